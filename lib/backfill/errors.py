@@ -1,0 +1,89 @@
+"""Errors that a person can act on, each with the exit code that tells a script the same."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The command line's public exit codes (tabulated in the README)."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    PREFLIGHT = 3
+    LEASE_HELD = 4
+    STALE = 5
+    VERIFY_FAILED = 6
+    TOO_MANY_SKIPS = 7
+    PENDING = 8
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class BackfillError(Exception):
+    """Something a person can mend; the message ends with the next command to type."""
+
+    exit_code = ExitCode.UNEXPECTED
+
+
+class DatabaseUnreachable(BackfillError):
+    """The server does not answer, or closed the connection and stays away."""
+
+
+class StorageError(BackfillError):
+    """A file of the run could not be written; the database is not affected."""
+
+
+class UsageError(BackfillError):
+    """An option or parameter that cannot be meant."""
+
+    exit_code = ExitCode.USAGE
+
+
+class PreflightError(BackfillError):
+    """The database or machine lacks what the job needs; nothing was read in bulk."""
+
+    exit_code = ExitCode.PREFLIGHT
+
+
+class LeaseHeld(BackfillError):
+    """Another run writes to the same rows, or took this run's lease away."""
+
+    exit_code = ExitCode.LEASE_HELD
+
+
+class StalePlan(BackfillError):
+    """Plan, settings, time zone data or database are not those of the run."""
+
+    exit_code = ExitCode.STALE
+
+
+class RowsDrifted(BackfillError):
+    """The run is done; some rows were edited meanwhile and were left alone."""
+
+    exit_code = ExitCode.STALE
+
+
+class VerifyFailed(BackfillError):
+    """Database, plan and record do not agree."""
+
+    exit_code = ExitCode.VERIFY_FAILED
+
+
+class TooManySkips(BackfillError):
+    """More rows or sessions were skipped than allowed."""
+
+    exit_code = ExitCode.TOO_MANY_SKIPS
+
+
+class Interrupted(BackfillError):
+    """SIGINT, pause or cancel took effect; the run can go on."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+class Terminated(BackfillError):
+    """SIGTERM or SIGHUP took effect; the run can go on."""
+
+    exit_code = ExitCode.TERMINATED

@@ -1,0 +1,34 @@
+"""What an OCR engine returns: words with a box and a confidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word (or one line of text) of an image.
+
+    `left`, `top`, `width`, `height` in pixels of the original image, origin top left;
+    `confidence` 0…100.
+    """
+
+    text: str
+    left: float
+    top: float
+    width: float
+    height: float
+    confidence: float = 100.0
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+    @property
+    def middle(self) -> float:
+        """Vertical middle in pixels."""
+        return self.top + self.height / 2

@@ -1,0 +1,41 @@
+"""Rows left alone on purpose: a closed set of reasons, and the record of one skip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SkipReason(StrEnum):
+    """Why a row was left alone; the value is what is stored in `backfill.skip`."""
+
+    MISSING_TIMEZONE = "missing_timezone"
+    INVALID_TIMEZONE = "invalid_timezone"
+    MISSING_WALL_TIME = "missing_wall_time"
+    INVALID_TIMESTAMP = "invalid_timestamp"
+    AMBIGUOUS_LOCAL_TIME = "ambiguous_local_time"
+    NONEXISTENT_LOCAL_TIME = "nonexistent_local_time"
+    END_BEFORE_START = "end_before_start"
+    DRIFTED = "drifted"
+    DATABASE_ERROR = "database_error"
+    # The OCR job's: a capture session that failed, or is held back for a person.
+    SESSION_FAILED = "session_failed"
+    STALE_SESSION = "stale_session"
+    SUSPICIOUS_REMOVAL = "suspicious_removal"
+    NEEDS_REVIEW = "needs_review"
+    CONTRADICTING_IMAGES = "contradicting_images"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """One row left alone.
+
+    `key` is the plain text of the row's key, `column` the column that could not be computed
+    (empty when the whole row is meant), `detail` says what stood there.
+    """
+
+    key: str
+    scope: str
+    column: str
+    reason: SkipReason
+    detail: str
