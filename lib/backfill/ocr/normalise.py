@@ -1,0 +1,198 @@
+"""From a card as it was read to the canonical shift."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backfill.ocr.address import Address, parse_address
+from backfill.ocr.identity import (
+    COMPANY_WORDS,
+    customer_fingerprint,
+    fold_word,
+    location_fingerprint,
+)
+from backfill.ocr.lettering import capitalise, clean_words, repair_letters
+from backfill.ocr.shift import NO_TEXT, Entry, Shift
+from backfill.ocr.vocabulary import (
+    LabelMatch,
+    ShiftType,
+    Towns,
+    find_labels,
+    known_towns,
+    main_label,
+)
+
+# A bullet, and what recognition makes of it; `=` and `+` only when a blank is beside them.
+_BULLET = re.compile(r"[•·●∙‧▪»«]|(?<=\s)[=+]|[=+](?=\s)")
+_DURATION = re.compile(
+    r"(?<![\w-])[0-9]{1,2}\s?(?:h|tim)\b(?:\s?[0-9]{1,2}\s?(?:min|m)\b)?"
+    r"|(?<![\w-])[0-9]{1,3}\s?(?:min|m)\b",
+    re.IGNORECASE,
+)
+_COUNTER = re.compile(r"[0-9]{1,2}")
+# Symbols such as the clock read as ① or ©: never part of a name or a label.
+_SYMBOL = re.compile(r"[\u2000-\u200f\u2022-\u2fff©®™°¤§¶]")
+_TIME = re.compile(r"([0-9]{1,2})[:.]([0-9]{2})")
+END_OF_DAY = "24:00"
+# Inside a client's title only long words are matched by similarity, or a surname such as
+# Kantor would be an office (kontor).
+_FUZZY_TITLE_LETTERS_MIN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Title:
+    """A title taken apart: words of the client, words of the label, the labels known in them."""
+
+    client: Sequence[str]
+    label: Sequence[str]
+    matches: Sequence[LabelMatch]
+
+
+def normalise_entry(entry: Entry, towns: Towns | None = None) -> Shift:
+    """Return the canonical shift of one card; never raises, whatever the texts are.
+
+    `towns` are the known towns (`vocabulary.known_towns`), by default the package's own.
+    """
+    towns = towns or known_towns()
+    title = _split_title(entry.title)
+    location, address_text = entry.location, entry.address
+    if not title.label:
+        title, location, address_text = _borrow_label(title, location, address_text)
+    address = parse_address(address_text, _town_line(location), towns)
+    shift_type = _decide_type(title, address)
+    customer = _name_client(title, shift_type, address)
+    label = _write_label(title)
+    return Shift(
+        start=_write_time(entry.start),
+        end=_write_time(entry.end),
+        customer_name=customer,
+        customer_fingerprint=customer_fingerprint(customer, label, shift_type),
+        street=address.street,
+        street_number=address.street_number,
+        postal_code=address.postal_code,
+        postal_area=address.postal_area,
+        city=address.city,
+        location_fingerprint=location_fingerprint(
+            address.street, address.street_number, address.postal_area, address.city
+        ),
+        shift_type=shift_type.value,
+        raw_type_label=label,
+    )
+
+
+def _split_title(text: str) -> _Title:
+    """Split at the bullet; without one, before the first known job word."""
+    text = _DURATION.sub(" ", text)
+    bullets = list(_BULLET.finditer(text))
+    for bullet in _by_label_behind(text, bullets):
+        label = _label_words(text[bullet.end() :])
+        if label:
+            return _Title(_words(text[: bullet.start()]), label, find_labels(label))
+        return _split_at_job(_words(text[: bullet.start()]))
+    return _split_at_job(_words(text))
+
+
+def _by_label_behind(text: str, bullets: Sequence[re.Match[str]]) -> list[re.Match[str]]:
+    """The bullet with a known label right behind it first, else in the order of the text."""
+
+    def is_before_label(bullet: re.Match[str]) -> bool:
+        return any(match.start == 0 for match in find_labels(_words(text[bullet.end() :])))
+
+    return sorted(bullets, key=lambda bullet: not is_before_label(bullet))
+
+
+def _split_at_job(words: Sequence[str]) -> _Title:
+    matches = [match for match in find_labels(words) if _is_job(match, words)]
+    if not matches:
+        return _Title(words, (), ())
+    at = matches[0].start
+    label = _cut_counters(words[at:])
+    return _Title(words[:at], label, find_labels(label))
+
+
+def _is_job(match: LabelMatch, words: Sequence[str]) -> bool:
+    is_whole = match.stop - match.start == len(_cut_counters(words))
+    return match.is_exact or is_whole or len(match.label.joined) >= _FUZZY_TITLE_LETTERS_MIN
+
+
+def _borrow_label(title: _Title, location: str, address: str) -> tuple[_Title, str, str]:
+    """Take the label from the line of the town or of the address when the title has none.
+
+    A line counts only when nothing but a label stands on it.
+    """
+    for line in (location, *address.splitlines()):
+        label = _label_words(_DURATION.sub(" ", line))
+        matches = find_labels(label)
+        if label and sum(match.stop - match.start for match in matches) == len(label):
+            rest = "\n".join(other for other in address.splitlines() if other != line)
+            return (
+                _Title(title.client, label, matches),
+                NO_TEXT if line == location else location,
+                rest,
+            )
+    return title, location, address
+
+
+def _town_line(location: str) -> str:
+    """A label on the line of the town names no town."""
+    words = _words(location)
+    matches = find_labels(words)
+    is_label = bool(words) and sum(match.stop - match.start for match in matches) == len(words)
+    return NO_TEXT if is_label and any(match.is_exact for match in matches) else location
+
+
+def _decide_type(title: _Title, address: Address) -> ShiftType:
+    if title.matches:
+        return main_label(title.matches).shift_type
+    return ShiftType.WORK if address.street and address.street_number else ShiftType.UNKNOWN
+
+
+def _name_client(title: _Title, shift_type: ShiftType, address: Address) -> str:
+    is_activity = shift_type not in {ShiftType.WORK, ShiftType.UNKNOWN}
+    if is_activity and not (address.street or address.city):
+        return NO_TEXT
+    names = [
+        repair_letters(word)
+        for index, word in enumerate(title.client)
+        if not _COUNTER.fullmatch(word) or (index == 0 and len(title.client) > 1)
+    ]
+    return capitalise(" ".join(name for name in names if fold_word(name) not in COMPANY_WORDS))
+
+
+def _write_label(title: _Title) -> str:
+    """Write known labels in their own spelling, other words with a capital."""
+    displays: list[str] = []
+    stop = 0
+    for match in title.matches:
+        displays += [capitalise(repair_letters(word)) for word in title.label[stop : match.start]]
+        displays.append(match.label.display)
+        stop = match.stop
+    displays += [capitalise(repair_letters(word)) for word in title.label[stop:]]
+    return " ".join(displays)
+
+
+def _words(text: str) -> list[str]:
+    return clean_words(_SYMBOL.sub(" ", _BULLET.sub(" ", text)))
+
+
+def _label_words(text: str) -> Sequence[str]:
+    return _cut_counters(_words(text.replace("/", " ")))
+
+
+def _cut_counters(words: Sequence[str]) -> Sequence[str]:
+    """Cut single numbers at the end ("Lunch 1"); one that belongs to a known label stays."""
+    stop = len(words)
+    while stop and _COUNTER.fullmatch(words[stop - 1]):
+        stop -= 1
+    return words[:stop]
+
+
+def _write_time(text: str) -> str:
+    """Write HH:MM; 24:00, the end of the day, is stored as 00:00 (of the next day)."""
+    found = _TIME.fullmatch(text.strip())
+    if found is None:
+        return text
+    written = f"{int(found[1]):02d}:{found[2]}"
+    return "00:00" if written == END_OF_DAY else written
