@@ -1,0 +1,236 @@
+"""Several screenshots of one day, joined into one schedule.
+
+The screenshots of a long day overlap, so a card may stand on two of them, read a little
+differently each time, or cut off at an edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+
+from backfill.ocr.clock import range_distance, unroll_range, write_minutes
+from backfill.ocr.identity import customer_fingerprint, fold_text
+from backfill.ocr.shift import Shift
+from backfill.ocr.vocabulary import FUZZY_SIMILARITY_MIN, ShiftType, known_towns
+
+SAME_TIME_MINUTES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a shift was read: image and row, counted from 0 in the order given."""
+
+    image: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two rows of different images that cannot both be right."""
+
+    first: Source
+    second: Source
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DaySchedule:
+    """One session's shifts in chronological order; `sources` has an entry for every shift."""
+
+    shifts: tuple[Shift, ...]
+    sources: tuple[tuple[Source, ...], ...]
+    contradictions: tuple[Contradiction, ...]
+
+    @property
+    def source_counts(self) -> tuple[int, ...]:
+        """How many rows each shift was read from."""
+        return tuple(len(sources) for sources in self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A shift so far, and the rows it was read from."""
+
+    shift: Shift
+    sources: tuple[Source, ...]
+
+
+def aggregate_images(images: Sequence[Sequence[Shift]]) -> DaySchedule:
+    """Join the shifts of a session's images, given in `sequence` order.
+
+    Rows of one image are never merged with each other: each shift takes at most one row of every
+    image, the nearest in time.
+    """
+    readings: list[_Reading] = []
+    for image, rows in enumerate(images):
+        readings = _join_image(readings, rows, image)
+    readings.sort(key=lambda reading: order_key(reading.shift))
+    return DaySchedule(
+        shifts=tuple(reading.shift for reading in readings),
+        sources=tuple(reading.sources for reading in readings),
+        contradictions=tuple(_find_contradictions(readings)),
+    )
+
+
+def order_key(shift: Shift) -> tuple[int, int, str, str, str]:
+    """Chronological; shifts of one time in the order of their fingerprints."""
+    first, last = unroll_range(shift.start, shift.end)
+    return (
+        first,
+        last,
+        shift.location_fingerprint,
+        shift.customer_fingerprint,
+        repr(shift),
+    )
+
+
+def _join_image(readings: Sequence[_Reading], rows: Sequence[Shift], image: int) -> list[_Reading]:
+    joined = list(readings)
+    pairs = sorted(
+        (_closeness(reading.shift, row), place, number)
+        for place, reading in enumerate(readings)
+        for number, row in enumerate(rows)
+        if _is_same_shift(reading.shift, row)
+    )
+    taken_places: set[int] = set()
+    taken_rows: set[int] = set()
+    for _, place, number in pairs:
+        if place in taken_places or number in taken_rows:
+            continue
+        taken_places.add(place)
+        taken_rows.add(number)
+        joined[place] = _merge(readings[place], rows[number], Source(image, number))
+    joined += [
+        _Reading(row, (Source(image, number),))
+        for number, row in enumerate(rows)
+        if number not in taken_rows
+    ]
+    return joined
+
+
+def _closeness(one: Shift, other: Shift) -> tuple[int, bool, bool]:
+    """Sort key: the smaller, the more surely two rows are the same shift."""
+    return (
+        _distance(one, other),
+        one.customer_fingerprint != other.customer_fingerprint,
+        one.location_fingerprint != other.location_fingerprint,
+    )
+
+
+def _distance(one: Shift, other: Shift) -> int:
+    return range_distance((one.start, one.end), (other.start, other.end))
+
+
+def _is_same_shift(one: Shift, other: Shift) -> bool:
+    if not _may_be_same_client(one, other):
+        return False
+    is_same_client = one.customer_fingerprint == other.customer_fingerprint
+    if _distance(one, other) <= SAME_TIME_MINUTES:
+        is_same_place = _has_address(one) and one.location_fingerprint == other.location_fingerprint
+        return is_same_place or (is_same_client and one.shift_type == other.shift_type)
+    return is_same_client and _is_inside(one, other)
+
+
+def _may_be_same_client(one: Shift, other: Shift) -> bool:
+    """Tell a name cut off or misread from another client."""
+    if one.customer_fingerprint == other.customer_fingerprint:
+        return True
+    mine, yours = fold_text(one.customer_name), fold_text(other.customer_name)
+    if not mine or not yours:
+        # An activity and a client's visit are two things, even at one address.
+        return one.shift_type == other.shift_type
+    if mine.startswith(yours) or yours.startswith(mine):
+        return True
+    return SequenceMatcher(None, mine, yours, autojunk=False).ratio() >= FUZZY_SIMILARITY_MIN
+
+
+def _is_inside(one: Shift, other: Shift) -> bool:
+    """Tell whether one range lies inside the other, whichever."""
+    mine = unroll_range(one.start, one.end)
+    yours = unroll_range(other.start, other.end, near=mine[0])
+    first, last = max(mine[0], yours[0]), min(mine[1], yours[1])
+    return (first, last) in (mine, yours)
+
+
+def _merge(reading: _Reading, row: Shift, source: Source) -> _Reading:
+    """Earliest start, latest end, longer name, most complete address, highest type."""
+    one = reading.shift
+    mine = unroll_range(one.start, one.end)
+    yours = unroll_range(row.start, row.end, near=mine[0])
+    typed = min((one, row), key=lambda shift: (_type_rank(shift), -len(shift.raw_type_label)))
+    named = max((one, row), key=lambda shift: len(shift.customer_name))
+    placed = max((one, row), key=_address_completeness)
+    merged = replace(
+        placed,
+        start=write_minutes(min(mine[0], yours[0])),
+        end=write_minutes(max(mine[1], yours[1])),
+        customer_name=named.customer_name,
+        customer_fingerprint=customer_fingerprint(
+            named.customer_name, typed.raw_type_label, typed.shift_type
+        ),
+        shift_type=typed.shift_type,
+        raw_type_label=typed.raw_type_label,
+    )
+    return _Reading(merged, (*reading.sources, source))
+
+
+def _type_rank(shift: Shift) -> int:
+    ranks = list(ShiftType)
+    known = ShiftType(shift.shift_type) if shift.shift_type in ranks else ShiftType.UNKNOWN
+    return ranks.index(known)
+
+
+def _has_address(shift: Shift) -> bool:
+    return bool(shift.street or shift.city or shift.postal_area)
+
+
+def _address_completeness(shift: Shift) -> tuple[bool, bool, bool, bool, int, bool]:
+    """A town that is known counts more than a longer street; a town unknown counts least."""
+    return (
+        bool(shift.street),
+        bool(shift.street_number),
+        bool(shift.postal_code),
+        bool(known_towns().find_town(shift.city)),
+        len(shift.street),
+        bool(shift.city),
+    )
+
+
+def _find_contradictions(readings: Sequence[_Reading]) -> list[Contradiction]:
+    return [
+        Contradiction(one.sources[0], other.sources[0], detail)
+        for index, one in enumerate(readings)
+        for other in readings[index + 1 :]
+        if _come_from_different_images(one, other)
+        and (detail := _contradiction(one.shift, other.shift))
+    ]
+
+
+def _come_from_different_images(one: _Reading, other: _Reading) -> bool:
+    """Rows that stand on one image together are the schedule's own doing, no contradiction."""
+    images = {source.image for source in one.sources}
+    return images.isdisjoint(source.image for source in other.sources)
+
+
+def _contradiction(one: Shift, other: Shift) -> str:
+    """Say why two shifts of different images cannot both be right; empty when they can."""
+    is_same_client = one.customer_fingerprint == other.customer_fingerprint
+    if is_same_client and _overlap(one, other):
+        return (
+            f"one client at {one.start}–{one.end} and at {other.start}–{other.end},"
+            " which overlap: look at both images"
+        )
+    are_two_visits = one.customer_name and other.customer_name and not is_same_client
+    is_same_time = _distance(one, other) <= SAME_TIME_MINUTES
+    are_two_places = one.location_fingerprint != other.location_fingerprint
+    if are_two_visits and is_same_time and are_two_places:
+        return f"two clients at two places at {one.start}–{one.end}: look at both images"
+    return ""
+
+
+def _overlap(one: Shift, other: Shift) -> bool:
+    mine = unroll_range(one.start, one.end)
+    yours = unroll_range(other.start, other.end, near=mine[0])
+    return max(mine[0], yours[0]) < min(mine[1], yours[1])
