@@ -1,0 +1,165 @@
+"""A real PostgreSQL for every test that asks, and an environment that leaks into none.
+
+A test takes `database` (the URL of a fresh database), `connection` (an open connection to it) or
+`database_from` (fresh copies of a template that a callable fills once a session). The server is
+the embedded one, in a temporary folder, unless `--test-dsn` or `TEST_DATABASE_URL` names another.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from backfill.embedded import HOME_ENV, EmbeddedServer
+from psycopg import sql
+
+Loader = Callable[[str], None]
+DatabaseFrom = Callable[[str, Loader], str]
+Connection = psycopg.Connection[tuple[object, ...]]
+
+BARE = "bare"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseServer:
+    """The server of this test session: makes and drops databases with names of its own.
+
+    Attributes:
+        admin_dsn: URL of a database in which `CREATE DATABASE` is allowed.
+        prefix: keeps the names of two sessions on one server apart.
+        templates: template name to database name, filled on first use.
+        counter: the names given so far.
+    """
+
+    admin_dsn: str
+    prefix: str = field(default_factory=lambda: f"backfill_test_{secrets.token_hex(4)}")
+    templates: dict[str, str] = field(default_factory=dict)
+    counter: list[str] = field(default_factory=list)
+
+    def dsn_of(self, name: str) -> str:
+        return urlunsplit(urlsplit(self.admin_dsn)._replace(path=f"/{quote(name, safe='')}"))
+
+    def create(self, template: str) -> str:
+        """Create a database as a copy of the database `template`; return its name."""
+        name = f"{self.prefix}_{len(self.counter)}"
+        self.counter.append(name)
+        self._run(sql.SQL("CREATE DATABASE {} TEMPLATE {}"), name, template)
+        return name
+
+    def drop(self, name: str) -> None:
+        self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)"), name)
+
+    def template(self, name: str, loader: Loader) -> str:
+        """Return the template's database; `loader` gets its URL once and must close what it opens.
+
+        A loader that fails leaves no template, so that the next test tries it anew.
+        """
+        if name not in self.templates:
+            database = self.create("template0")
+            try:
+                loader(self.dsn_of(database))
+            except BaseException:
+                self.drop(database)
+                raise
+            self.templates[name] = database
+        return self.templates[name]
+
+    def _run(self, statement: sql.SQL, *names: str) -> None:
+        with psycopg.connect(self.admin_dsn, autocommit=True) as connection:
+            connection.execute(statement.format(*map(sql.Identifier, names)))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--test-dsn",
+        metavar="URL",
+        default=os.environ.get("TEST_DATABASE_URL"),
+        help="PostgreSQL URL whose user may create databases (default: an embedded server)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A terminated session must still stop its server, as an interrupted one does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end_session)
+
+
+def _end_session(number: int, frame: types.FrameType | None) -> None:
+    pytest.exit(f"ended by {signal.Signals(number).name}", returncode=128 + number)
+
+
+@pytest.fixture(scope="session")
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DatabaseServer]:
+    """The PostgreSQL server of the session."""
+    if given := request.config.getoption("--test-dsn"):
+        server = DatabaseServer(str(given))
+        try:
+            yield server
+        finally:
+            for name in server.templates.values():
+                server.drop(name)
+        return
+    embedded = EmbeddedServer(tmp_path_factory.mktemp("server"), durable=False)
+    try:
+        embedded.start()
+        yield DatabaseServer(embedded.dsn_of("postgres"))
+    finally:
+        embedded.reset()
+
+
+@pytest.fixture
+def database_from(server: DatabaseServer) -> Iterator[DatabaseFrom]:
+    """Make fresh databases: `database_from("demo", load_demo)` returns the URL of a copy."""
+    made = []
+
+    def copy_template(name: str, loader: Loader) -> str:
+        made.append(server.create(server.template(name, loader)))
+        return server.dsn_of(made[-1])
+
+    try:
+        yield copy_template
+    finally:
+        for name in made:
+            server.drop(name)
+
+
+@pytest.fixture
+def empty_database(database_from: DatabaseFrom) -> str:
+    """URL of a fresh database without any table."""
+    return database_from(BARE, lambda dsn: None)
+
+
+@pytest.fixture
+def database(empty_database: str) -> str:
+    """URL of a fresh database; a test module may override this with a filled template."""
+    return empty_database
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Connection]:
+    """An autocommit connection to `database`."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Hide the user's database, runs and libpq variables; stop a server that a test forgot."""
+    hidden = [name for name in os.environ if name.startswith("PG")]
+    for name in [*hidden, "DATABASE_URL", "TEST_DATABASE_URL"]:
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "embedded"
+    monkeypatch.setenv("BACKFILL_RUNS_DIR", str(tmp_path / "runs"))
+    monkeypatch.setenv(HOME_ENV, str(home))
+    yield
+    EmbeddedServer(home).reset()
