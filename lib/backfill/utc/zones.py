@@ -1,0 +1,148 @@
+"""The one authority for time zones: the pinned package `tzdata`, read by its own bytes.
+
+Never the operating system's zone files, nor the tables inside PostgreSQL, DuckDB or pandas: each
+carries another version of the data, so the same wall time would become another instant.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import importlib.resources
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from io import BytesIO
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from backfill.errors import PreflightError, UsageError
+from backfill.utc.footer import expand_footer
+from backfill.utc.tzif import IntArray, parse_tzif
+
+MIN_YEAR = 1
+MAX_YEAR = 9999
+SECOND_US = 1_000_000
+
+_PACKAGE = "tzdata"
+# In the package's list, but a placeholder for "nobody has set the zone yet": a row that says so
+# has no zone, and its offset of 0 must not be taken for one.
+_PLACEHOLDERS = frozenset({"Factory"})
+_NEAR_MISSES = 3
+_SIMILARITY = 0.75
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ZoneRules:
+    """One zone's transitions, in order; all values are microseconds.
+
+    `instants` are in UTC since 1970. `offsets` are east of UTC, one more than `instants`: the
+    first holds before every transition. `wall0` and `wall1` are the wall times at which the next
+    offset begins to count for `fold=0` and `fold=1` (PEP 495): the later and the earlier reading
+    of the transition.
+    """
+
+    name: str
+    instants: IntArray
+    offsets: IntArray
+    wall0: IntArray
+    wall1: IntArray
+
+    def __post_init__(self) -> None:
+        for times in (self.instants, self.wall0, self.wall1):
+            if np.any(np.diff(times) < 0):
+                raise PreflightError(
+                    f"Zone {self.name} has transitions out of order. "
+                    "Install the package tzdata that requirements.lock names."
+                )
+
+
+def tzdata_version() -> str:
+    """Return the version of the package that every conversion rests on, such as 2026.6."""
+    return importlib.metadata.version(_PACKAGE)
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Return every name that is accepted, aliases included, exactly as it must be written."""
+    listed = importlib.resources.files(_PACKAGE).joinpath("zones").read_text(encoding="ascii")
+    return frozenset(listed.split()) - _PLACEHOLDERS
+
+
+def is_zone(name: str) -> bool:
+    """Tell whether the name is accepted; upper and lower case and spaces count."""
+    return name in zone_names()
+
+
+def near_misses(name: str) -> list[str]:
+    """Return up to three accepted names that may have been meant, likeliest first."""
+    wanted = "_".join(name.split()).casefold()
+    if not wanted:
+        return []
+    folded = {known.casefold(): known for known in sorted(zone_names())}
+    same = [known for plain, known in folded.items() if plain == wanted]
+    same_city = [known for plain, known in folded.items() if plain.endswith(f"/{wanted}")]
+    similar = [
+        folded[plain]
+        for plain in difflib.get_close_matches(wanted, folded, n=_NEAR_MISSES, cutoff=_SIMILARITY)
+    ]
+    return list(dict.fromkeys(same + same_city + similar))[:_NEAR_MISSES]
+
+
+@lru_cache(maxsize=1024)
+def load_rules(name: str, last_year: int) -> ZoneRules:
+    """Return one zone's rules, good for every wall time up to the end of `last_year`.
+
+    Raises:
+        UsageError: the zone is not known, or the year is not 1..9999.
+    """
+    if not MIN_YEAR <= last_year <= MAX_YEAR:
+        raise UsageError(f"Year {last_year} is outside {MIN_YEAR}..{MAX_YEAR}.")
+    return build_rules(name, _zone_bytes(name), last_year)
+
+
+def build_rules(name: str, data: bytes, last_year: int) -> ZoneRules:
+    """Return the rules that the bytes of a zone file state, through `last_year`."""
+    listed = parse_tzif(data)
+    # One year more than asked: a clock change on New Year's Day may reach back over midnight.
+    later = expand_footer(listed.footer, _first_open_year(listed.instants), last_year + 1)
+    is_new = later.instants > (listed.instants[-1] if listed.instants.size else later.instants - 1)
+    instants = np.concatenate((listed.instants, later.instants[is_new])) * SECOND_US
+    offsets = np.concatenate((listed.offsets, later.offsets[is_new])) * SECOND_US
+    return ZoneRules(
+        name=name,
+        instants=instants,
+        offsets=offsets,
+        wall0=instants + np.maximum(offsets[:-1], offsets[1:]),
+        wall1=instants + np.minimum(offsets[:-1], offsets[1:]),
+    )
+
+
+@cache
+def zone_info(name: str) -> ZoneInfo:
+    """Return the standard library's own reading of the same bytes, to check ours against.
+
+    `ZoneInfo(name)` would take the operating system's data before the package's.
+
+    Raises:
+        UsageError: the zone is not known.
+    """
+    return ZoneInfo.from_file(BytesIO(_zone_bytes(name)), key=name)
+
+
+def _zone_bytes(name: str) -> bytes:
+    if not is_zone(name):
+        hint = " or ".join(near_misses(name)) or "a name such as Europe/Stockholm"
+        raise UsageError(
+            f"Time zone {name!r} is not in tzdata {tzdata_version()}. Did you mean {hint}? "
+            "Names are case-sensitive IANA names; offsets such as UTC+1 are not zones."
+        )
+    return importlib.resources.files(_PACKAGE).joinpath("zoneinfo", *name.split("/")).read_bytes()
+
+
+def _first_open_year(instants: IntArray) -> int:
+    """The year from which the footer may have more to say than the list of transitions."""
+    if not instants.size:
+        return MIN_YEAR
+    years = instants[-1:].astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64)
+    return int(years[0]) + 1970
