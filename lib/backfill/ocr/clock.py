@@ -16,6 +16,12 @@ def read_minutes(text: str) -> int:
     return (int(found[1]) * 60 + int(found[2])) % DAY_MINUTES
 
 
+def canonical_time(text: str) -> str:
+    """Return HH:MM with 24:00 as 00:00; a text that is no time stays as it is."""
+    found = _TIME.fullmatch(text.strip())
+    return write_minutes(read_minutes(text)) if found and int(found[2]) < 60 else text
+
+
 def write_minutes(minutes: int) -> str:
     """Return HH:MM of minutes after any midnight."""
     hours, rest = divmod(minutes % DAY_MINUTES, 60)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backfill.ocr.address import Address, parse_address
+from backfill.ocr.clock import canonical_time
 from backfill.ocr.identity import (
     COMPANY_WORDS,
     customer_fingerprint,
@@ -34,8 +35,6 @@ _DURATION = re.compile(
 _COUNTER = re.compile(r"[0-9]{1,2}")
 # Symbols such as the clock read as ① or ©: never part of a name or a label.
 _SYMBOL = re.compile(r"[\u2000-\u200f\u2022-\u2fff©®™°¤§¶]")
-_TIME = re.compile(r"([0-9]{1,2})[:.]([0-9]{2})")
-END_OF_DAY = "24:00"
 # Inside a client's title only long words are matched by similarity, or a surname such as
 # Kantor would be an office (kontor).
 _FUZZY_TITLE_LETTERS_MIN = 8
@@ -65,8 +64,8 @@ def normalise_entry(entry: Entry, towns: Towns | None = None) -> Shift:
     customer = _name_client(title, shift_type, address)
     label = _write_label(title)
     return Shift(
-        start=_write_time(entry.start),
-        end=_write_time(entry.end),
+        start=canonical_time(entry.start),
+        end=canonical_time(entry.end),
         customer_name=customer,
         customer_fingerprint=customer_fingerprint(customer, label, shift_type),
         street=address.street,
@@ -187,12 +186,3 @@ def _cut_counters(words: Sequence[str]) -> Sequence[str]:
     while stop and _COUNTER.fullmatch(words[stop - 1]):
         stop -= 1
     return words[:stop]
-
-
-def _write_time(text: str) -> str:
-    """Write HH:MM; 24:00, the end of the day, is stored as 00:00 (of the next day)."""
-    found = _TIME.fullmatch(text.strip())
-    if found is None:
-        return text
-    written = f"{int(found[1]):02d}:{found[2]}"
-    return "00:00" if written == END_OF_DAY else written
