@@ -33,7 +33,7 @@ TELLING_ZONES = (
     *("Asia/Tehran", "Australia/Lord_Howe", "Etc/GMT+12", "Europe/Dublin", "Europe/London"),
     *("Pacific/Apia", "Pacific/Chatham", "Pacific/Kiritimati", "US/Eastern"),
 )
-STEPS_US = tuple(minutes * 60 * SECOND_US for minutes in (-60, -30, 15, 30, 60)) + (-1, 0, 1)
+STEPS_US = (-1, 0, 1, *(minutes * 60 * SECOND_US for minutes in (-60, -30, 15, 30, 60)))
 
 zones = st.sampled_from(sorted(zone_names()))
 # A day's distance from either end, so that the instant stays inside the calendar.

@@ -1,0 +1,26 @@
+CREATE SCHEMA IF NOT EXISTS {schema};
+
+CREATE TABLE {schema}.household (
+    id text PRIMARY KEY,
+    name text NOT NULL,
+    tz text
+);
+
+CREATE TABLE {schema}.events (
+    id text PRIMARY KEY,
+    household_id text NOT NULL,
+    title text,
+    start_at {wall_type},
+    end_at {wall_type},
+    tz text,
+    start_at_utc {instant_type},
+    end_at_utc {instant_type},
+    rrule text,
+    exdates text,
+    reminder bigint,
+    created_at bigint,
+    updated_at bigint,
+    deleted_at bigint
+);
+
+CREATE INDEX events_household_id ON {schema}.events (household_id);
