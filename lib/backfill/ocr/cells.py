@@ -1,0 +1,108 @@
+"""Words → cells (one run of text on one line) → the columns of a screen."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from dataclasses import dataclass
+
+from backfill.ocr.noise import is_counter, is_on_time
+from backfill.ocr.timetext import parse_clock, parse_range
+from backfill.ocr.words import Word
+
+# Of a line's height.
+GAP_IN_CELL = 1.1
+COLUMN_PITCH = 10.0
+
+_TIME_PART = re.compile(r"^[\d:.;\-–—~]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run of text on one line, with its words from left to right."""
+
+    words: tuple[Word, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+    @property
+    def left(self) -> float:
+        return self.words[0].left
+
+    @property
+    def right(self) -> float:
+        return max(word.right for word in self.words)
+
+    @property
+    def top(self) -> float:
+        return min(word.top for word in self.words)
+
+    @property
+    def bottom(self) -> float:
+        return max(word.bottom for word in self.words)
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+    @property
+    def confidence(self) -> float:
+        return min(word.confidence for word in self.words)
+
+    @property
+    def contrast(self) -> float:
+        return max(word.contrast for word in self.words)
+
+
+def line_height(words: list[Word]) -> float:
+    """Return the median height of the words, in pixels; 1 when there are none."""
+    return statistics.median(word.height for word in words) if words else 1.0
+
+
+def make_cells(words: list[Word]) -> list[Cell]:
+    """Return the words joined where they stand close together on one line.
+
+    The order of `words` does not matter; the cells come from top to bottom, left to right.
+    """
+    height = line_height(words)
+    ordered = sorted(words, key=lambda word: (word.left, word.top, word.text))
+    runs: list[list[Word]] = []
+    for word in ordered:
+        run = _run_for(word, runs, height)
+        if run is None:
+            runs.append([word])
+        else:
+            run.append(word)
+    cells = [Cell(tuple(run)) for run in runs]
+    return sorted(cells, key=lambda cell: (cell.top, cell.left))
+
+
+def _run_for(word: Word, runs: list[list[Word]], height: float) -> list[Word] | None:
+    """Return the run that the word continues: same line, smallest gap."""
+    best, best_gap = None, GAP_IN_CELL * height
+    for run in runs:
+        last = run[-1]
+        gap = word.left - last.right
+        overlap = min(word.bottom, last.bottom) - max(word.top, last.top)
+        is_same_line = overlap >= 0.6 * min(word.height, last.height)
+        if _is_whole(run, word):
+            continue
+        if is_same_line and -0.5 * height <= gap < best_gap:
+            best, best_gap = run, gap
+    return best
+
+
+def _is_whole(run: list[Word], word: Word) -> bool:
+    """Whether the run ends here: a time, a state below it or a counter, and then other text."""
+    text = " ".join(part.text for part in run)
+    if is_on_time(text):
+        return True
+    if parse_clock(run[-1].text) or parse_range(run[-1].text):
+        return not _TIME_PART.match(word.text)
+    return is_counter(text) and len(text) == 1 and len(word.text) > 2

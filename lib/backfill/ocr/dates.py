@@ -1,0 +1,244 @@
+"""The date of a screen: day and month as written, the year by weekday, ISO week and nearness."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from backfill.ocr.cells import Cell, make_cells
+from backfill.ocr.noise import plain
+from backfill.ocr.words import Word
+
+YEARS_AROUND = 10
+# A date this far from the day the pictures were sent is worth a warning.
+FAR_DAYS = 60
+SIMILAR = 0.75
+
+_WEEKDAYS = (
+    ("monday", "mandag"), ("tuesday", "tisdag"), ("wednesday", "onsdag"), ("thursday", "torsdag"),
+    ("friday", "fredag"), ("saturday", "lordag"), ("sunday", "sondag"),
+)  # fmt: skip
+_WEEKDAYS_SHORT = (
+    ("mon", "man"), ("tue", "tues", "tis", "tisd"), ("wed", "ons"),
+    ("thu", "thur", "thurs", "tor", "tors"),
+    ("fri", "fre"), ("sat", "lor"), ("sun", "son"),
+)  # fmt: skip
+_MONTHS = (
+    ("january", "januari"), ("february", "februari"), ("march", "mars"), ("april",),
+    ("may", "maj"), ("june", "juni"), ("july", "juli"), ("august", "augusti"),
+    ("september",), ("october", "oktober"), ("november",), ("december",),
+)  # fmt: skip
+_MONTHS_SHORT = (
+    ("jan",), ("feb",), ("mar",), ("apr",), ("may", "maj"), ("jun",), ("jul",), ("aug",),
+    ("sep", "sept"), ("oct", "okt"), ("nov",), ("dec",),
+)  # fmt: skip
+_WEEK = re.compile(r"\b(?:week|vecka|veoka|v)\W{0,2}\s*([0-5]?\d)\b", re.IGNORECASE)
+_TOKEN = re.compile(r"[^\W\d_]+|\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class DateEvidence:
+    """What one image says of its date; `weekday` 0 = Monday, None where it says nothing."""
+
+    day: int
+    month: int
+    weekday: int | None = None
+    year: int | None = None
+    iso_week: int | None = None
+    text: str = ""
+    confidence: float = 100.0
+    bottom: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedDate:
+    """A date with its year, and what a person should know about how it was decided."""
+
+    date: dt.date
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDate:
+    """The date all images of a session share; `inherited` of them had none of their own."""
+
+    date: dt.date
+    inherited: int
+    image_dates: tuple[dt.date | None, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class DateFailure(Exception):
+    """No date, an impossible one, or two different ones; fails the session at stage `date`."""
+
+
+def find_date(words: list[Word]) -> DateEvidence | None:
+    """Return the date header's evidence: the one with a weekday, then the largest text, wins."""
+    cells = make_cells(words)
+    found = [(evidence, cell) for cell in cells if (evidence := _read_header(cell))]
+    if not found:
+        return None
+    evidence, header = max(
+        found, key=lambda pair: (pair[0].weekday is not None, pair[1].height, -pair[1].top)
+    )
+    week_cell = _week_cell(cells, header)
+    week = _WEEK.search(week_cell.text) if week_cell else None
+    number = int(week[1]) if week and 1 <= int(week[1]) <= 53 else None
+    bottom = max(header.bottom, week_cell.bottom if week_cell else 0)
+    return DateEvidence(
+        evidence.day, evidence.month, evidence.weekday, evidence.year, number, header.text,
+        header.confidence, bottom,
+    )  # fmt: skip
+
+
+def resolve_date(
+    evidence: DateEvidence, created: dt.date | None, default_year: int | None = None
+) -> ResolvedDate:
+    """Return the date with its year.
+
+    1. A written year counts. 2. Else the years in which weekday and ISO week fit; of several the
+    nearest to `created` (the day the pictures were sent), else to `default_year`. 3. Without
+    weekday and week, `default_year`, else the year nearest to `created`.
+
+    Raises DateFailure when no year fits.
+    """
+    near = created or dt.date(default_year or dt.date.max.year, 7, 1)
+    if evidence.year is not None:
+        years: tuple[int, ...] = (evidence.year,)
+    elif created is None and default_year is None:
+        raise DateFailure(
+            f"{evidence.text!r} has no year, and neither session nor --ocr-default-year gives one."
+        )
+    elif evidence.weekday is None and evidence.iso_week is None and default_year is not None:
+        years = (default_year,)
+    else:
+        years = tuple(range(near.year - YEARS_AROUND, near.year + YEARS_AROUND + 1))
+    possible = [date for year in years if (date := _date(year, evidence)) is not None]
+    fitting = [date for date in possible if _fits(date, evidence)]
+    warnings: list[str] = []
+    if not fitting and evidence.iso_week is not None:
+        fitting = [
+            d for d in possible if evidence.weekday is not None and d.weekday() == evidence.weekday
+        ]
+        fitting = fitting or [d for d in possible if d.isocalendar().week == evidence.iso_week]
+        if fitting:
+            warnings.append(
+                f"week {evidence.iso_week} and weekday of {evidence.text!r} do not agree"
+            )
+    if not fitting:
+        raise DateFailure(f"{evidence.text!r} is a date of no year near {near.year}.")
+    date = min(fitting, key=lambda date: (abs((date - near).days), date))
+    return ResolvedDate(date, (*warnings, *_warnings(date, created, default_year)))
+
+
+def resolve_session_date(
+    evidences: tuple[DateEvidence | None, ...],
+    created: dt.date | None,
+    default_year: int | None = None,
+) -> SessionDate:
+    """Return the one date of a session's images; those without a header inherit it.
+
+    Raises DateFailure when no image has a date, or two have different ones.
+    """
+    dates: list[dt.date | None] = []
+    warnings: list[str] = []
+    for evidence in evidences:
+        resolved = resolve_date(evidence, created, default_year) if evidence else None
+        dates.append(resolved.date if resolved else None)
+        warnings.extend(resolved.warnings if resolved else ())
+    different = sorted({date for date in dates if date is not None})
+    if not different:
+        raise DateFailure("No image of the session shows a date that can be read.")
+    if len(different) > 1:
+        shown = ", ".join(date.isoformat() for date in different)
+        raise DateFailure(f"The images of the session show different dates: {shown}.")
+    return SessionDate(
+        different[0], dates.count(None), tuple(dates), tuple(dict.fromkeys(warnings))
+    )
+
+
+def _read_header(cell: Cell) -> DateEvidence | None:
+    """Return day, month, weekday and year of a text such as "Friday 22 August"."""
+    tokens = _TOKEN.findall(cell.text)
+    if not 2 <= len(tokens) <= 6:
+        return None
+    weekday = _index_of(tokens[0], _WEEKDAYS, _WEEKDAYS_SHORT)
+    rest = tokens[1:] if weekday is not None else tokens
+    if rest and plain(rest[0]) in ("den", "the"):
+        rest = rest[1:]
+    if len(rest) < 2:
+        return None
+    first, second = rest[0], rest[1]
+    day_text, month_text = (
+        (second, first) if first.isalpha() and second.isdigit() else (first, second)
+    )
+    day, month = _day(day_text), _index_of(month_text, _MONTHS, _MONTHS_SHORT)
+    if day is None or month is None:
+        return None
+    year = next((int(t) for t in rest[2:] if t.isdigit() and 2000 <= int(t) <= 2100), None)
+    others = [t for t in rest[2:] if not t.isdigit()]
+    if others and weekday is None:
+        return None
+    return DateEvidence(day, month + 1, weekday, year)
+
+
+def _day(text: str) -> int | None:
+    digits = text.translate(str.maketrans("OoIlSB", "001158"))
+    return int(digits) if digits.isdigit() and 1 <= int(digits) <= 31 else None
+
+
+def _index_of(
+    token: str, names: tuple[tuple[str, ...], ...], short: tuple[tuple[str, ...], ...]
+) -> int | None:
+    """Return the index of the name that the token is, exactly or nearly; None when of none."""
+    letters = plain(token)
+    for index, options in enumerate(names):
+        if letters in options or letters in short[index]:
+            return index
+    if len(letters) < 4:
+        return None
+    scores = [
+        (max(SequenceMatcher(None, letters, option).ratio() for option in options), index)
+        for index, options in enumerate(names)
+    ]
+    best, index = max(scores)
+    is_clear = sum(score == best for score, _ in scores) == 1
+    return index if best >= SIMILAR and is_clear else None
+
+
+def _week_cell(cells: list[Cell], header: Cell) -> Cell | None:
+    """Return the "Week 34" nearest below the header."""
+    below = [
+        cell
+        for cell in cells
+        if _WEEK.search(cell.text) and 0 < cell.middle - header.middle < 4 * header.height + 40
+    ]
+    return min(below, key=lambda cell: cell.middle, default=None)
+
+
+def _date(year: int, evidence: DateEvidence) -> dt.date | None:
+    try:
+        return dt.date(year, evidence.month, evidence.day)
+    except ValueError:
+        return None
+
+
+def _fits(date: dt.date, evidence: DateEvidence) -> bool:
+    return (evidence.weekday is None or date.weekday() == evidence.weekday) and (
+        evidence.iso_week is None or date.isocalendar().week == evidence.iso_week
+    )
+
+
+def _warnings(date: dt.date, created: dt.date | None, default_year: int | None) -> list[str]:
+    warnings = []
+    if default_year is not None and date.year != default_year:
+        warnings.append(
+            f"the evidence says {date.isoformat()}, not the default year {default_year}"
+        )
+    if created is not None and abs((date - created).days) > FAR_DAYS:
+        warnings.append(
+            f"{date.isoformat()} is far from the day the images were sent, {created.isoformat()}"
+        )
+    return warnings

@@ -1,0 +1,273 @@
+"""Engines that turn a picture of text into words: Tesseract by command, or in process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from backfill.errors import PreflightError, UsageError
+from backfill.ocr.words import Word
+
+Pixels = npt.NDArray[np.uint8]
+
+TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS_MAX = 3600.0
+
+# The names a person may type, and the Tesseract language data each means.
+LANGUAGES = {
+    "sv": "swe", "swe": "swe", "en": "eng", "eng": "eng", "da": "dan", "dan": "dan", "no": "nor",
+    "nb": "nor", "nor": "nor", "fi": "fin", "fin": "fin", "de": "deu", "deu": "deu",
+}  # fmt: skip
+
+
+class EngineFailure(Exception):
+    """The engine could not read this image; the session fails at stage `ocr`, the run goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineParams:
+    """How the engine reads: Tesseract's page segmentation mode and the seconds it may take."""
+
+    language: str = "swe"
+    page_mode: int = 6
+    timeout_seconds: float = TIMEOUT_SECONDS
+
+    def __post_init__(self) -> None:
+        if not 0 < self.timeout_seconds <= TIMEOUT_SECONDS_MAX:
+            raise UsageError(
+                f"The OCR timeout must be above 0 and at most {TIMEOUT_SECONDS_MAX:.0f} seconds, "
+                f"not {self.timeout_seconds}."
+            )
+
+    def cache_text(self) -> str:
+        """What of these parameters can change the words; the timeout cannot."""
+        return f"{self.language}/psm{self.page_mode}"
+
+
+class Engine(Protocol):
+    """What the reader needs of an OCR engine."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def language_hash(self) -> str:
+        """SHA-256 of the language data, so that a cache entry dies with its data."""
+        ...
+
+    def words(self, image: Pixels, params: EngineParams) -> list[Word]:
+        """Read a grey image (dark text on white); boxes in its pixels.
+
+        Raises EngineFailure.
+        """
+        ...
+
+
+def language_data(name: str) -> str:
+    """Return the language data's name for `sv`, `swe`, … or `swe+eng`.
+
+    Raises UsageError for a name that is no language.
+    """
+    codes = []
+    for part in name.strip().lower().split("+"):
+        if part not in LANGUAGES:
+            raise UsageError(
+                f"OCR language {name!r} is not known. Use one of {', '.join(sorted(LANGUAGES))} "
+                "(joined by + for several), e.g. --ocr-lang swe."
+            )
+        codes.append(LANGUAGES[part])
+    return "+".join(dict.fromkeys(codes))
+
+
+class TesseractEngine:
+    """Tesseract's command through pytesseract, one start per image, one thread each."""
+
+    name = "tesseract"
+
+    def __init__(self, language: str = "swe") -> None:
+        """Check that Tesseract and the language's data are there.
+
+        Raises UsageError for an unknown language, PreflightError for what is not installed.
+        """
+        import pytesseract
+
+        # Tesseract's own threads cost 3.4 times what one process per core does (OCR.md §5).
+        os.environ.setdefault("OMP_THREAD_LIMIT", "1")
+        self.language = language_data(language)
+        self._tesseract: Any = pytesseract
+        self.version = self._find_version()
+        self._check_installed()
+        self.language_hash = _hash_language(self.language)
+
+    def words(self, image: Pixels, params: EngineParams) -> list[Word]:
+        """Read `image`; see `Engine.words`."""
+        from PIL import Image
+
+        picture = Image.fromarray(image)
+        # An uncompressed file is written and read faster than the default PNG.
+        picture.format = "PPM"
+        try:
+            table = self._tesseract.image_to_data(
+                picture,
+                lang=self.language,
+                config=f"--psm {params.page_mode} -c tessedit_do_invert=0",
+                timeout=params.timeout_seconds,
+            )
+        except UnicodeDecodeError as error:
+            raise EngineFailure(f"Tesseract printed bytes that are not UTF-8: {error}") from error
+        except self._tesseract.TesseractError as error:
+            raise EngineFailure(
+                f"Tesseract stopped with status {error.status}: {str(error.message)[:300]}"
+            ) from error
+        except RuntimeError as error:
+            raise EngineFailure(
+                f"Tesseract did not answer within {params.timeout_seconds:g} seconds ({error})."
+            ) from error
+        except OSError as error:
+            raise EngineFailure(f"Tesseract could not be run: {error}") from error
+        return _words_of_table(table)
+
+    def _find_version(self) -> str:
+        try:
+            return str(self._tesseract.get_tesseract_version.__wrapped__()).split()[0]
+        except (self._tesseract.TesseractNotFoundError, OSError) as error:
+            raise PreflightError(
+                "Tesseract is not installed. Debian: apt-get install tesseract-ocr "
+                "tesseract-ocr-swe · macOS: brew install tesseract tesseract-lang · "
+                "conda install -c conda-forge tesseract"
+            ) from error
+        except (SystemExit, ValueError) as error:
+            raise PreflightError(
+                f"Tesseract does not tell a version that can be used ({error}); "
+                "reinstall it, e.g. apt-get install --reinstall tesseract-ocr"
+            ) from error
+
+    def _check_installed(self) -> None:
+        try:
+            installed = set(self._tesseract.get_languages())
+        except (self._tesseract.TesseractError, UnicodeDecodeError) as error:
+            raise PreflightError(
+                f"Tesseract cannot list its languages ({error}); check TESSDATA_PREFIX."
+            ) from error
+        for code in self.language.split("+"):
+            if code not in installed:
+                raise PreflightError(missing_language_message(code))
+
+
+class TesserocrEngine:
+    """Tesseract in process by the optional package tesserocr; same data, no start per image."""
+
+    name = "tesserocr"
+
+    def __init__(self, language: str = "swe") -> None:
+        """Raises UsageError for an unknown language, PreflightError for what is not installed."""
+        try:
+            import tesserocr
+        except ImportError as error:
+            raise PreflightError(
+                "The engine tesserocr is not installed: pip install 'backfill-workbook[tesserocr]'"
+            ) from error
+        self.language = language_data(language)
+        self._module: Any = tesserocr
+        self.version = str(tesserocr.tesseract_version()).split("\n", maxsplit=1)[0].split()[-1]
+        self.language_hash = _hash_language(self.language)
+        folder = _data_folder()
+        try:
+            self._api: Any = tesserocr.PyTessBaseAPI(
+                path=folder or "", lang=self.language, psm=tesserocr.PSM.SINGLE_BLOCK
+            )
+        except RuntimeError as error:
+            raise PreflightError(missing_language_message(self.language)) from error
+
+    def words(self, image: Pixels, params: EngineParams) -> list[Word]:
+        """Read `image`; see `Engine.words`."""
+        from PIL import Image
+
+        self._api.SetPageSegMode(params.page_mode)
+        self._api.SetImage(Image.fromarray(image))
+        try:
+            return _words_of_table(_HEAD + str(self._api.GetTSVText(0)))
+        except (RuntimeError, UnicodeDecodeError) as error:
+            raise EngineFailure(f"tesserocr failed: {error}") from error
+        finally:
+            self._api.Clear()
+
+
+ENGINES: dict[str, Callable[[str], Engine]] = {
+    "tesseract": TesseractEngine,
+    "tesserocr": TesserocrEngine,
+}
+
+
+def make_engine(name: str = "tesseract", language: str = "swe") -> Engine:
+    """Return the engine called `name`; raises UsageError, PreflightError."""
+    if name not in ENGINES:
+        raise UsageError(f"OCR engine {name!r} is not known; use {' or '.join(ENGINES)}.")
+    return ENGINES[name](language)
+
+
+def missing_language_message(code: str) -> str:
+    """Return what to type where the data of one language is not installed."""
+    return (
+        f"Tesseract's language data {code!r} is not installed. "
+        f"Debian: apt-get install tesseract-ocr-{code} · macOS: brew install tesseract-lang · "
+        f"conda: conda install -c conda-forge tesseract (holds {code})"
+    )
+
+
+_HEAD = (
+    "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num"
+    "\tleft\ttop\twidth\theight\tconf\ttext\n"
+)
+
+
+def _words_of_table(table: str) -> list[Word]:
+    words = []
+    for line in table.splitlines()[1:]:
+        cells = line.split("\t")
+        if len(cells) != 12 or cells[0] != "5" or not cells[11].strip():
+            continue
+        try:
+            left, top, width, height = (float(cell) for cell in cells[6:10])
+            words.append(Word(cells[11].strip(), left, top, width, height, float(cells[10])))
+        except ValueError as error:
+            raise EngineFailure(f"Tesseract printed a row that is not a word: {line!r}") from error
+    return words
+
+
+def _hash_language(language: str) -> str:
+    """Return the SHA-256 of the language data files, or of their names where none is found."""
+    from pathlib import Path
+
+    digest = hashlib.sha256()
+    folder = _data_folder()
+    for code in language.split("+"):
+        digest.update(code.encode())
+        file = Path(folder or "") / f"{code}.traineddata"
+        if folder and file.is_file():
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _data_folder() -> str | None:
+    """Return the folder of the language data, as Tesseract tells it."""
+    import subprocess
+
+    import pytesseract
+
+    command = shutil.which(pytesseract.pytesseract.tesseract_cmd)
+    if command is None:
+        return None
+    listing = subprocess.run([command, "--list-langs"], capture_output=True, check=False)
+    head = listing.stdout.decode("utf-8", "replace").split("\n", maxsplit=1)[0]
+    return head.split('"')[1] if head.count('"') >= 2 else None

@@ -1,0 +1,84 @@
+"""From a screenshot's pixels to dark text on white, whatever its colours, and its text pieces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int32]
+
+# Contrast (0…255) from which a pixel counts as ink; divider rules lie below or just above it.
+INK_CONTRAST = 40
+BACKGROUND_SHRINK = 4
+BACKGROUND_KERNEL = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One connected piece of ink: its label and its box in pixels."""
+
+    label: int
+    left: int
+    top: int
+    width: int
+    height: int
+    area: int
+
+    @property
+    def right(self) -> int:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.height
+
+    @property
+    def middle(self) -> float:
+        return self.top + self.height / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """The ink of one image.
+
+    `contrast` is how far each pixel lies from its local background (0 = background), `labels`
+    gives each pixel its piece's label, `letter_px` is the median height of a letter.
+    """
+
+    contrast: Pixels
+    labels: Labels
+    pieces: tuple[Piece, ...]
+    letter_px: float
+
+
+def flatten(grey: Pixels) -> Pixels:
+    """Return the contrast to the local median background, so that dark mode looks like light."""
+    height, width = grey.shape
+    small_size = (max(1, width // BACKGROUND_SHRINK), max(1, height // BACKGROUND_SHRINK))
+    small = cv2.resize(grey, small_size, interpolation=cv2.INTER_NEAREST)
+    small = cv2.medianBlur(small, BACKGROUND_KERNEL)
+    background = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.absdiff(grey, background), dtype=np.uint8)
+
+
+def find_ink(grey: Pixels) -> Ink:
+    """Return the pieces of ink of a grey image."""
+    contrast = flatten(grey)
+    mask = (contrast > INK_CONTRAST).astype(np.uint8)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    pieces = tuple(Piece(label, *(int(n) for n in boxes[label])) for label in range(1, count))
+    return Ink(contrast, np.asarray(labels, dtype=np.int32), pieces, _letter_height(pieces))
+
+
+def _letter_height(pieces: tuple[Piece, ...]) -> float:
+    """Return the median height of the pieces that may be letters, 0 when there is none."""
+    heights = [
+        piece.height
+        for piece in pieces
+        if 7 <= piece.height <= 120 and piece.width <= 2.5 * piece.height and piece.area >= 12
+    ]
+    return float(np.median(heights)) if heights else 0.0

@@ -1,0 +1,87 @@
+"""The grammar of times and durations as the app writes them and as OCR reads them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+NO_TIME = ""
+MINUTES_PER_DAY = 24 * 60
+
+_CLOCK = r"([0-2]?\d)\s?[:.;]\s?(\d{2})"
+_SINGLE = re.compile(rf"^\W*{_CLOCK}\W*$")
+_RANGE = re.compile(rf"^\W*{_CLOCK}\s*[-–—~]+\s*{_CLOCK}(?!\d)\W*")
+_BARE_RANGE = re.compile(r"^\W*([0-2]\d)(\d{2})\s*[-–—]\s*([0-2]\d)(\d{2})(?!\d)\W*")
+_DURATION = re.compile(
+    r"(?:^|(?<=\s))(?:(\d{1,2})\s*(?:h|tim)\b)?\s*(?:(\d{1,2})\s*(?:m|min)\b)?\W*$"
+)
+# What OCR makes of digits; applied only where nothing but a time can stand.
+_LOOKALIKES = str.maketrans({"O": "0", "o": "0", "Q": "0", "l": "1", "I": "1", "|": "1", "i": "1"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRange:
+    """A range of times at the start of a text, and the text after it."""
+
+    start: str
+    end: str
+    rest: str
+
+
+def parse_clock(text: str) -> str:
+    """Return `HH:MM` when the whole text is one time of day (24:00 included), else NO_TIME."""
+    match = _SINGLE.match(text.translate(_LOOKALIKES))
+    return _clock(match[1], match[2]) if match else NO_TIME
+
+
+def parse_range(text: str) -> ReadRange | None:
+    """Return the range that the text begins with, None when there is none or it cannot be."""
+    match = _RANGE.match(text) or _BARE_RANGE.match(text)
+    if not match:
+        return None
+    start, end = _clock(match[1], match[2]), _clock(match[3], match[4])
+    if not start or not end:
+        return None
+    return ReadRange(start, end, text[match.end() :].strip())
+
+
+def parse_duration(text: str) -> int | None:
+    """Return the minutes of a text that is a duration and nothing else ("3h 15m", "4h", "25m").
+
+    A clock icon read as a letter or two before it is allowed.
+    """
+    cleaned = re.sub(r"(?<=\d)[Oo](?=\s*[hm])", "0", text.strip())
+    head = re.match(r"^[^\dA-Za-z]*(?:[A-Za-zÅÄÖåäö©@]{1,2}\W*\s+|[QOÖ©@]+\s*)?(?=\d)", cleaned)
+    body = cleaned[head.end() :] if head else cleaned
+    match = _DURATION.fullmatch(body)
+    if not match or (match[1] is None and match[2] is None):
+        return None
+    hours, minutes = int(match[1] or 0), int(match[2] or 0)
+    return hours * 60 + minutes if hours <= 24 and minutes < 60 else None
+
+
+def cut_duration(text: str) -> tuple[str, int | None]:
+    """Return the text without a duration at its end, and that duration's minutes."""
+    match = re.search(r"\s\W*((?:\d{1,2}\s?h)?(?:\s?\d{1,2}\s?m)?)\W*$", text)
+    if not match or not match[1].strip():
+        return text, None
+    minutes = parse_duration(match[1])
+    return (text[: match.start()].rstrip(), minutes) if minutes is not None else (text, None)
+
+
+def minutes_of(clock: str) -> int:
+    """Return the minutes since midnight of `HH:MM`."""
+    hours, minutes = clock.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def minutes_between(start: str, end: str) -> int:
+    """Return the length of a range; one that ends before it starts ends the next day."""
+    return (minutes_of(end) - minutes_of(start)) % MINUTES_PER_DAY
+
+
+def _clock(hours: str, minutes: str) -> str:
+    hour, minute = int(hours), int(minutes)
+    if minute > 59 or hour > 24 or (hour == 24 and minute > 0):
+        return NO_TIME
+    return f"{hour:02}:{minute:02}"
