@@ -1,0 +1,180 @@
+"""What a run will do with the sessions it has read, each planned on top of the one before."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from backfill.ocr.aggregate import order_key
+from backfill.ocr.notify import SUMMARY_THRESHOLD_DEFAULT, write_notifications
+from backfill.ocr.plan_rules import is_stale, is_suspicious_removal
+from backfill.ocr.schedule_diff import ScheduleDiff, diff_schedules
+from backfill.ocr.schedule_event import EventKey, PlannedEvent, identify_events
+from backfill.ocr.session import (
+    HeldReason,
+    PlanStatus,
+    SessionFailure,
+    SessionPlan,
+    SessionReading,
+    StoredSnapshot,
+)
+from backfill.ocr.stored_shift import read_stored
+
+SnapshotKey = tuple[int, dt.date]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What a person allows beyond the rules that protect data.
+
+    `accept_review` accepts shifts that need review and images that contradict each other.
+    `summary_threshold` counts events of one session.
+    """
+
+    allow_older: bool = False
+    allow_removals: bool = False
+    accept_review: bool = False
+    summary_threshold: int = SUMMARY_THRESHOLD_DEFAULT
+
+
+def plan_sessions(
+    outcomes: Sequence[SessionReading | SessionFailure],
+    snapshots: Mapping[SnapshotKey, StoredSnapshot],
+    *,
+    stored_event_keys: Collection[EventKey] = (),
+    options: PlanOptions | None = None,
+) -> list[SessionPlan]:
+    """Plan sessions in the order of their creation; apply does what the plans say, no more.
+
+    `snapshots` and `stored_event_keys` are what the database holds for the users and dates of
+    the readings; sessions of one user and date are planned against each other's results.
+    """
+    options = options or PlanOptions()
+    present = dict(snapshots)
+    keys = set(stored_event_keys)
+    plans: list[SessionPlan] = []
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.session.order_key):
+        if isinstance(outcome, SessionFailure):
+            plans.append(_plan_failure(outcome))
+            continue
+        day = (outcome.session.user_id, outcome.schedule_date)
+        plan = _plan_reading(outcome, present.get(day), keys, options)
+        plans.append(plan)
+        keys.update(planned.unique_key for planned in plan.events)
+        if plan.after is not None:
+            session = outcome.session
+            present[day] = StoredSnapshot(list(plan.after), session.id, session.created_at)
+    return plans
+
+
+def make_payload(reading: SessionReading) -> tuple[dict[str, str], ...]:
+    """Return the snapshot payload: twelve fields a shift, in chronological order."""
+    return tuple(shift.as_json() for shift in sorted(reading.shifts, key=order_key))
+
+
+def _plan_failure(failure: SessionFailure) -> SessionPlan:
+    detail = f"{failure.stage}: {failure.error_message}"
+    return SessionPlan(failure.session, PlanStatus.FAILED, failure, detail=detail)
+
+
+def _plan_reading(
+    reading: SessionReading,
+    before: StoredSnapshot | None,
+    keys: Collection[EventKey],
+    options: PlanOptions,
+) -> SessionPlan:
+    session, after = reading.session, make_payload(reading)
+    stored = before.payload if before else []
+    if _is_same_payload(stored, after):
+        return SessionPlan(session, PlanStatus.UNCHANGED, reading, before=before)
+    diff = diff_schedules(stored, reading.shifts)
+    for reason, detail in _reasons_to_hold(reading, before, options):
+        return SessionPlan(
+            session,
+            PlanStatus.HELD,
+            reading,
+            held_reason=reason,
+            detail=detail,
+            before=before,
+            withheld=diff.events,
+            quiet=diff.quiet,
+        )
+    events, swallowed = _divide_events(reading, diff, keys)
+    return SessionPlan(
+        session,
+        PlanStatus.OK if diff.events else PlanStatus.SNAPSHOT_ONLY,
+        reading,
+        before=before,
+        after=after,
+        events=events,
+        swallowed=swallowed,
+        quiet=diff.quiet,
+        notifications=write_notifications(events, summary_threshold=options.summary_threshold),
+    )
+
+
+def _is_same_payload(stored: object, after: Sequence[Mapping[str, str]]) -> bool:
+    """Compare what is stored with what would be; the order of the shifts does not matter."""
+    if not isinstance(stored, Sequence) or isinstance(stored, str | bytes):
+        return False
+    return sorted(map(_canonical_json, stored)) == sorted(map(_canonical_json, after))
+
+
+def _canonical_json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=repr)
+
+
+def _reasons_to_hold(
+    reading: SessionReading, before: StoredSnapshot | None, options: PlanOptions
+) -> list[tuple[HeldReason, str]]:
+    """Return every reason with what to do about it, the one that decides first."""
+    reasons: list[tuple[HeldReason, str]] = []
+    if before is not None and not options.allow_older and _is_stale(reading, before):
+        detail = (
+            f"the snapshot comes from the newer session {before.source_session_id};"
+            " --allow-older overwrites it"
+        )
+        reasons.append((HeldReason.STALE_SESSION, detail))
+    if not options.accept_review and reading.all_review_reasons:
+        detail = f"{'; '.join(reading.all_review_reasons)}; correct it or give --accept-review"
+        reasons.append((HeldReason.NEEDS_REVIEW, detail))
+    if not options.accept_review and reading.contradictions:
+        told = "; ".join(contradiction.detail for contradiction in reading.contradictions)
+        reasons.append((HeldReason.CONTRADICTING_IMAGES, f"{told}; or give --accept-review"))
+    old_count = len(read_stored(before.payload)) if before else 0
+    is_suspicious = is_suspicious_removal(old_count, len(reading.shifts))
+    if is_suspicious and not options.allow_removals:
+        detail = (
+            f"{len(reading.shifts)} shifts were read where {old_count} are stored;"
+            " --allow-removals removes the others"
+        )
+        reasons.append((HeldReason.SUSPICIOUS_REMOVAL, detail))
+    return reasons
+
+
+def _is_stale(reading: SessionReading, before: StoredSnapshot) -> bool:
+    session = reading.session
+    return is_stale(
+        session.id,
+        session.created_at,
+        before.source_session_id,
+        before.source_session_created_at,
+    )
+
+
+def _divide_events(
+    reading: SessionReading, diff: ScheduleDiff, keys: Collection[EventKey]
+) -> tuple[tuple[PlannedEvent, ...], tuple[PlannedEvent, ...]]:
+    """Return the events that will be inserted, and those that the unique key swallows."""
+    seen = set(keys)
+    inserted: list[PlannedEvent] = []
+    swallowed: list[PlannedEvent] = []
+    session = reading.session
+    for planned in identify_events(
+        session.user_id, reading.schedule_date, str(session.id), diff.events
+    ):
+        (swallowed if planned.unique_key in seen else inserted).append(planned)
+        seen.add(planned.unique_key)
+    return tuple(inserted), tuple(swallowed)
