@@ -213,3 +213,13 @@ def test_normal_time_is_explained_without_transition() -> None:
 def test_time_that_leaves_the_calendar_cannot_be_explained() -> None:
     with pytest.raises(UsageError, match="outside years"):
         explain_one(dt.datetime(1, 1, 1), "Asia/Tokyo")  # noqa: DTZ001
+
+
+def test_time_with_an_offset_of_its_own_is_refused() -> None:
+    with pytest.raises(UsageError, match="carries an offset"):
+        explain_one(dt.datetime(2025, 1, 1, tzinfo=dt.UTC), "Asia/Tokyo")
+
+
+def test_number_that_is_no_decision_is_refused() -> None:
+    with pytest.raises(ValueError, match="no Decision"):
+        resolve(classify_pairs(FOLD), FoldPolicy.SKIP, GapPolicy.SKIP, np.array([4]))

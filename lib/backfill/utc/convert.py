@@ -168,6 +168,9 @@ def resolve(
     """Choose one instant per row: by decision if there is one, else by policy.
 
     Policies and decisions bear on folds and gaps only; a normal row has nothing to choose.
+
+    Raises:
+        ValueError: a number in `decisions` is no `Decision`.
     """
     by_kind = np.empty(len(LocalKind), dtype=np.int8)
     by_kind[NORMAL_CODE] = Decision.FIRST
@@ -175,6 +178,8 @@ def resolve(
     by_kind[FOLD_CODE] = _fold_choice(fold)
     choice = by_kind[candidates.kind]
     if decisions is not None:
+        if not np.isin(decisions, list(Decision)).all():
+            raise ValueError("decisions hold a number that is no Decision")
         is_decided = (decisions != Decision.POLICY) & (candidates.kind != NORMAL_CODE)
         choice = np.where(is_decided, decisions, choice)
     skip_mask: BoolArray = choice == Decision.SKIP
@@ -187,8 +192,11 @@ def explain_one(wall: dt.datetime, zone: str) -> Explanation:
     """Explain one naive wall time, whose `fold` is not looked at.
 
     Raises:
-        UsageError: the zone is not known, or an instant falls outside years 1..9999.
+        UsageError: the zone is not known, the time carries an offset of its own, or an instant
+            falls outside years 1..9999.
     """
+    if wall.tzinfo is not None:
+        raise UsageError(f"{wall} carries an offset; give the wall time alone, and the zone.")
     wall_us = _microseconds(wall.replace(tzinfo=dt.UTC))
     found = classify(np.array([wall_us]), np.zeros(1, dtype=np.int64), [zone])
     if not found.is_in_range()[0]:
