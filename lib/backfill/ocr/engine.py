@@ -35,7 +35,6 @@ class EngineFailure(Exception):
 class EngineParams:
     """How the engine reads: Tesseract's page segmentation mode and the seconds it may take."""
 
-    language: str = "swe"
     page_mode: int = 6
     timeout_seconds: float = TIMEOUT_SECONDS
 
@@ -48,7 +47,7 @@ class EngineParams:
 
     def cache_text(self) -> str:
         """What of these parameters can change the words; the timeout cannot."""
-        return f"{self.language}/psm{self.page_mode}"
+        return f"psm{self.page_mode}"
 
 
 class Engine(Protocol):
@@ -201,6 +200,18 @@ class TesserocrEngine:
             raise EngineFailure(f"tesserocr failed: {error}") from error
         finally:
             self._api.Clear()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """The engine to use, as a value that travels to worker processes; calling it makes one."""
+
+    name: str = "tesseract"
+    language: str = "swe"
+
+    def __call__(self) -> Engine:
+        """Return the engine; raises UsageError, PreflightError."""
+        return make_engine(self.name, self.language)
 
 
 ENGINES: dict[str, Callable[[str], Engine]] = {

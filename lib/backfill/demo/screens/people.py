@@ -22,7 +22,8 @@ COMPANIES = (
 )
 STREETS = (
     "Granitvägen", "Hällebacksvägen", "Åkerstigen", "Skiffervägen", "Ljungbacken",
-    "Norra Ängsgatan",    "Björkåsvägen", "Strandstigen", "Östra Kyrkogatan", "Kaprifolvägen", "Gamla Särövägen",
+    "Norra Ängsgatan", "Björkåsvägen", "Strandstigen", "Östra Kyrkogatan", "Kaprifolvägen",
+    "Gamla Särövägen",
     "Tallstigen", "Lärkvägen", "Fjärilsgatan", "Ringvägen", "Parkgatan", "Ågatan", "Mörtvägen",
     "Södra Hamngatan", "Bergåsliden", "Kungsladugårdsgatan", "Idunagatan", "Illervägen",
     "Vitsippsvägen",

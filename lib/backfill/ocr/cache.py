@@ -1,0 +1,70 @@
+"""Readings kept on disk by the content of the image, so that a second run does no OCR."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from backfill.errors import StorageError
+from backfill.ocr.engine import Engine, EngineParams
+from backfill.ocr.reading import READER_VERSION, ImageReading, reading_of_json
+
+# Readings hold names and addresses of real people: nobody but the owner may read them.
+FOLDER_MODE = 0o700
+
+
+class ReadingCache:
+    """One file per image and way of reading it; any number of processes may use one folder.
+
+    A file is written beside its place and renamed, so that a reader sees all of it or nothing;
+    two writers of one key write the same bytes. Failures are never stored.
+    """
+
+    def __init__(self, folder: Path, engine: Engine, params: EngineParams) -> None:
+        """Raises StorageError when the folder cannot be made."""
+        self.folder = folder
+        self.way = "|".join(
+            (engine.name, engine.version, engine.language_hash, params.cache_text(), READER_VERSION)
+        )
+        try:
+            folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"The OCR cache {folder} cannot be made ({error}); name another folder."
+            ) from error
+
+    def get(self, sha256: str) -> ImageReading | None:
+        """Return the stored reading of an image, None when there is none that can be used."""
+        try:
+            value = json.loads(self._path(sha256).read_bytes())
+            reading = reading_of_json({**value, "is_cached": True})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return reading if reading.sha256 == sha256 else None
+
+    def put(self, reading: ImageReading) -> None:
+        """Store a reading; raises StorageError when the disk does not take it."""
+        path = self._path(reading.sha256)
+        text = json.dumps(reading.as_json(), ensure_ascii=False, separators=(",", ":"))
+        try:
+            path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            # mkstemp's files have mode 0600.
+            handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                Path(partial).replace(path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    Path(partial).unlink()
+                raise
+        except OSError as error:
+            raise StorageError(f"The OCR cache {self.folder} cannot be written: {error}") from error
+
+    def _path(self, sha256: str) -> Path:
+        key = hashlib.sha256(f"{sha256}|{self.way}".encode()).hexdigest()
+        return self.folder / key[:2] / f"{key}.json"

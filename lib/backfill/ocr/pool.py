@@ -1,0 +1,193 @@
+"""Read many images with one process per core: in order, bounded in memory, whatever happens."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from backfill.errors import UsageError
+from backfill.ocr.cache import ReadingCache
+from backfill.ocr.engine import Engine, EngineParams
+from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
+from backfill.ocr.images import read_bytes
+from backfill.ocr.reading import ImageReading, read_image
+
+Item = Path | bytes
+Outcome = ImageReading | ImageFailure
+EngineFactory = Callable[[], Engine]
+
+WORKERS_MAX = 256
+# Images handed to each worker ahead of the one that is awaited.
+AHEAD = 3
+ATTEMPTS = 2
+
+
+def default_workers() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def read_images(
+    items: Iterable[Item],
+    *,
+    workers: int,
+    engine_factory: EngineFactory,
+    params: EngineParams | None = None,
+    cache_folder: Path | None = None,
+) -> Iterator[Outcome]:
+    """Yield for each item, in order, its reading or why there is none.
+
+    `engine_factory` is called once per process; it must be picklable and hashable by value
+    (`EngineChoice`). Cached images cost no process. A worker that is killed takes nothing along:
+    the images it held are read again, each in a process of its own, and only one that kills its
+    process twice becomes a failure.
+
+    Raises UsageError, PreflightError (before the first item), StorageError.
+    """
+    if not 1 <= workers <= WORKERS_MAX:
+        raise UsageError(f"--workers must be from 1 to {WORKERS_MAX}, not {workers}.")
+    params = params or EngineParams()
+    engine = _engine(engine_factory)
+    cache = ReadingCache(cache_folder, engine, params) if cache_folder else None
+    return _read_ordered(iter(items), _Reader(workers, engine_factory, params), cache)
+
+
+def _read_ordered(
+    items: Iterator[Item], reader: _Reader, cache: ReadingCache | None
+) -> Iterator[Outcome]:
+    """Keep a window of items under way; yield its head as soon as that is done."""
+    window: deque[Outcome | _Pending] = deque()
+    try:
+        for item in items:
+            window.append(_begin(item, reader, cache))
+            while len(window) > AHEAD * reader.workers:
+                yield _finish(window, reader, cache)
+        while window:
+            yield _finish(window, reader, cache)
+    finally:
+        reader.close()
+
+
+def _begin(item: Item, reader: _Reader, cache: ReadingCache | None) -> Outcome | _Pending:
+    try:
+        data = item if isinstance(item, bytes) else read_bytes(item)
+    except UnreadableImage as error:
+        return error.failure
+    if cache and (reading := cache.get(hashlib.sha256(data).hexdigest())):
+        return reading
+    return reader.submit(data)
+
+
+def _finish(
+    window: deque[Outcome | _Pending], reader: _Reader, cache: ReadingCache | None
+) -> Outcome:
+    head = window.popleft()
+    if not isinstance(head, _Pending):
+        return head
+    try:
+        outcome = head.future.result()
+    except BrokenProcessPool:
+        reader.restart()
+        outcome = reader.read_alone(head.data)
+        for pending in window:
+            if isinstance(pending, _Pending):
+                pending.future = reader.submit(pending.data).future
+    if cache and isinstance(outcome, ImageReading):
+        cache.put(outcome)
+    return outcome
+
+
+class _Pending:
+    """An image under way, with its bytes in case its process is killed."""
+
+    def __init__(self, data: bytes, future: Future[Outcome]) -> None:
+        self.data = data
+        self.future = future
+
+
+class _Reader:
+    """The processes, started when the first image needs one; one worker means this process."""
+
+    def __init__(self, workers: int, factory: EngineFactory, params: EngineParams) -> None:
+        self.workers = workers
+        self._factory = factory
+        self._params = params
+        self._pool: Executor | None = None
+
+    def submit(self, data: bytes) -> _Pending:
+        if self.workers == 1:
+            future: Future[Outcome] = Future()
+            future.set_result(_read_one(self._factory, data, self._params))
+            return _Pending(data, future)
+        self._pool = self._pool or _new_pool(self.workers)
+        try:
+            return _Pending(data, self._pool.submit(_read_one, self._factory, data, self._params))
+        except BrokenProcessPool:
+            self.restart()
+            self._pool = _new_pool(self.workers)
+            return _Pending(data, self._pool.submit(_read_one, self._factory, data, self._params))
+
+    def read_alone(self, data: bytes) -> Outcome:
+        """Read one image in a process of its own, where it can hurt no other."""
+        for _ in range(ATTEMPTS):
+            with _new_pool(1) as pool:
+                try:
+                    return pool.submit(_read_one, self._factory, data, self._params).result()
+                except BrokenProcessPool:
+                    continue
+        return ImageFailure(
+            Stage.OCR,
+            "worker_killed",
+            f"The process that read the image was killed {ATTEMPTS} times.",
+        )
+
+    def restart(self) -> None:
+        self.close()
+        self._pool = None
+
+    def close(self) -> None:
+        if self._pool:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _new_pool(workers: int) -> ProcessPoolExecutor:
+    # spawn: nothing of the parent (threads, connections, kernel) is copied into the workers.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
+    import cv2
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@functools.lru_cache(maxsize=4)
+def _engine(factory: EngineFactory) -> Engine:
+    return factory()
+
+
+def _read_one(factory: EngineFactory, data: bytes, params: EngineParams) -> Outcome:
+    try:
+        return read_image(data, _engine(factory), params)
+    except UnreadableImage as error:
+        return error.failure

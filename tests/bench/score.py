@@ -1,0 +1,112 @@
+"""Compare what was read with what was drawn: exact shifts, dates and times, flags."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from dataclasses import dataclass, field
+
+from backfill.demo.screens.days import Row
+from backfill.demo.screens.make import Session
+from backfill.ocr.aggregate import aggregate_images
+from backfill.ocr.dates import DateFailure, resolve_session_date
+from backfill.ocr.normalise import normalise_entry
+from backfill.ocr.reading import ImageReading
+from backfill.ocr.shift import Entry, Shift
+
+FIELDS_OF_SHIFT = 8
+
+
+@dataclass(slots=True)
+class Score:
+    """Counts over sessions; `wrong_unflagged` are shifts that are wrong with nothing said."""
+
+    truth: int = 0
+    read: int = 0
+    exact: int = 0
+    timed: int = 0
+    flags: int = 0
+    flagged_shifts: int = 0
+    wrong_unflagged: int = 0
+    sessions: int = 0
+    wrong_dates: int = 0
+    misses: list[str] = field(default_factory=list)
+
+    def add(self, other: Score) -> None:
+        for name in (
+            "truth", "read", "exact", "timed", "flags", "flagged_shifts", "wrong_unflagged",
+            "sessions", "wrong_dates",
+        ):  # fmt: skip
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.misses.extend(other.misses)
+
+    @property
+    def exact_f1(self) -> float:
+        return 2 * self.exact / max(1, self.truth + self.read)
+
+    @property
+    def timed_f1(self) -> float:
+        return 2 * self.timed / max(1, self.truth + self.read)
+
+
+def score_session(session: Session, readings: list[ImageReading]) -> Score:
+    """Return the score of one session, read as the job reads it."""
+    created = session.day.date + dt.timedelta(days=1)
+    try:
+        date = resolve_session_date(tuple(r.date for r in readings), created).date
+    except DateFailure:
+        date = None
+    day = aggregate_images([[normalise_entry(e) for e in r.entries] for r in readings])
+    entries = [[readings[s.image].entries[s.row] for s in found] for found in day.sources]
+    flags = [shift_flags(found) for found in entries]
+    score = Score(len(session.day.rows), len(day.shifts), sessions=1)
+    score.wrong_dates = int(date != session.day.date)
+    doubts = any(r.flags for r in readings) or date is None
+    score.flags = sum(len(f) for f in flags)
+    score.flagged_shifts = sum(map(bool, flags))
+    open_rows = list(session.day.rows)
+    for shift, flag in zip(day.shifts, flags, strict=True):
+        row = next((r for r in open_rows if (r.start, r.end) == (shift.start, shift.end)), None)
+        is_dated = date == session.day.date
+        score.timed += int(row is not None and is_dated)
+        is_exact = row is not None and is_dated and _fields(row) == _shift_fields(shift)
+        score.exact += int(is_exact)
+        if row is not None:
+            open_rows.remove(row)
+        if not is_exact:
+            score.wrong_unflagged += int(not flag and not doubts)
+            score.misses.append(
+                f"{session.name} {shift.start}-{shift.end} {_shift_fields(shift)} "
+                f"{_fields(row) if row else 'no such row'} {flag or 'NOT FLAGGED'}"
+            )
+    for row in open_rows:
+        is_silent = not doubts and not any(flags)
+        score.wrong_unflagged += int(is_silent)
+        score.misses.append(f"{session.name} missing {row} {'NOT FLAGGED' if is_silent else ''}")
+    return score
+
+
+def shift_flags(entries: list[Entry]) -> set[str]:
+    """Return the flags of a shift: those that no other reading of the same card disproves."""
+    return set.intersection(*(set(entry.flags) for entry in entries))
+
+
+def _fields(row: Row) -> tuple[str, ...]:
+    return (
+        *map(_plain, (row.customer, row.street, row.number, row.city)),
+        row.shift_type,
+        _plain(row.label),
+    )
+
+
+def _shift_fields(shift: Shift) -> tuple[str, ...]:
+    return (
+        *map(_plain, (shift.customer_name, shift.street, shift.street_number, shift.city)),
+        shift.shift_type,
+        _plain(shift.raw_type_label),
+    )
+
+
+def _plain(text: str) -> str:
+    """Case and blanks are display; letters with their accents must be right."""
+    return unicodedata.normalize("NFC", text).casefold().replace(" ", "")
