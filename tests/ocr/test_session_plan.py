@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from backfill.errors import PreflightError
 from backfill.ocr.aggregate import Contradiction, Source
+from backfill.ocr.plan_rules import is_stale
 from backfill.ocr.schedule_event import EventKey
 from backfill.ocr.session import (
     CaptureSession,
@@ -250,3 +251,13 @@ def test_plan_ends_in_the_last_reading_that_was_not_held(days: list[list[Shift]]
     written = [plan.after for plan in plans if plan.is_writing]
     payload = snapshots[USER, DAY].payload if snapshots else []
     assert payload == [dict(shift) for shift in (written[-1] if written else ()) or ()]
+
+
+def test_sessions_of_one_instant_are_ordered_by_id_and_unknown_source_holds_nothing() -> None:
+    low, high = uuid.UUID(int=1), uuid.UUID(int=2)
+    now = dt.datetime(2026, 1, 4, tzinfo=dt.UTC)
+
+    assert is_stale(low, now, high, now)
+    assert not is_stale(high, now, low, now)
+    assert not is_stale(low, now, low, now)
+    assert not is_stale(low, now, high, None)

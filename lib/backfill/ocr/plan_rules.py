@@ -20,7 +20,7 @@ def is_stale(
     Sessions are ordered by creation, then id, as the run reads them. A source session that no
     longer exists has no age (None) and holds nothing back.
     """
-    if source_created_at is None or session_id == source_session_id:
+    if source_created_at is None:
         return False
     return (session_created_at, session_id) < (source_created_at, source_session_id)
 

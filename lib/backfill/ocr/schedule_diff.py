@@ -50,7 +50,6 @@ def diff_schedules(stored: object, shifts: Sequence[Shift]) -> ScheduleDiff:
     """
     left = _Unpaired(sorted(read_stored(stored), key=_order_key), sorted(shifts, key=_order_key))
     identity = [*left.pair(_has_identity), *left.pair(_has_identity_read_worse)]
-    identity.sort(key=lambda pair: _order_key(pair[0]))
     relocated = left.pair(_has_client_and_time)
     renamed = left.pair(_has_place_and_time)
     decided = [
