@@ -18,8 +18,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from backfill.embedded import HOME_ENV, EmbeddedServer
 from psycopg import sql
+
+from backfill.embedded import HOME_ENV, EmbeddedServer
 
 Loader = Callable[[str], None]
 DatabaseFrom = Callable[[str, Loader], str]

@@ -10,12 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -30,15 +28,18 @@ from backfill.embedded_process import (
     stop_processes,
     wait_until,
 )
+from backfill.embedded_socket import (
+    PORT,
+    SOCKET_FILE,
+    make_socket_folder,
+    remove_socket,
+    socket_folder,
+)
 from backfill.errors import BackfillError, DatabaseUnreachable, PreflightError
 
 HOME_ENV = "BACKFILL_EMBEDDED_DIR"
 DATABASE = "backfill"
 SUPERUSER = "postgres"
-PORT = 5432
-SOCKET_FILE = f".s.PGSQL.{PORT}"
-# macOS allows 104 bytes with the closing NUL, Linux 108.
-SOCKET_PATH_BYTES = 103
 START_SECONDS = 60.0
 LOCK_SECONDS = 120.0
 LOG_TAIL_LINES = 12
@@ -101,18 +102,7 @@ class EmbeddedServer:
 
     @property
     def socket_folder(self) -> Path:
-        """Return the home's own folder, or one under the temp folder where that is too long."""
-        near = self.home / "socket"
-        if _fits(near):
-            return near
-        name = f"backfill-{hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]}"
-        if self._socket_record.exists():
-            recorded = Path(self._socket_record.read_text(encoding="utf-8"))
-            # Another name belongs to the home that this one was copied from.
-            if recorded.name == name:
-                return recorded
-        temporary = Path(tempfile.gettempdir(), name)
-        return temporary if _fits(temporary) else Path("/tmp", name)
+        return socket_folder(self.home)
 
     def is_running(self) -> bool:
         """Return whether the server lives; a zombie or a reused process id does not. Read-only."""
@@ -125,15 +115,15 @@ class EmbeddedServer:
             PreflightError: no server programs, no rights, another user's or version's data.
             DatabaseUnreachable: the server ended or stayed silent; the message has its log.
         """
-        with self._locked():
+        with self._locked() as lock:
             if self._is_ready():
                 return
             self._end()
             binaries = find_binaries(self._data_major())
             account = choose_account(self.home, self.data, binaries)
+            make_socket_folder(self.home, account)
             if not self.data.exists():
-                self._create_data(binaries, account)
-            self._make_socket_folder(account)
+                self._create_data(binaries, account, lock)
             self._launch(binaries, account)
 
     def stop(self) -> None:
@@ -162,16 +152,12 @@ class EmbeddedServer:
     def _partial_data(self) -> Path:
         return self.home / "data.partial"
 
-    @property
-    def _socket_record(self) -> Path:
-        return self.home / "socket_folder"
-
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[int]:
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with file_lock(self.home / "start.lock", LOCK_SECONDS):
-                yield
+            with file_lock(self.home / "start.lock", LOCK_SECONDS) as lock:
+                yield lock
         except TimeoutError as error:
             raise PreflightError(
                 f"Another process has been starting or stopping the embedded database in "
@@ -191,35 +177,33 @@ class EmbeddedServer:
     def _end(self) -> None:
         if self.data.is_dir():
             stop_processes(self.data, self._cluster)
-        for name in (SOCKET_FILE, f"{SOCKET_FILE}.lock"):
-            (self.socket_folder / name).unlink(missing_ok=True)
-        if self._socket_record.exists():
-            with suppress(OSError):
-                self.socket_folder.rmdir()
-            self._socket_record.unlink()
+        remove_socket(self.home)
 
     def _data_major(self) -> int | None:
         if not self.data.exists():
             return None
         return int((self.data / "PG_VERSION").read_text(encoding="ascii").split(".")[0])
 
-    def _create_data(self, binaries: Binaries, account: Account) -> None:
-        """Create the cluster and its database beside their place, then move them there."""
+    def _create_data(self, binaries: Binaries, account: Account, lock: int) -> None:
+        """Create the cluster and its database beside their place, then move them there.
+
+        The programs inherit the lock: when this process is killed, the next one waits for them.
+        """
         partial = self._partial_data
         shutil.rmtree(partial, ignore_errors=not partial.exists())
         partial.mkdir(mode=0o700)
         account.take(partial)
         initdb = [str(binaries.initdb), "-D", str(partial)]
         create = [f"--username={SUPERUSER}", "--auth=trust", "--encoding=UTF8", "--no-sync"]
-        self._run(account, [*initdb, *create, *_locale_options(binaries)])
+        self._run(account, lock, [*initdb, *create, *_locale_options(binaries)])
         single = [str(binaries.postgres), "--single", "-F", "-D", str(partial)]
         exit_on_error = ["-c", "exit_on_error=on", "-c", "log_checkpoints=off", "template1"]
-        self._run(account, [*single, *exit_on_error], f"CREATE DATABASE {DATABASE}\n")
+        self._run(account, lock, [*single, *exit_on_error], f"CREATE DATABASE {DATABASE}\n")
         if self.durable:
-            self._run(account, [*initdb, "--sync-only"])
+            self._run(account, lock, [*initdb, "--sync-only"])
         partial.rename(self.data)
 
-    def _run(self, account: Account, command: list[str], text: str = "") -> None:
+    def _run(self, account: Account, lock: int, command: list[str], text: str = "") -> None:
         done = subprocess.run(
             [*account.wrapper, *command],
             input=text,
@@ -227,24 +211,11 @@ class EmbeddedServer:
             text=True,
             env=server_environment(),
             cwd="/",
+            pass_fds=(lock,),
             check=False,
         )
         if done.returncode != 0:
             raise self._failure("could not be created", done.stdout + done.stderr)
-
-    def _make_socket_folder(self, account: Account) -> None:
-        folder = self.socket_folder
-        folder.mkdir(mode=0o700, exist_ok=True)
-        known = folder.lstat()
-        is_safe = stat.S_ISDIR(known.st_mode) and stat.S_IMODE(known.st_mode) & 0o077 == 0
-        if not is_safe or known.st_uid not in (os.geteuid(), account.uid):
-            raise PreflightError(
-                f"The socket folder {folder} is not private to you. Mend: remove it, or set "
-                f"{HOME_ENV} to a path shorter than 80 bytes"
-            )
-        account.take(folder)
-        if folder.parent != self.home:
-            self._socket_record.write_text(str(folder), encoding="utf-8")
 
     def _launch(self, binaries: Binaries, account: Account) -> None:
         """Start `postgres` as a direct child in a session of its own and wait until it is ready.
@@ -329,10 +300,6 @@ def default_home() -> Path:
     if (project / "notebooks").is_dir():
         return project / ".embedded"
     return Path.home() / ".local" / "share" / "backfill-workbook" / "embedded"
-
-
-def _fits(folder: Path) -> bool:
-    return len(os.fsencode(folder / SOCKET_FILE)) <= SOCKET_PATH_BYTES
 
 
 def _locale_options(binaries: Binaries) -> list[str]:

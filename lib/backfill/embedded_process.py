@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 POLL_SECONDS = 0.02
@@ -55,8 +56,7 @@ def stop_processes(data: Path, cluster: str) -> None:
             break
         with suppress(ProcessLookupError):
             os.kill(pid, signal_number)
-        wait_until(lambda pid=pid: not _belongs(_command_line(pid), cluster), seconds)  # type: ignore[misc]
-        _reap(pid)
+        wait_until(partial(_has_ended, pid, cluster), seconds)
     end_orphans(cluster)
 
 
@@ -143,6 +143,11 @@ def _ps(*selection: str) -> Iterator[tuple[int, str]]:
         yield int(pid), "" if state.startswith("Z") else "".join(rest)
 
 
-def _reap(pid: int) -> None:
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+def _has_ended(pid: int, cluster: str) -> bool:
+    """Return whether the process is over; where it is our child, leave no zombie of it."""
+    if _belongs(_command_line(pid), cluster):
+        return False
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
