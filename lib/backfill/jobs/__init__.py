@@ -1,0 +1,1 @@
+"""The jobs that ship, each a value that the engine can run."""

@@ -1,0 +1,178 @@
+"""The command line: parse, call one function, print. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from backfill import commands
+from backfill.errors import BackfillError, ExitCode
+from backfill.parameters import (
+    APPLY_PARAMETERS,
+    REVERT_PARAMETERS,
+    UTC_PARAMETERS,
+    Kind,
+    Parameter,
+)
+
+Handler = Callable[[argparse.Namespace], int]
+_UNFLAGGED = {"apply", "runs_dir", "lease_seconds", "run_id", "dsn_env"}
+EPILOG = """exit codes: 0 ok · 1 unexpected error · 2 usage or settings · 3 preflight refused ·
+4 another run holds the lease · 5 plan stale or rows drifted · 6 verification failed ·
+7 more skips or failed sessions than allowed · 8 check found pending rows ·
+130 interrupted or cancelled · 143 terminated (both: backfill resume RUN_ID goes on)"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.print_usage(sys.stderr)
+        print(f"error: {message}\nSee: {self.prog} --help", file=sys.stderr)
+        raise SystemExit(int(ExitCode.USAGE))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = build_parser().parse_args(arguments)
+    if options.database_url:
+        os.environ["DATABASE_URL"] = options.database_url
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        return int(options.handler(options))
+    except BackfillError as error:
+        return commands.report_error(options, error)
+    except Exception as error:  # a bug of ours: say so, with all that helps to mend it
+        return commands.report_bug(options, error)
+    except KeyboardInterrupt:
+        print("Interrupted. Nothing is half done: see backfill status.", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of every command; the reference is made from it."""
+    parser = _Parser(
+        prog="backfill",
+        description="Repair data in PostgreSQL safely: plan, review, apply, verify, revert, prove.",
+        epilog=EPILOG,
+    )
+    shared = _shared_options()
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, says: str, handler: Handler) -> argparse.ArgumentParser:
+        sub: argparse.ArgumentParser = subparsers.add_parser(
+            name, help=says, description=says, parents=[shared], epilog=EPILOG
+        )
+        sub.set_defaults(handler=handler)
+        return sub
+
+    utc = command("utc", "fill missing *_utc columns; a dry run by default", commands.run_job)
+    _add_parameters(utc, UTC_PARAMETERS)
+    _add_mode(utc)
+    apply = command("apply", "write exactly the plan that a dry run froze", commands.run_plan)
+    resume = command("resume", "go on with a run from its last checkpoint", commands.run_plan)
+    for sub in (apply, resume):
+        _add_run_id(sub)
+        _add_parameters(sub, APPLY_PARAMETERS)
+    for name in ("pause", "cancel"):
+        _add_run_id(command(name, f"{name} a run after its current chunk", commands.run_request))
+    status = command("status", "runs, progress and pending rows", commands.run_status)
+    status.add_argument("run_id", nargs="?", help="a run id, its unique beginning, or latest")
+    _add_run_id(command("verify", "prove from the database what a run did", commands.run_verify))
+    revert = command(
+        "revert", "put back what a run wrote; a dry run by default", commands.run_revert
+    )
+    _add_run_id(revert)
+    _add_parameters(revert, REVERT_PARAMETERS)
+    _add_mode(revert)
+    check = command("check", "exit 8 while anything is pending (a gate for CI)", commands.run_check)
+    check.add_argument("--job", choices=("utc",), default="utc", help="which job (default utc)")
+    check.add_argument("--household-id", action="append", metavar="ID", help="only this household")
+    check.add_argument("--table", metavar="FILE", help="TOML that describes another table")
+    _add_evidence(command("evidence", "check an archived run", commands.run_evidence))
+    command("doctor", "what is wrong here, and the command that mends it", commands.run_doctor)
+    lab = command("lab", "JupyterLab on notebooks/ with the database ready", commands.run_lab)
+    lab.add_argument("lab_options", nargs="*", help="options for jupyter lab, behind --")
+    command("demo", "both jobs on invented data, from dry run to proof", commands.run_demo)
+    _add_db(command("db", "the embedded PostgreSQL", commands.run_db))
+    return parser
+
+
+def _shared_options() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    group = shared.add_argument_group("options of every command")
+    group.add_argument(
+        "--database-url",
+        metavar="URL",
+        help="libpq URL or service=NAME (default: DATABASE_URL, else the embedded PostgreSQL); "
+        "others on this machine can read a command line: keep passwords in DATABASE_URL",
+    )
+    group.add_argument(
+        "--runs-dir", metavar="DIR", help="folder of the runs (default: BACKFILL_RUNS_DIR, runs/)"
+    )
+    group.add_argument("--lease-seconds", type=int, metavar="N", help="how long a claim lasts (60)")
+    group.add_argument("--json", action="store_true", help="JSON lines on stderr as well")
+    group.add_argument("--quiet", action="store_true", help="only warnings, skips and errors")
+    return shared
+
+
+def _add_run_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_id", help="a run id, its unique beginning, or latest")
+
+
+def _add_mode(parser: argparse.ArgumentParser) -> None:
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--dry-run", action="store_true", help="write nothing (the default)")
+    mode.add_argument("--apply", action="store_true", default=None, help="write the plan")
+
+
+def _add_evidence(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("check",))
+    parser.add_argument("run_dir", metavar="RUN_DIR", help="a folder in runs/")
+
+
+def _add_db(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("start", "stop", "url", "seed", "reset"))
+    parser.add_argument(
+        "--encoding",
+        choices=("epoch_ms", "timestamp"),
+        default="epoch_ms",
+        help="how seed writes wall-clock columns (default epoch_ms)",
+    )
+
+
+def _add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Parameter]) -> None:
+    for parameter in parameters:
+        if parameter.name in _UNFLAGGED:
+            continue
+        says = f"{parameter.help} (default {parameter.default!r})"
+        if parameter.kind is Kind.FLAG:
+            parser.add_argument(parameter.flag, action="store_true", default=None, help=says)
+        elif parameter.kind is Kind.TEXTS:
+            parser.add_argument(
+                parameter.flag, action="append", metavar=parameter.metavar, help=says
+            )
+        else:
+            parser.add_argument(
+                parameter.flag,
+                type=_TYPES.get(parameter.kind, str),
+                metavar=parameter.metavar or _METAVARS.get(parameter.kind, "TEXT"),
+                help=says.replace("%", "%%"),
+            )
+
+
+def _number_or_word(text: str) -> int | str:
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+_TYPES: dict[Kind, Callable[[str], object]] = {
+    Kind.WHOLE: int,
+    Kind.NUMBER: float,
+    Kind.WHOLE_OR_WORD: _number_or_word,
+}
+_METAVARS = {Kind.WHOLE: "N", Kind.NUMBER: "SECONDS"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""After a notebook ended: settle what a dead kernel left behind, add the page, close the folder."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import psycopg
+
+from backfill import evidence, plan
+from backfill.database import Database, open_database
+from backfill.errors import BackfillError, StalePlan
+from backfill.folder import RunFolder
+from backfill.headless import Ended
+from backfill.jobs.registry import kind_of
+from backfill.lease import holder_name, release_dead
+from backfill.ledger import Ledger
+from backfill.offline_page import write_page
+from backfill.postgres import password_of
+from backfill.skips import Skip
+from backfill.status import RunStatus
+
+
+def close_folder(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
+    """Close the folder with the executed notebook in it; return the summary to print.
+
+    Raises `StorageError` when the disk refuses.
+    """
+    if folder.file(f"{stem}.ipynb").exists():
+        write_page(folder, f"{stem}.ipynb", f"{stem}.html")
+    try:
+        database = open_database(lambda _text: None, seed_demo=False)
+        with database.connect() as connection:
+            return _close(folder, stem, ended, Ledger(connection), database)
+    except (BackfillError, psycopg.Error) as error:
+        if isinstance(error, plan.StorageError):
+            raise
+        return _close(folder, stem, ended, None, None)
+
+
+def _close(
+    folder: RunFolder, stem: str, ended: Ended, ledger: Ledger | None, database: Database | None
+) -> dict[str, Any]:
+    known = ledger if ledger is not None and ledger.exists() else None
+    if known is not None and ended.kernel_pid is not None:
+        holder = f"{holder_name().rsplit(':', 1)[0]}:{ended.kernel_pid}"
+        release_dead(known.connection, folder.run_id, holder, "the notebook's kernel died")
+    summary = _summary(folder, stem, ended, known)
+    folder.write_json(evidence.SUMMARY_FILE, summary)
+    evidence.write_records(folder, known, _scope_name(folder), _planned_skips(folder))
+    evidence.close(folder, known, password_of(database.dsn) if database else None)
+    return {k: v for k, v in summary.items() if k not in ("exit_code", "notebook")}
+
+
+def _summary(folder: RunFolder, stem: str, ended: Ended, ledger: Ledger | None) -> dict[str, Any]:
+    """Return what the kernel told, or what can be known of a kernel that told nothing."""
+    told = dict((ended.outcome or {}).get("summary") or {})
+    run = ledger.find(folder.run_id) if ledger else None
+    if not told:
+        told = {
+            "run_id": folder.run_id,
+            "error": (ended.outcome or {}).get("error") or ended.error or "the kernel died",
+        }
+    told["status"] = run.status.value if run else told.get("status", RunStatus.FAILED.value)
+    return {**told, "exit_code": ended.exit_code, "notebook": f"{stem}.ipynb"}
+
+
+def _scope_name(folder: RunFolder) -> str:
+    with contextlib.suppress(BackfillError, KeyError):
+        return kind_of(folder.read_json(plan.PLAN_FILE)["job"]).scope_name
+    return "scope"
+
+
+def _planned_skips(folder: RunFolder) -> list[Skip]:
+    with contextlib.suppress(StalePlan, OSError, KeyError, ValueError):
+        return [skip for _place, skip in plan.read_skips(folder)]
+    return []

@@ -1,0 +1,395 @@
+"""What each command does: build values, call one function, print one line of JSON."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime as dt
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from backfill.errors import BackfillError, ExitCode, StorageError, UsageError
+from backfill.folder import RunFolder, new_run_id, runs_dir
+from backfill.relay import Terminal
+
+_DROPPED = {"command", "run", "json", "quiet", "database_url", "dry_run", "handler"}
+
+
+def print_summary(document: Mapping[str, Any]) -> None:
+    """Print the last line of stdout."""
+    print(json.dumps(document, ensure_ascii=False, default=str), flush=True)
+
+
+def terminal_of(options: argparse.Namespace) -> Terminal:
+    return Terminal(as_json=options.json, quiet=options.quiet)
+
+
+def run_job(options: argparse.Namespace) -> int:
+    """`backfill utc`, `backfill ocr`: plan, and with --apply also write and verify."""
+    from backfill.database import open_database
+    from backfill.jobs.registry import PARAMETERS, job_from
+    from backfill.ledger import Ledger
+    from backfill.parameters import check_parameters
+    from backfill.settings import fingerprint
+    from backfill.workbook import engine_settings
+
+    terminal = terminal_of(options)
+    job_name = options.command
+    values = check_parameters(PARAMETERS[job_name], _given(options), ())
+    settings = engine_settings(values)
+    job = job_from(job_name, values)
+    database = open_database(terminal.message)
+    with database.connect(limits=settings.limits) as connection:
+        job.preflight(connection, writing=values["apply"])
+        found = Ledger(connection).resumable(job_name, fingerprint(job.settings))
+    if found and values["apply"]:
+        terminal.message(
+            f"Run {found.run_id} of the same settings is {found.status}: going on from its last "
+            f"checkpoint. (To leave it: backfill revert {found.run_id})"
+        )
+        return _run_plan(options, found.run_id, _engine_values(values) | {"apply": True})
+    folder = RunFolder.of(
+        runs_dir(values["runs_dir"]), new_run_id(job_name, dt.datetime.now(dt.UTC))
+    )
+    folder.create()
+    notebook = {"utc": "01_utc_backfill", "ocr": "02_ocr_backfill"}[job_name]
+    return _run(notebook, folder, "notebook", _changed(PARAMETERS[job_name], values), terminal)
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in vars(options).items()
+        if name not in _DROPPED and value is not None
+    }
+
+
+def _changed(declared: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that are not at their default: what the notebook shows as given."""
+    defaults = {parameter.name: parameter.default for parameter in declared}
+    return {
+        name: value for name, value in values.items() if value != defaults[name] and value != []
+    }
+
+
+def _engine_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    from backfill.parameters import APPLY_PARAMETERS
+
+    names = {parameter.name for parameter in APPLY_PARAMETERS}
+    return {name: value for name, value in values.items() if name in names}
+
+
+def run_plan(options: argparse.Namespace) -> int:
+    """`backfill apply RUN_ID`, `backfill resume RUN_ID`: write what the plan says, or the rest."""
+    from backfill.parameters import APPLY_PARAMETERS, check_parameters
+
+    values = check_parameters(APPLY_PARAMETERS, {**_given(options), "apply": True}, ())
+    run = _find(options, values["run_id"])
+    return _run_plan(options, run.run_id, values)
+
+
+def _run_plan(options: argparse.Namespace, run_id: str, values: dict[str, Any]) -> int:
+    from backfill import plan
+    from backfill.parameters import APPLY_PARAMETERS
+    from backfill.workbook import engine_settings
+
+    engine_settings(values)
+    terminal = terminal_of(options)
+    folder = RunFolder.of(runs_dir(values.get("runs_dir")), run_id)
+    plan.load(folder)  # a changed plan is refused before anything of the folder is touched
+    folder.create()
+    stem = _free_name(folder, "apply")
+    changed = _changed(APPLY_PARAMETERS, {**values, "run_id": run_id})
+    return _run("03_apply_plan", folder, stem, changed, terminal)
+
+
+def _free_name(folder: RunFolder, stem: str) -> str:
+    """Return `apply`, or `apply-2`, … : what an earlier try left is evidence and stays."""
+    number = 1
+    name = stem
+    while folder.file(f"{name}.ipynb").exists():
+        number += 1
+        name = f"{stem}-{number}"
+    return name
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """`backfill verify RUN_ID`: prove from the database what the run did. Writes nothing there."""
+    from backfill.jobs.registry import kind_of
+    from backfill.ledger import Ledger
+    from backfill.status import RunStatus
+    from backfill.verify import verify_run
+
+    terminal = terminal_of(options)
+    database = _database(options)
+    with database.connect(read_only=True) as connection:
+        ledger = Ledger(connection)
+        run = ledger.get(options.run_id)
+        found = verify_run(ledger, run, kind_of(run.job))
+    for text in found.findings:
+        terminal.message(text, "error")
+    for text in found.notes:
+        terminal.message(text)
+    is_proven = found.is_proven and run.status is not RunStatus.PLANNED
+    print_summary(
+        {
+            "run_id": run.run_id,
+            "status": run.status.value,
+            "verified": is_proven,
+            "chunks": found.chunks,
+            "rows": found.rows,
+            "recomputed": found.recomputed,
+            "disagreements": len(found.findings),
+        }
+    )
+    return int(ExitCode.OK if is_proven else ExitCode.VERIFY_FAILED)
+
+
+def run_revert(options: argparse.Namespace) -> int:
+    """`backfill revert RUN_ID`: the run's inverse, dry by default."""
+    from backfill.parameters import REVERT_PARAMETERS, check_parameters
+    from backfill.workbook import engine_settings
+
+    values = check_parameters(REVERT_PARAMETERS, _given(options), ())
+    engine_settings(values)
+    run = _find(options, values["run_id"])
+    terminal = terminal_of(options)
+    folder = RunFolder.of(
+        runs_dir(values["runs_dir"]), new_run_id("revert", dt.datetime.now(dt.UTC))
+    )
+    folder.create()
+    changed = _changed(REVERT_PARAMETERS, {**values, "run_id": run.run_id})
+    return _run("05_revert_run", folder, "notebook", changed, terminal)
+
+
+def _run(
+    notebook: str,
+    folder: RunFolder,
+    stem: str,
+    parameters: dict[str, Any],
+    terminal: Terminal,
+) -> int:
+    """Execute a notebook, close its folder, print the summary; return the exit code."""
+    from backfill.headless import run_notebook
+
+    parameters.pop("database_url", None)
+    ended = run_notebook(notebook, folder, f"{stem}.ipynb", parameters, terminal)
+    summary = _close(folder, stem, ended, terminal)
+    error = (ended.outcome or {}).get("error") or (ended.error if ended.exit_code else "")
+    if error:
+        terminal.message(error, "error")
+    if ended.exit_code and ended.outcome is None:
+        from backfill.running import resume_command
+
+        terminal.message(
+            f"The notebook's kernel ended before the run did. If it was applying, go on with: "
+            f"{resume_command(folder.run_id)}",
+            "error",
+        )
+    terminal.message(f"Evidence: {folder.path}")
+    print_summary(summary)
+    return ended.exit_code
+
+
+def _close(folder: RunFolder, stem: str, ended: Any, terminal: Terminal) -> dict[str, Any]:
+    """Add the page to the folder, settle what a dead kernel left, and close it."""
+    from backfill.closing import close_folder
+
+    try:
+        return close_folder(folder, stem, ended)
+    except StorageError as error:
+        terminal.message(str(error), "error")
+        document = (ended.outcome or {}).get("summary") or {}
+        return {**document, "run_id": folder.run_id, "evidence": "not closed"}
+
+
+def _database(options: argparse.Namespace) -> Any:
+    from backfill.database import open_database
+
+    return open_database(terminal_of(options).message)
+
+
+def _find(options: argparse.Namespace, wanted: str) -> Any:
+    from backfill.ledger import Ledger
+
+    with _database(options).connect(read_only=True) as connection:
+        return Ledger(connection).get(wanted)
+
+
+def run_request(options: argparse.Namespace) -> int:
+    """`backfill pause RUN_ID`, `backfill cancel RUN_ID`: take effect within one chunk."""
+    from backfill.ledger import Ledger
+    from backfill.status import RunStatus
+
+    what = options.command
+    then = RunStatus.CANCELLED if what == "cancel" else RunStatus.PAUSED
+    with _database(options).connect() as connection:
+        ledger = Ledger(connection)
+        run = ledger.get(options.run_id)
+        if run.status is RunStatus.RUNNING:
+            ledger.request(run.run_id, what)
+            text = f"Run {run.run_id} will be {then} after its current chunk."
+        elif what == "cancel":
+            ledger.set_status(run.run_id, then, "cancelled by request")
+            text = f"Run {run.run_id} was {run.status}; now it is cancelled."
+        else:
+            raise UsageError(
+                f"Run {run.run_id} is {run.status}: only a running run can be paused. "
+                f"Look at it: backfill status {run.run_id}"
+            )
+    terminal_of(options).message(text)
+    print_summary({"run_id": run.run_id, "requested": what, "was": run.status.value})
+    return int(ExitCode.OK)
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """`backfill check`: exit 8 while anything is pending, for a CI gate."""
+    from backfill.jobs.registry import PARAMETERS, job_from
+    from backfill.parameters import check_parameters
+
+    values = check_parameters(PARAMETERS[options.job], {**_given(options)}, ())
+    job = job_from(options.job, values)
+    with _database(options).connect(read_only=True) as connection:
+        found = job.preflight(connection, writing=False)
+    pending = {scope: count for scope, count in found.pending.items() if count}
+    total = sum(pending.values())
+    terminal = terminal_of(options)
+    for scope, count in pending.items():
+        terminal.message(f"{scope or '(no household)'}: {count:,} rows pending", "warning")
+    print_summary({"job": options.job, "total_pending": total, "pending": pending})
+    return int(ExitCode.PENDING if total else ExitCode.OK)
+
+
+def run_evidence(options: argparse.Namespace) -> int:
+    """`backfill evidence check RUN_DIR`: do hashes, notebook and database agree?"""
+    from pathlib import Path
+
+    from backfill.evidence_check import disagreements
+    from backfill.ledger import Ledger
+
+    path = Path(options.run_dir).resolve()
+    if not path.is_dir():
+        raise UsageError(f"{options.run_dir} is not a folder. Runs are in {runs_dir()}.")
+    folder = RunFolder.of(path.parent, path.name)
+    with _database(options).connect(read_only=True) as connection:
+        found = disagreements(folder, Ledger(connection))
+    terminal = terminal_of(options)
+    for text in found:
+        terminal.message(text, "error")
+    if not found:
+        terminal.message(f"Hashes, notebook, plan and database of {path.name} agree.")
+    print_summary({"run_id": path.name, "agrees": not found, "disagreements": found})
+    return int(ExitCode.VERIFY_FAILED if found else ExitCode.OK)
+
+
+def run_status(options: argparse.Namespace) -> int:
+    """`backfill status [RUN_ID]`: runs, progress, pending rows."""
+    from backfill.status_view import status_document, status_text
+
+    with _database(options).connect(read_only=True) as connection:
+        document = status_document(connection, options.run_id)
+    if options.json:
+        print_summary(document)
+    else:
+        print(status_text(document), flush=True)
+    return int(ExitCode.OK)
+
+
+def run_db(options: argparse.Namespace) -> int:
+    """`backfill db start|stop|url|seed|reset`: the embedded database."""
+    from backfill.embedded import EmbeddedServer, default_home
+
+    server = EmbeddedServer(default_home())
+    terminal = terminal_of(options)
+    if options.action == "stop":
+        server.stop()
+        terminal.message("The embedded PostgreSQL is stopped.")
+    elif options.action == "reset":
+        server.reset()
+        terminal.message("The embedded PostgreSQL and its data are gone.")
+    else:
+        server.start()
+        if options.action == "url":
+            print(server.dsn)
+            return int(ExitCode.OK)
+        if options.action == "seed":
+            _seed(server.dsn, options.encoding)
+            terminal.message("Seeded the demo: 20,000 invented events of three households.")
+        else:
+            terminal.message("The embedded PostgreSQL is running. Stop it: backfill db stop")
+    print_summary({"action": options.action, "running": server.is_running()})
+    return int(ExitCode.OK)
+
+
+def _seed(dsn: str, encoding: Any) -> None:
+    from backfill.demo.seed import seed
+    from backfill.postgres import connect
+
+    with connect(dsn) as connection:
+        seed(connection, encoding)
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """`backfill doctor`: what is wrong here, and the command that mends it."""
+    from backfill.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        print(f"{'ok  ' if finding.is_well else 'BAD '} {finding.what}: {finding.detail}")
+        if not finding.is_well and finding.mend:
+            print(f"     mend: {finding.mend}")
+    bad = [finding.what for finding in findings if not finding.is_well]
+    print_summary({"healthy": not bad, "wrong": bad})
+    return int(ExitCode.PREFLIGHT if bad else ExitCode.OK)
+
+
+def run_lab(options: argparse.Namespace) -> int:
+    """`backfill lab`: JupyterLab on `notebooks/`, with the database ready."""
+    from backfill.headless import notebook_path
+
+    _database(options)
+    folder = notebook_path("00_start_here").parent
+    command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    with contextlib.suppress(KeyboardInterrupt):
+        os.execv(sys.executable, [*command, *options.lab_options])
+    return int(ExitCode.OK)
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """`backfill demo`: both jobs on invented data, from dry run to proof."""
+    from backfill.demo.tour import tour
+
+    return tour(terminal_of(options))
+
+
+def report_error(options: argparse.Namespace, error: BackfillError) -> int:
+    """Print what happened and how to go on; a summary line as well, so that scripts can read on."""
+    from backfill.postgres import redact
+
+    text = redact(str(error), os.environ.get("DATABASE_URL", ""))
+    terminal_of(options).message(text, "error")
+    print_summary({"status": "refused", "exit_code": int(error.exit_code), "error": text})
+    return int(error.exit_code)
+
+
+def report_bug(options: argparse.Namespace, error: Exception) -> int:
+    """Print an unexpected error with its traceback, without secrets."""
+    import traceback
+
+    from backfill.postgres import redact
+
+    text = redact("".join(traceback.format_exception(error)), os.environ.get("DATABASE_URL", ""))
+    terminal = terminal_of(options)
+    terminal.message(text.rstrip(), "error")
+    terminal.message(
+        "This is an error of the tool, not of yours. What was committed stays committed; see "
+        "backfill status.",
+        "error",
+    )
+    print_summary({"status": "error", "exit_code": 1, "error": text.rstrip().splitlines()[-1]})
+    return int(ExitCode.UNEXPECTED)

@@ -1,0 +1,214 @@
+"""Write a chunk's rows only where they still are as they were read.
+
+One statement updates the chunk: every row is found by its key and compared with its before-image,
+which is the target columns and every column that the new value was computed from, the default
+zone of its scope included. What does not match is looked at again: it is either as planned
+already, or drifted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, LiteralString, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg import sql
+
+from backfill.columns import Column, ColumnType, array_cast, parameter, register
+from backfill.postgres import Connection
+from backfill.skips import Skip, SkipReason
+from backfill.table import Table
+from backfill.writing import RefusedRow, Written, image_of
+
+
+def lookup_field(table: Table) -> str | None:
+    """Return the name in `source` of the default zone that was used, like `household.tz`."""
+    return f"{table.lookup.relation.name}.{table.lookup.zone}" if table.lookup else None
+
+
+def source_type(table: Table) -> pa.StructType:
+    """Return the Arrow type of a change's `source`."""
+    fields = [pa.field(column.name, column.type.arrow) for column in table.sources]
+    name = lookup_field(table)
+    return pa.struct([*fields, pa.field(name, pa.string())] if name else fields)
+
+
+def target_type(table: Table) -> pa.StructType:
+    """Return the Arrow type of a change's `before` and `after`."""
+    return pa.struct([pa.field(column.name, column.type.arrow) for column in table.targets])
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The rows of a chunk as SQL: a VALUES-like list `v`, and the parameters for it."""
+
+    source: sql.Composable
+    parameters: list[Any]
+    has_lookup: bool
+
+
+class TableWriter:
+    """`ChunkWriter` for rows of one table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def write(self, connection: Connection, changes: pa.Table) -> Written:
+        register(connection)
+        batch = self._batch(changes)
+        row = connection.execute(self._update(batch), batch.parameters, binary=True).fetchone()
+        assert row is not None
+        count, rewritten, written = row
+        if rewritten:
+            raise RefusedRow(_rewritten_message(changes, rewritten[0] - 1))
+        image = image_of(changes)
+        if count == changes.num_rows:
+            return Written(image)
+        mask = np.zeros(changes.num_rows, dtype=bool)
+        mask[np.asarray(written or [], dtype=np.int64) - 1] = True
+        missed = changes.filter(pa.array(~mask))
+        unchanged, drifted = self.classify(connection, missed)
+        return Written(image.filter(pa.array(mask)), unchanged, drifted)
+
+    def classify(self, connection: Connection, changes: pa.Table) -> tuple[int, tuple[Skip, ...]]:
+        """Return how many rows already are as planned, and a skip for each that drifted."""
+        unchanged, drifted = 0, []
+        keys, scopes = (changes.column(name).to_pylist() for name in ("key", "scope"))
+        for ordinal, is_as_planned, present in self.look(connection, changes, "after"):
+            if is_as_planned:
+                unchanged += 1
+                continue
+            drifted.append(
+                Skip(keys[ordinal], scopes[ordinal], "", SkipReason.DRIFTED, _present(present))
+            )
+        return unchanged, tuple(drifted)
+
+    def look(
+        self, connection: Connection, changes: pa.Table, side: str
+    ) -> list[tuple[int, bool, str | None]]:
+        """Return (row, whether it equals `side` and its sources, present values) for each row.
+
+        Present values are JSON text, None where the row is gone. Read-only.
+        """
+        register(connection)
+        batch = self._batch(changes)
+        equal = self._equal(self._table.targets, "a" if side == "after" else "b")
+        query = sql.SQL(
+            "SELECT v.ord - 1, coalesce(t.{first} IS NOT NULL AND {sources} AND {equal}, false),"
+            " CASE WHEN t.{first} IS NOT NULL THEN jsonb_build_object({present})::text END"
+            " FROM {values} LEFT JOIN {relation} AS t ON {join} ORDER BY v.ord"
+        ).format(
+            first=sql.Identifier(self._table.key.columns[0].name),
+            sources=self._sources_match(batch),
+            equal=equal,
+            present=self._present_columns(),
+            values=batch.source,
+            relation=self._table.relation.identifier,
+            join=self._join(),
+        )
+        return [(int(o), bool(e), p) for o, e, p in connection.execute(query, batch.parameters)]
+
+    def _update(self, batch: _Batch) -> sql.Composed:
+        return sql.SQL(
+            "WITH written AS (UPDATE {relation} AS t SET {assignments} FROM {values}"
+            " WHERE {join} AND {before} AND {sources}"
+            " RETURNING v.ord, {kept} AS is_kept)"
+            " SELECT count(*), array_agg(ord) FILTER (WHERE NOT is_kept), array_agg(ord)"
+            " FROM written"
+        ).format(
+            relation=self._table.relation.identifier,
+            assignments=sql.SQL(", ").join(
+                sql.SQL("{} = v.a{}").format(sql.Identifier(column.name), sql.SQL(str(index)))
+                for index, column in enumerate(self._table.targets)
+            ),
+            values=batch.source,
+            join=self._join(),
+            before=self._equal(self._table.targets, "b"),
+            sources=self._sources_match(batch),
+            kept=self._equal(self._table.targets, "a"),
+        )
+
+    def _batch(self, changes: pa.Table) -> _Batch:
+        """Return the rows as one `unnest` of arrays: no statement per row, no text pasted."""
+        names: list[str] = []
+        arrays: list[sql.Composable] = []
+        parameters: list[Any] = []
+
+        def add(name: str, value: Any, array_type: sql.Composable) -> None:
+            names.append(name)
+            arrays.append(sql.SQL("%s") + array_type)
+            parameters.append(value)
+
+        for index, texts in enumerate(self._table.key.split(changes.column("key"))):
+            type_name = self._table.key.columns[index].type_name
+            # The type's name comes from the catalog, spelt by format_type.
+            cast_to = cast(LiteralString, f"::text[]::{type_name}[]")
+            add(f"k{index}", texts, sql.SQL(cast_to))
+        for side, prefix, columns in (
+            ("source", "s", self._table.sources),
+            ("before", "b", self._table.targets),
+            ("after", "a", self._table.targets),
+        ):
+            for index, column in enumerate(columns):
+                values = pc.struct_field(changes.column(side), column.name)
+                add(f"{prefix}{index}", parameter(values, column.type), array_cast(column.type))
+        name = lookup_field(self._table)
+        zones = pc.struct_field(changes.column("source"), name) if name else None
+        has_lookup = zones is not None and zones.null_count < len(zones)
+        if has_lookup:
+            add("z", parameter(zones, ColumnType.TEXT), array_cast(ColumnType.TEXT))
+        source = sql.SQL("unnest({}) WITH ORDINALITY AS v({}, ord)").format(
+            sql.SQL(", ").join(arrays),
+            sql.SQL(", ").join(sql.Identifier(name) for name in names),
+        )
+        return _Batch(source, parameters, has_lookup)
+
+    def _join(self) -> sql.Composable:
+        return sql.SQL(" AND ").join(
+            sql.SQL("t.{} = v.k{}").format(sql.Identifier(column.name), sql.SQL(str(index)))
+            for index, column in enumerate(self._table.key.columns)
+        )
+
+    def _equal(self, columns: tuple[Column, ...], prefix: str) -> sql.Composable:
+        return sql.SQL(" AND ").join(
+            sql.SQL("t.{} IS NOT DISTINCT FROM v.{}{}").format(
+                sql.Identifier(column.name), sql.SQL(prefix), sql.SQL(str(index))
+            )
+            for index, column in enumerate(columns)
+        )
+
+    def _sources_match(self, batch: _Batch) -> sql.Composable:
+        match = self._equal(self._table.sources, "s")
+        lookup = self._table.lookup
+        if not batch.has_lookup or lookup is None:
+            return match
+        return sql.SQL(
+            "{} AND (v.z IS NULL OR v.z IS NOT DISTINCT FROM"
+            " (SELECT l.{} FROM {} AS l WHERE l.{} = t.{}))"
+        ).format(
+            match,
+            sql.Identifier(lookup.zone),
+            lookup.relation.identifier,
+            sql.Identifier(lookup.key),
+            sql.Identifier(self._table.scope.name),
+        )
+
+    def _present_columns(self) -> sql.Composable:
+        return sql.SQL(", ").join(
+            sql.SQL("{}::text, t.{}").format(sql.Literal(column.name), sql.Identifier(column.name))
+            for column in (*self._table.sources, *self._table.targets)
+        )
+
+
+def _present(present: str | None) -> str:
+    return "the row was deleted" if present is None else f"now {present}"
+
+
+def _rewritten_message(changes: pa.Table, row: int) -> str:
+    key = changes.column("key")[row].as_py()
+    return (
+        f"a trigger or rule stored another value than the plan's for key {key}: what was approved "
+        "would not be what is written"
+    )

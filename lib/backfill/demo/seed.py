@@ -1,0 +1,22 @@
+"""Fill a database with the invented demo, and take it out again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backfill.demo.events import Encoding, drop_events, load_events
+from backfill.postgres import Connection, scalar
+
+
+def seed_if_empty(connection: Connection, say: Callable[[str], None]) -> None:
+    """Load the demo unless the database has an events table already."""
+    if scalar(connection, "SELECT to_regclass('public.events') IS NULL"):
+        seed(connection)
+        say("Seeded the demo: 20,000 invented events of three households.")
+
+
+def seed(connection: Connection, encoding: Encoding = "epoch_ms") -> None:
+    """Load the demo anew: the same rows each time, nothing of an earlier run left."""
+    drop_events(connection)
+    connection.execute("DROP SCHEMA IF EXISTS backfill CASCADE")
+    load_events(connection, encoding=encoding)

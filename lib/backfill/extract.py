@@ -1,0 +1,265 @@
+"""Read the pending rows of a table into staging: key ranges, short transactions, Arrow.
+
+1. Note the highest key: rows inserted behind it later are not chased. 2. Find the key that is a
+page further on (an index-only walk). 3. Read the pending rows between the two. 4. Go on from
+there. Each statement is a transaction of its own, on a connection that the server keeps read-only.
+Keys compare in their own column's order, so the primary key's index serves the walk whatever its
+collation; values of the walk travel as session settings, since COPY takes no parameters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, LiteralString, cast
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi
+import pyarrow as pa
+from psycopg import sql
+
+from backfill.columns import read_expression
+from backfill.compare_and_set import lookup_field, source_type, target_type
+from backfill.errors import DatabaseUnreachable
+from backfill.keys import KeyColumn
+from backfill.postgres import APPLICATION_NAME, redact, unreachable_message
+from backfill.table import Table
+
+PAGE_ROWS = 100_000
+
+
+def extracted_schema(table: Table) -> pa.Schema:
+    """Return the columns of `extracted`.
+
+    key text · scope text (NULL where the column is NULL) · source struct: wall-clock columns,
+    zone, default zone of the scope · before struct: target columns.
+    """
+    return pa.schema(
+        [
+            pa.field("key", pa.string()),
+            pa.field("scope", pa.string()),
+            pa.field("source", source_type(table)),
+            pa.field("before", target_type(table)),
+        ]
+    )
+
+
+class PendingRows:
+    """The rows of a table, within a scope, that miss a value they could have. Read-only."""
+
+    def __init__(
+        self, dsn: str, table: Table, members: Sequence[str] | None, *, skip_deleted: bool
+    ) -> None:
+        self._dsn = dsn
+        self._table = table
+        self._members = members
+        self._skip_deleted = skip_deleted
+
+    def pages(
+        self, walked: Callable[[], None] = lambda: None, page_rows: int = PAGE_ROWS
+    ) -> Iterator[pa.Table]:
+        """Yield the pending rows page by page, in key order; `walked` is called after each."""
+        try:
+            with (
+                adbc_driver_postgresql.dbapi.connect(self._dsn, autocommit=True) as connection,
+                connection.cursor() as cursor,
+            ):
+                self._prepare(cursor)
+                last = self._highest(cursor)
+                low: list[str] | None = None
+                while last is not None:
+                    high = self._page_end(cursor, low, last, page_rows)
+                    page = self._read(cursor, low, high or last)
+                    if page.num_rows:
+                        yield page
+                    walked()
+                    if high is None:
+                        return
+                    low = high
+        except adbc_driver_manager.Error as error:
+            raise _translated(self._dsn, error) from None
+
+    def _prepare(self, cursor: Any) -> None:
+        self._set(cursor, "application_name", APPLICATION_NAME)
+        self._set(cursor, "default_transaction_read_only", "on")
+        self._set(cursor, "statement_timeout", "0")
+        self._set(cursor, "TimeZone", "UTC")
+        self._set(cursor, "backfill.members", json.dumps(self._members or []))
+
+    def _set(self, cursor: Any, name: str, value: str) -> None:
+        cursor.execute("SELECT set_config($1, $2, false)", (name, value))
+        cursor.fetchall()
+
+    def _highest(self, cursor: Any) -> list[str] | None:
+        return self._one_key(
+            cursor,
+            sql.SQL("SELECT {keys} FROM {relation} AS t ORDER BY {descending} LIMIT 1").format(
+                keys=self._key_texts("t"),
+                relation=self._table.relation.identifier,
+                descending=self._descending("t"),
+            ),
+        )
+
+    def _page_end(
+        self, cursor: Any, low: list[str] | None, last: list[str], page_rows: int
+    ) -> list[str] | None:
+        """Return the key `page_rows` further on, None when the highest key is nearer."""
+        self._set_bounds(cursor, low, last)
+        query = sql.SQL(
+            "SELECT {keys}, page.walked FROM (SELECT {page_keys}, count(*) OVER () AS walked"
+            " FROM (SELECT {identifiers} FROM {relation} AS t"
+            " WHERE {above} AND ({identifiers}) < ({last})"
+            " ORDER BY {identifiers} LIMIT {rows}) AS walk) AS page"
+            " ORDER BY {descending} LIMIT 1"
+        ).format(
+            keys=self._key_texts("page"),
+            page_keys=self._table.key.identifiers("walk"),
+            identifiers=self._table.key.identifiers("t"),
+            relation=self._table.relation.identifier,
+            above=self._above(low),
+            last=self._bound("high"),
+            rows=sql.Literal(page_rows),
+            descending=self._descending("page"),
+        )
+        found = self._one_key(cursor, query)
+        return found[:-1] if found and int(found[-1]) == page_rows else None
+
+    def _read(self, cursor: Any, low: list[str] | None, high: list[str]) -> pa.Table:
+        self._set_bounds(cursor, low, high)
+        cursor.execute(self._text(self._select(low)))
+        return self._shape(cursor.fetch_arrow_table())
+
+    def _select(self, low: list[str] | None) -> sql.Composed:
+        table = self._table
+        lookup = table.lookup
+        join, zone = sql.SQL(""), sql.SQL("NULL::text")
+        if lookup:
+            # By subquery: a lookup whose key is not unique must not double the rows.
+            zone = cast(
+                Any,
+                sql.SQL("(SELECT l.{}::text FROM {} AS l WHERE l.{} = t.{} LIMIT 1)").format(
+                    sql.Identifier(lookup.zone),
+                    lookup.relation.identifier,
+                    sql.Identifier(lookup.key),
+                    sql.Identifier(table.scope.name),
+                ),
+            )
+        columns = [
+            read_expression(sql.Identifier("t", column.name), column.type)
+            for column in (*table.sources, *table.targets)
+        ]
+        return sql.SQL(
+            "SELECT {key}, t.{scope}::text, {zone}, {columns} FROM {relation} AS t {join}"
+            " WHERE {above} AND ({identifiers}) <= ({high}) AND {filter} ORDER BY {identifiers}"
+        ).format(
+            key=table.key.text_expression("t"),
+            scope=sql.Identifier(table.scope.name),
+            zone=zone,
+            columns=sql.SQL(", ").join(columns),
+            relation=table.relation.identifier,
+            join=join,
+            above=self._above(low),
+            identifiers=table.key.identifiers("t"),
+            high=self._bound("high"),
+            filter=pending_filter(table, self._members, skip_deleted=self._skip_deleted),
+        )
+
+    def _shape(self, rows: pa.Table) -> pa.Table:
+        table = self._table
+        arrays = [column.combine_chunks() for column in rows.columns]
+        key, scope, zone, *values = arrays
+        count = len(table.sources)
+        sources = [
+            array.cast(column.type.arrow)
+            for array, column in zip(values[:count], table.sources, strict=True)
+        ]
+        names = [column.name for column in table.sources]
+        if (name := lookup_field(table)) is not None:
+            sources.append(zone.cast(pa.string()))
+            names.append(name)
+        targets = [
+            array.cast(column.type.arrow)
+            for array, column in zip(values[count:], table.targets, strict=True)
+        ]
+        return pa.table(
+            {
+                "key": key.cast(pa.string()),
+                "scope": scope.cast(pa.string()),
+                "source": pa.StructArray.from_arrays(sources, names),
+                "before": pa.StructArray.from_arrays(targets, [c.name for c in table.targets]),
+            },
+            schema=extracted_schema(table),
+        )
+
+    def _set_bounds(self, cursor: Any, low: list[str] | None, high: list[str]) -> None:
+        for name, bound in (("low", low), ("high", high)):
+            for index, text in enumerate(bound or []):
+                self._set(cursor, f"backfill.{name}{index}", text)
+
+    def _above(self, low: list[str] | None) -> sql.Composable:
+        if low is None:
+            return sql.SQL("true")
+        return sql.SQL("({}) > ({})").format(self._table.key.identifiers("t"), self._bound("low"))
+
+    def _bound(self, name: str) -> sql.Composable:
+        return sql.SQL(", ").join(
+            sql.SQL("current_setting({}){}").format(
+                sql.Literal(f"backfill.{name}{index}"), _cast(column)
+            )
+            for index, column in enumerate(self._table.key.columns)
+        )
+
+    def _key_texts(self, alias: str) -> sql.Composable:
+        return sql.SQL(", ").join(
+            sql.SQL("{}::text").format(sql.Identifier(alias, column.name))
+            for column in self._table.key.columns
+        )
+
+    def _descending(self, alias: str) -> sql.Composable:
+        return sql.SQL(", ").join(
+            sql.SQL("{} DESC").format(sql.Identifier(alias, column.name))
+            for column in self._table.key.columns
+        )
+
+    def _one_key(self, cursor: Any, query: sql.Composed) -> list[str] | None:
+        cursor.execute(self._text(query))
+        row = cursor.fetchone()
+        return [str(part) for part in row] if row else None
+
+    def _text(self, query: sql.Composable) -> str:
+        return query.as_string(None)
+
+
+def pending_filter(
+    table: Table, members: Sequence[str] | None, *, skip_deleted: bool
+) -> sql.Composable:
+    """Return the condition of a pending row; members are in the setting `backfill.members`."""
+    pending = sql.SQL(" OR ").join(
+        sql.SQL("(t.{} IS NOT NULL AND t.{} IS NULL)").format(
+            sql.Identifier(wall.name), sql.Identifier(target.name)
+        )
+        for wall, target in zip(table.walls, table.targets, strict=True)
+    )
+    conditions: list[sql.Composable] = [sql.SQL("({})").format(pending)]
+    if members is not None:
+        conditions.append(
+            sql.SQL(
+                "t.{} IN (SELECT jsonb_array_elements_text("
+                "current_setting('backfill.members')::jsonb){})"
+            ).format(sql.Identifier(table.scope.name), _cast(table.scope))
+        )
+    if skip_deleted and table.deleted:
+        conditions.append(sql.SQL("t.{} IS NULL").format(sql.Identifier(table.deleted)))
+    return sql.SQL(" AND ").join(conditions)
+
+
+def _cast(column: KeyColumn) -> sql.SQL:
+    """The type's name comes from the catalog, spelt by format_type."""
+    return sql.SQL(cast(LiteralString, f"::{column.type_name}"))
+
+
+def _translated(dsn: str, error: Exception) -> Exception:
+    text = redact(str(error), dsn)
+    if "connect" in text.lower() or "connection" in text.lower():
+        return DatabaseUnreachable(unreachable_message(dsn, error))
+    return DatabaseUnreachable(f"The server refused to read: {text.strip()}. Run: backfill doctor")

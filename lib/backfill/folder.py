@@ -1,0 +1,149 @@
+"""A run's folder: private, and each file either whole or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backfill.errors import StorageError, UsageError
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+PARTIAL_SUFFIX = ".partial"
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[0-9a-f]{6}")
+
+
+def new_run_id(job: str, now: dt.datetime) -> str:
+    """Return an id like `20261122T234000Z-utc-3f9c1a`; `now` is aware."""
+    stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{stamp}-{job}-{secrets.token_hex(3)}"
+
+
+def project_root() -> Path | None:
+    """Return the folder that holds `notebooks/`, when we run from a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    return root if (root / "notebooks").is_dir() else None
+
+
+def runs_dir(option: str | os.PathLike[str] | None = None) -> Path:
+    """Return where runs live: the option, `BACKFILL_RUNS_DIR`, or `runs/` beside `notebooks/`."""
+    named = option or os.environ.get("BACKFILL_RUNS_DIR")
+    if named:
+        return Path(named).expanduser().resolve()
+    return (project_root() or Path.cwd()) / "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """`runs/<run_id>/`, and how files get into it."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, runs: Path, run_id: str) -> RunFolder:
+        """Return the folder of a run id, which must be one of ours: no way out of `runs`."""
+        if not RUN_ID.fullmatch(run_id):
+            raise UsageError(f"{run_id!r} is not a run id (like 20261122T234000Z-utc-3f9c1a).")
+        return cls(runs / run_id)
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    def create(self) -> None:
+        """Make the folder, private; raise `StorageError` that names the mend."""
+        try:
+            self.path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            self.path.chmod(FOLDER_MODE)
+            probe = self.path / f".probe{PARTIAL_SUFFIX}"
+            probe.touch(mode=FILE_MODE)
+            probe.unlink()
+        except OSError as error:
+            raise StorageError(
+                f"The folder {self.path} can not be written: {error.strerror}. Nothing was done "
+                "in the database. Free or mend it, or choose another with --runs-dir DIR."
+            ) from error
+
+    def file(self, name: str) -> Path:
+        return self.path / name
+
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """Yield a partial path; rename it to `name` when the block ends well.
+
+        Raises `StorageError` when the disk refuses; the old file, if any, stays.
+        """
+        partial = self.path / f"{name}{PARTIAL_SUFFIX}"
+        try:
+            partial.unlink(missing_ok=True)
+            partial.touch(mode=FILE_MODE)
+            yield partial
+            _flush(partial)
+            partial.replace(self.path / name)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise StorageError(
+                f"The file {self.path / name} could not be written: {error.strerror or error}. "
+                "What is committed in the database stays committed. Free some room, then: "
+                f"backfill resume {self.run_id}"
+            ) from error
+
+    def write_text(self, name: str, text: str) -> None:
+        with self.writing(name) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+    def write_json(self, name: str, document: Mapping[str, Any]) -> None:
+        """Write a document as readable JSON, UTF-8, in the order of its keys."""
+        self.write_text(
+            name, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
+        )
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return a JSON document of the folder; raise `StorageError` when it is not there."""
+        try:
+            document = json.loads(self.file(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{self.file(name)} can not be read: {error}") from error
+        if not isinstance(document, dict):
+            raise StorageError(f"{self.file(name)} does not hold a JSON object.")
+        return document
+
+    def append_line(self, name: str, line: str) -> None:
+        """Add a line to a log; one write call, so that a kill leaves whole lines."""
+        try:
+            descriptor = os.open(self.file(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
+            try:
+                os.write(descriptor, f"{line}\n".encode())
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise StorageError(
+                f"The file {self.file(name)} could not be written: {error.strerror}. What is "
+                f"committed stays committed. Free some room, then: backfill resume {self.run_id}"
+            ) from error
+
+
+def _flush(path: Path) -> None:
+    """Bring a file to the disk before it gets its name: a crash must not leave it empty."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    path.chmod(FILE_MODE)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

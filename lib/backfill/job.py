@@ -1,0 +1,111 @@
+"""What the engine needs to know of a job: a value with a name, a scope, and a way to compute.
+
+The engine never imports a job; a third backfill is one more value of this shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from backfill.database import Database
+from backfill.folder import RunFolder
+from backfill.ledger import Counts
+from backfill.pages import Shown
+from backfill.plan import Plan
+from backfill.postgres import Connection
+from backfill.report import Reporter
+from backfill.staging import Staging
+from backfill.writing import ChunkWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What was found before anything is read in bulk: pending rows by scope, and warnings."""
+
+    pending: dict[str, int]
+    warnings: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """What compute left in staging: rows looked at, and counts that the summary shows."""
+
+    rows: int
+    changes: int
+    skips: int
+    counts: dict[str, Any]
+
+
+class Job(Protocol):
+    """One kind of backfill, with the settings of one run."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """`table`: what is written to; `members`: households or users, None for all."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides a value, as JSON: it is fingerprinted."""
+        ...
+
+    def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
+        """Check tables, rights and encodings; raise `PreflightError` or `UsageError`."""
+        ...
+
+    def target(self) -> dict[str, Any]:
+        """Return what `writer` needs, as JSON; known after the preflight."""
+        ...
+
+    def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
+        """Read into staging; return the number of rows."""
+        ...
+
+    def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
+        """Fill the tables `changes` and `skips` of staging."""
+        ...
+
+    def changes_schema(self) -> pa.Schema: ...
+
+    def diff_view(self, staging: Staging) -> Shown:
+        """Return what a person reads before approving."""
+        ...
+
+    def picture(self, staging: Staging, database: Database) -> Shown:
+        """Return the picture that belongs to the diff."""
+        ...
+
+
+class JobKind(Protocol):
+    """What can be done for a run whose settings are not at hand: from its ledger row alone."""
+
+    name: str
+    scope_name: str  # what a member of the scope is called: household_id, user_id
+
+    def writer(self, target: Mapping[str, Any]) -> ChunkWriter: ...
+
+    def reverter(self, target: Mapping[str, Any]) -> ChunkWriter:
+        """Return what writes before-images back."""
+        ...
+
+    def look(
+        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
+    ) -> Sequence[tuple[int, bool, str | None]]:
+        """Return (row, whether the database holds `side`, present values) for image rows."""
+        ...
+
+    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Sequence[tuple[int, str]]:
+        """Return (row, what is wrong) after computing image rows again by another way."""
+        ...
+
+    def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
+        """Return the job's own keys of the summary."""
+        ...

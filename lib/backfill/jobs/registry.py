@@ -1,0 +1,52 @@
+"""Which jobs there are: from parameters to a job, and from a job's name to its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from backfill.errors import UsageError
+from backfill.job import Job, JobKind
+from backfill.parameters import UTC_PARAMETERS, Parameter
+
+PARAMETERS: dict[str, tuple[Parameter, ...]] = {"utc": UTC_PARAMETERS}
+
+
+def kind_of(name: str) -> JobKind:
+    """Return what can be done for runs of a job, by the job's name."""
+    if name == "utc":
+        from backfill.jobs.utc.kind import UtcKind
+
+        return UtcKind()
+    raise UsageError(f"There is no job {name!r}. Jobs: {', '.join(PARAMETERS)}.")
+
+
+def job_from(name: str, values: Mapping[str, Any]) -> Job:
+    """Return the job that checked parameters describe; raise `UsageError` for a bad choice."""
+    if name == "utc":
+        return _utc_job(values)
+    raise UsageError(f"There is no job {name!r}. Jobs: {', '.join(PARAMETERS)}.")
+
+
+def _utc_job(values: Mapping[str, Any]) -> Job:
+    from backfill.jobs.utc.job import UtcJob
+    from backfill.jobs.utc.settings import UtcSettings, load_decisions
+    from backfill.table import EVENTS, load_spec
+    from backfill.utc.convert import FoldPolicy, GapPolicy
+    from backfill.utc.wall import Encoding
+
+    return UtcJob(
+        UtcSettings(
+            households=tuple(values["household_id"]),
+            default_tz=values["default_tz"] or None,
+            fold=FoldPolicy(values["fold"]),
+            gap=GapPolicy(values["gap"]),
+            encoding=Encoding(values["encoding"]),
+            skip_deleted=values["skip_deleted"],
+            strict=values["strict"],
+            fallback_on_invalid_tz=values["fallback_on_invalid_tz"],
+            table=load_spec(Path(values["table"])) if values["table"] else EVENTS,
+            decisions=load_decisions(Path(values["decisions"])) if values["decisions"] else {},
+        )
+    )

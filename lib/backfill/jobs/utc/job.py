@@ -1,0 +1,264 @@
+"""The UTC job as the engine sees it: preflight, extract, compute, summary."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from psycopg import sql
+
+from backfill.catalog import (
+    indexes_on,
+    is_row_security_active,
+    missing_rights,
+    resolve_table,
+    update_triggers,
+)
+from backfill.compare_and_set import lookup_field, source_type, target_type
+from backfill.database import Database
+from backfill.errors import PreflightError, UsageError
+from backfill.extract import PendingRows, extracted_schema
+from backfill.folder import RunFolder
+from backfill.job import Computation, Preflight
+from backfill.jobs.utc.encoding_check import check_encodings
+from backfill.jobs.utc.pending import count_filled, count_pending
+from backfill.jobs.utc.settings import UtcSettings
+from backfill.jobs.utc.table_json import table_to_json
+from backfill.jobs.utc.views import diff_view, timeline_view
+from backfill.pages import Shown
+from backfill.postgres import Connection
+from backfill.report import Reporter
+from backfill.skips import Skip
+from backfill.staging import Staging
+from backfill.table import Table
+from backfill.utc.compute import Columns, changes_schema, compute_utc
+from backfill.utc.wall import resolve_encoding
+
+JOB_NAME = "utc"
+MAX_LISTED_HOUSEHOLDS = 1_000
+SKIPS_SCHEMA = pa.schema(
+    [
+        pa.field("position", pa.int64()),
+        *(pa.field(name, pa.string()) for name in ("key", "scope", "column", "reason", "detail")),
+    ]
+)
+
+
+class UtcJob:
+    """One run's UTC backfill. `preflight` must come first: it learns the table's types."""
+
+    name = JOB_NAME
+
+    def __init__(self, settings: UtcSettings) -> None:
+        self._settings = settings
+        self._table: Table | None = None
+        self._columns: Columns | None = None
+        self._households: tuple[str, ...] = settings.households
+
+    @property
+    def table(self) -> Table:
+        if self._table is None:
+            raise PreflightError("The preflight has not run yet. Run its cell first.")
+        return self._table
+
+    @property
+    def columns(self) -> Columns:
+        assert self._columns is not None or self.table
+        assert self._columns is not None
+        return self._columns
+
+    @property
+    def members(self) -> list[str] | None:
+        return sorted(set(self._settings.households)) or None
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        return {"table": str(self.table.relation), "members": self.members}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self._settings.as_json()
+
+    def target(self) -> dict[str, Any]:
+        return {
+            "table": table_to_json(self.table),
+            "encodings": {
+                wall.name: encoding.value
+                for wall, encoding in zip(self.columns.walls, self.columns.encodings, strict=True)
+            },
+            "default_tz": self._settings.default_tz,
+        }
+
+    def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
+        table = resolve_table(connection, self._settings.table)
+        warnings = _check_rights(connection, table, writing)
+        self._table = table
+        self._check_households(connection)
+        encodings = tuple(
+            resolve_encoding(self._settings.encoding, wall.name, wall.type) for wall in table.walls
+        )
+        check_encodings(connection, table, encodings, self.members)
+        self._columns = Columns(
+            table.walls, table.targets, encodings, table.zone, lookup_field(table)
+        )
+        warnings += _warnings(connection, table)
+        pending = count_pending(
+            connection, table, self.members, skip_deleted=self._settings.skip_deleted
+        )
+        for household in self._households[:MAX_LISTED_HOUSEHOLDS]:
+            pending.setdefault(household, 0)
+        return Preflight(
+            dict(sorted(pending.items())),
+            tuple(warnings),
+            {
+                "table": str(table.relation),
+                "key": ", ".join(column.name for column in table.key.columns),
+                "encoding": ", ".join(
+                    f"{wall.name}: {encoding}"
+                    for wall, encoding in zip(table.walls, encodings, strict=True)
+                ),
+            },
+        )
+
+    def _check_households(self, connection: Connection) -> None:
+        """Refuse an asked-for household that neither table knows; list the known ones."""
+        known = _known_members(connection, self.table)
+        for household in self._settings.households:
+            if household not in known and not _has_rows(connection, self.table, household):
+                close = difflib.get_close_matches(household, known, 3) or sorted(known)[:3]
+                hint = f" Near: {', '.join(close)}." if close else ""
+                raise UsageError(
+                    f"There is no household {household!r} in this database.{hint} "
+                    "List what is pending: backfill status"
+                )
+        if not self._settings.households:
+            self._households = tuple(known)
+
+    def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
+        staging.create("extracted", extracted_schema(self.table))
+        pending = PendingRows(
+            dsn, self.table, self.members, skip_deleted=self._settings.skip_deleted
+        )
+        rows = 0
+        for page in pending.pages():
+            staging.append("extracted", page)
+            rows += page.num_rows
+            reporter.message(f"extract: {rows:,} pending rows read", "debug")
+        return rows
+
+    def changes_schema(self) -> pa.Schema:
+        return changes_schema(self.columns, source_type(self.table), target_type(self.table))
+
+    def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
+        staging.create("changes", self.changes_schema())
+        staging.create("skips", SKIPS_SCHEMA)
+        position = changes = skips = folds = gaps = 0
+        by_scope: Counter[tuple[str, str]] = Counter()
+        query = "SELECT * FROM extracted ORDER BY key"
+        for rows in staging.read(query, extracted_schema(self.table)):
+            computed = compute_utc(rows, position, self.columns, self._settings.policy)
+            staging.append("changes", computed.changes)
+            staging.append("skips", skips_table(computed.skips))
+            for _position, skip in computed.skips:
+                reporter.skip(skip)
+                by_scope[(skip.scope, "skipped")] += 1
+            for entry in computed.changes.column("scope").value_counts().to_pylist():
+                by_scope[(entry["values"], "updated")] += entry["counts"]
+            position += rows.num_rows
+            changes += computed.changes.num_rows
+            skips += len(computed.skips)
+            folds, gaps = folds + computed.folds, gaps + computed.gaps
+        counts = {
+            "folds": folds,
+            "gaps": gaps,
+            "by_scope": {
+                scope: {
+                    "updated": by_scope[(scope, "updated")],
+                    "skipped": by_scope[(scope, "skipped")],
+                }
+                for scope in sorted({*self._households, *(name for name, _kind in by_scope)})
+            },
+        }
+        return Computation(position, changes, skips, counts)
+
+    def diff_view(self, staging: Staging) -> Shown:
+        """Return what a person reads before approving."""
+        return diff_view(staging, self.columns)
+
+    def picture(self, staging: Staging, database: Database) -> Shown:
+        """Return pending and filled rows by year."""
+        with database.connect(read_only=True) as connection:
+            filled = count_filled(connection, self.table, self.columns, self.members)
+        return timeline_view(staging, self.columns, filled)
+
+
+def skips_table(skips: Sequence[tuple[int, Skip]]) -> pa.Table:
+    """Return skips as rows of the staging table `skips`."""
+    return pa.table(
+        {
+            "position": [position for position, _skip in skips],
+            "key": [skip.key for _position, skip in skips],
+            "scope": [skip.scope for _position, skip in skips],
+            "column": [skip.column for _position, skip in skips],
+            "reason": [skip.reason.value for _position, skip in skips],
+            "detail": [skip.detail for _position, skip in skips],
+        },
+        schema=SKIPS_SCHEMA,
+    )
+
+
+def _known_members(connection: Connection, table: Table) -> list[str]:
+    if table.lookup is None:
+        return []
+    rows = connection.execute(
+        sql.SQL("SELECT {key}::text FROM {table} ORDER BY 1").format(
+            key=sql.Identifier(table.lookup.key), table=table.lookup.relation.identifier
+        )
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def _has_rows(connection: Connection, table: Table, member: str) -> bool:
+    row = connection.execute(
+        sql.SQL("SELECT EXISTS (SELECT FROM {} AS t WHERE t.{}::text = %s)").format(
+            table.relation.identifier, sql.Identifier(table.scope.name)
+        ),
+        [member],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _check_rights(connection: Connection, table: Table, writing: bool) -> list[str]:
+    grants = missing_rights(connection, table, writing=True)
+    needed = missing_rights(connection, table, writing=writing)
+    if needed:
+        raise PreflightError(
+            f"This role lacks rights on {table.relation}. Mend, as the table's owner:\n"
+            + "\n".join(needed)
+        )
+    return [f"To apply, this role will need: {' '.join(grants)}"] if grants else []
+
+
+def _warnings(connection: Connection, table: Table) -> list[str]:
+    warnings = []
+    triggers = update_triggers(connection, table.relation)
+    if triggers:
+        warnings.append(
+            f"{table.relation} has triggers that every update fires: {', '.join(triggers)}. "
+            "Make sure that they may run; a row whose value a trigger changes is skipped."
+        )
+    indexes = indexes_on(connection, table)
+    if indexes:
+        warnings.append(
+            f"Indexes hold a column that will be written ({', '.join(indexes)}): each update "
+            "writes them as well, which is slower. Nothing to do if that is fine."
+        )
+    if is_row_security_active(connection, table.relation):
+        warnings.append(
+            f"Row-level security is active on {table.relation}: rows that this role may not see "
+            "are not backfilled. Use a role with BYPASSRLS to reach all."
+        )
+    return warnings

@@ -1,0 +1,132 @@
+"""What can be done for a UTC run from its ledger row alone: write, revert, look, compute again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from backfill.compare_and_set import TableWriter, lookup_field
+from backfill.jobs.utc.table_json import table_from_json
+from backfill.ledger import Counts
+from backfill.plan import Plan
+from backfill.postgres import Connection
+from backfill.table import Table
+from backfill.utc.convert import LocalKind
+from backfill.utc.oracle import judge, offset_at, to_us
+from backfill.utc.zones import is_zone, zone_info
+from backfill.writing import ChunkWriter
+
+_EPOCH = dt.datetime(1970, 1, 1)
+
+
+class UtcKind:
+    """`JobKind` of the UTC job."""
+
+    name = "utc"
+    scope_name = "household_id"
+
+    def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
+        return TableWriter(table_from_json(target["table"]))
+
+    def reverter(self, target: Mapping[str, Any]) -> ChunkWriter:
+        return TableWriter(_row_only(target))
+
+    def look(
+        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
+    ) -> Sequence[tuple[int, bool, str | None]]:
+        return TableWriter(_row_only(target)).look(connection, rows, side)
+
+    def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
+        """Return the demand's keys first; one object per household when there are several."""
+        members = plan.scope.get("members")
+        document: dict[str, Any] = {
+            "household_id": members[0] if members and len(members) == 1 else None,
+            **_totals(counts),
+            "folds": plan.counts.get("folds", 0),
+            "gaps": plan.counts.get("gaps", 0),
+        }
+        if not members or len(members) > 1:
+            document["households"] = [
+                {"household_id": scope, **_totals(part)} for scope, part in sorted(by_scope.items())
+            ]
+        return document
+
+    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Sequence[tuple[int, str]]:
+        """Compute every filled value again, row by row, with Python's own `zoneinfo`.
+
+        Another road to the same rules: datetime objects and PEP 495 instead of segments. A value
+        of a gap or fold may be either candidate, as policy or decision had it.
+        """
+        table = table_from_json(target["table"])
+        encodings = dict(target.get("encodings", {}))
+        wrong: list[tuple[int, str]] = []
+        for index, row in enumerate(rows.select(["source", "before", "after"]).to_pylist()):
+            zone = _zone_of(row["source"], table, target.get("default_tz"))
+            for wall, column in zip(table.walls, table.targets, strict=True):
+                after = row["after"][column.name]
+                if after is None or row["before"][column.name] is not None or zone is None:
+                    continue
+                local = _local(row["source"][wall.name], encodings.get(wall.name, ""))
+                if local is None or not _is_possible(after, local, zone):
+                    wrong.append((index, f"{column.name} is {after}, not {local} in {zone}"))
+        return wrong
+
+
+def _totals(counts: Counts) -> dict[str, int]:
+    return {
+        "total_scanned": counts.scanned,
+        "total_updated": counts.updated,
+        "total_skipped": counts.skipped,
+        "total_unchanged": counts.unchanged,
+        "total_drifted": counts.drifted,
+    }
+
+
+def _row_only(target: Mapping[str, Any]) -> Table:
+    """Return the table without its lookup: what a run wrote stays what it wrote when, later, a
+    household moves to another zone."""
+    return replace(table_from_json(target["table"]), lookup=None)
+
+
+def _zone_of(source: Mapping[str, Any], table: Table, default: str | None) -> str | None:
+    own = (source[table.zone] or "").strip()
+    looked_up = source.get(lookup_field(table) or "")
+    name = own if is_zone(own) else (looked_up or default or "").strip()
+    return name if is_zone(name) else None
+
+
+def _local(value: Any, encoding: str) -> dt.datetime | None:
+    """Return a wall time as a naive datetime, whatever its column's encoding."""
+    if isinstance(value, dt.datetime):
+        return value.replace(tzinfo=None)
+    if isinstance(value, str):
+        return dt.datetime.fromisoformat(value.strip())
+    if isinstance(value, int):
+        unit = dt.timedelta(seconds=1) if encoding == "epoch_s" else dt.timedelta(milliseconds=1)
+        return _EPOCH + value * unit
+    return None
+
+
+def _instant_us(value: Any) -> int:
+    """Return an instant in microseconds; epoch-milliseconds stand for their first microsecond."""
+    return value * 1000 if isinstance(value, int) else to_us(value.replace(tzinfo=None))
+
+
+def _is_possible(after: Any, local: dt.datetime, zone: str) -> bool:
+    """Whether an instant is a reading of the wall time: of a gap or fold, either candidate."""
+    verdict = judge(local, zone_info(zone))
+    readings = {verdict.fold0_us, verdict.fold1_us}
+    if isinstance(after, int):
+        readings = {us // 1000 * 1000 for us in readings}
+    instant = _instant_us(after)
+    if instant in readings:
+        return True
+    # The first instant after a gap is the clock change itself: the offset differs just before it.
+    rules = zone_info(zone)
+    return verdict.kind is LocalKind.GAP and offset_at(instant - 1, rules) != offset_at(
+        instant, rules
+    )

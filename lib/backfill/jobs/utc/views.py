@@ -1,0 +1,199 @@
+"""What a person sees of a UTC diff: counts, the telling rows, the skips, a picture."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from backfill.pages import NOTHING, Shown, figure, table
+from backfill.staging import Staging
+from backfill.utc.compute import Columns
+
+TELLING_ROWS = 50
+
+
+def diff_view(staging: Staging, columns: Columns) -> Shown:
+    """Return counts per household and rule, then folds, gaps, warnings, offsets, skips."""
+    shown = _counts(staging)
+    for kind in ("fold", "gap"):
+        shown += _candidates(staging, columns, kind)
+    shown += _warnings(staging, columns)
+    shown += _largest_offsets(staging, columns)
+    return shown + skips_view(staging)
+
+
+def _counts(staging: Staging) -> Shown:
+    rows = staging.connection.execute(
+        "SELECT scope, rule, count(*), count(*) FILTER (WHERE warnings <> '') FROM changes"
+        " GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    total = sum(row[2] for row in rows)
+    return table(
+        f"Rows to update by household and rule ({total:,} rows)",
+        ["household", "rule", "rows", "with a warning"],
+        rows,
+    )
+
+
+def _candidates(staging: Staging, columns: Columns, kind: str) -> Shown:
+    names = {"fold": ("earlier", "later"), "gap": ("shift_forward", "first_valid")}[kind]
+    rows: list[tuple[Any, ...]] = []
+    count = 0
+    for wall, target in zip(columns.walls, columns.targets, strict=True):
+        where = f"""why."{wall.name}_kind" = '{kind}'"""
+        count += staging.scalar(f"SELECT count(*) FROM changes WHERE {where}")
+        rows += staging.connection.execute(
+            f"SELECT key, scope, '{wall.name}', {_wall(wall.name, columns)}, why.zone,"
+            f" {_iso(_path('why', wall.name + '_first'))},"
+            f" {_iso(_path('why', wall.name + '_second'))},"
+            f" {_instant(target.name, columns)}"
+            f" FROM changes WHERE {where} ORDER BY position LIMIT {TELLING_ROWS}"
+        ).fetchall()
+    if not rows:
+        return NOTHING
+    says = {"fold": "happened twice", "gap": "never happened"}[kind]
+    return table(
+        f"Wall times that {says} ({kind}s): {count:,} values, {min(len(rows), count):,} shown",
+        ["key", "household", "column", "wall time", "zone", *names, "planned (UTC)"],
+        rows,
+        rest=f"All of them: changes where rule = '{kind}'",
+    )
+
+
+def _warnings(staging: Staging, columns: Columns) -> Shown:
+    rows = staging.connection.execute(
+        f"SELECT key, scope, warnings, why.zone, {_both(columns)} FROM changes"
+        f" WHERE warnings <> '' ORDER BY warnings, position LIMIT {TELLING_ROWS}"
+    ).fetchall()
+    if not rows:
+        return NOTHING
+    count = staging.scalar("SELECT count(*) FROM changes WHERE warnings <> ''")
+    return table(
+        f"Rows with a warning: {count:,} rows, {len(rows):,} shown",
+        ["key", "household", "warning", "zone", *_both_names(columns)],
+        rows,
+        rest="All of them: changes where warnings <> ''",
+    )
+
+
+def _largest_offsets(staging: Staging, columns: Columns) -> Shown:
+    offset = _path("why", f"{columns.walls[0].name}_offset_s")
+    rows = staging.connection.execute(
+        f"SELECT key, scope, why.zone, round({offset} / 3600.0, 2), {_both(columns)}"
+        f" FROM changes WHERE {offset} IS NOT NULL"
+        f" ORDER BY abs({offset}) DESC, position LIMIT 5"
+    ).fetchall()
+    if not rows:
+        return NOTHING
+    return table(
+        f"The largest offsets from UTC ({len(rows)} rows shown)",
+        ["key", "household", "zone", "offset (hours)", *_both_names(columns)],
+        rows,
+    )
+
+
+def skips_view(staging: Staging) -> Shown:
+    """Return skips by reason, and the first of each."""
+    rows = staging.connection.execute(
+        "SELECT reason, count(*), any_value(key), any_value(detail) FROM skips"
+        " GROUP BY reason ORDER BY reason"
+    ).fetchall()
+    total = sum(row[1] for row in rows)
+    return table(
+        f"Rows left alone, by reason ({total:,} rows)",
+        ["reason", "rows", "for example", "detail"],
+        rows,
+        rest="Every one of them: skips.csv, or the table skips",
+    )
+
+
+def timeline_view(staging: Staging, columns: Columns, filled: list[tuple[str, int]]) -> Shown:
+    """Return pending and filled rows by year, as a picture with the numbers behind it."""
+    wall = columns.walls[0].name
+    year = f"CAST(year({_local(wall, columns)}) AS VARCHAR)"
+    pending = dict(
+        staging.connection.execute(
+            f"SELECT coalesce({year}, 'no date'), count(*) FROM extracted GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+    )
+    done = dict(filled)
+    years = sorted({*pending, *done}, key=lambda name: (not name.lstrip("-").isdigit(), name))
+    rows = [(name, pending.get(name, 0), done.get(name, 0)) for name in years]
+    if not rows:
+        return NOTHING
+    return _bars(rows) + table(
+        f"Rows by year of {wall} before the run ({sum(r[1] + r[2] for r in rows):,} rows)",
+        ["year", "pending", "filled already"],
+        rows,
+    )
+
+
+def _bars(rows: list[tuple[str, int, int]]) -> Shown:
+    # matplotlib takes a second to import: only here, and without pyplot's global state.
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=(8, 3))
+    FigureCanvasSVG(drawing)
+    axes = drawing.add_subplot()
+    places = range(len(rows))
+    pending, filled = [row[1] for row in rows], [row[2] for row in rows]
+    axes.bar(places, filled, color="#999999", label="filled already")
+    axes.bar(places, pending, bottom=filled, color="#0072b2", hatch="//", label="pending")
+    axes.set_xticks(list(places), [row[0] for row in rows], rotation=60, fontsize=7)
+    axes.set_ylabel("rows")
+    axes.legend(frameon=False)
+    drawing.tight_layout()
+    stream = io.StringIO()
+    drawing.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    svg = stream.getvalue()
+    return figure(svg[svg.index("<svg") :], "Pending (hatched) and filled rows by year")
+
+
+def _path(struct: str, field: str) -> str:
+    return f'{struct}."{field.replace(chr(34), chr(34) * 2)}"'
+
+
+def _local(wall: str, columns: Columns) -> str:
+    """Return the SQL for a wall time as a timestamp without zone."""
+    column = next(c for c in columns.walls if c.name == wall)
+    encoding = columns.encodings[columns.walls.index(column)]
+    path = _path("source", wall)
+    if encoding == "epoch_ms":
+        return f"make_timestamp(CASE WHEN {path} BETWEEN -62135596800000 AND 253402300799999 THEN {path} * 1000 END)"
+    if encoding == "epoch_s":
+        return f"make_timestamp(CASE WHEN {path} BETWEEN -62135596800 AND 253402300799 THEN {path} * 1000000 END)"
+    return f"TRY_CAST({path} AS TIMESTAMP)"
+
+
+def _wall(wall: str, columns: Columns) -> str:
+    return f"strftime({_local(wall, columns)}, '%Y-%m-%d %H:%M:%S')"
+
+
+def _instant(target: str, columns: Columns) -> str:
+    column = next(c for c in columns.targets if c.name == target)
+    path = _path("after", target)
+    if column.type == "bigint":
+        return _iso(
+            f"make_timestamp(CASE WHEN {path} BETWEEN -62135596800000 AND 253402300799999 THEN {path} * 1000 END)"
+        )
+    return _iso(path)
+
+
+def _iso(expression: str) -> str:
+    return f"strftime(CAST({expression} AS TIMESTAMP), '%Y-%m-%d %H:%M:%SZ')"
+
+
+def _both(columns: Columns) -> str:
+    return ", ".join(
+        f"{_wall(wall.name, columns)}, {_instant(target.name, columns)}"
+        for wall, target in zip(columns.walls, columns.targets, strict=True)
+    )
+
+
+def _both_names(columns: Columns) -> list[str]:
+    return [
+        name
+        for wall, target in zip(columns.walls, columns.targets, strict=True)
+        for name in (wall.name, target.name)
+    ]

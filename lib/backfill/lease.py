@@ -1,0 +1,166 @@
+"""One writer at a time: a time-limited claim on a job's rows, by the database's clock.
+
+The claim is the run's own row. Its token grows with every claim, so a writer that slept through
+the end of its lease finds another token and writes nothing (no session advisory locks: behind a
+pooler they strand). Two runs exclude each other when their scopes overlap.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backfill.errors import LeaseHeld
+from backfill.ledger import Ledger
+from backfill.postgres import Connection
+from backfill.status import RunStatus, check_transition, may_start
+
+#: Serialises claims only for the moment of claiming; ends with the transaction.
+_CLAIM_LOCK = 7_214_906_114
+DEFAULT_LEASE_SECONDS = 60
+LEASE_SECONDS_BOUNDS = (1, 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A claim that was granted: `token` must still stand in the run's row at every write."""
+
+    run_id: str
+    token: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What a chunk's transaction learns when it renews the lease."""
+
+    is_cancel_requested: bool
+    is_pause_requested: bool
+    now: dt.datetime  # the database's clock, aware
+
+
+def holder_name() -> str:
+    """Return who holds a lease: host and process, for people."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def acquire(ledger: Ledger, run_id: str, seconds: int) -> Lease:
+    """Claim the run's rows; raise `LeaseHeld` that names the holder and the way on.
+
+    In one transaction: 1. look for a live lease on an overlapping scope; 2. fence off overlapping
+    runs whose lease ran out; 3. take the next token.
+    """
+    connection = ledger.connection
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
+        run = ledger.get(run_id)
+        for other in _running(connection):
+            if not overlaps(run.job, run.scope, other["job"], other["scope"]):
+                continue
+            if not other["is_expired"]:
+                raise LeaseHeld(_held_message(run_id, other))
+            if other["run_id"] != run_id:
+                _fence_off(connection, other["run_id"])
+        if not may_start(run.status):
+            check_transition(run_id, run.status, RunStatus.RUNNING)
+        row = connection.execute(
+            "UPDATE backfill.run SET status = 'running', lease_token = lease_token + 1,"
+            " lease_expires_at = clock_timestamp() + make_interval(secs => %s),"
+            " lease_holder = %s, cancel_requested = false, pause_requested = false, message = '',"
+            " started_at = coalesce(started_at, clock_timestamp()), ended_at = NULL"
+            " WHERE run_id = %s RETURNING lease_token",
+            [seconds, holder_name(), run_id],
+        ).fetchone()
+    assert row is not None
+    return Lease(run_id, int(row[0]), seconds)
+
+
+def _running(connection: Connection) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        "SELECT run_id, job, scope, lease_holder, lease_expires_at < clock_timestamp(),"
+        " greatest(0, ceil(extract(epoch FROM lease_expires_at - clock_timestamp())))::int,"
+        " to_char(lease_expires_at AT TIME ZONE 'UTC', 'HH24:MI:SS')"
+        " FROM backfill.run WHERE status = 'running' FOR UPDATE"
+    ).fetchall()
+    names = ("run_id", "job", "scope", "holder", "is_expired", "seconds_left", "expires_at")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def overlaps(
+    job: str, scope: Mapping[str, Any], other_job: str, other_scope: Mapping[str, Any]
+) -> bool:
+    """Return whether two scopes may meet on a row: same table, and a member in common.
+
+    A scope without members (`null`) is the whole table. Reverts write to their job's table.
+    """
+    if scope.get("table") != other_scope.get("table"):
+        return False
+    members, others = scope.get("members"), other_scope.get("members")
+    if members is None or others is None:
+        return True
+    return bool(set(members) & set(others))
+
+
+def _held_message(run_id: str, other: Mapping[str, Any]) -> str:
+    return (
+        f"Run {other['run_id']} is writing to the same rows: its lease is held by "
+        f"{other['holder']} for {other['seconds_left']} s more (until {other['expires_at']} UTC, "
+        "renewed with each chunk).\n"
+        f"Watch it: backfill status {other['run_id']} · stop it: backfill cancel "
+        f"{other['run_id']} · if its process is dead, wait until the lease has run out, then: "
+        f"backfill resume {run_id}"
+    )
+
+
+def _fence_off(connection: Connection, run_id: str) -> None:
+    connection.execute(
+        "UPDATE backfill.run SET status = 'interrupted', lease_token = lease_token + 1,"
+        " message = 'its lease ran out and another run took over' WHERE run_id = %s",
+        [run_id],
+    )
+
+
+def renew(connection: Connection, lease: Lease) -> Fence:
+    """Renew the lease inside the chunk's transaction; raise `LeaseHeld` when it was lost.
+
+    The row lock that this takes is held until the commit: nobody can take over in between.
+    """
+    row = connection.execute(
+        "UPDATE backfill.run SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)"
+        " WHERE run_id = %s AND lease_token = %s AND status = 'running'"
+        " RETURNING cancel_requested, pause_requested, clock_timestamp()",
+        [lease.seconds, lease.run_id, lease.token],
+    ).fetchone()
+    if row is None:
+        raise LeaseHeld(
+            f"Run {lease.run_id} lost its lease: another process took over, or somebody ended the "
+            f"run. Nothing more was written here. See: backfill status {lease.run_id}"
+        )
+    return Fence(bool(row[0]), bool(row[1]), row[2])
+
+
+def release(connection: Connection, lease: Lease, status: RunStatus, message: str = "") -> bool:
+    """End the claim and leave the run at `status`; return False when the lease was lost."""
+    check_transition(lease.run_id, RunStatus.RUNNING, status)
+    cur = connection.execute(
+        "UPDATE backfill.run SET status = %s, message = %s, lease_expires_at = NULL,"
+        " cancel_requested = false, pause_requested = false, ended_at = clock_timestamp()"
+        " WHERE run_id = %s AND lease_token = %s AND status = 'running'",
+        [status.value, message, lease.run_id, lease.token],
+    )
+    return cur.rowcount == 1
+
+
+def release_dead(connection: Connection, run_id: str, holder: str, message: str) -> bool:
+    """Mark a run interrupted whose writer, a process that we know to be dead, held its lease."""
+    cur = connection.execute(
+        "UPDATE backfill.run SET status = 'interrupted', message = %s, lease_expires_at = NULL,"
+        " lease_token = lease_token + 1, ended_at = clock_timestamp()"
+        " WHERE run_id = %s AND lease_holder = %s AND status = 'running'",
+        [message, run_id, holder],
+    )
+    return cur.rowcount == 1

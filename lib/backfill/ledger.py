@@ -1,0 +1,333 @@
+"""The tool's own tables, in schema `backfill` of the target database: runs and checkpoints."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, cast
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
+
+from backfill.errors import PreflightError, UsageError
+from backfill.postgres import Connection, scalar
+from backfill.skips import Skip
+from backfill.status import RunStatus, check_transition
+
+#: Any number will do, as long as nobody else uses it: one creator of the tables at a time.
+_CREATION_LOCK = 7_214_906_113
+CHAIN_START = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """scanned = updated + unchanged + drifted + skipped, for a chunk or a run."""
+
+    updated: int = 0
+    unchanged: int = 0
+    drifted: int = 0
+    skipped: int = 0
+
+    @property
+    def scanned(self) -> int:
+        return self.updated + self.unchanged + self.drifted + self.skipped
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.drifted + other.drifted,
+            self.skipped + other.skipped,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The row that says that chunk `chunk_no` is committed; `committed_at` is aware, in UTC."""
+
+    chunk_no: int
+    key_low: str
+    key_high: str
+    scanned: int
+    updated: int
+    unchanged: int
+    drifted: int
+    skipped: int
+    elapsed_ms: int
+    chain_hash: str
+    committed_at: dt.datetime
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.updated, self.unchanged, self.drifted, self.skipped)
+
+    def chained_to(self, run_id: str, previous: str, image_sha256: str, skips_sha256: str) -> str:
+        """Return the hash that this checkpoint must carry.
+
+        It covers every other column, the chunk's image and skips, and the hash before it: no row
+        of the record can be changed, dropped or put elsewhere without all later ones telling.
+        """
+        content = [
+            previous,
+            run_id,
+            *(str(getattr(self, name)) for name in _CHAINED),
+            self.committed_at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
+            image_sha256,
+            skips_sha256,
+        ]
+        return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+
+
+_CHAINED = (
+    "chunk_no",
+    "key_low",
+    "key_high",
+    "scanned",
+    "updated",
+    "unchanged",
+    "drifted",
+    "skipped",
+    "elapsed_ms",
+)
+
+
+def skips_digest(skips: Sequence[Skip]) -> str:
+    """Return a hash of a chunk's skip rows, whatever their order."""
+    rows = sorted([s.key, s.scope, s.column, str(s.reason), s.detail] for s in skips)
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A row of `backfill.run`."""
+
+    run_id: str
+    job: str
+    scope: dict[str, Any]
+    plan_id: str
+    plan_rows: int
+    status: RunStatus
+    settings: dict[str, Any]
+    target: dict[str, Any]
+    settings_fingerprint: str
+    database_fingerprint: str
+    tzdata_version: str
+    reverts: str | None = None
+    lease_token: int = 0
+    lease_expires_at: dt.datetime | None = None
+    lease_holder: str | None = None
+    cancel_requested: bool = False
+    pause_requested: bool = False
+    message: str = ""
+    summary: dict[str, Any] | None = None
+    sums_sha256: str | None = None
+    planned_at: dt.datetime | None = None
+    started_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", RunStatus(self.status))
+
+
+_RUN_COLUMNS = sql.SQL(", ").join(sql.Identifier(name) for name in RunRow.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Reads and writes the tables through one connection."""
+
+    connection: Connection
+    _known: dict[str, bool] = field(default_factory=dict, repr=False)
+
+    def exists(self) -> bool:
+        """Return whether this database has our tables. Read-only."""
+        if not self._known.get("exists"):
+            self._known["exists"] = bool(
+                scalar(self.connection, "SELECT to_regclass('backfill.chunk_image') IS NOT NULL")
+            )
+        return self._known["exists"]
+
+    def create(self) -> None:
+        """Create schema and tables on first use; raise `PreflightError` without the right to."""
+        if self.exists():
+            return
+        script = resources.files("backfill").joinpath("ledger.sql").read_text(encoding="utf-8")
+        try:
+            with self.connection.transaction():
+                self.connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CREATION_LOCK])
+                self.connection.execute(cast(Any, script))
+        except psycopg.errors.InsufficientPrivilege as error:
+            role = scalar(self.connection, "SELECT current_user")
+            database = scalar(self.connection, "SELECT current_database()")
+            raise PreflightError(
+                "This role may not create the tool's own tables in schema backfill "
+                f"({str(error).splitlines()[0]}). Mend, as the database's owner: "
+                f'GRANT CREATE ON DATABASE "{database}" TO "{role}";'
+            ) from None
+
+    def register(self, run: RunRow) -> None:
+        """Write the row of a new run, at status planned."""
+        values = {
+            "run_id": run.run_id,
+            "job": run.job,
+            "scope": Jsonb(run.scope),
+            "plan_id": run.plan_id,
+            "plan_rows": run.plan_rows,
+            "status": RunStatus.PLANNED.value,
+            "settings": Jsonb(run.settings),
+            "target": Jsonb(run.target),
+            "settings_fingerprint": run.settings_fingerprint,
+            "database_fingerprint": run.database_fingerprint,
+            "tzdata_version": run.tzdata_version,
+            "reverts": run.reverts,
+            "summary": Jsonb(run.summary) if run.summary else None,
+        }
+        self.connection.execute(
+            sql.SQL("INSERT INTO backfill.run ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
+                sql.SQL(", ").join(sql.Identifier(name) for name in values),
+                sql.SQL(", ").join(sql.Placeholder(name) for name in values),
+            ),
+            values,
+        )
+
+    def find(self, run_id: str) -> RunRow | None:
+        """Return the run of exactly this id, or None."""
+        found = self._runs(sql.SQL("WHERE run_id = %s"), [run_id])
+        return found[0] if found else None
+
+    def get(self, run_id: str) -> RunRow:
+        """Return the run, by id, unique prefix or `latest`; raise `UsageError` that helps."""
+        if not self.exists():
+            raise UsageError(
+                "This database has no runs yet. Make one: backfill utc (a dry run writes nothing)."
+            )
+        if run_id == "latest":
+            found = self._runs(sql.SQL("ORDER BY planned_at DESC LIMIT 1"), [])
+        else:
+            found = self._runs(
+                sql.SQL("WHERE starts_with(run_id, %s) ORDER BY run_id LIMIT 5"), [run_id]
+            )
+            found = [run for run in found if run.run_id == run_id] or found
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = ", ".join(run.run_id for run in found)
+            raise UsageError(f"{run_id!r} is the beginning of several runs: {listed}.")
+        raise UsageError(
+            f"There is no run {run_id!r} in this database. List them with: backfill status"
+        )
+
+    def runs(self, limit: int = 50) -> list[RunRow]:
+        """Return the newest runs first. Read-only."""
+        if not self.exists():
+            return []
+        return self._runs(sql.SQL("ORDER BY planned_at DESC, run_id DESC LIMIT %s"), [limit])
+
+    def resumable(self, job: str, settings_fingerprint: str) -> RunRow | None:
+        """Return the newest run of this job and settings that stopped half way, or None."""
+        if not self.exists():
+            return None
+        found = self._runs(
+            sql.SQL(
+                "WHERE job = %s AND settings_fingerprint = %s AND reverts IS NULL"
+                " AND (status IN ('paused', 'interrupted', 'cancelled', 'failed')"
+                "  OR (status = 'running' AND lease_expires_at < clock_timestamp()))"
+                " AND started_at IS NOT NULL ORDER BY started_at DESC LIMIT 1"
+            ),
+            [job, settings_fingerprint],
+        )
+        return found[0] if found else None
+
+    def _runs(self, tail: sql.Composable, values: Sequence[Any]) -> list[RunRow]:
+        with self.connection.cursor(row_factory=class_row(RunRow)) as cur:
+            cur.execute(
+                sql.SQL("SELECT {} FROM backfill.run {}").format(_RUN_COLUMNS, tail), values
+            )
+            return cur.fetchall()
+
+    def checkpoints(self, run_id: str) -> list[Checkpoint]:
+        """Return the run's checkpoints in order. Read-only."""
+        columns = sql.SQL(", ").join(
+            sql.Identifier(name) for name in Checkpoint.__dataclass_fields__
+        )
+        with self.connection.cursor(row_factory=class_row(Checkpoint)) as cur:
+            cur.execute(
+                sql.SQL(
+                    "SELECT {} FROM backfill.checkpoint WHERE run_id = %s ORDER BY chunk_no"
+                ).format(columns),
+                [run_id],
+            )
+            return cur.fetchall()
+
+    def images(self, run_id: str) -> Iterator[tuple[int, int, str, bytes]]:
+        """Yield (chunk_no, rows, sha256, image) in order, one at a time. Read-only."""
+        numbers = self.connection.execute(
+            "SELECT chunk_no FROM backfill.chunk_image WHERE run_id = %s ORDER BY chunk_no",
+            [run_id],
+        ).fetchall()
+        for (chunk_no,) in numbers:
+            row = self.connection.execute(
+                "SELECT chunk_no, rows, sha256, image FROM backfill.chunk_image"
+                " WHERE run_id = %s AND chunk_no = %s",
+                [run_id, chunk_no],
+                binary=True,
+            ).fetchone()
+            if row:
+                yield int(row[0]), int(row[1]), str(row[2]), bytes(row[3])
+
+    def skips(self, run_id: str, chunk_no: int | None = None) -> list[Skip]:
+        """Return the run's skips, or one chunk's, in key order. Read-only."""
+        rows = self.connection.execute(
+            "SELECT key, scope, column_name, reason, detail FROM backfill.skip WHERE run_id = %s"
+            " AND (%s::bigint IS NULL OR chunk_no = %s) ORDER BY chunk_no, key, column_name",
+            [run_id, chunk_no, chunk_no],
+        ).fetchall()
+        return [Skip(*row) for row in rows]
+
+    def set_status(self, run_id: str, then: RunStatus, message: str = "") -> None:
+        """Move a run that nobody is writing to another status."""
+        with self.connection.transaction():
+            now = scalar(
+                self.connection,
+                "SELECT status FROM backfill.run WHERE run_id = %s FOR UPDATE",
+                run_id,
+            )
+            check_transition(run_id, RunStatus(now), then)
+            self.connection.execute(
+                "UPDATE backfill.run SET status = %s, message = %s WHERE run_id = %s",
+                [then.value, message, run_id],
+            )
+
+    def request(self, run_id: str, what: str) -> None:
+        """Ask a running run to stop after its chunk; `what` is `cancel` or `pause`."""
+        self.connection.execute(
+            sql.SQL("UPDATE backfill.run SET {} = true WHERE run_id = %s").format(
+                sql.Identifier(f"{what}_requested")
+            ),
+            [run_id],
+        )
+
+    def record_sums(self, run_id: str, sums_sha256: str) -> None:
+        """Store the digest of the folder's SHA256SUMS: database and archive vouch for each other."""
+        self.connection.execute(
+            "UPDATE backfill.run SET sums_sha256 = %s WHERE run_id = %s", [sums_sha256, run_id]
+        )
+
+    def as_documents(self, runs: Sequence[str]) -> list[dict[str, Any]]:
+        """Return totals by run id from the checkpoints, for `status`. Read-only."""
+        with self.connection.cursor(row_factory=dict_row) as cur:
+            cur.execute(
+                "SELECT run_id, count(*)::bigint AS chunks, sum(scanned)::bigint AS scanned,"
+                " sum(updated)::bigint AS updated, sum(unchanged)::bigint AS unchanged,"
+                " sum(drifted)::bigint AS drifted, sum(skipped)::bigint AS skipped,"
+                " sum(elapsed_ms)::bigint AS elapsed_ms, max(committed_at) AS last_chunk_at"
+                " FROM backfill.checkpoint WHERE run_id = ANY (%s) GROUP BY run_id",
+                [list(runs)],
+            )
+            return cur.fetchall()

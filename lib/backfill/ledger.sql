@@ -1,0 +1,73 @@
+-- The tool's own state. Rules that the database can hold are constraints here.
+CREATE SCHEMA IF NOT EXISTS backfill;
+
+CREATE TABLE IF NOT EXISTS backfill.run (
+    run_id text PRIMARY KEY,
+    job text NOT NULL,
+    scope jsonb NOT NULL,
+    plan_id text NOT NULL,
+    plan_rows bigint NOT NULL CHECK (plan_rows >= 0),
+    status text NOT NULL CHECK (status IN ('planned', 'running', 'paused', 'interrupted',
+        'cancelled', 'failed', 'succeeded', 'reverted')),
+    settings jsonb NOT NULL,
+    target jsonb NOT NULL,
+    settings_fingerprint text NOT NULL,
+    database_fingerprint text NOT NULL,
+    tzdata_version text NOT NULL,
+    reverts text REFERENCES backfill.run (run_id),
+    lease_token bigint NOT NULL DEFAULT 0,
+    lease_expires_at timestamptz,
+    lease_holder text,
+    cancel_requested boolean NOT NULL DEFAULT false,
+    pause_requested boolean NOT NULL DEFAULT false,
+    message text NOT NULL DEFAULT '',
+    summary jsonb,
+    sums_sha256 text,
+    created_by text NOT NULL DEFAULT current_user,
+    planned_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    started_at timestamptz,
+    ended_at timestamptz,
+    CHECK (status <> 'running' OR lease_expires_at IS NOT NULL)
+);
+
+CREATE TABLE IF NOT EXISTS backfill.checkpoint (
+    run_id text NOT NULL REFERENCES backfill.run (run_id),
+    chunk_no bigint NOT NULL CHECK (chunk_no > 0),
+    key_low text NOT NULL,
+    key_high text NOT NULL,
+    scanned bigint NOT NULL CHECK (scanned > 0),
+    updated bigint NOT NULL CHECK (updated >= 0),
+    unchanged bigint NOT NULL CHECK (unchanged >= 0),
+    drifted bigint NOT NULL CHECK (drifted >= 0),
+    skipped bigint NOT NULL CHECK (skipped >= 0),
+    elapsed_ms bigint NOT NULL,
+    chain_hash text NOT NULL,
+    committed_at timestamptz NOT NULL,
+    PRIMARY KEY (run_id, chunk_no),
+    CHECK (scanned = updated + unchanged + drifted + skipped)
+);
+
+CREATE TABLE IF NOT EXISTS backfill.chunk_image (
+    run_id text NOT NULL,
+    chunk_no bigint NOT NULL,
+    rows bigint NOT NULL,
+    sha256 text NOT NULL,
+    image bytea NOT NULL,
+    PRIMARY KEY (run_id, chunk_no),
+    FOREIGN KEY (run_id, chunk_no) REFERENCES backfill.checkpoint DEFERRABLE INITIALLY DEFERRED
+);
+-- The blob is compressed already.
+ALTER TABLE backfill.chunk_image ALTER COLUMN image SET STORAGE EXTERNAL;
+
+CREATE TABLE IF NOT EXISTS backfill.skip (
+    run_id text NOT NULL REFERENCES backfill.run (run_id),
+    chunk_no bigint NOT NULL,
+    key text NOT NULL,
+    scope text NOT NULL,
+    column_name text NOT NULL,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    PRIMARY KEY (run_id, key, column_name)
+);
+
+CREATE INDEX IF NOT EXISTS run_by_job ON backfill.run (job, planned_at);

@@ -1,0 +1,111 @@
+"""HTML that a notebook shows and an archive keeps: tables with captions, nothing from outside.
+
+Everything that came from a database is escaped. A table never shows more than 1,000 rows; its
+caption says how many there are and how to get at the rest.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MAX_SHOWN_ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Something to look at: HTML for a notebook, text for a terminal."""
+
+    markup: str
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.markup
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def __add__(self, other: Shown) -> Shown:
+        return Shown(self.markup + other.markup, f"{self.text}\n{other.text}".strip())
+
+
+NOTHING = Shown("", "")
+
+
+def table(
+    caption: str, header: Sequence[str], rows: Iterable[Sequence[Any]], *, rest: str = ""
+) -> Shown:
+    """Return a table; `rest` says where rows beyond those shown are."""
+    shown = [list(row) for row in rows][:MAX_SHOWN_ROWS]
+    caption = f"{caption}. {rest}" if rest else caption
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td{_align(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in shown
+    )
+    markup = (
+        f'<table class="backfill"><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+    return Shown(markup, _as_text(caption, header, shown))
+
+
+def note(text: str, level: str = "info") -> Shown:
+    """Return a sentence or two; `level` is info, warning or error, told in words as well."""
+    word = {"warning": "Warning: ", "error": "Error: "}.get(level, "")
+    lines = "<br>".join(escape(line) for line in f"{word}{text}".split("\n"))
+    return Shown(f'<p class="backfill {level}">{lines}</p>', f"{word}{text}")
+
+
+def figure(svg: str, caption: str) -> Shown:
+    """Return a picture with its text alternative."""
+    return Shown(
+        f'<figure class="backfill" role="img" aria-label="{escape(caption)}">{svg}'
+        f"<figcaption>{escape(caption)}</figcaption></figure>",
+        caption,
+    )
+
+
+def escape(value: Any) -> str:
+    """Return a value as text that HTML shows literally."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return html.escape(str(value), quote=True)
+
+
+def _align(cell: Any) -> str:
+    is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
+    return ' class="number"' if is_number else ""
+
+
+def _as_text(caption: str, header: Sequence[str], rows: list[list[Any]]) -> str:
+    cells = [[str(name) for name in header]]
+    cells += [["NULL" if c is None else str(c) for c in row] for row in rows[:20]]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(header))]
+    lines = [caption]
+    lines += ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in cells]
+    if len(rows) > 20:
+        lines.append(f"… {len(rows) - 20:,} more")
+    return "\n".join(lines)
+
+
+STYLE = """
+table.backfill { border-collapse: collapse; margin: 1em 0; font-size: 90%; }
+table.backfill caption { text-align: left; font-weight: bold; padding: .3em 0; }
+table.backfill th, table.backfill td { border-bottom: 1px solid #999; padding: .2em .7em;
+  text-align: left; vertical-align: top; white-space: pre-wrap; }
+table.backfill td.number { text-align: right; font-variant-numeric: tabular-nums; }
+p.backfill { padding: .5em .8em; border-left: 4px solid #2a6f97; background: #f4f7f9;
+  color: #111; }
+p.backfill.warning { border-left-color: #b5651d; } p.backfill.error { border-left-color: #a4161a; }
+figure.backfill { margin: 1em 0; } figure.backfill svg { max-width: 100%; height: auto; }
+"""
+
+
+def style() -> Shown:
+    """Return the style sheet, to be shown once in a notebook."""
+    return Shown(f"<style>{STYLE}</style>", "")

@@ -1,0 +1,270 @@
+"""The frozen, hashed list of changes that a person approves, and the chunks it is written in.
+
+A plan is three files of the run's folder: `plan.json` (what and why), `changes.parquet` (every
+change) and `plan_skips.csv` (every row left alone). `plan_id` is a hash over all of it: apply writes
+what was approved, or refuses.
+
+Columns of `changes.parquet`, one row per change, in key order:
+    position  int64, place among all scanned rows of the run, from 0 (skips hold places as well)
+    key       text of the row's key
+    scope     text, the household (UTC) or the user (OCR)
+    kind      added | changed | unchanged
+    rule      text, how the value came about (UTC: normal | fold | gap)
+    warnings  text, `; ` between them, empty for none
+    source    struct, the columns that the value was computed from, as read
+    before    struct, the target columns as read
+    after     struct, the target columns as planned
+    why       struct, what a person wants to know: zone, candidates, …
+Instants are `timestamp[us, UTC]` or epoch-milliseconds, as the target column has them.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from backfill.errors import StalePlan, StorageError
+from backfill.folder import RunFolder, sha256_of
+from backfill.settings import canonical_json
+from backfill.skips import Skip, SkipReason
+
+PLAN_FILE = "plan.json"
+CHANGES_FILE = "changes.parquet"
+SKIPS_FILE = "plan_skips.csv"
+SKIP_HEADER = ("position", "key", "scope", "column", "reason", "detail")
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was frozen. `rows` is scanned rows: changes, unchanged and skips together."""
+
+    plan_id: str
+    run_id: str
+    job: str
+    scope: dict[str, Any]
+    settings: dict[str, Any]
+    settings_fingerprint: str
+    database_fingerprint: str
+    tzdata_version: str
+    changes_sha256: str
+    skips_sha256: str
+    rows: int
+    changes: int
+    skips: int
+    target: dict[str, Any]
+    counts: dict[str, Any]
+    reverts: str | None = None
+    format_version: int = FORMAT_VERSION
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+#: What identifies a plan: the run that made it is not part of it, its content is.
+_IDENTIFYING = (
+    "job",
+    "scope",
+    "settings",
+    "settings_fingerprint",
+    "database_fingerprint",
+    "tzdata_version",
+    "changes_sha256",
+    "skips_sha256",
+    "rows",
+    "changes",
+    "skips",
+    "target",
+    "counts",
+    "reverts",
+    "format_version",
+)
+
+
+def plan_id_of(document: Mapping[str, Any]) -> str:
+    """Return SHA-256 over job, scope, settings, fingerprints and the hashes of the changes."""
+    return hashlib.sha256(
+        canonical_json({name: document.get(name) for name in _IDENTIFYING})
+    ).hexdigest()
+
+
+def freeze(folder: RunFolder, document: Mapping[str, Any]) -> Plan:
+    """Write `plan.json` over the two files that are already in the folder; return the plan."""
+    frozen = {
+        **document,
+        "run_id": folder.run_id,
+        "changes_sha256": sha256_of(folder.file(CHANGES_FILE)),
+        "skips_sha256": sha256_of(folder.file(SKIPS_FILE)),
+        "format_version": FORMAT_VERSION,
+    }
+    plan = Plan(plan_id=plan_id_of(frozen), **frozen)
+    folder.write_json(PLAN_FILE, plan.as_json())
+    return plan
+
+
+def load(folder: RunFolder) -> Plan:
+    """Return the plan of a run's folder; raise `StalePlan` when a byte of it was changed."""
+    again = (
+        f"Make a new plan; this one can not be applied any more: backfill status {folder.run_id}"
+    )
+    try:
+        document = folder.read_json(PLAN_FILE)
+        plan = Plan(**document)
+        changes, skips = (sha256_of(folder.file(name)) for name in (CHANGES_FILE, SKIPS_FILE))
+    except (StorageError, OSError, TypeError) as error:
+        raise StalePlan(
+            f"The plan of run {folder.run_id} is not complete in {folder.path} ({error}). "
+            "Name its folder with --runs-dir, or make a new plan."
+        ) from None
+    if plan.run_id != folder.run_id:
+        raise StalePlan(f"{PLAN_FILE} in {folder.path} is that of run {plan.run_id}. {again}")
+    for name, stored, found in (
+        (CHANGES_FILE, plan.changes_sha256, changes),
+        (SKIPS_FILE, plan.skips_sha256, skips),
+        (PLAN_FILE, plan.plan_id, plan_id_of(document)),
+    ):
+        if stored != found:
+            raise StalePlan(
+                f"{name} of run {folder.run_id} was changed after the plan was frozen: "
+                f"its hash is {found[:12]}…, the plan says {stored[:12]}…. {again}"
+            )
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive rows of the plan, committed together; `changes` may be empty.
+
+    `start` is the position of its first row; `rows` counts changes and skips.
+    """
+
+    number: int
+    start: int
+    rows: int
+    changes: pa.Table
+    skips: tuple[Skip, ...]
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The first and the last key, in the order of the plan."""
+        changed = self.changes.column("key")
+        ends = [skip.key for skip in self.skips]
+        if len(changed):
+            ends += [changed[0].as_py(), changed[-1].as_py()]
+        return min(ends), max(ends)
+
+
+class ChunkReader:
+    """Reads a plan's rows from `start` on, as many at a time as it is asked for.
+
+    Memory: one Parquet batch of the changes, and the list of skips.
+    """
+
+    BATCH_ROWS = 65_536
+
+    def __init__(self, folder: RunFolder, plan: Plan, start: int = 0) -> None:
+        self._plan = plan
+        self._position = start
+        self._batches = self._iterate(folder)
+        self._buffer = pa.Table.from_batches([], pq.read_schema(folder.file(CHANGES_FILE)))
+        self._skips = [entry for entry in read_skips(folder) if entry[0] >= start]
+        self._skip_index = 0
+
+    def _iterate(self, folder: RunFolder) -> Iterator[pa.RecordBatch]:
+        with pq.ParquetFile(folder.file(CHANGES_FILE)) as file:
+            for group in range(file.num_row_groups):
+                positions = file.metadata.row_group(group).column(0).statistics
+                if positions is None or positions.max >= self._position:
+                    yield from file.iter_batches(self.BATCH_ROWS, row_groups=[group])
+
+    @property
+    def remaining(self) -> int:
+        """Rows of the plan that no chunk has taken yet."""
+        return self._plan.rows - self._position
+
+    def take(self, number: int, rows: int) -> Chunk:
+        """Return the next chunk of at most `rows` rows, and move behind it."""
+        start = self._position
+        end = min(start + rows, self._plan.rows)
+        changes = self._changes_until(start, end)
+        skips = []
+        while self._skip_index < len(self._skips) and self._skips[self._skip_index][0] < end:
+            skips.append(self._skips[self._skip_index][1])
+            self._skip_index += 1
+        self._position = end
+        return Chunk(number, start, end - start, changes, tuple(skips))
+
+    def _changes_until(self, start: int, end: int) -> pa.Table:
+        while self._highest() < end - 1:
+            batch = next(self._batches, None)
+            if batch is None:
+                break
+            self._buffer = pa.concat_tables([self._buffer, pa.Table.from_batches([batch])])
+        positions = self._buffer.column("position").to_numpy()
+        first, cut = np.searchsorted(positions, [start, end], side="left")
+        taken = self._buffer.slice(first, cut - first)
+        self._buffer = self._buffer.slice(cut)
+        return taken
+
+    def _highest(self) -> int:
+        count = self._buffer.num_rows
+        return self._buffer.column("position")[count - 1].as_py() if count else -1
+
+
+def read_skips(folder: RunFolder) -> list[tuple[int, Skip]]:
+    """Return (position, skip) of every row that the plan leaves alone, in order."""
+    with folder.file(SKIPS_FILE).open(encoding="utf-8", newline="") as stream:
+        return [
+            (
+                int(row["position"]),
+                Skip(
+                    row["key"],
+                    row["scope"],
+                    row["column"],
+                    SkipReason(row["reason"]),
+                    row["detail"],
+                ),
+            )
+            for row in csv.DictReader(stream)
+        ]
+
+
+def write_skips(folder: RunFolder, skips: Iterator[tuple[int, Skip]]) -> int:
+    """Write `plan_skips.csv`; return how many."""
+    count = 0
+    with folder.writing(SKIPS_FILE) as path, path.open("w", encoding="utf-8", newline="") as stream:
+        # Quoted throughout: a carriage return in a key must not end a row.
+        writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer.writerow(SKIP_HEADER)
+        for position, skip in skips:
+            writer.writerow(
+                [position, skip.key, skip.scope, skip.column, skip.reason.value, skip.detail]
+            )
+            count += 1
+    return count
+
+
+def write_changes(folder: RunFolder, batches: Iterator[pa.Table], schema: pa.Schema) -> int:
+    """Write `changes.parquet` with fixed options, so equal changes give equal bytes."""
+    count = 0
+    with (
+        folder.writing(CHANGES_FILE) as path,
+        pq.ParquetWriter(path, schema, compression="zstd", write_statistics=True) as writer,
+    ):
+        for table in batches:
+            writer.write_table(table, row_group_size=ChunkReader.BATCH_ROWS)
+            count += table.num_rows
+    return count
+
+
+def describe_settings(plan: Plan) -> str:
+    """Return the settings as one line, for messages."""
+    return json.dumps(plan.settings, ensure_ascii=False, sort_keys=True)

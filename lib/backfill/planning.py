@@ -1,0 +1,118 @@
+"""The steps that lead to a plan: preflight, extract, compute, freeze. Nothing is written to the
+user's tables; the connection that looks is read-only."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+from backfill import plan
+from backfill.database import Database
+from backfill.errors import BackfillError
+from backfill.folder import RunFolder
+from backfill.job import Computation, Job, Preflight
+from backfill.ledger import Ledger
+from backfill.plan import Plan
+from backfill.postgres import database_fingerprint
+from backfill.report import Reporter
+from backfill.running import row_of
+from backfill.settings import EngineSettings, fingerprint
+from backfill.skips import Skip, SkipReason
+from backfill.staging import STAGING_FILE, Staging
+from backfill.utc.zones import tzdata_version
+
+
+class Planning:
+    """One run on its way to a plan; each step hands the next one a value."""
+
+    def __init__(self, job: Job, database: Database, folder: RunFolder, reporter: Reporter) -> None:
+        self.job = job
+        self._database = database
+        self._folder = folder
+        self._reporter = reporter
+        self.staging = Staging(folder.file(STAGING_FILE))
+
+    def preflight(self, settings: EngineSettings, *, writing: bool) -> Preflight:
+        """Check everything that can be checked before reading in bulk. Read-only."""
+        with self._database.connect(read_only=True, limits=settings.limits) as connection:
+            found = self.job.preflight(connection, writing=writing)
+        for warning in found.warnings:
+            self._reporter.message(warning, "warning")
+        pending = sum(found.pending.values())
+        self._reporter.message(f"{pending:,} rows are pending before the run.")
+        return found
+
+    def extract(self) -> int:
+        return self.job.extract(self._database.dsn, self.staging, self._reporter)
+
+    def compute(self) -> Computation:
+        return self.job.compute(self.staging, self._folder, self._reporter)
+
+    def freeze(self, computed: Computation) -> Plan:
+        """Write the plan's files and its row in the ledger."""
+        schema = self.job.changes_schema()
+        rows = self.staging.read("SELECT * FROM changes ORDER BY position", schema)
+        plan.write_changes(self._folder, rows, schema)
+        plan.write_skips(self._folder, self._skips())
+        settings = self.job.settings
+        with self._database.connect(read_only=True) as connection:
+            database = database_fingerprint(connection)
+        frozen = plan.freeze(
+            self._folder,
+            {
+                "job": self.job.name,
+                "scope": self.job.scope,
+                "settings": settings,
+                "settings_fingerprint": fingerprint(settings),
+                "database_fingerprint": database,
+                "tzdata_version": tzdata_version(),
+                "rows": computed.rows,
+                "changes": computed.changes,
+                "skips": computed.skips,
+                "target": self.job.target(),
+                "counts": computed.counts,
+            },
+        )
+        self._register(frozen)
+        return frozen
+
+    def _skips(self) -> Iterator[tuple[int, Skip]]:
+        rows = self.staging.connection.execute(
+            'SELECT position, key, scope, "column", reason, detail FROM skips ORDER BY position'
+        )
+        while batch := rows.fetchmany(10_000):
+            for position, key, scope, column, reason, detail in batch:
+                yield position, Skip(key, scope, column, SkipReason(reason), detail)
+
+    def _register(self, frozen: Plan) -> None:
+        """Write the run's row: a planner without that right still gets its plan."""
+        try:
+            with self._database.connect() as connection:
+                ledger = Ledger(connection)
+                ledger.create()
+                ledger.register(row_of(frozen))
+        except (BackfillError, psycopg.Error) as error:
+            self._reporter.message(
+                f"The plan is in its folder only; the database has no row of it yet: {error}",
+                "warning",
+            )
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self.staging.close()
+
+
+def frame(staging: Staging, table: str, limit: int | None = None) -> Any:
+    """Return a staging table as a pandas dataframe, in position or key order, struct columns
+    spread as `source.start_at`, `after.start_at_utc`, ….
+    """
+    tail = f" LIMIT {limit}" if limit is not None else ""
+    cursor = staging.connection.cursor()
+    order = "key" if table == "extracted" else "position"
+    rows = cursor.execute(f'SELECT * FROM "{table}" ORDER BY {order}{tail}').to_arrow_table()
+    for _ in range(2):  # structs of one level; a second pass costs nothing
+        rows = rows.flatten()
+    return rows.to_pandas()

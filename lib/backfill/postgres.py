@@ -1,0 +1,154 @@
+"""Connections to PostgreSQL: settings of a session, fingerprint of a database, safe messages."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+
+from backfill.errors import DatabaseUnreachable, PreflightError, UsageError
+
+Connection = psycopg.Connection[TupleRow]
+
+APPLICATION_NAME = "backfill-workbook"
+CONNECT_TIMEOUT_SECONDS = 10
+MINIMUM_SERVER_VERSION = 130000
+DSN_ENV = "DATABASE_URL"
+
+_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
+_PASSWORD_IN_PAIRS = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long a statement of ours may wait for a lock, and run, in milliseconds."""
+
+    lock_timeout_ms: int = 5_000
+    statement_timeout_ms: int = 60_000
+
+
+def connect(
+    dsn: str, *, read_only: bool = False, limits: SessionLimits | None = None
+) -> Connection:
+    """Return an autocommit connection with our session settings.
+
+    Raises `DatabaseUnreachable` with a message that shows no password.
+    """
+    try:
+        connection = psycopg.connect(
+            dsn,
+            autocommit=True,
+            application_name=APPLICATION_NAME,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        )
+    except psycopg.Error as error:
+        raise DatabaseUnreachable(unreachable_message(dsn, error)) from None
+    if connection.info.server_version < MINIMUM_SERVER_VERSION:
+        connection.close()
+        raise PreflightError(
+            f"The server runs PostgreSQL {connection.info.server_version // 10000}; "
+            "13 is the oldest that works. Point DATABASE_URL at a newer server."
+        )
+    _prepare_session(connection, read_only, limits or SessionLimits())
+    return connection
+
+
+def _prepare_session(connection: Connection, read_only: bool, limits: SessionLimits) -> None:
+    connection.execute(
+        "SELECT set_config('lock_timeout', %s, false),"
+        " set_config('statement_timeout', %s, false),"
+        " set_config('TimeZone', 'UTC', false),"
+        " set_config('default_transaction_read_only', %s, false)",
+        [
+            str(limits.lock_timeout_ms),
+            str(limits.statement_timeout_ms),
+            "on" if read_only else "off",
+        ],
+    )
+
+
+def unreachable_message(dsn: str, error: Exception) -> str:
+    """Return what happened and what to try, without the password."""
+    return (
+        f"The database does not answer: {redact(str(error), dsn).strip()}\n"
+        f"Tried {describe(dsn)}. Check {DSN_ENV}, or run: backfill doctor"
+    )
+
+
+def describe(dsn: str) -> str:
+    """Return host, port and database of a connection string: never user secrets."""
+    try:
+        parts = conninfo_to_dict(dsn)
+    except psycopg.Error:
+        return "a connection string that libpq can not read"
+    if parts.get("service"):
+        return f"service={parts['service']}"
+    host = parts.get("host") or parts.get("hostaddr") or "the local socket"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    return f"database {parts.get('dbname') or parts.get('user') or '(default)'} at {host}{port}"
+
+
+def check_dsn(dsn: str) -> None:
+    """Raise `UsageError` unless libpq can read the connection string."""
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.Error:
+        raise UsageError(
+            f"{DSN_ENV} is not a connection string that libpq understands "
+            "(postgresql://user@host/database, or service=NAME)."
+        ) from None
+
+
+def password_of(dsn: str) -> str | None:
+    """Return the live password, for scanning files: never print it."""
+    try:
+        password = conninfo_to_dict(dsn).get("password")
+    except psycopg.Error:
+        password = None
+    return str(password) if password else os.environ.get("PGPASSWORD") or None
+
+
+def redact(text: str, dsn: str = "") -> str:
+    """Return `text` with every password in it replaced."""
+    text = _PASSWORD_IN_URL.sub(r"\1***@", text)
+    text = _PASSWORD_IN_PAIRS.sub(r"\1***", text)
+    password = password_of(dsn) if dsn else None
+    return text.replace(password, "***") if password else text
+
+
+def database_fingerprint(connection: Connection) -> str:
+    """Return a short hash that tells this database from any other, also behind the same URL.
+
+    Read-only. The cluster's system identifier and the database's oid and name; a restored or
+    renamed copy differs. Where the identifier may not be read, the server's start is not used
+    either: it would change with every restart.
+    """
+    row = connection.execute(
+        "SELECT oid::text, datname FROM pg_database WHERE datname = current_database()"
+    ).fetchone()
+    parts = [system_identifier(connection), *(str(part) for part in row or ())]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+def system_identifier(connection: Connection) -> str:
+    """Return the cluster's identifier, or the empty string where the role may not read it."""
+    try:
+        row = connection.execute(
+            "SELECT system_identifier::text FROM pg_control_system()"
+        ).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return ""
+    return str(row[0]) if row else ""
+
+
+def scalar(connection: Connection, query: LiteralString | sql.Composable, *values: Any) -> Any:
+    """Return the first column of the first row, or None."""
+    row = connection.execute(query, values or None).fetchone()
+    return row[0] if row else None

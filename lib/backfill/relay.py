@@ -1,0 +1,118 @@
+"""Carries what a kernel reports to the terminal while it runs: a bar, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from backfill.report import progress_line
+
+_BAR_CELLS = 24
+_BACKLOG = 4
+
+
+class Terminal:
+    """Prints events on stderr as the person asked: bar on a terminal, JSON lines otherwise."""
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+        self._stream: TextIO = sys.stderr
+        self._as_json = as_json
+        self._quiet = quiet
+        self._is_bar = self._stream.isatty() and not as_json
+        self._has_bar = False
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        kind, level = event["type"], event.get("level", "info")
+        if kind == "outcome" or level == "debug":
+            return
+        if self._quiet and (kind == "progress" or level == "info"):
+            return
+        if self._as_json:
+            self._print(json.dumps(event, ensure_ascii=False, default=str))
+        elif kind != "progress":
+            prefix = "warning: " if level == "warning" and kind != "skip" else ""
+            self._print(f"{prefix}{event['text']}")
+        elif self._is_bar:
+            self._draw(event)
+        else:
+            self._print(json.dumps(event))
+
+    def message(self, text: str, level: str = "info") -> None:
+        """Say something of the command line's own."""
+        self({"type": "message", "level": level, "text": text})
+
+    def end(self) -> None:
+        """Leave the bar's line."""
+        if self._has_bar:
+            print(file=self._stream, flush=True)
+            self._has_bar = False
+
+    def _print(self, line: str) -> None:
+        self.end()
+        print(line, file=self._stream, flush=True)
+
+    def _draw(self, event: Mapping[str, Any]) -> None:
+        whole = event["scanned"] + event["remaining"]
+        done = _BAR_CELLS * event["scanned"] // whole if whole else _BAR_CELLS
+        bar = "#" * done + "." * (_BAR_CELLS - done)
+        width = shutil.get_terminal_size().columns - 1
+        line = f"[{bar}] {progress_line(event)}"[:width]
+        print(f"\r{line.ljust(width)}", end="", file=self._stream, flush=True)
+        self._has_bar = True
+
+
+class Relay:
+    """Listens on a private socket; the last outcome that arrives is what a run ended with."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._folder = Path(tempfile.mkdtemp(prefix="backfill-"))
+        self.address = str(self._folder / "relay")
+        self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._server.bind(self.address)
+        self._server.listen(_BACKLOG)
+        self._readers: list[threading.Thread] = []
+        self.outcome: dict[str, Any] | None = None
+        self._is_closing = False
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
+
+    def close(self) -> None:
+        """Read what is still under way, then take the socket away."""
+        self._is_closing = True
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
+            last.connect(self.address)  # wakes the acceptor
+        self._acceptor.join(timeout=10)
+        for reader in self._readers:
+            reader.join(timeout=10)
+        self._server.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._terminal.end()
+
+    def _accept(self) -> None:
+        while True:
+            channel, _ = self._server.accept()
+            reader = threading.Thread(target=self._read, args=(channel,), daemon=True)
+            reader.start()
+            self._readers.append(reader)
+            if self._is_closing:
+                return
+
+    def _read(self, channel: socket.socket) -> None:
+        with channel, channel.makefile("r", encoding="utf-8") as lines:
+            for line in lines:
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    continue  # cut off by a kill
+                if event.get("type") == "outcome":
+                    self.outcome = event
+                else:
+                    self._terminal(event)

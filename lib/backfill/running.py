@@ -1,0 +1,270 @@
+"""Take a run's lease, write its plan, and leave the run at a status that tells the truth."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+
+from backfill import image, lease, plan
+from backfill.apply import Applier, Step, StopRequested, no_step
+from backfill.database import Database
+from backfill.errors import (
+    BackfillError,
+    DatabaseUnreachable,
+    Interrupted,
+    LeaseHeld,
+    PreflightError,
+    StalePlan,
+    Terminated,
+    TooManySkips,
+)
+from backfill.folder import RunFolder
+from backfill.job import JobKind
+from backfill.lease import Lease
+from backfill.ledger import Counts, Ledger, RunRow
+from backfill.plan import Plan
+from backfill.postgres import Connection, database_fingerprint
+from backfill.report import Reporter
+from backfill.settings import EngineSettings
+from backfill.skips import SkipReason
+from backfill.status import RunStatus
+from backfill.stop import stop_signals
+from backfill.utc.zones import tzdata_version
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How a run stands after its plan was written: counts of the whole run, and by scope."""
+
+    status: RunStatus
+    counts: Counts
+    by_scope: dict[str, Counts]
+
+
+def row_of(frozen: Plan) -> RunRow:
+    """Return the ledger row of a plan that nobody has applied yet."""
+    return RunRow(
+        run_id=frozen.run_id,
+        job=frozen.job,
+        scope=frozen.scope,
+        plan_id=frozen.plan_id,
+        plan_rows=frozen.rows,
+        status=RunStatus.PLANNED,
+        settings=frozen.settings,
+        target=frozen.target,
+        settings_fingerprint=frozen.settings_fingerprint,
+        database_fingerprint=frozen.database_fingerprint,
+        tzdata_version=frozen.tzdata_version,
+        reverts=frozen.reverts,
+    )
+
+
+def planned_counts(frozen: Plan) -> tuple[Counts, dict[str, Counts]]:
+    """Return what applying the plan would count, in all and by scope."""
+    by_scope = {
+        scope: Counts(
+            updated=part.get("updated", 0),
+            unchanged=part.get("unchanged", 0),
+            drifted=part.get("drifted", 0),
+            skipped=part.get("skipped", 0),
+        )
+        for scope, part in frozen.counts.get("by_scope", {}).items()
+    }
+    return sum(by_scope.values(), Counts()), by_scope
+
+
+def check_fresh(frozen: Plan, row: RunRow | None, connection: Connection) -> None:
+    """Raise `StalePlan` unless plan, settings, time zone data and database are the run's own."""
+    checks = [
+        ("database", frozen.database_fingerprint, database_fingerprint(connection)),
+        ("time zone data (tzdata)", frozen.tzdata_version, tzdata_version()),
+    ]
+    if row is not None:
+        checks += [
+            ("plan", row.plan_id, frozen.plan_id),
+            ("settings", row.settings_fingerprint, frozen.settings_fingerprint),
+        ]
+    for what, expected, found in checks:
+        if expected != found:
+            raise StalePlan(
+                f"Run {frozen.run_id} can not go on: its {what} differs "
+                f"(it was {expected[:16]}, now it is {found[:16]}). Nothing was written. "
+                f"Make a new plan: backfill {frozen.job}"
+            )
+
+
+def check_allowed(frozen: Plan, settings: EngineSettings) -> None:
+    """Raise `TooManySkips` when the plan itself skips more than allowed."""
+    if settings.max_skips is not None and frozen.skips > settings.max_skips:
+        raise TooManySkips(
+            f"The plan of run {frozen.run_id} skips {frozen.skips} rows; --max-skips allows "
+            f"{settings.max_skips}. Nothing was written. Look at skips.csv in the run's folder."
+        )
+
+
+def apply_run(
+    database: Database,
+    folder: RunFolder,
+    kind: JobKind,
+    settings: EngineSettings,
+    reporter: Reporter,
+    step: Step = no_step,
+) -> Applied:
+    """Write the run's frozen plan, or what is left of it.
+
+    Raises `StalePlan`, `LeaseHeld`, `Interrupted` (also for pause and cancel), `Terminated`,
+    `TooManySkips`, `DatabaseUnreachable`; each names the command that goes on.
+    """
+    frozen = plan.load(folder)
+    connect = _connector(database, settings)
+    with contextlib.closing(connect()) as connection:
+        ledger = Ledger(connection)
+        ledger.create()
+        row = ledger.find(frozen.run_id)
+        check_fresh(frozen, row, connection)
+        check_allowed(frozen, settings)
+        if row is None:
+            ledger.register(row_of(frozen))
+        elif row.status in (RunStatus.SUCCEEDED, RunStatus.REVERTED):
+            reporter.message(f"Run {frozen.run_id} is {row.status} already: nothing to write.")
+            return Applied(row.status, *run_counts(ledger, frozen))
+        claim = lease.acquire(ledger, frozen.run_id, settings.lease_seconds)
+        writer = kind.reverter if frozen.reverts else kind.writer
+        with stop_signals() as stop, _ending(connect, claim, frozen, reporter):
+            applier = Applier(
+                frozen,
+                folder,
+                writer(frozen.target),
+                claim,
+                connect,
+                settings,
+                reporter,
+                stop,
+                step,
+            )
+            try:
+                applier.run()
+            finally:
+                applier.close()
+        return Applied(RunStatus.SUCCEEDED, *run_counts(ledger, frozen))
+
+
+def _connector(database: Database, settings: EngineSettings) -> Callable[[], Connection]:
+    return lambda: database.connect(limits=settings.limits)
+
+
+@contextlib.contextmanager
+def _ending(
+    connect: Callable[[], Connection], claim: Lease, frozen: Plan, reporter: Reporter
+) -> Any:
+    """Leave the run at the status that its end means, whatever that end is."""
+    try:
+        yield
+    except LeaseHeld:
+        raise  # Not ours any more: not ours to change.
+    except StopRequested as stop:
+        text = f"Run {frozen.run_id} was {stop.status} {_place(connect, frozen)}."
+        _release(connect, claim, stop.status, text, reporter)
+        raise Interrupted(f"{text}\nGo on with: {resume_command(frozen.run_id)}") from None
+    except (Interrupted, Terminated) as stop:
+        text = f"{str(stop).rstrip('.')} {_place(connect, frozen)}."
+        _release(connect, claim, RunStatus.INTERRUPTED, text, reporter)
+        raise type(stop)(f"{text}\nGo on with: {resume_command(frozen.run_id)}") from None
+    except TooManySkips as error:
+        _release(connect, claim, RunStatus.INTERRUPTED, str(error), reporter)
+        raise
+    except psycopg.errors.InsufficientPrivilege as error:
+        _release(connect, claim, RunStatus.FAILED, str(error), reporter)
+        raise PreflightError(
+            f"Run {frozen.run_id}: the server refused: {str(error).splitlines()[0]}. Grant the "
+            f"right, then: {resume_command(frozen.run_id)}"
+        ) from None
+    except psycopg.Error as error:
+        text = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        _release(connect, claim, RunStatus.FAILED, text, reporter)
+        raise DatabaseUnreachable(
+            f"Run {frozen.run_id} stopped {_place(connect, frozen)}: {text}. Committed chunks stay "
+            f"committed. When it is mended: {resume_command(frozen.run_id)}"
+        ) from None
+    except BaseException as error:
+        _release(connect, claim, RunStatus.FAILED, f"{type(error).__name__}: {error}", reporter)
+        raise
+    else:
+        _release(connect, claim, RunStatus.SUCCEEDED, "", reporter, is_essential=True)
+
+
+def _release(
+    connect: Callable[[], Connection],
+    claim: Lease,
+    status: RunStatus,
+    message: str,
+    reporter: Reporter,
+    *,
+    is_essential: bool = False,
+) -> None:
+    """End the claim; when the server is away the lease runs out by itself."""
+    try:
+        with contextlib.closing(connect()) as connection:
+            if not lease.release(connection, claim, status, message[:2000]):
+                raise LeaseHeld(
+                    f"Run {claim.run_id} lost its lease before it could end. See: "
+                    f"backfill status {claim.run_id}"
+                )
+    except BackfillError as error:
+        if is_essential:
+            raise
+        reporter.message(f"The run's end could not be recorded now: {error}", "warning")
+
+
+def _place(connect: Callable[[], Connection], frozen: Plan) -> str:
+    """Say how far the run came, if the server answers."""
+    try:
+        with contextlib.closing(connect()) as connection:
+            done = Ledger(connection).checkpoints(frozen.run_id)
+    except (BackfillError, psycopg.Error):
+        return "after its last checkpoint"
+    scanned = sum(checkpoint.scanned for checkpoint in done)
+    return f"after chunk {len(done)} ({scanned:,} of {frozen.rows:,} rows)"
+
+
+def resume_command(run_id: str) -> str:
+    """Return the exact command that goes on with a run."""
+    return f"backfill resume {run_id}"
+
+
+def run_counts(ledger: Ledger, frozen: Plan) -> tuple[Counts, dict[str, Counts]]:
+    """Return the counts of the whole run from its checkpoints, in all and by scope."""
+    done = ledger.checkpoints(frozen.run_id)
+    total = sum((checkpoint.counts for checkpoint in done), Counts())
+    planned, by_scope = planned_counts(frozen)
+    if total == planned:
+        return total, by_scope
+    return total, _counts_by_scope(ledger, frozen, by_scope)
+
+
+def _counts_by_scope(
+    ledger: Ledger, frozen: Plan, planned: Mapping[str, Counts]
+) -> dict[str, Counts]:
+    """Count by scope from images and skips, where the run differs from its plan."""
+    updated: Counter[str] = Counter()
+    for chunk_no, _rows, sha256, content in ledger.images(frozen.run_id):
+        rows = image.decode(frozen.run_id, chunk_no, sha256, content)
+        for entry in rows.column("scope").value_counts().to_pylist():
+            updated[entry["values"]] += entry["counts"]
+    drifted: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    for skip in ledger.skips(frozen.run_id):
+        (drifted if skip.reason == SkipReason.DRIFTED else skipped)[skip.scope] += 1
+    is_complete = sum(c.scanned for c in ledger.checkpoints(frozen.run_id)) == frozen.rows
+    counts = {}
+    for scope in sorted({*planned, *updated, *drifted, *skipped}):
+        part = Counts(updated[scope], 0, drifted[scope], skipped[scope])
+        if is_complete and scope in planned:
+            part = replace(part, unchanged=planned[scope].scanned - part.scanned)
+        counts[scope] = part
+    return counts

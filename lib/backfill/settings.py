@@ -1,0 +1,94 @@
+"""Validated choices of one run: the engine's, shared by every job. Jobs add their own beside.
+
+What decides a value is in a job's settings and its fingerprint; what only decides how the value
+is written (chunk size, time-outs, lease) is here and may differ from one resume to the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backfill.errors import UsageError
+from backfill.lease import DEFAULT_LEASE_SECONDS, LEASE_SECONDS_BOUNDS
+from backfill.postgres import SessionLimits
+
+DEFAULT_CHUNK_ROWS = 500
+CHUNK_ROWS_BOUNDS = (1, 100_000)
+AUTO_CHUNK = "auto"
+DEFAULT_PROGRESS_INTERVAL_ROWS = 5_000
+PROGRESS_INTERVAL_BOUNDS = (0, 1_000_000_000)
+TIMEOUT_MS_BOUNDS = (0, 86_400_000)
+CHUNK_SECONDS_BOUNDS = (0.01, 60.0)
+DEFAULT_CHUNK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How a plan is written. Times in the unit that the name says; rows are rows of the plan."""
+
+    chunk_rows: int | None = DEFAULT_CHUNK_ROWS  # None: aim at chunk_seconds
+    chunk_seconds: float = DEFAULT_CHUNK_SECONDS
+    progress_interval_rows: int = DEFAULT_PROGRESS_INTERVAL_ROWS
+    lease_seconds: int = DEFAULT_LEASE_SECONDS
+    lock_timeout_ms: int = SessionLimits().lock_timeout_ms
+    statement_timeout_ms: int = SessionLimits().statement_timeout_ms
+    max_skips: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.chunk_rows is not None:
+            check_range("chunk size", self.chunk_rows, CHUNK_ROWS_BOUNDS)
+        check_range("chunk time", self.chunk_seconds, CHUNK_SECONDS_BOUNDS)
+        check_range("progress interval", self.progress_interval_rows, PROGRESS_INTERVAL_BOUNDS)
+        check_range("lease seconds", self.lease_seconds, LEASE_SECONDS_BOUNDS)
+        check_range("lock timeout", self.lock_timeout_ms, TIMEOUT_MS_BOUNDS)
+        check_range("statement timeout", self.statement_timeout_ms, TIMEOUT_MS_BOUNDS)
+        if self.max_skips is not None:
+            check_range("max skips", self.max_skips, (0, 2**62))
+
+    @property
+    def limits(self) -> SessionLimits:
+        return SessionLimits(self.lock_timeout_ms, self.statement_timeout_ms)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `run.json` records."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def check_range(what: str, value: float, bounds: tuple[float, float]) -> None:
+    """Raise `UsageError` for a value out of bounds: never clamp in silence."""
+    low, high = bounds
+    if isinstance(value, bool) or not low <= value <= high:
+        raise UsageError(f"The {what} must be between {low:g} and {high:g}; it is {value!r}.")
+
+
+def chunk_rows_from(value: int | str) -> int | None:
+    """Return the number of rows that `--chunk-size` means, None for `auto`."""
+    if value == AUTO_CHUNK:
+        return None
+    return whole_number("chunk size", value, f"a whole number or {AUTO_CHUNK}")
+
+
+def whole_number(what: str, value: int | str, expected: str = "a whole number") -> int:
+    """Return `value` as an int; raise `UsageError` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise UsageError(f"The {what} must be {expected}; it is {value!r}.")
+    try:
+        return int(value)
+    except ValueError:
+        raise UsageError(f"The {what} must be {expected}; it is {value!r}.") from None
+
+
+def fingerprint(document: Mapping[str, Any]) -> str:
+    """Return a short hash of canonical JSON: equal settings give equal fingerprints."""
+    return hashlib.sha256(canonical_json(document)).hexdigest()[:16]
+
+
+def canonical_json(document: Mapping[str, Any]) -> bytes:
+    """Return the one UTF-8 form of a JSON document: sorted keys, no blanks."""
+    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8"
+    )

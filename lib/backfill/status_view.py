@@ -1,0 +1,126 @@
+"""What `backfill status` shows: runs with progress and rate, and what is pending. Read-only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from backfill.errors import BackfillError
+from backfill.jobs.registry import PARAMETERS, job_from
+from backfill.ledger import Ledger, RunRow
+from backfill.postgres import Connection
+from backfill.status import RESUMABLE, RunStatus
+
+_NO_TOTALS = dict.fromkeys(("chunks", "scanned", "updated", "unchanged", "drifted", "skipped", "elapsed_ms"), 0)
+
+
+def status_document(connection: Connection, wanted: str | None) -> dict[str, Any]:
+    """Return one run, or the newest ones and the pending rows of every household."""
+    ledger = Ledger(connection)
+    if wanted:
+        run = ledger.get(wanted)
+        document = _run(run, _totals(ledger, [run]).get(run.run_id, {}))
+        reasons: dict[str, int] = {}
+        for skip in ledger.skips(run.run_id):
+            reasons[str(skip.reason)] = reasons.get(str(skip.reason), 0) + 1
+        return {**document, "left_alone": reasons, "settings": run.settings}
+    runs = ledger.runs()
+    totals = _totals(ledger, runs)
+    return {
+        "runs": [_run(run, totals.get(run.run_id, {})) for run in runs],
+        "pending": _pending(connection),
+    }
+
+
+def _totals(ledger: Ledger, runs: list[RunRow]) -> dict[str, dict[str, Any]]:
+    if not runs:
+        return {}
+    return {row["run_id"]: row for row in ledger.as_documents([run.run_id for run in runs])}
+
+
+def _run(run: RunRow, totals: dict[str, Any]) -> dict[str, Any]:
+    counted = {name: int(totals.get(name) or 0) for name in _NO_TOTALS}
+    remaining = max(run.plan_rows - counted["scanned"], 0)
+    seconds = counted["elapsed_ms"] / 1000
+    rate = counted["scanned"] / seconds if seconds else None
+    is_running = run.status is RunStatus.RUNNING
+    is_expired = bool(
+        is_running and run.lease_expires_at and run.lease_expires_at < dt.datetime.now(dt.UTC)
+    )
+    return {
+        "run_id": run.run_id,
+        "job": run.job,
+        "status": run.status.value,
+        "scope": run.scope,
+        **counted,
+        "remaining": remaining,
+        "rows_per_s": round(rate) if rate else None,
+        "seconds_left": round(remaining / rate, 1) if rate and is_running else None,
+        "lease_holder": run.lease_holder if is_running else None,
+        "lease_expires_at": run.lease_expires_at if is_running else None,
+        "lease_expired": is_expired,
+        "reverts": run.reverts,
+        "message": run.message,
+        "planned_at": run.planned_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "next": _next_command(run, is_expired),
+    }
+
+
+def _next_command(run: RunRow, is_expired: bool) -> str:
+    if run.status is RunStatus.PLANNED:
+        return f"backfill apply {run.run_id}"
+    if run.status in RESUMABLE or is_expired:
+        return f"backfill resume {run.run_id}"
+    if run.status is RunStatus.RUNNING:
+        return f"backfill cancel {run.run_id}"
+    return f"backfill verify {run.run_id}"
+
+
+def _pending(connection: Connection) -> dict[str, Any]:
+    """Return pending rows by household of the table that ships, or why they are not known."""
+    defaults = {parameter.name: parameter.default for parameter in PARAMETERS["utc"]}
+    try:
+        job = job_from("utc", {**defaults, "household_id": []})
+        return {"utc": dict(job.preflight(connection, writing=False).pending)}
+    except BackfillError as error:
+        return {"utc": None, "why": str(error).splitlines()[0]}
+
+
+def status_text(document: dict[str, Any]) -> str:
+    """Return the document as lines for a person."""
+    if "runs" not in document:
+        return "\n".join(_lines(document))
+    lines = [
+        f"{run['run_id']}  {run['status']:<12} {run['scanned']:>10,} of "
+        f"{run['scanned'] + run['remaining']:,} rows  {run['updated']:,} updated"
+        for run in document["runs"]
+    ] or ["There are no runs yet. Make a dry run: backfill utc"]
+    pending = document["pending"].get("utc")
+    if pending is None:
+        return "\n".join([*lines, "", f"Pending rows are not known: {document['pending']['why']}"])
+    lines += ["", f"Pending rows ({sum(pending.values()):,}):"]
+    lines += [
+        f"  {household or '(no household)'}: {count:,}" for household, count in pending.items()
+    ]
+    return "\n".join(lines)
+
+
+def _lines(run: dict[str, Any]) -> list[str]:
+    lines = [f"Run {run['run_id']} ({run['job']}) is {run['status']}."]
+    if run["message"]:
+        lines.append(run["message"])
+    lines.append(
+        f"{run['scanned']:,} of {run['scanned'] + run['remaining']:,} rows in {run['chunks']} "
+        f"chunks: {run['updated']:,} updated, {run['unchanged']:,} unchanged, "
+        f"{run['drifted']:,} drifted, {run['skipped']:,} skipped."
+    )
+    if run["rows_per_s"]:
+        left = f", about {run['seconds_left']} s left" if run["seconds_left"] else ""
+        lines.append(f"{run['rows_per_s']:,} rows/s{left}.")
+    if run["lease_holder"]:
+        state = "has run out" if run["lease_expired"] else f"lasts until {run['lease_expires_at']}"
+        lines.append(f"Its lease is held by {run['lease_holder']} and {state}.")
+    lines += [f"Left alone, {reason}: {count:,}" for reason, count in run["left_alone"].items()]
+    return [*lines, f"Next: {run['next']}"]

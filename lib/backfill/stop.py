@@ -1,0 +1,69 @@
+"""Signals that end a run: they take effect between chunks, or at once where nothing is open."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from backfill.errors import BackfillError, Interrupted, Terminated
+
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
+class StopSignals:
+    """Remembers the first signal; raises it at once unless a chunk is being written."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._is_shielded = False
+
+    def check(self, run_id: str = "") -> None:
+        """Raise `Interrupted` or `Terminated` if a signal arrived."""
+        if self.received is not None:
+            raise self.error(run_id)
+
+    def error(self, run_id: str = "") -> BackfillError:
+        """Return the error that the signal means."""
+        name = signal.Signals(self.received or signal.SIGINT).name
+        message = f"Stopped by {name}."
+        if run_id:
+            message = f"Run {run_id} was stopped by {name}."
+        is_interrupt = self.received in (None, signal.SIGINT)
+        return Interrupted(message) if is_interrupt else Terminated(message)
+
+    @contextlib.contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Hold signals back while the block runs: the current chunk ends first."""
+        self._is_shielded = True
+        try:
+            yield
+        finally:
+            self._is_shielded = False
+
+    def handle(self, number: int, _frame: FrameType | None) -> None:
+        self.received = number
+        if not self._is_shielded:
+            raise self.error()
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[StopSignals]:
+    """Yield what listens to SIGINT, SIGTERM and SIGHUP while the block runs.
+
+    Outside the main thread nothing can be installed: then only pause and cancel end a run.
+    """
+    stop = StopSignals()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, stop.handle) for number in _SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

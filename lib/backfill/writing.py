@@ -1,0 +1,57 @@
+"""What the engine asks of a job's writer, and what the writer answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from backfill.postgres import Connection
+from backfill.skips import Skip
+
+#: The columns of a change that an image keeps.
+IMAGE_COLUMNS = ("key", "scope", "source", "before", "after")
+
+
+def image_of(changes: pa.Table) -> pa.Table:
+    """Return the part of changes that a before- and after-image holds."""
+    return changes.select(list(IMAGE_COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The outcome of one chunk's changes.
+
+    `image` holds the rows that were written, as they stood before and stand now; `unchanged`
+    counts rows that already were as planned; `drifted` and `skipped` the rows left alone.
+    """
+
+    image: pa.Table
+    unchanged: int = 0
+    drifted: tuple[Skip, ...] = ()
+    skipped: tuple[Skip, ...] = ()
+
+    @property
+    def updated(self) -> int:
+        return self.image.num_rows
+
+    def __add__(self, other: Written) -> Written:
+        return Written(
+            pa.concat_tables([self.image, other.image]),
+            self.unchanged + other.unchanged,
+            self.drifted + other.drifted,
+            self.skipped + other.skipped,
+        )
+
+
+class ChunkWriter(Protocol):
+    """Writes the changes of a chunk inside the transaction that the engine opened."""
+
+    def write(self, connection: Connection, changes: pa.Table) -> Written:
+        """Write each change as compare-and-set; never commit, never roll back."""
+        ...
+
+
+class RefusedRow(Exception):
+    """A row that the database did not store as planned, found without a server error."""
