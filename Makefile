@@ -1,0 +1,40 @@
+# `make` alone lists the targets; a target's line of help stands behind its ##.
+
+PYTHON := .venv/bin/python
+# The bundled server programs and the kernels must never see a virtual environment of another.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lab bench-ocr lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## make .venv from the lock file, and install system parts that are missing
+	@scripts/setup
+
+demo: setup ## both jobs on invented data: dry run, apply, verify, run again, evidence
+	@$(PYTHON) -m backfill demo
+
+test: setup ## run every test (some of them: make test ARGS="-m 'not slow' tests/utc")
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: setup ## ruff check, ruff format --check and mypy --strict
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+lab: setup ## open JupyterLab on notebooks/ with the database ready
+	@$(PYTHON) -m backfill lab
+
+bench-ocr: setup ## print how exactly and how fast invented screenshots are read
+	$(PYTHON) -m tests.bench.ocr $(ARGS)
+
+lock: ## renew requirements.lock from pyproject.toml
+	@scripts/lock
+
+clean: ## delete .venv, caches and the embedded database; runs/ stays
+	@if [ -d .embedded ] && [ -x $(PYTHON) ]; then $(PYTHON) -m backfill db reset; fi
+	rm -rf .venv .embedded .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf lib/*.egg-info
+	find lib tests -type d -name __pycache__ -prune -exec rm -rf {} +
