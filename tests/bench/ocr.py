@@ -12,14 +12,14 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from PIL import Image
+from tests.bench.score import Score, score_session
+
 from backfill.demo.screens.make import Session, make_session
 from backfill.demo.screens.style import STYLES
 from backfill.ocr.engine import EngineChoice
 from backfill.ocr.pool import default_workers, read_images
 from backfill.ocr.reading import ImageReading
-from PIL import Image
-
-from tests.bench.score import Score, score_session
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from backfill.demo.screens.days import Row
 from backfill.demo.screens.make import Session
 from backfill.ocr.aggregate import aggregate_images
 from backfill.ocr.dates import DateFailure, resolve_session_date
+from backfill.ocr.edges import without_cut_twins
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.shift import Entry, Shift
@@ -56,8 +57,9 @@ def score_session(session: Session, readings: list[ImageReading]) -> Score:
         date = resolve_session_date(tuple(r.date for r in readings), created).date
     except DateFailure:
         date = None
-    day = aggregate_images([[normalise_entry(e) for e in r.entries] for r in readings])
-    entries = [[readings[s.image].entries[s.row] for s in found] for found in day.sources]
+    images = without_cut_twins(tuple(r.entries for r in readings))
+    day = aggregate_images([[normalise_entry(e) for e in entries] for entries in images])
+    entries = [[images[s.image][s.row] for s in found] for found in day.sources]
     flags = [shift_flags(found) for found in entries]
     score = Score(len(session.day.rows), len(day.shifts), sessions=1)
     score.wrong_dates = int(date != session.day.date)
@@ -108,5 +110,6 @@ def _shift_fields(shift: Shift) -> tuple[str, ...]:
 
 
 def _plain(text: str) -> str:
-    """Case and blanks are display; letters with their accents must be right."""
-    return unicodedata.normalize("NFC", text).casefold().replace(" ", "")
+    """Case, blanks and brackets are display; letters with their accents must be right."""
+    folded = unicodedata.normalize("NFC", text).casefold()
+    return "".join(char for char in folded if char.isalnum())

@@ -1,4 +1,4 @@
-"""Cut the text lines out of an image and lay them under one another for one call of the engine."""
+"""Find the runs of text on a screen: letters close together on one line, whatever they say."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from backfill.ocr.preprocess import Ink, Piece, Pixels
-from backfill.ocr.words import Word
+from backfill.ocr.preprocess import Ink, Piece
 
 # Of a letter's height.
 GAP_OF_WORDS = 1.25
 SMALL_PIECE = 0.55
-TALLEST_PIECE = 2.5
-PADDING = 0.45
-ROW_BLANK = 0.7
-LETTER_TARGET_PX = 24.0
-BULLET = "•"
+TALLEST_PIECE = 3.6
+# Wider and taller than this it is a picture, not a letter.
+PICTURE = 2.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +29,6 @@ class Band:
     bullets: tuple[Piece, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A band in the montage: the row it stands in, and how to get back to the image."""
-
-    band: Band
-    row_top: int
-    row_bottom: int
-    x: float
-    y: float
-    scale: float
-    contrast: float
-
-
-@dataclass(frozen=True, slots=True)
-class Montage:
-    """All bands of an image under one another, dark on white."""
-
-    image: Pixels
-    placed: tuple[Placed, ...]
-
-
 def find_bands(ink: Ink) -> tuple[Band, ...]:
     """Return the runs of text, from top to bottom.
 
@@ -65,64 +41,17 @@ def find_bands(ink: Ink) -> tuple[Band, ...]:
     letters = [p for p in ink.pieces if _is_letter(p, unit)]
     small = [p for p in ink.pieces if _is_small(p, unit)]
     groups = _join_sideways(letters, ink.contrast.shape[:2], unit)
-    bands = [_band_of(group) for group in groups]
+    bands = _absorb_accents([_band_of(group) for group in groups])
     bands = _attach_small(bands, small, unit)
     bands = [_without_bullets(_without_icon(band), unit) for band in bands]
     return tuple(sorted(bands, key=lambda band: (band.top, band.left)))
-
-
-def make_montage(ink: Ink, bands: tuple[Band, ...], target_px: float = LETTER_TARGET_PX) -> Montage:
-    """Return the bands, each scaled to letters of `target_px`, one under another."""
-    crops = [_cut(ink, band, target_px) for band in bands]
-    blank = round(ROW_BLANK * target_px)
-    width = max((crop.pixels.shape[1] for crop in crops), default=1) + 2 * blank
-    height = sum(crop.pixels.shape[0] + blank for crop in crops) + blank
-    canvas = np.full((height, width), 255, dtype=np.uint8)
-    placed, y = [], blank
-    for band, crop in zip(bands, crops, strict=True):
-        bottom = y + crop.pixels.shape[0]
-        canvas[y:bottom, blank : blank + crop.pixels.shape[1]] = crop.pixels
-        x0, y0 = blank - crop.left * crop.scale, y - crop.top * crop.scale
-        rows = (y - blank // 2, bottom + blank // 2)
-        placed.append(Placed(band, *rows, x0, y0, crop.scale, crop.contrast))
-        y = bottom + blank
-    return Montage(canvas, tuple(placed))
-
-
-def words_of_image(montage: Montage, words: list[Word]) -> tuple[tuple[Word, ...], ...]:
-    """Return for each placed band its words, in pixels of the image, from left to right."""
-    rows: list[list[Word]] = [[] for _ in montage.placed]
-    for word in words:
-        for index, place in enumerate(montage.placed):
-            if place.row_top <= word.middle < place.row_bottom:
-                rows[index].append(_back(word, place))
-                break
-    for place, row in zip(montage.placed, rows, strict=True):
-        row.extend(_bullet_word(piece, place.band) for piece in place.band.bullets if row)
-    return tuple(tuple(sorted(row, key=lambda word: word.left)) for row in rows)
-
-
-def _bullet_word(piece: Piece, band: Band) -> Word:
-    height = float(band.bottom - band.top)
-    return Word(BULLET, float(piece.left), float(band.top), float(piece.width), height)
-
-
-def _back(word: Word, place: Placed) -> Word:
-    """Return the word in pixels of the image; its line's height, so that one line is one height."""
-    return replace(
-        word,
-        left=round((word.left - place.x) / place.scale, 1),
-        top=float(place.band.top),
-        width=round(word.width / place.scale, 1),
-        height=float(place.band.bottom - place.band.top),
-        contrast=place.contrast,
-    )
 
 
 def _is_letter(piece: Piece, unit: float) -> bool:
     return (
         SMALL_PIECE * unit < piece.height < TALLEST_PIECE * unit
         and piece.width < 8 * unit
+        and min(piece.width, piece.height) < PICTURE * unit
         and piece.area > 0.08 * unit * unit
     )
 
@@ -134,9 +63,10 @@ def _is_small(piece: Piece, unit: float) -> bool:
 def _join_sideways(letters: list[Piece], shape: tuple[int, ...], unit: float) -> list[list[Piece]]:
     """Return letters by line: their cores, stretched sideways, that touch one another."""
     canvas = np.zeros(shape, dtype=np.uint8)
-    reach = GAP_OF_WORDS * unit / 2
     for piece in letters:
         trim = 0.25 * piece.height
+        # Blanks of a large heading are larger.
+        reach = GAP_OF_WORDS * max(unit, 0.75 * piece.height) / 2
         cv2.rectangle(
             canvas,
             (round(piece.left - reach), round(piece.top + trim)),
@@ -160,6 +90,22 @@ def _band_of(pieces: list[Piece]) -> Band:
         max(p.bottom for p in pieces),
         tuple(sorted(pieces, key=lambda p: (p.left, p.top))),
     )
+
+
+def _absorb_accents(bands: list[Band]) -> list[Band]:
+    """Return the bands with the rings and dots of a large heading's letters joined to it."""
+    kept: list[Band] = []
+    for band in sorted(bands, key=lambda band: band.left - band.right):
+        height = band.bottom - band.top
+        for index, host in enumerate(kept):
+            overlap = min(band.bottom, host.bottom) - max(band.top, host.top)
+            is_within = host.left <= band.left and band.right <= host.right
+            if is_within and overlap > 0.3 * height:
+                kept[index] = _band_of([*host.pieces, *band.pieces])
+                break
+        else:
+            kept.append(band)
+    return kept
 
 
 def _attach_small(bands: list[Band], small: list[Piece], unit: float) -> list[Band]:
@@ -221,35 +167,3 @@ def _is_apart(piece: Piece, others: tuple[Piece, ...], unit: float) -> bool:
         for p in others
         if p is not piece
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Crop:
-    """A band's own ink, dark on white; where it was cut, how it was scaled, how dark it was."""
-
-    pixels: Pixels
-    left: float
-    top: float
-    scale: float
-    contrast: float
-
-
-def _cut(ink: Ink, band: Band, target_px: float) -> _Crop:
-    unit = ink.letter_px
-    tall = float(
-        np.median([float(p.height) for p in band.pieces if p.height > SMALL_PIECE * unit] or [unit])
-    )
-    scale = target_px / (tall if tall > 1.5 * unit else unit)
-    pad = round(PADDING * unit)
-    top, bottom = max(0, band.top - pad), min(ink.contrast.shape[0], band.bottom + pad)
-    left, right = max(0, band.left - pad), min(ink.contrast.shape[1], band.right + pad)
-    contrast = ink.contrast[top:bottom, left:right]
-    own = np.isin(ink.labels[top:bottom, left:right], [p.label for p in band.pieces])
-    halo = cv2.dilate(own.astype(np.uint8), np.ones((5, 5), dtype=np.uint8))
-    peak = max(1.0, float(np.percentile(contrast[own], 95)))
-    shown = np.clip(contrast * (255.0 / peak), 0, 255) * halo
-    dark = (255 - shown).astype(np.uint8)
-    interpolation = cv2.INTER_AREA if scale < 0.8 else cv2.INTER_CUBIC
-    size = (max(1, round(dark.shape[1] * scale)), max(1, round(dark.shape[0] * scale)))
-    pixels = np.asarray(cv2.resize(dark, size, interpolation=interpolation), dtype=np.uint8)
-    return _Crop(pixels, left, top, scale, round(peak, 1))

@@ -15,6 +15,8 @@ YEARS_AROUND = 10
 # A date this far from the day the pictures were sent is worth a warning.
 FAR_DAYS = 60
 SIMILAR = 0.75
+# Of a line's height.
+HEADER_GAP = 1.5
 
 _WEEKDAYS = (
     ("monday", "mandag"), ("tuesday", "tisdag"), ("wednesday", "onsdag"), ("thursday", "torsdag"),
@@ -76,7 +78,7 @@ class DateFailure(Exception):
 
 def find_date(words: list[Word]) -> DateEvidence | None:
     """Return the date header's evidence: the one with a weekday, then the largest text, wins."""
-    cells = make_cells(words)
+    cells = _join_lines(make_cells(words))
     found = [(evidence, cell) for cell in cells if (evidence := _read_header(cell))]
     if not found:
         return None
@@ -157,6 +159,21 @@ def resolve_session_date(
     return SessionDate(
         different[0], dates.count(None), tuple(dates), tuple(dict.fromkeys(warnings))
     )
+
+
+def _join_lines(cells: list[Cell]) -> list[Cell]:
+    """Return the cells with those joined that follow on one line: large text has large blanks."""
+    joined: list[Cell] = []
+    for cell in sorted(cells, key=lambda cell: (cell.left, cell.top)):
+        for index, other in enumerate(joined):
+            overlap = min(cell.bottom, other.bottom) - max(cell.top, other.top)
+            is_near = cell.left - other.right < HEADER_GAP * max(cell.height, other.height)
+            if is_near and overlap > 0.6 * min(cell.height, other.height):
+                joined[index] = Cell((*other.words, *cell.words))
+                break
+        else:
+            joined.append(cell)
+    return joined
 
 
 def _read_header(cell: Cell) -> DateEvidence | None:

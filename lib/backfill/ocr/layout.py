@@ -12,7 +12,9 @@ import re
 from dataclasses import dataclass
 
 from backfill.ocr.cells import COLUMN_PITCH, Cell, line_height, make_cells
+from backfill.ocr.checks import ADDRESS_UNSURE, TITLE_UNSURE, is_unsure
 from backfill.ocr.noise import cut_collaborators, is_collaborators, is_farewell, is_noise, is_tab
+from backfill.ocr.repair import repair_address, repair_title
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import cut_duration, parse_clock, parse_duration, parse_range
 from backfill.ocr.words import Word
@@ -227,7 +229,7 @@ def _entry_of(anchor: Anchor, card: list[Cell], height: float) -> Entry:
         minutes = parse_duration(cell.text)
         if minutes is not None:
             duration = minutes
-        elif _is_below_times(cell, anchor, card, height):
+        elif _is_below_times(cell, anchor, card, height) or _is_unread_duration(cell, card, height):
             continue
         elif not is_noise(cell.text) or _ends_address(cell, kept, height):
             kept.append(cell)
@@ -236,15 +238,18 @@ def _entry_of(anchor: Anchor, card: list[Cell], height: float) -> Entry:
     title, title_minutes = cut_duration(_join(lines[:title_count], anchor.rest))
     address_lines = [_text(line) for line in lines[title_count:]]
     address, location = _split_location([text for text in address_lines if text])
+    flags = (TITLE_UNSURE,) * is_unsure(lines[:title_count])
+    flags += (ADDRESS_UNSURE,) * is_unsure(lines[title_count:])
     used = (*anchor.cells, *kept)
     return Entry(
         anchor.start,
         anchor.end,
-        title,
+        repair_title(title),
         location,
-        address,
+        repair_address(address),
         duration if duration is not None else title_minutes,
         tuple(word for cell in used for word in cell.words),
+        flags,
     )
 
 
@@ -272,7 +277,7 @@ def _is_below_times(cell: Cell, anchor: Anchor, card: list[Cell], height: float)
 
 def _ends_address(cell: Cell, kept: list[Cell], height: float) -> bool:
     """Whether a lone number is the street's, wrapped: right below a line that lacks one."""
-    if not re.fullmatch(r"\d{1,4}", cell.text):
+    if not re.fullmatch(r"\d{1,4}|[A-Za-zÅÄÖåäö]", cell.text):
         return False
     above = [other for other in kept if other.middle < cell.middle - 0.5 * height]
     last = max(above, key=lambda other: other.middle, default=None)
@@ -281,8 +286,19 @@ def _ends_address(cell: Cell, kept: list[Cell], height: float) -> bool:
         and abs(last.left - cell.left) <= 0.6 * height
         and cell.middle - last.middle <= STACK_PITCH * height
         and len(above) > 1
-        and "," in last.text
-        and not re.search(r"\d", last.text)
+        and ("," in last.text or len(above) > 2)
+        and bool(re.search(r"\d$", last.text)) != cell.text.isdigit()
+    )
+
+
+def _is_unread_duration(cell: Cell, card: list[Cell], height: float) -> bool:
+    """Whether a short text with digits stands far right of the card's text."""
+    left = min(other.left for other in card if not is_noise(other.text) or other is cell)
+    return (
+        cell.left > left + 8 * height
+        and len(cell.text) <= 9
+        and bool(re.search(r"\d", cell.text))
+        and bool(re.search(r"[hm]\W*$|\dm|\dh", cell.text))
     )
 
 
@@ -318,7 +334,8 @@ def _is_address(text: str) -> bool:
 
 def _split_location(lines: list[str]) -> tuple[str, str]:
     """Return address and location: a last line without digits, below one with, is the town."""
-    if len(lines) > 1 and not re.search(r"\d", lines[-1]) and any(map(_is_address, lines[:-1])):
+    is_town = len(lines) > 1 and bool(re.fullmatch(r"\D{3,}", lines[-1]))
+    if is_town and any(map(_is_address, lines[:-1])):
         return " ".join(lines[:-1]), lines[-1]
     return " ".join(lines), ""
 

@@ -11,6 +11,7 @@ SIMILAR = 0.78
 _COLLABORATORS = ("collaborators", "kollegor", "medarbetare", "kollega")
 _ON_TIME = ("ontime", "itid", "late", "sen", "started", "startad")
 _FAREWELL = ("thankyoufortoday", "tackforidag")
+_WEEK = ("week", "vecka")
 _TABS = ("schedule", "helphub", "account", "schema", "hjalp", "konto")
 _COUNTER = re.compile(r"^[\W_]*\+?\s*\d{1,3}[\W_]*$")
 
@@ -60,9 +61,21 @@ def is_scrap(text: str) -> bool:
     return sum(char.isalnum() for char in text) <= 1
 
 
+def is_week(text: str) -> bool:
+    """Whether the text is the line "Week 34" below the date, its number readable or not."""
+    words = text.split()
+    return 1 <= len(words) <= 2 and is_like(words[0], _WEEK)
+
+
 def is_noise(text: str) -> bool:
     """Whether a text on its own belongs to no shift."""
-    return is_scrap(text) or is_counter(text) or is_on_time(text) or is_collaborators(text)
+    return (
+        is_scrap(text)
+        or is_counter(text)
+        or is_on_time(text)
+        or is_collaborators(text)
+        or is_week(text)
+    )
 
 
 def cut_collaborators(text: str) -> str:

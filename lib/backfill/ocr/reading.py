@@ -10,13 +10,17 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backfill.ocr.bands import Band, find_bands, make_montage, words_of_image
+from backfill.ocr.bands import Band, find_bands
+from backfill.ocr.checks import check_screen, check_times
 from backfill.ocr.dates import DateEvidence, find_date
+from backfill.ocr.edges import check_edges, is_at_edge
 from backfill.ocr.engine import Engine, EngineFailure, EngineParams
 from backfill.ocr.failure import Stage, UnreadableImage
 from backfill.ocr.images import Pixels, load_pixels
-from backfill.ocr.layout import Layout, read_layout
-from backfill.ocr.preprocess import find_ink
+from backfill.ocr.layout import read_layout
+from backfill.ocr.montage import make_montage, words_of_bands
+from backfill.ocr.preprocess import Ink, find_ink
+from backfill.ocr.second_look import doubtful_bands, look_again
 from backfill.ocr.sheet import Sheet, find_sheet, tab_top
 from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word
@@ -93,23 +97,52 @@ def _read_pixels(pixels: Pixels, engine: Engine, params: EngineParams) -> ImageR
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     ink = find_ink(grey)
     sheet = find_sheet(pixels, ink)
-    bands = _bands_of_sheet(find_bands(ink), sheet, grey)
+    bands, sheet = _bands_of_sheet(find_bands(ink), sheet, ink)
     if not bands:
         return ImageReading("", width, height, (), ())
     montage = make_montage(ink, bands)
-    rows = words_of_image(montage, engine.words(montage.image, params))
+    rows = words_of_bands(montage, engine.words(montage.image, params))
+    view = _interpret(rows, sheet, ink.letter_px)
+    doubtful = doubtful_bands(rows, view.entries)
+    if doubtful:
+        rows = look_again(ink, bands, rows, doubtful, engine, params)
+        view = _interpret(rows, sheet, ink.letter_px)
+    words = tuple(word for row in rows for word in row)
+    return ImageReading(
+        "", width, height, words, view.entries, view.date, view.farewell, view.flags
+    )
+
+
+def _bands_of_sheet(
+    bands: tuple[Band, ...], sheet: Sheet, ink: Ink
+) -> tuple[tuple[Band, ...], Sheet]:
+    """Return the bands between header and tab bar that neither of them cuts, and those bounds."""
+    bottom = tab_top(bands, ink.contrast.shape, sheet.dividers)
+    # Tall letters that touch the header are lost in its edge; what is left of their line is cut.
+    top = sheet.top + ink.letter_px if sheet.top else 0.0
+    whole = tuple(
+        band for band in bands if band.top > top and band.bottom < bottom - 0.3 * ink.letter_px
+    )
+    return whole, replace(sheet, bottom=bottom)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The rows of an image as date, checked entries and doubts."""
+
+    date: DateEvidence | None
+    entries: tuple[Entry, ...]
+    farewell: str
+    flags: tuple[str, ...]
+
+
+def _interpret(rows: tuple[tuple[Word, ...], ...], sheet: Sheet, letter_px: float) -> _View:
     words = [word for row in rows for word in row]
-    date, layout = _interpret(words, sheet)
-    return ImageReading("", width, height, tuple(words), layout.entries, date, layout.farewell)
-
-
-def _bands_of_sheet(bands: tuple[Band, ...], sheet: Sheet, grey: Pixels) -> tuple[Band, ...]:
-    """Return the bands between header and tab bar that neither of them cuts."""
-    bottom = tab_top(bands, grey.shape, sheet.dividers)
-    return tuple(band for band in bands if band.top > sheet.top + 2 and band.bottom < bottom - 2)
-
-
-def _interpret(words: list[Word], sheet: Sheet) -> tuple[DateEvidence | None, Layout]:
     date = find_date(words)
     below = [word for word in words if date is None or word.top > date.bottom]
-    return date, read_layout(below, sheet.dividers)
+    layout = read_layout(below, sheet.dividers)
+    entries = check_times(layout.entries)
+    entries = check_edges(entries, sheet, letter_px, is_top=date is not None)
+    bars = sum(1 for top, bottom in sheet.bars if bottom - top > 4 * letter_px)
+    lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
+    return _View(date, entries, layout.farewell, check_screen(entries, layout.farewell, bars, lone))

@@ -13,7 +13,7 @@ _SINGLE = re.compile(rf"^\W*{_CLOCK}\W*$")
 _RANGE = re.compile(rf"^\W*{_CLOCK}\s*[-–—~]+\s*{_CLOCK}(?!\d)\W*")
 _BARE_RANGE = re.compile(r"^\W*([0-2]\d)(\d{2})\s*[-–—]\s*([0-2]\d)(\d{2})(?!\d)\W*")
 _DURATION = re.compile(
-    r"(?:^|(?<=\s))(?:(\d{1,2})\s*(?:h|tim)\b)?\s*(?:(\d{1,2})\s*(?:m|min)\b)?\W*$"
+    r"(?:^|(?<=\s))(?:(\d{1,2})\s*(?:h|tim)(?![a-zåäö]))?\s*(?:(\d{1,2})\s*(?:m|min)\b)?\W*$"
 )
 # What OCR makes of digits; applied only where nothing but a time can stand.
 _LOOKALIKES = str.maketrans({"O": "0", "o": "0", "Q": "0", "l": "1", "I": "1", "|": "1", "i": "1"})
@@ -51,6 +51,7 @@ def parse_duration(text: str) -> int | None:
     A clock icon read as a letter or two before it is allowed.
     """
     cleaned = re.sub(r"(?<=\d)[Oo](?=\s*[hm])", "0", text.strip())
+    cleaned = re.sub(r"(?<![^\W_])[iIl|](?=\d?\s?h\b)", "1", cleaned)
     head = re.match(r"^[^\dA-Za-z]*(?:[A-Za-zÅÄÖåäö©@]{1,2}\W*\s+|[QOÖ©@]+\s*)?(?=\d)", cleaned)
     body = cleaned[head.end() :] if head else cleaned
     match = _DURATION.fullmatch(body)

@@ -133,11 +133,15 @@ def _draw_card(pen: ImageDraw.ImageDraw, row: Row, top: int, look: Look, rng: ra
     line_y += style.address_below - 42
     if row.address:
         right = 470 if row.collaborators else 780
-        for line in _wrap(pen, row.address, grey, right - title_left):
+        address = _wrap(pen, row.address, grey, right - title_left)
+        start_y = y + 42 * (len(lines) - 1) + style.address_below
+        if max(pen.textlength(line, grey) for line in address) > 470 - title_left:
+            # One long word: the colleagues stand below the address.
+            start_y += 38 * len(address)
+        for line in address:
             pen.text((title_left, line_y), line, palette.grey, grey)
             line_y += 38
         if row.collaborators:
-            start_y = y + 42 * (len(lines) - 1) + style.address_below
             _draw_collaborators(pen, row.collaborators, start_y, look, rng)
             line_y = max(line_y, start_y + 96)
     height = max(148, line_y - top + 30, times_bottom - top + 44)

@@ -1,0 +1,105 @@
+"""Checks that cost nothing: durations, neighbours, bars, confidence; their flags on a card."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+from backfill.ocr.cells import Cell
+from backfill.ocr.noise import is_collaborators, plain
+from backfill.ocr.shift import Entry
+from backfill.ocr.timetext import minutes_between, minutes_of, parse_clock, parse_range
+from backfill.ocr.vocabulary import load_vocabulary
+from backfill.ocr.words import Word
+
+# Tesseract's confidence (0…100) from which a word is believed without a second look.
+SURE = 85.0
+# A card whose own duration agrees with its times needs no confidence in their digits.
+SURE_OF_TIME = 70.0
+
+DURATION_MISMATCH = "duration_mismatch"
+TIME_UNSURE = "time_unsure"
+TITLE_MISSING = "title_missing"
+TITLE_UNSURE = "title_unsure"
+ADDRESS_UNSURE = "address_unsure"
+OVERLAPS_NEXT = "overlaps_next"
+CUT_OFF = "cut_off"
+# Of the image as a whole.
+FAREWELL_MISMATCH = "farewell_mismatch"
+CARD_COUNT_MISMATCH = "card_count_mismatch"
+LONE_TIME = "lone_time"
+
+
+def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Return the entries of one image with a flag where duration or next start contradicts."""
+    checked = []
+    for index, entry in enumerate(entries):
+        flags = list(entry.flags)
+        is_proven = entry.duration_minutes == minutes_between(entry.start, entry.end)
+        if entry.duration_minutes is not None and not is_proven:
+            flags.append(DURATION_MISMATCH)
+        after = entries[index + 1] if index + 1 < len(entries) else None
+        if after and not is_proven and _overlaps(entry, after):
+            flags.append(OVERLAPS_NEXT)
+        if not is_proven and time_confidence(entry) < SURE_OF_TIME:
+            flags.append(TIME_UNSURE)
+        if not any(char.isalpha() for char in entry.title):
+            flags.append(TITLE_MISSING)
+        checked.append(replace(entry, flags=tuple(dict.fromkeys(flags))))
+    return tuple(checked)
+
+
+def check_screen(
+    entries: tuple[Entry, ...], farewell: str, bar_count: int, lone_times: tuple[Word, ...]
+) -> tuple[str, ...]:
+    """Return the doubts about the image as a whole.
+
+    Bars are counted only where there are any: a look without them says nothing.
+    """
+    flags = []
+    if farewell and entries:
+        last = max(entries, key=lambda entry: minutes_of(entry.start))
+        if minutes_of(last.end) > minutes_of(farewell) > minutes_of(last.start):
+            flags.append(FAREWELL_MISMATCH)
+    if bar_count > len(entries):
+        flags.append(CARD_COUNT_MISMATCH)
+    if lone_times:
+        flags.append(LONE_TIME)
+    return tuple(flags)
+
+
+def time_confidence(entry: Entry) -> float:
+    """Return the lowest confidence of the words that are the entry's times."""
+    times = [
+        word.confidence
+        for word in entry.words
+        if parse_clock(word.text) in (entry.start, entry.end) or parse_range(word.text)
+    ]
+    return min(times, default=0.0)
+
+
+def is_unsure(lines: list[list[Cell]]) -> bool:
+    """Whether a word of these lines may be misread; known labels and towns are believed."""
+    return any(is_doubtful(word) for line in lines for cell in line for word in cell.words)
+
+
+def is_doubtful(word: Word) -> bool:
+    """Whether a word is worth a second look: low confidence, and nothing that vouches for it."""
+    letters = plain(word.text)
+    if not letters or is_collaborators(word.text):
+        return False
+    return word.confidence < SURE and letters not in known_words()
+
+
+@functools.cache
+def known_words() -> frozenset[str]:
+    """Return the words of all known labels and towns, folded: the reader mends their letters."""
+    vocabulary = load_vocabulary()
+    labels = (word for label in vocabulary.labels for word in label.words)
+    return frozenset(plain(word) for word in (*labels, *vocabulary.towns))
+
+
+def _overlaps(entry: Entry, after: Entry) -> bool:
+    """Whether the next card, which starts later, starts before this one has ended."""
+    start, end, next_start = map(minutes_of, (entry.start, entry.end, after.start))
+    return start <= next_start < end

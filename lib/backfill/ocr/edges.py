@@ -1,0 +1,61 @@
+"""Cards that the edge of the screen cuts: what is left of them, and when another image has all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from backfill.ocr.checks import CUT_OFF, TITLE_MISSING
+from backfill.ocr.sheet import Sheet
+from backfill.ocr.shift import Entry
+from backfill.ocr.words import Word
+
+# Of a letter's height: nearer to an edge than this, without a rule between, a card may be cut.
+NEAR_TOP = 2.4
+NEAR_BOTTOM = 7.0
+
+
+def check_edges(
+    entries: tuple[Entry, ...], sheet: Sheet, letter_px: float, *, is_top: bool
+) -> tuple[Entry, ...]:
+    """Return the entries, those that an edge may cut flagged, those without any title left out.
+
+    `is_top`: the date stands above the cards, so that nothing is hidden there.
+    """
+    kept = []
+    for entry in entries:
+        top = min(word.top for word in entry.words)
+        bottom = max(word.bottom for word in entry.words)
+        ruled_above = any(sheet.top + letter_px < rule.y <= top for rule in sheet.dividers)
+        ruled_below = any(bottom <= rule.y < sheet.bottom - 2 for rule in sheet.dividers)
+        is_cut = (not is_top and not ruled_above and top - sheet.top < NEAR_TOP * letter_px) or (
+            not ruled_below and sheet.bottom - bottom < NEAR_BOTTOM * letter_px
+        )
+        if is_cut and TITLE_MISSING in entry.flags:
+            continue
+        kept.append(replace(entry, flags=(*entry.flags, CUT_OFF)) if is_cut else entry)
+    return tuple(kept)
+
+
+def is_at_edge(word: Word, sheet: Sheet, letter_px: float) -> bool:
+    """Whether a time without a partner belongs to a card that an edge cuts."""
+    return (
+        word.top - sheet.top < 6 * letter_px or sheet.bottom - word.bottom < NEAR_BOTTOM * letter_px
+    )
+
+
+def without_cut_twins(images: tuple[tuple[Entry, ...], ...]) -> tuple[tuple[Entry, ...], ...]:
+    """Return each image's entries without the cut ones that another image shows whole."""
+    whole = {
+        (entry.start, entry.end)
+        for entries in images
+        for entry in entries
+        if CUT_OFF not in entry.flags
+    }
+    return tuple(
+        tuple(
+            entry
+            for entry in entries
+            if CUT_OFF not in entry.flags or (entry.start, entry.end) not in whole
+        )
+        for entries in images
+    )

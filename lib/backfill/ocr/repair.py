@@ -1,0 +1,27 @@
+"""Mend what OCR confuses where the place says what must stand: house numbers, capitals."""
+
+from __future__ import annotations
+
+import re
+
+from backfill.ocr.montage import BULLET
+
+_DIGITS = str.maketrans(
+    {"s": "5", "S": "5", "O": "0", "o": "0", "I": "1", "l": "1", "|": "1", "Z": "2"}
+)
+_NUMBER = re.compile(r"(?<=\s)(?=\S*\d)([\dsSOoIl|Z]{1,4})([A-Za-zÅÄÖåäö]?)(?=$|[\s,])")
+# A name does not begin with a small letter: "lvar" is Ivar, "lllerstad" is Illerstad.
+_SMALL_L = re.compile(r"(?<![^\s\-])l(?=[^\W\d_aeiouyåäöj])")
+_BAR = re.compile(r"(?<![^\s\-])\|(?=[^\W\d_])")
+
+
+def repair_title(text: str) -> str:
+    """Return the title with the capital I given back to its words, the bullet's blanks tidy."""
+    tidy = re.sub(rf"\s*{BULLET}\s*", f" {BULLET} ", text).strip()
+    return _SMALL_L.sub("I", _BAR.sub("I", tidy))
+
+
+def repair_address(text: str) -> str:
+    """Return the address with digits in its house number and capitals in its street."""
+    numbered = _NUMBER.sub(lambda match: match[1].translate(_DIGITS) + match[2], text)
+    return _SMALL_L.sub("I", _BAR.sub("I", numbered))

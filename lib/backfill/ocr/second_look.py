@@ -1,0 +1,112 @@
+"""A second, otherwise cut reading of the runs of text in doubt, and the vote between the two.
+
+Where both readings agree, the text is believed. Where they differ, the grammar of times decides,
+then the confidence; the loser's doubt stays with the winner, so that a person is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from backfill.ocr.bands import Band
+from backfill.ocr.checks import SURE, is_doubtful
+from backfill.ocr.engine import Engine, EngineParams
+from backfill.ocr.montage import BULLET, Cut, make_montage, words_of_bands
+from backfill.ocr.preprocess import Ink
+from backfill.ocr.shift import Entry
+from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
+from backfill.ocr.words import Word
+
+Row = tuple[Word, ...]
+
+SECOND = Cut(letter_px=32.0, squeeze=1.0, padding=0.6)
+# Two readings that agree are worth this much confidence, whatever each was worth alone.
+AGREED = 95.0
+CONTESTED = 50.0
+
+
+def doubtful_bands(rows: tuple[Row, ...], entries: tuple[Entry, ...]) -> list[int]:
+    """Return the indices of the rows that matter to a shift and may be misread."""
+    flagged = {word for entry in entries if entry.flags for word in entry.words}
+    used = {word for entry in entries for word in entry.words}
+    return [
+        index
+        for index, row in enumerate(rows)
+        if any(
+            (word in used and is_doubtful(word)) or (word in flagged and _is_time(word))
+            for word in row
+        )
+        or _is_broken_time(row)
+    ]
+
+
+def look_again(
+    ink: Ink,
+    bands: tuple[Band, ...],
+    rows: tuple[Row, ...],
+    doubtful: list[int],
+    engine: Engine,
+    params: EngineParams,
+) -> tuple[Row, ...]:
+    """Return the rows with the doubtful ones read a second time and decided."""
+    montage = make_montage(ink, tuple(bands[index] for index in doubtful), SECOND)
+    again = words_of_bands(montage, engine.words(montage.image, params))
+    decided = list(rows)
+    for index, second in zip(doubtful, again, strict=True):
+        decided[index] = decide(rows[index], second)
+    return tuple(decided)
+
+
+def decide(first: Row, second: Row) -> Row:
+    """Return the better of two readings of one run, with the confidence that the two deserve."""
+    if not first or not second:
+        return first or second
+    if _text(first) == _text(second):
+        return tuple(replace(word, confidence=max(AGREED, word.confidence)) for word in first)
+    grammar = _grammar(second) - _grammar(first)
+    if grammar:
+        winner = second if grammar > 0 else first
+        return winner
+    winner, loser = (first, second) if _worth(first) >= _worth(second) else (second, first)
+    return _with_doubts(winner, loser)
+
+
+def _with_doubts(winner: Row, loser: Row) -> Row:
+    """Return the winner; words that the loser has too are sure, the others contested."""
+    others = {word.text for word in loser}
+    return tuple(
+        replace(word, confidence=AGREED if word.text in others else min(word.confidence, CONTESTED))
+        for word in winner
+    )
+
+
+def _grammar(row: Row) -> int:
+    """Return 1 where the text is wholly a time, a range or a duration, else 0."""
+    text = _text(row)
+    return int(
+        bool(parse_clock(text)) or parse_range(text) is not None or parse_duration(text) is not None
+    )
+
+
+def _worth(row: Row) -> float:
+    return min(word.confidence for word in row)
+
+
+def _text(row: Row) -> str:
+    return " ".join(word.text for word in row if word.text != BULLET)
+
+
+def _is_time(word: Word) -> bool:
+    return any(char.isdigit() for char in word.text)
+
+
+def _is_broken_time(row: Row) -> bool:
+    """Whether the run looks like a time that the grammar does not take."""
+    text = _text(row).replace(" ", "")
+    digits = sum(char.isdigit() for char in text)
+    return (
+        3 <= digits <= 4
+        and len(text) <= 6
+        and not _grammar(row)
+        and min(word.confidence for word in row) < SURE
+    )
