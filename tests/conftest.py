@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
+import tempfile
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
@@ -27,6 +30,8 @@ DatabaseFrom = Callable[[str, Loader], str]
 Connection = psycopg.Connection[tuple[object, ...]]
 
 BARE = "bare"
+FOLDER_PREFIX = "backfill-test-"
+SERVER_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +103,28 @@ def _end_session(number: int, frame: types.FrameType | None) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[DatabaseServer]:
+def server_folder() -> Iterator[Path]:
+    """A folder for servers' homes, in memory where there is enough: 20 times faster."""
+    memory = Path("/dev/shm")
+    is_large = memory.is_dir() and shutil.disk_usage(memory).free > SERVER_BYTES
+    parent = memory if is_large else Path(tempfile.gettempdir())
+    _remove_leftovers(parent)
+    with tempfile.TemporaryDirectory(prefix=f"{FOLDER_PREFIX}{os.getpid()}-", dir=parent) as name:
+        yield Path(name)
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Remove the server of a session that was killed and could not clean up."""
+    for folder in parent.glob(f"{FOLDER_PREFIX}*"):
+        pid = int(folder.name.removeprefix(FOLDER_PREFIX).split("-")[0])
+        if folder.stat().st_uid == os.geteuid() and not psutil.pid_exists(pid):
+            for home in folder.iterdir():
+                EmbeddedServer(home).reset()
+            shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, server_folder: Path) -> Iterator[DatabaseServer]:
     """The PostgreSQL server of the session."""
     if given := request.config.getoption("--test-dsn"):
         server = DatabaseServer(str(given))
@@ -110,7 +134,7 @@ def server(
             for name in server.templates.values():
                 server.drop(name)
         return
-    embedded = EmbeddedServer(tmp_path_factory.mktemp("server"), durable=False)
+    embedded = EmbeddedServer(server_folder / "server", durable=False)
     try:
         embedded.start()
         yield DatabaseServer(embedded.dsn_of("postgres"))

@@ -43,15 +43,16 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has this di
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "home"
-    EmbeddedServer(tmp_path / "home").reset()
+def home(server_folder: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=server_folder) as folder:
+        yield Path(folder, "home")
+        EmbeddedServer(Path(folder, "home")).reset()
 
 
 @pytest.fixture(scope="module")
-def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared_data(server_folder: Path) -> Path:
     """The data folder of a stopped server: a copy starts faster than a new one."""
-    server = EmbeddedServer(tmp_path_factory.mktemp("prepared"), durable=False)
+    server = EmbeddedServer(server_folder / "prepared", durable=False)
     server.start()
     server.stop()
     return server.data
@@ -289,9 +290,9 @@ def test_server_whose_socket_was_removed_is_started_again(started: EmbeddedServe
     assert ask(started, "SELECT 1") == 1
 
 
-def test_moved_home_keeps_its_running_server(started: EmbeddedServer, tmp_path: Path) -> None:
+def test_moved_home_keeps_its_running_server(started: EmbeddedServer) -> None:
     pid = pid_of(started)
-    moved = EmbeddedServer(started.home.rename(tmp_path / "elsewhere"), durable=False)
+    moved = EmbeddedServer(started.home.rename(started.home.with_name("elsewhere")), durable=False)
     try:
         moved.start()
 
@@ -302,9 +303,9 @@ def test_moved_home_keeps_its_running_server(started: EmbeddedServer, tmp_path: 
 
 
 def test_long_path_gets_a_private_socket_folder_that_any_process_finds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = EmbeddedServer(tmp_path / ("long" * 25), durable=False)
+    server = EmbeddedServer(home / ("long" * 25), durable=False)
     try:
         server.start()
         folder = server.socket_folder
@@ -315,7 +316,7 @@ def test_long_path_gets_a_private_socket_folder_that_any_process_finds(
         assert EmbeddedServer(server.home).socket_folder == folder
         assert ask(server, "SELECT 1") == 1
     finally:
-        server.stop()
+        server.reset()
     assert not folder.exists()
 
 
@@ -349,7 +350,7 @@ def test_root_without_user_namespaces_runs_the_server_as_an_existing_user(
     forbidden.write_text("#!/bin/sh\nexit 1\n")
     forbidden.chmod(0o755)
     monkeypatch.setenv("PATH", f"{forbidden.parent}:{os.environ['PATH']}")
-    parent_mode = tmp_path.stat().st_mode
+    parent_mode = home.parent.stat().st_mode
     server = EmbeddedServer(home, durable=False)
 
     server.start()
@@ -358,7 +359,7 @@ def test_root_without_user_namespaces_runs_the_server_as_an_existing_user(
     assert owner in [user.pw_uid for user in unprivileged_users()]
     assert Path(f"/proc/{pid_of(server)}").stat().st_uid == owner
     assert ask(server, "SELECT 1") == 1
-    assert tmp_path.stat().st_mode == parent_mode
+    assert home.parent.stat().st_mode == parent_mode
     monkeypatch.undo()
     server.stop()
     server.start()

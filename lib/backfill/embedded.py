@@ -106,7 +106,10 @@ class EmbeddedServer:
 
     def is_running(self) -> bool:
         """Return whether the server lives; a zombie or a reused process id does not. Read-only."""
-        return self.data.is_dir() and postmaster_pid(self.data, self._cluster) is not None
+        try:
+            return self.data.is_dir() and postmaster_pid(self.data, self._cluster) is not None
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def start(self) -> None:
         """Start the server unless it runs; on first use create its data and its database.
@@ -164,10 +167,13 @@ class EmbeddedServer:
                 f"{self.home} for {LOCK_SECONDS:.0f} s. Mend: end that process and try again"
             ) from error
         except OSError as error:
-            raise PreflightError(
-                f"Cannot use {self.home} for the embedded database: {error}. Mend: set {HOME_ENV} "
-                "to a folder of your own with 200 MB free, or DATABASE_URL to another server"
-            ) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> PreflightError:
+        return PreflightError(
+            f"Cannot use {self.home} for the embedded database: {error}. Mend: set {HOME_ENV} "
+            "to a folder of your own with 200 MB free, or DATABASE_URL to another server"
+        )
 
     def _is_ready(self) -> bool:
         """Wait for a server that another process began to start; tell if it can be used."""
