@@ -1,4 +1,4 @@
-"""The command line: parse, call one function, print. Nothing heavy is imported before it is needed."""
+"""The command line: parse, call one function, print. Heavy imports wait until they are needed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from backfill import commands
 from backfill.errors import BackfillError, ExitCode
@@ -27,7 +28,7 @@ EPILOG = """exit codes: 0 ok · 1 unexpected error · 2 usage or settings · 3 p
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
+    def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         print(f"error: {message}\nSee: {self.prog} --help", file=sys.stderr)
         raise SystemExit(int(ExitCode.USAGE))
@@ -58,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
     )
     shared = _shared_options()
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers: Any = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, says: str, handler: Handler) -> argparse.ArgumentParser:
         sub: argparse.ArgumentParser = subparsers.add_parser(

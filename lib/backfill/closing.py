@@ -9,7 +9,7 @@ import psycopg
 
 from backfill import evidence, plan
 from backfill.database import Database, open_database
-from backfill.errors import BackfillError, StalePlan
+from backfill.errors import BackfillError, StalePlan, StorageError
 from backfill.folder import RunFolder
 from backfill.headless import Ended
 from backfill.jobs.registry import kind_of
@@ -33,7 +33,7 @@ def close_folder(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
         with database.connect() as connection:
             return _close(folder, stem, ended, Ledger(connection), database)
     except (BackfillError, psycopg.Error) as error:
-        if isinstance(error, plan.StorageError):
+        if isinstance(error, StorageError):
             raise
         return _close(folder, stem, ended, None, None)
 

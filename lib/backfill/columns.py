@@ -121,10 +121,10 @@ class _NumberArrayDumper(Dumper):
 
     format = Format.BINARY
 
-    def get_key(self, obj: NumberArray, format: PyFormat) -> Any:
+    def get_key(self, obj: NumberArray, format: PyFormat) -> Any:  # noqa: ARG002
         return (self.cls, obj.type)
 
-    def upgrade(self, obj: NumberArray, format: PyFormat) -> Dumper:
+    def upgrade(self, obj: NumberArray, format: PyFormat) -> Dumper:  # noqa: ARG002
         dumper = type(self)(self.cls)
         dumper.oid = _ARRAY_OID[obj.type][1]
         return dumper

@@ -33,8 +33,8 @@ def run_job(options: argparse.Namespace) -> int:
     from backfill.jobs.registry import PARAMETERS, job_from
     from backfill.ledger import Ledger
     from backfill.parameters import check_parameters
+    from backfill.run_book import engine_settings
     from backfill.settings import fingerprint
-    from backfill.workbook import engine_settings
 
     terminal = terminal_of(options)
     job_name = options.command
@@ -94,7 +94,7 @@ def run_plan(options: argparse.Namespace) -> int:
 def _run_plan(options: argparse.Namespace, run_id: str, values: dict[str, Any]) -> int:
     from backfill import plan
     from backfill.parameters import APPLY_PARAMETERS
-    from backfill.workbook import engine_settings
+    from backfill.run_book import engine_settings
 
     engine_settings(values)
     terminal = terminal_of(options)
@@ -127,7 +127,7 @@ def run_verify(options: argparse.Namespace) -> int:
     database = _database(options)
     with database.connect(read_only=True) as connection:
         ledger = Ledger(connection)
-        run = ledger.get(options.run_id)
+        run = ledger.get(options.run_id, has_written=True)
         found = verify_run(ledger, run, kind_of(run.job))
     for text in found.findings:
         terminal.message(text, "error")
@@ -151,11 +151,11 @@ def run_verify(options: argparse.Namespace) -> int:
 def run_revert(options: argparse.Namespace) -> int:
     """`backfill revert RUN_ID`: the run's inverse, dry by default."""
     from backfill.parameters import REVERT_PARAMETERS, check_parameters
-    from backfill.workbook import engine_settings
+    from backfill.run_book import engine_settings
 
     values = check_parameters(REVERT_PARAMETERS, _given(options), ())
     engine_settings(values)
-    run = _find(options, values["run_id"])
+    run = _find(options, values["run_id"], has_written=True)
     terminal = terminal_of(options)
     folder = RunFolder.of(
         runs_dir(values["runs_dir"]), new_run_id("revert", dt.datetime.now(dt.UTC))
@@ -212,11 +212,11 @@ def _database(options: argparse.Namespace) -> Any:
     return open_database(terminal_of(options).message)
 
 
-def _find(options: argparse.Namespace, wanted: str) -> Any:
+def _find(options: argparse.Namespace, wanted: str, *, has_written: bool = False) -> Any:
     from backfill.ledger import Ledger
 
     with _database(options).connect(read_only=True) as connection:
-        return Ledger(connection).get(wanted)
+        return Ledger(connection).get(wanted, has_written=has_written)
 
 
 def run_request(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ already, or drifted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -144,8 +144,7 @@ class TableWriter:
         for index, texts in enumerate(self._table.key.split(changes.column("key"))):
             type_name = self._table.key.columns[index].type_name
             # The type's name comes from the catalog, spelt by format_type.
-            cast_to = cast(LiteralString, f"::text[]::{type_name}[]")
-            add(f"k{index}", texts, sql.SQL(cast_to))
+            add(f"k{index}", texts, sql.SQL(f"::text[]::{type_name}[]"))
         for side, prefix, columns in (
             ("source", "s", self._table.sources),
             ("before", "b", self._table.targets),

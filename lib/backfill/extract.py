@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
@@ -255,7 +255,7 @@ def pending_filter(
 
 def _cast(column: KeyColumn) -> sql.SQL:
     """The type's name comes from the catalog, spelt by format_type."""
-    return sql.SQL(cast(LiteralString, f"::{column.type_name}"))
+    return sql.SQL(f"::{column.type_name}")
 
 
 def _translated(dsn: str, error: Exception) -> Exception:

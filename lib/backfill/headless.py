@@ -150,7 +150,7 @@ def _register_engine() -> None:
 
         @classmethod
         def execute_managed_notebook(
-            cls, nb_man: Any, kernel_name: str, start_timeout: int = 60, **kwargs: Any
+            cls, nb_man: Any, kernel_name: str, start_timeout: int = 60, **_kwargs: Any
         ) -> Any:
             client = PapermillNotebookClient(
                 nb_man,

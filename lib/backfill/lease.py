@@ -59,7 +59,7 @@ def acquire(ledger: Ledger, run_id: str, seconds: int) -> Lease:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
         run = ledger.get(run_id)
         for other in _running(connection):
-            if not overlaps(run.job, run.scope, other["job"], other["scope"]):
+            if not overlaps(run.scope, other["scope"]):
                 continue
             if not other["is_expired"]:
                 raise LeaseHeld(_held_message(run_id, other))
@@ -81,18 +81,16 @@ def acquire(ledger: Ledger, run_id: str, seconds: int) -> Lease:
 
 def _running(connection: Connection) -> list[dict[str, Any]]:
     rows = connection.execute(
-        "SELECT run_id, job, scope, lease_holder, lease_expires_at < clock_timestamp(),"
+        "SELECT run_id, scope, lease_holder, lease_expires_at < clock_timestamp(),"
         " greatest(0, ceil(extract(epoch FROM lease_expires_at - clock_timestamp())))::int,"
         " to_char(lease_expires_at AT TIME ZONE 'UTC', 'HH24:MI:SS')"
         " FROM backfill.run WHERE status = 'running' FOR UPDATE"
     ).fetchall()
-    names = ("run_id", "job", "scope", "holder", "is_expired", "seconds_left", "expires_at")
+    names = ("run_id", "scope", "holder", "is_expired", "seconds_left", "expires_at")
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def overlaps(
-    job: str, scope: Mapping[str, Any], other_job: str, other_scope: Mapping[str, Any]
-) -> bool:
+def overlaps(scope: Mapping[str, Any], other_scope: Mapping[str, Any]) -> bool:
     """Return whether two scopes may meet on a row: same table, and a member in common.
 
     A scope without members (`null`) is the whole table. Reverts write to their job's table.

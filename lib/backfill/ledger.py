@@ -201,14 +201,19 @@ class Ledger:
         found = self._runs(sql.SQL("WHERE run_id = %s"), [run_id])
         return found[0] if found else None
 
-    def get(self, run_id: str) -> RunRow:
-        """Return the run, by id, unique prefix or `latest`; raise `UsageError` that helps."""
+    def get(self, run_id: str, *, has_written: bool = False) -> RunRow:
+        """Return the run, by id, unique prefix or `latest`; raise `UsageError` that helps.
+
+        With `has_written`, `latest` is the newest run that was applied, if there is one: a revert
+        must not mean the dry run before it.
+        """
         if not self.exists():
             raise UsageError(
                 "This database has no runs yet. Make one: backfill utc (a dry run writes nothing)."
             )
         if run_id == "latest":
-            found = self._runs(sql.SQL("ORDER BY planned_at DESC LIMIT 1"), [])
+            started = sql.SQL("started_at IS NOT NULL DESC, " if has_written else "")
+            found = self._runs(sql.SQL("ORDER BY {}planned_at DESC LIMIT 1").format(started), [])
         else:
             found = self._runs(
                 sql.SQL("WHERE starts_with(run_id, %s) ORDER BY run_id LIMIT 5"), [run_id]
@@ -314,7 +319,7 @@ class Ledger:
         )
 
     def record_sums(self, run_id: str, sums_sha256: str) -> None:
-        """Store the digest of the folder's SHA256SUMS: database and archive vouch for each other."""
+        """Store the digest of the folder's SHA256SUMS."""
         self.connection.execute(
             "UPDATE backfill.run SET sums_sha256 = %s WHERE run_id = %s", [sums_sha256, run_id]
         )

@@ -6,6 +6,7 @@ import html
 import re
 import warnings
 from pathlib import Path
+from typing import Any, cast
 
 from backfill.folder import RunFolder
 from backfill.pages import STYLE
@@ -42,7 +43,7 @@ def _body(path: Path) -> str:
         warnings.simplefilter("ignore")  # nbconvert's and its parts', which are not ours to mend
         from nbconvert import HTMLExporter
 
-        exporter = HTMLExporter(template_name="basic")
+        exporter: Any = cast(Any, HTMLExporter)(template_name="basic")
         body, _resources = exporter.from_filename(str(path))
     return str(body)
 

@@ -1,8 +1,8 @@
 """The frozen, hashed list of changes that a person approves, and the chunks it is written in.
 
 A plan is three files of the run's folder: `plan.json` (what and why), `changes.parquet` (every
-change) and `plan_skips.csv` (every row left alone). `plan_id` is a hash over all of it: apply writes
-what was approved, or refuses.
+change) and `plan_skips.csv` (every row left alone). `plan_id` is a hash over all of it: apply
+writes what was approved, or refuses.
 
 Columns of `changes.parquet`, one row per change, in key order:
     position  int64, place among all scanned rows of the run, from 0 (skips hold places as well)

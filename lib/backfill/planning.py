@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 
 from backfill import plan
 from backfill.database import Database
@@ -112,7 +113,6 @@ def frame(staging: Staging, table: str, limit: int | None = None) -> Any:
     tail = f" LIMIT {limit}" if limit is not None else ""
     cursor = staging.connection.cursor()
     order = "key" if table == "extracted" else "position"
-    rows = cursor.execute(f'SELECT * FROM "{table}" ORDER BY {order}{tail}').to_arrow_table()
-    for _ in range(2):  # structs of one level; a second pass costs nothing
-        rows = rows.flatten()
-    return rows.to_pandas()
+    found = cursor.execute(f'SELECT * FROM "{table}" ORDER BY {order}{tail}')
+    rows: pa.Table = found.to_arrow_table()
+    return rows.flatten().to_pandas()

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import sql
@@ -150,5 +150,5 @@ def system_identifier(connection: Connection) -> str:
 
 def scalar(connection: Connection, query: LiteralString | sql.Composable, *values: Any) -> Any:
     """Return the first column of the first row, or None."""
-    row = connection.execute(query, values or None).fetchone()
+    row = connection.execute(cast(Any, query), values or None).fetchone()
     return row[0] if row else None

@@ -66,9 +66,15 @@ def plan_revert(ledger: Ledger, run: RunRow, kind: JobKind, folder: RunFolder) -
     )
 
 
-def is_revertible(run: RunRow) -> bool:
-    """Return whether a run may have written something that can be put back."""
-    return run.status in _REVERTIBLE
+def settle_reverted(ledger: Ledger, revert: Plan) -> None:
+    """Mark the run that was put back as reverted; one whose revert was put back, as before."""
+    assert revert.reverts is not None
+    run = ledger.get(revert.reverts)
+    if run.status in _REVERTIBLE:
+        ledger.set_status(run.run_id, RunStatus.REVERTED, f"by {revert.run_id}")
+    original = ledger.get(run.reverts) if run.reverts else None
+    if original is not None and original.status is RunStatus.REVERTED:
+        ledger.set_status(original.run_id, RunStatus.SUCCEEDED, f"again by {revert.run_id}")
 
 
 class _Planner:

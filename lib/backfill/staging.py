@@ -60,7 +60,7 @@ class Staging:
         cursor = self._connection.cursor()
         try:
             reader = cursor.execute(query).to_arrow_reader(batch_rows)
-            for batch in reader:
+            for batch in reader or ():
                 yield pa.Table.from_batches([batch]).cast(schema)
         finally:
             cursor.close()

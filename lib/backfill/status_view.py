@@ -11,7 +11,7 @@ from backfill.ledger import Ledger, RunRow
 from backfill.postgres import Connection
 from backfill.status import RESUMABLE, RunStatus
 
-_NO_TOTALS = dict.fromkeys(("chunks", "scanned", "updated", "unchanged", "drifted", "skipped", "elapsed_ms"), 0)
+_TOTALS = ("chunks", "scanned", "updated", "unchanged", "drifted", "skipped", "elapsed_ms")
 
 
 def status_document(connection: Connection, wanted: str | None) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def _totals(ledger: Ledger, runs: list[RunRow]) -> dict[str, dict[str, Any]]:
 
 
 def _run(run: RunRow, totals: dict[str, Any]) -> dict[str, Any]:
-    counted = {name: int(totals.get(name) or 0) for name in _NO_TOTALS}
+    counted = {name: int(totals.get(name) or 0) for name in _TOTALS}
     remaining = max(run.plan_rows - counted["scanned"], 0)
     seconds = counted["elapsed_ms"] / 1000
     rate = counted["scanned"] / seconds if seconds else None

@@ -34,7 +34,7 @@ class Written:
 
     @property
     def updated(self) -> int:
-        return self.image.num_rows
+        return int(self.image.num_rows)
 
     def __add__(self, other: Written) -> Written:
         return Written(

@@ -20,7 +20,7 @@ from backfill.utc.oracle import judge, offset_at, to_us
 from backfill.utc.zones import is_zone, zone_info
 from backfill.writing import ChunkWriter
 
-_EPOCH = dt.datetime(1970, 1, 1)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=None)  # noqa: DTZ001  a wall time has no zone
 
 
 class UtcKind:

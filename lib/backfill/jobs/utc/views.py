@@ -160,9 +160,9 @@ def _local(wall: str, columns: Columns) -> str:
     encoding = columns.encodings[columns.walls.index(column)]
     path = _path("source", wall)
     if encoding == "epoch_ms":
-        return f"make_timestamp(CASE WHEN {path} BETWEEN -62135596800000 AND 253402300799999 THEN {path} * 1000 END)"
+        return _from_epoch(path, 1_000)
     if encoding == "epoch_s":
-        return f"make_timestamp(CASE WHEN {path} BETWEEN -62135596800 AND 253402300799 THEN {path} * 1000000 END)"
+        return _from_epoch(path, 1_000_000)
     return f"TRY_CAST({path} AS TIMESTAMP)"
 
 
@@ -174,10 +174,14 @@ def _instant(target: str, columns: Columns) -> str:
     column = next(c for c in columns.targets if c.name == target)
     path = _path("after", target)
     if column.type == "bigint":
-        return _iso(
-            f"make_timestamp(CASE WHEN {path} BETWEEN -62135596800000 AND 253402300799999 THEN {path} * 1000 END)"
-        )
+        return _iso(_from_epoch(path, 1_000))
     return _iso(path)
+
+
+def _from_epoch(path: str, factor: int) -> str:
+    """Return the SQL for a number as a timestamp; NULL beyond years 1..9999."""
+    low, high = -62_135_596_800_000_000 // factor, 253_402_300_799_999_999 // factor
+    return f"make_timestamp(CASE WHEN {path} BETWEEN {low} AND {high} THEN {path} * {factor} END)"
 
 
 def _iso(expression: str) -> str:

@@ -1,0 +1,305 @@
+"""The steps that every run shares, whatever opened it: plan, apply, verify, summary.
+
+A step that fails ends the run: its outcome is recorded before the error is raised, with the exit
+code that the command line returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from backfill import evidence, plan, record
+from backfill.database import Database, open_database
+from backfill.errors import BackfillError, ExitCode, RowsDrifted, VerifyFailed
+from backfill.folder import RunFolder, runs_dir
+from backfill.job import JobKind
+from backfill.ledger import Ledger
+from backfill.pages import Shown, note, style, table
+from backfill.plan import Plan
+from backfill.postgres import redact
+from backfill.report import RELAY_ENV, Reporter, listener_from_environment
+from backfill.revert import settle_reverted
+from backfill.running import Applied, apply_run, planned_counts
+from backfill.settings import EngineSettings, chunk_rows_from
+from backfill.show import NotebookLine
+from backfill.status import RunStatus
+from backfill.verify import Verification, verify_run
+from backfill.workbook_env import RUN_ID_ENV
+
+
+def engine_settings(values: Mapping[str, Any]) -> EngineSettings:
+    """Return the engine's settings from checked parameters."""
+    return EngineSettings(
+        chunk_rows=chunk_rows_from(values["chunk_size"]),
+        chunk_seconds=values["chunk_time"],
+        progress_interval_rows=values["progress_interval"],
+        lease_seconds=values["lease_seconds"],
+        lock_timeout_ms=values["lock_timeout_ms"],
+        statement_timeout_ms=values["statement_timeout_ms"],
+        max_skips=None if values["max_skips"] < 0 else values["max_skips"],
+    )
+
+
+def listener() -> Callable[[Mapping[str, Any]], None]:
+    """Return where events go: to the command line that started us, or below the cell."""
+    return listener_from_environment() or NotebookLine()
+
+
+class RunBook:
+    """One run with a plan, frozen or to be frozen. `changes` is a dataframe to go on from."""
+
+    kind: JobKind
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        os.umask(0o077)  # what this process writes from here on is a run's, and private
+        self._started = time.monotonic()
+        self.values = values
+        self.reporter = Reporter(listener())
+        self.run_id = os.environ.get(RUN_ID_ENV, "")
+        self._plan: Plan | None = None
+        self._applied: Applied | None = None
+        self._verification: Verification | None = None
+        self.folder: RunFolder = RunFolder(runs_dir(values["runs_dir"]))
+        with self._step("open"):
+            self.settings = engine_settings(values)
+            # Under the command line the person has been told which database it is.
+            say = (lambda _text: None) if RELAY_ENV in os.environ else self.reporter.message
+            self.database: Database = open_database(say, values["dsn_env"])
+
+    def _open_folder(self, run_id: str, *, fresh: bool = False) -> None:
+        self.run_id = run_id
+        self.folder = RunFolder.of(runs_dir(self.values["runs_dir"]), run_id)
+        if fresh:
+            self.folder.create()
+        self.reporter = Reporter(listener(), self.folder if self.folder.path.is_dir() else None)
+
+    # -- what a notebook shows ----------------------------------------------------------------
+
+    def _repr_html_(self) -> str:
+        return (style() + self._head())._repr_html_()
+
+    def __repr__(self) -> str:
+        return repr(self._head())
+
+    def _head(self) -> Shown:
+        mode = "apply" if self.values.get("apply") else "dry run"
+        return table(
+            f"Run {self.run_id}",
+            ["setting", "value"],
+            [
+                ("database", self.database.name),
+                ("mode", mode),
+                *((name, _plain(value)) for name, value in self.values.items()),
+            ],
+        )
+
+    @property
+    def changes(self) -> Any:
+        """The changes as a dataframe (`changes.parquet`; see `backfill.plan` for columns)."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.folder.file(plan.CHANGES_FILE)).flatten().to_pandas()
+
+    def plan(self) -> Shown:
+        """Show the frozen plan."""
+        with self._step("plan"):
+            return self._plan_view()
+
+    def _plan_view(self) -> Shown:
+        frozen = self._frozen()
+        shown = table(
+            f"Plan {frozen.plan_id[:12]}… of run {self.run_id}",
+            ["", "rows"],
+            [("to write", frozen.changes), ("left alone", frozen.rows - frozen.changes)],
+        )
+        _total, by_scope = planned_counts(frozen)
+        return shown + table(
+            f"By {self.kind.scope_name} ({len(by_scope):,})",
+            [self.kind.scope_name, "to write", "unchanged", "skipped", "drifted"],
+            [
+                (scope, part.updated, part.unchanged, part.skipped, part.drifted)
+                for scope, part in by_scope.items()
+            ],
+        )
+
+    def _frozen(self) -> Plan:
+        if self._plan is None:
+            self._plan = plan.load(self.folder)
+        return self._plan
+
+    def apply(self) -> Shown:
+        """Write the plan, if `apply` is true; a dry run says how to."""
+        with self._step("apply"):
+            if not self.values["apply"]:
+                return note(
+                    "Dry run: nothing was written. To write exactly this plan:\n"
+                    f"backfill apply {self.run_id}"
+                )
+            self._applied = apply_run(
+                self.database, self.folder, self.kind, self.settings, self.reporter
+            )
+            if self._frozen().reverts and not self._applied.counts.drifted:
+                with self.database.connect() as connection:
+                    settle_reverted(Ledger(connection), self._frozen())
+            counts = self._applied.counts
+            return table(
+                f"Applied run {self.run_id} ({counts.scanned:,} rows)",
+                ["updated", "unchanged", "drifted", "skipped"],
+                [(counts.updated, counts.unchanged, counts.drifted, counts.skipped)],
+            )
+
+    def verify(self) -> Shown:
+        """Prove from the database that the run did what its plan says."""
+        with self._step("verify"):
+            with self.database.connect(read_only=True) as connection:
+                ledger = Ledger(connection)
+                run = ledger.find(self.run_id) if ledger.exists() else None
+                if run is None or run.status is RunStatus.PLANNED:
+                    return note(
+                        "Nothing to verify: the plan was not applied. "
+                        f"Apply it: backfill apply {self.run_id}"
+                    )
+                self._verification = verify_run(ledger, run, self.kind)
+            found = self._verification
+            shown = table(
+                f"Verification of run {self.run_id}",
+                ["chunks", "rows read back", "values computed again", "disagreements"],
+                [(found.chunks, found.rows, found.recomputed, len(found.findings))],
+            )
+            for text in found.notes:
+                shown += note(text)
+            if found.findings:
+                shown += table(
+                    f"Disagreements ({len(found.findings):,} shown)",
+                    ["what"],
+                    [[text] for text in found.findings],
+                )
+                self._show(shown)
+                raise VerifyFailed(
+                    f"Run {self.run_id} is not proven: {found.findings[0]}"
+                    + (f" And {len(found.findings) - 1} more." if len(found.findings) > 1 else "")
+                    + f" See: backfill status {self.run_id}"
+                )
+            return shown
+
+    def summary(self) -> Shown:
+        """End the run: write and show the summary, close the folder.
+
+        Raises `RowsDrifted` (exit code 5) after showing it, when rows were left alone as drifted.
+        """
+        with self._step("summary"):
+            document = record.summary_document(
+                self._frozen(), self.kind, self._applied, self._started
+            )
+            error = self._final_error(document)
+            document["exit_code"] = int(error.exit_code) if error else 0
+            self._finish(document)
+        shown = table(
+            f"Summary of run {self.run_id}",
+            ["key", "value"],
+            [(k, v) for k, v in document.items() if not isinstance(v, list | dict)],
+        )
+        self.reporter.outcome(
+            {
+                "exit_code": document["exit_code"],
+                "summary": _public(document),
+                "error": str(error) if error else "",
+            }
+        )
+        if error is None:
+            return shown
+        self._show(shown)
+        raise error
+
+    def _final_error(self, document: Mapping[str, Any]) -> BackfillError | None:
+        drifted = document["total_drifted"]
+        if not drifted:
+            return None
+        verb = "were" if self._applied else "are"
+        return RowsDrifted(
+            f"{drifted:,} rows {verb} left alone: they were edited since they were read. They are "
+            f"listed with their present values in {evidence.DRIFTED_FILE} and in backfill.skip. "
+            "What is still pending goes into the next run."
+        )
+
+    def _show(self, shown: Shown) -> None:
+        if "IPython" in sys.modules:
+            from IPython.display import display
+
+            display(shown)  # type: ignore[no-untyped-call]
+
+    def _what(self) -> tuple[str, dict[str, Any]]:
+        """Return the job's name and settings."""
+        frozen = self._frozen()
+        return frozen.job, frozen.settings
+
+    def _write_run_file(self) -> None:
+        job, settings = self._what()
+        record.write_run_file(
+            self.folder,
+            job=job,
+            settings=settings,
+            parameters=self.values,
+            engine=self.settings,
+            database=self.database,
+            frozen=self._plan,
+        )
+
+    def _finish(self, document: Mapping[str, Any]) -> None:
+        """Write summary and records, and close the folder."""
+        if self.folder.path.is_dir():
+            record.finish(
+                self.folder, self.database, self.kind.scope_name, document, self._plan is not None
+            )
+
+    @contextlib.contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        """Take one step; when it fails, record the outcome before the error goes on."""
+        try:
+            yield
+        except BackfillError as error:
+            self._fail(name, int(error.exit_code), str(error))
+            raise
+        except KeyboardInterrupt:
+            self._fail(name, int(ExitCode.INTERRUPTED), f"Interrupted during {name}.")
+            raise
+        except Exception as error:
+            self._fail(name, int(ExitCode.UNEXPECTED), f"{type(error).__name__}: {error}")
+            raise
+
+    def _fail(self, step: str, exit_code: int, message: str) -> None:
+        database = getattr(self, "database", None)
+        message = redact(message, database.dsn if database else "")
+        document: dict[str, Any] = {
+            "run_id": self.run_id,
+            "status": self._status_now(),
+            "exit_code": exit_code,
+            "step": step,
+            "error": message,
+        }
+        if self.run_id and self.folder.path.is_dir() and self.folder.run_id == self.run_id:
+            with contextlib.suppress(BackfillError, OSError):
+                self._finish(document)
+        self.reporter.outcome({"exit_code": exit_code, "error": message, "summary": document})
+
+    def _status_now(self) -> str:
+        """Return the run's status from the database: the only place that knows."""
+        with contextlib.suppress(Exception), self.database.connect(read_only=True) as connection:
+            ledger = Ledger(connection)
+            run = ledger.find(self.run_id) if ledger.exists() else None
+            if run:
+                return run.status.value
+        return RunStatus.FAILED.value
+
+
+def _public(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "exit_code"}
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
