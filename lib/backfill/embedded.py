@@ -51,6 +51,8 @@ SETTINGS: Mapping[str, str] = {
     "max_connections": "60",
     "shared_buffers": "64MB",
     "max_wal_size": "512MB",
+    # In the data folder: containers often have 64 MB of /dev/shm, and a kill leaves files there.
+    "dynamic_shared_memory_type": "mmap",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "lc_messages": "C",
