@@ -22,6 +22,8 @@ Int64Array = npt.NDArray[np.int64]
 
 POSITIVE_INFINITY = np.iinfo(np.int64).max
 NEGATIVE_INFINITY = np.iinfo(np.int64).min
+#: Stands for the last thirty years that PostgreSQL knows: from 1970 on they leave int64.
+BEYOND_INT64 = POSITIVE_INFINITY - 1
 #: PostgreSQL counts from 2000-01-01, we count from 1970-01-01.
 POSTGRES_EPOCH_US = 946_684_800_000_000
 
@@ -92,6 +94,7 @@ def read_expression(column: sql.Composable, column_type: ColumnType) -> sql.Comp
     return sql.SQL(
         "CASE WHEN {c} = 'infinity' THEN 9223372036854775807"
         " WHEN {c} = '-infinity' THEN (-9223372036854775808)::bigint"
+        " WHEN {c}{zone} >= '294247-01-01'::timestamp THEN 9223372036854775806"
         " ELSE extract(epoch FROM date_trunc('minute', {c}{zone}))::bigint * 1000000"
         " + extract(microseconds FROM {c}{zone})::bigint END"
     ).format(

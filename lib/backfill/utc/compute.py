@@ -17,7 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from backfill.columns import Column, ColumnType, Int64Array
+from backfill.columns import (
+    BEYOND_INT64,
+    NEGATIVE_INFINITY,
+    POSITIVE_INFINITY,
+    Column,
+    ColumnType,
+    Int64Array,
+)
 from backfill.skips import Skip, SkipReason
 from backfill.utc.convert import (
     Candidates,
@@ -280,11 +287,12 @@ def _plain(values: pa.Array, row: int) -> str:
     value = values[row]
     if pa.types.is_timestamp(values.type):
         number = value.value
-        if number == np.iinfo(np.int64).max:
-            return "infinity"
-        if number == np.iinfo(np.int64).min:
-            return "-infinity"
-        return str(np.datetime64(number, "us"))
+        special = {
+            POSITIVE_INFINITY: "infinity",
+            NEGATIVE_INFINITY: "-infinity",
+            BEYOND_INT64: "beyond 294246",
+        }
+        return special.get(number) or str(np.datetime64(number, "us"))
     return str(value.as_py())
 
 
