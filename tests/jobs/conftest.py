@@ -1,0 +1,35 @@
+"""The bench of the tests of the jobs: each test names the data that its database starts with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import psycopg
+import pytest
+from tests.engine.workshop import LISTENER, Bench
+
+if TYPE_CHECKING:
+    from tests.conftest import DatabaseFrom
+
+BenchFrom: TypeAlias = Callable[[str, Callable[[str], None]], Bench]
+
+
+@pytest.fixture
+def bench_from(
+    database_from: DatabaseFrom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[BenchFrom]:
+    """Make a bench on a fresh copy of a template: `bench_from("traps", load_traps)`."""
+    with ExitStack() as stack:
+
+        def make(template: str, loader: Callable[[str], None]) -> Bench:
+            dsn = database_from(template, loader)
+            monkeypatch.setenv("DATABASE_URL", dsn)
+            connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+            bench = Bench(dsn, tmp_path / "runs", connection)
+            monkeypatch.setattr(LISTENER, lambda: bench.events.append)
+            return bench
+
+        yield make

@@ -1,0 +1,517 @@
+"""What UTC.md promises, row by row, through the whole engine: extract, apply, read back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from tests.engine.workshop import (
+    HOUR_MS,
+    NOON_MS,
+    NOON_UTC_MS,
+    Bench,
+    add_noons,
+    load_empty,
+    load_empty_timestamps,
+    load_traps,
+    noon_utc,
+)
+
+from backfill.demo.events import Encoding, parse_wall
+from backfill.demo.traps import FRACTIONS, TRAPS, Row
+from backfill.skips import SkipReason
+
+if TYPE_CHECKING:
+    from tests.jobs.conftest import BenchFrom
+
+ENCODINGS: tuple[Encoding, ...] = ("epoch_ms", "timestamp")
+LOADERS: dict[Encoding, Callable[[str], None]] = {
+    "epoch_ms": load_empty,
+    "timestamp": load_empty_timestamps,
+}
+# Zone, wall time, UTC by earlier and shift_forward, UTC by later and first_valid.
+VECTORS = (
+    ("Europe/London", "2025-09-07 10:00", "2025-09-07 09:00", "2025-09-07 09:00"),
+    ("America/New_York", "2025-03-09 03:00", "2025-03-09 07:00", "2025-03-09 07:00"),
+    ("Asia/Tokyo", "2025-09-07 10:00", "2025-09-07 01:00", "2025-09-07 01:00"),
+    ("Europe/London", "2025-10-26 01:30", "2025-10-26 00:30", "2025-10-26 01:30"),
+    ("America/New_York", "2025-03-09 02:15", "2025-03-09 07:15", "2025-03-09 07:00"),
+    ("Australia/Lord_Howe", "2024-04-07 01:45", "2024-04-06 14:45", "2024-04-06 15:15"),
+    ("Pacific/Apia", "2011-12-30 12:00", "2011-12-30 22:00", "2011-12-30 10:00"),
+    ("America/Sao_Paulo", "2018-11-04 00:00", "2018-11-04 03:00", "2018-11-04 03:00"),
+    ("Asia/Kathmandu", "2024-06-01 12:00", "2024-06-01 06:15", "2024-06-01 06:15"),
+    ("Europe/London", "1800-01-01 00:00", "1800-01-01 00:01:15", "1800-01-01 00:01:15"),
+)
+TRAP_ROWS = {key: row for trap in TRAPS for key, row in trap.named_rows()}
+WITHOUT_ZONE = ("trap-tz-null-", "trap-tz-blank-", "trap-tz-spaces-")
+WITH_UNKNOWN_ZONE = ("trap-tz-case-", "trap-tz-junk-", "trap-tz-offset-", "trap-tz-bare-offset-")
+Value = int | dt.datetime | None
+
+
+def encoded_wall(text: str, encoding: Encoding) -> int | str:
+    return parse_wall(text) // 1000 if encoding == "epoch_ms" else text
+
+
+def encoded_instant(text: str | None, encoding: Encoding) -> Value:
+    if text is None:
+        return None
+    if encoding == "epoch_ms":
+        return parse_wall(text) // 1000
+    return dt.datetime.fromisoformat(f"{text}+00:00")
+
+
+def expected_values(row: Row, encoding: Encoding) -> tuple[Value, Value]:
+    """What a trap must end with, skipped or not."""
+    is_left = row.skip is not None
+    start = None if is_left and not row.has_start_utc else row.start_utc
+    end = None if is_left and not row.has_end_utc else row.end_utc
+    return encoded_instant(start, encoding), encoded_instant(end, encoding)
+
+
+def add_vectors(bench: Bench, encoding: Encoding) -> None:
+    for number, (zone, wall, _, _) in enumerate(VECTORS):
+        bench.add_event(f"v{number}", tz=zone, start_at=encoded_wall(wall, encoding))
+
+
+def trap_bench(bench_from: BenchFrom, encoding: Encoding) -> Bench:
+    return bench_from(f"traps-{encoding}", partial(load_traps, encoding=encoding))
+
+
+@pytest.fixture
+def bench(bench_from: BenchFrom) -> Bench:
+    """A bench without events, in milliseconds."""
+    return bench_from("empty", load_empty)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize(
+    ("fold", "gap", "column"), [("earlier", "shift_forward", 2), ("later", "first_valid", 3)]
+)
+def test_every_vector_of_the_design_is_stored_as_its_instant(
+    bench_from: BenchFrom, encoding: Encoding, fold: str, gap: str, column: int
+) -> None:
+    bench = bench_from(f"empty-{encoding}", LOADERS[encoding])
+    add_vectors(bench, encoding)
+
+    book = bench.run(fold=fold, gap=gap)
+
+    assert {key: start for key, (start, _) in bench.filled().items()} == {
+        f"v{number}": encoded_instant(str(vector[column]), encoding)
+        for number, vector in enumerate(VECTORS)
+    }
+    summary = bench.summary(book)
+    assert (summary["total_updated"], summary["folds"], summary["gaps"]) == (10, 2, 3)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_policy_skip_leaves_folds_and_gaps_alone_and_names_them(
+    bench_from: BenchFrom, encoding: Encoding
+) -> None:
+    bench = bench_from(f"empty-{encoding}", LOADERS[encoding])
+    add_vectors(bench, encoding)
+
+    book = bench.run(fold="skip", gap="skip")
+
+    assert bench.skips(book.run_id) == {
+        "v3": ("start_at", "ambiguous_local_time"),
+        "v4": ("start_at", "nonexistent_local_time"),
+        "v5": ("start_at", "ambiguous_local_time"),
+        "v6": ("start_at", "nonexistent_local_time"),
+        "v7": ("start_at", "nonexistent_local_time"),
+    }
+    left = [key for key, (start, _) in bench.filled().items() if start is None]
+    assert left == ["v3", "v4", "v5", "v6", "v7"]
+    summary = bench.summary(book)
+    assert (summary["total_updated"], summary["total_skipped"]) == (5, 5)
+    assert (summary["folds"], summary["gaps"]) == (2, 3)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_trap_ends_as_the_design_says(bench_from: BenchFrom, encoding: Encoding) -> None:
+    bench = trap_bench(bench_from, encoding)
+
+    book = bench.run()
+
+    assert bench.filled() == {key: expected_values(row, encoding) for key, row in TRAP_ROWS.items()}
+    assert {key: reason for key, (_, reason) in bench.skips(book.run_id).items()} == {
+        key: row.skip.value for key, row in TRAP_ROWS.items() if row.skip
+    }
+    summary = bench.summary(book)
+    assert summary["total_skipped"] == 23
+    assert (summary["folds"], summary["gaps"]) == (5, 8)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_default_zone_helps_blank_zones_only(bench_from: BenchFrom, encoding: Encoding) -> None:
+    bench = trap_bench(bench_from, encoding)
+
+    book = bench.run(default_tz="Asia/Tokyo")
+
+    in_tokyo = tuple(encoded_instant(f"2025-06-02 {hour}:00", encoding) for hour in ("03", "04"))
+    expected = {
+        key: in_tokyo if key.startswith(WITHOUT_ZONE) else expected_values(row, encoding)
+        for key, row in TRAP_ROWS.items()
+    }
+    assert bench.filled() == expected
+    still_skipped = {
+        key: row.skip.value
+        for key, row in TRAP_ROWS.items()
+        if row.skip and not key.startswith(WITHOUT_ZONE)
+    }
+    assert {key: reason for key, (_, reason) in bench.skips(book.run_id).items()} == still_skipped
+
+
+@pytest.mark.parametrize(
+    ("default_tz", "north"),
+    [("", None), ("Asia/Tokyo", ("2025-06-02 03:00", "2025-06-02 04:00"))],
+)
+def test_fallback_on_invalid_tz_uses_the_default_and_lists_the_row(
+    bench_from: BenchFrom, default_tz: str, north: tuple[str, str] | None
+) -> None:
+    bench = trap_bench(bench_from, "epoch_ms")
+
+    book = bench.run(fallback_on_invalid_tz=True, default_tz=default_tz)
+
+    demo = north or ("2025-06-02 10:00", "2025-06-02 11:00")
+    for prefix in WITH_UNKNOWN_ZONE:
+        filled = bench.filled()
+        assert filled[f"{prefix}01"] == tuple(encoded_instant(t, "epoch_ms") for t in demo)
+        assert filled[f"{prefix}02"] == tuple(
+            encoded_instant(t, "epoch_ms") for t in north or (None, None)
+        )
+    listed = book.changes[book.changes["warnings"].str.contains("fallback_zone")]
+    wanted = {f"{p}{n}" for p in WITH_UNKNOWN_ZONE for n in (("01", "02") if north else ("01",))}
+    assert set(listed["key"]) == wanted
+    assert set(listed["why.zone_source"]) == {"fallback"}
+
+
+def test_the_run_changes_no_other_column_by_a_byte(bench_from: BenchFrom) -> None:
+    bench = trap_bench(bench_from, "timestamp")
+    others = (
+        "SELECT id, household_id, title, start_at::text, end_at::text, tz, rrule, exdates,"
+        " reminder, created_at, updated_at, deleted_at FROM events ORDER BY id"
+    )
+    before = bench.sql(others)
+    recurring = bench.sql("SELECT rrule, exdates FROM events WHERE id = 'trap-rrule-01'")
+
+    bench.run()
+
+    assert bench.sql(others) == before
+    assert recurring == [
+        (
+            "FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20251231T225959Z ",
+            "2025-06-09T12:00:00,\r\n2025-06-16T12:00:00\t\\N \u00e5\u0308",
+        )
+    ]
+
+
+def test_a_filled_value_is_never_overwritten(bench_from: BenchFrom) -> None:
+    bench = trap_bench(bench_from, "epoch_ms")
+
+    bench.run()
+
+    # These hold deliberately wrong instants: 09:59 and 11:01.
+    filled = bench.filled()
+    assert filled["trap-only-end-missing-01"] == (1_748_858_340_000, 1_748_862_000_000)
+    assert filled["trap-only-start-missing-01"] == (1_748_858_400_000, 1_748_862_060_000)
+    assert filled["trap-filled-tz-null-01"] == (1_748_858_400_000, 1_748_862_000_000)
+
+
+def test_microseconds_survive_in_timestamp_columns(bench_from: BenchFrom) -> None:
+    bench = trap_bench(bench_from, "timestamp")
+
+    bench.run()
+
+    assert bench.filled()[f"{FRACTIONS.prefix}-01"] == (
+        dt.datetime(2025, 6, 2, 10, 0, 0, 123456, dt.UTC),
+        dt.datetime(2025, 6, 2, 11, 0, 0, 999999, dt.UTC),
+    )
+
+
+def test_milliseconds_before_1970_do_not_round_towards_zero(bench_from: BenchFrom) -> None:
+    bench = trap_bench(bench_from, "epoch_ms")
+
+    bench.run()
+
+    assert bench.filled()["trap-negative-ms-01"] == (-14_182_939_877, -14_176_800_000)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_second_run_updates_nothing_and_looks_at_skips_again(
+    bench_from: BenchFrom, encoding: Encoding
+) -> None:
+    bench = trap_bench(bench_from, encoding)
+    bench.run()
+    before = bench.table()
+
+    again = bench.summary(bench.run())
+
+    assert (again["total_updated"], again["total_skipped"], again["total_scanned"]) == (0, 23, 23)
+    assert bench.table() == before
+
+
+def test_strict_skips_rows_whose_end_is_before_their_start(bench_from: BenchFrom) -> None:
+    bench = trap_bench(bench_from, "epoch_ms")
+
+    book = bench.run(strict=True)
+
+    strict = {k: v for k, v in bench.skips(book.run_id).items() if v[1] == "end_before_start"}
+    assert strict == {
+        "trap-end-before-start-01": ("end_at", "end_before_start"),
+        "trap-end-before-start-02": ("end_at", "end_before_start"),
+    }
+    assert bench.filled()["trap-end-before-start-01"] == (None, None)
+
+
+def test_without_strict_an_end_before_its_start_is_a_warning(bench_from: BenchFrom) -> None:
+    bench = trap_bench(bench_from, "epoch_ms")
+
+    book = bench.plan()
+
+    warned = book.changes[book.changes["warnings"].str.contains("end_before_start")]
+    assert sorted(warned["key"]) == ["trap-end-before-start-01", "trap-end-before-start-02"]
+
+
+def test_a_changed_duration_is_listed_as_a_warning(bench: Bench) -> None:
+    # Over the end of summer time: five hours by the wall are six.
+    bench.add_event(
+        "night",
+        tz="Europe/London",
+        start_at=encoded_wall("2025-10-25 22:00", "epoch_ms"),
+        end_at=encoded_wall("2025-10-26 03:00", "epoch_ms"),
+    )
+    bench.add_event("noon", tz="Europe/London", start_at=NOON_MS, end_at=NOON_MS + HOUR_MS)
+
+    changes = bench.plan().changes
+
+    warnings = dict(zip(changes["key"], changes["warnings"], strict=True))
+    assert warnings == {"night": "duration_changed", "noon": ""}
+
+
+@pytest.mark.parametrize(("skip_deleted", "is_filled"), [(True, False), (False, True)])
+def test_soft_deleted_rows_are_filled_unless_they_are_left_out(
+    bench: Bench, skip_deleted: bool, is_filled: bool
+) -> None:
+    bench.add_event("gone", tz="Europe/Stockholm", start_at=NOON_MS, deleted_at=1)
+    bench.add_event("here", tz="Europe/Stockholm", start_at=NOON_MS)
+
+    book = bench.run(skip_deleted=skip_deleted)
+
+    assert bench.filled()["here"] == (NOON_UTC_MS, None)
+    assert (bench.filled()["gone"] == (NOON_UTC_MS, None)) is is_filled
+    assert bench.summary(book)["total_scanned"] == (2 if is_filled else 1)
+
+
+def test_a_decision_for_one_value_beats_the_policy(bench: Bench, tmp_path: Path) -> None:
+    fold = encoded_wall("2025-10-26 01:30", "epoch_ms")
+    gap = encoded_wall("2025-03-09 02:15", "epoch_ms")
+    for key in ("fold-1", "fold-2", "fold-3"):
+        bench.add_event(key, tz="Europe/London", start_at=fold)
+    for key in ("gap-1", "gap-2"):
+        bench.add_event(key, tz="America/New_York", start_at=gap)
+    decisions = tmp_path / "decisions.csv"
+    decisions.write_text(
+        "key,column,decision\nfold-1,start_at,later\nfold-2,start_at,skip\n"
+        "fold-3,end_at,later\ngap-1,start_at,first_valid\ngap-2,start_at,\n"
+    )
+
+    book = bench.run(decisions=str(decisions))
+
+    starts = {key: start for key, (start, _) in bench.filled().items()}
+    assert starts == {
+        "fold-1": encoded_instant("2025-10-26 01:30", "epoch_ms"),
+        "fold-2": None,
+        "fold-3": encoded_instant("2025-10-26 00:30", "epoch_ms"),
+        "gap-1": encoded_instant("2025-03-09 07:00", "epoch_ms"),
+        "gap-2": encoded_instant("2025-03-09 07:15", "epoch_ms"),
+    }
+    assert bench.skips(book.run_id) == {"fold-2": ("start_at", "ambiguous_local_time")}
+    plan = bench.folder(book.run_id).read_json("plan.json")
+    assert plan["settings"]["decisions"] == [
+        ["fold-1", "start_at", "later"],
+        ["fold-2", "start_at", "skip"],
+        ["fold-3", "end_at", "later"],
+        ["gap-1", "start_at", "first_valid"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("household_tz", "event_tz", "reason"),
+    [
+        ("Europe/Stockholm", None, None),
+        (None, None, "missing_timezone"),
+        ("", "  ", "missing_timezone"),
+        ("Europe/Gothenburg", None, "invalid_timezone"),
+        ("Europe/Gothenburg", "Europe/Stockholm", None),
+        ("  Europe/Stockholm\t", "", None),
+    ],
+)
+def test_the_households_zone_counts_only_for_rows_that_need_it(
+    bench: Bench, household_tz: str | None, event_tz: str | None, reason: str | None
+) -> None:
+    bench.sql("INSERT INTO household VALUES ('hh_new', 'New', %s)", household_tz)
+    bench.add_event("one", household_id="hh_new", tz=event_tz, start_at=NOON_MS)
+
+    book = bench.run()
+
+    assert bench.filled()["one"] == (None if reason else NOON_UTC_MS, None)
+    assert bench.skips(book.run_id) == ({"one": ("tz", reason)} if reason else {})
+
+
+def test_an_event_whose_household_has_no_row_is_processed_like_any_other(bench: Bench) -> None:
+    bench.add_event("own-zone", household_id="hh_lost", tz="Europe/Stockholm", start_at=NOON_MS)
+    bench.add_event("no-zone", household_id="hh_lost", start_at=NOON_MS)
+
+    book = bench.run(household_id="hh_lost")
+
+    assert bench.filled() == {"no-zone": (None, None), "own-zone": (NOON_UTC_MS, None)}
+    assert bench.skips(book.run_id) == {"no-zone": ("tz", "missing_timezone")}
+    assert bench.summary(book)["household_id"] == "hh_lost"
+
+
+def test_a_row_is_skipped_as_a_whole_when_one_value_can_not_be_had(bench: Bench) -> None:
+    bench.add_event("half", tz="Europe/Stockholm", start_at=NOON_MS, end_at=2**62)
+
+    book = bench.run()
+
+    assert bench.filled() == {"half": (None, None)}
+    assert bench.skips(book.run_id) == {"half": ("end_at", SkipReason.INVALID_TIMESTAMP.value)}
+
+
+@pytest.mark.parametrize("rows", [0, 4, 5, 6])
+def test_any_number_of_rows_around_the_chunk_size_is_written_once(bench: Bench, rows: int) -> None:
+    add_noons(bench.connection, rows)
+
+    book = bench.run(chunk_size=5)
+
+    assert bench.filled() == {f"e{day:02d}": noon_utc(day) for day in range(1, rows + 1)}
+    expected = {0: [], 4: [4], 5: [5], 6: [5, 1]}[rows]
+    assert [checkpoint[3] for checkpoint in bench.checkpoints(book.run_id)] == expected
+    assert bench.status(book.run_id) == "succeeded"
+    assert bench.summary(book)["total_scanned"] == rows
+
+
+def test_ids_that_are_not_in_insertion_order_are_all_written(bench: Bench) -> None:
+    for key in ("m", "Z", "a", "\u00e5", "0", "aa", "B"):
+        bench.add_event(key, tz="Europe/Stockholm", start_at=NOON_MS)
+
+    book = bench.run(chunk_size=2)
+
+    assert {start for start, _ in bench.filled().values()} == {NOON_UTC_MS}
+    keys = [(low, high) for _, low, high, *_ in bench.checkpoints(book.run_id)]
+    assert keys == [("0", "B"), ("Z", "a"), ("aa", "m"), ("\u00e5", "\u00e5")]
+
+
+def test_rows_inserted_between_plan_and_apply_wait_for_the_next_run(bench: Bench) -> None:
+    add_noons(bench.connection, 3)
+    planned = bench.plan()
+    bench.add_event("e00", tz="Europe/Stockholm", start_at=NOON_MS)
+    bench.add_event("e99", tz="Europe/Stockholm", start_at=NOON_MS)
+
+    bench.apply(planned.run_id)
+
+    assert bench.filled()["e00"] == (None, None)
+    assert bench.filled()["e99"] == (None, None)
+    second = bench.summary(bench.run())
+    assert second["total_updated"] == 2
+    assert bench.filled()["e99"] == (NOON_UTC_MS, None)
+
+
+def test_rows_edited_and_inserted_during_apply_are_neither_lost_nor_trampled(bench: Bench) -> None:
+    add_noons(bench.connection, 6)
+    planned = bench.plan()
+    done: list[str] = []
+
+    def edit_meanwhile(name: str) -> None:
+        if name == "after_commit" and not done:
+            done.append(name)
+            with psycopg.connect(bench.dsn, autocommit=True) as other:
+                other.execute("UPDATE events SET start_at = start_at + 1000 WHERE id = 'e05'")
+                other.execute("INSERT INTO events (id, household_id) VALUES ('e00', 'hh_demo')")
+                other.execute("DELETE FROM events WHERE id = 'e06'")
+
+    applied = bench.apply_with(planned.run_id, edit_meanwhile, chunk_rows=2)
+
+    assert (applied.counts.updated, applied.counts.drifted) == (4, 2)
+    filled = bench.filled()
+    assert filled["e04"] == noon_utc(4)
+    assert filled["e05"] == (None, None)
+    assert bench.skips(planned.run_id) == {"e05": ("", "drifted"), "e06": ("", "drifted")}
+
+
+def test_rows_inserted_behind_the_end_of_the_walk_are_not_chased(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_noons(bench.connection, 6)
+    inserted: list[int] = []
+
+    def pages(self: Any, *_: Any, **__: Any) -> Any:
+        def insert_one() -> None:
+            inserted.append(len(inserted))
+            with psycopg.connect(bench.dsn, autocommit=True) as other:
+                add_noons(other, 1, prefix=f"z{len(inserted)}")
+
+        return original(self, insert_one, 2)
+
+    from backfill.extract import PendingRows
+
+    original = PendingRows.pages
+    monkeypatch.setattr(PendingRows, "pages", pages)
+
+    book = bench.plan()
+
+    assert len(inserted) == 3
+    assert list(book.extracted["key"]) == ["e01", "e02", "e03", "e04", "e05", "e06"]
+
+
+def test_several_households_have_a_summary_each_and_one_for_all(bench_from: BenchFrom) -> None:
+    bench = trap_bench(bench_from, "epoch_ms")
+
+    summary = bench.summary(bench.run())
+
+    households = {part["household_id"]: part for part in summary["households"]}
+    assert list(households) == ["hh_demo", "hh_north", "hh_south"]
+    assert households["hh_north"]["total_skipped"] == 7
+    assert households["hh_south"]["total_skipped"] == 3
+    assert summary["household_id"] is None
+    for name in ("total_scanned", "total_updated", "total_skipped"):
+        assert sum(part[name] for part in households.values()) == summary[name]
+
+
+def test_one_household_leaves_the_others_alone(bench: Bench) -> None:
+    add_noons(bench.connection, 2)
+    add_noons(bench.connection, 2, household="hh_north", prefix="n")
+
+    summary = bench.summary(bench.run(household_id="hh_north"))
+
+    assert summary["household_id"] == "hh_north"
+    assert "households" not in summary
+    assert [key for key, (start, _) in bench.filled().items() if start] == ["n01", "n02"]
+    assert bench.plan()._plan is not None
+
+
+def test_the_dry_runs_numbers_are_those_of_its_apply(bench_from: BenchFrom) -> None:
+    bench = trap_bench(bench_from, "epoch_ms")
+    before = bench.table()
+
+    planned = bench.plan()
+
+    dry = bench.summary(planned)
+    assert bench.table() == before
+    assert (dry["dry_run"], dry["status"]) == (True, "planned")
+    wet = bench.summary(bench.apply(planned.run_id))
+    assert (wet["dry_run"], wet["status"]) == (False, "succeeded")
+    volatile = {"elapsed_ms", "dry_run", "status"}
+    for document in (dry, wet):
+        document["households"] = [
+            {k: v for k, v in part.items() if k != "elapsed_ms"} for part in document["households"]
+        ]
+    assert {k: v for k, v in dry.items() if k not in volatile} == {
+        k: v for k, v in wet.items() if k not in volatile
+    }
+    assert dry["total_scanned"] == dry["total_updated"] + dry["total_skipped"]
