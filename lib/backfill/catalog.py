@@ -94,10 +94,8 @@ def resolve_table(connection: Connection, spec: TableSpec) -> Table:
     """Return the table with its types, or raise `PreflightError` that names the mend."""
     relation = find_relation(connection, spec.table)
     columns = columns_of(connection, relation)
-    deleted = (spec.deleted,) if spec.deleted else ()
     walls, targets = zip(*((pair.wall, pair.target) for pair in spec.pairs), strict=True)
     _require_columns(relation, columns, (*spec.key, spec.scope, spec.zone, *walls, *targets))
-    _require_columns(relation, columns, deleted)
     for target in targets:
         if columns[target].is_generated:
             raise PreflightError(
@@ -112,7 +110,7 @@ def resolve_table(connection: Connection, spec: TableSpec) -> Table:
         walls=tuple(_typed(relation, columns[name], _WALL_TYPES) for name in walls),
         targets=tuple(_typed(relation, columns[name], _TARGET_TYPES) for name in targets),
         lookup=_resolve_lookup(connection, spec),
-        deleted=spec.deleted,
+        deleted=spec.deleted if spec.deleted in columns else None,
     )
 
 

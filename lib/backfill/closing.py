@@ -26,11 +26,10 @@ def close_folder(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
 
     Raises `StorageError` when the disk refuses.
     """
-    if folder.file(f"{stem}.ipynb").exists():
-        write_page(folder, f"{stem}.ipynb", f"{stem}.html")
     try:
         database = open_database(lambda _text: None, seed_demo=False)
         with database.connect() as connection:
+            _settle_dead_kernel(folder, ended, Ledger(connection))
             return _close(folder, stem, ended, Ledger(connection), database)
     except (BackfillError, psycopg.Error) as error:
         if isinstance(error, StorageError):
@@ -38,13 +37,19 @@ def close_folder(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
         return _close(folder, stem, ended, None, None)
 
 
+def _settle_dead_kernel(folder: RunFolder, ended: Ended, ledger: Ledger) -> None:
+    """Our kernel is gone: a lease that it still holds would only keep others waiting."""
+    if ledger.exists() and ended.kernel_pid is not None:
+        holder = f"{holder_name().rsplit(':', 1)[0]}:{ended.kernel_pid}"
+        release_dead(ledger.connection, folder.run_id, holder, "the notebook's kernel died")
+
+
 def _close(
     folder: RunFolder, stem: str, ended: Ended, ledger: Ledger | None, database: Database | None
 ) -> dict[str, Any]:
     known = ledger if ledger is not None and ledger.exists() else None
-    if known is not None and ended.kernel_pid is not None:
-        holder = f"{holder_name().rsplit(':', 1)[0]}:{ended.kernel_pid}"
-        release_dead(known.connection, folder.run_id, holder, "the notebook's kernel died")
+    if folder.file(f"{stem}.ipynb").exists():
+        write_page(folder, f"{stem}.ipynb", f"{stem}.html")
     summary = _summary(folder, stem, ended, known)
     folder.write_json(evidence.SUMMARY_FILE, summary)
     evidence.write_records(folder, known, _scope_name(folder), _planned_skips(folder))

@@ -186,7 +186,7 @@ def _run(
 
         terminal.message(
             f"The notebook's kernel ended before the run did. If it was applying, go on with: "
-            f"{resume_command(folder.run_id)}",
+            f"{resume_command(folder)}",
             "error",
         )
     terminal.message(f"Evidence: {folder.path}")
@@ -336,7 +336,7 @@ def run_doctor(options: argparse.Namespace) -> int:
     """`backfill doctor`: what is wrong here, and the command that mends it."""
     from backfill.doctor import examine
 
-    findings = examine()
+    findings = examine(options.runs_dir)
     for finding in findings:
         print(f"{'ok  ' if finding.is_well else 'BAD '} {finding.what}: {finding.detail}")
         if not finding.is_well and finding.mend:

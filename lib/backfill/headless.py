@@ -132,10 +132,10 @@ def _execute(source: Path, partial: Path, parameters: Mapping[str, Any]) -> str:
         except PapermillExecutionError as error:
             return f"{error.ename}: {error.evalue}"
         except OSError as error:
-            raise StorageError(
+            return (
                 f"The notebook could not be written to {partial.parent}: {error.strerror}. What "
-                "is committed in the database stays committed. Free some room and try again."
-            ) from error
+                "is committed in the database stays committed. Free some room and go on."
+            )
         except Exception as error:  # the kernel died, or nbclient lost it
             return f"{type(error).__name__}: {error}"
     return ""

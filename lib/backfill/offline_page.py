@@ -15,6 +15,7 @@ _PAGE_STYLE = """
 body { font-family: system-ui, sans-serif; line-height: 1.45; color: #111; background: #fff;
   max-width: 72em; margin: 0 auto; padding: 1em; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f6f6; padding: .6em; }
+.anchor-link { display: none; }
 .prompt, .input_prompt, .output_prompt { display: none; }
 img { max-width: 100%; }
 @media print { body { max-width: none; } pre { background: none; border: 1px solid #999; } }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_SHOWN_ROWS = 1_000
+SHORT_TEXT = 24  # fits on a line: dates and keys are not broken
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,9 @@ def escape(value: Any) -> str:
 
 
 def _align(cell: Any) -> str:
-    is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
-    return ' class="number"' if is_number else ""
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        return ' class="number"'
+    return ' class="short"' if len(str(cell)) <= SHORT_TEXT else ""
 
 
 def _as_text(caption: str, header: Sequence[str], rows: list[list[Any]]) -> str:
@@ -98,6 +100,7 @@ table.backfill { border-collapse: collapse; margin: 1em 0; font-size: 90%; }
 table.backfill caption { text-align: left; font-weight: bold; padding: .3em 0; }
 table.backfill th, table.backfill td { border-bottom: 1px solid #999; padding: .2em .7em;
   text-align: left; vertical-align: top; white-space: pre-wrap; }
+table.backfill td.short { white-space: pre; }
 table.backfill td.number { text-align: right; font-variant-numeric: tabular-nums; }
 p.backfill { padding: .5em .8em; border-left: 4px solid #2a6f97; background: #f4f7f9;
   color: #111; }

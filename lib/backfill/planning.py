@@ -113,6 +113,5 @@ def frame(staging: Staging, table: str, limit: int | None = None) -> Any:
     tail = f" LIMIT {limit}" if limit is not None else ""
     cursor = staging.connection.cursor()
     order = "key" if table == "extracted" else "position"
-    found = cursor.execute(f'SELECT * FROM "{table}" ORDER BY {order}{tail}')
-    rows: pa.Table = found.to_arrow_table()
+    rows: pa.Table = cursor.sql(f'SELECT * FROM "{table}" ORDER BY {order}{tail}').to_arrow_table()
     return rows.flatten().to_pandas()

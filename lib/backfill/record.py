@@ -33,6 +33,8 @@ def summary_document(
     if applied is not None:
         counts, by_scope, status = applied.counts, applied.by_scope, applied.status
     elapsed_ms = round((time.monotonic() - started) * 1000)
+    if applied is not None:  # a resumed run's earlier stretches count as well
+        elapsed_ms = max(elapsed_ms, applied.elapsed_ms)
     ordered: dict[str, Any] = {}
     for name, value in kind.summary(frozen, counts, by_scope).items():
         ordered[name] = value

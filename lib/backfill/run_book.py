@@ -24,7 +24,7 @@ from backfill.plan import Plan
 from backfill.postgres import redact
 from backfill.report import RELAY_ENV, Reporter, listener_from_environment
 from backfill.revert import settle_reverted
-from backfill.running import Applied, apply_run, planned_counts
+from backfill.running import Applied, apply_run, planned_counts, standing
 from backfill.settings import EngineSettings, chunk_rows_from
 from backfill.show import NotebookLine
 from backfill.status import RunStatus
@@ -276,8 +276,7 @@ class RunBook:
         database = getattr(self, "database", None)
         message = redact(message, database.dsn if database else "")
         document: dict[str, Any] = {
-            "run_id": self.run_id,
-            "status": self._status_now(),
+            **self._standing(),
             "exit_code": exit_code,
             "step": step,
             "error": message,
@@ -287,14 +286,17 @@ class RunBook:
                 self._finish(document)
         self.reporter.outcome({"exit_code": exit_code, "error": message, "summary": document})
 
-    def _status_now(self) -> str:
-        """Return the run's status from the database: the only place that knows."""
+    def _standing(self) -> dict[str, Any]:
+        """Return status and counts from the database: the only place that knows."""
         with contextlib.suppress(Exception), self.database.connect(read_only=True) as connection:
             ledger = Ledger(connection)
             run = ledger.find(self.run_id) if ledger.exists() else None
+            if run and self._plan and run.started_at:
+                applied = standing(ledger, self._plan, run.status)
+                return record.summary_document(self._plan, self.kind, applied, self._started)
             if run:
-                return run.status.value
-        return RunStatus.FAILED.value
+                return {"run_id": self.run_id, "status": run.status.value}
+        return {"run_id": self.run_id, "status": RunStatus.FAILED.value}
 
 
 def _public(document: Mapping[str, Any]) -> dict[str, Any]:

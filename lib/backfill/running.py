@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from backfill.errors import (
     Terminated,
     TooManySkips,
 )
-from backfill.folder import RunFolder
+from backfill.folder import RunFolder, runs_dir
 from backfill.job import JobKind
 from backfill.lease import Lease
 from backfill.ledger import Counts, Ledger, RunRow
@@ -44,6 +45,7 @@ class Applied:
     status: RunStatus
     counts: Counts
     by_scope: dict[str, Counts]
+    elapsed_ms: int = 0  # of all chunks, whatever stretch wrote them
 
 
 def row_of(frozen: Plan) -> RunRow:
@@ -132,10 +134,10 @@ def apply_run(
             ledger.register(row_of(frozen))
         elif row.status in (RunStatus.SUCCEEDED, RunStatus.REVERTED):
             reporter.message(f"Run {frozen.run_id} is {row.status} already: nothing to write.")
-            return Applied(row.status, *run_counts(ledger, frozen))
+            return standing(ledger, frozen, row.status)
         claim = lease.acquire(ledger, frozen.run_id, settings.lease_seconds)
         writer = kind.reverter if frozen.reverts else kind.writer
-        with stop_signals() as stop, _ending(connect, claim, frozen, reporter):
+        with stop_signals() as stop, _ending(connect, claim, frozen, folder, reporter):
             applier = Applier(
                 frozen,
                 folder,
@@ -151,7 +153,7 @@ def apply_run(
                 applier.run()
             finally:
                 applier.close()
-        return Applied(RunStatus.SUCCEEDED, *run_counts(ledger, frozen))
+        return standing(ledger, frozen, RunStatus.SUCCEEDED)
 
 
 def _connector(database: Database, settings: EngineSettings) -> Callable[[], Connection]:
@@ -160,7 +162,11 @@ def _connector(database: Database, settings: EngineSettings) -> Callable[[], Con
 
 @contextlib.contextmanager
 def _ending(
-    connect: Callable[[], Connection], claim: Lease, frozen: Plan, reporter: Reporter
+    connect: Callable[[], Connection],
+    claim: Lease,
+    frozen: Plan,
+    folder: RunFolder,
+    reporter: Reporter,
 ) -> Any:
     """Leave the run at the status that its end means, whatever that end is."""
     try:
@@ -170,11 +176,11 @@ def _ending(
     except StopRequested as stop:
         text = f"Run {frozen.run_id} was {stop.status} {_place(connect, frozen)}."
         _release(connect, claim, stop.status, text, reporter)
-        raise Interrupted(f"{text}\nGo on with: {resume_command(frozen.run_id)}") from None
+        raise Interrupted(f"{text}\nGo on with: {resume_command(folder)}") from None
     except (Interrupted, Terminated) as stop:
         text = f"{str(stop).rstrip('.')} {_place(connect, frozen)}."
         _release(connect, claim, RunStatus.INTERRUPTED, text, reporter)
-        raise type(stop)(f"{text}\nGo on with: {resume_command(frozen.run_id)}") from None
+        raise type(stop)(f"{text}\nGo on with: {resume_command(folder)}") from None
     except TooManySkips as error:
         _release(connect, claim, RunStatus.INTERRUPTED, str(error), reporter)
         raise
@@ -182,14 +188,14 @@ def _ending(
         _release(connect, claim, RunStatus.FAILED, str(error), reporter)
         raise PreflightError(
             f"Run {frozen.run_id}: the server refused: {str(error).splitlines()[0]}. Grant the "
-            f"right, then: {resume_command(frozen.run_id)}"
+            f"right, then: {resume_command(folder)}"
         ) from None
     except psycopg.Error as error:
         text = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         _release(connect, claim, RunStatus.FAILED, text, reporter)
         raise DatabaseUnreachable(
             f"Run {frozen.run_id} stopped {_place(connect, frozen)}: {text}. Committed chunks stay "
-            f"committed. When it is mended: {resume_command(frozen.run_id)}"
+            f"committed. When it is mended: {resume_command(folder)}"
         ) from None
     except BaseException as error:
         _release(connect, claim, RunStatus.FAILED, f"{type(error).__name__}: {error}", reporter)
@@ -232,19 +238,22 @@ def _place(connect: Callable[[], Connection], frozen: Plan) -> str:
     return f"after chunk {len(done)} ({scanned:,} of {frozen.rows:,} rows)"
 
 
-def resume_command(run_id: str) -> str:
-    """Return the exact command that goes on with a run."""
-    return f"backfill resume {run_id}"
+def resume_command(folder: RunFolder) -> str:
+    """Return the exact command that goes on with a run, wherever its folder lies."""
+    runs = folder.path.parent
+    where = "" if runs == runs_dir() else f" --runs-dir {shlex.quote(str(runs))}"
+    return f"backfill resume {folder.run_id}{where}"
 
 
-def run_counts(ledger: Ledger, frozen: Plan) -> tuple[Counts, dict[str, Counts]]:
-    """Return the counts of the whole run from its checkpoints, in all and by scope."""
+def standing(ledger: Ledger, frozen: Plan, status: RunStatus) -> Applied:
+    """Return how the whole run stands by its checkpoints, in all and by scope. Read-only."""
     done = ledger.checkpoints(frozen.run_id)
     total = sum((checkpoint.counts for checkpoint in done), Counts())
+    elapsed_ms = sum(checkpoint.elapsed_ms for checkpoint in done)
     planned, by_scope = planned_counts(frozen)
-    if total == planned:
-        return total, by_scope
-    return total, _counts_by_scope(ledger, frozen, by_scope)
+    if total != planned:
+        by_scope = _counts_by_scope(ledger, frozen, by_scope)
+    return Applied(status, total, by_scope, elapsed_ms)
 
 
 def _counts_by_scope(

@@ -59,8 +59,7 @@ class Staging:
         # A cursor of its own: the caller writes to another table meanwhile.
         cursor = self._connection.cursor()
         try:
-            reader = cursor.execute(query).to_arrow_reader(batch_rows)
-            for batch in reader or ():
+            for batch in cursor.sql(query).to_arrow_reader(batch_rows):
                 yield pa.Table.from_batches([batch]).cast(schema)
         finally:
             cursor.close()

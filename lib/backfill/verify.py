@@ -16,6 +16,8 @@ from backfill.ledger import CHAIN_START, Ledger, RunRow, skips_digest
 from backfill.status import RunStatus
 
 SHOWN = 1_000
+#: Computing again is row by row: of a larger run, every n-th row is enough to tell.
+RECOMPUTED_ROWS = 200_000
 
 
 @dataclass
@@ -121,6 +123,8 @@ def _check_rows(
     found.rows += rows.num_rows
     if run.reverts:
         return
-    for index, wrong in kind.recompute(run.target, rows):
-        found.add_row(f"Row {keys[index]} (chunk {chunk_no}): {wrong}.")
-    found.recomputed += rows.num_rows
+    stride = -(-run.plan_rows // RECOMPUTED_ROWS) or 1
+    chosen = list(range(0, rows.num_rows, stride))
+    for index, wrong in kind.recompute(run.target, rows.take(chosen)):
+        found.add_row(f"Row {keys[chosen[index]]} (chunk {chunk_no}): {wrong}.")
+    found.recomputed += len(chosen)

@@ -95,6 +95,12 @@ class UtcJob:
     def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
         table = resolve_table(connection, self._settings.table)
         warnings = _check_rights(connection, table, writing)
+        if self._settings.skip_deleted and table.deleted is None:
+            raise PreflightError(
+                f"--skip-deleted: {table.relation} has no column "
+                f"{self._settings.table.deleted or 'for deleted rows in its specification'}. Leave "
+                "the option out, or name the column with --table spec.toml."
+            )
         self._table = table
         self._check_households(connection)
         encodings = tuple(
