@@ -12,6 +12,7 @@ from backfill.ocr.preprocess import Ink, Piece
 # Of a letter's height.
 GAP_OF_WORDS = 1.25
 SMALL_PIECE = 0.55
+LARGEST_BULLET = 0.74
 TALLEST_PIECE = 3.6
 # Wider and taller than this it is a picture, not a letter.
 PICTURE = 2.7
@@ -138,7 +139,7 @@ def _without_icon(band: Band) -> Band:
 
 def _without_bullets(band: Band, unit: float) -> Band:
     """Return the band with its bullets taken out of the ink: OCR reads them as », = or nothing."""
-    letters = [p for p in band.pieces if p.height > SMALL_PIECE * unit]
+    letters = [p for p in band.pieces if p.height > LARGEST_BULLET * unit]
     if len(letters) < 2:
         return band
     top = float(np.median([p.top for p in letters]))
@@ -149,7 +150,7 @@ def _without_bullets(band: Band, unit: float) -> Band:
         if p not in letters
         and 0.12 * unit <= p.height
         and 0.75 < p.width / p.height < 1.33
-        and p.area > 0.62 * p.width * p.height
+        and p.area > 0.68 * p.width * p.height
         and top + 0.2 * unit < p.middle < bottom - 0.22 * unit
         and _is_apart(p, band.pieces, unit)
     ]

@@ -14,7 +14,7 @@ from backfill.ocr.words import Word
 GAP_IN_CELL = 1.1
 COLUMN_PITCH = 10.0
 
-_TIME_PART = re.compile(r"^[\d:.;\-–—~]+$")
+_TIME_PART = re.compile(r"^[\d:.;\-–—~=_»«]+$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,7 +287,7 @@ def _ends_address(cell: Cell, kept: list[Cell], height: float) -> bool:
         and cell.middle - last.middle <= STACK_PITCH * height
         and len(above) > 1
         and ("," in last.text or len(above) > 2)
-        and bool(re.search(r"\d$", last.text)) != cell.text.isdigit()
+        and bool(re.search(r"\d$", cut_collaborators(last.text))) != cell.text.isdigit()
     )
 
 

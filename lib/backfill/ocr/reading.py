@@ -19,6 +19,7 @@ from backfill.ocr.failure import Stage, UnreadableImage
 from backfill.ocr.images import Pixels, load_pixels
 from backfill.ocr.layout import read_layout
 from backfill.ocr.montage import make_montage, words_of_bands
+from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.second_look import doubtful_bands, look_again
 from backfill.ocr.sheet import Sheet, find_sheet, tab_top
@@ -95,7 +96,7 @@ def read_image(data: bytes, engine: Engine, params: EngineParams) -> ImageReadin
 def _read_pixels(pixels: Pixels, engine: Engine, params: EngineParams) -> ImageReading:
     height, width = pixels.shape[:2]
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-    ink = find_ink(grey)
+    ink = without_pictures(grey, find_ink(grey))
     sheet = find_sheet(pixels, ink)
     bands, sheet = _bands_of_sheet(find_bands(ink), sheet, ink)
     if not bands:

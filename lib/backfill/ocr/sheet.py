@@ -83,8 +83,10 @@ def _header_bottom(colours: Pixels) -> float:
 def _find_rules(colours: Pixels, ink: Ink) -> tuple[Divider, ...]:
     """Return horizontal lines and edges that run over most of the image's width, one per pair."""
     grey = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY).astype(np.int16)
-    step = np.abs(np.diff(grey, axis=0)) >= RULE_CONTRAST
-    share = step.mean(axis=1)
+    step = np.diff(grey, axis=0)
+    # A rule darkens or lightens the whole row; text does both.
+    darker, lighter = step <= -RULE_CONTRAST, step >= RULE_CONTRAST
+    share = np.maximum(darker.mean(axis=1), lighter.mean(axis=1))
     width = grey.shape[1]
     lines = np.flatnonzero(share >= RULE_SHARE)
     rules: list[list[int]] = []

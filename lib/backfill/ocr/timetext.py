@@ -10,7 +10,9 @@ MINUTES_PER_DAY = 24 * 60
 
 _CLOCK = r"([0-2]?\d)\s?[:.;]\s?(\d{2})"
 _SINGLE = re.compile(rf"^\W*{_CLOCK}\W*$")
-_RANGE = re.compile(rf"^\W*{_CLOCK}\s*[-–—~]+\s*{_CLOCK}(?!\d)\W*")
+# The dash may be read as other signs, or lost: two times of day on one line are a range.
+_DASH = r"(?:\s*[-–—~=_»«]+\s*)+|\s+"
+_RANGE = re.compile(rf"^\W*{_CLOCK}(?:{_DASH}){_CLOCK}(?!\d)\W*")
 _BARE_RANGE = re.compile(r"^\W*([0-2]\d)(\d{2})\s*[-–—]\s*([0-2]\d)(\d{2})(?!\d)\W*")
 _DURATION = re.compile(
     r"(?:^|(?<=\s))(?:(\d{1,2})\s*(?:h|tim)(?![a-zåäö]))?\s*(?:(\d{1,2})\s*(?:m|min)\b)?\W*$"

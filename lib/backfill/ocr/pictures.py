@@ -1,0 +1,51 @@
+"""Solid shapes of a screen (portraits, emoji, buttons): what lies on them is not text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from backfill.ocr.preprocess import Ink, Pixels
+
+# Of a letter's height: no stroke of a letter is as thick, no portrait is larger.
+THICKER_THAN_STROKES = 0.8
+TALLEST = 6.0
+WIDEST = 16.0
+MARGIN = 0.3
+CONTRAST = 25
+
+
+def without_pictures(grey: Pixels, ink: Ink) -> Ink:
+    """Return the ink without the pieces that lie on a picture."""
+    boxes = _find_pictures(grey, ink.letter_px)
+    if not boxes.size:
+        return ink
+    kept = tuple(
+        piece
+        for piece in ink.pieces
+        if not np.any(
+            (boxes[:, 0] <= piece.left + piece.width / 2)
+            & (piece.left + piece.width / 2 <= boxes[:, 2])
+            & (boxes[:, 1] <= piece.middle)
+            & (piece.middle <= boxes[:, 3])
+        )
+    )
+    return replace(ink, pieces=kept)
+
+
+def _find_pictures(grey: Pixels, unit: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Return left, top, right, bottom of each solid shape of a portrait's size."""
+    sheet = int(np.bincount(grey.ravel(), minlength=256).argmax())
+    differs = (cv2.absdiff(grey, np.full_like(grey, sheet)) > CONTRAST).astype(np.uint8)
+    side = max(3, round(THICKER_THAN_STROKES * unit))
+    solid = cv2.morphologyEx(differs, cv2.MORPH_OPEN, np.ones((side, side), dtype=np.uint8))
+    count, _, found, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    margin = MARGIN * unit
+    boxes = [
+        (x - margin, y - margin, x + wide + margin, y + tall + margin)
+        for x, y, wide, tall in found[1:count, :4].tolist()
+        if tall <= TALLEST * unit and wide <= WIDEST * unit
+    ]
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
