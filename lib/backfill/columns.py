@@ -62,6 +62,8 @@ _ARRAY_OID = {
     ColumnType.TIMESTAMP: (1114, 1115),
     ColumnType.TIMESTAMPTZ: (1184, 1185),
 }
+_TEXT_OID, _TEXT_ARRAY_OID = 25, 1009
+_NULL_LENGTH = b"\xff\xff\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,13 @@ class NumberArray:
     type: ColumnType
     values: Int64Array
     nulls: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class TextArray:
+    """Texts with NULLs, to be sent to PostgreSQL as one binary array."""
+
+    values: list[str | None]
 
 
 def read_expression(column: sql.Composable, column_type: ColumnType) -> sql.Composed:
@@ -104,11 +113,11 @@ def read_expression(column: sql.Composable, column_type: ColumnType) -> sql.Comp
 
 
 def parameter(values: pa.Array | pa.ChunkedArray, column_type: ColumnType) -> Any:
-    """Return what psycopg sends for a whole column: a binary array, or a list of text."""
+    """Return what psycopg sends for a whole column, as one binary array."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if not column_type.is_number:
-        return values.cast(pa.string()).to_pylist()
+        return TextArray(values.cast(pa.string()).to_pylist())
     nulls = np.asarray(values.is_null())
     numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     return NumberArray(column_type, numbers.astype(np.int64, copy=False), nulls)
@@ -134,6 +143,27 @@ class _NumberArrayDumper(Dumper):
 
     def dump(self, obj: NumberArray) -> bytes:
         return _binary_array(obj)
+
+
+class _TextArrayDumper(Dumper):
+    """Writes text arrays as binary: psycopg's own goes through text and a pattern per value."""
+
+    format = Format.BINARY
+    oid = _TEXT_ARRAY_OID
+
+    def dump(self, obj: TextArray) -> bytes:
+        has_nulls = any(value is None for value in obj.values)
+        dimensions = [1, int(has_nulls), _TEXT_OID, len(obj.values), 1]
+        if not obj.values:
+            dimensions = [0, 0, _TEXT_OID]
+        parts = [np.array(dimensions, dtype=">i4").tobytes()]
+        for value in obj.values:
+            if value is None:
+                parts.append(_NULL_LENGTH)
+                continue
+            content = value.encode()
+            parts += (len(content).to_bytes(4, "big"), content)
+        return b"".join(parts)
 
 
 def _binary_array(array: NumberArray) -> bytes:
@@ -168,5 +198,6 @@ def _to_wire(array: NumberArray) -> Int64Array:
 
 
 def register(connection: psycopg.Connection[Any]) -> None:
-    """Teach a connection to send `NumberArray`."""
+    """Teach a connection to send `NumberArray` and `TextArray`."""
     connection.adapters.register_dumper(NumberArray, _NumberArrayDumper)
+    connection.adapters.register_dumper(TextArray, _TextArrayDumper)

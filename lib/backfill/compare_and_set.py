@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from backfill.columns import Column, ColumnType, array_cast, parameter, register
+from backfill.columns import Column, ColumnType, TextArray, array_cast, parameter, register
 from backfill.postgres import Connection
 from backfill.skips import Skip, SkipReason
 from backfill.table import Table
@@ -144,7 +144,7 @@ class TableWriter:
         for index, texts in enumerate(self._table.key.split(changes.column("key"))):
             type_name = self._table.key.columns[index].type_name
             # The type's name comes from the catalog, spelt by format_type.
-            add(f"k{index}", texts, sql.SQL(f"::text[]::{type_name}[]"))
+            add(f"k{index}", TextArray(list(texts)), sql.SQL(f"::text[]::{type_name}[]"))
         for side, prefix, columns in (
             ("source", "s", self._table.sources),
             ("before", "b", self._table.targets),
