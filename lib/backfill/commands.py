@@ -263,6 +263,24 @@ def run_check(options: argparse.Namespace) -> int:
     return int(ExitCode.PENDING if total else ExitCode.OK)
 
 
+def run_grants(options: argparse.Namespace) -> int:
+    """`backfill grants`: print the least rights that planner and applier need."""
+    from pathlib import Path
+
+    from backfill.catalog import resolve_table
+    from backfill.grants import ocr_grants, utc_grants
+    from backfill.table import EVENTS, load_spec
+
+    if options.job == "ocr":
+        print(ocr_grants(options.db_schema, options.planner, options.applier))
+        return int(ExitCode.OK)
+    spec = load_spec(Path(options.table)) if options.table else EVENTS
+    with _database(options).connect(read_only=True) as connection:
+        table = resolve_table(connection, spec)
+    print(utc_grants(table, options.planner, options.applier))
+    return int(ExitCode.OK)
+
+
 def run_evidence(options: argparse.Namespace) -> int:
     """`backfill evidence check RUN_DIR`: do hashes, notebook and database agree?"""
     from pathlib import Path
