@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+
 from backfill.demo.events import (
     DEFAULT_ROWS,
     HOUSEHOLDS,

@@ -8,6 +8,8 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg import errors
+
 from backfill.demo.sessions import (
     DemoSession,
     create_schema,
@@ -15,7 +17,6 @@ from backfill.demo.sessions import (
     load_sessions,
     store_snapshot,
 )
-from psycopg import errors
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 CREATED_AT = dt.datetime(2026, 1, 4, 18, tzinfo=dt.UTC)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hypothesis import strategies as st
+
 from backfill.ocr.identity import customer_fingerprint, location_fingerprint
 from backfill.ocr.shift import Shift
-from hypothesis import strategies as st
 
 
 def make_shift(fields: Mapping[str, str] | None = None, **more: str) -> Shift:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backfill.ocr.aggregate import aggregate_images
-from backfill.ocr.shift import Shift
 from hypothesis import given
 from hypothesis import strategies as st
+
+from backfill.ocr.aggregate import aggregate_images
+from backfill.ocr.shift import Shift
 
 from .schedule_examples import make_shift, make_visit, shifts
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backfill.ocr.identity import customer_fingerprint, location_fingerprint
 from hypothesis import given
 from hypothesis import strategies as st
+
+from backfill.ocr.identity import customer_fingerprint, location_fingerprint
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "ocr-identity.json").read_text(encoding="utf-8")

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.shift import Entry
 from backfill.ocr.vocabulary import known_towns
-from hypothesis import given
-from hypothesis import strategies as st
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "ocr-normalize.json").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from backfill.ocr.notify import is_past, write_notifications
 from backfill.ocr.schedule_event import EventType, PlannedEvent, ScheduleEvent, value_hash
 

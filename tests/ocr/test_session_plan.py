@@ -8,6 +8,9 @@ import uuid
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from backfill.errors import PreflightError
 from backfill.ocr.aggregate import Contradiction, Source
 from backfill.ocr.plan_rules import is_stale
@@ -25,8 +28,6 @@ from backfill.ocr.session import (
 )
 from backfill.ocr.session_plan import PlanOptions, SnapshotKey, plan_sessions
 from backfill.ocr.shift import Shift
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .schedule_examples import make_visit, shifts
 

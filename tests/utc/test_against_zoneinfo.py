@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from backfill.utc.convert import (
     MAX_US,
     MIN_US,
@@ -22,8 +25,6 @@ from backfill.utc.convert import (
 )
 from backfill.utc.oracle import judge, offset_at, to_us, to_wall
 from backfill.utc.zones import SECOND_US, load_rules, zone_info, zone_names
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 # Every sort of rule: half hours, three quarters, thirty-minute summer time, a lost day, negative
 # summer time, Ramadan breaks, midnight changes, week 4 plus 24 hours, none at all.

@@ -6,6 +6,8 @@ import datetime as dt
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from backfill.errors import UsageError
 from backfill.utc.convert import (
     MAX_US,
@@ -22,7 +24,6 @@ from backfill.utc.convert import (
 )
 from backfill.utc.oracle import to_us
 from backfill.utc.segments import NO_INSTANT
-from numpy.typing import NDArray
 
 # zone, wall time, kind, first candidate, second candidate
 VECTORS = [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from backfill.errors import PreflightError, UsageError
 from backfill.utc.footer import expand_footer
 from backfill.utc.oracle import judge, to_wall
