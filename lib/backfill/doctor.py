@@ -154,7 +154,7 @@ def _connect(dsn: str, name: str, opened: list[Connection]) -> str:
         connection = connect(dsn, read_only=True)
     except DatabaseUnreachable as error:
         # Its last line sends the reader to this very command.
-        raise _Unwell(" ".join("".join(str(error).splitlines()[:-1]).split())) from None
+        raise _Unwell(" ".join(" ".join(str(error).splitlines()[:-1]).split())) from None
     opened.append(connection)
     return f"{name} answers: PostgreSQL {scalar(connection, 'SHOW server_version')}"
 
