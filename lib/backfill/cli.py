@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from backfill import commands
@@ -25,6 +26,20 @@ EPILOG = """exit codes: 0 ok · 1 unexpected error · 2 usage or settings · 3 p
 4 another run holds the lease · 5 plan stale or rows drifted · 6 verification failed ·
 7 more skips or failed sessions than allowed · 8 check found pending rows ·
 130 interrupted or cancelled · 143 terminated (both: backfill resume RUN_ID goes on)"""
+
+
+def _number_or_word(text: str) -> int | str:
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+_TYPES: dict[Kind, Callable[[str], object]] = {
+    Kind.WHOLE: int,
+    Kind.NUMBER: float,
+    # A notebook's kernel has a current directory of its own.
+    Kind.PATH: lambda text: str(Path(text).expanduser().absolute()),
+    Kind.WHOLE_OR_WORD: _number_or_word,
+}
+_METAVARS = {Kind.WHOLE: "N", Kind.NUMBER: "SECONDS", Kind.PATH: "FILE"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -116,7 +131,10 @@ def _shared_options() -> argparse.ArgumentParser:
         "others on this machine can read a command line: keep passwords in DATABASE_URL",
     )
     group.add_argument(
-        "--runs-dir", metavar="DIR", help="folder of the runs (default: BACKFILL_RUNS_DIR, runs/)"
+        "--runs-dir",
+        type=_TYPES[Kind.PATH],
+        metavar="DIR",
+        help="folder of the runs (default: BACKFILL_RUNS_DIR, runs/)",
     )
     group.add_argument("--lease-seconds", type=int, metavar="N", help="how long a claim lasts (60)")
     group.add_argument("--json", action="store_true", help="JSON lines on stderr as well")
@@ -167,18 +185,6 @@ def _add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Parame
                 metavar=parameter.metavar or _METAVARS.get(parameter.kind, "TEXT"),
                 help=says.replace("%", "%%"),
             )
-
-
-def _number_or_word(text: str) -> int | str:
-    return int(text) if text.lstrip("-").isdigit() else text
-
-
-_TYPES: dict[Kind, Callable[[str], object]] = {
-    Kind.WHOLE: int,
-    Kind.NUMBER: float,
-    Kind.WHOLE_OR_WORD: _number_or_word,
-}
-_METAVARS = {Kind.WHOLE: "N", Kind.NUMBER: "SECONDS"}
 
 
 if __name__ == "__main__":

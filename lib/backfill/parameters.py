@@ -20,6 +20,7 @@ class Kind(StrEnum):
     """What a parameter's literal may be."""
 
     TEXT = "text"
+    PATH = "a path"
     WHOLE = "whole number"
     NUMBER = "number"
     FLAG = "True or False"
@@ -60,7 +61,7 @@ class Parameter:
 
     def _typed(self, value: Any) -> Any:
         is_number = isinstance(value, int) and not isinstance(value, bool)
-        if self.kind is Kind.TEXT and isinstance(value, str):
+        if self.kind in (Kind.TEXT, Kind.PATH) and isinstance(value, str):
             return value
         if self.kind is Kind.FLAG and isinstance(value, bool):
             return value
@@ -144,7 +145,7 @@ _ENGINE = (
     Parameter("statement_timeout_ms", Kind.WHOLE, 60000, "how long a statement may run; 0 = ever"),
 )
 _PLACES = (
-    Parameter("runs_dir", Kind.TEXT, "", "folder of the runs; empty = runs/ beside notebooks/"),
+    Parameter("runs_dir", Kind.PATH, "", "folder of the runs; empty = runs/ beside notebooks/"),
     Parameter(
         "dsn_env",
         Kind.TEXT,
@@ -194,8 +195,8 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
         False,
         "use the default for an unknown zone name, and list the row",
     ),
-    Parameter("decisions", Kind.TEXT, "", "CSV of decisions for single rows", metavar="FILE"),
-    Parameter("table", Kind.TEXT, "", "TOML that describes another table", metavar="FILE"),
+    Parameter("decisions", Kind.PATH, "", "CSV of decisions for single rows", metavar="FILE"),
+    Parameter("table", Kind.PATH, "", "TOML that describes another table", metavar="FILE"),
     *_ENGINE,
     *_PLACES,
     _APPLY,
