@@ -136,24 +136,26 @@ def apply_run(
             reporter.message(f"Run {frozen.run_id} is {row.status} already: nothing to write.")
             return standing(ledger, frozen, row.status)
         claim = lease.acquire(ledger, frozen.run_id, settings.lease_seconds)
-        writer = kind.reverter if frozen.reverts else kind.writer
-        with stop_signals() as stop, _ending(connect, claim, frozen, folder, reporter):
-            applier = Applier(
-                frozen,
-                folder,
-                writer(frozen.target),
-                claim,
-                connect,
-                settings,
-                reporter,
-                stop,
-                step,
-            )
-            try:
-                applier.run()
-            finally:
-                applier.close()
-        return standing(ledger, frozen, RunStatus.SUCCEEDED)
+    writer = kind.reverter if frozen.reverts else kind.writer
+    with stop_signals() as stop, _ending(connect, claim, frozen, folder, reporter):
+        applier = Applier(
+            frozen,
+            folder,
+            writer(frozen.target),
+            claim,
+            connect,
+            settings,
+            reporter,
+            stop,
+            step,
+        )
+        try:
+            applier.run()
+        finally:
+            applier.close()
+    # A new connection: the first one may be gone after a restart of the server.
+    with contextlib.closing(connect()) as connection:
+        return standing(Ledger(connection), frozen, RunStatus.SUCCEEDED)
 
 
 def _connector(database: Database, settings: EngineSettings) -> Callable[[], Connection]:
