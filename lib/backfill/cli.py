@@ -182,7 +182,9 @@ def _add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Parame
             parser.add_argument(
                 parameter.flag,
                 type=_TYPES.get(parameter.kind, str),
-                metavar=parameter.metavar or _METAVARS.get(parameter.kind, "TEXT"),
+                metavar=parameter.metavar
+                or "|".join(parameter.choices)
+                or _METAVARS.get(parameter.kind, "TEXT"),
                 help=says.replace("%", "%%"),
             )
 
