@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +49,8 @@ EVENT_COLUMNS = (
 NOON_MS = 1_748_865_600_000  # 2025-06-02 12:00 by the wall
 NOON_UTC_MS = 1_748_858_400_000  # the same in Stockholm, in UTC
 HOUR_MS = 3_600_000
+#: Never set: its wait is a pause between two looks.
+PAUSE = threading.Event()
 
 
 def load_traps(dsn: str, encoding: Encoding = "epoch_ms") -> None:
@@ -80,8 +84,8 @@ def add_noons(
     """Add pending events of Stockholm summer noons; row n is n days after 2025-06-02."""
     connection.execute(
         "INSERT INTO events (id, household_id, title, start_at, end_at, tz, updated_at)"
-        " SELECT %s || lpad(n::text, 2, '0'), %s, 'Choir', %s + n * 86400000,"
-        " %s + n * 86400000, 'Europe/Stockholm', 7 FROM generate_series(1, %s) AS n",
+        " SELECT %s || lpad(n::text, 2, '0'), %s, 'Choir', %s + n * 86400000::bigint,"
+        " %s + n * 86400000::bigint, 'Europe/Stockholm', 7 FROM generate_series(1, %s) AS n",
         [prefix, household, NOON_MS, NOON_MS + HOUR_MS, rows],
     )
 
@@ -224,6 +228,27 @@ class Bench:
             "UPDATE backfill.run SET lease_expires_at = clock_timestamp() - interval '1 second'"
             " WHERE run_id = %s",
             run_id,
+        )
+
+    def wait_until(self, question: str) -> None:
+        """Ask the database until it says true; fail after a deadline."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not self.scalar(question):
+            assert time.monotonic() < deadline, f"still not true: {question}"
+            PAUSE.wait(0.01)
+
+    def wait_until_alone(self) -> None:
+        """Wait until the server has ended the session of a client that was killed."""
+        self.wait_until(
+            "SELECT count(*) = 0 FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'backfill-workbook'"
+        )
+
+    def wait_for_lock_wait(self) -> None:
+        """Wait until some session waits for another's lock."""
+        self.wait_until(
+            "SELECT count(*) > 0 FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
 
     def messages(self) -> str:
