@@ -171,7 +171,9 @@ def _add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Parame
     for parameter in parameters:
         if parameter.name in _UNFLAGGED:
             continue
-        says = f"{parameter.help} (default {parameter.default!r})"
+        says = parameter.help
+        if parameter.default not in ("", False):
+            says += f" (default {parameter.default})"
         if parameter.kind is Kind.FLAG:
             parser.add_argument(parameter.flag, action="store_true", default=None, help=says)
         elif parameter.kind is Kind.TEXTS:
