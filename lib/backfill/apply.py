@@ -151,7 +151,7 @@ class Applier:
                 is_careful = attempt >= ATTEMPTS
                 if attempt > ATTEMPTS:
                     raise
-                self._back_off(attempt)
+                self._try_again(attempt)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if not (self._connection.closed or self._connection.broken):
                     raise
@@ -166,6 +166,12 @@ class Applier:
     def _back_off(self, attempt: int) -> None:
         """Wait a random part of a growing span, so that two writers do not meet again."""
         self._wait.wait(random.uniform(0, FIRST_BACKOFF_SECONDS * 2**attempt))
+
+    def _try_again(self, attempt: int) -> None:
+        """Wait; then renew the lease, which the failed transaction did not, and heed requests."""
+        self._back_off(attempt)
+        self.stop.check(self.plan.run_id)  # nothing is open here: as good as between chunks
+        _check_requests(lease.renew(self._connection, self.lease))
 
     def _reconnect(self, chunk: Chunk, error: Exception) -> Checkpoint | None:
         """Connect again; return the chunk's checkpoint if its commit had got through."""

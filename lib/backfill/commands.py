@@ -222,11 +222,14 @@ def _find(options: argparse.Namespace, wanted: str, *, has_written: bool = False
 def run_request(options: argparse.Namespace) -> int:
     """`backfill pause RUN_ID`, `backfill cancel RUN_ID`: take effect within one chunk."""
     from backfill.ledger import Ledger
+    from backfill.postgres import SessionLimits
     from backfill.status import RunStatus
 
     what = options.command
     then = RunStatus.CANCELLED if what == "cancel" else RunStatus.PAUSED
-    with _database(options).connect() as connection:
+    # The run's row is locked while a chunk is written: wait for its end.
+    patient = SessionLimits(lock_timeout_ms=0)
+    with _database(options).connect(limits=patient) as connection:
         ledger = Ledger(connection)
         run = ledger.get(options.run_id)
         if run.status is RunStatus.RUNNING:

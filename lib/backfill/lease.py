@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
+
 from backfill.errors import LeaseHeld
 from backfill.ledger import Ledger
 from backfill.postgres import Connection
@@ -54,6 +56,16 @@ def acquire(ledger: Ledger, run_id: str, seconds: int) -> Lease:
     In one transaction: 1. look for a live lease on an overlapping scope; 2. fence off overlapping
     runs whose lease ran out; 3. take the next token.
     """
+    try:
+        return _claim(ledger, run_id, seconds)
+    except psycopg.errors.LockNotAvailable:
+        raise LeaseHeld(
+            f"Run {run_id} can not start: another run is writing a chunk to the same rows right "
+            "now, and has been for as long as we wait for a lock. See: backfill status"
+        ) from None
+
+
+def _claim(ledger: Ledger, run_id: str, seconds: int) -> Lease:
     connection = ledger.connection
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
