@@ -83,6 +83,11 @@ def make_cells(words: list[Word]) -> list[Cell]:
     return sorted(cells, key=lambda cell: (cell.top, cell.left))
 
 
+def is_time_part(text: str) -> bool:
+    """Whether a word can be a time of day, a range, or the dash between two."""
+    return bool(_TIME_PART.match(text)) and not text.isdigit()
+
+
 def _run_for(word: Word, runs: list[list[Word]], height: float) -> list[Word] | None:
     """Return the run that the word continues: same line, smallest gap."""
     best, best_gap = None, GAP_IN_CELL * height
@@ -91,9 +96,7 @@ def _run_for(word: Word, runs: list[list[Word]], height: float) -> list[Word] | 
         gap = word.left - last.right
         overlap = min(word.bottom, last.bottom) - max(word.top, last.top)
         is_same_line = overlap >= 0.6 * min(word.height, last.height)
-        if _is_whole(run, word):
-            continue
-        if is_same_line and -0.5 * height <= gap < best_gap:
+        if is_same_line and -0.5 * height <= gap < best_gap and not _is_whole(run, word):
             best, best_gap = run, gap
     return best
 

@@ -24,6 +24,8 @@ TITLE_UNSURE = "title_unsure"
 ADDRESS_UNSURE = "address_unsure"
 OVERLAPS_NEXT = "overlaps_next"
 CUT_OFF = "cut_off"
+# The checks that speak against the times of a card.
+TIME_FLAGS = frozenset((DURATION_MISMATCH, TIME_UNSURE, OVERLAPS_NEXT))
 # Of the image as a whole.
 FAREWELL_MISMATCH = "farewell_mismatch"
 CARD_COUNT_MISMATCH = "card_count_mismatch"

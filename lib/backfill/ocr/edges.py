@@ -10,7 +10,7 @@ from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word
 
 # Of a letter's height: nearer to an edge than this, without a rule between, a card may be cut.
-NEAR_TOP = 2.4
+NEAR_TOP = 3.0
 NEAR_BOTTOM = 7.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from difflib import SequenceMatcher
@@ -16,18 +17,24 @@ _TABS = ("schedule", "helphub", "account", "schema", "hjalp", "konto")
 _COUNTER = re.compile(r"^[\W_]*\+?\s*\d{1,3}[\W_]*$")
 
 
+@functools.lru_cache(maxsize=4096)
 def plain(text: str) -> str:
     """Return the text's letters a–z and digits, accents stripped, lower case."""
     stripped = unicodedata.normalize("NFKD", text).casefold()
     return "".join(char for char in stripped if char.isascii() and char.isalnum())
 
 
+@functools.lru_cache(maxsize=4096)
 def is_like(text: str, words: tuple[str, ...]) -> bool:
     """Whether the text is one of the words, or so near to one that OCR explains it."""
     letters = plain(text)
     if len(letters) < 4:
         return letters in words
-    return any(SequenceMatcher(None, letters, word).ratio() >= SIMILAR for word in words)
+    return any(
+        abs(len(letters) - len(word)) <= 3
+        and SequenceMatcher(None, letters, word).ratio() >= SIMILAR
+        for word in words
+    )
 
 
 def is_farewell(text: str) -> bool:

@@ -28,6 +28,10 @@ from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
 READER_VERSION = "1"
+# More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time.
+WORKING_PX = 1080
+# Of a letter's height: the line of a heading that the header cuts begins within this.
+CUT_LINE = 1.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ def read_image(data: bytes, engine: Engine, params: EngineParams) -> ImageReadin
 
 def _read_pixels(pixels: Pixels, engine: Engine, params: EngineParams) -> ImageReading:
     height, width = pixels.shape[:2]
+    pixels, shrink = _shrink(pixels)
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     ink = without_pictures(grey, find_ink(grey))
     sheet = find_sheet(pixels, ink)
@@ -108,10 +113,32 @@ def _read_pixels(pixels: Pixels, engine: Engine, params: EngineParams) -> ImageR
     if doubtful:
         rows = look_again(ink, bands, rows, doubtful, engine, params)
         view = _interpret(rows, sheet, ink.letter_px)
-    words = tuple(word for row in rows for word in row)
-    return ImageReading(
-        "", width, height, words, view.entries, view.date, view.farewell, view.flags
+    words = tuple(_grow(word, shrink) for row in rows for word in row)
+    entries = tuple(
+        replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
+        for entry in view.entries
     )
+    return ImageReading("", width, height, words, entries, view.date, view.farewell, view.flags)
+
+
+def _shrink(pixels: Pixels) -> tuple[Pixels, float]:
+    """Return the picture with its shorter side at most WORKING_PX, and the factor."""
+    shrink = min(1.0, WORKING_PX / min(pixels.shape[:2]))
+    if shrink == 1.0:
+        return pixels, shrink
+    size = (round(pixels.shape[1] * shrink), round(pixels.shape[0] * shrink))
+    smaller = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(smaller, dtype=np.uint8), shrink
+
+
+def _grow(word: Word, shrink: float) -> Word:
+    """Return the word with its box in pixels of the image as it was given."""
+    if shrink == 1.0:
+        return word
+    left, top, width, height = (
+        round(number / shrink, 1) for number in (word.left, word.top, word.width, word.height)
+    )
+    return replace(word, left=left, top=top, width=width, height=height)
 
 
 def _bands_of_sheet(
@@ -120,7 +147,7 @@ def _bands_of_sheet(
     """Return the bands between header and tab bar that neither of them cuts, and those bounds."""
     bottom = tab_top(bands, ink.contrast.shape, sheet.dividers)
     # Tall letters that touch the header are lost in its edge; what is left of their line is cut.
-    top = sheet.top + ink.letter_px if sheet.top else 0.0
+    top = sheet.top + CUT_LINE * ink.letter_px if sheet.top else 0.0
     whole = tuple(
         band for band in bands if band.top > top and band.bottom < bottom - 0.3 * ink.letter_px
     )

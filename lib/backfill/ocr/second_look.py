@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backfill.ocr.bands import Band
-from backfill.ocr.checks import SURE, is_doubtful
+from backfill.ocr.cells import is_time_part
+from backfill.ocr.checks import SURE, TIME_FLAGS, is_doubtful
 from backfill.ocr.engine import Engine, EngineParams
 from backfill.ocr.montage import BULLET, Cut, make_montage, words_of_bands
 from backfill.ocr.preprocess import Ink
@@ -26,16 +27,22 @@ CONTESTED = 50.0
 
 
 def doubtful_bands(rows: tuple[Row, ...], entries: tuple[Entry, ...]) -> list[int]:
-    """Return the indices of the rows that matter to a shift and may be misread."""
-    flagged = {word for entry in entries if entry.flags for word in entry.words}
-    used = {word for entry in entries for word in entry.words}
+    """Return the indices of the rows that matter to a shift and may be misread.
+
+    Times are looked at again where a check speaks against them, texts where a word is unsure.
+    """
+    texts, times = set(), set()
+    for entry in entries:
+        is_contradicted = bool(TIME_FLAGS.intersection(entry.flags))
+        for word in entry.words:
+            if not is_time_part(word.text):
+                texts.add(word)
+            elif is_contradicted:
+                times.add(word)
     return [
         index
         for index, row in enumerate(rows)
-        if any(
-            (word in used and is_doubtful(word)) or (word in flagged and _is_time(word))
-            for word in row
-        )
+        if any(word in times or (word in texts and is_doubtful(word)) for word in row)
         or _is_broken_time(row)
     ]
 
@@ -94,10 +101,6 @@ def _worth(row: Row) -> float:
 
 def _text(row: Row) -> str:
     return " ".join(word.text for word in row if word.text != BULLET)
-
-
-def _is_time(word: Word) -> bool:
-    return any(char.isdigit() for char in word.text)
 
 
 def _is_broken_time(row: Row) -> bool:
