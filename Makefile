@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lab bench-ocr lock clean
+.PHONY: help setup demo test test-chaos lint lab bench-ocr lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -17,7 +17,10 @@ demo: setup ## both jobs on invented data: dry run, apply, verify, run again, ev
 	@$(PYTHON) -m backfill demo
 
 test: setup ## run every test (some of them: make test ARGS="-m 'not slow' tests/utc")
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest -m "not chaos" $(ARGS)
+
+test-chaos: setup ## kills, faults, two writers, tampering: every case of backfill selftest --chaos
+	$(PYTHON) -m pytest tests/chaos $(ARGS)
 
 lint: setup ## ruff check, ruff format --check and mypy --strict
 	$(PYTHON) -m ruff check .

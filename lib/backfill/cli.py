@@ -117,6 +117,9 @@ def build_parser() -> argparse.ArgumentParser:
     lab = command("lab", "JupyterLab on notebooks/ with the database ready", commands.run_lab)
     lab.add_argument("lab_options", nargs="*", help="options for jupyter lab, behind --")
     command("demo", "both jobs on invented data, from dry run to proof", commands.run_demo)
+    _add_selftest(
+        command("selftest", "prove the promises on throw-away data", commands.run_selftest)
+    )
     _add_db(command("db", "the embedded PostgreSQL", commands.run_db))
     return parser
 
@@ -155,6 +158,17 @@ def _add_mode(parser: argparse.ArgumentParser) -> None:
 def _add_evidence(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("check",))
     parser.add_argument("run_dir", metavar="RUN_DIR", help="a folder in runs/")
+
+
+def _add_selftest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--chaos", action="store_true", required=True, help="kills, faults, two writers, tampering"
+    )
+    parser.add_argument(
+        "--case", action="append", metavar="NAME", help="only this case, or group of cases"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="what the cases leave to chance")
+    parser.add_argument("--list", action="store_true", help="name the cases and run none")
 
 
 def _add_db(parser: argparse.ArgumentParser) -> None:

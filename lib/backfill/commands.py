@@ -388,6 +388,21 @@ def run_demo(options: argparse.Namespace) -> int:
     return tour(terminal_of(options))
 
 
+def run_selftest(options: argparse.Namespace) -> int:
+    """`backfill selftest --chaos`: break things on throw-away data; exit 6 if a promise fails."""
+    from backfill.report import Reporter
+    from backfill.selftest.command import DEFAULT_SEED, listed, selftest
+
+    if options.list:
+        print_summary({"cases": listed()})
+        return int(ExitCode.OK)
+    seed = DEFAULT_SEED if options.seed is None else options.seed
+    reporter = Reporter(terminal_of(options))
+    code, told = selftest(runs_dir(options.runs_dir), options.case or [], seed, reporter)
+    print_summary(told)
+    return code
+
+
 def report_error(options: argparse.Namespace, error: BackfillError) -> int:
     """Print what happened and how to go on; a summary line as well, so that scripts can read on."""
     from backfill.postgres import redact

@@ -1,0 +1,46 @@
+"""Claims about an end state: each says what was found and what was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+SHOWN_CHARACTERS = 600
+
+
+class Disproved(AssertionError):
+    """A promise does not hold. Not an `assert`: `python -O` must not make a suite pass."""
+
+
+def equal(what: str, found: Any, promised: Any) -> None:
+    """Raise `Disproved` unless both are the same."""
+    if found != promised:
+        raise Disproved(f"{what}: found {_short(found)}, promised {_short(promised)}")
+
+
+def holds(what: str, found: object) -> None:
+    """Raise `Disproved` unless `found` is true."""
+    if not found:
+        raise Disproved(f"{what}: found {_short(found)}")
+
+
+def says(text: str | Iterable[str], *parts: str) -> None:
+    """Raise `Disproved` unless every part stands in the text."""
+    whole = text if isinstance(text, str) else "\n".join(text)
+    for part in parts:
+        if part not in whole:
+            raise Disproved(f"{part!r} was promised, but it says: {_short(whole)}")
+
+
+def silent_about(text: str, *parts: str) -> None:
+    """Raise `Disproved` when one of the parts stands in the text."""
+    for part in parts:
+        if part in text:
+            where = text.index(part)
+            around = text[max(0, where - 60) : where + 60]
+            raise Disproved(f"{part!r} must not be said, but it stands in: {around!r}")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

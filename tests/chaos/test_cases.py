@@ -1,0 +1,23 @@
+"""The cases of `backfill selftest --chaos`, one test each."""
+
+from __future__ import annotations
+
+import pytest
+
+from backfill.selftest.case import Case
+from backfill.selftest.suite import CASES, act
+from backfill.selftest.world import Stage
+
+SEED = 20_261_122
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=() if case.is_quick else pytest.mark.chaos)
+        for case in CASES
+    ],
+)
+def test_the_promise_holds(stage: Stage, case: Case) -> None:
+    act(stage, case, SEED)
