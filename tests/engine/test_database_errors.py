@@ -264,7 +264,6 @@ def test_a_right_taken_away_during_the_run_stops_it_and_names_the_mend(bench: Be
         "USAGE ON SCHEMA backfill",
         "ALL ON ALL TABLES IN SCHEMA backfill",
         "SELECT ON ALL TABLES IN SCHEMA public",
-        "EXECUTE ON FUNCTION pg_control_system",
     ):
         bench.sql(f"GRANT {right} TO {role}")
     bench.dsn = make_conninfo(bench.dsn, user=role)

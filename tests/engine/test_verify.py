@@ -1,0 +1,197 @@
+"""Verify proves a run from the database, or names what does not agree."""
+
+from __future__ import annotations
+
+import pytest
+from tests.engine.workshop import Bench
+
+from backfill.errors import Interrupted, VerifyFailed
+
+
+@pytest.fixture
+def run_id(bench: Bench) -> str:
+    """A run of three chunks with one skip, applied."""
+    bench.sql("UPDATE events SET tz = 'Nowhere' WHERE id = 'e07'")
+    return bench.run(chunk_size=5).run_id
+
+
+def findings(bench: Bench, run_id: str) -> list[str]:
+    return bench.verify(run_id).findings
+
+
+def test_an_untouched_run_is_proven(bench: Bench, run_id: str) -> None:
+    found = bench.verify(run_id)
+
+    assert found.findings == []
+    assert (found.chunks, found.rows, found.recomputed) == (3, 11, 11)
+
+
+def test_verify_writes_nothing(bench: Bench, run_id: str) -> None:
+    before = [bench.table(), bench.table("backfill.run"), bench.table("backfill.checkpoint")]
+    bench.sql("SET default_transaction_read_only = on")
+
+    found = bench.verify(run_id)
+
+    bench.sql("SET default_transaction_read_only = off")
+    assert found.findings == []
+    assert [
+        bench.table(),
+        bench.table("backfill.run"),
+        bench.table("backfill.checkpoint"),
+    ] == before
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE backfill.checkpoint SET key_low = 'e00' WHERE chunk_no = 2",
+        "UPDATE backfill.checkpoint SET key_high = 'e0a' WHERE chunk_no = 2",
+        "UPDATE backfill.checkpoint SET elapsed_ms = elapsed_ms + 1 WHERE chunk_no = 2",
+        "UPDATE backfill.checkpoint SET updated = 3, skipped = 2 WHERE chunk_no = 2",
+        "UPDATE backfill.checkpoint SET committed_at = committed_at + interval '1 microsecond'"
+        " WHERE chunk_no = 2",
+        "UPDATE backfill.checkpoint SET chain_hash = repeat('0', 64) WHERE chunk_no = 2",
+    ],
+)
+def test_a_changed_checkpoint_is_named(bench: Bench, run_id: str, tampering: str) -> None:
+    bench.sql(tampering)
+
+    assert findings(bench, run_id)[0].startswith("Chunk 2: checkpoint, image or skips were changed")
+
+
+def test_a_dropped_checkpoint_is_named(bench: Bench, run_id: str) -> None:
+    bench.sql("DELETE FROM backfill.chunk_image WHERE chunk_no = 2")
+    bench.sql("DELETE FROM backfill.checkpoint WHERE chunk_no = 2")
+
+    found = findings(bench, run_id)
+
+    assert "Checkpoint 2 is missing." in found
+    assert (
+        f"The run is not complete: 7 of 12 rows have a checkpoint. Go on: backfill resume {run_id}"
+        in found
+    )
+
+
+def test_one_changed_byte_of_an_image_is_named(bench: Bench, run_id: str) -> None:
+    bench.sql(
+        "UPDATE backfill.chunk_image"
+        " SET image = set_byte(image, length(image) - 30, get_byte(image, length(image) - 30) # 1)"
+        " WHERE chunk_no = 2"
+    )
+
+    assert findings(bench, run_id) == ["Chunk 2: its image is not the one that was written."]
+
+
+def test_an_image_replaced_together_with_its_hash_breaks_the_chain(
+    bench: Bench, run_id: str
+) -> None:
+    bench.sql(
+        "UPDATE backfill.chunk_image AS i SET image = o.image, sha256 = o.sha256, rows = o.rows"
+        " FROM backfill.chunk_image AS o WHERE o.chunk_no = 1 AND i.chunk_no = 2"
+    )
+
+    found = findings(bench, run_id)
+
+    assert found[0].startswith("Chunk 2: checkpoint, image or skips were changed")
+    assert "Chunk 2: 4 rows updated, but 5 in its image." in found
+
+
+def test_a_missing_image_is_named(bench: Bench, run_id: str) -> None:
+    bench.sql("DELETE FROM backfill.chunk_image WHERE chunk_no = 3")
+
+    assert "Chunk 3: its image is not the one that was written." in findings(bench, run_id)
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE backfill.skip SET key = 'e08'",
+        "UPDATE backfill.skip SET reason = 'missing_timezone'",
+        "UPDATE backfill.skip SET detail = detail || ' '",
+        "UPDATE backfill.skip SET chunk_no = 1",
+        "DELETE FROM backfill.skip",
+    ],
+)
+def test_a_changed_skip_is_named(bench: Bench, run_id: str, tampering: str) -> None:
+    bench.sql(tampering)
+
+    assert any("image or skips were changed" in text for text in findings(bench, run_id))
+
+
+def test_a_row_that_holds_something_else_is_named_with_its_present_value(
+    bench: Bench, run_id: str
+) -> None:
+    bench.sql("UPDATE events SET end_at_utc = 5 WHERE id = 'e02'")
+
+    (found,) = findings(bench, run_id)
+
+    assert found.startswith("Row e02 (chunk 1) is not as written: it is now {")
+    assert '"end_at_utc": 5' in found
+
+
+def test_a_deleted_row_is_named(bench: Bench, run_id: str) -> None:
+    bench.sql("DELETE FROM events WHERE id = 'e02'")
+
+    assert findings(bench, run_id) == ["Row e02 (chunk 1) is not as written: it was deleted."]
+
+
+def test_a_run_that_stopped_half_way_is_not_proven(bench: Bench) -> None:
+    run_id = bench.plan().run_id
+
+    def pause(name: str) -> None:
+        if name == "after_commit":
+            bench.sql("UPDATE backfill.run SET pause_requested = true")
+
+    with pytest.raises(Interrupted):
+        bench.apply_with(run_id, pause, chunk_rows=5)
+
+    assert findings(bench, run_id) == [
+        f"The run is not complete: 5 of 12 rows have a checkpoint. Go on: backfill resume {run_id}"
+    ]
+
+
+def test_a_value_that_the_rules_do_not_give_is_found_by_computing_it_again(bench: Bench) -> None:
+    run_id = bench.plan().run_id
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("backfill.plan.sha256_of", lambda _path: "0" * 64)
+        wrong_plan(bench, run_id)
+        bench.apply_with(run_id)
+
+    found = findings(bench, run_id)
+
+    assert len(found) == 24
+    assert found[0].startswith("Row e01 (chunk 1): start_at_utc is ")
+
+
+def test_the_notebooks_verify_fails_with_its_own_exit_code(bench: Bench, run_id: str) -> None:
+    bench.sql("UPDATE events SET end_at_utc = 5 WHERE id = 'e02'")
+
+    with pytest.raises(VerifyFailed, match=f"Run {run_id} is not proven: Row e02") as failed:
+        bench.apply(run_id)
+
+    assert int(failed.value.exit_code) == 6
+
+
+def wrong_plan(bench: Bench, run_id: str) -> None:
+    """Replace the frozen changes by some that are an hour late, hashes and all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from backfill import plan
+
+    folder = bench.folder(run_id)
+    changes = pq.read_table(folder.file(plan.CHANGES_FILE))
+    late = [
+        {name: value + 3_600_000 for name, value in row.items()}
+        for row in changes.column("after").to_pylist()
+    ]
+    place = changes.schema.get_field_index("after")
+    changes = changes.set_column(
+        place, changes.schema.field("after"), pa.array(late, changes.schema.field("after").type)
+    )
+    pq.write_table(changes, folder.file(plan.CHANGES_FILE))
+    document = folder.read_json(plan.PLAN_FILE)
+    document["changes_sha256"] = document["skips_sha256"] = "0" * 64
+    document["plan_id"] = plan.plan_id_of(document)
+    folder.write_json(plan.PLAN_FILE, document)
+    bench.sql("UPDATE backfill.run SET plan_id = %s", document["plan_id"])
