@@ -74,6 +74,20 @@ def _prepare_session(connection: Connection, read_only: bool, limits: SessionLim
     )
 
 
+def find_rows_by_key(connection: Connection) -> None:
+    """Have the planner of this session use the key's index, whatever it believes of a chunk.
+
+    Comparing with before-images, it expects to find one row, and then may walk the whole table
+    for each row of the chunk: measured 5.5 s instead of 8 ms for 500 of 70,000 rows.
+    """
+    connection.execute(
+        "SELECT set_config('enable_seqscan', 'off', false),"
+        " set_config('enable_hashjoin', 'off', false),"
+        " set_config('enable_mergejoin', 'off', false),"
+        " set_config('work_mem', '64MB', false)"  # a chunk's arrays stay in memory
+    )
+
+
 def unreachable_message(dsn: str, error: Exception) -> str:
     """Return what happened and what to try, without the password."""
     return (
