@@ -145,8 +145,11 @@ def load_pixels(data: bytes) -> Pixels:
 
 
 def _open(data: bytes) -> Image.Image:
+    # Without this Pillow knows some formats only, and stops at the first that it does not.
+    Image.init()
+    known = [name for name in FORMATS if name in Image.OPEN]
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=known)
     except Image.DecompressionBombError as error:
         raise UnreadableImage(Stage.INPUT, "image_too_large", f"{error}") from error
     except _DECODER_ERRORS as error:

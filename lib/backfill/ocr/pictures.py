@@ -22,30 +22,28 @@ def without_pictures(grey: Pixels, ink: Ink) -> Ink:
     boxes = _find_pictures(grey, ink.letter_px)
     if not boxes.size:
         return ink
-    kept = tuple(
-        piece
-        for piece in ink.pieces
-        if not np.any(
-            (boxes[:, 0] <= piece.left + piece.width / 2)
-            & (piece.left + piece.width / 2 <= boxes[:, 2])
-            & (boxes[:, 1] <= piece.middle)
-            & (piece.middle <= boxes[:, 3])
-        )
-    )
+    x = np.array([piece.left + piece.width / 2 for piece in ink.pieces])
+    y = np.array([piece.middle for piece in ink.pieces])
+    on_picture = np.zeros(len(ink.pieces), dtype=np.bool_)
+    for left, top, right, bottom in boxes:
+        on_picture |= (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
+    kept = tuple(p for p, is_on in zip(ink.pieces, on_picture, strict=True) if not is_on)
     return replace(ink, pieces=kept)
 
 
 def _find_pictures(grey: Pixels, unit: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Return left, top, right, bottom of each solid shape of a portrait's size."""
-    sheet = int(np.bincount(grey.ravel(), minlength=256).argmax())
-    differs = (cv2.absdiff(grey, np.full_like(grey, sheet)) > CONTRAST).astype(np.uint8)
-    side = max(3, round(THICKER_THAN_STROKES * unit))
+    # Every second pixel is enough for a solid shape, and a quarter of the work.
+    few = np.ascontiguousarray(grey[::2, ::2])
+    sheet = int(np.bincount(few.ravel(), minlength=256).argmax())
+    differs = (cv2.absdiff(few, np.full_like(few, sheet)) > CONTRAST).astype(np.uint8)
+    side = max(3, round(THICKER_THAN_STROKES * unit / 2))
     solid = cv2.morphologyEx(differs, cv2.MORPH_OPEN, np.ones((side, side), dtype=np.uint8))
     count, _, found, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     margin = MARGIN * unit
     boxes = [
         (x - margin, y - margin, x + wide + margin, y + tall + margin)
-        for x, y, wide, tall in found[1:count, :4].tolist()
+        for x, y, wide, tall in (2 * found[1:count, :4]).tolist()
         if tall <= TALLEST * unit and wide <= WIDEST * unit
     ]
     return np.array(boxes, dtype=np.float64).reshape(-1, 4)

@@ -19,7 +19,7 @@ SAME_COLOUR = 7
 # Faint rules: contrast to the local background over most of a row.
 RULE_CONTRAST = 5
 RULE_SHARE = 0.6
-BAR_SATURATION = 60
+BAR_CHROMA = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def tab_top(
 def _header_bottom(colours: Pixels) -> float:
     """Return the row at which the header's colour ends, 0 when the image has no such header."""
     height = colours.shape[0]
-    rows = np.median(colours, axis=1)
+    rows = np.median(colours[: int(2 * HEADER_MAX * height), ::8], axis=1)
     first = np.median(rows[: max(1, height // 200)], axis=0)
     is_header = np.abs(rows - first).max(axis=1) <= SAME_COLOUR
     limit = int(HEADER_MAX * height)
@@ -82,12 +82,13 @@ def _header_bottom(colours: Pixels) -> float:
 
 def _find_rules(colours: Pixels, ink: Ink) -> tuple[Divider, ...]:
     """Return horizontal lines and edges that run over most of the image's width, one per pair."""
-    grey = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY).astype(np.int16)
+    few = np.ascontiguousarray(colours[:, ::4])
+    grey = cv2.cvtColor(few, cv2.COLOR_RGB2GRAY).astype(np.int16)
     step = np.diff(grey, axis=0)
     # A rule darkens or lightens the whole row; text does both.
     darker, lighter = step <= -RULE_CONTRAST, step >= RULE_CONTRAST
     share = np.maximum(darker.mean(axis=1), lighter.mean(axis=1))
-    width = grey.shape[1]
+    width = colours.shape[1]
     lines = np.flatnonzero(share >= RULE_SHARE)
     rules: list[list[int]] = []
     for line in lines:
@@ -100,14 +101,15 @@ def _find_rules(colours: Pixels, ink: Ink) -> tuple[Divider, ...]:
 
 def _find_bars(colours: Pixels, ink: Ink, top: float) -> tuple[tuple[float, float], ...]:
     """Return top and bottom of each coloured upright bar: one per card."""
-    hsv = cv2.cvtColor(colours, cv2.COLOR_RGB2HSV)
-    mask = ((hsv[:, :, 1] > BAR_SATURATION) & (hsv[:, :, 2] > 60)).astype(np.uint8)
-    mask[: int(top)] = 0
+    # Every second pixel is enough for a bar, and a quarter of the work.
+    few = np.ascontiguousarray(colours[::2, ::2])
+    chroma = few.max(axis=2) - few.min(axis=2)
+    mask = (chroma > BAR_CHROMA).astype(np.uint8)
+    mask[: int(top) // 2] = 0
     count, _, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    unit = ink.letter_px or 1.0
+    unit = (ink.letter_px or 1.0) / 2
     bars = []
-    for index in range(1, count):
-        _, y, wide, tall, area = (int(n) for n in boxes[index])
+    for _, y, wide, tall, area in boxes[1:count].tolist():
         if tall >= 3 * unit and wide <= unit and area >= 0.8 * wide * tall:
-            bars.append((float(y), float(y + tall)))
+            bars.append((2.0 * y, 2.0 * (y + tall)))
     return tuple(sorted(bars))
