@@ -29,7 +29,7 @@ from backfill.job import JobKind
 from backfill.lease import Lease
 from backfill.ledger import Counts, Ledger, RunRow
 from backfill.plan import Plan
-from backfill.postgres import Connection, database_fingerprint
+from backfill.postgres import Connection, database_fingerprint, find_rows_by_key
 from backfill.report import Reporter
 from backfill.settings import EngineSettings
 from backfill.skips import SkipReason
@@ -159,7 +159,12 @@ def apply_run(
 
 
 def _connector(database: Database, settings: EngineSettings) -> Callable[[], Connection]:
-    return lambda: database.connect(limits=settings.limits)
+    def connect() -> Connection:
+        connection = database.connect(limits=settings.limits)
+        find_rows_by_key(connection)
+        return connection
+
+    return connect
 
 
 @contextlib.contextmanager
