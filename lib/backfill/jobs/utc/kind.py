@@ -20,6 +20,7 @@ from backfill.utc.oracle import judge, offset_at, to_us
 from backfill.utc.zones import is_zone, zone_info
 from backfill.writing import ChunkWriter
 
+_MICROSECOND = dt.timedelta(microseconds=1)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=None)  # noqa: DTZ001  a wall time has no zone
 
 
@@ -118,15 +119,16 @@ def _instant_us(value: Any) -> int:
 
 def _is_possible(after: Any, local: dt.datetime, zone: str) -> bool:
     """Whether an instant is a reading of the wall time: of a gap or fold, either candidate."""
-    verdict = judge(local, zone_info(zone))
-    readings = {verdict.fold0_us, verdict.fold1_us}
-    if isinstance(after, int):
-        readings = {us // 1000 * 1000 for us in readings}
+    rules = zone_info(zone)
+    unit_us = 1000 if isinstance(after, int) else 1
     instant = _instant_us(after)
-    if instant in readings:
+    plain = local.replace(tzinfo=rules, fold=0).utcoffset()
+    if plain is not None and (to_us(local) - plain // _MICROSECOND) // unit_us * unit_us == instant:
+        return True  # all that most rows need
+    verdict = judge(local, rules)
+    if instant in {us // unit_us * unit_us for us in (verdict.fold0_us, verdict.fold1_us)}:
         return True
     # The first instant after a gap is the clock change itself: the offset differs just before it.
-    rules = zone_info(zone)
     return verdict.kind is LocalKind.GAP and offset_at(instant - 1, rules) != offset_at(
         instant, rules
     )
