@@ -123,9 +123,7 @@ def test_a_run_is_refused_when_the_time_zone_data_changed(
     run_id = bench.plan().run_id
     monkeypatch.setattr("backfill.running.tzdata_version", lambda: "2031.1")
 
-    with pytest.raises(
-        StalePlan, match=r"its time zone data \(tzdata\) differs.*now it is 2031\.1"
-    ):
+    with pytest.raises(StalePlan, match=r"\(tzdata\) differs.*now it is 2031\.1"):
         bench.apply_with(run_id)
 
 
