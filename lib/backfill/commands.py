@@ -84,10 +84,13 @@ def _engine_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_plan(options: argparse.Namespace) -> int:
     """`backfill apply RUN_ID`, `backfill resume RUN_ID`: write what the plan says, or the rest."""
+    from backfill.ledger import Ledger
     from backfill.parameters import APPLY_PARAMETERS, check_parameters
+    from backfill.running import find_planned
 
     values = check_parameters(APPLY_PARAMETERS, {**_given(options), "apply": True}, ())
-    run = _find(options, values["run_id"])
+    with _database(options).connect(read_only=True) as connection:
+        run = find_planned(Ledger(connection), values["run_id"], runs_dir(values["runs_dir"]))
     return _run_plan(options, run.run_id, values)
 
 

@@ -39,9 +39,13 @@ def _sums(folder: RunFolder) -> Iterator[str]:
     try:
         lines = folder.file(SUMS_FILE).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
+        job = folder.run_id.split("-")[1]
+        is_frozen = folder.file(plan.PLAN_FILE).exists()
+        mend = f"Close it with: backfill resume {folder.run_id}"
         yield (
             f"{SUMS_FILE} is not there: the run's folder was never closed, because its process "
-            f"was killed or is still at work. Close it with: backfill resume {folder.run_id}"
+            f"was killed or is still at work. "
+            + (mend if is_frozen else f"Its plan was not frozen; make a new one: backfill {job}")
         )
         return
     listed = dict(_sum_entry(line) for line in lines if line)

@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,8 +24,9 @@ from backfill.errors import (
     StalePlan,
     Terminated,
     TooManySkips,
+    UsageError,
 )
-from backfill.folder import RunFolder, runs_dir
+from backfill.folder import RUN_ID, RunFolder, runs_dir
 from backfill.job import JobKind
 from backfill.lease import Lease
 from backfill.ledger import Counts, Ledger, RunRow
@@ -64,6 +66,23 @@ def row_of(frozen: Plan) -> RunRow:
         tzdata_version=frozen.tzdata_version,
         reverts=frozen.reverts,
     )
+
+
+def find_planned(ledger: Ledger, wanted: str, runs: Path) -> RunRow:
+    """Return the run that is to be applied.
+
+    A plan whose row never reached the database, because its planner may not write there or was
+    killed before, is found in its folder.
+    """
+    try:
+        return ledger.get(wanted)
+    except UsageError:
+        if not RUN_ID.fullmatch(wanted):
+            raise
+        folder = RunFolder.of(runs, wanted)
+        if not folder.file(plan.PLAN_FILE).exists():
+            raise
+        return row_of(plan.load(folder))
 
 
 def planned_counts(frozen: Plan) -> tuple[Counts, dict[str, Counts]]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from backfill import plan
 from backfill.errors import BackfillError, StalePlan, UsageError
-from backfill.folder import new_run_id
+from backfill.folder import new_run_id, runs_dir
 from backfill.job import Computation
 from backfill.jobs.registry import PARAMETERS, job_from, kind_of
 from backfill.ledger import Ledger, RunRow
@@ -34,7 +34,7 @@ from backfill.planning import Planning, frame
 from backfill.report import Reporter
 from backfill.revert import plan_revert
 from backfill.run_book import RunBook, listener
-from backfill.running import row_of
+from backfill.running import find_planned, row_of
 from backfill.settings import fingerprint
 from backfill.status import RunStatus
 from backfill.workbook_env import RUN_ID_ENV
@@ -254,7 +254,9 @@ def _find_run(book: RunBook, *, has_written: bool = False) -> RunRow:
     with book.database.connect() as connection:
         ledger = Ledger(connection)
         if wanted != "latest" or not book.database.is_embedded or ledger.runs(1):
-            return ledger.get(wanted, has_written=has_written)
+            if has_written:
+                return ledger.get(wanted, has_written=True)
+            return find_planned(ledger, wanted, runs_dir(book.values["runs_dir"]))
         book.reporter.message("There is no run yet: planning the demo first.")
         return ledger.get(plan_demo(book.values))
 
