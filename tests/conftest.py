@@ -186,5 +186,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     home = tmp_path / "embedded"
     monkeypatch.setenv("BACKFILL_RUNS_DIR", str(tmp_path / "runs"))
     monkeypatch.setenv(HOME_ENV, str(home))
+    mask = os.umask(0o022)  # a run makes its process private; the next test must not inherit that
     yield
+    os.umask(mask)
     EmbeddedServer(home).reset()

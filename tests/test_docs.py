@@ -1,0 +1,270 @@
+"""What the documents name exists in the code, and what the code offers stands in the README."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backfill.cli import build_parser
+from backfill.errors import ExitCode
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = ("README.md", "CHANGELOG.md", "tests/README.md", "docs/dependencies.md")
+README_LINES_MAX = 225
+DATA_SUFFIXES = ("json", "jsonl", "csv", "parquet", "duckdb", "ipynb", "html")
+# Files that a reader makes with another tool, or that stand for any.
+FOREIGN_FILES = {"out.ipynb"}
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def pyproject() -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads(read("pyproject.toml"))
+    return project
+
+
+def dependencies() -> dict[str, set[str]]:
+    """Names without extras or versions, by group; `run` is what everyone gets."""
+    project = pyproject()["project"]
+    groups = {"run": project["dependencies"], **project["optional-dependencies"]}
+    return {group: {plain_name(text) for text in texts} for group, texts in groups.items()}
+
+
+def plain_name(requirement: str) -> str:
+    found = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert found, requirement
+    return found[0].lower()
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    actions = build_parser()._actions
+    found = next(a for a in actions if isinstance(a, argparse._SubParsersAction))
+    return dict(found.choices)
+
+
+def options() -> set[str]:
+    parsers = [build_parser(), *commands().values()]
+    return {name for parser in parsers for a in parser._actions for name in a.option_strings}
+
+
+def code_of(text: str) -> Iterator[str]:
+    """Yield fenced blocks and inline code of a Markdown text."""
+    yield from re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    for line in re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE).splitlines():
+        yield from re.findall(r"`([^`]+)`", line)
+
+
+def typed_commands(text: str) -> Iterator[list[str]]:
+    """Yield the words behind each `backfill` that somebody would type."""
+    for code in code_of(text):
+        for line in re.split(r"[;\n]", code):
+            words = line.split("#")[0].split("|")[0].removeprefix("$ ").split()
+            if words[:1] == ["backfill"] and len(words) > 1:
+                yield words[1:]
+
+
+def test_readme_is_short_enough_to_be_read() -> None:
+    assert len(README.splitlines()) <= README_LINES_MAX
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_that_is_named_exists(document: str) -> None:
+    known = commands()
+
+    typed = {words[0] for words in typed_commands(read(document)) if words[0] != "COMMAND"}
+
+    assert typed <= set(known), typed - set(known)
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    missing = [name for name in commands() if f"`backfill {name}" not in README]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_option_that_is_named_exists(document: str) -> None:
+    foreign = {"--test-dsn"}  # pytest's, from conftest.py
+
+    named = {o for code in code_of(read(document)) for o in re.findall(r"(?<!\w)--[a-z-]+", code)}
+
+    assert named <= options() | foreign, named - options()
+
+
+def test_actions_of_the_embedded_database_are_all_named() -> None:
+    actions = next(a for a in commands()["db"]._actions if a.dest == "action").choices
+
+    assert actions is not None
+    row = next(line for line in README.splitlines() if line.startswith("| `backfill db"))
+    assert set(re.findall(r"start|stop|url|seed|reset", row)) == set(actions)
+
+
+def test_exit_codes_in_readme_are_those_of_the_code() -> None:
+    rows = re.findall(r"^\| (\d+) \|", README, re.MULTILINE)
+
+    assert [int(code) for code in rows] == sorted(code.value for code in ExitCode)
+
+
+def test_exit_codes_in_help_are_those_of_the_code() -> None:
+    epilog = build_parser().epilog or ""
+
+    named = {int(code) for code in re.findall(r"(?:^|[:·] ?|\s)(\d+) [a-z]", epilog)}
+
+    assert named == {code.value for code in ExitCode}
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+
+    named = {
+        target
+        for document in DOCUMENTS
+        for code in code_of(read(document))
+        for target in re.findall(r"^make ([a-z-]+)", code, re.MULTILINE)
+    }
+
+    assert named <= targets, named - targets
+    assert {"setup", "demo", "test", "lint", "lab", "bench-ocr", "lock", "clean"} <= targets
+
+
+def test_every_target_has_its_line_of_help() -> None:
+    makefile = read("Makefile")
+
+    phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+
+    assert phony
+    assert set(re.findall(r"^([a-z-]+):.*## \S", makefile, re.MULTILINE)) == set(phony[1].split())
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_to_a_file(document: str) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]+)", read(document))
+
+    missing = [link for link in links if not (ROOT / document).parent.joinpath(link).exists()]
+
+    assert missing == []
+
+
+def test_every_path_of_the_project_that_readme_names_exists() -> None:
+    named = {
+        path
+        for code in code_of(README)
+        for path in re.findall(r"(?:lib|notebooks|docs|tests)/[\w./-]*", code)
+    }
+
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+def test_every_file_of_a_run_that_readme_names_is_written_by_the_code() -> None:
+    sources = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "lib" / "backfill").rglob("*.py")
+    )
+    pattern = rf"(?<![\w/.])\w+\.(?:{'|'.join(DATA_SUFFIXES)})\b"
+
+    named = {name for code in code_of(README) for name in re.findall(pattern, code)}
+    named -= FOREIGN_FILES | {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+
+    unknown = {
+        name for name in named if name not in sources and f'.{name.split(".")[1]}"' not in sources
+    }
+    assert unknown == set()
+
+
+def test_columns_of_the_testing_one_liner_exist() -> None:
+    ddl = read("lib/backfill/demo/events.sql")
+
+    statement = re.search(r"UPDATE events SET (\w+) = NULL, (\w+) = NULL;", README)
+
+    assert statement
+    assert all(re.search(rf"\b{column}\b", ddl) for column in statement.groups())
+
+
+def test_reasons_are_given_for_exactly_the_dependencies() -> None:
+    text = read("docs/dependencies.md")
+    sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    listed = {
+        section.splitlines()[0]: set(re.findall(r"^\| ([a-z0-9-]+) \| (?!for)", section, re.M))
+        for section in sections
+    }
+    wanted = dependencies()
+
+    assert listed["To run"] == wanted["run"]
+    assert listed["Extra `tesserocr`"] == wanted["tesserocr"]
+    assert listed["Extra `dev`"] == wanted["dev"]
+
+
+def test_conda_environment_names_exactly_the_dependencies() -> None:
+    wanted = dependencies()
+
+    listed = re.findall(r"^ {6}- (?!-e)(\S+)", read("environment.yml"), re.MULTILINE)
+
+    assert {plain_name(text) for text in listed} == wanted["run"] | wanted["dev"]
+    assert len(listed) == len(set(listed))
+    assert "      - -e .\n" in read("environment.yml")
+
+
+def test_conda_environment_has_the_extras_that_pyproject_asks_for() -> None:
+    listed = read("environment.yml")
+
+    with_extras = [text for text in pyproject()["project"]["dependencies"] if "[" in text]
+
+    assert all(f"- {text}\n" in listed for text in with_extras)
+
+
+def test_time_zone_data_is_the_same_by_every_route() -> None:
+    locked = re.search(r"^tzdata==(\S+)", read("requirements.lock"), re.MULTILINE)
+    by_conda = re.search(r"- tzdata==(\S+)", read("environment.yml"))
+
+    assert locked
+    assert by_conda
+    assert locked[1] == by_conda[1]
+
+
+def test_lock_file_pins_every_dependency_with_hashes_and_names_no_address() -> None:
+    lock = read("requirements.lock")
+    wanted = dependencies()
+
+    pinned = set(re.findall(r"^([a-z0-9-]+)==\S+.*\\$", lock, re.MULTILINE))
+
+    assert wanted["run"] | wanted["dev"] <= pinned
+    assert "://" not in lock
+    assert not re.search(r"^--", lock, re.MULTILINE)
+
+
+def test_markers_are_explained() -> None:
+    markers = {
+        text.split(":")[0] for text in pyproject()["tool"]["pytest"]["ini_options"]["markers"]
+    }
+
+    explained = set(re.findall(r"^\| `(\w+)` \| ", read("tests/README.md"), re.MULTILINE))
+
+    assert explained == markers
+
+
+def test_folders_of_the_test_guide_exist() -> None:
+    named = re.findall(r"^\| `(\w+)/` \| ", read("tests/README.md"), re.MULTILINE)
+
+    assert [name for name in named if not (ROOT / "tests" / name).is_dir()] == []
+
+
+def test_ci_runs_what_readme_says() -> None:
+    steps = re.findall(r"^step (.+)$", read(".ci/run"), re.MULTILINE)
+
+    assert steps == ["make lint", "make test"]
+
+
+def test_changelog_tells_of_the_version_or_of_what_is_unreleased() -> None:
+    version = pyproject()["project"]["version"]
+
+    headings = re.findall(r"^## \[([^\]]+)\]", read("CHANGELOG.md"), re.MULTILINE)
+
+    assert headings[0] in ("Unreleased", version)
