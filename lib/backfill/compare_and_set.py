@@ -90,15 +90,17 @@ class TableWriter:
     ) -> list[tuple[int, bool, str | None]]:
         """Return (row, whether it equals `side` and its sources, present values) for each row.
 
-        Present values are JSON text, None where the row is gone. Read-only.
+        Present values are JSON text, None where the row is gone or equal. Read-only.
         """
         register(connection)
         batch = self._batch(changes)
         equal = self._equal(self._table.targets, "a" if side == "after" else "b")
         query = sql.SQL(
-            "SELECT v.ord - 1, coalesce(t.{first} IS NOT NULL AND {sources} AND {equal}, false),"
-            " CASE WHEN t.{first} IS NOT NULL THEN jsonb_build_object({present})::text END"
-            " FROM {values} LEFT JOIN {relation} AS t ON {join} ORDER BY v.ord"
+            "SELECT v.ord - 1, equality.is_equal, CASE WHEN t.{first} IS NOT NULL AND NOT"
+            " equality.is_equal THEN jsonb_build_object({present})::text END"
+            " FROM {values} LEFT JOIN {relation} AS t ON {join}"
+            " CROSS JOIN LATERAL (SELECT t.{first} IS NOT NULL AND {sources} AND {equal})"
+            " AS equality(is_equal) ORDER BY v.ord"
         ).format(
             first=sql.Identifier(self._table.key.columns[0].name),
             sources=self._sources_match(batch),
