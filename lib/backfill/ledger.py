@@ -295,6 +295,13 @@ class Ledger:
         ).fetchall()
         return [Skip(*row) for row in rows]
 
+    def skipping_chunks(self, run_id: str) -> list[int]:
+        """Return the numbers of the chunks that left skips. Read-only."""
+        rows = self.connection.execute(
+            "SELECT DISTINCT chunk_no FROM backfill.skip WHERE run_id = %s", [run_id]
+        ).fetchall()
+        return [int(row[0]) for row in rows]
+
     def set_status(self, run_id: str, then: RunStatus, message: str = "") -> None:
         """Move a run that nobody is writing to another status."""
         with self.connection.transaction():

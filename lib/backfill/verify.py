@@ -7,12 +7,15 @@ again by another way is the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from backfill import image
+import pyarrow as pa
+
 from backfill.errors import VerifyFailed
+from backfill.image import Image, decode
 from backfill.job import JobKind
-from backfill.ledger import CHAIN_START, Ledger, RunRow, skips_digest
+from backfill.ledger import CHAIN_START, Checkpoint, Ledger, RunRow, skips_digest
 from backfill.status import RunStatus
 
 SHOWN = 1_000
@@ -43,57 +46,97 @@ class Verification:
             self.findings.append(text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """What the database has of one chunk; None for what is missing."""
+
+    number: int
+    checkpoint: Checkpoint | None
+    stored: Image | None
+
+
 def verify_run(ledger: Ledger, run: RunRow, kind: JobKind) -> Verification:
-    """Return what verification found; an empty `findings` is the proof."""
+    """Return what verification found; an empty `findings` is the proof.
+
+    Memory: one chunk's image, and the checkpoints.
+    """
     found = Verification(run.run_id, run.status)
-    images = _check_chain(ledger, run, found)
+    is_reverted = run.status is RunStatus.REVERTED
+    chain = CHAIN_START
+    for chunk in _chunks(ledger, run.run_id):
+        rows = _check_image(run, chunk, found)
+        if chunk.checkpoint is None:
+            found.findings.append(f"Checkpoint {chunk.number} is missing.")
+            continue
+        _check_link(ledger, run, chunk.checkpoint, chunk.stored, chain, found)
+        chain = chunk.checkpoint.chain_hash
+        if rows is not None and not is_reverted:
+            _check_rows(ledger, run, kind, found, chunk.number, rows)
     _check_counts(ledger, run, found)
-    if run.status is RunStatus.REVERTED:
+    if is_reverted:
         found.notes.append("The run was reverted; its rows hold their before-images again.")
-        return found
-    for chunk_no, sha256, content in images:
-        _check_rows(ledger, run, kind, found, chunk_no, sha256, content)
     return found
 
 
-def _check_chain(ledger: Ledger, run: RunRow, found: Verification) -> list[tuple[int, str, bytes]]:
-    """Walk the checkpoints; return the images that are whole, one per chunk."""
-    whole = []
-    chain = CHAIN_START
-    images = {number: (sha, content) for number, _rows, sha, content in ledger.images(run.run_id)}
-    for number, checkpoint in enumerate(ledger.checkpoints(run.run_id), start=1):
-        if checkpoint.chunk_no != number:
-            found.findings.append(f"Checkpoint {number} is missing.")
-        sha256, content = images.pop(checkpoint.chunk_no, ("", b""))
-        skips = ledger.skips(run.run_id, checkpoint.chunk_no)
-        expected = checkpoint.chained_to(run.run_id, chain, sha256, skips_digest(skips))
-        if checkpoint.chain_hash != expected:
-            found.findings.append(
-                f"Chunk {checkpoint.chunk_no}: checkpoint, image or skips were changed after the "
-                "commit (the chain of hashes breaks here)."
-            )
-        try:
-            rows = image.decode(run.run_id, checkpoint.chunk_no, sha256, content)
-        except (VerifyFailed, OSError, ValueError):
-            found.findings.append(
-                f"Chunk {checkpoint.chunk_no}: its image is not the one that was written."
-            )
-        else:
-            whole.append((checkpoint.chunk_no, sha256, content))
-            if rows.num_rows != checkpoint.updated:
-                found.findings.append(
-                    f"Chunk {checkpoint.chunk_no}: {checkpoint.updated} rows updated, but "
-                    f"{rows.num_rows} in its image."
-                )
-        chain = checkpoint.chain_hash
-        found.chunks += 1
-    for number in images:
-        found.findings.append(f"Chunk {number}: an image without a checkpoint.")
-    return whole
+def _chunks(ledger: Ledger, run_id: str) -> Iterator[_Chunk]:
+    """Yield chunk 1, 2, … up to the last that left a checkpoint or an image."""
+    checkpoints = {checkpoint.chunk_no: checkpoint for checkpoint in ledger.checkpoints(run_id)}
+    done = 0
+    for number, rows, sha256, content in ledger.images(run_id):
+        for missed in range(done + 1, number):
+            yield _Chunk(missed, checkpoints.get(missed), None)
+        yield _Chunk(number, checkpoints.get(number), Image(rows, sha256, content))
+        done = number
+    for missed in range(done + 1, max(checkpoints, default=0) + 1):
+        yield _Chunk(missed, checkpoints.get(missed), None)
+
+
+def _check_image(run: RunRow, chunk: _Chunk, found: Verification) -> pa.Table | None:
+    """Return the rows of a chunk's image, or None where it is not what was written."""
+    try:
+        if chunk.stored is not None:
+            rows = decode(run.run_id, chunk.number, chunk.stored.sha256, chunk.stored.content)
+            if rows.num_rows == chunk.stored.rows:
+                return rows
+    except (VerifyFailed, OSError, ValueError):
+        pass  # said below, for every way in which it can be wrong
+    if chunk.stored is not None or chunk.checkpoint is not None:
+        found.findings.append(f"Chunk {chunk.number}: its image is not the one that was written.")
+    return None
+
+
+def _check_link(
+    ledger: Ledger,
+    run: RunRow,
+    checkpoint: Checkpoint,
+    stored: Image | None,
+    chain: str,
+    found: Verification,
+) -> None:
+    """Hold a checkpoint against the one before it, its image and its skips."""
+    found.chunks += 1
+    skips = ledger.skips(run.run_id, checkpoint.chunk_no)
+    sha256 = stored.sha256 if stored else ""
+    expected = checkpoint.chained_to(run.run_id, chain, sha256, skips_digest(skips))
+    if checkpoint.chain_hash != expected:
+        found.findings.append(
+            f"Chunk {checkpoint.chunk_no}: checkpoint, image or skips were changed after the "
+            "commit (the chain of hashes breaks here)."
+        )
+    if stored and stored.rows != checkpoint.updated:
+        found.findings.append(
+            f"Chunk {checkpoint.chunk_no}: {checkpoint.updated} rows updated, but "
+            f"{stored.rows} in its image."
+        )
 
 
 def _check_counts(ledger: Ledger, run: RunRow, found: Verification) -> None:
-    scanned = sum(checkpoint.scanned for checkpoint in ledger.checkpoints(run.run_id))
+    """Hold the sum of the checkpoints against the plan, and look for skips of no chunk."""
+    done = ledger.checkpoints(run.run_id)
+    scanned = sum(checkpoint.scanned for checkpoint in done)
+    numbers = {checkpoint.chunk_no for checkpoint in done}
+    for number in sorted(set(ledger.skipping_chunks(run.run_id)) - numbers):
+        found.findings.append(f"Chunk {number}: skips without a checkpoint.")
     if run.status is RunStatus.PLANNED:
         found.notes.append(f"Nothing was written yet. Apply it: backfill apply {run.run_id}")
     elif scanned != run.plan_rows:
@@ -109,10 +152,8 @@ def _check_rows(
     kind: JobKind,
     found: Verification,
     chunk_no: int,
-    sha256: str,
-    content: bytes,
+    rows: pa.Table,
 ) -> None:
-    rows = image.decode(run.run_id, chunk_no, sha256, content)
     if not rows.num_rows:
         return
     keys = rows.column("key").to_pylist()

@@ -1,0 +1,216 @@
+"""From the readings of a session's images to its day: a date, its shifts, how sure they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images
+from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
+from backfill.ocr.failure import ImageFailure
+from backfill.ocr.normalise import normalise_entry
+from backfill.ocr.reading import ImageReading
+from backfill.ocr.session import (
+    CaptureImage,
+    CaptureSession,
+    Crop,
+    FailureStage,
+    ImageDetail,
+    SessionFailure,
+    SessionReading,
+    ShiftEvidence,
+)
+from backfill.ocr.shift import Entry, Shift
+from backfill.ocr.vocabulary import Towns
+from backfill.ocr.words import Word
+
+DURATION_AGREES = "duration_agrees"
+SEEN_TWICE = "seen_on_several_images"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadImage:
+    """One image of a session with its file's path under the local root, and what became of it."""
+
+    image: CaptureImage
+    local_path: str
+    outcome: ImageReading | ImageFailure
+
+
+def read_session(
+    session: CaptureSession,
+    images: Sequence[ReadImage],
+    *,
+    default_year: int | None = None,
+    towns: Towns | None = None,
+    warnings: tuple[str, ...] = (),
+) -> SessionReading | SessionFailure:
+    """Return the session's day, or at which stage it failed; never raises for what was read.
+
+    1. every image must be readable and hold text; 2. all dates must agree; 3. each image's cards
+    become shifts; 4. overlapping images are joined; 5. doubts become reasons for a review.
+    """
+    if not images:
+        return SessionFailure(session, FailureStage.INPUT, "no_images", "The session has no image.")
+    readings: list[ImageReading] = []
+    for image in images:
+        if isinstance(image.outcome, ImageFailure):
+            return fail_session(session, images, image, image.outcome)
+        readings.append(image.outcome)
+    if failure := _without_cards(session, images, readings):
+        return failure
+    try:
+        date = resolve_session_date(
+            tuple(reading.date for reading in readings),
+            session.created_at.astimezone(dt.UTC).date(),
+            default_year,
+        )
+    except DateFailure as error:
+        return SessionFailure(
+            session, FailureStage.DATE, "date_not_decided", str(error), _details(images, None)
+        )
+    rows = [[normalise_entry(entry, towns) for entry in reading.entries] for reading in readings]
+    schedule = aggregate_images(rows)
+    return SessionReading(
+        session=session,
+        schedule_date=date.date,
+        shifts=schedule.shifts,
+        resolved_image_dates=tuple(found or date.date for found in date.image_dates),
+        inherited_image_count=date.inherited,
+        source_counts=schedule.source_counts,
+        contradictions=schedule.contradictions,
+        review_reasons=tuple(
+            f"image {image.image.sequence}: {flag}"
+            for image, reading in zip(images, readings, strict=True)
+            for flag in reading.flags
+        ),
+        warnings=(*warnings, *date.warnings, *_empty_images(images, readings)),
+        evidence=_evidence(schedule, images, readings, rows),
+        image_details=_details(images, date),
+    )
+
+
+def fail_session(
+    session: CaptureSession,
+    images: Sequence[ReadImage],
+    image: ReadImage,
+    failure: ImageFailure,
+) -> SessionFailure:
+    """Return the failure of a session one of whose images could not be read."""
+    return SessionFailure(
+        session,
+        FailureStage(failure.stage.value),
+        failure.kind,
+        f"image {image.image.sequence} ({image.image.r2_key}): {failure.message}",
+        _details(images, None),
+    )
+
+
+def _without_cards(
+    session: CaptureSession, images: Sequence[ReadImage], readings: Sequence[ImageReading]
+) -> SessionFailure | None:
+    """A picture without text, or a session without a card, is no schedule of an empty day."""
+    for image, reading in zip(images, readings, strict=True):
+        if not reading.words:
+            return SessionFailure(
+                session,
+                FailureStage.OCR,
+                "no_text_found",
+                f"image {image.image.sequence} ({image.image.r2_key}) holds no text.",
+                _details(images, None),
+            )
+    if any(reading.entries for reading in readings):
+        return None
+    return SessionFailure(
+        session,
+        FailureStage.LAYOUT,
+        "no_cards_found",
+        "No image of the session shows a shift. Look at the images.",
+        _details(images, None),
+    )
+
+
+def _empty_images(images: Sequence[ReadImage], readings: Sequence[ImageReading]) -> Iterable[str]:
+    for image, reading in zip(images, readings, strict=True):
+        if not reading.entries:
+            yield f"image {image.image.sequence} shows no shift"
+
+
+def _evidence(
+    schedule: DaySchedule,
+    images: Sequence[ReadImage],
+    readings: Sequence[ImageReading],
+    rows: Sequence[Sequence[Shift]],
+) -> tuple[ShiftEvidence, ...]:
+    return tuple(
+        _evidence_of(shift, sources, images, readings, rows)
+        for shift, sources in zip(schedule.shifts, schedule.sources, strict=True)
+    )
+
+
+def _evidence_of(
+    shift: Shift,
+    sources: Sequence[Source],
+    images: Sequence[ReadImage],
+    readings: Sequence[ImageReading],
+    rows: Sequence[Sequence[Shift]],
+) -> ShiftEvidence:
+    """Say how sure one shift is: a clean card of the same content vouches for a doubtful one."""
+    entries = [readings[source.image].entries[source.row] for source in sources]
+    vouching = [
+        entry
+        for entry, source in zip(entries, sources, strict=True)
+        if not entry.flags and rows[source.image][source.row] == shift
+    ]
+    flags = () if vouching else dict.fromkeys(flag for entry in entries for flag in entry.flags)
+    checks = [DURATION_AGREES] if any(_has_duration(entry) for entry in vouching) else []
+    if len(sources) > 1:
+        checks.append(SEEN_TWICE)
+    confidences = [_confidence(entry) for entry in vouching or entries]
+    return ShiftEvidence(
+        confidence=max(confidences, default=0.0),
+        checks=tuple(checks),
+        review_reasons=tuple(flags),
+        crops=tuple(
+            _crop(images[source.image].image.sequence, entry.words)
+            for source, entry in zip(sources, entries, strict=True)
+            if entry.words
+        ),
+    )
+
+
+def _has_duration(entry: Entry) -> bool:
+    return entry.duration_minutes is not None
+
+
+def _confidence(entry: Entry) -> float:
+    return round(min((word.confidence for word in entry.words), default=0.0), 1)
+
+
+def _crop(sequence: int, words: Sequence[Word]) -> Crop:
+    left, top = min(word.left for word in words), min(word.top for word in words)
+    right, bottom = max(word.right for word in words), max(word.bottom for word in words)
+    return Crop(
+        sequence, round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1)
+    )
+
+
+def _details(images: Sequence[ReadImage], date: SessionDate | None) -> tuple[ImageDetail, ...]:
+    dates: Sequence[dt.date | None] = date.image_dates if date else [None] * len(images)
+    return tuple(_detail(image, found) for image, found in zip(images, dates, strict=True))
+
+
+def _detail(image: ReadImage, date: dt.date | None) -> ImageDetail:
+    reading = image.outcome if isinstance(image.outcome, ImageReading) else None
+    return ImageDetail(
+        sequence=image.image.sequence,
+        r2_key=image.image.r2_key,
+        local_path=image.local_path,
+        sha256=reading.sha256 if reading else "",
+        detected_date=date,
+        box_count=len(reading.words) if reading else 0,
+        entry_count=len(reading.entries) if reading else 0,
+        ocr_ms=reading.ocr_ms if reading else 0.0,
+        is_cached=bool(reading and reading.is_cached),
+    )
