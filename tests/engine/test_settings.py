@@ -42,7 +42,7 @@ from backfill.errors import UsageError
         ({"household_id": {"a": 1}}, "The parameter household_id must be text, or a list of texts"),
         (
             {"household_id": "hh_dem"},
-            "There is no household 'hh_dem' in this database. Near: hh_de",
+            "no household 'hh_dem' in this database. Near: hh_demo",
         ),
         ({"decisions": "no-such-file.csv"}, "--decisions no-such-file.csv: No such file"),
         ({"table": "no-such-file.toml"}, "--table no-such-file.toml: No such file"),

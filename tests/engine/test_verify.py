@@ -65,7 +65,9 @@ def test_a_dropped_checkpoint_is_named(bench: Bench, run_id: str) -> None:
 
     found = findings(bench, run_id)
 
-    assert "Checkpoint 2 is missing." in found
+    assert found[0] == "Checkpoint 2 is missing."
+    assert found[1].startswith("Chunk 3: checkpoint, image or skips were changed")
+    assert found[2] == "Chunk 2: skips without a checkpoint."
     assert (
         f"The run is not complete: 7 of 12 rows have a checkpoint. Go on: backfill resume {run_id}"
         in found
@@ -94,6 +96,21 @@ def test_an_image_replaced_together_with_its_hash_breaks_the_chain(
 
     assert found[0].startswith("Chunk 2: checkpoint, image or skips were changed")
     assert "Chunk 2: 4 rows updated, but 5 in its image." in found
+
+
+def test_a_changed_number_of_rows_of_an_image_is_named(bench: Bench, run_id: str) -> None:
+    bench.sql("UPDATE backfill.chunk_image SET rows = rows + 1 WHERE chunk_no = 2")
+
+    assert findings(bench, run_id)[0] == "Chunk 2: its image is not the one that was written."
+
+
+def test_a_skip_of_a_chunk_that_never_was_is_named(bench: Bench, run_id: str) -> None:
+    bench.sql(
+        "INSERT INTO backfill.skip SELECT run_id, 9, 'e01', scope, '', reason, detail"
+        " FROM backfill.skip"
+    )
+
+    assert findings(bench, run_id) == ["Chunk 9: skips without a checkpoint."]
 
 
 def test_a_missing_image_is_named(bench: Bench, run_id: str) -> None:
