@@ -14,6 +14,8 @@ GAP_OF_WORDS = 1.25
 SMALL_PIECE = 0.55
 LARGEST_BULLET = 0.74
 TALLEST_PIECE = 3.6
+# A duration ("3h 15m") has no more letters and dots than this.
+ICON_LETTERS = 9
 # Wider and taller than this it is a picture, not a letter.
 PICTURE = 2.7
 
@@ -44,7 +46,7 @@ def find_bands(ink: Ink) -> tuple[Band, ...]:
     groups = _join_sideways(letters, ink.contrast.shape[:2], unit)
     bands = _absorb_accents([_band_of(group) for group in groups])
     bands = _attach_small(bands, small, unit)
-    bands = [_without_bullets(_without_icon(band), unit) for band in bands]
+    bands = [_without_bullets(part, unit) for band in bands for part in _split_at_icon(band)]
     return tuple(sorted(bands, key=lambda band: (band.top, band.left)))
 
 
@@ -125,16 +127,24 @@ def _attach_small(bands: list[Band], small: list[Piece], unit: float) -> list[Ba
     return [_band_of([*band.pieces, *extra.get(i, [])]) for i, band in enumerate(bands)]
 
 
-def _without_icon(band: Band) -> Band:
-    """Return the band without a clock icon: a ring at its left, taller than all letters."""
-    ring, rest = band.pieces[0], band.pieces[1:]
-    is_ring = 0.8 < ring.width / ring.height < 1.25 and ring.area < 0.6 * ring.width * ring.height
-    outside = [p for p in rest if p.left >= ring.right]
-    if not is_ring or not 1 < len(outside) <= 9:
-        return band
-    if ring.height < 1.12 * max(p.height for p in outside) or outside[0].left - ring.right < 3:
-        return band
-    return _band_of(outside)
+def _split_at_icon(band: Band) -> list[Band]:
+    """Return what stands before and after a clock icon, a ring taller than what follows it."""
+    pieces = band.pieces
+    for index, ring in enumerate(pieces):
+        after = [p for p in pieces[index + 1 :] if p.left >= ring.right]
+        if not 1 < len(after) <= ICON_LETTERS or not _is_ring(ring):
+            continue
+        tallest = max(p.height for p in after)
+        if ring.height < 1.12 * tallest or after[0].left - ring.right < 0.15 * ring.width:
+            continue
+        before = [p for p in pieces[:index] if p.right <= ring.left]
+        return [_band_of(part) for part in (before, after) if part]
+    return [band]
+
+
+def _is_ring(piece: Piece) -> bool:
+    is_round = 0.8 < piece.width / piece.height < 1.25
+    return is_round and piece.area < 0.6 * piece.width * piece.height
 
 
 def _without_bullets(band: Band, unit: float) -> Band:

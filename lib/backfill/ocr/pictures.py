@@ -10,7 +10,7 @@ import numpy as np
 from backfill.ocr.preprocess import Ink, Pixels
 
 # Of a letter's height: no stroke of a letter is as thick, no portrait is larger.
-THICKER_THAN_STROKES = 0.8
+THICKER_THAN_STROKES = 1.25
 TALLEST = 6.0
 WIDEST = 16.0
 MARGIN = 0.3

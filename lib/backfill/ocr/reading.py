@@ -30,6 +30,8 @@ from backfill.ocr.words import Word
 READER_VERSION = "1"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time.
 WORKING_PX = 1080
+# Nothing smaller holds a card.
+SMALLEST_PX = 64
 # Of a letter's height: the line of a heading that the header cuts begins within this.
 CUT_LINE = 1.7
 
@@ -99,6 +101,8 @@ def read_image(data: bytes, engine: Engine, params: EngineParams) -> ImageReadin
 
 def _read_pixels(pixels: Pixels, engine: Engine, params: EngineParams) -> ImageReading:
     height, width = pixels.shape[:2]
+    if min(height, width) < SMALLEST_PX:
+        return ImageReading("", width, height, (), ())
     pixels, shrink = _shrink(pixels)
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     ink = without_pictures(grey, find_ink(grey))

@@ -1,0 +1,152 @@
+"""Tesseract, real and broken: missing, crashing, hanging, or printing what is no text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytesseract
+import pytest
+
+from backfill.errors import ExitCode, PreflightError, UsageError
+from backfill.ocr.engine import (
+    EngineFailure,
+    EngineParams,
+    TesseractEngine,
+    TesserocrEngine,
+    language_data,
+    make_engine,
+)
+from backfill.ocr.preprocess import Pixels
+
+HEAD = """#!/bin/sh
+case "$*" in
+*--version*) echo "tesseract 5.3.0"; exit 0;;
+*--list-langs*) echo 'List of available languages in "/nowhere/" (1):'; echo swe; exit 0;;
+esac
+"""
+
+
+def _blank() -> Pixels:
+    return np.full((60, 200), 255, dtype=np.uint8)
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Tesseract that lists `swe` and then does what the test appends."""
+    path = tmp_path / "tesseract"
+    path.write_text(HEAD, encoding="utf-8")
+    path.chmod(0o755)
+    monkeypatch.setattr(pytesseract.pytesseract, "tesseract_cmd", str(path))
+    return path
+
+
+def _append(fake: Path, script: str) -> TesseractEngine:
+    fake.write_text(HEAD + script, encoding="utf-8")
+    return TesseractEngine("swe")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("sv", "swe"), ("swe", "swe"), ("SV", "swe"), ("en", "eng"), ("sv+en", "swe+eng")],
+)
+def test_short_and_long_names_are_the_same_language(name: str, data: str) -> None:
+    assert language_data(name) == data
+
+
+@pytest.mark.parametrize("name", ["", "svenska", "xx", "swe+xx", "../swe"])
+def test_a_name_that_is_no_language_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="--ocr-lang swe") as caught:
+        language_data(name)
+
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_language_data_that_is_not_installed_names_the_command(fake: Path) -> None:
+    with pytest.raises(PreflightError, match="apt-get install tesseract-ocr-fin") as caught:
+        TesseractEngine("fi")
+
+    assert caught.value.exit_code == ExitCode.PREFLIGHT
+
+
+def test_tesseract_absent_names_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pytesseract.pytesseract, "tesseract_cmd", str(tmp_path / "nothing"))
+
+    with pytest.raises(PreflightError, match="brew install tesseract"):
+        TesseractEngine("swe")
+
+
+def test_a_crash_is_a_failure_with_what_it_said(fake: Path) -> None:
+    engine = _append(fake, "echo 'boom: no memory' >&2\nexit 134\n")
+
+    with pytest.raises(EngineFailure, match=r"status 134.*boom"):
+        engine.words(_blank(), EngineParams())
+
+
+def test_a_killed_tesseract_is_a_failure(fake: Path) -> None:
+    engine = _append(fake, "kill -SEGV $$\n")
+
+    with pytest.raises(EngineFailure, match="status"):
+        engine.words(_blank(), EngineParams())
+
+
+def test_a_hang_ends_at_the_timeout(fake: Path) -> None:
+    engine = _append(fake, "exec tail -f /dev/null\n")
+
+    with pytest.raises(EngineFailure, match=r"within 0\.2 seconds"):
+        engine.words(_blank(), EngineParams(timeout_seconds=0.2))
+
+
+def test_bytes_that_are_not_utf8_are_a_failure(fake: Path) -> None:
+    engine = _append(fake, "printf 'level\\ttext\\n\\377\\376\\n' > \"$2.tsv\"\n")
+
+    with pytest.raises(EngineFailure, match="not UTF-8"):
+        engine.words(_blank(), EngineParams())
+
+
+def test_a_row_that_is_no_word_is_a_failure(fake: Path) -> None:
+    row = "5\\t1\\t1\\t1\\t1\\t1\\tx\\t0\\t9\\t9\\t90\\tLunch"
+    engine = _append(fake, f"printf 'head\\n{row}\\n' > \"$2.tsv\"\n")
+
+    with pytest.raises(EngineFailure, match="not a word"):
+        engine.words(_blank(), EngineParams())
+
+
+def test_no_output_file_is_a_failure(fake: Path) -> None:
+    engine = _append(fake, "exit 0\n")
+
+    with pytest.raises(EngineFailure):
+        engine.words(_blank(), EngineParams())
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 1e9])
+def test_a_timeout_out_of_bounds_is_a_usage_error(seconds: float) -> None:
+    with pytest.raises(UsageError, match="timeout"):
+        EngineParams(timeout_seconds=seconds)
+
+
+def test_an_unknown_engine_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="tesseract or tesserocr"):
+        make_engine("magic")
+
+
+@pytest.mark.ocr
+def test_swedish_under_both_names_is_one_engine_for_the_cache() -> None:
+    one, other = TesseractEngine("sv"), TesseractEngine("swe")
+
+    assert (one.version, one.language_hash) == (other.version, other.language_hash)
+    assert one.language_hash != TesseractEngine("en").language_hash
+
+
+@pytest.mark.ocr
+def test_an_empty_picture_has_no_words() -> None:
+    assert TesseractEngine("swe").words(_blank(), EngineParams()) == []
+
+
+@pytest.mark.ocr
+def test_tesserocr_reads_like_the_command_where_it_is_installed() -> None:
+    pytest.importorskip("tesserocr", reason="the extra is optional")
+
+    assert TesserocrEngine("swe").words(_blank(), EngineParams()) == []
