@@ -14,6 +14,7 @@ from backfill import commands
 from backfill.errors import BackfillError, ExitCode
 from backfill.parameters import (
     APPLY_PARAMETERS,
+    OCR_PARAMETERS,
     REVERT_PARAMETERS,
     UTC_PARAMETERS,
     Kind,
@@ -86,6 +87,9 @@ def build_parser() -> argparse.ArgumentParser:
     utc = command("utc", "fill missing *_utc columns; a dry run by default", commands.run_job)
     _add_parameters(utc, UTC_PARAMETERS)
     _add_mode(utc)
+    ocr = command("ocr", "read screenshots again; a dry run by default", commands.run_job)
+    _add_parameters(ocr, OCR_PARAMETERS)
+    _add_mode(ocr)
     apply = command("apply", "write exactly the plan that a dry run froze", commands.run_plan)
     resume = command("resume", "go on with a run from its last checkpoint", commands.run_plan)
     for sub in (apply, resume):

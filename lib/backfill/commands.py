@@ -8,11 +8,13 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from backfill.errors import BackfillError, ExitCode, StorageError, UsageError
 from backfill.folder import RunFolder, new_run_id, runs_dir
+from backfill.parameters import Parameter
 from backfill.relay import Terminal
 
 _DROPPED = {"command", "run", "json", "quiet", "database_url", "dry_run", "handler"}
@@ -38,7 +40,8 @@ def run_job(options: argparse.Namespace) -> int:
 
     terminal = terminal_of(options)
     job_name = options.command
-    values = check_parameters(PARAMETERS[job_name], _given(options), ())
+    declared = PARAMETERS[job_name]
+    values = check_parameters(declared, _usual_paths(declared) | _given(options), ())
     settings = engine_settings(values)
     job = job_from(job_name, values)
     database = open_database(terminal.message)
@@ -56,7 +59,12 @@ def run_job(options: argparse.Namespace) -> int:
     )
     folder.create()
     notebook = {"utc": "01_utc_backfill", "ocr": "02_ocr_backfill"}[job_name]
-    return _run(notebook, folder, "notebook", _changed(PARAMETERS[job_name], values), terminal)
+    return _run(notebook, folder, "notebook", _changed(declared, values), terminal)
+
+
+def _usual_paths(declared: Sequence[Parameter]) -> dict[str, Any]:
+    """Return the files that the command line writes into the current folder unless told."""
+    return {p.name: str(Path(p.usual_path).absolute()) for p in declared if p.usual_path}
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:

@@ -77,6 +77,10 @@ class TooManySkips(BackfillError):
     exit_code = ExitCode.TOO_MANY_SKIPS
 
 
+class SessionsFailed(BackfillError):
+    """Not one capture session could be read."""
+
+
 class Interrupted(BackfillError):
     """SIGINT, pause or cancel took effect; the run can go on."""
 

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from backfill.database import Database
+from backfill.errors import BackfillError
 from backfill.folder import RunFolder
-from backfill.ledger import Counts
+from backfill.ledger import Counts, Ledger
 from backfill.pages import Shown
 from backfill.plan import Plan
 from backfill.postgres import Connection
@@ -26,9 +27,10 @@ from backfill.writing import ChunkWriter
 class Preflight:
     """What was found before anything is read in bulk: pending rows by scope, and warnings."""
 
-    pending: dict[str, int]
+    pending: dict[str, int]  # by member of the scope
     warnings: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
+    what: str = "rows are pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,9 @@ class JobKind(Protocol):
 
     name: str
     scope_name: str  # what a member of the scope is called: household_id, user_id
+    #: Whether a row may build on what the rows before it wrote: such rows are written one to a
+    #: transaction, and reverted the last one first.
+    is_sequential: bool
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter: ...
 
@@ -106,6 +111,23 @@ class JobKind(Protocol):
         """Return (row, what is wrong) after computing image rows again by another way."""
         ...
 
+    def remarks(
+        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
+    ) -> Sequence[str]:
+        """Return for each image row what reverting it leaves behind; empty for nothing."""
+        ...
+
     def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
         """Return the job's own keys of the summary."""
+        ...
+
+    def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
+        """Write the job's own files as the run stands; return what they add to the summary.
+
+        `ledger` is None for a plan that nobody applied.
+        """
+        ...
+
+    def verdict(self, plan: Plan, *, is_applied: bool) -> BackfillError | None:
+        """Return the error that a run ends with although every step did its work, if any."""
         ...

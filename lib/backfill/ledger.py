@@ -270,13 +270,15 @@ class Ledger:
             )
             return cur.fetchall()
 
-    def images(self, run_id: str) -> Iterator[tuple[int, int, str, bytes]]:
+    def images(
+        self, run_id: str, *, is_backwards: bool = False
+    ) -> Iterator[tuple[int, int, str, bytes]]:
         """Yield (chunk_no, rows, sha256, image) in order, one at a time. Read-only."""
         numbers = self.connection.execute(
             "SELECT chunk_no FROM backfill.chunk_image WHERE run_id = %s ORDER BY chunk_no",
             [run_id],
         ).fetchall()
-        for (chunk_no,) in numbers:
+        for (chunk_no,) in reversed(numbers) if is_backwards else numbers:
             row = self.connection.execute(
                 "SELECT chunk_no, rows, sha256, image FROM backfill.chunk_image"
                 " WHERE run_id = %s AND chunk_no = %s",

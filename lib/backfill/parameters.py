@@ -38,6 +38,8 @@ class Parameter:
     help: str
     choices: tuple[str, ...] = ()
     metavar: str = ""
+    #: What an empty path means on the command line, in the current folder.
+    usual_path: str = ""
 
     @property
     def flag(self) -> str:
@@ -198,6 +200,71 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("decisions", Kind.PATH, "", "CSV of decisions for single rows", metavar="FILE"),
     Parameter("table", Kind.PATH, "", "TOML that describes another table", metavar="FILE"),
     *_ENGINE,
+    *_PLACES,
+    _APPLY,
+)
+OCR_PARAMETERS: tuple[Parameter, ...] = (
+    Parameter("session_id", Kind.TEXTS, "", "one capture session, or a list", metavar="ID"),
+    Parameter("user_id", Kind.WHOLE_OR_WORD, "", "one user; empty = all", metavar="N"),
+    Parameter("states", Kind.TEXT, "done,failed", "states of sessions, with commas between"),
+    Parameter(
+        "from_date", Kind.TEXT, "", "first UTC day of created_at, YYYY-MM-DD", metavar="DATE"
+    ),
+    Parameter("to_date", Kind.TEXT, "", "last UTC day of created_at, YYYY-MM-DD", metavar="DATE"),
+    Parameter("limit", Kind.WHOLE, -1, "how many sessions, the oldest first; -1 = all"),
+    Parameter(
+        "local_root",
+        Kind.PATH,
+        "",
+        "folder of the downloaded images; empty = the demo's, on the demo database",
+        metavar="DIR",
+    ),
+    Parameter("db_schema", Kind.TEXT, "schedule_ingest", "schema of the schedule system"),
+    Parameter(
+        "output_file",
+        Kind.PATH,
+        "",
+        "the report; empty = in the run's folder only",
+        usual_path="backfill_report.json",
+    ),
+    Parameter(
+        "output_dir",
+        Kind.PATH,
+        "",
+        "folder of one JSON file a session; empty = in the run's folder only",
+        metavar="DIR",
+        usual_path="backfill_sessions",
+    ),
+    Parameter("ocr_lang", Kind.TEXT, "swe", "language of the screenshots: sv or swe, en or eng, …"),
+    Parameter(
+        "ocr_engine", Kind.TEXT, "tesseract", "what reads", choices=("tesseract", "tesserocr")
+    ),
+    Parameter("ocr_default_year", Kind.WHOLE, 0, "year when no image tells it; 0 = none"),
+    Parameter("towns", Kind.TEXTS, "", "one more town to know, or a list", metavar="TOWN"),
+    Parameter(
+        "store_notifications", Kind.FLAG, False, "with apply: store messages, which are sent"
+    ),
+    Parameter(
+        "summary_threshold", Kind.WHOLE, 3, "events of a session that make one summary message"
+    ),
+    Parameter("notify_past", Kind.FLAG, False, "store messages about days gone by as well"),
+    Parameter("allow_older", Kind.FLAG, False, "let a session overwrite a newer one's snapshot"),
+    Parameter(
+        "allow_removals", Kind.FLAG, False, "let a reading remove more than half of a day's shifts"
+    ),
+    Parameter("accept_review", Kind.FLAG, False, "write sessions that need a review as well"),
+    Parameter("max_failed", Kind.WHOLE, 0, "exit 7 when more sessions fail; -1 = no limit"),
+    Parameter("max_held", Kind.WHOLE, 0, "exit 7 when apply holds more back; -1 = no limit"),
+    Parameter("workers", Kind.WHOLE, 0, "processes that read images; 0 = one for each core"),
+    Parameter(
+        "cache_dir",
+        Kind.PATH,
+        "",
+        "folder of readings by content; empty = BACKFILL_CACHE_DIR, .cache/ocr beside notebooks/",
+        metavar="DIR",
+    ),
+    # One session is one transaction: there is no chunk size to choose.
+    *(p for p in _ENGINE if p.name not in ("chunk_size", "chunk_time")),
     *_PLACES,
     _APPLY,
 )

@@ -43,7 +43,7 @@ class Planning:
         for warning in found.warnings:
             self._reporter.message(warning, "warning")
         pending = sum(found.pending.values())
-        self._reporter.message(f"{pending:,} rows are pending before the run.")
+        self._reporter.message(f"{pending:,} {found.what} before the run.")
         return found
 
     def extract(self) -> int:

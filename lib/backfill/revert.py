@@ -8,7 +8,7 @@ left alone).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -97,7 +97,8 @@ class _Planner:
                 yield self._inverse(rows)
 
     def _images(self) -> Iterator[pa.Table]:
-        for chunk_no, _rows, sha256, content in self._ledger.images(self._run.run_id):
+        images = self._ledger.images(self._run.run_id, is_backwards=self._kind.is_sequential)
+        for chunk_no, _rows, sha256, content in images:
             yield image.decode(self._run.run_id, chunk_no, sha256, content)
 
     def _inverse(self, rows: pa.Table) -> pa.Table:
@@ -127,7 +128,9 @@ class _Planner:
                 )
                 self.counts[(scopes[index], "drifted")] += 1
             self.position += 1
-        return _changes(rows.filter(pa.array(keep)), positions, kinds)
+        kept = rows.filter(pa.array(keep))
+        remarks = self._kind.remarks(connection, target, kept)
+        return _changes(kept, positions, kinds, remarks)
 
 
 _NO_IMAGE = pa.table(
@@ -142,10 +145,12 @@ _NO_IMAGE = pa.table(
 
 
 def _schema(rows: pa.Table) -> pa.Schema:
-    return _changes(rows.slice(0, 0), [], []).schema
+    return _changes(rows.slice(0, 0), [], [], []).schema
 
 
-def _changes(rows: pa.Table, positions: list[int], kinds: list[str]) -> pa.Table:
+def _changes(
+    rows: pa.Table, positions: list[int], kinds: list[str], remarks: Sequence[str]
+) -> pa.Table:
     """Return image rows as changes with before and after swapped."""
     count = len(positions)
     text = pa.string()
@@ -156,7 +161,7 @@ def _changes(rows: pa.Table, positions: list[int], kinds: list[str]) -> pa.Table
             "scope": rows.column("scope"),
             "kind": pa.array(kinds, text),
             "rule": pa.array(["revert"] * count, text),
-            "warnings": pa.array([""] * count, text),
+            "warnings": pa.array(list(remarks), text),
             "source": rows.column("source"),
             "before": rows.column("after"),
             "after": rows.column("before"),

@@ -25,7 +25,12 @@ from backfill.postgres import redact
 from backfill.report import RELAY_ENV, Reporter, listener_from_environment
 from backfill.revert import settle_reverted
 from backfill.running import Applied, apply_run, planned_counts, standing
-from backfill.settings import EngineSettings, chunk_rows_from
+from backfill.settings import (
+    DEFAULT_CHUNK_ROWS,
+    DEFAULT_CHUNK_SECONDS,
+    EngineSettings,
+    chunk_rows_from,
+)
 from backfill.show import NotebookLine
 from backfill.status import RunStatus
 from backfill.verify import Verification, verify_run
@@ -35,8 +40,8 @@ from backfill.workbook_env import RUN_ID_ENV
 def engine_settings(values: Mapping[str, Any]) -> EngineSettings:
     """Return the engine's settings from checked parameters."""
     return EngineSettings(
-        chunk_rows=chunk_rows_from(values["chunk_size"]),
-        chunk_seconds=values["chunk_time"],
+        chunk_rows=chunk_rows_from(values.get("chunk_size", DEFAULT_CHUNK_ROWS)),
+        chunk_seconds=values.get("chunk_time", DEFAULT_CHUNK_SECONDS),
         progress_interval_rows=values["progress_interval"],
         lease_seconds=values["lease_seconds"],
         lock_timeout_ms=values["lock_timeout_ms"],
@@ -196,6 +201,7 @@ class RunBook:
             document = record.summary_document(
                 self._frozen(), self.kind, self._applied, self._started
             )
+            document |= self._conclude()
             error = self._final_error(document)
             document["exit_code"] = int(error.exit_code) if error else 0
             self._finish(document)
@@ -216,10 +222,18 @@ class RunBook:
         self._show(shown)
         raise error
 
+    def _conclude(self) -> dict[str, Any]:
+        """Let the job write its own files, as the database says the run stands."""
+        frozen = self._frozen()
+        if self._applied is None:
+            return self.kind.conclude(self.folder, frozen, None)
+        with self.database.connect(read_only=True) as connection:
+            return self.kind.conclude(self.folder, frozen, Ledger(connection))
+
     def _final_error(self, document: Mapping[str, Any]) -> BackfillError | None:
         drifted = document["total_drifted"]
         if not drifted:
-            return None
+            return self.kind.verdict(self._frozen(), is_applied=self._applied is not None)
         verb = "were" if self._applied else "are"
         return RowsDrifted(
             f"{drifted:,} rows {verb} left alone: they were edited since they were read. They are "

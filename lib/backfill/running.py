@@ -156,6 +156,8 @@ def apply_run(
             return standing(ledger, frozen, row.status)
         claim = lease.acquire(ledger, frozen.run_id, settings.lease_seconds)
     writer = kind.reverter if frozen.reverts else kind.writer
+    if kind.is_sequential:
+        settings = replace(settings, chunk_rows=1)
     with stop_signals() as stop, _ending(connect, claim, frozen, folder, reporter):
         applier = Applier(
             frozen,
@@ -247,7 +249,7 @@ def _release(
                     f"Run {claim.run_id} lost its lease before it could end. See: "
                     f"backfill status {claim.run_id}"
                 )
-    except BackfillError as error:
+    except (BackfillError, psycopg.Error) as error:
         if is_essential:
             raise
         reporter.message(f"The run's end could not be recorded now: {error}", "warning")

@@ -153,9 +153,10 @@ class Book(RunBook):
             if self._planning is None:
                 return self._frozen_note()
             found = self._planning.preflight(self.settings, writing=self.values["apply"])
+            scope_name = self.kind.scope_name
             shown = table(
-                f"Pending rows by household ({sum(found.pending.values()):,} rows)",
-                ["household", "pending rows"],
+                f"By {scope_name}: {sum(found.pending.values()):,} {found.what}",
+                [scope_name, found.what],
                 found.pending.items(),
             )
             shown += table("What was found", ["fact", "value"], found.facts.items())
@@ -169,7 +170,7 @@ class Book(RunBook):
             if self._planning is None:
                 return self._frozen_note()
             rows = self._planning.extract()
-            return note(f"{rows:,} pending rows are in the table extracted of staging.duckdb.")
+            return note(f"{rows:,} rows are in the table extracted of staging.duckdb.")
 
     def compute(self) -> Shown:
         """Compute the new values, and the reason for every row that gets none."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from backfill.demo.captures import load_captures
 from backfill.demo.events import Encoding, drop_events, load_events
 from backfill.postgres import Connection, scalar
+
+SEEDED = "Seeded the demo: 20,000 invented events, and a dozen invented capture sessions."
 
 
 def seed_if_empty(connection: Connection, say: Callable[[str], None]) -> None:
     """Load the demo unless the database has an events table already."""
     if scalar(connection, "SELECT to_regclass('public.events') IS NULL"):
         seed(connection)
-        say("Seeded the demo: 20,000 invented events of three households.")
+        say(SEEDED)
 
 
 def seed(connection: Connection, encoding: Encoding = "epoch_ms") -> None:
@@ -20,3 +23,4 @@ def seed(connection: Connection, encoding: Encoding = "epoch_ms") -> None:
     drop_events(connection)
     connection.execute("DROP SCHEMA IF EXISTS backfill CASCADE")
     load_events(connection, encoding=encoding)
+    load_captures(connection)

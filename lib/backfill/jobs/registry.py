@@ -8,9 +8,12 @@ from typing import Any
 
 from backfill.errors import UsageError
 from backfill.job import Job, JobKind
-from backfill.parameters import UTC_PARAMETERS, Parameter
+from backfill.parameters import OCR_PARAMETERS, UTC_PARAMETERS, Parameter
 
-PARAMETERS: dict[str, tuple[Parameter, ...]] = {"utc": UTC_PARAMETERS}
+PARAMETERS: dict[str, tuple[Parameter, ...]] = {
+    "utc": UTC_PARAMETERS,
+    "ocr": OCR_PARAMETERS,
+}
 
 
 def kind_of(name: str) -> JobKind:
@@ -19,6 +22,10 @@ def kind_of(name: str) -> JobKind:
         from backfill.jobs.utc.kind import UtcKind
 
         return UtcKind()
+    if name == "ocr":
+        from backfill.jobs.ocr.kind import OcrKind
+
+        return OcrKind()
     raise UsageError(f"There is no job {name!r}. Jobs: {', '.join(PARAMETERS)}.")
 
 
@@ -26,6 +33,11 @@ def job_from(name: str, values: Mapping[str, Any]) -> Job:
     """Return the job that checked parameters describe; raise `UsageError` for a bad choice."""
     if name == "utc":
         return _utc_job(values)
+    if name == "ocr":
+        from backfill.jobs.ocr.job import OcrJob
+        from backfill.jobs.ocr.settings import settings_from
+
+        return OcrJob(settings_from(values))
     raise UsageError(f"There is no job {name!r}. Jobs: {', '.join(PARAMETERS)}.")
 
 

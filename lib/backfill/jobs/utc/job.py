@@ -158,12 +158,7 @@ class UtcJob:
     def changes_schema(self) -> pa.Schema:
         return changes_schema(self.columns, source_type(self.table), target_type(self.table))
 
-    def compute(
-        self,
-        staging: Staging,
-        folder: RunFolder,  # noqa: ARG002  other jobs keep files beside their rows
-        reporter: Reporter,
-    ) -> Computation:
+    def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
         staging.create("changes", self.changes_schema())
         staging.create("skips", SKIPS_SCHEMA)
         position = changes = skips = folds = gaps = 0

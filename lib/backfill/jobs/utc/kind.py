@@ -10,8 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from backfill.compare_and_set import TableWriter, lookup_field
+from backfill.errors import BackfillError
+from backfill.folder import RunFolder
 from backfill.jobs.utc.table_json import table_from_json
-from backfill.ledger import Counts
+from backfill.ledger import Counts, Ledger
 from backfill.plan import Plan
 from backfill.postgres import Connection
 from backfill.table import Table
@@ -29,6 +31,7 @@ class UtcKind:
 
     name = "utc"
     scope_name = "household_id"
+    is_sequential = False
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
         return TableWriter(table_from_json(target["table"]))
@@ -40,6 +43,17 @@ class UtcKind:
         self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
     ) -> Sequence[tuple[int, bool, str | None]]:
         return TableWriter(_row_only(target)).look(connection, rows, side)
+
+    def remarks(
+        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
+    ) -> Sequence[str]:
+        return [""] * rows.num_rows
+
+    def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
+        return {}
+
+    def verdict(self, plan: Plan, *, is_applied: bool) -> BackfillError | None:
+        return None
 
     def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
         """Return the demand's keys first; one object per household when there are several."""

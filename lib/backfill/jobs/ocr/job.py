@@ -1,0 +1,422 @@
+"""The OCR job as the engine sees it: preflight, extract, compute; one session is one row."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from psycopg import IsolationLevel
+
+from backfill.database import Database
+from backfill.errors import UsageError
+from backfill.folder import RunFolder
+from backfill.job import Computation, Preflight
+from backfill.jobs.ocr import staged, views
+from backfill.jobs.ocr.day_state import CHANGES_SCHEMA, chains_of, change_row
+from backfill.jobs.ocr.document import event_types, planned_document
+from backfill.jobs.ocr.files import LocatedSession, locate_images
+from backfill.jobs.ocr.output import write_planned
+from backfill.jobs.ocr.selection import (
+    Day,
+    SnapshotRow,
+    check_selection,
+    count_by_user,
+    event_keys_of,
+    select_sessions,
+    snapshots_of,
+)
+from backfill.jobs.ocr.settings import OcrSettings
+from backfill.jobs.ocr.tables import Tables, check_tables, is_demo, missing_grants
+from backfill.ocr.engine import EngineChoice
+from backfill.ocr.failure import ImageFailure
+from backfill.ocr.images import ImageRoot
+from backfill.ocr.notify import Notification, is_past
+from backfill.ocr.pool import Outcome, read_images
+from backfill.ocr.reading import ImageReading
+from backfill.ocr.schedule_event import EventKey
+from backfill.ocr.session import (
+    CaptureSession,
+    PlanStatus,
+    SessionFailure,
+    SessionPlan,
+    SessionReading,
+    StoredSnapshot,
+)
+from backfill.ocr.session_plan import plan_sessions
+from backfill.ocr.session_reading import ReadImage, read_session
+from backfill.ocr.vocabulary import known_towns
+from backfill.pages import Shown
+from backfill.postgres import Connection, connect
+from backfill.report import Reporter
+from backfill.skips import Skip, SkipReason
+from backfill.staging import Staging
+
+JOB_NAME = "ocr"
+IMAGES_BETWEEN_REPORTS = 25
+DEMO_SCREENSHOTS = Path(__file__).resolve().parents[2] / "demo" / "screenshots"
+
+
+class OcrJob:
+    """One run's OCR backfill."""
+
+    name = JOB_NAME
+
+    def __init__(self, settings: OcrSettings) -> None:
+        self._settings = settings
+        self._tables = Tables(settings.schema)
+        self._sessions: list[CaptureSession] = []
+        self._chains: dict[str, Any] = {}
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        users = sorted({session.user_id for session in self._sessions})
+        return {"table": self._tables.written, "members": [str(user) for user in users]}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self._settings.as_json()
+
+    def target(self) -> dict[str, Any]:
+        return {
+            "schema": self._tables.schema,
+            "notify_past": self._settings.notify_past,
+            "chains": self._chains,
+        }
+
+    def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
+        settings = self._settings
+        notifying = settings.store_notifications
+        check_tables(connection, self._tables, writing=writing, notifying=notifying)
+        check_selection(connection, self._tables, settings.selection)
+        root = ImageRoot(self._local_root(connection)).folder
+        engine = EngineChoice(settings.engine, settings.language)()
+        grants = missing_grants(connection, self._tables, writing=True, notifying=notifying)
+        return Preflight(
+            count_by_user(connection, self._tables, settings.selection),
+            (f"To apply, this role will need: {' '.join(grants)}",) if grants else (),
+            {
+                "schema": self._tables.schema,
+                "local root": str(root),
+                "engine": f"{engine.name} {engine.version}, language data {settings.language}",
+            },
+            "sessions are selected",
+        )
+
+    def _local_root(self, connection: Connection) -> Path:
+        """Return the folder of the images; without one, the demo's, on the demo's database only."""
+        if self._settings.local_root:
+            return self._settings.local_root
+        if is_demo(connection, self._tables):
+            return DEMO_SCREENSHOTS
+        raise UsageError("Where are the downloaded images? Name their folder: --local-root DIR")
+
+    def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
+        for table, schema in (
+            ("extracted", staged.EXTRACTED),
+            ("snapshots", staged.SNAPSHOTS),
+            ("event_keys", staged.EVENT_KEYS),
+        ):
+            staging.create(table, schema)
+        with connect(dsn, read_only=True) as connection:
+            self._root = self._local_root(connection)
+            connection.isolation_level = IsolationLevel.REPEATABLE_READ
+            with connection.transaction():
+                self._read(connection, staging)
+        return len(self._sessions)
+
+    def _read(self, connection: Connection, staging: Staging) -> None:
+        """Read sessions, snapshots and event keys as of one moment."""
+        tables = self._tables
+        self._sessions = select_sessions(connection, tables, self._settings.selection)
+        users = sorted({session.user_id for session in self._sessions})
+        staged.append_tuples(
+            staging, "extracted", staged.EXTRACTED, map(_extracted, self._sessions)
+        )
+        staged.append_tuples(
+            staging, "snapshots", staged.SNAPSHOTS, snapshots_of(connection, tables, users)
+        )
+        staged.append_tuples(
+            staging, "event_keys", staged.EVENT_KEYS, event_keys_of(connection, tables, users)
+        )
+
+    def changes_schema(self) -> pa.Schema:
+        return CHANGES_SCHEMA
+
+    def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
+        """Read every image, plan the sessions one upon the other, fill the staging tables."""
+        for table, schema in (
+            ("images", staged.IMAGES),
+            ("shifts", staged.SHIFTS),
+            ("days", staged.DAYS),
+            ("changes", CHANGES_SCHEMA),
+            ("skips", staged.SKIPS),
+        ):
+            staging.create(table, schema)
+        outcomes = list(self._outcomes(staging, reporter))
+        days = {
+            (outcome.session.user_id, outcome.schedule_date)
+            for outcome in outcomes
+            if isinstance(outcome, SessionReading)
+        }
+        snapshots, keys = _stored(staging, days)
+        plans = plan_sessions(
+            outcomes,
+            {day: _value(row) for day, row in snapshots.items()},
+            stored_event_keys=keys,
+            options=self._settings.options,
+        )
+        return self._stage(plans, snapshots, staging, folder, reporter)
+
+    def _outcomes(
+        self, staging: Staging, reporter: Reporter
+    ) -> Iterator[SessionReading | SessionFailure]:
+        """Yield what each session says, in order; only a few images are held at a time."""
+        settings = self._settings
+        located = locate_images(ImageRoot(self._root), self._sessions)
+        paths = [path for session in located for path in session.paths]
+        readings = read_images(
+            paths,
+            workers=min(settings.workers, max(len(paths), 1)),
+            engine_factory=EngineChoice(settings.engine, settings.language),
+            cache_folder=settings.cache_dir,
+        )
+        towns = known_towns(settings.towns)
+        done = 0
+        for session in located:
+            images = _with_readings(session, readings)
+            outcome = read_session(
+                session.session,
+                images,
+                default_year=settings.default_year,
+                towns=towns,
+                warnings=session.warnings,
+            )
+            staged.append_rows(
+                staging, "images", staged.IMAGES, [_image_row(session, image) for image in images]
+            )
+            before, done = done, done + len(session.paths)
+            if done // IMAGES_BETWEEN_REPORTS > before // IMAGES_BETWEEN_REPORTS:
+                reporter.message(f"compute: {done:,} of {len(paths):,} images read")
+            yield outcome
+
+    def _stage(
+        self,
+        plans: Sequence[SessionPlan],
+        snapshots: Mapping[Day, SnapshotRow],
+        staging: Staging,
+        folder: RunFolder,
+        reporter: Reporter,
+    ) -> Computation:
+        """Write the plans as rows of staging and as documents of the run's folder."""
+        changes: list[dict[str, Any]] = []
+        skips: list[tuple[int, Skip]] = []
+        by_scope: Counter[tuple[str, str]] = Counter()
+        today = dt.datetime.now(dt.UTC).date()
+        for position, plan in enumerate(plans):
+            stored = self._to_store(plan, today)
+            document = planned_document(plan, stored)
+            write_planned(folder, document)
+            staged.append_rows(staging, "days", staged.DAYS, [_day_row(position, plan, document)])
+            if skip := _skip_of(plan):
+                skips.append((position, skip))
+                reporter.skip(skip)
+                by_scope[(skip.scope, "skipped")] += 1
+            else:
+                row = change_row(plan, position, snapshots, stored)
+                changes.append(row)
+                kind = "updated" if row["kind"] == "changed" else "unchanged"
+                by_scope[(row["scope"], kind)] += 1
+            if isinstance(plan.outcome, SessionReading):
+                staged.append_rows(
+                    staging, "shifts", staged.SHIFTS, list(_shift_rows(plan.outcome))
+                )
+        staged.append_rows(staging, "changes", CHANGES_SCHEMA, changes)
+        staged.append_rows(staging, "skips", staged.SKIPS, (_skip_row(*skip) for skip in skips))
+        self._chains = chains_of(changes)
+        writing = sum(plan.is_writing for plan in plans)
+        return Computation(len(plans), writing, len(skips), self._counts(plans, by_scope, today))
+
+    def _to_store(self, plan: SessionPlan, today: dt.date) -> tuple[Notification, ...]:
+        if not self._settings.store_notifications:
+            return ()
+        return tuple(
+            entry
+            for entry in plan.notifications
+            if self._settings.notify_past or not is_past(entry.schedule_date, today)
+        )
+
+    def _counts(
+        self, plans: Sequence[SessionPlan], by_scope: Counter[tuple[str, str]], today: dt.date
+    ) -> dict[str, Any]:
+        statuses = Counter(plan.status for plan in plans)
+        failed, held = statuses[PlanStatus.FAILED], statuses[PlanStatus.HELD]
+        readings = [plan.outcome for plan in plans if isinstance(plan.outcome, SessionReading)]
+        events = [planned.event for plan in plans for planned in plan.events]
+        kinds = ("updated", "unchanged", "skipped")
+        return {
+            "sessions": {
+                "sessions_total": len(plans),
+                "sessions_ok": len(plans) - failed - held,
+                "sessions_failed": failed,
+                "sessions_needing_review": sum(bool(r.all_review_reasons) for r in readings),
+                "sessions_held": held,
+                "sessions_unchanged": statuses[PlanStatus.UNCHANGED],
+                "sessions_snapshot_only": statuses[PlanStatus.SNAPSHOT_ONLY],
+            },
+            "events": {
+                "planned_event_count": len(events),
+                "planned_event_types": event_types(events),
+                "planned_swallowed_event_count": sum(len(plan.swallowed) for plan in plans),
+                "planned_notifications": sum(len(self._to_store(p, today)) for p in plans),
+            },
+            "allowed": {"failed": self._settings.max_failed, "held": self._settings.max_held},
+            "by_scope": {
+                scope: {kind: by_scope[(scope, kind)] for kind in kinds}
+                for scope in sorted({name for name, _kind in by_scope})
+            },
+        }
+
+    def diff_view(self, staging: Staging) -> Shown:
+        """Return what a person reads before approving."""
+        return views.diff_view(staging)
+
+    def picture(self, staging: Staging, database: Database) -> Shown:
+        """Return every session's shifts beside its images with the boxes that were read."""
+        return views.images_view(staging)
+
+
+def _extracted(session: CaptureSession) -> tuple[Any, ...]:
+    images = len(session.images)
+    return str(session.id), str(session.user_id), session.state, session.created_at, images
+
+
+def _stored(staging: Staging, days: set[Day]) -> tuple[dict[Day, SnapshotRow], list[EventKey]]:
+    """Return the staged snapshots and event keys of the days that were read."""
+    cursor = staging.connection.cursor()
+    snapshots = {
+        (row[0], row[1]): SnapshotRow(row[2], row[3], row[4], _aware(row[5]))
+        for row in cursor.execute(
+            "SELECT user_id, schedule_date, payload, source_session_id, updated_at,"
+            " epoch_us(source_created_at) FROM snapshots"
+        ).fetchall()
+        if (row[0], row[1]) in days
+    }
+    keys = [
+        EventKey(*row)
+        for row in cursor.execute("FROM event_keys").fetchall()
+        if (row[0], row[1]) in days
+    ]
+    return snapshots, keys
+
+
+def _aware(microseconds: int | None) -> dt.datetime | None:
+    """DuckDB would need pytz to return an aware datetime."""
+    if microseconds is None:
+        return None
+    return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=microseconds)
+
+
+def _value(row: SnapshotRow) -> StoredSnapshot:
+    import uuid
+
+    return StoredSnapshot(
+        json.loads(row.payload), uuid.UUID(row.source_session_id), row.source_created_at
+    )
+
+
+def _with_readings(session: LocatedSession, readings: Iterator[Outcome]) -> list[ReadImage]:
+    """Return the session's images with their outcomes, taking from `readings` what is its own."""
+    is_complete = bool(session.paths)
+    images = []
+    for located in session.images:
+        outcome: Outcome
+        if isinstance(located.found, ImageFailure):
+            outcome = located.found
+        elif is_complete:
+            outcome = next(readings)
+        else:
+            continue  # another image is missing: this one was not read
+        images.append(ReadImage(located.image, located.local_path, outcome))
+    return images
+
+
+def _image_row(session: LocatedSession, image: ReadImage) -> dict[str, Any]:
+    reading = image.outcome if isinstance(image.outcome, ImageReading) else None
+    failure = image.outcome if isinstance(image.outcome, ImageFailure) else None
+    words = [
+        [w.text, round(w.left), round(w.top), round(w.width), round(w.height), round(w.confidence)]
+        for w in (reading.words if reading else ())
+    ]
+    return {
+        "key": str(session.session.id),
+        "sequence": image.image.sequence,
+        "r2_key": image.image.r2_key,
+        "local_path": image.local_path,
+        "sha256": reading.sha256 if reading else None,
+        "width": reading.width if reading else None,
+        "height": reading.height if reading else None,
+        "words": json.dumps(words, ensure_ascii=False),
+        "entry_count": len(reading.entries) if reading else 0,
+        "ocr_ms": reading.ocr_ms if reading else None,
+        "cached": reading.is_cached if reading else None,
+        "error_stage": failure.stage.value if failure else None,
+        "error_type": failure.kind if failure else None,
+        "error_message": failure.message if failure else None,
+    }
+
+
+def _shift_rows(reading: SessionReading) -> Iterator[dict[str, Any]]:
+    pairs = zip(reading.shifts, reading.evidence, strict=True)
+    for place, (shift, evidence) in enumerate(pairs, start=1):
+        yield {
+            "key": str(reading.session.id),
+            "scope": str(reading.session.user_id),
+            "schedule_date": reading.schedule_date,
+            "place": place,
+            **shift.as_json(),
+            "confidence": evidence.confidence,
+            "checks": ", ".join(evidence.checks),
+            "review_reasons": ", ".join(evidence.review_reasons),
+            "crops": json.dumps(
+                [[c.image_sequence, c.left, c.top, c.width, c.height] for c in evidence.crops]
+            ),
+        }
+
+
+def _day_row(position: int, plan: SessionPlan, document: Mapping[str, Any]) -> dict[str, Any]:
+    reading = plan.outcome
+    return {
+        "position": position,
+        "key": str(plan.session.id),
+        "scope": str(plan.session.user_id),
+        "outcome": plan.status.value,
+        "reason": plan.held_reason.value if plan.held_reason else "",
+        "detail": plan.detail,
+        "schedule_date": reading.schedule_date if isinstance(reading, SessionReading) else None,
+        "document": json.dumps(document, ensure_ascii=False),
+    }
+
+
+def _skip_of(plan: SessionPlan) -> Skip | None:
+    key, scope = str(plan.session.id), str(plan.session.user_id)
+    if plan.status is PlanStatus.FAILED:
+        return Skip(key, scope, "", SkipReason.SESSION_FAILED, plan.detail)
+    if plan.held_reason:
+        return Skip(key, scope, "", SkipReason(plan.held_reason.value), plan.detail)
+    return None
+
+
+def _skip_row(position: int, skip: Skip) -> dict[str, Any]:
+    return {
+        "position": position,
+        "key": skip.key,
+        "scope": skip.scope,
+        "column": skip.column,
+        "reason": skip.reason.value,
+        "detail": skip.detail,
+    }

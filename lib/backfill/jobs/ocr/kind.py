@@ -1,0 +1,135 @@
+"""What can be done for an OCR run from its ledger row alone: write, revert, look, compute again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from backfill.errors import BackfillError, SessionsFailed, TooManySkips
+from backfill.folder import RunFolder
+from backfill.jobs.ocr import output
+from backfill.jobs.ocr.day_state import DayState
+from backfill.jobs.ocr.tables import Tables
+from backfill.jobs.ocr.writer import SessionWriter
+from backfill.ledger import Counts, Ledger
+from backfill.ocr.identity import customer_fingerprint, fold_place
+from backfill.plan import Plan
+from backfill.postgres import Connection
+from backfill.writing import ChunkWriter
+
+_SHIFT_FIELDS = (
+    "start", "end", "customer_name", "customer_fingerprint", "street", "street_number",
+    "postal_code", "postal_area", "city", "location_fingerprint", "shift_type", "raw_type_label",
+)  # fmt: skip
+
+
+class OcrKind:
+    """`JobKind` of the OCR job."""
+
+    name = "ocr"
+    scope_name = "user_id"
+    is_sequential = True
+
+    def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
+        return _writer(target)
+
+    def reverter(self, target: Mapping[str, Any]) -> ChunkWriter:
+        return _writer(target)
+
+    def look(
+        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
+    ) -> Sequence[tuple[int, bool, str | None]]:
+        return _writer(target).look(connection, rows, side)
+
+    def remarks(
+        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
+    ) -> Sequence[str]:
+        """Name the messages that were sent already: nothing takes those back."""
+        writer = _writer(target)
+        sent = [writer.sent_notifications(connection, row) for row in rows.to_pylist()]
+        return [f"sent already, left: {', '.join(ids)}" if ids else "" for ids in sent]
+
+    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Sequence[tuple[int, str]]:
+        """Compute every hash of the written events and shifts again from their plain values."""
+        wrong = []
+        for index, row in enumerate(rows.to_pylist()):
+            after = DayState.of(row["after"])
+            for shift in json.loads(after.payload or "[]"):
+                if told := _wrong_shift(shift):
+                    wrong.append((index, told))
+            for event in after.events:
+                for side in ("old", "new"):
+                    value = getattr(event, f"{side}_value")
+                    if _hash(value) != getattr(event, f"{side}_value_hash"):
+                        wrong.append((index, f"event {event.event_id}: {side}_value_hash differs"))
+        return wrong
+
+    def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
+        """Return sessions by outcome and events by type; `total_*` are sessions as well."""
+        told = {} if plan.reverts else {**plan.counts["sessions"], **plan.counts["events"]}
+        return {
+            **told,
+            "total_scanned": counts.scanned,
+            "total_updated": counts.updated,
+            "total_skipped": counts.skipped,
+            "total_unchanged": counts.unchanged,
+            "total_drifted": counts.drifted,
+        }
+
+    def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
+        """Write the sessions' JSON files and the report."""
+        return {} if plan.reverts else output.write_output(folder, plan, ledger)
+
+    def verdict(self, plan: Plan, *, is_applied: bool) -> BackfillError | None:
+        """Return what a run with failed or held sessions ends with."""
+        if plan.reverts:
+            return None
+        counts, allowed = plan.counts["sessions"], plan.counts["allowed"]
+        failed, held = counts["sessions_failed"], counts["sessions_held"]
+        if failed and failed == counts["sessions_total"]:
+            return SessionsFailed(
+                f"Every session failed ({failed}). Their stages and reasons are in skips.csv of "
+                f"the run's folder; nothing was written for them."
+            )
+        if allowed["failed"] is not None and failed > allowed["failed"]:
+            return TooManySkips(
+                f"{failed} sessions failed; --max-failed allows {allowed['failed']}. Their stages "
+                "and reasons are in skips.csv of the run's folder; the others are not affected."
+            )
+        if is_applied and allowed["held"] is not None and held > allowed["held"]:
+            return TooManySkips(
+                f"{held} sessions were held back for a person; --max-held allows "
+                f"{allowed['held']}. Look at them in skips.csv of the run's folder: each reason "
+                "names the option that lets it through."
+            )
+        return None
+
+
+def _writer(target: Mapping[str, Any]) -> SessionWriter:
+    return SessionWriter(
+        Tables(target["schema"]), notify_past=target["notify_past"], chains=target["chains"]
+    )
+
+
+def _hash(value: object) -> str:
+    # Spelt out again on purpose: not the function that made the stored hash.
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _wrong_shift(shift: Mapping[str, str]) -> str:
+    """Return what is wrong with a stored shift: its fields, or a fingerprint."""
+    if tuple(shift) != _SHIFT_FIELDS:
+        return f"a shift holds {', '.join(shift)}"
+    area = shift["postal_area"] or shift["city"]
+    place = "|".join(fold_place(p) for p in (shift["street"], shift["street_number"], area))
+    if hashlib.sha256(place.encode()).hexdigest() != shift["location_fingerprint"]:
+        return f"the location_fingerprint of the shift at {shift['start']} differs"
+    named = (shift[name] for name in ("customer_name", "raw_type_label", "shift_type"))
+    if customer_fingerprint(*named) != shift["customer_fingerprint"]:
+        return f"the customer_fingerprint of the shift at {shift['start']} differs"
+    return ""

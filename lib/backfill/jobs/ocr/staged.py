@@ -1,0 +1,111 @@
+"""The job's tables in the run's DuckDB file, for the steps after extract and for analysts.
+
+extracted   a session: key, scope (user), state, created_at, image_count
+snapshots   a stored day of a selected user
+event_keys  a unique key of a stored event of a selected user
+images      an image: where it lies, its size, what was read, how long that took, or its failure
+shifts      a shift that was read: session, user, date, twelve fields, confidence, doubts
+days        a session's plan: date, outcome, reason, events, and its JSON document
+changes, skips   the engine's
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import pyarrow as pa
+
+from backfill.ocr.shift import Shift
+from backfill.staging import Staging
+
+_TEXT = pa.string()
+_INSTANT = pa.timestamp("us", tz="UTC")
+
+
+def _texts(*names: str) -> list[pa.Field]:
+    return [pa.field(name, _TEXT) for name in names]
+
+
+EXTRACTED = pa.schema(
+    [
+        *_texts("key", "scope", "state"),
+        pa.field("created_at", _INSTANT),
+        pa.field("image_count", pa.int64()),
+    ]
+)
+SNAPSHOTS = pa.schema(
+    [
+        pa.field("user_id", pa.int64()),
+        pa.field("schedule_date", pa.date32()),
+        *_texts("payload", "source_session_id", "updated_at"),
+        pa.field("source_created_at", _INSTANT),
+    ]
+)
+EVENT_KEYS = pa.schema(
+    [
+        pa.field("user_id", pa.int64()),
+        pa.field("schedule_date", pa.date32()),
+        *_texts("location_fingerprint", "event_type", "old_value_hash", "new_value_hash"),
+    ]
+)
+IMAGES = pa.schema(
+    [
+        *_texts("key"),
+        pa.field("sequence", pa.int64()),
+        *_texts("r2_key", "local_path", "sha256"),
+        pa.field("width", pa.int64()),
+        pa.field("height", pa.int64()),
+        pa.field("words", _TEXT),  # JSON: [text, left, top, width, height, confidence] each
+        pa.field("entry_count", pa.int64()),
+        pa.field("ocr_ms", pa.float64()),
+        pa.field("cached", pa.bool_()),
+        *_texts("error_stage", "error_type", "error_message"),
+    ]
+)
+SHIFTS = pa.schema(
+    [
+        *_texts("key", "scope"),
+        pa.field("schedule_date", pa.date32()),
+        pa.field("place", pa.int64()),  # 1 is the first of its day
+        *_texts(*(field.name for field in fields(Shift))),
+        pa.field("confidence", pa.float64()),
+        *_texts("checks", "review_reasons"),
+        pa.field("crops", _TEXT),  # JSON: [sequence, left, top, width, height] each
+    ]
+)
+DAYS = pa.schema(
+    [
+        pa.field("position", pa.int64()),
+        *_texts("key", "scope", "outcome", "reason", "detail"),
+        pa.field("schedule_date", pa.date32()),
+        pa.field("document", _TEXT),
+    ]
+)
+SKIPS = pa.schema(
+    [pa.field("position", pa.int64()), *_texts("key", "scope", "column", "reason", "detail")]
+)
+
+
+def append_rows(
+    staging: Staging, table: str, schema: pa.Schema, rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """Add rows given as dictionaries."""
+    staging.append(table, pa.Table.from_pylist(list(rows), schema=schema))
+
+
+def append_tuples(
+    staging: Staging, table: str, schema: pa.Schema, rows: Iterable[Sequence[Any]]
+) -> None:
+    """Add rows given in the order of the columns, a batch at a time."""
+    batch: list[dict[str, Any]] = []
+    for row in rows:
+        batch.append(dict(zip(schema.names, row, strict=True)))
+        if len(batch) == _BATCH_ROWS:
+            append_rows(staging, table, schema, batch)
+            batch = []
+    append_rows(staging, table, schema, batch)
+
+
+_BATCH_ROWS = 5_000

@@ -1,0 +1,141 @@
+"""The tables of the schedule system: what the job reads and writes, checked before it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from backfill.errors import PreflightError
+from backfill.postgres import Connection, scalar
+
+#: The comment on a schema that holds the invented demo: only there may --local-root be left out.
+DEMO_COMMENT = "backfill: invented demo sessions"
+_READ = {
+    "capture_session": {"id", "user_id", "state", "created_at"},
+    "capture_image": {"id", "session_id", "sequence", "r2_key"},
+    "day_snapshot": {
+        "user_id", "schedule_date", "snapshot_payload", "source_session_id", "updated_at",
+    },
+    "schedule_event": {
+        "event_id", "user_id", "schedule_date", "event_type", "location_fingerprint",
+        "customer_fingerprint", "old_value_hash", "new_value_hash", "old_value", "new_value",
+        "detected_at", "source_session_id",
+    },
+}  # fmt: skip
+_NOTIFICATION = {
+    "schedule_notification": {
+        "notification_id", "user_id", "schedule_date", "source_session_id", "status",
+        "notification_type", "message", "event_ids",
+    }
+}  # fmt: skip
+_WRITE = {"day_snapshot": ("INSERT", "UPDATE"), "schedule_event": ("INSERT",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The schema's tables as SQL names."""
+
+    schema: str
+
+    def __getitem__(self, name: str) -> sql.Identifier:
+        return sql.Identifier(self.schema, name)
+
+    @property
+    def written(self) -> str:
+        """The table that a lease is about."""
+        return f"{self.schema}.day_snapshot"
+
+
+def check_tables(connection: Connection, tables: Tables, *, writing: bool, notifying: bool) -> None:
+    """Raise `PreflightError` for a table, column or right that is missing. Read-only.
+
+    The capture tables are only ever read: no right to write them is asked for.
+    """
+    read = _READ | (_NOTIFICATION if notifying else {})
+    if not scalar(connection, "SELECT to_regnamespace(quote_ident(%s)) IS NOT NULL", tables.schema):
+        raise PreflightError(
+            f"There is no schema {tables.schema!r} in this database. Name it with --db-schema, or "
+            "check DATABASE_URL."
+        )
+    for name, columns in read.items():
+        _check_columns(connection, tables, name, columns)
+    missing = missing_grants(connection, tables, writing=writing, notifying=notifying)
+    if missing:
+        raise PreflightError(
+            "This role lacks rights. Mend, as the tables' owner:\n" + "\n".join(missing)
+        )
+
+
+def missing_grants(
+    connection: Connection, tables: Tables, *, writing: bool, notifying: bool
+) -> list[str]:
+    """Return the GRANT statements that the current role lacks. Read-only."""
+    wanted = [(name, "SELECT") for name in (*_READ, *(_NOTIFICATION if notifying else ()))]
+    if writing:
+        wanted += [(name, right) for name, rights in _WRITE.items() for right in rights]
+        wanted += [(name, "INSERT") for name in _NOTIFICATION if notifying]
+    role = str(scalar(connection, "SELECT current_user"))
+    grants = []
+    if not scalar(connection, "SELECT has_schema_privilege(%s, 'USAGE')", tables.schema):
+        grants.append(f'GRANT USAGE ON SCHEMA "{tables.schema}" TO "{role}";')
+    grants += [
+        f'GRANT {right} ON "{tables.schema}"."{name}" TO "{role}";'
+        for name, right in wanted
+        if not _has_right(connection, tables.schema, name, right)
+    ]
+    return grants
+
+
+def is_demo(connection: Connection, tables: Tables) -> bool:
+    """Return whether the schema is the invented demo's, by its comment. Read-only."""
+    found = scalar(
+        connection,
+        "SELECT obj_description(to_regnamespace(quote_ident(%s)), 'pg_namespace')",
+        tables.schema,
+    )
+    return bool(found == DEMO_COMMENT)
+
+
+def states_of(connection: Connection, tables: Tables) -> list[str]:
+    """Return the states that the database knows; empty when the column is no enum. Read-only."""
+    rows = connection.execute(
+        "SELECT e.enumlabel::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_enum e ON e.enumtypid = a.atttypid"
+        " WHERE n.nspname = %s AND c.relname = 'capture_session' AND a.attname = 'state'"
+        " ORDER BY e.enumsortorder",
+        [tables.schema],
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def _check_columns(connection: Connection, tables: Tables, name: str, columns: set[str]) -> None:
+    rows = connection.execute(
+        "SELECT a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped",
+        [tables.schema, name],
+    ).fetchall()
+    found = {str(row[0]) for row in rows}
+    if not found:
+        raise PreflightError(
+            f"There is no table {tables.schema}.{name}. Is --db-schema the schema of the schedule "
+            "system, and DATABASE_URL its database?"
+        )
+    if lacking := sorted(columns - found):
+        raise PreflightError(f"{tables.schema}.{name} has no column {', '.join(lacking)}.")
+
+
+def _has_right(connection: Connection, schema: str, name: str, right: str) -> bool:
+    # By oid: the name alone would need USAGE on the schema to be looked up.
+    return bool(
+        scalar(
+            connection,
+            "SELECT has_table_privilege(c.oid, %s) FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relname = %s",
+            right,
+            schema,
+            name,
+        )
+    )

@@ -1,0 +1,319 @@
+"""What a person sees of an OCR diff: sessions, each day beside its images, doubts, events, timing.
+
+Pictures are downscaled and carried in the page itself; everything that was read is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from backfill.errors import BackfillError
+from backfill.ocr.checks import SURE
+from backfill.ocr.failure import UnreadableImage
+from backfill.ocr.images import load_pixels, read_bytes
+from backfill.pages import NOTHING, Shown, escape, table
+from backfill.staging import Staging
+
+THUMBNAIL_WIDTH = 230
+CROP_WIDTH = 420
+JPEG_QUALITY = 55
+SHOWN_SESSIONS = 100
+SHOWN_CROPS = 60
+SHOWN_EVENTS = 300
+_SURE_COLOUR = (46, 125, 80)
+_UNSURE_COLOUR = (200, 30, 30)
+_TIMES = ("start", "end", "customer_name", "street", "street_number", "city", "raw_type_label")
+_COLUMNS = ", ".join(f'"{name}"' for name in _TIMES)
+
+
+def diff_view(staging: Staging) -> Shown:
+    """Return the sessions, the diff of each day, events by type, messages, failures, timing."""
+    documents = _documents(staging)
+    shown = _sessions(documents)
+    shown += _events(documents)
+    shown += _event_types(documents)
+    shown += _messages(documents)
+    shown += _failures(staging)
+    return shown + _timing(staging)
+
+
+def images_view(staging: Staging) -> Shown:
+    """Return each day's shifts beside its images, then crops of what was read with doubt."""
+    days = _days(staging)
+    return days + _doubts(staging)
+
+
+def _documents(staging: Staging) -> list[dict[str, Any]]:
+    rows = staging.connection.cursor().execute("SELECT document FROM days ORDER BY position")
+    return [json.loads(row[0]) for row in rows.fetchall()]
+
+
+def _sessions(documents: Sequence[dict[str, Any]]) -> Shown:
+    rows = [
+        (
+            document["session_id"],
+            str(document["user_id"]),
+            document["source_state"],
+            document.get("schedule_date", ""),
+            document["image_count"],
+            document.get("shift_count", 0),
+            document.get("preview_event_count", 0),
+            document.get("outcome", document["status"]),
+            document.get("held_reason") or document.get("error_type", ""),
+            document.get("held_detail")
+            or document.get("error_message")
+            or "; ".join(document.get("warnings", ())),
+        )
+        for document in documents
+    ]
+    header = ["session", "user", "state", "date", "images", "shifts", "events", "outcome",
+              "reason", "detail"]  # fmt: skip
+    return table(f"Sessions ({len(rows):,})", header, rows, rest="All: the table days")
+
+
+def _events(documents: Sequence[dict[str, Any]]) -> Shown:
+    rows = [
+        (
+            document["schedule_date"],
+            str(document["user_id"]),
+            document["outcome"],
+            event["event_type"],
+            _shift_line(event["old"]),
+            _shift_line(event["new"]),
+        )
+        for document in documents
+        for event in document.get("preview_events", ())
+    ]
+    if not rows:
+        return NOTHING
+    return table(
+        f"What happened to each day ({len(rows):,} events, {min(len(rows), SHOWN_EVENTS):,} shown)",
+        ["date", "user", "session's outcome", "event", "stored", "read"],
+        sorted(rows)[:SHOWN_EVENTS],
+        rest="All of them: preview_events in the files of sessions/",
+    )
+
+
+def _shift_line(shift: dict[str, str] | None) -> str:
+    if shift is None:
+        return "—"
+    parts = [f"{shift['start']}–{shift['end']}", shift["customer_name"], shift["raw_type_label"]]
+    parts.append(f"{shift['street']} {shift['street_number']} {shift['city']}".strip())
+    return " · ".join(part for part in parts if part)
+
+
+def _event_types(documents: Sequence[dict[str, Any]]) -> Shown:
+    counts: Counter[tuple[str, str]] = Counter()
+    for document in documents:
+        for event_type, count in document.get("preview_event_types", {}).items():
+            counts[(event_type, document["status"])] += count
+    if not counts:
+        return NOTHING
+    rows = [
+        (event_type, counts[(event_type, "ok")], counts[(event_type, "held")])
+        for event_type in sorted({name for name, _status in counts})
+    ]
+    return table(
+        f"Events by type ({sum(counts.values()):,} events)",
+        ["event", "to write or known", "of held sessions"],
+        rows,
+    )
+
+
+def _messages(documents: Sequence[dict[str, Any]]) -> Shown:
+    rows = [
+        (
+            str(document["user_id"]),
+            document["schedule_date"],
+            entry["message"],
+            "yes" if entry["will_be_stored"] else "no",
+        )
+        for document in documents
+        for entry in document.get("notifications", ())
+    ]
+    if not rows:
+        return NOTHING
+    return table(
+        f"Messages about these events ({len(rows):,}); a stored message is sent to the person",
+        ["user", "date", "message", "will be stored"],
+        rows,
+    )
+
+
+def _failures(staging: Staging) -> Shown:
+    rows = [
+        (d["error_stage"], d["error_type"], d["session_id"], d["error_message"])
+        for d in _documents(staging)
+        if d["status"] == "failed"
+    ]
+    if not rows:
+        return NOTHING
+    return table(
+        f"Failed sessions by stage ({len(rows):,} sessions)",
+        ["stage", "kind", "session", "what happened"],
+        sorted(rows),
+    )
+
+
+def _timing(staging: Staging) -> Shown:
+    rows = staging.connection.cursor().execute(
+        "SELECT CASE WHEN cached THEN 'from the cache' ELSE 'read now' END, count(*),"
+        " round(sum(ocr_ms) / 1000, 2), round(median(ocr_ms)), round(max(ocr_ms))"
+        " FROM images WHERE ocr_ms IS NOT NULL GROUP BY 1 ORDER BY 1"
+    )
+    slowest = staging.connection.cursor().execute(
+        "SELECT r2_key, ocr_ms, len(from_json(words, '[\"JSON\"]')), entry_count FROM images"
+        " WHERE ocr_ms IS NOT NULL ORDER BY ocr_ms DESC, r2_key LIMIT 10"
+    )
+    return table(
+        "Images and their reading times (a cached image shows the time it took when it was read)",
+        ["how", "images", "total (s)", "median (ms)", "longest (ms)"],
+        rows.fetchall(),
+    ) + table(
+        "The slowest images (10 at most)",
+        ["image", "reading (ms)", "boxes", "shifts"],
+        slowest.fetchall(),
+    )
+
+
+def _days(staging: Staging) -> Shown:
+    rows = (
+        staging.connection.cursor()
+        .execute("SELECT key, scope, schedule_date::text, outcome FROM days ORDER BY position")
+        .fetchall()
+    )
+    shown = Shown("", "")
+    for key, user, date, outcome in rows[:SHOWN_SESSIONS]:
+        shown += _day(staging, key, f"Session {key}, user {user}, {date or 'no date'}: {outcome}")
+    if len(rows) > SHOWN_SESSIONS:
+        rest = table(
+            f"{len(rows) - SHOWN_SESSIONS:,} more sessions are in the tables shifts and images",
+            [],
+            [],
+        )
+        shown += rest
+    return shown
+
+
+def _day(staging: Staging, key: str, caption: str) -> Shown:
+    shifts = staging.connection.cursor().execute(
+        f"SELECT {_COLUMNS}, confidence, review_reasons FROM shifts WHERE key = ? ORDER BY place",
+        [key],
+    )
+    listed = table(caption, [*_TIMES, "confidence", "doubts"], shifts.fetchall())
+    images = staging.connection.cursor().execute(
+        "SELECT sequence, r2_key, local_path, width, words FROM images WHERE key = ?"
+        " ORDER BY sequence",
+        [key],
+    )
+    pictures = "".join(_thumbnail(*row) for row in images.fetchall())
+    markup = (
+        '<div class="backfill" style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">'
+        f"<div>{pictures}</div><div>{listed.markup}</div></div>"
+    )
+    return Shown(markup, listed.text)
+
+
+def _thumbnail(sequence: int, r2_key: str, path: str, width: int | None, words: str) -> str:
+    """Return an image, downscaled, with a box around each word; red where it is not sure."""
+    picture = _open(path)
+    if picture is None or not width:
+        return f"<p>image {sequence}, {escape(r2_key)}: no picture</p>"
+    scale = THUMBNAIL_WIDTH / picture.width
+    small = picture.resize((THUMBNAIL_WIDTH, max(1, round(picture.height * scale))))
+    pen = ImageDraw.Draw(small)
+    for _text, left, top, box_width, height, confidence in json.loads(words):
+        box = (left, top, left + box_width, top + height)
+        colour = _SURE_COLOUR if confidence >= SURE else _UNSURE_COLOUR
+        pen.rectangle(tuple(part * scale for part in box), outline=colour)
+    return _picture(small, f"image {sequence}: {r2_key}")
+
+
+def _doubts(staging: Staging) -> Shown:
+    """Return a crop of every shift with a doubt, with what was read and why it is doubted."""
+    rows = (
+        staging.connection.cursor()
+        .execute(
+            'SELECT key, start, "end", customer_name, raw_type_label, street, street_number, city,'
+            " confidence, review_reasons, crops FROM shifts WHERE review_reasons <> ''"
+            " ORDER BY confidence, key, place"
+        )
+        .fetchall()
+    )
+    if not rows:
+        return Shown('<p class="backfill info">No shift was read with a doubt.</p>',
+                     "No shift was read with a doubt.")  # fmt: skip
+    lines = "".join(_doubt(staging, row) for row in rows[:SHOWN_CROPS])
+    caption = f"Shifts to look at ({len(rows):,}, {min(len(rows), SHOWN_CROPS):,} shown)"
+    markup = (
+        f'<table class="backfill"><caption>{escape(caption)}</caption><thead><tr><th>crop</th>'
+        "<th>what was read</th><th>confidence</th><th>why</th></tr></thead>"
+        f"<tbody>{lines}</tbody></table>"
+    )
+    text = table(caption, ["session", "start", "end", "client", "doubts"],
+                 [(*row[:4], row[9]) for row in rows]).text  # fmt: skip
+    return Shown(markup, text)
+
+
+def _doubt(staging: Staging, row: Sequence[Any]) -> str:
+    key, values, confidence, reasons = row[0], row[1:8], row[8], row[9]
+    crops = json.loads(row[10])
+    picture = _crop(staging, key, crops[0]) if crops else ""
+    read = " · ".join(str(value) for value in values if value)
+    return (
+        f"<tr><td>{picture}</td><td>{escape(read)}</td>"
+        f'<td class="number">{escape(str(confidence))}</td><td>{escape(reasons)}</td></tr>'
+    )
+
+
+def _crop(staging: Staging, key: str, crop: Sequence[float]) -> str:
+    sequence, left, top, width, height = crop
+    found = (
+        staging.connection.cursor()
+        .execute(
+            "SELECT local_path FROM images WHERE key = ? AND sequence = ?", [key, int(sequence)]
+        )
+        .fetchone()
+    )
+    picture = _open(found[0]) if found else None
+    if picture is None:
+        return ""
+    margin = 12
+    box = (left - margin, top - margin, left + width + margin, top + height + margin)
+    cut = picture.crop(
+        (
+            max(box[0], 0),
+            max(box[1], 0),
+            min(box[2], picture.width),
+            min(box[3], picture.height),
+        )
+    )
+    if cut.width > CROP_WIDTH:
+        cut = cut.resize((CROP_WIDTH, max(1, round(cut.height * CROP_WIDTH / cut.width))))
+    return _picture(cut, f"image {int(sequence)}")
+
+
+def _open(path: str) -> Image.Image | None:
+    """Return an image once more, None when it can not be had: a page is no reason to fail."""
+    try:
+        return Image.fromarray(load_pixels(read_bytes(Path(path))))
+    except (UnreadableImage, BackfillError, OSError):
+        return None
+
+
+def _picture(image: Image.Image, says: str) -> str:
+    stream = io.BytesIO()
+    image.convert("RGB").save(stream, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    data = base64.b64encode(stream.getvalue()).decode("ascii")
+    return (
+        f'<img src="data:image/jpeg;base64,{data}" alt="{escape(says)}" title="{escape(says)}"'
+        f' width="{image.width}" height="{image.height}" style="margin:2px">'
+    )
