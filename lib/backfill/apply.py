@@ -8,6 +8,7 @@ commit is settled by looking whether the checkpoint is there.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import random
 import threading
@@ -71,6 +72,10 @@ class StopRequested(BackfillError):
     def __init__(self, status: RunStatus) -> None:
         super().__init__(status.value)
         self.status = status
+
+
+class LostChunks(BackfillError):
+    """The server forgot commits; what is left is consistent, and a resume goes on from there."""
 
 
 @dataclass
@@ -155,7 +160,7 @@ class Applier:
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if not (self._connection.closed or self._connection.broken):
                     raise
-                committed = self._reconnect(chunk, error)
+                committed = self._reconnect(chunk, chain, error)
                 if committed:
                     return committed
             except (psycopg.Error, RefusedRow):
@@ -171,9 +176,11 @@ class Applier:
         """Wait; then renew the lease, which the failed transaction did not, and heed requests."""
         self._back_off(attempt)
         self.stop.check(self.plan.run_id)  # nothing is open here: as good as between chunks
-        _check_requests(lease.renew(self._connection, self.lease))
+        with contextlib.suppress(psycopg.OperationalError, psycopg.InterfaceError):
+            # What is wrong here the next try meets again, and knows how to mend.
+            _check_requests(lease.renew(self._connection, self.lease))
 
-    def _reconnect(self, chunk: Chunk, error: Exception) -> Checkpoint | None:
+    def _reconnect(self, chunk: Chunk, chain: str, error: Exception) -> Checkpoint | None:
         """Connect again; return the chunk's checkpoint if its commit had got through."""
         deadline = time.monotonic() + RECONNECT_SECONDS
         attempt = 0
@@ -182,8 +189,9 @@ class Applier:
             try:
                 self._connection.close()
                 self._connection = self.connect()
+                committed = self._look_for(chunk, chain)
                 break
-            except DatabaseUnreachable:
+            except (DatabaseUnreachable, psycopg.OperationalError, psycopg.InterfaceError):
                 if time.monotonic() > deadline:
                     raise DatabaseUnreachable(
                         f"The database went away while run {self.plan.run_id} wrote chunk "
@@ -193,10 +201,25 @@ class Applier:
                     ) from None
                 self._back_off(min(attempt, 5))
         self.reporter.message("The connection was lost; connected again.", "warning")
+        return committed
+
+    def _look_for(self, chunk: Chunk, chain: str) -> Checkpoint | None:
+        """Return the chunk's checkpoint, None when it is not committed.
+
+        Raises `LostChunks` when the server lost some that it had confirmed: a standby that was
+        promoted too early, or a crash without durable commits.
+        """
         with self._connection.transaction():
             # Takes the row lock behind which a commit still under way would stand.
             lease.renew(self._connection, self.lease)
             done = Ledger(self._connection).checkpoints(self.plan.run_id)
+        before = [checkpoint for checkpoint in done if checkpoint.chunk_no < chunk.number]
+        if (before[-1].chain_hash if before else CHAIN_START) != chain:
+            raise LostChunks(
+                f"The server came back without chunks of run {self.plan.run_id} that it had "
+                f"confirmed: {len(before)} of {chunk.number - 1} are there. Go on from what it "
+                f"has: backfill resume {self.plan.run_id}"
+            )
         return next((c for c in done if c.chunk_no == chunk.number), None)
 
     def _transaction(self, chunk: Chunk, chain: str, is_careful: bool) -> Checkpoint:

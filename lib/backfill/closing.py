@@ -9,7 +9,7 @@ import psycopg
 
 from backfill import evidence, plan
 from backfill.database import Database, open_database
-from backfill.errors import BackfillError, StalePlan, StorageError
+from backfill.errors import BackfillError, ExitCode, StalePlan, StorageError
 from backfill.folder import RunFolder
 from backfill.headless import Ended
 from backfill.jobs.registry import kind_of
@@ -48,12 +48,21 @@ def _close(
     folder: RunFolder, stem: str, ended: Ended, ledger: Ledger | None, database: Database | None
 ) -> dict[str, Any]:
     known = ledger if ledger is not None and ledger.exists() else None
+    summary = _summary(folder, stem, ended, known)
+    run = known.find(folder.run_id) if known else None
+    is_refused = ended.exit_code == ExitCode.LEASE_HELD and run is not None and run.started_at
+    if is_refused and run is not None and run.status is RunStatus.RUNNING:
+        return _printed(summary)  # the folder is the lease holder's, who will close it
     if folder.file(f"{stem}.ipynb").exists():
         write_page(folder, f"{stem}.ipynb", f"{stem}.html")
-    summary = _summary(folder, stem, ended, known)
-    folder.write_json(evidence.SUMMARY_FILE, summary)
+    if not is_refused:
+        folder.write_json(evidence.SUMMARY_FILE, summary)
     evidence.write_records(folder, known, _scope_name(folder), _planned_skips(folder))
     evidence.close(folder, known, password_of(database.dsn) if database else None)
+    return _printed(summary)
+
+
+def _printed(summary: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in summary.items() if k not in ("exit_code", "notebook")}
 
 

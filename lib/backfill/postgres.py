@@ -19,6 +19,13 @@ Connection = psycopg.Connection[TupleRow]
 
 APPLICATION_NAME = "backfill-workbook"
 CONNECT_TIMEOUT_SECONDS = 10
+_WATCHFULNESS: dict[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
 MINIMUM_SERVER_VERSION = 130000
 DSN_ENV = "DATABASE_URL"
 
@@ -32,6 +39,7 @@ class SessionLimits:
 
     lock_timeout_ms: int = 5_000
     statement_timeout_ms: int = 60_000
+    idle_in_transaction_ms: int = 0
 
 
 def connect(
@@ -46,8 +54,9 @@ def connect(
             dsn,
             autocommit=True,
             application_name=APPLICATION_NAME,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            **_watchfulness(dsn),
         )
+        _prepare_session(connection, read_only, limits or SessionLimits())
     except psycopg.Error as error:
         raise DatabaseUnreachable(unreachable_message(dsn, error)) from None
     if connection.info.server_version < MINIMUM_SERVER_VERSION:
@@ -56,19 +65,32 @@ def connect(
             f"The server runs PostgreSQL {connection.info.server_version // 10000}; "
             "13 is the oldest that works. Point DATABASE_URL at a newer server."
         )
-    _prepare_session(connection, read_only, limits or SessionLimits())
     return connection
+
+
+def _watchfulness(dsn: str) -> dict[str, Any]:
+    """Return what lets libpq notice a network that swallows packets, unless the URL says more.
+
+    Without it a lost connection is noticed after a quarter of an hour, or never.
+    """
+    named = conninfo_to_dict(dsn)
+    return {name: value for name, value in _WATCHFULNESS.items() if name not in named}
 
 
 def _prepare_session(connection: Connection, read_only: bool, limits: SessionLimits) -> None:
     connection.execute(
         "SELECT set_config('lock_timeout', %s, false),"
         " set_config('statement_timeout', %s, false),"
+        " set_config('idle_in_transaction_session_timeout', %s, false),"
+        # A checkpoint that we have seen committed must survive a crash of the server.
+        " set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+        "  WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),"
         " set_config('TimeZone', 'UTC', false),"
         " set_config('default_transaction_read_only', %s, false)",
         [
             str(limits.lock_timeout_ms),
             str(limits.statement_timeout_ms),
+            str(limits.idle_in_transaction_ms),
             "on" if read_only else "off",
         ],
     )

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import psycopg
+
 from backfill import evidence, plan, record
 from backfill.database import Database, open_database
 from backfill.errors import BackfillError, ExitCode, RowsDrifted, VerifyFailed
@@ -295,10 +297,18 @@ class RunBook:
             "step": step,
             "error": message,
         }
-        if self.run_id and self.folder.path.is_dir() and self.folder.run_id == self.run_id:
-            with contextlib.suppress(BackfillError, OSError):
+        is_open = self.run_id and self.folder.path.is_dir() and self.folder.run_id == self.run_id
+        if is_open and not (exit_code == ExitCode.LEASE_HELD and self._is_started()):
+            with contextlib.suppress(BackfillError, OSError, psycopg.Error):
                 self._finish(document)
         self.reporter.outcome({"exit_code": exit_code, "error": message, "summary": document})
+
+    def _is_started(self) -> bool:
+        """Whether the run was ever applied: without its lease, its folder is another's to write."""
+        with contextlib.suppress(Exception), self.database.connect(read_only=True) as connection:
+            run = Ledger(connection).find(self.run_id)
+            return run is not None and run.started_at is not None
+        return False
 
     def _standing(self) -> dict[str, Any]:
         """Return status and counts from the database: the only place that knows."""

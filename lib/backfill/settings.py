@@ -51,7 +51,9 @@ class EngineSettings:
 
     @property
     def limits(self) -> SessionLimits:
-        return SessionLimits(self.lock_timeout_ms, self.statement_timeout_ms)
+        return SessionLimits(
+            self.lock_timeout_ms, self.statement_timeout_ms, self.lease_seconds * 1_000
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return what `run.json` records."""
