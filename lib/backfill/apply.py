@@ -14,7 +14,8 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import psycopg
 import pyarrow as pa
@@ -78,6 +79,18 @@ class LostChunks(BackfillError):
     """The server forgot commits; what is left is consistent, and a resume goes on from there."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A chunk with all that can be done for it before the server is asked.
+
+    `wanted` is the changes that are to be written, `image` what it comes to if all of them are.
+    """
+
+    chunk: Chunk
+    wanted: pa.Table
+    image: image.Image
+
+
 @dataclass
 class Applier:
     """Writes one plan under one lease."""
@@ -95,6 +108,7 @@ class Applier:
     def __post_init__(self) -> None:
         self._connection = self.connect()
         self._wait = threading.Event()
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="next-chunk")
 
     def run(self) -> Counts:
         """Write what is left of the plan; return the counts of the whole run.
@@ -110,24 +124,39 @@ class Applier:
         sizer = ChunkSizer(self.settings.chunk_rows, self.settings.chunk_seconds)
         self.reporter.progress(self.plan.run_id, total, reader.remaining)
         reported = total.scanned
-        while reader.remaining:
+        following = self._get_ready(reader, number + 1, sizer.rows)
+        while ready := following.result():
             self.stop.check(self.plan.run_id)
             self.step("between_chunks")
-            number += 1
-            chunk = reader.take(number, sizer.rows)
+            following = self._get_ready(reader, ready.chunk.number + 1, sizer.rows)
             with self.stop.shielded():
-                checkpoint = self._commit(chunk, chain)
+                checkpoint = self._commit(ready, chain)
             chain = checkpoint.chain_hash
             total += checkpoint.counts
-            sizer.record(chunk.rows, checkpoint.elapsed_ms / 1000)
-            if self._is_due(total.scanned, reported) or not reader.remaining:
-                self.reporter.progress(self.plan.run_id, total, reader.remaining)
+            remaining = self.plan.rows - total.scanned
+            sizer.record(ready.chunk.rows, checkpoint.elapsed_ms / 1000)
+            if self._is_due(total.scanned, reported) or not remaining:
+                self.reporter.progress(self.plan.run_id, total, remaining)
                 reported = total.scanned
             self._check_skips(total)
         return total
 
     def close(self) -> None:
+        self._ahead.shutdown()
         self._connection.close()
+
+    def _get_ready(self, reader: ChunkReader, number: int, rows: int) -> Future[_Ready | None]:
+        """Read, pack and encode a chunk while the server works on the one before it."""
+
+        def work() -> _Ready | None:
+            if not reader.remaining:
+                return None
+            chunk = reader.take(number, rows)
+            wanted = chunk.changes.filter(pc.not_equal(chunk.changes.column("kind"), "unchanged"))
+            self.writer.prepare(wanted)
+            return _Ready(chunk, wanted, image.encode(image_of(wanted)))
+
+        return self._ahead.submit(work)
 
     def _is_due(self, scanned: int, reported: int) -> bool:
         interval = self.settings.progress_interval_rows
@@ -142,14 +171,14 @@ class Applier:
                 f"{self.plan.run_id} · go on: backfill resume {self.plan.run_id} --max-skips N"
             )
 
-    def _commit(self, chunk: Chunk, chain: str) -> Checkpoint:
+    def _commit(self, ready: _Ready, chain: str) -> Checkpoint:
         """Commit one chunk, with patience: transient errors again, a lost server anew."""
         is_careful = False
         attempt = 0
         while True:
             attempt += 1
             try:
-                return self._transaction(chunk, chain, is_careful)
+                return self._transaction(ready, chain, is_careful)
             except _FATAL:
                 raise
             except _TRANSIENT:
@@ -160,7 +189,7 @@ class Applier:
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if not (self._connection.closed or self._connection.broken):
                     raise
-                committed = self._reconnect(chunk, chain, error)
+                committed = self._reconnect(ready.chunk, chain, error)
                 if committed:
                     return committed
             except (psycopg.Error, RefusedRow):
@@ -222,29 +251,29 @@ class Applier:
             )
         return next((c for c in done if c.chunk_no == chunk.number), None)
 
-    def _transaction(self, chunk: Chunk, chain: str, is_careful: bool) -> Checkpoint:
+    def _transaction(self, ready: _Ready, chain: str, is_careful: bool) -> Checkpoint:
         started = time.monotonic()
         connection = self._connection
         self.step("before_fence")
         with connection.transaction():
             fence = lease.renew(connection, self.lease)
             _check_requests(fence)
-            written = self._write(connection, chunk.changes, is_careful)
+            written = self._write(connection, ready, is_careful)
             self.step("after_update")
-            checkpoint = self._record(connection, chunk, written, chain, fence, started)
+            checkpoint = self._record(connection, ready, written, chain, fence, started)
             self.step("before_commit")
         self.step("after_commit")
         for skip in (*written.drifted, *written.skipped):
             self.reporter.skip(skip)
         return checkpoint
 
-    def _write(self, connection: Connection, changes: pa.Table, is_careful: bool) -> Written:
-        wanted = changes.filter(pc.not_equal(changes.column("kind"), "unchanged"))
-        written = Written(image_of(wanted.slice(0, 0)), changes.num_rows - wanted.num_rows)
-        if not wanted.num_rows:
-            return written
+    def _write(self, connection: Connection, ready: _Ready, is_careful: bool) -> Written:
+        idle = ready.chunk.changes.num_rows - ready.wanted.num_rows
+        if not ready.wanted.num_rows:
+            return Written(image_of(ready.wanted), idle)
         write = self._write_carefully if is_careful else self.writer.write
-        return written + write(connection, wanted)
+        written = write(connection, ready.wanted)
+        return replace(written, unchanged=written.unchanged + idle)
 
     def _write_carefully(self, connection: Connection, changes: pa.Table) -> Written:
         """Write in halves down to the rows that fail, each try in a savepoint of its own."""
@@ -265,12 +294,13 @@ class Applier:
     def _record(
         self,
         connection: Connection,
-        chunk: Chunk,
+        ready: _Ready,
         written: Written,
         chain: str,
         fence: Fence,
         started: float,
     ) -> Checkpoint:
+        chunk = ready.chunk
         known_drift = sum(skip.reason == SkipReason.DRIFTED for skip in chunk.skips)
         counts = Counts(
             updated=written.updated,
@@ -279,7 +309,8 @@ class Applier:
             skipped=len(chunk.skips) - known_drift + len(written.skipped),
         )
         assert counts.scanned == chunk.rows, f"chunk {chunk.number}: {counts} is not {chunk.rows}"
-        stored = image.encode(written.image)
+        is_as_planned = written.image.equals(image_of(ready.wanted))
+        stored = ready.image if is_as_planned else image.encode(written.image)
         skips = (*chunk.skips, *written.drifted, *written.skipped)
         checkpoint = self._chained(chunk, counts, fence.now, started, chain, stored, skips)
         self._insert(connection, checkpoint, stored, skips)

@@ -8,6 +8,7 @@ already, or drifted.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +55,16 @@ class TableWriter:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        # The chunk that is being written, and the one after it.
+        self._prepared: deque[tuple[pa.Table, _Batch]] = deque(maxlen=2)
+
+    def prepare(self, changes: pa.Table) -> None:
+        """Pack the rows of the next chunk; `write` knows them again."""
+        self._prepared.append((changes, self._batch(changes)))
 
     def write(self, connection: Connection, changes: pa.Table) -> Written:
         register(connection)
-        batch = self._batch(changes)
+        batch = self._batch_of(changes)
         row = connection.execute(self._update(batch), batch.parameters, binary=True).fetchone()
         assert row is not None
         count, rewritten, written = row
@@ -131,6 +138,12 @@ class TableWriter:
             sources=self._sources_match(batch),
             kept=self._equal(self._table.targets, "a"),
         )
+
+    def _batch_of(self, changes: pa.Table) -> _Batch:
+        for known, batch in tuple(self._prepared):
+            if known is changes:
+                return batch
+        return self._batch(changes)
 
     def _batch(self, changes: pa.Table) -> _Batch:
         """Return the rows as one `unnest` of arrays: no statement per row, no text pasted."""

@@ -48,6 +48,10 @@ class Written:
 class ChunkWriter(Protocol):
     """Writes the changes of a chunk inside the transaction that the engine opened."""
 
+    def prepare(self, changes: pa.Table) -> None:
+        """Do what can be done without the server, in another thread, for a later `write`."""
+        ...
+
     def write(self, connection: Connection, changes: pa.Table) -> Written:
         """Write each change as compare-and-set; never commit, never roll back."""
         ...
