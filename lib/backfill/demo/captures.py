@@ -75,8 +75,8 @@ def load_captures(connection: Connection, schema: str = SCHEMA_DEFAULT) -> int:
 
 
 def _old_payloads(stored: Sequence[StoredSession]) -> list[tuple[int, list[dict[str, str]]]]:
-    repaired = [old_shift(shift) for shift in stored[REPAIRED].shifts[1:]]
-    repaired[-1] = old_shift({**stored[REPAIRED].shifts[-1], "end": "15:00"}, name=str.swapcase)
+    first, *_missing, last = stored[REPAIRED].shifts
+    repaired = [old_shift(first, name=str.swapcase), old_shift({**last, "end": "15:00"})]
     places = [old_shift(shift, is_town_in_street=True) for shift in stored[OLD_PLACES].shifts]
     many = [old_shift(shift) for shift in stored[SUSPICIOUS].shifts]
     extra = [

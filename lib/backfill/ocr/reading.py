@@ -27,7 +27,7 @@ from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "1"
+READER_VERSION = "2"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time.
 WORKING_PX = 1080
 # Nothing smaller holds a card.
@@ -175,6 +175,8 @@ def _interpret(rows: tuple[tuple[Word, ...], ...], sheet: Sheet, letter_px: floa
     layout = read_layout(below, sheet.dividers)
     entries = check_times(layout.entries)
     entries = check_edges(entries, sheet, letter_px, is_top=date is not None)
-    bars = sum(1 for top, bottom in sheet.bars if bottom - top > 4 * letter_px)
+    # A bar that the top of a scrolled screen cuts belongs to a card of the screen before.
+    first = sheet.top + 1 if date is None else 0.0
+    bars = sum(1 for top, bottom in sheet.bars if top >= first and bottom - top > 4 * letter_px)
     lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
     return _View(date, entries, layout.farewell, check_screen(entries, layout.farewell, bars, lone))
