@@ -349,7 +349,9 @@ def run_db(options: argparse.Namespace) -> int:
             return int(ExitCode.OK)
         if options.action == "seed":
             _seed(server.dsn, options.encoding)
-            terminal.message("Seeded the demo: 20,000 invented events of three households.")
+            from backfill.demo.seed import SEEDED
+
+            terminal.message(SEEDED)
         else:
             terminal.message("The embedded PostgreSQL is running. Stop it: backfill db stop")
     print_summary({"action": options.action, "running": server.is_running()})
