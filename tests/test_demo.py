@@ -26,7 +26,11 @@ def demo() -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_demo_shows_every_command_twice_and_leaves_the_server_as_it_was(tmp_path: Path) -> None:
+@pytest.mark.ocr
+def test_demo_shows_every_command_twice_and_leaves_the_server_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKFILL_CACHE_DIR", str(tmp_path / "cache"))
     server = EmbeddedServer(Path(os.environ[HOME_ENV]))
 
     first = demo()
@@ -51,6 +55,15 @@ def check_what_was_shown(done: subprocess.CompletedProcess[str], folder: Path) -
         "$ backfill utc",
         f"$ backfill apply {runs[0]}",
         f"$ backfill verify {runs[0]}",
+    ]
+    assert [line.split()[2] for line in commands[4:]] == [
+        "utc",
+        "evidence",
+        "ocr",
+        "ocr",
+        "verify",
+        "ocr",
+        "evidence",
     ]
     assert done.stderr.count("skipped trap-") == 3
     assert "Traceback" not in done.stderr

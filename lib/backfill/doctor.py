@@ -33,7 +33,14 @@ FREE_MB_MIN = 200
 KERNEL_NAME = "python3"
 TESSERACT_LANGUAGE = "swe"
 TESSERACT_SECONDS = 20.0
-NOTEBOOKS = ("00_start_here", "01_utc_backfill", "03_apply_plan", "04_verify_run", "05_revert_run")
+NOTEBOOKS = (
+    "00_start_here",
+    "01_utc_backfill",
+    "02_ocr_backfill",
+    "03_apply_plan",
+    "04_verify_run",
+    "05_revert_run",
+)
 INSTALL_TESSERACT = (
     "sudo apt-get install tesseract-ocr tesseract-ocr-swe "
     "(or: brew install tesseract tesseract-lang; conda install -c conda-forge tesseract)"

@@ -27,7 +27,20 @@ from backfill.report import progress_line
 
 SKIPS_SHOWN = 3
 STOP_SECONDS = 60.0
-_DETAILS = ("households", "plan_id")
+# Of a summary, what the first look does not need; the command itself prints it.
+_DETAILS = (
+    "households",
+    "plan_id",
+    "planned_event_types",
+    "persisted_event_types",
+    "planned_swallowed_event_count",
+    "swallowed_event_count",
+    "planned_notifications",
+    "stored_notifications",
+    "sessions_snapshot_only",
+    "sessions_needing_review",
+)
+_HELD = (int(ExitCode.OK), int(ExitCode.TOO_MANY_SKIPS))
 
 
 class _Unexpected(Exception):
@@ -48,6 +61,7 @@ def tour(terminal: Terminal) -> int:
     try:
         with _sigterm_as_exit(), _embedded_server():
             _utc(walk)
+            _ocr(walk)
             _farewell(walk)
     except _Unexpected as error:
         terminal.message(
@@ -56,54 +70,72 @@ def tour(terminal: Terminal) -> int:
             "error",
         )
         return error.exit_code
-    print(json.dumps({"demo": "done", "runs": walk.runs}), flush=True)
+    print(json.dumps({"demo": "done", "runs": list(walk.runs)}), flush=True)
     return int(ExitCode.OK)
 
 
 def _utc(walk: _Walk) -> None:
-    walk.say("An invented calendar: 20,000 events, most of them without their UTC times.")
+    walk.say("An invented calendar, most of it without UTC times, and a dozen screenshots.")
     walk.take("db", "seed")
     walk.say("A dry run computes every value and freezes them as a plan. It writes nothing.")
-    planned = walk.run_of(walk.take("utc"))
+    planned = walk.run_of(walk.take("utc"), "UTC values")
     walk.say("Apply writes exactly that plan, 500 rows to a transaction, each with a checkpoint.")
     applied = walk.take("apply", planned)
     walk.say("Verify reads every written row back and computes it again from its source columns.")
     walk.take("verify", planned)
     walk.say("Once more: nothing is left to write. The rows that were skipped stay pending.")
     again = walk.take("utc", "--apply")
-    walk.run_of(again)
+    walk.run_of(again, "UTC values, once more")
     walk.require(applied["total_updated"] > 0 and again["total_updated"] == 0)
     walk.say("The run's folder and the database vouch for each other.")
     walk.take("evidence", "check", str(walk.folder_of(planned)))
 
 
+def _ocr(walk: _Walk) -> None:
+    walk.say("The second job reads screenshots of schedules again. A dry run first, as always.")
+    walk.run_of(walk.take("ocr", may_end=_HELD), "screenshots")
+    walk.say(
+        "What can be trusted is written. A reading that contradicts itself is held back for a "
+        "person, and exit code 7 says so."
+    )
+    applied = walk.take("ocr", "--apply", may_end=_HELD)
+    run_id = walk.run_of(applied, "screenshots, applied")
+    walk.take("verify", run_id)
+    walk.say("Once more: the images are known by their content, and nothing is left to write.")
+    again = walk.take("ocr", "--apply", may_end=_HELD)
+    walk.run_of(again, "screenshots, once more")
+    walk.require(applied["total_updated"] > 0 and again["total_updated"] == 0)
+    walk.take("evidence", "check", str(walk.folder_of(run_id)))
+
+
 def _farewell(walk: _Walk) -> None:
     walk.say("The evidence, readable with no network and no tool of ours:")
-    for run_id in walk.runs:
+    for run_id, about in walk.runs.items():
         page = walk.folder_of(run_id) / "notebook.html"
-        walk.terminal.message(f"  {_short(page)}")
+        walk.terminal.message(f"  {_short(page)}  {about}")
     walk.say(
         "To go on: backfill status · backfill lab · and to take a run back: "
-        f"backfill revert {walk.runs[0]}"
+        f"backfill revert {next(iter(walk.runs))}"
     )
 
 
 @dataclass
 class _Walk:
-    """What was said and run so far."""
+    """What was said and run so far; `runs` has a word about each run, by id."""
 
     terminal: Terminal
-    runs: list[str] = field(default_factory=list)
+    runs: dict[str, str] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
 
     def say(self, text: str) -> None:
         """Say what comes next, in a sentence."""
         self.terminal.message(f"\n{text}")
 
-    def run_of(self, summary: Mapping[str, Any]) -> str:
+    def run_of(self, summary: Mapping[str, Any], about: str) -> str:
         """Return the id of the run that a summary tells of, and remember it for the farewell."""
-        self.runs.append(summary["run_id"])
-        return self.runs[-1]
+        run_id = str(summary["run_id"])
+        self.runs[run_id] = about
+        return run_id
 
     def folder_of(self, run_id: str) -> Path:
         return runs_dir() / run_id
@@ -112,10 +144,10 @@ class _Walk:
         if not is_as_promised:
             raise _Unexpected(int(ExitCode.VERIFY_FAILED))
 
-    def take(self, *arguments: str) -> dict[str, Any]:
+    def take(self, *arguments: str, may_end: tuple[int, ...] = (0,)) -> dict[str, Any]:
         """Print the command, run it, show what it says; return its summary.
 
-        Raises `_Unexpected` for any exit code but 0.
+        Raises `_Unexpected` for any exit code that is not in `may_end`.
         """
         shown = [_short(Path(part)) if "/" in part else part for part in arguments]
         self.terminal.message(f"$ backfill {shlex.join(shown)}")
@@ -125,7 +157,7 @@ class _Walk:
         summary = _summary(output)
         brief = {name: value for name, value in summary.items() if name not in _DETAILS}
         self.terminal.message(json.dumps(brief, ensure_ascii=False))
-        if process.returncode != 0:
+        if process.returncode not in may_end:
             raise _Unexpected(process.returncode)
         return summary
 
@@ -152,6 +184,8 @@ class _Walk:
     def _pass_on(self, event: dict[str, Any]) -> None:
         """Say each text once; progress as a sentence where there is no bar to draw."""
         if event["type"] == "progress" and not sys.stderr.isatty():
+            if not event["scanned"]:
+                return
             event = {"type": "message", "level": "info", "text": progress_line(event)}
         if event.get("text") in self.said:
             return
