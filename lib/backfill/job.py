@@ -117,6 +117,10 @@ class JobKind(Protocol):
         """Return for each image row what reverting it leaves behind; empty for nothing."""
         ...
 
+    def count_pending(self, connection: Connection, plan: Plan) -> int | None:
+        """Return how many rows of the plan's scope are pending now, None where nobody counts."""
+        ...
+
     def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
         """Return the job's own keys of the summary."""
         ...

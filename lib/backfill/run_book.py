@@ -17,7 +17,13 @@ import psycopg
 
 from backfill import evidence, plan, record
 from backfill.database import Database, open_database
-from backfill.errors import BackfillError, ExitCode, RowsDrifted, VerifyFailed
+from backfill.errors import (
+    BackfillError,
+    DatabaseUnreachable,
+    ExitCode,
+    RowsDrifted,
+    VerifyFailed,
+)
 from backfill.folder import RunFolder, runs_dir
 from backfill.job import JobKind
 from backfill.ledger import Ledger
@@ -26,7 +32,7 @@ from backfill.plan import Plan
 from backfill.postgres import redact
 from backfill.report import RELAY_ENV, Reporter, listener_from_environment
 from backfill.revert import settle_reverted
-from backfill.running import Applied, apply_run, planned_counts, standing
+from backfill.running import Applied, apply_run, planned_counts, resume_command, standing
 from backfill.settings import (
     DEFAULT_CHUNK_ROWS,
     DEFAULT_CHUNK_SECONDS,
@@ -153,12 +159,20 @@ class RunBook:
             if self._frozen().reverts and not self._applied.counts.drifted:
                 with self.database.connect() as connection:
                     settle_reverted(Ledger(connection), self._frozen())
+            self._tell_pending()
             counts = self._applied.counts
             return table(
                 f"Applied run {self.run_id} ({counts.scanned:,} rows)",
                 ["updated", "unchanged", "drifted", "skipped"],
                 [(counts.updated, counts.unchanged, counts.drifted, counts.skipped)],
             )
+
+    def _tell_pending(self) -> None:
+        """Say how many rows are pending now, as the preflight said before."""
+        with self.database.connect(read_only=True, limits=self.settings.limits) as connection:
+            pending = self.kind.count_pending(connection, self._frozen())
+        if pending is not None:
+            self.reporter.message(f"{pending:,} rows are pending after the run.")
 
     def verify(self) -> Shown:
         """Prove from the database that the run did what its plan says."""
@@ -226,11 +240,11 @@ class RunBook:
 
     def _conclude(self) -> dict[str, Any]:
         """Let the job write its own files, as the database says the run stands."""
-        frozen = self._frozen()
-        if self._applied is None:
-            return self.kind.conclude(self.folder, frozen, None)
         with self.database.connect(read_only=True) as connection:
-            return self.kind.conclude(self.folder, frozen, Ledger(connection))
+            ledger = Ledger(connection)
+            run = ledger.find(self.run_id) if ledger.exists() else None
+            is_started = run is not None and run.started_at is not None
+            return self.kind.conclude(self.folder, self._frozen(), ledger if is_started else None)
 
     def _final_error(self, document: Mapping[str, Any]) -> BackfillError | None:
         drifted = document["total_drifted"]
@@ -284,9 +298,21 @@ class RunBook:
         except KeyboardInterrupt:
             self._fail(name, int(ExitCode.INTERRUPTED), f"Interrupted during {name}.")
             raise
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            lost = DatabaseUnreachable(self._lost_message(name, error))
+            self._fail(name, int(lost.exit_code), str(lost))
+            raise lost from None
         except Exception as error:
             self._fail(name, int(ExitCode.UNEXPECTED), f"{type(error).__name__}: {error}")
             raise
+
+    def _lost_message(self, step: str, error: Exception) -> str:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        way_on = resume_command(self.folder) if self._plan else "backfill doctor"
+        return (
+            f"The database was lost during {step}: {redact(reason, self.database.dsn)}. What is "
+            f"committed stays committed. When it answers again: {way_on}"
+        )
 
     def _fail(self, step: str, exit_code: int, message: str) -> None:
         database = getattr(self, "database", None)

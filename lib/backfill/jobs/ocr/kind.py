@@ -80,6 +80,9 @@ class OcrKind:
             "total_drifted": counts.drifted,
         }
 
+    def count_pending(self, connection: Connection, plan: Plan) -> int | None:
+        return None  # a session has no target that is NULL while it waits
+
     def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
         """Write the sessions' JSON files and the report."""
         return {} if plan.reverts else output.write_output(folder, plan, ledger)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from backfill.compare_and_set import TableWriter, lookup_field
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
+from backfill.jobs.utc.pending import count_pending
 from backfill.jobs.utc.table_json import table_from_json
 from backfill.ledger import Counts, Ledger
 from backfill.plan import Plan
@@ -48,6 +49,15 @@ class UtcKind:
         self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
     ) -> Sequence[str]:
         return [""] * rows.num_rows
+
+    def count_pending(self, connection: Connection, plan: Plan) -> int | None:
+        pending = count_pending(
+            connection,
+            table_from_json(plan.target["table"]),
+            plan.scope.get("members"),
+            skip_deleted=plan.settings.get("skip_deleted", False),
+        )
+        return sum(pending.values())
 
     def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
         return {}
