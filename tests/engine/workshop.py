@@ -30,7 +30,7 @@ from backfill.workbook import Book, open_plan, open_revert, open_run
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Row = tuple[Any, ...]
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 #: What a test puts its own ears in the place of.
 LISTENER = "backfill.run_book.listener_from_environment"
 EVENT_COLUMNS = (
