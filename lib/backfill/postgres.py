@@ -35,7 +35,10 @@ _PASSWORD_IN_PAIRS = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """How long a statement of ours may wait for a lock, and run, in milliseconds."""
+    """How long a statement of ours may wait for a lock, and run, in milliseconds; and how long a
+    transaction may stand open without one (0: ever). A process that was stopped in the middle of
+    a chunk must not hold its rows locked for longer than its lease lasts.
+    """
 
     lock_timeout_ms: int = 5_000
     statement_timeout_ms: int = 60_000
