@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from backfill.errors import StorageError
 from backfill.folder import FILE_MODE
 
 STAGING_FILE = "staging.duckdb"
@@ -21,15 +23,16 @@ class Staging:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection = duckdb.connect(
-            str(path),
-            config={
-                "memory_limit": MEMORY_LIMIT,
-                "temp_directory": f"{path}.tmp",
-                "preserve_insertion_order": True,
-            },
-        )
-        path.chmod(FILE_MODE)
+        with self._on_disk():
+            self._connection = duckdb.connect(
+                str(path),
+                config={
+                    "memory_limit": MEMORY_LIMIT,
+                    "temp_directory": f"{path}.tmp",
+                    "preserve_insertion_order": True,
+                },
+            )
+            path.chmod(FILE_MODE)
         self._connection.execute("SET TimeZone = 'UTC'")
 
     @property
@@ -39,18 +42,32 @@ class Staging:
 
     def create(self, table: str, schema: pa.Schema) -> None:
         """Make an empty table, replacing one of that name."""
-        empty = schema.empty_table()
-        self._connection.register("incoming", empty)
-        self._connection.execute(f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM incoming')
-        self._connection.unregister("incoming")
+        self._take(
+            f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM incoming', schema.empty_table()
+        )
 
     def append(self, table: str, rows: pa.Table) -> None:
         """Add rows to a table of the same columns."""
-        if not rows.num_rows:
-            return
-        self._connection.register("incoming", rows)
-        self._connection.execute(f'INSERT INTO "{table}" SELECT * FROM incoming')
+        if rows.num_rows:
+            self._take(f'INSERT INTO "{table}" SELECT * FROM incoming', rows)
+
+    def _take(self, statement: str, incoming: pa.Table) -> None:
+        self._connection.register("incoming", incoming)
+        with self._on_disk():
+            self._connection.execute(statement)
         self._connection.unregister("incoming")
+
+    @contextlib.contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        """Raise `StorageError` when the disk refuses."""
+        try:
+            yield
+        except (duckdb.IOException, duckdb.FatalException, OSError) as error:
+            raise StorageError(
+                f"The staging file {self.path} could not be written: "
+                f"{str(error).splitlines()[0]}. Nothing was done in the database. Free some room, "
+                "or choose another folder with --runs-dir DIR, and plan again."
+            ) from error
 
     def read(
         self, query: str, schema: pa.Schema, batch_rows: int = BATCH_ROWS
