@@ -157,6 +157,7 @@ class Task:
     def __init__(self, actors: Actors, document: Mapping[str, Any]) -> None:
         self._actors = actors
         self._actor = actors.take()
+        self._has_ended = False
         self._actor.command(document)
 
     @property
@@ -179,15 +180,23 @@ class Task:
 
     def kill(self) -> Outcome:
         """Kill the process tree; what it was doing is lost."""
+        self._has_ended = True
         return Outcome(self._actor.close())
+
+    def abandon(self) -> None:
+        """Kill it unless it has ended: a case that failed leaves nobody behind."""
+        if not self._has_ended:
+            self.kill()
 
     def end(self, seconds: float = DEADLINE_SECONDS) -> Outcome:
         """Wait for the end of the command, past every point on its way."""
         while True:
             heard = self._actor.hear(seconds)
             if heard is None:
-                return Outcome(self._actor.close(), self._actor_words())
+                self._has_ended = True
+                return Outcome(self._actor.close(), "the process died")
             if "ended" in heard:
+                self._has_ended = True
                 self._actors.give_back(self._actor)
                 told = heard["ended"]
                 return Outcome(
@@ -197,6 +206,3 @@ class Task:
                     tuple(told["events"]),
                 )
             self.go()
-
-    def _actor_words(self) -> str:
-        return "the process died"

@@ -139,6 +139,10 @@ class World:
         """Return every row as PostgreSQL writes it: two of these compare byte for byte."""
         return [row[0] for row in self.sql(f"SELECT t::text FROM {name} AS t ORDER BY 1")]
 
+    def reconnect(self) -> None:
+        """Connect again, after the server was started again."""
+        self.connection = self._open.enter_context(connect(self.dsn))
+
     def other_session(self) -> psycopg.Connection[Any]:
         """Return a connection of somebody else's; it ends with the world."""
         return self._open.enter_context(psycopg.connect(self.dsn, application_name="neighbour"))
@@ -150,7 +154,7 @@ class World:
         the victim's own: `_clock_hours`, `_file_bytes`, `_dsn`."""
         own = {name[1:]: value for name, value in given.items() if name.startswith("_")}
         values = {name: value for name, value in given.items() if not name.startswith("_")}
-        return Task(
+        task = Task(
             self.stage.actors,
             {
                 "verb": verb,
@@ -160,6 +164,8 @@ class World:
                 **own,
             },
         )
+        self._open.callback(task.abandon)
+        return task
 
     def plan(self, **given: Any) -> Outcome:
         """Make a dry run."""
