@@ -55,7 +55,7 @@ def _is_letter(piece: Piece, unit: float) -> bool:
         SMALL_PIECE * unit < piece.height < TALLEST_PIECE * unit
         and piece.width < 8 * unit
         and min(piece.width, piece.height) < PICTURE * unit
-        and piece.area > 0.08 * unit * unit
+        and piece.area > 0.04 * unit * unit
     )
 
 
@@ -128,18 +128,37 @@ def _attach_small(bands: list[Band], small: list[Piece], unit: float) -> list[Ba
 
 
 def _split_at_icon(band: Band) -> list[Band]:
-    """Return what stands before and after a clock icon, a ring taller than what follows it."""
+    """Return what stands before and after a clock icon: a ring apart from what is beside it."""
     pieces = band.pieces
     for index, ring in enumerate(pieces):
-        after = [p for p in pieces[index + 1 :] if p.left >= ring.right]
-        if not 1 < len(after) <= ICON_LETTERS or not _is_ring(ring):
-            continue
-        tallest = max(p.height for p in after)
-        if ring.height < 1.12 * tallest or after[0].left - ring.right < 0.15 * ring.width:
-            continue
-        before = [p for p in pieces[:index] if p.right <= ring.left]
-        return [_band_of(part) for part in (before, after) if part]
+        before = [p for p in pieces[:index] if p.left < ring.left]
+        after = [p for p in pieces[index + 1 :] if p.right > ring.right]
+        if (
+            1 < len(after) <= ICON_LETTERS
+            and _is_ring(ring)
+            and _is_icon(ring, before, after, pieces)
+        ):
+            return [_band_of(part) for part in (before, after) if part]
     return [band]
+
+
+def _is_icon(
+    ring: Piece, before: list[Piece], after: list[Piece], pieces: tuple[Piece, ...]
+) -> bool:
+    """Whether a ring is no letter: it holds a clock's hands, or reaches above and below."""
+    reach = 0.04 * ring.height
+    is_taller = ring.top + reach <= min(p.top for p in after) and ring.bottom - reach >= max(
+        p.bottom for p in after
+    )
+    has_hands = any(
+        ring.left < p.left and p.right < ring.right and ring.top < p.top and p.bottom < ring.bottom
+        for p in pieces
+    )
+    return (
+        (has_hands or is_taller)
+        and min(p.left for p in after) - ring.right >= 0.15 * ring.width
+        and all(ring.left - p.right >= 0.3 * ring.width for p in before)
+    )
 
 
 def _is_ring(piece: Piece) -> bool:

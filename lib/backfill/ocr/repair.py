@@ -12,6 +12,8 @@ _DIGITS = str.maketrans(
 _NUMBER = re.compile(r"(?<=\s)(?=\S*\d)([\dsSOoIl|Z]{1,4})([A-Za-zÅÄÖåäö]?)(?=$|[\s,])")
 # A name does not begin with a small letter: "lvar" is Ivar, "lllerstad" is Illerstad.
 _SMALL_L = re.compile(r"(?<![^\s\-])l(?=[^\W\d_aeiouyåäöj])")
+# Streets end in -vägen (the way); -vågen (the wave) is what OCR makes of it.
+_VAGEN = re.compile(r"(?<=[^\W\d_]{2})vågen\b")
 _BAR = re.compile(r"(?<![^\s\-])\|(?=[^\W\d_])")
 
 
@@ -24,4 +26,4 @@ def repair_title(text: str) -> str:
 def repair_address(text: str) -> str:
     """Return the address with digits in its house number and capitals in its street."""
     numbered = _NUMBER.sub(lambda match: match[1].translate(_DIGITS) + match[2], text)
-    return _SMALL_L.sub("I", _BAR.sub("I", numbered))
+    return _VAGEN.sub("vägen", _SMALL_L.sub("I", _BAR.sub("I", numbered)))
