@@ -37,6 +37,9 @@ class SessionWriter:
         self._notify_past = notify_past
         self._chains = chains or {}
 
+    def prepare(self, changes: pa.Table) -> None:
+        """A session is one row: there is nothing to pack ahead of time."""
+
     def write(self, connection: Connection, changes: pa.Table) -> Written:
         """Write each session whose day still is as planned; the others are drifted."""
         written: list[dict[str, Any]] = []
