@@ -34,7 +34,8 @@ from backfill.report import Reporter
 from backfill.skips import Skip
 from backfill.staging import Staging
 from backfill.table import Table
-from backfill.utc.compute import Columns, changes_schema, compute_utc
+from backfill.utc.compute import changes_schema, compute_utc
+from backfill.utc.pairs import Columns
 from backfill.utc.wall import resolve_encoding
 
 JOB_NAME = "utc"

@@ -11,7 +11,7 @@ from backfill.extract import pending_filter
 from backfill.jobs.utc.encoding_check import scope_condition, wall_micros
 from backfill.postgres import Connection
 from backfill.table import Table
-from backfill.utc.compute import Columns
+from backfill.utc.pairs import Columns
 
 
 def count_pending(

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from backfill.errors import UsageError
 from backfill.table import EVENTS, TableSpec
-from backfill.utc.compute import Policy
 from backfill.utc.convert import Decision, FoldPolicy, GapPolicy
+from backfill.utc.pairs import Policy
 from backfill.utc.wall import Encoding
 from backfill.utc.zone_choice import ZonePolicy
 from backfill.utc.zones import is_zone, near_misses

@@ -7,7 +7,7 @@ from typing import Any
 
 from backfill.pages import NOTHING, Shown, figure, table
 from backfill.staging import Staging
-from backfill.utc.compute import Columns
+from backfill.utc.pairs import Columns
 
 TELLING_ROWS = 50
 
