@@ -1,0 +1,314 @@
+"""The shape of the project: layers, sizes, what an import does, and what is installed."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+LIB = ROOT / "lib"
+MAX_LINES = 400
+
+#: From the bottom up; a module imports from its own layer or a lower one. `x.*` is a package.
+LAYERS: dict[str, tuple[str, ...]] = {
+    "nouns": (
+        *("errors", "skips", "status", "stop", "versions", "workbook_env"),
+        *("keys", "columns", "pages"),
+    ),
+    "pure": ("utc.*", "ocr.*"),
+    "outside": (
+        *("postgres", "folder", "staging", "image", "embedded", "embedded_account"),
+        *("embedded_binaries", "embedded_process", "embedded_socket"),
+    ),
+    "demo data": ("demo.*",),
+    "engine": (
+        *("table", "lease", "ledger", "settings", "parameters", "plan", "chunk_size", "report"),
+        *("catalog", "extract", "writing", "compare_and_set", "database", "job", "planning"),
+        *("apply", "running", "verify", "revert", "evidence", "evidence_check", "record"),
+        *("grants",),
+    ),
+    "jobs": ("jobs.utc.*", "jobs.ocr.*"),
+    "registry": ("jobs.registry",),
+    "workbook": ("workbook", "run_book", "show", "tour"),
+    "command line": (
+        *("__main__", "cli", "commands", "closing", "headless", "relay", "offline_page"),
+        *("status_view", "doctor", "demo.tour", "selftest.*"),
+    ),
+}
+NAMES = list(LAYERS)
+PACKAGES = {"", "demo", "demo.screens", "jobs", "jobs.ocr", "jobs.utc", "ocr", "selftest", "utc"}
+PURE_MAY_USE = {"errors", "skips", "columns"}
+
+
+def module_paths() -> dict[str, Path]:
+    """Return every module by its name below `backfill`."""
+    found = {}
+    for path in sorted((LIB / "backfill").rglob("*.py")):
+        parts = path.relative_to(LIB / "backfill").with_suffix("").parts
+        found[".".join(parts).removesuffix("__init__").rstrip(".")] = path
+    return found
+
+
+MODULES = module_paths()
+
+
+def imports_of(name: str) -> set[str]:
+    """Return the modules of ours that a module imports, at its top or inside a function."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "backfill":
+            below = (node.module or "").removeprefix("backfill").lstrip(".")
+            for alias in node.names:
+                full = f"{below}.{alias.name}".lstrip(".")
+                found.add(full if full in MODULES else below)
+        elif isinstance(node, ast.Import):
+            names = (alias.name for alias in node.names)
+            found |= {n.removeprefix("backfill.") for n in names if n.startswith("backfill.")}
+    return found - {name}
+
+
+def layer_of(name: str) -> str:
+    """Return a module's layer: by its own name, else by its package's."""
+    packages = [".".join(name.split(".")[:end]) + ".*" for end in range(name.count(".") + 1)]
+    for wanted in (name, *reversed(packages)):
+        for layer, members in LAYERS.items():
+            if wanted in members:
+                return layer
+    raise AssertionError(f"{name} has no layer: give it one in LAYERS")
+
+
+# -- layers -------------------------------------------------------------------------------------
+
+
+def test_imports_point_down_the_layers_only() -> None:
+    upward = [
+        f"{name} ({layer_of(name)}) imports {other} ({layer_of(other)})"
+        for name in MODULES
+        if name not in PACKAGES
+        for other in imports_of(name)
+        if other not in PACKAGES
+        and NAMES.index(layer_of(other)) > NAMES.index(layer_of(name))
+        # The embedded database is filled on its first use.
+        and (name, other) != ("database", "demo.seed")
+    ]
+
+    assert upward == []
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    graph = {name: imports_of(name) - PACKAGES for name in MODULES if name not in PACKAGES}
+
+    order = list(graphlib.TopologicalSorter(graph).static_order())
+
+    assert set(order) == set(graph)
+
+
+def test_the_engine_imports_no_job() -> None:
+    found = {
+        (name, other)
+        for name in MODULES
+        if name not in PACKAGES and NAMES.index(layer_of(name)) <= NAMES.index("engine")
+        for other in imports_of(name)
+        if other.startswith("jobs")
+    }
+
+    assert found == set()
+
+
+def test_the_pure_layer_touches_no_database() -> None:
+    for name in MODULES:
+        if name in PACKAGES or layer_of(name) != "pure":
+            continue
+        package = name.split(".")[0]
+        others = {other for other in imports_of(name) if not other.startswith(f"{package}.")}
+        assert others <= PURE_MAY_USE, name
+        text = MODULES[name].read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(import|from) (psycopg|duckdb|requests)\b", text, re.M), name
+
+
+def test_packages_are_empty_so_that_no_import_goes_through_them() -> None:
+    for name in PACKAGES:
+        tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+        assert all(isinstance(node, ast.Expr) for node in tree.body), name
+
+
+def test_no_layer_names_a_module_that_is_gone() -> None:
+    listed = {name for members in LAYERS.values() for name in members if not name.endswith("*")}
+
+    assert listed - set(MODULES) == set()
+
+
+# -- modules ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_a_module_is_short(name: str) -> None:
+    lines = MODULES[name].read_text(encoding="utf-8").count("\n")
+
+    assert lines <= MAX_LINES
+
+
+def test_no_module_reads_the_environment_when_it_is_imported() -> None:
+    for name, path in MODULES.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        outside = [n for n in tree.body if not isinstance(n, ast.FunctionDef | ast.ClassDef)]
+        for statement in outside:
+            reads = [
+                node.attr
+                for node in ast.walk(statement)
+                if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+            ]
+            assert reads == [], name
+
+
+# Imports each module in a child of its own, which sees what the import does.
+IMPORT_ALONE = """
+import json, os, signal, sys, threading
+# Others' packages first: what they do is not ours, and children start faster.
+import asyncio, concurrent.futures, multiprocessing, PIL.Image, zoneinfo
+import adbc_driver_postgresql.dbapi, cv2, duckdb, numpy, psycopg, pyarrow, pyarrow.parquet
+sys.dont_write_bytecode = True
+deeds = []
+def hook(event, arguments):
+    if event in ("socket.connect", "subprocess.Popen", "os.mkdir", "os.putenv", "os.remove"):
+        deeds.append(event)
+    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+        deeds.append(f"open {arguments[0]}")
+def import_alone(name):
+    before = (signal.getsignal(2), signal.getsignal(15), threading.active_count(), os.getcwd())
+    sys.addaudithook(hook)
+    __import__(name)
+    after = (signal.getsignal(2), signal.getsignal(15), threading.active_count(), os.getcwd())
+    if before != after:
+        deeds.append("left signals, threads or folder changed")
+wrong = {}
+for name in json.load(sys.stdin):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            import_alone(name)
+        except BaseException as error:
+            deeds.append(repr(error))
+        os.write(writer, json.dumps(deeds).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        found = json.loads(said.read() or '["died"]')
+    os.waitpid(child, 0)
+    if found:
+        wrong[name] = found
+print(json.dumps(wrong))
+"""
+
+
+@pytest.mark.slow
+def test_every_module_imports_alone_and_does_nothing_else() -> None:
+    names = [f"backfill.{name}".rstrip(".") for name in MODULES if name != "__main__"]
+
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IMPORT_ALONE],
+        input=json.dumps(names),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    assert json.loads(ended.stdout) == {}
+
+
+# -- what is installed --------------------------------------------------------------------------
+
+
+def project() -> dict[str, list[str]]:
+    """Return the dependencies that pyproject.toml names: `run`, and `dev`."""
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {"run": document["dependencies"], "dev": document["optional-dependencies"]["dev"]}
+
+
+def locked() -> dict[str, str]:
+    """Return name and version of each entry of the lock file that is meant for this machine."""
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    entries = [Requirement(line.rstrip(" \\")) for line in lines if re.match(r"[A-Za-z0-9]", line)]
+    return {
+        entry.name: str(entry.specifier).removeprefix("==")
+        for entry in entries
+        if entry.marker is None or entry.marker.evaluate()
+    }
+
+
+def plain(requirement: str) -> str:
+    """Return a requirement's name as the package index spells it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[=<>!~; ]", requirement)[0]).lower()
+
+
+def test_lib_is_not_ignored_by_git() -> None:
+    asked = subprocess.run(
+        ["git", "check-ignore", "lib/backfill/a_new_module.py", "lib/backfill/utc/new.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (asked.returncode, asked.stdout) == (1, "")
+
+
+def test_environment_yml_is_in_step_with_pyproject() -> None:
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    _, _, pip = text.partition("- pip:")
+    entries = re.findall(r"^\s+- ([^#\n]+)", pip, re.M)
+    listed = [entry.strip() for entry in entries]
+
+    assert listed[0] == "-e ."
+    assert {re.split("==", name)[0] for name in listed[1:]} == {
+        *project()["run"],
+        *project()["dev"],
+    }
+    for pinned in (name.split("==") for name in listed if "==" in name):
+        assert locked()[plain(pinned[0])] == pinned[1]
+
+
+def test_the_lock_file_names_no_address() -> None:
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+
+    assert not re.search(r"https?:|file:|git\+|--(extra-)?index-url|--find-links|@ ", text)
+
+
+def test_every_locked_package_is_pinned_and_has_hashes() -> None:
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    entries = [entry for entry in re.split(r"\n(?=[A-Za-z0-9])", text) if entry.strip()]
+
+    for entry in entries:
+        if entry.startswith("#"):
+            continue
+        first = entry.splitlines()[0]
+        assert re.match(r"^[A-Za-z0-9._\[\],-]+==[A-Za-z0-9.!+_-]+", first), first
+        hashes = re.findall(r"--hash=(\S+)", entry)
+        assert hashes, first
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes), first
+
+
+def test_every_dependency_is_locked() -> None:
+    names = {plain(name) for name in locked()}
+
+    for requirement in (*project()["run"], *project()["dev"]):
+        assert plain(requirement) in names, requirement
+
+
+def test_the_installed_packages_are_the_locked_ones() -> None:
+    for requirement in project()["run"]:
+        name = plain(requirement)
+        assert importlib.metadata.version(name) == locked()[name]
