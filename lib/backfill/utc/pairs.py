@@ -61,7 +61,7 @@ class PairValues:
 
 
 def field_of(rows: pa.Table, struct: str, name: str) -> pa.Array:
-    values = pc.structfield_of(rows.column(struct), name)
+    values = pc.struct_field(rows.column(struct), name)
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
