@@ -119,13 +119,14 @@ def check_fresh(frozen: Plan, row: RunRow | None, connection: Connection) -> Non
             )
 
 
-def check_allowed(frozen: Plan, settings: EngineSettings) -> None:
-    """Raise `TooManySkips` when the plan itself skips more than allowed."""
-    if settings.max_skips is not None and frozen.skips > settings.max_skips:
-        raise TooManySkips(
-            f"The plan of run {frozen.run_id} skips {frozen.skips} rows; --max-skips allows "
-            f"{settings.max_skips}. Nothing was written. Look at skips.csv in the run's folder."
-        )
+def too_many_skips(frozen: Plan, settings: EngineSettings) -> TooManySkips | None:
+    """Return the error of a plan that itself skips more rows than allowed, if it does."""
+    if settings.max_skips is None or frozen.skips <= settings.max_skips:
+        return None
+    return TooManySkips(
+        f"The plan of run {frozen.run_id} skips {frozen.skips} rows; --max-skips allows "
+        f"{settings.max_skips}. Nothing was written. Look at skips.csv in the run's folder."
+    )
 
 
 def apply_run(
@@ -148,7 +149,8 @@ def apply_run(
         ledger.create()
         row = ledger.find(frozen.run_id)
         check_fresh(frozen, row, connection)
-        check_allowed(frozen, settings)
+        if error := too_many_skips(frozen, settings):
+            raise error
         if row is None:
             ledger.register(row_of(frozen))
         elif row.status in (RunStatus.SUCCEEDED, RunStatus.REVERTED):
