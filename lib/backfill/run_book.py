@@ -32,7 +32,7 @@ from backfill.plan import Plan
 from backfill.postgres import redact
 from backfill.report import RELAY_ENV, Reporter, listener_from_environment
 from backfill.revert import settle_reverted
-from backfill.running import Applied, apply_run, planned_counts, resume_command, standing
+from backfill.running import Applied, apply_run, planned_counts, resume_command, standing, too_many_skips
 from backfill.settings import (
     DEFAULT_CHUNK_ROWS,
     DEFAULT_CHUNK_SECONDS,
@@ -249,7 +249,10 @@ class RunBook:
     def _final_error(self, document: Mapping[str, Any]) -> BackfillError | None:
         drifted = document["total_drifted"]
         if not drifted:
-            return self.kind.verdict(self._frozen(), is_applied=self._applied is not None)
+            too_many = too_many_skips(self._frozen(), self.settings)
+            return too_many or self.kind.verdict(
+                self._frozen(), is_applied=self._applied is not None
+            )
         verb = "were" if self._applied else "are"
         return RowsDrifted(
             f"{drifted:,} rows {verb} left alone: they were edited since they were read. They are "
