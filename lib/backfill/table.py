@@ -53,6 +53,15 @@ class TableSpec:
                 f"The table specification of {self.table} needs at least one key column and one "
                 "pair of wall and target columns."
             )
+        names = [self.table, *self.key, self.scope, self.zone, str(self.deleted)]
+        names += [name for pair in self.pairs for name in (pair.wall, pair.target)]
+        names += [self.lookup.table, self.lookup.key, self.lookup.zone] if self.lookup else []
+        if odd := [name for name in names if "%" in name or "\0" in name]:
+            raise UsageError(
+                f"In the table specification of {self.table} the name {odd[0]!r} holds a percent "
+                "sign, which the database driver takes for a place of a value, or a NUL. Rename "
+                "it: ALTER TABLE … RENAME …"
+            )
         targets = [pair.target for pair in self.pairs]
         if len(set(targets)) < len(targets) or set(targets) & {pair.wall for pair in self.pairs}:
             raise UsageError(
