@@ -16,11 +16,18 @@ from pathlib import Path
 from backfill.embedded import EmbeddedServer
 from backfill.errors import UsageError
 from backfill.report import Reporter
-from backfill.selftest import kills, phases, servers, writers
+from backfill.selftest import kills, moving, phases, poison, servers, writers
 from backfill.selftest.case import Case
 from backfill.selftest.world import Stage
 
-CASES: tuple[Case, ...] = (*kills.CASES, *phases.CASES, *writers.CASES, *servers.CASES)
+CASES: tuple[Case, ...] = (
+    *kills.CASES,
+    *phases.CASES,
+    *writers.CASES,
+    *servers.CASES,
+    *moving.CASES,
+    *poison.CASES,
+)
 _PREFIX = "backfill-selftest-"
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 2_000_000_000
