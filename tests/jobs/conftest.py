@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import psycopg
 import pytest
 from tests.engine.workshop import LISTENER, Bench
+from tests.jobs.ocr_bench import OcrBench
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
 
 BenchFrom: TypeAlias = Callable[[str, Callable[[str], None]], Bench]
+OcrBenchFrom: TypeAlias = Callable[[str, Callable[[str], None]], OcrBench]
 
 
 @pytest.fixture
@@ -29,6 +31,30 @@ def bench_from(
             monkeypatch.setenv("DATABASE_URL", dsn)
             connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
             bench = Bench(dsn, tmp_path / "runs", connection)
+            monkeypatch.setattr(LISTENER, lambda: bench.events.append)
+            return bench
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def readings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder of readings for all tests: each committed screenshot is read once."""
+    return tmp_path_factory.mktemp("readings")
+
+
+@pytest.fixture
+def ocr_from(
+    database_from: DatabaseFrom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readings: Path
+) -> Iterator[OcrBenchFrom]:
+    """Make a bench of the OCR job: `ocr_from("three", load_three)`."""
+    with ExitStack() as stack:
+
+        def make(template: str, loader: Callable[[str], None]) -> OcrBench:
+            dsn = database_from(f"ocr-{template}", loader)
+            monkeypatch.setenv("DATABASE_URL", dsn)
+            connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+            bench = OcrBench(dsn, tmp_path / "runs", connection, cache=readings)
             monkeypatch.setattr(LISTENER, lambda: bench.events.append)
             return bench
 

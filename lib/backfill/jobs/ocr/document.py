@@ -101,13 +101,13 @@ def _left_alone(document: Mapping[str, Any], skip: Skip) -> dict[str, Any]:
     """A session that the plan would write, and that apply left alone."""
     if document["status"] != "ok":
         return dict(document)  # the plan says so already
-    if skip.reason is SkipReason.DATABASE_ERROR:
-        told = {"error_stage": "database", "error_type": skip.reason.value}
+    if skip.reason == SkipReason.DATABASE_ERROR:
+        told = {"error_stage": "database", "error_type": str(skip.reason)}
         return {**document, "status": "failed", **told, "error_message": skip.detail}
     return {
         **document,
         "status": "held",
-        "held_reason": skip.reason.value,
+        "held_reason": str(skip.reason),
         "held_detail": skip.detail,
     }
 

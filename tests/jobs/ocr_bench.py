@@ -1,0 +1,159 @@
+"""A bench to run the OCR job on: committed screenshots, a database of their capture sessions.
+
+Readings are kept in one folder for the whole session of tests, so that each image is read once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+from tests.engine.workshop import Bench, take_steps
+
+from backfill.apply import no_step
+from backfill.database import Database
+from backfill.demo.screens.store import FOLDER, StoredSession, stored_sessions
+from backfill.demo.sessions import DemoSession, create_schema, load_sessions, store_snapshot
+from backfill.jobs.ocr.kind import OcrKind
+from backfill.ledger import Ledger
+from backfill.report import Reporter
+from backfill.run_book import RunBook
+from backfill.running import Applied, apply_run
+from backfill.settings import EngineSettings
+from backfill.verify import Verification, verify_run
+from backfill.workbook import Book, open_run
+
+USER, OTHER = 501, 502
+MORNING = dt.time(6, tzinfo=dt.UTC)
+SCREENS: dict[str, StoredSession] = {session.name: session for session in stored_sessions()}
+FIRST, SECOND, LONG = "plain-0205", "app-0108", "dash-0116"
+TABLES = ("day_snapshot", "schedule_event", "schedule_notification")
+CAPTURES = ("capture_session", "capture_image")
+
+
+def session_id(name: str) -> uuid.UUID:
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"test:{name}")
+
+
+def session_of(
+    name: str, user_id: int = USER, *, images: Sequence[str] = (), hours: int = 0, **given: Any
+) -> DemoSession:
+    """Return a session of committed screenshots, sent on the morning of their day."""
+    screen = SCREENS[given.pop("screen", name)]
+    sent = dt.datetime.combine(screen.date, MORNING) + dt.timedelta(hours=hours)
+    keys = tuple(images) or tuple(f"{screen.name}/{path.name}" for path in screen.images)
+    return DemoSession(session_id(name), user_id, sent, keys, **given)
+
+
+def load_three(dsn: str) -> None:
+    """Two sessions of one user and one of another, no day stored yet."""
+    load(dsn, [session_of(FIRST), session_of(SECOND), session_of(LONG, OTHER)])
+
+
+def load_first(dsn: str) -> None:
+    load(dsn, [session_of(FIRST)])
+
+
+def load_chain(dsn: str) -> None:
+    """Two sessions of one long day: the first shows the half of it, the second all."""
+    half = session_of("half", OTHER, screen=LONG, images=["early/dash-0116-1.jpg"])
+    load(dsn, [half, session_of(LONG, OTHER, hours=1)])
+
+
+def load_none(dsn: str) -> None:
+    load(dsn, [])
+
+
+def load(dsn: str, sessions: Sequence[DemoSession]) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        create_schema(connection)
+        load_sessions(connection, sessions)
+
+
+@dataclass
+class OcrBench(Bench):
+    """Runs the OCR job on one database; `cache` is the folder of readings."""
+
+    cache: Path = Path()
+    root: Path = FOLDER
+
+    def book(self, **given: Any) -> Book:
+        """Open the OCR job's notebook, as its second cell does."""
+        usual = {"local_root": str(self.root), "cache_dir": str(self.cache), "workers": 1}
+        return open_run("ocr", self._with_runs({**usual, **given}))
+
+    def apply_with(
+        self, run_id: str, step: Callable[[str], None] = no_step, **engine: Any
+    ) -> Applied:
+        return apply_run(
+            Database(self.dsn, is_embedded=False),
+            self.folder(run_id),
+            OcrKind(),
+            EngineSettings(**engine),
+            Reporter(self.events.append, self.folder(run_id)),
+            step,
+        )
+
+    def verify(self, run_id: str) -> Verification:
+        ledger = Ledger(self.connection)
+        return verify_run(ledger, ledger.get(run_id), OcrKind())
+
+    def add(self, *sessions: DemoSession) -> None:
+        load_sessions(self.connection, sessions)
+
+    def store(
+        self, name: str, payload: Sequence[object], source: str = "", user: int = USER
+    ) -> None:
+        """Store a day's snapshot as the live worker would have."""
+        day = SCREENS[name].date
+        store_snapshot(self.connection, user, day, payload, session_id(source or name))
+
+    def stored(self) -> dict[str, list[str]]:
+        """Return the tables that the job may write, byte for byte."""
+        return {name: self.table(f"schedule_ingest.{name}") for name in TABLES}
+
+    def captures(self) -> dict[str, list[str]]:
+        """Return the tables that the job must never write."""
+        return {name: self.table(f"schedule_ingest.{name}") for name in CAPTURES}
+
+    def payload(self, name: str, user: int = USER) -> Any:
+        """Return the stored snapshot of a screen's day."""
+        return self.scalar(
+            "SELECT snapshot_payload FROM schedule_ingest.day_snapshot"
+            " WHERE user_id = %s AND schedule_date = %s",
+            user,
+            SCREENS[name].date,
+        )
+
+    def document(self, book: RunBook, name: str) -> dict[str, Any]:
+        """Return a session's JSON file in the run's folder."""
+        return self.folder(book.run_id).read_json(f"sessions/{session_id(name)}.json")
+
+
+def take(bench: OcrBench, **given: Any) -> RunBook:
+    """Take every step of the OCR notebook."""
+    return cast(RunBook, take_steps(bench.book(**given)))
+
+
+def essentials(shifts: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Return of each shift what the drawing says: times, client, place, type and label."""
+    names = ("start", "end", "customer_name", "street", "street_number", "city", "shift_type")
+    return [tuple(str(shift[name]) for name in names) for shift in shifts]
+
+
+def truth(name: str) -> list[tuple[str, ...]]:
+    """Return what a perfect reading of a committed session gives."""
+    names = ("start", "end", "customer", "street", "number", "city", "type")
+    return [tuple(shift[key] for key in names) for shift in SCREENS[name].shifts]
+
+
+def stored_json(path: Path) -> dict[str, Any]:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert isinstance(document, dict)
+    return document
