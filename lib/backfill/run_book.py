@@ -21,6 +21,7 @@ from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
     ExitCode,
+    PreflightError,
     RowsDrifted,
     VerifyFailed,
 )
@@ -301,6 +302,10 @@ class RunBook:
         except KeyboardInterrupt:
             self._fail(name, int(ExitCode.INTERRUPTED), f"Interrupted during {name}.")
             raise
+        except psycopg.errors.InsufficientPrivilege as error:
+            refused = PreflightError(self._refused_message(name, error))
+            self._fail(name, int(refused.exit_code), str(refused))
+            raise refused from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             lost = DatabaseUnreachable(self._lost_message(name, error))
             self._fail(name, int(lost.exit_code), str(lost))
@@ -308,6 +313,13 @@ class RunBook:
         except Exception as error:
             self._fail(name, int(ExitCode.UNEXPECTED), f"{type(error).__name__}: {error}")
             raise
+
+    def _refused_message(self, step: str, error: Exception) -> str:
+        way_on = f", then: {resume_command(self.folder)}" if self._plan else "."
+        return (
+            f"The role lacks a right for {step}: {str(error).splitlines()[0]}. Grant what "
+            f"`backfill grants` prints{way_on}"
+        )
 
     def _lost_message(self, step: str, error: Exception) -> str:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
