@@ -16,7 +16,7 @@ from pathlib import Path
 from backfill.embedded import EmbeddedServer
 from backfill.errors import UsageError
 from backfill.report import Reporter
-from backfill.selftest import kills, moving, phases, poison, servers, writers
+from backfill.selftest import kills, moving, phases, poison, rights, servers, tampering, writers
 from backfill.selftest.case import Case
 from backfill.selftest.world import Stage
 
@@ -27,6 +27,8 @@ CASES: tuple[Case, ...] = (
     *servers.CASES,
     *moving.CASES,
     *poison.CASES,
+    *tampering.CASES,
+    *rights.CASES,
 )
 _PREFIX = "backfill-selftest-"
 _MEMORY = Path("/dev/shm")
