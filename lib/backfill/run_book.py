@@ -33,7 +33,14 @@ from backfill.plan import Plan
 from backfill.postgres import redact
 from backfill.report import RELAY_ENV, Reporter, listener_from_environment
 from backfill.revert import settle_reverted
-from backfill.running import Applied, apply_run, planned_counts, resume_command, standing, too_many_skips
+from backfill.running import (
+    Applied,
+    apply_run,
+    planned_counts,
+    resume_command,
+    standing,
+    too_many_skips,
+)
 from backfill.settings import (
     DEFAULT_CHUNK_ROWS,
     DEFAULT_CHUNK_SECONDS,
@@ -247,6 +254,12 @@ class RunBook:
             is_started = run is not None and run.started_at is not None
             return self.kind.conclude(self.folder, self._frozen(), ledger if is_started else None)
 
+    def _conclude_stopped(self) -> dict[str, Any]:
+        """The same for a run that stopped half way: nothing of it may hide why it stopped."""
+        with contextlib.suppress(Exception):
+            return self._conclude() if self._plan else {}
+        return {}
+
     def _final_error(self, document: Mapping[str, Any]) -> BackfillError | None:
         drifted = document["total_drifted"]
         if not drifted:
@@ -341,7 +354,7 @@ class RunBook:
         is_open = self.run_id and self.folder.path.is_dir() and self.folder.run_id == self.run_id
         if is_open and not (exit_code == ExitCode.LEASE_HELD and self._is_started()):
             with contextlib.suppress(BackfillError, OSError, psycopg.Error):
-                self._finish(document)
+                self._finish({**self._conclude_stopped(), **document})
         self.reporter.outcome({"exit_code": exit_code, "error": message, "summary": document})
 
     def _is_started(self) -> bool:
