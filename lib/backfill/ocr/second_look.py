@@ -42,7 +42,8 @@ def doubtful_bands(rows: tuple[Row, ...], entries: tuple[Entry, ...]) -> list[in
     return [
         index
         for index, row in enumerate(rows)
-        if any(word in times or (word in texts and is_doubtful(word)) for word in row)
+        if not row
+        or any(word in times or (word in texts and is_doubtful(word)) for word in row)
         or _is_broken_time(row)
     ]
 
