@@ -15,6 +15,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 from backfill import plan
 from backfill.errors import BackfillError, StalePlan, UsageError
 from backfill.folder import new_run_id, runs_dir
@@ -38,6 +41,8 @@ from backfill.running import find_planned, row_of
 from backfill.settings import fingerprint
 from backfill.status import RunStatus
 from backfill.workbook_env import RUN_ID_ENV
+
+SHOWN_REMARKS = 1_000
 
 
 def open_run(job: str, namespace: Mapping[str, Any]) -> Book:
@@ -243,6 +248,14 @@ class RevertBook(RunBook):
                 self._plan = plan_revert(ledger, run, self.kind, self.folder)
                 ledger.register(row_of(self._plan))
             self._write_run_file()
+            self._tell_remarks()
+
+    def _tell_remarks(self) -> None:
+        """Say what the revert leaves behind, like messages that were sent."""
+        rows = pq.read_table(self.folder.file(plan.CHANGES_FILE), columns=["key", "warnings"])
+        remarks = rows.filter(pc.not_equal(rows.column("warnings"), "")).slice(0, SHOWN_REMARKS)
+        for row in remarks.to_pylist():
+            self.reporter.message(f"{row['key']}: {row['warnings']}", "warning")
 
 
 def _new_id(name: str) -> str:

@@ -129,6 +129,7 @@ def test_a_revert_takes_pending_messages_back_and_lists_the_sent_ones(
 
     assert first.sql(f"SELECT notification_id, status FROM {messages}") == [(sent[0], "sent")]
     assert sent[0] in revert.changes["warnings"][0]
+    assert f"sent already, left: {sent[0]}" in first.messages()
     assert first.stored()["schedule_event"] == []
 
 

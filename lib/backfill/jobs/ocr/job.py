@@ -37,7 +37,7 @@ from backfill.ocr.failure import ImageFailure
 from backfill.ocr.images import ImageRoot
 from backfill.ocr.notify import Notification, is_past
 from backfill.ocr.pool import Outcome, read_images
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.reading import READER_VERSION, ImageReading
 from backfill.ocr.schedule_event import EventKey
 from backfill.ocr.session import (
     CaptureSession,
@@ -71,6 +71,7 @@ class OcrJob:
         self._tables = Tables(settings.schema)
         self._sessions: list[CaptureSession] = []
         self._chains: dict[str, Any] = {}
+        self._reader: dict[str, str] = {}
 
     @property
     def scope(self) -> dict[str, Any]:
@@ -86,6 +87,7 @@ class OcrJob:
             "schema": self._tables.schema,
             "notify_past": self._settings.notify_past,
             "chains": self._chains,
+            "reader": self._reader,
         }
 
     def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
@@ -95,6 +97,13 @@ class OcrJob:
         check_selection(connection, self._tables, settings.selection)
         root = ImageRoot(self._local_root(connection)).folder
         engine = EngineChoice(settings.engine, settings.language)()
+        self._reader = {
+            "engine": engine.name,
+            "version": engine.version,
+            "language_data": settings.language,
+            "language_data_sha256": engine.language_hash,
+            "reader": READER_VERSION,
+        }
         grants = missing_grants(connection, self._tables, writing=True, notifying=notifying)
         return Preflight(
             count_by_user(connection, self._tables, settings.selection),
