@@ -16,7 +16,17 @@ from pathlib import Path
 from backfill.embedded import EmbeddedServer
 from backfill.errors import UsageError
 from backfill.report import Reporter
-from backfill.selftest import kills, moving, phases, poison, rights, servers, tampering, writers
+from backfill.selftest import (
+    kills,
+    lies,
+    moving,
+    phases,
+    poison,
+    rights,
+    servers,
+    tampering,
+    writers,
+)
 from backfill.selftest.case import Case
 from backfill.selftest.world import Stage
 
@@ -27,8 +37,10 @@ CASES: tuple[Case, ...] = (
     *servers.CASES,
     *moving.CASES,
     *poison.CASES,
+    *shapes.CASES,
     *tampering.CASES,
     *rights.CASES,
+    *lies.CASES,
 )
 _PREFIX = "backfill-selftest-"
 _MEMORY = Path("/dev/shm")
