@@ -24,6 +24,7 @@ from backfill.selftest import (
     poison,
     rights,
     servers,
+    shapes,
     tampering,
     writers,
 )
