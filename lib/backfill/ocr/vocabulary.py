@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from backfill.ocr.identity import fold_place, fold_word
@@ -190,10 +190,14 @@ def _spans(length: int, count: int) -> Iterable[tuple[int, int]]:
     return ((start, start + count) for start in range(length - count + 1))
 
 
+@lru_cache(maxsize=32_768)
 def _similarity(one: str, other: str) -> float:
     if len(one) < FUZZY_LETTERS_MIN:
         return 0.0
     # Bounds first: the ratio itself is slow, and most words are nothing like a label.
     if 2 * min(len(one), len(other)) < FUZZY_SIMILARITY_MIN * (len(one) + len(other)):
         return 0.0
-    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    if matcher.quick_ratio() < FUZZY_SIMILARITY_MIN:
+        return 0.0
+    return matcher.ratio()

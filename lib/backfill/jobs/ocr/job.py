@@ -158,14 +158,8 @@ class OcrJob:
 
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
         """Read every image, plan the sessions one upon the other, fill the staging tables."""
-        for table, schema in (
-            ("images", staged.IMAGES),
-            ("shifts", staged.SHIFTS),
-            ("days", staged.DAYS),
-            ("changes", CHANGES_SCHEMA),
-            ("skips", staged.SKIPS),
-        ):
-            staging.create(table, schema)
+        staging.create("changes", CHANGES_SCHEMA)
+        staging.create("skips", staged.SKIPS)
         outcomes = list(self._outcomes(staging, reporter))
         days = {
             (outcome.session.user_id, outcome.schedule_date)
@@ -195,6 +189,7 @@ class OcrJob:
             cache_folder=settings.cache_dir,
         )
         towns = known_towns(settings.towns)
+        rows = staged.Rows(staging, "images", staged.IMAGES)
         done = 0
         for session in located:
             images = _with_readings(session, readings)
@@ -205,13 +200,12 @@ class OcrJob:
                 towns=towns,
                 warnings=session.warnings,
             )
-            staged.append_rows(
-                staging, "images", staged.IMAGES, [_image_row(session, image) for image in images]
-            )
+            rows.add(*(_image_row(session, image) for image in images))
             before, done = done, done + len(session.paths)
             if done // IMAGES_BETWEEN_REPORTS > before // IMAGES_BETWEEN_REPORTS:
                 reporter.message(f"compute: {done:,} of {len(paths):,} images read")
             yield outcome
+        rows.flush()
 
     def _stage(
         self,
@@ -226,11 +220,13 @@ class OcrJob:
         skips: list[tuple[int, Skip]] = []
         by_scope: Counter[tuple[str, str]] = Counter()
         today = dt.datetime.now(dt.UTC).date()
+        days = staged.Rows(staging, "days", staged.DAYS)
+        shifts = staged.Rows(staging, "shifts", staged.SHIFTS)
         for position, plan in enumerate(plans):
             stored = self._to_store(plan, today)
             document = planned_document(plan, stored)
             write_planned(folder, document)
-            staged.append_rows(staging, "days", staged.DAYS, [_day_row(position, plan, document)])
+            days.add(_day_row(position, plan, document))
             if skip := _skip_of(plan):
                 skips.append((position, skip))
                 reporter.skip(skip)
@@ -241,9 +237,9 @@ class OcrJob:
                 kind = "updated" if row["kind"] == "changed" else "unchanged"
                 by_scope[(row["scope"], kind)] += 1
             if isinstance(plan.outcome, SessionReading):
-                staged.append_rows(
-                    staging, "shifts", staged.SHIFTS, list(_shift_rows(plan.outcome))
-                )
+                shifts.add(*_shift_rows(plan.outcome))
+        days.flush()
+        shifts.flush()
         staged.append_rows(staging, "changes", CHANGES_SCHEMA, changes)
         staged.append_rows(staging, "skips", staged.SKIPS, (_skip_row(*skip) for skip in skips))
         self._chains = chains_of(changes)
