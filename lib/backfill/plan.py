@@ -20,6 +20,7 @@ Instants are `timestamp[us, UTC]` or epoch-milliseconds, as the target column ha
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -41,6 +42,7 @@ CHANGES_FILE = "changes.parquet"
 SKIPS_FILE = "plan_skips.csv"
 SKIP_HEADER = ("position", "key", "scope", "column", "reason", "detail")
 FORMAT_VERSION = 1
+_LONGEST_FIELD = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,22 @@ class Plan:
     reverts: str | None = None
     format_version: int = FORMAT_VERSION
 
+    def __post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise TypeError(f"{name} is {value!r}")
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("plan_id", "run_id", "job", "settings_fingerprint", "tzdata_version"), str),
+    **dict.fromkeys(("database_fingerprint", "changes_sha256", "skips_sha256"), str),
+    **dict.fromkeys(("rows", "changes", "skips", "format_version"), int),
+    **dict.fromkeys(("scope", "settings", "target", "counts"), dict),
+}
 #: What identifies a plan: the run that made it is not part of it, its content is.
 _IDENTIFYING = (
     "job",
@@ -119,7 +133,8 @@ def load(folder: RunFolder) -> Plan:
         document = folder.read_json(PLAN_FILE)
         plan = Plan(**document)
         changes, skips = (sha256_of(folder.file(name)) for name in (CHANGES_FILE, SKIPS_FILE))
-    except (StorageError, OSError, TypeError) as error:
+        identity = plan_id_of(document)
+    except (StorageError, OSError, TypeError, ValueError) as error:
         raise StalePlan(
             f"The plan of run {folder.run_id} is not complete in {folder.path} ({error}). "
             "Name its folder with --runs-dir, or make a new plan."
@@ -129,7 +144,7 @@ def load(folder: RunFolder) -> Plan:
     for name, stored, found in (
         (CHANGES_FILE, plan.changes_sha256, changes),
         (SKIPS_FILE, plan.skips_sha256, skips),
-        (PLAN_FILE, plan.plan_id, plan_id_of(document)),
+        (PLAN_FILE, plan.plan_id, identity),
     ):
         if stored != found:
             raise StalePlan(
@@ -174,7 +189,8 @@ class ChunkReader:
         self._plan = plan
         self._position = start
         self._batches = self._iterate(folder)
-        self._buffer = pa.Table.from_batches([], pq.read_schema(folder.file(CHANGES_FILE)))
+        with _readable(plan.run_id):
+            self._buffer = pa.Table.from_batches([], pq.read_schema(folder.file(CHANGES_FILE)))
         self._skips = [entry for entry in read_skips(folder) if entry[0] >= start]
         self._skip_index = 0
 
@@ -194,12 +210,18 @@ class ChunkReader:
         """Return the next chunk of at most `rows` rows, and move behind it."""
         start = self._position
         end = min(start + rows, self._plan.rows)
-        changes = self._changes_until(start, end)
+        with _readable(self._plan.run_id):
+            changes = self._changes_until(start, end)
         skips = []
         while self._skip_index < len(self._skips) and self._skips[self._skip_index][0] < end:
             skips.append(self._skips[self._skip_index][1])
             self._skip_index += 1
         self._position = end
+        if changes.num_rows + len(skips) != end - start:
+            raise StalePlan(
+                f"The plan of run {self._plan.run_id} counts {end - start} rows from position "
+                f"{start} on, its files hold {changes.num_rows + len(skips)}. Make a new plan."
+            )
         return Chunk(number, start, end - start, changes, tuple(skips))
 
     def _changes_until(self, start: int, end: int) -> pa.Table:
@@ -221,7 +243,12 @@ class ChunkReader:
 
 def read_skips(folder: RunFolder) -> list[tuple[int, Skip]]:
     """Return (position, skip) of every row that the plan leaves alone, in order."""
-    with folder.file(SKIPS_FILE).open(encoding="utf-8", newline="") as stream:
+    # A zone's name may be a page long, and a skip's detail shows it.
+    csv.field_size_limit(_LONGEST_FIELD)
+    with (
+        _readable(folder.run_id),
+        folder.file(SKIPS_FILE).open(encoding="utf-8", newline="") as stream,
+    ):
         return [
             (
                 int(row["position"]),
@@ -235,6 +262,17 @@ def read_skips(folder: RunFolder) -> list[tuple[int, Skip]]:
             )
             for row in csv.DictReader(stream)
         ]
+
+
+@contextlib.contextmanager
+def _readable(run_id: str) -> Iterator[None]:
+    """Raise `StalePlan` for a file of a plan that no plan of ours has."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, csv.Error, pa.ArrowException) as error:
+        raise StalePlan(
+            f"A file of the plan of run {run_id} can not be read: {error}. Make a new plan."
+        ) from None
 
 
 def write_skips(folder: RunFolder, skips: Iterator[tuple[int, Skip]]) -> int:
