@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from backfill import plan
@@ -50,14 +51,23 @@ def _sums(folder: RunFolder) -> Iterator[str]:
         return
     listed = dict(_sum_entry(line) for line in lines if line)
     for name, digest in listed.items():
-        path = folder.file(name)
-        if not path.is_file() or path.is_symlink():
+        path = _inside(folder, name)
+        if path is None:
+            yield f"{SUMS_FILE} lists {name!r}, which is no file of this folder."
+        elif not path.is_file() or path.is_symlink():
             yield f"{name} is listed in {SUMS_FILE} but is not there."
         elif sha256_of(path) != digest:
             yield f"{name} was changed after the folder was closed: its SHA-256 differs."
     for name in evidence_files(folder):
         if name not in listed:
             yield f"{name} is not listed in {SUMS_FILE}: it was added after the folder was closed."
+
+
+def _inside(folder: RunFolder, name: str) -> Path | None:
+    """Return the file of that name; None where the name leads out of the folder."""
+    parts = PurePosixPath(name).parts
+    is_inside = parts and not name.startswith("/") and ".." not in parts and "\0" not in name
+    return folder.file(name) if is_inside else None
 
 
 def _sum_entry(line: str) -> tuple[str, str]:
@@ -76,8 +86,8 @@ def _manifest(folder: RunFolder) -> Iterator[str]:
         yield f"{MANIFEST_FILE} can not be read as an in-toto statement."
         return
     for name, digest in digests.items():
-        path = folder.file(name)
-        if not path.is_file() or sha256_of(path) != digest:
+        path = _inside(folder, str(name))
+        if path is None or not path.is_file() or sha256_of(path) != digest:
             yield f"{name} is not the file that {MANIFEST_FILE} vouches for."
 
 
