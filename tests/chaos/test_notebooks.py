@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nbformat
 import psycopg
 import pytest
 
@@ -37,11 +36,13 @@ def database(database_from: DatabaseFrom) -> str:
 
 def with_extra_cell(tmp_path: Path, before: str, source: str) -> Path:
     """Copy notebook 01 with one more cell before the first that holds the text `before`."""
-    document = nbformat.read(headless.notebook_path("01_utc_backfill"), as_version=4)
-    place = next(n for n, cell in enumerate(document.cells) if before in cell.source)
-    document.cells.insert(place, nbformat.v4.new_code_cell(source))
+    document = json.loads(headless.notebook_path("01_utc_backfill").read_text(encoding="utf-8"))
+    cells = document["cells"]
+    place = next(n for n, cell in enumerate(cells) if before in "".join(cell["source"]))
+    extra = {"cell_type": "code", "id": "extra", "metadata": {}, "source": source}
+    cells.insert(place, extra | {"outputs": [], "execution_count": None})
     path = tmp_path / "copied.ipynb"
-    nbformat.write(document, path)
+    path.write_text(json.dumps(document), encoding="utf-8")
     return path
 
 
