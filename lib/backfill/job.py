@@ -132,6 +132,12 @@ class JobKind(Protocol):
         """
         ...
 
-    def verdict(self, plan: Plan, *, is_applied: bool) -> BackfillError | None:
-        """Return the error that a run ends with although every step did its work, if any."""
+    def verdict(
+        self, plan: Plan, *, is_applied: bool, allowed: Mapping[str, int | None]
+    ) -> BackfillError | None:
+        """Return the error that a run ends with although every step did its work, if any.
+
+        `allowed` holds how many rows may have `failed` or be `held`, where that was said anew
+        since the plan was made; None means any number.
+        """
         ...

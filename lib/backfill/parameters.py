@@ -269,6 +269,24 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
     _APPLY,
 )
 _RUN_ID = Parameter("run_id", Kind.TEXT, "latest", "a run id, its unique beginning, or latest")
-APPLY_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *_ENGINE, *_PLACES, _APPLY)
+AS_PLANNED = -2
+APPLY_PARAMETERS: tuple[Parameter, ...] = (
+    _RUN_ID,
+    *_ENGINE,
+    Parameter(
+        "max_failed",
+        Kind.WHOLE,
+        AS_PLANNED,
+        "exit 7 when more sessions failed; -1 = no limit, -2 = as planned",
+    ),
+    Parameter(
+        "max_held",
+        Kind.WHOLE,
+        AS_PLANNED,
+        "exit 7 when more sessions are held back; -1 = no limit, -2 = as planned",
+    ),
+    *_PLACES,
+    _APPLY,
+)
 VERIFY_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *_PLACES)
 REVERT_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *_ENGINE, *_PLACES, _APPLY)

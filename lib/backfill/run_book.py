@@ -29,6 +29,7 @@ from backfill.folder import RunFolder, runs_dir
 from backfill.job import JobKind
 from backfill.ledger import Ledger
 from backfill.pages import Shown, note, style, table
+from backfill.parameters import AS_PLANNED
 from backfill.plan import Plan
 from backfill.postgres import redact
 from backfill.report import RELAY_ENV, Reporter, listener_from_environment
@@ -260,12 +261,21 @@ class RunBook:
             return self._conclude() if self._plan else {}
         return {}
 
+    def _allowed(self) -> dict[str, int | None]:
+        """Return how many failed and held rows are allowed, where this opening of the run says."""
+        given = {name: self.values.get(f"max_{name}", AS_PLANNED) for name in ("failed", "held")}
+        return {
+            name: None if value < 0 else value
+            for name, value in given.items()
+            if value != AS_PLANNED
+        }
+
     def _final_error(self, document: Mapping[str, Any]) -> BackfillError | None:
         drifted = document["total_drifted"]
         if not drifted:
             too_many = too_many_skips(self._frozen(), self.settings)
             return too_many or self.kind.verdict(
-                self._frozen(), is_applied=self._applied is not None
+                self._frozen(), is_applied=self._applied is not None, allowed=self._allowed()
             )
         verb = "were" if self._applied else "are"
         return RowsDrifted(

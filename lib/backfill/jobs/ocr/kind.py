@@ -87,11 +87,14 @@ class OcrKind:
         """Write the sessions' JSON files and the report."""
         return {} if plan.reverts else output.write_output(folder, plan, ledger)
 
-    def verdict(self, plan: Plan, *, is_applied: bool) -> BackfillError | None:
+    def verdict(
+        self, plan: Plan, *, is_applied: bool, allowed: Mapping[str, int | None]
+    ) -> BackfillError | None:
         """Return what a run with failed or held sessions ends with."""
         if plan.reverts:
             return None
-        counts, allowed = plan.counts["sessions"], plan.counts["allowed"]
+        counts = plan.counts["sessions"]
+        allowed = {**plan.counts["allowed"], **allowed}
         failed, held = counts["sessions_failed"], counts["sessions_held"]
         if failed and failed == counts["sessions_total"]:
             return SessionsFailed(

@@ -62,7 +62,9 @@ class UtcKind:
     def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
         return {}
 
-    def verdict(self, plan: Plan, *, is_applied: bool) -> BackfillError | None:
+    def verdict(
+        self, plan: Plan, *, is_applied: bool, allowed: Mapping[str, int | None]
+    ) -> BackfillError | None:
         return None
 
     def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
