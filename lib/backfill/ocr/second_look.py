@@ -101,7 +101,12 @@ def _worth(row: Row) -> float:
 
 
 def _text(row: Row) -> str:
-    return " ".join(word.text for word in row if word.text != BULLET)
+    """Return the row's text; bullets, however they were read, say nothing."""
+    return " ".join(word.text for word in row if _is_said(word))
+
+
+def _is_said(word: Word) -> bool:
+    return word.text != BULLET and (len(word.text) > 1 or word.text.isalnum() or word.text in "-–—")
 
 
 def _is_broken_time(row: Row) -> bool:
