@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from backfill import commands
+from backfill import commands, machine
 from backfill.errors import BackfillError, ExitCode
 from backfill.parameters import (
     APPLY_PARAMETERS,
@@ -117,14 +117,14 @@ def build_parser() -> argparse.ArgumentParser:
     grants.add_argument("--table", metavar="FILE", help="TOML that describes another table")
     grants.add_argument("--db-schema", default="schedule_ingest", help="schema of the OCR job")
     _add_evidence(command("evidence", "check an archived run", commands.run_evidence))
-    command("doctor", "what is wrong here, and the command that mends it", commands.run_doctor)
-    lab = command("lab", "JupyterLab on notebooks/ with the database ready", commands.run_lab)
+    command("doctor", "what is wrong here, and the command that mends it", machine.run_doctor)
+    lab = command("lab", "JupyterLab on notebooks/ with the database ready", machine.run_lab)
     lab.add_argument("lab_options", nargs="*", help="options for jupyter lab, behind --")
-    command("demo", "both jobs on invented data, from dry run to proof", commands.run_demo)
+    command("demo", "both jobs on invented data, from dry run to proof", machine.run_demo)
     _add_selftest(
-        command("selftest", "prove the promises on throw-away data", commands.run_selftest)
+        command("selftest", "prove the promises on throw-away data", machine.run_selftest)
     )
-    _add_db(command("db", "the embedded PostgreSQL", commands.run_db))
+    _add_db(command("db", "the embedded PostgreSQL", machine.run_db))
     return parser
 
 
