@@ -164,7 +164,7 @@ def bench(
 
 @given(rows=ROWS, chunk_rows=st.integers(1, 6))
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_apply_twice_is_once_and_revert_undoes_it(
     bench: Bench, rows: list[tuple[int | None, int | None, str | None, bool]], chunk_rows: int

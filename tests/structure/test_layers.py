@@ -42,7 +42,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "workbook": ("workbook", "run_book", "show", "tour"),
     "command line": (
         *("__main__", "cli", "commands", "closing", "headless", "relay", "offline_page"),
-        *("status_view", "doctor", "demo.tour", "selftest.*"),
+        *("status_view", "machine", "doctor", "demo.tour", "selftest.*"),
     ),
 }
 NAMES = list(LAYERS)
