@@ -15,6 +15,8 @@ class Disproved(AssertionError):
 def equal(what: str, found: Any, promised: Any) -> None:
     """Raise `Disproved` unless both are the same."""
     if found != promised:
+        if isinstance(found, list) and isinstance(promised, list):
+            found, promised = _differing(found, promised)
         raise Disproved(f"{what}: found {_short(found)}, promised {_short(promised)}")
 
 
@@ -39,6 +41,13 @@ def silent_about(text: str, *parts: str) -> None:
             where = text.index(part)
             around = text[max(0, where - 60) : where + 60]
             raise Disproved(f"{part!r} must not be said, but it stands in: {around!r}")
+
+
+def _differing(found: list[Any], promised: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return what stands in one list only, both whole when that says nothing."""
+    more = [entry for entry in found if entry not in promised]
+    less = [entry for entry in promised if entry not in found]
+    return (more, less) if more or less else (found, promised)
 
 
 def _short(value: Any) -> str:

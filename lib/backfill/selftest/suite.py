@@ -24,6 +24,7 @@ from backfill.selftest import (
     poison,
     rights,
     servers,
+    sessions,
     shapes,
     tampering,
     writers,
@@ -34,6 +35,7 @@ from backfill.selftest.world import Stage
 CASES: tuple[Case, ...] = (
     *kills.CASES,
     *phases.CASES,
+    *sessions.CASES,
     *writers.CASES,
     *servers.CASES,
     *moving.CASES,

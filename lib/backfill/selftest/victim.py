@@ -164,6 +164,10 @@ def _plan(values: dict[str, Any]) -> None:
     _take_steps(workbook.open_run("utc", values))
 
 
+def _ocr(values: dict[str, Any]) -> None:
+    _take_steps(workbook.open_run("ocr", values))
+
+
 def _apply(values: dict[str, Any]) -> None:
     _take_steps(workbook.open_plan({**values, "apply": True}))
 
@@ -174,6 +178,7 @@ def _revert(values: dict[str, Any]) -> None:
 
 _VERBS: dict[str, Callable[[dict[str, Any]], None]] = {
     "utc": _plan,
+    "ocr": _ocr,
     "apply": _apply,
     "revert": _revert,
 }
