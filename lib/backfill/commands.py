@@ -10,7 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backfill.errors import BackfillError, ExitCode, StorageError, UsageError
+from backfill.errors import (
+    BackfillError,
+    DatabaseUnreachable,
+    ExitCode,
+    StorageError,
+    UsageError,
+)
 from backfill.folder import RunFolder, new_run_id, runs_dir
 from backfill.parameters import Parameter
 from backfill.relay import Terminal
@@ -342,8 +348,14 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
     """Print an unexpected error with its traceback, without secrets."""
     import traceback
 
+    import psycopg
+
     from backfill.postgres import redact
 
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        lost = f"The database was lost: {reason}. What is committed stays committed. "
+        return report_error(options, DatabaseUnreachable(f"{lost}Run: backfill doctor"))
     text = redact("".join(traceback.format_exception(error)), os.environ.get("DATABASE_URL", ""))
     terminal = terminal_of(options)
     terminal.message(text.rstrip(), "error")

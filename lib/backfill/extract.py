@@ -22,7 +22,7 @@ from backfill.columns import read_expression
 from backfill.compare_and_set import lookup_field, source_type, target_type
 from backfill.errors import DatabaseUnreachable
 from backfill.keys import KeyColumn
-from backfill.postgres import APPLICATION_NAME, redact, unreachable_message
+from backfill.postgres import APPLICATION_NAME, redact, unreachable_message, watchful
 from backfill.table import Table
 
 PAGE_ROWS = 100_000
@@ -61,7 +61,9 @@ class PendingRows:
         """Yield the pending rows page by page, in key order; `walked` is called after each."""
         try:
             with (
-                adbc_driver_postgresql.dbapi.connect(self._dsn, autocommit=True) as connection,
+                adbc_driver_postgresql.dbapi.connect(
+                    watchful(self._dsn), autocommit=True
+                ) as connection,
                 connection.cursor() as cursor,
             ):
                 self._prepare(cursor)

@@ -10,7 +10,7 @@ from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from backfill.errors import DatabaseUnreachable, PreflightError, UsageError
@@ -69,6 +69,11 @@ def connect(
             "13 is the oldest that works. Point DATABASE_URL at a newer server."
         )
     return connection
+
+
+def watchful(dsn: str) -> str:
+    """Return the connection string with what `connect` adds, for other users of libpq."""
+    return make_conninfo(dsn, **_watchfulness(dsn))
 
 
 def _watchfulness(dsn: str) -> dict[str, Any]:
