@@ -40,7 +40,7 @@ def run_job(options: argparse.Namespace) -> int:
     from backfill.ledger import Ledger
     from backfill.parameters import check_parameters
     from backfill.run_book import engine_settings
-    from backfill.settings import fingerprint
+    from backfill.running import stopped_run
 
     terminal = terminal_of(options)
     job_name = options.command
@@ -51,8 +51,11 @@ def run_job(options: argparse.Namespace) -> int:
     database = open_database(terminal.message)
     with database.connect(limits=settings.limits) as connection:
         job.preflight(connection, writing=values["apply"])
-        found = Ledger(connection).resumable(job_name, fingerprint(job.settings))
-    if found and values["apply"]:
+        found = None
+        if values["apply"]:
+            runs = runs_dir(values["runs_dir"])
+            found = stopped_run(Ledger(connection), job, runs, terminal.message)
+    if found:
         terminal.message(
             f"Run {found.run_id} of the same settings is {found.status}: going on from its last "
             f"checkpoint. (To leave it: backfill revert {found.run_id})"

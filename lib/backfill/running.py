@@ -27,13 +27,13 @@ from backfill.errors import (
     UsageError,
 )
 from backfill.folder import RUN_ID, RunFolder, runs_dir
-from backfill.job import JobKind
+from backfill.job import Job, JobKind
 from backfill.lease import Lease
 from backfill.ledger import Counts, Ledger, RunRow
 from backfill.plan import Plan
 from backfill.postgres import Connection, database_fingerprint, find_rows_by_key
 from backfill.report import Reporter
-from backfill.settings import EngineSettings
+from backfill.settings import EngineSettings, fingerprint
 from backfill.skips import SkipReason
 from backfill.status import RunStatus
 from backfill.stop import stop_signals
@@ -83,6 +83,22 @@ def find_planned(ledger: Ledger, wanted: str, runs: Path) -> RunRow:
         if not folder.file(plan.PLAN_FILE).exists():
             raise
         return row_of(plan.load(folder))
+
+
+def stopped_run(ledger: Ledger, job: Job, runs: Path, say: Callable[[str], None]) -> RunRow | None:
+    """Return the newest run of the same job and settings that stopped half way, if it can go on.
+
+    One whose plan is not in `runs` can not: what it wrote stays, and a new plan finds the rest.
+    """
+    found = ledger.resumable(job.name, fingerprint(job.settings))
+    if found is None or RunFolder.of(runs, found.run_id).file(plan.PLAN_FILE).exists():
+        return found
+    say(
+        f"Run {found.run_id} of the same settings is {found.status}, but its plan is not in "
+        f"{runs}: making a new one for what is left. (backfill revert {found.run_id} would put "
+        "back what it wrote.)"
+    )
+    return None
 
 
 def planned_counts(frozen: Plan) -> tuple[Counts, dict[str, Counts]]:

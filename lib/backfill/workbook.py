@@ -37,8 +37,7 @@ from backfill.planning import Planning, frame
 from backfill.report import Reporter
 from backfill.revert import plan_revert
 from backfill.run_book import RunBook, listener
-from backfill.running import find_planned, row_of
-from backfill.settings import fingerprint
+from backfill.running import find_planned, row_of, stopped_run
 from backfill.status import RunStatus
 from backfill.workbook_env import RUN_ID_ENV
 
@@ -117,7 +116,12 @@ class Book(RunBook):
         if not self.values["apply"] or RUN_ID_ENV in os.environ:
             return None
         with self.database.connect(read_only=True) as connection:
-            return Ledger(connection).resumable(self._job.name, fingerprint(self._job.settings))
+            return stopped_run(
+                Ledger(connection),
+                self._job,
+                runs_dir(self.values["runs_dir"]),
+                self.reporter.message,
+            )
 
     def _what(self) -> tuple[str, dict[str, Any]]:
         return self._job.name, self._job.settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 from tests.engine.workshop import NOON_MS, Bench, Row, load_noons
 
-from backfill.errors import LeaseHeld, StalePlan
+from backfill.errors import Interrupted, LeaseHeld, StalePlan
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -133,3 +134,23 @@ def test_resume_refuses_a_plan_whose_folder_is_gone(bench: Bench, tmp_path: Path
         bench.apply(run_id, runs_dir=str(tmp_path / "elsewhere"))
 
     assert bench.status(run_id) == "planned"
+
+
+def test_a_stopped_run_whose_folder_is_gone_is_left_and_a_new_plan_finds_the_rest(
+    bench: Bench,
+) -> None:
+    def stop_after_two_chunks(step: str) -> None:
+        if step == "before_fence" and len(bench.checkpoints(run_id)) == 2:
+            raise Interrupted("stopped by the test")
+
+    run_id = bench.plan().run_id
+    with pytest.raises(Interrupted):
+        bench.apply_with(run_id, stop_after_two_chunks, chunk_rows=5)
+    shutil.rmtree(bench.folder(run_id).path)
+
+    second = bench.run()
+
+    assert second.run_id != run_id
+    assert bench.summary(second)["total_updated"] == 2
+    assert f"backfill revert {run_id}" in bench.messages()
+    assert bench.status(run_id) == "interrupted"

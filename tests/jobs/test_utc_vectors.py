@@ -338,6 +338,9 @@ def test_a_decision_for_one_value_beats_the_policy(bench: Bench, tmp_path: Path)
         ["fold-3", "end_at", "later"],
         ["gap-1", "start_at", "first_valid"],
     ]
+    # An end that is NULL waits for nothing: the person is told that this decided nothing.
+    assert "The decision for fold-3, end_at meets no pending gap or fold" in bench.messages()
+    assert bench.messages().count("meets no pending gap or fold") == 1
 
 
 @pytest.mark.parametrize(

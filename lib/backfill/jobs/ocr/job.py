@@ -21,6 +21,7 @@ from backfill.jobs.ocr.day_state import CHANGES_SCHEMA, chains_of, change_row
 from backfill.jobs.ocr.document import event_types, planned_document
 from backfill.jobs.ocr.files import LocatedSession, locate_images
 from backfill.jobs.ocr.output import write_planned
+from backfill.jobs.ocr.rows import day_row, extracted_row, image_row, shift_rows, skip_row
 from backfill.jobs.ocr.selection import (
     Day,
     SnapshotRow,
@@ -37,7 +38,7 @@ from backfill.ocr.failure import ImageFailure
 from backfill.ocr.images import ImageRoot
 from backfill.ocr.notify import Notification, is_past
 from backfill.ocr.pool import Outcome, read_images
-from backfill.ocr.reading import READER_VERSION, ImageReading
+from backfill.ocr.reading import READER_VERSION
 from backfill.ocr.schedule_event import EventKey
 from backfill.ocr.session import (
     CaptureSession,
@@ -144,7 +145,7 @@ class OcrJob:
         self._sessions = select_sessions(connection, tables, self._settings.selection)
         users = sorted({session.user_id for session in self._sessions})
         staged.append_tuples(
-            staging, "extracted", staged.EXTRACTED, map(_extracted, self._sessions)
+            staging, "extracted", staged.EXTRACTED, map(extracted_row, self._sessions)
         )
         staged.append_tuples(
             staging, "snapshots", staged.SNAPSHOTS, snapshots_of(connection, tables, users)
@@ -200,7 +201,7 @@ class OcrJob:
                 towns=towns,
                 warnings=session.warnings,
             )
-            rows.add(*(_image_row(session, image) for image in images))
+            rows.add(*(image_row(session, image) for image in images))
             before, done = done, done + len(session.paths)
             if done // IMAGES_BETWEEN_REPORTS > before // IMAGES_BETWEEN_REPORTS:
                 reporter.message(f"compute: {done:,} of {len(paths):,} images read")
@@ -226,7 +227,7 @@ class OcrJob:
             stored = self._to_store(plan, today)
             document = planned_document(plan, stored)
             write_planned(folder, document)
-            days.add(_day_row(position, plan, document))
+            days.add(day_row(position, plan, document))
             if skip := _skip_of(plan):
                 skips.append((position, skip))
                 reporter.skip(skip)
@@ -237,11 +238,11 @@ class OcrJob:
                 kind = "updated" if row["kind"] == "changed" else "unchanged"
                 by_scope[(row["scope"], kind)] += 1
             if isinstance(plan.outcome, SessionReading):
-                shifts.add(*_shift_rows(plan.outcome))
+                shifts.add(*shift_rows(plan.outcome))
         days.flush()
         shifts.flush()
         staged.append_rows(staging, "changes", CHANGES_SCHEMA, changes)
-        staged.append_rows(staging, "skips", staged.SKIPS, (_skip_row(*skip) for skip in skips))
+        staged.append_rows(staging, "skips", staged.SKIPS, (skip_row(*skip) for skip in skips))
         self._chains = chains_of(changes)
         writing = sum(plan.is_writing for plan in plans)
         return Computation(len(plans), writing, len(skips), self._counts(plans, by_scope, today))
@@ -295,11 +296,6 @@ class OcrJob:
         return views.images_view(staging)
 
 
-def _extracted(session: CaptureSession) -> tuple[Any, ...]:
-    images = len(session.images)
-    return str(session.id), str(session.user_id), session.state, session.created_at, images
-
-
 def _stored(staging: Staging, days: set[Day]) -> tuple[dict[Day, SnapshotRow], list[EventKey]]:
     """Return the staged snapshots and event keys of the days that were read."""
     cursor = staging.connection.cursor()
@@ -350,63 +346,6 @@ def _with_readings(session: LocatedSession, readings: Iterator[Outcome]) -> list
     return images
 
 
-def _image_row(session: LocatedSession, image: ReadImage) -> dict[str, Any]:
-    reading = image.outcome if isinstance(image.outcome, ImageReading) else None
-    failure = image.outcome if isinstance(image.outcome, ImageFailure) else None
-    words = [
-        [w.text, round(w.left), round(w.top), round(w.width), round(w.height), round(w.confidence)]
-        for w in (reading.words if reading else ())
-    ]
-    return {
-        "key": str(session.session.id),
-        "sequence": image.image.sequence,
-        "r2_key": image.image.r2_key,
-        "local_path": image.local_path,
-        "sha256": reading.sha256 if reading else None,
-        "width": reading.width if reading else None,
-        "height": reading.height if reading else None,
-        "words": json.dumps(words, ensure_ascii=False),
-        "entry_count": len(reading.entries) if reading else 0,
-        "ocr_ms": reading.ocr_ms if reading else None,
-        "cached": reading.is_cached if reading else None,
-        "error_stage": failure.stage.value if failure else None,
-        "error_type": failure.kind if failure else None,
-        "error_message": failure.message if failure else None,
-    }
-
-
-def _shift_rows(reading: SessionReading) -> Iterator[dict[str, Any]]:
-    pairs = zip(reading.shifts, reading.evidence, strict=True)
-    for place, (shift, evidence) in enumerate(pairs, start=1):
-        yield {
-            "key": str(reading.session.id),
-            "scope": str(reading.session.user_id),
-            "schedule_date": reading.schedule_date,
-            "place": place,
-            **shift.as_json(),
-            "confidence": evidence.confidence,
-            "checks": ", ".join(evidence.checks),
-            "review_reasons": ", ".join(evidence.review_reasons),
-            "crops": json.dumps(
-                [[c.image_sequence, c.left, c.top, c.width, c.height] for c in evidence.crops]
-            ),
-        }
-
-
-def _day_row(position: int, plan: SessionPlan, document: Mapping[str, Any]) -> dict[str, Any]:
-    reading = plan.outcome
-    return {
-        "position": position,
-        "key": str(plan.session.id),
-        "scope": str(plan.session.user_id),
-        "outcome": plan.status.value,
-        "reason": plan.held_reason.value if plan.held_reason else "",
-        "detail": plan.detail,
-        "schedule_date": reading.schedule_date if isinstance(reading, SessionReading) else None,
-        "document": json.dumps(document, ensure_ascii=False),
-    }
-
-
 def _skip_of(plan: SessionPlan) -> Skip | None:
     key, scope = str(plan.session.id), str(plan.session.user_id)
     if plan.status is PlanStatus.FAILED:
@@ -414,14 +353,3 @@ def _skip_of(plan: SessionPlan) -> Skip | None:
     if plan.held_reason:
         return Skip(key, scope, "", SkipReason(plan.held_reason.value), plan.detail)
     return None
-
-
-def _skip_row(position: int, skip: Skip) -> dict[str, Any]:
-    return {
-        "position": position,
-        "key": skip.key,
-        "scope": skip.scope,
-        "column": skip.column,
-        "reason": skip.reason.value,
-        "detail": skip.detail,
-    }

@@ -27,7 +27,7 @@ from backfill.jobs.utc.encoding_check import check_encodings
 from backfill.jobs.utc.pending import count_filled, count_pending
 from backfill.jobs.utc.settings import UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
-from backfill.jobs.utc.views import diff_view, timeline_view
+from backfill.jobs.utc.views import diff_view, field_path, timeline_view
 from backfill.pages import Shown
 from backfill.postgres import Connection
 from backfill.report import Reporter
@@ -178,6 +178,7 @@ class UtcJob:
             changes += computed.changes.num_rows
             skips += len(computed.skips)
             folds, gaps = folds + computed.folds, gaps + computed.gaps
+        self._warn_of_idle_decisions(staging, reporter)
         counts = {
             "folds": folds,
             "gaps": gaps,
@@ -190,6 +191,30 @@ class UtcJob:
             },
         }
         return Computation(position, changes, skips, counts)
+
+    def _warn_of_idle_decisions(self, staging: Staging, reporter: Reporter) -> None:
+        """Say which decisions met no pending gap or fold: a misspelt key must not pass unseen."""
+        decided = sorted(self._settings.decisions)
+        if not decided:
+            return
+        used: set[tuple[str, str]] = set()
+        keys = [key for key, _column in decided]
+        for wall in self.columns.walls:
+            path = field_path("why", f"{wall.name}_kind")
+            met = staging.connection.execute(
+                f"SELECT key FROM changes WHERE {path} IN ('gap', 'fold') AND key IN"
+                ' (SELECT unnest(?)) UNION ALL SELECT key FROM skips WHERE "column" = ?'
+                " AND reason IN ('ambiguous_local_time', 'nonexistent_local_time')",
+                [keys, wall.name],
+            ).fetchall()
+            used |= {(key, wall.name) for (key,) in met}
+        for key, column in decided:
+            if (key, column) not in used:
+                reporter.message(
+                    f"The decision for {key}, {column} meets no pending gap or fold: it has no "
+                    "effect. Look for a misspelt key or column.",
+                    "warning",
+                )
 
     def diff_view(self, staging: Staging) -> Shown:
         """Return what a person reads before approving."""

@@ -44,8 +44,8 @@ def _candidates(staging: Staging, columns: Columns, kind: str) -> Shown:
         count += staging.scalar(f"SELECT count(*) FROM changes WHERE {where}")
         rows += staging.connection.execute(
             f"SELECT key, scope, '{wall.name}', {_wall(wall.name, columns)}, why.zone,"
-            f" {_iso(_path('why', wall.name + '_first'))},"
-            f" {_iso(_path('why', wall.name + '_second'))},"
+            f" {_iso(field_path('why', wall.name + '_first'))},"
+            f" {_iso(field_path('why', wall.name + '_second'))},"
             f" {_instant(target.name, columns)}"
             f" FROM changes WHERE {where} ORDER BY position LIMIT {TELLING_ROWS}"
         ).fetchall()
@@ -77,7 +77,7 @@ def _warnings(staging: Staging, columns: Columns) -> Shown:
 
 
 def _largest_offsets(staging: Staging, columns: Columns) -> Shown:
-    offset = _path("why", f"{columns.walls[0].name}_offset_s")
+    offset = field_path("why", f"{columns.walls[0].name}_offset_s")
     rows = staging.connection.execute(
         f"SELECT key, scope, why.zone, round({offset} / 3600.0, 2), {_both(columns)}"
         f" FROM changes WHERE {offset} IS NOT NULL"
@@ -150,7 +150,8 @@ def _bars(rows: list[tuple[str, int, int]]) -> Shown:
     return figure(svg[svg.index("<svg") :], "Pending (hatched) and filled rows by year")
 
 
-def _path(struct: str, field: str) -> str:
+def field_path(struct: str, field: str) -> str:
+    """Return the SQL that names a field of a struct column."""
     return f'{struct}."{field.replace(chr(34), chr(34) * 2)}"'
 
 
@@ -158,7 +159,7 @@ def _local(wall: str, columns: Columns) -> str:
     """Return the SQL for a wall time as a timestamp without zone."""
     column = next(c for c in columns.walls if c.name == wall)
     encoding = columns.encodings[columns.walls.index(column)]
-    path = _path("source", wall)
+    path = field_path("source", wall)
     if encoding == "epoch_ms":
         return _from_epoch(path, 1_000)
     if encoding == "epoch_s":
@@ -172,7 +173,7 @@ def _wall(wall: str, columns: Columns) -> str:
 
 def _instant(target: str, columns: Columns) -> str:
     column = next(c for c in columns.targets if c.name == target)
-    path = _path("after", target)
+    path = field_path("after", target)
     if column.type == "bigint":
         return _iso(_from_epoch(path, 1_000))
     return _iso(path)
