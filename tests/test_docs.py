@@ -259,7 +259,7 @@ def test_folders_of_the_test_guide_exist() -> None:
 def test_ci_runs_what_readme_says() -> None:
     steps = re.findall(r"^step (.+)$", read(".ci/run"), re.MULTILINE)
 
-    assert steps == ["make lint", "make test"]
+    assert steps == ["make lint", "make test", "make test-chaos"]
 
 
 def test_changelog_tells_of_the_version_or_of_what_is_unreleased() -> None:

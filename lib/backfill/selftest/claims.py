@@ -39,7 +39,7 @@ def silent_about(text: str, *parts: str) -> None:
     for part in parts:
         if part in text:
             where = text.index(part)
-            around = text[max(0, where - 60) : where + 60]
+            around = text[max(0, where - 60) :][-SHOWN_CHARACTERS:]
             raise Disproved(f"{part!r} must not be said, but it stands in: {around!r}")
 
 
