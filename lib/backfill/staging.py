@@ -62,7 +62,7 @@ class Staging:
         """Raise `StorageError` when the disk refuses."""
         try:
             yield
-        except (duckdb.IOException, duckdb.FatalException, OSError) as error:
+        except (duckdb.Error, OSError) as error:
             raise StorageError(
                 f"The staging file {self.path} could not be written: "
                 f"{str(error).splitlines()[0]}. Nothing was done in the database. Free some room, "
