@@ -7,12 +7,14 @@ import hashlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any, cast
 
 from backfill.errors import UsageError
 from backfill.ocr.cache import ReadingCache
@@ -121,7 +123,7 @@ class _Reader:
         self.workers = workers
         self._factory = factory
         self._params = params
-        self._pool: Executor | None = None
+        self._pool: ProcessPoolExecutor | None = None
 
     def submit(self, data: bytes) -> _Pending:
         if self.workers == 1:
@@ -139,11 +141,13 @@ class _Reader:
     def read_alone(self, data: bytes) -> Outcome:
         """Read one image in a process of its own, where it can hurt no other."""
         for _ in range(ATTEMPTS):
-            with _new_pool(1) as pool:
-                try:
-                    return pool.submit(_read_one, self._factory, data, self._params).result()
-                except BrokenProcessPool:
-                    continue
+            pool = _new_pool(1)
+            try:
+                return pool.submit(_read_one, self._factory, data, self._params).result()
+            except BrokenProcessPool:
+                continue
+            finally:
+                _shut_down(pool)
         return ImageFailure(
             Stage.OCR,
             "worker_killed",
@@ -156,13 +160,25 @@ class _Reader:
 
     def close(self) -> None:
         if self._pool:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            _shut_down(self._pool)
 
 
 def _new_pool(workers: int) -> ProcessPoolExecutor:
     # spawn: nothing of the parent (threads, connections, kernel) is copied into the workers.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+
+def _shut_down(pool: ProcessPoolExecutor) -> None:
+    """End the pool's processes, also when one was killed while an image was on its way to it.
+
+    Python before 3.11.5 (Debian 12 has 3.11.2) would wait for ever to write to a pipe that no
+    process reads any more: https://github.com/python/cpython/issues/94777
+    """
+    inside = cast(Any, pool)
+    if sys.version_info[:3] < (3, 11, 5) and inside._broken:
+        inside._call_queue._reader.close()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _start_worker() -> None:
