@@ -294,7 +294,8 @@ def test_items_are_taken_only_as_they_are_needed() -> None:
     read = read_images(many(), workers=1, engine_factory=FakeChoice("nothing"))
     next(read)
 
-    assert len(taken) < 10
+    # Two batches of six ahead of the one that is awaited.
+    assert len(taken) <= 13
     assert isinstance(read, Generator)
     read.close()
 

@@ -21,15 +21,17 @@ from backfill.ocr.cache import ReadingCache
 from backfill.ocr.engine import Engine, EngineParams
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import read_bytes
-from backfill.ocr.reading import ImageReading, read_image
+from backfill.ocr.reading import ImageReading, read_batch
 
 Item = Path | bytes
 Outcome = ImageReading | ImageFailure
 EngineFactory = Callable[[], Engine]
 
 WORKERS_MAX = 256
-# Images handed to each worker ahead of the one that is awaited.
-AHEAD = 3
+# Images that a worker reads together: Tesseract starts once for all of them.
+BATCH_IMAGES = 6
+# Batches handed to each worker ahead of the image that is awaited.
+AHEAD = 2
 ATTEMPTS = 2
 
 
@@ -71,7 +73,7 @@ def _read_ordered(
     try:
         for item in items:
             window.append(_begin(item, reader, cache))
-            while len(window) > AHEAD * reader.workers:
+            while len(window) > AHEAD * BATCH_IMAGES * reader.workers:
                 yield _finish(window, reader, cache)
         while window:
             yield _finish(window, reader, cache)
@@ -96,24 +98,42 @@ def _finish(
     if not isinstance(head, _Pending):
         return head
     try:
-        outcome = head.future.result()
+        outcome = reader.result(head)
     except BrokenProcessPool:
         reader.restart()
         outcome = reader.read_alone(head.data)
         for pending in window:
-            if isinstance(pending, _Pending):
-                pending.future = reader.submit(pending.data).future
+            if isinstance(pending, _Pending) and not pending.is_done:
+                reader.submit_again(pending)
     if cache and isinstance(outcome, ImageReading):
         cache.put(outcome)
     return outcome
 
 
-class _Pending:
-    """An image under way, with its bytes in case its process is killed."""
+class _Batch:
+    """Images that one worker reads together; `future` once they are under way."""
 
-    def __init__(self, data: bytes, future: Future[Outcome]) -> None:
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.future: Future[list[Outcome]] | None = None
+
+
+class _Pending:
+    """An image and its place in a batch, with its bytes in case its process is killed."""
+
+    def __init__(self, data: bytes, batch: _Batch) -> None:
         self.data = data
-        self.future = future
+        self.put_into(batch)
+
+    @property
+    def is_done(self) -> bool:
+        future = self.batch.future
+        return future is not None and future.done() and future.exception() is None
+
+    def put_into(self, batch: _Batch) -> None:
+        self.batch = batch
+        self.place = len(batch.data)
+        batch.data.append(self.data)
 
 
 class _Reader:
@@ -124,26 +144,57 @@ class _Reader:
         self._factory = factory
         self._params = params
         self._pool: ProcessPoolExecutor | None = None
+        self._open = _Batch()
+        self._started = 0
+
+    @property
+    def _batch_images(self) -> int:
+        """Images of the next batch: one at first, so that a few images keep every worker busy."""
+        return min(1 + self._started // self.workers, BATCH_IMAGES)
 
     def submit(self, data: bytes) -> _Pending:
+        """Put an image into the open batch; start that when it is full."""
+        pending = _Pending(data, self._open)
+        if len(self._open.data) >= self._batch_images:
+            self._start(self._open)
+        return pending
+
+    def submit_again(self, pending: _Pending) -> None:
+        """Put an image whose process may have been killed into a new batch."""
+        pending.put_into(self._open)
+        if len(self._open.data) >= self._batch_images:
+            self._start(self._open)
+
+    def result(self, pending: _Pending) -> Outcome:
+        """Wait for an image; a batch that waits for more images starts as it is."""
+        if pending.batch.future is None:
+            self._start(pending.batch)
+        assert pending.batch.future is not None
+        return pending.batch.future.result()[pending.place]
+
+    def _start(self, batch: _Batch) -> None:
+        self._started += 1
+        if batch is self._open:
+            self._open = _Batch()
         if self.workers == 1:
-            future: Future[Outcome] = Future()
-            future.set_result(_read_one(self._factory, data, self._params))
-            return _Pending(data, future)
+            batch.future = Future()
+            batch.future.set_result(_read_batch(self._factory, batch.data, self._params))
+            return
         self._pool = self._pool or _new_pool(self.workers)
         try:
-            return _Pending(data, self._pool.submit(_read_one, self._factory, data, self._params))
+            batch.future = self._pool.submit(_read_batch, self._factory, batch.data, self._params)
         except BrokenProcessPool:
             self.restart()
             self._pool = _new_pool(self.workers)
-            return _Pending(data, self._pool.submit(_read_one, self._factory, data, self._params))
+            batch.future = self._pool.submit(_read_batch, self._factory, batch.data, self._params)
 
     def read_alone(self, data: bytes) -> Outcome:
         """Read one image in a process of its own, where it can hurt no other."""
         for _ in range(ATTEMPTS):
             pool = _new_pool(1)
             try:
-                return pool.submit(_read_one, self._factory, data, self._params).result()
+                alone = pool.submit(_read_batch, self._factory, [data], self._params)
+                return alone.result()[0]
             except BrokenProcessPool:
                 continue
             finally:
@@ -155,8 +206,10 @@ class _Reader:
         )
 
     def restart(self) -> None:
+        """Give the broken processes up; images of the open batch are submitted again."""
         self.close()
         self._pool = None
+        self._open = _Batch()
 
     def close(self) -> None:
         if self._pool:
@@ -202,8 +255,5 @@ def _engine(factory: EngineFactory) -> Engine:
     return factory()
 
 
-def _read_one(factory: EngineFactory, data: bytes, params: EngineParams) -> Outcome:
-    try:
-        return read_image(data, _engine(factory), params)
-    except UnreadableImage as error:
-        return error.failure
+def _read_batch(factory: EngineFactory, batch: list[bytes], params: EngineParams) -> list[Outcome]:
+    return read_batch(batch, _engine(factory), params)

@@ -6,12 +6,13 @@ then the confidence; the loser's doubt stays with the winner, so that a person i
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 
 from backfill.ocr.bands import Band
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import SURE, TIME_FLAGS, is_doubtful
-from backfill.ocr.engine import Engine, EngineParams
+from backfill.ocr.engine import Pixels
 from backfill.ocr.montage import BULLET, Cut, make_montage, words_of_bands
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
@@ -53,12 +54,13 @@ def look_again(
     bands: tuple[Band, ...],
     rows: tuple[Row, ...],
     doubtful: list[int],
-    engine: Engine,
-    params: EngineParams,
-) -> tuple[Row, ...]:
-    """Return the rows with the doubtful ones read a second time and decided."""
+) -> Generator[Pixels, list[Word], tuple[Row, ...]]:
+    """Return the rows with the doubtful ones read a second time and decided.
+
+    Yields the picture that is to be read, and is sent its words.
+    """
     montage = make_montage(ink, tuple(bands[index] for index in doubtful), SECOND)
-    again = words_of_bands(montage, engine.words(montage.image, params))
+    again = words_of_bands(montage, (yield montage.image))
     decided = list(rows)
     for index, second in zip(doubtful, again, strict=True):
         decided[index] = decide(rows[index], second)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images
 from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
+from backfill.ocr.edges import without_cut_twins
 from backfill.ocr.failure import ImageFailure
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.reading import ImageReading
@@ -70,6 +71,10 @@ def read_session(
         return SessionFailure(
             session, FailureStage.DATE, "date_not_decided", str(error), _details(images, None)
         )
+    whole = without_cut_twins(tuple(reading.entries for reading in readings))
+    readings = [
+        replace(reading, entries=entries) for reading, entries in zip(readings, whole, strict=True)
+    ]
     rows = [[normalise_entry(entry, towns) for entry in reading.entries] for reading in readings]
     schedule = aggregate_images(rows)
     return SessionReading(
