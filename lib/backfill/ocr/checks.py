@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import replace
 
 from backfill.ocr.cells import Cell
 from backfill.ocr.noise import is_collaborators, plain
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import minutes_between, minutes_of, parse_clock, parse_range
+from backfill.ocr.timetext import (
+    minutes_between,
+    minutes_of,
+    parse_clock,
+    parse_duration,
+    parse_range,
+)
 from backfill.ocr.vocabulary import load_vocabulary
 from backfill.ocr.words import Word
 
@@ -24,6 +31,8 @@ TITLE_UNSURE = "title_unsure"
 ADDRESS_UNSURE = "address_unsure"
 OVERLAPS_NEXT = "overlaps_next"
 CUT_OFF = "cut_off"
+# A house number has one letter at most, behind its digits.
+_ODD_NUMBER = re.compile(r"\d+(?:[^\W\d_]+\d\w*|[^\W\d_]{2,})")
 # The checks that speak against the times of a card.
 TIME_FLAGS = frozenset((DURATION_MISMATCH, TIME_UNSURE, OVERLAPS_NEXT))
 # Of the image as a whole.
@@ -90,6 +99,8 @@ def is_doubtful(word: Word) -> bool:
     letters = plain(word.text)
     if not letters or is_collaborators(word.text):
         return False
+    if _ODD_NUMBER.fullmatch(word.text) and parse_duration(word.text) is None:
+        return True  # 5Sb: Tesseract is sure of what no house has
     return word.confidence < SURE and letters not in known_words()
 
 

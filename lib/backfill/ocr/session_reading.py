@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images
+from backfill.ocr.checks import ADDRESS_UNSURE
 from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
 from backfill.ocr.edges import without_cut_twins
 from backfill.ocr.failure import ImageFailure
@@ -168,7 +169,9 @@ def _evidence_of(
         for entry, source in zip(entries, sources, strict=True)
         if not entry.flags and rows[source.image][source.row] == shift
     ]
-    flags = () if vouching else dict.fromkeys(flag for entry in entries for flag in entry.flags)
+    flags = () if vouching else tuple(dict.fromkeys(f for entry in entries for f in entry.flags))
+    if _has_two_numbers(entries, sources, rows):
+        flags = tuple(dict.fromkeys((*flags, ADDRESS_UNSURE)))
     checks = [DURATION_AGREES] if any(_has_duration(entry) for entry in vouching) else []
     if len(sources) > 1:
         checks.append(SEEN_TWICE)
@@ -176,13 +179,25 @@ def _evidence_of(
     return ShiftEvidence(
         confidence=max(confidences, default=0.0),
         checks=tuple(checks),
-        review_reasons=tuple(flags),
+        review_reasons=flags,
         crops=tuple(
             _crop(images[source.image].image.sequence, entry.words)
             for source, entry in zip(sources, entries, strict=True)
             if entry.words
         ),
     )
+
+
+def _has_two_numbers(
+    entries: Sequence[Entry], sources: Sequence[Source], rows: Sequence[Sequence[Shift]]
+) -> bool:
+    """Whether clean cards of two images tell different house numbers of the one shift."""
+    numbers = {
+        rows[source.image][source.row].street_number
+        for entry, source in zip(entries, sources, strict=True)
+        if not entry.flags
+    }
+    return len(numbers - {""}) > 1
 
 
 def _has_duration(entry: Entry) -> bool:
