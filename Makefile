@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-chaos lint lab bench-ocr lock clean
+.PHONY: help setup demo test test-chaos lint lab bench bench-quick bench-ocr lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,12 @@ lint: setup ## ruff check, ruff format --check and mypy --strict
 
 lab: setup ## open JupyterLab on notebooks/ with the database ready
 	@$(PYTHON) -m backfill lab
+
+bench: setup ## our way beside what a user would write, and beside the bound: up to a million rows
+	$(PYTHON) -m tests.bench.utc $(ARGS)
+
+bench-quick: setup ## the same in about three minutes
+	$(PYTHON) -m tests.bench.utc --rows 10000 100000 --rounds 1 $(ARGS)
 
 bench-ocr: setup ## print how exactly and how fast invented screenshots are read
 	$(PYTHON) -m tests.bench.ocr $(ARGS)
