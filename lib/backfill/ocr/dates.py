@@ -189,13 +189,13 @@ def _read_header(cell: Cell) -> DateEvidence | None:
         return None
     first, second = rest[0], rest[1]
     day_text, month_text = (
-        (second, first) if first.isalpha() and second.isdigit() else (first, second)
+        (second, first) if first.isalpha() and second.isdecimal() else (first, second)
     )
     day, month = _day(day_text), _index_of(month_text, _MONTHS, _MONTHS_SHORT)
     if day is None or month is None:
         return None
-    year = next((int(t) for t in rest[2:] if t.isdigit() and 2000 <= int(t) <= 2100), None)
-    others = [t for t in rest[2:] if not t.isdigit()]
+    year = next((int(t) for t in rest[2:] if t.isdecimal() and 2000 <= int(t) <= 2100), None)
+    others = [t for t in rest[2:] if not t.isdecimal()]
     if others and weekday is None:
         return None
     return DateEvidence(day, month + 1, weekday, year)
@@ -203,7 +203,7 @@ def _read_header(cell: Cell) -> DateEvidence | None:
 
 def _day(text: str) -> int | None:
     digits = text.translate(str.maketrans("OoIlSB", "001158"))
-    return int(digits) if digits.isdigit() and 1 <= int(digits) <= 31 else None
+    return int(digits) if digits.isdecimal() and 1 <= int(digits) <= 31 else None
 
 
 def _index_of(
