@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import multiprocessing
 import os
+import select
 import signal
 import sys
 import threading
@@ -33,6 +35,8 @@ BATCH_IMAGES = 6
 # Batches handed to each worker ahead of the image that is awaited.
 AHEAD = 2
 ATTEMPTS = 2
+PIPE_SECONDS = 0.05
+PIPE_BYTES = 65_536
 
 
 def default_workers() -> int:
@@ -223,15 +227,30 @@ def _new_pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _shut_down(pool: ProcessPoolExecutor) -> None:
-    """End the pool's processes, also when one was killed while an image was on its way to it.
+    """End the pool's processes, also when one was killed while an image was on its way to it."""
+    if sys.version_info[:3] < (3, 11, 5):
+        _empty_pipe(cast(Any, pool))
+    pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _empty_pipe(pool: Any) -> None:
+    """Read what was meant for the processes of a broken pool, until its manager has ended.
 
     Python before 3.11.5 (Debian 12 has 3.11.2) would wait for ever to write to a pipe that no
     process reads any more: https://github.com/python/cpython/issues/94777
     """
-    inside = cast(Any, pool)
-    if sys.version_info[:3] < (3, 11, 5) and inside._broken:
-        inside._call_queue._reader.close()
-    pool.shutdown(wait=True, cancel_futures=True)
+    manager = pool._executor_manager_thread
+    if not pool._broken or manager is None:
+        return
+    with contextlib.suppress(OSError):  # the pipe is closed: nobody writes to it
+        pipe = os.dup(pool._call_queue._reader.fileno())
+        try:
+            while manager.is_alive():
+                is_readable = bool(select.select([pipe], [], [], PIPE_SECONDS)[0])
+                if is_readable and not os.read(pipe, PIPE_BYTES):
+                    break
+        finally:
+            os.close(pipe)
 
 
 def _start_worker() -> None:
