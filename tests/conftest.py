@@ -187,6 +187,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     monkeypatch.setenv("BACKFILL_RUNS_DIR", str(tmp_path / "runs"))
     monkeypatch.setenv(HOME_ENV, str(home))
     mask = os.umask(0o022)  # a run makes its process private; the next test must not inherit that
+    broken_pipe = signal.getsignal(signal.SIGPIPE)  # nor that the command line dies of it
     yield
+    signal.signal(signal.SIGPIPE, broken_pipe)
     os.umask(mask)
     EmbeddedServer(home).reset()
