@@ -327,21 +327,23 @@ class Applier:
         skips: tuple[Skip, ...],
     ) -> Checkpoint:
         low, high = chunk.keys
-        fields = {
-            "chunk_no": chunk.number,
-            "key_low": low,
-            "key_high": high,
-            "scanned": counts.scanned,
-            "updated": counts.updated,
-            "unchanged": counts.unchanged,
-            "drifted": counts.drifted,
-            "skipped": counts.skipped,
-            "elapsed_ms": round((time.monotonic() - started) * 1000),
-            "committed_at": now,
-        }
-        open_end = Checkpoint(**fields, chain_hash="")  # type: ignore[arg-type]
-        chained = open_end.chained_to(self.plan.run_id, chain, stored.sha256, skips_digest(skips))
-        return Checkpoint(**fields, chain_hash=chained)  # type: ignore[arg-type]
+        unchained = Checkpoint(
+            chunk_no=chunk.number,
+            key_low=low,
+            key_high=high,
+            scanned=counts.scanned,
+            updated=counts.updated,
+            unchanged=counts.unchanged,
+            drifted=counts.drifted,
+            skipped=counts.skipped,
+            elapsed_ms=round((time.monotonic() - started) * 1000),
+            chain_hash="",
+            committed_at=now,
+        )
+        chain_hash = unchained.chained_to(
+            self.plan.run_id, chain, stored.sha256, skips_digest(skips)
+        )
+        return replace(unchained, chain_hash=chain_hash)
 
     def _insert(
         self,
