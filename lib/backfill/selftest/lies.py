@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -9,6 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,6 +26,7 @@ from backfill.selftest.world import World, wait_for
 
 CHUNK_SIZE = 20
 END_SECONDS = 120.0
+PROC = Path("/proc")
 
 
 class Program:
@@ -76,10 +80,7 @@ class Program:
 
 def children_of(pid: int) -> list[int]:
     """Return the ids of all processes below one."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    ).stdout
-    parents = {int(p): int(parent) for p, parent in (line.split() for line in listed.splitlines())}
+    parents = dict(_parents())
     found = [pid]
     for known in found:
         found += [child for child, parent in parents.items() if parent == known]
@@ -88,10 +89,30 @@ def children_of(pid: int) -> list[int]:
 
 def command_of(pid: int) -> bytes:
     """Return a process's command line as everybody on the machine can read it."""
+    if PROC.is_dir():
+        with contextlib.suppress(OSError):
+            return PROC.joinpath(str(pid), "cmdline").read_bytes().replace(b"\0", b" ")
+        return b""
     shown = subprocess.run(
         ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, check=False
     )
     return shown.stdout
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Yield each process and its parent; small machines have /proc and no ps."""
+    for entry in PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            # The name stands in brackets and may hold anything; behind it are state and parent.
+            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            yield int(entry.name), int(fields[1])
+    if not PROC.is_dir():
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+        ).stdout
+        for line in listed.splitlines():
+            child, parent = line.split()
+            yield int(child), int(parent)
 
 
 def run(world: World, *arguments: str, **more: str) -> tuple[int, dict[str, Any], str]:
