@@ -190,8 +190,9 @@ def _add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Parame
         if parameter.name in _UNFLAGGED:
             continue
         says = parameter.help
-        if parameter.default not in ("", False):
-            says += f" (default {parameter.default})"
+        usual = parameter.usual_path or parameter.default
+        if usual not in ("", False):
+            says += f" (default {usual})"
         if parameter.kind is Kind.FLAG:
             parser.add_argument(parameter.flag, action="store_true", default=None, help=says)
         elif parameter.kind is Kind.TEXTS:
