@@ -16,7 +16,7 @@ setup: ## make .venv from the lock file, and install system parts that are missi
 demo: setup ## both jobs on invented data: dry run, apply, verify, run again, evidence
 	@$(PYTHON) -m backfill demo
 
-test: setup ## run every test (some of them: make test ARGS="-m 'not slow' tests/utc")
+test: setup ## run the tests but for the long chaos cases (some: make test ARGS="-m 'not slow' tests/utc")
 	$(PYTHON) -m pytest -m "not chaos" $(ARGS)
 
 test-chaos: setup ## kills, faults, two writers, tampering: every case of backfill selftest --chaos

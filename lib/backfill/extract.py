@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
@@ -134,24 +134,21 @@ class PendingRows:
     def _select(self, low: list[str] | None) -> sql.Composed:
         table = self._table
         lookup = table.lookup
-        join, zone = sql.SQL(""), sql.SQL("NULL::text")
+        zone: sql.Composable = sql.SQL("NULL::text")
         if lookup:
             # By subquery: a lookup whose key is not unique must not double the rows.
-            zone = cast(
-                Any,
-                sql.SQL("(SELECT l.{}::text FROM {} AS l WHERE l.{} = t.{} LIMIT 1)").format(
-                    sql.Identifier(lookup.zone),
-                    lookup.relation.identifier,
-                    sql.Identifier(lookup.key),
-                    sql.Identifier(table.scope.name),
-                ),
+            zone = sql.SQL("(SELECT l.{}::text FROM {} AS l WHERE l.{} = t.{} LIMIT 1)").format(
+                sql.Identifier(lookup.zone),
+                lookup.relation.identifier,
+                sql.Identifier(lookup.key),
+                sql.Identifier(table.scope.name),
             )
         columns = [
             read_expression(sql.Identifier("t", column.name), column.type)
             for column in (*table.sources, *table.targets)
         ]
         return sql.SQL(
-            "SELECT {key}, t.{scope}::text, {zone}, {columns} FROM {relation} AS t {join}"
+            "SELECT {key}, t.{scope}::text, {zone}, {columns} FROM {relation} AS t"
             " WHERE {above} AND ({identifiers}) <= ({high}) AND {filter} ORDER BY {identifiers}"
         ).format(
             key=table.key.text_expression("t"),
@@ -159,7 +156,6 @@ class PendingRows:
             zone=zone,
             columns=sql.SQL(", ").join(columns),
             relation=table.relation.identifier,
-            join=join,
             above=self._above(low),
             identifiers=table.key.identifiers("t"),
             high=self._bound("high"),

@@ -23,7 +23,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -301,8 +300,3 @@ def write_changes(folder: RunFolder, batches: Iterator[pa.Table], schema: pa.Sch
             writer.write_table(table, row_group_size=ChunkReader.BATCH_ROWS)
             count += table.num_rows
     return count
-
-
-def describe_settings(plan: Plan) -> str:
-    """Return the settings as one line, for messages."""
-    return json.dumps(plan.settings, ensure_ascii=False, sort_keys=True)
