@@ -5,10 +5,10 @@ PYTHON := .venv/bin/python
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-chaos lint lab bench bench-quick bench-ocr lock clean
+.PHONY: help setup demo test test-chaos lint lab reference bench bench-quick bench-ocr lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv from the lock file, and install system parts that are missing
 	@scripts/setup
@@ -29,6 +29,9 @@ lint: setup ## ruff check, ruff format --check and mypy --strict
 
 lab: setup ## open JupyterLab on notebooks/ with the database ready
 	@$(PYTHON) -m backfill lab
+
+reference: setup ## renew docs/reference.md from the code
+	$(PYTHON) -m backfill.reference docs/reference.md
 
 bench: setup ## our way beside what a user would write, and beside the bound: up to a million rows
 	$(PYTHON) -m tests.bench.utc $(ARGS)

@@ -160,7 +160,7 @@ def _add_mode(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_evidence(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("check",))
+    parser.add_argument("action", choices=("check",), help="what to do with it")
     parser.add_argument("run_dir", metavar="RUN_DIR", help="a folder in runs/")
 
 
@@ -176,7 +176,11 @@ def _add_selftest(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_db(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("start", "stop", "url", "seed", "reset"))
+    parser.add_argument(
+        "action",
+        choices=("start", "stop", "url", "seed", "reset"),
+        help="url prints its address; seed loads the demo anew; reset deletes the data",
+    )
     parser.add_argument(
         "--encoding",
         choices=("epoch_ms", "timestamp"),

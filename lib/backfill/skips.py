@@ -26,6 +26,25 @@ class SkipReason(StrEnum):
     CONTRADICTING_IMAGES = "contradicting_images"
 
 
+#: What stands behind each reason, and what a person can do, for the reference.
+SKIP_MEANS = {
+    SkipReason.MISSING_TIMEZONE: "neither row nor household has a zone: `--default-tz ZONE`",
+    SkipReason.INVALID_TIMEZONE: "the zone is no IANA name; mend it, or `--fallback-on-invalid-tz`",
+    SkipReason.MISSING_WALL_TIME: "the first wall time is NULL while another waits for its value",
+    SkipReason.INVALID_TIMESTAMP: "no date and time of the years 1 to 9999",
+    SkipReason.AMBIGUOUS_LOCAL_TIME: "the wall time happened twice, and the policy says skip",
+    SkipReason.NONEXISTENT_LOCAL_TIME: "the wall time never happened, and the policy says skip",
+    SkipReason.END_BEFORE_START: "after conversion the end is before the start (`--strict`)",
+    SkipReason.DRIFTED: "the row was edited after it was read; the next run looks at it anew",
+    SkipReason.DATABASE_ERROR: "the database refused this row: a trigger, a constraint, a lock",
+    SkipReason.SESSION_FAILED: "the session could not be read; its detail names stage and image",
+    SkipReason.STALE_SESSION: "a newer session wrote that day already: `--allow-older`",
+    SkipReason.SUSPICIOUS_REMOVAL: "more than half of a day would go: `--allow-removals`",
+    SkipReason.NEEDS_REVIEW: "a check failed, a person must look: `--accept-review`",
+    SkipReason.CONTRADICTING_IMAGES: "two images of the session tell different things",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Skip:
     """One row left alone.

@@ -26,10 +26,12 @@ from tests.jobs.ocr_bench import (
 
 from backfill import cli
 from backfill.demo.screens.store import FOLDER
+from backfill.evidence import evidence_files
 from backfill.evidence_check import disagreements
 from backfill.folder import project_root
 from backfill.ledger import Ledger
 from backfill.parameters import OCR_PARAMETERS
+from backfill.run_files import unlisted
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import OcrBenchFrom
@@ -128,6 +130,7 @@ def test_a_dry_run_its_apply_and_its_revert(first: OcrBench, tmp_path: Path) -> 
     assert "http" not in folder.file("notebook.html").read_text(encoding="utf-8")
     assert "data:image/jpeg" in folder.file("notebook.html").read_text(encoding="utf-8")
     assert disagreements(folder, Ledger(first.connection)) == []
+    assert unlisted(evidence_files(folder)) == []
 
     assert backfill(first, tmp_path, "verify", run_id).code == 0
     reverted = backfill(first, tmp_path, "revert", run_id, "--apply")

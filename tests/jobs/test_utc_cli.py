@@ -22,8 +22,11 @@ from psycopg.conninfo import make_conninfo
 from tests.engine.workshop import Bench, load_noons, load_traps, noon_utc
 
 from backfill import cli, headless
+from backfill.evidence import evidence_files
 from backfill.evidence_check import disagreements
+from backfill.folder import RunFolder
 from backfill.ledger import Ledger
+from backfill.run_files import unlisted
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseServer
@@ -252,6 +255,11 @@ def test_the_folder_holds_the_executed_notebook_and_its_page(story: Story) -> No
     assert "trap-fold-start-01" in page
     modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert (modes, stat.S_IMODE(folder.stat().st_mode)) == ({0o600}, 0o700)
+
+
+def test_the_reference_describes_every_file_of_a_run(story: Story) -> None:
+    for said in (story.dry, story.wet):
+        assert unlisted(evidence_files(RunFolder(story.folder(said)))) == []
 
 
 def test_the_folder_of_each_run_agrees_with_the_database(story: Story) -> None:

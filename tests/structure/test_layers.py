@@ -22,7 +22,7 @@ MAX_LINES = 400
 #: From the bottom up; a module imports from its own layer or a lower one. `x.*` is a package.
 LAYERS: dict[str, tuple[str, ...]] = {
     "nouns": (
-        *("errors", "skips", "status", "stop", "versions", "workbook_env"),
+        *("errors", "skips", "status", "stop", "versions", "workbook_env", "run_files"),
         *("keys", "columns", "pages"),
     ),
     "pure": ("utc.*", "ocr.*"),
@@ -44,9 +44,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("__main__", "cli", "commands", "closing", "headless", "relay", "offline_page"),
         *("status_view", "machine", "doctor", "demo.tour", "selftest.*"),
     ),
+    "reference": ("reference.*",),
 }
 NAMES = list(LAYERS)
-PACKAGES = {"", "demo", "demo.screens", "jobs", "jobs.ocr", "jobs.utc", "ocr", "selftest", "utc"}
+PACKAGES = {"", "demo", "demo.screens", "jobs", "jobs.ocr", "jobs.utc", "ocr"}
+PACKAGES |= {"reference", "selftest", "utc"}
 PURE_MAY_USE = {"errors", "skips", "columns"}
 
 
