@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 
 from backfill import image, lease, plan
-from backfill.apply import Applier, Step, StopRequested, no_step
+from backfill.apply import Applier
+from backfill.chunk_commit import Step, StopRequested, no_step
 from backfill.database import Database
 from backfill.errors import (
     BackfillError,
@@ -30,6 +31,7 @@ from backfill.folder import RUN_ID, RunFolder, runs_dir
 from backfill.job import Job, JobKind
 from backfill.lease import Lease
 from backfill.ledger import Counts, Ledger, RunRow
+from backfill.pace import Pace, Unpaced
 from backfill.plan import Plan
 from backfill.postgres import Connection, database_fingerprint, find_rows_by_key
 from backfill.report import Reporter
@@ -152,6 +154,7 @@ def apply_run(
     settings: EngineSettings,
     reporter: Reporter,
     step: Step = no_step,
+    pace: Pace | None = None,
 ) -> Applied:
     """Write the run's frozen plan, or what is left of it.
 
@@ -187,6 +190,7 @@ def apply_run(
             reporter,
             stop,
             step,
+            pace or Unpaced(),
         )
         try:
             applier.run()

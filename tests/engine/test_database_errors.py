@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from tests.engine.workshop import Bench, noon_utc
 
-from backfill import apply
+from backfill import patience
 from backfill.database import Database
 from backfill.errors import DatabaseUnreachable, PreflightError
 
@@ -205,19 +205,19 @@ def test_a_commit_of_unknown_outcome_is_settled_by_its_checkpoint(
 ) -> None:
     run_id = bench.plan().run_id
     lost: list[int] = []
-    original = apply.Applier._transaction
+    original = patience.PatientCommitter._try
 
-    def lose_answer(self: apply.Applier, *chunk: object) -> object:
+    def lose_answer(self: patience.PatientCommitter, *chunk: object) -> object:
         """Let the commit get through, or not, and then lose the server's answer."""
         if len(lost) == 1 or is_committed:
-            checkpoint = original(self, *chunk)  # type: ignore[arg-type]
+            committed = original(self, *chunk)  # type: ignore[arg-type]
         if not lost:
             lost.append(1)
-            self._connection.close()
+            self.connection.close()
             raise psycopg.OperationalError("server closed the connection unexpectedly")
-        return checkpoint
+        return committed
 
-    monkeypatch.setattr(apply.Applier, "_transaction", lose_answer)
+    monkeypatch.setattr(patience.PatientCommitter, "_try", lose_answer)
     applied = bench.apply_with(run_id, chunk_rows=5)
 
     assert applied.counts.updated == 12
@@ -234,7 +234,7 @@ def test_a_database_that_stays_away_ends_the_run_with_the_command_that_goes_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = bench.plan().run_id
-    monkeypatch.setattr(apply, "RECONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(patience, "RECONNECT_SECONDS", 0.2)
     original = Database.connect
 
     def gone(self: Database, **_: object) -> object:

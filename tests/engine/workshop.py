@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import psycopg
 
-from backfill.apply import no_step
+from backfill.chunk_commit import no_step
 from backfill.database import Database
 from backfill.demo.events import Encoding, load_events
 from backfill.folder import RunFolder

@@ -16,7 +16,7 @@ from typing import Any, cast
 import psycopg
 from tests.engine.workshop import Bench, take_steps
 
-from backfill.apply import no_step
+from backfill.chunk_commit import no_step
 from backfill.database import Database
 from backfill.demo.screens.store import FOLDER, StoredSession, stored_sessions
 from backfill.demo.sessions import DemoSession, create_schema, load_sessions, store_snapshot

@@ -106,7 +106,7 @@ def _unplugged(world: World) -> None:
         task = world.start(
             "apply",
             ("after_update", 3),
-            ("backfill.apply:Applier._back_off@before", 2),
+            ("backfill.patience:PatientCommitter._back_off@before", 2),
             run_id=run_id,
             chunk_size=CHUNK_SIZE,
             _dsn=proxy.dsn(world.dsn),
@@ -260,7 +260,7 @@ def _no_connections(world: World) -> None:
     task = world.start(
         "apply",
         ("after_update", 3),
-        ("backfill.apply:Applier._back_off@before", 2),
+        ("backfill.patience:PatientCommitter._back_off@before", 2),
         run_id=run_id,
         chunk_size=CHUNK_SIZE,
     )
