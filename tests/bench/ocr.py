@@ -17,8 +17,9 @@ from tests.bench.score import Score, score_session
 
 from backfill.demo.screens.make import Session, make_session
 from backfill.demo.screens.style import STYLES
+from backfill.executor import default_workers
 from backfill.ocr.engine import EngineChoice
-from backfill.ocr.pool import default_workers, read_images
+from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 
 

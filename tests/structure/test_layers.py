@@ -23,7 +23,7 @@ MAX_LINES = 400
 LAYERS: dict[str, tuple[str, ...]] = {
     "nouns": (
         *("errors", "skips", "status", "stop", "versions", "workbook_env", "run_files"),
-        *("keys", "columns", "pages"),
+        *("keys", "columns", "pages", "executor"),
     ),
     "pure": ("utc.*", "ocr.*"),
     "outside": (
@@ -60,7 +60,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 NAMES = list(LAYERS)
 PACKAGES = {"", "demo", "demo.screens", "jobs", "jobs.ocr", "jobs.utc", "ocr"}
 PACKAGES |= {"reference", "selftest", "utc"}
-PURE_MAY_USE = {"errors", "skips", "columns"}
+PURE_MAY_USE = {"errors", "skips", "columns", "executor"}
 
 
 def module_paths() -> dict[str, Path]:

@@ -1,24 +1,16 @@
-"""Read many images with one process per core: in order, bounded in memory, whatever happens."""
+"""Read many images at once, wherever work runs: in order, bounded in memory, whatever happens."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
-import multiprocessing
-import os
-import select
-import signal
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-from backfill.errors import UsageError
+from backfill.executor import AHEAD, Executor, Work, WorkerKilled, local_executor
 from backfill.ocr.cache import ReadingCache
 from backfill.ocr.engine import Engine, EngineParams
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
@@ -29,60 +21,59 @@ Item = Path | bytes
 Outcome = ImageReading | ImageFailure
 EngineFactory = Callable[[], Engine]
 
-WORKERS_MAX = 256
 # Images that a worker reads together: Tesseract starts once for all of them.
 BATCH_IMAGES = 6
-# Batches handed to each worker ahead of the image that is awaited.
-AHEAD = 2
-ATTEMPTS = 2
-PIPE_SECONDS = 0.05
-PIPE_BYTES = 65_536
-
-
-def default_workers() -> int:
-    """Return the number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+# A batch is full when it holds so much, so that no piece of work weighs more than one large image.
+BATCH_BYTES = 8 * 1024 * 1024
 
 
 def read_images(
     items: Iterable[Item],
     *,
-    workers: int,
+    workers: int = 1,
     engine_factory: EngineFactory,
     params: EngineParams | None = None,
     cache_folder: Path | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Outcome]:
     """Yield for each item, in order, its reading or why there is none.
 
-    `engine_factory` is called once per process; it must be picklable and hashable by value
-    (`EngineChoice`). Cached images cost no process. A worker that is killed takes nothing along:
-    the images it held are read again, each in a process of its own, and only one that kills its
-    process twice becomes a failure.
+    `engine_factory` is called once per thread that reads; it must be picklable and hashable by
+    value (`EngineChoice`). The work runs on `executor`, which stays open, else on `workers`
+    processes of this machine. Cached images cost no work; the cache is read and written here,
+    never by a worker. A worker that is killed takes nothing along: the images it held are read
+    again, each alone, and only one that kills its worker again and again becomes a failure.
 
     Raises UsageError, PreflightError (before the first item), StorageError.
     """
-    if not 1 <= workers <= WORKERS_MAX:
-        raise UsageError(f"--workers must be from 1 to {WORKERS_MAX}, not {workers}.")
+    place: contextlib.AbstractContextManager[Executor] = (
+        contextlib.nullcontext(executor)
+        if executor
+        else contextlib.closing(local_executor(workers))
+    )
     params = params or EngineParams()
-    engine = _engine(engine_factory)
+    engine = engine_here(engine_factory)
     cache = ReadingCache(cache_folder, engine, params) if cache_folder else None
-    return _read_ordered(iter(items), _Reader(workers, engine_factory, params), cache)
+    return _read_ordered(iter(items), place, engine_factory, params, cache)
 
 
 def _read_ordered(
-    items: Iterator[Item], reader: _Reader, cache: ReadingCache | None
+    items: Iterator[Item],
+    place: contextlib.AbstractContextManager[Executor],
+    factory: EngineFactory,
+    params: EngineParams,
+    cache: ReadingCache | None,
 ) -> Iterator[Outcome]:
     """Keep a window of items under way; yield its head as soon as that is done."""
     window: deque[Outcome | _Pending] = deque()
-    try:
+    with place as executor:
+        reader = _Reader(executor, factory, params)
         for item in items:
             window.append(_begin(item, reader, cache))
-            while len(window) > AHEAD * BATCH_IMAGES * reader.workers:
-                yield _finish(window, reader, cache)
+            while len(window) > AHEAD * BATCH_IMAGES * executor.workers:
+                yield _finish(window.popleft(), reader, cache)
         while window:
-            yield _finish(window, reader, cache)
-    finally:
-        reader.close()
+            yield _finish(window.popleft(), reader, cache)
 
 
 def _begin(item: Item, reader: _Reader, cache: ReadingCache | None) -> Outcome | _Pending:
@@ -90,189 +81,166 @@ def _begin(item: Item, reader: _Reader, cache: ReadingCache | None) -> Outcome |
         data = item if isinstance(item, bytes) else read_bytes(item)
     except UnreadableImage as error:
         return error.failure
-    if cache and (reading := cache.get(hashlib.sha256(data).hexdigest())):
+    sha256 = hashlib.sha256(data).hexdigest()
+    if cache and (reading := cache.get(sha256)):
         return reading
-    return reader.submit(data)
+    return reader.submit(item, data, sha256)
 
 
-def _finish(
-    window: deque[Outcome | _Pending], reader: _Reader, cache: ReadingCache | None
-) -> Outcome:
-    head = window.popleft()
+def _finish(head: Outcome | _Pending, reader: _Reader, cache: ReadingCache | None) -> Outcome:
     if not isinstance(head, _Pending):
         return head
-    try:
-        outcome = reader.result(head)
-    except BrokenProcessPool:
-        reader.restart()
-        outcome = reader.read_alone(head.data)
-        for pending in window:
-            if isinstance(pending, _Pending) and not pending.is_done:
-                reader.submit_again(pending)
+    outcome = reader.result(head)
     if cache and isinstance(outcome, ImageReading):
         cache.put(outcome)
     return outcome
 
 
+@dataclass(frozen=True, slots=True)
+class NamedImage:
+    """An image by its file and content: its worker reads it from a folder that it shares."""
+
+    path: Path
+    sha256: str
+
+
+Picture = NamedImage | bytes
+
+
 class _Batch:
-    """Images that one worker reads together; `future` once they are under way."""
+    """Images that one worker reads together; `work` once they are under way.
+
+    `work` gives None when the worker does not see a file, or sees other bytes.
+    """
 
     def __init__(self) -> None:
-        self.data: list[bytes] = []
-        self.future: Future[list[Outcome]] | None = None
+        self.pictures: list[Picture] = []
+        self.size_bytes = 0
+        self.work: Work[list[Outcome] | None] | None = None
+        self.outcomes: list[Outcome] = []
+        self.is_lost = False
 
 
+@dataclass(frozen=True, slots=True)
 class _Pending:
-    """An image and its place in a batch, with its bytes in case its process is killed."""
+    """An image and its place in a batch; `item` leads to its bytes should they be needed again."""
 
-    def __init__(self, data: bytes, batch: _Batch) -> None:
-        self.data = data
-        self.put_into(batch)
-
-    @property
-    def is_done(self) -> bool:
-        future = self.batch.future
-        return future is not None and future.done() and future.exception() is None
-
-    def put_into(self, batch: _Batch) -> None:
-        self.batch = batch
-        self.place = len(batch.data)
-        batch.data.append(self.data)
+    item: Item
+    batch: _Batch
+    place: int
 
 
 class _Reader:
-    """The processes, started when the first image needs one; one worker means this process."""
+    """Puts images into batches, and takes their outcomes out again.
 
-    def __init__(self, workers: int, factory: EngineFactory, params: EngineParams) -> None:
-        self.workers = workers
+    A file is named and not sent as long as every worker sees it: the first is asked about.
+    """
+
+    def __init__(self, executor: Executor, factory: EngineFactory, params: EngineParams) -> None:
+        self._executor = executor
         self._factory = factory
         self._params = params
-        self._pool: ProcessPoolExecutor | None = None
         self._open = _Batch()
         self._started = 0
+        self._is_sending: bool | None = None
 
     @property
     def _batch_images(self) -> int:
         """Images of the next batch: one at first, so that a few images keep every worker busy."""
-        return min(1 + self._started // self.workers, BATCH_IMAGES)
+        return min(1 + self._started // self._executor.workers, BATCH_IMAGES)
 
-    def submit(self, data: bytes) -> _Pending:
+    def submit(self, item: Item, data: bytes, sha256: str) -> _Pending:
         """Put an image into the open batch; start that when it is full."""
-        pending = _Pending(data, self._open)
-        if len(self._open.data) >= self._batch_images:
-            self._start(self._open)
+        batch = self._open
+        pending = _Pending(item, batch, len(batch.pictures))
+        picture = self._picture(item, data, sha256)
+        batch.pictures.append(picture)
+        batch.size_bytes += len(data) if picture is data else 0
+        if len(batch.pictures) >= self._batch_images or batch.size_bytes >= BATCH_BYTES:
+            self._start(batch)
         return pending
-
-    def submit_again(self, pending: _Pending) -> None:
-        """Put an image whose process may have been killed into a new batch."""
-        pending.put_into(self._open)
-        if len(self._open.data) >= self._batch_images:
-            self._start(self._open)
 
     def result(self, pending: _Pending) -> Outcome:
         """Wait for an image; a batch that waits for more images starts as it is."""
-        if pending.batch.future is None:
-            self._start(pending.batch)
-        assert pending.batch.future is not None
-        return pending.batch.future.result()[pending.place]
+        batch = pending.batch
+        if batch.work is None:
+            self._start(batch)
+        if not batch.outcomes and not batch.is_lost:
+            self._wait(batch)
+        return self._read_alone(pending.item) if batch.is_lost else batch.outcomes[pending.place]
+
+    def _picture(self, item: Item, data: bytes, sha256: str) -> Picture:
+        if isinstance(item, bytes):
+            return data
+        named = NamedImage(item, sha256)
+        if self._is_sending is None:
+            self._is_sending = not self._executor.is_true_everywhere(sees, named)
+        return data if self._is_sending else named
 
     def _start(self, batch: _Batch) -> None:
         self._started += 1
         if batch is self._open:
             self._open = _Batch()
-        if self.workers == 1:
-            batch.future = Future()
-            batch.future.set_result(_read_batch(self._factory, batch.data, self._params))
-            return
-        self._pool = self._pool or _new_pool(self.workers)
+        batch.work = self._executor.submit(_read_batch, self._factory, batch.pictures, self._params)
+
+    def _wait(self, batch: _Batch) -> None:
+        assert batch.work is not None
+        outcomes = None
+        with contextlib.suppress(WorkerKilled):
+            outcomes = batch.work.result()
+            if outcomes is None:  # a worker that came later, and does not share the folder
+                self._is_sending = True
+        batch.outcomes, batch.is_lost = outcomes or [], outcomes is None
+
+    def _read_alone(self, item: Item) -> Outcome:
+        """Read one image where it can hurt no other."""
         try:
-            batch.future = self._pool.submit(_read_batch, self._factory, batch.data, self._params)
-        except BrokenProcessPool:
-            self.restart()
-            self._pool = _new_pool(self.workers)
-            batch.future = self._pool.submit(_read_batch, self._factory, batch.data, self._params)
-
-    def read_alone(self, data: bytes) -> Outcome:
-        """Read one image in a process of its own, where it can hurt no other."""
-        for _ in range(ATTEMPTS):
-            pool = _new_pool(1)
-            try:
-                alone = pool.submit(_read_batch, self._factory, [data], self._params)
-                return alone.result()[0]
-            except BrokenProcessPool:
-                continue
-            finally:
-                _shut_down(pool)
-        return ImageFailure(
-            Stage.OCR,
-            "worker_killed",
-            f"The process that read the image was killed {ATTEMPTS} times.",
-        )
-
-    def restart(self) -> None:
-        """Give the broken processes up; images of the open batch are submitted again."""
-        self.close()
-        self._pool = None
-        self._open = _Batch()
-
-    def close(self) -> None:
-        if self._pool:
-            _shut_down(self._pool)
+            data = item if isinstance(item, bytes) else read_bytes(item)
+            outcomes = self._executor.alone(_read_batch, self._factory, [data], self._params)
+        except UnreadableImage as error:
+            return error.failure
+        except WorkerKilled as error:
+            return ImageFailure(
+                Stage.OCR, "worker_killed", f"The process that read the image died: {error}."
+            )
+        assert outcomes is not None
+        return outcomes[0]
 
 
-def _new_pool(workers: int) -> ProcessPoolExecutor:
-    # spawn: nothing of the parent (threads, connections, kernel) is copied into the workers.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+def sees(named: NamedImage) -> bool:
+    """Tell whether this process finds the image, with the same bytes."""
+    return _bytes_of(named) is not None
 
 
-def _shut_down(pool: ProcessPoolExecutor) -> None:
-    """End the pool's processes, also when one was killed while an image was on its way to it."""
-    if sys.version_info[:3] < (3, 11, 5):
-        _empty_pipe(cast(Any, pool))
-    pool.shutdown(wait=True, cancel_futures=True)
+def _bytes_of(picture: Picture) -> bytes | None:
+    if isinstance(picture, bytes):
+        return picture
+    try:
+        data = read_bytes(picture.path)
+    except UnreadableImage:
+        return None
+    return data if hashlib.sha256(data).hexdigest() == picture.sha256 else None
 
 
-def _empty_pipe(pool: Any) -> None:
-    """Read what was meant for the processes of a broken pool, until its manager has ended.
-
-    Python before 3.11.5 (Debian 12 has 3.11.2) would wait for ever to write to a pipe that no
-    process reads any more: https://github.com/python/cpython/issues/94777
-    """
-    manager = pool._executor_manager_thread
-    if not pool._broken or manager is None:
-        return
-    with contextlib.suppress(OSError):  # the pipe is closed: nobody writes to it
-        pipe = os.dup(pool._call_queue._reader.fileno())
-        try:
-            while manager.is_alive():
-                is_readable = bool(select.select([pipe], [], [], PIPE_SECONDS)[0])
-                if is_readable and not os.read(pipe, PIPE_BYTES):
-                    break
-        finally:
-            os.close(pipe)
+_ENGINES = threading.local()  # an engine in process serves one thread at a time
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
+def engine_here(factory: EngineFactory) -> Engine:
+    """Return this thread's engine; raises UsageError, PreflightError."""
+    if getattr(_ENGINES, "factory", None) != factory:
+        _ENGINES.engine = factory()
+        _ENGINES.factory = factory
+    engine: Engine = _ENGINES.engine
+    return engine
+
+
+def _read_batch(
+    factory: EngineFactory, pictures: Sequence[Picture], params: EngineParams
+) -> list[Outcome] | None:
     import cv2
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-@functools.lru_cache(maxsize=4)
-def _engine(factory: EngineFactory) -> Engine:
-    return factory()
-
-
-def _read_batch(factory: EngineFactory, batch: list[bytes], params: EngineParams) -> list[Outcome]:
-    return read_batch(batch, _engine(factory), params)
+    cv2.setNumThreads(1)  # there is a worker for every core
+    batch = [data for picture in pictures if (data := _bytes_of(picture)) is not None]
+    if len(batch) < len(pictures):
+        return None
+    return read_batch(batch, engine_here(factory), params)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from backfill.errors import UsageError
+from backfill.executor import WORKERS_MAX, default_workers
 from backfill.folder import project_root
 from backfill.ocr.engine import language_data
 from backfill.ocr.notify import SUMMARY_THRESHOLD_MIN
-from backfill.ocr.pool import WORKERS_MAX, default_workers
 from backfill.ocr.session_plan import PlanOptions
 from backfill.settings import check_range
 
