@@ -36,21 +36,40 @@ NOTHING = Shown("", "")
 
 
 def table(
-    caption: str, header: Sequence[str], rows: Iterable[Sequence[Any]], *, rest: str = ""
+    caption: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    rest: str = "",
+    most: int = MAX_SHOWN_ROWS,
 ) -> Shown:
-    """Return a table; `rest` says where rows beyond those shown are."""
-    shown = [list(row) for row in rows][:MAX_SHOWN_ROWS]
+    """Return a table of at most `most` rows; `rest` says where all of them are.
+
+    What is left out is counted in the caption.
+    """
+    listed = [list(row) for row in rows]
+    shown = listed[: min(most, MAX_SHOWN_ROWS)]
+    if len(listed) > len(shown):
+        caption = f"{caption}; the first {len(shown):,} of {len(listed):,} are shown"
     caption = f"{caption}. {rest}" if rest else caption
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join(
         "<tr>" + "".join(f"<td{_align(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>"
         for row in shown
     )
-    markup = (
-        f'<table class="backfill"><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return Shown(framed(caption, head, body), _as_text(caption, header, shown))
+
+
+def framed(caption: str, head: str, body: str) -> str:
+    """Return the markup of a table from that of its header cells and its rows.
+
+    On a narrow screen it scrolls by itself, also by keyboard.
+    """
+    return (
+        f'<div class="backfill scroll" tabindex="0"><table class="backfill">'
+        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
     )
-    return Shown(markup, _as_text(caption, header, shown))
 
 
 def note(text: str, level: str = "info") -> Shown:
@@ -60,13 +79,21 @@ def note(text: str, level: str = "info") -> Shown:
     return Shown(f'<p class="backfill {level}">{lines}</p>', f"{word}{text}")
 
 
-def figure(svg: str, caption: str) -> Shown:
-    """Return a picture with its text alternative."""
+def figure(svg: str, caption: str, behind: Shown) -> Shown:
+    """Return a picture that carries its own title and description, and the table behind it."""
     return Shown(
-        f'<figure class="backfill" role="img" aria-label="{escape(caption)}">{svg}'
-        f"<figcaption>{escape(caption)}</figcaption></figure>",
-        caption,
+        f'<figure class="backfill">{svg}<figcaption>{escape(caption)}</figcaption>'
+        f"<details><summary>The numbers behind this picture</summary>{behind.markup}</details>"
+        "</figure>",
+        behind.text,
     )
+
+
+def part(name: str, shown: Shown) -> Shown:
+    """Mark what is shown as a part that a run's report puts in its own place, like `diff`."""
+    if not shown.markup:
+        return shown
+    return Shown(f"<!--part {name}-->{shown.markup}<!--/part-->", shown.text)
 
 
 def escape(value: Any) -> str:
@@ -96,6 +123,7 @@ def _as_text(caption: str, header: Sequence[str], rows: list[list[Any]]) -> str:
 
 
 STYLE = """
+div.backfill.scroll { overflow-x: auto; }
 table.backfill { border-collapse: collapse; margin: 1em 0; font-size: 90%; }
 table.backfill caption { text-align: left; font-weight: bold; padding: .3em 0; }
 table.backfill th, table.backfill td { border-bottom: 1px solid #999; padding: .2em .7em;
@@ -106,6 +134,7 @@ p.backfill { padding: .5em .8em; border-left: 4px solid #2a6f97; background: #f4
   color: #111; }
 p.backfill.warning { border-left-color: #b5651d; } p.backfill.error { border-left-color: #a4161a; }
 figure.backfill { margin: 1em 0; } figure.backfill svg { max-width: 100%; height: auto; }
+figure.backfill figcaption { font-size: 90%; } figure.backfill details { margin: .3em 0; }
 """
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from backfill import evidence, plan, record
+from backfill.checkpoint_view import applied_view
 from backfill.database import Database, open_database
 from backfill.errors import (
     BackfillError,
@@ -28,7 +29,7 @@ from backfill.errors import (
 from backfill.folder import RunFolder, runs_dir
 from backfill.job import JobKind
 from backfill.ledger import Ledger
-from backfill.pages import Shown, note, style, table
+from backfill.pages import Shown, note, part, style, table
 from backfill.parameters import AS_PLANNED
 from backfill.plan import Plan
 from backfill.postgres import redact
@@ -169,12 +170,7 @@ class RunBook:
                 with self.database.connect() as connection:
                     settle_reverted(Ledger(connection), self._frozen())
             self._tell_pending()
-            counts = self._applied.counts
-            return table(
-                f"Applied run {self.run_id} ({counts.scanned:,} rows)",
-                ["updated", "unchanged", "drifted", "skipped"],
-                [(counts.updated, counts.unchanged, counts.drifted, counts.skipped)],
-            )
+            return applied_view(self.database, self.run_id, self._applied.counts)
 
     def _tell_pending(self) -> None:
         """Say how many rows are pending now, as the preflight said before."""
@@ -203,6 +199,7 @@ class RunBook:
             )
             for text in found.notes:
                 shown += note(text)
+            shown = part("verification", shown)
             if found.findings:
                 shown += table(
                     f"Disagreements ({len(found.findings):,} shown)",

@@ -24,7 +24,7 @@ from backfill.folder import new_run_id, runs_dir
 from backfill.job import Computation
 from backfill.jobs.registry import PARAMETERS, job_from, kind_of
 from backfill.ledger import Ledger, RunRow
-from backfill.pages import NOTHING, Shown, note, table
+from backfill.pages import NOTHING, Shown, note, part, table
 from backfill.parameters import (
     APPLY_PARAMETERS,
     REVERT_PARAMETERS,
@@ -200,11 +200,11 @@ class Book(RunBook):
             return self._job.diff_view(self._planning.staging)
 
     def picture(self) -> Shown:
-        """Show pending and filled rows over time."""
+        """Show the job's pictures: each with the table behind it."""
         with self._step("diff"):
             if self._planning is None:
                 return NOTHING
-            return self._job.picture(self._planning.staging, self.database)
+            return part("pictures", self._job.picture(self._planning.staging, self.database))
 
     def plan(self) -> Shown:
         """Freeze the plan; from here on nothing of it can change."""

@@ -24,6 +24,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "nouns": (
         *("errors", "skips", "status", "stop", "versions", "workbook_env", "run_files"),
         *("keys", "columns", "pages", "executor"),
+        "charts",
     ),
     "pure": ("utc.*", "ocr.*"),
     "outside": (
@@ -47,6 +48,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
             "record",
         ),
         *("grants",),
+        *("checkpoint_view",),
     ),
     "jobs": ("jobs.utc.*", "jobs.ocr.*"),
     "registry": ("jobs.registry",),

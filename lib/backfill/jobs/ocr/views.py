@@ -19,7 +19,7 @@ from backfill.errors import BackfillError
 from backfill.ocr.checks import SURE
 from backfill.ocr.failure import UnreadableImage
 from backfill.ocr.images import load_pixels, read_bytes
-from backfill.pages import NOTHING, Shown, escape, table
+from backfill.pages import NOTHING, Shown, escape, framed, note, part, table
 from backfill.staging import Staging
 
 THUMBNAIL_WIDTH = 230
@@ -41,8 +41,7 @@ def diff_view(staging: Staging) -> Shown:
     shown += _events(documents)
     shown += _event_types(documents)
     shown += _messages(documents)
-    shown += _failures(staging)
-    return shown + _timing(staging)
+    return part("diff", shown) + part("skips", _failures(staging)) + _timing(staging)
 
 
 def images_view(staging: Staging) -> Shown:
@@ -194,12 +193,8 @@ def _days(staging: Staging) -> Shown:
     for key, user, date, outcome in rows[:SHOWN_SESSIONS]:
         shown += _day(staging, key, f"Session {key}, user {user}, {date or 'no date'}: {outcome}")
     if len(rows) > SHOWN_SESSIONS:
-        rest = table(
-            f"{len(rows) - SHOWN_SESSIONS:,} more sessions are in the tables shifts and images",
-            [],
-            [],
-        )
-        shown += rest
+        more = len(rows) - SHOWN_SESSIONS
+        shown += note(f"{more:,} more sessions are in the tables shifts and images.")
     return shown
 
 
@@ -249,15 +244,12 @@ def _doubts(staging: Staging) -> Shown:
         .fetchall()
     )
     if not rows:
-        return Shown('<p class="backfill info">No shift was read with a doubt.</p>',
-                     "No shift was read with a doubt.")  # fmt: skip
+        return note("No shift was read with a doubt.")
     lines = "".join(_doubt(staging, row) for row in rows[:SHOWN_CROPS])
     caption = f"Shifts to look at ({len(rows):,}, {min(len(rows), SHOWN_CROPS):,} shown)"
-    markup = (
-        f'<table class="backfill"><caption>{escape(caption)}</caption><thead><tr><th>crop</th>'
-        "<th>what was read</th><th>confidence</th><th>why</th></tr></thead>"
-        f"<tbody>{lines}</tbody></table>"
-    )
+    header = ("crop", "what was read", "confidence", "why")
+    head = "".join(f'<th scope="col">{name}</th>' for name in header)
+    markup = framed(caption, head, lines)
     text = table(caption, ["session", "start", "end", "client", "doubts"],
                  [(*row[:4], row[9]) for row in rows]).text  # fmt: skip
     return Shown(markup, text)

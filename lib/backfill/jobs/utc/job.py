@@ -25,9 +25,10 @@ from backfill.folder import RunFolder
 from backfill.job import Computation, Preflight
 from backfill.jobs.utc.encoding_check import check_encodings
 from backfill.jobs.utc.pending import count_filled, count_pending
+from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
 from backfill.jobs.utc.settings import UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
-from backfill.jobs.utc.views import diff_view, field_path, timeline_view
+from backfill.jobs.utc.views import diff_view, field_path
 from backfill.pages import Shown
 from backfill.postgres import Connection
 from backfill.report import Reporter
@@ -221,10 +222,11 @@ class UtcJob:
         return diff_view(staging, self.columns)
 
     def picture(self, staging: Staging, database: Database) -> Shown:
-        """Return pending and filled rows by year."""
+        """Return what is pending by household and month, and the rows around clock changes."""
         with database.connect(read_only=True) as connection:
             filled = count_filled(connection, self.table, self.columns, self.members)
-        return timeline_view(staging, self.columns, filled)
+        pending = pending_picture(staging, self.columns, filled)
+        return pending + clock_change_picture(staging, self.columns)
 
 
 def skips_table(skips: Sequence[tuple[int, Skip]]) -> pa.Table:

@@ -1,11 +1,10 @@
-"""What a person sees of a UTC diff: counts, the telling rows, the skips, a picture."""
+"""What a person sees of a UTC diff: counts, the telling rows, the skips."""
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-from backfill.pages import NOTHING, Shown, figure, table
+from backfill.pages import NOTHING, Shown, part, table
 from backfill.staging import Staging
 from backfill.utc.pairs import Columns
 
@@ -19,7 +18,7 @@ def diff_view(staging: Staging, columns: Columns) -> Shown:
         shown += _candidates(staging, columns, kind)
     shown += _warnings(staging, columns)
     shown += _largest_offsets(staging, columns)
-    return shown + skips_view(staging)
+    return part("diff", shown) + part("skips", skips_view(staging))
 
 
 def _counts(staging: Staging) -> Shown:
@@ -107,55 +106,12 @@ def skips_view(staging: Staging) -> Shown:
     )
 
 
-def timeline_view(staging: Staging, columns: Columns, filled: list[tuple[str, int]]) -> Shown:
-    """Return pending and filled rows by year, as a picture with the numbers behind it."""
-    wall = columns.walls[0].name
-    year = f"CAST(year({_local(wall, columns)}) AS VARCHAR)"
-    pending = dict(
-        staging.connection.execute(
-            f"SELECT coalesce({year}, 'no date'), count(*) FROM extracted GROUP BY 1 ORDER BY 1"
-        ).fetchall()
-    )
-    done = dict(filled)
-    years = sorted({*pending, *done}, key=lambda name: (not name.lstrip("-").isdigit(), name))
-    rows = [(name, pending.get(name, 0), done.get(name, 0)) for name in years]
-    if not rows:
-        return NOTHING
-    return _bars(rows) + table(
-        f"Rows by year of {wall} before the run ({sum(r[1] + r[2] for r in rows):,} rows)",
-        ["year", "pending", "filled already"],
-        rows,
-    )
-
-
-def _bars(rows: list[tuple[str, int, int]]) -> Shown:
-    # matplotlib takes a second to import: only here, and without pyplot's global state.
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    drawing = Figure(figsize=(8, 3))
-    FigureCanvasSVG(drawing)
-    axes = drawing.add_subplot()
-    places = range(len(rows))
-    pending, filled = [row[1] for row in rows], [row[2] for row in rows]
-    axes.bar(places, filled, color="#999999", label="filled already")
-    axes.bar(places, pending, bottom=filled, color="#0072b2", hatch="//", label="pending")
-    axes.set_xticks(list(places), [row[0] for row in rows], rotation=60, fontsize=7)
-    axes.set_ylabel("rows")
-    axes.legend(frameon=False)
-    drawing.tight_layout()
-    stream = io.StringIO()
-    drawing.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    svg = stream.getvalue()
-    return figure(svg[svg.index("<svg") :], "Pending (hatched) and filled rows by year")
-
-
 def field_path(struct: str, field: str) -> str:
     """Return the SQL that names a field of a struct column."""
     return f'{struct}."{field.replace(chr(34), chr(34) * 2)}"'
 
 
-def _local(wall: str, columns: Columns) -> str:
+def local_time(wall: str, columns: Columns) -> str:
     """Return the SQL for a wall time as a timestamp without zone."""
     column = next(c for c in columns.walls if c.name == wall)
     encoding = columns.encodings[columns.walls.index(column)]
@@ -168,7 +124,7 @@ def _local(wall: str, columns: Columns) -> str:
 
 
 def _wall(wall: str, columns: Columns) -> str:
-    return f"strftime({_local(wall, columns)}, '%Y-%m-%d %H:%M:%S')"
+    return f"strftime({local_time(wall, columns)}, '%Y-%m-%d %H:%M:%S')"
 
 
 def _instant(target: str, columns: Columns) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backfill.pages import figure, note, table
+from backfill.pages import NOTHING, figure, note, table
 
 NASTY = "<script>alert(\"x\")</script><img src=x onerror=1> & 'quotes'"
 
@@ -18,7 +18,7 @@ def test_values_and_captions_are_escaped() -> None:
 
 
 def test_a_figures_caption_is_escaped() -> None:
-    html = figure("<svg></svg>", NASTY)._repr_html_()
+    html = figure("<svg></svg>", NASTY, NOTHING)._repr_html_()
 
     assert "<script" not in html
     assert "<svg></svg>" in html

@@ -1,0 +1,283 @@
+"""The pictures of a UTC run: what is pending by household and month, and around clock changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from backfill.charts import ClockChange, Strip, clock_changes, strips
+from backfill.jobs.utc.views import field_path, local_time
+from backfill.pages import NOTHING, Shown, figure, note, table
+from backfill.staging import Staging
+from backfill.utc.pairs import Columns
+from backfill.utc.segments import FOLD_CODE, MIN_SECOND, NORMAL_CODE, build_segments
+
+SHOWN_HOUSEHOLDS = 12
+SHOWN_CHANGES = 16
+SHOWN_NUMBERS = 100
+MOST_COLUMNS = 240  # months of twenty years; beyond that, years
+MOST_YEARS = 60
+AROUND_HALF_HOURS = 8  # of wall time, before and after a gap or fold
+_HALF_HOUR_S = 1_800
+_LAST_YEAR = 9_998
+
+
+def pending_picture(staging: Staging, columns: Columns, filled: Sequence[tuple[str, int]]) -> Shown:
+    """Return pending rows by household and month, and beside them what is filled, by year."""
+    wall = columns.walls[0].name
+    local = local_time(wall, columns)
+    found = staging.connection.execute(
+        f"SELECT coalesce(scope, ''), coalesce(strftime({local}, '%Y-%m'), ''), count(*)"
+        " FROM extracted GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    if not found:
+        return _filled(filled, found, wall)
+    unit, periods = _periods(found)
+    counts: dict[str, dict[str, int]] = {}
+    for scope, month, rows in found:
+        period = month[: len(periods[0])] if periods and month else ""
+        household = counts.setdefault(scope or "(no household)", {})
+        household[period] = household.get(period, 0) + rows
+    ranked = sorted(counts, key=lambda scope: (-sum(counts[scope].values()), scope))
+    svg = strips(
+        f"Pending rows by household and {unit}",
+        _says(counts, ranked, unit),
+        periods,
+        _strips(counts, ranked, periods),
+    )
+    total = sum(rows for _scope, _month, rows in found)
+    numbers = [(scope or "(no household)", month or "no date", n) for scope, month, n in found]
+    behind = table(
+        f"Pending rows by household and month of {wall} ({total:,} rows)",
+        ["household", "month", "rows"],
+        numbers,
+        rest="All of them: the table extracted, by scope and month",
+        most=SHOWN_NUMBERS,
+    )
+    drawn = sum(counts[scope].get(period, 0) for scope in counts for period in periods)
+    beyond = f"; {total - drawn:,} of other times are in the table only" if total > drawn else ""
+    caption = f"Pending rows by household and {unit} ({total:,} rows{beyond})"
+    return figure(svg, caption, behind) + _filled(filled, found, wall)
+
+
+def _periods(found: Sequence[tuple[str, str, int]]) -> tuple[str, list[str]]:
+    """Return `month` or `year`, and the columns, without holes.
+
+    A row of the year 9999 must not press the others to the edge: the columns reach from the first
+    to the last month that hold more than a thousandth of the rows.
+    """
+    by_month: dict[str, int] = {}
+    for _scope, month, rows in found:
+        if month:
+            by_month[month] = by_month.get(month, 0) + rows
+    if not by_month:
+        return "month", []
+    least = sum(by_month.values()) / 1000
+    full = sorted(month for month, rows in by_month.items() if rows > least)
+    months = full or sorted(by_month)
+    first, last = _month_number(months[0]), _month_number(months[-1])
+    if last - first < MOST_COLUMNS:
+        return "month", [f"{n // 12:04d}-{n % 12 + 1:02d}" for n in range(first, last + 1)]
+    years = [f"{year:04d}" for year in range(first // 12, last // 12 + 1)]
+    return "year", years[-MOST_COLUMNS:]
+
+
+def _month_number(month: str) -> int:
+    return int(month[:4]) * 12 + int(month[5:7]) - 1
+
+
+def _strips(
+    counts: dict[str, dict[str, int]], ranked: Sequence[str], periods: Sequence[str]
+) -> list[Strip]:
+    drawn = [
+        Strip(scope, tuple(counts[scope].get(period, 0) for period in periods))
+        for scope in ranked[:SHOWN_HOUSEHOLDS]
+    ]
+    others = ranked[SHOWN_HOUSEHOLDS:]
+    if others:
+        sums = tuple(sum(counts[s].get(period, 0) for s in others) for period in periods)
+        drawn.append(Strip(f"{len(others):,} other households", sums))
+    return drawn
+
+
+def _says(counts: dict[str, dict[str, int]], ranked: Sequence[str], unit: str) -> str:
+    most = ranked[0]
+    period = max(counts[most], key=lambda name: (counts[most][name], name))
+    return (
+        f"{len(ranked):,} households. {most} has the most pending rows "
+        f"({sum(counts[most].values()):,}); its fullest {unit} is {period or 'that of no date'} "
+        f"({counts[most][period]:,})."
+    )
+
+
+def _filled(
+    filled: Sequence[tuple[str, int]], pending: Sequence[tuple[str, str, int]], wall: str
+) -> Shown:
+    """Return pending beside filled rows by year."""
+    waiting: dict[str, int] = {}
+    for _scope, month, count in pending:
+        year = str(int(month[:4])) if month else "no date"
+        waiting[year] = waiting.get(year, 0) + count
+    done = dict(filled)
+    years = sorted({*waiting, *done}, key=lambda name: (not name.isdigit(), name.zfill(4)))
+    if not years:
+        return note("No row is pending, and none is filled.")
+    rows = [(year, waiting.get(year, 0), done.get(year, 0)) for year in years]
+    shown = rows[-MOST_YEARS:]
+    svg = strips(
+        "Pending and filled rows by year, before the run",
+        f"{sum(r[1] for r in rows):,} rows are pending, {sum(r[2] for r in rows):,} are filled.",
+        [row[0] for row in shown],
+        [
+            Strip("pending", tuple(row[1] for row in shown)),
+            Strip("filled already", tuple(row[2] for row in shown)),
+        ],
+    )
+    behind = table(
+        f"Rows by year of {wall} before the run ({sum(r[1] + r[2] for r in rows):,} rows)",
+        ["year", "pending", "filled already"],
+        rows,
+    )
+    return figure(svg, "Pending and filled rows by year, before the run", behind)
+
+
+def clock_change_picture(staging: Staging, columns: Columns) -> Shown:
+    """Return the rows around each gap and fold of each zone: a map of the hours at risk."""
+    changes = _clock_changes(staging, columns)
+    if not changes:
+        return NOTHING
+    staging.connection.register("clock_changes", changes)
+    try:
+        found = staging.connection.execute(_around(columns)).fetchall()
+    finally:
+        staging.connection.unregister("clock_changes")
+    if not found:
+        return note("No wall time lies near a clock change of its zone.")
+    return _map(found)
+
+
+def _clock_changes(staging: Staging, columns: Columns) -> pa.Table | None:
+    """Return every gap and fold of the zones in the changes, of the years that occur there."""
+    years = " UNION ALL ".join(
+        f"SELECT year({local_time(wall.name, columns)}) AS y FROM changes" for wall in columns.walls
+    )
+    low, high = staging.connection.execute(f"SELECT min(y), max(y) FROM ({years})").fetchone() or (
+        None,
+        None,
+    )
+    zones = [
+        row[0]
+        for row in staging.connection.execute(
+            "SELECT DISTINCT why.zone FROM changes WHERE why.zone IS NOT NULL ORDER BY 1"
+        ).fetchall()
+    ]
+    if low is None or not zones:
+        return None
+    parts = [_of_zone(zone, int(low), min(int(high), _LAST_YEAR)) for zone in zones]
+    return pa.concat_tables(parts)
+
+
+def _of_zone(zone: str, first_year: int, last_year: int) -> pa.Table:
+    segments = build_segments((zone,), last_year)
+    starts = segments.starts + MIN_SECOND
+    ends = np.append(starts[1:], starts[-1:])
+    first = np.datetime64(f"{first_year:04d}-01-01", "s").astype(np.int64) - 86_400
+    last = np.datetime64(f"{last_year + 1:04d}-01-01", "s").astype(np.int64) + 86_400
+    kept = (segments.kind != NORMAL_CODE) & (starts >= first) & (starts <= last)
+    kinds = np.where(segments.kind[kept] == FOLD_CODE, "fold", "gap")
+    return pa.table(
+        {
+            "zone": pa.array([zone] * int(kept.sum()), pa.string()),
+            "kind": pa.array(kinds.tolist(), pa.string()),
+            "start_s": pa.array(starts[kept]),
+            "end_s": pa.array(ends[kept]),
+            "from_s": pa.array(starts[kept] - AROUND_HALF_HOURS * _HALF_HOUR_S),
+        }
+    )
+
+
+def _around(columns: Columns) -> str:
+    """Return the SQL that counts wall times by clock change and half hour from its start."""
+    walls = " UNION ALL ".join(
+        f"SELECT why.zone AS zone, floor(epoch({local_time(wall.name, columns)}))::BIGINT AS wall_s"
+        f" FROM changes WHERE {field_path('why', wall.name + '_kind')} IS NOT NULL"
+        for wall in columns.walls
+    )
+    width = AROUND_HALF_HOURS * _HALF_HOUR_S
+    return (
+        "SELECT zone, kind, start_s, end_s, half_hour, count(*),"
+        " count(*) FILTER (WHERE wall_s >= start_s AND wall_s < end_s) FROM ("
+        f" SELECT c.*, w.wall_s, floor((w.wall_s - c.start_s) / {_HALF_HOUR_S})::BIGINT"
+        f" AS half_hour FROM ({walls}) AS w ASOF JOIN clock_changes AS c"
+        " ON w.zone = c.zone AND w.wall_s >= c.from_s"
+        f" WHERE w.wall_s < c.end_s + {width}) GROUP BY ALL ORDER BY ALL"
+    )
+
+
+def _map(found: Sequence[tuple[str, str, int, int, int, int, int]]) -> Shown:
+    grouped: dict[tuple[str, str, int, int], dict[int, tuple[int, int]]] = {}
+    for zone, kind, start, end, half_hour, count, inside in found:
+        grouped.setdefault((zone, kind, start, end), {})[half_hour] = (count, inside)
+    ranked = sorted(
+        grouped,
+        key=lambda c: (
+            -sum(inside for _count, inside in grouped[c].values()),
+            -sum(count for count, _inside in grouped[c].values()),
+            c,
+        ),
+    )
+    drawn = sorted(ranked[:SHOWN_CHANGES])
+    inside = sum(row[6] for row in found)
+    svg = clock_changes(
+        "Wall times around clock changes, by zone",
+        f"{len(grouped):,} clock changes have wall times near them; {inside:,} wall times lie "
+        "inside a gap or fold. Half hours of wall time from the start of the gap or fold.",
+        [_drawn(change, grouped[change]) for change in drawn],
+    )
+    caption = (
+        f"Wall times around clock changes ({len(grouped):,} of them, {len(drawn):,} drawn): a gap "
+        "is crossed, it never happened; a fold is hatched, it happened twice"
+    )
+    return figure(svg, caption, _numbers(ranked, grouped))
+
+
+def _drawn(change: tuple[str, str, int, int], counts: dict[int, tuple[int, int]]) -> ClockChange:
+    zone, kind, start, end = change
+    inside = max(1, (end - start) // _HALF_HOUR_S)
+    last = min(inside, 4) + AROUND_HALF_HOURS
+    places = range(-AROUND_HALF_HOURS, last)
+    return ClockChange(
+        f"{zone}\n{_clock(start)[:16]}",
+        kind,
+        -AROUND_HALF_HOURS,
+        tuple(counts.get(place, (0, 0))[0] for place in places),
+        min(inside, 4),
+    )
+
+
+def _numbers(
+    ranked: Sequence[tuple[str, str, int, int]],
+    grouped: dict[tuple[str, str, int, int], dict[int, tuple[int, int]]],
+) -> Shown:
+    rows = []
+    for zone, kind, start, end in ranked:
+        counts = grouped[(zone, kind, start, end)]
+        inside = sum(within for _count, within in counts.values())
+        around = sum(count for count, _within in counts.values()) - inside
+        rows.append((zone, kind, _clock(start), _clock(end), inside, around))
+    hours = AROUND_HALF_HOURS // 2
+    return table(
+        f"Wall times in gaps and folds, and up to {hours} hours around them "
+        f"({len(rows):,} clock changes)",
+        ["zone", "kind", "from (wall time)", "to (wall time)", "inside", "around"],
+        rows,
+        rest="Every row: changes, by rule",
+        most=SHOWN_NUMBERS,
+    )
+
+
+def _clock(second: int) -> str:
+    return str(np.datetime64(second, "s").astype(dt.datetime))
