@@ -5,10 +5,10 @@ PYTHON := .venv/bin/python
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-chaos lint lab reference bench bench-quick bench-ocr lock clean
+.PHONY: help setup demo test test-chaos lint lab reference bench bench-quick bench-10m bench-ocr lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv from the lock file, and install system parts that are missing
 	@scripts/setup
@@ -34,10 +34,14 @@ reference: setup ## renew docs/reference.md from the code
 	$(PYTHON) -m backfill.reference docs/reference.md
 
 bench: setup ## our way beside what a user would write, and beside the bound: up to a million rows
-	$(PYTHON) -m tests.bench.utc $(ARGS)
+	$(PYTHON) -m tests.bench $(ARGS)
 
-bench-quick: setup ## the same in about three minutes
-	$(PYTHON) -m tests.bench.utc --rows 10000 100000 --rounds 1 $(ARGS)
+bench-quick: setup ## the same for 100,000 rows, in less than three minutes
+	$(PYTHON) -m tests.bench --rows 100000 --rounds 1 --screenshots 4 $(ARGS)
+
+bench-10m: setup ## ten million rows: reading, writing and a whole run, beside 100,000 (half an hour)
+	$(PYTHON) -m tests.bench --rows 100000 10000000 --rounds 1 --groups writing reading whole \
+		--only bound auto DuckDB $(ARGS)
 
 bench-ocr: setup ## print how exactly and how fast invented screenshots are read
 	$(PYTHON) -m tests.bench.ocr $(ARGS)

@@ -123,17 +123,17 @@ def test_exit_codes_in_help_are_those_of_the_code() -> None:
 
 
 def test_every_make_target_that_is_named_exists() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", read("Makefile"), re.MULTILINE))
 
     named = {
         target
         for document in DOCUMENTS
         for code in code_of(read(document))
-        for target in re.findall(r"^make ([a-z-]+)", code, re.MULTILINE)
+        for target in re.findall(r"^make ([a-z0-9-]+)", code, re.MULTILINE)
     }
 
     assert named <= targets, named - targets
-    assert {"setup", "demo", "test", "lint", "lab", "bench-ocr", "lock", "clean"} <= targets
+    assert {"setup", "demo", "test", "lint", "lab", "bench", "lock", "clean"} <= targets
 
 
 def test_every_target_has_its_line_of_help() -> None:
@@ -142,7 +142,8 @@ def test_every_target_has_its_line_of_help() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
 
     assert phony
-    assert set(re.findall(r"^([a-z-]+):.*## \S", makefile, re.MULTILINE)) == set(phony[1].split())
+    explained = re.findall(r"^([a-z0-9-]+):.*## \S", makefile, re.MULTILINE)
+    assert set(explained) == set(phony[1].split())
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -1,0 +1,96 @@
+"""`make bench`: our way beside what a user would write instead, and beside the bound.
+
+Everything runs on one throw-away server, each contender in a process of its own on a fresh copy
+of the same database, in interleaved rounds. Ratios first: seconds of a shared machine mean
+little. Writes JSON, a table and plots into `runs/bench-…/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench import computing, contender, page, reading, screens, whole, writing
+from tests.bench.figures import Measures, figures
+from tests.bench.server import Server
+
+from backfill.folder import runs_dir
+
+GROUPS = {
+    "writing": writing.CONTENDERS,
+    "reading": reading.CONTENDERS,
+    "computing": computing.CONTENDERS,
+    "whole": whole.CONTENDERS,
+    "screens": screens.CONTENDERS,
+}
+SCREENSHOTS = 12
+#: Beyond this many rows nobody waits for these, and the list of all rows needs 7 GB.
+LARGE_ROWS = 2_000_000
+TOO_SLOW_FOR_LARGE = {
+    "fetchall, zoneinfo, executemany",
+    "fetchall, dataframe, into DuckDB",
+    "executemany, 500",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> Path:
+    """Measure what was asked for, print the table, and return the folder with all of it."""
+    options = _options(arguments)
+    sizes: list[Measures] = []
+    with tempfile.TemporaryDirectory(prefix="backfill-bench-") as home:
+        server = Server(Path(home))
+        try:
+            for rows in sorted(options.rows):
+                sizes.append(_measure(server, rows, options))
+        finally:
+            server.close()
+    found = figures(sizes)
+    folder = runs_dir() / f"bench-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
+    folder.mkdir(parents=True)
+    page.write(folder, sizes, found)
+    print(page.markdown(sizes, found))
+    print(f"figures: {folder}")
+    return folder
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--groups", nargs="+", choices=list(GROUPS), default=list(GROUPS))
+    parser.add_argument("--only", nargs="+", help="contenders whose name holds one of these texts")
+    parser.add_argument("--screenshots", type=int, default=SCREENSHOTS)
+    return parser.parse_args(arguments)
+
+
+def _measure(server: Server, rows: int, options: argparse.Namespace) -> Measures:
+    """Return all rounds of one size. What does not depend on it runs with the first only."""
+    measures = Measures(rows)
+    is_first = rows == min(options.rows)
+    for number in range(options.rounds):
+        for group, name in _chosen(rows, options, is_first=is_first):
+            print(f"{rows:,} rows, round {number + 1}: {name}", file=sys.stderr, flush=True)
+            dsn = "" if group in ("computing", "screens") else server.fresh(rows)
+            items = options.screenshots if group == "screens" else rows
+            measures.add(name, contender.run(group, name, dsn, items))
+    return measures
+
+
+def _chosen(rows: int, options: argparse.Namespace, *, is_first: bool) -> list[tuple[str, str]]:
+    """Return (group, contender) in the order of a round."""
+    return [
+        (group, name)
+        for group in options.groups
+        for name in GROUPS[group]
+        if not options.only or any(text in name for text in options.only)
+        if rows < LARGE_ROWS or name not in TOO_SLOW_FOR_LARGE
+        if is_first or (group != "screens" and name not in (whole.HELP, whole.STATUS))
+    ]
+
+
+if __name__ == "__main__":
+    main()

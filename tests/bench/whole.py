@@ -1,0 +1,107 @@
+"""Whole runs by the command line: a first one, a second over filled rows, and the start."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psutil
+from tests.bench.contender import Contender, Measured, Setup
+
+RUN = "whole run, chunk auto"
+SECOND = "second run over the filled rows"
+HELP, STATUS = "backfill --help", "backfill status"
+POLL_SECONDS = 0.05
+STARTS = 5
+
+
+def whole(setup: Setup) -> Measured:
+    """Run the job, then run it again.
+
+    Detail: `apply_s`, the time from the first progress event to the last; `html_mb`, the largest
+    page of the run; `second_s`, the second run; `start_s`, a run without any row to read.
+    """
+    with tempfile.TemporaryDirectory() as runs:
+        command = ["utc", "--apply", "--chunk-size", "auto", "--runs-dir", runs, "--json"]
+        with setup.measuring(setup.rows) as measured:
+            events, peak = _backfill(command)
+        measured.peak_mb = peak
+        pages = [path.stat().st_size for path in Path(runs).rglob("*.html")]
+        measured.detail = {"apply_s": _apply_seconds(events), "html_mb": max(pages) / 1e6}
+        started = time.perf_counter()
+        _events, measured.detail["second_peak_mb"] = _backfill(command)
+        measured.detail["second_s"] = time.perf_counter() - started
+        with setup.connect() as connection:
+            connection.execute("TRUNCATE events")
+        started = time.perf_counter()
+        _backfill(command)
+        measured.detail["start_s"] = time.perf_counter() - started
+    return measured
+
+
+def _apply_seconds(events: list[str]) -> float:
+    """Return the time between the first and the last progress event of the apply phase."""
+    marks = [json.loads(line) for line in events if line.startswith('{"type": "progress"')]
+    marks = [mark["elapsed_ms"] for mark in marks if mark.get("phase", "apply") == "apply"]
+    return float(marks[-1] - marks[0]) / 1000
+
+
+def _backfill(arguments: list[str]) -> tuple[list[str], float]:
+    """Run a command; return its lines on stderr, and the peak memory of all its processes."""
+    command = [sys.executable, "-m", "backfill", *arguments]
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, _resident_mb(process.pid))
+            time.sleep(POLL_SECONDS)
+        said.seek(0)
+        lines = said.read().splitlines()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(arguments)}: exit code {process.returncode}: {lines[-3:]}")
+    return lines, peak
+
+
+def _resident_mb(pid: int) -> float:
+    """Return what a process and its children hold now, in MB; shared pages count for each."""
+    total = 0
+    try:
+        parent = psutil.Process(pid)
+        for process in (parent, *parent.children(recursive=True)):
+            total += process.memory_info().rss
+    except psutil.NoSuchProcess:
+        pass  # ended between two looks
+    return total / 2**20
+
+
+def start_of(*arguments: str) -> Callable[[Setup], Measured]:
+    """Return the contender that starts the command line some times; seconds are the median."""
+
+    def work(setup: Setup) -> Measured:
+        seconds = []
+        for _ in range(STARTS):
+            started = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-m", "backfill", *arguments],
+                capture_output=True,
+                check=True,
+                env={**os.environ, "DATABASE_URL": setup.dsn},
+            )
+            seconds.append(time.perf_counter() - started)
+        return Measured(setup.rows, statistics.median(seconds))
+
+    return work
+
+
+CONTENDERS: Mapping[str, Contender] = {
+    RUN: whole,
+    HELP: start_of("--help"),
+    STATUS: start_of("status"),
+}
