@@ -33,11 +33,19 @@ def _number_or_word(text: str) -> int | str:
     return int(text) if text.lstrip("-").isdigit() else text
 
 
+def _sheet(text: str) -> str:
+    """A name without a folder and an ending may be a run's."""
+    path = Path(text).expanduser()
+    is_file = path.suffix == ".csv" or len(path.parts) > 1 or path.is_file()
+    return str(path.absolute()) if is_file else text
+
+
 _TYPES: dict[Kind, Callable[[str], object]] = {
     Kind.WHOLE: int,
     Kind.NUMBER: float,
     # A notebook's kernel has a current directory of its own.
     Kind.PATH: lambda text: str(Path(text).expanduser().absolute()),
+    Kind.SHEET: _sheet,
     Kind.WHOLE_OR_WORD: _number_or_word,
 }
 _METAVARS = {Kind.WHOLE: "N", Kind.NUMBER: "SECONDS", Kind.PATH: "FILE"}

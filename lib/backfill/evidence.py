@@ -34,6 +34,8 @@ _PREDICATE_TYPE = "urn:backfill-workbook:run:v1"
 _TEXT_SUFFIXES = (".json", ".jsonl", ".csv", ".ipynb", ".html", ".txt")
 _FROZEN = (PLAN_FILE, CHANGES_FILE, PLAN_SKIPS_FILE)
 _SHORTEST_SECRET = 4
+#: What a person fills in after the folder was closed; the plan that takes it in keeps its own copy.
+WORKSHEETS = ("decisions.csv", "corrections.csv")
 
 
 def evidence_files(folder: RunFolder) -> list[str]:
@@ -46,7 +48,9 @@ def evidence_files(folder: RunFolder) -> list[str]:
     return sorted(
         name
         for name in names
-        if name != SUMS_FILE and not name.startswith(STAGING_FILE) and PARTIAL_SUFFIX not in name
+        if name not in (SUMS_FILE, *WORKSHEETS)
+        and not name.startswith(STAGING_FILE)
+        and PARTIAL_SUFFIX not in name
     )
 
 
@@ -116,7 +120,8 @@ def remove_secret(folder: RunFolder, password: str | None) -> list[str]:
         return []
     pattern = re.compile(rb"(?<![A-Za-z0-9])" + re.escape(password.encode()) + rb"(?![A-Za-z0-9])")
     cleaned = []
-    for name in evidence_files(folder):
+    sheets = [name for name in WORKSHEETS if folder.file(name).is_file()]
+    for name in (*evidence_files(folder), *sheets):
         content = folder.file(name).read_bytes()
         if not pattern.search(content):
             continue
@@ -153,7 +158,9 @@ def _write_manifest(folder: RunFolder) -> None:
                 "outcome": _outcome(folder),
                 "not_covered": [
                     f"{STAGING_FILE}: the working copy that analysts query; every row of it that "
-                    "matters is in the other files"
+                    "matters is in the other files",
+                    f"{', '.join(WORKSHEETS)}: sheets for a person to fill in; questions.csv holds "
+                    "what was asked, and decisions_used.csv what was taken in",
                 ],
             },
         },

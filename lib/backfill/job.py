@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from backfill.database import Database
+from backfill.decisions import Answers, Words
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
 from backfill.ledger import Counts, Ledger
@@ -59,6 +60,11 @@ class Job(Protocol):
         """Everything that decides a value, as JSON: it is fingerprinted."""
         ...
 
+    @property
+    def answers(self) -> Answers:
+        """What persons decided, as this run takes it in."""
+        ...
+
     def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
         """Check tables, rights and encodings; raise `PreflightError` or `UsageError`."""
         ...
@@ -72,7 +78,7 @@ class Job(Protocol):
         ...
 
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
-        """Fill the tables `changes` and `skips` of staging."""
+        """Fill the tables `changes`, `skips` and `questions` of staging."""
         ...
 
     def changes_schema(self) -> pa.Schema: ...
@@ -94,6 +100,8 @@ class JobKind(Protocol):
     #: Whether a row may build on what the rows before it wrote: such rows are written one to a
     #: transaction, and reverted the last one first.
     is_sequential: bool
+    #: What answers a question of this job, by kind of question.
+    words: Words
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter: ...
 

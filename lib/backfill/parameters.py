@@ -21,6 +21,7 @@ class Kind(StrEnum):
 
     TEXT = "text"
     PATH = "a path"
+    SHEET = "a path, a run id or latest"
     WHOLE = "whole number"
     NUMBER = "number"
     FLAG = "True or False"
@@ -63,7 +64,7 @@ class Parameter:
 
     def _typed(self, value: Any) -> Any:
         is_number = isinstance(value, int) and not isinstance(value, bool)
-        if self.kind in (Kind.TEXT, Kind.PATH) and isinstance(value, str):
+        if self.kind in (Kind.TEXT, Kind.PATH, Kind.SHEET) and isinstance(value, str):
             return value
         if self.kind is Kind.FLAG and isinstance(value, bool):
             return value
@@ -156,6 +157,13 @@ _PLACES = (
     ),
 )
 _APPLY = Parameter("apply", Kind.FLAG, False, "write the plan; without it nothing is written")
+_DECISIONS = Parameter(
+    "decisions",
+    Kind.SHEET,
+    "",
+    "CSV of decisions: a file, or a run whose questions were answered",
+    metavar="FILE|RUN_ID|latest",
+)
 
 UTC_PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
@@ -197,7 +205,7 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
         False,
         "use the default for an unknown zone name, and list the row",
     ),
-    Parameter("decisions", Kind.PATH, "", "CSV of decisions for single rows", metavar="FILE"),
+    _DECISIONS,
     Parameter("table", Kind.PATH, "", "TOML that describes another table", metavar="FILE"),
     *_ENGINE,
     *_PLACES,
@@ -253,6 +261,7 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
         "allow_removals", Kind.FLAG, False, "let a reading remove more than half of a day's shifts"
     ),
     Parameter("accept_review", Kind.FLAG, False, "write sessions that need a review as well"),
+    _DECISIONS,
     Parameter("max_failed", Kind.WHOLE, 0, "exit 7 when more sessions fail; -1 = no limit"),
     Parameter("max_held", Kind.WHOLE, 0, "exit 7 when apply holds more back; -1 = no limit"),
     Parameter("workers", Kind.WHOLE, 0, "processes that read images; 0 = one for each core"),

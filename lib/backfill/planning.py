@@ -24,6 +24,7 @@ from backfill.settings import EngineSettings, fingerprint
 from backfill.skips import Skip, SkipReason
 from backfill.staging import STAGING_FILE, Staging
 from backfill.utc.zones import tzdata_version
+from backfill.worksheet import DECISIONS_FILE, staged_questions, write_worksheets
 
 
 class Planning:
@@ -58,6 +59,7 @@ class Planning:
         rows = self.staging.read("SELECT * FROM changes ORDER BY position", schema)
         plan.write_changes(self._folder, rows, schema)
         plan.write_skips(self._folder, self._skips())
+        self._write_worksheets()
         settings = self.job.settings
         with self._database.connect(read_only=True) as connection:
             database = database_fingerprint(connection)
@@ -79,6 +81,16 @@ class Planning:
         )
         self._register(frozen)
         return frozen
+
+    def _write_worksheets(self) -> None:
+        questions = staged_questions(self.staging)
+        write_worksheets(self._folder, questions, self.job.answers)
+        if questions:
+            self._reporter.message(
+                f"{len(questions):,} questions wait for a person; while nobody answers, the policy "
+                f"named in each counts. Answer in {self._folder.file(DECISIONS_FILE)}, then: "
+                f"backfill {self.job.name} --decisions {self._folder.run_id}"
+            )
 
     def _skips(self) -> Iterator[tuple[int, Skip]]:
         rows = self.staging.connection.execute(

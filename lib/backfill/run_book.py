@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from backfill import evidence, plan, record
+from backfill.asking import Asking
 from backfill.checkpoint_view import applied_view
 from backfill.database import Database, open_database
 from backfill.errors import (
@@ -73,7 +74,7 @@ def listener() -> Callable[[Mapping[str, Any]], None]:
     return listener_from_environment() or NotebookLine()
 
 
-class RunBook:
+class RunBook(Asking):
     """One run with a plan, frozen or to be frozen. `changes` is a dataframe to go on from."""
 
     kind: JobKind

@@ -32,7 +32,10 @@ RUN_FILES = (
     RunFile("summary.json", "the last line of stdout, and how the run ended"),
     RunFile("sessions/*.json", "screenshots only: what was read and planned for one session"),
     RunFile("backfill_report.json", "screenshots only: the report over all sessions"),
-    RunFile("SHA256SUMS", "sums of every file here but itself and `staging.duckdb`"),
+    RunFile("questions.csv", "what the plan asked of a person"),
+    RunFile("decisions.csv", "the same to fill in, with the answers so far; not part of the proof"),
+    RunFile("decisions_used.csv", "the answers that the plan took in, with who decided and when"),
+    RunFile("SHA256SUMS", "sums of every file here but itself, `staging.duckdb`, `decisions.csv`"),
     RunFile("manifest.json", "in-toto statement: subjects, parameters, materials, outcome"),
     RunFile("staging.duckdb", "a working copy for analysts; not part of the proof"),
 )

@@ -16,6 +16,7 @@ class SkipReason(StrEnum):
     AMBIGUOUS_LOCAL_TIME = "ambiguous_local_time"
     NONEXISTENT_LOCAL_TIME = "nonexistent_local_time"
     END_BEFORE_START = "end_before_start"
+    LEFT_BY_DECISION = "left_by_decision"
     DRIFTED = "drifted"
     DATABASE_ERROR = "database_error"
     # The OCR job's: a capture session that failed, or is held back for a person.

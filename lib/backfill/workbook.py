@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backfill import plan
+from backfill.asking import decide_for
 from backfill.errors import BackfillError, StalePlan, UsageError
 from backfill.folder import new_run_id, runs_dir
 from backfill.job import Computation
@@ -66,6 +67,17 @@ def open_verification(namespace: Mapping[str, Any]) -> RunBook:
 def open_revert(namespace: Mapping[str, Any]) -> RunBook:
     """Return a new run that is the inverse of the one that `run_id` names."""
     return RevertBook(_parameters(REVERT_PARAMETERS, namespace))
+
+
+def decide(
+    key: str, decision: str, *, run_id: str = "latest", runs_folder: str = "", **told: str
+) -> Shown:
+    """Answer what a run asked: about a row, by a question's id, or with `*` about a bucket.
+
+    `told` may be kind, column, zone, local_date, scope, by, note (see `Asking.decide`). The answer
+    goes into that run's `decisions.csv`; the next plan takes it in.
+    """
+    return decide_for(run_id, runs_dir(runs_folder), key, decision, told)
 
 
 def _parameters(declared: tuple[Parameter, ...], namespace: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from backfill.cli import main
 from backfill.errors import BackfillError, UsageError
 from backfill.evidence_check import disagreements
 from backfill.folder import RunFolder, sha256_of
-from backfill.jobs.utc.settings import UtcSettings, load_decisions
+from backfill.jobs.utc.settings import UtcSettings
 from backfill.ledger import Ledger
 from backfill.offline_page import _offline
 from backfill.pages import table
@@ -32,7 +32,9 @@ from backfill.postgres import connect
 from backfill.settings import chunk_rows_from
 from backfill.skips import Skip, SkipReason
 from backfill.table import load_spec
+from backfill.utc.doubts import WORDS
 from backfill.utc.zones import is_zone, near_misses
+from backfill.worksheet import load_answers
 
 RUN_ID = "20261122T234000Z-utc-3f9c1a"
 PLACES = settings(
@@ -287,7 +289,7 @@ def test_any_decisions_are_read_or_refused(content: bytes, tmp_path: Path) -> No
     path.write_bytes(content)
 
     with contextlib.suppress(UsageError):
-        json.dumps(UtcSettings(decisions=load_decisions(path)).as_json())
+        json.dumps(UtcSettings(answers=load_answers(path, WORDS)).as_json())
 
 
 @PLACES

@@ -333,14 +333,14 @@ def test_a_decision_for_one_value_beats_the_policy(bench: Bench, tmp_path: Path)
     assert bench.skips(book.run_id) == {"fold-2": ("start_at", "ambiguous_local_time")}
     plan = bench.folder(book.run_id).read_json("plan.json")
     assert plan["settings"]["decisions"] == [
-        ["fold-1", "start_at", "later"],
-        ["fold-2", "start_at", "skip"],
-        ["fold-3", "end_at", "later"],
-        ["gap-1", "start_at", "first_valid"],
+        {"decision": "later", "key": "fold-1", "column": "start_at"},
+        {"decision": "skip", "key": "fold-2", "column": "start_at"},
+        {"decision": "later", "key": "fold-3", "column": "end_at"},
+        {"decision": "first_valid", "key": "gap-1", "column": "start_at"},
     ]
     # An end that is NULL waits for nothing: the person is told that this decided nothing.
-    assert "The decision for fold-3, end_at meets no pending gap or fold" in bench.messages()
-    assert bench.messages().count("meets no pending gap or fold") == 1
+    assert "The decision for fold-3, end_at (line 4) meets no pending gap, fold" in bench.messages()
+    assert bench.messages().count("meets no pending gap, fold") == 1
 
 
 @pytest.mark.parametrize(

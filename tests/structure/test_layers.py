@@ -25,6 +25,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("errors", "skips", "status", "stop", "versions", "workbook_env", "run_files"),
         *("keys", "columns", "pages", "executor"),
         "charts",
+        *("decisions", "sheet_csv"),
     ),
     "pure": ("utc.*", "ocr.*"),
     "outside": (
@@ -49,10 +50,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
         ),
         *("grants",),
         *("checkpoint_view",),
+        "worksheet",
     ),
     "jobs": ("jobs.utc.*", "jobs.ocr.*"),
     "registry": ("jobs.registry",),
-    "workbook": ("workbook", "run_book", "show", "tour"),
+    "workbook": ("workbook", "run_book", "asking", "show", "tour"),
     "command line": (
         *("__main__", "cli", "commands", "closing", "headless", "relay", "offline_page"),
         *("status_view", "machine", "doctor", "demo.tour", "selftest.*"),
@@ -62,7 +64,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 NAMES = list(LAYERS)
 PACKAGES = {"", "demo", "demo.screens", "jobs", "jobs.ocr", "jobs.utc", "ocr"}
 PACKAGES |= {"reference", "selftest", "utc"}
-PURE_MAY_USE = {"errors", "skips", "columns", "executor"}
+PURE_MAY_USE = {"errors", "skips", "columns", "executor", "decisions"}
 
 
 def module_paths() -> dict[str, Path]:

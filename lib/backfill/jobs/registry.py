@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from backfill.decisions import Answers, Words
 from backfill.errors import UsageError
+from backfill.folder import runs_dir
 from backfill.job import Job, JobKind
 from backfill.parameters import OCR_PARAMETERS, UTC_PARAMETERS, Parameter
+from backfill.worksheet import DECISIONS_FILE, find_sheet, load_answers
 
 PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     "utc": UTC_PARAMETERS,
@@ -36,16 +39,28 @@ def job_from(name: str, values: Mapping[str, Any]) -> Job:
     if name == "ocr":
         from backfill.jobs.ocr.job import OcrJob
         from backfill.jobs.ocr.settings import settings_from
+        from backfill.ocr.session import WORDS
 
-        return OcrJob(settings_from(values))
+        return OcrJob(settings_from(values, answers_from(values, "ocr", WORDS)))
     raise UsageError(f"There is no job {name!r}. Jobs: {', '.join(PARAMETERS)}.")
+
+
+def answers_from(values: Mapping[str, Any], job: str, words: Words) -> Answers:
+    """Return the answers that the parameter `decisions` names; raise `UsageError`."""
+    if not values["decisions"]:
+        return Answers()
+    runs = runs_dir(values["runs_dir"])
+    return load_answers(
+        find_sheet(values["decisions"], runs, job, DECISIONS_FILE, "--decisions"), words
+    )
 
 
 def _utc_job(values: Mapping[str, Any]) -> Job:
     from backfill.jobs.utc.job import UtcJob
-    from backfill.jobs.utc.settings import UtcSettings, load_decisions
+    from backfill.jobs.utc.settings import UtcSettings
     from backfill.table import EVENTS, load_spec
     from backfill.utc.convert import FoldPolicy, GapPolicy
+    from backfill.utc.doubts import WORDS
     from backfill.utc.wall import Encoding
 
     return UtcJob(
@@ -59,6 +74,6 @@ def _utc_job(values: Mapping[str, Any]) -> Job:
             strict=values["strict"],
             fallback_on_invalid_tz=values["fallback_on_invalid_tz"],
             table=load_spec(Path(values["table"])) if values["table"] else EVENTS,
-            decisions=load_decisions(Path(values["decisions"])) if values["decisions"] else {},
+            answers=answers_from(values, "utc", WORDS),
         )
     )

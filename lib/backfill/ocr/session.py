@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from backfill.decisions import Answer, Question, Words
 from backfill.errors import PreflightError
 from backfill.ocr.aggregate import Contradiction
 from backfill.ocr.notify import Notification
@@ -43,6 +44,11 @@ class HeldReason(StrEnum):
     NEEDS_REVIEW = SkipReason.NEEDS_REVIEW.value
     CONTRADICTING_IMAGES = SkipReason.CONTRADICTING_IMAGES.value
     SUSPICIOUS_REMOVAL = SkipReason.SUSPICIOUS_REMOVAL.value
+
+
+ACCEPT, HOLD = "accept", "hold"
+#: What a person can answer about a held session, by reason.
+WORDS: Words = {reason.value: (ACCEPT, HOLD) for reason in HeldReason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +186,8 @@ class SessionPlan:
     `before` is the snapshot that must still stand (None: no row), after the sessions planned
     earlier; `after` the payload to store, None when the snapshot is left alone. `events` will be
     inserted; `swallowed` repeat a unique key and will not. `withheld` are the events of a held
-    session. `quiet` are changes without an event.
+    session. `quiet` are changes without an event. `questions` say why it is held, as far as nobody
+    has answered; `answers` what a person said of each reason.
     """
 
     session: CaptureSession
@@ -194,6 +201,8 @@ class SessionPlan:
     swallowed: tuple[PlannedEvent, ...] = ()
     withheld: tuple[ScheduleEvent, ...] = ()
     quiet: tuple[tuple[Shift, Shift], ...] = ()
+    questions: tuple[Question, ...] = ()
+    answers: tuple[tuple[HeldReason, Answer], ...] = ()
     notifications: tuple[Notification, ...] = ()
 
     @property

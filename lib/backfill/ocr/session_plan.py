@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from backfill.decisions import Answer, Answers, Question
 from backfill.ocr.aggregate import order_key
 from backfill.ocr.notify import SUMMARY_THRESHOLD_DEFAULT, write_notifications
 from backfill.ocr.plan_rules import is_stale, is_suspicious_removal
 from backfill.ocr.schedule_diff import ScheduleDiff, diff_schedules
 from backfill.ocr.schedule_event import EventKey, PlannedEvent, identify_events
 from backfill.ocr.session import (
+    ACCEPT,
+    HOLD,
     HeldReason,
     PlanStatus,
     SessionFailure,
@@ -30,12 +33,14 @@ class PlanOptions:
     """What a person allows beyond the rules that protect data.
 
     `accept_review` accepts shifts that need review and images that contradict each other.
-    `summary_threshold` counts events of one session.
+    `answers` are what persons said of single sessions. `summary_threshold` counts events of one
+    session.
     """
 
     allow_older: bool = False
     allow_removals: bool = False
     accept_review: bool = False
+    answers: Answers = field(default_factory=Answers)
     summary_threshold: int = SUMMARY_THRESHOLD_DEFAULT
 
 
@@ -90,7 +95,9 @@ def _plan_reading(
     if _is_same_payload(stored, after):
         return SessionPlan(session, PlanStatus.UNCHANGED, reading, before=before)
     diff = diff_schedules(stored, reading.shifts)
-    for reason, detail in _reasons_to_hold(reading, before, options):
+    review = _review(reading, _reasons_to_hold(reading, before, options), options.answers)
+    if review.held:
+        reason, detail = review.held[0]
         return SessionPlan(
             session,
             PlanStatus.HELD,
@@ -100,6 +107,8 @@ def _plan_reading(
             before=before,
             withheld=diff.events,
             quiet=diff.quiet,
+            questions=review.questions,
+            answers=review.answers,
         )
     events, swallowed = _divide_events(reading, diff, keys)
     return SessionPlan(
@@ -111,7 +120,45 @@ def _plan_reading(
         events=events,
         swallowed=swallowed,
         quiet=diff.quiet,
+        answers=review.answers,
         notifications=write_notifications(events, summary_threshold=options.summary_threshold),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Review:
+    """The reasons that still hold a session back, and what was said of them."""
+
+    held: tuple[tuple[HeldReason, str], ...]
+    questions: tuple[Question, ...]
+    answers: tuple[tuple[HeldReason, Answer], ...]
+
+
+def _review(
+    reading: SessionReading, reasons: Sequence[tuple[HeldReason, str]], answers: Answers
+) -> _Review:
+    held, questions, said = [], [], []
+    for reason, detail in reasons:
+        question = _question(reading, reason, detail)
+        answer = answers.find(question)
+        if answer is None:
+            questions.append(question)
+        else:
+            said.append((reason, answer))
+        if answer is None or answer.decision != ACCEPT:
+            held.append((reason, f"{detail}; decided: {answer}" if answer else detail))
+    return _Review(tuple(held), tuple(questions), tuple(said))
+
+
+def _question(reading: SessionReading, reason: HeldReason, detail: str) -> Question:
+    return Question(
+        kind=reason.value,
+        key=str(reading.session.id),
+        scope=str(reading.session.user_id),
+        local_date=reading.schedule_date.isoformat(),
+        read=detail.rpartition("; ")[0],
+        candidates=f"{ACCEPT} | {HOLD}",
+        applied=HOLD,
     )
 
 

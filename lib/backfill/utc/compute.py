@@ -8,7 +8,6 @@ row when one of its values can not be had; 5. warn of what looks implausible.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.columns import ColumnType
+from backfill.decisions import Answer, Question
 from backfill.skips import Skip
 from backfill.utc.convert import LocalKind
 from backfill.utc.pairs import (
@@ -27,29 +27,23 @@ from backfill.utc.pairs import (
     convert_pair,
     count_kind,
     field_of,
-    is_duration_changed,
-    is_end_before_start,
 )
 from backfill.utc.reasons import Reasons, collect_reasons
+from backfill.utc.review import Review, Warnings, find_warnings, review_rows
 from backfill.utc.zone_choice import ZoneChoice, choose_zones
-
-
-class ChangeWarning(StrEnum):
-    """What is odd about a planned change; a warning never stops it."""
-
-    END_BEFORE_START = "end_before_start"
-    DURATION_CHANGED = "duration_changed"
-    FALLBACK_ZONE = "fallback_zone"
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """One batch's result: changes in the plan's columns, skips with their positions, counts."""
+    """One batch's result: changes in the plan's columns, skips with their positions, counts,
+    what to ask a person."""
 
     changes: pa.Table
     skips: list[tuple[int, Skip]]
     folds: int
     gaps: int
+    questions: list[Question]  # that nobody has answered, in the order of the rows
+    used: frozenset[Answer]
 
 
 def changes_schema(columns: Columns, source: pa.StructType, target: pa.StructType) -> pa.Schema:
@@ -72,7 +66,7 @@ def changes_schema(columns: Columns, source: pa.StructType, target: pa.StructTyp
 
 def _why_type(columns: Columns) -> pa.StructType:
     instant = pa.timestamp("us", tz="UTC")
-    fields = [pa.field("zone", pa.string()), pa.field("zone_source", pa.string())]
+    fields = [pa.field(name, pa.string()) for name in ("zone", "zone_source", "decision")]
     for wall in columns.walls:
         fields += [
             pa.field(f"{wall.name}_kind", pa.string()),
@@ -99,13 +93,17 @@ def compute_utc(rows: pa.Table, first_position: int, columns: Columns, policy: P
     ]
     reasons = Reasons(rows, first_position, columns)
     collect_reasons(reasons, rows, columns, pairs, choice, policy)
+    warnings = find_warnings(rows, columns, pairs, choice)
+    review = review_rows(rows, columns, pairs, choice, warnings, reasons, policy.answers)
     keep = ~reasons.is_skipped
-    changes = _changes(rows, first_position, columns, pairs, choice, keep)
+    changes = _changes(rows, first_position, columns, pairs, choice, warnings, review, keep)
     return Computed(
         changes,
         reasons.skips(),
         folds=sum(count_kind(pair, LocalKind.FOLD) for pair in pairs),
         gaps=sum(count_kind(pair, LocalKind.GAP) for pair in pairs),
+        questions=review.questions,
+        used=review.used,
     )
 
 
@@ -115,6 +113,8 @@ def _changes(
     columns: Columns,
     pairs: list[PairValues],
     choice: ZoneChoice,
+    warnings: Warnings,
+    review: Review,
     keep: BoolArray,
 ) -> pa.Table:
     kept = pa.array(keep)
@@ -124,7 +124,7 @@ def _changes(
     source = _used_source(rows, columns, choice).filter(kept)
     before = taken.column("before").combine_chunks()
     after = _after(rows, columns, pairs).filter(kept)
-    why = _why(columns, pairs, choice).filter(kept)
+    why = _why(columns, pairs, choice, review).filter(kept)
     count = len(position)
     return pa.table(
         {
@@ -133,7 +133,7 @@ def _changes(
             "scope": scope,
             "kind": pa.array(["added"] * count, pa.string()),
             "rule": _rules(pairs).filter(kept),
-            "warnings": _warnings(rows, columns, pairs, choice).filter(kept),
+            "warnings": _texts(warnings).filter(kept),
             "source": source,
             "before": before,
             "after": after,
@@ -183,27 +183,22 @@ def _take(codes: NDArray[Any], names: list[str]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names)).cast(pa.string())
 
 
-def _warnings(
-    rows: pa.Table, columns: Columns, pairs: list[PairValues], choice: ZoneChoice
-) -> pa.Array:
-    flags = (
-        (ChangeWarning.END_BEFORE_START, is_end_before_start(rows, columns, pairs)),
-        (ChangeWarning.DURATION_CHANGED, is_duration_changed(rows, columns, pairs)),
-        (ChangeWarning.FALLBACK_ZONE, choice.is_fallback),
-    )
-    code = np.zeros(rows.num_rows, dtype=np.int8)
-    for bit, (_name, mask) in enumerate(flags):
+def _texts(warnings: Warnings) -> pa.Array:
+    code = np.zeros(len(next(iter(warnings.values()))), dtype=np.int8)
+    for bit, mask in enumerate(warnings.values()):
         code |= mask.astype(np.int8) << bit
     texts = [
-        "; ".join(name for bit, (name, _mask) in enumerate(flags) if number >> bit & 1)
-        for number in range(1 << len(flags))
+        "; ".join(name for bit, name in enumerate(warnings) if number >> bit & 1)
+        for number in range(1 << len(warnings))
     ]
     return _take(code, texts)
 
 
-def _why(columns: Columns, pairs: list[PairValues], choice: ZoneChoice) -> pa.StructArray:
-    names = ["zone", "zone_source"]
-    arrays: list[pa.Array] = [choice.names(), choice.source_names()]
+def _why(
+    columns: Columns, pairs: list[PairValues], choice: ZoneChoice, review: Review
+) -> pa.StructArray:
+    names = ["zone", "zone_source", "decision"]
+    arrays: list[pa.Array] = [choice.names(), choice.source_names(), review.decisions()]
     kinds = {kind.code: kind.value for kind in LocalKind}
     kind_names = [kinds.get(number, "") for number in range(max(kinds) + 1)]
     instant = pa.timestamp("us", tz="UTC")

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.columns import Column, ColumnType, Int64Array
+from backfill.decisions import Answer, Answers, Question
 from backfill.utc.convert import (
     Candidates,
-    Decision,
     FoldPolicy,
     GapPolicy,
     LocalKind,
@@ -21,6 +21,7 @@ from backfill.utc.convert import (
     in_range,
     resolve,
 )
+from backfill.utc.doubts import DECISIONS, ask_value
 from backfill.utc.wall import Encoding, WallTimes, read_wall
 from backfill.utc.zone_choice import ZoneChoice, ZonePolicy
 
@@ -29,13 +30,13 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a person decided beforehand; `decisions` by (key, wall column)."""
+    """What a person decided beforehand."""
 
     zones: ZonePolicy
     fold: FoldPolicy = FoldPolicy.EARLIER
     gap: GapPolicy = GapPolicy.SHIFT_FORWARD
     is_strict: bool = False
-    decisions: Mapping[tuple[str, str], Decision] = field(default_factory=dict)
+    answers: Answers = field(default_factory=Answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class PairValues:
     candidates: Candidates
     utc_us: Int64Array
     is_undecided: BoolArray  # policy or decision says skip
+    asked: Mapping[int, Question]  # of the gaps and folds that wait, by row
+    answered: Mapping[int, Answer]
 
 
 def field_of(rows: pa.Table, struct: str, name: str) -> pa.Array:
@@ -76,25 +79,27 @@ def convert_pair(
     # Filled columns are converted as well: the duration of the row needs both ends.
     codes = np.where(is_usable, choice.codes, -1)
     candidates = classify(np.where(is_usable, wall.us, 0), codes, choice.zones)
-    resolved = resolve(
-        candidates, policy.fold, policy.gap, _decisions(rows, column.name, policy.decisions)
-    )
+    doubtful = np.flatnonzero(is_pending & (candidates.kind != LocalKind.NORMAL.code))
+    asked = {
+        int(row): ask_value(
+            rows, int(row), column.name, wall, candidates, choice, (policy.fold, policy.gap)
+        )
+        for row in doubtful
+    }
+    answered = {row: found for row, q in asked.items() if (found := policy.answers.find(q))}
+    decisions = np.zeros(rows.num_rows, dtype=np.int8)
+    for row, answer in answered.items():
+        decisions[row] = DECISIONS[answer.decision]
+    resolved = resolve(candidates, policy.fold, policy.gap, decisions if answered else None)
     return PairValues(
         WallTimes(wall.us, wall.is_null, is_usable),
         is_pending,
         candidates,
         resolved.utc_us,
         resolved.skip_mask,
+        asked,
+        answered,
     )
-
-
-def _decisions(
-    rows: pa.Table, column: str, decisions: Mapping[tuple[str, str], Decision]
-) -> NDArray[np.int8] | None:
-    if not decisions:
-        return None
-    keys = rows.column("key").to_pylist()
-    return np.array([decisions.get((key, column), 0) for key in keys], dtype=np.int8)
 
 
 def count_kind(pair: PairValues, kind: LocalKind) -> int:

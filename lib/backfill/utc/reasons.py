@@ -20,6 +20,8 @@ from backfill.utc.pairs import (
 )
 from backfill.utc.zone_choice import ZoneChoice
 
+_UNDECIDED = (SkipReason.AMBIGUOUS_LOCAL_TIME, SkipReason.NONEXISTENT_LOCAL_TIME)
+
 
 class Reasons:
     """The first reason that stands against each row; a row is skipped once, as a whole."""
@@ -30,13 +32,25 @@ class Reasons:
         self._columns = columns
         self.is_skipped: BoolArray = np.zeros(rows.num_rows, dtype=bool)
         self._found: list[tuple[int, str, SkipReason, str]] = []
+        self._undecided: set[int] = set()
 
     def add(
         self, mask: BoolArray, reason: SkipReason, column: str, detail: Callable[[int], str]
     ) -> None:
         for row in np.flatnonzero(mask & ~self.is_skipped):
+            if reason in _UNDECIDED:
+                self._undecided.add(int(row))
             self._found.append((int(row), column, reason, detail(int(row))))
         self.is_skipped |= mask
+
+    def is_undecided(self, row: int) -> bool:
+        """Whether a row is skipped for a gap or fold: by policy or by decision."""
+        return row in self._undecided
+
+    def skip_by_decision(self, row: int, detail: str) -> None:
+        """Leave a row alone because a person said so."""
+        self._found.append((row, "", SkipReason.LEFT_BY_DECISION, detail))
+        self.is_skipped[row] = True
 
     def skips(self) -> list[tuple[int, Skip]]:
         keys, scopes = self._rows.column("key"), self._rows.column("scope")

@@ -40,6 +40,7 @@ WHY = pa.struct(
         pa.field("events", pa.int64()),
         pa.field("swallowed", pa.int64()),
         pa.field("snapshot_only", pa.bool_()),
+        pa.field("decision", _TEXT),
     ]
 )
 CHANGES_SCHEMA = pa.schema(
@@ -166,6 +167,7 @@ def change_row(
             "events": len(plan.events),
             "swallowed": len(plan.swallowed),
             "snapshot_only": plan.is_writing and not (plan.events or plan.swallowed),
+            "decision": "; ".join(f"{reason}: {answer}" for reason, answer in plan.answers) or None,
         },
     }
 

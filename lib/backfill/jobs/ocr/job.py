@@ -13,6 +13,7 @@ import pyarrow as pa
 from psycopg import IsolationLevel
 
 from backfill.database import Database
+from backfill.decisions import Answers
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.job import Computation, Preflight
@@ -56,6 +57,7 @@ from backfill.postgres import Connection, connect
 from backfill.report import Reporter
 from backfill.skips import Skip, SkipReason
 from backfill.staging import Staging
+from backfill.worksheet import QUESTIONS_SCHEMA, questions_table
 
 JOB_NAME = "ocr"
 IMAGES_BETWEEN_REPORTS = 25
@@ -82,6 +84,10 @@ class OcrJob:
     @property
     def settings(self) -> dict[str, Any]:
         return self._settings.as_json()
+
+    @property
+    def answers(self) -> Answers:
+        return self._settings.options.answers
 
     def target(self) -> dict[str, Any]:
         return {
@@ -161,6 +167,7 @@ class OcrJob:
         """Read every image, plan the sessions one upon the other, fill the staging tables."""
         staging.create("changes", CHANGES_SCHEMA)
         staging.create("skips", staged.SKIPS)
+        staging.create("questions", QUESTIONS_SCHEMA)
         outcomes = list(self._outcomes(staging, reporter))
         days = {
             (outcome.session.user_id, outcome.schedule_date)
@@ -243,9 +250,22 @@ class OcrJob:
         shifts.flush()
         staged.append_rows(staging, "changes", CHANGES_SCHEMA, changes)
         staged.append_rows(staging, "skips", staged.SKIPS, (skip_row(*skip) for skip in skips))
+        questions = [question for plan in plans for question in plan.questions]
+        staging.append("questions", questions_table(questions))
+        self._warn_of_idle_decisions(plans, reporter)
         self._chains = chains_of(changes)
         writing = sum(plan.is_writing for plan in plans)
         return Computation(len(plans), writing, len(skips), self._counts(plans, by_scope, today))
+
+    def _warn_of_idle_decisions(self, plans: Sequence[SessionPlan], reporter: Reporter) -> None:
+        used = {answer for plan in plans for _reason, answer in plan.answers}
+        for answer in self.answers.idle(used):
+            reporter.message(
+                f"The decision for {answer.what} (line {answer.line}) meets no session that is "
+                "held back for that: it has no effect. Look for a misspelt session, or a reading "
+                "that has changed since.",
+                "warning",
+            )
 
     def _to_store(self, plan: SessionPlan, today: dt.date) -> tuple[Notification, ...]:
         if not self._settings.store_notifications:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from backfill.decisions import Words
 from backfill.errors import BackfillError, SessionsFailed, TooManySkips
 from backfill.folder import RunFolder
 from backfill.jobs.ocr import output
@@ -17,6 +18,7 @@ from backfill.jobs.ocr.tables import Tables
 from backfill.jobs.ocr.writer import SessionWriter
 from backfill.ledger import Counts, Ledger
 from backfill.ocr.identity import customer_fingerprint, fold_place
+from backfill.ocr.session import WORDS
 from backfill.plan import Plan
 from backfill.postgres import Connection
 from backfill.writing import ChunkWriter
@@ -33,6 +35,7 @@ class OcrKind:
     name = "ocr"
     scope_name = "user_id"
     is_sequential = True
+    words: Words = WORDS
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
         return _writer(target)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backfill.decisions import Answers
 from backfill.errors import UsageError
 from backfill.executor import WORKERS_MAX, default_workers
 from backfill.folder import project_root
@@ -102,10 +103,11 @@ class OcrSettings:
             "allow_older": self.options.allow_older,
             "allow_removals": self.options.allow_removals,
             "accept_review": self.options.accept_review,
+            "decisions": self.options.answers.as_json(),
         }
 
 
-def settings_from(values: Mapping[str, Any]) -> OcrSettings:
+def settings_from(values: Mapping[str, Any], answers: Answers) -> OcrSettings:
     """Return the settings that checked parameters describe; raise `UsageError`."""
     if values["store_notifications"] and not values["apply"]:
         raise UsageError(
@@ -130,6 +132,7 @@ def settings_from(values: Mapping[str, Any]) -> OcrSettings:
             allow_removals=values["allow_removals"],
             accept_review=values["accept_review"],
             summary_threshold=threshold,
+            answers=answers,
         ),
         max_failed=_allowed("--max-failed", values["max_failed"]),
         max_held=_allowed("--max-held", values["max_held"]),

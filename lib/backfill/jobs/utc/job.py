@@ -19,6 +19,7 @@ from backfill.catalog import (
 )
 from backfill.compare_and_set import lookup_field, source_type, target_type
 from backfill.database import Database
+from backfill.decisions import Answer, Answers
 from backfill.errors import PreflightError, UsageError
 from backfill.extract import PendingRows, extracted_schema
 from backfill.folder import RunFolder
@@ -28,7 +29,7 @@ from backfill.jobs.utc.pending import count_filled, count_pending
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
 from backfill.jobs.utc.settings import UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
-from backfill.jobs.utc.views import diff_view, field_path
+from backfill.jobs.utc.views import diff_view
 from backfill.pages import Shown
 from backfill.postgres import Connection
 from backfill.report import Reporter
@@ -38,6 +39,7 @@ from backfill.table import Table
 from backfill.utc.compute import changes_schema, compute_utc
 from backfill.utc.pairs import Columns
 from backfill.utc.wall import resolve_encoding
+from backfill.worksheet import QUESTIONS_SCHEMA, questions_table
 
 JOB_NAME = "utc"
 MAX_LISTED_HOUSEHOLDS = 1_000
@@ -163,13 +165,18 @@ class UtcJob:
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
         staging.create("changes", self.changes_schema())
         staging.create("skips", SKIPS_SCHEMA)
-        position = changes = skips = folds = gaps = 0
+        staging.create("questions", QUESTIONS_SCHEMA)
+        position = changes = skips = folds = gaps = questions = 0
+        used: set[Answer] = set()
         by_scope: Counter[tuple[str, str]] = Counter()
         query = "SELECT * FROM extracted ORDER BY key"
         for rows in staging.read(query, extracted_schema(self.table)):
             computed = compute_utc(rows, position, self.columns, self._settings.policy)
             staging.append("changes", computed.changes)
             staging.append("skips", skips_table(computed.skips))
+            staging.append("questions", questions_table(computed.questions))
+            questions += len(computed.questions)
+            used |= computed.used
             for _position, skip in computed.skips:
                 reporter.skip(skip)
                 by_scope[(skip.scope, "skipped")] += 1
@@ -179,10 +186,11 @@ class UtcJob:
             changes += computed.changes.num_rows
             skips += len(computed.skips)
             folds, gaps = folds + computed.folds, gaps + computed.gaps
-        self._warn_of_idle_decisions(staging, reporter)
+        self._warn_of_idle_decisions(used, reporter)
         counts = {
             "folds": folds,
             "gaps": gaps,
+            "questions": questions,
             "by_scope": {
                 scope: {
                     "updated": by_scope[(scope, "updated")],
@@ -193,29 +201,19 @@ class UtcJob:
         }
         return Computation(position, changes, skips, counts)
 
-    def _warn_of_idle_decisions(self, staging: Staging, reporter: Reporter) -> None:
-        """Say which decisions met no pending gap or fold: a misspelt key must not pass unseen."""
-        decided = sorted(self._settings.decisions)
-        if not decided:
-            return
-        used: set[tuple[str, str]] = set()
-        keys = [key for key, _column in decided]
-        for wall in self.columns.walls:
-            path = field_path("why", f"{wall.name}_kind")
-            met = staging.connection.execute(
-                f"SELECT key FROM changes WHERE {path} IN ('gap', 'fold') AND key IN"
-                ' (SELECT unnest(?)) UNION ALL SELECT key FROM skips WHERE "column" = ?'
-                " AND reason IN ('ambiguous_local_time', 'nonexistent_local_time')",
-                [keys, wall.name],
-            ).fetchall()
-            used |= {(key, wall.name) for (key,) in met}
-        for key, column in decided:
-            if (key, column) not in used:
-                reporter.message(
-                    f"The decision for {key}, {column} meets no pending gap or fold: it has no "
-                    "effect. Look for a misspelt key or column.",
-                    "warning",
-                )
+    @property
+    def answers(self) -> Answers:
+        return self._settings.answers
+
+    def _warn_of_idle_decisions(self, used: set[Answer], reporter: Reporter) -> None:
+        """Say which decisions met no doubtful value: a misspelt key must not pass unseen."""
+        for answer in self._settings.answers.idle(used):
+            reporter.message(
+                f"The decision for {answer.what} (line {answer.line}) meets no pending gap, fold "
+                "or warning: it has no effect. Look for a misspelt key or column, or a value that "
+                "has changed since.",
+                "warning",
+            )
 
     def diff_view(self, staging: Staging) -> Shown:
         """Return what a person reads before approving."""

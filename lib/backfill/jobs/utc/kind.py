@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from backfill.compare_and_set import TableWriter, lookup_field
+from backfill.decisions import Words
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
 from backfill.jobs.utc.pending import count_pending
@@ -19,6 +20,7 @@ from backfill.plan import Plan
 from backfill.postgres import Connection
 from backfill.table import Table
 from backfill.utc.convert import LocalKind
+from backfill.utc.doubts import WORDS
 from backfill.utc.oracle import judge, offset_at, to_us
 from backfill.utc.zones import is_zone, zone_info
 from backfill.writing import ChunkWriter
@@ -33,6 +35,7 @@ class UtcKind:
     name = "utc"
     scope_name = "household_id"
     is_sequential = False
+    words: Words = WORDS
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
         return TableWriter(table_from_json(target["table"]))

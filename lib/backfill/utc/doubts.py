@@ -1,0 +1,95 @@
+"""What a person may be asked about a UTC row: gaps, folds and warnings, and the words to answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from backfill.decisions import Question, Words
+from backfill.utc.convert import Candidates, Decision, FoldPolicy, GapPolicy, LocalKind
+from backfill.utc.wall import WallTimes
+from backfill.utc.zone_choice import ZoneChoice
+
+ACCEPT, SKIP = "accept", "skip"
+#: What answers a question, by kind: a gap or fold of one value, or a warning about a row.
+WORDS: Words = {
+    LocalKind.FOLD.value: ("earlier", "later", SKIP),
+    LocalKind.GAP.value: ("shift_forward", "first_valid", SKIP),
+    "end_before_start": (ACCEPT, SKIP),
+    "duration_changed": (ACCEPT, SKIP),
+    "fallback_zone": (ACCEPT, SKIP),
+}
+DECISIONS = {
+    "earlier": Decision.FIRST,
+    "shift_forward": Decision.FIRST,
+    "later": Decision.SECOND,
+    "first_valid": Decision.SECOND,
+    SKIP: Decision.SKIP,
+}
+
+
+def ask_value(
+    rows: pa.Table,
+    row: int,
+    column: str,
+    wall: WallTimes,
+    candidates: Candidates,
+    choice: ZoneChoice,
+    policies: tuple[FoldPolicy, GapPolicy],
+) -> Question:
+    """Return the question that a gap or fold value of an extracted row raises."""
+    is_fold = candidates.kind[row] == LocalKind.FOLD.code
+    kind = LocalKind.FOLD if is_fold else LocalKind.GAP
+    instants = (int(candidates.first_us[row]), int(candidates.second_us[row]))
+    told = [
+        f"{word}: {show_instant(instant)}"
+        for word, instant in zip(WORDS[kind.value], instants, strict=False)
+    ]
+    us = int(wall.us[row])
+    return Question(
+        kind=kind.value,
+        key=_text(rows, "key", row),
+        column=column,
+        scope=_text(rows, "scope", row),
+        zone=choice.zones[int(choice.codes[row])],
+        local_date=local_date(us),
+        read=show_time(us),
+        candidates=" | ".join([*told, SKIP]),
+        applied=(policies[0] if is_fold else policies[1]).value,
+    )
+
+
+def ask_row(
+    rows: pa.Table, row: int, warning: str, start: WallTimes, read: str, zone: str
+) -> Question:
+    """Return the question that a warning about an extracted row raises."""
+    return Question(
+        kind=warning,
+        key=_text(rows, "key", row),
+        scope=_text(rows, "scope", row),
+        zone=zone,
+        local_date=local_date(int(start.us[row])),
+        read=read,
+        candidates=f"{ACCEPT} | {SKIP}",
+        applied=ACCEPT,
+    )
+
+
+def show_time(us: int) -> str:
+    """Return a wall time as YYYY-MM-DD HH:MM:SS, with a fraction where there is one."""
+    text = str(np.datetime64(us, "us")).replace("T", " ")
+    return text.removesuffix(".000000")
+
+
+def show_instant(us: int) -> str:
+    """Return an instant the same way, in UTC."""
+    return f"{show_time(us)}Z"
+
+
+def local_date(us: int) -> str:
+    """Return the date of a wall time."""
+    return str(np.datetime64(us, "us"))[:10]
+
+
+def _text(rows: pa.Table, name: str, row: int) -> str:
+    return rows.column(name)[row].as_py() or ""

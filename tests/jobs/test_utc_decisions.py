@@ -1,0 +1,200 @@
+"""Doubtful UTC rows as questions: asked once, answered by call, by file or by bucket, applied."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from tests.engine.workshop import HOUR_MS, NOON_MS, Bench, load_empty, take_steps
+from tests.jobs.test_utc_vectors import encoded_instant, encoded_wall
+
+from backfill import workbook
+from backfill.errors import UsageError
+from backfill.evidence_check import disagreements
+from backfill.ledger import Ledger
+from backfill.worksheet import read_questions
+
+if TYPE_CHECKING:
+    from tests.jobs.conftest import BenchFrom
+
+FOLD = encoded_wall("2025-10-26 02:30", "epoch_ms")
+GAP = encoded_wall("2025-03-30 02:15", "epoch_ms")
+EARLIER = encoded_instant("2025-10-26 00:30", "epoch_ms")
+LATER = encoded_instant("2025-10-26 01:30", "epoch_ms")
+STOCKHOLM = "Europe/Stockholm"
+
+
+@pytest.fixture
+def bench(bench_from: BenchFrom) -> Bench:
+    """Three folds of one night, a gap, and an end before its start."""
+    bench = bench_from("empty", load_empty)
+    for key in ("fold-1", "fold-2", "fold-3"):
+        bench.add_event(key, tz=STOCKHOLM, start_at=FOLD)
+    bench.add_event("gap-1", tz=STOCKHOLM, start_at=GAP)
+    bench.add_event("odd-1", tz=STOCKHOLM, start_at=NOON_MS, end_at=NOON_MS - HOUR_MS)
+    return bench
+
+
+def sheet(bench: Bench, run_id: str) -> Path:
+    return bench.folder(run_id).file("decisions.csv")
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def asked(bench: Bench, run_id: str) -> list[tuple[str, str]]:
+    return [(q.kind, q.key) for q in read_questions(bench.folder(run_id))]
+
+
+def starts(bench: Bench) -> dict[str, object]:
+    return {key: start for key, (start, _end) in bench.filled().items()}
+
+
+def test_a_dry_run_asks_about_each_gap_fold_and_warning(bench: Bench) -> None:
+    book = bench.plan()
+
+    assert asked(bench, book.run_id) == [
+        *(("fold", f"fold-{n}") for n in (1, 2, 3)),
+        ("gap", "gap-1"),
+        ("end_before_start", "odd-1"),
+    ]
+    first = lines(sheet(bench, book.run_id))[0]
+    assert {name: first[name] for name in ("key", "column", "zone", "local_date", "read")} == {
+        "key": "fold-1",
+        "column": "start_at",
+        "zone": STOCKHOLM,
+        "local_date": "2025-10-26",
+        "read": "2025-10-26 02:30:00",
+    }
+    assert first["candidates"] == (
+        "earlier: 2025-10-26 00:30:00Z | later: 2025-10-26 01:30:00Z | skip"
+    )
+    assert (first["applied"], first["decision"], first["by"]) == ("earlier", "", "")
+    assert "5 questions wait for a person" in bench.messages()
+
+
+def test_answers_by_call_and_by_bucket_are_taken_in_and_not_asked_again(bench: Bench) -> None:
+    asking = bench.plan()
+    asking.decide("*", "later", kind="fold", zone=STOCKHOLM, local_date="2025-10-26", by="Ada")
+    asking.decide("fold-2", "earlier", by="Bo", note="the choir said so")
+    asking.decide("odd-1", "skip", by="Bo")
+
+    book = bench.run(decisions=asking.run_id)
+
+    assert starts(bench) == {
+        "fold-1": LATER,
+        "fold-2": EARLIER,
+        "fold-3": LATER,
+        "gap-1": encoded_instant("2025-03-30 01:15", "epoch_ms"),
+        "odd-1": None,
+    }
+    assert bench.skips(book.run_id) == {"odd-1": ("", "left_by_decision")}
+    assert asked(bench, book.run_id) == [("gap", "gap-1")]
+    why = dict(zip(book.changes["key"], book.changes["why.decision"], strict=True))
+    assert why["fold-1"].startswith("start_at: later (Ada, 20")
+    assert why["fold-2"].startswith("start_at: earlier (Bo, 20")
+    assert pd.isna(why["gap-1"])
+    settings = bench.folder(book.run_id).read_json("run.json")["settings"]
+    assert {line["by"] for line in settings["decisions"]} == {"Ada", "Bo"}
+
+
+def test_answers_filled_in_by_hand_are_found_as_latest(bench: Bench) -> None:
+    asking = bench.plan()
+    path = sheet(bench, asking.run_id)
+    path.write_text(path.read_text().replace('"earlier","",""', '"earlier","later","Ada"', 1))
+
+    book = bench.plan(decisions="latest")
+    again = bench.plan(decisions="latest")
+
+    assert [entry["key"] for entry in book._what()[1]["decisions"]] == ["fold-1"]
+    assert again._frozen().plan_id == book._frozen().plan_id
+    assert ("fold", "fold-1") not in asked(bench, again.run_id)
+    assert lines(sheet(bench, again.run_id))[0]["by"] == "Ada"
+
+
+def test_a_decision_for_a_value_that_has_changed_since_is_not_taken(bench: Bench) -> None:
+    asking = bench.plan()
+    asking.decide("fold-1", "later")
+    half_past = 30 * 60_000
+    bench.sql("UPDATE events SET start_at = start_at + %s WHERE id = 'fold-1'", half_past - 1)
+
+    book = bench.plan(decisions=asking.run_id)
+
+    assert ("fold", "fold-1") in asked(bench, book.run_id)
+    assert "The decision for fold, fold-1, start_at (line 2) meets no pending" in bench.messages()
+
+
+def test_deciding_changes_neither_the_plan_nor_the_evidence(bench: Bench) -> None:
+    asking = bench.plan()
+    plan_id = asking._frozen().plan_id
+
+    workbook.decide("fold-1", "later", run_id=asking.run_id, runs_folder=str(bench.runs))
+
+    assert disagreements(bench.folder(asking.run_id), Ledger(bench.connection)) == []
+    bench.apply(asking.run_id)
+    assert starts(bench)["fold-1"] == EARLIER
+    assert bench.plan(decisions=asking.run_id)._frozen().plan_id != plan_id
+
+
+def test_the_decisions_that_were_used_are_evidence(bench: Bench) -> None:
+    asking = bench.plan()
+    asking.decide("fold-1", "later", by="Ada")
+    book = bench.plan(decisions=asking.run_id)
+    folder = bench.folder(book.run_id)
+    assert [line["key"] for line in lines(folder.file("decisions_used.csv"))] == ["fold-1"]
+
+    used = folder.file("decisions_used.csv")
+    used.write_text(used.read_text().replace("Ada", "Eve"))
+
+    told = disagreements(folder, Ledger(bench.connection))
+    assert told[0].startswith("decisions_used.csv was changed after the folder was closed")
+
+
+@pytest.mark.parametrize(
+    ("key", "word", "says"),
+    [
+        ("fold-9", "later", "No question of this run is about 'fold-9'"),
+        ("fold-1", "first_valid", "'first_valid' does not answer what is asked of fold-1; say"),
+        ("*", "later", "needs a kind, a zone"),
+    ],
+)
+def test_a_decision_that_can_not_be_meant_changes_nothing(
+    bench: Bench, key: str, word: str, says: str
+) -> None:
+    asking = bench.plan()
+    before = sheet(bench, asking.run_id).read_bytes()
+
+    with pytest.raises(UsageError, match=says):
+        asking.decide(key, word)
+
+    assert sheet(bench, asking.run_id).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("key,column,decision\ne,s,later\ne,s,earlier\n", "lines 2 and 3 contradict"),
+        ("key,column,decision\n*,,later\n", "line 2: it answers nothing in particular"),
+        ("key,column,decision,note\ne,s,later,postgresql://a:geheim@h/d\n", "holds a password"),
+    ],
+)
+def test_a_sheet_that_can_not_be_meant_is_refused(
+    bench: Bench, tmp_path: Path, content: str, says: str
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(content)
+
+    with pytest.raises(UsageError, match=says):
+        take_steps(bench.book(decisions=str(path)))
+
+
+def test_latest_without_any_answer_is_refused(bench: Bench) -> None:
+    bench.plan()
+
+    with pytest.raises(UsageError, match=r"no utc run in .* has an answer"):
+        bench.plan(decisions="latest")
