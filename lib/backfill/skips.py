@@ -36,6 +36,7 @@ SKIP_MEANS = {
     SkipReason.AMBIGUOUS_LOCAL_TIME: "the wall time happened twice, and the policy says skip",
     SkipReason.NONEXISTENT_LOCAL_TIME: "the wall time never happened, and the policy says skip",
     SkipReason.END_BEFORE_START: "after conversion the end is before the start (`--strict`)",
+    SkipReason.LEFT_BY_DECISION: "a person decided so; the detail names who, and when",
     SkipReason.DRIFTED: "the row was edited after it was read; the next run looks at it anew",
     SkipReason.DATABASE_ERROR: "the database refused this row: a trigger, a constraint, a lock",
     SkipReason.SESSION_FAILED: "the session could not be read; its detail names stage and image",

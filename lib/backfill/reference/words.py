@@ -26,6 +26,7 @@ COLUMN_MEANS = {
     "warnings": "`; ` between them, empty for none",
     "why.zone": "the zone that was used",
     "why.zone_source": "where the zone came from: the row, the default, the household",
+    "why.decision": "what a person decided about it, who and when; NULL: the policy counted",
     "*_kind": "`normal`, `fold` or `gap`",
     "*_offset_s": "offset from UTC, in seconds",
     "*_first": "first candidate: fold earlier, gap shift_forward",
