@@ -81,33 +81,26 @@ class TableWriter:
 
     def classify(self, connection: Connection, changes: pa.Table) -> tuple[int, tuple[Skip, ...]]:
         """Return how many rows already are as planned, and a skip for each that drifted."""
-        unchanged, drifted = 0, []
         keys, scopes = (changes.column(name).to_pylist() for name in ("key", "scope"))
-        for ordinal, is_as_planned, present in self.look(connection, changes, "after"):
-            if is_as_planned:
-                unchanged += 1
-                continue
-            drifted.append(
-                Skip(keys[ordinal], scopes[ordinal], "", SkipReason.DRIFTED, _present(present))
-            )
-        return unchanged, tuple(drifted)
+        drifted = tuple(
+            Skip(keys[row], scopes[row], "", SkipReason.DRIFTED, _present(present))
+            for row, present in self.look(connection, changes, "after").items()
+        )
+        return changes.num_rows - len(drifted), drifted
 
-    def look(
-        self, connection: Connection, changes: pa.Table, side: str
-    ) -> list[tuple[int, bool, str | None]]:
-        """Return (row, whether it equals `side` and its sources, present values) for each row.
+    def look(self, connection: Connection, changes: pa.Table, side: str) -> dict[int, str | None]:
+        """Return present values by row, of each row that differs from `side` or its sources.
 
-        Present values are JSON text, None where the row is gone or equal. Read-only.
+        Present values are JSON text, None where the row is gone. Read-only.
         """
         register(connection)
         batch = self._batch(changes)
         equal = self._equal(self._table.targets, "a" if side == "after" else "b")
         query = sql.SQL(
-            "SELECT v.ord - 1, equality.is_equal, CASE WHEN t.{first} IS NOT NULL AND NOT"
-            " equality.is_equal THEN jsonb_build_object({present})::text END"
+            "SELECT v.ord - 1, CASE WHEN t.{first} IS NOT NULL"
+            " THEN jsonb_build_object({present})::text END"
             " FROM {values} LEFT JOIN {relation} AS t ON {join}"
-            " CROSS JOIN LATERAL (SELECT t.{first} IS NOT NULL AND {sources} AND {equal})"
-            " AS equality(is_equal) ORDER BY v.ord"
+            " WHERE (t.{first} IS NOT NULL AND {sources} AND {equal}) IS NOT TRUE ORDER BY v.ord"
         ).format(
             first=sql.Identifier(self._table.key.columns[0].name),
             sources=self._sources_match(batch),
@@ -117,7 +110,7 @@ class TableWriter:
             relation=self._table.relation.identifier,
             join=self._join(),
         )
-        return [(int(o), bool(e), p) for o, e, p in connection.execute(query, batch.parameters)]
+        return {int(row): present for row, present in connection.execute(query, batch.parameters)}
 
     def _update(self, batch: _Batch) -> sql.Composed:
         return sql.SQL(

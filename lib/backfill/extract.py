@@ -13,8 +13,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import adbc_driver_manager
-import adbc_driver_postgresql.dbapi
 import pyarrow as pa
 from psycopg import sql
 
@@ -59,6 +57,10 @@ class PendingRows:
         self, walked: Callable[[], None] = lambda: None, page_rows: int = PAGE_ROWS
     ) -> Iterator[pa.Table]:
         """Yield the pending rows page by page, in key order; `walked` is called after each."""
+        # They import pandas, for which `status` and `check` need not wait.
+        import adbc_driver_manager
+        import adbc_driver_postgresql.dbapi
+
         try:
             with (
                 adbc_driver_postgresql.dbapi.connect(

@@ -111,8 +111,11 @@ class JobKind(Protocol):
 
     def look(
         self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
-    ) -> Sequence[tuple[int, bool, str | None]]:
-        """Return (row, whether the database holds `side`, present values) for image rows."""
+    ) -> Mapping[int, str | None]:
+        """Return present values by row, of the image rows that the database holds not at `side`.
+
+        None stands for a row that is gone.
+        """
         ...
 
     def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Sequence[tuple[int, str]]:

@@ -23,6 +23,8 @@ from backfill.status import RunStatus, check_transition
 #: Any number will do, as long as nobody else uses it: one creator of the tables at a time.
 _CREATION_LOCK = 7_214_906_113
 CHAIN_START = "0" * 64
+#: Images of small chunks are fetched together.
+_IMAGES_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,19 +275,19 @@ class Ledger:
     def images(
         self, run_id: str, *, is_backwards: bool = False
     ) -> Iterator[tuple[int, int, str, bytes]]:
-        """Yield (chunk_no, rows, sha256, image) in order, one at a time. Read-only."""
-        numbers = self.connection.execute(
-            "SELECT chunk_no FROM backfill.chunk_image WHERE run_id = %s ORDER BY chunk_no",
+        """Yield (chunk_no, rows, sha256, image) in order, a few megabytes at a time. Read-only."""
+        sizes = self.connection.execute(
+            "SELECT chunk_no, octet_length(image) FROM backfill.chunk_image WHERE run_id = %s"
+            " ORDER BY chunk_no",
             [run_id],
         ).fetchall()
-        for (chunk_no,) in reversed(numbers) if is_backwards else numbers:
-            row = self.connection.execute(
-                "SELECT chunk_no, rows, sha256, image FROM backfill.chunk_image"
-                " WHERE run_id = %s AND chunk_no = %s",
-                [run_id, chunk_no],
-                binary=True,
-            ).fetchone()
-            if row:
+        order = sql.SQL("DESC" if is_backwards else "ASC")
+        query = sql.SQL(
+            "SELECT chunk_no, rows, sha256, image FROM backfill.chunk_image"
+            " WHERE run_id = %s AND chunk_no = ANY (%s) ORDER BY chunk_no {}"
+        ).format(order)
+        for numbers in _grouped(reversed(sizes) if is_backwards else iter(sizes), _IMAGES_BYTES):
+            for row in self.connection.execute(query, [run_id, numbers], binary=True).fetchall():
                 yield int(row[0]), int(row[1]), str(row[2]), bytes(row[3])
 
     def skips(self, run_id: str, chunk_no: int | None = None) -> list[Skip]:
@@ -345,3 +347,17 @@ class Ledger:
                 [list(runs)],
             )
             return cur.fetchall()
+
+
+def _grouped(sizes: Iterator[tuple[Any, ...]], most: int) -> Iterator[list[int]]:
+    """Yield runs of numbers whose sizes sum to `most` at most, or of one that is larger."""
+    group: list[int] = []
+    total = 0
+    for number, size in sizes:
+        if group and total + size > most:
+            yield group
+            group, total = [], 0
+        group.append(number)
+        total += size
+    if group:
+        yield group

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Any
 
 from backfill.errors import UsageError
-from backfill.postgres import redact
 
 
 class Kind(StrEnum):
@@ -48,6 +47,8 @@ class Parameter:
 
     def check(self, value: Any) -> Any:
         """Return the value in its kind; raise `UsageError` that says what it must be."""
+        from backfill.postgres import redact  # psycopg: `--help` does without
+
         checked = self._typed(value)
         for text in checked if isinstance(checked, list) else [checked]:
             if isinstance(text, str) and redact(text) != text:

@@ -13,11 +13,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backfill.folder import RunFolder
-from backfill.ledger import Counts
-from backfill.skips import Skip
+
+if TYPE_CHECKING:  # psycopg behind them: `--help` does without
+    from backfill.ledger import Counts
+    from backfill.skips import Skip
 
 RELAY_ENV = "BACKFILL_RELAY"
 PROGRESS_FILE = "progress.jsonl"

@@ -103,22 +103,21 @@ class _Planner:
 
     def _inverse(self, rows: pa.Table) -> pa.Table:
         connection, target = self._ledger.connection, self._run.target
-        after = self._kind.look(connection, target, rows, "after")
-        before = self._kind.look(connection, target, rows, "before")
+        not_after = self._kind.look(connection, target, rows, "after")
+        not_before = self._kind.look(connection, target, rows, "before")
         keys, scopes = rows.column("key").to_pylist(), rows.column("scope").to_pylist()
         kinds: list[str] = []
         keep = np.zeros(rows.num_rows, dtype=bool)
         positions = []
-        for index, (holds_after, holds_before) in enumerate(
-            zip((entry[1] for entry in after), (entry[1] for entry in before), strict=True)
-        ):
-            if holds_after or holds_before:
+        for index in range(rows.num_rows):
+            holds_after = index not in not_after
+            if holds_after or index not in not_before:
                 keep[index] = True
                 kinds.append("changed" if holds_after else "unchanged")
                 positions.append(self.position)
                 self.counts[(scopes[index], "updated" if holds_after else "unchanged")] += 1
             else:
-                present = after[index][2]
+                present = not_after[index]
                 detail = "the row was deleted" if present is None else f"now {present}"
                 self.drifted.append(
                     (

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
 from backfill.errors import StorageError
 from backfill.folder import FILE_MODE
+
+if TYPE_CHECKING:  # imported when a file is opened: `status` opens none
+    import duckdb
 
 STAGING_FILE = "staging.duckdb"
 MEMORY_LIMIT = "256MB"
@@ -22,7 +24,10 @@ class Staging:
     """Tables of one run. Rows come and go as Arrow: no Python object per row."""
 
     def __init__(self, path: Path) -> None:
+        import duckdb
+
         self.path = path
+        self._error = duckdb.Error
         with self._on_disk():
             self._connection = duckdb.connect(
                 str(path),
@@ -62,7 +67,7 @@ class Staging:
         """Raise `StorageError` when the disk refuses."""
         try:
             yield
-        except (duckdb.Error, OSError) as error:
+        except (self._error, OSError) as error:
             raise StorageError(
                 f"The staging file {self.path} could not be written: "
                 f"{str(error).splitlines()[0]}. Nothing was done in the database. Free some room, "

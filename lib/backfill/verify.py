@@ -10,17 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from backfill.errors import VerifyFailed
 from backfill.image import Image, decode
 from backfill.job import JobKind
 from backfill.ledger import CHAIN_START, Checkpoint, Ledger, RunRow, skips_digest
+from backfill.skips import Skip
 from backfill.status import RunStatus
 
 SHOWN = 1_000
 #: Computing again is row by row: of a larger run, every n-th row is enough to tell.
 RECOMPUTED_ROWS = 200_000
+#: Rows of small chunks are read back together.
+READ_BACK_ROWS = 20_000
 
 
 @dataclass
@@ -58,20 +63,24 @@ class _Chunk:
 def verify_run(ledger: Ledger, run: RunRow, kind: JobKind) -> Verification:
     """Return what verification found; an empty `findings` is the proof.
 
-    Memory: one chunk's image, and the checkpoints.
+    Memory: 20,000 rows or one chunk's image, and the checkpoints.
     """
     found = Verification(run.run_id, run.status)
     is_reverted = run.status is RunStatus.REVERTED
+    skipping = set(ledger.skipping_chunks(run.run_id))
+    read_back = _ReadBack(ledger, run, kind, found)
     chain = CHAIN_START
     for chunk in _chunks(ledger, run.run_id):
         rows = _check_image(run, chunk, found)
         if chunk.checkpoint is None:
             found.findings.append(f"Checkpoint {chunk.number} is missing.")
             continue
-        _check_link(ledger, run, chunk.checkpoint, chunk.stored, chain, found)
+        skips = ledger.skips(run.run_id, chunk.number) if chunk.number in skipping else []
+        _check_link(run, chunk.checkpoint, chunk.stored, skips, chain, found)
         chain = chunk.checkpoint.chain_hash
         if rows is not None and not is_reverted:
-            _check_rows(ledger, run, kind, found, chunk.number, rows)
+            read_back.add(chunk.number, rows)
+    read_back.look()
     _check_counts(ledger, run, found)
     if is_reverted:
         found.notes.append("The run was reverted; its rows hold their before-images again.")
@@ -106,16 +115,15 @@ def _check_image(run: RunRow, chunk: _Chunk, found: Verification) -> pa.Table | 
 
 
 def _check_link(
-    ledger: Ledger,
     run: RunRow,
     checkpoint: Checkpoint,
     stored: Image | None,
+    skips: list[Skip],
     chain: str,
     found: Verification,
 ) -> None:
     """Hold a checkpoint against the one before it, its image and its skips."""
     found.chunks += 1
-    skips = ledger.skips(run.run_id, checkpoint.chunk_no)
     sha256 = stored.sha256 if stored else ""
     expected = checkpoint.chained_to(run.run_id, chain, sha256, skips_digest(skips))
     if checkpoint.chain_hash != expected:
@@ -146,26 +154,49 @@ def _check_counts(ledger: Ledger, run: RunRow, found: Verification) -> None:
         )
 
 
-def _check_rows(
-    ledger: Ledger,
-    run: RunRow,
-    kind: JobKind,
-    found: Verification,
-    chunk_no: int,
-    rows: pa.Table,
-) -> None:
-    if not rows.num_rows:
-        return
-    keys = rows.column("key").to_pylist()
-    for index, is_as_written, present in kind.look(ledger.connection, run.target, rows, "after"):
-        if not is_as_written:
+class _ReadBack:
+    """Rows that were written, looked at many chunks at a time."""
+
+    def __init__(self, ledger: Ledger, run: RunRow, kind: JobKind, found: Verification) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._kind = kind
+        self._found = found
+        self._chunks: list[tuple[int, pa.Table]] = []
+        self._waiting = 0
+
+    def add(self, chunk_no: int, rows: pa.Table) -> None:
+        """Take a chunk's rows; look when there are enough."""
+        if rows.num_rows:
+            self._chunks.append((chunk_no, rows))
+            self._waiting += rows.num_rows
+        if self._waiting >= READ_BACK_ROWS:
+            self.look()
+
+    def look(self) -> None:
+        """Compare the waiting rows with the database, and compute them again."""
+        chunks, self._chunks, self._waiting = self._chunks, [], 0
+        if not chunks:
+            return
+        rows = pa.concat_tables([rows for _number, rows in chunks])
+        numbers = np.repeat(
+            [number for number, _rows in chunks], [rows.num_rows for _number, rows in chunks]
+        )
+        connection, target = self._ledger.connection, self._run.target
+        for row, present in self._kind.look(connection, target, rows, "after").items():
             now = "it was deleted" if present is None else f"it is now {present}"
-            found.add_row(f"Row {keys[index]} (chunk {chunk_no}) is not as written: {now}.")
-    found.rows += rows.num_rows
-    if run.reverts:
-        return
-    stride = -(-run.plan_rows // RECOMPUTED_ROWS) or 1
-    chosen = list(range(0, rows.num_rows, stride))
-    for index, wrong in kind.recompute(run.target, rows.take(chosen)):
-        found.add_row(f"Row {keys[chosen[index]]} (chunk {chunk_no}): {wrong}.")
-    found.recomputed += len(chosen)
+            self._tell(rows, numbers, row, f"is not as written: {now}.")
+        self._found.rows += rows.num_rows
+        if self._run.reverts:
+            return
+        stride = -(-self._run.plan_rows // RECOMPUTED_ROWS) or 1
+        chosen = np.arange(0, rows.num_rows, stride)
+        for index, wrong in self._kind.recompute(target, rows.take(pa.array(chosen))):
+            self._tell(rows, numbers, int(chosen[index]), f"{wrong}.", mark=":")
+        self._found.recomputed += len(chosen)
+
+    def _tell(
+        self, rows: pa.Table, numbers: NDArray[np.int64], row: int, what: str, mark: str = ""
+    ) -> None:
+        key = rows.column("key")[row].as_py()
+        self._found.add_row(f"Row {key} (chunk {numbers[row]}){mark} {what}")

@@ -45,7 +45,7 @@ class OcrKind:
 
     def look(
         self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
-    ) -> Sequence[tuple[int, bool, str | None]]:
+    ) -> Mapping[int, str | None]:
         return _writer(target).look(connection, rows, side)
 
     def remarks(

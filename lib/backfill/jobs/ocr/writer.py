@@ -60,21 +60,19 @@ class SessionWriter:
         image = pa.Table.from_pylist(written, schema=image_of(changes).schema)
         return Written(image, unchanged, tuple(drifted))
 
-    def look(
-        self, connection: Connection, rows: pa.Table, side: str
-    ) -> list[tuple[int, bool, str | None]]:
-        """Return (row, whether the day is at `side`, present snapshot) for each row. Read-only.
+    def look(self, connection: Connection, rows: pa.Table, side: str) -> dict[int, str | None]:
+        """Return present snapshots by row, of each row whose day is not at `side`. Read-only.
 
         A session that a later one of the same run built on is at its state when that later one's
         is there.
         """
         other = "before" if side == "after" else "after"
-        found: list[tuple[int, bool, str | None]] = []
+        found: dict[int, str | None] = {}
         for index, row in enumerate(rows.to_pylist()):
             wanted, opposite = DayState.of(row[side]), DayState.of(row[other])
-            holds = self._is_at(connection, row, wanted, opposite)
-            present = self._present(connection, row)
-            found.append((index, holds, present[0] if present else None))
+            if not self._is_at(connection, row, wanted, opposite):
+                present = self._present(connection, row)
+                found[index] = present[0] if present else None
         return found
 
     def sent_notifications(self, connection: Connection, row: Mapping[str, Any]) -> list[str]:

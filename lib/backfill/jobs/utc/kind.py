@@ -6,8 +6,10 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backfill.compare_and_set import TableWriter, lookup_field
 from backfill.decisions import Words
@@ -25,7 +27,7 @@ from backfill.utc.oracle import judge, offset_at, to_us
 from backfill.utc.zones import is_zone, zone_info
 from backfill.writing import ChunkWriter
 
-_MICROSECOND = dt.timedelta(microseconds=1)
+_MILLISECOND = dt.timedelta(milliseconds=1)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=None)  # noqa: DTZ001  a wall time has no zone
 
 
@@ -45,7 +47,7 @@ class UtcKind:
 
     def look(
         self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
-    ) -> Sequence[tuple[int, bool, str | None]]:
+    ) -> Mapping[int, str | None]:
         return TableWriter(_row_only(target)).look(connection, rows, side)
 
     def remarks(
@@ -93,14 +95,20 @@ class UtcKind:
         """
         table = table_from_json(target["table"])
         encodings = dict(target.get("encodings", {}))
+        zones = _zones_of(rows, table, target.get("default_tz"))
         wrong: list[tuple[int, str]] = []
-        for index, row in enumerate(rows.select(["source", "before", "after"]).to_pylist()):
-            zone = _zone_of(row["source"], table, target.get("default_tz"))
-            for wall, column in zip(table.walls, table.targets, strict=True):
-                after = row["after"][column.name]
-                if after is None or row["before"][column.name] is not None or zone is None:
+        for wall, column in zip(table.walls, table.targets, strict=True):
+            encoding = encodings.get(wall.name, "")
+            columns = (
+                pc.struct_field(rows.column(side), name).to_pylist()
+                for side, name in (
+                    ("source", wall.name), ("before", column.name), ("after", column.name)
+                )
+            )  # fmt: skip
+            for index, (zone, value, before, after) in enumerate(zip(zones, *columns, strict=True)):
+                if after is None or before is not None or zone is None:
                     continue
-                local = _local(row["source"][wall.name], encodings.get(wall.name, ""))
+                local = _local(value, encoding)
                 if local is None or not _is_possible(after, local, zone):
                     wrong.append((index, f"{column.name} is {after}, not {local} in {zone}"))
         return wrong
@@ -122,11 +130,21 @@ def _row_only(target: Mapping[str, Any]) -> Table:
     return replace(table_from_json(target["table"]), lookup=None)
 
 
-def _zone_of(source: Mapping[str, Any], table: Table, default: str | None) -> str | None:
-    own = (source[table.zone] or "").strip()
-    looked_up = source.get(lookup_field(table) or "")
-    name = own if is_zone(own) else (looked_up or default or "").strip()
-    return name if is_zone(name) else None
+def _zones_of(rows: pa.Table, table: Table, default: str | None) -> list[ZoneInfo | None]:
+    """Return the rules that each row was read by: its own zone's, else the looked-up one's."""
+    source = rows.column("source")
+    own = pc.struct_field(source, table.zone).to_pylist()
+    lookup = lookup_field(table)
+    looked_up = pc.struct_field(source, lookup).to_pylist() if lookup else [None] * len(own)
+    known = {pair: _zone_of(*pair, default) for pair in set(zip(own, looked_up, strict=True))}
+    return [known[pair] for pair in zip(own, looked_up, strict=True)]
+
+
+def _zone_of(own: str | None, looked_up: str | None, default: str | None) -> ZoneInfo | None:
+    name = (own or "").strip()
+    if not is_zone(name):
+        name = (looked_up or default or "").strip()
+    return zone_info(name) if is_zone(name) else None
 
 
 def _local(value: Any, encoding: str) -> dt.datetime | None:
@@ -146,18 +164,22 @@ def _instant_us(value: Any) -> int:
     return value * 1000 if isinstance(value, int) else to_us(value.replace(tzinfo=None))
 
 
-def _is_possible(after: Any, local: dt.datetime, zone: str) -> bool:
+def _is_possible(after: Any, local: dt.datetime, zone: ZoneInfo) -> bool:
     """Whether an instant is a reading of the wall time: of a gap or fold, either candidate."""
-    rules = zone_info(zone)
+    plain = local.replace(tzinfo=zone).utcoffset()
+    if plain is not None:  # all that most rows need
+        utc = local - plain
+        if isinstance(after, int):
+            if (utc - _EPOCH) // _MILLISECOND == after:
+                return True
+        elif utc == after.replace(tzinfo=None):
+            return True
     unit_us = 1000 if isinstance(after, int) else 1
     instant = _instant_us(after)
-    plain = local.replace(tzinfo=rules, fold=0).utcoffset()
-    if plain is not None and (to_us(local) - plain // _MICROSECOND) // unit_us * unit_us == instant:
-        return True  # all that most rows need
-    verdict = judge(local, rules)
+    verdict = judge(local, zone)
     if instant in {us // unit_us * unit_us for us in (verdict.fold0_us, verdict.fold1_us)}:
         return True
     # The first instant after a gap is the clock change itself: the offset differs just before it.
-    return verdict.kind is LocalKind.GAP and offset_at(instant - 1, rules) != offset_at(
-        instant, rules
+    return verdict.kind is LocalKind.GAP and offset_at(instant - 1, zone) != offset_at(
+        instant, zone
     )
