@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-chaos lint lab reference bench bench-quick bench-10m bench-ocr lock clean
+.PHONY: help setup demo test test-chaos test-browser lint lab reference bench bench-quick bench-10m bench-ocr lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -16,11 +16,15 @@ setup: ## make .venv from the lock file, and install system parts that are missi
 demo: setup ## both jobs on invented data: dry run, apply, verify, run again, evidence
 	@$(PYTHON) -m backfill demo
 
-test: setup ## run the tests but for the long chaos cases (some: make test ARGS="-m 'not slow' tests/utc")
-	$(PYTHON) -m pytest -m "not chaos" $(ARGS)
+test: setup ## run the tests but for chaos and browser (some: make test ARGS="-m 'not slow' tests/utc")
+	$(PYTHON) -m pytest -m "not chaos and not browser" $(ARGS)
 
 test-chaos: setup ## kills, faults, two writers, tampering: every case of backfill selftest --chaos
 	$(PYTHON) -m pytest tests/chaos $(ARGS)
+
+test-browser: setup ## the notebooks and pages in a real Chromium; screenshots go to artefacts/
+	@scripts/system-packages chromium
+	$(PYTHON) -m pytest tests/browser $(ARGS)
 
 lint: setup ## ruff check, ruff format --check and mypy --strict
 	$(PYTHON) -m ruff check .

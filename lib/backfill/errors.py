@@ -44,6 +44,10 @@ class BackfillError(Exception):
 
     exit_code = ExitCode.UNEXPECTED
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows instead of a traceback: IPython asks for this name."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class DatabaseUnreachable(BackfillError):
     """The server does not answer, or closed the connection and stays away."""

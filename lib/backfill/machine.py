@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import sys
 from typing import Any
 
 from backfill.commands import print_summary, terminal_of
@@ -64,17 +61,9 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 def run_lab(options: argparse.Namespace) -> int:
     """`backfill lab`: JupyterLab on `notebooks/`, with the database ready."""
-    from backfill.database import open_database
-    from backfill.headless import notebook_path
+    from backfill.lab import open_lab
 
-    open_database(terminal_of(options).message)
-    folder = notebook_path("00_start_here").parent
-    command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")
-    with contextlib.suppress(KeyboardInterrupt):
-        os.execv(sys.executable, [*command, *options.lab_options])
-    return int(ExitCode.OK)
+    return open_lab(options.lab_options, terminal_of(options))
 
 
 def run_demo(options: argparse.Namespace) -> int:

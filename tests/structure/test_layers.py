@@ -57,7 +57,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "workbook": ("workbook", "run_book", "asking", "show", "tour"),
     "command line": (
         *("__main__", "cli", "commands", "closing", "headless", "relay", "offline_page"),
-        *("status_view", "machine", "doctor", "demo.tour", "selftest.*"),
+        *("status_view", "machine", "lab", "doctor", "demo.tour", "selftest.*"),
     ),
     "reference": ("reference.*",),
 }

@@ -1,0 +1,75 @@
+"""What a colleague gets: pages that explain a run without Jupyter and without a network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+from tests.browser.workbench import Console, environment, keep
+from tests.conftest import DatabaseFrom
+
+from backfill.demo.seed import seed
+from backfill.postgres import connect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+RUN_SECONDS = 120
+
+
+@pytest.fixture
+def database(database_from: DatabaseFrom) -> str:
+    return database_from("browser-demo", load_demo)
+
+
+def load_demo(dsn: str) -> None:
+    with connect(dsn) as connection:
+        seed(connection, "epoch_ms")
+
+
+@pytest.fixture
+def runs(database: str, tmp_path: Path) -> Path:
+    """The folder of one run that was applied."""
+    runs = tmp_path / "runs"
+    subprocess.run(
+        [sys.executable, "-m", "backfill", "utc", "--apply", "--household-id", "hh_demo"],
+        env={
+            **environment(tmp_path),
+            "DATABASE_URL": database,
+            "BACKFILL_RUNS_DIR": str(runs),
+        },
+        capture_output=True,
+        timeout=RUN_SECONDS,
+        check=True,
+    )
+    return runs
+
+
+def open_offline(page: Page, path: Path) -> None:
+    """Open a file with the network blocked."""
+    page.context.set_offline(True)
+    page.route("**/*", _only_files)
+    page.goto(path.as_uri())
+
+
+def _only_files(route: Route) -> None:
+    if route.request.url.startswith(("file:", "data:", "blob:")):
+        route.continue_()
+    else:
+        route.abort()
+
+
+def test_a_runs_page_opens_without_a_network(page: Page, console: Console, runs: Path) -> None:
+    folder = next(path for path in runs.iterdir() if path.is_dir())
+
+    open_offline(page, folder / "notebook.html")
+
+    expect(page.locator("table.backfill").first).to_be_visible()
+    keep(page, "page-top")
+    picture = page.locator("figure.backfill svg").first
+    picture.scroll_into_view_if_needed()
+    expect(picture).to_be_visible()
+    keep(page, "page-picture")
+    asked = [url for url in console.requests if not url.startswith(("file:", "data:", "blob:"))]
+    assert (console.errors, asked) == ([], [])
