@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import psutil
 import psycopg
 from playwright.sync_api import ConsoleMessage, Page, expect
@@ -109,14 +108,16 @@ def environment(place: Path) -> dict[str, str]:
 def with_parameters(place: Path, name: str, new_name: str, **values: object) -> None:
     """Save a copy of a notebook with other parameters, as an analyst would."""
     path = place / "notebooks" / f"{name}.ipynb"
-    notebook: Any = nbformat.read(path, as_version=4)
-    cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    notebook: Any = json.loads(path.read_text(encoding="utf-8"))
+    cell = next(c for c in notebook["cells"] if "parameters" in c["metadata"].get("tags", []))
+    source = "".join(cell["source"])
     for parameter, value in values.items():
-        cell.source, count = re.subn(
-            rf"^({parameter}: [^=]+= )\S+", rf"\g<1>{value!r}", cell.source, flags=re.MULTILINE
+        source, count = re.subn(
+            rf"^({parameter}: [^=]+= )\S+", rf"\g<1>{value!r}", source, flags=re.MULTILINE
         )
         assert count == 1, parameter
-    nbformat.write(notebook, path.with_name(f"{new_name}.ipynb"))
+    cell["source"] = source
+    path.with_name(f"{new_name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
 
 
 @dataclass
