@@ -50,7 +50,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         ),
         *("grants",),
         *("checkpoint_view",),
-        "worksheet",
+        *("worksheet", "explanation", "trace"),
     ),
     "jobs": ("jobs.utc.*", "jobs.ocr.*"),
     "registry": ("jobs.registry",),
@@ -58,6 +58,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "command line": (
         *("__main__", "cli", "commands", "closing", "headless", "relay", "offline_page"),
         *("status_view", "machine", "lab", "doctor", "demo.tour", "selftest.*"),
+        "explain_command",
     ),
     "reference": ("reference.*",),
 }
