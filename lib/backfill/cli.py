@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 from backfill import commands, machine
 from backfill.errors import BackfillError, ExitCode
-from backfill.explain_command import run_explain
 from backfill.parameters import (
     APPLY_PARAMETERS,
     OCR_PARAMETERS,
@@ -109,9 +108,6 @@ def build_parser() -> argparse.ArgumentParser:
     status = command("status", "runs, progress and pending rows", commands.run_status)
     status.add_argument("run_id", nargs="?", help="a run id, its unique beginning, or latest")
     _add_run_id(command("verify", "prove from the database what a run did", commands.run_verify))
-    explain = command("explain", "why a row of a run has its values", run_explain)
-    _add_run_id(explain)
-    explain.add_argument("key", help="the row's key: an event's id, a capture session's id")
     revert = command(
         "revert", "put back what a run wrote; a dry run by default", commands.run_revert
     )
@@ -209,6 +205,7 @@ def _add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Parame
         usual = parameter.usual_path or parameter.default
         if usual not in ("", False):
             says += f" (default {usual})"
+        says = says.replace("%", "%%")
         if parameter.kind is Kind.FLAG:
             parser.add_argument(parameter.flag, action="store_true", default=None, help=says)
         elif parameter.kind is Kind.TEXTS:
@@ -222,7 +219,7 @@ def _add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Parame
                 metavar=parameter.metavar
                 or "|".join(parameter.choices)
                 or _METAVARS.get(parameter.kind, "TEXT"),
-                help=says.replace("%", "%%"),
+                help=says,
             )
 
 

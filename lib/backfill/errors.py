@@ -109,6 +109,10 @@ class Interrupted(BackfillError):
     exit_code = ExitCode.INTERRUPTED
 
 
+class PressureTooHigh(Interrupted):
+    """The database told of a load above a critical level; the run can go on when it is below."""
+
+
 class Terminated(BackfillError):
     """SIGTERM or SIGHUP took effect; the run can go on."""
 

@@ -83,6 +83,7 @@ def _claim(ledger: Ledger, run_id: str, seconds: int) -> Lease:
             "UPDATE backfill.run SET status = 'running', lease_token = lease_token + 1,"
             " lease_expires_at = clock_timestamp() + make_interval(secs => %s),"
             " lease_holder = %s, cancel_requested = false, pause_requested = false, message = '',"
+            " waiting = NULL, waiting_since = NULL,"
             " started_at = coalesce(started_at, clock_timestamp()), ended_at = NULL"
             " WHERE run_id = %s RETURNING lease_token",
             [seconds, holder_name(), run_id],

@@ -155,9 +155,22 @@ class Ledger:
             )
         return self._known["exists"]
 
+    def is_current(self) -> bool:
+        """Return whether the tables have all that this version knows of. Read-only."""
+        return self.exists() and bool(
+            scalar(
+                self.connection,
+                "SELECT EXISTS (SELECT FROM pg_attribute"
+                " WHERE attrelid = to_regclass('backfill.run') AND attname = 'paused_ms')",
+            )
+        )
+
     def create(self) -> None:
-        """Create schema and tables on first use; raise `PreflightError` without the right to."""
-        if self.exists():
+        """Create schema and tables on first use, add what earlier versions of them lack.
+
+        Raises `PreflightError` without the right to.
+        """
+        if self.is_current():
             return
         script = resources.files("backfill").joinpath("ledger.sql").read_text(encoding="utf-8")
         try:
@@ -167,6 +180,12 @@ class Ledger:
         except psycopg.errors.InsufficientPrivilege as error:
             role = scalar(self.connection, "SELECT current_user")
             database = scalar(self.connection, "SELECT current_database()")
+            if self.exists():
+                raise PreflightError(
+                    "The tables in schema backfill are those of an earlier version, and this role "
+                    f"may not change them ({str(error).splitlines()[0]}). Mend, as their owner: "
+                    "backfill grants | psql"
+                ) from None
             raise PreflightError(
                 "This role may not create the tool's own tables in schema backfill "
                 f"({str(error).splitlines()[0]}). Mend, as the database's owner: "

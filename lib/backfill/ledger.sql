@@ -71,3 +71,8 @@ CREATE TABLE IF NOT EXISTS backfill.skip (
 );
 
 CREATE INDEX IF NOT EXISTS run_by_job ON backfill.run (job, planned_at);
+
+-- What later versions added: tables that an earlier one made get it as well.
+ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS waiting text;
+ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS waiting_since timestamptz;
+ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS paused_ms jsonb NOT NULL DEFAULT '{}';

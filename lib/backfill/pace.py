@@ -21,6 +21,10 @@ class Pace(Protocol):
         """Learn that a chunk of so many rows was committed, and how long it took."""
         ...
 
+    def close(self) -> None:
+        """Let go of what it holds; every writer has ended."""
+        ...
+
 
 class Unpaced:
     """Never holds anybody back."""
@@ -29,4 +33,7 @@ class Unpaced:
         return
 
     def after_chunk(self, _rows: int, _seconds: float, /) -> None:
+        return
+
+    def close(self) -> None:
         return

@@ -148,6 +148,81 @@ _ENGINE = (
     Parameter("lock_timeout_ms", Kind.WHOLE, 5000, "how long a statement waits for a row lock"),
     Parameter("statement_timeout_ms", Kind.WHOLE, 60000, "how long a statement may run; 0 = ever"),
 )
+_THROTTLE = (
+    Parameter(
+        "wal_budget",
+        Kind.TEXT,
+        "",
+        "WAL that the run may write a second, like 16MB; empty = any",
+        metavar="BYTES",
+    ),
+    Parameter(
+        "max_lock_waiters",
+        Kind.WHOLE,
+        0,
+        "wait while more sessions wait for a lock of ours; -1 = do not look",
+    ),
+    Parameter(
+        "max_replay_lag",
+        Kind.TEXT,
+        "",
+        "wait while a standby is further behind: 10s, 64MB, or 10s,64MB",
+        metavar="LAG",
+    ),
+    Parameter(
+        "standby",
+        Kind.TEXTS,
+        "",
+        "a standby that must be connected while --max-replay-lag is watched, or a list",
+        metavar="NAME",
+    ),
+    Parameter(
+        "max_transaction_age",
+        Kind.TEXT,
+        "",
+        "wait while a transaction of others is older, like 5min",
+        metavar="TIME",
+    ),
+    Parameter(
+        "max_wal_rate",
+        Kind.TEXT,
+        "",
+        "wait while the whole server writes more WAL a second, like 64MB",
+        metavar="BYTES",
+    ),
+    Parameter(
+        "max_connections",
+        Kind.WHOLE_OR_WORD,
+        "",
+        "wait while more connections are open: 80, or 75% of the server's maximum",
+        metavar="N|PERCENT",
+    ),
+    Parameter(
+        "yield_to_vacuum", Kind.FLAG, False, "wait while a vacuum is at work on a table we write"
+    ),
+    Parameter(
+        "go_when",
+        Kind.TEXT,
+        "",
+        "wait unless this query returns true; it is kept with the run's parameters",
+        metavar="SQL",
+    ),
+    Parameter("go_when_file", Kind.PATH, "", "the same, read from a file", metavar="FILE"),
+    Parameter(
+        "window",
+        Kind.TEXT,
+        "",
+        "write at this time of day only, like '22:00-05:00 Europe/Stockholm'",
+        metavar="TIMES",
+    ),
+    Parameter(
+        "critical",
+        Kind.TEXTS,
+        "",
+        "stop above this, resumable, like connections:95% or replay-lag:60s; or a list",
+        metavar="NAME:AMOUNT",
+    ),
+)
 _PLACES = (
     Parameter("runs_dir", Kind.PATH, "", "folder of the runs; empty = runs/ beside notebooks/"),
     Parameter(
@@ -209,6 +284,7 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
     _DECISIONS,
     Parameter("table", Kind.PATH, "", "TOML that describes another table", metavar="FILE"),
     *_ENGINE,
+    *_THROTTLE,
     *_PLACES,
     _APPLY,
 )
@@ -275,6 +351,7 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
     ),
     # One session is one transaction: there is no chunk size to choose.
     *(p for p in _ENGINE if p.name not in ("chunk_size", "chunk_time")),
+    *_THROTTLE,
     *_PLACES,
     _APPLY,
 )
@@ -283,6 +360,7 @@ AS_PLANNED = -2
 APPLY_PARAMETERS: tuple[Parameter, ...] = (
     _RUN_ID,
     *_ENGINE,
+    *_THROTTLE,
     Parameter(
         "max_failed",
         Kind.WHOLE,
@@ -299,4 +377,4 @@ APPLY_PARAMETERS: tuple[Parameter, ...] = (
     _APPLY,
 )
 VERIFY_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *_PLACES)
-REVERT_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *_ENGINE, *_PLACES, _APPLY)
+REVERT_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *_ENGINE, *_THROTTLE, *_PLACES, _APPLY)

@@ -114,9 +114,20 @@ class PatientCommitter:
     def breathe(self) -> None:
         """Heed signals and requests, and renew the lease, while nothing is open: see `Pace`."""
         self.stop.check(self.claim.run_id)
-        with contextlib.suppress(psycopg.OperationalError, psycopg.InterfaceError):
+        try:
+            fence = lease.renew(self.connection, self.claim)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
             # What is wrong here the next try meets again, and knows how to mend.
-            check_requests(lease.renew(self.connection, self.claim))
+            if not (self.connection.closed or self.connection.broken):
+                return
+            # Until then, which may be long, the lease is kept over another connection.
+            with (
+                contextlib.suppress(DatabaseUnreachable, psycopg.Error),
+                contextlib.closing(self.connect()) as spare,
+            ):
+                check_requests(lease.renew(spare, self.claim))
+            return
+        check_requests(fence)
 
     def _back_off(self, attempt: int) -> None:
         """Wait a random part of a growing span, so that two writers do not meet again."""

@@ -48,6 +48,8 @@ def summary_document(
         "run_id": frozen.run_id,
         "plan_id": frozen.plan_id,
     }
+    if applied is not None and applied.paused_ms:
+        ordered["paused_ms"] = applied.paused_ms
     if frozen.reverts:
         ordered["reverts"] = frozen.reverts
     if households is not None:

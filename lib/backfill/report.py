@@ -73,6 +73,34 @@ class Reporter:
         }
         if why:
             event["waiting_for"] = why
+        self._keep(event)
+
+    def pause(self, run_id: str, signal: str, reason: str) -> None:
+        """Say that a run waits, and why; kept in the run's folder."""
+        self._keep(
+            {
+                "type": "pause",
+                "level": "warning",
+                "run_id": run_id,
+                "signal": signal,
+                "reason": reason,
+                "text": f"Waiting: {reason}.",
+            }
+        )
+
+    def go_on(self, run_id: str, signal: str, paused_ms: int) -> None:
+        """Say that a run waits no more; kept in the run's folder."""
+        self._keep(
+            {
+                "type": "go_on",
+                "run_id": run_id,
+                "signal": signal,
+                "paused_ms": paused_ms,
+                "text": f"Going on after {paused_ms / 1000:.1f} s.",
+            }
+        )
+
+    def _keep(self, event: Mapping[str, Any]) -> None:
         if self._folder:
             self._folder.append_line(PROGRESS_FILE, json.dumps(event))
         self._listener(event)

@@ -52,6 +52,7 @@ from backfill.settings import (
 )
 from backfill.show import NotebookLine
 from backfill.status import RunStatus
+from backfill.throttle_options import throttle_from
 from backfill.verify import Verification, verify_run
 from backfill.workbook_env import RUN_ID_ENV
 
@@ -66,6 +67,7 @@ def engine_settings(values: Mapping[str, Any]) -> EngineSettings:
         lock_timeout_ms=values["lock_timeout_ms"],
         statement_timeout_ms=values["statement_timeout_ms"],
         max_skips=None if values["max_skips"] < 0 else values["max_skips"],
+        throttle=throttle_from(values),
     )
 
 

@@ -6,7 +6,7 @@ import contextlib
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,9 @@ from backfill.folder import RUN_ID, RunFolder, runs_dir
 from backfill.job import Job, JobKind
 from backfill.lease import Lease
 from backfill.ledger import Counts, Ledger, RunRow
-from backfill.pace import Pace, Unpaced
+from backfill.pace import Pace
 from backfill.plan import Plan
+from backfill.polite_pace import open_pace
 from backfill.postgres import Connection, database_fingerprint, find_rows_by_key
 from backfill.report import Reporter
 from backfill.settings import EngineSettings, fingerprint
@@ -40,6 +41,7 @@ from backfill.skips import SkipReason
 from backfill.status import RunStatus
 from backfill.stop import stop_signals
 from backfill.utc.zones import tzdata_version
+from backfill.waiting import Waiting, waiting_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Applied:
     counts: Counts
     by_scope: dict[str, Counts]
     elapsed_ms: int = 0  # of all chunks, whatever stretch wrote them
+    paused_ms: dict[str, int] = field(default_factory=dict)  # what it waited, by signal
 
 
 def row_of(frozen: Plan) -> RunRow:
@@ -179,7 +182,11 @@ def apply_run(
     writer = kind.reverter if frozen.reverts else kind.writer
     if kind.is_sequential:
         settings = replace(settings, chunk_rows=1)
-    with stop_signals() as stop, _ending(connect, claim, frozen, folder, reporter):
+    with (
+        stop_signals() as stop,
+        _ending(connect, claim, frozen, folder, reporter),
+        contextlib.closing(pace or _polite(database, settings, frozen, claim, reporter)) as held,
+    ):
         applier = Applier(
             frozen,
             folder,
@@ -190,7 +197,7 @@ def apply_run(
             reporter,
             stop,
             step,
-            pace or Unpaced(),
+            held,
         )
         try:
             applier.run()
@@ -199,6 +206,12 @@ def apply_run(
     # A new connection: the first one may be gone after a restart of the server.
     with contextlib.closing(connect()) as connection:
         return standing(Ledger(connection), frozen, RunStatus.SUCCEEDED)
+
+
+def _polite(
+    database: Database, settings: EngineSettings, frozen: Plan, claim: Lease, reporter: Reporter
+) -> Pace:
+    return open_pace(database, settings.throttle, [frozen.scope["table"]], claim, reporter)
 
 
 def _connector(database: Database, settings: EngineSettings) -> Callable[[], Connection]:
@@ -303,7 +316,8 @@ def standing(ledger: Ledger, frozen: Plan, status: RunStatus) -> Applied:
     planned, by_scope = planned_counts(frozen)
     if total != planned:
         by_scope = _counts_by_scope(ledger, frozen, by_scope)
-    return Applied(status, total, by_scope, elapsed_ms)
+    waiting = waiting_of(ledger.connection, [frozen.run_id]).get(frozen.run_id, Waiting())
+    return Applied(status, total, by_scope, elapsed_ms, waiting.paused_ms)
 
 
 def _counts_by_scope(

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from backfill.errors import UsageError
 from backfill.lease import DEFAULT_LEASE_SECONDS, LEASE_SECONDS_BOUNDS
 from backfill.postgres import SessionLimits
+from backfill.throttle import Throttle
 
 DEFAULT_CHUNK_ROWS = 500
 CHUNK_ROWS_BOUNDS = (1, 100_000)
@@ -37,6 +38,7 @@ class EngineSettings:
     lock_timeout_ms: int = SessionLimits().lock_timeout_ms
     statement_timeout_ms: int = SessionLimits().statement_timeout_ms
     max_skips: int | None = None
+    throttle: Throttle = field(default_factory=Throttle)
 
     def __post_init__(self) -> None:
         if self.chunk_rows is not None:
@@ -57,7 +59,8 @@ class EngineSettings:
 
     def as_json(self) -> dict[str, Any]:
         """Return what `run.json` records."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**values, "throttle": self.throttle.as_json()}
 
 
 def check_range(what: str, value: float, bounds: tuple[float, float]) -> None:

@@ -10,6 +10,7 @@ from backfill.jobs.registry import PARAMETERS, job_from
 from backfill.ledger import Ledger, RunRow
 from backfill.postgres import Connection
 from backfill.status import RESUMABLE, RunStatus
+from backfill.waiting import Waiting, waiting_of
 
 _TOTALS = ("chunks", "scanned", "updated", "unchanged", "drifted", "skipped", "elapsed_ms")
 
@@ -19,15 +20,17 @@ def status_document(connection: Connection, wanted: str | None) -> dict[str, Any
     ledger = Ledger(connection)
     if wanted:
         run = ledger.get(wanted)
-        document = _run(run, _totals(ledger, [run]).get(run.run_id, {}))
+        totals = _totals(ledger, [run]).get(run.run_id, {})
+        document = _run(run, totals, waiting_of(connection, [run.run_id])[run.run_id])
         reasons: dict[str, int] = {}
         for skip in ledger.skips(run.run_id):
             reasons[str(skip.reason)] = reasons.get(str(skip.reason), 0) + 1
         return {**document, "left_alone": reasons, "settings": run.settings}
     runs = ledger.runs()
     totals = _totals(ledger, runs)
+    waits = waiting_of(connection, [run.run_id for run in runs]) if runs else {}
     return {
-        "runs": [_run(run, totals.get(run.run_id, {})) for run in runs],
+        "runs": [_run(run, totals.get(run.run_id, {}), waits[run.run_id]) for run in runs],
         "pending": _pending(connection),
     }
 
@@ -38,7 +41,7 @@ def _totals(ledger: Ledger, runs: list[RunRow]) -> dict[str, dict[str, Any]]:
     return {row["run_id"]: row for row in ledger.as_documents([run.run_id for run in runs])}
 
 
-def _run(run: RunRow, totals: dict[str, Any]) -> dict[str, Any]:
+def _run(run: RunRow, totals: dict[str, Any], waiting: Waiting) -> dict[str, Any]:
     counted = {name: int(totals.get(name) or 0) for name in _TOTALS}
     remaining = max(run.plan_rows - counted["scanned"], 0)
     seconds = counted["elapsed_ms"] / 1000
@@ -59,6 +62,9 @@ def _run(run: RunRow, totals: dict[str, Any]) -> dict[str, Any]:
         "lease_holder": run.lease_holder if is_running else None,
         "lease_expires_at": run.lease_expires_at if is_running else None,
         "lease_expired": is_expired,
+        "waiting": waiting.reason if is_running and not is_expired else None,
+        "waiting_since": waiting.since if is_running and not is_expired else None,
+        "paused_ms": waiting.paused_ms,
         "reverts": run.reverts,
         "message": run.message,
         "planned_at": run.planned_at,
@@ -95,6 +101,7 @@ def status_text(document: dict[str, Any]) -> str:
     lines = [
         f"{run['run_id']}  {run['status']:<12} {run['scanned']:>10,} of "
         f"{run['scanned'] + run['remaining']:,} rows  {run['updated']:,} updated"
+        + (f"  waiting: {run['waiting']}" if run["waiting"] else "")
         for run in document["runs"]
     ] or ["There are no runs yet. Make a dry run: backfill utc"]
     pending = document["pending"].get("utc")
@@ -122,5 +129,10 @@ def _lines(run: dict[str, Any]) -> list[str]:
     if run["lease_holder"]:
         state = "has run out" if run["lease_expired"] else f"lasts until {run['lease_expires_at']}"
         lines.append(f"Its lease is held by {run['lease_holder']} and {state}.")
+    if run["waiting"]:
+        lines.append(f"It waits since {run['waiting_since']:%H:%M:%S} UTC: {run['waiting']}.")
+    if run["paused_ms"]:
+        waited = ", ".join(f"{name} {ms / 1000:.1f} s" for name, ms in run["paused_ms"].items())
+        lines.append(f"Waited so far: {waited}.")
     lines += [f"Left alone, {reason}: {count:,}" for reason, count in run["left_alone"].items()]
     return [*lines, f"Next: {run['next']}"]
