@@ -2,7 +2,8 @@
 
 1. Note the highest key: rows inserted behind it later are not chased. 2. Find the key that is a
 page further on (an index-only walk). 3. Read the pending rows between the two. 4. Go on from
-there. Each statement is a transaction of its own, on a connection that the server keeps read-only.
+there, while the caller stores the page before. Each statement is a transaction of its own, on a
+connection that the server keeps read-only.
 Keys compare in their own column's order, so the primary key's index serves the walk whatever its
 collation; values of the walk travel as session settings, since COPY takes no parameters.
 """
@@ -10,7 +11,8 @@ collation; values of the walk travel as session settings, since COPY takes no pa
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -53,10 +55,11 @@ class PendingRows:
         self._members = members
         self._skip_deleted = skip_deleted
 
-    def pages(
-        self, walked: Callable[[], None] = lambda: None, page_rows: int = PAGE_ROWS
-    ) -> Iterator[pa.Table]:
-        """Yield the pending rows page by page, in key order; `walked` is called after each."""
+    def pages(self, page_rows: int = PAGE_ROWS) -> Iterator[pa.Table]:
+        """Yield the pending rows page by page, pages in key order, rows of a page in any.
+
+        The next page is read meanwhile.
+        """
         # They import pandas, for which `status` and `check` need not wait.
         import adbc_driver_manager
         import adbc_driver_postgresql.dbapi
@@ -69,24 +72,27 @@ class PendingRows:
                 connection.cursor() as cursor,
             ):
                 self._prepare(cursor)
-                last = self._highest(cursor)
-                low: list[str] | None = None
-                while last is not None:
-                    high = self._page_end(cursor, low, last, page_rows)
-                    page = self._read(cursor, low, high or last)
+                for page in _ahead(self._walk(cursor, page_rows)):
                     if page.num_rows:
                         yield page
-                    walked()
-                    if high is None:
-                        return
-                    low = high
         except adbc_driver_manager.Error as error:
             raise _translated(self._dsn, error) from None
+
+    def _walk(self, cursor: Any, page_rows: int) -> Iterator[pa.Table]:
+        last = self._highest(cursor)
+        low: list[str] | None = None
+        while last is not None:
+            high = self._page_end(cursor, low, last, page_rows)
+            yield self._read(cursor, low, high or last)
+            if high is None:
+                return
+            low = high
 
     def _prepare(self, cursor: Any) -> None:
         self._set(cursor, "application_name", APPLICATION_NAME)
         self._set(cursor, "default_transaction_read_only", "on")
         self._set(cursor, "statement_timeout", "0")
+        self._set(cursor, "work_mem", "64MB")  # a page's rows are found through a bitmap
         self._set(cursor, "TimeZone", "UTC")
         self._set(cursor, "backfill.members", json.dumps(self._members or []))
 
@@ -109,24 +115,19 @@ class PendingRows:
     ) -> list[str] | None:
         """Return the key `page_rows` further on, None when the highest key is nearer."""
         self._set_bounds(cursor, low, last)
+        # From a key on, over one page of the index: no OFFSET into the whole table.
         query = sql.SQL(
-            "SELECT {keys}, page.walked FROM (SELECT {page_keys}, count(*) OVER () AS walked"
-            " FROM (SELECT {identifiers} FROM {relation} AS t"
-            " WHERE {above} AND ({identifiers}) < ({last})"
-            " ORDER BY {identifiers} LIMIT {rows}) AS walk) AS page"
-            " ORDER BY {descending} LIMIT 1"
+            "SELECT {keys} FROM {relation} AS t WHERE {above} AND ({identifiers}) < ({last})"
+            " ORDER BY {identifiers} LIMIT 1 OFFSET {skipped}"
         ).format(
-            keys=self._key_texts("page"),
-            page_keys=self._table.key.identifiers("walk"),
-            identifiers=self._table.key.identifiers("t"),
+            keys=self._key_texts("t"),
             relation=self._table.relation.identifier,
             above=self._above(low),
+            identifiers=self._table.key.identifiers("t"),
             last=self._bound("high"),
-            rows=sql.Literal(page_rows),
-            descending=self._descending("page"),
+            skipped=sql.Literal(page_rows - 1),
         )
-        found = self._one_key(cursor, query)
-        return found[:-1] if found and int(found[-1]) == page_rows else None
+        return self._one_key(cursor, query)
 
     def _read(self, cursor: Any, low: list[str] | None, high: list[str]) -> pa.Table:
         self._set_bounds(cursor, low, high)
@@ -137,9 +138,15 @@ class PendingRows:
         table = self._table
         lookup = table.lookup
         zone: sql.Composable = sql.SQL("NULL::text")
+        looked_up: sql.Composable = sql.SQL("")
         if lookup:
-            # By subquery: a lookup whose key is not unique must not double the rows.
-            zone = sql.SQL("(SELECT l.{}::text FROM {} AS l WHERE l.{} = t.{} LIMIT 1)").format(
+            # LIMIT: a lookup whose key is not unique must not double the rows. LATERAL: from
+            # PostgreSQL 14 on each member is looked up once, not once a row.
+            zone = sql.SQL("looked_up.zone")
+            looked_up = sql.SQL(
+                " LEFT JOIN LATERAL (SELECT l.{}::text AS zone FROM {} AS l WHERE l.{} = t.{}"
+                " LIMIT 1) AS looked_up ON true"
+            ).format(
                 sql.Identifier(lookup.zone),
                 lookup.relation.identifier,
                 sql.Identifier(lookup.key),
@@ -150,14 +157,15 @@ class PendingRows:
             for column in (*table.sources, *table.targets)
         ]
         return sql.SQL(
-            "SELECT {key}, t.{scope}::text, {zone}, {columns} FROM {relation} AS t"
-            " WHERE {above} AND ({identifiers}) <= ({high}) AND {filter} ORDER BY {identifiers}"
+            "SELECT {key}, t.{scope}::text, {zone}, {columns} FROM {relation} AS t{looked_up}"
+            " WHERE {above} AND ({identifiers}) <= ({high}) AND {filter}"
         ).format(
             key=table.key.text_expression("t"),
             scope=sql.Identifier(table.scope.name),
             zone=zone,
             columns=sql.SQL(", ").join(columns),
             relation=table.relation.identifier,
+            looked_up=looked_up,
             above=self._above(low),
             identifiers=table.key.identifiers("t"),
             high=self._bound("high"),
@@ -251,6 +259,15 @@ def pending_filter(
     if skip_deleted and table.deleted:
         conditions.append(sql.SQL("t.{} IS NULL").format(sql.Identifier(table.deleted)))
     return sql.SQL(" AND ").join(conditions)
+
+
+def _ahead(pages: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield pages, each read in a thread while the caller works on the one before it."""
+    with ThreadPoolExecutor(1, thread_name_prefix="next-page") as reader:
+        following = reader.submit(next, pages, None)
+        while (page := following.result()) is not None:
+            following = reader.submit(next, pages, None)
+            yield page
 
 
 def _cast(column: KeyColumn) -> sql.SQL:

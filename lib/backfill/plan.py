@@ -290,13 +290,26 @@ def write_skips(folder: RunFolder, skips: Iterator[tuple[int, Skip]]) -> int:
 
 
 def write_changes(folder: RunFolder, batches: Iterator[pa.Table], schema: pa.Schema) -> int:
-    """Write `changes.parquet` with fixed options, so equal changes give equal bytes."""
-    count = 0
+    """Write `changes.parquet` with fixed options, so equal changes give equal bytes.
+
+    The changes must come in the order of their positions.
+    """
+    count, last = 0, -1
     with (
         folder.writing(CHANGES_FILE) as path,
         pq.ParquetWriter(path, schema, compression="zstd", write_statistics=True) as writer,
     ):
         for table in batches:
+            last = _last_position(table, last)
             writer.write_table(table, row_group_size=ChunkReader.BATCH_ROWS)
             count += table.num_rows
     return count
+
+
+def _last_position(changes: pa.Table, before: int) -> int:
+    """Return the last position; `before` is that of the changes before these."""
+    positions = changes.column("position").to_numpy()
+    if not len(positions):
+        return before
+    assert positions[0] > before and (np.diff(positions) > 0).all(), "changes out of order"
+    return int(positions[-1])
