@@ -102,6 +102,12 @@ class JobKind(Protocol):
     is_sequential: bool
     #: What answers a question of this job, by kind of question.
     words: Words
+    #: DuckDB expression over a change, equal for rows that build on one another; else empty.
+    builds_on: str
+
+    def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
+        """Return columns by which people choose changes: DuckDB expressions by name."""
+        ...
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter: ...
 

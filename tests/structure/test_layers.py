@@ -36,6 +36,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "engine": (
         *("table", "lease", "ledger", "settings", "parameters", "plan", "chunk_size", "report"),
         *("catalog", "extract", "writing", "compare_and_set", "database", "job", "planning"),
+        *("positions", "selection", "parts", "ranges", "approval", "tally", "crew", "ending"),
+        *("ledger_tables",),
         *(
             "chunk_commit",
             "patience",

@@ -36,6 +36,18 @@ class OcrKind:
     scope_name = "user_id"
     is_sequential = True
     words: Words = WORDS
+    builds_on = "concat(scope, ' ', source.schedule_date)"
+
+    def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
+        side = "before" if _has_field(schema, "reverts") else "after"
+        events = f"list_distinct(json_extract_string({side}.events, '$[*].event_type'))"
+        has_confidence = _has_field(schema, "confidence")
+        return {
+            "user_id": "scope",
+            "schedule_date": "CAST(source.schedule_date AS DATE)",
+            "event_types": events,
+            **({"confidence": "why.confidence"} if has_confidence else {}),
+        }
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
         return _writer(target)
@@ -116,6 +128,10 @@ class OcrKind:
                 "names the option that lets it through."
             )
         return None
+
+
+def _has_field(schema: pa.Schema, name: str) -> bool:
+    return bool(schema.field("why").type.get_field_index(name) >= 0)
 
 
 def _writer(target: Mapping[str, Any]) -> SessionWriter:

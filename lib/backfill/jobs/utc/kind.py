@@ -38,6 +38,11 @@ class UtcKind:
     scope_name = "household_id"
     is_sequential = False
     words: Words = WORDS
+    builds_on = ""
+
+    def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
+        has_zone = schema.field("why").type.get_field_index("zone") >= 0  # a revert's plan has none
+        return {"household_id": "scope", **({"zone": "why.zone"} if has_zone else {})}
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
         return TableWriter(table_from_json(target["table"]))
