@@ -53,12 +53,14 @@ def _close(
     is_refused = ended.exit_code == ExitCode.LEASE_HELD and run is not None and run.started_at
     if is_refused and run is not None and run.status is RunStatus.RUNNING:
         return _printed(summary)  # the folder is the lease holder's, who will close it
-    if folder.file(f"{stem}.ipynb").exists():
-        write_page(folder, f"{stem}.ipynb", f"{stem}.html")
     if not is_refused:
         folder.write_json(evidence.SUMMARY_FILE, summary)
     evidence.write_records(folder, known, _scope_name(folder), _planned_skips(folder))
-    evidence.close(folder, known, password_of(database.dsn) if database else None)
+    try:
+        if folder.file(f"{stem}.ipynb").exists():
+            write_page(folder, f"{stem}.ipynb", f"{stem}.html")  # says what the files say
+    finally:  # a page that can not be made is no reason to leave the folder open
+        evidence.close(folder, known, password_of(database.dsn) if database else None)
     return _printed(summary)
 
 

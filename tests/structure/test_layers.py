@@ -24,7 +24,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "nouns": (
         *("errors", "skips", "status", "stop", "versions", "workbook_env", "run_files"),
         *("keys", "columns", "pages", "executor"),
-        "charts",
+        *("charts", "standalone"),
         *("decisions", "sheet_csv"),
     ),
     "pure": ("utc.*", "ocr.*"),
@@ -34,6 +34,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "demo data": ("demo.*",),
     "engine": (
+        *("checkpoint_view", "run_facts"),
         *("table", "lease", "ledger", "settings", "parameters", "plan", "chunk_size", "report"),
         *("catalog", "extract", "writing", "compare_and_set", "database", "job", "planning"),
         *("positions", "selection", "parts", "ranges", "approval", "tally", "crew", "ending"),
@@ -51,15 +52,18 @@ LAYERS: dict[str, tuple[str, ...]] = {
             "evidence_check",
             "record",
         ),
-        *("grants", "checkpoint_view", "worksheet"),
+        *("grants",),
+        *("worksheet", "explanation", "trace"),
         *("quantity", "window", "throttle", "throttle_options", "pressure", "watch", "waiting"),
     ),
     "jobs": ("jobs.utc.*", "jobs.ocr.*"),
     "registry": ("jobs.registry",),
     "workbook": ("workbook", "run_book", "asking", "show", "tour"),
     "command line": (
+        *("notebook_parts", "run_report"),
         *("__main__", "cli", "commands", "closing", "headless", "relay", "offline_page"),
         *("status_view", "machine", "lab", "doctor", "demo.tour", "selftest.*"),
+        "explain_command",
     ),
     "reference": ("reference.*",),
 }

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from backfill.decisions import Words
 from backfill.errors import BackfillError, SessionsFailed, TooManySkips
+from backfill.explanation import Explanation
 from backfill.folder import RunFolder
 from backfill.jobs.ocr import output
 from backfill.jobs.ocr.day_state import DayState
@@ -21,6 +22,7 @@ from backfill.ocr.identity import customer_fingerprint, fold_place
 from backfill.ocr.session import WORDS
 from backfill.plan import Plan
 from backfill.postgres import Connection
+from backfill.trace import Trace
 from backfill.writing import ChunkWriter
 
 _SHIFT_FIELDS = (
@@ -82,6 +84,11 @@ class OcrKind:
                     if _hash(value) != getattr(event, f"{side}_value_hash"):
                         wrong.append((index, f"event {event.event_id}: {side}_value_hash differs"))
         return wrong
+
+    def explain(self, trace: Trace) -> Explanation:
+        from backfill.jobs.ocr.explain import explain_session  # what few commands need
+
+        return explain_session(trace)
 
     def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
         """Return sessions by outcome and events by type; `total_*` are sessions as well."""
