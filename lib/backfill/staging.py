@@ -26,6 +26,8 @@ def look_into(path: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
     if not path.is_file():
         yield None
         return
+    import duckdb
+
     opened = None
     with contextlib.suppress(duckdb.Error):
         try:
