@@ -41,9 +41,9 @@ class RunFacts:
         return str(self.run.get("job") or self.plan.get("job") or self.run_id.split("-")[1])
 
     @property
-    def opened_at(self) -> dt.datetime:
-        """When the run was opened, in UTC: its id says so."""
-        return dt.datetime.strptime(f"{self.run_id[:15]}+0000", "%Y%m%dT%H%M%S%z")
+    def opened_at(self) -> str:
+        """When the run was opened, in UTC, as its id says it."""
+        return opened_at(self.run_id)
 
     @property
     def status(self) -> str:
@@ -78,6 +78,12 @@ class RunFacts:
     @property
     def error(self) -> str:
         return str(self.summary.get("error") or "")
+
+
+def opened_at(run_id: str) -> str:
+    """Return the instant in a run's id, like 2026-11-20T08:00:00Z: as written, it may be none."""
+    day, time = run_id[:8], run_id[9:15]
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}Z"
 
 
 def read_facts(folder: RunFolder, *, with_plan: bool = True) -> RunFacts:

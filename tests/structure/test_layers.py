@@ -34,7 +34,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "demo data": ("demo.*",),
     "engine": (
-        *("checkpoint_view", "run_facts"),
+        *("checkpoint_view", "run_facts", "runs_list", "runs_index"),
         *("table", "lease", "ledger", "settings", "parameters", "plan", "chunk_size", "report"),
         *("catalog", "extract", "writing", "compare_and_set", "database", "job", "planning"),
         *("positions", "selection", "parts", "ranges", "approval", "tally", "crew", "ending"),
@@ -60,7 +60,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "registry": ("jobs.registry",),
     "workbook": ("workbook", "run_book", "asking", "show", "tour"),
     "command line": (
-        *("notebook_parts", "run_report"),
+        *("notebook_parts", "run_report", "runs_command"),
         *("__main__", "cli", "commands", "closing", "headless", "relay", "offline_page"),
         *("status_view", "machine", "lab", "doctor", "demo.tour", "selftest.*"),
         "explain_command",
