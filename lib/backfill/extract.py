@@ -28,32 +28,48 @@ from backfill.table import Table
 PAGE_ROWS = 100_000
 
 
-def extracted_schema(table: Table) -> pa.Schema:
+#: Where a row lies: the oid of its table or partition, and its `ctid` as page * 65536 + line.
+HEAP_COLUMNS = ("heap_relation", "heap_place")
+_HEAP_PLACE = (
+    sql.SQL("t.tableoid::bigint"),
+    sql.SQL("(t.ctid::text::point)[0]::bigint * 65536 + (t.ctid::text::point)[1]::bigint"),
+)
+
+
+def extracted_schema(table: Table, *, has_places: bool = False) -> pa.Schema:
     """Return the columns of `extracted`.
 
     key text · scope text (NULL where the column is NULL) · source struct: wall-clock columns,
-    zone, default zone of the scope · before struct: target columns.
+    zone, default zone of the scope · before struct: target columns. With `has_places` also
+    heap_relation, heap_place int64: where the row lay when it was read.
     """
-    return pa.schema(
-        [
-            pa.field("key", pa.string()),
-            pa.field("scope", pa.string()),
-            pa.field("source", source_type(table)),
-            pa.field("before", target_type(table)),
-        ]
-    )
+    fields = [
+        pa.field("key", pa.string()),
+        pa.field("scope", pa.string()),
+        pa.field("source", source_type(table)),
+        pa.field("before", target_type(table)),
+    ]
+    places = [pa.field(name, pa.int64()) for name in HEAP_COLUMNS]
+    return pa.schema([*fields, *places] if has_places else fields)
 
 
 class PendingRows:
     """The rows of a table, within a scope, that miss a value they could have. Read-only."""
 
     def __init__(
-        self, dsn: str, table: Table, members: Sequence[str] | None, *, skip_deleted: bool
+        self,
+        dsn: str,
+        table: Table,
+        members: Sequence[str] | None,
+        *,
+        skip_deleted: bool,
+        has_places: bool = False,
     ) -> None:
         self._dsn = dsn
         self._table = table
         self._members = members
         self._skip_deleted = skip_deleted
+        self._has_places = has_places
 
     def pages(self, page_rows: int = PAGE_ROWS) -> Iterator[pa.Table]:
         """Yield the pending rows page by page, pages in key order, rows of a page in any.
@@ -156,6 +172,7 @@ class PendingRows:
             read_expression(sql.Identifier("t", column.name), column.type)
             for column in (*table.sources, *table.targets)
         ]
+        places = _HEAP_PLACE if self._has_places else ()
         return sql.SQL(
             "SELECT {key}, t.{scope}::text, {zone}, {columns} FROM {relation} AS t{looked_up}"
             " WHERE {above} AND ({identifiers}) <= ({high}) AND {filter}"
@@ -163,7 +180,7 @@ class PendingRows:
             key=table.key.text_expression("t"),
             scope=sql.Identifier(table.scope.name),
             zone=zone,
-            columns=sql.SQL(", ").join(columns),
+            columns=sql.SQL(", ").join([*columns, *places]),
             relation=table.relation.identifier,
             looked_up=looked_up,
             above=self._above(low),
@@ -175,6 +192,7 @@ class PendingRows:
     def _shape(self, rows: pa.Table) -> pa.Table:
         table = self._table
         arrays = [column.combine_chunks() for column in rows.columns]
+        places = [arrays.pop() for _ in HEAP_COLUMNS][::-1] if self._has_places else []
         key, scope, zone, *values = arrays
         count = len(table.sources)
         sources = [
@@ -195,8 +213,9 @@ class PendingRows:
                 "scope": scope.cast(pa.string()),
                 "source": pa.StructArray.from_arrays(sources, names),
                 "before": pa.StructArray.from_arrays(targets, [c.name for c in table.targets]),
+                **dict(zip(HEAP_COLUMNS, places, strict=False)),
             },
-            schema=extracted_schema(table),
+            schema=extracted_schema(table, has_places=self._has_places),
         )
 
     def _set_bounds(self, cursor: Any, low: list[str] | None, high: list[str]) -> None:

@@ -1,131 +1,10 @@
-"""Parameters: one declaration each, from which flags, notebook checks and reference are made.
-
-A notebook's parameters are the flags' names with underscores. Literals only: secrets never become
-a parameter, the name of the environment variable that holds them does.
-"""
+"""Every parameter, declared once: flags, notebook checks and reference are made from it."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from backfill.parameter import Kind, Parameter, check_parameters, injected_names
 
-from backfill.errors import UsageError
-
-
-class Kind(StrEnum):
-    """What a parameter's literal may be."""
-
-    TEXT = "text"
-    PATH = "a path"
-    SHEET = "a path, a run id or latest"
-    WHOLE = "whole number"
-    NUMBER = "number"
-    FLAG = "True or False"
-    TEXTS = "text, or a list of texts"
-    WHOLE_OR_WORD = "whole number or word"
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A notebook parameter and the flag of the same name."""
-
-    name: str
-    kind: Kind
-    default: Any
-    help: str
-    choices: tuple[str, ...] = ()
-    metavar: str = ""
-    #: What an empty path means on the command line, in the current folder.
-    usual_path: str = ""
-
-    @property
-    def flag(self) -> str:
-        return f"--{self.name.replace('_', '-')}"
-
-    def check(self, value: Any) -> Any:
-        """Return the value in its kind; raise `UsageError` that says what it must be."""
-        from backfill.postgres import redact  # psycopg: `--help` does without
-
-        checked = self._typed(value)
-        for text in checked if isinstance(checked, list) else [checked]:
-            if isinstance(text, str) and redact(text) != text:
-                raise UsageError(
-                    f"The parameter {self.name} holds a password. Notebooks keep their parameters: "
-                    "delete the output notebook, change the password, and give the connection by "
-                    "the environment variable DATABASE_URL only."
-                )
-        if self.choices and checked not in self.choices:
-            raise UsageError(
-                f"{self.name} {checked!r} is not known; use one of {', '.join(self.choices)}."
-            )
-        return checked
-
-    def _typed(self, value: Any) -> Any:
-        is_number = isinstance(value, int) and not isinstance(value, bool)
-        if self.kind in (Kind.TEXT, Kind.PATH, Kind.SHEET) and isinstance(value, str):
-            return value
-        if self.kind is Kind.FLAG and isinstance(value, bool):
-            return value
-        if self.kind is Kind.WHOLE and is_number:
-            return value
-        if self.kind is Kind.NUMBER and (is_number or isinstance(value, float)):
-            return float(value)
-        if self.kind is Kind.WHOLE_OR_WORD and (is_number or isinstance(value, str)):
-            return value
-        if self.kind is Kind.TEXTS:
-            return self._texts(value)
-        raise UsageError(f"The parameter {self.name} must be {self.kind}; it is {value!r}.")
-
-    def _texts(self, value: Any) -> list[str]:
-        # Papermill reads `-p household_id 123` as a number; ids are text.
-        values = value if isinstance(value, list | tuple) else [value]
-        if all(isinstance(v, str | int) and not isinstance(v, bool) for v in values):
-            return [str(v) for v in values if v != ""]
-        raise UsageError(f"The parameter {self.name} must be {self.kind}; it is {value!r}.")
-
-
-def check_parameters(
-    declared: Iterable[Parameter], namespace: Mapping[str, Any], injected: Iterable[str]
-) -> dict[str, Any]:
-    """Return every declared parameter's value; raise `UsageError` for a wrong or unknown one.
-
-    `injected` names what papermill put into the notebook: it only warns of names that nobody
-    declared, and a misspelt `apply` must not pass as a dry run.
-    """
-    parameters = {parameter.name: parameter for parameter in declared}
-    unknown = sorted(set(injected) - set(parameters))
-    if unknown:
-        raise UsageError(
-            f"Unknown parameter {', '.join(unknown)}. This notebook takes: {', '.join(parameters)}."
-        )
-    return {
-        name: parameter.check(namespace.get(name, parameter.default))
-        for name, parameter in parameters.items()
-    }
-
-
-def injected_names(cells: Iterable[str]) -> set[str]:
-    """Return the names that papermill's injected cell assigns, from the sources run so far."""
-    names: set[str] = set()
-    for source in cells:
-        if not source.lstrip().startswith("# Parameters"):
-            continue
-        try:
-            tree = ast.parse(source)
-        except SyntaxError:
-            continue
-        names |= {
-            target.id
-            for node in tree.body
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-    return names
-
+__all__ = ["Kind", "Parameter", "check_parameters", "injected_names"]
 
 _ENGINE = (
     Parameter(
@@ -232,14 +111,6 @@ _PLACES = (
         "name of the environment variable that holds the connection string",
     ),
 )
-_WORKERS = Parameter("workers", Kind.WHOLE, 1, "connections that write at once, each a range")
-_ONLY = "approve these changes only: a condition in SQL, like: rule = 'normal'; empty = all left"
-_CANARY = "approve a sample of them first: a share like 1%, or a number of rows"
-_IN_PARTS = (
-    Parameter("only", Kind.TEXT, "", _ONLY, metavar="CONDITION"),
-    Parameter("canary", Kind.WHOLE_OR_WORD, "", _CANARY, metavar="SHARE"),
-    Parameter("join", Kind.FLAG, False, "write beside whoever applies the run already"),
-)
 _APPLY = Parameter("apply", Kind.FLAG, False, "write the plan; without it nothing is written")
 _DECISIONS = Parameter(
     "decisions",
@@ -291,8 +162,14 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
     ),
     _DECISIONS,
     Parameter("table", Kind.PATH, "", "TOML that describes another table", metavar="FILE"),
+    Parameter(
+        "order",
+        Kind.TEXT,
+        "key",
+        "in which order the plan walks: heap, as rows lie in the table, writes less WAL",
+        choices=("key", "heap"),
+    ),
     *_ENGINE,
-    _WORKERS,
     *_THROTTLE,
     *_PLACES,
     _APPLY,
@@ -368,9 +245,7 @@ _RUN_ID = Parameter("run_id", Kind.TEXT, "latest", "a run id, its unique beginni
 AS_PLANNED = -2
 APPLY_PARAMETERS: tuple[Parameter, ...] = (
     _RUN_ID,
-    *_IN_PARTS,
     *_ENGINE,
-    _WORKERS,
     *_THROTTLE,
     Parameter(
         "max_failed",
@@ -388,6 +263,4 @@ APPLY_PARAMETERS: tuple[Parameter, ...] = (
     _APPLY,
 )
 VERIFY_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *_PLACES)
-REVERT_PARAMETERS: tuple[Parameter, ...] = (
-    *(_RUN_ID, *_ENGINE, _WORKERS, *_THROTTLE, *_PLACES, _APPLY),
-)
+REVERT_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *_ENGINE, *_THROTTLE, *_PLACES, _APPLY)

@@ -15,7 +15,6 @@ from backfill.ledger import Ledger
 from backfill.plan import Plan
 from backfill.postgres import password_of
 from backfill.running import Applied, planned_counts
-from backfill.runs_index import rebuild_index
 from backfill.settings import EngineSettings
 from backfill.status import RunStatus
 from backfill.versions import versions
@@ -95,10 +94,7 @@ def finish(
     document: Mapping[str, Any],
     has_plan: bool,
 ) -> None:
-    """Write summary and records, and close the folder; make the page of all runs anew.
-
-    Under the command line that page waits for the notebook's own.
-    """
+    """Write summary and records, and close the folder."""
     named = {**document}
     if notebook := os.environ.get(NOTEBOOK_ENV):
         named["notebook"] = notebook
@@ -109,5 +105,3 @@ def finish(
         known = ledger if ledger.exists() else None
         evidence.write_records(folder, known, scope_name, planned)
         evidence.close(folder, known, password_of(database.dsn))
-    if not notebook:
-        rebuild_index(folder.path.parent)

@@ -11,7 +11,6 @@ import json
 import os
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -35,16 +34,15 @@ class Reporter:
         self._listener = listener
         self._folder = folder
         self._started = time.monotonic()
-        self._telling = threading.Lock()  # workers of one process share a reporter
 
     def message(self, text: str, level: str = "info") -> None:
         """Say one line to a person."""
-        self._tell({"type": "message", "level": level, "text": text})
+        self._listener({"type": "message", "level": level, "text": text})
 
     def skip(self, skip: Skip) -> None:
         """Say which row was left alone, and why: one line for each."""
         column = f" {skip.column}" if skip.column else ""
-        self._tell(
+        self._listener(
             {
                 "type": "skip",
                 "level": "warning",
@@ -105,15 +103,11 @@ class Reporter:
     def _keep(self, event: Mapping[str, Any]) -> None:
         if self._folder:
             self._folder.append_line(PROGRESS_FILE, json.dumps(event))
-        self._tell(event)
+        self._listener(event)
 
     def outcome(self, document: Mapping[str, Any]) -> None:
         """Hand the end of the run to whoever started the notebook."""
-        self._tell({"type": "outcome", **document})
-
-    def _tell(self, event: Mapping[str, Any]) -> None:
-        with self._telling:
-            self._listener(event)
+        self._listener({"type": "outcome", **document})
 
 
 def print_event(event: Mapping[str, Any]) -> None:

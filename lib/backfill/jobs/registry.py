@@ -57,7 +57,7 @@ def answers_from(values: Mapping[str, Any], job: str, words: Words) -> Answers:
 
 def _utc_job(values: Mapping[str, Any]) -> Job:
     from backfill.jobs.utc.job import UtcJob
-    from backfill.jobs.utc.settings import UtcSettings
+    from backfill.jobs.utc.settings import Order, UtcSettings
     from backfill.table import EVENTS, load_spec
     from backfill.utc.convert import FoldPolicy, GapPolicy
     from backfill.utc.doubts import WORDS
@@ -70,6 +70,7 @@ def _utc_job(values: Mapping[str, Any]) -> Job:
             fold=FoldPolicy(values["fold"]),
             gap=GapPolicy(values["gap"]),
             encoding=Encoding(values["encoding"]),
+            order=Order(values["order"]),
             skip_deleted=values["skip_deleted"],
             strict=values["strict"],
             fallback_on_invalid_tz=values["fallback_on_invalid_tz"],

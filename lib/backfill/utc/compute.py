@@ -78,7 +78,7 @@ def _why_type(columns: Columns) -> pa.StructType:
 
 
 def compute_utc(rows: pa.Table, first_position: int, columns: Columns, policy: Policy) -> Computed:
-    """Return the changes and skips of extracted rows, which must be in key order.
+    """Return the changes and skips of extracted rows, which must be in the plan's order.
 
     `rows` has the columns key, scope, source, before of `extracted`. Every row becomes either a
     change or a skip, and takes the position after the one before it.

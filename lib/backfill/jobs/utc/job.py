@@ -27,7 +27,7 @@ from backfill.job import Computation, Preflight
 from backfill.jobs.utc.encoding_check import check_encodings
 from backfill.jobs.utc.pending import count_filled, count_pending
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
-from backfill.jobs.utc.settings import UtcSettings
+from backfill.jobs.utc.settings import Order, UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
 from backfill.jobs.utc.views import diff_view
 from backfill.pages import Shown
@@ -148,9 +148,14 @@ class UtcJob:
             self._households = tuple(known)
 
     def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
-        staging.create("extracted", extracted_schema(self.table))
+        has_places = self._settings.order is Order.HEAP
+        staging.create("extracted", extracted_schema(self.table, has_places=has_places))
         pending = PendingRows(
-            dsn, self.table, self.members, skip_deleted=self._settings.skip_deleted
+            dsn,
+            self.table,
+            self.members,
+            skip_deleted=self._settings.skip_deleted,
+            has_places=has_places,
         )
         rows = 0
         for page in pending.pages():
@@ -169,7 +174,9 @@ class UtcJob:
         position = changes = skips = folds = gaps = questions = 0
         used: set[Answer] = set()
         by_scope: Counter[tuple[str, str]] = Counter()
-        query = "SELECT * FROM extracted ORDER BY key"
+        query = (
+            f"SELECT key, scope, source, before FROM extracted ORDER BY {self._settings.order.sql}"
+        )
         for rows in staging.read(query, extracted_schema(self.table)):
             computed = compute_utc(rows, position, self.columns, self._settings.policy)
             staging.append("changes", computed.changes)

@@ -18,6 +18,18 @@ from backfill.utc.zones import is_zone, near_misses
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
+class Order(StrEnum):
+    """In which order a plan walks its rows: by key, or as they lie in the table."""
+
+    KEY = "key"
+    HEAP = "heap"
+
+    @property
+    def sql(self) -> str:
+        """The columns of `extracted` that the order is by."""
+        return "key" if self is Order.KEY else "heap_relation, heap_place"
+
+
 @dataclass(frozen=True, slots=True)
 class UtcSettings:
     """`households` empty means all; `answers` are the decisions of persons."""
@@ -32,6 +44,7 @@ class UtcSettings:
     fallback_on_invalid_tz: bool = False
     table: TableSpec = EVENTS
     answers: Answers = field(default_factory=Answers)
+    order: Order = Order.KEY
 
     def __post_init__(self) -> None:
         if self.default_tz is not None and not is_zone(self.default_tz):
@@ -43,7 +56,7 @@ class UtcSettings:
             )
 
     def as_json(self) -> dict[str, Any]:
-        """Return what is fingerprinted and recorded."""
+        """Return what is fingerprinted and recorded: the order decides no value."""
         return {
             "household_id": sorted(set(self.households)) or None,
             "default_tz": self.default_tz,
