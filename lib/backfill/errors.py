@@ -53,6 +53,10 @@ class DatabaseUnreachable(BackfillError):
     """The server does not answer, or closed the connection and stays away."""
 
 
+class ClusterLost(BackfillError):
+    """The Dask cluster that computes went away; nothing was written."""
+
+
 class StorageError(BackfillError):
     """A file of the run could not be written; the database is not affected."""
 

@@ -162,12 +162,15 @@ class Processes:
                 self._begin(piece)
 
     def _begin(self, piece: _Piece[Any]) -> None:
-        self._pool = self._pool or _new_pool(self.workers)
-        try:
-            piece.future = self._pool.submit(piece.function, *piece.arguments)
-        except BrokenProcessPool:
-            self.restart()
-            self._begin(piece)
+        for _ in range(ATTEMPTS):
+            self._pool = self._pool or _new_pool(self.workers)
+            try:
+                piece.future = self._pool.submit(piece.function, *piece.arguments)
+                return
+            except BrokenProcessPool as error:
+                piece.future = Future()
+                piece.future.set_exception(error)
+                self.restart()
 
     def _shut_down(self) -> None:
         if self._pool:

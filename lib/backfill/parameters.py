@@ -102,6 +102,13 @@ _THROTTLE = (
         metavar="NAME:AMOUNT",
     ),
 )
+_SCHEDULER = Parameter(
+    "scheduler",
+    Kind.TEXT,
+    "",
+    "compute on a Dask cluster: tcp://HOST:8786; empty = on this machine",
+    metavar="ADDRESS",
+)
 _PLACES = (
     Parameter("runs_dir", Kind.PATH, "", "folder of the runs; empty = runs/ beside notebooks/"),
     Parameter(
@@ -228,6 +235,7 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("max_failed", Kind.WHOLE, 0, "exit 7 when more sessions fail; -1 = no limit"),
     Parameter("max_held", Kind.WHOLE, 0, "exit 7 when apply holds more back; -1 = no limit"),
     Parameter("workers", Kind.WHOLE, 0, "processes that read images; 0 = one for each core"),
+    _SCHEDULER,
     Parameter(
         "cache_dir",
         Kind.PATH,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import importlib.metadata
 import platform
 import sys
+from pathlib import Path
 
 _PACKAGES = (
     "backfill-workbook",
@@ -30,3 +33,29 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def computing_versions() -> dict[str, str]:
+    """Return what must be the same on every machine that computes a part of one run.
+
+    `code` is the SHA-256 of this package's own modules: two checkouts of one version may differ.
+    """
+    found = versions()
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "machine": platform.machine(),
+        "code": code_digest(),
+        **{name: found[name] for name in ("backfill-workbook", "numpy", "pyarrow", "tzdata")},
+    }
+
+
+@functools.cache
+def code_digest() -> str:
+    """Return the first 16 digits of the SHA-256 of every module and data file that computes."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".py", ".toml"):
+            digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+            digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]

@@ -29,7 +29,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "pure": ("utc.*", "ocr.*"),
     "outside": (
-        *("postgres", "folder", "staging", "image", "embedded", "embedded_account"),
+        *("cluster", "postgres", "folder", "staging", "image", "embedded", "embedded_account"),
         *("embedded_binaries", "embedded_process", "embedded_socket"),
     ),
     "demo data": ("demo.*",),

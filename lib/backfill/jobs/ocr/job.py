@@ -12,9 +12,11 @@ from typing import Any
 import pyarrow as pa
 from psycopg import IsolationLevel
 
+from backfill.cluster import check_executor, open_executor
 from backfill.database import Database
 from backfill.decisions import Answers
 from backfill.errors import UsageError
+from backfill.executor import Executor
 from backfill.folder import RunFolder
 from backfill.job import Computation, Preflight
 from backfill.jobs.ocr import staged, views
@@ -22,6 +24,7 @@ from backfill.jobs.ocr.day_state import CHANGES_SCHEMA, chains_of, change_row
 from backfill.jobs.ocr.document import event_types, planned_document
 from backfill.jobs.ocr.files import LocatedSession, locate_images
 from backfill.jobs.ocr.output import write_planned
+from backfill.jobs.ocr.reader import ReaderVersions, reader_facts
 from backfill.jobs.ocr.rows import day_row, extracted_row, image_row, shift_rows, skip_row
 from backfill.jobs.ocr.selection import (
     Day,
@@ -34,12 +37,10 @@ from backfill.jobs.ocr.selection import (
 )
 from backfill.jobs.ocr.settings import OcrSettings
 from backfill.jobs.ocr.tables import Tables, check_tables, is_demo, missing_grants
-from backfill.ocr.engine import EngineChoice
 from backfill.ocr.failure import ImageFailure
 from backfill.ocr.images import ImageRoot
 from backfill.ocr.notify import Notification, is_past
 from backfill.ocr.pool import Outcome, read_images
-from backfill.ocr.reading import READER_VERSION
 from backfill.ocr.schedule_event import EventKey
 from backfill.ocr.session import (
     CaptureSession,
@@ -103,14 +104,10 @@ class OcrJob:
         check_tables(connection, self._tables, writing=writing, notifying=notifying)
         check_selection(connection, self._tables, settings.selection)
         root = ImageRoot(self._local_root(connection)).folder
-        engine = EngineChoice(settings.engine, settings.language)()
-        self._reader = {
-            "engine": engine.name,
-            "version": engine.version,
-            "language_data": settings.language,
-            "language_data_sha256": engine.language_hash,
-            "reader": READER_VERSION,
-        }
+        self._reader = reader_facts(settings.engine_choice)
+        runs_on = check_executor(
+            settings.scheduler, settings.workers, ReaderVersions(settings.engine_choice)
+        )
         grants = missing_grants(connection, self._tables, writing=True, notifying=notifying)
         return Preflight(
             count_by_user(connection, self._tables, settings.selection),
@@ -118,7 +115,10 @@ class OcrJob:
             {
                 "schema": self._tables.schema,
                 "local root": str(root),
-                "engine": f"{engine.name} {engine.version}, language data {settings.language}",
+                "engine": "{engine} {version}, language data {language_data}".format(
+                    **self._reader
+                ),
+                "read by": runs_on,
             },
             "sessions are selected",
         )
@@ -168,7 +168,15 @@ class OcrJob:
         staging.create("changes", CHANGES_SCHEMA)
         staging.create("skips", staged.SKIPS)
         staging.create("questions", QUESTIONS_SCHEMA)
-        outcomes = list(self._outcomes(staging, reporter))
+        settings = self._settings
+        located = locate_images(ImageRoot(self._root), self._sessions)
+        images = sum(len(session.paths) for session in located)
+        with open_executor(
+            settings.scheduler,
+            min(settings.workers, max(images, 1)),
+            ReaderVersions(settings.engine_choice),
+        ) as executor:
+            outcomes = list(self._outcomes(located, executor, staging, reporter))
         days = {
             (outcome.session.user_id, outcome.schedule_date)
             for outcome in outcomes
@@ -179,22 +187,25 @@ class OcrJob:
             outcomes,
             {day: _value(row) for day, row in snapshots.items()},
             stored_event_keys=keys,
-            options=self._settings.options,
+            options=settings.options,
         )
         return self._stage(plans, snapshots, staging, folder, reporter)
 
     def _outcomes(
-        self, staging: Staging, reporter: Reporter
+        self,
+        located: Sequence[LocatedSession],
+        executor: Executor,
+        staging: Staging,
+        reporter: Reporter,
     ) -> Iterator[SessionReading | SessionFailure]:
         """Yield what each session says, in order; only a few images are held at a time."""
         settings = self._settings
-        located = locate_images(ImageRoot(self._root), self._sessions)
         paths = [path for session in located for path in session.paths]
         readings = read_images(
             paths,
-            workers=min(settings.workers, max(len(paths), 1)),
-            engine_factory=EngineChoice(settings.engine, settings.language),
+            engine_factory=settings.engine_choice,
             cache_folder=settings.cache_dir,
+            executor=executor,
         )
         towns = known_towns(settings.towns)
         rows = staged.Rows(staging, "images", staged.IMAGES)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backfill.cluster import check_scheduler
 from backfill.decisions import Answers
 from backfill.errors import UsageError
 from backfill.executor import WORKERS_MAX, default_workers
 from backfill.folder import project_root
-from backfill.ocr.engine import language_data
+from backfill.ocr.engine import EngineChoice, language_data
 from backfill.ocr.notify import SUMMARY_THRESHOLD_MIN
 from backfill.ocr.session_plan import PlanOptions
 from backfill.settings import check_range
@@ -85,7 +86,12 @@ class OcrSettings:
     max_failed: int | None = 0
     max_held: int | None = 0
     workers: int = 1
+    scheduler: str = ""
     cache_dir: Path | None = None
+
+    @property
+    def engine_choice(self) -> EngineChoice:
+        return EngineChoice(self.engine, self.language)
 
     def as_json(self) -> dict[str, Any]:
         """Return what is fingerprinted and recorded: how values come about, not how fast."""
@@ -137,6 +143,7 @@ def settings_from(values: Mapping[str, Any], answers: Answers) -> OcrSettings:
         max_failed=_allowed("--max-failed", values["max_failed"]),
         max_held=_allowed("--max-held", values["max_held"]),
         workers=values["workers"] or default_workers(),
+        scheduler=check_scheduler(values["scheduler"]),
         cache_dir=_path(values["cache_dir"]) or default_cache_dir(),
     )
 
