@@ -1,93 +1,161 @@
-"""Write one frozen plan, chunk by chunk, exactly once: read ahead, pace, commit, report."""
+"""Write ranges of a frozen plan, chunk by chunk, exactly once: read ahead, pace, commit, count."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
 
 from backfill import image
-from backfill.chunk_commit import ReadyChunk, Step, no_step
-from backfill.chunk_size import RECENT_CHUNKS, ChunkSizer
-from backfill.errors import TooManySkips
+from backfill.chunk_commit import ReadyChunk, Step, check_requests, no_step
+from backfill.chunk_size import ChunkSizer
+from backfill.errors import LeaseHeld
 from backfill.folder import RunFolder
-from backfill.lease import Lease
-from backfill.ledger import CHAIN_START, Counts, Ledger
+from backfill.lease import Lease, stand_by
+from backfill.ledger import Ledger
 from backfill.pace import Pace, Unpaced
+from backfill.parts import Part
 from backfill.patience import Connect, PatientCommitter
 from backfill.plan import ChunkReader, Plan
+from backfill.positions import Positions
+from backfill.postgres import Connection
+from backfill.ranges import RangeClaim, done_of, ranges_of, renew_range, take_range
 from backfill.report import Reporter
 from backfill.settings import EngineSettings
 from backfill.stop import StopSignals
+from backfill.tally import Tally
 from backfill.writing import ChunkWriter, image_of
+
+STAND_BY_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """A part that was approved, the rows of the plan that it covers, and the plan's files."""
+
+    plan: Plan
+    folder: RunFolder
+    part: Part
+    positions: Positions
 
 
 @dataclass
 class Applier:
-    """Writes one plan under one lease."""
+    """One writer over one connection: takes range after range of a part, until all have ended.
 
-    plan: Plan
-    folder: RunFolder
+    What it shares with the other workers of its process: lease, stop, tally and pace.
+    """
+
+    approved: Approved
     writer: ChunkWriter
     lease: Lease
     connect: Connect
     settings: EngineSettings
     reporter: Reporter
     stop: StopSignals
+    tally: Tally
     step: Step = no_step
     pace: Pace = field(default_factory=Unpaced)
 
     def __post_init__(self) -> None:
         self._committer = PatientCommitter(
-            self.lease, self.writer, self.connect, self.reporter, self.stop, self.step
+            self.lease.run_id, self.writer, self.connect, self.reporter, self.stop, self.step
         )
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="next-chunk")
+        self._wait = threading.Event()
+        self._sizer = ChunkSizer(self.settings.chunk_rows, self.settings.chunk_seconds)
+        self._held: RangeClaim | None = None
 
-    def run(self) -> Counts:
-        """Write what is left of the plan; return the counts of the whole run.
+    @property
+    def held(self) -> Mapping[int, int]:
+        """The range that this applier holds, if any: its token by its number."""
+        claim = self._held
+        return {claim.range.range_no: claim.range.lease_token} if claim else {}
+
+    def run(self) -> None:
+        """Write what is left of the part, beside whoever else does.
 
         Raises `StopRequested`, `Interrupted` or `Terminated` between chunks, `LeaseHeld` when
         the lease was lost, `TooManySkips`, `DatabaseUnreachable`.
         """
-        done = Ledger(self._committer.connection).checkpoints(self.plan.run_id)
-        total = sum((checkpoint.counts for checkpoint in done), Counts())
-        number = done[-1].chunk_no if done else 0
-        chain = done[-1].chain_hash if done else CHAIN_START
-        reader = ChunkReader(self.folder, self.plan, total.scanned)
-        known = [(chunk.scanned, chunk.elapsed_ms / 1000) for chunk in done[-RECENT_CHUNKS:]]
-        sizer = ChunkSizer(self.settings.chunk_rows, self.settings.chunk_seconds, known)
-        self.reporter.progress(self.plan.run_id, total, reader.remaining)
-        reported = total.scanned
-        following = self._get_ready(reader, number + 1, sizer.rows)
-        while ready := following.result():
-            self.stop.check(self.plan.run_id)
-            self.pace.before_chunk(self._committer.breathe)
-            self.step("between_chunks")
-            following = self._get_ready(reader, ready.chunk.number + 1, sizer.rows)
-            with self.stop.shielded():
-                committed = self._committer.commit(ready, chain)
-            checkpoint = committed.checkpoint
-            for skip in committed.left_alone:
-                self.reporter.skip(skip)
-            chain = checkpoint.chain_hash
-            total += checkpoint.counts
-            remaining = self.plan.rows - total.scanned
-            seconds = checkpoint.elapsed_ms / 1000
-            sizer.record(ready.chunk.rows, seconds)
-            self.pace.after_chunk(ready.chunk.rows, seconds)
-            if self._is_due(total.scanned, reported) or not remaining:
-                self.reporter.progress(self.plan.run_id, total, remaining)
-                reported = total.scanned
-            self._check_skips(total)
-        return total
+        while claim := self._next_range():
+            self._held = claim
+            self._write(claim)
+            self._held = None
 
     def close(self) -> None:
         self._ahead.shutdown()
         self._committer.close()
 
-    def _get_ready(self, reader: ChunkReader, number: int, rows: int) -> Future[ReadyChunk | None]:
+    def _next_range(self) -> RangeClaim | None:
+        """Return a range to write; waits while others hold all that are left."""
+        while True:
+            self.stop.check(self.lease.run_id)
+            if claim := self._committer.ask(self._take):
+                return claim
+            if self._committer.ask(self._is_over):
+                return None
+            self._wait.wait(STAND_BY_SECONDS)
+
+    def _take(self, connection: Connection) -> RangeClaim | None:
+        return take_range(connection, self.lease)
+
+    def _is_over(self, connection: Connection) -> bool:
+        """Whether every range has ended; else keep the run's lease alive, and count on."""
+        found = ranges_of(connection, self.lease.run_id)
+        if all(entry.has_ended for entry in found):
+            return True
+        check_requests(stand_by(connection, self.lease))
+        self.tally.see(Ledger(connection).totals(self.lease.run_id))
+        return False
+
+    def _write(self, claim: RangeClaim) -> None:
+        """Write what is left of a range."""
+        reader, number, chain = self._committer.ask(lambda c: self._beginning(c, claim))
+        if not reader.remaining:  # by an earlier version, which knew no ranges
+            self._committer.ask(lambda c: renew_range(c, claim, is_last=True))
+        following = self._get_ready(reader, number)
+        while ready := following.result():
+            self.stop.check(self.lease.run_id)
+            self.pace.before_chunk(lambda: self._committer.breathe(claim))
+            self.step("between_chunks")
+            following = self._get_ready(reader, ready.chunk.number + 1)
+            with self.stop.shielded():
+                committed = self._committer.commit(claim, ready, chain)
+            checkpoint = committed.checkpoint
+            for skip in committed.left_alone:
+                self.reporter.skip(skip)
+            chain = checkpoint.chain_hash
+            seconds = checkpoint.elapsed_ms / 1000
+            self._sizer.record(ready.chunk.rows, seconds)
+            self.pace.after_chunk(ready.chunk.rows, seconds)
+            self.tally.add(checkpoint.counts)
+
+    def _beginning(self, connection: Connection, claim: RangeClaim) -> tuple[ChunkReader, int, str]:
+        """Return what reads the rest of a range, its next chunk's number, and the chain so far."""
+        stretch, part = claim.range, self.approved.part
+        if stretch.part_no != part.part_no:
+            raise LeaseHeld(
+                f"Part {stretch.part_no} of run {claim.run_id} was begun meanwhile. Join it with: "
+                f"backfill apply {claim.run_id} --join"
+            )
+        done = done_of(connection, claim.run_id, stretch)
+        reader = ChunkReader(
+            self.approved.folder,
+            self.approved.plan,
+            stretch.row_low + done.scanned,
+            stretch.row_high,
+            self.approved.positions,
+        )
+        chain = done.chain_hash or part.chain_start(stretch)
+        return reader, stretch.first_chunk_no + done.chunks, chain
+
+    def _get_ready(self, reader: ChunkReader, number: int) -> Future[ReadyChunk | None]:
         """Read, pack and encode a chunk while the server works on the one before it."""
+        rows = self._sizer.rows
 
         def work() -> ReadyChunk | None:
             if not reader.remaining:
@@ -95,19 +163,7 @@ class Applier:
             chunk = reader.take(number, rows)
             wanted = chunk.changes.filter(pc.not_equal(chunk.changes.column("kind"), "unchanged"))
             self.writer.prepare(wanted)
-            return ReadyChunk(chunk, wanted, image.encode(image_of(wanted)))
+            is_last = not reader.remaining
+            return ReadyChunk(chunk, wanted, image.encode(image_of(wanted)), is_last)
 
         return self._ahead.submit(work)
-
-    def _is_due(self, scanned: int, reported: int) -> bool:
-        interval = self.settings.progress_interval_rows
-        return bool(interval) and scanned // interval > reported // interval
-
-    def _check_skips(self, total: Counts) -> None:
-        allowed = self.settings.max_skips
-        if allowed is not None and total.skipped > allowed:
-            raise TooManySkips(
-                f"Run {self.plan.run_id} skipped {total.skipped} rows; --max-skips allows "
-                f"{allowed}. It stopped after the last chunk. Look: backfill status "
-                f"{self.plan.run_id} · go on: backfill resume {self.plan.run_id} --max-skips N"
-            )

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from backfill import worksheet
+from backfill.database import Database
 from backfill.decisions import ANY, Question
-from backfill.errors import UsageError
+from backfill.errors import DatabaseUnreachable, UsageError
+from backfill.explanation import Explanation
 from backfill.folder import RunFolder
 from backfill.job import JobKind
 from backfill.jobs.registry import kind_of
 from backfill.pages import Shown, note, table
+from backfill.trace import find_source, trace_row
 
 SHOWN_QUESTIONS = 200
 
 
 class Asking:
-    """The part of a run that asks and is answered: `questions`, `decide`."""
+    """The part of a run that asks and is answered: `questions`, `decide`, `explain`."""
 
+    run_id: str
     folder: RunFolder
     kind: JobKind
+    database: Database
 
     def questions(self) -> Shown:
         """Show what waits for a person, and one line to decide with."""
@@ -51,6 +57,27 @@ class Asking:
             **{"scope": scope, "by": by, "note": note},
         }
         return decide_in(self.folder, self.kind, key, decision, told)
+
+    def explain(self, key: str) -> Explanation:
+        """Return why a row's values are what they are: from folder, ledger and table. Read-only."""
+        return explain_row(self.database, self.run_id, self.folder.path.parent, key)
+
+
+def explain_row(database: Database | None, run_id: str, runs: Path, key: str) -> Explanation:
+    """Return why a row of a run is what it is; an unreachable database is told, and done without.
+
+    Raises `UsageError` that names near keys when the run knows no such row.
+    """
+    with contextlib.ExitStack() as stack:
+        connection, problem = None, "none was opened"
+        try:
+            if database is not None:
+                connection = stack.enter_context(database.connect(read_only=True))
+        except DatabaseUnreachable as error:
+            problem = str(error).split(". ")[0]
+        source = find_source(run_id, runs, connection, problem)
+        kind = kind_of(source.job)
+        return kind.explain(trace_row(source, kind, key))
 
 
 def decide_in(

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from backfill import image, lease
+from backfill import image
 from backfill.errors import BackfillError, Interrupted
-from backfill.lease import Fence, Lease
+from backfill.lease import Fence
 from backfill.ledger import Checkpoint, Counts, skips_digest
 from backfill.plan import Chunk
 from backfill.postgres import Connection
+from backfill.ranges import RangeClaim, renew_range
 from backfill.skips import Skip, SkipReason
 from backfill.status import RunStatus
 from backfill.writing import Written, image_of
@@ -47,12 +48,14 @@ class StopRequested(BackfillError):
 class ReadyChunk:
     """A chunk with all that can be done for it before the server is asked.
 
-    `wanted` is the changes that are to be written, `image` what it comes to if all of them are.
+    `wanted` is the changes that are to be written, `image` what it comes to if all of them are;
+    with `is_last` its range ends with it.
     """
 
     chunk: Chunk
     wanted: pa.Table
     image: image.Image
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,12 @@ class Committed:
 
 
 def commit_chunk(
-    connection: Connection, claim: Lease, ready: ReadyChunk, chain: str, write: Write, step: Step
+    connection: Connection,
+    claim: RangeClaim,
+    ready: ReadyChunk,
+    chain: str,
+    write: Write,
+    step: Step,
 ) -> Committed:
     """Write one chunk in a transaction of its own; `chain` is the hash of the chunk before it.
 
@@ -73,11 +81,11 @@ def commit_chunk(
     started = time.monotonic()
     step("before_fence")
     with connection.transaction():
-        fence = lease.renew(connection, claim)
+        fence = renew_range(connection, claim, is_last=ready.is_last)
         check_requests(fence)
         written = _write(connection, ready, write)
         step("after_update")
-        checkpoint = _record(connection, claim.run_id, ready, written, chain, fence, started)
+        checkpoint = _record(connection, claim, ready, written, chain, fence, started)
         step("before_commit")
     step("after_commit")
     return Committed(checkpoint, (*written.drifted, *written.skipped))
@@ -101,7 +109,7 @@ def _write(connection: Connection, ready: ReadyChunk, write: Write) -> Written:
 
 def _record(
     connection: Connection,
-    run_id: str,
+    claim: RangeClaim,
     ready: ReadyChunk,
     written: Written,
     chain: str,
@@ -115,10 +123,10 @@ def _record(
     stored = ready.image if is_as_planned else image.encode(written.image)
     skips = (*chunk.skips, *written.drifted, *written.skipped)
     elapsed_ms = round((time.monotonic() - started) * 1000)
-    unchained = _unchained(chunk, counts, elapsed_ms, fence.now)
-    chain_hash = unchained.chained_to(run_id, chain, stored.sha256, skips_digest(skips))
+    unchained = _unchained(claim, chunk, counts, elapsed_ms, fence.now)
+    chain_hash = unchained.chained_to(claim.run_id, chain, stored.sha256, skips_digest(skips))
     checkpoint = replace(unchained, chain_hash=chain_hash)
-    _insert(connection, run_id, checkpoint, stored, skips)
+    _insert(connection, claim.run_id, checkpoint, stored, skips)
     return checkpoint
 
 
@@ -134,7 +142,9 @@ def _counts(chunk: Chunk, written: Written) -> Counts:
     return counts
 
 
-def _unchained(chunk: Chunk, counts: Counts, elapsed_ms: int, now: dt.datetime) -> Checkpoint:
+def _unchained(
+    claim: RangeClaim, chunk: Chunk, counts: Counts, elapsed_ms: int, now: dt.datetime
+) -> Checkpoint:
     low, high = chunk.keys
     return Checkpoint(
         chunk_no=chunk.number,
@@ -148,6 +158,7 @@ def _unchained(chunk: Chunk, counts: Counts, elapsed_ms: int, now: dt.datetime) 
         elapsed_ms=elapsed_ms,
         chain_hash="",
         committed_at=now,
+        range_no=claim.range.range_no,
     )
 
 
@@ -161,8 +172,8 @@ def _insert(
     names = Checkpoint.__dataclass_fields__
     connection.execute(
         "INSERT INTO backfill.checkpoint (run_id, chunk_no, key_low, key_high, scanned,"
-        " updated, unchanged, drifted, skipped, elapsed_ms, chain_hash, committed_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " updated, unchanged, drifted, skipped, elapsed_ms, chain_hash, committed_at,"
+        " range_no) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [run_id, *(getattr(checkpoint, name) for name in names)],
     )
     connection.execute(

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from backfill import commands, machine
 from backfill.errors import BackfillError, ExitCode
+from backfill.explain_command import run_explain
 from backfill.parameters import (
     APPLY_PARAMETERS,
     OCR_PARAMETERS,
@@ -20,6 +21,7 @@ from backfill.parameters import (
     Kind,
     Parameter,
 )
+from backfill.runs_command import add_runs_options, run_runs
 
 Handler = Callable[[argparse.Namespace], int]
 _UNFLAGGED = {"apply", "runs_dir", "lease_seconds", "run_id", "dsn_env"}
@@ -107,7 +109,11 @@ def build_parser() -> argparse.ArgumentParser:
         _add_run_id(command(name, f"{name} a run after its current chunk", commands.run_request))
     status = command("status", "runs, progress and pending rows", commands.run_status)
     status.add_argument("run_id", nargs="?", help="a run id, its unique beginning, or latest")
+    add_runs_options(command("runs", "which runs there are, newest first", run_runs))
     _add_run_id(command("verify", "prove from the database what a run did", commands.run_verify))
+    explain = command("explain", "why a row of a run has its values", run_explain)
+    _add_run_id(explain)
+    explain.add_argument("key", help="the row's key: an event's id, a capture session's id")
     revert = command(
         "revert", "put back what a run wrote; a dry run by default", commands.run_revert
     )

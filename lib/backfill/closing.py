@@ -17,6 +17,7 @@ from backfill.lease import holder_name, release_dead
 from backfill.ledger import Ledger
 from backfill.offline_page import write_page
 from backfill.postgres import password_of
+from backfill.runs_index import rebuild_index
 from backfill.skips import Skip
 from backfill.status import RunStatus
 
@@ -24,8 +25,16 @@ from backfill.status import RunStatus
 def close_folder(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
     """Close the folder with the executed notebook in it; return the summary to print.
 
-    Raises `StorageError` when the disk refuses.
+    The page of all runs is made anew, whatever comes of it. Raises `StorageError` when the disk
+    refuses.
     """
+    try:
+        return _settled(folder, stem, ended)
+    finally:
+        rebuild_index(folder.path.parent)
+
+
+def _settled(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
     try:
         database = open_database(lambda _text: None, seed_demo=False)
         with database.connect() as connection:
@@ -53,12 +62,14 @@ def _close(
     is_refused = ended.exit_code == ExitCode.LEASE_HELD and run is not None and run.started_at
     if is_refused and run is not None and run.status is RunStatus.RUNNING:
         return _printed(summary)  # the folder is the lease holder's, who will close it
-    if folder.file(f"{stem}.ipynb").exists():
-        write_page(folder, f"{stem}.ipynb", f"{stem}.html")
     if not is_refused:
         folder.write_json(evidence.SUMMARY_FILE, summary)
     evidence.write_records(folder, known, _scope_name(folder), _planned_skips(folder))
-    evidence.close(folder, known, password_of(database.dsn) if database else None)
+    try:
+        if folder.file(f"{stem}.ipynb").exists():
+            write_page(folder, f"{stem}.ipynb", f"{stem}.html")  # says what the files say
+    finally:  # a page that can not be made is no reason to leave the folder open
+        evidence.close(folder, known, password_of(database.dsn) if database else None)
     return _printed(summary)
 
 

@@ -39,8 +39,8 @@ def run_job(options: argparse.Namespace) -> int:
     from backfill.jobs.registry import PARAMETERS, job_from
     from backfill.ledger import Ledger
     from backfill.parameters import check_parameters
-    from backfill.run_book import engine_settings
     from backfill.running import stopped_run
+    from backfill.settings import engine_settings
 
     terminal = terminal_of(options)
     job_name = options.command
@@ -60,7 +60,7 @@ def run_job(options: argparse.Namespace) -> int:
             f"Run {found.run_id} of the same settings is {found.status}: going on from its last "
             f"checkpoint. (To leave it: backfill revert {found.run_id})"
         )
-        return _run_plan(options, found.run_id, _engine_values(values) | {"apply": True})
+        return _run_plan(options, found.run_id, _engine_values(job_name, values) | {"apply": True})
     folder = RunFolder.of(
         runs_dir(values["runs_dir"]), new_run_id(job_name, dt.datetime.now(dt.UTC))
     )
@@ -90,10 +90,11 @@ def _changed(declared: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _engine_values(values: Mapping[str, Any]) -> dict[str, Any]:
+def _engine_values(job: str, values: Mapping[str, Any]) -> dict[str, Any]:
     from backfill.parameters import APPLY_PARAMETERS
 
-    names = {parameter.name for parameter in APPLY_PARAMETERS}
+    # The OCR job's workers read images; it writes one session after the other.
+    names = {p.name for p in APPLY_PARAMETERS} - ({"workers"} if job == "ocr" else set())
     return {name: value for name, value in values.items() if name in names}
 
 
@@ -112,7 +113,7 @@ def run_plan(options: argparse.Namespace) -> int:
 def _run_plan(options: argparse.Namespace, run_id: str, values: dict[str, Any]) -> int:
     from backfill import plan
     from backfill.parameters import APPLY_PARAMETERS
-    from backfill.run_book import engine_settings
+    from backfill.settings import engine_settings
 
     engine_settings(values)
     terminal = terminal_of(options)
@@ -169,7 +170,7 @@ def run_verify(options: argparse.Namespace) -> int:
 def run_revert(options: argparse.Namespace) -> int:
     """`backfill revert RUN_ID`: the run's inverse, dry by default."""
     from backfill.parameters import REVERT_PARAMETERS, check_parameters
-    from backfill.run_book import engine_settings
+    from backfill.settings import engine_settings
 
     values = check_parameters(REVERT_PARAMETERS, _given(options), ())
     engine_settings(values)
@@ -200,7 +201,7 @@ def _run(
     if error:
         terminal.message(error, "error")
     if ended.exit_code and ended.outcome is None:
-        from backfill.running import resume_command
+        from backfill.ending import resume_command
 
         terminal.message(
             f"The notebook's kernel ended before the run did. If it was applying, go on with: "

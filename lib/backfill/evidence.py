@@ -87,11 +87,11 @@ def skips_csv(skips: Iterable[Skip], scope_name: str) -> str:
     return text.getvalue()
 
 
-def checkpoints_csv(checkpoints: Sequence[Checkpoint]) -> str:
+def checkpoints_csv(checkpoints: Sequence[Checkpoint], names: Sequence[str] = ()) -> str:
     """Return checkpoints as CSV: the columns of `backfill.checkpoint`, times in UTC."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    names = list(Checkpoint.__dataclass_fields__)
+    names = names or list(Checkpoint.__dataclass_fields__)
     writer.writerow(names)
     for checkpoint in checkpoints:
         writer.writerow([getattr(checkpoint, name) for name in names])

@@ -15,7 +15,7 @@ from backfill.table import Table
 
 PLANNER = "backfill_planner"
 APPLIER = "backfill_applier"
-LEDGER_TABLES = ("run", "checkpoint", "chunk_image", "skip")
+LEDGER_TABLES = ("run", "checkpoint", "chunk_image", "skip", "part", "range")
 
 
 def utc_grants(table: Table, planner: str = PLANNER, applier: str = APPLIER) -> str:
@@ -69,6 +69,7 @@ def _ledger(planner: str, applier: str) -> list[sql.Composable]:
         _grant("INSERT", [], sql.Identifier("backfill", "run"), [planner]),
         _grant("UPDATE", ["sums_sha256"], sql.Identifier("backfill", "run"), [planner]),
         _grant("INSERT, UPDATE", [], sql.Identifier("backfill", "run"), [applier]),
+        _grant("UPDATE", [], sql.Identifier("backfill", "range"), [applier]),
         *(
             _grant("INSERT", [], sql.Identifier("backfill", name), [applier])
             for name in LEDGER_TABLES[1:]

@@ -14,6 +14,7 @@ import pyarrow as pa
 from backfill.database import Database
 from backfill.decisions import Answers, Words
 from backfill.errors import BackfillError
+from backfill.explanation import Explanation
 from backfill.folder import RunFolder
 from backfill.ledger import Counts, Ledger
 from backfill.pages import Shown
@@ -21,6 +22,7 @@ from backfill.plan import Plan
 from backfill.postgres import Connection
 from backfill.report import Reporter
 from backfill.staging import Staging
+from backfill.trace import Trace
 from backfill.writing import ChunkWriter
 
 
@@ -102,6 +104,12 @@ class JobKind(Protocol):
     is_sequential: bool
     #: What answers a question of this job, by kind of question.
     words: Words
+    #: DuckDB expression over a change, equal for rows that build on one another; else empty.
+    builds_on: str
+
+    def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
+        """Return columns by which people choose changes: DuckDB expressions by name."""
+        ...
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter: ...
 
@@ -126,6 +134,10 @@ class JobKind(Protocol):
         self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
     ) -> Sequence[str]:
         """Return for each image row what reverting it leaves behind; empty for nothing."""
+        ...
+
+    def explain(self, trace: Trace) -> Explanation:
+        """Return why a row's values are what they are. Read-only."""
         ...
 
     def count_pending(self, connection: Connection, plan: Plan) -> int | None:

@@ -1,8 +1,9 @@
 """One writer at a time: a time-limited claim on a job's rows, by the database's clock.
 
-The claim is the run's own row. Its token grows with every claim, so a writer that slept through
-the end of its lease finds another token and writes nothing (no session advisory locks: behind a
-pooler they strand). Two runs exclude each other when their scopes overlap.
+The claim is the run's own row; appliers that join a run share it, and each holds ranges of its own
+(see `ranges`). Tokens grow with every claim, of a run and of its ranges, so a writer that slept
+through the end of its lease finds another token and writes nothing (no session advisory locks:
+behind a pooler they strand). Two runs exclude each other when their scopes overlap.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import psycopg
 
 from backfill.errors import LeaseHeld
 from backfill.ledger import Ledger
-from backfill.postgres import Connection
+from backfill.postgres import Connection, scalar
 from backfill.status import RunStatus, check_transition, may_start
 
 #: Serialises claims only for the moment of claiming; ends with the transaction.
@@ -34,6 +36,7 @@ class Lease:
     run_id: str
     token: int
     seconds: int
+    is_joined: bool = False  # another process claimed the run, and this one works beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,19 @@ def _claim(ledger: Ledger, run_id: str, seconds: int) -> Lease:
             " WHERE run_id = %s RETURNING lease_token",
             [seconds, holder_name(), run_id],
         ).fetchone()
+        _fence_off_ranges(connection, run_id)
     assert row is not None
     return Lease(run_id, int(row[0]), seconds)
+
+
+def join(connection: Connection, run_id: str, seconds: int) -> Lease | None:
+    """Share the claim of a run that is running; None where nobody holds it."""
+    row = connection.execute(
+        "SELECT lease_token FROM backfill.run WHERE run_id = %s AND status = 'running'"
+        " AND lease_expires_at > clock_timestamp()",
+        [run_id],
+    ).fetchone()
+    return Lease(run_id, int(row[0]), seconds, is_joined=True) if row else None
 
 
 def _running(connection: Connection) -> list[dict[str, Any]]:
@@ -97,7 +111,9 @@ def _running(connection: Connection) -> list[dict[str, Any]]:
         "SELECT run_id, scope, lease_holder, lease_expires_at < clock_timestamp(),"
         " greatest(0, ceil(extract(epoch FROM lease_expires_at - clock_timestamp())))::int,"
         " to_char(lease_expires_at AT TIME ZONE 'UTC', 'HH24:MI:SS')"
-        " FROM backfill.run WHERE status = 'running' FOR UPDATE"
+        " FROM backfill.run WHERE status = 'running'"
+        # Not FOR UPDATE: the checkpoints of chunks under way refer to these rows.
+        " FOR NO KEY UPDATE"
     ).fetchall()
     names = ("run_id", "scope", "holder", "is_expired", "seconds_left", "expires_at")
     return [dict(zip(names, row, strict=True)) for row in rows]
@@ -122,9 +138,14 @@ def _held_message(run_id: str, other: Mapping[str, Any]) -> str:
         f"{other['holder']} for {other['seconds_left']} s more (until {other['expires_at']} UTC, "
         "renewed with each chunk).\n"
         f"Watch it: backfill status {other['run_id']} · stop it: backfill cancel "
-        f"{other['run_id']} · if its process is dead, wait until the lease has run out, then: "
-        f"backfill resume {run_id}"
+        f"{other['run_id']}{_join_hint(run_id, other)} · if its process is dead, wait until the "
+        f"lease has run out, then: backfill resume {run_id}"
     )
+
+
+def _join_hint(run_id: str, other: Mapping[str, Any]) -> str:
+    is_same = other["run_id"] == run_id
+    return f" · write beside it: backfill apply {run_id} --join" if is_same else ""
 
 
 def _fence_off(connection: Connection, run_id: str) -> None:
@@ -133,45 +154,121 @@ def _fence_off(connection: Connection, run_id: str) -> None:
         " message = 'its lease ran out and another run took over' WHERE run_id = %s",
         [run_id],
     )
+    _fence_off_ranges(connection, run_id)
 
 
-def renew(connection: Connection, lease: Lease) -> Fence:
-    """Renew the lease inside the chunk's transaction; raise `LeaseHeld` when it was lost.
+def _fence_off_ranges(connection: Connection, run_id: str) -> None:
+    """Raise the token of every open range: waits for chunks under way, and lets none begin."""
+    connection.execute(
+        "UPDATE backfill.range SET lease_token = lease_token + 1, lease_expires_at = NULL,"
+        " lease_holder = NULL WHERE run_id = %s AND ended_at IS NULL",
+        [run_id],
+    )
 
-    The row lock that this takes is held until the commit: nobody can take over in between.
-    """
+
+def stand_by(connection: Connection, lease: Lease) -> Fence:
+    """Keep a run's lease alive while this process holds no range of it; `LeaseHeld` if lost."""
     row = connection.execute(
-        "UPDATE backfill.run SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)"
+        "UPDATE backfill.run SET lease_expires_at = greatest(lease_expires_at,"
+        "  clock_timestamp() + make_interval(secs => %s))"
         " WHERE run_id = %s AND lease_token = %s AND status = 'running'"
         " RETURNING cancel_requested, pause_requested, clock_timestamp()",
         [lease.seconds, lease.run_id, lease.token],
     ).fetchone()
     if row is None:
-        raise LeaseHeld(
-            f"Run {lease.run_id} lost its lease: another process took over, or somebody ended the "
-            f"run. Nothing more was written here. See: backfill status {lease.run_id}"
-        )
+        raise LeaseHeld(lost_message(lease.run_id))
     return Fence(bool(row[0]), bool(row[1]), row[2])
 
 
-def release(connection: Connection, lease: Lease, status: RunStatus, message: str = "") -> bool:
-    """End the claim and leave the run at `status`; return False when the lease was lost."""
-    check_transition(lease.run_id, RunStatus.RUNNING, status)
-    cur = connection.execute(
-        "UPDATE backfill.run SET status = %s, message = %s, lease_expires_at = NULL,"
-        " cancel_requested = false, pause_requested = false, ended_at = clock_timestamp()"
-        " WHERE run_id = %s AND lease_token = %s AND status = 'running'",
-        [status.value, message, lease.run_id, lease.token],
+def lost_message(run_id: str) -> str:
+    """Say that a run is no longer this process's to write."""
+    return (
+        f"Run {run_id} lost its lease: another process took over, or somebody ended the "
+        f"run. Nothing more was written here. See: backfill status {run_id}"
     )
-    return cur.rowcount == 1
+
+
+class Left(StrEnum):
+    """How a process's part in a run ended."""
+
+    ENDED = "ended"  # the run stands at the status that was given
+    OTHERS_WORK_ON = "others work on"  # it runs on: other appliers hold ranges of it
+    LOST = "lost"  # it was not this process's any more
+
+
+def leave(
+    connection: Connection,
+    lease: Lease,
+    held: Mapping[int, int],
+    status: RunStatus,
+    message: str = "",
+) -> Left:
+    """End this process's part in a run: free its ranges, and leave the run at `status`.
+
+    `held` is token by range number. While other appliers work on, the run keeps running.
+    """
+    check_transition(lease.run_id, RunStatus.RUNNING, status)
+    with connection.transaction():
+        found = connection.execute(
+            "SELECT 1 FROM backfill.run WHERE run_id = %s AND lease_token = %s"
+            " AND status = 'running' FOR NO KEY UPDATE",
+            [lease.run_id, lease.token],
+        ).fetchone()
+        if found is None:
+            return Left.LOST
+        connection.execute(
+            "UPDATE backfill.range AS r SET lease_expires_at = NULL, lease_holder = NULL"
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS held(range_no, token)"
+            " WHERE r.run_id = %s AND r.range_no = held.range_no AND r.lease_token = held.token",
+            [list(held), list(held.values()), lease.run_id],
+        )
+        if _is_worked_on(connection, lease.run_id):
+            return Left.OTHERS_WORK_ON
+        connection.execute(
+            "UPDATE backfill.run SET status = %s, message = %s, lease_expires_at = NULL,"
+            " cancel_requested = false, pause_requested = false, ended_at = clock_timestamp()"
+            " WHERE run_id = %s",
+            [status.value, message, lease.run_id],
+        )
+    return Left.ENDED
+
+
+def _is_worked_on(connection: Connection, run_id: str) -> bool:
+    """Return whether some applier holds a range of the run."""
+    return bool(
+        scalar(
+            connection,
+            "SELECT EXISTS (SELECT FROM backfill.range WHERE run_id = %s AND ended_at IS NULL"
+            " AND lease_expires_at > clock_timestamp())",
+            run_id,
+        )
+    )
 
 
 def release_dead(connection: Connection, run_id: str, holder: str, message: str) -> bool:
-    """Mark a run interrupted whose writer, a process that we know to be dead, held its lease."""
-    cur = connection.execute(
-        "UPDATE backfill.run SET status = 'interrupted', message = %s, lease_expires_at = NULL,"
-        " lease_token = lease_token + 1, ended_at = clock_timestamp()"
-        " WHERE run_id = %s AND lease_holder = %s AND status = 'running'",
-        [message, run_id, holder],
-    )
-    return cur.rowcount == 1
+    """Free what a process that we know to be dead held of a run; others may take it at once.
+
+    Returns whether the run is interrupted by that: other appliers may work on.
+    """
+    with connection.transaction():
+        running = connection.execute(
+            "SELECT lease_holder FROM backfill.run WHERE run_id = %s AND status = 'running'"
+            " FOR NO KEY UPDATE",
+            [run_id],
+        ).fetchone()
+        if running is None:
+            return False
+        freed = connection.execute(
+            "UPDATE backfill.range SET lease_token = lease_token + 1, lease_expires_at = NULL,"
+            " lease_holder = NULL WHERE run_id = %s AND lease_holder = %s AND ended_at IS NULL",
+            [run_id, holder],
+        ).rowcount
+        is_holder = bool(freed) or running[0] == holder
+        if not is_holder or _is_worked_on(connection, run_id):
+            return False
+        connection.execute(
+            "UPDATE backfill.run SET status = 'interrupted', message = %s, lease_expires_at = NULL,"
+            " lease_token = lease_token + 1, ended_at = clock_timestamp() WHERE run_id = %s",
+            [message, run_id],
+        )
+    return True

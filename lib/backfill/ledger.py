@@ -7,21 +7,18 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
-from typing import Any, cast
+from typing import Any
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from backfill.errors import PreflightError, UsageError
+from backfill.errors import UsageError
+from backfill.ledger_tables import create_tables, has_all_tables
 from backfill.postgres import Connection, scalar
 from backfill.skips import Skip
 from backfill.status import RunStatus, check_transition
 
-#: Any number will do, as long as nobody else uses it: one creator of the tables at a time.
-_CREATION_LOCK = 7_214_906_113
 CHAIN_START = "0" * 64
 #: Images of small chunks are fetched together.
 _IMAGES_BYTES = 4_000_000
@@ -64,6 +61,7 @@ class Checkpoint:
     elapsed_ms: int
     chain_hash: str
     committed_at: dt.datetime
+    range_no: int = 1
 
     @property
     def counts(self) -> Counts:
@@ -155,42 +153,20 @@ class Ledger:
             )
         return self._known["exists"]
 
-    def is_current(self) -> bool:
-        """Return whether the tables have all that this version knows of. Read-only."""
-        return self.exists() and bool(
-            scalar(
-                self.connection,
-                "SELECT EXISTS (SELECT FROM pg_attribute"
-                " WHERE attrelid = to_regclass('backfill.run') AND attname = 'paused_ms')",
-            )
-        )
+    def has_ranges(self) -> bool:
+        """Return whether our tables are this version's, with parts and ranges. Read-only."""
+        if not self._known.get("has_ranges"):
+            self._known["has_ranges"] = has_all_tables(self.connection)
+        return self._known["has_ranges"]
 
     def create(self) -> None:
-        """Create schema and tables on first use, add what earlier versions of them lack.
+        """Create schema and tables on first use, or bring an earlier version's up to date.
 
-        Raises `PreflightError` without the right to.
+        Raises `PreflightError` without the right to, `LeaseHeld` while an older one is at work.
         """
-        if self.is_current():
+        if self.has_ranges():
             return
-        script = resources.files("backfill").joinpath("ledger.sql").read_text(encoding="utf-8")
-        try:
-            with self.connection.transaction():
-                self.connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CREATION_LOCK])
-                self.connection.execute(cast(Any, script))
-        except psycopg.errors.InsufficientPrivilege as error:
-            role = scalar(self.connection, "SELECT current_user")
-            database = scalar(self.connection, "SELECT current_database()")
-            if self.exists():
-                raise PreflightError(
-                    "The tables in schema backfill are those of an earlier version, and this role "
-                    f"may not change them ({str(error).splitlines()[0]}). Mend, as their owner: "
-                    "backfill grants | psql"
-                ) from None
-            raise PreflightError(
-                "This role may not create the tool's own tables in schema backfill "
-                f"({str(error).splitlines()[0]}). Mend, as the database's owner: "
-                f'GRANT CREATE ON DATABASE "{database}" TO "{role}";'
-            ) from None
+        create_tables(self.connection, is_new=not self.exists())
 
     def register(self, run: RunRow) -> None:
         """Write the row of a new run, at status planned."""
@@ -279,9 +255,12 @@ class Ledger:
 
     def checkpoints(self, run_id: str) -> list[Checkpoint]:
         """Return the run's checkpoints in order. Read-only."""
-        columns = sql.SQL(", ").join(
-            sql.Identifier(name) for name in Checkpoint.__dataclass_fields__
-        )
+        names = [
+            name
+            for name in Checkpoint.__dataclass_fields__
+            if name != "range_no" or self.has_ranges()
+        ]
+        columns = sql.SQL(", ").join(sql.Identifier(name) for name in names)
         with self.connection.cursor(row_factory=class_row(Checkpoint)) as cur:
             cur.execute(
                 sql.SQL(
@@ -290,6 +269,17 @@ class Ledger:
                 [run_id],
             )
             return cur.fetchall()
+
+    def totals(self, run_id: str) -> Counts:
+        """Return what the run's checkpoints count together. Read-only."""
+        row = self.connection.execute(
+            "SELECT coalesce(sum(updated), 0)::bigint, coalesce(sum(unchanged), 0)::bigint,"
+            " coalesce(sum(drifted), 0)::bigint, coalesce(sum(skipped), 0)::bigint"
+            " FROM backfill.checkpoint WHERE run_id = %s",
+            [run_id],
+        ).fetchone()
+        assert row is not None
+        return Counts(*row)
 
     def images(
         self, run_id: str, *, is_backwards: bool = False

@@ -1,4 +1,5 @@
--- The tool's own state. Rules that the database can hold are constraints here.
+-- The tool's own state. Rules that the database can hold are constraints here. Running it again
+-- brings the tables of an earlier version up to date.
 CREATE SCHEMA IF NOT EXISTS backfill;
 
 CREATE TABLE IF NOT EXISTS backfill.run (
@@ -69,6 +70,39 @@ CREATE TABLE IF NOT EXISTS backfill.skip (
     detail text NOT NULL,
     PRIMARY KEY (run_id, key, column_name)
 );
+
+-- What one approval covers: the rows of the plan that its selection chooses and no earlier part has.
+CREATE TABLE IF NOT EXISTS backfill.part (
+    run_id text NOT NULL REFERENCES backfill.run (run_id),
+    part_no bigint NOT NULL CHECK (part_no > 0),
+    selection jsonb NOT NULL,
+    rows bigint NOT NULL CHECK (rows >= 0),
+    positions_sha256 text NOT NULL,
+    approved_by text NOT NULL,
+    approved_at timestamptz NOT NULL,
+    PRIMARY KEY (run_id, part_no)
+);
+
+-- Consecutive rows of a part that one applier writes: row_low is its first, row_high the one behind
+-- its last, counted from 0 within the part. Its token fences off an applier that lost it.
+CREATE TABLE IF NOT EXISTS backfill.range (
+    run_id text NOT NULL,
+    range_no bigint NOT NULL CHECK (range_no > 0),
+    part_no bigint NOT NULL,
+    row_low bigint NOT NULL CHECK (row_low >= 0),
+    row_high bigint NOT NULL,
+    first_chunk_no bigint NOT NULL CHECK (first_chunk_no > 0),
+    lease_token bigint NOT NULL DEFAULT 0,
+    lease_expires_at timestamptz,
+    lease_holder text,
+    ended_at timestamptz,
+    PRIMARY KEY (run_id, range_no),
+    FOREIGN KEY (run_id, part_no) REFERENCES backfill.part,
+    CHECK (row_low < row_high)
+);
+
+-- Runs of earlier versions had one range.
+ALTER TABLE backfill.checkpoint ADD COLUMN IF NOT EXISTS range_no bigint NOT NULL DEFAULT 1;
 
 CREATE INDEX IF NOT EXISTS run_by_job ON backfill.run (job, planned_at);
 

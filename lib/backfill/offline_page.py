@@ -1,65 +1,99 @@
-"""An executed notebook as one HTML file that needs nothing from outside: no script, no network."""
+"""A run as one HTML file that needs nothing from outside: no script, no network.
+
+On top stands what happened, in five lines; then the report's sections; then the executed notebook.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import html
 import re
 import warnings
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from backfill.folder import RunFolder
-from backfill.pages import STYLE
+from backfill.notebook_parts import move_parts, parts_of
+from backfill.pages import style
+from backfill.run_facts import read_facts
+from backfill.run_report import MOVED_PARTS, Section, report_sections
+from backfill.standalone import whole_page
 
-_PAGE_STYLE = """
-body { font-family: system-ui, sans-serif; line-height: 1.45; color: #111; background: #fff;
-  max-width: 72em; margin: 0 auto; padding: 1em; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f6f6; padding: .6em; }
-.anchor-link { display: none; }
-.prompt, .input_prompt, .output_prompt { display: none; }
-img { max-width: 100%; }
-@media print { body { max-width: none; } pre { background: none; border: 1px solid #999; } }
-"""
-_XML_NAMESPACE = re.compile(r'\s+xmlns(?::\w+)?="[^"]*"')
-_XML_METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
-_XML_PREAMBLE = re.compile(r"<\?xml[^>]*\?>|<!DOCTYPE svg[^>]*>", re.DOTALL)
-_SVG = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
+_FIRST_NOTEBOOK = "notebook.ipynb"
+_CODE_STYLES = (("light", "default"), ("dark", "monokai"))
+_HEADING = re.compile(r"<(/?)h([1-4])\b")
 
 
 def write_page(folder: RunFolder, notebook: str, page: str) -> None:
-    """Render `notebook` of the folder as `page`, readable offline."""
-    body = _body(folder.file(notebook))
-    title = html.escape(f"Run {folder.run_id}")
-    folder.write_text(
-        page,
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{_PAGE_STYLE}{STYLE}{_code_style()}</style></head>\n"
-        f"<body><main>{_offline(body)}</main></body></html>\n",
+    """Render the run, with `notebook` of its folder below it, as `page`, readable offline."""
+    document = _read_notebook(folder, notebook)
+    parts = {**_earlier_parts(folder, notebook), **parts_of(document)}
+    sections = report_sections(read_facts(folder), parts)
+    move_parts(document, MOVED_PARTS)
+    body = _report(folder.run_id, sections) + _notebook(notebook, _below(_rendered(document)))
+    folder.write_text(page, whole_page(f"Run {folder.run_id}", body, _code_style()))
+
+
+def _earlier_parts(folder: RunFolder, notebook: str) -> dict[str, str]:
+    """Return the parts that the plan's notebook showed: a later apply does not draw them again."""
+    if notebook == _FIRST_NOTEBOOK:
+        return {}
+    with contextlib.suppress(OSError, ValueError):
+        return parts_of(_read_notebook(folder, _FIRST_NOTEBOOK))
+    return {}
+
+
+def _read_notebook(folder: RunFolder, name: str) -> Any:
+    import nbformat
+
+    text = folder.file(name).read_text(encoding="utf-8")
+    return cast(Any, nbformat).reads(text, as_version=4)
+
+
+def _report(run_id: str, sections: Sequence[Section]) -> str:
+    links = "".join(f'<li><a href="#{s.anchor}">{html.escape(s.title)}</a></li>' for s in sections)
+    bodies = "".join(
+        f'<section id="{section.anchor}" aria-labelledby="{section.anchor}-title">'
+        f'<h2 id="{section.anchor}-title">{html.escape(section.title)}</h2>'
+        f"{section.shown.markup}</section>\n"
+        for section in sections
+    )
+    return (
+        f"<h1>Run {html.escape(run_id)}</h1>"
+        f'<nav aria-label="Contents"><ul>{links}<li><a href="#notebook">Notebook</a></li></ul>'
+        f"</nav>\n{bodies}"
     )
 
 
-def _body(path: Path) -> str:
+def _notebook(name: str, body: str) -> str:
+    return (
+        '<section id="notebook" aria-labelledby="notebook-title">'
+        f'<h2 id="notebook-title">The notebook, as it was executed ({html.escape(name)})</h2>'
+        f"{body}</section>"
+    )
+
+
+def _below(body: str) -> str:
+    """Put the notebook's headings below the page's, and leave out what the page has already."""
+    body = body.replace(style().markup, "")
+    return _HEADING.sub(lambda found: f"<{found[1]}h{int(found[2]) + 2}", body)
+
+
+def _rendered(document: Mapping[str, Any]) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nbconvert's and its parts', which are not ours to mend
         from nbconvert import HTMLExporter
 
         exporter: Any = cast(Any, HTMLExporter)(template_name="basic")
-        body, _resources = exporter.from_filename(str(path))
+        body, _resources = exporter.from_notebook_node(document)
     return str(body)
 
 
 def _code_style() -> str:
     from pygments.formatters.html import HtmlFormatter
 
-    return str(HtmlFormatter(style="default").get_style_defs(".highlight"))
-
-
-def _offline(body: str) -> str:
-    """Take out what names an address, and spell the rest so that none is named literally.
-
-    Inline SVG needs no namespace in HTML; text that came from a database may hold an address.
-    """
-    body = _SVG.sub(lambda svg: _XML_NAMESPACE.sub("", _XML_METADATA.sub("", svg[0])), body)
-    body = _XML_PREAMBLE.sub("", body)
-    return re.sub(r"(https?):(//)", r"\1&#58;\2", body, flags=re.IGNORECASE)
+    return "".join(
+        f"@media (prefers-color-scheme: {scheme}) {{"
+        f"{HtmlFormatter(style=name).get_style_defs('.highlight')}}}\n"
+        for scheme, name in _CODE_STYLES
+    )

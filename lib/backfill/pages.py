@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_SHOWN_ROWS = 1_000
+PART_END = "<!--/part-->"  # nothing else has it: what came from a database is escaped
 SHORT_TEXT = 24  # fits on a line: dates and keys are not broken
 
 
@@ -93,7 +94,7 @@ def part(name: str, shown: Shown) -> Shown:
     """Mark what is shown as a part that a run's report puts in its own place, like `diff`."""
     if not shown.markup:
         return shown
-    return Shown(f"<!--part {name}-->{shown.markup}<!--/part-->", shown.text)
+    return Shown(f"<!--part {name}-->{shown.markup}{PART_END}", shown.text)
 
 
 def escape(value: Any) -> str:
@@ -124,7 +125,7 @@ def _as_text(caption: str, header: Sequence[str], rows: list[list[Any]]) -> str:
 
 STYLE = """
 div.backfill.scroll { overflow-x: auto; }
-table.backfill { border-collapse: collapse; margin: 1em 0; font-size: 90%; }
+table.backfill { border-collapse: collapse; margin: 1em 0; font-size: 90%; min-width: 20em; }
 table.backfill caption { text-align: left; font-weight: bold; padding: .3em 0; }
 table.backfill th, table.backfill td { border-bottom: 1px solid #999; padding: .2em .7em;
   text-align: left; vertical-align: top; white-space: pre-wrap; }

@@ -118,6 +118,14 @@ _PLACES = (
         "name of the environment variable that holds the connection string",
     ),
 )
+_WORKERS = Parameter("workers", Kind.WHOLE, 1, "connections that write at once, each a range")
+_ONLY = "approve these changes only: a condition in SQL, like: rule = 'normal'; empty = all left"
+_CANARY = "approve a sample of them first: a share like 1%, or a number of rows"
+_IN_PARTS = (
+    Parameter("only", Kind.TEXT, "", _ONLY, metavar="CONDITION"),
+    Parameter("canary", Kind.WHOLE_OR_WORD, "", _CANARY, metavar="SHARE"),
+    Parameter("join", Kind.FLAG, False, "write beside whoever applies the run already"),
+)
 _APPLY = Parameter("apply", Kind.FLAG, False, "write the plan; without it nothing is written")
 _DECISIONS = Parameter(
     "decisions",
@@ -177,6 +185,7 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
         choices=("key", "heap"),
     ),
     *_ENGINE,
+    _WORKERS,
     *_THROTTLE,
     *_PLACES,
     _APPLY,
@@ -253,7 +262,9 @@ _RUN_ID = Parameter("run_id", Kind.TEXT, "latest", "a run id, its unique beginni
 AS_PLANNED = -2
 APPLY_PARAMETERS: tuple[Parameter, ...] = (
     _RUN_ID,
+    *_IN_PARTS,
     *_ENGINE,
+    _WORKERS,
     *_THROTTLE,
     Parameter(
         "max_failed",
@@ -271,4 +282,6 @@ APPLY_PARAMETERS: tuple[Parameter, ...] = (
     _APPLY,
 )
 VERIFY_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *_PLACES)
-REVERT_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *_ENGINE, *_THROTTLE, *_PLACES, _APPLY)
+REVERT_PARAMETERS: tuple[Parameter, ...] = (
+    *(_RUN_ID, *_ENGINE, _WORKERS, *_THROTTLE, *_PLACES, _APPLY),
+)

@@ -7,16 +7,17 @@ A connection lost in the commit is settled by looking whether the checkpoint is 
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import psycopg
 import pyarrow as pa
 
-from backfill import lease
 from backfill.chunk_commit import (
     Committed,
     ReadyChunk,
@@ -26,10 +27,10 @@ from backfill.chunk_commit import (
     commit_chunk,
 )
 from backfill.errors import BackfillError, DatabaseUnreachable
-from backfill.lease import Lease
-from backfill.ledger import CHAIN_START, Checkpoint, Ledger
+from backfill.ledger import Checkpoint, Ledger
 from backfill.plan import Chunk
 from backfill.postgres import Connection
+from backfill.ranges import RangeClaim, renew_range
 from backfill.report import Reporter
 from backfill.skips import Skip, SkipReason
 from backfill.stop import StopSignals
@@ -57,6 +58,7 @@ _FATAL = (
 )
 
 Connect = Callable[[], Connection]
+T = TypeVar("T")
 
 
 class LostChunks(BackfillError):
@@ -67,7 +69,7 @@ class LostChunks(BackfillError):
 class PatientCommitter:
     """Commits chunks of one run over a connection that it may have to renew."""
 
-    claim: Lease
+    run_id: str
     writer: ChunkWriter
     connect: Connect
     reporter: Reporter
@@ -81,25 +83,28 @@ class PatientCommitter:
     def close(self) -> None:
         self.connection.close()
 
-    def commit(self, ready: ReadyChunk, chain: str) -> Committed:
+    def commit(self, claim: RangeClaim, ready: ReadyChunk, chain: str) -> Committed:
         """Commit one chunk; transient errors again, a lost server anew, bad rows left alone."""
         is_careful = False
         attempt = 0
         while True:
             attempt += 1
             try:
-                return self._try(ready, chain, is_careful)
+                return self._try(claim, ready, chain, is_careful)
             except _FATAL:
                 raise
             except _TRANSIENT:
                 is_careful = attempt >= ATTEMPTS
                 if attempt > ATTEMPTS:
                     raise
-                self._try_again(attempt)
+                self._back_off(attempt)
+                # The failed transaction did not renew the lease; somebody may want us to stop.
+                self.breathe(claim)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                if not (self.connection.closed or self.connection.broken):
+                if not self._is_lost:
                     raise
-                committed = self._reconnect(ready.chunk, chain, error)
+                look = functools.partial(_look_for, claim=claim, chunk=ready.chunk, chain=chain)
+                committed = self._reconnect(look, f"wrote chunk {ready.chunk.number}", error)
                 if committed:
                     return Committed(committed)
             except (psycopg.Error, RefusedRow):
@@ -107,40 +112,47 @@ class PatientCommitter:
                     raise
                 is_careful = True
 
-    def _try(self, ready: ReadyChunk, chain: str, is_careful: bool) -> Committed:
+    def _try(self, claim: RangeClaim, ready: ReadyChunk, chain: str, is_careful: bool) -> Committed:
         write: Write = self._write_carefully if is_careful else self.writer.write
-        return commit_chunk(self.connection, self.claim, ready, chain, write, self.step)
+        return commit_chunk(self.connection, claim, ready, chain, write, self.step)
 
-    def breathe(self) -> None:
-        """Heed signals and requests, and renew the lease, while nothing is open: see `Pace`."""
-        self.stop.check(self.claim.run_id)
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """Return what a question that may be asked twice answers; a lost server is asked anew."""
         try:
-            fence = lease.renew(self.connection, self.claim)
+            return question(self.connection)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if not self._is_lost:
+                raise
+            return self._reconnect(question, "looked for its next rows", error)
+
+    def breathe(self, claim: RangeClaim) -> None:
+        """Heed signals and requests, and renew the lease, while nothing is open: see `Pace`."""
+        self.stop.check(claim.run_id)
+        try:
+            fence = renew_range(self.connection, claim)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             # What is wrong here the next try meets again, and knows how to mend.
-            if not (self.connection.closed or self.connection.broken):
+            if not self._is_lost:
                 return
             # Until then, which may be long, the lease is kept over another connection.
             with (
                 contextlib.suppress(DatabaseUnreachable, psycopg.Error),
                 contextlib.closing(self.connect()) as spare,
             ):
-                check_requests(lease.renew(spare, self.claim))
+                check_requests(renew_range(spare, claim))
             return
         check_requests(fence)
+
+    @property
+    def _is_lost(self) -> bool:
+        return self.connection.closed or self.connection.broken
 
     def _back_off(self, attempt: int) -> None:
         """Wait a random part of a growing span, so that two writers do not meet again."""
         self._wait.wait(random.uniform(0, FIRST_BACKOFF_SECONDS * 2**attempt))
 
-    def _try_again(self, attempt: int) -> None:
-        """Wait; then renew the lease, which the failed transaction did not, and heed requests."""
-        self._back_off(attempt)
-        self.breathe()
-
-    def _reconnect(self, chunk: Chunk, chain: str, error: Exception) -> Checkpoint | None:
-        """Connect again; return the chunk's checkpoint if its commit had got through."""
-        run_id = self.claim.run_id
+    def _reconnect(self, look: Callable[[Connection], T], what: str, error: Exception) -> T:
+        """Connect again, and return what the first look at the server finds."""
         deadline = time.monotonic() + RECONNECT_SECONDS
         attempt = 0
         while True:
@@ -148,39 +160,19 @@ class PatientCommitter:
             try:
                 self.connection.close()
                 self.connection = self.connect()
-                committed = self._look_for(chunk, chain)
+                found = look(self.connection)
                 break
             except (DatabaseUnreachable, psycopg.OperationalError, psycopg.InterfaceError):
                 if time.monotonic() > deadline:
                     raise DatabaseUnreachable(
-                        f"The database went away while run {run_id} wrote chunk "
-                        f"{chunk.number} ({str(error).splitlines()[0]}), and did not come back "
+                        f"The database went away while run {self.run_id} {what} "
+                        f"({str(error).splitlines()[0]}), and did not come back "
                         f"within {RECONNECT_SECONDS:.0f} s. Committed chunks stay committed. "
-                        f"When it answers again: backfill resume {run_id}"
+                        f"When it answers again: backfill resume {self.run_id}"
                     ) from None
                 self._back_off(min(attempt, 5))
         self.reporter.message("The connection was lost; connected again.", "warning")
-        return committed
-
-    def _look_for(self, chunk: Chunk, chain: str) -> Checkpoint | None:
-        """Return the chunk's checkpoint, None when it is not committed.
-
-        Raises `LostChunks` when the server lost some that it had confirmed: a standby that was
-        promoted too early, or a crash without durable commits.
-        """
-        run_id = self.claim.run_id
-        with self.connection.transaction():
-            # Takes the row lock behind which a commit still under way would stand.
-            lease.renew(self.connection, self.claim)
-            done = Ledger(self.connection).checkpoints(run_id)
-        before = [checkpoint for checkpoint in done if checkpoint.chunk_no < chunk.number]
-        if (before[-1].chain_hash if before else CHAIN_START) != chain:
-            raise LostChunks(
-                f"The server came back without chunks of run {run_id} that it had "
-                f"confirmed: {len(before)} of {chunk.number - 1} are there. Go on from what it "
-                f"has: backfill resume {run_id}"
-            )
-        return next((c for c in done if c.chunk_no == chunk.number), None)
+        return found
 
     def _write_carefully(self, connection: Connection, changes: pa.Table) -> Written:
         """Write in halves down to the rows that fail, each try in a savepoint of its own."""
@@ -197,6 +189,33 @@ class PatientCommitter:
         half = changes.num_rows // 2
         first = self._write_carefully(connection, changes.slice(0, half))
         return first + self._write_carefully(connection, changes.slice(half))
+
+
+def _look_for(
+    connection: Connection, claim: RangeClaim, chunk: Chunk, chain: str
+) -> Checkpoint | None:
+    """Return the chunk's checkpoint, None when it is not committed.
+
+    Raises `LostChunks` when the server lost some that it had confirmed: a standby that was
+    promoted too early, or a crash without durable commits.
+    """
+    with connection.transaction():
+        # Takes the row lock behind which a commit still under way would stand.
+        renew_range(connection, claim)
+        done = [
+            checkpoint
+            for checkpoint in Ledger(connection).checkpoints(claim.run_id)
+            if checkpoint.range_no == claim.range.range_no
+        ]
+    before = [checkpoint for checkpoint in done if checkpoint.chunk_no < chunk.number]
+    missing = chunk.number - claim.range.first_chunk_no - len(before)
+    if missing or (before and before[-1].chain_hash != chain):
+        raise LostChunks(
+            f"The server came back without chunks of run {claim.run_id} that it had confirmed: "
+            f"{len(before)} of {len(before) + missing} are there. Go on from what it has: "
+            f"backfill resume {claim.run_id}"
+        )
+    return next((c for c in done if c.chunk_no == chunk.number), None)
 
 
 def _refused(changes: pa.Table, error: Exception) -> Skip:

@@ -34,6 +34,7 @@ import pyarrow.parquet as pq
 
 from backfill.errors import StalePlan, StorageError
 from backfill.folder import RunFolder, sha256_of
+from backfill.positions import Positions
 from backfill.settings import canonical_json
 from backfill.skips import Skip, SkipReason
 
@@ -178,58 +179,78 @@ class Chunk:
 
 
 class ChunkReader:
-    """Reads a plan's rows from `start` on, as many at a time as it is asked for.
+    """Reads rows of a plan, as many at a time as it is asked for.
 
+    `among` are the places to read from (all by default), `start` and `end` count among them.
     Memory: one Parquet batch of the changes, and the list of skips.
     """
 
     BATCH_ROWS = 65_536
 
-    def __init__(self, folder: RunFolder, plan: Plan, start: int = 0) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        plan: Plan,
+        start: int = 0,
+        end: int | None = None,
+        among: Positions | None = None,
+    ) -> None:
         self._plan = plan
-        self._position = start
+        self._among = among or Positions.every(plan.rows)
+        self._next = start
+        self._end = self._among.rows if end is None else end
+        self._ends = self._among.ends(start, self._end) if self.remaining else (0, 0)
         self._batches = self._iterate(folder)
         with _readable(plan.run_id):
             self._buffer = pa.Table.from_batches([], pq.read_schema(folder.file(CHANGES_FILE)))
-        self._skips = [entry for entry in read_skips(folder) if entry[0] >= start]
+        self._skips = self._own(read_skips(folder))
         self._skip_index = 0
 
+    def _own(self, skips: list[tuple[int, Skip]]) -> list[tuple[int, Skip]]:
+        first, behind = self._ends
+        near = [entry for entry in skips if first <= entry[0] < behind]
+        is_own = self._among.within(np.array([place for place, _skip in near], dtype=np.int64))
+        return [entry for entry, own in zip(near, is_own, strict=True) if own]
+
     def _iterate(self, folder: RunFolder) -> Iterator[pa.RecordBatch]:
+        first, behind = self._ends
         with pq.ParquetFile(folder.file(CHANGES_FILE)) as file:
             for group in range(file.num_row_groups):
-                positions = file.metadata.row_group(group).column(0).statistics
-                if positions is None or positions.max >= self._position:
+                places = file.metadata.row_group(group).column(0).statistics
+                if places is None or (places.max >= first and places.min < behind):
                     yield from file.iter_batches(self.BATCH_ROWS, row_groups=[group])
 
     @property
     def remaining(self) -> int:
-        """Rows of the plan that no chunk has taken yet."""
-        return self._plan.rows - self._position
+        """Rows that no chunk has taken yet."""
+        return self._end - self._next
 
     def take(self, number: int, rows: int) -> Chunk:
         """Return the next chunk of at most `rows` rows, and move behind it."""
-        start = self._position
-        end = min(start + rows, self._plan.rows)
+        rows = min(rows, self.remaining)
+        start, end = self._among.ends(self._next, self._next + rows)
         with _readable(self._plan.run_id):
             changes = self._changes_until(start, end)
         skips = []
         while self._skip_index < len(self._skips) and self._skips[self._skip_index][0] < end:
             skips.append(self._skips[self._skip_index][1])
             self._skip_index += 1
-        self._position = end
-        if changes.num_rows + len(skips) != end - start:
+        self._next += rows
+        if changes.num_rows + len(skips) != rows:
             raise StalePlan(
-                f"The plan of run {self._plan.run_id} counts {end - start} rows from position "
+                f"The plan of run {self._plan.run_id} counts {rows} rows from position "
                 f"{start} on, its files hold {changes.num_rows + len(skips)}. Make a new plan."
             )
-        return Chunk(number, start, end - start, changes, tuple(skips))
+        return Chunk(number, start, rows, changes, tuple(skips))
 
     def _changes_until(self, start: int, end: int) -> pa.Table:
         while self._highest() < end - 1:
             batch = next(self._batches, None)
             if batch is None:
                 break
-            self._buffer = pa.concat_tables([self._buffer, pa.Table.from_batches([batch])])
+            places = batch.column("position").to_numpy()
+            own = pa.Table.from_batches([batch]).filter(pa.array(self._among.within(places)))
+            self._buffer = pa.concat_tables([self._buffer, own])
         positions = self._buffer.column("position").to_numpy()
         first, cut = np.searchsorted(positions, [start, end], side="left")
         taken = self._buffer.slice(first, cut - first)

@@ -15,6 +15,7 @@ from backfill.ledger import Ledger
 from backfill.plan import Plan
 from backfill.postgres import password_of
 from backfill.running import Applied, planned_counts
+from backfill.runs_index import rebuild_index
 from backfill.settings import EngineSettings
 from backfill.status import RunStatus
 from backfill.versions import versions
@@ -94,7 +95,10 @@ def finish(
     document: Mapping[str, Any],
     has_plan: bool,
 ) -> None:
-    """Write summary and records, and close the folder."""
+    """Write summary and records, and close the folder; make the page of all runs anew.
+
+    Under the command line that page waits for the notebook's own.
+    """
     named = {**document}
     if notebook := os.environ.get(NOTEBOOK_ENV):
         named["notebook"] = notebook
@@ -105,3 +109,5 @@ def finish(
         known = ledger if ledger.exists() else None
         evidence.write_records(folder, known, scope_name, planned)
         evidence.close(folder, known, password_of(database.dsn))
+    if not notebook:
+        rebuild_index(folder.path.parent)

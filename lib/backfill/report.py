@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -34,15 +35,16 @@ class Reporter:
         self._listener = listener
         self._folder = folder
         self._started = time.monotonic()
+        self._telling = threading.Lock()  # workers of one process share a reporter
 
     def message(self, text: str, level: str = "info") -> None:
         """Say one line to a person."""
-        self._listener({"type": "message", "level": level, "text": text})
+        self._tell({"type": "message", "level": level, "text": text})
 
     def skip(self, skip: Skip) -> None:
         """Say which row was left alone, and why: one line for each."""
         column = f" {skip.column}" if skip.column else ""
-        self._listener(
+        self._tell(
             {
                 "type": "skip",
                 "level": "warning",
@@ -103,11 +105,15 @@ class Reporter:
     def _keep(self, event: Mapping[str, Any]) -> None:
         if self._folder:
             self._folder.append_line(PROGRESS_FILE, json.dumps(event))
-        self._listener(event)
+        self._tell(event)
 
     def outcome(self, document: Mapping[str, Any]) -> None:
         """Hand the end of the run to whoever started the notebook."""
-        self._listener({"type": "outcome", **document})
+        self._tell({"type": "outcome", **document})
+
+    def _tell(self, event: Mapping[str, Any]) -> None:
+        with self._telling:
+            self._listener(event)
 
 
 def print_event(event: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from backfill import evidence, plan, record
 from backfill.asking import Asking
 from backfill.checkpoint_view import applied_view
 from backfill.database import Database, open_database
+from backfill.ending import resume_command
 from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
@@ -40,35 +41,14 @@ from backfill.running import (
     Applied,
     apply_run,
     planned_counts,
-    resume_command,
     standing,
     too_many_skips,
 )
-from backfill.settings import (
-    DEFAULT_CHUNK_ROWS,
-    DEFAULT_CHUNK_SECONDS,
-    EngineSettings,
-    chunk_rows_from,
-)
+from backfill.settings import engine_settings
 from backfill.show import NotebookLine
 from backfill.status import RunStatus
-from backfill.throttle_options import throttle_from
 from backfill.verify import Verification, verify_run
 from backfill.workbook_env import RUN_ID_ENV
-
-
-def engine_settings(values: Mapping[str, Any]) -> EngineSettings:
-    """Return the engine's settings from checked parameters."""
-    return EngineSettings(
-        chunk_rows=chunk_rows_from(values.get("chunk_size", DEFAULT_CHUNK_ROWS)),
-        chunk_seconds=values.get("chunk_time", DEFAULT_CHUNK_SECONDS),
-        progress_interval_rows=values["progress_interval"],
-        lease_seconds=values["lease_seconds"],
-        lock_timeout_ms=values["lock_timeout_ms"],
-        statement_timeout_ms=values["statement_timeout_ms"],
-        max_skips=None if values["max_skips"] < 0 else values["max_skips"],
-        throttle=throttle_from(values),
-    )
 
 
 def listener() -> Callable[[Mapping[str, Any]], None]:
@@ -169,7 +149,7 @@ class RunBook(Asking):
             self._applied = apply_run(
                 self.database, self.folder, self.kind, self.settings, self.reporter
             )
-            if self._frozen().reverts and not self._applied.counts.drifted:
+            if self._is_through and self._frozen().reverts and not self._applied.counts.drifted:
                 with self.database.connect() as connection:
                     settle_reverted(Ledger(connection), self._frozen())
             self._tell_pending()
@@ -261,6 +241,11 @@ class RunBook(Asking):
             return self._conclude() if self._plan else {}
         return {}
 
+    @property
+    def _is_through(self) -> bool:
+        """Whether the whole plan is applied, and not only a part of it."""
+        return self._applied is not None and self._applied.status is RunStatus.SUCCEEDED
+
     def _allowed(self) -> dict[str, int | None]:
         """Return how many failed and held rows are allowed, where this opening of the run says."""
         given = {name: self.values.get(f"max_{name}", AS_PLANNED) for name in ("failed", "held")}
@@ -275,7 +260,7 @@ class RunBook(Asking):
         if not drifted:
             too_many = too_many_skips(self._frozen(), self.settings)
             return too_many or self.kind.verdict(
-                self._frozen(), is_applied=self._applied is not None, allowed=self._allowed()
+                self._frozen(), is_applied=self._is_through, allowed=self._allowed()
             )
         verb = "were" if self._applied else "are"
         return RowsDrifted(

@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from backfill import image, lease, plan
-from backfill.apply import Applier
-from backfill.chunk_commit import Step, StopRequested, no_step
+from backfill.apply import Applier, Approved
+from backfill.approval import Approval, begin, decide, joined_part
+from backfill.chunk_commit import Step, no_step
+from backfill.crew import Crew
 from backfill.database import Database
+from backfill.ending import Ending
 from backfill.errors import (
-    BackfillError,
-    DatabaseUnreachable,
-    Interrupted,
     LeaseHeld,
-    PreflightError,
     StalePlan,
-    Terminated,
     TooManySkips,
     UsageError,
 )
-from backfill.folder import RUN_ID, RunFolder, runs_dir
+from backfill.folder import RUN_ID, RunFolder
 from backfill.job import Job, JobKind
 from backfill.lease import Lease
 from backfill.ledger import Counts, Ledger, RunRow
 from backfill.pace import Pace
+from backfill.parts import Part, find_rows, parts_of
 from backfill.plan import Plan
 from backfill.polite_pace import open_pace
+from backfill.positions import Positions
 from backfill.postgres import Connection, database_fingerprint, find_rows_by_key
 from backfill.report import Reporter
+from backfill.selection import Selection
 from backfill.settings import EngineSettings, fingerprint
 from backfill.skips import SkipReason
 from backfill.status import RunStatus
 from backfill.stop import stop_signals
+from backfill.tally import Tally
 from backfill.utc.zones import tzdata_version
 from backfill.waiting import Waiting, waiting_of
 
@@ -159,12 +157,14 @@ def apply_run(
     step: Step = no_step,
     pace: Pace | None = None,
 ) -> Applied:
-    """Write the run's frozen plan, or what is left of it.
+    """Write what is approved now of the run's frozen plan, or what is left of that.
 
     Raises `StalePlan`, `LeaseHeld`, `Interrupted` (also for pause and cancel), `Terminated`,
     `TooManySkips`, `DatabaseUnreachable`; each names the command that goes on.
     """
     frozen = plan.load(folder)
+    if kind.is_sequential:
+        settings = _one_by_one(kind, settings)
     connect = _connector(database, settings)
     with contextlib.closing(connect()) as connection:
         ledger = Ledger(connection)
@@ -178,40 +178,108 @@ def apply_run(
         elif row.status in (RunStatus.SUCCEEDED, RunStatus.REVERTED):
             reporter.message(f"Run {frozen.run_id} is {row.status} already: nothing to write.")
             return standing(ledger, frozen, row.status)
-        claim = lease.acquire(ledger, frozen.run_id, settings.lease_seconds)
-    writer = kind.reverter if frozen.reverts else kind.writer
-    if kind.is_sequential:
-        settings = replace(settings, chunk_rows=1)
-    with (
-        stop_signals() as stop,
-        _ending(connect, claim, frozen, folder, reporter),
-        contextlib.closing(pace or _polite(database, settings, frozen, claim, reporter)) as held,
-    ):
-        applier = Applier(
-            frozen,
-            folder,
-            writer(frozen.target),
-            claim,
-            connect,
-            settings,
-            reporter,
-            stop,
-            step,
-            held,
-        )
-        try:
-            applier.run()
-        finally:
-            applier.close()
+        claim, approval = _claim(ledger, folder, kind, frozen, settings)
+        ending = Ending(connect, claim, frozen, folder, reporter)
+        with (
+            stop_signals() as stop,
+            ending.told(),
+            contextlib.closing(
+                pace or _polite(database, settings, frozen, claim, reporter)
+            ) as held,
+        ):
+            part, positions = _part(connection, folder, kind, frozen, settings, claim, approval)
+            connection.close()
+            tally = _tally(connect, frozen, part, settings, reporter)
+
+            def hire() -> Applier:
+                return Applier(
+                    Approved(frozen, folder, part, positions),
+                    (kind.reverter if frozen.reverts else kind.writer)(frozen.target),
+                    claim,
+                    connect,
+                    settings,
+                    reporter,
+                    stop,
+                    tally,
+                    step,
+                    held,
+                )
+
+            ending.crew = Crew(hire, settings.workers, stop)
+            ending.crew.run()
     # A new connection: the first one may be gone after a restart of the server.
     with contextlib.closing(connect()) as connection:
-        return standing(Ledger(connection), frozen, RunStatus.SUCCEEDED)
+        ledger = Ledger(connection)
+        return standing(ledger, frozen, ledger.get(frozen.run_id).status)
 
 
 def _polite(
     database: Database, settings: EngineSettings, frozen: Plan, claim: Lease, reporter: Reporter
 ) -> Pace:
     return open_pace(database, settings.throttle, [frozen.scope["table"]], claim, reporter)
+
+
+def _one_by_one(kind: JobKind, settings: EngineSettings) -> EngineSettings:
+    """Return the settings of a job whose rows build on those before them."""
+    if settings.workers > 1:
+        raise UsageError(
+            f"The {kind.name} job writes its rows one after the other, since they build on one "
+            "another: it takes one worker. Leave out --workers."
+        )
+    return replace(settings, chunk_rows=1)
+
+
+def _claim(
+    ledger: Ledger, folder: RunFolder, kind: JobKind, frozen: Plan, settings: EngineSettings
+) -> tuple[Lease, Approval | None]:
+    """Join the run, or claim it for what is approved now."""
+    run_id, seconds = frozen.run_id, settings.lease_seconds
+    if settings.join and (joined := lease.join(ledger.connection, run_id, seconds)):
+        return joined, None
+    asked = Selection(settings.only, settings.canary)
+    approval = decide(ledger.connection, folder, kind, frozen, asked)
+    try:
+        return lease.acquire(ledger, run_id, seconds), approval
+    except LeaseHeld:  # perhaps by another applier of this run, since a moment ago
+        if settings.join and (joined := lease.join(ledger.connection, run_id, seconds)):
+            return joined, None
+        raise
+
+
+def _part(
+    connection: Connection,
+    folder: RunFolder,
+    kind: JobKind,
+    frozen: Plan,
+    settings: EngineSettings,
+    claim: Lease,
+    approval: Approval | None,
+) -> tuple[Part, Positions]:
+    """Return the part that is to be written, recorded with its ranges, and its rows."""
+    if approval is None:
+        asked = Selection(settings.only, settings.canary)
+        part = joined_part(connection, claim, frozen, asked)
+        parts = parts_of(connection, frozen.run_id)[: part.part_no]
+        return part, find_rows(folder, kind, frozen, parts)
+    begin(connection, frozen, approval, settings)
+    return parts_of(connection, frozen.run_id)[-1], approval.positions
+
+
+def _tally(
+    connect: Callable[[], Connection],
+    frozen: Plan,
+    part: Part,
+    settings: EngineSettings,
+    reporter: Reporter,
+) -> Tally:
+    """Count from what the run has written; `rows` is where it is when the part is through."""
+    with contextlib.closing(connect()) as connection:
+        parts = parts_of(connection, frozen.run_id)
+        total = Ledger(connection).totals(frozen.run_id)
+    rows = sum(entry.rows for entry in parts if entry.part_no <= part.part_no)
+    tally = Tally(frozen.run_id, rows, settings, reporter, total)
+    tally.begin()
+    return tally
 
 
 def _connector(database: Database, settings: EngineSettings) -> Callable[[], Connection]:
@@ -221,91 +289,6 @@ def _connector(database: Database, settings: EngineSettings) -> Callable[[], Con
         return connection
 
     return connect
-
-
-@contextlib.contextmanager
-def _ending(
-    connect: Callable[[], Connection],
-    claim: Lease,
-    frozen: Plan,
-    folder: RunFolder,
-    reporter: Reporter,
-) -> Any:
-    """Leave the run at the status that its end means, whatever that end is."""
-    try:
-        yield
-    except LeaseHeld:
-        raise  # Not ours any more: not ours to change.
-    except StopRequested as stop:
-        text = f"Run {frozen.run_id} was {stop.status} {_place(connect, frozen)}."
-        _release(connect, claim, stop.status, text, reporter)
-        raise Interrupted(f"{text}\nGo on with: {resume_command(folder)}") from None
-    except (Interrupted, Terminated) as stop:
-        text = f"{str(stop).rstrip('.')} {_place(connect, frozen)}."
-        _release(connect, claim, RunStatus.INTERRUPTED, text, reporter)
-        raise type(stop)(f"{text}\nGo on with: {resume_command(folder)}") from None
-    except TooManySkips as error:
-        _release(connect, claim, RunStatus.INTERRUPTED, str(error), reporter)
-        raise
-    except psycopg.errors.InsufficientPrivilege as error:
-        _release(connect, claim, RunStatus.FAILED, str(error), reporter)
-        raise PreflightError(
-            f"Run {frozen.run_id}: the server refused: {str(error).splitlines()[0]}. Grant the "
-            f"right, then: {resume_command(folder)}"
-        ) from None
-    except psycopg.Error as error:
-        text = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        _release(connect, claim, RunStatus.FAILED, text, reporter)
-        raise DatabaseUnreachable(
-            f"Run {frozen.run_id} stopped {_place(connect, frozen)}: {text}. Committed chunks stay "
-            f"committed. When it is mended: {resume_command(folder)}"
-        ) from None
-    except BaseException as error:
-        _release(connect, claim, RunStatus.FAILED, f"{type(error).__name__}: {error}", reporter)
-        raise
-    else:
-        _release(connect, claim, RunStatus.SUCCEEDED, "", reporter, is_essential=True)
-
-
-def _release(
-    connect: Callable[[], Connection],
-    claim: Lease,
-    status: RunStatus,
-    message: str,
-    reporter: Reporter,
-    *,
-    is_essential: bool = False,
-) -> None:
-    """End the claim; when the server is away the lease runs out by itself."""
-    try:
-        with contextlib.closing(connect()) as connection:
-            if not lease.release(connection, claim, status, message[:2000]):
-                raise LeaseHeld(
-                    f"Run {claim.run_id} lost its lease before it could end. See: "
-                    f"backfill status {claim.run_id}"
-                )
-    except (BackfillError, psycopg.Error) as error:
-        if is_essential:
-            raise
-        reporter.message(f"The run's end could not be recorded now: {error}", "warning")
-
-
-def _place(connect: Callable[[], Connection], frozen: Plan) -> str:
-    """Say how far the run came, if the server answers."""
-    try:
-        with contextlib.closing(connect()) as connection:
-            done = Ledger(connection).checkpoints(frozen.run_id)
-    except (BackfillError, psycopg.Error):
-        return "after its last checkpoint"
-    scanned = sum(checkpoint.scanned for checkpoint in done)
-    return f"after chunk {len(done)} ({scanned:,} of {frozen.rows:,} rows)"
-
-
-def resume_command(folder: RunFolder) -> str:
-    """Return the exact command that goes on with a run, wherever its folder lies."""
-    runs = folder.path.parent
-    where = "" if runs == runs_dir() else f" --runs-dir {shlex.quote(str(runs))}"
-    return f"backfill resume {folder.run_id}{where}"
 
 
 def standing(ledger: Ledger, frozen: Plan, status: RunStatus) -> Applied:

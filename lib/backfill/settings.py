@@ -16,6 +16,7 @@ from backfill.errors import UsageError
 from backfill.lease import DEFAULT_LEASE_SECONDS, LEASE_SECONDS_BOUNDS
 from backfill.postgres import SessionLimits
 from backfill.throttle import Throttle
+from backfill.throttle_options import throttle_from
 
 DEFAULT_CHUNK_ROWS = 500
 CHUNK_ROWS_BOUNDS = (1, 100_000)
@@ -25,6 +26,8 @@ PROGRESS_INTERVAL_BOUNDS = (0, 1_000_000_000)
 TIMEOUT_MS_BOUNDS = (0, 86_400_000)
 CHUNK_SECONDS_BOUNDS = (0.01, 60.0)
 DEFAULT_CHUNK_SECONDS = 0.5
+DEFAULT_WORKERS = 1
+WORKERS_BOUNDS = (1, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,10 @@ class EngineSettings:
     statement_timeout_ms: int = SessionLimits().statement_timeout_ms
     max_skips: int | None = None
     throttle: Throttle = field(default_factory=Throttle)
+    workers: int = DEFAULT_WORKERS  # connections that write at once
+    join: bool = False  # write beside whoever applies the run
+    only: str = ""  # a condition in SQL: which changes this approval covers
+    canary: str = ""  # a share or number of them: a sample first
 
     def __post_init__(self) -> None:
         if self.chunk_rows is not None:
@@ -46,6 +53,7 @@ class EngineSettings:
         check_range("chunk time", self.chunk_seconds, CHUNK_SECONDS_BOUNDS)
         check_range("progress interval", self.progress_interval_rows, PROGRESS_INTERVAL_BOUNDS)
         check_range("lease seconds", self.lease_seconds, LEASE_SECONDS_BOUNDS)
+        check_range("workers", self.workers, WORKERS_BOUNDS)
         check_range("lock timeout", self.lock_timeout_ms, TIMEOUT_MS_BOUNDS)
         check_range("statement timeout", self.statement_timeout_ms, TIMEOUT_MS_BOUNDS)
         if self.max_skips is not None:
@@ -68,6 +76,25 @@ def check_range(what: str, value: float, bounds: tuple[float, float]) -> None:
     low, high = bounds
     if isinstance(value, bool) or not low <= value <= high:
         raise UsageError(f"The {what} must be between {low:g} and {high:g}; it is {value!r}.")
+
+
+def engine_settings(values: Mapping[str, Any]) -> EngineSettings:
+    """Return the engine's settings from checked parameters."""
+    return EngineSettings(
+        chunk_rows=chunk_rows_from(values.get("chunk_size", DEFAULT_CHUNK_ROWS)),
+        chunk_seconds=values.get("chunk_time", DEFAULT_CHUNK_SECONDS),
+        progress_interval_rows=values["progress_interval"],
+        lease_seconds=values["lease_seconds"],
+        lock_timeout_ms=values["lock_timeout_ms"],
+        statement_timeout_ms=values["statement_timeout_ms"],
+        max_skips=None if values["max_skips"] < 0 else values["max_skips"],
+        # A job without a chunk size writes row after row: its own workers do something else.
+        workers=values.get("workers", DEFAULT_WORKERS) if "chunk_size" in values else 1,
+        join=values.get("join", False),
+        only=values.get("only", ""),
+        canary=str(values.get("canary", "")),
+        throttle=throttle_from(values),
+    )
 
 
 def chunk_rows_from(value: int | str) -> int | None:

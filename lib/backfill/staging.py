@@ -20,6 +20,35 @@ MEMORY_LIMIT = "256MB"
 BATCH_ROWS = 65_536
 
 
+@contextlib.contextmanager
+def look_into(path: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """Yield a connection to another run's working copy, None where it can not be had. Read-only."""
+    if not path.is_file():
+        yield None
+        return
+    import duckdb
+
+    opened = None
+    with contextlib.suppress(duckdb.Error):
+        try:
+            opened = duckdb.connect(str(path), read_only=True)
+        except duckdb.ConnectionException:  # this process has it open: share it
+            opened = duckdb.connect(str(path), config=_config(path))
+    try:
+        yield opened
+    finally:
+        if opened is not None:
+            opened.close()
+
+
+def _config(path: Path) -> dict[str, str | bool | int | float | list[str]]:
+    return {
+        "memory_limit": MEMORY_LIMIT,
+        "temp_directory": f"{path}.tmp",
+        "preserve_insertion_order": True,
+    }
+
+
 class Staging:
     """Tables of one run. Rows come and go as Arrow: no Python object per row."""
 
@@ -31,11 +60,7 @@ class Staging:
         with self._on_disk():
             self._connection = duckdb.connect(
                 str(path),
-                config={
-                    "memory_limit": MEMORY_LIMIT,
-                    "temp_directory": f"{path}.tmp",
-                    "preserve_insertion_order": True,
-                },
+                config=_config(path),
             )
             path.chmod(FILE_MODE)
         self._connection.execute("SET TimeZone = 'UTC'")

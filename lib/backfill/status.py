@@ -25,7 +25,7 @@ TRANSITIONS: dict[tuple[RunStatus, RunStatus], str] = {
     (RunStatus.PLANNED, RunStatus.RUNNING): "apply takes the lease",
     (RunStatus.PLANNED, RunStatus.CANCELLED): "cancelled before anything was written",
     (RunStatus.RUNNING, RunStatus.RUNNING): "taken over after the lease ran out",
-    (RunStatus.RUNNING, RunStatus.PAUSED): "pause took effect after a chunk",
+    (RunStatus.RUNNING, RunStatus.PAUSED): "pause took effect, or a part of the plan is applied",
     (RunStatus.RUNNING, RunStatus.CANCELLED): "cancel took effect after a chunk",
     (RunStatus.RUNNING, RunStatus.INTERRUPTED): "a signal took effect, or the writer died",
     (RunStatus.RUNNING, RunStatus.FAILED): "an error ended the run",

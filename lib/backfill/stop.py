@@ -15,17 +15,29 @@ _SIGNALS = tuple(
 )
 
 
+class Halted(BackfillError):
+    """Another worker of this process stopped with an error, which is the one to tell."""
+
+
 class StopSignals:
     """Remembers the first signal; raises it at once unless a chunk is being written."""
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._is_shielded = False
+        self._shields = 0  # workers that write a chunk just now, and whoever waits for them
+        self._counting = threading.Lock()
+        self._is_halted = False
 
     def check(self, run_id: str = "") -> None:
-        """Raise `Interrupted` or `Terminated` if a signal arrived."""
+        """Raise `Interrupted` or `Terminated` if a signal arrived, `Halted` after `halt`."""
         if self.received is not None:
             raise self.error(run_id)
+        if self._is_halted:
+            raise Halted(f"Run {run_id} was stopped.")
+
+    def halt(self) -> None:
+        """Have every worker of this process stop after its chunk."""
+        self._is_halted = True
 
     def error(self, run_id: str = "") -> BackfillError:
         """Return the error that the signal means."""
@@ -39,15 +51,17 @@ class StopSignals:
     @contextlib.contextmanager
     def shielded(self) -> Iterator[None]:
         """Hold signals back while the block runs: the current chunk ends first."""
-        self._is_shielded = True
+        with self._counting:
+            self._shields += 1
         try:
             yield
         finally:
-            self._is_shielded = False
+            with self._counting:
+                self._shields -= 1
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
         self.received = number
-        if not self._is_shielded:
+        if not self._shields:
             raise self.error()
 
 

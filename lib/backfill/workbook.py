@@ -19,8 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backfill import plan
-from backfill.asking import decide_for
+from backfill.asking import decide_for, explain_row
+from backfill.database import open_database
 from backfill.errors import BackfillError, StalePlan, UsageError
+from backfill.explanation import Explanation
 from backfill.folder import new_run_id, runs_dir
 from backfill.job import Computation
 from backfill.jobs.registry import PARAMETERS, job_from, kind_of
@@ -78,6 +80,15 @@ def decide(
     goes into that run's `decisions.csv`; the next plan takes it in.
     """
     return decide_for(run_id, runs_dir(runs_folder), key, decision, told)
+
+
+def explain(key: str, *, run_id: str = "latest", runs_folder: str = "") -> Explanation:
+    """Return why a row of a run has its values: wall time, zone, rule, images, decisions, …
+
+    Works without the run's folder and without the database, as far as the other one tells.
+    """
+    database = open_database(lambda _text: None)
+    return explain_row(database, run_id, runs_dir(runs_folder), key)
 
 
 def _parameters(declared: tuple[Parameter, ...], namespace: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from backfill.jobs.registry import job_from
 from backfill.parameters import UTC_PARAMETERS
 from backfill.planning import Planning
 from backfill.report import Reporter
-from backfill.run_book import engine_settings
+from backfill.settings import engine_settings
 
 OURS = "ours, into DuckDB"
 CURSOR = "server-side cursor, into DuckDB"

@@ -24,13 +24,13 @@ from backfill.evidence_check import disagreements
 from backfill.folder import RunFolder, sha256_of
 from backfill.jobs.utc.settings import UtcSettings
 from backfill.ledger import Ledger
-from backfill.offline_page import _offline
 from backfill.pages import table
 from backfill.parameters import UTC_PARAMETERS, check_parameters
 from backfill.plan import ChunkReader, read_skips, write_changes, write_skips
 from backfill.postgres import connect
 from backfill.settings import chunk_rows_from
 from backfill.skips import Skip, SkipReason
+from backfill.standalone import offline
 from backfill.table import load_spec
 from backfill.utc.doubts import WORDS
 from backfill.utc.zones import is_zone, near_misses
@@ -319,7 +319,7 @@ def test_any_parameter_is_taken_or_refused(name: str, value: Any) -> None:
     )
 )
 def test_any_text_in_a_page_stays_text_and_names_no_address(text: str) -> None:
-    page = _offline(table(text, [text], [[text]], rest=text).markup).lower()
+    page = offline(table(text, [text], [[text]], rest=text).markup).lower()
 
     assert "http://" not in page
     assert "https://" not in page

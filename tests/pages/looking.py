@@ -30,7 +30,7 @@ class Page(HTMLParser):
         self.tags.append((tag, named))
         if "id" in named:
             self.ids.append(named["id"])
-        if tag not in _VOID and not self.markup_is_closed():
+        if tag not in _VOID:
             self._open.append(tag)
         if tag == "table":
             self.tables.append({"caption": 0, "th": 0, "scoped": 0, "tr": 0})
@@ -38,8 +38,10 @@ class Page(HTMLParser):
             self.tables[-1][tag] += 1
             self.tables[-1]["scoped"] += tag == "th" and "scope" in named
 
-    def markup_is_closed(self) -> bool:
-        return (self.get_starttag_text() or "").endswith("/>")
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in _VOID:
+            self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if self._open and self._open[-1] == tag:

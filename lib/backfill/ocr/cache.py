@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from backfill.errors import StorageError
@@ -27,9 +28,7 @@ class ReadingCache:
     def __init__(self, folder: Path, engine: Engine, params: EngineParams) -> None:
         """Raises StorageError when the folder cannot be made."""
         self.folder = folder
-        self.way = "|".join(
-            (engine.name, engine.version, engine.language_hash, params.cache_text(), READER_VERSION)
-        )
+        self.way = _way(engine.name, engine.version, engine.language_hash, params, READER_VERSION)
         try:
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         except OSError as error:
@@ -66,5 +65,32 @@ class ReadingCache:
             raise StorageError(f"The OCR cache {self.folder} cannot be written: {error}") from error
 
     def _path(self, sha256: str) -> Path:
-        key = hashlib.sha256(f"{sha256}|{self.way}".encode()).hexdigest()
-        return self.folder / key[:2] / f"{key}.json"
+        return _path(self.folder, self.way, sha256)
+
+
+def find_reading(folder: Path, reader: Mapping[str, str], sha256: str) -> ImageReading | None:
+    """Return the reading that a run made, from what its plan says of its reader. Read-only.
+
+    None when the cache no longer has it, or today's program can not read it.
+    """
+    try:
+        way = _way(
+            reader["engine"],
+            reader["version"],
+            reader["language_data_sha256"],
+            EngineParams(),
+            reader["reader"],
+        )
+        value = json.loads(_path(folder, way, sha256).read_bytes())
+        return reading_of_json({**value, "is_cached": True})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _way(name: str, version: str, language_hash: str, params: EngineParams, reader: str) -> str:
+    return "|".join((name, version, language_hash, params.cache_text(), reader))
+
+
+def _path(folder: Path, way: str, sha256: str) -> Path:
+    key = hashlib.sha256(f"{sha256}|{way}".encode()).hexdigest()
+    return folder / key[:2] / f"{key}.json"

@@ -18,6 +18,7 @@ import psycopg
 
 from backfill.folder import project_root
 from backfill.postgres import DSN_ENV
+from backfill.run_facts import run_folders
 from backfill.selftest.actor import environment
 from backfill.selftest.case import Case
 from backfill.selftest.claims import equal, holds, says, silent_about
@@ -232,15 +233,15 @@ def _program_killed(module: str, world: World) -> None:
     code, _out, _err = program.end()
     lock.rollback()
     wait_for("the orphan has ended", lambda: not command_of(kernel).strip())
-    (folder,) = world.runs.iterdir()
-    is_done = world.status(folder.name) == "succeeded"
+    (folder,) = run_folders(world.runs)
+    is_done = world.status(folder.run_id) == "succeeded"
     if not is_done:
-        world.let_lease_run_out(folder.name)
+        world.let_lease_run_out(folder.run_id)
 
     equal("exit code", code, -signal.SIGKILL)
     holds("the folder does not claim success before it is closed", is_done or world.evidence(
-        folder.name))  # fmt: skip
-    _resumed(world, folder.name, promised)
+        folder.run_id))  # fmt: skip
+    _resumed(world, folder.run_id, promised)
 
 
 def _papermill(world: World) -> list[str]:
@@ -266,13 +267,13 @@ def _papermill_interrupted(world: World) -> None:
     os.kill(kernel, signal.SIGINT)
     lock.rollback()
     program.end()
-    (folder,) = world.runs.iterdir()
-    told = world.folder(folder.name).read_json("summary.json")
+    (folder,) = run_folders(world.runs)
+    told = world.folder(folder.run_id).read_json("summary.json")
 
-    equal("status", world.status(folder.name), "interrupted")
+    equal("status", world.status(folder.run_id), "interrupted")
     equal("summary.json", (told["status"], told["exit_code"]), ("interrupted", 130))
-    equal("evidence check", world.evidence(folder.name), [])
-    _resumed(world, folder.name, promised)
+    equal("evidence check", world.evidence(folder.run_id), [])
+    _resumed(world, folder.run_id, promised)
 
 
 def _truncated(world: World) -> None:

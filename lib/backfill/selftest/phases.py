@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from backfill.run_facts import run_folders
 from backfill.selftest.case import Case
 from backfill.selftest.claims import equal, holds, says
 from backfill.selftest.world import World
@@ -35,11 +36,11 @@ def _kill_planning(point: str, world: World) -> None:
     task = world.start("utc", (point, 1))
     task.reached()
     task.kill()
-    (folder,) = world.runs.iterdir()
-    refused = world.apply(folder.name)
+    (folder,) = run_folders(world.runs)
+    refused = world.apply(folder.run_id)
 
     equal("table after the kill", world.table(), before)
-    says(world.evidence(folder.name), "SHA256SUMS is not there", "backfill utc")
+    says(world.evidence(folder.run_id), "SHA256SUMS is not there", "backfill utc")
     equal("exit code of applying a plan that is not whole", refused.exit_code, 2)
     says(refused.error, "no run", "backfill ")
     again = world.plan(apply=True, chunk_size=CHUNK_SIZE)
@@ -58,12 +59,12 @@ def _kill_registering(point: str, world: World) -> None:
     task = world.start("utc", (point, 1))
     task.reached()
     task.kill()
-    (folder,) = world.runs.iterdir()
-    applied = world.apply(folder.name, chunk_size=CHUNK_SIZE)
+    (folder,) = run_folders(world.runs)
+    applied = world.apply(folder.run_id, chunk_size=CHUNK_SIZE)
 
     equal("exit code", (applied.exit_code, applied.error), (0, ""))
-    equal("table, checkpoints, images and skips", world.imprint(folder.name), promised)
-    equal("evidence check", world.evidence(folder.name), [])
+    equal("table, checkpoints, images and skips", world.imprint(folder.run_id), promised)
+    equal("evidence check", world.evidence(folder.run_id), [])
 
 
 def _kill_closing(point: str, world: World) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from backfill.decisions import Words
 from backfill.errors import BackfillError, SessionsFailed, TooManySkips
+from backfill.explanation import Explanation
 from backfill.folder import RunFolder
 from backfill.jobs.ocr import output
 from backfill.jobs.ocr.day_state import DayState
@@ -21,6 +22,7 @@ from backfill.ocr.identity import customer_fingerprint, fold_place
 from backfill.ocr.session import WORDS
 from backfill.plan import Plan
 from backfill.postgres import Connection
+from backfill.trace import Trace
 from backfill.writing import ChunkWriter
 
 _SHIFT_FIELDS = (
@@ -36,6 +38,18 @@ class OcrKind:
     scope_name = "user_id"
     is_sequential = True
     words: Words = WORDS
+    builds_on = "concat(scope, ' ', source.schedule_date)"
+
+    def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
+        side = "before" if _has_field(schema, "reverts") else "after"
+        events = f"list_distinct(json_extract_string({side}.events, '$[*].event_type'))"
+        has_confidence = _has_field(schema, "confidence")
+        return {
+            "user_id": "scope",
+            "schedule_date": "CAST(source.schedule_date AS DATE)",
+            "event_types": events,
+            **({"confidence": "why.confidence"} if has_confidence else {}),
+        }
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
         return _writer(target)
@@ -70,6 +84,11 @@ class OcrKind:
                     if _hash(value) != getattr(event, f"{side}_value_hash"):
                         wrong.append((index, f"event {event.event_id}: {side}_value_hash differs"))
         return wrong
+
+    def explain(self, trace: Trace) -> Explanation:
+        from backfill.jobs.ocr.explain import explain_session  # what few commands need
+
+        return explain_session(trace)
 
     def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
         """Return sessions by outcome and events by type; `total_*` are sessions as well."""
@@ -116,6 +135,10 @@ class OcrKind:
                 "names the option that lets it through."
             )
         return None
+
+
+def _has_field(schema: pa.Schema, name: str) -> bool:
+    return bool(schema.field("why").type.get_field_index(name) >= 0)
 
 
 def _writer(target: Mapping[str, Any]) -> SessionWriter:

@@ -5,31 +5,18 @@ Pictures are downscaled and carried in the page itself; everything that was read
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw
-
-from backfill.errors import BackfillError
-from backfill.ocr.checks import SURE
-from backfill.ocr.failure import UnreadableImage
-from backfill.ocr.images import load_pixels, read_bytes
+from backfill.jobs.ocr.crops import cut_out, picture_markup, thumbnail
 from backfill.pages import NOTHING, Shown, escape, framed, note, part, table
 from backfill.staging import Staging
 
-THUMBNAIL_WIDTH = 230
-CROP_WIDTH = 420
-JPEG_QUALITY = 55
 SHOWN_SESSIONS = 100
 SHOWN_CROPS = 60
 SHOWN_EVENTS = 300
-_SURE_COLOUR = (46, 125, 80)
-_UNSURE_COLOUR = (200, 30, 30)
 _TIMES = ("start", "end", "customer_name", "street", "street_number", "city", "raw_type_label")
 _COLUMNS = ", ".join(f'"{name}"' for name in _TIMES)
 
@@ -205,31 +192,15 @@ def _day(staging: Staging, key: str, caption: str) -> Shown:
     )
     listed = table(caption, [*_TIMES, "confidence", "doubts"], shifts.fetchall())
     images = staging.connection.cursor().execute(
-        "SELECT sequence, r2_key, local_path, width, words FROM images WHERE key = ?"
-        " ORDER BY sequence",
+        "SELECT sequence, r2_key, local_path, words FROM images WHERE key = ? ORDER BY sequence",
         [key],
     )
-    pictures = "".join(_thumbnail(*row) for row in images.fetchall())
+    pictures = "".join(thumbnail(*row) for row in images.fetchall())
     markup = (
         '<div class="backfill" style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">'
         f"<div>{pictures}</div><div>{listed.markup}</div></div>"
     )
     return Shown(markup, listed.text)
-
-
-def _thumbnail(sequence: int, r2_key: str, path: str, width: int | None, words: str) -> str:
-    """Return an image, downscaled, with a box around each word; red where it is not sure."""
-    picture = _open(path)
-    if picture is None or not width:
-        return f"<p>image {sequence}, {escape(r2_key)}: no picture</p>"
-    scale = THUMBNAIL_WIDTH / picture.width
-    small = picture.resize((THUMBNAIL_WIDTH, max(1, round(picture.height * scale))))
-    pen = ImageDraw.Draw(small)
-    for _text, left, top, box_width, height, confidence in json.loads(words):
-        box = (left, top, left + box_width, top + height)
-        colour = _SURE_COLOUR if confidence >= SURE else _UNSURE_COLOUR
-        pen.rectangle(tuple(part * scale for part in box), outline=colour)
-    return _picture(small, f"image {sequence}: {r2_key}")
 
 
 def _doubts(staging: Staging) -> Shown:
@@ -275,37 +246,5 @@ def _crop(staging: Staging, key: str, crop: Sequence[float]) -> str:
         )
         .fetchone()
     )
-    picture = _open(found[0]) if found else None
-    if picture is None:
-        return ""
-    margin = 12
-    box = (left - margin, top - margin, left + width + margin, top + height + margin)
-    cut = picture.crop(
-        (
-            max(box[0], 0),
-            max(box[1], 0),
-            min(box[2], picture.width),
-            min(box[3], picture.height),
-        )
-    )
-    if cut.width > CROP_WIDTH:
-        cut = cut.resize((CROP_WIDTH, max(1, round(cut.height * CROP_WIDTH / cut.width))))
-    return _picture(cut, f"image {int(sequence)}")
-
-
-def _open(path: str) -> Image.Image | None:
-    """Return an image once more, None when it can not be had: a page is no reason to fail."""
-    try:
-        return Image.fromarray(load_pixels(read_bytes(Path(path))))
-    except (UnreadableImage, BackfillError, OSError):
-        return None
-
-
-def _picture(image: Image.Image, says: str) -> str:
-    stream = io.BytesIO()
-    image.convert("RGB").save(stream, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    data = base64.b64encode(stream.getvalue()).decode("ascii")
-    return (
-        f'<img src="data:image/jpeg;base64,{data}" alt="{escape(says)}" title="{escape(says)}"'
-        f' width="{image.width}" height="{image.height}" style="margin:2px">'
-    )
+    cut = cut_out(found[0], (left, top, width, height)) if found else None
+    return picture_markup(cut, f"image {int(sequence)}") if cut else ""

@@ -14,13 +14,16 @@ import pyarrow.compute as pc
 from backfill.compare_and_set import TableWriter, lookup_field
 from backfill.decisions import Words
 from backfill.errors import BackfillError
+from backfill.explanation import Explanation
 from backfill.folder import RunFolder
 from backfill.jobs.utc.pending import count_pending
 from backfill.jobs.utc.table_json import table_from_json
+from backfill.jobs.utc.wall_value import local_time
 from backfill.ledger import Counts, Ledger
 from backfill.plan import Plan
 from backfill.postgres import Connection
 from backfill.table import Table
+from backfill.trace import Trace
 from backfill.utc.convert import LocalKind
 from backfill.utc.doubts import WORDS
 from backfill.utc.oracle import judge, offset_at, to_us
@@ -38,6 +41,11 @@ class UtcKind:
     scope_name = "household_id"
     is_sequential = False
     words: Words = WORDS
+    builds_on = ""
+
+    def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
+        has_zone = schema.field("why").type.get_field_index("zone") >= 0  # a revert's plan has none
+        return {"household_id": "scope", **({"zone": "why.zone"} if has_zone else {})}
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
         return TableWriter(table_from_json(target["table"]))
@@ -54,6 +62,11 @@ class UtcKind:
         self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
     ) -> Sequence[str]:
         return [""] * rows.num_rows
+
+    def explain(self, trace: Trace) -> Explanation:
+        from backfill.jobs.utc.explain import explain_utc  # what few commands need
+
+        return explain_utc(trace)
 
     def count_pending(self, connection: Connection, plan: Plan) -> int | None:
         pending = count_pending(
@@ -108,7 +121,7 @@ class UtcKind:
             for index, (zone, value, before, after) in enumerate(zip(zones, *columns, strict=True)):
                 if after is None or before is not None or zone is None:
                     continue
-                local = _local(value, encoding)
+                local = local_time(value, encoding)
                 if local is None or not _is_possible(after, local, zone):
                     wrong.append((index, f"{column.name} is {after}, not {local} in {zone}"))
         return wrong
@@ -145,18 +158,6 @@ def _zone_of(own: str | None, looked_up: str | None, default: str | None) -> Zon
     if not is_zone(name):
         name = (looked_up or default or "").strip()
     return zone_info(name) if is_zone(name) else None
-
-
-def _local(value: Any, encoding: str) -> dt.datetime | None:
-    """Return a wall time as a naive datetime, whatever its column's encoding."""
-    if isinstance(value, dt.datetime):
-        return value.replace(tzinfo=None)
-    if isinstance(value, str):
-        return dt.datetime.fromisoformat(value.strip())
-    if isinstance(value, int):
-        unit = dt.timedelta(seconds=1) if encoding == "epoch_s" else dt.timedelta(milliseconds=1)
-        return _EPOCH + value * unit
-    return None
 
 
 def _instant_us(value: Any) -> int:

@@ -1,0 +1,241 @@
+"""Why a UTC value is what it is: wall time, zone, rule, both candidates, the clock change."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from backfill.compare_and_set import lookup_field
+from backfill.errors import UsageError
+from backfill.explanation import Explanation, facts, remarks
+from backfill.jobs.utc.table_json import table_from_json
+from backfill.jobs.utc.wall_value import local_time
+from backfill.pages import Shown
+from backfill.staging import STAGING_FILE, look_into
+from backfill.table import Table
+from backfill.trace import Trace
+from backfill.utc.convert import Explanation as Conversion
+from backfill.utc.convert import LocalKind, explain_one
+from backfill.utc.zone_choice import ZonePolicy, ZoneSource, choose_zones
+
+_CANDIDATES = {
+    LocalKind.FOLD: ("earlier", "later"),
+    LocalKind.GAP: ("shift_forward", "first_valid"),
+}
+_SAYS = {
+    LocalKind.NORMAL: "normal: this wall time happened once",
+    LocalKind.FOLD: "fold: the clock was set back, this wall time happened twice",
+    LocalKind.GAP: "gap: the clock was set forward, this wall time never happened",
+}
+
+
+def explain_utc(trace: Trace) -> Explanation:
+    """Return why a row's values are what they are, from what was traced. Read-only."""
+    table = table_from_json(trace.source.target["table"])
+    source = trace.change["source"] if trace.change else _staged_source(trace)
+    zone = _zone(trace, table, source)
+    columns = [_column(trace, table, source, index, zone) for index in range(len(table.walls))]
+    change = trace.change or {}
+    why = change.get("why") or {}
+    document = {
+        "run_id": trace.source.run_id,
+        "job": trace.source.job,
+        "key": trace.key,
+        table.scope.name: change.get("scope") or (trace.skip.scope if trace.skip else None),
+        "outcome": trace.outcome,
+        "now": trace.now,
+        "zone": zone[0] if zone else None,
+        "zone_from": zone[1] if zone else None,
+        "rule": change.get("rule"),
+        "warnings": change.get("warnings") or None,
+        "decision": why.get("decision"),
+        "skip": _skip(trace),
+        "chunk_no": trace.checkpoint.chunk_no if trace.checkpoint else None,
+        "committed_at": trace.checkpoint.committed_at if trace.checkpoint else None,
+        "columns": columns,
+        "notes": list(trace.notes),
+    }
+    return Explanation(document, _view(document))
+
+
+def _skip(trace: Trace) -> dict[str, str] | None:
+    if trace.skip is None:
+        return None
+    skip = trace.skip
+    return {"column": skip.column, "reason": str(skip.reason), "detail": skip.detail}
+
+
+def _staged_source(trace: Trace) -> dict[str, Any]:
+    """Return a skipped row as it was read, from the run's working copy if that is there."""
+    folder = trace.source.folder
+    if folder is None:
+        return {}
+    with look_into(folder.file(STAGING_FILE)) as staging, contextlib.suppress(duckdb.Error):
+        if staging is not None:
+            query = "SELECT source FROM extracted WHERE key = ?"
+            row = staging.execute(query, [trace.key]).fetchone()
+            return dict(row[0]) if row else {}
+    return {}
+
+
+def _zone(trace: Trace, table: Table, source: dict[str, Any]) -> tuple[str, str] | None:
+    """Return the zone that was used and where it came from; None when there was none."""
+    lookup = lookup_field(table)
+    settings = trace.source.settings
+    policy = ZonePolicy(settings.get("default_tz"), settings.get("fallback_on_invalid_tz", False))
+    own, default = source.get(table.zone), source.get(lookup) if lookup else None
+    choice = choose_zones(pa.array([own], pa.string()), pa.array([default], pa.string()), policy)
+    why = (trace.change or {}).get("why") or {}
+    zone = why.get("zone") or choice.names()[0].as_py()
+    if zone is None:
+        return None
+    found = ZoneSource(why.get("zone_source") or choice.source_names()[0].as_py())
+    says = {
+        ZoneSource.EVENT: f"the row's own {table.zone}",
+        ZoneSource.DEFAULT: "--default-tz",
+        ZoneSource.LOOKUP: f"{lookup}, since the row has no {table.zone}",
+        ZoneSource.FALLBACK: f"the default, since {own!r} is no IANA name",
+    }
+    return zone, says[found]
+
+
+def _column(
+    trace: Trace,
+    table: Table,
+    source: dict[str, Any],
+    index: int,
+    zone: tuple[str, str] | None,
+) -> dict[str, Any]:
+    """Return what is known of one pair of columns."""
+    wall, target = table.walls[index], table.targets[index]
+    encoding = trace.source.target.get("encodings", {}).get(wall.name, "")
+    change = trace.change or {"before": {}, "after": {}}
+    before, after = change["before"].get(target.name), change["after"].get(target.name)
+    told: dict[str, Any] = {
+        "column": wall.name,
+        "target": target.name,
+        "stored": source.get(wall.name),
+        "encoding": encoding,
+        "before": _value(before),
+        "after": _value(after),
+        "is_filled_by_run": before is None and after is not None,
+    }
+    local = _local(source.get(wall.name), encoding)
+    if local is None or zone is None:
+        return told
+    told["wall_time"] = local.isoformat(sep=" ")
+    try:
+        conversion = explain_one(local, zone[0])
+    except UsageError as error:
+        return told | {"rule": str(error)}
+    return told | _conversion(conversion, trace.source.settings)
+
+
+def _local(value: Any, encoding: str) -> dt.datetime | None:
+    with contextlib.suppress(ValueError, OverflowError):
+        return local_time(value, encoding)
+    return None
+
+
+def _conversion(found: Conversion, settings: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "kind": found.kind.value,
+        "rule": _SAYS[found.kind],
+        "offset": _offset(found.offset_before),
+    }
+    if found.kind is LocalKind.NORMAL or found.transition is None:
+        return told | {"instant": _instant(found.first)}
+    first, second = _CANDIDATES[found.kind]
+    instant = found.transition
+    return told | {
+        "policy": settings.get(found.kind.value),
+        "candidates": {first: _instant(found.first), second: _instant(found.second)},
+        "transition": {
+            "instant": _instant(instant),
+            "local_before": _wall(instant, found.offset_before),
+            "local_after": _wall(instant, found.offset_after),
+            "offset_before": _offset(found.offset_before),
+            "offset_after": _offset(found.offset_after),
+        },
+    }
+
+
+def _instant(value: dt.datetime) -> str:
+    return value.astimezone(dt.UTC).isoformat(sep=" ").replace("+00:00", "Z")
+
+
+def _wall(instant: dt.datetime, offset: dt.timedelta) -> str:
+    return (instant.replace(tzinfo=None) + offset).isoformat(sep=" ")
+
+
+def _offset(value: dt.timedelta) -> str:
+    sign = "-" if value < dt.timedelta(0) else "+"
+    minutes, seconds = divmod(int(abs(value).total_seconds()), 60)
+    tail = f":{seconds:02}" if seconds else ""
+    return f"{sign}{minutes // 60:02}:{minutes % 60:02}{tail}"
+
+
+def _value(value: Any) -> Any:
+    return _instant(value) if isinstance(value, dt.datetime) else value
+
+
+def _view(document: dict[str, Any]) -> Shown:
+    shown = facts(
+        f"Row {document['key']} of run {document['run_id']}",
+        [
+            ("what became of it", document["outcome"]),
+            ("in the database now", document["now"]),
+            ("time zone", _zone_text(document)),
+            ("warnings", document["warnings"]),
+            ("decided by a person", document["decision"]),
+        ],
+    )
+    for column in document["columns"]:
+        shown += _column_view(column)
+    return shown + remarks(document["notes"])
+
+
+def _zone_text(document: dict[str, Any]) -> str:
+    if document["zone"] is None:
+        return "none that can be used"
+    return f"{document['zone']}, from {document['zone_from']}"
+
+
+def _column_view(column: dict[str, Any]) -> Shown:
+    transition = column.get("transition")
+    return facts(
+        f"{column['column']} → {column['target']}",
+        [
+            ("stored", f"{column['stored']} ({column['encoding']})"),
+            ("wall time", column.get("wall_time")),
+            ("rule", column.get("rule")),
+            ("offset from UTC", None if transition else column.get("offset")),
+            ("instant (UTC)", column.get("instant")),
+            *(
+                (f"candidate {word} (UTC)", instant)
+                for word, instant in column.get("candidates", {}).items()
+            ),
+            ("policy", column.get("policy")),
+            *(_transition_facts(transition) if transition else ()),
+            ("before the run", "NULL" if column["before"] is None else str(column["before"])),
+            ("planned", None if column["after"] is None else str(column["after"])),
+        ],
+    )
+
+
+def _transition_facts(transition: dict[str, str]) -> list[tuple[str, str]]:
+    return [
+        ("clock change (UTC)", transition["instant"]),
+        (
+            "clock change (local)",
+            f"{transition['local_before']} became {transition['local_after']}",
+        ),
+        (
+            "offset before and after",
+            f"{transition['offset_before']} → {transition['offset_after']}",
+        ),
+    ]

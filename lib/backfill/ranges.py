@@ -1,0 +1,224 @@
+"""Ranges of a part: consecutive rows that one applier writes, so that several can work at once.
+
+A range has a lease, a chain of checkpoints and numbers for its chunks of its own. Its row's token
+is the fence of every chunk: whoever takes the range, or the whole run, raises it, and the applier
+that held it before writes nothing more.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from backfill.errors import LeaseHeld
+from backfill.lease import Fence, Lease, holder_name, lost_message
+from backfill.postgres import Connection, scalar
+
+#: Appliers that share a run renew its lease, a row that all of them need, only when this part of
+#: it has passed.
+_RENEWED_WHEN_PASSED = 1 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Rows `row_low` to before `row_high` of a part, counted from 0; a row of `backfill.range`."""
+
+    range_no: int
+    part_no: int
+    row_low: int
+    row_high: int
+    first_chunk_no: int
+    lease_token: int = 0
+    lease_expires_at: dt.datetime | None = None
+    lease_holder: str | None = None
+    ended_at: dt.datetime | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.row_high - self.row_low
+
+    @property
+    def has_ended(self) -> bool:
+        return self.ended_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RangeClaim:
+    """A range that an applier holds, in a run that it claimed or joined."""
+
+    lease: Lease
+    range: Range
+    #: Whether no other range of the run is open: then each chunk renews the run's lease as well.
+    is_alone: bool = True
+
+    @property
+    def run_id(self) -> str:
+        return self.lease.run_id
+
+
+_COLUMNS = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Range))
+
+
+def cut(low: int, high: int, count: int) -> list[tuple[int, int]]:
+    """Cut rows `low` to before `high` into at most `count` stretches of nearly equal size. Pure."""
+    rows = high - low
+    count = max(1, min(count, rows))
+    edges = [low + rows * index // count for index in range(count + 1)]
+    return [(first, last) for first, last in itertools.pairwise(edges) if first < last]
+
+
+def ranges_of(connection: Connection, run_id: str) -> list[Range]:
+    """Return the run's ranges in order. Read-only."""
+    with connection.cursor(row_factory=class_row(Range)) as cur:
+        cur.execute(
+            sql.SQL("SELECT {} FROM backfill.range WHERE run_id = %s ORDER BY range_no").format(
+                _COLUMNS
+            ),
+            [run_id],
+        )
+        return cur.fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How far a range is; `chain_hash` is that of its last checkpoint, empty without one."""
+
+    scanned: int
+    chunks: int
+    chain_hash: str
+
+
+def done_of(connection: Connection, run_id: str, stretch: Range) -> Done:
+    """Return how far the range's checkpoints are. Read-only."""
+    row = connection.execute(
+        "SELECT coalesce(sum(scanned), 0)::bigint, count(*)::bigint,"
+        " coalesce((array_agg(chain_hash ORDER BY chunk_no DESC))[1], '')"
+        " FROM backfill.checkpoint WHERE run_id = %s AND range_no = %s",
+        [run_id, stretch.range_no],
+    ).fetchone()
+    assert row is not None
+    return Done(*row)
+
+
+def open_ranges(
+    connection: Connection,
+    run_id: str,
+    part_no: int,
+    rows_before: int,
+    stretches: Sequence[tuple[int, int]],
+) -> None:
+    """Add ranges of a part; `rows_before` counts the rows of earlier parts.
+
+    The first chunk's number is that of the range's first row among all rows of the run: chunks
+    of any size can never meet another range's numbers.
+    """
+    last = scalar(
+        connection,
+        "SELECT coalesce(max(range_no), 0) FROM backfill.range WHERE run_id = %s",
+        run_id,
+    )
+    for number, (low, high) in enumerate(stretches, start=int(last) + 1):
+        connection.execute(
+            "INSERT INTO backfill.range (run_id, range_no, part_no, row_low, row_high,"
+            " first_chunk_no) VALUES (%s, %s, %s, %s, %s, %s)",
+            [run_id, number, part_no, low, high, rows_before + low + 1],
+        )
+
+
+def shorten(connection: Connection, run_id: str, range_no: int, row_high: int) -> None:
+    """Let a range that nobody holds end earlier: what it loses goes into new ranges."""
+    connection.execute(
+        "UPDATE backfill.range SET row_high = %s WHERE run_id = %s AND range_no = %s",
+        [row_high, run_id, range_no],
+    )
+
+
+def take_range(connection: Connection, lease: Lease) -> RangeClaim | None:
+    """Take a range that is free, or whose lease ran out; None when each is held or has ended.
+
+    Two that ask at once get two ranges: a row that the other has locked is passed over.
+    """
+    with connection.cursor(row_factory=class_row(Range)) as cur:
+        cur.execute(
+            sql.SQL(
+                "UPDATE backfill.range SET lease_token = lease_token + 1, lease_holder = %s,"
+                " lease_expires_at = clock_timestamp() + make_interval(secs => %s)"
+                " WHERE (run_id, range_no) = (SELECT run_id, range_no FROM backfill.range"
+                "  WHERE run_id = %s AND ended_at IS NULL"
+                "  AND (lease_expires_at IS NULL OR lease_expires_at < clock_timestamp())"
+                "  AND EXISTS (SELECT FROM backfill.run AS r WHERE r.run_id = %s"
+                "   AND r.lease_token = %s AND r.status = 'running')"
+                "  ORDER BY range_no LIMIT 1 FOR UPDATE SKIP LOCKED)"
+                " RETURNING {}"
+            ).format(_COLUMNS),
+            [holder_name(), lease.seconds, lease.run_id, lease.run_id, lease.token],
+        )
+        taken = cur.fetchone()
+    if taken is None:
+        return None
+    others = scalar(
+        connection,
+        "SELECT count(*) FROM backfill.range WHERE run_id = %s AND ended_at IS NULL",
+        lease.run_id,
+    )
+    return RangeClaim(lease, taken, is_alone=int(others) == 1)
+
+
+def renew_range(connection: Connection, claim: RangeClaim, *, is_last: bool = False) -> Fence:
+    """Renew the lease of a range, and its run's when that is due; raise `LeaseHeld` if lost.
+
+    Inside a chunk's transaction the lock on the range's row is held until the commit: nobody can
+    take range or run in between. The run's row is never waited for, since others hold it too.
+    With `is_last` the range has ended when the transaction commits.
+    """
+    lease, seconds = claim.lease, claim.lease.seconds
+    passed = 0.0 if claim.is_alone else seconds * _RENEWED_WHEN_PASSED
+    row = connection.execute(
+        "WITH run AS (SELECT cancel_requested, pause_requested FROM backfill.run"
+        "  WHERE run_id = %(run_id)s AND lease_token = %(run_token)s AND status = 'running'),"
+        " renewed AS (UPDATE backfill.run"
+        "  SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)"
+        "  WHERE run_id = (SELECT run_id FROM backfill.run WHERE run_id = %(run_id)s"
+        "   AND lease_token = %(run_token)s AND status = 'running' AND lease_expires_at"
+        "   <= clock_timestamp() + make_interval(secs => %(seconds)s - %(passed)s)"
+        "   FOR NO KEY UPDATE SKIP LOCKED)),"
+        " fenced AS (UPDATE backfill.range"
+        "  SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s),"
+        "  ended_at = CASE WHEN %(is_last)s THEN clock_timestamp() ELSE ended_at END"
+        "  WHERE run_id = %(run_id)s AND range_no = %(range_no)s AND lease_token = %(token)s"
+        "  RETURNING 1)"
+        " SELECT cancel_requested, pause_requested, clock_timestamp() FROM run, fenced",
+        {
+            "run_id": claim.run_id,
+            "run_token": lease.token,
+            "seconds": seconds,
+            "passed": passed,
+            "is_last": is_last,
+            "range_no": claim.range.range_no,
+            "token": claim.range.lease_token,
+        },
+    ).fetchone()
+    if row is None:
+        raise LeaseHeld(_lost_message(connection, claim))
+    return Fence(bool(row[0]), bool(row[1]), row[2])
+
+
+def _lost_message(connection: Connection, claim: RangeClaim) -> str:
+    is_running = scalar(
+        connection,
+        "SELECT lease_token = %s AND status = 'running' FROM backfill.run WHERE run_id = %s",
+        claim.lease.token,
+        claim.run_id,
+    )
+    if not is_running:
+        return lost_message(claim.run_id)
+    return (
+        f"Run {claim.run_id} goes on without this applier: the lease of range "
+        f"{claim.range.range_no} ran out, and another one took it over. Nothing more was written "
+        f"here. See: backfill status {claim.run_id}"
+    )
