@@ -21,7 +21,7 @@ from backfill.parameters import (
     Kind,
     Parameter,
 )
-from backfill.runs_command import add_runs_options, run_runs
+from backfill.runs_command import add_compare_options, add_runs_options, run_compare, run_runs
 
 Handler = Callable[[argparse.Namespace], int]
 _UNFLAGGED = {"apply", "runs_dir", "lease_seconds", "run_id", "dsn_env"}
@@ -110,6 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     status = command("status", "runs, progress and pending rows", commands.run_status)
     status.add_argument("run_id", nargs="?", help="a run id, its unique beginning, or latest")
     add_runs_options(command("runs", "which runs there are, newest first", run_runs))
+    add_compare_options(command("compare", "what differs between two runs, and why", run_compare))
     _add_run_id(command("verify", "prove from the database what a run did", commands.run_verify))
     explain = command("explain", "why a row of a run has its values", run_explain)
     _add_run_id(explain)

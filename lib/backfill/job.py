@@ -5,9 +5,9 @@ The engine never imports a job; a third backfill is one more value of this shape
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -21,9 +21,13 @@ from backfill.pages import Shown
 from backfill.plan import Plan
 from backfill.postgres import Connection
 from backfill.report import Reporter
+from backfill.run_facts import RunFacts
 from backfill.staging import Staging
 from backfill.trace import Trace
 from backfill.writing import ChunkWriter
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,17 @@ class Computation:
     changes: int
     skips: int
     counts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What explains that a row of two compared runs differs, where `condition` holds.
+
+    The condition is DuckDB SQL over the rows `a` and `b` of the two runs, of which one may miss.
+    """
+
+    condition: str
+    text: str
 
 
 class Job(Protocol):
@@ -138,6 +153,14 @@ class JobKind(Protocol):
 
     def explain(self, trace: Trace) -> Explanation:
         """Return why a row's values are what they are. Read-only."""
+        ...
+
+    def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
+        """Make the DuckDB table `name` of a run's folder, all text: what, key, scope, values."""
+        ...
+
+    def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
+        """Return what may explain differences between two runs, the surest first."""
         ...
 
     def count_pending(self, connection: Connection, plan: Plan) -> int | None:

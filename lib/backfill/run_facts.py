@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backfill.errors import BackfillError
+from backfill.errors import BackfillError, UsageError
 from backfill.evidence import CHECKPOINTS_FILE, RUN_FILE, SUMMARY_FILE, SUMS_FILE
 from backfill.folder import RUN_ID, RunFolder
 from backfill.ledger import Checkpoint
@@ -120,6 +120,21 @@ def run_folders(runs: Path) -> list[RunFolder]:
         names = sorted((p.name for p in runs.iterdir() if RUN_ID.fullmatch(p.name)), reverse=True)
         return [RunFolder(runs / name) for name in names if (runs / name).is_dir()]
     return []
+
+
+def find_folder(runs: Path, wanted: str) -> RunFolder:
+    """Return the folder of a run id, its unique beginning, `latest`, or a path to a folder."""
+    path = Path(wanted).expanduser()
+    if RUN_ID.fullmatch(path.name) and path.name != wanted and path.is_dir():
+        return RunFolder(path.resolve())
+    folders = run_folders(runs)
+    if wanted == "latest" and folders:
+        return folders[0]
+    found = [folder for folder in folders if wanted and folder.run_id.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    many = f"{len(found)} runs begin with it" if found else "there is none"
+    raise UsageError(f"No run {wanted!r} in {runs}: {many}. List them: backfill runs")
 
 
 def read_rows(folder: RunFolder, name: str) -> Iterator[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""`backfill runs`: which runs there are, by their folders and by the database."""
+"""`backfill runs`, `backfill compare`: which runs there are, and how two of them differ."""
 
 from __future__ import annotations
 
@@ -46,6 +46,35 @@ def run_runs(options: argparse.Namespace) -> int:
         print("\n".join(_lines(shown, len(found))), flush=True)
     if runs.is_dir() and rebuild_index(runs):
         terminal.message(f"The same as a page: {runs / 'index.html'}")
+    return int(ExitCode.OK)
+
+
+def add_compare_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `backfill compare` takes."""
+    says = "a run id, its unique beginning, latest, or a run's folder"
+    parser.add_argument("run_a", metavar="RUN_A", help=f"the earlier run: {says}")
+    parser.add_argument("run_b", metavar="RUN_B", help=f"the later run: {says}")
+    parser.add_argument(
+        "--output", metavar="FILE", help="write every difference to a .csv or .parquet file"
+    )
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    """Say which rows came, went and changed from one run to another, and what explains it."""
+    from backfill.workbook import compare
+
+    found = compare(
+        options.run_a,
+        options.run_b,
+        runs_folder=options.runs_dir or "",
+        output=options.output or "",
+    )
+    if options.json:
+        print_summary(found.as_json())
+    else:
+        print(repr(found), flush=True)
+    if options.output:
+        terminal_of(options).message(f"All {found.total:,} differences: {options.output}")
     return int(ExitCode.OK)
 
 

@@ -23,11 +23,12 @@ INDEX_FILE = "index.html"
 _LOCK_SECONDS = 5.0
 _RETRY_SECONDS = 0.05
 _COLUMNS = (
-    *("run", "opened (UTC)", "job", "status", "kind", "database"),
-    *("scanned", "updated", "drifted", "skipped", "pages", "remark"),
+    *("run", "pages", "opened (UTC)", "job", "status", "kind"),
+    *("scanned", "updated", "drifted", "skipped", "database", "remark"),
 )
 _TOTALS = ("total_scanned", "total_updated", "total_drifted", "total_skipped")
 _STYLE = """
+body { max-width: 110em; }
 form.filter { margin: 1em 0; } form.filter label { margin-right: 1em; }
 form.filter input, form.filter select { font: inherit; }
 tr[hidden] { display: none; } td b { white-space: nowrap; }
@@ -139,11 +140,11 @@ def _row(run: ListedRun) -> str:
     name = f"<b>{escape(run.run_id)}</b>"
     cells = [
         name,
+        links,
         escape(run.opened_at.replace("T", " ").removesuffix("Z")),
         escape(run.job),
         escape(run.status),
         "dry run" if run.is_dry_run else "apply",
-        escape(run.database),
     ]
     numbers = [run.counts.get(total, "") for total in _TOTALS]
     return (
@@ -151,7 +152,7 @@ def _row(run: ListedRun) -> str:
         f' data-status="{escape(run.status)}">'
         + "".join(f"<td>{cell}</td>" for cell in cells)
         + "".join(f'<td class="number">{escape(number)}</td>' for number in numbers)
-        + f"<td>{links}</td><td>{_remark(run)}</td></tr>"
+        + f"<td>{escape(run.database)}</td><td>{_remark(run)}</td></tr>"
     )
 
 

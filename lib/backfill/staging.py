@@ -20,6 +20,16 @@ MEMORY_LIMIT = "256MB"
 BATCH_ROWS = 65_536
 
 
+def quoted(name: str) -> str:
+    """Return a column's name as DuckDB SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: object) -> str:
+    """Return a text, or a path, as DuckDB SQL."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
 @contextlib.contextmanager
 def look_into(path: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """Yield a connection to another run's working copy, None where it can not be had. Read-only."""

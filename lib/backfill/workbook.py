@@ -13,6 +13,7 @@ import contextlib
 import datetime as dt
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 
 from backfill import plan
 from backfill.asking import decide_for, explain_row
+from backfill.comparison import Comparison, compare_runs
 from backfill.database import open_database
 from backfill.errors import BackfillError, StalePlan, UsageError
 from backfill.explanation import Explanation
@@ -40,6 +42,7 @@ from backfill.planning import Planning, frame
 from backfill.report import Reporter
 from backfill.revert import plan_revert
 from backfill.run_book import RunBook, listener
+from backfill.run_facts import find_folder, read_facts
 from backfill.running import find_planned, row_of, stopped_run
 from backfill.status import RunStatus
 from backfill.workbook_env import RUN_ID_ENV
@@ -89,6 +92,20 @@ def explain(key: str, *, run_id: str = "latest", runs_folder: str = "") -> Expla
     """
     database = open_database(lambda _text: None)
     return explain_row(database, run_id, runs_dir(runs_folder), key)
+
+
+def compare(
+    run_a: str, run_b: str = "latest", *, runs_folder: str = "", output: str = ""
+) -> Comparison:
+    """Return which rows came, went and changed from one run to another, and what explains it.
+
+    Runs are named by id, its unique beginning, `latest`, or their folder; no database is needed.
+    `.rows` has at most 500 differences; `output` names a .csv or .parquet file for all of them.
+    """
+    runs = runs_dir(runs_folder)
+    before, after = (read_facts(find_folder(runs, wanted)) for wanted in (run_a, run_b))
+    kind = kind_of(before.job)
+    return compare_runs(before, after, kind, Path(output).expanduser() if output else None)
 
 
 def _parameters(declared: tuple[Parameter, ...], namespace: Mapping[str, Any]) -> dict[str, Any]:

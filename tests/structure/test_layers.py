@@ -34,7 +34,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "demo data": ("demo.*",),
     "engine": (
-        *("checkpoint_view", "run_facts", "runs_list", "runs_index"),
+        *("checkpoint_view", "run_facts", "runs_list", "runs_index", "comparison"),
         *("table", "lease", "ledger", "settings", "parameters", "plan", "chunk_size", "report"),
         "parameter",
         *("catalog", "extract", "writing", "compare_and_set", "database", "job", "planning"),

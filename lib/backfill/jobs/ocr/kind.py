@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -13,7 +13,8 @@ from backfill.decisions import Words
 from backfill.errors import BackfillError, SessionsFailed, TooManySkips
 from backfill.explanation import Explanation
 from backfill.folder import RunFolder
-from backfill.jobs.ocr import output
+from backfill.job import Cause
+from backfill.jobs.ocr import comparable, output
 from backfill.jobs.ocr.day_state import DayState
 from backfill.jobs.ocr.tables import Tables
 from backfill.jobs.ocr.writer import SessionWriter
@@ -22,8 +23,12 @@ from backfill.ocr.identity import customer_fingerprint, fold_place
 from backfill.ocr.session import WORDS
 from backfill.plan import Plan
 from backfill.postgres import Connection
+from backfill.run_facts import RunFacts
 from backfill.trace import Trace
 from backfill.writing import ChunkWriter
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _SHIFT_FIELDS = (
     "start", "end", "customer_name", "customer_fingerprint", "street", "street_number",
@@ -101,6 +106,12 @@ class OcrKind:
             "total_unchanged": counts.unchanged,
             "total_drifted": counts.drifted,
         }
+
+    def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
+        comparable.lay_out(connection, folder, name)
+
+    def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
+        return comparable.causes(before, after)
 
     def count_pending(self, connection: Connection, plan: Plan) -> int | None:
         return None  # a session has no target that is NULL while it waits

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -16,12 +16,15 @@ from backfill.decisions import Words
 from backfill.errors import BackfillError
 from backfill.explanation import Explanation
 from backfill.folder import RunFolder
+from backfill.job import Cause
+from backfill.jobs.utc import comparable
 from backfill.jobs.utc.pending import count_pending
 from backfill.jobs.utc.table_json import table_from_json
 from backfill.jobs.utc.wall_value import local_time
 from backfill.ledger import Counts, Ledger
 from backfill.plan import Plan
 from backfill.postgres import Connection
+from backfill.run_facts import RunFacts
 from backfill.table import Table
 from backfill.trace import Trace
 from backfill.utc.convert import LocalKind
@@ -29,6 +32,9 @@ from backfill.utc.doubts import WORDS
 from backfill.utc.oracle import judge, offset_at, to_us
 from backfill.utc.zones import is_zone, zone_info
 from backfill.writing import ChunkWriter
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _MILLISECOND = dt.timedelta(milliseconds=1)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=None)  # noqa: DTZ001  a wall time has no zone
@@ -67,6 +73,12 @@ class UtcKind:
         from backfill.jobs.utc.explain import explain_utc  # what few commands need
 
         return explain_utc(trace)
+
+    def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
+        comparable.lay_out(connection, folder, name)
+
+    def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
+        return comparable.causes(before, after)
 
     def count_pending(self, connection: Connection, plan: Plan) -> int | None:
         pending = count_pending(

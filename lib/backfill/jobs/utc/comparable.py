@@ -1,0 +1,133 @@
+"""A UTC run as a table of texts, one row per event, and what explains that two of them differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from backfill.comparison import causes_of_writing
+from backfill.folder import RunFolder
+from backfill.job import Cause
+from backfill.plan import CHANGES_FILE, SKIPS_FILE
+from backfill.run_facts import RunFacts
+from backfill.skips import SkipReason
+from backfill.staging import literal, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+_STRUCTS = ("after", "source")
+#: A setting that bears on rows of one rule, or on those left alone for one reason.
+_POLICIES = (
+    ("fold", "fold", SkipReason.AMBIGUOUS_LOCAL_TIME),
+    ("gap", "gap", SkipReason.NONEXISTENT_LOCAL_TIME),
+)
+_ZONE_SETTINGS = ("default_tz", "fallback_on_invalid_tz")
+
+
+def lay_out(connection: duckdb.DuckDBPyConnection, folder: RunFolder, name: str) -> None:
+    """Make the table `name`: state, rule, zone, reason, and each source and planned value."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(folder.file(CHANGES_FILE))
+    values = [
+        f"CAST({_path(struct, field.name)} AS VARCHAR) AS {quoted(f'{struct}.{field.name}')}"
+        for struct in _STRUCTS
+        if pa.types.is_struct(schema.field(struct).type)
+        for field in schema.field(struct).type
+    ]
+    why = {field.name for field in schema.field("why").type} if "why" in schema.names else set()
+    zone = "why.zone" if "zone" in why else "NULL"
+    zone_source = "why.zone_source" if "zone_source" in why else "NULL"
+    connection.execute(
+        f"CREATE TABLE {name} AS SELECT 'row' AS what, key, scope, 'planned' AS state, rule,"
+        f" {zone} AS zone, {zone_source} AS zone_source, warnings, NULL::VARCHAR AS reason,"
+        f" NULL::VARCHAR AS detail, {', '.join(values)}"
+        f" FROM read_parquet({literal(folder.file(CHANGES_FILE))})"
+    )
+    connection.execute(
+        f"INSERT INTO {name} (what, key, scope, state, reason, detail)"
+        " SELECT 'row', key, any_value(scope), 'skipped', string_agg(reason, ', ' ORDER BY reason),"
+        " string_agg(detail, ', ' ORDER BY \"column\")"
+        f" FROM read_csv({literal(folder.file(SKIPS_FILE))}, all_varchar = true, header = true,"
+        " delim = ',', quote = '\"', escape = '\"', max_line_size = 100000000)"
+        f" WHERE key NOT IN (SELECT key FROM {name}) GROUP BY key"
+    )
+
+
+def causes(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
+    """Yield what may explain a row, the surest first."""
+    a, b = (facts.plan.get("settings") or {} for facts in (before, after))
+
+    def change(name: str) -> str:
+        return f"{name}: {a.get(name)} → {b.get(name)}"
+
+    yield from _of_scope(before, after)
+    yield from causes_of_writing(before, after)
+    if a.get("skip_deleted") != b.get("skip_deleted"):
+        yield Cause("a.key IS NULL OR b.key IS NULL", change("skip_deleted"))
+    yield Cause("a.key IS NULL", "it was not pending before, or not there")
+    yield Cause("b.key IS NULL", "it is not pending any more, or gone")
+    yield from _edited(before, after)
+    if a.get("decisions") != b.get("decisions"):
+        yield Cause(
+            "a.rule = 'fold' OR a.rule = 'gap' OR b.rule = 'fold' OR b.rule = 'gap' OR a.reason"
+            " <> coalesce(b.reason, '') OR b.reason <> coalesce(a.reason, '')",
+            "decisions of persons",
+        )
+    for name, rule, reason in _POLICIES:
+        if a.get(name) != b.get(name):
+            yield Cause(
+                f"a.rule = '{rule}' OR b.rule = '{rule}' OR contains(coalesce(a.reason, ''),"
+                f" '{reason}') OR contains(coalesce(b.reason, ''), '{reason}')",
+                change(name),
+            )
+    for name in _ZONE_SETTINGS:
+        if a.get(name) != b.get(name):
+            yield Cause(
+                "a.zone IS DISTINCT FROM b.zone OR a.state <> b.state OR a.zone_source IS DISTINCT"
+                " FROM b.zone_source OR a.reason IS DISTINCT FROM b.reason",
+                change(name),
+            )
+    if a.get("strict") != b.get("strict"):
+        yield Cause("a.state <> b.state", change("strict"))
+    if a.get("encoding") != b.get("encoding"):
+        yield Cause("a.key = b.key", change("encoding"))
+    old, new = (facts.plan.get("tzdata_version") for facts in (before, after))
+    if old != new:
+        yield Cause("a.key = b.key", f"tzdata: {old} → {new}")
+
+
+def _of_scope(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
+    """Explain rows of households that the other run did not look at."""
+    for mine, its, other in (("b", "a", before), ("a", "b", after)):
+        if other.scope is not None:
+            members = ", ".join(literal(member) for member in other.scope) or "NULL"
+            yield Cause(
+                f"{its}.key IS NULL AND {mine}.scope NOT IN ({members})",
+                f"out of the scope of run {other.run_id}",
+            )
+
+
+def _edited(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
+    """Explain rows whose own wall time, zone or default zone was another when they were read."""
+    import pyarrow.parquet as pq
+
+    fields = [
+        {
+            field.name
+            for field in pq.read_schema(facts.folder.file(CHANGES_FILE)).field("source").type
+        }
+        for facts in (before, after)
+    ]
+    for name in sorted(fields[0] & fields[1]):
+        column = quoted(f"source.{name}")
+        yield Cause(
+            f"a.state = b.state AND a.{column} IS DISTINCT FROM b.{column}",
+            f"the row was edited between the runs: {name}",
+        )
+
+
+def _path(struct: str, field: str) -> str:
+    return f"{struct}.{quoted(field)}"
