@@ -21,6 +21,7 @@ from backfill.postgres import Connection
 from backfill.ranges import cut, done_of, open_ranges, ranges_of, shorten
 from backfill.selection import Selection
 from backfill.settings import DEFAULT_CHUNK_ROWS, EngineSettings
+from backfill.status import RunStatus
 
 #: More ranges than workers: who is done early, or joins late, finds one.
 RANGES_PER_WORKER = 4
@@ -47,7 +48,7 @@ def decide(
 ) -> Approval:
     """Return what is to be written now; raises `UsageError` where it can not be meant."""
     parts = parts_of(connection, frozen.run_id)
-    if is_open(connection, parts):
+    if is_open(connection, parts) or (asked.is_all and _was_left(connection, frozen, parts)):
         _check_same(parts[-1], asked)
         rows = find_rows(folder, kind, frozen, parts)
         return Approval(parts[-1].part_no, parts[-1].chosen_by, rows, is_new=False)
@@ -63,6 +64,16 @@ def decide(
             f"See its parts: backfill status {frozen.run_id}"
         )
     return Approval(len(parts) + 1, asked, chosen.positions, True, chosen.pulled_in)
+
+
+def _was_left(connection: Connection, frozen: Plan, parts: list[Part]) -> bool:
+    """Whether whoever applied the last part was stopped before it could say that it is through.
+
+    The rest of the plan was not approved by that, nor is it by a resume.
+    """
+    run = Ledger(connection).find(frozen.run_id)
+    stopped = (RunStatus.RUNNING, RunStatus.INTERRUPTED, RunStatus.FAILED)
+    return bool(parts) and run is not None and run.status in stopped
 
 
 def is_open(connection: Connection, parts: list[Part]) -> bool:
@@ -96,17 +107,16 @@ def begin(
                 f"written here. See: backfill status {run_id}"
             )
         wanted = _ranges_wanted(approval.positions.rows, settings)
+        before = sum(part.rows for part in parts if part.part_no < approval.part_no)
         if approval.is_new:
             record_part(
                 connection, run_id, approval.part_no, approval.selection, approval.positions
             )
-            before = sum(part.rows for part in parts)
             # What a run of an earlier version has written is of one range.
             is_begun = not parts and Ledger(connection).totals(run_id).scanned
             stretches = cut(0, approval.positions.rows, 1 if is_begun else wanted)
             open_ranges(connection, run_id, approval.part_no, before, stretches)
-        elif wanted > 1:
-            before = sum(part.rows for part in parts[:-1])
+        if wanted > 1:
             _cut_further(connection, run_id, approval.part_no, before, wanted)
 
 
@@ -122,6 +132,8 @@ def _cut_further(
 ) -> None:
     """Cut the open ranges of a part into about `wanted` in all."""
     left = []
+    if sum(not entry.has_ended for entry in ranges_of(connection, run_id)) >= wanted:
+        return
     for entry in ranges_of(connection, run_id):
         if not entry.has_ended:
             next_row = entry.row_low + done_of(connection, run_id, entry).scanned
@@ -147,5 +159,10 @@ def joined_part(connection: Connection, lease: Lease, frozen: Plan, asked: Selec
         if is_open(connection, parts):
             _check_same(parts[-1], asked)
             return parts[-1]
-        stand_by(connection, lease)
+        try:
+            stand_by(connection, lease)
+        except LeaseHeld:
+            if parts and not is_open(connection, parts_of(connection, frozen.run_id)):
+                return parts[-1]  # it was written to its end meanwhile
+            raise
         pause.wait(_LOOK_SECONDS)

@@ -13,8 +13,8 @@ from backfill.errors import BackfillError, ExitCode, StalePlan, StorageError
 from backfill.folder import RunFolder
 from backfill.headless import Ended
 from backfill.jobs.registry import kind_of
-from backfill.lease import holder_name, release_dead
-from backfill.ledger import Ledger
+from backfill.lease import holder_name, is_worked_on, release_dead
+from backfill.ledger import Ledger, RunRow
 from backfill.offline_page import write_page
 from backfill.postgres import password_of
 from backfill.runs_index import rebuild_index
@@ -39,18 +39,20 @@ def _settled(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
         database = open_database(lambda _text: None, seed_demo=False)
         with database.connect() as connection:
             _settle_dead_kernel(folder, ended, Ledger(connection))
-            return _close(folder, stem, ended, Ledger(connection), database)
+            with folder.closing():
+                return _close(folder, stem, ended, Ledger(connection), database)
     except (BackfillError, psycopg.Error) as error:
         if isinstance(error, StorageError):
             raise
-        return _close(folder, stem, ended, None, None)
+        with folder.closing():
+            return _close(folder, stem, ended, None, None)
 
 
 def _settle_dead_kernel(folder: RunFolder, ended: Ended, ledger: Ledger) -> None:
     """Our kernel is gone: a lease that it still holds would only keep others waiting."""
-    if ledger.exists() and ended.kernel_pid is not None:
-        holder = f"{holder_name().rsplit(':', 1)[0]}:{ended.kernel_pid}"
-        release_dead(ledger.connection, folder.run_id, holder, "the notebook's kernel died")
+    if ledger.has_ranges() and ended.kernel_pid is not None:
+        name = _kernel_name(ended)
+        release_dead(ledger.connection, folder.run_id, name, "the notebook's kernel died")
 
 
 def _close(
@@ -59,10 +61,11 @@ def _close(
     known = ledger if ledger is not None and ledger.exists() else None
     summary = _summary(folder, stem, ended, known)
     run = known.find(folder.run_id) if known else None
-    is_refused = ended.exit_code == ExitCode.LEASE_HELD and run is not None and run.started_at
-    if is_refused and run is not None and run.status is RunStatus.RUNNING:
+    is_others = run is not None and _is_others(ended, run)
+    is_running = run is not None and run.status is RunStatus.RUNNING
+    if known and is_running and (is_others or _goes_on(known, folder.run_id, ended)):
         return _printed(summary)  # the folder is the lease holder's, who will close it
-    if not is_refused:
+    if not is_others:
         folder.write_json(evidence.SUMMARY_FILE, summary)
     evidence.write_records(folder, known, _scope_name(folder), _planned_skips(folder))
     try:
@@ -71,6 +74,24 @@ def _close(
     finally:  # a page that can not be made is no reason to leave the folder open
         evidence.close(folder, known, password_of(database.dsn) if database else None)
     return _printed(summary)
+
+
+def _is_others(ended: Ended, run: RunRow) -> bool:
+    """Whether the run's end is another process's to tell: we were refused, or left it to others."""
+    told = (ended.outcome or {}).get("summary") or {}
+    left = told.get("status") == RunStatus.RUNNING and run.status is not RunStatus.RUNNING
+    return left or (ended.exit_code == ExitCode.LEASE_HELD and run.started_at is not None)
+
+
+def _goes_on(ledger: Ledger, run_id: str, ended: Ended) -> bool:
+    """Whether other appliers work on at a run that we left."""
+    is_left = ended.exit_code != ExitCode.OK and ledger.has_ranges()
+    return is_left and is_worked_on(ledger.connection, run_id, but_for=_kernel_name(ended))
+
+
+def _kernel_name(ended: Ended) -> str:
+    """Return the name under which our kernel held leases."""
+    return f"{holder_name().rsplit(':', 1)[0]}:{ended.kernel_pid}"
 
 
 def _printed(summary: dict[str, Any]) -> dict[str, Any]:

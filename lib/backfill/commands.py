@@ -120,19 +120,9 @@ def _run_plan(options: argparse.Namespace, run_id: str, values: dict[str, Any]) 
     folder = RunFolder.of(runs_dir(values.get("runs_dir")), run_id)
     plan.load(folder)  # a changed plan is refused before anything of the folder is touched
     folder.create()
-    stem = _free_name(folder, "apply")
     changed = _changed(APPLY_PARAMETERS, {**values, "run_id": run_id})
-    return _run("03_apply_plan", folder, stem, changed, terminal)
-
-
-def _free_name(folder: RunFolder, stem: str) -> str:
-    """Return `apply`, or `apply-2`, … : what an earlier try left is evidence and stays."""
-    number = 1
-    name = stem
-    while folder.file(f"{name}.ipynb").exists():
-        number += 1
-        name = f"{stem}-{number}"
-    return name
+    with folder.own_name("apply") as stem:
+        return _run("03_apply_plan", folder, stem, changed, terminal)
 
 
 def run_verify(options: argparse.Namespace) -> int:
@@ -308,6 +298,7 @@ def run_evidence(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from backfill.evidence_check import disagreements
+    from backfill.jobs.registry import kind_of
     from backfill.ledger import Ledger
 
     path = Path(options.run_dir).resolve()
@@ -315,7 +306,7 @@ def run_evidence(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.run_dir} is not a folder. Runs are in {runs_dir()}.")
     folder = RunFolder.of(path.parent, path.name)
     with _database(options).connect(read_only=True) as connection:
-        found = disagreements(folder, Ledger(connection))
+        found = disagreements(folder, Ledger(connection), kind_of)
     terminal = terminal_of(options)
     for text in found:
         terminal.message(text, "error")

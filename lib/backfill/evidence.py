@@ -10,15 +10,19 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from backfill.errors import StorageError
 from backfill.folder import PARTIAL_SUFFIX, RunFolder, sha256_of
 from backfill.ledger import Checkpoint, Ledger
+from backfill.parts import PART_COLUMNS, parts_of
 from backfill.plan import CHANGES_FILE, PLAN_FILE
 from backfill.plan import SKIPS_FILE as PLAN_SKIPS_FILE
+from backfill.ranges import ranges_of
 from backfill.skips import Skip, SkipReason
 from backfill.staging import STAGING_FILE
 
@@ -29,6 +33,9 @@ RUN_FILE = "run.json"
 CHECKPOINTS_FILE = "checkpoints.csv"
 SKIPS_FILE = "skips.csv"
 DRIFTED_FILE = "drifted.csv"
+PARTS_FILE = "parts.csv"
+RANGES_FILE = "ranges.csv"
+_RANGE_COLUMNS = ("range_no", "part_no", "row_low", "row_high", "first_chunk_no")
 _STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 _PREDICATE_TYPE = "urn:backfill-workbook:run:v1"
 _TEXT_SUFFIXES = (".json", ".jsonl", ".csv", ".ipynb", ".html", ".txt")
@@ -72,9 +79,37 @@ def write_records(
         (skip.key, skip.column): skip for skip in found if skip.reason != SkipReason.DRIFTED
     }
     folder.write_text(SKIPS_FILE, skips_csv(left_alone.values(), scope_name))
+    for name, text in approved_csv(folder.run_id, ledger).items():
+        folder.write_text(name, text)
     if checkpoints:
         folder.write_text(CHECKPOINTS_FILE, checkpoints_csv(checkpoints))
         folder.write_text(DRIFTED_FILE, skips_csv(drifted, scope_name))
+
+
+def approved_csv(run_id: str, ledger: Ledger | None) -> dict[str, str]:
+    """Return what the database knows of a run's parts and ranges, as CSV by file name."""
+    if ledger is None or not ledger.has_ranges():
+        return {}
+    parts = parts_of(ledger.connection, run_id)
+    if not parts:
+        return {}
+    told = [
+        {**part.as_json(), "selection": json.dumps(part.selection, ensure_ascii=False)}
+        for part in parts
+    ]
+    ranges = [asdict(entry) for entry in ranges_of(ledger.connection, run_id)]
+    return {
+        PARTS_FILE: _csv(PART_COLUMNS, told),
+        RANGES_FILE: _csv(_RANGE_COLUMNS, ranges),
+    }
+
+
+def _csv(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(names)
+    writer.writerows([row[name] for name in names] for row in rows)
+    return text.getvalue()
 
 
 def skips_csv(skips: Iterable[Skip], scope_name: str) -> str:
@@ -89,13 +124,8 @@ def skips_csv(skips: Iterable[Skip], scope_name: str) -> str:
 
 def checkpoints_csv(checkpoints: Sequence[Checkpoint], names: Sequence[str] = ()) -> str:
     """Return checkpoints as CSV: the columns of `backfill.checkpoint`, times in UTC."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     names = names or list(Checkpoint.__dataclass_fields__)
-    writer.writerow(names)
-    for checkpoint in checkpoints:
-        writer.writerow([getattr(checkpoint, name) for name in names])
-    return text.getvalue()
+    return _csv(names, map(asdict, checkpoints))
 
 
 def close(folder: RunFolder, ledger: Ledger | None, password: str | None) -> str:

@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from backfill import plan
-from backfill.errors import BackfillError, StorageError
+from backfill.errors import BackfillError, StalePlan, StorageError
 from backfill.evidence import (
     CHECKPOINTS_FILE,
     MANIFEST_FILE,
     SUMMARY_FILE,
     SUMS_FILE,
+    approved_csv,
     checkpoints_csv,
     evidence_files,
 )
 from backfill.folder import RunFolder, sha256_of
+from backfill.job import JobKind
 from backfill.ledger import Checkpoint, Ledger
+from backfill.parts import find_rows, parts_of
 from backfill.status import RunStatus
 
 _NOTEBOOKS = ("notebook.ipynb", "apply.ipynb")
 
 
-def disagreements(folder: RunFolder, ledger: Ledger) -> list[str]:
-    """Return one sentence for each thing that does not agree; empty when all do."""
+def disagreements(
+    folder: RunFolder, ledger: Ledger, kind_of: Callable[[str], JobKind] | None = None
+) -> list[str]:
+    """Return one sentence for each thing that does not agree; empty when all do.
+
+    With `kind_of`, which finds a job by its name, the rows of each part are chosen again.
+    """
     return [
         *_sums(folder),
         *_manifest(folder),
         *_plan(folder),
         *_notebook(folder),
         *_database(folder, ledger),
+        *_parts(folder, ledger, kind_of),
     ]
 
 
@@ -156,6 +165,28 @@ def _database(folder: RunFolder, ledger: Ledger) -> Iterator[str]:
     names = [n for n in Checkpoint.__dataclass_fields__ if f'"{n}"' in text.partition("\n")[0]]
     if (checkpoints_csv(stored, names) if stored else "") != text:
         yield f"{CHECKPOINTS_FILE} and the table backfill.checkpoint differ."
+
+
+def _parts(
+    folder: RunFolder, ledger: Ledger, kind_of: Callable[[str], JobKind] | None
+) -> Iterator[str]:
+    """Each part still chooses the rows that were approved; together they are the plan."""
+    for name, text in approved_csv(folder.run_id, ledger).items():
+        # A folder that an earlier version closed has no parts.
+        if folder.file(name).exists() and folder.file(name).read_text("utf-8") != text:
+            yield f"{name} and the database differ."
+    parts = parts_of(ledger.connection, folder.run_id) if ledger.has_ranges() else []
+    run = ledger.find(folder.run_id) if parts else None
+    if run is None or kind_of is None:
+        return
+    try:
+        find_rows(folder, kind_of(run.job), plan.load(folder), parts)
+    except StalePlan as error:
+        if str(error).startswith("Part "):  # else it is said of the plan already
+            yield str(error).split(" Nothing was written")[0]
+    rows = sum(part.rows for part in parts)
+    if run.status is RunStatus.SUCCEEDED and rows != run.plan_rows:
+        yield f"The parts cover {rows:,} of the plan's {run.plan_rows:,} rows."
 
 
 def _against_row(

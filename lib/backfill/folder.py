@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import fcntl
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -19,6 +21,7 @@ from backfill.errors import StorageError, UsageError
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 PARTIAL_SUFFIX = ".partial"
+_CLOSING_LOCK = f".closing{PARTIAL_SUFFIX}"
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[0-9a-f]{6}")
 
 
@@ -98,6 +101,30 @@ class RunFolder:
                 f"backfill resume {self.run_id}"
             ) from error
 
+    @contextlib.contextmanager
+    def closing(self) -> Iterator[None]:
+        """Keep other processes from closing the folder while the block runs: sums are over all."""
+        with _locked(self.file(_CLOSING_LOCK), fcntl.LOCK_EX):
+            yield
+
+    @contextlib.contextmanager
+    def own_name(self, stem: str) -> Iterator[str]:
+        """Yield `apply`, or `apply-2`, …: a notebook's name that no other process has or had.
+
+        What an earlier try left is evidence and stays; one that is still at work keeps its name.
+        """
+        for number in itertools.count(1):
+            name = stem if number == 1 else f"{stem}-{number}"
+            with contextlib.ExitStack() as held:
+                lock = self.file(f".{name}{PARTIAL_SUFFIX}")
+                try:
+                    held.enter_context(_locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB))
+                except BlockingIOError:
+                    continue
+                if not self.file(f"{name}.ipynb").exists():
+                    yield name
+                    return
+
     def write_text(self, name: str, text: str) -> None:
         with self.writing(name) as partial:
             partial.write_text(text, encoding="utf-8")
@@ -131,6 +158,28 @@ class RunFolder:
                 f"The file {self.file(name)} could not be written: {error.strerror}. What is "
                 f"committed stays committed. Free some room, then: backfill resume {self.run_id}"
             ) from error
+
+
+@contextlib.contextmanager
+def _locked(path: Path, how: int) -> Iterator[None]:
+    """Hold a lock on a file while the block runs; a process that dies lets go of it."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+        except OSError as error:
+            raise StorageError(f"{path.parent} can not be written: {error.strerror}.") from error
+        try:
+            fcntl.flock(descriptor, how)
+            # Whoever held it before has removed it: what we have locked may be no file any more.
+            if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+        finally:
+            os.close(descriptor)
 
 
 def _flush(path: Path) -> None:

@@ -222,7 +222,7 @@ def leave(
             " WHERE r.run_id = %s AND r.range_no = held.range_no AND r.lease_token = held.token",
             [list(held), list(held.values()), lease.run_id],
         )
-        if _is_worked_on(connection, lease.run_id):
+        if is_worked_on(connection, lease.run_id):
             return Left.OTHERS_WORK_ON
         connection.execute(
             "UPDATE backfill.run SET status = %s, message = %s, lease_expires_at = NULL,"
@@ -233,14 +233,15 @@ def leave(
     return Left.ENDED
 
 
-def _is_worked_on(connection: Connection, run_id: str) -> bool:
-    """Return whether some applier holds a range of the run."""
+def is_worked_on(connection: Connection, run_id: str, *, but_for: str = "") -> bool:
+    """Return whether some applier, `but_for` one, holds a range of the run. Read-only."""
     return bool(
         scalar(
             connection,
             "SELECT EXISTS (SELECT FROM backfill.range WHERE run_id = %s AND ended_at IS NULL"
-            " AND lease_expires_at > clock_timestamp())",
+            " AND lease_expires_at > clock_timestamp() AND lease_holder <> %s)",
             run_id,
+            but_for,
         )
     )
 
@@ -264,7 +265,7 @@ def release_dead(connection: Connection, run_id: str, holder: str, message: str)
             [run_id, holder],
         ).rowcount
         is_holder = bool(freed) or running[0] == holder
-        if not is_holder or _is_worked_on(connection, run_id):
+        if not is_holder or is_worked_on(connection, run_id):
             return False
         connection.execute(
             "UPDATE backfill.run SET status = 'interrupted', message = %s, lease_expires_at = NULL,"

@@ -46,6 +46,10 @@ class Part:
     def chosen_by(self) -> Selection:
         return Selection.from_json(self.selection)
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what summary, status and files tell of a part."""
+        return {name: getattr(self, name) for name in PART_COLUMNS}
+
     def chain_start(self, stretch: Range) -> str:
         """Return what the chain of a range's checkpoints begins with.
 
@@ -65,6 +69,11 @@ class Part:
             stretch.first_chunk_no,
         ]
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+
+
+PART_COLUMNS = (
+    *("part_no", "selection", "rows", "positions_sha256", "approved_by", "approved_at"),
+)
 
 
 def approver() -> str:

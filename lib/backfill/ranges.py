@@ -11,9 +11,10 @@ import datetime as dt
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 from psycopg import sql
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
 from backfill.errors import LeaseHeld
 from backfill.lease import Fence, Lease, holder_name, lost_message
@@ -103,6 +104,21 @@ def done_of(connection: Connection, run_id: str, stretch: Range) -> Done:
     ).fetchone()
     assert row is not None
     return Done(*row)
+
+
+def progress_of(connection: Connection, run_id: str) -> list[dict[str, Any]]:
+    """Return how far each range is and who holds it, as `status` tells it. Read-only."""
+    with connection.cursor(row_factory=dict_row) as cur:
+        cur.execute(
+            "SELECT r.range_no, r.part_no, r.row_high - r.row_low AS rows,"
+            " coalesce(sum(c.scanned), 0)::bigint AS scanned, r.ended_at IS NOT NULL AS has_ended,"
+            " CASE WHEN r.ended_at IS NULL AND r.lease_expires_at > clock_timestamp()"
+            "  THEN r.lease_holder END AS holder"
+            " FROM backfill.range AS r LEFT JOIN backfill.checkpoint AS c USING (run_id, range_no)"
+            " WHERE r.run_id = %s GROUP BY r.run_id, r.range_no ORDER BY r.range_no",
+            [run_id],
+        )
+        return cur.fetchall()
 
 
 def open_ranges(

@@ -51,6 +51,9 @@ def summary_document(
     }
     if applied is not None and applied.paused_ms:
         ordered["paused_ms"] = applied.paused_ms
+    if applied is not None and any(part.selection for part in applied.parts):
+        ordered["parts"] = [part.as_json() for part in applied.parts]
+        ordered["remaining"] = frozen.rows - counts.scanned
     if frozen.reverts:
         ordered["reverts"] = frozen.reverts
     if households is not None:
@@ -102,9 +105,9 @@ def finish(
     named = {**document}
     if notebook := os.environ.get(NOTEBOOK_ENV):
         named["notebook"] = notebook
-    folder.write_json(evidence.SUMMARY_FILE, named)
     planned = [skip for _place, skip in plan.read_skips(folder)] if has_plan else []
-    with database.connect() as connection:
+    with folder.closing(), database.connect() as connection:
+        folder.write_json(evidence.SUMMARY_FILE, named)
         ledger = Ledger(connection)
         known = ledger if ledger.exists() else None
         evidence.write_records(folder, known, scope_name, planned)

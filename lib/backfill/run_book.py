@@ -30,6 +30,7 @@ from backfill.errors import (
 )
 from backfill.folder import RunFolder, runs_dir
 from backfill.job import JobKind
+from backfill.lease import holder_name, is_worked_on
 from backfill.ledger import Ledger
 from backfill.pages import Shown, note, part, style, table
 from backfill.parameters import AS_PLANNED
@@ -347,7 +348,8 @@ class RunBook(Asking):
             "error": message,
         }
         is_open = self.run_id and self.folder.path.is_dir() and self.folder.run_id == self.run_id
-        if is_open and not (exit_code == ExitCode.LEASE_HELD and self._is_started()):
+        is_refused = exit_code == ExitCode.LEASE_HELD and self._is_started()
+        if is_open and not is_refused and not self._is_left_to_others():
             with contextlib.suppress(BackfillError, OSError, psycopg.Error):
                 self._finish({**self._conclude_stopped(), **document})
         self.reporter.outcome({"exit_code": exit_code, "error": message, "summary": document})
@@ -357,6 +359,12 @@ class RunBook(Asking):
         with contextlib.suppress(Exception), self.database.connect(read_only=True) as connection:
             run = Ledger(connection).find(self.run_id)
             return run is not None and run.started_at is not None
+        return False
+
+    def _is_left_to_others(self) -> bool:
+        """Whether other appliers go on with the run: they will close its folder."""
+        with contextlib.suppress(Exception), self.database.connect(read_only=True) as connection:
+            return is_worked_on(connection, self.run_id, but_for=holder_name())
         return False
 
     def _standing(self) -> dict[str, Any]:

@@ -28,6 +28,8 @@ RUN_FILES = (
     RunFile("skips.csv", "every row left alone, of plan and apply together, with its reason"),
     RunFile("drifted.csv", "rows that somebody edited after they were read, as they stand now"),
     RunFile("checkpoints.csv", "the rows of `backfill.checkpoint`"),
+    RunFile("parts.csv", "the rows of `backfill.part`: what was approved, by whom and when"),
+    RunFile("ranges.csv", "the rows of `backfill.range`, without their leases"),
     RunFile("progress.jsonl", "what was reported when: progress, messages, skips"),
     RunFile("summary.json", "the last line of stdout, and how the run ended"),
     RunFile("sessions/*.json", "screenshots only: what was read and planned for one session"),

@@ -51,6 +51,7 @@ class Applied:
     by_scope: dict[str, Counts]
     elapsed_ms: int = 0  # of all chunks, whatever stretch wrote them
     paused_ms: dict[str, int] = field(default_factory=dict)  # what it waited, by signal
+    parts: tuple[Part, ...] = ()
 
 
 def row_of(frozen: Plan) -> RunRow:
@@ -300,7 +301,8 @@ def standing(ledger: Ledger, frozen: Plan, status: RunStatus) -> Applied:
     if total != planned:
         by_scope = _counts_by_scope(ledger, frozen, by_scope)
     waiting = waiting_of(ledger.connection, [frozen.run_id]).get(frozen.run_id, Waiting())
-    return Applied(status, total, by_scope, elapsed_ms, waiting.paused_ms)
+    parts = tuple(parts_of(ledger.connection, frozen.run_id)) if ledger.has_ranges() else ()
+    return Applied(status, total, by_scope, elapsed_ms, waiting.paused_ms, parts)
 
 
 def _counts_by_scope(

@@ -8,7 +8,10 @@ from typing import Any
 from backfill.errors import BackfillError
 from backfill.jobs.registry import PARAMETERS, job_from
 from backfill.ledger import Ledger, RunRow
+from backfill.parts import parts_of
 from backfill.postgres import Connection
+from backfill.ranges import progress_of
+from backfill.selection import Selection
 from backfill.status import RESUMABLE, RunStatus
 from backfill.waiting import Waiting, waiting_of
 
@@ -25,7 +28,12 @@ def status_document(connection: Connection, wanted: str | None) -> dict[str, Any
         reasons: dict[str, int] = {}
         for skip in ledger.skips(run.run_id):
             reasons[str(skip.reason)] = reasons.get(str(skip.reason), 0) + 1
-        return {**document, "left_alone": reasons, "settings": run.settings}
+        return {
+            **document,
+            **_in_parts(ledger, run, document),
+            "left_alone": reasons,
+            "settings": run.settings,
+        }
     runs = ledger.runs()
     totals = _totals(ledger, runs)
     waits = waiting_of(connection, [run.run_id for run in runs]) if runs else {}
@@ -33,6 +41,20 @@ def status_document(connection: Connection, wanted: str | None) -> dict[str, Any
         "runs": [_run(run, totals.get(run.run_id, {}), waits[run.run_id]) for run in runs],
         "pending": _pending(connection),
     }
+
+
+def _in_parts(ledger: Ledger, run: RunRow, document: dict[str, Any]) -> dict[str, Any]:
+    """Return parts and ranges of a run, its appliers, and the rate of all of them together."""
+    if not ledger.has_ranges():
+        return {"parts": [], "ranges": [], "appliers": []}
+    parts = [part.as_json() for part in parts_of(ledger.connection, run.run_id)]
+    ranges = progress_of(ledger.connection, run.run_id)
+    held = [entry["holder"] for entry in ranges if entry["holder"]]
+    told: dict[str, Any] = {"parts": parts, "ranges": ranges, "appliers": sorted(set(held))}
+    if document["rows_per_s"] and len(held) > 1:
+        told["rows_per_s"] = document["rows_per_s"] * len(held)
+        told["seconds_left"] = round(document["remaining"] / told["rows_per_s"], 1)
+    return told
 
 
 def _totals(ledger: Ledger, runs: list[RunRow]) -> dict[str, dict[str, Any]]:
@@ -134,5 +156,26 @@ def _lines(run: dict[str, Any]) -> list[str]:
     if run["paused_ms"]:
         waited = ", ".join(f"{name} {ms / 1000:.1f} s" for name, ms in run["paused_ms"].items())
         lines.append(f"Waited so far: {waited}.")
+    lines += _part_lines(run)
     lines += [f"Left alone, {reason}: {count:,}" for reason, count in run["left_alone"].items()]
     return [*lines, f"Next: {run['next']}"]
+
+
+def _part_lines(run: dict[str, Any]) -> list[str]:
+    """Return a line for each part of a run that has several, and who writes which ranges."""
+    lines = [
+        f"Part {part['part_no']} ({Selection.from_json(part['selection'])}): {part['rows']:,} "
+        f"rows, approved by {part['approved_by']} at {part['approved_at']:%Y-%m-%d %H:%M} UTC."
+        for part in run["parts"]
+        if len(run["parts"]) > 1 or part["selection"]
+    ]
+    if len(run["ranges"]) > 1:
+        ended = sum(entry["has_ended"] for entry in run["ranges"])
+        lines.append(f"{ended} of {len(run['ranges'])} ranges have ended.")
+        lines += [
+            f"Range {entry['range_no']}: {entry['scanned']:,} of {entry['rows']:,} rows, held by "
+            f"{entry['holder']}."
+            for entry in run["ranges"]
+            if entry["holder"]
+        ]
+    return lines

@@ -1,6 +1,6 @@
-"""Applies a run and dies at a named point: started by `test_resume.py` as a process of its own.
+"""Applies a run and dies at a named point: started by tests as a process of its own.
 
-python killed_applier.py RUN_ID RUNS_DIR POINT NTH
+python killed_applier.py RUN_ID RUNS_DIR POINT NTH [CONDITION]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from backfill.running import apply_run
 from backfill.settings import EngineSettings
 
 
-def main(run_id: str, runs: str, point: str, nth: str) -> None:
+def main(run_id: str, runs: str, point: str, nth: str, only: str = "") -> None:
     seen: list[str] = []
 
     def die(name: str) -> None:
@@ -30,7 +30,7 @@ def main(run_id: str, runs: str, point: str, nth: str) -> None:
         Database(os.environ["DATABASE_URL"], is_embedded=False),
         RunFolder.of(Path(runs), run_id),
         UtcKind(),
-        EngineSettings(chunk_rows=5),
+        EngineSettings(chunk_rows=5, only=only),
         Reporter(lambda _event: None),
         die,
     )

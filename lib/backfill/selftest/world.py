@@ -222,7 +222,7 @@ class World:
     def evidence(self, run_id: str) -> list[str]:
         """Return what `backfill evidence check` finds wrong."""
         with self.database.connect(read_only=True) as connection:
-            return disagreements(self.folder(run_id), Ledger(connection))
+            return disagreements(self.folder(run_id), Ledger(connection), kind_of)
 
     @property
     def database(self) -> Database:

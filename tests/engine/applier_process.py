@@ -1,0 +1,55 @@
+"""Applies a run in a process of its own, and stops at a named point until it is told to go on.
+
+python applier_process.py '{"run_id": …, "runs": …, "settings": {…}, "point": …, "nth": …}'
+
+It prints `reached` at the point and waits for a line; at the end it prints its exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from backfill.database import Database
+from backfill.errors import BackfillError
+from backfill.folder import RunFolder
+from backfill.jobs.utc.kind import UtcKind
+from backfill.report import Reporter
+from backfill.running import apply_run
+from backfill.settings import EngineSettings
+
+
+def main(command: dict[str, Any]) -> None:
+    seen: list[str] = []
+    counting = threading.Lock()
+
+    def meet(name: str) -> None:
+        with counting:
+            seen.append(name)
+            is_here = name == command["point"] and seen.count(name) == command["nth"]
+        if is_here:
+            print("reached", flush=True)
+            sys.stdin.readline()
+
+    exit_code = 0
+    try:
+        apply_run(
+            Database(os.environ["DATABASE_URL"], is_embedded=False),
+            RunFolder.of(Path(command["runs"]), command["run_id"]),
+            UtcKind(),
+            EngineSettings(**command["settings"]),
+            Reporter(lambda event: print(event.get("text", ""), file=sys.stderr)),
+            meet,
+        )
+    except BackfillError as error:
+        print(error, file=sys.stderr)
+        exit_code = int(error.exit_code)
+    print(exit_code, flush=True)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
