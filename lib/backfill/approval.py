@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from backfill.choosing import choose_rows, find_rows
 from backfill.errors import LeaseHeld, UsageError
 from backfill.folder import RunFolder
 from backfill.job import JobKind
 from backfill.lease import Lease, stand_by
 from backfill.ledger import Ledger
-from backfill.parts import Part, choose_rows, find_rows, parts_of, record_part
+from backfill.parts import Part, parts_of, record_part
 from backfill.plan import Plan
 from backfill.positions import Positions
 from backfill.postgres import Connection

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from backfill import plan
+from backfill.choosing import find_rows
 from backfill.errors import BackfillError, StalePlan, StorageError
 from backfill.evidence import (
     CHECKPOINTS_FILE,
@@ -22,7 +23,7 @@ from backfill.evidence import (
 from backfill.folder import RunFolder, sha256_of
 from backfill.job import JobKind
 from backfill.ledger import Checkpoint, Ledger
-from backfill.parts import find_rows, parts_of
+from backfill.parts import parts_of
 from backfill.status import RunStatus
 
 _NOTEBOOKS = ("notebook.ipynb", "apply.ipynb")

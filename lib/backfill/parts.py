@@ -12,22 +12,16 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from backfill.errors import StalePlan
-from backfill.folder import RunFolder
-from backfill.job import JobKind
-from backfill.plan import Plan
 from backfill.positions import Positions
 from backfill.postgres import Connection
 from backfill.ranges import Range
-from backfill.selection import Chosen, Selection, choose
+from backfill.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,32 +106,3 @@ def record_part(
             approver(),
         ],
     )
-
-
-def find_rows(folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Part]) -> Positions:
-    """Return the rows of the last of some parts, found again by what each of them chose.
-
-    Raises `StalePlan` when they are not the rows that were approved.
-    """
-    covered = np.zeros(frozen.rows, dtype=bool)
-    positions = Positions.every(0)
-    for part in parts:
-        positions = choose(folder, kind, part.chosen_by, covered).positions
-        if positions.sha256 != part.positions_sha256 or positions.rows != part.rows:
-            raise StalePlan(
-                f"Part {part.part_no} of run {frozen.run_id} ({part.chosen_by}) does not choose "
-                f"the rows that were approved: {part.rows:,} then, {positions.rows:,} now. "
-                f"Nothing was written. See: backfill verify {frozen.run_id}"
-            )
-        covered |= positions.marked(frozen.rows)
-    return positions
-
-
-def choose_rows(
-    folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Part], selection: Selection
-) -> Chosen:
-    """Return the rows of a new part behind some others."""
-    covered = np.zeros(frozen.rows, dtype=bool)
-    for number in range(1, len(parts) + 1):
-        covered |= find_rows(folder, kind, frozen, parts[:number]).marked(frozen.rows)
-    return choose(folder, kind, selection, covered)

@@ -11,6 +11,7 @@ from pathlib import Path
 from backfill import image, lease, plan
 from backfill.apply import Applier, Approved
 from backfill.approval import Approval, begin, decide, joined_part
+from backfill.choosing import find_rows
 from backfill.chunk_commit import Step, no_step
 from backfill.crew import Crew
 from backfill.database import Database
@@ -26,7 +27,7 @@ from backfill.job import Job, JobKind
 from backfill.lease import Lease
 from backfill.ledger import Counts, Ledger, RunRow
 from backfill.pace import Pace
-from backfill.parts import Part, find_rows, parts_of
+from backfill.parts import Part, parts_of
 from backfill.plan import Plan
 from backfill.polite_pace import open_pace
 from backfill.positions import Positions

@@ -38,7 +38,17 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("table", "lease", "ledger", "settings", "parameters", "plan", "chunk_size", "report"),
         "parameter",
         *("catalog", "extract", "writing", "compare_and_set", "database", "job", "planning"),
-        *("positions", "selection", "parts", "ranges", "approval", "tally", "crew", "ending"),
+        *(
+            "positions",
+            "choosing",
+            "selection",
+            "parts",
+            "ranges",
+            "approval",
+            "tally",
+            "crew",
+            "ending",
+        ),
         *("ledger_tables",),
         *(
             "chunk_commit",
