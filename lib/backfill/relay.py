@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from backfill.report import progress_line
+from backfill.report import pace_of, paused
 
 _BAR_CELLS = 24
+_LEAST_CELLS = 6
+_PAUSES = ("pause", "go_on")
 _BACKLOG = 4
 
 
@@ -27,6 +29,7 @@ class Terminal:
         self._quiet = quiet
         self._is_bar = self._stream.isatty() and not as_json
         self._has_bar = False
+        self._last: Mapping[str, Any] = {}  # the progress that the bar shows
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         kind, level = event["type"], event.get("level", "info")
@@ -34,12 +37,15 @@ class Terminal:
             return
         if self._quiet and (kind == "progress" or level == "info"):
             return
-        if self._as_json:
+        if self._is_bar and self._last and kind in _PAUSES:
+            self._draw(paused(self._last, event))
+        elif self._as_json:
             self._print(json.dumps(event, ensure_ascii=False, default=str))
         elif kind != "progress":
             prefix = "warning: " if level == "warning" and kind != "skip" else ""
             self._print(f"{prefix}{event['text']}")
         elif self._is_bar:
+            self._last = event
             self._draw(event)
         else:
             self._print(json.dumps(event))
@@ -59,13 +65,24 @@ class Terminal:
         print(line, file=self._stream, flush=True)
 
     def _draw(self, event: Mapping[str, Any]) -> None:
-        whole = event["scanned"] + event["remaining"]
-        done = _BAR_CELLS * event["scanned"] // whole if whole else _BAR_CELLS
-        bar = "#" * done + "." * (_BAR_CELLS - done)
         width = shutil.get_terminal_size().columns - 1
-        line = f"[{bar}] {progress_line(event)}"[:width]
-        print(f"\r{line.ljust(width)}", end="", file=self._stream, flush=True)
+        print(f"\r{bar_line(event, width).ljust(width)}", end="", file=self._stream, flush=True)
         self._has_bar = True
+
+
+def bar_line(event: Mapping[str, Any], width: int) -> str:
+    """Return progress as a bar and what fits beside it: counts, rate, time left, why it waits.
+
+    Where it is narrow the bar goes first: the time left is what a person looks for.
+    """
+    done, whole = event["scanned"], event["scanned"] + event["remaining"]
+    share = done / whole if whole else 1.0
+    told = " · ".join([f"{share:.0%} {done:,} of {whole:,} rows", *pace_of(event)])
+    cells = min(_BAR_CELLS, width - len(told) - len("[] "))
+    if cells < _LEAST_CELLS:
+        return told[:width]
+    filled = int(cells * share)
+    return f"[{'#' * filled}{'.' * (cells - filled)}] {told}"
 
 
 class Relay:

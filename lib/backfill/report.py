@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from backfill.folder import RunFolder
+from backfill.time_left import Forecast, TimeLeft
 
 if TYPE_CHECKING:  # psycopg behind them: `--help` does without
     from backfill.ledger import Counts
@@ -36,6 +37,7 @@ class Reporter:
         self._folder = folder
         self._started = time.monotonic()
         self._telling = threading.Lock()  # workers of one process share a reporter
+        self._time_left: dict[str, TimeLeft] = {}  # by phase
 
     def message(self, text: str, level: str = "info") -> None:
         """Say one line to a person."""
@@ -60,7 +62,11 @@ class Reporter:
     def progress(
         self, run_id: str, counts: Counts, remaining: int, *, phase: str = "apply", why: str = ""
     ) -> None:
-        """Say how far a run is; kept in the run's folder. `elapsed_ms` is this stretch's."""
+        """Say how far a run is, how fast, and how long it will take; kept in the run's folder.
+
+        `elapsed_ms` is this stretch's.
+        """
+        seconds = time.monotonic() - self._started
         event: dict[str, Any] = {
             "type": "progress",
             "run_id": run_id,
@@ -71,8 +77,17 @@ class Reporter:
             "drifted": counts.drifted,
             "skipped": counts.skipped,
             "remaining": remaining,
-            "elapsed_ms": round((time.monotonic() - self._started) * 1000),
+            "elapsed_ms": round(seconds * 1000),
         }
+        time_left = self._time_left.setdefault(phase, TimeLeft())
+        time_left.see(seconds, counts.scanned)
+        if forecast := time_left.forecast(remaining):
+            event |= {
+                "rows_per_s": round(forecast.rows_per_s, 1),
+                "seconds_left": round(forecast.seconds, 1),
+                "seconds_left_low": round(forecast.low, 1),
+                "seconds_left_high": round(forecast.high, 1),
+            }
         if why:
             event["waiting_for"] = why
         self._keep(event)
@@ -92,6 +107,8 @@ class Reporter:
 
     def go_on(self, run_id: str, signal: str, paused_ms: int) -> None:
         """Say that a run waits no more; kept in the run's folder."""
+        for time_left in self._time_left.values():
+            time_left.pause(paused_ms / 1000)
         self._keep(
             {
                 "type": "go_on",
@@ -125,17 +142,34 @@ def print_event(event: Mapping[str, Any]) -> None:
 
 
 def progress_line(event: Mapping[str, Any]) -> str:
-    """Return a progress event as a sentence with its rate and time left."""
+    """Return a progress event as a sentence with its rate, the time left, and why it waits."""
     done, remaining = event["scanned"], event["remaining"]
-    seconds = max(event["elapsed_ms"] / 1000, 0.001)
-    rate = done / seconds
-    left = f", about {remaining / rate:.0f} s left" if remaining and rate else ""
-    waiting = f", waiting: {event['waiting_for']}" if event.get("waiting_for") else ""
-    return (
-        f"{event['phase']}: {done:,} of {done + remaining:,} rows "
-        f"({event['updated']:,} updated, {event['skipped']:,} skipped, "
-        f"{event['drifted']:,} drifted), {rate:,.0f} rows/s{left}{waiting}"
-    )
+    told = [
+        f"{event['phase']}: {done:,} of {done + remaining:,} rows ({event['updated']:,} updated, "
+        f"{event['skipped']:,} skipped, {event['drifted']:,} drifted)",
+        *pace_of(event),
+    ]
+    return ", ".join(told)
+
+
+def pace_of(event: Mapping[str, Any]) -> list[str]:
+    """Return what a progress event says of rate, time left and waiting: each where it is known."""
+    told = []
+    if "rows_per_s" in event:
+        names = ("rows_per_s", "seconds_left", "seconds_left_low", "seconds_left_high")
+        forecast = Forecast(*(float(event[name]) for name in names))
+        told.append(f"{forecast.rows_per_s:,.0f} rows/s")
+        if event["remaining"]:
+            told.append(str(forecast))
+    if event.get("waiting_for"):
+        told.append(f"waiting: {event['waiting_for']}")
+    return told
+
+
+def paused(progress: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the last progress as it looks while a run waits (`pause`), or again does (`go_on`)."""
+    shown = {name: value for name, value in progress.items() if name != "waiting_for"}
+    return {**shown, "waiting_for": event["reason"]} if event["type"] == "pause" else shown
 
 
 @functools.cache

@@ -46,7 +46,7 @@ from backfill.running import (
     too_many_skips,
 )
 from backfill.settings import engine_settings
-from backfill.show import NotebookLine
+from backfill.show import NotebookLine, RecordLines
 from backfill.status import RunStatus
 from backfill.verify import Verification, verify_run
 from backfill.workbook_env import RUN_ID_ENV
@@ -54,7 +54,8 @@ from backfill.workbook_env import RUN_ID_ENV
 
 def listener() -> Callable[[Mapping[str, Any]], None]:
     """Return where events go: to the command line that started us, or below the cell."""
-    return listener_from_environment() or NotebookLine()
+    relayed = listener_from_environment()
+    return RecordLines(relayed) if relayed else NotebookLine()
 
 
 class RunBook(Asking):

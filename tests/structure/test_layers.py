@@ -24,7 +24,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "nouns": (
         *("errors", "skips", "status", "stop", "versions", "workbook_env", "run_files"),
         *("keys", "columns", "pages", "executor"),
-        *("charts", "standalone"),
+        *("charts", "standalone", "time_left"),
         *("decisions", "sheet_csv"),
     ),
     "pure": ("utc.*", "ocr.*"),

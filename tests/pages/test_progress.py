@@ -1,0 +1,214 @@
+"""Progress where the person is: how fast, how long still, how sure that is, and why it waits."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.pages.conftest import Told
+
+from backfill.folder import RunFolder
+from backfill.ledger import Counts
+from backfill.relay import Terminal, bar_line
+from backfill.report import PROGRESS_FILE, Reporter, progress_line
+from backfill.time_left import TimeLeft, span_text
+
+RUN_ID = "20261122T234000Z-utc-3f9c1a"
+HALF: dict[str, Any] = {
+    **{"type": "progress", "run_id": RUN_ID, "phase": "apply", "elapsed_ms": 10_000},
+    **{"scanned": 5_000, "updated": 4_990, "unchanged": 0, "drifted": 0, "skipped": 10},
+    **{"remaining": 5_000, "rows_per_s": 500.0},
+    **{"seconds_left": 10.0, "seconds_left_low": 8.0, "seconds_left_high": 13.4},
+}
+
+
+def looks(*steps: tuple[float, int]) -> TimeLeft:
+    time_left = TimeLeft()
+    for seconds, done in steps:
+        time_left.see(seconds, done)
+    return time_left
+
+
+# -- the forecast -------------------------------------------------------------------------------
+
+
+def test_nothing_is_foretold_before_anything_was_seen() -> None:
+    assert looks().forecast(100) is None
+    assert looks((0.0, 0)).forecast(100) is None
+
+
+def test_a_steady_run_is_foretold_to_the_second() -> None:
+    found = looks((1, 0), (2, 100), (3, 200), (4, 300)).forecast(500)
+
+    assert found is not None
+    assert (found.rows_per_s, found.seconds, found.low, found.high) == (100, 5, 5, 5)
+    assert str(found) == "about 5 s left"
+
+
+def test_an_unsteady_run_says_how_sure_it_is() -> None:
+    steady = looks((0, 0), (10, 100), (20, 200), (30, 300), (40, 400)).forecast(400)
+    unsteady = looks((0, 0), (4, 100), (20, 200), (24, 300), (40, 400)).forecast(400)
+
+    assert steady is not None
+    assert unsteady is not None
+    assert unsteady.seconds == pytest.approx(steady.seconds) == pytest.approx(40)
+    # Each look is 6 s off the mean of 10: s² = 4·36/3 = 48; 2·√(48·(1·4 + 4)) = 39.2.
+    assert unsteady.high - unsteady.seconds == pytest.approx(39.19, abs=0.01)
+    assert unsteady.low == pytest.approx(0.81, abs=0.01)
+    assert str(unsteady) == "about 40 s left (1 s to 80 s)"
+
+
+def test_two_looks_are_half_to_double() -> None:
+    found = looks((0, 0), (10, 100)).forecast(100)
+
+    assert found is not None
+    assert (found.low, found.seconds, found.high) == (5, 10, 20)
+
+
+def test_rows_of_an_earlier_stretch_are_no_measure_of_this_one() -> None:
+    found = looks((0, 900_000), (10, 900_100), (20, 900_200), (30, 900_300)).forecast(100)
+
+    assert found is not None
+    assert found.rows_per_s == pytest.approx(10)
+
+
+def test_what_a_run_waited_on_purpose_is_no_time_of_work() -> None:
+    time_left = looks((0, 0), (10, 100))
+    time_left.pause(300)
+    time_left.see(320, 200)
+    time_left.see(330, 300)
+
+    found = time_left.forecast(100)
+
+    assert found is not None
+    assert found.seconds == pytest.approx(10)
+
+
+def test_a_run_that_became_slow_is_foretold_by_its_newest_looks() -> None:
+    time_left = TimeLeft()
+    for look in range(100):
+        time_left.see(look * 0.1, look * 100)
+    for look in range(30):
+        time_left.see(10 + look * 10, 10_000 + look * 100)
+
+    found = time_left.forecast(100)
+
+    assert found is not None
+    assert found.seconds == pytest.approx(10, rel=0.1)
+
+
+def test_spans_are_told_as_people_say_them() -> None:
+    spans = {0.2: "1 s", 89: "89 s", 90: "2 min", 5_000: "83 min", 12_600: "3.5 h"}
+
+    assert {seconds: span_text(seconds) for seconds in spans} == spans
+
+
+# -- events -------------------------------------------------------------------------------------
+
+
+def test_a_progress_event_carries_rate_and_span_beside_the_promised_keys(tmp_path: Path) -> None:
+    heard: list[Any] = []
+    folder = RunFolder(tmp_path / RUN_ID)
+    folder.create()
+    reporter = Reporter(heard.append, folder)
+
+    for done in range(5):
+        reporter.progress(RUN_ID, Counts(updated=done * 100), 400 - done * 100)
+
+    assert "rows_per_s" not in heard[0]
+    last = heard[-1]
+    assert last["rows_per_s"] > 0
+    assert last["seconds_left_low"] <= last["seconds_left"] <= last["seconds_left_high"]
+    kept = folder.file(PROGRESS_FILE).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in kept] == heard
+
+
+def test_a_line_says_counts_rate_time_left_and_why_it_waits() -> None:
+    line = progress_line({**HALF, "waiting_for": "replay lag 40 s"})
+
+    assert line == (
+        "apply: 5,000 of 10,000 rows (4,990 updated, 10 skipped, 0 drifted), 500 rows/s, "
+        "about 10 s left (8 s to 14 s), waiting: replay lag 40 s"
+    )
+
+
+def test_a_line_of_an_earlier_version_can_still_be_read() -> None:
+    old = {n: v for n, v in HALF.items() if not n.startswith(("rows_per_s", "seconds_left"))}
+
+    assert progress_line(old).endswith("0 drifted)")
+
+
+# -- the bar ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 200])
+def test_the_bar_fits_its_terminal_and_shows_the_share_first(width: int) -> None:
+    line = bar_line(HALF, width)
+
+    assert len(line) <= width
+    assert "50% 5,000 of 10,000" in line
+    if width >= 80:
+        assert "about 10 s left (8 s to 14 s)" in line
+
+
+def test_a_wide_bar_is_as_full_as_the_run_is_far() -> None:
+    line = bar_line(HALF, 200)
+
+    assert line.startswith("[############............] 50%")
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Terminal, int]]:
+    """A terminal as programs see one, and what is shown on it."""
+    shown, opened = pty.openpty()
+    with os.fdopen(opened, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("COLUMNS", "120")
+        yield Terminal(), shown
+    os.close(shown)
+
+
+def test_a_pause_shows_its_reason_in_the_bar_until_the_run_goes_on(
+    terminal: tuple[Terminal, int],
+) -> None:
+    tell, shown = terminal
+    pause = {"type": "pause", "level": "warning", "reason": "lock waiters", "text": "Waiting."}
+
+    for event in (HALF, pause, {"type": "go_on", "paused_ms": 900, "text": "Going on."}):
+        tell(event)
+    tell.end()
+
+    text = b""
+    while b"\n" not in text:
+        text += os.read(shown, 65_536)
+    first, waiting, after = text.decode().split("\r")[1:4]
+    assert "waiting" not in first
+    assert waiting.rstrip().endswith("waiting: lock waiters")
+    assert "50%" in waiting
+    assert "waiting" not in after
+
+
+# -- the record ---------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_archived_notebook_keeps_progress_as_plain_lines(told: Told) -> None:
+    document = json.loads((told.folder(told.rest) / "notebook.ipynb").read_text(encoding="utf-8"))
+
+    printed = "".join(
+        "".join(output["text"])
+        for cell in document["cells"]
+        for output in cell.get("outputs", ())
+        if output["output_type"] == "stream" and output["name"] == "stdout"
+    )
+    lines = printed.splitlines()
+    assert lines[0].startswith("apply: 0 of ")
+    assert any(" rows/s" in line for line in lines)
+    assert "\r" not in printed
+    assert len(lines) <= 60
