@@ -13,6 +13,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from PIL import Image
+from tests.bench.pages import has_browser, make_page_sessions, open_browser
+from tests.bench.phone_page import PAGE_LOOKS
 from tests.bench.score import Score, score_session
 
 from backfill.demo.screens.make import Session, make_session
@@ -28,21 +30,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=12, help="per style")
     parser.add_argument("--first-seed", type=int, default=1000)
-    parser.add_argument("--styles", nargs="*", default=[style.name for style in STYLES])
+    parser.add_argument("--styles", nargs="*", help="by default all, those of a browser too")
     parser.add_argument("--engine", default="tesseract")
     parser.add_argument("--misses", action="store_true", help="list every wrong shift")
     parser.add_argument("--no-speed", action="store_true")
     options = parser.parse_args()
-    chosen = [style for style in STYLES if style.name in options.styles]
-    sessions = [
-        make_session(options.first_seed + 1000 * place + number, style)
-        for place, style in enumerate(chosen)
-        for number in range(options.sessions)
-    ]
+    sessions = _make_sessions(options.styles, options.first_seed, options.sessions)
     choice = EngineChoice(options.engine)
     accuracy(sessions, choice, list_misses=options.misses)
     if not options.no_speed:
         speed(sessions, choice)
+
+
+def _make_sessions(names: list[str] | None, first_seed: int, count: int) -> list[Session]:
+    """Return `count` sessions of each style, drawn by Pillow, then those that a browser draws."""
+    styles = [style for style in STYLES if not names or style.name in names]
+    looks = [look for look in PAGE_LOOKS if not names or look.name in names]
+    sessions = [
+        make_session(first_seed + 1000 * place + number, style)
+        for place, style in enumerate(styles)
+        for number in range(count)
+    ]
+    if looks and not has_browser():
+        _say("left out, for want of Chromium: " + ", ".join(look.name for look in looks))
+    elif looks:
+        with open_browser() as browser:
+            for place, look in enumerate(looks, start=len(styles)):
+                first = first_seed + 1000 * place
+                sessions += make_page_sessions(browser, look, range(first, first + count))
+    return sessions
 
 
 def accuracy(sessions: list[Session], choice: EngineChoice, *, list_misses: bool) -> None:

@@ -18,6 +18,13 @@ TALLEST_PIECE = 3.6
 ICON_LETTERS = 9
 # Wider and taller than this it is a picture, not a letter.
 PICTURE = 2.7
+# A portrait is larger than a heading's capitals, and rounder than its g.
+DISC_TALL = 2.3
+BAR_TALL = 2.6
+# Of its own height, and of its box's area.
+DISC_WIDE = 0.75
+DISC_FULL = 0.42
+BAR_FULL = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,16 @@ def _is_letter(piece: Piece, unit: float) -> bool:
         and piece.width < 8 * unit
         and min(piece.width, piece.height) < PICTURE * unit
         and piece.area > 0.04 * unit * unit
+        and not _is_shape(piece, unit)
     )
+
+
+def _is_shape(piece: Piece, unit: float) -> bool:
+    """Whether it is a portrait's disc, perhaps with initials, or a card's bar: no letter is so."""
+    full = piece.area / (piece.width * piece.height)
+    is_disc = piece.height > DISC_TALL * unit and piece.width > DISC_WIDE * piece.height
+    is_bar = piece.height > BAR_TALL * unit and piece.width < 0.6 * unit
+    return (is_disc and full > DISC_FULL) or (is_bar and full > BAR_FULL)
 
 
 def _is_small(piece: Piece, unit: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backfill.ocr.noise import is_counter, is_on_time
 from backfill.ocr.timetext import parse_clock, parse_range
@@ -12,6 +12,8 @@ from backfill.ocr.words import Word
 
 # Of a line's height.
 GAP_IN_CELL = 1.1
+# The box of a time may reach over the dash that follows it.
+OVERLAP = 1.0
 COLUMN_PITCH = 10.0
 
 _TIME_PART = re.compile(r"^[\d:.;\-–—~=_»«]+$")
@@ -19,29 +21,29 @@ _TIME_PART = re.compile(r"^[\d:.;\-–—~=_»«]+$")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One run of text on one line, with its words from left to right."""
+    """One run of text on one line, with its words from left to right.
+
+    What its words span is computed once: layout and dates ask for it thousands of times.
+    """
 
     words: tuple[Word, ...]
+    text: str = field(init=False, compare=False)
+    left: float = field(init=False, compare=False)
+    right: float = field(init=False, compare=False)
+    top: float = field(init=False, compare=False)
+    bottom: float = field(init=False, compare=False)
 
-    @property
-    def text(self) -> str:
-        return " ".join(word.text for word in self.words)
-
-    @property
-    def left(self) -> float:
-        return self.words[0].left
-
-    @property
-    def right(self) -> float:
-        return max(word.right for word in self.words)
-
-    @property
-    def top(self) -> float:
-        return min(word.top for word in self.words)
-
-    @property
-    def bottom(self) -> float:
-        return max(word.bottom for word in self.words)
+    def __post_init__(self) -> None:
+        words = self.words
+        spans = {
+            "text": " ".join(word.text for word in words),
+            "left": words[0].left,
+            "right": max(word.right for word in words),
+            "top": min(word.top for word in words),
+            "bottom": max(word.bottom for word in words),
+        }
+        for name, value in spans.items():
+            object.__setattr__(self, name, value)
 
     @property
     def height(self) -> float:
@@ -96,7 +98,7 @@ def _run_for(word: Word, runs: list[list[Word]], height: float) -> list[Word] | 
         gap = word.left - last.right
         overlap = min(word.bottom, last.bottom) - max(word.top, last.top)
         is_same_line = overlap >= 0.6 * min(word.height, last.height)
-        if is_same_line and -0.5 * height <= gap < best_gap and not _is_whole(run, word):
+        if is_same_line and -OVERLAP * height <= gap < best_gap and not _is_whole(run, word):
             best, best_gap = run, gap
     return best
 

@@ -25,8 +25,10 @@ def check_edges(
     for entry in entries:
         top = min(word.top for word in entry.words)
         bottom = max(word.bottom for word in entry.words)
-        ruled_above = any(sheet.top + letter_px < rule.y <= top for rule in sheet.dividers)
-        ruled_below = any(bottom <= rule.y < sheet.bottom - 2 for rule in sheet.dividers)
+        left = min(word.left for word in entry.words)
+        rules = [rule.y for rule in sheet.dividers if rule.left <= left <= rule.right]
+        ruled_above = any(sheet.top + letter_px < y <= top for y in rules)
+        ruled_below = any(bottom <= y < sheet.bottom - 2 for y in rules)
         is_cut = (not is_top and not ruled_above and top - sheet.top < NEAR_TOP * letter_px) or (
             not ruled_below and sheet.bottom - bottom < NEAR_BOTTOM * letter_px
         )

@@ -229,13 +229,16 @@ class TesserocrEngine:
             )
         except RuntimeError as error:
             raise PreflightError(missing_language_message(self.language)) from error
+        # The montage is dark on white: nothing is to be tried the other way round.
+        self._api.SetVariable("tessedit_do_invert", "0")
 
     def words(self, image: Pixels, params: EngineParams) -> list[Word]:
         """Read `image`; see `Engine.words`."""
-        from PIL import Image
-
+        height, width = image.shape[:2]
         self._api.SetPageSegMode(params.page_mode)
-        self._api.SetImage(Image.fromarray(image))
+        # The bytes as they are, where SetImage would write and read a PNG; they are not copied.
+        pixels = np.ascontiguousarray(image).tobytes()
+        self._api.SetImageBytes(pixels, width, height, 1, width)
         try:
             return _words_of_table(_HEAD + str(self._api.GetTSVText(0)))
         except (RuntimeError, UnicodeDecodeError) as error:

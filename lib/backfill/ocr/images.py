@@ -169,7 +169,9 @@ def _check_size(image: Image.Image) -> None:
 
 def _upright_rgb(image: Image.Image) -> Pixels:
     image.load()
-    upright = ImageOps.exif_transpose(image)
+    # In place, and no conversion of what is RGB already: each would copy the whole picture.
+    ImageOps.exif_transpose(image, in_place=True)
+    upright = image
     if upright.mode.startswith("I") or upright.mode == "F":
         values = np.asarray(upright, dtype=np.float64)
         top = 65535.0 if values.max(initial=0.0) > 255 else 255.0
@@ -179,7 +181,8 @@ def _upright_rgb(image: Image.Image) -> Pixels:
         clear = upright.convert("RGBA")
         white = Image.new("RGBA", clear.size, (255, 255, 255, 255))
         upright = Image.alpha_composite(white, clear)
-    return np.ascontiguousarray(np.asarray(upright.convert("RGB"), dtype=np.uint8))
+    coloured = upright if upright.mode == "RGB" else upright.convert("RGB")
+    return np.ascontiguousarray(np.asarray(coloured, dtype=np.uint8))
 
 
 def _name_key(name: str) -> str:

@@ -269,9 +269,13 @@ def _is_below_times(cell: Cell, anchor: Anchor, card: list[Cell], height: float)
     """Whether the cell is the small state under stacked times ("on time", however it was read)."""
     return (
         anchor.is_stacked
-        and abs(cell.left - anchor.left) <= 0.6 * height
+        and anchor.left - 0.6 * height <= cell.left < anchor.right - height
         and cell.top >= anchor.bottom - 0.3 * height
-        and any(other.left >= anchor.right - height for other in card if other is not cell)
+        and any(
+            other.left >= anchor.right - height and parse_duration(other.text) is None
+            for other in card
+            if other is not cell
+        )
     )
 
 

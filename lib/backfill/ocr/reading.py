@@ -23,14 +23,16 @@ from backfill.ocr.montage import make_montage, words_of_bands
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.second_look import doubtful_bands, look_again
-from backfill.ocr.sheet import Sheet, find_sheet, tab_top
+from backfill.ocr.sheet import TWO_COLUMNS, Sheet, find_sheet, tab_top, without_bars
 from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "4"
-# More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time.
+READER_VERSION = "5"
+# More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
+# shows smaller letters on as many.
 WORKING_PX = 1080
+WORKING_PX_TABLET = 1680
 # Nothing smaller holds a card.
 SMALLEST_PX = 64
 # Of a letter's height: the line of a heading that the header cuts begins within this.
@@ -148,6 +150,7 @@ def _read_pixels(pixels: Pixels) -> _Steps:
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     ink = without_pictures(grey, find_ink(grey))
     sheet = find_sheet(pixels, ink)
+    ink = without_bars(ink, sheet)
     bands, sheet = _bands_of_sheet(find_bands(ink), sheet, ink)
     if not bands:
         return ImageReading("", width, height, (), ())
@@ -167,8 +170,10 @@ def _read_pixels(pixels: Pixels) -> _Steps:
 
 
 def _shrink(pixels: Pixels) -> tuple[Pixels, float]:
-    """Return the picture with its shorter side at most WORKING_PX, and the factor."""
-    shrink = min(1.0, WORKING_PX / min(pixels.shape[:2]))
+    """Return the picture with its shorter side at most as long as is of use, and the factor."""
+    short, long = sorted(pixels.shape[:2])
+    working_px = WORKING_PX_TABLET if short > TWO_COLUMNS * long else WORKING_PX
+    shrink = min(1.0, working_px / short)
     if shrink == 1.0:
         return pixels, shrink
     size = (round(pixels.shape[1] * shrink), round(pixels.shape[0] * shrink))
@@ -218,6 +223,6 @@ def _interpret(rows: tuple[tuple[Word, ...], ...], sheet: Sheet, letter_px: floa
     entries = check_edges(entries, sheet, letter_px, is_top=date is not None)
     # A bar that the top of a scrolled screen cuts belongs to a card of the screen before.
     first = sheet.top + 1 if date is None else 0.0
-    bars = sum(1 for top, bottom in sheet.bars if top >= first and bottom - top > 4 * letter_px)
+    bars = sum(1 for bar in sheet.bars if bar.top >= first)
     lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
     return _View(date, entries, layout.farewell, check_screen(entries, layout.farewell, bars, lone))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from backfill.ocr.bands import Band
 from backfill.ocr.layout import Divider
-from backfill.ocr.preprocess import Ink, Pixels
+from backfill.ocr.preprocess import Ink, Piece, Pixels
 
 # Shares of the image's height within which header and tab bar may end or begin.
 HEADER_MIN = 0.04
@@ -20,24 +22,48 @@ SAME_COLOUR = 7
 RULE_CONTRAST = 5
 RULE_SHARE = 0.6
 BAR_CHROMA = 50
+# Of a letter's height; letters are less tall.
+BAR_TALL = 2.5
+# A screen wider than this share of its height is a tablet's, or lies on its side.
+TWO_COLUMNS = 0.64
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The coloured upright bar of one card, in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def holds(self, piece: Piece) -> bool:
+        """Whether a piece of ink is this bar: no letter, however small the text beside it."""
+        x = piece.left + piece.width / 2
+        return self.left <= x <= self.right and self.top <= piece.middle <= self.bottom
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The scrolled part of a screen in pixels, the rules across it and the number of card bars."""
+    """The scrolled part of a screen in pixels, the rules across it and the bars of its cards."""
 
     top: float
     bottom: float
     dividers: tuple[Divider, ...]
-    bars: tuple[tuple[float, float], ...]
+    bars: tuple[Bar, ...]
 
 
 def find_sheet(colours: Pixels, ink: Ink) -> Sheet:
     """Return the sheet of an RGB image."""
     top = _header_bottom(colours)
-    dividers = _find_rules(colours, ink)
     bars = _find_bars(colours, ink, top)
-    return Sheet(top, float(ink.contrast.shape[0]), dividers, bars)
+    return Sheet(top, float(ink.contrast.shape[0]), _find_rules(colours, ink), bars)
+
+
+def without_bars(ink: Ink, sheet: Sheet) -> Ink:
+    """Return the ink without the cards' bars, which beside small text may pass for letters."""
+    kept = tuple(p for p in ink.pieces if not any(bar.holds(p) for bar in sheet.bars))
+    return replace(ink, pieces=kept)
 
 
 def tab_top(
@@ -65,7 +91,7 @@ def tab_top(
 def _header_bottom(colours: Pixels) -> float:
     """Return the row at which the header's colour ends, 0 when the image has no such header."""
     height = colours.shape[0]
-    rows = np.median(colours[: int(2 * HEADER_MAX * height), ::8], axis=1)
+    rows = np.median(colours[: int(2 * HEADER_MAX * height), ::16], axis=1)
     first = np.median(rows[: max(1, height // 200)], axis=0)
     is_header = np.abs(rows - first).max(axis=1) <= SAME_COLOUR
     limit = int(HEADER_MAX * height)
@@ -81,35 +107,52 @@ def _header_bottom(colours: Pixels) -> float:
 
 
 def _find_rules(colours: Pixels, ink: Ink) -> tuple[Divider, ...]:
-    """Return horizontal lines and edges that run over most of the image's width, one per pair."""
+    """Return horizontal lines and edges that run over most of a column's width, one per pair."""
+    height, width = colours.shape[:2]
     few = np.ascontiguousarray(colours[:, ::4])
-    grey = cv2.cvtColor(few, cv2.COLOR_RGB2GRAY).astype(np.int16)
-    step = np.diff(grey, axis=0)
+    grey = np.asarray(cv2.cvtColor(few, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    columns = 2 if width > TWO_COLUMNS * height else 1
+    bounds = [place * grey.shape[1] // columns for place in range(columns + 1)]
+    return tuple(
+        Divider(4.0 * left, min(4.0 * right, float(width)), y)
+        for left, right in itertools.pairwise(bounds)
+        for y in _rules_of_column(grey[:, left:right], 1.1 * max(ink.letter_px, 8))
+    )
+
+
+def _rules_of_column(grey: Pixels, pair_px: float) -> list[float]:
     # A rule darkens or lightens the whole row; text does both.
-    darker, lighter = step <= -RULE_CONTRAST, step >= RULE_CONTRAST
-    share = np.maximum(darker.mean(axis=1), lighter.mean(axis=1))
-    width = colours.shape[1]
-    lines = np.flatnonzero(share >= RULE_SHARE)
+    share = np.maximum(_share_brighter(grey[:-1], grey[1:]), _share_brighter(grey[1:], grey[:-1]))
     rules: list[list[int]] = []
-    for line in lines:
-        if rules and line - rules[-1][-1] <= 1.1 * max(ink.letter_px, 8):
+    for line in np.flatnonzero(share >= RULE_SHARE):
+        if rules and line - rules[-1][-1] <= pair_px:
             rules[-1].append(int(line))
         else:
             rules.append([int(line)])
-    return tuple(Divider(0.0, float(width), (rule[0] + rule[-1]) / 2 + 0.5) for rule in rules)
+    return [(rule[0] + rule[-1]) / 2 + 0.5 for rule in rules]
 
 
-def _find_bars(colours: Pixels, ink: Ink, top: float) -> tuple[tuple[float, float], ...]:
-    """Return top and bottom of each coloured upright bar: one per card."""
+def _share_brighter(one: Pixels, other: Pixels) -> npt.NDArray[np.float64]:
+    """Return for each row the share of pixels that are brighter in `one` by a rule's contrast."""
+    brighter = (cv2.subtract(one, other) >= RULE_CONTRAST).view(np.uint8)
+    counts = cv2.reduce(brighter, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    shares: npt.NDArray[np.float64] = np.asarray(counts, dtype=np.float64)[:, 0] / one.shape[1]
+    return shares
+
+
+def _find_bars(colours: Pixels, ink: Ink, top: float) -> tuple[Bar, ...]:
+    """Return each coloured upright bar: one per card."""
     # Every second pixel is enough for a bar, and a quarter of the work.
     few = np.ascontiguousarray(colours[::2, ::2])
-    chroma = few.max(axis=2) - few.min(axis=2)
-    mask = (chroma > BAR_CHROMA).astype(np.uint8)
+    red, green, blue = cv2.split(few)
+    high, low = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    mask = (cv2.subtract(high, low) > BAR_CHROMA).view(np.uint8)
     mask[: int(top) // 2] = 0
     count, _, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     unit = (ink.letter_px or 1.0) / 2
-    bars = []
-    for _, y, wide, tall, area in boxes[1:count].tolist():
-        if tall >= 3 * unit and wide <= unit and area >= 0.8 * wide * tall:
-            bars.append((2.0 * y, 2.0 * (y + tall)))
-    return tuple(sorted(bars))
+    bars = [
+        Bar(2.0 * x, 2.0 * y, 2.0 * (x + wide), 2.0 * (y + tall))
+        for x, y, wide, tall, area in boxes[1:count].tolist()
+        if tall >= BAR_TALL * unit and wide <= unit and area >= 0.8 * wide * tall
+    ]
+    return tuple(sorted(bars, key=lambda bar: (bar.top, bar.left)))

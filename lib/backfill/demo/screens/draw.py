@@ -20,11 +20,12 @@ TITLE_LEFT = 194
 TITLE_RIGHT = 640
 DURATION_RIGHT = 793
 
-_WEEKDAYS = {
+# The app's own words in both languages of its interface.
+WEEKDAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "sv": ("Måndag", "Tisdag", "Onsdag", "Torsdag", "Fredag", "Lördag", "Söndag"),
 }
-_MONTHS = {
+MONTHS = {
     "en": (
         "January", "February", "March", "April", "May", "June", "July", "August", "September",
         "October", "November", "December",
@@ -34,11 +35,11 @@ _MONTHS = {
         "oktober", "november", "december",
     ),
 }  # fmt: skip
-_WORDS = {
+WORDS = {
     "en": ("Week", "On time", "Collaborators", "Thank you for today!"),
     "sv": ("Vecka", "I tid", "Kollegor", "Tack för idag!"),
 }
-_TABS = {"en": ("Schedule", "HelpHub", "Account"), "sv": ("Schema", "Hjälp", "Konto")}
+TABS = {"en": ("Schedule", "HelpHub", "Account"), "sv": ("Schema", "Hjälp", "Konto")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _draw_sheet(day: Day, look: Look, rng: random.Random) -> tuple[Image.Image, 
     end = day.rows[-1].end if day.rows else "16:00"
     palette, style = look.palette, look.style
     pen.text((38, top + 32), end, palette.time, style.font(style.time_px))
-    thanks = _WORDS[look.language][3]
+    thanks = WORDS[look.language][3]
     pen.text(
         (TITLE_LEFT, top + 30), thanks, palette.title, style.font(style.title_px, is_bold=True)
     )
@@ -98,10 +99,10 @@ def _draw_sheet(day: Day, look: Look, rng: random.Random) -> tuple[Image.Image, 
 
 def _draw_date(pen: ImageDraw.ImageDraw, date: dt.date, look: Look) -> None:
     palette, style = look.palette, look.style
-    weekday = _WEEKDAYS[look.language][date.weekday()]
-    text = f"{weekday} {date.day} {_MONTHS[look.language][date.month - 1]}"
+    weekday = WEEKDAYS[look.language][date.weekday()]
+    text = f"{weekday} {date.day} {MONTHS[look.language][date.month - 1]}"
     pen.text((32, 347), text, palette.title, style.font(46, is_bold=True), anchor="lm")
-    week = f"{_WORDS[look.language][0]} {date.isocalendar().week}"
+    week = f"{WORDS[look.language][0]} {date.isocalendar().week}"
     pen.text((35, 395), week, palette.grey, style.font(29), anchor="lm")
 
 
@@ -122,7 +123,7 @@ def _draw_card(pen: ImageDraw.ImageDraw, row: Row, top: int, look: Look, rng: ra
         times_bottom = y + 2 * style.time_pitch
         if row.is_on_time:
             pen.text(
-                (38, times_bottom + 6), _WORDS[look.language][1], palette.on_time, style.font(23)
+                (38, times_bottom + 6), WORDS[look.language][1], palette.on_time, style.font(23)
             )
     lines = _wrap(pen, row.title.format(sep=style.separator), bold, TITLE_RIGHT - title_left)
     line_y = y
@@ -167,7 +168,7 @@ def _draw_collaborators(
     pen: ImageDraw.ImageDraw, count: int, y: int, look: Look, rng: random.Random
 ) -> None:
     palette, style = look.palette, look.style
-    pen.text((480, y), _WORDS[look.language][2], palette.grey, style.font(style.grey_px - 4))
+    pen.text((480, y), WORDS[look.language][2], palette.grey, style.font(style.grey_px - 4))
     for index in range(min(count, 3)):
         left = 480 + 46 * index
         fill: Colour = (rng.randint(60, 220), rng.randint(60, 220), rng.randint(60, 220))
@@ -211,7 +212,7 @@ def _draw_header(screen: Image.Image, date: dt.date, look: Look, rng: random.Ran
     for index in range(7):
         x = 152 + 102 * index
         day = monday + dt.timedelta(days=index)
-        pen.text((x, 150), _WEEKDAYS[look.language][index][:3], white, style.font(26), anchor="mm")
+        pen.text((x, 150), WEEKDAYS[look.language][index][:3], white, style.font(26), anchor="mm")
         colour = white
         if day == date:
             pen.ellipse((x - 30, 189, x + 30, 249), fill=white)
@@ -223,7 +224,7 @@ def _draw_tabs(screen: Image.Image, look: Look) -> None:
     palette, style, pen = look.palette, look.style, ImageDraw.Draw(screen)
     pen.rectangle((0, TAB_TOP, WIDTH, HEIGHT), fill=palette.sheet)
     pen.line((0, TAB_TOP, WIDTH, TAB_TOP), fill=palette.rule, width=2)
-    for index, text in enumerate(_TABS[look.language]):
+    for index, text in enumerate(TABS[look.language]):
         x = 138 + 276 * index
         pen.rounded_rectangle((x - 20, 1646, x + 20, 1686), 8, outline=palette.grey, width=4)
         pen.text((x, 1708), text, palette.grey, style.font(22), anchor="mm")

@@ -1,0 +1,90 @@
+"""Bars, portraits, a tablet's columns: shapes beside small text that are no letters."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from tests.ocr.screens import dejavu
+
+from backfill.ocr.engine import EngineChoice, EngineParams
+from backfill.ocr.images import load_pixels
+from backfill.ocr.preprocess import find_ink
+from backfill.ocr.reading import ImageReading, read_image
+from backfill.ocr.sheet import find_sheet, without_bars
+
+BAR = (67, 176, 112)
+GREY = (118, 124, 132)
+RULE = (214, 218, 224)
+
+
+def _font(size_px: int, *, is_bold: bool = False) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(dejavu(is_bold=is_bold), size_px)
+
+
+def _card(pen: ImageDraw.ImageDraw, left: int, top: int, start: str, end: str, title: str) -> None:
+    """Draw a low card of a tablet: text of 18 px, its bar hardly taller than two lines."""
+    pen.text((left, top), start, (52, 58, 64), _font(18))
+    pen.text((left, top + 22), end, (52, 58, 64), _font(18))
+    pen.rectangle((left + 62, top, left + 68, top + 44), fill=BAR)
+    pen.text((left + 80, top), title, (33, 37, 41), _font(19, is_bold=True))
+    for rule in (top + 62, top + 68):
+        pen.line((left - 20, rule, left + 480, rule), fill=RULE, width=2)
+
+
+def _tablet() -> Image.Image:
+    screen = Image.new("RGB", (1100, 1400), "white")
+    pen = ImageDraw.Draw(screen)
+    pen.text((20, 40), "Friday 22 August", (33, 37, 41), _font(32, is_bold=True))
+    pen.text((22, 84), "Week 34", GREY, _font(18))
+    _card(pen, 24, 140, "07:00", "07:45", "Restid")
+    _card(pen, 24, 226, "07:45", "09:00", "Lunch")
+    _card(pen, 590, 140, "09:00", "10:15", "Personalmöte")
+    pen.text((670, 170), "Onsala, Ekåsgatan 5", GREY, _font(17))
+    return screen
+
+
+def _read(screen: Image.Image) -> ImageReading:
+    buffer = io.BytesIO()
+    screen.save(buffer, "PNG")
+    return read_image(buffer.getvalue(), EngineChoice()(), EngineParams())
+
+
+@pytest.mark.ocr
+def test_low_cards_in_two_columns_are_read_column_by_column() -> None:
+    reading = _read(_tablet())
+
+    assert [(entry.start, entry.end, entry.title) for entry in reading.entries] == [
+        ("07:00", "07:45", "Restid"),
+        ("07:45", "09:00", "Lunch"),
+        ("09:00", "10:15", "Personalmöte"),
+    ]
+    assert reading.flags == ()
+
+
+def test_rules_of_one_column_and_bars_of_low_cards_are_found() -> None:
+    buffer = io.BytesIO()
+    _tablet().save(buffer, "PNG")
+    pixels = load_pixels(buffer.getvalue())
+    ink = find_ink(pixels[:, :, 1].copy())
+
+    sheet = find_sheet(pixels, ink)
+
+    assert [(bar.left, bar.top) for bar in sheet.bars] == [(86, 140), (652, 140), (86, 226)]
+    assert [(rule.left > 500, round(rule.y)) for rule in sheet.dividers] == [
+        (False, 206), (False, 292), (True, 206),
+    ]  # fmt: skip
+    assert len(without_bars(ink, sheet).pieces) == len(ink.pieces) - len(sheet.bars)
+
+
+@pytest.mark.ocr
+def test_a_portrait_with_initials_beside_an_address_is_no_text() -> None:
+    screen = _tablet()
+    pen = ImageDraw.Draw(screen)
+    pen.ellipse((846, 166, 886, 206), fill=(160, 60, 70))
+    pen.text((866, 186), "HB", "white", _font(13), anchor="mm")
+
+    reading = _read(screen)
+
+    assert reading.entries[2].address == "Onsala, Ekåsgatan 5"
