@@ -119,12 +119,15 @@ class Planning:
             self.staging.close()
 
 
+_ORDERS = {"extracted": "key", "shifts": "key, schedule_date, place"}
+
+
 def frame(staging: Staging, table: str, limit: int | None = None) -> Any:
-    """Return a staging table as a pandas dataframe, in position or key order, struct columns
+    """Return a staging table as a pandas dataframe, in the plan's order, struct columns
     spread as `source.start_at`, `after.start_at_utc`, ….
     """
     tail = f" LIMIT {limit}" if limit is not None else ""
     cursor = staging.connection.cursor()
-    order = "key" if table == "extracted" else "position"
+    order = _ORDERS.get(table, "position")
     rows: pa.Table = cursor.sql(f'SELECT * FROM "{table}" ORDER BY {order}{tail}').to_arrow_table()
     return rows.flatten().to_pandas()

@@ -29,6 +29,7 @@ from backfill.errors import (
     VerifyFailed,
 )
 from backfill.folder import RunFolder, runs_dir
+from backfill.frames import Frames
 from backfill.job import JobKind
 from backfill.lease import holder_name, is_worked_on
 from backfill.ledger import Ledger
@@ -58,8 +59,8 @@ def listener() -> Callable[[Mapping[str, Any]], None]:
     return RecordLines(relayed) if relayed else NotebookLine()
 
 
-class RunBook(Asking):
-    """One run with a plan, frozen or to be frozen. `changes` is a dataframe to go on from."""
+class RunBook(Asking, Frames):
+    """One run with a plan, frozen or to be frozen; `changes` and `skips` to go on from."""
 
     kind: JobKind
 
@@ -105,13 +106,6 @@ class RunBook(Asking):
                 *((name, _plain(value)) for name, value in self.values.items()),
             ],
         )
-
-    @property
-    def changes(self) -> Any:
-        """The changes as a dataframe (`changes.parquet`; see `backfill.plan` for columns)."""
-        import pyarrow.parquet as pq
-
-        return pq.read_table(self.folder.file(plan.CHANGES_FILE)).flatten().to_pandas()
 
     def plan(self) -> Shown:
         """Show the frozen plan."""

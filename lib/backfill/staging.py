@@ -77,8 +77,14 @@ class Staging:
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The DuckDB connection, for an analyst's own queries."""
+        """The DuckDB connection of the run's steps."""
         return self._connection
+
+    def own_connection(self) -> duckdb.DuckDBPyConnection:
+        """Return another connection to the same tables, for an analyst's own queries."""
+        connection = self._connection.cursor()
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection
 
     def create(self, table: str, schema: pa.Schema) -> None:
         """Make an empty table, replacing one of that name."""
@@ -120,6 +126,13 @@ class Staging:
                 yield pa.Table.from_batches([batch]).cast(schema)
         finally:
             cursor.close()
+
+    def has(self, table: str) -> bool:
+        """Return whether a step has made a table."""
+        found = self._connection.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [table]
+        ).fetchall()
+        return bool(found)
 
     def scalar(self, query: str) -> Any:
         """Return the first column of the first row."""

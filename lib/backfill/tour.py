@@ -1,17 +1,67 @@
-"""The guided tour of `00_start_here`: a dry run of the UTC job on one household of the demo."""
+"""The guided tour of `00_start_here`: the UTC job on invented data, from the look to the undo.
+
+It works on a database of its own on the embedded server, made anew each time: whatever
+`DATABASE_URL` names is neither read nor written, and neither is the demo.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
+import psycopg
+from psycopg import sql
+
+from backfill import workbook
+from backfill.demo.seed import seed
+from backfill.embedded import EmbeddedServer, default_home
 from backfill.parameters import UTC_PARAMETERS, Kind, Parameter, check_parameters, injected_names
+from backfill.postgres import connect, scalar
+from backfill.run_book import RunBook
 from backfill.workbook import Book
 
 TOUR_PARAMETERS = (Parameter("household_id", Kind.TEXTS, "hh_demo", "the household of the tour"),)
+TOUR_DATABASE = "tour"
+#: The environment variable by which the tour's runs find their database.
+TOUR_ENV = "BACKFILL_TOUR_URL"
 
 
 def begin(namespace: Mapping[str, Any]) -> Book:
-    """Check the tour's parameter and open a dry run."""
+    """Check the tour's parameter, make its database anew, and open a run that will be applied."""
     given = check_parameters(TOUR_PARAMETERS, namespace, injected_names(namespace.get("In", [])))
-    return Book("utc", {parameter.name: parameter.default for parameter in UTC_PARAMETERS} | given)
+    os.environ[TOUR_ENV] = _fresh_database()
+    defaults = {parameter.name: parameter.default for parameter in UTC_PARAMETERS}
+    return Book("utc", defaults | given | {"dsn_env": TOUR_ENV, "apply": True})
+
+
+def plan_again(run: Book) -> Book:
+    """Close a run that only planned, and return a new one whose plan takes its decisions in."""
+    run.summary()
+    again = Book("utc", run.values | {"decisions": run.run_id})
+    again.preflight()
+    again.extract()
+    again.compute()
+    again.plan()
+    return again
+
+
+def undo(run: RunBook) -> RunBook:
+    """Return a run that puts back what another wrote: a run of its own, with a plan."""
+    given = {name: run.values[name] for name in ("runs_dir", "dsn_env")}
+    return workbook.open_revert({**given, "run_id": run.run_id, "apply": True})
+
+
+def _fresh_database() -> str:
+    """Return the URL of the tour's database, with the demo as it was on the first day."""
+    server = EmbeddedServer(default_home())
+    server.start()
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        name = sql.Identifier(TOUR_DATABASE)
+        query = "SELECT count(*) FROM pg_database WHERE datname = %s"
+        if not scalar(connection, query, TOUR_DATABASE):
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+    dsn = server.dsn_of(TOUR_DATABASE)
+    with connect(dsn) as connection:
+        seed(connection)
+    return dsn

@@ -169,32 +169,36 @@ class Book(RunBook):
     @property
     def extracted(self) -> Any:
         """The extracted rows as a dataframe (`staging.duckdb`, table `extracted`)."""
-        return frame(self._planned().staging, "extracted")
+        return super().extracted if self._planning is None else self._frame("extracted")
 
     @property
     def changes(self) -> Any:
-        """The changes as a dataframe (see `backfill.plan` for the columns)."""
-        if self._planning is None:
-            return super().changes
-        return frame(self._planning.staging, "changes")
+        """The changes as a dataframe, as soon as they are computed."""
+        return super().changes if self._planning is None else self._frame("changes")
 
     @property
     def skips(self) -> Any:
-        """The rows left alone, as a dataframe."""
-        return frame(self._planned().staging, "skips")
+        """The rows left alone, as a dataframe, as soon as they are known."""
+        return super().skips if self._planning is None else self._frame("skips")
+
+    @property
+    def shifts(self) -> Any:
+        """The shifts that were read, as a dataframe (OCR only)."""
+        if self._planning is None or not self._planning.staging.has("shifts"):
+            return super().shifts
+        return self._frame("shifts")
 
     @property
     def duckdb(self) -> Any:
-        """The DuckDB connection over the same tables: run.duckdb.sql("FROM changes")."""
-        return self._planned().staging.connection
+        """A DuckDB connection over the same tables: run.duckdb.sql("FROM changes")."""
+        # One of the analyst's own: the steps leave results open on theirs.
+        return super().duckdb if self._planning is None else self._planning.staging.own_connection()
 
-    def _planned(self) -> Planning:
-        if self._planning is None:
-            raise UsageError(
-                f"Run {self.run_id} goes on with a frozen plan: nothing was extracted here. "
-                "Use run.changes."
-            )
-        return self._planning
+    def _frame(self, name: str) -> Any:
+        assert self._planning is not None
+        if not self._planning.staging.has(name):
+            raise UsageError(f"There is no table {name} yet. Run the cells above first.")
+        return frame(self._planning.staging, name)
 
     def preflight(self) -> Shown:
         """Check tables, rights, encodings and household; show what is pending."""

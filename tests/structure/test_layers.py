@@ -69,7 +69,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "jobs": ("jobs.utc.*", "jobs.ocr.*"),
     "registry": ("jobs.registry",),
-    "workbook": ("workbook", "run_book", "asking", "show", "tour"),
+    "workbook": ("workbook", "run_book", "asking", "show", "tour", "frames"),
     "command line": (
         *("notebook_parts", "run_report", "runs_command"),
         *("__main__", "cli", "commands", "closing", "headless", "relay", "offline_page"),
