@@ -130,4 +130,15 @@ def frame(staging: Staging, table: str, limit: int | None = None) -> Any:
     cursor = staging.connection.cursor()
     order = _ORDERS.get(table, "position")
     rows: pa.Table = cursor.sql(f'SELECT * FROM "{table}" ORDER BY {order}{tail}').to_arrow_table()
-    return rows.flatten().to_pandas()
+    return _in_utc(rows.flatten()).to_pandas()
+
+
+def _in_utc(rows: pa.Table) -> pa.Table:
+    """Return rows with one name for UTC: DuckDB's is another, and pandas takes that for a zone."""
+    fields = [
+        field.with_type(pa.timestamp(field.type.unit, "UTC"))
+        if pa.types.is_timestamp(field.type) and field.type.tz
+        else field
+        for field in rows.schema
+    ]
+    return rows.cast(pa.schema(fields))
