@@ -232,35 +232,6 @@ def _has_right(connection: Connection, relation: Relation, column: str, right: s
     )
 
 
-def update_triggers(connection: Connection, relation: Relation) -> list[str]:
-    """Return the names of the enabled triggers that an UPDATE fires."""
-    rows = connection.execute(
-        "SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s AND NOT t.tgisinternal"
-        " AND t.tgenabled <> 'D' AND t.tgtype & 16 <> 0 ORDER BY t.tgname",
-        [relation.schema, relation.name],
-    ).fetchall()
-    return [str(row[0]) for row in rows]
-
-
-def indexes_on(connection: Connection, table: Table) -> list[str]:
-    """Return the indexes that hold a target column: they make updates dearer (no HOT)."""
-    rows = connection.execute(
-        "SELECT DISTINCT ic.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " JOIN pg_class ic ON ic.oid = i.indexrelid"
-        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey::int2[])"
-        " WHERE n.nspname = %s AND c.relname = %s AND a.attname = ANY (%s) ORDER BY ic.relname",
-        [
-            table.relation.schema,
-            table.relation.name,
-            [column.name for column in table.targets],
-        ],
-    ).fetchall()
-    return [str(row[0]) for row in rows]
-
-
 def is_row_security_active(connection: Connection, relation: Relation) -> bool:
     """Return whether row-level security hides rows of the table from the current role."""
     return bool(

@@ -66,6 +66,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("grants",),
         *("worksheet", "explanation", "trace"),
         *("quantity", "window", "throttle", "throttle_options", "pressure", "watch", "waiting"),
+        "update_cost",
     ),
     "jobs": ("jobs.utc.*", "jobs.ocr.*"),
     "registry": ("jobs.registry",),

@@ -11,11 +11,9 @@ import pyarrow as pa
 from psycopg import sql
 
 from backfill.catalog import (
-    indexes_on,
     is_row_security_active,
     missing_rights,
     resolve_table,
-    update_triggers,
 )
 from backfill.compare_and_set import lookup_field, source_type, target_type
 from backfill.database import Database
@@ -36,6 +34,7 @@ from backfill.report import Reporter
 from backfill.skips import Skip
 from backfill.staging import Staging
 from backfill.table import Table
+from backfill.update_cost import cost_warnings
 from backfill.utc.compute import changes_schema, compute_utc
 from backfill.utc.pairs import Columns
 from backfill.utc.wall import resolve_encoding
@@ -114,10 +113,10 @@ class UtcJob:
         self._columns = Columns(
             table.walls, table.targets, encodings, table.zone, lookup_field(table)
         )
-        warnings += _warnings(connection, table)
         pending = count_pending(
             connection, table, self.members, skip_deleted=self._settings.skip_deleted
         )
+        warnings += _warnings(connection, table, sum(pending.values()))
         for household in self._households[:MAX_LISTED_HOUSEHOLDS]:
             pending.setdefault(household, 0)
         return Preflight(
@@ -281,20 +280,9 @@ def _check_rights(connection: Connection, table: Table, writing: bool) -> list[s
     return [f"To apply, this role will need: {' '.join(grants)}"] if grants else []
 
 
-def _warnings(connection: Connection, table: Table) -> list[str]:
-    warnings = []
-    triggers = update_triggers(connection, table.relation)
-    if triggers:
-        warnings.append(
-            f"{table.relation} has triggers that every update fires: {', '.join(triggers)}. "
-            "Make sure that they may run; a row whose value a trigger changes is skipped."
-        )
-    indexes = indexes_on(connection, table)
-    if indexes:
-        warnings.append(
-            f"Indexes hold a column that will be written ({', '.join(indexes)}): each update "
-            "writes them as well, which is slower. Nothing to do if that is fine."
-        )
+def _warnings(connection: Connection, table: Table, pending: int) -> list[str]:
+    columns = [column.name for column in table.targets]
+    warnings = cost_warnings(connection, table.relation, columns, pending)
     if is_row_security_active(connection, table.relation):
         warnings.append(
             f"Row-level security is active on {table.relation}: rows that this role may not see "
