@@ -93,7 +93,11 @@ def _check_same(part: Part, asked: Selection) -> None:
 
 
 def begin(
-    connection: Connection, frozen: Plan, approval: Approval, settings: EngineSettings
+    connection: Connection,
+    kind: JobKind,
+    frozen: Plan,
+    approval: Approval,
+    settings: EngineSettings,
 ) -> None:
     """Record a new part with its ranges, or cut what is left of an open one for more workers.
 
@@ -107,7 +111,7 @@ def begin(
                 f"Another part of run {run_id} was approved at this very moment. Nothing was "
                 f"written here. See: backfill status {run_id}"
             )
-        wanted = _ranges_wanted(approval.positions.rows, settings)
+        wanted = 1 if kind.is_sequential else _ranges_wanted(approval.positions.rows, settings)
         before = sum(part.rows for part in parts if part.part_no < approval.part_no)
         if approval.is_new:
             record_part(

@@ -181,6 +181,7 @@ def apply_run(
             reporter.message(f"Run {frozen.run_id} is {row.status} already: nothing to write.")
             return standing(ledger, frozen, row.status)
         claim, approval = _claim(ledger, folder, kind, frozen, settings)
+        _tell(claim, approval, reporter)
         ending = Ending(connect, claim, frozen, folder, reporter)
         with (
             stop_signals() as stop,
@@ -248,6 +249,21 @@ def _claim(
         raise
 
 
+def _tell(claim: Lease, approval: Approval | None, reporter: Reporter) -> None:
+    """Say which part of the plan is written now, where that is not simply all of it."""
+    if approval is None:
+        reporter.message(f"Joined the appliers of run {claim.run_id}.")
+        return
+    if approval.part_no > 1 or not approval.selection.is_all:
+        rows = approval.positions.rows
+        reporter.message(f"Part {approval.part_no} ({approval.selection}): {rows:,} rows.")
+    if approval.pulled_in:
+        reporter.message(
+            f"{approval.pulled_in:,} of them were not chosen, but others of the part build on "
+            "them: earlier ones of the same day come along."
+        )
+
+
 def _part(
     connection: Connection,
     folder: RunFolder,
@@ -263,7 +279,7 @@ def _part(
         part = joined_part(connection, claim, frozen, asked)
         parts = parts_of(connection, frozen.run_id)[: part.part_no]
         return part, find_rows(folder, kind, frozen, parts)
-    begin(connection, frozen, approval, settings)
+    begin(connection, kind, frozen, approval, settings)
     return parts_of(connection, frozen.run_id)[-1], approval.positions
 
 
