@@ -297,8 +297,10 @@ def _span(span: Span, scale: float, y: float) -> list[str]:
     weight = 0.8 if span.state == "same" else 2
     dashes = ' stroke-dasharray="4 2"' if span.state == "removed" else ""
     says = f"{_SIGNS[span.state]}{span.label}"
-    room = max(int(width / 6.2), 1)
-    short = says if len(says) <= room else f"{says[: max(room - 1, 1)]}…"
+    room = int((width - 4) / 6.6)
+    short = says if len(says) <= room else f"{says[: room - 1]}…" if room > 3 else says[:1].strip()
+    if room < 1 or (room <= 3 and span.state == "same"):
+        short = ""
     return [
         f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(max(width, 2))}" height="22" fill="{fill}"'
         f' fill-opacity="{opacity:g}" stroke="currentColor" stroke-width="{weight:g}"{dashes}>'

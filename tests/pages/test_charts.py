@@ -95,7 +95,7 @@ def test_a_shifts_state_is_told_by_a_sign() -> None:
     texts = [e.text or "" for e in ET.fromstring(a_day()).iter("text")]
 
     assert any(text.startswith("− Åkes") for text in texts)
-    assert any(text.startswith("+ ") for text in texts)
+    assert any(text.startswith("+") for text in texts)
 
 
 def test_a_shift_over_midnight_is_drawn_to_its_end_on_the_next_day() -> None:

@@ -22,10 +22,11 @@ CROP_MARGIN = 12
 JPEG_QUALITY = 55
 _SURE_COLOUR = (46, 125, 80)
 _UNSURE_COLOUR = (200, 30, 30)
+_UNSURE_WIDTH = 3
 
 
 def thumbnail(sequence: int, r2_key: str, path: str, words: str) -> str:
-    """Return an image, downscaled, with a box around each word; red where it is not sure.
+    """Return an image, downscaled, with a box around each word; thick and red where it is not sure.
 
     `words` is JSON: [text, left, top, width, height, confidence] each, in pixels of the image.
     """
@@ -35,11 +36,16 @@ def thumbnail(sequence: int, r2_key: str, path: str, words: str) -> str:
     scale = THUMBNAIL_WIDTH / picture.width
     small = picture.resize((THUMBNAIL_WIDTH, max(1, round(picture.height * scale))))
     pen = ImageDraw.Draw(small)
+    unsure = 0
     for _text, left, top, box_width, height, confidence in json.loads(words):
         box = (left, top, left + box_width, top + height)
-        colour = _SURE_COLOUR if confidence >= SURE else _UNSURE_COLOUR
-        pen.rectangle(tuple(part * scale for part in box), outline=colour)
-    return picture_markup(small, f"image {sequence}: {r2_key}")
+        is_sure = confidence >= SURE
+        colour = _SURE_COLOUR if is_sure else _UNSURE_COLOUR
+        corners = tuple(part * scale for part in box)
+        pen.rectangle(corners, outline=colour, width=1 if is_sure else _UNSURE_WIDTH)
+        unsure += not is_sure
+    doubts = f"{unsure} words not sure, in thick boxes" if unsure else "every word is sure"
+    return picture_markup(small, f"image {sequence}: {r2_key}; {doubts}")
 
 
 def cut_out(path: str, box: Sequence[float]) -> Image.Image | None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backfill.jobs.ocr.crops import cut_out, picture_markup, thumbnail
+from backfill.jobs.ocr.pictures import confidence_picture, days_picture
 from backfill.pages import NOTHING, Shown, escape, framed, note, part, table
 from backfill.staging import Staging
 
@@ -32,9 +33,10 @@ def diff_view(staging: Staging) -> Shown:
 
 
 def images_view(staging: Staging) -> Shown:
-    """Return each day's shifts beside its images, then crops of what was read with doubt."""
-    days = _days(staging)
-    return days + _doubts(staging)
+    """Return the days' timelines, confidence by field, each day's shifts beside its images, and
+    crops of what was read with doubt."""
+    pictures = days_picture(staging) + confidence_picture(staging)
+    return pictures + _days(staging) + _doubts(staging)
 
 
 def _documents(staging: Staging) -> list[dict[str, Any]]:
@@ -62,7 +64,9 @@ def _sessions(documents: Sequence[dict[str, Any]]) -> Shown:
     ]
     header = ["session", "user", "state", "date", "images", "shifts", "events", "outcome",
               "reason", "detail"]  # fmt: skip
-    return table(f"Sessions ({len(rows):,})", header, rows, rest="All: the table days")
+    return table(
+        f"Sessions ({len(rows):,})", header, rows, rest="All: the table days", most=SHOWN_EVENTS
+    )
 
 
 def _events(documents: Sequence[dict[str, Any]]) -> Shown:
@@ -131,6 +135,8 @@ def _messages(documents: Sequence[dict[str, Any]]) -> Shown:
         f"Messages about these events ({len(rows):,}); a stored message is sent to the person",
         ["user", "date", "message", "will be stored"],
         rows,
+        rest="All of them: notifications in the files of sessions/",
+        most=SHOWN_EVENTS,
     )
 
 
@@ -198,7 +204,7 @@ def _day(staging: Staging, key: str, caption: str) -> Shown:
     pictures = "".join(thumbnail(*row) for row in images.fetchall())
     markup = (
         '<div class="backfill" style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">'
-        f"<div>{pictures}</div><div>{listed.markup}</div></div>"
+        f'<div>{pictures}</div><div style="min-width:0">{listed.markup}</div></div>'
     )
     return Shown(markup, listed.text)
 
