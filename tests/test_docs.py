@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from backfill.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = ("README.md", "CHANGELOG.md", "tests/README.md", "docs/dependencies.md")
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))
+DOCUMENTS = ("README.md", "CHANGELOG.md", "tests/README.md", *PAGES)
 README_LINES_MAX = 225
 DATA_SUFFIXES = ("json", "jsonl", "csv", "parquet", "duckdb", "ipynb", "html")
 # Files that a reader makes with another tool, or that stand for any.
@@ -98,6 +100,29 @@ def test_every_option_that_is_named_exists(document: str) -> None:
     named = {o for code in code_of(read(document)) for o in re.findall(r"(?<!\w)--[a-z-]+", code)}
 
     assert named <= options() | foreign, named - options()
+
+
+def shell_lines(text: str) -> Iterator[list[str]]:
+    """Yield the words behind each `backfill` of the blocks that are meant for a shell."""
+    for block in re.findall(r"^```(?:bash|sh)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            starts = [index for index, word in enumerate(words) if word == "backfill"]
+            for start in starts:
+                rest = words[start + 1 :]
+                ends = [i for i, word in enumerate(rest) if re.match(r"[|;&<>]|2>", word)]
+                yield [word.rstrip(";") for word in rest[: min(ends, default=len(rest))]]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_line_that_is_shown_is_accepted(
+    document: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in shell_lines(read(document)):
+        try:
+            build_parser().parse_args(words)
+        except SystemExit:
+            pytest.fail(f"backfill {' '.join(words)}: {capsys.readouterr().err}")
 
 
 def test_actions_of_the_embedded_database_are_all_named() -> None:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from backfill import commands, machine
 from backfill.errors import BackfillError, ExitCode
 from backfill.explain_command import run_explain
+from backfill.init_table import add_init_table_options, run_init_table
 from backfill.parameters import (
     APPLY_PARAMETERS,
     OCR_PARAMETERS,
@@ -131,6 +132,9 @@ def build_parser() -> argparse.ArgumentParser:
     grants.add_argument("--applier", default="backfill_applier", help="role that applies")
     grants.add_argument("--table", metavar="FILE", help="TOML that describes another table")
     grants.add_argument("--db-schema", default="schedule_ingest", help="schema of the OCR job")
+    add_init_table_options(
+        command("init-table", "write a first --table file from the catalog", run_init_table)
+    )
     _add_evidence(command("evidence", "check an archived run", commands.run_evidence))
     command("doctor", "what is wrong here, and the command that mends it", machine.run_doctor)
     lab = command("lab", "JupyterLab on notebooks/ with the database ready", machine.run_lab)

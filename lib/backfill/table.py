@@ -17,6 +17,9 @@ from backfill.columns import Column, ColumnType
 from backfill.errors import UsageError
 from backfill.keys import Key, KeyColumn
 
+#: How a first specification marks what a person must say.
+FILL_IN = "FILL IN"
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -56,6 +59,11 @@ class TableSpec:
         names = [self.table, *self.key, self.scope, self.zone, str(self.deleted)]
         names += [name for pair in self.pairs for name in (pair.wall, pair.target)]
         names += [self.lookup.table, self.lookup.key, self.lookup.zone] if self.lookup else []
+        if not all(names):
+            raise UsageError(
+                f"The table specification of {self.table} has an empty name. Fill it in, where it "
+                f"says {FILL_IN}; the columns of the table: psql -c '\\d {self.table}'"
+            )
         if odd := [name for name in names if "%" in name or "\0" in name]:
             raise UsageError(
                 f"In the table specification of {self.table} the name {odd[0]!r} holds a percent "

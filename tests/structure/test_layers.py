@@ -63,7 +63,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
             "evidence_check",
             "record",
         ),
-        *("grants",),
+        *(
+            "grants",
+            "table_look",
+            "table_guess",
+        ),
         *("worksheet", "explanation", "trace"),
         *("quantity", "window", "throttle", "throttle_options", "pressure", "watch", "waiting"),
         "update_cost",
@@ -74,7 +78,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "command line": (
         *("notebook_parts", "run_report", "runs_command"),
         *("__main__", "cli", "commands", "closing", "headless", "relay", "offline_page"),
-        *("status_view", "machine", "lab", "doctor", "demo.tour", "selftest.*"),
+        *("status_view", "machine", "lab", "init_table", "doctor", "demo.tour", "selftest.*"),
         "explain_command",
     ),
     "reference": ("reference.*",),
