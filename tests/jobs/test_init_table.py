@@ -46,7 +46,7 @@ def init_table(*arguments: str) -> int:
 
 def guessed_from(connection: Connection, ddl: str, name: str) -> str:
     connection.execute(ddl.encode())
-    return as_toml(guess_spec(*look_at(connection, name)))  # type: ignore[arg-type]  # rows differ
+    return as_toml(guess_spec(*look_at(connection, name)))
 
 
 def test_the_first_specification_is_the_one_in_the_docs(
