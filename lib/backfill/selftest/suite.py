@@ -26,6 +26,7 @@ from backfill.selftest import (
     servers,
     sessions,
     shapes,
+    sharing,
     tampering,
     writers,
 )
@@ -37,6 +38,7 @@ CASES: tuple[Case, ...] = (
     *phases.CASES,
     *sessions.CASES,
     *writers.CASES,
+    *sharing.CASES,
     *servers.CASES,
     *moving.CASES,
     *poison.CASES,
