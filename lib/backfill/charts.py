@@ -15,7 +15,7 @@ from backfill.pages import escape
 
 WIDTH = 860
 _LEFT = 190  # room for the labels of rows
-_RIGHT = 70
+_RIGHT = 90
 _PLOT = WIDTH - _LEFT - _RIGHT
 _BLUE = "#3b8bc4"  # on white and on black as clear
 _ORANGE = "#d5761a"
@@ -27,10 +27,14 @@ _HOUR = 60
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """A row of bars under one label; `values` has a number for each column."""
+    """A row of bars under one label; `values` has a number for each column.
+
+    One that stands apart has a scale of its own: it would press the others flat.
+    """
 
     label: str
     values: tuple[int, ...]
+    is_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +86,19 @@ class Spread:
 
 def strips(title: str, says: str, columns: Sequence[str], rows: Sequence[Strip]) -> str:
     """Draw a row of bars for each strip, all on one scale; the highest of each is written out."""
-    highest = max((value for row in rows for value in row.values), default=0) or 1
+    shared = max((value for row in rows if not row.is_apart for value in row.values), default=0)
     step = _PLOT / max(len(columns), 1)
     tall, pitch = 34, 44
     drawn = []
     for index, row in enumerate(rows):
         base = 8 + index * pitch + tall
+        top = max(row.values, default=0)
+        highest = (top if row.is_apart else shared) or 1
         drawn += [_label(row.label, base - 4), _rule(base)]
         for place, value in enumerate(row.values):
             height = max(tall * value / highest, 1.5) if value else 0
             if height:
                 drawn.append(_bar(_LEFT + place * step, base - height, step * 0.8, height))
-        top = max(row.values, default=0)
         drawn.append(_text(_LEFT + _PLOT + 6, base - 4, f"max {top:,}", size=11))
     bottom = 8 + len(rows) * pitch
     drawn += _axis(columns, step, bottom + 10)

@@ -52,6 +52,8 @@ from backfill.status import RunStatus
 from backfill.verify import Verification, verify_run
 from backfill.workbook_env import RUN_ID_ENV
 
+SHOWN_MEMBERS = 100  # of a scope: a page holds many tables
+
 
 def listener() -> Callable[[Mapping[str, Any]], None]:
     """Return where events go: to the command line that started us, or below the cell."""
@@ -127,6 +129,8 @@ class RunBook(Asking, Frames):
                 (scope, part.updated, part.unchanged, part.skipped, part.drifted)
                 for scope, part in by_scope.items()
             ],
+            rest="All of them: plan.json, counts" if len(by_scope) > SHOWN_MEMBERS else "",
+            most=SHOWN_MEMBERS,
         )
 
     def _frozen(self) -> Plan:

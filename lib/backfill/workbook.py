@@ -41,7 +41,7 @@ from backfill.parameters import (
 from backfill.planning import Planning, frame
 from backfill.report import Reporter
 from backfill.revert import plan_revert
-from backfill.run_book import RunBook, listener
+from backfill.run_book import SHOWN_MEMBERS, RunBook, listener
 from backfill.run_facts import find_folder, read_facts
 from backfill.running import find_planned, row_of, stopped_run
 from backfill.status import RunStatus
@@ -211,6 +211,8 @@ class Book(RunBook):
                 f"By {scope_name}: {sum(found.pending.values()):,} {found.what}",
                 [scope_name, found.what],
                 found.pending.items(),
+                rest="All of them: backfill status" if len(found.pending) > SHOWN_MEMBERS else "",
+                most=SHOWN_MEMBERS,
             )
             shown += table("What was found", ["fact", "value"], found.facts.items())
             for warning in found.warnings:

@@ -103,7 +103,7 @@ def test_a_shift_over_midnight_is_drawn_to_its_end_on_the_next_day() -> None:
 
     spans = [e for e in ET.fromstring(a_day()).iter("rect") if e.get("height") == "22"]
     assert names[-1] == "06:00"
-    assert max(float(e.get("x", "0")) + float(e.get("width", "0")) for e in spans) <= 790.1
+    assert max(float(e.get("x", "0")) + float(e.get("width", "0")) for e in spans) <= 770.1
 
 
 def test_a_run_of_many_chunks_is_drawn_in_groups_by_their_mean() -> None:

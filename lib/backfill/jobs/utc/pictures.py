@@ -22,45 +22,71 @@ MOST_COLUMNS = 240  # months of twenty years; beyond that, years
 MOST_YEARS = 60
 AROUND_HALF_HOURS = 8  # of wall time, before and after a gap or fold
 _HALF_HOUR_S = 1_800
+_OTHERS = " other households\non a scale of their own"
 _LAST_YEAR = 9_998
 
 
 def pending_picture(staging: Staging, columns: Columns, filled: Sequence[tuple[str, int]]) -> Shown:
     """Return pending rows by household and month, and beside them what is filled, by year."""
     wall = columns.walls[0].name
-    local = local_time(wall, columns)
-    found = staging.connection.execute(
-        f"SELECT coalesce(scope, ''), coalesce(strftime({local}, '%Y-%m'), ''), count(*)"
-        " FROM extracted GROUP BY ALL ORDER BY ALL"
-    ).fetchall()
+    staging.connection.execute(
+        "CREATE OR REPLACE TEMP TABLE pending_months AS SELECT coalesce(scope, '') AS scope,"
+        f" date_trunc('month', {local_time(wall, columns)}) AS month, count(*) AS rows"
+        " FROM extracted GROUP BY ALL"
+    )
+    found = _of_fullest(staging)
     if not found:
         return _filled(filled, found, wall)
     unit, periods = _periods(found)
     counts: dict[str, dict[str, int]] = {}
     for scope, month, rows in found:
         period = month[: len(periods[0])] if periods and month else ""
-        household = counts.setdefault(scope or "(no household)", {})
+        household = counts.setdefault(scope, {})
         household[period] = household.get(period, 0) + rows
-    ranked = sorted(counts, key=lambda scope: (-sum(counts[scope].values()), scope))
     svg = strips(
         f"Pending rows by household and {unit}",
-        _says(counts, ranked, unit),
+        _says(staging, counts, unit),
         periods,
-        _strips(counts, ranked, periods),
+        [
+            Strip(name, tuple(part.get(p, 0) for p in periods), name.endswith(_OTHERS))
+            for name, part in counts.items()
+        ],
     )
     total = sum(rows for _scope, _month, rows in found)
-    numbers = [(scope or "(no household)", month or "no date", n) for scope, month, n in found]
-    behind = table(
-        f"Pending rows by household and month of {wall} ({total:,} rows)",
-        ["household", "month", "rows"],
-        numbers,
-        rest="All of them: the table extracted, by scope and month",
-        most=SHOWN_NUMBERS,
-    )
-    drawn = sum(counts[scope].get(period, 0) for scope in counts for period in periods)
+    drawn = sum(part.get(period, 0) for part in counts.values() for period in periods)
     beyond = f"; {total - drawn:,} of other times are in the table only" if total > drawn else ""
     caption = f"Pending rows by household and {unit} ({total:,} rows{beyond})"
-    return figure(svg, caption, behind) + _filled(filled, found, wall)
+    return figure(svg, caption, _by_month(staging, wall, total)) + _filled(filled, found, wall)
+
+
+def _of_fullest(staging: Staging) -> list[tuple[str, str, int]]:
+    """Return (household, month, rows), the fullest household first, the small ones together."""
+    return staging.connection.execute(
+        "WITH ranked AS (SELECT scope, row_number() OVER (ORDER BY sum(rows) DESC, scope) AS place,"
+        " count(*) OVER () AS households FROM pending_months GROUP BY scope)"
+        " SELECT CASE WHEN place > $shown THEN (households - $shown) || $others"
+        " WHEN scope = '' THEN '(no household)' ELSE scope END,"
+        " coalesce(strftime(month, '%Y-%m'), ''), sum(rows)::BIGINT"
+        " FROM pending_months JOIN ranked USING (scope)"
+        " GROUP BY least(place, $shown + 1), 1, 2 ORDER BY least(place, $shown + 1), 2",
+        {"shown": SHOWN_HOUSEHOLDS, "others": _OTHERS},
+    ).fetchall()
+
+
+def _by_month(staging: Staging, wall: str, total: int) -> Shown:
+    lines = staging.scalar("SELECT count(*) FROM pending_months")
+    rows = staging.connection.execute(
+        "SELECT CASE scope WHEN '' THEN '(no household)' ELSE scope END,"
+        " coalesce(strftime(month, '%Y-%m'), 'no date'), rows FROM pending_months"
+        f" ORDER BY scope, month LIMIT {SHOWN_NUMBERS}"
+    ).fetchall()
+    return table(
+        f"Pending rows by household and month of {wall} ({total:,} rows; {len(rows):,} of "
+        f"{lines:,} lines)",
+        ["household", "month", "rows"],
+        rows,
+        rest="All of them: the table extracted, by scope and month",
+    )
 
 
 def _periods(found: Sequence[tuple[str, str, int]]) -> tuple[str, list[str]]:
@@ -89,27 +115,13 @@ def _month_number(month: str) -> int:
     return int(month[:4]) * 12 + int(month[5:7]) - 1
 
 
-def _strips(
-    counts: dict[str, dict[str, int]], ranked: Sequence[str], periods: Sequence[str]
-) -> list[Strip]:
-    drawn = [
-        Strip(scope, tuple(counts[scope].get(period, 0) for period in periods))
-        for scope in ranked[:SHOWN_HOUSEHOLDS]
-    ]
-    others = ranked[SHOWN_HOUSEHOLDS:]
-    if others:
-        sums = tuple(sum(counts[s].get(period, 0) for s in others) for period in periods)
-        drawn.append(Strip(f"{len(others):,} other households", sums))
-    return drawn
-
-
-def _says(counts: dict[str, dict[str, int]], ranked: Sequence[str], unit: str) -> str:
-    most = ranked[0]
-    period = max(counts[most], key=lambda name: (counts[most][name], name))
+def _says(staging: Staging, counts: dict[str, dict[str, int]], unit: str) -> str:
+    households = staging.scalar("SELECT count(DISTINCT scope) FROM pending_months")
+    most, part = next(iter(counts.items()))
+    period = max(part, key=lambda name: (part[name], name))
     return (
-        f"{len(ranked):,} households. {most} has the most pending rows "
-        f"({sum(counts[most].values()):,}); its fullest {unit} is {period or 'that of no date'} "
-        f"({counts[most][period]:,})."
+        f"{households:,} households. {most} has the most pending rows ({sum(part.values()):,}); "
+        f"its fullest {unit} is {period or 'that of no date'} ({part[period]:,})."
     )
 
 

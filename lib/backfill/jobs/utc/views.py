@@ -8,6 +8,7 @@ from backfill.pages import NOTHING, Shown, part, table
 from backfill.staging import Staging
 from backfill.utc.pairs import Columns
 
+SHOWN_COUNTS = 100
 TELLING_ROWS = 50
 
 
@@ -31,6 +32,10 @@ def _counts(staging: Staging) -> Shown:
         f"Rows to update by household and rule ({total:,} rows)",
         ["household", "rule", "rows", "with a warning"],
         rows,
+        rest="All of them: the table changes, by scope and rule"
+        if len(rows) > SHOWN_COUNTS
+        else "",
+        most=SHOWN_COUNTS,
     )
 
 

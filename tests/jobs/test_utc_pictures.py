@@ -1,0 +1,114 @@
+"""The pictures of a UTC run: they show what the tables hold, whatever the rows are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from tests.engine.workshop import Bench, add_noons, load_empty, load_noons, load_traps
+from tests.pages.looking import Page, check_picture, check_tables, pictures
+
+if TYPE_CHECKING:
+    from tests.jobs.conftest import BenchFrom
+
+
+@pytest.fixture
+def noons(bench_from: BenchFrom) -> Bench:
+    """Twelve pending events, a day apart from 2025-06-03 on."""
+    return bench_from("noons", load_noons)
+
+
+def drawn(bench: Bench, **given: Any) -> tuple[str, list[ET.Element]]:
+    book = bench.book(**given)
+    book.preflight()
+    book.extract()
+    book.compute()
+    markup = book.picture().markup
+    check_tables(Page(markup))
+    found = pictures(markup)
+    for svg in found:
+        check_picture(svg)
+    return markup, found
+
+
+def texts(svg: ET.Element) -> list[str]:
+    return [element.text or "" for element in svg.iter("text")]
+
+
+def bars(svg: ET.Element) -> list[ET.Element]:
+    return [e for e in svg.iter("rect") if e.get("fill", "").startswith("#")]
+
+
+def test_pending_rows_are_drawn_by_household_and_month(noons: Bench) -> None:
+    add_noons(noons.connection, 40, "hh_north", "n")
+
+    markup, (by_month, by_year, *_map) = drawn(noons)
+
+    assert texts(by_month)[:4] == ["hh_north", "max 28", "hh_demo", "max 12"]
+    assert len(bars(by_month)) == 3  # of June twice, of July once
+    assert "Pending rows by household and month (52 rows)" in markup
+    assert "max 52" in texts(by_year)
+
+
+def test_a_date_far_away_does_not_press_the_others_to_the_edge(noons: Bench) -> None:
+    for number in range(20):
+        add_noons(noons.connection, 90, "hh_north", f"n{number}-")
+    noons.add_event("far", start_at=253_300_000_000_000, tz="Europe/Stockholm")
+    noons.add_event("none", start_at=None, end_at=1_748_865_600_000, tz="Europe/Stockholm")
+
+    markup, (by_month, *_rest) = drawn(noons)
+
+    assert "2 of other times are in the table only" in markup
+    assert "2025-06" in texts(by_month)
+    assert not any(text.startswith("9996") for text in texts(by_month))
+    assert "no date" in markup
+
+
+def test_many_households_are_drawn_together_and_counted(noons: Bench) -> None:
+    for number in range(30):
+        add_noons(noons.connection, 3, f"hh_{number:02d}", f"x{number:02d}-")
+
+    markup, (by_month, *_rest) = drawn(noons)
+
+    assert texts(by_month)[0] == "hh_demo"
+    assert "19 other households" in texts(by_month)
+    assert "31 households" in markup
+
+
+def test_the_map_shows_each_clock_change_with_rows_near_it(bench_from: BenchFrom) -> None:
+    traps = bench_from("traps-epoch_ms", load_traps)
+
+    markup, found = drawn(traps)
+
+    (svg,) = (s for s in found if (s.findtext("title") or "").startswith("Wall times around"))
+    said = texts(svg)
+    assert "Europe/Stockholm" in said
+    assert {"gap", "fold"} <= set(said)
+    hatched = [e for e in svg.iter("rect") if e.get("fill", "").startswith("url(")]
+    assert len(hatched) == said.count("gap") + said.count("fold")
+    assert "2024-10-27 02:00:00" in markup
+
+
+def test_the_map_counts_what_lies_inside_and_around(noons: Bench) -> None:
+    stamps = {"before": "01:30", "in1": "02:10", "in2": "02:40", "after": "03:10", "late": "07:10"}
+    for key, stamp in stamps.items():
+        noons.sql(
+            "INSERT INTO events (id, household_id, start_at, tz) VALUES (%s, 'hh_demo',"
+            " extract(epoch FROM %s::timestamp)::bigint * 1000, 'Europe/Stockholm')",
+            key,
+            f"2025-10-26 {stamp}",
+        )
+
+    markup, _found = drawn(noons)
+
+    rows = Page(markup).markup.split("<tr>")
+    (line,) = (row for row in rows if "2025-10-26 02:00:00" in row)
+    assert line.count('<td class="number">2</td>') == 2  # two inside, two around; one is too late
+
+
+def test_nothing_pending_is_said_in_words(bench_from: BenchFrom) -> None:
+    markup, found = drawn(bench_from("empty", load_empty))
+
+    assert found == []
+    assert "No row is pending, and none is filled." in markup
