@@ -60,6 +60,26 @@ def _only_files(route: Route) -> None:
         route.abort()
 
 
+def test_the_page_of_all_runs_opens_and_leads_to_the_run(
+    page: Page, console: Console, runs: Path
+) -> None:
+    run_id = next(path.name for path in runs.iterdir() if path.is_dir())
+
+    open_offline(page, runs / "index.html")
+
+    row = page.locator("tr", has_text=run_id)
+    expect(row).to_be_visible()
+    keep(page, "runs-index")
+    page.locator("input").first.fill("no run is called that")
+    expect(row).to_be_hidden()
+    page.locator("input").first.fill(run_id)
+    expect(row).to_be_visible()
+    row.get_by_role("link").first.click()
+    expect(page.locator("table.backfill").first).to_be_visible()
+    asked = [url for url in console.requests if not url.startswith(("file:", "data:", "blob:"))]
+    assert (console.errors, asked) == ([], [])
+
+
 def test_a_runs_page_opens_without_a_network(page: Page, console: Console, runs: Path) -> None:
     folder = next(path for path in runs.iterdir() if path.is_dir())
 
