@@ -241,6 +241,13 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter("accept_review", Kind.FLAG, False, "write sessions that need a review as well"),
     _DECISIONS,
+    Parameter(
+        "corrections",
+        Kind.SHEET,
+        "",
+        "CSV of corrections: a file, or a run whose doubts were corrected",
+        metavar="FILE|RUN_ID|latest",
+    ),
     Parameter("max_failed", Kind.WHOLE, 0, "exit 7 when more sessions fail; -1 = no limit"),
     Parameter("max_held", Kind.WHOLE, 0, "exit 7 when apply holds more back; -1 = no limit"),
     Parameter("workers", Kind.WHOLE, 0, "processes that read images; 0 = one for each core"),

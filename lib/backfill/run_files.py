@@ -36,6 +36,11 @@ RUN_FILES = (
     RunFile("backfill_report.json", "screenshots only: the report over all sessions"),
     RunFile("questions.csv", "what the plan asked of a person"),
     RunFile("decisions.csv", "the same to fill in, with the answers so far; not part of the proof"),
+    RunFile(
+        "corrections.csv", "screenshots only: doubtful fields to correct; not part of the proof"
+    ),
+    RunFile("corrections_used.csv", "screenshots only: the corrections that the plan took in"),
+    RunFile("crops/*.jpg", "screenshots only: the cut-outs that `corrections.csv` names"),
     RunFile("decisions_used.csv", "the answers that the plan took in, with who decided and when"),
     RunFile("SHA256SUMS", "sums of every file here but itself, `staging.duckdb`, `decisions.csv`"),
     RunFile("manifest.json", "in-toto statement: subjects, parameters, materials, outcome"),

@@ -131,6 +131,16 @@ class OcrBench(Bench):
             SCREENS[name].date,
         )
 
+    def payload_or_none(self, name: str, user: int = USER) -> Any:
+        """Return the stored snapshot of a screen's day, None when there is none."""
+        rows = self.sql(
+            "SELECT snapshot_payload FROM schedule_ingest.day_snapshot"
+            " WHERE user_id = %s AND schedule_date = %s",
+            user,
+            SCREENS[name].date,
+        )
+        return rows[0][0] if rows else None
+
     def document(self, book: RunBook, name: str) -> dict[str, Any]:
         """Return a session's JSON file in the run's folder."""
         return self.folder(book.run_id).read_json(f"sessions/{session_id(name)}.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backfill.decisions import Answers, Words
 from backfill.errors import UsageError
@@ -12,6 +12,9 @@ from backfill.folder import runs_dir
 from backfill.job import Job, JobKind
 from backfill.parameters import OCR_PARAMETERS, UTC_PARAMETERS, Parameter
 from backfill.worksheet import DECISIONS_FILE, find_sheet, load_answers
+
+if TYPE_CHECKING:
+    from backfill.ocr.correction import Corrections
 
 PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     "utc": UTC_PARAMETERS,
@@ -41,7 +44,8 @@ def job_from(name: str, values: Mapping[str, Any]) -> Job:
         from backfill.jobs.ocr.settings import settings_from
         from backfill.ocr.session import WORDS
 
-        return OcrJob(settings_from(values, answers_from(values, "ocr", WORDS)))
+        answers = answers_from(values, "ocr", WORDS)
+        return OcrJob(settings_from(values, answers, _corrections_from(values)))
     raise UsageError(f"There is no job {name!r}. Jobs: {', '.join(PARAMETERS)}.")
 
 
@@ -53,6 +57,18 @@ def answers_from(values: Mapping[str, Any], job: str, words: Words) -> Answers:
     return load_answers(
         find_sheet(values["decisions"], runs, job, DECISIONS_FILE, "--decisions"), words
     )
+
+
+def _corrections_from(values: Mapping[str, Any]) -> Corrections:
+    from backfill.jobs.ocr.correction_sheet import CORRECTIONS_FILE, load_corrections
+    from backfill.ocr.correction import Corrections
+    from backfill.ocr.vocabulary import known_towns
+
+    if not values["corrections"]:
+        return Corrections()
+    runs = runs_dir(values["runs_dir"])
+    sheet = find_sheet(values["corrections"], runs, "ocr", CORRECTIONS_FILE, "--corrections")
+    return load_corrections(sheet, known_towns(values["towns"]))
 
 
 def _utc_job(values: Mapping[str, Any]) -> Job:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from backfill.decisions import Answer, Question, Words
 from backfill.errors import PreflightError
 from backfill.ocr.aggregate import Contradiction
+from backfill.ocr.correction import AppliedCorrection
 from backfill.ocr.notify import Notification
 from backfill.ocr.schedule_event import PlannedEvent, ScheduleEvent
 from backfill.ocr.shift import Shift
@@ -141,6 +142,7 @@ class SessionReading:
     review_reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     evidence: tuple[ShiftEvidence, ...] = ()
+    corrections: tuple[AppliedCorrection, ...] = ()
     image_details: tuple[ImageDetail, ...] = field(default=(), repr=False)
 
     @property

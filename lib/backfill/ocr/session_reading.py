@@ -45,10 +45,13 @@ def read_session(
     images: Sequence[ReadImage],
     *,
     default_year: int | None = None,
+    date: dt.date | None = None,
     towns: Towns | None = None,
     warnings: tuple[str, ...] = (),
 ) -> SessionReading | SessionFailure:
     """Return the session's day, or at which stage it failed; never raises for what was read.
+
+    `date` is the day where a person knows it, whatever the images say.
 
     1. every image must be readable and hold text; 2. all dates must agree; 3. each image's cards
     become shifts; 4. overlapping images are joined; 5. doubts become reasons for a review.
@@ -63,10 +66,14 @@ def read_session(
     if failure := _without_cards(session, images, readings):
         return failure
     try:
-        date = resolve_session_date(
-            tuple(reading.date for reading in readings),
-            session.created_at.astimezone(dt.UTC).date(),
-            default_year,
+        resolved = (
+            SessionDate(date, 0, (date,) * len(readings))
+            if date
+            else resolve_session_date(
+                tuple(reading.date for reading in readings),
+                session.created_at.astimezone(dt.UTC).date(),
+                default_year,
+            )
         )
     except DateFailure as error:
         return SessionFailure(
@@ -80,10 +87,10 @@ def read_session(
     schedule = aggregate_images(rows)
     return SessionReading(
         session=session,
-        schedule_date=date.date,
+        schedule_date=resolved.date,
         shifts=schedule.shifts,
-        resolved_image_dates=tuple(found or date.date for found in date.image_dates),
-        inherited_image_count=date.inherited,
+        resolved_image_dates=tuple(found or resolved.date for found in resolved.image_dates),
+        inherited_image_count=resolved.inherited,
         source_counts=schedule.source_counts,
         contradictions=schedule.contradictions,
         review_reasons=tuple(
@@ -91,9 +98,9 @@ def read_session(
             for image, reading in zip(images, readings, strict=True)
             for flag in reading.flags
         ),
-        warnings=(*warnings, *date.warnings, *_empty_images(images, readings)),
+        warnings=(*warnings, *resolved.warnings, *_empty_images(images, readings)),
         evidence=_evidence(schedule, images, readings, rows),
-        image_details=_details(images, date),
+        image_details=_details(images, resolved),
     )
 
 

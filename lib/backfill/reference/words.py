@@ -31,6 +31,7 @@ COLUMN_MEANS = {
     "*_offset_s": "offset from UTC, in seconds",
     "*_first": "first candidate: fold earlier, gap shift_forward",
     "*_second": "second candidate: fold later, gap first_valid",
+    "why.corrections": "fields that a person corrected",
     "why.shifts": "shifts of the session",
     "why.events": "change events of the session",
     "why.swallowed": "events that the database holds already",

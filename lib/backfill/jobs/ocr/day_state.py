@@ -41,6 +41,7 @@ WHY = pa.struct(
         pa.field("swallowed", pa.int64()),
         pa.field("snapshot_only", pa.bool_()),
         pa.field("decision", _TEXT),
+        pa.field("corrections", pa.int64()),
         pa.field("confidence", pa.float64()),  # 0 to 100, of the least certain shift
     ]
 )
@@ -168,6 +169,7 @@ def change_row(
             "events": len(plan.events),
             "swallowed": len(plan.swallowed),
             "snapshot_only": plan.is_writing and not (plan.events or plan.swallowed),
+            "corrections": len(reading.corrections),
             "decision": "; ".join(f"{reason}: {answer}" for reason, answer in plan.answers) or None,
             "confidence": min((e.confidence for e in reading.evidence), default=None),
         },

@@ -20,11 +20,14 @@ from backfill.executor import Executor
 from backfill.folder import RunFolder
 from backfill.job import Computation, Preflight
 from backfill.jobs.ocr import staged, views
+from backfill.jobs.ocr.correction_sheet import CORRECTIONS_FILE, write_corrections
+from backfill.jobs.ocr.correction_view import corrections_view
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA, chains_of, change_row
 from backfill.jobs.ocr.document import event_types, planned_document
 from backfill.jobs.ocr.files import LocatedSession, locate_images
 from backfill.jobs.ocr.output import write_planned
 from backfill.jobs.ocr.reader import ReaderVersions, reader_facts
+from backfill.jobs.ocr.review import read_corrected, warn_of_idle
 from backfill.jobs.ocr.rows import day_row, extracted_row, image_row, shift_rows, skip_row
 from backfill.jobs.ocr.selection import (
     Day,
@@ -51,7 +54,7 @@ from backfill.ocr.session import (
     StoredSnapshot,
 )
 from backfill.ocr.session_plan import plan_sessions
-from backfill.ocr.session_reading import ReadImage, read_session
+from backfill.ocr.session_reading import ReadImage
 from backfill.ocr.vocabulary import known_towns
 from backfill.pages import Shown
 from backfill.postgres import Connection, connect
@@ -212,9 +215,10 @@ class OcrJob:
         done = 0
         for session in located:
             images = _with_readings(session, readings)
-            outcome = read_session(
+            outcome = read_corrected(
                 session.session,
                 images,
+                settings.corrections,
                 default_year=settings.default_year,
                 towns=towns,
                 warnings=session.warnings,
@@ -263,20 +267,17 @@ class OcrJob:
         staged.append_rows(staging, "skips", staged.SKIPS, (skip_row(*skip) for skip in skips))
         questions = [question for plan in plans for question in plan.questions]
         staging.append("questions", questions_table(questions))
-        self._warn_of_idle_decisions(plans, reporter)
+        corrections = self._settings.corrections
+        warn_of_idle(plans, self.answers, corrections, reporter)
+        doubts = write_corrections(folder, plans, corrections)
+        if doubts:
+            reporter.message(
+                f"{doubts:,} fields are in doubt. Correct them in {folder.file(CORRECTIONS_FILE)}, "
+                f"then: backfill ocr --corrections {folder.run_id}"
+            )
         self._chains = chains_of(changes)
         writing = sum(plan.is_writing for plan in plans)
         return Computation(len(plans), writing, len(skips), self._counts(plans, by_scope, today))
-
-    def _warn_of_idle_decisions(self, plans: Sequence[SessionPlan], reporter: Reporter) -> None:
-        used = {answer for plan in plans for _reason, answer in plan.answers}
-        for answer in self.answers.idle(used):
-            reporter.message(
-                f"The decision for {answer.what} (line {answer.line}) meets no session that is "
-                "held back for that: it has no effect. Look for a misspelt session, or a reading "
-                "that has changed since.",
-                "warning",
-            )
 
     def _to_store(self, plan: SessionPlan, today: dt.date) -> tuple[Notification, ...]:
         if not self._settings.store_notifications:
@@ -320,7 +321,7 @@ class OcrJob:
 
     def diff_view(self, staging: Staging) -> Shown:
         """Return what a person reads before approving."""
-        return views.diff_view(staging)
+        return views.diff_view(staging) + corrections_view(staging)
 
     def picture(self, staging: Staging, database: Database) -> Shown:
         """Return every session's shifts beside its images with the boxes that were read."""

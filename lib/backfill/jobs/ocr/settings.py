@@ -16,6 +16,7 @@ from backfill.decisions import Answers
 from backfill.errors import UsageError
 from backfill.executor import WORKERS_MAX, default_workers
 from backfill.folder import project_root
+from backfill.ocr.correction import Corrections
 from backfill.ocr.engine import EngineChoice, language_data
 from backfill.ocr.notify import SUMMARY_THRESHOLD_MIN
 from backfill.ocr.session_plan import PlanOptions
@@ -83,6 +84,7 @@ class OcrSettings:
     store_notifications: bool = False
     notify_past: bool = False
     options: PlanOptions = field(default_factory=PlanOptions)
+    corrections: Corrections = field(default_factory=Corrections)
     max_failed: int | None = 0
     max_held: int | None = 0
     workers: int = 1
@@ -110,10 +112,13 @@ class OcrSettings:
             "allow_removals": self.options.allow_removals,
             "accept_review": self.options.accept_review,
             "decisions": self.options.answers.as_json(),
+            "corrections": self.corrections.as_json(),
         }
 
 
-def settings_from(values: Mapping[str, Any], answers: Answers) -> OcrSettings:
+def settings_from(
+    values: Mapping[str, Any], answers: Answers, corrections: Corrections
+) -> OcrSettings:
     """Return the settings that checked parameters describe; raise `UsageError`."""
     if values["store_notifications"] and not values["apply"]:
         raise UsageError(
@@ -140,6 +145,7 @@ def settings_from(values: Mapping[str, Any], answers: Answers) -> OcrSettings:
             summary_threshold=threshold,
             answers=answers,
         ),
+        corrections=corrections,
         max_failed=_allowed("--max-failed", values["max_failed"]),
         max_held=_allowed("--max-held", values["max_held"]),
         workers=values["workers"] or default_workers(),

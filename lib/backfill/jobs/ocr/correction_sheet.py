@@ -1,0 +1,193 @@
+"""The sheet of corrections: read from CSV, and written with a crop beside every doubtful field.
+
+corrections.csv        what was corrected, then what is in doubt, with an empty `right`
+corrections_used.csv   the corrections that the plan took in; evidence
+crops/                 the cut-outs that `crop` names
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from backfill.errors import UsageError
+from backfill.folder import FOLDER_MODE, RunFolder
+from backfill.jobs.ocr.crops import as_jpeg, cut_out
+from backfill.ocr.correcting import DOUBTED
+from backfill.ocr.correction import (
+    DATE,
+    FIELDS,
+    SHIFT,
+    Correction,
+    Corrections,
+    check_right,
+    read_box,
+    write_box,
+)
+from backfill.ocr.session import (
+    FailureStage,
+    HeldReason,
+    SessionFailure,
+    SessionPlan,
+    SessionReading,
+    ShiftEvidence,
+)
+from backfill.ocr.shift import Shift
+from backfill.ocr.vocabulary import Towns
+from backfill.sheet_csv import read_sheet, write_sheet
+from backfill.worksheet import read_text
+
+CORRECTIONS_FILE = "corrections.csv"
+USED_FILE = "corrections_used.csv"
+CROPS_FOLDER = "crops"
+HEADER = (
+    *("image_sha256", "session_id", "schedule_date", "shift", "box", "field", "read", "right"),
+    *("crop", "why", "by", "at", "note"),
+)
+_NEEDED = ("field", "right")
+_KNOWN = (*FIELDS, SHIFT, DATE)
+
+
+def load_corrections(path: Path, towns: Towns) -> Corrections:
+    """Read a corrections CSV; raise `UsageError` that names the line.
+
+    A line without a right value is a doubt that nobody has looked at yet.
+    """
+    what = f"--corrections {path}"
+    lines = [
+        _correction(what, line, cells, towns)
+        for line, cells in read_sheet(read_text(path, "--corrections"), _NEEDED, what)
+        if cells.get("right", "").strip()
+    ]
+    try:
+        return Corrections(lines)
+    except UsageError as error:
+        text = str(error)
+        raise UsageError(f"{what}, {text[0].lower()}{text[1:]}") from None
+
+
+def _correction(what: str, line: int, cells: dict[str, str], towns: Towns) -> Correction:
+    plain = {name: value.strip() for name, value in cells.items()}
+    name = plain["field"]
+    try:
+        if name not in _KNOWN:
+            raise UsageError(f"{name!r} is no field; use one of {', '.join(_KNOWN)}.")
+        if not (plain.get("image_sha256") or plain.get("session_id")):
+            raise UsageError("neither image_sha256 nor session_id says what is corrected.")
+        if name != DATE and not (plain.get("shift") or plain.get("box")):
+            raise UsageError("neither shift nor box says which shift is corrected.")
+        return Correction(
+            field=name,
+            right=check_right(name, plain["right"], towns),
+            image_sha256=plain.get("image_sha256", "").lower(),
+            session_id=plain.get("session_id", "").lower(),
+            shift=plain.get("shift", ""),
+            box=read_box(plain.get("box", "")),
+            line=line,
+            **{key: plain.get(key, "") for key in ("read", "by", "at", "note")},
+        )
+    except UsageError as error:
+        raise UsageError(f"{what}, line {line}: {error}") from None
+
+
+def write_corrections(
+    folder: RunFolder, plans: Sequence[SessionPlan], corrections: Corrections
+) -> int:
+    """Write the sheets and crops of a run; return how many fields are in doubt."""
+    doubts = [row for plan in plans for row in _doubts(folder, plan)]
+    used = [{**line.as_json(), "crop": _crop_name(line)} for line in corrections.lines]
+    folder.write_text(CORRECTIONS_FILE, write_sheet(HEADER, [*used, *doubts]))
+    if used:
+        for plan in plans:
+            _write_used_crops(folder, plan)
+        folder.write_text(USED_FILE, write_sheet(HEADER, used))
+    return len(doubts)
+
+
+def _doubts(folder: RunFolder, plan: SessionPlan) -> Iterator[dict[str, str]]:
+    if isinstance(plan.outcome, SessionFailure):
+        yield from _date_doubt(plan.outcome)
+    elif any(question.kind == HeldReason.NEEDS_REVIEW for question in plan.questions):
+        for shift, sure in zip(plan.outcome.shifts, plan.outcome.evidence, strict=True):
+            yield from _shift_doubts(folder, plan.outcome, shift, sure)
+
+
+def _date_doubt(failure: SessionFailure) -> Iterator[dict[str, str]]:
+    if failure.stage is FailureStage.DATE and failure.image_details:
+        yield {
+            "image_sha256": failure.image_details[0].sha256,
+            "session_id": str(failure.session.id),
+            "field": DATE,
+            "why": failure.error_message,
+        }
+
+
+def _shift_doubts(
+    folder: RunFolder, reading: SessionReading, shift: Shift, sure: ShiftEvidence
+) -> Iterator[dict[str, str]]:
+    fields = dict.fromkeys(
+        name for why in sure.review_reasons for name in DOUBTED.get(why, (SHIFT,))
+    )
+    details = {detail.sequence: detail for detail in reading.image_details}
+    crop = sure.crops[0] if sure.crops else None
+    box = (crop.left, crop.top, crop.width, crop.height) if crop else None
+    detail = details[crop.image_sequence] if crop else None
+    for name in fields:
+        correction = Correction(
+            field=name,
+            right="",
+            image_sha256=detail.sha256 if detail else "",
+            session_id=str(reading.session.id),
+            shift=f"{shift.start}–{shift.end}",
+            box=box,
+            read=getattr(shift, name) if name != SHIFT else f"{shift.start}–{shift.end}",
+        )
+        if detail:
+            _write_crop(folder, correction, detail.local_path)
+        yield {
+            **correction.as_json(),
+            "schedule_date": reading.schedule_date.isoformat(),
+            "crop": _crop_name(correction),
+            "why": ", ".join(sure.review_reasons),
+        }
+
+
+def _write_used_crops(folder: RunFolder, plan: SessionPlan) -> None:
+    if not isinstance(plan.outcome, SessionReading):
+        return
+    paths = {detail.sha256: detail.local_path for detail in plan.outcome.image_details}
+    for told in plan.outcome.corrections:
+        if path := paths.get(told.correction.image_sha256):
+            _write_crop(folder, told.correction, path)
+
+
+def _crop_name(correction: Correction) -> str:
+    if correction.box is None or not correction.image_sha256:
+        return ""
+    place = hashlib.sha256(write_box(correction.box).encode()).hexdigest()[:8]
+    return f"{CROPS_FOLDER}/{correction.image_sha256[:12]}-{place}.jpg"
+
+
+def _write_crop(folder: RunFolder, correction: Correction, path: str) -> None:
+    name = _crop_name(correction)
+    if not name or correction.box is None or folder.file(name).exists():
+        return
+    cut = cut_out(path, correction.box)
+    if cut is None:
+        return
+    folder.file(CROPS_FOLDER).mkdir(mode=FOLDER_MODE, exist_ok=True)
+    with folder.writing(name) as partial:
+        partial.write_bytes(as_jpeg(cut))
+
+
+def idle_corrections(plans: Iterable[SessionPlan], corrections: Corrections) -> list[Correction]:
+    """Return the corrections that met no shift of any session."""
+    used: set[Any] = {
+        told.correction
+        for plan in plans
+        if isinstance(plan.outcome, SessionReading)
+        for told in plan.outcome.corrections
+    }
+    return [line for line in corrections.lines if line not in used]
