@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import pyarrow.compute as pc
 
 from backfill import image
-from backfill.chunk_commit import ReadyChunk, Step, check_requests, no_step
+from backfill.chunk_commit import ReadyChunk, Step, StopRequested, check_requests, no_step
 from backfill.chunk_size import ChunkSizer
 from backfill.errors import LeaseHeld
 from backfill.folder import RunFolder
 from backfill.lease import Lease, stand_by
-from backfill.ledger import Ledger
+from backfill.ledger import Counts, Ledger
 from backfill.pace import Pace, Unpaced
 from backfill.parts import Part
 from backfill.patience import Connect, PatientCommitter
@@ -25,11 +25,14 @@ from backfill.postgres import Connection
 from backfill.ranges import RangeClaim, done_of, ranges_of, renew_range, take_range
 from backfill.report import Reporter
 from backfill.settings import EngineSettings
+from backfill.status import RunStatus
 from backfill.stop import StopSignals
 from backfill.tally import Tally
 from backfill.writing import ChunkWriter, image_of
 
 STAND_BY_SECONDS = 0.2
+#: Every so many looks, what others have written meanwhile is counted.
+_LOOKS_BETWEEN_COUNTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +95,41 @@ class Applier:
 
     def _next_range(self) -> RangeClaim | None:
         """Return a range to write; waits while others hold all that are left."""
+        looks = 0
         while True:
             self.stop.check(self.lease.run_id)
             if claim := self._committer.ask(self._take):
                 return claim
             if self._committer.ask(self._is_over):
                 return None
+            if looks % _LOOKS_BETWEEN_COUNTS == 0:
+                self.tally.see(self._committer.ask(self._totals))
+            looks += 1
             self._wait.wait(STAND_BY_SECONDS)
 
     def _take(self, connection: Connection) -> RangeClaim | None:
         return take_range(connection, self.lease)
 
     def _is_over(self, connection: Connection) -> bool:
-        """Whether every range has ended; else keep the run's lease alive, and count on."""
-        found = ranges_of(connection, self.lease.run_id)
-        if all(entry.has_ended for entry in found):
+        """Whether every range has ended; else keep the run's lease alive."""
+        if self._have_ended(connection):
             return True
-        check_requests(stand_by(connection, self.lease))
-        self.tally.see(Ledger(connection).totals(self.lease.run_id))
+        try:
+            check_requests(stand_by(connection, self.lease))
+        except LeaseHeld:
+            if self._have_ended(connection):  # at this very moment
+                return True
+            run = Ledger(connection).find(self.lease.run_id)
+            if run and run.status in (RunStatus.PAUSED, RunStatus.CANCELLED):
+                raise StopRequested(run.status) from None  # the others heeded it already
+            raise
         return False
+
+    def _have_ended(self, connection: Connection) -> bool:
+        return all(entry.has_ended for entry in ranges_of(connection, self.lease.run_id))
+
+    def _totals(self, connection: Connection) -> Counts:
+        return Ledger(connection).totals(self.lease.run_id)
 
     def _write(self, claim: RangeClaim) -> None:
         """Write what is left of a range."""

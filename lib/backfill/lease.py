@@ -36,7 +36,6 @@ class Lease:
     run_id: str
     token: int
     seconds: int
-    is_joined: bool = False  # another process claimed the run, and this one works beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def join(connection: Connection, run_id: str, seconds: int) -> Lease | None:
         " AND lease_expires_at > clock_timestamp()",
         [run_id],
     ).fetchone()
-    return Lease(run_id, int(row[0]), seconds, is_joined=True) if row else None
+    return Lease(run_id, int(row[0]), seconds) if row else None
 
 
 def _running(connection: Connection) -> list[dict[str, Any]]:
@@ -166,14 +165,40 @@ def _fence_off_ranges(connection: Connection, run_id: str) -> None:
     )
 
 
+#: Two common table expressions for a writer of the run: `run` is its row while the claim stands,
+#: `renewed` renews the lease when `passed` seconds of it have gone by. The row is never waited
+#: for: others hold it too.
+RUN_HELD = (
+    "run AS (SELECT cancel_requested, pause_requested FROM backfill.run"
+    "  WHERE run_id = %(run_id)s AND lease_token = %(run_token)s AND status = 'running'),"
+    " renewed AS (UPDATE backfill.run"
+    "  SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)"
+    "  WHERE run_id = (SELECT run_id FROM backfill.run WHERE run_id = %(run_id)s"
+    "   AND lease_token = %(run_token)s AND status = 'running' AND lease_expires_at"
+    "   <= clock_timestamp() + make_interval(secs => %(seconds)s - %(passed)s)"
+    "   FOR NO KEY UPDATE SKIP LOCKED))"
+)
+#: Appliers that share a run renew its lease only when this part of it has passed.
+RENEWED_WHEN_PASSED = 1 / 3
+
+
+def held_by(lease: Lease, *, is_alone: bool) -> dict[str, Any]:
+    """Return the parameters of `RUN_HELD`."""
+    return {
+        "run_id": lease.run_id,
+        "run_token": lease.token,
+        "seconds": lease.seconds,
+        "passed": 0.0 if is_alone else lease.seconds * RENEWED_WHEN_PASSED,
+    }
+
+
 def stand_by(connection: Connection, lease: Lease) -> Fence:
     """Keep a run's lease alive while this process holds no range of it; `LeaseHeld` if lost."""
     row = connection.execute(
-        "UPDATE backfill.run SET lease_expires_at = greatest(lease_expires_at,"
-        "  clock_timestamp() + make_interval(secs => %s))"
-        " WHERE run_id = %s AND lease_token = %s AND status = 'running'"
-        " RETURNING cancel_requested, pause_requested, clock_timestamp()",
-        [lease.seconds, lease.run_id, lease.token],
+        "WITH "
+        + RUN_HELD
+        + " SELECT cancel_requested, pause_requested, clock_timestamp() FROM run",
+        held_by(lease, is_alone=False),
     ).fetchone()
     if row is None:
         raise LeaseHeld(lost_message(lease.run_id))

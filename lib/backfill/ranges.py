@@ -17,12 +17,8 @@ from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from backfill.errors import LeaseHeld
-from backfill.lease import Fence, Lease, holder_name, lost_message
+from backfill.lease import RUN_HELD, Fence, Lease, held_by, holder_name, lost_message
 from backfill.postgres import Connection, scalar
-
-#: Appliers that share a run renew its lease, a row that all of them need, only when this part of
-#: it has passed.
-_RENEWED_WHEN_PASSED = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,28 +188,15 @@ def renew_range(connection: Connection, claim: RangeClaim, *, is_last: bool = Fa
     take range or run in between. The run's row is never waited for, since others hold it too.
     With `is_last` the range has ended when the transaction commits.
     """
-    lease, seconds = claim.lease, claim.lease.seconds
-    passed = 0.0 if claim.is_alone else seconds * _RENEWED_WHEN_PASSED
     row = connection.execute(
-        "WITH run AS (SELECT cancel_requested, pause_requested FROM backfill.run"
-        "  WHERE run_id = %(run_id)s AND lease_token = %(run_token)s AND status = 'running'),"
-        " renewed AS (UPDATE backfill.run"
-        "  SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)"
-        "  WHERE run_id = (SELECT run_id FROM backfill.run WHERE run_id = %(run_id)s"
-        "   AND lease_token = %(run_token)s AND status = 'running' AND lease_expires_at"
-        "   <= clock_timestamp() + make_interval(secs => %(seconds)s - %(passed)s)"
-        "   FOR NO KEY UPDATE SKIP LOCKED)),"
-        " fenced AS (UPDATE backfill.range"
+        "WITH " + RUN_HELD + ", fenced AS (UPDATE backfill.range"
         "  SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s),"
         "  ended_at = CASE WHEN %(is_last)s THEN clock_timestamp() ELSE ended_at END"
         "  WHERE run_id = %(run_id)s AND range_no = %(range_no)s AND lease_token = %(token)s"
         "  RETURNING 1)"
         " SELECT cancel_requested, pause_requested, clock_timestamp() FROM run, fenced",
         {
-            "run_id": claim.run_id,
-            "run_token": lease.token,
-            "seconds": seconds,
-            "passed": passed,
+            **held_by(claim.lease, is_alone=claim.is_alone),
             "is_last": is_last,
             "range_no": claim.range.range_no,
             "token": claim.range.lease_token,

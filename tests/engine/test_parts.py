@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import subprocess
 import sys
@@ -13,9 +14,10 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
 from tests.engine.workshop import NOON_MS, Bench, load_noons, noon_utc
 
-from backfill.errors import Interrupted, LeaseHeld, StalePlan, UsageError
+from backfill.errors import Interrupted, LeaseHeld, PreflightError, StalePlan, UsageError
 from backfill.evidence_check import disagreements
 from backfill.jobs.registry import kind_of
 from backfill.ledger import Ledger
@@ -366,6 +368,25 @@ def test_a_run_that_an_earlier_version_began_is_finished(bench: Bench) -> None:
     assert bench.filled() == ALL_NOONS
     assert [c[0] for c in bench.checkpoints(run_id)][:4] == [1, 2, 3, 6]
     assert bench.verify(run_id).findings == []
+
+
+def test_a_role_that_may_not_bring_old_tables_up_to_date_is_told_who_may(bench: Bench) -> None:
+    run_id = bench.plan().run_id
+    make_old(bench, run_id, "stopped half way")
+    role = f"backfill_old_{secrets.token_hex(4)}"
+    bench.sql(f"CREATE ROLE {role} LOGIN")
+    for right in ("USAGE ON SCHEMA backfill", "ALL ON ALL TABLES IN SCHEMA backfill, public"):
+        bench.sql(f"GRANT {right} TO {role}")
+    bench.dsn = make_conninfo(bench.dsn, user=role)
+
+    try:
+        with pytest.raises(PreflightError, match=r"earlier version.*owner.*backfill grants"):
+            bench.apply_with(run_id)
+    finally:
+        bench.sql(f"DROP OWNED BY {role}")
+        bench.sql(f"DROP ROLE {role}")
+
+    assert len(filled(bench)) == 4
 
 
 def make_old(bench: Bench, run_id: str, how: str) -> None:
