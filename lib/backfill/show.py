@@ -38,6 +38,8 @@ class NotebookLine:
             self._update(progress_line(event))
         elif _has_notebook() and event["type"] in _PAUSES and self._last:
             self._update(progress_line(paused(self._last, event)))
+        elif _has_notebook() and event["type"] == "message" and event.get("level") == "info":
+            print(event["text"], flush=True)  # on stderr a notebook paints it red
         else:
             print_event(event)
 
