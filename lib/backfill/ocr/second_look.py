@@ -21,7 +21,7 @@ from backfill.ocr.words import Word
 
 Row = tuple[Word, ...]
 
-SECOND = Cut(letter_px=32.0, squeeze=1.0, padding=0.6)
+SECOND = Cut(letter_px=32.0, squeeze=1.0, faint_squeeze=1.0, padding=0.6)
 # Two readings that agree are worth this much confidence, whatever each was worth alone.
 AGREED = 95.0
 CONTESTED = 50.0

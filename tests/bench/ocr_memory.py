@@ -1,0 +1,75 @@
+"""What a whole run over screenshots holds in memory, and the size of its page, few and many."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+from tests.bench.figures import Figure
+from tests.bench.whole import run_backfill
+
+from backfill.demo.screens.store import FOLDER, stored_sessions
+from backfill.demo.sessions import DemoSession, create_schema, drop_schema, load_sessions
+from backfill.embedded import EmbeddedServer
+
+FEW, MANY = 50, 500
+GROWTH_TO_REACH = 1.15
+PAGE_SESSIONS, PAGE_MB = 100, 20.0
+FIRST_USER = 9_000_000_000
+HELD = 7
+
+
+def memory_figures() -> Iterator[Figure]:
+    """Yield the growth of memory from 50 sessions to 500, and the page of 100 sessions."""
+    with tempfile.TemporaryDirectory() as home:
+        server = EmbeddedServer(Path(home) / "server")
+        server.start()
+        try:
+            few, _page = _run(server.dsn_of("postgres"), Path(home), FEW)
+            _peak, page = _run(server.dsn_of("postgres"), Path(home), PAGE_SESSIONS)
+            many, _page = _run(server.dsn_of("postgres"), Path(home), MANY)
+        finally:
+            server.stop()
+    told = f"{few:.0f} MB → {many:.0f} MB"
+    limit = f"≤ {100 * (GROWTH_TO_REACH - 1):.0f} % more"
+    name = f"memory, {FEW} → {MANY} sessions"
+    yield Figure(name, MANY, told, limit, many <= GROWTH_TO_REACH * few)
+    yield Figure(
+        f"HTML of {PAGE_SESSIONS} sessions", PAGE_SESSIONS, f"{page:.1f} MB", f"≤ {PAGE_MB:g} MB",
+        page <= PAGE_MB,
+    )  # fmt: skip
+
+
+def _run(dsn: str, home: Path, count: int) -> tuple[float, float]:
+    """Return the peak memory of a dry run's processes over `count` sessions and its page, in MB."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        drop_schema(connection)
+        create_schema(connection)
+        load_sessions(connection, _sessions(count))
+    runs = home / f"runs-{count}"
+    _lines, peak = run_backfill(
+        [
+            "ocr", "--database-url", dsn, "--local-root", str(FOLDER), "--runs-dir", str(runs),
+            "--cache-dir", str(home / "cache"), "--output-file", str(home / "report.json"),
+            "--output-dir", str(home / "sessions"), "--json",
+        ],
+        allowed=(0, HELD),
+    )  # fmt: skip
+    pages = [path.stat().st_size for path in runs.rglob("*.html")]
+    return peak, max(pages) / 1e6
+
+
+def _sessions(count: int) -> list[DemoSession]:
+    """Return sessions of as many users, with the committed screenshots over and over."""
+    screens = stored_sessions()
+    sessions = []
+    for number in range(count):
+        screen = screens[number % len(screens)]
+        sent = dt.datetime.combine(screen.date, dt.time(6, tzinfo=dt.UTC))
+        keys = tuple(f"{number}/{screen.name}/{path.name}" for path in screen.images)
+        sessions.append(DemoSession(uuid.UUID(int=number + 1), FIRST_USER + number, sent, keys))
+    return sessions
