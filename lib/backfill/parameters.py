@@ -184,6 +184,7 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
         "in which order the plan walks: heap, as rows lie in the table, writes less WAL",
         choices=("key", "heap"),
     ),
+    _SCHEDULER,
     *_ENGINE,
     _WORKERS,
     *_THROTTLE,

@@ -136,8 +136,10 @@ class Staging:
 
     def scalar(self, query: str) -> Any:
         """Return the first column of the first row."""
-        row = self._connection.execute(query).fetchone()
-        return row[0] if row else None
+        # A cursor of its own: rows that nobody fetches would keep the connection busy.
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            row = cursor.execute(query).fetchone()
+            return row[0] if row else None
 
     def close(self) -> None:
         self._connection.close()

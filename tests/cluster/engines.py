@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -79,3 +80,25 @@ def same_everywhere() -> Mapping[str, str]:
 
 def count_tasks(dask_scheduler: Any) -> int:
     return len(dask_scheduler.tasks)
+
+
+class DeadlyOnce:
+    """Kills the first worker that unpickles it; for the next ones it is what it wraps."""
+
+    def __init__(self, value: Any, marker: str) -> None:
+        self._value = value
+        self._marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _killed_once, (self._value, self._marker)
+
+
+def _killed_once(value: Any, marker: str) -> Any:
+    if multiprocessing.parent_process() is None:  # the scheduler, which unpickles and sends on
+        return DeadlyOnce(value, marker)
+    try:
+        Path(marker).touch(exist_ok=False)
+    except FileExistsError:
+        return value
+    os.kill(os.getpid(), signal.SIGKILL)
+    return value

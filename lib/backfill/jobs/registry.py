@@ -72,6 +72,7 @@ def _corrections_from(values: Mapping[str, Any]) -> Corrections:
 
 
 def _utc_job(values: Mapping[str, Any]) -> Job:
+    from backfill.cluster import check_scheduler
     from backfill.jobs.utc.job import UtcJob
     from backfill.jobs.utc.settings import Order, UtcSettings
     from backfill.table import EVENTS, load_spec
@@ -92,5 +93,6 @@ def _utc_job(values: Mapping[str, Any]) -> Job:
             fallback_on_invalid_tz=values["fallback_on_invalid_tz"],
             table=load_spec(Path(values["table"])) if values["table"] else EVENTS,
             answers=answers_from(values, "utc", WORDS),
+            scheduler=check_scheduler(values["scheduler"]),
         )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,13 +15,16 @@ from backfill.catalog import (
     missing_rights,
     resolve_table,
 )
+from backfill.cluster import check_executor, open_executor
 from backfill.compare_and_set import lookup_field, source_type, target_type
 from backfill.database import Database
 from backfill.decisions import Answer, Answers
 from backfill.errors import PreflightError, UsageError
+from backfill.executor import default_workers
 from backfill.extract import PendingRows, extracted_schema
 from backfill.folder import RunFolder
 from backfill.job import Computation, Preflight
+from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.encoding_check import check_encodings
 from backfill.jobs.utc.pending import count_filled, count_pending
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
@@ -35,12 +38,15 @@ from backfill.skips import Skip
 from backfill.staging import Staging
 from backfill.table import Table
 from backfill.update_cost import cost_warnings
-from backfill.utc.compute import changes_schema, compute_utc
+from backfill.utc.compute import Computed, changes_schema
 from backfill.utc.pairs import Columns
 from backfill.utc.wall import resolve_encoding
+from backfill.versions import computing_versions
 from backfill.worksheet import QUESTIONS_SCHEMA, questions_table
 
 JOB_NAME = "utc"
+# Below, packing blocks for other processes costs more than it gains (make bench-scale).
+PROCESSES_FROM_ROWS = 4_000_000
 MAX_LISTED_HOUSEHOLDS = 1_000
 SKIPS_SCHEMA = pa.schema(
     [
@@ -123,6 +129,7 @@ class UtcJob:
             dict(sorted(pending.items())),
             tuple(warnings),
             {
+                **self._place(),
                 "table": str(table.relation),
                 "key": ", ".join(column.name for column in table.key.columns),
                 "encoding": ", ".join(
@@ -131,6 +138,13 @@ class UtcJob:
                 ),
             },
         )
+
+    def _place(self) -> dict[str, str]:
+        """Return which cluster computes, if one does; refuse one that can not."""
+        scheduler = self._settings.scheduler
+        if not scheduler:
+            return {}
+        return {"computed by": check_executor(scheduler, 1, computing_versions)}
 
     def _check_households(self, connection: Connection) -> None:
         """Refuse an asked-for household that neither table knows; list the known ones."""
@@ -170,14 +184,14 @@ class UtcJob:
         staging.create("changes", self.changes_schema())
         staging.create("skips", SKIPS_SCHEMA)
         staging.create("questions", QUESTIONS_SCHEMA)
-        position = changes = skips = folds = gaps = questions = 0
+        changes = skips = folds = gaps = questions = 0
         used: set[Answer] = set()
         by_scope: Counter[tuple[str, str]] = Counter()
         query = (
             f"SELECT key, scope, source, before FROM extracted ORDER BY {self._settings.order.sql}"
         )
-        for rows in staging.read(query, extracted_schema(self.table)):
-            computed = compute_utc(rows, position, self.columns, self._settings.policy)
+        rows = int(staging.scalar("SELECT count(*) FROM extracted"))
+        for computed in self._computed(query, rows, staging):
             staging.append("changes", computed.changes)
             staging.append("skips", skips_table(computed.skips))
             staging.append("questions", questions_table(computed.questions))
@@ -188,7 +202,6 @@ class UtcJob:
                 by_scope[(skip.scope, "skipped")] += 1
             for entry in computed.changes.column("scope").value_counts().to_pylist():
                 by_scope[(entry["values"], "updated")] += entry["counts"]
-            position += rows.num_rows
             changes += computed.changes.num_rows
             skips += len(computed.skips)
             folds, gaps = folds + computed.folds, gaps + computed.gaps
@@ -205,7 +218,14 @@ class UtcJob:
                 for scope in sorted({*self._households, *(name for name, _kind in by_scope)})
             },
         }
-        return Computation(position, changes, skips, counts)
+        return Computation(rows, changes, skips, counts)
+
+    def _computed(self, query: str, rows: int, staging: Staging) -> Iterator[Computed]:
+        """Yield the result of each block of extracted rows, wherever it is computed."""
+        workers = default_workers() if rows >= PROCESSES_FROM_ROWS else 1
+        with open_executor(self._settings.scheduler, workers, computing_versions) as executor:
+            blocks = staging.read(query, extracted_schema(self.table))
+            yield from compute_blocks(blocks, self.columns, self._settings.policy, executor)
 
     @property
     def answers(self) -> Answers:

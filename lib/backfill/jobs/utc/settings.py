@@ -45,6 +45,7 @@ class UtcSettings:
     table: TableSpec = EVENTS
     answers: Answers = field(default_factory=Answers)
     order: Order = Order.KEY
+    scheduler: str = ""  # where, not how values come about: it takes no part in the fingerprint
 
     def __post_init__(self) -> None:
         if self.default_tz is not None and not is_zone(self.default_tz):
