@@ -34,14 +34,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def open_lab(options: Sequence[str], terminal: Terminal) -> int:
     """Run JupyterLab until Ctrl-C or its own end; return its exit code."""
     with _database(terminal), tempfile.TemporaryDirectory(prefix="backfill-lab-") as place:
-        _write_settings(Path(place))
+        write_settings(Path(place))
         terminal.message(
             f"JupyterLab opens in your browser; begin with {FIRST_NOTEBOOK}.ipynb. Ctrl-C ends it."
         )
-        return _run([*COMMAND, *options], _environment(place))
+        return _run([*COMMAND, *options], environment(place))
 
 
-def _write_settings(place: Path) -> None:
+def write_settings(place: Path) -> None:
     """Write kernel and settings of this JupyterLab; nothing goes into the user's home."""
     kernel = place / "kernels" / KERNEL_NAME
     kernel.mkdir(parents=True)
@@ -79,7 +79,7 @@ def _write(path: Path, document: Mapping[str, object]) -> None:
     path.write_text(json.dumps(document), encoding="utf-8")
 
 
-def _environment(place: str) -> dict[str, str]:
+def environment(place: str) -> dict[str, str]:
     """Return the environment in which our kernel and settings come before others' of that name."""
     names = ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH")
     paths = {name: [place, *filter(None, [os.environ.get(name)])] for name in names}

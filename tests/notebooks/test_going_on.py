@@ -54,6 +54,7 @@ def test_every_line_that_is_offered_to_go_on_from_works_where_it_stands(name: st
 
 def test_the_lines_of_the_other_notebooks_work_too() -> None:
     assert take_offers("03_apply_plan") == 3
+    assert take_offers("04_verify_run") == 2
     assert take_offers("05_revert_run") == 2
 
 

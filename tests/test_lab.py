@@ -1,0 +1,57 @@
+"""`backfill lab` before the browser: the database is asked, the kernel is our own.
+
+What a person then sees is tested in tests/browser.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from jupyter_client.kernelspec import KernelSpecManager
+
+from backfill import cli, lab
+
+
+def test_a_database_that_does_not_answer_is_told_before_anything_opens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:s3cret-word@127.0.0.1:1/nowhere")
+
+    assert cli.main(["lab"]) == 1
+
+    said = capsys.readouterr()
+    assert "backfill doctor" in said.err
+    assert "Traceback" not in said.err
+    assert "s3cret-word" not in said.err + said.out
+
+
+def test_our_kernel_comes_before_another_of_that_name_in_the_users_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    theirs = home / "kernels" / "python3"
+    theirs.mkdir(parents=True)
+    other = {"argv": ["/bin/false"], "display_name": "theirs", "language": "python"}
+    (theirs / "kernel.json").write_text(json.dumps(other), encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(home))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    ours = tmp_path / "ours"
+    ours.mkdir()
+
+    lab.write_settings(ours)
+    for name, value in lab.environment(str(ours)).items():
+        monkeypatch.setenv(name, value)
+
+    found = KernelSpecManager().get_kernel_spec("python3")
+    assert found.argv[0] == sys.executable
+    assert [path.name for path in home.iterdir()] == ["kernels"]
+
+
+def test_paths_that_the_user_set_for_jupyter_still_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTER_PATH", "/theirs")
+
+    assert lab.environment("/ours")["JUPYTER_PATH"] == "/ours:/theirs"
+    assert lab.environment("/ours")["JUPYTER_CONFIG_PATH"] == "/ours"
