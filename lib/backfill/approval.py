@@ -21,11 +21,13 @@ from backfill.positions import Positions
 from backfill.postgres import Connection
 from backfill.ranges import cut, done_of, open_ranges, ranges_of, shorten
 from backfill.selection import Selection
-from backfill.settings import DEFAULT_CHUNK_ROWS, EngineSettings
+from backfill.settings import EngineSettings
 from backfill.status import RunStatus
 
 #: More ranges than workers: who is done early, or joins late, finds one.
 RANGES_PER_WORKER = 4
+#: With an automatic chunk size: a range must be long enough for its chunks to grow.
+AUTO_RANGE_ROWS = 20_000
 _LOOK_SECONDS = 0.2
 
 
@@ -128,7 +130,7 @@ def begin(
 def _ranges_wanted(rows: int, settings: EngineSettings) -> int:
     if settings.workers == 1 and not settings.join:
         return 1
-    chunks = -(-rows // (settings.chunk_rows or DEFAULT_CHUNK_ROWS))
+    chunks = -(-rows // (settings.chunk_rows or AUTO_RANGE_ROWS))
     return min(RANGES_PER_WORKER * max(settings.workers, 2), chunks)
 
 
