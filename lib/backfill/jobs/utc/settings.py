@@ -18,8 +18,18 @@ from backfill.utc.zones import is_zone, near_misses
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
+#: How `Order.HEAP` walks: this many pages of the table at a time, 16 MB, in so many rounds.
+STRETCH_PAGES = 2_048
+ROUNDS = 8
+
+
 class Order(StrEnum):
-    """In which order a plan walks its rows: by key, or as they lie in the table."""
+    """In which order a plan walks its rows: by key, or as they lie in the table.
+
+    Not one page after the other: rows of a page that are updated in one transaction can not have
+    the room of their old versions, and go elsewhere. Each round takes an eighth of the rows of
+    every page of a stretch; what it leaves behind is free again in the next round.
+    """
 
     KEY = "key"
     HEAP = "heap"
@@ -27,7 +37,10 @@ class Order(StrEnum):
     @property
     def sql(self) -> str:
         """The columns of `extracted` that the order is by."""
-        return "key" if self is Order.KEY else "heap_relation, heap_place"
+        if self is Order.KEY:
+            return "key"
+        stretch = f"heap_place // {65_536 * STRETCH_PAGES}"
+        return f"heap_relation, {stretch}, heap_place % 65536 % {ROUNDS}, heap_place"
 
 
 @dataclass(frozen=True, slots=True)
