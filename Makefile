@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-chaos test-browser lint lab reference bench bench-quick bench-10m bench-ocr bench-scale lock clean
+.PHONY: help setup demo test test-chaos test-browser lint lab reference bench bench-quick bench-shapes bench-10m bench-ocr bench-scale lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,8 @@ bench-ocr: setup ## print how exactly and how fast invented screenshots are read
 
 bench-scale: setup ## what processes and a Dask cluster of two workers here cost and gain
 	$(PYTHON) -m tests.bench.scale $(ARGS)
+bench-shapes: setup ## what a table's order, indexes, room and triggers cost a run
+	$(PYTHON) -m tests.bench --groups shapes --rows 300000 --rounds 1 $(ARGS)
 
 lock: ## renew requirements.lock from pyproject.toml
 	@scripts/lock

@@ -1,6 +1,6 @@
 """What makes updates of a table dear, in numbers, and the mend: for the preflight. Read-only.
 
-The factors are medians of `make bench ARGS="--groups shapes --rows 100000"`, bytes of WAL a row.
+The factors are medians of `make bench-shapes`, bytes of WAL a row.
 """
 
 from __future__ import annotations

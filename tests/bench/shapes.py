@@ -1,6 +1,6 @@
 """What a table's shape costs a run: its order, its indexes, its room for updates, its triggers.
 
-`make bench ARGS="--groups shapes --rows 100000"`. The figures stand in the preflight's warnings.
+`make bench-shapes`. The figures stand in the preflight's warnings.
 """
 
 from __future__ import annotations
