@@ -14,10 +14,10 @@ from backfill.explanation import Explanation
 from backfill.folder import RunFolder
 from backfill.job import JobKind
 from backfill.jobs.registry import kind_of
-from backfill.pages import Shown, note, table
+from backfill.pages import Shown, note, part, table
 from backfill.trace import find_source, trace_row
 
-SHOWN_QUESTIONS = 200
+SHOWN_QUESTIONS = 100
 
 
 class Asking:
@@ -32,7 +32,8 @@ class Asking:
         """Show what waits for a person, and one line to decide with."""
         if not self.folder.file(worksheet.QUESTIONS_FILE).is_file():
             return note("The plan is not frozen yet: what it asks is known then.")
-        return questions_view(self.folder, worksheet.read_questions(self.folder))
+        asked = worksheet.read_questions(self.folder)
+        return part("decisions", questions_view(self.folder, asked))
 
     def decide(
         self,

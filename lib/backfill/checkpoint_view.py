@@ -15,13 +15,17 @@ SHOWN_CHUNKS = 100
 
 def applied_view(database: Database, run_id: str, counts: Counts) -> Shown:
     """Return what a run has written, with its chunks as the database holds them. Read-only."""
-    with database.connect(read_only=True) as connection:
-        checkpoints = Ledger(connection).checkpoints(run_id)
-    return part("pace", pace_picture(checkpoints)) + table(
+    return pace_of_run(database, run_id) + table(
         f"Applied run {run_id} ({counts.scanned:,} rows)",
         ["updated", "unchanged", "drifted", "skipped"],
         [(counts.updated, counts.unchanged, counts.drifted, counts.skipped)],
     )
+
+
+def pace_of_run(database: Database, run_id: str) -> Shown:
+    """Return the picture of a run's chunks, as the database holds them. Read-only."""
+    with database.connect(read_only=True) as connection:
+        return part("pace", pace_picture(Ledger(connection).checkpoints(run_id)))
 
 
 def pace_picture(checkpoints: Sequence[Checkpoint]) -> Shown:

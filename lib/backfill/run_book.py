@@ -17,7 +17,7 @@ import psycopg
 
 from backfill import evidence, plan, record
 from backfill.asking import Asking
-from backfill.checkpoint_view import applied_view
+from backfill.checkpoint_view import applied_view, pace_of_run
 from backfill.database import Database, open_database
 from backfill.ending import resume_command
 from backfill.errors import (
@@ -183,6 +183,8 @@ class RunBook(Asking, Frames):
             for text in found.notes:
                 shown += note(text)
             shown = part("verification", shown)
+            if self._applied is None:  # else apply has shown it
+                shown += pace_of_run(self.database, self.run_id)
             if found.findings:
                 shown += table(
                     f"Disagreements ({len(found.findings):,} shown)",

@@ -45,7 +45,7 @@ def report_sections(facts: RunFacts, parts: Mapping[str, str]) -> list[Section]:
     return [
         Section("what-happened", "What happened", _as_list(what_happened(facts))),
         Section("diff", "Diff", told.get("diff") or _changes(facts)),
-        Section("decisions", "Decisions", told.get("decisions") or _decisions(facts)),
+        Section("decisions", "Decisions", _used(facts) + (told.get("decisions") or _asked(facts))),
         Section("skips", "Rows left alone", _skips(facts) + _drifted(facts)),
         Section(
             "pictures",
@@ -194,12 +194,17 @@ def _short(text: str, longest: int = 120) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def _decisions(facts: RunFacts) -> Shown:
-    """Return what persons decided before the plan was frozen, and what it asks of them."""
+def _used(facts: RunFacts) -> Shown:
+    """Return what persons decided before the plan was frozen."""
     shown = _sheet(facts, USED_FILE, "Decisions that the plan took in")
-    if not shown.markup:
-        shown = note("No person decided anything beforehand: the policies of the settings hold.")
-    return shown + _sheet(facts, QUESTIONS_FILE, "Questions that wait for a person")
+    if shown.markup:
+        return shown
+    return note("No person decided anything beforehand: the policies of the settings hold.")
+
+
+def _asked(facts: RunFacts) -> Shown:
+    """Return what the plan asks of persons, where no notebook shows it."""
+    return _sheet(facts, QUESTIONS_FILE, "Questions that wait for a person")
 
 
 def _sheet(facts: RunFacts, name: str, caption: str) -> Shown:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import pty
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import DatabaseFrom
+from tests.engine.workshop import load_noons
 from tests.pages.conftest import Told
 
-from backfill.folder import RunFolder
+from backfill.folder import RunFolder, project_root
 from backfill.ledger import Counts
 from backfill.relay import Terminal, bar_line
 from backfill.report import PROGRESS_FILE, Reporter, progress_line
+from backfill.runs_index import INDEX_FILE
 from backfill.time_left import TimeLeft, span_text
 
 RUN_ID = "20261122T234000Z-utc-3f9c1a"
@@ -212,3 +216,39 @@ def test_the_archived_notebook_keeps_progress_as_plain_lines(told: Told) -> None
     assert any(" rows/s" in line for line in lines)
     assert "\r" not in printed
     assert len(lines) <= 60
+
+
+@pytest.mark.slow
+def test_without_a_command_line_one_line_of_the_cell_is_updated_in_place(
+    database_from: DatabaseFrom, tmp_path: Path
+) -> None:
+    root = project_root()
+    assert root is not None
+    out, runs = tmp_path / "out.ipynb", tmp_path / "runs"
+    given = ("-p", "runs_dir", str(runs), "-p", "apply", "True", "-p", "progress_interval", "1")
+    small = ("-p", "chunk_size", "2")
+
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "papermill", "-k", "python3"),
+            *(str(root / "notebooks" / "01_utc_backfill.ipynb"), str(out)),
+            *("--cwd", str(root / "notebooks"), *given, *small),
+        ],
+        env={**os.environ, "DATABASE_URL": database_from("noons", load_noons)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr[-2_000:]
+    cells = json.loads(out.read_text(encoding="utf-8"))["cells"]
+    (apply,) = (c for c in cells if "run.apply()" in "".join(c["source"]))
+    shown = [
+        "".join(output["data"]["text/plain"])
+        for output in apply["outputs"]
+        if output["output_type"] == "display_data"
+    ]
+    assert len(shown) == 1
+    assert shown[0].startswith("apply: 12 of 12 rows")
+    assert (runs / INDEX_FILE).exists()

@@ -6,7 +6,11 @@ import json
 import re
 from pathlib import Path
 
+import psycopg
 import pytest
+from tests.conftest import DatabaseFrom
+from tests.engine.workshop import load_empty
+from tests.jobs.test_utc_cli import run_here
 from tests.pages.conftest import Told
 from tests.pages.looking import Page, check_alone, check_picture, check_tables, pictures
 
@@ -100,6 +104,33 @@ def test_every_table_has_a_caption_and_headers_and_every_picture_its_text(
     for picture in pictures(markup):
         check_picture(picture)
     assert all(attributes.get("alt") for tag, attributes in page.tags if tag == "img")
+
+
+def load_many(dsn: str) -> None:
+    """1,200 households with a row each, in a fold, a gap or neither."""
+    load_empty(dsn)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO events (id, household_id, start_at, tz) SELECT 'e' || n, 'hh_' || n,"
+            " extract(epoch FROM (ARRAY['2025-10-26 02:30', '2025-03-30 02:30',"
+            " '2025-06-01 12:00'])[n % 3 + 1]::timestamp)::bigint * 1000, CASE WHEN n % 7 > 0"
+            " THEN 'Europe/Stockholm' END FROM generate_series(1, 1200) AS n"
+        )
+
+
+def test_a_page_of_a_thousand_households_shows_no_more_than_a_thousand_rows(
+    database_from: DatabaseFrom, tmp_path: Path
+) -> None:
+    said = run_here(database_from("many", load_many), tmp_path, "utc", "--apply")
+
+    markup = (tmp_path / said.summary["run_id"] / "notebook.html").read_text(encoding="utf-8")
+    page = Page(markup)
+    check_tables(page)
+    assert sum(found["tr"] - 1 for found in page.tables) <= 1_000
+    assert len(markup) < 1_000_000
+    assert "household_id: 1,2" in page.text
+    for way_on in ("backfill status", "plan.json, counts", "skips.csv", "decisions.csv"):
+        assert way_on in page.text
 
 
 def test_a_picture_stands_once_and_its_numbers_are_behind_it(told: Told) -> None:

@@ -17,7 +17,7 @@ from backfill.staging import Staging
 
 SHOWN_SESSIONS = 100
 SHOWN_CROPS = 60
-SHOWN_EVENTS = 300
+SHOWN_EVENTS = 100
 _TIMES = ("start", "end", "customer_name", "street", "street_number", "city", "raw_type_label")
 _COLUMNS = ", ".join(f'"{name}"' for name in _TIMES)
 

@@ -17,7 +17,7 @@ from backfill.utc.segments import FOLD_CODE, MIN_SECOND, NORMAL_CODE, build_segm
 
 SHOWN_HOUSEHOLDS = 12
 SHOWN_CHANGES = 16
-SHOWN_NUMBERS = 100
+SHOWN_NUMBERS = 60
 MOST_COLUMNS = 240  # months of twenty years; beyond that, years
 MOST_YEARS = 60
 AROUND_HALF_HOURS = 8  # of wall time, before and after a gap or fold
