@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backfill import worksheet
@@ -14,7 +14,7 @@ from backfill.explanation import Explanation
 from backfill.folder import RunFolder
 from backfill.job import JobKind
 from backfill.jobs.registry import kind_of
-from backfill.pages import Shown, note, part, table
+from backfill.pages import NOTHING, Shown, note, part, table
 from backfill.trace import find_source, trace_row
 
 SHOWN_QUESTIONS = 100
@@ -29,11 +29,11 @@ class Asking:
     database: Database
 
     def questions(self) -> Shown:
-        """Show what waits for a person, and one line to decide with."""
+        """Show what waits for a person, one line to decide with, and what was decided before."""
         if not self.folder.file(worksheet.QUESTIONS_FILE).is_file():
             return note("The plan is not frozen yet: what it asks is known then.")
-        asked = worksheet.read_questions(self.folder)
-        return part("decisions", questions_view(self.folder, asked))
+        asked = questions_view(self.folder, worksheet.read_questions(self.folder))
+        return part("decisions", asked + used_view(worksheet.read_used(self.folder)))
 
     def decide(
         self,
@@ -121,6 +121,20 @@ def questions_view(folder: RunFolder, questions: Sequence[Question]) -> Shown:
         f'… or all alike: run.decide("*", "{word}", kind="{first.kind}", {bucket}'
         f'local_date="{first.local_date}")\n'
         f'The next plan takes them in: decisions = "{folder.run_id}"'
+    )
+
+
+def used_view(used: Sequence[Mapping[str, str]]) -> Shown:
+    """Return the decisions that the plan took in: what, which word, who and when."""
+    if not used:
+        return NOTHING
+    names = ("kind", "key", "column", "zone", "local_date", "decision", "by", "at", "note")
+    return table(
+        f"Decisions that this plan took in ({len(used):,}, "
+        f"{min(len(used), SHOWN_QUESTIONS):,} shown)",
+        ["kind", "key", "column", "zone", "date", "decision", "by", "at", "note"],
+        [[line.get(name, "") for name in names] for line in used[:SHOWN_QUESTIONS]],
+        rest=f"All of them: {worksheet.USED_FILE} in the run's folder",
     )
 
 

@@ -24,7 +24,7 @@ from backfill.settings import EngineSettings, fingerprint
 from backfill.skips import Skip, SkipReason
 from backfill.staging import STAGING_FILE, Staging
 from backfill.utc.zones import tzdata_version
-from backfill.worksheet import DECISIONS_FILE, staged_questions, write_worksheets
+from backfill.worksheet import DECISIONS_FILE, answers_waiting, staged_questions, write_worksheets
 
 
 class Planning:
@@ -86,6 +86,11 @@ class Planning:
     def _write_worksheets(self) -> None:
         questions = staged_questions(self.staging)
         write_worksheets(self._folder, questions, self.job.answers)
+        if not self.job.answers and (answered := answers_waiting(self._folder)):
+            self._reporter.message(
+                f"Run {answered} was answered, and this one did not take it in. To do so: "
+                f"backfill {self.job.name} --decisions latest"
+            )
         if questions:
             self._reporter.message(
                 f"{len(questions):,} questions wait for a person; while nobody answers, the policy "

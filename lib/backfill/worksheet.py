@@ -34,6 +34,7 @@ HEADER = (
     *("candidates", "applied", "decision", "by", "at", "note"),
 )
 _NEEDED = ("key", "column", "decision")
+_LOOKED_INTO = 10  # sheets of earlier runs; older answers have been taken in, or never will be
 _AS_TYPED = ("key", "read", "scope", "note")  # blanks may belong to them
 
 
@@ -205,6 +206,26 @@ def read_questions(folder: RunFolder) -> list[Question]:
         Question(**{name: value for name, value in cells.items() if name in names})
         for _line, cells in rows
     ]
+
+
+def read_used(folder: RunFolder) -> list[dict[str, str]]:
+    """Return the answers that a run's plan took in, line by line."""
+    path = folder.file(USED_FILE)
+    if not path.is_file():
+        return []
+    return [cells for _line, cells in read_sheet(read_text(path, ""), _NEEDED, str(path))]
+
+
+def answers_waiting(folder: RunFolder) -> str:
+    """Return the newest earlier run of this job that was answered; empty when there is none."""
+    job = folder.run_id.split("-")[1]
+    earlier = [
+        found
+        for found in folders_with(DECISIONS_FILE, LATEST, folder.path.parent, job)
+        if found.run_id < folder.run_id
+    ]
+    answered = (f.run_id for f in earlier[:_LOOKED_INTO] if _has_answer(f.file(DECISIONS_FILE)))
+    return next(answered, "")
 
 
 def decide(folder: RunFolder, answers: Iterable[Answer], words: Words) -> int:

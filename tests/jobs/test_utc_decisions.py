@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 from tests.engine.workshop import HOUR_MS, NOON_MS, Bench, load_empty, take_steps
+from tests.jobs.test_utc_cli import run, run_here
 from tests.jobs.test_utc_vectors import encoded_instant, encoded_wall
 
 from backfill import workbook
@@ -191,6 +192,57 @@ def test_a_sheet_that_can_not_be_meant_is_refused(
 
     with pytest.raises(UsageError, match=says):
         take_steps(bench.book(decisions=str(path)))
+
+
+def test_answers_that_were_not_taken_in_are_told_of(bench: Bench) -> None:
+    asking = bench.plan()
+    asking.decide("fold-1", "later")
+
+    bench.plan()
+
+    assert f"Run {asking.run_id} was answered, and this one did not take it in" in bench.messages()
+
+
+def test_what_was_decided_is_shown_with_what_is_still_asked(bench: Bench) -> None:
+    asking = bench.plan()
+    asking.decide("fold-1", "later", by="Ada", note="=1+1")
+
+    shown = bench.plan(decisions="latest").questions()
+
+    assert "Questions (4, 4 shown)" in shown.text
+    assert "Decisions that this plan took in (1, 1 shown)" in shown.text
+    assert "Ada" in shown.markup
+
+
+@pytest.mark.slow
+def test_a_round_from_question_to_explanation_by_command_and_kernel(bench: Bench) -> None:
+    asked_run = run(bench.dsn, bench.runs, "utc")
+    path = sheet(bench, asked_run.summary["run_id"])
+    path.write_text(
+        path.read_text() + '"","fold","*","","","Europe/Stockholm","2025-10-26","","","","later",'
+        '"Ada","2026-11-25","all of that night"\n'
+    )
+
+    applied = run(bench.dsn, bench.runs, "utc", "--decisions", "latest", "--apply")
+    explained = run(bench.dsn, bench.runs, "explain", "latest", "fold-3")
+
+    assert (applied.code, explained.code) == (0, 0), applied.err
+    assert starts(bench)["fold-3"] == LATER
+    folder = bench.folder(applied.summary["run_id"])
+    assert asked(bench, folder.run_id) == [("gap", "gap-1"), ("end_before_start", "odd-1")]
+    assert "all of that night" in folder.file("notebook.html").read_text(encoding="utf-8")
+    assert "start_at: later (Ada, 2026-11-25)" in explained.out
+    assert "2025-10-26 01:30:00Z" in explained.out
+
+
+def test_contradicting_lines_end_with_2_and_name_both(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("key,column,decision\nfold-1,start_at,later\nfold-1,start_at,earlier\n")
+
+    said = run_here(bench.dsn, bench.runs, "utc", "--decisions", str(path))
+
+    assert said.code == 2
+    assert "lines 2 and 3 contradict each other" in said.err
 
 
 def test_latest_without_any_answer_is_refused(bench: Bench) -> None:
