@@ -33,7 +33,7 @@ class Asking:
         if not self.folder.file(worksheet.QUESTIONS_FILE).is_file():
             return note("The plan is not frozen yet: what it asks is known then.")
         asked = questions_view(self.folder, worksheet.read_questions(self.folder))
-        return part("decisions", asked + used_view(worksheet.read_used(self.folder)))
+        return part("decisions", asked) + used_view(worksheet.read_used(self.folder))
 
     def decide(
         self,

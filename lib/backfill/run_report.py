@@ -18,7 +18,7 @@ from backfill.plan import CHANGES_FILE
 from backfill.report import PROGRESS_FILE, progress_line
 from backfill.run_facts import NOT_CLOSED, RunFacts, read_checkpoints, read_rows
 from backfill.status import RESUMABLE, RunStatus
-from backfill.worksheet import QUESTIONS_FILE, USED_FILE
+from backfill.worksheet import CORRECTIONS_USED_FILE, QUESTIONS_FILE, USED_FILE
 
 SHOWN_SKIPS = 100
 SHOWN_CHANGES = 50
@@ -197,6 +197,7 @@ def _short(text: str, longest: int = 120) -> str:
 def _used(facts: RunFacts) -> Shown:
     """Return what persons decided before the plan was frozen."""
     shown = _sheet(facts, USED_FILE, "Decisions that the plan took in")
+    shown += _sheet(facts, CORRECTIONS_USED_FILE, "Corrections in place of what was read")
     if shown.markup:
         return shown
     return note("No person decided anything beforehand: the policies of the settings hold.")
@@ -326,7 +327,7 @@ def _named(caption: str, values: Any) -> Shown:
     rows = [
         (name, _short("" if value is None else str(value), 300))
         for name, value in values.items()
-        if name != "decisions"
+        if name not in ("decisions", "corrections")
     ]
     return table(f"{caption} ({len(rows):,})", ["name", "value"], rows)
 

@@ -28,6 +28,7 @@ from backfill.staging import Staging
 DECISIONS_FILE = "decisions.csv"
 QUESTIONS_FILE = "questions.csv"
 USED_FILE = "decisions_used.csv"
+CORRECTIONS_USED_FILE = "corrections_used.csv"
 LATEST = "latest"
 HEADER = (
     *("id", "kind", "key", "column", "scope", "zone", "local_date", "read"),

@@ -37,10 +37,9 @@ from backfill.ocr.session import (
 from backfill.ocr.shift import Shift
 from backfill.ocr.vocabulary import Towns
 from backfill.sheet_csv import read_sheet, write_sheet
-from backfill.worksheet import read_text
+from backfill.worksheet import CORRECTIONS_USED_FILE, read_text
 
 CORRECTIONS_FILE = "corrections.csv"
-USED_FILE = "corrections_used.csv"
 CROPS_FOLDER = "crops"
 HEADER = (
     *("image_sha256", "session_id", "schedule_date", "shift", "box", "field", "read", "right"),
@@ -102,7 +101,7 @@ def write_corrections(
     if used:
         for plan in plans:
             _write_used_crops(folder, plan)
-        folder.write_text(USED_FILE, write_sheet(HEADER, used))
+        folder.write_text(CORRECTIONS_USED_FILE, write_sheet(HEADER, used))
     return len(doubts)
 
 
