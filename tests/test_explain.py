@@ -65,6 +65,7 @@ def test_a_fold_shows_both_candidates_the_clock_change_and_who_decided(bench: Be
         "offset_before": "+02:00",
         "offset_after": "+01:00",
     }
+    assert start["after_utc"] == "2025-10-26 01:30:00Z"
     assert start["after"] == encoded_instant("2025-10-26 01:30", "epoch_ms")
     assert document["decision"].startswith("start_at: later (Ada, ")
     assert document["outcome"].startswith("written in chunk 1, committed 20")

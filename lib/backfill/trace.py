@@ -92,11 +92,16 @@ class Trace:
     @property
     def now(self) -> str:
         """What the database has now, in a sentence."""
+        if self.change is None and self.source.ledger is not None:
+            return "not compared: nothing is planned for it"
         if self.holds is None:
             return "not known: the database was not asked"
         if self.holds:
             return "as planned"
-        return f"something else: {self.present}" if self.present else "gone"
+        if not self.present:
+            return "gone"
+        is_due = not self.is_written and self.skip is None
+        return f"{'not written yet' if is_due else 'something else'}: {self.present}"
 
 
 def find_source(

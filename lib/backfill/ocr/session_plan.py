@@ -185,7 +185,10 @@ def _reasons_to_hold(
         )
         reasons.append((HeldReason.STALE_SESSION, detail))
     if not options.accept_review and reading.all_review_reasons:
-        detail = f"{'; '.join(reading.all_review_reasons)}; correct it or give --accept-review"
+        detail = (
+            f"{'; '.join(reading.all_review_reasons)}; correct it (--corrections), accept it"
+            " (--decisions) or give --accept-review"
+        )
         reasons.append((HeldReason.NEEDS_REVIEW, detail))
     if not options.accept_review and reading.contradictions:
         told = "; ".join(contradiction.detail for contradiction in reading.contradictions)

@@ -22,6 +22,7 @@ from backfill.utc.convert import Explanation as Conversion
 from backfill.utc.convert import LocalKind, explain_one
 from backfill.utc.zone_choice import ZonePolicy, ZoneSource, choose_zones
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _CANDIDATES = {
     LocalKind.FOLD: ("earlier", "later"),
     LocalKind.GAP: ("shift_forward", "first_valid"),
@@ -122,6 +123,7 @@ def _column(
         "encoding": encoding,
         "before": _value(before),
         "after": _value(after),
+        "after_utc": _utc(after),
         "is_filled_by_run": before is None and after is not None,
     }
     local = _local(source.get(wall.name), encoding)
@@ -179,6 +181,20 @@ def _offset(value: dt.timedelta) -> str:
     return f"{sign}{minutes // 60:02}:{minutes % 60:02}{tail}"
 
 
+def _utc(value: Any) -> str | None:
+    """Return a planned target as an instant: a number is in milliseconds."""
+    if isinstance(value, int):
+        return _instant(_EPOCH + value * dt.timedelta(milliseconds=1))
+    return _instant(value) if isinstance(value, dt.datetime) else None
+
+
+def _planned(column: dict[str, Any]) -> str | None:
+    if column["after"] is None:
+        return None
+    what = column["after_utc"]
+    return what if what == column["after"] else f"{what} ({column['after']})"
+
+
 def _value(value: Any) -> Any:
     return _instant(value) if isinstance(value, dt.datetime) else value
 
@@ -222,7 +238,7 @@ def _column_view(column: dict[str, Any]) -> Shown:
             ("policy", column.get("policy")),
             *(_transition_facts(transition) if transition else ()),
             ("before the run", "NULL" if column["before"] is None else str(column["before"])),
-            ("planned", None if column["after"] is None else str(column["after"])),
+            ("planned", _planned(column)),
         ],
     )
 
