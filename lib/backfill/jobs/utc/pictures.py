@@ -30,7 +30,7 @@ def pending_picture(staging: Staging, columns: Columns, filled: Sequence[tuple[s
     """Return pending rows by household and month, and beside them what is filled, by year."""
     wall = columns.walls[0].name
     staging.connection.execute(
-        "CREATE OR REPLACE TEMP TABLE pending_months AS SELECT coalesce(scope, '') AS scope,"
+        "CREATE OR REPLACE TABLE pending_months AS SELECT coalesce(scope, '') AS scope,"
         f" date_trunc('month', {local_time(wall, columns)}) AS month, count(*) AS rows"
         " FROM extracted GROUP BY ALL"
     )
@@ -85,7 +85,7 @@ def _by_month(staging: Staging, wall: str, total: int) -> Shown:
         f"{lines:,} lines)",
         ["household", "month", "rows"],
         rows,
-        rest="All of them: the table extracted, by scope and month",
+        rest="All of them: the table pending_months",
     )
 
 
