@@ -59,6 +59,11 @@ def pending_picture(staging: Staging, columns: Columns, filled: Sequence[tuple[s
     return figure(svg, caption, _by_month(staging, wall, total)) + _filled(filled, found, wall)
 
 
+def _one(staging: Staging, query: str) -> int:
+    """Return a number from `pending_months`, which no other connection sees."""
+    return int(staging.connection.execute(query).fetchall()[0][0])
+
+
 def _of_fullest(staging: Staging) -> list[tuple[str, str, int]]:
     """Return (household, month, rows), the fullest household first, the small ones together."""
     return staging.connection.execute(
@@ -74,7 +79,7 @@ def _of_fullest(staging: Staging) -> list[tuple[str, str, int]]:
 
 
 def _by_month(staging: Staging, wall: str, total: int) -> Shown:
-    lines = staging.scalar("SELECT count(*) FROM pending_months")
+    lines = _one(staging, "SELECT count(*) FROM pending_months")
     rows = staging.connection.execute(
         "SELECT CASE scope WHEN '' THEN '(no household)' ELSE scope END,"
         " coalesce(strftime(month, '%Y-%m'), 'no date'), rows FROM pending_months"
@@ -116,7 +121,7 @@ def _month_number(month: str) -> int:
 
 
 def _says(staging: Staging, counts: dict[str, dict[str, int]], unit: str) -> str:
-    households = staging.scalar("SELECT count(DISTINCT scope) FROM pending_months")
+    households = _one(staging, "SELECT count(DISTINCT scope) FROM pending_months")
     most, part = next(iter(counts.items()))
     period = max(part, key=lambda name: (part[name], name))
     return (
