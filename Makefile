@@ -52,6 +52,7 @@ bench-ocr: setup ## print how exactly and how fast invented screenshots are read
 
 bench-scale: setup ## what processes and a Dask cluster of two workers here cost and gain
 	$(PYTHON) -m tests.bench.scale $(ARGS)
+
 bench-shapes: setup ## what a table's order, indexes, room and triggers cost a run
 	$(PYTHON) -m tests.bench --groups shapes --rows 300000 --rounds 1 $(ARGS)
 

@@ -170,12 +170,15 @@ def test_the_lease_is_renewed_while_a_run_waits_also_without_its_connection(
     assert applied.result(timeout=60).counts.updated == 12
 
 
-@pytest.mark.parametrize(("what", "status"), [("pause", "paused"), ("cancel", "cancelled")])
+@pytest.mark.parametrize(
+    ("what", "status", "workers"),
+    [("pause", "paused", 1), ("cancel", "cancelled", 1), ("cancel", "cancelled", 2)],
+)
 def test_a_request_takes_effect_while_a_run_waits(
-    gate: Bench, background: ThreadPoolExecutor, what: str, status: str
+    gate: Bench, background: ThreadPoolExecutor, what: str, status: str, workers: int
 ) -> None:
     run_id = gate.plan().run_id
-    applied = begin(background, gate, run_id)
+    applied = begin(background, gate, run_id, workers=workers)
 
     Ledger(gate.connection).request(run_id, what)
 
