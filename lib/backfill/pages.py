@@ -131,6 +131,7 @@ table.backfill caption { text-align: left; font-weight: bold; padding: .3em 0; }
 table.backfill.backfill.backfill :is(th, td) { border-bottom: 1px solid #999; padding: .2em .7em;
   text-align: left; vertical-align: top; white-space: pre-wrap; }
 table.backfill.backfill.backfill td.short { white-space: pre; }
+table.backfill.backfill.backfill td:not([class]) { min-width: 16em; }
 table.backfill.backfill.backfill td.number { text-align: right;
   font-variant-numeric: tabular-nums; }
 p.backfill { padding: .5em .8em; border-left: 4px solid #2a6f97; background: #f4f7f9;

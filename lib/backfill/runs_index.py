@@ -150,7 +150,7 @@ def _row(run: ListedRun) -> str:
     return (
         f'<tr id="{escape(run.run_id)}" data-job="{escape(run.job)}"'
         f' data-status="{escape(run.status)}">'
-        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "".join(f'<td class="short">{cell}</td>' for cell in cells)
         + "".join(f'<td class="number">{escape(number)}</td>' for number in numbers)
         + f"<td>{escape(run.database)}</td><td>{_remark(run)}</td></tr>"
     )

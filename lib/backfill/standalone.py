@@ -31,7 +31,8 @@ h2 { border-bottom: 1px solid #999; padding-bottom: .2em; margin-top: 2em; }
   p.backfill { color: #000; background: none; border: 1px solid #999; }
   figure, tr, li { break-inside: avoid; } h2, h3, caption { break-after: avoid; }
   div.backfill.scroll { overflow: visible; }
-  table.backfill { font-size: 65%; } table.backfill td.short { white-space: pre-wrap; }
+  table.backfill { font-size: 65%; }
+  table.backfill.backfill.backfill td { min-width: 0; white-space: pre-wrap; }
   details::details-content { content-visibility: visible; display: block; }
 }
 """
