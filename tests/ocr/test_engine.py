@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytesseract
 import pytest
 
+from backfill.demo.screens.store import stored_sessions
 from backfill.errors import ExitCode, PreflightError, UsageError
 from backfill.ocr.engine import (
     EngineFailure,
@@ -18,6 +20,7 @@ from backfill.ocr.engine import (
     make_engine,
 )
 from backfill.ocr.preprocess import Pixels
+from backfill.ocr.reading import read_image
 
 HEAD = """#!/bin/sh
 case "$*" in
@@ -146,7 +149,27 @@ def test_an_empty_picture_has_no_words() -> None:
 
 
 @pytest.mark.ocr
-def test_tesserocr_reads_like_the_command_where_it_is_installed() -> None:
-    pytest.importorskip("tesserocr", reason="the extra is optional")
+def test_tesserocr_reads_the_shifts_that_the_command_reads() -> None:
+    screen = next(s for s in stored_sessions() if s.name == "plain-0205").images[0].read_bytes()
 
+    by_command = read_image(screen, TesseractEngine("swe"), EngineParams())
+    in_process = read_image(screen, TesserocrEngine("swe"), EngineParams())
+
+    assert [(e.start, e.end, e.title, e.address) for e in in_process.entries] == [
+        (e.start, e.end, e.title, e.address) for e in by_command.entries
+    ]
+    assert in_process.date is not None and in_process.entries
     assert TesserocrEngine("swe").words(_blank(), EngineParams()) == []
+
+
+@pytest.mark.ocr
+def test_tesserocr_that_takes_too_long_is_a_failure_and_reads_the_next_image() -> None:
+    engine = TesserocrEngine("swe")
+    long = np.full((4000, 700), 255, dtype=np.uint8)
+    for y in range(60, 3900, 60):
+        cv2.putText(long, "Onsala, Ringvagen 12", (20, y), cv2.FONT_HERSHEY_DUPLEX, 1.2, 0, 2)
+
+    with pytest.raises(EngineFailure, match=r"within 0\.001 seconds"):
+        engine.words(long, EngineParams(timeout_seconds=0.001))
+
+    assert "Onsala," in [word.text for word in engine.words(long[:200], EngineParams())]

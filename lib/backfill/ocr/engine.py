@@ -240,6 +240,10 @@ class TesserocrEngine:
         pixels = np.ascontiguousarray(image).tobytes()
         self._api.SetImageBytes(pixels, width, height, 1, width)
         try:
+            if not self._api.Recognize(max(1, round(1000 * params.timeout_seconds))):
+                raise EngineFailure(
+                    f"tesserocr did not finish within {params.timeout_seconds:g} seconds."
+                )
             return _words_of_table(_HEAD + str(self._api.GetTSVText(0)))
         except (RuntimeError, UnicodeDecodeError) as error:
             raise EngineFailure(f"tesserocr failed: {error}") from error

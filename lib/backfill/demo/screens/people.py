@@ -38,6 +38,7 @@ JOBS = (
     ("Hemstädning", "WORK"), ("Inledande storstädning", "WORK"), ("Reklamation", "WORK"),
     ("Extra städtillfälle", "WORK"), ("Fönsterputs", "WORK"), ("Kylskåpsrengöring", "WORK"),
     ("Ugnsrengöring", "WORK"), ("ClickAndGo", "WORK"), ("Skola", "WORK"), ("Kontor", "WORK"),
+    ("Städning", "WORK"),
 )  # fmt: skip
 # Title, label and type of the rows that have no client.
 ACTIVITIES = (
@@ -57,4 +58,8 @@ ACTIVITIES = (
     ("Ej disponibel", "Ej disponibel", "UNAVAILABLE"),
     ("Avbokade uppdrag", "Avbokade uppdrag", "UNAVAILABLE"),
     ("Utbildning (handledarhus)", "Utbildning (handledarhus)", "TRAINING"),
+    ("Utbildning", "Utbildning", "TRAINING"),
+    ("Tjänstledig", "Tjänstledig", "LEAVE"),
+    ("Sjukdom", "Sjukdom", "LEAVE"),
+    ("Avokade uppdrag", "Avbokade uppdrag", "UNAVAILABLE"),
 )
