@@ -61,7 +61,7 @@ def _make_session(page: Any, look: PageLook, seed: int) -> Session:
     page.set_content(page_of(day, look, language, rng, is_dark=is_dark))
     spoil = SPOILS[seed % len(SPOILS)]
     images = tuple(_spoil(view, spoil, look, rng) for view in _views(page, look))
-    style = Style(look.name, (), separator=look.separator, is_held_out=True)
+    style = Style(look.name, (), separator=look.separator, is_held_out=look.is_held_out)
     name = f"{look.name}-{seed:04}-{spoil.replace(' ', '-')}"
     return Session(name, day, Look(style, language, is_dark), 1.0, "chat" in spoil, images)
 

@@ -31,6 +31,8 @@ class PageLook:
     dark_css: str = ""
     separator: str = "•"
     is_android: bool = False
+    #: Never looked at while the reader was changed; the others were, after a first measuring.
+    is_held_out: bool = False
 
 
 _RULES = (
@@ -41,7 +43,8 @@ _DARK = (
     ".card{border-color:#3a3a3e}.head{background:#0c1426}"
 )
 PAGE_LOOKS = (
-    PageLook("page-phone", "Inter,'Liberation Sans',sans-serif", css=_RULES, dark_css=_DARK),
+    PageLook("page-phone", "Inter,'Liberation Sans',sans-serif", css=_RULES, dark_css=_DARK,
+        is_held_out=True),
     PageLook(
         "page-android", "Roboto,'Noto Sans',sans-serif", width=393, height=873, density=2.75,
         header_px=104, tabs_px=72, is_android=True,
@@ -68,6 +71,24 @@ PAGE_LOOKS = (
         height=812, density=3.0, header_px=128, tabs_px=80, separator="-",
         css=_RULES + ".title{font-size:15px;letter-spacing:-.25px}.grey{font-size:13px}"
         ".times{font-size:14px;line-height:18px}", dark_css=_DARK,
+        is_held_out=True,
+    ),
+    PageLook(
+        "page-pale", "'Noto Sans',Cantarell,sans-serif", width=430, height=932, density=3.0,
+        header_px=142, tabs_px=88, is_held_out=True,
+        css=".head{background:#fff;color:#2b3440;border-bottom:1px solid #e4e7ec}"
+        ".card{border-bottom:9px solid #f0f2f5;padding:18px 20px}.bar{background:#7a4fd0;width:3px}"
+        ".title{color:#2f3742;font-size:16px;font-weight:700}.times{font-size:16px;line-height:19px}",
+        dark_css="body,.tabs{background:#16181d;color:#e9ebef}.grey,.tabs{color:#9aa1ac}"
+        ".card{border-color:#0c0d10}.title,.times{color:#eceef2}.head{background:#1b1e25}",
+    ),
+    PageLook(
+        "page-large", "Cantarell,'DejaVu Sans',sans-serif", width=412, height=915, density=2.625,
+        header_px=110, tabs_px=70, is_android=True, is_held_out=True, separator="·",
+        css=".card{border-bottom:1px solid #cfd4da;padding:13px 14px}.bar{background:#00897b}"
+        ".title{font-size:18px;line-height:23px;max-width:215px}.grey{font-size:15.5px}"
+        ".times{font-size:16.5px;width:64px;line-height:20px}.head{background:#00695c}",
+        dark_css=_DARK,
     ),
 )  # fmt: skip
 
