@@ -21,6 +21,9 @@ from backfill.ocr.words import Word
 
 # Tesseract's confidence (0…100) from which a word is believed without a second look.
 SURE = 85.0
+# A house number (no word, no neighbour speaks for it: 72 may be 12), or the times of a card whose
+# duration could not be read though others' could.
+SURE_ALONE = 94.0
 # A card whose own duration agrees with its times needs no confidence in their digits.
 SURE_OF_TIME = 70.0
 
@@ -32,6 +35,7 @@ ADDRESS_UNSURE = "address_unsure"
 OVERLAPS_NEXT = "overlaps_next"
 CUT_OFF = "cut_off"
 # A house number has one letter at most, behind its digits.
+_HOUSE_NUMBER = re.compile(r"\d{1,4}[^\W\d_]?")
 _ODD_NUMBER = re.compile(r"\d+(?:[^\W\d_]+\d\w*|[^\W\d_]{2,})")
 # The checks that speak against the times of a card.
 TIME_FLAGS = frozenset((DURATION_MISMATCH, TIME_UNSURE, OVERLAPS_NEXT))
@@ -44,16 +48,20 @@ LONE_TIME = "lone_time"
 def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Return the entries of one image with a flag where duration or next start contradicts."""
     checked = []
+    has_durations = any(entry.duration_minutes is not None for entry in entries)
     for index, entry in enumerate(entries):
         flags = list(entry.flags)
+        is_alone = has_durations and entry.duration_minutes is None
         is_proven = entry.duration_minutes == minutes_between(entry.start, entry.end)
         if entry.duration_minutes is not None and not is_proven:
             flags.append(DURATION_MISMATCH)
         after = entries[index + 1] if index + 1 < len(entries) else None
         if after and not is_proven and _overlaps(entry, after):
             flags.append(OVERLAPS_NEXT)
-        if not is_proven and time_confidence(entry) < SURE_OF_TIME:
+        if not is_proven and time_confidence(entry) < (SURE_ALONE if is_alone else SURE_OF_TIME):
             flags.append(TIME_UNSURE)
+        if entry.address and not any(char.isdigit() for char in entry.address):
+            flags.append(ADDRESS_UNSURE)
         if not any(char.isalpha() for char in entry.title):
             flags.append(TITLE_MISSING)
         checked.append(replace(entry, flags=tuple(dict.fromkeys(flags))))
@@ -101,6 +109,8 @@ def is_doubtful(word: Word) -> bool:
         return False
     if _ODD_NUMBER.fullmatch(word.text) and parse_duration(word.text) is None:
         return True  # 5Sb: Tesseract is sure of what no house has
+    if _HOUSE_NUMBER.fullmatch(word.text):
+        return word.confidence < SURE_ALONE
     return word.confidence < SURE and letters not in known_words()
 
 

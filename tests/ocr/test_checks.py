@@ -1,0 +1,45 @@
+"""Checks that cost nothing: what no other part of the screen speaks for is looked at again."""
+
+from __future__ import annotations
+
+import pytest
+
+from backfill.ocr.checks import ADDRESS_UNSURE, TIME_UNSURE, check_times, is_doubtful
+from backfill.ocr.shift import Entry
+from backfill.ocr.words import Word
+
+
+def _entry(start: str, end: str, *, confidence: float = 96.0, **given: object) -> Entry:
+    words = tuple(Word(text, 0, 0, 50, 20, confidence) for text in (start, end))
+    fields = {"title": "Rast", "location": "", "address": "", "duration_minutes": None, **given}
+    return Entry(start, end, words=words, **fields)  # type: ignore[arg-type] # any mix of fields
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "expected"),
+    [("72", 90, True), ("72", 96, False), ("17b", 90, True), ("Ringen", 90, False)],
+)
+def test_a_house_number_must_be_read_more_surely_than_a_word(
+    text: str, confidence: float, expected: bool
+) -> None:
+    assert is_doubtful(Word(text, 0, 0, 30, 20, confidence)) is expected
+
+
+def test_times_whose_duration_alone_was_not_read_must_be_sure() -> None:
+    beside = _entry("07:00", "08:00", duration_minutes=60)
+    unsure, sure = _entry("15:50", "16:10", confidence=90), _entry("16:10", "16:20")
+
+    checked = check_times((beside, unsure, sure))
+
+    assert [entry.flags for entry in checked] == [(), (TIME_UNSURE,), ()]
+
+
+def test_times_of_a_look_without_durations_need_no_more_than_before() -> None:
+    assert check_times((_entry("15:50", "16:10", confidence=90),))[0].flags == ()
+
+
+def test_an_address_without_a_house_number_is_doubted() -> None:
+    without = _entry("07:00", "08:00", duration_minutes=60, address="Onsala, Strandstigen Il")
+    whole = _entry("08:00", "09:00", duration_minutes=60, address="Onsala, Strandstigen 11")
+
+    assert [entry.flags for entry in check_times((without, whole))] == [(ADDRESS_UNSURE,), ()]
