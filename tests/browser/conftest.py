@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from tests.browser.workbench import STEP_MS, Console, Lab, checkout, keep
 
 from backfill.embedded import EmbeddedServer
@@ -36,6 +36,7 @@ def browser() -> Iterator[Browser]:
         "--no-first-run",
         "--disable-dev-shm-usage",
     ]
+    expect.set_options(timeout=STEP_MS)  # its own five seconds are too few on two busy cores
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
         yield browser
