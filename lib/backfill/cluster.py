@@ -29,6 +29,7 @@ CONNECT_SECONDS = 10.0
 WATCH_SECONDS = 2.0
 WORKERLESS_SECONDS = 60.0
 CLOSE_SECONDS = 5.0
+LARGE_PIECES = {"distributed.admin.large-graph-warning-threshold": "100MB"}
 INSTALL = "pip install 'backfill-workbook[dask]'"
 
 
@@ -103,7 +104,10 @@ class Cluster:
 
     def submit(self, function: Callable[..., T], *arguments: object) -> Work[T]:
         """Begin a piece of work on whichever worker is free."""
-        with self._translated():
+        import dask
+
+        # One image may weigh more than what Dask warns of; it is sent once, as it must be.
+        with self._translated(), dask.config.set(LARGE_PIECES):
             future = self._executor.submit(
                 _do_checked, self._versions_of, self._expected, function, arguments
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from PIL import Image
 from tests.cluster.conftest import wait_for
 from tests.cluster.dask_cluster import DaskCluster
 from tests.cluster.engines import DyingAtPicture, Quiet, Waiting, same_everywhere
@@ -170,6 +172,17 @@ def test_images_are_sent_along_when_the_workers_do_not_see_the_folder(
     assert watched.sight == [False]
     assert watched.alone_count == 0
     assert [isinstance(outcome, ImageReading) for outcome in read] == [True, True]
+
+
+def test_a_large_image_is_sent_without_a_warning(cluster: DaskCluster) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (2000, 2000), "white").save(buffer, "BMP")
+    assert len(buffer.getvalue()) > 11_000_000
+
+    with open_executor(cluster.address, 0, same_everywhere) as executor:
+        (read,) = read_images([buffer.getvalue()], engine_factory=Quiet(), executor=executor)
+
+    assert isinstance(read, ImageReading)
 
 
 def test_a_shared_folder_is_read_by_the_workers(cluster: DaskCluster) -> None:
