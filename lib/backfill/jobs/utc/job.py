@@ -20,7 +20,6 @@ from backfill.compare_and_set import lookup_field, source_type, target_type
 from backfill.database import Database
 from backfill.decisions import Answer, Answers
 from backfill.errors import PreflightError, UsageError
-from backfill.executor import default_workers
 from backfill.extract import PendingRows, extracted_schema
 from backfill.folder import RunFolder
 from backfill.job import Computation, Preflight
@@ -45,8 +44,6 @@ from backfill.versions import computing_versions
 from backfill.worksheet import QUESTIONS_SCHEMA, questions_table
 
 JOB_NAME = "utc"
-# Below, packing blocks for other processes costs more than it gains (make bench-scale).
-PROCESSES_FROM_ROWS = 4_000_000
 MAX_LISTED_HOUSEHOLDS = 1_000
 SKIPS_SCHEMA = pa.schema(
     [
@@ -191,7 +188,7 @@ class UtcJob:
             f"SELECT key, scope, source, before FROM extracted ORDER BY {self._settings.order.sql}"
         )
         rows = int(staging.scalar("SELECT count(*) FROM extracted"))
-        for computed in self._computed(query, rows, staging):
+        for computed in self._computed(query, staging):
             staging.append("changes", computed.changes)
             staging.append("skips", skips_table(computed.skips))
             staging.append("questions", questions_table(computed.questions))
@@ -220,10 +217,13 @@ class UtcJob:
         }
         return Computation(rows, changes, skips, counts)
 
-    def _computed(self, query: str, rows: int, staging: Staging) -> Iterator[Computed]:
-        """Yield the result of each block of extracted rows, wherever it is computed."""
-        workers = default_workers() if rows >= PROCESSES_FROM_ROWS else 1
-        with open_executor(self._settings.scheduler, workers, computing_versions) as executor:
+    def _computed(self, query: str, staging: Staging) -> Iterator[Computed]:
+        """Yield the result of each block of extracted rows, wherever it is computed.
+
+        Here that is this process: packing a block for another costs more than computing it, and
+        storing it costs more than both (make bench-scale).
+        """
+        with open_executor(self._settings.scheduler, 1, computing_versions) as executor:
             blocks = staging.read(query, extracted_schema(self.table))
             yield from compute_blocks(blocks, self.columns, self._settings.policy, executor)
 
