@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from backfill import image
 from backfill.chunk_commit import ReadyChunk, Step, StopRequested, check_requests, no_step
-from backfill.chunk_size import ChunkSizer
+from backfill.chunk_size import RECENT_CHUNKS, ChunkSizer
 from backfill.errors import LeaseHeld
 from backfill.folder import RunFolder
 from backfill.lease import Lease, stand_by
@@ -69,7 +69,7 @@ class Applier:
         )
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="next-chunk")
         self._wait = threading.Event()
-        self._sizer = ChunkSizer(self.settings.chunk_rows, self.settings.chunk_seconds)
+        self._sizer = self._committer.ask(self._sized)
         self._held: RangeClaim | None = None
 
     @property
@@ -106,6 +106,15 @@ class Applier:
                 self.tally.see(self._committer.ask(self._totals))
             looks += 1
             self._wait.wait(STAND_BY_SECONDS)
+
+    def _sized(self, connection: Connection) -> ChunkSizer:
+        """Return what chooses the chunks' size; of a run that goes on it knows the last ones."""
+        known: list[tuple[int, float]] = []
+        if self.settings.chunk_rows is None:
+            done = Ledger(connection).checkpoints(self.lease.run_id)
+            last = sorted(done, key=lambda chunk: chunk.committed_at)[-RECENT_CHUNKS:]
+            known = [(chunk.scanned, chunk.elapsed_ms / 1000) for chunk in last]
+        return ChunkSizer(self.settings.chunk_rows, self.settings.chunk_seconds, known)
 
     def _take(self, connection: Connection) -> RangeClaim | None:
         return take_range(connection, self.lease)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from tests.engine.workshop import NOON_MS, Bench, Row, load_noons
 
-from backfill.errors import Interrupted, LeaseHeld, StalePlan
+from backfill.errors import Interrupted, LeaseHeld, StalePlan, VerifyFailed
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -154,3 +154,21 @@ def test_a_stopped_run_whose_folder_is_gone_is_left_and_a_new_plan_finds_the_res
     assert bench.summary(second)["total_updated"] == 2
     assert f"backfill revert {run_id}" in bench.messages()
     assert bench.status(run_id) == "interrupted"
+
+
+def test_an_automatic_chunk_size_goes_on_with_what_earlier_chunks_have_taught(
+    bench: Bench,
+) -> None:
+    run_id = bench.plan().run_id
+    bench.apply(run_id, canary=3, chunk_size="auto")
+    bench.sql("UPDATE backfill.checkpoint SET elapsed_ms = 100000 WHERE run_id = %s", run_id)
+
+    with pytest.raises(VerifyFailed):  # which notices what this test did to the record
+        bench.apply(run_id, chunk_size="auto")
+
+    assert [
+        row[0]
+        for row in bench.sql(
+            "SELECT scanned FROM backfill.checkpoint WHERE run_id = %s ORDER BY chunk_no", run_id
+        )
+    ][:3] == [3, 1, 1]

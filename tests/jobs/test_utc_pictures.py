@@ -65,6 +65,16 @@ def test_a_date_far_away_does_not_press_the_others_to_the_edge(noons: Bench) -> 
     assert "no date" in markup
 
 
+def test_of_few_rows_far_apart_the_picture_shows_where_most_of_them_lie(noons: Bench) -> None:
+    noons.add_event("far", start_at=253_300_000_000_000, tz="Europe/Stockholm")
+
+    markup, (by_year, *_rest) = drawn(noons)
+
+    assert "Pending rows by household and year (13 rows; 1 of other times" in markup
+    assert "2025" in texts(by_year)
+    assert "max 12" in texts(by_year)
+
+
 def test_many_households_are_drawn_together_and_counted(noons: Bench) -> None:
     for number in range(30):
         add_noons(noons.connection, 3, f"hh_{number:02d}", f"x{number:02d}-")

@@ -98,22 +98,36 @@ def _periods(found: Sequence[tuple[str, str, int]]) -> tuple[str, list[str]]:
     """Return `month` or `year`, and the columns, without holes.
 
     A row of the year 9999 must not press the others to the edge: the columns reach from the first
-    to the last month that hold more than a thousandth of the rows.
+    to the last month that hold more than a thousandth of the rows. Where even that is too wide,
+    the picture shows the stretch of years in which most rows lie.
     """
-    by_month: dict[str, int] = {}
+    by_month: dict[int, int] = {}
     for _scope, month, rows in found:
         if month:
-            by_month[month] = by_month.get(month, 0) + rows
+            number = _month_number(month)
+            by_month[number] = by_month.get(number, 0) + rows
     if not by_month:
         return "month", []
     least = sum(by_month.values()) / 1000
-    full = sorted(month for month, rows in by_month.items() if rows > least)
-    months = full or sorted(by_month)
-    first, last = _month_number(months[0]), _month_number(months[-1])
+    full = sorted(n for n, rows in by_month.items() if rows > least) or sorted(by_month)
+    first, last = full[0], full[-1]
     if last - first < MOST_COLUMNS:
         return "month", [f"{n // 12:04d}-{n % 12 + 1:02d}" for n in range(first, last + 1)]
-    years = [f"{year:04d}" for year in range(first // 12, last // 12 + 1)]
-    return "year", years[-MOST_COLUMNS:]
+    by_year: dict[int, int] = {}
+    for number in full:
+        by_year[number // 12] = by_year.get(number // 12, 0) + by_month[number]
+    begin, end = _fullest_stretch(by_year)
+    return "year", [f"{year:04d}" for year in range(begin, end + 1)]
+
+
+def _fullest_stretch(by_year: dict[int, int]) -> tuple[int, int]:
+    """Return the first and last year of the rows' densest stretch that fits the picture."""
+
+    def within(begin: int) -> list[int]:
+        return [year for year in by_year if begin <= year < begin + MOST_COLUMNS]
+
+    begin = max(by_year, key=lambda year: (sum(by_year[y] for y in within(year)), -year))
+    return begin, max(within(begin))
 
 
 def _month_number(month: str) -> int:
