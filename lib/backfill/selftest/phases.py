@@ -17,8 +17,8 @@ _PLANNING = {
     "freezing_plan": "backfill.plan:freeze@before",
 }
 _CLOSING = {
-    "ending": "backfill.lease:release@before",
-    "ended": "backfill.lease:release@after",
+    "ending": "backfill.lease:leave@before",
+    "ended": "backfill.lease:leave@after",
     "records": "backfill.evidence:write_records@after",
     "manifest": "backfill.evidence:_write_manifest@after",
     "sums": "backfill.ledger:Ledger.record_sums@before",
@@ -169,7 +169,7 @@ CASES = (
             functools.partial(_kill_settling, point),
         )
         for name, point in (
-            ("ended", "backfill.lease:release@after"),
+            ("ended", "backfill.lease:leave@after"),
             ("settling", "backfill.run_book:settle_reverted@before"),
             ("settled", "backfill.run_book:settle_reverted@after"),
             ("sums", "backfill.ledger:Ledger.record_sums@before"),
