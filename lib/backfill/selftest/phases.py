@@ -12,7 +12,7 @@ from backfill.selftest.world import World
 CHUNK_SIZE = 25
 _PLANNING = {
     "reading": "backfill.extract:PendingRows._read@after",
-    "computing": "backfill.jobs.utc.job:compute_utc@after",
+    "computing": "backfill.jobs.utc.blocks:compute_utc@after",
     "freezing_changes": "backfill.plan:write_changes@after",
     "freezing_plan": "backfill.plan:freeze@before",
 }
