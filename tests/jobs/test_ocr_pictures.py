@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from tests.jobs.ocr_bench import FIRST, LONG, SCREENS, OcrBench, load_three, tak
 from tests.pages.looking import Page, check_picture, check_tables, pictures
 
 from backfill.jobs.ocr.pictures import confidence_picture, days_picture, field_confidences
+from backfill.jobs.ocr.views import images_view
 from backfill.pages import Shown
 from backfill.staging import STAGING_FILE, Staging
 
@@ -83,3 +85,17 @@ def test_a_run_without_sessions_has_no_picture(ocr_from: OcrBenchFrom) -> None:
     staging.close()
 
     assert (days.markup, confidence.markup) == ("", "")
+
+
+def test_shifts_beyond_what_a_page_may_show_are_counted_and_named(
+    three: OcrBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = take(three)
+    first = len(truth("plain-0205"))
+    monkeypatch.setattr("backfill.jobs.ocr.views.SHOWN_SHIFTS", first)
+
+    with contextlib.closing(Staging(three.folder(run.run_id).file(STAGING_FILE))) as staging:
+        page = images_view(staging)
+
+    assert page.text.count("Session ") == 1
+    assert "2 more sessions are in the tables shifts and images." in page.text

@@ -16,6 +16,7 @@ from backfill.pages import NOTHING, Shown, escape, framed, note, part, table
 from backfill.staging import Staging
 
 SHOWN_SESSIONS = 100
+SHOWN_SHIFTS = 400  # of all sessions: a page never shows more than a thousand rows
 SHOWN_CROPS = 60
 SHOWN_EVENTS = 100
 _TIMES = ("start", "end", "customer_name", "street", "street_number", "city", "raw_type_label")
@@ -152,6 +153,8 @@ def _failures(staging: Staging) -> Shown:
         f"Failed sessions by stage ({len(rows):,} sessions)",
         ["stage", "kind", "session", "what happened"],
         sorted(rows),
+        rest="All of them: backfill_report.json",
+        most=SHOWN_EVENTS,
     )
 
 
@@ -179,14 +182,19 @@ def _timing(staging: Staging) -> Shown:
 def _days(staging: Staging) -> Shown:
     rows = (
         staging.connection.cursor()
-        .execute("SELECT key, scope, schedule_date::text, outcome FROM days ORDER BY position")
+        .execute(
+            "SELECT key, scope, schedule_date::text, outcome,"
+            " sum(coalesce(listed, 0)) OVER (ORDER BY position) FROM days LEFT JOIN"
+            " (SELECT key, count(*) AS listed FROM shifts GROUP BY key) USING (key)"
+            " ORDER BY position"
+        )
         .fetchall()
     )
     shown = Shown("", "")
-    for key, user, date, outcome in rows[:SHOWN_SESSIONS]:
+    fitting = [row for row in rows[:SHOWN_SESSIONS] if row[4] <= SHOWN_SHIFTS] or rows[:1]
+    for key, user, date, outcome, _shifts in fitting:
         shown += _day(staging, key, f"Session {key}, user {user}, {date or 'no date'}: {outcome}")
-    if len(rows) > SHOWN_SESSIONS:
-        more = len(rows) - SHOWN_SESSIONS
+    if more := len(rows) - len(fitting):
         shown += note(f"{more:,} more sessions are in the tables shifts and images.")
     return shown
 
