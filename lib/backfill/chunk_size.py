@@ -10,8 +10,9 @@ from backfill.settings import CHUNK_ROWS_BOUNDS
 RECENT_CHUNKS = 20
 GROWTH = 1.2
 FAR_TOO_SLOW = 5.0
-#: A tenth of a second on a healthy table, a second on one with many indexes or triggers. From 500
-#: rows, growth by a fifth costs 100,000 rows 3 to 12 % of their time; from here, 2 %.
+#: A tenth of a second on a healthy table, a second on one with many indexes or triggers. Simulated
+#: with 4, 7 and 20 ms a chunk beside its rows, growth by a fifth from 500 rows costs a run of
+#: 100,000 up to a fifth of its time; from here, 2 to 8 %.
 FIRST_ROWS = 5_000
 
 

@@ -89,7 +89,7 @@ def _triggers(
         return []
     by_row = [str(name) for name, is_row in rows if is_row]
     cost = (
-        f" Once a row runs {', '.join(by_row)}: one that does nothing costs a fifth more time."
+        f" Once a row runs {', '.join(by_row)}: one that does nothing costs a sixth more WAL."
         if by_row
         else ""
     )
