@@ -118,19 +118,20 @@ def _record(
 ) -> Checkpoint:
     """Append checkpoint, image and skips; `started` is a monotonic time."""
     chunk = ready.chunk
-    counts = _counts(chunk, written)
+    counts = counts_of(chunk, written)
     is_as_planned = written.image.equals(image_of(ready.wanted))
     stored = ready.image if is_as_planned else image.encode(written.image)
     skips = (*chunk.skips, *written.drifted, *written.skipped)
     elapsed_ms = round((time.monotonic() - started) * 1000)
-    unchained = _unchained(claim, chunk, counts, elapsed_ms, fence.now)
-    chain_hash = unchained.chained_to(claim.run_id, chain, stored.sha256, skips_digest(skips))
-    checkpoint = replace(unchained, chain_hash=chain_hash)
+    bare = unchained(claim, chunk, counts, elapsed_ms, fence.now)
+    chain_hash = bare.chained_to(claim.run_id, chain, stored.sha256, skips_digest(skips))
+    checkpoint = replace(bare, chain_hash=chain_hash)
     _insert(connection, claim.run_id, checkpoint, stored, skips)
     return checkpoint
 
 
-def _counts(chunk: Chunk, written: Written) -> Counts:
+def counts_of(chunk: Chunk, written: Written) -> Counts:
+    """Return the chunk's counts; they sum to its rows."""
     known_drift = sum(skip.reason == SkipReason.DRIFTED for skip in chunk.skips)
     counts = Counts(
         updated=written.updated,
@@ -142,9 +143,10 @@ def _counts(chunk: Chunk, written: Written) -> Counts:
     return counts
 
 
-def _unchained(
+def unchained(
     claim: RangeClaim, chunk: Chunk, counts: Counts, elapsed_ms: int, now: dt.datetime
 ) -> Checkpoint:
+    """Return a chunk's checkpoint without its hash."""
     low, high = chunk.keys
     return Checkpoint(
         chunk_no=chunk.number,
@@ -184,15 +186,19 @@ def _insert(
     if skips:
         connection.execute(
             "INSERT INTO backfill.skip (run_id, chunk_no, key, scope, column_name, reason,"
-            " detail) SELECT %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[],"
-            " %s::text[], %s::text[])",
-            [
-                run_id,
-                checkpoint.chunk_no,
-                [skip.key for skip in skips],
-                [skip.scope for skip in skips],
-                [skip.column for skip in skips],
-                [skip.reason.value for skip in skips],
-                [skip.detail for skip in skips],
-            ],
+            " detail) SELECT %(run_id)s, %(chunk_no)s, * FROM unnest(%(skip_key)s::text[],"
+            " %(skip_scope)s::text[], %(skip_column)s::text[], %(skip_reason)s::text[],"
+            " %(skip_detail)s::text[])",
+            {"run_id": run_id, "chunk_no": checkpoint.chunk_no, **skips_parameters(skips)},
         )
+
+
+def skips_parameters(skips: tuple[Skip, ...]) -> dict[str, list[str]]:
+    """Return the columns of skips as named parameters."""
+    return {
+        "skip_key": [skip.key for skip in skips],
+        "skip_scope": [skip.scope for skip in skips],
+        "skip_column": [skip.column for skip in skips],
+        "skip_reason": [skip.reason.value for skip in skips],
+        "skip_detail": [skip.detail for skip in skips],
+    }

@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from backfill.columns import Column, ColumnType, TextArray, array_cast, parameter, register
+from backfill.binary_array import pack, pack_texts, register
+from backfill.columns import Column, ColumnType, array_cast
 from backfill.postgres import Connection
 from backfill.skips import Skip, SkipReason
 from backfill.table import Table
-from backfill.writing import RefusedRow, Written, image_of
+from backfill.writing import ChunkUpdate, RefusedRow, Written, image_of
 
 
 def lookup_field(table: Table) -> str | None:
@@ -46,7 +47,7 @@ class _Batch:
     """The rows of a chunk as SQL: a VALUES-like list `v`, and the parameters for it."""
 
     source: sql.Composable
-    parameters: list[Any]
+    parameters: dict[str, Any]
     has_lookup: bool
 
 
@@ -65,7 +66,12 @@ class TableWriter:
     def write(self, connection: Connection, changes: pa.Table) -> Written:
         register(connection)
         batch = self._batch_of(changes)
-        row = connection.execute(self._update(batch), batch.parameters, binary=True).fetchone()
+        query = sql.SQL(
+            "WITH written AS ({})"
+            " SELECT count(*), array_agg(ord) FILTER (WHERE NOT is_kept), array_agg(ord)"
+            " FROM written"
+        ).format(self._update(batch, sql.SQL("true")))
+        row = connection.execute(query, batch.parameters, binary=True).fetchone()
         assert row is not None
         count, rewritten, written = row
         if rewritten:
@@ -112,14 +118,18 @@ class TableWriter:
         )
         return {int(row): present for row, present in connection.execute(query, batch.parameters)}
 
-    def _update(self, batch: _Batch) -> sql.Composed:
+    def as_update(self, changes: pa.Table, guard: sql.Composable) -> ChunkUpdate:
+        """Return the chunk as one UPDATE that writes nothing unless `guard` holds."""
+        batch = self._batch_of(changes)
+        return ChunkUpdate(self._update(batch, guard), batch.parameters)
+
+    def _update(self, batch: _Batch, guard: sql.Composable) -> sql.Composed:
         return sql.SQL(
-            "WITH written AS (UPDATE {relation} AS t SET {assignments} FROM {values}"
-            " WHERE {join} AND {before} AND {sources}"
-            " RETURNING v.ord, {kept} AS is_kept)"
-            " SELECT count(*), array_agg(ord) FILTER (WHERE NOT is_kept), array_agg(ord)"
-            " FROM written"
+            "UPDATE {relation} AS t SET {assignments} FROM {values}"
+            " WHERE {guard} AND {join} AND {before} AND {sources}"
+            " RETURNING v.ord, {kept} AS is_kept"
         ).format(
+            guard=guard,
             relation=self._table.relation.identifier,
             assignments=sql.SQL(", ").join(
                 sql.SQL("{} = v.a{}").format(sql.Identifier(column.name), sql.SQL(str(index)))
@@ -142,17 +152,18 @@ class TableWriter:
         """Return the rows as one `unnest` of arrays: no statement per row, no text pasted."""
         names: list[str] = []
         arrays: list[sql.Composable] = []
-        parameters: list[Any] = []
+        parameters: dict[str, Any] = {}
 
         def add(name: str, value: Any, array_type: sql.Composable) -> None:
             names.append(name)
-            arrays.append(sql.SQL("%s") + array_type)
-            parameters.append(value)
+            arrays.append(sql.Placeholder(name) + array_type)
+            parameters[name] = value
 
         for index, texts in enumerate(self._table.key.split(changes.column("key"))):
             type_name = self._table.key.columns[index].type_name
             # The type's name comes from the catalog, spelt by format_type.
-            add(f"k{index}", TextArray(list(texts)), sql.SQL(f"::text[]::{type_name}[]"))
+            packed = pack_texts(pa.array(texts, pa.string()))
+            add(f"k{index}", packed, sql.SQL(f"::text[]::{type_name}[]"))
         for side, prefix, columns in (
             ("source", "s", self._table.sources),
             ("before", "b", self._table.targets),
@@ -160,12 +171,12 @@ class TableWriter:
         ):
             for index, column in enumerate(columns):
                 values = pc.struct_field(changes.column(side), column.name)
-                add(f"{prefix}{index}", parameter(values, column.type), array_cast(column.type))
+                add(f"{prefix}{index}", pack(values, column.type), array_cast(column.type))
         name = lookup_field(self._table)
         zones = pc.struct_field(changes.column("source"), name) if name else None
         has_lookup = zones is not None and zones.null_count < len(zones)
         if has_lookup:
-            add("z", parameter(zones, ColumnType.TEXT), array_cast(ColumnType.TEXT))
+            add("z", pack(zones, ColumnType.TEXT), array_cast(ColumnType.TEXT))
         source = sql.SQL("unnest({}) WITH ORDINALITY AS v({}, ord)").format(
             sql.SQL(", ").join(arrays),
             sql.SQL(", ").join(sql.Identifier(name) for name in names),

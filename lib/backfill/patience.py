@@ -25,7 +25,9 @@ from backfill.chunk_commit import (
     Write,
     check_requests,
     commit_chunk,
+    no_step,
 )
+from backfill.chunk_statement import NotAsPlanned, commit_at_once
 from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.ledger import Checkpoint, Ledger
 from backfill.plan import Chunk
@@ -85,6 +87,9 @@ class PatientCommitter:
 
     def commit(self, claim: RangeClaim, ready: ReadyChunk, chain: str) -> Committed:
         """Commit one chunk; transient errors again, a lost server anew, bad rows left alone."""
+        # Whoever watches the steps of a chunk gets them one by one.
+        if self.step is no_step and (committed := self._try_at_once(claim, ready, chain)):
+            return committed
         is_careful = False
         attempt = 0
         while True:
@@ -104,13 +109,27 @@ class PatientCommitter:
                 if not self._is_lost:
                     raise
                 look = functools.partial(_look_for, claim=claim, chunk=ready.chunk, chain=chain)
-                committed = self._reconnect(look, f"wrote chunk {ready.chunk.number}", error)
-                if committed:
-                    return Committed(committed)
+                found = self._reconnect(look, f"wrote chunk {ready.chunk.number}", error)
+                if found:
+                    return Committed(found)
             except (psycopg.Error, RefusedRow):
                 if is_careful:
                     raise
                 is_careful = True
+
+    def _try_at_once(self, claim: RangeClaim, ready: ReadyChunk, chain: str) -> Committed | None:
+        """Commit a chunk in one statement; None where that does not do, with nothing written.
+
+        A server that was lost meanwhile the first step of the careful way finds lost.
+        """
+        try:
+            return commit_at_once(self.connection, claim, ready, chain, self.writer)
+        except NotAsPlanned:
+            return None
+        except _FATAL:
+            raise
+        except psycopg.Error:
+            return None
 
     def _try(self, claim: RangeClaim, ready: ReadyChunk, chain: str, is_careful: bool) -> Committed:
         write: Write = self._write_carefully if is_careful else self.writer.write

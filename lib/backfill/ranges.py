@@ -181,6 +181,28 @@ def take_range(connection: Connection, lease: Lease) -> RangeClaim | None:
     return RangeClaim(lease, taken, is_alone=int(others) == 1)
 
 
+#: Common table expressions: `run` and `fenced` have one row each while the claim holds, and with
+#: them the lock on the range's row is held until the commit.
+FENCE = sql.SQL(
+    RUN_HELD
+    + ", fenced AS (UPDATE backfill.range"
+    "  SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s),"
+    "  ended_at = CASE WHEN %(is_last)s THEN clock_timestamp() ELSE ended_at END"
+    "  WHERE run_id = %(run_id)s AND range_no = %(range_no)s AND lease_token = %(token)s"
+    "  RETURNING 1)"
+)
+
+
+def fence_parameters(claim: RangeClaim, *, is_last: bool) -> dict[str, Any]:
+    """Return what `FENCE` asks for."""
+    return {
+        **held_by(claim.lease, is_alone=claim.is_alone),
+        "is_last": is_last,
+        "range_no": claim.range.range_no,
+        "token": claim.range.lease_token,
+    }
+
+
 def renew_range(connection: Connection, claim: RangeClaim, *, is_last: bool = False) -> Fence:
     """Renew the lease of a range, and its run's when that is due; raise `LeaseHeld` if lost.
 
@@ -189,18 +211,10 @@ def renew_range(connection: Connection, claim: RangeClaim, *, is_last: bool = Fa
     With `is_last` the range has ended when the transaction commits.
     """
     row = connection.execute(
-        "WITH " + RUN_HELD + ", fenced AS (UPDATE backfill.range"
-        "  SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s),"
-        "  ended_at = CASE WHEN %(is_last)s THEN clock_timestamp() ELSE ended_at END"
-        "  WHERE run_id = %(run_id)s AND range_no = %(range_no)s AND lease_token = %(token)s"
-        "  RETURNING 1)"
-        " SELECT cancel_requested, pause_requested, clock_timestamp() FROM run, fenced",
-        {
-            **held_by(claim.lease, is_alone=claim.is_alone),
-            "is_last": is_last,
-            "range_no": claim.range.range_no,
-            "token": claim.range.lease_token,
-        },
+        sql.SQL(
+            "WITH {} SELECT cancel_requested, pause_requested, clock_timestamp() FROM run, fenced"
+        ).format(FENCE),
+        fence_parameters(claim, is_last=is_last),
     ).fetchone()
     if row is None:
         raise LeaseHeld(_lost_message(connection, claim))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
+from psycopg import sql
 
 from backfill.postgres import Connection
 from backfill.skips import Skip
@@ -45,11 +46,27 @@ class Written:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ChunkUpdate:
+    """The UPDATE that writes all changes of a chunk, to be part of a larger statement.
+
+    It returns one row for each that it wrote, `is_kept` tells whether the row now holds what the
+    plan says. Parameters are named.
+    """
+
+    query: sql.Composable
+    parameters: dict[str, Any]
+
+
 class ChunkWriter(Protocol):
     """Writes the changes of a chunk inside the transaction that the engine opened."""
 
     def prepare(self, changes: pa.Table) -> None:
         """Do what can be done without the server, in another thread, for a later `write`."""
+        ...
+
+    def as_update(self, changes: pa.Table, guard: sql.Composable) -> ChunkUpdate | None:
+        """Return the chunk as one UPDATE that writes nothing unless `guard` holds, if it is one."""
         ...
 
     def write(self, connection: Connection, changes: pa.Table) -> Written:

@@ -1,6 +1,8 @@
 """Applies a run and dies at a named point: started by tests as a process of its own.
 
 python killed_applier.py RUN_ID RUNS_DIR POINT NTH [CONDITION]
+
+With `none` for a point it waits to be killed, and writes each chunk in one statement.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
+from backfill.chunk_commit import no_step
 from backfill.database import Database
 from backfill.folder import RunFolder
 from backfill.jobs.utc.kind import UtcKind
@@ -32,7 +35,7 @@ def main(run_id: str, runs: str, point: str, nth: str, only: str = "") -> None:
         UtcKind(),
         EngineSettings(chunk_rows=5, only=only),
         Reporter(lambda _event: None),
-        die,
+        no_step if point == "none" else die,
     )
 
 

@@ -19,7 +19,7 @@ from backfill.jobs.ocr.day_state import DayState, StoredEvent, StoredNotificatio
 from backfill.jobs.ocr.tables import Tables
 from backfill.postgres import Connection
 from backfill.skips import Skip, SkipReason
-from backfill.writing import Written, image_of
+from backfill.writing import ChunkUpdate, Written, image_of
 
 _SHOWN_CHARACTERS = 300
 
@@ -39,6 +39,10 @@ class SessionWriter:
 
     def prepare(self, changes: pa.Table) -> None:
         """A session is one row: there is nothing to pack ahead of time."""
+
+    def as_update(self, changes: pa.Table, guard: sql.Composable) -> ChunkUpdate | None:
+        """A session goes into several tables: no single UPDATE writes it."""
+        return None
 
     def write(self, connection: Connection, changes: pa.Table) -> Written:
         """Write each session whose day still is as planned; the others are drifted."""
