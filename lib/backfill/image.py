@@ -1,7 +1,6 @@
-"""Before- and after-images of one chunk: an Arrow IPC stream, zstd inside, with its SHA-256.
+"""Before- and after-images of one chunk: a packed Arrow IPC stream under zstd, with its SHA-256.
 
-Anything that reads Arrow reads an image. It holds the rows that were really written, so that a
-revert needs the database only.
+It holds the rows that were really written, so that a revert needs the database only.
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from backfill.errors import VerifyFailed
+from backfill.image_packing import pack_rows, unpack_rows
 
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+#: What a stream under zstd begins with; images of earlier versions are bare streams.
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,13 @@ class Image:
 
 def encode(written: pa.Table) -> Image:
     """Return the image of the rows that a chunk wrote; equal rows give equal bytes."""
+    packed = pack_rows(written)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, written.schema, options=_OPTIONS) as stream:
-        stream.write_table(written.combine_chunks())
+    with (
+        pa.CompressedOutputStream(sink, "zstd") as under_zstd,
+        pa.ipc.new_stream(under_zstd, packed.schema) as stream,
+    ):
+        stream.write_table(packed)
     content = sink.getvalue().to_pybytes()
     return Image(written.num_rows, hashlib.sha256(content).hexdigest(), content)
 
@@ -41,4 +46,7 @@ def decode(run_id: str, chunk_no: int, sha256: str, content: bytes) -> pa.Table:
             f"The image of chunk {chunk_no} of run {run_id} is not the one that was written: its "
             f"SHA-256 does not match. See what else differs: backfill verify {run_id}"
         )
-    return pa.ipc.open_stream(pa.py_buffer(content)).read_all()
+    if not content.startswith(_ZSTD):
+        return pa.ipc.open_stream(pa.py_buffer(content)).read_all()
+    with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
+        return unpack_rows(pa.ipc.open_stream(stream).read_all())
