@@ -17,7 +17,7 @@ from backfill.utc.wall import Encoding
 from backfill.utc.zones import is_zone
 
 SAMPLE_ROWS = 1_000
-SECONDS_CHECK_ROWS = 1_000_000
+SECONDS_CHECK_ROWS = 100_000
 #: A time of this century in seconds, read as milliseconds, falls between 1970 and 1975.
 EARLY_1975_MS = 157_766_400_000
 
@@ -80,7 +80,7 @@ def _check_instants(
     wall_us = _micros(sql.Identifier("t", wall.name), wall.type, encoding)
     target_us = _micros(sql.Identifier("t", target.name), target.type, Encoding.EPOCH_MS)
     equal, different = (
-        _informative(_sample(connection, table, wall_us, target_us, operator, members))
+        _informative(_sample(connection, table, wall_us, target_us, target.name, operator, members))
         for operator in ("=", "<>")
     )
     if equal and equal >= different:
@@ -113,15 +113,18 @@ def _sample(
     table: Table,
     wall_us: sql.Composable,
     target_us: sql.Composable,
+    filled: str,
     operator: str,
     members: Sequence[str] | None,
 ) -> list[tuple[Any, ...]]:
     """Return (wall in µs, zone) of filled rows whose two columns are equal, or differ."""
     return connection.execute(
         sql.SQL(
-            "SELECT {wall}, btrim(t.{zone}) FROM {relation} AS t"
-            " WHERE btrim(t.{zone}) <> '' AND {wall} {operator} {target} AND {scope} LIMIT {rows}"
+            # NULL first: on a table that nobody filled yet nothing is computed.
+            "SELECT {wall}, btrim(t.{zone}) FROM {relation} AS t WHERE t.{filled} IS NOT NULL"
+            " AND btrim(t.{zone}) <> '' AND {wall} {operator} {target} AND {scope} LIMIT {rows}"
         ).format(
+            filled=sql.Identifier(filled),
             wall=wall_us,
             zone=sql.Identifier(table.zone),
             relation=table.relation.identifier,
