@@ -114,6 +114,7 @@ def find_rows_by_key(connection: Connection) -> None:
         "SELECT set_config('enable_seqscan', 'off', false),"
         " set_config('enable_hashjoin', 'off', false),"
         " set_config('enable_mergejoin', 'off', false),"
+        " set_config('jit', 'off', false),"  # compiling takes longer than a chunk
         " set_config('work_mem', '64MB', false)"  # a chunk's arrays stay in memory
     )
 

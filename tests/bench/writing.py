@@ -198,6 +198,8 @@ CONTENDERS: Mapping[str, Contender] = {
     OURS_500: ours(500),
     "ours, chunk 5,000": ours(5_000),
     OURS_AUTO: ours("auto"),
+    OURS_500_BY_TWO: ours(500, workers=2),
+    OURS_AUTO_BY_TWO: ours("auto", workers=2),
     IMAGELESS_500: without_images(500),
     IMAGELESS_AUTO: without_images("auto"),
     "keyset loop in SQL, 500": keyset_loop,
