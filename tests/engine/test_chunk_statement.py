@@ -129,6 +129,25 @@ def test_a_row_that_drifts_while_the_statement_waits_for_it_is_left_alone(bench:
     assert bench.verify(run_id).findings == []
 
 
+def test_an_edit_of_another_column_while_the_statement_waits_is_no_drift(
+    bench: Bench, at_once: list[bool]
+) -> None:
+    run_id = bench.plan().run_id
+
+    with psycopg.connect(bench.dsn) as other:
+        other.execute("UPDATE events SET title = 'Choir, moved' WHERE id = 'e04'")
+        applier = threading.Thread(target=lambda: bench.apply_with(run_id, chunk_rows=5))
+        applier.start()
+        bench.wait_for_lock_wait()
+        other.commit()
+    applier.join(60)
+
+    assert at_once == [True, True, True]
+    assert bench.filled()["e04"] == noon_utc(4)
+    assert bench.scalar("SELECT title FROM events WHERE id = 'e04'") == "Choir, moved"
+    assert bench.verify(run_id).findings == []
+
+
 def test_an_applier_whose_range_was_taken_writes_nothing_more(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
