@@ -22,6 +22,7 @@ def test_tiny_benchmark_leaves_figures_table_and_plots(capsys: pytest.CaptureFix
     assert [size["rows"] for size in document["sizes"]] == [60, 120]
     assert set(document["sizes"][0]["contenders"]) == {
         *WRITERS,
+        writing.OURS_500_BY_TWO,
         reading.OURS,
         reading.CURSOR,
         computing.OURS,
