@@ -184,8 +184,7 @@ def take_range(connection: Connection, lease: Lease) -> RangeClaim | None:
 #: Common table expressions: `run` and `fenced` have one row each while the claim holds, and with
 #: them the lock on the range's row is held until the commit.
 FENCE = sql.SQL(
-    RUN_HELD
-    + ", fenced AS (UPDATE backfill.range"
+    RUN_HELD + ", fenced AS (UPDATE backfill.range"
     "  SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s),"
     "  ended_at = CASE WHEN %(is_last)s THEN clock_timestamp() ELSE ended_at END"
     "  WHERE run_id = %(run_id)s AND range_no = %(range_no)s AND lease_token = %(token)s"

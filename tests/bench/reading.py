@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import adbc_driver_postgresql.dbapi  # noqa: F401  a run imports it once, not for each page
 import duckdb
 import pyarrow as pa
 from tests.bench.contender import Contender, Measured, Setup
