@@ -23,7 +23,7 @@ MAX_LINES = 400
 LAYERS: dict[str, tuple[str, ...]] = {
     "nouns": (
         *("errors", "skips", "status", "stop", "versions", "workbook_env", "run_files"),
-        *("keys", "columns", "pages", "executor"),
+        *("keys", "columns", "pages", "executor", "binary_array", "image_packing"),
         *("charts", "standalone", "time_left"),
         *("decisions", "sheet_csv"),
     ),
@@ -52,6 +52,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("ledger_tables",),
         *(
             "chunk_commit",
+            "chunk_statement",
             "patience",
             "pace",
             "polite_pace",
