@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 _RECIPE, _SCHEMA = b"backfill.recipe", b"backfill.schema"
 _NARROW = (np.int8, np.int16, np.int32, np.int64)
 _INDICES = ((2**7, pa.int8()), (2**15, pa.int16()), (2**31, pa.int32()))
-_FARTHEST = 2**62
+_FARTHEST = 2**60  # distances of distances still fit
 Int64Array = NDArray[np.int64]
 
 
@@ -46,27 +46,28 @@ def unpack_rows(packed: pa.Table) -> pa.Table:
     for name, column in zip(packed.column_names, packed.columns, strict=True):
         kind = _type_of(schema, name)
         leaves[name] = _unpack(name, column.combine_chunks(), kind, recipes[name], plain)
-    arrays = [_assemble(field, field.name, leaves) for field in schema]
+    arrays = [_assemble(field, place, leaves) for place, field in enumerate(schema)]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _leaves(rows: pa.Table) -> Iterator[tuple[str, pa.Array]]:
-    for name, column in zip(rows.column_names, rows.columns, strict=True):
+    """Yield flat columns by their places: names may hold anything, also twice."""
+    for place, column in enumerate(rows.columns):
         array = column.combine_chunks()
         if not pa.types.is_struct(array.type):
-            yield name, array
+            yield f"{place}", array
             continue
         if array.null_count:
-            yield f"{name}?", array.is_valid()
-        for index, field in enumerate(array.type):
-            yield f"{name}/{field.name}", pc.struct_field(array, [index])
+            yield f"{place}?", array.is_valid()
+        for part in range(array.type.num_fields):
+            yield f"{place}/{part}", pc.struct_field(array, [part])
 
 
-def _assemble(field: pa.Field, name: str, leaves: dict[str, pa.Array]) -> pa.Array:
+def _assemble(field: pa.Field, place: int, leaves: dict[str, pa.Array]) -> pa.Array:
     if not pa.types.is_struct(field.type):
-        return leaves[name]
-    parts = [leaves[f"{name}/{part.name}"] for part in field.type]
-    is_valid = leaves.get(f"{name}?")
+        return leaves[f"{place}"]
+    parts = [leaves[f"{place}/{part}"] for part in range(field.type.num_fields)]
+    is_valid = leaves.get(f"{place}?")
     mask = None if is_valid is None else pc.invert(is_valid)
     return pa.StructArray.from_arrays(parts, fields=list(field.type), mask=mask)
 
@@ -74,9 +75,9 @@ def _assemble(field: pa.Field, name: str, leaves: dict[str, pa.Array]) -> pa.Arr
 def _type_of(schema: pa.Schema, name: str) -> pa.DataType:
     if name.endswith("?"):
         return pa.bool_()
-    column, _slash, part = name.partition("/")
-    kind = schema.field(column).type
-    return kind.field(part).type if part else kind
+    place, _slash, part = name.partition("/")
+    kind = schema.field(int(place)).type
+    return kind.field(int(part)).type if part else kind
 
 
 def _is_whole(kind: pa.DataType) -> bool:

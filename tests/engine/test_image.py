@@ -120,3 +120,13 @@ def test_a_changed_byte_is_noticed() -> None:
 
     with pytest.raises(VerifyFailed, match="chunk 1 of run run"):
         image.decode("run", 1, stored.sha256, stored.content + b"x")
+
+
+def test_columns_may_have_any_names() -> None:
+    parts = pa.struct([("when?", pa.int64()), ("a/b", pa.string()), ('"; --', pa.int64())])
+    schema = pa.schema([("key?", pa.string()), ("a", parts), ("a/b", pa.int64())])
+    values = {"when?": 7, "a/b": "x", '"; --': None}
+    rows = [{"key?": "e1", "a": values, "a/b": 1}, {"key?": "e22", "a": None, "a/b": None}]
+    table = pa.Table.from_pylist(rows, schema=schema)
+
+    assert decode(image.encode(table)).equals(table)
