@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from tests.bench.figures import Figure
-from tests.bench.ocr_memory import memory_figures
+from tests.bench.ocr_memory import FEW, MANY, memory_figures
 from tests.bench.ocr_speed import TO_REACH, speed_figures
 from tests.bench.pages import has_browser, make_page_sessions, open_browser
 from tests.bench.phone_page import PAGE_LOOKS
@@ -33,6 +33,9 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="list every wrong shift")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="by default all")
     parser.add_argument("--images", type=int, default=64, help="of the speed's ratios")
+    parser.add_argument(
+        "--memory-sessions", nargs=2, type=int, default=(FEW, MANY), metavar=("FEW", "MANY")
+    )
     options = parser.parse_args()
     sessions = _make_sessions(options.styles, options.first_seed, options.sessions)
     _print_figures(_figures(options, sessions))
@@ -47,7 +50,7 @@ def _figures(options: argparse.Namespace, sessions: list[Session]) -> Iterator[F
         of_all_styles = images[:: max(1, len(images) // options.images)][: options.images]
         yield from speed_figures(of_all_styles, tuple(TO_REACH))
     if "memory" in options.parts:
-        yield from memory_figures()
+        yield from memory_figures(*options.memory_sessions)
 
 
 def _make_sessions(names: list[str] | None, first_seed: int, count: int) -> list[Session]:

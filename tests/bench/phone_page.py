@@ -75,7 +75,7 @@ PAGE_LOOKS = (
     ),
     PageLook(
         "page-pale", "'Noto Sans',Cantarell,sans-serif", width=430, height=932, density=3.0,
-        header_px=142, tabs_px=88, is_held_out=True,
+        header_px=142, tabs_px=88,
         css=".head{background:#fff;color:#2b3440;border-bottom:1px solid #e4e7ec}"
         ".card{border-bottom:9px solid #f0f2f5;padding:18px 20px}.bar{background:#7a4fd0;width:3px}"
         ".title{color:#2f3742;font-size:16px;font-weight:700}.times{font-size:16px;line-height:19px}",
@@ -90,11 +90,21 @@ PAGE_LOOKS = (
         ".times{font-size:16.5px;width:64px;line-height:20px}.head{background:#00695c}",
         dark_css=_DARK,
     ),
+    PageLook(
+        "page-bare", "'Open Sans','Liberation Sans',sans-serif", width=402, height=874, density=3.0,
+        header_px=131, tabs_px=78, is_held_out=True,
+        css=".head{background:#fff;color:#111}.head .now{background:#ffd54f;color:#111}"
+        ".card{margin:0 10px 10px;padding:14px;border-radius:10px;background:#f4f5f7}"
+        ".bar{background:#1e88e5;width:4px}.title{font-size:16px}.times{font-size:15.5px;width:60px}",
+        dark_css="body,.tabs,.head{background:#000;color:#f5f5f5}.grey,.tabs{color:#a0a4ab}"
+        ".card{background:#1a1b1f}.times,.title{color:#f0f1f3}.head .now{background:#ffd54f}",
+    ),
 )  # fmt: skip
 
 _CSS = """
 *{box-sizing:border-box}body{margin:0;background:#fff;color:#212529}
-.head{position:fixed;top:0;left:0;right:0;background:#172b4d;color:#fff;padding:14px 24px 0 30px}
+.head{position:fixed;z-index:1;top:0;left:0;right:0;background:#172b4d;color:#fff;
+padding:14px 24px 0 30px}
 .head .row{display:flex;justify-content:space-between;font-size:13px}
 .head .clock{font-weight:600;font-size:15px;margin-bottom:22px}
 .head .now{background:#fff;color:#172b4d;border-radius:50%;width:28px;text-align:center;
@@ -112,7 +122,7 @@ font-size:10px;text-align:center;line-height:26px}.more{margin-left:10px}
 .bye{padding:18px 18px 40px;display:flex}.bye .times{width:79px}
 .cards{display:flex;flex-direction:column}
 .two{flex-wrap:wrap;align-content:space-between}
-.tabs{position:fixed;bottom:0;left:0;right:0;background:#fff;border-top:1px solid #dfe3e8;
+.tabs{position:fixed;z-index:1;bottom:0;left:0;right:0;background:#fff;border-top:1px solid #dfe3e8;
 display:flex;justify-content:space-around;padding-top:9px;font-size:11px;color:#767c84}
 .tabs svg{display:block;margin:0 auto 3px}
 """

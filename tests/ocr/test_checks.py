@@ -25,6 +25,13 @@ def test_a_house_number_must_be_read_more_surely_than_a_word(
     assert is_doubtful(Word(text, 0, 0, 30, 20, confidence)) is expected
 
 
+@pytest.mark.parametrize(("confidence", "expected"), [(90, True), (96, False)])
+def test_a_ring_and_two_dots_must_be_read_more_surely_than_another_letter(
+    confidence: float, expected: bool
+) -> None:
+    assert is_doubtful(Word("Äkerstigen", 0, 0, 200, 20, confidence)) is expected
+
+
 def test_times_whose_duration_alone_was_not_read_must_be_sure() -> None:
     beside = _entry("07:00", "08:00", duration_minutes=60)
     unsure, sure = _entry("15:50", "16:10", confidence=90), _entry("16:10", "16:20")

@@ -37,12 +37,14 @@ CUT_OFF = "cut_off"
 # A house number has one letter at most, behind its digits.
 _HOUSE_NUMBER = re.compile(r"\d{1,4}[^\W\d_]?")
 _ODD_NUMBER = re.compile(r"\d+(?:[^\W\d_]+\d\w*|[^\W\d_]{2,})")
+_RINGS = "ÅÄåä"
 # The checks that speak against the times of a card.
 TIME_FLAGS = frozenset((DURATION_MISMATCH, TIME_UNSURE, OVERLAPS_NEXT))
 # Of the image as a whole.
 FAREWELL_MISMATCH = "farewell_mismatch"
 CARD_COUNT_MISMATCH = "card_count_mismatch"
 LONE_TIME = "lone_time"
+TIME_ABOVE_DATE = "time_above_date"
 
 
 def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -111,7 +113,9 @@ def is_doubtful(word: Word) -> bool:
         return True  # 5Sb: Tesseract is sure of what no house has
     if _HOUSE_NUMBER.fullmatch(word.text):
         return word.confidence < SURE_ALONE
-    return word.confidence < SURE and letters not in known_words()
+    # A ring and two dots differ by a pixel: Åkerstigen, Äkerstigen.
+    sure = SURE_ALONE if word.text[0] in _RINGS else SURE
+    return word.confidence < sure and letters not in known_words()
 
 
 @functools.cache

@@ -33,7 +33,12 @@ _SETTLED = {
     **dict.fromkeys(_TITLE, frozenset((checks.TITLE_MISSING, checks.TITLE_UNSURE))),
 }
 _ADDRESS_FLAGS = frozenset((checks.ADDRESS_UNSURE,))
-_COUNT_FLAGS = (checks.CARD_COUNT_MISMATCH, checks.LONE_TIME, checks.FAREWELL_MISMATCH)
+_COUNT_FLAGS = (
+    checks.CARD_COUNT_MISMATCH,
+    checks.LONE_TIME,
+    checks.FAREWELL_MISMATCH,
+    checks.TIME_ABOVE_DATE,
+)
 #: The fields that a doubt is about, for the sheet to fill in.
 DOUBTED = {
     **dict.fromkeys(checks.TIME_FLAGS, _TIMES),

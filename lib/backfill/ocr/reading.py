@@ -12,23 +12,24 @@ import cv2
 import numpy as np
 
 from backfill.ocr.bands import Band, find_bands
-from backfill.ocr.checks import check_screen, check_times
+from backfill.ocr.checks import TIME_ABOVE_DATE, check_screen, check_times
 from backfill.ocr.dates import DateEvidence, find_date
 from backfill.ocr.edges import check_edges, is_at_edge
 from backfill.ocr.engine import Engine, EngineFailure, EngineParams, read_pages
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
+from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.images import Pixels, load_pixels
 from backfill.ocr.layout import read_layout
 from backfill.ocr.montage import make_montage, words_of_bands
 from backfill.ocr.pictures import without_pictures
-from backfill.ocr.preprocess import Ink, find_ink
+from backfill.ocr.preprocess import INK_CONTRAST, Ink, find_ink
 from backfill.ocr.second_look import doubtful_bands, look_again
 from backfill.ocr.sheet import TWO_COLUMNS, Sheet, find_sheet, tab_top, without_bars
 from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "7"
+READER_VERSION = "8"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
 # shows smaller letters on as many.
 WORKING_PX = 1080
@@ -37,6 +38,10 @@ WORKING_PX_TABLET = 1680
 SMALLEST_PX = 64
 # Of a letter's height: the line of a heading that the header cuts begins within this.
 CUT_LINE = 1.7
+# Of a letter's height: above a whole line the sheet is blank for this much.
+BLANK_ABOVE = 0.4
+# Of a letter's height: the rule below a header without a colour is no thicker.
+HEADER_RULE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +161,11 @@ def _read_pixels(pixels: Pixels) -> _Steps:
         return ImageReading("", width, height, (), ())
     montage = make_montage(ink, bands)
     rows = words_of_bands(montage, (yield montage.image))
-    view = _interpret(rows, sheet, ink.letter_px)
+    view = _interpret(rows, sheet, ink)
     doubtful = doubtful_bands(rows, view.entries)
     if doubtful:
         rows = yield from look_again(ink, bands, rows, doubtful)
-        view = _interpret(rows, sheet, ink.letter_px)
+        view = _interpret(rows, sheet, ink)
     words = tuple(_grow(word, shrink) for row in rows for word in row)
     entries = tuple(
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
@@ -196,12 +201,25 @@ def _bands_of_sheet(
 ) -> tuple[tuple[Band, ...], Sheet]:
     """Return the bands between header and tab bar that neither of them cuts, and those bounds."""
     bottom = tab_top(bands, ink.contrast.shape, sheet.dividers)
-    # Tall letters that touch the header are lost in its edge; what is left of their line is cut.
-    top = sheet.top + CUT_LINE * ink.letter_px if sheet.top else 0.0
     whole = tuple(
-        band for band in bands if band.top > top and band.bottom < bottom - 0.3 * ink.letter_px
+        band
+        for band in bands
+        if not _is_cut(band, sheet.top, ink) and band.bottom < bottom - 0.3 * ink.letter_px
     )
     return whole, replace(sheet, bottom=bottom)
+
+
+def _is_cut(run: Band | Word, top: float, ink: Ink) -> bool:
+    """Whether the run of text is a header's that ends at `top`, or what it leaves of a cut line.
+
+    Tall letters that touch the header are lost in its edge: no row is blank between it and what is
+    left of their line. The blank of a ring above its A is less than a line's.
+    """
+    if not top or run.top > top + CUT_LINE * ink.letter_px:
+        return False
+    first = round(run.top - BLANK_ABOVE * ink.letter_px)
+    between = ink.contrast[max(0, first) : round(run.top) - 1, round(run.left) : round(run.right)]
+    return first <= top + 1 or int(between.max(initial=0)) > INK_CONTRAST // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +232,17 @@ class _View:
     flags: tuple[str, ...]
 
 
-def _interpret(rows: tuple[tuple[Word, ...], ...], sheet: Sheet, letter_px: float) -> _View:
+def _interpret(rows: tuple[tuple[Word, ...], ...], sheet: Sheet, ink: Ink) -> _View:
     words = [word for row in rows for word in row]
-    date = find_date(words)
-    below = [word for word in words if date is None or word.top > date.bottom]
+    date, letter_px = find_date(words), ink.letter_px
+    end = header_end(words, sheet.dividers, ink.contrast.shape)
+    if date:
+        above = [word for word in words if end < word.top <= date.bottom]
+        below = [word for word in words if word.top > date.bottom]
+    else:
+        if end > sheet.top:
+            sheet = replace(sheet, top=end + HEADER_RULE * letter_px)
+        above, below = [], [word for word in words if not _is_cut(word, sheet.top, ink)]
     layout = read_layout(below, sheet.dividers)
     entries = check_times(layout.entries)
     entries = check_edges(entries, sheet, letter_px, is_top=date is not None)
@@ -225,4 +250,6 @@ def _interpret(rows: tuple[tuple[Word, ...], ...], sheet: Sheet, letter_px: floa
     first = sheet.top + 1 if date is None else 0.0
     bars = sum(1 for bar in sheet.bars if bar.top >= first)
     lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
-    return _View(date, entries, layout.farewell, check_screen(entries, layout.farewell, bars, lone))
+    flags = check_screen(entries, layout.farewell, bars, lone)
+    flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape)
+    return _View(date, entries, layout.farewell, flags)

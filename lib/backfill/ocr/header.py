@@ -1,0 +1,110 @@
+"""Where the fixed header of a screen ends when its colour does not tell: by what its lines say.
+
+A header as white as the sheet below it shows its nature by its words: the phone's clock beside
+"5G" and "45 %", the names of the week's days, their numbers. None of them is a shift.
+"""
+
+from __future__ import annotations
+
+import re
+
+from backfill.ocr.layout import SAME_LEFT, STACK_PITCH, Divider
+from backfill.ocr.noise import plain
+from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
+from backfill.ocr.words import Word
+
+# Shares of the image's height and width.
+STATUS_SHARE = 0.08
+STRIP_SHARE = 0.3
+STRIP_SPREAD = 0.45
+# Of a week's seven; the day that is marked, or two more, may be unread.
+FEWEST_DAYS = 4
+# Of a word's height.
+SAME_LINE = 0.6
+
+_DAYS = frozenset(
+    ("mon", "man", "tue", "tis", "wed", "ons", "thu", "tor", "fri", "fre", "sat", "lor",
+     "sun", "son", "mo", "tu", "we", "th", "fr", "sa", "su")
+)  # fmt: skip
+_STATUS_WORDS = frozenset(("lte", "wifi", "volte", "telia", "tele2", "telenor", "tre", "comviq"))
+
+
+def header_end(words: list[Word], dividers: tuple[Divider, ...], size: tuple[int, ...]) -> float:
+    """Return the pixel row at which the fixed header ends, 0 where no line is known as one.
+
+    `size` is height and width of the image. The rule below the week's days belongs to the header.
+    """
+    height, width = size
+    end = 0.0
+    for line in _lines(words):
+        bottom = max(word.bottom for word in line)
+        if (bottom <= STRIP_SHARE * height and _is_week_strip(line, width)) or (
+            bottom <= STATUS_SHARE * height and _is_status(line, words)
+        ):
+            end = max(end, bottom)
+    if not end:
+        return 0.0
+    # A rule with nothing between is the header's own, or hides nothing.
+    next_top = min((word.middle for word in words if word.top >= end), default=float(height))
+    return min((rule.y for rule in dividers if end < rule.y < next_top), default=end)
+
+
+def holds_times(words: list[Word], size: tuple[int, ...]) -> bool:
+    """Whether one of the words is a range of times, or a time lower than a phone's clock stands."""
+    return any(
+        parse_range(word.text) or (parse_clock(word.text) and word.bottom > STATUS_SHARE * size[0])
+        for word in words
+    )
+
+
+def _lines(words: list[Word]) -> list[list[Word]]:
+    """Return the words of each line, from top to bottom."""
+    lines: list[list[Word]] = []
+    for word in sorted(words, key=lambda word: (word.middle, word.left)):
+        if lines and word.middle - lines[-1][0].middle < SAME_LINE * word.height:
+            lines[-1].append(word)
+        else:
+            lines.append([word])
+    return lines
+
+
+def _is_week_strip(line: list[Word], width: int) -> bool:
+    """Whether the line holds names or numbers of a week's days, far apart."""
+    spread = max(word.right for word in line) - min(word.left for word in line)
+    names = sum(plain(word.text)[:3] in _DAYS and len(word.text) <= 4 for word in line)
+    numbers = sum(bool(re.fullmatch(r"\W*[0-3]?\d\W*", word.text)) for word in line)
+    letters = sum(len(plain(word.text)) == 1 for word in line)
+    return (
+        spread > STRIP_SPREAD * width
+        and max(names, numbers, letters) >= FEWEST_DAYS
+        and max(names, numbers, letters) > len(line) / 2
+    )
+
+
+def _is_status(line: list[Word], words: list[Word]) -> bool:
+    """Whether the line is the screen's first time beside the state of network and battery.
+
+    Beside nothing at all it is the phone's clock only when it is not the upper of a card's times.
+    """
+    times = sorted((w for w in words if parse_clock(w.text)), key=lambda word: word.top)
+    if not times or sum(word in times for word in line) != 1 or times[0] not in line:
+        return False
+    clock, others = times[0], [word for word in line if word != times[0]]
+    if others:
+        return all(_is_state(word.text) for word in others)
+    return not any(
+        0 < word.middle - clock.middle <= STACK_PITCH * clock.height
+        and abs(word.left - clock.left) <= SAME_LEFT * clock.height
+        for word in times
+    )
+
+
+def _is_state(text: str) -> bool:
+    if parse_duration(text) is not None:
+        return False
+    letters = plain(text)
+    return (
+        letters in _STATUS_WORDS
+        or "%" in text
+        or len(letters) <= (3 if re.search(r"\d", letters) else 2)
+    )

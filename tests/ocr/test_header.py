@@ -1,0 +1,71 @@
+"""A header as white as the sheet below it ends where its lines say so; none of them is a shift."""
+
+from __future__ import annotations
+
+import pytest
+
+from backfill.ocr.header import header_end, holds_times
+from backfill.ocr.layout import Divider
+from backfill.ocr.words import Word
+
+SIZE = (2000, 1000)
+CARD = (("08:00", 60, 500), ("09:00", 60, 540), ("Ulla", 300, 500), ("Granvik", 400, 500))
+
+
+def _words(*placed: tuple[str, float, float]) -> list[Word]:
+    return [Word(text, left, top, 20 * len(text), 30) for text, left, top in placed]
+
+
+def _line(texts: str, top: float) -> list[tuple[str, float, float]]:
+    return [(text, 100 + 120 * place, top) for place, text in enumerate(texts.split())]
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        "Mån Tis Ons Tor Fre Lör Sön",
+        "Mon Tue Wed Thu Sat Sun",
+        "M T O T F L S",
+        "34 18 19 20 21 22 23",
+    ],
+)
+def test_the_days_of_a_week_end_the_header(days: str) -> None:
+    assert header_end(_words(*_line(days, 160), *CARD), (), SIZE) == 190
+
+
+def test_the_rule_below_the_week_belongs_to_the_header() -> None:
+    words = _words(*_line("18 19 20 21 22 23 24", 160), *CARD)
+
+    assert header_end(words, (Divider(0, 1000, 300), Divider(0, 1000, 480)), SIZE) == 300
+
+
+@pytest.mark.parametrize("state", ["5G", "45%", "Telia", "85"])
+def test_a_clock_beside_the_state_of_the_phone_is_no_time_of_a_shift(state: str) -> None:
+    words = _words(("10:41", 60, 50), (state, 900, 50), ("08:00", 60, 120), *CARD)
+
+    assert header_end(words, (), SIZE) == 80
+
+
+@pytest.mark.parametrize(
+    "beside", [("Ulla", 300, 50), ("45m", 900, 50), ("09:00", 60, 90), ("Rast", 300, 50)]
+)
+def test_the_times_of_a_card_at_the_top_of_a_cropped_image_stay(
+    beside: tuple[str, float, float],
+) -> None:
+    assert header_end(_words(("08:00", 60, 50), beside, *CARD), (), SIZE) == 0
+
+
+def test_a_rule_below_a_card_is_not_the_headers() -> None:
+    words = _words(*_line("18 19 20 21 22 23 24", 160), *CARD)
+
+    assert header_end(words, (Divider(0, 1000, 620),), SIZE) == 190
+
+
+def test_a_week_in_the_middle_of_the_screen_is_no_header() -> None:
+    assert header_end(_words(*_line("18 19 20 21 22 23 24", 900), *CARD), (), SIZE) == 0
+
+
+def test_times_above_a_date_are_told_from_the_clock_of_the_phone() -> None:
+    assert not holds_times(_words(("10:41", 60, 50), ("Ulla", 300, 400)), SIZE)
+    assert holds_times(_words(("08:00", 60, 400)), SIZE)
+    assert holds_times(_words(("08:00-09:00", 60, 50)), SIZE)
