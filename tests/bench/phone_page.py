@@ -92,7 +92,7 @@ PAGE_LOOKS = (
     ),
     PageLook(
         "page-bare", "'Open Sans','Liberation Sans',sans-serif", width=402, height=874, density=3.0,
-        header_px=131, tabs_px=78, is_held_out=True,
+        header_px=131, tabs_px=78,
         css=".head{background:#fff;color:#111}.head .now{background:#ffd54f;color:#111}"
         ".card{margin:0 10px 10px;padding:14px;border-radius:10px;background:#f4f5f7}"
         ".bar{background:#1e88e5;width:4px}.title{font-size:16px}.times{font-size:15.5px;width:60px}",

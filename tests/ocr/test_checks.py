@@ -25,6 +25,15 @@ def test_a_house_number_must_be_read_more_surely_than_a_word(
     assert is_doubtful(Word(text, 0, 0, 30, 20, confidence)) is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("Ilvarsdal", True), ("Illlerstad", True), ("illlervägen", True),
+     ("Ivarsdal", False), ("Illerstad", False), ("Illervägen", False), ("Björkhill", False)],
+)  # fmt: skip
+def test_strokes_that_no_word_has_are_doubted_however_sure(text: str, *, expected: bool) -> None:
+    assert is_doubtful(Word(text, 0, 0, 200, 20, 97)) is expected
+
+
 @pytest.mark.parametrize(("confidence", "expected"), [(90, True), (96, False)])
 def test_a_ring_and_two_dots_must_be_read_more_surely_than_another_letter(
     confidence: float, expected: bool

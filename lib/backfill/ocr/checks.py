@@ -38,6 +38,8 @@ CUT_OFF = "cut_off"
 _HOUSE_NUMBER = re.compile(r"\d{1,4}[^\W\d_]?")
 _ODD_NUMBER = re.compile(r"\d+(?:[^\W\d_]+\d\w*|[^\W\d_]{2,})")
 _RINGS = "ÅÄåä"
+# Strokes in a row that no word has: Ilvarsdal, illlervägen.
+_STROKES = re.compile(r"^[Il|]{2}[bcdfghjkmnpqrstvwxz]|[Il|]{4}|l{3}")
 # The checks that speak against the times of a card.
 TIME_FLAGS = frozenset((DURATION_MISMATCH, TIME_UNSURE, OVERLAPS_NEXT))
 # Of the image as a whole.
@@ -111,6 +113,8 @@ def is_doubtful(word: Word) -> bool:
         return False
     if _ODD_NUMBER.fullmatch(word.text) and parse_duration(word.text) is None:
         return True  # 5Sb: Tesseract is sure of what no house has
+    if _STROKES.search(word.text):
+        return True
     if _HOUSE_NUMBER.fullmatch(word.text):
         return word.confidence < SURE_ALONE
     # A ring and two dots differ by a pixel: Åkerstigen, Äkerstigen.

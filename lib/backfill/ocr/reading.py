@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -29,7 +30,7 @@ from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "8"
+READER_VERSION = "9"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
 # shows smaller letters on as many.
 WORKING_PX = 1080
@@ -38,6 +39,9 @@ WORKING_PX_TABLET = 1680
 SMALLEST_PX = 64
 # Of a letter's height: the line of a heading that the header cuts begins within this.
 CUT_LINE = 1.7
+# Of a letter's height, and in letters: a heading is this tall and long at least.
+HEADING = 1.5
+HEADING_LETTERS = 6
 # Of a letter's height: above a whole line the sheet is blank for this much.
 BLANK_ABOVE = 0.4
 # Of a letter's height: the rule below a header without a colour is no thicker.
@@ -201,12 +205,30 @@ def _bands_of_sheet(
 ) -> tuple[tuple[Band, ...], Sheet]:
     """Return the bands between header and tab bar that neither of them cuts, and those bounds."""
     bottom = tab_top(bands, ink.contrast.shape, sheet.dividers)
+    first = _heading_top(bands, sheet, ink)
     whole = tuple(
         band
         for band in bands
-        if not _is_cut(band, sheet.top, ink) and band.bottom < bottom - 0.3 * ink.letter_px
+        if (band.top >= first or not _is_cut(band, sheet.top, ink))
+        and band.bottom < bottom - 0.3 * ink.letter_px
     )
     return whole, replace(sheet, bottom=bottom)
+
+
+def _heading_top(bands: tuple[Band, ...], sheet: Sheet, ink: Ink) -> float:
+    """Return where a large heading above the sheet begins, infinity where there is none.
+
+    A white header and the white page below it end together, at the first card: what stands there
+    in large letters may be the date.
+    """
+    headings = (
+        band.top
+        for band in bands
+        if band.bottom <= sheet.top
+        and band.bottom - band.top >= HEADING * ink.letter_px
+        and len(band.pieces) >= HEADING_LETTERS
+    )
+    return min(headings, default=math.inf)
 
 
 def _is_cut(run: Band | Word, top: float, ink: Ink) -> bool:
