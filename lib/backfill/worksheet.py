@@ -219,11 +219,11 @@ def read_used(folder: RunFolder) -> list[dict[str, str]]:
 
 def answers_waiting(folder: RunFolder) -> str:
     """Return the newest earlier run of this job that was answered; empty when there is none."""
-    job = folder.run_id.split("-")[1]
+    stamp, job, _random = folder.run_id.split("-")  # of two in one second either may be the first
     earlier = [
         found
         for found in folders_with(DECISIONS_FILE, LATEST, folder.path.parent, job)
-        if found.run_id < folder.run_id
+        if found.run_id != folder.run_id and found.run_id.split("-")[0] <= stamp
     ]
     answered = (f.run_id for f in earlier[:_LOOKED_INTO] if _has_answer(f.file(DECISIONS_FILE)))
     return next(answered, "")
