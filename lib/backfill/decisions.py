@@ -109,14 +109,9 @@ class Answers:
                         "the other. Leave one of them."
                     )
         self._patterns = sorted(self._by_place, key=_weight, reverse=True)
-        self._kinds = {place[0] for known in self._by_place.values() for place in known}
 
     def __bool__(self) -> bool:
         return bool(self.lines)
-
-    def has_kind(self, kind: str) -> bool:
-        """Whether any answer may be about this kind of question."""
-        return kind in self._kinds
 
     def find(self, question: Question) -> Answer | None:
         """Return the most specific answer to a question, None when nobody gave one."""
