@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -27,6 +28,9 @@ _WATCHFULNESS: dict[str, Any] = {
     "tcp_user_timeout": 60_000,  # milliseconds
 }
 MINIMUM_SERVER_VERSION = 130000
+#: Servers from here on can look for their client while a statement of it runs or waits.
+_LOOKS_FOR_CLIENTS_VERSION = 140000
+CLIENT_CHECK_MS = 1_000
 DSN_ENV = "DATABASE_URL"
 
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
@@ -68,6 +72,7 @@ def connect(
             f"The server runs PostgreSQL {connection.info.server_version // 10000}; "
             "13 is the oldest that works. Point DATABASE_URL at a newer server."
         )
+    _notice_dead_clients(connection)
     return connection
 
 
@@ -102,6 +107,20 @@ def _prepare_session(connection: Connection, read_only: bool, limits: SessionLim
             "on" if read_only else "off",
         ],
     )
+
+
+def _notice_dead_clients(connection: Connection) -> None:
+    """Have the server end our statement when this process is gone, also while it waits for a lock.
+
+    Else the statement of a killed process holds its range, and waits on, for as long as
+    `statement_timeout` lets it. Some servers' systems can not do it: then that is what happens.
+    """
+    if connection.info.server_version >= _LOOKS_FOR_CLIENTS_VERSION:
+        with contextlib.suppress(psycopg.errors.InvalidParameterValue):
+            connection.execute(
+                "SELECT set_config('client_connection_check_interval', %s, false)",
+                [str(CLIENT_CHECK_MS)],
+            )
 
 
 def find_rows_by_key(connection: Connection) -> None:
