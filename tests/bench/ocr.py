@@ -9,7 +9,13 @@ from collections.abc import Iterable, Iterator
 from tests.bench.figures import Figure
 from tests.bench.ocr_memory import FEW, MANY, memory_figures
 from tests.bench.ocr_speed import TO_REACH, speed_figures
-from tests.bench.pages import has_browser, make_page_sessions, open_browser
+from tests.bench.pages import (
+    ANY,
+    has_browser,
+    make_any_sessions,
+    make_page_sessions,
+    open_browser,
+)
 from tests.bench.phone_page import PAGE_LOOKS
 from tests.bench.score import FIELDS_OF_SHIFT, Score, score_session
 
@@ -21,6 +27,8 @@ from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 
 PARTS = ("quality", "speed", "memory")
+# Looks that chance chose, for each session of a style that somebody did.
+ANY_SHARE = 4
 
 
 def main() -> None:
@@ -62,13 +70,17 @@ def _make_sessions(names: list[str] | None, first_seed: int, count: int) -> list
         for place, style in enumerate(styles)
         for number in range(count)
     ]
-    if looks and not has_browser():
-        _say("left out, for want of Chromium: " + ", ".join(look.name for look in looks))
-    elif looks:
+    drawn = [look.name for look in looks] + [ANY] * (not names or ANY in names)
+    if drawn and not has_browser():
+        _say("left out, for want of Chromium: " + ", ".join(drawn))
+    elif drawn:
         with open_browser() as browser:
             for place, look in enumerate(looks, start=len(styles)):
                 first = first_seed + 1000 * place
                 sessions += make_page_sessions(browser, look, range(first, first + count))
+            if ANY in drawn:
+                first = first_seed + 1000 * (len(styles) + len(looks))
+                sessions += make_any_sessions(browser, range(first, first + ANY_SHARE * count))
     return sessions
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from PIL import Image, ImageFilter
+from tests.bench.any_page import AnyLook, any_page
 from tests.bench.phone_page import PageLook, page_of
 
 from backfill.demo.screens.days import invent_day
@@ -17,6 +18,8 @@ from backfill.demo.screens.draw import Look
 from backfill.demo.screens.make import Session
 from backfill.demo.screens.style import Style
 
+#: The style of which every session has another look.
+ANY = "page-any"
 CHAT_LONGEST_PX = 1280
 OVERLAP = 0.24
 # How a picture reached the folder; the first is as the phone stores it.
@@ -54,6 +57,29 @@ def make_page_sessions(browser: Any, look: PageLook, seeds: range) -> list[Sessi
     return sessions
 
 
+def make_any_sessions(browser: Any, seeds: range) -> list[Session]:
+    """Return a session for each seed, each in a look of its own that chance chose."""
+    return [_make_any_session(browser, seed) for seed in seeds]
+
+
+def _make_any_session(browser: Any, seed: int) -> Session:
+    rng = random.Random(seed)
+    day, look, html = any_page(rng)
+    context = browser.new_context(
+        viewport={"width": look.width, "height": look.height}, device_scale_factor=look.density
+    )
+    page = context.new_page()
+    page.set_content(html)
+    spoil = SPOILS[seed % len(SPOILS)]
+    images = tuple(_spoil(view, spoil, look, rng) for view in _views(page, look))
+    context.close()
+    style = Style(ANY, (), separator=look.separator, is_held_out=True)
+    name = f"{ANY}-{seed:04}-{spoil.replace(' ', '-')}"
+    return Session(
+        name, day, Look(style, look.language, look.is_dark), 1.0, "chat" in spoil, images
+    )
+
+
 def _make_session(page: Any, look: PageLook, seed: int) -> Session:
     rng = random.Random(seed)
     language, is_dark = rng.choice(("en", "sv")), rng.random() < 0.3
@@ -66,7 +92,7 @@ def _make_session(page: Any, look: PageLook, seed: int) -> Session:
     return Session(name, day, Look(style, language, is_dark), 1.0, "chat" in spoil, images)
 
 
-def _views(page: Any, look: PageLook) -> Iterator[Image.Image]:
+def _views(page: Any, look: PageLook | AnyLook) -> Iterator[Image.Image]:
     """Yield the screens of a day from its top to its end."""
     whole = int(page.evaluate("document.documentElement.scrollHeight"))
     window = look.height - look.header_px - look.tabs_px
@@ -79,7 +105,7 @@ def _views(page: Any, look: PageLook) -> Iterator[Image.Image]:
         scroll = min(scroll + round(window * (1 - OVERLAP)), last)
 
 
-def _spoil(view: Image.Image, spoil: str, look: PageLook, rng: random.Random) -> bytes:
+def _spoil(view: Image.Image, spoil: str, look: PageLook | AnyLook, rng: random.Random) -> bytes:
     if spoil == "chat":
         return _jpeg(_fit(view), rng.choice((60, 75, 85)))
     if spoil == "chat twice":

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from backfill.ocr.layout import Divider, read_layout
+from backfill.ocr.anchors import Divider
+from backfill.ocr.layout import read_layout
 from backfill.ocr.words import Word
 
 VECTORS = Path(__file__).parent.parent / "vectors"
@@ -176,3 +177,14 @@ def test_a_time_without_a_partner_is_reported_and_is_no_shift() -> None:
 
 def test_no_words_are_no_entries() -> None:
     assert read_layout([]).entries == ()
+
+
+def test_text_between_cards_that_no_card_holds_is_told() -> None:
+    words = _card(478, "08:00", "12:00", "Åsa Öberg •", "")
+    words += [Word("Skola", 194, 560, 100, 26)]
+    words += _card(700, "12:30", "13:00", "Lunch", "")
+    rules = (Divider(0, 828, 550), Divider(0, 828, 600))
+
+    layout = read_layout(words, rules)
+
+    assert [word.text for word in layout.strays] == ["Skola"]

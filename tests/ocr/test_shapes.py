@@ -69,7 +69,7 @@ def test_rules_of_one_column_and_bars_of_low_cards_are_found() -> None:
     pixels = load_pixels(buffer.getvalue())
     ink = find_ink(pixels[:, :, 1].copy())
 
-    sheet = find_sheet(pixels, ink)
+    sheet = find_sheet(pixels, ink, 0.0)
 
     assert [(bar.left, bar.top) for bar in sheet.bars] == [(86, 140), (652, 140), (86, 226)]
     assert [(rule.left > 500, round(rule.y)) for rule in sheet.dividers] == [

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from backfill.ocr.preprocess import Ink, Piece
+from backfill.ocr.preprocess import Ink, Piece, Pixels
 
 # Of a letter's height.
 GAP_OF_WORDS = 1.25
 SMALL_PIECE = 0.55
-LARGEST_BULLET = 0.74
+LARGEST_BULLET = 0.86
 TALLEST_PIECE = 3.6
+# Of the contrast of the darkest text, titles and times.
+FAINTEST = 0.24
 # A duration ("3h 15m") has no more letters and dots than this.
 ICON_LETTERS = 9
 # Wider and taller than this it is a picture, not a letter.
@@ -53,6 +55,7 @@ def find_bands(ink: Ink) -> tuple[Band, ...]:
     groups = _join_sideways(letters, ink.contrast.shape[:2], unit)
     bands = _absorb_accents([_band_of(group) for group in groups])
     bands = _attach_small(bands, small, unit)
+    bands = _without_faint(bands, ink.contrast)
     bands = [_without_bullets(part, unit) for band in bands for part in _split_at_icon(band)]
     return tuple(sorted(bands, key=lambda band: (band.top, band.left)))
 
@@ -143,6 +146,13 @@ def _attach_small(bands: list[Band], small: list[Piece], unit: float) -> list[Ba
     return [_band_of([*band.pieces, *extra.get(i, [])]) for i, band in enumerate(bands)]
 
 
+def _without_faint(bands: list[Band], contrast: Pixels) -> list[Band]:
+    """Return the bands without what is far fainter than text: round corners of dark cards."""
+    peaks = [int(contrast[b.top : b.bottom, b.left : b.right].max()) for b in bands]
+    faint = FAINTEST * float(np.percentile(peaks, 90)) if peaks else 0.0
+    return [band for band, peak in zip(bands, peaks, strict=True) if peak >= faint]
+
+
 def _split_at_icon(band: Band) -> list[Band]:
     """Return what stands before and after a clock icon: a ring apart from what is beside it."""
     pieces = band.pieces
@@ -184,7 +194,7 @@ def _is_ring(piece: Piece) -> bool:
 
 def _without_bullets(band: Band, unit: float) -> Band:
     """Return the band with its bullets taken out of the ink: OCR reads them as », = or nothing."""
-    letters = [p for p in band.pieces if p.height > LARGEST_BULLET * unit]
+    letters = [p for p in band.pieces if p.height > LARGEST_BULLET * unit or _is_ring(p)]
     if len(letters) < 2:
         return band
     top = float(np.median([p.top for p in letters]))
@@ -192,8 +202,7 @@ def _without_bullets(band: Band, unit: float) -> Band:
     bullets = [
         p
         for p in band.pieces
-        if p not in letters
-        and 0.12 * unit <= p.height
+        if 0.12 * unit <= p.height <= LARGEST_BULLET * unit
         and 0.75 < p.width / p.height < 1.33
         and p.area > 0.68 * p.width * p.height
         and top + 0.2 * unit < p.middle < bottom - 0.22 * unit

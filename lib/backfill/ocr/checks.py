@@ -47,6 +47,7 @@ FAREWELL_MISMATCH = "farewell_mismatch"
 CARD_COUNT_MISMATCH = "card_count_mismatch"
 LONE_TIME = "lone_time"
 TIME_ABOVE_DATE = "time_above_date"
+STRAY_TEXT = "stray_text"
 
 
 def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -73,7 +74,11 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 
 def check_screen(
-    entries: tuple[Entry, ...], farewell: str, bar_count: int, lone_times: tuple[Word, ...]
+    entries: tuple[Entry, ...],
+    farewell: str,
+    bar_count: int,
+    lone_times: tuple[Word, ...],
+    strays: tuple[Word, ...] = (),
 ) -> tuple[str, ...]:
     """Return the doubts about the image as a whole.
 
@@ -88,6 +93,8 @@ def check_screen(
         flags.append(CARD_COUNT_MISMATCH)
     if lone_times:
         flags.append(LONE_TIME)
+    if strays:
+        flags.append(STRAY_TEXT)
     return tuple(flags)
 
 

@@ -17,6 +17,7 @@ FAR_DAYS = 60
 SIMILAR = 0.75
 # Of a line's height.
 HEADER_GAP = 1.5
+WRAP_PITCH = 1.9
 
 _WEEKDAYS = (
     ("monday", "mandag"), ("tuesday", "tisdag"), ("wednesday", "onsdag"), ("thursday", "torsdag"),
@@ -36,7 +37,7 @@ _MONTHS_SHORT = (
     ("jan",), ("feb",), ("mar",), ("apr",), ("may", "maj"), ("jun",), ("jul",), ("aug",),
     ("sep", "sept"), ("oct", "okt"), ("nov",), ("dec",),
 )  # fmt: skip
-_WEEK = re.compile(r"\b(?:week|vecka|veoka|v)\W{0,2}\s*([0-5]?\d)\b", re.IGNORECASE)
+_WEEK = re.compile(r"\b(?:week|vecka|veoka|v{1,2})\W{0,2}\s*([0-5]?\d)\b", re.IGNORECASE)
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 
 
@@ -80,6 +81,9 @@ def find_date(words: list[Word]) -> DateEvidence | None:
     """Return the date header's evidence: the one with a weekday, then the largest text, wins."""
     cells = _join_lines(make_cells(words))
     found = [(evidence, cell) for cell in cells if (evidence := _read_header(cell))]
+    if all(evidence.weekday is None for evidence, _cell in found):
+        wrapped = [cell for upper in cells if (cell := _wrapped(upper, cells))]
+        found += [(evidence, cell) for cell in wrapped if (evidence := _read_header(cell))]
     if not found:
         return None
     evidence, header = max(
@@ -174,6 +178,16 @@ def _join_lines(cells: list[Cell]) -> list[Cell]:
         else:
             joined.append(cell)
     return joined
+
+
+def _wrapped(upper: Cell, cells: list[Cell]) -> Cell | None:
+    """Return a heading joined with the line of the same height right below it, None without."""
+    for lower in cells:
+        is_alike = 0.7 * upper.height < lower.height < 1.4 * upper.height
+        is_below = 0 < lower.top - upper.top < WRAP_PITCH * upper.height
+        if is_alike and is_below and abs(lower.left - upper.left) < 0.5 * upper.height:
+            return Cell((*upper.words, *lower.words))
+    return None
 
 
 def _read_header(cell: Cell) -> DateEvidence | None:

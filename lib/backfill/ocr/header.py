@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from backfill.ocr.layout import SAME_LEFT, STACK_PITCH, Divider
+from backfill.ocr.anchors import SAME_LEFT, STACK_PITCH, Divider
 from backfill.ocr.noise import plain
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
 from backfill.ocr.words import Word

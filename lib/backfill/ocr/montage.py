@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backfill.ocr.bands import SMALL_PIECE, Band
+from backfill.ocr.lost_digits import doubt_lost_digits
 from backfill.ocr.preprocess import Ink, Piece, Pixels
 from backfill.ocr.words import Word
 
@@ -21,6 +23,10 @@ ROW_BLANK = 0.7
 SAME_PICTURE = 48
 # A run is faint below this share of the darkest run's contrast.
 FAINT = 0.8
+# Of a letter's height: times and house numbers are shorter than this.
+SHORT = 7.0
+# Of a letter's height: wider is a blank between words.
+LETTER_GAP = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +34,17 @@ class Cut:
     """How runs are cut: letters of `letter_px`, the width of dark text times `squeeze`.
 
     Recognition costs time by width: 0.8 saves a fifth of it and reads bold text the same. Fainter
-    text is squeezed by `faint_squeeze`, less: with 0.8 the 7 of a house number is read as 1.
+    text is squeezed by `faint_squeeze`, less: with 0.8 the 7 of a house number is read as 1. Short
+    text is not squeezed, but its letters pushed apart by `spread` of their height: a phone's
+    narrow 11 is read as N. `is_all_spread`: so is the rest.
     """
 
     letter_px: float = 24.0
     squeeze: float = 0.8
     faint_squeeze: float = 0.9
     padding: float = PADDING
+    spread: float = 0.1
+    is_all_spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +61,14 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Montage:
-    """Runs of text under one another, dark on white; runs that look the same stand there once."""
+    """Runs of text under one another, dark on white; runs that look the same stand there once.
+
+    `letter_px` is the height of a letter in the image.
+    """
 
     image: Pixels
     placed: tuple[Placed, ...]
+    letter_px: float
 
 
 def make_montage(ink: Ink, bands: tuple[Band, ...], cut: Cut | None = None) -> Montage:
@@ -63,7 +77,7 @@ def make_montage(ink: Ink, bands: tuple[Band, ...], cut: Cut | None = None) -> M
     peaks = [_peak(ink, band) for band in bands]
     faint = FAINT * max(peaks, default=0.0)
     crops = [
-        _cut(ink, band, cut, peak, cut.squeeze if peak >= faint else cut.faint_squeeze)
+        _cut(ink, band, cut, peak, is_faint=peak < faint)
         for band, peak in zip(bands, peaks, strict=True)
     ]
     firsts = _first_alike(crops)
@@ -85,7 +99,7 @@ def make_montage(ink: Ink, bands: tuple[Band, ...], cut: Cut | None = None) -> M
         rows = (y - blank / 2, bottom + blank / 2)
         placed.append(Placed(band, *rows, x, crop.scale, crop.contrast))
         y = bottom + blank
-    return Montage(canvas, tuple(placed))
+    return Montage(canvas, tuple(placed), ink.letter_px)
 
 
 def words_of_bands(montage: Montage, words: list[Word]) -> tuple[tuple[Word, ...], ...]:
@@ -97,8 +111,18 @@ def words_of_bands(montage: Montage, words: list[Word]) -> tuple[tuple[Word, ...
         ]
         if own:
             own.extend(_bullet_word(piece, place) for piece in place.band.bullets)
-        rows.append(tuple(sorted(own, key=lambda word: word.left)))
+        row = _side_by_side(sorted(own, key=lambda word: word.left))
+        rows.append(doubt_lost_digits(row, place.band, montage.letter_px))
     return tuple(rows)
+
+
+def _side_by_side(words: list[Word]) -> tuple[Word, ...]:
+    """Return the words of a row, none reaching over the next: boxes may span the whole row."""
+    cut = [
+        replace(word, width=after.left - word.left) if word.left < after.left < word.right else word
+        for word, after in itertools.pairwise(words)
+    ]
+    return (*cut, *words[-1:])
 
 
 def _back(word: Word, place: Placed) -> Word:
@@ -145,8 +169,10 @@ def _own_ink(
     return np.isin(ink.labels[top:bottom, left:right], [p.label for p in band.pieces])
 
 
-def _cut(ink: Ink, band: Band, cut: Cut, peak: float, squeeze: float) -> _Crop:
+def _cut(ink: Ink, band: Band, cut: Cut, peak: float, *, is_faint: bool) -> _Crop:
     unit = ink.letter_px
+    is_short = band.right - band.left < SHORT * unit
+    squeeze = 1.0 if is_short else cut.faint_squeeze if is_faint else cut.squeeze
     letters = [float(p.height) for p in band.pieces if p.height > SMALL_PIECE * unit]
     tall = float(np.median(letters or [unit]))
     scale = cut.letter_px / (tall if tall > 1.5 * unit else unit)
@@ -158,10 +184,21 @@ def _cut(ink: Ink, band: Band, cut: Cut, peak: float, squeeze: float) -> _Crop:
     halo = cv2.dilate(own.astype(np.uint8), np.ones((5, 5), dtype=np.uint8))
     dark = (255 - np.clip(contrast * (255.0 / peak), 0, 255) * halo).astype(np.uint8)
     wide = scale * squeeze
+    if is_short or cut.is_all_spread:
+        dark = _spread(dark, own, unit, max(1, round(cut.spread * unit)))
     size = (max(1, round(dark.shape[1] * wide)), max(1, round(dark.shape[0] * scale)))
     method = cv2.INTER_AREA if scale < 0.8 else cv2.INTER_CUBIC
     pixels = np.asarray(cv2.resize(dark, size, interpolation=method), dtype=np.uint8)
-    return _Crop(pixels, left, wide, round(peak, 1))
+    return _Crop(pixels, left, wide * dark.shape[1] / own.shape[1], round(peak, 1))
+
+
+def _spread(dark: Pixels, own: npt.NDArray[np.bool_], unit: float, by: int) -> Pixels:
+    """Return the picture with `by` white columns more between letters; blanks stay as they are."""
+    inked = np.flatnonzero(own.any(axis=0))
+    gaps = np.diff(inked)
+    between = np.flatnonzero((gaps > 1) & (gaps < LETTER_GAP * unit))
+    middles = inked[between] + gaps[between] // 2
+    return np.insert(dark, np.repeat(middles, by), 255, axis=1)
 
 
 def _first_alike(crops: list[_Crop]) -> list[int]:

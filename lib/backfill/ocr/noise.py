@@ -14,6 +14,8 @@ _ON_TIME = ("ontime", "itid", "late", "sen", "started", "startad")
 _FAREWELL = ("thankyoufortoday", "tackforidag")
 _WEEK = ("week", "vecka")
 _TABS = ("schedule", "helphub", "account", "schema", "hjalp", "konto")
+# "v. 7"
+_SHORT_WEEK = re.compile(r"^\W*v{1,2}\W{0,3}\d{1,2}\W*$", re.IGNORECASE)
 _COUNTER = re.compile(r"^[\W_]*\+?\s*\d{1,3}[\W_]*$")
 
 
@@ -71,7 +73,7 @@ def is_scrap(text: str) -> bool:
 def is_week(text: str) -> bool:
     """Whether the text is the line "Week 34" below the date, its number readable or not."""
     words = text.split()
-    return 1 <= len(words) <= 2 and is_like(words[0], _WEEK)
+    return (1 <= len(words) <= 2 and is_like(words[0], _WEEK)) or bool(_SHORT_WEEK.match(text))
 
 
 def is_noise(text: str) -> bool:

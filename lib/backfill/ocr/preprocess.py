@@ -15,6 +15,8 @@ Labels = npt.NDArray[np.int32]
 INK_CONTRAST = 40
 BACKGROUND_SHRINK = 4
 BACKGROUND_KERNEL = 17
+# A JPEG smears the edge of a colour over so many rows.
+EDGE_PX = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,19 @@ class Ink:
     letter_px: float
 
 
-def flatten(grey: Pixels) -> Pixels:
-    """Return the contrast to the local median background, so that dark mode looks like light."""
+def flatten(grey: Pixels, header_px: int = 0) -> Pixels:
+    """Return the contrast to the local median background, so that dark mode looks like light.
+
+    `header_px` are the rows of a header in a colour of its own: beside its edge a line of text
+    would tip the median to the other colour.
+    """
+    edge = header_px + EDGE_PX
+    if not header_px or edge >= grey.shape[0]:
+        return _flatten_part(grey)
+    return np.concatenate((_flatten_part(grey[:edge]), _flatten_part(grey[edge:])))
+
+
+def _flatten_part(grey: Pixels) -> Pixels:
     height, width = grey.shape
     small_size = (max(1, width // BACKGROUND_SHRINK), max(1, height // BACKGROUND_SHRINK))
     small = cv2.resize(grey, small_size, interpolation=cv2.INTER_NEAREST)
@@ -65,9 +78,9 @@ def flatten(grey: Pixels) -> Pixels:
     return np.asarray(cv2.absdiff(grey, background), dtype=np.uint8)
 
 
-def find_ink(grey: Pixels) -> Ink:
-    """Return the pieces of ink of a grey image."""
-    contrast = flatten(grey)
+def find_ink(grey: Pixels, header_px: int = 0) -> Ink:
+    """Return the pieces of ink of a grey image, whose header is so high."""
+    contrast = flatten(grey, header_px)
     mask = (contrast > INK_CONTRAST).astype(np.uint8)
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     pieces = tuple(Piece(label, *(int(n) for n in boxes[label])) for label in range(1, count))

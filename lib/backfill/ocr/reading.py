@@ -23,14 +23,22 @@ from backfill.ocr.images import Pixels, load_pixels
 from backfill.ocr.layout import read_layout
 from backfill.ocr.montage import make_montage, words_of_bands
 from backfill.ocr.pictures import without_pictures
-from backfill.ocr.preprocess import INK_CONTRAST, Ink, find_ink
+from backfill.ocr.preprocess import EDGE_PX, INK_CONTRAST, Ink, find_ink
 from backfill.ocr.second_look import doubtful_bands, look_again
-from backfill.ocr.sheet import TWO_COLUMNS, Sheet, find_sheet, tab_top, without_bars
+from backfill.ocr.sheet import (
+    TWO_COLUMNS,
+    Sheet,
+    find_sheet,
+    header_bottom,
+    rules_between_bars,
+    tab_top,
+    without_bars,
+)
 from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "9"
+READER_VERSION = "10"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
 # shows smaller letters on as many.
 WORKING_PX = 1080
@@ -44,6 +52,8 @@ HEADING = 1.5
 HEADING_LETTERS = 6
 # Of a letter's height: above a whole line the sheet is blank for this much.
 BLANK_ABOVE = 0.4
+# Of a letter's height: this near to the header a line stands that it cuts.
+TOUCHING = 0.25
 # Of a letter's height: the rule below a header without a colour is no thicker.
 HEADER_RULE = 0.3
 
@@ -157,8 +167,9 @@ def _read_pixels(pixels: Pixels) -> _Steps:
         return ImageReading("", width, height, (), ())
     pixels, shrink = _shrink(pixels)
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-    ink = without_pictures(grey, find_ink(grey))
-    sheet = find_sheet(pixels, ink)
+    top = header_bottom(pixels)
+    ink = without_pictures(grey, find_ink(grey, round(top)))
+    sheet = find_sheet(pixels, ink, top)
     ink = without_bars(ink, sheet)
     bands, sheet = _bands_of_sheet(find_bands(ink), sheet, ink)
     if not bands:
@@ -239,9 +250,17 @@ def _is_cut(run: Band | Word, top: float, ink: Ink) -> bool:
     """
     if not top or run.top > top + CUT_LINE * ink.letter_px:
         return False
-    first = round(run.top - BLANK_ABOVE * ink.letter_px)
-    between = ink.contrast[max(0, first) : round(run.top) - 1, round(run.left) : round(run.right)]
-    return first <= top + 1 or int(between.max(initial=0)) > INK_CONTRAST // 2
+    if run.top <= top + max(EDGE_PX, TOUCHING * ink.letter_px):
+        return True
+    left, right = round(run.left), round(run.right)
+    above = ink.contrast[round(top) : round(run.top) + 2, left:right]
+    # The header's edge itself may leave a few rows; a ring or a dot is never as wide as the line.
+    blank = above[EDGE_PX : max(EDGE_PX, above.shape[0] - 3)]
+    if blank.shape[0] and int(blank[-round(BLANK_ABOVE * ink.letter_px) :].max()) > INK_CONTRAST:
+        return True
+    _, labels = cv2.connectedComponents((above > INK_CONTRAST).astype(np.uint8), connectivity=8)
+    ends = set(np.unique(labels[0]).tolist()) & set(np.unique(labels[-1]).tolist())
+    return bool(ends - {0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,13 +284,14 @@ def _interpret(rows: tuple[tuple[Word, ...], ...], sheet: Sheet, ink: Ink) -> _V
         if end > sheet.top:
             sheet = replace(sheet, top=end + HEADER_RULE * letter_px)
         above, below = [], [word for word in words if not _is_cut(word, sheet.top, ink)]
-    layout = read_layout(below, sheet.dividers)
+    rules = (*sheet.dividers, *rules_between_bars(sheet, below, ink.contrast.shape))
+    layout = read_layout(below, rules)
     entries = check_times(layout.entries)
     entries = check_edges(entries, sheet, letter_px, is_top=date is not None)
     # A bar that the top of a scrolled screen cuts belongs to a card of the screen before.
     first = sheet.top + 1 if date is None else 0.0
     bars = sum(1 for bar in sheet.bars if bar.top >= first)
     lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
-    flags = check_screen(entries, layout.farewell, bars, lone)
+    flags = check_screen(entries, layout.farewell, bars, lone, layout.strays)
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape)
     return _View(date, entries, layout.farewell, flags)

@@ -14,16 +14,19 @@ _NUMBER = re.compile(r"(?<=\s)(?=\S*\d)([\dsSOoIl|Z]{1,4})([A-Za-zÅÄÖåäö]?
 _SMALL_L = re.compile(r"(?<![^\s\-])l(?=[^\W\d_aeiouyåäöj])")
 # Streets end in -vägen (the way); -vågen (the wave) is what OCR makes of it.
 _VAGEN = re.compile(r"(?<=[^\W\d_]{2})vågen\b")
+# A capital as wide as two small letters of its shape is read as itself and one of them: Vvallmo.
+_DOUBLED = re.compile(r"\b(?:(?<=\s)|(?<=^))([VWSCZX])(?=[vwsczx])(?i:\1)(?=[^\W\d_])")
 _BAR = re.compile(r"(?<![^\s\-])\|(?=[^\W\d_])")
 
 
 def repair_title(text: str) -> str:
     """Return the title with the capital I given back to its words, the bullet's blanks tidy."""
     tidy = re.sub(rf"\s*{BULLET}\s*", f" {BULLET} ", text).strip()
-    return _SMALL_L.sub("I", _BAR.sub("I", tidy))
+    return _DOUBLED.sub(r"\1", _SMALL_L.sub("I", _BAR.sub("I", tidy)))
 
 
 def repair_address(text: str) -> str:
     """Return the address with digits in its house number and capitals in its street."""
     numbered = _NUMBER.sub(lambda match: match[1].translate(_DIGITS) + match[2], text)
-    return _VAGEN.sub("vägen", _SMALL_L.sub("I", _BAR.sub("I", numbered)))
+    capitals = _DOUBLED.sub(r"\1", _SMALL_L.sub("I", _BAR.sub("I", numbered)))
+    return _VAGEN.sub("vägen", capitals)

@@ -6,6 +6,7 @@ then the confidence; the loser's doubt stays with the winner, so that a person i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from dataclasses import replace
 
@@ -13,15 +14,19 @@ from backfill.ocr.bands import Band
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import SURE, TIME_FLAGS, is_doubtful
 from backfill.ocr.engine import Pixels
+from backfill.ocr.lost_digits import LOST
 from backfill.ocr.montage import BULLET, Cut, make_montage, words_of_bands
+from backfill.ocr.noise import is_noise
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
 from backfill.ocr.words import Word
 
 Row = tuple[Word, ...]
+# A time of which only the minutes were read: N:45.
+_HALF_TIME = re.compile(r"^\D{1,2}[:.;]\d{2}$")
 
-SECOND = Cut(letter_px=32.0, squeeze=1.0, faint_squeeze=1.0, padding=0.6)
+SECOND = Cut(letter_px=32.0, squeeze=1.0, faint_squeeze=1.0, padding=0.6, is_all_spread=True)
 # Two readings that agree are worth this much confidence, whatever each was worth alone.
 AGREED = 95.0
 CONTESTED = 50.0
@@ -32,7 +37,8 @@ def doubtful_bands(rows: tuple[Row, ...], entries: tuple[Entry, ...]) -> list[in
 
     Times are looked at again where a check speaks against them, texts where a word is unsure.
     """
-    texts, times = set(), set()
+    texts: set[Word] = set()
+    times: set[Word] = set()
     for entry in entries:
         is_contradicted = bool(TIME_FLAGS.intersection(entry.flags))
         for word in entry.words:
@@ -40,12 +46,15 @@ def doubtful_bands(rows: tuple[Row, ...], entries: tuple[Entry, ...]) -> list[in
                 texts.add(word)
             elif is_contradicted:
                 times.add(word)
+    clocks: list[Row] = [row for row in rows if len(row) == 1 and parse_clock(row[0].text)]
     return [
         index
         for index, row in enumerate(rows)
         if not row
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
         or _is_broken_time(row)
+        or _is_lone_number(row, texts)
+        or _stands_as_time(row, clocks)
     ]
 
 
@@ -72,7 +81,7 @@ def decide(first: Row, second: Row) -> Row:
     if not first or not second:
         return first or second
     if _text(first) == _text(second):
-        return tuple(replace(word, confidence=max(AGREED, word.confidence)) for word in first)
+        return tuple(map(_agreed, first))
     grammar = _grammar(second) - _grammar(first)
     if grammar:
         winner = second if grammar > 0 else first
@@ -81,11 +90,23 @@ def decide(first: Row, second: Row) -> Row:
     return _with_doubts(winner, loser)
 
 
+def _agreed(word: Word) -> Word:
+    """Return the word believed; what its ink contradicts stays in doubt, however often read."""
+    return (
+        word if word.confidence == LOST else replace(word, confidence=max(AGREED, word.confidence))
+    )
+
+
 def _with_doubts(winner: Row, loser: Row) -> Row:
     """Return the winner; words that the loser has too are sure, the others contested."""
     others = {word.text for word in loser}
     return tuple(
-        replace(word, confidence=AGREED if word.text in others else min(word.confidence, CONTESTED))
+        replace(
+            word,
+            confidence=AGREED
+            if word.text in others and word.confidence != LOST
+            else min(word.confidence, CONTESTED),
+        )
         for word in winner
     )
 
@@ -111,13 +132,34 @@ def _is_said(word: Word) -> bool:
     return word.text != BULLET and (len(word.text) > 1 or word.text.isalnum() or word.text in "-–—")
 
 
+def _is_lone_number(row: Row, texts: set[Word]) -> bool:
+    """Whether a house number stands alone on its line: Tesseract drops digits of short lines."""
+    return len(row) == 1 and row[0] in texts and row[0].text[:1].isdigit() and len(row[0].text) <= 5
+
+
 def _is_broken_time(row: Row) -> bool:
     """Whether the run looks like a time that the grammar does not take."""
     text = _text(row).replace(" ", "")
     digits = sum(char.isdigit() for char in text)
+    if _HALF_TIME.match(text):
+        return True
     return (
-        3 <= digits <= 4
+        3 <= digits <= 5
         and len(text) <= 6
         and not _grammar(row)
         and min(word.confidence for word in row) < SURE
     )
+
+
+def _stands_as_time(row: Row, times: list[Row]) -> bool:
+    """Whether a run that is no time stands below or above two times, and is as wide as they are."""
+    if not row or len(row) > 1 or _grammar(row) or is_noise(_text(row)):
+        return False
+    word = row[0]
+    alike = [
+        time
+        for time in times
+        if abs(time[0].left - word.left) < 0.4 * word.height
+        and abs(time[0].width - word.width) < 0.25 * time[0].width
+    ]
+    return len(alike) > 1

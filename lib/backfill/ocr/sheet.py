@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backfill.ocr.anchors import Divider
 from backfill.ocr.bands import Band
-from backfill.ocr.layout import Divider
 from backfill.ocr.preprocess import Ink, Piece, Pixels
+from backfill.ocr.words import Word
 
 # Shares of the image's height within which header and tab bar may end or begin.
 HEADER_MIN = 0.04
@@ -19,11 +20,15 @@ HEADER_MAX = 0.24
 TAB_MIN = 0.86
 SAME_COLOUR = 7
 # Faint rules: contrast to the local background over most of a row.
-RULE_CONTRAST = 5
+RULE_CONTRAST = 3
 RULE_SHARE = 0.6
+# Brightness within which a row counts as of one colour.
+EVEN = 10
 BAR_CHROMA = 50
 # Of a letter's height; letters are less tall.
 BAR_TALL = 2.5
+# Of a word's height: its middle may stand this far above or below the bar of its card.
+BESIDE = 0.5
 # A screen wider than this share of its height is a tablet's, or lies on its side.
 TWO_COLUMNS = 0.64
 
@@ -53,9 +58,8 @@ class Sheet:
     bars: tuple[Bar, ...]
 
 
-def find_sheet(colours: Pixels, ink: Ink) -> Sheet:
-    """Return the sheet of an RGB image."""
-    top = _header_bottom(colours)
+def find_sheet(colours: Pixels, ink: Ink, top: float) -> Sheet:
+    """Return the sheet of an RGB image, below the header that ends at `top`."""
     bars = _find_bars(colours, ink, top)
     return Sheet(top, float(ink.contrast.shape[0]), _find_rules(colours, ink), bars)
 
@@ -88,7 +92,43 @@ def tab_top(
     return max(above) if above else first - 4.5 * (labels[0].bottom - labels[0].top)
 
 
-def _header_bottom(colours: Pixels) -> float:
+def rules_between_bars(
+    sheet: Sheet, words: list[Word], shape: tuple[int, ...]
+) -> tuple[Divider, ...]:
+    """Return a rule between each two cards that only their bars tell apart.
+
+    A bar is as tall as its card only where every word beside two bars is beside one of them.
+    """
+    height, width = shape[:2]
+    half = width / 2 if width > TWO_COLUMNS * height else float(width)
+    rules = []
+    for upper, lower in itertools.pairwise(
+        sorted(sheet.bars, key=lambda b: (b.left // half, b.top))
+    ):
+        left = upper.left // half * half
+        y = (upper.bottom + lower.top) / 2
+        if abs(upper.left - lower.left) > upper.right - upper.left + 2 or lower.top <= upper.bottom:
+            continue
+        beside = [
+            w for w in words if left <= w.left < left + half and upper.top < w.middle < lower.bottom
+        ]
+        is_told = any(
+            upper.bottom <= rule.y <= lower.top
+            for rule in sheet.dividers
+            if rule.left <= upper.left <= rule.right
+        )
+        if not is_told and all(
+            _is_beside(word, upper) or _is_beside(word, lower) for word in beside
+        ):
+            rules.append(Divider(left, left + half, y))
+    return tuple(rules)
+
+
+def _is_beside(word: Word, bar: Bar) -> bool:
+    return bar.top - BESIDE * word.height <= word.middle <= bar.bottom + BESIDE * word.height
+
+
+def header_bottom(colours: Pixels) -> float:
     """Return the row at which the header's colour ends, 0 when the image has no such header."""
     height = colours.shape[0]
     rows = np.median(colours[: int(2 * HEADER_MAX * height), ::16], axis=1)
@@ -109,7 +149,8 @@ def _header_bottom(colours: Pixels) -> float:
 def _find_rules(colours: Pixels, ink: Ink) -> tuple[Divider, ...]:
     """Return horizontal lines and edges that run over most of a column's width, one per pair."""
     height, width = colours.shape[:2]
-    few = np.ascontiguousarray(colours[:, ::4])
+    # The mean of some pixels beside one another keeps a rule and loses what a JPEG adds.
+    few = cv2.resize(colours, (max(1, width // 4), height), interpolation=cv2.INTER_AREA)
     grey = np.asarray(cv2.cvtColor(few, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     columns = 2 if width > TWO_COLUMNS * height else 1
     bounds = [place * grey.shape[1] // columns for place in range(columns + 1)]
@@ -125,11 +166,19 @@ def _rules_of_column(grey: Pixels, pair_px: float) -> list[float]:
     share = np.maximum(_share_brighter(grey[:-1], grey[1:]), _share_brighter(grey[1:], grey[:-1]))
     rules: list[list[int]] = []
     for line in np.flatnonzero(share >= RULE_SHARE):
+        if not (_is_even(grey[line]) and _is_even(grey[line + 1])):
+            continue  # the foot of a line of narrow letters
         if rules and line - rules[-1][-1] <= pair_px:
             rules[-1].append(int(line))
         else:
             rules.append([int(line)])
     return [(rule[0] + rule[-1]) / 2 + 0.5 for rule in rules]
+
+
+def _is_even(row: Pixels) -> bool:
+    """Whether most of a row has one brightness."""
+    from_median = np.abs(row.astype(np.int16) - int(np.median(row)))
+    return bool(np.mean(from_median <= EVEN) >= RULE_SHARE)
 
 
 def _share_brighter(one: Pixels, other: Pixels) -> npt.NDArray[np.float64]:

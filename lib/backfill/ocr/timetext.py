@@ -17,8 +17,13 @@ _BARE_RANGE = re.compile(r"^\W*([0-2]\d)(\d{2})\s*[-–—]\s*([0-2]\d)(\d{2})(?
 _DURATION = re.compile(
     r"(?:^|(?<=\s))(?:(\d{1,2})\s*(?:h|tim)(?![a-zåäö]))?\s*(?:(\d{1,2})\s*(?:m|min)\b)?\W*$"
 )
+_LENGTH_AT_END = re.compile(
+    r"\s\W*((?:(?:\d{1,2}|[Il|])\s?(?:h|tim))?(?:\s?\d{1,2}\s?m(?:in)?)?)\W*$"
+)
 # What OCR makes of digits; applied only where nothing but a time can stand.
-_LOOKALIKES = str.maketrans({"O": "0", "o": "0", "Q": "0", "l": "1", "I": "1", "|": "1", "i": "1"})
+_LIKE_DIGITS = {"O": "0", "o": "0", "Q": "0", "l": "1", "I": "1", "|": "1", "i": "1"}
+_LOOKALIKES = str.maketrans(_LIKE_DIGITS)
+_WORN_DIGITS = str.maketrans({**_LIKE_DIGITS, "S": "5", "s": "5", "B": "8", "Z": "2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +68,14 @@ def parse_duration(text: str) -> int | None:
     return hours * 60 + minutes if hours <= 24 and minutes < 60 else None
 
 
+def parse_worn_duration(text: str) -> int | None:
+    """Return the minutes of a text that stands where only a duration can ("SSm", "lh 1Om")."""
+    return parse_duration(text.translate(_WORN_DIGITS))
+
+
 def cut_duration(text: str) -> tuple[str, int | None]:
     """Return the text without a duration at its end, and that duration's minutes."""
-    match = re.search(r"\s\W*((?:\d{1,2}\s?h)?(?:\s?\d{1,2}\s?m)?)\W*$", text)
+    match = _LENGTH_AT_END.search(text)
     if not match or not match[1].strip():
         return text, None
     minutes = parse_duration(match[1])

@@ -1,0 +1,83 @@
+"""Where the cards of a screen are: its rules, and the times that each card begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backfill.ocr.cells import Cell
+from backfill.ocr.timetext import parse_clock, parse_range
+
+# Of a line's height.
+STACK_PITCH = 3.0
+SAME_LEFT = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Divider:
+    """A horizontal rule between two cards, in pixels."""
+
+    left: float
+    right: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The times of one card; `end` is empty for a single time without a partner."""
+
+    start: str
+    end: str
+    cells: tuple[Cell, ...]
+    rest: str = ""
+
+    @property
+    def left(self) -> float:
+        return min(cell.left for cell in self.cells)
+
+    @property
+    def right(self) -> float:
+        return max(cell.right for cell in self.cells)
+
+    @property
+    def top(self) -> float:
+        return min(cell.top for cell in self.cells)
+
+    @property
+    def bottom(self) -> float:
+        return max(cell.bottom for cell in self.cells)
+
+    @property
+    def is_stacked(self) -> bool:
+        return len(self.cells) == 2
+
+
+def find_anchors(cells: list[Cell], dividers: tuple[Divider, ...], height: float) -> list[Anchor]:
+    anchors: list[Anchor] = []
+    singles: list[tuple[Cell, str]] = []
+    for cell in cells:
+        found = parse_range(cell.text)
+        if found:
+            anchors.append(Anchor(found.start, found.end, (cell,), found.rest))
+        elif clock := parse_clock(cell.text):
+            singles.append((cell, clock))
+    while singles:
+        cell, clock = singles.pop(0)
+        partner = next((s for s in singles if _is_stacked(cell, s[0], dividers, height)), None)
+        if partner:
+            singles.remove(partner)
+            anchors.append(Anchor(clock, partner[1], (cell, partner[0])))
+        else:
+            anchors.append(Anchor(clock, "", (cell,)))
+    return sorted(anchors, key=lambda anchor: (anchor.top, anchor.left))
+
+
+def _is_stacked(upper: Cell, lower: Cell, dividers: tuple[Divider, ...], height: float) -> bool:
+    return (
+        abs(upper.left - lower.left) <= SAME_LEFT * height
+        and 0 < lower.middle - upper.middle <= STACK_PITCH * height
+        and not any(upper.middle < rule.y < lower.middle for rule in crossing(dividers, upper))
+    )
+
+
+def crossing(dividers: tuple[Divider, ...], cell: Cell | Anchor) -> list[Divider]:
+    return [rule for rule in dividers if rule.left <= cell.right and rule.right >= cell.left]

@@ -1,0 +1,87 @@
+"""What stands on a card beside title and address: durations however read, states, scraps."""
+
+from __future__ import annotations
+
+import pytest
+
+from backfill.ocr.layout import Layout, read_layout
+from backfill.ocr.repair import repair_address
+from backfill.ocr.timetext import cut_duration
+from backfill.ocr.words import Word
+
+
+def _card(top: float, start: str, end: str, title: str, length: str) -> list[Word]:
+    return [
+        Word(start, 38, top, 83, 22),
+        Word(end, 38, top + 34, 83, 22),
+        Word(title, 194, top, 300, 26),
+        Word(length, 750, top + 2, 43, 22),
+    ]
+
+
+def _two_cards(length: str, *others: Word) -> Layout:
+    first = _card(478, "08:00", "08:45", "Lunch", "45m")
+    return read_layout([*first, *_card(700, "09:00", "09:55", "Rast", length), *others])
+
+
+@pytest.mark.parametrize(
+    ("length", "minutes"), [("SSm", 55), ("S5m", 55), ("in", None), ("Il", None)]
+)
+def test_a_misread_duration_below_another_is_no_part_of_the_title(
+    length: str, minutes: int | None
+) -> None:
+    _first, second = _two_cards(length).entries
+
+    assert (second.title, second.duration_minutes) == ("Rast", minutes)
+
+
+def test_a_state_below_a_range_is_no_part_of_the_title() -> None:
+    words = [
+        Word("08:00 - 08:45", 38, 478, 160, 22),
+        Word("Lunch", 250, 478, 90, 26),
+        Word("itvd", 38, 508, 40, 14),
+    ]
+
+    (entry,) = read_layout(words).entries
+
+    assert (entry.title, entry.address) == ("Lunch", "")
+
+
+def test_a_title_below_its_range_stays_one() -> None:
+    words = [Word("08:00 - 08:45", 38, 478, 160, 22), Word("Lunch", 38, 508, 90, 24)]
+
+    (entry,) = read_layout(words).entries
+
+    assert entry.title == "Lunch"
+
+
+def test_corners_of_a_card_are_no_text() -> None:
+    left, right = Word("N", 0, 690, 8, 24), Word("NY", 800, 690, 20, 24)
+
+    _first, second = _two_cards("55m", left, right).entries
+
+    assert (second.title, second.address) == ("Rast", "")
+
+
+def test_the_short_week_below_the_date_is_no_title() -> None:
+    _first, second = _two_cards("55m", Word("Vv. 7", 194, 740, 60, 22)).entries
+
+    assert (second.title, second.address) == ("Rast", "")
+
+
+@pytest.mark.parametrize(
+    ("title", "cut"),
+    [
+        ("Lunch 1h 15 min", ("Lunch", 75)),
+        ("Lunch I h 15 min", ("Lunch", 75)),
+        ("Karl Ek 4 tim", ("Karl Ek", 240)),
+        ("Rum 1", ("Rum 1", None)),
+    ],
+)
+def test_a_duration_at_the_end_of_a_title_is_cut(title: str, cut: tuple[str, int | None]) -> None:
+    assert cut_duration(title) == cut
+
+
+def test_a_capital_that_was_read_twice_stands_once() -> None:
+    assert repair_address("Lerum, Vvallmovägen 7") == "Lerum, Vallmovägen 7"
+    assert repair_address("Lerum, Vivvägen 7") == "Lerum, Vivvägen 7"

@@ -1,0 +1,132 @@
+"""Screens at whose edges letters are lost: headers, faint rules, bullets, digits."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from tests.ocr.screens import dejavu
+
+from backfill.ocr.checks import TIME_ABOVE_DATE
+from backfill.ocr.engine import EngineChoice, EngineParams
+from backfill.ocr.preprocess import flatten
+from backfill.ocr.reading import ImageReading, read_image
+from backfill.ocr.second_look import doubtful_bands
+from backfill.ocr.sheet import Bar, Sheet, rules_between_bars
+from backfill.ocr.words import Word
+
+WIDTH, HEIGHT, HEADER = 820, 1400, 200
+NAVY, CARD, INK = (23, 43, 77), (246, 247, 249), (30, 34, 40)
+
+
+def _write(
+    pen: ImageDraw.ImageDraw, x: float, y: float, text: str, px: int, *, is_bold: bool = False
+) -> None:
+    pen.text((x, y), text, INK, ImageFont.truetype(dejavu(is_bold=is_bold), px))
+
+
+def _screen(*heading: str, gap_px: int = 14) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """Draw a header in its own colour, a heading so far below it, and two cards."""
+    screen = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    pen = ImageDraw.Draw(screen)
+    pen.rectangle((0, 0, WIDTH, HEADER), fill=NAVY)
+    for line, text in enumerate(heading):
+        _write(pen, 30, HEADER + gap_px + 56 * line, text, 46, is_bold=True)
+    for place, (start, end, title) in enumerate(
+        (("07:30", "08:45", "Lunch"), ("09:00", "09:45", "Restid"))
+    ):
+        top = 420 + 160 * place
+        pen.rectangle((0, top, WIDTH, top + 140), fill=CARD)
+        pen.rectangle((160, top + 10, 167, top + 100), fill=(67, 176, 112))
+        _write(pen, 40, top + 10, start, 30)
+        _write(pen, 40, top + 50, end, 30)
+        _write(pen, 195, top + 10, title, 32, is_bold=True)
+    return screen, pen
+
+
+def _read(screen: Image.Image, *, quality: int | None = None) -> ImageReading:
+    buffer = io.BytesIO()
+    if quality:
+        screen.save(buffer, "JPEG", quality=quality)
+    else:
+        screen.save(buffer, "PNG")
+    return read_image(buffer.getvalue(), EngineChoice()(), EngineParams())
+
+
+@pytest.mark.ocr
+@pytest.mark.parametrize("quality", [None, 45], ids=["png", "jpeg"])
+def test_a_date_right_below_a_dark_header_is_read(quality: int | None) -> None:
+    screen, _pen = _screen("wednesday 10 june")
+
+    reading = _read(screen, quality=quality)
+
+    assert reading.date is not None
+    assert (reading.date.day, reading.date.month, reading.date.weekday) == (10, 6, 2)
+
+
+@pytest.mark.ocr
+def test_a_date_that_wraps_is_one_date() -> None:
+    screen, _pen = _screen("wednesday 10", "september")
+
+    reading = _read(screen)
+
+    assert reading.date is not None
+    assert (reading.date.day, reading.date.month, reading.date.weekday) == (10, 9, 2)
+
+
+@pytest.mark.ocr
+def test_a_time_above_the_date_holds_the_session_back() -> None:
+    screen, pen = _screen("Friday 22 August", gap_px=110)
+    _write(pen, 40, HEADER + 20, "06:00 - 06:45", 30)
+
+    reading = _read(screen)
+
+    assert reading.date is not None
+    assert TIME_ABOVE_DATE in reading.flags
+
+
+@pytest.mark.ocr
+def test_a_bullet_nearly_as_large_as_a_letter_is_one() -> None:
+    screen, pen = _screen("Friday 22 August")
+    _write(pen, 195, 740, "Ylva Alm", 32, is_bold=True)
+    pen.ellipse((376, 754, 392, 770), fill=INK)
+    _write(pen, 415, 740, "Skola", 32, is_bold=True)
+    _write(pen, 40, 740, "10:00", 30)
+    _write(pen, 40, 780, "11:00", 30)
+
+    reading = _read(screen)
+
+    assert [entry.title for entry in reading.entries][-1] == "Ylva Alm • Skola"
+
+
+def test_text_below_a_header_does_not_tip_the_background_beside_it() -> None:
+    grey = np.full((400, 400), 250, dtype=np.uint8)
+    grey[:100] = 40
+    grey[110:140, 20:380:3] = 0
+    grey[110:140, 21:380:3] = 0
+
+    assert flatten(grey)[104:108].max() > 100
+    assert flatten(grey, 100)[104:108].max() == 0
+
+
+def test_bars_tell_cards_apart_where_no_rule_does() -> None:
+    bars = (Bar(160, 100, 167, 180), Bar(160, 240, 167, 300))
+    sheet = Sheet(0.0, 600.0, (), bars)
+    beside = [Word("Lunch", 200, 110, 90, 24), Word("Restid", 200, 250, 90, 24)]
+
+    (rule,) = rules_between_bars(sheet, beside, (900, 400))
+
+    assert rule.y == 210
+    below = Word("Lerum", 200, 196, 90, 24)
+    assert rules_between_bars(sheet, [*beside, below], (900, 400)) == ()
+
+
+def test_a_run_below_the_times_as_wide_as_they_are_is_looked_at_again() -> None:
+    rows = tuple(
+        (Word(text, 40, 100 + 40 * place, 83, 22, confidence=96),)
+        for place, text in enumerate(("07:30", "08:45", "JAR", "N:45"))
+    )
+
+    assert doubtful_bands(rows, ()) == [2, 3]
