@@ -23,6 +23,7 @@ from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
 from backfill.ocr.words import Word
 
 Row = tuple[Word, ...]
+_DASH = re.compile(r"\s*[-–—]\s*")
 # A time of which only the minutes were read: N:45.
 _HALF_TIME = re.compile(r"^\D{1,2}[:.;]\d{2}$")
 
@@ -99,12 +100,12 @@ def _agreed(word: Word) -> Word:
 
 def _with_doubts(winner: Row, loser: Row) -> Row:
     """Return the winner; words that the loser has too are sure, the others contested."""
-    others = {word.text for word in loser}
+    others = {word.text.strip("-–—") for word in loser}
     return tuple(
         replace(
             word,
             confidence=AGREED
-            if word.text in others and word.confidence != LOST
+            if word.text.strip("-–—") in others and word.confidence != LOST
             else min(word.confidence, CONTESTED),
         )
         for word in winner
@@ -124,8 +125,8 @@ def _worth(row: Row) -> float:
 
 
 def _text(row: Row) -> str:
-    """Return the row's text; bullets, however they were read, say nothing."""
-    return " ".join(word.text for word in row if _is_said(word))
+    """Return the row's text; bullets, however read, say nothing, nor do blanks beside a dash."""
+    return _DASH.sub("-", " ".join(word.text for word in row if _is_said(word)))
 
 
 def _is_said(word: Word) -> bool:
