@@ -134,10 +134,10 @@ def run_verify(options: argparse.Namespace) -> int:
 
     terminal = terminal_of(options)
     database = _database(options)
-    with database.connect(read_only=True) as connection:
+    with database.connect(read_only=True) as connection, database.lookers() as lookers:
         ledger = Ledger(connection)
         run = ledger.get(options.run_id, has_written=True)
-        found = verify_run(ledger, run, kind_of(run.job))
+        found = verify_run(ledger, run, kind_of(run.job), lookers)
     for text in found.findings:
         terminal.message(text, "error")
     for text in found.notes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from backfill import embedded
@@ -15,6 +16,8 @@ from backfill.postgres import (
     connect,
     describe,
 )
+
+LOOKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,12 @@ class Database:
         self, *, read_only: bool = False, limits: SessionLimits | None = None
     ) -> Connection:
         return connect(self.dsn, read_only=read_only, limits=limits)
+
+    @contextlib.contextmanager
+    def lookers(self) -> Iterator[list[Connection]]:
+        """Yield connections that read back at once: two keep one server process at work."""
+        with contextlib.ExitStack() as opened:
+            yield [opened.enter_context(self.connect(read_only=True)) for _ in range(LOOKERS)]
 
 
 def open_database(

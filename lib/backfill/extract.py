@@ -71,10 +71,11 @@ class PendingRows:
         self._skip_deleted = skip_deleted
         self._has_places = has_places
 
-    def pages(self, page_rows: int = PAGE_ROWS) -> Iterator[pa.Table]:
+    def pages(self, expected: int | None = None, page_rows: int = PAGE_ROWS) -> Iterator[pa.Table]:
         """Yield the pending rows page by page, pages in key order, rows of a page in any.
 
-        The next page is read meanwhile.
+        The next page is read meanwhile. With no more than a page of rows `expected`, the server
+        looks for them in its own way: walking the key of a large table takes longer than that.
         """
         # They import pandas, for which `status` and `check` need not wait.
         import adbc_driver_manager
@@ -88,11 +89,16 @@ class PendingRows:
                 connection.cursor() as cursor,
             ):
                 self._prepare(cursor)
-                for page in _ahead(self._walk(cursor, page_rows)):
+                is_small = expected is not None and expected <= page_rows
+                pages = self._whole(cursor) if is_small else self._walk(cursor, page_rows)
+                for page in _ahead(pages):
                     if page.num_rows:
                         yield page
         except adbc_driver_manager.Error as error:
             raise _translated(self._dsn, error) from None
+
+    def _whole(self, cursor: Any) -> Iterator[pa.Table]:
+        yield self._read(cursor, None, None)
 
     def _walk(self, cursor: Any, page_rows: int) -> Iterator[pa.Table]:
         last = self._highest(cursor)
@@ -145,12 +151,13 @@ class PendingRows:
         )
         return self._one_key(cursor, query)
 
-    def _read(self, cursor: Any, low: list[str] | None, high: list[str]) -> pa.Table:
+    def _read(self, cursor: Any, low: list[str] | None, high: list[str] | None) -> pa.Table:
+        """Return the pending rows behind `low` and up to `high`; None is no bound."""
         self._set_bounds(cursor, low, high)
-        cursor.execute(self._text(self._select(low)))
+        cursor.execute(self._text(self._select(low, high)))
         return self._shape(cursor.fetch_arrow_table())
 
-    def _select(self, low: list[str] | None) -> sql.Composed:
+    def _select(self, low: list[str] | None, high: list[str] | None) -> sql.Composed:
         table = self._table
         lookup = table.lookup
         zone: sql.Composable = sql.SQL("NULL::text")
@@ -175,7 +182,7 @@ class PendingRows:
         places = _HEAP_PLACE if self._has_places else ()
         return sql.SQL(
             "SELECT {key}, t.{scope}::text, {zone}, {columns} FROM {relation} AS t{looked_up}"
-            " WHERE {above} AND ({identifiers}) <= ({high}) AND {filter}"
+            " WHERE {above} AND {up_to} AND {filter}"
         ).format(
             key=table.key.text_expression("t"),
             scope=sql.Identifier(table.scope.name),
@@ -184,8 +191,7 @@ class PendingRows:
             relation=table.relation.identifier,
             looked_up=looked_up,
             above=self._above(low),
-            identifiers=table.key.identifiers("t"),
-            high=self._bound("high"),
+            up_to=self._up_to(high),
             filter=pending_filter(table, self._members, skip_deleted=self._skip_deleted),
         )
 
@@ -218,7 +224,7 @@ class PendingRows:
             schema=extracted_schema(table, has_places=self._has_places),
         )
 
-    def _set_bounds(self, cursor: Any, low: list[str] | None, high: list[str]) -> None:
+    def _set_bounds(self, cursor: Any, low: list[str] | None, high: list[str] | None) -> None:
         for name, bound in (("low", low), ("high", high)):
             for index, text in enumerate(bound or []):
                 self._set(cursor, f"backfill.{name}{index}", text)
@@ -227,6 +233,11 @@ class PendingRows:
         if low is None:
             return sql.SQL("true")
         return sql.SQL("({}) > ({})").format(self._table.key.identifiers("t"), self._bound("low"))
+
+    def _up_to(self, high: list[str] | None) -> sql.Composable:
+        if high is None:
+            return sql.SQL("true")
+        return sql.SQL("({}) <= ({})").format(self._table.key.identifiers("t"), self._bound("high"))
 
     def _bound(self, name: str) -> sql.Composable:
         return sql.SQL(", ").join(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ from backfill.workbook_env import NOTEBOOK_ENV, RUN_ID_ENV
 
 ENGINE_NAME = "backfill"
 KERNEL_NAME = "python3"
+#: jsonschema builds a parser of addresses in a second and a half when this is there. Only formats
+#: ask for it, and the notebook format has none.
+SLOW_GRAMMAR = "rfc3987_syntax"
+#: The kernel of a run gives memory back to the system when a step is through.
+KERNEL_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -70,6 +76,7 @@ def run_notebook(
     relay = Relay(terminal)
     error = ""
     environment = {RELAY_ENV: relay.address, RUN_ID_ENV: folder.run_id, NOTEBOOK_ENV: output}
+    environment |= {name: os.environ.get(name, value) for name, value in KERNEL_MEMORY.items()}
     try:
         with _environment(environment), _forwarded_signals(terminal):
             error = _execute(source, partial, parameters)
@@ -115,7 +122,8 @@ def _execute(source: Path, partial: Path, parameters: Mapping[str, Any]) -> str:
     """Execute; return what went wrong, empty when every cell ran."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of jupyter's own parts; ours are in the notebook
-        import papermill
+        with _unseen(SLOW_GRAMMAR):
+            import papermill
         from papermill.exceptions import PapermillExecutionError
 
         _register_engine()
@@ -139,6 +147,19 @@ def _execute(source: Path, partial: Path, parameters: Mapping[str, Any]) -> str:
         except Exception as error:  # the kernel died, or nbclient lost it
             return f"{type(error).__name__}: {error}"
     return ""
+
+
+@contextlib.contextmanager
+def _unseen(module: str) -> Iterator[None]:
+    """Let imports in the block believe that a module is not installed."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]  # what makes an import of it fail
+    try:
+        yield
+    finally:
+        del sys.modules[module]
 
 
 def _register_engine() -> None:

@@ -42,7 +42,7 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True)
 class Computation:
-    """What compute left in staging: rows looked at, and counts that the summary shows."""
+    """What compute left behind: rows looked at, and counts that the summary shows."""
 
     rows: int
     changes: int
@@ -95,7 +95,7 @@ class Job(Protocol):
         ...
 
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
-        """Fill the tables `changes`, `skips` and `questions` of staging."""
+        """Write the plan's `changes.parquet`; fill `skips` and `questions` of staging."""
         ...
 
     def changes_schema(self) -> pa.Schema: ...

@@ -23,7 +23,8 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -311,27 +312,32 @@ def write_skips(folder: RunFolder, skips: Iterator[tuple[int, Skip]]) -> int:
     return count
 
 
-def write_changes(folder: RunFolder, batches: Iterator[pa.Table], schema: pa.Schema) -> int:
+def write_changes(folder: RunFolder, batches: Iterable[pa.Table], schema: pa.Schema) -> int:
     """Write `changes.parquet` with fixed options, so equal changes give equal bytes.
 
-    The changes must come in the order of their positions.
+    The changes must come in the order of their positions. While one table is written, the next one
+    is asked for. Returns the number of rows.
     """
     count, last = 0, -1
     with (
         folder.writing(CHANGES_FILE) as path,
         pq.ParquetWriter(path, schema, compression="zstd", write_statistics=True) as writer,
+        ThreadPoolExecutor(1, thread_name_prefix="changes") as thread,
     ):
+        writing: Future[None] = thread.submit(lambda: None)
         for table in batches:
+            if not table.num_rows:
+                continue
             last = _last_position(table, last)
-            writer.write_table(table, row_group_size=ChunkReader.BATCH_ROWS)
             count += table.num_rows
+            writing.result()
+            writing = thread.submit(writer.write_table, table, ChunkReader.BATCH_ROWS)
+        writing.result()
     return count
 
 
 def _last_position(changes: pa.Table, before: int) -> int:
     """Return the last position; `before` is that of the changes before these."""
     positions = changes.column("position").to_numpy()
-    if not len(positions):
-        return before
     assert positions[0] > before and (np.diff(positions) > 0).all(), "changes out of order"
     return int(positions[-1])

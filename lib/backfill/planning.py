@@ -51,14 +51,13 @@ class Planning:
         return self.job.extract(self._database.dsn, self.staging, self._reporter)
 
     def compute(self) -> Computation:
-        return self.job.compute(self.staging, self._folder, self._reporter)
+        """Compute the changes; they go into the plan's own file, which staging shows as a table."""
+        computed = self.job.compute(self.staging, self._folder, self._reporter)
+        self.staging.show("changes", self._folder.file(plan.CHANGES_FILE))
+        return computed
 
     def freeze(self, computed: Computation) -> Plan:
-        """Write the plan's files and its row in the ledger."""
-        schema = self.job.changes_schema()
-        # As they were appended: sorting millions of rows again would go through the disk.
-        rows = self.staging.read("SELECT * FROM changes", schema)
-        plan.write_changes(self._folder, rows, schema)
+        """Write the rest of the plan's files and its row in the ledger."""
         plan.write_skips(self._folder, self._skips())
         self._write_worksheets()
         settings = self.job.settings
@@ -81,6 +80,7 @@ class Planning:
             },
         )
         self._register(frozen)
+        self.staging.let_go()
         return frozen
 
     def _write_worksheets(self) -> None:

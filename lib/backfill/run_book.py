@@ -173,7 +173,8 @@ class RunBook(Asking, Frames):
                         "Nothing to verify: the plan was not applied. "
                         f"Apply it: backfill apply {self.run_id}"
                     )
-                self._verification = verify_run(ledger, run, self.kind)
+                with self.database.lookers() as lookers:
+                    self._verification = verify_run(ledger, run, self.kind, lookers)
             found = self._verification
             shown = table(
                 f"Verification of run {self.run_id}",

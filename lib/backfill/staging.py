@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # imported when a file is opened: `status` opens none
     import duckdb
 
 STAGING_FILE = "staging.duckdb"
-MEMORY_LIMIT = "256MB"
+MEMORY_LIMIT = "160MB"
+MEMORY_LIMIT_IDLE = "8MB"
 BATCH_ROWS = 65_536
 
 
@@ -97,6 +98,12 @@ class Staging:
         if rows.num_rows:
             self._take(f'INSERT INTO "{table}" SELECT * FROM incoming', rows)
 
+    def show(self, table: str, parquet: Path) -> None:
+        """Show a Parquet file as a table: its rows are not stored twice."""
+        self._connection.execute(
+            f"CREATE OR REPLACE VIEW {quoted(table)} AS FROM read_parquet({literal(parquet)})"
+        )
+
     def _take(self, statement: str, incoming: pa.Table) -> None:
         self._connection.register("incoming", incoming)
         with self._on_disk():
@@ -128,9 +135,9 @@ class Staging:
             cursor.close()
 
     def has(self, table: str) -> bool:
-        """Return whether a step has made a table."""
+        """Return whether a step has made a table, or shown a file as one."""
         found = self._connection.execute(
-            "SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [table]
+            "SELECT 1 FROM information_schema.tables WHERE table_name = ?", [table]
         ).fetchall()
         return bool(found)
 
@@ -140,6 +147,12 @@ class Staging:
         with contextlib.closing(self._connection.cursor()) as cursor:
             row = cursor.execute(query).fetchone()
             return row[0] if row else None
+
+    def let_go(self) -> None:
+        """Give back the memory that keeps tables at hand; they are read from the disk again."""
+        with contextlib.suppress(self._error):  # what is in use stays
+            self._connection.execute(f"SET memory_limit = '{MEMORY_LIMIT_IDLE}'")
+        self._connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
 
     def close(self) -> None:
         self._connection.close()

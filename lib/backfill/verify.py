@@ -8,29 +8,26 @@ same.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from backfill.errors import VerifyFailed
 from backfill.image import Image, decode
 from backfill.job import JobKind
 from backfill.ledger import CHAIN_START, Checkpoint, Ledger, RunRow, skips_digest
 from backfill.parts import Part, parts_of
+from backfill.postgres import Connection
 from backfill.ranges import Range, ranges_of
+from backfill.read_back import ReadBack
 from backfill.skips import Skip
 from backfill.status import RunStatus
 
 SHOWN = 1_000
-#: Computing again is row by row: of a larger run, every n-th row is enough to tell.
-RECOMPUTED_ROWS = 200_000
-#: Rows of small chunks are read back together.
-READ_BACK_ROWS = 20_000
 
 
 @dataclass
@@ -70,28 +67,34 @@ class _Chunk:
     stored: Image | None
 
 
-def verify_run(ledger: Ledger, run: RunRow, kind: JobKind) -> Verification:
+def verify_run(
+    ledger: Ledger, run: RunRow, kind: JobKind, lookers: Sequence[Connection] = ()
+) -> Verification:
     """Return what verification found; an empty `findings` is the proof.
 
-    Memory: 20,000 rows or one chunk's image, and the checkpoints.
+    Rows are read back over `lookers`, at once over each, or else over the ledger's connection.
+    Memory: 20,000 rows or one chunk's image for each and one more, and the checkpoints.
     """
     found = Verification(run.run_id, run.status)
     is_reverted = run.status is RunStatus.REVERTED
     skipping = set(ledger.skipping_chunks(run.run_id))
-    read_back = _ReadBack(ledger, run, kind, found)
     stretches = _stretches(ledger, run, found)
     chain = ""
-    for chunk in _chunks(ledger, run.run_id, stretches):
-        rows = _check_image(run, chunk, found)
-        if chunk.checkpoint is None:
-            found.findings.append(f"Checkpoint {chunk.number} is missing.")
-            continue
-        skips = ledger.skips(run.run_id, chunk.number) if chunk.number in skipping else []
-        _check_link(run, chunk, skips, chunk.starts or (chain,), found)
-        chain = chunk.checkpoint.chain_hash
-        if rows is not None and not is_reverted:
-            read_back.add(chunk.number, rows)
-    read_back.look()
+    with contextlib.closing(
+        ReadBack(lookers or [ledger.connection], run, kind, found.add_row)
+    ) as read_back:
+        for chunk in _chunks(ledger, run.run_id, stretches):
+            rows = _check_image(run, chunk, found)
+            if chunk.checkpoint is None:
+                found.findings.append(f"Checkpoint {chunk.number} is missing.")
+                continue
+            skips = ledger.skips(run.run_id, chunk.number) if chunk.number in skipping else []
+            _check_link(run, chunk, skips, chunk.starts or (chain,), found)
+            chain = chunk.checkpoint.chain_hash
+            if rows is not None and not is_reverted:
+                read_back.add(chunk.number, rows)
+        read_back.finish()
+    found.rows, found.recomputed = read_back.rows, read_back.recomputed
     _check_counts(ledger, run, stretches, found)
     if is_reverted:
         found.notes.append("The run was reverted; its rows hold their before-images again.")
@@ -258,51 +261,3 @@ def _check_range_counts(
                 f"Range {stretch.range.range_no}: {scanned:,} rows have a checkpoint, it holds "
                 f"{rows:,}."
             )
-
-
-class _ReadBack:
-    """Rows that were written, looked at many chunks at a time."""
-
-    def __init__(self, ledger: Ledger, run: RunRow, kind: JobKind, found: Verification) -> None:
-        self._ledger = ledger
-        self._run = run
-        self._kind = kind
-        self._found = found
-        self._chunks: list[tuple[int, pa.Table]] = []
-        self._waiting = 0
-
-    def add(self, chunk_no: int, rows: pa.Table) -> None:
-        """Take a chunk's rows; look when there are enough."""
-        if rows.num_rows:
-            self._chunks.append((chunk_no, rows))
-            self._waiting += rows.num_rows
-        if self._waiting >= READ_BACK_ROWS:
-            self.look()
-
-    def look(self) -> None:
-        """Compare the waiting rows with the database, and compute them again."""
-        chunks, self._chunks, self._waiting = self._chunks, [], 0
-        if not chunks:
-            return
-        rows = pa.concat_tables([rows for _number, rows in chunks])
-        numbers = np.repeat(
-            [number for number, _rows in chunks], [rows.num_rows for _number, rows in chunks]
-        )
-        connection, target = self._ledger.connection, self._run.target
-        for row, present in self._kind.look(connection, target, rows, "after").items():
-            now = "it was deleted" if present is None else f"it is now {present}"
-            self._tell(rows, numbers, row, f"is not as written: {now}.")
-        self._found.rows += rows.num_rows
-        if self._run.reverts:
-            return
-        stride = -(-self._run.plan_rows // RECOMPUTED_ROWS) or 1
-        chosen = np.arange(0, rows.num_rows, stride)
-        for index, wrong in self._kind.recompute(target, rows.take(pa.array(chosen))):
-            self._tell(rows, numbers, int(chosen[index]), f"{wrong}.", mark=":")
-        self._found.recomputed += len(chosen)
-
-    def _tell(
-        self, rows: pa.Table, numbers: NDArray[np.int64], row: int, what: str, mark: str = ""
-    ) -> None:
-        key = rows.column("key")[row].as_py()
-        self._found.add_row(f"Row {key} (chunk {numbers[row]}){mark} {what}")

@@ -230,7 +230,7 @@ class Book(RunBook):
     def compute(self) -> Shown:
         """Compute the new values, and the reason for every row that gets none."""
         with self._step("compute"):
-            if self._planning is None:
+            if self._planning is None or self._plan is not None:
                 return self._frozen_note()
             self._computed = self._planning.compute()
             done = self._computed

@@ -59,6 +59,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
             "apply",
             "running",
             "verify",
+            "read_back",
             "revert",
             "evidence",
             "evidence_check",

@@ -57,6 +57,7 @@ from backfill.ocr.session_plan import plan_sessions
 from backfill.ocr.session_reading import ReadImage
 from backfill.ocr.vocabulary import known_towns
 from backfill.pages import Shown
+from backfill.plan import write_changes
 from backfill.postgres import Connection, connect
 from backfill.report import Reporter
 from backfill.skips import Skip, SkipReason
@@ -168,7 +169,6 @@ class OcrJob:
 
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
         """Read every image, plan the sessions one upon the other, fill the staging tables."""
-        staging.create("changes", CHANGES_SCHEMA)
         staging.create("skips", staged.SKIPS)
         staging.create("questions", QUESTIONS_SCHEMA)
         settings = self._settings
@@ -263,7 +263,8 @@ class OcrJob:
                 shifts.add(*shift_rows(plan.outcome))
         days.flush()
         shifts.flush()
-        staged.append_rows(staging, "changes", CHANGES_SCHEMA, changes)
+        rows = pa.Table.from_pylist(changes, schema=CHANGES_SCHEMA)
+        write_changes(folder, [rows], CHANGES_SCHEMA)
         staged.append_rows(staging, "skips", staged.SKIPS, (skip_row(*skip) for skip in skips))
         questions = [question for plan in plans for question in plan.questions]
         staging.append("questions", questions_table(questions))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 from psycopg import sql
 
+from backfill import plan
 from backfill.catalog import (
     is_row_security_active,
     missing_rights,
@@ -63,6 +65,7 @@ class UtcJob:
         self._table: Table | None = None
         self._columns: Columns | None = None
         self._households: tuple[str, ...] = settings.households
+        self._pending: int | None = None  # rows, as the preflight counted them
 
     @property
     def table(self) -> Table:
@@ -119,7 +122,8 @@ class UtcJob:
         pending = count_pending(
             connection, table, self.members, skip_deleted=self._settings.skip_deleted
         )
-        warnings += _warnings(connection, table, sum(pending.values()))
+        self._pending = sum(pending.values())
+        warnings += _warnings(connection, table, self._pending)
         for household in self._households[:MAX_LISTED_HOUSEHOLDS]:
             pending.setdefault(household, 0)
         return Preflight(
@@ -168,7 +172,7 @@ class UtcJob:
             has_places=has_places,
         )
         rows = 0
-        for page in pending.pages():
+        for page in pending.pages(self._pending):
             staging.append("extracted", page)
             rows += page.num_rows
             reporter.message(f"extract: {rows:,} pending rows read", "debug")
@@ -178,51 +182,25 @@ class UtcJob:
         return changes_schema(self.columns, source_type(self.table), target_type(self.table))
 
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
-        staging.create("changes", self.changes_schema())
         staging.create("skips", SKIPS_SCHEMA)
         staging.create("questions", QUESTIONS_SCHEMA)
-        changes = skips = folds = gaps = questions = 0
-        used: set[Answer] = set()
-        by_scope: Counter[tuple[str, str]] = Counter()
-        query = (
-            f"SELECT key, scope, source, before FROM extracted ORDER BY {self._settings.order.sql}"
-        )
         rows = int(staging.scalar("SELECT count(*) FROM extracted"))
-        for computed in self._computed(query, staging):
-            staging.append("changes", computed.changes)
-            staging.append("skips", skips_table(computed.skips))
-            staging.append("questions", questions_table(computed.questions))
-            questions += len(computed.questions)
-            used |= computed.used
-            for _position, skip in computed.skips:
-                reporter.skip(skip)
-                by_scope[(skip.scope, "skipped")] += 1
-            for entry in computed.changes.column("scope").value_counts().to_pylist():
-                by_scope[(entry["values"], "updated")] += entry["counts"]
-            changes += computed.changes.num_rows
-            skips += len(computed.skips)
-            folds, gaps = folds + computed.folds, gaps + computed.gaps
-        self._warn_of_idle_decisions(used, reporter)
-        counts = {
-            "folds": folds,
-            "gaps": gaps,
-            "questions": questions,
-            "by_scope": {
-                scope: {
-                    "updated": by_scope[(scope, "updated")],
-                    "skipped": by_scope[(scope, "skipped")],
-                }
-                for scope in sorted({*self._households, *(name for name, _kind in by_scope)})
-            },
-        }
-        return Computation(rows, changes, skips, counts)
+        count = _Count()
+        changes = (
+            _taken(computed, count, staging, reporter) for computed in self._computed(staging)
+        )
+        written = plan.write_changes(folder, changes, self.changes_schema())
+        self._warn_of_idle_decisions(count.used, reporter)
+        return Computation(rows, written, count.skips, count.as_json(self._households))
 
-    def _computed(self, query: str, staging: Staging) -> Iterator[Computed]:
+    def _computed(self, staging: Staging) -> Iterator[Computed]:
         """Yield the result of each block of extracted rows, wherever it is computed.
 
         Here that is this process: packing a block for another costs more than computing it, and
         storing it costs more than both (make bench-scale).
         """
+        order = self._settings.order.sql
+        query = f"SELECT key, scope, source, before FROM extracted ORDER BY {order}"
         with open_executor(self._settings.scheduler, 1, computing_versions) as executor:
             blocks = staging.read(query, extracted_schema(self.table))
             yield from compute_blocks(blocks, self.columns, self._settings.policy, executor)
@@ -251,6 +229,52 @@ class UtcJob:
             filled = count_filled(connection, self.table, self.columns, self.members)
         pending = pending_picture(staging, self.columns, filled)
         return pending + clock_change_picture(staging, self.columns)
+
+
+@dataclass
+class _Count:
+    """What is counted while blocks of rows are computed."""
+
+    skips: int = 0
+    folds: int = 0
+    gaps: int = 0
+    questions: int = 0
+    used: set[Answer] = field(default_factory=set)
+    by_scope: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, computed: Computed) -> None:
+        self.skips += len(computed.skips)
+        self.folds += computed.folds
+        self.gaps += computed.gaps
+        self.questions += len(computed.questions)
+        self.used |= computed.used
+        for _position, skip in computed.skips:
+            self.by_scope[(skip.scope, "skipped")] += 1
+        for entry in computed.changes.column("scope").value_counts().to_pylist():
+            self.by_scope[(entry["values"], "updated")] += entry["counts"]
+
+    def as_json(self, households: Iterable[str]) -> dict[str, Any]:
+        """Return the counts of the plan; a household without a pending row counts none."""
+        scopes = sorted({*households, *(name for name, _kind in self.by_scope)})
+        return {
+            "folds": self.folds,
+            "gaps": self.gaps,
+            "questions": self.questions,
+            "by_scope": {
+                scope: {kind: self.by_scope[(scope, kind)] for kind in ("updated", "skipped")}
+                for scope in scopes
+            },
+        }
+
+
+def _taken(computed: Computed, count: _Count, staging: Staging, reporter: Reporter) -> pa.Table:
+    """Count a block, stage and tell what it leaves alone or asks; return its changes."""
+    count.add(computed)
+    staging.append("skips", skips_table(computed.skips))
+    staging.append("questions", questions_table(computed.questions))
+    for _position, skip in computed.skips:
+        reporter.skip(skip)
+    return computed.changes
 
 
 def skips_table(skips: Sequence[tuple[int, Skip]]) -> pa.Table:
