@@ -21,7 +21,7 @@ from psycopg import sql
 from backfill.columns import read_expression
 from backfill.compare_and_set import lookup_field, source_type, target_type
 from backfill.errors import DatabaseUnreachable
-from backfill.keys import KeyColumn
+from backfill.pending import cast_to, pending_filter
 from backfill.postgres import APPLICATION_NAME, redact, unreachable_message, watchful
 from backfill.table import Table
 
@@ -242,7 +242,7 @@ class PendingRows:
     def _bound(self, name: str) -> sql.Composable:
         return sql.SQL(", ").join(
             sql.SQL("current_setting({}){}").format(
-                sql.Literal(f"backfill.{name}{index}"), _cast(column)
+                sql.Literal(f"backfill.{name}{index}"), cast_to(column)
             )
             for index, column in enumerate(self._table.key.columns)
         )
@@ -268,29 +268,6 @@ class PendingRows:
         return query.as_string(None)
 
 
-def pending_filter(
-    table: Table, members: Sequence[str] | None, *, skip_deleted: bool
-) -> sql.Composable:
-    """Return the condition of a pending row; members are in the setting `backfill.members`."""
-    pending = sql.SQL(" OR ").join(
-        sql.SQL("(t.{} IS NOT NULL AND t.{} IS NULL)").format(
-            sql.Identifier(wall.name), sql.Identifier(target.name)
-        )
-        for wall, target in zip(table.walls, table.targets, strict=True)
-    )
-    conditions: list[sql.Composable] = [sql.SQL("({})").format(pending)]
-    if members is not None:
-        conditions.append(
-            sql.SQL(
-                "t.{} IN (SELECT jsonb_array_elements_text("
-                "current_setting('backfill.members')::jsonb){})"
-            ).format(sql.Identifier(table.scope.name), _cast(table.scope))
-        )
-    if skip_deleted and table.deleted:
-        conditions.append(sql.SQL("t.{} IS NULL").format(sql.Identifier(table.deleted)))
-    return sql.SQL(" AND ").join(conditions)
-
-
 def _ahead(pages: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """Yield pages, each read in a thread while the caller works on the one before it."""
     with ThreadPoolExecutor(1, thread_name_prefix="next-page") as reader:
@@ -298,11 +275,6 @@ def _ahead(pages: Iterator[pa.Table]) -> Iterator[pa.Table]:
         while (page := following.result()) is not None:
             following = reader.submit(next, pages, None)
             yield page
-
-
-def _cast(column: KeyColumn) -> sql.SQL:
-    """The type's name comes from the catalog, spelt by format_type."""
-    return sql.SQL(f"::{column.type_name}")
 
 
 def _translated(dsn: str, error: Exception) -> Exception:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from backfill.catalog import resolve_table
 from backfill.errors import BackfillError
-from backfill.jobs.registry import PARAMETERS, job_from
+from backfill.jobs.utc.pending import count_by_household, known_households
 from backfill.ledger import Ledger, RunRow
 from backfill.parts import parts_of
 from backfill.postgres import Connection
 from backfill.ranges import progress_of
 from backfill.selection import Selection
 from backfill.status import RESUMABLE, RunStatus
+from backfill.table import EVENTS
 from backfill.waiting import Waiting, waiting_of
 
 _TOTALS = ("chunks", "scanned", "updated", "unchanged", "drifted", "skipped", "elapsed_ms")
@@ -108,10 +110,10 @@ def _next_command(run: RunRow, is_expired: bool) -> str:
 
 def _pending(connection: Connection) -> dict[str, Any]:
     """Return pending rows by household of the table that ships, or why they are not known."""
-    defaults = {parameter.name: parameter.default for parameter in PARAMETERS["utc"]}
     try:
-        job = job_from("utc", {**defaults, "household_id": []})
-        return {"utc": dict(job.preflight(connection, writing=False).pending)}
+        table = resolve_table(connection, EVENTS)
+        households = known_households(connection, table)
+        return {"utc": count_by_household(connection, table, households)}
     except BackfillError as error:
         return {"utc": None, "why": str(error).splitlines()[0]}
 

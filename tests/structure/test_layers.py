@@ -60,6 +60,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
             "running",
             "verify",
             "read_back",
+            "pending",
             "revert",
             "evidence",
             "evidence_check",

@@ -27,7 +27,8 @@ from backfill.folder import RunFolder
 from backfill.job import Computation, Preflight
 from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.encoding_check import check_encodings
-from backfill.jobs.utc.pending import count_filled, count_pending
+from backfill.jobs.utc.filled import count_filled
+from backfill.jobs.utc.pending import count_by_household, known_households
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
 from backfill.jobs.utc.settings import Order, UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
@@ -119,15 +120,17 @@ class UtcJob:
         self._columns = Columns(
             table.walls, table.targets, encodings, table.zone, lookup_field(table)
         )
-        pending = count_pending(
-            connection, table, self.members, skip_deleted=self._settings.skip_deleted
+        pending = count_by_household(
+            connection,
+            table,
+            self._households[:MAX_LISTED_HOUSEHOLDS],
+            self.members,
+            skip_deleted=self._settings.skip_deleted,
         )
         self._pending = sum(pending.values())
         warnings += _warnings(connection, table, self._pending)
-        for household in self._households[:MAX_LISTED_HOUSEHOLDS]:
-            pending.setdefault(household, 0)
         return Preflight(
-            dict(sorted(pending.items())),
+            pending,
             tuple(warnings),
             {
                 **self._place(),
@@ -149,7 +152,7 @@ class UtcJob:
 
     def _check_households(self, connection: Connection) -> None:
         """Refuse an asked-for household that neither table knows; list the known ones."""
-        known = _known_members(connection, self.table)
+        known = known_households(connection, self.table)
         for household in self._settings.households:
             if household not in known and not _has_rows(connection, self.table, household):
                 close = difflib.get_close_matches(household, known, 3) or sorted(known)[:3]
@@ -290,17 +293,6 @@ def skips_table(skips: Sequence[tuple[int, Skip]]) -> pa.Table:
         },
         schema=SKIPS_SCHEMA,
     )
-
-
-def _known_members(connection: Connection, table: Table) -> list[str]:
-    if table.lookup is None:
-        return []
-    rows = connection.execute(
-        sql.SQL("SELECT {key}::text FROM {table} ORDER BY 1").format(
-            key=sql.Identifier(table.lookup.key), table=table.lookup.relation.identifier
-        )
-    ).fetchall()
-    return [str(row[0]) for row in rows]
 
 
 def _has_rows(connection: Connection, table: Table, member: str) -> bool:

@@ -1,4 +1,4 @@
-"""Count pending and filled rows: what status, check and the picture show. Read-only."""
+"""Count pending rows: what status and check show. Read-only."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from backfill.extract import pending_filter
-from backfill.jobs.utc.encoding_check import scope_condition, wall_micros
+from backfill.pending import pending_filter
 from backfill.postgres import Connection
 from backfill.table import Table
-from backfill.utc.pairs import Columns
 
 
 def count_pending(
@@ -39,25 +37,28 @@ def _json_list(members: Sequence[str] | None) -> str:
     return json.dumps(list(members or []))
 
 
-def count_filled(
-    connection: Connection, table: Table, columns: Columns, members: Sequence[str] | None
-) -> list[tuple[str, int]]:
-    """Return the number of filled rows by year of the first wall column, where it is a number.
+def count_by_household(
+    connection: Connection,
+    table: Table,
+    households: Sequence[str],
+    members: Sequence[str] | None = None,
+    *,
+    skip_deleted: bool = False,
+) -> dict[str, int]:
+    """Return pending rows by household, sorted; those of `households` without any count 0."""
+    pending = count_pending(connection, table, members, skip_deleted=skip_deleted)
+    for household in households:
+        pending.setdefault(household, 0)
+    return dict(sorted(pending.items()))
 
-    Read-only. Text columns and values beyond the calendar are left out.
-    """
-    wall = columns.walls[0]
+
+def known_households(connection: Connection, table: Table) -> list[str]:
+    """Return the households of the table's lookup, sorted; empty without one. Read-only."""
+    if table.lookup is None:
+        return []
     rows = connection.execute(
-        sql.SQL(
-            "SELECT extract(year FROM to_timestamp(us / 1000000))::int::text, count(*)"
-            " FROM (SELECT {us} AS us FROM {table} AS t WHERE {scope} AND t.{target} IS NOT NULL)"
-            " AS filled WHERE us BETWEEN -62000000000000000 AND 253000000000000000 GROUP BY 1"
-        ).format(
-            us=wall_micros(wall, columns.encodings[0]),
-            table=table.relation.identifier,
-            scope=scope_condition(table, members),
-            target=sql.Identifier(columns.targets[0].name),
-        ),
-        {"members": list(members or [])},
+        sql.SQL("SELECT {key}::text FROM {table} ORDER BY 1").format(
+            key=sql.Identifier(table.lookup.key), table=table.lookup.relation.identifier
+        )
     ).fetchall()
-    return [(str(year), int(count)) for year, count in rows]
+    return [str(row[0]) for row in rows]
