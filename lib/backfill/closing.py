@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 
 from backfill import evidence, plan
-from backfill.database import Database, open_database
+from backfill.database import Database
+from backfill.demo.opening import open_database
 from backfill.errors import BackfillError, ExitCode, StalePlan, StorageError
 from backfill.folder import RunFolder
 from backfill.headless import Ended

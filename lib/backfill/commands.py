@@ -35,7 +35,7 @@ def terminal_of(options: argparse.Namespace) -> Terminal:
 
 def run_job(options: argparse.Namespace) -> int:
     """`backfill utc`, `backfill ocr`: plan, and with --apply also write and verify."""
-    from backfill.database import open_database
+    from backfill.demo.opening import open_database
     from backfill.jobs.registry import PARAMETERS, job_from
     from backfill.ledger import Ledger
     from backfill.parameters import check_parameters
@@ -216,7 +216,7 @@ def _close(folder: RunFolder, stem: str, ended: Any, terminal: Terminal) -> dict
 
 
 def _database(options: argparse.Namespace) -> Any:
-    from backfill.database import open_database
+    from backfill.demo.opening import open_database
 
     return open_database(terminal_of(options).message)
 

@@ -20,26 +20,10 @@ from psycopg import sql
 from backfill.binary_array import pack, pack_texts, register
 from backfill.columns import Column, ColumnType, array_cast
 from backfill.postgres import Connection
+from backfill.row_types import lookup_field
 from backfill.skips import Skip, SkipReason
 from backfill.table import Table
 from backfill.writing import ChunkUpdate, RefusedRow, Written, image_of
-
-
-def lookup_field(table: Table) -> str | None:
-    """Return the name in `source` of the default zone that was used, like `household.tz`."""
-    return f"{table.lookup.relation.name}.{table.lookup.zone}" if table.lookup else None
-
-
-def source_type(table: Table) -> pa.StructType:
-    """Return the Arrow type of a change's `source`."""
-    fields = [pa.field(column.name, column.type.arrow) for column in table.sources]
-    name = lookup_field(table)
-    return pa.struct([*fields, pa.field(name, pa.string())] if name else fields)
-
-
-def target_type(table: Table) -> pa.StructType:
-    """Return the Arrow type of a change's `before` and `after`."""
-    return pa.struct([pa.field(column.name, column.type.arrow) for column in table.targets])
 
 
 @dataclass(frozen=True, slots=True)

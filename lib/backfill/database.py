@@ -1,21 +1,12 @@
-"""Which database: the one that `DATABASE_URL` names, or the embedded one."""
+"""A database to work on, and the connections to it."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from backfill import embedded
-from backfill.postgres import (
-    DSN_ENV,
-    Connection,
-    SessionLimits,
-    check_dsn,
-    connect,
-    describe,
-)
+from backfill.postgres import Connection, SessionLimits, connect, describe
 
 LOOKERS = 2
 
@@ -42,25 +33,3 @@ class Database:
         """Yield connections that read back at once: two keep one server process at work."""
         with contextlib.ExitStack() as opened:
             yield [opened.enter_context(self.connect(read_only=True)) for _ in range(LOOKERS)]
-
-
-def open_database(
-    say: Callable[[str], None], dsn_env: str = DSN_ENV, *, seed_demo: bool = True
-) -> Database:
-    """Return the database to work on; start and fill the embedded one where none is named."""
-    dsn = os.environ.get(dsn_env, "").strip()
-    if dsn:
-        check_dsn(dsn)
-        return Database(dsn, is_embedded=False)
-    dsn = embedded.ensure_running()
-    say(
-        f"{dsn_env} is not set: using the embedded PostgreSQL with invented demo data "
-        "(stop it with: backfill db stop)."
-    )
-    database = Database(dsn, is_embedded=True)
-    if seed_demo:
-        from backfill.demo.seed import seed_if_empty
-
-        with database.connect() as connection:
-            seed_if_empty(connection, say)
-    return database

@@ -19,7 +19,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from backfill.columns import read_expression
-from backfill.compare_and_set import lookup_field, source_type, target_type
+from backfill.row_types import lookup_field, source_type, target_type
 from backfill.errors import DatabaseUnreachable
 from backfill.pending import cast_to, pending_filter
 from backfill.postgres import APPLICATION_NAME, redact, unreachable_message, watchful

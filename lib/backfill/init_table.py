@@ -18,7 +18,7 @@ def add_init_table_options(parser: argparse.ArgumentParser) -> None:
 
 def run_init_table(options: argparse.Namespace) -> int:
     """Write the specification; the connection is read-only, and no file is overwritten."""
-    from backfill.database import open_database
+    from backfill.demo.opening import open_database
     from backfill.table_guess import as_toml, guess_spec
     from backfill.table_look import look_at
 

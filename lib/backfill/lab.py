@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from backfill.database import Database, open_database
+from backfill.database import Database
+from backfill.demo.opening import open_database
 from backfill.embedded import EmbeddedServer, default_home
 from backfill.embedded_process import wait_until
 from backfill.headless import KERNEL_NAME, notebook_path

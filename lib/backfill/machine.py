@@ -68,7 +68,7 @@ def run_lab(options: argparse.Namespace) -> int:
 
 def run_demo(options: argparse.Namespace) -> int:
     """`backfill demo`: both jobs on invented data, from dry run to proof."""
-    from backfill.demo.tour import tour
+    from backfill.demo_command import tour
 
     return tour(terminal_of(options))
 

@@ -18,7 +18,8 @@ import psycopg
 from backfill import evidence, plan, record
 from backfill.asking import Asking
 from backfill.checkpoint_view import applied_view, pace_of_run
-from backfill.database import Database, open_database
+from backfill.database import Database
+from backfill.demo.opening import open_database
 from backfill.ending import resume_command
 from backfill.errors import (
     BackfillError,

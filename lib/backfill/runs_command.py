@@ -80,7 +80,7 @@ def run_compare(options: argparse.Namespace) -> int:
 
 def _rows(say: Callable[[str, str], None]) -> list[RunRow] | None:
     """Return the runs that the database knows, None when it can not be asked."""
-    from backfill.database import open_database
+    from backfill.demo.opening import open_database
     from backfill.ledger import Ledger
 
     try:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from backfill import plan
 from backfill.asking import decide_for, explain_row
 from backfill.comparison import Comparison, compare_runs
-from backfill.database import open_database
+from backfill.demo.opening import open_database
 from backfill.errors import BackfillError, StalePlan, UsageError
 from backfill.explanation import Explanation
 from backfill.folder import new_run_id, runs_dir

@@ -81,7 +81,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "command line": (
         *("notebook_parts", "run_report", "runs_command"),
         *("__main__", "cli", "commands", "closing", "headless", "relay", "offline_page"),
-        *("status_view", "machine", "lab", "init_table", "doctor", "demo.tour", "selftest.*"),
+        *("status_view", "machine", "lab", "init_table", "doctor", "demo_command", "selftest.*"),
         "explain_command",
     ),
     "reference": ("reference.*",),
@@ -140,8 +140,6 @@ def test_imports_point_down_the_layers_only() -> None:
         for other in imports_of(name)
         if other not in PACKAGES
         and NAMES.index(layer_of(other)) > NAMES.index(layer_of(name))
-        # The embedded database is filled on its first use.
-        and (name, other) != ("database", "demo.seed")
     ]
 
     assert upward == []

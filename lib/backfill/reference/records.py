@@ -9,7 +9,7 @@ from importlib import resources
 import pyarrow as pa
 
 from backfill.columns import Column, ColumnType
-from backfill.compare_and_set import lookup_field, source_type, target_type
+from backfill.row_types import lookup_field, source_type, target_type
 from backfill.errors import EXIT_CODE_MEANS, ExitCode
 from backfill.extract import extracted_schema
 from backfill.jobs.ocr import staged

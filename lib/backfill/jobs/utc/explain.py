@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from backfill.compare_and_set import lookup_field
+from backfill.row_types import lookup_field
 from backfill.errors import UsageError
 from backfill.explanation import Explanation, facts, remarks
 from backfill.jobs.utc.table_json import table_from_json

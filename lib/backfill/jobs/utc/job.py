@@ -18,7 +18,7 @@ from backfill.catalog import (
     resolve_table,
 )
 from backfill.cluster import check_executor, open_executor
-from backfill.compare_and_set import lookup_field, source_type, target_type
+from backfill.row_types import lookup_field, source_type, target_type
 from backfill.database import Database
 from backfill.decisions import Answer, Answers
 from backfill.errors import PreflightError, UsageError

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.compare_and_set import TableWriter, lookup_field
+from backfill.compare_and_set import TableWriter
+from backfill.row_types import lookup_field
 from backfill.decisions import Words
 from backfill.errors import BackfillError
 from backfill.explanation import Explanation
