@@ -23,7 +23,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from backfill.embedded import HOME_ENV, EmbeddedServer
+from backfill.server.embedded import HOME_ENV, EmbeddedServer
 
 Loader = Callable[[str], None]
 DatabaseFrom = Callable[[str, Loader], str]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backfill.embedded import HOME_ENV, EmbeddedServer
+from backfill.server.embedded import HOME_ENV, EmbeddedServer
 
 ELSEWHERE = "postgresql://me:hunter-2secret@127.0.0.1:1/elsewhere"
 

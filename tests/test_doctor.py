@@ -7,10 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from backfill import doctor
 from backfill.cli import main
-from backfill.doctor import Finding, examine
-from backfill.embedded import HOME_ENV
+from backfill.command import doctor
+from backfill.command.doctor import Finding, examine
+from backfill.server.embedded import HOME_ENV
 
 
 def finding(what: str, findings: list[Finding] | None = None) -> Finding:
@@ -127,7 +127,7 @@ def test_check_that_breaks_is_a_finding_and_no_traceback(
     def broken(_name: str) -> str:
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr("backfill.doctor.importlib.metadata.version", broken)
+    monkeypatch.setattr("backfill.command.doctor.importlib.metadata.version", broken)
 
     found = finding("time zone data")
 

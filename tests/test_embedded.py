@@ -19,11 +19,11 @@ import psycopg
 import pytest
 from adbc_driver_postgresql import dbapi
 
-from backfill import embedded, embedded_process
-from backfill.embedded import EmbeddedServer, default_home, ensure_running
-from backfill.embedded_process import wait_until
-from backfill.embedded_socket import SOCKET_FILE
 from backfill.errors import DatabaseUnreachable, PreflightError
+from backfill.server import embedded, embedded_process
+from backfill.server.embedded import EmbeddedServer, default_home, ensure_running
+from backfill.server.embedded_process import wait_until
+from backfill.server.embedded_socket import SOCKET_FILE
 
 if TYPE_CHECKING:
     from tests.conftest import Connection, DatabaseFrom
@@ -32,7 +32,7 @@ DEADLINE_SECONDS = 30.0
 START_AND_TELL_PID = """
 import sys
 from pathlib import Path
-from backfill.embedded import EmbeddedServer
+from backfill.server.embedded import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]), durable=False)
 server.start()
 print((server.data / "postmaster.pid").read_text().split()[0], flush=True)
@@ -476,7 +476,7 @@ def test_each_test_has_a_database_of_its_own(database: str, connection: Connecti
 
 def test_importing_the_module_loads_no_driver() -> None:
     heavy = "{'psycopg', 'pandas', 'adbc_driver_postgresql', 'duckdb'}"
-    script = f"import sys, backfill.embedded; print({heavy} & sys.modules.keys())"
+    script = f"import sys, backfill.server.embedded; print({heavy} & sys.modules.keys())"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 
-from backfill import cli, lab
+from backfill import cli
+from backfill.notebook import lab
 
 
 def test_a_database_that_does_not_answer_is_told_before_anything_opens(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfill.errors import UsageError
-from backfill.sheet_csv import read_sheet, write_sheet
+from backfill.plans.sheet_csv import read_sheet, write_sheet
 
 CELLS = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12

@@ -10,10 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from backfill import commands, machine
+from backfill.command import commands, machine
+from backfill.command.explain_command import run_explain
+from backfill.command.init_table import add_init_table_options, run_init_table
+from backfill.command.runs_command import (
+    add_compare_options,
+    add_runs_options,
+    run_compare,
+    run_runs,
+)
 from backfill.errors import BackfillError, ExitCode
-from backfill.explain_command import run_explain
-from backfill.init_table import add_init_table_options, run_init_table
 from backfill.parameters import (
     APPLY_PARAMETERS,
     OCR_PARAMETERS,
@@ -22,7 +28,6 @@ from backfill.parameters import (
     Kind,
     Parameter,
 )
-from backfill.runs_command import add_compare_options, add_runs_options, run_compare, run_runs
 
 Handler = Callable[[argparse.Namespace], int]
 _UNFLAGGED = {"apply", "runs_dir", "lease_seconds", "run_id", "dsn_env"}

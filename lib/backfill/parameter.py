@@ -47,7 +47,7 @@ class Parameter:
 
     def check(self, value: Any) -> Any:
         """Return the value in its kind; raise `UsageError` that says what it must be."""
-        from backfill.postgres import redact  # psycopg: `--help` does without
+        from backfill.server.postgres import redact  # psycopg: `--help` does without
 
         checked = self._typed(value)
         for text in checked if isinstance(checked, list) else [checked]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backfill.errors import UsageError
-from backfill.lease import DEFAULT_LEASE_SECONDS, LEASE_SECONDS_BOUNDS
-from backfill.postgres import SessionLimits
-from backfill.throttle import Throttle
-from backfill.throttle_options import throttle_from
+from backfill.politeness.throttle import Throttle
+from backfill.politeness.throttle_options import throttle_from
+from backfill.records.lease import DEFAULT_LEASE_SECONDS, LEASE_SECONDS_BOUNDS
+from backfill.server.postgres import SessionLimits
 
 DEFAULT_CHUNK_ROWS = 500
 CHUNK_ROWS_BOUNDS = (1, 100_000)

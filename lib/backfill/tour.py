@@ -15,10 +15,10 @@ from psycopg import sql
 
 from backfill import workbook
 from backfill.demo.seed import seed
-from backfill.embedded import EmbeddedServer, default_home
+from backfill.notebook.run_book import RunBook
 from backfill.parameters import UTC_PARAMETERS, Kind, Parameter, check_parameters, injected_names
-from backfill.postgres import connect, scalar
-from backfill.run_book import RunBook
+from backfill.server.embedded import EmbeddedServer, default_home
+from backfill.server.postgres import connect, scalar
 from backfill.workbook import Book
 
 TOUR_PARAMETERS = (Parameter("household_id", Kind.TEXTS, "hh_demo", "the household of the tour"),)

@@ -19,17 +19,15 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from backfill import plan
-from backfill.asking import decide_for, explain_row
-from backfill.comparison import Comparison, compare_runs
+from backfill.archive.run_facts import find_folder, read_facts
 from backfill.demo.opening import open_database
+from backfill.display.explanation import Explanation
+from backfill.display.pages import NOTHING, Shown, note, part, table
 from backfill.errors import BackfillError, StalePlan, UsageError
-from backfill.explanation import Explanation
 from backfill.folder import new_run_id, runs_dir
-from backfill.job import Computation
 from backfill.jobs.registry import PARAMETERS, job_from, kind_of
-from backfill.ledger import Ledger, RunRow
-from backfill.pages import NOTHING, Shown, note, part, table
+from backfill.notebook.asking import decide_for, explain_row
+from backfill.notebook.run_book import SHOWN_MEMBERS, RunBook, listener
 from backfill.parameters import (
     APPLY_PARAMETERS,
     REVERT_PARAMETERS,
@@ -38,13 +36,15 @@ from backfill.parameters import (
     check_parameters,
     injected_names,
 )
-from backfill.planning import Planning, frame
+from backfill.plans import plan
+from backfill.records.ledger import Ledger, RunRow
 from backfill.report import Reporter
-from backfill.revert import plan_revert
-from backfill.run_book import SHOWN_MEMBERS, RunBook, listener
-from backfill.run_facts import find_folder, read_facts
-from backfill.running import find_planned, row_of, stopped_run
 from backfill.status import RunStatus
+from backfill.steps.comparison import Comparison, compare_runs
+from backfill.steps.job import Computation
+from backfill.steps.planning import Planning, frame
+from backfill.steps.revert import plan_revert
+from backfill.steps.running import find_planned, row_of, stopped_run
 from backfill.workbook_env import RUN_ID_ENV
 
 SHOWN_REMARKS = 1_000

@@ -14,7 +14,7 @@ from tests.bench.whole import run_backfill
 
 from backfill.demo.screens.store import FOLDER, stored_sessions
 from backfill.demo.sessions import DemoSession, create_schema, drop_schema, load_sessions
-from backfill.embedded import EmbeddedServer
+from backfill.server.embedded import EmbeddedServer
 
 FEW, MANY = 50, 500
 GROWTH_TO_REACH = 1.15

@@ -12,13 +12,13 @@ import duckdb
 import pyarrow as pa
 from tests.bench.contender import Contender, Measured, Setup
 
-from backfill.database import Database
 from backfill.folder import RunFolder
 from backfill.jobs.registry import job_from
 from backfill.parameters import UTC_PARAMETERS
-from backfill.planning import Planning
 from backfill.report import Reporter
+from backfill.server.database import Database
 from backfill.settings import engine_settings
+from backfill.steps.planning import Planning
 
 OURS = "ours, into DuckDB"
 CURSOR = "server-side cursor, into DuckDB"

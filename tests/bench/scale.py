@@ -24,21 +24,21 @@ import numpy as np
 import pyarrow as pa
 from tests.cluster.dask_cluster import dask_cluster
 
-from backfill.cluster import open_executor
-from backfill.columns import Column, ColumnType
 from backfill.demo.screens.store import stored_sessions
-from backfill.executor import Executor, InThisProcess, local_executor
 from backfill.folder import runs_dir
 from backfill.jobs.ocr.reader import ReaderVersions
 from backfill.jobs.utc.blocks import compute_blocks
 from backfill.ocr.engine import EngineChoice
 from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
-from backfill.staging import BATCH_ROWS, Staging
+from backfill.plans.staging import BATCH_ROWS, Staging
+from backfill.rows.columns import Column, ColumnType
 from backfill.utc.pairs import Columns, Policy
 from backfill.utc.wall import Encoding
 from backfill.utc.zone_choice import ZonePolicy
 from backfill.versions import computing_versions
+from backfill.workers.cluster import open_executor
+from backfill.workers.executor import Executor, InThisProcess, local_executor
 
 WORKERS = 2
 ZONES = ("Europe/Stockholm", "America/New_York", "Asia/Tokyo", "Europe/London")

@@ -12,10 +12,10 @@ from PIL import Image
 from tests.bench.contender import Contender, Measured, Setup
 
 from backfill.demo.screens.make import make_session
-from backfill.executor import default_workers
 from backfill.ocr.engine import EngineChoice
 from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
+from backfill.workers.executor import default_workers
 
 OURS = "ours, screenshots"
 NAIVE = "pytesseract in a loop"

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from backfill.demo.events import load_events
-from backfill.embedded import EmbeddedServer
+from backfill.server.embedded import EmbeddedServer
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 NAME = "bench"

@@ -18,8 +18,8 @@ from psycopg import sql
 from tests.bench.contender import Contender, Measured, Setup
 from tests.bench.server import Connection
 
-from backfill import image
 from backfill.parameters import UTC_PARAMETERS
+from backfill.rows import image
 
 BOUND = "bound: one UPDATE of everything"
 OURS_500 = "ours, chunk 500"

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from tests.browser.workbench import STEP_MS, Console, Lab, checkout, keep
 
-from backfill.embedded import EmbeddedServer
+from backfill.server.embedded import EmbeddedServer
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SIZE = ViewportSize(width=1280, height=1000)

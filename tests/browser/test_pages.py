@@ -12,7 +12,7 @@ from tests.browser.workbench import Console, environment, keep
 from tests.conftest import DatabaseFrom
 
 from backfill.demo.seed import seed
-from backfill.postgres import connect
+from backfill.server.postgres import connect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 RUN_SECONDS = 120

@@ -18,8 +18,8 @@ import psycopg
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from backfill import errors
-from backfill.embedded import EmbeddedServer
-from backfill.embedded_process import wait_until
+from backfill.server.embedded import EmbeddedServer
+from backfill.server.embedded_process import wait_until
 
 ROOT = Path(__file__).parents[2]
 ARTEFACTS = ROOT / "artefacts"

@@ -17,24 +17,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backfill import plan
 from backfill.cli import main
+from backfill.display.pages import table
+from backfill.display.standalone import offline
 from backfill.errors import BackfillError, UsageError
-from backfill.evidence_check import disagreements
 from backfill.folder import RunFolder, sha256_of
 from backfill.jobs.utc.settings import UtcSettings
-from backfill.ledger import Ledger
-from backfill.pages import table
 from backfill.parameters import UTC_PARAMETERS, check_parameters
-from backfill.plan import ChunkReader, read_skips, write_changes, write_skips
-from backfill.postgres import connect
+from backfill.plans import plan
+from backfill.plans.plan import ChunkReader, read_skips, write_changes, write_skips
+from backfill.plans.worksheet import load_answers
+from backfill.records.ledger import Ledger
+from backfill.server.postgres import connect
+from backfill.server.table import load_spec
 from backfill.settings import chunk_rows_from
 from backfill.skips import Skip, SkipReason
-from backfill.standalone import offline
-from backfill.table import load_spec
+from backfill.steps.evidence_check import disagreements
 from backfill.utc.doubts import WORDS
 from backfill.utc.zones import is_zone, near_misses
-from backfill.worksheet import load_answers
 
 RUN_ID = "20261122T234000Z-utc-3f9c1a"
 PLACES = settings(

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from backfill import headless
-from backfill.closing import close_folder
 from backfill.demo.events import load_events
-from backfill.evidence_check import disagreements
 from backfill.folder import RunFolder
-from backfill.ledger import Ledger
-from backfill.postgres import connect
-from backfill.relay import Terminal
+from backfill.notebook import headless
+from backfill.notebook.closing import close_folder
+from backfill.notebook.relay import Terminal
+from backfill.records.ledger import Ledger
+from backfill.server.postgres import connect
+from backfill.steps.evidence_check import disagreements
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom

@@ -19,12 +19,12 @@ from tests.cluster.engines import DeadlyOnce
 from tests.engine.workshop import Bench, load_traps
 from tests.jobs.conftest import bench_from  # noqa: F401  (a fixture)
 
-from backfill.cluster import open_executor
-from backfill.executor import InThisProcess, local_executor
-from backfill.extract import extracted_schema
 from backfill.jobs.utc.blocks import compute_blocks
+from backfill.plans.extract import extracted_schema
 from backfill.utc.compute import Computed
 from backfill.versions import computing_versions
+from backfill.workers.cluster import open_executor
+from backfill.workers.executor import InThisProcess, local_executor
 
 BLOCK_ROWS = 4
 

@@ -14,13 +14,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from backfill.database import Database
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
 from backfill.jobs.utc.kind import UtcKind
 from backfill.report import Reporter
-from backfill.running import apply_run
+from backfill.server.database import Database
 from backfill.settings import EngineSettings
+from backfill.steps.running import apply_run
 
 
 def main(command: dict[str, Any]) -> None:

@@ -12,13 +12,13 @@ import signal
 import sys
 from pathlib import Path
 
-from backfill.chunk_commit import no_step
-from backfill.database import Database
+from backfill.chunks.chunk_commit import no_step
 from backfill.folder import RunFolder
 from backfill.jobs.utc.kind import UtcKind
 from backfill.report import Reporter
-from backfill.running import apply_run
+from backfill.server.database import Database
 from backfill.settings import EngineSettings
+from backfill.steps.running import apply_run
 
 
 def main(run_id: str, runs: str, point: str, nth: str, only: str = "") -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psycopg
 
-from backfill.embedded import EmbeddedServer
-from backfill.embedded_account import choose_account
-from backfill.embedded_binaries import find_binaries
-from backfill.embedded_process import wait_until
-from backfill.embedded_socket import make_socket_folder
+from backfill.server.embedded import EmbeddedServer
+from backfill.server.embedded_account import choose_account
+from backfill.server.embedded_binaries import find_binaries
+from backfill.server.embedded_process import wait_until
+from backfill.server.embedded_socket import make_socket_folder
 
 STANDBY = "far"
 _SECONDS = 60.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.workshop import NOON_MS, Bench, add_noons, noon_utc
 
-from backfill import image
 from backfill.errors import Interrupted, TooManySkips
+from backfill.rows import image
 
 if TYPE_CHECKING:
     from backfill.workbook import Book
@@ -259,7 +259,7 @@ def test_apply_works_outside_the_main_thread(bench: Bench) -> None:
 def test_a_plan_larger_than_a_parquet_batch_is_read_to_its_end(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backfill.plan.ChunkReader.BATCH_ROWS", 4)
+    monkeypatch.setattr("backfill.plans.plan.ChunkReader.BATCH_ROWS", 4)
     add_noons(bench.connection, 30, prefix="f")
 
     book = bench.run(chunk_size=7)

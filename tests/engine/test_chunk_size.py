@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from backfill.chunk_size import FIRST_ROWS, ChunkSizer
+from backfill.chunks.chunk_size import FIRST_ROWS, ChunkSizer
 from backfill.settings import CHUNK_ROWS_BOUNDS
 
 

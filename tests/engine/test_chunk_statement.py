@@ -16,8 +16,8 @@ import pytest
 from tests.engine import killed_applier
 from tests.engine.workshop import NOON_MS, Bench, Row, noon_utc
 
-from backfill import patience
-from backfill.chunk_statement import commit_at_once as really_commit
+from backfill.chunks import patience
+from backfill.chunks.chunk_statement import commit_at_once as really_commit
 from backfill.errors import Interrupted, LeaseHeld
 
 Outcome = tuple[list[str], list[Row], list[Row], list[Row]]

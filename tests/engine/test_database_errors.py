@@ -11,9 +11,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from tests.engine.workshop import Bench, noon_utc
 
-from backfill import patience
-from backfill.database import Database
+from backfill.chunks import patience
 from backfill.errors import DatabaseUnreachable, PreflightError
+from backfill.server.database import Database
 
 ALL_NOONS = {f"e{day:02d}": noon_utc(day) for day in range(1, 13)}
 TRIGGER = """

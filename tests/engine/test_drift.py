@@ -12,7 +12,7 @@ import pytest
 from tests.engine.workshop import Bench, noon_utc
 
 from backfill.errors import RowsDrifted
-from backfill.run_book import RunBook
+from backfill.notebook.run_book import RunBook
 
 START, END = noon_utc(3)
 

@@ -15,8 +15,8 @@ from psycopg.conninfo import make_conninfo
 from tests.engine.workshop import Bench, add_noons
 
 from backfill.errors import StorageError
-from backfill.evidence_check import disagreements
-from backfill.ledger import Ledger
+from backfill.records.ledger import Ledger
+from backfill.steps.evidence_check import disagreements
 
 if TYPE_CHECKING:
     from backfill.workbook import Book

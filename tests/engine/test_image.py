@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill import image
 from backfill.errors import VerifyFailed
+from backfill.rows import image
 
 INSTANT = pa.timestamp("us", tz="UTC")
 SOURCE = pa.struct([("start_at", pa.int64()), ("local", pa.timestamp("us")), ("tz", pa.string())])

@@ -12,8 +12,8 @@ import pytest
 from tests.engine.workshop import Bench, add_noons, noon_utc
 
 from backfill.errors import Interrupted, LeaseHeld, Terminated
-from backfill.lease import acquire, holder_name, overlaps
-from backfill.ledger import Ledger
+from backfill.records.lease import acquire, holder_name, overlaps
+from backfill.records.ledger import Ledger
 
 
 def claim(bench: Bench, run_id: str, seconds: int = 60) -> None:

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 from tests.engine.workshop import NOON_MS, Bench, load_noons, noon_utc
 
+from backfill.command.status_view import status_document, status_text
 from backfill.errors import Interrupted, LeaseHeld, PreflightError, StalePlan, UsageError
-from backfill.evidence_check import disagreements
 from backfill.jobs.registry import kind_of
-from backfill.ledger import Ledger
-from backfill.positions import Positions
-from backfill.selection import sample_rows
-from backfill.status_view import status_document, status_text
+from backfill.records.ledger import Ledger
+from backfill.records.positions import Positions
+from backfill.records.selection import sample_rows
+from backfill.steps.evidence_check import disagreements
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -397,7 +397,7 @@ def make_old(bench: Bench, run_id: str, how: str) -> None:
             bench.sql("UPDATE backfill.run SET pause_requested = true")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backfill.parts.Part.chain_start", lambda *_: "0" * 64)
+        patch.setattr("backfill.records.parts.Part.chain_start", lambda *_: "0" * 64)
         if how == "applied whole":
             bench.apply_with(run_id)
         else:

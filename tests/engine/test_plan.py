@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from tests.engine.workshop import Bench, load_noons
 
-from backfill import plan
 from backfill.errors import StalePlan
 from backfill.folder import RunFolder
+from backfill.plans import plan
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -121,7 +121,7 @@ def test_a_run_is_refused_when_the_time_zone_data_changed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = bench.plan().run_id
-    monkeypatch.setattr("backfill.running.tzdata_version", lambda: "2031.1")
+    monkeypatch.setattr("backfill.steps.running.tzdata_version", lambda: "2031.1")
 
     with pytest.raises(StalePlan, match=r"\(tzdata\) differs.*now it is 2031\.1"):
         bench.apply_with(run_id)

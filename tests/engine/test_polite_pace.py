@@ -16,15 +16,15 @@ import psycopg
 import pytest
 from tests.engine.workshop import PAUSE, Bench, load_noons
 
-from backfill.database import Database
+from backfill.command.status_view import status_document, status_text
 from backfill.errors import ExitCode, Interrupted, PressureTooHigh
-from backfill.lease import Lease
-from backfill.ledger import Ledger
-from backfill.polite_pace import open_pace
+from backfill.politeness.polite_pace import open_pace
+from backfill.politeness.throttle import Limit, Signal, Throttle
+from backfill.records.lease import Lease
+from backfill.records.ledger import Ledger
 from backfill.report import Reporter
-from backfill.running import Applied
-from backfill.status_view import status_document, status_text
-from backfill.throttle import Limit, Signal, Throttle
+from backfill.server.database import Database
+from backfill.steps.running import Applied
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from tests.engine.workshop import HOUR_MS, NOON_MS, NOON_UTC_MS, Bench
 
 from backfill.errors import PreflightError, UsageError
-from backfill.extract import PendingRows
+from backfill.plans.extract import PendingRows
 
 SPEC = """
 table = "{table}"

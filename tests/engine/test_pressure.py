@@ -15,13 +15,13 @@ from psycopg.conninfo import make_conninfo
 from tests.engine.replication import STANDBY, standby_of
 from tests.engine.workshop import Bench
 
-from backfill import pressure
-from backfill.embedded import EmbeddedServer
-from backfill.embedded_process import wait_until
-from backfill.postgres import Connection, connect
-from backfill.pressure import Reader, Unreadable
-from backfill.throttle import Limit, Signal, Throttle
-from backfill.window import window_from
+from backfill.politeness import pressure
+from backfill.politeness.pressure import Reader, Unreadable
+from backfill.politeness.throttle import Limit, Signal, Throttle
+from backfill.politeness.window import window_from
+from backfill.server.embedded import EmbeddedServer
+from backfill.server.embedded_process import wait_until
+from backfill.server.postgres import Connection, connect
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseServer

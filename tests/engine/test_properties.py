@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.engine.workshop import LISTENER, Bench, load_empty, utc
 
-from backfill import plan
-from backfill.chunk_size import ChunkSizer
+from backfill.chunks.chunk_size import ChunkSizer
 from backfill.folder import RunFolder
-from backfill.ledger import CHAIN_START, Checkpoint, skips_digest
-from backfill.plan import ChunkReader, Plan
+from backfill.plans import plan
+from backfill.plans.plan import ChunkReader, Plan
+from backfill.records.ledger import CHAIN_START, Checkpoint, skips_digest
 from backfill.skips import Skip, SkipReason
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.workshop import Bench, add_noons, load_noons, noon_utc
 
+from backfill.command.status_view import status_document, status_text
 from backfill.errors import Interrupted, LeaseHeld, Terminated
 from backfill.jobs.utc.kind import UtcKind
-from backfill.lease import Lease, acquire, join
-from backfill.ledger import Ledger
-from backfill.ranges import cut, ranges_of, take_range
-from backfill.status_view import status_document, status_text
+from backfill.records.lease import Lease, acquire, join
+from backfill.records.ledger import Ledger
+from backfill.records.ranges import cut, ranges_of, take_range
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom

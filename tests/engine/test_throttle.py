@@ -11,8 +11,8 @@ import pytest
 
 from backfill.errors import UsageError
 from backfill.parameters import APPLY_PARAMETERS, check_parameters
-from backfill.quantity import Quantity, Unit, quantity
-from backfill.throttle import (
+from backfill.politeness.quantity import Quantity, Unit, quantity
+from backfill.politeness.throttle import (
     DEFAULT_LIMITS,
     GO,
     Limit,
@@ -23,8 +23,8 @@ from backfill.throttle import (
     WalBudget,
     judge,
 )
-from backfill.throttle_options import throttle_from
-from backfill.window import window_from
+from backfill.politeness.throttle_options import throttle_from
+from backfill.politeness.window import window_from
 
 
 def throttle(**given: Any) -> Throttle:

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from tests.engine.workshop import Bench
 
-from backfill.embedded import EmbeddedServer
 from backfill.errors import PreflightError
-from backfill.table import Relation
-from backfill.update_cost import cost_warnings
+from backfill.server.embedded import EmbeddedServer
+from backfill.server.table import Relation
+from backfill.server.update_cost import cost_warnings
 
 EVENTS = Relation("public", "events")
 TARGETS = ("start_at_utc", "end_at_utc")

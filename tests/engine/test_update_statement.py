@@ -8,10 +8,10 @@ import psycopg
 from psycopg.rows import TupleRow
 from tests.engine.workshop import NOON_MS, Bench
 
-from backfill.compare_and_set import TableWriter
+from backfill.chunks.compare_and_set import TableWriter
 from backfill.jobs.utc.table_json import table_from_json
-from backfill.plan import ChunkReader, load
-from backfill.postgres import find_rows_by_key
+from backfill.plans.plan import ChunkReader, load
+from backfill.server.postgres import find_rows_by_key
 
 
 class _Explained(psycopg.Connection[TupleRow]):

@@ -170,7 +170,7 @@ def test_a_run_that_stopped_half_way_is_not_proven(bench: Bench) -> None:
 def test_a_value_that_the_rules_do_not_give_is_found_by_computing_it_again(bench: Bench) -> None:
     run_id = bench.plan().run_id
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backfill.plan.sha256_of", lambda _path: "0" * 64)
+        patch.setattr("backfill.plans.plan.sha256_of", lambda _path: "0" * 64)
         wrong_plan(bench, run_id)
         bench.apply_with(run_id)
 
@@ -194,7 +194,7 @@ def wrong_plan(bench: Bench, run_id: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from backfill import plan
+    from backfill.plans import plan
 
     folder = bench.folder(run_id)
     changes = pq.read_table(folder.file(plan.CHANGES_FILE))

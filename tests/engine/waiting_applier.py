@@ -9,14 +9,14 @@ import os
 import sys
 from pathlib import Path
 
-from backfill.database import Database
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
 from backfill.jobs.utc.kind import UtcKind
+from backfill.politeness.throttle import Limit, Signal, Throttle
 from backfill.report import Reporter
-from backfill.running import apply_run
+from backfill.server.database import Database
 from backfill.settings import EngineSettings
-from backfill.throttle import Limit, Signal, Throttle
+from backfill.steps.running import apply_run
 
 
 def main(run_id: str, runs: str, query: str) -> int:

@@ -15,24 +15,24 @@ from typing import Any, cast
 
 import psycopg
 
-from backfill.chunk_commit import no_step
-from backfill.database import Database
+from backfill.chunks.chunk_commit import no_step
 from backfill.demo.events import Encoding, load_events
 from backfill.folder import RunFolder
 from backfill.jobs.utc.kind import UtcKind
-from backfill.ledger import Ledger
+from backfill.notebook.run_book import RunBook
+from backfill.records.ledger import Ledger
 from backfill.report import Reporter
-from backfill.run_book import RunBook
-from backfill.running import Applied, apply_run
+from backfill.server.database import Database
 from backfill.settings import EngineSettings
-from backfill.verify import Verification, verify_run
+from backfill.steps.running import Applied, apply_run
+from backfill.steps.verify import Verification, verify_run
 from backfill.workbook import Book, open_plan, open_revert, open_run
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Row = tuple[Any, ...]
 DEADLINE_SECONDS = 60.0
 #: What a test puts its own ears in the place of.
-LISTENER = "backfill.run_book.listener_from_environment"
+LISTENER = "backfill.notebook.run_book.listener_from_environment"
 EVENT_COLUMNS = (
     "id",
     "household_id",

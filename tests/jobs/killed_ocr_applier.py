@@ -10,12 +10,12 @@ import signal
 import sys
 from pathlib import Path
 
-from backfill.database import Database
 from backfill.folder import RunFolder
 from backfill.jobs.ocr.kind import OcrKind
 from backfill.report import Reporter
-from backfill.running import apply_run
+from backfill.server.database import Database
 from backfill.settings import EngineSettings
+from backfill.steps.running import apply_run
 
 
 def main(run_id: str, runs: str, point: str, nth: str) -> None:

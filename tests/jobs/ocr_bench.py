@@ -16,17 +16,17 @@ from typing import Any, cast
 import psycopg
 from tests.engine.workshop import Bench, take_steps
 
-from backfill.chunk_commit import no_step
-from backfill.database import Database
+from backfill.chunks.chunk_commit import no_step
 from backfill.demo.screens.store import FOLDER, StoredSession, stored_sessions
 from backfill.demo.sessions import DemoSession, create_schema, load_sessions, store_snapshot
 from backfill.jobs.ocr.kind import OcrKind
-from backfill.ledger import Ledger
+from backfill.notebook.run_book import RunBook
+from backfill.records.ledger import Ledger
 from backfill.report import Reporter
-from backfill.run_book import RunBook
-from backfill.running import Applied, apply_run
+from backfill.server.database import Database
 from backfill.settings import EngineSettings
-from backfill.verify import Verification, verify_run
+from backfill.steps.running import Applied, apply_run
+from backfill.steps.verify import Verification, verify_run
 from backfill.workbook import Book, open_run
 
 USER, OTHER = 501, 502

@@ -15,9 +15,9 @@ import pytest
 from tests.engine.workshop import Bench, load_noons, noon_utc
 from tests.jobs.test_utc_cli import COMMAND, TIMEOUT_SECONDS, environment, run_here
 
-from backfill.evidence_check import disagreements
 from backfill.jobs.registry import kind_of
-from backfill.ledger import Ledger
+from backfill.records.ledger import Ledger
+from backfill.steps.evidence_check import disagreements
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom

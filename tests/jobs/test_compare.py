@@ -15,8 +15,8 @@ from tests.jobs.ocr_bench import FIRST, SECOND, load_three, session_id, take
 from tests.jobs.test_utc_cli import run_here
 from tests.pages.looking import Page, check_tables
 
-from backfill.comparison import Comparison
 from backfill.errors import StorageError, UsageError
+from backfill.steps.comparison import Comparison
 from backfill.workbook import compare
 
 if TYPE_CHECKING:

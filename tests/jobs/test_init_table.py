@@ -13,10 +13,10 @@ import pytest
 from tests.conftest import Connection, DatabaseFrom
 
 from backfill import cli
+from backfill.command.table_guess import as_toml, guess_spec
 from backfill.errors import UsageError
-from backfill.table import load_spec
-from backfill.table_guess import as_toml, guess_spec
-from backfill.table_look import look_at
+from backfill.server.table import load_spec
+from backfill.server.table_look import look_at
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "other-tables.md").read_text(encoding="utf-8")

@@ -25,13 +25,13 @@ from tests.jobs.ocr_bench import (
 )
 
 from backfill import cli
+from backfill.archive.evidence import evidence_files
+from backfill.archive.run_files import unlisted
 from backfill.demo.screens.store import FOLDER
-from backfill.evidence import evidence_files
-from backfill.evidence_check import disagreements
 from backfill.folder import project_root
-from backfill.ledger import Ledger
 from backfill.parameters import OCR_PARAMETERS
-from backfill.run_files import unlisted
+from backfill.records.ledger import Ledger
+from backfill.steps.evidence_check import disagreements
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import OcrBenchFrom

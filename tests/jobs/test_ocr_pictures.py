@@ -10,10 +10,10 @@ import pytest
 from tests.jobs.ocr_bench import FIRST, LONG, SCREENS, OcrBench, load_three, take, truth
 from tests.pages.looking import Page, check_picture, check_tables, pictures
 
+from backfill.display.pages import Shown
 from backfill.jobs.ocr.pictures import confidence_picture, days_picture, field_confidences
 from backfill.jobs.ocr.views import images_view
-from backfill.pages import Shown
-from backfill.staging import STAGING_FILE, Staging
+from backfill.plans.staging import STAGING_FILE, Staging
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import OcrBenchFrom

@@ -23,11 +23,11 @@ from tests.jobs.test_ocr_job import alter_readings
 
 from backfill import workbook
 from backfill.errors import TooManySkips, UsageError
-from backfill.evidence_check import disagreements
-from backfill.ledger import Ledger
 from backfill.ocr.checks import TIME_UNSURE
 from backfill.ocr.reading import ImageReading
-from backfill.worksheet import read_questions
+from backfill.plans.worksheet import read_questions
+from backfill.records.ledger import Ledger
+from backfill.steps.evidence_check import disagreements
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import OcrBenchFrom

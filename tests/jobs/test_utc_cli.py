@@ -21,12 +21,13 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from tests.engine.workshop import Bench, load_noons, load_traps, noon_utc
 
-from backfill import cli, headless
-from backfill.evidence import evidence_files
-from backfill.evidence_check import disagreements
+from backfill import cli
+from backfill.archive.evidence import evidence_files
+from backfill.archive.run_files import unlisted
 from backfill.folder import RunFolder
-from backfill.ledger import Ledger
-from backfill.run_files import unlisted
+from backfill.notebook import headless
+from backfill.records.ledger import Ledger
+from backfill.steps.evidence_check import disagreements
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseServer

@@ -14,9 +14,9 @@ from tests.jobs.test_utc_vectors import encoded_instant, encoded_wall
 
 from backfill import workbook
 from backfill.errors import UsageError
-from backfill.evidence_check import disagreements
-from backfill.ledger import Ledger
-from backfill.worksheet import read_questions
+from backfill.plans.worksheet import read_questions
+from backfill.records.ledger import Ledger
+from backfill.steps.evidence_check import disagreements
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom

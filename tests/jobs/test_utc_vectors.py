@@ -460,7 +460,7 @@ def test_rows_inserted_behind_the_end_of_the_walk_are_not_chased(
             with psycopg.connect(bench.dsn, autocommit=True) as other:
                 add_noons(other, 1, prefix=f"z{len(inserted)}")
 
-    from backfill.extract import PendingRows
+    from backfill.plans.extract import PendingRows
 
     original = PendingRows.pages
     monkeypatch.setattr(PendingRows, "pages", pages)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from backfill import tour
-from backfill.embedded import EmbeddedServer, default_home
+from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.errors import UsageError
 from backfill.workbook import Book, open_plan, open_run
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from tests.engine.workshop import load_noons
 
-from backfill.embedded import HOME_ENV, EmbeddedServer
+from backfill.server.embedded import HOME_ENV, EmbeddedServer
 from backfill.errors import UsageError
 from backfill.jobs.registry import PARAMETERS
 from backfill.parameters import (

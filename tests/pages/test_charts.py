@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from tests.pages.looking import check_picture
 
-from backfill.charts import (
+from backfill.display.charts import (
     ClockChange,
     DayLine,
     Span,

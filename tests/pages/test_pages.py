@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backfill.pages import NOTHING, figure, note, table
+from backfill.display.pages import NOTHING, figure, note, table
 
 NASTY = "<script>alert(\"x\")</script><img src=x onerror=1> & 'quotes'"
 

@@ -16,11 +16,11 @@ from tests.conftest import DatabaseFrom
 from tests.engine.workshop import load_noons
 from tests.pages.conftest import Told
 
+from backfill.archive.runs_index import INDEX_FILE
 from backfill.folder import RunFolder, project_root
-from backfill.ledger import Counts
-from backfill.relay import Terminal, bar_line
+from backfill.notebook.relay import Terminal, bar_line
+from backfill.records.ledger import Counts
 from backfill.report import PROGRESS_FILE, Reporter, progress_line
-from backfill.runs_index import INDEX_FILE
 from backfill.time_left import TimeLeft, span_text
 
 RUN_ID = "20261122T234000Z-utc-3f9c1a"

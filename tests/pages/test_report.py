@@ -14,11 +14,11 @@ from tests.jobs.test_utc_cli import run_here
 from tests.pages.conftest import Told
 from tests.pages.looking import Page, check_alone, check_picture, check_tables, pictures
 
+from backfill.archive.run_facts import read_facts
+from backfill.archive.run_report import what_happened
+from backfill.display.pages import part, table
 from backfill.folder import RunFolder
-from backfill.offline_page import write_page
-from backfill.pages import part, table
-from backfill.run_facts import read_facts
-from backfill.run_report import what_happened
+from backfill.notebook.offline_page import write_page
 
 SECTIONS = [
     *("what-happened", "diff", "decisions", "skips", "pictures"),

@@ -13,9 +13,9 @@ from tests.jobs.test_utc_cli import run_here
 from tests.pages.conftest import Told
 from tests.pages.looking import Page, check_alone, check_tables
 
+from backfill.archive.runs_index import INDEX_FILE, rebuild_index
+from backfill.archive.runs_list import list_runs, matching
 from backfill.folder import RunFolder
-from backfill.runs_index import INDEX_FILE, rebuild_index
-from backfill.runs_list import list_runs, matching
 
 OLD, NEW = "20261120T080000Z-utc-aaaaaa", "20261121T080000Z-ocr-bbbbbb"
 REVERT = "20261122T080000Z-revert-cccccc"

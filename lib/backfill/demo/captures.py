@@ -24,7 +24,7 @@ from backfill.demo.sessions import (
 )
 from backfill.ocr.identity import customer_fingerprint, location_fingerprint
 from backfill.ocr.shift import Shift
-from backfill.postgres import Connection
+from backfill.server.postgres import Connection
 
 #: Tells the job that a missing --local-root means the committed screenshots.
 COMMENT = "backfill: invented demo sessions"

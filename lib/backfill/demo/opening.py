@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from backfill import embedded
-from backfill.database import Database
-from backfill.postgres import DSN_ENV, check_dsn
+from backfill.server import embedded
+from backfill.server.database import Database
+from backfill.server.postgres import DSN_ENV, check_dsn
 
 
 def open_database(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from backfill.demo.captures import load_captures
 from backfill.demo.events import Encoding, drop_events, load_events
-from backfill.postgres import Connection, scalar
+from backfill.server.postgres import Connection, scalar
 
 SEEDED = "Seeded the demo: 20,000 invented events, and a dozen invented capture sessions."
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from backfill.decisions import Answers, Words
 from backfill.errors import UsageError
 from backfill.folder import runs_dir
-from backfill.job import Job, JobKind
 from backfill.parameters import OCR_PARAMETERS, UTC_PARAMETERS, Parameter
-from backfill.worksheet import DECISIONS_FILE, find_sheet, load_answers
+from backfill.plans.worksheet import DECISIONS_FILE, find_sheet, load_answers
+from backfill.steps.job import Job, JobKind
 
 if TYPE_CHECKING:
     from backfill.ocr.correction import Corrections
@@ -72,13 +72,13 @@ def _corrections_from(values: Mapping[str, Any]) -> Corrections:
 
 
 def _utc_job(values: Mapping[str, Any]) -> Job:
-    from backfill.cluster import check_scheduler
     from backfill.jobs.utc.job import UtcJob
     from backfill.jobs.utc.settings import Order, UtcSettings
-    from backfill.table import EVENTS, load_spec
+    from backfill.server.table import EVENTS, load_spec
     from backfill.utc.convert import FoldPolicy, GapPolicy
     from backfill.utc.doubts import WORDS
     from backfill.utc.wall import Encoding
+    from backfill.workers.cluster import check_scheduler
 
     return UtcJob(
         UtcSettings(

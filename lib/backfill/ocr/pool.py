@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backfill.executor import AHEAD, Executor, Work, WorkerKilled, local_executor
 from backfill.ocr.cache import ReadingCache
 from backfill.ocr.engine import Engine, EngineParams
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import read_bytes
 from backfill.ocr.reading import ImageReading, read_batch
+from backfill.workers.executor import AHEAD, Executor, Work, WorkerKilled, local_executor
 
 Item = Path | bytes
 Outcome = ImageReading | ImageFailure

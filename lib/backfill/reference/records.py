@@ -8,19 +8,19 @@ from importlib import resources
 
 import pyarrow as pa
 
-from backfill.columns import Column, ColumnType
-from backfill.row_types import lookup_field, source_type, target_type
+from backfill.archive.run_files import RUN_FILES
 from backfill.errors import EXIT_CODE_MEANS, ExitCode
-from backfill.extract import extracted_schema
 from backfill.jobs.ocr import staged
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA
 from backfill.jobs.utc.job import SKIPS_SCHEMA
-from backfill.keys import Key, KeyColumn
+from backfill.plans.extract import extracted_schema
 from backfill.reference.markdown import code, section, table
 from backfill.reference.words import COLUMN_MEANS, ENVIRONMENT, LEDGER_MEANS
-from backfill.run_files import RUN_FILES
+from backfill.rows.columns import Column, ColumnType
+from backfill.rows.keys import Key, KeyColumn
+from backfill.server.row_types import lookup_field, source_type, target_type
+from backfill.server.table import EVENTS, Lookup, Relation, Table
 from backfill.skips import SKIP_MEANS, SkipReason
-from backfill.table import EVENTS, Lookup, Relation, Table
 from backfill.utc.compute import changes_schema
 from backfill.utc.pairs import Columns
 from backfill.utc.wall import Encoding
@@ -112,7 +112,7 @@ def _column_means(name: str) -> str:
 
 def ledger_section() -> str:
     """Return the tables of schema `backfill` with their columns, from the SQL that makes them."""
-    text = resources.files("backfill").joinpath("ledger.sql").read_text(encoding="utf-8")
+    text = resources.files("backfill.records").joinpath("ledger.sql").read_text(encoding="utf-8")
     pages = [
         section(f"`backfill.{name}`", table(("column", "type", "means"), rows), level=3)
         for name, rows in _ledger_tables(text)

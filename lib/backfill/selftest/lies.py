@@ -16,14 +16,14 @@ from typing import Any
 
 import psycopg
 
+from backfill.archive.run_facts import run_folders
 from backfill.folder import project_root
-from backfill.postgres import DSN_ENV
-from backfill.run_facts import run_folders
 from backfill.selftest.actor import environment
 from backfill.selftest.case import Case
 from backfill.selftest.claims import equal, holds, says, silent_about
 from backfill.selftest.tampering import every_file_is_watched
 from backfill.selftest.world import World, wait_for
+from backfill.server.postgres import DSN_ENV
 
 CHUNK_SIZE = 20
 END_SECONDS = 120.0

@@ -9,15 +9,15 @@ from collections.abc import Callable
 import psycopg
 import pyarrow.parquet as pq
 
-from backfill import image
 from backfill.demo.events import load_events
-from backfill.ledger import Ledger
+from backfill.records.ledger import Ledger
+from backfill.rows import image
 from backfill.selftest.case import Case
 from backfill.selftest.claims import equal, holds, says
 from backfill.selftest.world import World
 
 CHUNK_SIZE = 20
-READ = "backfill.extract:PendingRows._read@before"
+READ = "backfill.plans.extract:PendingRows._read@before"
 NOON_MS = 1_748_865_600_000  # 2025-06-02 12:00 by the wall
 NOON_UTC_MS = 1_748_858_400_000  # the same in Stockholm, in UTC
 CROWD_ROWS = 4_000

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from backfill.display.pages import STYLE, table
 from backfill.folder import FILE_MODE, FOLDER_MODE
-from backfill.pages import STYLE, table
 from backfill.selftest.suite import Result
 from backfill.versions import versions
 

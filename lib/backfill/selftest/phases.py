@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import functools
 
-from backfill.run_facts import run_folders
+from backfill.archive.run_facts import run_folders
 from backfill.selftest.case import Case
 from backfill.selftest.claims import equal, holds, says
 from backfill.selftest.world import World
 
 CHUNK_SIZE = 25
 _PLANNING = {
-    "reading": "backfill.extract:PendingRows._read@after",
+    "reading": "backfill.plans.extract:PendingRows._read@after",
     "computing": "backfill.jobs.utc.blocks:compute_utc@after",
-    "freezing_changes": "backfill.plan:write_changes@after",
-    "freezing_plan": "backfill.plan:freeze@before",
+    "freezing_changes": "backfill.plans.plan:write_changes@after",
+    "freezing_plan": "backfill.plans.plan:freeze@before",
 }
 _CLOSING = {
-    "ending": "backfill.lease:leave@before",
-    "ended": "backfill.lease:leave@after",
-    "records": "backfill.evidence:write_records@after",
-    "manifest": "backfill.evidence:_write_manifest@after",
-    "sums": "backfill.ledger:Ledger.record_sums@before",
-    "closed": "backfill.ledger:Ledger.record_sums@after",
+    "ending": "backfill.records.lease:leave@before",
+    "ended": "backfill.records.lease:leave@after",
+    "records": "backfill.archive.evidence:write_records@after",
+    "manifest": "backfill.archive.evidence:_write_manifest@after",
+    "sums": "backfill.records.ledger:Ledger.record_sums@before",
+    "closed": "backfill.records.ledger:Ledger.record_sums@after",
 }
 
 
@@ -138,7 +138,7 @@ CASES = (
         Case(
             f"kill.plan.{name}",
             "A frozen plan can be applied, whether or not its row reached the database.",
-            functools.partial(_kill_registering, f"backfill.ledger:Ledger.register@{when}"),
+            functools.partial(_kill_registering, f"backfill.records.ledger:Ledger.register@{when}"),
         )
         for name, when in (("before_its_row", "before"), ("after_its_row", "after"))
     ),
@@ -159,7 +159,7 @@ CASES = (
         )
         for name, point in (
             ("reading", "backfill.workbook:plan_revert@before"),
-            ("freezing_changes", "backfill.plan:write_changes@after"),
+            ("freezing_changes", "backfill.plans.plan:write_changes@after"),
         )
     ),
     *(
@@ -169,10 +169,10 @@ CASES = (
             functools.partial(_kill_settling, point),
         )
         for name, point in (
-            ("ended", "backfill.lease:leave@after"),
-            ("settling", "backfill.run_book:settle_reverted@before"),
-            ("settled", "backfill.run_book:settle_reverted@after"),
-            ("sums", "backfill.ledger:Ledger.record_sums@before"),
+            ("ended", "backfill.records.lease:leave@after"),
+            ("settling", "backfill.notebook.run_book:settle_reverted@before"),
+            ("settled", "backfill.notebook.run_book:settle_reverted@after"),
+            ("sums", "backfill.records.ledger:Ledger.record_sums@before"),
         )
     ),
 )

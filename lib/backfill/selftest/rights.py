@@ -10,15 +10,15 @@ from typing import Any, cast
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from backfill.catalog import resolve_table
+from backfill.archive.run_facts import run_folders
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
-from backfill.grants import utc_grants
-from backfill.run_facts import run_folders
 from backfill.selftest.case import Case
 from backfill.selftest.claims import Disproved, equal, says, silent_about
 from backfill.selftest.world import World
-from backfill.table import EVENTS
+from backfill.server.catalog import resolve_table
+from backfill.server.grants import utc_grants
+from backfill.server.table import EVENTS
 
 
 @contextlib.contextmanager
@@ -103,7 +103,7 @@ def _owner_applies(world: World) -> None:
 def _private_files(world: World) -> None:
     run_id = world.plan(apply=True).run_id
     world.start("revert", run_id=run_id, apply=True).end()
-    task = world.start("utc", ("backfill.plan:write_changes@after", 1))
+    task = world.start("utc", ("backfill.plans.plan:write_changes@after", 1))
     task.reached()
     task.kill()
     for path in world.runs.rglob("*"):

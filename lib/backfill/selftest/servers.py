@@ -9,14 +9,14 @@ import signal
 
 import psycopg
 
-from backfill.embedded_socket import SOCKET_FILE
 from backfill.selftest.case import Case
 from backfill.selftest.claims import Disproved, equal, holds, says
 from backfill.selftest.proxy import Proxy, proxy_to
 from backfill.selftest.world import Imprint, World, wait_for
+from backfill.server.embedded_socket import SOCKET_FILE
 
 CHUNK_SIZE = 10
-READ = "backfill.extract:PendingRows._read@before"
+READ = "backfill.plans.extract:PendingRows._read@before"
 ENOUGH_CUTS = 200
 
 
@@ -106,7 +106,7 @@ def _unplugged(world: World) -> None:
         task = world.start(
             "apply",
             ("after_update", 3),
-            ("backfill.patience:PatientCommitter._back_off@before", 2),
+            ("backfill.chunks.patience:PatientCommitter._back_off@before", 2),
             run_id=run_id,
             chunk_size=CHUNK_SIZE,
             _dsn=proxy.dsn(world.dsn),
@@ -260,7 +260,7 @@ def _no_connections(world: World) -> None:
     task = world.start(
         "apply",
         ("after_update", 3),
-        ("backfill.patience:PatientCommitter._back_off@before", 2),
+        ("backfill.chunks.patience:PatientCommitter._back_off@before", 2),
         run_id=run_id,
         chunk_size=CHUNK_SIZE,
     )

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backfill.embedded import EmbeddedServer
 from backfill.errors import UsageError
 from backfill.report import Reporter
 from backfill.selftest import (
@@ -32,6 +31,7 @@ from backfill.selftest import (
 )
 from backfill.selftest.case import Case
 from backfill.selftest.world import Stage
+from backfill.server.embedded import EmbeddedServer
 
 CASES: tuple[Case, ...] = (
     *kills.CASES,

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import psycopg
 
-from backfill.evidence import SUMS_FILE, evidence_files
+from backfill.archive.evidence import SUMS_FILE, evidence_files
 from backfill.jobs.registry import kind_of
-from backfill.ledger import Ledger
+from backfill.records.ledger import Ledger
 from backfill.selftest.case import Case
 from backfill.selftest.claims import Disproved, equal, holds, says
 from backfill.selftest.world import World
-from backfill.verify import verify_run
+from backfill.steps.verify import verify_run
 
 CHUNK_SIZE = 20
 

@@ -5,7 +5,8 @@ command names, it says so and waits for a line: whoever started it can then kill
 rows below it or take its server away, at a moment that is exactly known.
 
 A point is the name of a step of a chunk (`after_update`), or a function of ours before or after
-which to wait (`backfill.evidence:close@before`). Faults live here, never in production code.
+which to wait (`backfill.archive.evidence:close@before`). Faults live here, never in production
+code.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from typing import Any, TextIO
 from unittest import mock
 
 from backfill import workbook
-from backfill.postgres import DSN_ENV
-from backfill.run_book import RunBook
-from backfill.running import apply_run
+from backfill.notebook.run_book import RunBook
+from backfill.server.postgres import DSN_ENV
+from backfill.steps.running import apply_run
 
 _STEPS = ("preflight", "extract", "compute", "diff", "plan", "apply", "verify", "summary")
 
@@ -103,9 +104,11 @@ def _obey(stdout: TextIO, command: Mapping[str, Any]) -> dict[str, Any]:
 def _faults(points: _Points, events: list[Mapping[str, Any]]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         steps = functools.partial(apply_run, step=points.visit)
-        stack.enter_context(mock.patch("backfill.run_book.apply_run", steps))
+        stack.enter_context(mock.patch("backfill.notebook.run_book.apply_run", steps))
         stack.enter_context(
-            mock.patch("backfill.run_book.listener_from_environment", lambda: events.append)
+            mock.patch(
+                "backfill.notebook.run_book.listener_from_environment", lambda: events.append
+            )
         )
         for name in points.functions:
             owner, attribute = _owner(name)

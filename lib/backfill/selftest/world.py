@@ -14,17 +14,17 @@ from typing import Any, cast
 import psycopg
 from psycopg import sql
 
-from backfill.database import Database
 from backfill.demo.events import load_events
-from backfill.embedded import EmbeddedServer
-from backfill.evidence_check import disagreements
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
-from backfill.ledger import Ledger
-from backfill.postgres import Connection, connect
+from backfill.records.ledger import Ledger
 from backfill.selftest.actor import Actors, Outcome, Task
 from backfill.selftest.claims import Disproved
-from backfill.verify import verify_run
+from backfill.server.database import Database
+from backfill.server.embedded import EmbeddedServer
+from backfill.server.postgres import Connection, connect
+from backfill.steps.evidence_check import disagreements
+from backfill.steps.verify import verify_run
 
 Row = tuple[Any, ...]
 Loader = Callable[[psycopg.Connection[Any]], None]

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from backfill.columns import ColumnType
 from backfill.decisions import Answer, Question
+from backfill.rows.columns import ColumnType
 from backfill.skips import Skip
 from backfill.utc.convert import LocalKind
 from backfill.utc.pairs import (
@@ -47,7 +47,7 @@ class Computed:
 
 
 def changes_schema(columns: Columns, source: pa.StructType, target: pa.StructType) -> pa.Schema:
-    """Return the columns of `changes.parquet` (see `backfill.plan`)."""
+    """Return the columns of `changes.parquet` (see `backfill.plans.plan`)."""
     return pa.schema(
         [
             pa.field("position", pa.int64()),

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from backfill.columns import Column, ColumnType, Int64Array
 from backfill.decisions import Answer, Answers, Question
+from backfill.rows.columns import Column, ColumnType, Int64Array
 from backfill.utc.convert import (
     Candidates,
     FoldPolicy,

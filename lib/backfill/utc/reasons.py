@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from backfill.columns import BEYOND_INT64, NEGATIVE_INFINITY, POSITIVE_INFINITY, Column
+from backfill.rows.columns import BEYOND_INT64, NEGATIVE_INFINITY, POSITIVE_INFINITY, Column
 from backfill.skips import Skip, SkipReason
 from backfill.utc.convert import LocalKind, in_range
 from backfill.utc.pairs import (

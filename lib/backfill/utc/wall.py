@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from backfill.columns import ColumnType, Int64Array
 from backfill.errors import PreflightError
+from backfill.rows.columns import ColumnType, Int64Array
 
 
 class Encoding(StrEnum):

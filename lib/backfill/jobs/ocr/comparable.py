@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from backfill.comparison import causes_of_writing
+from backfill.archive.run_facts import RunFacts
 from backfill.folder import RunFolder
-from backfill.job import Cause
 from backfill.jobs.ocr.output import SESSIONS_FOLDER
 from backfill.ocr.shift import Shift
-from backfill.run_facts import RunFacts
+from backfill.steps.comparison import causes_of_writing
+from backfill.steps.job import Cause
 
 if TYPE_CHECKING:
     import duckdb

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from backfill.display.pages import NOTHING, Shown, escape, framed, table
 from backfill.jobs.ocr.crops import cut_out, picture_markup
 from backfill.ocr.correction import read_box
-from backfill.pages import NOTHING, Shown, escape, framed, table
-from backfill.staging import Staging
+from backfill.plans.staging import Staging
 
 SHOWN_CORRECTIONS = 200
 _HEADER = ("crop", "session", "shift", "field", "read", "right", "by", "at", "note")

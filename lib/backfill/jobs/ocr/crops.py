@@ -10,11 +10,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from backfill.display.pages import escape
 from backfill.errors import BackfillError
 from backfill.ocr.checks import SURE
 from backfill.ocr.failure import UnreadableImage
 from backfill.ocr.images import load_pixels, read_bytes
-from backfill.pages import escape
 
 THUMBNAIL_WIDTH = 230
 CROP_WIDTH = 420

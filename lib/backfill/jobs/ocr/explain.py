@@ -10,17 +10,17 @@ from typing import Any
 
 import duckdb
 
+from backfill.archive.evidence import RUN_FILE
+from backfill.archive.trace import Trace
+from backfill.display.explanation import Explanation, facts, remarks
+from backfill.display.pages import Shown, table
 from backfill.errors import StorageError
-from backfill.evidence import RUN_FILE
-from backfill.explanation import Explanation, facts, remarks
 from backfill.jobs.ocr.crops import cut_out, picture_markup, thumbnail
 from backfill.jobs.ocr.output import session_file
 from backfill.jobs.ocr.settings import default_cache_dir
 from backfill.ocr.cache import find_reading
 from backfill.ocr.shift import Entry
-from backfill.pages import Shown, table
-from backfill.staging import STAGING_FILE, look_into
-from backfill.trace import Trace
+from backfill.plans.staging import STAGING_FILE, look_into
 
 #: Text, left, top, width, height (pixels of the image), confidence 0…100.
 BoxedWord = list[Any]

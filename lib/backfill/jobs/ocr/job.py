@@ -12,13 +12,10 @@ from typing import Any
 import pyarrow as pa
 from psycopg import IsolationLevel
 
-from backfill.cluster import check_executor, open_executor
-from backfill.database import Database
 from backfill.decisions import Answers
+from backfill.display.pages import Shown
 from backfill.errors import UsageError
-from backfill.executor import Executor
 from backfill.folder import RunFolder
-from backfill.job import Computation, Preflight
 from backfill.jobs.ocr import staged, views
 from backfill.jobs.ocr.correction_sheet import CORRECTIONS_FILE, write_corrections
 from backfill.jobs.ocr.correction_view import corrections_view
@@ -56,13 +53,16 @@ from backfill.ocr.session import (
 from backfill.ocr.session_plan import plan_sessions
 from backfill.ocr.session_reading import ReadImage
 from backfill.ocr.vocabulary import known_towns
-from backfill.pages import Shown
-from backfill.plan import write_changes
-from backfill.postgres import Connection, connect
+from backfill.plans.plan import write_changes
+from backfill.plans.staging import Staging
+from backfill.plans.worksheet import QUESTIONS_SCHEMA, questions_table
 from backfill.report import Reporter
+from backfill.server.database import Database
+from backfill.server.postgres import Connection, connect
 from backfill.skips import Skip, SkipReason
-from backfill.staging import Staging
-from backfill.worksheet import QUESTIONS_SCHEMA, questions_table
+from backfill.steps.job import Computation, Preflight
+from backfill.workers.cluster import check_executor, open_executor
+from backfill.workers.executor import Executor
 
 JOB_NAME = "ocr"
 IMAGES_BETWEEN_REPORTS = 25

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from backfill.archive.run_facts import RunFacts
+from backfill.archive.trace import Trace
+from backfill.chunks.writing import ChunkWriter
 from backfill.decisions import Words
+from backfill.display.explanation import Explanation
 from backfill.errors import BackfillError, SessionsFailed, TooManySkips
-from backfill.explanation import Explanation
 from backfill.folder import RunFolder
-from backfill.job import Cause
 from backfill.jobs.ocr import comparable, output
 from backfill.jobs.ocr.day_state import DayState
 from backfill.jobs.ocr.tables import Tables
 from backfill.jobs.ocr.writer import SessionWriter
-from backfill.ledger import Counts, Ledger
 from backfill.ocr.identity import customer_fingerprint, fold_place
 from backfill.ocr.session import WORDS
-from backfill.plan import Plan
-from backfill.postgres import Connection
-from backfill.run_facts import RunFacts
-from backfill.trace import Trace
-from backfill.writing import ChunkWriter
+from backfill.plans.plan import Plan
+from backfill.records.ledger import Counts, Ledger
+from backfill.server.postgres import Connection
+from backfill.steps.job import Cause
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

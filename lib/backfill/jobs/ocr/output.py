@@ -18,14 +18,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from backfill import image
+from backfill.archive.evidence import RUN_FILE
 from backfill.errors import StorageError
-from backfill.evidence import RUN_FILE
 from backfill.folder import FILE_MODE, FOLDER_MODE, RunFolder
 from backfill.jobs.ocr.day_state import DayState
 from backfill.jobs.ocr.document import applied_document
-from backfill.ledger import Ledger
-from backfill.plan import CHANGES_FILE, Plan, read_skips
+from backfill.plans.plan import CHANGES_FILE, Plan, read_skips
+from backfill.records.ledger import Ledger
+from backfill.rows import image
 from backfill.skips import Skip
 
 SESSIONS_FOLDER = "sessions"

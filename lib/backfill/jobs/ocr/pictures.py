@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import quantiles
 from typing import Any
 
-from backfill.charts import DayLine, Span, Spread, day_lines, spreads
+from backfill.display.charts import DayLine, Span, Spread, day_lines, spreads
+from backfill.display.pages import NOTHING, Shown, figure, table
 from backfill.ocr.checks import SURE
 from backfill.ocr.stored_shift import read_stored
-from backfill.pages import NOTHING, Shown, figure, table
-from backfill.staging import Staging
+from backfill.plans.staging import Staging
 
 SHOWN_DAYS = 14
 SHOWN_NUMBERS = 100

@@ -14,7 +14,7 @@ from backfill.errors import UsageError
 from backfill.jobs.ocr.settings import Selection
 from backfill.jobs.ocr.tables import Tables, states_of
 from backfill.ocr.session import CaptureImage, CaptureSession
-from backfill.postgres import Connection
+from backfill.server.postgres import Connection
 
 Day = tuple[int, dt.date]
 MAX_LISTED = 5

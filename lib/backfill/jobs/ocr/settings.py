@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backfill.cluster import check_scheduler
 from backfill.decisions import Answers
 from backfill.errors import UsageError
-from backfill.executor import WORKERS_MAX, default_workers
 from backfill.folder import project_root
 from backfill.ocr.correction import Corrections
 from backfill.ocr.engine import EngineChoice, language_data
 from backfill.ocr.notify import SUMMARY_THRESHOLD_MIN
 from backfill.ocr.session_plan import PlanOptions
 from backfill.settings import check_range
+from backfill.workers.cluster import check_scheduler
+from backfill.workers.executor import WORKERS_MAX, default_workers
 
 #: Values of `capture_session_state`; `pending` is a legacy one that some databases still have.
 KNOWN_STATES = ("open", "closed", "processing", "done", "failed", "pending")

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from backfill.ocr.shift import Shift
-from backfill.staging import Staging
+from backfill.plans.staging import Staging
 
 _TEXT = pa.string()
 _INSTANT = pa.timestamp("us", tz="UTC")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from backfill.errors import PreflightError
-from backfill.postgres import Connection, scalar
+from backfill.server.postgres import Connection, scalar
 
 #: The comment on a schema that holds the invented demo: only there may --local-root be left out.
 DEMO_COMMENT = "backfill: invented demo sessions"

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from backfill.display.pages import NOTHING, Shown, escape, framed, note, part, table
 from backfill.jobs.ocr.crops import cut_out, picture_markup, thumbnail
 from backfill.jobs.ocr.pictures import confidence_picture, days_picture
-from backfill.pages import NOTHING, Shown, escape, framed, note, part, table
-from backfill.staging import Staging
+from backfill.plans.staging import Staging
 
 SHOWN_SESSIONS = 100
 SHOWN_SHIFTS = 400  # of all sessions: a page never shows more than a thousand rows

@@ -15,11 +15,11 @@ import pyarrow as pa
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from backfill.chunks.writing import ChunkUpdate, Written, image_of
 from backfill.jobs.ocr.day_state import DayState, StoredEvent, StoredNotification, snapshot_digest
 from backfill.jobs.ocr.tables import Tables
-from backfill.postgres import Connection
+from backfill.server.postgres import Connection
 from backfill.skips import Skip, SkipReason
-from backfill.writing import ChunkUpdate, Written, image_of
 
 _SHOWN_CHARACTERS = 300
 

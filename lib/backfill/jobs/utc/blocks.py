@@ -13,9 +13,9 @@ from functools import partial
 import pyarrow as pa
 
 from backfill.errors import ClusterLost
-from backfill.executor import Executor, InThisProcess, Work, WorkerKilled, in_order
 from backfill.utc.compute import Computed, compute_utc
 from backfill.utc.pairs import Columns, Policy
+from backfill.workers.executor import Executor, InThisProcess, Work, WorkerKilled, in_order
 
 # Fast to write and to read, and a third of the size.
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")

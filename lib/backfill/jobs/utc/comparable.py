@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from backfill.comparison import causes_of_writing
+from backfill.archive.run_facts import RunFacts
 from backfill.folder import RunFolder
-from backfill.job import Cause
-from backfill.plan import CHANGES_FILE, SKIPS_FILE
-from backfill.run_facts import RunFacts
+from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE
+from backfill.plans.staging import literal, quoted
 from backfill.skips import SkipReason
-from backfill.staging import literal, quoted
+from backfill.steps.comparison import causes_of_writing
+from backfill.steps.job import Cause
 
 if TYPE_CHECKING:
     import duckdb

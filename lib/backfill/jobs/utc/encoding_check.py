@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from psycopg import sql
 
-from backfill.columns import Column, ColumnType, read_expression
 from backfill.errors import PreflightError
-from backfill.postgres import Connection
-from backfill.table import Table
+from backfill.rows.columns import Column, ColumnType, read_expression
+from backfill.server.postgres import Connection
+from backfill.server.table import Table
 from backfill.utc.convert import classify, in_range
 from backfill.utc.wall import Encoding
 from backfill.utc.zones import is_zone

@@ -9,15 +9,15 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from backfill.row_types import lookup_field
+from backfill.archive.trace import Trace
+from backfill.display.explanation import Explanation, facts, remarks
+from backfill.display.pages import Shown
 from backfill.errors import UsageError
-from backfill.explanation import Explanation, facts, remarks
 from backfill.jobs.utc.table_json import table_from_json
 from backfill.jobs.utc.wall_value import local_time
-from backfill.pages import Shown
-from backfill.staging import STAGING_FILE, look_into
-from backfill.table import Table
-from backfill.trace import Trace
+from backfill.plans.staging import STAGING_FILE, look_into
+from backfill.server.row_types import lookup_field
+from backfill.server.table import Table
 from backfill.utc.convert import Explanation as Conversion
 from backfill.utc.convert import LocalKind, explain_one
 from backfill.utc.zone_choice import ZonePolicy, ZoneSource, choose_zones

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from backfill.jobs.utc.encoding_check import scope_condition, wall_micros
-from backfill.postgres import Connection
-from backfill.table import Table
+from backfill.server.postgres import Connection
+from backfill.server.table import Table
 from backfill.utc.pairs import Columns
 
 

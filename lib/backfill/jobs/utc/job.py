@@ -11,20 +11,10 @@ from typing import Any
 import pyarrow as pa
 from psycopg import sql
 
-from backfill import plan
-from backfill.catalog import (
-    is_row_security_active,
-    missing_rights,
-    resolve_table,
-)
-from backfill.cluster import check_executor, open_executor
-from backfill.row_types import lookup_field, source_type, target_type
-from backfill.database import Database
 from backfill.decisions import Answer, Answers
+from backfill.display.pages import Shown
 from backfill.errors import PreflightError, UsageError
-from backfill.extract import PendingRows, extracted_schema
 from backfill.folder import RunFolder
-from backfill.job import Computation, Preflight
 from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.encoding_check import check_encodings
 from backfill.jobs.utc.filled import count_filled
@@ -33,18 +23,28 @@ from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
 from backfill.jobs.utc.settings import Order, UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
 from backfill.jobs.utc.views import diff_view
-from backfill.pages import Shown
-from backfill.postgres import Connection
+from backfill.plans import plan
+from backfill.plans.extract import PendingRows, extracted_schema
+from backfill.plans.staging import Staging
+from backfill.plans.worksheet import QUESTIONS_SCHEMA, questions_table
 from backfill.report import Reporter
+from backfill.server.catalog import (
+    is_row_security_active,
+    missing_rights,
+    resolve_table,
+)
+from backfill.server.database import Database
+from backfill.server.postgres import Connection
+from backfill.server.row_types import lookup_field, source_type, target_type
+from backfill.server.table import Table
+from backfill.server.update_cost import cost_warnings
 from backfill.skips import Skip
-from backfill.staging import Staging
-from backfill.table import Table
-from backfill.update_cost import cost_warnings
+from backfill.steps.job import Computation, Preflight
 from backfill.utc.compute import Computed, changes_schema
 from backfill.utc.pairs import Columns
 from backfill.utc.wall import resolve_encoding
 from backfill.versions import computing_versions
-from backfill.worksheet import QUESTIONS_SCHEMA, questions_table
+from backfill.workers.cluster import check_executor, open_executor
 
 JOB_NAME = "utc"
 MAX_LISTED_HOUSEHOLDS = 1_000

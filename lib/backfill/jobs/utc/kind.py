@@ -11,28 +11,28 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.compare_and_set import TableWriter
-from backfill.row_types import lookup_field
+from backfill.archive.run_facts import RunFacts
+from backfill.archive.trace import Trace
+from backfill.chunks.compare_and_set import TableWriter
+from backfill.chunks.writing import ChunkWriter
 from backfill.decisions import Words
+from backfill.display.explanation import Explanation
 from backfill.errors import BackfillError
-from backfill.explanation import Explanation
 from backfill.folder import RunFolder
-from backfill.job import Cause
 from backfill.jobs.utc import comparable
 from backfill.jobs.utc.pending import count_pending
 from backfill.jobs.utc.table_json import table_from_json
 from backfill.jobs.utc.wall_value import local_time
-from backfill.ledger import Counts, Ledger
-from backfill.plan import Plan
-from backfill.postgres import Connection
-from backfill.run_facts import RunFacts
-from backfill.table import Table
-from backfill.trace import Trace
+from backfill.plans.plan import Plan
+from backfill.records.ledger import Counts, Ledger
+from backfill.server.postgres import Connection
+from backfill.server.row_types import lookup_field
+from backfill.server.table import Table
+from backfill.steps.job import Cause
 from backfill.utc.convert import LocalKind
 from backfill.utc.doubts import WORDS
 from backfill.utc.oracle import judge, offset_at, to_us
 from backfill.utc.zones import is_zone, zone_info
-from backfill.writing import ChunkWriter
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from backfill.pending import pending_filter
-from backfill.postgres import Connection
-from backfill.table import Table
+from backfill.server.pending import pending_filter
+from backfill.server.postgres import Connection
+from backfill.server.table import Table
 
 
 def count_pending(

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from backfill.charts import ClockChange, Strip, clock_changes, strips
+from backfill.display.charts import ClockChange, Strip, clock_changes, strips
+from backfill.display.pages import NOTHING, Shown, figure, note, table
 from backfill.jobs.utc.views import field_path, local_time
-from backfill.pages import NOTHING, Shown, figure, note, table
-from backfill.staging import Staging
+from backfill.plans.staging import Staging
 from backfill.utc.pairs import Columns
 from backfill.utc.segments import FOLD_CODE, MIN_SECOND, NORMAL_CODE, build_segments
 

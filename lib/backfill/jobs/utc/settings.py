@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from backfill.decisions import Answers
 from backfill.errors import UsageError
-from backfill.table import EVENTS, TableSpec
+from backfill.server.table import EVENTS, TableSpec
 from backfill.utc.convert import FoldPolicy, GapPolicy
 from backfill.utc.pairs import Policy
 from backfill.utc.wall import Encoding

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backfill.columns import Column, ColumnType
-from backfill.keys import Key, KeyColumn
-from backfill.table import Lookup, Relation, Table
+from backfill.rows.columns import Column, ColumnType
+from backfill.rows.keys import Key, KeyColumn
+from backfill.server.table import Lookup, Relation, Table
 
 
 def table_to_json(table: Table) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from backfill.pages import NOTHING, Shown, part, table
-from backfill.staging import Staging
+from backfill.display.pages import NOTHING, Shown, part, table
+from backfill.plans.staging import Staging
 from backfill.utc.pairs import Columns
 
 SHOWN_COUNTS = 100

@@ -1,0 +1,1 @@
+"""What a run's folder and the database tell of it afterwards."""

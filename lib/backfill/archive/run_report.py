@@ -1,0 +1,351 @@
+"""What a run's page says above its notebook: what happened, and everything that shows it.
+
+Made from the folder's files alone, so that it says what they say; the parts that only the notebook
+can show (diff, pictures) come from there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backfill.archive import evidence
+from backfill.archive.checkpoint_view import chunks_table, pace_picture
+from backfill.archive.run_facts import NOT_CLOSED, RunFacts, read_checkpoints, read_rows
+from backfill.display.pages import NOTHING, Shown, escape, note, table
+from backfill.plans.plan import CHANGES_FILE
+from backfill.plans.worksheet import CORRECTIONS_USED_FILE, QUESTIONS_FILE, USED_FILE
+from backfill.report import PROGRESS_FILE, progress_line
+from backfill.status import RESUMABLE, RunStatus
+
+SHOWN_SKIPS = 100
+SHOWN_CHANGES = 50
+SHOWN_LINES = 60
+#: The parts that notebooks mark, each with the section where it stands.
+MOVED_PARTS = {
+    **{name: name for name in ("diff", "decisions", "skips", "pictures")},
+    **dict.fromkeys(("pace", "verification"), "checkpoints"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page under a heading of its own; `anchor` is its id."""
+
+    anchor: str
+    title: str
+    shown: Shown
+
+
+def report_sections(facts: RunFacts, parts: Mapping[str, str]) -> list[Section]:
+    """Return the page's sections in their order; what a run has nothing of says so."""
+    told = {name: Shown(markup, "") for name, markup in parts.items()}
+    return [
+        Section("what-happened", "What happened", _as_list(what_happened(facts))),
+        Section("diff", "Diff", told.get("diff") or _changes(facts)),
+        Section("decisions", "Decisions", _used(facts) + (told.get("decisions") or _asked(facts))),
+        Section("skips", "Rows left alone", _skips(facts) + _drifted(facts)),
+        Section(
+            "pictures",
+            "Pictures",
+            told.get("pictures") or note("This notebook drew none: see that of the dry run."),
+        ),
+        Section("checkpoints", "Checkpoints", _checkpoints(facts, told)),
+        Section("versions", "Settings and versions", _versions(facts)),
+        Section("check", "How to check this", _how_to_check(facts)),
+    ]
+
+
+# -- what happened ------------------------------------------------------------------------------
+
+
+def what_happened(facts: RunFacts) -> list[str]:
+    """Return five lines for a person who has no time for more."""
+    return [
+        _line_of_run(facts),
+        _line_of_counts(facts),
+        _line_of_doubts(facts),
+        _line_of_skips(facts),
+        f"Next: {next_command(facts)}",
+    ]
+
+
+def _line_of_run(facts: RunFacts) -> str:
+    database = facts.run.get("database") or "a database that its folder does not name"
+    what = f"puts back what run {facts.reverts} wrote" if facts.reverts else f"is a {facts.job} job"
+    line = f"Run {facts.run_id} {what}, on {database}; its status is {facts.status}."
+    if facts.error:
+        return f"{line} It stopped: {' '.join(facts.error.split())}"
+    if facts.is_dry_run:
+        return f"{line} It was a dry run: nothing was written."
+    return f"{line} It wrote its plan."
+
+
+def _line_of_counts(facts: RunFacts) -> str:
+    counts = facts.counts
+    if not counts:
+        return "It came to no counts."
+    verb = "would be" if facts.is_dry_run else "were"
+    rows = "sessions" if facts.job == "ocr" else "rows"
+    return (
+        f"{counts.get('total_scanned', 0):,} {rows} were looked at: "
+        f"{counts.get('total_updated', 0):,} {verb} updated, "
+        f"{counts.get('total_unchanged', 0):,} unchanged, "
+        f"{counts.get('total_drifted', 0):,} drifted, {counts.get('total_skipped', 0):,} skipped."
+    )
+
+
+def _line_of_doubts(facts: RunFacts) -> str:
+    summary = facts.summary
+    if "sessions_total" in summary:
+        events = summary.get("planned_event_types") or {}
+        listed = ", ".join(f"{name} {count:,}" for name, count in events.items()) or "none"
+        return (
+            f"Doubtful: {summary.get('sessions_failed', 0):,} sessions failed, "
+            f"{summary.get('sessions_held', 0):,} are held back for a person, "
+            f"{summary.get('sessions_needing_review', 0):,} need a review. Events: {listed}."
+        )
+    if facts.reverts:
+        return "Nothing was computed: the before-images in the database are put back."
+    decided = sum(1 for _row in read_rows(facts.folder, USED_FILE))
+    settings = facts.plan.get("settings", {})
+    return (
+        f"Doubtful: {summary.get('folds', 0):,} wall times happened twice (fold: "
+        f"{settings.get('fold', 'earlier')}), {summary.get('gaps', 0):,} never happened (gap: "
+        f"{settings.get('gap', 'shift_forward')}); {decided:,} were decided by a person."
+    )
+
+
+def _line_of_skips(facts: RunFacts) -> str:
+    files = (evidence.SKIPS_FILE, evidence.DRIFTED_FILE)
+    reasons = sum((_left_alone(facts, name)[0] for name in files), Counter[str]())
+    if not reasons:
+        return "No row was left alone."
+    listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
+    return f"Left alone: {reasons.total():,} ({listed}). Each is named in {evidence.SKIPS_FILE}."
+
+
+def next_command(facts: RunFacts) -> str:
+    """Return the command to type after this run."""
+    if not facts.plan or facts.status == "broken":
+        return f"backfill status {facts.run_id}"
+    if facts.status == NOT_CLOSED:
+        return f"backfill status {facts.run_id}"
+    if facts.status == RunStatus.PLANNED:
+        return f"backfill apply {facts.run_id}"
+    if facts.status in RESUMABLE:
+        return f"backfill resume {facts.run_id}"
+    return f"backfill verify {facts.run_id} (to undo it: backfill revert {facts.run_id})"
+
+
+def _as_list(lines: Sequence[str]) -> Shown:
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return Shown(f'<ul class="backfill happened">{items}</ul>', "\n".join(lines))
+
+
+# -- what shows it ------------------------------------------------------------------------------
+
+
+def _changes(facts: RunFacts) -> Shown:
+    """Return counts and the first rows of the plan's changes, where no notebook shows them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = facts.folder.file(CHANGES_FILE)
+    try:
+        kinds = pq.read_table(path, columns=["scope", "rule"])
+        with pq.ParquetFile(path) as file:
+            first = next(file.iter_batches(SHOWN_CHANGES), None)
+    except (OSError, ValueError, pa.ArrowException):
+        return note("There is no plan: the run ended before it was frozen.")
+    groups = kinds.group_by(["scope", "rule"]).aggregate([([], "count_all")])
+    rows = [
+        (row["scope"], row["rule"], row["count_all"])
+        for row in groups.sort_by([("scope", "ascending"), ("rule", "ascending")]).to_pylist()
+    ]
+    shown = table(
+        f"Planned changes ({kinds.num_rows:,} rows)",
+        ["scope", "rule", "rows"],
+        rows,
+        most=SHOWN_SKIPS,
+    )
+    listed = [] if first is None else first.to_pylist()
+    return shown + table(
+        f"The first changes ({len(listed):,} of {kinds.num_rows:,})",
+        ["key", "rule", "before", "after"],
+        [
+            (row["key"], row["rule"], _values(row["before"]), _values(row["after"]))
+            for row in listed
+        ],
+        rest=f"""All of them: duckdb -c "FROM '{CHANGES_FILE}'" """.strip(),
+    )
+
+
+def _values(struct: Mapping[str, Any] | None) -> str:
+    return ", ".join(
+        f"{name}: {_short('NULL' if value is None else str(value))}"
+        for name, value in (struct or {}).items()
+    )
+
+
+def _short(text: str, longest: int = 120) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _used(facts: RunFacts) -> Shown:
+    """Return what persons decided before the plan was frozen."""
+    shown = _sheet(facts, USED_FILE, "Decisions that the plan took in")
+    shown += _sheet(facts, CORRECTIONS_USED_FILE, "Corrections in place of what was read")
+    if shown.markup:
+        return shown
+    return note("No person decided anything beforehand: the policies of the settings hold.")
+
+
+def _asked(facts: RunFacts) -> Shown:
+    """Return what the plan asks of persons, where no notebook shows it."""
+    return _sheet(facts, QUESTIONS_FILE, "Questions that wait for a person")
+
+
+def _sheet(facts: RunFacts, name: str, caption: str) -> Shown:
+    rows = list(read_rows(facts.folder, name))
+    if not rows:
+        return NOTHING
+    header = [column for column in rows[0] if column and any(row[column] for row in rows)]
+    return table(
+        f"{caption} ({len(rows):,})",
+        header,
+        [[_short(str(row[column])) for column in header] for row in rows],
+        rest=f"All of them: {name}",
+        most=SHOWN_SKIPS,
+    )
+
+
+def _skips(facts: RunFacts) -> Shown:
+    reasons, header, first = _left_alone(facts, evidence.SKIPS_FILE)
+    total = sum(reasons.values())
+    if not total:
+        return note("No row was left alone.")
+    counts = sorted(reasons.items())
+    return table(f"Rows left alone, by reason ({total:,})", ["reason", "rows"], counts) + table(
+        f"Each row left alone ({len(first):,} of {total:,})",
+        header,
+        first,
+        rest=f"""All of them: duckdb -c "FROM '{evidence.SKIPS_FILE}'" """.strip(),
+    )
+
+
+def _drifted(facts: RunFacts) -> Shown:
+    reasons, header, first = _left_alone(facts, evidence.DRIFTED_FILE)
+    total = sum(reasons.values())
+    if not total:
+        return NOTHING
+    return table(
+        "Drifted: rows that somebody edited after they were read, as they stood "
+        f"({len(first):,} of {total:,})",
+        header,
+        first,
+        rest=f"All of them: {evidence.DRIFTED_FILE}",
+    )
+
+
+def _left_alone(facts: RunFacts, name: str) -> tuple[Counter[str], list[str], list[list[str]]]:
+    """Return the counts by reason of a CSV of skips, its header, and its first rows."""
+    reasons: Counter[str] = Counter()
+    header: list[str] = []
+    first: list[list[str]] = []
+    for row in read_rows(facts.folder, name):
+        reasons[row.get("reason") or ""] += 1
+        header = header or [column for column in row if column]
+        if len(first) < SHOWN_SKIPS:
+            first.append([_short(str(row[column])) for column in header])
+    return reasons, header, first
+
+
+def _checkpoints(facts: RunFacts, told: Mapping[str, Shown]) -> Shown:
+    checkpoints = read_checkpoints(facts.folder)
+    if not checkpoints:
+        return note("Nothing was committed: a dry run, or a run that was stopped before.")
+    shown = told.get("pace") or pace_picture(checkpoints)
+    if "pace" not in told and not shown.markup:
+        shown = chunks_table(checkpoints)
+    return shown + told.get("verification", NOTHING) + _progress(facts)
+
+
+def _progress(facts: RunFacts) -> Shown:
+    """Return what was said while the run worked, as plain lines."""
+    lines = list(_progress_lines(facts))
+    if not lines:
+        return NOTHING
+    shown = lines[-SHOWN_LINES:]
+    left = f", the last {len(shown):,} of {len(lines):,}" if len(lines) > len(shown) else ""
+    markup = (
+        f"<details><summary>What was said on the way ({len(lines):,} lines{left}; all of them: "
+        f"{PROGRESS_FILE})</summary><pre>{escape(chr(10).join(shown))}</pre></details>"
+    )
+    return Shown(markup, "\n".join(shown))
+
+
+def _progress_lines(facts: RunFacts) -> Iterator[str]:
+    import json
+
+    try:
+        texts = facts.folder.file(PROGRESS_FILE).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return
+    for text in texts:
+        try:
+            event = json.loads(text)
+            yield progress_line(event) if event["type"] == "progress" else str(event["text"])
+        except (ValueError, KeyError, TypeError):
+            continue  # cut off by a kill
+
+
+def _versions(facts: RunFacts) -> Shown:
+    run, plan = facts.run, facts.plan
+    found = run.get("versions")
+    identity = [
+        ("database", run.get("database", "")),
+        ("plan_id", plan.get("plan_id", "")),
+        ("settings_fingerprint", plan.get("settings_fingerprint", "")),
+        ("database_fingerprint", plan.get("database_fingerprint", "")),
+        ("tzdata", plan.get("tzdata_version") or run.get("tzdata_version", "")),
+    ]
+    reader = plan.get("target", {}).get("reader") or {}
+    shown = table("What identifies the run", ["fact", "value"], identity)
+    shown += _named("Settings that decide values", plan.get("settings") or run.get("settings"))
+    shown += _named("Settings of the engine", run.get("engine"))
+    if reader:
+        shown += _named("What read the images", reader)
+    return shown + _named("Versions of everything that computes", found)
+
+
+def _named(caption: str, values: Any) -> Shown:
+    if not isinstance(values, Mapping) or not values:
+        return NOTHING
+    rows = [
+        (name, _short("" if value is None else str(value), 300))
+        for name, value in values.items()
+        if name not in ("decisions", "corrections")
+    ]
+    return table(f"{caption} ({len(rows):,})", ["name", "value"], rows)
+
+
+def _how_to_check(facts: RunFacts) -> Shown:
+    run_id = facts.run_id
+    commands = [
+        ("sha256sum -c SHA256SUMS", "in this folder: no file was changed since it was closed"),
+        (f"backfill evidence check runs/{run_id}", "folder, notebook and database agree"),
+        (f"backfill verify {run_id}", "every row in the database is what the plan says"),
+        (f"backfill status {run_id}", "how the run stands now, and the next command"),
+        (f"""duckdb -c "FROM '{CHANGES_FILE}'" """.strip(), "in this folder: every change"),
+    ]
+    items = "".join(
+        f"<li><code>{escape(command)}</code><br>{escape(says)}</li>" for command, says in commands
+    )
+    return Shown(
+        f'<div class="backfill check"><p>Type these; none of them writes anything.</p>'
+        f"<ul>{items}</ul></div>",
+        "\n".join(command for command, _says in commands),
+    )

@@ -1,0 +1,133 @@
+"""All runs, newest first: from the folders in `runs/`, and from the database where it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from backfill.archive.run_facts import RunFacts, opened_at, read_facts, run_folders
+from backfill.folder import RUN_ID
+from backfill.records.ledger import RunRow
+
+_PAGES = ("notebook.html", "apply*.html")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """A run as a line of the list. `where` says which side knows of it; `opened_at` is in UTC."""
+
+    run_id: str
+    job: str
+    status: str
+    opened_at: str
+    is_dry_run: bool
+    database: str
+    counts: Mapping[str, int]
+    reverts: str
+    reverted_by: str
+    error: str
+    pages: tuple[str, ...]
+    where: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the line as `backfill runs --json` prints it."""
+        return {
+            "run_id": self.run_id,
+            "job": self.job,
+            "status": self.status,
+            "opened_at": self.opened_at,
+            "dry_run": self.is_dry_run,
+            "database": self.database,
+            **self.counts,
+            "reverts": self.reverts or None,
+            "reverted_by": self.reverted_by or None,
+            "error": self.error or None,
+            "pages": list(self.pages),
+            "where": self.where,
+        }
+
+
+def list_runs(
+    runs: Path, rows: Iterable[RunRow] | None = None, most: int | None = None
+) -> list[ListedRun]:
+    """Return the runs, newest first; at most `most` folders are read.
+
+    `rows` are those of the database, whose word on a status counts; None: it was not asked.
+    """
+    folders = run_folders(runs)[:most]
+    listed = {folder.run_id: _of_folder(read_facts(folder, with_plan=False)) for folder in folders}
+    if rows is not None:
+        listed = {run_id: replace(run, where="folder only") for run_id, run in listed.items()}
+        for row in rows:
+            known = listed.get(row.run_id)
+            if known is not None:
+                listed[row.run_id] = _as_in_database(known, row)
+            elif RUN_ID.fullmatch(row.run_id):
+                listed[row.run_id] = _of_row(row)
+    _mark_reverted(listed)
+    return sorted(listed.values(), key=lambda run: run.run_id, reverse=True)
+
+
+def matching(
+    runs: Iterable[ListedRun], job: str | None = None, status: str | None = None
+) -> list[ListedRun]:
+    """Return the runs of one job and one status, where these are named."""
+    return [
+        run for run in runs if (not job or run.job == job) and (not status or run.status == status)
+    ]
+
+
+def _of_folder(facts: RunFacts) -> ListedRun:
+    found = (path.name for pattern in _PAGES for path in sorted(facts.folder.path.glob(pattern)))
+    return ListedRun(
+        facts.run_id,
+        facts.job,
+        facts.status,
+        facts.opened_at,
+        facts.is_dry_run,
+        str(facts.run.get("database") or ""),
+        facts.counts,
+        facts.reverts,
+        "",
+        " ".join((facts.error or "; ".join(facts.problems)).split()),
+        tuple(found),
+        "folder",
+    )
+
+
+def _as_in_database(run: ListedRun, row: RunRow) -> ListedRun:
+    is_broken = run.status == "broken"
+    return replace(
+        run,
+        job=row.job,
+        status=run.status if is_broken else row.status.value,
+        reverts=row.reverts or "",
+        where="folder and database",
+    )
+
+
+def _of_row(row: RunRow) -> ListedRun:
+    return ListedRun(
+        row.run_id,
+        row.job,
+        row.status.value,
+        opened_at(row.run_id),
+        row.started_at is None,
+        "",
+        {},
+        row.reverts or "",
+        "",
+        row.message,
+        (),
+        "database only",
+    )
+
+
+def _mark_reverted(listed: dict[str, ListedRun]) -> None:
+    """Say on each reverted run which run put it back."""
+    for run in list(listed.values()):
+        reverted = listed.get(run.reverts)
+        if reverted and not run.is_dry_run and run.status == "succeeded":
+            listed[run.reverts] = replace(reverted, status="reverted", reverted_by=run.run_id)

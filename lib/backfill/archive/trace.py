@@ -1,0 +1,322 @@
+"""All that is known of one row in one run: from the run's folder, the ledger, and the row itself.
+
+Read-only, and content with half of it: a folder without a database, a database without the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime as dt
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from backfill.chunks.writing import IMAGE_COLUMNS
+from backfill.errors import BackfillError, StalePlan, UsageError
+from backfill.folder import RunFolder
+from backfill.plans import plan
+from backfill.plans.plan import CHANGES_FILE, PLAN_FILE, Plan
+from backfill.records.ledger import Checkpoint, Ledger, RunRow
+from backfill.rows import image
+from backfill.server.postgres import Connection
+from backfill.skips import Skip, SkipReason
+
+NEAR_KEYS = 3
+_COMPARED_KEYS = 2_000
+
+
+class Looks(Protocol):
+    """What can look whether the database holds a row; every `JobKind` does."""
+
+    def look(
+        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
+    ) -> Mapping[int, str | None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where to look: the run's folder if there is one, the ledger if the database answers."""
+
+    run_id: str
+    job: str
+    settings: dict[str, Any]
+    target: dict[str, Any]
+    status: str
+    folder: RunFolder | None
+    ledger: Ledger | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One row of a run.
+
+    `change` has the columns of `changes.parquet` (`why`, `rule`, `warnings` are None where only the
+    ledger tells of it); `skip` is why it was left alone; `checkpoint` the chunk that took it;
+    `is_written` whether it is among the rows that were written; `holds` whether the database has
+    it as planned (None: not asked or no answer), `present` what it has instead, as JSON text.
+    """
+
+    source: Source
+    key: str
+    change: dict[str, Any] | None = None
+    skip: Skip | None = None
+    checkpoint: Checkpoint | None = None
+    is_written: bool = False
+    holds: bool | None = None
+    present: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def outcome(self) -> str:
+        """What became of the row, in a sentence."""
+        when = _chunk(self.checkpoint)
+        if self.skip and self.skip.reason == SkipReason.DRIFTED:
+            return f"drifted, left alone{when}: {self.skip.detail}"
+        if self.skip:
+            return f"left alone ({self.skip.reason}){when}: {self.skip.detail}"
+        if self.is_written:
+            return f"written{when}"
+        if self.change and self.change.get("kind") == "unchanged":
+            return "unchanged: the database holds it already"
+        if self.source.status == "planned":
+            return f"planned, not written yet: backfill apply {self.source.run_id}"
+        return f"planned, not written: the run is {self.source.status}"
+
+    @property
+    def now(self) -> str:
+        """What the database has now, in a sentence."""
+        if self.change is None and self.source.ledger is not None:
+            return "not compared: nothing is planned for it"
+        if self.holds is None:
+            return "not known: the database was not asked"
+        if self.holds:
+            return "as planned"
+        if not self.present:
+            return "gone"
+        is_due = not self.is_written and self.skip is None
+        return f"{'not written yet' if is_due else 'something else'}: {self.present}"
+
+
+def find_source(
+    run_id: str, runs: Path, connection: Connection | None, problem: str = ""
+) -> Source:
+    """Return where to look for a run by id, beginning or `latest`; `problem` is why there is no
+    connection. Raises `UsageError` when neither database nor folder knows the run.
+    """
+    ledger = Ledger(connection) if connection is not None else None
+    row: RunRow | None = None
+    if ledger is not None:
+        with contextlib.suppress(UsageError):
+            row = ledger.get(run_id)
+    folder = _folder(row.run_id if row else run_id, runs)
+    if folder is None and row is None:
+        raise UsageError(
+            f"There is no run {run_id!r}"
+            + (f" in {runs}, and the database was not asked: {problem}" if problem else ".")
+            + " List them with: backfill status"
+        )
+    notes = [] if ledger else [f"The database was not asked: {problem}"]
+    frozen, told = _plan(folder)
+    notes += told
+    known = frozen or row
+    assert known is not None or folder is not None
+    if known is None:
+        raise UsageError(f"{told[0]} Nothing else is known of run {run_id}.")
+    if folder is None:
+        notes.append(f"The run's folder is not in {runs}: this is what the database tells.")
+    return Source(
+        known.run_id,
+        known.job,
+        known.settings,
+        known.target,
+        row.status.value if row else "planned",
+        folder,
+        ledger if row else None,
+        tuple(notes),
+    )
+
+
+def _folder(run_id: str, runs: Path) -> RunFolder | None:
+    names = (
+        [path.name for path in runs.iterdir() if (path / PLAN_FILE).is_file()]
+        if (runs.is_dir())
+        else []
+    )
+    found = [name for name in names if run_id == "latest" or name.startswith(run_id)]
+    if not found or (len(found) > 1 and run_id not in (*found, "latest")):
+        return None
+    name = run_id if run_id in found else max(found)
+    with contextlib.suppress(UsageError):
+        return RunFolder.of(runs, name)
+    return None
+
+
+def _plan(folder: RunFolder | None) -> tuple[Plan | None, list[str]]:
+    if folder is None:
+        return None, []
+    try:
+        return plan.load(folder), []
+    except StalePlan as error:
+        return None, [f"The plan in the folder is not to be trusted: {error}"]
+
+
+def trace_row(source: Source, kind: Looks, key: str) -> Trace:
+    """Return what is known of a row; raise `UsageError` with near keys when nothing is."""
+    change = _planned_change(source, key)
+    planned_skip = _planned_skip(source, key)
+    chunk_no, skip = _ledger_skip(source, key)
+    written = _written(source, key)
+    if written is not None:
+        chunk_no = written[0]
+        change = change or written[1]
+    if change is None and planned_skip is None and skip is None:
+        raise UsageError(_unknown(source, key))
+    holds, present, problem = _present(source, kind, change)
+    return Trace(
+        source,
+        key,
+        change,
+        skip or planned_skip,
+        _checkpoint(source, chunk_no),
+        written is not None,
+        holds,
+        present,
+        (*source.notes, *([problem] if problem else [])),
+    )
+
+
+def _planned_change(source: Source, key: str) -> dict[str, Any] | None:
+    if source.folder is None:
+        return None
+    try:
+        rows = pq.read_table(source.folder.file(CHANGES_FILE), filters=[("key", "==", key)])
+    except (OSError, pa.ArrowException):
+        return None
+    found: dict[str, Any] | None = rows.to_pylist()[0] if rows.num_rows else None
+    return found
+
+
+def _planned_skip(source: Source, key: str) -> Skip | None:
+    if source.folder is None:
+        return None
+    try:
+        skips = plan.read_skips(source.folder)
+    except StalePlan:
+        return None
+    return next((skip for _position, skip in skips if skip.key == key), None)
+
+
+def _ledger_skip(source: Source, key: str) -> tuple[int | None, Skip | None]:
+    if source.ledger is None:
+        return None, None
+    row = source.ledger.connection.execute(
+        "SELECT chunk_no, key, scope, column_name, reason, detail FROM backfill.skip"
+        " WHERE run_id = %s AND key = %s ORDER BY column_name LIMIT 1",
+        [source.run_id, key],
+    ).fetchone()
+    if row is None:
+        return None, None
+    return int(row[0]), Skip(row[1], row[2], row[3], SkipReason(row[4]), row[5])
+
+
+def _written(source: Source, key: str) -> tuple[int, dict[str, Any]] | None:
+    """Return (chunk, row) of the chunk image that holds the key; likely chunks are asked first."""
+    if source.ledger is None:
+        return None
+    connection = source.ledger.connection
+    numbers = connection.execute(
+        "SELECT chunk_no FROM backfill.checkpoint WHERE run_id = %s AND updated > 0 ORDER BY"
+        ' key_low <= %s COLLATE "C" AND key_high >= %s COLLATE "C" DESC, chunk_no',
+        [source.run_id, key, key],
+    ).fetchall()
+    for (chunk_no,) in numbers:
+        stored = connection.execute(
+            "SELECT sha256, image FROM backfill.chunk_image WHERE run_id = %s AND chunk_no = %s",
+            [source.run_id, chunk_no],
+            binary=True,
+        ).fetchone()
+        if stored is None:
+            continue
+        rows = image.decode(source.run_id, chunk_no, str(stored[0]), bytes(stored[1]))
+        index = rows.column("key").to_pylist()
+        if key in index:
+            row: dict[str, Any] = rows.slice(index.index(key), 1).to_pylist()[0]
+            return int(chunk_no), {"kind": None, "rule": None, "warnings": None, "why": None, **row}
+    return None
+
+
+def _checkpoint(source: Source, chunk_no: int | None) -> Checkpoint | None:
+    if source.ledger is None or chunk_no is None:
+        return None
+    done = source.ledger.checkpoints(source.run_id)
+    return next((checkpoint for checkpoint in done if checkpoint.chunk_no == chunk_no), None)
+
+
+def _present(
+    source: Source, kind: Looks, change: dict[str, Any] | None
+) -> tuple[bool | None, str | None, str]:
+    """Ask the database for the row as it is now: (as planned, what else it holds, problem)."""
+    if source.ledger is None or change is None:
+        return None, None, ""
+    row = {name: change[name] for name in IMAGE_COLUMNS}
+    try:
+        schema = _schema(source)
+        rows = pa.Table.from_pylist([row], schema=schema) if schema else None
+        if rows is None:
+            return None, None, ""
+        differs = kind.look(source.ledger.connection, source.target, rows, "after")
+    except (psycopg.Error, BackfillError) as error:
+        return None, None, f"The row could not be looked at: {str(error).splitlines()[0]}"
+    return 0 not in differs, differs.get(0), ""
+
+
+def _schema(source: Source) -> pa.Schema | None:
+    """Return the types of an image row, from the plan's file or from any image of the run."""
+    if source.folder is not None:
+        with contextlib.suppress(OSError, pa.ArrowException):
+            schema = pq.read_schema(source.folder.file(CHANGES_FILE))
+            return pa.schema([schema.field(name) for name in IMAGE_COLUMNS])
+    if source.ledger is not None:
+        for chunk_no, _rows, sha256, content in source.ledger.images(source.run_id):
+            return image.decode(source.run_id, chunk_no, sha256, content).schema
+    return None
+
+
+def _unknown(source: Source, key: str) -> str:
+    keys = _known_keys(source)
+    near = difflib.get_close_matches(key, keys, NEAR_KEYS, cutoff=0.4) or keys[:NEAR_KEYS]
+    hint = f" Near: {', '.join(near)}." if near else ""
+    return (
+        f"Run {source.run_id} has no row {key!r}: it was not pending then, or there is none."
+        f"{hint} List them: the column key of {CHANGES_FILE}, or skips.csv"
+    )
+
+
+def _known_keys(source: Source) -> list[str]:
+    """Return some keys of the run to compare with, or the ends of its chunks."""
+    keys: list[str] = []
+    if source.folder is not None:
+        with contextlib.suppress(OSError, pa.ArrowException, BackfillError, csv.Error):
+            table = pq.read_table(source.folder.file(CHANGES_FILE), columns=["key"])
+            step = max(1, table.num_rows // _COMPARED_KEYS)
+            keys += table.column("key").to_pylist()[::step]
+            keys += [skip.key for _position, skip in plan.read_skips(source.folder)]
+    if not keys and source.ledger is not None:
+        for checkpoint in source.ledger.checkpoints(source.run_id):
+            keys += [checkpoint.key_low, checkpoint.key_high]
+    return list(dict.fromkeys(keys))[: 2 * _COMPARED_KEYS]
+
+
+def _chunk(checkpoint: Checkpoint | None) -> str:
+    if checkpoint is None:
+        return ""
+    at = checkpoint.committed_at.astimezone(dt.UTC).isoformat(timespec="seconds")
+    return f" in chunk {checkpoint.chunk_no}, committed {at}"

@@ -1,0 +1,1 @@
+"""The loop that writes a plan chunk by chunk, exactly once."""

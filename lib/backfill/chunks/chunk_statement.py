@@ -1,0 +1,121 @@
+"""One chunk, one statement: fence, rows, images, checkpoint and skips in a single round trip.
+
+The client prepares everything for the outcome that the plan says, while the server works on the
+chunk before. The checkpoint is inserted with the number of rows that were really written and kept:
+when a row drifted, a trigger changed a value, the lease was lost or somebody asks the run to stop,
+the table's own rule (scanned = updated + unchanged + drifted + skipped) fails the whole statement,
+and nothing has happened. Such a chunk then takes the careful way of `chunk_commit`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from backfill.chunks.chunk_commit import (
+    Committed,
+    ReadyChunk,
+    counts_of,
+    skips_parameters,
+    unchained,
+)
+from backfill.chunks.writing import ChunkUpdate, ChunkWriter, Written, image_of
+from backfill.records.ledger import CHAIN_SEPARATOR, Checkpoint, skips_digest
+from backfill.records.ranges import FENCE, RangeClaim, fence_parameters
+from backfill.rows.binary_array import register
+from backfill.server.postgres import Connection
+
+_GUARD = sql.SQL("(SELECT count(*) FROM fence) = 1")
+_STATEMENT = sql.SQL(
+    "WITH {fence}, fence AS (SELECT 1 FROM run, fenced WHERE NOT cancel_requested"
+    "  AND NOT pause_requested),"
+    " written AS ({update}),"
+    " outcome AS MATERIALIZED (SELECT count(*) FILTER (WHERE is_kept) AS updated,"
+    "  clock_timestamp() AS committed_at, (extract(epoch FROM clock_timestamp()"
+    "   - statement_timestamp()) * 1000)::bigint AS elapsed_ms FROM written),"
+    " checkpoint AS (INSERT INTO backfill.checkpoint (run_id, chunk_no, key_low, key_high,"
+    "  scanned, updated, unchanged, drifted, skipped, elapsed_ms, chain_hash, committed_at,"
+    "  range_no) SELECT %(run_id)s, %(chunk_no)s, %(key_low)s, %(key_high)s, %(scanned)s, updated,"
+    "  %(unchanged)s, %(drifted)s, %(skipped)s, elapsed_ms, encode(sha256(convert_to("
+    "   %(chain_before)s::text || elapsed_ms::text || {separator}"
+    "   || to_char(committed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')"
+    "   || %(chain_after)s::text, 'UTF8')), 'hex'),"
+    "  committed_at, %(range_no)s FROM outcome RETURNING elapsed_ms, chain_hash, committed_at),"
+    " image AS (INSERT INTO backfill.chunk_image (run_id, chunk_no, rows, sha256, image)"
+    "  VALUES (%(run_id)s, %(chunk_no)s, %(image_rows)s, %(image_sha256)s, %(image)b)),"
+    " skip AS (INSERT INTO backfill.skip (run_id, chunk_no, key, scope, column_name, reason,"
+    "  detail) SELECT %(run_id)s, %(chunk_no)s, * FROM unnest(%(skip_key)s::text[],"
+    "  %(skip_scope)s::text[], %(skip_column)s::text[], %(skip_reason)s::text[],"
+    "  %(skip_detail)s::text[]))"
+    " SELECT elapsed_ms, chain_hash, committed_at FROM checkpoint"
+)
+
+
+class NotAsPlanned(Exception):
+    """The chunk's outcome would not be the plan's: nothing was written, look at it with care."""
+
+
+def commit_at_once(
+    connection: Connection, claim: RangeClaim, ready: ReadyChunk, chain: str, writer: ChunkWriter
+) -> Committed | None:
+    """Write a chunk that goes as planned; None when its writer has no single statement for it.
+
+    Raises `NotAsPlanned` and whatever the server says; then nothing was written.
+    """
+    if not ready.wanted.num_rows:
+        return None
+    update = writer.as_update(ready.wanted, _GUARD)
+    if update is None:
+        return None
+    register(connection)
+    checkpoint = _planned(claim, ready)
+    parameters = _parameters(claim, ready, checkpoint, chain, update)
+    try:
+        row = connection.execute(_query(update), parameters, prepare=True, binary=True).fetchone()
+    except psycopg.errors.CheckViolation as error:
+        if (error.diag.schema_name, error.diag.table_name) != ("backfill", "checkpoint"):
+            raise
+        raise NotAsPlanned from error
+    assert row is not None
+    elapsed_ms, chain_hash, committed_at = row
+    return Committed(
+        replace(checkpoint, elapsed_ms=elapsed_ms, chain_hash=chain_hash, committed_at=committed_at)
+    )
+
+
+def _planned(claim: RangeClaim, ready: ReadyChunk) -> Checkpoint:
+    """Return the checkpoint that the plan foresees, without what only the server knows."""
+    idle = ready.chunk.changes.num_rows - ready.wanted.num_rows
+    counts = counts_of(ready.chunk, Written(image_of(ready.wanted), idle))
+    return unchained(claim, ready.chunk, counts, 0, dt.datetime.fromtimestamp(0, dt.UTC))
+
+
+def _query(update: ChunkUpdate) -> bytes:
+    return _STATEMENT.format(
+        fence=FENCE, update=update.query, separator=sql.Literal(CHAIN_SEPARATOR)
+    ).as_bytes(None)
+
+
+def _parameters(
+    claim: RangeClaim, ready: ReadyChunk, checkpoint: Checkpoint, chain: str, update: ChunkUpdate
+) -> dict[str, Any]:
+    skips = ready.chunk.skips
+    before, after = checkpoint.chain_frame(
+        claim.run_id, chain, ready.image.sha256, skips_digest(skips)
+    )
+    names = ("chunk_no", "key_low", "key_high", "scanned", "unchanged", "drifted", "skipped")
+    return {
+        **fence_parameters(claim, is_last=ready.is_last),
+        **update.parameters,
+        **{name: getattr(checkpoint, name) for name in names},
+        "chain_before": before,
+        "chain_after": after,
+        "image_rows": ready.image.rows,
+        "image_sha256": ready.image.sha256,
+        "image": ready.image.content,
+        **skips_parameters(skips),
+    }

@@ -1,0 +1,70 @@
+"""What all workers of a process have written so far: counted once, reported now and then."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from backfill.errors import TooManySkips
+from backfill.records.ledger import Counts
+from backfill.report import Reporter
+from backfill.settings import EngineSettings
+
+
+@dataclass
+class Tally:
+    """Counts of a run; `rows` is how many the run has when its present part is written.
+
+    Safe to use from several threads.
+    """
+
+    run_id: str
+    rows: int
+    settings: EngineSettings
+    reporter: Reporter
+    total: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reported = self.total.scanned
+
+    @property
+    def remaining(self) -> int:
+        return max(self.rows - self.total.scanned, 0)
+
+    def begin(self) -> None:
+        """Say how far the run is before this process writes."""
+        self.reporter.progress(self.run_id, self.total, self.remaining)
+
+    def add(self, counts: Counts) -> None:
+        """Count a committed chunk; report when that is due. Raises `TooManySkips`."""
+        with self._lock:
+            self.total += counts
+            self._report()
+            self._check_skips()
+
+    def see(self, total: Counts) -> None:
+        """Take over what the database counts: other processes write as well."""
+        with self._lock:
+            if total.scanned > self.total.scanned:
+                self.total = total
+                self._report()
+
+    def _report(self) -> None:
+        if self._is_due() or not self.remaining:
+            self.reporter.progress(self.run_id, self.total, self.remaining)
+            self._reported = self.total.scanned
+
+    def _is_due(self) -> bool:
+        interval = self.settings.progress_interval_rows
+        scanned = self.total.scanned
+        return bool(interval) and scanned // interval > self._reported // interval
+
+    def _check_skips(self) -> None:
+        allowed = self.settings.max_skips
+        if allowed is not None and self.total.skipped > allowed:
+            raise TooManySkips(
+                f"Run {self.run_id} skipped {self.total.skipped} rows; --max-skips allows "
+                f"{allowed}. It stopped after the last chunk. Look: backfill status "
+                f"{self.run_id} · go on: backfill resume {self.run_id} --max-skips N"
+            )

@@ -1,0 +1,1 @@
+"""One module for each kind of command; `cli` is the door."""

@@ -1,0 +1,282 @@
+"""What is wrong with this machine or database, each with the command that mends it.
+
+Nothing is changed: the embedded server is not started, no table is made. A check that fails in a
+way nobody foresaw is a finding like any other, never a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from backfill.errors import BackfillError, DatabaseUnreachable
+from backfill.folder import project_root, runs_dir
+from backfill.records.ledger import Ledger
+from backfill.server.embedded import EmbeddedServer, default_home
+from backfill.server.embedded_account import choose_account
+from backfill.server.embedded_binaries import find_binaries
+from backfill.server.postgres import (
+    DSN_ENV,
+    Connection,
+    check_dsn,
+    connect,
+    describe,
+    redact,
+    scalar,
+)
+
+OLDEST_PYTHON = (3, 11)
+LOCK_FILE = "requirements.lock"
+FREE_MB_MIN = 200
+KERNEL_NAME = "python3"
+TESSERACT_LANGUAGE = "swe"
+TESSERACT_SECONDS = 20.0
+NOTEBOOKS = (
+    "00_start_here",
+    "01_utc_backfill",
+    "02_ocr_backfill",
+    "03_apply_plan",
+    "04_verify_run",
+    "05_revert_run",
+)
+INSTALL_TESSERACT = (
+    "sudo apt-get install tesseract-ocr tesseract-ocr-swe "
+    "(or: brew install tesseract tesseract-lang; conda install -c conda-forge tesseract)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `mend` is the command to type, empty when all is well."""
+
+    what: str
+    is_well: bool
+    detail: str
+    mend: str = ""
+
+
+def examine(runs: str | None = None) -> list[Finding]:
+    """Return every finding, in the order in which things depend on each other. Read-only.
+
+    `runs` is the folder of the runs where it is not the default one.
+    """
+    return [
+        _guarded("Python", _python, "install Python 3.11 or later, then: make setup"),
+        _guarded("time zone data", _tzdata, "make setup"),
+        _guarded("embedded PostgreSQL", _binaries, "make setup"),
+        *_database(),
+        _guarded("folder of the runs", lambda: _runs(runs_dir(runs)), "choose --runs-dir DIR"),
+        _guarded("Tesseract", _tesseract, INSTALL_TESSERACT),
+        _guarded("notebook kernel", _kernel, "make setup"),
+        _guarded("notebooks", _notebooks, "git checkout -- notebooks"),
+    ]
+
+
+def _guarded(what: str, check: Callable[[], str], mend: str) -> Finding:
+    """Return what `check` found: the detail it returns, or the error it raised as a bad finding.
+
+    An error of ours carries its own mend in its text; `mend` is for all others.
+    """
+    try:
+        return Finding(what, True, check())
+    except _Unwell as error:
+        return Finding(what, False, str(error), error.mend or mend)
+    except Exception as error:
+        text = redact(str(error), os.environ.get(DSN_ENV, "")).strip()
+        known = isinstance(error, BackfillError)
+        return Finding(what, False, text if known else f"{type(error).__name__}: {text}", mend)
+
+
+class _Unwell(Exception):
+    def __init__(self, detail: str, mend: str = "") -> None:
+        super().__init__(detail)
+        self.mend = mend
+
+
+def _python() -> str:
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        raise _Unwell(f"{platform.python_version()} is too old")
+    return f"{platform.python_version()} in {sys.prefix}"
+
+
+def _tzdata() -> str:
+    installed = importlib.metadata.version("tzdata")
+    root = project_root()
+    lock = root / LOCK_FILE if root else None
+    if lock is None or not lock.is_file():
+        return f"{installed}; there is no {LOCK_FILE} here to compare it with"
+    found = re.search(r"^tzdata==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    if found and found[1] != installed:
+        raise _Unwell(
+            f"{installed} is installed, {LOCK_FILE} names {found[1]}: the same wall time could "
+            "become another instant"
+        )
+    return f"{installed}, as {LOCK_FILE} says"
+
+
+def _binaries() -> str:
+    binaries = find_binaries()
+    return f"PostgreSQL {binaries.major} in {binaries.folder}"
+
+
+def _database() -> Iterator[Finding]:
+    dsn = os.environ.get(DSN_ENV, "").strip()
+    server = EmbeddedServer(default_home())
+    if not dsn and not server.is_running():
+        yield _guarded(
+            "database",
+            lambda: f"{DSN_ENV} is not set; the embedded PostgreSQL {_can_start(server)}",
+            f"set {DSN_ENV}, or BACKFILL_EMBEDDED_DIR to a folder of your own",
+        )
+        return
+    name = describe(dsn) if dsn else f"the embedded PostgreSQL in {server.home}"
+    opened: list[Connection] = []
+    yield _guarded(
+        "database",
+        lambda: _connect(dsn or server.dsn, name, opened),
+        f"check {DSN_ENV} ({name}), and that its server runs" if dsn else "backfill db stop",
+    )
+    for connection in opened:
+        with connection:
+            yield _guarded("rights", partial(_rights, connection), "ask the database's owner")
+            yield _guarded("record of runs", partial(_ledger, connection), "backfill status")
+
+
+def _can_start(server: EmbeddedServer) -> str:
+    """Say that the server could be started; raise what stands in the way."""
+    existing = next(path for path in (server.home, *server.home.parents) if path.is_dir())
+    if not os.access(existing, os.W_OK):
+        raise _Unwell(
+            f"{DSN_ENV} is not set, and {existing} can not be written for the embedded PostgreSQL"
+        )
+    choose_account(existing, server.data, find_binaries())
+    return f"starts when it is needed, in {server.home}"
+
+
+def _connect(dsn: str, name: str, opened: list[Connection]) -> str:
+    check_dsn(dsn)
+    try:
+        connection = connect(dsn, read_only=True)
+    except DatabaseUnreachable as error:
+        # Its last line sends the reader to this very command.
+        raise _Unwell(" ".join(" ".join(str(error).splitlines()[:-1]).split())) from None
+    opened.append(connection)
+    return f"{name} answers: PostgreSQL {scalar(connection, 'SHOW server_version')}"
+
+
+def _rights(connection: Connection) -> str:
+    role, database, may_create, has_schema = connection.execute(
+        "SELECT current_user::text, current_database()::text,"
+        " has_database_privilege(current_database(), 'CREATE'),"
+        " to_regnamespace('backfill') IS NOT NULL"
+    ).fetchone() or ("", "", False, False)
+    if not has_schema:
+        if not may_create:
+            raise _Unwell(
+                f"{role} may not create schema backfill in {database}",
+                f'as the owner: GRANT CREATE ON DATABASE "{database}" TO "{role}";',
+            )
+        return f"{role} may create schema backfill in {database}"
+    may_write = scalar(
+        connection,
+        "SELECT has_schema_privilege('backfill', 'USAGE')"
+        " AND coalesce(has_table_privilege(to_regclass('backfill.run'), 'INSERT'), true)",
+    )
+    if not may_write:
+        raise _Unwell(
+            f"{role} may not write to schema backfill of {database}",
+            f'as the owner: GRANT USAGE ON SCHEMA backfill TO "{role}"; '
+            f'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA backfill TO "{role}";',
+        )
+    return f"{role} may write to schema backfill of {database}"
+
+
+def _ledger(connection: Connection) -> str:
+    if not Ledger(connection).exists():
+        return "schema backfill is not there yet; the first run makes it"
+    return f"{scalar(connection, 'SELECT count(*) FROM backfill.run'):,} runs in schema backfill"
+
+
+def _runs(folder: Path) -> str:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise _Unwell(
+            f"{existing} can not be written: {error.strerror}",
+            f"chmod u+w {existing}, or choose another with --runs-dir DIR or BACKFILL_RUNS_DIR",
+        ) from None
+    free_mb = shutil.disk_usage(existing).free // 1_000_000
+    if free_mb < FREE_MB_MIN:
+        raise _Unwell(
+            f"{folder} has {free_mb} MB free; a run needs up to {FREE_MB_MIN} MB",
+            "free some room, or choose another folder with --runs-dir DIR or BACKFILL_RUNS_DIR",
+        )
+    return f"{folder} can be written, {free_mb:,} MB free"
+
+
+def _tesseract() -> str:
+    program = shutil.which("tesseract")
+    if program is None:
+        raise _Unwell("the command tesseract is not found; only screenshots need it")
+    done = subprocess.run(
+        [program, "--list-langs"],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=TESSERACT_SECONDS,
+        check=False,
+    )
+    languages = done.stdout.split()
+    if TESSERACT_LANGUAGE not in languages:
+        raise _Unwell(f"{program} has no language data {TESSERACT_LANGUAGE}")
+    version = subprocess.run(
+        [program, "--version"],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=TESSERACT_SECONDS,
+        check=False,
+    )
+    first = (version.stdout or version.stderr).splitlines()[0]
+    return f"{first} with {TESSERACT_LANGUAGE}, {program}"
+
+
+def _kernel() -> str:
+    """Papermill starts the kernel of this name: it must be this Python, or nothing is installed."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    spec = KernelSpecManager().get_kernel_spec(KERNEL_NAME)
+    program = Path(spec.argv[0])
+    # A bare name such as python is replaced by the running Python when the kernel starts.
+    if program.parent != Path() and program.parent != Path(sys.executable).parent:
+        raise _Unwell(
+            f"the kernel {KERNEL_NAME} in {spec.resource_dir} starts {program}, not "
+            f"{sys.executable}",
+            f"{sys.executable} -m ipykernel install --sys-prefix --name {KERNEL_NAME}",
+        )
+    return f"{KERNEL_NAME} starts {sys.executable}"
+
+
+def _notebooks() -> str:
+    root = project_root()
+    if root is None:
+        raise _Unwell(
+            "backfill does not run from its checkout, where notebooks/ lies beside lib/",
+            "clone the project and run: make setup",
+        )
+    missing = [name for name in NOTEBOOKS if not (root / "notebooks" / f"{name}.ipynb").is_file()]
+    if missing:
+        raise _Unwell(f"missing in {root / 'notebooks'}: {', '.join(missing)}")
+    return f"{len(NOTEBOOKS)} in {root / 'notebooks'}"

@@ -1,0 +1,62 @@
+"""`backfill init-table TABLE`: a first specification of another table, for a person to read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from backfill.command.commands import print_summary, terminal_of
+from backfill.errors import ExitCode, UsageError
+
+
+def add_init_table_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", metavar="TABLE", help="a table's name, or schema.table")
+    parser.add_argument(
+        "--output", metavar="FILE", help="where the specification goes (default TABLE.toml)"
+    )
+
+
+def run_init_table(options: argparse.Namespace) -> int:
+    """Write the specification; the connection is read-only, and no file is overwritten."""
+    from backfill.command.table_guess import as_toml, guess_spec
+    from backfill.demo.opening import open_database
+    from backfill.server.table_look import look_at
+
+    terminal = terminal_of(options)
+    path = Path(options.output or f"{options.table}.toml").expanduser()
+    with open_database(terminal.message).connect(read_only=True) as connection:
+        guessed = guess_spec(*look_at(connection, options.table))
+    _write_new(path, as_toml(guessed))
+    missing = guessed.to_fill_in
+    if missing:
+        terminal.message(
+            f"{path} is not complete: fill in {', '.join(missing)}, where it says FILL IN.",
+            "warning",
+        )
+    terminal.message(
+        f"Wrote {path} with {guessed.guesses} guesses. Read them, then: backfill utc --table {path}"
+    )
+    print_summary(
+        {
+            "table": str(guessed.look.relation),
+            "file": str(path),
+            "guesses": guessed.guesses,
+            "to_fill_in": missing,
+        }
+    )
+    return int(ExitCode.OK)
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise UsageError(
+            f"{path} is there already and stays as it is. Name another file with --output FILE, "
+            "or take that one away."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{path} can not be written: {error.strerror}. Name another file with --output FILE."
+        ) from None

@@ -1,0 +1,88 @@
+"""What each command about this machine does: its database, its health, JupyterLab, the demo."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from backfill.command.commands import print_summary, terminal_of
+from backfill.errors import ExitCode
+from backfill.folder import runs_dir
+
+
+def run_db(options: argparse.Namespace) -> int:
+    """`backfill db start|stop|url|seed|reset`: the embedded database."""
+    from backfill.server.embedded import EmbeddedServer, default_home
+
+    server = EmbeddedServer(default_home())
+    terminal = terminal_of(options)
+    if options.action == "stop":
+        server.stop()
+        terminal.message("The embedded PostgreSQL is stopped.")
+    elif options.action == "reset":
+        server.reset()
+        terminal.message("The embedded PostgreSQL and its data are gone.")
+    else:
+        server.start()
+        if options.action == "url":
+            print(server.dsn)
+            return int(ExitCode.OK)
+        if options.action == "seed":
+            terminal.message(_seed(server.dsn, options.encoding))
+        else:
+            terminal.message("The embedded PostgreSQL is running. Stop it: backfill db stop")
+    print_summary({"action": options.action, "running": server.is_running()})
+    return int(ExitCode.OK)
+
+
+def _seed(dsn: str, encoding: Any) -> str:
+    """Load the demo; return what was loaded, for a person."""
+    from backfill.demo.seed import SEEDED, seed
+    from backfill.server.postgres import connect
+
+    with connect(dsn) as connection:
+        seed(connection, encoding)
+    return SEEDED
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """`backfill doctor`: what is wrong here, and the command that mends it."""
+    from backfill.command.doctor import examine
+
+    findings = examine(options.runs_dir)
+    for finding in findings:
+        print(f"{'ok  ' if finding.is_well else 'BAD '} {finding.what}: {finding.detail}")
+        if not finding.is_well and finding.mend:
+            print(f"     mend: {finding.mend}")
+    bad = [finding.what for finding in findings if not finding.is_well]
+    print_summary({"healthy": not bad, "wrong": bad})
+    return int(ExitCode.PREFLIGHT if bad else ExitCode.OK)
+
+
+def run_lab(options: argparse.Namespace) -> int:
+    """`backfill lab`: JupyterLab on `notebooks/`, with the database ready."""
+    from backfill.notebook.lab import open_lab
+
+    return open_lab(options.lab_options, terminal_of(options))
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """`backfill demo`: both jobs on invented data, from dry run to proof."""
+    from backfill.command.demo_command import tour
+
+    return tour(terminal_of(options))
+
+
+def run_selftest(options: argparse.Namespace) -> int:
+    """`backfill selftest --chaos`: break things on throw-away data; exit 6 if a promise fails."""
+    from backfill.report import Reporter
+    from backfill.selftest.command import DEFAULT_SEED, listed, selftest
+
+    if options.list:
+        print_summary({"cases": listed()})
+        return int(ExitCode.OK)
+    seed = DEFAULT_SEED if options.seed is None else options.seed
+    reporter = Reporter(terminal_of(options))
+    code, told = selftest(runs_dir(options.runs_dir), options.case or [], seed, reporter)
+    print_summary(told)
+    return code

@@ -1,0 +1,118 @@
+"""`backfill runs`, `backfill compare`: which runs there are, and how two of them differ."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from backfill.command.commands import print_summary, terminal_of
+from backfill.errors import BackfillError, ExitCode, UsageError
+from backfill.folder import runs_dir
+
+if TYPE_CHECKING:
+    from backfill.archive.runs_list import ListedRun
+    from backfill.records.ledger import RunRow
+
+MOST_RUNS = 1_000
+_TOLD_APART = ("folder only", "database only")
+
+
+def add_runs_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `backfill runs` takes."""
+    parser.add_argument("--job", metavar="NAME", help="only runs of this job: utc, ocr")
+    parser.add_argument("--status", metavar="WORD", help="only runs of this status, like planned")
+    parser.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="the newest N, 1 to 1000 (default 50)"
+    )
+
+
+def run_runs(options: argparse.Namespace) -> int:
+    """List runs, newest first, and make `runs/index.html` anew."""
+    from backfill.archive.runs_index import rebuild_index
+    from backfill.archive.runs_list import list_runs, matching
+
+    if not 1 <= options.limit <= MOST_RUNS:
+        raise UsageError(f"--limit {options.limit} is not 1 to {MOST_RUNS}.")
+    terminal = terminal_of(options)
+    runs = runs_dir(options.runs_dir)
+    rows = _rows(terminal.message)
+    found = matching(list_runs(runs, rows), options.job, options.status)
+    shown = found[: options.limit]
+    if options.json:
+        listed = [run.as_json() for run in shown]
+        print_summary({"runs": listed, "total": len(found), "database_asked": rows is not None})
+    else:
+        print("\n".join(_lines(shown, len(found))), flush=True)
+    if runs.is_dir() and rebuild_index(runs):
+        terminal.message(f"The same as a page: {runs / 'index.html'}")
+    return int(ExitCode.OK)
+
+
+def add_compare_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `backfill compare` takes."""
+    says = "a run id, its unique beginning, latest, or a run's folder"
+    parser.add_argument("run_a", metavar="RUN_A", help=f"the earlier run: {says}")
+    parser.add_argument("run_b", metavar="RUN_B", help=f"the later run: {says}")
+    parser.add_argument(
+        "--output", metavar="FILE", help="write every difference to a .csv or .parquet file"
+    )
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    """Say which rows came, went and changed from one run to another, and what explains it."""
+    from backfill.workbook import compare
+
+    found = compare(
+        options.run_a,
+        options.run_b,
+        runs_folder=options.runs_dir or "",
+        output=options.output or "",
+    )
+    if options.json:
+        print_summary(found.as_json())
+    else:
+        print(repr(found), flush=True)
+    if options.output:
+        terminal_of(options).message(f"All {found.total:,} differences: {options.output}")
+    return int(ExitCode.OK)
+
+
+def _rows(say: Callable[[str, str], None]) -> list[RunRow] | None:
+    """Return the runs that the database knows, None when it can not be asked."""
+    from backfill.demo.opening import open_database
+    from backfill.records.ledger import Ledger
+
+    try:
+        database = open_database(lambda text: say(text, "info"), seed_demo=False)
+        with database.connect(read_only=True) as connection:
+            return Ledger(connection).runs(MOST_RUNS)
+    except BackfillError as error:
+        first = str(error).splitlines()[0]
+        say(f"The database was not asked, folders only: {first} See: backfill doctor", "warning")
+        return None
+
+
+def _lines(runs: Sequence[ListedRun], total: int) -> list[str]:
+    if not runs:
+        return ["No run matches. All runs: backfill runs. A first one: backfill utc"]
+    lines = [_line(run) for run in runs]
+    if total > len(runs):
+        lines.append(f"… {total - len(runs):,} more: --limit N")
+    return lines
+
+
+def _line(run: ListedRun) -> str:
+    kind = "dry run" if run.is_dry_run else "apply"
+    line = (
+        f"{run.run_id}  {run.status:<11} {kind:<7} {run.counts.get('total_scanned', 0):>10,} rows "
+        f"{run.counts.get('total_updated', 0):>10,} updated "
+        f"{run.counts.get('total_skipped', 0):>6,} skipped"
+    )
+    if run.reverts:
+        line += f"  puts back {run.reverts}"
+    if run.reverted_by:
+        line += f"  put back by {run.reverted_by}"
+    if run.where in _TOLD_APART:
+        line += f"  [{run.where}]"
+    return f"{line}  {run.error[:100]}" if run.status in ("broken", "failed") else line

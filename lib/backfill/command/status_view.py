@@ -1,0 +1,183 @@
+"""What `backfill status` shows: runs with progress and rate, and what is pending. Read-only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from backfill.errors import BackfillError
+from backfill.jobs.utc.pending import count_by_household, known_households
+from backfill.politeness.waiting import Waiting, waiting_of
+from backfill.records.ledger import Ledger, RunRow
+from backfill.records.parts import parts_of
+from backfill.records.ranges import progress_of
+from backfill.records.selection import Selection
+from backfill.server.catalog import resolve_table
+from backfill.server.postgres import Connection
+from backfill.server.table import EVENTS
+from backfill.status import RESUMABLE, RunStatus
+
+_TOTALS = ("chunks", "scanned", "updated", "unchanged", "drifted", "skipped", "elapsed_ms")
+
+
+def status_document(connection: Connection, wanted: str | None) -> dict[str, Any]:
+    """Return one run, or the newest ones and the pending rows of every household."""
+    ledger = Ledger(connection)
+    if wanted:
+        run = ledger.get(wanted)
+        totals = _totals(ledger, [run]).get(run.run_id, {})
+        document = _run(run, totals, waiting_of(connection, [run.run_id])[run.run_id])
+        reasons: dict[str, int] = {}
+        for skip in ledger.skips(run.run_id):
+            reasons[str(skip.reason)] = reasons.get(str(skip.reason), 0) + 1
+        return {
+            **document,
+            **_in_parts(ledger, run, document),
+            "left_alone": reasons,
+            "settings": run.settings,
+        }
+    runs = ledger.runs()
+    totals = _totals(ledger, runs)
+    waits = waiting_of(connection, [run.run_id for run in runs]) if runs else {}
+    return {
+        "runs": [_run(run, totals.get(run.run_id, {}), waits[run.run_id]) for run in runs],
+        "pending": _pending(connection),
+    }
+
+
+def _in_parts(ledger: Ledger, run: RunRow, document: dict[str, Any]) -> dict[str, Any]:
+    """Return parts and ranges of a run, its appliers, and the rate of all of them together."""
+    if not ledger.has_ranges():
+        return {"parts": [], "ranges": [], "appliers": []}
+    parts = [part.as_json() for part in parts_of(ledger.connection, run.run_id)]
+    ranges = progress_of(ledger.connection, run.run_id)
+    held = [entry["holder"] for entry in ranges if entry["holder"]]
+    told: dict[str, Any] = {"parts": parts, "ranges": ranges, "appliers": sorted(set(held))}
+    if document["rows_per_s"] and len(held) > 1:
+        told["rows_per_s"] = document["rows_per_s"] * len(held)
+        told["seconds_left"] = round(document["remaining"] / told["rows_per_s"], 1)
+    return told
+
+
+def _totals(ledger: Ledger, runs: list[RunRow]) -> dict[str, dict[str, Any]]:
+    if not runs:
+        return {}
+    return {row["run_id"]: row for row in ledger.as_documents([run.run_id for run in runs])}
+
+
+def _run(run: RunRow, totals: dict[str, Any], waiting: Waiting) -> dict[str, Any]:
+    counted = {name: int(totals.get(name) or 0) for name in _TOTALS}
+    remaining = max(run.plan_rows - counted["scanned"], 0)
+    seconds = counted["elapsed_ms"] / 1000
+    rate = counted["scanned"] / seconds if seconds else None
+    is_running = run.status is RunStatus.RUNNING
+    is_expired = bool(
+        is_running and run.lease_expires_at and run.lease_expires_at < dt.datetime.now(dt.UTC)
+    )
+    return {
+        "run_id": run.run_id,
+        "job": run.job,
+        "status": run.status.value,
+        "scope": run.scope,
+        **counted,
+        "remaining": remaining,
+        "rows_per_s": round(rate) if rate else None,
+        "seconds_left": round(remaining / rate, 1) if rate and is_running else None,
+        "lease_holder": run.lease_holder if is_running else None,
+        "lease_expires_at": run.lease_expires_at if is_running else None,
+        "lease_expired": is_expired,
+        "waiting": waiting.reason if is_running and not is_expired else None,
+        "waiting_since": waiting.since if is_running and not is_expired else None,
+        "paused_ms": waiting.paused_ms,
+        "reverts": run.reverts,
+        "message": run.message,
+        "planned_at": run.planned_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "next": _next_command(run, is_expired),
+    }
+
+
+def _next_command(run: RunRow, is_expired: bool) -> str:
+    if run.status is RunStatus.PLANNED:
+        return f"backfill apply {run.run_id}"
+    if run.status in RESUMABLE or is_expired:
+        return f"backfill resume {run.run_id}"
+    if run.status is RunStatus.RUNNING:
+        return f"backfill cancel {run.run_id}"
+    return f"backfill verify {run.run_id}"
+
+
+def _pending(connection: Connection) -> dict[str, Any]:
+    """Return pending rows by household of the table that ships, or why they are not known."""
+    try:
+        table = resolve_table(connection, EVENTS)
+        households = known_households(connection, table)
+        return {"utc": count_by_household(connection, table, households)}
+    except BackfillError as error:
+        return {"utc": None, "why": str(error).splitlines()[0]}
+
+
+def status_text(document: dict[str, Any]) -> str:
+    """Return the document as lines for a person."""
+    if "runs" not in document:
+        return "\n".join(_lines(document))
+    lines = [
+        f"{run['run_id']}  {run['status']:<12} {run['scanned']:>10,} of "
+        f"{run['scanned'] + run['remaining']:,} rows  {run['updated']:,} updated"
+        + (f"  waiting: {run['waiting']}" if run["waiting"] else "")
+        for run in document["runs"]
+    ] or ["There are no runs yet. Make a dry run: backfill utc"]
+    pending = document["pending"].get("utc")
+    if pending is None:
+        return "\n".join([*lines, "", f"Pending rows are not known: {document['pending']['why']}"])
+    lines += ["", f"Pending rows ({sum(pending.values()):,}):"]
+    lines += [
+        f"  {household or '(no household)'}: {count:,}" for household, count in pending.items()
+    ]
+    return "\n".join(lines)
+
+
+def _lines(run: dict[str, Any]) -> list[str]:
+    lines = [f"Run {run['run_id']} ({run['job']}) is {run['status']}."]
+    if run["message"]:
+        lines.append(run["message"])
+    lines.append(
+        f"{run['scanned']:,} of {run['scanned'] + run['remaining']:,} rows in {run['chunks']} "
+        f"chunks: {run['updated']:,} updated, {run['unchanged']:,} unchanged, "
+        f"{run['drifted']:,} drifted, {run['skipped']:,} skipped."
+    )
+    if run["rows_per_s"]:
+        left = f", about {run['seconds_left']} s left" if run["seconds_left"] else ""
+        lines.append(f"{run['rows_per_s']:,} rows/s{left}.")
+    if run["lease_holder"]:
+        state = "has run out" if run["lease_expired"] else f"lasts until {run['lease_expires_at']}"
+        lines.append(f"Its lease is held by {run['lease_holder']} and {state}.")
+    if run["waiting"]:
+        lines.append(f"It waits since {run['waiting_since']:%H:%M:%S} UTC: {run['waiting']}.")
+    if run["paused_ms"]:
+        waited = ", ".join(f"{name} {ms / 1000:.1f} s" for name, ms in run["paused_ms"].items())
+        lines.append(f"Waited so far: {waited}.")
+    lines += _part_lines(run)
+    lines += [f"Left alone, {reason}: {count:,}" for reason, count in run["left_alone"].items()]
+    return [*lines, f"Next: {run['next']}"]
+
+
+def _part_lines(run: dict[str, Any]) -> list[str]:
+    """Return a line for each part of a run that has several, and who writes which ranges."""
+    lines = [
+        f"Part {part['part_no']} ({Selection.from_json(part['selection'])}): {part['rows']:,} "
+        f"rows, approved by {part['approved_by']} at {part['approved_at']:%Y-%m-%d %H:%M} UTC."
+        for part in run["parts"]
+        if len(run["parts"]) > 1 or part["selection"]
+    ]
+    if len(run["ranges"]) > 1:
+        ended = sum(entry["has_ended"] for entry in run["ranges"])
+        lines.append(f"{ended} of {len(run['ranges'])} ranges have ended.")
+        lines += [
+            f"Range {entry['range_no']}: {entry['scanned']:,} of {entry['rows']:,} rows, held by "
+            f"{entry['holder']}."
+            for entry in run["ranges"]
+            if entry["holder"]
+        ]
+    return lines

@@ -1,0 +1,1 @@
+"""Notebooks: executed headless, opened in JupyterLab, turned into a page."""

@@ -1,0 +1,159 @@
+"""What a run asks of a person, and how a person answers it: in a notebook, or by hand in a file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from backfill.archive.trace import find_source, trace_row
+from backfill.decisions import ANY, Question
+from backfill.display.explanation import Explanation
+from backfill.display.pages import NOTHING, Shown, note, part, table
+from backfill.errors import DatabaseUnreachable, UsageError
+from backfill.folder import RunFolder
+from backfill.jobs.registry import kind_of
+from backfill.plans import worksheet
+from backfill.server.database import Database
+from backfill.steps.job import JobKind
+
+SHOWN_QUESTIONS = 100
+
+
+class Asking:
+    """The part of a run that asks and is answered: `questions`, `decide`, `explain`."""
+
+    run_id: str
+    folder: RunFolder
+    kind: JobKind
+    database: Database
+
+    def questions(self) -> Shown:
+        """Show what waits for a person, one line to decide with, and what was decided before."""
+        if not self.folder.file(worksheet.QUESTIONS_FILE).is_file():
+            return note("The plan is not frozen yet: what it asks is known then.")
+        asked = questions_view(self.folder, worksheet.read_questions(self.folder))
+        return part("decisions", asked) + used_view(worksheet.read_used(self.folder))
+
+    def decide(
+        self,
+        key: str,
+        decision: str,
+        *,
+        kind: str = "",
+        column: str = "",
+        zone: str = "",
+        local_date: str = "",
+        scope: str = "",
+        by: str = "",
+        note: str = "",
+    ) -> Shown:
+        """Answer the questions about a row (or the question of an id, or of a bucket with `*`).
+
+        The answers go into the run's `decisions.csv`; the plan of this run stays as it is, the
+        next one takes them in. `by` is who decides, by default the name of this user.
+        """
+        told = {
+            **{"kind": kind, "column": column, "zone": zone, "local_date": local_date},
+            **{"scope": scope, "by": by, "note": note},
+        }
+        return decide_in(self.folder, self.kind, key, decision, told)
+
+    def explain(self, key: str) -> Explanation:
+        """Return why a row's values are what they are: from folder, ledger and table. Read-only."""
+        return explain_row(self.database, self.run_id, self.folder.path.parent, key)
+
+
+def explain_row(database: Database | None, run_id: str, runs: Path, key: str) -> Explanation:
+    """Return why a row of a run is what it is; an unreachable database is told, and done without.
+
+    Raises `UsageError` that names near keys when the run knows no such row.
+    """
+    with contextlib.ExitStack() as stack:
+        connection, problem = None, "none was opened"
+        try:
+            if database is not None:
+                connection = stack.enter_context(database.connect(read_only=True))
+        except DatabaseUnreachable as error:
+            problem = str(error).split(". ")[0]
+        source = find_source(run_id, runs, connection, problem)
+        kind = kind_of(source.job)
+        return kind.explain(trace_row(source, kind, key))
+
+
+def decide_in(
+    folder: RunFolder, kind: JobKind, key: str, decision: str, told: dict[str, str]
+) -> Shown:
+    """Write an answer into a run's `decisions.csv`; return what it answers, and how to go on."""
+    questions = worksheet.read_questions(folder)
+    answers = worksheet.make_answers(questions, kind.words, key, decision, **told)
+    count = worksheet.decide(folder, answers, kind.words)
+    return note(
+        f"{_about(answers[0].what if key == ANY else key, count)}: {decision}, by "
+        f"{answers[0].by}. The next plan takes it in:\n"
+        f"backfill {kind.name} --decisions {folder.run_id}"
+    )
+
+
+def _about(what: str, count: int) -> str:
+    return f"{what} ({count:,} question{'' if count == 1 else 's'})"
+
+
+def questions_view(folder: RunFolder, questions: Sequence[Question]) -> Shown:
+    """Return the questions as a table, the first of them at least."""
+    if not questions:
+        return note("Nothing of this run waits for a person.")
+    first = questions[0]
+    shown = table(
+        f"Questions ({len(questions):,}, {min(len(questions), SHOWN_QUESTIONS):,} shown); what is "
+        "applied now counts while nobody answers",
+        ["id", "kind", "key", "column", "zone", "date", "read", "answers", "applied now"],
+        [
+            (q.id, q.kind, q.key, q.column, q.zone, q.local_date, q.read, q.candidates, q.applied)
+            for q in questions[:SHOWN_QUESTIONS]
+        ],
+        rest=f"All of them: {worksheet.DECISIONS_FILE} in the run's folder, to fill in",
+    )
+    word = first.candidates.split(" | ")[0].split(":")[0]
+    bucket = f'zone="{first.zone}", ' if first.zone else ""
+    return shown + note(
+        f'One line decides one: run.decide("{first.key}", "{word}")\n'
+        f'… or all alike: run.decide("*", "{word}", kind="{first.kind}", {bucket}'
+        f'local_date="{first.local_date}")\n'
+        f'The next plan takes them in: decisions = "{folder.run_id}"'
+    )
+
+
+def used_view(used: Sequence[Mapping[str, str]]) -> Shown:
+    """Return the decisions that the plan took in: what, which word, who and when."""
+    if not used:
+        return NOTHING
+    names = ("kind", "key", "column", "zone", "local_date", "decision", "by", "at", "note")
+    return table(
+        f"Decisions that this plan took in ({len(used):,}, "
+        f"{min(len(used), SHOWN_QUESTIONS):,} shown)",
+        ["kind", "key", "column", "zone", "date", "decision", "by", "at", "note"],
+        [[line.get(name, "") for name in names] for line in used[:SHOWN_QUESTIONS]],
+        rest=f"All of them: {worksheet.USED_FILE} in the run's folder",
+    )
+
+
+def find_folder(run_id: str, runs: Path, file: str) -> RunFolder:
+    """Return the folder of a run by id, its beginning, or `latest`, if it holds a file.
+
+    Raises `UsageError` when there is none, or there are several.
+    """
+    found = worksheet.folders_with(file, run_id, runs)
+    if not found:
+        raise UsageError(f"There is no run {run_id!r} with a {file} in {runs}.")
+    if len(found) > 1 and run_id != worksheet.LATEST:
+        listed = ", ".join(folder.run_id for folder in found)
+        raise UsageError(f"{run_id!r} is the beginning of several runs: {listed}.")
+    return found[0]
+
+
+def decide_for(run_id: str, runs: Path, key: str, decision: str, told: dict[str, str]) -> Shown:
+    """Answer a question of any run whose folder is at hand."""
+    folder = find_folder(run_id, runs, worksheet.DECISIONS_FILE)
+    kind = kind_of(folder.run_id.split("-")[1])
+    return decide_in(folder, kind, key, decision, told)

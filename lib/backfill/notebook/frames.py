@@ -1,0 +1,70 @@
+"""What an analyst goes on from: dataframes and DuckDB tables of a run, from its frozen plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backfill.errors import UsageError
+from backfill.folder import RunFolder
+from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE
+
+#: The tables of `staging.duckdb` that a run which only applies a plan has no need of.
+STAGED_ONLY = "It goes on with a frozen plan. Use run.changes and run.skips, or plan anew."
+
+
+class Frames:
+    """The part of a run that hands out its rows; the columns stand in docs/reference.md."""
+
+    run_id: str
+    folder: RunFolder
+    _duckdb: Any = None
+
+    @property
+    def changes(self) -> Any:
+        """The changes as a dataframe, in key order; struct columns spread as `after.…`."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self._file(CHANGES_FILE)).flatten().to_pandas()
+
+    @property
+    def skips(self) -> Any:
+        """The rows that the plan leaves alone, as a dataframe."""
+        import pandas as pd
+
+        texts = pd.read_csv(self._file(SKIPS_FILE), dtype=str, keep_default_na=False)
+        return texts.astype({"position": "int64"})
+
+    @property
+    def extracted(self) -> Any:
+        """The extracted rows as a dataframe; only where the run was planned."""
+        raise UsageError(f"Run {self.run_id} extracted nothing here. {STAGED_ONLY}")
+
+    @property
+    def shifts(self) -> Any:
+        """The shifts that were read from screenshots, as a dataframe; only where it was planned."""
+        raise UsageError(f"Run {self.run_id} read no screenshots here. {STAGED_ONLY}")
+
+    @property
+    def duckdb(self) -> Any:
+        """A DuckDB connection with the tables `changes` and `skips`: run.duckdb.sql("FROM skips").
+
+        It holds views over the plan's files: nothing that is done there can change the plan.
+        """
+        if self._duckdb is None:
+            import duckdb
+
+            connection = duckdb.connect()
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.read_parquet(str(self._file(CHANGES_FILE))).create_view("changes")
+            connection.read_csv(str(self._file(SKIPS_FILE)), all_varchar=True).create_view("skips")
+            self._duckdb = connection
+        return self._duckdb
+
+    def _file(self, name: str) -> Any:
+        path = self.folder.file(name)
+        if not path.is_file():
+            raise UsageError(
+                f"Run {self.run_id} has no {name} in {self.folder.path}: the plan is not frozen "
+                "yet, or its folder is elsewhere (--runs-dir)."
+            )
+        return path

@@ -1,0 +1,135 @@
+"""JupyterLab on `notebooks/`, with the kernel of this environment and the database ready.
+
+Lives as long as JupyterLab does; what it started, it ends: JupyterLab, its kernels, and the
+embedded PostgreSQL unless that ran before or somebody else is connected to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from backfill.demo.opening import open_database
+from backfill.notebook.headless import KERNEL_NAME, notebook_path
+from backfill.notebook.relay import Terminal
+from backfill.server.database import Database
+from backfill.server.embedded import EmbeddedServer, default_home
+from backfill.server.embedded_process import wait_until
+from backfill.server.postgres import scalar
+
+FIRST_NOTEBOOK = "00_start_here"
+# Its address is a critical message; what is below a warning is noise.
+COMMAND = (sys.executable, "-m", "jupyter", "lab", "--log-level=WARN")
+LEAVE_SECONDS = 5.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def open_lab(options: Sequence[str], terminal: Terminal) -> int:
+    """Run JupyterLab until Ctrl-C or its own end; return its exit code."""
+    with _database(terminal), tempfile.TemporaryDirectory(prefix="backfill-lab-") as place:
+        write_settings(Path(place))
+        terminal.message(
+            f"JupyterLab opens in your browser; begin with {FIRST_NOTEBOOK}.ipynb. Ctrl-C ends it."
+        )
+        return _run([*COMMAND, *options], environment(place))
+
+
+def write_settings(place: Path) -> None:
+    """Write kernel and settings of this JupyterLab; nothing goes into the user's home."""
+    kernel = place / "kernels" / KERNEL_NAME
+    kernel.mkdir(parents=True)
+    _write(
+        kernel / "kernel.json",
+        {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": "Python 3",
+            "language": "python",
+            "metadata": {"debugger": True},
+        },
+    )
+    notebooks = notebook_path(FIRST_NOTEBOOK).parent
+    _write(
+        place / "jupyter_lab_config.json",
+        {
+            "ServerApp": {
+                "root_dir": str(notebooks),
+                "answer_yes": True,
+                "allow_root": hasattr(os, "geteuid") and os.geteuid() == 0,
+            },
+            # Nothing is fetched from the network, and nobody is asked whether it may be.
+            "LabApp": {"news_url": None, "extension_manager": "readonly"},
+        },
+    )
+    notification = {"fetchNews": "false", "checkForUpdates": False}
+    (place / "labconfig").mkdir()
+    _write(
+        place / "labconfig" / "default_setting_overrides.json",
+        {"@jupyterlab/apputils-extension:notification": notification},
+    )
+
+
+def _write(path: Path, document: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def environment(place: str) -> dict[str, str]:
+    """Return the environment in which our kernel and settings come before others' of that name."""
+    names = ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH")
+    paths = {name: [place, *filter(None, [os.environ.get(name)])] for name in names}
+    return {**os.environ, **{name: os.pathsep.join(path) for name, path in paths.items()}}
+
+
+@contextlib.contextmanager
+def _database(terminal: Terminal) -> Iterator[None]:
+    """Have the database ready; stop the embedded one afterwards if nobody else needs it.
+
+    Raises `DatabaseUnreachable` when it does not answer: better now than in a notebook's cell.
+    """
+    server = EmbeddedServer(default_home())
+    was_running = server.is_running()
+    database = open_database(terminal.message)
+    with database.connect(read_only=True):
+        pass
+    try:
+        yield
+    finally:
+        if database.is_embedded and not was_running and server.is_running():
+            if _is_alone(database):
+                server.stop()
+                terminal.message("JupyterLab and the embedded PostgreSQL are stopped.")
+            else:
+                terminal.message("The embedded PostgreSQL stays: somebody else is connected to it.")
+
+
+def _is_alone(database: Database) -> bool:
+    """Whether nobody is connected; kernels that just ended may take a moment to be gone."""
+    with database.connect(read_only=True) as connection:
+        query = (
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            " AND pid <> pg_backend_pid()"
+        )
+        return wait_until(lambda: scalar(connection, query) == 0, LEAVE_SECONDS)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run JupyterLab to its end; a signal ends it as its own menu would, kernels included."""
+    lab = subprocess.Popen(command, env=environment)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        # On a terminal Ctrl-C reached it as well: then this is the second time, and harmless.
+        lab.terminate()
+
+    before = {number: signal.signal(number, end) for number in _SIGNALS}
+    try:
+        return lab.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

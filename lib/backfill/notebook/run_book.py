@@ -1,0 +1,393 @@
+"""The steps that every run shares, whatever opened it: plan, apply, verify, summary.
+
+A step that fails ends the run: its outcome is recorded before the error is raised, with the exit
+code that the command line returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import psycopg
+
+from backfill.archive import evidence
+from backfill.archive.checkpoint_view import applied_view, pace_of_run
+from backfill.demo.opening import open_database
+from backfill.display.pages import Shown, note, part, style, table
+from backfill.errors import (
+    BackfillError,
+    DatabaseUnreachable,
+    ExitCode,
+    PreflightError,
+    RowsDrifted,
+    VerifyFailed,
+)
+from backfill.folder import RunFolder, runs_dir
+from backfill.notebook.asking import Asking
+from backfill.notebook.frames import Frames
+from backfill.notebook.show import NotebookLine, RecordLines
+from backfill.parameters import AS_PLANNED
+from backfill.plans import plan
+from backfill.plans.plan import Plan
+from backfill.records.lease import holder_name, is_worked_on
+from backfill.records.ledger import Ledger
+from backfill.report import RELAY_ENV, Reporter, listener_from_environment
+from backfill.server.database import Database
+from backfill.server.postgres import redact
+from backfill.settings import engine_settings
+from backfill.status import RunStatus
+from backfill.steps import record
+from backfill.steps.ending import resume_command
+from backfill.steps.job import JobKind
+from backfill.steps.revert import settle_reverted
+from backfill.steps.running import (
+    Applied,
+    apply_run,
+    planned_counts,
+    standing,
+    too_many_skips,
+)
+from backfill.steps.verify import Verification, verify_run
+from backfill.workbook_env import RUN_ID_ENV
+
+SHOWN_MEMBERS = 100  # of a scope: a page holds many tables
+
+
+def listener() -> Callable[[Mapping[str, Any]], None]:
+    """Return where events go: to the command line that started us, or below the cell."""
+    relayed = listener_from_environment()
+    return RecordLines(relayed) if relayed else NotebookLine()
+
+
+class RunBook(Asking, Frames):
+    """One run with a plan, frozen or to be frozen; `changes` and `skips` to go on from."""
+
+    kind: JobKind
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        os.umask(0o077)  # what this process writes from here on is a run's, and private
+        self._started = time.monotonic()
+        self.values = values
+        self.reporter = Reporter(listener())
+        self.run_id = os.environ.get(RUN_ID_ENV, "")
+        self._plan: Plan | None = None
+        self._applied: Applied | None = None
+        self._verification: Verification | None = None
+        self.folder: RunFolder = RunFolder(runs_dir(values["runs_dir"]))
+        with self._step("open"):
+            self.settings = engine_settings(values)
+            # Under the command line the person has been told which database it is.
+            say = (lambda _text: None) if RELAY_ENV in os.environ else self.reporter.message
+            self.database: Database = open_database(say, values["dsn_env"])
+
+    def _open_folder(self, run_id: str, *, fresh: bool = False) -> None:
+        self.run_id = run_id
+        self.folder = RunFolder.of(runs_dir(self.values["runs_dir"]), run_id)
+        if fresh:
+            self.folder.create()
+        self.reporter = Reporter(listener(), self.folder if self.folder.path.is_dir() else None)
+
+    # -- what a notebook shows ----------------------------------------------------------------
+
+    def _repr_html_(self) -> str:
+        return (style() + self._head())._repr_html_()
+
+    def __repr__(self) -> str:
+        return repr(self._head())
+
+    def _head(self) -> Shown:
+        mode = "apply" if self.values.get("apply") else "dry run"
+        return table(
+            f"Run {self.run_id}",
+            ["setting", "value"],
+            [
+                ("database", self.database.name),
+                ("mode", mode),
+                *((name, _plain(value)) for name, value in self.values.items()),
+            ],
+        )
+
+    def plan(self) -> Shown:
+        """Show the frozen plan."""
+        with self._step("plan"):
+            return self._plan_view()
+
+    def _plan_view(self) -> Shown:
+        frozen = self._frozen()
+        shown = table(
+            f"Plan {frozen.plan_id[:12]}… of run {self.run_id}",
+            ["", "rows"],
+            [("to write", frozen.changes), ("left alone", frozen.rows - frozen.changes)],
+        )
+        _total, by_scope = planned_counts(frozen)
+        return shown + table(
+            f"By {self.kind.scope_name} ({len(by_scope):,})",
+            [self.kind.scope_name, "to write", "unchanged", "skipped", "drifted"],
+            [
+                (scope, part.updated, part.unchanged, part.skipped, part.drifted)
+                for scope, part in by_scope.items()
+            ],
+            rest="All of them: plan.json, counts" if len(by_scope) > SHOWN_MEMBERS else "",
+            most=SHOWN_MEMBERS,
+        )
+
+    def _frozen(self) -> Plan:
+        if self._plan is None:
+            self._plan = plan.load(self.folder)
+        return self._plan
+
+    def apply(self) -> Shown:
+        """Write the plan, if `apply` is true; a dry run says how to."""
+        with self._step("apply"):
+            if not self.values["apply"]:
+                return note(
+                    "Dry run: nothing was written. To write exactly this plan:\n"
+                    f"backfill apply {self.run_id}"
+                )
+            self._applied = apply_run(
+                self.database, self.folder, self.kind, self.settings, self.reporter
+            )
+            if self._is_through and self._frozen().reverts and not self._applied.counts.drifted:
+                with self.database.connect() as connection:
+                    settle_reverted(Ledger(connection), self._frozen())
+            self._tell_pending()
+            return applied_view(self.database, self.run_id, self._applied.counts)
+
+    def _tell_pending(self) -> None:
+        """Say how many rows are pending now, as the preflight said before."""
+        with self.database.connect(read_only=True, limits=self.settings.limits) as connection:
+            pending = self.kind.count_pending(connection, self._frozen())
+        if pending is not None:
+            self.reporter.message(f"{pending:,} rows are pending after the run.")
+
+    def verify(self) -> Shown:
+        """Prove from the database that the run did what its plan says."""
+        with self._step("verify"):
+            with self.database.connect(read_only=True) as connection:
+                ledger = Ledger(connection)
+                run = ledger.find(self.run_id) if ledger.exists() else None
+                if run is None or run.status is RunStatus.PLANNED:
+                    return note(
+                        "Nothing to verify: the plan was not applied. "
+                        f"Apply it: backfill apply {self.run_id}"
+                    )
+                with self.database.lookers() as lookers:
+                    self._verification = verify_run(ledger, run, self.kind, lookers)
+            found = self._verification
+            shown = table(
+                f"Verification of run {self.run_id}",
+                ["chunks", "rows read back", "values computed again", "disagreements"],
+                [(found.chunks, found.rows, found.recomputed, len(found.findings))],
+            )
+            for text in found.notes:
+                shown += note(text)
+            shown = part("verification", shown)
+            if self._applied is None:  # else apply has shown it
+                shown += pace_of_run(self.database, self.run_id)
+            if found.findings:
+                shown += table(
+                    f"Disagreements ({len(found.findings):,} shown)",
+                    ["what"],
+                    [[text] for text in found.findings],
+                )
+                self._show(shown)
+                raise VerifyFailed(
+                    f"Run {self.run_id} is not proven: {found.findings[0]}"
+                    + (f" And {len(found.findings) - 1} more." if len(found.findings) > 1 else "")
+                    + f" See: backfill status {self.run_id}"
+                )
+            return shown
+
+    def summary(self) -> Shown:
+        """End the run: write and show the summary, close the folder.
+
+        Raises `RowsDrifted` (exit code 5) after showing it, when rows were left alone as drifted.
+        """
+        with self._step("summary"):
+            document = record.summary_document(
+                self._frozen(), self.kind, self._applied, self._started
+            )
+            document |= self._conclude()
+            error = self._final_error(document)
+            document["exit_code"] = int(error.exit_code) if error else 0
+            self._finish(document)
+        shown = table(
+            f"Summary of run {self.run_id}",
+            ["key", "value"],
+            [(k, v) for k, v in document.items() if not isinstance(v, list | dict)],
+        )
+        self.reporter.outcome(
+            {
+                "exit_code": document["exit_code"],
+                "summary": _public(document),
+                "error": str(error) if error else "",
+            }
+        )
+        if error is None:
+            return shown
+        self._show(shown)
+        raise error
+
+    def _conclude(self) -> dict[str, Any]:
+        """Let the job write its own files, as the database says the run stands."""
+        with self.database.connect(read_only=True) as connection:
+            ledger = Ledger(connection)
+            run = ledger.find(self.run_id) if ledger.exists() else None
+            is_started = run is not None and run.started_at is not None
+            return self.kind.conclude(self.folder, self._frozen(), ledger if is_started else None)
+
+    def _conclude_stopped(self) -> dict[str, Any]:
+        """The same for a run that stopped half way: nothing of it may hide why it stopped."""
+        with contextlib.suppress(Exception):
+            return self._conclude() if self._plan else {}
+        return {}
+
+    @property
+    def _is_through(self) -> bool:
+        """Whether the whole plan is applied, and not only a part of it."""
+        return self._applied is not None and self._applied.status is RunStatus.SUCCEEDED
+
+    def _allowed(self) -> dict[str, int | None]:
+        """Return how many failed and held rows are allowed, where this opening of the run says."""
+        given = {name: self.values.get(f"max_{name}", AS_PLANNED) for name in ("failed", "held")}
+        return {
+            name: None if value < 0 else value
+            for name, value in given.items()
+            if value != AS_PLANNED
+        }
+
+    def _final_error(self, document: Mapping[str, Any]) -> BackfillError | None:
+        drifted = document["total_drifted"]
+        if not drifted:
+            too_many = too_many_skips(self._frozen(), self.settings)
+            return too_many or self.kind.verdict(
+                self._frozen(), is_applied=self._is_through, allowed=self._allowed()
+            )
+        verb = "were" if self._applied else "are"
+        return RowsDrifted(
+            f"{drifted:,} rows {verb} left alone: they were edited since they were read. They are "
+            f"listed with their present values in {evidence.DRIFTED_FILE} and in backfill.skip. "
+            "What is still pending goes into the next run."
+        )
+
+    def _show(self, shown: Shown) -> None:
+        if "IPython" in sys.modules:
+            from IPython.display import display
+
+            display(shown)  # type: ignore[no-untyped-call]
+
+    def _what(self) -> tuple[str, dict[str, Any]]:
+        """Return the job's name and settings."""
+        frozen = self._frozen()
+        return frozen.job, frozen.settings
+
+    def _write_run_file(self) -> None:
+        job, settings = self._what()
+        record.write_run_file(
+            self.folder,
+            job=job,
+            settings=settings,
+            parameters=self.values,
+            engine=self.settings,
+            database=self.database,
+            frozen=self._plan,
+        )
+
+    def _finish(self, document: Mapping[str, Any]) -> None:
+        """Write summary and records, and close the folder."""
+        if self.folder.path.is_dir():
+            record.finish(
+                self.folder, self.database, self.kind.scope_name, document, self._plan is not None
+            )
+
+    @contextlib.contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        """Take one step; when it fails, record the outcome before the error goes on."""
+        try:
+            yield
+        except BackfillError as error:
+            self._fail(name, int(error.exit_code), str(error))
+            raise
+        except KeyboardInterrupt:
+            self._fail(name, int(ExitCode.INTERRUPTED), f"Interrupted during {name}.")
+            raise
+        except psycopg.errors.InsufficientPrivilege as error:
+            refused = PreflightError(self._refused_message(name, error))
+            self._fail(name, int(refused.exit_code), str(refused))
+            raise refused from None
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            lost = DatabaseUnreachable(self._lost_message(name, error))
+            self._fail(name, int(lost.exit_code), str(lost))
+            raise lost from None
+        except Exception as error:
+            self._fail(name, int(ExitCode.UNEXPECTED), f"{type(error).__name__}: {error}")
+            raise
+
+    def _refused_message(self, step: str, error: Exception) -> str:
+        way_on = f", then: {resume_command(self.folder)}" if self._plan else "."
+        return (
+            f"The role lacks a right for {step}: {str(error).splitlines()[0]}. Grant what "
+            f"`backfill grants` prints{way_on}"
+        )
+
+    def _lost_message(self, step: str, error: Exception) -> str:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        way_on = resume_command(self.folder) if self._plan else "backfill doctor"
+        return (
+            f"The database was lost during {step}: {redact(reason, self.database.dsn)}. What is "
+            f"committed stays committed. When it answers again: {way_on}"
+        )
+
+    def _fail(self, step: str, exit_code: int, message: str) -> None:
+        database = getattr(self, "database", None)
+        message = redact(message, database.dsn if database else "")
+        document: dict[str, Any] = {
+            **self._standing(),
+            "exit_code": exit_code,
+            "step": step,
+            "error": message,
+        }
+        is_open = self.run_id and self.folder.path.is_dir() and self.folder.run_id == self.run_id
+        is_refused = exit_code == ExitCode.LEASE_HELD and self._is_started()
+        if is_open and not is_refused and not self._is_left_to_others():
+            with contextlib.suppress(BackfillError, OSError, psycopg.Error):
+                self._finish({**self._conclude_stopped(), **document})
+        self.reporter.outcome({"exit_code": exit_code, "error": message, "summary": document})
+
+    def _is_started(self) -> bool:
+        """Whether the run was ever applied: without its lease, its folder is another's to write."""
+        with contextlib.suppress(Exception), self.database.connect(read_only=True) as connection:
+            run = Ledger(connection).find(self.run_id)
+            return run is not None and run.started_at is not None
+        return False
+
+    def _is_left_to_others(self) -> bool:
+        """Whether other appliers go on with the run: they will close its folder."""
+        with contextlib.suppress(Exception), self.database.connect(read_only=True) as connection:
+            return is_worked_on(connection, self.run_id, but_for=holder_name())
+        return False
+
+    def _standing(self) -> dict[str, Any]:
+        """Return status and counts from the database: the only place that knows."""
+        with contextlib.suppress(Exception), self.database.connect(read_only=True) as connection:
+            ledger = Ledger(connection)
+            run = ledger.find(self.run_id) if ledger.exists() else None
+            if run and self._plan and run.started_at:
+                applied = standing(ledger, self._plan, run.status)
+                return record.summary_document(self._plan, self.kind, applied, self._started)
+            if run:
+                return {"run_id": self.run_id, "status": run.status.value}
+        return {"run_id": self.run_id, "status": RunStatus.FAILED.value}
+
+
+def _public(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "exit_code"}
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

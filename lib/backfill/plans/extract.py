@@ -1,0 +1,284 @@
+"""Read the pending rows of a table into staging: key ranges, short transactions, Arrow.
+
+1. Note the highest key: rows inserted behind it later are not chased. 2. Find the key that is a
+page further on (an index-only walk). 3. Read the pending rows between the two. 4. Go on from
+there, while the caller stores the page before. Each statement is a transaction of its own, on a
+connection that the server keeps read-only.
+Keys compare in their own column's order, so the primary key's index serves the walk whatever its
+collation; values of the walk travel as session settings, since COPY takes no parameters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+from psycopg import sql
+
+from backfill.errors import DatabaseUnreachable
+from backfill.rows.columns import read_expression
+from backfill.server.pending import cast_to, pending_filter
+from backfill.server.postgres import APPLICATION_NAME, redact, unreachable_message, watchful
+from backfill.server.row_types import lookup_field, source_type, target_type
+from backfill.server.table import Table
+
+PAGE_ROWS = 100_000
+
+
+#: Where a row lies: the oid of its table or partition, and its `ctid` as page * 65536 + line.
+HEAP_COLUMNS = ("heap_relation", "heap_place")
+_HEAP_PLACE = (
+    sql.SQL("t.tableoid::bigint"),
+    sql.SQL("(t.ctid::text::point)[0]::bigint * 65536 + (t.ctid::text::point)[1]::bigint"),
+)
+
+
+def extracted_schema(table: Table, *, has_places: bool = False) -> pa.Schema:
+    """Return the columns of `extracted`.
+
+    key text · scope text (NULL where the column is NULL) · source struct: wall-clock columns,
+    zone, default zone of the scope · before struct: target columns. With `has_places` also
+    heap_relation, heap_place int64: where the row lay when it was read.
+    """
+    fields = [
+        pa.field("key", pa.string()),
+        pa.field("scope", pa.string()),
+        pa.field("source", source_type(table)),
+        pa.field("before", target_type(table)),
+    ]
+    places = [pa.field(name, pa.int64()) for name in HEAP_COLUMNS]
+    return pa.schema([*fields, *places] if has_places else fields)
+
+
+class PendingRows:
+    """The rows of a table, within a scope, that miss a value they could have. Read-only."""
+
+    def __init__(
+        self,
+        dsn: str,
+        table: Table,
+        members: Sequence[str] | None,
+        *,
+        skip_deleted: bool,
+        has_places: bool = False,
+    ) -> None:
+        self._dsn = dsn
+        self._table = table
+        self._members = members
+        self._skip_deleted = skip_deleted
+        self._has_places = has_places
+
+    def pages(self, expected: int | None = None, page_rows: int = PAGE_ROWS) -> Iterator[pa.Table]:
+        """Yield the pending rows page by page, pages in key order, rows of a page in any.
+
+        The next page is read meanwhile. With no more than a page of rows `expected`, the server
+        looks for them in its own way: walking the key of a large table takes longer than that.
+        """
+        # They import pandas, for which `status` and `check` need not wait.
+        import adbc_driver_manager
+        import adbc_driver_postgresql.dbapi
+
+        try:
+            with (
+                adbc_driver_postgresql.dbapi.connect(
+                    watchful(self._dsn), autocommit=True
+                ) as connection,
+                connection.cursor() as cursor,
+            ):
+                self._prepare(cursor)
+                is_small = expected is not None and expected <= page_rows
+                pages = self._whole(cursor) if is_small else self._walk(cursor, page_rows)
+                for page in _ahead(pages):
+                    if page.num_rows:
+                        yield page
+        except adbc_driver_manager.Error as error:
+            raise _translated(self._dsn, error) from None
+
+    def _whole(self, cursor: Any) -> Iterator[pa.Table]:
+        yield self._read(cursor, None, None)
+
+    def _walk(self, cursor: Any, page_rows: int) -> Iterator[pa.Table]:
+        last = self._highest(cursor)
+        low: list[str] | None = None
+        while last is not None:
+            high = self._page_end(cursor, low, last, page_rows)
+            yield self._read(cursor, low, high or last)
+            if high is None:
+                return
+            low = high
+
+    def _prepare(self, cursor: Any) -> None:
+        self._set(cursor, "application_name", APPLICATION_NAME)
+        self._set(cursor, "default_transaction_read_only", "on")
+        self._set(cursor, "statement_timeout", "0")
+        self._set(cursor, "work_mem", "64MB")  # a page's rows are found through a bitmap
+        self._set(cursor, "TimeZone", "UTC")
+        self._set(cursor, "backfill.members", json.dumps(self._members or []))
+
+    def _set(self, cursor: Any, name: str, value: str) -> None:
+        cursor.execute("SELECT set_config($1, $2, false)", (name, value))
+        cursor.fetchall()
+
+    def _highest(self, cursor: Any) -> list[str] | None:
+        return self._one_key(
+            cursor,
+            sql.SQL("SELECT {keys} FROM {relation} AS t ORDER BY {descending} LIMIT 1").format(
+                keys=self._key_texts("t"),
+                relation=self._table.relation.identifier,
+                descending=self._descending("t"),
+            ),
+        )
+
+    def _page_end(
+        self, cursor: Any, low: list[str] | None, last: list[str], page_rows: int
+    ) -> list[str] | None:
+        """Return the key `page_rows` further on, None when the highest key is nearer."""
+        self._set_bounds(cursor, low, last)
+        # From a key on, over one page of the index: no OFFSET into the whole table.
+        query = sql.SQL(
+            "SELECT {keys} FROM {relation} AS t WHERE {above} AND ({identifiers}) < ({last})"
+            " ORDER BY {identifiers} LIMIT 1 OFFSET {skipped}"
+        ).format(
+            keys=self._key_texts("t"),
+            relation=self._table.relation.identifier,
+            above=self._above(low),
+            identifiers=self._table.key.identifiers("t"),
+            last=self._bound("high"),
+            skipped=sql.Literal(page_rows - 1),
+        )
+        return self._one_key(cursor, query)
+
+    def _read(self, cursor: Any, low: list[str] | None, high: list[str] | None) -> pa.Table:
+        """Return the pending rows behind `low` and up to `high`; None is no bound."""
+        self._set_bounds(cursor, low, high)
+        cursor.execute(self._text(self._select(low, high)))
+        return self._shape(cursor.fetch_arrow_table())
+
+    def _select(self, low: list[str] | None, high: list[str] | None) -> sql.Composed:
+        table = self._table
+        lookup = table.lookup
+        zone: sql.Composable = sql.SQL("NULL::text")
+        looked_up: sql.Composable = sql.SQL("")
+        if lookup:
+            # LIMIT: a lookup whose key is not unique must not double the rows. LATERAL: from
+            # PostgreSQL 14 on each member is looked up once, not once a row.
+            zone = sql.SQL("looked_up.zone")
+            looked_up = sql.SQL(
+                " LEFT JOIN LATERAL (SELECT l.{}::text AS zone FROM {} AS l WHERE l.{} = t.{}"
+                " LIMIT 1) AS looked_up ON true"
+            ).format(
+                sql.Identifier(lookup.zone),
+                lookup.relation.identifier,
+                sql.Identifier(lookup.key),
+                sql.Identifier(table.scope.name),
+            )
+        columns = [
+            read_expression(sql.Identifier("t", column.name), column.type)
+            for column in (*table.sources, *table.targets)
+        ]
+        places = _HEAP_PLACE if self._has_places else ()
+        return sql.SQL(
+            "SELECT {key}, t.{scope}::text, {zone}, {columns} FROM {relation} AS t{looked_up}"
+            " WHERE {above} AND {up_to} AND {filter}"
+        ).format(
+            key=table.key.text_expression("t"),
+            scope=sql.Identifier(table.scope.name),
+            zone=zone,
+            columns=sql.SQL(", ").join([*columns, *places]),
+            relation=table.relation.identifier,
+            looked_up=looked_up,
+            above=self._above(low),
+            up_to=self._up_to(high),
+            filter=pending_filter(table, self._members, skip_deleted=self._skip_deleted),
+        )
+
+    def _shape(self, rows: pa.Table) -> pa.Table:
+        table = self._table
+        arrays = [column.combine_chunks() for column in rows.columns]
+        places = [arrays.pop() for _ in HEAP_COLUMNS][::-1] if self._has_places else []
+        key, scope, zone, *values = arrays
+        count = len(table.sources)
+        sources = [
+            array.cast(column.type.arrow)
+            for array, column in zip(values[:count], table.sources, strict=True)
+        ]
+        names = [column.name for column in table.sources]
+        if (name := lookup_field(table)) is not None:
+            sources.append(zone.cast(pa.string()))
+            names.append(name)
+        targets = [
+            array.cast(column.type.arrow)
+            for array, column in zip(values[count:], table.targets, strict=True)
+        ]
+        return pa.table(
+            {
+                "key": key.cast(pa.string()),
+                "scope": scope.cast(pa.string()),
+                "source": pa.StructArray.from_arrays(sources, names),
+                "before": pa.StructArray.from_arrays(targets, [c.name for c in table.targets]),
+                **dict(zip(HEAP_COLUMNS, places, strict=False)),
+            },
+            schema=extracted_schema(table, has_places=self._has_places),
+        )
+
+    def _set_bounds(self, cursor: Any, low: list[str] | None, high: list[str] | None) -> None:
+        for name, bound in (("low", low), ("high", high)):
+            for index, text in enumerate(bound or []):
+                self._set(cursor, f"backfill.{name}{index}", text)
+
+    def _above(self, low: list[str] | None) -> sql.Composable:
+        if low is None:
+            return sql.SQL("true")
+        return sql.SQL("({}) > ({})").format(self._table.key.identifiers("t"), self._bound("low"))
+
+    def _up_to(self, high: list[str] | None) -> sql.Composable:
+        if high is None:
+            return sql.SQL("true")
+        return sql.SQL("({}) <= ({})").format(self._table.key.identifiers("t"), self._bound("high"))
+
+    def _bound(self, name: str) -> sql.Composable:
+        return sql.SQL(", ").join(
+            sql.SQL("current_setting({}){}").format(
+                sql.Literal(f"backfill.{name}{index}"), cast_to(column)
+            )
+            for index, column in enumerate(self._table.key.columns)
+        )
+
+    def _key_texts(self, alias: str) -> sql.Composable:
+        return sql.SQL(", ").join(
+            sql.SQL("{}::text").format(sql.Identifier(alias, column.name))
+            for column in self._table.key.columns
+        )
+
+    def _descending(self, alias: str) -> sql.Composable:
+        return sql.SQL(", ").join(
+            sql.SQL("{} DESC").format(sql.Identifier(alias, column.name))
+            for column in self._table.key.columns
+        )
+
+    def _one_key(self, cursor: Any, query: sql.Composed) -> list[str] | None:
+        cursor.execute(self._text(query))
+        row = cursor.fetchone()
+        return [str(part) for part in row] if row else None
+
+    def _text(self, query: sql.Composable) -> str:
+        return query.as_string(None)
+
+
+def _ahead(pages: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield pages, each read in a thread while the caller works on the one before it."""
+    with ThreadPoolExecutor(1, thread_name_prefix="next-page") as reader:
+        following = reader.submit(next, pages, None)
+        while (page := following.result()) is not None:
+            following = reader.submit(next, pages, None)
+            yield page
+
+
+def _translated(dsn: str, error: Exception) -> Exception:
+    text = redact(str(error), dsn)
+    if "connect" in text.lower() or "connection" in text.lower():
+        return DatabaseUnreachable(unreachable_message(dsn, error))
+    return DatabaseUnreachable(f"The server refused to read: {text.strip()}. Run: backfill doctor")

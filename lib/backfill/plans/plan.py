@@ -1,0 +1,343 @@
+"""The frozen, hashed list of changes that a person approves, and the chunks it is written in.
+
+A plan is three files of the run's folder: `plan.json` (what and why), `changes.parquet` (every
+change) and `plan_skips.csv` (every row left alone). `plan_id` is a hash over all of it: apply
+writes what was approved, or refuses.
+
+Columns of `changes.parquet`, one row per change, in key order, or as the rows lie in the table:
+    position  int64, place among all scanned rows of the run, from 0 (skips hold places as well)
+    key       text of the row's key
+    scope     text, the household (UTC) or the user (OCR)
+    kind      added | changed | unchanged
+    rule      text, how the value came about (UTC: normal | fold | gap)
+    warnings  text, `; ` between them, empty for none
+    source    struct, the columns that the value was computed from, as read
+    before    struct, the target columns as read
+    after     struct, the target columns as planned
+    why       struct, what a person wants to know: zone, candidates, …
+Instants are `timestamp[us, UTC]` or epoch-milliseconds, as the target column has them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from backfill.errors import StalePlan, StorageError
+from backfill.folder import RunFolder, sha256_of
+from backfill.records.positions import Positions
+from backfill.settings import canonical_json
+from backfill.skips import Skip, SkipReason
+
+PLAN_FILE = "plan.json"
+CHANGES_FILE = "changes.parquet"
+SKIPS_FILE = "plan_skips.csv"
+SKIP_HEADER = ("position", "key", "scope", "column", "reason", "detail")
+FORMAT_VERSION = 1
+_LONGEST_FIELD = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was frozen. `rows` is scanned rows: changes, unchanged and skips together."""
+
+    plan_id: str
+    run_id: str
+    job: str
+    scope: dict[str, Any]
+    settings: dict[str, Any]
+    settings_fingerprint: str
+    database_fingerprint: str
+    tzdata_version: str
+    changes_sha256: str
+    skips_sha256: str
+    rows: int
+    changes: int
+    skips: int
+    target: dict[str, Any]
+    counts: dict[str, Any]
+    reverts: str | None = None
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise TypeError(f"{name} is {value!r}")
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("plan_id", "run_id", "job", "settings_fingerprint", "tzdata_version"), str),
+    **dict.fromkeys(("database_fingerprint", "changes_sha256", "skips_sha256"), str),
+    **dict.fromkeys(("rows", "changes", "skips", "format_version"), int),
+    **dict.fromkeys(("scope", "settings", "target", "counts"), dict),
+}
+#: What identifies a plan: the run that made it is not part of it, its content is.
+_IDENTIFYING = (
+    "job",
+    "scope",
+    "settings",
+    "settings_fingerprint",
+    "database_fingerprint",
+    "tzdata_version",
+    "changes_sha256",
+    "skips_sha256",
+    "rows",
+    "changes",
+    "skips",
+    "target",
+    "counts",
+    "reverts",
+    "format_version",
+)
+
+
+def plan_id_of(document: Mapping[str, Any]) -> str:
+    """Return SHA-256 over job, scope, settings, fingerprints and the hashes of the changes."""
+    return hashlib.sha256(
+        canonical_json({name: document.get(name) for name in _IDENTIFYING})
+    ).hexdigest()
+
+
+def freeze(folder: RunFolder, document: Mapping[str, Any]) -> Plan:
+    """Write `plan.json` over the two files that are already in the folder; return the plan."""
+    frozen = {
+        **document,
+        "run_id": folder.run_id,
+        "changes_sha256": sha256_of(folder.file(CHANGES_FILE)),
+        "skips_sha256": sha256_of(folder.file(SKIPS_FILE)),
+        "format_version": FORMAT_VERSION,
+    }
+    plan = Plan(plan_id=plan_id_of(frozen), **frozen)
+    folder.write_json(PLAN_FILE, plan.as_json())
+    return plan
+
+
+def load(folder: RunFolder) -> Plan:
+    """Return the plan of a run's folder; raise `StalePlan` when a byte of it was changed."""
+    again = (
+        f"Make a new plan; this one can not be applied any more: backfill status {folder.run_id}"
+    )
+    try:
+        document = folder.read_json(PLAN_FILE)
+        plan = Plan(**document)
+        changes, skips = (sha256_of(folder.file(name)) for name in (CHANGES_FILE, SKIPS_FILE))
+        identity = plan_id_of(document)
+    except (StorageError, OSError, TypeError, ValueError) as error:
+        raise StalePlan(
+            f"The plan of run {folder.run_id} is not complete in {folder.path} ({error}). "
+            "Name its folder with --runs-dir, or make a new plan."
+        ) from None
+    if plan.run_id != folder.run_id:
+        raise StalePlan(f"{PLAN_FILE} in {folder.path} is that of run {plan.run_id}. {again}")
+    for name, stored, found in (
+        (CHANGES_FILE, plan.changes_sha256, changes),
+        (SKIPS_FILE, plan.skips_sha256, skips),
+        (PLAN_FILE, plan.plan_id, identity),
+    ):
+        if stored != found:
+            raise StalePlan(
+                f"{name} of run {folder.run_id} was changed after the plan was frozen: "
+                f"its hash is {found[:12]}…, the plan says {stored[:12]}…. {again}"
+            )
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive rows of the plan, committed together; `changes` may be empty.
+
+    `start` is the position of its first row; `rows` counts changes and skips.
+    """
+
+    number: int
+    start: int
+    rows: int
+    changes: pa.Table
+    skips: tuple[Skip, ...]
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The lowest and the highest key, whatever the order of the plan."""
+        ends = [skip.key for skip in self.skips]
+        if self.changes.num_rows:
+            changed = pc.min_max(self.changes.column("key")).as_py()
+            ends += [changed["min"], changed["max"]]
+        return min(ends), max(ends)
+
+
+class ChunkReader:
+    """Reads rows of a plan, as many at a time as it is asked for.
+
+    `among` are the places to read from (all by default), `start` and `end` count among them.
+    Memory: one Parquet batch of the changes, and the list of skips.
+    """
+
+    BATCH_ROWS = 65_536
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        plan: Plan,
+        start: int = 0,
+        end: int | None = None,
+        among: Positions | None = None,
+    ) -> None:
+        self._plan = plan
+        self._among = among or Positions.every(plan.rows)
+        self._next = start
+        self._end = self._among.rows if end is None else end
+        self._ends = self._among.ends(start, self._end) if self.remaining else (0, 0)
+        self._batches = self._iterate(folder)
+        with _readable(plan.run_id):
+            self._buffer = pa.Table.from_batches([], pq.read_schema(folder.file(CHANGES_FILE)))
+        self._skips = self._own(read_skips(folder))
+        self._skip_index = 0
+
+    def _own(self, skips: list[tuple[int, Skip]]) -> list[tuple[int, Skip]]:
+        first, behind = self._ends
+        near = [entry for entry in skips if first <= entry[0] < behind]
+        is_own = self._among.within(np.array([place for place, _skip in near], dtype=np.int64))
+        return [entry for entry, own in zip(near, is_own, strict=True) if own]
+
+    def _iterate(self, folder: RunFolder) -> Iterator[pa.RecordBatch]:
+        first, behind = self._ends
+        with pq.ParquetFile(folder.file(CHANGES_FILE)) as file:
+            for group in range(file.num_row_groups):
+                places = file.metadata.row_group(group).column(0).statistics
+                if places is None or (places.max >= first and places.min < behind):
+                    yield from file.iter_batches(self.BATCH_ROWS, row_groups=[group])
+
+    @property
+    def remaining(self) -> int:
+        """Rows that no chunk has taken yet."""
+        return self._end - self._next
+
+    def take(self, number: int, rows: int) -> Chunk:
+        """Return the next chunk of at most `rows` rows, and move behind it."""
+        rows = min(rows, self.remaining)
+        start, end = self._among.ends(self._next, self._next + rows)
+        with _readable(self._plan.run_id):
+            changes = self._changes_until(start, end)
+        skips = []
+        while self._skip_index < len(self._skips) and self._skips[self._skip_index][0] < end:
+            skips.append(self._skips[self._skip_index][1])
+            self._skip_index += 1
+        self._next += rows
+        if changes.num_rows + len(skips) != rows:
+            raise StalePlan(
+                f"The plan of run {self._plan.run_id} counts {rows} rows from position "
+                f"{start} on, its files hold {changes.num_rows + len(skips)}. Make a new plan."
+            )
+        return Chunk(number, start, rows, changes, tuple(skips))
+
+    def _changes_until(self, start: int, end: int) -> pa.Table:
+        while self._highest() < end - 1:
+            batch = next(self._batches, None)
+            if batch is None:
+                break
+            places = batch.column("position").to_numpy()
+            own = pa.Table.from_batches([batch]).filter(pa.array(self._among.within(places)))
+            self._buffer = pa.concat_tables([self._buffer, own])
+        positions = self._buffer.column("position").to_numpy()
+        first, cut = np.searchsorted(positions, [start, end], side="left")
+        taken = self._buffer.slice(first, cut - first)
+        self._buffer = self._buffer.slice(cut)
+        return taken
+
+    def _highest(self) -> int:
+        count = self._buffer.num_rows
+        return self._buffer.column("position")[count - 1].as_py() if count else -1
+
+
+def read_skips(folder: RunFolder) -> list[tuple[int, Skip]]:
+    """Return (position, skip) of every row that the plan leaves alone, in order."""
+    # A zone's name may be a page long, and a skip's detail shows it.
+    csv.field_size_limit(_LONGEST_FIELD)
+    with (
+        _readable(folder.run_id),
+        folder.file(SKIPS_FILE).open(encoding="utf-8", newline="") as stream,
+    ):
+        return [
+            (
+                int(row["position"]),
+                Skip(
+                    row["key"],
+                    row["scope"],
+                    row["column"],
+                    SkipReason(row["reason"]),
+                    row["detail"],
+                ),
+            )
+            for row in csv.DictReader(stream)
+        ]
+
+
+@contextlib.contextmanager
+def _readable(run_id: str) -> Iterator[None]:
+    """Raise `StalePlan` for a file of a plan that no plan of ours has."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, csv.Error, pa.ArrowException) as error:
+        raise StalePlan(
+            f"A file of the plan of run {run_id} can not be read: {error}. Make a new plan."
+        ) from None
+
+
+def write_skips(folder: RunFolder, skips: Iterator[tuple[int, Skip]]) -> int:
+    """Write `plan_skips.csv`; return how many."""
+    count = 0
+    with folder.writing(SKIPS_FILE) as path, path.open("w", encoding="utf-8", newline="") as stream:
+        # Quoted throughout: a carriage return in a key must not end a row.
+        writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer.writerow(SKIP_HEADER)
+        for position, skip in skips:
+            writer.writerow(
+                [position, skip.key, skip.scope, skip.column, skip.reason.value, skip.detail]
+            )
+            count += 1
+    return count
+
+
+def write_changes(folder: RunFolder, batches: Iterable[pa.Table], schema: pa.Schema) -> int:
+    """Write `changes.parquet` with fixed options, so equal changes give equal bytes.
+
+    The changes must come in the order of their positions. While one table is written, the next one
+    is asked for. Returns the number of rows.
+    """
+    count, last = 0, -1
+    with (
+        folder.writing(CHANGES_FILE) as path,
+        pq.ParquetWriter(path, schema, compression="zstd", write_statistics=True) as writer,
+        ThreadPoolExecutor(1, thread_name_prefix="changes") as thread,
+    ):
+        writing: Future[None] = thread.submit(lambda: None)
+        for table in batches:
+            if not table.num_rows:
+                continue
+            last = _last_position(table, last)
+            count += table.num_rows
+            writing.result()
+            writing = thread.submit(writer.write_table, table, ChunkReader.BATCH_ROWS)
+        writing.result()
+    return count
+
+
+def _last_position(changes: pa.Table, before: int) -> int:
+    """Return the last position; `before` is that of the changes before these."""
+    positions = changes.column("position").to_numpy()
+    assert positions[0] > before and (np.diff(positions) > 0).all(), "changes out of order"
+    return int(positions[-1])

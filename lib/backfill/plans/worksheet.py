@@ -1,0 +1,320 @@
+"""The worksheets of a run's folder: questions to answer by hand, and the answers of earlier runs.
+
+    questions.csv        what was asked when the plan was frozen; evidence
+    decisions.csv        the same lines to fill in, below those that were answered already
+    decisions_used.csv   the answers that the plan took in; evidence
+
+`decisions.csv` is a person's working copy: the folder's sums do not cover it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from backfill.decisions import ANY, Answer, Answers, Question, Words
+from backfill.errors import StorageError, UsageError
+from backfill.folder import RUN_ID, RunFolder
+from backfill.plans.sheet_csv import read_sheet, write_sheet
+from backfill.plans.staging import Staging
+from backfill.server.postgres import redact
+
+DECISIONS_FILE = "decisions.csv"
+QUESTIONS_FILE = "questions.csv"
+USED_FILE = "decisions_used.csv"
+CORRECTIONS_USED_FILE = "corrections_used.csv"
+LATEST = "latest"
+HEADER = (
+    *("id", "kind", "key", "column", "scope", "zone", "local_date", "read"),
+    *("candidates", "applied", "decision", "by", "at", "note"),
+)
+_NEEDED = ("key", "column", "decision")
+_LOOKED_INTO = 10  # sheets of earlier runs; older answers have been taken in, or never will be
+_AS_TYPED = ("key", "read", "scope", "note")  # blanks may belong to them
+
+
+#: Columns of the staging table `questions`.
+QUESTIONS_SCHEMA = pa.schema(
+    [pa.field(name, pa.string()) for name in ("id", *Question.__dataclass_fields__)]
+)
+
+
+def questions_table(questions: Sequence[Question]) -> pa.Table:
+    """Return questions as rows of the staging table `questions`."""
+    return pa.table(
+        {name: [getattr(q, name) for q in questions] for name in QUESTIONS_SCHEMA.names},
+        schema=QUESTIONS_SCHEMA,
+    )
+
+
+def staged_questions(staging: Staging) -> list[Question]:
+    """Return the questions that compute left in staging, in their order."""
+    names = ", ".join(f'"{name}"' for name in Question.__dataclass_fields__)
+    rows = staging.connection.cursor().execute(f"SELECT {names} FROM questions ORDER BY rowid")
+    return [Question(*row) for row in rows.fetchall()]
+
+
+def folders_with(name: str, run_id: str, runs: Path, job: str = "") -> list[RunFolder]:
+    """Return the runs' folders that hold a file, the newest first.
+
+    `run_id` is an id, the beginning of one, or `latest` for any.
+    """
+    found = (
+        RunFolder(folder)
+        for folder in (runs.iterdir() if runs.is_dir() else ())
+        if RUN_ID.fullmatch(folder.name)
+        and (run_id == LATEST or folder.name.startswith(run_id))
+        and job in ("", folder.name.split("-")[1])
+        and (folder / name).is_file()
+    )
+    return sorted(found, key=lambda folder: folder.run_id, reverse=True)
+
+
+def find_sheet(option: str, runs: Path, job: str, name: str, flag: str) -> Path:
+    """Return the worksheet that an option names: a file, a run (its id or the beginning), `latest`.
+
+    `latest` is the job's newest run whose worksheet holds an answer. Raises `UsageError`.
+    """
+    path = Path(option).expanduser()
+    if path.suffix == ".csv" or len(path.parts) > 1 or path.is_file():
+        return path
+    found = [folder.file(name) for folder in folders_with(name, option, runs, job)]
+    if option == LATEST:
+        found = [sheet for sheet in found if _has_answer(sheet)][:1]
+        if not found:
+            raise UsageError(
+                f"{flag} latest: no {job} run in {runs} has an answer in its {name}. Fill one in, "
+                "or leave the option out."
+            )
+    if not found:
+        raise UsageError(
+            f"{flag} {option}: there is no such file, and no {job} run of that id in {runs} with "
+            f"a {name}. List runs with: backfill status"
+        )
+    if len(found) > 1:
+        listed = ", ".join(sheet.parent.name for sheet in found)
+        raise UsageError(f"{flag} {option} is the beginning of several runs: {listed}.")
+    return found[0]
+
+
+def read_text(path: Path, flag: str) -> str:
+    """Return a worksheet's text; raise `UsageError` when it can not be read, or holds a secret."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"{flag} {path}: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{flag} {path} is not UTF-8 CSV: {error}.") from None
+    if redact(text) != text:
+        raise UsageError(
+            f"{flag} {path} holds a password. What is decided is kept with the plan: take it out, "
+            "and change the password."
+        )
+    return text
+
+
+def load_answers(path: Path, words: Words) -> Answers:
+    """Read a decisions CSV; raise `UsageError` that names the line.
+
+    Needed columns: key, column, decision. A row without a decision is a question that nobody has
+    answered yet. A row must say what it is about: a key, or `*` with some other condition.
+    """
+    what = f"--decisions {path}"
+    answers = []
+    for line, cells in read_sheet(read_text(path, "--decisions"), _NEEDED, what):
+        answer = _answer_of(line, cells)
+        if not answer.decision:
+            continue
+        if not any((answer.key, answer.zone, answer.local_date, answer.scope, answer.kind)):
+            raise UsageError(
+                f"{what}, line {line}: it answers nothing in particular. Give a key, or {ANY} with "
+                "a zone, a local_date or a kind."
+            )
+        answers.append(answer)
+    try:
+        return Answers(answers, words)
+    except UsageError as error:
+        text = str(error)
+        raise UsageError(f"{what}, {text[0].lower()}{text[1:]}") from None
+
+
+def _answer_of(line: int, cells: dict[str, str]) -> Answer:
+    plain = {
+        name: value if name in _AS_TYPED else value.strip()
+        for name, value in cells.items()
+        if name in HEADER
+    }
+    is_bucket = plain["key"].strip() in ("", ANY)
+    conditions = ("column", "scope", "zone", "local_date")
+    return Answer(
+        decision=plain.get("decision", ""),
+        kind=plain.get("kind", ""),
+        id="" if is_bucket else plain.get("id", ""),
+        key="" if is_bucket else plain["key"],
+        read="" if is_bucket else plain.get("read", ""),
+        **{name: _condition(plain.get(name, "")) for name in conditions},
+        **{name: plain.get(name, "") for name in ("by", "at", "note")},
+        line=line,
+    )
+
+
+def _condition(text: str) -> str:
+    return "" if text.strip() == ANY else text
+
+
+def _has_answer(sheet: Path) -> bool:
+    try:
+        rows = read_sheet(read_text(sheet, ""), (), str(sheet))
+    except UsageError:
+        return True  # a file that is broken must be told of, not passed over
+    return any((cells.get("decision") or cells.get("right") or "").strip() for _, cells in rows)
+
+
+def write_worksheets(folder: RunFolder, questions: Sequence[Question], answers: Answers) -> None:
+    """Write the questions of a plan, the sheet to answer them in, and the answers it took in."""
+    asked = [_question_row(question) for question in questions]
+    used = [_answer_row(answer) for answer in answers.lines]
+    folder.write_text(QUESTIONS_FILE, write_sheet(HEADER, asked))
+    folder.write_text(DECISIONS_FILE, write_sheet(HEADER, [*used, *asked]))
+    if used:
+        folder.write_text(USED_FILE, write_sheet(HEADER, used))
+
+
+def _question_row(question: Question) -> dict[str, str]:
+    return {name: getattr(question, name, "") for name in HEADER}
+
+
+def _answer_row(answer: Answer) -> dict[str, str]:
+    return {name: getattr(answer, name, "") for name in HEADER} | {"key": answer.key or ANY}
+
+
+def read_questions(folder: RunFolder) -> list[Question]:
+    """Return the questions that a run's plan asked."""
+    path = folder.file(QUESTIONS_FILE)
+    if not path.is_file():
+        raise UsageError(
+            f"Run {folder.run_id} has asked nothing yet: its plan is not frozen. Plan first."
+        )
+    names = Question.__dataclass_fields__
+    rows = read_sheet(read_text(path, "questions"), ("key", "kind"), str(path))
+    return [
+        Question(**{name: value for name, value in cells.items() if name in names})
+        for _line, cells in rows
+    ]
+
+
+def read_used(folder: RunFolder) -> list[dict[str, str]]:
+    """Return the answers that a run's plan took in, line by line."""
+    path = folder.file(USED_FILE)
+    if not path.is_file():
+        return []
+    return [cells for _line, cells in read_sheet(read_text(path, ""), _NEEDED, str(path))]
+
+
+def answers_waiting(folder: RunFolder) -> str:
+    """Return the newest earlier run of this job that was answered; empty when there is none."""
+    stamp, job, _random = folder.run_id.split("-")  # of two in one second either may be the first
+    earlier = [
+        found
+        for found in folders_with(DECISIONS_FILE, LATEST, folder.path.parent, job)
+        if found.run_id != folder.run_id and found.run_id.split("-")[0] <= stamp
+    ]
+    answered = (f.run_id for f in earlier[:_LOOKED_INTO] if _has_answer(f.file(DECISIONS_FILE)))
+    return next(answered, "")
+
+
+def decide(folder: RunFolder, answers: Iterable[Answer], words: Words) -> int:
+    """Write answers into the run's `decisions.csv`; return how many questions they answer.
+
+    An answer to a question that is on the sheet fills its line; any other becomes a line of its
+    own. Raises `UsageError` for a word that answers nothing, and changes nothing then.
+    """
+    new = list(answers)
+    given = Answers(new, words)
+    questions = read_questions(folder)
+    count = sum(given.find(question) is not None for question in questions)
+    rows = [_replaced(cells, new) for _line, cells in _sheet_rows(folder)]
+    known = {_place_of(row) for row in rows}
+    rows += [row for row in map(_answer_row, new) if _place_of(row) not in known]
+    text = write_sheet(HEADER, rows)
+    if redact(text) != text:
+        raise UsageError("A decision holds a password. Nothing was written.")
+    folder.write_text(DECISIONS_FILE, text)
+    return count
+
+
+def _sheet_rows(folder: RunFolder) -> list[tuple[int, dict[str, str]]]:
+    path = folder.file(DECISIONS_FILE)
+    if not path.is_file():
+        raise StorageError(f"{path} is not there: plan again, and decide in that run.")
+    return read_sheet(read_text(path, "decisions"), _NEEDED, str(path))
+
+
+def _replaced(cells: dict[str, str], new: Sequence[Answer]) -> dict[str, str]:
+    for answer in new:
+        row = _answer_row(answer)
+        if _place_of(row) == _place_of(cells):
+            told = ("decision", "by", "at", "note")
+            return cells | {name: row[name] for name in told}
+    return cells
+
+
+def _place_of(row: dict[str, str]) -> tuple[str, ...]:
+    """What a line is about: its question's id, else its conditions."""
+    if row.get("id") and row.get("key") not in ("", ANY):
+        return (row["id"],)
+    names = ("kind", "key", "column", "scope", "zone", "local_date", "read")
+    return tuple(row.get(name, "") for name in names)
+
+
+def make_answers(
+    questions: Sequence[Question], words: Words, key: str, decision: str, **given: Any
+) -> list[Answer]:
+    """Return what `decide(key, decision, …)` means: answers to questions, or one for a bucket.
+
+    `key` is a row's key, a question's id, or `*`; `given` are conditions, `by` and `note`.
+    Raises `UsageError` when the key names no question of the run, or the word answers none.
+    """
+    told: dict[str, Any] = {
+        "by": given.pop("by", "") or _user_name(),
+        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "note": given.pop("note", ""),
+    }
+    if key == ANY:
+        if not any(given.values()):
+            raise UsageError("decide('*', …) needs a kind, a zone, a local_date or a scope.")
+        return [Answer(decision, **told, **given)]
+    asked = [
+        question
+        for question in questions
+        if key in (question.key, question.id)
+        and all(getattr(question, name) == value for name, value in given.items() if value)
+    ]
+    if not asked:
+        near = ", ".join(dict.fromkeys(question.key for question in questions[:3]))
+        raise UsageError(
+            f"No question of this run is about {key!r}."
+            + (f" There is one about {near}." if near else " It asked nothing.")
+            + " See: run.questions()"
+        )
+    fitting = [question for question in asked if decision in words[question.kind]]
+    if not fitting:
+        known = ", ".join(dict.fromkeys(word for q in asked for word in words[q.kind]))
+        raise UsageError(f"{decision!r} does not answer what is asked of {key}; say {known}.")
+    return [
+        Answer(decision, kind=q.kind, id=q.id, key=q.key, column=q.column, read=q.read, **told)
+        for q in fitting
+    ]
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return f"user {os.getuid()}"

@@ -1,0 +1,1 @@
+"""How a run keeps out of the way of the application that lives in the same database."""

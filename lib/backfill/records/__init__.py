@@ -1,0 +1,1 @@
+"""What the database remembers of runs: ledger, leases, parts, ranges."""

@@ -1,0 +1,300 @@
+"""One writer at a time: a time-limited claim on a job's rows, by the database's clock.
+
+The claim is the run's own row; appliers that join a run share it, and each holds ranges of its own
+(see `ranges`). Tokens grow with every claim, of a run and of its ranges, so a writer that slept
+through the end of its lease finds another token and writes nothing (no session advisory locks:
+behind a pooler they strand). Two runs exclude each other when their scopes overlap.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import psycopg
+
+from backfill.errors import LeaseHeld
+from backfill.records.ledger import Ledger
+from backfill.server.postgres import Connection, scalar
+from backfill.status import RunStatus, check_transition, may_start
+
+#: Serialises claims only for the moment of claiming; ends with the transaction.
+_CLAIM_LOCK = 7_214_906_114
+DEFAULT_LEASE_SECONDS = 60
+LEASE_SECONDS_BOUNDS = (1, 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A claim that was granted: `token` must still stand in the run's row at every write."""
+
+    run_id: str
+    token: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What a chunk's transaction learns when it renews the lease."""
+
+    is_cancel_requested: bool
+    is_pause_requested: bool
+    now: dt.datetime  # the database's clock, aware
+
+
+def holder_name() -> str:
+    """Return who holds a lease: host and process, for people."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def acquire(ledger: Ledger, run_id: str, seconds: int) -> Lease:
+    """Claim the run's rows; raise `LeaseHeld` that names the holder and the way on.
+
+    In one transaction: 1. look for a live lease on an overlapping scope; 2. fence off overlapping
+    runs whose lease ran out; 3. take the next token.
+    """
+    try:
+        return _claim(ledger, run_id, seconds)
+    except psycopg.errors.LockNotAvailable:
+        raise LeaseHeld(
+            f"Run {run_id} can not start: another run is writing a chunk to the same rows right "
+            "now, and has been for as long as we wait for a lock. See: backfill status"
+        ) from None
+
+
+def _claim(ledger: Ledger, run_id: str, seconds: int) -> Lease:
+    connection = ledger.connection
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
+        run = ledger.get(run_id)
+        for other in _running(connection):
+            if not overlaps(run.scope, other["scope"]):
+                continue
+            if not other["is_expired"]:
+                raise LeaseHeld(_held_message(run_id, other))
+            if other["run_id"] != run_id:
+                _fence_off(connection, other["run_id"])
+        if not may_start(run.status):
+            check_transition(run_id, run.status, RunStatus.RUNNING)
+        row = connection.execute(
+            "UPDATE backfill.run SET status = 'running', lease_token = lease_token + 1,"
+            " lease_expires_at = clock_timestamp() + make_interval(secs => %s),"
+            " lease_holder = %s, cancel_requested = false, pause_requested = false, message = '',"
+            " waiting = NULL, waiting_since = NULL,"
+            " started_at = coalesce(started_at, clock_timestamp()), ended_at = NULL"
+            " WHERE run_id = %s RETURNING lease_token",
+            [seconds, holder_name(), run_id],
+        ).fetchone()
+        _fence_off_ranges(connection, run_id)
+    assert row is not None
+    return Lease(run_id, int(row[0]), seconds)
+
+
+def join(connection: Connection, run_id: str, seconds: int) -> Lease | None:
+    """Share the claim of a run that is running; None where nobody holds it."""
+    row = connection.execute(
+        "SELECT lease_token FROM backfill.run WHERE run_id = %s AND status = 'running'"
+        " AND lease_expires_at > clock_timestamp()",
+        [run_id],
+    ).fetchone()
+    return Lease(run_id, int(row[0]), seconds) if row else None
+
+
+def _running(connection: Connection) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        "SELECT run_id, scope, lease_holder, lease_expires_at < clock_timestamp(),"
+        " greatest(0, ceil(extract(epoch FROM lease_expires_at - clock_timestamp())))::int,"
+        " to_char(lease_expires_at AT TIME ZONE 'UTC', 'HH24:MI:SS')"
+        " FROM backfill.run WHERE status = 'running'"
+        # Not FOR UPDATE: the checkpoints of chunks under way refer to these rows.
+        " FOR NO KEY UPDATE"
+    ).fetchall()
+    names = ("run_id", "scope", "holder", "is_expired", "seconds_left", "expires_at")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def overlaps(scope: Mapping[str, Any], other_scope: Mapping[str, Any]) -> bool:
+    """Return whether two scopes may meet on a row: same table, and a member in common.
+
+    A scope without members (`null`) is the whole table. Reverts write to their job's table.
+    """
+    if scope.get("table") != other_scope.get("table"):
+        return False
+    members, others = scope.get("members"), other_scope.get("members")
+    if members is None or others is None:
+        return True
+    return bool(set(members) & set(others))
+
+
+def _held_message(run_id: str, other: Mapping[str, Any]) -> str:
+    return (
+        f"Run {other['run_id']} is writing to the same rows: its lease is held by "
+        f"{other['holder']} for {other['seconds_left']} s more (until {other['expires_at']} UTC, "
+        "renewed with each chunk).\n"
+        f"Watch it: backfill status {other['run_id']} · stop it: backfill cancel "
+        f"{other['run_id']}{_join_hint(run_id, other)} · if its process is dead, wait until the "
+        f"lease has run out, then: backfill resume {run_id}"
+    )
+
+
+def _join_hint(run_id: str, other: Mapping[str, Any]) -> str:
+    is_same = other["run_id"] == run_id
+    return f" · write beside it: backfill apply {run_id} --join" if is_same else ""
+
+
+def _fence_off(connection: Connection, run_id: str) -> None:
+    connection.execute(
+        "UPDATE backfill.run SET status = 'interrupted', lease_token = lease_token + 1,"
+        " message = 'its lease ran out and another run took over' WHERE run_id = %s",
+        [run_id],
+    )
+    _fence_off_ranges(connection, run_id)
+
+
+def _fence_off_ranges(connection: Connection, run_id: str) -> None:
+    """Raise the token of every open range: waits for chunks under way, and lets none begin."""
+    connection.execute(
+        "UPDATE backfill.range SET lease_token = lease_token + 1, lease_expires_at = NULL,"
+        " lease_holder = NULL WHERE run_id = %s AND ended_at IS NULL",
+        [run_id],
+    )
+
+
+#: Two common table expressions for a writer of the run: `run` is its row while the claim stands,
+#: `renewed` renews the lease when `passed` seconds of it have gone by. The row is never waited
+#: for: others hold it too.
+RUN_HELD = (
+    "run AS (SELECT cancel_requested, pause_requested FROM backfill.run"
+    "  WHERE run_id = %(run_id)s AND lease_token = %(run_token)s AND status = 'running'),"
+    " renewed AS (UPDATE backfill.run"
+    "  SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)"
+    "  WHERE run_id = (SELECT run_id FROM backfill.run WHERE run_id = %(run_id)s"
+    "   AND lease_token = %(run_token)s AND status = 'running' AND lease_expires_at"
+    "   <= clock_timestamp() + make_interval(secs => %(seconds)s - %(passed)s)"
+    "   FOR NO KEY UPDATE SKIP LOCKED))"
+)
+#: Appliers that share a run renew its lease only when this part of it has passed.
+RENEWED_WHEN_PASSED = 1 / 3
+
+
+def held_by(lease: Lease, *, is_alone: bool) -> dict[str, Any]:
+    """Return the parameters of `RUN_HELD`."""
+    return {
+        "run_id": lease.run_id,
+        "run_token": lease.token,
+        "seconds": lease.seconds,
+        "passed": 0.0 if is_alone else lease.seconds * RENEWED_WHEN_PASSED,
+    }
+
+
+def stand_by(connection: Connection, lease: Lease) -> Fence:
+    """Keep a run's lease alive while this process holds no range of it; `LeaseHeld` if lost."""
+    row = connection.execute(
+        "WITH "
+        + RUN_HELD
+        + " SELECT cancel_requested, pause_requested, clock_timestamp() FROM run",
+        held_by(lease, is_alone=False),
+    ).fetchone()
+    if row is None:
+        raise LeaseHeld(lost_message(lease.run_id))
+    return Fence(bool(row[0]), bool(row[1]), row[2])
+
+
+def lost_message(run_id: str) -> str:
+    """Say that a run is no longer this process's to write."""
+    return (
+        f"Run {run_id} lost its lease: another process took over, or somebody ended the "
+        f"run. Nothing more was written here. See: backfill status {run_id}"
+    )
+
+
+class Left(StrEnum):
+    """How a process's part in a run ended."""
+
+    ENDED = "ended"  # the run stands at the status that was given
+    OTHERS_WORK_ON = "others work on"  # it runs on: other appliers hold ranges of it
+    LOST = "lost"  # it was not this process's any more
+
+
+def leave(
+    connection: Connection,
+    lease: Lease,
+    held: Mapping[int, int],
+    status: RunStatus,
+    message: str = "",
+) -> Left:
+    """End this process's part in a run: free its ranges, and leave the run at `status`.
+
+    `held` is token by range number. While other appliers work on, the run keeps running.
+    """
+    check_transition(lease.run_id, RunStatus.RUNNING, status)
+    with connection.transaction():
+        found = connection.execute(
+            "SELECT 1 FROM backfill.run WHERE run_id = %s AND lease_token = %s"
+            " AND status = 'running' FOR NO KEY UPDATE",
+            [lease.run_id, lease.token],
+        ).fetchone()
+        if found is None:
+            return Left.LOST
+        connection.execute(
+            "UPDATE backfill.range AS r SET lease_expires_at = NULL, lease_holder = NULL"
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS held(range_no, token)"
+            " WHERE r.run_id = %s AND r.range_no = held.range_no AND r.lease_token = held.token",
+            [list(held), list(held.values()), lease.run_id],
+        )
+        if is_worked_on(connection, lease.run_id):
+            return Left.OTHERS_WORK_ON
+        connection.execute(
+            "UPDATE backfill.run SET status = %s, message = %s, lease_expires_at = NULL,"
+            " cancel_requested = false, pause_requested = false, ended_at = clock_timestamp()"
+            " WHERE run_id = %s",
+            [status.value, message, lease.run_id],
+        )
+    return Left.ENDED
+
+
+def is_worked_on(connection: Connection, run_id: str, *, but_for: str = "") -> bool:
+    """Return whether some applier, `but_for` one, holds a range of the run. Read-only."""
+    return bool(
+        scalar(
+            connection,
+            "SELECT EXISTS (SELECT FROM backfill.range WHERE run_id = %s AND ended_at IS NULL"
+            " AND lease_expires_at > clock_timestamp() AND lease_holder <> %s)",
+            run_id,
+            but_for,
+        )
+    )
+
+
+def release_dead(connection: Connection, run_id: str, holder: str, message: str) -> bool:
+    """Free what a process that we know to be dead held of a run; others may take it at once.
+
+    Returns whether the run is interrupted by that: other appliers may work on.
+    """
+    with connection.transaction():
+        running = connection.execute(
+            "SELECT lease_holder FROM backfill.run WHERE run_id = %s AND status = 'running'"
+            " FOR NO KEY UPDATE",
+            [run_id],
+        ).fetchone()
+        if running is None:
+            return False
+        freed = connection.execute(
+            "UPDATE backfill.range SET lease_token = lease_token + 1, lease_expires_at = NULL,"
+            " lease_holder = NULL WHERE run_id = %s AND lease_holder = %s AND ended_at IS NULL",
+            [run_id, holder],
+        ).rowcount
+        is_holder = bool(freed) or running[0] == holder
+        if not is_holder or is_worked_on(connection, run_id):
+            return False
+        connection.execute(
+            "UPDATE backfill.run SET status = 'interrupted', message = %s, lease_expires_at = NULL,"
+            " lease_token = lease_token + 1, ended_at = clock_timestamp() WHERE run_id = %s",
+            [message, run_id],
+        )
+    return True

@@ -1,0 +1,379 @@
+"""The tool's own tables, in schema `backfill` of the target database: runs and checkpoints."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
+
+from backfill.errors import UsageError
+from backfill.records.ledger_tables import create_tables, has_all_tables
+from backfill.server.postgres import Connection, scalar
+from backfill.skips import Skip
+from backfill.status import RunStatus, check_transition
+
+CHAIN_START = "0" * 64
+#: Between `elapsed_ms` and `committed_at` in the text that a checkpoint's hash covers.
+CHAIN_SEPARATOR = '", "'
+#: Images of small chunks are fetched together.
+_IMAGES_BYTES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """scanned = updated + unchanged + drifted + skipped, for a chunk or a run."""
+
+    updated: int = 0
+    unchanged: int = 0
+    drifted: int = 0
+    skipped: int = 0
+
+    @property
+    def scanned(self) -> int:
+        return self.updated + self.unchanged + self.drifted + self.skipped
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.drifted + other.drifted,
+            self.skipped + other.skipped,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The row that says that chunk `chunk_no` is committed; `committed_at` is aware, in UTC."""
+
+    chunk_no: int
+    key_low: str
+    key_high: str
+    scanned: int
+    updated: int
+    unchanged: int
+    drifted: int
+    skipped: int
+    elapsed_ms: int
+    chain_hash: str
+    committed_at: dt.datetime
+    range_no: int = 1
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.updated, self.unchanged, self.drifted, self.skipped)
+
+    def chained_to(self, run_id: str, previous: str, image_sha256: str, skips_sha256: str) -> str:
+        """Return the hash that this checkpoint must carry.
+
+        It covers every other column, the chunk's image and skips, and the hash before it: no row
+        of the record can be changed, dropped or put elsewhere without all later ones telling.
+        """
+        before, after = self.chain_frame(run_id, previous, image_sha256, skips_sha256)
+        moment = self.committed_at.astimezone(dt.UTC).isoformat(timespec="microseconds")
+        content = f"{before}{self.elapsed_ms}{CHAIN_SEPARATOR}{moment}{after}"
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def chain_frame(
+        self, run_id: str, previous: str, image_sha256: str, skips_sha256: str
+    ) -> tuple[str, str]:
+        """Return the hashed text, a JSON list of texts, before `elapsed_ms` and after
+        `committed_at`: these two a server may know that hashes in one statement with the rest.
+        """
+        known = [previous, run_id, *(str(getattr(self, name)) for name in _CHAINED)]
+        before = json.dumps(known, ensure_ascii=False)[:-1]
+        after = json.dumps([image_sha256, skips_sha256], ensure_ascii=False)[1:]
+        return f'{before}, "', f'", {after}'
+
+
+_CHAINED = (
+    "chunk_no",
+    "key_low",
+    "key_high",
+    "scanned",
+    "updated",
+    "unchanged",
+    "drifted",
+    "skipped",
+)
+
+
+def skips_digest(skips: Sequence[Skip]) -> str:
+    """Return a hash of a chunk's skip rows, whatever their order."""
+    rows = sorted([s.key, s.scope, s.column, str(s.reason), s.detail] for s in skips)
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A row of `backfill.run`."""
+
+    run_id: str
+    job: str
+    scope: dict[str, Any]
+    plan_id: str
+    plan_rows: int
+    status: RunStatus
+    settings: dict[str, Any]
+    target: dict[str, Any]
+    settings_fingerprint: str
+    database_fingerprint: str
+    tzdata_version: str
+    reverts: str | None = None
+    lease_token: int = 0
+    lease_expires_at: dt.datetime | None = None
+    lease_holder: str | None = None
+    cancel_requested: bool = False
+    pause_requested: bool = False
+    message: str = ""
+    summary: dict[str, Any] | None = None
+    sums_sha256: str | None = None
+    planned_at: dt.datetime | None = None
+    started_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", RunStatus(self.status))
+
+
+_RUN_COLUMNS = sql.SQL(", ").join(sql.Identifier(name) for name in RunRow.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Reads and writes the tables through one connection."""
+
+    connection: Connection
+    _known: dict[str, bool] = field(default_factory=dict, repr=False)
+
+    def exists(self) -> bool:
+        """Return whether this database has our tables. Read-only."""
+        if not self._known.get("exists"):
+            self._known["exists"] = bool(
+                scalar(self.connection, "SELECT to_regclass('backfill.chunk_image') IS NOT NULL")
+            )
+        return self._known["exists"]
+
+    def has_ranges(self) -> bool:
+        """Return whether our tables are this version's, with parts and ranges. Read-only."""
+        if not self._known.get("has_ranges"):
+            self._known["has_ranges"] = has_all_tables(self.connection)
+        return self._known["has_ranges"]
+
+    def create(self) -> None:
+        """Create schema and tables on first use, or bring an earlier version's up to date.
+
+        Raises `PreflightError` without the right to, `LeaseHeld` while an older one is at work.
+        """
+        if self.has_ranges():
+            return
+        create_tables(self.connection, is_new=not self.exists())
+
+    def register(self, run: RunRow) -> None:
+        """Write the row of a new run, at status planned."""
+        values = {
+            "run_id": run.run_id,
+            "job": run.job,
+            "scope": Jsonb(run.scope),
+            "plan_id": run.plan_id,
+            "plan_rows": run.plan_rows,
+            "status": RunStatus.PLANNED.value,
+            "settings": Jsonb(run.settings),
+            "target": Jsonb(run.target),
+            "settings_fingerprint": run.settings_fingerprint,
+            "database_fingerprint": run.database_fingerprint,
+            "tzdata_version": run.tzdata_version,
+            "reverts": run.reverts,
+            "summary": Jsonb(run.summary) if run.summary else None,
+        }
+        self.connection.execute(
+            sql.SQL("INSERT INTO backfill.run ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
+                sql.SQL(", ").join(sql.Identifier(name) for name in values),
+                sql.SQL(", ").join(sql.Placeholder(name) for name in values),
+            ),
+            values,
+        )
+
+    def find(self, run_id: str) -> RunRow | None:
+        """Return the run of exactly this id, or None."""
+        found = self._runs(sql.SQL("WHERE run_id = %s"), [run_id])
+        return found[0] if found else None
+
+    def get(self, run_id: str, *, has_written: bool = False) -> RunRow:
+        """Return the run, by id, unique prefix or `latest`; raise `UsageError` that helps.
+
+        With `has_written`, `latest` is the newest run that was applied, if there is one: a revert
+        must not mean the dry run before it.
+        """
+        if not self.exists():
+            raise UsageError(
+                "This database has no runs yet. Make one: backfill utc (a dry run writes nothing)."
+            )
+        if run_id == "latest":
+            started = sql.SQL("started_at IS NOT NULL DESC, " if has_written else "")
+            found = self._runs(sql.SQL("ORDER BY {}planned_at DESC LIMIT 1").format(started), [])
+        else:
+            found = self._runs(
+                sql.SQL("WHERE starts_with(run_id, %s) ORDER BY run_id LIMIT 5"), [run_id]
+            )
+            found = [run for run in found if run.run_id == run_id] or found
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = ", ".join(run.run_id for run in found)
+            raise UsageError(f"{run_id!r} is the beginning of several runs: {listed}.")
+        raise UsageError(
+            f"There is no run {run_id!r} in this database. List them with: backfill status"
+        )
+
+    def runs(self, limit: int = 50) -> list[RunRow]:
+        """Return the newest runs first. Read-only."""
+        if not self.exists():
+            return []
+        return self._runs(sql.SQL("ORDER BY planned_at DESC, run_id DESC LIMIT %s"), [limit])
+
+    def resumable(self, job: str, settings_fingerprint: str) -> RunRow | None:
+        """Return the newest run of this job and settings that stopped half way, or None."""
+        if not self.exists():
+            return None
+        found = self._runs(
+            sql.SQL(
+                "WHERE job = %s AND settings_fingerprint = %s AND reverts IS NULL"
+                " AND (status IN ('paused', 'interrupted', 'cancelled', 'failed')"
+                "  OR (status = 'running' AND lease_expires_at < clock_timestamp()))"
+                " AND started_at IS NOT NULL ORDER BY started_at DESC LIMIT 1"
+            ),
+            [job, settings_fingerprint],
+        )
+        return found[0] if found else None
+
+    def _runs(self, tail: sql.Composable, values: Sequence[Any]) -> list[RunRow]:
+        with self.connection.cursor(row_factory=class_row(RunRow)) as cur:
+            cur.execute(
+                sql.SQL("SELECT {} FROM backfill.run {}").format(_RUN_COLUMNS, tail), values
+            )
+            return cur.fetchall()
+
+    def checkpoints(self, run_id: str) -> list[Checkpoint]:
+        """Return the run's checkpoints in order. Read-only."""
+        names = [
+            name
+            for name in Checkpoint.__dataclass_fields__
+            if name != "range_no" or self.has_ranges()
+        ]
+        columns = sql.SQL(", ").join(sql.Identifier(name) for name in names)
+        with self.connection.cursor(row_factory=class_row(Checkpoint)) as cur:
+            cur.execute(
+                sql.SQL(
+                    "SELECT {} FROM backfill.checkpoint WHERE run_id = %s ORDER BY chunk_no"
+                ).format(columns),
+                [run_id],
+            )
+            return cur.fetchall()
+
+    def totals(self, run_id: str) -> Counts:
+        """Return what the run's checkpoints count together. Read-only."""
+        row = self.connection.execute(
+            "SELECT coalesce(sum(updated), 0)::bigint, coalesce(sum(unchanged), 0)::bigint,"
+            " coalesce(sum(drifted), 0)::bigint, coalesce(sum(skipped), 0)::bigint"
+            " FROM backfill.checkpoint WHERE run_id = %s",
+            [run_id],
+        ).fetchone()
+        assert row is not None
+        return Counts(*row)
+
+    def images(
+        self, run_id: str, *, is_backwards: bool = False
+    ) -> Iterator[tuple[int, int, str, bytes]]:
+        """Yield (chunk_no, rows, sha256, image) in order, a few megabytes at a time. Read-only."""
+        sizes = self.connection.execute(
+            "SELECT chunk_no, octet_length(image) FROM backfill.chunk_image WHERE run_id = %s"
+            " ORDER BY chunk_no",
+            [run_id],
+        ).fetchall()
+        order = sql.SQL("DESC" if is_backwards else "ASC")
+        query = sql.SQL(
+            "SELECT chunk_no, rows, sha256, image FROM backfill.chunk_image"
+            " WHERE run_id = %s AND chunk_no = ANY (%s) ORDER BY chunk_no {}"
+        ).format(order)
+        for numbers in _grouped(reversed(sizes) if is_backwards else iter(sizes), _IMAGES_BYTES):
+            for row in self.connection.execute(query, [run_id, numbers], binary=True).fetchall():
+                yield int(row[0]), int(row[1]), str(row[2]), bytes(row[3])
+
+    def skips(self, run_id: str, chunk_no: int | None = None) -> list[Skip]:
+        """Return the run's skips, or one chunk's, in key order. Read-only."""
+        rows = self.connection.execute(
+            "SELECT key, scope, column_name, reason, detail FROM backfill.skip WHERE run_id = %s"
+            " AND (%s::bigint IS NULL OR chunk_no = %s) ORDER BY chunk_no, key, column_name",
+            [run_id, chunk_no, chunk_no],
+        ).fetchall()
+        return [Skip(*row) for row in rows]
+
+    def skipping_chunks(self, run_id: str) -> list[int]:
+        """Return the numbers of the chunks that left skips. Read-only."""
+        rows = self.connection.execute(
+            "SELECT DISTINCT chunk_no FROM backfill.skip WHERE run_id = %s", [run_id]
+        ).fetchall()
+        return [int(row[0]) for row in rows]
+
+    def set_status(self, run_id: str, then: RunStatus, message: str = "") -> None:
+        """Move a run that nobody is writing to another status."""
+        with self.connection.transaction():
+            now = scalar(
+                self.connection,
+                "SELECT status FROM backfill.run WHERE run_id = %s FOR UPDATE",
+                run_id,
+            )
+            check_transition(run_id, RunStatus(now), then)
+            self.connection.execute(
+                "UPDATE backfill.run SET status = %s, message = %s WHERE run_id = %s",
+                [then.value, message, run_id],
+            )
+
+    def request(self, run_id: str, what: str) -> None:
+        """Ask a running run to stop after its chunk; `what` is `cancel` or `pause`."""
+        self.connection.execute(
+            sql.SQL("UPDATE backfill.run SET {} = true WHERE run_id = %s").format(
+                sql.Identifier(f"{what}_requested")
+            ),
+            [run_id],
+        )
+
+    def record_sums(self, run_id: str, sums_sha256: str) -> None:
+        """Store the digest of the folder's SHA256SUMS."""
+        self.connection.execute(
+            "UPDATE backfill.run SET sums_sha256 = %s WHERE run_id = %s", [sums_sha256, run_id]
+        )
+
+    def as_documents(self, runs: Sequence[str]) -> list[dict[str, Any]]:
+        """Return totals by run id from the checkpoints, for `status`. Read-only."""
+        with self.connection.cursor(row_factory=dict_row) as cur:
+            cur.execute(
+                "SELECT run_id, count(*)::bigint AS chunks, sum(scanned)::bigint AS scanned,"
+                " sum(updated)::bigint AS updated, sum(unchanged)::bigint AS unchanged,"
+                " sum(drifted)::bigint AS drifted, sum(skipped)::bigint AS skipped,"
+                " sum(elapsed_ms)::bigint AS elapsed_ms, max(committed_at) AS last_chunk_at"
+                " FROM backfill.checkpoint WHERE run_id = ANY (%s) GROUP BY run_id",
+                [list(runs)],
+            )
+            return cur.fetchall()
+
+
+def _grouped(sizes: Iterator[tuple[Any, ...]], most: int) -> Iterator[list[int]]:
+    """Yield runs of numbers whose sizes sum to `most` at most, or of one that is larger."""
+    group: list[int] = []
+    total = 0
+    for number, size in sizes:
+        if group and total + size > most:
+            yield group
+            group, total = [], 0
+        group.append(number)
+        total += size
+    if group:
+        yield group

@@ -1,0 +1,60 @@
+"""Make the tool's own tables, or bring those of an earlier version up to date."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any, cast
+
+import psycopg
+
+from backfill.errors import LeaseHeld, PreflightError
+from backfill.server.postgres import Connection, scalar
+
+#: Any number will do, as long as nobody else uses it: one creator of the tables at a time.
+_CREATION_LOCK = 7_214_906_113
+
+
+def has_all_tables(connection: Connection) -> bool:
+    """Return whether the tables have all that this version knows of. Read-only."""
+    query = (
+        "SELECT to_regclass('backfill.range') IS NOT NULL AND 2 = (SELECT count(*)"
+        " FROM pg_attribute WHERE (attrelid, attname) IN"
+        " ((to_regclass('backfill.checkpoint'), 'range_no'),"
+        "  (to_regclass('backfill.run'), 'paused_ms')))"
+    )
+    return bool(scalar(connection, query))
+
+
+def create_tables(connection: Connection, *, is_new: bool) -> None:
+    """Run `ledger.sql`; `is_new` says whether there are no tables of ours yet.
+
+    Raises `PreflightError` without the right to, `LeaseHeld` while an older version writes.
+    """
+    script = resources.files("backfill.records").joinpath("ledger.sql").read_text(encoding="utf-8")
+    try:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CREATION_LOCK])
+            connection.execute(cast(Any, script))
+    except psycopg.errors.LockNotAvailable:
+        raise LeaseHeld(
+            "The tool's own tables are of an earlier version and can not be brought up to date "
+            "now: a run of that version is writing. When it has ended, try again; see: "
+            "backfill status"
+        ) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise PreflightError(_refusal(connection, is_new, str(error))) from None
+
+
+def _refusal(connection: Connection, is_new: bool, said: str) -> str:
+    if not is_new:
+        return (
+            "The tool's own tables are of an earlier version, and this role may not bring them up "
+            "to date. As the database's owner, run what this prints: backfill grants"
+        )
+    role = scalar(connection, "SELECT current_user")
+    database = scalar(connection, "SELECT current_database()")
+    return (
+        "This role may not create the tool's own tables in schema backfill "
+        f"({said.splitlines()[0]}). Mend, as the database's owner: "
+        f'GRANT CREATE ON DATABASE "{database}" TO "{role}";'
+    )

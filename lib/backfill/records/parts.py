@@ -1,0 +1,108 @@
+"""Parts of a plan: what one approval covers, and who gave it.
+
+Part n covers the rows that its selection chooses and no earlier part has; the last one takes all
+that is left. Parts are disjoint, and in sum they are the plan.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import hashlib
+import json
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from backfill.records.positions import Positions
+from backfill.records.ranges import Range
+from backfill.records.selection import Selection
+from backfill.server.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A row of `backfill.part`; `approved_at` is aware."""
+
+    run_id: str
+    part_no: int
+    selection: dict[str, Any]
+    rows: int
+    positions_sha256: str
+    approved_by: str
+    approved_at: dt.datetime
+
+    @property
+    def chosen_by(self) -> Selection:
+        return Selection.from_json(self.selection)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what summary, status and files tell of a part."""
+        return {name: getattr(self, name) for name in PART_COLUMNS}
+
+    def chain_start(self, stretch: Range) -> str:
+        """Return what the chain of a range's checkpoints begins with.
+
+        It covers the part's record and the range's place, so that neither can be changed, and no
+        chain put elsewhere, without its first checkpoint telling.
+        """
+        content = [
+            self.run_id,
+            self.part_no,
+            dict(sorted(self.selection.items())),
+            self.rows,
+            self.positions_sha256,
+            self.approved_by,
+            self.approved_at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
+            stretch.range_no,
+            stretch.row_low,
+            stretch.first_chunk_no,
+        ]
+        return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+
+
+PART_COLUMNS = (
+    *("part_no", "selection", "rows", "positions_sha256", "approved_by", "approved_at"),
+)
+
+
+def approver() -> str:
+    """Return who approves: the user of this machine, for people."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
+
+
+def parts_of(connection: Connection, run_id: str) -> list[Part]:
+    """Return the run's parts in order. Read-only."""
+    with connection.cursor(row_factory=class_row(Part)) as cur:
+        cur.execute(
+            "SELECT run_id, part_no, selection, rows, positions_sha256, approved_by, approved_at"
+            " FROM backfill.part WHERE run_id = %s ORDER BY part_no",
+            [run_id],
+        )
+        return cur.fetchall()
+
+
+def record_part(
+    connection: Connection, run_id: str, part_no: int, selection: Selection, positions: Positions
+) -> None:
+    """Record an approval, at the database's time."""
+    connection.execute(
+        "INSERT INTO backfill.part (run_id, part_no, selection, rows, positions_sha256,"
+        " approved_by, approved_at) VALUES (%s, %s, %s, %s, %s, %s, clock_timestamp())",
+        [
+            run_id,
+            part_no,
+            Jsonb(selection.as_json()),
+            positions.rows,
+            positions.sha256,
+            approver(),
+        ],
+    )

@@ -1,0 +1,52 @@
+"""Before- and after-images of one chunk: a packed Arrow IPC stream under zstd, with its SHA-256.
+
+It holds the rows that were really written, so that a revert needs the database only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from backfill.errors import VerifyFailed
+from backfill.rows.image_packing import pack_rows, unpack_rows
+
+#: What a stream under zstd begins with; images of earlier versions are bare streams.
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What goes into `backfill.chunk_image`."""
+
+    rows: int
+    sha256: str
+    content: bytes
+
+
+def encode(written: pa.Table) -> Image:
+    """Return the image of the rows that a chunk wrote; equal rows give equal bytes."""
+    packed = pack_rows(written)
+    sink = pa.BufferOutputStream()
+    with (
+        pa.CompressedOutputStream(sink, "zstd") as under_zstd,
+        pa.ipc.new_stream(under_zstd, packed.schema) as stream,
+    ):
+        stream.write_table(packed)
+    content = sink.getvalue().to_pybytes()
+    return Image(written.num_rows, hashlib.sha256(content).hexdigest(), content)
+
+
+def decode(run_id: str, chunk_no: int, sha256: str, content: bytes) -> pa.Table:
+    """Return the rows of an image; raise `VerifyFailed` when a byte of it was changed."""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise VerifyFailed(
+            f"The image of chunk {chunk_no} of run {run_id} is not the one that was written: its "
+            f"SHA-256 does not match. See what else differs: backfill verify {run_id}"
+        )
+    if not content.startswith(_ZSTD):
+        return pa.ipc.open_stream(pa.py_buffer(content)).read_all()
+    with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
+        return unpack_rows(pa.ipc.open_stream(stream).read_all())

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, catalog, the tables it holds, the embedded server."""

@@ -1,0 +1,244 @@
+"""Ask PostgreSQL's catalog whether a table is what a job expects. Read-only."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from backfill.errors import PreflightError
+from backfill.rows.columns import Column, ColumnType
+from backfill.rows.keys import Key, KeyColumn
+from backfill.server.postgres import Connection, scalar
+from backfill.server.table import Lookup, Relation, Table, TableSpec
+
+_TYPES = {
+    "bigint": ColumnType.BIGINT,
+    "integer": ColumnType.BIGINT,
+    "timestamp without time zone": ColumnType.TIMESTAMP,
+    "timestamp with time zone": ColumnType.TIMESTAMPTZ,
+    "text": ColumnType.TEXT,
+    "character varying": ColumnType.TEXT,
+}
+_WALL_TYPES = (ColumnType.BIGINT, ColumnType.TIMESTAMP, ColumnType.TEXT)
+_TARGET_TYPES = (ColumnType.BIGINT, ColumnType.TIMESTAMPTZ)
+_WRITABLE_KINDS = {"r": "table", "p": "partitioned table"}
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogColumn:
+    """One column as the catalog has it; `type_name` is the base type of a domain."""
+
+    name: str
+    type_name: str
+    is_generated: bool
+
+
+def find_relation(connection: Connection, name: str) -> Relation:
+    """Return the table of that name (`schema.table`, or found by the search path).
+
+    Raises `PreflightError` that names near misses, or the table under a view.
+    """
+    row = connection.execute(
+        "SELECT n.nspname, c.relname, c.relkind::text FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.oid = to_regclass(%s)",
+        [_quoted(name)],
+    ).fetchone()
+    if row is None:
+        raise PreflightError(_no_table(connection, name))
+    schema, table, kind = (str(part) for part in row)
+    if kind not in _WRITABLE_KINDS:
+        raise PreflightError(
+            f"{schema}.{table} is not a table (pg_class.relkind = {kind!r}). "
+            "Name the table under it: compare-and-set needs the stored rows."
+        )
+    return Relation(schema, table)
+
+
+def _quoted(name: str) -> str:
+    parts = name.split(".", 1)
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def _no_table(connection: Connection, name: str) -> str:
+    rows = connection.execute(
+        "SELECT schemaname || '.' || tablename FROM pg_tables"
+        " WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'backfill')"
+    ).fetchall()
+    names = [str(row[0]) for row in rows]
+    close = difflib.get_close_matches(name, [*names, *(n.split(".", 1)[1] for n in names)])
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    return (
+        f"There is no table {name} in this database.{hint} "
+        "Check DATABASE_URL and the role's search_path, or name another table with --table."
+    )
+
+
+def columns_of(connection: Connection, relation: Relation) -> dict[str, CatalogColumn]:
+    """Return the table's columns by name."""
+    rows = connection.execute(
+        "SELECT a.attname, format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END,"
+        " NULL), a.attgenerated <> ''"
+        " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
+        " JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped",
+        [relation.schema, relation.name],
+    ).fetchall()
+    return {str(name): CatalogColumn(str(name), str(kind), bool(gen)) for name, kind, gen in rows}
+
+
+def resolve_table(connection: Connection, spec: TableSpec) -> Table:
+    """Return the table with its types, or raise `PreflightError` that names the mend."""
+    relation = find_relation(connection, spec.table)
+    columns = columns_of(connection, relation)
+    walls, targets = zip(*((pair.wall, pair.target) for pair in spec.pairs), strict=True)
+    _require_columns(relation, columns, (*spec.key, spec.scope, spec.zone, *walls, *targets))
+    for target in targets:
+        if columns[target].is_generated:
+            raise PreflightError(
+                f"{relation}.{target} is a generated column: PostgreSQL fills it itself, nobody "
+                "can write it. Take it out of the table specification."
+            )
+    return Table(
+        relation=relation,
+        key=_unique_key(connection, relation, spec.key, columns),
+        scope=KeyColumn(spec.scope, columns[spec.scope].type_name),
+        zone=spec.zone,
+        walls=tuple(_typed(relation, columns[name], _WALL_TYPES) for name in walls),
+        targets=tuple(_typed(relation, columns[name], _TARGET_TYPES) for name in targets),
+        lookup=_resolve_lookup(connection, spec),
+        deleted=spec.deleted if spec.deleted in columns else None,
+    )
+
+
+def _require_columns(
+    relation: Relation, columns: dict[str, CatalogColumn], names: Iterable[str]
+) -> None:
+    missing = [name for name in names if name not in columns]
+    if missing:
+        close = [m for name in missing for m in difflib.get_close_matches(name, list(columns), 2)]
+        hint = f" It has {', '.join(close)}." if close else ""
+        raise PreflightError(
+            f"{relation} has no column {', '.join(missing)}.{hint} Add the column with your own "
+            "migration, or describe the table with --table spec.toml."
+        )
+
+
+def _typed(relation: Relation, column: CatalogColumn, allowed: tuple[ColumnType, ...]) -> Column:
+    column_type = _TYPES.get(column.type_name)
+    if column_type not in allowed:
+        raise PreflightError(
+            f"{relation}.{column.name} is {column.type_name}; this job works with "
+            f"{', '.join(allowed)}. Change the type, or name another column with --table spec.toml."
+        )
+    return Column(column.name, column_type)
+
+
+def _unique_key(
+    connection: Connection,
+    relation: Relation,
+    names: tuple[str, ...],
+    columns: dict[str, CatalogColumn],
+) -> Key:
+    """The key must be the whole of a valid unique index: it serves the walk and the update."""
+    found = scalar(
+        connection,
+        "SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s AND i.indisunique AND i.indisvalid"
+        " AND i.indpred IS NULL AND i.indexprs IS NULL"
+        " AND (SELECT array_agg(a.attname::text ORDER BY k.ord)"
+        "      FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ord)"
+        "      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum"
+        "      WHERE k.ord <= i.indnkeyatts AND a.attnotnull) = %s::text[]",
+        relation.schema,
+        relation.name,
+        list(names),
+    )
+    if not found:
+        listed = ", ".join(names)
+        raise PreflightError(
+            f"{relation} has no primary key or unique index on exactly ({listed}) with NOT NULL "
+            f"columns: rows could not be told apart, and the walk would be slow. "
+            f"Mend: ALTER TABLE {relation} ADD PRIMARY KEY ({listed});"
+        )
+    return Key(tuple(KeyColumn(name, columns[name].type_name) for name in names))
+
+
+def _resolve_lookup(connection: Connection, spec: TableSpec) -> Lookup | None:
+    if spec.lookup is None:
+        return None
+    relation = find_relation(connection, spec.lookup.table)
+    _require_columns(
+        relation, columns_of(connection, relation), (spec.lookup.key, spec.lookup.zone)
+    )
+    return Lookup(relation, spec.lookup.key, spec.lookup.zone)
+
+
+def missing_rights(connection: Connection, table: Table, *, writing: bool) -> list[str]:
+    """Return the GRANT statements that the current role lacks, empty when it has all."""
+    wanted: list[tuple[Relation, str, str]] = [
+        (table.relation, column, "SELECT")
+        for column in (
+            *(part.name for part in table.key.columns),
+            table.scope.name,
+            *(column.name for column in (*table.sources, *table.targets)),
+        )
+    ]
+    if table.lookup:
+        wanted += [
+            (table.lookup.relation, column, "SELECT")
+            for column in (table.lookup.key, table.lookup.zone)
+        ]
+    if writing:
+        wanted += [(table.relation, column.name, "UPDATE") for column in table.targets]
+    grants = [
+        f'GRANT {right} ("{column}") ON {relation} TO "{_role(connection)}";'
+        for relation, column, right in dict.fromkeys(wanted)
+        if not _has_right(connection, relation, column, right)
+    ]
+    return _missing_usage(connection, table) + grants
+
+
+def _missing_usage(connection: Connection, table: Table) -> list[str]:
+    schemas = {table.relation.schema} | ({table.lookup.relation.schema} if table.lookup else set())
+    return [
+        f'GRANT USAGE ON SCHEMA "{schema}" TO "{_role(connection)}";'
+        for schema in sorted(schemas)
+        if not scalar(connection, "SELECT has_schema_privilege(%s, 'USAGE')", schema)
+    ]
+
+
+def _role(connection: Connection) -> str:
+    return str(scalar(connection, "SELECT current_user"))
+
+
+def _has_right(connection: Connection, relation: Relation, column: str, right: str) -> bool:
+    # By oid: the regclass cast of a name would itself fail without USAGE on the schema.
+    return bool(
+        scalar(
+            connection,
+            "SELECT has_column_privilege(c.oid, %s, %s) FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relname = %s",
+            column,
+            right,
+            relation.schema,
+            relation.name,
+        )
+    )
+
+
+def is_row_security_active(connection: Connection, relation: Relation) -> bool:
+    """Return whether row-level security hides rows of the table from the current role."""
+    return bool(
+        scalar(
+            connection,
+            sql.SQL("SELECT row_security_active({}::regclass::oid)").format(
+                sql.Literal(str(relation.identifier.as_string(connection)))
+            ),
+        )
+    )

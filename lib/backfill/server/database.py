@@ -1,0 +1,35 @@
+"""A database to work on, and the connections to it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from backfill.server.postgres import Connection, SessionLimits, connect, describe
+
+LOOKERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A connection string and how to say it aloud."""
+
+    dsn: str
+    is_embedded: bool
+
+    @property
+    def name(self) -> str:
+        """Host and database for messages: no secrets."""
+        return "the embedded PostgreSQL" if self.is_embedded else describe(self.dsn)
+
+    def connect(
+        self, *, read_only: bool = False, limits: SessionLimits | None = None
+    ) -> Connection:
+        return connect(self.dsn, read_only=read_only, limits=limits)
+
+    @contextlib.contextmanager
+    def lookers(self) -> Iterator[list[Connection]]:
+        """Yield connections that read back at once: two keep one server process at work."""
+        with contextlib.ExitStack() as opened:
+            yield [opened.enter_context(self.connect(read_only=True)) for _ in range(LOOKERS)]

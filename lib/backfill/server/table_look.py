@@ -1,0 +1,100 @@
+"""What a table looks like: columns, key, references and a sample of texts. Read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from backfill.server.catalog import CatalogColumn, columns_of, find_relation
+from backfill.server.postgres import Connection
+from backfill.server.table import Relation
+
+SAMPLE_ROWS = 1_000
+_TEXTS = ("text", "character varying")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key of one column: from `column` to `other_column` of another table."""
+
+    column: str
+    other: Relation
+    other_column: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableLook:
+    """A table as the catalog and a sample show it; `samples` by text column, NULLs left out."""
+
+    relation: Relation
+    columns: Mapping[str, CatalogColumn]
+    key: tuple[str, ...]
+    is_primary: bool
+    samples: Mapping[str, tuple[str, ...]]
+    references: tuple[Reference, ...] = ()
+
+
+def look_at(connection: Connection, name: str) -> tuple[TableLook, dict[Relation, TableLook]]:
+    """Return the table of that name, and the tables that it refers to."""
+    look = _look(connection, find_relation(connection, name))
+    others = {reference.other for reference in look.references}
+    return look, {other: _look(connection, other) for other in others}
+
+
+def _look(connection: Connection, relation: Relation) -> TableLook:
+    columns = columns_of(connection, relation)
+    key, is_primary = _key(connection, relation)
+    samples = {
+        name: _sample(connection, relation, name)
+        for name, column in columns.items()
+        if column.type_name in _TEXTS
+    }
+    references = _references(connection, relation)
+    return TableLook(relation, columns, key, is_primary, samples, references)
+
+
+def _key(connection: Connection, relation: Relation) -> tuple[tuple[str, ...], bool]:
+    """Return the primary key, else the shortest unique index whose columns are NOT NULL."""
+    row = connection.execute(
+        "SELECT array_agg(a.attname::text ORDER BY k.ord), i.indisprimary"
+        " FROM pg_index i"
+        " CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ord)"
+        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
+        " WHERE i.indrelid = format('%%I.%%I', %s::text, %s::text)::regclass"
+        " AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL"
+        " AND k.ord <= i.indnkeyatts"
+        " GROUP BY i.indexrelid, i.indisprimary HAVING bool_and(a.attnotnull)"
+        " ORDER BY i.indisprimary DESC, count(*), min(i.indexrelid) LIMIT 1",
+        [relation.schema, relation.name],
+    ).fetchone()
+    return (tuple(row[0]), bool(row[1])) if row else ((), False)
+
+
+def _sample(connection: Connection, relation: Relation, column: str) -> tuple[str, ...]:
+    query = sql.SQL(
+        "SELECT DISTINCT {column}::text FROM (SELECT {column} FROM {table}"
+        " WHERE {column} IS NOT NULL LIMIT {rows}) AS sampled ORDER BY 1"
+    ).format(
+        column=sql.Identifier(column), table=relation.identifier, rows=sql.Literal(SAMPLE_ROWS)
+    )
+    try:
+        return tuple(str(row[0]) for row in connection.execute(query).fetchall())
+    except psycopg.errors.InsufficientPrivilege:
+        return ()  # the column's name has to do
+
+
+def _references(connection: Connection, relation: Relation) -> tuple[Reference, ...]:
+    rows = connection.execute(
+        "SELECT a.attname::text, n.nspname::text, t.relname::text, b.attname::text"
+        " FROM pg_constraint c"
+        " JOIN pg_class t ON t.oid = c.confrelid JOIN pg_namespace n ON n.oid = t.relnamespace"
+        " JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]"
+        " JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1]"
+        " WHERE c.contype = 'f' AND cardinality(c.conkey) = 1"
+        " AND c.conrelid = format('%%I.%%I', %s::text, %s::text)::regclass ORDER BY c.conname",
+        [relation.schema, relation.name],
+    ).fetchall()
+    return tuple(Reference(row[0], Relation(row[1], row[2]), row[3]) for row in rows)

@@ -1,0 +1,275 @@
+"""What makes updates of a table dear, in numbers, and the mend: for the preflight. Read-only.
+
+The factors are medians of `make bench-shapes`, bytes of WAL a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backfill.errors import PreflightError
+from backfill.server.postgres import Connection
+from backfill.server.table import Relation
+
+WAL_USUAL = 420
+WAL_WITH_ROOM = 300
+WAL_INDEXED = 710
+#: Smaller tables are written in a second or two whatever their shape: 8 MB.
+MANY_PAGES = 1_000
+PAGE_BYTES = 8_168
+ROW_OVERHEAD_BYTES = 32  # header, line pointer, alignment
+ROOMY_FILLFACTOR = 85
+LITTLE_ROOM = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A table that holds rows: the relation itself, or a partition of it."""
+
+    name: str
+    pages: int
+    free: float | None  # share of its pages, estimated; None where nothing was analysed
+    fillfactor: int
+    identity: str  # pg_class.relreplident
+    has_identity: bool
+    is_published: bool
+    row_bytes: float
+
+
+def cost_warnings(
+    connection: Connection, relation: Relation, columns: Sequence[str], pending: int
+) -> list[str]:
+    """Return a warning for each thing that makes writing `columns` dear, with cost and mend.
+
+    Raises `PreflightError` where an UPDATE can not work at all.
+    """
+    oids = _oids(connection, relation)
+    leaves = _leaves(connection, oids)
+    _check_identity(leaves)
+    generated = _generated_from(connection, oids, columns)
+    return [
+        *_triggers(connection, relation, oids, columns),
+        *_indexes(connection, relation, oids, [*columns, *generated], pending),
+        *_room(leaves),
+        *_whole_rows(connection, leaves, pending),
+        *_generated(relation, generated),
+        *_foreign_keys(connection, oids, columns),
+    ]
+
+
+def _oids(connection: Connection, relation: Relation) -> list[int]:
+    """Return the table's oid and those of its partitions, the table first."""
+    rows = connection.execute(
+        "WITH root AS (SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n"
+        "  ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s)"
+        " SELECT oid::bigint FROM root UNION ALL SELECT p.relid::oid::bigint"
+        " FROM root, pg_partition_tree(root.oid::regclass) AS p WHERE p.relid <> root.oid",
+        [relation.schema, relation.name],
+    ).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+def _triggers(
+    connection: Connection, relation: Relation, oids: Sequence[int], columns: Sequence[str]
+) -> list[str]:
+    rows = connection.execute(
+        "SELECT t.tgname, t.tgtype & 1 = 1 FROM pg_trigger AS t WHERE NOT t.tgisinternal"
+        # Of a partition: its own row triggers, not the copies of its parent's.
+        " AND (t.tgrelid = %s OR t.tgrelid = ANY (%s::oid[])"
+        "  AND t.tgtype & 1 = 1 AND t.tgparentid = 0)"
+        " AND t.tgenabled IN ('O', 'A') AND t.tgtype & 16 <> 0"
+        # UPDATE OF other columns does not fire.
+        " AND (cardinality(t.tgattr::int2[]) = 0 OR EXISTS (SELECT FROM pg_attribute AS a"
+        "  WHERE a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr::int2[])"
+        "  AND a.attname = ANY (%s))) ORDER BY t.tgname",
+        [oids[0], list(oids), list(columns)],
+    ).fetchall()
+    if not rows:
+        return []
+    by_row = [str(name) for name, is_row in rows if is_row]
+    cost = (
+        f" Once a row runs {', '.join(by_row)}: one that does nothing costs a sixth more WAL."
+        if by_row
+        else ""
+    )
+    return [
+        f"{relation} has triggers that every update fires: "
+        f"{', '.join(str(name) for name, _is_row in rows)}.{cost} "
+        "Make sure that they may run; a row whose value a trigger changes is skipped. If they "
+        f"need not run: ALTER TABLE {relation} DISABLE TRIGGER …; for the time of the run."
+    ]
+
+
+def _indexes(
+    connection: Connection,
+    relation: Relation,
+    oids: Sequence[int],
+    written: Sequence[str],
+    pending: int,
+) -> list[str]:
+    """Name indexes that hold a written column, also in an expression, predicate or INCLUDE.
+
+    From PostgreSQL 16 on a BRIN index does not stand in the way of a HOT update.
+    """
+    rows = connection.execute(
+        "SELECT DISTINCT c.relname FROM pg_index AS i"
+        " JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS m ON m.oid = c.relam"
+        " JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attname = ANY (%s)"
+        " WHERE i.indrelid = ANY (%s::oid[]) AND (m.amname <> 'brin' OR %s)"
+        # The parts of a partitioned index go by its name.
+        " AND NOT EXISTS (SELECT FROM pg_inherits AS h WHERE h.inhrelid = i.indexrelid)"
+        " AND (a.attnum = ANY (i.indkey::int2[]) OR EXISTS (SELECT FROM pg_depend AS d"
+        "  WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid"
+        "  AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid"
+        "  AND d.refobjsubid = a.attnum)) ORDER BY c.relname",
+        [list(written), list(oids), connection.info.server_version < 160_000],
+    ).fetchall()
+    if not rows:
+        return []
+    names = ", ".join(str(row[0]) for row in rows)
+    return [
+        f"Indexes hold a column that will be written ({names}): no update of it can be a HOT "
+        f"update, so all indexes of {relation} are written as well, about {WAL_INDEXED} bytes of "
+        f"WAL a row instead of {WAL_USUAL} ({_megabytes(WAL_INDEXED * pending)} for "
+        f"{pending:,} rows). Mend, where nobody needs them meanwhile: DROP INDEX before, CREATE "
+        "INDEX CONCURRENTLY after. Nothing to do if that is fine."
+    ]
+
+
+def _leaves(connection: Connection, oids: Sequence[int]) -> list[_Leaf]:
+    rows = connection.execute(
+        "SELECT n.nspname || '.' || c.relname, c.relpages, c.reltuples::float8,"
+        "  coalesce((SELECT option_value::int FROM pg_options_to_table(c.reloptions)"
+        "   WHERE option_name = 'fillfactor'), 100), c.relreplident::text,"
+        "  c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid"
+        "   AND i.indisvalid AND (c.relreplident = 'd' AND i.indisprimary"
+        "    OR c.relreplident = 'i' AND i.indisreplident)),"
+        "  EXISTS (SELECT FROM pg_publication_tables AS p JOIN pg_publication AS b"
+        "   ON b.pubname = p.pubname AND b.pubupdate JOIN pg_namespace AS pn"
+        "   ON pn.nspname = p.schemaname JOIN pg_class AS pc"
+        "   ON pc.relnamespace = pn.oid AND pc.relname = p.tablename"
+        "   WHERE pc.oid IN (c.oid, %s)),"
+        "  (SELECT sum(s.avg_width * (1 - s.null_frac))::float8 FROM pg_stats AS s"
+        "   WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND NOT s.inherited)"
+        " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE c.relkind = 'r' AND c.oid = ANY (%s::oid[]) ORDER BY 1",
+        [oids[0], list(oids)],
+    ).fetchall()
+    return [_leaf(*row) for row in rows]
+
+
+def _check_identity(leaves: Sequence[_Leaf]) -> None:
+    for leaf in leaves:
+        if leaf.is_published and not leaf.has_identity:
+            raise PreflightError(
+                f"{leaf.name} is published for logical replication and has no replica identity: "
+                f"PostgreSQL refuses every UPDATE of it. Mend: ALTER TABLE {leaf.name} REPLICA "
+                "IDENTITY DEFAULT; with a primary key, else USING INDEX …, or FULL, which writes "
+                "whole rows to the WAL."
+            )
+
+
+def _leaf(
+    name: str,
+    pages: int,
+    tuples: float,
+    fillfactor: int,
+    identity: str,
+    has_identity: bool,
+    is_published: bool,
+    width: float | None,
+) -> _Leaf:
+    free = None
+    if width is not None and pages and tuples > 0:
+        used = tuples * (width + ROW_OVERHEAD_BYTES) / (pages * PAGE_BYTES)
+        free = max(0.0, 1 - used)
+    return _Leaf(name, pages, free, fillfactor, identity, has_identity, is_published, width or 0.0)
+
+
+def _room(leaves: Sequence[_Leaf]) -> list[str]:
+    """Name the tables whose pages are full: new versions of their rows go to other pages."""
+    full = [
+        leaf
+        for leaf in leaves
+        if leaf.pages >= MANY_PAGES
+        and leaf.fillfactor > ROOMY_FILLFACTOR
+        and leaf.free is not None
+        and leaf.free < LITTLE_ROOM
+    ]
+    if not full:
+        return []
+    described = ", ".join(
+        f"{leaf.name} (fillfactor {leaf.fillfactor}, about {leaf.free or 0:.0%} free)"
+        for leaf in full
+    )
+    return [
+        f"Little room for HOT updates in {described}: new versions of rows go to other pages, and "
+        f"every index gets an entry for each, about {WAL_USUAL} bytes of WAL a row instead of "
+        f"{WAL_WITH_ROOM}. Mend, only where a rewrite is worth it, since it locks the table: ALTER "
+        f"TABLE {full[0].name} SET (fillfactor = 70); VACUUM FULL {full[0].name}; (pg_repack does "
+        "it without the lock). Nothing to do if that is fine."
+    ]
+
+
+def _whole_rows(connection: Connection, leaves: Sequence[_Leaf], pending: int) -> list[str]:
+    """Warn of full row images in the WAL, which logical decoding asks for."""
+    found = connection.execute("SELECT current_setting('wal_level')").fetchone()
+    whole = [leaf for leaf in leaves if leaf.identity == "f"]
+    if not whole or not found or found[0] != "logical":
+        return []
+    width = max(leaf.row_bytes for leaf in whole)
+    names = ", ".join(leaf.name for leaf in whole)
+    return [
+        f"REPLICA IDENTITY FULL on {names}: each update writes the whole old row to the WAL, about "
+        f"{width:.0f} bytes a row more ({_megabytes(width * pending)} for {pending:,} rows). Mend, "
+        f"if there is a primary key: ALTER TABLE {whole[0].name} REPLICA IDENTITY DEFAULT;"
+    ]
+
+
+def _generated_from(
+    connection: Connection, oids: Sequence[int], columns: Sequence[str]
+) -> list[str]:
+    """Return the generated columns that are computed from the written ones."""
+    rows = connection.execute(
+        "SELECT DISTINCT g.attname FROM pg_attribute AS g"
+        " JOIN pg_attrdef AS e ON e.adrelid = g.attrelid AND e.adnum = g.attnum"
+        " JOIN pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid"
+        "  AND d.refobjid = g.attrelid"
+        " JOIN pg_attribute AS a ON a.attrelid = g.attrelid AND a.attnum = d.refobjsubid"
+        " WHERE g.attrelid = ANY (%s::oid[]) AND g.attgenerated <> '' AND a.attname = ANY (%s)"
+        " AND a.attnum <> g.attnum ORDER BY 1",
+        [list(oids), list(columns)],
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def _generated(relation: Relation, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    return [
+        f"Generated columns of {relation} are computed from what will be written "
+        f"({', '.join(names)}): they change with it, in the same row version. Nothing to do."
+    ]
+
+
+def _foreign_keys(connection: Connection, oids: Sequence[int], columns: Sequence[str]) -> list[str]:
+    rows = connection.execute(
+        "SELECT DISTINCT k.conname, k.conrelid::regclass::text FROM pg_constraint AS k"
+        " JOIN pg_attribute AS a ON a.attname = ANY (%s)"
+        "  AND (a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)"
+        "   OR a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey))"
+        " WHERE k.contype = 'f' AND k.conparentid = 0 AND a.attrelid = ANY (%s::oid[]) ORDER BY 1",
+        [list(columns), list(oids)],
+    ).fetchall()
+    if not rows:
+        return []
+    names = ", ".join(f"{name} of {owner}" for name, owner in rows)
+    return [
+        f"Foreign keys hold a column that will be written ({names}): each row costs a look-up, and "
+        "a value that breaks one is skipped. Nothing to do if that is meant."
+    ]
+
+
+def _megabytes(amount: float) -> str:
+    return f"{amount / 1_000_000:,.1f} MB"

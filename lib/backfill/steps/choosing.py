@@ -1,0 +1,166 @@
+"""The rows of a plan that a selection covers.
+
+The condition is evaluated by DuckDB over the plan's own file, in a database of its own that can
+reach no other file and no network. Equal plan and selection give equal rows, today and on resume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backfill.errors import StalePlan, UsageError
+from backfill.folder import RunFolder
+from backfill.plans.plan import CHANGES_FILE, Plan
+from backfill.records.parts import Part
+from backfill.records.positions import Places, Positions
+from backfill.records.selection import Selection, sample_rows
+from backfill.steps.job import JobKind
+
+_SHARED_COLUMNS = ("key", "scope", "kind", "rule", "warnings")
+_STRUCTS = ("source", "before", "after", "why")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Places of the chosen rows; `pulled_in` more came along that others of them build on."""
+
+    positions: Positions
+    pulled_in: int = 0
+
+
+def find_rows(folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Part]) -> Positions:
+    """Return the rows of the last of some parts, found again by what each of them chose.
+
+    Raises `StalePlan` when they are not the rows that were approved.
+    """
+    covered = np.zeros(frozen.rows, dtype=bool)
+    positions = Positions.every(0)
+    for part in parts:
+        positions = choose(folder, kind, part.chosen_by, covered).positions
+        if positions.sha256 != part.positions_sha256 or positions.rows != part.rows:
+            raise StalePlan(
+                f"Part {part.part_no} of run {frozen.run_id} ({part.chosen_by}) does not choose "
+                f"the rows that were approved: {part.rows:,} then, {positions.rows:,} now. "
+                f"Nothing was written. See: backfill verify {frozen.run_id}"
+            )
+        covered |= positions.marked(frozen.rows)
+    return positions
+
+
+def choose_rows(
+    folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Part], selection: Selection
+) -> Chosen:
+    """Return the rows of a new part behind some others."""
+    covered = np.zeros(frozen.rows, dtype=bool)
+    for number in range(1, len(parts) + 1):
+        covered |= find_rows(folder, kind, frozen, parts[:number]).marked(frozen.rows)
+    return choose(folder, kind, selection, covered)
+
+
+def choose(
+    folder: RunFolder, kind: JobKind, selection: Selection, covered: NDArray[np.bool_]
+) -> Chosen:
+    """Return the rows that the selection covers; `covered` marks those of earlier parts.
+
+    A selection chooses among the changes that are to be written; rows that the plan skips or
+    leaves unchanged go with whatever is left at the end. Raises `UsageError` for a bad condition.
+    """
+    if selection.is_all:
+        if not covered.any():
+            return Chosen(Positions.every(len(covered)))
+        return Chosen(Positions.of(np.flatnonzero(~covered)))
+    with _Changes(folder, kind) as changes:
+        places = changes.where(selection.only, in_sample_order=bool(selection.canary))
+        places = places[~covered[places]]
+        if selection.canary:
+            places = places[: sample_rows(selection.canary, len(places))]
+        if not kind.is_sequential:
+            return Chosen(Positions.of(places))
+        whole = changes.with_what_they_build_on(places, covered)
+    return Chosen(Positions.of(whole), len(whole) - len(places))
+
+
+class _Changes:
+    """The plan's changes as the view `changes` of a closed DuckDB database."""
+
+    def __init__(self, folder: RunFolder, kind: JobKind) -> None:
+        import duckdb
+        import pyarrow.dataset as ds
+
+        rows = ds.dataset(folder.file(CHANGES_FILE))
+        self._errors = duckdb.Error
+        self._own = dict(kind.change_columns(rows.schema))
+        self._builds_on = kind.builds_on
+        self._connection = duckdb.connect(
+            config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+        )
+        self._connection.register("plan_rows", rows)
+        own = "".join(f', {expression} AS "{name}"' for name, expression in self._own.items())
+        shared = ", ".join((*_SHARED_COLUMNS, *_STRUCTS))
+        self._connection.execute(
+            f"CREATE VIEW changes AS SELECT position, {shared}{own} FROM plan_rows"
+        )
+        for setting in ("python_enable_replacements", "enable_external_access"):
+            self._connection.execute(f"SET {setting} = false")
+        self._connection.execute("SET lock_configuration = true")
+
+    def __enter__(self) -> _Changes:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._connection.close()
+
+    def where(self, condition: str, *, in_sample_order: bool) -> Places:
+        """Return places of the changes to write that fulfil a condition (empty: all of them)."""
+        found = self._places(condition, in_sample_order=in_sample_order)
+        if condition and not np.array_equal(
+            found, self._places(condition, in_sample_order=in_sample_order)
+        ):
+            raise UsageError(
+                f"--only {condition!r} does not choose the same rows each time. Leave out random() "
+                "and what depends on the clock: a part must be found again on resume."
+            )
+        return found
+
+    def _places(self, condition: str, *, in_sample_order: bool) -> Places:
+        # md5 of the key spreads a sample over the plan, and is the same in every version.
+        order = "md5(key), position" if in_sample_order else "position"
+        rows = self._connection.table("changes").filter("kind <> 'unchanged'")
+        try:
+            if condition:
+                rows = rows.filter(condition)
+            found = self._fetched(rows.order(order).project("position"))
+            return np.asarray(found["position"], dtype=np.int64)
+        except self._errors as error:
+            raise UsageError(self._refusal(condition, error)) from None
+
+    def with_what_they_build_on(self, places: Places, covered: NDArray[np.bool_]) -> Places:
+        """Add the earlier changes that some of these rows build on, like sessions of a day."""
+        rows = self._connection.table("changes").filter("kind <> 'unchanged'")
+        found = self._fetched(
+            rows.order("position").project(f"position, {self._builds_on} AS chain")
+        )
+        positions, chains = found["position"], found["chain"].astype(str)
+        is_chosen = np.isin(positions, places)
+        last = dict(zip(chains[is_chosen], positions[is_chosen], strict=True))  # rising: the last
+        needed = [p <= last.get(c, -1) for p, c in zip(positions, chains, strict=True)]
+        whole: Places = positions[np.asarray(needed, dtype=bool)]
+        return np.asarray(whole[~covered[whole]])
+
+    @staticmethod
+    def _fetched(rows: Any) -> dict[str, Any]:
+        return dict(rows.fetchnumpy())
+
+    def _refusal(self, condition: str, error: Exception) -> str:
+        columns = ", ".join((*_SHARED_COLUMNS, *self._own))
+        said = str(error).strip().splitlines()[0]
+        return (
+            f"--only {condition!r} is no condition on this plan's changes: {said} "
+            f"Columns: {columns}; and {', '.join(_STRUCTS)}, whose fields follow a dot "
+            f"(why.zone). Example: --only \"rule = 'normal'\""
+        )

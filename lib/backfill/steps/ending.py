@@ -1,0 +1,153 @@
+"""However writing ends, leave the run at the status that it means, and name the way on.
+
+While other appliers work on the same run it keeps running: then only this process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+
+from backfill.chunks.chunk_commit import StopRequested
+from backfill.chunks.crew import Crew
+from backfill.chunks.patience import Connect
+from backfill.errors import (
+    BackfillError,
+    DatabaseUnreachable,
+    Interrupted,
+    LeaseHeld,
+    PreflightError,
+    Terminated,
+    TooManySkips,
+)
+from backfill.folder import RunFolder, runs_dir
+from backfill.plans.plan import Plan
+from backfill.records import lease
+from backfill.records.lease import Lease, Left
+from backfill.records.ledger import Ledger
+from backfill.records.parts import parts_of
+from backfill.report import Reporter
+from backfill.server.postgres import Connection
+from backfill.status import RunStatus
+from backfill.steps.approval import is_open
+
+
+@dataclass
+class Ending:
+    """The end of this process's part in a run."""
+
+    connect: Connect
+    claim: Lease
+    plan: Plan
+    folder: RunFolder
+    reporter: Reporter
+    crew: Crew | None = None
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Run the block; record how it ended, and raise what the operator is to be told."""
+        try:
+            yield
+        except LeaseHeld:
+            self._leave(RunStatus.INTERRUPTED, "one of its appliers lost a range to another")
+            raise
+        except StopRequested as stop:
+            raise Interrupted(self._stopped(f"was {stop.status}", stop.status)) from None
+        except (Interrupted, Terminated) as stop:
+            what = str(stop).rstrip(".").removeprefix(f"Run {self.plan.run_id} ")
+            raise type(stop)(self._stopped(what, RunStatus.INTERRUPTED)) from None
+        except TooManySkips as error:
+            self._leave(RunStatus.INTERRUPTED, str(error))
+            raise
+        except psycopg.errors.InsufficientPrivilege as error:
+            self._leave(RunStatus.FAILED, str(error))
+            raise PreflightError(
+                f"Run {self.plan.run_id}: the server refused: {str(error).splitlines()[0]}. Grant "
+                f"the right, then: {resume_command(self.folder)}"
+            ) from None
+        except psycopg.Error as error:
+            text = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            self._leave(RunStatus.FAILED, text)
+            raise DatabaseUnreachable(
+                f"Run {self.plan.run_id} stopped {self._place()}: {text}. Committed chunks stay "
+                f"committed. When it is mended: {resume_command(self.folder)}"
+            ) from None
+        except BaseException as error:
+            self._leave(RunStatus.FAILED, f"{type(error).__name__}: {error}")
+            raise
+        else:
+            self._complete()
+
+    def _stopped(self, what: str, status: RunStatus) -> str:
+        """Leave the run; return the message of a stop that was asked for."""
+        run_id = self.plan.run_id
+        head = what if what.startswith("Stopped") else f"Run {run_id} {what}"
+        text = f"{head} {self._place()}."
+        if self._leave(status, text) is Left.OTHERS_WORK_ON:
+            return f"{text}\nOther appliers go on with it. Watch it: backfill status {run_id}"
+        return f"{text}\nGo on with: {resume_command(self.folder)}"
+
+    def _leave(self, status: RunStatus, message: str) -> Left:
+        """Leave the run; when the server is away the leases run out by themselves."""
+        try:
+            with contextlib.closing(self.connect()) as connection:
+                held = self.crew.held if self.crew else {}
+                return lease.leave(connection, self.claim, held, status, message[:2000])
+        except (BackfillError, psycopg.Error) as error:
+            self.reporter.message(f"The run's end could not be recorded now: {error}", "warning")
+            return Left.LOST
+
+    def _complete(self) -> None:
+        """Every range of the part has ended: so has the run, or it waits for its next part."""
+        with contextlib.closing(self.connect()) as connection:
+            status, message = self._outcome(connection)
+            left = lease.leave(connection, self.claim, {}, status, message)
+            if left is Left.LOST and not self._has_ended(connection):
+                raise LeaseHeld(
+                    f"Run {self.plan.run_id} lost its lease before it could end. See: "
+                    f"backfill status {self.plan.run_id}"
+                )
+        if message:
+            self.reporter.message(message)
+
+    def _outcome(self, connection: Connection) -> tuple[RunStatus, str]:
+        parts = parts_of(connection, self.plan.run_id)
+        left = self.plan.rows - sum(part.rows for part in parts)
+        if not left:
+            return RunStatus.SUCCEEDED, ""
+        part = parts[-1]
+        return RunStatus.PAUSED, (
+            f"Part {part.part_no} ({part.chosen_by}) is applied: {part.rows:,} rows; {left:,} "
+            f"left: {_command('apply', self.folder)}"
+        )
+
+    def _has_ended(self, connection: Connection) -> bool:
+        """Whether another applier ended the run as this one would have."""
+        run = Ledger(connection).find(self.plan.run_id)
+        has_ended = run is not None and run.status in (RunStatus.SUCCEEDED, RunStatus.PAUSED)
+        return has_ended and not is_open(connection, parts_of(connection, self.plan.run_id))
+
+    def _place(self) -> str:
+        """Say how far the run came, if the server answers."""
+        try:
+            with contextlib.closing(self.connect()) as connection:
+                done = Ledger(connection).checkpoints(self.plan.run_id)
+        except (BackfillError, psycopg.Error):
+            return "after its last checkpoint"
+        scanned = sum(checkpoint.scanned for checkpoint in done)
+        return f"after chunk {len(done)} ({scanned:,} of {self.plan.rows:,} rows)"
+
+
+def resume_command(folder: RunFolder) -> str:
+    """Return the exact command that goes on with a run, wherever its folder lies."""
+    return _command("resume", folder)
+
+
+def _command(verb: str, folder: RunFolder) -> str:
+    runs = folder.path.parent
+    where = "" if runs == runs_dir() else f" --runs-dir {shlex.quote(str(runs))}"
+    return f"backfill {verb} {folder.run_id}{where}"

@@ -1,0 +1,189 @@
+"""What the engine needs to know of a job: a value with a name, a scope, and a way to compute.
+
+The engine never imports a job; a third backfill is one more value of this shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+
+from backfill.archive.run_facts import RunFacts
+from backfill.archive.trace import Trace
+from backfill.chunks.writing import ChunkWriter
+from backfill.decisions import Answers, Words
+from backfill.display.explanation import Explanation
+from backfill.display.pages import Shown
+from backfill.errors import BackfillError
+from backfill.folder import RunFolder
+from backfill.plans.plan import Plan
+from backfill.plans.staging import Staging
+from backfill.records.ledger import Counts, Ledger
+from backfill.report import Reporter
+from backfill.server.database import Database
+from backfill.server.postgres import Connection
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What was found before anything is read in bulk: pending rows by scope, and warnings."""
+
+    pending: dict[str, int]  # by member of the scope
+    warnings: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+    what: str = "rows are pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """What compute left behind: rows looked at, and counts that the summary shows."""
+
+    rows: int
+    changes: int
+    skips: int
+    counts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What explains that a row of two compared runs differs, where `condition` holds.
+
+    The condition is DuckDB SQL over the rows `a` and `b` of the two runs, of which one may miss.
+    """
+
+    condition: str
+    text: str
+
+
+class Job(Protocol):
+    """One kind of backfill, with the settings of one run."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """`table`: what is written to; `members`: households or users, None for all."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides a value, as JSON: it is fingerprinted."""
+        ...
+
+    @property
+    def answers(self) -> Answers:
+        """What persons decided, as this run takes it in."""
+        ...
+
+    def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
+        """Check tables, rights and encodings; raise `PreflightError` or `UsageError`."""
+        ...
+
+    def target(self) -> dict[str, Any]:
+        """Return what `writer` needs, as JSON; known after the preflight."""
+        ...
+
+    def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
+        """Read into staging; return the number of rows."""
+        ...
+
+    def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
+        """Write the plan's `changes.parquet`; fill `skips` and `questions` of staging."""
+        ...
+
+    def changes_schema(self) -> pa.Schema: ...
+
+    def diff_view(self, staging: Staging) -> Shown:
+        """Return what a person reads before approving."""
+        ...
+
+    def picture(self, staging: Staging, database: Database) -> Shown:
+        """Return the picture that belongs to the diff."""
+        ...
+
+
+class JobKind(Protocol):
+    """What can be done for a run whose settings are not at hand: from its ledger row alone."""
+
+    name: str
+    scope_name: str  # what a member of the scope is called: household_id, user_id
+    #: Whether a row may build on what the rows before it wrote: such rows are written one to a
+    #: transaction, and reverted the last one first.
+    is_sequential: bool
+    #: What answers a question of this job, by kind of question.
+    words: Words
+    #: DuckDB expression over a change, equal for rows that build on one another; else empty.
+    builds_on: str
+
+    def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
+        """Return columns by which people choose changes: DuckDB expressions by name."""
+        ...
+
+    def writer(self, target: Mapping[str, Any]) -> ChunkWriter: ...
+
+    def reverter(self, target: Mapping[str, Any]) -> ChunkWriter:
+        """Return what writes before-images back."""
+        ...
+
+    def look(
+        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
+    ) -> Mapping[int, str | None]:
+        """Return present values by row, of the image rows that the database holds not at `side`.
+
+        None stands for a row that is gone.
+        """
+        ...
+
+    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Sequence[tuple[int, str]]:
+        """Return (row, what is wrong) after computing image rows again by another way."""
+        ...
+
+    def remarks(
+        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
+    ) -> Sequence[str]:
+        """Return for each image row what reverting it leaves behind; empty for nothing."""
+        ...
+
+    def explain(self, trace: Trace) -> Explanation:
+        """Return why a row's values are what they are. Read-only."""
+        ...
+
+    def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
+        """Make the DuckDB table `name` of a run's folder, all text: what, key, scope, values."""
+        ...
+
+    def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
+        """Return what may explain differences between two runs, the surest first."""
+        ...
+
+    def count_pending(self, connection: Connection, plan: Plan) -> int | None:
+        """Return how many rows of the plan's scope are pending now, None where nobody counts."""
+        ...
+
+    def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
+        """Return the job's own keys of the summary."""
+        ...
+
+    def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
+        """Write the job's own files as the run stands; return what they add to the summary.
+
+        `ledger` is None for a plan that nobody applied.
+        """
+        ...
+
+    def verdict(
+        self, plan: Plan, *, is_applied: bool, allowed: Mapping[str, int | None]
+    ) -> BackfillError | None:
+        """Return the error that a run ends with although every step did its work, if any.
+
+        `allowed` holds how many rows may have `failed` or be `held`, where that was said anew
+        since the plan was made; None means any number.
+        """
+        ...

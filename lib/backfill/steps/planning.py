@@ -1,0 +1,154 @@
+"""The steps that lead to a plan: preflight, extract, compute, freeze. Nothing is written to the
+user's tables; the connection that looks is read-only."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+
+from backfill.errors import BackfillError
+from backfill.folder import RunFolder
+from backfill.plans import plan
+from backfill.plans.plan import Plan
+from backfill.plans.staging import STAGING_FILE, Staging
+from backfill.plans.worksheet import (
+    DECISIONS_FILE,
+    answers_waiting,
+    staged_questions,
+    write_worksheets,
+)
+from backfill.records.ledger import Ledger
+from backfill.report import Reporter
+from backfill.server.database import Database
+from backfill.server.postgres import database_fingerprint
+from backfill.settings import EngineSettings, fingerprint
+from backfill.skips import Skip, SkipReason
+from backfill.steps.job import Computation, Job, Preflight
+from backfill.steps.running import row_of
+from backfill.utc.zones import tzdata_version
+
+
+class Planning:
+    """One run on its way to a plan; each step hands the next one a value."""
+
+    def __init__(self, job: Job, database: Database, folder: RunFolder, reporter: Reporter) -> None:
+        self.job = job
+        self._database = database
+        self._folder = folder
+        self._reporter = reporter
+        self.staging = Staging(folder.file(STAGING_FILE))
+
+    def preflight(self, settings: EngineSettings, *, writing: bool) -> Preflight:
+        """Check everything that can be checked before reading in bulk. Read-only."""
+        with self._database.connect(read_only=True, limits=settings.limits) as connection:
+            found = self.job.preflight(connection, writing=writing)
+        for warning in found.warnings:
+            self._reporter.message(warning, "warning")
+        pending = sum(found.pending.values())
+        self._reporter.message(f"{pending:,} {found.what} before the run.")
+        return found
+
+    def extract(self) -> int:
+        return self.job.extract(self._database.dsn, self.staging, self._reporter)
+
+    def compute(self) -> Computation:
+        """Compute the changes; they go into the plan's own file, which staging shows as a table."""
+        computed = self.job.compute(self.staging, self._folder, self._reporter)
+        self.staging.show("changes", self._folder.file(plan.CHANGES_FILE))
+        return computed
+
+    def freeze(self, computed: Computation) -> Plan:
+        """Write the rest of the plan's files and its row in the ledger."""
+        plan.write_skips(self._folder, self._skips())
+        self._write_worksheets()
+        settings = self.job.settings
+        with self._database.connect(read_only=True) as connection:
+            database = database_fingerprint(connection)
+        frozen = plan.freeze(
+            self._folder,
+            {
+                "job": self.job.name,
+                "scope": self.job.scope,
+                "settings": settings,
+                "settings_fingerprint": fingerprint(settings),
+                "database_fingerprint": database,
+                "tzdata_version": tzdata_version(),
+                "rows": computed.rows,
+                "changes": computed.changes,
+                "skips": computed.skips,
+                "target": self.job.target(),
+                "counts": computed.counts,
+            },
+        )
+        self._register(frozen)
+        self.staging.let_go()
+        return frozen
+
+    def _write_worksheets(self) -> None:
+        questions = staged_questions(self.staging)
+        write_worksheets(self._folder, questions, self.job.answers)
+        if not self.job.answers and (answered := answers_waiting(self._folder)):
+            self._reporter.message(
+                f"Run {answered} was answered, and this one did not take it in. To do so: "
+                f"backfill {self.job.name} --decisions latest"
+            )
+        if questions:
+            self._reporter.message(
+                f"{len(questions):,} questions wait for a person; while nobody answers, the policy "
+                f"named in each counts. Answer in {self._folder.file(DECISIONS_FILE)}, then: "
+                f"backfill {self.job.name} --decisions {self._folder.run_id}"
+            )
+
+    def _skips(self) -> Iterator[tuple[int, Skip]]:
+        rows = self.staging.connection.execute(
+            'SELECT position, key, scope, "column", reason, detail FROM skips ORDER BY position'
+        )
+        while batch := rows.fetchmany(10_000):
+            for position, key, scope, column, reason, detail in batch:
+                yield position, Skip(key, scope, column, SkipReason(reason), detail)
+
+    def _register(self, frozen: Plan) -> None:
+        """Write the run's row: a planner without that right still gets its plan."""
+        try:
+            with self._database.connect() as connection:
+                ledger = Ledger(connection)
+                ledger.create()
+                ledger.register(row_of(frozen))
+        except (BackfillError, psycopg.Error) as error:
+            self._reporter.message(
+                f"The plan is in its folder only; the database has no row of it yet: {error}",
+                "warning",
+            )
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self.staging.close()
+
+
+_ORDERS = {"extracted": "key", "shifts": "key, schedule_date, place"}
+
+
+def frame(staging: Staging, table: str, limit: int | None = None) -> Any:
+    """Return a staging table as a pandas dataframe, in the plan's order, struct columns
+    spread as `source.start_at`, `after.start_at_utc`, ….
+    """
+    tail = f" LIMIT {limit}" if limit is not None else ""
+    cursor = staging.connection.cursor()
+    order = _ORDERS.get(table, "position")
+    rows: pa.Table = cursor.sql(f'SELECT * FROM "{table}" ORDER BY {order}{tail}').to_arrow_table()
+    return _in_utc(rows.flatten()).to_pandas()
+
+
+def _in_utc(rows: pa.Table) -> pa.Table:
+    """Return rows with one name for UTC: DuckDB's is another, and pandas takes that for a zone."""
+    fields = [
+        field.with_type(pa.timestamp(field.type.unit, "UTC"))
+        if pa.types.is_timestamp(field.type) and field.type.tz
+        else field
+        for field in rows.schema
+    ]
+    return rows.cast(pa.schema(fields))

@@ -1,0 +1,117 @@
+"""The record of a run in its folder: what it was, how it ended, and the sums over all of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from backfill.archive import evidence
+from backfill.archive.runs_index import rebuild_index
+from backfill.folder import RunFolder
+from backfill.plans import plan
+from backfill.plans.plan import Plan
+from backfill.records.ledger import Ledger
+from backfill.server.database import Database
+from backfill.server.postgres import password_of
+from backfill.settings import EngineSettings
+from backfill.status import RunStatus
+from backfill.steps.job import JobKind
+from backfill.steps.running import Applied, planned_counts
+from backfill.versions import versions
+from backfill.workbook_env import NOTEBOOK_ENV
+
+
+def summary_document(
+    frozen: Plan, kind: JobKind, applied: Applied | None, started: float
+) -> dict[str, Any]:
+    """Return the summary with the demand's keys first; `started` is a monotonic time.
+
+    A dry run counts what it would update; the apply of its plan gives the same numbers.
+    """
+    counts, by_scope = planned_counts(frozen)
+    status = RunStatus.PLANNED
+    if applied is not None:
+        counts, by_scope, status = applied.counts, applied.by_scope, applied.status
+    elapsed_ms = round((time.monotonic() - started) * 1000)
+    if applied is not None:  # a resumed run's earlier stretches count as well
+        elapsed_ms = max(elapsed_ms, applied.elapsed_ms)
+    ordered: dict[str, Any] = {}
+    for name, value in kind.summary(frozen, counts, by_scope).items():
+        ordered[name] = value
+        if name == "total_skipped":
+            ordered["elapsed_ms"] = elapsed_ms
+    ordered.setdefault("elapsed_ms", elapsed_ms)
+    households = ordered.pop("households", None)
+    ordered |= {
+        "dry_run": applied is None,
+        "status": status.value,
+        "run_id": frozen.run_id,
+        "plan_id": frozen.plan_id,
+    }
+    if applied is not None and applied.paused_ms:
+        ordered["paused_ms"] = applied.paused_ms
+    if applied is not None and any(part.selection for part in applied.parts):
+        ordered["parts"] = [part.as_json() for part in applied.parts]
+        ordered["remaining"] = frozen.rows - counts.scanned
+    if frozen.reverts:
+        ordered["reverts"] = frozen.reverts
+    if households is not None:
+        ordered["households"] = [{**part, "elapsed_ms": elapsed_ms} for part in households]
+    return ordered
+
+
+def write_run_file(
+    folder: RunFolder,
+    *,
+    job: str,
+    settings: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    engine: EngineSettings,
+    database: Database,
+    frozen: Plan | None,
+) -> None:
+    """Write `run.json`: settings, versions of everything that computes, fingerprints."""
+    found = versions()
+    folder.write_json(
+        evidence.RUN_FILE,
+        {
+            "run_id": folder.run_id,
+            "job": job,
+            "database": database.name,
+            "parameters": {k: v for k, v in parameters.items() if k != "runs_dir"},
+            "settings": settings,
+            "engine": engine.as_json(),
+            "settings_fingerprint": frozen.settings_fingerprint if frozen else None,
+            "database_fingerprint": frozen.database_fingerprint if frozen else None,
+            "plan_id": frozen.plan_id if frozen else None,
+            "tzdata_version": found["tzdata"],
+            "versions": found,
+        },
+    )
+
+
+def finish(
+    folder: RunFolder,
+    database: Database,
+    scope_name: str,
+    document: Mapping[str, Any],
+    has_plan: bool,
+) -> None:
+    """Write summary and records, and close the folder; make the page of all runs anew.
+
+    Under the command line that page waits for the notebook's own.
+    """
+    named = {**document}
+    if notebook := os.environ.get(NOTEBOOK_ENV):
+        named["notebook"] = notebook
+    planned = [skip for _place, skip in plan.read_skips(folder)] if has_plan else []
+    with folder.closing(), database.connect() as connection:
+        folder.write_json(evidence.SUMMARY_FILE, named)
+        ledger = Ledger(connection)
+        known = ledger if ledger.exists() else None
+        evidence.write_records(folder, known, scope_name, planned)
+        evidence.close(folder, known, password_of(database.dsn))
+    if not notebook:
+        rebuild_index(folder.path.parent)

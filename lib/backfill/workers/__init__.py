@@ -1,0 +1,1 @@
+"""Where work is computed: this process, others beside it, a cluster."""
