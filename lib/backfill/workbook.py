@@ -222,7 +222,7 @@ class Book(RunBook):
     def extract(self) -> Shown:
         """Read the pending rows into staging."""
         with self._step("extract"):
-            if self._planning is None:
+            if self._planning is None or self._plan is not None:
                 return self._frozen_note()
             rows = self._planning.extract()
             return note(f"{rows:,} rows are in the table extracted of staging.duckdb.")

@@ -9,7 +9,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.engine.workshop import Bench, load_noons
+from tests.engine.workshop import NOON_MS, Bench, load_noons
 
 from backfill.errors import StalePlan
 from backfill.folder import RunFolder
@@ -186,6 +186,34 @@ def test_the_changes_file_has_its_documented_columns_and_a_row_per_change(bench:
     ]
     assert changes.column("position").to_pylist() == [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11]
     assert set(changes.column("kind").to_pylist()) == {"added"}
+
+
+def test_a_cell_that_is_run_again_after_the_plan_leaves_the_plan_alone(bench: Bench) -> None:
+    book = bench.plan()
+    changes = book.folder.file("changes.parquet")
+    before = changes.stat()
+    bench.add_event("e99", start_at=NOON_MS, tz="Europe/Stockholm")
+
+    for again in (book.extract, book.compute, book.plan):
+        again()
+
+    assert changes.stat().st_mtime_ns == before.st_mtime_ns
+    bench.apply_with(book.run_id)
+    assert bench.filled()["e99"] == (None, None)
+
+
+def test_the_analysts_tables_stay_when_the_plan_has_given_its_memory_back(bench: Bench) -> None:
+    book = bench.plan()
+
+    tables = {row[0] for row in book.duckdb.sql("SHOW TABLES").fetchall()}
+    late = book.duckdb.sql(
+        "SELECT key, why.zone FROM changes WHERE why.start_at_kind = 'normal'"
+        " ORDER BY position DESC LIMIT 2"
+    )
+
+    assert {"extracted", "changes", "skips", "questions"} <= tables
+    assert late.fetchall() == [("e12", "Europe/Stockholm"), ("e11", "Europe/Stockholm")]
+    assert len(book.extracted) == len(book.changes) == 12
 
 
 def test_a_dry_run_writes_nothing_but_its_own_record(bench: Bench) -> None:

@@ -369,7 +369,7 @@ def test_keys_of_every_type_are_walked_in_pages(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = PendingRows.pages
-    monkeypatch.setattr(PendingRows, "pages", lambda self: original(self, page_rows=3))
+    monkeypatch.setattr(PendingRows, "pages", lambda self, **_expected: original(self, page_rows=3))
     make_table(bench, 'a bigint, b text COLLATE "POSIX", PRIMARY KEY (a, b)')
     for number in range(20):
         bench.sql(
@@ -382,6 +382,20 @@ def test_keys_of_every_type_are_walked_in_pages(
     bench.run(table=spec(tmp_path, "visits", '["a", "b"]'), chunk_size=7)
 
     assert visit_starts(bench) == [NOON_UTC_MS + number for number in range(20)]
+
+
+def test_few_pending_rows_are_read_without_a_walk_along_the_key(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def walk(*_arguments: object) -> None:
+        raise AssertionError("walked along the key of the whole table")
+
+    monkeypatch.setattr(PendingRows, "_walk", walk)
+    bench.sql("UPDATE events SET start_at_utc = 1, end_at_utc = 1 WHERE id <> 'e05'")
+
+    book = bench.run()
+
+    assert list(book.extracted["key"]) == ["e05"]
 
 
 def test_a_composite_key_is_plain_json_in_the_record(bench: Bench, tmp_path: Path) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from tests.engine.workshop import Bench
 
 from backfill.errors import Interrupted, VerifyFailed
+from backfill.jobs.utc.kind import UtcKind
+from backfill.records.ledger import Ledger
+from backfill.server.database import Database
+from backfill.steps.verify import verify_run
 
 
 @pytest.fixture
@@ -150,6 +155,36 @@ def test_a_deleted_row_is_named(bench: Bench, run_id: str) -> None:
     bench.sql("DELETE FROM events WHERE id = 'e02'")
 
     assert findings(bench, run_id) == ["Row e02 (chunk 1) is not as written: it was deleted."]
+
+
+def test_rows_read_back_over_several_connections_are_told_in_the_order_of_the_chunks(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = bench.run(chunk_size=1).run_id
+    bench.sql("UPDATE events SET end_at_utc = 5 WHERE id <> 'e06'")
+    monkeypatch.setattr("backfill.steps.read_back.READ_BACK_ROWS", 2)
+    ledger = Ledger(bench.connection)
+
+    with Database(bench.dsn, is_embedded=False).lookers() as lookers:
+        found = verify_run(ledger, ledger.get(run_id), UtcKind(), lookers)
+
+    assert (found.rows, found.recomputed) == (12, 12)
+    assert [text.split()[1] for text in found.findings] == [
+        f"e{day:02d}" for day in range(1, 13) if day != 6
+    ]
+
+
+def test_a_server_that_goes_away_while_rows_are_read_back_ends_the_verification(
+    bench: Bench, run_id: str
+) -> None:
+    ledger = Ledger(bench.connection)
+    run = ledger.get(run_id)
+
+    with Database(bench.dsn, is_embedded=False).lookers() as lookers:
+        for looker in lookers:
+            bench.sql("SELECT pg_terminate_backend(%s)", looker.info.backend_pid)
+        with pytest.raises(psycopg.OperationalError):
+            verify_run(ledger, run, UtcKind(), lookers)
 
 
 def test_a_run_that_stopped_half_way_is_not_proven(bench: Bench) -> None:

@@ -453,7 +453,7 @@ def test_rows_inserted_behind_the_end_of_the_walk_are_not_chased(
     add_noons(bench.connection, 6)
     inserted: list[int] = []
 
-    def pages(self: Any) -> Any:
+    def pages(self: Any, expected: int | None) -> Any:
         for page in original(self, 2):
             yield page
             inserted.append(len(inserted))

@@ -71,7 +71,7 @@ class PendingRows:
         self._skip_deleted = skip_deleted
         self._has_places = has_places
 
-    def pages(self, expected: int | None = None, page_rows: int = PAGE_ROWS) -> Iterator[pa.Table]:
+    def pages(self, page_rows: int = PAGE_ROWS, expected: int | None = None) -> Iterator[pa.Table]:
         """Yield the pending rows page by page, pages in key order, rows of a page in any.
 
         The next page is read meanwhile. With no more than a page of rows `expected`, the server

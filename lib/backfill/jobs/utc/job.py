@@ -175,7 +175,7 @@ class UtcJob:
             has_places=has_places,
         )
         rows = 0
-        for page in pending.pages(self._pending):
+        for page in pending.pages(expected=self._pending):
             staging.append("extracted", page)
             rows += page.num_rows
             reporter.message(f"extract: {rows:,} pending rows read", "debug")
