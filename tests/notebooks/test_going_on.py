@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from backfill import tour
-from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.errors import UsageError
+from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.workbook import Book, open_plan, open_run
 
 FOLDER = Path(__file__).parents[2] / "notebooks"

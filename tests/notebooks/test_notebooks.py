@@ -15,7 +15,6 @@ import psycopg
 import pytest
 from tests.engine.workshop import load_noons
 
-from backfill.server.embedded import HOME_ENV, EmbeddedServer
 from backfill.errors import UsageError
 from backfill.jobs.registry import PARAMETERS
 from backfill.parameters import (
@@ -26,6 +25,7 @@ from backfill.parameters import (
     check_parameters,
     injected_names,
 )
+from backfill.server.embedded import HOME_ENV, EmbeddedServer
 from backfill.tour import TOUR_PARAMETERS
 from backfill.workbook import open_run
 
