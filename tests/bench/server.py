@@ -14,6 +14,9 @@ from backfill.server.embedded import EmbeddedServer
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 NAME = "bench"
+#: What somebody with ten million rows gives a server; with the demo's 64 MB and 512 MB a table that
+#: large is read from the disk again and again, and written whole after each of many checkpoints.
+SETTINGS = {"shared_buffers": "2GB", "max_wal_size": "12GB", "checkpoint_timeout": "30min"}
 
 #: Keys, zones and times as the demo has them, made by the server: ten million in a minute or two.
 #: Keys are hashes: the order of the table has nothing to do with the order of the key.
@@ -43,7 +46,7 @@ class Server:
     _made: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._embedded = EmbeddedServer(self.home)
+        self._embedded = EmbeddedServer(self.home, settings=SETTINGS)
         self._embedded.start()
         self._admin = psycopg.connect(self._embedded.dsn_of("postgres"), autocommit=True)
 
