@@ -9,6 +9,7 @@ already, or drifted.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,9 @@ from backfill.server.postgres import Connection
 from backfill.server.row_types import lookup_field
 from backfill.server.table import Table
 from backfill.skips import Skip, SkipReason
+
+#: What the columns of `v` begin with, by the side of a change that they come from.
+_PREFIXES = {"source": "s", "before": "b", "after": "a"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,8 @@ class TableWriter:
         Present values are JSON text, None where the row is gone. Read-only.
         """
         register(connection)
-        batch = self._batch(changes)
-        equal = self._equal(self._table.targets, "a" if side == "after" else "b")
+        batch = self._batch(changes, (side,))
+        equal = self._equal(self._table.targets, _PREFIXES[side])
         query = sql.SQL(
             "SELECT v.ord - 1, CASE WHEN t.{first} IS NOT NULL"
             " THEN jsonb_build_object({present})::text END"
@@ -132,8 +136,11 @@ class TableWriter:
                 return batch
         return self._batch(changes)
 
-    def _batch(self, changes: pa.Table) -> _Batch:
-        """Return the rows as one `unnest` of arrays: no statement per row, no text pasted."""
+    def _batch(self, changes: pa.Table, sides: Sequence[str] = ("before", "after")) -> _Batch:
+        """Return the rows as one `unnest` of arrays: no statement per row, no text pasted.
+
+        Of the target columns it holds the `sides` that are asked for.
+        """
         names: list[str] = []
         arrays: list[sql.Composable] = []
         parameters: dict[str, Any] = {}
@@ -148,14 +155,12 @@ class TableWriter:
             # The type's name comes from the catalog, spelt by format_type.
             packed = pack_texts(pa.array(texts, pa.string()))
             add(f"k{index}", packed, sql.SQL(f"::text[]::{type_name}[]"))
-        for side, prefix, columns in (
-            ("source", "s", self._table.sources),
-            ("before", "b", self._table.targets),
-            ("after", "a", self._table.targets),
-        ):
+        for side in ("source", *sides):
+            columns = self._table.sources if side == "source" else self._table.targets
             for index, column in enumerate(columns):
                 values = pc.struct_field(changes.column(side), column.name)
-                add(f"{prefix}{index}", pack(values, column.type), array_cast(column.type))
+                packed = pack(values, column.type)
+                add(f"{_PREFIXES[side]}{index}", packed, array_cast(column.type))
         name = lookup_field(self._table)
         zones = pc.struct_field(changes.column("source"), name) if name else None
         has_lookup = zones is not None and zones.null_count < len(zones)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,11 @@ if TYPE_CHECKING:  # imported when a file is opened: `status` opens none
     import duckdb
 
 STAGING_FILE = "staging.duckdb"
-MEMORY_LIMIT = "160MB"
+MEMORY_LIMIT = "128MB"
 MEMORY_LIMIT_IDLE = "8MB"
+#: Each thread of DuckDB needs room of its own within the limit: four of them that sort ten million
+#: rows find too little.
+MOST_THREADS = 2
 BATCH_ROWS = 65_536
 
 
@@ -52,9 +56,15 @@ def look_into(path: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
             opened.close()
 
 
+def threads() -> int:
+    """Return how many threads of DuckDB share a bounded memory, on any machine."""
+    return min(os.cpu_count() or 1, MOST_THREADS)
+
+
 def _config(path: Path) -> dict[str, str | bool | int | float | list[str]]:
     return {
         "memory_limit": MEMORY_LIMIT,
+        "threads": threads(),
         "temp_directory": f"{path}.tmp",
         "preserve_insertion_order": True,
     }

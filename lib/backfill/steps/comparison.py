@@ -22,7 +22,7 @@ from backfill.archive.run_facts import RunFacts
 from backfill.display.pages import Shown, note, table
 from backfill.errors import StorageError, UsageError
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE
-from backfill.plans.staging import literal, quoted
+from backfill.plans.staging import literal, quoted, threads
 from backfill.steps.job import Cause, JobKind
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ def compare_runs(
             contextlib.closing(duckdb.connect()) as connection,
         ):
             connection.execute(f"SET memory_limit = {literal(_MEMORY)}")
+            connection.execute(f"SET threads = {threads()}")
             connection.execute(f"SET temp_directory = {literal(spill)}")
             connection.execute("SET TimeZone = 'UTC'")
             kind.lay_out(connection, before.folder, "a")

@@ -1,0 +1,54 @@
+"""The run's DuckDB file: bounded memory on any machine, and files shown as tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from backfill.plans.staging import Staging
+
+ROWS = pa.table({"key": ["b", "a"], "why": [{"zone": "x"}, {"zone": None}]})
+
+
+@pytest.fixture
+def staging(tmp_path: Path) -> Iterator[Staging]:
+    opened = Staging(tmp_path / "staging.duckdb")
+    yield opened
+    opened.close()
+
+
+def test_a_machine_of_many_cores_takes_no_more_threads_than_the_memory_is_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    staging = Staging(tmp_path / "staging.duckdb")
+
+    assert staging.scalar("SELECT current_setting('threads')") == 2
+    staging.close()
+
+
+def test_a_file_is_shown_as_a_table_under_any_name(staging: Staging, tmp_path: Path) -> None:
+    path = tmp_path / 'it\'s a "file".parquet'
+    pq.write_table(ROWS, path)
+
+    assert not staging.has("changes")
+    staging.show("changes", path)
+
+    assert staging.has("changes")
+    assert staging.scalar("SELECT min(key) FROM changes WHERE why.zone IS NULL") == "a"
+
+
+def test_tables_are_whole_after_memory_was_given_back(staging: Staging) -> None:
+    staging.create("extracted", ROWS.schema)
+    staging.append("extracted", ROWS)
+
+    staging.let_go()
+
+    (rows,) = staging.read("SELECT * FROM extracted ORDER BY key", ROWS.schema)
+    assert rows.to_pylist() == ROWS.take([1, 0]).to_pylist()
+    assert staging.scalar("SELECT current_setting('memory_limit')") == "122.0 MiB"
