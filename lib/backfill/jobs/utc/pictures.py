@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,6 +23,9 @@ MOST_COLUMNS = 240  # months of twenty years; beyond that, years
 MOST_YEARS = 60
 AROUND_HALF_HOURS = 8  # of wall time, before and after a gap or fold
 _HALF_HOUR_S = 1_800
+_AROUND_S = AROUND_HALF_HOURS * _HALF_HOUR_S
+_ZONE_STRIDE_S = 2**40  # more than all years: zones lie apart
+_WALLS_SCHEMA = pa.schema([("zone", pa.string()), ("wall_s", pa.int64())])
 _OTHERS = " other households\non a scale of their own"
 _LAST_YEAR = 9_998
 
@@ -180,11 +184,7 @@ def clock_change_picture(staging: Staging, columns: Columns) -> Shown:
     changes = _clock_changes(staging, columns)
     if not changes:
         return NOTHING
-    staging.connection.register("clock_changes", changes)
-    try:
-        found = staging.connection.execute(_around(columns)).fetchall()
-    finally:
-        staging.connection.unregister("clock_changes")
+    found = _around(staging, columns, changes)
     if not found:
         return note("No wall time lies near a clock change of its zone.")
     return _map(found)
@@ -225,26 +225,54 @@ def _of_zone(zone: str, first_year: int, last_year: int) -> pa.Table:
             "kind": pa.array(kinds.tolist(), pa.string()),
             "start_s": pa.array(starts[kept]),
             "end_s": pa.array(ends[kept]),
-            "from_s": pa.array(starts[kept] - AROUND_HALF_HOURS * _HALF_HOUR_S),
+            "from_s": pa.array(starts[kept] - _AROUND_S),
         }
     )
 
 
-def _around(columns: Columns) -> str:
-    """Return the SQL that counts wall times by clock change and half hour from its start."""
-    walls = " UNION ALL ".join(
+def _around(
+    staging: Staging, columns: Columns, changes: pa.Table
+) -> list[tuple[str, str, int, int, int, int, int]]:
+    """Count wall times by clock change and half hour from its start, in all and inside.
+
+    Returns (zone, kind, start, end, half hour, count, inside) in order. Each wall time belongs to
+    the last change of its zone that it is not too early for. Memory: a batch.
+    """
+    zones, kinds = (changes.column(name).to_pylist() for name in ("zone", "kind"))
+    places = {zone: place for place, zone in enumerate(dict.fromkeys(zones))}
+    of_zone = np.array([places[zone] for zone in zones], dtype=np.int64)
+    start, end, first = (changes.column(n).to_numpy() for n in ("start_s", "end_s", "from_s"))
+    keys = of_zone * _ZONE_STRIDE_S + first
+    counted: Counter[tuple[int, int, bool]] = Counter()
+    for rows in staging.read(_walls(columns), _WALLS_SCHEMA):
+        names = rows.column("zone").combine_chunks().dictionary_encode()
+        known = [places.get(name, len(places)) for name in names.dictionary.to_pylist()]
+        zone = np.array(known, dtype=np.int64)[names.indices.to_numpy()]
+        wall = rows.column("wall_s").to_numpy()
+        change = np.searchsorted(keys, zone * _ZONE_STRIDE_S + wall, side="right") - 1
+        is_near = (change >= 0) & (of_zone[change] == zone) & (wall < end[change] + _AROUND_S)
+        change, wall = change[is_near], wall[is_near]
+        half_hour = (wall - start[change]) // _HALF_HOUR_S
+        is_inside = (wall >= start[change]) & (wall < end[change])
+        counted.update(zip(change.tolist(), half_hour.tolist(), is_inside.tolist(), strict=True))
+    return sorted(
+        (zones[c], kinds[c], int(start[c]), int(end[c]), half, _both(counted, c, half), inside)
+        for c, half in {(c, half) for c, half, _inside in counted}
+        for inside in [counted[(c, half, True)]]
+    )
+
+
+def _both(counted: Counter[tuple[int, int, bool]], change: int, half_hour: int) -> int:
+    return counted[(change, half_hour, True)] + counted[(change, half_hour, False)]
+
+
+def _walls(columns: Columns) -> str:
+    """Return the SQL of every wall time that was classified, with its zone."""
+    return " UNION ALL ".join(
         f"SELECT why.zone AS zone, floor(epoch({local_time(wall.name, columns)}))::BIGINT AS wall_s"
         f" FROM changes WHERE {field_path('why', wall.name + '_kind')} IS NOT NULL"
+        " AND why.zone IS NOT NULL"
         for wall in columns.walls
-    )
-    width = AROUND_HALF_HOURS * _HALF_HOUR_S
-    return (
-        "SELECT zone, kind, start_s, end_s, half_hour, count(*),"
-        " count(*) FILTER (WHERE wall_s >= start_s AND wall_s < end_s) FROM ("
-        f" SELECT c.*, w.wall_s, floor((w.wall_s - c.start_s) / {_HALF_HOUR_S})::BIGINT"
-        f" AS half_hour FROM ({walls}) AS w ASOF JOIN clock_changes AS c"
-        " ON w.zone = c.zone AND w.wall_s >= c.from_s"
-        f" WHERE w.wall_s < c.end_s + {width}) GROUP BY ALL ORDER BY ALL"
     )
 
 
