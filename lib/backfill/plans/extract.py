@@ -98,7 +98,9 @@ class PendingRows:
             raise _translated(self._dsn, error) from None
 
     def _whole(self, cursor: Any) -> Iterator[pa.Table]:
-        yield self._read(cursor, None, None)
+        last = self._highest(cursor)
+        if last is not None:
+            yield self._read(cursor, None, last)
 
     def _walk(self, cursor: Any, page_rows: int) -> Iterator[pa.Table]:
         last = self._highest(cursor)
@@ -151,13 +153,12 @@ class PendingRows:
         )
         return self._one_key(cursor, query)
 
-    def _read(self, cursor: Any, low: list[str] | None, high: list[str] | None) -> pa.Table:
-        """Return the pending rows behind `low` and up to `high`; None is no bound."""
+    def _read(self, cursor: Any, low: list[str] | None, high: list[str]) -> pa.Table:
         self._set_bounds(cursor, low, high)
-        cursor.execute(self._text(self._select(low, high)))
+        cursor.execute(self._text(self._select(low)))
         return self._shape(cursor.fetch_arrow_table())
 
-    def _select(self, low: list[str] | None, high: list[str] | None) -> sql.Composed:
+    def _select(self, low: list[str] | None) -> sql.Composed:
         table = self._table
         lookup = table.lookup
         zone: sql.Composable = sql.SQL("NULL::text")
@@ -182,7 +183,7 @@ class PendingRows:
         places = _HEAP_PLACE if self._has_places else ()
         return sql.SQL(
             "SELECT {key}, t.{scope}::text, {zone}, {columns} FROM {relation} AS t{looked_up}"
-            " WHERE {above} AND {up_to} AND {filter}"
+            " WHERE {above} AND ({identifiers}) <= ({high}) AND {filter}"
         ).format(
             key=table.key.text_expression("t"),
             scope=sql.Identifier(table.scope.name),
@@ -191,7 +192,8 @@ class PendingRows:
             relation=table.relation.identifier,
             looked_up=looked_up,
             above=self._above(low),
-            up_to=self._up_to(high),
+            identifiers=table.key.identifiers("t"),
+            high=self._bound("high"),
             filter=pending_filter(table, self._members, skip_deleted=self._skip_deleted),
         )
 
@@ -224,7 +226,7 @@ class PendingRows:
             schema=extracted_schema(table, has_places=self._has_places),
         )
 
-    def _set_bounds(self, cursor: Any, low: list[str] | None, high: list[str] | None) -> None:
+    def _set_bounds(self, cursor: Any, low: list[str] | None, high: list[str]) -> None:
         for name, bound in (("low", low), ("high", high)):
             for index, text in enumerate(bound or []):
                 self._set(cursor, f"backfill.{name}{index}", text)
@@ -233,11 +235,6 @@ class PendingRows:
         if low is None:
             return sql.SQL("true")
         return sql.SQL("({}) > ({})").format(self._table.key.identifiers("t"), self._bound("low"))
-
-    def _up_to(self, high: list[str] | None) -> sql.Composable:
-        if high is None:
-            return sql.SQL("true")
-        return sql.SQL("({}) <= ({})").format(self._table.key.identifiers("t"), self._bound("high"))
 
     def _bound(self, name: str) -> sql.Composable:
         return sql.SQL(", ").join(

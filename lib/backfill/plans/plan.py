@@ -331,7 +331,9 @@ def write_changes(folder: RunFolder, batches: Iterable[pa.Table], schema: pa.Sch
             last = _last_position(table, last)
             count += table.num_rows
             writing.result()
-            writing = thread.submit(writer.write_table, table, ChunkReader.BATCH_ROWS)
+            # In one piece, whoever computed it: pages end where pieces do.
+            whole = table.combine_chunks()
+            writing = thread.submit(writer.write_table, whole, ChunkReader.BATCH_ROWS)
         writing.result()
     return count
 
