@@ -67,9 +67,10 @@ def test_rules_of_one_column_and_bars_of_low_cards_are_found() -> None:
     buffer = io.BytesIO()
     _tablet().save(buffer, "PNG")
     pixels = load_pixels(buffer.getvalue())
-    ink = find_ink(pixels[:, :, 1].copy())
+    grey = pixels[:, :, 1].copy()
+    ink = find_ink(grey)
 
-    sheet = find_sheet(pixels, ink, 0.0)
+    sheet = find_sheet(pixels, grey, ink, 0.0)
 
     assert [(bar.left, bar.top) for bar in sheet.bars] == [(86, 140), (652, 140), (86, 226)]
     assert [(rule.left > 500, round(rule.y)) for rule in sheet.dividers] == [

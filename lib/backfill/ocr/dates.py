@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
+import statistics
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -38,6 +40,8 @@ _MONTHS_SHORT = (
     ("sep", "sept"), ("oct", "okt"), ("nov",), ("dec",),
 )  # fmt: skip
 _WEEK = re.compile(r"\b(?:week|vecka|veoka|v{1,2})\W{0,2}\s*([0-5]?\d)\b", re.IGNORECASE)
+# A day's number, or what OCR makes of one digit.
+_HOLDS_DAY = re.compile(r"\d|\b[OolISB]{1,2}\b")
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 
 
@@ -80,10 +84,12 @@ class DateFailure(Exception):
 def find_date(words: list[Word]) -> DateEvidence | None:
     """Return the date header's evidence: the one with a weekday, then the largest text, wins."""
     cells = _join_lines(make_cells(words))
-    found = [(evidence, cell) for cell in cells if (evidence := _read_header(cell))]
+    found = [(evidence, cell) for cell in cells if (evidence := _read_header(cell.text))]
     if all(evidence.weekday is None for evidence, _cell in found):
-        wrapped = [cell for upper in cells if (cell := _wrapped(upper, cells))]
-        found += [(evidence, cell) for cell in wrapped if (evidence := _read_header(cell))]
+        usual = statistics.median(cell.height for cell in cells) if cells else 0.0
+        tall = [cell for cell in cells if cell.height >= usual]
+        wrapped = [cell for upper in tall if (cell := _wrapped(upper, tall))]
+        found += [(evidence, cell) for cell in wrapped if (evidence := _read_header(cell.text))]
     if not found:
         return None
     evidence, header = max(
@@ -190,9 +196,12 @@ def _wrapped(upper: Cell, cells: list[Cell]) -> Cell | None:
     return None
 
 
-def _read_header(cell: Cell) -> DateEvidence | None:
+@functools.lru_cache(maxsize=8192)
+def _read_header(text: str) -> DateEvidence | None:
     """Return day, month, weekday and year of a text such as "Friday 22 August"."""
-    tokens = _TOKEN.findall(cell.text)
+    if not _HOLDS_DAY.search(text):
+        return None
+    tokens = _TOKEN.findall(text)
     if not 2 <= len(tokens) <= 6:
         return None
     weekday = _index_of(tokens[0], _WEEKDAYS, _WEEKDAYS_SHORT)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from backfill.ocr.bands import SMALL_PIECE, Band
 from backfill.ocr.lost_digits import doubt_lost_digits
-from backfill.ocr.preprocess import Ink, Piece, Pixels
+from backfill.ocr.preprocess import INK_CONTRAST, Ink, Piece, Pixels
 from backfill.ocr.words import Word
 
 BULLET = "•"
@@ -39,7 +39,7 @@ class Cut:
     narrow 11 is read as N. `is_all_spread`: so is the rest.
     """
 
-    letter_px: float = 24.0
+    letter_px: float = 22.0
     squeeze: float = 0.8
     faint_squeeze: float = 0.9
     padding: float = PADDING
@@ -159,20 +159,23 @@ class _Crop:
 def _peak(ink: Ink, band: Band) -> float:
     """Return how far the band's darkest ink lies from its background."""
     contrast = ink.contrast[band.top : band.bottom, band.left : band.right]
-    own = _own_ink(ink, band, band.top, band.bottom, band.left, band.right)
-    return max(1.0, float(np.percentile(contrast[own], 95)))
+    inked = np.sort(contrast[contrast > INK_CONTRAST])
+    return float(inked[int(0.95 * (inked.size - 1))]) if inked.size else 1.0
 
 
 def _own_ink(
     ink: Ink, band: Band, top: int, bottom: int, left: int, right: int
 ) -> npt.NDArray[np.bool_]:
-    return np.isin(ink.labels[top:bottom, left:right], [p.label for p in band.pieces])
+    is_own = np.zeros(ink.label_count, dtype=np.bool_)
+    is_own[[piece.label for piece in band.pieces]] = True
+    own: npt.NDArray[np.bool_] = is_own[ink.labels[top:bottom, left:right]]
+    return own
 
 
 def _cut(ink: Ink, band: Band, cut: Cut, peak: float, *, is_faint: bool) -> _Crop:
     unit = ink.letter_px
     is_short = band.right - band.left < SHORT * unit
-    squeeze = 1.0 if is_short else cut.faint_squeeze if is_faint else cut.squeeze
+    squeeze = 0.9 if is_short else cut.faint_squeeze if is_faint else cut.squeeze
     letters = [float(p.height) for p in band.pieces if p.height > SMALL_PIECE * unit]
     tall = float(np.median(letters or [unit]))
     scale = cut.letter_px / (tall if tall > 1.5 * unit else unit)

@@ -48,11 +48,13 @@ class Ink:
     """The ink of one image.
 
     `contrast` is how far each pixel lies from its local background (0 = background), `labels`
-    gives each pixel its piece's label, `letter_px` is the median height of a letter.
+    gives each pixel its piece's label (0 … `label_count` - 1), `letter_px` is the median height of
+    a letter.
     """
 
     contrast: Pixels
     labels: Labels
+    label_count: int
     pieces: tuple[Piece, ...]
     letter_px: float
 
@@ -83,8 +85,9 @@ def find_ink(grey: Pixels, header_px: int = 0) -> Ink:
     contrast = flatten(grey, header_px)
     mask = (contrast > INK_CONTRAST).astype(np.uint8)
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    pieces = tuple(Piece(label, *(int(n) for n in boxes[label])) for label in range(1, count))
-    return Ink(contrast, np.asarray(labels, dtype=np.int32), pieces, _letter_height(pieces))
+    pieces = tuple(Piece(label, *box) for label, box in enumerate(boxes[1:count].tolist(), 1))
+    by_pixel: Labels = np.asarray(labels, dtype=np.int32)
+    return Ink(contrast, by_pixel, count, pieces, _letter_height(pieces))
 
 
 def _letter_height(pieces: tuple[Piece, ...]) -> float:

@@ -165,11 +165,10 @@ def _read_pixels(pixels: Pixels) -> _Steps:
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST_PX:
         return ImageReading("", width, height, (), ())
-    pixels, shrink = _shrink(pixels)
-    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    pixels, grey, shrink = _shrink(pixels)
     top = header_bottom(pixels)
     ink = without_pictures(grey, find_ink(grey, round(top)))
-    sheet = find_sheet(pixels, ink, top)
+    sheet = find_sheet(pixels, grey, ink, top)
     ink = without_bars(ink, sheet)
     bands, sheet = _bands_of_sheet(find_bands(ink), sheet, ink)
     if not bands:
@@ -189,16 +188,21 @@ def _read_pixels(pixels: Pixels) -> _Steps:
     return ImageReading("", width, height, words, entries, view.date, view.farewell, view.flags)
 
 
-def _shrink(pixels: Pixels) -> tuple[Pixels, float]:
-    """Return the picture with its shorter side at most as long as is of use, and the factor."""
+def _shrink(pixels: Pixels) -> tuple[Pixels, Pixels, float]:
+    """Return the picture in colours and in grey, and the factor by which both were made smaller.
+
+    The shorter side is at most as long as is of use. Colours only tell bars and header.
+    """
+    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     short, long = sorted(pixels.shape[:2])
     working_px = WORKING_PX_TABLET if short > TWO_COLUMNS * long else WORKING_PX
     shrink = min(1.0, working_px / short)
     if shrink == 1.0:
-        return pixels, shrink
+        return pixels, grey, shrink
     size = (round(pixels.shape[1] * shrink), round(pixels.shape[0] * shrink))
-    smaller = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(smaller, dtype=np.uint8), shrink
+    colours = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+    grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return colours, grey, shrink
 
 
 def _grow(word: Word, shrink: float) -> Word:

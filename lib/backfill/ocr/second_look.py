@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from backfill.ocr.bands import Band
+from backfill.ocr.bands import Band, band_of
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import SURE, TIME_FLAGS, is_doubtful
 from backfill.ocr.engine import Pixels
@@ -54,7 +54,6 @@ def doubtful_bands(rows: tuple[Row, ...], entries: tuple[Entry, ...]) -> list[in
         if not row
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
         or _is_broken_time(row)
-        or _is_lone_number(row, texts)
         or _stands_as_time(row, clocks)
     ]
 
@@ -69,12 +68,39 @@ def look_again(
 
     Yields the picture that is to be read, and is sent its words.
     """
-    montage = make_montage(ink, tuple(bands[index] for index in doubtful), SECOND)
+    parts = {index: _part_in_doubt(rows[index], bands[index]) for index in doubtful}
+    montage = make_montage(ink, tuple(part.band for part in parts.values()), SECOND)
     again = words_of_bands(montage, (yield montage.image))
     decided = list(rows)
-    for index, second in zip(doubtful, again, strict=True):
-        decided[index] = decide(rows[index], second)
+    for (index, part), second in zip(parts.items(), again, strict=True):
+        row = rows[index]
+        middle = decide(row[part.first : part.stop], second)
+        decided[index] = (*row[: part.first], *middle, *row[part.stop :])
     return tuple(decided)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What of a row is read again: its words `first` to `stop` (not included), and their ink."""
+
+    band: Band
+    first: int
+    stop: int
+
+
+def _part_in_doubt(row: Row, band: Band) -> _Part:
+    """Return the doubtful words of a row with the one before them; all of it where none is."""
+    doubts = [place for place, word in enumerate(row) if is_doubtful(word)]
+    if not doubts:
+        return _Part(band, 0, len(row))
+    first, stop = max(0, doubts[0] - 1), doubts[-1] + 1
+    left = (row[first - 1].right + row[first].left) / 2 if first else band.left
+    right = (row[stop - 1].right + row[stop].left) / 2 if stop < len(row) else band.right
+    pieces = [p for p in band.pieces if left <= p.left + p.width / 2 <= right]
+    if not pieces:
+        return _Part(band, 0, len(row))
+    bullets = tuple(p for p in band.bullets if left <= p.left + p.width / 2 <= right)
+    return _Part(replace(band_of(pieces), bullets=bullets), first, stop)
 
 
 def decide(first: Row, second: Row) -> Row:
@@ -131,11 +157,6 @@ def _text(row: Row) -> str:
 
 def _is_said(word: Word) -> bool:
     return word.text != BULLET and (len(word.text) > 1 or word.text.isalnum() or word.text in "-–—")
-
-
-def _is_lone_number(row: Row, texts: set[Word]) -> bool:
-    """Whether a house number stands alone on its line: Tesseract drops digits of short lines."""
-    return len(row) == 1 and row[0] in texts and row[0].text[:1].isdigit() and len(row[0].text) <= 5
 
 
 def _is_broken_time(row: Row) -> bool:

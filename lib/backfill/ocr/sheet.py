@@ -58,10 +58,10 @@ class Sheet:
     bars: tuple[Bar, ...]
 
 
-def find_sheet(colours: Pixels, ink: Ink, top: float) -> Sheet:
-    """Return the sheet of an RGB image, below the header that ends at `top`."""
+def find_sheet(colours: Pixels, grey: Pixels, ink: Ink, top: float) -> Sheet:
+    """Return the sheet of an RGB image, also given in grey, below the header that ends at `top`."""
     bars = _find_bars(colours, ink, top)
-    return Sheet(top, float(ink.contrast.shape[0]), _find_rules(colours, ink), bars)
+    return Sheet(top, float(ink.contrast.shape[0]), _find_rules(grey, ink), bars)
 
 
 def without_bars(ink: Ink, sheet: Sheet) -> Ink:
@@ -146,12 +146,12 @@ def header_bottom(colours: Pixels) -> float:
     return 0.0
 
 
-def _find_rules(colours: Pixels, ink: Ink) -> tuple[Divider, ...]:
+def _find_rules(whole: Pixels, ink: Ink) -> tuple[Divider, ...]:
     """Return horizontal lines and edges that run over most of a column's width, one per pair."""
-    height, width = colours.shape[:2]
+    height, width = whole.shape
     # The mean of some pixels beside one another keeps a rule and loses what a JPEG adds.
-    few = cv2.resize(colours, (max(1, width // 4), height), interpolation=cv2.INTER_AREA)
-    grey = np.asarray(cv2.cvtColor(few, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    few = (max(1, width // 4), height)
+    grey = np.asarray(cv2.resize(whole, few, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     columns = 2 if width > TWO_COLUMNS * height else 1
     bounds = [place * grey.shape[1] // columns for place in range(columns + 1)]
     return tuple(
@@ -192,7 +192,8 @@ def _share_brighter(one: Pixels, other: Pixels) -> npt.NDArray[np.float64]:
 def _find_bars(colours: Pixels, ink: Ink, top: float) -> tuple[Bar, ...]:
     """Return each coloured upright bar: one per card."""
     # Every second pixel is enough for a bar, and a quarter of the work.
-    few = np.ascontiguousarray(colours[::2, ::2])
+    height, width = colours.shape[:2]
+    few = cv2.resize(colours, (width // 2, height // 2), interpolation=cv2.INTER_NEAREST)
     red, green, blue = cv2.split(few)
     high, low = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
     mask = (cv2.subtract(high, low) > BAR_CHROMA).view(np.uint8)
