@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import psycopg
 import pytest
 from tests.engine.workshop import LISTENER, Bench
-from tests.jobs.ocr_bench import OcrBench
+from tests.jobs.ocr_bench import OcrBench, load_chain, load_first, load_none, load_three
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -59,3 +59,23 @@ def ocr_from(
             return bench
 
         yield make
+
+
+@pytest.fixture
+def three(ocr_from: OcrBenchFrom) -> OcrBench:
+    return ocr_from("three", load_three)
+
+
+@pytest.fixture
+def first(ocr_from: OcrBenchFrom) -> OcrBench:
+    return ocr_from("first", load_first)
+
+
+@pytest.fixture
+def chain(ocr_from: OcrBenchFrom) -> OcrBench:
+    return ocr_from("chain", load_chain)
+
+
+@pytest.fixture
+def empty(ocr_from: OcrBenchFrom) -> OcrBench:
+    return ocr_from("none", load_none)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
+import pytest
 from tests.engine.workshop import Bench, take_steps
 
 from backfill.chunks.chunk_commit import no_step
@@ -21,6 +22,9 @@ from backfill.demo.screens.store import FOLDER, StoredSession, stored_sessions
 from backfill.demo.sessions import DemoSession, create_schema, load_sessions, store_snapshot
 from backfill.jobs.ocr.kind import OcrKind
 from backfill.notebook.run_book import RunBook
+from backfill.ocr.dates import DateEvidence
+from backfill.ocr.pool import Outcome, read_images
+from backfill.ocr.reading import ImageReading
 from backfill.records.ledger import Ledger
 from backfill.report import Reporter
 from backfill.server.database import Database
@@ -35,6 +39,32 @@ SCREENS: dict[str, StoredSession] = {session.name: session for session in stored
 FIRST, SECOND, LONG = "plain-0205", "app-0108", "dash-0116"
 TABLES = ("day_snapshot", "schedule_event", "schedule_notification")
 CAPTURES = ("capture_session", "capture_image")
+
+# What the files of a run hold.
+OK_FIELDS = (
+    "session_id", "user_id", "source_state", "schedule_date", "resolved_image_dates",
+    "inherited_image_count", "image_count", "image_names", "image_details", "total_boxes",
+    "shift_count", "shifts", "preview_event_count", "preview_event_types", "applied",
+    "persisted_event_count", "persisted_event_types", "swallowed_event_count",
+    "stored_notifications", "notifications", "detected_at", "warnings", "status",
+)  # fmt: skip
+IMAGE_FIELDS = (
+    "sequence", "r2_key", "local_path", "sha256", "detected_date", "box_count", "entry_count",
+    "ocr_ms", "cached",
+)  # fmt: skip
+SHIFT_FIELDS = (
+    "start", "end", "customer_name", "customer_fingerprint", "street", "street_number",
+    "postal_code", "postal_area", "city", "location_fingerprint", "shift_type", "raw_type_label",
+)  # fmt: skip
+FAILED_FIELDS = (
+    "session_id", "user_id", "source_state", "image_count", "image_names", "status",
+    "error_stage", "error_type", "error_message",
+)  # fmt: skip
+REPORT_FIELDS = (
+    "started_at", "finished_at", "database_schema", "local_root", "output_dir", "apply",
+    "store_notifications", "ocr_lang", "ocr_default_year", "selection", "sessions_total",
+    "sessions_ok", "sessions_failed", "sessions_needing_review", "run_id", "plan_id", "sessions",
+)  # fmt: skip
 
 
 def session_id(name: str) -> uuid.UUID:
@@ -167,3 +197,18 @@ def stored_json(path: Path) -> dict[str, Any]:
     document = json.loads(path.read_text(encoding="utf-8"))
     assert isinstance(document, dict)
     return document
+
+
+def alter_readings(monkeypatch: pytest.MonkeyPatch, alter: Any) -> None:
+    """Hand every reading to `alter` before the job sees it."""
+
+    def altered(paths: Iterable[Path], **given: Any) -> Iterator[Outcome]:
+        for outcome in read_images(paths, **given):
+            yield alter(outcome) if isinstance(outcome, ImageReading) else outcome
+
+    monkeypatch.setattr("backfill.jobs.ocr.job.read_images", altered)
+
+
+def in_2099(reading: ImageReading) -> ImageReading:
+    """A day that nobody who runs these tests will call gone by."""
+    return replace(reading, date=DateEvidence(2, 6, year=2099))

@@ -13,13 +13,13 @@ from tests.jobs.ocr_bench import (
     FIRST,
     SECOND,
     OcrBench,
+    alter_readings,
     essentials,
     load_first,
     session_id,
     take,
     truth,
 )
-from tests.jobs.test_ocr_job import alter_readings
 
 from backfill import workbook
 from backfill.errors import TooManySkips, UsageError

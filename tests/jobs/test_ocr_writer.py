@@ -16,6 +16,7 @@ from tests.jobs.ocr_bench import (
     OTHER,
     SECOND,
     OcrBench,
+    alter_readings,
     essentials,
     load_chain,
     load_first,
@@ -24,7 +25,6 @@ from tests.jobs.ocr_bench import (
     take,
     truth,
 )
-from tests.jobs.test_ocr_job import alter_readings
 
 from backfill.errors import ExitCode, Interrupted, RowsDrifted
 from backfill.ocr.dates import DateEvidence

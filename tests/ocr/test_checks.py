@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.ocr.checks import ADDRESS_UNSURE, TIME_UNSURE, check_times, is_doubtful
+from backfill.ocr.checks import (
+    ADDRESS_UNSURE,
+    TIME_UNSURE,
+    TITLE_UNSURE,
+    check_times,
+    is_doubtful,
+)
 from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word
 
@@ -59,3 +65,15 @@ def test_an_address_without_a_house_number_is_doubted() -> None:
     whole = _entry("08:00", "09:00", duration_minutes=60, address="Onsala, Strandstigen 11")
 
     assert [entry.flags for entry in check_times((without, whole))] == [(ADDRESS_UNSURE,), ()]
+
+
+def test_a_client_without_a_job_beside_others_with_one_is_doubted() -> None:
+    place = "Lerum, Ringgatan 4"
+    with_job = _entry("08:00", "09:00", title="Åsa Alm • Trappstädning", address=place)
+    lost = _entry("09:00", "10:00", title="Ulf Ek Trappstädning", address=place)
+    known = _entry("10:00", "11:00", title="Ida Ek Storstädning", address=place)
+
+    flags = [TITLE_UNSURE in entry.flags for entry in check_times((with_job, lost, known))]
+
+    assert flags == [False, True, False]
+    assert TITLE_UNSURE not in check_times((lost,))[0].flags

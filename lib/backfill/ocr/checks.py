@@ -16,7 +16,7 @@ from backfill.ocr.timetext import (
     parse_duration,
     parse_range,
 )
-from backfill.ocr.vocabulary import load_vocabulary
+from backfill.ocr.vocabulary import find_labels, load_vocabulary
 from backfill.ocr.words import Word
 
 # Tesseract's confidence (0…100) from which a word is believed without a second look.
@@ -40,6 +40,8 @@ _ODD_NUMBER = re.compile(r"\d+(?:[^\W\d_]+\d\w*|[^\W\d_]{2,})")
 _RINGS = "ÅÄåä"
 # Strokes in a row that no word has: Ilvarsdal, illlervägen.
 _STROKES = re.compile(r"^[Il|]{2}[bcdfghjkmnpqrstvwxz]|[Il|]{4}|l{3}")
+# Between a client and the job there; read as one of these, or lost.
+_SEPARATOR = re.compile(r"[•·»«]|(?<=\s)[-–—=+](?=\s)")
 # The checks that speak against the times of a card.
 TIME_FLAGS = frozenset((DURATION_MISMATCH, TIME_UNSURE, OVERLAPS_NEXT))
 # Of the image as a whole.
@@ -54,6 +56,7 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Return the entries of one image with a flag where duration or next start contradicts."""
     checked = []
     has_durations = any(entry.duration_minutes is not None for entry in entries)
+    has_jobs = any(_SEPARATOR.search(entry.title) for entry in entries)
     for index, entry in enumerate(entries):
         flags = list(entry.flags)
         is_alone = has_durations and entry.duration_minutes is None
@@ -67,6 +70,8 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
             flags.append(TIME_UNSURE)
         if entry.address and not any(char.isdigit() for char in entry.address):
             flags.append(ADDRESS_UNSURE)
+        if has_jobs and entry.address and not _names_job(entry.title):
+            flags.append(TITLE_UNSURE)
         if not any(char.isalpha() for char in entry.title):
             flags.append(TITLE_MISSING)
         checked.append(replace(entry, flags=tuple(dict.fromkeys(flags))))
@@ -135,6 +140,11 @@ def known_words() -> frozenset[str]:
     vocabulary = load_vocabulary()
     labels = (word for label in vocabulary.labels for word in label.words)
     return frozenset(plain(word) for word in (*labels, *vocabulary.towns))
+
+
+def _names_job(title: str) -> bool:
+    """Whether a client's title has a job behind a separator, or one that is known without it."""
+    return bool(_SEPARATOR.search(title)) or bool(find_labels(title.split()))
 
 
 def _overlaps(entry: Entry, after: Entry) -> bool:

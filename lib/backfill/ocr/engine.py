@@ -136,7 +136,9 @@ class TesseractEngine:
         self._tesseract: Any = pytesseract
         self.version = self._find_version()
         self._check_installed()
-        self.language_hash = _hash_language(self.language)
+        self.language_hash = _hash_language(
+            self.language, _data_folder(pytesseract.pytesseract.tesseract_cmd)
+        )
 
     def words(self, image: Pixels, params: EngineParams) -> list[Word]:
         """Read `image`; see `Engine.words`."""
@@ -221,8 +223,8 @@ class TesserocrEngine:
         self.language = language_data(language)
         self._module: Any = tesserocr
         self.version = str(tesserocr.tesseract_version()).split("\n", maxsplit=1)[0].split()[-1]
-        self.language_hash = _hash_language(self.language)
         folder = _data_folder()
+        self.language_hash = _hash_language(self.language, folder)
         try:
             self._api: Any = tesserocr.PyTessBaseAPI(
                 path=folder or "", lang=self.language, psm=tesserocr.PSM.SINGLE_BLOCK
@@ -324,10 +326,9 @@ def _words_of_table(table: str) -> list[Word]:
     return words
 
 
-def _hash_language(language: str) -> str:
+def _hash_language(language: str, folder: str | None) -> str:
     """Return the SHA-256 of the language data files, or of their names where none is found."""
     digest = hashlib.sha256()
-    folder = _data_folder()
     for code in language.split("+"):
         digest.update(code.encode())
         file = Path(folder or "") / f"{code}.traineddata"
@@ -336,13 +337,14 @@ def _hash_language(language: str) -> str:
     return digest.hexdigest()
 
 
-def _data_folder() -> str | None:
-    """Return the folder of the language data, as Tesseract tells it."""
+def _data_folder(program: str = "tesseract") -> str | None:
+    """Return the folder of the language data, as Tesseract's command tells it.
+
+    Pytesseract, which loads pandas, is not asked: an engine in process does without it.
+    """
     import subprocess
 
-    import pytesseract
-
-    command = shutil.which(pytesseract.pytesseract.tesseract_cmd)
+    command = shutil.which(program)
     if command is None:
         return None
     listing = subprocess.run([command, "--list-langs"], capture_output=True, check=False)
