@@ -91,5 +91,7 @@ def _load(connection: Connection, rows: int) -> None:
 
 def wal_bytes(connection: Connection) -> int:
     """Return how far the server's log has come, in bytes."""
-    row = connection.execute("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')").fetchone()
+    row = connection.execute(
+        "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"
+    ).fetchone()
     return int(row[0]) if row else 0

@@ -192,7 +192,7 @@ class PolitePace:
         self._written, self._written_at = None, self._clock()
 
         def look(connection: Connection) -> None:
-            position = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')"
+            position = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"
             self._written = int(scalar(connection, position))
 
         self._note(look)

@@ -133,7 +133,7 @@ def wal_rate() -> Reader:
     def read(connection: Connection) -> list[Reading]:
         row = connection.execute(
             "SELECT extract(epoch FROM clock_timestamp())::float8,"
-            " pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8"
+            " pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8"
         ).fetchone()
         assert row is not None
         seen.append((float(row[0]), float(row[1])))
