@@ -58,9 +58,12 @@ def score_session(session: Session, readings: list[ImageReading]) -> Score:
     except DateFailure:
         date = None
     images = without_cut_twins(tuple(r.entries for r in readings))
-    day = aggregate_images([[normalise_entry(e) for e in entries] for entries in images])
-    entries = [[images[s.image][s.row] for s in found] for found in day.sources]
-    flags = [shift_flags(found) for found in entries]
+    rows = [[normalise_entry(e) for e in entries] for entries in images]
+    day = aggregate_images(rows)
+    flags = [
+        shift_flags(shift, [(images[s.image][s.row], rows[s.image][s.row]) for s in found])
+        for shift, found in zip(day.shifts, day.sources, strict=True)
+    ]
     score = Score(len(session.day.rows), len(day.shifts), sessions=1)
     score.wrong_dates = int(date != session.day.date)
     doubts = any(r.flags for r in readings) or date is None
@@ -88,9 +91,11 @@ def score_session(session: Session, readings: list[ImageReading]) -> Score:
     return score
 
 
-def shift_flags(entries: list[Entry]) -> set[str]:
-    """Return the flags of a shift: those that no other reading of the same card disproves."""
-    return set.intersection(*(set(entry.flags) for entry in entries))
+def shift_flags(shift: Shift, cards: list[tuple[Entry, Shift]]) -> set[str]:
+    """Return the flags of a shift's cards, none where a clean card says the very same."""
+    if any(not entry.flags and row == shift for entry, row in cards):
+        return set()
+    return {flag for entry, _row in cards for flag in entry.flags}
 
 
 def _fields(row: Row) -> tuple[str, ...]:

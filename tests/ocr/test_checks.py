@@ -77,3 +77,23 @@ def test_a_client_without_a_job_beside_others_with_one_is_doubted() -> None:
 
     assert flags == [False, True, False]
     assert TITLE_UNSURE not in check_times((lost,))[0].flags
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("Onsala, 17 Hagastigen", True), ("17 Hagastigen", True), ("Onsala, Hagastigen 17", False),
+        ("Hagastigen 17 C, 434 96 Onsala", False), ("Storgatan, 12A", False),
+    ],
+)  # fmt: skip
+def test_a_number_before_its_street_is_doubted(address: str, expected: bool) -> None:
+    (entry,) = check_times((_entry("08:00", "09:00", address=address),))
+
+    assert (ADDRESS_UNSURE in entry.flags) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("Gränd20C", True), ("17Hagastigen", True), ("25m", False)]
+)
+def test_a_street_glued_to_its_number_is_doubted(text: str, expected: bool) -> None:
+    assert is_doubtful(Word(text, 0, 0, 90, 20, 97.0)) is expected

@@ -53,7 +53,7 @@ def find_bands(ink: Ink) -> tuple[Band, ...]:
     letters = [p for p in ink.pieces if _is_letter(p, unit)]
     small = [p for p in ink.pieces if _is_small(p, unit)]
     groups = _join_sideways(letters, ink.contrast.shape[:2], unit)
-    bands = _absorb_accents([band_of(group) for group in groups])
+    bands = _absorb_accents([_band_of(group) for group in groups])
     bands = _attach_small(bands, small, unit)
     bands = _without_faint(bands, ink.contrast)
     bands = [_without_bullets(part, unit) for band in bands for part in _split_at_icon(band)]
@@ -105,8 +105,7 @@ def _join_sideways(letters: list[Piece], shape: tuple[int, ...], unit: float) ->
     return list(groups.values())
 
 
-def band_of(pieces: list[Piece]) -> Band:
-    """Return the run of text that the pieces are."""
+def _band_of(pieces: list[Piece]) -> Band:
     return Band(
         min(p.left for p in pieces),
         min(p.top for p in pieces),
@@ -125,7 +124,7 @@ def _absorb_accents(bands: list[Band]) -> list[Band]:
             overlap = min(band.bottom, host.bottom) - max(band.top, host.top)
             is_within = host.left <= band.left and band.right <= host.right
             if is_within and overlap > 0.3 * height:
-                kept[index] = band_of([*host.pieces, *band.pieces])
+                kept[index] = _band_of([*host.pieces, *band.pieces])
                 break
         else:
             kept.append(band)
@@ -145,7 +144,7 @@ def _attach_small(bands: list[Band], small: list[Piece], unit: float) -> list[Ba
                 best, best_distance = index, distance
         if best >= 0:
             extra.setdefault(best, []).append(piece)
-    return [band_of([*band.pieces, *extra.get(i, [])]) for i, band in enumerate(bands)]
+    return [_band_of([*band.pieces, *extra.get(i, [])]) for i, band in enumerate(bands)]
 
 
 def _without_faint(bands: list[Band], contrast: Pixels) -> list[Band]:
@@ -166,7 +165,7 @@ def _split_at_icon(band: Band) -> list[Band]:
             and _is_ring(ring)
             and _is_icon(ring, before, after, pieces)
         ):
-            return [band_of(part) for part in (before, after) if part]
+            return [_band_of(part) for part in (before, after) if part]
     return [band]
 
 
@@ -212,7 +211,7 @@ def _without_bullets(band: Band, unit: float) -> Band:
     ]
     if not bullets:
         return band
-    rest = band_of([p for p in band.pieces if p not in bullets])
+    rest = _band_of([p for p in band.pieces if p not in bullets])
     return replace(rest, bullets=tuple(bullets))
 
 

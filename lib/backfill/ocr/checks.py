@@ -37,6 +37,10 @@ CUT_OFF = "cut_off"
 # A house number has one letter at most, behind its digits.
 _HOUSE_NUMBER = re.compile(r"\d{1,4}[^\W\d_]?")
 _ODD_NUMBER = re.compile(r"\d+(?:[^\W\d_]+\d\w*|[^\W\d_]{2,})")
+# "Lerum, 17 Ringgatan": the lines of a wrapped address in the wrong order.
+_NUMBER_FIRST = re.compile(r"(?:\D*,)?\s*\d{1,4}\s*[^\W\d_]?\s+\D*[^\W\d_]{3}\D*")
+# A street and its number without the blank between them: Gränd20C, 17Hagastigen.
+_GLUED = re.compile(r"[^\W\d_]{3}\d|\d[^\W\d_]{3}")
 _RINGS = "ÅÄåä"
 # Strokes in a row that no word has: Ilvarsdal, illlervägen.
 _STROKES = re.compile(r"^[Il|]{2}[bcdfghjkmnpqrstvwxz]|[Il|]{4}|l{3}")
@@ -68,7 +72,8 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
             flags.append(OVERLAPS_NEXT)
         if not is_proven and time_confidence(entry) < (SURE_ALONE if is_alone else SURE_OF_TIME):
             flags.append(TIME_UNSURE)
-        if entry.address and not any(char.isdigit() for char in entry.address):
+        has_number = any(char.isdigit() for char in entry.address)
+        if entry.address and (not has_number or _NUMBER_FIRST.fullmatch(entry.address)):
             flags.append(ADDRESS_UNSURE)
         if has_jobs and entry.address and not _names_job(entry.title):
             flags.append(TITLE_UNSURE)
@@ -125,7 +130,7 @@ def is_doubtful(word: Word) -> bool:
         return False
     if _ODD_NUMBER.fullmatch(word.text) and parse_duration(word.text) is None:
         return True  # 5Sb: Tesseract is sure of what no house has
-    if _STROKES.search(word.text):
+    if _STROKES.search(word.text) or _GLUED.search(word.text):
         return True
     if _HOUSE_NUMBER.fullmatch(word.text):
         return word.confidence < SURE_ALONE

@@ -39,7 +39,7 @@ class Cut:
     narrow 11 is read as N. `is_all_spread`: so is the rest.
     """
 
-    letter_px: float = 22.0
+    letter_px: float = 24.0
     squeeze: float = 0.8
     faint_squeeze: float = 0.9
     padding: float = PADDING
@@ -175,7 +175,7 @@ def _own_ink(
 def _cut(ink: Ink, band: Band, cut: Cut, peak: float, *, is_faint: bool) -> _Crop:
     unit = ink.letter_px
     is_short = band.right - band.left < SHORT * unit
-    squeeze = 0.9 if is_short else cut.faint_squeeze if is_faint else cut.squeeze
+    squeeze = 1.0 if is_short else cut.faint_squeeze if is_faint else cut.squeeze
     letters = [float(p.height) for p in band.pieces if p.height > SMALL_PIECE * unit]
     tall = float(np.median(letters or [unit]))
     scale = cut.letter_px / (tall if tall > 1.5 * unit else unit)

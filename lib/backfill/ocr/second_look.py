@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from backfill.ocr.bands import Band, band_of
+from backfill.ocr.bands import Band
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import SURE, TIME_FLAGS, is_doubtful
 from backfill.ocr.engine import Pixels
@@ -68,39 +68,12 @@ def look_again(
 
     Yields the picture that is to be read, and is sent its words.
     """
-    parts = {index: _part_in_doubt(rows[index], bands[index]) for index in doubtful}
-    montage = make_montage(ink, tuple(part.band for part in parts.values()), SECOND)
+    montage = make_montage(ink, tuple(bands[index] for index in doubtful), SECOND)
     again = words_of_bands(montage, (yield montage.image))
     decided = list(rows)
-    for (index, part), second in zip(parts.items(), again, strict=True):
-        row = rows[index]
-        middle = decide(row[part.first : part.stop], second)
-        decided[index] = (*row[: part.first], *middle, *row[part.stop :])
+    for index, second in zip(doubtful, again, strict=True):
+        decided[index] = decide(rows[index], second)
     return tuple(decided)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What of a row is read again: its words `first` to `stop` (not included), and their ink."""
-
-    band: Band
-    first: int
-    stop: int
-
-
-def _part_in_doubt(row: Row, band: Band) -> _Part:
-    """Return the doubtful words of a row with the one before them; all of it where none is."""
-    doubts = [place for place, word in enumerate(row) if is_doubtful(word)]
-    if not doubts:
-        return _Part(band, 0, len(row))
-    first, stop = max(0, doubts[0] - 1), doubts[-1] + 1
-    left = (row[first - 1].right + row[first].left) / 2 if first else band.left
-    right = (row[stop - 1].right + row[stop].left) / 2 if stop < len(row) else band.right
-    pieces = [p for p in band.pieces if left <= p.left + p.width / 2 <= right]
-    if not pieces:
-        return _Part(band, 0, len(row))
-    bullets = tuple(p for p in band.bullets if left <= p.left + p.width / 2 <= right)
-    return _Part(replace(band_of(pieces), bullets=bullets), first, stop)
 
 
 def decide(first: Row, second: Row) -> Row:
