@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 
 from backfill.archive import evidence
 from backfill.archive.checkpoint_view import applied_view, pace_of_run
@@ -327,6 +328,8 @@ class RunBook(Asking, Frames):
         except Exception as error:
             self._fail(name, int(ExitCode.UNEXPECTED), f"{type(error).__name__}: {error}")
             raise
+        finally:  # what a step has freed goes back to the system, before the next one takes more
+            pa.default_memory_pool().release_unused()
 
     def _refused_message(self, step: str, error: Exception) -> str:
         way_on = f", then: {resume_command(self.folder)}" if self._plan else "."

@@ -22,7 +22,7 @@ from backfill.steps.job import JobKind
 #: Rows of small chunks are read back together.
 READ_BACK_ROWS = 20_000
 #: Computing again is row by row: of a larger run, every n-th row is enough to tell.
-RECOMPUTED_ROWS = 200_000
+RECOMPUTED_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,6 +277,7 @@ def _taken(computed: Computed, count: _Count, staging: Staging, reporter: Report
     staging.append("questions", questions_table(computed.questions))
     for _position, skip in computed.skips:
         reporter.skip(skip)
+    pa.default_memory_pool().release_unused()  # what computing took is needed no more
     return computed.changes
 
 
