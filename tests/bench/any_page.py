@@ -12,6 +12,7 @@ import random
 from dataclasses import dataclass
 
 from tests.bench.any_day import ANY_MONTHS, ANY_WEEKDAYS, invent_any_day
+from tests.bench.phone_page import CLOCK_SVG, ICON_SVG
 
 from backfill.demo.screens.days import Day, Row
 
@@ -176,16 +177,6 @@ font-size:10px;text-align:center;line-height:26px}.more{margin-left:10px}
 padding-top:8px;font-size:11px}.tabs svg{display:block;margin:0 auto 2px}
 .cards{display:flex;flex-direction:column}
 """
-_CLOCK = (
-    '<svg width="13" height="13" viewBox="0 0 13 13" '
-    'style="vertical-align:-1.5px;margin-right:5px">'
-    '<circle cx="6.5" cy="6.5" r="5.6" fill="none" stroke="currentColor" stroke-width="1.4"/>'
-    '<path d="M6.5 3.2V6.5L9 8" fill="none" stroke="currentColor" stroke-width="1.4"/></svg>'
-)
-_ICON = (
-    '<svg width="20" height="20"><rect x="2" y="2" width="16" height="16" rx="4" fill="none" '
-    'stroke="currentColor" stroke-width="2"/></svg>'
-)
 _SIGNAL = (
     '<svg width="44" height="12"><path d="M1 11V8M5 11V6M9 11V3.5M13 11V1" stroke="currentColor" '
     'stroke-width="2.6"/><path d="M19 5Q25 0 31 5M22 8Q25 5 28 8" fill="none" '
@@ -207,7 +198,7 @@ def _sizes(look: AnyLook) -> str:
 
 
 def _page(day: Day, look: AnyLook, rng: random.Random) -> str:
-    icon = rng.choice((_CLOCK, _CLOCK, ""))
+    icon = rng.choice((CLOCK_SVG, CLOCK_SVG, ""))
     cards = "".join(_card(row, look, icon, rng) for row in day.rows)
     end = day.rows[-1].end if day.rows else "16:00"
     bye = (
@@ -300,5 +291,5 @@ def _colleagues(count: int, heading: str, rng: random.Random) -> str:
 def _tabs(look: AnyLook) -> str:
     if not look.tabs_px:
         return ""
-    tabs = "".join(f"<div>{_ICON}{text}</div>" for text in TABS[look.language])
+    tabs = "".join(f"<div>{ICON_SVG}{text}</div>" for text in TABS[look.language])
     return f'<div class="tabs" style="height:{look.tabs_px}px">{tabs}</div>'

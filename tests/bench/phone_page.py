@@ -126,13 +126,13 @@ font-size:10px;text-align:center;line-height:26px}.more{margin-left:10px}
 display:flex;justify-content:space-around;padding-top:9px;font-size:11px;color:#767c84}
 .tabs svg{display:block;margin:0 auto 3px}
 """
-_CLOCK = (
+CLOCK_SVG = (
     '<svg width="13" height="13" viewBox="0 0 13 13" '
     'style="vertical-align:-1.5px;margin-right:5px">'
     '<circle cx="6.5" cy="6.5" r="5.6" fill="none" stroke="currentColor" stroke-width="1.4"/>'
     '<path d="M6.5 3.2V6.5L9 8" fill="none" stroke="currentColor" stroke-width="1.4"/></svg>'
 )
-_ICON = (
+ICON_SVG = (
     '<svg width="20" height="20"><rect x="2" y="2" width="16" height="16" rx="4" fill="none" '
     'stroke="currentColor" stroke-width="2"/></svg>'
 )
@@ -203,7 +203,7 @@ def _card(row: Row, look: PageLook, language: str, rng: random.Random) -> str:
         f'<div class="card"><div class="times">{row.start}<br>{row.end}{on_time}</div>'
         '<div class="bar"></div><div class="body"><div class="top">'
         f'<div class="title">{title}</div>'
-        f'<div class="length grey">{_CLOCK}{length}</div></div>{under}</div></div>'
+        f'<div class="length grey">{CLOCK_SVG}{length}</div></div>{under}</div></div>'
     )
 
 
@@ -218,5 +218,5 @@ def _colleagues(count: int, heading: str, rng: random.Random) -> str:
 
 
 def _tabs(language: str, look: PageLook) -> str:
-    tabs = "".join(f"<div>{_ICON}{text}</div>" for text in TABS[language])
+    tabs = "".join(f"<div>{ICON_SVG}{text}</div>" for text in TABS[language])
     return f'<div class="tabs" style="height:{look.tabs_px}px">{tabs}</div>'

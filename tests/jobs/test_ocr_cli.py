@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nbformat
 import pytest
@@ -17,7 +17,6 @@ from tests.jobs.ocr_bench import (
     FIRST,
     OcrBench,
     essentials,
-    load_first,
     session_id,
     session_of,
     stored_json,
@@ -32,9 +31,6 @@ from backfill.folder import project_root
 from backfill.parameters import OCR_PARAMETERS
 from backfill.records.ledger import Ledger
 from backfill.steps.evidence_check import disagreements
-
-if TYPE_CHECKING:
-    from tests.jobs.conftest import OcrBenchFrom
 
 COMMAND = [sys.executable, "-m", "backfill"]
 TIMEOUT_SECONDS = 120
@@ -68,11 +64,6 @@ class Said:
         """The last line of stdout."""
         found: dict[str, Any] = json.loads(self.out.splitlines()[-1])
         return found
-
-
-@pytest.fixture
-def first(ocr_from: OcrBenchFrom) -> OcrBench:
-    return ocr_from("first", load_first)
 
 
 def backfill(bench: OcrBench, folder: Path, *arguments: str) -> Said:

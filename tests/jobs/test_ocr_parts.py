@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from tests.jobs.ocr_bench import (
     FIRST,
@@ -12,8 +10,6 @@ from tests.jobs.ocr_bench import (
     SECOND,
     OcrBench,
     essentials,
-    load_chain,
-    load_three,
     session_id,
     take,
     truth,
@@ -21,20 +17,7 @@ from tests.jobs.ocr_bench import (
 
 from backfill.errors import UsageError
 
-if TYPE_CHECKING:
-    from tests.jobs.conftest import OcrBenchFrom
-
 pytestmark = pytest.mark.ocr
-
-
-@pytest.fixture
-def three(ocr_from: OcrBenchFrom) -> OcrBench:
-    return ocr_from("three", load_three)
-
-
-@pytest.fixture
-def chain(ocr_from: OcrBenchFrom) -> OcrBench:
-    return ocr_from("chain", load_chain)
 
 
 def written(bench: OcrBench, run_id: str) -> list[str]:

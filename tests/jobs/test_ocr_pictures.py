@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.jobs.ocr_bench import FIRST, LONG, SCREENS, OcrBench, load_three, take, truth
+from tests.jobs.ocr_bench import FIRST, LONG, SCREENS, OcrBench, take, truth
 from tests.pages.looking import Page, check_picture, check_tables, pictures
 
 from backfill.display.pages import Shown
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.ocr, pytest.mark.slow]
 GONE = {"start": "05:00", "end": "06:00", "customer_name": "Sigge Ekvall", "city": "Ekby"}
-
-
-@pytest.fixture
-def three(ocr_from: OcrBenchFrom) -> OcrBench:
-    return ocr_from("three", load_three)
 
 
 def shown(bench: OcrBench, **given: Any) -> tuple[Shown, Shown, Staging]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.jobs.ocr_bench import (
@@ -18,9 +18,6 @@ from tests.jobs.ocr_bench import (
     OcrBench,
     alter_readings,
     essentials,
-    load_chain,
-    load_first,
-    load_three,
     session_id,
     take,
     truth,
@@ -31,9 +28,6 @@ from backfill.ocr.dates import DateEvidence
 from backfill.ocr.reading import ImageReading
 from backfill.skips import SkipReason
 
-if TYPE_CHECKING:
-    from tests.jobs.conftest import OcrBenchFrom
-
 pytestmark = pytest.mark.ocr
 
 KILLED_APPLIER = Path(__file__).with_name("killed_ocr_applier.py")
@@ -41,21 +35,6 @@ OLD_DAY = [
     {"start": "01:10", "end": "02:20", "customer_name": "Åsa Ö", "note": {"b": 1.50, "a": None}},
     {"end": "03:30", "start": "02:20", "raw_type_label": "Lunch"},
 ]
-
-
-@pytest.fixture
-def three(ocr_from: OcrBenchFrom) -> OcrBench:
-    return ocr_from("three", load_three)
-
-
-@pytest.fixture
-def first(ocr_from: OcrBenchFrom) -> OcrBench:
-    return ocr_from("first", load_first)
-
-
-@pytest.fixture
-def chain(ocr_from: OcrBenchFrom) -> OcrBench:
-    return ocr_from("chain", load_chain)
 
 
 def in_2099(reading: ImageReading) -> ImageReading:
