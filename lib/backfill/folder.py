@@ -83,18 +83,22 @@ class RunFolder:
     def writing(self, name: str) -> Iterator[Path]:
         """Yield a partial path; rename it to `name` when the block ends well.
 
-        Raises `StorageError` when the disk refuses; the old file, if any, stays.
+        Two processes that write the same file, like appliers that begin at once, do so one after
+        the other. Raises `StorageError` when the disk refuses; the old file, if any, stays.
         """
         partial = self.path / f"{name}{PARTIAL_SUFFIX}"
         try:
-            partial.unlink(missing_ok=True)
-            partial.touch(mode=FILE_MODE)
-            yield partial
-            _flush(partial)
-            partial.replace(self.path / name)
-        except OSError as error:
-            with contextlib.suppress(OSError):
+            with _locked(partial.with_name(f".{partial.name}"), fcntl.LOCK_EX):
                 partial.unlink(missing_ok=True)
+                partial.touch(mode=FILE_MODE)
+                try:
+                    yield partial
+                    _flush(partial)
+                    partial.replace(self.path / name)
+                finally:
+                    with contextlib.suppress(OSError):
+                        partial.unlink(missing_ok=True)
+        except OSError as error:
             raise StorageError(
                 f"The file {self.path / name} could not be written: {error.strerror or error}. "
                 "What is committed in the database stays committed. Free some room, then: "
@@ -171,7 +175,7 @@ def _locked(path: Path, how: int) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, how)
             # Whoever held it before has removed it: what we have locked may be no file any more.
-            if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+            if not _is_named(descriptor, path):
                 continue
             try:
                 yield
@@ -180,6 +184,14 @@ def _locked(path: Path, how: int) -> Iterator[None]:
             return
         finally:
             os.close(descriptor)
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    """Whether an open file is the one that has this name now; it may go at any moment."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _flush(path: Path) -> None:

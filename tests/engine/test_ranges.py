@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ from tests.engine.workshop import Bench, add_noons, load_noons, noon_utc
 from backfill.command.status_view import status_document, status_text
 from backfill.errors import Interrupted, LeaseHeld, Terminated
 from backfill.jobs.utc.kind import UtcKind
-from backfill.records.lease import Lease, acquire, join
+from backfill.records.lease import Lease, acquire, join, release_dead
 from backfill.records.ledger import Ledger
 from backfill.records.ranges import cut, ranges_of, take_range
 
@@ -36,6 +37,9 @@ STANDS_BY = (
     " AND application_name = 'backfill-workbook' AND query LIKE '%renewed AS%'"
 )
 ALL_NOONS = {f"e{day:02d}": noon_utc(day) for day in range(1, ROWS + 1)}
+#: Points of an applier that joins, with chunks of two rows: its first range has five.
+IN_ITS_RANGE = ("between_chunks", 2)
+BETWEEN_RANGES = ("after_commit", 3)
 
 
 def load_many(dsn: str) -> None:
@@ -356,11 +360,17 @@ def test_one_that_stands_by_is_told_of_a_pause_as_well(
 @pytest.mark.parametrize(
     ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
 )
+@pytest.mark.parametrize(("point", "held_ranges"), [(IN_ITS_RANGE, 1), (BETWEEN_RANGES, 0)])
 def test_a_signal_stops_all_workers_of_its_process_and_no_other(
-    bench: Bench, appliers: list[Applier], number: signal.Signals, exit_code: int
+    bench: Bench,
+    appliers: list[Applier],
+    number: signal.Signals,
+    exit_code: int,
+    point: tuple[str, int],
+    held_ranges: int,
 ) -> None:
     run_id = bench.plan().run_id
-    stays = start(appliers, bench, run_id, "between_chunks", 2, join=True)
+    stays = start(appliers, bench, run_id, *point, join=True)
     stays.reached()
     leaves = start(appliers, bench, run_id, "after_update", 3, join=True, workers=2)
     leaves.reached()
@@ -372,10 +382,51 @@ def test_a_signal_stops_all_workers_of_its_process_and_no_other(
     assert "Other appliers go on with it" in said
     assert bench.status(run_id) == "running"
     held = "SELECT count(*) FROM backfill.range WHERE lease_holder IS NOT NULL AND ended_at IS NULL"
-    assert bench.scalar(held) == 1
+    assert bench.scalar(held) == held_ranges
     stays.go_on()
     assert stays.ended()[0] == 0
     assert_whole(bench, run_id)
+
+
+@pytest.mark.kill
+def test_an_applier_that_left_after_a_range_is_at_work_no_more(
+    bench: Bench, appliers: list[Applier]
+) -> None:
+    run_id = bench.plan().run_id
+    both = [start(appliers, bench, run_id, *BETWEEN_RANGES, join=True) for _ in range(2)]
+    for applier in both:
+        applier.reached()
+    ended = []
+    for applier in both:
+        applier.process.send_signal(signal.SIGINT)
+        applier.go_on()
+        ended.append(applier.ended())
+
+    assert [code for code, _ in ended] == [130, 130]
+    assert "Other appliers go on with it" in ended[0][1]
+    assert f"Go on with: backfill resume {run_id}" in ended[1][1]
+    assert bench.status(run_id) == "interrupted"
+    bench.apply_with(run_id, chunk_rows=2)
+    assert_whole(bench, run_id)
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_dead_applier_is_at_work_no_more_also_between_ranges(
+    bench: Bench, appliers: list[Applier], is_alone: bool
+) -> None:
+    run_id = bench.plan().run_id
+    victim = start(appliers, bench, run_id, *BETWEEN_RANGES, join=True)
+    victim.reached()
+    if not is_alone:
+        start(appliers, bench, run_id, *BETWEEN_RANGES, join=True).reached()
+    victim.kill()
+    holder = f"{socket.gethostname()}:{victim.process.pid}"
+
+    is_interrupted = release_dead(bench.connection, run_id, holder, "it died")
+
+    assert is_interrupted is is_alone
+    assert bench.status(run_id) == ("interrupted" if is_alone else "running")
 
 
 @pytest.mark.parametrize("error", [Interrupted, Terminated])

@@ -56,6 +56,7 @@ def two_appliers(bench: Bench, run_id: str) -> Iterator[list[subprocess.Popen[st
         except BaseException:
             for process in processes:
                 process.kill()
+                print(*process.communicate(), sep="\n")  # why, in the test's report
             raise
 
 

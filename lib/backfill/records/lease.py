@@ -163,6 +163,12 @@ def _fence_off_ranges(connection: Connection, run_id: str) -> None:
         " lease_holder = NULL WHERE run_id = %s AND ended_at IS NULL",
         [run_id],
     )
+    # Whoever wrote the others to their end is no longer at work either.
+    connection.execute(
+        "UPDATE backfill.range SET lease_expires_at = NULL"
+        " WHERE run_id = %s AND ended_at IS NOT NULL AND lease_expires_at IS NOT NULL",
+        [run_id],
+    )
 
 
 #: Two common table expressions for a writer of the run: `run` is its row while the claim stands,
@@ -230,7 +236,8 @@ def leave(
 ) -> Left:
     """End this process's part in a run: free its ranges, and leave the run at `status`.
 
-    `held` is token by range number. While other appliers work on, the run keeps running.
+    `held` is token by range number. While other appliers work on, the run keeps running. This
+    process is not at work any more: neither in the ranges that it holds, nor in those it ended.
     """
     check_transition(lease.run_id, RunStatus.RUNNING, status)
     with connection.transaction():
@@ -247,6 +254,11 @@ def leave(
             " WHERE r.run_id = %s AND r.range_no = held.range_no AND r.lease_token = held.token",
             [list(held), list(held.values()), lease.run_id],
         )
+        connection.execute(
+            "UPDATE backfill.range SET lease_expires_at = NULL WHERE run_id = %s"
+            " AND lease_holder = %s AND ended_at IS NOT NULL AND lease_expires_at IS NOT NULL",
+            [lease.run_id, holder_name()],
+        )
         if is_worked_on(connection, lease.run_id):
             return Left.OTHERS_WORK_ON
         connection.execute(
@@ -259,12 +271,18 @@ def leave(
 
 
 def is_worked_on(connection: Connection, run_id: str, *, but_for: str = "") -> bool:
-    """Return whether some applier, `but_for` one, holds a range of the run. Read-only."""
+    """Return whether some applier, `but_for` one, is at work in the run. Read-only.
+
+    Not only who holds a range is: between two of them an applier holds none. The lease of the one
+    that it has just ended says that it is there, until it leaves or nothing is heard of it.
+    """
     return bool(
         scalar(
             connection,
-            "SELECT EXISTS (SELECT FROM backfill.range WHERE run_id = %s AND ended_at IS NULL"
-            " AND lease_expires_at > clock_timestamp() AND lease_holder <> %s)",
+            "SELECT EXISTS (SELECT FROM backfill.range WHERE run_id = %s AND ended_at IS NULL)"
+            " AND EXISTS (SELECT FROM backfill.range WHERE run_id = %s"
+            "  AND lease_expires_at > clock_timestamp() AND lease_holder <> %s)",
+            run_id,
             run_id,
             but_for,
         )
@@ -285,8 +303,10 @@ def release_dead(connection: Connection, run_id: str, holder: str, message: str)
         if running is None:
             return False
         freed = connection.execute(
-            "UPDATE backfill.range SET lease_token = lease_token + 1, lease_expires_at = NULL,"
-            " lease_holder = NULL WHERE run_id = %s AND lease_holder = %s AND ended_at IS NULL",
+            "UPDATE backfill.range SET lease_token = lease_token + (ended_at IS NULL)::int,"
+            " lease_holder = CASE WHEN ended_at IS NOT NULL THEN lease_holder END,"
+            " lease_expires_at = NULL"
+            " WHERE run_id = %s AND lease_holder = %s AND lease_expires_at IS NOT NULL",
             [run_id, holder],
         ).rowcount
         is_holder = bool(freed) or running[0] == holder

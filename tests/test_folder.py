@@ -1,0 +1,33 @@
+"""A run's folder under several writers: a file is whole, whoever writes it at the same time."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from backfill.folder import RunFolder
+
+WRITERS = 4
+WRITES = 20
+
+
+def test_appliers_that_write_the_same_file_at_once_each_write_it_whole(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    together = threading.Barrier(WRITERS)
+
+    def write(writer: int) -> set[int]:
+        together.wait(timeout=30)
+        seen = set()
+        for _ in range(WRITES):
+            folder.write_json("run.json", {"writer": writer, "rows": [writer] * 1000})
+            document = folder.read_json("run.json")
+            assert document["rows"] == [document["writer"]] * 1000
+            seen.add(document["writer"])
+        return seen
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        seen = set().union(*pool.map(write, range(WRITERS)))
+
+    assert seen == set(range(WRITERS))
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
