@@ -3,7 +3,9 @@
 An image stays an Arrow stream, of flat columns: a whole number is kept as its distance from a
 number beside it in the row where that is smaller, divided by what divides them all, in the
 narrowest type; a text as an index into the texts of the chunk, or, where all have one length, as
-bytes. The schema's metadata says how each column was made. Pure; equal rows give equal bytes.
+bytes. Values of several bytes are turned where none is missing: the first bytes of all rows come
+first, then the second ones, so that what they have in common stands together. The schema's metadata
+says how each column was made. Pure; equal rows give equal bytes.
 """
 
 from __future__ import annotations
@@ -112,7 +114,10 @@ def _pack_whole(
             best, recipe["from"] = tried, other
     narrow, low, step = best
     plain[name] = values
-    return {**recipe, "low": low, "step": step}, pa.array(narrow, mask=mask)
+    recipe |= {"low": low, "step": step}
+    if mask.any() or narrow.itemsize == 1:
+        return recipe, pa.array(narrow, mask=mask)
+    return {**recipe, "turned": True}, pa.array(_turned(narrow).view(narrow.dtype))
 
 
 def _narrowed(values: Int64Array, mask: NDArray[np.bool_]) -> tuple[NDArray[Any], int, int]:
@@ -133,9 +138,33 @@ def _pack_text(leaf: pa.Array) -> tuple[dict[str, Any], pa.Array]:
         indices = encoded.indices.cast(width)
         return {"as": "index"}, pa.DictionaryArray.from_arrays(indices, encoded.dictionary)
     lengths = pc.unique(pc.binary_length(leaf).drop_null())
-    if len(lengths) == 1 and lengths[0].as_py():
-        return {"as": "bytes"}, leaf.cast(pa.binary()).cast(pa.binary(lengths[0].as_py()))
-    return {"as": "is"}, leaf
+    if len(lengths) != 1 or not (width := lengths[0].as_py()):
+        return {"as": "is"}, leaf
+    narrow = leaf.cast(pa.binary()).cast(pa.binary(width))
+    if narrow.null_count:
+        return {"as": "bytes"}, narrow
+    return {"as": "turned"}, _fixed(_turned(_bytes_of(narrow, width)), width)
+
+
+def _turned(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the bytes of values of one width: the first of each, then the second of each, …"""
+    return np.ascontiguousarray(values.view(np.uint8).reshape(len(values), -1).T).ravel()
+
+
+def _turned_back(content: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(content.reshape(width, -1).T).ravel()
+
+
+def _bytes_of(array: pa.FixedSizeBinaryArray, width: int) -> NDArray[np.uint8]:
+    """Return the values as one row of bytes each."""
+    content = np.frombuffer(array.buffers()[1], dtype=np.uint8)
+    first = array.offset * width
+    return content[first : first + len(array) * width].reshape(len(array), width)
+
+
+def _fixed(content: NDArray[np.uint8], width: int) -> pa.FixedSizeBinaryArray:
+    buffers = [None, pa.py_buffer(content.tobytes())]
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(content) // width, buffers)
 
 
 def _unpack(
@@ -150,9 +179,16 @@ def _unpack(
             return pa.nulls(len(column), kind)
         case "bytes":
             return column.cast(pa.binary()).cast(kind)
+        case "turned":
+            width = column.type.byte_width
+            content = _turned_back(_bytes_of(column, width).ravel(), width)
+            return _fixed(content, width).cast(pa.binary()).cast(kind)
         case "whole":
             mask = np.asarray(column.is_null())
-            steps = column.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+            narrow = column.fill_null(0).to_numpy(zero_copy_only=False)
+            if recipe.get("turned"):
+                narrow = _turned_back(narrow.view(np.uint8), narrow.itemsize).view(narrow.dtype)
+            steps = narrow.astype(np.int64)
             values = recipe["low"] + recipe["step"] * steps
             if recipe["from"]:
                 values = values + plain[recipe["from"]]
