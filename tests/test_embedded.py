@@ -18,6 +18,7 @@ import psutil
 import psycopg
 import pytest
 from adbc_driver_postgresql import dbapi
+from tests.deadline import DEADLINE_SECONDS
 
 from backfill.errors import DatabaseUnreachable, PreflightError
 from backfill.server import embedded, embedded_process
@@ -28,7 +29,6 @@ from backfill.server.embedded_socket import SOCKET_FILE
 if TYPE_CHECKING:
     from tests.conftest import Connection, DatabaseFrom
 
-DEADLINE_SECONDS = 30.0
 START_AND_TELL_PID = """
 import sys
 from pathlib import Path

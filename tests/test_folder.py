@@ -6,6 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.deadline import DEADLINE_SECONDS
+
 from backfill.folder import RunFolder
 
 WRITERS = 4
@@ -17,7 +19,7 @@ def test_appliers_that_write_the_same_file_at_once_each_write_it_whole(tmp_path:
     together = threading.Barrier(WRITERS)
 
     def write(writer: int) -> set[int]:
-        together.wait(timeout=30)
+        together.wait(timeout=DEADLINE_SECONDS)
         seen = set()
         for _ in range(WRITES):
             folder.write_json("run.json", {"writer": writer, "rows": [writer] * 1000})

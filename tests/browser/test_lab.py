@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.workbench import (
-    NOTEBOOK_MS,
+    STEP_MS,
     Console,
     Lab,
     choose,
@@ -73,7 +73,7 @@ def test_an_interrupted_apply_is_told_as_interrupted_and_the_next_run_resumes(
     open_notebook(page, lab, "mine")
     run_all(page)
     progress = page.locator(".jp-OutputArea-output", has_text=re.compile(r"apply: [1-9]\d* of"))
-    expect(progress.first).to_be_visible(timeout=NOTEBOOK_MS)
+    expect(progress.first).to_be_visible(timeout=STEP_MS)
 
     choose(page, "Kernel", "Interrupt Kernel")
 

@@ -10,12 +10,12 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.browser.workbench import Console, environment, keep
 from tests.conftest import DatabaseFrom
+from tests.deadline import DEADLINE_SECONDS
 
 from backfill.demo.seed import seed
 from backfill.server.postgres import connect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-RUN_SECONDS = 120
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def runs(database: str, tmp_path: Path) -> Path:
             "BACKFILL_RUNS_DIR": str(runs),
         },
         capture_output=True,
-        timeout=RUN_SECONDS,
+        timeout=DEADLINE_SECONDS,
         check=True,
     )
     return runs

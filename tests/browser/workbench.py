@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import psycopg
 from playwright.sync_api import ConsoleMessage, Page, expect
+from tests.deadline import DEADLINE_SECONDS
 
 from backfill import errors
 from backfill.server.embedded import EmbeddedServer
@@ -23,11 +24,7 @@ from backfill.server.embedded_process import wait_until
 
 ROOT = Path(__file__).parents[2]
 ARTEFACTS = ROOT / "artefacts"
-START_SECONDS = 120.0
-END_SECONDS = 60.0
-#: Two noisy cores: a notebook takes ten seconds alone, and many more beside other work.
-NOTEBOOK_MS = 120_000
-STEP_MS = 60_000
+STEP_MS = DEADLINE_SECONDS * 1000
 DONE = re.compile(r"\[\d+\]:")
 
 
@@ -60,7 +57,7 @@ class Lab:
                 text=True,
             )
         lab = cls(place, process, log)
-        told = wait_until(lambda: bool(lab.url) or process.poll() is not None, START_SECONDS)
+        told = wait_until(lambda: bool(lab.url) or process.poll() is not None, DEADLINE_SECONDS)
         assert told and process.poll() is None, lab.said
         return lab
 
@@ -80,9 +77,9 @@ class Lab:
         """Press Ctrl-C; return the exit code, and what of it still lives."""
         family = [self.process, *psutil.Process(self.process.pid).children(recursive=True)]
         self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(timeout=END_SECONDS)
+        code = self.process.wait(timeout=DEADLINE_SECONDS)
         children = [member for member in family if isinstance(member, psutil.Process)]
-        _gone, alive = psutil.wait_procs(children, timeout=END_SECONDS)
+        _gone, alive = psutil.wait_procs(children, timeout=DEADLINE_SECONDS)
         return code, [" ".join(process.cmdline()) for process in alive]
 
     def kill(self) -> None:
@@ -91,7 +88,7 @@ class Lab:
             for process in psutil.Process(self.process.pid).children(recursive=True):
                 process.kill()
             self.process.kill()
-            self.process.wait(timeout=END_SECONDS)
+            self.process.wait(timeout=DEADLINE_SECONDS)
 
 
 def environment(place: Path) -> dict[str, str]:
@@ -165,13 +162,13 @@ def wait_for_all(page: Page) -> None:
     """Wait until every code cell has its number."""
     prompts = page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt")
     count = prompts.count()
-    expect(prompts).to_have_text([DONE] * count, timeout=NOTEBOOK_MS)
+    expect(prompts).to_have_text([DONE] * count, timeout=STEP_MS)
 
 
 def wait_for_end(page: Page) -> None:
     """Wait until no cell waits or runs any more."""
     waiting = page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt", has_text="[*]:")
-    expect(waiting).to_have_count(0, timeout=NOTEBOOK_MS)
+    expect(waiting).to_have_count(0, timeout=STEP_MS)
 
 
 @dataclass(frozen=True, slots=True)

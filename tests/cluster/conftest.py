@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.cluster.dask_cluster import DEADLINE_SECONDS, PAUSE, DaskCluster, dask_cluster
+from tests.cluster.dask_cluster import PAUSE, DaskCluster, dask_cluster
+from tests.deadline import DEADLINE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def nothing_stays_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         for child in me.children()
         if child.pid not in before and not {"postgres", "resource_tracker"} & _words(child)
     ]
-    psutil.wait_procs(left, timeout=5)
+    psutil.wait_procs(left, timeout=DEADLINE_SECONDS)
     assert [child for child in left if child.is_running()] == []
 
 

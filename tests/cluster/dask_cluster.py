@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.deadline import DEADLINE_SECONDS
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_SECONDS = 60.0
 #: Never set: its wait is a pause between two looks.
 PAUSE = threading.Event()
 

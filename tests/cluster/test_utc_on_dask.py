@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 from tests.cluster.dask_cluster import DaskCluster
 from tests.cluster.engines import DeadlyOnce
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_traps
 from tests.jobs.conftest import bench_from  # noqa: F401  (a fixture)
 
@@ -142,7 +143,7 @@ def test_the_command_line_computes_on_a_cluster_from_its_kernel(
             env={**os.environ, "DATABASE_URL": bench.dsn},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=DEADLINE_SECONDS,
             check=False,
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+from tests.deadline import DEADLINE_SECONDS
 
 from backfill.server.embedded import EmbeddedServer
 from backfill.server.embedded_account import choose_account
@@ -17,7 +18,6 @@ from backfill.server.embedded_process import wait_until
 from backfill.server.embedded_socket import make_socket_folder
 
 STANDBY = "far"
-_SECONDS = 60.0
 
 
 @contextlib.contextmanager
@@ -46,11 +46,11 @@ def standby_of(primary: EmbeddedServer, home: Path) -> Iterator[str]:
     with (home / "log").open("wb") as log, subprocess.Popen(command, stderr=log) as process:
         try:
             dsn = server.dsn_of("postgres")
-            assert wait_until(lambda: answers(dsn), _SECONDS), (home / "log").read_text()
+            assert wait_until(lambda: answers(dsn), DEADLINE_SECONDS), (home / "log").read_text()
             yield dsn
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(_SECONDS)
+            process.wait(DEADLINE_SECONDS)
 
 
 def answers(dsn: str) -> bool:

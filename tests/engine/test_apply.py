@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import NOON_MS, Bench, add_noons, noon_utc
 
 from backfill.errors import Interrupted, TooManySkips
@@ -251,7 +252,7 @@ def test_apply_works_outside_the_main_thread(bench: Bench) -> None:
 
     worker = threading.Thread(target=bench.apply, args=(planned.run_id,))
     worker.start()
-    worker.join(timeout=60)
+    worker.join(timeout=DEADLINE_SECONDS)
 
     assert bench.status(planned.run_id) == "succeeded"
 

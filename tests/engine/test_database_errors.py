@@ -9,6 +9,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, noon_utc
 
 from backfill.chunks import patience
@@ -165,7 +166,7 @@ def test_a_deadlock_is_tried_again(bench: Bench) -> None:
         applier.start()
         bench.wait_for_lock_wait()
         rival.execute("UPDATE events SET title = 'rival' WHERE id = 'e01'")
-    applier.join(timeout=30)
+    applier.join(timeout=DEADLINE_SECONDS)
 
     bench.wait_until(
         "SELECT deadlocks = 1 FROM pg_stat_database WHERE datname = current_database()"

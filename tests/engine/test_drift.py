@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, noon_utc
 
 from backfill.errors import RowsDrifted
@@ -166,7 +167,7 @@ def test_an_edit_that_is_not_committed_is_waited_for_and_then_respected(bench: B
         writer.start()
         bench.wait_for_lock_wait()
         other.commit()
-        writer.join(timeout=30)
+        writer.join(timeout=DEADLINE_SECONDS)
 
     assert list(details(bench, run_id)) == ["e03"]
     assert bench.filled()["e03"] == (None, None)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, add_noons, noon_utc
 
 from backfill.errors import Interrupted, LeaseHeld, Terminated
@@ -189,7 +190,7 @@ def test_a_lease_cannot_be_taken_over_inside_a_chunk(bench: Bench) -> None:
             order.append("the chunk goes on")
 
     bench.apply_with(first, step, chunk_rows=5)
-    thread.join(timeout=30)
+    thread.join(timeout=DEADLINE_SECONDS)
 
     assert order == ["the chunk is under way", "the chunk goes on", "rival was refused"]
     assert bench.status(first) == "succeeded"
@@ -258,7 +259,7 @@ def test_claims_at_the_same_moment_are_granted_to_one_alone(bench: Bench) -> Non
 
     def contend(run_id: str) -> None:
         with psycopg.connect(bench.dsn, autocommit=True) as connection:
-            start.wait(timeout=30)
+            start.wait(timeout=DEADLINE_SECONDS)
             try:
                 acquire(Ledger(connection), run_id, 60)
                 granted.append(run_id)
@@ -269,6 +270,6 @@ def test_claims_at_the_same_moment_are_granted_to_one_alone(bench: Bench) -> Non
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=DEADLINE_SECONDS)
 
     assert len(granted) == 1

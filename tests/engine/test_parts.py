@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import NOON_MS, Bench, load_noons, noon_utc
 
 from backfill.command.status_view import status_document, status_text
@@ -216,7 +217,9 @@ def test_a_part_killed_half_way_ends_in_the_same_bytes(
     only = "key NOT IN ('e02', 'e05', 'e11')"
     run_id = bench.plan().run_id
     command = [sys.executable, str(APPLIER), run_id, str(bench.runs), point, "2", only]
-    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+    assert (
+        subprocess.run(command, timeout=DEADLINE_SECONDS, check=False).returncode == -signal.SIGKILL
+    )
     bench.wait_until_alone()
     bench.let_lease_run_out(run_id)
     bench.apply_with(run_id, chunk_rows=5)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import PAUSE, Bench, load_noons
 
 from backfill.command.status_view import status_document, status_text
@@ -93,7 +94,7 @@ def test_a_wait_names_its_reason_in_status_events_folder_and_summary(
     assert f"UTC: {REASON}." in status_text(document)
     assert document["updated"] == 0
     open_gate(gate)
-    found = applied.result(timeout=60)
+    found = applied.result(timeout=DEADLINE_SECONDS)
 
     (pause,) = [event for event in gate.events if event["type"] == "pause"]
     assert (pause["signal"], pause["reason"]) == ("go_when", REASON)
@@ -113,7 +114,7 @@ def test_the_summary_of_a_run_says_how_long_it_waited_for_what(
     gate.wait_until(IS_WAITING)
     open_gate(gate)
 
-    summary = gate.summary(book.result(timeout=60))
+    summary = gate.summary(book.result(timeout=DEADLINE_SECONDS))
 
     assert summary["status"] == "succeeded"
     assert list(summary["paused_ms"]) == ["go_when"]
@@ -167,7 +168,7 @@ def test_the_lease_is_renewed_while_a_run_waits_also_without_its_connection(
     )
 
     open_gate(gate)
-    assert applied.result(timeout=60).counts.updated == 12
+    assert applied.result(timeout=DEADLINE_SECONDS).counts.updated == 12
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_a_request_takes_effect_while_a_run_waits(
     Ledger(gate.connection).request(run_id, what)
 
     with pytest.raises(Interrupted, match=f"was {status} after chunk 0"):
-        applied.result(timeout=60)
+        applied.result(timeout=DEADLINE_SECONDS)
     assert gate.status(run_id) == status
     assert paused_ms(gate, run_id)["go_when"] > 0
 
@@ -208,7 +209,7 @@ def test_a_signal_ends_a_run_that_waits_and_it_resumes_to_the_same_bytes(
     with subprocess.Popen(command) as process:
         gate.wait_until(IS_WAITING)
         process.send_signal(number)
-        assert process.wait(timeout=60) == code
+        assert process.wait(timeout=DEADLINE_SECONDS) == code
     assert len(gate.checkpoints(run_id)) == 1
     if number == signal.SIGKILL:
         assert gate.status(run_id) == "running"
@@ -259,7 +260,7 @@ def test_a_query_that_fails_makes_wait_and_says_why(
 
     assert said == 'go when can not be read: relation "gate" does not exist'
     bench.sql("CREATE TABLE gate AS SELECT true AS is_open")
-    assert applied.result(timeout=60).counts.updated == 12
+    assert applied.result(timeout=DEADLINE_SECONDS).counts.updated == 12
 
 
 def test_a_session_that_waits_for_a_lock_of_ours_is_let_go_first(
@@ -286,7 +287,7 @@ def test_a_session_that_waits_for_a_lock_of_ours_is_let_go_first(
 
     applied = bench.apply_with(run_id, step, chunk_rows=5)
 
-    assert waiters[0].result(timeout=60) == 1
+    assert waiters[0].result(timeout=DEADLINE_SECONDS) == 1
     assert applied.counts.updated == 12
     assert list(applied.paused_ms) == ["lock_waiters"]
 
@@ -325,7 +326,7 @@ def test_all_writers_of_a_process_share_one_pace(
     assert not any(worker.done() for worker in workers)
     open_gate(gate)
     for worker in workers:
-        worker.result(timeout=60)
+        worker.result(timeout=DEADLINE_SECONDS)
     pace.close()
 
     assert [event["type"] for event in gate.events if event["type"] in ("pause", "go_on")] == [

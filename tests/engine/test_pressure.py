@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.replication import STANDBY, standby_of
 from tests.engine.workshop import Bench
 
@@ -25,8 +26,6 @@ from backfill.server.postgres import Connection, connect
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseServer
-
-SECONDS = 60.0
 
 
 @pytest.fixture
@@ -77,7 +76,7 @@ def test_a_session_that_waits_for_our_lock_is_counted_whoever_asks(
             bench.wait_for_lock_wait()
 
             assert value(pressure.lock_waiters, asking, Signal.LOCK_WAITERS) == 1
-        other.join(SECONDS)
+        other.join(DEADLINE_SECONDS)
 
         assert value(pressure.lock_waiters, asking, Signal.LOCK_WAITERS) == 0
 
@@ -98,7 +97,7 @@ def test_sessions_that_wait_for_others_or_are_ours_do_not_count(
         bench.wait_for_lock_wait()
 
         assert value(pressure.lock_waiters, watcher, Signal.LOCK_WAITERS) == 0
-    other.join(SECONDS)
+    other.join(DEADLINE_SECONDS)
 
 
 # -- transactions, connections, WAL -------------------------------------------------------------
@@ -184,12 +183,12 @@ def test_a_vacuum_at_work_on_our_table_is_seen_and_one_elsewhere_is_not(
     worker = threading.Thread(target=vacuum)
     worker.start()
     try:
-        assert wait_until(lambda: read(watcher)[0].value == 1, SECONDS)
+        assert wait_until(lambda: read(watcher)[0].value == 1, DEADLINE_SECONDS)
         assert read(watcher)[0].detail == "events"
         assert pressure.vacuum_of(["public.household"])(watcher)[0].value == 0
     finally:
         bench.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum")
-        worker.join(SECONDS)
+        worker.join(DEADLINE_SECONDS)
 
 
 def test_a_vacuum_of_a_partition_is_one_of_the_table(bench: Bench, watcher: Connection) -> None:
@@ -209,10 +208,10 @@ def test_a_vacuum_of_a_partition_is_one_of_the_table(bench: Bench, watcher: Conn
     worker.start()
     try:
         read = pressure.vacuum_of(["public.parted"])
-        assert wait_until(lambda: read(watcher)[0].value == 1, SECONDS)
+        assert wait_until(lambda: read(watcher)[0].value == 1, DEADLINE_SECONDS)
     finally:
         bench.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum")
-        worker.join(SECONDS)
+        worker.join(DEADLINE_SECONDS)
 
 
 # -- a query of the user's ----------------------------------------------------------------------
@@ -321,7 +320,9 @@ def test_a_run_waits_for_a_standby_that_stopped_replaying_and_goes_on_when_it_ha
             bench.wait_until("SELECT count(*) > 0 FROM backfill.run WHERE waiting IS NOT NULL")
             with contextlib.closing(connect(primary.dsn, read_only=True)) as watcher:
                 lag = pressure.replay_lag([STANDBY])
-                assert wait_until(lambda: value(lag, watcher, Signal.REPLAY_LAG) > 0.5, SECONDS)
+                assert wait_until(
+                    lambda: value(lag, watcher, Signal.REPLAY_LAG) > 0.5, DEADLINE_SECONDS
+                )
 
             said = bench.scalar("SELECT waiting FROM backfill.run")
             assert said.startswith(f"standby {STANDBY} is ")
@@ -329,7 +330,7 @@ def test_a_run_waits_for_a_standby_that_stopped_replaying_and_goes_on_when_it_ha
             assert bench.checkpoints(run_id) == []
             there.execute("SELECT pg_wal_replay_resume()")
 
-            found = applied.result(timeout=SECONDS)
+            found = applied.result(timeout=DEADLINE_SECONDS)
             assert found.counts.updated == 12
             assert list(found.paused_ms) == ["replay_bytes"]
     finally:

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, add_noons, load_noons, noon_utc
 
 from backfill.command.status_view import status_document, status_text
@@ -86,11 +87,11 @@ class Applier:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=DEADLINE_SECONDS)
 
     def ended(self) -> tuple[int, str]:
         """Return its exit code and what it said."""
-        said, errors = self.process.communicate(timeout=60)
+        said, errors = self.process.communicate(timeout=DEADLINE_SECONDS)
         return int(said.split()[-1]), errors
 
 
@@ -268,7 +269,7 @@ def test_two_that_ask_at_once_get_two_ranges(bench: Bench) -> None:
 
     def take() -> None:
         with psycopg.connect(bench.dsn, autocommit=True) as connection:
-            together.wait(timeout=30)
+            together.wait(timeout=DEADLINE_SECONDS)
             if claim := take_range(connection, lease):
                 taken.append(claim.range.range_no)
 
@@ -276,7 +277,7 @@ def test_two_that_ask_at_once_get_two_ranges(bench: Bench) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=DEADLINE_SECONDS)
 
     assert len(taken) == len(set(taken)) == 4
 
@@ -313,7 +314,7 @@ def test_who_joins_a_run_of_one_range_waits_and_ends_with_it(
     first.go_on()
 
     assert first.ended()[0] == 0
-    joined.join(timeout=30)
+    joined.join(timeout=DEADLINE_SECONDS)
     assert not joined.is_alive()
     assert_whole(bench, run_id)
     assert len(ranges(bench, run_id)) == 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import NOON_MS, Bench, Row, load_noons
 
 from backfill.errors import Interrupted, LeaseHeld, StalePlan, VerifyFailed
@@ -47,7 +48,7 @@ def plan_with_drift(bench: Bench) -> str:
 def kill_at(bench: Bench, run_id: str, point: str, nth: int) -> int:
     """Apply in a process that kills itself; return what its parent sees."""
     command = [sys.executable, str(APPLIER), run_id, str(bench.runs), point, str(nth)]
-    return subprocess.run(command, timeout=60, check=False).returncode
+    return subprocess.run(command, timeout=DEADLINE_SECONDS, check=False).returncode
 
 
 def outcome(bench: Bench, run_id: str) -> tuple[list[str], list[Row], list[Row], list[Row]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import psycopg
+from tests.deadline import DEADLINE_SECONDS
 
 from backfill.chunks.chunk_commit import no_step
 from backfill.demo.events import Encoding, load_events
@@ -30,7 +31,6 @@ from backfill.workbook import Book, open_plan, open_revert, open_run
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Row = tuple[Any, ...]
-DEADLINE_SECONDS = 60.0
 #: What a test puts its own ears in the place of.
 LISTENER = "backfill.notebook.run_book.listener_from_environment"
 EVENT_COLUMNS = (

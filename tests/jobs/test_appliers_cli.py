@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import psycopg
 import pytest
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons, noon_utc
-from tests.jobs.test_utc_cli import COMMAND, TIMEOUT_SECONDS, environment, run_here
+from tests.jobs.test_utc_cli import COMMAND, environment, run_here
 
 from backfill.jobs.registry import kind_of
 from backfill.records.ledger import Ledger
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.kill]
 ALL_NOONS = {f"e{day:02d}": noon_utc(day) for day in range(1, 13)}
-JOIN = ("--join", "--chunk-size", "1", "--lock-timeout-ms", "60000")
+JOIN = ("--join", "--chunk-size", "1", "--lock-timeout-ms", "0")
 HELD_LEASES = "SELECT count(DISTINCT lease_holder) = 2 FROM backfill.range WHERE ended_at IS NULL"
 
 
@@ -62,7 +63,7 @@ def two_appliers(bench: Bench, run_id: str) -> Iterator[list[subprocess.Popen[st
 
 def said(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
     """Return exit code, summary and messages of a command that ends by itself."""
-    out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+    out, err = process.communicate(timeout=DEADLINE_SECONDS)
     return process.returncode, json.loads(out.splitlines()[-1]), err
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from tests.deadline import DEADLINE_SECONDS
 from tests.jobs.ocr_bench import (
     FIRST,
     OcrBench,
@@ -33,7 +34,6 @@ from backfill.records.ledger import Ledger
 from backfill.steps.evidence_check import disagreements
 
 COMMAND = [sys.executable, "-m", "backfill"]
-TIMEOUT_SECONDS = 120
 pytestmark = [pytest.mark.ocr, pytest.mark.slow]
 
 DEMANDED_FLAGS = (
@@ -80,7 +80,7 @@ def backfill(bench: OcrBench, folder: Path, *arguments: str) -> Said:
         text=True,
         cwd=folder,
         env=environment,
-        timeout=TIMEOUT_SECONDS,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
     return Said(done.returncode, done.stdout, done.stderr)

@@ -19,6 +19,7 @@ import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons, load_traps, noon_utc
 
 from backfill import cli
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom
 
 COMMAND = [sys.executable, "-m", "backfill"]
-TIMEOUT_SECONDS = 120
 DEMANDED_KEYS = ["household_id", "total_scanned", "total_updated", "total_skipped", "elapsed_ms"]
 COMMAND_LINE_NEEDS = ("PATH", "HOME", "LANG", "BACKFILL_EMBEDDED_DIR", "VIRTUAL_ENV")
 pytestmark = pytest.mark.slow
@@ -86,7 +86,7 @@ def run(dsn: str, runs: Path, *arguments: str) -> Said:
         env=environment(dsn, runs),
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_SECONDS,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
     return Said(ended.returncode, ended.stdout, ended.stderr)
@@ -572,7 +572,7 @@ def stop_in_chunk(bench: Bench, chunk: int, number: signal.Signals, *arguments: 
     with psycopg.connect(bench.dsn) as other:
         other.execute("SELECT FROM events WHERE id = %s FOR UPDATE", [row])
         process = subprocess.Popen(
-            [*COMMAND, *arguments, "--lock-timeout-ms", "60000"],
+            [*COMMAND, *arguments, "--lock-timeout-ms", "0"],
             env=environment(bench.dsn, bench.runs),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -583,12 +583,12 @@ def stop_in_chunk(bench: Bench, chunk: int, number: signal.Signals, *arguments: 
             for child in psutil.Process(process.pid).children(recursive=True):
                 if "ipykernel_launcher" in " ".join(child.cmdline()):
                     child.kill()
-            out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+            out, err = process.communicate(timeout=DEADLINE_SECONDS)
             return Said(process.returncode, out, err)
         process.send_signal(number)
         wait_until_passed_on(process)
         other.rollback()
-    out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+    out, err = process.communicate(timeout=DEADLINE_SECONDS)
     return Said(process.returncode, out, err)
 
 

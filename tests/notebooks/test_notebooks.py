@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import load_noons
 
 from backfill.errors import UsageError
@@ -217,7 +218,7 @@ def test_stock_papermill_applies_to_a_real_database(
         env=environment(DATABASE_URL=dsn),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
 
@@ -254,7 +255,7 @@ def test_every_notebook_runs_under_nbval_with_its_defaults(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import DatabaseFrom
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import load_noons
 from tests.pages.conftest import Told
 
@@ -237,7 +238,7 @@ def test_without_a_command_line_one_line_of_the_cell_is_updated_in_place(
         env={**os.environ, "DATABASE_URL": database_from("noons", load_noons)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
 

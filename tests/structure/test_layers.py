@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from tests.deadline import DEADLINE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 LIB = ROOT / "lib"
@@ -235,7 +236,7 @@ def test_every_module_imports_alone_and_does_nothing_else() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=DEADLINE_SECONDS,
         check=True,
     )
 

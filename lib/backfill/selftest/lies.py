@@ -26,7 +26,7 @@ from backfill.selftest.world import World, wait_for
 from backfill.server.postgres import DSN_ENV
 
 CHUNK_SIZE = 20
-END_SECONDS = 120.0
+END_SECONDS = 300.0
 PROC = Path("/proc")
 
 

@@ -11,7 +11,7 @@ from psycopg import sql
 from backfill.demo.events import load_events
 from backfill.selftest.case import Case
 from backfill.selftest.claims import equal, holds, says
-from backfill.selftest.world import World
+from backfill.selftest.world import WAIT_SECONDS, World
 
 MANY_ROWS = 10_000
 CHUNK_SIZE = 20
@@ -125,7 +125,7 @@ def _deadlock(world: World) -> None:
         target=lambda: other.execute("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
     )
     cross.start()
-    cross.join(timeout=30)
+    cross.join(timeout=WAIT_SECONDS)
     other.rollback()
     ended = task.end()
 

@@ -29,7 +29,7 @@ from backfill.steps.verify import verify_run
 Row = tuple[Any, ...]
 Loader = Callable[[psycopg.Connection[Any]], None]
 CALENDAR_ROWS = 150
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 _LOOK_SECONDS = 0.01
 
 
