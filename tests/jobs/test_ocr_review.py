@@ -23,7 +23,7 @@ from tests.jobs.ocr_bench import (
 
 from backfill import workbook
 from backfill.errors import TooManySkips, UsageError
-from backfill.ocr.checks import TIME_UNSURE
+from backfill.ocr.checks import LONE_TIME, STRAY_TEXT, TIME_UNSURE
 from backfill.ocr.reading import ImageReading
 from backfill.plans.worksheet import read_questions
 from backfill.records.ledger import Ledger
@@ -100,18 +100,18 @@ def test_a_doubt_is_asked_with_its_crop_and_nothing_is_written(first: OcrBench) 
     assert [(q.kind, q.key) for q in read_questions(folder)] == [
         ("needs_review", str(session_id(FIRST)))
     ]
-    assert "2 fields are in doubt" in first.messages()
+    assert "Doubts about what was read: 2." in first.messages()
 
 
 def test_a_correction_is_applied_and_never_asked_again(first: OcrBench) -> None:
-    start = truth(FIRST)[0][0]
-    asking = corrected(first, take(first).run_id, start=start)
+    start, end = truth(FIRST)[0][:2]
+    asking = corrected(first, take(first).run_id, start=start, end=end)
 
     book = take(first, corrections=asking, apply=True)
 
     assert essentials(first.payload(FIRST)) == truth(FIRST)
     folder = first.folder(book.run_id)
-    (told,) = first.document(book, FIRST)["corrections"]
+    told, _end = first.document(book, FIRST)["corrections"]
     assert {name: told[name] for name in ("field", "read", "right", "by", "is_as_expected")} == {
         "field": "start",
         "read": WRONG,
@@ -121,7 +121,7 @@ def test_a_correction_is_applied_and_never_asked_again(first: OcrBench) -> None:
     }
     assert folder.read_json("plan.json")["settings"]["corrections"][0]["by"] == "Ada"
     assert read_questions(folder) == []
-    (used,) = lines(folder.file("corrections.csv"))
+    used, _end = lines(folder.file("corrections.csv"))
     assert (used["field"], used["right"]) == ("start", start)
     assert disagreements(folder, Ledger(first.connection)) == []
     explained = workbook.explain(
@@ -129,6 +129,39 @@ def test_a_correction_is_applied_and_never_asked_again(first: OcrBench) -> None:
     )
     assert explained.document["corrections"][0]["by"] == "Ada"
     assert "read '06:07', right" in explained.shown.text
+
+
+def test_each_doubt_is_settled_by_a_look_at_its_own_field(first: OcrBench) -> None:
+    start, end = truth(FIRST)[0][:2]
+    asking = corrected(first, take(first).run_id, start=start)
+
+    half = take(first, corrections=asking)
+
+    assert first.document(half, FIRST)["held_reason"] == "needs_review"
+    used, left = lines(first.folder(half.run_id).file("corrections.csv"))
+    assert (used["right"], left["field"], left["right"]) == (start, "end", "")
+    whole = take(first, corrections=corrected(first, half.run_id, end=end))
+    assert first.document(whole, FIRST)["status"] == "ok"
+
+
+def test_a_doubt_about_an_image_has_its_picture_and_is_settled_by_its_own_line(
+    first: OcrBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alter_readings(monkeypatch, lambda reading: replace(reading, flags=(LONE_TIME,)))
+    asking = take(first)
+    folder = first.folder(asking.run_id)
+    (doubt,) = lines(folder.file("corrections.csv"))
+    assert (doubt["field"], doubt["read"], doubt["shift"]) == ("image", LONE_TIME, "")
+    assert folder.file(doubt["crop"]).read_bytes().startswith(b"\xff\xd8")
+    (question,) = read_questions(folder)
+    assert question.read.endswith("lone_time (a time stands alone: a shift may be missing)")
+
+    settled = take(first, corrections=corrected(first, asking.run_id, image="confirm"))
+
+    assert first.document(settled, FIRST)["status"] == "ok"
+    alter_readings(monkeypatch, lambda reading: replace(reading, flags=(LONE_TIME, STRAY_TEXT)))
+    changed = take(first, corrections=settled.run_id)
+    assert first.document(changed, FIRST)["held_detail"].startswith("image 1: stray_text")
 
 
 def test_a_correction_survives_another_engine_and_a_changed_reading_is_told(
@@ -267,6 +300,7 @@ def test_removals_and_stale_sessions_are_allowed_one_by_one(first: OcrBench) -> 
         ({"field": "start", "right": "quarter past"}, "line 2: 'quarter past' is not a time"),
         ({"field": "colour", "right": "red"}, "line 2: 'colour' is no field"),
         ({"field": "shift", "right": "gone"}, "line 2: 'gone' is not confirm or remove"),
+        ({"field": "image", "right": "remove"}, "line 2: 'remove' is not confirm"),
         ({"field": "date", "right": "5 May"}, "line 2: '5 May' is not a date"),
         ({"field": "city", "right": "X", "session_id": ""}, "line 2: neither image_sha256 nor"),
         ({"field": "city", "right": "X", "shift": ""}, "line 2: neither shift nor box"),

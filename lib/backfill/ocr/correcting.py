@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 
-from backfill.ocr import checks
 from backfill.ocr.aggregate import order_key
-from backfill.ocr.correction import (
-    CONFIRM,
-    DATE,
-    REMOVE,
-    SHIFT,
-    AppliedCorrection,
-    Box,
-    Correction,
-)
+from backfill.ocr.correction import DATE, REMOVE, AppliedCorrection, Box, Correction
+from backfill.ocr.doubts import IMAGE, SHIFT, image_doubt, is_settled
 from backfill.ocr.identity import customer_fingerprint, location_fingerprint
 from backfill.ocr.session import Crop, SessionReading, ShiftEvidence
 from backfill.ocr.shift import Shift
@@ -25,28 +17,6 @@ from backfill.ocr.vocabulary import ShiftType, find_labels, main_label
 CORRECTED = "corrected"
 #: Of the smaller card's height: from here on two boxes are about one card.
 SAME_CARD = 0.5
-_TIMES = ("start", "end")
-_TITLE = ("customer_name", "raw_type_label", "shift_type")
-#: What a look at one field of a group settles: the doubts about the whole group.
-_SETTLED = {
-    **dict.fromkeys(_TIMES, checks.TIME_FLAGS),
-    **dict.fromkeys(_TITLE, frozenset((checks.TITLE_MISSING, checks.TITLE_UNSURE))),
-}
-_ADDRESS_FLAGS = frozenset((checks.ADDRESS_UNSURE,))
-_COUNT_FLAGS = (
-    checks.CARD_COUNT_MISMATCH,
-    checks.LONE_TIME,
-    checks.FAREWELL_MISMATCH,
-    checks.TIME_ABOVE_DATE,
-)
-#: The fields that a doubt is about, for the sheet to fill in.
-DOUBTED = {
-    **dict.fromkeys(checks.TIME_FLAGS, _TIMES),
-    checks.TITLE_MISSING: ("customer_name", "raw_type_label"),
-    checks.TITLE_UNSURE: ("customer_name", "raw_type_label"),
-    checks.ADDRESS_UNSURE: ("street", "street_number", "city"),
-    checks.CUT_OFF: (SHIFT,),
-}
 
 
 def corrected_date(corrections: Sequence[Correction]) -> dt.date | None:
@@ -60,7 +30,7 @@ def correct_reading(
     """Return the reading with the corrections applied; those that meet nothing are left out.
 
     1. find each correction's shift, by the card's place on the image or by the times as read;
-    2. change fields, compute fingerprints anew, settle the doubts that the person looked at;
+    2. change fields, compute fingerprints anew, settle each doubt whose fields a person looked at;
     3. take shifts out, put new ones in; 4. say of each what was read. `date_read` is the day that
     was read, empty when none was.
     """
@@ -73,6 +43,9 @@ def correct_reading(
     for correction in corrections:
         if correction.field == DATE:
             applied.append(AppliedCorrection(correction, "", date_read))
+        elif correction.field == IMAGE:
+            doubts = doubts_of_images(reading, _sequences(reading, correction))
+            applied.append(AppliedCorrection(correction, "", ", ".join(doubts)))
         elif not correction.is_new and (at := _find(reading, evidence, correction)) is not None:
             changes.setdefault(at, []).append(correction)
             applied.append(_told(reading.shifts[at], correction))
@@ -133,14 +106,13 @@ def _change(
 ) -> tuple[Shift, ShiftEvidence]:
     if not corrections:
         return shift, sure
-    settled: set[str] = set()
-    for correction in corrections:
-        if (correction.field, correction.right) == (SHIFT, CONFIRM):
-            settled |= set(sure.review_reasons)
-        else:
-            settled |= _SETTLED.get(correction.field, _ADDRESS_FLAGS)
-    reasons = tuple(reason for reason in sure.review_reasons if reason not in settled)
-    told = replace(sure, review_reasons=reasons, checks=(*sure.checks, CORRECTED))
+    looked_at = tuple(dict.fromkeys(correction.field for correction in corrections))
+    told = replace(
+        sure,
+        review_reasons=tuple(r for r in sure.review_reasons if not is_settled(r, looked_at)),
+        checks=(*sure.checks, CORRECTED),
+        looked_at=looked_at,
+    )
     return _with(shift, [c for c in corrections if c.field != SHIFT]), told
 
 
@@ -173,20 +145,31 @@ def _new_shifts(corrections: Sequence[Correction]) -> list[list[Correction]]:
 
 
 def _unsettled(reading: SessionReading, applied: Sequence[AppliedCorrection]) -> tuple[str, ...]:
-    """Return the doubts about whole images that no correction of those images settles."""
-    sequences = {detail.sha256: detail.sequence for detail in reading.image_details}
-    settled = {
-        f"image {sequence}: {flag}"
-        for told in applied
-        if told.correction.is_new or told.correction.field in (SHIFT, *_TIMES)
-        for sequence in (
-            [sequences[told.correction.image_sha256]]
-            if told.correction.image_sha256 in sequences
-            else sequences.values()
-        )
-        for flag in _COUNT_FLAGS
-    }
+    """Return the doubts about whole images that nobody has looked at."""
+    settled: set[str] = set()
+    for told in applied:
+        if told.correction.field == IMAGE:
+            # A look settles what stood there to be looked at, not what is doubted since.
+            seen = (told.correction.read or told.read).split(", ")
+            sequences = _sequences(reading, told.correction)
+            settled |= {image_doubt(sequence, doubt) for sequence in sequences for doubt in seen}
     return tuple(reason for reason in reading.review_reasons if reason not in settled)
+
+
+def _sequences(reading: SessionReading, correction: Correction) -> list[int]:
+    """Return the images that a correction is about: of its content, else all of the session."""
+    return [
+        detail.sequence
+        for detail in reading.image_details
+        if correction.image_sha256 in ("", detail.sha256)
+    ]
+
+
+def doubts_of_images(reading: SessionReading, sequences: Collection[int]) -> list[str]:
+    """Return the doubts about images as a whole, each once."""
+    prefixes = tuple(image_doubt(sequence, "") for sequence in sequences)
+    reasons = (reason for reason in reading.review_reasons if reason.startswith(prefixes))
+    return list(dict.fromkeys(reason.rpartition(": ")[2] for reason in reasons))
 
 
 def _name(shift: Shift) -> str:

@@ -21,7 +21,7 @@ FIELDS = (
     *("start", "end", "customer_name", "street", "street_number", "postal_code"),
     *("postal_area", "city", "shift_type", "raw_type_label"),
 )
-DATE, SHIFT = "date", "shift"
+DATE = "date"
 REMOVE, CONFIRM = "remove", "confirm"
 #: What to write for a value that should be empty: an empty cell is a question.
 EMPTY = "-"
@@ -40,8 +40,8 @@ class Correction:
     `image_sha256`: the image it is about; without one, the session of `session_id`. `shift`: its
     times as read (`07:30–09:00`), or `new`, `new 2`, … for one that was not read; `box`: where its
     card stands on the image (left, top, width, height in pixels). `field`: one of the shift's
-    fields, `shift` (`confirm` or `remove`) or `date`. `read` is what was read when it was
-    corrected, `right` what is right. `at` is when, as text.
+    fields, `shift` (`confirm` or `remove`), `image` (`confirm`) or `date`. `read` is what was read
+    when it was corrected, `right` what is right. `at` is when, as text.
     """
 
     field: str
@@ -163,6 +163,8 @@ def check_right(field_name: str, text: str, towns: Towns) -> str:
             value, what = _date(text), "a date (YYYY-MM-DD)"
         case "shift":
             value, what = text if text in _SHIFT_WORDS else "", " or ".join(_SHIFT_WORDS)
+        case "image":
+            value, what = text if text == CONFIRM else "", CONFIRM
         case "shift_type":
             value = text.upper() if text.upper() in set(ShiftType) else ""
             what = f"one of {', '.join(ShiftType)}"

@@ -97,12 +97,16 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class ShiftEvidence:
-    """How sure one shift is: lowest word confidence 0…100, the checks, where it was read."""
+    """How sure one shift is: lowest word confidence 0…100, the checks, where it was read.
+
+    `looked_at` are the fields that a person has corrected or confirmed.
+    """
 
     confidence: float
     checks: tuple[str, ...] = ()
     review_reasons: tuple[str, ...] = ()
     crops: tuple[Crop, ...] = ()
+    looked_at: tuple[str, ...] = ()
 
     @property
     def needs_review(self) -> bool:

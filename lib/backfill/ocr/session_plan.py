@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from backfill.decisions import Answer, Answers, Question
 from backfill.ocr.aggregate import order_key
+from backfill.ocr.doubts import explained
 from backfill.ocr.notify import SUMMARY_THRESHOLD_DEFAULT, write_notifications
 from backfill.ocr.plan_rules import is_stale, is_suspicious_removal
 from backfill.ocr.schedule_diff import ScheduleDiff, diff_schedules
@@ -186,8 +187,8 @@ def _reasons_to_hold(
         reasons.append((HeldReason.STALE_SESSION, detail))
     if not options.accept_review and reading.all_review_reasons:
         detail = (
-            f"{'; '.join(reading.all_review_reasons)}; correct it (--corrections), accept it"
-            " (--decisions) or give --accept-review"
+            f"{'; '.join(map(explained, reading.all_review_reasons))}; correct it (--corrections),"
+            " accept it (--decisions) or give --accept-review"
         )
         reasons.append((HeldReason.NEEDS_REVIEW, detail))
     if not options.accept_review and reading.contradictions:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images
 from backfill.ocr.checks import ADDRESS_UNSURE
 from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
+from backfill.ocr.doubts import image_doubt
 from backfill.ocr.edges import without_cut_twins
 from backfill.ocr.failure import ImageFailure
 from backfill.ocr.normalise import normalise_entry
@@ -94,7 +95,7 @@ def read_session(
         source_counts=schedule.source_counts,
         contradictions=schedule.contradictions,
         review_reasons=tuple(
-            f"image {image.image.sequence}: {flag}"
+            image_doubt(image.image.sequence, flag)
             for image, reading in zip(images, readings, strict=True)
             for flag in reading.flags
         ),

@@ -15,20 +15,21 @@ from typing import Any
 from backfill.errors import UsageError
 from backfill.folder import FOLDER_MODE, RunFolder
 from backfill.jobs.ocr.crops import as_jpeg, cut_out
-from backfill.ocr.correcting import DOUBTED
+from backfill.ocr.correcting import doubts_of_images
 from backfill.ocr.correction import (
     DATE,
     FIELDS,
-    SHIFT,
     Correction,
     Corrections,
     check_right,
     read_box,
     write_box,
 )
+from backfill.ocr.doubts import IMAGE, SHIFT, fields_of
 from backfill.ocr.session import (
     FailureStage,
     HeldReason,
+    ImageDetail,
     SessionFailure,
     SessionPlan,
     SessionReading,
@@ -46,7 +47,8 @@ HEADER = (
     *("crop", "why", "by", "at", "note"),
 )
 _NEEDED = ("field", "right")
-_KNOWN = (*FIELDS, SHIFT, DATE)
+_KNOWN = (*FIELDS, SHIFT, IMAGE, DATE)
+_WHOLE = (0.0, 0.0, float("inf"), float("inf"))
 
 
 def load_corrections(path: Path, towns: Towns) -> Corrections:
@@ -75,7 +77,7 @@ def _correction(what: str, line: int, cells: dict[str, str], towns: Towns) -> Co
             raise UsageError(f"{name!r} is no field; use one of {', '.join(_KNOWN)}.")
         if not (plain.get("image_sha256") or plain.get("session_id")):
             raise UsageError("neither image_sha256 nor session_id says what is corrected.")
-        if name != DATE and not (plain.get("shift") or plain.get("box")):
+        if name not in (DATE, IMAGE) and not (plain.get("shift") or plain.get("box")):
             raise UsageError("neither shift nor box says which shift is corrected.")
         return Correction(
             field=name,
@@ -94,7 +96,7 @@ def _correction(what: str, line: int, cells: dict[str, str], towns: Towns) -> Co
 def write_corrections(
     folder: RunFolder, plans: Sequence[SessionPlan], corrections: Corrections
 ) -> int:
-    """Write the sheets and crops of a run; return how many fields are in doubt."""
+    """Write the sheets and crops of a run; return how many lines wait for a person."""
     doubts = [row for plan in plans for row in _doubts(folder, plan)]
     used = [{**line.as_json(), "crop": _crop_name(line)} for line in corrections.lines]
     folder.write_text(CORRECTIONS_FILE, write_sheet(HEADER, [*used, *doubts]))
@@ -109,6 +111,8 @@ def _doubts(folder: RunFolder, plan: SessionPlan) -> Iterator[dict[str, str]]:
     if isinstance(plan.outcome, SessionFailure):
         yield from _date_doubt(plan.outcome)
     elif any(question.kind == HeldReason.NEEDS_REVIEW for question in plan.questions):
+        for detail in plan.outcome.image_details:
+            yield from _image_doubt(folder, plan.outcome, detail)
         for shift, sure in zip(plan.outcome.shifts, plan.outcome.evidence, strict=True):
             yield from _shift_doubts(folder, plan.outcome, shift, sure)
 
@@ -123,11 +127,29 @@ def _date_doubt(failure: SessionFailure) -> Iterator[dict[str, str]]:
         }
 
 
+def _image_doubt(
+    folder: RunFolder, reading: SessionReading, detail: ImageDetail
+) -> Iterator[dict[str, str]]:
+    """Yield the line of an image that is doubted as a whole, with the image as its crop."""
+    doubts = ", ".join(doubts_of_images(reading, [detail.sequence]))
+    if doubts:
+        correction = Correction(
+            IMAGE, "", image_sha256=detail.sha256, session_id=str(reading.session.id), read=doubts
+        )
+        _write_crop(folder, correction, detail.local_path)
+        yield {
+            **correction.as_json(),
+            "schedule_date": reading.schedule_date.isoformat(),
+            "crop": _crop_name(correction),
+            "why": doubts,
+        }
+
+
 def _shift_doubts(
     folder: RunFolder, reading: SessionReading, shift: Shift, sure: ShiftEvidence
 ) -> Iterator[dict[str, str]]:
     fields = dict.fromkeys(
-        name for why in sure.review_reasons for name in DOUBTED.get(why, (SHIFT,))
+        name for why in sure.review_reasons for name in fields_of(why) if name not in sure.looked_at
     )
     details = {detail.sequence: detail for detail in reading.image_details}
     crop = sure.crops[0] if sure.crops else None
@@ -163,17 +185,19 @@ def _write_used_crops(folder: RunFolder, plan: SessionPlan) -> None:
 
 
 def _crop_name(correction: Correction) -> str:
-    if correction.box is None or not correction.image_sha256:
+    if not correction.image_sha256 or (correction.box is None and correction.field != IMAGE):
         return ""
     place = hashlib.sha256(write_box(correction.box).encode()).hexdigest()[:8]
+    if correction.field == IMAGE:
+        place = IMAGE
     return f"{CROPS_FOLDER}/{correction.image_sha256[:12]}-{place}.jpg"
 
 
 def _write_crop(folder: RunFolder, correction: Correction, path: str) -> None:
     name = _crop_name(correction)
-    if not name or correction.box is None or folder.file(name).exists():
+    if not name or folder.file(name).exists():
         return
-    cut = cut_out(path, correction.box)
+    cut = cut_out(path, correction.box or _WHOLE)
     if cut is None:
         return
     folder.file(CROPS_FOLDER).mkdir(mode=FOLDER_MODE, exist_ok=True)

@@ -273,8 +273,8 @@ class OcrJob:
         doubts = write_corrections(folder, plans, corrections)
         if doubts:
             reporter.message(
-                f"{doubts:,} fields are in doubt. Correct them in {folder.file(CORRECTIONS_FILE)}, "
-                f"then: backfill ocr --corrections {folder.run_id}"
+                f"Doubts about what was read: {doubts:,}. Say what is right in "
+                f"{folder.file(CORRECTIONS_FILE)}, then: backfill ocr --corrections {folder.run_id}"
             )
         self._chains = chains_of(changes)
         writing = sum(plan.is_writing for plan in plans)

@@ -1,0 +1,56 @@
+"""What a doubt about a reading is about, and what it says in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from backfill.ocr import checks
+
+#: A shift as a whole, an image as a whole: what a doubt can be about beside single fields.
+SHIFT, IMAGE = "shift", "image"
+_TIMES = ("start", "end")
+_TITLE = ("customer_name", "raw_type_label")
+_ADDRESS = ("street", "street_number", "city")
+
+#: The fields that a doubt about a shift is about. It is settled when a person has looked at each.
+DOUBTED: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(checks.TIME_FLAGS, _TIMES),
+    **dict.fromkeys((checks.TITLE_MISSING, checks.TITLE_UNSURE), _TITLE),
+    checks.ADDRESS_UNSURE: _ADDRESS,
+    checks.CUT_OFF: (SHIFT,),
+}
+_SAYS = {
+    checks.DURATION_MISMATCH: "the duration on the card is not end minus start",
+    checks.TIME_UNSURE: "digits of its times are not sure",
+    checks.OVERLAPS_NEXT: "it ends after the next one starts",
+    checks.TITLE_MISSING: "no title was read",
+    checks.TITLE_UNSURE: "words of its title are not sure",
+    checks.ADDRESS_UNSURE: "words or digits of its address are not sure",
+    checks.CUT_OFF: "the edge of the screen cuts it, and no other image shows it whole",
+    checks.FAREWELL_MISMATCH: "the day's end stands before the end of the last shift",
+    checks.CARD_COUNT_MISMATCH: "it shows more cards than shifts were read",
+    checks.LONE_TIME: "a time stands alone: a shift may be missing",
+    checks.TIME_ABOVE_DATE: "a time stands above the date: a shift may be missing",
+    checks.STRAY_TEXT: "text stands in no card",
+}
+
+
+def fields_of(doubt: str) -> tuple[str, ...]:
+    """Return the fields that a doubt about a shift is about."""
+    return DOUBTED.get(doubt, (SHIFT,))
+
+
+def is_settled(doubt: str, looked_at: Collection[str]) -> bool:
+    """Tell whether a person has looked at all that a doubt about a shift is about."""
+    return SHIFT in looked_at or set(fields_of(doubt)) <= set(looked_at)
+
+
+def explained(reason: str) -> str:
+    """Return a reason for a review with what it means: `image 1: lone_time (a time stands …)`."""
+    _where, _colon, doubt = reason.rpartition(": ")
+    return f"{reason} ({_SAYS[doubt]})" if doubt in _SAYS else reason
+
+
+def image_doubt(sequence: int, doubt: str) -> str:
+    """Return a session's reason for a review that is about one of its images."""
+    return f"image {sequence}: {doubt}"
