@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -43,6 +44,8 @@ TOO_SLOW_FOR_LARGE = {
 def main(arguments: Sequence[str] | None = None) -> Path:
     """Measure what was asked for, print the table, and return the folder with all of it."""
     options = _options(arguments)
+    # As an error, so that the server is stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     sizes: list[Measures] = []
     with tempfile.TemporaryDirectory(prefix="backfill-bench-") as home:
         server = Server(Path(home))

@@ -90,23 +90,18 @@ class PendingRows:
             ):
                 self._prepare(cursor)
                 is_small = expected is not None and expected <= page_rows
-                pages = self._whole(cursor) if is_small else self._walk(cursor, page_rows)
-                for page in _ahead(pages):
+                for page in _ahead(self._walk(cursor, None if is_small else page_rows)):
                     if page.num_rows:
                         yield page
         except adbc_driver_manager.Error as error:
             raise _translated(self._dsn, error) from None
 
-    def _whole(self, cursor: Any) -> Iterator[pa.Table]:
-        last = self._highest(cursor)
-        if last is not None:
-            yield self._read(cursor, None, last)
-
-    def _walk(self, cursor: Any, page_rows: int) -> Iterator[pa.Table]:
+    def _walk(self, cursor: Any, page_rows: int | None) -> Iterator[pa.Table]:
+        """Yield page after page up to the highest key; all as one page without `page_rows`."""
         last = self._highest(cursor)
         low: list[str] | None = None
         while last is not None:
-            high = self._page_end(cursor, low, last, page_rows)
+            high = self._page_end(cursor, low, last, page_rows) if page_rows else None
             yield self._read(cursor, low, high or last)
             if high is None:
                 return
