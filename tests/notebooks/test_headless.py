@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from tests.deadline import DEADLINE_SECONDS
 
+from backfill.folder import RunFolder
+from backfill.notebook import headless
 from backfill.notebook.headless import SLOW_GRAMMAR, _unseen
+from backfill.notebook.relay import Terminal
 
+WAITS_FOR_IT = """
+import threading, time
+from pathlib import Path
+deadline = time.monotonic() + {seconds}
+while not Path({path!r}).exists():
+    assert time.monotonic() < deadline
+    threading.Event().wait(0.01)
+"""
 IMPORTS_IT = "import jsonschema._format, sys; print('{0}' in sys.modules)"
 
 
@@ -33,3 +47,26 @@ def test_the_grammar_is_still_what_the_notebook_format_would_import() -> None:
     )
 
     assert said.stdout.strip() == "True", "the way around it is no longer needed: take it out"
+
+
+@pytest.mark.slow
+def test_what_is_done_meanwhile_is_done_once_while_the_kernel_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made"
+    waiting = WAITS_FOR_IT.format(seconds=DEADLINE_SECONDS, path=str(made))
+    cell: dict[str, object] = {"cell_type": "code", "outputs": [], "execution_count": None}
+    tagged = {**cell, "id": "a", "metadata": {"tags": ["parameters"]}, "source": "place = 1"}
+    cells = [tagged, {**cell, "id": "b", "metadata": {}, "source": waiting}]
+    document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "waits.ipynb").write_text(json.dumps(document), encoding="utf-8")
+    monkeypatch.setattr(headless, "notebook_path", lambda name: tmp_path / f"{name}.ipynb")
+    folder = RunFolder.of(tmp_path, "20261122T234000Z-utc-3f9c1a")
+    folder.create()
+
+    ended = headless.run_notebook(
+        "waits", folder, "waits.ipynb", {}, Terminal(quiet=True), made.mkdir
+    )
+
+    assert ended.error == ""
+    assert made.is_dir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import json
 import os
@@ -185,7 +186,9 @@ def _run(
     from backfill.notebook.headless import run_notebook
 
     parameters.pop("database_url", None)
-    ended = run_notebook(notebook, folder, f"{stem}.ipynb", parameters, terminal)
+    ended = run_notebook(
+        notebook, folder, f"{stem}.ipynb", parameters, terminal, _get_ready_to_close
+    )
     summary = _close(folder, stem, ended, terminal)
     error = (ended.outcome or {}).get("error") or (ended.error if ended.exit_code else "")
     if error:
@@ -201,6 +204,13 @@ def _run(
     terminal.message(f"Evidence: {folder.path}")
     print_summary(summary)
     return ended.exit_code
+
+
+def _get_ready_to_close() -> None:
+    with contextlib.suppress(Exception):  # it will be said when the folder is closed
+        from backfill.notebook import closing
+
+        closing.get_ready()
 
 
 def _close(folder: RunFolder, stem: str, ended: Any, terminal: Terminal) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -50,6 +51,8 @@ class _Execution:
     client: Any = None
     signal: int | None = None
     kernel_pid: int | None = None
+    #: Begins when the kernel is at work.
+    meanwhile = threading.Thread()
 
     @classmethod
     def pid(cls) -> int | None:
@@ -65,11 +68,13 @@ def run_notebook(
     output: str,
     parameters: Mapping[str, Any],
     terminal: Terminal,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Ended:
     """Execute `notebooks/<name>.ipynb` into `folder/output`; return how it ended.
 
     The first SIGINT, SIGTERM or SIGHUP is passed to the kernel, which ends its chunk; a second one
-    kills it, which loses the open transaction and nothing else.
+    kills it, which loses the open transaction and nothing else. `meanwhile` is called once the
+    kernel is at work, in a thread: this process only waits for it.
     """
     source = notebook_path(name)
     partial = folder.file(f"{output.removesuffix('.ipynb')}.partial.ipynb")
@@ -77,6 +82,7 @@ def run_notebook(
     error = ""
     environment = {RELAY_ENV: relay.address, RUN_ID_ENV: folder.run_id, NOTEBOOK_ENV: output}
     environment |= {name: os.environ.get(name, value) for name, value in KERNEL_MEMORY.items()}
+    _Execution.meanwhile = threading.Thread(target=meanwhile, name="meanwhile", daemon=True)
     try:
         with _environment(environment), _forwarded_signals(terminal):
             error = _execute(source, partial, parameters)
@@ -183,14 +189,21 @@ def _register_engine() -> None:
             )
             _Execution.client = client
             _Execution.signal = None
-            client.on_cell_start = _remember_kernel
-            return client.execute()
+            client.on_cell_start = _at_work
+            try:
+                return client.execute()
+            finally:
+                if _Execution.meanwhile.is_alive():
+                    _Execution.meanwhile.join()
 
     papermill_engines.register(ENGINE_NAME, SignalledEngine)
 
 
-def _remember_kernel(**_kwargs: Any) -> None:
+def _at_work(**_kwargs: Any) -> None:
+    """Called when a cell starts: the kernel is there."""
     _Execution.kernel_pid = _Execution.pid() or _Execution.kernel_pid
+    if _Execution.meanwhile.ident is None:
+        _Execution.meanwhile.start()
 
 
 @contextlib.contextmanager

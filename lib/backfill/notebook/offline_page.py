@@ -6,6 +6,7 @@ On top stands what happened, in five lines; then the report's sections; then the
 from __future__ import annotations
 
 import contextlib
+import functools
 import html
 import re
 import warnings
@@ -79,16 +80,30 @@ def _below(body: str) -> str:
     return _HEADING.sub(lambda found: f"<{found[1]}h{int(found[2]) + 2}", body)
 
 
+def get_ready() -> None:
+    """Load what a page takes, a second's work, before there is a notebook to render."""
+    import nbformat
+
+    new = cast(Any, nbformat).v4
+    _rendered(new.new_notebook(cells=[new.new_markdown_cell("# 1"), new.new_code_cell("1")]))
+    _code_style()
+
+
 def _rendered(document: Mapping[str, Any]) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nbconvert's and its parts', which are not ours to mend
-        from nbconvert import HTMLExporter
-
-        exporter: Any = cast(Any, HTMLExporter)(template_name="basic")
-        body, _resources = exporter.from_notebook_node(document)
+        body, _resources = _exporter().from_notebook_node(document)
     return str(body)
 
 
+@functools.cache
+def _exporter() -> Any:
+    from nbconvert import HTMLExporter
+
+    return cast(Any, HTMLExporter)(template_name="basic")
+
+
+@functools.cache
 def _code_style() -> str:
     from pygments.formatters.html import HtmlFormatter
 
