@@ -25,7 +25,7 @@ from backfill.display.explanation import Explanation
 from backfill.display.pages import NOTHING, Shown, note, part, table
 from backfill.errors import BackfillError, StalePlan, UsageError
 from backfill.folder import new_run_id, runs_dir
-from backfill.jobs.registry import PARAMETERS, job_from, kind_of
+from backfill.jobs.registry import PARAMETERS, job_from, kind_of, latest_sheets
 from backfill.notebook.asking import decide_for, explain_row
 from backfill.notebook.run_book import SHOWN_MEMBERS, RunBook, listener
 from backfill.parameters import (
@@ -145,7 +145,8 @@ class Book(RunBook):
                 self.reporter.message(f"Run {stopped.run_id} is {stopped.status}: going on.")
                 return
             self._open_folder(_new_id(job), fresh=True)
-            self._planning = Planning(self._job, self.database, self.folder, self.reporter)
+            sheets = latest_sheets(job, values)
+            self._planning = Planning(self._job, self.database, self.folder, self.reporter, sheets)
             self._write_run_file()
 
     def _stopped_run(self) -> RunRow | None:

@@ -250,3 +250,19 @@ def test_latest_without_any_answer_is_refused(bench: Bench) -> None:
 
     with pytest.raises(UsageError, match=r"no utc run in .* has an answer"):
         bench.plan(decisions="latest")
+
+
+def test_latest_means_a_run_on_the_same_database(bench: Bench, bench_from: BenchFrom) -> None:
+    asking = bench.plan()
+    asking.decide("fold-1", "later")
+    other = bench_from("empty", load_empty)
+    other.add_event("fold-1", tz=STOCKHOLM, start_at=FOLD)
+
+    with pytest.raises(UsageError, match=f"planned on another database.*{asking.run_id}"):
+        other.plan(decisions="latest")
+
+    other.plan()
+    assert "did not take it in" not in other.messages()
+    named = other.run(decisions=asking.run_id)
+    assert asked(other, named.run_id) == []
+    assert starts(other) == {"fold-1": LATER}

@@ -10,7 +10,13 @@ from backfill.decisions import Answers, Words
 from backfill.errors import UsageError
 from backfill.folder import runs_dir
 from backfill.parameters import OCR_PARAMETERS, UTC_PARAMETERS, Parameter
-from backfill.plans.worksheet import DECISIONS_FILE, find_sheet, load_answers
+from backfill.plans.worksheet import (
+    CORRECTIONS_FILE,
+    DECISIONS_FILE,
+    LATEST,
+    find_sheet,
+    load_answers,
+)
 from backfill.steps.job import Job, JobKind
 
 if TYPE_CHECKING:
@@ -59,8 +65,19 @@ def answers_from(values: Mapping[str, Any], job: str, words: Words) -> Answers:
     )
 
 
+def latest_sheets(job: str, values: Mapping[str, Any]) -> dict[str, Path]:
+    """Return by flag the sheets that checked parameters name as `latest`."""
+    files = {"decisions": DECISIONS_FILE, "corrections": CORRECTIONS_FILE}
+    runs = runs_dir(values["runs_dir"])
+    return {
+        f"--{name}": find_sheet(LATEST, runs, job, file, f"--{name}")
+        for name, file in files.items()
+        if values.get(name) == LATEST
+    }
+
+
 def _corrections_from(values: Mapping[str, Any]) -> Corrections:
-    from backfill.jobs.ocr.correction_sheet import CORRECTIONS_FILE, load_corrections
+    from backfill.jobs.ocr.correction_sheet import load_corrections
     from backfill.ocr.correction import Corrections
     from backfill.ocr.vocabulary import known_towns
 

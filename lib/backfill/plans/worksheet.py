@@ -19,8 +19,9 @@ from typing import Any
 import pyarrow as pa
 
 from backfill.decisions import ANY, Answer, Answers, Question, Words
-from backfill.errors import StorageError, UsageError
+from backfill.errors import BackfillError, StorageError, UsageError
 from backfill.folder import RUN_ID, RunFolder
+from backfill.plans.plan import PLAN_FILE
 from backfill.plans.sheet_csv import read_sheet, write_sheet
 from backfill.plans.staging import Staging
 from backfill.server.postgres import redact
@@ -28,6 +29,7 @@ from backfill.server.postgres import redact
 DECISIONS_FILE = "decisions.csv"
 QUESTIONS_FILE = "questions.csv"
 USED_FILE = "decisions_used.csv"
+CORRECTIONS_FILE = "corrections.csv"
 CORRECTIONS_USED_FILE = "corrections_used.csv"
 LATEST = "latest"
 HEADER = (
@@ -101,6 +103,27 @@ def find_sheet(option: str, runs: Path, job: str, name: str, flag: str) -> Path:
         listed = ", ".join(sheet.parent.name for sheet in found)
         raise UsageError(f"{flag} {option} is the beginning of several runs: {listed}.")
     return found[0]
+
+
+def check_origin(flag: str, sheet: Path, database: str) -> None:
+    """Raise `UsageError` when the run that `latest` found was planned on another database.
+
+    `database` is a fingerprint. A run that is named, or a file, may come from anywhere.
+    """
+    run_id = sheet.parent.name
+    if _database_of(sheet) not in ("", database):
+        raise UsageError(
+            f"{flag} latest is run {run_id}, and that was planned on another database. If it is "
+            f"meant all the same, name it: {flag} {run_id}"
+        )
+
+
+def _database_of(sheet: Path) -> str:
+    """Return the fingerprint of the database that a sheet's run was planned on, if it tells."""
+    try:
+        return str(RunFolder(sheet.parent).read_json(PLAN_FILE).get("database_fingerprint", ""))
+    except (OSError, ValueError, BackfillError):
+        return ""
 
 
 def read_text(path: Path, flag: str) -> str:
@@ -217,16 +240,18 @@ def read_used(folder: RunFolder) -> list[dict[str, str]]:
     return [cells for _line, cells in read_sheet(read_text(path, ""), _NEEDED, str(path))]
 
 
-def answers_waiting(folder: RunFolder) -> str:
-    """Return the newest earlier run of this job that was answered; empty when there is none."""
+def answers_waiting(folder: RunFolder, database: str) -> str:
+    """Return the newest earlier run of this job and database that was answered, if there is one."""
     stamp, job, _random = folder.run_id.split("-")  # of two in one second either may be the first
     earlier = [
         found
         for found in folders_with(DECISIONS_FILE, LATEST, folder.path.parent, job)
         if found.run_id != folder.run_id and found.run_id.split("-")[0] <= stamp
     ]
-    answered = (f.run_id for f in earlier[:_LOOKED_INTO] if _has_answer(f.file(DECISIONS_FILE)))
-    return next(answered, "")
+    sheets = (found.file(DECISIONS_FILE) for found in earlier[:_LOOKED_INTO])
+    return next(
+        (s.parent.name for s in sheets if _has_answer(s) and _database_of(s) in ("", database)), ""
+    )
 
 
 def decide(folder: RunFolder, answers: Iterable[Answer], words: Words) -> int:

@@ -4,7 +4,8 @@ user's tables; the connection that looks is read-only."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from backfill.plans.staging import STAGING_FILE, Staging
 from backfill.plans.worksheet import (
     DECISIONS_FILE,
     answers_waiting,
+    check_origin,
     staged_questions,
     write_worksheets,
 )
@@ -35,8 +37,17 @@ from backfill.utc.zones import tzdata_version
 class Planning:
     """One run on its way to a plan; each step hands the next one a value."""
 
-    def __init__(self, job: Job, database: Database, folder: RunFolder, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        job: Job,
+        database: Database,
+        folder: RunFolder,
+        reporter: Reporter,
+        latest_sheets: Mapping[str, Path] | None = None,
+    ) -> None:
+        """`latest_sheets` are what `latest` found, by flag: they must be of this database."""
         self.job = job
+        self._latest_sheets = latest_sheets or {}
         self._database = database
         self._folder = folder
         self._reporter = reporter
@@ -45,6 +56,8 @@ class Planning:
     def preflight(self, settings: EngineSettings, *, writing: bool) -> Preflight:
         """Check everything that can be checked before reading in bulk. Read-only."""
         with self._database.connect(read_only=True, limits=settings.limits) as connection:
+            for flag, sheet in self._latest_sheets.items():
+                check_origin(flag, sheet, database_fingerprint(connection))
             found = self.job.preflight(connection, writing=writing)
         for warning in found.warnings:
             self._reporter.message(warning, "warning")
@@ -64,10 +77,10 @@ class Planning:
     def freeze(self, computed: Computation) -> Plan:
         """Write the rest of the plan's files and its row in the ledger."""
         plan.write_skips(self._folder, self._skips())
-        self._write_worksheets()
         settings = self.job.settings
         with self._database.connect(read_only=True) as connection:
             database = database_fingerprint(connection)
+        self._write_worksheets(database)
         frozen = plan.freeze(
             self._folder,
             {
@@ -88,10 +101,10 @@ class Planning:
         self.staging.let_go()
         return frozen
 
-    def _write_worksheets(self) -> None:
+    def _write_worksheets(self, database: str) -> None:
         questions = staged_questions(self.staging)
         write_worksheets(self._folder, questions, self.job.answers)
-        if not self.job.answers and (answered := answers_waiting(self._folder)):
+        if not self.job.answers and (answered := answers_waiting(self._folder, database)):
             self._reporter.message(
                 f"Run {answered} was answered, and this one did not take it in. To do so: "
                 f"backfill {self.job.name} --decisions latest"

@@ -38,9 +38,8 @@ from backfill.ocr.session import (
 from backfill.ocr.shift import Shift
 from backfill.ocr.vocabulary import Towns
 from backfill.plans.sheet_csv import read_sheet, write_sheet
-from backfill.plans.worksheet import CORRECTIONS_USED_FILE, read_text
+from backfill.plans.worksheet import CORRECTIONS_FILE, CORRECTIONS_USED_FILE, read_text
 
-CORRECTIONS_FILE = "corrections.csv"
 CROPS_FOLDER = "crops"
 HEADER = (
     *("image_sha256", "session_id", "schedule_date", "shift", "box", "field", "read", "right"),

@@ -17,7 +17,7 @@ from backfill.display.pages import Shown
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.jobs.ocr import staged, views
-from backfill.jobs.ocr.correction_sheet import CORRECTIONS_FILE, write_corrections
+from backfill.jobs.ocr.correction_sheet import write_corrections
 from backfill.jobs.ocr.correction_view import corrections_view
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA, chains_of, change_row
 from backfill.jobs.ocr.document import event_types, planned_document
@@ -55,7 +55,7 @@ from backfill.ocr.session_reading import ReadImage
 from backfill.ocr.vocabulary import known_towns
 from backfill.plans.plan import write_changes
 from backfill.plans.staging import Staging
-from backfill.plans.worksheet import QUESTIONS_SCHEMA, questions_table
+from backfill.plans.worksheet import CORRECTIONS_FILE, QUESTIONS_SCHEMA, questions_table
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.postgres import Connection, connect
