@@ -68,7 +68,11 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = build_parser().parse_args(arguments)
+    options, unknown = build_parser().parse_known_args(arguments)
+    if unknown:  # argparse would name the help of all commands
+        _Parser(prog=f"backfill {options.command}", usage="%(prog)s [OPTION]…").error(
+            f"there is no {' '.join(unknown)}"
+        )
     if options.database_url:
         os.environ["DATABASE_URL"] = options.database_url
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

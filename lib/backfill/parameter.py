@@ -59,7 +59,7 @@ class Parameter:
                 )
         if self.choices and checked not in self.choices:
             raise UsageError(
-                f"{self.name} {checked!r} is not known; use one of {', '.join(self.choices)}."
+                f"{self.flag} {checked!r} is not known; use one of {', '.join(self.choices)}."
             )
         return checked
 

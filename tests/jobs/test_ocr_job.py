@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -152,9 +153,36 @@ def test_the_notebook_shows_days_beside_their_images(three: OcrBench) -> None:
 
     shown = book.diff().markup + book.picture().markup
 
-    assert shown.count("data:image/jpeg;base64,") == 4
+    assert re.findall(r"<figcaption>(image \d): \d+ words, \d shifts, [\d,]+ ms", shown) == [
+        *("image 1", "image 2", "image 1", "image 1")
+    ]
     assert "http" not in shown
     assert len(shown) < 4 * 200_000  # 100 sessions of two images stay under 20 MB
+
+
+def test_a_shift_of_low_confidence_is_shown_with_its_value_and_what_vouches_for_it(
+    first: OcrBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsure(reading: ImageReading) -> ImageReading:
+        entries = [
+            replace(e, words=tuple(replace(w, confidence=float(sure)) for w in e.words))
+            for e, sure in zip(reading.entries, (20, 99, 99), strict=True)
+        ]
+        doubted = replace(entries[1], flags=("title_unsure",))
+        return replace(reading, entries=(entries[0], doubted, entries[2]))
+
+    alter_readings(monkeypatch, unsure)
+    book = first.book()
+    book.preflight()
+    book.extract()
+    book.compute()
+
+    shown = book.picture()
+
+    assert "Shifts to look at: 1 in doubt, 1 of low confidence (below 85)" in shown.text
+    assert "title_unsure (words of its title are not sure)" in shown.text
+    assert "no doubt: the duration on its card agrees with its times" in shown.text
+    assert '<td class="number">20.0</td>' in shown.markup
 
 
 def test_what_was_read_is_escaped_in_the_notebook(

@@ -12,7 +12,7 @@ from tests.pages.looking import Page, check_picture, check_tables, pictures
 
 from backfill.display.pages import Shown
 from backfill.jobs.ocr.pictures import confidence_picture, days_picture, field_confidences
-from backfill.jobs.ocr.views import images_view
+from backfill.jobs.ocr.reading_view import images_view
 from backfill.plans.staging import STAGING_FILE, Staging
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def test_shifts_beyond_what_a_page_may_show_are_counted_and_named(
 ) -> None:
     run = take(three)
     first = len(truth("plain-0205"))
-    monkeypatch.setattr("backfill.jobs.ocr.views.SHOWN_SHIFTS", first)
+    monkeypatch.setattr("backfill.jobs.ocr.reading_view.SHOWN_SHIFTS", first)
 
     with contextlib.closing(Staging(three.folder(run.run_id).file(STAGING_FILE))) as staging:
         page = images_view(staging)

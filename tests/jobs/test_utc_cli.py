@@ -442,6 +442,15 @@ def test_a_bad_command_line_exits_with_2_and_names_the_help(
     assert "--help" in capsys.readouterr().err
 
 
+def test_an_unknown_option_names_the_help_of_its_command(
+    capsys: pytest.CaptureFixture[str], main: None
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["ocr", "--ocr-langs", "sv"])
+
+    assert "there is no --ocr-langs sv\nSee: backfill ocr --help" in capsys.readouterr().err
+
+
 def test_an_unreachable_database_exits_with_1_and_shows_no_password(
     tmp_path: Path,
     main: None,

@@ -6,6 +6,7 @@ can show (diff, pictures) come from there.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,9 @@ def what_happened(facts: RunFacts) -> list[str]:
 
 def _line_of_run(facts: RunFacts) -> str:
     database = facts.run.get("database") or "a database that its folder does not name"
-    what = f"puts back what run {facts.reverts} wrote" if facts.reverts else f"is a {facts.job} job"
+    what = f"is of the job {facts.job}"
+    if facts.reverts:
+        what = f"puts back what run {facts.reverts} wrote"
     line = f"Run {facts.run_id} {what}, on {database}; its status is {facts.status}."
     if facts.error:
         return f"{line} It stopped: {' '.join(facts.error.split())}"
@@ -288,8 +291,6 @@ def _progress(facts: RunFacts) -> Shown:
 
 
 def _progress_lines(facts: RunFacts) -> Iterator[str]:
-    import json
-
     try:
         texts = facts.folder.file(PROGRESS_FILE).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
@@ -325,11 +326,17 @@ def _named(caption: str, values: Any) -> Shown:
     if not isinstance(values, Mapping) or not values:
         return NOTHING
     rows = [
-        (name, _short("" if value is None else str(value), 300))
+        (name, _short(_plain(value), 300))
         for name, value in values.items()
         if name not in ("decisions", "corrections")
     ]
     return table(f"{caption} ({len(rows):,})", ["name", "value"], rows)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping | list):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return "" if value is None else str(value)
 
 
 def _how_to_check(facts: RunFacts) -> Shown:

@@ -222,7 +222,8 @@ def _svg(title: str, says: str, height: float, drawn: Sequence[str]) -> str:
     mark = "p" + hashlib.sha256(f"{title}\n{says}\n{body}".encode()).hexdigest()[:10]
     return (
         f'<svg viewBox="0 0 {WIDTH} {_n(height)}" width="{WIDTH}" height="{_n(height)}" role="img"'
-        f' aria-labelledby="{mark}t {mark}d" font-family="sans-serif" fill="currentColor">'
+        f' aria-labelledby="{mark}t {mark}d" font-family="system-ui, sans-serif"'
+        f' fill="currentColor">'
         f'<title id="{mark}t">{escape(title)}</title><desc id="{mark}d">{escape(says)}</desc>'
         f"{body.replace(_MARK, mark)}</svg>"
     )

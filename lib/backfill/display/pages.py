@@ -131,12 +131,21 @@ table.backfill caption { text-align: left; font-weight: bold; padding: .3em 0; }
 table.backfill.backfill.backfill :is(th, td) { border-bottom: 1px solid #999; padding: .2em .7em;
   text-align: left; vertical-align: top; white-space: pre-wrap; }
 table.backfill.backfill.backfill td.short { white-space: pre; }
-table.backfill.backfill.backfill td:not([class]) { min-width: 16em; }
+table.backfill.backfill.backfill td:not([class]) { min-width: 13em; }
 table.backfill.backfill.backfill td.number { text-align: right;
   font-variant-numeric: tabular-nums; }
 p.backfill { padding: .5em .8em; border-left: 4px solid #2a6f97; background: #f4f7f9;
   color: #111; }
 p.backfill.warning { border-left-color: #b5651d; } p.backfill.error { border-left-color: #a4161a; }
+p.backfill.heading { border: 0; background: none; color: inherit; font-weight: bold;
+  padding: 0; margin: 1.5em 0 .3em; }
+div.backfill.beside { display: flex; flex-wrap: wrap; gap: 1em; align-items: flex-start; }
+div.backfill.beside > div.scroll { flex: 1 1 26em; min-width: 0; }
+div.backfill.beside > .pictures { display: flex; flex-wrap: wrap; max-width: 480px; }
+div.backfill.beside figure { margin: 0 .3em .5em 0; width: 234px; }
+div.beside table.backfill.backfill.backfill :is(th, td) { min-width: 0; padding: .2em .4em; }
+div.beside table.backfill.backfill.backfill td.short { white-space: pre-wrap; }
+div.beside table.backfill.backfill.backfill td:first-child { white-space: pre; }
 figure.backfill { margin: 1em 0; } figure.backfill svg { max-width: 100%; height: auto; }
 figure.backfill figcaption { font-size: 90%; } figure.backfill details { margin: .3em 0; }
 """

@@ -16,7 +16,7 @@ from backfill.decisions import Answers
 from backfill.display.pages import Shown
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
-from backfill.jobs.ocr import staged, views
+from backfill.jobs.ocr import staged
 from backfill.jobs.ocr.correction_sheet import write_corrections
 from backfill.jobs.ocr.correction_view import corrections_view
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA, chains_of, change_row
@@ -24,6 +24,7 @@ from backfill.jobs.ocr.document import event_types, planned_document
 from backfill.jobs.ocr.files import LocatedSession, locate_images
 from backfill.jobs.ocr.output import write_planned
 from backfill.jobs.ocr.reader import ReaderVersions, reader_facts
+from backfill.jobs.ocr.reading_view import images_view
 from backfill.jobs.ocr.review import read_corrected, warn_of_idle
 from backfill.jobs.ocr.rows import day_row, extracted_row, image_row, shift_rows, skip_row
 from backfill.jobs.ocr.selection import (
@@ -37,6 +38,7 @@ from backfill.jobs.ocr.selection import (
 )
 from backfill.jobs.ocr.settings import OcrSettings
 from backfill.jobs.ocr.tables import Tables, check_tables, is_demo, missing_grants
+from backfill.jobs.ocr.views import diff_view
 from backfill.ocr.failure import ImageFailure
 from backfill.ocr.images import ImageRoot
 from backfill.ocr.notify import Notification, is_past
@@ -322,11 +324,11 @@ class OcrJob:
 
     def diff_view(self, staging: Staging) -> Shown:
         """Return what a person reads before approving."""
-        return views.diff_view(staging) + corrections_view(staging)
+        return diff_view(staging) + corrections_view(staging)
 
     def picture(self, staging: Staging, database: Database) -> Shown:
         """Return every session's shifts beside its images with the boxes that were read."""
-        return views.images_view(staging)
+        return images_view(staging)
 
 
 def _stored(staging: Staging, days: set[Day]) -> tuple[dict[Day, SnapshotRow], list[EventKey]]:

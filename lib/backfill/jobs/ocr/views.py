@@ -1,6 +1,5 @@
-"""What a person sees of an OCR diff: sessions, each day beside its images, doubts, events, timing.
-
-Pictures are downscaled and carried in the page itself; everything that was read is escaped.
+"""What a person sees of an OCR diff: sessions, the diff of each day, events, messages, failures,
+timing. Everything that was read is escaped.
 """
 
 from __future__ import annotations
@@ -10,17 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from backfill.display.pages import NOTHING, Shown, escape, framed, note, part, table
-from backfill.jobs.ocr.crops import cut_out, picture_markup, thumbnail
-from backfill.jobs.ocr.pictures import confidence_picture, days_picture
+from backfill.display.pages import NOTHING, Shown, part, table
 from backfill.plans.staging import Staging
 
-SHOWN_SESSIONS = 100
-SHOWN_SHIFTS = 400  # of all sessions: a page never shows more than a thousand rows
-SHOWN_CROPS = 60
 SHOWN_EVENTS = 100
-_TIMES = ("start", "end", "customer_name", "street", "street_number", "city", "raw_type_label")
-_COLUMNS = ", ".join(f'"{name}"' for name in _TIMES)
 
 
 def diff_view(staging: Staging) -> Shown:
@@ -31,13 +23,6 @@ def diff_view(staging: Staging) -> Shown:
     shown += _event_types(documents)
     shown += _messages(documents)
     return part("diff", shown) + part("skips", _failures(staging)) + _timing(staging)
-
-
-def images_view(staging: Staging) -> Shown:
-    """Return the days' timelines, confidence by field, each day's shifts beside its images, and
-    crops of what was read with doubt."""
-    pictures = days_picture(staging) + confidence_picture(staging)
-    return pictures + _days(staging) + _doubts(staging)
 
 
 def _documents(staging: Staging) -> list[dict[str, Any]]:
@@ -169,7 +154,8 @@ def _timing(staging: Staging) -> Shown:
         " WHERE ocr_ms IS NOT NULL ORDER BY ocr_ms DESC, r2_key LIMIT 10"
     )
     return table(
-        "Images and their reading times (a cached image shows the time it took when it was read)",
+        "Images and their reading times (images that are read together have equal shares of the "
+        "time; a cached one shows what it took when it was read)",
         ["how", "images", "total (s)", "median (ms)", "longest (ms)"],
         rows.fetchall(),
     ) + table(
@@ -177,88 +163,3 @@ def _timing(staging: Staging) -> Shown:
         ["image", "reading (ms)", "boxes", "shifts"],
         slowest.fetchall(),
     )
-
-
-def _days(staging: Staging) -> Shown:
-    rows = (
-        staging.connection.cursor()
-        .execute(
-            "SELECT key, scope, schedule_date::text, outcome,"
-            " sum(coalesce(listed, 0)) OVER (ORDER BY position) FROM days LEFT JOIN"
-            " (SELECT key, count(*) AS listed FROM shifts GROUP BY key) USING (key)"
-            " ORDER BY position"
-        )
-        .fetchall()
-    )
-    shown = Shown("", "")
-    fitting = [row for row in rows[:SHOWN_SESSIONS] if row[4] <= SHOWN_SHIFTS] or rows[:1]
-    for key, user, date, outcome, _shifts in fitting:
-        shown += _day(staging, key, f"Session {key}, user {user}, {date or 'no date'}: {outcome}")
-    if more := len(rows) - len(fitting):
-        shown += note(f"{more:,} more sessions are in the tables shifts and images.")
-    return shown
-
-
-def _day(staging: Staging, key: str, caption: str) -> Shown:
-    shifts = staging.connection.cursor().execute(
-        f"SELECT {_COLUMNS}, confidence, review_reasons FROM shifts WHERE key = ? ORDER BY place",
-        [key],
-    )
-    listed = table(caption, [*_TIMES, "confidence", "doubts"], shifts.fetchall())
-    images = staging.connection.cursor().execute(
-        "SELECT sequence, r2_key, local_path, words FROM images WHERE key = ? ORDER BY sequence",
-        [key],
-    )
-    pictures = "".join(thumbnail(*row) for row in images.fetchall())
-    markup = (
-        '<div class="backfill" style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">'
-        f'<div>{pictures}</div><div style="min-width:0">{listed.markup}</div></div>'
-    )
-    return Shown(markup, listed.text)
-
-
-def _doubts(staging: Staging) -> Shown:
-    """Return a crop of every shift with a doubt, with what was read and why it is doubted."""
-    rows = (
-        staging.connection.cursor()
-        .execute(
-            'SELECT key, start, "end", customer_name, raw_type_label, street, street_number, city,'
-            " confidence, review_reasons, crops FROM shifts WHERE review_reasons <> ''"
-            " ORDER BY confidence, key, place"
-        )
-        .fetchall()
-    )
-    if not rows:
-        return note("No shift was read with a doubt.")
-    lines = "".join(_doubt(staging, row) for row in rows[:SHOWN_CROPS])
-    caption = f"Shifts to look at ({len(rows):,}, {min(len(rows), SHOWN_CROPS):,} shown)"
-    header = ("crop", "what was read", "confidence", "why")
-    head = "".join(f'<th scope="col">{name}</th>' for name in header)
-    markup = framed(caption, head, lines)
-    text = table(caption, ["session", "start", "end", "client", "doubts"],
-                 [(*row[:4], row[9]) for row in rows]).text  # fmt: skip
-    return Shown(markup, text)
-
-
-def _doubt(staging: Staging, row: Sequence[Any]) -> str:
-    key, values, confidence, reasons = row[0], row[1:8], row[8], row[9]
-    crops = json.loads(row[10])
-    picture = _crop(staging, key, crops[0]) if crops else ""
-    read = " · ".join(str(value) for value in values if value)
-    return (
-        f"<tr><td>{picture}</td><td>{escape(read)}</td>"
-        f'<td class="number">{escape(str(confidence))}</td><td>{escape(reasons)}</td></tr>'
-    )
-
-
-def _crop(staging: Staging, key: str, crop: Sequence[float]) -> str:
-    sequence, left, top, width, height = crop
-    found = (
-        staging.connection.cursor()
-        .execute(
-            "SELECT local_path FROM images WHERE key = ? AND sequence = ?", [key, int(sequence)]
-        )
-        .fetchone()
-    )
-    cut = cut_out(found[0], (left, top, width, height)) if found else None
-    return picture_markup(cut, f"image {int(sequence)}") if cut else ""

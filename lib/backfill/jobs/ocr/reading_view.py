@@ -1,0 +1,178 @@
+"""What was read, beside what it was read from: each day with its images, and cut-outs of doubts.
+
+Pictures are downscaled and carried in the page itself; everything that was read is escaped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from backfill.display.pages import Shown, escape, framed, note, table
+from backfill.jobs.ocr.crops import cut_out, picture_markup, thumbnail
+from backfill.jobs.ocr.pictures import confidence_picture, days_picture
+from backfill.ocr.checks import SURE
+from backfill.ocr.correcting import CORRECTED
+from backfill.ocr.doubts import explained
+from backfill.ocr.session_reading import DURATION_AGREES, SEEN_TWICE
+from backfill.plans.staging import Staging
+
+SHOWN_SESSIONS = 100
+SHOWN_SHIFTS = 400  # of all sessions: a page never shows more than a thousand rows
+SHOWN_CROPS = 60
+_SHIFT = ("start", "end", "customer_name", "raw_type_label", "street", "street_number", "city")
+_COLUMNS = ", ".join(f'"{name}"' for name in _SHIFT)
+_VOUCHES = {
+    DURATION_AGREES: "the duration on its card agrees with its times",
+    SEEN_TWICE: "several images show it",
+    CORRECTED: "a person looked at it",
+}
+
+
+def images_view(staging: Staging) -> Shown:
+    """Return the days' timelines, confidence by field, each day's shifts beside its images, and
+    cut-outs of what was read with doubt or with low confidence."""
+    pictures = days_picture(staging) + confidence_picture(staging)
+    return pictures + _days(staging) + _doubts(staging)
+
+
+def _days(staging: Staging) -> Shown:
+    rows = (
+        staging.connection.cursor()
+        .execute(
+            "SELECT key, scope, coalesce(schedule_date::text, 'no date'), outcome, reason, detail,"
+            " sum(coalesce(listed, 0)) OVER (ORDER BY position) FROM days LEFT JOIN"
+            " (SELECT key, count(*) AS listed FROM shifts GROUP BY key) USING (key)"
+            " ORDER BY position"
+        )
+        .fetchall()
+    )
+    shown = Shown("", "")
+    fitting = [row for row in rows[:SHOWN_SESSIONS] if row[-1] <= SHOWN_SHIFTS] or rows[:1]
+    for key, user, date, outcome, reason, detail, _shifts in fitting:
+        why = ": ".join(part for part in (reason, detail) if part)
+        shown += _day(
+            staging,
+            key,
+            f"Session {key}, user {user}, {date}: {outcome}" + (f" ({why})" if why else ""),
+        )
+    if more := len(rows) - len(fitting):
+        shown += note(f"{more:,} more sessions are in the tables shifts and images.")
+    return shown
+
+
+def _day(staging: Staging, key: str, heading: str) -> Shown:
+    """Return a day: its heading, its images with how they were read, its shifts beside them."""
+    shifts = (
+        staging.connection.cursor()
+        .execute(
+            f"SELECT {_COLUMNS}, confidence, review_reasons FROM shifts WHERE key = ?"
+            " ORDER BY place",
+            [key],
+        )
+        .fetchall()
+    )
+    listed = table(
+        f"Shifts read ({len(shifts)})",
+        ["time", "client", "job", "address", "confidence", "doubts"],
+        [(*_told(row[: len(_SHIFT)]), *row[len(_SHIFT) :]) for row in shifts],
+    )
+    images = staging.connection.cursor().execute(
+        "SELECT sequence, r2_key, local_path, words, entry_count, ocr_ms, cached FROM images"
+        " WHERE key = ? ORDER BY sequence",
+        [key],
+    )
+    pictures = "".join(_image(*row) for row in images.fetchall())
+    markup = (
+        f'<p class="backfill heading">{escape(heading)}</p><div class="backfill beside">'
+        f'<div class="pictures">{pictures}</div>{listed.markup}</div>'
+    )
+    return Shown(markup, f"{heading}\n{listed.text}")
+
+
+def _image(
+    sequence: int,
+    r2_key: str,
+    path: str,
+    words: str,
+    entries: int,
+    ocr_ms: float | None,
+    is_cached: bool | None,
+) -> str:
+    read = "not read" if ocr_ms is None else f"{ocr_ms:,.0f} ms{', cached' if is_cached else ''}"
+    count = len(json.loads(words))
+    return (
+        f'<figure class="backfill">{thumbnail(sequence, r2_key, path, words)}<figcaption>'
+        f"image {sequence}: {count} words, {entries} shifts, {read}</figcaption></figure>"
+    )
+
+
+def _told(shift: Sequence[str]) -> Iterator[str]:
+    start, end, client, job, street, number, city = shift
+    yield f"{start}–{end}"
+    yield client
+    yield job
+    yield ", ".join(part for part in (f"{street} {number}".strip(), city) if part)
+
+
+def _doubts(staging: Staging) -> Shown:
+    """Return a cut-out of every shift that is doubted, or whose confidence is low, with what was
+    read and why it is doubted, or what vouches for it."""
+    rows = (
+        staging.connection.cursor()
+        .execute(
+            f"SELECT key, {_COLUMNS}, confidence, review_reasons, checks, crops FROM shifts"
+            " WHERE review_reasons <> '' OR confidence < ?"
+            " ORDER BY review_reasons = '', confidence, key, place",
+            [SURE],
+        )
+        .fetchall()
+    )
+    if not rows:
+        return note("No shift was read with a doubt, or with low confidence.")
+    doubted = sum(bool(row[-3]) for row in rows)
+    caption = (
+        f"Shifts to look at: {doubted:,} in doubt, {len(rows) - doubted:,} of low confidence "
+        f"(below {SURE:.0f}) that a check vouches for; {min(len(rows), SHOWN_CROPS):,} shown"
+    )
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("crop", "what was read", "confidence", "why")
+    )
+    lines = [(row, _why(row[-3], row[-2])) for row in rows[:SHOWN_CROPS]]
+    text = table(
+        caption,
+        ["session", "time", "client", "why"],
+        [(row[0], f"{row[1]}–{row[2]}", row[3], why) for row, why in lines],
+    ).text
+    return Shown(framed(caption, head, "".join(_doubt(staging, *line) for line in lines)), text)
+
+
+def _why(reasons: str, checks: str) -> str:
+    if reasons:
+        return "; ".join(map(explained, reasons.split(", ")))
+    vouching = [_VOUCHES[check] for check in checks.split(", ") if check in _VOUCHES]
+    return f"no doubt: {'; '.join(vouching)}" if vouching else "words of it are not sure"
+
+
+def _doubt(staging: Staging, row: Sequence[Any], why: str) -> str:
+    key, confidence, crops = row[0], row[-4], json.loads(row[-1])
+    picture = _crop(staging, key, crops[0]) if crops else ""
+    read = " · ".join(part for part in _told(row[1 : 1 + len(_SHIFT)]) if part)
+    return (
+        f"<tr><td>{picture}</td><td>{escape(read)}</td>"
+        f'<td class="number">{escape(str(confidence))}</td><td>{escape(why)}</td></tr>'
+    )
+
+
+def _crop(staging: Staging, key: str, crop: Sequence[float]) -> str:
+    sequence, left, top, width, height = crop
+    found = (
+        staging.connection.cursor()
+        .execute(
+            "SELECT local_path FROM images WHERE key = ? AND sequence = ?", [key, int(sequence)]
+        )
+        .fetchone()
+    )
+    cut = cut_out(found[0], (left, top, width, height)) if found else None
+    return picture_markup(cut, f"image {int(sequence)}") if cut else ""
