@@ -10,7 +10,7 @@ import pytest
 from tests.engine.workshop import HOUR_MS, NOON_MS, Bench, load_empty
 from tests.jobs.conftest import bench_from, ocr_from, readings
 from tests.jobs.ocr_bench import FIRST, OcrBench, load_first, session_id, take
-from tests.jobs.test_utc_vectors import encoded_instant, encoded_wall
+from tests.jobs.wall_values import encoded_instant, encoded_wall
 
 from backfill import cli, workbook
 from backfill.errors import UsageError

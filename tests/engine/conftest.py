@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from tests.engine.appliers import Applier
 from tests.engine.workshop import LISTENER, Bench, load_noons
 
 if TYPE_CHECKING:
@@ -27,3 +28,13 @@ def bench(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         bench = Bench(database, tmp_path / "runs", connection)
         monkeypatch.setattr(LISTENER, lambda: bench.events.append)
         yield bench
+
+
+@pytest.fixture
+def appliers() -> Iterator[list[Applier]]:
+    """Processes that are killed at the end of the test, should they still be there."""
+    started: list[Applier] = []
+    yield started
+    for applier in started:
+        applier.process.kill()
+        applier.process.communicate()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +37,15 @@ def bench_from(
             return bench
 
         yield make
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a test call the command line in this process; put back what it changes of it."""
+    before, mask = signal.getsignal(signal.SIGPIPE), os.umask(0o022)
+    yield
+    signal.signal(signal.SIGPIPE, before)
+    os.umask(mask)
 
 
 @pytest.fixture(scope="session")

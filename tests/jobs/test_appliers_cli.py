@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons, noon_utc
-from tests.jobs.test_utc_cli import COMMAND, environment, run_here
+from tests.jobs.command_line import COMMAND, environment, run_here
 
 from backfill.jobs.registry import kind_of
 from backfill.records.ledger import Ledger

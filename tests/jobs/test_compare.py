@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 from tests.engine.workshop import Bench, add_noons, load_noons, load_traps
+from tests.jobs.command_line import run_here
 from tests.jobs.ocr_bench import FIRST, SECOND, load_three, session_id, take
-from tests.jobs.test_utc_cli import run_here
 from tests.pages.looking import Page, check_tables
 
 from backfill.errors import StorageError, UsageError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import psycopg
 import pytest
 from tests.jobs.ocr_bench import (
     FIRST,
@@ -103,6 +104,58 @@ def test_another_schema_is_a_preflight_error(first: OcrBench, ddl: str, message:
 
     with pytest.raises(PreflightError, match=message):
         take(first)
+
+
+def test_triggers_that_apply_fires_are_named_and_no_others(first: OcrBench) -> None:
+    first.sql(
+        "CREATE FUNCTION schedule_ingest.ring() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN NULL; END'"
+    )
+    for name, event in (
+        ("ring_event", "INSERT ON schedule_ingest.schedule_event"),
+        ("ring_payload", "UPDATE OF snapshot_payload ON schedule_ingest.day_snapshot"),
+        ("ring_user", "UPDATE OF user_id ON schedule_ingest.day_snapshot"),
+        ("ring_gone", "DELETE ON schedule_ingest.schedule_event"),
+        ("ring_message", "INSERT ON schedule_ingest.schedule_notification"),
+    ):
+        first.sql(f"CREATE TRIGGER {name} AFTER {event} EXECUTE FUNCTION schedule_ingest.ring()")
+
+    first.book().preflight()
+
+    said = first.messages()
+    assert "schedule_event has triggers that apply fires: ring_event. Make sure" in said
+    assert "day_snapshot has triggers that apply fires: ring_payload. Make sure" in said
+    assert "ring_message" not in said  # no message will be stored
+    first.book(apply=True, store_notifications=True).preflight()
+    assert "has triggers that apply fires: ring_message" in first.messages()
+
+
+def test_a_published_snapshot_without_identity_is_refused(first: OcrBench) -> None:
+    first.sql("ALTER TABLE schedule_ingest.day_snapshot REPLICA IDENTITY NOTHING")
+    first.sql("CREATE PUBLICATION everything FOR TABLE schedule_ingest.day_snapshot")
+
+    with pytest.raises(PreflightError, match=r"day_snapshot is published .* no replica identity"):
+        first.book().preflight()
+
+
+def test_rows_that_a_role_may_not_see_are_told_of(
+    first: OcrBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f"reader_{uuid.uuid4().hex[:8]}"
+    first.sql(f"CREATE ROLE {role}")
+    try:
+        first.sql(f"GRANT USAGE ON SCHEMA schedule_ingest TO {role}")
+        first.sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA schedule_ingest TO {role}")
+        first.sql("ALTER TABLE schedule_ingest.day_snapshot ENABLE ROW LEVEL SECURITY")
+        as_role = psycopg.conninfo.make_conninfo(first.dsn, options=f"-c role={role}")
+        monkeypatch.setenv("DATABASE_URL", as_role)
+
+        first.book().preflight()
+
+        assert "Row-level security is active on schedule_ingest.day_snapshot" in first.messages()
+    finally:
+        first.sql(f"DROP OWNED BY {role} CASCADE")
+        first.sql(f"DROP ROLE {role}")
 
 
 def test_no_session_at_all_is_no_error(empty: OcrBench) -> None:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import os
 import signal
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import psutil
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
-from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons, load_traps, noon_utc
+from tests.jobs.command_line import Said, run, run_here, stop_in_chunk
 
 from backfill import cli
 from backfill.archive.evidence import evidence_files
 from backfill.archive.run_files import unlisted
 from backfill.folder import RunFolder
-from backfill.notebook import headless
 from backfill.records.ledger import Ledger
 from backfill.steps.evidence_check import disagreements
 
@@ -34,29 +27,8 @@ if TYPE_CHECKING:
     from tests.conftest import DatabaseServer
     from tests.jobs.conftest import BenchFrom
 
-COMMAND = [sys.executable, "-m", "backfill"]
 DEMANDED_KEYS = ["household_id", "total_scanned", "total_updated", "total_skipped", "elapsed_ms"]
-COMMAND_LINE_NEEDS = ("PATH", "HOME", "LANG", "BACKFILL_EMBEDDED_DIR", "VIRTUAL_ENV")
 pytestmark = pytest.mark.slow
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """The last line of stdout."""
-        found: dict[str, Any] = json.loads(self.out.splitlines()[-1])
-        return found
-
-    @property
-    def progress(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.err.splitlines() if line.startswith('{"type"')]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,36 +45,6 @@ class Story:
 
     def folder(self, said: Said) -> Path:
         return self.runs / str(said.summary["run_id"])
-
-
-def environment(dsn: str, runs: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in COMMAND_LINE_NEEDS if name in os.environ}
-    return {**kept, "DATABASE_URL": dsn, "BACKFILL_RUNS_DIR": str(runs)}
-
-
-def run(dsn: str, runs: Path, *arguments: str) -> Said:
-    ended = subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment(dsn, runs),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-        check=False,
-    )
-    return Said(ended.returncode, ended.stdout, ended.stderr)
-
-
-def run_here(dsn: str, runs: Path, *arguments: str) -> Said:
-    """Run a command in this process: half as dear as one of its own."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
-        patch.setenv("DATABASE_URL", dsn)
-        patch.setenv("BACKFILL_RUNS_DIR", str(runs))
-        stack.callback(signal.signal, signal.SIGPIPE, signal.getsignal(signal.SIGPIPE))
-        stack.enter_context(contextlib.redirect_stdout(out))
-        stack.enter_context(contextlib.redirect_stderr(err))
-        code = cli.main(arguments)
-    return Said(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -127,15 +69,6 @@ def story(server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> I
 def bench(bench_from: BenchFrom) -> Bench:
     """A bench with twelve pending events."""
     return bench_from("noons", load_noons)
-
-
-@pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let a test call the command line in this process; put back what it changes of it."""
-    before, mask = signal.getsignal(signal.SIGPIPE), os.umask(0o022)
-    yield
-    signal.signal(signal.SIGPIPE, before)
-    os.umask(mask)
 
 
 # -- the demand's evidence ----------------------------------------------------------------------
@@ -326,284 +259,3 @@ def test_a_dry_run_is_applied_later_and_taken_back_by_commands(
     assert bench.table() == before
     names = {path.name for path in (bench.runs / run_id).iterdir()}
     assert {"apply.ipynb", "apply.html"} <= names
-
-
-# -- signals and kills --------------------------------------------------------------------------
-
-
-@pytest.mark.kill
-def test_sigterm_ends_the_run_after_its_chunk_with_its_own_code(bench: Bench) -> None:
-    stopped = stop_in_chunk(bench, 1, signal.SIGTERM, "utc", "--apply", "--chunk-size", "5")
-
-    run_id = str(bench.scalar("SELECT run_id FROM backfill.run"))
-    assert stopped.code == 143
-    assert "stopped by SIGTERM after chunk 1 (5 of 12 rows)." in stopped.err
-    assert f"Go on with: backfill resume {run_id}" in stopped.err
-    assert stopped.summary["status"] == bench.status(run_id) == "interrupted"
-    assert disagreements(bench.folder(run_id), Ledger(bench.connection)) == []
-
-
-@pytest.mark.kill
-def test_a_killed_kernel_is_told_as_a_failure_and_the_run_goes_on(bench: Bench) -> None:
-    killed = stop_in_chunk(bench, 2, signal.SIGKILL, "utc", "--apply", "--chunk-size", "5")
-
-    run_id = str(bench.scalar("SELECT run_id FROM backfill.run"))
-    assert killed.code == 1
-    assert f"backfill resume {run_id}" in killed.err
-    assert bench.status(run_id) == killed.summary["status"] == "interrupted"
-    # The chunk still waited for its row: the server looked for its client, and ended it.
-    assert len(bench.checkpoints(run_id)) == 1
-    assert disagreements(bench.folder(run_id), Ledger(bench.connection)) == []
-    bench.apply(run_id, chunk_size=5)
-    assert bench.filled() == {f"e{day:02d}": noon_utc(day) for day in range(1, 13)}
-
-
-@pytest.mark.kill
-def test_a_notebook_that_exits_with_0_half_way_is_not_believed(
-    bench: Bench,
-    main: None,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    notebook = json.loads(headless.notebook_path("01_utc_backfill").read_text())
-    (cell,) = (c for c in notebook["cells"] if "".join(c["source"]) == "run.apply()")
-    cell["source"] = ["import sys\n", "sys.exit(0)"]
-    (tmp_path / "liar.ipynb").write_text(json.dumps(notebook))
-    monkeypatch.setattr(headless, "notebook_path", lambda _name: tmp_path / "liar.ipynb")
-
-    code = cli.main(["utc", "--apply"])
-
-    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert code == 1
-    assert summary["status"] == "planned"
-    assert set(bench.filled().values()) == {(None, None)}
-    folder = bench.folder(summary["run_id"])
-    assert folder.read_json("summary.json")["exit_code"] == 1
-    assert disagreements(folder, Ledger(bench.connection)) == []
-
-
-# -- bad input ----------------------------------------------------------------------------------
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> Said:
-    """Run a command in this process that is refused before a notebook starts."""
-    code = cli.main(arguments)
-    said = capsys.readouterr()
-    return Said(code, said.out, said.err)
-
-
-def test_an_unknown_household_is_refused_with_near_misses(
-    bench: Bench, main: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    said = refused(capsys, "utc", "--household-id", "hh_nroth")
-
-    assert said.code == 2
-    assert "There is no household 'hh_nroth' in this database. Near: hh_north" in said.err
-    assert said.summary["status"] == "refused"
-    assert not bench.runs.exists()
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("utc", "--default-tz", "europe/london"),
-        ("utc", "--fold", "perhaps"),
-        ("utc", "--gap", "perhaps"),
-        ("utc", "--chunk-size", "0"),
-        ("utc", "--progress-interval", "-1"),
-        ("apply", "20990101T000000Z-utc-000000"),
-        ("pause", "latest"),
-    ],
-)
-def test_a_bad_option_exits_with_2(
-    bench: Bench, main: None, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
-) -> None:
-    assert refused(capsys, *arguments).code == 2
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("utc", "--chunk-size", "2.5.1", "--progress-interval", "many"),
-        ("utc", "--apply", "--dry-run"),
-        ("nonsense",),
-        (),
-        ("utc", "--no-such-flag"),
-    ],
-)
-def test_a_bad_command_line_exits_with_2_and_names_the_help(
-    capsys: pytest.CaptureFixture[str], main: None, arguments: tuple[str, ...]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(arguments)
-
-    assert ended.value.code == 2
-    assert "--help" in capsys.readouterr().err
-
-
-def test_an_unknown_option_names_the_help_of_its_command(
-    capsys: pytest.CaptureFixture[str], main: None
-) -> None:
-    with pytest.raises(SystemExit):
-        cli.main(["ocr", "--ocr-langs", "sv"])
-
-    assert "there is no --ocr-langs sv\nSee: backfill ocr --help" in capsys.readouterr().err
-
-
-def test_an_unreachable_database_exits_with_1_and_shows_no_password(
-    tmp_path: Path,
-    main: None,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv(
-        "DATABASE_URL", f"postgresql://me:hunter2secret@/calendar?host={tmp_path}/nowhere"
-    )
-
-    said = refused(capsys, "utc")
-
-    assert said.code == 1
-    assert "The database does not answer" in said.err
-    assert "database calendar at" in said.err
-    assert "hunter2secret" not in said.err + said.out
-
-
-def test_a_password_on_the_command_line_reaches_no_message(
-    tmp_path: Path,
-    main: None,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", "unused")
-    url = f"host={tmp_path} password='hunter2 secret' dbname=calendar"
-
-    said = refused(capsys, "status", "--database-url", url)
-
-    assert said.code == 1
-    assert "hunter2" not in said.err + said.out
-
-
-def test_a_runs_folder_that_can_not_be_written_is_refused(
-    bench: Bench, main: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").write_text("in the way")
-
-    said = refused(capsys, "utc", "--apply", "--runs-dir", str(tmp_path / "file"))
-
-    assert said.code == 1
-    assert "can not be written" in said.err
-    assert "--runs-dir DIR" in said.err
-    assert set(bench.filled().values()) == {(None, None)}
-
-
-def test_a_plan_edited_by_hand_exits_with_5(
-    bench: Bench, main: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    book = bench.plan()
-    path = book.folder.file("plan.json")
-    path.write_text(path.read_text().replace("hh_demo", "hh_dema"))
-
-    said = refused(capsys, "apply", book.run_id)
-
-    assert said.code == 5
-    assert "plan.json" in said.err
-
-
-def test_what_the_preflight_refuses_exits_with_3(
-    bench: Bench, main: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bench.sql("ALTER TABLE events DROP CONSTRAINT events_pkey")
-
-    said = refused(capsys, "utc")
-
-    assert said.code == 3
-    assert "ALTER TABLE public.events ADD PRIMARY KEY (id);" in said.err
-
-
-def test_a_tampered_run_exits_with_6(
-    bench: Bench, main: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run_id = bench.run().run_id
-    bench.sql("UPDATE events SET end_at_utc = 1 WHERE id = 'e03'")
-
-    said = refused(capsys, "verify", run_id)
-
-    assert said.code == 6
-    assert "Row e03 (chunk 1) is not as written" in said.err
-    assert said.summary["disagreements"] == 1
-
-
-def test_a_tampered_folder_exits_with_6(
-    bench: Bench, main: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    book = bench.run()
-    book.folder.file("skips.csv").write_text("")
-
-    said = refused(capsys, "evidence", "check", str(book.folder.path))
-
-    assert said.code == 6
-    assert "skips.csv was changed after the folder was closed" in said.err
-
-
-def test_cancel_of_a_planned_run_keeps_it_from_being_forgotten(
-    bench: Bench, main: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run_id = bench.plan().run_id
-
-    assert refused(capsys, "cancel", run_id).code == 0
-
-    assert bench.status(run_id) == "cancelled"
-
-
-def test_the_database_url_option_is_stronger_than_the_environment(
-    bench: Bench, main: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = make_conninfo(bench.dsn)
-    monkeypatch.setenv("DATABASE_URL", "host=/nowhere")
-
-    said = refused(capsys, "check", "--database-url", url)
-
-    assert (said.code, said.summary["total_pending"]) == (8, 12)
-
-
-# -- how a run is stopped -----------------------------------------------------------------------
-
-
-def stop_in_chunk(bench: Bench, chunk: int, number: signal.Signals, *arguments: str) -> Said:
-    """Run a command of five rows a chunk, and signal it while it waits inside a chunk.
-
-    SIGKILL goes to the kernel, anything else to the command itself. The chunk waits for a row
-    that another session holds, and gets it when the signal has been sent; after SIGKILL it never
-    does: the command must end all the same.
-    """
-    row = f"e{chunk * 5 - 2:02d}"
-    with psycopg.connect(bench.dsn) as other:
-        other.execute("SELECT FROM events WHERE id = %s FOR UPDATE", [row])
-        process = subprocess.Popen(
-            [*COMMAND, *arguments, "--lock-timeout-ms", "0"],
-            env=environment(bench.dsn, bench.runs),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        bench.wait_for_lock_wait()
-        if number == signal.SIGKILL:
-            for child in psutil.Process(process.pid).children(recursive=True):
-                if "ipykernel_launcher" in " ".join(child.cmdline()):
-                    child.kill()
-            out, err = process.communicate(timeout=DEADLINE_SECONDS)
-            return Said(process.returncode, out, err)
-        process.send_signal(number)
-        wait_until_passed_on(process)
-        other.rollback()
-    out, err = process.communicate(timeout=DEADLINE_SECONDS)
-    return Said(process.returncode, out, err)
-
-
-def wait_until_passed_on(process: subprocess.Popen[str]) -> None:
-    """Wait until the command says that it has passed the signal on to its kernel."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("warning: Stopping after the current chunk"):
-            return

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 from tests.engine.workshop import HOUR_MS, NOON_MS, Bench, load_empty, take_steps
-from tests.jobs.test_utc_cli import run, run_here
-from tests.jobs.test_utc_vectors import encoded_instant, encoded_wall
+from tests.jobs.command_line import run, run_here
+from tests.jobs.wall_values import encoded_instant, encoded_wall
 
 from backfill import workbook
 from backfill.errors import UsageError

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.conftest import DatabaseServer
 from tests.engine.workshop import add_noons, load_traps
-from tests.jobs.test_utc_cli import Said, run_here
+from tests.jobs.command_line import Said, run_here
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.conftest import DatabaseFrom
 from tests.engine.workshop import load_empty
-from tests.jobs.test_utc_cli import run_here
+from tests.jobs.command_line import run_here
 from tests.pages.conftest import Told
 from tests.pages.looking import Page, check_alone, check_picture, check_tables, pictures
 

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.jobs.test_utc_cli import run_here
+from tests.jobs.command_line import run_here
 from tests.pages.conftest import Told
 from tests.pages.looking import Page, check_alone, check_tables
 

@@ -58,6 +58,11 @@ def cost_warnings(
     ]
 
 
+def check_replica_identity(connection: Connection, relation: Relation) -> None:
+    """Raise `PreflightError` where PostgreSQL would refuse every UPDATE of a published table."""
+    _check_identity(_leaves(connection, _oids(connection, relation)))
+
+
 def _oids(connection: Connection, relation: Relation) -> list[int]:
     """Return the table's oid and those of its partitions, the table first."""
     rows = connection.execute(

@@ -37,6 +37,7 @@ from backfill.jobs.ocr.selection import (
     snapshots_of,
 )
 from backfill.jobs.ocr.settings import OcrSettings
+from backfill.jobs.ocr.table_warnings import table_warnings
 from backfill.jobs.ocr.tables import Tables, check_tables, is_demo, missing_grants
 from backfill.jobs.ocr.views import diff_view
 from backfill.ocr.failure import ImageFailure
@@ -115,9 +116,12 @@ class OcrJob:
             settings.scheduler, settings.workers, ReaderVersions(settings.engine_choice)
         )
         grants = missing_grants(connection, self._tables, writing=True, notifying=notifying)
+        warnings = table_warnings(connection, self._tables, notifying=notifying)
+        if grants:
+            warnings.append(f"To apply, this role will need: {' '.join(grants)}")
         return Preflight(
             count_by_user(connection, self._tables, settings.selection),
-            (f"To apply, this role will need: {' '.join(grants)}",) if grants else (),
+            tuple(warnings),
             {
                 "schema": self._tables.schema,
                 "local root": str(root),

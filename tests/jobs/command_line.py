@@ -1,0 +1,113 @@
+"""The command line of a test: in a process of its own or in this one, also stopped half way."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+from tests.deadline import DEADLINE_SECONDS
+from tests.engine.workshop import Bench
+
+from backfill import cli
+
+COMMAND = [sys.executable, "-m", "backfill"]
+COMMAND_LINE_NEEDS = ("PATH", "HOME", "LANG", "BACKFILL_EMBEDDED_DIR", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The last line of stdout."""
+        found: dict[str, Any] = json.loads(self.out.splitlines()[-1])
+        return found
+
+    @property
+    def progress(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.err.splitlines() if line.startswith('{"type"')]
+
+
+def environment(dsn: str, runs: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in COMMAND_LINE_NEEDS if name in os.environ}
+    return {**kept, "DATABASE_URL": dsn, "BACKFILL_RUNS_DIR": str(runs)}
+
+
+def run(dsn: str, runs: Path, *arguments: str) -> Said:
+    ended = subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(dsn, runs),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+    return Said(ended.returncode, ended.stdout, ended.stderr)
+
+
+def run_here(dsn: str, runs: Path, *arguments: str) -> Said:
+    """Run a command in this process: half as dear as one of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setenv("DATABASE_URL", dsn)
+        patch.setenv("BACKFILL_RUNS_DIR", str(runs))
+        stack.callback(signal.signal, signal.SIGPIPE, signal.getsignal(signal.SIGPIPE))
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        code = cli.main(arguments)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def stop_in_chunk(bench: Bench, chunk: int, number: signal.Signals, *arguments: str) -> Said:
+    """Run a command of five rows a chunk, and signal it while it waits inside a chunk.
+
+    SIGKILL goes to the kernel, anything else to the command itself. The chunk waits for a row
+    that another session holds, and gets it when the signal has been sent; after SIGKILL it never
+    does: the command must end all the same.
+    """
+    row = f"e{chunk * 5 - 2:02d}"
+    with psycopg.connect(bench.dsn) as other:
+        other.execute("SELECT FROM events WHERE id = %s FOR UPDATE", [row])
+        process = subprocess.Popen(
+            [*COMMAND, *arguments, "--lock-timeout-ms", "0"],
+            env=environment(bench.dsn, bench.runs),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        bench.wait_for_lock_wait()
+        if number == signal.SIGKILL:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                if "ipykernel_launcher" in " ".join(child.cmdline()):
+                    child.kill()
+            out, err = process.communicate(timeout=DEADLINE_SECONDS)
+            return Said(process.returncode, out, err)
+        process.send_signal(number)
+        wait_until_passed_on(process)
+        other.rollback()
+    out, err = process.communicate(timeout=DEADLINE_SECONDS)
+    return Said(process.returncode, out, err)
+
+
+def wait_until_passed_on(process: subprocess.Popen[str]) -> None:
+    """Wait until the command says that it has passed the signal on to its kernel."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("warning: Stopping after the current chunk"):
+            return
