@@ -92,5 +92,6 @@ def test_shifts_beyond_what_a_page_may_show_are_counted_and_named(
     with contextlib.closing(Staging(three.folder(run.run_id).file(STAGING_FILE))) as staging:
         page = images_view(staging)
 
-    assert page.text.count("Session ") == 1
-    assert "2 more sessions are in the tables shifts and images." in page.text
+    assert page.text.count("Shifts read (") == 1
+    assert page.text.count("3 shifts: see the table shifts, a page holds no more rows.") == 2
+    assert page.markup.count("<figcaption>image ") == 4

@@ -49,21 +49,23 @@ def _days(staging: Staging) -> Shown:
         .fetchall()
     )
     shown = Shown("", "")
-    fitting = [row for row in rows[:SHOWN_SESSIONS] if row[-1] <= SHOWN_SHIFTS] or rows[:1]
-    for key, user, date, outcome, reason, detail, _shifts in fitting:
+    for place, (key, user, date, outcome, reason, detail, sum_of_shifts) in enumerate(
+        rows[:SHOWN_SESSIONS]
+    ):
         why = ": ".join(part for part in (reason, detail) if part)
-        shown += _day(
-            staging,
-            key,
-            f"Session {key}, user {user}, {date}: {outcome}" + (f" ({why})" if why else ""),
-        )
-    if more := len(rows) - len(fitting):
+        heading = f"Session {key}, user {user}, {date}: {outcome}" + (f" ({why})" if why else "")
+        has_room = place == 0 or sum_of_shifts <= SHOWN_SHIFTS
+        shown += _day(staging, key, heading, has_room=has_room)
+    if more := len(rows[SHOWN_SESSIONS:]):
         shown += note(f"{more:,} more sessions are in the tables shifts and images.")
     return shown
 
 
-def _day(staging: Staging, key: str, heading: str) -> Shown:
-    """Return a day: its heading, its images with how they were read, its shifts beside them."""
+def _day(staging: Staging, key: str, heading: str, *, has_room: bool) -> Shown:
+    """Return a day: its heading, its images with how they were read, its shifts beside them.
+
+    Without room for more rows on the page the shifts are counted only.
+    """
     shifts = (
         staging.connection.cursor()
         .execute(
@@ -73,10 +75,14 @@ def _day(staging: Staging, key: str, heading: str) -> Shown:
         )
         .fetchall()
     )
-    listed = table(
-        f"Shifts read ({len(shifts)})",
-        ["time", "client", "job", "address", "confidence", "doubts"],
-        [(*_told(row[: len(_SHIFT)]), *row[len(_SHIFT) :]) for row in shifts],
+    listed = (
+        table(
+            f"Shifts read ({len(shifts)})",
+            ["time", "client", "job", "address", "confidence", "doubts"],
+            [(*_told(row[: len(_SHIFT)]), *row[len(_SHIFT) :]) for row in shifts],
+        )
+        if has_room
+        else note(f"{len(shifts)} shifts: see the table shifts, a page holds no more rows.")
     )
     images = staging.connection.cursor().execute(
         "SELECT sequence, r2_key, local_path, words, entry_count, ocr_ms, cached FROM images"
