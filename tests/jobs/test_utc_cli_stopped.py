@@ -7,9 +7,10 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from tests.engine.workshop import Bench, load_noons, noon_utc
-from tests.jobs.command_line import stop_in_chunk
+from tests.jobs.command_line import run_here, stop_in_chunk
 
 from backfill import cli
 from backfill.notebook import headless
@@ -26,6 +27,15 @@ pytestmark = pytest.mark.slow
 def bench(bench_from: BenchFrom) -> Bench:
     """A bench with twelve pending events."""
     return bench_from("noons", load_noons)
+
+
+def exit_instead_of(step: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command line execute a notebook that exits with 0 where it should take a step."""
+    notebook = json.loads(headless.notebook_path("01_utc_backfill").read_text())
+    (cell,) = (c for c in notebook["cells"] if "".join(c["source"]) == step)
+    cell["source"] = ["import sys\n", "sys.exit(0)"]
+    (folder / "short.ipynb").write_text(json.dumps(notebook))
+    monkeypatch.setattr(headless, "notebook_path", lambda _name: folder / "short.ipynb")
 
 
 @pytest.mark.kill
@@ -63,11 +73,7 @@ def test_a_notebook_that_exits_with_0_half_way_is_not_believed(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    notebook = json.loads(headless.notebook_path("01_utc_backfill").read_text())
-    (cell,) = (c for c in notebook["cells"] if "".join(c["source"]) == "run.apply()")
-    cell["source"] = ["import sys\n", "sys.exit(0)"]
-    (tmp_path / "liar.ipynb").write_text(json.dumps(notebook))
-    monkeypatch.setattr(headless, "notebook_path", lambda _name: tmp_path / "liar.ipynb")
+    exit_instead_of("run.apply()", tmp_path, monkeypatch)
 
     code = cli.main(["utc", "--apply"])
 
@@ -78,3 +84,30 @@ def test_a_notebook_that_exits_with_0_half_way_is_not_believed(
     folder = bench.folder(summary["run_id"])
     assert folder.read_json("summary.json")["exit_code"] == 1
     assert disagreements(folder, Ledger(bench.connection)) == []
+
+
+def test_a_notebook_that_ends_before_there_is_a_plan_names_no_run_to_resume(
+    bench: Bench,
+    main: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    exit_instead_of("run.extract()", tmp_path, monkeypatch)
+
+    code = cli.main(["utc"])
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert "before the plan was frozen: nothing was written. Type the command again." in said
+    assert "backfill resume" not in said
+
+
+def test_a_locked_table_is_told_as_what_it_is(bench: Bench) -> None:
+    with psycopg.connect(bench.dsn) as other:
+        other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        said = run_here(bench.dsn, bench.runs, "utc", "--lock-timeout-ms", "100")
+
+    assert said.code == 1
+    assert "Others held a lock for too long: canceling statement due to lock timeout." in said.err
+    assert "database was lost" not in said.err

@@ -194,16 +194,26 @@ def _run(
     if error:
         terminal.message(error, "error")
     if ended.exit_code and ended.outcome is None:
-        from backfill.steps.ending import resume_command
-
-        terminal.message(
-            f"The notebook's kernel ended before the run did. If it was applying, go on with: "
-            f"{resume_command(folder)}",
-            "error",
-        )
+        terminal.message(_how_to_go_on(folder), "error")
     terminal.message(f"Evidence: {folder.path}")
     print_summary(summary)
     return ended.exit_code
+
+
+def _how_to_go_on(folder: RunFolder) -> str:
+    """Return what to do when a kernel has died: a run without a plan has written nothing."""
+    from backfill.plans.plan import PLAN_FILE
+    from backfill.steps.ending import resume_command
+
+    if not folder.file(PLAN_FILE).is_file():
+        return (
+            "The notebook's kernel ended before the plan was frozen: nothing was written. Type "
+            "the command again."
+        )
+    return (
+        "The notebook's kernel ended before the run did. If it was applying, go on with: "
+        f"{resume_command(folder)}"
+    )
 
 
 def _get_ready_to_close() -> None:
@@ -355,12 +365,11 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
 
     import psycopg
 
-    from backfill.server.postgres import redact
+    from backfill.server.postgres import redact, what_failed
 
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
-        lost = f"The database was lost: {reason}. What is committed stays committed. "
-        return report_error(options, DatabaseUnreachable(f"{lost}Run: backfill doctor"))
+        failed = f"{what_failed(error)}. What is committed stays committed. Run: backfill doctor"
+        return report_error(options, DatabaseUnreachable(failed))
     text = redact("".join(traceback.format_exception(error)), os.environ.get("DATABASE_URL", ""))
     terminal = terminal_of(options)
     terminal.message(text.rstrip(), "error")

@@ -39,7 +39,7 @@ from backfill.records.lease import holder_name, is_worked_on
 from backfill.records.ledger import Ledger
 from backfill.report import RELAY_ENV, Reporter, listener_from_environment
 from backfill.server.database import Database
-from backfill.server.postgres import redact
+from backfill.server.postgres import redact, what_failed
 from backfill.settings import engine_settings
 from backfill.status import RunStatus
 from backfill.steps import record
@@ -338,13 +338,10 @@ class RunBook(Asking, Frames):
             f"`backfill grants` prints{way_on}"
         )
 
-    def _lost_message(self, step: str, error: Exception) -> str:
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
+    def _lost_message(self, step: str, error: psycopg.Error) -> str:
+        failed = redact(what_failed(error, step), self.database.dsn)
         way_on = resume_command(self.folder) if self._plan else "backfill doctor"
-        return (
-            f"The database was lost during {step}: {redact(reason, self.database.dsn)}. What is "
-            f"committed stays committed. When it answers again: {way_on}"
-        )
+        return f"{failed}. What is committed stays committed. When it answers again: {way_on}"
 
     def _fail(self, step: str, exit_code: int, message: str) -> None:
         database = getattr(self, "database", None)

@@ -187,6 +187,23 @@ def redact(text: str, dsn: str = "") -> str:
     return text.replace(password, "***") if password else text
 
 
+def what_failed(error: psycopg.Error, step: str = "") -> str:
+    """Say what became of a statement: a lock or a time limit missed is no lost database."""
+    reason = (str(error).strip() or repr(error)).splitlines()[0]
+    during = f" during {step}" if step else ""
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return (
+            f"Others held a lock for too long{during}: {reason}. Wait for them, or longer with "
+            "--lock-timeout-ms N"
+        )
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return (
+            f"A statement took too long{during}: {reason}. Others may hold what it needs; wait for "
+            "them, or longer with --statement-timeout-ms N"
+        )
+    return f"The database was lost{during}: {reason}"
+
+
 def database_fingerprint(connection: Connection) -> str:
     """Return a short hash that tells this database from any other, also behind the same URL.
 
