@@ -218,9 +218,9 @@ def _how_to_go_on(folder: RunFolder) -> str:
 
 def _get_ready_to_close() -> None:
     with contextlib.suppress(Exception):  # it will be said when the folder is closed
-        from backfill.notebook import closing
+        from backfill.notebook.rendering import get_ready
 
-        closing.get_ready()
+        get_ready()
 
 
 def _close(folder: RunFolder, stem: str, ended: Any, terminal: Terminal) -> dict[str, Any]:

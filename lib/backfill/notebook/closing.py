@@ -13,8 +13,8 @@ from backfill.demo.opening import open_database
 from backfill.errors import BackfillError, ExitCode, StalePlan, StorageError
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
-from backfill.notebook import offline_page
 from backfill.notebook.headless import Ended
+from backfill.notebook.offline_page import write_page
 from backfill.plans import plan
 from backfill.records.lease import holder_name, is_worked_on, release_dead
 from backfill.records.ledger import Ledger, RunRow
@@ -22,11 +22,6 @@ from backfill.server.database import Database
 from backfill.server.postgres import password_of
 from backfill.skips import Skip
 from backfill.status import RunStatus
-
-
-def get_ready() -> None:
-    """Load what closing takes, while the kernel is still at work."""
-    offline_page.get_ready()
 
 
 def close_folder(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
@@ -77,9 +72,7 @@ def _close(
     evidence.write_records(folder, known, _scope_name(folder), _planned_skips(folder))
     try:
         if folder.file(f"{stem}.ipynb").exists():
-            offline_page.write_page(
-                folder, f"{stem}.ipynb", f"{stem}.html"
-            )  # says what the files say
+            write_page(folder, f"{stem}.ipynb", f"{stem}.html")  # says what the files say
     finally:  # a page that can not be made is no reason to leave the folder open
         evidence.close(folder, known, password_of(database.dsn) if database else None)
     return _printed(summary)

@@ -6,11 +6,9 @@ On top stands what happened, in five lines; then the report's sections; then the
 from __future__ import annotations
 
 import contextlib
-import functools
 import html
 import re
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from backfill.archive.run_facts import read_facts
@@ -19,9 +17,9 @@ from backfill.display.pages import style
 from backfill.display.standalone import whole_page
 from backfill.folder import RunFolder
 from backfill.notebook.notebook_parts import move_parts, parts_of
+from backfill.notebook.rendering import code_style, rendered
 
 _FIRST_NOTEBOOK = "notebook.ipynb"
-_CODE_STYLES = (("light", "default"), ("dark", "monokai"))
 _HEADING = re.compile(r"<(/?)h([1-4])\b")
 
 
@@ -31,8 +29,8 @@ def write_page(folder: RunFolder, notebook: str, page: str) -> None:
     parts = {**_earlier_parts(folder, notebook), **parts_of(document)}
     sections = report_sections(read_facts(folder), parts)
     move_parts(document, MOVED_PARTS)
-    body = _report(folder.run_id, sections) + _notebook(notebook, _below(_rendered(document)))
-    folder.write_text(page, whole_page(f"Run {folder.run_id}", body, _code_style()))
+    body = _report(folder.run_id, sections) + _notebook(notebook, _below(rendered(document)))
+    folder.write_text(page, whole_page(f"Run {folder.run_id}", body, code_style()))
 
 
 def _earlier_parts(folder: RunFolder, notebook: str) -> dict[str, str]:
@@ -78,37 +76,3 @@ def _below(body: str) -> str:
     """Put the notebook's headings below the page's, and leave out what the page has already."""
     body = body.replace(style().markup, "")
     return _HEADING.sub(lambda found: f"<{found[1]}h{int(found[2]) + 2}", body)
-
-
-def get_ready() -> None:
-    """Load what a page takes, a second's work, before there is a notebook to render."""
-    import nbformat
-
-    new = cast(Any, nbformat).v4
-    _rendered(new.new_notebook(cells=[new.new_markdown_cell("# 1"), new.new_code_cell("1")]))
-    _code_style()
-
-
-def _rendered(document: Mapping[str, Any]) -> str:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nbconvert's and its parts', which are not ours to mend
-        body, _resources = _exporter().from_notebook_node(document)
-    return str(body)
-
-
-@functools.cache
-def _exporter() -> Any:
-    from nbconvert import HTMLExporter
-
-    return cast(Any, HTMLExporter)(template_name="basic")
-
-
-@functools.cache
-def _code_style() -> str:
-    from pygments.formatters.html import HtmlFormatter
-
-    return "".join(
-        f"@media (prefers-color-scheme: {scheme}) {{"
-        f"{HtmlFormatter(style=name).get_style_defs('.highlight')}}}\n"
-        for scheme, name in _CODE_STYLES
-    )
