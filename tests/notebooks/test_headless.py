@@ -50,14 +50,18 @@ def test_the_grammar_is_still_what_the_notebook_format_would_import() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_done_meanwhile_is_done_once_while_the_kernel_works(
+def test_what_is_done_meanwhile_is_done_while_the_kernel_works_on_the_last_cells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = tmp_path / "made"
     waiting = WAITS_FOR_IT.format(seconds=DEADLINE_SECONDS, path=str(made))
     cell: dict[str, object] = {"cell_type": "code", "outputs": [], "execution_count": None}
     tagged = {**cell, "id": "a", "metadata": {"tags": ["parameters"]}, "source": "place = 1"}
-    cells = [tagged, {**cell, "id": "b", "metadata": {}, "source": waiting}]
+    cells = [
+        tagged,
+        {**cell, "id": "b", "metadata": {}, "source": "place"},
+        {**cell, "id": "c", "metadata": {}, "source": waiting},
+    ]
     document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (tmp_path / "waits.ipynb").write_text(json.dumps(document), encoding="utf-8")
     monkeypatch.setattr(headless, "notebook_path", lambda name: tmp_path / f"{name}.ipynb")

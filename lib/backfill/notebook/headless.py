@@ -29,10 +29,11 @@ KERNEL_NAME = "python3"
 #: jsonschema builds a parser of addresses in a second and a half when this is there. Only formats
 #: ask for it, and the notebook format has none.
 SLOW_GRAMMAR = "rfc3987_syntax"
-#: Papermill imports it for files on Hadoop: 40 MB that the kernel has a better use for.
-LARGE_LIBRARY = "pyarrow"
 #: The kernel of a run gives memory back to the system when a step is through.
 KERNEL_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+#: From this part of a notebook on its kernel has its largest tables behind it, and the process that
+#: waits may take some memory.
+_FROM_WHERE = 2 / 3
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -53,7 +54,7 @@ class _Execution:
     client: Any = None
     signal: int | None = None
     kernel_pid: int | None = None
-    #: Begins when the kernel is at work.
+    #: Begins when the kernel is at work on the last cells.
     meanwhile = threading.Thread()
 
     @classmethod
@@ -75,8 +76,8 @@ def run_notebook(
     """Execute `notebooks/<name>.ipynb` into `folder/output`; return how it ended.
 
     The first SIGINT, SIGTERM or SIGHUP is passed to the kernel, which ends its chunk; a second one
-    kills it, which loses the open transaction and nothing else. `meanwhile` is called once the
-    kernel is at work, in a thread: this process only waits for it.
+    kills it, which loses the open transaction and nothing else. `meanwhile` is called in a
+    thread while the kernel is at work on the last cells: this process only waits for it.
     """
     source = notebook_path(name)
     partial = folder.file(f"{output.removesuffix('.ipynb')}.partial.ipynb")
@@ -130,7 +131,7 @@ def _execute(source: Path, partial: Path, parameters: Mapping[str, Any]) -> str:
     """Execute; return what went wrong, empty when every cell ran."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of jupyter's own parts; ours are in the notebook
-        with _unseen(SLOW_GRAMMAR), _unseen(LARGE_LIBRARY):
+        with _unseen(SLOW_GRAMMAR):
             import papermill
         from papermill.exceptions import PapermillExecutionError
 
@@ -201,10 +202,11 @@ def _register_engine() -> None:
     papermill_engines.register(ENGINE_NAME, SignalledEngine)
 
 
-def _at_work(**_kwargs: Any) -> None:
+def _at_work(cell_index: int, **_kwargs: Any) -> None:
     """Called when a cell starts: the kernel is there."""
     _Execution.kernel_pid = _Execution.pid() or _Execution.kernel_pid
-    if _Execution.meanwhile.ident is None:
+    is_late = cell_index >= _FROM_WHERE * len(_Execution.client.nb.cells)
+    if is_late and _Execution.meanwhile.ident is None:
         _Execution.meanwhile.start()
 
 
