@@ -99,9 +99,9 @@ class Trace:
             return "not known: the database was not asked"
         if self.holds:
             return "as planned"
-        if not self.present:
-            return "gone"
         is_due = not self.is_written and self.skip is None
+        if not self.present:
+            return "nothing yet" if is_due else "gone"
         return f"{'not written yet' if is_due else 'something else'}: {self.present}"
 
 

@@ -164,7 +164,8 @@ class RunBook(Asking, Frames):
         with self.database.connect(read_only=True, limits=self.settings.limits) as connection:
             pending = self.kind.count_pending(connection, self._frozen())
         if pending is not None:
-            self.reporter.message(f"{pending:,} rows are pending after the run.")
+            what = "row is" if pending == 1 else "rows are"
+            self.reporter.message(f"{pending:,} {what} pending after the run.")
 
     def verify(self) -> Shown:
         """Prove from the database that the run did what its plan says."""

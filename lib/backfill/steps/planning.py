@@ -62,7 +62,8 @@ class Planning:
         for warning in found.warnings:
             self._reporter.message(warning, "warning")
         pending = sum(found.pending.values())
-        self._reporter.message(f"{pending:,} {found.what} before the run.")
+        what = found.what.replace("s are ", " is ") if pending == 1 else found.what
+        self._reporter.message(f"{pending:,} {what} before the run.")
         return found
 
     def extract(self) -> int:
@@ -110,9 +111,12 @@ class Planning:
                 f"backfill {self.job.name} --decisions latest"
             )
         if questions:
+            asked = (
+                "1 question waits" if len(questions) == 1 else f"{len(questions):,} questions wait"
+            )
             self._reporter.message(
-                f"{len(questions):,} questions wait for a person; while nobody answers, the policy "
-                f"named in each counts. Answer in {self._folder.file(DECISIONS_FILE)}, then: "
+                f"{asked} for a person; while nobody answers, the policy named in each counts. "
+                f"Answer in {self._folder.file(DECISIONS_FILE)}, then: "
                 f"backfill {self.job.name} --decisions {self._folder.run_id}"
             )
 
