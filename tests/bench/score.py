@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from backfill.demo.screens.days import Row
@@ -13,7 +14,8 @@ from backfill.ocr.dates import DateFailure, resolve_session_date
 from backfill.ocr.edges import without_cut_twins
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.reading import ImageReading
-from backfill.ocr.shift import Entry, Shift
+from backfill.ocr.session_reading import flags_of
+from backfill.ocr.shift import Shift
 
 FIELDS_OF_SHIFT = 8
 
@@ -61,7 +63,7 @@ def score_session(session: Session, readings: list[ImageReading]) -> Score:
     rows = [[normalise_entry(e) for e in entries] for entries in images]
     day = aggregate_images(rows)
     flags = [
-        shift_flags(shift, [(images[s.image][s.row], rows[s.image][s.row]) for s in found])
+        flags_of(shift, [(images[s.image][s.row], rows[s.image][s.row]) for s in found])
         for shift, found in zip(day.shifts, day.sources, strict=True)
     ]
     score = Score(len(session.day.rows), len(day.shifts), sessions=1)
@@ -69,33 +71,48 @@ def score_session(session: Session, readings: list[ImageReading]) -> Score:
     doubts = any(r.flags for r in readings) or date is None
     score.flags = sum(len(f) for f in flags)
     score.flagged_shifts = sum(map(bool, flags))
+    _compare(score, session, list(zip(day.shifts, flags, strict=True)), date, has_doubts=doubts)
+    return score
+
+
+def _compare(
+    score: Score,
+    session: Session,
+    read: Sequence[tuple[Shift, tuple[str, ...]]],
+    date: dt.date | None,
+    *,
+    has_doubts: bool,
+) -> None:
+    """Count which shifts, each given with its flags, are rows of the day, and list the others."""
+    is_dated = date == session.day.date
     open_rows = list(session.day.rows)
-    for shift, flag in zip(day.shifts, flags, strict=True):
-        row = next((r for r in open_rows if (r.start, r.end) == (shift.start, shift.end)), None)
-        is_dated = date == session.day.date
+    # A row belongs to the shift that is exactly it before another of the same time.
+    for shift, flags in sorted(read, key=lambda pair: not _is_any(pair[0], open_rows)):
+        alike = [r for r in open_rows if (r.start, r.end) == (shift.start, shift.end)]
+        row = next((r for r in alike if _is_any(shift, [r])), alike[0] if alike else None)
         score.timed += int(row is not None and is_dated)
-        is_exact = row is not None and is_dated and _fields(row) == _shift_fields(shift)
+        is_exact = row is not None and is_dated and _is_any(shift, [row])
         score.exact += int(is_exact)
         if row is not None:
             open_rows.remove(row)
         if not is_exact:
-            score.wrong_unflagged += int(not flag and not doubts)
+            score.wrong_unflagged += int(not flags and not has_doubts)
             score.misses.append(
                 f"{session.name} {shift.start}-{shift.end} {_shift_fields(shift)} "
-                f"{_fields(row) if row else 'no such row'} {flag or 'NOT FLAGGED'}"
+                f"{_fields(row) if row else 'no such row'} {flags or 'NOT FLAGGED'}"
             )
     for row in open_rows:
-        is_silent = not doubts and not any(flags)
+        is_silent = not has_doubts and not any(flags for _shift, flags in read)
         score.wrong_unflagged += int(is_silent)
         score.misses.append(f"{session.name} missing {row} {'NOT FLAGGED' if is_silent else ''}")
-    return score
 
 
-def shift_flags(shift: Shift, cards: list[tuple[Entry, Shift]]) -> set[str]:
-    """Return the flags of a shift's cards, none where a clean card says the very same."""
-    if any(not entry.flags and row == shift for entry, row in cards):
-        return set()
-    return {flag for entry, _row in cards for flag in entry.flags}
+def _is_any(shift: Shift, rows: Sequence[Row]) -> bool:
+    """Whether the shift is exactly one of the rows."""
+    return any(
+        (row.start, row.end) == (shift.start, shift.end) and _fields(row) == _shift_fields(shift)
+        for row in rows
+    )
 
 
 def _fields(row: Row) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from backfill.ocr.checks import ADDRESS_UNSURE, TITLE_UNSURE, check_times
 from backfill.ocr.layout import Layout, read_layout
 from backfill.ocr.repair import repair_address
 from backfill.ocr.timetext import cut_duration
@@ -85,3 +86,45 @@ def test_a_duration_at_the_end_of_a_title_is_cut(title: str, cut: tuple[str, int
 def test_a_capital_that_was_read_twice_stands_once() -> None:
     assert repair_address("Lerum, Vvallmovägen 7") == "Lerum, Vallmovägen 7"
     assert repair_address("Lerum, Vivvägen 7") == "Lerum, Vivvägen 7"
+
+
+def test_a_duration_at_the_end_of_a_titles_first_line_is_no_name() -> None:
+    words = [
+        *_card(478, "18:05", "21:15", "Tuva Lilja •", "")[:3],
+        Word("3h10m", 510, 478, 90, 26),
+        Word("Fönsterputs", 194, 512, 160, 26),
+    ]
+
+    (entry,) = read_layout(words).entries
+
+    assert (entry.title, entry.duration_minutes) == ("Tuva Lilja • Fönsterputs", 190)
+
+
+def test_a_sign_where_the_letter_of_a_house_number_wraps_to_is_a_doubt() -> None:
+    card = [
+        *_card(478, "15:05", "16:35", "Tuva Lilja • Fönsterputs", "1h 30m"),
+        Word("Askim,", 194, 532, 70, 20),
+        Word("Pilgatan", 274, 532, 90, 20),
+        Word("11", 374, 532, 20, 20),
+    ]
+
+    (believed,) = check_times(read_layout(card).entries)
+    (doubted,) = check_times(read_layout([*card, Word("€", 194, 562, 14, 20, 0.0)]).entries)
+
+    assert ADDRESS_UNSURE not in believed.flags
+    assert ADDRESS_UNSURE in doubted.flags
+
+
+@pytest.mark.parametrize(
+    ("read", "mended"),
+    [("Askim, Skogsäng133A", "Askim, Skogsäng 133A"), ("Askim, Pilgatan 7", "Askim, Pilgatan 7")],
+)
+def test_a_number_glued_to_its_street_stands_apart(read: str, mended: str) -> None:
+    assert repair_address(read) == mended
+
+
+@pytest.mark.parametrize("title", ["Serviceteam - Intern", "Vara av parn"])
+def test_a_card_without_address_and_known_label_is_doubted(title: str) -> None:
+    (entry,) = check_times(read_layout(_card(478, "08:00", "08:45", title, "45m")).entries)
+
+    assert TITLE_UNSURE in entry.flags

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from tests.ocr.screens import dejavu
 
 from backfill.ocr.checks import TIME_ABOVE_DATE
 from backfill.ocr.engine import EngineChoice, EngineParams
-from backfill.ocr.preprocess import flatten
+from backfill.ocr.pictures import without_pictures
+from backfill.ocr.preprocess import find_ink, flatten
 from backfill.ocr.reading import ImageReading, read_image
 from backfill.ocr.second_look import doubtful_bands
-from backfill.ocr.sheet import Bar, Sheet, rules_between_bars
+from backfill.ocr.sheet import Bar, Sheet, header_bottom, rules_between_bars
 from backfill.ocr.words import Word
 
 WIDTH, HEIGHT, HEADER = 820, 1400, 200
@@ -129,4 +131,33 @@ def test_a_run_below_the_times_as_wide_as_they_are_is_looked_at_again() -> None:
         for place, text in enumerate(("07:30", "08:45", "JAR", "N:45"))
     )
 
-    assert doubtful_bands(rows, ()) == [2, 3]
+    assert doubtful_bands(rows, (), is_dated=True) == [2, 3]
+
+
+def test_the_smeared_edge_of_a_header_belongs_to_it() -> None:
+    colours = np.full((1400, 600, 3), 253, dtype=np.uint8)
+    colours[:129] = 73
+    for row, brightness in enumerate((62, 66, 80, 71, 150, 247), start=129):
+        colours[row] = brightness
+
+    assert header_bottom(colours) == 134.0
+
+
+def test_cards_a_little_brighter_than_a_dark_sheet_are_no_pictures() -> None:
+    noise = np.random.default_rng(7).integers(-3, 4, (1400, 600), dtype=np.int16)
+    page = np.zeros((1400, 600), dtype=np.int16)
+    page[300:700, 20:580] = 26
+    page[320:344, 60:300:12] = 230  # strokes of a title
+    grey = np.clip(page + noise, 0, 255).astype(np.uint8)
+    ink = find_ink(grey)
+
+    assert len(without_pictures(grey, ink).pieces) == len(ink.pieces)
+
+
+def test_a_date_whose_number_is_in_doubt_or_that_is_none_is_looked_at_again() -> None:
+    sure = (Word("Söndag", 30, 40, 90, 40), Word("11", 140, 40, 30, 40))
+    doubted = (sure[0], replace(sure[1], confidence=40.0, is_contradicted=True))
+
+    assert doubtful_bands((sure,), (), is_dated=True) == []
+    assert doubtful_bands((sure,), (), is_dated=False) == [0]
+    assert doubtful_bands((doubted,), (), is_dated=True) == [0]

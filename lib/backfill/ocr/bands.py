@@ -216,9 +216,9 @@ def _without_bullets(band: Band, unit: float) -> Band:
 
 
 def _is_apart(piece: Piece, others: tuple[Piece, ...], unit: float) -> bool:
-    """Whether there is a blank on both sides, and letters before it."""
+    """Whether there is a blank on both sides; a bullet may begin the second line of a title."""
     near = 0.28 * unit
-    return any(p.right <= piece.left for p in others) and not any(
+    return not any(
         p.left < piece.right + near and p.right > piece.left - near
         for p in others
         if p is not piece

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from backfill.ocr.anchors import STACK_PITCH, Anchor
 from backfill.ocr.cells import Cell
 from backfill.ocr.checks import ADDRESS_UNSURE, TITLE_UNSURE, is_unsure
-from backfill.ocr.noise import cut_collaborators, is_collaborators, is_noise
+from backfill.ocr.noise import cut_collaborators, is_collaborators, is_noise, is_scrap
 from backfill.ocr.repair import repair_address, repair_title
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import cut_duration, parse_duration, parse_worn_duration
@@ -21,6 +21,7 @@ LONGEST_DURATION = 10
 LONGEST_SCRAP = 3
 
 _STREET = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[A-Za-zÅÄÖåäö]?\s*(?:,|$)")
+_ENDS_IN_DIGIT = re.compile(r"\d$")
 _LABEL_NUMBER = re.compile(r"\(.*\d|\b(?:dag|lunch|rast|restid)\s+\d", re.IGNORECASE)
 
 
@@ -33,6 +34,7 @@ def entry_of(
     """
     duration: int | None = None
     kept: list[Cell] = []
+    unread: list[Cell] = []
     for cell in _without_pictures(card, height):
         minutes = parse_duration(cell.text)
         if _is_at_rim(cell, anchor, lengths, height):
@@ -45,14 +47,16 @@ def entry_of(
             continue
         elif not is_noise(cell.text) or _ends_address(cell, kept, height):
             kept.append(cell)
+        elif is_scrap(cell.text) and _stands_below_address(cell, kept, height):
+            unread.append(cell)
     lines = _lines(kept, height)
     title_count = _title_count(lines, anchor)
-    title, title_minutes = cut_duration(_join(lines[:title_count], anchor.rest))
+    title, title_minutes = _title_of(lines[:title_count], anchor.rest)
     address_lines = [_text(line) for line in lines[title_count:]]
     address, location = _split_location([text for text in address_lines if text])
     flags = (TITLE_UNSURE,) * is_unsure(lines[:title_count])
-    flags += (ADDRESS_UNSURE,) * is_unsure(lines[title_count:])
-    used = (*anchor.cells, *kept)
+    flags += (ADDRESS_UNSURE,) * (bool(unread) or is_unsure(lines[title_count:]))
+    used = (*anchor.cells, *kept, *unread)
     return Entry(
         anchor.start,
         anchor.end,
@@ -124,19 +128,32 @@ def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell]) -> bool:
 
 
 def _ends_address(cell: Cell, kept: list[Cell], height: float) -> bool:
-    """Whether a lone number is the street's, wrapped: right below a line that lacks one."""
+    """Whether a lone number or letter is the street's, wrapped below a line that lacks one."""
     if not re.fullmatch(r"\d{1,4}|[A-Za-zÅÄÖåäö]", cell.text):
         return False
+    last = _address_line_above(cell, kept, height)
+    return last is not None and bool(_ENDS_IN_DIGIT.search(last)) != cell.text.isdigit()
+
+
+def _stands_below_address(cell: Cell, kept: list[Cell], height: float) -> bool:
+    """Whether a sign that is no letter stands where the letter of a house number wraps to."""
+    last = _address_line_above(cell, kept, height)
+    return last is not None and bool(_ENDS_IN_DIGIT.search(last))
+
+
+def _address_line_above(cell: Cell, kept: list[Cell], height: float) -> str | None:
+    """Return the line of an address right above a cell that begins where it begins."""
     above = [other for other in kept if other.middle < cell.middle - 0.5 * height]
     last = max(above, key=lambda other: other.middle, default=None)
-    return (
+    if (
         last is not None
         and abs(last.left - cell.left) <= 0.6 * height
         and cell.middle - last.middle <= STACK_PITCH * height
         and len(above) > 1
         and ("," in last.text or len(above) > 2)
-        and bool(re.search(r"\d$", cut_collaborators(last.text))) != cell.text.isdigit()
-    )
+    ):
+        return cut_collaborators(last.text)
+    return None
 
 
 def _is_unread_duration(cell: Cell, card: list[Cell], height: float) -> bool:
@@ -192,5 +209,8 @@ def _text(line: list[Cell]) -> str:
     return " ".join(filter(None, (cut_collaborators(cell.text) for cell in line)))
 
 
-def _join(lines: list[list[Cell]], before: str) -> str:
-    return " ".join(filter(None, [before, *(_text(line) for line in lines)]))
+def _title_of(lines: list[list[Cell]], before: str) -> tuple[str, int | None]:
+    """Return the title, and the minutes of a duration at the end of one of its lines."""
+    cut = [cut_duration(text) for text in (before, *map(_text, lines)) if text]
+    title, minutes = cut_duration(" ".join(filter(None, (text for text, _minutes in cut))))
+    return title, next((found for _text, found in cut if found is not None), minutes)

@@ -36,12 +36,14 @@ OVERLAPS_NEXT = "overlaps_next"
 CUT_OFF = "cut_off"
 # A house number has one letter at most, behind its digits.
 _HOUSE_NUMBER = re.compile(r"\d{1,4}[^\W\d_]?")
-_ODD_NUMBER = re.compile(r"\d+(?:[^\W\d_]+\d\w*|[^\W\d_]{2,})")
+_ODD_NUMBER = re.compile(r"\d{4}|\d+(?:[^\W\d_]+\d\w*|[^\W\d_]{2,})")
 # "Lerum, 17 Ringgatan": the lines of a wrapped address in the wrong order.
 _NUMBER_FIRST = re.compile(r"(?:\D*,)?\s*\d{1,4}\s*[^\W\d_]?\s+\D*[^\W\d_]{3}\D*")
 # A street and its number without the blank between them: Gränd20C, 17Hagastigen.
 _GLUED = re.compile(r"[^\W\d_]{3}\d|\d[^\W\d_]{3}")
 _RINGS = "ÅÄåä"
+# What a C that stands alone is read as.
+_LIKE_A_LETTER = frozenset("€¢©®")
 # Strokes in a row that no word has: Ilvarsdal, illlervägen.
 _STROKES = re.compile(r"^[Il|]{2}[bcdfghjkmnpqrstvwxz]|[Il|]{4}|l{3}")
 # Between a client and the job there; read as one of these, or lost.
@@ -75,7 +77,8 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         has_number = any(char.isdigit() for char in entry.address)
         if entry.address and (not has_number or _NUMBER_FIRST.fullmatch(entry.address)):
             flags.append(ADDRESS_UNSURE)
-        if has_jobs and entry.address and not _names_job(entry.title):
+        is_named = _names_job(entry.title) if entry.address else _has_label(entry.title)
+        if not is_named and (has_jobs or not entry.address):
             flags.append(TITLE_UNSURE)
         if not any(char.isalpha() for char in entry.title):
             flags.append(TITLE_MISSING)
@@ -126,17 +129,25 @@ def is_unsure(lines: list[list[Cell]]) -> bool:
 def is_doubtful(word: Word) -> bool:
     """Whether a word is worth a second look: low confidence, and nothing that vouches for it."""
     letters = plain(word.text)
-    if not letters or is_collaborators(word.text):
+    if is_collaborators(word.text):
         return False
-    if _ODD_NUMBER.fullmatch(word.text) and parse_duration(word.text) is None:
-        return True  # 5Sb: Tesseract is sure of what no house has
-    if _STROKES.search(word.text) or _GLUED.search(word.text):
+    if word.is_contradicted or _is_odd(word.text):
         return True
+    if not letters:
+        return False
     if _HOUSE_NUMBER.fullmatch(word.text):
         return word.confidence < SURE_ALONE
     # A ring and two dots differ by a pixel: Åkerstigen, Äkerstigen.
     sure = SURE_ALONE if word.text[0] in _RINGS else SURE
     return word.confidence < sure and letters not in known_words()
+
+
+def _is_odd(text: str) -> bool:
+    """Whether a text is nothing that stands on a card, however sure Tesseract is of it: 5Sb."""
+    is_no_number = _ODD_NUMBER.fullmatch(text) and parse_duration(text) is None
+    return bool(
+        is_no_number or _STROKES.search(text) or _GLUED.search(text) or text in _LIKE_A_LETTER
+    )
 
 
 @functools.cache
@@ -149,7 +160,12 @@ def known_words() -> frozenset[str]:
 
 def _names_job(title: str) -> bool:
     """Whether a client's title has a job behind a separator, or one that is known without it."""
-    return bool(_SEPARATOR.search(title)) or bool(find_labels(title.split()))
+    return bool(_SEPARATOR.search(title)) or _has_label(title)
+
+
+def _has_label(title: str) -> bool:
+    """Whether a title holds a known label: what stands on a card without an address has one."""
+    return bool(find_labels(title.split()))
 
 
 def _overlaps(entry: Entry, after: Entry) -> bool:

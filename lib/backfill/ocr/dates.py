@@ -17,6 +17,8 @@ YEARS_AROUND = 10
 # A date this far from the day the pictures were sent is worth a warning.
 FAR_DAYS = 60
 SIMILAR = 0.75
+# Words and numbers of a date, at most.
+DATE_TOKENS = 6
 # Of a line's height.
 HEADER_GAP = 1.5
 WRAP_PITCH = 1.9
@@ -103,6 +105,20 @@ def find_date(words: list[Word]) -> DateEvidence | None:
         evidence.day, evidence.month, evidence.weekday, evidence.year, number, header.text,
         header.confidence, bottom,
     )  # fmt: skip
+
+
+def names_day(text: str) -> bool:
+    """Whether a text holds a number and a name of a weekday or month: a date, well read or not."""
+    tokens = _TOKEN.findall(text)
+    return (
+        2 <= len(tokens) <= DATE_TOKENS
+        and bool(_HOLDS_DAY.search(text))
+        and any(
+            _index_of(token, _WEEKDAYS, _WEEKDAYS_SHORT) is not None
+            or _index_of(token, _MONTHS, _MONTHS_SHORT) is not None
+            for token in tokens
+        )
+    )
 
 
 def resolve_date(
@@ -202,7 +218,7 @@ def _read_header(text: str) -> DateEvidence | None:
     if not _HOLDS_DAY.search(text):
         return None
     tokens = _TOKEN.findall(text)
-    if not 2 <= len(tokens) <= 6:
+    if not 2 <= len(tokens) <= DATE_TOKENS:
         return None
     weekday = _index_of(tokens[0], _WEEKDAYS, _WEEKDAYS_SHORT)
     rest = tokens[1:] if weekday is not None else tokens

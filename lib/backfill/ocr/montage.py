@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from backfill.ocr.bands import SMALL_PIECE, Band
-from backfill.ocr.lost_digits import doubt_lost_digits
+from backfill.ocr.ink_doubts import doubt_by_ink
+from backfill.ocr.ink_mends import BULLET, mend_by_ink
 from backfill.ocr.preprocess import INK_CONTRAST, Ink, Piece, Pixels
 from backfill.ocr.words import Word
-
-BULLET = "•"
 
 # Of a letter's height.
 PADDING = 0.45
@@ -63,12 +62,12 @@ class Placed:
 class Montage:
     """Runs of text under one another, dark on white; runs that look the same stand there once.
 
-    `letter_px` is the height of a letter in the image.
+    `ink` is that of the image from which they were cut.
     """
 
     image: Pixels
     placed: tuple[Placed, ...]
-    letter_px: float
+    ink: Ink
 
 
 def make_montage(ink: Ink, bands: tuple[Band, ...], cut: Cut | None = None) -> Montage:
@@ -99,7 +98,7 @@ def make_montage(ink: Ink, bands: tuple[Band, ...], cut: Cut | None = None) -> M
         rows = (y - blank / 2, bottom + blank / 2)
         placed.append(Placed(band, *rows, x, crop.scale, crop.contrast))
         y = bottom + blank
-    return Montage(canvas, tuple(placed), ink.letter_px)
+    return Montage(canvas, tuple(placed), ink)
 
 
 def words_of_bands(montage: Montage, words: list[Word]) -> tuple[tuple[Word, ...], ...]:
@@ -112,7 +111,8 @@ def words_of_bands(montage: Montage, words: list[Word]) -> tuple[tuple[Word, ...
         if own:
             own.extend(_bullet_word(piece, place) for piece in place.band.bullets)
         row = _side_by_side(sorted(own, key=lambda word: word.left))
-        rows.append(doubt_lost_digits(row, place.band, montage.letter_px))
+        mended = [part for word in row for part in mend_by_ink(word, place.band, montage.ink)]
+        rows.append(doubt_by_ink(tuple(mended), place.band, montage.ink))
     return tuple(rows)
 
 

@@ -15,6 +15,9 @@ TALLEST = 6.0
 WIDEST = 16.0
 MARGIN = 0.3
 CONTRAST = 25
+# Further from the sheet's brightness, and with this share of all pixels: the brightness of cards.
+APART = 12
+CARDS_SHARE = 0.08
 
 
 def without_pictures(grey: Pixels, ink: Ink) -> Ink:
@@ -35,9 +38,10 @@ def _find_pictures(grey: Pixels, unit: float) -> np.ndarray[tuple[int, int], np.
     """Return left, top, right, bottom of each solid shape of a portrait's size."""
     # Every second pixel is enough for a solid shape, and a quarter of the work.
     size = (grey.shape[1] // 2, grey.shape[0] // 2)
-    few = cv2.resize(grey, size, interpolation=cv2.INTER_NEAREST)
-    sheet = int(np.bincount(few.ravel(), minlength=256).argmax())
-    differs = (cv2.absdiff(few, np.full_like(few, sheet)) > CONTRAST).astype(np.uint8)
+    few = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+    sheet, cards = (np.full_like(few, brightness) for brightness in _backgrounds(few))
+    nearest = cv2.min(cv2.absdiff(few, sheet), cv2.absdiff(few, cards))
+    differs = (nearest > CONTRAST).astype(np.uint8)
     side = max(3, round(THICKER_THAN_STROKES * unit / 2))
     solid = cv2.morphologyEx(differs, cv2.MORPH_OPEN, np.ones((side, side), dtype=np.uint8))
     count, _, found, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
@@ -48,3 +52,16 @@ def _find_pictures(grey: Pixels, unit: float) -> np.ndarray[tuple[int, int], np.
         if tall <= TALLEST * unit and wide <= WIDEST * unit
     ]
     return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def _backgrounds(grey: Pixels) -> tuple[int, int]:
+    """Return the brightness of the sheet and of the cards on it, perhaps the same.
+
+    Cards a little brighter than a dark sheet would else be shreds of pictures in a noisy JPEG.
+    """
+    counts = np.bincount(grey.ravel(), minlength=256)
+    sheet = int(counts.argmax())
+    counts[max(0, sheet - APART) : sheet + APART + 1] = 0
+    cards = int(counts.argmax())
+    share = counts[max(0, cards - APART // 4) : cards + APART // 4 + 1].sum() / grey.size
+    return sheet, cards if share >= CARDS_SHARE else sheet

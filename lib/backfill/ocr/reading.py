@@ -38,7 +38,7 @@ from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "11"
+READER_VERSION = "12"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
 # shows smaller letters on as many.
 WORKING_PX = 1080
@@ -176,7 +176,7 @@ def _read_pixels(pixels: Pixels) -> _Steps:
     montage = make_montage(ink, bands)
     rows = words_of_bands(montage, (yield montage.image))
     view = _interpret(rows, sheet, ink)
-    doubtful = doubtful_bands(rows, view.entries)
+    doubtful = doubtful_bands(rows, view.entries, is_dated=view.date is not None)
     if doubtful:
         rows = yield from look_again(ink, bands, rows, doubtful)
         view = _interpret(rows, sheet, ink)

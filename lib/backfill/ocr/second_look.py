@@ -13,9 +13,10 @@ from dataclasses import replace
 from backfill.ocr.bands import Band
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import SURE, TIME_FLAGS, is_doubtful
+from backfill.ocr.dates import names_day
 from backfill.ocr.engine import Pixels
-from backfill.ocr.lost_digits import LOST
-from backfill.ocr.montage import BULLET, Cut, make_montage, words_of_bands
+from backfill.ocr.ink_mends import BULLET
+from backfill.ocr.montage import Cut, make_montage, words_of_bands
 from backfill.ocr.noise import is_noise
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
@@ -33,10 +34,13 @@ AGREED = 95.0
 CONTESTED = 50.0
 
 
-def doubtful_bands(rows: tuple[Row, ...], entries: tuple[Entry, ...]) -> list[int]:
-    """Return the indices of the rows that matter to a shift and may be misread.
+def doubtful_bands(
+    rows: tuple[Row, ...], entries: tuple[Entry, ...], *, is_dated: bool
+) -> list[int]:
+    """Return the indices of the rows that matter to a shift or the date and may be misread.
 
-    Times are looked at again where a check speaks against them, texts where a word is unsure.
+    Times are looked at again where a check speaks against them, texts where a word is unsure, a
+    date where none was found or its number is in doubt.
     """
     texts: set[Word] = set()
     times: set[Word] = set()
@@ -53,6 +57,7 @@ def doubtful_bands(rows: tuple[Row, ...], entries: tuple[Entry, ...]) -> list[in
         for index, row in enumerate(rows)
         if not row
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
+        or _is_broken_date(row, is_dated=is_dated)
         or _is_broken_time(row)
         or _stands_as_time(row, clocks)
     ]
@@ -92,9 +97,7 @@ def decide(first: Row, second: Row) -> Row:
 
 def _agreed(word: Word) -> Word:
     """Return the word believed; what its ink contradicts stays in doubt, however often read."""
-    return (
-        word if word.confidence == LOST else replace(word, confidence=max(AGREED, word.confidence))
-    )
+    return word if word.is_contradicted else replace(word, confidence=max(AGREED, word.confidence))
 
 
 def _with_doubts(winner: Row, loser: Row) -> Row:
@@ -104,7 +107,7 @@ def _with_doubts(winner: Row, loser: Row) -> Row:
         replace(
             word,
             confidence=AGREED
-            if word.text.strip("-–—") in others and word.confidence != LOST
+            if word.text.strip("-–—") in others and not word.is_contradicted
             else min(word.confidence, CONTESTED),
         )
         for word in winner
@@ -130,6 +133,11 @@ def _text(row: Row) -> str:
 
 def _is_said(word: Word) -> bool:
     return word.text != BULLET and (len(word.text) > 1 or word.text.isalnum() or word.text in "-–—")
+
+
+def _is_broken_date(row: Row, *, is_dated: bool) -> bool:
+    is_doubted = not is_dated or any(word.is_contradicted for word in row)
+    return is_doubted and names_day(" ".join(word.text for word in row))
 
 
 def _is_broken_time(row: Row) -> bool:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images
-from backfill.ocr.checks import ADDRESS_UNSURE
+from backfill.ocr.checks import ADDRESS_UNSURE, TITLE_UNSURE
 from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
 from backfill.ocr.doubts import image_doubt
 from backfill.ocr.edges import without_cut_twins
 from backfill.ocr.failure import ImageFailure
+from backfill.ocr.identity import fold_text
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.session import (
@@ -172,14 +173,11 @@ def _evidence_of(
 ) -> ShiftEvidence:
     """Say how sure one shift is: a clean card of the same content vouches for a doubtful one."""
     entries = [readings[source.image].entries[source.row] for source in sources]
-    vouching = [
-        entry
+    cards = [
+        (entry, rows[source.image][source.row])
         for entry, source in zip(entries, sources, strict=True)
-        if not entry.flags and rows[source.image][source.row] == shift
     ]
-    flags = () if vouching else tuple(dict.fromkeys(f for entry in entries for f in entry.flags))
-    if _has_two_numbers(entries, sources, rows):
-        flags = tuple(dict.fromkeys((*flags, ADDRESS_UNSURE)))
+    vouching = [entry for entry, row in cards if not entry.flags and row == shift]
     checks = [DURATION_AGREES] if any(_has_duration(entry) for entry in vouching) else []
     if len(sources) > 1:
         checks.append(SEEN_TWICE)
@@ -187,7 +185,7 @@ def _evidence_of(
     return ShiftEvidence(
         confidence=max(confidences, default=0.0),
         checks=tuple(checks),
-        review_reasons=flags,
+        review_reasons=flags_of(shift, cards),
         crops=tuple(
             _crop(images[source.image].image.sequence, entry.words)
             for source, entry in zip(sources, entries, strict=True)
@@ -196,16 +194,23 @@ def _evidence_of(
     )
 
 
-def _has_two_numbers(
-    entries: Sequence[Entry], sources: Sequence[Source], rows: Sequence[Sequence[Shift]]
-) -> bool:
-    """Whether clean cards of two images tell different house numbers of the one shift."""
-    numbers = {
-        rows[source.image][source.row].street_number
-        for entry, source in zip(entries, sources, strict=True)
-        if not entry.flags
-    }
-    return len(numbers - {""}) > 1
+def flags_of(shift: Shift, cards: Sequence[tuple[Entry, Shift]]) -> tuple[str, ...]:
+    """Return the doubts about a shift that was read from these cards, each with its own shift.
+
+    None where a clean card says the very same, unless another clean one contradicts it.
+    """
+    clean = [row for entry, row in cards if not entry.flags]
+    flags = () if shift in clean else tuple(flag for entry, _row in cards for flag in entry.flags)
+    if any(_differ(clean, field) for field in ("street", "street_number", "city")):
+        flags = (*flags, ADDRESS_UNSURE)
+    if any(_differ(clean, field) for field in ("customer_name", "raw_type_label")):
+        flags = (*flags, TITLE_UNSURE)
+    return tuple(dict.fromkeys(flags))
+
+
+def _differ(rows: Sequence[Shift], field: str) -> bool:
+    """Whether rows of one shift tell different texts."""
+    return len({fold_text(getattr(row, field)) for row in rows} - {""}) > 1
 
 
 def _has_duration(entry: Entry) -> bool:

@@ -19,6 +19,8 @@ HEADER_MIN = 0.04
 HEADER_MAX = 0.24
 TAB_MIN = 0.86
 SAME_COLOUR = 7
+# Below these rows a header's edge, however smeared, has ended.
+SMEARED_ROWS = 12
 # Faint rules: contrast to the local background over most of a row.
 RULE_CONTRAST = 3
 RULE_SHARE = 0.6
@@ -142,8 +144,19 @@ def header_bottom(colours: Pixels) -> float:
     for row in others:
         ahead = is_header[row : row + max(4, height // 60)]
         if not ahead.any():
-            return float(row) if row >= HEADER_MIN * height else 0.0
+            return _edge_of(rows, first, int(row)) if row >= HEADER_MIN * height else 0.0
     return 0.0
+
+
+def _edge_of(rows: npt.NDArray[np.float64], header: npt.NDArray[np.float64], row: int) -> float:
+    """Return the first row from `row` on that is no longer rather the header's colour.
+
+    A JPEG made twice smears an edge over some eight rows.
+    """
+    ahead = rows[row : row + max(2 * SMEARED_ROWS, rows.shape[0] // 30)]
+    sheet = np.median(ahead, axis=0)
+    is_nearer = np.abs(ahead - header).max(axis=1) < np.abs(ahead - sheet).max(axis=1)
+    return float(row + (int(np.argmin(is_nearer[:SMEARED_ROWS])) if is_nearer[0] else 0))
 
 
 def _find_rules(whole: Pixels, ink: Ink) -> tuple[Divider, ...]:

@@ -18,7 +18,7 @@ _DURATION = re.compile(
     r"(?:^|(?<=\s))(?:(\d{1,2})\s*(?:h|tim)(?![a-zåäö]))?\s*(?:(\d{1,2})\s*(?:m|min)\b)?\W*$"
 )
 _LENGTH_AT_END = re.compile(
-    r"\s\W*((?:(?:\d{1,2}|[Il|])\s?(?:h|tim))?(?:\s?\d{1,2}\s?m(?:in)?)?)\W*$"
+    r"\s[^\w•·]*((?:(?:\d{1,2}|[Il|])\s?(?:h|tim))?(?:\s?\d{1,2}\s?m(?:in)?)?)\W*$"
 )
 # What OCR makes of digits; applied only where nothing but a time can stand.
 _LIKE_DIGITS = {"O": "0", "o": "0", "Q": "0", "l": "1", "I": "1", "|": "1", "i": "1"}

@@ -11,7 +11,8 @@ class Word:
 
     `left`, `top`, `width`, `height` in pixels of the original image, origin top left;
     `confidence` 0…100; `contrast` is how far the darkest ink lies from its background, 0…255, and
-    0 where nobody measured it (titles are darker than addresses).
+    0 where nobody measured it (titles are darker than addresses); `is_contradicted`: its
+    ink speaks against it.
     """
 
     text: str
@@ -21,6 +22,7 @@ class Word:
     height: float
     confidence: float = 100.0
     contrast: float = 0.0
+    is_contradicted: bool = False
 
     @property
     def right(self) -> float:

@@ -1,0 +1,179 @@
+"""Words that their ink contradicts: it has more digits than the text, or says another.
+
+Tesseract reads 11 as 1, 71 as 7, 17 as 11 and 15B as 158 now and then, or leaves out a line's first
+word, and is sure of it. A digit is one piece of ink; where digits touch there are fewer pieces,
+never more. What tells two shapes apart in every font is said at `stroke_of` and `has_corners`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from backfill.ocr.bands import SMALL_PIECE, Band
+from backfill.ocr.preprocess import Ink, Piece
+from backfill.ocr.words import Word
+
+Shape = npt.NDArray[np.bool_]
+
+# The confidence of a word that its ink contradicts.
+CONTRADICTED = 40.0
+# Of a letter's height: digits of one number stand nearer to each other than this.
+NEAR = 0.45
+# Of a letter's height: further from every word than this, so much ink in all was not read.
+BESIDE_WORDS = 0.45
+UNREAD_WIDE = 0.5
+# Of a piece's darkest: what the edge of a stroke has, in whatever colours.
+HALF_DARK = 0.5
+# Of a piece's height: the bar of a 7 and the foot of either lie within these.
+BAR_ROWS = 0.12
+FOOT_ROWS = 0.2
+# Of a piece's width: the bar is as wide at least, the foot as wide at most, and as far left.
+BAR_WIDE = 0.7
+FOOT_WIDE = 0.75
+FOOT_MIDDLE = 0.57
+# Width of a 7, of its height; a 1 without a flag is narrower.
+SEVEN_WIDE = 0.3
+# Of a piece's height and width: the corners on the left of a B or D, and how much of them is ink.
+CORNER_TALL = 0.12
+CORNER_WIDE = 0.15
+CORNER_FULL = 0.55
+# A dot is no wider or taller than this, and so full; an e or o has a hole.
+DOT_WIDE = 1.4
+DOT_FULL = 0.7
+# The shape of a lower piece is no longer to be seen.
+SMALLEST_SHAPE_PX = 9
+
+_ROUND = frozenset("0689")
+# "+3" counts colleagues, and its sign is a piece of ink.
+_NUMBER = re.compile(r"[^\w+]*(?:\d{1,4}[^\W\d_]?|\d{1,2}[:.;]\d{2})\W*")
+
+
+class Stroke(StrEnum):
+    """The two digits that are one stroke."""
+
+    ONE = "1"
+    SEVEN = "7"
+
+
+def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...]:
+    """Return the words of a band, those among them that its ink contradicts marked so."""
+    tall = sorted(
+        (p for p in band.pieces if p.height > SMALL_PIECE * ink.letter_px),
+        key=lambda piece: piece.left,
+    )
+    beside = _beside_unread(row, tall, ink.letter_px)
+    return tuple(
+        replace(word, confidence=min(word.confidence, CONTRADICTED), is_contradicted=True)
+        if word in beside
+        or (_NUMBER.fullmatch(word.text) and _is_contradicted(word, row, tall, ink))
+        else word
+        for word in row
+    )
+
+
+def _beside_unread(row: tuple[Word, ...], tall: list[Piece], unit: float) -> set[Word]:
+    """Return the words nearest to ink that stands apart from all words, if there is a letter's."""
+    reach = BESIDE_WORDS * unit
+    unread = [
+        p for p in tall if not any(w.left - reach <= _centre(p) <= w.right + reach for w in row)
+    ]
+    if not row or sum(piece.width for piece in unread) < UNREAD_WIDE * unit:
+        return set()
+    return {min(row, key=lambda word: _distance(word, piece)) for piece in unread}
+
+
+def _distance(word: Word, piece: Piece) -> float:
+    return max(word.left - _centre(piece), _centre(piece) - word.right)
+
+
+def _is_contradicted(word: Word, row: tuple[Word, ...], tall: list[Piece], ink: Ink) -> bool:
+    said = [char for char in word.text if char.isalnum()]
+    pieces = _pieces_of(word, row, tall, ink.letter_px)
+    if len(pieces) != len(said):
+        return len(pieces) > len(said)
+    return any(_is_another(char, piece, ink) for char, piece in zip(said, pieces, strict=True))
+
+
+def _is_another(char: str, piece: Piece, ink: Ink) -> bool:
+    """Whether a piece of ink is surely not this letter or digit."""
+    if piece.height < SMALLEST_SHAPE_PX:
+        return False
+    if char in tuple(Stroke):
+        return stroke_of(shape_of(piece, ink)) != char
+    return char in _ROUND and has_corners(shape_of(piece, ink))
+
+
+def _pieces_of(word: Word, row: tuple[Word, ...], tall: list[Piece], unit: float) -> list[Piece]:
+    """Return the pieces in the word's box, and those beside it that are in no other's."""
+    free = [
+        p for p in tall if not any(w.left <= _centre(p) <= w.right for w in row if w is not word)
+    ]
+    runs: list[list[Piece]] = []
+    for piece in free:
+        if runs and piece.left - runs[-1][-1].right < NEAR * unit:
+            runs[-1].append(piece)
+        else:
+            runs.append([piece])
+    return [
+        piece
+        for run in runs
+        if any(word.left <= _centre(p) <= word.right for p in run)
+        for piece in run
+    ]
+
+
+def shape_of(piece: Piece, ink: Ink) -> Shape:
+    """Return where a piece is at least half as dark as its darkest, cut to what is so dark."""
+    box = np.s_[piece.top : piece.bottom, piece.left : piece.right]
+    dark = np.where(ink.labels[box] == piece.label, ink.contrast[box], 0)
+    shape = dark >= HALF_DARK * dark.max()
+    rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
+    return np.asarray(shape[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], dtype=np.bool_)
+
+
+def stroke_of(shape: Shape) -> Stroke:
+    """Return which of 1 and 7 a shape is, if it is one of them.
+
+    A 7 has a bar on top and stands on its left, a 1 stands on its right or amid its foot.
+    """
+    height, width = shape.shape
+    bar_left, bar_right = _span(shape[: max(1, round(BAR_ROWS * height))])
+    foot_left, foot_right = _span(shape[-max(1, round(FOOT_ROWS * height)) :])
+    is_seven = (
+        width >= SEVEN_WIDE * height
+        and bar_right - bar_left >= BAR_WIDE * width
+        and foot_right - foot_left <= FOOT_WIDE * width
+        and (foot_left + foot_right) / 2 <= FOOT_MIDDLE * width
+    )
+    return Stroke.SEVEN if is_seven else Stroke.ONE
+
+
+def has_corners(shape: Shape) -> bool:
+    """Return whether both corners on the left are ink, as of B and D, and of no 8 or 0."""
+    height, width = shape.shape
+    tall, wide = max(1, round(CORNER_TALL * height)), max(1, round(CORNER_WIDE * width))
+    corners = shape[:tall, :wide], shape[-tall:, :wide]
+    return all(float(corner.mean()) >= CORNER_FULL for corner in corners)
+
+
+def is_dot(piece: Piece, ink: Ink) -> bool:
+    """Whether a piece is as wide as tall, and full: no letter, no dash."""
+    shape = shape_of(piece, ink)
+    height, width = shape.shape
+    low, high = sorted((height, width))
+    return high <= DOT_WIDE * low + 0.5 and float(shape.mean()) > DOT_FULL
+
+
+def _span(rows: Shape) -> tuple[int, int]:
+    """Return the columns from the first to behind the last that these rows ink."""
+    inked = np.flatnonzero(rows.any(axis=0))
+    return (int(inked[0]), int(inked[-1]) + 1) if inked.size else (0, 0)
+
+
+def _centre(piece: Piece) -> float:
+    return piece.left + piece.width / 2

@@ -1,0 +1,113 @@
+"""Words that their ink contradicts are not believed, however sure recognition is of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from backfill.demo.screens.style import STYLES, Style
+from backfill.ocr.bands import Band, find_bands
+from backfill.ocr.ink_doubts import CONTRADICTED, doubt_by_ink, is_dot
+from backfill.ocr.preprocess import Ink, find_ink
+from backfill.ocr.words import Word
+
+FONTS = pytest.mark.parametrize("style", STYLES, ids=[style.name for style in STYLES])
+
+
+def _drawn(text: str, style: Style = STYLES[1], *, touching: bool = False) -> tuple[Band, Ink]:
+    """Return the one line of a white page, its digits pushed together where they shall touch."""
+    page = Image.new("L", (900, 120), 255)
+    pen, font = ImageDraw.Draw(page), style.font(44)
+    if touching:
+        pen.text((40, 30), text, font=font, fill=60, stroke_width=3)
+    else:
+        pen.text((40, 30), text, font=font, fill=60)
+    ink = find_ink(np.asarray(page, dtype=np.uint8))
+    (band,) = find_bands(ink)
+    return band, ink
+
+
+def _words(said: str, band: Band) -> tuple[Word, ...]:
+    """Return words that share a band's ink as their lengths do."""
+    parts, left = said.split(), float(band.left)
+    pitch = (band.right - band.left) / len(said)
+    words = []
+    for part in parts:
+        words.append(Word(part, left, 0.0, pitch * len(part), 44.0, confidence=97.0))
+        left += pitch * (len(part) + 1)
+    return tuple(words)
+
+
+def _doubted(said: str, band: Band, ink: Ink) -> list[str]:
+    read = doubt_by_ink(_words(said, band), band, ink)
+    assert all(word.confidence == (CONTRADICTED if word.is_contradicted else 97.0) for word in read)
+    return [word.text for word in read if word.is_contradicted]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [("77", "7"), ("11:45", "1:45"), ("75B", "7B")],
+    ids=["house number", "time", "with a letter"],
+)
+def test_a_number_of_too_few_digits_is_doubted(drawn: str, said: str) -> None:
+    band, ink = _drawn(drawn)
+
+    assert _doubted(said, band, ink) == [said]
+
+
+@FONTS
+@pytest.mark.parametrize(
+    ("drawn", "said"), [("71", "11"), ("11", "17"), ("117B", "177B"), ("15B", "158"), ("2D", "20")]
+)
+def test_a_digit_of_another_shape_is_doubted_in_every_font(
+    style: Style, drawn: str, said: str
+) -> None:
+    band, ink = _drawn(drawn, style)
+
+    assert _doubted(said, band, ink) == [said]
+
+
+@FONTS
+@pytest.mark.parametrize("number", ["1", "7", "17", "171", "160", "98B", "80 D", "10:17"])
+def test_a_number_that_is_what_its_ink_shows_is_believed(style: Style, number: str) -> None:
+    band, ink = _drawn(number, style)
+
+    assert _doubted(number, band, ink) == []
+
+
+def test_a_counter_of_colleagues_is_no_number_with_a_piece_too_many() -> None:
+    band, ink = _drawn("+4")
+
+    assert _doubted("+4", band, ink) == []
+
+
+def test_touching_digits_cast_no_doubt() -> None:
+    band, ink = _drawn("177", touching=True)
+
+    assert len(band.pieces) < 3
+    assert _doubted("177", band, ink) == []
+
+
+def test_words_beside_ink_that_was_not_read_are_doubted() -> None:
+    band, ink = _drawn("Brf Vitsippan Norra")
+    brf, vitsippan, norra = _words("Brf Vitsippan Norra", band)
+
+    assert doubt_by_ink((brf, vitsippan, norra), band, ink) == (brf, vitsippan, norra)
+    head_lost = doubt_by_ink((vitsippan, norra), band, ink)
+    assert [word.is_contradicted for word in head_lost] == [True, False]
+    tail_lost = doubt_by_ink((brf, vitsippan), band, ink)
+    assert [word.is_contradicted for word in tail_lost] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "is_one"), [("•", True), ("e", False), ("o", False), ("-", False)]
+)
+def test_a_dot_is_told_from_letters_and_dashes(drawn: str, is_one: bool) -> None:
+    page = Image.new("L", (300, 120), 255)
+    ImageDraw.Draw(page).text((40, 30), drawn, font=STYLES[1].font(44), fill=60)
+    ink = find_ink(np.asarray(page, dtype=np.uint8))
+
+    (piece,) = ink.pieces
+
+    assert is_dot(piece, ink) is is_one
