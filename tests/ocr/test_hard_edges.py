@@ -156,8 +156,14 @@ def test_cards_a_little_brighter_than_a_dark_sheet_are_no_pictures() -> None:
 
 def test_a_date_whose_number_is_in_doubt_or_that_is_none_is_looked_at_again() -> None:
     sure = (Word("Söndag", 30, 40, 90, 40), Word("11", 140, 40, 30, 40))
-    doubted = (sure[0], replace(sure[1], confidence=40.0, is_contradicted=True))
+    doubted = (sure[0], replace(sure[1], confidence=40.0, ink_agrees=False))
 
     assert doubtful_bands((sure,), (), is_dated=True) == []
     assert doubtful_bands((sure,), (), is_dated=False) == [0]
     assert doubtful_bands((doubted,), (), is_dated=True) == [0]
+    assert (
+        doubtful_bands(
+            ((Word("v.", 30, 90, 20, 20), Word("36", 56, 90, 20, 20)),), (), is_dated=True
+        )
+        == []
+    )

@@ -24,6 +24,9 @@ SURE = 85.0
 # A house number (no word, no neighbour speaks for it: 72 may be 12), or the times of a card whose
 # duration could not be read though others' could.
 SURE_ALONE = 94.0
+# A house number whose digits have the shapes and are as many as their ink. Of 882 that had 80 to 94
+# none was wrong.
+SURE_BY_INK = 88.0
 # A card whose own duration agrees with its times needs no confidence in their digits.
 SURE_OF_TIME = 70.0
 
@@ -136,7 +139,7 @@ def is_doubtful(word: Word) -> bool:
     if not letters:
         return False
     if _HOUSE_NUMBER.fullmatch(word.text):
-        return word.confidence < SURE_ALONE
+        return word.confidence < (SURE_BY_INK if word.ink_agrees else SURE_ALONE)
     # A ring and two dots differ by a pixel: Åkerstigen, Äkerstigen.
     sure = SURE_ALONE if word.text[0] in _RINGS else SURE
     return word.confidence < sure and letters not in known_words()

@@ -61,19 +61,21 @@ class Stroke(StrEnum):
 
 
 def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...]:
-    """Return the words of a band, those among them that its ink contradicts marked so."""
+    """Return the words of a band, marked where its ink contradicts them or vouches for a number."""
     tall = sorted(
         (p for p in band.pieces if p.height > SMALL_PIECE * ink.letter_px),
         key=lambda piece: piece.left,
     )
     beside = _beside_unread(row, tall, ink.letter_px)
     return tuple(
-        replace(word, confidence=min(word.confidence, CONTRADICTED), is_contradicted=True)
-        if word in beside
-        or (_NUMBER.fullmatch(word.text) and _is_contradicted(word, row, tall, ink))
-        else word
-        for word in row
+        _marked(word, False if word in beside else _agrees(word, row, tall, ink)) for word in row
     )
+
+
+def _marked(word: Word, agrees: bool | None) -> Word:
+    if agrees is False:
+        return replace(word, confidence=min(word.confidence, CONTRADICTED), ink_agrees=False)
+    return replace(word, ink_agrees=True) if agrees else word
 
 
 def _beside_unread(row: tuple[Word, ...], tall: list[Piece], unit: float) -> set[Word]:
@@ -91,12 +93,15 @@ def _distance(word: Word, piece: Piece) -> float:
     return max(word.left - _centre(piece), _centre(piece) - word.right)
 
 
-def _is_contradicted(word: Word, row: tuple[Word, ...], tall: list[Piece], ink: Ink) -> bool:
+def _agrees(word: Word, row: tuple[Word, ...], tall: list[Piece], ink: Ink) -> bool | None:
+    """Return whether a number's ink agrees with it; None of touching digits and other words."""
+    if not _NUMBER.fullmatch(word.text):
+        return None
     said = [char for char in word.text if char.isalnum()]
     pieces = _pieces_of(word, row, tall, ink.letter_px)
     if len(pieces) != len(said):
-        return len(pieces) > len(said)
-    return any(_is_another(char, piece, ink) for char, piece in zip(said, pieces, strict=True))
+        return False if len(pieces) > len(said) else None
+    return not any(_is_another(char, piece, ink) for char, piece in zip(said, pieces, strict=True))
 
 
 def _is_another(char: str, piece: Piece, ink: Ink) -> bool:

@@ -17,7 +17,7 @@ from backfill.ocr.dates import names_day
 from backfill.ocr.engine import Pixels
 from backfill.ocr.ink_mends import BULLET
 from backfill.ocr.montage import Cut, make_montage, words_of_bands
-from backfill.ocr.noise import is_noise
+from backfill.ocr.noise import is_noise, is_week
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
@@ -57,7 +57,7 @@ def doubtful_bands(
         for index, row in enumerate(rows)
         if not row
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
-        or _is_broken_date(row, is_dated=is_dated)
+        or (not texts.intersection(row) and _is_broken_date(row, is_dated=is_dated))
         or _is_broken_time(row)
         or _stands_as_time(row, clocks)
     ]
@@ -145,7 +145,7 @@ def _is_broken_time(row: Row) -> bool:
     text = _text(row).replace(" ", "")
     digits = sum(char.isdigit() for char in text)
     if _HALF_TIME.match(text):
-        return True
+        return not is_week(text)
     return (
         3 <= digits <= 5
         and len(text) <= 6

@@ -11,8 +11,8 @@ class Word:
 
     `left`, `top`, `width`, `height` in pixels of the original image, origin top left;
     `confidence` 0…100; `contrast` is how far the darkest ink lies from its background, 0…255, and
-    0 where nobody measured it (titles are darker than addresses); `is_contradicted`: its
-    ink speaks against it.
+    0 where nobody measured it (titles are darker than addresses); `ink_agrees` whether its
+    ink says the same, None where that cannot be told.
     """
 
     text: str
@@ -22,7 +22,12 @@ class Word:
     height: float
     confidence: float = 100.0
     contrast: float = 0.0
-    is_contradicted: bool = False
+    ink_agrees: bool | None = None
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether its ink says something else."""
+        return self.ink_agrees is False
 
     @property
     def right(self) -> float:
