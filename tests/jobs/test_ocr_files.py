@@ -32,7 +32,7 @@ pytestmark = pytest.mark.ocr
 def test_a_missing_image_fails_its_session_and_no_other(first: OcrBench) -> None:
     first.add(session_of("lost", images=["nowhere/lost.png"], screen=FIRST, hours=1))
 
-    with pytest.raises(TooManySkips, match="1 sessions failed") as ended:
+    with pytest.raises(TooManySkips, match="1 session failed; --max-failed allows 0") as ended:
         take(first, apply=True)
 
     assert ended.value.exit_code == ExitCode.TOO_MANY_SKIPS

@@ -136,16 +136,20 @@ class OcrKind:
             )
         if allowed["failed"] is not None and failed > allowed["failed"]:
             return TooManySkips(
-                f"{failed} sessions failed; --max-failed allows {allowed['failed']}. Their stages "
-                "and reasons are in skips.csv of the run's folder; the others are not affected."
+                f"{_sessions(failed)} failed; --max-failed allows {allowed['failed']}. Stages and "
+                "reasons are in skips.csv of the run's folder; the others are not affected."
             )
         if is_applied and allowed["held"] is not None and held > allowed["held"]:
             return TooManySkips(
-                f"{held} sessions were held back for a person; --max-held allows "
-                f"{allowed['held']}. Look at them in skips.csv of the run's folder: each reason "
-                "names the option that lets it through."
+                f"{_sessions(held)} held back for a person; --max-held allows {allowed['held']}. "
+                "Look at them in skips.csv of the run's folder: each reason names the option that "
+                "lets it through."
             )
         return None
+
+
+def _sessions(count: int) -> str:
+    return "1 session" if count == 1 else f"{count:,} sessions"
 
 
 def _has_field(schema: pa.Schema, name: str) -> bool:
