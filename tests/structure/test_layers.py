@@ -47,7 +47,7 @@ PACKAGES = {"", "demo", "demo.screens", "jobs", "jobs.ocr", "jobs.utc", "ocr"}
 PACKAGES |= {"reference", "selftest", "utc"}
 PACKAGES |= {"archive", "chunks", "command", "display", "notebook", "plans", "politeness"}
 PACKAGES |= {"records", "rows", "server", "steps", "workers"}
-PURE_MAY_USE = {"errors", "skips", "rows.columns", "workers.executor", "decisions"}
+PURE_MAY_USE = {"errors", "skips", "rows.columns", "rows.values", "workers.executor", "decisions"}
 
 
 def module_paths() -> dict[str, Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backfill.demo.captures import load_captures
 from backfill.demo.events import Encoding, drop_events, load_events
 from backfill.server.postgres import Connection, scalar
 
@@ -20,6 +19,8 @@ def seed_if_empty(connection: Connection, say: Callable[[str], None]) -> None:
 
 def seed(connection: Connection, encoding: Encoding = "epoch_ms") -> None:
     """Load the demo anew: the same rows each time, nothing of an earlier run left."""
+    from backfill.demo.captures import load_captures  # of images, for which `status` need not wait
+
     drop_events(connection)
     connection.execute("DROP SCHEMA IF EXISTS backfill CASCADE")
     load_events(connection, encoding=encoding)

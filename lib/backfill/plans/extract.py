@@ -20,6 +20,7 @@ from psycopg import sql
 
 from backfill.errors import DatabaseUnreachable
 from backfill.rows.columns import read_expression
+from backfill.rows.values import arrow_type
 from backfill.server.pending import cast_to, pending_filter
 from backfill.server.postgres import APPLICATION_NAME, redact, unreachable_message, watchful
 from backfill.server.row_types import lookup_field, source_type, target_type
@@ -199,7 +200,7 @@ class PendingRows:
         key, scope, zone, *values = arrays
         count = len(table.sources)
         sources = [
-            array.cast(column.type.arrow)
+            array.cast(arrow_type(column.type))
             for array, column in zip(values[:count], table.sources, strict=True)
         ]
         names = [column.name for column in table.sources]
@@ -207,7 +208,7 @@ class PendingRows:
             sources.append(zone.cast(pa.string()))
             names.append(name)
         targets = [
-            array.cast(column.type.arrow)
+            array.cast(arrow_type(column.type))
             for array, column in zip(values[count:], table.targets, strict=True)
         ]
         return pa.table(

@@ -13,15 +13,17 @@ import json
 import os
 import socket
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from backfill.records.positions import Positions
 from backfill.records.ranges import Range
 from backfill.records.selection import Selection
 from backfill.server.postgres import Connection
+
+if TYPE_CHECKING:  # it is of NumPy, for which `status` need not wait
+    from backfill.records.positions import Positions
 
 
 @dataclass(frozen=True, slots=True)

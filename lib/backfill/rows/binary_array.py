@@ -16,7 +16,8 @@ import pyarrow as pa
 from psycopg.adapt import Dumper, PyFormat
 from psycopg.pq import Format
 
-from backfill.rows.columns import NEGATIVE_INFINITY, POSITIVE_INFINITY, ColumnType, Int64Array
+from backfill.rows.columns import NEGATIVE_INFINITY, POSITIVE_INFINITY, ColumnType
+from backfill.rows.values import Int64Array
 
 #: PostgreSQL counts from 2000-01-01, we count from 1970-01-01.
 POSTGRES_EPOCH_US = 946_684_800_000_000

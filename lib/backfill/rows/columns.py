@@ -2,6 +2,7 @@
 
 Timestamps travel as int64 microseconds since 1970 (wall clock for `timestamp`, UTC for
 `timestamptz`); PostgreSQL's ±infinity as the int64 limits, since drivers wrap it silently.
+What values become here is in `values`: who only asks the server need not load Arrow for it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 from psycopg import sql
 
-Int64Array = npt.NDArray[np.int64]
-
-POSITIVE_INFINITY = np.iinfo(np.int64).max
-NEGATIVE_INFINITY = np.iinfo(np.int64).min
+POSITIVE_INFINITY = 2**63 - 1
+NEGATIVE_INFINITY = -(2**63)
 #: Stands for the last thirty years that PostgreSQL knows: from 1970 on they leave int64.
 BEYOND_INT64 = POSITIVE_INFINITY - 1
 
@@ -32,23 +28,9 @@ class ColumnType(StrEnum):
     JSONB = "jsonb"
 
     @property
-    def arrow(self) -> pa.DataType:
-        """The Arrow type of this column in plans, images and staging."""
-        return _ARROW[self]
-
-    @property
     def is_number(self) -> bool:
         """Whether values travel as int64."""
         return self in (ColumnType.BIGINT, ColumnType.TIMESTAMP, ColumnType.TIMESTAMPTZ)
-
-
-_ARROW = {
-    ColumnType.BIGINT: pa.int64(),
-    ColumnType.TIMESTAMP: pa.timestamp("us"),
-    ColumnType.TIMESTAMPTZ: pa.timestamp("us", tz="UTC"),
-    ColumnType.TEXT: pa.string(),
-    ColumnType.JSONB: pa.string(),
-}
 
 
 @dataclass(frozen=True, slots=True)

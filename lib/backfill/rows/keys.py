@@ -10,11 +10,14 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from psycopg import sql
 
 from backfill.errors import PreflightError
+
+if TYPE_CHECKING:  # `status` need not wait for it
+    import pyarrow as pa
 
 _TYPE_NAME = re.compile(r'[A-Za-z_][\w $]*|("[^"]+"|\w+)(\.("[^"]+"|\w+))?')
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from backfill.rows.values import arrow_type
 from backfill.server.table import Table
 
 
@@ -14,11 +15,11 @@ def lookup_field(table: Table) -> str | None:
 
 def source_type(table: Table) -> pa.StructType:
     """Return the Arrow type of a change's `source`."""
-    fields = [pa.field(column.name, column.type.arrow) for column in table.sources]
+    fields = [pa.field(column.name, arrow_type(column.type)) for column in table.sources]
     name = lookup_field(table)
     return pa.struct([*fields, pa.field(name, pa.string())] if name else fields)
 
 
 def target_type(table: Table) -> pa.StructType:
     """Return the Arrow type of a change's `before` and `after`."""
-    return pa.struct([pa.field(column.name, column.type.arrow) for column in table.targets])
+    return pa.struct([pa.field(column.name, arrow_type(column.type)) for column in table.targets])

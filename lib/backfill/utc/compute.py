@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Question
 from backfill.rows.columns import ColumnType
+from backfill.rows.values import arrow_type
 from backfill.skips import Skip
 from backfill.utc.convert import LocalKind
 from backfill.utc.pairs import (
@@ -164,7 +165,7 @@ def _after(rows: pa.Table, columns: Columns, pairs: list[PairValues]) -> pa.Stru
         value = pair.utc_us
         if column.type is ColumnType.BIGINT:
             value = np.floor_divide(value, 1000)
-        computed = pa.array(value).cast(column.type.arrow)
+        computed = pa.array(value).cast(arrow_type(column.type))
         arrays.append(pc.if_else(pa.array(pairs[index].is_pending), computed, before))
     return pa.StructArray.from_arrays(arrays, [column.name for column in columns.targets])
 

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Answers, Question
-from backfill.rows.columns import Column, ColumnType, Int64Array
+from backfill.rows.columns import Column, ColumnType
+from backfill.rows.values import Int64Array
 from backfill.utc.convert import (
     Candidates,
     FoldPolicy,

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.errors import PreflightError
-from backfill.rows.columns import ColumnType, Int64Array
+from backfill.rows.columns import ColumnType
+from backfill.rows.values import Int64Array
 
 
 class Encoding(StrEnum):
