@@ -96,9 +96,11 @@ def _run_for(word: Word, runs: list[list[Word]], height: float) -> list[Word] | 
     for run in runs:
         last = run[-1]
         gap = word.left - last.right
+        # The gap first: it rules out nearly all of thousands of pairs.
+        if not -OVERLAP * height <= gap < best_gap:
+            continue
         overlap = min(word.bottom, last.bottom) - max(word.top, last.top)
-        is_same_line = overlap >= 0.6 * min(word.height, last.height)
-        if is_same_line and -OVERLAP * height <= gap < best_gap and not _is_whole(run, word):
+        if overlap >= 0.6 * min(word.height, last.height) and not _is_whole(run, word):
             best, best_gap = run, gap
     return best
 

@@ -170,6 +170,7 @@ def _read_pixels(pixels: Pixels) -> _Steps:
     ink = without_pictures(grey, find_ink(grey, round(top)))
     sheet = find_sheet(pixels, grey, ink, top)
     ink = without_bars(ink, sheet)
+    del pixels, grey  # while the engine reads, a batch of images waits here
     bands, sheet = _bands_of_sheet(find_bands(ink), sheet, ink)
     if not bands:
         return ImageReading("", width, height, (), ())
