@@ -7,9 +7,10 @@ import io
 import json
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, cast
 
 import pytest
 from PIL import Image
@@ -27,7 +28,9 @@ from backfill.ocr.pool import BATCH_IMAGES, Item, Outcome, read_images
 from backfill.ocr.preprocess import Pixels
 from backfill.ocr.reading import ImageReading, read_image, reading_of_json
 from backfill.ocr.words import Word
+from backfill.workers.executor import InThisProcess, Work
 
+T = TypeVar("T")
 SESSIONS = stored_sessions()
 WORKERS = 2
 
@@ -298,6 +301,37 @@ def test_items_are_taken_only_as_they_are_needed() -> None:
     assert len(taken) <= 2 * BATCH_IMAGES + 1
     assert isinstance(read, Generator)
     read.close()
+
+
+class Noting(InThisProcess):
+    """Says that it has more workers; notes how many images each piece of work has."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.images: list[int] = []
+
+    def submit(self, function: Callable[..., T], *arguments: object) -> Work[T]:
+        self.images.append(len(cast(Sequence[object], arguments[1])))
+        return super().submit(function, *arguments)
+
+
+def test_the_last_images_are_shared_by_all_workers() -> None:
+    executor = Noting(2)
+    images = [_image(SESSIONS[0])] * 24
+
+    read = list(read_images(images, engine_factory=FakeChoice("nothing"), executor=executor))
+
+    assert len(read) == 24
+    assert executor.images == [1, 1, 2, 2, 3, 3, 4, 4, 2, 2]
+
+
+def test_fewer_images_than_workers_are_a_piece_each() -> None:
+    executor = Noting(8)
+    images = [_image(SESSIONS[0])] * 3
+
+    list(read_images(images, engine_factory=FakeChoice("nothing"), executor=executor))
+
+    assert executor.images == [1, 1, 1]
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1000])

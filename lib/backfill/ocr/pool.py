@@ -72,6 +72,7 @@ def _read_ordered(
             window.append(_begin(item, reader, cache))
             while len(window) > AHEAD * BATCH_IMAGES * executor.workers:
                 yield _finish(window.popleft(), reader, cache)
+        reader.start_rest()
         while window:
             yield _finish(window.popleft(), reader, cache)
 
@@ -108,26 +109,33 @@ Picture = NamedImage | bytes
 
 
 class _Batch:
-    """Images that one worker reads together; `work` once they are under way.
+    """Images that one worker reads together.
 
     `work` gives None when the worker does not see a file, or sees other bytes.
     """
 
-    def __init__(self) -> None:
-        self.pictures: list[Picture] = []
-        self.size_bytes = 0
-        self.work: Work[list[Outcome] | None] | None = None
+    def __init__(self, work: Work[list[Outcome] | None]) -> None:
+        self.work = work
         self.outcomes: list[Outcome] = []
         self.is_lost = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pending:
-    """An image and its place in a batch; `item` leads to its bytes should they be needed again."""
+    """An image that is to be read; `item` leads to its bytes should they be needed again.
+
+    It has a batch, and a place in that, once it is under way.
+    """
 
     item: Item
-    batch: _Batch
-    place: int
+    picture: Picture
+    batch: _Batch | None = None
+    place: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """What is to be sent to a worker."""
+        return len(self.picture) if isinstance(self.picture, bytes) else 0
 
 
 class _Reader:
@@ -140,7 +148,7 @@ class _Reader:
         self._executor = executor
         self._factory = factory
         self._params = params
-        self._open = _Batch()
+        self._open: list[_Pending] = []  # they wait for more images
         self._started = 0
         self._is_sending: bool | None = None
 
@@ -151,20 +159,23 @@ class _Reader:
 
     def submit(self, item: Item, data: bytes, sha256: str) -> _Pending:
         """Put an image into the open batch; start that when it is full."""
-        batch = self._open
-        pending = _Pending(item, batch, len(batch.pictures))
-        picture = self._picture(item, data, sha256)
-        batch.pictures.append(picture)
-        batch.size_bytes += len(data) if picture is data else 0
-        if len(batch.pictures) >= self._batch_images or batch.size_bytes >= BATCH_BYTES:
-            self._start(batch)
+        pending = _Pending(item, self._picture(item, data, sha256))
+        self._open.append(pending)
+        is_heavy = sum(waiting.size_bytes for waiting in self._open) >= BATCH_BYTES
+        if is_heavy or len(self._open) >= self._batch_images:
+            self._start_open()
         return pending
+
+    def start_rest(self) -> None:
+        """Start what waits for more images, now that none will come: a share for each worker."""
+        waiting, workers = self._open, self._executor.workers
+        for first in range(min(workers, len(waiting))):
+            self._open = waiting[first::workers]
+            self._start_open()
 
     def result(self, pending: _Pending) -> Outcome:
         """Wait for an image; a batch that waits for more images starts as it is."""
-        batch = pending.batch
-        if batch.work is None:
-            self._start(batch)
+        batch = pending.batch or self._start_open()
         if not batch.outcomes and not batch.is_lost:
             self._wait(batch)
         return self._read_alone(pending.item) if batch.is_lost else batch.outcomes[pending.place]
@@ -177,14 +188,16 @@ class _Reader:
             self._is_sending = not self._executor.is_true_everywhere(sees, named)
         return data if self._is_sending else named
 
-    def _start(self, batch: _Batch) -> None:
+    def _start_open(self) -> _Batch:
+        opened, self._open = self._open, []
         self._started += 1
-        if batch is self._open:
-            self._open = _Batch()
-        batch.work = self._executor.submit(_read_batch, self._factory, batch.pictures, self._params)
+        pictures = [pending.picture for pending in opened]
+        batch = _Batch(self._executor.submit(_read_batch, self._factory, pictures, self._params))
+        for place, pending in enumerate(opened):
+            pending.batch, pending.place = batch, place
+        return batch
 
     def _wait(self, batch: _Batch) -> None:
-        assert batch.work is not None
         outcomes = None
         with contextlib.suppress(WorkerKilled):
             outcomes = batch.work.result()
