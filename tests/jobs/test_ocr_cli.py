@@ -6,14 +6,13 @@ import ast
 import json
 import os
 import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from tests.deadline import DEADLINE_SECONDS
+from tests.jobs.command_line import COMMAND, Said
 from tests.jobs.ocr_bench import (
     FIRST,
     OcrBench,
@@ -33,7 +32,6 @@ from backfill.parameters import OCR_PARAMETERS
 from backfill.records.ledger import Ledger
 from backfill.steps.evidence_check import disagreements
 
-COMMAND = [sys.executable, "-m", "backfill"]
 pytestmark = [pytest.mark.ocr, pytest.mark.slow]
 
 DEMANDED_FLAGS = (
@@ -49,21 +47,6 @@ SUMMARY_KEYS = (
 NOT_IN_A_NOTEBOOK = (
     ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.Try, ast.ListComp, ast.Lambda,
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """The last line of stdout."""
-        found: dict[str, Any] = json.loads(self.out.splitlines()[-1])
-        return found
 
 
 def backfill(bench: OcrBench, folder: Path, *arguments: str) -> Said:
