@@ -15,10 +15,17 @@ from tests.deadline import DEADLINE_SECONDS
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
-    """Two workers; a test that kills one finds it started anew by its nanny."""
+def cluster_of_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """Two workers; one that a test kills is started anew by its nanny."""
     with dask_cluster(tmp_path_factory.mktemp("cluster"), workers=2) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def cluster(cluster_of_two: DaskCluster) -> DaskCluster:
+    """The two workers, both there: the test before may have killed some."""
+    cluster_of_two.wait_for_workers(2)
+    return cluster_of_two
 
 
 @pytest.fixture(autouse=True)

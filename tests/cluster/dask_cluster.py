@@ -50,9 +50,12 @@ class DaskCluster:
         return worker
 
     def wait_for_workers(self, count: int) -> None:
-        """Wait until that many workers have said hello."""
+        """Wait until so many workers have said hello, and those that are gone are forgotten."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
         with connected(self.address) as client:
-            client.wait_for_workers(count, timeout=DEADLINE_SECONDS)
+            while len(client.nthreads()) != count:
+                assert time.monotonic() < deadline, self.logs()
+                PAUSE.wait(0.02)
 
     def end(self, *processes: subprocess.Popen[bytes]) -> None:
         """Terminate schedulers or workers, with all below them; kill what does not go."""

@@ -26,6 +26,8 @@ VersionsOf = Callable[[], Mapping[str, str]]
 HERE = ("", "auto")
 SCHEMES = ("tcp", "tls")
 CONNECT_SECONDS = 10.0
+# For the first worker to say hello: it may be starting, or starting anew after it was killed.
+HELLO_SECONDS = 10.0
 WATCH_SECONDS = 2.0
 WORKERLESS_SECONDS = 60.0
 CLOSE_SECONDS = 5.0
@@ -122,6 +124,8 @@ class Cluster:
 
         Raises PreflightError that names the worker and what differs.
         """
+        with contextlib.suppress(TimeoutError):
+            self._client.wait_for_workers(1, timeout=HELLO_SECONDS)
         found = self._client.run(_versions_or_error, self._versions_of, on_error="return")
         if not found:
             raise PreflightError(
