@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import NOON_MS, Bench, Row, load_noons
 
-from backfill.errors import Interrupted, LeaseHeld, StalePlan, VerifyFailed
+from backfill.errors import Interrupted, LeaseHeld, StalePlan, Terminated, VerifyFailed
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -155,6 +156,26 @@ def test_a_stopped_run_whose_folder_is_gone_is_left_and_a_new_plan_finds_the_res
     assert bench.summary(second)["total_updated"] == 2
     assert f"backfill revert {run_id}" in bench.messages()
     assert bench.status(run_id) == "interrupted"
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("point", ["between_chunks", "after_update"])
+def test_a_signal_names_the_run_and_its_place_wherever_it_comes(bench: Bench, point: str) -> None:
+    seen: list[str] = []
+
+    def send(step: str) -> None:
+        seen.append(step)
+        if step == point and seen.count(point) == 2:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    run_id = bench.plan().run_id
+    with pytest.raises(Terminated) as stopped:
+        bench.apply_with(run_id, send, chunk_rows=5)
+
+    chunk, rows = (1, 5) if point == "between_chunks" else (2, 10)
+    told = f"Run {run_id} was stopped by SIGHUP after chunk {chunk} ({rows} of 12 rows)."
+    assert str(stopped.value).startswith(told)
+    assert f"backfill resume {run_id}" in str(stopped.value)
 
 
 def test_an_automatic_chunk_size_goes_on_with_what_earlier_chunks_have_taught(

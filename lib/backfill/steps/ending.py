@@ -59,6 +59,8 @@ class Ending:
             raise Interrupted(self._stopped(f"was {stop.status}", stop.status)) from None
         except (Interrupted, Terminated) as stop:
             what = str(stop).rstrip(".").removeprefix(f"Run {self.plan.run_id} ")
+            # A signal that comes while nothing is written ends what it meets: it knows no run.
+            what = what.replace("Stopped by", "was stopped by")
             raise type(stop)(self._stopped(what, RunStatus.INTERRUPTED)) from None
         except TooManySkips as error:
             self._leave(RunStatus.INTERRUPTED, str(error))
@@ -85,8 +87,7 @@ class Ending:
     def _stopped(self, what: str, status: RunStatus) -> str:
         """Leave the run; return the message of a stop that was asked for."""
         run_id = self.plan.run_id
-        head = what if what.startswith("Stopped") else f"Run {run_id} {what}"
-        text = f"{head} {self._place()}."
+        text = f"Run {run_id} {what} {self._place()}."
         if self._leave(status, text) is Left.OTHERS_WORK_ON:
             return f"{text}\nOther appliers go on with it. Watch it: backfill status {run_id}"
         return f"{text}\nGo on with: {resume_command(self.folder)}"
