@@ -20,31 +20,30 @@ class Halted(BackfillError):
 
 
 class StopSignals:
-    """Remembers the first signal; raises it at once unless a chunk is being written."""
+    """Remembers a signal to a run; raises it at once unless a chunk is being written."""
 
-    def __init__(self) -> None:
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
         self.received: int | None = None
         self._shields = 0  # workers that write a chunk just now, and whoever waits for them
         self._counting = threading.Lock()
         self._is_halted = False
 
-    def check(self, run_id: str = "") -> None:
+    def check(self) -> None:
         """Raise `Interrupted` or `Terminated` if a signal arrived, `Halted` after `halt`."""
         if self.received is not None:
-            raise self.error(run_id)
+            raise self.error()
         if self._is_halted:
-            raise Halted(f"Run {run_id} was stopped.")
+            raise Halted(f"Run {self._run_id} was stopped.")
 
     def halt(self) -> None:
         """Have every worker of this process stop after its chunk."""
         self._is_halted = True
 
-    def error(self, run_id: str = "") -> BackfillError:
+    def error(self) -> BackfillError:
         """Return the error that the signal means."""
         name = signal.Signals(self.received or signal.SIGINT).name
-        message = f"Stopped by {name}."
-        if run_id:
-            message = f"Run {run_id} was stopped by {name}."
+        message = f"Run {self._run_id} was stopped by {name}."
         is_interrupt = self.received in (None, signal.SIGINT)
         return Interrupted(message) if is_interrupt else Terminated(message)
 
@@ -66,12 +65,12 @@ class StopSignals:
 
 
 @contextlib.contextmanager
-def stop_signals() -> Iterator[StopSignals]:
+def stop_signals(run_id: str) -> Iterator[StopSignals]:
     """Yield what listens to SIGINT, SIGTERM and SIGHUP while the block runs.
 
     Outside the main thread nothing can be installed: then only pause and cancel end a run.
     """
-    stop = StopSignals()
+    stop = StopSignals(run_id)
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

@@ -97,7 +97,7 @@ class Applier:
         """Return a range to write; waits while others hold all that are left."""
         looks = 0
         while True:
-            self.stop.check(self.lease.run_id)
+            self.stop.check()
             if claim := self._committer.ask(self._take):
                 return claim
             if self._committer.ask(self._is_over):
@@ -147,7 +147,7 @@ class Applier:
             self._committer.ask(lambda c: renew_range(c, claim, is_last=True))
         following = self._get_ready(reader, number)
         while ready := following.result():
-            self.stop.check(self.lease.run_id)
+            self.stop.check()
             self.pace.before_chunk(lambda: self._committer.breathe(claim))
             self.step("between_chunks")
             following = self._get_ready(reader, ready.chunk.number + 1)

@@ -146,7 +146,7 @@ class PatientCommitter:
 
     def breathe(self, claim: RangeClaim) -> None:
         """Heed signals and requests, and renew the lease, while nothing is open: see `Pace`."""
-        self.stop.check(claim.run_id)
+        self.stop.check()
         try:
             fence = renew_range(self.connection, claim)
         except (psycopg.OperationalError, psycopg.InterfaceError):

@@ -59,8 +59,6 @@ class Ending:
             raise Interrupted(self._stopped(f"was {stop.status}", stop.status)) from None
         except (Interrupted, Terminated) as stop:
             what = str(stop).rstrip(".").removeprefix(f"Run {self.plan.run_id} ")
-            # A signal that comes while nothing is written ends what it meets: it knows no run.
-            what = what.replace("Stopped by", "was stopped by")
             raise type(stop)(self._stopped(what, RunStatus.INTERRUPTED)) from None
         except TooManySkips as error:
             self._leave(RunStatus.INTERRUPTED, str(error))

@@ -186,7 +186,7 @@ def apply_run(
         _tell(claim, approval, reporter)
         ending = Ending(connect, claim, frozen, folder, reporter)
         with (
-            stop_signals() as stop,
+            stop_signals(frozen.run_id) as stop,
             ending.told(),
             contextlib.closing(
                 pace or _polite(database, settings, frozen, claim, reporter)
