@@ -2,7 +2,8 @@
 
 python applier_process.py '{"run_id": …, "runs": …, "settings": {…}, "point": …, "nth": …}'
 
-It prints `reached` at the point and waits for a line; at the end it prints its exit code.
+It prints `reached` at the point and waits for a line; at the end it prints its exit code. Points
+are those of a chunk's way, and `joined`: it is one of the run's appliers, and has no range yet.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,25 @@ from backfill.steps.running import apply_run
 def main(command: dict[str, Any]) -> None:
     seen: list[str] = []
     counting = threading.Lock()
+    goes_on = threading.Event()
 
     def meet(name: str) -> None:
         with counting:
             seen.append(name)
-            is_here = name == command["point"] and seen.count(name) == command["nth"]
-        if is_here:
+            met = seen.count(name)
+        if name != command["point"] or met < command["nth"]:
+            return
+        if met == command["nth"]:
             print("reached", flush=True)
             sys.stdin.readline()
+            goes_on.set()
+        goes_on.wait()  # its other workers, who come to the point later
+
+    def hear(event: Mapping[str, Any]) -> None:
+        text = event.get("text", "")
+        print(text, file=sys.stderr)
+        if text.startswith("Joined the appliers"):
+            meet("joined")
 
     exit_code = 0
     try:
@@ -42,7 +55,7 @@ def main(command: dict[str, Any]) -> None:
             RunFolder.of(Path(command["runs"]), command["run_id"]),
             UtcKind(),
             EngineSettings(**command["settings"]),
-            Reporter(lambda event: print(event.get("text", ""), file=sys.stderr)),
+            Reporter(hear),
             meet,
         )
     except BackfillError as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,12 @@ class Applier:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
 
+    def stopped_by(self, number: signal.Signals) -> tuple[int, str]:
+        """Send a signal to one that stands at a point; return its exit code and what it said."""
+        self.process.send_signal(number)
+        self.go_on()
+        return self.ended()
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(timeout=DEADLINE_SECONDS)
@@ -68,23 +76,44 @@ class Applier:
         return int(said.split()[-1]), errors
 
 
-def start(appliers: list[Applier], *what: Any, **settings: Any) -> Applier:
-    applier = Applier(*what, **settings)
-    appliers.append(applier)
-    return applier
+@dataclass
+class Appliers:
+    """Appliers of one bench; what is left of them is killed at the end of the test."""
+
+    bench: Bench
+    started: list[Applier] = field(default_factory=list)
+
+    def start(self, run_id: str, point: str = "", nth: int = 1, **settings: Any) -> Applier:
+        """Start one that stops at the n-th of a point, if one is named."""
+        applier = Applier(self.bench, run_id, point, nth, **settings)
+        self.started.append(applier)
+        return applier
+
+    def standing(self, run_id: str, point: str, nth: int = 1, **settings: Any) -> Applier:
+        """Return one that stands at the n-th of a point."""
+        applier = self.start(run_id, point, nth, **settings)
+        applier.reached()
+        return applier
+
+    def close(self) -> None:
+        for applier in self.started:
+            applier.process.kill()
+            applier.process.communicate()
 
 
-def let_ranges_run_out(bench: Bench, applier: Applier) -> None:
-    """Do what a minute does to the ranges of an applier that nothing is heard of."""
+def nothing_is_heard_of(bench: Bench, applier: Applier) -> None:
+    """Do what a minute does to the leases of an applier, but not to the run's."""
     bench.wait_until(
         "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database()"
         " AND application_name = 'backfill-workbook' AND state = 'active'"
     )
-    bench.sql(
-        "UPDATE backfill.range SET lease_expires_at = clock_timestamp() - interval '1 second'"
-        " WHERE lease_holder LIKE %s AND ended_at IS NULL",
-        f"%:{applier.process.pid}",
-    )
+    for table in ("range", "applier"):
+        holder = {"range": "lease_holder", "applier": "holder"}[table]
+        bench.sql(
+            f"UPDATE backfill.{table} SET lease_expires_at = clock_timestamp() - interval '1 s'"
+            f" WHERE {holder} LIKE %s AND lease_expires_at IS NOT NULL",
+            f"%:{applier.process.pid}",
+        )
 
 
 def ranges(bench: Bench, run_id: str) -> list[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from tests.engine.appliers import Applier
+from tests.engine.appliers import Appliers
 from tests.engine.workshop import LISTENER, Bench, load_noons
 
 if TYPE_CHECKING:
@@ -31,10 +31,8 @@ def bench(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.fixture
-def appliers() -> Iterator[list[Applier]]:
-    """Processes that are killed at the end of the test, should they still be there."""
-    started: list[Applier] = []
-    yield started
-    for applier in started:
-        applier.process.kill()
-        applier.process.communicate()
+def appliers(bench: Bench) -> Iterator[Appliers]:
+    """Other processes that apply runs of the bench."""
+    others = Appliers(bench)
+    yield others
+    others.close()

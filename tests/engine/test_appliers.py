@@ -5,23 +5,26 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.appliers import (
-    Applier,
+    Appliers,
     assert_whole,
-    let_ranges_run_out,
     load_many,
+    nothing_is_heard_of,
     ranges,
-    start,
 )
 from tests.engine.workshop import Bench
 
 from backfill.errors import LeaseHeld
-from backfill.records.lease import release_dead
+from backfill.records import lease
+from backfill.records.lease import Lease, acquire, release_dead
 from backfill.records.ledger import Ledger
+from backfill.records.places import is_worked_on
+from backfill.status import RunStatus
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -34,6 +37,8 @@ STANDS_BY = (
 #: Points of an applier that joins, with chunks of two rows: its first range has five.
 IN_ITS_RANGE = ("between_chunks", 2)
 BETWEEN_RANGES = ("after_commit", 3)
+#: One that has only just joined, and has no range yet.
+JOINED = ("joined", 1)
 
 
 @pytest.fixture
@@ -44,15 +49,13 @@ def database(database_from: DatabaseFrom) -> str:
 @pytest.mark.kill
 @pytest.mark.parametrize("point", ["before_fence", "after_update", "before_commit", "after_commit"])
 def test_ranges_of_a_killed_applier_are_stolen_when_their_lease_ran_out(
-    bench: Bench, appliers: list[Applier], point: str
+    bench: Bench, appliers: Appliers, point: str
 ) -> None:
     run_id = bench.plan().run_id
-    victim = start(appliers, bench, run_id, point, 2, join=True)
-    victim.reached()
-    other = start(appliers, bench, run_id, "between_chunks", 1, join=True)
-    other.reached()
+    victim = appliers.standing(run_id, point, 2, join=True)
+    other = appliers.standing(run_id, "between_chunks", 1, join=True)
     victim.kill()
-    let_ranges_run_out(bench, victim)
+    nothing_is_heard_of(bench, victim)
     other.go_on()
 
     assert other.ended()[0] == 0
@@ -63,14 +66,13 @@ def test_ranges_of_a_killed_applier_are_stolen_when_their_lease_ran_out(
 
 @pytest.mark.kill
 def test_an_applier_that_wakes_after_its_range_was_stolen_writes_nothing_more(
-    bench: Bench, appliers: list[Applier]
+    bench: Bench, appliers: Appliers
 ) -> None:
     run_id = bench.plan().run_id
-    sleeper = start(appliers, bench, run_id, "before_fence", 2, join=True)
-    sleeper.reached()
-    let_ranges_run_out(bench, sleeper)
+    sleeper = appliers.standing(run_id, "before_fence", 2, join=True)
+    nothing_is_heard_of(bench, sleeper)
 
-    assert start(appliers, bench, run_id, join=True).ended()[0] == 0
+    assert appliers.start(run_id, join=True).ended()[0] == 0
     written = (bench.table(), bench.checkpoints(run_id), bench.images(run_id))
     sleeper.go_on()
     exit_code, said = sleeper.ended()
@@ -83,14 +85,12 @@ def test_an_applier_that_wakes_after_its_range_was_stolen_writes_nothing_more(
 
 @pytest.mark.kill
 def test_an_applier_whose_range_was_stolen_leaves_the_run_to_the_others(
-    bench: Bench, appliers: list[Applier]
+    bench: Bench, appliers: Appliers
 ) -> None:
     run_id = bench.plan().run_id
-    sleeper = start(appliers, bench, run_id, "before_fence", 2, join=True)
-    sleeper.reached()
-    let_ranges_run_out(bench, sleeper)
-    thief = start(appliers, bench, run_id, "after_commit", 1, join=True)
-    thief.reached()
+    sleeper = appliers.standing(run_id, "before_fence", 2, join=True)
+    nothing_is_heard_of(bench, sleeper)
+    thief = appliers.standing(run_id, "after_commit", 1, join=True)
     sleeper.go_on()
     exit_code, said = sleeper.ended()
 
@@ -103,22 +103,20 @@ def test_an_applier_whose_range_was_stolen_leaves_the_run_to_the_others(
 
 
 def test_a_second_apply_without_join_is_refused_and_told_of_it(
-    bench: Bench, appliers: list[Applier]
+    bench: Bench, appliers: Appliers
 ) -> None:
     run_id = bench.plan().run_id
-    first = start(appliers, bench, run_id, "between_chunks", 2)
-    first.reached()
+    appliers.standing(run_id, "between_chunks", 2)
 
     with pytest.raises(LeaseHeld, match=f"backfill apply {run_id} --join"):
         bench.apply_with(run_id, lock_timeout_ms=200)
 
 
 def test_who_joins_a_run_of_one_range_waits_and_ends_with_it(
-    bench: Bench, appliers: list[Applier]
+    bench: Bench, appliers: Appliers
 ) -> None:
     run_id = bench.plan().run_id
-    first = start(appliers, bench, run_id, "between_chunks", 3)
-    first.reached()
+    first = appliers.standing(run_id, "between_chunks", 3)
     joined = threading.Thread(target=bench.apply_with, args=(run_id,), kwargs={"join": True})
     joined.start()
     bench.wait_until(STANDS_BY)
@@ -133,19 +131,16 @@ def test_who_joins_a_run_of_one_range_waits_and_ends_with_it(
 
 @pytest.mark.parametrize(("request_", "status"), [("pause", "paused"), ("cancel", "cancelled")])
 def test_a_request_stops_every_applier_within_a_chunk(
-    bench: Bench, appliers: list[Applier], request_: str, status: str
+    bench: Bench, appliers: Appliers, request_: str, status: str
 ) -> None:
     run_id = bench.plan().run_id
-    both = [
-        start(appliers, bench, run_id, "between_chunks", 2, join=True, workers=2) for _ in range(2)
-    ]
-    for applier in both:
-        applier.reached()
+    both = [appliers.standing(run_id, "between_chunks", 2, join=True, workers=2) for _ in range(2)]
     Ledger(bench.connection).request(run_id, request_)
     for applier in both:
         applier.go_on()
 
-    assert [applier.ended()[0] for applier in both] == [130, 130]
+    ends = [applier.ended() for applier in both]
+    assert [code for code, _ in ends] == [130, 130], ends
     assert bench.status(run_id) == status
     assert 0 < len(bench.checkpoints(run_id)) < 20
     bench.apply_with(run_id, workers=2, chunk_rows=2)
@@ -153,13 +148,10 @@ def test_a_request_stops_every_applier_within_a_chunk(
 
 
 @pytest.mark.kill
-def test_one_that_stands_by_is_told_of_a_pause_as_well(
-    bench: Bench, appliers: list[Applier]
-) -> None:
+def test_one_that_stands_by_is_told_of_a_pause_as_well(bench: Bench, appliers: Appliers) -> None:
     run_id = bench.plan().run_id
-    first = start(appliers, bench, run_id, "between_chunks", 3)
-    first.reached()
-    waiting = start(appliers, bench, run_id, join=True)
+    first = appliers.standing(run_id, "between_chunks", 3)
+    waiting = appliers.start(run_id, join=True)
     bench.wait_until(STANDS_BY)
     Ledger(bench.connection).request(run_id, "pause")
     first.go_on()
@@ -175,20 +167,16 @@ def test_one_that_stands_by_is_told_of_a_pause_as_well(
 @pytest.mark.parametrize(("point", "held_ranges"), [(IN_ITS_RANGE, 1), (BETWEEN_RANGES, 0)])
 def test_a_signal_stops_all_workers_of_its_process_and_no_other(
     bench: Bench,
-    appliers: list[Applier],
+    appliers: Appliers,
     number: signal.Signals,
     exit_code: int,
     point: tuple[str, int],
     held_ranges: int,
 ) -> None:
     run_id = bench.plan().run_id
-    stays = start(appliers, bench, run_id, *point, join=True)
-    stays.reached()
-    leaves = start(appliers, bench, run_id, "after_update", 3, join=True, workers=2)
-    leaves.reached()
-    leaves.process.send_signal(number)
-    leaves.go_on()
-    code, said = leaves.ended()
+    stays = appliers.standing(run_id, *point, join=True)
+    leaves = appliers.standing(run_id, "after_update", 3, join=True, workers=2)
+    code, said = leaves.stopped_by(number)
 
     assert code == exit_code
     assert "Other appliers go on with it" in said
@@ -201,18 +189,109 @@ def test_a_signal_stops_all_workers_of_its_process_and_no_other(
 
 
 @pytest.mark.kill
-def test_an_applier_that_left_after_a_range_is_at_work_no_more(
-    bench: Bench, appliers: list[Applier]
+@pytest.mark.parametrize("ranges_of_first", ["one", "several"])
+def test_who_has_only_just_joined_goes_on_when_the_other_leaves(
+    bench: Bench, appliers: Appliers, ranges_of_first: str
 ) -> None:
     run_id = bench.plan().run_id
-    both = [start(appliers, bench, run_id, *BETWEEN_RANGES, join=True) for _ in range(2)]
-    for applier in both:
-        applier.reached()
-    ended = []
-    for applier in both:
-        applier.process.send_signal(signal.SIGINT)
-        applier.go_on()
-        ended.append(applier.ended())
+    leaves = appliers.standing(run_id, "between_chunks", 2, join=ranges_of_first == "several")
+    joined = appliers.standing(run_id, *JOINED, join=True)
+    code, said = leaves.stopped_by(signal.SIGINT)
+
+    assert code == 130
+    assert "Other appliers go on with it" in said
+    assert bench.status(run_id) == "running"
+    joined.go_on()
+    assert joined.ended()[0] == 0
+    assert_whole(bench, run_id)
+
+
+@pytest.mark.kill
+def test_who_waits_for_a_range_goes_on_when_the_other_leaves(
+    bench: Bench, appliers: Appliers
+) -> None:
+    run_id = bench.plan().run_id
+    leaves = appliers.standing(run_id, "between_chunks", 3)
+    waits = appliers.start(run_id, join=True)
+    bench.wait_until(STANDS_BY)
+
+    assert leaves.stopped_by(signal.SIGINT)[0] == 130
+    assert waits.ended()[0] == 0
+    assert_whole(bench, run_id)
+
+
+@pytest.mark.kill
+def test_who_has_joined_and_died_holds_up_the_run_for_a_lease_at_most(
+    bench: Bench, appliers: Appliers
+) -> None:
+    run_id = bench.plan().run_id
+    leaves = appliers.standing(run_id, "between_chunks", 2)
+    joined = appliers.standing(run_id, *JOINED, join=True)
+    joined.kill()
+    nothing_is_heard_of(bench, joined)
+    code, said = leaves.stopped_by(signal.SIGINT)
+
+    assert code == 130
+    assert f"Go on with: backfill resume {run_id}" in said
+    assert bench.status(run_id) == "interrupted"
+    bench.apply_with(run_id, chunk_rows=2)
+    assert_whole(bench, run_id)
+
+
+@pytest.mark.kill
+def test_who_joined_a_run_that_was_taken_over_writes_nothing(
+    bench: Bench, appliers: Appliers
+) -> None:
+    run_id = bench.plan().run_id
+    first = appliers.standing(run_id, "between_chunks", 2)
+    joined = appliers.standing(run_id, *JOINED, join=True)
+    first.kill()
+    bench.let_lease_run_out(run_id)
+    bench.apply_with(run_id, chunk_rows=2)
+    written = bench.checkpoints(run_id)
+    joined.go_on()
+
+    assert joined.ended()[0] in (0, 4)
+    assert bench.checkpoints(run_id) == written
+    assert_whole(bench, run_id)
+
+
+def test_nobody_joins_at_the_moment_in_which_the_last_one_leaves(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = bench.plan().run_id
+    held = acquire(Ledger(bench.connection), run_id, 60)
+    joined: list[Lease | None] = []
+
+    def come() -> None:
+        with psycopg.connect(bench.dsn, autocommit=True) as connection:
+            joined.append(lease.join(connection, run_id, 60))
+
+    comer = threading.Thread(target=come)
+    with psycopg.connect(bench.dsn, autocommit=True) as leaving:
+
+        def look(*asked: Any, **but: Any) -> bool:
+            is_left_alone = is_worked_on(*asked, **but)
+            comer.start()
+            bench.wait_for_lock_wait()
+            return is_left_alone
+
+        monkeypatch.setattr(lease, "is_worked_on", look)
+        left = lease.leave(leaving, held, {}, RunStatus.INTERRUPTED)
+    comer.join(timeout=DEADLINE_SECONDS)
+
+    assert left is lease.Left.ENDED
+    assert joined == [None]
+    assert bench.status(run_id) == "interrupted"
+
+
+@pytest.mark.kill
+def test_an_applier_that_left_after_a_range_is_at_work_no_more(
+    bench: Bench, appliers: Appliers
+) -> None:
+    run_id = bench.plan().run_id
+    both = [appliers.standing(run_id, *BETWEEN_RANGES, join=True) for _ in range(2)]
+    ended = [applier.stopped_by(signal.SIGINT) for applier in both]
 
     assert [code for code, _ in ended] == [130, 130]
     assert "Other appliers go on with it" in ended[0][1]
@@ -224,14 +303,19 @@ def test_an_applier_that_left_after_a_range_is_at_work_no_more(
 
 @pytest.mark.kill
 @pytest.mark.parametrize("is_alone", [True, False])
-def test_a_dead_applier_is_at_work_no_more_also_between_ranges(
-    bench: Bench, appliers: list[Applier], is_alone: bool
+@pytest.mark.parametrize("point", [BETWEEN_RANGES, JOINED])
+def test_a_dead_applier_is_at_work_no_more_also_without_a_range(
+    bench: Bench, appliers: Appliers, point: tuple[str, int], is_alone: bool
 ) -> None:
     run_id = bench.plan().run_id
-    victim = start(appliers, bench, run_id, *BETWEEN_RANGES, join=True)
-    victim.reached()
+    if point == JOINED:
+        first = appliers.standing(run_id, "between_chunks", 2, join=True)
+    victim = appliers.standing(run_id, *point, join=True)
+    if point == JOINED:
+        first.kill()
+        nothing_is_heard_of(bench, first)
     if not is_alone:
-        start(appliers, bench, run_id, *BETWEEN_RANGES, join=True).reached()
+        appliers.standing(run_id, *BETWEEN_RANGES, join=True)
     victim.kill()
     holder = f"{socket.gethostname()}:{victim.process.pid}"
 
@@ -242,11 +326,10 @@ def test_a_dead_applier_is_at_work_no_more_also_between_ranges(
 
 
 def test_whoever_takes_over_the_run_fences_off_every_range(
-    bench: Bench, appliers: list[Applier]
+    bench: Bench, appliers: Appliers
 ) -> None:
     run_id = bench.plan().run_id
-    old = start(appliers, bench, run_id, "between_chunks", 3, join=True)
-    old.reached()
+    old = appliers.standing(run_id, "between_chunks", 3, join=True)
     bench.let_lease_run_out(run_id)
     bench.apply_with(run_id, workers=2, chunk_rows=2)
     old.go_on()

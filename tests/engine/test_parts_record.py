@@ -145,7 +145,7 @@ def make_old(bench: Bench, run_id: str, how: str) -> None:
             with pytest.raises(Interrupted):
                 bench.apply_with(run_id, pause, chunk_rows=2)
     bench.sql("ALTER TABLE backfill.checkpoint DROP COLUMN range_no")
-    bench.sql("DROP TABLE backfill.range, backfill.part")
+    bench.sql("DROP TABLE backfill.range, backfill.part, backfill.applier")
 
 
 def test_the_summary_of_a_run_in_one_piece_is_as_before(bench: Bench) -> None:

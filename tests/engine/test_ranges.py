@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.appliers import (
     ROWS,
-    Applier,
+    Appliers,
     assert_whole,
     load_many,
     pause_after_first_chunk,
     ranges,
-    start,
 )
 from tests.engine.workshop import Bench, add_noons
 
@@ -230,10 +229,9 @@ def test_verify_finds_a_checkpoint_that_was_put_into_another_range(bench: Bench)
     assert "chain of hashes breaks" in " ".join(bench.verify(run_id).findings)
 
 
-def test_status_tells_ranges_and_who_holds_them(bench: Bench, appliers: list[Applier]) -> None:
+def test_status_tells_ranges_and_who_holds_them(bench: Bench, appliers: Appliers) -> None:
     run_id = bench.plan().run_id
-    applier = start(appliers, bench, run_id, "between_chunks", 3, workers=2)
-    applier.reached()
+    appliers.standing(run_id, "between_chunks", 3, workers=2)
 
     document = status_document(bench.connection, run_id)
 

@@ -10,6 +10,7 @@ from backfill.jobs.utc.pending import count_by_household, known_households
 from backfill.politeness.waiting import Waiting, waiting_of
 from backfill.records.ledger import Ledger, RunRow
 from backfill.records.parts import parts_of
+from backfill.records.places import holders_at_work
 from backfill.records.ranges import progress_of
 from backfill.records.selection import Selection
 from backfill.server.catalog import resolve_table
@@ -52,7 +53,9 @@ def _in_parts(ledger: Ledger, run: RunRow, document: dict[str, Any]) -> dict[str
     parts = [part.as_json() for part in parts_of(ledger.connection, run.run_id)]
     ranges = progress_of(ledger.connection, run.run_id)
     held = [entry["holder"] for entry in ranges if entry["holder"]]
-    told: dict[str, Any] = {"parts": parts, "ranges": ranges, "appliers": sorted(set(held))}
+    is_running = run.status is RunStatus.RUNNING and ledger.is_current()
+    at_work = holders_at_work(ledger.connection, run.run_id) if is_running else []
+    told: dict[str, Any] = {"parts": parts, "ranges": ranges, "appliers": at_work}
     if document["rows_per_s"] and len(held) > 1:
         told["rows_per_s"] = document["rows_per_s"] * len(held)
         told["seconds_left"] = round(document["remaining"] / told["rows_per_s"], 1)

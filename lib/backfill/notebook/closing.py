@@ -16,8 +16,9 @@ from backfill.jobs.registry import kind_of
 from backfill.notebook.headless import Ended
 from backfill.notebook.offline_page import write_page
 from backfill.plans import plan
-from backfill.records.lease import holder_name, is_worked_on, release_dead
+from backfill.records.lease import release_dead
 from backfill.records.ledger import Ledger, RunRow
+from backfill.records.places import holder_name, is_worked_on
 from backfill.server.database import Database
 from backfill.server.postgres import password_of
 from backfill.skips import Skip
@@ -52,7 +53,7 @@ def _settled(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
 
 def _settle_dead_kernel(folder: RunFolder, ended: Ended, ledger: Ledger) -> None:
     """Our kernel is gone: a lease that it still holds would only keep others waiting."""
-    if ledger.has_ranges() and ended.kernel_pid is not None:
+    if ledger.is_current() and ended.kernel_pid is not None:
         name = _kernel_name(ended)
         release_dead(ledger.connection, folder.run_id, name, "the notebook's kernel died")
 
@@ -87,7 +88,7 @@ def _is_others(ended: Ended, run: RunRow) -> bool:
 
 def _goes_on(ledger: Ledger, run_id: str, ended: Ended) -> bool:
     """Whether other appliers work on at a run that we left."""
-    is_left = ended.exit_code != ExitCode.OK and ledger.has_ranges()
+    is_left = ended.exit_code != ExitCode.OK and ledger.is_current()
     return is_left and is_worked_on(ledger.connection, run_id, but_for=_kernel_name(ended))
 
 

@@ -1,16 +1,15 @@
 """One writer at a time: a time-limited claim on a job's rows, by the database's clock.
 
-The claim is the run's own row; appliers that join a run share it, and each holds ranges of its own
-(see `ranges`). Tokens grow with every claim, of a run and of its ranges, so a writer that slept
-through the end of its lease finds another token and writes nothing (no session advisory locks:
-behind a pooler they strand). Two runs exclude each other when their scopes overlap.
+The claim is the run's own row; appliers that join a run share it, and each has a place in it (see
+`places`) and holds ranges of its own (see `ranges`). Tokens grow with every claim, of a run and of
+its ranges, so a writer that slept through the end of its lease finds another token and writes
+nothing (no session advisory locks: behind a pooler they strand). Two runs exclude each other when
+their scopes overlap.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +19,17 @@ import psycopg
 
 from backfill.errors import LeaseHeld
 from backfill.records.ledger import Ledger
-from backfill.server.postgres import Connection, scalar
+from backfill.records.places import (
+    PLACE_RENEWED,
+    RENEWED_WHEN_PASSED,
+    free_all_places,
+    free_place,
+    holder_name,
+    is_worked_on,
+    take_place,
+    wait_at_the_door,
+)
+from backfill.server.postgres import Connection
 from backfill.status import RunStatus, check_transition, may_start
 
 #: Serialises claims only for the moment of claiming; ends with the transaction.
@@ -45,11 +54,6 @@ class Fence:
     is_cancel_requested: bool
     is_pause_requested: bool
     now: dt.datetime  # the database's clock, aware
-
-
-def holder_name() -> str:
-    """Return who holds a lease: host and process, for people."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def acquire(ledger: Ledger, run_id: str, seconds: int) -> Lease:
@@ -90,19 +94,28 @@ def _claim(ledger: Ledger, run_id: str, seconds: int) -> Lease:
             " WHERE run_id = %s RETURNING lease_token",
             [seconds, holder_name(), run_id],
         ).fetchone()
-        _fence_off_ranges(connection, run_id)
+        _fence_off_appliers(connection, run_id)
+        take_place(connection, run_id, seconds)
     assert row is not None
     return Lease(run_id, int(row[0]), seconds)
 
 
 def join(connection: Connection, run_id: str, seconds: int) -> Lease | None:
-    """Share the claim of a run that is running; None where nobody holds it."""
-    row = connection.execute(
-        "SELECT lease_token FROM backfill.run WHERE run_id = %s AND status = 'running'"
-        " AND lease_expires_at > clock_timestamp()",
-        [run_id],
-    ).fetchone()
-    return Lease(run_id, int(row[0]), seconds) if row else None
+    """Share the claim of a run that is running; None where nobody holds it.
+
+    From then on the run goes on, whoever else leaves it.
+    """
+    with connection.transaction():
+        wait_at_the_door(connection)
+        row = connection.execute(
+            "SELECT lease_token FROM backfill.run WHERE run_id = %s AND status = 'running'"
+            " AND lease_expires_at > clock_timestamp()",
+            [run_id],
+        ).fetchone()
+        if row is None:
+            return None
+        take_place(connection, run_id, seconds)
+    return Lease(run_id, int(row[0]), seconds)
 
 
 def _running(connection: Connection) -> list[dict[str, Any]]:
@@ -153,27 +166,22 @@ def _fence_off(connection: Connection, run_id: str) -> None:
         " message = 'its lease ran out and another run took over' WHERE run_id = %s",
         [run_id],
     )
-    _fence_off_ranges(connection, run_id)
+    _fence_off_appliers(connection, run_id)
 
 
-def _fence_off_ranges(connection: Connection, run_id: str) -> None:
+def _fence_off_appliers(connection: Connection, run_id: str) -> None:
     """Raise the token of every open range: waits for chunks under way, and lets none begin."""
     connection.execute(
         "UPDATE backfill.range SET lease_token = lease_token + 1, lease_expires_at = NULL,"
         " lease_holder = NULL WHERE run_id = %s AND ended_at IS NULL",
         [run_id],
     )
-    # Whoever wrote the others to their end is no longer at work either.
-    connection.execute(
-        "UPDATE backfill.range SET lease_expires_at = NULL"
-        " WHERE run_id = %s AND ended_at IS NOT NULL AND lease_expires_at IS NOT NULL",
-        [run_id],
-    )
+    free_all_places(connection, run_id)
 
 
-#: Two common table expressions for a writer of the run: `run` is its row while the claim stands,
-#: `renewed` renews the lease when `passed` seconds of it have gone by. The row is never waited
-#: for: others hold it too.
+#: Common table expressions for a writer of the run: `run` is its row while the claim stands,
+#: `renewed` renews the lease when `passed` seconds of it have gone by, `placed` that of its place.
+#: The row is never waited for: others hold it too.
 RUN_HELD = (
     "run AS (SELECT cancel_requested, pause_requested FROM backfill.run"
     "  WHERE run_id = %(run_id)s AND lease_token = %(run_token)s AND status = 'running'),"
@@ -182,24 +190,28 @@ RUN_HELD = (
     "  WHERE run_id = (SELECT run_id FROM backfill.run WHERE run_id = %(run_id)s"
     "   AND lease_token = %(run_token)s AND status = 'running' AND lease_expires_at"
     "   <= clock_timestamp() + make_interval(secs => %(seconds)s - %(passed)s)"
-    "   FOR NO KEY UPDATE SKIP LOCKED))"
+    "   FOR NO KEY UPDATE SKIP LOCKED)), " + PLACE_RENEWED
 )
-#: Appliers that share a run renew its lease only when this part of it has passed.
-RENEWED_WHEN_PASSED = 1 / 3
 
 
 def held_by(lease: Lease, *, is_alone: bool) -> dict[str, Any]:
-    """Return the parameters of `RUN_HELD`."""
+    """Return the parameters of `RUN_HELD`; who is alone renews the run's lease each time."""
+    passed = lease.seconds * RENEWED_WHEN_PASSED
     return {
         "run_id": lease.run_id,
         "run_token": lease.token,
         "seconds": lease.seconds,
-        "passed": 0.0 if is_alone else lease.seconds * RENEWED_WHEN_PASSED,
+        "passed": 0.0 if is_alone else passed,
+        "holder": holder_name(),
+        "place_passed": passed,
     }
 
 
 def stand_by(connection: Connection, lease: Lease) -> Fence:
-    """Keep a run's lease alive while this process holds no range of it; `LeaseHeld` if lost."""
+    """Keep a run's lease and this process's place in it while it holds no range of it.
+
+    Raises `LeaseHeld` when the run is no longer this process's.
+    """
     row = connection.execute(
         "WITH "
         + RUN_HELD
@@ -223,7 +235,7 @@ class Left(StrEnum):
     """How a process's part in a run ended."""
 
     ENDED = "ended"  # the run stands at the status that was given
-    OTHERS_WORK_ON = "others work on"  # it runs on: other appliers hold ranges of it
+    OTHERS_WORK_ON = "others work on"  # it runs on: other appliers have a place in it
     LOST = "lost"  # it was not this process's any more
 
 
@@ -234,10 +246,9 @@ def leave(
     status: RunStatus,
     message: str = "",
 ) -> Left:
-    """End this process's part in a run: free its ranges, and leave the run at `status`.
+    """End this process's part in a run: free its ranges and its place, leave the run at `status`.
 
-    `held` is token by range number. While other appliers work on, the run keeps running. This
-    process is not at work any more: neither in the ranges that it holds, nor in those it ended.
+    `held` is token by range number. While other appliers work on, the run keeps running.
     """
     check_transition(lease.run_id, RunStatus.RUNNING, status)
     with connection.transaction():
@@ -254,11 +265,8 @@ def leave(
             " WHERE r.run_id = %s AND r.range_no = held.range_no AND r.lease_token = held.token",
             [list(held), list(held.values()), lease.run_id],
         )
-        connection.execute(
-            "UPDATE backfill.range SET lease_expires_at = NULL WHERE run_id = %s"
-            " AND lease_holder = %s AND ended_at IS NOT NULL AND lease_expires_at IS NOT NULL",
-            [lease.run_id, holder_name()],
-        )
+        wait_at_the_door(connection)
+        free_place(connection, lease.run_id, holder_name())
         if is_worked_on(connection, lease.run_id):
             return Left.OTHERS_WORK_ON
         connection.execute(
@@ -270,25 +278,6 @@ def leave(
     return Left.ENDED
 
 
-def is_worked_on(connection: Connection, run_id: str, *, but_for: str = "") -> bool:
-    """Return whether some applier, `but_for` one, is at work in the run. Read-only.
-
-    Not only who holds a range is: between two of them an applier holds none. The lease of the one
-    that it has just ended says that it is there, until it leaves or nothing is heard of it.
-    """
-    return bool(
-        scalar(
-            connection,
-            "SELECT EXISTS (SELECT FROM backfill.range WHERE run_id = %s AND ended_at IS NULL)"
-            " AND EXISTS (SELECT FROM backfill.range WHERE run_id = %s"
-            "  AND lease_expires_at > clock_timestamp() AND lease_holder <> %s)",
-            run_id,
-            run_id,
-            but_for,
-        )
-    )
-
-
 def release_dead(connection: Connection, run_id: str, holder: str, message: str) -> bool:
     """Free what a process that we know to be dead held of a run; others may take it at once.
 
@@ -296,21 +285,19 @@ def release_dead(connection: Connection, run_id: str, holder: str, message: str)
     """
     with connection.transaction():
         running = connection.execute(
-            "SELECT lease_holder FROM backfill.run WHERE run_id = %s AND status = 'running'"
-            " FOR NO KEY UPDATE",
+            "SELECT 1 FROM backfill.run WHERE run_id = %s AND status = 'running' FOR NO KEY UPDATE",
             [run_id],
         ).fetchone()
         if running is None:
             return False
-        freed = connection.execute(
-            "UPDATE backfill.range SET lease_token = lease_token + (ended_at IS NULL)::int,"
-            " lease_holder = CASE WHEN ended_at IS NOT NULL THEN lease_holder END,"
-            " lease_expires_at = NULL"
-            " WHERE run_id = %s AND lease_holder = %s AND lease_expires_at IS NOT NULL",
+        connection.execute(
+            "UPDATE backfill.range SET lease_token = lease_token + 1, lease_holder = NULL,"
+            " lease_expires_at = NULL WHERE run_id = %s AND lease_holder = %s AND ended_at IS NULL",
             [run_id, holder],
-        ).rowcount
-        is_holder = bool(freed) or running[0] == holder
-        if not is_holder or is_worked_on(connection, run_id):
+        )
+        wait_at_the_door(connection)
+        was_there = free_place(connection, run_id, holder)
+        if not was_there or is_worked_on(connection, run_id):
             return False
         connection.execute(
             "UPDATE backfill.run SET status = 'interrupted', message = %s, lease_expires_at = NULL,"

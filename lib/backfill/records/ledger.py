@@ -14,7 +14,7 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from backfill.errors import UsageError
-from backfill.records.ledger_tables import create_tables, has_all_tables
+from backfill.records.ledger_tables import create_tables, has_all_tables, has_ranges
 from backfill.server.postgres import Connection, scalar
 from backfill.skips import Skip
 from backfill.status import RunStatus, check_transition
@@ -161,17 +161,23 @@ class Ledger:
         return self._known["exists"]
 
     def has_ranges(self) -> bool:
-        """Return whether our tables are this version's, with parts and ranges. Read-only."""
+        """Return whether our tables know parts and ranges, as earlier ones do not. Read-only."""
         if not self._known.get("has_ranges"):
-            self._known["has_ranges"] = has_all_tables(self.connection)
+            self._known["has_ranges"] = has_ranges(self.connection)
         return self._known["has_ranges"]
+
+    def is_current(self) -> bool:
+        """Return whether our tables have all that this version writes to. Read-only."""
+        if not self._known.get("is_current"):
+            self._known["is_current"] = has_all_tables(self.connection)
+        return self._known["is_current"]
 
     def create(self) -> None:
         """Create schema and tables on first use, or bring an earlier version's up to date.
 
         Raises `PreflightError` without the right to, `LeaseHeld` while an older one is at work.
         """
-        if self.has_ranges():
+        if self.is_current():
             return
         create_tables(self.connection, is_new=not self.exists())
 

@@ -101,6 +101,15 @@ CREATE TABLE IF NOT EXISTS backfill.range (
     CHECK (row_low < row_high)
 );
 
+-- Processes that apply a run, from when they claim or join it until they leave. The lease of one that
+-- died runs out; of one that left there is none.
+CREATE TABLE IF NOT EXISTS backfill.applier (
+    run_id text NOT NULL REFERENCES backfill.run (run_id),
+    holder text NOT NULL,
+    lease_expires_at timestamptz,
+    PRIMARY KEY (run_id, holder)
+);
+
 -- Runs of earlier versions had one range.
 ALTER TABLE backfill.checkpoint ADD COLUMN IF NOT EXISTS range_no bigint NOT NULL DEFAULT 1;
 

@@ -14,15 +14,27 @@ from backfill.server.postgres import Connection, scalar
 _CREATION_LOCK = 7_214_906_113
 
 
+def has_ranges(connection: Connection) -> bool:
+    """Return whether the tables know parts and ranges of a run. Read-only."""
+    return bool(
+        scalar(
+            connection,
+            "SELECT to_regclass('backfill.range') IS NOT NULL AND EXISTS (SELECT FROM pg_attribute"
+            " WHERE attrelid = to_regclass('backfill.checkpoint') AND attname = 'range_no')",
+        )
+    )
+
+
 def has_all_tables(connection: Connection) -> bool:
     """Return whether the tables have all that this version knows of. Read-only."""
-    query = (
-        "SELECT to_regclass('backfill.range') IS NOT NULL AND 2 = (SELECT count(*)"
-        " FROM pg_attribute WHERE (attrelid, attname) IN"
-        " ((to_regclass('backfill.checkpoint'), 'range_no'),"
-        "  (to_regclass('backfill.run'), 'paused_ms')))"
+    return has_ranges(connection) and bool(
+        scalar(
+            connection,
+            "SELECT to_regclass('backfill.applier') IS NOT NULL AND EXISTS (SELECT"
+            " FROM pg_attribute"
+            " WHERE attrelid = to_regclass('backfill.run') AND attname = 'paused_ms')",
+        )
     )
-    return bool(scalar(connection, query))
 
 
 def create_tables(connection: Connection, *, is_new: bool) -> None:

@@ -15,7 +15,7 @@ from backfill.server.table import Table
 
 PLANNER = "backfill_planner"
 APPLIER = "backfill_applier"
-LEDGER_TABLES = ("run", "checkpoint", "chunk_image", "skip", "part", "range")
+LEDGER_TABLES = ("run", "checkpoint", "chunk_image", "skip", "part", "range", "applier")
 
 
 def utc_grants(table: Table, planner: str = PLANNER, applier: str = APPLIER) -> str:
@@ -70,6 +70,7 @@ def _ledger(planner: str, applier: str) -> list[sql.Composable]:
         _grant("UPDATE", ["sums_sha256"], sql.Identifier("backfill", "run"), [planner]),
         _grant("INSERT, UPDATE", [], sql.Identifier("backfill", "run"), [applier]),
         _grant("UPDATE", [], sql.Identifier("backfill", "range"), [applier]),
+        _grant("UPDATE", [], sql.Identifier("backfill", "applier"), [applier]),
         *(
             _grant("INSERT", [], sql.Identifier("backfill", name), [applier])
             for name in LEDGER_TABLES[1:]
