@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from backfill.archive.run_facts import find_folder, read_facts
 from backfill.demo.opening import open_database
+from backfill.display.counting import counted
 from backfill.display.explanation import Explanation
 from backfill.display.pages import NOTHING, Shown, note, part, table
 from backfill.errors import BackfillError, StalePlan, UsageError
@@ -209,8 +210,8 @@ class Book(RunBook):
             found = self._planning.preflight(self.settings, writing=self.values["apply"])
             scope_name = self.kind.scope_name
             shown = table(
-                f"By {scope_name}: {sum(found.pending.values()):,} {found.what}",
-                [scope_name, found.what],
+                f"By {scope_name}: {found.total}",
+                [scope_name, found.what[1]],
                 found.pending.items(),
                 rest="All of them: backfill status" if len(found.pending) > SHOWN_MEMBERS else "",
                 most=SHOWN_MEMBERS,
@@ -225,8 +226,8 @@ class Book(RunBook):
         with self._step("extract"):
             if self._planning is None or self._plan is not None:
                 return self._frozen_note()
-            rows = self._planning.extract()
-            return note(f"{rows:,} rows are in the table extracted of staging.duckdb.")
+            rows = counted(self._planning.extract(), "row is", "rows are")
+            return note(f"{rows} in the table extracted of staging.duckdb.")
 
     def compute(self) -> Shown:
         """Compute the new values, and the reason for every row that gets none."""
@@ -236,7 +237,8 @@ class Book(RunBook):
             self._computed = self._planning.compute()
             done = self._computed
             return note(
-                f"{done.rows:,} rows computed: {done.changes:,} changes, {done.skips:,} skips."
+                f"{counted(done.rows, 'row')} computed: {counted(done.changes, 'change')}, "
+                f"{counted(done.skips, 'skip')}."
             )
 
     def diff(self) -> Shown:

@@ -33,6 +33,17 @@ def refusal(bench: Bench, **given: object) -> str:
     return str(refused.value)
 
 
+def test_one_pending_row_is_told_as_one(bench: Bench) -> None:
+    bench.sql("DELETE FROM events WHERE id > 'e01'")
+
+    shown = bench.book().preflight()
+    bench.run()
+
+    assert "By household_id: 1 row is pending" in shown.text
+    assert "1 row is pending before the run." in bench.messages()
+    assert "0 rows are pending after the run." in bench.messages()
+
+
 # -- what is missing ----------------------------------------------------------------------------
 
 

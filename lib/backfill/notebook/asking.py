@@ -8,6 +8,7 @@ from pathlib import Path
 
 from backfill.archive.trace import find_source, trace_row
 from backfill.decisions import ANY, Question
+from backfill.display.counting import counted
 from backfill.display.explanation import Explanation
 from backfill.display.pages import NOTHING, Shown, note, part, table
 from backfill.errors import DatabaseUnreachable, UsageError
@@ -96,7 +97,7 @@ def decide_in(
 
 
 def _about(what: str, count: int) -> str:
-    return f"{what} ({count:,} question{'' if count == 1 else 's'})"
+    return f"{what} ({counted(count, 'question')})"
 
 
 def questions_view(folder: RunFolder, questions: Sequence[Question]) -> Shown:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from backfill.archive import evidence
 from backfill.archive.checkpoint_view import applied_view, pace_of_run
 from backfill.demo.opening import open_database
+from backfill.display.counting import counted
 from backfill.display.pages import Shown, note, part, style, table
 from backfill.errors import (
     BackfillError,
@@ -164,8 +165,8 @@ class RunBook(Asking, Frames):
         with self.database.connect(read_only=True, limits=self.settings.limits) as connection:
             pending = self.kind.count_pending(connection, self._frozen())
         if pending is not None:
-            what = "row is" if pending == 1 else "rows are"
-            self.reporter.message(f"{pending:,} {what} pending after the run.")
+            what = counted(pending, "row is", "rows are")
+            self.reporter.message(f"{what} pending after the run.")
 
     def verify(self) -> Shown:
         """Prove from the database that the run did what its plan says."""

@@ -15,6 +15,7 @@ import psycopg
 from backfill.chunks.chunk_commit import StopRequested
 from backfill.chunks.crew import Crew
 from backfill.chunks.patience import Connect
+from backfill.display.counting import counted
 from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
@@ -120,8 +121,8 @@ class Ending:
             return RunStatus.SUCCEEDED, ""
         part = parts[-1]
         return RunStatus.PAUSED, (
-            f"Part {part.part_no} ({part.chosen_by}) is applied: {part.rows:,} rows; {left:,} "
-            f"left: {_command('apply', self.folder)}"
+            f"Part {part.part_no} ({part.chosen_by}) is applied: {counted(part.rows, 'row')}; "
+            f"{left:,} left: {_command('apply', self.folder)}"
         )
 
     def _has_ended(self, connection: Connection) -> bool:

@@ -15,6 +15,7 @@ from backfill.archive.run_facts import RunFacts
 from backfill.archive.trace import Trace
 from backfill.chunks.writing import ChunkWriter
 from backfill.decisions import Answers, Words
+from backfill.display.counting import counted
 from backfill.display.explanation import Explanation
 from backfill.display.pages import Shown
 from backfill.errors import BackfillError
@@ -37,7 +38,12 @@ class Preflight:
     pending: dict[str, int]  # by member of the scope
     warnings: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
-    what: str = "rows are pending"
+    what: tuple[str, str] = ("row is pending", "rows are pending")  # of one, and of more
+
+    @property
+    def total(self) -> str:
+        """How many in all, as a sentence begins: `14,122 rows are pending`."""
+        return counted(sum(self.pending.values()), *self.what)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
+from backfill.display.counting import counted
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
 from backfill.plans import plan
@@ -61,9 +62,7 @@ class Planning:
             found = self.job.preflight(connection, writing=writing)
         for warning in found.warnings:
             self._reporter.message(warning, "warning")
-        pending = sum(found.pending.values())
-        what = found.what.replace("s are ", " is ") if pending == 1 else found.what
-        self._reporter.message(f"{pending:,} {what} before the run.")
+        self._reporter.message(f"{found.total} before the run.")
         return found
 
     def extract(self) -> int:
@@ -111,9 +110,7 @@ class Planning:
                 f"backfill {self.job.name} --decisions latest"
             )
         if questions:
-            asked = (
-                "1 question waits" if len(questions) == 1 else f"{len(questions):,} questions wait"
-            )
+            asked = counted(len(questions), "question waits", "questions wait")
             self._reporter.message(
                 f"{asked} for a person; while nobody answers, the policy named in each counts. "
                 f"Answer in {self._folder.file(DECISIONS_FILE)}, then: "

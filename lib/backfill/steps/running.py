@@ -12,6 +12,7 @@ from backfill.chunks.apply import Applier, Approved
 from backfill.chunks.chunk_commit import Step, no_step
 from backfill.chunks.crew import Crew
 from backfill.chunks.tally import Tally
+from backfill.display.counting import counted
 from backfill.errors import (
     LeaseHeld,
     StalePlan,
@@ -147,7 +148,7 @@ def too_many_skips(frozen: Plan, settings: EngineSettings) -> TooManySkips | Non
     if settings.max_skips is None or frozen.skips <= settings.max_skips:
         return None
     return TooManySkips(
-        f"The plan of run {frozen.run_id} skips {frozen.skips} rows; --max-skips allows "
+        f"The plan of run {frozen.run_id} skips {counted(frozen.skips, 'row')}; --max-skips allows "
         f"{settings.max_skips}. Nothing was written. Look at skips.csv in the run's folder."
     )
 
@@ -257,8 +258,8 @@ def _tell(claim: Lease, approval: Approval | None, reporter: Reporter) -> None:
         reporter.message(f"Joined the appliers of run {claim.run_id}.")
         return
     if approval.part_no > 1 or not approval.selection.is_all:
-        rows = approval.positions.rows
-        reporter.message(f"Part {approval.part_no} ({approval.selection}): {rows:,} rows.")
+        rows = counted(approval.positions.rows, "row")
+        reporter.message(f"Part {approval.part_no} ({approval.selection}): {rows}.")
     if approval.pulled_in:
         reporter.message(
             f"{approval.pulled_in:,} of them were not chosen, but others of the part build on "

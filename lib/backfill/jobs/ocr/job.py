@@ -130,7 +130,7 @@ class OcrJob:
                 ),
                 "read by": runs_on,
             },
-            "sessions are selected",
+            ("session is selected", "sessions are selected"),
         )
 
     def _local_root(self, connection: Connection) -> Path:

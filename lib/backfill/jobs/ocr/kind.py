@@ -13,6 +13,7 @@ from backfill.archive.run_facts import RunFacts
 from backfill.archive.trace import Trace
 from backfill.chunks.writing import ChunkWriter
 from backfill.decisions import Words
+from backfill.display.counting import counted
 from backfill.display.explanation import Explanation
 from backfill.errors import BackfillError, SessionsFailed, TooManySkips
 from backfill.folder import RunFolder
@@ -136,20 +137,17 @@ class OcrKind:
             )
         if allowed["failed"] is not None and failed > allowed["failed"]:
             return TooManySkips(
-                f"{_sessions(failed)} failed; --max-failed allows {allowed['failed']}. Stages and "
-                "reasons are in skips.csv of the run's folder; the others are not affected."
+                f"{counted(failed, 'session')} failed; --max-failed allows {allowed['failed']}. "
+                "Stages and reasons are in skips.csv of the run's folder; the others are not "
+                "affected."
             )
         if is_applied and allowed["held"] is not None and held > allowed["held"]:
             return TooManySkips(
-                f"{_sessions(held)} held back for a person; --max-held allows {allowed['held']}. "
-                "Look at them in skips.csv of the run's folder: each reason names the option that "
-                "lets it through."
+                f"{counted(held, 'session')} held back for a person; --max-held allows "
+                f"{allowed['held']}. Look at them in skips.csv of the run's folder: each reason "
+                "names the option that lets it through."
             )
         return None
-
-
-def _sessions(count: int) -> str:
-    return "1 session" if count == 1 else f"{count:,} sessions"
 
 
 def _has_field(schema: pa.Schema, name: str) -> bool:
