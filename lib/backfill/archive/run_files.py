@@ -44,7 +44,11 @@ RUN_FILES = (
     RunFile("decisions_used.csv", "the answers that the plan took in, with who decided and when"),
     RunFile("SHA256SUMS", "sums of every file here but itself, `staging.duckdb`, `decisions.csv`"),
     RunFile("manifest.json", "in-toto statement: subjects, parameters, materials, outcome"),
-    RunFile("staging.duckdb", "a working copy for analysts; not part of the proof"),
+    RunFile(
+        "staging.duckdb",
+        "a working copy for analysts; not part of the proof. Its table `changes` is a view of "
+        "`changes.parquet` where the run was planned: in a copy, say `FROM 'changes.parquet'`",
+    ),
 )
 
 
