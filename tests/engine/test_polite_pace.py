@@ -25,7 +25,7 @@ from backfill.records.lease import Lease
 from backfill.records.ledger import Ledger
 from backfill.report import Reporter
 from backfill.server.database import Database
-from backfill.steps.running import Applied
+from backfill.steps.standing import Applied
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom

@@ -25,7 +25,8 @@ from backfill.records.ledger import Ledger
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.settings import EngineSettings
-from backfill.steps.running import Applied, apply_run
+from backfill.steps.running import apply_run
+from backfill.steps.standing import Applied
 from backfill.steps.verify import Verification, verify_run
 from backfill.workbook import Book, open_plan, open_revert, open_run
 

@@ -47,13 +47,8 @@ from backfill.steps import record
 from backfill.steps.ending import resume_command
 from backfill.steps.job import JobKind
 from backfill.steps.revert import settle_reverted
-from backfill.steps.running import (
-    Applied,
-    apply_run,
-    planned_counts,
-    standing,
-    too_many_skips,
-)
+from backfill.steps.running import apply_run, too_many_skips
+from backfill.steps.standing import Applied, planned_counts, standing
 from backfill.steps.verify import Verification, verify_run
 from backfill.workbook_env import RUN_ID_ENV
 

@@ -18,7 +18,7 @@ from backfill.server.postgres import password_of
 from backfill.settings import EngineSettings
 from backfill.status import RunStatus
 from backfill.steps.job import JobKind
-from backfill.steps.running import Applied, planned_counts
+from backfill.steps.standing import Applied, planned_counts
 from backfill.versions import versions
 from backfill.workbook_env import NOTEBOOK_ENV
 

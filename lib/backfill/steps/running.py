@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from backfill.chunks.apply import Applier, Approved
 from backfill.chunks.chunk_commit import Step, no_step
 from backfill.chunks.crew import Crew
+from backfill.chunks.patience import Connect
 from backfill.chunks.tally import Tally
 from backfill.display.counting import counted
 from backfill.errors import (
@@ -24,38 +25,23 @@ from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.politeness.pace import Pace
 from backfill.politeness.polite_pace import open_pace
-from backfill.politeness.waiting import Waiting, waiting_of
 from backfill.records import lease
 from backfill.records.lease import Lease
-from backfill.records.ledger import Counts, Ledger, RunRow
+from backfill.records.ledger import Ledger, RunRow
 from backfill.records.parts import Part, parts_of
-from backfill.records.positions import Positions
 from backfill.records.selection import Selection
 from backfill.report import Reporter
-from backfill.rows import image
 from backfill.server.database import Database
 from backfill.server.postgres import Connection, database_fingerprint, find_rows_by_key
 from backfill.settings import EngineSettings, fingerprint
-from backfill.skips import SkipReason
 from backfill.status import RunStatus
 from backfill.steps.approval import Approval, begin, decide, joined_part
 from backfill.steps.choosing import find_rows
 from backfill.steps.ending import Ending
 from backfill.steps.job import Job, JobKind
-from backfill.stop import stop_signals
+from backfill.steps.standing import Applied, standing
+from backfill.stop import StopSignals, stop_signals
 from backfill.utc.zones import tzdata_version
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """How a run stands after its plan was written: counts of the whole run, and by scope."""
-
-    status: RunStatus
-    counts: Counts
-    by_scope: dict[str, Counts]
-    elapsed_ms: int = 0  # of all chunks, whatever stretch wrote them
-    paused_ms: dict[str, int] = field(default_factory=dict)  # what it waited, by signal
-    parts: tuple[Part, ...] = ()
 
 
 def row_of(frozen: Plan) -> RunRow:
@@ -109,20 +95,6 @@ def stopped_run(ledger: Ledger, job: Job, runs: Path, say: Callable[[str], None]
     return None
 
 
-def planned_counts(frozen: Plan) -> tuple[Counts, dict[str, Counts]]:
-    """Return what applying the plan would count, in all and by scope."""
-    by_scope = {
-        scope: Counts(
-            updated=part.get("updated", 0),
-            unchanged=part.get("unchanged", 0),
-            drifted=part.get("drifted", 0),
-            skipped=part.get("skipped", 0),
-        )
-        for scope, part in frozen.counts.get("by_scope", {}).items()
-    }
-    return sum(by_scope.values(), Counts()), by_scope
-
-
 def check_fresh(frozen: Plan, row: RunRow | None, connection: Connection) -> None:
     """Raise `StalePlan` unless plan, settings, time zone data and database are the run's own."""
     checks = [
@@ -153,6 +125,18 @@ def too_many_skips(frozen: Plan, settings: EngineSettings) -> TooManySkips | Non
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A plan that is to be written, and what that takes."""
+
+    plan: Plan
+    folder: RunFolder
+    kind: JobKind
+    settings: EngineSettings
+    reporter: Reporter
+    connect: Connect
+
+
 def apply_run(
     database: Database,
     folder: RunFolder,
@@ -170,59 +154,50 @@ def apply_run(
     frozen = plan.load(folder)
     if kind.is_sequential:
         settings = _one_by_one(kind, settings)
-    connect = _connector(database, settings)
-    with contextlib.closing(connect()) as connection:
+    work = _Work(frozen, folder, kind, settings, reporter, _connector(database, settings))
+    with contextlib.closing(work.connect()) as connection:
         ledger = Ledger(connection)
-        ledger.create()
-        row = ledger.find(frozen.run_id)
-        check_fresh(frozen, row, connection)
-        if error := too_many_skips(frozen, settings):
-            raise error
-        if row is None:
-            ledger.register(row_of(frozen))
-        elif row.status in (RunStatus.SUCCEEDED, RunStatus.REVERTED):
-            reporter.message(f"Run {frozen.run_id} is {row.status} already: nothing to write.")
-            return standing(ledger, frozen, row.status)
-        claim, approval = _claim(ledger, folder, kind, frozen, settings)
+        if done := _written_already(ledger, work):
+            return standing(ledger, frozen, done)
+        claim, approval = _claim(ledger, work)
         _tell(claim, approval, reporter)
-        ending = Ending(connect, claim, frozen, folder, reporter)
+        ending = Ending(work.connect, claim, frozen, folder, reporter)
         with (
             stop_signals(frozen.run_id) as stop,
             ending.told(),
-            contextlib.closing(
-                pace or _polite(database, settings, frozen, claim, reporter)
-            ) as held,
+            contextlib.closing(pace or _polite(database, claim, work)) as held,
         ):
-            part, positions = _part(connection, folder, kind, frozen, settings, claim, approval)
+            approved = _approved(connection, work, claim, approval)
             connection.close()
-            tally = _tally(connect, frozen, part, settings, reporter)
-
-            def hire() -> Applier:
-                return Applier(
-                    Approved(frozen, folder, part, positions),
-                    (kind.reverter if frozen.reverts else kind.writer)(frozen.target),
-                    claim,
-                    connect,
-                    settings,
-                    reporter,
-                    stop,
-                    tally,
-                    step,
-                    held,
-                )
-
+            tally = _tally(work, approved.part)
+            hire = partial(_hired, work, approved, claim, stop, tally, step, held)
             ending.crew = Crew(hire, settings.workers, stop)
             ending.crew.run()
     # A new connection: the first one may be gone after a restart of the server.
-    with contextlib.closing(connect()) as connection:
+    with contextlib.closing(work.connect()) as connection:
         ledger = Ledger(connection)
         return standing(ledger, frozen, ledger.get(frozen.run_id).status)
 
 
-def _polite(
-    database: Database, settings: EngineSettings, frozen: Plan, claim: Lease, reporter: Reporter
-) -> Pace:
-    return open_pace(database, settings.throttle, [frozen.scope["table"]], claim, reporter)
+def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:
+    """Check the plan and see to its row; return the status of a run that has nothing to write."""
+    frozen = work.plan
+    ledger.create()
+    row = ledger.find(frozen.run_id)
+    check_fresh(frozen, row, ledger.connection)
+    if error := too_many_skips(frozen, work.settings):
+        raise error
+    if row is None:
+        ledger.register(row_of(frozen))
+    elif row.status in (RunStatus.SUCCEEDED, RunStatus.REVERTED):
+        work.reporter.message(f"Run {frozen.run_id} is {row.status} already: nothing to write.")
+        return row.status
+    return None
+
+
+def _polite(database: Database, claim: Lease, work: _Work) -> Pace:
+    tables = [work.plan.scope["table"]]
+    return open_pace(database, work.settings.throttle, tables, claim, work.reporter)
 
 
 def _one_by_one(kind: JobKind, settings: EngineSettings) -> EngineSettings:
@@ -235,20 +210,22 @@ def _one_by_one(kind: JobKind, settings: EngineSettings) -> EngineSettings:
     return replace(settings, chunk_rows=1)
 
 
-def _claim(
-    ledger: Ledger, folder: RunFolder, kind: JobKind, frozen: Plan, settings: EngineSettings
-) -> tuple[Lease, Approval | None]:
+def _claim(ledger: Ledger, work: _Work) -> tuple[Lease, Approval | None]:
     """Join the run, or claim it for what is approved now."""
-    run_id, seconds = frozen.run_id, settings.lease_seconds
-    if settings.join and (joined := lease.join(ledger.connection, run_id, seconds)):
-        return joined, None
+    run_id, settings = work.plan.run_id, work.settings
+
+    def joined() -> Lease | None:
+        return lease.join(ledger.connection, run_id, settings.lease_seconds)
+
+    if settings.join and (shared := joined()):
+        return shared, None
     asked = Selection(settings.only, settings.canary)
-    approval = decide(ledger.connection, folder, kind, frozen, asked)
+    approval = decide(ledger.connection, work.folder, work.kind, work.plan, asked)
     try:
-        return lease.acquire(ledger, run_id, seconds), approval
+        return lease.acquire(ledger, run_id, settings.lease_seconds), approval
     except LeaseHeld:  # perhaps by another applier of this run, since a moment ago
-        if settings.join and (joined := lease.join(ledger.connection, run_id, seconds)):
-            return joined, None
+        if settings.join and (shared := joined()):
+            return shared, None
         raise
 
 
@@ -267,82 +244,63 @@ def _tell(claim: Lease, approval: Approval | None, reporter: Reporter) -> None:
         )
 
 
-def _part(
-    connection: Connection,
-    folder: RunFolder,
-    kind: JobKind,
-    frozen: Plan,
-    settings: EngineSettings,
-    claim: Lease,
-    approval: Approval | None,
-) -> tuple[Part, Positions]:
+def _approved(
+    connection: Connection, work: _Work, claim: Lease, approval: Approval | None
+) -> Approved:
     """Return the part that is to be written, recorded with its ranges, and its rows."""
+    frozen, settings = work.plan, work.settings
     if approval is None:
         asked = Selection(settings.only, settings.canary)
         part = joined_part(connection, claim, frozen, asked)
         parts = parts_of(connection, frozen.run_id)[: part.part_no]
-        return part, find_rows(folder, kind, frozen, parts)
-    begin(connection, kind, frozen, approval, settings)
-    return parts_of(connection, frozen.run_id)[-1], approval.positions
+        positions = find_rows(work.folder, work.kind, frozen, parts)
+    else:
+        begin(connection, work.kind, frozen, approval, settings)
+        part, positions = parts_of(connection, frozen.run_id)[-1], approval.positions
+    return Approved(frozen, work.folder, part, positions)
 
 
-def _tally(
-    connect: Callable[[], Connection],
-    frozen: Plan,
-    part: Part,
-    settings: EngineSettings,
-    reporter: Reporter,
-) -> Tally:
+def _tally(work: _Work, part: Part) -> Tally:
     """Count from what the run has written; `rows` is where it is when the part is through."""
-    with contextlib.closing(connect()) as connection:
-        parts = parts_of(connection, frozen.run_id)
-        total = Ledger(connection).totals(frozen.run_id)
+    run_id = work.plan.run_id
+    with contextlib.closing(work.connect()) as connection:
+        parts = parts_of(connection, run_id)
+        total = Ledger(connection).totals(run_id)
     rows = sum(entry.rows for entry in parts if entry.part_no <= part.part_no)
-    tally = Tally(frozen.run_id, rows, settings, reporter, total)
+    tally = Tally(run_id, rows, work.settings, work.reporter, total)
     tally.begin()
     return tally
 
 
-def _connector(database: Database, settings: EngineSettings) -> Callable[[], Connection]:
+def _hired(
+    work: _Work,
+    approved: Approved,
+    claim: Lease,
+    stop: StopSignals,
+    tally: Tally,
+    step: Step,
+    pace: Pace,
+) -> Applier:
+    """Return another worker of this process, with a connection of its own."""
+    writer = work.kind.reverter if work.plan.reverts else work.kind.writer
+    return Applier(
+        approved,
+        writer(work.plan.target),
+        claim,
+        work.connect,
+        work.settings,
+        work.reporter,
+        stop,
+        tally,
+        step,
+        pace,
+    )
+
+
+def _connector(database: Database, settings: EngineSettings) -> Connect:
     def connect() -> Connection:
         connection = database.connect(limits=settings.limits)
         find_rows_by_key(connection)
         return connection
 
     return connect
-
-
-def standing(ledger: Ledger, frozen: Plan, status: RunStatus) -> Applied:
-    """Return how the whole run stands by its checkpoints, in all and by scope. Read-only."""
-    done = ledger.checkpoints(frozen.run_id)
-    total = sum((checkpoint.counts for checkpoint in done), Counts())
-    elapsed_ms = sum(checkpoint.elapsed_ms for checkpoint in done)
-    planned, by_scope = planned_counts(frozen)
-    if total != planned:
-        by_scope = _counts_by_scope(ledger, frozen, by_scope)
-    waiting = waiting_of(ledger.connection, [frozen.run_id]).get(frozen.run_id, Waiting())
-    parts = tuple(parts_of(ledger.connection, frozen.run_id)) if ledger.has_ranges() else ()
-    return Applied(status, total, by_scope, elapsed_ms, waiting.paused_ms, parts)
-
-
-def _counts_by_scope(
-    ledger: Ledger, frozen: Plan, planned: Mapping[str, Counts]
-) -> dict[str, Counts]:
-    """Count by scope from images and skips, where the run differs from its plan."""
-    updated: Counter[str] = Counter()
-    for chunk_no, _rows, sha256, content in ledger.images(frozen.run_id):
-        rows = image.decode(frozen.run_id, chunk_no, sha256, content)
-        for entry in rows.column("scope").value_counts().to_pylist():
-            updated[entry["values"]] += entry["counts"]
-    drifted: Counter[str] = Counter()
-    skipped: Counter[str] = Counter()
-    for skip in ledger.skips(frozen.run_id):
-        (drifted if skip.reason == SkipReason.DRIFTED else skipped)[skip.scope] += 1
-    is_complete = sum(c.scanned for c in ledger.checkpoints(frozen.run_id)) == frozen.rows
-    counts = {}
-    for scope in sorted({*planned, *updated, *drifted, *skipped}):
-        part = Counts(updated[scope], 0, drifted[scope], skipped[scope])
-        if is_complete and scope in planned:
-            part = replace(part, unchanged=planned[scope].scanned - part.scanned)
-        counts[scope] = part
-    return counts
