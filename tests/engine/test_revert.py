@@ -9,6 +9,7 @@ import pytest
 from tests.engine.workshop import Bench, noon_utc
 
 from backfill.errors import BackfillError, RowsDrifted, UsageError
+from backfill.records.ledger import Ledger
 
 ALL_NOONS = {f"e{day:02d}": noon_utc(day) for day in range(1, 13)}
 
@@ -223,6 +224,20 @@ def test_a_reverted_run_can_not_be_reverted_again(bench: Bench) -> None:
     summary = bench.summary(bench.revert(run_id))
 
     assert (summary["total_updated"], summary["total_unchanged"]) == (0, 12)
+    assert bench.table() == before
+
+
+def test_latest_means_the_newest_run_that_changed_a_row(bench: Bench) -> None:
+    before = bench.table()
+    wrote = bench.run().run_id
+    found_nothing = bench.run().run_id
+    bench.plan()
+
+    ledger = Ledger(bench.connection)
+    assert ledger.get("latest", has_started=True).run_id == found_nothing
+    book = bench.revert("latest")
+
+    assert bench.summary(book)["reverts"] == wrote
     assert bench.table() == before
 
 

@@ -82,6 +82,14 @@ def test_evidence_1_the_log_of_a_run_has_the_counts_before_and_after(story: Stor
     assert updated > 20
 
 
+def test_a_dry_run_ends_with_the_command_that_writes_its_plan(story: Story) -> None:
+    run_id = story.dry.summary["run_id"]
+    way_on = f"nothing was written. To write exactly this plan: backfill apply {run_id}"
+
+    assert way_on in story.dry.err
+    assert "To write exactly this plan" not in story.wet.err
+
+
 def test_evidence_2_the_dry_run_reports_in_json_and_changes_nothing(story: Story) -> None:
     summary = story.dry.summary
 

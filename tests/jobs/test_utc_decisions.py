@@ -203,6 +203,16 @@ def test_answers_that_were_not_taken_in_are_told_of(bench: Bench) -> None:
     assert f"Run {asking.run_id} was answered, and this one did not take it in" in bench.messages()
 
 
+def test_answers_are_not_told_of_where_nothing_is_asked_any_more(bench: Bench) -> None:
+    bench.plan().decide("fold-1", "later")
+    bench.run(decisions="latest")
+    bench.events.clear()
+
+    bench.plan()
+
+    assert "was answered" not in bench.messages()
+
+
 def test_what_was_decided_is_shown_with_what_is_still_asked(bench: Bench) -> None:
     asking = bench.plan()
     asking.decide("fold-1", "later", by="Ada", note="=1+1")

@@ -137,7 +137,7 @@ def run_verify(options: argparse.Namespace) -> int:
     database = _database(options)
     with database.connect(read_only=True) as connection, database.lookers() as lookers:
         ledger = Ledger(connection)
-        run = ledger.get(options.run_id, has_written=True)
+        run = ledger.get(options.run_id, has_started=True)
         found = verify_run(ledger, run, kind_of(run.job), lookers)
     for text in found.findings:
         terminal.message(text, "error")
@@ -196,8 +196,18 @@ def _run(
     if ended.exit_code and ended.outcome is None:
         terminal.message(_how_to_go_on(folder), "error")
     terminal.message(f"Evidence: {folder.path}")
+    if not ended.exit_code and summary.get("dry_run"):
+        terminal.message(_how_to_apply(folder, summary))
     print_summary(summary)
     return ended.exit_code
+
+
+def _how_to_apply(folder: RunFolder, summary: dict[str, Any]) -> str:
+    from backfill.steps.ending import apply_command
+
+    if not summary.get("total_updated"):
+        return "Dry run: there is nothing to write."
+    return f"Dry run: nothing was written. To write exactly this plan: {apply_command(folder)}"
 
 
 def _how_to_go_on(folder: RunFolder) -> str:

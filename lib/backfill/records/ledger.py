@@ -211,19 +211,26 @@ class Ledger:
         found = self._runs(sql.SQL("WHERE run_id = %s"), [run_id])
         return found[0] if found else None
 
-    def get(self, run_id: str, *, has_written: bool = False) -> RunRow:
+    def get(self, run_id: str, *, has_started: bool = False, has_written: bool = False) -> RunRow:
         """Return the run, by id, unique prefix or `latest`; raise `UsageError` that helps.
 
-        With `has_written`, `latest` is the newest run that was applied, if there is one: a revert
-        must not mean the dry run before it.
+        `latest` is the newest run; with `has_started` the newest that was applied, and with
+        `has_written` the newest that changed a row, if there is one: who verifies or reverts
+        does not mean a dry run after it, or a run that found nothing to do.
         """
         if not self.exists():
             raise UsageError(
                 "This database has no runs yet. Make one: backfill utc (a dry run writes nothing)."
             )
         if run_id == "latest":
-            started = sql.SQL("started_at IS NOT NULL DESC, " if has_written else "")
-            found = self._runs(sql.SQL("ORDER BY {}planned_at DESC LIMIT 1").format(started), [])
+            found = self._runs(
+                sql.SQL(
+                    "ORDER BY %s AND EXISTS (SELECT FROM backfill.checkpoint AS c"
+                    "  WHERE c.run_id = run.run_id AND c.updated > 0) DESC,"
+                    " %s AND started_at IS NOT NULL DESC, planned_at DESC LIMIT 1"
+                ),
+                [has_written, has_started or has_written],
+            )
         else:
             found = self._runs(
                 sql.SQL("WHERE starts_with(run_id, %s) ORDER BY run_id LIMIT 5"), [run_id]

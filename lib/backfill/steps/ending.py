@@ -122,7 +122,7 @@ class Ending:
         part = parts[-1]
         return RunStatus.PAUSED, (
             f"Part {part.part_no} ({part.chosen_by}) is applied: {counted(part.rows, 'row')}; "
-            f"{left:,} left: {_command('apply', self.folder)}"
+            f"{left:,} left: {apply_command(self.folder)}"
         )
 
     def _has_ended(self, connection: Connection) -> bool:
@@ -145,6 +145,11 @@ class Ending:
 def resume_command(folder: RunFolder) -> str:
     """Return the exact command that goes on with a run, wherever its folder lies."""
     return _command("resume", folder)
+
+
+def apply_command(folder: RunFolder) -> str:
+    """Return the exact command that applies a run's plan, or what is left of it."""
+    return _command("apply", folder)
 
 
 def _command(verb: str, folder: RunFolder) -> str:

@@ -104,7 +104,8 @@ class Planning:
     def _write_worksheets(self, database: str) -> None:
         questions = staged_questions(self.staging)
         write_worksheets(self._folder, questions, self.job.answers)
-        if not self.job.answers and (answered := answers_waiting(self._folder, database)):
+        is_open = bool(questions) and not self.job.answers
+        if is_open and (answered := answers_waiting(self._folder, database)):
             self._reporter.message(
                 f"Run {answered} was answered, and this one did not take it in. To do so: "
                 f"backfill {self.job.name} --decisions latest"
