@@ -189,7 +189,11 @@ def _add_mode(parser: argparse.ArgumentParser) -> None:
 
 def _add_evidence(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("check",), help="what to do with it")
-    parser.add_argument("run_dir", metavar="RUN_DIR", help="a folder in runs/")
+    parser.add_argument(
+        "run_dir",
+        metavar="RUN_DIR",
+        help="a run's folder, or what names a run: its id, its unique beginning, latest",
+    )
 
 
 def _add_selftest(parser: argparse.ArgumentParser) -> None:

@@ -242,6 +242,16 @@ def test_status_tells_ranges_and_who_holds_them(bench: Bench, appliers: Appliers
     assert f"held by {document['lease_holder']}" in text
 
 
+def test_status_tells_no_rate_of_chunks_that_are_too_short_to_be_timed(bench: Bench) -> None:
+    run_id = bench.plan().run_id
+    bench.apply_with(run_id, chunk_rows=20)
+
+    bench.sql("UPDATE backfill.checkpoint SET elapsed_ms = 1")
+    assert status_document(bench.connection, run_id)["rows_per_s"] is None
+    bench.sql("UPDATE backfill.checkpoint SET elapsed_ms = 100")
+    assert status_document(bench.connection, run_id)["rows_per_s"] == 200
+
+
 def test_a_sequential_job_takes_one_worker(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     from backfill.errors import UsageError
 

@@ -262,7 +262,9 @@ def test_a_dry_run_is_applied_later_and_taken_back_by_commands(
     assert applied.summary["run_id"] == run_id
     assert cli.main(["verify", run_id]) == 0
     assert json.loads(capsys.readouterr().out)["verified"] is True
-    assert cli.main(["evidence", "check", str(bench.runs / run_id)]) == 0
+    for wanted in (str(bench.runs / run_id), run_id[:-2], "latest"):
+        assert cli.main(["evidence", "check", wanted]) == 0
+        assert json.loads(capsys.readouterr().out)["run_id"] == run_id
     assert cli.main(["revert", run_id, "--apply"]) == 0
     assert bench.table() == before
     names = {path.name for path in (bench.runs / run_id).iterdir()}

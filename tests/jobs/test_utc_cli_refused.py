@@ -52,6 +52,7 @@ def test_an_unknown_household_is_refused_with_near_misses(
         ("utc", "--progress-interval", "-1"),
         ("apply", "20990101T000000Z-utc-000000"),
         ("pause", "latest"),
+        ("evidence", "check", "nowhere"),
     ],
 )
 def test_a_bad_option_exits_with_2(

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from backfill.display.counting import counted
 from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
@@ -300,7 +301,8 @@ def run_check(options: argparse.Namespace) -> int:
     total = sum(pending.values())
     terminal = terminal_of(options)
     for scope, count in pending.items():
-        terminal.message(f"{scope or '(no household)'}: {count:,} rows pending", "warning")
+        what = counted(count, *found.what)
+        terminal.message(f"{scope or '(no household)'}: {what}", "warning")
     print_summary({"job": options.job, "total_pending": total, "pending": pending})
     return int(ExitCode.PENDING if total else ExitCode.OK)
 
@@ -325,24 +327,24 @@ def run_grants(options: argparse.Namespace) -> int:
 
 def run_evidence(options: argparse.Namespace) -> int:
     """`backfill evidence check RUN_DIR`: do hashes, notebook and database agree?"""
-    from pathlib import Path
-
+    from backfill.archive.run_facts import find_folder
     from backfill.jobs.registry import kind_of
     from backfill.records.ledger import Ledger
     from backfill.steps.evidence_check import disagreements
 
     path = Path(options.run_dir).resolve()
-    if not path.is_dir():
-        raise UsageError(f"{options.run_dir} is not a folder. Runs are in {runs_dir()}.")
-    folder = RunFolder.of(path.parent, path.name)
+    if path.is_dir():
+        folder = RunFolder.of(path.parent, path.name)
+    else:
+        folder = find_folder(runs_dir(options.runs_dir), options.run_dir)
     with _database(options).connect(read_only=True) as connection:
         found = disagreements(folder, Ledger(connection), kind_of)
     terminal = terminal_of(options)
     for text in found:
         terminal.message(text, "error")
     if not found:
-        terminal.message(f"Hashes, notebook, plan and database of {path.name} agree.")
-    print_summary({"run_id": path.name, "agrees": not found, "disagreements": found})
+        terminal.message(f"Hashes, notebook, plan and database of {folder.run_id} agree.")
+    print_summary({"run_id": folder.run_id, "agrees": not found, "disagreements": found})
     return int(ExitCode.VERIFY_FAILED if found else ExitCode.OK)
 
 

@@ -18,6 +18,8 @@ from backfill.server.postgres import Connection
 from backfill.server.table import EVENTS
 from backfill.status import RESUMABLE, RunStatus
 
+#: A chunk's time is kept in whole milliseconds: of shorter ones no rate can be told.
+_TIMED_MS = 5
 _TOTALS = ("chunks", "scanned", "updated", "unchanged", "drifted", "skipped", "elapsed_ms")
 
 
@@ -71,8 +73,8 @@ def _totals(ledger: Ledger, runs: list[RunRow]) -> dict[str, dict[str, Any]]:
 def _run(run: RunRow, totals: dict[str, Any], waiting: Waiting) -> dict[str, Any]:
     counted = {name: int(totals.get(name) or 0) for name in _TOTALS}
     remaining = max(run.plan_rows - counted["scanned"], 0)
-    seconds = counted["elapsed_ms"] / 1000
-    rate = counted["scanned"] / seconds if seconds else None
+    is_timed = counted["elapsed_ms"] >= _TIMED_MS * max(counted["chunks"], 1)
+    rate = counted["scanned"] * 1000 / counted["elapsed_ms"] if is_timed else None
     is_running = run.status is RunStatus.RUNNING
     is_expired = bool(
         is_running and run.lease_expires_at and run.lease_expires_at < dt.datetime.now(dt.UTC)
