@@ -21,7 +21,7 @@ from tests.bench.score import FIELDS_OF_SHIFT, Score, score_session
 
 from backfill.demo.screens.make import Session, make_session
 from backfill.demo.screens.style import STYLES
-from backfill.ocr.engine import EngineChoice
+from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 from backfill.workers.executor import default_workers

@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 from tests.bench.figures import Figure
 
-from backfill.ocr.engine import EngineChoice
+from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 

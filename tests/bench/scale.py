@@ -28,7 +28,7 @@ from backfill.demo.screens.store import stored_sessions
 from backfill.folder import runs_dir
 from backfill.jobs.ocr.reader import ReaderVersions
 from backfill.jobs.utc.blocks import compute_blocks
-from backfill.ocr.engine import EngineChoice
+from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 from backfill.plans.staging import BATCH_ROWS, Staging

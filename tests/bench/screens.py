@@ -12,7 +12,7 @@ from PIL import Image
 from tests.bench.contender import Contender, Measured, Setup
 
 from backfill.demo.screens.make import make_session
-from backfill.ocr.engine import EngineChoice
+from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 from backfill.workers.executor import default_workers

@@ -28,8 +28,8 @@ from backfill.errors import (
     BackfillError,
     SessionsFailed,
 )
-from backfill.ocr.engine import TesseractEngine
 from backfill.ocr.reading import ImageReading
+from backfill.ocr.tesseract import TesseractEngine
 
 pytestmark = pytest.mark.ocr
 

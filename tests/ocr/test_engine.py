@@ -11,16 +11,11 @@ import pytest
 
 from backfill.demo.screens.store import stored_sessions
 from backfill.errors import ExitCode, PreflightError, UsageError
-from backfill.ocr.engine import (
-    EngineFailure,
-    EngineParams,
-    TesseractEngine,
-    TesserocrEngine,
-    language_data,
-    make_engine,
-)
+from backfill.ocr.engine import EngineFailure, EngineParams, language_data
+from backfill.ocr.engine_choice import make_engine
 from backfill.ocr.preprocess import Pixels
 from backfill.ocr.reading import read_image
+from backfill.ocr.tesseract import TesseractEngine, TesserocrEngine
 
 HEAD = """#!/bin/sh
 case "$*" in

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
 from backfill.ocr.checks import TIME_ABOVE_DATE
-from backfill.ocr.engine import EngineChoice, EngineParams
+from backfill.ocr.engine import EngineParams
+from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink, flatten
 from backfill.ocr.reading import ImageReading, read_image

@@ -20,7 +20,8 @@ from backfill.errors import PreflightError, UsageError
 from backfill.ocr.aggregate import aggregate_images
 from backfill.ocr.dates import resolve_session_date
 from backfill.ocr.edges import without_cut_twins
-from backfill.ocr.engine import Engine, EngineChoice, EngineFailure, EngineParams
+from backfill.ocr.engine import Engine, EngineFailure, EngineParams
+from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.failure import ImageFailure, Stage
 from backfill.ocr.noise import plain
 from backfill.ocr.normalise import normalise_entry

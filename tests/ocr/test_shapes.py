@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.engine import EngineChoice, EngineParams
+from backfill.ocr.engine import EngineParams
+from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.images import load_pixels
 from backfill.ocr.preprocess import find_ink
 from backfill.ocr.reading import ImageReading, read_image

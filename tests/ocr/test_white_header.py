@@ -7,7 +7,8 @@ import io
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.engine import EngineChoice, EngineParams
+from backfill.ocr.engine import EngineParams
+from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.reading import ImageReading, read_image
 
 WIDTH, HEIGHT, HEADER = 820, 1800, 250

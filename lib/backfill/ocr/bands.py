@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass, replace
 
 import cv2
@@ -198,8 +199,8 @@ def _without_bullets(band: Band, unit: float) -> Band:
     letters = [p for p in band.pieces if p.height > LARGEST_BULLET * unit or _is_ring(p)]
     if len(letters) < 2:
         return band
-    top = float(np.median([p.top for p in letters]))
-    bottom = float(np.median([p.bottom for p in letters]))
+    top = statistics.median(p.top for p in letters)
+    bottom = statistics.median(p.bottom for p in letters)
     bullets = [
         p
         for p in band.pieces

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 
 import cv2
@@ -97,4 +98,4 @@ def _letter_height(pieces: tuple[Piece, ...]) -> float:
         for piece in pieces
         if 7 <= piece.height <= 120 and piece.width <= 2.5 * piece.height and piece.area >= 12
     ]
-    return float(np.median(heights)) if heights else 0.0
+    return float(statistics.median(heights)) if heights else 0.0

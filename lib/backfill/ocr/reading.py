@@ -16,12 +16,12 @@ from backfill.ocr.bands import Band, find_bands
 from backfill.ocr.checks import TIME_ABOVE_DATE, check_screen, check_times
 from backfill.ocr.dates import DateEvidence, find_date
 from backfill.ocr.edges import check_edges, is_at_edge
-from backfill.ocr.engine import Engine, EngineFailure, EngineParams, read_pages
+from backfill.ocr.engine import Engine, EngineFailure, EngineParams, Page, read_pages
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
+from backfill.ocr.first_look import look_first
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.images import Pixels, load_pixels
 from backfill.ocr.layout import read_layout
-from backfill.ocr.montage import make_montage, words_of_bands
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import EDGE_PX, INK_CONTRAST, Ink, find_ink
 from backfill.ocr.second_look import doubtful_bands, look_again
@@ -38,7 +38,7 @@ from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "12"
+READER_VERSION = "13"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
 # shows smaller letters on as many.
 WORKING_PX = 1080
@@ -82,7 +82,7 @@ class ImageReading:
         return asdict(self)
 
 
-_Steps = Generator[Pixels, list[Word], ImageReading]
+_Steps = Generator[Page, list[Word], ImageReading]
 
 
 def reading_of_json(value: dict[str, Any]) -> ImageReading:
@@ -127,7 +127,7 @@ def read_batch(
     """
     started = time.perf_counter()
     outcomes: dict[int, ImageReading | ImageFailure] = {}
-    waiting: dict[int, tuple[_Steps, Pixels]] = {}
+    waiting: dict[int, tuple[_Steps, Page]] = {}
 
     def go_on(number: int, steps: _Steps, words: list[Word] | None) -> None:
         try:
@@ -142,12 +142,12 @@ def read_batch(
             outcomes[number] = error.failure
     while waiting:
         under_way, waiting = waiting, {}
-        pages = read_pages(engine, [image for _steps, image in under_way.values()], params)
-        for (number, (steps, _image)), page in zip(under_way.items(), pages, strict=True):
-            if isinstance(page, EngineFailure):
-                outcomes[number] = ImageFailure(Stage.OCR, "ocr_failed", str(page))
+        pages = read_pages(engine, [page for _steps, page in under_way.values()], params)
+        for (number, (steps, _page)), words in zip(under_way.items(), pages, strict=True):
+            if isinstance(words, EngineFailure):
+                outcomes[number] = ImageFailure(Stage.OCR, "ocr_failed", str(words))
             else:
-                go_on(number, steps, page)
+                go_on(number, steps, words)
     share_ms = round((time.perf_counter() - started) * 1000 / max(len(batch), 1), 1)
     return [_finished(outcomes[number], data, share_ms) for number, data in enumerate(batch)]
 
@@ -174,8 +174,7 @@ def _read_pixels(pixels: Pixels) -> _Steps:
     bands, sheet = _bands_of_sheet(find_bands(ink), sheet, ink)
     if not bands:
         return ImageReading("", width, height, (), ())
-    montage = make_montage(ink, bands)
-    rows = words_of_bands(montage, (yield montage.image))
+    rows = yield from look_first(ink, bands)
     view = _interpret(rows, sheet, ink)
     doubtful = doubtful_bands(rows, view.entries, is_dated=view.date is not None)
     if doubtful:

@@ -14,7 +14,7 @@ from backfill.ocr.bands import Band
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import SURE, TIME_FLAGS, is_doubtful
 from backfill.ocr.dates import names_day
-from backfill.ocr.engine import Pixels
+from backfill.ocr.engine import Page
 from backfill.ocr.ink_mends import BULLET
 from backfill.ocr.montage import Cut, make_montage, words_of_bands
 from backfill.ocr.noise import is_noise, is_week
@@ -68,13 +68,13 @@ def look_again(
     bands: tuple[Band, ...],
     rows: tuple[Row, ...],
     doubtful: list[int],
-) -> Generator[Pixels, list[Word], tuple[Row, ...]]:
+) -> Generator[Page, list[Word], tuple[Row, ...]]:
     """Return the rows with the doubtful ones read a second time and decided.
 
     Yields the picture that is to be read, and is sent its words.
     """
     montage = make_montage(ink, tuple(bands[index] for index in doubtful), SECOND)
-    again = words_of_bands(montage, (yield montage.image))
+    again = words_of_bands(montage, (yield Page(montage.image)))
     decided = list(rows)
     for index, second in zip(doubtful, again, strict=True):
         decided[index] = decide(rows[index], second)

@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from backfill.ocr.engine import EngineChoice
+from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import engine_here
 from backfill.ocr.reading import READER_VERSION
 from backfill.versions import computing_versions

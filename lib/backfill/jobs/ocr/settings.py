@@ -15,7 +15,8 @@ from backfill.decisions import Answers
 from backfill.errors import UsageError
 from backfill.folder import project_root
 from backfill.ocr.correction import Corrections
-from backfill.ocr.engine import EngineChoice, language_data
+from backfill.ocr.engine import language_data
+from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.notify import SUMMARY_THRESHOLD_MIN
 from backfill.ocr.session_plan import PlanOptions
 from backfill.settings import check_range

@@ -1,0 +1,61 @@
+"""The first reading of an image's runs of text: numbers by a small network, the rest by a large.
+
+Half of a screen's runs are times, durations and counters, which need no Swedish letters. The small
+network (English) takes half the time of a language's own. What it does not read as a number, or is
+not sure of, is read with the texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from backfill.ocr.bands import Band
+from backfill.ocr.engine import Page, Script
+from backfill.ocr.montage import is_short, make_montage, words_of_bands
+from backfill.ocr.noise import is_noise, is_on_time
+from backfill.ocr.preprocess import Ink
+from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
+from backfill.ocr.words import Word
+
+Row = tuple[Word, ...]
+_Look = Generator[Page, list[Word], tuple[Row, ...]]
+
+# The confidence (0…100) from which a number is believed without the large network.
+SURE_NUMBER = 88.0
+
+
+def look_first(ink: Ink, bands: tuple[Band, ...]) -> _Look:
+    """Return the words of each band. Yields the pages that are to be read, is sent their words."""
+    short = [index for index, band in enumerate(bands) if is_short(band, ink)]
+    numbers = yield from _read(ink, [bands[index] for index in short], Script.NUMBERS)
+    rows = {index: row for index, row in zip(short, numbers, strict=True) if is_sure(row)}
+    rest = [index for index in range(len(bands)) if index not in rows]
+    texts = yield from _read(ink, [bands[index] for index in rest], Script.TEXT)
+    rows.update(zip(rest, texts, strict=True))
+    return tuple(rows[index] for index in range(len(bands)))
+
+
+def is_sure(row: Row) -> bool:
+    """Whether the small network's reading of a run stands.
+
+    A duration is never stored: it is held against its card's times, and both are looked at again
+    where they differ.
+    """
+    text = " ".join(word.text for word in row)
+    if not row or parse_duration(text) is not None or is_on_time(text):
+        return bool(row)
+    if any(word.confidence < SURE_NUMBER or word.is_contradicted for word in row):
+        return False
+    return bool(parse_clock(text)) or _is_range(text) or is_noise(text)
+
+
+def _is_range(text: str) -> bool:
+    found = parse_range(text)
+    return found is not None and not found.rest
+
+
+def _read(ink: Ink, bands: list[Band], script: Script) -> _Look:
+    if not bands:
+        return ()
+    montage = make_montage(ink, tuple(bands))
+    return words_of_bands(montage, (yield Page(montage.image, script)))

@@ -1,0 +1,269 @@
+"""Tesseract as an engine: by its command, or in process; and the tables that it prints."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backfill.errors import PreflightError
+from backfill.ocr.engine import EngineFailure, EngineParams, Pixels, Script, language_data
+from backfill.ocr.words import Word
+
+# Digits are the same in every language. This one's network has a quarter of the weights of swe's,
+# and is a part of every installation that we know of.
+NUMBERS_LANGUAGE = "eng"
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageData:
+    """The language data with which each script is read, joined by + where there are several."""
+
+    texts: str
+    numbers: str
+    sha256: str
+
+    def of(self, script: Script) -> str:
+        """Return the data for pictures of this script."""
+        return self.numbers if script is Script.NUMBERS else self.texts
+
+
+def find_language_data(texts: str, installed: Collection[str], folder: str | None) -> LanguageData:
+    """Return what there is for texts of a language; numbers have their own if it is installed.
+
+    Raises PreflightError for a language without data.
+    """
+    for code in texts.split("+"):
+        if code not in installed:
+            raise PreflightError(missing_language_message(code))
+    numbers = NUMBERS_LANGUAGE if NUMBERS_LANGUAGE in installed else texts
+    codes = dict.fromkeys((*texts.split("+"), *numbers.split("+")))
+    return LanguageData(texts, numbers, _hash_language_data(codes, folder))
+
+
+class TesseractEngine:
+    """Tesseract's command through pytesseract, one thread; a start may read several images."""
+
+    name = "tesseract"
+
+    def __init__(self, language: str = "swe") -> None:
+        """Check that Tesseract and the language's data are there.
+
+        Raises UsageError for an unknown language, PreflightError for what is not installed.
+        """
+        import pytesseract
+
+        # Tesseract's own threads cost 3.4 times what one process per core does (OCR.md §5).
+        os.environ.setdefault("OMP_THREAD_LIMIT", "1")
+        texts = language_data(language)
+        self._tesseract: Any = pytesseract
+        self.version = self._find_version()
+        folder = _data_folder(pytesseract.pytesseract.tesseract_cmd)
+        self._data = find_language_data(texts, self._find_installed(), folder)
+        self.language_hash = self._data.sha256
+
+    def words(self, image: Pixels, params: EngineParams) -> list[Word]:
+        """Read `image`; see `Engine.words`."""
+        return self.pages([image], params)[0]
+
+    def pages(self, images: Sequence[Pixels], params: EngineParams) -> list[list[Word]]:
+        """Read images with one start of Tesseract, which costs a quarter of reading one."""
+        with tempfile.TemporaryDirectory(prefix="backfill-ocr-") as folder:
+            # Uncompressed files are written and read faster than PNG.
+            paths = [Path(folder) / f"{number}.pgm" for number in range(len(images))]
+            for path, image in zip(paths, images, strict=True):
+                path.write_bytes(_portable_greymap(image))
+            listing = Path(folder) / "images.txt"
+            listing.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+            source = paths[0] if len(paths) == 1 else listing
+            table = self._table(source, params, params.timeout_seconds * len(images))
+        return _words_by_page(table, len(images))
+
+    def _table(self, source: Path, params: EngineParams, timeout_seconds: float) -> str:
+        """Return what Tesseract prints of an image, or of a list of images."""
+        try:
+            table = self._tesseract.image_to_data(
+                str(source),
+                lang=self._data.of(params.script),
+                config=f"--psm {params.page_mode} -c tessedit_do_invert=0",
+                timeout=timeout_seconds,
+            )
+        except UnicodeDecodeError as error:
+            raise EngineFailure(f"Tesseract printed bytes that are not UTF-8: {error}") from error
+        except self._tesseract.TesseractError as error:
+            raise EngineFailure(
+                f"Tesseract stopped with status {error.status}: {str(error.message)[:300]}"
+            ) from error
+        except RuntimeError as error:
+            raise EngineFailure(
+                f"Tesseract did not answer within {timeout_seconds:g} seconds ({error})."
+            ) from error
+        except OSError as error:
+            raise EngineFailure(f"Tesseract could not be run: {error}") from error
+        return str(table)
+
+    def _find_version(self) -> str:
+        try:
+            return str(self._tesseract.get_tesseract_version.__wrapped__()).split()[0]
+        except (self._tesseract.TesseractNotFoundError, OSError) as error:
+            raise PreflightError(
+                "Tesseract is not installed. Debian: apt-get install tesseract-ocr "
+                "tesseract-ocr-swe · macOS: brew install tesseract tesseract-lang · "
+                "conda install -c conda-forge tesseract"
+            ) from error
+        except (SystemExit, ValueError) as error:
+            raise PreflightError(
+                f"Tesseract does not tell a version that can be used ({error}); "
+                "reinstall it, e.g. apt-get install --reinstall tesseract-ocr"
+            ) from error
+
+    def _find_installed(self) -> set[str]:
+        try:
+            return set(self._tesseract.get_languages())
+        except (self._tesseract.TesseractError, UnicodeDecodeError) as error:
+            raise PreflightError(
+                f"Tesseract cannot list its languages ({error}); check TESSDATA_PREFIX."
+            ) from error
+
+
+class TesserocrEngine:
+    """Tesseract in process by the optional package tesserocr; same data, no start per image."""
+
+    name = "tesserocr"
+
+    def __init__(self, language: str = "swe") -> None:
+        """Raises UsageError for an unknown language, PreflightError for what is not installed."""
+        try:
+            import tesserocr
+        except ImportError as error:
+            raise PreflightError(
+                "The engine tesserocr is not installed: pip install 'backfill-workbook[tesserocr]'"
+            ) from error
+        self._module: Any = tesserocr
+        self.version = str(tesserocr.tesseract_version()).split("\n", maxsplit=1)[0].split()[-1]
+        self._folder = _data_folder()
+        texts = language_data(language)
+        self._data = find_language_data(texts, _installed(self._folder), self._folder)
+        self.language_hash = self._data.sha256
+        self._apis: dict[str, Any] = {}
+        self._api_for(Script.TEXT)  # data that is damaged is told before the first image
+
+    def _api_for(self, script: Script) -> Any:
+        """Return Tesseract with the script's language data, loaded when it is first needed."""
+        language = self._data.of(script)
+        if language not in self._apis:
+            try:
+                api = self._module.PyTessBaseAPI(
+                    path=self._folder, lang=language, psm=self._module.PSM.SINGLE_BLOCK
+                )
+            except RuntimeError as error:
+                raise PreflightError(missing_language_message(language)) from error
+            # The montage is dark on white: nothing is to be tried the other way round.
+            api.SetVariable("tessedit_do_invert", "0")
+            self._apis[language] = api
+        return self._apis[language]
+
+    def words(self, image: Pixels, params: EngineParams) -> list[Word]:
+        """Read `image`; see `Engine.words`."""
+        height, width = image.shape[:2]
+        api = self._api_for(params.script)
+        api.SetPageSegMode(params.page_mode)
+        # The bytes as they are, where SetImage would write and read a PNG; they are not copied.
+        pixels = np.ascontiguousarray(image).tobytes()
+        api.SetImageBytes(pixels, width, height, 1, width)
+        try:
+            if not api.Recognize(max(1, round(1000 * params.timeout_seconds))):
+                raise EngineFailure(
+                    f"tesserocr did not finish within {params.timeout_seconds:g} seconds."
+                )
+            return _words_of_table(_HEAD + str(api.GetTSVText(0)))
+        except (RuntimeError, UnicodeDecodeError) as error:
+            raise EngineFailure(f"tesserocr failed: {error}") from error
+        finally:
+            api.Clear()
+
+
+def missing_language_message(code: str) -> str:
+    """Return what to type where the data of one language is not installed."""
+    return (
+        f"Tesseract's language data {code!r} is not installed. "
+        f"Debian: apt-get install tesseract-ocr-{code} · macOS: brew install tesseract-lang · "
+        f"conda: conda install -c conda-forge tesseract (holds {code})"
+    )
+
+
+_HEAD = (
+    "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num"
+    "\tleft\ttop\twidth\theight\tconf\ttext\n"
+)
+
+
+def _portable_greymap(image: Pixels) -> bytes:
+    height, width = image.shape[:2]
+    return b"P5\n%d %d\n255\n" % (width, height) + np.ascontiguousarray(image).tobytes()
+
+
+def _words_by_page(table: str, pages: int) -> list[list[Word]]:
+    """Return the words of each page; the second cell of a row is its page's number."""
+    if pages == 1:
+        return [_words_of_table(table)]
+    rows: dict[str, list[str]] = {}
+    for line in table.splitlines()[1:]:
+        cells = line.split("\t", 2)
+        rows.setdefault(cells[1] if len(cells) > 1 else "", []).append(line)
+    return [
+        _words_of_table(_HEAD + "\n".join(rows.get(str(number), [])))
+        for number in range(1, pages + 1)
+    ]
+
+
+def _words_of_table(table: str) -> list[Word]:
+    words = []
+    for line in table.splitlines()[1:]:
+        cells = line.split("\t")
+        if len(cells) != 12 or cells[0] != "5" or not cells[11].strip():
+            continue
+        try:
+            left, top, width, height = (float(cell) for cell in cells[6:10])
+            words.append(Word(cells[11].strip(), left, top, width, height, float(cells[10])))
+        except ValueError as error:
+            raise EngineFailure(f"Tesseract printed a row that is not a word: {line!r}") from error
+    return words
+
+
+def _hash_language_data(codes: Iterable[str], folder: str | None) -> str:
+    """Return the SHA-256 of the language data files, or of their names where none is found."""
+    digest = hashlib.sha256()
+    for code in codes:
+        digest.update(code.encode())
+        file = Path(folder or "") / f"{code}.traineddata"
+        if folder and file.is_file():
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _installed(folder: str | None) -> set[str]:
+    """Return the languages whose data a folder holds."""
+    return {file.stem for file in Path(folder).glob("*.traineddata")} if folder else set()
+
+
+def _data_folder(program: str = "tesseract") -> str | None:
+    """Return the folder of the language data, as Tesseract's command tells it.
+
+    Pytesseract, which loads pandas, is not asked: an engine in process does without it.
+    """
+    import subprocess
+
+    command = shutil.which(program)
+    if command is None:
+        return None
+    listing = subprocess.run([command, "--list-langs"], capture_output=True, check=False)
+    head = listing.stdout.decode("utf-8", "replace").split("\n", maxsplit=1)[0]
+    return head.split('"')[1] if head.count('"') >= 2 else None
