@@ -11,11 +11,11 @@ from backfill.demo.screens.days import Row
 from backfill.demo.screens.make import Session
 from backfill.ocr.aggregate import aggregate_images
 from backfill.ocr.dates import DateFailure, resolve_session_date
-from backfill.ocr.edges import without_cut_twins
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.session_reading import flags_of
 from backfill.ocr.shift import Shift
+from backfill.ocr.twins import without_worse_twins
 
 FIELDS_OF_SHIFT = 8
 
@@ -59,7 +59,7 @@ def score_session(session: Session, readings: list[ImageReading]) -> Score:
         date = resolve_session_date(tuple(r.date for r in readings), created).date
     except DateFailure:
         date = None
-    images = without_cut_twins(tuple(r.entries for r in readings))
+    images = without_worse_twins(tuple(r.entries for r in readings))
     rows = [[normalise_entry(e) for e in entries] for entries in images]
     day = aggregate_images(rows)
     flags = [

@@ -19,7 +19,6 @@ from backfill.demo.screens.store import StoredSession, stored_sessions
 from backfill.errors import PreflightError, UsageError
 from backfill.ocr.aggregate import aggregate_images
 from backfill.ocr.dates import resolve_session_date
-from backfill.ocr.edges import without_cut_twins
 from backfill.ocr.engine import Engine, EngineFailure, EngineParams
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.failure import ImageFailure, Stage
@@ -28,6 +27,7 @@ from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.pool import BATCH_IMAGES, Item, Outcome, read_images
 from backfill.ocr.preprocess import Pixels
 from backfill.ocr.reading import ImageReading, read_image, reading_of_json
+from backfill.ocr.twins import without_worse_twins
 from backfill.ocr.words import Word
 from backfill.workers.executor import InThisProcess, Work
 
@@ -126,7 +126,7 @@ def test_the_date_of_a_committed_session_is_read(
 def test_the_shifts_of_a_committed_session_are_read(
     session: StoredSession, outcomes: dict[Path, Outcome]
 ) -> None:
-    images = without_cut_twins(tuple(r.entries for r in _readings(session, outcomes)))
+    images = without_worse_twins(tuple(r.entries for r in _readings(session, outcomes)))
 
     day = aggregate_images([[normalise_entry(entry) for entry in entries] for entries in images])
 

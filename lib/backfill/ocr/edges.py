@@ -1,4 +1,4 @@
-"""Cards that the edge of the screen cuts: what is left of them, and when another image has all."""
+"""Cards that the edge of the screen cuts: what is left of them."""
 
 from __future__ import annotations
 
@@ -42,22 +42,4 @@ def is_at_edge(word: Word, sheet: Sheet, letter_px: float) -> bool:
     """Whether a time without a partner belongs to a card that an edge cuts."""
     return (
         word.top - sheet.top < 6 * letter_px or sheet.bottom - word.bottom < NEAR_BOTTOM * letter_px
-    )
-
-
-def without_cut_twins(images: tuple[tuple[Entry, ...], ...]) -> tuple[tuple[Entry, ...], ...]:
-    """Return each image's entries without the cut ones that another image shows whole."""
-    whole = {
-        (entry.start, entry.end)
-        for entries in images
-        for entry in entries
-        if CUT_OFF not in entry.flags
-    }
-    return tuple(
-        tuple(
-            entry
-            for entry in entries
-            if CUT_OFF not in entry.flags or (entry.start, entry.end) not in whole
-        )
-        for entries in images
     )

@@ -11,7 +11,7 @@ from collections.abc import Generator
 
 from backfill.ocr.bands import Band
 from backfill.ocr.engine import Page, Script
-from backfill.ocr.montage import is_short, make_montage, words_of_bands
+from backfill.ocr.montage import make_montage, words_of_bands
 from backfill.ocr.noise import is_noise, is_on_time
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
@@ -22,13 +22,16 @@ _Look = Generator[Page, list[Word], tuple[Row, ...]]
 
 # The confidence (0…100) from which a number is believed without the large network.
 SURE_NUMBER = 88.0
+# Of a letter's height: no time or duration ("22h 45m") is wider.
+NUMBER_WIDE = 5.1
 
 
 def look_first(ink: Ink, bands: tuple[Band, ...]) -> _Look:
     """Return the words of each band. Yields the pages that are to be read, is sent their words."""
-    short = [index for index, band in enumerate(bands) if is_short(band, ink)]
-    numbers = yield from _read(ink, [bands[index] for index in short], Script.NUMBERS)
-    rows = {index: row for index, row in zip(short, numbers, strict=True) if is_sure(row)}
+    limit = NUMBER_WIDE * ink.letter_px
+    narrow = [index for index, band in enumerate(bands) if band.right - band.left < limit]
+    numbers = yield from _read(ink, [bands[index] for index in narrow], Script.NUMBERS)
+    rows = {index: row for index, row in zip(narrow, numbers, strict=True) if is_sure(row)}
     rest = [index for index in range(len(bands)) if index not in rows]
     texts = yield from _read(ink, [bands[index] for index in rest], Script.TEXT)
     rows.update(zip(rest, texts, strict=True))

@@ -71,11 +71,6 @@ class Montage:
     ink: Ink
 
 
-def is_short(band: Band, ink: Ink) -> bool:
-    """Whether a run is no longer than times and house numbers are."""
-    return band.right - band.left < SHORT * ink.letter_px
-
-
 def make_montage(ink: Ink, bands: tuple[Band, ...], cut: Cut | None = None) -> Montage:
     """Return the bands in the order given, each scaled to letters of one height."""
     cut = cut or Cut()
@@ -180,8 +175,8 @@ def _own_ink(
 
 def _cut(ink: Ink, band: Band, cut: Cut, peak: float, *, is_faint: bool) -> _Crop:
     unit = ink.letter_px
-    short = is_short(band, ink)
-    squeeze = 1.0 if short else cut.faint_squeeze if is_faint else cut.squeeze
+    is_short = band.right - band.left < SHORT * unit
+    squeeze = 1.0 if is_short else cut.faint_squeeze if is_faint else cut.squeeze
     letters = [float(p.height) for p in band.pieces if p.height > SMALL_PIECE * unit]
     tall = statistics.median(letters or [unit])
     scale = cut.letter_px / (tall if tall > 1.5 * unit else unit)
@@ -193,7 +188,7 @@ def _cut(ink: Ink, band: Band, cut: Cut, peak: float, *, is_faint: bool) -> _Cro
     halo = cv2.dilate(own.astype(np.uint8), np.ones((5, 5), dtype=np.uint8))
     dark = (255 - np.clip(contrast * (255.0 / peak), 0, 255) * halo).astype(np.uint8)
     wide = scale * squeeze
-    if short or cut.is_all_spread:
+    if is_short or cut.is_all_spread:
         dark = _spread(dark, own, unit, max(1, round(cut.spread * unit)))
     size = (max(1, round(dark.shape[1] * wide)), max(1, round(dark.shape[0] * scale)))
     method = cv2.INTER_AREA if scale < 0.8 else cv2.INTER_CUBIC

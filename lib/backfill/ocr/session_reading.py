@@ -10,7 +10,6 @@ from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images
 from backfill.ocr.checks import ADDRESS_UNSURE, TITLE_UNSURE
 from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
 from backfill.ocr.doubts import image_doubt
-from backfill.ocr.edges import without_cut_twins
 from backfill.ocr.failure import ImageFailure
 from backfill.ocr.identity import fold_text
 from backfill.ocr.normalise import normalise_entry
@@ -26,6 +25,7 @@ from backfill.ocr.session import (
     ShiftEvidence,
 )
 from backfill.ocr.shift import Entry, Shift
+from backfill.ocr.twins import without_worse_twins
 from backfill.ocr.vocabulary import Towns
 from backfill.ocr.words import Word
 
@@ -81,7 +81,7 @@ def read_session(
         return SessionFailure(
             session, FailureStage.DATE, "date_not_decided", str(error), _details(images, None)
         )
-    whole = without_cut_twins(tuple(reading.entries for reading in readings))
+    whole = without_worse_twins(tuple(reading.entries for reading in readings))
     readings = [
         replace(reading, entries=entries) for reading, entries in zip(readings, whole, strict=True)
     ]
