@@ -72,7 +72,7 @@ def _read_ordered(
             window.append(_begin(item, reader, cache))
             while len(window) > AHEAD * BATCH_IMAGES * executor.workers:
                 yield _finish(window.popleft(), reader, cache)
-        reader.start_rest()
+        reader.start_waiting()
         while window:
             yield _finish(window.popleft(), reader, cache)
 
@@ -148,34 +148,32 @@ class _Reader:
         self._executor = executor
         self._factory = factory
         self._params = params
-        self._open: list[_Pending] = []  # they wait for more images
-        self._started = 0
+        self._waiting: list[_Pending] = []  # for more images, until each worker has its share
         self._is_sending: bool | None = None
 
-    @property
-    def _batch_images(self) -> int:
-        """Images of the next batch: one at first, so that a few images keep every worker busy."""
-        return min(1 + self._started // self._executor.workers, BATCH_IMAGES)
-
     def submit(self, item: Item, data: bytes, sha256: str) -> _Pending:
-        """Put an image into the open batch; start that when it is full."""
+        """Let an image wait until there is a full batch for every worker."""
         pending = _Pending(item, self._picture(item, data, sha256))
-        self._open.append(pending)
-        is_heavy = sum(waiting.size_bytes for waiting in self._open) >= BATCH_BYTES
-        if is_heavy or len(self._open) >= self._batch_images:
-            self._start_open()
+        self._waiting.append(pending)
+        workers = self._executor.workers
+        size_bytes = sum(waiting.size_bytes for waiting in self._waiting)
+        if len(self._waiting) >= workers * BATCH_IMAGES or size_bytes >= workers * BATCH_BYTES:
+            self.start_waiting()
         return pending
 
-    def start_rest(self) -> None:
-        """Start what waits for more images, now that none will come: a share for each worker."""
-        waiting, workers = self._open, self._executor.workers
+    def start_waiting(self) -> None:
+        """Start what waits: a share for each worker, so that a few images keep them all busy."""
+        waiting, self._waiting = self._waiting, []
+        workers = self._executor.workers
         for first in range(min(workers, len(waiting))):
-            self._open = waiting[first::workers]
-            self._start_open()
+            self._start(waiting[first::workers])
 
     def result(self, pending: _Pending) -> Outcome:
-        """Wait for an image; a batch that waits for more images starts as it is."""
-        batch = pending.batch or self._start_open()
+        """Wait for an image; what waits for more images starts as it is."""
+        if not pending.batch:
+            self.start_waiting()
+        batch = pending.batch
+        assert batch
         if not batch.outcomes and not batch.is_lost:
             self._wait(batch)
         return self._read_alone(pending.item) if batch.is_lost else batch.outcomes[pending.place]
@@ -188,14 +186,11 @@ class _Reader:
             self._is_sending = not self._executor.is_true_everywhere(sees, named)
         return data if self._is_sending else named
 
-    def _start_open(self) -> _Batch:
-        opened, self._open = self._open, []
-        self._started += 1
-        pictures = [pending.picture for pending in opened]
+    def _start(self, images: list[_Pending]) -> None:
+        pictures = [pending.picture for pending in images]
         batch = _Batch(self._executor.submit(_read_batch, self._factory, pictures, self._params))
-        for place, pending in enumerate(opened):
+        for place, pending in enumerate(images):
             pending.batch, pending.place = batch, place
-        return batch
 
     def _wait(self, batch: _Batch) -> None:
         outcomes = None
