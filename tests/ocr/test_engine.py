@@ -11,11 +11,11 @@ import pytest
 
 from backfill.demo.screens.store import stored_sessions
 from backfill.errors import ExitCode, PreflightError, UsageError
-from backfill.ocr.engine import EngineFailure, EngineParams, language_data
+from backfill.ocr.engine import EngineFailure, EngineParams, Script, language_data
 from backfill.ocr.engine_choice import make_engine
 from backfill.ocr.preprocess import Pixels
 from backfill.ocr.reading import read_image
-from backfill.ocr.tesseract import TesseractEngine, TesserocrEngine
+from backfill.ocr.tesseract import TesseractEngine, TesserocrEngine, find_language_data
 
 HEAD = """#!/bin/sh
 case "$*" in
@@ -136,6 +136,27 @@ def test_swedish_under_both_names_is_one_engine_for_the_cache() -> None:
 
     assert (one.version, one.language_hash) == (other.version, other.language_hash)
     assert one.language_hash != TesseractEngine("en").language_hash
+
+
+def test_numbers_have_the_small_networks_data_where_it_is_installed(tmp_path: Path) -> None:
+    for code in ("swe", "eng"):
+        (tmp_path / f"{code}.traineddata").write_text(code)
+
+    small = find_language_data("swe", {"swe", "eng", "osd"}, str(tmp_path))
+    none = find_language_data("swe", {"swe", "osd"}, str(tmp_path))
+
+    assert (small.of(Script.TEXT), small.of(Script.NUMBERS)) == ("swe", "eng")
+    assert (none.of(Script.TEXT), none.of(Script.NUMBERS)) == ("swe", "swe")
+    assert small.sha256 != none.sha256
+
+
+def test_new_data_for_numbers_is_another_reader(tmp_path: Path) -> None:
+    hashes = set()
+    for content in ("old", "new"):
+        (tmp_path / "eng.traineddata").write_text(content)
+        hashes.add(find_language_data("swe", {"swe", "eng"}, str(tmp_path)).sha256)
+
+    assert len(hashes) == 2
 
 
 @pytest.mark.ocr

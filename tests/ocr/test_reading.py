@@ -316,14 +316,14 @@ class Noting(InThisProcess):
         return super().submit(function, *arguments)
 
 
-def test_the_last_images_are_shared_by_all_workers() -> None:
+def test_batches_are_full_and_the_last_images_shared_by_all_workers() -> None:
     executor = Noting(2)
     images = [_image(SESSIONS[0])] * 24
 
     read = list(read_images(images, engine_factory=FakeChoice("nothing"), executor=executor))
 
     assert len(read) == 24
-    assert executor.images == [1, 1, 2, 2, 3, 3, 4, 4, 2, 2]
+    assert executor.images == [10, 10, 2, 2]
 
 
 def test_fewer_images_than_workers_are_a_piece_each() -> None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from backfill.ocr.bands import Band, find_bands
-from backfill.ocr.checks import TIME_ABOVE_DATE, check_screen, check_times
+from backfill.ocr.checks import DURATION_MISMATCH, TIME_ABOVE_DATE, check_screen, check_times
 from backfill.ocr.dates import DateEvidence, find_date
 from backfill.ocr.edges import check_edges, is_at_edge
 from backfill.ocr.engine import Engine, EngineFailure, EngineParams, Page, read_pages
@@ -82,6 +82,7 @@ class ImageReading:
         return asdict(self)
 
 
+Rows = tuple[tuple[Word, ...], ...]
 _Steps = Generator[Page, list[Word], ImageReading]
 
 
@@ -178,8 +179,8 @@ def _read_pixels(pixels: Pixels) -> _Steps:
     view = _interpret(rows, sheet, ink)
     doubtful = doubtful_bands(rows, view.entries, is_dated=view.date is not None)
     if doubtful:
-        rows = yield from look_again(ink, bands, rows, doubtful)
-        view = _interpret(rows, sheet, ink)
+        rows, losers = yield from look_again(ink, bands, rows, doubtful)
+        rows, view = _settle(rows, losers, sheet, ink)
     words = tuple(_grow(word, shrink) for row in rows for word in row)
     entries = tuple(
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
@@ -276,8 +277,33 @@ class _View:
     farewell: str
     flags: tuple[str, ...]
 
+    @property
+    def contradicted(self) -> int:
+        """How many cards' times their durations contradict."""
+        return sum(DURATION_MISMATCH in entry.flags for entry in self.entries)
 
-def _interpret(rows: tuple[tuple[Word, ...], ...], sheet: Sheet, ink: Ink) -> _View:
+
+def _settle(
+    rows: Rows, losers: dict[int, tuple[Word, ...]], sheet: Sheet, ink: Ink
+) -> tuple[Rows, _View]:
+    """Return the rows and their view, taking of two readings of a time what the checks bear out.
+
+    Start, end and duration prove one another: that says more than how sure the engine was.
+    """
+    view = _interpret(rows, sheet, ink)
+    for index, loser in losers.items():
+        if not view.contradicted:
+            break
+        others = (*rows[:index], loser, *rows[index + 1 :])
+        other_view = _interpret(others, sheet, ink)
+        if len(other_view.entries) == len(view.entries) and (
+            other_view.contradicted < view.contradicted
+        ):
+            rows, view = others, other_view
+    return rows, view
+
+
+def _interpret(rows: Rows, sheet: Sheet, ink: Ink) -> _View:
     words = [word for row in rows for word in row]
     date, letter_px = find_date(words), ink.letter_px
     end = header_end(words, sheet.dividers, ink.contrast.shape)

@@ -39,13 +39,14 @@ def doubtful_bands(
 ) -> list[int]:
     """Return the indices of the rows that matter to a shift or the date and may be misread.
 
-    Times are looked at again where a check speaks against them, texts where a word is unsure, a
-    date where none was found or its number is in doubt.
+    Times and the duration beside them are looked at again where a check speaks against them, texts
+    where a word is unsure, a date where none was found or its number is in doubt.
     """
     texts: set[Word] = set()
     times: set[Word] = set()
+    contradicted = [entry for entry in entries if TIME_FLAGS.intersection(entry.flags)]
     for entry in entries:
-        is_contradicted = bool(TIME_FLAGS.intersection(entry.flags))
+        is_contradicted = entry in contradicted
         for word in entry.words:
             if not is_time_part(word.text):
                 texts.add(word)
@@ -59,6 +60,7 @@ def doubtful_bands(
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
         or (not texts.intersection(row) and _is_broken_date(row, is_dated=is_dated))
         or _is_broken_time(row)
+        or any(_is_duration_of(row, entry) for entry in contradicted)
         or _stands_as_time(row, clocks)
     ]
 
@@ -68,17 +70,20 @@ def look_again(
     bands: tuple[Band, ...],
     rows: tuple[Row, ...],
     doubtful: list[int],
-) -> Generator[Page, list[Word], tuple[Row, ...]]:
-    """Return the rows with the doubtful ones read a second time and decided.
+) -> Generator[Page, list[Word], tuple[tuple[Row, ...], dict[int, Row]]]:
+    """Return the rows with the doubtful ones read a second time and decided, and what lost.
 
-    Yields the picture that is to be read, and is sent its words.
+    Yields the page that is to be read, and is sent its words.
     """
     montage = make_montage(ink, tuple(bands[index] for index in doubtful), SECOND)
     again = words_of_bands(montage, (yield Page(montage.image)))
-    decided = list(rows)
+    decided, losers = list(rows), {}
     for index, second in zip(doubtful, again, strict=True):
         decided[index] = decide(rows[index], second)
-    return tuple(decided)
+        for other in (rows[index], second):
+            if other and _text(other) != _text(decided[index]):
+                losers[index] = other
+    return tuple(decided), losers
 
 
 def decide(first: Row, second: Row) -> Row:
@@ -133,6 +138,14 @@ def _text(row: Row) -> str:
 
 def _is_said(word: Word) -> bool:
     return word.text != BULLET and (len(word.text) > 1 or word.text.isalnum() or word.text in "-–—")
+
+
+def _is_duration_of(row: Row, entry: Entry) -> bool:
+    """Whether a run is a duration, and as low on the screen as the words of a card."""
+    if parse_duration(_text(row)) is None:
+        return False
+    top, bottom = min(w.top for w in entry.words), max(w.bottom for w in entry.words)
+    return top <= row[0].middle <= bottom
 
 
 def _is_broken_date(row: Row, *, is_dated: bool) -> bool:
