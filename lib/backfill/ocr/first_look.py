@@ -15,10 +15,9 @@ from backfill.ocr.montage import make_montage, words_of_bands
 from backfill.ocr.noise import is_noise, is_on_time
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
-from backfill.ocr.words import Word
+from backfill.ocr.words import Row, Rows, Word
 
-Row = tuple[Word, ...]
-_Look = Generator[Page, list[Word], tuple[Row, ...]]
+_Look = Generator[Page, list[Word], Rows]
 
 # The confidence (0…100) from which a number is believed without the large network.
 SURE_NUMBER = 88.0

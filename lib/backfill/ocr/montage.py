@@ -14,7 +14,7 @@ from backfill.ocr.bands import SMALL_PIECE, Band
 from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.ink_mends import BULLET, mend_by_ink
 from backfill.ocr.preprocess import INK_CONTRAST, Ink, Piece, Pixels
-from backfill.ocr.words import Word
+from backfill.ocr.words import Rows, Word
 
 # Of a letter's height.
 PADDING = 0.45
@@ -102,7 +102,7 @@ def make_montage(ink: Ink, bands: tuple[Band, ...], cut: Cut | None = None) -> M
     return Montage(canvas, tuple(placed), ink)
 
 
-def words_of_bands(montage: Montage, words: list[Word]) -> tuple[tuple[Word, ...], ...]:
+def words_of_bands(montage: Montage, words: list[Word]) -> Rows:
     """Return for each placed band its words, in pixels of the image, from left to right."""
     rows = []
     for place in montage.placed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -12,29 +11,24 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backfill.ocr.bands import Band, find_bands
-from backfill.ocr.checks import DURATION_MISMATCH, TIME_ABOVE_DATE, check_screen, check_times
-from backfill.ocr.dates import DateEvidence, find_date
-from backfill.ocr.edges import check_edges, is_at_edge
+from backfill.ocr.bands import find_bands
+from backfill.ocr.bounds import bands_of_sheet
+from backfill.ocr.dates import DateEvidence
 from backfill.ocr.engine import Engine, EngineFailure, EngineParams, Page, read_pages
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.first_look import look_first
-from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.images import Pixels, load_pixels
-from backfill.ocr.layout import read_layout
 from backfill.ocr.pictures import without_pictures
-from backfill.ocr.preprocess import EDGE_PX, INK_CONTRAST, Ink, find_ink
+from backfill.ocr.preprocess import find_ink
 from backfill.ocr.second_look import doubtful_bands, look_again
 from backfill.ocr.sheet import (
     TWO_COLUMNS,
-    Sheet,
     find_sheet,
     header_bottom,
-    rules_between_bars,
-    tab_top,
     without_bars,
 )
 from backfill.ocr.shift import Entry
+from backfill.ocr.view import interpret, settle
 from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
@@ -45,17 +39,6 @@ WORKING_PX = 1080
 WORKING_PX_TABLET = 1680
 # Nothing smaller holds a card.
 SMALLEST_PX = 64
-# Of a letter's height: the line of a heading that the header cuts begins within this.
-CUT_LINE = 1.7
-# Of a letter's height, and in letters: a heading is this tall and long at least.
-HEADING = 1.5
-HEADING_LETTERS = 6
-# Of a letter's height: above a whole line the sheet is blank for this much.
-BLANK_ABOVE = 0.4
-# Of a letter's height: this near to the header a line stands that it cuts.
-TOUCHING = 0.25
-# Of a letter's height: the rule below a header without a colour is no thicker.
-HEADER_RULE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +65,6 @@ class ImageReading:
         return asdict(self)
 
 
-Rows = tuple[tuple[Word, ...], ...]
 _Steps = Generator[Page, list[Word], ImageReading]
 
 
@@ -172,15 +154,15 @@ def _read_pixels(pixels: Pixels) -> _Steps:
     sheet = find_sheet(pixels, grey, ink, top)
     ink = without_bars(ink, sheet)
     del pixels, grey  # while the engine reads, a batch of images waits here
-    bands, sheet = _bands_of_sheet(find_bands(ink), sheet, ink)
+    bands, sheet = bands_of_sheet(find_bands(ink), sheet, ink)
     if not bands:
         return ImageReading("", width, height, (), ())
     rows = yield from look_first(ink, bands)
-    view = _interpret(rows, sheet, ink)
+    view = interpret(rows, sheet, ink)
     doubtful = doubtful_bands(rows, view.entries, is_dated=view.date is not None)
     if doubtful:
         rows, losers = yield from look_again(ink, bands, rows, doubtful)
-        rows, view = _settle(rows, losers, sheet, ink)
+        rows, view = settle(rows, losers, sheet, ink)
     words = tuple(_grow(word, shrink) for row in rows for word in row)
     entries = tuple(
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
@@ -214,114 +196,3 @@ def _grow(word: Word, shrink: float) -> Word:
         round(number / shrink, 1) for number in (word.left, word.top, word.width, word.height)
     )
     return replace(word, left=left, top=top, width=width, height=height)
-
-
-def _bands_of_sheet(
-    bands: tuple[Band, ...], sheet: Sheet, ink: Ink
-) -> tuple[tuple[Band, ...], Sheet]:
-    """Return the bands between header and tab bar that neither of them cuts, and those bounds."""
-    bottom = tab_top(bands, ink.contrast.shape, sheet.dividers)
-    first = _heading_top(bands, sheet, ink)
-    whole = tuple(
-        band
-        for band in bands
-        if (band.top >= first or not _is_cut(band, sheet.top, ink))
-        and band.bottom < bottom - 0.3 * ink.letter_px
-    )
-    return whole, replace(sheet, bottom=bottom)
-
-
-def _heading_top(bands: tuple[Band, ...], sheet: Sheet, ink: Ink) -> float:
-    """Return where a large heading above the sheet begins, infinity where there is none.
-
-    A white header and the white page below it end together, at the first card: what stands there
-    in large letters may be the date.
-    """
-    headings = (
-        band.top
-        for band in bands
-        if band.bottom <= sheet.top
-        and band.bottom - band.top >= HEADING * ink.letter_px
-        and len(band.pieces) >= HEADING_LETTERS
-    )
-    return min(headings, default=math.inf)
-
-
-def _is_cut(run: Band | Word, top: float, ink: Ink) -> bool:
-    """Whether the run of text is a header's that ends at `top`, or what it leaves of a cut line.
-
-    Tall letters that touch the header are lost in its edge: no row is blank between it and what is
-    left of their line. The blank of a ring above its A is less than a line's.
-    """
-    if not top or run.top > top + CUT_LINE * ink.letter_px:
-        return False
-    if run.top <= top + max(EDGE_PX, TOUCHING * ink.letter_px):
-        return True
-    left, right = round(run.left), round(run.right)
-    above = ink.contrast[round(top) : round(run.top) + 2, left:right]
-    # The header's edge itself may leave a few rows; a ring or a dot is never as wide as the line.
-    blank = above[EDGE_PX : max(EDGE_PX, above.shape[0] - 3)]
-    if blank.shape[0] and int(blank[-round(BLANK_ABOVE * ink.letter_px) :].max()) > INK_CONTRAST:
-        return True
-    _, labels = cv2.connectedComponents((above > INK_CONTRAST).astype(np.uint8), connectivity=8)
-    ends = set(np.unique(labels[0]).tolist()) & set(np.unique(labels[-1]).tolist())
-    return bool(ends - {0})
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """The rows of an image as date, checked entries and doubts."""
-
-    date: DateEvidence | None
-    entries: tuple[Entry, ...]
-    farewell: str
-    flags: tuple[str, ...]
-
-    @property
-    def contradicted(self) -> int:
-        """How many cards' times their durations contradict."""
-        return sum(DURATION_MISMATCH in entry.flags for entry in self.entries)
-
-
-def _settle(
-    rows: Rows, losers: dict[int, tuple[Word, ...]], sheet: Sheet, ink: Ink
-) -> tuple[Rows, _View]:
-    """Return the rows and their view, taking of two readings of a time what the checks bear out.
-
-    Start, end and duration prove one another: that says more than how sure the engine was.
-    """
-    view = _interpret(rows, sheet, ink)
-    for index, loser in losers.items():
-        if not view.contradicted:
-            break
-        others = (*rows[:index], loser, *rows[index + 1 :])
-        other_view = _interpret(others, sheet, ink)
-        if len(other_view.entries) == len(view.entries) and (
-            other_view.contradicted < view.contradicted
-        ):
-            rows, view = others, other_view
-    return rows, view
-
-
-def _interpret(rows: Rows, sheet: Sheet, ink: Ink) -> _View:
-    words = [word for row in rows for word in row]
-    date, letter_px = find_date(words), ink.letter_px
-    end = header_end(words, sheet.dividers, ink.contrast.shape)
-    if date:
-        above = [word for word in words if end < word.top <= date.bottom]
-        below = [word for word in words if word.top > date.bottom]
-    else:
-        if end > sheet.top:
-            sheet = replace(sheet, top=end + HEADER_RULE * letter_px)
-        above, below = [], [word for word in words if not _is_cut(word, sheet.top, ink)]
-    rules = (*sheet.dividers, *rules_between_bars(sheet, below, ink.contrast.shape))
-    layout = read_layout(below, rules)
-    entries = check_times(layout.entries)
-    entries = check_edges(entries, sheet, letter_px, is_top=date is not None)
-    # A bar that the top of a scrolled screen cuts belongs to a card of the screen before.
-    first = sheet.top + 1 if date is None else 0.0
-    bars = sum(1 for bar in sheet.bars if bar.top >= first)
-    lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
-    flags = check_screen(entries, layout.farewell, bars, lone, layout.strays)
-    flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape)
-    return _View(date, entries, layout.farewell, flags)

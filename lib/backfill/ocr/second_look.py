@@ -21,9 +21,8 @@ from backfill.ocr.noise import is_noise, is_week
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
-from backfill.ocr.words import Word
+from backfill.ocr.words import Row, Rows, Word
 
-Row = tuple[Word, ...]
 _DASH = re.compile(r"\s*[-–—]\s*")
 # A time of which only the minutes were read: N:45.
 _HALF_TIME = re.compile(r"^\D{1,2}[:.;]\d{2}$")
@@ -34,9 +33,7 @@ AGREED = 95.0
 CONTESTED = 50.0
 
 
-def doubtful_bands(
-    rows: tuple[Row, ...], entries: tuple[Entry, ...], *, is_dated: bool
-) -> list[int]:
+def doubtful_bands(rows: Rows, entries: tuple[Entry, ...], *, is_dated: bool) -> list[int]:
     """Return the indices of the rows that matter to a shift or the date and may be misread.
 
     Times and the duration beside them are looked at again where a check speaks against them, texts
@@ -68,9 +65,9 @@ def doubtful_bands(
 def look_again(
     ink: Ink,
     bands: tuple[Band, ...],
-    rows: tuple[Row, ...],
+    rows: Rows,
     doubtful: list[int],
-) -> Generator[Page, list[Word], tuple[tuple[Row, ...], dict[int, Row]]]:
+) -> Generator[Page, list[Word], tuple[Rows, dict[int, Row]]]:
     """Return the rows with the doubtful ones read a second time and decided, and what lost.
 
     Yields the page that is to be read, and is sent its words.

@@ -41,3 +41,8 @@ class Word:
     def middle(self) -> float:
         """Vertical middle in pixels."""
         return self.top + self.height / 2
+
+
+# The words of one run of text, from left to right; and the runs of an image, in their order.
+Row = tuple[Word, ...]
+Rows = tuple[Row, ...]
