@@ -87,10 +87,15 @@ def test_what_the_small_network_does_not_surely_read_is_read_by_the_large(spoil:
 
 
 @pytest.mark.ocr
-def test_a_duration_misread_by_the_small_network_is_looked_at_again() -> None:
+@pytest.mark.parametrize(("right", "wrong"), [("4h", "9h"), ("12:00", "12:30"), ("08:00", "03:00")])
+def test_of_two_readings_of_a_time_the_one_that_the_duration_bears_out_counts(
+    right: str, wrong: str
+) -> None:
     sound, _ = _read(lambda word: word)
 
-    reading, _ = _read(lambda word: replace(word, text="9h") if word.text == "4h" else word)
+    reading, _ = _read(
+        lambda word: replace(word, text=wrong, confidence=99) if word.text == right else word
+    )
 
     assert _cards(reading) == _cards(sound)
 
