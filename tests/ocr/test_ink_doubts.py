@@ -58,6 +58,31 @@ def test_a_number_of_too_few_digits_is_doubted(drawn: str, said: str) -> None:
 
 @FONTS
 @pytest.mark.parametrize(
+    ("drawn", "said"),
+    [("Tallstigen", "Talistigen"), ("Hillinge", "Hilllnge"), ("ilivik", "illvik")],
+)
+def test_an_i_for_an_l_is_doubted_by_its_dot(style: Style, drawn: str, said: str) -> None:
+    band, ink = _drawn(drawn, style)
+
+    assert _doubted(said, band, ink) == [said]
+
+
+@FONTS
+@pytest.mark.parametrize("text", ["Tallstigen", "Illervägen", "Lilla Billdal", "Illner", "Nil"])
+def test_words_of_i_and_l_that_are_right_stand(style: Style, text: str) -> None:
+    band, ink = _drawn(text, style)
+
+    assert _doubted(text, band, ink) == []
+
+
+def test_dots_that_small_print_has_joined_to_their_letters_are_not_missed() -> None:
+    band, ink = _drawn("TALLSTlGEN")  # capitals have none
+
+    assert _doubted("Tallstigen", band, ink) == []
+
+
+@FONTS
+@pytest.mark.parametrize(
     ("drawn", "said"), [("71", "11"), ("11", "17"), ("117B", "177B"), ("15B", "158"), ("2D", "20")]
 )
 def test_a_digit_of_another_shape_is_doubted_in_every_font(

@@ -1,8 +1,9 @@
 """Words that their ink contradicts: it has more digits than the text, or says another.
 
-Tesseract reads 11 as 1, 71 as 7, 17 as 11 and 15B as 158 now and then, or leaves out a line's first
-word, and is sure of it. A digit is one piece of ink; where digits touch there are fewer pieces,
-never more. What tells two shapes apart in every font is said at `stroke_of` and `has_corners`.
+Tesseract reads 11 as 1, 71 as 7, 17 as 11, 15B as 158 and Tallstigen as Talistigen now and then, or
+leaves out a line's first word, and is sure of it. A digit is one piece of ink; where digits touch
+there are fewer pieces, never more. What tells two shapes apart in every font is said at `stroke_of`
+and `has_corners`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,12 @@ DOT_FULL = 0.7
 # The shape of a lower piece is no longer to be seen.
 SMALLEST_SHAPE_PX = 9
 
+# Of a band's height: the dots of its i stand above this.
+DOTS_ABOVE = 0.4
+
 _ROUND = frozenset("0689")
+# An i beside an l may be either; letters with rings and dots of their own are not counted.
+_STROKES = re.compile(r"[a-z]*(?:[il]{2}|Il)[a-z]*", re.IGNORECASE)
 # "+3" counts colleagues, and its sign is a piece of ink.
 _NUMBER = re.compile(r"[^\w+]*(?:\d{1,4}[^\W\d_]?|\d{1,2}[:.;]\d{2})\W*")
 
@@ -68,7 +74,13 @@ def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...
     )
     beside = _beside_unread(row, tall, ink.letter_px)
     return tuple(
-        _marked(word, False if word in beside else _agrees(word, row, tall, ink)) for word in row
+        _marked(
+            word,
+            False
+            if word in beside or _has_other_dots(word, band, ink.letter_px)
+            else _agrees(word, row, tall, ink),
+        )
+        for word in row
     )
 
 
@@ -91,6 +103,24 @@ def _beside_unread(row: tuple[Word, ...], tall: list[Piece], unit: float) -> set
 
 def _distance(word: Word, piece: Piece) -> float:
     return max(word.left - _centre(piece), _centre(piece) - word.right)
+
+
+def _has_other_dots(word: Word, band: Band, unit: float) -> bool:
+    """Whether a word of i and l side by side has more dots than its ink, or fewer.
+
+    Where its ink has none at all, small print has joined them to their letters.
+    """
+    if not _STROKES.fullmatch(word.text):
+        return False
+    limit = band.top + DOTS_ABOVE * (band.bottom - band.top)
+    dots = [
+        piece
+        for piece in band.pieces
+        if piece.height <= SMALL_PIECE * unit
+        and piece.middle < limit
+        and word.left <= _centre(piece) <= word.right
+    ]
+    return bool(dots) and len(dots) != sum(word.text.count(char) for char in "ij")
 
 
 def _agrees(word: Word, row: tuple[Word, ...], tall: list[Piece], ink: Ink) -> bool | None:
