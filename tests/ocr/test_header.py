@@ -46,6 +46,12 @@ def test_a_clock_beside_the_state_of_the_phone_is_no_time_of_a_shift(state: str)
     assert header_end(words, (), SIZE) == 80
 
 
+def test_a_clock_beside_a_network_that_nobody_listed_is_told_by_its_column() -> None:
+    words = _words(("10:41", 90, 50), ("halebop", 220, 50), *CARD)
+
+    assert header_end(words, (), SIZE) == 80
+
+
 @pytest.mark.parametrize(
     "beside", [("Ulla", 300, 50), ("45m", 900, 50), ("09:00", 60, 90), ("Rast", 300, 50)]
 )

@@ -28,7 +28,7 @@ def bands_of_sheet(
     bands: tuple[Band, ...], sheet: Sheet, ink: Ink
 ) -> tuple[tuple[Band, ...], Sheet]:
     """Return the bands between header and tab bar that neither of them cuts, and those bounds."""
-    bottom = tab_top(bands, ink.contrast.shape, sheet.dividers)
+    bottom = tab_top(bands, ink.contrast.shape, sheet)
     first = _heading_top(bands, sheet, ink)
     whole = tuple(
         band

@@ -21,6 +21,7 @@ STRIP_SPREAD = 0.45
 FEWEST_DAYS = 4
 # Of a word's height.
 SAME_LINE = 0.6
+SAME_COLUMN = 0.4
 
 _DAYS = frozenset(
     ("mon", "man", "tue", "tis", "wed", "ons", "thu", "tor", "fri", "fre", "sat", "lor",
@@ -84,19 +85,26 @@ def _is_week_strip(line: list[Word], width: int) -> bool:
 def _is_status(line: list[Word], words: list[Word]) -> bool:
     """Whether the line is the screen's first time beside the state of network and battery.
 
-    Beside nothing at all it is the phone's clock only when it is not the upper of a card's times.
+    Beside what is no such state (a network's name that nobody listed) it is the phone's clock when
+    the times of the cards stand in another column; beside nothing at all, when it is not the upper
+    of a card's times.
     """
     times = sorted((w for w in words if parse_clock(w.text)), key=lambda word: word.top)
     if not times or sum(word in times for word in line) != 1 or times[0] not in line:
         return False
     clock, others = times[0], [word for word in line if word != times[0]]
     if others:
-        return all(_is_state(word.text) for word in others)
+        reach = SAME_COLUMN * clock.height
+        is_apart = len(times) > 2 and all(abs(w.left - clock.left) > reach for w in times[1:])
+        return is_apart or all(_is_state(word.text) for word in others)
     return not any(
-        0 < word.middle - clock.middle <= STACK_PITCH * clock.height
-        and abs(word.left - clock.left) <= SAME_LEFT * clock.height
+        0 < word.middle - clock.middle <= STACK_PITCH * clock.height and _is_same_left(word, clock)
         for word in times
     )
+
+
+def _is_same_left(word: Word, clock: Word) -> bool:
+    return abs(word.left - clock.left) <= SAME_LEFT * clock.height
 
 
 def _is_state(text: str) -> bool:

@@ -31,6 +31,8 @@ BAR_CHROMA = 50
 BAR_TALL = 2.5
 # Of a word's height: its middle may stand this far above or below the bar of its card.
 BESIDE = 0.5
+# Of a run's height: the dots of a colon are no larger.
+COLON_DOT = 0.3
 # A screen wider than this share of its height is a tablet's, or lies on its side.
 TWO_COLUMNS = 0.64
 
@@ -72,10 +74,11 @@ def without_bars(ink: Ink, sheet: Sheet) -> Ink:
     return replace(ink, pieces=kept)
 
 
-def tab_top(
-    bands: tuple[Band, ...], shape: tuple[int, ...], dividers: tuple[Divider, ...]
-) -> float:
-    """Return where the tab bar begins: above the image's last line when that is three labels."""
+def tab_top(bands: tuple[Band, ...], shape: tuple[int, ...], sheet: Sheet) -> float:
+    """Return where the tab bar begins: above the image's last line when that is three labels.
+
+    A card's times, title and duration on one line are no labels: a bar or a colon tells.
+    """
     height, width = shape[:2]
     low = [band for band in bands if band.top > (TAB_MIN + 0.04) * height]
     if not low:
@@ -86,12 +89,23 @@ def tab_top(
     if (
         len(labels) < 3
         or spread < 0.45 * width
-        or any(b.right - b.left > width / 3.2 for b in labels)
+        or any(b.right - b.left > width / 3.2 or _has_colon(b) for b in labels)
+        or any(bar.top < b.bottom and b.top < bar.bottom for b in labels for bar in sheet.bars)
     ):
         return float(height)
     first = min(band.top for band in labels)
-    above = [rule.y for rule in dividers if TAB_MIN * height < rule.y < first]
+    above = [rule.y for rule in sheet.dividers if TAB_MIN * height < rule.y < first]
     return max(above) if above else first - 4.5 * (labels[0].bottom - labels[0].top)
+
+
+def _has_colon(band: Band) -> bool:
+    """Whether two dots stand above one another in the run."""
+    limit = COLON_DOT * (band.bottom - band.top)
+    dots = [p for p in band.pieces if max(p.height, p.width) <= limit]
+    return any(
+        abs(upper.left - lower.left) <= limit / 2 and upper.bottom < lower.top
+        for upper, lower in itertools.permutations(dots, 2)
+    )
 
 
 def rules_between_bars(
