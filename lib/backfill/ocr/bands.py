@@ -19,6 +19,10 @@ TALLEST_PIECE = 3.6
 FAINTEST = 0.24
 # A duration ("3h 15m") has no more letters and dots than this.
 ICON_LETTERS = 9
+LONGEST_LETTER = 8.0
+LONGEST_WORD = 16.0
+# Of its box's area.
+WORD_FULL = 0.25
 # Wider and taller than this it is a picture, not a letter.
 PICTURE = 2.7
 # A portrait is larger than a heading's capitals, and rounder than its g.
@@ -64,10 +68,18 @@ def find_bands(ink: Ink) -> tuple[Band, ...]:
 def _is_letter(piece: Piece, unit: float) -> bool:
     return (
         SMALL_PIECE * unit < piece.height < TALLEST_PIECE * unit
-        and piece.width < 8 * unit
+        and _is_no_outline(piece, unit)
         and min(piece.width, piece.height) < PICTURE * unit
         and piece.area > 0.04 * unit * unit
         and not _is_shape(piece, unit)
+    )
+
+
+def _is_no_outline(piece: Piece, unit: float) -> bool:
+    """Whether a piece is short, or a word whose letters touch; a button's outline is hollow."""
+    full = piece.area / (piece.width * piece.height)
+    return piece.width < LONGEST_LETTER * unit or (
+        piece.width < LONGEST_WORD * unit and full > WORD_FULL
     )
 
 

@@ -13,6 +13,7 @@ from backfill.ocr.layout import read_layout
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.sheet import Sheet, rules_between_bars
 from backfill.ocr.shift import Entry
+from backfill.ocr.time_mends import mend_lost_digits
 from backfill.ocr.words import Row, Rows
 
 # Of a letter's height: the rule below a header without a colour is no thicker.
@@ -66,7 +67,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
         above, below = [], [word for word in words if not is_cut(word, sheet.top, ink)]
     rules = (*sheet.dividers, *rules_between_bars(sheet, below, ink.contrast.shape))
     layout = read_layout(below, rules)
-    entries = check_times(layout.entries)
+    entries = check_times(mend_lost_digits(layout.entries))
     entries = check_edges(entries, sheet, letter_px, is_top=date is not None)
     # A bar that the top of a scrolled screen cuts belongs to a card of the screen before.
     first = sheet.top + 1 if date is None else 0.0
