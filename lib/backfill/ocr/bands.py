@@ -30,7 +30,7 @@ DISC_TALL = 2.3
 BAR_TALL = 2.6
 # Of its own height, and of its box's area.
 DISC_WIDE = 0.75
-DISC_FULL = 0.42
+DISC_FULL = 0.5
 BAR_FULL = 0.7
 
 
