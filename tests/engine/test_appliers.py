@@ -23,7 +23,7 @@ from backfill.errors import LeaseHeld
 from backfill.records import lease
 from backfill.records.lease import Lease, acquire, release_dead
 from backfill.records.ledger import Ledger
-from backfill.records.places import is_worked_on
+from backfill.records.seats import is_worked_on
 from backfill.status import RunStatus
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tests.engine.workshop import Bench, add_noons, noon_utc
 from backfill.errors import Interrupted, LeaseHeld, Terminated
 from backfill.records.lease import acquire, overlaps
 from backfill.records.ledger import Ledger
-from backfill.records.places import holder_name
+from backfill.records.seats import holder_name
 
 
 def claim(bench: Bench, run_id: str, seconds: int = 60) -> None:

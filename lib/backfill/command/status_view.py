@@ -10,8 +10,8 @@ from backfill.jobs.utc.pending import count_by_household, known_households
 from backfill.politeness.waiting import Waiting, waiting_of
 from backfill.records.ledger import Ledger, RunRow
 from backfill.records.parts import parts_of
-from backfill.records.places import holders_at_work
 from backfill.records.ranges import progress_of
+from backfill.records.seats import holders_at_work
 from backfill.records.selection import Selection
 from backfill.server.catalog import resolve_table
 from backfill.server.postgres import Connection

@@ -18,7 +18,7 @@ from backfill.notebook.offline_page import write_page
 from backfill.plans import plan
 from backfill.records.lease import release_dead
 from backfill.records.ledger import Ledger, RunRow
-from backfill.records.places import holder_name, is_worked_on
+from backfill.records.seats import holder_name, is_worked_on
 from backfill.server.database import Database
 from backfill.server.postgres import password_of
 from backfill.skips import Skip

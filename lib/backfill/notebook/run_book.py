@@ -37,7 +37,7 @@ from backfill.parameters import AS_PLANNED
 from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger
-from backfill.records.places import holder_name, is_worked_on
+from backfill.records.seats import holder_name, is_worked_on
 from backfill.report import RELAY_ENV, Reporter, listener_from_environment
 from backfill.server.database import Database
 from backfill.server.postgres import redact, what_failed

@@ -1,7 +1,7 @@
 """One writer at a time: a time-limited claim on a job's rows, by the database's clock.
 
-The claim is the run's own row; appliers that join a run share it, and each has a place in it (see
-`places`) and holds ranges of its own (see `ranges`). Tokens grow with every claim, of a run and of
+The claim is the run's own row; appliers that join a run share it, and each has a seat in it (see
+`seats`) and holds ranges of its own (see `ranges`). Tokens grow with every claim, of a run and of
 its ranges, so a writer that slept through the end of its lease finds another token and writes
 nothing (no session advisory locks: behind a pooler they strand). Two runs exclude each other when
 their scopes overlap.
@@ -19,14 +19,14 @@ import psycopg
 
 from backfill.errors import LeaseHeld
 from backfill.records.ledger import Ledger
-from backfill.records.places import (
-    PLACE_RENEWED,
+from backfill.records.seats import (
     RENEWED_WHEN_PASSED,
-    free_all_places,
-    free_place,
+    SEAT_RENEWED,
+    free_all_seats,
+    free_seat,
     holder_name,
     is_worked_on,
-    take_place,
+    take_seat,
     wait_at_the_door,
 )
 from backfill.server.postgres import Connection
@@ -95,7 +95,7 @@ def _claim(ledger: Ledger, run_id: str, seconds: int) -> Lease:
             [seconds, holder_name(), run_id],
         ).fetchone()
         _fence_off_appliers(connection, run_id)
-        take_place(connection, run_id, seconds)
+        take_seat(connection, run_id, seconds)
     assert row is not None
     return Lease(run_id, int(row[0]), seconds)
 
@@ -114,7 +114,7 @@ def join(connection: Connection, run_id: str, seconds: int) -> Lease | None:
         ).fetchone()
         if row is None:
             return None
-        take_place(connection, run_id, seconds)
+        take_seat(connection, run_id, seconds)
     return Lease(run_id, int(row[0]), seconds)
 
 
@@ -176,11 +176,11 @@ def _fence_off_appliers(connection: Connection, run_id: str) -> None:
         " lease_holder = NULL WHERE run_id = %s AND ended_at IS NULL",
         [run_id],
     )
-    free_all_places(connection, run_id)
+    free_all_seats(connection, run_id)
 
 
 #: Common table expressions for a writer of the run: `run` is its row while the claim stands,
-#: `renewed` renews the lease when `passed` seconds of it have gone by, `placed` that of its place.
+#: `renewed` renews the lease when `passed` seconds of it have gone by, `seated` that of its seat.
 #: The row is never waited for: others hold it too.
 RUN_HELD = (
     "run AS (SELECT cancel_requested, pause_requested FROM backfill.run"
@@ -190,7 +190,7 @@ RUN_HELD = (
     "  WHERE run_id = (SELECT run_id FROM backfill.run WHERE run_id = %(run_id)s"
     "   AND lease_token = %(run_token)s AND status = 'running' AND lease_expires_at"
     "   <= clock_timestamp() + make_interval(secs => %(seconds)s - %(passed)s)"
-    "   FOR NO KEY UPDATE SKIP LOCKED)), " + PLACE_RENEWED
+    "   FOR NO KEY UPDATE SKIP LOCKED)), " + SEAT_RENEWED
 )
 
 
@@ -203,12 +203,12 @@ def held_by(lease: Lease, *, is_alone: bool) -> dict[str, Any]:
         "seconds": lease.seconds,
         "passed": 0.0 if is_alone else passed,
         "holder": holder_name(),
-        "place_passed": passed,
+        "seat_passed": passed,
     }
 
 
 def stand_by(connection: Connection, lease: Lease) -> Fence:
-    """Keep a run's lease and this process's place in it while it holds no range of it.
+    """Keep a run's lease and this process's seat in it while it holds no range of it.
 
     Raises `LeaseHeld` when the run is no longer this process's.
     """
@@ -235,7 +235,7 @@ class Left(StrEnum):
     """How a process's part in a run ended."""
 
     ENDED = "ended"  # the run stands at the status that was given
-    OTHERS_WORK_ON = "others work on"  # it runs on: other appliers have a place in it
+    OTHERS_WORK_ON = "others work on"  # it runs on: other appliers have a seat in it
     LOST = "lost"  # it was not this process's any more
 
 
@@ -246,7 +246,7 @@ def leave(
     status: RunStatus,
     message: str = "",
 ) -> Left:
-    """End this process's part in a run: free its ranges and its place, leave the run at `status`.
+    """End this process's part in a run: free its ranges and its seat, leave the run at `status`.
 
     `held` is token by range number. While other appliers work on, the run keeps running.
     """
@@ -266,7 +266,7 @@ def leave(
             [list(held), list(held.values()), lease.run_id],
         )
         wait_at_the_door(connection)
-        free_place(connection, lease.run_id, holder_name())
+        free_seat(connection, lease.run_id, holder_name())
         if is_worked_on(connection, lease.run_id):
             return Left.OTHERS_WORK_ON
         connection.execute(
@@ -296,7 +296,7 @@ def release_dead(connection: Connection, run_id: str, holder: str, message: str)
             [run_id, holder],
         )
         wait_at_the_door(connection)
-        was_there = free_place(connection, run_id, holder)
+        was_there = free_seat(connection, run_id, holder)
         if not was_there or is_worked_on(connection, run_id):
             return False
         connection.execute(

@@ -18,7 +18,7 @@ from psycopg.rows import class_row, dict_row
 
 from backfill.errors import LeaseHeld
 from backfill.records.lease import RUN_HELD, Fence, Lease, held_by, lost_message
-from backfill.records.places import holder_name
+from backfill.records.seats import holder_name
 from backfill.server.postgres import Connection, scalar
 
 

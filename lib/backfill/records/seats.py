@@ -1,8 +1,8 @@
-"""Who is at work in a run: each process that applies it has a place there, of its own lease.
+"""Who is at work in a run: each process that applies it has a seat there, of its own lease.
 
-A place is held from the moment that a process claims or joins the run until it leaves: also before
+A seat is held from the moment that a process claims or joins the run until it leaves: also before
 it has a range of rows, between two of them, and while it waits for one. So whoever leaves knows
-whether the run goes on. Of a process that died nothing is heard, and its place is free when the
+whether the run goes on. Of a process that died nothing is heard, and its seat is free when the
 lease of it has run out.
 """
 
@@ -18,14 +18,14 @@ _DOOR_LOCK = 7_214_906_115
 
 #: Leases that are not one range's are renewed only when this part of them has passed.
 RENEWED_WHEN_PASSED = 1 / 3
-#: A common table expression: renews this process's place when that is due. The row is never waited
+#: A common table expression: renews this process's seat when that is due. The row is never waited
 #: for: another worker of the same process may hold it.
-PLACE_RENEWED = (
-    "placed AS (UPDATE backfill.applier"
+SEAT_RENEWED = (
+    "seated AS (UPDATE backfill.applier"
     "  SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)"
     "  WHERE (run_id, holder) = (SELECT run_id, holder FROM backfill.applier"
     "   WHERE run_id = %(run_id)s AND holder = %(holder)s AND lease_expires_at"
-    "   <= clock_timestamp() + make_interval(secs => %(seconds)s - %(place_passed)s)"
+    "   <= clock_timestamp() + make_interval(secs => %(seconds)s - %(seat_passed)s)"
     "   FOR NO KEY UPDATE SKIP LOCKED))"
 )
 
@@ -40,7 +40,7 @@ def wait_at_the_door(connection: Connection) -> None:
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [_DOOR_LOCK])
 
 
-def take_place(connection: Connection, run_id: str, seconds: int) -> None:
+def take_seat(connection: Connection, run_id: str, seconds: int) -> None:
     """Begin to be at work in a run, for `seconds` or until that is renewed."""
     connection.execute(
         "INSERT INTO backfill.applier (run_id, holder, lease_expires_at)"
@@ -50,8 +50,8 @@ def take_place(connection: Connection, run_id: str, seconds: int) -> None:
     )
 
 
-def free_place(connection: Connection, run_id: str, holder: str) -> bool:
-    """Free a process's place in a run; return whether it had one."""
+def free_seat(connection: Connection, run_id: str, holder: str) -> bool:
+    """Free a process's seat in a run; return whether it had one."""
     return bool(
         connection.execute(
             "UPDATE backfill.applier SET lease_expires_at = NULL"
@@ -61,8 +61,8 @@ def free_place(connection: Connection, run_id: str, holder: str) -> bool:
     )
 
 
-def free_all_places(connection: Connection, run_id: str) -> None:
-    """Free every place: for whoever takes the whole run over."""
+def free_all_seats(connection: Connection, run_id: str) -> None:
+    """Free every seat: for whoever takes the whole run over."""
     connection.execute(
         "UPDATE backfill.applier SET lease_expires_at = NULL"
         " WHERE run_id = %s AND lease_expires_at IS NOT NULL",
@@ -83,7 +83,7 @@ def holders_at_work(connection: Connection, run_id: str) -> list[str]:
 def is_worked_on(connection: Connection, run_id: str, *, but_for: str = "") -> bool:
     """Return whether rows are left that some process, `but_for` one, is there to write. Read-only.
 
-    Where all ranges have ended there are none, whoever has a place yet.
+    Where all ranges have ended there are none, whoever has a seat yet.
     """
     return bool(
         scalar(
