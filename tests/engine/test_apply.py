@@ -164,10 +164,12 @@ def test_an_automatic_chunk_size_writes_every_row(bench: Bench) -> None:
 def test_more_skips_than_allowed_stop_the_run_before_it_writes(bench: Bench) -> None:
     bench.sql("UPDATE events SET tz = 'Nowhere' WHERE id <= 'e02'")
 
-    with pytest.raises(TooManySkips, match=r"skips 2 rows; --max-skips allows 1"):
+    with pytest.raises(TooManySkips, match=r"skips 2 rows; --max-skips allows 1") as refused:
         bench.run(max_skips=1)
 
     assert set(bench.filled().values()) == {(None, None)}
+    run_id = bench.scalar("SELECT run_id FROM backfill.run")
+    assert f"backfill apply {run_id} --max-skips 2" in str(refused.value)
 
 
 def test_as_many_skips_as_allowed_are_no_failure(bench: Bench) -> None:

@@ -81,8 +81,17 @@ def test_a_plan_edited_by_hand_is_refused_and_the_file_named(
         bench.apply_with(run_id)
 
     assert int(refused.value.exit_code) == 5
+    assert "Make a new plan: backfill utc" in str(refused.value)
     assert bench.status(run_id) == "planned"
     assert set(bench.filled().values()) == {(None, None)}
+
+
+def test_a_revert_that_was_edited_is_to_be_planned_as_a_revert(bench: Bench) -> None:
+    revert = bench.revert(bench.run().run_id, apply=False)
+    edit_changes(bench.folder(revert.run_id))
+
+    with pytest.raises(StalePlan, match="Make a new plan: backfill revert RUN_ID"):
+        bench.apply_with(revert.run_id)
 
 
 def test_a_plan_rehashed_after_an_edit_is_not_the_one_that_the_database_knows(

@@ -67,7 +67,7 @@ def _in_parts(ledger: Ledger, run: RunRow, document: dict[str, Any]) -> dict[str
 def _totals(ledger: Ledger, runs: list[RunRow]) -> dict[str, dict[str, Any]]:
     if not runs:
         return {}
-    return {row["run_id"]: row for row in ledger.as_documents([run.run_id for run in runs])}
+    return {row["run_id"]: row for row in ledger.totals_by_run([run.run_id for run in runs])}
 
 
 def _run(run: RunRow, totals: dict[str, Any], waiting: Waiting) -> dict[str, Any]:

@@ -126,11 +126,15 @@ def freeze(folder: RunFolder, document: Mapping[str, Any]) -> Plan:
     return plan
 
 
+def new_plan(run_id: str) -> str:
+    """Say how to make a plan in place of a run's that can not be applied any more."""
+    job = run_id.split("-")[1]
+    return f"Make a new plan: backfill {'revert RUN_ID' if job == 'revert' else job}"
+
+
 def load(folder: RunFolder) -> Plan:
     """Return the plan of a run's folder; raise `StalePlan` when a byte of it was changed."""
-    again = (
-        f"Make a new plan; this one can not be applied any more: backfill status {folder.run_id}"
-    )
+    again = new_plan(folder.run_id)
     try:
         document = folder.read_json(PLAN_FILE)
         plan = Plan(**document)
@@ -139,7 +143,7 @@ def load(folder: RunFolder) -> Plan:
     except (StorageError, OSError, TypeError, ValueError) as error:
         raise StalePlan(
             f"The plan of run {folder.run_id} is not complete in {folder.path} ({error}). "
-            "Name its folder with --runs-dir, or make a new plan."
+            f"Name its folder with --runs-dir. {again}"
         ) from None
     if plan.run_id != folder.run_id:
         raise StalePlan(f"{PLAN_FILE} in {folder.path} is that of run {plan.run_id}. {again}")
@@ -240,7 +244,8 @@ class ChunkReader:
         if changes.num_rows + len(skips) != rows:
             raise StalePlan(
                 f"The plan of run {self._plan.run_id} counts {rows} rows from position "
-                f"{start} on, its files hold {changes.num_rows + len(skips)}. Make a new plan."
+                f"{start} on, its files hold {changes.num_rows + len(skips)}. "
+                f"{new_plan(self._plan.run_id)}"
             )
         return Chunk(number, start, rows, changes, tuple(skips))
 
@@ -293,7 +298,7 @@ def _readable(run_id: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, KeyError, TypeError, csv.Error, pa.ArrowException) as error:
         raise StalePlan(
-            f"A file of the plan of run {run_id} can not be read: {error}. Make a new plan."
+            f"A file of the plan of run {run_id} can not be read: {error}. {new_plan(run_id)}"
         ) from None
 
 

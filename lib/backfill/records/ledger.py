@@ -240,7 +240,9 @@ class Ledger:
             return found[0]
         if found:
             listed = ", ".join(run.run_id for run in found)
-            raise UsageError(f"{run_id!r} is the beginning of several runs: {listed}.")
+            raise UsageError(
+                f"{run_id!r} is the beginning of several runs: {listed}. Name one in full."
+            )
         raise UsageError(
             f"There is no run {run_id!r} in this database. List them with: backfill status"
         )
@@ -364,8 +366,8 @@ class Ledger:
             "UPDATE backfill.run SET sums_sha256 = %s WHERE run_id = %s", [sums_sha256, run_id]
         )
 
-    def as_documents(self, runs: Sequence[str]) -> list[dict[str, Any]]:
-        """Return totals by run id from the checkpoints, for `status`. Read-only."""
+    def totals_by_run(self, runs: Sequence[str]) -> list[dict[str, Any]]:
+        """Return a row of totals for each run with checkpoints: counts, times in ms. Read-only."""
         with self.connection.cursor(row_factory=dict_row) as cur:
             cur.execute(
                 "SELECT run_id, count(*)::bigint AS chunks, sum(scanned)::bigint AS scanned,"

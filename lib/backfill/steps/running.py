@@ -111,7 +111,7 @@ def check_fresh(frozen: Plan, row: RunRow | None, connection: Connection) -> Non
             raise StalePlan(
                 f"Run {frozen.run_id} can not go on: its {what} differs "
                 f"(it was {expected[:16]}, now it is {found[:16]}). Nothing was written. "
-                f"Make a new plan: backfill {frozen.job}"
+                f"{plan.new_plan(frozen.run_id)}"
             )
 
 
@@ -121,7 +121,8 @@ def too_many_skips(frozen: Plan, settings: EngineSettings) -> TooManySkips | Non
         return None
     return TooManySkips(
         f"The plan of run {frozen.run_id} skips {counted(frozen.skips, 'row')}; --max-skips allows "
-        f"{settings.max_skips}. Nothing was written. Look at skips.csv in the run's folder."
+        f"{settings.max_skips}. Nothing was written. Look at skips.csv in the run's folder; to "
+        f"write the others all the same: backfill apply {frozen.run_id} --max-skips {frozen.skips}"
     )
 
 
