@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.kill]
 ALL_NOONS = {f"e{day:02d}": noon_utc(day) for day in range(1, 13)}
-JOIN = ("--join", "--chunk-size", "1", "--lock-timeout-ms", "0")
+ALONE = ("--chunk-size", "1", "--lock-timeout-ms", "0")
+JOIN = ("--join", *ALONE)
 HELD_LEASES = "SELECT count(DISTINCT lease_holder) = 2 FROM backfill.range WHERE ended_at IS NULL"
+#: How many processes are at work in the run.
+SEATS = "SELECT (SELECT count(*) FROM backfill.applier WHERE lease_expires_at > clock_timestamp())"
 
 
 @pytest.fixture
@@ -34,24 +37,33 @@ def bench(bench_from: BenchFrom) -> Bench:
     return bench_from("noons", load_noons)
 
 
+def start(bench: Bench, run_id: str, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, "apply", run_id, *options],
+        env=environment(bench.dsn, bench.runs),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @contextmanager
 def two_appliers(bench: Bench, run_id: str) -> Iterator[list[subprocess.Popen[str]]]:
     """Yield two commands, each of which waits in a chunk of its own until the block ends."""
+    with in_their_chunks(bench) as processes:
+        processes += [start(bench, run_id, *JOIN) for _ in range(2)]
+        bench.wait_until(HELD_LEASES)
+        yield processes
+
+
+@contextmanager
+def in_their_chunks(bench: Bench) -> Iterator[list[subprocess.Popen[str]]]:
+    """Let no command that the block starts write a row until the block ends."""
     with psycopg.connect(bench.dsn) as other:
         # Whoever takes a range stops at its first row; both get one before any is written.
         other.execute("SELECT FROM events FOR UPDATE")
-        processes = [
-            subprocess.Popen(
-                [*COMMAND, "apply", run_id, *JOIN],
-                env=environment(bench.dsn, bench.runs),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for _ in range(2)
-        ]
+        processes: list[subprocess.Popen[str]] = []
         try:
-            bench.wait_until(HELD_LEASES)
             yield processes
             other.rollback()
         except BaseException:
@@ -115,20 +127,42 @@ def test_ranges_of_a_killed_kernel_are_free_at_once_and_the_other_goes_on(bench:
     assert_whole(bench, run_id)
 
 
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C; return when it is known there."""
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("warning: Stopping after the current chunk"):
+            break
+
+
 def test_ctrl_c_to_one_of_two_leaves_the_run_to_the_other(bench: Bench) -> None:
     run_id = bench.plan().run_id
 
     with two_appliers(bench, run_id) as processes:
-        processes[0].send_signal(signal.SIGINT)
-        assert processes[0].stderr is not None
-        for line in processes[0].stderr:
-            if line.startswith("warning: Stopping after the current chunk"):
-                break
+        interrupt(processes[0])
     code, summary, err = said(processes[0])
 
     assert code == 130
     assert "Other appliers go on with it" in err or summary["status"] == "succeeded"
     assert said(processes[1])[0] == 0
+    assert_whole(bench, run_id)
+
+
+def test_ctrl_c_to_the_first_leaves_the_run_to_one_that_waits_for_its_rows(bench: Bench) -> None:
+    run_id = bench.plan().run_id
+
+    with in_their_chunks(bench) as processes:
+        processes.append(start(bench, run_id, *ALONE))
+        bench.wait_until(f"{SEATS} = 1 AND EXISTS (SELECT FROM backfill.range)")
+        processes.append(start(bench, run_id, *JOIN))
+        bench.wait_until(f"{SEATS} = 2")
+        interrupt(processes[0])
+    (code, _, err), (other, summary, _) = (said(process) for process in processes)
+
+    assert (code, other) == (130, 0)
+    assert "Other appliers go on with it" in err
+    assert (summary["status"], summary["total_updated"]) == ("succeeded", 12)
     assert_whole(bench, run_id)
 
 
