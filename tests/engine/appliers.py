@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -49,6 +50,11 @@ class Applier:
             text=True,
             env={**os.environ, "DATABASE_URL": bench.dsn},
         )
+
+    @property
+    def name(self) -> str:
+        """The name under which it holds leases."""
+        return f"{socket.gethostname()}:{self.process.pid}"
 
     def reached(self) -> None:
         """Wait until it stands at its point."""

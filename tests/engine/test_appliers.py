@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -201,6 +200,7 @@ def test_who_has_only_just_joined_goes_on_when_the_other_leaves(
     assert code == 130
     assert "Other appliers go on with it" in said
     assert bench.status(run_id) == "running"
+    assert bench.scalar("SELECT lease_holder FROM backfill.run") == joined.name
     joined.go_on()
     assert joined.ended()[0] == 0
     assert_whole(bench, run_id)
@@ -315,13 +315,13 @@ def test_a_dead_applier_is_at_work_no_more_also_without_a_range(
         first.kill()
         nothing_is_heard_of(bench, first)
     if not is_alone:
-        appliers.standing(run_id, *BETWEEN_RANGES, join=True)
+        other = appliers.standing(run_id, *BETWEEN_RANGES, join=True)
     victim.kill()
-    holder = f"{socket.gethostname()}:{victim.process.pid}"
 
-    is_interrupted = release_dead(bench.connection, run_id, holder, "it died")
+    is_interrupted = release_dead(bench.connection, run_id, victim.name, "it died")
 
     assert is_interrupted is is_alone
+    assert is_alone or bench.scalar("SELECT lease_holder FROM backfill.run") == other.name
     assert bench.status(run_id) == ("interrupted" if is_alone else "running")
 
 

@@ -25,6 +25,7 @@ from backfill.records.seats import (
     free_all_seats,
     free_seat,
     holder_name,
+    holders_at_work,
     is_worked_on,
     take_seat,
     wait_at_the_door,
@@ -268,6 +269,7 @@ def leave(
         wait_at_the_door(connection)
         free_seat(connection, lease.run_id, holder_name())
         if is_worked_on(connection, lease.run_id):
+            _hand_on(connection, lease.run_id)
             return Left.OTHERS_WORK_ON
         connection.execute(
             "UPDATE backfill.run SET status = %s, message = %s, lease_expires_at = NULL,"
@@ -276,6 +278,16 @@ def leave(
             [status.value, message, lease.run_id],
         )
     return Left.ENDED
+
+
+def _hand_on(connection: Connection, run_id: str) -> None:
+    """Let the run's row name a holder who is at work, where the one that it names is no more."""
+    if at_work := holders_at_work(connection, run_id):
+        connection.execute(
+            "UPDATE backfill.run SET lease_holder = %s"
+            " WHERE run_id = %s AND lease_holder <> ALL (%s)",
+            [at_work[0], run_id, at_work],
+        )
 
 
 def release_dead(connection: Connection, run_id: str, holder: str, message: str) -> bool:
@@ -296,8 +308,10 @@ def release_dead(connection: Connection, run_id: str, holder: str, message: str)
             [run_id, holder],
         )
         wait_at_the_door(connection)
-        was_there = free_seat(connection, run_id, holder)
-        if not was_there or is_worked_on(connection, run_id):
+        if not free_seat(connection, run_id, holder):
+            return False
+        if is_worked_on(connection, run_id):
+            _hand_on(connection, run_id)
             return False
         connection.execute(
             "UPDATE backfill.run SET status = 'interrupted', message = %s, lease_expires_at = NULL,"
