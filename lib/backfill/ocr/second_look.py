@@ -53,7 +53,7 @@ def doubtful_bands(rows: Rows, entries: tuple[Entry, ...], *, is_dated: bool) ->
     return [
         index
         for index, row in enumerate(rows)
-        if not row
+        if _says_nothing(row)
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
         or (not texts.intersection(row) and _is_broken_date(row, is_dated=is_dated))
         or _is_broken_time(row)
@@ -148,6 +148,13 @@ def _is_duration_of(row: Row, entry: Entry) -> bool:
 def _is_broken_date(row: Row, *, is_dated: bool) -> bool:
     is_doubted = not is_dated or any(word.is_contradicted for word in row)
     return is_doubted and names_day(" ".join(word.text for word in row))
+
+
+def _says_nothing(row: Row) -> bool:
+    """Whether no word was read, or only signs that the engine doubts: a narrow 11 as quotes."""
+    return not any(char.isalnum() for word in row for char in word.text) and all(
+        word.confidence < SURE for word in row
+    )
 
 
 def _is_broken_time(row: Row) -> bool:
