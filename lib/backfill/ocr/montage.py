@@ -39,7 +39,7 @@ class Cut:
     narrow 11 is read as N. `is_all_spread`: so is the rest.
     """
 
-    letter_px: float = 24.0
+    letter_px: float = 20.0
     squeeze: float = 0.8
     faint_squeeze: float = 0.9
     padding: float = PADDING
