@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.bench import computing, reading, screens, whole, writing
 from tests.bench.contender import Measured
+from tests.bench.figure import Figure
 
 MEMORY_AT_10M_MB = 512
 
@@ -51,17 +52,6 @@ class Measures:
 
     def times_as_fast(self, name: str, than: str) -> float:
         return self.seconds_per_row(than) / self.seconds_per_row(name)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table. `is_reached` is None where this call did not measure its size."""
-
-    name: str
-    rows: int
-    reached: str
-    to_reach: str
-    is_reached: bool
 
 
 Judge = Callable[[Measures], tuple[str, bool]]

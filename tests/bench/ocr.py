@@ -6,8 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 
-from tests.bench.figures import Figure
-from tests.bench.ocr_memory import FEW, MANY, memory_figures
+from tests.bench.figure import Figure
 from tests.bench.ocr_speed import TO_REACH, speed_figures
 from tests.bench.pages import (
     ANY,
@@ -42,7 +41,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="by default all")
     parser.add_argument("--images", type=int, default=64, help="of the speed's ratios")
     parser.add_argument(
-        "--memory-sessions", nargs=2, type=int, default=(FEW, MANY), metavar=("FEW", "MANY")
+        "--memory-sessions", nargs=2, type=int, default=(50, 500), metavar=("FEW", "MANY")
     )
     options = parser.parse_args()
     sessions = _make_sessions(options.styles, options.first_seed, options.sessions)
@@ -50,6 +49,10 @@ def main() -> None:
 
 
 def _figures(options: argparse.Namespace, sessions: list[Session]) -> Iterator[Figure]:
+    """Yield the figures of the parts asked for.
+
+    What only one part needs is imported there: each process of a pool imports this module, too.
+    """
     if "quality" in options.parts:
         choice = EngineChoice(options.engine)
         yield from accuracy_figures(accuracy(sessions, choice, list_misses=options.misses))
@@ -58,6 +61,8 @@ def _figures(options: argparse.Namespace, sessions: list[Session]) -> Iterator[F
         of_all_styles = images[:: max(1, len(images) // options.images)][: options.images]
         yield from speed_figures(of_all_styles, tuple(TO_REACH))
     if "memory" in options.parts:
+        from tests.bench.ocr_memory import memory_figures
+
         yield from memory_figures(*options.memory_sessions)
 
 

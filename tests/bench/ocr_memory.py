@@ -9,21 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
-from tests.bench.figures import Figure
+from tests.bench.figure import Figure
 from tests.bench.whole import run_backfill
 
 from backfill.demo.screens.store import FOLDER, stored_sessions
 from backfill.demo.sessions import DemoSession, create_schema, drop_schema, load_sessions
 from backfill.server.embedded import EmbeddedServer
 
-FEW, MANY = 50, 500
 GROWTH_TO_REACH = 1.15
 PAGE_SESSIONS, PAGE_MB = 100, 20.0
 FIRST_USER = 9_000_000_000
 HELD = 7
 
 
-def memory_figures(few: int = FEW, many: int = MANY) -> Iterator[Figure]:
+def memory_figures(few: int, many: int) -> Iterator[Figure]:
     """Yield the growth of memory from few sessions to many, and the page of 100 sessions."""
     page_sessions = min(PAGE_SESSIONS, many)
     with tempfile.TemporaryDirectory() as home:

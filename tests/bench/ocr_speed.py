@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from PIL import Image
-from tests.bench.figures import Figure
+from tests.bench.figure import Figure
 
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import read_images

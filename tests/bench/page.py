@@ -12,7 +12,8 @@ from typing import Any
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
 from tests.bench import writing
-from tests.bench.figures import Figure, Measures
+from tests.bench.figure import Figure
+from tests.bench.figures import Measures
 
 OURS_COLOUR, THEIRS_COLOUR = "#0072b2", "#999999"
 
