@@ -26,7 +26,8 @@ def _two_cards(length: str, *others: Word) -> Layout:
 
 
 @pytest.mark.parametrize(
-    ("length", "minutes"), [("SSm", 55), ("S5m", 55), ("in", None), ("Il", None)]
+    ("length", "minutes"),
+    [("SSm", 55), ("S5m", 55), ("th", 60), ("th 20m", 80), ("in", None), ("Il", None)],
 )
 def test_a_misread_duration_below_another_is_no_part_of_the_title(
     length: str, minutes: int | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
@@ -78,6 +79,22 @@ def test_rules_of_one_column_and_bars_of_low_cards_are_found() -> None:
         (False, 206), (False, 292), (True, 206),
     ]  # fmt: skip
     assert len(without_bars(ink, sheet).pieces) == len(ink.pieces) - len(sheet.bars)
+
+
+@pytest.mark.parametrize(("y", "is_kept"), [(160, False), (206, True)], ids=["amid", "between"])
+def test_a_line_that_one_cards_bar_crosses_is_no_rule(y: int, is_kept: bool) -> None:
+    screen = Image.new("RGB", (600, 1200), "white")
+    pen = ImageDraw.Draw(screen)
+    pen.line((0, y, 600, y), fill=(240, 240, 240), width=1)
+    for top in (140, 226):
+        _card(pen, 24, top, "07:00", "07:45", "Restid")
+    pixels = np.asarray(screen, dtype=np.uint8)
+    grey = np.asarray(screen.convert("L"), dtype=np.uint8)
+
+    sheet = find_sheet(pixels, grey, find_ink(grey), 0.0)
+
+    assert any(abs(rule.y - y) < 4 for rule in sheet.dividers) is is_kept
+    assert len(sheet.dividers) == 2
 
 
 @pytest.mark.ocr

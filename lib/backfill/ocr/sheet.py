@@ -31,6 +31,10 @@ BAR_CHROMA = 50
 BAR_TALL = 2.5
 # Of a word's height: its middle may stand this far above or below the bar of its card.
 BESIDE = 0.5
+# Of its box's area: a JPEG's fringe beside a bar makes the box wider.
+BAR_FULL = 0.7
+# Of its own height: how near to its end a bar may touch a rule.
+BAR_END = 0.1
 # Of a run's height: the dots of a colon are no larger.
 COLON_DOT = 0.3
 # A screen wider than this share of its height is a tablet's, or lies on its side.
@@ -45,6 +49,11 @@ class Bar:
     top: float
     right: float
     bottom: float
+
+    def crosses(self, y: float) -> bool:
+        """Whether the bar goes on well above and below a row."""
+        margin = (self.bottom - self.top) * BAR_END
+        return self.top + margin < y < self.bottom - margin
 
     def holds(self, piece: Piece) -> bool:
         """Whether a piece of ink is this bar: no letter, however small the text beside it."""
@@ -65,7 +74,21 @@ class Sheet:
 def find_sheet(colours: Pixels, grey: Pixels, ink: Ink, top: float) -> Sheet:
     """Return the sheet of an RGB image, also given in grey, below the header that ends at `top`."""
     bars = _find_bars(colours, ink, top)
-    return Sheet(top, float(ink.contrast.shape[0]), _find_rules(grey, ink), bars)
+    rules = _without_crossed(_find_rules(grey, ink), bars)
+    return Sheet(top, float(ink.contrast.shape[0]), rules, bars)
+
+
+def _without_crossed(rules: tuple[Divider, ...], bars: tuple[Bar, ...]) -> tuple[Divider, ...]:
+    """Return the rules without those in the midst of a card, as its bar tells.
+
+    A JPEG made twice draws such lines. A bar that crosses several rules is not one card's.
+    """
+    crossed = [
+        [rule for rule in rules if rule.left <= bar.left <= rule.right and bar.crosses(rule.y)]
+        for bar in bars
+    ]
+    false = [only for found in crossed if len(found) == 1 for only in found]
+    return tuple(rule for rule in rules if rule not in false)
 
 
 def without_bars(ink: Ink, sheet: Sheet) -> Ink:
@@ -230,6 +253,6 @@ def _find_bars(colours: Pixels, ink: Ink, top: float) -> tuple[Bar, ...]:
     bars = [
         Bar(2.0 * x, 2.0 * y, 2.0 * (x + wide), 2.0 * (y + tall))
         for x, y, wide, tall, area in boxes[1:count].tolist()
-        if tall >= BAR_TALL * unit and wide <= unit and area >= 0.8 * wide * tall
+        if tall >= BAR_TALL * unit and wide <= unit and area >= BAR_FULL * wide * tall
     ]
     return tuple(sorted(bars, key=lambda bar: (bar.top, bar.left)))

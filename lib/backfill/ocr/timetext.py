@@ -58,7 +58,7 @@ def parse_duration(text: str) -> int | None:
     A clock icon read as a letter or two before it is allowed.
     """
     cleaned = re.sub(r"(?<=\d)[Oo](?=\s*[hm])", "0", text.strip())
-    cleaned = re.sub(r"(?<![^\W_])[iIl|](?=\d?\s?h\b)", "1", cleaned)
+    cleaned = re.sub(r"(?<![^\W_])(?:[iIl|](?=\d?\s?h\b)|[tT](?=h\b))", "1", cleaned)
     head = re.match(r"^[^\dA-Za-z]*(?:[A-Za-zÅÄÖåäö©@]{1,2}\W*\s+|[QOÖ©@]+\s*)?(?=\d)", cleaned)
     body = cleaned[head.end() :] if head else cleaned
     match = _DURATION.fullmatch(body)
