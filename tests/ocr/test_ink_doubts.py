@@ -107,6 +107,14 @@ def test_a_counter_of_colleagues_is_no_number_with_a_piece_too_many() -> None:
     assert _doubted("+4", band, ink) == []
 
 
+@FONTS
+@pytest.mark.parametrize(("drawn", "said"), [("74", "174"), ("90A", "190A"), ("2:05", "12:05")])
+def test_a_number_of_too_many_digits_is_doubted(style: Style, drawn: str, said: str) -> None:
+    band, ink = _drawn(drawn, style)
+
+    assert _doubted(said, band, ink) == [said]
+
+
 def test_touching_digits_cast_no_doubt() -> None:
     band, ink = _drawn("177", touching=True)
 

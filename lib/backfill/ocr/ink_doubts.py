@@ -2,8 +2,8 @@
 
 Tesseract reads 11 as 1, 71 as 7, 17 as 11, 15B as 158 and Tallstigen as Talistigen now and then, or
 leaves out a line's first word, and is sure of it. A digit is one piece of ink; where digits touch
-there are fewer pieces, never more. What tells two shapes apart in every font is said at `stroke_of`
-and `has_corners`.
+there are fewer pieces, one of them wide, never more. What tells two shapes apart in every font is
+said at `stroke_of` and `has_corners`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ NEAR = 0.45
 # Of a letter's height: further from every word than this, so much ink in all was not read.
 BESIDE_WORDS = 0.45
 UNREAD_WIDE = 0.5
+# Of their height: no digit is wider, two that touch are, unless both are a 1.
+TWO_DIGITS_WIDE = 0.88
+TWO_ONES_WIDE = 0.55
+# So is the letter behind a number, an A.
+LETTER_WIDE = 1.05
 # Of a piece's darkest: what the edge of a stroke has, in whatever colours.
 HALF_DARK = 0.5
 # Of a piece's height: the bar of a 7 and the foot of either lie within these.
@@ -129,9 +134,21 @@ def _agrees(word: Word, row: tuple[Word, ...], tall: list[Piece], ink: Ink) -> b
         return None
     said = [char for char in word.text if char.isalnum()]
     pieces = _pieces_of(word, row, tall, ink.letter_px)
-    if len(pieces) != len(said):
-        return False if len(pieces) > len(said) else None
+    if len(pieces) < len(said):
+        return None if _may_touch(pieces, said) else False
+    if len(pieces) > len(said):
+        return False
     return not any(_is_another(char, piece, ink) for char, piece in zip(said, pieces, strict=True))
+
+
+def _may_touch(pieces: list[Piece], said: list[str]) -> bool:
+    """Whether a piece is wide enough for two of a number's digits, or nothing of it was found."""
+    if not pieces:
+        return True
+    tall = max(piece.height for piece in pieces)
+    wide = TWO_ONES_WIDE if "11" in "".join(said) else TWO_DIGITS_WIDE
+    last_wide = LETTER_WIDE if said[-1].isalpha() else wide
+    return pieces[-1].width > last_wide * tall or any(p.width > wide * tall for p in pieces[:-1])
 
 
 def _is_another(char: str, piece: Piece, ink: Ink) -> bool:

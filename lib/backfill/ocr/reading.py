@@ -32,7 +32,7 @@ from backfill.ocr.view import interpret, settle
 from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "15"
+READER_VERSION = "16"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
 # shows smaller letters on as many.
 WORKING_PX = 1080
