@@ -101,6 +101,7 @@ class Applier:
             if claim := self._committer.ask(self._take):
                 return claim
             if self._committer.ask(self._is_over):
+                self.tally.see(self._committer.ask(self._totals))
                 return None
             if looks % _LOOKS_BETWEEN_COUNTS == 0:
                 self.tally.see(self._committer.ask(self._totals))

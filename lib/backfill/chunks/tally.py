@@ -15,7 +15,10 @@ from backfill.settings import EngineSettings
 class Tally:
     """Counts of a run; `rows` is how many the run has when its present part is written.
 
-    Safe to use from several threads.
+    Two sums of the same chunks: of those that this process has written and added, from where the
+    run stood; and of all that the database had when it was last asked, which other processes
+    write to as well. The second may hold chunks that this process has yet to add, so the two are
+    never added up: the one that is further counts. Safe to use from several threads.
     """
 
     run_id: str
@@ -26,6 +29,7 @@ class Tally:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
+        self._own = self.total
         self._reported = self.total.scanned
 
     @property
@@ -39,16 +43,19 @@ class Tally:
     def add(self, counts: Counts) -> None:
         """Count a committed chunk; report when that is due. Raises `TooManySkips`."""
         with self._lock:
-            self.total += counts
-            self._report()
+            self._own += counts
+            self._advance(self._own)
             self._check_skips()
 
     def see(self, total: Counts) -> None:
         """Take over what the database counts: other processes write as well."""
         with self._lock:
-            if total.scanned > self.total.scanned:
-                self.total = total
-                self._report()
+            self._advance(total)
+
+    def _advance(self, total: Counts) -> None:
+        if total.scanned > self.total.scanned:
+            self.total = total
+            self._report()
 
     def _report(self) -> None:
         if self._is_due() or not self.remaining:
