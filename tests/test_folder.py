@@ -33,3 +33,18 @@ def test_appliers_that_write_the_same_file_at_once_each_write_it_whole(tmp_path:
 
     assert seen == set(range(WRITERS))
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_appliers_that_begin_at_once_all_find_the_folder_writable(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "runs" / "20261126T000000Z-utc-abcdef")
+    together = threading.Barrier(WRITERS)
+
+    def begin(_writer: int) -> None:
+        together.wait(timeout=DEADLINE_SECONDS)
+        for _ in range(50 * WRITES):
+            folder.create()
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(begin, range(WRITERS)))
+
+    assert list(folder.path.iterdir()) == []

@@ -69,7 +69,7 @@ class RunFolder:
             self.path.chmod(FOLDER_MODE)
             probe = self.path / f".probe{PARTIAL_SUFFIX}"
             probe.touch(mode=FILE_MODE)
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # two appliers that begin at once use one name
         except OSError as error:
             raise StorageError(
                 f"The folder {self.path} can not be written: {error.strerror}. Nothing was done "
