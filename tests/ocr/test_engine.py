@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -176,6 +180,24 @@ def test_tesserocr_reads_the_shifts_that_the_command_reads() -> None:
     ]
     assert in_process.date is not None and in_process.entries
     assert TesserocrEngine("swe").words(_blank(), EngineParams()) == []
+
+
+@pytest.mark.ocr
+def test_tesserocr_needs_no_command_where_the_data_is_named(tmp_path: Path) -> None:
+    listing = _said(["tesseract", "--list-langs"], os.environ)
+    program = (
+        "from backfill.ocr.tesseract import TesserocrEngine;"
+        "print(TesserocrEngine('swe').language_hash)"
+    )
+    # Tesserocr asks for the folder once, when it is imported: another process.
+    alone = {**os.environ, "PATH": str(tmp_path), "TESSDATA_PREFIX": listing.split('"')[1]}
+
+    assert _said([sys.executable, "-c", program], alone) == TesserocrEngine("swe").language_hash
+
+
+def _said(command: list[str], environment: Mapping[str, str]) -> str:
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 @pytest.mark.ocr

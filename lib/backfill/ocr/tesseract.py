@@ -148,7 +148,8 @@ class TesserocrEngine:
             ) from error
         self._module: Any = tesserocr
         self.version = str(tesserocr.tesseract_version()).split("\n", maxsplit=1)[0].split()[-1]
-        self._folder = _data_folder()
+        # Without the command tesserocr's own answer counts, which heeds TESSDATA_PREFIX.
+        self._folder = _data_folder() or str(tesserocr.get_languages()[0])
         texts = language_data(language)
         self._data = find_language_data(texts, _installed(self._folder), self._folder)
         self.language_hash = self._data.sha256
@@ -249,9 +250,9 @@ def _hash_language_data(codes: Iterable[str], folder: str | None) -> str:
     return digest.hexdigest()
 
 
-def _installed(folder: str | None) -> set[str]:
+def _installed(folder: str) -> set[str]:
     """Return the languages whose data a folder holds."""
-    return {file.stem for file in Path(folder).glob("*.traineddata")} if folder else set()
+    return {file.stem for file in Path(folder).glob("*.traineddata")}
 
 
 def _data_folder(program: str = "tesseract") -> str | None:
