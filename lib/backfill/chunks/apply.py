@@ -100,11 +100,11 @@ class Applier:
             self.stop.check()
             if claim := self._committer.ask(self._take):
                 return claim
-            if self._committer.ask(self._is_over):
+            is_over = self._committer.ask(self._is_over)
+            if is_over or looks % _LOOKS_BETWEEN_COUNTS == 0:
                 self.tally.see(self._committer.ask(self._totals))
+            if is_over:
                 return None
-            if looks % _LOOKS_BETWEEN_COUNTS == 0:
-                self.tally.see(self._committer.ask(self._totals))
             looks += 1
             self._wait.wait(STAND_BY_SECONDS)
 

@@ -77,18 +77,16 @@ def _is_letter(piece: Piece, unit: float) -> bool:
 
 def _is_no_outline(piece: Piece, unit: float) -> bool:
     """Whether a piece is short, or a word whose letters touch; a button's outline is hollow."""
-    full = piece.area / (piece.width * piece.height)
     return piece.width < LONGEST_LETTER * unit or (
-        piece.width < LONGEST_WORD * unit and full > WORD_FULL
+        piece.width < LONGEST_WORD * unit and piece.full > WORD_FULL
     )
 
 
 def _is_shape(piece: Piece, unit: float) -> bool:
     """Whether it is a portrait's disc, perhaps with initials, or a card's bar: no letter is so."""
-    full = piece.area / (piece.width * piece.height)
     is_disc = piece.height > DISC_TALL * unit and piece.width > DISC_WIDE * piece.height
     is_bar = piece.height > BAR_TALL * unit and piece.width < 0.6 * unit
-    return (is_disc and full > DISC_FULL) or (is_bar and full > BAR_FULL)
+    return (is_disc and piece.full > DISC_FULL) or (is_bar and piece.full > BAR_FULL)
 
 
 def _is_small(piece: Piece, unit: float) -> bool:

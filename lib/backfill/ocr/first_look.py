@@ -7,17 +7,13 @@ not sure of, is read with the texts.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 from backfill.ocr.bands import Band
-from backfill.ocr.engine import Page, Script
-from backfill.ocr.montage import make_montage, words_of_bands
+from backfill.ocr.engine import Script
+from backfill.ocr.montage import Look, read_bands
 from backfill.ocr.noise import is_noise, is_on_time
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
-from backfill.ocr.words import Row, Rows, Word
-
-_Look = Generator[Page, list[Word], Rows]
+from backfill.ocr.words import Row
 
 # The confidence (0…100) from which a number is believed without the large network.
 SURE_NUMBER = 88.0
@@ -25,14 +21,14 @@ SURE_NUMBER = 88.0
 NUMBER_WIDE = 5.1
 
 
-def look_first(ink: Ink, bands: tuple[Band, ...]) -> _Look:
+def look_first(ink: Ink, bands: tuple[Band, ...]) -> Look:
     """Return the words of each band. Yields the pages that are to be read, is sent their words."""
     limit = NUMBER_WIDE * ink.letter_px
     narrow = [index for index, band in enumerate(bands) if band.right - band.left < limit]
-    numbers = yield from _read(ink, [bands[index] for index in narrow], Script.NUMBERS)
+    numbers = yield from read_bands(ink, [bands[index] for index in narrow], Script.NUMBERS)
     rows = {index: row for index, row in zip(narrow, numbers, strict=True) if is_sure(row)}
     rest = [index for index in range(len(bands)) if index not in rows]
-    texts = yield from _read(ink, [bands[index] for index in rest], Script.TEXT)
+    texts = yield from read_bands(ink, [bands[index] for index in rest])
     rows.update(zip(rest, texts, strict=True))
     return tuple(rows[index] for index in range(len(bands)))
 
@@ -54,10 +50,3 @@ def is_sure(row: Row) -> bool:
 def _is_range(text: str) -> bool:
     found = parse_range(text)
     return found is not None and not found.rest
-
-
-def _read(ink: Ink, bands: list[Band], script: Script) -> _Look:
-    if not bands:
-        return ()
-    montage = make_montage(ink, tuple(bands))
-    return words_of_bands(montage, (yield Page(montage.image, script)))

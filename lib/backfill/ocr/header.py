@@ -94,17 +94,18 @@ def _is_status(line: list[Word], words: list[Word]) -> bool:
         return False
     clock, others = times[0], [word for word in line if word != times[0]]
     if others:
-        reach = SAME_COLUMN * clock.height
-        is_apart = len(times) > 2 and all(abs(w.left - clock.left) > reach for w in times[1:])
-        return is_apart or all(_is_state(word.text) for word in others)
+        is_aligned = any(_is_aligned(word, clock, SAME_COLUMN) for word in times[1:])
+        return (len(times) > 2 and not is_aligned) or all(_is_state(word.text) for word in others)
     return not any(
-        0 < word.middle - clock.middle <= STACK_PITCH * clock.height and _is_same_left(word, clock)
+        0 < word.middle - clock.middle <= STACK_PITCH * clock.height
+        and _is_aligned(word, clock, SAME_LEFT)
         for word in times
     )
 
 
-def _is_same_left(word: Word, clock: Word) -> bool:
-    return abs(word.left - clock.left) <= SAME_LEFT * clock.height
+def _is_aligned(word: Word, clock: Word, reach: float) -> bool:
+    """Whether both begin in one column; `reach` is of the clock's height."""
+    return abs(word.left - clock.left) <= reach * clock.height
 
 
 def _is_state(text: str) -> bool:

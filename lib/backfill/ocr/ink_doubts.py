@@ -79,12 +79,7 @@ def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...
     )
     beside = _beside_unread(row, tall, ink.letter_px)
     return tuple(
-        _marked(
-            word,
-            False
-            if word in beside or _has_other_dots(word, band, ink.letter_px)
-            else _agrees(word, row, tall, ink),
-        )
+        _marked(word, False if word in beside else _agrees(word, row, band, tall, ink))
         for word in row
     )
 
@@ -128,10 +123,15 @@ def _has_other_dots(word: Word, band: Band, unit: float) -> bool:
     return bool(dots) and len(dots) != sum(word.text.count(char) for char in "ij")
 
 
-def _agrees(word: Word, row: tuple[Word, ...], tall: list[Piece], ink: Ink) -> bool | None:
-    """Return whether a number's ink agrees with it; None of touching digits and other words."""
+def _agrees(
+    word: Word, row: tuple[Word, ...], band: Band, tall: list[Piece], ink: Ink
+) -> bool | None:
+    """Return whether its ink agrees with a word; None where that can not be told.
+
+    It can not of touching digits, nor of words whose dots say nothing else.
+    """
     if not _NUMBER.fullmatch(word.text):
-        return None
+        return False if _has_other_dots(word, band, ink.letter_px) else None
     said = [char for char in word.text if char.isalnum()]
     pieces = _pieces_of(word, row, tall, ink.letter_px)
     if len(pieces) < len(said):

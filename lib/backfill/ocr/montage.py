@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backfill.ocr.bands import SMALL_PIECE, Band
+from backfill.ocr.engine import Page, Script
 from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.ink_mends import BULLET, mend_by_ink
 from backfill.ocr.preprocess import INK_CONTRAST, Ink, Piece, Pixels
@@ -69,6 +71,19 @@ class Montage:
     image: Pixels
     placed: tuple[Placed, ...]
     ink: Ink
+
+
+Look = Generator[Page, list[Word], Rows]
+
+
+def read_bands(
+    ink: Ink, bands: Sequence[Band], script: Script = Script.TEXT, cut: Cut | None = None
+) -> Look:
+    """Return the words of each band. Yields the page that is to be read, is sent its words."""
+    if not bands:
+        return ()
+    montage = make_montage(ink, tuple(bands), cut)
+    return words_of_bands(montage, (yield Page(montage.image, script)))
 
 
 def make_montage(ink: Ink, bands: tuple[Band, ...], cut: Cut | None = None) -> Montage:

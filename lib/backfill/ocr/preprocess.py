@@ -43,6 +43,11 @@ class Piece:
     def middle(self) -> float:
         return self.top + self.height / 2
 
+    @property
+    def full(self) -> float:
+        """The share of its box that is ink."""
+        return self.area / (self.width * self.height)
+
 
 @dataclass(frozen=True, slots=True)
 class Ink:

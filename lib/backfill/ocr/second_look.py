@@ -16,7 +16,7 @@ from backfill.ocr.checks import SURE, TIME_FLAGS, is_doubtful
 from backfill.ocr.dates import names_day
 from backfill.ocr.engine import Page
 from backfill.ocr.ink_mends import BULLET
-from backfill.ocr.montage import Cut, make_montage, words_of_bands
+from backfill.ocr.montage import Cut, read_bands
 from backfill.ocr.noise import is_noise, is_week
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
@@ -39,16 +39,9 @@ def doubtful_bands(rows: Rows, entries: tuple[Entry, ...], *, is_dated: bool) ->
     Times and the duration beside them are looked at again where a check speaks against them, texts
     where a word is unsure, a date where none was found or its number is in doubt.
     """
-    texts: set[Word] = set()
-    times: set[Word] = set()
     contradicted = [entry for entry in entries if TIME_FLAGS.intersection(entry.flags)]
-    for entry in entries:
-        is_contradicted = entry in contradicted
-        for word in entry.words:
-            if not is_time_part(word.text):
-                texts.add(word)
-            elif is_contradicted:
-                times.add(word)
+    texts = {word for entry in entries for word in entry.words if not is_time_part(word.text)}
+    times = {word for entry in contradicted for word in entry.words if is_time_part(word.text)}
     clocks: list[Row] = [row for row in rows if len(row) == 1 and parse_clock(row[0].text)]
     return [
         index
@@ -72,8 +65,7 @@ def look_again(
 
     Yields the page that is to be read, and is sent its words.
     """
-    montage = make_montage(ink, tuple(bands[index] for index in doubtful), SECOND)
-    again = words_of_bands(montage, (yield Page(montage.image)))
+    again = yield from read_bands(ink, [bands[index] for index in doubtful], cut=SECOND)
     decided, losers = list(rows), {}
     for index, second in zip(doubtful, again, strict=True):
         decided[index] = decide(rows[index], second)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backfill.ocr.anchors import Divider
-from backfill.ocr.bands import Band
+from backfill.ocr.bands import BAR_FULL, Band
 from backfill.ocr.preprocess import Ink, Piece, Pixels
 from backfill.ocr.words import Word
 
@@ -31,8 +31,6 @@ BAR_CHROMA = 50
 BAR_TALL = 2.5
 # Of a word's height: its middle may stand this far above or below the bar of its card.
 BESIDE = 0.5
-# Of its box's area: a JPEG's fringe beside a bar makes the box wider.
-BAR_FULL = 0.7
 # Of its own height: how near to its end a bar may touch a rule.
 BAR_END = 0.1
 # Of a run's height: the dots of a colon are no larger.

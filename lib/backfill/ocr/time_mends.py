@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from backfill.ocr.clock import write_minutes
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import minutes_between, minutes_of
+from backfill.ocr.timetext import minutes_between, minutes_of, parse_clock
 
-_SHORT = re.compile(r"\W*(\d[:.;]\d{2})\W*")
+_SHORT = re.compile(r"\W*\d[:.;]\d{2}\W*")
 
 
 def mend_lost_digits(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -26,8 +26,7 @@ def _mended(entry: Entry) -> Entry:
     duration = entry.duration_minutes
     if duration is None or duration == minutes_between(entry.start, entry.end):
         return entry
-    short = {f"0{match[1][0]}:{match[1][-2:]}" for word in entry.words
-             if (match := _SHORT.fullmatch(word.text))}  # fmt: skip
+    short = {parse_clock(word.text) for word in entry.words if _SHORT.fullmatch(word.text)}
     start = write_minutes(minutes_of(entry.end) - duration)
     end = write_minutes(minutes_of(entry.start) + duration)
     if entry.start in short and start[1:] == entry.start[1:]:
