@@ -35,7 +35,7 @@ lab: setup ## open JupyterLab on notebooks/ with the database ready
 	@$(PYTHON) -m backfill lab
 
 reference: setup ## renew docs/reference.md from the code
-	$(PYTHON) -m backfill.reference docs/reference.md
+	$(PYTHON) -m backfill_lab.reference docs/reference.md
 
 bench: setup ## our way beside what a user would write, and beside the bound: up to a million rows
 	$(PYTHON) -m tests.bench $(ARGS)

@@ -207,7 +207,7 @@ def test_every_file_of_a_run_that_readme_names_is_written_by_the_code() -> None:
 
 
 def test_columns_of_the_testing_one_liner_exist() -> None:
-    ddl = read("lib/backfill/demo/events.sql")
+    ddl = read("lib/backfill_lab/demo/events.sql")
 
     statement = re.search(r"UPDATE events SET (\w+) = NULL, (\w+) = NULL;", README)
 

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from backfill.errors import EXIT_CODE_MEANS
-from backfill.reference.__main__ import reference
-from backfill.reference.command_pages import NOTEBOOKS, command_parsers
-from backfill.reference.markdown import table
+from backfill_lab.reference.__main__ import reference
+from backfill_lab.reference.command_pages import NOTEBOOKS, command_parsers
+from backfill_lab.reference.markdown import table
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")

@@ -14,12 +14,12 @@ import psycopg
 from psycopg import sql
 
 from backfill import workbook
-from backfill.demo.seed import seed
 from backfill.notebook.run_book import RunBook
 from backfill.parameters import UTC_PARAMETERS, Kind, Parameter, check_parameters, injected_names
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.postgres import connect, scalar
 from backfill.workbook import Book
+from backfill_lab.demo.seed import seed
 
 TOUR_PARAMETERS = (Parameter("household_id", Kind.TEXTS, "hh_demo", "the household of the tour"),)
 TOUR_DATABASE = "tour"

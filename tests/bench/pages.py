@@ -13,10 +13,10 @@ from PIL import Image, ImageFilter
 from tests.bench.any_page import AnyLook, any_page
 from tests.bench.phone_page import PageLook, page_of
 
-from backfill.demo.screens.days import invent_day
-from backfill.demo.screens.draw import Look
-from backfill.demo.screens.make import Session
-from backfill.demo.screens.style import Style
+from backfill_lab.demo.screens.days import invent_day
+from backfill_lab.demo.screens.draw import Look
+from backfill_lab.demo.screens.make import Session
+from backfill_lab.demo.screens.style import Style
 
 #: The style of which every session has another look.
 ANY = "page-any"

@@ -24,7 +24,6 @@ import numpy as np
 import pyarrow as pa
 from tests.cluster.dask_cluster import dask_cluster
 
-from backfill.demo.screens.store import stored_sessions
 from backfill.folder import runs_dir
 from backfill.jobs.ocr.reader import ReaderVersions
 from backfill.jobs.utc.blocks import compute_blocks
@@ -39,6 +38,7 @@ from backfill.utc.zone_choice import ZonePolicy
 from backfill.versions import computing_versions
 from backfill.workers.cluster import open_executor
 from backfill.workers.executor import Executor, InThisProcess, local_executor
+from backfill_lab.demo.screens.store import stored_sessions
 
 WORKERS = 2
 ZONES = ("Europe/Stockholm", "America/New_York", "Asia/Tokyo", "Europe/London")

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from backfill.demo.events import load_events
 from backfill.server.embedded import EmbeddedServer
+from backfill_lab.demo.events import load_events
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 NAME = "bench"

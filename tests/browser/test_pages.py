@@ -12,8 +12,8 @@ from tests.browser.workbench import Console, environment, keep
 from tests.conftest import DatabaseFrom
 from tests.deadline import DEADLINE_SECONDS
 
-from backfill.demo.seed import seed
 from backfill.server.postgres import connect
+from backfill_lab.demo.seed import seed
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backfill.selftest.world import Stage
+from backfill_lab.selftest.world import Stage
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.selftest.case import Case
-from backfill.selftest.suite import CASES, act
-from backfill.selftest.world import Stage
+from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.suite import CASES, act
+from backfill_lab.selftest.world import Stage
 
 SEED = 20_261_122
 

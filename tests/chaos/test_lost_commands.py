@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.chaos.test_inputs import run_main
 
-from backfill.selftest.proxy import proxy_to
-from backfill.selftest.world import Stage
 from backfill.server.embedded_socket import SOCKET_FILE
+from backfill_lab.selftest.proxy import proxy_to
+from backfill_lab.selftest.world import Stage
 
 CUTS = 12
 

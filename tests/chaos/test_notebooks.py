@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from backfill.demo.events import load_events
 from backfill.folder import RunFolder
 from backfill.notebook import headless
 from backfill.notebook.closing import close_folder
@@ -17,6 +16,7 @@ from backfill.notebook.relay import Terminal
 from backfill.records.ledger import Ledger
 from backfill.server.postgres import connect
 from backfill.steps.evidence_check import disagreements
+from backfill_lab.demo.events import load_events
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom

@@ -12,12 +12,12 @@ import pytest
 from backfill.cli import main
 from backfill.errors import UsageError
 from backfill.report import Reporter
-from backfill.selftest import command
-from backfill.selftest.case import Case
-from backfill.selftest.claims import Disproved, equal, holds, says, silent_about
-from backfill.selftest.page import HTML_FILE, JSON_FILE, write_report
-from backfill.selftest.suite import CASES, Result, choose, run_case
-from backfill.selftest.world import Stage, World
+from backfill_lab.selftest import command
+from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.claims import Disproved, equal, holds, says, silent_about
+from backfill_lab.selftest.page import HTML_FILE, JSON_FILE, write_report
+from backfill_lab.selftest.suite import CASES, Result, choose, run_case
+from backfill_lab.selftest.world import Stage, World
 
 BAIT = "<script>alert(1)</script> https://example.org/ http://example.org/"
 

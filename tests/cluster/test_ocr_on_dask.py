@@ -19,7 +19,6 @@ from tests.cluster.engines import DyingAtPicture, Quiet, Waiting, same_everywher
 from tests.jobs.conftest import ocr_from, readings  # noqa: F401  (fixtures)
 from tests.jobs.ocr_bench import OcrBench, load_three, take
 
-from backfill.demo.screens.store import stored_sessions
 from backfill.ocr.engine import EngineParams, Pixels
 from backfill.ocr.failure import ImageFailure
 from backfill.ocr.pool import read_images
@@ -27,6 +26,7 @@ from backfill.ocr.reading import ImageReading
 from backfill.ocr.words import Word
 from backfill.workers.cluster import open_executor
 from backfill.workers.executor import Executor, Work
+from backfill_lab.demo.screens.store import stored_sessions
 
 T = TypeVar("T")
 PATHS = [path for session in stored_sessions() for path in session.images][:8]

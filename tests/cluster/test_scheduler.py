@@ -15,11 +15,11 @@ from tests.cluster.conftest import wait_for
 from tests.cluster.dask_cluster import DaskCluster, connected, dask_cluster
 from tests.cluster.engines import Quiet, count_tasks, same_everywhere, wait_for_go_on
 
-from backfill.demo.screens.store import stored_sessions
 from backfill.errors import ClusterLost, ExitCode, PreflightError, UsageError
 from backfill.ocr.pool import read_images
 from backfill.workers import cluster as cluster_module
 from backfill.workers.cluster import check_scheduler, open_executor
+from backfill_lab.demo.screens.store import stored_sessions
 
 IMAGE = stored_sessions()[0].images[0]
 

@@ -12,15 +12,6 @@ import numpy as np
 import psycopg
 import pytest
 
-from backfill.demo.events import (
-    HOUSEHOLDS,
-    ZONES,
-    Encoding,
-    drop_events,
-    load_events,
-    parse_wall,
-)
-from backfill.demo.traps import BEYOND_MS, FRACTIONS, TRAPS, Row
 from backfill.skips import SkipReason
 from backfill.utc.convert import (
     Candidates,
@@ -33,6 +24,15 @@ from backfill.utc.convert import (
 )
 from backfill.utc.oracle import judge, to_us, to_wall
 from backfill.utc.zones import is_zone, zone_info
+from backfill_lab.demo.events import (
+    HOUSEHOLDS,
+    ZONES,
+    Encoding,
+    drop_events,
+    load_events,
+    parse_wall,
+)
+from backfill_lab.demo.traps import BEYOND_MS, FRACTIONS, TRAPS, Row
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 ENCODINGS: tuple[Encoding, ...] = ("epoch_ms", "timestamp")

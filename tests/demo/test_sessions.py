@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from backfill.demo.sessions import (
+from backfill_lab.demo.sessions import (
     DemoSession,
     create_schema,
     drop_schema,

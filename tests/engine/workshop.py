@@ -17,7 +17,6 @@ import psycopg
 from tests.deadline import DEADLINE_SECONDS
 
 from backfill.chunks.chunk_commit import no_step
-from backfill.demo.events import Encoding, load_events
 from backfill.folder import RunFolder
 from backfill.jobs.utc.kind import UtcKind
 from backfill.notebook.run_book import RunBook
@@ -29,6 +28,7 @@ from backfill.steps.running import apply_run
 from backfill.steps.standing import Applied
 from backfill.steps.verify import Verification, verify_run
 from backfill.workbook import Book, open_plan, open_revert, open_run
+from backfill_lab.demo.events import Encoding, load_events
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Row = tuple[Any, ...]
@@ -92,7 +92,7 @@ def add_noons(
 
 
 def _trap_count() -> int:
-    from backfill.demo.traps import TRAPS
+    from backfill_lab.demo.traps import TRAPS
 
     return sum(len(trap.rows) for trap in TRAPS)
 

@@ -18,8 +18,6 @@ import pytest
 from tests.engine.workshop import Bench, take_steps
 
 from backfill.chunks.chunk_commit import no_step
-from backfill.demo.screens.store import FOLDER, StoredSession, stored_sessions
-from backfill.demo.sessions import DemoSession, create_schema, load_sessions, store_snapshot
 from backfill.jobs.ocr.kind import OcrKind
 from backfill.notebook.run_book import RunBook
 from backfill.ocr.dates import DateEvidence
@@ -33,6 +31,8 @@ from backfill.steps.running import apply_run
 from backfill.steps.standing import Applied
 from backfill.steps.verify import Verification, verify_run
 from backfill.workbook import Book, open_run
+from backfill_lab.demo.screens.store import FOLDER, StoredSession, stored_sessions
+from backfill_lab.demo.sessions import DemoSession, create_schema, load_sessions, store_snapshot
 
 USER, OTHER = 501, 502
 MORNING = dt.time(6, tzinfo=dt.UTC)

@@ -26,11 +26,11 @@ from tests.jobs.ocr_bench import (
 from backfill import cli
 from backfill.archive.evidence import evidence_files
 from backfill.archive.run_files import unlisted
-from backfill.demo.screens.store import FOLDER
 from backfill.folder import project_root
 from backfill.parameters import OCR_PARAMETERS
 from backfill.records.ledger import Ledger
 from backfill.steps.evidence_check import disagreements
+from backfill_lab.demo.screens.store import FOLDER
 
 pytestmark = [pytest.mark.ocr, pytest.mark.slow]
 

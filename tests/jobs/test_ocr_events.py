@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.jobs.ocr_bench import LONG, OTHER, SCREENS, OcrBench, essentials, session_id, take, truth
 
-from backfill.demo.captures import old_shift
+from backfill_lab.demo.captures import old_shift
 
 pytestmark = pytest.mark.ocr
 

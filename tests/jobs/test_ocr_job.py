@@ -23,13 +23,13 @@ from tests.jobs.ocr_bench import (
     truth,
 )
 
-from backfill.demo.screens.store import FOLDER
 from backfill.errors import (
     BackfillError,
     SessionsFailed,
 )
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.tesseract import TesseractEngine
+from backfill_lab.demo.screens.store import FOLDER
 
 pytestmark = pytest.mark.ocr
 
@@ -204,7 +204,7 @@ def test_what_was_read_is_escaped_in_the_notebook(
 def test_the_committed_screenshots_are_the_demos(
     empty: OcrBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from backfill.demo.captures import load_captures
+    from backfill_lab.demo.captures import load_captures
 
     load_captures(empty.connection)
     empty.root = Path()
@@ -220,7 +220,7 @@ def test_the_committed_screenshots_are_the_demos(
 def test_the_demo_loads_without_screenshots(
     empty: OcrBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from backfill.demo import captures
+    from backfill_lab.demo import captures
 
     monkeypatch.setattr(captures, "stored_sessions", lambda: ())
 

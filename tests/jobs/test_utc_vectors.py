@@ -20,9 +20,9 @@ from tests.engine.workshop import (
 )
 from tests.jobs.wall_values import Value, encoded_instant, encoded_wall
 
-from backfill.demo.events import Encoding
-from backfill.demo.traps import FRACTIONS, TRAPS, Row
 from backfill.skips import SkipReason
+from backfill_lab.demo.events import Encoding
+from backfill_lab.demo.traps import FRACTIONS, TRAPS, Row
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from backfill.demo.events import Encoding, parse_wall
+from backfill_lab.demo.events import Encoding, parse_wall
 
 Value = int | dt.datetime | None
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import backfill.demo
+import backfill_lab.demo
 from backfill.ocr.dates import DateFailure, find_date, resolve_date
 from backfill.ocr.failure import UnreadableImage
 from backfill.ocr.images import load_pixels
@@ -18,7 +18,7 @@ from backfill.ocr.layout import read_layout
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.words import Word
 
-SCREENSHOTS = sorted(Path(backfill.demo.__file__).parent.glob("screenshots/**/*.[pj][np]g"))
+SCREENSHOTS = sorted(Path(backfill_lab.demo.__file__).parent.glob("screenshots/**/*.[pj][np]g"))
 TEXT = st.one_of(
     st.text(max_size=12),
     st.sampled_from(

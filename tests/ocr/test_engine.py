@@ -13,13 +13,13 @@ import numpy as np
 import pytesseract
 import pytest
 
-from backfill.demo.screens.store import stored_sessions
 from backfill.errors import ExitCode, PreflightError, UsageError
 from backfill.ocr.engine import EngineFailure, EngineParams, Script, language_data
 from backfill.ocr.engine_choice import make_engine
 from backfill.ocr.preprocess import Pixels
 from backfill.ocr.reading import read_image
 from backfill.ocr.tesseract import TesseractEngine, TesserocrEngine, find_language_data
+from backfill_lab.demo.screens.store import stored_sessions
 
 HEAD = """#!/bin/sh
 case "$*" in

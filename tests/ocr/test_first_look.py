@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from backfill.demo.screens.store import stored_sessions
 from backfill.ocr.engine import EngineParams, Script
 from backfill.ocr.first_look import SURE_NUMBER, is_sure
 from backfill.ocr.preprocess import Pixels
@@ -15,6 +14,7 @@ from backfill.ocr.reading import ImageReading, read_image
 from backfill.ocr.tesseract import TesseractEngine
 from backfill.ocr.timetext import parse_clock
 from backfill.ocr.words import Word
+from backfill_lab.demo.screens.store import stored_sessions
 
 Spoil = Callable[[Word], Word]
 

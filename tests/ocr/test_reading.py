@@ -15,7 +15,6 @@ from typing import TypeVar, cast
 import pytest
 from PIL import Image
 
-from backfill.demo.screens.store import StoredSession, stored_sessions
 from backfill.errors import PreflightError, UsageError
 from backfill.ocr.aggregate import aggregate_images
 from backfill.ocr.dates import resolve_session_date
@@ -30,6 +29,7 @@ from backfill.ocr.reading import ImageReading, read_image, reading_of_json
 from backfill.ocr.twins import without_worse_twins
 from backfill.ocr.words import Word
 from backfill.workers.executor import InThisProcess, Work
+from backfill_lab.demo.screens.store import StoredSession, stored_sessions
 
 T = TypeVar("T")
 SESSIONS = stored_sessions()

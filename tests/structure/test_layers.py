@@ -29,7 +29,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "values": ("rows.*", "workers.*", "display.*"),
     "pure": ("utc.*", "ocr.*"),
     "server": ("server.*",),
-    "demo data": ("demo.*",),
+    "demo data": ("demo.*", "lab.demo.*"),
     "records": ("records.*", "report", "politeness.*", "settings", "parameter", "parameters"),
     "plans": ("plans.*",),
     "chunks": ("chunks.*",),
@@ -39,41 +39,58 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "registry": ("jobs.registry",),
     "notebook": ("notebook.*",),
     "workbook": ("workbook", "tour"),
-    "command line": ("command.*", "selftest.*", "cli", "__main__"),
-    "reference": ("reference.*",),
+    "command line": ("command.*", "lab.selftest.*", "cli", "__main__"),
+    "reference": ("lab.reference.*",),
 }
 NAMES = list(LAYERS)
-PACKAGES = {"", "demo", "demo.screens", "jobs", "jobs.ocr", "jobs.utc", "ocr"}
-PACKAGES |= {"reference", "selftest", "utc"}
+PACKAGES = {"", "demo", "jobs", "jobs.ocr", "jobs.utc", "ocr", "utc"}
+PACKAGES |= {"lab", "lab.demo", "lab.demo.screens", "lab.reference", "lab.selftest"}
 PACKAGES |= {"archive", "chunks", "command", "display", "notebook", "plans", "politeness"}
 PACKAGES |= {"records", "rows", "server", "steps", "workers"}
 PURE_MAY_USE = {"errors", "skips", "rows.columns", "rows.values", "workers.executor", "decisions"}
 
 
 def module_paths() -> dict[str, Path]:
-    """Return every module by its name below `backfill`."""
+    """Return every module by its name below `backfill`; the wing `backfill_lab` is `lab`."""
     found = {}
-    for path in sorted((LIB / "backfill").rglob("*.py")):
-        parts = path.relative_to(LIB / "backfill").with_suffix("").parts
-        found[".".join(parts).removesuffix("__init__").rstrip(".")] = path
+    for root, prefix in ((LIB / "backfill", ()), (LIB / "backfill_lab", ("lab",))):
+        for path in sorted(root.rglob("*.py")):
+            parts = (*prefix, *path.relative_to(root).with_suffix("").parts)
+            found[".".join(parts).removesuffix("__init__").rstrip(".")] = path
     return found
 
 
+def name_below(module: str) -> str | None:
+    """Return a module's name as `module_paths` gives it, None for what is not ours."""
+    top, _, rest = module.partition(".")
+    if top == "backfill":
+        return rest
+    return f"lab.{rest}".rstrip(".") if top == "backfill_lab" else None
+
+
 MODULES = module_paths()
+
+
+def full_name(name: str) -> str:
+    """Return what an import statement calls a module of `module_paths`."""
+    top, below = (
+        ("backfill_lab", name[3:]) if room_of(name).startswith("lab") else ("backfill", name)
+    )
+    return f"{top}.{below.lstrip('.')}".rstrip(".")
 
 
 def imports_of(name: str) -> set[str]:
     """Return the modules of ours that a module imports, at its top or inside a function."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "backfill":
-            below = (node.module or "").removeprefix("backfill").lstrip(".")
+        below = name_below(node.module or "") if isinstance(node, ast.ImportFrom) else None
+        if isinstance(node, ast.ImportFrom) and below is not None:
             for alias in node.names:
                 full = f"{below}.{alias.name}".lstrip(".")
                 found.add(full if full in MODULES else below)
         elif isinstance(node, ast.Import):
-            names = (alias.name for alias in node.names)
-            found |= {n.removeprefix("backfill.") for n in names if n.startswith("backfill.")}
+            names = (name_below(alias.name) for alias in node.names)
+            found |= {name for name in names if name}
     return found - {name}
 
 
@@ -89,7 +106,8 @@ def layer_of(name: str) -> str:
 
 def room_of(name: str) -> str:
     """Return the room of a module: its package, or itself where it stands at the top."""
-    return name.split(".", maxsplit=1)[0]
+    parts = name.split(".")
+    return ".".join(parts[:2]) if parts[0] == "lab" else parts[0]
 
 
 # -- layers -------------------------------------------------------------------------------------
@@ -228,7 +246,7 @@ print(json.dumps(wrong))
 
 @pytest.mark.slow
 def test_every_module_imports_alone_and_does_nothing_else() -> None:
-    names = [f"backfill.{name}".rstrip(".") for name in MODULES if name != "__main__"]
+    names = [full_name(name) for name in MODULES if name != "__main__"]
 
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", IMPORT_ALONE],

@@ -37,8 +37,8 @@ def run_db(options: argparse.Namespace) -> int:
 
 def _seed(dsn: str, encoding: Any) -> str:
     """Load the demo; return what was loaded, for a person."""
-    from backfill.demo.seed import SEEDED, seed
     from backfill.server.postgres import connect
+    from backfill_lab.demo.seed import SEEDED, seed
 
     with connect(dsn) as connection:
         seed(connection, encoding)
@@ -76,7 +76,7 @@ def run_demo(options: argparse.Namespace) -> int:
 def run_selftest(options: argparse.Namespace) -> int:
     """`backfill selftest --chaos`: break things on throw-away data; exit 6 if a promise fails."""
     from backfill.report import Reporter
-    from backfill.selftest.command import DEFAULT_SEED, listed, selftest
+    from backfill_lab.selftest.command import DEFAULT_SEED, listed, selftest
 
     if options.list:
         print_summary({"cases": listed()})

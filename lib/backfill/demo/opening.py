@@ -25,7 +25,7 @@ def open_database(
     )
     database = Database(dsn, is_embedded=True)
     if seed_demo:
-        from backfill.demo.seed import seed_if_empty  # what `status` on a server need not load
+        from backfill_lab.demo.seed import seed_if_empty  # what `status` on a server need not load
 
         with database.connect() as connection:
             seed_if_empty(connection, say)

@@ -1,0 +1,102 @@
+"""Kill -9 at every named point of a run's way: it goes on, and ends in the same bytes."""
+
+from __future__ import annotations
+
+import functools
+import signal
+
+from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.claims import equal, says
+from backfill_lab.selftest.world import World
+
+CHUNK_STEPS = ("between_chunks", "before_fence", "after_update", "before_commit", "after_commit")
+
+
+def _drift(world: World) -> None:
+    """Edit a row after the plan was frozen."""
+    world.sql(
+        "UPDATE events SET start_at = start_at + 60000 WHERE id ="
+        " (SELECT min(id) FROM events WHERE start_at_utc IS NULL AND start_at IS NOT NULL"
+        "  AND tz = 'Europe/Stockholm')"
+    )
+
+
+def _kill_apply(point: str, world: World) -> None:
+    chunk_size = world.draw.randint(7, 40)
+    with world.sibling() as calm:
+        calm_run = calm.plan().run_id
+        _drift(calm)
+        ended = calm.apply(calm_run, chunk_size=chunk_size)
+        chunks = calm.chunks(calm_run)
+        promised = calm.imprint(calm_run)
+    equal("exit code of the calm run", ended.exit_code, 5)
+    nth = world.draw.randint(1, chunks)
+    run_id = world.plan().run_id
+    _drift(world)
+
+    task = world.start("apply", (point, nth), run_id=run_id, chunk_size=chunk_size)
+    task.reached()
+    equal("exit code of the killed process", task.kill().exit_code, -signal.SIGKILL)
+    equal("chunks committed", world.chunks(run_id), nth if point == "after_commit" else nth - 1)
+    says(world.evidence(run_id), "summary.json says planned, the database says running")
+    world.let_lease_run_out(run_id)
+    resumed = world.apply(run_id, chunk_size=chunk_size)
+
+    equal("exit code", resumed.exit_code, 5)
+    says(resumed.error, "1 rows were left alone: they were edited", "drifted.csv")
+    equal("table, checkpoints, images and skips", world.imprint(run_id), promised)
+    equal("status", world.status(run_id), "succeeded")
+    equal("verify", world.verify(run_id), [])
+    equal("evidence check", world.evidence(run_id), [])
+
+
+def _kill_revert(point: str, world: World) -> None:
+    chunk_size = world.draw.randint(7, 40)
+    before = world.table()
+    with world.sibling() as calm:
+        calm_run = calm.plan(apply=True, chunk_size=chunk_size).run_id
+        calm_revert = calm.plan_revert(calm_run).run_id
+        calm.apply(calm_revert, chunk_size=chunk_size)
+        chunks = calm.chunks(calm_revert)
+        promised = calm.imprint(calm_revert)
+    nth = world.draw.randint(1, chunks)
+    run_id = world.plan(apply=True, chunk_size=chunk_size).run_id
+    revert_id = world.plan_revert(run_id).run_id
+
+    task = world.start("apply", (point, nth), run_id=revert_id, chunk_size=chunk_size)
+    task.reached()
+    equal("exit code of the killed process", task.kill().exit_code, -signal.SIGKILL)
+    world.let_lease_run_out(revert_id)
+    resumed = world.apply(revert_id, chunk_size=chunk_size)
+
+    equal("exit code", (resumed.exit_code, resumed.error), (0, ""))
+    equal("table, checkpoints, images and skips", world.imprint(revert_id), promised)
+    equal("table as before the run", world.table(), before)
+    equal(
+        "status of run and revert",
+        (world.status(run_id), world.status(revert_id)),
+        ("reverted", "succeeded"),
+    )
+    equal("verify", world.verify(revert_id), [])
+
+
+CASES = (
+    *(
+        Case(
+            f"kill.apply.{step}",
+            f"An apply killed at {step} resumes to the bytes of a calm run.",
+            functools.partial(_kill_apply, step),
+            is_quick=step in ("before_commit", "after_commit"),
+        )
+        for step in CHUNK_STEPS
+    ),
+    *(
+        Case(
+            f"kill.revert.{step}",
+            f"A revert killed at {step} resumes to the bytes of a calm one.",
+            functools.partial(_kill_revert, step),
+            is_quick=step == "before_commit",
+        )
+        for step in CHUNK_STEPS
+    ),
+)

@@ -1,0 +1,384 @@
+"""Notebooks that lie: signals, killed kernels, killed papermill. The record tells the truth."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from backfill.archive.run_facts import run_folders
+from backfill.folder import project_root
+from backfill.server.postgres import DSN_ENV
+from backfill_lab.selftest.actor import environment
+from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.claims import equal, holds, says, silent_about
+from backfill_lab.selftest.tampering import every_file_is_watched
+from backfill_lab.selftest.world import World, wait_for
+
+CHUNK_SIZE = 20
+END_SECONDS = 300.0
+PROC = Path("/proc")
+
+
+class Program:
+    """A command of ours, or stock papermill, as a process of its own."""
+
+    def __init__(self, world: World, module: str, *arguments: str, **more: str) -> None:
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  see end
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env={
+                **environment(),
+                DSN_ENV: world.dsn,
+                "BACKFILL_RUNS_DIR": str(world.runs),
+                **more,
+            },
+            text=True,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the program alone, as `kill` does; a terminal would reach its kernel."""
+        self._process.send_signal(number)
+
+    def said(self) -> str:
+        """Return what it has written to stderr so far."""
+        descriptor = self._errors.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
+
+    def end(self) -> tuple[int, str, str]:
+        """Return exit code, stdout and stderr."""
+        try:
+            out, _ = self._process.communicate(timeout=END_SECONDS)
+        finally:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.communicate()
+        with self._errors:
+            return self._process.returncode, out, self.said()
+
+    def kernels(self) -> list[int]:
+        """Return the ids of the kernels below it."""
+        return [pid for pid in children_of(self.pid) if b"ipykernel_launcher" in command_of(pid)]
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the ids of all processes below one."""
+    parents = dict(_parents())
+    found = [pid]
+    for known in found:
+        found += [child for child, parent in parents.items() if parent == known]
+    return found[1:]
+
+
+def command_of(pid: int) -> bytes:
+    """Return a process's command line as everybody on the machine can read it."""
+    if PROC.is_dir():
+        with contextlib.suppress(OSError):
+            return PROC.joinpath(str(pid), "cmdline").read_bytes().replace(b"\0", b" ")
+        return b""
+    shown = subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, check=False
+    )
+    return shown.stdout
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Yield each process and its parent; small machines have /proc and no ps."""
+    for entry in PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            # The name stands in brackets and may hold anything; behind it are state and parent.
+            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            yield int(entry.name), int(fields[1])
+    if not PROC.is_dir():
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+        ).stdout
+        for line in listed.splitlines():
+            child, parent = line.split()
+            yield int(child), int(parent)
+
+
+def run(world: World, *arguments: str, **more: str) -> tuple[int, dict[str, Any], str]:
+    """Run one command to its end; return exit code, the summary and stderr."""
+    code, out, err = Program(world, "backfill", *arguments, **more).end()
+    return code, json.loads(out.splitlines()[-1]), err
+
+
+def _locked_row(world: World) -> psycopg.Connection[Any]:
+    """Lock a row in the middle of the plan: an apply comes that far and waits."""
+    other = world.other_session()
+    other.execute(
+        "SELECT FROM events WHERE id = (SELECT id FROM events WHERE start_at_utc IS NULL"
+        " AND start_at IS NOT NULL AND tz LIKE 'Europe/S%%' ORDER BY id OFFSET 3 LIMIT 1)"
+        " FOR UPDATE"
+    )
+    return other
+
+
+def _wait_for_lock(world: World) -> None:
+    world.wait_until(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND datname = current_database() AND application_name = 'backfill-workbook'"
+    )
+
+
+_APPLY = ("utc", "--apply", "--chunk-size", "5", "--lock-timeout-ms", "0")
+
+
+def _calm(world: World) -> list[str]:
+    with world.sibling() as calm:
+        calm.plan(apply=True)
+        return calm.table()
+
+
+def _resumed(world: World, run_id: str, promised: list[str]) -> None:
+    code, summary, err = run(world, "resume", run_id)
+    silent_about(err, "Traceback")
+    equal("exit code of the resume", (code, summary["status"]), (0, "succeeded"))
+    equal("table", world.table(), promised)
+    equal("evidence check", world.evidence(run_id), [])
+    equal("verify", world.verify(run_id), [])
+
+
+def _signalled(number: signal.Signals, exit_code: int, world: World) -> None:
+    promised = _calm(world)
+    lock = _locked_row(world)
+    program = Program(world, "backfill", *_APPLY)
+    _wait_for_lock(world)
+    program.signal(number)
+    lock.rollback()
+    code, out, err = program.end()
+    summary = json.loads(out.splitlines()[-1])
+    run_id = summary["run_id"]
+
+    equal("exit code", code, exit_code)
+    says(err, f"stopped by {number.name}", f"backfill resume {run_id}")
+    silent_about(err, "Traceback")
+    equal("status", (summary["status"], world.status(run_id)), ("interrupted",) * 2)
+    equal("lease", world.sql("SELECT lease_expires_at FROM backfill.run"), [(None,)])
+    told = world.folder(run_id).read_json("summary.json")
+    equal("summary.json", (told["status"], told["exit_code"]), ("interrupted", exit_code))
+    equal("evidence check", world.evidence(run_id), [])
+    _resumed(world, run_id, promised)
+
+
+def _interrupted_twice(world: World) -> None:
+    promised = _calm(world)
+    lock = _locked_row(world)
+    program = Program(world, "backfill", *_APPLY)
+    _wait_for_lock(world)
+    (kernel,) = program.kernels()
+    program.signal(signal.SIGINT)
+    wait_for("the first one was heard", lambda: "once more kills it" in program.said())
+    program.signal(signal.SIGINT)
+    wait_for("the kernel is gone", lambda: kernel not in program.kernels())
+    lock.rollback()
+    code, out, err = program.end()
+    run_id = json.loads(out.splitlines()[-1])["run_id"]
+
+    equal("exit code", code, 130)
+    says(err, "backfill resume")
+    silent_about(err, "Traceback")
+    equal("status", world.status(run_id), "interrupted")
+    equal("evidence check", world.evidence(run_id), [])
+    _resumed(world, run_id, promised)
+
+
+def _kernel_killed(world: World) -> None:
+    promised = _calm(world)
+    lock = _locked_row(world)
+    program = Program(world, "backfill", *_APPLY)
+    _wait_for_lock(world)
+    (kernel,) = program.kernels()
+    os.kill(kernel, signal.SIGKILL)
+    lock.rollback()
+    code, out, err = program.end()
+    summary = json.loads(out.splitlines()[-1])
+    run_id = summary["run_id"]
+
+    equal("exit code", code, 1)
+    says(err, "kernel ended before the run did", f"backfill resume {run_id}")
+    silent_about(err, "Traceback")
+    equal("status", (summary["status"], world.status(run_id)), ("interrupted",) * 2)
+    equal("evidence check", world.evidence(run_id), [])
+    _resumed(world, run_id, promised)
+
+
+def _program_killed(module: str, world: World) -> None:
+    """Kill whatever executes the notebook; its kernel is an orphan, and ends by itself."""
+    promised = _calm(world)
+    lock = _locked_row(world)
+    program = Program(world, module, *(_APPLY if module == "backfill" else _papermill(world)))
+    _wait_for_lock(world)
+    (kernel,) = program.kernels()
+    program.signal(signal.SIGKILL)
+    code, _out, _err = program.end()
+    lock.rollback()
+    wait_for("the orphan has ended", lambda: not command_of(kernel).strip())
+    (folder,) = run_folders(world.runs)
+    is_done = world.status(folder.run_id) == "succeeded"
+    if not is_done:
+        world.let_lease_run_out(folder.run_id)
+
+    equal("exit code", code, -signal.SIGKILL)
+    holds("the folder does not claim success before it is closed", is_done or world.evidence(
+        folder.run_id))  # fmt: skip
+    _resumed(world, folder.run_id, promised)
+
+
+def _papermill(world: World) -> list[str]:
+    root = project_root()
+    assert root is not None
+    world.runs.mkdir(parents=True, exist_ok=True)
+    output = f"{world.runs}.out.ipynb"
+    return [
+        str(root / "notebooks" / "01_utc_backfill.ipynb"),
+        output,
+        *("--cwd", str(root / "notebooks"), "--no-progress-bar"),
+        *("-p", "apply", "True", "-p", "chunk_size", "5", "-p", "lock_timeout_ms", "0"),
+    ]
+
+
+def _papermill_interrupted(world: World) -> None:
+    """Stock papermill may call the notebook completed; the run's status does not come from it."""
+    promised = _calm(world)
+    lock = _locked_row(world)
+    program = Program(world, "papermill", *_papermill(world))
+    _wait_for_lock(world)
+    (kernel,) = program.kernels()
+    os.kill(kernel, signal.SIGINT)
+    lock.rollback()
+    program.end()
+    (folder,) = run_folders(world.runs)
+    told = world.folder(folder.run_id).read_json("summary.json")
+
+    equal("status", world.status(folder.run_id), "interrupted")
+    equal("summary.json", (told["status"], told["exit_code"]), ("interrupted", 130))
+    equal("evidence check", world.evidence(folder.run_id), [])
+    _resumed(world, folder.run_id, promised)
+
+
+def _truncated(world: World) -> None:
+    """A cut notebook is named, even by one who made the sums anew."""
+    code, summary, _err = run(world, *_APPLY)
+    run_id = summary["run_id"]
+    equal("exit code", code, 0)
+    names = every_file_is_watched(world, run_id)
+    for name in ("notebook.ipynb", "notebook.html", "manifest.json", "summary.json"):
+        holds(f"{name} is one of the files", name in names)
+    path = world.folder(run_id).file("notebook.ipynb")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    says(
+        world.evidence(run_id),
+        "notebook.ipynb was changed",
+        "notebook.ipynb is not a notebook, or was cut off",
+    )
+    code, _summary, err = run(world, "evidence", "check", str(path.parent))
+    equal("exit code of evidence check", code, 6)
+    says(err, "notebook.ipynb")
+
+
+def _strange_texts(world: World) -> None:
+    """Keys, zones and households that are HTML stay text in the page, and no address is named."""
+    bait = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+    home = f"hh {bait} https://example.org/"
+    secret = f"pw{world.draw.getrandbits(80):x}"
+    world.sql("INSERT INTO household (id, name, tz) VALUES (%s, %s, %s)", home, bait, bait)
+    world.sql(
+        "INSERT INTO events (id, household_id, title, start_at, tz) SELECT %s || n, %s, %s,"
+        " 1748865600000, CASE n WHEN 1 THEN %s WHEN 2 THEN 'Europe/Stockholm' END"
+        " FROM generate_series(1, 3) AS n",
+        bait, home, bait, bait,
+    )  # fmt: skip
+    dsn = world.dsn.replace("postgres@", f"postgres:{secret}@")
+    lock = _locked_row(world)
+    program = Program(world, "backfill", *_APPLY, **{DSN_ENV: dsn})
+    _wait_for_lock(world)
+    shown = b"\n".join(command_of(pid) for pid in (program.pid, *children_of(program.pid)))
+    lock.rollback()
+    code, out, err = program.end()
+    run_id = json.loads(out.splitlines()[-1])["run_id"]
+
+    equal("exit code", code, 0)
+    page = world.folder(run_id).file("notebook.html").read_text(encoding="utf-8")
+    silent_about(page, "<script", "<img src=x", "http://", "https://")
+    says(page, "&lt;script&gt;alert(1)")
+    silent_about(f"{shown.decode(errors='replace')}{out}{err}", secret)
+    for path in world.folder(run_id).path.rglob("*"):
+        if path.is_file():
+            silent_about(path.read_bytes().decode("latin-1"), secret)
+    equal("evidence check", world.evidence(run_id), [])
+
+
+CASES = (
+    Case(
+        "lies.interrupted",
+        "Ctrl-C ends the run after its chunk: exit 130, interrupted, and it goes on.",
+        functools.partial(_signalled, signal.SIGINT, 130),
+        is_quick=True,
+    ),
+    Case(
+        "lies.terminated",
+        "SIGTERM ends the run after its chunk: exit 143, interrupted, and it goes on.",
+        functools.partial(_signalled, signal.SIGTERM, 143),
+    ),
+    Case(
+        "lies.hung_up",
+        "SIGHUP ends the run after its chunk: exit 143, interrupted, and it goes on.",
+        functools.partial(_signalled, signal.SIGHUP, 143),
+    ),
+    Case(
+        "lies.interrupted_twice",
+        "A second Ctrl-C kills the kernel: exit 130, interrupted, and it goes on.",
+        _interrupted_twice,
+    ),
+    Case(
+        "lies.kernel_killed",
+        "A killed kernel is no success: exit 1, interrupted, and it goes on.",
+        _kernel_killed,
+    ),
+    Case(
+        "lies.command_killed",
+        "A killed command leaves a folder that says so, and goes on.",
+        functools.partial(_program_killed, "backfill"),
+    ),
+    Case(
+        "lies.papermill_killed",
+        "Stock papermill killed: the folder says so, and the run goes on.",
+        functools.partial(_program_killed, "papermill"),
+    ),
+    Case(
+        "lies.papermill_interrupted",
+        "Stock papermill interrupted: the run is interrupted, whatever papermill says.",
+        _papermill_interrupted,
+    ),
+    Case(
+        "lies.truncated",
+        "Any byte of any file of a run with its notebook, or half of the notebook: it is named.",
+        _truncated,
+    ),
+    Case(
+        "lies.strange_texts",
+        "HTML from the database stays text; the password is in no file, output or process list.",
+        _strange_texts,
+    ),
+)

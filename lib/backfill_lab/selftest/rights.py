@@ -1,0 +1,186 @@
+"""Least rights, private files, no way out of the runs' folder."""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+from collections.abc import Iterator
+from typing import Any, cast
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from backfill.archive.run_facts import run_folders
+from backfill.errors import UsageError
+from backfill.folder import RunFolder
+from backfill.server.catalog import resolve_table
+from backfill.server.grants import utc_grants
+from backfill.server.table import EVENTS
+from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.claims import Disproved, equal, says, silent_about
+from backfill_lab.selftest.world import World
+
+
+@contextlib.contextmanager
+def _roles(world: World) -> Iterator[tuple[str, str]]:
+    """Yield the URLs of planner and applier, who have what `backfill grants` prints and no more."""
+    mark = f"{world.draw.getrandbits(40):x}"
+    planner, applier = f"planner_{mark}", f'app"lier_{mark}'
+    quoted = [f'"{name.replace(chr(34), chr(34) * 2)}"' for name in (planner, applier)]
+    for name in quoted:
+        world.sql(f"CREATE ROLE {name} LOGIN")
+    try:
+        # What a role may do that nobody was granted anything: nothing must lean on it.
+        world.sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        script = utc_grants(resolve_table(world.connection, EVENTS), planner, applier)
+        world.connection.execute(cast(Any, script))
+        yield (
+            world.dsn.replace("postgres@", f"{planner}@"),
+            world.dsn.replace("postgres@", f"{applier.replace(chr(34), '%22')}@"),
+        )
+    finally:
+        for name in quoted:
+            world.sql(f"DROP OWNED BY {name}")
+            world.sql(f"DROP ROLE {name}")
+
+
+def _least_rights(world: World) -> None:
+    before = world.table()
+    with world.sibling() as calm:
+        promised = calm.imprint(calm.plan(apply=True).run_id)
+    with _roles(world) as (planner, applier):
+        planned = world.plan(_dsn=planner)
+        equal("exit code of the plan", (planned.exit_code, planned.error), (0, ""))
+        silent_about(planned.messages, "in its folder only")
+        run_id = planned.run_id
+        equal("the run is in the database", world.status(run_id), "planned")
+        refused = world.apply(run_id, _dsn=planner)
+        equal("exit code of the planner's apply", refused.exit_code, 3)
+        says(refused.error, "permission denied", f"backfill resume {run_id}")
+        applied = world.apply(run_id, _dsn=applier)
+        equal("exit code of the apply", (applied.exit_code, applied.error), (0, ""))
+        equal("table, checkpoints, images and skips", world.imprint(run_id), promised)
+        equal("evidence check", world.evidence(run_id), [])
+        revert = world.start("revert", run_id=run_id, apply=True, _dsn=applier).end()
+        equal("exit code of the revert", (revert.exit_code, revert.error), (0, ""))
+        equal("table after the revert", world.table(), before)
+        equal("status", world.status(run_id), "reverted")
+        _may_not(planner, "UPDATE events SET start_at_utc = 1")
+        _may_not(planner, "DELETE FROM backfill.run")
+        for statement in (
+            "UPDATE events SET tz = 'UTC'",
+            "UPDATE events SET updated_at = 1",
+            "DELETE FROM events",
+            "INSERT INTO events (id, household_id) VALUES ('x', 'y')",
+            "UPDATE household SET tz = 'UTC'",
+            "UPDATE backfill.checkpoint SET scanned = 0",
+            "DELETE FROM backfill.checkpoint",
+            "UPDATE backfill.chunk_image SET rows = 0",
+            "DELETE FROM backfill.skip",
+            "CREATE TABLE public.mine (id int)",
+        ):
+            _may_not(applier, statement)
+
+
+def _may_not(dsn: str, statement: str) -> None:
+    try:
+        with psycopg.connect(dsn) as connection:
+            connection.execute(statement.encode())
+    except psycopg.errors.InsufficientPrivilege:
+        return
+    raise Disproved(f"the role may {statement}")
+
+
+def _owner_applies(world: World) -> None:
+    """What a planner of few rights froze can be applied by a role that may read more."""
+    with _roles(world) as (planner, _applier):
+        planned = world.plan(_dsn=planner)
+    applied = world.apply(planned.run_id)
+
+    equal("exit code", (applied.exit_code, applied.error), (0, ""))
+
+
+def _private_files(world: World) -> None:
+    run_id = world.plan(apply=True).run_id
+    world.start("revert", run_id=run_id, apply=True).end()
+    task = world.start("utc", ("backfill.plans.plan:write_changes@after", 1))
+    task.reached()
+    task.kill()
+    for path in world.runs.rglob("*"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        name = path.relative_to(world.runs)
+        equal(f"mode of {name}", oct(mode), oct(0o700 if path.is_dir() else 0o600))
+
+
+def _way_out(world: World) -> None:
+    world.plan()
+    for run_id in (
+        "../../etc/passwd",
+        "..",
+        "/etc",
+        "20261122T234000Z-utc-3f9c1a/../../x",
+        "20261122T234000Z-utc-3f9c1a\n",
+        "20261122T234000Z-../x-3f9c1a",
+        "a\0b",
+        "",
+        "%",
+    ):
+        try:
+            RunFolder.of(world.runs, run_id)
+        except UsageError as error:
+            says(str(error), "is not a run id")
+        else:
+            raise Disproved(f"{run_id!r} passed as a run id")
+        if "\0" in run_id or not run_id:
+            continue
+        refused = world.apply(run_id)
+        equal(f"exit code of applying {run_id!r}", refused.exit_code, 2)
+    equal("folders", len(run_folders(world.runs)), 1)
+
+
+def _no_password(world: World) -> None:
+    """A refused password is neither shown nor written down."""
+    secret = f"s3cret-{world.draw.getrandbits(60):x}"
+    role = f"locked_{world.draw.getrandbits(40):x}"
+    rules = world.stage.server.data / "pg_hba.conf"
+    before = rules.read_text(encoding="utf-8")
+    world.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'another'")
+    try:
+        rules.write_text(f"local all {role} scram-sha-256\n{before}", encoding="utf-8")
+        world.sql("SELECT pg_reload_conf()")
+        dsn = world.dsn.replace("postgres@", f"{role}:{secret}@")
+        world.wait_until(
+            "SELECT count(*) > 0 FROM pg_hba_file_rules WHERE user_name = ARRAY[%s]::text[]", role
+        )
+        for verb in ("utc", "apply", "revert"):
+            ended = world.start(verb, _dsn=dsn).end()
+            equal("exit code", ended.exit_code, 1)
+            says(ended.error, "password authentication failed", "backfill doctor")
+            silent_about(f"{ended}", secret)
+    finally:
+        rules.write_text(before, encoding="utf-8")
+        world.sql("SELECT pg_reload_conf()")
+        world.sql(f"DROP ROLE {role}")
+    for path in [*world.runs.rglob("*")] if world.runs.exists() else []:
+        if path.is_file():
+            silent_about(path.read_text(encoding="utf-8", errors="replace"), secret)
+    holds_database = conninfo_to_dict(world.dsn)["dbname"]
+    equal("the database is there", world.scalar("SELECT current_database()"), holds_database)
+
+
+CASES = (
+    Case(
+        "rights.least",
+        "Planner and applier work with exactly the rights that backfill grants prints.",
+        _least_rights,
+        is_quick=True,
+    ),
+    Case(
+        "rights.owner_applies",
+        "A plan of a role with few rights can be applied by one with more.",
+        _owner_applies,
+    ),
+    Case("rights.private_files", "Files of a run are 0600, folders 0700.", _private_files),
+    Case("rights.paths", "No run id leads out of the folder of runs.", _way_out, is_quick=True),
+    Case("rights.password", "A refused password is shown and written nowhere.", _no_password),
+)

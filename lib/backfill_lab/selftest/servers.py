@@ -1,0 +1,382 @@
+"""Lose the server: sessions ended, network cut, server killed, disk full, no connection left."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+
+import psycopg
+
+from backfill.server.embedded_socket import SOCKET_FILE
+from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.claims import Disproved, equal, holds, says
+from backfill_lab.selftest.proxy import Proxy, proxy_to
+from backfill_lab.selftest.world import Imprint, World, wait_for
+
+CHUNK_SIZE = 10
+READ = "backfill.plans.extract:PendingRows._read@before"
+ENOUGH_CUTS = 200
+
+
+def _calm(world: World, chunk_size: int = CHUNK_SIZE) -> Imprint:
+    with world.sibling() as calm:
+        return calm.imprint(calm.plan(apply=True, chunk_size=chunk_size).run_id)
+
+
+def _proxy(world: World) -> contextlib.AbstractContextManager[Proxy]:
+    return proxy_to(world.stage.server.socket_folder / SOCKET_FILE)
+
+
+def _end_sessions(world: World) -> None:
+    world.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        " AND datname = current_database() AND application_name = 'backfill-workbook'"
+    )
+
+
+def _proven(world: World, run_id: str, promised: Imprint) -> None:
+    equal("table, checkpoints, images and skips", world.imprint(run_id), promised)
+    equal("status", world.status(run_id), "succeeded")
+    equal("verify", world.verify(run_id), [])
+    equal("evidence check", world.evidence(run_id), [])
+
+
+def _session_ended(point: str, world: World) -> None:
+    promised = _calm(world)
+    run_id = world.plan().run_id
+    task = world.start(
+        "apply", (point, world.draw.randint(1, 5)), run_id=run_id, chunk_size=CHUNK_SIZE
+    )
+    task.reached()
+    _end_sessions(world)
+    task.go()
+    ended = task.end()
+
+    equal("exit code", (ended.exit_code, ended.error), (0, ""))
+    says(ended.messages, "The connection was lost; connected again.")
+    _proven(world, run_id, promised)
+
+
+def _session_ended_reading(world: World) -> None:
+    promised = _calm(world)
+    before = world.table()
+    task = world.start("utc", (READ, 1))
+    task.reached()
+    _end_sessions(world)
+    task.go()
+    ended = task.end()
+
+    equal("exit code", ended.exit_code, 1)
+    says(ended.error, "backfill doctor")
+    equal("table", world.table(), before)
+    again = world.plan(apply=True, chunk_size=CHUNK_SIZE)
+    equal("exit code again", (again.exit_code, again.error), (0, ""))
+    _proven(world, again.run_id, promised)
+
+
+def _killed_server(number: signal.Signals, world: World) -> None:
+    """Stop at once, as `immediate` and a power cut of the machine's software do."""
+    server = world.stage.server
+    promised = _calm(world)
+    run_id = world.plan().run_id
+    task = world.start(
+        "apply", ("after_update", world.draw.randint(2, 5)), run_id=run_id, chunk_size=CHUNK_SIZE
+    )
+    task.reached()
+    world.connection.close()
+    pid = int((server.data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
+    os.kill(pid, number)
+    wait_for("the server is gone", lambda: not server.is_running())
+    task.go()
+    server.start()
+    world.reconnect()
+    ended = task.end()
+
+    equal("exit code", (ended.exit_code, ended.error), (0, ""))
+    says(ended.messages, "The connection was lost; connected again.")
+    _proven(world, run_id, promised)
+
+
+def _unplugged(world: World) -> None:
+    promised = _calm(world)
+    run_id = world.plan().run_id
+    with _proxy(world) as proxy:
+        task = world.start(
+            "apply",
+            ("after_update", 3),
+            ("backfill.chunks.patience:PatientCommitter._back_off@before", 2),
+            run_id=run_id,
+            chunk_size=CHUNK_SIZE,
+            _dsn=proxy.dsn(world.dsn),
+        )
+        task.reached()
+        proxy.unplug()
+        task.go()
+        task.reached()  # it tries again, and will for a while
+        proxy.plug()
+        task.go()
+        ended = task.end()
+
+    equal("exit code", (ended.exit_code, ended.error), (0, ""))
+    _proven(world, run_id, promised)
+
+
+def _stalled(world: World) -> None:
+    promised = _calm(world)
+    run_id = world.plan().run_id
+    with _proxy(world) as proxy:
+        task = world.start(
+            "apply",
+            ("after_update", 3),
+            run_id=run_id,
+            chunk_size=CHUNK_SIZE,
+            lease_seconds=2,
+            _dsn=proxy.dsn(world.dsn),
+        )
+        task.reached()
+        proxy.stall()
+        task.go()
+        world.wait_until(
+            "SELECT lease_expires_at < clock_timestamp() FROM backfill.run WHERE run_id = %s",
+            run_id,
+        )
+        second = world.apply(run_id, chunk_size=CHUNK_SIZE, lock_timeout_ms=20_000)
+        proxy.flow()
+        first = task.end()
+
+    equal("exit code of the second", (second.exit_code, second.error), (0, ""))
+    equal("exit code of the first", first.exit_code, 4)
+    says(first.error, "lost its lease")
+    _proven(world, run_id, promised)
+
+
+def _commit_unknown(is_delivered: bool, world: World) -> None:
+    promised = _calm(world)
+    run_id = world.plan().run_id
+    with _proxy(world) as proxy:
+        task = world.start(
+            "apply",
+            ("before_commit", world.draw.randint(1, 5)),
+            run_id=run_id,
+            chunk_size=CHUNK_SIZE,
+            _dsn=proxy.dsn(world.dsn),
+        )
+        task.reached()
+        proxy.cut_at(b"COMMIT", is_delivered=is_delivered)
+        task.go()
+        ended = task.end()
+        holds("the commit was cut off", proxy.is_cut)
+
+    equal("exit code", (ended.exit_code, ended.error), (0, ""))
+    says(ended.messages, "The connection was lost; connected again.")
+    _proven(world, run_id, promised)
+
+
+def _cuts(world: World) -> None:
+    """Cut after a random number of bytes, again and again; resume until the run is done."""
+    promised = _calm(world)
+    run_id = world.plan().run_id
+    cuts = 0
+    with _proxy(world) as proxy:
+        for _ in range(ENOUGH_CUTS):
+            proxy.cut_after(world.draw.randint(100, 30_000))
+            ended = world.apply(run_id, chunk_size=CHUNK_SIZE, _dsn=proxy.dsn(world.dsn))
+            cuts += proxy.is_cut
+            if world.status(run_id) == "running":
+                world.let_lease_run_out(run_id)
+            if ended.exit_code == 0 and cuts > 10:
+                break
+            holds(
+                f"a cut ends in 0, or in 1 with a message: {ended.exit_code} {ended.error}",
+                ended.exit_code == 0 or (ended.exit_code == 1 and "backfill" in ended.error),
+            )
+        else:
+            raise Disproved(f"the run was not done after {ENOUGH_CUTS} tries")
+    closing = world.apply(run_id, chunk_size=CHUNK_SIZE)
+
+    equal("exit code", (closing.exit_code, closing.error), (0, ""))
+    _proven(world, run_id, promised)
+
+
+def _full_folder(world: World) -> None:
+    """No file may grow beyond a few hundred bytes: so does a disk without room refuse."""
+    promised = _calm(world)
+    run_id = world.plan().run_id
+    refused = world.apply(
+        run_id, chunk_size=CHUNK_SIZE, progress_interval=1, _file_bytes=world.draw.randint(1, 2_000)
+    )
+
+    equal("exit code", refused.exit_code, 1)
+    says(refused.error, "could not be written", f"backfill resume {run_id}")
+    holds("the run says that it is not done", world.status(run_id) in ("failed", "interrupted"))
+    resumed = world.apply(run_id, chunk_size=CHUNK_SIZE)
+    equal("exit code of the resume", (resumed.exit_code, resumed.error), (0, ""))
+    _proven(world, run_id, promised)
+
+
+def _full_folder_planning(world: World) -> None:
+    before = world.table()
+    refused = world.plan(_file_bytes=world.draw.randint(1, 20_000), apply=True)
+
+    equal("exit code", refused.exit_code, 1)
+    says(refused.error, "could not be written")
+    equal("table", world.table(), before)
+    again = world.plan(apply=True, chunk_size=CHUNK_SIZE)
+    equal("exit code again", (again.exit_code, again.error), (0, ""))
+
+
+def _full_database(world: World) -> None:
+    """The server's own error of a full disk, raised in the middle of a chunk."""
+    promised = _calm(world)
+    run_id = world.plan().run_id
+    world.sql(
+        "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF OLD.id = (SELECT key_low FROM backfill.checkpoint ORDER BY chunk_no LIMIT 1)"
+        " THEN RETURN NEW; END IF;"
+        " IF (SELECT count(*) FROM backfill.checkpoint) < 3 THEN RETURN NEW; END IF;"
+        " RAISE EXCEPTION 'could not extend file: No space left on device'"
+        " USING ERRCODE = 'disk_full'; END $$"
+    )
+    world.sql(
+        "CREATE TRIGGER full_disk BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION no_room()"
+    )
+    refused = world.apply(run_id, chunk_size=CHUNK_SIZE)
+
+    equal("exit code", refused.exit_code, 1)
+    says(refused.error, "No space left on device", "after chunk 3", f"backfill resume {run_id}")
+    equal("status", world.status(run_id), "failed")
+    equal("chunks committed", world.chunks(run_id), 3)
+    world.sql("DROP TRIGGER full_disk ON events")
+    resumed = world.apply(run_id, chunk_size=CHUNK_SIZE)
+    equal("exit code of the resume", (resumed.exit_code, resumed.error), (0, ""))
+    _proven(world, run_id, promised)
+
+
+def _no_connections(world: World) -> None:
+    promised = _calm(world)
+    run_id = world.plan().run_id
+    task = world.start(
+        "apply",
+        ("after_update", 3),
+        ("backfill.chunks.patience:PatientCommitter._back_off@before", 2),
+        run_id=run_id,
+        chunk_size=CHUNK_SIZE,
+    )
+    task.reached()
+    _end_sessions(world)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(psycopg.OperationalError):
+            while True:
+                stack.enter_context(psycopg.connect(world.dsn))
+        refused = world.apply(run_id)
+        task.go()
+        task.reached()
+    task.go()
+    ended = task.end()
+
+    equal("exit code of one that finds no connection", refused.exit_code, 1)
+    says(refused.error, "too many clients already", "backfill doctor")
+    equal("exit code", (ended.exit_code, ended.error), (0, ""))
+    _proven(world, run_id, promised)
+
+
+def _forgetful_server(world: World) -> None:
+    """A standby that was promoted without the last chunks: they were confirmed, and are gone."""
+    promised = _calm(world)
+    run_id = world.plan().run_id
+    world.sql("CREATE TABLE as_it_was AS SELECT id, start_at_utc, end_at_utc FROM events")
+    task = world.start("apply", ("between_chunks", 4), run_id=run_id, chunk_size=CHUNK_SIZE)
+    task.reached()
+    world.sql(
+        "UPDATE events AS e SET start_at_utc = w.start_at_utc, end_at_utc = w.end_at_utc"
+        " FROM as_it_was AS w, backfill.checkpoint AS c"
+        " WHERE w.id = e.id AND c.chunk_no = 3 AND e.id BETWEEN c.key_low AND c.key_high"
+    )
+    for table in ("skip", "chunk_image", "checkpoint"):
+        world.sql(f"DELETE FROM backfill.{table} WHERE chunk_no = 3")
+    _end_sessions(world)
+    task.go()
+    ended = task.end()
+
+    equal("exit code", ended.exit_code, 1)
+    says(ended.error, "without chunks of run", "2 of 3 are there", f"backfill resume {run_id}")
+    resumed = world.apply(run_id, chunk_size=CHUNK_SIZE)
+    equal("exit code of the resume", (resumed.exit_code, resumed.error), (0, ""))
+    _proven(world, run_id, promised)
+
+
+CASES = (
+    *(
+        Case(
+            f"server.session_ended.{point}",
+            f"A session ended at {point} is replaced, and the run ends in the same bytes.",
+            functools.partial(_session_ended, point),
+            is_quick=point == "after_update",
+        )
+        for point in ("between_chunks", "after_update", "before_commit")
+    ),
+    Case(
+        "server.session_ended.reading",
+        "A session ended while reading ends the plan with a message; the next plan is whole.",
+        _session_ended_reading,
+    ),
+    Case(
+        "server.commit_unknown.arrived",
+        "A commit that got through, its answer lost, is not done twice.",
+        functools.partial(_commit_unknown, True),
+        is_quick=True,
+    ),
+    Case(
+        "server.commit_unknown.lost",
+        "A commit that never arrived is done again.",
+        functools.partial(_commit_unknown, False),
+        is_quick=True,
+    ),
+    Case(
+        "server.immediate_stop",
+        "A server stopped at once and started again costs the open chunk only.",
+        functools.partial(_killed_server, signal.SIGQUIT),
+    ),
+    Case(
+        "server.network.unplugged",
+        "An unplugged network is waited for.",
+        _unplugged,
+    ),
+    Case(
+        "server.network.stalled",
+        "A network that stands still costs the lease; the woken writer writes nothing.",
+        _stalled,
+    ),
+    Case(
+        "server.network.cuts",
+        "Cut after any number of bytes, over and over, the run ends in the same bytes.",
+        _cuts,
+    ),
+    Case(
+        "server.disk_full.folder",
+        "A run's folder without room stops the run, which then goes on.",
+        _full_folder,
+    ),
+    Case(
+        "server.disk_full.planning",
+        "Without room for the plan nothing is written to the table.",
+        _full_folder_planning,
+    ),
+    Case(
+        "server.disk_full.database",
+        "A database without room stops the run, not row by row, and it goes on.",
+        _full_database,
+    ),
+    Case(
+        "server.no_connections",
+        "Out of connections: a new applier is told, a running one waits for one.",
+        _no_connections,
+    ),
+    Case(
+        "server.forgot_chunks",
+        "A server that lost confirmed chunks is told of; the run goes on from what is there.",
+        _forgetful_server,
+    ),
+)

@@ -1,0 +1,89 @@
+"""Kill -9 in the OCR job: sessions build on each other, each is a transaction of its own."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import psycopg
+
+from backfill_lab.demo.captures import load_captures
+from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.claims import equal, holds
+from backfill_lab.selftest.kills import CHUNK_STEPS
+from backfill_lab.selftest.world import World
+
+SESSIONS = 6
+_TABLES = ("day_snapshot", "schedule_event", "schedule_notification", "capture_session")
+#: What a clock or chance decides, in two runs of the same sessions.
+_CLOCKS = (
+    *("created_at", "updated_at", "detected_at"),
+    *("event_id", "event_ids", "notification_id"),
+)
+
+
+def load_screenshots(connection: psycopg.Connection[Any]) -> None:
+    """The demo's capture sessions, with the committed screenshots."""
+    holds("the committed screenshots are there", load_captures(connection))
+
+
+def _stored(world: World) -> list[list[str]]:
+    """Return every row of the schedule system's tables, but for what a clock or chance decides."""
+    return [
+        [
+            row[0]
+            for row in world.sql(
+                f"SELECT (to_jsonb(t) - %s::text[])::text FROM schedule_ingest.{table} AS t"
+                " ORDER BY 1",
+                list(_CLOCKS),
+            )
+        ]
+        for table in _TABLES
+    ]
+
+
+def _kill_each_step(empty: World) -> None:
+    with empty.sibling(load_screenshots) as calm:
+        before = _stored(calm)
+        calm_run = calm.start("ocr", limit=SESSIONS, apply=True).end()
+        holds("the calm run ends well, or holds sessions back", calm_run.exit_code in (0, 7))
+        promised = _stored(calm)
+        checkpoints = calm.imprint(calm_run.run_id, "schedule_ingest.day_snapshot").checkpoints
+    holds("something was written", promised != before)
+    with empty.sibling(load_screenshots) as world:
+        run_id = world.start("ocr", limit=SESSIONS).end().run_id
+        for committed, step in enumerate(CHUNK_STEPS):
+            task = world.start("apply", (step, 1 if committed == 0 else 2), run_id=run_id)
+            task.reached()
+            equal("exit code of the killed process", task.kill().exit_code, -signal.SIGKILL)
+            world.let_lease_run_out(run_id)
+        resumed = world.apply(run_id)
+
+        equal("exit code", resumed.exit_code, calm_run.exit_code)
+        equal("snapshots, events, messages and sessions", _stored(world), promised)
+        equal(
+            "checkpoints",
+            world.imprint(run_id, "schedule_ingest.day_snapshot").checkpoints,
+            checkpoints,
+        )
+        equal("verify", world.verify(run_id), [])
+        equal("evidence check", world.evidence(run_id), [])
+        revert = world.start("revert", run_id=run_id).end().run_id
+        for step in CHUNK_STEPS[:2]:
+            task = world.start("apply", (step, 2), run_id=revert)
+            task.reached()
+            task.kill()
+            world.let_lease_run_out(revert)
+        reverted = world.apply(revert)
+        equal("exit code of the revert", (reverted.exit_code, reverted.error), (0, ""))
+        equal("all as before the run", _stored(world), before)
+
+
+CASES = (
+    Case(
+        "kill.ocr",
+        "An OCR run killed at each step, one after the other, ends as a calm one; so does its"
+        " revert.",
+        _kill_each_step,
+    ),
+)

@@ -1,0 +1,269 @@
+"""Tables of other shapes: odd keys and names, partitions, row-level security, views.
+
+Each that can be filled lives a whole life: planned, killed, resumed, run again, reverted.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.claims import equal, holds, says
+from backfill_lab.selftest.world import World
+
+NOON_MS = 1_748_865_600_000  # 2025-06-02 12:00 by the wall
+DAY_MS = 86_400_000
+ODD_TEXTS = (
+    *("a", "A", "á", "Ä", "Z", "z", "_", " ", "  lead", "tail ", '"', "it's", "a\nb", "a\tb"),
+    *("a\rb", "\\", "\\x00", "%s", "{}", "NULL", "null", "[1]", "🙂", "ß", "ss", "Ω", "0", "00"),
+    *("1", "10", "2", ";--", "a,b", "$1", "e\u0301", "é", "\u2028", "<script>", "=1+1", "﷽"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A table to fill: key columns with their types, and the SQL of what else is odd."""
+
+    name: str = "calendar"
+    keys: tuple[tuple[str, str], ...] = (("id", "text"),)
+    scope: str = "house"
+    zone: str = "tz"
+    wall: str = "wall"
+    target: str = "utc"
+    tail: str = ""
+
+
+def _spec(world: World, shape: _Shape) -> str:
+    """Write the table's specification; return its path."""
+    document = {
+        "table": shape.name,
+        "key": [name for name, _type in shape.keys],
+        "scope": shape.scope,
+        "zone": shape.zone,
+        "pairs": [[shape.wall, shape.target]],
+    }
+    # A TOML string is written like a JSON one.
+    lines = [f"{name} = {json.dumps(value)}" for name, value in document.items()]
+    path = Path(f"{world.runs}.toml")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def _create(world: World, shape: _Shape, key_values: list[tuple[object, ...]]) -> None:
+    columns = [
+        sql.SQL("{} {} NOT NULL").format(sql.Identifier(name), sql.SQL(kind))
+        for name, kind in shape.keys
+    ]
+    columns += [
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
+        for name, kind in (
+            (shape.scope, "text NOT NULL"),
+            (shape.zone, "text"),
+            (shape.wall, "bigint"),
+            (shape.target, "bigint"),
+        )
+    ]
+    names = [*(name for name, _type in shape.keys), shape.scope, shape.zone, shape.wall]
+    world.connection.execute(
+        sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({})) {}").format(
+            sql.Identifier(shape.name),
+            sql.SQL(", ").join(columns),
+            sql.SQL(", ").join(sql.Identifier(name) for name, _type in shape.keys),
+            sql.SQL(shape.tail),
+        )
+    )
+    if "PARTITION" in shape.tail:
+        for number in range(3):
+            world.connection.execute(
+                sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES WITH (MODULUS 3, REMAINDER {})")
+                .format(
+                    sql.Identifier(f"{shape.name}_{number}"),
+                    sql.Identifier(shape.name),
+                    sql.Literal(number),
+                )
+            )  # fmt: skip
+    for n, values in enumerate(key_values):
+        row = (*values, "<house>", "Europe/Stockholm", NOON_MS + n * DAY_MS)
+        world.connection.execute(
+            sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+                sql.Identifier(shape.name),
+                sql.SQL(", ").join(map(sql.Identifier, names)),
+                sql.SQL(", ").join(map(sql.Literal, row)),
+            )
+        )
+
+
+def _filled(world: World, shape: _Shape) -> tuple[int, int]:
+    """Return how many rows hold exactly what their wall time means, and how many there are."""
+    row = world.connection.execute(
+        sql.SQL("SELECT count(*) FILTER (WHERE {} = {} - 7200000), count(*) FROM {}").format(
+            sql.Identifier(shape.target), sql.Identifier(shape.wall), sql.Identifier(shape.name)
+        )
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def _whole_life(world: World, shape: _Shape, key_values: list[tuple[object, ...]]) -> None:
+    """Plan, be killed, resume, run again, revert: on a table of that shape."""
+    # Summer days only: the offset is two hours throughout.
+    key_values = key_values[:60]
+    _create(world, shape, key_values)
+    spec = _spec(world, shape)
+    quoted = sql.Identifier(shape.name).as_string(None)
+    before = world.table(quoted)
+    planned = world.plan(table=spec)
+    equal("exit code of the plan", (planned.exit_code, planned.error), (0, ""))
+    run_id = planned.run_id
+    task = world.start("apply", ("before_commit", 3), run_id=run_id, chunk_size=7)
+    task.reached()
+    task.kill()
+    world.let_lease_run_out(run_id)
+    resumed = world.apply(run_id, chunk_size=7)
+
+    equal("exit code", (resumed.exit_code, resumed.error), (0, ""))
+    equal("rows filled, and all rows", _filled(world, shape), (len(key_values),) * 2)
+    equal("verify", world.verify(run_id), [])
+    again = world.plan(table=spec, apply=True)
+    equal("rows of a second run", again.summary["total_scanned"], 0)
+    revert = world.start("revert", run_id=run_id, apply=True).end()
+    equal("exit code of the revert", (revert.exit_code, revert.error), (0, ""))
+    equal("table after the revert", world.table(quoted), before)
+
+
+def _uuid_keys(world: World) -> None:
+    keys: list[tuple[object, ...]] = [(f"{world.draw.getrandbits(128):032x}",) for _ in range(60)]
+    _whole_life(world, _Shape(keys=(("id", "uuid"),)), keys)
+
+
+def _bigint_keys(world: World) -> None:
+    numbers = {
+        -(2**63),
+        2**63 - 1,
+        0,
+        -1,
+        *(world.draw.randrange(-(2**40), 2**40) for _ in range(50)),
+    }
+    keys: list[tuple[object, ...]] = [(number,) for number in numbers]
+    _whole_life(world, _Shape(keys=(("id", "bigint"),)), keys)
+
+
+def _text_keys(world: World) -> None:
+    found = world.sql(
+        "SELECT DISTINCT ON (collprovider, collname) quote_ident(collname) FROM pg_collation"
+        " WHERE collencoding IN (-1, 6) AND collname <> 'default'"
+    )
+    keys: list[tuple[object, ...]] = [(text,) for text in ODD_TEXTS]
+    holds("this server has several collations", len(found) > 1)
+    for (collation,) in found:
+        try:
+            world.sql(f"SELECT 'a' < 'b' COLLATE {collation}")
+        except psycopg.errors.FeatureNotSupported:
+            continue  # in the catalog of a server that was built without it
+        world.draw.shuffle(keys)
+        _whole_life(world, _Shape(keys=(("id", f"text COLLATE {collation}"),)), keys)
+        world.sql("DROP TABLE calendar")
+
+
+def _composite_keys(world: World) -> None:
+    keys: list[tuple[object, ...]] = [(text, n % 3) for n, text in enumerate(ODD_TEXTS)]
+    keys += [(text, n % 3 + 7) for n, text in enumerate(ODD_TEXTS[:15])]
+    _whole_life(world, _Shape(keys=(("part one", "text"), ('two"', "integer"))), keys)
+
+
+def _odd_names(world: World) -> None:
+    shape = _Shape(
+        name='we"ird; DROP TABLE household; --',
+        keys=(("id'; --", "text"),),
+        scope='sc"ope',
+        zone="zo{}ne",
+        wall="wall {} ?",
+        target="ut\\c $1",
+    )
+    _whole_life(world, shape, [(text,) for text in ODD_TEXTS])
+    equal("the other tables", world.scalar("SELECT count(*) FROM household"), 3)
+    refused = world.plan(table=_spec(world, _Shape(zone="100%")))
+    equal("exit code of a name that the driver can not take", refused.exit_code, 2)
+    says(refused.error, "percent sign", "RENAME")
+
+
+def _partitions(world: World) -> None:
+    shape = _Shape(tail="PARTITION BY HASH (id)")
+    _whole_life(world, shape, [(text,) for text in ODD_TEXTS])
+
+
+def _row_security(world: World) -> None:
+    shape = _Shape()
+    _create(world, shape, [(text,) for text in ODD_TEXTS])
+    role = f"reader_{world.draw.getrandbits(32):x}"
+    world.sql(f"CREATE ROLE {role} LOGIN")
+    world.sql(f"GRANT ALL ON calendar TO {role}")
+    world.sql(f"GRANT CREATE ON DATABASE {psycopg.conninfo.conninfo_to_dict(world.dsn)['dbname']}"
+              f" TO {role}")  # fmt: skip
+    world.sql("ALTER TABLE calendar ENABLE ROW LEVEL SECURITY")
+    world.sql("CREATE POLICY a_few ON calendar USING (id < 'b')")
+    visible = world.scalar("SELECT count(*) FROM calendar WHERE id < 'b'")
+    dsn = world.dsn.replace("postgres@", f"{role}@")
+    try:
+        ended = world.plan(table=_spec(world, shape), apply=True, _dsn=dsn)
+        equal("exit code", (ended.exit_code, ended.error), (0, ""))
+        says(ended.messages, "Row-level security is active", "BYPASSRLS")
+        equal("rows filled", _filled(world, shape)[0], visible)
+    finally:
+        world.sql(f"DROP OWNED BY {role} CASCADE")
+        world.sql(f"DROP ROLE {role}")
+
+
+def _not_a_table(world: World) -> None:
+    _create(world, _Shape(), [("a",)])
+    world.sql("CREATE VIEW looks_like_one AS SELECT * FROM calendar")
+    refused = world.plan(table=_spec(world, _Shape(name="looks_like_one")))
+
+    equal("exit code", refused.exit_code, 3)
+    says(refused.error, "looks_like_one is not a table", "Name the table under it")
+
+
+def _generated(world: World) -> None:
+    _create(world, _Shape(), [("a",)])
+    world.sql("ALTER TABLE calendar DROP COLUMN utc")
+    world.sql("ALTER TABLE calendar ADD utc bigint GENERATED ALWAYS AS (wall) STORED")
+    refused = world.plan(table=_spec(world, _Shape()))
+
+    equal("exit code", refused.exit_code, 3)
+    says(refused.error, "utc is a generated column", "Take it out of the table specification")
+
+
+CASES = (
+    Case("shapes.keys.uuid", "Keys of type uuid: killed, resumed, reverted.", _uuid_keys),
+    Case("shapes.keys.bigint", "Keys of type bigint: killed, resumed, reverted.", _bigint_keys),
+    Case(
+        "shapes.keys.text",
+        "Odd texts as keys in every collation that the server has: killed, resumed, reverted.",
+        _text_keys,
+    ),
+    Case(
+        "shapes.keys.composite",
+        "Keys of two columns: killed, resumed, reverted.",
+        _composite_keys,
+        is_quick=True,
+    ),
+    Case(
+        "shapes.names",
+        "Tables and columns whose names hold quotes and SQL: killed, resumed, reverted.",
+        _odd_names,
+        is_quick=True,
+    ),
+    Case("shapes.partitions", "A partitioned table: killed, resumed, reverted.", _partitions),
+    Case(
+        "shapes.row_security",
+        "Row-level security: the rows that the role sees are written, and a warning says so.",
+        _row_security,
+    ),
+    Case("shapes.view", "A view is refused with exit code 3.", _not_a_table),
+    Case("shapes.generated", "A generated target column is refused with exit code 3.", _generated),
+)

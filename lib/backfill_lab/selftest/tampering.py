@@ -1,0 +1,198 @@
+"""One byte changed, in any file of a run or any row of its record: somebody names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from backfill.archive.evidence import SUMS_FILE, evidence_files
+from backfill.jobs.registry import kind_of
+from backfill.records.ledger import Ledger
+from backfill.steps.verify import verify_run
+from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.claims import Disproved, equal, holds, says
+from backfill_lab.selftest.world import World
+
+CHUNK_SIZE = 20
+
+
+def flip(path: Path, place: int) -> None:
+    """Change one bit of one byte of a file."""
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def every_file_is_watched(world: World, run_id: str) -> list[str]:
+    """Change each file of a run in turn; raise `Disproved` when nobody notices."""
+    folder = world.folder(run_id)
+    equal("evidence check before", world.evidence(run_id), [])
+    names = [*evidence_files(folder), SUMS_FILE]
+    for name in names:
+        path = folder.file(name)
+        before = path.read_bytes()
+        if not before:
+            continue
+        flip(path, world.draw.randrange(len(before)))
+        says(world.evidence(run_id), name)
+        path.unlink()
+        says(world.evidence(run_id), name)
+        path.write_bytes(before)
+        path.chmod(0o600)
+    folder.file("added.txt").write_text("new", encoding="utf-8")
+    says(world.evidence(run_id), "added.txt is not listed")
+    folder.file("added.txt").unlink()
+    equal("evidence check after all is as it was", world.evidence(run_id), [])
+    return names
+
+
+def _files(world: World) -> None:
+    run_id = world.plan(apply=True, chunk_size=CHUNK_SIZE).run_id
+    names = every_file_is_watched(world, run_id)
+
+    for name in ("plan.json", "changes.parquet", "plan_skips.csv", "checkpoints.csv", "run.json"):
+        holds(f"{name} is one of the files", name in names)
+
+
+def _changed_plan(world: World) -> None:
+    """A plan of which one byte was changed is refused, whichever byte it is."""
+    run_id = world.plan().run_id
+    before = world.table()
+    for name in ("plan.json", "changes.parquet", "plan_skips.csv"):
+        path = world.folder(run_id).file(name)
+        content = path.read_bytes()
+        flip(path, world.draw.randrange(len(content)))
+        refused = world.apply(run_id)
+        holds(
+            f"exit code 5: {name} {refused.exit_code} {refused.error}",
+            refused.exit_code == 5,
+        )
+        says(refused.error, f"run {run_id}", "new plan")
+        path.write_bytes(content)
+    equal("table", world.table(), before)
+    equal("exit code of the plan as it was", world.apply(run_id).exit_code, 0)
+
+
+_CHECKPOINT = (
+    "key_low = key_low || 'x'",
+    "key_high = key_high || 'x'",
+    "scanned = scanned + 1, updated = updated + 1",
+    "updated = updated - 1, unchanged = unchanged + 1",
+    "updated = updated - 1, drifted = drifted + 1",
+    "updated = updated - 1, skipped = skipped + 1",
+    "elapsed_ms = elapsed_ms + 1",
+    "chain_hash = md5(chain_hash)",
+    "committed_at = committed_at + interval '1 microsecond'",
+)
+_IMAGE = (
+    "image = set_byte(image, {place}, get_byte(image, {place}) # 1)",
+    "sha256 = md5(sha256)",
+    "rows = rows + 1",
+)
+_SKIP = (
+    "key = key || 'x'",
+    "scope = scope || 'x'",
+    "column_name = column_name || 'x'",
+    "reason = 'drifted'",
+    "detail = detail || '.'",
+    "chunk_no = chunk_no + 1",
+)
+
+
+def _rows(world: World) -> None:
+    run_id = world.plan(apply=True, chunk_size=CHUNK_SIZE).run_id
+    equal("verify before", world.verify(run_id), [])
+    chunk = world.draw.randint(2, world.chunks(run_id) - 1)
+    size = world.scalar("SELECT length(image) FROM backfill.chunk_image WHERE chunk_no = %s", chunk)
+    place = str(world.draw.randrange(size))
+    of_chunk = f"WHERE run_id = '{run_id}' AND chunk_no = {chunk}"
+    one_skip = (
+        "WHERE (run_id, key, column_name) = (SELECT run_id, key, column_name FROM backfill.skip"
+        " WHERE reason <> 'drifted' ORDER BY md5(key) LIMIT 1)"
+    )
+    statements = [
+        *(f"UPDATE backfill.checkpoint SET {change} {of_chunk}" for change in _CHECKPOINT),
+        *(
+            f"UPDATE backfill.chunk_image SET {change.replace('{place}', place)} {of_chunk}"
+            for change in _IMAGE
+        ),
+        *(f"UPDATE backfill.skip SET {change} {one_skip}" for change in _SKIP),
+        f"DELETE FROM backfill.chunk_image {of_chunk}",
+        f"DELETE FROM backfill.skip {one_skip}",
+        f"INSERT INTO backfill.skip VALUES ('{run_id}', {chunk}, 'k', 's', '', 'drifted', '')",
+    ]
+    for statement in statements:
+        findings = _verified_after(world, run_id, lambda s=statement: world.sql(s))  # type: ignore[misc]
+        holds(f"verify notices: {statement}", findings)
+        says(findings, "hunk ")
+
+    def drop_last() -> None:
+        last = f"WHERE run_id = '{run_id}' AND chunk_no = {world.chunks(run_id)}"
+        for table in ("chunk_image", "skip", "checkpoint"):
+            world.sql(f"DELETE FROM backfill.{table} {last}")
+
+    says(_verified_after(world, run_id, drop_last), "The run is not complete")
+    equal("verify after all is as it was", world.verify(run_id), [])
+
+
+def _verified_after(world: World, run_id: str, change: Callable[[], object]) -> list[str]:
+    """Return what verify finds after a change, and take the change back."""
+    findings: list[str] = []
+    with world.connection.transaction() as transaction:
+        change()
+        ledger = Ledger(world.connection)
+        run = ledger.get(run_id)
+        findings = verify_run(ledger, run, kind_of(run.job)).findings
+        raise psycopg.Rollback(transaction)
+    return findings
+
+
+def _written_rows(world: World) -> None:
+    run_id = world.plan(apply=True).run_id
+    key = world.scalar(
+        "SELECT id FROM events WHERE id = ANY (SELECT id FROM events WHERE start_at_utc IS NOT"
+        " NULL AND tz = 'Europe/Stockholm') ORDER BY md5(id) LIMIT 1"
+    )
+    written = [row[0] for row in world.sql("SELECT id FROM events WHERE tz = 'Asia/Tokyo'"
+                                           " AND start_at_utc IS NOT NULL")]  # fmt: skip
+    holds("rows to change", key and written)
+    findings = []
+    for statement in (
+        "UPDATE events SET start_at_utc = start_at_utc + 1 WHERE start_at_utc IS NOT NULL",
+        "UPDATE events SET start_at = start_at + 1 WHERE start_at_utc IS NOT NULL",
+        "UPDATE events SET tz = 'Asia/Seoul' WHERE start_at_utc IS NOT NULL",
+        "DELETE FROM events WHERE start_at_utc IS NOT NULL",
+    ):
+        findings = _verified_after(world, run_id, lambda s=statement: world.sql(s))  # type: ignore[misc]
+        rows = world.scalar("SELECT sum(rows) FROM backfill.chunk_image")
+        if len(findings) != rows:
+            raise Disproved(f"{statement}: {len(findings)} of {rows} rows were noticed")
+        says(findings[0], "is not as written")
+
+
+CASES = (
+    Case(
+        "tampering.files",
+        "One byte changed in any file of a run: evidence check names the file.",
+        _files,
+        is_quick=True,
+    ),
+    Case(
+        "tampering.plan",
+        "A plan of which any byte was changed is refused with exit code 5.",
+        _changed_plan,
+    ),
+    Case(
+        "tampering.record",
+        "Any column of any checkpoint, image or skip changed: verify names the chunk.",
+        _rows,
+        is_quick=True,
+    ),
+    Case(
+        "tampering.rows",
+        "Any written row changed or deleted since: verify names each.",
+        _written_rows,
+    ),
+)

@@ -1,0 +1,261 @@
+"""A throw-away world for one case: a database, a folder of runs, and victims that work on them."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+from psycopg import sql
+
+from backfill.folder import RunFolder
+from backfill.jobs.registry import kind_of
+from backfill.records.ledger import Ledger
+from backfill.server.database import Database
+from backfill.server.embedded import EmbeddedServer
+from backfill.server.postgres import Connection, connect
+from backfill.steps.evidence_check import disagreements
+from backfill.steps.verify import verify_run
+from backfill_lab.demo.events import load_events
+from backfill_lab.selftest.actor import Actors, Outcome, Task
+from backfill_lab.selftest.claims import Disproved
+
+Row = tuple[Any, ...]
+Loader = Callable[[psycopg.Connection[Any]], None]
+CALENDAR_ROWS = 150
+WAIT_SECONDS = 120.0
+_LOOK_SECONDS = 0.01
+
+
+def load_calendar(connection: psycopg.Connection[Any]) -> None:
+    """The demo's traps and a few ordinary events."""
+    load_events(connection, rows=CALENDAR_ROWS)
+
+
+class Stage:
+    """What the worlds share: one embedded server, templates of filled databases, victims."""
+
+    def __init__(self, home: Path, work: Path) -> None:
+        self.server = EmbeddedServer(home, durable=False)
+        self.work = work
+        self.work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.actors = Actors()
+        self._templates: dict[str, str] = {}
+        self._count = 0
+
+    def __enter__(self) -> Stage:
+        self.server.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.actors.close()
+        self.server.reset()
+
+    @contextlib.contextmanager
+    def world(self, draw: random.Random, loader: Loader = load_calendar) -> Iterator[World]:
+        """Yield a fresh world; everything of it goes away with the block."""
+        with World(self, draw, self.database(loader), self.work / f"w{self._count}") as world:
+            yield world
+
+    def database(self, loader: Loader) -> str:
+        """Return the URL of a fresh copy of the database that `loader` fills."""
+        name = loader.__name__
+        if name not in self._templates:
+            self._templates[name] = self._create("template0")
+            with psycopg.connect(self.server.dsn_of(self._templates[name]), autocommit=True) as c:
+                loader(c)
+        return self.server.dsn_of(self._create(self._templates[name]))
+
+    def _create(self, template: str) -> str:
+        self._count += 1
+        name = f"world_{self._count}"
+        with psycopg.connect(self.server.dsn_of("postgres"), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+        return name
+
+    def drop(self, dsn: str) -> None:
+        name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
+        with psycopg.connect(self.server.dsn_of("postgres"), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(str(name)))
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Imprint:
+    """All that a run leaves in the database, but for what a clock decides."""
+
+    table: list[str]
+    checkpoints: list[Row]
+    images: list[Row]
+    skips: list[Row]
+
+
+@dataclass
+class World:
+    """One case's world. `draw` decides whatever the case leaves open; its seed is reported."""
+
+    stage: Stage
+    draw: random.Random
+    dsn: str
+    runs: Path
+    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def __enter__(self) -> World:
+        self.connection: Connection = self._open.enter_context(connect(self.dsn))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._open.close()
+        self.stage.drop(self.dsn)
+
+    def sibling(self, loader: Loader = load_calendar) -> World:
+        """Return another world with the same data, where nothing goes wrong."""
+        dsn = self.stage.database(loader)
+        runs = self.runs.with_name(f"{self.runs.name}-{len(list(self.runs.parent.iterdir()))}")
+        return World(self.stage, self.draw, dsn, runs)
+
+    # -- the user's tables ------------------------------------------------------------------
+
+    def sql(self, query: str, *values: Any) -> list[Row]:
+        """Run any statement; return its rows."""
+        cur = self.connection.execute(cast(Any, query), values or None)
+        return cur.fetchall() if cur.description else []
+
+    def scalar(self, query: str, *values: Any) -> Any:
+        return self.sql(query, *values)[0][0]
+
+    def table(self, name: str = "events") -> list[str]:
+        """Return every row as PostgreSQL writes it: two of these compare byte for byte."""
+        return [row[0] for row in self.sql(f"SELECT t::text FROM {name} AS t ORDER BY 1")]
+
+    def reconnect(self) -> None:
+        """Connect again, after the server was started again."""
+        self.connection = self._open.enter_context(connect(self.dsn))
+
+    def other_session(self) -> psycopg.Connection[Any]:
+        """Return a connection of somebody else's; it ends with the world."""
+        return self._open.enter_context(psycopg.connect(self.dsn, application_name="neighbour"))
+
+    # -- commands ---------------------------------------------------------------------------
+
+    def start(self, verb: str, *points: tuple[str, int], **given: Any) -> Task:
+        """Begin a command; it stops at each (point, nth visit). Names that begin with `_` are
+        the victim's own: `_clock_hours`, `_file_bytes`, `_dsn`."""
+        own = {name[1:]: value for name, value in given.items() if name.startswith("_")}
+        values = {name: value for name, value in given.items() if not name.startswith("_")}
+        task = Task(
+            self.stage.actors,
+            {
+                "verb": verb,
+                "dsn": self.dsn,
+                "values": {"runs_dir": str(self.runs), **values},
+                "meet": [{"point": point, "nth": nth} for point, nth in points],
+                **own,
+            },
+        )
+        self._open.callback(task.abandon)
+        return task
+
+    def plan(self, **given: Any) -> Outcome:
+        """Make a dry run."""
+        return self.start("utc", **given).end()
+
+    def apply(self, run_id: str, **given: Any) -> Outcome:
+        """Apply or resume a run, to its end."""
+        return self.start("apply", run_id=run_id, **given).end()
+
+    def plan_revert(self, run_id: str) -> Outcome:
+        return self.start("revert", run_id=run_id).end()
+
+    # -- what a run left --------------------------------------------------------------------
+
+    def imprint(self, run_id: str, table: str = "events") -> Imprint:
+        """Return what the run left in the database, to compare with another's."""
+        return Imprint(
+            self.table(table),
+            self.sql(
+                "SELECT chunk_no, key_low, key_high, scanned, updated, unchanged, drifted, skipped"
+                " FROM backfill.checkpoint WHERE run_id = %s ORDER BY chunk_no",
+                run_id,
+            ),
+            self.sql(
+                "SELECT chunk_no, rows, sha256, image FROM backfill.chunk_image"
+                " WHERE run_id = %s ORDER BY chunk_no",
+                run_id,
+            ),
+            self.sql(
+                "SELECT chunk_no, key, scope, column_name, reason, detail FROM backfill.skip"
+                " WHERE run_id = %s ORDER BY chunk_no, key, column_name",
+                run_id,
+            ),
+        )
+
+    def status(self, run_id: str) -> str:
+        return str(self.scalar("SELECT status FROM backfill.run WHERE run_id = %s", run_id))
+
+    def chunks(self, run_id: str) -> int:
+        return int(
+            self.scalar("SELECT count(*) FROM backfill.checkpoint WHERE run_id = %s", run_id)
+        )
+
+    def folder(self, run_id: str) -> RunFolder:
+        return RunFolder.of(self.runs, run_id)
+
+    def verify(self, run_id: str) -> list[str]:
+        """Return what `backfill verify` finds wrong."""
+        with self.database.connect(read_only=True) as connection:
+            ledger = Ledger(connection)
+            run = ledger.get(run_id)
+            return verify_run(ledger, run, kind_of(run.job)).findings
+
+    def evidence(self, run_id: str) -> list[str]:
+        """Return what `backfill evidence check` finds wrong."""
+        with self.database.connect(read_only=True) as connection:
+            return disagreements(self.folder(run_id), Ledger(connection), kind_of)
+
+    @property
+    def database(self) -> Database:
+        return Database(self.dsn, is_embedded=False)
+
+    # -- time -------------------------------------------------------------------------------
+
+    def let_lease_run_out(self, run_id: str) -> None:
+        """Do what a minute does to the lease of a writer that was killed."""
+        self.wait_until_alone()
+        self.sql(
+            "UPDATE backfill.run SET lease_expires_at = clock_timestamp() - interval '1 second'"
+            " WHERE run_id = %s",
+            run_id,
+        )
+
+    def wait_until_alone(self) -> None:
+        """Wait until the server has ended the sessions of clients that were killed."""
+        self.wait_until(
+            "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'backfill-workbook' AND pid <> pg_backend_pid()"
+        )
+
+    def wait_until(self, question: str, *values: Any) -> None:
+        """Ask the database until it says true."""
+        wait_for(question, lambda: bool(self.scalar(question, *values)))
+
+
+def wait_for(what: str, is_true: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
+    """Look until it is true; raise `Disproved` after a deadline."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not is_true():
+        if time.monotonic() > deadline:
+            raise Disproved(f"still not true after {seconds:.0f} s: {what}")
+        pause.wait(_LOOK_SECONDS)

@@ -1,0 +1,142 @@
+"""Two writers: one of them writes, the other one is told so and writes nothing."""
+
+from __future__ import annotations
+
+import functools
+import signal
+from collections import Counter
+
+from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.claims import equal, holds, says
+from backfill_lab.selftest.world import World
+
+CHUNK_SIZE = 25
+LEASE_SECONDS = 2
+
+
+def _two_at_once(point: str, world: World) -> None:
+    run_id = world.plan().run_id
+    task = world.start("apply", (point, 2), run_id=run_id, chunk_size=CHUNK_SIZE)
+    task.reached()
+    before = world.table()
+
+    second = world.apply(run_id, chunk_size=CHUNK_SIZE, lock_timeout_ms=300)
+
+    holds(f"the second exits 4: {second.exit_code} {second.error}", second.exit_code == 4)
+    says(second.error, f"Run {run_id}", "backfill")
+    equal("table after the second was refused", world.table(), before)
+    task.go()
+    first = task.end()
+    equal("exit code of the first", (first.exit_code, first.error), (0, ""))
+    equal("verify", world.verify(run_id), [])
+    equal("evidence check", world.evidence(run_id), [])
+
+
+def _same_moment(world: World) -> None:
+    run_id = world.plan().run_id
+    tasks = [world.start("apply", run_id=run_id, chunk_size=5) for _ in range(3)]
+    codes = Counter(task.end().exit_code for task in tasks)
+
+    # One that comes when all is written finds nothing to do, which is no refusal.
+    holds(f"one wrote, the others were refused or came late: {codes}", set(codes) <= {0, 4})
+    holds("one wrote", codes[0] >= 1)
+    equal("verify", world.verify(run_id), [])
+    with world.sibling() as calm:
+        promised = calm.imprint(calm.plan(apply=True, chunk_size=5).run_id)
+    equal("table, checkpoints, images and skips", world.imprint(run_id), promised)
+
+
+def _stopped(point: str, world: World) -> None:
+    with world.sibling() as calm:
+        promised = calm.imprint(calm.plan(apply=True, chunk_size=CHUNK_SIZE).run_id)
+    run_id = world.plan().run_id
+    nth = world.draw.randint(1, 3)
+    task = world.start(
+        "apply", (point, nth), run_id=run_id, chunk_size=CHUNK_SIZE, lease_seconds=LEASE_SECONDS
+    )
+    task.reached()
+    task.signal(signal.SIGSTOP)
+    task.go()  # it reads this when it wakes
+    world.wait_until(
+        "SELECT lease_expires_at < clock_timestamp() FROM backfill.run WHERE run_id = %s", run_id
+    )
+    world.wait_until(
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'backfill-workbook' AND state LIKE 'idle in transaction%%'"
+    )
+    second = world.apply(run_id, chunk_size=CHUNK_SIZE)
+    after_second = world.imprint(run_id)
+    task.signal(signal.SIGCONT)
+    first = task.end()
+
+    equal("exit code of the second", (second.exit_code, second.error), (0, ""))
+    equal("what the second left", after_second, promised)
+    equal("exit code of the first", first.exit_code, 4)
+    says(first.error, f"Run {run_id} lost its lease", "Nothing more was written here")
+    equal("what is there after the first woke", world.imprint(run_id), promised)
+    equal("status", world.status(run_id), "succeeded")
+    equal("verify", world.verify(run_id), [])
+    equal("evidence check", world.evidence(run_id), [])
+
+
+def _wrong_clock(hours: int, world: World) -> None:
+    run_id = world.plan(_clock_hours=hours).run_id
+    task = world.start(
+        "apply", ("between_chunks", 2), run_id=run_id, chunk_size=CHUNK_SIZE, _clock_hours=hours
+    )
+    task.reached()
+    seconds = float(
+        world.scalar(
+            "SELECT extract(epoch FROM lease_expires_at - clock_timestamp()) FROM backfill.run"
+            " WHERE run_id = %s",
+            run_id,
+        )
+    )
+    holds(f"the lease ends by the database's clock, in {seconds:.0f} s", 30 < seconds <= 60)
+    equal("exit code of a second", world.apply(run_id).exit_code, 4)
+    task.go()
+    first = task.end()
+
+    equal("exit code", (first.exit_code, first.error), (0, ""))
+    equal("verify", world.verify(run_id), [])
+    late = world.scalar(
+        "SELECT count(*) FROM backfill.checkpoint WHERE run_id = %s"
+        " AND abs(extract(epoch FROM committed_at - clock_timestamp())) > 600",
+        run_id,
+    )
+    equal("checkpoints with a time that is not the database's", late, 0)
+
+
+CASES = (
+    *(
+        Case(
+            f"writers.refused.{point}",
+            f"While one applies (it stands at {point}), a second one exits 4 and writes nothing.",
+            functools.partial(_two_at_once, point),
+            is_quick=point == "after_update",
+        )
+        for point in ("between_chunks", "after_update")
+    ),
+    Case(
+        "writers.same_moment",
+        "Of three appliers that start together one writes, once.",
+        _same_moment,
+    ),
+    *(
+        Case(
+            f"writers.stopped.{point}",
+            f"An applier that slept through its lease's end at {point} writes nothing more.",
+            functools.partial(_stopped, point),
+            is_quick=point == "before_commit",
+        )
+        for point in ("between_chunks", "before_fence", "after_update", "before_commit")
+    ),
+    *(
+        Case(
+            f"writers.clock.{name}",
+            "A client whose clock is hours off has the same lease as any other.",
+            functools.partial(_wrong_clock, hours),
+        )
+        for name, hours in (("ahead", 7), ("behind", -7))
+    ),
+)
