@@ -69,7 +69,7 @@ from backfill.workers.executor import Executor
 
 JOB_NAME = "ocr"
 IMAGES_BETWEEN_REPORTS = 25
-DEMO_SCREENSHOTS = Path(__file__).resolve().parents[2] / "demo" / "screenshots"
+DEMO_SCREENSHOTS = Path(__file__).resolve().parents[3] / "backfill_lab/demo/screenshots"
 
 
 class OcrJob:
