@@ -31,7 +31,7 @@ lint: setup ## ruff check, ruff format --check and mypy --strict
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-lab: setup ## open JupyterLab on notebooks/ with the database ready
+lab: setup ## open JupyterLab on copies of the notebooks of your own
 	@$(PYTHON) -m backfill lab
 
 reference: setup ## renew docs/reference.md from the code

@@ -32,7 +32,7 @@ def test_every_bad_finding_names_its_mend(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("DATABASE_URL", "postgresql://me@127.0.0.1:1/nowhere")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("BACKFILL_PG_BIN", str(tmp_path))
-    monkeypatch.setattr(doctor, "project_root", lambda: None)
+    monkeypatch.setattr(doctor, "notebooks_folder", lambda: tmp_path / "lost")
     monkeypatch.setattr(doctor, "FREE_MB_MIN", 10**12)
 
     bad = [found for found in examine() if not found.is_well]

@@ -13,7 +13,8 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 
 from backfill import cli
-from backfill.notebook import lab
+from backfill.notebook import lab, own_copies
+from backfill.notebook.own_copies import copy_notebooks
 
 
 def test_a_database_that_does_not_answer_is_told_before_anything_opens(
@@ -42,7 +43,7 @@ def test_our_kernel_comes_before_another_of_that_name_in_the_users_home(
     ours = tmp_path / "ours"
     ours.mkdir()
 
-    lab.write_settings(ours)
+    lab.write_settings(ours, tmp_path)
     for name, value in lab.environment(str(ours)).items():
         monkeypatch.setenv(name, value)
 
@@ -56,3 +57,37 @@ def test_paths_that_the_user_set_for_jupyter_still_count(monkeypatch: pytest.Mon
 
     assert lab.environment("/ours")["JUPYTER_PATH"] == "/ours:/theirs"
     assert lab.environment("/ours")["JUPYTER_CONFIG_PATH"] == "/ours"
+
+
+def test_copies_follow_the_product_unless_their_owner_edited_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    product = tmp_path / "product"
+    product.mkdir()
+    for name in ("00_start.ipynb", "01_utc.ipynb", "02_ocr.ipynb"):
+        (product / name).write_text(f"first {name}", encoding="utf-8")
+    monkeypatch.setattr(own_copies, "notebooks_folder", lambda: product)
+    folder = tmp_path / "mine"
+    assert copy_notebooks(folder).edited == ()
+
+    (folder / "01_utc.ipynb").write_text("an analyst's own", encoding="utf-8")
+    (folder / "02_ocr.ipynb").unlink()
+    (product / "00_start.ipynb").write_text("second", encoding="utf-8")
+    (product / "01_utc.ipynb").write_text("second", encoding="utf-8")
+    copies = copy_notebooks(folder)
+
+    assert copies.edited == ("01_utc.ipynb",)
+    assert (folder / "00_start.ipynb").read_text(encoding="utf-8") == "second"
+    assert (folder / "01_utc.ipynb").read_text(encoding="utf-8") == "an analyst's own"
+    assert (folder / "02_ocr.ipynb").read_text(encoding="utf-8") == "first 02_ocr.ipynb"
+    assert (product / "01_utc.ipynb").read_text(encoding="utf-8") == "second"
+
+
+def test_a_notebook_of_that_name_that_we_never_copied_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "01_utc_backfill.ipynb").write_text("theirs, before us", encoding="utf-8")
+
+    copies = copy_notebooks(tmp_path)
+
+    assert copies.edited == ("01_utc_backfill.ipynb",)
+    assert (tmp_path / "01_utc_backfill.ipynb").read_text(encoding="utf-8") == "theirs, before us"
+    assert (tmp_path / "00_start_here.ipynb").is_file()

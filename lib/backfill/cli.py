@@ -146,7 +146,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_evidence(command("evidence", "check an archived run", commands.run_evidence))
     command("doctor", "what is wrong here, and the command that mends it", machine.run_doctor)
-    lab = command("lab", "JupyterLab on notebooks/ with the database ready", machine.run_lab)
+    lab = command("lab", "JupyterLab on copies of the notebooks of your own", machine.run_lab)
+    lab.add_argument(
+        "--notebooks-dir", metavar="DIR", help="folder of your copies (default: backfill-notebooks)"
+    )
     lab.add_argument("lab_options", nargs="*", help="options for jupyter lab, behind --")
     command("demo", "both jobs on invented data, from dry run to proof", machine.run_demo)
     _add_selftest(

@@ -37,6 +37,12 @@ def project_root() -> Path | None:
     return root if (root / "notebooks").is_dir() else None
 
 
+def notebooks_folder() -> Path:
+    """Return where the product's notebooks are: the checkout's, else those in the wheel."""
+    root = project_root()
+    return root / "notebooks" if root else Path(__file__).resolve().parent / "notebooks"
+
+
 def runs_dir(option: str | os.PathLike[str] | None = None) -> Path:
     """Return where runs live: the option, `BACKFILL_RUNS_DIR`, or `runs/` beside `notebooks/`."""
     named = option or os.environ.get("BACKFILL_RUNS_DIR")

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from backfill.errors import BackfillError, DatabaseUnreachable
-from backfill.folder import project_root, runs_dir
+from backfill.folder import notebooks_folder, project_root, runs_dir
 from backfill.records.ledger import Ledger
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.embedded_account import choose_account
@@ -70,15 +70,16 @@ def examine(runs: str | None = None) -> list[Finding]:
 
     `runs` is the folder of the runs where it is not the default one.
     """
+    anew = "make setup" if project_root() else "pip install --force-reinstall backfill-workbook"
     return [
         _guarded("Python", _python, "install Python 3.11 or later, then: make setup"),
-        _guarded("time zone data", _tzdata, "make setup"),
-        _guarded("embedded PostgreSQL", _binaries, "make setup"),
+        _guarded("time zone data", _tzdata, anew),
+        _guarded("embedded PostgreSQL", _binaries, anew),
         *_database(),
         _guarded("folder of the runs", lambda: _runs(runs_dir(runs)), "choose --runs-dir DIR"),
         _guarded("Tesseract", _tesseract, INSTALL_TESSERACT),
-        _guarded("notebook kernel", _kernel, "make setup"),
-        _guarded("notebooks", _notebooks, "git checkout -- notebooks"),
+        _guarded("notebook kernel", _kernel, anew),
+        _guarded("notebooks", _notebooks, "git checkout -- notebooks" if project_root() else anew),
     ]
 
 
@@ -270,13 +271,8 @@ def _kernel() -> str:
 
 
 def _notebooks() -> str:
-    root = project_root()
-    if root is None:
-        raise _Unwell(
-            "backfill does not run from its checkout, where notebooks/ lies beside lib/",
-            "clone the project and run: make setup",
-        )
-    missing = [name for name in NOTEBOOKS if not (root / "notebooks" / f"{name}.ipynb").is_file()]
+    folder = notebooks_folder()
+    missing = [name for name in NOTEBOOKS if not (folder / f"{name}.ipynb").is_file()]
     if missing:
-        raise _Unwell(f"missing in {root / 'notebooks'}: {', '.join(missing)}")
-    return f"{len(NOTEBOOKS)} in {root / 'notebooks'}"
+        raise _Unwell(f"missing in {folder}: {', '.join(missing)}")
+    return f"{len(NOTEBOOKS)} in {folder}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from backfill.command.commands import print_summary, terminal_of
@@ -60,10 +61,11 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 def run_lab(options: argparse.Namespace) -> int:
-    """`backfill lab`: JupyterLab on `notebooks/`, with the database ready."""
+    """`backfill lab`: JupyterLab on copies of the notebooks, with the database ready."""
     from backfill.notebook.lab import open_lab
 
-    return open_lab(options.lab_options, terminal_of(options))
+    folder = Path(options.notebooks_dir) if options.notebooks_dir else None
+    return open_lab(options.lab_options, terminal_of(options), folder)
 
 
 def run_demo(options: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from backfill.errors import ExitCode, StorageError
-from backfill.folder import RunFolder, project_root
+from backfill.folder import RunFolder, notebooks_folder
 from backfill.notebook.relay import Relay, Terminal
 from backfill.report import RELAY_ENV
 from backfill.workbook_env import NOTEBOOK_ENV, RUN_ID_ENV
@@ -105,13 +105,12 @@ def run_notebook(
 
 
 def notebook_path(name: str) -> Path:
-    """Return a notebook of the checkout; raise `StorageError` where there is none."""
-    root = project_root()
-    path = root / "notebooks" / f"{name}.ipynb" if root else None
-    if path is None or not path.is_file():
+    """Return a notebook of the product; raise `StorageError` where there is none."""
+    path = notebooks_folder() / f"{name}.ipynb"
+    if not path.is_file():
         raise StorageError(
-            f"The notebook {name}.ipynb is not there. Run backfill from its checkout, where "
-            "notebooks/ lies beside lib/."
+            f"The notebook {path} is not there. In a checkout: git checkout -- notebooks; else "
+            "install the package anew: pip install --force-reinstall --no-deps backfill-workbook"
         )
     return path
 
@@ -144,7 +143,7 @@ def _execute(source: Path, partial: Path, parameters: Mapping[str, Any]) -> str:
                 engine_name=ENGINE_NAME,
                 kernel_name=KERNEL_NAME,
                 progress_bar=False,
-                cwd=str(source.parent),
+                cwd=str(Path.cwd()),  # as stock papermill does: paths mean what they mean here
             )
         except PapermillExecutionError as error:
             return f"{error.ename}: {error.evalue}"

@@ -18,7 +18,9 @@ from pathlib import Path
 from types import FrameType
 
 from backfill.demo.opening import open_database
-from backfill.notebook.headless import KERNEL_NAME, notebook_path
+from backfill.folder import runs_dir
+from backfill.notebook.headless import KERNEL_NAME
+from backfill.notebook.own_copies import FOLDER_NAME, copy_notebooks
 from backfill.notebook.relay import Terminal
 from backfill.server.database import Database
 from backfill.server.embedded import EmbeddedServer, default_home
@@ -32,17 +34,21 @@ LEAVE_SECONDS = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def open_lab(options: Sequence[str], terminal: Terminal) -> int:
-    """Run JupyterLab until Ctrl-C or its own end; return its exit code."""
+def open_lab(options: Sequence[str], terminal: Terminal, notebooks: Path | None = None) -> int:
+    """Run JupyterLab on the user's own copies until Ctrl-C or its own end; return its exit code."""
+    copies = copy_notebooks(notebooks or Path.cwd() / FOLDER_NAME)
     with _database(terminal), tempfile.TemporaryDirectory(prefix="backfill-lab-") as place:
-        write_settings(Path(place))
+        write_settings(Path(place), copies.folder)
+        if copies.edited:
+            terminal.message(f"Left as you edited them: {', '.join(copies.edited)}.")
         terminal.message(
-            f"JupyterLab opens in your browser; begin with {FIRST_NOTEBOOK}.ipynb. Ctrl-C ends it."
+            f"JupyterLab opens {copies.folder / FIRST_NOTEBOOK}.ipynb in your browser; these are "
+            "copies of your own. Ctrl-C ends it."
         )
         return _run([*COMMAND, *options], environment(place))
 
 
-def write_settings(place: Path) -> None:
+def write_settings(place: Path, notebooks: Path) -> None:
     """Write kernel and settings of this JupyterLab; nothing goes into the user's home."""
     kernel = place / "kernels" / KERNEL_NAME
     kernel.mkdir(parents=True)
@@ -55,7 +61,6 @@ def write_settings(place: Path) -> None:
             "metadata": {"debugger": True},
         },
     )
-    notebooks = notebook_path(FIRST_NOTEBOOK).parent
     _write(
         place / "jupyter_lab_config.json",
         {
@@ -65,7 +70,11 @@ def write_settings(place: Path) -> None:
                 "allow_root": hasattr(os, "geteuid") and os.geteuid() == 0,
             },
             # Nothing is fetched from the network, and nobody is asked whether it may be.
-            "LabApp": {"news_url": None, "extension_manager": "readonly"},
+            "LabApp": {
+                "news_url": None,
+                "extension_manager": "readonly",
+                "default_url": f"/lab/tree/{FIRST_NOTEBOOK}.ipynb",
+            },
         },
     )
     notification = {"fetchNews": "false", "checkForUpdates": False}
@@ -84,7 +93,9 @@ def environment(place: str) -> dict[str, str]:
     """Return the environment in which our kernel and settings come before others' of that name."""
     names = ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH")
     paths = {name: [place, *filter(None, [os.environ.get(name)])] for name in names}
-    return {**os.environ, **{name: os.pathsep.join(path) for name, path in paths.items()}}
+    # A kernel works in the folder of its notebook: runs stay where the command has them.
+    runs = {"BACKFILL_RUNS_DIR": str(runs_dir())}
+    return {**os.environ, **runs, **{name: os.pathsep.join(path) for name, path in paths.items()}}
 
 
 @contextlib.contextmanager
