@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from tests.bench.figure import Figure
+from tests.bench.ocr_quality import SHARED_ENV, shared_sessions, tallies, tell
 from tests.bench.ocr_speed import TO_REACH, speed_figures
 from tests.bench.pages import (
     ANY,
@@ -25,7 +26,7 @@ from backfill.workers.executor import default_workers
 from backfill_lab.demo.screens.make import Session, make_session
 from backfill_lab.demo.screens.style import STYLES
 
-PARTS = ("quality", "speed", "memory")
+PARTS = ("quality", "shared", "speed", "memory")
 # Looks that chance chose, for each session of a style that somebody did.
 ANY_SHARE = 4
 
@@ -40,12 +41,27 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="list every wrong shift")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="by default all")
     parser.add_argument("--images", type=int, default=64, help="of the speed's ratios")
+    parser.add_argument("--shared", help=f"folder of sets from elsewhere, by default ${SHARED_ENV}")
     parser.add_argument(
         "--memory-sessions", nargs=2, type=int, default=(50, 500), metavar=("FEW", "MANY")
     )
     options = parser.parse_args()
+    if "shared" in options.parts:
+        _tell_shared(options)
+    if set(options.parts) == {"shared"}:
+        return
     sessions = _make_sessions(options.styles, options.first_seed, options.sessions)
     _print_figures(_figures(options, sessions))
+
+
+def _tell_shared(options: argparse.Namespace) -> None:
+    """Print what becomes of the sessions of sets that others drew."""
+    sessions = shared_sessions(options.shared)
+    if not sessions:
+        _say(f"sets from elsewhere left out: name their folder, --shared DIR or ${SHARED_ENV}")
+        return
+    found = tallies(sessions, EngineChoice(options.engine))
+    tell(found, _say, list_misses=options.misses)
 
 
 def _figures(options: argparse.Namespace, sessions: list[Session]) -> Iterator[Figure]:

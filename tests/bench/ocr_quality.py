@@ -1,0 +1,65 @@
+"""How well sessions are read that the reader's makers did not draw: asked rightly, never wrong."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from tests.bench.ocr_remember import RememberingChoice
+from tests.bench.ocr_truth import HEAD, Tally, TrueSession, judge, lines_of, load_truth, misses_of
+
+from backfill.ocr.engine_choice import EngineChoice
+from backfill.ocr.pool import read_images
+from backfill.workers.executor import default_workers
+
+#: The folder with sets of screens from elsewhere, each a folder with a `truth.json`.
+SHARED_ENV = "BACKFILL_SCREENS"
+MEMORY = Path(".cache/bench-ocr")
+COMMON_REASONS = 12
+
+
+def shared_sessions(folder: str | None) -> list[TrueSession]:
+    """Return the sessions of every set in the folder; none where there is no such folder."""
+    root = Path(folder or os.environ.get(SHARED_ENV, ""))
+    return (
+        [
+            session
+            for path in sorted(root.glob("*/truth.json"))
+            for session in load_truth(path.parent)
+        ]
+        if folder or SHARED_ENV in os.environ
+        else []
+    )
+
+
+def tallies(sessions: Iterable[TrueSession], choice: EngineChoice) -> dict[str, Tally]:
+    """Return the figures of each group of sessions, read on all cores."""
+    todo = list(sessions)
+    outcomes = read_images(
+        [image.data for session in todo for image in session.images],
+        workers=default_workers(),
+        engine_factory=RememberingChoice(choice, str(MEMORY)),
+    )
+    found: dict[str, Tally] = {}
+    for session in todo:
+        read = list(itertools.islice(outcomes, len(session.images)))
+        found.setdefault(session.group, Tally()).verdicts.append(judge(session, read))
+    return found
+
+
+def tell(found: dict[str, Tally], say: Callable[[str], object], *, list_misses: bool) -> None:
+    """Print the table, the commonest doubts of each set, and each session that needs a word."""
+    lines: Sequence[str] = HEAD.split("\n")
+    for line in lines:
+        say(line)
+    for name, tally in sorted(found.items()):
+        for line in lines_of(name, tally):
+            say(line)
+    for name, tally in sorted(found.items()):
+        told = ", ".join(f"{why} {n}" for why, n in tally.reasons.most_common(COMMON_REASONS))
+        say(f"{name}, flagged by reason: {told or 'nothing'}")
+        if list_misses:
+            for line in misses_of(tally):
+                say(line)
