@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from tests.bench.figure import Figure
-from tests.bench.ocr_quality import SHARED_ENV, shared_sessions, tallies, tell
+from tests.bench.ocr_quality import MEMORY, SHARED_ENV, shared_sessions, tallies, tell
 from tests.bench.ocr_speed import TO_REACH, speed_figures
 from tests.bench.pages import (
     ANY,
@@ -18,6 +18,8 @@ from tests.bench.pages import (
 )
 from tests.bench.phone_page import PAGE_LOOKS
 from tests.bench.score import FIELDS_OF_SHIFT, Score, score_session
+from tests.bench.strange import Drawer, strange_sessions
+from tests.bench.strange_words import Half
 
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import read_images
@@ -26,7 +28,7 @@ from backfill.workers.executor import default_workers
 from backfill_lab.demo.screens.make import Session, make_session
 from backfill_lab.demo.screens.style import STYLES
 
-PARTS = ("quality", "shared", "speed", "memory")
+PARTS = ("quality", "shared", "strange", "speed", "memory")
 # Looks that chance chose, for each session of a style that somebody did.
 ANY_SHARE = 4
 
@@ -41,6 +43,9 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="list every wrong shift")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="by default all")
     parser.add_argument("--images", type=int, default=64, help="of the speed's ratios")
+    parser.add_argument("--strange", type=int, default=36, help="sessions of each strange set")
+    parser.add_argument("--first-strange", type=int, default=0)
+    parser.add_argument("--halves", nargs="*", choices=tuple(Half), default=tuple(Half))
     parser.add_argument("--shared", help=f"folder of sets from elsewhere, by default ${SHARED_ENV}")
     parser.add_argument(
         "--memory-sessions", nargs=2, type=int, default=(50, 500), metavar=("FEW", "MANY")
@@ -48,7 +53,9 @@ def main() -> None:
     options = parser.parse_args()
     if "shared" in options.parts:
         _tell_shared(options)
-    if set(options.parts) == {"shared"}:
+    if "strange" in options.parts:
+        _tell_strange(options)
+    if set(options.parts) <= {"shared", "strange"}:
         return
     sessions = _make_sessions(options.styles, options.first_seed, options.sessions)
     _print_figures(_figures(options, sessions))
@@ -60,6 +67,25 @@ def _tell_shared(options: argparse.Namespace) -> None:
     if not sessions:
         _say(f"sets from elsewhere left out: name their folder, --shared DIR or ${SHARED_ENV}")
         return
+    found = tallies(sessions, EngineChoice(options.engine))
+    tell(found, _say, list_misses=options.misses)
+
+
+def _tell_strange(options: argparse.Namespace) -> None:
+    """Print what becomes of sessions in looks and with traps that chance chose."""
+    if not has_browser():
+        _say("strange screens left out, for want of Chromium")
+        return
+    with Drawer(MEMORY / "drawn") as drawer:
+        sessions = [
+            session
+            for half in Half
+            if half in options.halves
+            for kind in ("app", "strange", "traps")
+            for session in strange_sessions(
+                drawer, half, kind, options.strange, options.first_strange
+            )
+        ]
     found = tallies(sessions, EngineChoice(options.engine))
     tell(found, _say, list_misses=options.misses)
 
