@@ -4,8 +4,11 @@ PYTHON := .venv/bin/python
 # The bundled server programs and the kernels must never see a virtual environment of another.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
+# What `make test` leaves to the other targets: tests/README.md lists which target runs what.
+APART := chaos or browser or cluster or bench or long
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-chaos test-browser lint lab reference bench bench-quick bench-shapes bench-10m bench-ocr bench-scale lock clean
+.PHONY: help setup demo test test-rest test-all test-chaos test-browser lint lab reference bench bench-quick bench-shapes bench-10m bench-ocr bench-scale lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -16,8 +19,14 @@ setup: ## make .venv from the lock file, and install system parts that are missi
 demo: setup ## both jobs on invented data: dry run, apply, verify, run again, evidence
 	@$(PYTHON) -m backfill demo
 
-test: setup ## run the tests but for chaos and browser (some: make test ARGS="-m 'not slow' tests/utc")
-	$(PYTHON) -m pytest -m "not chaos and not browser" $(ARGS)
+test: setup ## every promise on a real server, two processes (some: make test ARGS="-k lease tests/engine")
+	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not ($(APART))" $(ARGS)
+
+test-rest: setup ## what takes long or starts clusters: Dask, benchmarks at a tiny size, the demo twice
+	$(PYTHON) -m pytest -m "cluster or bench or long" $(ARGS)
+
+test-all: test test-rest test-chaos test-browser ## every test there is
+
 
 test-chaos: setup ## kills, faults, two writers, tampering: every case of backfill selftest --chaos
 	$(PYTHON) -m pytest tests/chaos $(ARGS)

@@ -25,7 +25,7 @@ def demo() -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.ocr
 def test_demo_shows_every_command_twice_and_leaves_the_server_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -286,7 +286,8 @@ def test_folders_of_the_test_guide_exist() -> None:
 def test_ci_runs_what_readme_says() -> None:
     steps = re.findall(r"^step (.+)$", read(".ci/run"), re.MULTILINE)
 
-    assert steps == ["make lint", "make test", "make test-chaos", "make test-browser"]
+    assert steps[:2] == ["make lint", "make test"]
+    assert set(steps[2:]) >= {"make test-rest", "make test-chaos", "make test-browser"}
 
 
 def test_changelog_tells_of_the_version_or_of_what_is_unreleased() -> None:

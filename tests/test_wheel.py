@@ -101,7 +101,7 @@ def test_outside_any_checkout_the_commands_find_their_notebooks(
     run(installed / "backfill", "db", "reset", folder=elsewhere)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.ocr
 def test_outside_any_checkout_the_demo_goes_through(installed: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"

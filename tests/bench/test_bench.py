@@ -10,6 +10,8 @@ from tests.bench.__main__ import main
 from tests.bench.contender import Measured
 from tests.bench.figures import Measures, figures
 
+pytestmark = pytest.mark.bench
+
 WRITERS = [writing.BOUND, writing.OURS_500, writing.IMAGELESS_500, writing.COMMIT_PER_ROW]
 
 

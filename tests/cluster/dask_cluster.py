@@ -98,7 +98,7 @@ def dask_cluster(folder: Path, workers: int) -> Iterator[DaskCluster]:
     cluster = DaskCluster(folder, scheduler)
     try:
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while not (folder / "scheduler.json").exists():
+        while not _is_whole(folder / "scheduler.json"):
             assert time.monotonic() < deadline and scheduler.poll() is None, cluster.logs()
             PAUSE.wait(0.02)
         for _ in range(workers):
@@ -128,3 +128,8 @@ def _start(
             stdout=log,
             stderr=subprocess.STDOUT,
         )
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file that another process is writing holds its last brace already."""
+    return path.exists() and path.read_text(encoding="utf-8").rstrip().endswith("}")

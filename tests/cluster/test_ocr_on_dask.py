@@ -28,6 +28,8 @@ from backfill.workers.cluster import open_executor
 from backfill.workers.executor import Executor, Work
 from backfill_lab.demo.screens.store import stored_sessions
 
+pytestmark = pytest.mark.cluster
+
 T = TypeVar("T")
 PATHS = [path for session in stored_sessions() for path in session.images][:8]
 OcrFrom = Callable[[str, Callable[[str], None]], OcrBench]

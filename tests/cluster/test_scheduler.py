@@ -21,6 +21,8 @@ from backfill.workers import cluster as cluster_module
 from backfill.workers.cluster import check_scheduler, open_executor
 from backfill_lab.demo.screens.store import stored_sessions
 
+pytestmark = pytest.mark.cluster
+
 IMAGE = stored_sessions()[0].images[0]
 
 

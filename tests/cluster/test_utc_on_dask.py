@@ -27,6 +27,8 @@ from backfill.versions import computing_versions
 from backfill.workers.cluster import open_executor
 from backfill.workers.executor import InThisProcess, local_executor
 
+pytestmark = pytest.mark.cluster
+
 BLOCK_ROWS = 4
 
 
