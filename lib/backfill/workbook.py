@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backfill.archive.run_facts import find_folder, read_facts
-from backfill.demo.opening import open_database
 from backfill.display.counting import counted
 from backfill.display.explanation import Explanation
 from backfill.display.pages import NOTHING, Shown, note, part, table
@@ -40,6 +39,7 @@ from backfill.parameters import (
 from backfill.plans import plan
 from backfill.records.ledger import Ledger, RunRow
 from backfill.report import Reporter
+from backfill.server.open_database import open_database
 from backfill.status import RunStatus
 from backfill.steps.comparison import Comparison, compare_runs
 from backfill.steps.job import Computation

@@ -29,7 +29,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "values": ("rows.*", "workers.*", "display.*"),
     "pure": ("utc.*", "ocr.*"),
     "server": ("server.*",),
-    "demo data": ("demo.*", "lab.demo.*"),
+    "demo data": ("lab.demo.*",),
     "records": ("records.*", "report", "politeness.*", "settings", "parameter", "parameters"),
     "plans": ("plans.*",),
     "chunks": ("chunks.*",),
@@ -43,7 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "reference": ("lab.reference.*",),
 }
 NAMES = list(LAYERS)
-PACKAGES = {"", "demo", "jobs", "jobs.ocr", "jobs.utc", "ocr", "utc"}
+PACKAGES = {"", "jobs", "jobs.ocr", "jobs.utc", "ocr", "utc"}
 PACKAGES |= {"lab", "lab.demo", "lab.demo.screens", "lab.reference", "lab.selftest"}
 PACKAGES |= {"archive", "chunks", "command", "display", "notebook", "plans", "politeness"}
 PACKAGES |= {"records", "rows", "server", "steps", "workers"}

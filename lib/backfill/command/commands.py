@@ -37,12 +37,13 @@ def terminal_of(options: argparse.Namespace) -> Terminal:
 
 def run_job(options: argparse.Namespace) -> int:
     """`backfill utc`, `backfill ocr`: plan, and with --apply also write and verify."""
-    from backfill.demo.opening import open_database
     from backfill.jobs.registry import PARAMETERS, job_from
     from backfill.parameters import check_parameters
     from backfill.records.ledger import Ledger
+    from backfill.server.open_database import open_database
     from backfill.settings import engine_settings
     from backfill.steps.running import stopped_run
+    from backfill_lab.demo.seed import seed_if_empty
 
     terminal = terminal_of(options)
     job_name = options.command
@@ -51,6 +52,8 @@ def run_job(options: argparse.Namespace) -> int:
     settings = engine_settings(values)
     job = job_from(job_name, values)
     database = open_database(terminal.message)
+    if not values.get("table"):
+        seed_if_empty(database, terminal.message)
     with database.connect(limits=settings.limits) as connection:
         job.preflight(connection, writing=values["apply"])
         found = None
@@ -247,7 +250,7 @@ def _close(folder: RunFolder, stem: str, ended: Any, terminal: Terminal) -> dict
 
 
 def _database(options: argparse.Namespace) -> Any:
-    from backfill.demo.opening import open_database
+    from backfill.server.open_database import open_database
 
     return open_database(terminal_of(options).message)
 

@@ -11,8 +11,8 @@ from backfill.folder import runs_dir
 
 def run_explain(options: argparse.Namespace) -> int:
     """Print what folder, ledger and table tell of one row. Writes nothing anywhere."""
-    from backfill.demo.opening import open_database
     from backfill.notebook.asking import explain_row
+    from backfill.server.open_database import open_database
 
     database = open_database(terminal_of(options).message)
     found = explain_row(database, options.run_id, runs_dir(options.runs_dir), options.key)

@@ -80,11 +80,11 @@ def run_compare(options: argparse.Namespace) -> int:
 
 def _rows(say: Callable[[str, str], None]) -> list[RunRow] | None:
     """Return the runs that the database knows, None when it can not be asked."""
-    from backfill.demo.opening import open_database
     from backfill.records.ledger import Ledger
+    from backfill.server.open_database import open_database
 
     try:
-        database = open_database(lambda text: say(text, "info"), seed_demo=False)
+        database = open_database(lambda text: say(text, "info"))
         with database.connect(read_only=True) as connection:
             return Ledger(connection).runs(MOST_RUNS)
     except BackfillError as error:

@@ -9,7 +9,6 @@ import psycopg
 
 from backfill.archive import evidence
 from backfill.archive.runs_index import rebuild_index
-from backfill.demo.opening import open_database
 from backfill.errors import BackfillError, ExitCode, StalePlan, StorageError
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
@@ -20,6 +19,7 @@ from backfill.records.lease import release_dead
 from backfill.records.ledger import Ledger, RunRow
 from backfill.records.seats import holder_name, is_worked_on
 from backfill.server.database import Database
+from backfill.server.open_database import open_database
 from backfill.server.postgres import password_of
 from backfill.skips import Skip
 from backfill.status import RunStatus
@@ -39,7 +39,7 @@ def close_folder(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
 
 def _settled(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
     try:
-        database = open_database(lambda _text: None, seed_demo=False)
+        database = open_database(lambda _text: None)
         with database.connect() as connection:
             _settle_dead_kernel(folder, ended, Ledger(connection))
             with folder.closing():

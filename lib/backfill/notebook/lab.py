@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from backfill.demo.opening import open_database
 from backfill.folder import runs_dir
 from backfill.notebook.headless import KERNEL_NAME
 from backfill.notebook.own_copies import FOLDER_NAME, copy_notebooks
@@ -25,7 +24,9 @@ from backfill.notebook.relay import Terminal
 from backfill.server.database import Database
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.embedded_process import wait_until
+from backfill.server.open_database import open_database
 from backfill.server.postgres import scalar
+from backfill_lab.demo.seed import seed_if_empty
 
 FIRST_NOTEBOOK = "00_start_here"
 # Its address is a critical message; what is below a warning is noise.
@@ -109,6 +110,7 @@ def _database(terminal: Terminal) -> Iterator[None]:
     database = open_database(terminal.message)
     with database.connect(read_only=True):
         pass
+    seed_if_empty(database, terminal.message)
     try:
         yield
     finally:

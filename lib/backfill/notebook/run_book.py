@@ -18,7 +18,6 @@ import pyarrow as pa
 
 from backfill.archive import evidence
 from backfill.archive.checkpoint_view import applied_view, pace_of_run
-from backfill.demo.opening import open_database
 from backfill.display.counting import counted
 from backfill.display.pages import Shown, note, part, style, table
 from backfill.errors import (
@@ -40,6 +39,7 @@ from backfill.records.ledger import Ledger
 from backfill.records.seats import holder_name, is_worked_on
 from backfill.report import RELAY_ENV, Reporter, listener_from_environment
 from backfill.server.database import Database
+from backfill.server.open_database import open_database
 from backfill.server.postgres import redact, what_failed
 from backfill.settings import engine_settings
 from backfill.status import RunStatus
@@ -51,6 +51,7 @@ from backfill.steps.running import apply_run, too_many_skips
 from backfill.steps.standing import Applied, planned_counts, standing
 from backfill.steps.verify import Verification, verify_run
 from backfill.workbook_env import RUN_ID_ENV
+from backfill_lab.demo.seed import seed_if_empty
 
 SHOWN_MEMBERS = 100  # of a scope: a page holds many tables
 
@@ -78,9 +79,18 @@ class RunBook(Asking, Frames):
         self.folder: RunFolder = RunFolder(runs_dir(values["runs_dir"]))
         with self._step("open"):
             self.settings = engine_settings(values)
-            # Under the command line the person has been told which database it is.
-            say = (lambda _text: None) if RELAY_ENV in os.environ else self.reporter.message
-            self.database: Database = open_database(say, values["dsn_env"])
+            self.database: Database = self._open_database()
+
+    def _open_database(self) -> Database:
+        """Return the database; a notebook that names no table of its own brings the demo's where
+        there is nothing. Under the command line the person has been told which database it is.
+        """
+        is_relayed = RELAY_ENV in os.environ
+        say = (lambda _text: None) if is_relayed else self.reporter.message
+        database = open_database(say, self.values["dsn_env"])
+        if not is_relayed and not self.values.get("table"):
+            seed_if_empty(database, say)
+        return database
 
     def _open_folder(self, run_id: str, *, fresh: bool = False) -> None:
         self.run_id = run_id

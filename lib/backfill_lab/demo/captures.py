@@ -21,7 +21,6 @@ from backfill_lab.demo.sessions import (
     SCHEMA_DEFAULT,
     DemoSession,
     create_schema,
-    drop_schema,
     load_sessions,
     store_snapshot,
 )
@@ -52,11 +51,10 @@ def demo_sessions(stored: Sequence[StoredSession]) -> list[DemoSession]:
 
 
 def load_captures(connection: Connection, schema: str = SCHEMA_DEFAULT) -> int:
-    """Load schema, sessions and snapshots anew; return how many sessions.
+    """Load schema, sessions and snapshots; return how many sessions.
 
     Without the committed screenshots nothing is loaded.
     """
-    drop_schema(connection, schema)
     stored = stored_sessions()
     if not stored:
         return 0

@@ -47,6 +47,12 @@ HOUSEHOLD_WEIGHTS = (60, 25, 15)
 DELETED_SHARE = 0.03
 RECURRING_SHARE = 0.08
 
+#: Of `events.sql`; a table that has these and no other columns may be the demo's.
+EVENT_COLUMNS = (
+    *("id", "household_id", "title", "start_at", "end_at", "tz", "start_at_utc", "end_at_utc"),
+    *("rrule", "exdates", "reminder", "created_at", "updated_at", "deleted_at"),
+)
+
 _SEED = 20_250_907
 _TYPES: dict[Encoding, tuple[LiteralString, LiteralString]] = {
     "epoch_ms": ("bigint", "bigint"),

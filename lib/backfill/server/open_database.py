@@ -1,0 +1,27 @@
+"""Which database: the one that `DATABASE_URL` names, or the embedded one.
+
+Opening changes nothing: what is in a database, or that nothing is, stays so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from backfill.server import embedded
+from backfill.server.database import Database
+from backfill.server.postgres import DSN_ENV, check_dsn
+
+
+def open_database(say: Callable[[str], None], dsn_env: str = DSN_ENV) -> Database:
+    """Return the database to work on; start the embedded server where none is named."""
+    dsn = os.environ.get(dsn_env, "").strip()
+    if dsn:
+        check_dsn(dsn)
+        return Database(dsn, is_embedded=False)
+    dsn = embedded.ensure_running()
+    say(
+        f"{dsn_env} is not set: using the embedded PostgreSQL. Fill it with invented demo data: "
+        "backfill db seed · stop it: backfill db stop"
+    )
+    return Database(dsn, is_embedded=True)
