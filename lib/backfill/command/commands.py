@@ -279,7 +279,7 @@ def run_request(options: argparse.Namespace) -> int:
             ledger.request(run.run_id, what)
             text = f"Run {run.run_id} will be {then} after its current chunk."
         elif what == "cancel":
-            ledger.set_status(run.run_id, then, "cancelled by request")
+            ledger.cancel(run)
             text = f"Run {run.run_id} was {run.status}; now it is cancelled."
         else:
             raise UsageError(
@@ -308,24 +308,6 @@ def run_check(options: argparse.Namespace) -> int:
         terminal.message(f"{scope or '(no household)'}: {what}", "warning")
     print_summary({"job": options.job, "total_pending": total, "pending": pending})
     return int(ExitCode.PENDING if total else ExitCode.OK)
-
-
-def run_grants(options: argparse.Namespace) -> int:
-    """`backfill grants`: print the least rights that planner and applier need."""
-    from pathlib import Path
-
-    from backfill.server.catalog import resolve_table
-    from backfill.server.grants import ocr_grants, utc_grants
-    from backfill.server.table import EVENTS, load_spec
-
-    if options.job == "ocr":
-        print(ocr_grants(options.db_schema, options.planner, options.applier))
-        return int(ExitCode.OK)
-    spec = load_spec(Path(options.table)) if options.table else EVENTS
-    with _database(options).connect(read_only=True) as connection:
-        table = resolve_table(connection, spec)
-    print(utc_grants(table, options.planner, options.applier))
-    return int(ExitCode.OK)
 
 
 def run_evidence(options: argparse.Namespace) -> int:

@@ -33,8 +33,6 @@ from backfill.records.seats import (
 from backfill.server.postgres import Connection
 from backfill.status import RunStatus, check_transition, may_start
 
-#: Serialises claims only for the moment of claiming; ends with the transaction.
-_CLAIM_LOCK = 7_214_906_114
 DEFAULT_LEASE_SECONDS = 60
 LEASE_SECONDS_BOUNDS = (1, 86_400)
 
@@ -75,7 +73,8 @@ def acquire(ledger: Ledger, run_id: str, seconds: int) -> Lease:
 def _claim(ledger: Ledger, run_id: str, seconds: int) -> Lease:
     connection = ledger.connection
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
+        # Claims take turns, for the moment of claiming; ends with the transaction.
+        connection.execute("SELECT FROM backfill.gate WHERE name = 'claim' FOR UPDATE")
         run = ledger.get(run_id)
         for other in _running(connection):
             if not overlaps(run.scope, other["scope"]):

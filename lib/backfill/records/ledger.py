@@ -14,6 +14,7 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from backfill.errors import UsageError
+from backfill.records.ledger_rights import request_stop, vouch
 from backfill.records.ledger_tables import create_tables, has_all_tables, has_ranges
 from backfill.server.postgres import Connection, scalar
 from backfill.skips import Skip
@@ -182,21 +183,19 @@ class Ledger:
         create_tables(self.connection, is_new=not self.exists())
 
     def register(self, run: RunRow) -> None:
-        """Write the row of a new run, at status planned."""
+        """Write the row of a new run, at status planned: what else a row holds is for others."""
         values = {
             "run_id": run.run_id,
             "job": run.job,
             "scope": Jsonb(run.scope),
             "plan_id": run.plan_id,
             "plan_rows": run.plan_rows,
-            "status": RunStatus.PLANNED.value,
             "settings": Jsonb(run.settings),
             "target": Jsonb(run.target),
             "settings_fingerprint": run.settings_fingerprint,
             "database_fingerprint": run.database_fingerprint,
             "tzdata_version": run.tzdata_version,
             "reverts": run.reverts,
-            "summary": Jsonb(run.summary) if run.summary else None,
         }
         self.connection.execute(
             sql.SQL("INSERT INTO backfill.run ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
@@ -342,7 +341,7 @@ class Ledger:
         with self.connection.transaction():
             now = scalar(
                 self.connection,
-                "SELECT status FROM backfill.run WHERE run_id = %s FOR UPDATE",
+                "SELECT status FROM backfill.run WHERE run_id = %s FOR NO KEY UPDATE",
                 run_id,
             )
             check_transition(run_id, RunStatus(now), then)
@@ -352,19 +351,23 @@ class Ledger:
             )
 
     def request(self, run_id: str, what: str) -> None:
-        """Ask a running run to stop after its chunk; `what` is `cancel` or `pause`."""
-        self.connection.execute(
-            sql.SQL("UPDATE backfill.run SET {} = true WHERE run_id = %s").format(
-                sql.Identifier(f"{what}_requested")
-            ),
-            [run_id],
-        )
+        """Ask a running run to stop after its chunk; `what` is `cancel` or `pause`.
+
+        A run that nobody writes is cancelled at once.
+        """
+        request_stop(self.connection, run_id, what, is_current=self.is_current())
+
+    def cancel(self, run: RunRow) -> None:
+        """Cancel a run that nobody is writing; raise `UsageError` where that can not be."""
+        check_transition(run.run_id, run.status, RunStatus.CANCELLED)
+        if self.is_current():
+            self.request(run.run_id, "cancel")
+        else:
+            self.set_status(run.run_id, RunStatus.CANCELLED, "cancelled by request")
 
     def record_sums(self, run_id: str, sums_sha256: str) -> None:
-        """Store the digest of the folder's SHA256SUMS."""
-        self.connection.execute(
-            "UPDATE backfill.run SET sums_sha256 = %s WHERE run_id = %s", [sums_sha256, run_id]
-        )
+        """Store the digest of the folder's SHA256SUMS, as far as this role may vouch for it."""
+        vouch(self.connection, run_id, sums_sha256, is_current=self.is_current())
 
     def totals_by_run(self, runs: Sequence[str]) -> list[dict[str, Any]]:
         """Return a row of totals for each run with checkpoints: counts, times in ms. Read-only."""

@@ -119,3 +119,50 @@ CREATE INDEX IF NOT EXISTS run_by_job ON backfill.run (job, planned_at);
 ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS waiting text;
 ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS waiting_since timestamptz;
 ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS paused_ms jsonb NOT NULL DEFAULT '{}';
+
+-- A plan is registered as planned: who registers it need not, and may not, say more.
+ALTER TABLE backfill.run ALTER COLUMN status SET DEFAULT 'planned';
+
+-- Who claims rows, and who comes to a run or leaves it, take turns by these rows: locking one needs
+-- an applier's rights, as an advisory lock would not.
+CREATE TABLE IF NOT EXISTS backfill.gate (
+    name text PRIMARY KEY
+);
+INSERT INTO backfill.gate (name) VALUES ('claim'), ('door') ON CONFLICT DO NOTHING;
+
+-- What roles without the right to update `run` may do to it, and nothing else of it. Both run with
+-- the rights of who made them, find names in one place only, and ask who is calling.
+
+-- Vouch for the folder of a plan of one's own that nobody has begun.
+CREATE OR REPLACE FUNCTION backfill.record_plan_sums(of_run text, digest text) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    WITH recorded AS (
+        UPDATE backfill.run SET sums_sha256 = digest
+        WHERE run_id = of_run AND status = 'planned' AND started_at IS NULL
+            AND digest ~ '^[0-9a-f]{64}$'
+            AND EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = created_by
+                AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER'))
+        RETURNING 1)
+    SELECT EXISTS (SELECT FROM recorded)
+$body$;
+REVOKE ALL ON FUNCTION backfill.record_plan_sums(text, text) FROM PUBLIC;
+
+-- Pause or cancel: a running run after its chunk, one that nobody writes at once. Returns the
+-- status that it had, NULL without such a run.
+CREATE OR REPLACE FUNCTION backfill.request_stop(of_run text, what text) RETURNS text
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    WITH found AS (
+        SELECT run_id, status FROM backfill.run WHERE run_id = of_run FOR NO KEY UPDATE),
+    asked AS (
+        UPDATE backfill.run AS r SET
+            cancel_requested = r.cancel_requested OR what = 'cancel',
+            pause_requested = r.pause_requested OR what = 'pause'
+        FROM found WHERE r.run_id = found.run_id AND found.status = 'running'
+            AND what IN ('cancel', 'pause')),
+    ended AS (
+        UPDATE backfill.run AS r SET status = 'cancelled', message = 'cancelled by request'
+        FROM found WHERE r.run_id = found.run_id AND what = 'cancel'
+            AND found.status IN ('planned', 'paused', 'interrupted'))
+    SELECT status FROM found
+$body$;
+REVOKE ALL ON FUNCTION backfill.request_stop(text, text) FROM PUBLIC;

@@ -30,9 +30,12 @@ def has_all_tables(connection: Connection) -> bool:
     return has_ranges(connection) and bool(
         scalar(
             connection,
-            "SELECT to_regclass('backfill.applier') IS NOT NULL AND EXISTS (SELECT"
-            " FROM pg_attribute"
-            " WHERE attrelid = to_regclass('backfill.run') AND attname = 'paused_ms')",
+            "SELECT to_regclass('backfill.applier') IS NOT NULL"
+            " AND to_regclass('backfill.gate') IS NOT NULL"
+            " AND to_regprocedure('backfill.record_plan_sums(text, text)') IS NOT NULL"
+            " AND to_regprocedure('backfill.request_stop(text, text)') IS NOT NULL"
+            " AND EXISTS (SELECT FROM pg_attribute"
+            "  WHERE attrelid = to_regclass('backfill.run') AND attname = 'paused_ms')",
         )
     )
 

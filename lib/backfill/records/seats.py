@@ -13,9 +13,6 @@ import socket
 
 from backfill.server.postgres import Connection, scalar
 
-#: Who comes and who goes take turns, for the moment that it takes; ends with the transaction.
-_DOOR_LOCK = 7_214_906_115
-
 #: Leases that are not one range's are renewed only when this part of them has passed.
 RENEWED_WHEN_PASSED = 1 / 3
 #: A common table expression: renews this process's seat when that is due. The row is never waited
@@ -37,7 +34,7 @@ def holder_name() -> str:
 
 def wait_at_the_door(connection: Connection) -> None:
     """Let nobody come or go until this transaction ends: what is read now stays true so long."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", [_DOOR_LOCK])
+    connection.execute("SELECT FROM backfill.gate WHERE name = 'door' FOR UPDATE")
 
 
 def take_seat(connection: Connection, run_id: str, seconds: int) -> None:

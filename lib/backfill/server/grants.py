@@ -1,12 +1,14 @@
-"""The least rights that a planner and an applier need, as SQL for the database's owner to run.
+"""The least rights of each role, as SQL for the database's owner to run.
 
-The planner reads; the applier also writes the target columns. Both use the tool's own tables,
-which the owner makes with the same script: neither role needs CREATE on anything.
+The planner reads and registers its plan; the applier also writes the target columns and the
+record; the reader looks and verifies; the operator pauses and cancels. All use the tool's own
+tables, which the owner makes with the same script: no role needs CREATE on anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 
 from psycopg import sql
@@ -15,10 +17,42 @@ from backfill.server.table import Table
 
 PLANNER = "backfill_planner"
 APPLIER = "backfill_applier"
-LEDGER_TABLES = ("run", "checkpoint", "chunk_image", "skip", "part", "range", "applier")
+READER = "backfill_reader"
+OPERATOR = "backfill_operator"
+LEDGER_TABLES = ("run", "checkpoint", "chunk_image", "skip", "part", "range", "applier", "gate")
+#: What a planner says of its plan; everything else in the row is for others to say.
+PLANNED_COLUMNS = (
+    *("run_id", "job", "scope", "plan_id", "plan_rows", "settings", "target", "reverts"),
+    *("settings_fingerprint", "database_fingerprint", "tzdata_version"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who does what, by name. Those in `if_there` get their rights only where they exist."""
+
+    planner: str = PLANNER
+    applier: str = APPLIER
+    reader: str = READER
+    operator: str = OPERATOR
+    if_there: frozenset[str] = field(default_factory=lambda: frozenset({READER, OPERATOR}))
+
+    @property
+    def lookers(self) -> tuple[str, ...]:
+        """Those who read the table of the job."""
+        return tuple(dict.fromkeys((self.planner, self.applier, self.reader)))
+
+    @property
+    def everyone(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.lookers, self.operator)))
 
 
 def utc_grants(table: Table, planner: str = PLANNER, applier: str = APPLIER) -> str:
+    """Return the script for the UTC job on a table, for planner and applier."""
+    return table_grants(table, Roles(planner, applier))
+
+
+def table_grants(table: Table, roles: Roles) -> str:
     """Return the script for the UTC job on a table, columns spelt out."""
     read = [
         *(column.name for column in table.key.columns),
@@ -26,82 +60,118 @@ def utc_grants(table: Table, planner: str = PLANNER, applier: str = APPLIER) -> 
         *(column.name for column in (*table.sources, *table.targets)),
         *([table.deleted] if table.deleted else []),
     ]
-    both = [planner, applier]
-    statements = [
-        *_schema_usage([table.relation.schema], both),
-        _grant("SELECT", read, table.relation.identifier, both),
-    ]
+    script = _Script("utc", roles)
+    script.usage(table.relation.schema, roles.lookers)
+    script.grant("SELECT", read, table.relation.identifier, roles.lookers)
     if table.lookup:
         lookup = table.lookup
-        statements += _schema_usage([lookup.relation.schema], both)
-        statements.append(
-            _grant("SELECT", [lookup.key, lookup.zone], lookup.relation.identifier, both)
-        )
+        script.usage(lookup.relation.schema, roles.lookers)
+        columns = [lookup.key, lookup.zone]
+        script.grant("SELECT", columns, lookup.relation.identifier, roles.lookers)
     targets = [column.name for column in table.targets]
-    statements.append(_grant("UPDATE", targets, table.relation.identifier, [applier]))
-    return _script("utc", [*_ledger(planner, applier), *statements])
+    script.grant("UPDATE", targets, table.relation.identifier, [roles.applier])
+    return script.text()
 
 
-def ocr_grants(schema: str, planner: str = PLANNER, applier: str = APPLIER) -> str:
+def ocr_grants(
+    schema: str, planner: str = PLANNER, applier: str = APPLIER, roles: Roles | None = None
+) -> str:
     """Return the script for the OCR job: capture tables are read and never written."""
-    both = [planner, applier]
+    roles = roles or Roles(planner, applier)
     tables = (
         *("capture_session", "capture_image"),
         *("day_snapshot", "schedule_event", "schedule_notification"),
     )
-    statements = [
-        *_schema_usage([schema], both),
-        *(_grant("SELECT", [], sql.Identifier(schema, name), both) for name in tables),
-        _grant("INSERT, UPDATE, DELETE", [], sql.Identifier(schema, "day_snapshot"), [applier]),
-        _grant("INSERT, DELETE", [], sql.Identifier(schema, "schedule_event"), [applier]),
-        _grant("INSERT, DELETE", [], sql.Identifier(schema, "schedule_notification"), [applier]),
-    ]
-    return _script("ocr", [*_ledger(planner, applier), *statements])
+    script = _Script("ocr", roles)
+    script.usage(schema, roles.lookers)
+    for name in tables:
+        script.grant("SELECT", [], sql.Identifier(schema, name), roles.lookers)
+    for rights, name in (
+        ("INSERT, UPDATE, DELETE", "day_snapshot"),
+        ("INSERT, DELETE", "schedule_event"),
+        ("INSERT, DELETE", "schedule_notification"),
+    ):
+        script.grant(rights, [], sql.Identifier(schema, name), [roles.applier])
+    return script.text()
 
 
-def _ledger(planner: str, applier: str) -> list[sql.Composable]:
-    return [
-        *_schema_usage(["backfill"], [planner, applier]),
-        *(
-            _grant("SELECT", [], sql.Identifier("backfill", name), [planner, applier])
-            for name in LEDGER_TABLES
-        ),
-        _grant("INSERT", [], sql.Identifier("backfill", "run"), [planner]),
-        _grant("UPDATE", ["sums_sha256"], sql.Identifier("backfill", "run"), [planner]),
-        _grant("INSERT, UPDATE", [], sql.Identifier("backfill", "run"), [applier]),
-        _grant("UPDATE", [], sql.Identifier("backfill", "range"), [applier]),
-        _grant("UPDATE", [], sql.Identifier("backfill", "applier"), [applier]),
-        *(
-            _grant("INSERT", [], sql.Identifier("backfill", name), [applier])
-            for name in LEDGER_TABLES[1:]
-        ),
-    ]
+@dataclass
+class _Script:
+    """The owner's script: the ledger, its rights, and what is added for the job."""
+
+    job: str
+    roles: Roles
+    lines: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        roles = self.roles
+        # What an earlier version's script granted, and this one does not, goes.
+        revoked = "REVOKE ALL ON ALL TABLES IN SCHEMA backfill FROM {};"
+        self._add(revoked, roles.everyone)
+        self.usage("backfill", roles.everyone)
+        for name in LEDGER_TABLES:
+            self._on(name, "SELECT", [], roles.everyone)
+        self._on("run", "INSERT", PLANNED_COLUMNS, [roles.planner])
+        self._on("run", "INSERT, UPDATE", [], [roles.applier])
+        for name in ("range", "applier", "gate"):
+            self._on(name, "UPDATE", [], [roles.applier])
+        for name in ("checkpoint", "chunk_image", "skip", "part", "range", "applier"):
+            self._on(name, "INSERT", [], [roles.applier])
+        self._add(
+            "GRANT EXECUTE ON FUNCTION backfill.record_plan_sums(text, text) TO {};",
+            [roles.planner],
+        )
+        self._add(
+            "GRANT EXECUTE ON FUNCTION backfill.request_stop(text, text) TO {};",
+            [roles.applier, roles.operator],
+        )
+
+    def usage(self, schema: str, roles: Sequence[str]) -> None:
+        self._add("GRANT USAGE ON SCHEMA {schema} TO {};", roles, schema=sql.Identifier(schema))
+
+    def grant(
+        self, rights: str, columns: Sequence[str], relation: sql.Identifier, roles: Sequence[str]
+    ) -> None:
+        listed = sql.SQL(" ({})").format(_names(dict.fromkeys(columns))) if columns else sql.SQL("")
+        self._add(
+            "GRANT {rights}{listed} ON {relation} TO {};",
+            roles,
+            rights=sql.SQL(rights),
+            listed=listed,
+            relation=relation,
+        )
+
+    def text(self) -> str:
+        ledger = resources.files("backfill.records").joinpath("ledger.sql")
+        return (
+            f"-- Rights for the {self.job} job. Run as the database's owner; the roles of planner "
+            "and applier must exist.\n"
+            + ledger.read_text(encoding="utf-8")
+            + "\n"
+            + "\n".join(self.lines)
+        )
+
+    def _on(self, name: str, rights: str, columns: Sequence[str], roles: Sequence[str]) -> None:
+        self.grant(rights, columns, sql.Identifier("backfill", name), roles)
+
+    def _add(self, statement: str, roles: Sequence[str], **values: sql.Composable) -> None:
+        """Add a statement for roles that must exist, and one for each that may."""
+        sure = [role for role in dict.fromkeys(roles) if role not in self.roles.if_there]
+        if sure:
+            self.lines.append(sql.SQL(statement).format(_names(sure), **values).as_string(None))
+        for role in dict.fromkeys(roles):
+            if role in self.roles.if_there:
+                line = sql.SQL(statement).format(_names([role]), **values).as_string(None)
+                self.lines.append(_if_there(role, line))
 
 
-def _schema_usage(schemas: Sequence[str], roles: Sequence[str]) -> list[sql.Composable]:
-    return [
-        sql.SQL("GRANT USAGE ON SCHEMA {} TO {};").format(sql.Identifier(schema), _names(roles))
-        for schema in schemas
-    ]
-
-
-def _grant(
-    rights: str, columns: Sequence[str], relation: sql.Identifier, roles: Sequence[str]
-) -> sql.Composable:
-    listed = sql.SQL(" ({})").format(_names(dict.fromkeys(columns))) if columns else sql.SQL("")
-    return sql.SQL("GRANT {}{} ON {} TO {};").format(
-        sql.SQL(rights), listed, relation, _names(roles)
-    )
+def _if_there(role: str, statement: str) -> str:
+    """Return a statement that does nothing where there is no such role."""
+    body = sql.SQL(
+        "BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {}) THEN {} END IF; END"
+    ).format(sql.Literal(role), sql.SQL(statement))
+    return sql.SQL("DO {};").format(sql.Literal(body.as_string(None))).as_string(None)
 
 
 def _names(names: Sequence[str] | dict[str, None]) -> sql.Composable:
     return sql.SQL(", ").join(sql.Identifier(name) for name in names)
-
-
-def _script(job: str, statements: Sequence[sql.Composable]) -> str:
-    ledger = resources.files("backfill.records").joinpath("ledger.sql").read_text(encoding="utf-8")
-    lines = [statement.as_string(None) for statement in statements]
-    return (
-        f"-- Rights for the {job} job. Run as the database's owner; the roles must exist.\n"
-        f"{ledger}\n" + "\n".join(lines)
-    )

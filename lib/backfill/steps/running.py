@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -105,6 +106,7 @@ def check_fresh(frozen: Plan, row: RunRow | None, connection: Connection) -> Non
         checks += [
             ("plan", row.plan_id, frozen.plan_id),
             ("settings", row.settings_fingerprint, frozen.settings_fingerprint),
+            *_facts_of_both(frozen, row),
         ]
     for what, expected, found in checks:
         if expected != found:
@@ -113,6 +115,16 @@ def check_fresh(frozen: Plan, row: RunRow | None, connection: Connection) -> Non
                 f"(it was {expected[:16]}, now it is {found[:16]}). Nothing was written. "
                 f"{plan.new_plan(frozen.run_id)}"
             )
+
+
+def _facts_of_both(frozen: Plan, row: RunRow) -> list[tuple[str, str, str]]:
+    """Return what plan and row both tell: what verifies and reverts goes by the row."""
+    planned = row_of(frozen)
+    names = ("job", "scope", "target", "plan_rows", "reverts")
+    told = [
+        [json.dumps(getattr(run, name), sort_keys=True) for name in names] for run in (row, planned)
+    ]
+    return [(f"row in backfill.run ({n})", r, p) for n, r, p in zip(names, *told, strict=True)]
 
 
 def too_many_skips(frozen: Plan, settings: EngineSettings) -> TooManySkips | None:

@@ -122,6 +122,7 @@ LEDGER_MEANS = {
     "range.lease_expires_at": "until when its applier holds it",
     "range.lease_holder": "host and process of its applier",
     "range.ended_at": "when its last chunk was committed",
+    "gate.name": "`claim` and `door`: locked for the moment of claiming rows, of coming and going",
     "applier.run_id": "the run",
     "applier.holder": "host and process",
     "applier.lease_expires_at": "until when it is taken to be at work; null when it has left",
