@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from backfill.command import commands, machine
 from backfill.command.explain_command import run_explain
-from backfill.command.grants_command import run_grants
+from backfill.command.grants_command import add_grants_options, run_grants
 from backfill.command.init_table import add_init_table_options, run_init_table
 from backfill.command.runs_command import (
     add_compare_options,
@@ -136,22 +136,7 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--job", choices=("utc",), default="utc", help="which job (default utc)")
     check.add_argument("--household-id", action="append", metavar="ID", help="only this household")
     check.add_argument("--table", metavar="FILE", help="TOML that describes another table")
-    grants = command("grants", "print the least SQL rights of a job", run_grants)
-    grants.add_argument("--job", choices=("utc", "ocr"), default="utc", help="which job")
-    grants.add_argument("--planner", default="backfill_planner", help="role that plans")
-    grants.add_argument("--applier", default="backfill_applier", help="role that applies")
-    grants.add_argument(
-        "--reader",
-        metavar="ROLE",
-        help="role that looks: status, check, verify (backfill_reader, where there is one)",
-    )
-    grants.add_argument(
-        "--operator",
-        metavar="ROLE",
-        help="role that pauses and cancels (backfill_operator, where there is one)",
-    )
-    grants.add_argument("--table", metavar="FILE", help="TOML that describes another table")
-    grants.add_argument("--db-schema", default="schedule_ingest", help="schema of the OCR job")
+    add_grants_options(command("grants", "print the least SQL rights of each role", run_grants))
     add_init_table_options(
         command("init-table", "write a first --table file from the catalog", run_init_table)
     )

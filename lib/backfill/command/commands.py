@@ -16,6 +16,7 @@ from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
     ExitCode,
+    PreflightError,
     StorageError,
     UsageError,
 )
@@ -303,11 +304,15 @@ def run_check(options: argparse.Namespace) -> int:
     pending = {scope: count for scope, count in found.pending.items() if count}
     total = sum(pending.values())
     terminal = terminal_of(options)
+    for text in found.hidden:
+        terminal.message(text, "warning")
     for scope, count in pending.items():
         what = counted(count, *found.what)
         terminal.message(f"{scope or '(no household)'}: {what}", "warning")
     print_summary({"job": options.job, "total_pending": total, "pending": pending})
-    return int(ExitCode.PENDING if total else ExitCode.OK)
+    if total:
+        return int(ExitCode.PENDING)
+    return int(ExitCode.PREFLIGHT if found.hidden else ExitCode.OK)
 
 
 def run_evidence(options: argparse.Namespace) -> int:
@@ -367,6 +372,10 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         failed = f"{what_failed(error)}. What is committed stays committed. Run: backfill doctor"
         return report_error(options, DatabaseUnreachable(failed))
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        said = str(error).splitlines()[0]
+        lacking = f"This role lacks a right: {said}. Grant it what this prints: backfill grants"
+        return report_error(options, PreflightError(lacking))
     text = redact("".join(traceback.format_exception(error)), os.environ.get("DATABASE_URL", ""))
     terminal = terminal_of(options)
     terminal.message(text.rstrip(), "error")

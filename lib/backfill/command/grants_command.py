@@ -7,12 +7,32 @@ from pathlib import Path
 
 from backfill.command.commands import terminal_of
 from backfill.errors import ExitCode
+from backfill.server.roles import APPLIER, OPERATOR, PLANNER, READER
+
+
+def add_grants_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `backfill grants` takes."""
+    parser.add_argument("--job", choices=("utc", "ocr"), default="utc", help="which job")
+    parser.add_argument("--planner", default=PLANNER, help="role that plans")
+    parser.add_argument("--applier", default=APPLIER, help="role that applies")
+    parser.add_argument(
+        "--reader",
+        metavar="ROLE",
+        help=f"role that looks: status, check, verify ({READER}, where there is one)",
+    )
+    parser.add_argument(
+        "--operator",
+        metavar="ROLE",
+        help=f"role that pauses and cancels ({OPERATOR}, where there is one)",
+    )
+    parser.add_argument("--table", metavar="FILE", help="TOML that describes another table")
+    parser.add_argument("--db-schema", default="schedule_ingest", help="schema of the OCR job")
 
 
 def run_grants(options: argparse.Namespace) -> int:
     """`backfill grants`: print the least rights of planner, applier, reader and operator."""
     from backfill.server.catalog import resolve_table
-    from backfill.server.grants import OPERATOR, READER, Roles, ocr_grants, table_grants
+    from backfill.server.grants import Roles, ocr_grants, table_grants
     from backfill.server.open_database import open_database
     from backfill.server.table import EVENTS, load_spec
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import psycopg
+
 from backfill.errors import BackfillError
 from backfill.jobs.utc.pending import count_by_household, known_households
 from backfill.politeness.waiting import Waiting, waiting_of
@@ -13,7 +15,7 @@ from backfill.records.parts import parts_of
 from backfill.records.ranges import progress_of
 from backfill.records.seats import holders_at_work
 from backfill.records.selection import Selection
-from backfill.server.catalog import resolve_table
+from backfill.server.catalog import hidden_rows, resolve_table
 from backfill.server.postgres import Connection
 from backfill.server.table import EVENTS
 from backfill.status import RESUMABLE, RunStatus
@@ -118,8 +120,9 @@ def _pending(connection: Connection) -> dict[str, Any]:
     try:
         table = resolve_table(connection, EVENTS)
         households = known_households(connection, table)
-        return {"utc": count_by_household(connection, table, households)}
-    except BackfillError as error:
+        counts = count_by_household(connection, table, households)
+        return {"utc": counts, "hidden": hidden_rows(connection, table)}
+    except (BackfillError, psycopg.Error) as error:  # of a role that may not look, among others
         return {"utc": None, "why": str(error).splitlines()[0]}
 
 
@@ -140,6 +143,7 @@ def status_text(document: dict[str, Any]) -> str:
     lines += [
         f"  {household or '(no household)'}: {count:,}" for household, count in pending.items()
     ]
+    lines += [f"  Warning: {text}" for text in document["pending"].get("hidden", [])]
     return "\n".join(lines)
 
 

@@ -232,6 +232,20 @@ def _has_right(connection: Connection, relation: Relation, column: str, right: s
     )
 
 
+def hidden_rows(connection: Connection, table: Table) -> list[str]:
+    """Return a sentence for each table that is read and of which row-level security may hide rows.
+
+    Read-only.
+    """
+    relations = [table.relation, *([table.lookup.relation] if table.lookup else [])]
+    return [
+        f"Row-level security is active on {relation}: rows that this role may not see are neither "
+        "counted nor backfilled. Use a role with BYPASSRLS to reach all."
+        for relation in dict.fromkeys(relations)
+        if is_row_security_active(connection, relation)
+    ]
+
+
 def is_row_security_active(connection: Connection, relation: Relation) -> bool:
     """Return whether row-level security hides rows of the table from the current role."""
     return bool(

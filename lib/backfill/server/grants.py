@@ -13,12 +13,9 @@ from importlib import resources
 
 from psycopg import sql
 
+from backfill.server.roles import APPLIER, OPERATOR, PLANNER, READER
 from backfill.server.table import Table
 
-PLANNER = "backfill_planner"
-APPLIER = "backfill_applier"
-READER = "backfill_reader"
-OPERATOR = "backfill_operator"
 LEDGER_TABLES = ("run", "checkpoint", "chunk_image", "skip", "part", "range", "applier", "gate")
 #: What a planner says of its plan; everything else in the row is for others to say.
 PLANNED_COLUMNS = (

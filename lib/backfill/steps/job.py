@@ -39,6 +39,7 @@ class Preflight:
     warnings: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     what: tuple[str, str] = ("row is pending", "rows are pending")  # of one, and of more
+    hidden: tuple[str, ...] = ()  # those of the warnings that say that a count may be too low
 
     @property
     def total(self) -> str:

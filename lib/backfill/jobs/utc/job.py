@@ -29,7 +29,7 @@ from backfill.plans.staging import Staging
 from backfill.plans.worksheet import QUESTIONS_SCHEMA, questions_table
 from backfill.report import Reporter
 from backfill.server.catalog import (
-    is_row_security_active,
+    hidden_rows,
     missing_rights,
     resolve_table,
 )
@@ -129,9 +129,10 @@ class UtcJob:
         )
         self._pending = sum(pending.values())
         warnings += _warnings(connection, table, self._pending)
+        hidden = hidden_rows(connection, table)
         return Preflight(
             pending,
-            tuple(warnings),
+            (*warnings, *hidden),
             {
                 **self._place(),
                 "table": str(table.relation),
@@ -141,6 +142,7 @@ class UtcJob:
                     for wall, encoding in zip(table.walls, encodings, strict=True)
                 ),
             },
+            hidden=tuple(hidden),
         )
 
     def _place(self) -> dict[str, str]:
@@ -320,9 +322,4 @@ def _check_rights(connection: Connection, table: Table, writing: bool) -> list[s
 def _warnings(connection: Connection, table: Table, pending: int) -> list[str]:
     columns = [column.name for column in table.targets]
     warnings = cost_warnings(connection, table.relation, columns, pending)
-    if is_row_security_active(connection, table.relation):
-        warnings.append(
-            f"Row-level security is active on {table.relation}: rows that this role may not see "
-            "are not backfilled. Use a role with BYPASSRLS to reach all."
-        )
     return warnings
