@@ -28,10 +28,11 @@ EXIT_CODE_MEANS = {
     ExitCode.USAGE: "a command or setting that cannot be meant",
     ExitCode.PREFLIGHT: "preflight refused: a table, column, key, right or program is missing",
     ExitCode.LEASE_HELD: "another run holds the lease",
-    ExitCode.STALE: "the plan is stale, or rows drifted and were left alone",
+    ExitCode.STALE: "the plan is stale; rows drifted, or were locked or vetoed, and left alone",
     ExitCode.VERIFY_FAILED: "verification failed",
     ExitCode.TOO_MANY_SKIPS: (
-        "more skips, failed or held sessions than `--max-skips`, `--max-failed`, `--max-held` allow"
+        "more skips, failed, held or refused rows than allowed: `--max-skips`, `--max-failed`, "
+        "`--max-held`"
     ),
     ExitCode.PENDING: "`backfill check` found pending rows",
     ExitCode.INTERRUPTED: "interrupted or cancelled; `backfill resume RUN_ID` goes on",
@@ -73,6 +74,10 @@ class PreflightError(BackfillError):
     exit_code = ExitCode.PREFLIGHT
 
 
+class EveryRowRefused(PreflightError):
+    """The server refuses every row for what is wrong with statement, table or role."""
+
+
 class LeaseHeld(BackfillError):
     """Another run writes to the same rows, or took this run's lease away."""
 
@@ -101,6 +106,18 @@ class TooManySkips(BackfillError):
     """More rows or sessions were skipped than allowed."""
 
     exit_code = ExitCode.TOO_MANY_SKIPS
+
+
+class TooManyRefused(BackfillError):
+    """The database refused more of the planned rows than allowed, or all of them."""
+
+    exit_code = ExitCode.TOO_MANY_SKIPS
+
+
+class RowsLeft(BackfillError):
+    """The run is done; rows that others had locked, or that the database did not change, wait."""
+
+    exit_code = ExitCode.STALE
 
 
 class SessionsFailed(BackfillError):

@@ -26,6 +26,8 @@ PROGRESS_INTERVAL_BOUNDS = (0, 1_000_000_000)
 TIMEOUT_MS_BOUNDS = (0, 86_400_000)
 CHUNK_SECONDS_BOUNDS = (0.01, 60.0)
 DEFAULT_CHUNK_SECONDS = 0.5
+DEFAULT_MAX_REFUSED = 0.1
+MAX_REFUSED_BOUNDS = (0.0, 1.0)
 DEFAULT_WORKERS = 1
 WORKERS_BOUNDS = (1, 64)
 
@@ -41,6 +43,7 @@ class EngineSettings:
     lock_timeout_ms: int = SessionLimits().lock_timeout_ms
     statement_timeout_ms: int = SessionLimits().statement_timeout_ms
     max_skips: int | None = None
+    max_refused: float = DEFAULT_MAX_REFUSED  # share of rows that the database may refuse
     throttle: Throttle = field(default_factory=Throttle)
     workers: int = DEFAULT_WORKERS  # connections that write at once
     join: bool = False  # write beside whoever applies the run
@@ -56,6 +59,7 @@ class EngineSettings:
         check_range("workers", self.workers, WORKERS_BOUNDS)
         check_range("lock timeout", self.lock_timeout_ms, TIMEOUT_MS_BOUNDS)
         check_range("statement timeout", self.statement_timeout_ms, TIMEOUT_MS_BOUNDS)
+        check_range("share of refused rows", self.max_refused, MAX_REFUSED_BOUNDS)
         if self.max_skips is not None:
             check_range("max skips", self.max_skips, (0, 2**62))
 

@@ -19,6 +19,8 @@ class SkipReason(StrEnum):
     LEFT_BY_DECISION = "left_by_decision"
     DRIFTED = "drifted"
     DATABASE_ERROR = "database_error"
+    VETOED = "vetoed"
+    LOCKED = "locked"
     # The OCR job's: a capture session that failed, or is held back for a person.
     SESSION_FAILED = "session_failed"
     STALE_SESSION = "stale_session"
@@ -26,6 +28,9 @@ class SkipReason(StrEnum):
     NEEDS_REVIEW = "needs_review"
     CONTRADICTING_IMAGES = "contradicting_images"
 
+
+#: Rows that were to be written, and that the database did not write.
+NOT_WRITTEN = frozenset({SkipReason.DATABASE_ERROR, SkipReason.VETOED, SkipReason.LOCKED})
 
 #: What stands behind each reason, and what a person can do, for the reference.
 SKIP_MEANS = {
@@ -38,7 +43,9 @@ SKIP_MEANS = {
     SkipReason.END_BEFORE_START: "after conversion the end is before the start (`--strict`)",
     SkipReason.LEFT_BY_DECISION: "a person decided so; the detail names who, and when",
     SkipReason.DRIFTED: "the row was edited after it was read; the next run looks at it anew",
-    SkipReason.DATABASE_ERROR: "the database refused this row: a trigger, a constraint, a lock",
+    SkipReason.DATABASE_ERROR: "the database refused this row: a trigger, a constraint, a policy",
+    SkipReason.VETOED: "a policy, trigger or rule left the row as it was, without an error",
+    SkipReason.LOCKED: "others held a lock on it, also when it was tried again at the run's end",
     SkipReason.SESSION_FAILED: "the session could not be read; its detail names stage and image",
     SkipReason.STALE_SESSION: "a newer session wrote that day already: `--allow-older`",
     SkipReason.SUSPICIOUS_REMOVAL: "more than half of a day would go: `--allow-removals`",

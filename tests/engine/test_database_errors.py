@@ -150,7 +150,7 @@ def test_a_row_that_stays_locked_is_skipped_and_the_rest_goes_on(bench: Bench) -
 
     assert (applied.counts.updated, applied.counts.skipped) == (11, 1)
     assert bench.sql("SELECT key, detail FROM backfill.skip") == [
-        ("e04", "canceling statement due to lock timeout")
+        ("e04", "others hold a lock on it")
     ]
 
 

@@ -85,8 +85,9 @@ def add_noons(
     """Add pending events of Stockholm summer noons; row n is n days after 2025-06-02."""
     connection.execute(
         "INSERT INTO events (id, household_id, title, start_at, end_at, tz, updated_at)"
-        " SELECT %s || lpad(n::text, 2, '0'), %s, 'Choir', %s + n * 86400000::bigint,"
-        " %s + n * 86400000::bigint, 'Europe/Stockholm', 7 FROM generate_series(1, %s) AS n",
+        " SELECT %s || lpad(n::text, greatest(2, length(n::text)), '0'), %s, 'Choir',"
+        " %s + n * 86400000::bigint, %s + n * 86400000::bigint, 'Europe/Stockholm', 7"
+        " FROM generate_series(1, %s) AS n",
         [prefix, household, NOON_MS, NOON_MS + HOUR_MS, rows],
     )
 
@@ -195,7 +196,11 @@ class Bench:
 
     def summary(self, book: RunBook) -> dict[str, Any]:
         """Return the summary that stands in the run's folder."""
-        return self.folder(book.run_id).read_json("summary.json")
+        return self.summary_of(book.run_id)
+
+    def summary_of(self, run_id: str) -> dict[str, Any]:
+        """The same by the run's id, when the opening of it ended in an error."""
+        return self.folder(run_id).read_json("summary.json")
 
     def status(self, run_id: str) -> str:
         return str(self.scalar("SELECT status FROM backfill.run WHERE run_id = %s", run_id))

@@ -5,13 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow.compute as pc
 
-from backfill.chunks.chunk_commit import ReadyChunk, Step, StopRequested, check_requests, no_step
+from backfill.chunks.chunk_commit import (
+    Behind,
+    Committed,
+    ReadyChunk,
+    Step,
+    StopRequested,
+    check_requests,
+    no_step,
+)
 from backfill.chunks.chunk_size import RECENT_CHUNKS, ChunkSizer
-from backfill.chunks.patience import Connect, PatientCommitter
+from backfill.chunks.patience import Connect, PatientCommitter, behind_of, kept
+from backfill.chunks.refusals import Refusals
 from backfill.chunks.tally import Tally
 from backfill.chunks.writing import ChunkWriter, image_of
 from backfill.errors import LeaseHeld
@@ -60,12 +69,21 @@ class Applier:
     reporter: Reporter
     stop: StopSignals
     tally: Tally
+    refusals: Refusals
+    passes_over: bool = True  # rows that are locked, until the end of their range
     step: Step = no_step
     pace: Pace = field(default_factory=Unpaced)
 
     def __post_init__(self) -> None:
         self._committer = PatientCommitter(
-            self.lease.run_id, self.writer, self.connect, self.reporter, self.stop, self.step
+            self.lease.run_id,
+            self.writer,
+            self.connect,
+            self.reporter,
+            self.stop,
+            self.refusals,
+            self.step,
+            self.passes_over,
         )
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="next-chunk")
         self._wait = threading.Event()
@@ -142,29 +160,51 @@ class Applier:
         return Ledger(connection).totals(self.lease.run_id)
 
     def _write(self, claim: RangeClaim) -> None:
-        """Write what is left of a range."""
-        reader, number, chain = self._committer.ask(lambda c: self._beginning(c, claim))
-        if not reader.remaining:  # by an earlier version, which knew no ranges
+        """Write what is left of a range, and at its end the rows that were locked before."""
+        reader, number, behind = self._committer.ask(lambda c: self._beginning(c, claim))
+        if not reader.remaining and not behind.locked.rows:
+            # By an earlier version, which knew no ranges.
             self._committer.ask(lambda c: renew_range(c, claim, is_last=True))
-        following = self._get_ready(reader, number)
+        number, behind = self._write_all(claim, reader, number, behind)
+        if behind.locked.rows:
+            sweep = self._reader(0, behind.locked.rows, behind.locked)
+            self._write_all(claim, sweep, number, replace(behind, is_sweep=True))
+
+    def _write_all(
+        self, claim: RangeClaim, reader: ChunkReader, number: int, behind: Behind
+    ) -> tuple[int, Behind]:
+        """Write what the reader has; return the number of the next chunk, and what is behind."""
+        following = self._get_ready(reader)
         while ready := following.result():
             self.stop.check()
             self.pace.before_chunk(lambda: self._committer.breathe(claim))
             self.step("between_chunks")
-            following = self._get_ready(reader, ready.chunk.number + 1)
+            following = self._get_ready(reader)
+            if behind.is_sweep:
+                own = ready.wanted.column("position").to_numpy()
+                behind = replace(behind, locked=behind.locked.without(own))
+            elif behind.locked.rows:
+                ready = replace(ready, is_last=False)
             with self.stop.shielded():
-                committed = self._committer.commit(claim, ready, chain)
-            checkpoint = committed.checkpoint
-            for skip in committed.left_alone:
-                self.reporter.skip(skip)
-            chain = checkpoint.chain_hash
+                done = self._committer.commit(claim, ready.numbered(number), behind)
+            number, behind = number + kept(done), behind_of(behind, done)
+            for committed in done:
+                self._count(committed)
+        return number, behind
+
+    def _count(self, committed: Committed) -> None:
+        for skip in committed.left_alone:
+            self.reporter.skip(skip)
+        if checkpoint := committed.checkpoint:
             seconds = checkpoint.elapsed_ms / 1000
-            self._sizer.record(ready.chunk.rows, seconds)
-            self.pace.after_chunk(ready.chunk.rows, seconds)
+            self._sizer.record(checkpoint.scanned, seconds)
+            self.pace.after_chunk(checkpoint.scanned, seconds)
             self.tally.add(checkpoint.counts)
 
-    def _beginning(self, connection: Connection, claim: RangeClaim) -> tuple[ChunkReader, int, str]:
-        """Return what reads the rest of a range, its next chunk's number, and the chain so far."""
+    def _beginning(
+        self, connection: Connection, claim: RangeClaim
+    ) -> tuple[ChunkReader, int, Behind]:
+        """Return what reads the rest of a range, its next chunk's number, and what is behind."""
         stretch, part = claim.range, self.approved.part
         if stretch.part_no != part.part_no:
             raise LeaseHeld(
@@ -172,24 +212,23 @@ class Applier:
                 f"backfill apply {claim.run_id} --join"
             )
         done = done_of(connection, claim.run_id, stretch)
-        reader = ChunkReader(
-            self.approved.folder,
-            self.approved.plan,
-            stretch.row_low + done.scanned,
-            stretch.row_high,
-            self.approved.positions,
+        reader = self._reader(
+            stretch.row_low + done.taken, stretch.row_high, self.approved.positions
         )
         chain = done.chain_hash or part.chain_start(stretch)
-        return reader, stretch.first_chunk_no + done.chunks, chain
+        return reader, stretch.first_chunk_no + done.chunks, Behind(chain, done.locked)
 
-    def _get_ready(self, reader: ChunkReader, number: int) -> Future[ReadyChunk | None]:
+    def _reader(self, low: int, high: int, among: Positions) -> ChunkReader:
+        return ChunkReader(self.approved.folder, self.approved.plan, low, high, among)
+
+    def _get_ready(self, reader: ChunkReader) -> Future[ReadyChunk | None]:
         """Read, pack and encode a chunk while the server works on the one before it."""
         rows = self._sizer.rows
 
         def work() -> ReadyChunk | None:
             if not reader.remaining:
                 return None
-            chunk = reader.take(number, rows)
+            chunk = reader.take(0, rows)  # numbered when it is its turn
             wanted = chunk.changes.filter(pc.not_equal(chunk.changes.column("kind"), "unchanged"))
             self.writer.prepare(wanted)
             is_last = not reader.remaining

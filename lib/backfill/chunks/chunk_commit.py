@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backfill.chunks.writing import Written, image_of
 from backfill.errors import BackfillError, Interrupted
 from backfill.plans.plan import Chunk
 from backfill.records.lease import Fence
 from backfill.records.ledger import Checkpoint, Counts, skips_digest
-from backfill.records.ranges import RangeClaim, renew_range
+from backfill.records.positions import Positions
+from backfill.records.ranges import RangeClaim, pass_over, renew_range
 from backfill.rows import image
 from backfill.server.postgres import Connection
 from backfill.skips import Skip, SkipReason
@@ -57,38 +60,102 @@ class ReadyChunk:
     image: image.Image
     is_last: bool
 
+    def numbered(self, number: int) -> ReadyChunk:
+        return replace(self, chunk=replace(self.chunk, number=number))
+
+    def without(self, places: Collection[int]) -> ReadyChunk:
+        """Return the chunk without some of its changes, named by their places in the plan."""
+        if not places:
+            return self
+        gone = pa.array(list(places), pa.int64())
+        changes, wanted = (
+            rows.filter(pc.invert(pc.is_in(rows.column("position"), gone)))
+            for rows in (self.chunk.changes, self.wanted)
+        )
+        chunk = replace(self.chunk, changes=changes, rows=self.chunk.rows - len(places))
+        return ReadyChunk(chunk, wanted, image.encode(image_of(wanted)), self.is_last)
+
+    def halves(self) -> tuple[ReadyChunk, ReadyChunk]:
+        """Return two chunks that together are this one; the second has its number too."""
+        places = self.wanted.column("position").to_pylist()
+        cut = len(places) // 2
+        changes = self.chunk.changes
+        is_first = pc.is_in(changes.column("position"), pa.array(places[:cut], pa.int64()))
+        first = Chunk(self.chunk.number, self.chunk.start, cut, changes.filter(is_first), ())
+        wanted = self.wanted.slice(0, cut)
+        return (
+            ReadyChunk(first, wanted, image.encode(image_of(wanted)), is_last=False),
+            self.without(places[:cut]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a chunk comes after in its range: the last checkpoint's hash, and the rows passed over.
+
+    `is_sweep`: the chunk is of rows that were passed over before, and `locked` those behind it.
+    """
+
+    chain: str
+    locked: Positions
+    is_sweep: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a chunk left: its checkpoint, and the rows that drifted or were refused only now."""
+    """What a chunk left: its checkpoint, and the rows that drifted or were refused only now.
 
-    checkpoint: Checkpoint
+    Without a checkpoint every row of it is `locked`: the places in the plan to come back to.
+    """
+
+    checkpoint: Checkpoint | None
     left_alone: tuple[Skip, ...] = ()
+    locked: tuple[int, ...] = ()
+
+
+class CommitRefused(Exception):
+    """The server refused at the commit what it had taken before: carries its error."""
+
+    def __init__(self, error: psycopg.Error) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def commit_chunk(
     connection: Connection,
     claim: RangeClaim,
     ready: ReadyChunk,
-    chain: str,
+    behind: Behind,
     write: Write,
     step: Step,
 ) -> Committed:
-    """Write one chunk in a transaction of its own; `chain` is the hash of the chunk before it.
+    """Write one chunk in a transaction of its own.
 
-    Raises `LeaseHeld`, `StopRequested`, `RefusedRow` and whatever the server says.
+    Raises `LeaseHeld`, `StopRequested`, `RefusedRow`, `CommitRefused` and whatever the server says.
     """
     started = time.monotonic()
     step("before_fence")
-    with connection.transaction():
-        fence = renew_range(connection, claim, is_last=ready.is_last)
-        check_requests(fence)
-        written = _write(connection, ready, write)
-        step("after_update")
-        checkpoint = _record(connection, claim, ready, written, chain, fence, started)
-        step("before_commit")
+    is_at_commit = False
+    try:
+        with connection.transaction():
+            fence = renew_range(connection, claim, is_last=ready.is_last)
+            check_requests(fence)
+            written = _write(connection, ready, write)
+            step("after_update")
+            checkpoint = None
+            left = ready.without(written.locked)
+            if left.chunk.rows:
+                checkpoint = _record(connection, claim, left, written, behind.chain, fence, started)
+            if behind.is_sweep or written.locked:
+                pass_over(connection, claim, behind.locked.with_places(written.locked))
+            step("before_commit")
+            is_at_commit = True
+    except psycopg.Error as error:
+        if is_at_commit and not (connection.closed or connection.broken):
+            raise CommitRefused(error) from error
+        raise
     step("after_commit")
-    return Committed(checkpoint, (*written.drifted, *written.skipped))
+    return Committed(checkpoint, (*written.drifted, *written.skipped), written.locked)
 
 
 def check_requests(fence: Fence) -> None:

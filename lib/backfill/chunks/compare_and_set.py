@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from psycopg import sql
 
 from backfill.chunks.writing import ChunkUpdate, RefusedRow, Written, image_of
@@ -28,6 +30,10 @@ from backfill.skips import Skip, SkipReason
 
 #: What the columns of `v` begin with, by the side of a change that they come from.
 _PREFIXES = {"source": "s", "before": "b", "after": "a"}
+_VETO = (
+    "the row is as it was read, and the update changed nothing: a policy, a trigger that returns "
+    "NULL or a rule keeps it so"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class TableWriter:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._has_rules: bool | None = None  # known once a chunk takes the careful way
         # The chunk that is being written, and the one after it.
         self._prepared: deque[tuple[pa.Table, _Batch]] = deque(maxlen=2)
 
@@ -53,6 +60,8 @@ class TableWriter:
 
     def write(self, connection: Connection, changes: pa.Table) -> Written:
         register(connection)
+        if self._is_ruled(connection):
+            return self._write_under_rules(connection, changes)
         batch = self._batch_of(changes)
         query = sql.SQL(
             "WITH written AS ({})"
@@ -63,24 +72,120 @@ class TableWriter:
         assert row is not None
         count, rewritten, written = row
         if rewritten:
-            raise RefusedRow(_rewritten_message(changes, rewritten[0] - 1))
+            raise RefusedRow(_rewritten_message(changes.column("key")[rewritten[0] - 1].as_py()))
         image = image_of(changes)
         if count == changes.num_rows:
             return Written(image)
         mask = np.zeros(changes.num_rows, dtype=bool)
         mask[np.asarray(written or [], dtype=np.int64) - 1] = True
         missed = changes.filter(pa.array(~mask))
-        unchanged, drifted = self.classify(connection, missed)
-        return Written(image.filter(pa.array(mask)), unchanged, drifted)
+        return Written(image.filter(pa.array(mask))) + self._not_written(connection, missed)
 
-    def classify(self, connection: Connection, changes: pa.Table) -> tuple[int, tuple[Skip, ...]]:
-        """Return how many rows already are as planned, and a skip for each that drifted."""
+    def _is_ruled(self, connection: Connection) -> bool:
+        """Whether the table's owner has rules for updates: such an update returns no rows."""
+        if self._has_rules is None:
+            name = sql.Literal(self._table.relation.identifier.as_string(None))
+            query = sql.SQL(
+                "SELECT EXISTS (SELECT FROM pg_catalog.pg_rewrite"
+                " WHERE ev_class = {}::pg_catalog.regclass AND ev_type = '2')"
+            )
+            row = connection.execute(query.format(name)).fetchone()
+            self._has_rules = bool(row and row[0])
+        return self._has_rules
+
+    def _write_under_rules(self, connection: Connection, changes: pa.Table) -> Written:
+        """Lock what is as it was read, update it, and look what came of that."""
+        batch = self._batch(changes)
+        parts = self._parts(batch, sql.SQL("true"))
+        lock = sql.SQL(
+            "SELECT v.ord - 1 FROM {values} JOIN {relation} AS t ON {join}"
+            " WHERE {before} AND {sources} FOR NO KEY UPDATE OF t"
+        ).format(**parts)
+        mask = np.zeros(changes.num_rows, dtype=bool)
+        mask[[int(row) for (row,) in connection.execute(lock, batch.parameters)]] = True
+        matched, missed = (changes.filter(pa.array(rows)) for rows in (mask, ~mask))
+        if matched.num_rows:
+            own = self._batch(matched)
+            update = sql.SQL(
+                "UPDATE {relation} AS t SET {assignments} FROM {values}"
+                " WHERE {join} AND {before} AND {sources}"
+            ).format(**self._parts(own, sql.SQL("true")))
+            connection.execute(update, own.parameters)
+        left = self._not_written(connection, matched)
+        if left.drifted:
+            raise RefusedRow(_rewritten_message(left.drifted[0].key))
+        vetoed = [skip.key for skip in left.skipped]
+        is_vetoed = pc.is_in(matched.column("key"), pa.array(vetoed, pa.string()))
+        kept = matched.filter(pc.invert(is_vetoed))
+        written = Written(image_of(kept), skipped=left.skipped)
+        return written + self._not_written(connection, missed)
+
+    def _not_written(self, connection: Connection, changes: pa.Table) -> Written:
+        """Tell rows that already are as planned from those that drifted, and from those that the
+        database left as they were.
+        """
+        present = self.look(connection, changes, "after") if changes.num_rows else {}
+        rows = list(present)
+        as_read = set(rows)
+        if rows:
+            moved = self.look(connection, changes.take(rows), "before")
+            as_read -= {rows[index] for index in moved}
         keys, scopes = (changes.column(name).to_pylist() for name in ("key", "scope"))
-        drifted = tuple(
-            Skip(keys[row], scopes[row], "", SkipReason.DRIFTED, _present(present))
-            for row, present in self.look(connection, changes, "after").items()
+        skips = [
+            Skip(keys[row], scopes[row], "", SkipReason.VETOED, _VETO)
+            if row in as_read
+            else Skip(keys[row], scopes[row], "", SkipReason.DRIFTED, _present(present[row]))
+            for row in rows
+        ]
+        return Written(
+            image_of(changes.slice(0, 0)),
+            changes.num_rows - len(rows),
+            drifted=tuple(skip for skip in skips if skip.reason is SkipReason.DRIFTED),
+            skipped=tuple(skip for skip in skips if skip.reason is SkipReason.VETOED),
         )
-        return changes.num_rows - len(drifted), drifted
+
+    def locked(self, connection: Connection, changes: pa.Table) -> list[int]:
+        """Return the rows on which others hold a lock at this moment, and lock all others.
+
+        A row that the role sees and may not change can not be locked either, and is none of them.
+        """
+        left = np.arange(changes.num_rows)
+        try:
+            with connection.transaction():
+                left = np.setdiff1d(left, self._lock(connection, changes, "SKIP LOCKED"))
+        except psycopg.errors.LockNotAvailable:  # of the whole table
+            return [int(row) for row in left]
+        return [int(row) for row in self._held(connection, changes, left)]
+
+    def _held(
+        self, connection: Connection, changes: pa.Table, rows: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        if not len(rows):
+            return rows
+        try:
+            with connection.transaction():
+                self._lock(connection, changes.take(pa.array(rows)), "NOWAIT")
+        except psycopg.errors.LockNotAvailable:
+            if len(rows) == 1:
+                return rows
+            halves = np.array_split(rows, 2)
+            return np.concatenate([self._held(connection, changes, half) for half in halves])
+        return rows[:0]
+
+    def _lock(self, connection: Connection, changes: pa.Table, how: str) -> list[int]:
+        """Lock rows as an update would; return those that are locked now."""
+        register(connection)
+        batch = self._batch(changes, ())
+        query = sql.SQL(
+            "SELECT v.ord - 1 FROM {values} JOIN {relation} AS t ON {join}"
+            " FOR NO KEY UPDATE OF t {how}"
+        ).format(
+            values=batch.source,
+            relation=self._table.relation.identifier,
+            join=self._join(),
+            how=sql.SQL(how),
+        )
+        return [int(row) for (row,) in connection.execute(query, batch.parameters)]
 
     def look(self, connection: Connection, changes: pa.Table, side: str) -> dict[int, str | None]:
         """Return present values by row, of each row that differs from `side` or its sources.
@@ -106,8 +211,10 @@ class TableWriter:
         )
         return {int(row): present for row, present in connection.execute(query, batch.parameters)}
 
-    def as_update(self, changes: pa.Table, guard: sql.Composable) -> ChunkUpdate:
+    def as_update(self, changes: pa.Table, guard: sql.Composable) -> ChunkUpdate | None:
         """Return the chunk as one UPDATE that writes nothing unless `guard` holds."""
+        if self._has_rules:
+            return None
         batch = self._batch_of(changes)
         return ChunkUpdate(self._update(batch, guard), batch.parameters)
 
@@ -116,19 +223,22 @@ class TableWriter:
             "UPDATE {relation} AS t SET {assignments} FROM {values}"
             " WHERE {guard} AND {join} AND {before} AND {sources}"
             " RETURNING v.ord, {kept} AS is_kept"
-        ).format(
-            guard=guard,
-            relation=self._table.relation.identifier,
-            assignments=sql.SQL(", ").join(
+        ).format(**self._parts(batch, guard))
+
+    def _parts(self, batch: _Batch, guard: sql.Composable) -> dict[str, sql.Composable]:
+        return {
+            "guard": guard,
+            "relation": self._table.relation.identifier,
+            "assignments": sql.SQL(", ").join(
                 sql.SQL("{} = v.a{}").format(sql.Identifier(column.name), sql.SQL(str(index)))
                 for index, column in enumerate(self._table.targets)
             ),
-            values=batch.source,
-            join=self._join(),
-            before=self._equal(self._table.targets, "b"),
-            sources=self._sources_match(batch),
-            kept=self._equal(self._table.targets, "a"),
-        )
+            "values": batch.source,
+            "join": self._join(),
+            "before": self._equal(self._table.targets, "b"),
+            "sources": self._sources_match(batch),
+            "kept": self._equal(self._table.targets, "a"),
+        }
 
     def _batch_of(self, changes: pa.Table) -> _Batch:
         for known, batch in tuple(self._prepared):
@@ -213,8 +323,7 @@ def _present(present: str | None) -> str:
     return "the row was deleted" if present is None else f"now {present}"
 
 
-def _rewritten_message(changes: pa.Table, row: int) -> str:
-    key = changes.column("key")[row].as_py()
+def _rewritten_message(key: str) -> str:
     return (
         f"a trigger or rule stored another value than the plan's for key {key}: what was approved "
         "would not be what is written"

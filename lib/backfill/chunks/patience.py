@@ -11,14 +11,17 @@ import functools
 import random
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import psycopg
 import pyarrow as pa
 
+from backfill.chunks.careful import BUSY, CarefulWriter
 from backfill.chunks.chunk_commit import (
+    Behind,
+    CommitRefused,
     Committed,
     ReadyChunk,
     Step,
@@ -28,14 +31,14 @@ from backfill.chunks.chunk_commit import (
     no_step,
 )
 from backfill.chunks.chunk_statement import NotAsPlanned, commit_at_once
-from backfill.chunks.writing import ChunkWriter, RefusedRow, Written, image_of
+from backfill.chunks.refusals import Refusals, is_hopeless
+from backfill.chunks.writing import ChunkWriter, RefusedRow, Written
 from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.plans.plan import Chunk
 from backfill.records.ledger import Checkpoint, Ledger
 from backfill.records.ranges import RangeClaim, renew_range
 from backfill.report import Reporter
 from backfill.server.postgres import Connection
-from backfill.skips import Skip, SkipReason
 from backfill.stop import StopSignals
 
 ATTEMPTS = 5
@@ -43,21 +46,7 @@ RECONNECT_SECONDS = 30.0
 FIRST_BACKOFF_SECONDS = 0.1
 
 #: Worth the same statement again: nothing is wrong with the rows.
-_TRANSIENT = (
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.LockNotAvailable,
-    psycopg.errors.QueryCanceled,
-)
-#: Wrong with the role or the table, not with a row: splitting a chunk would not help.
-_FATAL = (
-    psycopg.errors.InsufficientPrivilege,
-    psycopg.errors.UndefinedTable,
-    psycopg.errors.UndefinedColumn,
-    psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.DiskFull,
-    psycopg.errors.OutOfMemory,
-)
+TRANSIENT = (*BUSY, psycopg.errors.QueryCanceled)
 
 Connect = Callable[[], Connection]
 T = TypeVar("T")
@@ -76,7 +65,9 @@ class PatientCommitter:
     connect: Connect
     reporter: Reporter
     stop: StopSignals
-    step: Step
+    refusals: Refusals
+    step: Step = no_step
+    passes_over: bool = True  # rows that are locked, until the end of their range
 
     def __post_init__(self) -> None:
         self.connection = self.connect()
@@ -85,55 +76,125 @@ class PatientCommitter:
     def close(self) -> None:
         self.connection.close()
 
-    def commit(self, claim: RangeClaim, ready: ReadyChunk, chain: str) -> Committed:
-        """Commit one chunk; transient errors again, a lost server anew, bad rows left alone."""
+    def commit(self, claim: RangeClaim, ready: ReadyChunk, behind: Behind) -> list[Committed]:
+        """Commit one chunk; transient errors again, a lost server anew, bad rows left alone.
+
+        Returns several where the rows that fail at the commit had to be told from the others.
+        """
+        tried = ready.wanted.num_rows
         # Whoever watches the steps of a chunk gets them one by one.
-        if self.step is no_step and (committed := self._try_at_once(claim, ready, chain)):
-            return committed
-        is_careful = False
+        is_plain = self.step is no_step and not behind.is_sweep
+        error = self._try_at_once(claim, ready, behind) if is_plain else None
+        if isinstance(error, Committed):
+            self.refusals.record(tried)
+            return [error]
+        try:
+            return [self._persist(claim, ready, behind, knows_locks=isinstance(error, BUSY))]
+        except CommitRefused as refused:
+            if tried == 1:
+                return [self._leave(claim, ready, behind, refused.error)]
+        first, rest = ready.halves()
+        done = self.commit(claim, first, behind)
+        following = behind_of(behind, done)
+        return done + self.commit(claim, rest.numbered(first.chunk.number + kept(done)), following)
+
+    def _persist(
+        self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, *, knows_locks: bool
+    ) -> Committed:
+        is_careful = knows_locks
         attempt = 0
         while True:
             attempt += 1
             try:
-                return self._try(claim, ready, chain, is_careful)
-            except _FATAL:
-                raise
-            except _TRANSIENT:
-                is_careful = attempt >= ATTEMPTS
+                if is_careful:
+                    return self._try_carefully(claim, ready, behind, knows_locks=knows_locks)
+                return self._try(claim, ready, behind, self.writer.write)
+            except TRANSIENT as error:
                 if attempt > ATTEMPTS:
                     raise
+                knows_locks = knows_locks or isinstance(error, BUSY)
+                is_locked = isinstance(error, psycopg.errors.LockNotAvailable)
+                is_careful = attempt >= ATTEMPTS or (is_locked and self._comes_back(behind))
                 self._back_off(attempt)
                 # The failed transaction did not renew the lease; somebody may want us to stop.
                 self.breathe(claim)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if not self._is_lost:
                     raise
-                look = functools.partial(_look_for, claim=claim, chunk=ready.chunk, chain=chain)
-                found = self._reconnect(look, f"wrote chunk {ready.chunk.number}", error)
-                if found:
+                if found := self._found_again(claim, ready, behind, error):
                     return Committed(found)
-            except (psycopg.Error, RefusedRow):
-                if is_careful:
+            except (CommitRefused, psycopg.Error, RefusedRow) as error:
+                if is_careful or is_hopeless(error):
                     raise
                 is_careful = True
 
-    def _try_at_once(self, claim: RangeClaim, ready: ReadyChunk, chain: str) -> Committed | None:
-        """Commit a chunk in one statement; None where that does not do, with nothing written.
+    def _comes_back(self, behind: Behind) -> bool:
+        """Whether rows that are locked now are written at the range's end."""
+        return self.passes_over and not behind.is_sweep
+
+    def _try_at_once(
+        self, claim: RangeClaim, ready: ReadyChunk, behind: Behind
+    ) -> Committed | psycopg.Error | None:
+        """Commit a chunk in one statement; else nothing was written, and why, if there is a why.
 
         A server that was lost meanwhile the first step of the careful way finds lost.
         """
         try:
-            return commit_at_once(self.connection, claim, ready, chain, self.writer)
+            return commit_at_once(self.connection, claim, ready, behind.chain, self.writer)
         except NotAsPlanned:
             return None
-        except _FATAL:
-            raise
-        except psycopg.Error:
-            return None
+        except psycopg.Error as error:
+            if is_hopeless(error):
+                raise
+            return error
 
-    def _try(self, claim: RangeClaim, ready: ReadyChunk, chain: str, is_careful: bool) -> Committed:
-        write: Write = self._write_carefully if is_careful else self.writer.write
-        return commit_chunk(self.connection, claim, ready, chain, write, self.step)
+    def _try(self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, write: Write) -> Committed:
+        return commit_chunk(self.connection, claim, ready, behind, write, self.step)
+
+    def _try_carefully(
+        self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, *, knows_locks: bool
+    ) -> Committed:
+        careful = CarefulWriter(self.writer, self._comes_back(behind), knows_locks)
+        return self._judged(claim, ready, behind, careful, careful.write)
+
+    def _leave(
+        self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, error: psycopg.Error
+    ) -> Committed:
+        """Commit a chunk without its only row, whose commit fails."""
+        careful = CarefulWriter(self.writer, comes_back=False, knows_locks=False)
+
+        def write(connection: Connection, changes: pa.Table) -> Written:
+            return careful.leave(connection, changes, error)
+
+        return self._judged(claim, ready, behind, careful, write)
+
+    def _judged(
+        self,
+        claim: RangeClaim,
+        ready: ReadyChunk,
+        behind: Behind,
+        careful: CarefulWriter,
+        write: Write,
+    ) -> Committed:
+        tried = 0
+
+        def judged(connection: Connection, changes: pa.Table) -> Written:
+            nonlocal tried
+            written = write(connection, changes)
+            tried = changes.num_rows - len(written.locked)
+            self.refusals.judge(ready.chunk.number, tried, careful.refused)
+            return written
+
+        committed = self._try(claim, ready, behind, judged)
+        self.refusals.record(tried, careful.refused)
+        return committed
+
+    def _found_again(
+        self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, error: Exception
+    ) -> Checkpoint | None:
+        """Connect again; return the chunk's checkpoint, if its commit got through."""
+        look = functools.partial(_look_for, claim=claim, chunk=ready.chunk, chain=behind.chain)
+        return self._reconnect(look, f"wrote chunk {ready.chunk.number}", error)
 
     def ask(self, question: Callable[[Connection], T]) -> T:
         """Return what a question that may be asked twice answers; a lost server is asked anew."""
@@ -193,22 +254,6 @@ class PatientCommitter:
         self.reporter.message("The connection was lost; connected again.", "warning")
         return found
 
-    def _write_carefully(self, connection: Connection, changes: pa.Table) -> Written:
-        """Write in halves down to the rows that fail, each try in a savepoint of its own."""
-        try:
-            with connection.transaction():
-                return self.writer.write(connection, changes)
-        except _FATAL:
-            raise
-        except (psycopg.Error, RefusedRow) as error:
-            if connection.broken or connection.closed:
-                raise
-            if changes.num_rows == 1:
-                return Written(image_of(changes.slice(0, 0)), skipped=(_refused(changes, error),))
-        half = changes.num_rows // 2
-        first = self._write_carefully(connection, changes.slice(0, half))
-        return first + self._write_carefully(connection, changes.slice(half))
-
 
 def _look_for(
     connection: Connection, claim: RangeClaim, chunk: Chunk, chain: str
@@ -237,7 +282,15 @@ def _look_for(
     return next((c for c in done if c.chunk_no == chunk.number), None)
 
 
-def _refused(changes: pa.Table, error: Exception) -> Skip:
-    key, scope = (changes.column(name)[0].as_py() for name in ("key", "scope"))
-    message = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return Skip(key, scope, "", SkipReason.DATABASE_ERROR, message)
+def behind_of(behind: Behind, done: Sequence[Committed]) -> Behind:
+    """Return what the next chunk comes after, once these were committed."""
+    chain, locked = behind.chain, behind.locked
+    for committed in done:
+        chain = committed.checkpoint.chain_hash if committed.checkpoint else chain
+        locked = locked.with_places(committed.locked) if committed.locked else locked
+    return replace(behind, chain=chain, locked=locked)
+
+
+def kept(done: Sequence[Committed]) -> int:
+    """Return how many chunks' numbers are taken: those that left a checkpoint."""
+    return sum(committed.checkpoint is not None for committed in done)

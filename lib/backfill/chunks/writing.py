@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,12 +27,14 @@ class Written:
 
     `image` holds the rows that were written, as they stood before and stand now; `unchanged`
     counts rows that already were as planned; `drifted` and `skipped` the rows left alone.
+    `locked` are the places in the plan of rows that are to be tried again later.
     """
 
     image: pa.Table
     unchanged: int = 0
     drifted: tuple[Skip, ...] = ()
     skipped: tuple[Skip, ...] = ()
+    locked: tuple[int, ...] = ()
 
     @property
     def updated(self) -> int:
@@ -43,6 +46,7 @@ class Written:
             self.unchanged + other.unchanged,
             self.drifted + other.drifted,
             self.skipped + other.skipped,
+            self.locked + other.locked,
         )
 
 
@@ -71,6 +75,13 @@ class ChunkWriter(Protocol):
 
     def write(self, connection: Connection, changes: pa.Table) -> Written:
         """Write each change as compare-and-set; never commit, never roll back."""
+        ...
+
+    def locked(self, connection: Connection, changes: pa.Table) -> Sequence[int]:
+        """Return the rows on which others hold a lock at this moment, and lock all others.
+
+        For a transaction of its own savepoint; it waits for nothing.
+        """
         ...
 
 

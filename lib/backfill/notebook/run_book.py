@@ -16,7 +16,6 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
-from backfill.archive import evidence
 from backfill.archive.checkpoint_view import applied_view, pace_of_run
 from backfill.display.counting import counted
 from backfill.display.pages import Shown, note, part, style, table
@@ -25,7 +24,6 @@ from backfill.errors import (
     DatabaseUnreachable,
     ExitCode,
     PreflightError,
-    RowsDrifted,
     VerifyFailed,
 )
 from backfill.folder import RunFolder, runs_dir
@@ -46,6 +44,7 @@ from backfill.status import RunStatus
 from backfill.steps import record
 from backfill.steps.ending import resume_command
 from backfill.steps.job import JobKind
+from backfill.steps.left_alone import rows_left
 from backfill.steps.revert import settle_reverted
 from backfill.steps.running import apply_run, too_many_skips
 from backfill.steps.standing import Applied, planned_counts, standing
@@ -159,7 +158,9 @@ class RunBook(Asking, Frames):
             self._applied = apply_run(
                 self.database, self.folder, self.kind, self.settings, self.reporter
             )
-            if self._is_through and self._frozen().reverts and not self._applied.counts.drifted:
+            counts = self._applied.counts
+            is_whole = self._is_through and not counts.drifted and not counts.skipped
+            if is_whole and self._frozen().reverts:
                 with self.database.connect() as connection:
                     settle_reverted(Ledger(connection), self._frozen())
             self._tell_pending()
@@ -214,7 +215,7 @@ class RunBook(Asking, Frames):
     def summary(self) -> Shown:
         """End the run: write and show the summary, close the folder.
 
-        Raises `RowsDrifted` (exit code 5) after showing it, when rows were left alone as drifted.
+        Raises `RowsDrifted` or `RowsLeft` (exit code 5) after showing it, when rows were left.
         """
         with self._step("summary"):
             document = record.summary_document(
@@ -270,17 +271,13 @@ class RunBook(Asking, Frames):
         }
 
     def _final_error(self, document: Mapping[str, Any]) -> BackfillError | None:
-        drifted = document["total_drifted"]
-        if not drifted:
-            too_many = too_many_skips(self._frozen(), self.settings)
-            return too_many or self.kind.verdict(
+        left = self._applied.left if self._applied else {}
+        return (
+            rows_left(document["total_drifted"], left, is_applied=self._applied is not None)
+            or too_many_skips(self._frozen(), self.settings)
+            or self.kind.verdict(
                 self._frozen(), is_applied=self._is_through, allowed=self._allowed()
             )
-        verb = "were" if self._applied else "are"
-        return RowsDrifted(
-            f"{drifted:,} rows {verb} left alone: they were edited since they were read. They are "
-            f"listed with their present values in {evidence.DRIFTED_FILE} and in backfill.skip. "
-            "What is still pending goes into the next run."
         )
 
     def _show(self, shown: Shown) -> None:

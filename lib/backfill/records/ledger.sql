@@ -119,6 +119,8 @@ CREATE INDEX IF NOT EXISTS run_by_job ON backfill.run (job, planned_at);
 ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS waiting text;
 ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS waiting_since timestamptz;
 ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS paused_ms jsonb NOT NULL DEFAULT '{}';
+-- Places in the plan of rows that others held a lock on: stretches [first, behind the last].
+ALTER TABLE backfill.range ADD COLUMN IF NOT EXISTS locked jsonb NOT NULL DEFAULT '[]';
 
 -- A plan is registered as planned: who registers it need not, and may not, say more.
 ALTER TABLE backfill.run ALTER COLUMN status SET DEFAULT 'planned';

@@ -35,7 +35,9 @@ def has_all_tables(connection: Connection) -> bool:
             " AND to_regprocedure('backfill.record_plan_sums(text, text)') IS NOT NULL"
             " AND to_regprocedure('backfill.request_stop(text, text)') IS NOT NULL"
             " AND EXISTS (SELECT FROM pg_attribute"
-            "  WHERE attrelid = to_regclass('backfill.run') AND attname = 'paused_ms')",
+            "  WHERE attrelid = to_regclass('backfill.run') AND attname = 'paused_ms')"
+            " AND EXISTS (SELECT FROM pg_attribute"
+            "  WHERE attrelid = to_regclass('backfill.range') AND attname = 'locked')",
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,22 @@ class Positions:
         places = np.sort(chosen.astype(np.int64))
         return cls(len(places), places)
 
+    @classmethod
+    def from_stretches(cls, stretches: Iterable[Sequence[int]]) -> Positions:
+        """Return the places of stretches: first place, and the one behind the last."""
+        places = [np.arange(low, high, dtype=np.int64) for low, high in stretches]
+        return cls.of(np.concatenate(places) if places else np.array([], dtype=np.int64))
+
+    def with_places(self, places: Iterable[int]) -> Positions:
+        """Return chosen places with others added."""
+        assert self.chosen is not None
+        return Positions.of(np.union1d(self.chosen, np.fromiter(places, dtype=np.int64)))
+
+    def without(self, places: Places) -> Positions:
+        """Return chosen places but for some of them."""
+        assert self.chosen is not None
+        return Positions.of(np.setdiff1d(self.chosen, places))
+
     def marked(self, rows: int) -> NDArray[np.bool_]:
         """Return a mask over the `rows` rows of the whole plan."""
         mask = np.zeros(rows, dtype=bool)
@@ -52,10 +69,11 @@ class Positions:
     @property
     def sha256(self) -> str:
         """A hash of the places: of the stretches without a hole, so that all rows cost nothing."""
-        text = ";".join(f"{first}-{last}" for first, last in self._stretches())
+        text = ";".join(f"{first}-{last}" for first, last in self.stretches())
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _stretches(self) -> list[tuple[int, int]]:
+    def stretches(self) -> list[tuple[int, int]]:
+        """Return the stretches without a hole: first place, and the one behind the last."""
         if self.chosen is None:
             return [(0, self.rows)] if self.rows else []
         if not self.rows:

@@ -15,9 +15,11 @@ from typing import Any
 
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
 
 from backfill.errors import LeaseHeld
 from backfill.records.lease import RUN_HELD, Fence, Lease, held_by, lost_message
+from backfill.records.positions import Positions
 from backfill.records.seats import holder_name
 from backfill.server.postgres import Connection, scalar
 
@@ -84,23 +86,45 @@ def ranges_of(connection: Connection, run_id: str) -> list[Range]:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How far a range is; `chain_hash` is that of its last checkpoint, empty without one."""
+    """How far a range is; `chain_hash` is that of its last checkpoint, empty without one.
+
+    `locked` are places in the plan that were passed over, to be tried again at the range's end.
+    """
 
     scanned: int
     chunks: int
     chain_hash: str
+    locked: Positions
+
+    @property
+    def taken(self) -> int:
+        """Rows behind which the range goes on."""
+        return self.scanned + self.locked.rows
 
 
 def done_of(connection: Connection, run_id: str, stretch: Range) -> Done:
     """Return how far the range's checkpoints are. Read-only."""
     row = connection.execute(
         "SELECT coalesce(sum(scanned), 0)::bigint, count(*)::bigint,"
-        " coalesce((array_agg(chain_hash ORDER BY chunk_no DESC))[1], '')"
+        " coalesce((array_agg(chain_hash ORDER BY chunk_no DESC))[1], ''),"
+        " (SELECT locked FROM backfill.range WHERE run_id = %s AND range_no = %s)"
         " FROM backfill.checkpoint WHERE run_id = %s AND range_no = %s",
-        [run_id, stretch.range_no],
+        [run_id, stretch.range_no] * 2,
     ).fetchone()
     assert row is not None
-    return Done(*row)
+    return Done(row[0], row[1], row[2], Positions.from_stretches(row[3] or []))
+
+
+def pass_over(connection: Connection, claim: RangeClaim, locked: Positions) -> None:
+    """Record the rows that the range is to come back to: it has not ended before it did.
+
+    For a chunk's transaction, which holds the lock on the range's row.
+    """
+    connection.execute(
+        "UPDATE backfill.range SET locked = %s,"
+        " ended_at = CASE WHEN %s THEN NULL ELSE ended_at END WHERE run_id = %s AND range_no = %s",
+        [Jsonb(locked.stretches()), locked.rows > 0, claim.run_id, claim.range.range_no],
+    )
 
 
 def progress_of(connection: Connection, run_id: str) -> list[dict[str, Any]]:

@@ -15,18 +15,21 @@ import psycopg
 from backfill.chunks.chunk_commit import StopRequested
 from backfill.chunks.crew import Crew
 from backfill.chunks.patience import Connect
+from backfill.chunks.refusals import is_of_class_42
 from backfill.display.counting import counted
 from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
+    EveryRowRefused,
     Interrupted,
     LeaseHeld,
     PreflightError,
     Terminated,
+    TooManyRefused,
     TooManySkips,
 )
 from backfill.folder import RunFolder, runs_dir
-from backfill.plans.plan import Plan
+from backfill.plans.plan import Plan, new_plan
 from backfill.records import lease
 from backfill.records.lease import Lease, Left
 from backfill.records.ledger import Ledger
@@ -35,6 +38,7 @@ from backfill.report import Reporter
 from backfill.server.postgres import Connection
 from backfill.status import RunStatus
 from backfill.steps.approval import is_open
+from backfill.steps.left_alone import nothing_written
 
 
 @dataclass
@@ -64,13 +68,12 @@ class Ending:
         except TooManySkips as error:
             self._leave(RunStatus.INTERRUPTED, str(error))
             raise
-        except psycopg.errors.InsufficientPrivilege as error:
-            self._leave(RunStatus.FAILED, str(error))
-            raise PreflightError(
-                f"Run {self.plan.run_id}: the server refused: {str(error).splitlines()[0]}. Grant "
-                f"the right, then: {resume_command(self.folder)}"
-            ) from None
+        except (TooManyRefused, EveryRowRefused) as error:
+            raise type(error)(self._failed(str(error))) from None
         except psycopg.Error as error:
+            if is_of_class_42(error):
+                said = f"the server refused: {str(error).splitlines()[0]}"
+                raise PreflightError(self._failed(said)) from None
             text = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
             self._leave(RunStatus.FAILED, text)
             raise DatabaseUnreachable(
@@ -81,7 +84,8 @@ class Ending:
             self._leave(RunStatus.FAILED, f"{type(error).__name__}: {error}")
             raise
         else:
-            self._complete()
+            if nothing := self._complete():
+                raise nothing
 
     def _stopped(self, what: str, status: RunStatus) -> str:
         """Leave the run; return the message of a stop that was asked for."""
@@ -90,6 +94,16 @@ class Ending:
         if self._leave(status, text) is Left.OTHERS_WORK_ON:
             return f"{text}\nOther appliers go on with it. Watch it: backfill status {run_id}"
         return f"{text}\nGo on with: {resume_command(self.folder)}"
+
+    def _failed(self, said: str) -> str:
+        """Leave the run as failed; return the message of a plan that does not fit its table."""
+        text = f"Run {self.plan.run_id} stopped {self._place()}: {said}."
+        self._leave(RunStatus.FAILED, text)
+        return (
+            f"{text} What was committed before stays. Grant the right, or mend what the server "
+            f"names, then: {resume_command(self.folder)}\n"
+            f"Or plan anew, for the table as it is now. {new_plan(self.plan.run_id)}"
+        )
 
     def _leave(self, status: RunStatus, message: str) -> Left:
         """Leave the run; when the server is away the leases run out by themselves."""
@@ -101,18 +115,25 @@ class Ending:
             self.reporter.message(f"The run's end could not be recorded now: {error}", "warning")
             return Left.LOST
 
-    def _complete(self) -> None:
-        """Every range of the part has ended: so has the run, or it waits for its next part."""
+    def _complete(self) -> BackfillError | None:
+        """Every range of the part has ended: so has the run, or it waits for its next part.
+
+        Returns the error of a run that wrote nothing of what it was to write.
+        """
+        error = None
         with contextlib.closing(self.connect()) as connection:
             status, message = self._outcome(connection)
+            if error := nothing_written(Ledger(connection), self.plan.run_id):
+                status, message = RunStatus.FAILED, str(error)
             left = lease.leave(connection, self.claim, {}, status, message)
             if left is Left.LOST and not self._has_ended(connection):
                 raise LeaseHeld(
                     f"Run {self.plan.run_id} lost its lease before it could end. See: "
                     f"backfill status {self.plan.run_id}"
                 )
-        if message:
+        if message and error is None:
             self.reporter.message(message)
+        return error
 
     def _outcome(self, connection: Connection) -> tuple[RunStatus, str]:
         parts = parts_of(connection, self.plan.run_id)
@@ -128,7 +149,8 @@ class Ending:
     def _has_ended(self, connection: Connection) -> bool:
         """Whether another applier ended the run as this one would have."""
         run = Ledger(connection).find(self.plan.run_id)
-        has_ended = run is not None and run.status in (RunStatus.SUCCEEDED, RunStatus.PAUSED)
+        ends = (RunStatus.SUCCEEDED, RunStatus.PAUSED, RunStatus.FAILED)
+        has_ended = run is not None and run.status in ends
         return has_ended and not is_open(connection, parts_of(connection, self.plan.run_id))
 
     def _place(self) -> str:
@@ -138,6 +160,8 @@ class Ending:
                 done = Ledger(connection).checkpoints(self.plan.run_id)
         except (BackfillError, psycopg.Error):
             return "after its last checkpoint"
+        if not done:
+            return "before its first chunk was written"
         scanned = sum(checkpoint.scanned for checkpoint in done)
         return f"after chunk {len(done)} ({scanned:,} of {self.plan.rows:,} rows)"
 

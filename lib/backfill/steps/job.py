@@ -58,6 +58,14 @@ class Computation:
 
 
 @dataclass(frozen=True, slots=True)
+class Recomputed:
+    """How many rows were computed again by another way, and (row, what is wrong) of them."""
+
+    rows: int = 0
+    wrong: Sequence[tuple[int, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Cause:
     """What explains that a row of two compared runs differs, where `condition` holds.
 
@@ -148,8 +156,8 @@ class JobKind(Protocol):
         """
         ...
 
-    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Sequence[tuple[int, str]]:
-        """Return (row, what is wrong) after computing image rows again by another way."""
+    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Recomputed:
+        """Compute image rows again by another way, those for which there is one."""
         ...
 
     def remarks(

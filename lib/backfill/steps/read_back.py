@@ -112,9 +112,9 @@ class ReadBack:
             return []
         stride = -(-self._run.plan_rows // RECOMPUTED_ROWS) or 1
         chosen = np.arange(0, rows.num_rows, stride)
-        self.recomputed += len(chosen)
-        wrong = self._kind.recompute(self._run.target, rows.take(pa.array(chosen)))
-        return [(int(chosen[index]), text) for index, text in wrong]
+        again = self._kind.recompute(self._run.target, rows.take(pa.array(chosen)))
+        self.recomputed += again.rows
+        return [(int(chosen[index]), text) for index, text in again.wrong]
 
 
 def _named(looked: _Looked, row: int) -> str:

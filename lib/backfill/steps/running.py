@@ -13,6 +13,7 @@ from backfill.chunks.apply import Applier, Approved
 from backfill.chunks.chunk_commit import Step, no_step
 from backfill.chunks.crew import Crew
 from backfill.chunks.patience import Connect
+from backfill.chunks.refusals import Refusals
 from backfill.chunks.tally import Tally
 from backfill.display.counting import counted
 from backfill.errors import (
@@ -162,7 +163,8 @@ def apply_run(
     """Write what is approved now of the run's frozen plan, or what is left of that.
 
     Raises `StalePlan`, `LeaseHeld`, `Interrupted` (also for pause and cancel), `Terminated`,
-    `TooManySkips`, `DatabaseUnreachable`; each names the command that goes on.
+    `TooManySkips`, `TooManyRefused`, `RowsLeft` (when nothing was written), `PreflightError`,
+    `DatabaseUnreachable`; each names the command that goes on.
     """
     frozen = plan.load(folder)
     if kind.is_sequential:
@@ -183,7 +185,8 @@ def apply_run(
             approved = _approved(connection, work, claim, approval)
             connection.close()
             tally = _tally(work, approved.part)
-            hire = partial(_hired, work, approved, claim, stop, tally, step, held)
+            refusals = Refusals(settings.max_refused)
+            hire = partial(_hired, work, approved, claim, stop, tally, refusals, step, held)
             ending.crew = Crew(hire, settings.workers, stop)
             ending.crew.run()
     # A new connection: the first one may be gone after a restart of the server.
@@ -291,6 +294,7 @@ def _hired(
     claim: Lease,
     stop: StopSignals,
     tally: Tally,
+    refusals: Refusals,
     step: Step,
     pace: Pace,
 ) -> Applier:
@@ -305,6 +309,8 @@ def _hired(
         work.reporter,
         stop,
         tally,
+        refusals,
+        not work.kind.is_sequential,
         step,
         pace,
     )

@@ -13,6 +13,7 @@ from backfill.records.parts import Part, parts_of
 from backfill.rows import image
 from backfill.skips import SkipReason
 from backfill.status import RunStatus
+from backfill.steps.left_alone import reasons_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Applied:
     elapsed_ms: int = 0  # of all chunks, whatever stretch wrote them
     paused_ms: dict[str, int] = field(default_factory=dict)  # what it waited, by signal
     parts: tuple[Part, ...] = ()
+    left: Mapping[SkipReason, int] = field(default_factory=dict)  # rows by why they were left
 
 
 def planned_counts(frozen: Plan) -> tuple[Counts, dict[str, Counts]]:
@@ -51,7 +53,8 @@ def standing(ledger: Ledger, frozen: Plan, status: RunStatus) -> Applied:
         by_scope = _counts_by_scope(ledger, frozen, by_scope)
     waiting = waiting_of(ledger.connection, [frozen.run_id]).get(frozen.run_id, Waiting())
     parts = tuple(parts_of(ledger.connection, frozen.run_id)) if ledger.has_ranges() else ()
-    return Applied(status, total, by_scope, elapsed_ms, waiting.paused_ms, parts)
+    left = reasons_of(ledger, frozen.run_id)
+    return Applied(status, total, by_scope, elapsed_ms, waiting.paused_ms, parts, left)
 
 
 def _counts_by_scope(

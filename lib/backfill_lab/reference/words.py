@@ -123,6 +123,7 @@ LEDGER_MEANS = {
     "range.lease_holder": "host and process of its applier",
     "range.ended_at": "when its last chunk was committed",
     "gate.name": "`claim` and `door`: locked for the moment of claiming rows, of coming and going",
+    "range.locked": "places in the plan that it comes back to: others held a lock on those rows",
     "applier.run_id": "the run",
     "applier.holder": "host and process",
     "applier.lease_expires_at": "until when it is taken to be at work; null when it has left",

@@ -26,7 +26,7 @@ from backfill.ocr.session import WORDS
 from backfill.plans.plan import Plan
 from backfill.records.ledger import Counts, Ledger
 from backfill.server.postgres import Connection
-from backfill.steps.job import Cause
+from backfill.steps.job import Cause, Recomputed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -76,7 +76,7 @@ class OcrKind:
         sent = [writer.sent_notifications(connection, row) for row in rows.to_pylist()]
         return [f"sent already, left: {', '.join(ids)}" if ids else "" for ids in sent]
 
-    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Sequence[tuple[int, str]]:
+    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Recomputed:
         """Compute every hash of the written events and shifts again from their plain values."""
         wrong = []
         for index, row in enumerate(rows.to_pylist()):
@@ -89,7 +89,7 @@ class OcrKind:
                     value = getattr(event, f"{side}_value")
                     if _hash(value) != getattr(event, f"{side}_value_hash"):
                         wrong.append((index, f"event {event.event_id}: {side}_value_hash differs"))
-        return wrong
+        return Recomputed(rows.num_rows, wrong)
 
     def explain(self, trace: Trace) -> Explanation:
         from backfill.jobs.ocr.explain import explain_session  # what few commands need

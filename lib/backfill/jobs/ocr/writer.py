@@ -22,6 +22,10 @@ from backfill.server.postgres import Connection
 from backfill.skips import Skip, SkipReason
 
 _SHOWN_CHARACTERS = 300
+_VETO = (
+    "the day's snapshot is as it was read, and writing it changed nothing: a policy, a trigger "
+    "that returns NULL or a rule keeps it so"
+)
 
 
 class SessionWriter:
@@ -48,6 +52,7 @@ class SessionWriter:
         """Write each session whose day still is as planned; the others are drifted."""
         written: list[dict[str, Any]] = []
         drifted: list[Skip] = []
+        vetoed: list[Skip] = []
         unchanged = 0
         for row in image_of(changes).to_pylist():
             before, after = DayState.of(row["before"]), DayState.of(row["after"])
@@ -56,13 +61,21 @@ class SessionWriter:
                 if self._is_at(connection, row, after, before):
                     unchanged += 1
                     continue
-                detail = _drift_detail(self._present(connection, row))
+                present = self._present(connection, row)
+                if snapshot_digest(*(present or (None, None))) == before.digest:
+                    vetoed.append(Skip(row["key"], row["scope"], "", SkipReason.VETOED, _VETO))
+                    continue
+                detail = _drift_detail(present)
                 drifted.append(Skip(row["key"], row["scope"], "", SkipReason.DRIFTED, detail))
                 continue
             done = replace(after, updated_at=updated_at or None)
             written.append(self._move_rest(connection, row, before, done))
         image = pa.Table.from_pylist(written, schema=image_of(changes).schema)
-        return Written(image, unchanged, tuple(drifted))
+        return Written(image, unchanged, tuple(drifted), tuple(vetoed))
+
+    def locked(self, connection: Connection, changes: pa.Table) -> Sequence[int]:
+        """A session waits for what its statements meet; which lock that is, none of them knows."""
+        return ()
 
     def look(self, connection: Connection, rows: pa.Table, side: str) -> dict[int, str | None]:
         """Return present snapshots by row, of each row whose day is not at `side`. Read-only.

@@ -28,7 +28,7 @@ from backfill.records.ledger import Counts, Ledger
 from backfill.server.postgres import Connection
 from backfill.server.row_types import lookup_field
 from backfill.server.table import Table
-from backfill.steps.job import Cause
+from backfill.steps.job import Cause, Recomputed
 from backfill.utc.convert import LocalKind
 from backfill.utc.doubts import WORDS
 from backfill.utc.oracle import judge, offset_at, to_us
@@ -113,7 +113,7 @@ class UtcKind:
             ]
         return document
 
-    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Sequence[tuple[int, str]]:
+    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Recomputed:
         """Compute every filled value again, row by row, with Python's own `zoneinfo`.
 
         Another road to the same rules: datetime objects and PEP 495 instead of segments. A value
@@ -123,6 +123,7 @@ class UtcKind:
         encodings = dict(target.get("encodings", {}))
         zones = _zones_of(rows, table, target.get("default_tz"))
         wrong: list[tuple[int, str]] = []
+        computed: set[int] = set()
         for wall, column in zip(table.walls, table.targets, strict=True):
             encoding = encodings.get(wall.name, "")
             columns = (
@@ -134,10 +135,11 @@ class UtcKind:
             for index, (zone, value, before, after) in enumerate(zip(zones, *columns, strict=True)):
                 if after is None or before is not None or zone is None:
                     continue
+                computed.add(index)
                 local = local_time(value, encoding)
                 if local is None or not _is_possible(after, local, zone):
                     wrong.append((index, f"{column.name} is {after}, not {local} in {zone}"))
-        return wrong
+        return Recomputed(len(computed), wrong)
 
 
 def _totals(counts: Counts) -> dict[str, int]:

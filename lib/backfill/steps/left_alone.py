@@ -1,0 +1,63 @@
+"""What a run says of the rows that it was to write and did not: edited, locked, vetoed, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backfill.archive.evidence import DRIFTED_FILE, SKIPS_FILE
+from backfill.display.counting import counted
+from backfill.errors import BackfillError, RowsDrifted, RowsLeft, TooManyRefused
+from backfill.plans.plan import new_plan
+from backfill.records.ledger import Ledger
+from backfill.skips import NOT_WRITTEN, SkipReason
+
+_WHY = {
+    SkipReason.LOCKED: "others held a lock on them, also at the run's end",
+    SkipReason.VETOED: "the database left them as they were, without an error",
+}
+Left = Mapping[SkipReason, int]
+
+
+def reasons_of(ledger: Ledger, run_id: str) -> dict[SkipReason, int]:
+    """Return how many rows the run left alone, by reason. Read-only."""
+    rows = ledger.connection.execute(
+        "SELECT reason, count(DISTINCT key) FROM backfill.skip WHERE run_id = %s"
+        " GROUP BY reason ORDER BY reason",
+        [run_id],
+    ).fetchall()
+    return {SkipReason(reason): int(number) for reason, number in rows}
+
+
+def rows_left(drifted: int, left: Left, *, is_applied: bool) -> BackfillError | None:
+    """Return the error (exit code 5) of a run that left rows which wait for another one."""
+    told = [
+        f"{counted(left[reason], 'row')} {'was' if left[reason] == 1 else 'were'} left alone: {why}"
+        f" (`{reason}` in {SKIPS_FILE} and in backfill.skip)."
+        for reason, why in _WHY.items()
+        if left.get(reason)
+    ]
+    ending = "What is still pending goes into the next run."
+    if not drifted:
+        return RowsLeft(" ".join([*told, ending])) if told else None
+    verb = "were" if is_applied else "are"
+    edited = (
+        f"{drifted:,} rows {verb} left alone: they were edited since they were read. They are "
+        f"listed with their present values in {DRIFTED_FILE} and in backfill.skip."
+    )
+    return RowsDrifted(" ".join([edited, *told, ending]))
+
+
+def nothing_written(ledger: Ledger, run_id: str) -> BackfillError | None:
+    """Return the error of a run that wrote no row, where the database is what kept it from that."""
+    if ledger.totals(run_id).updated:
+        return None
+    left = {reason: n for reason, n in reasons_of(ledger, run_id).items() if reason in NOT_WRITTEN}
+    if not left:
+        return None
+    told = ", ".join(f"{number:,} {reason}" for reason, number in left.items())
+    kind = TooManyRefused if SkipReason.DATABASE_ERROR in left else RowsLeft
+    return kind(
+        f"Run {run_id} wrote no row: the database took none of them ({told}). Each stands with "
+        f"what it said in {SKIPS_FILE} and in backfill.skip, and is pending as before. When that "
+        f"is mended: {new_plan(run_id)}"
+    )
