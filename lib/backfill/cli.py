@@ -23,6 +23,7 @@ from backfill.command.runs_command import (
 from backfill.errors import BackfillError, ExitCode
 from backfill.parameters import (
     APPLY_PARAMETERS,
+    FILL_PARAMETERS,
     OCR_PARAMETERS,
     REVERT_PARAMETERS,
     UTC_PARAMETERS,
@@ -31,6 +32,11 @@ from backfill.parameters import (
 )
 
 Handler = Callable[[argparse.Namespace], int]
+_JOBS = (
+    ("utc", "fill missing *_utc columns", UTC_PARAMETERS),
+    ("ocr", "read screenshots again", OCR_PARAMETERS),
+    ("fill", "write values that you have to any columns", FILL_PARAMETERS),
+)
 _UNFLAGGED = {"apply", "runs_dir", "lease_seconds", "run_id", "dsn_env"}
 EPILOG = """exit codes: 0 ok · 1 unexpected error · 2 usage or settings · 3 preflight refused ·
 4 another run holds the lease · 5 plan stale or rows drifted · 6 verification failed ·
@@ -105,12 +111,12 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(handler=handler)
         return sub
 
-    utc = command("utc", "fill missing *_utc columns; a dry run by default", commands.run_job)
-    _add_parameters(utc, UTC_PARAMETERS)
-    _add_mode(utc)
-    ocr = command("ocr", "read screenshots again; a dry run by default", commands.run_job)
-    _add_parameters(ocr, OCR_PARAMETERS)
-    _add_mode(ocr)
+    for name, says, parameters in _JOBS:
+        job = command(name, f"{says}; a dry run by default", commands.run_job)
+        _add_parameters(job, parameters)
+        _add_mode(job)
+        if name == "fill":
+            _add_notebook(job)
     apply = command("apply", "write exactly the plan that a dry run froze", commands.run_plan)
     resume = command("resume", "go on with a run from its last checkpoint", commands.run_plan)
     for sub in (apply, resume):
@@ -174,6 +180,15 @@ def _shared_options() -> argparse.ArgumentParser:
     group.add_argument("--json", action="store_true", help="JSON lines on stderr as well")
     group.add_argument("--quiet", action="store_true", help="only warnings, skips and errors")
     return shared
+
+
+def _add_notebook(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--notebook",
+        type=_TYPES[Kind.PATH],
+        metavar="FILE",
+        help="your own copy of notebook 06, whose parameters the flags override",
+    )
 
 
 def _add_run_id(parser: argparse.ArgumentParser) -> None:

@@ -266,6 +266,44 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
     *_PLACES,
     _APPLY,
 )
+FILL_PARAMETERS: tuple[Parameter, ...] = (
+    Parameter("table", Kind.TEXT, "", "the table: schema.name, or found by the search path"),
+    Parameter("set", Kind.TEXTS, "", "columns to write, with commas between", metavar="COLUMN"),
+    Parameter(
+        "key",
+        Kind.TEXTS,
+        "",
+        "columns that name a row, with commas between; empty = the primary key",
+        metavar="COLUMN",
+    ),
+    Parameter(
+        "values",
+        Kind.PATH,
+        "",
+        "file of values: .parquet .csv .json .jsonl .arrow .feather",
+    ),
+    Parameter(
+        "query",
+        Kind.TEXT,
+        "",
+        "the same from DuckDB's SQL over local files; it is kept with the run",
+        metavar="SQL",
+    ),
+    Parameter(
+        "where",
+        Kind.TEXT,
+        "",
+        "rows to compute in a notebook; empty = those of which a target is NULL",
+        metavar="CONDITION",
+    ),
+    Parameter("overwrite", Kind.FLAG, False, "also rows whose target holds something else now"),
+    Parameter("allow_null", Kind.FLAG, False, "a new value may be NULL; without it, left alone"),
+    *_ENGINE,
+    _WORKERS,
+    *_THROTTLE,
+    *_PLACES,
+    _APPLY,
+)
 _RUN_ID = Parameter("run_id", Kind.TEXT, "latest", "a run id, its unique beginning, or latest")
 AS_PLANNED = -2
 APPLY_PARAMETERS: tuple[Parameter, ...] = (

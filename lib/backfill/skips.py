@@ -21,6 +21,11 @@ class SkipReason(StrEnum):
     DATABASE_ERROR = "database_error"
     VETOED = "vetoed"
     LOCKED = "locked"
+    # Of values that somebody brings, whatever the task.
+    MISSING_ROW = "missing_row"
+    NO_VALUE = "no_value"
+    ALREADY_FILLED = "already_filled"
+    INVALID_VALUE = "invalid_value"
     # The OCR job's: a capture session that failed, or is held back for a person.
     SESSION_FAILED = "session_failed"
     STALE_SESSION = "stale_session"
@@ -46,12 +51,38 @@ SKIP_MEANS = {
     SkipReason.DATABASE_ERROR: "the database refused this row: a trigger, a constraint, a policy",
     SkipReason.VETOED: "a policy, trigger or rule left the row as it was, without an error",
     SkipReason.LOCKED: "others held a lock on it, also when it was tried again at the run's end",
+    SkipReason.MISSING_ROW: "the table has no row of that key",
+    SkipReason.NO_VALUE: "the new value is NULL: `--allow-null` writes it all the same",
+    SkipReason.ALREADY_FILLED: "the target holds another value: `--overwrite`",
+    SkipReason.INVALID_VALUE: "type, length, domain or a CHECK refuses it; the detail has the "
+    "server's words",
     SkipReason.SESSION_FAILED: "the session could not be read; its detail names stage and image",
     SkipReason.STALE_SESSION: "a newer session wrote that day already: `--allow-older`",
     SkipReason.SUSPICIOUS_REMOVAL: "more than half of a day would go: `--allow-removals`",
     SkipReason.NEEDS_REVIEW: "a check failed, a person must look: `--accept-review`",
     SkipReason.CONTRADICTING_IMAGES: "two images of the session tell different things",
 }
+
+
+class OwnReason(str):
+    """A reason of a task that somebody else wrote."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        return str(self)
+
+
+Reason = SkipReason | OwnReason
+
+
+def reason_of(text: str) -> Reason:
+    """Return the reason that a text names: one of ours, else a task's own."""
+    try:
+        return SkipReason(text)
+    except ValueError:
+        return OwnReason(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +96,5 @@ class Skip:
     key: str
     scope: str
     column: str
-    reason: SkipReason
+    reason: Reason
     detail: str

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from backfill.errors import BackfillError, StalePlan, UsageError
 from backfill.folder import new_run_id, runs_dir
 from backfill.jobs.registry import PARAMETERS, job_from, kind_of, latest_sheets
 from backfill.notebook.asking import decide_for, explain_row
+from backfill.notebook.fill_run import FillRun
 from backfill.notebook.run_book import SHOWN_MEMBERS, RunBook, listener
 from backfill.parameters import (
     APPLY_PARAMETERS,
@@ -75,6 +76,29 @@ def open_revert(namespace: Mapping[str, Any]) -> RunBook:
     return RevertBook(_parameters(REVERT_PARAMETERS, namespace))
 
 
+def fill(
+    rows: Any,
+    *,
+    table: str,
+    set: str | Sequence[str],
+    reads: Sequence[str] | None = None,
+    **options: Any,
+) -> FillRun:
+    """Plan new values of any table's columns from a dataframe with its key and the targets.
+
+    `reads` as in `Book.propose`; `options` are those of `backfill fill`: key, overwrite,
+    allow_null, chunk_size, runs_dir, …
+    """
+    names = {"table": table, "set": [set] if isinstance(set, str) else list(set)}
+    book = Book("fill", _parameters(PARAMETERS["fill"], {**options, **names}, [*options]))
+    book.preflight()
+    book.propose(rows, reads)
+    diff = book.diff()
+    book.plan()
+    defaults = {parameter.name: parameter.default for parameter in REVERT_PARAMETERS}
+    return FillRun(book, diff, lambda values: RevertBook(defaults | values))
+
+
 def decide(
     key: str, decision: str, *, run_id: str = "latest", runs_folder: str = "", **told: str
 ) -> Shown:
@@ -109,10 +133,13 @@ def compare(
     return compare_runs(before, after, kind, Path(output).expanduser() if output else None)
 
 
-def _parameters(declared: tuple[Parameter, ...], namespace: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(
+    declared: tuple[Parameter, ...], namespace: Mapping[str, Any], given: Sequence[str] = ()
+) -> dict[str, Any]:
     reporter = Reporter(listener())
     with _told(reporter):
-        return check_parameters(declared, namespace, injected_names(namespace.get("In", [])))
+        injected = {*given, *injected_names(namespace.get("In", []))}
+        return check_parameters(declared, namespace, injected)
 
 
 def _engine_defaults() -> dict[str, Any]:
@@ -171,7 +198,25 @@ class Book(RunBook):
     @property
     def extracted(self) -> Any:
         """The extracted rows as a dataframe (`staging.duckdb`, table `extracted`)."""
+        if self._planning is not None and (own := getattr(self._job, "frame", None)):
+            return own(self._planning.staging)
         return super().extracted if self._planning is None else self._frame("extracted")
+
+    def propose(self, rows: Any, reads: Sequence[str] | None = None) -> Shown:
+        """Take rows with new values from the notebook: a dataframe with the key and the targets.
+
+        `reads` names the columns that the values were computed from: a row in which one of them
+        changes is drifted. Without it, every column that the table has as well counts.
+        """
+        with self._step("compute"):
+            if self._planning is None or self._plan is not None:
+                return self._frozen_note()
+            if not hasattr(self._job, "propose"):
+                raise UsageError(f"The {self._job.name} job computes its values by itself.")
+            taken = self._planning.propose(rows, reads)
+        if taken is None:
+            return self.compute()
+        return note(f"{counted(taken, 'row is', 'rows are')} proposed.") + self.compute()
 
     @property
     def changes(self) -> Any:

@@ -41,7 +41,10 @@ DECLARED: dict[str, tuple[Parameter, ...]] = {
     "03_apply_plan": APPLY_PARAMETERS,
     "04_verify_run": VERIFY_PARAMETERS,
     "05_revert_run": REVERT_PARAMETERS,
+    "06_fill_columns": PARAMETERS["fill"],
 }
+#: What a notebook that works on any table works on as it is.
+EXAMPLES = {"06_fill_columns": {"table": "public.customer", "set": "phone_e164"}}
 JOB_HEADINGS = [
     *("Parameters", "Preflight", "Extract", "Compute", "Diff"),
     *("Plan", "Apply", "Verify", "Summary"),
@@ -112,7 +115,9 @@ def test_cells_are_few_and_short(name: str) -> None:
         assert is_parameters or len(source(cell).splitlines()) <= 6
 
 
-@pytest.mark.parametrize("name", ["00_start_here", "01_utc_backfill", "02_ocr_backfill"])
+@pytest.mark.parametrize(
+    "name", ["00_start_here", "01_utc_backfill", "02_ocr_backfill", "06_fill_columns"]
+)
 def test_the_jobs_have_the_same_headings_in_the_same_order(name: str) -> None:
     assert headings(name) == JOB_HEADINGS
 
@@ -140,7 +145,8 @@ def test_the_parameters_cell_is_the_first_and_says_what_is_declared(name: str) -
         stated[node.target.id] = value
         assert isinstance(value, TYPES[ast.unparse(node.annotation)])
 
-    assert stated == {parameter.name: parameter.default for parameter in DECLARED[name]}
+    declared = {parameter.name: parameter.default for parameter in DECLARED[name]}
+    assert stated == declared | EXAMPLES.get(name, {})
 
 
 @pytest.mark.parametrize("name", DECLARED)

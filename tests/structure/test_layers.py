@@ -35,7 +35,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "chunks": ("chunks.*",),
     "archive": ("archive.*",),
     "steps": ("steps.*",),
-    "jobs": ("jobs.utc.*", "jobs.ocr.*"),
+    "jobs": ("jobs.utc.*", "jobs.ocr.*", "jobs.fill.*"),
     "registry": ("jobs.registry",),
     "notebook": ("notebook.*",),
     "workbook": ("workbook", "tour"),
@@ -43,7 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "reference": ("lab.reference.*",),
 }
 NAMES = list(LAYERS)
-PACKAGES = {"", "jobs", "jobs.ocr", "jobs.utc", "ocr", "utc"}
+PACKAGES = {"", "jobs", "jobs.fill", "jobs.ocr", "jobs.utc", "ocr", "utc"}
 PACKAGES |= {"lab", "lab.demo", "lab.demo.screens", "lab.reference", "lab.selftest"}
 PACKAGES |= {"archive", "chunks", "command", "display", "notebook", "plans", "politeness"}
 PACKAGES |= {"records", "rows", "server", "steps", "workers"}

@@ -26,7 +26,7 @@ from backfill.plans.plan import CHANGES_FILE, PLAN_FILE, Plan
 from backfill.records.ledger import Checkpoint, Ledger, RunRow
 from backfill.rows import image
 from backfill.server.postgres import Connection
-from backfill.skips import Skip, SkipReason
+from backfill.skips import Skip, SkipReason, reason_of
 
 NEAR_KEYS = 3
 _COMPARED_KEYS = 2_000
@@ -224,7 +224,7 @@ def _ledger_skip(source: Source, key: str) -> tuple[int | None, Skip | None]:
     ).fetchone()
     if row is None:
         return None, None
-    return int(row[0]), Skip(row[1], row[2], row[3], SkipReason(row[4]), row[5])
+    return int(row[0]), Skip(row[1], row[2], row[3], reason_of(row[4]), row[5])
 
 
 def _written(source: Source, key: str) -> tuple[int, dict[str, Any]] | None:

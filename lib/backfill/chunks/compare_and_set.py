@@ -23,6 +23,7 @@ from psycopg import sql
 from backfill.chunks.writing import ChunkUpdate, RefusedRow, Written, image_of
 from backfill.rows.binary_array import pack, pack_texts, register
 from backfill.rows.columns import Column, ColumnType, array_cast
+from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
 from backfill.server.row_types import lookup_field
 from backfill.server.table import Table
@@ -48,7 +49,7 @@ class _Batch:
 class TableWriter:
     """`ChunkWriter` for rows of one table."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table | PlainTable) -> None:
         self._table = table
         self._has_rules: bool | None = None  # known once a chunk takes the careful way
         # The chunk that is being written, and the one after it.
@@ -230,7 +231,9 @@ class TableWriter:
             "guard": guard,
             "relation": self._table.relation.identifier,
             "assignments": sql.SQL(", ").join(
-                sql.SQL("{} = v.a{}").format(sql.Identifier(column.name), sql.SQL(str(index)))
+                sql.SQL("{} = v.a{}{}").format(
+                    sql.Identifier(column.name), sql.SQL(str(index)), column.cast
+                )
                 for index, column in enumerate(self._table.targets)
             ),
             "values": batch.source,
@@ -271,7 +274,7 @@ class TableWriter:
                 values = pc.struct_field(changes.column(side), column.name)
                 packed = pack(values, column.type)
                 add(f"{_PREFIXES[side]}{index}", packed, array_cast(column.type))
-        name = lookup_field(self._table)
+        name = lookup_field(self._table) if self._table.lookup else None
         zones = pc.struct_field(changes.column("source"), name) if name else None
         has_lookup = zones is not None and zones.null_count < len(zones)
         if has_lookup:
@@ -290,14 +293,12 @@ class TableWriter:
 
     def _equal(self, columns: tuple[Column, ...], prefix: str) -> sql.Composable:
         return sql.SQL(" AND ").join(
-            sql.SQL("t.{} IS NOT DISTINCT FROM v.{}{}").format(
-                sql.Identifier(column.name), sql.SQL(prefix), sql.SQL(str(index))
-            )
+            column.equals("t", sql.SQL(f"v.{prefix}{index}"))
             for index, column in enumerate(columns)
         )
 
     def _sources_match(self, batch: _Batch) -> sql.Composable:
-        match = self._equal(self._table.sources, "s")
+        match = self._equal(self._table.sources, "s") if self._table.sources else sql.SQL("true")
         lookup = self._table.lookup
         if not batch.has_lookup or lookup is None:
             return match

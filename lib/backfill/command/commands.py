@@ -24,7 +24,7 @@ from backfill.folder import RunFolder, new_run_id, runs_dir
 from backfill.notebook.relay import Terminal
 from backfill.parameters import Parameter
 
-_DROPPED = {"command", "run", "json", "quiet", "database_url", "dry_run", "handler"}
+_DROPPED = {"command", "run", "json", "quiet", "database_url", "dry_run", "handler", "notebook"}
 
 
 def print_summary(document: Mapping[str, Any]) -> None:
@@ -38,7 +38,8 @@ def terminal_of(options: argparse.Namespace) -> Terminal:
 
 def run_job(options: argparse.Namespace) -> int:
     """`backfill utc`, `backfill ocr`: plan, and with --apply also write and verify."""
-    from backfill.jobs.registry import PARAMETERS, job_from
+    from backfill.jobs.registry import NOTEBOOKS, PARAMETERS, job_from
+    from backfill.notebook.own_notebook import Keeps, notebook_for, own_notebook
     from backfill.parameters import check_parameters
     from backfill.records.ledger import Ledger
     from backfill.server.open_database import open_database
@@ -49,7 +50,9 @@ def run_job(options: argparse.Namespace) -> int:
     terminal = terminal_of(options)
     job_name = options.command
     declared = PARAMETERS[job_name]
-    values = check_parameters(declared, _usual_paths(declared) | _given(options), ())
+    own = own_notebook(getattr(options, "notebook", None))
+    given = _usual_paths(declared) | own.parameters | _given(options)
+    values = check_parameters(declared, given, ())
     settings = engine_settings(values)
     job = job_from(job_name, values)
     database = open_database(terminal.message)
@@ -71,8 +74,11 @@ def run_job(options: argparse.Namespace) -> int:
         runs_dir(values["runs_dir"]), new_run_id(job_name, dt.datetime.now(dt.UTC))
     )
     folder.create()
-    notebook = {"utc": "01_utc_backfill", "ocr": "02_ocr_backfill"}[job_name]
-    return _run(notebook, folder, "notebook", _changed(declared, values), terminal)
+    kept = job.keep(folder) if isinstance(job, Keeps) else {}
+    # What a person's own notebook says in its cell stays its own.
+    parameters = _given(options) | kept if own.path else _changed(declared, values | kept)
+    with notebook_for(job, own, NOTEBOOKS[job_name]) as notebook:
+        return _run(notebook, folder, "notebook", parameters, terminal)
 
 
 def _usual_paths(declared: Sequence[Parameter]) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backfill.decisions import Answers, Words
 from backfill.errors import UsageError
 from backfill.folder import runs_dir
-from backfill.parameters import OCR_PARAMETERS, UTC_PARAMETERS, Parameter
+from backfill.parameters import FILL_PARAMETERS, OCR_PARAMETERS, UTC_PARAMETERS, Parameter
 from backfill.plans.worksheet import (
     CORRECTIONS_FILE,
     DECISIONS_FILE,
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     "utc": UTC_PARAMETERS,
     "ocr": OCR_PARAMETERS,
+    "fill": FILL_PARAMETERS,
 }
+NOTEBOOKS = {"utc": "01_utc_backfill", "ocr": "02_ocr_backfill", "fill": "06_fill_columns"}
 
 
 def kind_of(name: str) -> JobKind:
@@ -38,6 +40,10 @@ def kind_of(name: str) -> JobKind:
         from backfill.jobs.ocr.kind import OcrKind
 
         return OcrKind()
+    if name == "fill":
+        from backfill.steps.task_kind import TaskKind
+
+        return TaskKind(name)
     raise UsageError(f"There is no job {name!r}. Jobs: {', '.join(PARAMETERS)}.")
 
 
@@ -52,6 +58,8 @@ def job_from(name: str, values: Mapping[str, Any]) -> Job:
 
         answers = answers_from(values, "ocr", WORDS)
         return OcrJob(settings_from(values, answers, _corrections_from(values)))
+    if name == "fill":
+        return _fill_job(values)
     raise UsageError(f"There is no job {name!r}. Jobs: {', '.join(PARAMETERS)}.")
 
 
@@ -86,6 +94,25 @@ def _corrections_from(values: Mapping[str, Any]) -> Corrections:
     runs = runs_dir(values["runs_dir"])
     sheet = find_sheet(values["corrections"], runs, "ocr", CORRECTIONS_FILE, "--corrections")
     return load_corrections(sheet, known_towns(values["towns"]))
+
+
+def _fill_job(values: Mapping[str, Any]) -> Job:
+    from backfill.jobs.fill.job import FillJob
+    from backfill.jobs.fill.task import FillSettings
+
+    settings = FillSettings(
+        table=values["table"],
+        targets=_listed(values["set"]),
+        key=_listed(values["key"]),
+        overwrite=values["overwrite"],
+        allow_null=values["allow_null"],
+    )
+    return FillJob(settings, values["values"], values["query"], values["where"])
+
+
+def _listed(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names that were given one by one, or with commas between."""
+    return tuple(name.strip() for text in names for name in text.split(",") if name.strip())
 
 
 def _utc_job(values: Mapping[str, Any]) -> Job:

@@ -105,8 +105,10 @@ def run_notebook(
 
 
 def notebook_path(name: str) -> Path:
-    """Return a notebook of the product; raise `StorageError` where there is none."""
+    """Return a notebook of the product, or a person's own by its path; raise `StorageError`."""
     path = notebooks_folder() / f"{name}.ipynb"
+    if name.endswith(".ipynb"):
+        path = Path(name)
     if not path.is_file():
         raise StorageError(
             f"The notebook {path} is not there. In a checkout: git checkout -- notebooks; else "

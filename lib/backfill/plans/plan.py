@@ -37,7 +37,7 @@ from backfill.errors import StalePlan, StorageError
 from backfill.folder import RunFolder, sha256_of
 from backfill.records.positions import Positions
 from backfill.settings import canonical_json
-from backfill.skips import Skip, SkipReason
+from backfill.skips import Skip, reason_of
 
 PLAN_FILE = "plan.json"
 CHANGES_FILE = "changes.parquet"
@@ -283,7 +283,7 @@ def read_skips(folder: RunFolder) -> list[tuple[int, Skip]]:
                     row["key"],
                     row["scope"],
                     row["column"],
-                    SkipReason(row["reason"]),
+                    reason_of(row["reason"]),
                     row["detail"],
                 ),
             )

@@ -35,10 +35,32 @@ class ColumnType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a user table: its name and the type its values travel as."""
+    """A column of a user table: its name and the type its values travel as.
+
+    `type_name` is the server's own type where values travel as its text; else empty. `compared_as`
+    is then what both sides are compared as: text to the last sign, or jsonb; else their own type.
+    """
 
     name: str
     type: ColumnType
+    type_name: str = ""
+    compared_as: str = ""
+
+    @property
+    def cast(self) -> sql.SQL:
+        """Return the cast from how values travel to the server's own type."""
+        return sql.SQL(f"::{self.type_name}" if self.type_name else "")
+
+    def equals(self, alias: str, value: sql.Composable) -> sql.Composable:
+        """Return the SQL that tells whether a row holds a value, as it travels."""
+        column = sql.Identifier(alias, self.name)
+        if not self.compared_as:
+            return sql.SQL("{} IS NOT DISTINCT FROM {}{}").format(column, value, self.cast)
+        if self.compared_as == "text":
+            # Whatever the column's collation calls equal, an image holds what stood there.
+            return sql.SQL('{}::text COLLATE "C" IS NOT DISTINCT FROM {}').format(column, value)
+        how = sql.SQL(f"::{self.compared_as}")
+        return sql.SQL("{}{} IS NOT DISTINCT FROM {}{}").format(column, how, value, how)
 
 
 def read_expression(column: sql.Composable, column_type: ColumnType) -> sql.Composed:

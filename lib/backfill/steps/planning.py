@@ -4,7 +4,7 @@ user's tables; the connection that looks is read-only."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.postgres import database_fingerprint
 from backfill.settings import EngineSettings, fingerprint
-from backfill.skips import Skip, SkipReason
+from backfill.skips import Skip, reason_of
 from backfill.steps.job import Computation, Job, Preflight
 from backfill.steps.running import row_of
 from backfill.utc.zones import tzdata_version
@@ -67,6 +67,18 @@ class Planning:
 
     def extract(self) -> int:
         return self.job.extract(self._database.dsn, self.staging, self._reporter)
+
+    def propose(self, rows: Any, reads: Sequence[str] | None) -> int | None:
+        """Hand rows of a notebook to a job that waits for them; None where it has its own."""
+        job: Any = self.job
+        if job.has_values:
+            self._reporter.message(
+                "The values come from where the parameters say: what this cell proposes is not "
+                "used.",
+                "warning",
+            )
+            return None
+        return int(job.propose(rows, reads, self.staging, self._database, self._reporter))
 
     def compute(self) -> Computation:
         """Compute the changes; they go into the plan's own file, which staging shows as a table."""
@@ -124,7 +136,7 @@ class Planning:
         )
         while batch := rows.fetchmany(10_000):
             for position, key, scope, column, reason, detail in batch:
-                yield position, Skip(key, scope, column, SkipReason(reason), detail)
+                yield position, Skip(key, scope, column, reason_of(reason), detail)
 
     def _register(self, frozen: Plan) -> None:
         """Write the run's row: a planner without that right still gets its plan."""

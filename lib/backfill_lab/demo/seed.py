@@ -10,6 +10,9 @@ from psycopg import sql
 from backfill.errors import PreflightError
 from backfill.server.database import Database
 from backfill.server.postgres import Connection, scalar
+from backfill_lab.demo.customers import TABLE as CUSTOMERS
+from backfill_lab.demo.customers import drop_customers, load_customers
+from backfill_lab.demo.customers import is_ours as is_the_demos_customers
 from backfill_lab.demo.events import (
     EVENT_COLUMNS,
     HOUSEHOLDS,
@@ -18,12 +21,15 @@ from backfill_lab.demo.events import (
     load_events,
 )
 
-SEEDED = "Seeded the demo: 20,000 invented events, and a dozen invented capture sessions."
+SEEDED = (
+    "Seeded the demo: 20,000 invented events, a dozen invented capture sessions, and 3,000 "
+    "invented customers."
+)
 CAPTURES_SCHEMA = "schedule_ingest"
 #: Objects with smaller numbers are the server's own, in every database.
 _FIRST_OF_USERS = 16_384
 _SEED_LOCK = 7_214_906_116
-_TABLES = ("public.events", f"{CAPTURES_SCHEMA}.day_snapshot")
+_TABLES = ("public.events", f"{CAPTURES_SCHEMA}.day_snapshot", f"public.{CUSTOMERS}")
 
 
 def seed_if_empty(database: Database, say: Callable[[str], None]) -> None:
@@ -68,6 +74,7 @@ def _unload(connection: Connection) -> None:
     from backfill_lab.demo.sessions import drop_schema
 
     drop_events(connection)
+    drop_customers(connection)
     connection.execute("DROP SCHEMA IF EXISTS backfill CASCADE")
     drop_schema(connection, CAPTURES_SCHEMA)
 
@@ -79,6 +86,7 @@ def _load(connection: Connection, encoding: Encoding) -> None:
 
     load_events(connection, encoding=encoding)
     load_captures(connection)
+    load_customers(connection)
 
 
 def _holds_anything(connection: Connection) -> bool:
@@ -99,6 +107,8 @@ def _not_ours(connection: Connection) -> list[str]:
     found = []
     if _has(connection, "public.events") and not _is_the_demos_calendar(connection):
         found.append("This server holds a table public.events that is not the demo's")
+    if not is_the_demos_customers(connection):
+        found.append(f"This server holds a table public.{CUSTOMERS} that is not the demo's")
     if not _is_the_demos_ingest(connection):
         found.append(f"This server holds a schema {CAPTURES_SCHEMA} that is not the demo's")
     if _has(connection, "backfill.run"):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from backfill.cli import build_parser
 from backfill.parameters import (
     APPLY_PARAMETERS,
+    FILL_PARAMETERS,
     OCR_PARAMETERS,
     REVERT_PARAMETERS,
     UTC_PARAMETERS,
@@ -24,6 +25,7 @@ NOTEBOOKS: Mapping[str, tuple[Parameter, ...]] = {
     "03_apply_plan": APPLY_PARAMETERS,
     "04_verify_run": VERIFY_PARAMETERS,
     "05_revert_run": REVERT_PARAMETERS,
+    "06_fill_columns": FILL_PARAMETERS,
 }
 _FLAG_HEADER = ("argument", "means")
 

@@ -1,0 +1,122 @@
+"""Dataframes of any make as a file of values, and rows of a table as a dataframe."""
+
+from __future__ import annotations
+
+import decimal
+import math
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from backfill.errors import UsageError
+from backfill.rows.texts import text_of
+
+
+def keep_frame(rows: Any, path: Path) -> None:
+    """Write a dataframe's rows to an Arrow file.
+
+    Takes pandas, polars, pyarrow (tables, batches, readers), DuckDB relations, and whatever else
+    speaks Arrow's C stream. Raises `UsageError` for anything else.
+    """
+    table = _as_arrow(rows)
+    with pa.ipc.new_file(path, table.schema, options=_OPTIONS) as writer:
+        writer.write_table(table)
+
+
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+
+
+def _as_arrow(rows: Any) -> pa.Table:
+    module = type(rows).__module__.split(".")[0]
+    if module == "polars" and hasattr(rows, "collect"):
+        rows = rows.collect()
+    if module == "pandas" and hasattr(rows, "columns"):
+        return _from_pandas(rows)
+    if module == "polars" and hasattr(rows, "get_columns"):
+        return _from_polars(rows)
+    if isinstance(rows, pa.RecordBatch):
+        return pa.Table.from_batches([rows])
+    for name in ("read_all", "to_arrow_table"):  # a reader of pyarrow, a relation of DuckDB
+        if hasattr(rows, name):
+            rows = getattr(rows, name)()
+    if isinstance(rows, pa.Table) or hasattr(rows, "__arrow_c_stream__"):
+        return pa.table(rows)
+    raise UsageError(
+        f"Rows of type {type(rows).__name__} are not known: propose a dataframe of pandas or "
+        "polars, a table of pyarrow, or a DuckDB relation."
+    )
+
+
+def _from_polars(rows: Any) -> pa.Table:
+    """Return a polars frame; objects of Python's become their text."""
+    arrays, names = [], []
+    for series in rows.get_columns():
+        names.append(series.name)
+        is_object = str(series.dtype) == "Object"
+        arrays.append(_from_objects(series.to_list()) if is_object else series.to_arrow())
+    return pa.table(arrays, names=names)
+
+
+def _from_pandas(rows: Any) -> pa.Table:
+    named = [name for name in rows.index.names if name is not None and name not in rows.columns]
+    if named:  # an index by the key is as good as a column
+        rows = rows.reset_index(level=named)
+    arrays, names = [], []
+    for place, name in enumerate(rows.columns):
+        series = rows.iloc[:, place]
+        if str(series.dtype) == "object":
+            arrays.append(_from_objects(series.tolist()))
+        else:
+            arrays.append(pa.array(series, from_pandas=True))
+        names.append(str(name))
+    flat = [a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in arrays]
+    return pa.table(flat, names=names)
+
+
+def _from_objects(values: list[Any]) -> pa.Array:
+    """Return objects as texts, but for lists and bytes: whether those are JSON, the column says."""
+    plain = [None if _is_nan(value) else value for value in values]
+    kinds = {type(value) for value in plain if value is not None}
+    has_lists = any(hasattr(value, "tolist") or isinstance(value, list | tuple) for value in plain)
+    if has_lists and not any(issubclass(kind, Mapping) for kind in kinds):
+        try:
+            return pa.array([_as_list(value) for value in plain])
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            pass  # mixed within: as JSON
+    return pa.array([text_of(value, as_json=True) for value in plain], pa.string())
+
+
+def _as_list(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_as_list(part) for part in value]
+    return str(value) if isinstance(value, decimal.Decimal | uuid.UUID) else value
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether pandas means: nothing is there."""
+    return isinstance(value, float) and math.isnan(value)
+
+
+def as_frame(rows: pa.Table, key_names: tuple[str, ...]) -> Any:
+    """Return rows with columns `source` and `before` (structs) as one flat pandas dataframe.
+
+    Whole numbers and truths with NULLs among them keep their kind.
+    """
+    import pandas as pd
+
+    columns: dict[str, pa.Array] = {}
+    for struct in ("source", "before"):
+        array = rows.column(struct).combine_chunks()
+        for field in array.type:
+            columns[field.name] = array.field(field.name)
+    ordered = [name for name in key_names if name in columns]
+    ordered += [name for name in columns if name not in ordered]
+    table = pa.table({name: columns[name] for name in ordered})
+    nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    holed = {table.schema.field(n).type for n in table.column_names if table.column(n).null_count}
+    return table.to_pandas(types_mapper={k: v for k, v in nullable.items() if k in holed}.get)

@@ -1,0 +1,148 @@
+"""The fill task: values that somebody has, for rows that their keys name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backfill.errors import UsageError
+from backfill.jobs.fill.values import Values
+from backfill.plans.keyed_rows import SHOWN_KEYS, KeyedRows, Match, struct_from
+from backfill.rows.texts import texts_of
+from backfill.server.plain_table import PlainTable, columns_by_name
+from backfill.server.postgres import Connection
+from backfill.steps.task import Names
+from backfill.steps.task_table import Resolved
+
+JOB_NAME = "fill"
+
+
+@dataclass(frozen=True, slots=True)
+class FillSettings:
+    """What decides which values go where. Without `reads` every column of the values that the
+    table has as well, and that is neither key nor target, is a source."""
+
+    table: str
+    targets: tuple[str, ...]
+    key: tuple[str, ...] = ()
+    overwrite: bool = False
+    allow_null: bool = False
+    reads: tuple[str, ...] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "table": self.table,
+            "set": list(self.targets),
+            "key": list(self.key),
+            "overwrite": self.overwrite,
+            "allow_null": self.allow_null,
+            "reads": None if self.reads is None else list(self.reads),
+        }
+
+
+class FillTask:
+    """`Task` of values that were brought."""
+
+    name = JOB_NAME
+    what = ("row of values is there", "rows of values are there")
+
+    def __init__(self, settings: FillSettings, values: Values | None, origin: str) -> None:
+        """`origin` is the file or query that the values came from, as it was named."""
+        self._settings = settings
+        self._values = values
+        self._origin = origin
+        self.overwrite = settings.overwrite
+        self.allow_null = settings.allow_null
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            **self._settings.as_json(),
+            "values": self._origin,
+            "values_sha256": self._values.sha256 if self._values else None,
+        }
+
+    @property
+    def facts(self) -> dict[str, str]:
+        if self._values is None:
+            return {}
+        return {"values": self._origin, "their columns": ", ".join(self._values.columns)}
+
+    def names(self) -> Names:
+        told = self._settings
+        others = {*told.key, *told.targets}
+        columns = self._values.columns if self._values else ()
+        own = told.reads if told.reads is not None else columns
+        listed = tuple(name for name in own if name not in others)
+        if told.reads is not None:
+            return Names(told.table, told.targets, listed, told.key)
+        return Names(told.table, told.targets, key=told.key, perhaps=listed)
+
+    def accept(self, resolved: Resolved) -> None:
+        """Raise `UsageError` unless the values have a column for each key and target."""
+        if self._values is None:
+            return
+        for what, names in (
+            ("key column", resolved.found_by),
+            ("column to write", self._settings.targets),
+            ("source", self._settings.reads or ()),
+        ):
+            for name in names:
+                if name not in self._values.columns:
+                    raise UsageError(
+                        f"The values have no {what} {name}. They have: "
+                        f"{', '.join(self._values.columns)}."
+                    )
+
+    def pending(self, connection: Connection, resolved: Resolved) -> dict[str, int]:
+        rows = self._values.count() if self._values else 0
+        return {str(resolved.table.relation): rows}
+
+    def extract(self, connection: Connection, table: PlainTable) -> Iterator[pa.Table]:
+        """Yield each row of the values with the row of the table that its key names."""
+        assert self._values is not None
+        columns = columns_by_name(connection, table.relation)
+        keys = self._settings.key or tuple(column.name for column in table.key.columns)
+        own = [column.name for column in table.sources if column.name not in keys]
+        reader = KeyedRows(
+            connection,
+            table,
+            Match(tuple(columns[n] for n in keys), tuple(columns[n] for n in own)),
+        )
+        taken = {*keys, *own, *self._settings.targets}
+        notes = [n for n in self._values.columns if n not in taken and n not in columns]
+        first = 1
+        for batch in self._values.batches():
+            given = {name: texts_of(batch.column(name)) for name in (*keys, *own)}
+            _refuse_null_keys({name: given[name] for name in keys}, first)
+            rows = reader.read(given)
+            values = {
+                name: texts_of(batch.column(name), as_json=columns[name].is_json)
+                for name in self._settings.targets
+            }
+            noted = {name: texts_of(batch.column(name)) for name in notes}
+            count = batch.num_rows
+            rows = rows.append_column("given", struct_from(values, count))
+            yield rows.append_column("note", struct_from(noted, count))
+            first += count
+
+    def compute(self, rows: pa.Table) -> pa.Table:
+        given = rows.column("given").combine_chunks()
+        names = list(self._settings.targets)
+        return pa.table([pc.struct_field(given, [name]) for name in names], names=names)
+
+
+def _refuse_null_keys(keys: Mapping[str, pa.Array], first: int) -> None:
+    for name, texts in keys.items():
+        if texts.null_count:
+            places = pc.indices_nonzero(texts.is_null()).to_pylist()
+            rows = [f"row {first + place:,}" for place in places]
+            more = f" and {len(rows) - SHOWN_KEYS:,} more" if len(rows) > SHOWN_KEYS else ""
+            raise UsageError(
+                f"The key {name} is NULL in {', '.join(rows[:SHOWN_KEYS])}{more} of the values: "
+                "which row is meant, nobody can know."
+            )

@@ -1,0 +1,227 @@
+"""Values that somebody has: a file, a query of DuckDB's over local files, or a dataframe.
+
+All become one Arrow file of the run or stay the file they are; either way they are read in batches,
+so that a million rows need no more memory than some thousands.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from backfill.errors import UsageError
+from backfill.plans.staging import literal
+from backfill.rows.texts import text_of
+
+BATCH_ROWS = 20_000
+#: What the rows of a query, or of a notebook, are kept as in the run's folder.
+KEPT_FILE = "values.arrow"
+QUERY_KEY = b"backfill.query"
+ENDINGS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson", ".arrow", ".feather")
+_COPIED = 1 << 20
+_DELIMITERS = (",", ";", "\t", "|")
+#: A DuckDB that fetches nothing: no extension is installed or loaded for a file's or query's sake.
+CLOSED: dict[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """A file of values: its columns in their order, and a hash over its bytes."""
+
+    path: Path
+    columns: tuple[str, ...]
+    sha256: str
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        if self.path.suffix.lower() == ".parquet":
+            return int(pq.read_metadata(self.path).num_rows)
+        return sum(table.num_rows for table in _tables(self.path))
+
+    def batches(self) -> Iterator[pa.Table]:
+        """Yield the rows in the file's order, at most `BATCH_ROWS` at a time."""
+        for table in _tables(self.path):
+            for start in range(0, table.num_rows, BATCH_ROWS):
+                yield table.slice(start, BATCH_ROWS)
+
+
+def open_values(path: Path) -> Values:
+    """Return a file's values; raise `UsageError` for one that can not be read."""
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(
+            f"--values {path}: the ending {path.suffix or '(none)'} is not known. It reads "
+            f"{', '.join(ENDINGS)}; for anything else: --query \"SELECT … FROM 'file'\""
+        )
+    try:
+        digest = _sha256(path)
+        columns = tuple(_columns(path))
+    except OSError as error:
+        raise UsageError(f"--values {path}: {error.strerror or error}.") from None
+    except (pa.ArrowException, ValueError, csv.Error) as error:
+        words = str(error).strip().splitlines()[0]
+        raise UsageError(f"--values {path} can not be read: {words}") from None
+    twice = [name for name in columns if columns.count(name) > 1]
+    if twice:
+        raise UsageError(f"--values {path} has two columns of the name {twice[0]!r}.")
+    return Values(path, columns, digest)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_COPIED):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _columns(path: Path) -> Sequence[str]:
+    match path.suffix.lower():
+        case ".parquet":
+            return list(pq.read_schema(path).names)
+        case ".arrow" | ".feather":
+            with _arrow(path) as reader:
+                return list(reader.schema.names)
+        case ".csv":
+            return _csv_header(path)[0]
+        case _:
+            return list(dict.fromkeys(name for row in _json_rows(path) for name in row))
+
+
+def _tables(path: Path) -> Iterator[pa.Table]:
+    match path.suffix.lower():
+        case ".parquet":
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(BATCH_ROWS):
+                    yield pa.Table.from_batches([batch])
+        case ".arrow" | ".feather":
+            with _arrow(path) as reader:
+                if isinstance(reader, pa.RecordBatchFileReader):
+                    for index in range(reader.num_record_batches):
+                        yield pa.Table.from_batches([reader.get_batch(index)])
+                else:
+                    for batch in reader:
+                        yield pa.Table.from_batches([batch])
+        case ".csv":
+            yield from _csv_tables(path)
+        case _:
+            yield from _json_tables(path)
+
+
+def _arrow(path: Path) -> pa.RecordBatchFileReader | pa.RecordBatchStreamReader:
+    try:
+        return pa.ipc.open_file(path)
+    except pa.ArrowInvalid:
+        return pa.ipc.open_stream(path)
+
+
+# -- CSV: text, of which the server makes values; nothing is NULL, "" is a text -------------
+
+
+def _csv_header(path: Path) -> tuple[list[str], str]:
+    """Return the names of the first line, and what stands between them."""
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        line = stream.readline()
+        stream.seek(0)
+        delimiter = max(_DELIMITERS, key=line.count)
+        names = next(csv.reader(stream, delimiter=delimiter), [])
+    return names, delimiter
+
+
+def _csv_tables(path: Path) -> Iterator[pa.Table]:
+    import duckdb
+
+    names, delimiter = _csv_header(path)
+    with duckdb.connect(config=CLOSED) as connection:
+        try:
+            rows: Any = connection.execute(
+                f"SELECT * FROM read_csv({literal(path)}, all_varchar = true, header = true,"
+                f" delim = {literal(delimiter)}, quote = '\"', escape = '\"', nullstr = '',"
+                " allow_quoted_nulls = false, strict_mode = true, auto_detect = false,"
+                f" columns = {{{', '.join(f'{literal(name)}: VARCHAR' for name in _keys(names))}}},"
+                " max_line_size = 100000000)"
+            ).to_arrow_reader(BATCH_ROWS)
+            for batch in rows:
+                yield pa.Table.from_batches([batch]).rename_columns(names)
+        except duckdb.Error as error:
+            said = " ".join(str(error).strip().splitlines()[:3])
+            raise UsageError(f"--values {path} can not be read: {said}") from None
+
+
+def _keys(names: Sequence[str]) -> list[str]:
+    """DuckDB takes no two columns that differ in their letters' case only."""
+    return [f"c{index}" for index in range(len(names))]
+
+
+# -- JSON: numbers keep their digits ---------------------------------------------------------------
+
+
+class _Number(str):
+    """A number as it was written."""
+
+
+def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    decode: Any = {"parse_float": _Number, "parse_int": _Number, "parse_constant": _Number}
+    with path.open(encoding="utf-8-sig") as stream:
+        begin = stream.read(1)
+        while begin and begin.isspace():
+            begin = stream.read(1)
+        stream.seek(0)
+        if begin == "[":
+            rows: Iterator[Any] = iter(json.loads(stream.read().lstrip("\ufeff"), **decode))
+        else:
+            rows = (json.loads(line, **decode) for line in stream if line.strip())
+        for number, row in enumerate(rows, 1):
+            if not isinstance(row, Mapping):
+                raise UsageError(
+                    f"--values {path}, row {number}: it is no object. One object a row is needed: "
+                    '{"id": 1, "name": "Ann"}'
+                )
+            yield row
+
+
+def _json_tables(path: Path) -> Iterator[pa.Table]:
+    names = _columns(path)
+    waiting: list[list[str | None]] = []
+    for row in _json_rows(path):
+        waiting.append([_json_text(row.get(name)) for name in names])
+        if len(waiting) == BATCH_ROWS:
+            yield _from_rows(names, waiting)
+            waiting = []
+    if waiting:
+        yield _from_rows(names, waiting)
+
+
+def _from_rows(names: Sequence[str], rows: Sequence[Sequence[str | None]]) -> pa.Table:
+    columns = zip(*rows, strict=True)
+    return pa.table([pa.array(column, pa.string()) for column in columns], names=list(names))
+
+
+def _json_text(value: Any) -> str | None:
+    if isinstance(value, Mapping | list):
+        return _dumped(value)
+    return text_of(value)
+
+
+def _dumped(value: Any) -> str:
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, Mapping):
+        inside = ", ".join(
+            f"{json.dumps(name, ensure_ascii=False)}: {_dumped(v)}" for name, v in value.items()
+        )
+        return "{" + inside + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_dumped, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

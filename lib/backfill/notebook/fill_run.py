@@ -1,0 +1,84 @@
+"""A fill from any script: planned when it is made, then looked at, applied, proven, undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from backfill.display.pages import Shown, note
+from backfill.errors import RowsDrifted
+from backfill.folder import RunFolder
+from backfill.notebook.run_book import RunBook
+
+#: Opens the run that puts back what another wrote, from its parameters.
+OpenRevert = Callable[[dict[str, Any]], RunBook]
+
+
+class FillRun:
+    """One run: `run.diff()`, `run.apply()`, `run.verify()`, `run.undo()`; each shows itself.
+
+    `run.changes` and `run.skips` are dataframes; `run.folder` holds the evidence.
+    """
+
+    def __init__(self, book: RunBook, diff: Shown, open_revert: OpenRevert) -> None:
+        self._book = book
+        self._diff = diff
+        self._open_revert = open_revert
+        self._close(book)
+
+    @property
+    def run_id(self) -> str:
+        return self._book.run_id
+
+    @property
+    def folder(self) -> RunFolder:
+        return self._book.folder
+
+    @property
+    def changes(self) -> Any:
+        return self._book.changes
+
+    @property
+    def skips(self) -> Any:
+        return self._book.skips
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """How the run stands, as `summary.json` has it."""
+        return self.folder.read_json("summary.json")
+
+    def diff(self) -> Shown:
+        """Show what would change, and the rows left alone."""
+        return self._diff
+
+    def apply(self) -> Shown:
+        """Write exactly what was planned; edited rows are left alone and listed in `skips`."""
+        self._book.values["apply"] = True
+        shown = self._book.apply()
+        return shown + self._close(self._book)
+
+    def verify(self) -> Shown:
+        """Prove from the database that what was planned is there; raise `VerifyFailed`."""
+        return self._book.verify()
+
+    def undo(self) -> Shown:
+        """Put back what the run wrote, by a run of its own; rows edited since are left alone."""
+        values = {name: value for name, value in self._book.values.items() if name in _KEPT}
+        book = self._open_revert({**values, "run_id": self.run_id, "apply": True})
+        shown = book.apply()
+        return shown + self._close(book)
+
+    def _close(self, book: RunBook) -> Shown:
+        try:
+            return book.summary()
+        except RowsDrifted as error:  # shown, not raised: a script looks at `skips`
+            return note(str(error), "warning")
+
+    def _repr_html_(self) -> str:
+        return self._diff._repr_html_()
+
+    def __repr__(self) -> str:
+        return f"Run {self.run_id}\n{self._diff.text}"
+
+
+_KEPT = ("runs_dir", "dsn_env")

@@ -1,0 +1,345 @@
+"""Fit new values to their columns before the plan is frozen: what the server would refuse, it
+refuses now.
+
+Values go to the server in bulk and come back as it would store them, with its scale and precision.
+What type, length, domain, NOT NULL or a CHECK of the table refuses is told row by row. Read-only:
+nothing is written to ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg import sql
+
+from backfill.rows.binary_array import pack_texts, register
+from backfill.server.in_bulk import in_bulk
+from backfill.server.plain_table import PlainColumn, PlainTable
+from backfill.server.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A CHECK constraint that reads a target, with the columns that it reads."""
+
+    name: str
+    condition: str
+    columns: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Fitted:
+    """Values as the server stores them, by column; refused rows with column and the server's
+    words; rows whose value lost something on the way, with what a person should know."""
+
+    values: dict[str, pa.Array]
+    refused: dict[int, tuple[str, str]] = field(default_factory=dict)
+    remarks: dict[int, str] = field(default_factory=dict)
+
+
+def checks_of(connection: Connection, table: PlainTable) -> list[Check]:
+    """Return the CHECK constraints of the table that read one of its targets."""
+    rows = connection.execute(
+        "SELECT o.conname::text, pg_get_expr(o.conbin, o.conrelid),"
+        " (SELECT array_agg(a.attname::text) FROM pg_attribute a"
+        "  WHERE a.attrelid = o.conrelid AND a.attnum = ANY (o.conkey))"
+        " FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s AND o.contype = 'c' ORDER BY o.conname",
+        [table.relation.schema, table.relation.name],
+    ).fetchall()
+    targets = {column.name for column in table.targets}
+    return [
+        Check(str(name), str(condition), tuple(columns or ()))
+        for name, condition, columns in rows
+        if targets & set(columns or ())
+    ]
+
+
+class Fitting:
+    """Asks about the values of one table's targets."""
+
+    def __init__(
+        self, connection: Connection, table: PlainTable, columns: Mapping[str, PlainColumn]
+    ) -> None:
+        register(connection)
+        self._connection = connection
+        self._table = table
+        self._columns = [columns[column.name] for column in table.targets]
+        self.unchecked: list[str] = []  # constraints that could not be asked about
+        self._checks = [check for check in checks_of(connection, table) if self._can_ask(check)]
+        self._known: dict[str, dict[str, str]] = {column.name: {} for column in self._columns}
+
+    def _can_ask(self, check: Check) -> bool:
+        """Whether this role can evaluate the constraint; else the rows themselves will tell."""
+        try:
+            self._connection.execute(self._query([check]), self._parameters(_NO_ROWS, 0, 0))
+        except psycopg.Error:
+            self.unchecked.append(check.name)
+            return False
+        return True
+
+    def fit(self, keys: Sequence[Sequence[str | None]], values: Mapping[str, pa.Array]) -> Fitted:
+        """Return the values of some rows as the server would store them.
+
+        `keys` are the texts of each key column, `values` texts by target.
+        """
+        fitted = Fitted(dict(values))
+        rows = len(keys[0])
+        self._look_for_nulls(fitted)
+        self._look_for_known(fitted)
+        asked = [row for row in range(rows) if row not in fitted.refused]
+        if not asked:
+            return fitted
+        chosen = pa.array(asked, pa.int64())
+        batch = _Rows(
+            [pa.array(part, pa.string()).take(chosen) for part in keys],
+            [values[column.name].take(chosen) for column in self._columns],
+        )
+        stored: dict[int, Sequence[Any]] = {}
+
+        def ask(low: int, high: int) -> list[Sequence[Any]]:
+            parameters = self._parameters(batch, low, high)
+            found = self._connection.execute(self._query(self._checks), parameters).fetchall()
+            return [(low + row[0], *row[1:]) for row in found]
+
+        refused: dict[int, str] = {}
+        for answer in in_bulk(ask, 0, len(asked), refused.__setitem__):
+            stored |= {row[0]: row[1:] for row in answer}
+        for place, words in refused.items():
+            fitted.refused[asked[place]] = self._blamed(batch, place, words)
+        self._take(fitted, asked, stored, batch)
+        return fitted
+
+    def _look_for_nulls(self, fitted: Fitted) -> None:
+        for column in self._columns:
+            values = fitted.values[column.name]
+            if column.is_not_null and values.null_count:
+                for row in _places(values.is_null()):
+                    fitted.refused.setdefault(row, (column.name, self._null_words(column)))
+            for row in _places(pc.match_substring(values, "\0").fill_null(fill_value=False)):
+                words = 'invalid byte sequence for encoding "UTF8": 0x00'
+                fitted.refused.setdefault(row, (column.name, words))
+
+    def _null_words(self, column: PlainColumn) -> str:
+        return (
+            f'null value in column "{column.name}" of relation "{self._table.relation.name}" '
+            "violates not-null constraint"
+        )
+
+    def _look_for_known(self, fitted: Fitted) -> None:
+        """A value that was refused once is refused again: many rows hold the same one."""
+        for column in self._columns:
+            known = self._known[column.name]
+            if not known:
+                continue
+            values = fitted.values[column.name]
+            again = pc.is_in(values, value_set=pa.array(list(known), pa.string()))
+            for row in _places(again):
+                fitted.refused.setdefault(row, (column.name, known[values[row].as_py()]))
+
+    def _blamed(self, batch: _Rows, place: int, words: str) -> tuple[str, str]:
+        """Return the column that a refused row is to be blamed on, and the server's words."""
+        for index, column in enumerate(self._columns):
+            alone = [pa.nulls(1, pa.string()) for _ in self._columns]
+            alone[index] = batch.values[index].slice(place, 1)
+            said: dict[int, str] = {}
+            query = self._query([], only=index)
+            parameters = self._parameters(_Rows([], alone), 0, 1)
+            list(in_bulk(partial(self._try, query, parameters), 0, 1, said.__setitem__))
+            if said:
+                value = alone[index][0].as_py()
+                if value is not None:
+                    self._known[column.name][value] = said[0]
+                return column.name, said[0]
+        return self._columns[0].name, words
+
+    def _try(self, query: sql.Composed, parameters: dict[str, Any], _low: int, _high: int) -> None:
+        self._connection.execute(query, parameters)
+
+    def _take(
+        self,
+        fitted: Fitted,
+        asked: Sequence[int],
+        stored: Mapping[int, Sequence[Any]],
+        batch: _Rows,
+    ) -> None:
+        """Put in what the server would store where that differs, and name failing checks."""
+        changed: dict[str, dict[int, str | None]] = {column.name: {} for column in self._columns}
+        for place, (failed, *parts) in stored.items():
+            row = asked[place]
+            if failed is not None:
+                fitted.refused[row] = self._check_words(str(failed))
+                continue
+            for index, column in enumerate(self._columns):
+                text, is_same = parts[2 * index], parts[2 * index + 1]
+                changed[column.name][row] = text
+                if is_same is False:
+                    was = batch.values[index][place].as_py()
+                    remark = f"{column.name}: {was!r} is stored as {text!r}"
+                    fitted.remarks[row] = "; ".join(filter(None, (fitted.remarks.get(row), remark)))
+        for name, texts in changed.items():
+            if texts:
+                fitted.values[name] = _replaced(fitted.values[name], texts)
+
+    def _check_words(self, name: str) -> tuple[str, str]:
+        check = next(check for check in self._checks if check.name == name)
+        targets = [column.name for column in self._columns if column.name in check.columns]
+        return targets[0], (
+            f'new row for relation "{self._table.relation.name}" violates check constraint "{name}"'
+        )
+
+    def _parameters(self, batch: _Rows, low: int, high: int) -> dict[str, Any]:
+        keys = [f"k{index}" for index in range(len(batch.keys))]
+        values = [f"a{index}" for index in range(len(self._columns))]
+        columns = [*batch.keys, *(batch.values or [_EMPTY] * len(values))]
+        if batch is _NO_ROWS:
+            keys = [f"k{index}" for index in range(len(self._table.key.columns))]
+            columns = [_EMPTY] * (len(keys) + len(values))
+        return {
+            name: pack_texts(column.slice(low, high - low))
+            for name, column in zip([*keys, *values], columns, strict=True)
+        }
+
+    def _query(self, checks: Sequence[Check], only: int | None = None) -> sql.Composed:
+        """Return the statement; its rows: ord, failed check, then text and is-same by target.
+
+        Only rows of which something is to be told come back.
+        """
+        numbers = range(len(self._columns)) if only is None else [only]
+        keys = [] if only is not None else range(len(self._table.key.columns))
+        names = [*(f"k{i}" for i in keys), *(f"a{i}" for i in range(len(self._columns)))]
+        stored = [self._stored(index) for index in numbers]
+        told = [
+            sql.SQL("{s}::text, {same}").format(s=value, same=self._same(index, value))
+            for index, value in zip(numbers, stored, strict=True)
+        ]
+        news = [
+            sql.SQL("{s}::text IS DISTINCT FROM v.{a}").format(s=value, a=sql.Identifier(f"a{i}"))
+            for i, value in zip(numbers, stored, strict=True)
+        ]
+        failed, joined = self._checked(checks, stored)
+        return sql.SQL(
+            "SELECT (v.ord - 1)::int, {failed}, {told}"
+            " FROM unnest({arrays}) WITH ORDINALITY AS v({names}, ord){records}{joined}"
+            " WHERE ({failed} IS NOT NULL OR {news})"
+        ).format(
+            failed=failed,
+            told=sql.SQL(", ").join(told),
+            arrays=sql.SQL(", ").join(
+                sql.SQL("{}::text[]").format(sql.Placeholder(name)) for name in names
+            ),
+            names=sql.SQL(", ").join(sql.Identifier(name) for name in names),
+            records=self._records(numbers),
+            joined=joined,
+            news=sql.SQL(" OR ").join(news),
+        )
+
+    def _stored(self, index: int) -> sql.Composable:
+        """Return the SQL for a value as its column would hold it."""
+        column = self._columns[index]
+        if column.is_plain_text:
+            return sql.SQL("v.{}").format(sql.Identifier(f"a{index}"))
+        if column.is_json:
+            kind = sql.SQL(column.type_name)
+            return sql.SQL("v.{}::{}").format(sql.Identifier(f"a{index}"), kind)
+        return sql.SQL("n.{}").format(sql.Identifier(f"a{index}"))
+
+    def _records(self, numbers: Sequence[int] | range) -> sql.Composable:
+        """Return the join by which types' own input reads the values, with their modifiers.
+
+        A cast would cut off what is too long; the input of a type refuses it, as an UPDATE does.
+        """
+        own = [i for i in numbers if not self._columns[i].is_plain_text]
+        own = [i for i in own if not self._columns[i].is_json]
+        if not own:
+            return sql.SQL("")
+        pairs = sql.SQL(", ").join(
+            sql.SQL("{}::text, v.{}").format(sql.Literal(f"a{i}"), sql.Identifier(f"a{i}"))
+            for i in own
+        )
+        kinds = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(f"a{i}"), sql.SQL(self._columns[i].type_name))
+            for i in own
+        )
+        return sql.SQL(
+            " CROSS JOIN LATERAL jsonb_to_record(jsonb_build_object({})) AS n({})"
+        ).format(pairs, kinds)
+
+    def _same(self, index: int, stored: sql.Composable) -> sql.Composable:
+        """Return the SQL for whether the column holds all of the value: false where it rounds."""
+        column = self._columns[index]
+        if not column.has_modifier or column.is_json:
+            return sql.SQL("true")
+        return sql.SQL("{}::{b} IS NOT DISTINCT FROM v.{a}::{b}").format(
+            stored, b=sql.SQL(column.base_name), a=sql.Identifier(f"a{index}")
+        )
+
+    def _checked(
+        self, checks: Sequence[Check], stored: Sequence[sql.Composable]
+    ) -> tuple[sql.Composable, sql.Composable]:
+        """Return the SQL for the first check that fails, and the joins that it needs."""
+        if not checks:
+            return sql.SQL("NULL::text"), sql.SQL("")
+        targets = {column.name: value for column, value in zip(self._columns, stored, strict=True)}
+        others = sorted({name for check in checks for name in check.columns} - set(targets))
+        row = sql.SQL(", ").join(
+            [
+                *(sql.SQL("{} AS {}").format(v, sql.Identifier(n)) for n, v in targets.items()),
+                *(sql.SQL("t.{n} AS {n}").format(n=sql.Identifier(name)) for name in others),
+            ]
+        )
+        cases = sql.SQL(" ").join(
+            sql.SQL("WHEN ({}) IS FALSE THEN {}::text").format(
+                sql.SQL(check.condition.replace("%", "%%")), sql.Literal(check.name)
+            )
+            for check in checks
+        )
+        join: sql.Composable = sql.SQL("")
+        if others:
+            keys = enumerate(self._table.key.columns)
+            join = sql.SQL(" LEFT JOIN {} AS t ON {}").format(
+                self._table.relation.identifier,
+                sql.SQL(" AND ").join(
+                    sql.SQL("t.{} = v.{}::{}").format(
+                        sql.Identifier(column.name),
+                        sql.Identifier(f"k{index}"),
+                        sql.SQL(column.type_name),
+                    )
+                    for index, column in keys
+                ),
+            )
+        how = sql.SQL(
+            " CROSS JOIN LATERAL (SELECT CASE {} END AS failed FROM (SELECT {}) AS {}) AS c"
+        ).format(cases, row, sql.Identifier(self._table.relation.name))
+        return sql.SQL("c.failed"), sql.Composed([join, how])
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Texts of the rows to ask about: by key column, and by target."""
+
+    keys: list[pa.Array]
+    values: list[pa.Array]
+
+
+_EMPTY = pa.array([], pa.string())
+_NO_ROWS = _Rows([], [])
+
+
+def _places(mask: pa.Array) -> list[int]:
+    return [int(place) for place in pc.indices_nonzero(mask).to_pylist()]
+
+
+def _replaced(values: pa.Array, texts: Mapping[int, str | None]) -> pa.Array:
+    mask = [False] * len(values)
+    for row in texts:
+        mask[row] = True
+    new = pa.array([texts[row] for row in sorted(texts)], pa.string())
+    return pc.replace_with_mask(values, pa.array(mask), new)

@@ -1,0 +1,294 @@
+"""Rows of any table as a plan needs them: by keys that somebody brings, or by a condition.
+
+Columns of what is read, all values as the server's own text:
+    key      text of the row's key; of a row that is not there, the key as it was given
+    scope    text, the table
+    source   struct of the source columns as they are now
+    before   struct of the target columns as they are now
+    skip     text, why the row can get no value: missing_row, drifted; else NULL
+    detail   text, more about it
+Read-only; each statement is a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from psycopg import sql
+
+from backfill.errors import UsageError
+from backfill.rows.binary_array import pack_texts, register
+from backfill.server.in_bulk import in_bulk
+from backfill.server.plain_table import PlainColumn, PlainTable, columns_sql
+from backfill.server.postgres import Connection
+from backfill.skips import SkipReason
+
+PAGE_ROWS = 20_000
+SHOWN_KEYS = 5
+NO_COLUMN = "none"  # the field of a struct that would have none
+#: Types without an equality that means the same value: they are compared as text.
+_COMPARED_AS_TEXT = frozenset(
+    ("xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "txid_snapshot")
+)
+
+
+def rows_schema(table: PlainTable) -> pa.Schema:
+    """Return the columns that this module reads."""
+    return pa.schema(
+        [
+            pa.field("key", pa.string()),
+            pa.field("scope", pa.string()),
+            pa.field("source", struct_of(column.name for column in table.sources)),
+            pa.field("before", struct_of(column.name for column in table.targets)),
+            pa.field("skip", pa.string()),
+            pa.field("detail", pa.string()),
+        ]
+    )
+
+
+def struct_of(names: Any) -> pa.StructType:
+    """Return the type of a struct of texts; one without a field can not be kept in a file."""
+    fields = [pa.field(name, pa.string()) for name in names]
+    return pa.struct(fields or [pa.field(NO_COLUMN, pa.string())])
+
+
+def struct_from(columns: Mapping[str, pa.Array], rows: int) -> pa.StructArray:
+    """Return columns of texts as one struct."""
+    kind = struct_of(columns)
+    arrays = list(columns.values()) or [pa.nulls(rows, pa.string())]
+    return pa.StructArray.from_arrays(arrays, fields=list(kind))
+
+
+def rows_where(
+    connection: Connection, table: PlainTable, where: str = "", page_rows: int = PAGE_ROWS
+) -> Iterator[pa.Table]:
+    """Yield the rows that fulfil a condition in SQL (empty: all), a page at a time, by key.
+
+    In the condition the table's columns go by their names, or by `table.column`.
+    """
+    name = table.relation.name
+    keys = [sql.Identifier(name, column.name) for column in table.key.columns]
+    select = sql.SQL(
+        "SELECT {key}, {columns}, {walked} FROM {relation} AS {alias} WHERE {above} AND ({where})"
+        " ORDER BY {keys} LIMIT {rows}"
+    )
+    low: Sequence[str] = ()
+    while True:
+        above: sql.Composable = sql.SQL("true")
+        if low:
+            above = sql.SQL("({}) > ({})").format(
+                sql.SQL(", ").join(keys),
+                sql.SQL(", ").join(
+                    sql.SQL("{}::{}").format(sql.Placeholder(), sql.SQL(column.type_name))
+                    for column in table.key.columns
+                ),
+            )
+        query = select.format(
+            key=table.key.text_expression(name),
+            columns=columns_sql(name, (*table.sources, *table.targets)),
+            walked=sql.SQL(", ").join(sql.SQL("{}::text").format(key) for key in keys),
+            relation=table.relation.identifier,
+            alias=sql.Identifier(name),
+            above=above,
+            where=sql.SQL(_escaped(where) or "true"),
+            keys=sql.SQL(", ").join(keys),
+            rows=sql.Literal(page_rows),
+        )
+        found = connection.execute(query, list(low)).fetchall()
+        if found:
+            yield _page(table, found)
+        if len(found) < page_rows:
+            return
+        low = found[-1][-len(keys) :]
+
+
+def _escaped(condition: str) -> str:
+    return condition.replace("%", "%%")
+
+
+def _page(table: PlainTable, found: Sequence[Sequence[Any]]) -> pa.Table:
+    columns = [pa.array(column, pa.string()) for column in zip(*found, strict=True)]
+    count = len(table.sources)
+    rows = len(found)
+    names = [column.name for column in (*table.sources, *table.targets)]
+    values = dict(zip(names, columns[1 : 1 + len(names)], strict=True))
+    return pa.table(
+        {
+            "key": columns[0],
+            "scope": pa.array([str(table.relation)] * rows, pa.string()),
+            "source": struct_from({name: values[name] for name in names[:count]}, rows),
+            "before": struct_from({name: values[name] for name in names[count:]}, rows),
+            "skip": pa.nulls(rows, pa.string()),
+            "detail": pa.nulls(rows, pa.string()),
+        },
+        schema=rows_schema(table),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How rows are found: by which columns, and which values that came along must be equal."""
+
+    keys: tuple[PlainColumn, ...]
+    sources: tuple[PlainColumn, ...] = ()
+
+
+class KeyedRows:
+    """Finds the rows that keys name; the same rows in the same order, also where there is none."""
+
+    def __init__(self, connection: Connection, table: PlainTable, match: Match) -> None:
+        register(connection)
+        self._connection = connection
+        self._table = table
+        self._match = match
+
+    def read(self, given: Mapping[str, pa.Array]) -> pa.Table:
+        """Return the rows of some keys; `given` holds texts by column: keys and sources.
+
+        Raises `UsageError` when a key finds several rows of the table.
+        """
+        rows = len(next(iter(given.values())))
+        found: dict[int, Sequence[Any]] = {}
+        twice: list[int] = []
+        refused: dict[int, str] = {}
+
+        def ask(low: int, high: int) -> list[Sequence[Any]]:
+            return [(low + row[0], *row[1:]) for row in self._ask(given, low, high)]
+
+        for answer in in_bulk(ask, 0, rows, refused.__setitem__):
+            for row in answer:
+                if row[0] in found:
+                    twice.append(row[0])
+                found[row[0]] = row
+        if twice:
+            self._refuse(given, twice)
+        return self._shaped(given, rows, found, refused)
+
+    def _ask(self, given: Mapping[str, pa.Array], low: int, high: int) -> Sequence[Sequence[Any]]:
+        names = [column.name for column in (*self._match.keys, *self._match.sources)]
+        parameters = {
+            f"p{index}": pack_texts(given[name].slice(low, high - low))
+            for index, name in enumerate(names)
+        }
+        places = [sql.SQL("v.") + sql.Identifier(f"p{index}") for index in range(len(names))]
+        keys = len(self._match.keys)
+        query = sql.SQL(
+            "SELECT (v.ord - 1)::int, {key}, {there}, {differing}, {columns}"
+            " FROM unnest({arrays}) WITH ORDINALITY AS v({names}, ord)"
+            " LEFT JOIN {relation} AS t ON {join} ORDER BY v.ord"
+        ).format(
+            key=self._table.key.text_expression("t"),
+            there=sql.SQL("t.{} IS NOT NULL").format(
+                sql.Identifier(self._table.key.columns[0].name)
+            ),
+            differing=self._differing(places[keys:]),
+            columns=columns_sql("t", (*self._table.sources, *self._table.targets)),
+            arrays=sql.SQL(", ").join(
+                sql.SQL("{}::text[]").format(sql.Placeholder(name)) for name in parameters
+            ),
+            names=sql.SQL(", ").join(sql.Identifier(name) for name in parameters),
+            relation=self._table.relation.identifier,
+            join=sql.SQL(" AND ").join(
+                sql.SQL("t.{} = {}::{}").format(
+                    sql.Identifier(column.name), place, sql.SQL(column.base_name)
+                )
+                for column, place in zip(self._match.keys, places, strict=False)
+            ),
+        )
+        return self._connection.execute(query, parameters).fetchall()
+
+    def _differing(self, places: Sequence[sql.Composable]) -> sql.Composable:
+        """Return the SQL for the first source that is not as it was given, None for none."""
+        if not places:
+            return sql.SQL("NULL::int")
+        cases = sql.SQL(" ").join(
+            sql.SQL("WHEN {} THEN {}").format(_differs(column, place), sql.Literal(index))
+            for index, (column, place) in enumerate(zip(self._match.sources, places, strict=True))
+        )
+        return sql.SQL("CASE {} END").format(cases)
+
+    def _shaped(
+        self,
+        given: Mapping[str, pa.Array],
+        rows: int,
+        found: Mapping[int, Sequence[Any]],
+        refused: Mapping[int, str],
+    ) -> pa.Table:
+        keys = self._given_keys(given)
+        width = len(self._table.sources) + len(self._table.targets)
+        nothing = (None, None, False, None, *[None] * width)
+        listed = [found.get(row, nothing) for row in range(rows)]
+        columns = list(zip(*listed, strict=True)) or [()] * len(nothing)
+        texts, skips, details = [], [], []
+        for row, (_ord, text, there, differing, *values) in enumerate(listed):
+            texts.append(text if there else keys[row])
+            skip, detail = None, None
+            if not there:
+                skip, detail = SkipReason.MISSING_ROW.value, refused.get(row, "")
+            elif differing is not None:
+                name = self._match.sources[differing].name
+                skip = SkipReason.DRIFTED.value
+                detail = self._drifted(name, given[name][row].as_py(), values)
+            skips.append(skip)
+            details.append(detail)
+        names = [column.name for column in (*self._table.sources, *self._table.targets)]
+        arrays = {
+            name: pa.array(values, pa.string())
+            for name, values in zip(names, columns[4:], strict=True)
+        }
+        count = len(self._table.sources)
+        return pa.table(
+            {
+                "key": pa.array(texts, pa.string()),
+                "scope": pa.array([str(self._table.relation)] * rows, pa.string()),
+                "source": struct_from({name: arrays[name] for name in names[:count]}, rows),
+                "before": struct_from({name: arrays[name] for name in names[count:]}, rows),
+                "skip": pa.array(skips, pa.string()),
+                "detail": pa.array(details, pa.string()),
+            },
+            schema=rows_schema(self._table),
+        )
+
+    def _drifted(self, name: str, given: str | None, values: Sequence[Any]) -> str:
+        names = [column.name for column in self._table.sources]
+        now = values[names.index(name)]
+        return f"{name} was {_shown(given)}, now it is {_shown(now)}"
+
+    def _given_keys(self, given: Mapping[str, pa.Array]) -> list[str]:
+        parts = [given[column.name].to_pylist() for column in self._match.keys]
+        if len(parts) == 1:
+            return [str(part) for part in parts[0]]
+        return [json.dumps(row, ensure_ascii=False) for row in zip(*parts, strict=True)]
+
+    def _refuse(self, given: Mapping[str, pa.Array], rows: Sequence[int]) -> None:
+        keys = self._given_keys(given)
+        named = list(dict.fromkeys(keys[row] for row in rows))
+        listed = ", ".join(column.name for column in self._match.keys)
+        raise UsageError(
+            f"The key ({listed}) is not unique in {self._table.relation}: {first_keys(named)}. "
+            "Name columns that tell its rows apart with --key."
+        )
+
+
+def first_keys(keys: Sequence[str]) -> str:
+    """Return the first five of some keys, as a message names them."""
+    rest = f" and {len(keys) - SHOWN_KEYS:,} more" if len(keys) > SHOWN_KEYS else ""
+    return ", ".join(map(repr, keys[:SHOWN_KEYS])) + rest
+
+
+def _differs(column: PlainColumn, place: sql.Composable) -> sql.Composable:
+    name = sql.Identifier("t", column.name)
+    if column.kind == "json":
+        return sql.SQL("{}::jsonb IS DISTINCT FROM {}::jsonb").format(name, place)
+    if column.kind in _COMPARED_AS_TEXT:
+        return sql.SQL("{}::text IS DISTINCT FROM {}").format(name, place)
+    base = sql.SQL(column.base_name)
+    return sql.SQL("{} IS DISTINCT FROM {}::{}").format(name, place, base)
+
+
+def _shown(text: str | None) -> str:
+    return "NULL" if text is None else repr(text)

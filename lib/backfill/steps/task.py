@@ -1,0 +1,75 @@
+"""A backfill in three verbs: which columns, which rows, which values. All else is the engine's.
+
+    names     the table, its key, the columns to write, and those that values are computed from
+    extract   read the rows: `plans.keyed_rows` has what reads any table by condition or by key
+    compute   row for row: the new values, or why there is none
+
+A task may have more, each with a default of the engine's; see `OPTIONAL`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from backfill.server.plain_table import PlainTable
+from backfill.server.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Columns of one table. Without a `key` it is the primary key; `perhaps` are sources where the
+    table has them."""
+
+    table: str
+    targets: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    perhaps: tuple[str, ...] = ()
+
+
+class Task(Protocol):
+    """What somebody writes to have a backfill of their own."""
+
+    @property
+    def name(self) -> str:
+        """Small letters, digits, underscores: it is part of the run's id."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Whatever decides a value, as JSON: it is fingerprinted."""
+        ...
+
+    def names(self) -> Names: ...
+
+    def extract(self, connection: Connection, table: PlainTable) -> Iterator[pa.Table]:
+        """Yield the rows to look at, in any order: key, scope, source, before. Read-only.
+
+        Columns `skip` and `detail` say why a row gets no value; more columns go to `compute`.
+        """
+        ...
+
+    def compute(self, rows: pa.Table) -> pa.Table:
+        """Return, row for row, a column for each target, or one struct `after`.
+
+        Columns `rule`, `skip` and `detail` (texts) may be added: how a value came about, why there
+        is none, what a person should know of it; and a struct `note` for more.
+        """
+        ...
+
+
+#: Parts that a task may have, and what the engine does where it has not.
+OPTIONAL: Mapping[str, Any] = {
+    "overwrite": False,  # also rows whose target holds something else
+    "allow_null": False,  # a new value may be NULL
+    "columns": (),  # further columns to know the types of
+}
+
+
+def part(task: Task, name: str) -> Any:
+    """Return an optional part of a task, or the engine's default."""
+    return getattr(task, name, OPTIONAL.get(name))

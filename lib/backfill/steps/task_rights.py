@@ -1,0 +1,72 @@
+"""Which rights a task's table needs, and what else is to be known of it before it is read."""
+
+from __future__ import annotations
+
+from backfill.errors import PreflightError
+from backfill.server.catalog import is_row_security_active
+from backfill.server.postgres import Connection, scalar
+from backfill.server.table import Relation
+from backfill.server.update_cost import cost_warnings
+from backfill.steps.task_table import Resolved
+
+
+def rights_of(resolved: Resolved) -> dict[str, tuple[str, ...]]:
+    """Return the columns that a task reads, and those that it writes, by right."""
+    table = resolved.table
+    read = (
+        *(column.name for column in table.key.columns),
+        *(column.name for column in (*table.sources, *table.targets)),
+    )
+    return {
+        "SELECT": tuple(dict.fromkeys(read)),
+        "UPDATE": tuple(column.name for column in table.targets),
+    }
+
+
+def check_rights(connection: Connection, resolved: Resolved, *, writing: bool) -> list[str]:
+    """Return warnings; raise `PreflightError` with the GRANT for what the role lacks."""
+    relation = resolved.table.relation
+    lacking = {
+        right: [name for name in names if not _has(connection, relation, name, right)]
+        for right, names in rights_of(resolved).items()
+    }
+    grants = {right: _grant(connection, relation, right, n) for right, n in lacking.items() if n}
+    if not scalar(connection, "SELECT has_schema_privilege(%s, 'USAGE')", relation.schema):
+        role = scalar(connection, "SELECT current_user")
+        usage = f'GRANT USAGE ON SCHEMA "{relation.schema}" TO "{role}";'
+        raise PreflightError(f"This role may not look into {relation.schema}. Mend: {usage}")
+    if "SELECT" in grants or (writing and grants):
+        raise PreflightError(
+            f"This role lacks rights on {relation}. Mend, as the table's owner:\n"
+            + "\n".join(grants.values())
+        )
+    warnings = [f"To apply, this role will need: {grant}" for grant in grants.values()]
+    columns = [column.name for column in resolved.table.targets]
+    warnings += cost_warnings(connection, relation, columns, 0)
+    if is_row_security_active(connection, relation):
+        warnings.append(
+            f"Row-level security is active on {relation}: rows that this role may not see are "
+            "told as missing. Use a role with BYPASSRLS to reach all."
+        )
+    return warnings
+
+
+def _has(connection: Connection, relation: Relation, column: str, right: str) -> bool:
+    return bool(
+        scalar(
+            connection,
+            "SELECT has_column_privilege(c.oid, %s, %s) FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relname = %s",
+            column,
+            right,
+            relation.schema,
+            relation.name,
+        )
+    )
+
+
+def _grant(connection: Connection, relation: Relation, right: str, names: list[str]) -> str:
+    listed = ", ".join(f'"{name}"' for name in names)
+    role = scalar(connection, "SELECT current_user")
+    return f'GRANT {right} ({listed}) ON {relation} TO "{role}";'

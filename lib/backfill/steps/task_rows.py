@@ -1,0 +1,311 @@
+"""What becomes of each row of a task: a change with its rule, unchanged, or a skip. Pure but for
+the fitting, which asks the server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from backfill.errors import PreflightError
+from backfill.plans.fitting import Fitted, Fitting
+from backfill.plans.keyed_rows import struct_from, struct_of
+from backfill.rows.texts import texts_of
+from backfill.server.plain_table import PlainColumn, PlainTable
+from backfill.skips import Skip, SkipReason, reason_of
+from backfill.steps.task import Task, part
+from backfill.steps.task_table import Resolved
+
+Mask = NDArray[np.bool_]
+
+#: What a source is to those who compute, by the type below all domains; any other is its text.
+_TYPED: dict[str, pa.DataType] = {
+    **dict.fromkeys(("int2", "int4", "int8"), pa.int64()),
+    **dict.fromkeys(("float4", "float8"), pa.float64()),
+    "bool": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", "UTC"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A block of rows: those to write or found as planned, and those left alone."""
+
+    changes: pa.Table
+    skips: list[tuple[int, Skip]]
+
+
+def changes_schema(table: PlainTable, note: pa.StructType) -> pa.Schema:
+    """Return the columns of the plan."""
+    text = pa.string()
+    targets = struct_of(column.name for column in table.targets)
+    return pa.schema(
+        [
+            pa.field("position", pa.int64()),
+            *(pa.field(name, text) for name in ("key", "scope", "kind", "rule", "warnings")),
+            pa.field("source", struct_of(column.name for column in table.sources)),
+            pa.field("before", targets),
+            pa.field("after", targets),
+            pa.field("why", note),
+        ]
+    )
+
+
+def typed(block: pa.Table, resolved: Resolved) -> pa.Table:
+    """Return rows with sources and present values in types that compute with ease.
+
+    Where a value has none there, like a timestamp of `infinity`, its column stays text.
+    """
+    table = resolved.table
+    for name, columns in (("source", table.sources), ("before", table.targets)):
+        if not columns:
+            continue
+        struct = block.column(name).combine_chunks()
+        fields = [column.name for column in columns]
+        arrays = [_typed(pc.struct_field(struct, [f]), resolved.columns[f]) for f in fields]
+        made = pa.StructArray.from_arrays(arrays, fields)
+        block = block.set_column(block.column_names.index(name), name, made)
+    return block
+
+
+def _typed(texts: pa.Array, column: PlainColumn) -> pa.Array:
+    kind = _TYPED.get(column.kind)
+    if kind is None:
+        return texts
+    try:
+        return texts.cast(kind)
+    except pa.ArrowInvalid:
+        return texts
+
+
+def decide(
+    task: Task,
+    resolved: Resolved,
+    block: pa.Table,
+    computed: pa.Table,
+    fitting: Fitting,
+    *,
+    first: int,
+    note: pa.StructType,
+) -> Decided:
+    """Return what becomes of a block's rows; `first` is the place of its first one."""
+    table = resolved.table
+    rows = block.num_rows
+    reasons: list[str | None] = _texts(block, "skip", rows)
+    details: list[str | None] = _texts(block, "detail", rows)
+    columns = [""] * rows
+    own, own_details = _texts(computed, "skip", rows), _texts(computed, "detail", rows)
+    for row in range(rows):
+        if reasons[row] is None and own[row] is not None:
+            reasons[row], details[row] = own[row], own_details[row]
+    after = _after(computed, resolved)
+    if not part(task, "allow_null"):
+        _leave_nulls(after, reasons, columns)
+    open_rows = [row for row in range(rows) if reasons[row] is None]
+    fitted = _fit(fitting, table, block, after, open_rows)
+    for row, (column, words) in fitted.refused.items():
+        place = open_rows[row]
+        reasons[place], details[place] = SkipReason.INVALID_VALUE.value, words
+        columns[place] = column
+    after = _put_back(after, fitted, open_rows)
+    before = {c.name: _field(block, "before", c.name) for c in table.targets}
+    same = {c.name: _same(before[c.name], after[c.name], c.compared_as) for c in table.targets}
+    full = {name: np.asarray(before[name].is_valid()) for name in before}
+    if not part(task, "overwrite"):
+        _leave_filled(before, same, full, reasons, columns, details)
+    is_open = np.array([reason is None for reason in reasons], dtype=bool)
+    remarks = {open_rows[row]: text for row, text in fitted.remarks.items()}
+    changes = _changes(
+        block, computed, _Values(before, after, same, full), is_open, remarks, first, note, table
+    )
+    skips = _skips(block, reasons, details, columns, first)
+    return Decided(changes, skips)
+
+
+def _texts(rows: pa.Table, name: str, count: int) -> list[str | None]:
+    if name not in rows.column_names:
+        return [None] * count
+    return [None if value is None else str(value) for value in rows.column(name).to_pylist()]
+
+
+def _field(rows: pa.Table, struct: str, name: str) -> pa.Array:
+    column = rows.column(struct)
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    return pc.struct_field(column, [name])
+
+
+def _after(computed: pa.Table, resolved: Resolved) -> dict[str, pa.Array]:
+    """Return the computed values as texts, by target."""
+    found = {}
+    for column in resolved.table.targets:
+        if column.name in computed.column_names:
+            values = computed.column(column.name)
+        elif "after" in computed.column_names:
+            values = _field(computed, "after", column.name)
+        else:
+            raise PreflightError(
+                f"What was computed has no column {column.name}. It has: "
+                f"{', '.join(computed.column_names)}."
+            )
+        found[column.name] = texts_of(values, as_json=resolved.columns[column.name].is_json)
+    return found
+
+
+def _leave_nulls(after: dict[str, pa.Array], reasons: list[str | None], columns: list[str]) -> None:
+    for name, values in after.items():
+        for row in pc.indices_nonzero(values.is_null()).to_pylist():
+            if reasons[row] is None:
+                reasons[row], columns[row] = SkipReason.NO_VALUE.value, name
+
+
+def _fit(
+    fitting: Fitting,
+    table: PlainTable,
+    block: pa.Table,
+    after: dict[str, pa.Array],
+    open_rows: Sequence[int],
+) -> Fitted:
+    chosen = pa.array(open_rows, pa.int64())
+    values = {name: texts.take(chosen) for name, texts in after.items()}
+    if not open_rows:
+        return Fitted(values)
+    keys = table.key.split(block.column("key").take(chosen))
+    return fitting.fit(keys, values)
+
+
+def _put_back(
+    after: dict[str, pa.Array], fitted: Fitted, open_rows: Sequence[int]
+) -> dict[str, pa.Array]:
+    found = {}
+    for name, texts in after.items():
+        mask = np.zeros(len(texts), dtype=bool)
+        mask[list(open_rows)] = True
+        found[name] = pc.replace_with_mask(texts, pa.array(mask), fitted.values[name])
+    return found
+
+
+def _same(before: pa.Array, after: pa.Array, compared_as: str) -> Mask:
+    if compared_as == "jsonb":
+        pairs = zip(before.to_pylist(), after.to_pylist(), strict=True)
+        return np.array([_json(b) == _json(a) for b, a in pairs], dtype=bool)
+    equal = pc.equal(before, after).fill_null(fill_value=False)
+    both = pc.and_(before.is_null(), after.is_null())
+    return np.asarray(pc.or_(equal, both))
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return None if text is None else ("json", json.loads(text))
+    except ValueError:
+        return ("text", text)
+
+
+def _leave_filled(
+    before: dict[str, pa.Array],
+    same: dict[str, Mask],
+    full: dict[str, Mask],
+    reasons: list[str | None],
+    columns: list[str],
+    details: list[str | None],
+) -> None:
+    for name in before:
+        for row in np.flatnonzero(full[name] & ~same[name]):
+            if reasons[row] is None:
+                reasons[row], columns[row] = SkipReason.ALREADY_FILLED.value, name
+                details[row] = f"it holds {before[name][int(row)].as_py()!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """By target: present and new texts, where they are the same, and where one was there."""
+
+    before: dict[str, pa.Array]
+    after: dict[str, pa.Array]
+    same: dict[str, Mask]
+    full: dict[str, Mask]
+
+    def unchanged(self) -> Mask:
+        return np.asarray(np.logical_and.reduce(list(self.same.values())))
+
+    def overwritten(self) -> Mask:
+        return np.asarray(np.logical_or.reduce([self.full[n] & ~self.same[n] for n in self.same]))
+
+    def cleared(self) -> Mask:
+        """Where every value that changes becomes NULL."""
+        nulls = {name: np.asarray(self.after[name].is_null()) for name in self.after}
+        return np.asarray(np.logical_and.reduce([self.same[n] | nulls[n] for n in self.same]))
+
+
+def _changes(
+    block: pa.Table,
+    computed: pa.Table,
+    values: _Values,
+    is_open: Mask,
+    remarks: dict[int, str],
+    first: int,
+    note: pa.StructType,
+    table: PlainTable,
+) -> pa.Table:
+    rows = block.num_rows
+    unchanged, overwritten = values.unchanged(), values.overwritten()
+    kinds = np.where(unchanged, "unchanged", np.where(overwritten, "changed", "added"))
+    rules = np.where(overwritten, np.where(values.cleared(), "cleared", "overwritten"), "filled")
+    rules = np.where(unchanged, "unchanged", rules)
+    own = _texts(computed, "rule", rows)
+    named = [own[row] or str(rules[row]) for row in range(rows)]
+    whole = pa.table(
+        {
+            "position": pa.array(np.arange(first, first + rows), pa.int64()),
+            "key": block.column("key"),
+            "scope": block.column("scope"),
+            "kind": pa.array(kinds.tolist(), pa.string()),
+            "rule": pa.array(named, pa.string()),
+            "warnings": pa.array([remarks.get(row, "") for row in range(rows)], pa.string()),
+            "source": block.column("source"),
+            "before": struct_from(values.before, rows),
+            "after": struct_from(values.after, rows),
+            "why": _why(block, computed, note),
+        }
+    ).cast(changes_schema(table, note))
+    return whole.filter(pa.array(is_open))
+
+
+def _why(block: pa.Table, computed: pa.Table, note: pa.StructType) -> pa.StructArray:
+    """Return what came along with a row: the detail, and its notes."""
+    arrays = []
+    for field in note:
+        if field.name == "detail" and "detail" in computed.column_names:
+            array = computed.column("detail").cast(pa.string())
+        elif field.name != "detail" and "note" in block.column_names:
+            array = _field(block, "note", field.name)
+        else:
+            array = pa.nulls(block.num_rows, pa.string())
+        arrays.append(array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array)
+    return pa.StructArray.from_arrays(arrays, fields=list(note))
+
+
+def _skips(
+    block: pa.Table,
+    reasons: Sequence[str | None],
+    details: Sequence[str | None],
+    columns: Sequence[str],
+    first: int,
+) -> list[tuple[int, Skip]]:
+    keys, scopes = block.column("key").to_pylist(), block.column("scope").to_pylist()
+    return [
+        (
+            first + row,
+            Skip(keys[row], scopes[row] or "", columns[row], reason_of(reason), details[row] or ""),
+        )
+        for row, reason in enumerate(reasons)
+        if reason is not None
+    ]

@@ -1,0 +1,114 @@
+"""From a task's names to its table: everything that can be wrong with a name is said here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from backfill.errors import PreflightError, UsageError
+from backfill.rows.keys import Key
+from backfill.server.catalog import find_relation
+from backfill.server.plain_table import (
+    PlainColumn,
+    PlainTable,
+    check_names,
+    check_writable,
+    columns_by_name,
+    key_of,
+    unique_keys,
+)
+from backfill.server.postgres import Connection
+from backfill.server.table import Relation
+from backfill.steps.task import Names
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A task's table, all columns of it, and the columns by which rows are found.
+
+    Those are the key of the plan wherever an index makes them unique; else the primary key is,
+    and they are sources: a row that got another value there since is another row.
+    """
+
+    table: PlainTable
+    columns: Mapping[str, PlainColumn]
+    found_by: tuple[str, ...]
+
+
+def resolve(connection: Connection, names: Names) -> Resolved:
+    """Return the table with its types, or raise `PreflightError` or `UsageError` with the mend."""
+    _check(names)
+    relation = find_relation(connection, names.table)
+    columns = columns_by_name(connection, relation)
+    _require(relation, columns, (*names.key, *names.targets, *names.sources))
+    for target in names.targets:
+        check_writable(relation, columns[target])
+    key, found_by = _key(connection, relation, columns, names.key)
+    own = [column.name for column in key.columns]
+    for target in names.targets:
+        if target in own:
+            raise UsageError(
+                f"{relation}.{target} is part of the key: a row whose key changes is another row, "
+                "and could not be put back. Leave it out of --set."
+            )
+    there = [name for name in names.perhaps if name in columns and name not in names.targets]
+    sources = [name for name in (*names.sources, *there, *found_by) if name not in own]
+    return Resolved(
+        PlainTable(
+            relation,
+            key,
+            tuple(columns[name].as_column() for name in names.targets),
+            tuple(columns[name].as_column() for name in dict.fromkeys(sources)),
+        ),
+        columns,
+        found_by,
+    )
+
+
+def _check(names: Names) -> None:
+    if not names.table:
+        raise UsageError("Which table? --table schema.name")
+    if not names.targets:
+        raise UsageError("Which columns are to be written? --set COLUMN, or --set COLUMN,COLUMN")
+    check_names("--set", names.targets)
+    check_names("--key", names.key)
+    check_names("A source", names.sources)
+    for what, listed in (("--set", names.targets), ("--key", names.key)):
+        if twice := [name for name in listed if listed.count(name) > 1]:
+            raise UsageError(f"{what} names {twice[0]} twice.")
+    if both := set(names.targets) & set(names.key):
+        raise UsageError(f"{min(both)} is in --key and in --set: a key stays as it is.")
+
+
+def _require(relation: Relation, columns: Mapping[str, PlainColumn], names: Iterable[str]) -> None:
+    for name in names:
+        if name not in columns:
+            close = difflib.get_close_matches(name, list(columns), 2)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            raise PreflightError(
+                f"{relation} has no column {name}.{hint} It has: {', '.join(columns)}."
+            )
+
+
+def _key(
+    connection: Connection,
+    relation: Relation,
+    columns: Mapping[str, PlainColumn],
+    wanted: tuple[str, ...],
+) -> tuple[Key, tuple[str, ...]]:
+    uniques = unique_keys(connection, relation)
+    primary = next((names for names, is_primary in uniques if is_primary), None)
+    not_null = [
+        names for names, _is_primary in uniques if all(columns[n].is_not_null for n in names)
+    ]
+    own = next((names for names in not_null if wanted and set(names) == set(wanted)), None)
+    chosen = wanted if own else primary or next(iter(not_null), None)
+    if chosen is None:
+        listed = ", ".join(wanted) or "its key columns"
+        raise PreflightError(
+            f"{relation} has no primary key, and no unique index over NOT NULL columns: a row "
+            "could not be told from another, nor put back. Mend, as the table's owner: "
+            f"ALTER TABLE {relation} ADD PRIMARY KEY ({listed});"
+        )
+    return key_of(columns, chosen), wanted or chosen

@@ -1,0 +1,127 @@
+"""What becomes of each row of the values: filled, overwritten, cleared, or left alone and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from backfill.errors import UsageError
+
+if TYPE_CHECKING:
+    from tests.fill.conftest import Tables
+
+
+def shelf(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE book (isbn text PRIMARY KEY, title text NOT NULL, pages int, shelf char(4),"
+        " CONSTRAINT pages_are_many CHECK (pages > 0))",
+        "INSERT INTO book VALUES ('a', 'Ash', NULL, NULL), ('b', 'Birch', 120, 'N1'),"
+        " ('c', 'Cedar', 7, 'S2'), ('d', 'Doum', NULL, NULL), ('e', 'Elm', 44, NULL)",
+    )
+
+
+def reasons(skips: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(skips["key"], skips["reason"], strict=True))
+
+
+def test_each_row_is_filled_unchanged_or_left_alone_with_its_reason(tables: Tables) -> None:
+    shelf(tables)
+    rows = pd.DataFrame(
+        {
+            "isbn": ["a", "b", "c", "d", "e", "x"],
+            "pages": [310, 120, 8, None, -1, 5],
+            "bound": ["yes", "no", "no", "no", "no", "no"],
+        }
+    )
+
+    run = tables.fill(rows, "book", "pages", overwrite=False)
+
+    assert reasons(run.skips) == {
+        "c": "already_filled",
+        "d": "no_value",
+        "e": "invalid_value",
+        "x": "missing_row",
+    }
+    changes = run.changes.set_index("key")
+    assert changes["rule"].to_dict() == {"a": "filled", "b": "unchanged"}
+    assert changes["why.bound"].to_dict() == {"a": "yes", "b": "no"}
+    assert run.summary["rules"] == {"filled": 1}
+    (words,) = run.skips.loc[run.skips["key"] == "e", "detail"]
+    assert 'violates check constraint "pages_are_many"' in words
+
+
+def test_overwritten_cleared_and_filled_rows_are_written_proven_and_put_back(
+    tables: Tables,
+) -> None:
+    shelf(tables)
+    before = tables.rows("SELECT * FROM book ORDER BY isbn")
+    rows = pd.DataFrame({"isbn": ["a", "b", "c"], "pages": [310, 121, None]})
+
+    run = tables.fill(rows, "public.book", "pages", overwrite=True, allow_null=True)
+    run.apply()
+    run.verify()
+
+    assert run.summary["rules"] == {"cleared": 1, "filled": 1, "overwritten": 1}
+    assert tables.rows("SELECT pages FROM book ORDER BY isbn LIMIT 3") == [(310,), (121,), (None,)]
+    run.undo()
+    assert tables.rows("SELECT * FROM book ORDER BY isbn") == before
+
+
+def test_a_row_whose_source_differs_is_drifted_when_planned_and_when_applied(
+    tables: Tables,
+) -> None:
+    shelf(tables)
+    rows = pd.DataFrame(
+        {"isbn": ["a", "b", "d"], "title": ["Ash", "Beech", "Doum"], "pages": [1, 2, 3]}
+    )
+
+    run = tables.fill(rows, "book", "pages", overwrite=True)
+    assert reasons(run.skips) == {"b": "drifted"}
+    tables.make("UPDATE book SET title = 'Date' WHERE isbn = 'd'")
+    run.apply()
+
+    assert tables.rows("SELECT isbn, pages FROM book WHERE isbn IN ('a', 'b', 'd') ORDER BY 1") == [
+        ("a", 1),
+        ("b", 120),
+        ("d", None),
+    ]
+    assert (run.summary["total_drifted"], run.summary["total_updated"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        (["a", "b", "a"], "more than once: 'a'"),
+        (["a", None, "c"], "NULL in row 2 of the values"),
+    ],
+)
+def test_a_key_twice_or_missing_is_refused_and_named(
+    tables: Tables, keys: list[str | None], says: str
+) -> None:
+    shelf(tables)
+    rows = pd.DataFrame({"isbn": keys, "pages": [1, 2, 3]})
+
+    with pytest.raises(UsageError, match=says):
+        tables.fill(rows, "book", "pages")
+
+
+def test_a_key_that_finds_two_rows_of_the_table_is_refused(tables: Tables) -> None:
+    shelf(tables)
+    tables.make("UPDATE book SET title = 'Twin' WHERE isbn IN ('a', 'b')")
+
+    with pytest.raises(UsageError, match=r"\(title\) is not unique in public.book: 'Twin'"):
+        tables.fill(pd.DataFrame({"title": ["Twin"], "pages": [9]}), "book", "pages", key=["title"])
+
+
+def test_rows_are_found_by_another_column_and_written_by_the_primary_key(tables: Tables) -> None:
+    shelf(tables)
+    rows = pd.DataFrame({"title": ["Ash", "Doum"], "pages": [5, 6]})
+
+    run = tables.fill(rows, "book", "pages", key="title")
+    tables.make("UPDATE book SET title = 'Ashes' WHERE isbn = 'a'")
+    run.apply()
+
+    assert run.summary["total_drifted"] == 1
+    assert tables.rows("SELECT pages FROM book WHERE isbn = 'd'") == [(6,)]
