@@ -90,9 +90,9 @@ def _held_lock(world: World) -> None:
     other.execute("SELECT FROM events WHERE id = %s FOR UPDATE", [key])
     ended = world.apply(run_id, chunk_size=CHUNK_SIZE, lock_timeout_ms=30)
 
-    equal("exit code", (ended.exit_code, ended.error), (0, ""))
-    found = world.sql("SELECT key, reason FROM backfill.skip WHERE reason = 'database_error'")
-    equal("rows skipped", found, [(key, "database_error")])
+    equal("exit code", ended.exit_code, 5)
+    found = world.sql("SELECT key, reason FROM backfill.skip WHERE reason = 'locked'")
+    equal("rows skipped", found, [(key, "locked")])
     equal("verify", world.verify(run_id), [])
     other.rollback()
     again = world.plan(apply=True)
