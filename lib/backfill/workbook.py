@@ -22,13 +22,15 @@ import pyarrow.parquet as pq
 from backfill.archive.run_facts import find_folder, read_facts
 from backfill.display.counting import counted
 from backfill.display.explanation import Explanation
-from backfill.display.pages import NOTHING, Shown, note, part, table
+from backfill.display.eye import attempt
+from backfill.display.pages import NOTHING, Shown, note, part
 from backfill.errors import BackfillError, StalePlan, UsageError
 from backfill.folder import new_run_id, runs_dir
 from backfill.jobs.registry import PARAMETERS, job_from, kind_of, latest_sheets
 from backfill.notebook.asking import decide_for, explain_row
 from backfill.notebook.fill_run import FillRun
-from backfill.notebook.run_book import SHOWN_MEMBERS, RunBook, listener
+from backfill.notebook.run_book import RunBook, listener
+from backfill.notebook.run_views import preflight_view
 from backfill.parameters import (
     APPLY_PARAMETERS,
     REVERT_PARAMETERS,
@@ -253,18 +255,7 @@ class Book(RunBook):
             if self._planning is None:
                 return self._frozen_note()
             found = self._planning.preflight(self.settings, writing=self.values["apply"])
-            scope_name = self.kind.scope_name
-            shown = table(
-                f"By {scope_name}: {found.total}",
-                [scope_name, found.what[1]],
-                found.pending.items(),
-                rest="All of them: backfill status" if len(found.pending) > SHOWN_MEMBERS else "",
-                most=SHOWN_MEMBERS,
-            )
-            shown += table("What was found", ["fact", "value"], found.facts.items())
-            for warning in found.warnings:
-                shown += note(warning, "warning")
-            return shown
+            return self._look("The preflight", lambda: preflight_view(found, self.kind.scope_name))
 
     def extract(self) -> Shown:
         """Read the pending rows into staging."""
@@ -291,14 +282,17 @@ class Book(RunBook):
         with self._step("diff"):
             if self._planning is None:
                 return self._plan_view()
-            return self._job.diff_view(self._planning.staging)
+            staging = self._planning.staging
+            return self._look("The diff", lambda: self._job.diff_view(staging))
 
     def picture(self) -> Shown:
         """Show the job's pictures: each with the table behind it."""
         with self._step("diff"):
             if self._planning is None:
                 return NOTHING
-            return part("pictures", self._job.picture(self._planning.staging, self.database))
+            staging = self._planning.staging
+            drawn = self._look("The picture", lambda: self._job.picture(staging, self.database))
+            return part("pictures", drawn)
 
     def plan(self) -> Shown:
         """Freeze the plan; from here on nothing of it can change."""
@@ -346,7 +340,7 @@ class RevertBook(RunBook):
                 self._plan = plan_revert(ledger, run, self.kind, self.folder)
                 ledger.register(row_of(self._plan))
             self._write_run_file()
-            self._tell_remarks()
+            attempt("What the revert leaves", self._tell_remarks, lambda _missed: None)
 
     def _tell_remarks(self) -> None:
         """Say what the revert leaves behind, like messages that were sent."""

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from backfill.display.eye import NotShown
 from backfill.errors import StorageError
 from backfill.folder import PARTIAL_SUFFIX, RunFolder, sha256_of
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE
@@ -84,6 +85,16 @@ def write_records(
     if checkpoints:
         folder.write_text(CHECKPOINTS_FILE, checkpoints_csv(checkpoints))
         folder.write_text(DRIFTED_FILE, skips_csv(drifted, scope_name))
+
+
+def add_not_shown(folder: RunFolder, missed: Sequence[NotShown]) -> None:
+    """Add to `run.json` what could not be shown; nothing of it twice."""
+    if not missed or not folder.file(RUN_FILE).exists():
+        return
+    run = folder.read_json(RUN_FILE)
+    known = list(run.get("not_shown") or [])
+    added = [entry for entry in (each.as_json() for each in missed) if entry not in known]
+    folder.write_json(RUN_FILE, {**run, "not_shown": [*known, *added]})
 
 
 def approved_csv(run_id: str, ledger: Ledger | None) -> dict[str, str]:

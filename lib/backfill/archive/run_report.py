@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from backfill.archive import evidence
 from backfill.archive.checkpoint_view import chunks_table, pace_picture
 from backfill.archive.run_facts import NOT_CLOSED, RunFacts, read_checkpoints, read_rows
+from backfill.display.eye import shown
 from backfill.display.pages import NOTHING, Shown, escape, note, table
 from backfill.plans.plan import CHANGES_FILE
 from backfill.plans.worksheet import CORRECTIONS_USED_FILE, QUESTIONS_FILE, USED_FILE
 from backfill.report import PROGRESS_FILE, progress_line
 from backfill.status import RESUMABLE, RunStatus
 
+_NO_PICTURES = "This notebook drew none: see that of the dry run."
 SHOWN_SKIPS = 100
 SHOWN_CHANGES = 50
 SHOWN_LINES = 60
@@ -43,20 +45,21 @@ class Section:
 def report_sections(facts: RunFacts, parts: Mapping[str, str]) -> list[Section]:
     """Return the page's sections in their order; what a run has nothing of says so."""
     told = {name: Shown(markup, "") for name, markup in parts.items()}
-    return [
-        Section("what-happened", "What happened", _as_list(what_happened(facts))),
-        Section("diff", "Diff", told.get("diff") or _changes(facts)),
-        Section("decisions", "Decisions", _used(facts) + (told.get("decisions") or _asked(facts))),
-        Section("skips", "Rows left alone", _skips(facts) + _drifted(facts)),
-        Section(
+    makers: list[tuple[str, str, Callable[[], Shown]]] = [
+        ("what-happened", "What happened", lambda: _as_list(what_happened(facts))),
+        ("diff", "Diff", lambda: told.get("diff") or _changes(facts)),
+        ("decisions", "Decisions", lambda: _used(facts) + (told.get("decisions") or _asked(facts))),
+        ("skips", "Rows left alone", lambda: _skips(facts) + _drifted(facts)),
+        (
             "pictures",
             "Pictures",
-            told.get("pictures") or note("This notebook drew none: see that of the dry run."),
+            lambda: told.get("pictures") or note(_NO_PICTURES),
         ),
-        Section("checkpoints", "Checkpoints", _checkpoints(facts, told)),
-        Section("versions", "Settings and versions", _versions(facts)),
-        Section("check", "How to check this", _how_to_check(facts)),
+        ("checkpoints", "Checkpoints", lambda: _checkpoints(facts, told)),
+        ("versions", "Settings and versions", lambda: _versions(facts)),
+        ("check", "How to check this", lambda: _how_to_check(facts)),
     ]
+    return [Section(anchor, title, shown(title, make)) for anchor, title, make in makers]
 
 
 # -- what happened ------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from backfill.archive.run_facts import run_folders
 from backfill.archive.runs_list import ListedRun, list_runs
-from backfill.display.pages import MAX_SHOWN_ROWS, escape, framed
+from backfill.display.eye import NotShown, attempt
+from backfill.display.pages import MAX_SHOWN_ROWS, escape, framed, note
 from backfill.display.standalone import whole_page
 from backfill.folder import FILE_MODE, FOLDER_MODE, PARTIAL_SUFFIX
 
@@ -65,7 +66,11 @@ def rebuild_index(runs: Path) -> bool:
     try:
         runs.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         with _alone(runs):
-            page = index_page(list_runs(runs, most=MAX_SHOWN_ROWS), len(run_folders(runs)))
+            page = attempt(
+                "The list of runs",
+                lambda: index_page(list_runs(runs, most=MAX_SHOWN_ROWS), len(run_folders(runs))),
+                _no_list,
+            )
             partial.touch(mode=FILE_MODE)
             partial.write_text(page, encoding="utf-8")
             partial.replace(runs / INDEX_FILE)
@@ -74,6 +79,12 @@ def rebuild_index(runs: Path) -> bool:
             partial.unlink(missing_ok=True)
         return False
     return True
+
+
+def _no_list(missed: NotShown) -> str:
+    """Return a page that says why the list is not there, rather than one that is out of date."""
+    told = note(f"{missed.what} can not be shown ({missed.why}). See: backfill runs", "warning")
+    return whole_page("Runs", f"<h1>Runs</h1>{told.markup}")
 
 
 @contextlib.contextmanager

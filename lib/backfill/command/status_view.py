@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from backfill.display.eye import attempt
 from backfill.errors import BackfillError
 from backfill.jobs.utc.pending import count_by_household, known_households
 from backfill.politeness.waiting import Waiting, waiting_of
@@ -46,7 +47,11 @@ def status_document(connection: Connection, wanted: str | None) -> dict[str, Any
     waits = waiting_of(connection, [run.run_id for run in runs]) if runs else {}
     return {
         "runs": [_run(run, totals.get(run.run_id, {}), waits[run.run_id]) for run in runs],
-        "pending": _pending(connection),
+        "pending": attempt(
+            "What is pending",
+            lambda: _pending(connection),
+            lambda missed: {"utc": None, "why": missed.why},
+        ),
     }
 
 

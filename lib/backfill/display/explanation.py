@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from backfill.display.eye import NotShown
 from backfill.display.pages import Shown, note, table
 
 
@@ -21,6 +22,16 @@ class Explanation:
 
     def __repr__(self) -> str:
         return self.shown.text
+
+
+def unexplained(run_id: str, key: str, missed: NotShown) -> Explanation:
+    """Return what stands in the place of an explanation that can not be shown."""
+    why = note(
+        f"Why {key} has its values can not be shown ({missed.why}). Its row in changes.parquet or "
+        f"skips.csv of run {run_id} holds the facts.",
+        "warning",
+    )
+    return Explanation({"run_id": run_id, "key": key, "not_shown": [missed.as_json()]}, why)
 
 
 def facts(caption: str, rows: Iterable[tuple[str, Any]]) -> Shown:

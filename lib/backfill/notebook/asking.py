@@ -9,9 +9,10 @@ from pathlib import Path
 from backfill.archive.trace import find_source, trace_row
 from backfill.decisions import ANY, Question
 from backfill.display.counting import counted
-from backfill.display.explanation import Explanation
+from backfill.display.explanation import Explanation, unexplained
+from backfill.display.eye import NotShown, attempt, shown, watching
 from backfill.display.pages import NOTHING, Shown, note, part, table
-from backfill.errors import DatabaseUnreachable, UsageError
+from backfill.errors import BackfillError, DatabaseUnreachable, UsageError
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
 from backfill.plans import worksheet
@@ -28,13 +29,19 @@ class Asking:
     folder: RunFolder
     kind: JobKind
     database: Database
+    _not_shown: list[NotShown]
 
     def questions(self) -> Shown:
         """Show what waits for a person, one line to decide with, and what was decided before."""
         if not self.folder.file(worksheet.QUESTIONS_FILE).is_file():
             return note("The plan is not frozen yet: what it asks is known then.")
-        asked = questions_view(self.folder, worksheet.read_questions(self.folder))
-        return part("decisions", asked) + used_view(worksheet.read_used(self.folder))
+        folder = self.folder
+        with watching(self._not_shown):
+            asked = shown(
+                "What was asked", lambda: questions_view(folder, worksheet.read_questions(folder))
+            )
+            used = shown("What was decided", lambda: used_view(worksheet.read_used(folder)))
+        return part("decisions", asked) + used
 
     def decide(
         self,
@@ -79,7 +86,13 @@ def explain_row(database: Database | None, run_id: str, runs: Path, key: str) ->
             problem = str(error).split(". ")[0]
         source = find_source(run_id, runs, connection, problem)
         kind = kind_of(source.job)
-        return kind.explain(trace_row(source, kind, key))
+        trace = trace_row(source, kind, key)
+        return attempt(
+            "The explanation",
+            lambda: kind.explain(trace),
+            lambda missed: unexplained(run_id, key, missed),
+            but=(BackfillError,),
+        )
 
 
 def decide_in(

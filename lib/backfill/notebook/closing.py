@@ -9,11 +9,12 @@ import psycopg
 
 from backfill.archive import evidence
 from backfill.archive.runs_index import rebuild_index
+from backfill.display.eye import NotShown, attempt, watching
 from backfill.errors import BackfillError, ExitCode, StalePlan, StorageError
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
 from backfill.notebook.headless import Ended
-from backfill.notebook.offline_page import write_page
+from backfill.notebook.offline_page import write_empty_page, write_page
 from backfill.plans import plan
 from backfill.records.lease import release_dead
 from backfill.records.ledger import Ledger, RunRow
@@ -71,12 +72,27 @@ def _close(
     if not is_others:
         folder.write_json(evidence.SUMMARY_FILE, summary)
     evidence.write_records(folder, known, _scope_name(folder), _planned_skips(folder))
-    try:
-        if folder.file(f"{stem}.ipynb").exists():
-            write_page(folder, f"{stem}.ipynb", f"{stem}.html")  # says what the files say
-    finally:  # a page that can not be made is no reason to leave the folder open
-        evidence.close(folder, known, password_of(database.dsn) if database else None)
+    if folder.file(f"{stem}.ipynb").exists():
+        _show(folder, stem)
+    evidence.close(folder, known, password_of(database.dsn) if database else None)
     return _printed(summary)
+
+
+def _show(folder: RunFolder, stem: str) -> None:
+    """Write the run's page, which says what the files say; else a page that says why there is none.
+
+    Neither is a reason to leave the folder open.
+    """
+    missed: list[NotShown] = []
+    with watching(missed):
+        attempt(
+            "The page",
+            lambda: write_page(folder, f"{stem}.ipynb", f"{stem}.html"),
+            lambda why: attempt(
+                "The page", lambda: write_empty_page(folder, f"{stem}.html", why), lambda _why: None
+            ),
+        )
+    attempt("What is not shown", lambda: evidence.add_not_shown(folder, missed), lambda _why: None)
 
 
 def _is_others(ended: Ended, run: RunRow) -> bool:

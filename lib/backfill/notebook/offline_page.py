@@ -13,7 +13,8 @@ from typing import Any, cast
 
 from backfill.archive.run_facts import read_facts
 from backfill.archive.run_report import MOVED_PARTS, Section, report_sections
-from backfill.display.pages import style
+from backfill.display.eye import NotShown
+from backfill.display.pages import note, style
 from backfill.display.standalone import whole_page
 from backfill.folder import RunFolder
 from backfill.notebook.notebook_parts import move_parts, parts_of
@@ -31,6 +32,17 @@ def write_page(folder: RunFolder, notebook: str, page: str) -> None:
     move_parts(document, MOVED_PARTS)
     body = _report(folder.run_id, sections) + _notebook(notebook, _below(rendered(document)))
     folder.write_text(page, whole_page(f"Run {folder.run_id}", body, code_style()))
+
+
+def write_empty_page(folder: RunFolder, page: str, missed: NotShown) -> None:
+    """Write a page that says why there is none, and where the same can be read."""
+    told = note(
+        f"This page can not be shown ({missed.why}). What the run did is not touched by that: see "
+        f"summary.json and the other files of its folder, or: backfill status {folder.run_id}",
+        "warning",
+    )
+    title = f"Run {folder.run_id}"
+    folder.write_text(page, whole_page(title, f"<h1>{html.escape(title)}</h1>{told.markup}"))
 
 
 def _earlier_parts(folder: RunFolder, notebook: str) -> dict[str, str]:

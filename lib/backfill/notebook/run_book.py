@@ -18,17 +18,20 @@ import pyarrow as pa
 
 from backfill.archive.checkpoint_view import applied_view, pace_of_run
 from backfill.display.counting import counted
-from backfill.display.pages import Shown, note, part, style, table
+from backfill.display.eye import NotShown, attempt, shown, watching
+from backfill.display.pages import Shown, note, style
 from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
     ExitCode,
     PreflightError,
+    StorageError,
     VerifyFailed,
 )
 from backfill.folder import RunFolder, runs_dir
 from backfill.notebook.asking import Asking
 from backfill.notebook.frames import Frames
+from backfill.notebook.run_views import head_view, plan_view, summary_view, verification_view
 from backfill.notebook.show import NotebookLine, RecordLines
 from backfill.parameters import AS_PLANNED
 from backfill.plans import plan
@@ -47,12 +50,10 @@ from backfill.steps.job import JobKind
 from backfill.steps.left_alone import rows_left
 from backfill.steps.revert import settle_reverted
 from backfill.steps.running import apply_run, too_many_skips
-from backfill.steps.standing import Applied, planned_counts, standing
+from backfill.steps.standing import Applied, standing
 from backfill.steps.verify import Verification, verify_run
 from backfill.workbook_env import RUN_ID_ENV
 from backfill_lab.demo.seed import seed_if_empty
-
-SHOWN_MEMBERS = 100  # of a scope: a page holds many tables
 
 
 def listener() -> Callable[[Mapping[str, Any]], None]:
@@ -75,6 +76,7 @@ class RunBook(Asking, Frames):
         self._plan: Plan | None = None
         self._applied: Applied | None = None
         self._verification: Verification | None = None
+        self._not_shown: list[NotShown] = []
         self.folder: RunFolder = RunFolder(runs_dir(values["runs_dir"]))
         with self._step("open"):
             self.settings = engine_settings(values)
@@ -107,16 +109,14 @@ class RunBook(Asking, Frames):
         return repr(self._head())
 
     def _head(self) -> Shown:
-        mode = "apply" if self.values.get("apply") else "dry run"
-        return table(
-            f"Run {self.run_id}",
-            ["setting", "value"],
-            [
-                ("database", self.database.name),
-                ("mode", mode),
-                *((name, _plain(value)) for name, value in self.values.items()),
-            ],
+        return self._look(
+            "The run's head", lambda: head_view(self.run_id, self.database.name, self.values)
         )
+
+    def _look(self, what: str, make: Callable[[], Shown]) -> Shown:
+        """Return something to look at, or why it can not be shown: the run goes on."""
+        with watching(self._not_shown):
+            return shown(what, make)
 
     def plan(self) -> Shown:
         """Show the frozen plan."""
@@ -125,22 +125,7 @@ class RunBook(Asking, Frames):
 
     def _plan_view(self) -> Shown:
         frozen = self._frozen()
-        shown = table(
-            f"Plan {frozen.plan_id[:12]}… of run {self.run_id}",
-            ["", "rows"],
-            [("to write", frozen.changes), ("left alone", frozen.rows - frozen.changes)],
-        )
-        _total, by_scope = planned_counts(frozen)
-        return shown + table(
-            f"By {self.kind.scope_name} ({len(by_scope):,})",
-            [self.kind.scope_name, "to write", "unchanged", "skipped", "drifted"],
-            [
-                (scope, part.updated, part.unchanged, part.skipped, part.drifted)
-                for scope, part in by_scope.items()
-            ],
-            rest="All of them: plan.json, counts" if len(by_scope) > SHOWN_MEMBERS else "",
-            most=SHOWN_MEMBERS,
-        )
+        return self._look("The plan", lambda: plan_view(frozen, self.kind.scope_name))
 
     def _frozen(self) -> Plan:
         if self._plan is None:
@@ -164,12 +149,18 @@ class RunBook(Asking, Frames):
                 with self.database.connect() as connection:
                     settle_reverted(Ledger(connection), self._frozen())
             self._tell_pending()
-            return applied_view(self.database, self.run_id, self._applied.counts)
+            return self._look(
+                "What was applied", lambda: applied_view(self.database, self.run_id, counts)
+            )
 
     def _tell_pending(self) -> None:
         """Say how many rows are pending now, as the preflight said before."""
-        with self.database.connect(read_only=True, limits=self.settings.limits) as connection:
-            pending = self.kind.count_pending(connection, self._frozen())
+
+        def count() -> int | None:
+            with self.database.connect(read_only=True, limits=self.settings.limits) as connection:
+                return self.kind.count_pending(connection, self._frozen())
+
+        pending = attempt("What is pending after the run", count, lambda _missed: None)
         if pending is not None:
             what = counted(pending, "row is", "rows are")
             self.reporter.message(f"{what} pending after the run.")
@@ -188,29 +179,17 @@ class RunBook(Asking, Frames):
                 with self.database.lookers() as lookers:
                     self._verification = verify_run(ledger, run, self.kind, lookers)
             found = self._verification
-            shown = table(
-                f"Verification of run {self.run_id}",
-                ["chunks", "rows read back", "values computed again", "disagreements"],
-                [(found.chunks, found.rows, found.recomputed, len(found.findings))],
-            )
-            for text in found.notes:
-                shown += note(text)
-            shown = part("verification", shown)
+            view = self._look("The verification", lambda: verification_view(self.run_id, found))
             if self._applied is None:  # else apply has shown it
-                shown += pace_of_run(self.database, self.run_id)
+                view += self._look("The pace", lambda: pace_of_run(self.database, self.run_id))
             if found.findings:
-                shown += table(
-                    f"Disagreements ({len(found.findings):,} shown)",
-                    ["what"],
-                    [[text] for text in found.findings],
-                )
-                self._show(shown)
+                self._show(view)
                 raise VerifyFailed(
                     f"Run {self.run_id} is not proven: {found.findings[0]}"
                     + (f" And {len(found.findings) - 1} more." if len(found.findings) > 1 else "")
                     + f" See: backfill status {self.run_id}"
                 )
-            return shown
+            return view
 
     def summary(self) -> Shown:
         """End the run: write and show the summary, close the folder.
@@ -221,15 +200,13 @@ class RunBook(Asking, Frames):
             document = record.summary_document(
                 self._frozen(), self.kind, self._applied, self._started
             )
-            document |= self._conclude()
+            document |= attempt(
+                "The job's own report", self._conclude, lambda _missed: {}, but=(StorageError,)
+            )
             error = self._final_error(document)
             document["exit_code"] = int(error.exit_code) if error else 0
+            view = self._look("The summary", lambda: summary_view(self.run_id, document))
             self._finish(document)
-        shown = table(
-            f"Summary of run {self.run_id}",
-            ["key", "value"],
-            [(k, v) for k, v in document.items() if not isinstance(v, list | dict)],
-        )
         self.reporter.outcome(
             {
                 "exit_code": document["exit_code"],
@@ -238,8 +215,8 @@ class RunBook(Asking, Frames):
             }
         )
         if error is None:
-            return shown
-        self._show(shown)
+            return view
+        self._show(view)
         raise error
 
     def _conclude(self) -> dict[str, Any]:
@@ -307,14 +284,20 @@ class RunBook(Asking, Frames):
         """Write summary and records, and close the folder."""
         if self.folder.path.is_dir():
             record.finish(
-                self.folder, self.database, self.kind.scope_name, document, self._plan is not None
+                self.folder,
+                self.database,
+                self.kind.scope_name,
+                document,
+                self._plan is not None,
+                self._not_shown,
             )
 
     @contextlib.contextmanager
     def _step(self, name: str) -> Iterator[None]:
         """Take one step; when it fails, record the outcome before the error goes on."""
         try:
-            yield
+            with watching(self._not_shown):
+                yield
         except BackfillError as error:
             self._fail(name, int(error.exit_code), str(error))
             raise
@@ -391,7 +374,3 @@ class RunBook(Asking, Frames):
 
 def _public(document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name != "exit_code"}
-
-
-def _plain(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

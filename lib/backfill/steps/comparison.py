@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backfill.archive.run_facts import RunFacts
+from backfill.display.eye import shown
 from backfill.display.pages import Shown, note, table
 from backfill.errors import StorageError, UsageError
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE
@@ -118,10 +119,10 @@ class Comparison:
         )
 
     def _repr_html_(self) -> str:
-        return self.shown().markup
+        return shown("The comparison", self.shown).markup
 
     def __repr__(self) -> str:
-        return self.shown().text
+        return shown("The comparison", self.shown).text
 
     @property
     def differences(self) -> Any:

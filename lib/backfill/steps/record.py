@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backfill.archive import evidence
 from backfill.archive.runs_index import rebuild_index
+from backfill.display.eye import NotShown
 from backfill.folder import RunFolder
 from backfill.plans import plan
 from backfill.plans.plan import Plan
@@ -98,6 +99,7 @@ def finish(
     scope_name: str,
     document: Mapping[str, Any],
     has_plan: bool,
+    not_shown: Sequence[NotShown] = (),
 ) -> None:
     """Write summary and records, and close the folder; make the page of all runs anew.
 
@@ -109,6 +111,7 @@ def finish(
     planned = [skip for _place, skip in plan.read_skips(folder)] if has_plan else []
     with folder.closing(), database.connect() as connection:
         folder.write_json(evidence.SUMMARY_FILE, named)
+        evidence.add_not_shown(folder, not_shown)
         ledger = Ledger(connection)
         known = ledger if ledger.exists() else None
         evidence.write_records(folder, known, scope_name, planned)

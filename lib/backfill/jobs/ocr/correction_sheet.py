@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from backfill.display.eye import attempt
 from backfill.errors import UsageError
 from backfill.folder import FOLDER_MODE, RunFolder
 from backfill.jobs.ocr.crops import as_jpeg, cut_out
@@ -196,12 +197,17 @@ def _write_crop(folder: RunFolder, correction: Correction, path: str) -> None:
     name = _crop_name(correction)
     if not name or folder.file(name).exists():
         return
-    cut = cut_out(path, correction.box or _WHOLE)
+    cut = attempt(f"The cut-out {name}", lambda: _cut(path, correction), lambda _missed: None)
     if cut is None:
         return
     folder.file(CROPS_FOLDER).mkdir(mode=FOLDER_MODE, exist_ok=True)
     with folder.writing(name) as partial:
-        partial.write_bytes(as_jpeg(cut))
+        partial.write_bytes(cut)
+
+
+def _cut(path: str, correction: Correction) -> bytes | None:
+    cut = cut_out(path, correction.box or _WHOLE)
+    return None if cut is None else as_jpeg(cut)
 
 
 def idle_corrections(plans: Iterable[SessionPlan], corrections: Corrections) -> list[Correction]:

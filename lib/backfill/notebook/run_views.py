@@ -1,0 +1,94 @@
+"""What a notebook shows of a run whatever its job: its head, plan, verification and summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from backfill.display.pages import Shown, note, part, table
+from backfill.plans.plan import Plan
+from backfill.steps.job import Preflight
+from backfill.steps.standing import planned_counts
+from backfill.steps.verify import Verification
+
+SHOWN_MEMBERS = 100  # of a scope: a page holds many tables
+
+
+def head_view(run_id: str, database: str, values: Mapping[str, Any]) -> Shown:
+    """Return what the run is: database, mode, parameters."""
+    return table(
+        f"Run {run_id}",
+        ["setting", "value"],
+        [
+            ("database", database),
+            ("mode", "apply" if values.get("apply") else "dry run"),
+            *((name, _plain(value)) for name, value in values.items()),
+        ],
+    )
+
+
+def preflight_view(found: Preflight, scope_name: str) -> Shown:
+    """Return what is pending by member of the scope, what was found, and what to look out for."""
+    shown = table(
+        f"By {scope_name}: {found.total}",
+        [scope_name, found.what[1]],
+        found.pending.items(),
+        rest="All of them: backfill status" if len(found.pending) > SHOWN_MEMBERS else "",
+        most=SHOWN_MEMBERS,
+    )
+    shown += table("What was found", ["fact", "value"], found.facts.items())
+    for warning in found.warnings:
+        shown += note(warning, "warning")
+    return shown
+
+
+def plan_view(frozen: Plan, scope_name: str) -> Shown:
+    """Return what the frozen plan holds, in all and by member of the scope."""
+    shown = table(
+        f"Plan {frozen.plan_id[:12]}… of run {frozen.run_id}",
+        ["", "rows"],
+        [("to write", frozen.changes), ("left alone", frozen.rows - frozen.changes)],
+    )
+    _total, by_scope = planned_counts(frozen)
+    return shown + table(
+        f"By {scope_name} ({len(by_scope):,})",
+        [scope_name, "to write", "unchanged", "skipped", "drifted"],
+        [
+            (scope, part.updated, part.unchanged, part.skipped, part.drifted)
+            for scope, part in by_scope.items()
+        ],
+        rest="All of them: plan.json, counts" if len(by_scope) > SHOWN_MEMBERS else "",
+        most=SHOWN_MEMBERS,
+    )
+
+
+def verification_view(run_id: str, found: Verification) -> Shown:
+    """Return what was read back and computed again, and what does not agree."""
+    shown = table(
+        f"Verification of run {run_id}",
+        ["chunks", "rows read back", "values computed again", "disagreements"],
+        [(found.chunks, found.rows, found.recomputed, len(found.findings))],
+    )
+    for text in found.notes:
+        shown += note(text)
+    shown = part("verification", shown)
+    if found.findings:
+        shown += table(
+            f"Disagreements ({len(found.findings):,} shown)",
+            ["what"],
+            [[text] for text in found.findings],
+        )
+    return shown
+
+
+def summary_view(run_id: str, document: Mapping[str, Any]) -> Shown:
+    """Return the summary's own values."""
+    return table(
+        f"Summary of run {run_id}",
+        ["key", "value"],
+        [(k, v) for k, v in document.items() if not isinstance(v, list | dict)],
+    )
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
