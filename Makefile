@@ -8,7 +8,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 APART := chaos or browser or cluster or bench or long
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rest test-all test-chaos test-browser lint lab reference bench bench-quick bench-shapes bench-10m bench-ocr bench-scale lock clean
+.PHONY: help setup demo test test-rest test-system-postgres test-all test-chaos test-browser lint lab reference bench bench-quick bench-shapes bench-10m bench-ocr bench-scale lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -20,15 +20,24 @@ demo: setup ## both jobs on invented data: dry run, apply, verify, run again, ev
 	@$(PYTHON) -m backfill demo
 
 test: setup ## every promise on a real server, two processes (some: make test ARGS="-k lease tests/engine")
+	@scripts/system-packages pgbouncer
 	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not ($(APART))" $(ARGS)
 
 test-rest: setup ## what takes long or starts clusters: Dask, benchmarks at a tiny size, the demo twice
 	$(PYTHON) -m pytest -m "cluster or bench or long" $(ARGS)
 
-test-all: test test-rest test-chaos test-browser ## every test there is
+test-all: test test-system-postgres test-rest test-chaos test-browser ## every test there is
 
+test-system-postgres: setup ## a share of the database tests on the system's PostgreSQL (Debian: 15)
+	@scripts/system-packages pgbouncer
+	@scripts/system-packages postgresql
+	BACKFILL_PG_BIN=$$(ls -d /usr/lib/postgresql/*/bin | tail -n 1) $(PYTHON) -m pytest -q \
+		tests/engine/test_apply.py tests/engine/test_poolers.py tests/engine/test_sessions.py \
+		tests/engine/test_drift.py tests/engine/test_lease.py tests/engine/test_database_errors.py \
+		tests/engine/test_preflight.py $(ARGS)
 
 test-chaos: setup ## kills, faults, two writers, tampering: every case of backfill selftest --chaos
+	@scripts/system-packages pgbouncer
 	$(PYTHON) -m pytest tests/chaos $(ARGS)
 
 test-browser: setup ## the notebooks and pages in a real Chromium; screenshots go to artefacts/

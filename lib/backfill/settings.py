@@ -16,7 +16,7 @@ from backfill.errors import UsageError
 from backfill.politeness.throttle import Throttle
 from backfill.politeness.throttle_options import throttle_from
 from backfill.records.lease import DEFAULT_LEASE_SECONDS, LEASE_SECONDS_BOUNDS
-from backfill.server.postgres import SessionLimits
+from backfill.server.session import SessionLimits
 
 DEFAULT_CHUNK_ROWS = 500
 CHUNK_ROWS_BOUNDS = (1, 100_000)

@@ -10,9 +10,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import psycopg
-from psycopg import sql
-
 from backfill import workbook
 from backfill.notebook.run_book import RunBook
 from backfill.parameters import UTC_PARAMETERS, Kind, Parameter, check_parameters, injected_names
@@ -56,11 +53,10 @@ def _fresh_database() -> str:
     """Return the URL of the tour's database, with the demo as it was on the first day."""
     server = EmbeddedServer(default_home())
     server.start()
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
-        name = sql.Identifier(TOUR_DATABASE)
+    with connect(server.dsn) as connection:
         query = "SELECT count(*) FROM pg_database WHERE datname = %s"
         if not scalar(connection, query, TOUR_DATABASE):
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+            connection.create_database(TOUR_DATABASE)
     dsn = server.dsn_of(TOUR_DATABASE)
     with connect(dsn) as connection:
         seed(connection)

@@ -28,6 +28,7 @@ from backfill.records.ledger import CHAIN_SEPARATOR, Checkpoint, skips_digest
 from backfill.records.ranges import FENCE, RangeClaim, fence_parameters
 from backfill.rows.binary_array import register
 from backfill.server.postgres import Connection
+from backfill.server.session import own_path_for_triggers
 
 _GUARD = sql.SQL("(SELECT count(*) FROM fence) = 1")
 _STATEMENT = sql.SQL(
@@ -68,14 +69,15 @@ def commit_at_once(
     """
     if not ready.wanted.num_rows:
         return None
-    update = writer.as_update(ready.wanted, _GUARD)
+    guard = sql.SQL("{} AND {}").format(_GUARD, own_path_for_triggers(connection))
+    update = writer.as_update(ready.wanted, guard)
     if update is None:
         return None
     register(connection)
     checkpoint = _planned(claim, ready)
     parameters = _parameters(claim, ready, checkpoint, chain, update)
     try:
-        row = connection.execute(_query(update), parameters, prepare=True, binary=True).fetchone()
+        row = connection.execute(_query(update), parameters, binary=True).fetchone()
     except psycopg.errors.CheckViolation as error:
         if (error.diag.schema_name, error.diag.table_name) != ("backfill", "checkpoint"):
             raise

@@ -26,6 +26,7 @@ from backfill.rows.columns import Column, ColumnType, array_cast
 from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
 from backfill.server.row_types import lookup_field
+from backfill.server.session import own_path_for_triggers, use_our_path
 from backfill.server.table import Table
 from backfill.skips import Skip, SkipReason
 
@@ -68,8 +69,9 @@ class TableWriter:
             "WITH written AS ({})"
             " SELECT count(*), array_agg(ord) FILTER (WHERE NOT is_kept), array_agg(ord)"
             " FROM written"
-        ).format(self._update(batch, sql.SQL("true")))
+        ).format(self._update(batch, own_path_for_triggers(connection)))
         row = connection.execute(query, batch.parameters, binary=True).fetchone()
+        use_our_path(connection)
         assert row is not None
         count, rewritten, written = row
         if rewritten:

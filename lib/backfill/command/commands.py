@@ -272,7 +272,7 @@ def _find(options: argparse.Namespace, wanted: str, *, has_written: bool = False
 def run_request(options: argparse.Namespace) -> int:
     """`backfill pause RUN_ID`, `backfill cancel RUN_ID`: take effect within one chunk."""
     from backfill.records.ledger import Ledger
-    from backfill.server.postgres import SessionLimits
+    from backfill.server.session import SessionLimits
     from backfill.status import RunStatus
 
     what = options.command

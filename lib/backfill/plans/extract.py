@@ -21,8 +21,9 @@ from psycopg import sql
 from backfill.errors import DatabaseUnreachable
 from backfill.rows.columns import read_expression
 from backfill.rows.values import arrow_type
+from backfill.server.arrow_session import ArrowSession, open_arrow
 from backfill.server.pending import cast_to, pending_filter
-from backfill.server.postgres import APPLICATION_NAME, redact, unreachable_message, watchful
+from backfill.server.postgres import redact, unreachable_message
 from backfill.server.row_types import lookup_field, source_type, target_type
 from backfill.server.table import Table
 
@@ -80,45 +81,30 @@ class PendingRows:
         """
         # They import pandas, for which `status` and `check` need not wait.
         import adbc_driver_manager
-        import adbc_driver_postgresql.dbapi
 
+        settings = {"backfill.members": json.dumps(self._members or [])}
         try:
-            with (
-                adbc_driver_postgresql.dbapi.connect(
-                    watchful(self._dsn), autocommit=True
-                ) as connection,
-                connection.cursor() as cursor,
-            ):
-                self._prepare(cursor)
+            with open_arrow(self._dsn, settings) as session:
                 is_small = expected is not None and expected <= page_rows
-                for page in _ahead(self._walk(cursor, None if is_small else page_rows)):
+                for page in _ahead(self._walk(session, None if is_small else page_rows)):
                     if page.num_rows:
                         yield page
         except adbc_driver_manager.Error as error:
             raise _translated(self._dsn, error) from None
 
-    def _walk(self, cursor: Any, page_rows: int | None) -> Iterator[pa.Table]:
+    def _walk(self, session: ArrowSession, page_rows: int | None) -> Iterator[pa.Table]:
         """Yield page after page up to the highest key; all as one page without `page_rows`."""
-        last = self._highest(cursor)
+        with session.transaction() as cursor:
+            last = self._highest(cursor)
         low: list[str] | None = None
         while last is not None:
-            high = self._page_end(cursor, low, last, page_rows) if page_rows else None
-            yield self._read(cursor, low, high or last)
+            with session.transaction():
+                high = self._page_end(session, low, last, page_rows) if page_rows else None
+                page = self._read(session, low, high or last)
+            yield page
             if high is None:
                 return
             low = high
-
-    def _prepare(self, cursor: Any) -> None:
-        self._set(cursor, "application_name", APPLICATION_NAME)
-        self._set(cursor, "default_transaction_read_only", "on")
-        self._set(cursor, "statement_timeout", "0")
-        self._set(cursor, "work_mem", "64MB")  # a page's rows are found through a bitmap
-        self._set(cursor, "TimeZone", "UTC")
-        self._set(cursor, "backfill.members", json.dumps(self._members or []))
-
-    def _set(self, cursor: Any, name: str, value: str) -> None:
-        cursor.execute("SELECT set_config($1, $2, false)", (name, value))
-        cursor.fetchall()
 
     def _highest(self, cursor: Any) -> list[str] | None:
         return self._one_key(
@@ -131,10 +117,10 @@ class PendingRows:
         )
 
     def _page_end(
-        self, cursor: Any, low: list[str] | None, last: list[str], page_rows: int
+        self, session: ArrowSession, low: list[str] | None, last: list[str], page_rows: int
     ) -> list[str] | None:
         """Return the key `page_rows` further on, None when the highest key is nearer."""
-        self._set_bounds(cursor, low, last)
+        self._set_bounds(session, low, last)
         # From a key on, over one page of the index: no OFFSET into the whole table.
         query = sql.SQL(
             "SELECT {keys} FROM {relation} AS t WHERE {above} AND ({identifiers}) < ({last})"
@@ -147,12 +133,12 @@ class PendingRows:
             last=self._bound("high"),
             skipped=sql.Literal(page_rows - 1),
         )
-        return self._one_key(cursor, query)
+        return self._one_key(session.cursor, query)
 
-    def _read(self, cursor: Any, low: list[str] | None, high: list[str]) -> pa.Table:
-        self._set_bounds(cursor, low, high)
-        cursor.execute(self._text(self._select(low)))
-        return self._shape(cursor.fetch_arrow_table())
+    def _read(self, session: ArrowSession, low: list[str] | None, high: list[str]) -> pa.Table:
+        self._set_bounds(session, low, high)
+        session.cursor.execute(self._text(self._select(low)))
+        return self._shape(session.cursor.fetch_arrow_table())
 
     def _select(self, low: list[str] | None) -> sql.Composed:
         table = self._table
@@ -222,10 +208,14 @@ class PendingRows:
             schema=extracted_schema(table, has_places=self._has_places),
         )
 
-    def _set_bounds(self, cursor: Any, low: list[str] | None, high: list[str]) -> None:
-        for name, bound in (("low", low), ("high", high)):
-            for index, text in enumerate(bound or []):
-                self._set(cursor, f"backfill.{name}{index}", text)
+    def _set_bounds(self, session: ArrowSession, low: list[str] | None, high: list[str]) -> None:
+        session.set(
+            {
+                f"backfill.{name}{index}": text
+                for name, bound in (("low", low), ("high", high))
+                for index, text in enumerate(bound or [])
+            }
+        )
 
     def _above(self, low: list[str] | None) -> sql.Composable:
         if low is None:

@@ -18,6 +18,7 @@ import psycopg
 from backfill.politeness.throttle import Reading, Signal, Throttle
 from backfill.politeness.window import Window
 from backfill.server.postgres import APPLICATION_NAME, Connection, scalar
+from backfill.server.session import on_own_path
 
 #: The WAL rate is the mean over this time.
 RATE_SECONDS = 5.0
@@ -190,7 +191,8 @@ def go_when(query: str) -> Reader:
     def read(connection: Connection) -> list[Reading]:
         with connection.transaction(force_rollback=True):
             connection.execute("SET TRANSACTION READ ONLY")
-            cur = connection.execute(cast(Any, query), binary=True)  # one statement, no more
+            with on_own_path(connection):
+                cur = connection.execute(cast(Any, query), binary=True)  # one statement, no more
             rows = cur.fetchmany(2) if cur.description else []
         if len(rows) != 1 or len(rows[0]) != 1 or not isinstance(rows[0][0], bool | None):
             raise Unreadable("--go-when must return one row with one boolean")

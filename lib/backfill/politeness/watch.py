@@ -16,7 +16,8 @@ import psycopg
 from backfill.errors import BackfillError
 from backfill.politeness.pressure import Source, Unreadable, explain_failure
 from backfill.politeness.throttle import Reading, Signal
-from backfill.server.postgres import Connection, SessionLimits
+from backfill.server.postgres import Connection
+from backfill.server.session import SessionLimits
 
 INTERVAL_SECONDS = 0.5
 #: A signal that takes longer to read than this is not worth its cost; milliseconds.

@@ -12,6 +12,7 @@ from backfill.errors import PreflightError
 from backfill.rows.columns import Column, ColumnType
 from backfill.rows.keys import Key, KeyColumn
 from backfill.server.postgres import Connection, scalar
+from backfill.server.session import on_own_path
 from backfill.server.table import Lookup, Relation, Table, TableSpec
 
 _TYPES = {
@@ -41,12 +42,13 @@ def find_relation(connection: Connection, name: str) -> Relation:
 
     Raises `PreflightError` that names near misses, or the table under a view.
     """
-    row = connection.execute(
-        "SELECT n.nspname, c.relname, c.relkind::text FROM pg_class c"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.oid = to_regclass(%s)",
-        [_quoted(name)],
-    ).fetchone()
+    with connection.transaction(), on_own_path(connection):
+        row = connection.execute(
+            "SELECT n.nspname, c.relname, c.relkind::text FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.oid = to_regclass(%s)",
+            [_quoted(name)],
+        ).fetchone()
     if row is None:
         raise PreflightError(_no_table(connection, name))
     schema, table, kind = (str(part) for part in row)

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from backfill.server.postgres import Connection, SessionLimits, connect, describe
+from backfill.server.postgres import Connection, connect, describe
+from backfill.server.session import Session, SessionLimits
 
 LOOKERS = 2
 
@@ -23,9 +24,7 @@ class Database:
         """Host and database for messages: no secrets."""
         return "the embedded PostgreSQL" if self.is_embedded else describe(self.dsn)
 
-    def connect(
-        self, *, read_only: bool = False, limits: SessionLimits | None = None
-    ) -> Connection:
+    def connect(self, *, read_only: bool = False, limits: SessionLimits | None = None) -> Session:
         return connect(self.dsn, read_only=read_only, limits=limits)
 
     @contextlib.contextmanager

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import re
-from dataclasses import dataclass
 from typing import Any, LiteralString, cast
 
 import psycopg
@@ -15,6 +14,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from backfill.errors import DatabaseUnreachable, PreflightError, UsageError
+from backfill.server.session import (
+    CLIENT_CHECK,
+    Session,
+    SessionCursor,
+    SessionLimits,
+    pinned,
+)
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -28,57 +34,95 @@ _WATCHFULNESS: dict[str, Any] = {
     "tcp_user_timeout": 60_000,  # milliseconds
 }
 MINIMUM_SERVER_VERSION = 130000
-#: Servers from here on can look for their client while a statement of it runs or waits.
-_LOOKS_FOR_CLIENTS_VERSION = 140000
-CLIENT_CHECK_MS = 1_000
+_BY_KEY = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_nestloop": "on",
+    "enable_indexscan": "on",
+    "enable_bitmapscan": "on",
+    "jit": "off",  # compiling takes longer than a chunk
+    "work_mem": "64MB",  # a chunk's arrays stay in memory
+}
 DSN_ENV = "DATABASE_URL"
 
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 _PASSWORD_IN_PAIRS = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
-    """How long a statement of ours may wait for a lock, and run, in milliseconds; and how long a
-    transaction may stand open without one (0: ever). A process that was stopped in the middle of
-    a chunk must not hold its rows locked for longer than its lease lasts.
-    """
-
-    lock_timeout_ms: int = 5_000
-    statement_timeout_ms: int = 60_000
-    idle_in_transaction_ms: int = 0
-
-
-def connect(
-    dsn: str, *, read_only: bool = False, limits: SessionLimits | None = None
-) -> Connection:
-    """Return an autocommit connection with our session settings.
+def connect(dsn: str, *, read_only: bool = False, limits: SessionLimits | None = None) -> Session:
+    """Return a connection whose every transaction has our settings: see `session`.
 
     Raises `DatabaseUnreachable` with a message that shows no password.
     """
+    chosen = limits or SessionLimits()
     try:
-        connection = psycopg.connect(
+        connection = Session.connect(
             dsn,
             autocommit=True,
-            application_name=APPLICATION_NAME,
-            **_watchfulness(dsn),
+            # Poolers hand the next transaction to another session, which has not prepared it.
+            prepare_threshold=None,
+            cursor_factory=SessionCursor,
+            **_sent_at_the_start(dsn),
         )
-        _prepare_session(connection, read_only, limits or SessionLimits())
     except psycopg.Error as error:
         raise DatabaseUnreachable(unreachable_message(dsn, error)) from None
-    if connection.info.server_version < MINIMUM_SERVER_VERSION:
+    version = connection.info.server_version
+    if version < MINIMUM_SERVER_VERSION:
         connection.close()
         raise PreflightError(
-            f"The server runs PostgreSQL {connection.info.server_version // 10000}; "
+            f"The server runs PostgreSQL {version // 10000}; "
             "13 is the oldest that works. Point DATABASE_URL at a newer server."
         )
-    _notice_dead_clients(connection)
+    pins = pinned(version, chosen, {"application_name": APPLICATION_NAME})
+    connection.prepare_with(pins, read_only=read_only)
+    try:
+        _try_out(connection, dsn)
+    except psycopg.Error as error:
+        connection.close()
+        raise DatabaseUnreachable(unreachable_message(dsn, error)) from None
     return connection
+
+
+def _try_out(connection: Session, dsn: str) -> None:
+    """Begin a first transaction: whatever does not work here works nowhere.
+
+    Raises `PreflightError` where transactions can not be had.
+    """
+    try:
+        connection.settle(APPLICATION_NAME)
+    except psycopg.errors.InvalidParameterValue:
+        # Some servers' systems can not look for their clients: then nobody does.
+        connection.drop_pin(CLIENT_CHECK)
+        connection.settle(APPLICATION_NAME)
+    except psycopg.Error:
+        if not _answers_single_statements(dsn):
+            raise
+        connection.close()
+        raise PreflightError(
+            f"{describe(dsn)} is a pooler in statement mode, which allows no transactions: rows, "
+            "their images and the checkpoint could not be written together. Use its session or "
+            f"transaction mode (pool_mode), or name the server itself in {DSN_ENV}."
+        ) from None
+
+
+def _answers_single_statements(dsn: str) -> bool:
+    try:
+        with contextlib.closing(psycopg.connect(dsn, autocommit=True, **_watchfulness(dsn))) as c:
+            c.execute("SELECT 1", prepare=False)
+    except psycopg.Error:
+        return False
+    return True
 
 
 def watchful(dsn: str) -> str:
     """Return the connection string with what `connect` adds, for other users of libpq."""
-    return make_conninfo(dsn, **_watchfulness(dsn))
+    return make_conninfo(dsn, **_sent_at_the_start(dsn))
+
+
+def _sent_at_the_start(dsn: str) -> dict[str, Any]:
+    """Return what a session of ours says of itself when it begins: what every pooler lets pass."""
+    return {**_watchfulness(dsn), "client_encoding": "UTF8"}
 
 
 def _watchfulness(dsn: str) -> dict[str, Any]:
@@ -90,52 +134,14 @@ def _watchfulness(dsn: str) -> dict[str, Any]:
     return {name: value for name, value in _WATCHFULNESS.items() if name not in named}
 
 
-def _prepare_session(connection: Connection, read_only: bool, limits: SessionLimits) -> None:
-    connection.execute(
-        "SELECT set_config('lock_timeout', %s, false),"
-        " set_config('statement_timeout', %s, false),"
-        " set_config('idle_in_transaction_session_timeout', %s, false),"
-        # A checkpoint that we have seen committed must survive a crash of the server.
-        " set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
-        "  WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),"
-        " set_config('TimeZone', 'UTC', false),"
-        " set_config('default_transaction_read_only', %s, false)",
-        [
-            str(limits.lock_timeout_ms),
-            str(limits.statement_timeout_ms),
-            str(limits.idle_in_transaction_ms),
-            "on" if read_only else "off",
-        ],
-    )
-
-
-def _notice_dead_clients(connection: Connection) -> None:
-    """Have the server end our statement when this process is gone, also while it waits for a lock.
-
-    Else the statement of a killed process holds its range, and waits on, for as long as
-    `statement_timeout` lets it. Some servers' systems can not do it: then that is what happens.
-    """
-    if connection.info.server_version >= _LOOKS_FOR_CLIENTS_VERSION:
-        with contextlib.suppress(psycopg.errors.InvalidParameterValue):
-            connection.execute(
-                "SELECT set_config('client_connection_check_interval', %s, false)",
-                [str(CLIENT_CHECK_MS)],
-            )
-
-
 def find_rows_by_key(connection: Connection) -> None:
     """Have the planner of this session use the key's index, whatever it believes of a chunk.
 
     Comparing with before-images, it expects to find one row, and then may walk the whole table
     for each row of the chunk: measured 5.5 s instead of 8 ms for 500 of 70,000 rows.
     """
-    connection.execute(
-        "SELECT set_config('enable_seqscan', 'off', false),"
-        " set_config('enable_hashjoin', 'off', false),"
-        " set_config('enable_mergejoin', 'off', false),"
-        " set_config('jit', 'off', false),"  # compiling takes longer than a chunk
-        " set_config('work_mem', '64MB', false)"  # a chunk's arrays stay in memory
-    )
+    if isinstance(connection, Session):
+        connection.add_pins(_BY_KEY)
 
 
 def unreachable_message(dsn: str, error: Exception) -> str:

@@ -320,6 +320,7 @@ def _connector(database: Database, settings: EngineSettings) -> Connect:
     def connect() -> Connection:
         connection = database.connect(limits=settings.limits)
         find_rows_by_key(connection)
+        connection.run_triggers_on_own_path()
         return connection
 
     return connect

@@ -19,6 +19,7 @@ from backfill.chunks.writing import ChunkUpdate, Written, image_of
 from backfill.jobs.ocr.day_state import DayState, StoredEvent, StoredNotification, snapshot_digest
 from backfill.jobs.ocr.tables import Tables
 from backfill.server.postgres import Connection
+from backfill.server.session import on_own_path
 from backfill.skips import Skip, SkipReason
 
 _SHOWN_CHARACTERS = 300
@@ -50,6 +51,10 @@ class SessionWriter:
 
     def write(self, connection: Connection, changes: pa.Table) -> Written:
         """Write each session whose day still is as planned; the others are drifted."""
+        with on_own_path(connection):  # triggers may name tables without their schema
+            return self._write(connection, changes)
+
+    def _write(self, connection: Connection, changes: pa.Table) -> Written:
         written: list[dict[str, Any]] = []
         drifted: list[Skip] = []
         vetoed: list[Skip] = []

@@ -1,0 +1,314 @@
+"""Sessions that depend on nothing that others set, and leave nothing behind for others.
+
+Roles, databases, URLs and poolers may set what they like: each transaction of ours begins with all
+that we rely on, for that transaction only. So a pooler may give every transaction to another of
+its server's sessions. No statement is prepared beyond its transaction, none runs outside of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+#: Where names are looked for once tables are resolved: nobody else can put a function there.
+OUR_PATH = "pg_catalog, pg_temp"
+CLIENT_CHECK = "client_connection_check_interval"
+CLIENT_CHECK_MS = 1_000
+#: Settings that came with a version of the server, by its number.
+_SINCE = {CLIENT_CHECK: 140000, "transaction_timeout": 170000}
+
+#: How values are spelt, and what a statement of ours means: whatever role and database say.
+_MEANING = {
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "client_encoding": "UTF8",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "escape_string_warning": "off",
+    "bytea_output": "hex",
+    "quote_all_identifiers": "off",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "row_security": "on",
+    "xmloption": "content",
+    "xmlbinary": "base64",
+    "lc_monetary": "C",
+    "lc_numeric": "C",
+    "lc_time": "C",
+    "exit_on_error": "off",
+    "client_min_messages": "warning",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long a statement of ours may wait for a lock, and run, in milliseconds; and how long a
+    transaction may stand open without one (0: ever). A process that was stopped in the middle of
+    a chunk must not hold its rows locked for longer than its lease lasts.
+    """
+
+    lock_timeout_ms: int = 5_000
+    statement_timeout_ms: int = 60_000
+    idle_in_transaction_ms: int = 0
+
+
+def pinned(
+    version: int, limits: SessionLimits, more: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return every setting that a transaction of ours has, on a server of that version."""
+    values = {
+        **_MEANING,
+        "lock_timeout": str(limits.lock_timeout_ms),
+        "statement_timeout": str(limits.statement_timeout_ms),
+        "idle_in_transaction_session_timeout": str(limits.idle_in_transaction_ms),
+        "transaction_timeout": "0",
+        # Have the server end our statement when this process is gone, also while it waits for a
+        # lock: else it holds its range, and waits on, for as long as its time-out lets it.
+        CLIENT_CHECK: str(CLIENT_CHECK_MS),
+        **(more or {}),
+    }
+    return {name: value for name, value in values.items() if version >= _SINCE.get(name, 0)}
+
+
+def settings_query(values: Mapping[str, str]) -> str:
+    """Return the SELECT that sets `values` for the transaction that it runs in.
+
+    A checkpoint that we have seen committed must survive a crash of the server: without more, a
+    role that turned `synchronous_commit` off gets it on.
+    """
+    parts: list[sql.Composable] = [
+        sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(n), sql.Literal(v))
+        for n, v in values.items()
+    ]
+    parts.append(
+        sql.SQL(
+            "CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off'"
+            " THEN pg_catalog.set_config('synchronous_commit', 'on', true) END"
+        )
+    )
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(parts)).as_string(None)
+
+
+def _path_query(path: str) -> str:
+    spelt = sql.Literal(path).as_string(None)
+    return f"SELECT pg_catalog.set_config('search_path', {spelt}, true)"
+
+
+class SessionCursor(psycopg.Cursor[Any]):
+    """A cursor whose statements each run in a transaction of ours."""
+
+    def execute(self, *args: Any, **named: Any) -> Self:  # as psycopg declares it, four times over
+        with self._in_transaction():
+            return super().execute(*args, **named)
+
+    def executemany(self, *args: Any, **named: Any) -> None:
+        with self._in_transaction():
+            super().executemany(*args, **named)
+
+    @contextlib.contextmanager
+    def copy(self, *args: Any, **named: Any) -> Iterator[psycopg.Copy]:
+        with self._in_transaction(), super().copy(*args, **named) as copy:
+            yield copy
+
+    def _in_transaction(self) -> contextlib.AbstractContextManager[None]:
+        connection = self.connection
+        assert isinstance(connection, Session)
+        return connection.in_transaction()
+
+
+class Session(psycopg.Connection[TupleRow]):
+    """A connection that sets what it relies on in each transaction; opened by `postgres.connect`.
+
+    Like an autocommit connection otherwise: a statement on its own is a transaction of its own.
+    """
+
+    #: What each transaction begins with; and the role's own path, where its triggers are to run.
+    _pins: Mapping[str, str]
+    _is_read_only: bool
+    _triggers_path: str | None
+    _own_path: str | None
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._pins, self._is_read_only = {}, True
+        self._triggers_path = self._own_path = None
+
+    def prepare_with(self, pins: Mapping[str, str], *, read_only: bool) -> None:
+        """Say what every transaction from now on begins with."""
+        self._pins, self._is_read_only = dict(pins), read_only
+
+    def settle(self, name: str) -> None:
+        """Where no pooler stands between, be seen under that name also between transactions.
+
+        And be left alone there: a role's `idle_session_timeout` would end us while we compute.
+        """
+        row = self.execute(
+            "SELECT pg_backend_pid(), current_setting('idle_session_timeout', true)"
+        ).fetchone()
+        assert row is not None
+        if row[0] != self.info.backend_pid:  # a pooler's own number: others get this session next
+            return
+        named = sql.Literal(name).as_string(None)
+        self._simply(f"SET application_name TO {named}")
+        if row[1] not in (None, "0"):
+            self._simply("SET idle_session_timeout TO 0")
+
+    def add_pins(self, pins: Mapping[str, str]) -> None:
+        """Say what every transaction from now on begins with as well."""
+        self._pins = {**self._pins, **pins}
+
+    def drop_pin(self, name: str) -> None:
+        """Leave a setting as it is, that this server does not have."""
+        self._pins = {known: value for known, value in self._pins.items() if known != name}
+
+    def run_triggers_on_own_path(self) -> None:
+        """Have triggers of the user's tables look for names where the role's own sessions do.
+
+        Our statements are understood before that, on our path: see `own_path_for_triggers`. What
+        is deferred runs at the commit.
+        """
+        self._triggers_path = self.own_path
+
+    @property
+    def own_path(self) -> str:
+        """Where a session of this role looks for names unless told otherwise."""
+        if self._own_path is None:
+            row = self.execute(
+                "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path'"
+            ).fetchone()
+            self._own_path = str(row[0]) if row else ""
+        return self._own_path
+
+    @property
+    def triggers_path(self) -> str | None:
+        return self._triggers_path
+
+    def use_own_path(self) -> None:
+        """From now on in this transaction, look for names as the role's own sessions do.
+
+        But first among the server's own, also where the role's path puts them last.
+        """
+        path = ", ".join(part for part in ("pg_catalog", self.own_path) if part)
+        self._simply(_path_query(path))
+
+    def use_our_path(self) -> None:
+        """From now on in this transaction, look for names where only we do."""
+        self._simply(f"SET LOCAL search_path TO {OUR_PATH}")
+
+    def create_database(self, name: str) -> None:
+        """Create a database: the one statement of ours that no transaction can hold."""
+        query = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        self._simply(query.as_string(None))
+
+    @contextlib.contextmanager
+    def transaction(  # type: ignore[override]
+        self, savepoint_name: str | None = None, force_rollback: bool = False
+    ) -> Iterator[None]:
+        """Begin a transaction of ours; inside of one, a savepoint."""
+        if self._is_idle:
+            with self._outermost(force_rollback):
+                yield
+        else:
+            with super().transaction(savepoint_name, force_rollback):
+                yield
+
+    def in_transaction(self) -> contextlib.AbstractContextManager[None]:
+        """Return the transaction that a statement runs in: the one that is open, or its own."""
+        return self._outermost() if self._is_idle else contextlib.nullcontext()
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.pgconn.transaction_status == TransactionStatus.IDLE
+
+    @contextlib.contextmanager
+    def _outermost(self, force_rollback: bool = False) -> Iterator[None]:
+        try:
+            self._begin()
+            yield
+            if not force_rollback:
+                self._commit()
+        finally:  # after a commit there is nothing to roll back
+            self._roll_back()
+
+    def _begin(self) -> None:
+        """Begin, and set everything, in one message to the server."""
+        try:
+            self._simply(self._beginning(is_read_only=self._is_read_only))
+        except psycopg.errors.FeatureNotSupported:
+            # A standby begins no transaction that may write; one that reads tells the rest.
+            self._roll_back()
+            self._simply(self._beginning(is_read_only=True))
+
+    def _beginning(self, *, is_read_only: bool) -> str:
+        level = (self.isolation_level or psycopg.IsolationLevel.READ_COMMITTED).name
+        return (
+            f"BEGIN ISOLATION LEVEL {level.replace('_', ' ')}"
+            f" READ {'ONLY' if is_read_only else 'WRITE'} NOT DEFERRABLE;"
+            f" SET LOCAL search_path TO {OUR_PATH}; {settings_query(self._pins)}"
+        )
+
+    def _commit(self) -> None:
+        end = "COMMIT"
+        if self._triggers_path is not None and not self._is_failed:
+            end = f"{_path_query(self._triggers_path)}; COMMIT"
+        self._simply(end)
+
+    @property
+    def _is_failed(self) -> bool:
+        return self.pgconn.transaction_status == TransactionStatus.INERROR
+
+    def _roll_back(self) -> None:
+        """Leave no transaction open; a connection that will not listen is given up."""
+        status = self.pgconn.transaction_status
+        if status == TransactionStatus.ACTIVE:
+            self.close()
+        elif status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            with contextlib.suppress(psycopg.Error):
+                self._simply("ROLLBACK")
+
+    def _simply(self, statements: str) -> None:
+        """Run statements without parameters in one message, prepared nowhere."""
+        psycopg.Cursor(self).execute(statements.encode(), prepare=False)
+
+
+@contextlib.contextmanager
+def on_own_path(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
+    """Look for names as the role's own sessions do, within a transaction that is open.
+
+    For what the user wrote, and for rows whose triggers may name tables without their schema.
+    The server's own functions come first all the same.
+    """
+    if not isinstance(connection, Session):
+        yield
+        return
+    connection.use_own_path()
+    yield
+    connection.use_our_path()
+
+
+def use_our_path(connection: psycopg.Connection[TupleRow]) -> None:
+    """Look for names on our path again, for the rest of a transaction that is open."""
+    if isinstance(connection, Session) and connection.triggers_path is not None:
+        connection.use_our_path()
+
+
+def own_path_for_triggers(connection: psycopg.Connection[TupleRow]) -> sql.Composable:
+    """Return a condition that is always true, and from which on names are the role's own.
+
+    The statement that it is part of has been understood by then, and only what it sets off, like
+    a trigger that names a table without its schema, looks for names again.
+    """
+    path = connection.triggers_path if isinstance(connection, Session) else None
+    if path is None:
+        return sql.SQL("true")
+    return sql.SQL("(SELECT pg_catalog.set_config('search_path', {}, true)) IS NOT NULL").format(
+        sql.Literal(path)
+    )
