@@ -297,3 +297,13 @@ def test_changelog_tells_of_the_version_or_of_what_is_unreleased() -> None:
     headings = re.findall(r"^## \[([^\]]+)\]", read("CHANGELOG.md"), re.MULTILINE)
 
     assert headings[0] in ("Unreleased", version)
+
+
+def test_the_security_page_names_what_grants_prints() -> None:
+    page = read("docs/security.md")
+    flags = {o for a in commands()["grants"]._actions for o in a.option_strings}
+
+    for role in ("planner", "applier", "reader", "operator"):
+        assert f"--{role}" in flags
+        assert re.search(rf"^\| {role} \|", page, re.MULTILINE), role
+    assert "[security](docs/security.md)" in README

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backfill.display.pages import NOTHING, Shown, part, table
-from backfill.plans.staging import Staging
+from backfill.plans.staging import Staging, literal
 from backfill.utc.pairs import Columns
 
 SHOWN_COUNTS = 100
@@ -44,10 +44,10 @@ def _candidates(staging: Staging, columns: Columns, kind: str) -> Shown:
     rows: list[tuple[Any, ...]] = []
     count = 0
     for wall, target in zip(columns.walls, columns.targets, strict=True):
-        where = f"""why."{wall.name}_kind" = '{kind}'"""
+        where = f"{field_path('why', wall.name + '_kind')} = '{kind}'"
         count += staging.scalar(f"SELECT count(*) FROM changes WHERE {where}")
         rows += staging.connection.execute(
-            f"SELECT key, scope, '{wall.name}', {_wall(wall.name, columns)}, why.zone,"
+            f"SELECT key, scope, {literal(wall.name)}, {_wall(wall.name, columns)}, why.zone,"
             f" {_iso(field_path('why', wall.name + '_first'))},"
             f" {_iso(field_path('why', wall.name + '_second'))},"
             f" {_instant(target.name, columns)}"
@@ -125,7 +125,7 @@ def local_time(wall: str, columns: Columns) -> str:
         return _from_epoch(path, 1_000)
     if encoding == "epoch_s":
         return _from_epoch(path, 1_000_000)
-    return f"TRY_CAST({path} AS TIMESTAMP)"
+    return _within_calendar(f"TRY_CAST({path} AS TIMESTAMP)")
 
 
 def _wall(wall: str, columns: Columns) -> str:
@@ -138,6 +138,12 @@ def _instant(target: str, columns: Columns) -> str:
     if column.type == "bigint":
         return _iso(_from_epoch(path, 1_000))
     return _iso(path)
+
+
+def _within_calendar(moment: str) -> str:
+    """Return the SQL for a timestamp; NULL for infinity and beyond years 1..9999."""
+    first, last = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
+    return f"CASE WHEN {moment} BETWEEN {first} AND {last} THEN {moment} END"
 
 
 def _from_epoch(path: str, factor: int) -> str:
