@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from backfill.cli import build_parser, command_parsers
 from backfill.errors import EXIT_CODE_MEANS
 from backfill_lab.reference.__main__ import reference
-from backfill_lab.reference.command_pages import NOTEBOOKS, command_parsers
+from backfill_lab.reference.command_pages import NOTEBOOKS
 from backfill_lab.reference.markdown import table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +26,7 @@ def test_the_reference_is_the_same_twice() -> None:
 def test_every_command_and_every_notebook_has_its_page() -> None:
     headings = re.findall(r"^### `([^`]+)`$", REFERENCE, re.MULTILINE)
 
-    assert {f"backfill {name}" for name in command_parsers()} <= set(headings)
+    assert {f"backfill {name}" for name in command_parsers(build_parser())} <= set(headings)
     notebooks = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert notebooks == {f"{name}.ipynb" for name in NOTEBOOKS}
     assert notebooks <= set(headings)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from backfill.command import commands, machine
+from backfill import printing
+from backfill.command import checks, commands, machine, requests
 from backfill.command.explain_command import run_explain
 from backfill.command.grants_command import add_grants_options, run_grants
 from backfill.command.init_table import add_init_table_options, run_init_table
@@ -20,7 +21,10 @@ from backfill.command.runs_command import (
     run_compare,
     run_runs,
 )
+from backfill.command.words import counted_in, shown_word, unknown_words
 from backfill.errors import BackfillError, ExitCode
+from backfill.next_command import DATABASE_URL, RUNS_DIR, next_command, remember_given
+from backfill.parameter import near
 from backfill.parameters import (
     APPLY_PARAMETERS,
     FILL_PARAMETERS,
@@ -67,31 +71,81 @@ _METAVARS = {Kind.WHOLE: "N", Kind.NUMBER: "SECONDS", Kind.PATH: "FILE"}
 
 
 class _Parser(argparse.ArgumentParser):
+    """Takes no abbreviation: `--a` must never be taken for `--apply`."""
+
+    def __init__(self, *positional: Any, **named: Any) -> None:
+        super().__init__(*positional, **{"allow_abbrev": False, **named})
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        what = f"{shown_word(str(value))} is not known (choose from {', '.join(known)})."
+        raise argparse.ArgumentError(action, f"{what}{near(str(value), known)}")
+
+    def _get_value(self, action: argparse.Action, text: str) -> Any:
+        try:
+            return super()._get_value(action, text)
+        except argparse.ArgumentError:
+            name = getattr(action.type, "__name__", "value")
+            kind = {"int": "a whole number", "float": "a number"}.get(name, name)
+            raise argparse.ArgumentError(action, f"{shown_word(text)} is not {kind}") from None
+
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        print(f"error: {message}\nSee: {self.prog} --help", file=sys.stderr)
+        printing.say(f"error: {message}\nSee: {self.prog} --help", sys.stderr)
         raise SystemExit(int(ExitCode.USAGE))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options, unknown = build_parser().parse_known_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = build_parser()
+    options, unknown = parser.parse_known_args(given)
     if unknown:  # argparse would name the help of all commands
-        _Parser(prog=f"backfill {options.command}", usage="%(prog)s [OPTION]…").error(
-            f"there is no {' '.join(unknown)}"
-        )
-    if options.database_url:
-        os.environ["DATABASE_URL"] = options.database_url
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        _refuse_unknown(parser, options.command, unknown, given)
+    _take_given(options)
     try:
         return int(options.handler(options))
     except BackfillError as error:
         return commands.report_error(options, error)
+    except BrokenPipeError:  # whoever read has enough; a run's own output is another matter
+        printing.leave_unread()
+        return int(ExitCode.OK)
     except Exception as error:  # a bug of ours: say so, with all that helps to mend it
         return commands.report_bug(options, error)
     except KeyboardInterrupt:
-        print("Interrupted. Nothing is half done: see backfill status.", file=sys.stderr)
+        printing.say(
+            f"Interrupted. Nothing is half done. See: {next_command('status')}", sys.stderr
+        )
         return int(ExitCode.INTERRUPTED)
+
+
+def _take_given(options: argparse.Namespace) -> None:
+    """Let database and folder hold for what this command starts, and prints."""
+    given = {RUNS_DIR: options.runs_dir} if options.runs_dir else {}
+    if options.database_url:
+        from backfill.server.dsn import without_password  # psycopg: `--help` does without
+
+        os.environ["DATABASE_URL"] = options.database_url
+        given[DATABASE_URL] = without_password(options.database_url)
+    remember_given(given)
+
+
+def _refuse_unknown(
+    parser: argparse.ArgumentParser, command: str, unknown: list[str], given: list[str]
+) -> NoReturn:
+    flags = list(command_parsers(parser)[command]._option_string_actions)
+    has_address = any("://" in word or "@" in word for word in given)
+    _Parser(prog=f"backfill {command}").error(
+        unknown_words(unknown, flags, has_address=has_address)
+    )
+
+
+def command_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return each command's parser by its name, in the order of the help."""
+    # argparse shows its subcommands nowhere else.
+    found = (a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(next(found))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -123,7 +177,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_run_id(sub)
         _add_parameters(sub, APPLY_PARAMETERS)
     for name in ("pause", "cancel"):
-        _add_run_id(command(name, f"{name} a run after its current chunk", commands.run_request))
+        _add_run_id(command(name, f"{name} a run after its current chunk", requests.run_request))
     status = command("status", "runs, progress and pending rows", commands.run_status)
     status.add_argument("run_id", nargs="?", help="a run id, its unique beginning, or latest")
     add_runs_options(command("runs", "which runs there are, newest first", run_runs))
@@ -138,7 +192,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run_id(revert)
     _add_parameters(revert, REVERT_PARAMETERS)
     _add_mode(revert)
-    check = command("check", "exit 8 while anything is pending (a gate for CI)", commands.run_check)
+    check = command("check", "exit 8 while anything is pending (a gate for CI)", checks.run_check)
     check.add_argument("--job", choices=("utc",), default="utc", help="which job (default utc)")
     check.add_argument("--household-id", action="append", metavar="ID", help="only this household")
     check.add_argument("--table", metavar="FILE", help="TOML that describes another table")
@@ -146,7 +200,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_init_table_options(
         command("init-table", "write a first --table file from the catalog", run_init_table)
     )
-    _add_evidence(command("evidence", "check an archived run", commands.run_evidence))
+    _add_evidence(command("evidence", "check an archived run", checks.run_evidence))
     command("doctor", "what is wrong here, and the command that mends it", machine.run_doctor)
     lab = command("lab", "JupyterLab on copies of the notebooks of your own", machine.run_lab)
     lab.add_argument(
@@ -176,7 +230,12 @@ def _shared_options() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of the runs (default: BACKFILL_RUNS_DIR, runs/)",
     )
-    group.add_argument("--lease-seconds", type=int, metavar="N", help="how long a claim lasts (60)")
+    group.add_argument(
+        "--lease-seconds",
+        type=counted_in(1, 86_400),
+        metavar="N",
+        help="how long a claim lasts (60)",
+    )
     group.add_argument("--json", action="store_true", help="JSON lines on stderr as well")
     group.add_argument("--quiet", action="store_true", help="only warnings, skips and errors")
     return shared
@@ -217,7 +276,9 @@ def _add_selftest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--case", action="append", metavar="NAME", help="only this case, or group of cases"
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="what the cases leave to chance")
+    parser.add_argument(
+        "--seed", type=counted_in(0, 2**32 - 1), metavar="N", help="what the cases leave to chance"
+    )
     parser.add_argument("--list", action="store_true", help="name the cases and run none")
 
 
@@ -241,8 +302,9 @@ def _add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Parame
             continue
         says = parameter.help
         usual = parameter.usual_path or parameter.default
-        if usual not in ("", False):
+        if usual not in ("", False, None):
             says += f" (default {usual})"
+        says = re.sub("; None = (.*)$", r" (default: \1)", says)
         says = says.replace("%", "%%")
         if parameter.kind is Kind.FLAG:
             parser.add_argument(parameter.flag, action="store_true", default=None, help=says)

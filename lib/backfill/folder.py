@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from backfill.errors import StorageError, UsageError
+from backfill.regular_file import opened, read_document
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
@@ -107,8 +108,7 @@ class RunFolder:
         except OSError as error:
             raise StorageError(
                 f"The file {self.path / name} could not be written: {error.strerror or error}. "
-                "What is committed in the database stays committed. Free some room, then: "
-                f"backfill resume {self.run_id}"
+                "What is committed in the database stays committed."
             ) from error
 
     @contextlib.contextmanager
@@ -148,7 +148,7 @@ class RunFolder:
     def read_json(self, name: str) -> dict[str, Any]:
         """Return a JSON document of the folder; raise `StorageError` when it is not there."""
         try:
-            document = json.loads(self.file(name).read_text(encoding="utf-8"))
+            document = json.loads(read_document(self.file(name)))
         except (OSError, ValueError) as error:
             raise StorageError(f"{self.file(name)} can not be read: {error}") from error
         if not isinstance(document, dict):
@@ -166,7 +166,7 @@ class RunFolder:
         except OSError as error:
             raise StorageError(
                 f"The file {self.file(name)} could not be written: {error.strerror}. What is "
-                f"committed stays committed. Free some room, then: backfill resume {self.run_id}"
+                "committed stays committed."
             ) from error
 
 
@@ -212,5 +212,5 @@ def _flush(path: Path) -> None:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, hex."""
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

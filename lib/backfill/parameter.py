@@ -7,12 +7,15 @@ a parameter, the name of the environment variable that holds them does.
 from __future__ import annotations
 
 import ast
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from backfill.errors import UsageError
+from backfill.next_command import option, usual_folder
 
 
 class Kind(StrEnum):
@@ -40,6 +43,8 @@ class Parameter:
     metavar: str = ""
     #: What an empty path means on the command line, in the current folder.
     usual_path: str = ""
+    #: The least and the most that a number may be, both included.
+    bounds: tuple[float, float] | None = None
 
     @property
     def flag(self) -> str:
@@ -47,8 +52,10 @@ class Parameter:
 
     def check(self, value: Any) -> Any:
         """Return the value in its kind; raise `UsageError` that says what it must be."""
-        from backfill.server.postgres import redact  # psycopg: `--help` does without
+        from backfill.server.dsn import redact  # psycopg: `--help` does without
 
+        if value is None and self.default is None:
+            return None
         checked = self._typed(value)
         for text in checked if isinstance(checked, list) else [checked]:
             if isinstance(text, str) and redact(text) != text:
@@ -60,8 +67,21 @@ class Parameter:
         if self.choices and checked not in self.choices:
             raise UsageError(
                 f"{self.flag} {checked!r} is not known; use one of {', '.join(self.choices)}."
+                f"{near(str(checked), self.choices)}"
             )
+        self._check_bounds(checked)
         return checked
+
+    def _check_bounds(self, value: Any) -> None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if self.bounds is None or not is_number:
+            return
+        low, high = self.bounds
+        if not low <= value <= high:  # a NaN is neither
+            shown = f"{value!r}"[:30]
+            raise UsageError(
+                f"{self.flag} must be between {_plain(low)} and {_plain(high)}; it is {shown}."
+            )
 
     def _typed(self, value: Any) -> Any:
         is_number = isinstance(value, int) and not isinstance(value, bool)
@@ -87,6 +107,18 @@ class Parameter:
         raise UsageError(f"The parameter {self.name} must be {self.kind}; it is {value!r}.")
 
 
+def near(word: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean …?` where a known word is like this one, else nothing."""
+    known = list(known)
+    found = [k for k in known if len(word) > len("--a") and k.startswith(word)]
+    found = found or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" Did you mean {found[0]}?" if word and found else ""
+
+
+def _plain(number: float) -> str:
+    return f"{number:g}" if isinstance(number, float) else str(number)
+
+
 def check_parameters(
     declared: Iterable[Parameter], namespace: Mapping[str, Any], injected: Iterable[str]
 ) -> dict[str, Any]:
@@ -98,13 +130,39 @@ def check_parameters(
     parameters = {parameter.name: parameter for parameter in declared}
     unknown = sorted(set(injected) - set(parameters))
     if unknown:
+        meant = near(unknown[0], parameters) if len(unknown) == 1 else ""
         raise UsageError(
-            f"Unknown parameter {', '.join(unknown)}. This notebook takes: {', '.join(parameters)}."
+            f"Unknown parameter {', '.join(unknown)}."
+            f" This notebook takes: {', '.join(parameters)}.{meant}"
         )
     return {
         name: parameter.check(namespace.get(name, parameter.default))
         for name, parameter in parameters.items()
     }
+
+
+#: What a printed command never repeats: it writes nothing, and knows its folder and database.
+NEVER_REPEATED = ("apply", "runs_dir", "dsn_env", "store_notifications")
+
+
+def flags_of(
+    declared: Iterable[Parameter], values: Mapping[str, Any], but_for: Iterable[str] = ()
+) -> list[str]:
+    """Return as words the options that give these values; those at their default are left out."""
+    words: list[str] = []
+    left_out = {*NEVER_REPEATED, *but_for}
+    for parameter in declared:
+        value = values.get(parameter.name, parameter.default)
+        if parameter.name in left_out or value in (parameter.default, None, "", []):
+            continue
+        if parameter.usual_path and Path(value) == usual_folder() / parameter.usual_path:
+            continue
+        if parameter.kind is Kind.FLAG:
+            words += [parameter.flag] if value else []
+        else:
+            for text in value if isinstance(value, list) else [value]:
+                words += option(parameter.flag, str(text))
+    return words
 
 
 def injected_names(cells: Iterable[str]) -> set[str]:

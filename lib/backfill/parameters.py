@@ -2,131 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from backfill.engine_parameters import (
+    APPLY,
+    COUNT_OR_NO_LIMIT,
+    ENGINE,
+    MANY,
+    PLACES,
+    SCHEDULER,
+    THROTTLE,
+    WORKERS,
+)
 from backfill.parameter import Kind, Parameter, check_parameters, injected_names
 
 __all__ = ["Kind", "Parameter", "check_parameters", "injected_names"]
 
-_ENGINE = (
-    Parameter(
-        "chunk_size",
-        Kind.WHOLE_OR_WORD,
-        500,
-        "rows of one transaction, 1 to 100000; auto aims at --chunk-time",
-        metavar="N|auto",
-    ),
-    Parameter("chunk_time", Kind.NUMBER, 0.5, "seconds a chunk should take with auto"),
-    Parameter(
-        "progress_interval",
-        Kind.WHOLE,
-        5000,
-        "rows between two progress reports; 0 = only first and last",
-        metavar="ROWS",
-    ),
-    Parameter("max_skips", Kind.WHOLE, -1, "exit 7 when more rows are skipped; -1 = no limit"),
-    Parameter("lease_seconds", Kind.WHOLE, 60, "how long a claim lasts unless it is renewed"),
-    Parameter("lock_timeout_ms", Kind.WHOLE, 5000, "how long a statement waits for a row lock"),
-    Parameter("statement_timeout_ms", Kind.WHOLE, 60000, "how long a statement may run; 0 = ever"),
-)
-_THROTTLE = (
-    Parameter(
-        "wal_budget",
-        Kind.TEXT,
-        "",
-        "WAL that the run may write a second, like 16MB; empty = any",
-        metavar="BYTES",
-    ),
-    Parameter(
-        "max_lock_waiters",
-        Kind.WHOLE,
-        0,
-        "wait while more sessions wait for a lock of ours; -1 = do not look",
-    ),
-    Parameter(
-        "max_replay_lag",
-        Kind.TEXT,
-        "",
-        "wait while a standby is further behind: 10s, 64MB, or 10s,64MB",
-        metavar="LAG",
-    ),
-    Parameter(
-        "standby",
-        Kind.TEXTS,
-        "",
-        "a standby that must be connected while --max-replay-lag is watched, or a list",
-        metavar="NAME",
-    ),
-    Parameter(
-        "max_transaction_age",
-        Kind.TEXT,
-        "",
-        "wait while a transaction of others is older, like 5min",
-        metavar="TIME",
-    ),
-    Parameter(
-        "max_wal_rate",
-        Kind.TEXT,
-        "",
-        "wait while the whole server writes more WAL a second, like 64MB",
-        metavar="BYTES",
-    ),
-    Parameter(
-        "max_connections",
-        Kind.WHOLE_OR_WORD,
-        "",
-        "wait while more connections are open: 80, or 75% of the server's maximum",
-        metavar="N|PERCENT",
-    ),
-    Parameter(
-        "yield_to_vacuum", Kind.FLAG, False, "wait while a vacuum is at work on a table we write"
-    ),
-    Parameter(
-        "go_when",
-        Kind.TEXT,
-        "",
-        "wait unless this query returns true; it is kept with the run's parameters",
-        metavar="SQL",
-    ),
-    Parameter("go_when_file", Kind.PATH, "", "the same, read from a file", metavar="FILE"),
-    Parameter(
-        "window",
-        Kind.TEXT,
-        "",
-        "write at this time of day only, like '22:00-05:00 Europe/Stockholm'",
-        metavar="TIMES",
-    ),
-    Parameter(
-        "critical",
-        Kind.TEXTS,
-        "",
-        "stop above this, resumable, like connections:95% or replay-lag:60s; or a list",
-        metavar="NAME:AMOUNT",
-    ),
-)
-_SCHEDULER = Parameter(
-    "scheduler",
-    Kind.TEXT,
-    "",
-    "compute on a Dask cluster: tcp://HOST:8786; empty = on this machine",
-    metavar="ADDRESS",
-)
-_PLACES = (
-    Parameter("runs_dir", Kind.PATH, "", "folder of the runs; empty = runs/ beside notebooks/"),
-    Parameter(
-        "dsn_env",
-        Kind.TEXT,
-        "DATABASE_URL",
-        "name of the environment variable that holds the connection string",
-    ),
-)
-_WORKERS = Parameter("workers", Kind.WHOLE, 1, "connections that write at once, each a range")
-_ONLY = "approve these changes only: a condition in SQL, like: rule = 'normal'; empty = all left"
+_ONLY = "approve these changes only: a condition in SQL, like: rule LIKE 'fold%'; empty = all left"
 _CANARY = "approve a sample of them first: a share like 1%, or a number of rows"
 _IN_PARTS = (
     Parameter("only", Kind.TEXT, "", _ONLY, metavar="CONDITION"),
     Parameter("canary", Kind.WHOLE_OR_WORD, "", _CANARY, metavar="SHARE"),
     Parameter("join", Kind.FLAG, False, "write beside whoever applies the run already"),
 )
-_APPLY = Parameter("apply", Kind.FLAG, False, "write the plan; without it nothing is written")
 _DECISIONS = Parameter(
     "decisions",
     Kind.SHEET,
@@ -184,22 +84,35 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
         "in which order the plan walks: heap, as rows lie in the table, writes less WAL",
         choices=("key", "heap"),
     ),
-    _SCHEDULER,
-    *_ENGINE,
-    _WORKERS,
-    *_THROTTLE,
-    *_PLACES,
-    _APPLY,
+    SCHEDULER,
+    *ENGINE,
+    WORKERS,
+    *THROTTLE,
+    *PLACES,
+    APPLY,
 )
 OCR_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("session_id", Kind.TEXTS, "", "one capture session, or a list", metavar="ID"),
-    Parameter("user_id", Kind.WHOLE_OR_WORD, "", "one user; empty = all", metavar="N"),
+    Parameter(
+        "user_id",
+        Kind.WHOLE_OR_WORD,
+        "",
+        "one user; empty = all",
+        metavar="N",
+        bounds=(-(2**63), 2**63 - 1),
+    ),
     Parameter("states", Kind.TEXT, "done,failed", "states of sessions, with commas between"),
     Parameter(
         "from_date", Kind.TEXT, "", "first UTC day of created_at, YYYY-MM-DD", metavar="DATE"
     ),
     Parameter("to_date", Kind.TEXT, "", "last UTC day of created_at, YYYY-MM-DD", metavar="DATE"),
-    Parameter("limit", Kind.WHOLE, -1, "how many sessions, the oldest first; -1 = all"),
+    Parameter(
+        "limit",
+        Kind.WHOLE,
+        None,
+        "so many sessions only, the oldest; None = all",
+        bounds=(1, MANY),
+    ),
     Parameter(
         "local_root",
         Kind.PATH,
@@ -227,13 +140,19 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "ocr_engine", Kind.TEXT, "tesseract", "what reads", choices=("tesseract", "tesserocr")
     ),
-    Parameter("ocr_default_year", Kind.WHOLE, 0, "year when no image tells it; 0 = none"),
+    Parameter(
+        "ocr_default_year", Kind.WHOLE, 0, "year when no image tells it; 0 = none", bounds=(0, 9999)
+    ),
     Parameter("towns", Kind.TEXTS, "", "one more town to know, or a list", metavar="TOWN"),
     Parameter(
         "store_notifications", Kind.FLAG, False, "with apply: store messages, which are sent"
     ),
     Parameter(
-        "summary_threshold", Kind.WHOLE, 3, "events of a session that make one summary message"
+        "summary_threshold",
+        Kind.WHOLE,
+        3,
+        "events of a session that make one summary message",
+        bounds=(1, MANY),
     ),
     Parameter("notify_past", Kind.FLAG, False, "store messages about days gone by as well"),
     Parameter("allow_older", Kind.FLAG, False, "let a session overwrite a newer one's snapshot"),
@@ -249,10 +168,22 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
         "CSV of corrections: a file, or a run whose doubts were corrected",
         metavar="FILE|RUN_ID|latest",
     ),
-    Parameter("max_failed", Kind.WHOLE, 0, "exit 7 when more sessions fail; -1 = no limit"),
-    Parameter("max_held", Kind.WHOLE, 0, "exit 7 when apply holds more back; -1 = no limit"),
+    Parameter(
+        "max_failed",
+        Kind.WHOLE,
+        0,
+        "exit 7 when more sessions fail; -1 = no limit",
+        bounds=COUNT_OR_NO_LIMIT,
+    ),
+    Parameter(
+        "max_held",
+        Kind.WHOLE,
+        0,
+        "exit 7 when apply holds more back; -1 = no limit",
+        bounds=COUNT_OR_NO_LIMIT,
+    ),
     Parameter("workers", Kind.WHOLE, 0, "processes that read images; 0 = one for each core"),
-    _SCHEDULER,
+    SCHEDULER,
     Parameter(
         "cache_dir",
         Kind.PATH,
@@ -261,10 +192,10 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
         metavar="DIR",
     ),
     # One session is one transaction: there is no chunk size to choose.
-    *(p for p in _ENGINE if p.name not in ("chunk_size", "chunk_time")),
-    *_THROTTLE,
-    *_PLACES,
-    _APPLY,
+    *(p for p in ENGINE if p.name not in ("chunk_size", "chunk_time")),
+    *THROTTLE,
+    *PLACES,
+    APPLY,
 )
 FILL_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("table", Kind.TEXT, "", "the table: schema.name, or found by the search path"),
@@ -298,36 +229,58 @@ FILL_PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter("overwrite", Kind.FLAG, False, "also rows whose target holds something else now"),
     Parameter("allow_null", Kind.FLAG, False, "a new value may be NULL; without it, left alone"),
-    *_ENGINE,
-    _WORKERS,
-    *_THROTTLE,
-    *_PLACES,
-    _APPLY,
+    *ENGINE,
+    WORKERS,
+    *THROTTLE,
+    *PLACES,
+    APPLY,
 )
 _RUN_ID = Parameter("run_id", Kind.TEXT, "latest", "a run id, its unique beginning, or latest")
-AS_PLANNED = -2
-APPLY_PARAMETERS: tuple[Parameter, ...] = (
-    _RUN_ID,
-    *_IN_PARTS,
-    *_ENGINE,
-    _WORKERS,
-    *_THROTTLE,
+
+
+def _as_kept(*declared: Parameter) -> tuple[Parameter, ...]:
+    """Return parameters of which nothing said means: as the run has it."""
+    return tuple(
+        replace(parameter, default=None, help=f"{parameter.help}; None = as the run has it")
+        for parameter in declared
+    )
+
+
+_KEPT = (
+    *(*ENGINE, WORKERS, *THROTTLE),
     Parameter(
         "max_failed",
         Kind.WHOLE,
-        AS_PLANNED,
-        "exit 7 when more sessions failed; -1 = no limit, -2 = as planned",
+        0,
+        "exit 7 when more sessions failed; -1 = no limit",
+        bounds=COUNT_OR_NO_LIMIT,
     ),
     Parameter(
         "max_held",
         Kind.WHOLE,
-        AS_PLANNED,
-        "exit 7 when more sessions are held back; -1 = no limit, -2 = as planned",
+        0,
+        "exit 7 when more sessions are held back; -1 = no limit",
+        bounds=COUNT_OR_NO_LIMIT,
     ),
-    *_PLACES,
-    _APPLY,
 )
-VERIFY_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *_PLACES)
+#: How a plan is written unless it is said, by name. A run keeps what differs from this.
+KEPT_DEFAULTS: Mapping[str, Any] = {parameter.name: parameter.default for parameter in _KEPT}
+APPLY_PARAMETERS: tuple[Parameter, ...] = (
+    *(_RUN_ID, *_IN_PARTS, *_as_kept(*_KEPT), *PLACES, APPLY),
+)
+VERIFY_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *PLACES)
 REVERT_PARAMETERS: tuple[Parameter, ...] = (
-    *(_RUN_ID, *_ENGINE, _WORKERS, *_THROTTLE, *_PLACES, _APPLY),
+    *(_RUN_ID, *ENGINE, WORKERS, *THROTTLE, *PLACES, APPLY),
 )
+_ONE_OF = ("go_when", "go_when_file")
+
+
+def settled(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return kept settings of which later layers say some anew; None says nothing."""
+    found: dict[str, Any] = {}
+    for layer in layers:
+        said = {n: v for n, v in layer.items() if n in KEPT_DEFAULTS and v is not None}
+        if any(said.get(name) for name in _ONE_OF):
+            found = {name: value for name, value in found.items() if name not in _ONE_OF}
+        found |= said
+    return found

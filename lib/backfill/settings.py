@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backfill.errors import UsageError
+from backfill.parameters import KEPT_DEFAULTS
 from backfill.politeness.throttle import Throttle
 from backfill.politeness.throttle_options import throttle_from
 from backfill.records.lease import DEFAULT_LEASE_SECONDS, LEASE_SECONDS_BOUNDS
@@ -49,6 +50,8 @@ class EngineSettings:
     join: bool = False  # write beside whoever applies the run
     only: str = ""  # a condition in SQL: which changes this approval covers
     canary: str = ""  # a share or number of them: a sample first
+    #: What was said of all this, by parameter: the run keeps it for whoever goes on with it.
+    kept: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if self.chunk_rows is not None:
@@ -71,7 +74,8 @@ class EngineSettings:
 
     def as_json(self) -> dict[str, Any]:
         """Return what `run.json` records."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        names = (name for name in self.__dataclass_fields__ if name != "kept")
+        values = {name: getattr(self, name) for name in names}
         return {**values, "throttle": self.throttle.as_json()}
 
 
@@ -83,22 +87,37 @@ def check_range(what: str, value: float, bounds: tuple[float, float]) -> None:
 
 
 def engine_settings(values: Mapping[str, Any]) -> EngineSettings:
-    """Return the engine's settings from checked parameters."""
+    """Return the engine's settings from checked parameters; None there is the usual value."""
+    has_workers = "chunk_size" in values
+    values = {**KEPT_DEFAULTS, **{n: v for n, v in values.items() if v is not None}}
+    throttle = throttle_from(values)
     return EngineSettings(
-        chunk_rows=chunk_rows_from(values.get("chunk_size", DEFAULT_CHUNK_ROWS)),
-        chunk_seconds=values.get("chunk_time", DEFAULT_CHUNK_SECONDS),
+        chunk_rows=chunk_rows_from(values["chunk_size"]),
+        chunk_seconds=values["chunk_time"],
         progress_interval_rows=values["progress_interval"],
         lease_seconds=values["lease_seconds"],
         lock_timeout_ms=values["lock_timeout_ms"],
         statement_timeout_ms=values["statement_timeout_ms"],
         max_skips=None if values["max_skips"] < 0 else values["max_skips"],
+        max_refused=values["max_refused"],
         # A job without a chunk size writes row after row: its own workers do something else.
-        workers=values.get("workers", DEFAULT_WORKERS) if "chunk_size" in values else 1,
+        workers=values["workers"] if has_workers else 1,
         join=values.get("join", False),
         only=values.get("only", ""),
         canary=str(values.get("canary", "")),
-        throttle=throttle_from(values),
+        throttle=throttle,
+        kept=_kept(values, throttle, has_workers=has_workers),
     )
+
+
+def _kept(values: Mapping[str, Any], throttle: Throttle, *, has_workers: bool) -> dict[str, Any]:
+    """Return what was said and is not the usual; a file's query as text, since files go."""
+    said = {n: v for n, usual in KEPT_DEFAULTS.items() if (v := values[n]) not in (usual, [])}
+    if not has_workers:  # those read images
+        said.pop("workers", None)
+    if said.pop("go_when_file", ""):
+        said["go_when"] = throttle.go_when
+    return said
 
 
 def chunk_rows_from(value: int | str) -> int | None:

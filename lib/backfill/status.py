@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from backfill.errors import UsageError
+from backfill.next_command import next_command
 
 
 class RunStatus(StrEnum):
@@ -55,7 +56,7 @@ def check_transition(run_id: str, now: RunStatus, then: RunStatus) -> None:
     if (now, then) not in TRANSITIONS:
         raise UsageError(
             f"Run {run_id} is {now}: it can not become {then}. "
-            f"Look at it with: backfill status {run_id}"
+            f"Look at it with: {next_command('status', run_id)}"
         )
 
 

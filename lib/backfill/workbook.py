@@ -31,6 +31,7 @@ from backfill.notebook.asking import decide_for, explain_row
 from backfill.notebook.fill_run import FillRun
 from backfill.notebook.run_book import RunBook, listener
 from backfill.notebook.run_views import preflight_view
+from backfill.parameter import flags_of
 from backfill.parameters import (
     APPLY_PARAMETERS,
     REVERT_PARAMETERS,
@@ -48,7 +49,12 @@ from backfill.steps.comparison import Comparison, compare_runs
 from backfill.steps.job import Computation
 from backfill.steps.planning import Planning, frame
 from backfill.steps.revert import plan_revert
-from backfill.steps.running import find_planned, row_of, stopped_run
+from backfill.steps.running import stopped_run
+from backfill.steps.which_run import (
+    row_of,
+    run_of_notebook,
+    run_to_revert,
+)
 from backfill.workbook_env import RUN_ID_ENV
 
 SHOWN_REMARKS = 1_000
@@ -172,10 +178,12 @@ class Book(RunBook):
             if stopped:
                 self._open_folder(stopped.run_id)
                 self._plan = plan.load(self.folder)
+                self._settle(self.settings.kept)
                 self.reporter.message(f"Run {stopped.run_id} is {stopped.status}: going on.")
                 return
             self._open_folder(_new_id(job), fresh=True)
             sheets = latest_sheets(job, values)
+            self.command = [job, *flags_of(PARAMETERS[job], values)]
             self._planning = Planning(self._job, self.database, self.folder, self.reporter, sheets)
             self._write_run_file()
 
@@ -300,7 +308,7 @@ class Book(RunBook):
             if self._planning is not None and self._plan is None:
                 if self._computed is None:
                     raise UsageError("There is nothing to freeze yet. Run the compute cell first.")
-                self._plan = self._planning.freeze(self._computed)
+                self._plan = self._planning.freeze(self._computed, self.settings.kept)
                 self._write_run_file()
             return self._plan_view()
 
@@ -322,6 +330,7 @@ class PlanBook(RunBook):
             self._open_folder(run.run_id)
             with contextlib.suppress(StalePlan):  # verify needs the database only
                 self._plan = plan.load(self.folder)
+            self._settle(values)
 
 
 class RevertBook(RunBook):
@@ -335,9 +344,10 @@ class RevertBook(RunBook):
                 raise UsageError(f"Run {run.run_id} wrote nothing yet: nothing to put back.")
             self.kind = kind_of(run.job)
             self._open_folder(_new_id("revert"), fresh=True)
+            self.command = ["revert", run.run_id, *flags_of(REVERT_PARAMETERS, values, ("run_id",))]
             with self.database.connect() as connection:
                 ledger = Ledger(connection)
-                self._plan = plan_revert(ledger, run, self.kind, self.folder)
+                self._plan = plan_revert(ledger, run, self.kind, self.folder, self.settings.kept)
                 ledger.register(row_of(self._plan))
             self._write_run_file()
             attempt("What the revert leaves", self._tell_remarks, lambda _missed: None)
@@ -360,9 +370,9 @@ def _find_run(book: RunBook, *, has_written: bool = False) -> RunRow:
     with book.database.connect() as connection:
         ledger = Ledger(connection)
         if wanted != "latest" or not book.database.is_embedded or ledger.runs(1):
-            if has_written:
-                return ledger.get(wanted, has_written=True)
-            return find_planned(ledger, wanted, runs_dir(book.values["runs_dir"]))
+            runs, is_writing = runs_dir(book.values["runs_dir"]), book.values.get("apply", False)
+            find = run_to_revert if has_written else run_of_notebook
+            return find(ledger, wanted, runs, is_writing=is_writing)
         book.reporter.message("There is no run yet: planning the demo first.")
         return ledger.get(plan_demo(book.values))
 

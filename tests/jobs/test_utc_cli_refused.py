@@ -87,7 +87,10 @@ def test_an_unknown_option_names_the_help_of_its_command(
     with pytest.raises(SystemExit):
         cli.main(["ocr", "--ocr-langs", "sv"])
 
-    assert "there is no --ocr-langs sv\nSee: backfill ocr --help" in capsys.readouterr().err
+    assert (
+        "there is no --ocr-langs. Did you mean --ocr-lang?\nSee: backfill ocr --help"
+        in capsys.readouterr().err
+    )
 
 
 def test_an_unreachable_database_exits_with_1_and_shows_no_password(

@@ -143,7 +143,7 @@ def test_the_parameters_cell_is_the_first_and_says_what_is_declared(name: str) -
         assert isinstance(node.target, ast.Name)
         value = ast.literal_eval(node.value) if node.value else None
         stated[node.target.id] = value
-        assert isinstance(value, TYPES[ast.unparse(node.annotation)])
+        assert value is None or isinstance(value, TYPES[ast.unparse(node.annotation)])
 
     declared = {parameter.name: parameter.default for parameter in DECLARED[name]}
     assert stated == declared | EXAMPLES.get(name, {})
@@ -170,7 +170,9 @@ def test_papermill_lists_every_parameter(name: str) -> None:
 def test_an_unknown_parameter_is_refused_and_the_known_ones_listed() -> None:
     cell = "# Parameters\nhousehold_id = 'hh_demo'\naply = True\n"
 
-    with pytest.raises(UsageError, match=r"Unknown parameter aply\. This notebook takes: .*apply"):
+    with pytest.raises(
+        UsageError, match=r"Unknown parameter aply\. This notebook takes: .*\. Did you mean apply\?"
+    ):
         open_run("utc", {"household_id": "hh_demo", "aply": True, "In": [cell]})
 
 

@@ -131,7 +131,10 @@ def test_the_command_lists_folders_when_no_database_answers(tmp_path: Path) -> N
 
 
 def test_a_limit_that_can_not_be_meant_is_refused(tmp_path: Path) -> None:
-    assert run_here(NOWHERE, tmp_path, "runs", "--limit", "0").code == 2
+    with pytest.raises(SystemExit) as ended:
+        run_here(NOWHERE, tmp_path, "runs", "--limit", "0")
+
+    assert ended.value.code == 2
 
 
 # -- the page -----------------------------------------------------------------------------------

@@ -24,13 +24,21 @@ MAX_LINES = 400
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": (
         *("errors", "skips", "status", "stop", "versions", "workbook_env", "time_left"),
-        *("decisions", "folder"),
+        *("decisions", "folder", "printing", "regular_file", "next_command"),
     ),
     "values": ("rows.*", "workers.*", "display.*"),
     "pure": ("utc.*", "ocr.*"),
     "server": ("server.*",),
     "demo data": ("lab.demo.*",),
-    "records": ("records.*", "report", "politeness.*", "settings", "parameter", "parameters"),
+    "records": (
+        "records.*",
+        "report",
+        "politeness.*",
+        "settings",
+        "parameter",
+        "engine_parameters",
+        "parameters",
+    ),
     "plans": ("plans.*",),
     "chunks": ("chunks.*",),
     "archive": ("archive.*",),

@@ -13,6 +13,7 @@ from typing import Any
 from backfill.archive.evidence import CHECKPOINTS_FILE, RUN_FILE, SUMMARY_FILE, SUMS_FILE
 from backfill.errors import BackfillError, UsageError
 from backfill.folder import RUN_ID, RunFolder
+from backfill.next_command import next_command
 from backfill.plans.plan import PLAN_FILE
 from backfill.records.ledger import Checkpoint
 
@@ -134,7 +135,7 @@ def find_folder(runs: Path, wanted: str) -> RunFolder:
     if len(found) == 1:
         return found[0]
     many = f"{len(found)} runs begin with it" if found else "there is none"
-    raise UsageError(f"No run {wanted!r} in {runs}: {many}. List them: backfill runs")
+    raise UsageError(f"No run {wanted!r} in {runs}: {many}. List them: {next_command('runs')}")
 
 
 def read_rows(folder: RunFolder, name: str) -> Iterator[dict[str, str]]:

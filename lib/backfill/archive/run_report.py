@@ -17,6 +17,7 @@ from backfill.archive.checkpoint_view import chunks_table, pace_picture
 from backfill.archive.run_facts import NOT_CLOSED, RunFacts, read_checkpoints, read_rows
 from backfill.display.eye import shown
 from backfill.display.pages import NOTHING, Shown, escape, note, table
+from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE
 from backfill.plans.worksheet import CORRECTIONS_USED_FILE, QUESTIONS_FILE, USED_FILE
 from backfill.report import PROGRESS_FILE, progress_line
@@ -72,7 +73,7 @@ def what_happened(facts: RunFacts) -> list[str]:
         _line_of_counts(facts),
         _line_of_doubts(facts),
         _line_of_skips(facts),
-        f"Next: {next_command(facts)}",
+        f"Next: {command_after(facts)}",
     ]
 
 
@@ -133,17 +134,18 @@ def _line_of_skips(facts: RunFacts) -> str:
     return f"Left alone: {reasons.total():,} ({listed}). Each is named in {evidence.SKIPS_FILE}."
 
 
-def next_command(facts: RunFacts) -> str:
+def command_after(facts: RunFacts) -> str:
     """Return the command to type after this run."""
     if not facts.plan or facts.status == "broken":
-        return f"backfill status {facts.run_id}"
+        return next_command("status", facts.run_id)
     if facts.status == NOT_CLOSED:
-        return f"backfill status {facts.run_id}"
+        return next_command("status", facts.run_id)
     if facts.status == RunStatus.PLANNED:
-        return f"backfill apply {facts.run_id}"
+        return next_command("apply", facts.run_id)
     if facts.status in RESUMABLE:
-        return f"backfill resume {facts.run_id}"
-    return f"backfill verify {facts.run_id} (to undo it: backfill revert {facts.run_id})"
+        return next_command("resume", facts.run_id)
+    undo = next_command("revert", facts.run_id)
+    return f"{next_command('verify', facts.run_id)} (to undo it: {undo})"
 
 
 def _as_list(lines: Sequence[str]) -> Shown:
@@ -346,9 +348,9 @@ def _how_to_check(facts: RunFacts) -> Shown:
     run_id = facts.run_id
     commands = [
         ("sha256sum -c SHA256SUMS", "in this folder: no file was changed since it was closed"),
-        (f"backfill evidence check runs/{run_id}", "folder, notebook and database agree"),
-        (f"backfill verify {run_id}", "every row in the database is what the plan says"),
-        (f"backfill status {run_id}", "how the run stands now, and the next command"),
+        (next_command("evidence", "check", run_id), "folder, notebook and database agree"),
+        (next_command("verify", run_id), "every row in the database is what the plan says"),
+        (next_command("status", run_id), "how the run stands now, and the next command"),
         (f"""duckdb -c "FROM '{CHANGES_FILE}'" """.strip(), "in this folder: every change"),
     ]
     items = "".join(

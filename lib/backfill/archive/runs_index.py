@@ -19,6 +19,7 @@ from backfill.display.eye import NotShown, attempt
 from backfill.display.pages import MAX_SHOWN_ROWS, escape, framed, note
 from backfill.display.standalone import whole_page
 from backfill.folder import FILE_MODE, FOLDER_MODE, PARTIAL_SUFFIX
+from backfill.next_command import next_command
 
 INDEX_FILE = "index.html"
 _LOCK_SECONDS = 5.0
@@ -83,7 +84,9 @@ def rebuild_index(runs: Path) -> bool:
 
 def _no_list(missed: NotShown) -> str:
     """Return a page that says why the list is not there, rather than one that is out of date."""
-    told = note(f"{missed.what} can not be shown ({missed.why}). See: backfill runs", "warning")
+    told = note(
+        f"{missed.what} can not be shown ({missed.why}). See: {next_command('runs')}", "warning"
+    )
     return whole_page("Runs", f"<h1>Runs</h1>{told.markup}")
 
 
@@ -115,7 +118,7 @@ def index_page(runs: Sequence[ListedRun], total: int) -> str:
         return whole_page("Runs", body, _STYLE)
     caption = f"Runs, newest first ({total:,})"
     if total > len(runs):
-        caption += f"; the newest {len(runs):,} are shown. All of them: backfill runs"
+        caption += f"; the newest {len(runs):,} are shown. All of them: {next_command('runs')}"
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in _COLUMNS)
     body = "".join(_row(run) for run in runs[:MAX_SHOWN_ROWS])
     return whole_page(

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from backfill.chunks.writing import IMAGE_COLUMNS
 from backfill.errors import BackfillError, StalePlan, UsageError
 from backfill.folder import RunFolder
+from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE, Plan
 from backfill.records.ledger import Checkpoint, Ledger, RunRow
@@ -87,7 +88,7 @@ class Trace:
         if self.change and self.change.get("kind") == "unchanged":
             return "unchanged: the database holds it already"
         if self.source.status == "planned":
-            return f"planned, not written yet: backfill apply {self.source.run_id}"
+            return f"planned, not written yet: {next_command('apply', self.source.run_id)}"
         return f"planned, not written: the run is {self.source.status}"
 
     @property
@@ -121,7 +122,7 @@ def find_source(
         raise UsageError(
             f"There is no run {run_id!r}"
             + (f" in {runs}, and the database was not asked: {problem}" if problem else ".")
-            + " List them with: backfill status"
+            + f" List them with: {next_command('status')}"
         )
     notes = [] if ledger else [f"The database was not asked: {problem}"]
     frozen, told = _plan(folder)

@@ -25,6 +25,7 @@ from backfill.chunks.tally import Tally
 from backfill.chunks.writing import ChunkWriter, image_of
 from backfill.errors import LeaseHeld
 from backfill.folder import RunFolder
+from backfill.next_command import next_command
 from backfill.plans.plan import ChunkReader, Plan
 from backfill.politeness.pace import Pace, Unpaced
 from backfill.records.lease import Lease, stand_by
@@ -209,7 +210,7 @@ class Applier:
         if stretch.part_no != part.part_no:
             raise LeaseHeld(
                 f"Part {stretch.part_no} of run {claim.run_id} was begun meanwhile. Join it with: "
-                f"backfill apply {claim.run_id} --join"
+                f"{next_command('apply', claim.run_id, '--join')}"
             )
         done = done_of(connection, claim.run_id, stretch)
         reader = self._reader(

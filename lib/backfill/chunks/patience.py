@@ -34,6 +34,7 @@ from backfill.chunks.chunk_statement import NotAsPlanned, commit_at_once
 from backfill.chunks.refusals import Refusals, is_hopeless
 from backfill.chunks.writing import ChunkWriter, RefusedRow, Written
 from backfill.errors import BackfillError, DatabaseUnreachable
+from backfill.next_command import next_command
 from backfill.plans.plan import Chunk
 from backfill.records.ledger import Checkpoint, Ledger
 from backfill.records.ranges import RangeClaim, renew_range
@@ -248,7 +249,7 @@ class PatientCommitter:
                         f"The database went away while run {self.run_id} {what} "
                         f"({str(error).splitlines()[0]}), and did not come back "
                         f"within {RECONNECT_SECONDS:.0f} s. Committed chunks stay committed. "
-                        f"When it answers again: backfill resume {self.run_id}"
+                        f"When it answers again: {next_command('resume', self.run_id)}"
                     ) from None
                 self._back_off(min(attempt, 5))
         self.reporter.message("The connection was lost; connected again.", "warning")
@@ -277,7 +278,7 @@ def _look_for(
         raise LostChunks(
             f"The server came back without chunks of run {claim.run_id} that it had confirmed: "
             f"{len(before)} of {len(before) + missing} are there. Go on from what it has: "
-            f"backfill resume {claim.run_id}"
+            f"{next_command('resume', claim.run_id)}"
         )
     return next((c for c in done if c.chunk_no == chunk.number), None)
 

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 
 from backfill.errors import TooManySkips
+from backfill.next_command import next_command
 from backfill.records.ledger import Counts
 from backfill.report import Reporter
 from backfill.settings import EngineSettings
@@ -72,6 +73,7 @@ class Tally:
         if allowed is not None and self.total.skipped > allowed:
             raise TooManySkips(
                 f"Run {self.run_id} skipped {self.total.skipped} rows; --max-skips allows "
-                f"{allowed}. It stopped after the last chunk. Look: backfill status "
-                f"{self.run_id} · go on: backfill resume {self.run_id} --max-skips N"
+                f"{allowed}. It stopped after the last chunk. Look: "
+                f"{next_command('status', self.run_id)} · go on, with no limit: "
+                f"{next_command('resume', self.run_id, '--max-skips', '-1')}"
             )

@@ -7,29 +7,31 @@ import contextlib
 import datetime as dt
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backfill.display.counting import counted
 from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
     ExitCode,
     PreflightError,
     StorageError,
-    UsageError,
 )
 from backfill.folder import RunFolder, new_run_id, runs_dir
+from backfill.next_command import next_command
 from backfill.notebook.relay import Terminal
 from backfill.parameters import Parameter
+from backfill.printing import say
 
+APPLY_NOTEBOOK = "03_apply_plan"
 _DROPPED = {"command", "run", "json", "quiet", "database_url", "dry_run", "handler", "notebook"}
 
 
 def print_summary(document: Mapping[str, Any]) -> None:
     """Print the last line of stdout."""
-    print(json.dumps(document, ensure_ascii=False, default=str), flush=True)
+    say(json.dumps(document, ensure_ascii=False, default=str), sys.stdout)
 
 
 def terminal_of(options: argparse.Namespace) -> Terminal:
@@ -51,7 +53,7 @@ def run_job(options: argparse.Namespace) -> int:
     job_name = options.command
     declared = PARAMETERS[job_name]
     own = own_notebook(getattr(options, "notebook", None))
-    given = _usual_paths(declared) | own.parameters | _given(options)
+    given = _usual_paths(declared) | own.parameters | given_of(options)
     values = check_parameters(declared, given, ())
     settings = engine_settings(values)
     job = job_from(job_name, values)
@@ -67,16 +69,17 @@ def run_job(options: argparse.Namespace) -> int:
     if found:
         terminal.message(
             f"Run {found.run_id} of the same settings is {found.status}: going on from its last "
-            f"checkpoint. (To leave it: backfill revert {found.run_id})"
+            f"checkpoint. (What it wrote, to put it "
+            f"back: {next_command('revert', found.run_id)})"
         )
-        return _run_plan(options, found.run_id, _engine_values(job_name, values) | {"apply": True})
+        return _run_plan(options, found.run_id, _said_anew(options, values))
     folder = RunFolder.of(
         runs_dir(values["runs_dir"]), new_run_id(job_name, dt.datetime.now(dt.UTC))
     )
     folder.create()
     kept = job.keep(folder) if isinstance(job, Keeps) else {}
     # What a person's own notebook says in its cell stays its own.
-    parameters = _given(options) | kept if own.path else _changed(declared, values | kept)
+    parameters = given_of(options) | kept if own.path else _changed(declared, values | kept)
     with notebook_for(job, own, NOTEBOOKS[job_name]) as notebook:
         return _run(notebook, folder, "notebook", parameters, terminal)
 
@@ -86,7 +89,7 @@ def _usual_paths(declared: Sequence[Parameter]) -> dict[str, Any]:
     return {p.name: str(Path(p.usual_path).absolute()) for p in declared if p.usual_path}
 
 
-def _given(options: argparse.Namespace) -> dict[str, Any]:
+def given_of(options: argparse.Namespace) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(options).items()
@@ -102,23 +105,28 @@ def _changed(declared: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _engine_values(job: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    from backfill.parameters import APPLY_PARAMETERS
+def _said_anew(options: argparse.Namespace, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the command line says of how to write, for a run that is gone on with."""
+    from backfill.parameters import APPLY_PARAMETERS, check_parameters
 
-    # The OCR job's workers read images; it writes one session after the other.
-    names = {p.name for p in APPLY_PARAMETERS} - ({"workers"} if job == "ocr" else set())
-    return {name: value for name, value in values.items() if name in names}
+    # A job without a chunk size has workers that do something else than write.
+    names = {p.name for p in APPLY_PARAMETERS} - (set() if "chunk_size" in values else {"workers"})
+    said = {name: value for name, value in given_of(options).items() if name in names}
+    return check_parameters(APPLY_PARAMETERS, {**said, "apply": True}, ())
 
 
 def run_plan(options: argparse.Namespace) -> int:
     """`backfill apply RUN_ID`, `backfill resume RUN_ID`: write what the plan says, or the rest."""
     from backfill.parameters import APPLY_PARAMETERS, check_parameters
     from backfill.records.ledger import Ledger
-    from backfill.steps.running import find_planned
+    from backfill.steps.which_run import LATEST, run_to_apply, run_to_resume, told
 
-    values = check_parameters(APPLY_PARAMETERS, {**_given(options), "apply": True}, ())
-    with _database(options).connect(read_only=True) as connection:
-        run = find_planned(Ledger(connection), values["run_id"], runs_dir(values["runs_dir"]))
+    values = check_parameters(APPLY_PARAMETERS, {**given_of(options), "apply": True}, ())
+    find = run_to_resume if options.command == "resume" else run_to_apply
+    with database_of(options).connect(read_only=True) as connection:
+        run = find(Ledger(connection), values["run_id"], runs_dir(values["runs_dir"]))
+    if values["run_id"] == LATEST:
+        terminal_of(options).message(told(run))
     return _run_plan(options, run.run_id, values)
 
 
@@ -134,7 +142,7 @@ def _run_plan(options: argparse.Namespace, run_id: str, values: dict[str, Any]) 
     folder.create()
     changed = _changed(APPLY_PARAMETERS, {**values, "run_id": run_id})
     with folder.own_name("apply") as stem:
-        return _run("03_apply_plan", folder, stem, changed, terminal)
+        return _run(APPLY_NOTEBOOK, folder, stem, changed, terminal)
 
 
 def run_verify(options: argparse.Namespace) -> int:
@@ -145,7 +153,7 @@ def run_verify(options: argparse.Namespace) -> int:
     from backfill.steps.verify import verify_run
 
     terminal = terminal_of(options)
-    database = _database(options)
+    database = database_of(options)
     with database.connect(read_only=True) as connection, database.lookers() as lookers:
         ledger = Ledger(connection)
         run = ledger.get(options.run_id, has_started=True)
@@ -173,10 +181,13 @@ def run_revert(options: argparse.Namespace) -> int:
     """`backfill revert RUN_ID`: the run's inverse, dry by default."""
     from backfill.parameters import REVERT_PARAMETERS, check_parameters
     from backfill.settings import engine_settings
+    from backfill.steps.which_run import LATEST, refuse_latest
 
-    values = check_parameters(REVERT_PARAMETERS, _given(options), ())
+    values = check_parameters(REVERT_PARAMETERS, given_of(options), ())
     engine_settings(values)
     run = _find(options, values["run_id"], has_written=True)
+    if values["apply"] and values["run_id"] == LATEST:
+        raise refuse_latest(run, "revert", "--apply")
     terminal = terminal_of(options)
     folder = RunFolder.of(
         runs_dir(values["runs_dir"]), new_run_id("revert", dt.datetime.now(dt.UTC))
@@ -200,17 +211,19 @@ def _run(
     ended = run_notebook(
         notebook, folder, f"{stem}.ipynb", parameters, terminal, _get_ready_to_close
     )
-    summary = _close(folder, stem, ended, terminal)
+    summary, is_closed = _close(folder, stem, ended, terminal)
+    exit_code = ended.exit_code or (ExitCode.OK if is_closed else ExitCode.UNEXPECTED)
     error = (ended.outcome or {}).get("error") or (ended.error if ended.exit_code else "")
     if error:
         terminal.message(error, "error")
     if ended.exit_code and ended.outcome is None:
-        terminal.message(_how_to_go_on(folder), "error")
+        is_writing = notebook == APPLY_NOTEBOOK or bool(parameters.get("apply"))
+        terminal.message(_how_to_go_on(folder, is_writing=is_writing), "error")
     terminal.message(f"Evidence: {folder.path}")
-    if not ended.exit_code and summary.get("dry_run"):
+    if not exit_code and summary.get("dry_run"):
         terminal.message(_how_to_apply(folder, summary))
     print_summary(summary)
-    return ended.exit_code
+    return int(exit_code)
 
 
 def _how_to_apply(folder: RunFolder, summary: dict[str, Any]) -> str:
@@ -221,7 +234,7 @@ def _how_to_apply(folder: RunFolder, summary: dict[str, Any]) -> str:
     return f"Dry run: nothing was written. To write exactly this plan: {apply_command(folder)}"
 
 
-def _how_to_go_on(folder: RunFolder) -> str:
+def _how_to_go_on(folder: RunFolder, *, is_writing: bool) -> str:
     """Return what to do when a kernel has died: a run without a plan has written nothing."""
     from backfill.plans.plan import PLAN_FILE
     from backfill.steps.ending import resume_command
@@ -231,8 +244,13 @@ def _how_to_go_on(folder: RunFolder) -> str:
             "The notebook's kernel ended before the plan was frozen: nothing was written. Type "
             "the command again."
         )
+    if not is_writing:
+        return (
+            "The notebook's kernel ended before the dry run did: nothing was written. See what is "
+            f"there: {next_command('status', folder.run_id)}"
+        )
     return (
-        "The notebook's kernel ended before the run did. If it was applying, go on with: "
+        "The notebook's kernel ended before the run did. If it had begun to write, go on with: "
         f"{resume_command(folder)}"
     )
 
@@ -244,19 +262,35 @@ def _get_ready_to_close() -> None:
         get_ready()
 
 
-def _close(folder: RunFolder, stem: str, ended: Any, terminal: Terminal) -> dict[str, Any]:
-    """Add the page to the folder, settle what a dead kernel left, and close it."""
+def _close(
+    folder: RunFolder, stem: str, ended: Any, terminal: Terminal
+) -> tuple[dict[str, Any], bool]:
+    """Add the page to the folder, settle what a dead kernel left, and close it.
+
+    Returns the summary, and whether the folder is whole.
+    """
     from backfill.notebook.closing import close_folder
 
     try:
-        return close_folder(folder, stem, ended)
+        return close_folder(folder, stem, ended), True
     except StorageError as error:
-        terminal.message(str(error), "error")
-        document = (ended.outcome or {}).get("summary") or {}
-        return {**document, "run_id": folder.run_id, "evidence": "not closed"}
+        told = (ended.outcome or {}).get("summary") or {}
+        terminal.message(f"{error} {_how_to_close(folder, told)}", "error")
+        return {**told, "run_id": folder.run_id, "evidence": "not closed"}, False
 
 
-def _database(options: argparse.Namespace) -> Any:
+def _how_to_close(folder: RunFolder, summary: Mapping[str, Any]) -> str:
+    """Return what to do about a folder without its sums: a plan is made again, never applied."""
+    from backfill.plans.plan import planned_by
+    from backfill.steps.ending import resume_command
+
+    if summary.get("dry_run") is False:
+        return f"Free some room; to close the run's folder: {resume_command(folder)}"
+    again = next_command(*planned_by(folder))
+    return f"Its plan is not whole and nothing was written. Free some room, then: {again}"
+
+
+def database_of(options: argparse.Namespace) -> Any:
     from backfill.server.open_database import open_database
 
     return open_database(terminal_of(options).message)
@@ -265,90 +299,15 @@ def _database(options: argparse.Namespace) -> Any:
 def _find(options: argparse.Namespace, wanted: str, *, has_written: bool = False) -> Any:
     from backfill.records.ledger import Ledger
 
-    with _database(options).connect(read_only=True) as connection:
+    with database_of(options).connect(read_only=True) as connection:
         return Ledger(connection).get(wanted, has_written=has_written)
-
-
-def run_request(options: argparse.Namespace) -> int:
-    """`backfill pause RUN_ID`, `backfill cancel RUN_ID`: take effect within one chunk."""
-    from backfill.records.ledger import Ledger
-    from backfill.server.session import SessionLimits
-    from backfill.status import RunStatus
-
-    what = options.command
-    then = RunStatus.CANCELLED if what == "cancel" else RunStatus.PAUSED
-    # The run's row is locked while a chunk is written: wait for its end.
-    patient = SessionLimits(lock_timeout_ms=0)
-    with _database(options).connect(limits=patient) as connection:
-        ledger = Ledger(connection)
-        run = ledger.get(options.run_id)
-        if run.status is RunStatus.RUNNING:
-            ledger.request(run.run_id, what)
-            text = f"Run {run.run_id} will be {then} after its current chunk."
-        elif what == "cancel":
-            ledger.cancel(run)
-            text = f"Run {run.run_id} was {run.status}; now it is cancelled."
-        else:
-            raise UsageError(
-                f"Run {run.run_id} is {run.status}: only a running run can be paused. "
-                f"Look at it: backfill status {run.run_id}"
-            )
-    terminal_of(options).message(text)
-    print_summary({"run_id": run.run_id, "requested": what, "was": run.status.value})
-    return int(ExitCode.OK)
-
-
-def run_check(options: argparse.Namespace) -> int:
-    """`backfill check`: exit 8 while anything is pending, for a CI gate."""
-    from backfill.jobs.registry import PARAMETERS, job_from
-    from backfill.parameters import check_parameters
-
-    values = check_parameters(PARAMETERS[options.job], {**_given(options)}, ())
-    job = job_from(options.job, values)
-    with _database(options).connect(read_only=True) as connection:
-        found = job.preflight(connection, writing=False)
-    pending = {scope: count for scope, count in found.pending.items() if count}
-    total = sum(pending.values())
-    terminal = terminal_of(options)
-    for text in found.hidden:
-        terminal.message(text, "warning")
-    for scope, count in pending.items():
-        what = counted(count, *found.what)
-        terminal.message(f"{scope or '(no household)'}: {what}", "warning")
-    print_summary({"job": options.job, "total_pending": total, "pending": pending})
-    if total:
-        return int(ExitCode.PENDING)
-    return int(ExitCode.PREFLIGHT if found.hidden else ExitCode.OK)
-
-
-def run_evidence(options: argparse.Namespace) -> int:
-    """`backfill evidence check RUN_DIR`: do hashes, notebook and database agree?"""
-    from backfill.archive.run_facts import find_folder
-    from backfill.jobs.registry import kind_of
-    from backfill.records.ledger import Ledger
-    from backfill.steps.evidence_check import disagreements
-
-    path = Path(options.run_dir).resolve()
-    if path.is_dir():
-        folder = RunFolder.of(path.parent, path.name)
-    else:
-        folder = find_folder(runs_dir(options.runs_dir), options.run_dir)
-    with _database(options).connect(read_only=True) as connection:
-        found = disagreements(folder, Ledger(connection), kind_of)
-    terminal = terminal_of(options)
-    for text in found:
-        terminal.message(text, "error")
-    if not found:
-        terminal.message(f"Hashes, notebook, plan and database of {folder.run_id} agree.")
-    print_summary({"run_id": folder.run_id, "agrees": not found, "disagreements": found})
-    return int(ExitCode.VERIFY_FAILED if found else ExitCode.OK)
 
 
 def run_status(options: argparse.Namespace) -> int:
     """`backfill status [RUN_ID]`: runs, progress, pending rows."""
     from backfill.command.status_view import status_document, status_text
 
-    with _database(options).connect(read_only=True) as connection:
+    with database_of(options).connect(read_only=True) as connection:
         document = status_document(connection, options.run_id)
     if options.json:
         print_summary(document)
@@ -359,7 +318,7 @@ def run_status(options: argparse.Namespace) -> int:
 
 def report_error(options: argparse.Namespace, error: BackfillError) -> int:
     """Print what happened and how to go on; a summary line as well, so that scripts can read on."""
-    from backfill.server.postgres import redact
+    from backfill.server.dsn import redact
 
     text = redact(str(error), os.environ.get("DATABASE_URL", ""))
     terminal_of(options).message(text, "error")
@@ -373,21 +332,25 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
 
     import psycopg
 
-    from backfill.server.postgres import redact, what_failed
+    from backfill.server.dsn import redact
+    from backfill.server.postgres import what_failed
 
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        failed = f"{what_failed(error)}. What is committed stays committed. Run: backfill doctor"
+        mend = next_command("doctor")
+        failed = f"{what_failed(error)}. What is committed stays committed. Run: {mend}"
         return report_error(options, DatabaseUnreachable(failed))
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         said = str(error).splitlines()[0]
-        lacking = f"This role lacks a right: {said}. Grant it what this prints: backfill grants"
+        lacking = (
+            f"This role lacks a right: {said}. Grant it what this prints: {next_command('grants')}"
+        )
         return report_error(options, PreflightError(lacking))
     text = redact("".join(traceback.format_exception(error)), os.environ.get("DATABASE_URL", ""))
     terminal = terminal_of(options)
     terminal.message(text.rstrip(), "error")
     terminal.message(
-        "This is an error of the tool, not of yours. What was committed stays committed; see "
-        "backfill status.",
+        "This is an error of the tool, not of yours. What was committed stays committed. See: "
+        + next_command("status"),
         "error",
     )
     print_summary({"status": "error", "exit_code": 1, "error": text.rstrip().splitlines()[-1]})

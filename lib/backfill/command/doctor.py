@@ -21,19 +21,13 @@ from pathlib import Path
 
 from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.folder import notebooks_folder, project_root, runs_dir
+from backfill.next_command import next_command
 from backfill.records.ledger import Ledger
+from backfill.server.dsn import DSN_ENV, check_dsn, describe, redact
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.embedded_account import choose_account
 from backfill.server.embedded_binaries import find_binaries
-from backfill.server.postgres import (
-    DSN_ENV,
-    Connection,
-    check_dsn,
-    connect,
-    describe,
-    redact,
-    scalar,
-)
+from backfill.server.postgres import Connection, connect, scalar
 
 OLDEST_PYTHON = (3, 11)
 LOCK_FILE = "requirements.lock"
@@ -150,7 +144,7 @@ def _database() -> Iterator[Finding]:
     for connection in opened:
         with connection:
             yield _guarded("rights", partial(_rights, connection), "ask the database's owner")
-            yield _guarded("record of runs", partial(_ledger, connection), "backfill status")
+            yield _guarded("record of runs", partial(_ledger, connection), next_command("status"))
 
 
 def _can_start(server: EmbeddedServer) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backfill.command.commands import print_summary, terminal_of
 from backfill.errors import ExitCode, UsageError
+from backfill.next_command import next_command
 
 
 def add_init_table_options(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +35,8 @@ def run_init_table(options: argparse.Namespace) -> int:
             "warning",
         )
     terminal.message(
-        f"Wrote {path} with {guessed.guesses} guesses. Read them, then: backfill utc --table {path}"
+        f"Wrote {path} with {guessed.guesses} guesses. Read them, then: "
+        + next_command("utc", "--table", str(path))
     )
     print_summary(
         {

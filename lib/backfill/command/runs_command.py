@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from backfill.command.commands import print_summary, terminal_of
-from backfill.errors import BackfillError, ExitCode, UsageError
+from backfill.command.words import counted_in
+from backfill.errors import BackfillError, ExitCode
 from backfill.folder import runs_dir
+from backfill.next_command import next_command
 
 if TYPE_CHECKING:
     from backfill.archive.runs_list import ListedRun
@@ -23,7 +25,11 @@ def add_runs_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--job", metavar="NAME", help="only runs of this job: utc, ocr")
     parser.add_argument("--status", metavar="WORD", help="only runs of this status, like planned")
     parser.add_argument(
-        "--limit", type=int, default=50, metavar="N", help="the newest N, 1 to 1000 (default 50)"
+        "--limit",
+        type=counted_in(1, MOST_RUNS),
+        default=50,
+        metavar="N",
+        help="the newest N, 1 to 1000 (default 50)",
     )
 
 
@@ -32,8 +38,6 @@ def run_runs(options: argparse.Namespace) -> int:
     from backfill.archive.runs_index import rebuild_index
     from backfill.archive.runs_list import list_runs, matching
 
-    if not 1 <= options.limit <= MOST_RUNS:
-        raise UsageError(f"--limit {options.limit} is not 1 to {MOST_RUNS}.")
     terminal = terminal_of(options)
     runs = runs_dir(options.runs_dir)
     rows = _rows(terminal.message)
@@ -89,13 +93,18 @@ def _rows(say: Callable[[str, str], None]) -> list[RunRow] | None:
             return Ledger(connection).runs(MOST_RUNS)
     except BackfillError as error:
         first = str(error).splitlines()[0]
-        say(f"The database was not asked, folders only: {first} See: backfill doctor", "warning")
+        say(
+            f"The database was not asked, folders only: {first} See: {next_command('doctor')}",
+            "warning",
+        )
         return None
 
 
 def _lines(runs: Sequence[ListedRun], total: int) -> list[str]:
     if not runs:
-        return ["No run matches. All runs: backfill runs. A first one: backfill utc"]
+        return [
+            f"No run matches. All runs: {next_command('runs')} · a first one: {next_command('utc')}"
+        ]
     lines = [_line(run) for run in runs]
     if total > len(runs):
         lines.append(f"… {total - len(runs):,} more: --limit N")

@@ -10,6 +10,7 @@ import psycopg
 from backfill.display.eye import attempt
 from backfill.errors import BackfillError
 from backfill.jobs.utc.pending import count_by_household, known_households
+from backfill.next_command import next_command
 from backfill.politeness.waiting import Waiting, waiting_of
 from backfill.records.ledger import Ledger, RunRow
 from backfill.records.parts import parts_of
@@ -112,12 +113,12 @@ def _run(run: RunRow, totals: dict[str, Any], waiting: Waiting) -> dict[str, Any
 
 def _next_command(run: RunRow, is_expired: bool) -> str:
     if run.status is RunStatus.PLANNED:
-        return f"backfill apply {run.run_id}"
+        return next_command("apply", run.run_id)
     if run.status in RESUMABLE or is_expired:
-        return f"backfill resume {run.run_id}"
+        return next_command("resume", run.run_id)
     if run.status is RunStatus.RUNNING:
-        return f"backfill cancel {run.run_id}"
-    return f"backfill verify {run.run_id}"
+        return next_command("cancel", run.run_id)
+    return next_command("verify", run.run_id)
 
 
 def _pending(connection: Connection) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def status_text(document: dict[str, Any]) -> str:
         f"{run['scanned'] + run['remaining']:,} rows  {run['updated']:,} updated"
         + (f"  waiting: {run['waiting']}" if run["waiting"] else "")
         for run in document["runs"]
-    ] or ["There are no runs yet. Make a dry run: backfill utc"]
+    ] or [f"There are no runs yet. Make a dry run: {next_command('utc')}"]
     pending = document["pending"].get("utc")
     if pending is None:
         return "\n".join([*lines, "", f"Pending rows are not known: {document['pending']['why']}"])

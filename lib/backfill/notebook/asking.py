@@ -16,6 +16,7 @@ from backfill.errors import BackfillError, DatabaseUnreachable, UsageError
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
 from backfill.plans import worksheet
+from backfill.plans.plan import planned_again
 from backfill.server.database import Database
 from backfill.steps.job import JobKind
 
@@ -105,7 +106,7 @@ def decide_in(
     return note(
         f"{_about(answers[0].what if key == ANY else key, count)}: {decision}, by "
         f"{answers[0].by}. The next plan takes it in:\n"
-        f"backfill {kind.name} --decisions {folder.run_id}"
+        f"{planned_again(folder, '--decisions', folder.run_id)}"
     )
 
 

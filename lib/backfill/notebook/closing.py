@@ -20,8 +20,8 @@ from backfill.records.lease import release_dead
 from backfill.records.ledger import Ledger, RunRow
 from backfill.records.seats import holder_name, is_worked_on
 from backfill.server.database import Database
+from backfill.server.dsn import password_of
 from backfill.server.open_database import open_database
-from backfill.server.postgres import password_of
 from backfill.skips import Skip
 from backfill.status import RunStatus
 

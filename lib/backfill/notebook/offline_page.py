@@ -17,6 +17,7 @@ from backfill.display.eye import NotShown
 from backfill.display.pages import note, style
 from backfill.display.standalone import whole_page
 from backfill.folder import RunFolder
+from backfill.next_command import next_command
 from backfill.notebook.notebook_parts import move_parts, parts_of
 from backfill.notebook.rendering import code_style, rendered
 
@@ -38,7 +39,8 @@ def write_empty_page(folder: RunFolder, page: str, missed: NotShown) -> None:
     """Write a page that says why there is none, and where the same can be read."""
     told = note(
         f"This page can not be shown ({missed.why}). What the run did is not touched by that: see "
-        f"summary.json and the other files of its folder, or: backfill status {folder.run_id}",
+        f"summary.json and the other files of its folder, or: "
+        f"{next_command('status', folder.run_id)}",
         "warning",
     )
     title = f"Run {folder.run_id}"

@@ -8,34 +8,41 @@ import socket
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from backfill.printing import say
 from backfill.report import pace_of, paused
 
 _BAR_CELLS = 24
 _LEAST_CELLS = 6
 _PAUSES = ("pause", "go_on")
 _BACKLOG = 4
+#: Of each reason, how many skips a quiet run names; the others are counted.
+SKIPS_SHOWN = 5
 
 
 class Terminal:
     """Prints events on stderr as the person asked: bar on a terminal, JSON lines otherwise."""
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
-        self._stream: TextIO = sys.stderr
+        self._stream: TextIO | None = sys.stderr
         self._as_json = as_json
         self._quiet = quiet
-        self._is_bar = self._stream.isatty() and not as_json
+        self._is_bar = self._stream is not None and self._stream.isatty() and not as_json
         self._has_bar = False
         self._last: Mapping[str, Any] = {}  # the progress that the bar shows
+        self._skips: Counter[str] = Counter()  # by reason
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         kind, level = event["type"], event.get("level", "info")
         if kind == "outcome" or level == "debug":
             return
         if self._quiet and (kind == "progress" or level == "info"):
+            return
+        if self._quiet and kind == "skip" and self._is_one_of_many(event["reason"]):
             return
         if self._is_bar and self._last and kind in _PAUSES:
             self._draw(paused(self._last, event))
@@ -54,19 +61,31 @@ class Terminal:
         """Say something of the command line's own."""
         self({"type": "message", "level": level, "text": text})
 
+    def _is_one_of_many(self, reason: str) -> bool:
+        self._skips[reason] += 1
+        return self._skips[reason] > SKIPS_SHOWN
+
+    def count_skips(self) -> None:
+        """Say how many more skips there were than a quiet run has named."""
+        for reason, number in self._skips.items():
+            if number > SKIPS_SHOWN:
+                more = f"skipped {number - SKIPS_SHOWN:,} more: {reason} ({number:,} in all)"
+                self.message(f"{more}; each is in the run's skips.csv", "warning")
+        self._skips.clear()
+
     def end(self) -> None:
         """Leave the bar's line."""
         if self._has_bar:
-            print(file=self._stream, flush=True)
+            say("", self._stream)
             self._has_bar = False
 
     def _print(self, line: str) -> None:
         self.end()
-        print(line, file=self._stream, flush=True)
+        say(line, self._stream)
 
     def _draw(self, event: Mapping[str, Any]) -> None:
         width = shutil.get_terminal_size().columns - 1
-        print(f"\r{bar_line(event, width).ljust(width)}", end="", file=self._stream, flush=True)
+        say(f"\r{bar_line(event, width).ljust(width)}", self._stream, end="")
         self._has_bar = True
 
 
@@ -112,6 +131,7 @@ class Relay:
         self._server.close()
         shutil.rmtree(self._folder, ignore_errors=True)
         self._terminal.end()
+        self._terminal.count_skips()
 
     def _accept(self) -> None:
         while True:

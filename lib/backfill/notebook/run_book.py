@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -22,30 +22,29 @@ from backfill.display.eye import NotShown, attempt, shown, watching
 from backfill.display.pages import Shown, note, style
 from backfill.errors import (
     BackfillError,
-    DatabaseUnreachable,
     ExitCode,
-    PreflightError,
     StorageError,
     VerifyFailed,
 )
 from backfill.folder import RunFolder, runs_dir
+from backfill.next_command import next_command
+from backfill.notebook import failed_step
 from backfill.notebook.asking import Asking
 from backfill.notebook.frames import Frames
 from backfill.notebook.run_views import head_view, plan_view, summary_view, verification_view
 from backfill.notebook.show import NotebookLine, RecordLines
-from backfill.parameters import AS_PLANNED
 from backfill.plans import plan
 from backfill.plans.plan import Plan
+from backfill.records.kept import kept_with
 from backfill.records.ledger import Ledger
 from backfill.records.seats import holder_name, is_worked_on
 from backfill.report import RELAY_ENV, Reporter, listener_from_environment
 from backfill.server.database import Database
+from backfill.server.dsn import redact
 from backfill.server.open_database import open_database
-from backfill.server.postgres import redact, what_failed
 from backfill.settings import engine_settings
 from backfill.status import RunStatus
 from backfill.steps import record
-from backfill.steps.ending import resume_command
 from backfill.steps.job import JobKind
 from backfill.steps.left_alone import rows_left
 from backfill.steps.revert import settle_reverted
@@ -66,6 +65,7 @@ class RunBook(Asking, Frames):
     """One run with a plan, frozen or to be frozen; `changes` and `skips` to go on from."""
 
     kind: JobKind
+    command: Sequence[str] = ()
 
     def __init__(self, values: dict[str, Any]) -> None:
         os.umask(0o077)  # what this process writes from here on is a run's, and private
@@ -99,6 +99,14 @@ class RunBook(Asking, Frames):
         if fresh:
             self.folder.create()
         self.reporter = Reporter(listener(), self.folder if self.folder.path.is_dir() else None)
+
+    def _settle(self, said: Mapping[str, Any]) -> None:
+        """Write the run as it has been, or was to be, but for what is said anew."""
+        planned = self._plan.kept if self._plan else {}
+        with self.database.connect(read_only=True) as connection:
+            kept = kept_with(Ledger(connection), self.run_id, planned, said)
+        self.values = {**self.values, **kept}
+        self.settings = engine_settings(self.values)
 
     # -- what a notebook shows ----------------------------------------------------------------
 
@@ -138,7 +146,7 @@ class RunBook(Asking, Frames):
             if not self.values["apply"]:
                 return note(
                     "Dry run: nothing was written. To write exactly this plan:\n"
-                    f"backfill apply {self.run_id}"
+                    f"{next_command('apply', self.run_id)}"
                 )
             self._applied = apply_run(
                 self.database, self.folder, self.kind, self.settings, self.reporter
@@ -154,7 +162,7 @@ class RunBook(Asking, Frames):
             )
 
     def _tell_pending(self) -> None:
-        """Say how many rows are pending now, as the preflight said before."""
+        """Say how many rows are pending now."""
 
         def count() -> int | None:
             with self.database.connect(read_only=True, limits=self.settings.limits) as connection:
@@ -174,7 +182,7 @@ class RunBook(Asking, Frames):
                 if run is None or run.status is RunStatus.PLANNED:
                     return note(
                         "Nothing to verify: the plan was not applied. "
-                        f"Apply it: backfill apply {self.run_id}"
+                        f"Apply it: {next_command('apply', self.run_id)}"
                     )
                 with self.database.lookers() as lookers:
                     self._verification = verify_run(ledger, run, self.kind, lookers)
@@ -187,7 +195,7 @@ class RunBook(Asking, Frames):
                 raise VerifyFailed(
                     f"Run {self.run_id} is not proven: {found.findings[0]}"
                     + (f" And {len(found.findings) - 1} more." if len(found.findings) > 1 else "")
-                    + f" See: backfill status {self.run_id}"
+                    + f" See: {next_command('status', self.run_id)}"
                 )
             return view
 
@@ -240,11 +248,9 @@ class RunBook(Asking, Frames):
 
     def _allowed(self) -> dict[str, int | None]:
         """Return how many failed and held rows are allowed, where this opening of the run says."""
-        given = {name: self.values.get(f"max_{name}", AS_PLANNED) for name in ("failed", "held")}
+        given = {name: self.values.get(f"max_{name}") for name in ("failed", "held")}
         return {
-            name: None if value < 0 else value
-            for name, value in given.items()
-            if value != AS_PLANNED
+            name: None if value < 0 else value for name, value in given.items() if value is not None
         }
 
     def _final_error(self, document: Mapping[str, Any]) -> BackfillError | None:
@@ -274,6 +280,7 @@ class RunBook(Asking, Frames):
             self.folder,
             job=job,
             settings=settings,
+            command=self.command,
             parameters=self.values,
             engine=self.settings,
             database=self.database,
@@ -305,11 +312,12 @@ class RunBook(Asking, Frames):
             self._fail(name, int(ExitCode.INTERRUPTED), f"Interrupted during {name}.")
             raise
         except psycopg.errors.InsufficientPrivilege as error:
-            refused = PreflightError(self._refused_message(name, error))
+            refused = failed_step.refused(name, error, self.folder, is_writing=self._is_writing)
             self._fail(name, int(refused.exit_code), str(refused))
             raise refused from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            lost = DatabaseUnreachable(self._lost_message(name, error))
+            to_write, dsn = self._is_writing, self.database.dsn
+            lost = failed_step.lost(name, error, dsn, self.folder, is_writing=to_write)
             self._fail(name, int(lost.exit_code), str(lost))
             raise lost from None
         except Exception as error:
@@ -318,17 +326,9 @@ class RunBook(Asking, Frames):
         finally:  # what a step has freed goes back to the system, before the next one takes more
             pa.default_memory_pool().release_unused()
 
-    def _refused_message(self, step: str, error: Exception) -> str:
-        way_on = f", then: {resume_command(self.folder)}" if self._plan else "."
-        return (
-            f"The role lacks a right for {step}: {str(error).splitlines()[0]}. Grant what "
-            f"`backfill grants` prints{way_on}"
-        )
-
-    def _lost_message(self, step: str, error: psycopg.Error) -> str:
-        failed = redact(what_failed(error, step), self.database.dsn)
-        way_on = resume_command(self.folder) if self._plan else "backfill doctor"
-        return f"{failed}. What is committed stays committed. When it answers again: {way_on}"
+    @property
+    def _is_writing(self) -> bool:
+        return bool(self._plan and self.values.get("apply"))
 
     def _fail(self, step: str, exit_code: int, message: str) -> None:
         database = getattr(self, "database", None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backfill.display.pages import Shown, note, part, table
+from backfill.next_command import next_command
 from backfill.plans.plan import Plan
 from backfill.steps.job import Preflight
 from backfill.steps.standing import planned_counts
@@ -33,7 +34,7 @@ def preflight_view(found: Preflight, scope_name: str) -> Shown:
         f"By {scope_name}: {found.total}",
         [scope_name, found.what[1]],
         found.pending.items(),
-        rest="All of them: backfill status" if len(found.pending) > SHOWN_MEMBERS else "",
+        rest=f"All of them: {next_command('status')}" if len(found.pending) > SHOWN_MEMBERS else "",
         most=SHOWN_MEMBERS,
     )
     shown += table("What was found", ["fact", "value"], found.facts.items())

@@ -19,11 +19,13 @@ import pyarrow as pa
 from psycopg import sql
 
 from backfill.errors import DatabaseUnreachable
+from backfill.next_command import next_command
 from backfill.rows.columns import read_expression
 from backfill.rows.values import arrow_type
 from backfill.server.arrow_session import ArrowSession, open_arrow
+from backfill.server.dsn import redact
 from backfill.server.pending import cast_to, pending_filter
-from backfill.server.postgres import redact, unreachable_message
+from backfill.server.postgres import unreachable_message
 from backfill.server.row_types import lookup_field, source_type, target_type
 from backfill.server.table import Table
 
@@ -264,4 +266,6 @@ def _translated(dsn: str, error: Exception) -> Exception:
     text = redact(str(error), dsn)
     if "connect" in text.lower() or "connection" in text.lower():
         return DatabaseUnreachable(unreachable_message(dsn, error))
-    return DatabaseUnreachable(f"The server refused to read: {text.strip()}. Run: backfill doctor")
+    return DatabaseUnreachable(
+        f"The server refused to read: {text.strip()}. Run: {next_command('doctor')}"
+    )

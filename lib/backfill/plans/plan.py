@@ -25,7 +25,7 @@ import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,11 +35,13 @@ import pyarrow.parquet as pq
 
 from backfill.errors import StalePlan, StorageError
 from backfill.folder import RunFolder, sha256_of
+from backfill.next_command import next_command
 from backfill.records.positions import Positions
 from backfill.settings import canonical_json
 from backfill.skips import Skip, reason_of
 
 PLAN_FILE = "plan.json"
+RUN_FILE = "run.json"
 CHANGES_FILE = "changes.parquet"
 SKIPS_FILE = "plan_skips.csv"
 SKIP_HEADER = ("position", "key", "scope", "column", "reason", "detail")
@@ -68,6 +70,8 @@ class Plan:
     counts: dict[str, Any]
     reverts: str | None = None
     format_version: int = FORMAT_VERSION
+    #: How it is to be written, by parameter, where that was said and is not the usual.
+    kept: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, kind in _KINDS.items():
@@ -76,14 +80,15 @@ class Plan:
                 raise TypeError(f"{name} is {value!r}")
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        document = asdict(self)
+        return document if self.kept else {n: v for n, v in document.items() if n != "kept"}
 
 
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("plan_id", "run_id", "job", "settings_fingerprint", "tzdata_version"), str),
     **dict.fromkeys(("database_fingerprint", "changes_sha256", "skips_sha256"), str),
     **dict.fromkeys(("rows", "changes", "skips", "format_version"), int),
-    **dict.fromkeys(("scope", "settings", "target", "counts"), dict),
+    **dict.fromkeys(("scope", "settings", "target", "counts", "kept"), dict),
 }
 #: What identifies a plan: the run that made it is not part of it, its content is.
 _IDENTIFYING = (
@@ -126,15 +131,35 @@ def freeze(folder: RunFolder, document: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def new_plan(run_id: str) -> str:
+def new_plan(folder: RunFolder) -> str:
     """Say how to make a plan in place of a run's that can not be applied any more."""
-    job = run_id.split("-")[1]
-    return f"Make a new plan: backfill {'revert RUN_ID' if job == 'revert' else job}"
+    return f"Make a new plan: {next_command(*planned_by(folder))}"
+
+
+def planned_by(folder: RunFolder) -> list[str]:
+    """Return the words of the command that made a run's plan, without what writes.
+
+    Runs of earlier versions do not tell their options.
+    """
+    with contextlib.suppress(StorageError):
+        words = folder.read_json(RUN_FILE).get("command")
+        if isinstance(words, list) and words:
+            return [str(word) for word in words]
+    return [folder.run_id.split("-")[1]]
+
+
+def planned_again(folder: RunFolder, flag: str, value: str) -> str:
+    """Return the command that plans the same once more, with an option said anew."""
+    words = planned_by(folder)
+    if flag in words:
+        place = words.index(flag)
+        words = words[:place] + words[place + 2 :]
+    return next_command(*words, flag, value)
 
 
 def load(folder: RunFolder) -> Plan:
     """Return the plan of a run's folder; raise `StalePlan` when a byte of it was changed."""
-    again = new_plan(folder.run_id)
+    again = new_plan(folder)
     try:
         document = folder.read_json(PLAN_FILE)
         plan = Plan(**document)
@@ -201,12 +226,13 @@ class ChunkReader:
         among: Positions | None = None,
     ) -> None:
         self._plan = plan
+        self._folder = folder
         self._among = among or Positions.every(plan.rows)
         self._next = start
         self._end = self._among.rows if end is None else end
         self._ends = self._among.ends(start, self._end) if self.remaining else (0, 0)
         self._batches = self._iterate(folder)
-        with _readable(plan.run_id):
+        with _readable(folder):
             self._buffer = pa.Table.from_batches([], pq.read_schema(folder.file(CHANGES_FILE)))
         self._skips = self._own(read_skips(folder))
         self._skip_index = 0
@@ -234,7 +260,7 @@ class ChunkReader:
         """Return the next chunk of at most `rows` rows, and move behind it."""
         rows = min(rows, self.remaining)
         start, end = self._among.ends(self._next, self._next + rows)
-        with _readable(self._plan.run_id):
+        with _readable(self._folder):
             changes = self._changes_until(start, end)
         skips = []
         while self._skip_index < len(self._skips) and self._skips[self._skip_index][0] < end:
@@ -245,7 +271,7 @@ class ChunkReader:
             raise StalePlan(
                 f"The plan of run {self._plan.run_id} counts {rows} rows from position "
                 f"{start} on, its files hold {changes.num_rows + len(skips)}. "
-                f"{new_plan(self._plan.run_id)}"
+                f"{new_plan(self._folder)}"
             )
         return Chunk(number, start, rows, changes, tuple(skips))
 
@@ -273,7 +299,7 @@ def read_skips(folder: RunFolder) -> list[tuple[int, Skip]]:
     # A zone's name may be a page long, and a skip's detail shows it.
     csv.field_size_limit(_LONGEST_FIELD)
     with (
-        _readable(folder.run_id),
+        _readable(folder),
         folder.file(SKIPS_FILE).open(encoding="utf-8", newline="") as stream,
     ):
         return [
@@ -292,13 +318,14 @@ def read_skips(folder: RunFolder) -> list[tuple[int, Skip]]:
 
 
 @contextlib.contextmanager
-def _readable(run_id: str) -> Iterator[None]:
+def _readable(folder: RunFolder) -> Iterator[None]:
     """Raise `StalePlan` for a file of a plan that no plan of ours has."""
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, csv.Error, pa.ArrowException) as error:
         raise StalePlan(
-            f"A file of the plan of run {run_id} can not be read: {error}. {new_plan(run_id)}"
+            f"A file of the plan of run {folder.run_id} can not be read: {error}. "
+            f"{new_plan(folder)}"
         ) from None
 
 

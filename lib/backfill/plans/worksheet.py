@@ -21,10 +21,12 @@ import pyarrow as pa
 from backfill.decisions import ANY, Answer, Answers, Question, Words
 from backfill.errors import BackfillError, StorageError, UsageError
 from backfill.folder import RUN_ID, RunFolder
+from backfill.next_command import next_command
 from backfill.plans.plan import PLAN_FILE
 from backfill.plans.sheet_csv import read_sheet, write_sheet
 from backfill.plans.staging import Staging
-from backfill.server.postgres import redact
+from backfill.regular_file import read_document
+from backfill.server.dsn import redact
 
 DECISIONS_FILE = "decisions.csv"
 QUESTIONS_FILE = "questions.csv"
@@ -97,7 +99,7 @@ def find_sheet(option: str, runs: Path, job: str, name: str, flag: str) -> Path:
     if not found:
         raise UsageError(
             f"{flag} {option}: there is no such file, and no {job} run of that id in {runs} with "
-            f"a {name}. List runs with: backfill status"
+            f"a {name}. List runs with: {next_command('runs')}"
         )
     if len(found) > 1:
         listed = ", ".join(sheet.parent.name for sheet in found)
@@ -129,7 +131,7 @@ def _database_of(sheet: Path) -> str:
 def read_text(path: Path, flag: str) -> str:
     """Return a worksheet's text; raise `UsageError` when it can not be read, or holds a secret."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_document(path).decode("utf-8")
     except OSError as error:
         raise UsageError(f"{flag} {path}: {error.strerror}.") from None
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from backfill.errors import UsageError
 from backfill.politeness.quantity import Unit, quantity
 from backfill.politeness.throttle import UNITS, Limit, Signal, Throttle
 from backfill.politeness.window import window_from
+from backfill.regular_file import read_document
 
 #: The signals with a number for a limit, by the name that --max-NAME and --critical give them.
 _NUMBERED: dict[str, tuple[Signal, ...]] = {
@@ -110,7 +111,7 @@ def _query(text: str, path: str) -> str:
     if not path:
         return text
     try:
-        found = Path(path).read_text(encoding="utf-8").strip()
+        found = read_document(Path(path)).decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise UsageError(f"--go-when-file {path}: {reason}.") from None

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 
 from backfill.errors import LeaseHeld
+from backfill.next_command import next_command
 from backfill.records.ledger import Ledger
 from backfill.records.seats import (
     RENEWED_WHEN_PASSED,
@@ -66,7 +67,7 @@ def acquire(ledger: Ledger, run_id: str, seconds: int) -> Lease:
     except psycopg.errors.LockNotAvailable:
         raise LeaseHeld(
             f"Run {run_id} can not start: another run is writing a chunk to the same rows right "
-            "now, and has been for as long as we wait for a lock. See: backfill status"
+            "now, and has been for as long as we wait for a lock. See: " + next_command("status")
         ) from None
 
 
@@ -149,15 +150,15 @@ def _held_message(run_id: str, other: Mapping[str, Any]) -> str:
         f"Run {other['run_id']} is writing to the same rows: its lease is held by "
         f"{other['holder']} for {other['seconds_left']} s more (until {other['expires_at']} UTC, "
         "renewed with each chunk).\n"
-        f"Watch it: backfill status {other['run_id']} · stop it: backfill cancel "
-        f"{other['run_id']}{_join_hint(run_id, other)} · if its process is dead, wait until the "
-        f"lease has run out, then: backfill resume {run_id}"
+        f"Watch it: {next_command('status', other['run_id'])} · stop it: "
+        f"{next_command('cancel', other['run_id'])}{_join_hint(run_id, other)} · if its process is "
+        f"dead, wait until the lease has run out, then: {next_command('apply', run_id)}"
     )
 
 
 def _join_hint(run_id: str, other: Mapping[str, Any]) -> str:
     is_same = other["run_id"] == run_id
-    return f" · write beside it: backfill apply {run_id} --join" if is_same else ""
+    return f" · write beside it: {next_command('apply', run_id, '--join')}" if is_same else ""
 
 
 def _fence_off(connection: Connection, run_id: str) -> None:
@@ -227,7 +228,7 @@ def lost_message(run_id: str) -> str:
     """Say that a run is no longer this process's to write."""
     return (
         f"Run {run_id} lost its lease: another process took over, or somebody ended the "
-        f"run. Nothing more was written here. See: backfill status {run_id}"
+        f"run. Nothing more was written here. See: {next_command('status', run_id)}"
     )
 
 

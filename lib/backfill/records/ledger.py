@@ -14,6 +14,7 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from backfill.errors import UsageError
+from backfill.next_command import next_command
 from backfill.records.ledger_rights import request_stop, vouch
 from backfill.records.ledger_tables import create_tables, has_all_tables, has_ranges
 from backfill.server.postgres import Connection, scalar
@@ -219,7 +220,8 @@ class Ledger:
         """
         if not self.exists():
             raise UsageError(
-                "This database has no runs yet. Make one: backfill utc (a dry run writes nothing)."
+                "This database has no runs yet. Make one, a dry run that writes nothing: "
+                + next_command("utc")
             )
         if run_id == "latest":
             found = self._runs(
@@ -243,7 +245,7 @@ class Ledger:
                 f"{run_id!r} is the beginning of several runs: {listed}. Name one in full."
             )
         raise UsageError(
-            f"There is no run {run_id!r} in this database. List them with: backfill status"
+            f"There is no run {run_id!r} in this database. List them: {next_command('status')}"
         )
 
     def runs(self, limit: int = 50) -> list[RunRow]:

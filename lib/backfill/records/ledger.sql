@@ -119,6 +119,8 @@ CREATE INDEX IF NOT EXISTS run_by_job ON backfill.run (job, planned_at);
 ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS waiting text;
 ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS waiting_since timestamptz;
 ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS paused_ms jsonb NOT NULL DEFAULT '{}';
+-- How it is written, as was said last; the plan has what was said of it when it was made.
+ALTER TABLE backfill.run ADD COLUMN IF NOT EXISTS kept jsonb NOT NULL DEFAULT '{}';
 -- Places in the plan of rows that others held a lock on: stretches [first, behind the last].
 ALTER TABLE backfill.range ADD COLUMN IF NOT EXISTS locked jsonb NOT NULL DEFAULT '[]';
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 import psycopg
 
 from backfill.errors import LeaseHeld, PreflightError
+from backfill.next_command import next_command
 from backfill.server.postgres import Connection, scalar
 
 #: Any number will do, as long as nobody else uses it: one creator of the tables at a time.
@@ -35,7 +36,7 @@ def has_all_tables(connection: Connection) -> bool:
             " AND to_regprocedure('backfill.record_plan_sums(text, text)') IS NOT NULL"
             " AND to_regprocedure('backfill.request_stop(text, text)') IS NOT NULL"
             " AND EXISTS (SELECT FROM pg_attribute"
-            "  WHERE attrelid = to_regclass('backfill.run') AND attname = 'paused_ms')"
+            "  WHERE attrelid = to_regclass('backfill.run') AND attname = 'kept')"
             " AND EXISTS (SELECT FROM pg_attribute"
             "  WHERE attrelid = to_regclass('backfill.range') AND attname = 'locked')",
         )
@@ -56,7 +57,7 @@ def create_tables(connection: Connection, *, is_new: bool) -> None:
         raise LeaseHeld(
             "The tool's own tables are of an earlier version and can not be brought up to date "
             "now: a run of that version is writing. When it has ended, try again; see: "
-            "backfill status"
+            + next_command("status")
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise PreflightError(_refusal(connection, is_new, str(error))) from None
@@ -66,7 +67,7 @@ def _refusal(connection: Connection, is_new: bool, said: str) -> str:
     if not is_new:
         return (
             "The tool's own tables are of an earlier version, and this role may not bring them up "
-            "to date. As the database's owner, run what this prints: backfill grants"
+            "to date. As the database's owner, run what this prints: " + next_command("grants")
         )
     role = scalar(connection, "SELECT current_user")
     database = scalar(connection, "SELECT current_database()")

@@ -18,6 +18,7 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from backfill.errors import LeaseHeld
+from backfill.next_command import next_command
 from backfill.records.lease import RUN_HELD, Fence, Lease, held_by, lost_message
 from backfill.records.positions import Positions
 from backfill.records.seats import holder_name
@@ -257,5 +258,5 @@ def _lost_message(connection: Connection, claim: RangeClaim) -> str:
     return (
         f"Run {claim.run_id} goes on without this applier: the lease of range "
         f"{claim.range.range_no} ran out, and another one took it over. Nothing more was written "
-        f"here. See: backfill status {claim.run_id}"
+        f"here. See: {next_command('status', claim.run_id)}"
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from backfill.errors import VerifyFailed
+from backfill.next_command import next_command
 from backfill.rows.image_packing import pack_rows, unpack_rows
 
 #: What a stream under zstd begins with; images of earlier versions are bare streams.
@@ -45,7 +46,8 @@ def decode(run_id: str, chunk_no: int, sha256: str, content: bytes) -> pa.Table:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise VerifyFailed(
             f"The image of chunk {chunk_no} of run {run_id} is not the one that was written: its "
-            f"SHA-256 does not match. See what else differs: backfill verify {run_id}"
+            f"SHA-256 does not match. See what else differs: "
+            f"{next_command('verify', run_id)}"
         )
     if not content.startswith(_ZSTD):
         return pa.ipc.open_stream(pa.py_buffer(content), options=_READING).read_all()

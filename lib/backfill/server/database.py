@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from backfill.server.postgres import Connection, connect, describe
+from backfill.server.dsn import describe
+from backfill.server.postgres import Connection, connect
 from backfill.server.session import Session, SessionLimits
 
 LOOKERS = 2

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from backfill.server import embedded
 from backfill.server.database import Database
-from backfill.server.postgres import DSN_ENV, check_dsn
+from backfill.server.dsn import DSN_ENV, check_dsn
 
 
 def open_database(say: Callable[[str], None], dsn_env: str = DSN_ENV) -> Database:

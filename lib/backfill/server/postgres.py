@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import re
 from typing import Any, LiteralString, cast
 
 import psycopg
@@ -13,7 +11,9 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
-from backfill.errors import DatabaseUnreachable, PreflightError, UsageError
+from backfill.errors import DatabaseUnreachable, PreflightError
+from backfill.next_command import next_command
+from backfill.server.dsn import DSN_ENV, describe, redact
 from backfill.server.session import (
     CLIENT_CHECK,
     Session,
@@ -44,10 +44,6 @@ _BY_KEY = {
     "jit": "off",  # compiling takes longer than a chunk
     "work_mem": "64MB",  # a chunk's arrays stay in memory
 }
-DSN_ENV = "DATABASE_URL"
-
-_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
-_PASSWORD_IN_PAIRS = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
 
 
 def connect(dsn: str, *, read_only: bool = False, limits: SessionLimits | None = None) -> Session:
@@ -148,49 +144,8 @@ def unreachable_message(dsn: str, error: Exception) -> str:
     """Return what happened and what to try, without the password."""
     return (
         f"The database does not answer: {redact(str(error), dsn).strip()}\n"
-        f"Tried {describe(dsn)}. Check {DSN_ENV}, or run: backfill doctor"
+        f"Tried {describe(dsn)}. Check {DSN_ENV}, or run: {next_command('doctor')}"
     )
-
-
-def describe(dsn: str) -> str:
-    """Return host, port and database of a connection string: never user secrets."""
-    try:
-        parts = conninfo_to_dict(dsn)
-    except psycopg.Error:
-        return "a connection string that libpq can not read"
-    if parts.get("service"):
-        return f"service={parts['service']}"
-    host = parts.get("host") or parts.get("hostaddr") or "the local socket"
-    port = f":{parts['port']}" if parts.get("port") else ""
-    return f"database {parts.get('dbname') or parts.get('user') or '(default)'} at {host}{port}"
-
-
-def check_dsn(dsn: str) -> None:
-    """Raise `UsageError` unless libpq can read the connection string."""
-    try:
-        conninfo_to_dict(dsn)
-    except psycopg.Error:
-        raise UsageError(
-            f"{DSN_ENV} is not a connection string that libpq understands "
-            "(postgresql://user@host/database, or service=NAME)."
-        ) from None
-
-
-def password_of(dsn: str) -> str | None:
-    """Return the live password, for scanning files: never print it."""
-    try:
-        password = conninfo_to_dict(dsn).get("password")
-    except psycopg.Error:
-        password = None
-    return str(password) if password else os.environ.get("PGPASSWORD") or None
-
-
-def redact(text: str, dsn: str = "") -> str:
-    """Return `text` with every password in it replaced."""
-    text = _PASSWORD_IN_URL.sub(r"\1***@", text)
-    text = _PASSWORD_IN_PAIRS.sub(r"\1***", text)
-    password = password_of(dsn) if dsn else None
-    return text.replace(password, "***") if password else text
 
 
 def what_failed(error: psycopg.Error, step: str = "") -> str:

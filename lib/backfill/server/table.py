@@ -14,6 +14,7 @@ from typing import Any
 from psycopg import sql
 
 from backfill.errors import UsageError
+from backfill.regular_file import read_document
 from backfill.rows.columns import Column, ColumnType
 from backfill.rows.keys import Key, KeyColumn
 
@@ -109,7 +110,7 @@ _KNOWN = {"table", "key", "scope", "zone", "pairs", "lookup", "deleted"}
 def load_spec(path: Path) -> TableSpec:
     """Read a table specification from TOML; raise `UsageError` for anything it can not mean."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_document(path).decode("utf-8"))
         return spec_from_json(document)
     except OSError as error:
         raise UsageError(f"--table {path}: {error.strerror}.") from None

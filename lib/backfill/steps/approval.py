@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from backfill.errors import LeaseHeld, UsageError
 from backfill.folder import RunFolder
+from backfill.next_command import next_command
 from backfill.plans.plan import Plan
+from backfill.records.kept import keep
 from backfill.records.lease import Lease, stand_by
 from backfill.records.ledger import Ledger
 from backfill.records.parts import Part, parts_of, record_part
@@ -58,13 +60,13 @@ def decide(
     if not parts and not asked.is_all and Ledger(connection).totals(frozen.run_id).scanned:
         raise UsageError(
             f"Run {frozen.run_id} was begun as a whole, by an earlier version. Finish it first: "
-            f"backfill resume {frozen.run_id}"
+            f"{next_command('resume', frozen.run_id)}"
         )
     chosen = choose_rows(folder, kind, frozen, parts, asked)
     if not asked.is_all and not chosen.positions.rows:
         raise UsageError(
             f"No row that is left to write in run {frozen.run_id} is chosen by: {asked}. "
-            f"See its parts: backfill status {frozen.run_id}"
+            f"See its parts: {next_command('status', frozen.run_id)}"
         )
     return Approval(len(parts) + 1, asked, chosen.positions, True, chosen.pulled_in)
 
@@ -90,7 +92,7 @@ def _check_same(part: Part, asked: Selection) -> None:
     if not asked.is_all and asked != part.chosen_by:
         raise UsageError(
             f"Part {part.part_no} of run {part.run_id} ({part.chosen_by}) is not finished. Finish "
-            f"it first: backfill resume {part.run_id}"
+            f"it first: {next_command('resume', part.run_id)}"
         )
 
 
@@ -111,8 +113,9 @@ def begin(
         if len(parts) != approval.part_no - approval.is_new:
             raise LeaseHeld(
                 f"Another part of run {run_id} was approved at this very moment. Nothing was "
-                f"written here. See: backfill status {run_id}"
+                f"written here. See: {next_command('status', run_id)}"
             )
+        keep(connection, run_id, settings.kept)
         wanted = 1 if kind.is_sequential else _ranges_wanted(approval.positions.rows, settings)
         before = sum(part.rows for part in parts if part.part_no < approval.part_no)
         if approval.is_new:

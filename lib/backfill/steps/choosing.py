@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from backfill.errors import StalePlan, UsageError
 from backfill.folder import RunFolder
+from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE, Plan
 from backfill.records.parts import Part
 from backfill.records.positions import Places, Positions
@@ -46,7 +47,7 @@ def find_rows(folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Pa
             raise StalePlan(
                 f"Part {part.part_no} of run {frozen.run_id} ({part.chosen_by}) does not choose "
                 f"the rows that were approved: {part.rows:,} then, {positions.rows:,} now. "
-                f"Nothing was written. See: backfill verify {frozen.run_id}"
+                f"Nothing was written. See: {next_command('verify', frozen.run_id)}"
             )
         covered |= positions.marked(frozen.rows)
     return positions

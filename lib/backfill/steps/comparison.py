@@ -22,6 +22,7 @@ from backfill.archive.run_facts import RunFacts
 from backfill.display.eye import shown
 from backfill.display.pages import Shown, note, table
 from backfill.errors import StorageError, UsageError
+from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE
 from backfill.plans.staging import literal, quoted, threads
 from backfill.steps.job import Cause, JobKind
@@ -106,7 +107,7 @@ class Comparison:
             f"Differences ({len(self.rows):,} of {self.total:,})",
             _HEADER,
             self.rows,
-            rest=f"All of them: backfill compare {a} {b} --output differences.csv",
+            rest="All of them: " + next_command("compare", a, b, "--output", "differences.csv"),
         )
 
     def _different(self) -> Shown:
@@ -163,7 +164,7 @@ def compare_runs(
         raise StorageError(
             f"Runs {before.run_id} and {after.run_id} could not be compared: "
             f"{str(error).splitlines()[0]}. Are their folders whole? "
-            f"backfill evidence check {before.folder.path}"
+            f"{next_command('evidence', 'check', str(before.folder.path))}"
         ) from None
 
 
@@ -172,12 +173,12 @@ def _check(before: RunFacts, after: RunFacts, output: Path | None) -> None:
         if not facts.plan or not facts.folder.file(CHANGES_FILE).exists():
             raise UsageError(
                 f"Run {facts.run_id} has no plan in {facts.folder.path} ({PLAN_FILE}, "
-                f"{CHANGES_FILE}): there is nothing to compare. See: backfill runs"
+                f"{CHANGES_FILE}): there is nothing to compare. See: {next_command('runs')}"
             )
     if before.job != after.job:
         raise UsageError(
             f"Run {before.run_id} is a {before.job} job, run {after.run_id} a {after.job} job: "
-            "only runs of one job can be compared. See: backfill runs"
+            f"only runs of one job can be compared. See: {next_command('runs')}"
         )
     if output is not None and output.suffix not in SUFFIXES:
         raise UsageError(f"--output {output}: name a file that ends in {' or '.join(SUFFIXES)}.")

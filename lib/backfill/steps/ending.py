@@ -6,7 +6,6 @@ While other appliers work on the same run it keeps running: then only this proce
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,11 +23,13 @@ from backfill.errors import (
     Interrupted,
     LeaseHeld,
     PreflightError,
+    StorageError,
     Terminated,
     TooManyRefused,
     TooManySkips,
 )
 from backfill.folder import RunFolder, runs_dir
+from backfill.next_command import next_command
 from backfill.plans.plan import Plan, new_plan
 from backfill.records import lease
 from backfill.records.lease import Lease, Left
@@ -80,6 +81,11 @@ class Ending:
                 f"Run {self.plan.run_id} stopped {self._place()}: {text}. Committed chunks stay "
                 f"committed. When it is mended: {resume_command(self.folder)}"
             ) from None
+        except StorageError as error:
+            self._leave(RunStatus.FAILED, str(error))
+            raise StorageError(
+                f"{error} Free some room, then: {resume_command(self.folder)}"
+            ) from error
         except BaseException as error:
             self._leave(RunStatus.FAILED, f"{type(error).__name__}: {error}")
             raise
@@ -92,7 +98,9 @@ class Ending:
         run_id = self.plan.run_id
         text = f"Run {run_id} {what} {self._place()}."
         if self._leave(status, text) is Left.OTHERS_WORK_ON:
-            return f"{text}\nOther appliers go on with it. Watch it: backfill status {run_id}"
+            return (
+                f"{text}\nOther appliers go on with it. Watch it: {next_command('status', run_id)}"
+            )
         return f"{text}\nGo on with: {resume_command(self.folder)}"
 
     def _failed(self, said: str) -> str:
@@ -102,7 +110,7 @@ class Ending:
         return (
             f"{text} What was committed before stays. Grant the right, or mend what the server "
             f"names, then: {resume_command(self.folder)}\n"
-            f"Or plan anew, for the table as it is now. {new_plan(self.plan.run_id)}"
+            f"Or plan anew, for the table as it is now. {new_plan(self.folder)}"
         )
 
     def _leave(self, status: RunStatus, message: str) -> Left:
@@ -123,13 +131,13 @@ class Ending:
         error = None
         with contextlib.closing(self.connect()) as connection:
             status, message = self._outcome(connection)
-            if error := nothing_written(Ledger(connection), self.plan.run_id):
+            if error := nothing_written(Ledger(connection), self.folder):
                 status, message = RunStatus.FAILED, str(error)
             left = lease.leave(connection, self.claim, {}, status, message)
             if left is Left.LOST and not self._has_ended(connection):
                 raise LeaseHeld(
                     f"Run {self.plan.run_id} lost its lease before it could end. See: "
-                    f"backfill status {self.plan.run_id}"
+                    f"{next_command('status', self.plan.run_id)}"
                 )
         if message and error is None:
             self.reporter.message(message)
@@ -178,5 +186,4 @@ def apply_command(folder: RunFolder) -> str:
 
 def _command(verb: str, folder: RunFolder) -> str:
     runs = folder.path.parent
-    where = "" if runs == runs_dir() else f" --runs-dir {shlex.quote(str(runs))}"
-    return f"backfill {verb} {folder.run_id}{where}"
+    return next_command(verb, folder.run_id, runs=None if runs == runs_dir() else runs)

@@ -19,6 +19,7 @@ from backfill.archive.evidence import (
 )
 from backfill.errors import BackfillError, StalePlan, StorageError
 from backfill.folder import RunFolder, sha256_of
+from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.records.ledger import Checkpoint, Ledger
 from backfill.records.parts import parts_of
@@ -50,13 +51,13 @@ def _sums(folder: RunFolder) -> Iterator[str]:
     try:
         lines = folder.file(SUMS_FILE).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        job = folder.run_id.split("-")[1]
+        again = next_command(*plan.planned_by(folder))
         is_frozen = folder.file(plan.PLAN_FILE).exists()
-        mend = f"Close it with: backfill resume {folder.run_id}"
+        mend = f"Close it with: {next_command('apply', folder.run_id)}"
         yield (
             f"{SUMS_FILE} is not there: the run's folder was never closed, because its process "
             f"was killed or is still at work. "
-            + (mend if is_frozen else f"Its plan was not frozen; make a new one: backfill {job}")
+            + (mend if is_frozen else f"Its plan was not frozen; make a new one: {again}")
         )
         return
     listed = dict(_sum_entry(line) for line in lines if line)

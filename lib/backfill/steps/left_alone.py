@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from backfill.archive.evidence import DRIFTED_FILE, SKIPS_FILE
 from backfill.display.counting import counted
 from backfill.errors import BackfillError, RowsDrifted, RowsLeft, TooManyRefused
+from backfill.folder import RunFolder
 from backfill.plans.plan import new_plan
 from backfill.records.ledger import Ledger
 from backfill.skips import NOT_WRITTEN, SkipReason
@@ -47,8 +48,9 @@ def rows_left(drifted: int, left: Left, *, is_applied: bool) -> BackfillError | 
     return RowsDrifted(" ".join([edited, *told, ending]))
 
 
-def nothing_written(ledger: Ledger, run_id: str) -> BackfillError | None:
+def nothing_written(ledger: Ledger, folder: RunFolder) -> BackfillError | None:
     """Return the error of a run that wrote no row, where the database is what kept it from that."""
+    run_id = folder.run_id
     if ledger.totals(run_id).updated:
         return None
     left = {reason: n for reason, n in reasons_of(ledger, run_id).items() if reason in NOT_WRITTEN}
@@ -59,5 +61,5 @@ def nothing_written(ledger: Ledger, run_id: str) -> BackfillError | None:
     return kind(
         f"Run {run_id} wrote no row: the database took none of them ({told}). Each stands with "
         f"what it said in {SKIPS_FILE} and in backfill.skip, and is pending as before. When that "
-        f"is mended: {new_plan(run_id)}"
+        f"is mended: {new_plan(folder)}"
     )

@@ -31,7 +31,7 @@ from backfill.server.postgres import database_fingerprint
 from backfill.settings import EngineSettings, fingerprint
 from backfill.skips import Skip, reason_of
 from backfill.steps.job import Computation, Job, Preflight
-from backfill.steps.running import row_of
+from backfill.steps.which_run import row_of
 from backfill.utc.zones import tzdata_version
 
 
@@ -86,8 +86,11 @@ class Planning:
         self.staging.show("changes", self._folder.file(plan.CHANGES_FILE))
         return computed
 
-    def freeze(self, computed: Computation) -> Plan:
-        """Write the rest of the plan's files and its row in the ledger."""
+    def freeze(self, computed: Computation, kept: Mapping[str, Any] | None = None) -> Plan:
+        """Write the rest of the plan's files and its row in the ledger.
+
+        `kept` is what was said of how it is to be written, by parameter.
+        """
         plan.write_skips(self._folder, self._skips())
         settings = self.job.settings
         with self._database.connect(read_only=True) as connection:
@@ -107,6 +110,7 @@ class Planning:
                 "skips": computed.skips,
                 "target": self.job.target(),
                 "counts": computed.counts,
+                "kept": dict(kept or {}),
             },
         )
         self._register(frozen)
@@ -120,15 +124,19 @@ class Planning:
         if is_open and (answered := answers_waiting(self._folder, database)):
             self._reporter.message(
                 f"Run {answered} was answered, and this one did not take it in. To do so: "
-                f"backfill {self.job.name} --decisions latest"
+                f"{self._again(answered)}"
             )
         if questions:
             asked = counted(len(questions), "question waits", "questions wait")
             self._reporter.message(
                 f"{asked} for a person; while nobody answers, the policy named in each counts. "
                 f"Answer in {self._folder.file(DECISIONS_FILE)}, then: "
-                f"backfill {self.job.name} --decisions {self._folder.run_id}"
+                f"{self._again(self._folder.run_id)}"
             )
+
+    def _again(self, answered: str) -> str:
+        """Return the command that plans the same with a run's answers; it writes nothing."""
+        return plan.planned_again(self._folder, "--decisions", answered)
 
     def _skips(self) -> Iterator[tuple[int, Skip]]:
         rows = self.staging.connection.execute(

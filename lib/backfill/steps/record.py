@@ -15,7 +15,7 @@ from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger
 from backfill.server.database import Database
-from backfill.server.postgres import password_of
+from backfill.server.dsn import password_of
 from backfill.settings import EngineSettings
 from backfill.status import RunStatus
 from backfill.steps.job import JobKind
@@ -68,6 +68,7 @@ def write_run_file(
     *,
     job: str,
     settings: Mapping[str, Any],
+    command: Sequence[str],
     parameters: Mapping[str, Any],
     engine: EngineSettings,
     database: Database,
@@ -81,6 +82,7 @@ def write_run_file(
             "run_id": folder.run_id,
             "job": job,
             "database": database.name,
+            "command": list(command),
             "parameters": {k: v for k, v in parameters.items() if k != "runs_dir"},
             "settings": settings,
             "engine": engine.as_json(),

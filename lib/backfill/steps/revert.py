@@ -8,13 +8,15 @@ left alone).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
+from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger, RunRow
@@ -34,11 +36,17 @@ _REVERTIBLE = frozenset(
 )
 
 
-def plan_revert(ledger: Ledger, run: RunRow, kind: JobKind, folder: RunFolder) -> Plan:
-    """Freeze the revert of `run` as a plan of its own in `folder`."""
+def plan_revert(
+    ledger: Ledger,
+    run: RunRow,
+    kind: JobKind,
+    folder: RunFolder,
+    kept: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Freeze the revert of `run` as a plan of its own in `folder`; `kept`: how to write it."""
     if run.status is RunStatus.RUNNING:
         raise UsageError(
-            f"Run {run.run_id} is running. Stop it first: backfill cancel {run.run_id}"
+            f"Run {run.run_id} is running. Stop it first: {next_command('cancel', run.run_id)}"
         )
     planner = _Planner(ledger, run, kind)
     schema = planner.schema()
@@ -63,6 +71,7 @@ def plan_revert(ledger: Ledger, run: RunRow, kind: JobKind, folder: RunFolder) -
             "target": run.target,
             "counts": {"by_scope": by_scope},
             "reverts": run.run_id,
+            "kept": dict(kept or {}),
         },
     )
 

@@ -22,7 +22,8 @@ from backfill.errors import (
     TooManySkips,
     UsageError,
 )
-from backfill.folder import RUN_ID, RunFolder
+from backfill.folder import RunFolder
+from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.politeness.pace import Pace
@@ -42,43 +43,9 @@ from backfill.steps.choosing import find_rows
 from backfill.steps.ending import Ending
 from backfill.steps.job import Job, JobKind
 from backfill.steps.standing import Applied, standing
+from backfill.steps.which_run import row_of
 from backfill.stop import StopSignals, stop_signals
 from backfill.utc.zones import tzdata_version
-
-
-def row_of(frozen: Plan) -> RunRow:
-    """Return the ledger row of a plan that nobody has applied yet."""
-    return RunRow(
-        run_id=frozen.run_id,
-        job=frozen.job,
-        scope=frozen.scope,
-        plan_id=frozen.plan_id,
-        plan_rows=frozen.rows,
-        status=RunStatus.PLANNED,
-        settings=frozen.settings,
-        target=frozen.target,
-        settings_fingerprint=frozen.settings_fingerprint,
-        database_fingerprint=frozen.database_fingerprint,
-        tzdata_version=frozen.tzdata_version,
-        reverts=frozen.reverts,
-    )
-
-
-def find_planned(ledger: Ledger, wanted: str, runs: Path) -> RunRow:
-    """Return the run that is to be applied.
-
-    A plan whose row never reached the database, because its planner may not write there or was
-    killed before, is found in its folder.
-    """
-    try:
-        return ledger.get(wanted)
-    except UsageError:
-        if not RUN_ID.fullmatch(wanted):
-            raise
-        folder = RunFolder.of(runs, wanted)
-        if not folder.file(plan.PLAN_FILE).exists():
-            raise
-        return row_of(plan.load(folder))
 
 
 def stopped_run(ledger: Ledger, job: Job, runs: Path, say: Callable[[str], None]) -> RunRow | None:
@@ -91,13 +58,15 @@ def stopped_run(ledger: Ledger, job: Job, runs: Path, say: Callable[[str], None]
         return found
     say(
         f"Run {found.run_id} of the same settings is {found.status}, but its plan is not in "
-        f"{runs}: making a new one for what is left. (backfill revert {found.run_id} would put "
-        "back what it wrote.)"
+        f"{runs}: making a new one for what is left. ("
+        f"{next_command('revert', found.run_id)} would show what it wrote, to put it back.)"
     )
     return None
 
 
-def check_fresh(frozen: Plan, row: RunRow | None, connection: Connection) -> None:
+def check_fresh(
+    frozen: Plan, row: RunRow | None, connection: Connection, folder: RunFolder
+) -> None:
     """Raise `StalePlan` unless plan, settings, time zone data and database are the run's own."""
     checks = [
         ("database", frozen.database_fingerprint, database_fingerprint(connection)),
@@ -114,7 +83,7 @@ def check_fresh(frozen: Plan, row: RunRow | None, connection: Connection) -> Non
             raise StalePlan(
                 f"Run {frozen.run_id} can not go on: its {what} differs "
                 f"(it was {expected[:16]}, now it is {found[:16]}). Nothing was written. "
-                f"{plan.new_plan(frozen.run_id)}"
+                f"{plan.new_plan(folder)}"
             )
 
 
@@ -135,7 +104,8 @@ def too_many_skips(frozen: Plan, settings: EngineSettings) -> TooManySkips | Non
     return TooManySkips(
         f"The plan of run {frozen.run_id} skips {counted(frozen.skips, 'row')}; --max-skips allows "
         f"{settings.max_skips}. Nothing was written. Look at skips.csv in the run's folder; to "
-        f"write the others all the same: backfill apply {frozen.run_id} --max-skips {frozen.skips}"
+        "write the others all the same: "
+        + next_command("apply", frozen.run_id, "--max-skips", str(frozen.skips))
     )
 
 
@@ -200,7 +170,7 @@ def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:
     frozen = work.plan
     ledger.create()
     row = ledger.find(frozen.run_id)
-    check_fresh(frozen, row, ledger.connection)
+    check_fresh(frozen, row, ledger.connection, work.folder)
     if error := too_many_skips(frozen, work.settings):
         raise error
     if row is None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from backfill.errors import VerifyFailed
+from backfill.next_command import next_command
 from backfill.records.ledger import CHAIN_START, Checkpoint, Ledger, RunRow, skips_digest
 from backfill.records.parts import Part, parts_of
 from backfill.records.ranges import Range, ranges_of
@@ -229,16 +230,17 @@ def _check_counts(
         found.findings.append(f"Chunk {number}: skips without a checkpoint.")
     approved = sum(stretch.range.rows for stretch in stretches)
     if run.status is RunStatus.PLANNED:
-        found.notes.append(f"Nothing was written yet. Apply it: backfill apply {run.run_id}")
+        apply_it = next_command("apply", run.run_id)
+        found.notes.append(f"Nothing was written yet. Apply it: {apply_it}")
     elif run.status is RunStatus.PAUSED and scanned == approved < run.plan_rows:
         found.notes.append(
             f"{scanned:,} of {run.plan_rows:,} rows are applied, as was approved; the others are "
-            f"in no part yet. Go on: backfill apply {run.run_id}"
+            f"in no part yet. Go on: {next_command('apply', run.run_id)}"
         )
     elif scanned != run.plan_rows:
         found.findings.append(
             f"The run is not complete: {scanned:,} of {run.plan_rows:,} rows have a checkpoint. "
-            f"Go on: backfill resume {run.run_id}"
+            f"Go on: {next_command('resume', run.run_id)}"
         )
     _check_range_counts(done, stretches, run, found)
 

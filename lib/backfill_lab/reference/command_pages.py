@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
 
-from backfill.cli import build_parser
+from backfill.cli import build_parser, command_parsers
 from backfill.parameters import (
     APPLY_PARAMETERS,
     FILL_PARAMETERS,
@@ -32,7 +32,7 @@ _FLAG_HEADER = ("argument", "means")
 
 def commands_section() -> str:
     """Return every command with its arguments; those of all commands stand once, at the end."""
-    parsers = command_parsers()
+    parsers = command_parsers(build_parser())
     shared = _shared_flags(parsers.values())
     pages = [_command_page(name, parser, shared) for name, parser in parsers.items()]
     first = next(iter(parsers.values()))
@@ -41,14 +41,6 @@ def commands_section() -> str:
         "Options of every command", table(_FLAG_HEADER, map(_flag_row, everywhere)), level=3
     )
     return section("Commands", *pages, closing)
-
-
-def command_parsers() -> dict[str, argparse.ArgumentParser]:
-    """Return each command's parser by its name, in the order of the help."""
-    # argparse shows its subcommands nowhere else.
-    actions = build_parser()._actions
-    choices = next(a.choices for a in actions if isinstance(a, argparse._SubParsersAction))
-    return dict(choices)
 
 
 def _shared_flags(parsers: Iterable[argparse.ArgumentParser]) -> set[str]:

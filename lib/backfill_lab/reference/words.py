@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from backfill.jobs.ocr.settings import CACHE_ENV
+from backfill.server.dsn import DSN_ENV
 from backfill.server.embedded import HOME_ENV
 from backfill.server.embedded_binaries import BINARIES_ENV
-from backfill.server.postgres import DSN_ENV
 
 ENVIRONMENT = {
     DSN_ENV: "libpq URL or `service=NAME` of the database; none: the embedded PostgreSQL",

@@ -28,7 +28,7 @@ from unittest import mock
 
 from backfill import workbook
 from backfill.notebook.run_book import RunBook
-from backfill.server.postgres import DSN_ENV
+from backfill.server.dsn import DSN_ENV
 from backfill.steps.running import apply_run
 
 _STEPS = ("preflight", "extract", "compute", "diff", "plan", "apply", "verify", "summary")

@@ -56,7 +56,7 @@ from backfill.ocr.session import (
 from backfill.ocr.session_plan import plan_sessions
 from backfill.ocr.session_reading import ReadImage
 from backfill.ocr.vocabulary import known_towns
-from backfill.plans.plan import write_changes
+from backfill.plans.plan import planned_again, write_changes
 from backfill.plans.staging import Staging
 from backfill.plans.worksheet import CORRECTIONS_FILE, QUESTIONS_SCHEMA, questions_table
 from backfill.report import Reporter
@@ -280,7 +280,8 @@ class OcrJob:
         if doubts:
             reporter.message(
                 f"Doubts about what was read: {doubts:,}. Say what is right in "
-                f"{folder.file(CORRECTIONS_FILE)}, then: backfill ocr --corrections {folder.run_id}"
+                f"{folder.file(CORRECTIONS_FILE)}, then: "
+                + planned_again(folder, "--corrections", folder.run_id)
             )
         self._chains = chains_of(changes)
         writing = sum(plan.is_writing for plan in plans)

@@ -166,14 +166,13 @@ def default_cache_dir() -> Path:
 
 
 def _selection(values: Mapping[str, Any]) -> Selection:
-    limit = values["limit"]
     return Selection(
         session_ids=tuple(dict.fromkeys(_uuid(text) for text in values["session_id"])),
         user_id=_user(values["user_id"]),
         states=_states(values["states"]),
         from_date=_date("--from-date", values["from_date"]),
         to_date=_date("--to-date", values["to_date"]),
-        limit=None if limit == NO_LIMIT else limit,
+        limit=values["limit"],
     )
 
 

@@ -23,6 +23,7 @@ from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
 from backfill.jobs.utc.settings import Order, UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
 from backfill.jobs.utc.views import diff_view
+from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.plans.extract import PendingRows, extracted_schema
 from backfill.plans.staging import Staging
@@ -161,7 +162,7 @@ class UtcJob:
                 hint = f" Near: {', '.join(close)}." if close else ""
                 raise UsageError(
                     f"There is no household {household!r} in this database.{hint} "
-                    "List what is pending: backfill status"
+                    f"List what is pending: {next_command('status')}"
                 )
         if not self._settings.households:
             self._households = tuple(known)

@@ -1,0 +1,162 @@
+"""Parameters that jobs share: how a plan is written, what makes a run wait, where things are."""
+
+from __future__ import annotations
+
+from backfill.parameter import Kind, Parameter
+
+MANY = 2**53  # beyond it JSON readers disagree on whole numbers
+COUNT_OR_NO_LIMIT = (-1, MANY)
+MILLISECONDS = (0, 86_400_000)
+
+ENGINE = (
+    Parameter(
+        "chunk_size",
+        Kind.WHOLE_OR_WORD,
+        500,
+        "rows of one transaction, 1 to 100000; auto aims at --chunk-time",
+        metavar="N|auto",
+        bounds=(1, 100_000),
+    ),
+    Parameter(
+        "chunk_time", Kind.NUMBER, 0.5, "seconds a chunk should take with auto", bounds=(0.01, 60.0)
+    ),
+    Parameter(
+        "progress_interval",
+        Kind.WHOLE,
+        5000,
+        "rows between two progress reports; 0 = only first and last",
+        metavar="ROWS",
+        bounds=(0, 1_000_000_000),
+    ),
+    Parameter(
+        "max_skips",
+        Kind.WHOLE,
+        -1,
+        "exit 7 when more rows are skipped; -1 = no limit",
+        bounds=COUNT_OR_NO_LIMIT,
+    ),
+    Parameter(
+        "max_refused",
+        Kind.NUMBER,
+        0.1,
+        "share of rows that the database may refuse before the run stops as failed, 0 to 1",
+        metavar="SHARE",
+        bounds=(0.0, 1.0),
+    ),
+    Parameter(
+        "lease_seconds",
+        Kind.WHOLE,
+        60,
+        "how long a claim lasts unless it is renewed",
+        bounds=(1, 86_400),
+    ),
+    Parameter(
+        "lock_timeout_ms",
+        Kind.WHOLE,
+        5000,
+        "how long a statement waits for a row lock",
+        bounds=MILLISECONDS,
+    ),
+    Parameter(
+        "statement_timeout_ms",
+        Kind.WHOLE,
+        60000,
+        "how long a statement may run; 0 = ever",
+        bounds=MILLISECONDS,
+    ),
+)
+THROTTLE = (
+    Parameter(
+        "wal_budget",
+        Kind.TEXT,
+        "",
+        "WAL that the run may write a second, like 16MB; empty = any",
+        metavar="BYTES",
+    ),
+    Parameter(
+        "max_lock_waiters",
+        Kind.WHOLE,
+        0,
+        "wait while more sessions wait for a lock of ours; -1 = do not look",
+        bounds=COUNT_OR_NO_LIMIT,
+    ),
+    Parameter(
+        "max_replay_lag",
+        Kind.TEXT,
+        "",
+        "wait while a standby is further behind: 10s, 64MB, or 10s,64MB",
+        metavar="LAG",
+    ),
+    Parameter(
+        "standby",
+        Kind.TEXTS,
+        "",
+        "a standby that must be connected while --max-replay-lag is watched, or a list",
+        metavar="NAME",
+    ),
+    Parameter(
+        "max_transaction_age",
+        Kind.TEXT,
+        "",
+        "wait while a transaction of others is older, like 5min",
+        metavar="TIME",
+    ),
+    Parameter(
+        "max_wal_rate",
+        Kind.TEXT,
+        "",
+        "wait while the whole server writes more WAL a second, like 64MB",
+        metavar="BYTES",
+    ),
+    Parameter(
+        "max_connections",
+        Kind.WHOLE_OR_WORD,
+        "",
+        "wait while more connections are open: 80, or 75% of the server's maximum",
+        metavar="N|PERCENT",
+        bounds=(1, 1_000_000),
+    ),
+    Parameter(
+        "yield_to_vacuum", Kind.FLAG, False, "wait while a vacuum is at work on a table we write"
+    ),
+    Parameter(
+        "go_when",
+        Kind.TEXT,
+        "",
+        "wait unless this query returns true; it is kept with the run's parameters",
+        metavar="SQL",
+    ),
+    Parameter("go_when_file", Kind.PATH, "", "the same, read from a file", metavar="FILE"),
+    Parameter(
+        "window",
+        Kind.TEXT,
+        "",
+        "write at this time of day only, like '22:00-05:00 Europe/Stockholm'",
+        metavar="TIMES",
+    ),
+    Parameter(
+        "critical",
+        Kind.TEXTS,
+        "",
+        "stop above this, resumable, like connections:95% or replay-lag:60s; or a list",
+        metavar="NAME:AMOUNT",
+    ),
+)
+SCHEDULER = Parameter(
+    "scheduler",
+    Kind.TEXT,
+    "",
+    "compute on a Dask cluster: tcp://HOST:8786; empty = on this machine",
+    metavar="ADDRESS",
+)
+PLACES = (
+    Parameter("runs_dir", Kind.PATH, "", "folder of the runs; empty = runs/ beside notebooks/"),
+    Parameter(
+        "dsn_env",
+        Kind.TEXT,
+        "DATABASE_URL",
+        "name of the environment variable that holds the connection string",
+    ),
+)
+WORKERS = Parameter("workers", Kind.WHOLE, 1, "connections that write at once, each a range")
+APPLY = Parameter("apply", Kind.FLAG, False, "write the plan; without it nothing is written")

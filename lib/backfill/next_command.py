@@ -1,0 +1,71 @@
+"""The one way to print a command that a person may paste: quoted, with the options that it needs.
+
+What was given to this command of where runs and database are holds for the next one as well. It
+travels by environment, so that a notebook's kernel prints the same as the command that began it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+#: JSON object: options that every command shares, as they were given, never with a password.
+GIVEN_ENV = "BACKFILL_GIVEN"
+RUNS_DIR = "--runs-dir"
+DATABASE_URL = "--database-url"
+_FOLDER = "folder"
+#: Commands that read or write folders of runs; the others ask the database only.
+_OF_FOLDERS = {
+    *("utc", "ocr", "fill", "apply", "resume", "revert", "explain", "runs", "compare", "doctor"),
+    *("evidence", "lab"),
+}
+#: Commands of this machine: no database is named to them.
+_OF_MACHINE = {"db", "demo", "selftest", "completion"}
+
+
+def remember_given(options: Mapping[str, str]) -> None:
+    """Have every command that is printed from here on carry these options, where it takes them."""
+    os.environ[GIVEN_ENV] = json.dumps({**options, _FOLDER: str(Path.cwd())})
+
+
+def next_command(*words: str, runs: Path | None = None) -> str:
+    """Return `backfill WORDS` with the options it needs, quoted for a shell.
+
+    `runs` is the folder of the runs where it is not the usual one.
+    """
+    verb = words[0] if words else ""
+    given = _given()
+    if runs is not None:
+        given[RUNS_DIR] = str(runs)
+    options: list[str] = []
+    if verb in _OF_FOLDERS and given.get(RUNS_DIR):
+        options += option(RUNS_DIR, given[RUNS_DIR])
+    if verb not in _OF_MACHINE and given.get(DATABASE_URL):
+        options += option(DATABASE_URL, given[DATABASE_URL])
+    return shlex.join(["backfill", *words, *options])
+
+
+def usual_folder() -> Path:
+    """Return the folder in which the command was typed: a notebook's kernel works in another."""
+    return Path(_given().get(_FOLDER) or Path.cwd())
+
+
+def option(flag: str, value: str) -> list[str]:
+    """Return an option as words; a value that looks like an option stays its value."""
+    return [f"{flag}={value}"] if value.startswith("-") else [flag, value]
+
+
+def shell(words: Sequence[str]) -> str:
+    """Return words of another program's command, quoted for a shell."""
+    return shlex.join(words)
+
+
+def _given() -> dict[str, str]:
+    try:
+        found = json.loads(os.environ.get(GIVEN_ENV, "{}"))
+    except ValueError:
+        return {}
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}

@@ -1,0 +1,32 @@
+"""What to say of a step that the server refused, or in which it was lost."""
+
+from __future__ import annotations
+
+import psycopg
+
+from backfill.errors import DatabaseUnreachable, PreflightError
+from backfill.folder import RunFolder
+from backfill.next_command import next_command
+from backfill.server.dsn import redact
+from backfill.server.postgres import what_failed
+from backfill.steps.ending import apply_command
+
+
+def refused(step: str, error: Exception, folder: RunFolder, *, is_writing: bool) -> PreflightError:
+    """Return the error of a right that lacks; `is_writing`: the run has a plan to write."""
+    way_on = f", then: {apply_command(folder)}" if is_writing else ""
+    return PreflightError(
+        f"The role lacks a right for {step}: {str(error).splitlines()[0]}. Grant what this "
+        f"prints: {next_command('grants')}{way_on}"
+    )
+
+
+def lost(
+    step: str, error: psycopg.Error, dsn: str, folder: RunFolder, *, is_writing: bool
+) -> DatabaseUnreachable:
+    """Return the error of a database that went away; a dry run is never told to write."""
+    failed = redact(what_failed(error, step), dsn)
+    way_on = apply_command(folder) if is_writing else next_command("doctor")
+    return DatabaseUnreachable(
+        f"{failed}. What is committed stays committed. When it answers again: {way_on}"
+    )

@@ -1,0 +1,42 @@
+"""Printing that nobody needs to read: a run goes on when whoever watched it has left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TextIO
+
+
+def say(text: str, stream: TextIO | None, end: str = "\n") -> bool:
+    """Print a text at once; return whether somebody could read it.
+
+    A pipe that nobody reads, a disk that is full: what is said is lost, what is done goes on.
+    """
+    if stream is None:
+        return False
+    try:
+        print(text, end=end, file=stream, flush=True)
+    except (OSError, ValueError):  # ValueError: it is closed
+        _deafen(stream)
+        return False
+    return True
+
+
+def leave_unread() -> None:
+    """Let what is still to be printed go nowhere, so that Python's own end says nothing of it."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+                continue
+            _deafen(stream)
+
+
+def _deafen(stream: TextIO) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)

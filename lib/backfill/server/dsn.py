@@ -1,0 +1,120 @@
+"""Connection strings: what may be said of them, and what never is.
+
+A URL that can not be read without doubt is never echoed, not in parts: an unescaped `/` or `@` of
+a password makes libpq take one half of it for a port, a host or a database's name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from urllib.parse import quote, unquote
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from backfill.errors import UsageError
+
+DSN_ENV = "DATABASE_URL"
+#: Words of libpq that hold a secret.
+SECRETS = ("password", "sslpassword", "oauth_client_secret")
+HIDDEN = "***"
+#: Of an unreadable address, pieces of this length and more are kept out of every message.
+_LEAST_PIECE = 3
+
+_SCHEME = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*:)[^\s]*@")
+_PASSWORD_IN_PAIRS = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
+_PORTS = re.compile(r"\d{0,5}(,\d{0,5})*")
+
+
+def parts_of(dsn: str) -> dict[str, str] | None:
+    """Return what libpq reads in a connection string, None when that is in doubt or unreadable."""
+    try:
+        parts = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    except (psycopg.Error, UnicodeError):
+        return None
+    scheme = _SCHEME.match(dsn)
+    if scheme and _is_doubtful(dsn[scheme.end() :]):
+        return None
+    return parts if _PORTS.fullmatch(parts.get("port", "")) else None
+
+
+def _is_doubtful(rest: str) -> bool:
+    """Whether the part behind `://` may be read in several ways: `@` belongs before the host."""
+    address, _question, _options = rest.partition("?")
+    authority, _slash, database = address.partition("/")
+    return authority.count("@") > 1 or "@" in database
+
+
+def describe(dsn: str) -> str:
+    """Return host, port and database of a connection string: never user secrets."""
+    parts = parts_of(dsn)
+    if parts is None:
+        return "a connection string that libpq can not read"
+    if parts.get("service"):
+        return f"service={parts['service']}"
+    host = parts.get("host") or parts.get("hostaddr") or "the local socket"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    return f"database {parts.get('dbname') or parts.get('user') or '(default)'} at {host}{port}"
+
+
+def check_dsn(dsn: str) -> None:
+    """Raise `UsageError` unless the connection string can be read, and in one way only."""
+    if parts_of(dsn) is None:
+        raise UsageError(
+            f"{DSN_ENV} is not a connection string that libpq understands "
+            "(postgresql://user@host/database, or service=NAME). It is not shown, since it may "
+            "hold a password: in a URL write its special characters as %40 (@), %2F (/), %3A (:), "
+            "%25 (%), %23 (#), %3F (?), %26 (&), %20 (a blank)."
+        )
+
+
+def without_password(dsn: str) -> str:
+    """Return a connection string that names the same database and holds no secret.
+
+    Empty for one that can not be read.
+    """
+    parts = parts_of(dsn)
+    if parts is None:
+        return ""
+    if not any(parts.get(name) for name in SECRETS):
+        return dsn
+    return make_conninfo("", **{n: v for n, v in parts.items() if n not in SECRETS})
+
+
+def password_of(dsn: str) -> str | None:
+    """Return the live password, for scanning files: never print it."""
+    parts = parts_of(dsn) or {}
+    return parts.get("password") or os.environ.get("PGPASSWORD") or None
+
+
+def redact(text: str, dsn: str = "") -> str:
+    """Return `text` with every password in it replaced, as it is and as a URL writes it."""
+    for secret in sorted(_secrets(dsn), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    text = _PASSWORD_IN_URL.sub(rf"\1{HIDDEN}@", text)
+    return _PASSWORD_IN_PAIRS.sub(rf"\1{HIDDEN}", text)
+
+
+def _secrets(dsn: str) -> Iterator[str]:
+    """Yield what no message may hold: the password in each way of writing it.
+
+    Of a string that can not be read, every piece that may be a part of one.
+    """
+    if not dsn:
+        return
+    parts = parts_of(dsn)
+    if parts is None:
+        yield dsn
+        behind = dsn.partition("://")[2] or dsn
+        yield from (piece for piece in re.split(r"[/@:?#&=\s]", behind) if _is_telling(piece))
+        return
+    found = [parts.get(name) for name in SECRETS] + [password_of(dsn)]
+    for value in filter(None, found):
+        yield from {value, quote(value), quote(value, safe=""), unquote(value)}
+
+
+def _is_telling(piece: str) -> bool:
+    return len(piece) >= _LEAST_PIECE
