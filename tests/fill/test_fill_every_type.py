@@ -1,5 +1,5 @@
-"""A random table of random types with random values: plan and apply give the values, revert the rows
-as they were; to the last digit, bit and microsecond."""
+"""A random table of random types with random values: plan and apply give the values, revert the
+rows as they were; to the last digit, bit and microsecond."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from backfill.rows.binary_array import pack_texts, register
 from backfill.server.in_bulk import in_bulk
 from backfill.server.plain_table import PlainColumn, PlainTable, columns_sql
 from backfill.server.postgres import Connection
+from backfill.server.session import on_own_path
 from backfill.skips import SkipReason
 
 PAGE_ROWS = 20_000
@@ -98,7 +99,8 @@ def rows_where(
             keys=sql.SQL(", ").join(keys),
             rows=sql.Literal(page_rows),
         )
-        found = connection.execute(query, list(low)).fetchall()
+        with connection.transaction(), on_own_path(connection):
+            found = connection.execute(query, list(low)).fetchall()
         if found:
             yield _page(table, found)
         if len(found) < page_rows:
@@ -199,7 +201,11 @@ class KeyedRows:
                 for column, place in zip(self._match.keys, places, strict=False)
             ),
         )
-        return self._connection.execute(query, parameters).fetchall()
+        if not any(c.is_own_type for c in (*self._match.keys, *self._match.sources)):
+            return self._connection.execute(query, parameters).fetchall()
+        # What tells two values of an extension's type apart stands where the extension is.
+        with self._connection.transaction(), on_own_path(self._connection):
+            return self._connection.execute(query, parameters).fetchall()
 
     def _differing(self, places: Sequence[sql.Composable]) -> sql.Composable:
         """Return the SQL for the first source that is not as it was given, None for none."""

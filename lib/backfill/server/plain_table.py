@@ -35,6 +35,7 @@ class PlainColumn:
     is_generated: bool
     is_always_identity: bool
     has_modifier: bool
+    is_own_type: bool  # the type below all domains is none of the server's own
 
     @property
     def is_json(self) -> bool:
@@ -131,7 +132,7 @@ def columns_by_name(connection: Connection, relation: Relation) -> dict[str, Pla
         "  CASE WHEN b.oid = 'bpchar'::regtype THEN 'bpchar'"
         "   WHEN b.oid = 'bit'::regtype THEN 'bit varying' ELSE format_type(b.oid, NULL) END,"
         "  b.typname::text, a.attnotnull, a.attgenerated <> '', a.attidentity = 'a',"
-        "  d.typmod >= 0 OR a.atttypid <> b.oid"
+        "  d.typmod >= 0 OR a.atttypid <> b.oid, b.typnamespace <> 'pg_catalog'::regnamespace"
         " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
         " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN down d ON d.attnum = a.attnum"
         " JOIN pg_type b ON b.oid = d.typid AND b.typtype <> 'd'"

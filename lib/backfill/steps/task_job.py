@@ -27,6 +27,7 @@ from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection, connect
+from backfill.server.session import SessionLimits
 from backfill.skips import Skip, SkipReason
 from backfill.steps.job import Computation, Preflight
 from backfill.steps.task import Task, part
@@ -36,6 +37,8 @@ from backfill.steps.task_table import Resolved, resolve
 from backfill.steps.task_view import task_diff
 
 BLOCK_ROWS = 20_000
+#: Reading a large table in its own order may take what it takes.
+PATIENT = SessionLimits(statement_timeout_ms=0)
 SKIPS_SCHEMA = pa.schema(
     [
         pa.field("position", pa.int64()),
@@ -100,8 +103,7 @@ class TaskJob:
     def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         self._dsn = dsn
         rows = 0
-        with connect(dsn, read_only=True) as connection:
-            connection.execute("SELECT set_config('statement_timeout', '0', false)")
+        with connect(dsn, read_only=True, limits=PATIENT) as connection:
             for page in self.task.extract(connection, self.table):
                 if not rows:
                     staging.create("extracted", page.schema)
@@ -132,8 +134,7 @@ class TaskJob:
         rows = int(staging.scalar("SELECT count(*) FROM extracted"))
         count = _Count()
         note = _note_type(staging)
-        with connect(self._dsn, read_only=True) as connection:
-            connection.execute("SELECT set_config('statement_timeout', '0', false)")
+        with connect(self._dsn, read_only=True, limits=PATIENT) as connection:
             fitting = Fitting(connection, self.table, self.resolved.columns)
             for name in fitting.unchecked:
                 reporter.message(

@@ -26,8 +26,9 @@ from backfill.server.database import Database
 from backfill.server.in_bulk import words_of
 from backfill.server.plain_table import PlainTable, readable_columns
 from backfill.server.postgres import Connection, connect, scalar
+from backfill.server.session import on_own_path
 from backfill.steps.job import Computation, Preflight
-from backfill.steps.task_job import TaskJob
+from backfill.steps.task_job import PATIENT, TaskJob
 from backfill.steps.task_rows import typed
 from backfill.steps.task_table import resolve
 
@@ -106,7 +107,8 @@ class FillJob(TaskJob):
             self.table.relation.identifier, sql.SQL(self._condition)
         )
         try:
-            return int(scalar(connection, query))
+            with connection.transaction(), on_own_path(connection):
+                return int(scalar(connection, query))
         except psycopg.ProgrammingError as error:
             raise UsageError(
                 f"--where {self._condition!r} is no condition on {self.table.relation}: "
@@ -123,8 +125,7 @@ class FillJob(TaskJob):
         """Read the chosen rows with all columns that this role may see, for a notebook."""
         self._dsn = dsn
         rows = 0
-        with connect(dsn, read_only=True) as connection:
-            connection.execute("SELECT set_config('statement_timeout', '0', false)")
+        with connect(dsn, read_only=True, limits=PATIENT) as connection:
             whole = self._whole(connection)
             staging.create(ROWS_TABLE, rows_schema(whole))
             for page in rows_where(connection, whole, self._condition):
