@@ -34,7 +34,7 @@ test-system-postgres: setup ## a share of the database tests on the system's Pos
 	BACKFILL_PG_BIN=$$(ls -d /usr/lib/postgresql/*/bin | tail -n 1) $(PYTHON) -m pytest -q \
 		tests/engine/test_apply.py tests/engine/test_poolers.py tests/engine/test_sessions.py \
 		tests/engine/test_drift.py tests/engine/test_lease.py tests/engine/test_database_errors.py \
-		tests/engine/test_preflight.py $(ARGS)
+		tests/engine/test_failover.py tests/engine/test_preflight.py $(ARGS)
 
 test-chaos: setup ## kills, faults, two writers, tampering: every case of backfill selftest --chaos
 	@scripts/system-packages pgbouncer

@@ -49,6 +49,13 @@ FIRST_BACKOFF_SECONDS = 0.1
 #: Worth the same statement again: nothing is wrong with the rows.
 TRANSIENT = (*BUSY, psycopg.errors.QueryCanceled)
 
+#: The server is away, or here but not yet the one that writes: a standby before its promotion.
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+
 Connect = Callable[[], Connection]
 T = TypeVar("T")
 
@@ -119,8 +126,8 @@ class PatientCommitter:
                 self._back_off(attempt)
                 # The failed transaction did not renew the lease; somebody may want us to stop.
                 self.breathe(claim)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                if not self._is_lost:
+            except _AWAY as error:
+                if not self._is_away(error):
                     raise
                 if found := self._found_again(claim, ready, behind, error):
                     return Committed(found)
@@ -145,7 +152,7 @@ class PatientCommitter:
         except NotAsPlanned:
             return None
         except psycopg.Error as error:
-            if is_hopeless(error):
+            if is_hopeless(error) and not self._is_away(error):
                 raise
             return error
 
@@ -201,8 +208,8 @@ class PatientCommitter:
         """Return what a question that may be asked twice answers; a lost server is asked anew."""
         try:
             return question(self.connection)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            if not self._is_lost:
+        except _AWAY as error:
+            if not self._is_away(error):
                 raise
             return self._reconnect(question, "looked for its next rows", error)
 
@@ -211,9 +218,9 @@ class PatientCommitter:
         self.stop.check()
         try:
             fence = renew_range(self.connection, claim)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
+        except _AWAY as error:
             # What is wrong here the next try meets again, and knows how to mend.
-            if not self._is_lost:
+            if not self._is_away(error):
                 return
             # Until then, which may be long, the lease is kept over another connection.
             with (
@@ -224,9 +231,13 @@ class PatientCommitter:
             return
         check_requests(fence)
 
-    @property
-    def _is_lost(self) -> bool:
-        return self.connection.closed or self.connection.broken
+    def _is_away(self, error: Exception) -> bool:
+        """Whether to wait for the server: the connection is gone, or leads to one that only reads.
+
+        After a failover an address may lead to the standby for some seconds before its promotion.
+        """
+        is_lost = self.connection.closed or self.connection.broken
+        return is_lost or isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
 
     def _back_off(self, attempt: int) -> None:
         """Wait a random part of a growing span, so that two writers do not meet again."""
@@ -243,7 +254,7 @@ class PatientCommitter:
                 self.connection = self.connect()
                 found = look(self.connection)
                 break
-            except (DatabaseUnreachable, psycopg.OperationalError, psycopg.InterfaceError):
+            except (DatabaseUnreachable, *_AWAY):
                 if time.monotonic() > deadline:
                     raise DatabaseUnreachable(
                         f"The database went away while run {self.run_id} {what} "

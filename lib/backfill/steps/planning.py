@@ -153,6 +153,13 @@ class Planning:
                 ledger = Ledger(connection)
                 ledger.create()
                 ledger.register(row_of(frozen))
+        except psycopg.errors.ReadOnlySqlTransaction:
+            self._reporter.message(
+                "This server only reads now, as a standby does: the plan is in its folder only; "
+                "the database gets its row when it is applied on the primary: backfill apply "
+                f"{self._folder.run_id}",
+                "warning",
+            )
         except (BackfillError, psycopg.Error) as error:
             self._reporter.message(
                 f"The plan is in its folder only; the database has no row of it yet: {error}",
