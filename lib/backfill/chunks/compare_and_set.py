@@ -23,7 +23,6 @@ from psycopg import sql
 from backfill.chunks.writing import ChunkUpdate, RefusedRow, Written, image_of
 from backfill.rows.binary_array import pack, pack_texts, register
 from backfill.rows.columns import Column, ColumnType, array_cast
-from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
 from backfill.server.row_types import lookup_field
 from backfill.server.session import own_path_for_triggers, use_our_path
@@ -50,7 +49,7 @@ class _Batch:
 class TableWriter:
     """`ChunkWriter` for rows of one table."""
 
-    def __init__(self, table: Table | PlainTable) -> None:
+    def __init__(self, table: Table) -> None:
         self._table = table
         self._has_rules: bool | None = None  # known once a chunk takes the careful way
         # The chunk that is being written, and the one after it.
@@ -200,7 +199,7 @@ class TableWriter:
         equal = self._equal(self._table.targets, _PREFIXES[side])
         query = sql.SQL(
             "SELECT v.ord - 1, CASE WHEN t.{first} IS NOT NULL"
-            " THEN jsonb_build_object({present})::text END"
+            " THEN ({present})::text END"
             " FROM {values} LEFT JOIN {relation} AS t ON {join}"
             " WHERE (t.{first} IS NOT NULL AND {sources} AND {equal}) IS NOT TRUE ORDER BY v.ord"
         ).format(
@@ -233,8 +232,8 @@ class TableWriter:
             "guard": guard,
             "relation": self._table.relation.identifier,
             "assignments": sql.SQL(", ").join(
-                sql.SQL("{} = v.a{}{}").format(
-                    sql.Identifier(column.name), sql.SQL(str(index)), column.cast
+                sql.SQL("{} = {}").format(
+                    sql.Identifier(column.name), column.typed(sql.Identifier("v", f"a{index}"))
                 )
                 for index, column in enumerate(self._table.targets)
             ),
@@ -266,17 +265,15 @@ class TableWriter:
             parameters[name] = value
 
         for index, texts in enumerate(self._table.key.split(changes.column("key"))):
-            type_name = self._table.key.columns[index].type_name
-            # The type's name comes from the catalog, spelt by format_type.
             packed = pack_texts(pa.array(texts, pa.string()))
-            add(f"k{index}", packed, sql.SQL(f"::text[]::{type_name}[]"))
+            add(f"k{index}", packed, array_cast(ColumnType.TEXT))
         for side in ("source", *sides):
             columns = self._table.sources if side == "source" else self._table.targets
             for index, column in enumerate(columns):
                 values = pc.struct_field(changes.column(side), column.name)
                 packed = pack(values, column.type)
                 add(f"{_PREFIXES[side]}{index}", packed, array_cast(column.type))
-        name = lookup_field(self._table) if self._table.lookup else None
+        name = lookup_field(self._table)
         zones = pc.struct_field(changes.column("source"), name) if name else None
         has_lookup = zones is not None and zones.null_count < len(zones)
         if has_lookup:
@@ -288,25 +285,23 @@ class TableWriter:
         return _Batch(source, parameters, has_lookup)
 
     def _join(self) -> sql.Composable:
-        return sql.SQL(" AND ").join(
-            sql.SQL("t.{} = v.k{}").format(sql.Identifier(column.name), sql.SQL(str(index)))
-            for index, column in enumerate(self._table.key.columns)
-        )
+        key = self._table.key
+        return key.equals("t", [sql.SQL(f"v.k{index}") for index in range(len(key.columns))])
 
     def _equal(self, columns: tuple[Column, ...], prefix: str) -> sql.Composable:
         return sql.SQL(" AND ").join(
-            column.equals("t", sql.SQL(f"v.{prefix}{index}"))
+            column.same(sql.Identifier("t", column.name), sql.Identifier("v", f"{prefix}{index}"))
             for index, column in enumerate(columns)
         )
 
     def _sources_match(self, batch: _Batch) -> sql.Composable:
-        match = self._equal(self._table.sources, "s") if self._table.sources else sql.SQL("true")
+        match = self._equal(self._table.sources, "s")
         lookup = self._table.lookup
         if not batch.has_lookup or lookup is None:
             return match
         return sql.SQL(
             "{} AND (v.z IS NULL OR v.z IS NOT DISTINCT FROM"
-            " (SELECT l.{} FROM {} AS l WHERE l.{} = t.{}))"
+            " (SELECT l.{}::text FROM {} AS l WHERE l.{} = t.{}))"
         ).format(
             match,
             sql.Identifier(lookup.zone),
@@ -316,9 +311,15 @@ class TableWriter:
         )
 
     def _present_columns(self) -> sql.Composable:
-        return sql.SQL(", ").join(
+        """Return the row's sources and targets as one JSON object."""
+        pairs = [
             sql.SQL("{}::text, t.{}").format(sql.Literal(column.name), sql.Identifier(column.name))
             for column in (*self._table.sources, *self._table.targets)
+        ]
+        # No function takes more than a hundred arguments.
+        parts = [pairs[first : first + 50] for first in range(0, len(pairs), 50)]
+        return sql.SQL(" || ").join(
+            sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(part)) for part in parts
         )
 
 

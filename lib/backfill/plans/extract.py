@@ -20,11 +20,10 @@ from psycopg import sql
 
 from backfill.errors import DatabaseUnreachable
 from backfill.next_command import next_command
-from backfill.rows.columns import read_expression
 from backfill.rows.values import arrow_type
 from backfill.server.arrow_session import ArrowSession, open_arrow
 from backfill.server.dsn import redact
-from backfill.server.pending import cast_to, pending_filter
+from backfill.server.pending import pending_filter
 from backfill.server.postgres import unreachable_message
 from backfill.server.row_types import lookup_field, source_type, target_type
 from backfill.server.table import Table
@@ -112,9 +111,9 @@ class PendingRows:
         return self._one_key(
             cursor,
             sql.SQL("SELECT {keys} FROM {relation} AS t ORDER BY {descending} LIMIT 1").format(
-                keys=self._key_texts("t"),
+                keys=self._table.key.texts("t"),
                 relation=self._table.relation.identifier,
-                descending=self._descending("t"),
+                descending=self._table.key.descending("t"),
             ),
         )
 
@@ -125,14 +124,14 @@ class PendingRows:
         self._set_bounds(session, low, last)
         # From a key on, over one page of the index: no OFFSET into the whole table.
         query = sql.SQL(
-            "SELECT {keys} FROM {relation} AS t WHERE {above} AND ({identifiers}) < ({last})"
+            "SELECT {keys} FROM {relation} AS t WHERE {above} AND {below}"
             " ORDER BY {identifiers} LIMIT 1 OFFSET {skipped}"
         ).format(
-            keys=self._key_texts("t"),
+            keys=self._table.key.texts("t"),
             relation=self._table.relation.identifier,
             above=self._above(low),
             identifiers=self._table.key.identifiers("t"),
-            last=self._bound("high"),
+            below=self._bounded("<", "high"),
             skipped=sql.Literal(page_rows - 1),
         )
         return self._one_key(session.cursor, query)
@@ -161,13 +160,13 @@ class PendingRows:
                 sql.Identifier(table.scope.name),
             )
         columns = [
-            read_expression(sql.Identifier("t", column.name), column.type)
+            column.read(sql.Identifier("t", column.name))
             for column in (*table.sources, *table.targets)
         ]
         places = _HEAP_PLACE if self._has_places else ()
         return sql.SQL(
             "SELECT {key}, t.{scope}::text, {zone}, {columns} FROM {relation} AS t{looked_up}"
-            " WHERE {above} AND ({identifiers}) <= ({high}) AND {filter}"
+            " WHERE {above} AND {below} AND {filter}"
         ).format(
             key=table.key.text_expression("t"),
             scope=sql.Identifier(table.scope.name),
@@ -176,8 +175,7 @@ class PendingRows:
             relation=table.relation.identifier,
             looked_up=looked_up,
             above=self._above(low),
-            identifiers=table.key.identifiers("t"),
-            high=self._bound("high"),
+            below=self._bounded("<=", "high"),
             filter=pending_filter(table, self._members, skip_deleted=self._skip_deleted),
         )
 
@@ -222,27 +220,14 @@ class PendingRows:
     def _above(self, low: list[str] | None) -> sql.Composable:
         if low is None:
             return sql.SQL("true")
-        return sql.SQL("({}) > ({})").format(self._table.key.identifiers("t"), self._bound("low"))
+        return self._bounded(">", "low")
 
-    def _bound(self, name: str) -> sql.Composable:
-        return sql.SQL(", ").join(
-            sql.SQL("current_setting({}){}").format(
-                sql.Literal(f"backfill.{name}{index}"), cast_to(column)
-            )
-            for index, column in enumerate(self._table.key.columns)
-        )
-
-    def _key_texts(self, alias: str) -> sql.Composable:
-        return sql.SQL(", ").join(
-            sql.SQL("{}::text").format(sql.Identifier(alias, column.name))
-            for column in self._table.key.columns
-        )
-
-    def _descending(self, alias: str) -> sql.Composable:
-        return sql.SQL(", ").join(
-            sql.SQL("{} DESC").format(sql.Identifier(alias, column.name))
-            for column in self._table.key.columns
-        )
+    def _bounded(self, operator: str, name: str) -> sql.Composable:
+        texts = [
+            sql.SQL("current_setting({})").format(sql.Literal(f"backfill.{name}{index}"))
+            for index in range(len(self._table.key.columns))
+        ]
+        return self._table.key.compared("t", operator, texts)
 
     def _one_key(self, cursor: Any, query: sql.Composed) -> list[str] | None:
         cursor.execute(self._text(query))

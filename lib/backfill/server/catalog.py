@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from backfill.errors import PreflightError
-from backfill.rows.columns import Column, ColumnType
+from backfill.rows.columns import TEXT, Column, ColumnType, SqlType
 from backfill.rows.keys import Key, KeyColumn
 from backfill.server.postgres import Connection, scalar
 from backfill.server.session import on_own_path
 from backfill.server.table import Lookup, Relation, Table, TableSpec
 
-_TYPES = {
-    "bigint": ColumnType.BIGINT,
-    "integer": ColumnType.BIGINT,
-    "timestamp without time zone": ColumnType.TIMESTAMP,
-    "timestamp with time zone": ColumnType.TIMESTAMPTZ,
-    "text": ColumnType.TEXT,
-    "character varying": ColumnType.TEXT,
-}
+#: Types whose values are texts to a person, so that a wall time may stand in them.
+_TEXT_TYPES = ("text", "character varying", "character", "name", "citext")
 _WALL_TYPES = (ColumnType.BIGINT, ColumnType.TIMESTAMP, ColumnType.TEXT)
 _TARGET_TYPES = (ColumnType.BIGINT, ColumnType.TIMESTAMPTZ)
 _WRITABLE_KINDS = {"r": "table", "p": "partitioned table"}
@@ -30,11 +25,16 @@ _WRITABLE_KINDS = {"r": "table", "p": "partitioned table"}
 
 @dataclass(frozen=True, slots=True)
 class CatalogColumn:
-    """One column as the catalog has it; `type_name` is the base type of a domain."""
+    """One column as the catalog has it.
+
+    `type_name` is for people: the type at the bottom of a domain, without its modifier.
+    `sql_type` is for SQL.
+    """
 
     name: str
     type_name: str
     is_generated: bool
+    sql_type: SqlType = TEXT
 
 
 def find_relation(connection: Connection, name: str) -> Relation:
@@ -62,7 +62,7 @@ def find_relation(connection: Connection, name: str) -> Relation:
 
 def _quoted(name: str) -> str:
     parts = name.split(".", 1)
-    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+    return ".".join(_quoted_name(part) for part in parts)
 
 
 def _no_table(connection: Connection, name: str) -> str:
@@ -81,15 +81,60 @@ def _no_table(connection: Connection, name: str) -> str:
 
 def columns_of(connection: Connection, relation: Relation) -> dict[str, CatalogColumn]:
     """Return the table's columns by name."""
-    rows = connection.execute(
-        "SELECT a.attname, format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END,"
-        " NULL), a.attgenerated <> ''"
-        " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
-        " JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped",
-        [relation.schema, relation.name],
-    ).fetchall()
-    return {str(name): CatalogColumn(str(name), str(kind), bool(gen)) for name, kind, gen in rows}
+    rows = connection.execute(_COLUMNS, [relation.schema, relation.name]).fetchall()
+    return {
+        str(name): CatalogColumn(
+            str(name),
+            str(kind),
+            bool(generated),
+            SqlType(_spelt(schema, type_name), _declared(schema, type_name, full), operators),
+        )
+        for name, kind, generated, schema, type_name, full, operators in rows
+    }
+
+
+#: Down to the bottom of domains over domains. The operators are those of the type's own default
+#: order, which an extension's type brings along; without one it is compared as another type.
+_COLUMNS = """
+    WITH RECURSIVE layer AS (
+      SELECT a.attname, a.attgenerated <> '' AS is_generated, a.atttypid AS oid,
+        a.atttypmod AS modifier
+      FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL
+      SELECT attname, is_generated, t.typbasetype, t.typtypmod
+      FROM layer JOIN pg_catalog.pg_type t ON t.oid = layer.oid WHERE t.typtype = 'd')
+    SELECT attname::text, pg_catalog.format_type(t.oid, NULL), is_generated, n.nspname::text,
+      t.typname::text, pg_catalog.format_type(t.oid, layer.modifier),
+      coalesce((SELECT o.nspname::text FROM pg_catalog.pg_opclass k
+        JOIN pg_catalog.pg_amop p ON p.amopfamily = k.opcfamily AND p.amopstrategy = 3
+          AND p.amoplefttype = t.oid AND p.amoprighttype = t.oid
+        JOIN pg_catalog.pg_operator e ON e.oid = p.amopopr
+        JOIN pg_catalog.pg_namespace o ON o.oid = e.oprnamespace
+        JOIN pg_catalog.pg_am m ON m.oid = k.opcmethod AND m.amname = 'btree'
+        WHERE k.opcdefault AND k.opcintype = t.oid AND o.nspname <> 'pg_catalog' LIMIT 1), '')
+    FROM layer JOIN pg_catalog.pg_type t ON t.oid = layer.oid
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype <> 'd'
+"""
+
+
+def _spelt(schema: str, type_name: str) -> str:
+    first = schema if schema == "pg_catalog" else _quoted_name(schema)
+    return f"{first}.{_quoted_name(type_name)}"
+
+
+def _declared(schema: str, type_name: str, full: str) -> str:
+    """Return a type with its modifier: `pg_catalog."numeric"(10,2)`, `interval day to hour`."""
+    if full.startswith("interval") and schema == "pg_catalog" and not full.endswith("]"):
+        return full  # its modifier is in words
+    modifier = re.search(r"\([^()\"]*\)", full)
+    return _spelt(schema, type_name) + (modifier.group() if modifier else "")
+
+
+def _quoted_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def resolve_table(connection: Connection, spec: TableSpec) -> Table:
@@ -107,7 +152,7 @@ def resolve_table(connection: Connection, spec: TableSpec) -> Table:
     return Table(
         relation=relation,
         key=_unique_key(connection, relation, spec.key, columns),
-        scope=KeyColumn(spec.scope, columns[spec.scope].type_name),
+        scope=_key_column(columns[spec.scope]),
         zone=spec.zone,
         walls=tuple(_typed(relation, columns[name], _WALL_TYPES) for name in walls),
         targets=tuple(_typed(relation, columns[name], _TARGET_TYPES) for name in targets),
@@ -129,14 +174,19 @@ def _require_columns(
         )
 
 
+def _key_column(column: CatalogColumn) -> KeyColumn:
+    return KeyColumn(column.name, column.sql_type.name, column.sql_type.operators)
+
+
 def _typed(relation: Relation, column: CatalogColumn, allowed: tuple[ColumnType, ...]) -> Column:
-    column_type = _TYPES.get(column.type_name)
-    if column_type not in allowed:
+    column_type = column.sql_type.travels
+    is_text = column.type_name.rpartition(".")[2] in _TEXT_TYPES
+    if column_type not in allowed or (column_type is ColumnType.TEXT and not is_text):
         raise PreflightError(
             f"{relation}.{column.name} is {column.type_name}; this job works with "
             f"{', '.join(allowed)}. Change the type, or name another column with --table spec.toml."
         )
-    return Column(column.name, column_type)
+    return Column(column.name, column_type, sql_type=column.sql_type)
 
 
 def _unique_key(
@@ -167,7 +217,7 @@ def _unique_key(
             f"columns: rows could not be told apart, and the walk would be slow. "
             f"Mend: ALTER TABLE {relation} ADD PRIMARY KEY ({listed});"
         )
-    return Key(tuple(KeyColumn(name, columns[name].type_name) for name in names))
+    return Key(tuple(_key_column(columns[name]) for name in names))
 
 
 def _resolve_lookup(connection: Connection, spec: TableSpec) -> Lookup | None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from backfill.rows.keys import KeyColumn
 from backfill.server.table import Table
 
 
@@ -22,17 +21,15 @@ def pending_filter(
     )
     conditions: list[sql.Composable] = [sql.SQL("({})").format(pending)]
     if members is not None:
-        conditions.append(
-            sql.SQL(
-                "t.{} IN (SELECT jsonb_array_elements_text("
-                "current_setting('backfill.members')::jsonb){})"
-            ).format(sql.Identifier(table.scope.name), cast_to(table.scope))
-        )
+        conditions.append(member_filter(table))
     if skip_deleted and table.deleted:
         conditions.append(sql.SQL("t.{} IS NULL").format(sql.Identifier(table.deleted)))
     return sql.SQL(" AND ").join(conditions)
 
 
-def cast_to(column: KeyColumn) -> sql.SQL:
-    """Return the cast to a column's type, whose name comes from the catalog, by format_type."""
-    return sql.SQL(f"::{column.type_name}")
+def member_filter(table: Table) -> sql.Composable:
+    """Return whether a row is of the members in the setting, compared in the scope's own type."""
+    return sql.SQL(
+        "EXISTS (SELECT FROM jsonb_array_elements_text("
+        "current_setting('backfill.members')::jsonb) AS m(member) WHERE {})"
+    ).format(table.scope.equals("t", sql.Identifier("m", "member")))

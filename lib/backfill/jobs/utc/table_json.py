@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backfill.rows.columns import Column, ColumnType
+from backfill.rows.columns import TEXT, Column, ColumnType, SqlType
 from backfill.rows.keys import Key, KeyColumn
 from backfill.server.table import Lookup, Relation, Table
 
@@ -16,11 +16,11 @@ def table_to_json(table: Table) -> dict[str, Any]:
     return {
         "schema": table.relation.schema,
         "name": table.relation.name,
-        "key": [[column.name, column.type_name] for column in table.key.columns],
-        "scope": [table.scope.name, table.scope.type_name],
+        "key": [_key_to_json(column) for column in table.key.columns],
+        "scope": _key_to_json(table.scope),
         "zone": table.zone,
-        "walls": [[column.name, column.type.value] for column in table.walls],
-        "targets": [[column.name, column.type.value] for column in table.targets],
+        "walls": [_column_to_json(column) for column in table.walls],
+        "targets": [_column_to_json(column) for column in table.targets],
         "lookup": [lookup.relation.schema, lookup.relation.name, lookup.key, lookup.zone]
         if lookup
         else None,
@@ -33,11 +33,26 @@ def table_from_json(document: Mapping[str, Any]) -> Table:
     lookup = document["lookup"]
     return Table(
         relation=Relation(document["schema"], document["name"]),
-        key=Key(tuple(KeyColumn(name, type_name) for name, type_name in document["key"])),
+        key=Key(tuple(KeyColumn(*entry) for entry in document["key"])),
         scope=KeyColumn(*document["scope"]),
         zone=document["zone"],
-        walls=tuple(Column(name, ColumnType(kind)) for name, kind in document["walls"]),
-        targets=tuple(Column(name, ColumnType(kind)) for name, kind in document["targets"]),
+        walls=tuple(_column(entry) for entry in document["walls"]),
+        targets=tuple(_column(entry) for entry in document["targets"]),
         lookup=Lookup(Relation(lookup[0], lookup[1]), lookup[2], lookup[3]) if lookup else None,
         deleted=document["deleted"],
     )
+
+
+def _key_to_json(column: KeyColumn) -> list[str]:
+    return [column.name, column.type_name, *([column.operators] if column.operators else [])]
+
+
+def _column_to_json(column: Column) -> list[str]:
+    kind = column.sql_type
+    return [column.name, column.type.value, kind.name, kind.declared, kind.operators]
+
+
+def _column(entry: Sequence[str]) -> Column:
+    """Return a column; earlier versions stored its name and how it travels."""
+    name, travels, *kind = entry
+    return Column(name, ColumnType(travels), sql_type=SqlType(*kind) if kind else TEXT)
