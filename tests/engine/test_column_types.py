@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.engine.workshop import NOON_MS, NOON_UTC_MS, Bench
 
-from backfill.errors import UsageError
+from backfill.errors import PreflightError, UsageError
 from backfill.plans.extract import PendingRows
 
 #: A type, and an SQL expression over i = 1 … 30 that gives each row another value of it.
@@ -157,3 +157,38 @@ def test_any_number_of_pairs_is_written_verified_and_reverted(
     bench.sql(f"UPDATE wide SET u0 = {NOON_UTC_MS} WHERE id = '1'")
     bench.revert(book.run_id)
     assert bench.table("wide") == before
+
+
+def test_rows_that_the_walk_passes_by_stop_the_run_by_name(
+    types: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = PendingRows.pages
+    monkeypatch.setattr(
+        PendingRows,
+        "pages",
+        lambda self, **expected: (page.slice(2) for page in original(self, **expected)),
+    )
+    _make(types, ["bigint"], "mood")
+
+    with pytest.raises(PreflightError, match=r"counted 30 .* 28 were read; 2 .*9007199254740994"):
+        types.run(table=_spec(tmp_path, 1))
+
+    assert types.sql("SELECT count(*) FROM t WHERE utc IS NOT NULL") == [(0,)]
+
+
+def test_rows_that_others_add_between_counting_and_reading_stop_nothing(
+    types: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = PendingRows.keys
+
+    def keys(pending: PendingRows) -> set[str]:
+        types.sql("INSERT INTO t SELECT max(k0) + 1, 'm5', 7, 'Europe/Stockholm', NULL FROM t")
+        return original(pending)
+
+    monkeypatch.setattr(PendingRows, "keys", keys)
+    monkeypatch.setattr("backfill.jobs.utc.job.count_by_household", lambda *_a, **_k: {"m5": 29})
+    _make(types, ["bigint"], "mood")
+
+    types.run(table=_spec(tmp_path, 1))
+
+    assert types.sql("SELECT count(*) FROM t WHERE utc IS NOT NULL") == [(30,)]

@@ -93,6 +93,20 @@ class PendingRows:
         except adbc_driver_manager.Error as error:
             raise _translated(self._dsn, error) from None
 
+    def keys(self) -> set[str]:
+        """Return the keys of all pending rows, by one statement that walks nothing. Read-only."""
+        query = sql.SQL("SELECT {key} FROM {relation} AS t WHERE {filter}").format(
+            key=self._table.key.text_expression("t"),
+            relation=self._table.relation.identifier,
+            filter=pending_filter(self._table, self._members, skip_deleted=self._skip_deleted),
+        )
+        with (
+            open_arrow(self._dsn, {"backfill.members": json.dumps(self._members or [])}) as session,
+            session.transaction() as cursor,
+        ):
+            cursor.execute(self._text(query))
+            return set(cursor.fetch_arrow_table().column(0).to_pylist())
+
     def _walk(self, session: ArrowSession, page_rows: int | None) -> Iterator[pa.Table]:
         """Yield page after page up to the highest key; all as one page without `page_rows`."""
         with session.transaction() as cursor:

@@ -25,6 +25,7 @@ from backfill.jobs.utc.table_json import table_to_json
 from backfill.jobs.utc.views import diff_view
 from backfill.next_command import next_command
 from backfill.plans import plan
+from backfill.plans.counting_guard import check_all_read
 from backfill.plans.extract import PendingRows, extracted_schema
 from backfill.plans.staging import Staging
 from backfill.plans.worksheet import QUESTIONS_SCHEMA, questions_table
@@ -182,6 +183,11 @@ class UtcJob:
             staging.append("extracted", page)
             rows += page.num_rows
             reporter.message(f"extract: {rows:,} pending rows read", "debug")
+        if rows != self._pending:
+            read = {
+                key for (key,) in staging.connection.sql("SELECT key FROM extracted").fetchall()
+            }
+            check_all_read(pending, self._pending, rows, read)
         return rows
 
     def changes_schema(self) -> pa.Schema:
