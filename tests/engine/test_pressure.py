@@ -60,7 +60,7 @@ def test_a_session_that_waits_for_our_lock_is_counted_whoever_asks(
     bench: Bench, who: str, request: pytest.FixtureRequest
 ) -> None:
     asking: Connection = request.getfixturevalue(who)
-    update = "UPDATE events SET title = 'x' WHERE id = 'e01'"
+    update = "UPDATE public.events SET title = 'x' WHERE id = 'e01'"
     ours = connect(bench.dsn)
 
     def wait_for_lock() -> None:
@@ -84,7 +84,7 @@ def test_a_session_that_waits_for_our_lock_is_counted_whoever_asks(
 def test_sessions_that_wait_for_others_or_are_ours_do_not_count(
     bench: Bench, watcher: Connection
 ) -> None:
-    update = "UPDATE events SET title = 'x' WHERE id = 'e01'"
+    update = "UPDATE public.events SET title = 'x' WHERE id = 'e01'"
 
     def wait_for_lock() -> None:
         with contextlib.closing(connect(bench.dsn)) as ours:
@@ -184,7 +184,7 @@ def test_a_vacuum_at_work_on_our_table_is_seen_and_one_elsewhere_is_not(
     worker.start()
     try:
         assert wait_until(lambda: read(watcher)[0].value == 1, DEADLINE_SECONDS)
-        assert read(watcher)[0].detail == "events"
+        assert read(watcher)[0].detail == "public.events"
         assert pressure.vacuum_of(["public.household"])(watcher)[0].value == 0
     finally:
         bench.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum")

@@ -91,7 +91,7 @@ def _try_out(connection: Session, dsn: str) -> None:
         # Some servers' systems can not look for their clients: then nobody does.
         connection.drop_pin(CLIENT_CHECK)
         connection.settle(APPLICATION_NAME)
-    except psycopg.Error:
+    except psycopg.errors.ProtocolViolation:  # what PgBouncer calls whatever it does not allow
         if not _answers_single_statements(dsn):
             raise
         connection.close()

@@ -19,7 +19,7 @@ from backfill.jobs.registry import kind_of
 from backfill.records.ledger import Ledger
 from backfill.server.database import Database
 from backfill.server.embedded import EmbeddedServer
-from backfill.server.postgres import Connection, connect
+from backfill.server.postgres import Connection
 from backfill.steps.evidence_check import disagreements
 from backfill.steps.verify import verify_run
 from backfill_lab.demo.events import load_events
@@ -101,6 +101,11 @@ class Imprint:
     skips: list[Row]
 
 
+def _connected(dsn: str) -> Connection:
+    """Return a connection as a user of the tables has it: not one of the tool's sessions."""
+    return psycopg.connect(dsn, autocommit=True)
+
+
 @dataclass
 class World:
     """One case's world. `draw` decides whatever the case leaves open; its seed is reported."""
@@ -112,7 +117,7 @@ class World:
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __enter__(self) -> World:
-        self.connection: Connection = self._open.enter_context(connect(self.dsn))
+        self.connection: Connection = self._open.enter_context(_connected(self.dsn))
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -141,7 +146,7 @@ class World:
 
     def reconnect(self) -> None:
         """Connect again, after the server was started again."""
-        self.connection = self._open.enter_context(connect(self.dsn))
+        self.connection = self._open.enter_context(_connected(self.dsn))
 
     def other_session(self) -> psycopg.Connection[Any]:
         """Return a connection of somebody else's; it ends with the world."""
