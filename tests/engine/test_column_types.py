@@ -192,3 +192,24 @@ def test_rows_that_others_add_between_counting_and_reading_stop_nothing(
     types.run(table=_spec(tmp_path, 1))
 
     assert types.sql("SELECT count(*) FROM t WHERE utc IS NOT NULL") == [(30,)]
+
+
+def test_names_that_hold_quotes_dots_and_capitals_are_names(bench: Bench, tmp_path: Path) -> None:
+    columns = (
+        '"select" char(4) PRIMARY KEY, "the house" text, "Zone\'" text,'
+        ' "guest\'s.arrival" bigint, "UTC.ålder" bigint'
+    )
+    bench.sql(f'CREATE TABLE "Guest\'s.Stays" ({columns})')
+    row = f"'a', 'h', 'Europe/Stockholm', {NOON_MS}, NULL"
+    bench.sql(f'INSERT INTO "Guest\'s.Stays" VALUES ({row})')
+    path = tmp_path / "odd.toml"
+    path.write_text(
+        'table = "public.Guest\'s.Stays"\nkey = "select"\nscope = "the house"\n'
+        'zone = "Zone\'"\npairs = [{ wall = "guest\'s.arrival", target = "UTC.ålder" }]\n',
+        encoding="utf-8",
+    )
+
+    book = bench.run(table=str(path))
+
+    assert bench.sql('SELECT "UTC.ålder" FROM "Guest\'s.Stays"') == [(NOON_UTC_MS,)]
+    assert bench.verify(book.run_id).findings == []
