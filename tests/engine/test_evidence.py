@@ -268,7 +268,7 @@ def test_a_disk_that_fills_leaves_the_run_safe_and_says_so(
     message = str(failed.value)
     assert "No space left on device" in message
     assert "What is committed in the database stays committed" in message
-    assert f"backfill resume {planned.run_id}" in message
+    assert f"Free some room, then: backfill apply {planned.run_id}" in message
     assert bench.status(planned.run_id) == "succeeded"
     monkeypatch.undo()
 

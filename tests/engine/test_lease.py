@@ -53,7 +53,7 @@ def test_a_second_writer_is_refused_and_told_who_holds_the_lease(bench: Bench) -
     assert f"Run {first} is writing to the same rows" in message
     assert f"held by {holder_name()} for " in message
     assert f"backfill cancel {first}" in message
-    assert f"backfill resume {second}" in message
+    assert f"backfill apply {second}" in message  # it has not begun: resume would refuse it
     assert bench.status(second) == "planned"
     assert set(bench.filled().values()) == {(None, None)}
 

@@ -87,10 +87,11 @@ def test_a_plan_edited_by_hand_is_refused_and_the_file_named(
 
 
 def test_a_revert_that_was_edited_is_to_be_planned_as_a_revert(bench: Bench) -> None:
-    revert = bench.revert(bench.run().run_id, apply=False)
+    run_id = bench.run().run_id
+    revert = bench.revert(run_id, apply=False)
     edit_changes(bench.folder(revert.run_id))
 
-    with pytest.raises(StalePlan, match="Make a new plan: backfill revert RUN_ID"):
+    with pytest.raises(StalePlan, match=f"Make a new plan: backfill revert {run_id}"):
         bench.apply_with(revert.run_id)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from backfill.errors import UsageError
-from backfill.parameters import APPLY_PARAMETERS, check_parameters
+from backfill.parameters import REVERT_PARAMETERS, check_parameters
 from backfill.politeness.quantity import Quantity, Unit, quantity
 from backfill.politeness.throttle import (
     DEFAULT_LIMITS,
@@ -29,7 +29,7 @@ from backfill.politeness.window import window_from
 
 def throttle(**given: Any) -> Throttle:
     """Return the throttle of parameters as a notebook gives them."""
-    return throttle_from(check_parameters(APPLY_PARAMETERS, given, ()))
+    return throttle_from(check_parameters(REVERT_PARAMETERS, given, ()))
 
 
 def lag(value: float, at: float = 100.0) -> dict[Signal, Reading]:

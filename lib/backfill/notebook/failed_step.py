@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import psycopg
 
-from backfill.errors import DatabaseUnreachable, PreflightError
+from backfill.errors import DatabaseUnreachable, PreflightError, StorageError
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
+from backfill.plans.plan import planned_by
 from backfill.server.dsn import redact
 from backfill.server.postgres import what_failed
 from backfill.steps.ending import apply_command
@@ -30,3 +31,14 @@ def lost(
     return DatabaseUnreachable(
         f"{failed}. What is committed stays committed. When it answers again: {way_on}"
     )
+
+
+def no_room(error: StorageError, folder: RunFolder, *, is_writing: bool) -> StorageError:
+    """Return the error of a file that could not be written, with the way on.
+
+    What is written already is closed; a plan without its files is made again.
+    """
+    if is_writing:
+        return StorageError(f"{error} Free some room, then: {apply_command(folder)}")
+    again = next_command(*planned_by(folder))
+    return StorageError(f"{error} Free some room, then make the plan again: {again}")

@@ -305,6 +305,10 @@ class RunBook(Asking, Frames):
         try:
             with watching(self._not_shown):
                 yield
+        except StorageError as error:
+            full = failed_step.no_room(error, self.folder, is_writing=self._is_writing)
+            self._fail(name, int(full.exit_code), str(full))
+            raise full from None
         except BackfillError as error:
             self._fail(name, int(error.exit_code), str(error))
             raise

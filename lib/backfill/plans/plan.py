@@ -234,6 +234,8 @@ class ChunkReader:
         self._batches = self._iterate(folder)
         with _readable(folder):
             self._buffer = pa.Table.from_batches([], pq.read_schema(folder.file(CHANGES_FILE)))
+            for column in ("position", "key", "scope", "kind"):
+                self._buffer.schema.field(column)  # KeyError for a file that is none of ours
         self._skips = self._own(read_skips(folder))
         self._skip_index = 0
 

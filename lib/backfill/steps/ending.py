@@ -23,7 +23,6 @@ from backfill.errors import (
     Interrupted,
     LeaseHeld,
     PreflightError,
-    StorageError,
     Terminated,
     TooManyRefused,
     TooManySkips,
@@ -81,11 +80,6 @@ class Ending:
                 f"Run {self.plan.run_id} stopped {self._place()}: {text}. Committed chunks stay "
                 f"committed. When it is mended: {resume_command(self.folder)}"
             ) from None
-        except StorageError as error:
-            self._leave(RunStatus.FAILED, str(error))
-            raise StorageError(
-                f"{error} Free some room, then: {resume_command(self.folder)}"
-            ) from error
         except BaseException as error:
             self._leave(RunStatus.FAILED, f"{type(error).__name__}: {error}")
             raise
