@@ -158,5 +158,7 @@ PLACES = (
         "name of the environment variable that holds the connection string",
     ),
 )
-WORKERS = Parameter("workers", Kind.WHOLE, 1, "connections that write at once, each a range")
+WORKERS = Parameter(
+    "workers", Kind.WHOLE, 1, "connections that write at once, each a range", bounds=(1, 64)
+)
 APPLY = Parameter("apply", Kind.FLAG, False, "write the plan; without it nothing is written")

@@ -182,7 +182,13 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
         "exit 7 when apply holds more back; -1 = no limit",
         bounds=COUNT_OR_NO_LIMIT,
     ),
-    Parameter("workers", Kind.WHOLE, 0, "processes that read images; 0 = one for each core"),
+    Parameter(
+        "workers",
+        Kind.WHOLE,
+        0,
+        "processes that read images; 0 = one for each core",
+        bounds=(0, 256),
+    ),
     SCHEDULER,
     Parameter(
         "cache_dir",

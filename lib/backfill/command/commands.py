@@ -119,9 +119,11 @@ def run_plan(options: argparse.Namespace) -> int:
     """`backfill apply RUN_ID`, `backfill resume RUN_ID`: write what the plan says, or the rest."""
     from backfill.parameters import APPLY_PARAMETERS, check_parameters
     from backfill.records.ledger import Ledger
+    from backfill.settings import engine_settings
     from backfill.steps.which_run import LATEST, run_to_apply, run_to_resume, told
 
     values = check_parameters(APPLY_PARAMETERS, {**given_of(options), "apply": True}, ())
+    engine_settings(values)
     find = run_to_resume if options.command == "resume" else run_to_apply
     with database_of(options).connect(read_only=True) as connection:
         run = find(Ledger(connection), values["run_id"], runs_dir(values["runs_dir"]))
