@@ -44,7 +44,16 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
         metavar="ID",
     ),
     Parameter(
-        "default_tz", Kind.TEXT, "", "zone of rows that have none; empty = their household's"
+        "default_tz",
+        Kind.TEXT,
+        "",
+        "last resort: zone of rows that have none, nor their household",
+    ),
+    Parameter(
+        "default_tz_first",
+        Kind.FLAG,
+        False,
+        "use --default-tz before the household's zone, and count the rows that have one",
     ),
     Parameter(
         "fold",
@@ -74,6 +83,18 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
         Kind.FLAG,
         False,
         "use the default for an unknown zone name, and list the row",
+    ),
+    Parameter(
+        "accept_years",
+        Kind.FLAG,
+        False,
+        "plan instants that lie more than 150 years from the others or from today",
+    ),
+    Parameter(
+        "repair",
+        Kind.FLAG,
+        False,
+        "look at filled rows as well, and mend values that their wall time does not give",
     ),
     _DECISIONS,
     Parameter("table", Kind.PATH, "", "TOML that describes another table", metavar="FILE"),

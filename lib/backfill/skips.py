@@ -16,6 +16,7 @@ class SkipReason(StrEnum):
     AMBIGUOUS_LOCAL_TIME = "ambiguous_local_time"
     NONEXISTENT_LOCAL_TIME = "nonexistent_local_time"
     END_BEFORE_START = "end_before_start"
+    OFFSET_IN_TEXT = "offset_in_text"
     LEFT_BY_DECISION = "left_by_decision"
     DRIFTED = "drifted"
     DATABASE_ERROR = "database_error"
@@ -46,6 +47,7 @@ SKIP_MEANS = {
     SkipReason.AMBIGUOUS_LOCAL_TIME: "the wall time happened twice, and the policy says skip",
     SkipReason.NONEXISTENT_LOCAL_TIME: "the wall time never happened, and the policy says skip",
     SkipReason.END_BEFORE_START: "after conversion the end is before the start (`--strict`)",
+    SkipReason.OFFSET_IN_TEXT: 'the text names its own offset: `offset_in_text = "use"`',
     SkipReason.LEFT_BY_DECISION: "a person decided so; the detail names who, and when",
     SkipReason.DRIFTED: "the row was edited after it was read; the next run looks at it anew",
     SkipReason.DATABASE_ERROR: "the database refused this row: a trigger, a constraint, a policy",

@@ -23,18 +23,19 @@ from backfill.display.standalone import offline
 from backfill.errors import BackfillError, UsageError
 from backfill.folder import RunFolder, sha256_of
 from backfill.jobs.utc.settings import UtcSettings
+from backfill.jobs.utc.spec_file import load_spec
 from backfill.parameters import UTC_PARAMETERS, check_parameters
 from backfill.plans import plan
 from backfill.plans.plan import ChunkReader, read_skips, write_changes, write_skips
 from backfill.plans.worksheet import load_answers
 from backfill.records.ledger import Ledger
 from backfill.server.postgres import connect
-from backfill.server.table import load_spec
 from backfill.settings import chunk_rows_from
 from backfill.skips import Skip, SkipReason
 from backfill.steps.evidence_check import disagreements
 from backfill.utc.doubts import WORDS
-from backfill.utc.zones import is_zone, near_misses
+from backfill.utc.spelling import near_misses
+from backfill.utc.zones import is_zone
 
 RUN_ID = "20261122T234000Z-utc-3f9c1a"
 PLACES = settings(

@@ -113,9 +113,11 @@ def test_a_households_new_zone_is_drift_for_the_rows_that_used_the_old_one(bench
     assert [key for key, (start, _) in bench.filled().items() if start is None] == ["e02", "e03"]
 
 
-def test_a_default_zone_makes_the_households_zone_unimportant(bench: Bench) -> None:
+def test_a_default_zone_that_comes_first_makes_a_households_zone_unimportant(
+    bench: Bench,
+) -> None:
     bench.sql("UPDATE events SET tz = NULL")
-    run_id = bench.plan(default_tz="Europe/Stockholm").run_id
+    run_id = bench.plan(default_tz="Europe/Stockholm", default_tz_first=True).run_id
     bench.sql("DELETE FROM household")
 
     book = bench.apply(run_id)

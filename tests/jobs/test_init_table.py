@@ -15,7 +15,7 @@ from tests.conftest import Connection, DatabaseFrom
 from backfill import cli
 from backfill.command.table_guess import as_toml, guess_spec
 from backfill.errors import UsageError
-from backfill.server.table import load_spec
+from backfill.jobs.utc.spec_file import load_spec
 from backfill.server.table_look import look_at
 
 DOCS = Path(__file__).parents[2] / "docs"

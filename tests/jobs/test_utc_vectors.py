@@ -132,21 +132,28 @@ def test_every_trap_ends_as_the_design_says(bench_from: BenchFrom, encoding: Enc
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_a_default_zone_helps_blank_zones_only(bench_from: BenchFrom, encoding: Encoding) -> None:
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_default_zone_helps_blank_zones_only_and_only_the_first_one_beats_a_household(
+    bench_from: BenchFrom, encoding: Encoding, is_first: bool
+) -> None:
     bench = trap_bench(bench_from, encoding)
 
-    book = bench.run(default_tz="Asia/Tokyo")
+    book = bench.run(default_tz="Asia/Tokyo", default_tz_first=is_first)
 
     in_tokyo = tuple(encoded_instant(f"2025-06-02 {hour}:00", encoding) for hour in ("03", "04"))
+    # Households: 01 is in Stockholm, 02 has no zone, 03 has one that is unknown.
+    helped = {
+        key
+        for key in TRAP_ROWS
+        if key.startswith(WITHOUT_ZONE) and (is_first or key.endswith("02"))
+    }
     expected = {
-        key: in_tokyo if key.startswith(WITHOUT_ZONE) else expected_values(row, encoding)
+        key: in_tokyo if key in helped else expected_values(row, encoding)
         for key, row in TRAP_ROWS.items()
     }
     assert bench.filled() == expected
     still_skipped = {
-        key: row.skip.value
-        for key, row in TRAP_ROWS.items()
-        if row.skip and not key.startswith(WITHOUT_ZONE)
+        key: row.skip.value for key, row in TRAP_ROWS.items() if row.skip and key not in helped
     }
     assert {key: reason for key, (_, reason) in bench.skips(book.run_id).items()} == still_skipped
 
@@ -162,7 +169,7 @@ def test_fallback_on_invalid_tz_uses_the_default_and_lists_the_row(
 
     book = bench.run(fallback_on_invalid_tz=True, default_tz=default_tz)
 
-    demo = north or ("2025-06-02 10:00", "2025-06-02 11:00")
+    demo = ("2025-06-02 10:00", "2025-06-02 11:00")
     for prefix in WITH_UNKNOWN_ZONE:
         filled = bench.filled()
         assert filled[f"{prefix}01"] == tuple(encoded_instant(t, "epoch_ms") for t in demo)

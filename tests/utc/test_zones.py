@@ -14,13 +14,13 @@ from backfill.errors import PreflightError, UsageError
 from backfill.utc.footer import expand_footer
 from backfill.utc.oracle import judge, to_wall
 from backfill.utc.segments import GAP_CODE, segments_of
+from backfill.utc.spelling import near_misses
 from backfill.utc.tzif import parse_tzif
 from backfill.utc.zones import (
     SECOND_US,
     build_rules,
     is_zone,
     load_rules,
-    near_misses,
     tzdata_version,
     zone_info,
     zone_names,

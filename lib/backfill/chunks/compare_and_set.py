@@ -1,15 +1,15 @@
 """Write a chunk's rows only where they still are as they were read.
 
 One statement updates the chunk: every row is found by its key and compared with its before-image,
-which is the target columns and every column that the new value was computed from, the default
-zone of its scope included. What does not match is looked at again: it is either as planned
+which is the target columns and every column that the new value was computed from, values looked
+up in other tables included. What does not match is looked at again: it is either as planned
 already, or drifted.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,9 @@ from psycopg import sql
 from backfill.chunks.writing import ChunkUpdate, RefusedRow, Written, image_of
 from backfill.rows.binary_array import pack, pack_texts, register
 from backfill.rows.columns import Column, ColumnType, array_cast
+from backfill.server.joins import value_now
+from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
-from backfill.server.row_types import lookup_field
 from backfill.server.session import own_path_for_triggers, use_our_path
 from backfill.server.table import Table
 from backfill.skips import Skip, SkipReason
@@ -43,13 +44,13 @@ class _Batch:
 
     source: sql.Composable
     parameters: dict[str, Any]
-    has_lookup: bool
+    looked_up: tuple[int, ...]  # the values of other tables that decided on some row
 
 
 class TableWriter:
     """`ChunkWriter` for rows of one table."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table | PlainTable) -> None:
         self._table = table
         self._has_rules: bool | None = None  # known once a chunk takes the careful way
         # The chunk that is being written, and the one after it.
@@ -273,16 +274,24 @@ class TableWriter:
                 values = pc.struct_field(changes.column(side), column.name)
                 packed = pack(values, column.type)
                 add(f"{_PREFIXES[side]}{index}", packed, array_cast(column.type))
-        name = lookup_field(self._table)
-        zones = pc.struct_field(changes.column("source"), name) if name else None
-        has_lookup = zones is not None and zones.null_count < len(zones)
-        if has_lookup:
-            add("z", pack(zones, ColumnType.TEXT), array_cast(ColumnType.TEXT))
+        looked_up = self._add_looked_up(changes, add)
         source = sql.SQL("unnest({}) WITH ORDINALITY AS v({}, ord)").format(
             sql.SQL(", ").join(arrays),
             sql.SQL(", ").join(sql.Identifier(name) for name in names),
         )
-        return _Batch(source, parameters, has_lookup)
+        return _Batch(source, parameters, looked_up)
+
+    def _add_looked_up(
+        self, changes: pa.Table, add: Callable[[str, Any, sql.Composable], None]
+    ) -> tuple[int, ...]:
+        """Add the values of other tables; NULL stands where a row did not need one."""
+        used = []
+        for index, value in enumerate(self._table.looked_up):
+            texts = pc.struct_field(changes.column("source"), value.field)
+            if texts.null_count < len(texts):
+                add(f"z{index}", pack(texts, ColumnType.TEXT), array_cast(ColumnType.TEXT))
+                used.append(index)
+        return tuple(used)
 
     def _join(self) -> sql.Composable:
         key = self._table.key
@@ -295,20 +304,25 @@ class TableWriter:
         )
 
     def _sources_match(self, batch: _Batch) -> sql.Composable:
-        match = self._equal(self._table.sources, "s")
-        lookup = self._table.lookup
-        if not batch.has_lookup or lookup is None:
-            return match
-        return sql.SQL(
-            "{} AND (v.z IS NULL OR v.z IS NOT DISTINCT FROM"
-            " (SELECT l.{}::text FROM {} AS l WHERE l.{} = t.{}))"
-        ).format(
-            match,
-            sql.Identifier(lookup.zone),
-            lookup.relation.identifier,
-            sql.Identifier(lookup.key),
-            sql.Identifier(self._table.scope.name),
-        )
+        conditions = [self._equal(self._table.sources, "s")] if self._table.sources else []
+        conditions += [
+            # What is blank and what is not there mean the same.
+            sql.SQL("(v.z{i} IS NULL OR coalesce({now}, '') = v.z{i})").format(
+                i=sql.SQL(str(index)), now=value_now(self._table, self._table.looked_up[index])
+            )
+            for index in batch.looked_up
+        ]
+        if self._table.where:
+            # In a scope of its own: a condition of the user's must not meet our names.
+            conditions.append(
+                sql.SQL("EXISTS (SELECT FROM (SELECT {}) AS t WHERE ({}))").format(
+                    sql.SQL(", ").join(
+                        sql.Identifier("t", name) for name in self._table.where_columns
+                    ),
+                    sql.SQL(self._table.where.replace("%", "%%")),
+                )
+            )
+        return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
 
     def _present_columns(self) -> sql.Composable:
         """Return the row's sources and targets as one JSON object."""

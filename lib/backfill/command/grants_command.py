@@ -31,10 +31,11 @@ def add_grants_options(parser: argparse.ArgumentParser) -> None:
 
 def run_grants(options: argparse.Namespace) -> int:
     """`backfill grants`: print the least rights of planner, applier, reader and operator."""
-    from backfill.server.catalog import resolve_table
+    from backfill.jobs.utc.resolve import resolve_table
+    from backfill.jobs.utc.spec_file import load_spec
+    from backfill.jobs.utc.table_spec import EVENTS
     from backfill.server.grants import Roles, ocr_grants, table_grants
     from backfill.server.open_database import open_database
-    from backfill.server.table import EVENTS, load_spec
 
     named = (options.reader, options.operator)
     roles = Roles(
@@ -49,6 +50,6 @@ def run_grants(options: argparse.Namespace) -> int:
         return int(ExitCode.OK)
     spec = load_spec(Path(options.table)) if options.table else EVENTS
     with open_database(terminal_of(options).message).connect(read_only=True) as connection:
-        table = resolve_table(connection, spec)
+        table = resolve_table(connection, spec).table
     print(table_grants(table, roles))
     return int(ExitCode.OK)

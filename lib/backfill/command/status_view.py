@@ -10,6 +10,8 @@ import psycopg
 from backfill.display.eye import attempt
 from backfill.errors import BackfillError
 from backfill.jobs.utc.pending import count_by_household, known_households
+from backfill.jobs.utc.resolve import resolve_table
+from backfill.jobs.utc.table_spec import EVENTS
 from backfill.next_command import next_command
 from backfill.politeness.waiting import Waiting, waiting_of
 from backfill.records.ledger import Ledger, RunRow
@@ -17,9 +19,8 @@ from backfill.records.parts import parts_of
 from backfill.records.ranges import progress_of
 from backfill.records.seats import holders_at_work
 from backfill.records.selection import Selection
-from backfill.server.catalog import hidden_rows, resolve_table
+from backfill.server.catalog import hidden_rows
 from backfill.server.postgres import Connection
-from backfill.server.table import EVENTS
 from backfill.status import RESUMABLE, RunStatus
 
 #: A chunk's time is kept in whole milliseconds: of shorter ones no rate can be told.
@@ -124,7 +125,7 @@ def _next_command(run: RunRow, is_expired: bool) -> str:
 def _pending(connection: Connection) -> dict[str, Any]:
     """Return pending rows by household of the table that ships, or why they are not known."""
     try:
-        table = resolve_table(connection, EVENTS)
+        table = resolve_table(connection, EVENTS).table
         households = known_households(connection, table)
         counts = count_by_household(connection, table, households)
         return {"utc": counts, "hidden": hidden_rows(connection, table)}

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from backfill.server.table import FILL_IN, Relation
+from backfill.jobs.utc.table_spec import FILL_IN
+from backfill.server.table import Relation
 from backfill.server.table_look import Reference, TableLook
 from backfill.utc.zones import is_zone
 

@@ -118,7 +118,8 @@ def _listed(names: Sequence[str]) -> tuple[str, ...]:
 def _utc_job(values: Mapping[str, Any]) -> Job:
     from backfill.jobs.utc.job import UtcJob
     from backfill.jobs.utc.settings import Order, UtcSettings
-    from backfill.server.table import EVENTS, load_spec
+    from backfill.jobs.utc.spec_file import load_spec
+    from backfill.jobs.utc.table_spec import EVENTS
     from backfill.utc.convert import FoldPolicy, GapPolicy
     from backfill.utc.doubts import WORDS
     from backfill.utc.wall import Encoding
@@ -135,6 +136,9 @@ def _utc_job(values: Mapping[str, Any]) -> Job:
             skip_deleted=values["skip_deleted"],
             strict=values["strict"],
             fallback_on_invalid_tz=values["fallback_on_invalid_tz"],
+            default_tz_first=values["default_tz_first"],
+            accept_years=values["accept_years"],
+            repair=values["repair"],
             table=load_spec(Path(values["table"])) if values["table"] else EVENTS,
             answers=answers_from(values, "utc", WORDS),
             scheduler=check_scheduler(values["scheduler"]),

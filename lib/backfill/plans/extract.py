@@ -23,9 +23,10 @@ from backfill.next_command import next_command
 from backfill.rows.values import arrow_type
 from backfill.server.arrow_session import ArrowSession, open_arrow
 from backfill.server.dsn import redact
+from backfill.server.joins import join_clauses, looked_up_value
 from backfill.server.pending import pending_filter
 from backfill.server.postgres import unreachable_message
-from backfill.server.row_types import lookup_field, source_type, target_type
+from backfill.server.row_types import source_fields, source_type, target_type
 from backfill.server.table import Table
 
 PAGE_ROWS = 100_000
@@ -42,8 +43,8 @@ _HEAP_PLACE = (
 def extracted_schema(table: Table, *, has_places: bool = False) -> pa.Schema:
     """Return the columns of `extracted`.
 
-    key text · scope text (NULL where the column is NULL) · source struct: wall-clock columns,
-    zone, default zone of the scope · before struct: target columns. With `has_places` also
+    key text · scope text (NULL where the column is NULL) · source struct: source columns, then
+    values looked up · before struct: target columns. With `has_places` also
     heap_relation, heap_place int64: where the row lay when it was read.
     """
     fields = [
@@ -57,7 +58,10 @@ def extracted_schema(table: Table, *, has_places: bool = False) -> pa.Schema:
 
 
 class PendingRows:
-    """The rows of a table, within a scope, that miss a value they could have. Read-only."""
+    """The rows of a table, within a scope, that miss a value they could have. Read-only.
+
+    With `has_filled` also those that have one.
+    """
 
     def __init__(
         self,
@@ -67,12 +71,14 @@ class PendingRows:
         *,
         skip_deleted: bool,
         has_places: bool = False,
+        has_filled: bool = False,
     ) -> None:
         self._dsn = dsn
         self._table = table
         self._members = members
         self._skip_deleted = skip_deleted
         self._has_places = has_places
+        self._has_filled = has_filled
 
     def pages(self, page_rows: int = PAGE_ROWS, expected: int | None = None) -> Iterator[pa.Table]:
         """Yield the pending rows page by page, pages in key order, rows of a page in any.
@@ -157,66 +163,54 @@ class PendingRows:
 
     def _select(self, low: list[str] | None) -> sql.Composed:
         table = self._table
-        lookup = table.lookup
-        zone: sql.Composable = sql.SQL("NULL::text")
-        looked_up: sql.Composable = sql.SQL("")
-        if lookup:
-            # LIMIT: a lookup whose key is not unique must not double the rows. LATERAL: from
-            # PostgreSQL 14 on each member is looked up once, not once a row.
-            zone = sql.SQL("looked_up.zone")
-            looked_up = sql.SQL(
-                " LEFT JOIN LATERAL (SELECT l.{}::text AS zone FROM {} AS l WHERE l.{} = t.{}"
-                " LIMIT 1) AS looked_up ON true"
-            ).format(
-                sql.Identifier(lookup.zone),
-                lookup.relation.identifier,
-                sql.Identifier(lookup.key),
-                sql.Identifier(table.scope.name),
-            )
-        columns = [
-            column.read(sql.Identifier("t", column.name))
-            for column in (*table.sources, *table.targets)
+        scope: sql.Composable = sql.SQL("NULL::text")
+        if table.scope is not None:
+            scope = sql.SQL("t.{}::text").format(sql.Identifier(table.scope.name))
+        columns: list[sql.Composable] = [
+            *(c.read(sql.Identifier("t", c.name)) for c in table.sources),
+            *(looked_up_value(value) for value in table.looked_up),
+            *(c.read(sql.Identifier("t", c.name)) for c in table.targets),
+            *(_HEAP_PLACE if self._has_places else ()),
         ]
-        places = _HEAP_PLACE if self._has_places else ()
         return sql.SQL(
-            "SELECT {key}, t.{scope}::text, {zone}, {columns} FROM {relation} AS t{looked_up}"
+            "SELECT {key}, {scope}, {columns} FROM {relation} AS t{joins}"
             " WHERE {above} AND {below} AND {filter}"
         ).format(
             key=table.key.text_expression("t"),
-            scope=sql.Identifier(table.scope.name),
-            zone=zone,
-            columns=sql.SQL(", ").join([*columns, *places]),
+            scope=scope,
+            columns=sql.SQL(", ").join(columns),
             relation=table.relation.identifier,
-            looked_up=looked_up,
+            joins=join_clauses(table),
             above=self._above(low),
             below=self._bounded("<=", "high"),
-            filter=pending_filter(table, self._members, skip_deleted=self._skip_deleted),
+            filter=pending_filter(
+                table,
+                self._members,
+                skip_deleted=self._skip_deleted,
+                has_filled=self._has_filled,
+            ),
         )
 
     def _shape(self, rows: pa.Table) -> pa.Table:
         table = self._table
         arrays = [column.combine_chunks() for column in rows.columns]
         places = [arrays.pop() for _ in HEAP_COLUMNS][::-1] if self._has_places else []
-        key, scope, zone, *values = arrays
-        count = len(table.sources)
-        sources = [
+        key, scope, *values = arrays
+        sources = source_fields(table)
+        count = len(sources)
+        read = [
             array.cast(arrow_type(column.type))
-            for array, column in zip(values[:count], table.sources, strict=True)
+            for array, column in zip(values, (*sources, *table.targets), strict=True)
         ]
-        names = [column.name for column in table.sources]
-        if (name := lookup_field(table)) is not None:
-            sources.append(zone.cast(pa.string()))
-            names.append(name)
-        targets = [
-            array.cast(arrow_type(column.type))
-            for array, column in zip(values[count:], table.targets, strict=True)
-        ]
+        names = [column.name for column in sources]
         return pa.table(
             {
                 "key": key.cast(pa.string()),
                 "scope": scope.cast(pa.string()),
-                "source": pa.StructArray.from_arrays(sources, names),
-                "before": pa.StructArray.from_arrays(targets, [c.name for c in table.targets]),
+                "source": pa.StructArray.from_arrays(read[:count], names),
+                "before": pa.StructArray.from_arrays(
+                    read[count:], [column.name for column in table.targets]
+                ),
                 **dict(zip(HEAP_COLUMNS, places, strict=False)),
             },
             schema=extracted_schema(table, has_places=self._has_places),

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from backfill.errors import PreflightError
-from backfill.rows.columns import TEXT, Column, ColumnType, SqlType
+from backfill.rows.columns import TEXT, Column, SqlType
 from backfill.rows.keys import Key, KeyColumn
 from backfill.server.postgres import Connection, scalar
 from backfill.server.session import on_own_path
-from backfill.server.table import Lookup, Relation, Table, TableSpec
+from backfill.server.table import Relation, Table
 
-#: Types whose values are texts to a person, so that a wall time may stand in them.
-_TEXT_TYPES = ("text", "character varying", "character", "name", "citext")
-_WALL_TYPES = (ColumnType.BIGINT, ColumnType.TIMESTAMP, ColumnType.TEXT)
-_TARGET_TYPES = (ColumnType.BIGINT, ColumnType.TIMESTAMPTZ)
+_READABLE_KINDS = ("r", "p", "v", "m", "f")
 _WRITABLE_KINDS = {"r": "table", "p": "partitioned table"}
 
 
@@ -36,11 +33,24 @@ class CatalogColumn:
     is_generated: bool
     sql_type: SqlType = TEXT
 
+    @property
+    def plain_type(self) -> str:
+        """The type's name without its schema, which stands there where it is not the server's."""
+        return self.type_name.rpartition(".")[2].strip('"')
 
-def find_relation(connection: Connection, name: str) -> Relation:
+    def as_column(self) -> Column:
+        """Return it as its values travel."""
+        return Column(self.name, self.sql_type.travels, sql_type=self.sql_type)
+
+    def as_key(self) -> KeyColumn:
+        return KeyColumn(self.name, self.sql_type.name, self.sql_type.operators)
+
+
+def find_relation(connection: Connection, name: str, *, is_read_only: bool = False) -> Relation:
     """Return the table of that name (`schema.table`, or found by the search path).
 
-    Raises `PreflightError` that names near misses, or the table under a view.
+    With `is_read_only` a view does as well. Raises `PreflightError` that names near misses, or
+    the table under a view.
     """
     with connection.transaction(), on_own_path(connection):
         row = connection.execute(
@@ -52,7 +62,7 @@ def find_relation(connection: Connection, name: str) -> Relation:
     if row is None:
         raise PreflightError(_no_table(connection, name))
     schema, table, kind = (str(part) for part in row)
-    if kind not in _WRITABLE_KINDS:
+    if kind not in (_READABLE_KINDS if is_read_only else _WRITABLE_KINDS):
         raise PreflightError(
             f"{schema}.{table} is not a table (pg_class.relkind = {kind!r}). "
             "Name the table under it: compare-and-set needs the stored rows."
@@ -137,31 +147,7 @@ def _quoted_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def resolve_table(connection: Connection, spec: TableSpec) -> Table:
-    """Return the table with its types, or raise `PreflightError` that names the mend."""
-    relation = find_relation(connection, spec.table)
-    columns = columns_of(connection, relation)
-    walls, targets = zip(*((pair.wall, pair.target) for pair in spec.pairs), strict=True)
-    _require_columns(relation, columns, (*spec.key, spec.scope, spec.zone, *walls, *targets))
-    for target in targets:
-        if columns[target].is_generated:
-            raise PreflightError(
-                f"{relation}.{target} is a generated column: PostgreSQL fills it itself, nobody "
-                "can write it. Take it out of the table specification."
-            )
-    return Table(
-        relation=relation,
-        key=_unique_key(connection, relation, spec.key, columns),
-        scope=_key_column(columns[spec.scope]),
-        zone=spec.zone,
-        walls=tuple(_typed(relation, columns[name], _WALL_TYPES) for name in walls),
-        targets=tuple(_typed(relation, columns[name], _TARGET_TYPES) for name in targets),
-        lookup=_resolve_lookup(connection, spec),
-        deleted=spec.deleted if spec.deleted in columns else None,
-    )
-
-
-def _require_columns(
+def require_columns(
     relation: Relation, columns: dict[str, CatalogColumn], names: Iterable[str]
 ) -> None:
     missing = [name for name in names if name not in columns]
@@ -174,28 +160,49 @@ def _require_columns(
         )
 
 
-def _key_column(column: CatalogColumn) -> KeyColumn:
-    return KeyColumn(column.name, column.sql_type.name, column.sql_type.operators)
-
-
-def _typed(relation: Relation, column: CatalogColumn, allowed: tuple[ColumnType, ...]) -> Column:
-    column_type = column.sql_type.travels
-    is_text = column.type_name.rpartition(".")[2] in _TEXT_TYPES
-    if column_type not in allowed or (column_type is ColumnType.TEXT and not is_text):
-        raise PreflightError(
-            f"{relation}.{column.name} is {column.type_name}; this job works with "
-            f"{', '.join(allowed)}. Change the type, or name another column with --table spec.toml."
-        )
-    return Column(column.name, column_type, sql_type=column.sql_type)
-
-
-def _unique_key(
+def unique_key(
     connection: Connection,
     relation: Relation,
     names: tuple[str, ...],
     columns: dict[str, CatalogColumn],
 ) -> Key:
     """The key must be the whole of a valid unique index: it serves the walk and the update."""
+    if not is_unique(connection, relation, names):
+        listed = ", ".join(names)
+        raise PreflightError(
+            f"{relation} has no primary key or unique index on exactly ({listed}) with NOT NULL "
+            f"columns: rows could not be told apart, and the walk would be slow. "
+            f"Mend: ALTER TABLE {relation} ADD PRIMARY KEY ({listed});"
+        )
+    return Key(tuple(columns[name].as_key() for name in names))
+
+
+def best_key(connection: Connection, relation: Relation) -> tuple[tuple[str, ...], bool]:
+    """Return the primary key, else the shortest unique index whose columns are NOT NULL."""
+    row = connection.execute(
+        "SELECT array_agg(a.attname::text ORDER BY k.ord), i.indisprimary"
+        " FROM pg_index i"
+        " CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ord)"
+        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
+        " WHERE i.indrelid = format('%%I.%%I', %s::text, %s::text)::regclass"
+        " AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL"
+        " AND k.ord <= i.indnkeyatts"
+        " GROUP BY i.indexrelid, i.indisprimary HAVING bool_and(a.attnotnull)"
+        " ORDER BY i.indisprimary DESC, count(*), min(i.indexrelid) LIMIT 1",
+        [relation.schema, relation.name],
+    ).fetchone()
+    return (tuple(row[0]), bool(row[1])) if row else ((), False)
+
+
+def primary_key(connection: Connection, relation: Relation) -> tuple[str, ...]:
+    """Return the columns of the primary key, else of the shortest unique index; empty without."""
+    return best_key(connection, relation)[0]
+
+
+def is_unique(
+    connection: Connection, relation: Relation, names: Sequence[str], *, may_be_null: bool = False
+) -> bool:
+    """Return whether a valid unique index is on exactly these columns, in this order."""
     found = scalar(
         connection,
         "SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
@@ -205,46 +212,42 @@ def _unique_key(
         " AND (SELECT array_agg(a.attname::text ORDER BY k.ord)"
         "      FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ord)"
         "      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum"
-        "      WHERE k.ord <= i.indnkeyatts AND a.attnotnull) = %s::text[]",
+        "      WHERE k.ord <= i.indnkeyatts AND (a.attnotnull OR %s)) = %s::text[]",
         relation.schema,
         relation.name,
+        may_be_null,
         list(names),
     )
-    if not found:
-        listed = ", ".join(names)
-        raise PreflightError(
-            f"{relation} has no primary key or unique index on exactly ({listed}) with NOT NULL "
-            f"columns: rows could not be told apart, and the walk would be slow. "
-            f"Mend: ALTER TABLE {relation} ADD PRIMARY KEY ({listed});"
-        )
-    return Key(tuple(_key_column(columns[name]) for name in names))
+    return bool(found)
 
 
-def _resolve_lookup(connection: Connection, spec: TableSpec) -> Lookup | None:
-    if spec.lookup is None:
-        return None
-    relation = find_relation(connection, spec.lookup.table)
-    _require_columns(
-        relation, columns_of(connection, relation), (spec.lookup.key, spec.lookup.zone)
-    )
-    return Lookup(relation, spec.lookup.key, spec.lookup.zone)
+def columns_read(table: Table) -> dict[Relation, list[str]]:
+    """Return what a role must be allowed to read, by table: ours first."""
+    own = [
+        *(part.name for part in table.key.columns),
+        *([table.scope.name] if table.scope else []),
+        *(column.name for column in (*table.sources, *table.targets)),
+        *(join.by[1] for join in table.joins if not join.by[0]),
+        *(name for want in table.wants for name in want.needs),
+        *table.where_columns,
+        *([table.deleted] if table.deleted else []),
+    ]
+    read = {table.relation: list(dict.fromkeys(own))}
+    for join in table.joins:
+        columns = [join.key, *table.looked_up_columns(join)]
+        columns += [join.since.column] if join.since else []
+        known = read.setdefault(join.relation, [])
+        known += [name for name in dict.fromkeys(columns) if name not in known]
+    return read
 
 
 def missing_rights(connection: Connection, table: Table, *, writing: bool) -> list[str]:
     """Return the GRANT statements that the current role lacks, empty when it has all."""
-    wanted: list[tuple[Relation, str, str]] = [
-        (table.relation, column, "SELECT")
-        for column in (
-            *(part.name for part in table.key.columns),
-            table.scope.name,
-            *(column.name for column in (*table.sources, *table.targets)),
-        )
+    wanted = [
+        (relation, column, "SELECT")
+        for relation, columns in columns_read(table).items()
+        for column in columns
     ]
-    if table.lookup:
-        wanted += [
-            (table.lookup.relation, column, "SELECT")
-            for column in (table.lookup.key, table.lookup.zone)
-        ]
     if writing:
         wanted += [(table.relation, column.name, "UPDATE") for column in table.targets]
     grants = [
@@ -256,7 +259,7 @@ def missing_rights(connection: Connection, table: Table, *, writing: bool) -> li
 
 
 def _missing_usage(connection: Connection, table: Table) -> list[str]:
-    schemas = {table.relation.schema} | ({table.lookup.relation.schema} if table.lookup else set())
+    schemas = {relation.schema for relation in columns_read(table)}
     return [
         f'GRANT USAGE ON SCHEMA "{schema}" TO "{_role(connection)}";'
         for schema in sorted(schemas)
@@ -289,7 +292,7 @@ def hidden_rows(connection: Connection, table: Table) -> list[str]:
 
     Read-only.
     """
-    relations = [table.relation, *([table.lookup.relation] if table.lookup else [])]
+    relations = [table.relation, *(join.relation for join in table.joins)]
     return [
         f"Row-level security is active on {relation}: rows that this role may not see are neither "
         "counted nor backfilled. Use a role with BYPASSRLS to reach all."

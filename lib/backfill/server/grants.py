@@ -13,6 +13,7 @@ from importlib import resources
 
 from psycopg import sql
 
+from backfill.server.catalog import columns_read
 from backfill.server.roles import APPLIER, OPERATOR, PLANNER, READER
 from backfill.server.table import Table
 
@@ -51,20 +52,12 @@ def utc_grants(table: Table, planner: str = PLANNER, applier: str = APPLIER) -> 
 
 def table_grants(table: Table, roles: Roles) -> str:
     """Return the script for the UTC job on a table, columns spelt out."""
-    read = [
-        *(column.name for column in table.key.columns),
-        table.scope.name,
-        *(column.name for column in (*table.sources, *table.targets)),
-        *([table.deleted] if table.deleted else []),
-    ]
     script = _Script("utc", roles)
-    script.usage(table.relation.schema, roles.lookers)
-    script.grant("SELECT", read, table.relation.identifier, roles.lookers)
-    if table.lookup:
-        lookup = table.lookup
-        script.usage(lookup.relation.schema, roles.lookers)
-        columns = [lookup.key, lookup.zone]
-        script.grant("SELECT", columns, lookup.relation.identifier, roles.lookers)
+    read = columns_read(table)
+    for schema in dict.fromkeys(relation.schema for relation in read):
+        script.usage(schema, roles.lookers)
+    for relation, columns in read.items():
+        script.grant("SELECT", columns, relation.identifier, roles.lookers)
     targets = [column.name for column in table.targets]
     script.grant("UPDATE", targets, table.relation.identifier, [roles.applier])
     return script.text()

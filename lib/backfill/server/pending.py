@@ -6,30 +6,47 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from backfill.server.table import Table
+from backfill.rows.keys import KeyColumn
+from backfill.server.table import Table, Want
 
 
 def pending_filter(
-    table: Table, members: Sequence[str] | None, *, skip_deleted: bool
+    table: Table, members: Sequence[str] | None, *, skip_deleted: bool, has_filled: bool = False
 ) -> sql.Composable:
-    """Return the condition of a pending row; members are in the setting `backfill.members`."""
-    pending = sql.SQL(" OR ").join(
-        sql.SQL("(t.{} IS NOT NULL AND t.{} IS NULL)").format(
-            sql.Identifier(wall.name), sql.Identifier(target.name)
-        )
-        for wall, target in zip(table.walls, table.targets, strict=True)
+    """Return the condition of a pending row; members are in the setting `backfill.members`.
+
+    With `has_filled` rows that have their value already are meant as well.
+    """
+    wants = sql.SQL(" OR ").join(
+        sql.SQL("({})").format(_wants(want, has_filled=has_filled)) for want in table.wants
     )
-    conditions: list[sql.Composable] = [sql.SQL("({})").format(pending)]
-    if members is not None:
-        conditions.append(member_filter(table))
+    conditions: list[sql.Composable] = [sql.SQL("({})").format(wants)]
+    if members is not None and table.scope is not None:
+        conditions.append(member_filter(table.scope))
+    if table.where:
+        conditions.append(sql.SQL("({})").format(sql.SQL(table.where)))
     if skip_deleted and table.deleted:
         conditions.append(sql.SQL("t.{} IS NULL").format(sql.Identifier(table.deleted)))
     return sql.SQL(" AND ").join(conditions)
 
 
-def member_filter(table: Table) -> sql.Composable:
+def _wants(want: Want, *, has_filled: bool) -> sql.Composable:
+    needed = [sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(name)) for name in want.needs]
+    if want.void:
+        needed.append(
+            sql.SQL("t.{}::text NOT IN ({})").format(
+                sql.Identifier(want.needs[0]),
+                sql.SQL(", ").join(sql.Literal(text) for text in want.void),
+            )
+        )
+    if not has_filled:
+        needed.append(sql.SQL("t.{} IS NULL").format(sql.Identifier(want.target)))
+    return sql.SQL(" AND ").join(needed)
+
+
+def member_filter(scope: KeyColumn) -> sql.Composable:
     """Return whether a row is of the members in the setting, compared in the scope's own type."""
     return sql.SQL(
         "EXISTS (SELECT FROM jsonb_array_elements_text("
         "current_setting('backfill.members')::jsonb) AS m(member) WHERE {})"
-    ).format(table.scope.equals("t", sql.Identifier("m", "member")))
+    ).format(scope.equals("t", sql.Identifier("m", "member")))

@@ -16,7 +16,7 @@ from backfill.errors import PreflightError, UsageError
 from backfill.rows.columns import Column, ColumnType
 from backfill.rows.keys import Key, KeyColumn
 from backfill.server.postgres import Connection
-from backfill.server.table import Relation
+from backfill.server.table import Join, LookedUp, Relation
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,19 @@ class PlainTable:
         return self.key.columns[0]
 
     @property
-    def lookup(self) -> None:
-        return None
+    def looked_up(self) -> tuple[LookedUp, ...]:
+        return ()
+
+    def join(self, name: str) -> Join:
+        raise KeyError(name)  # it joins nothing
+
+    @property
+    def where(self) -> str:
+        return ""
+
+    @property
+    def where_columns(self) -> tuple[str, ...]:
+        return ()
 
     def as_json(self) -> dict[str, Any]:
         """Return what a run's row and plan keep of the table."""

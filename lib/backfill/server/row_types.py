@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from backfill.rows.columns import Column
 from backfill.rows.values import arrow_type
 from backfill.server.table import Table
 
 
-def lookup_field(table: Table) -> str | None:
-    """Return the name in `source` of the default zone that was used, like `household.tz`."""
-    return f"{table.lookup.relation.name}.{table.lookup.zone}" if table.lookup else None
+def source_fields(table: Table) -> tuple[Column, ...]:
+    """Return what a change's `source` holds: source columns, then values looked up."""
+    return (*table.sources, *table.looked_up_fields)
 
 
 def source_type(table: Table) -> pa.StructType:
     """Return the Arrow type of a change's `source`."""
-    fields = [pa.field(column.name, arrow_type(column.type)) for column in table.sources]
-    name = lookup_field(table)
-    return pa.struct([*fields, pa.field(name, pa.string())] if name else fields)
+    return pa.struct([pa.field(c.name, arrow_type(c.type)) for c in source_fields(table)])
 
 
 def target_type(table: Table) -> pa.StructType:

@@ -1,158 +1,18 @@
-"""Which table a job fills: its key, scope, wall-clock columns, zone and default zone.
+"""A table of the user's as the engine sees it: key, scope, sources, targets, values looked up.
 
-`TableSpec` is what a person writes (TOML); `Table` is the same after the catalog was asked for
-the types.
+What the columns mean, a job knows: it names them, and says when a target waits for its value.
 """
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from enum import StrEnum
 
 from psycopg import sql
 
-from backfill.errors import UsageError
-from backfill.regular_file import read_document
 from backfill.rows.columns import Column, ColumnType
 from backfill.rows.keys import Key, KeyColumn
-
-#: How a first specification marks what a person must say.
-FILL_IN = "FILL IN"
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A wall-clock column and the column that its UTC value goes to."""
-
-    wall: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneLookup:
-    """Where a row without a zone of its own finds its default: another table, by the scope."""
-
-    table: str
-    key: str
-    zone: str
-
-
-@dataclass(frozen=True, slots=True)
-class TableSpec:
-    """Names only, as a person declares them."""
-
-    table: str
-    key: tuple[str, ...]
-    scope: str
-    zone: str
-    pairs: tuple[Pair, ...]
-    lookup: ZoneLookup | None = None
-    deleted: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.key or not self.pairs:
-            raise UsageError(
-                f"The table specification of {self.table} needs at least one key column and one "
-                "pair of wall and target columns."
-            )
-        names = [self.table, *self.key, self.scope, self.zone, str(self.deleted)]
-        names += [name for pair in self.pairs for name in (pair.wall, pair.target)]
-        names += [self.lookup.table, self.lookup.key, self.lookup.zone] if self.lookup else []
-        if not all(names):
-            raise UsageError(
-                f"The table specification of {self.table} has an empty name. Fill it in, where it "
-                f"says {FILL_IN}; the columns of the table: psql -c '\\d {self.table}'"
-            )
-        if odd := [name for name in names if "%" in name or "\0" in name]:
-            raise UsageError(
-                f"In the table specification of {self.table} the name {odd[0]!r} holds a percent "
-                "sign, which the database driver takes for a place of a value, or a NUL. Rename "
-                "it: ALTER TABLE … RENAME …"
-            )
-        targets = [pair.target for pair in self.pairs]
-        if len(set(targets)) < len(targets) or set(targets) & {pair.wall for pair in self.pairs}:
-            raise UsageError(
-                f"In the table specification of {self.table} a target column appears twice, or is "
-                "a wall column as well."
-            )
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what goes into settings and fingerprints."""
-        return {
-            "table": self.table,
-            "key": list(self.key),
-            "scope": self.scope,
-            "zone": self.zone,
-            "pairs": [[pair.wall, pair.target] for pair in self.pairs],
-            "lookup": [self.lookup.table, self.lookup.key, self.lookup.zone]
-            if self.lookup
-            else None,
-            "deleted": self.deleted,
-        }
-
-
-#: The table that ships: calendar events and their households.
-EVENTS = TableSpec(
-    table="events",
-    key=("id",),
-    scope="household_id",
-    zone="tz",
-    pairs=(Pair("start_at", "start_at_utc"), Pair("end_at", "end_at_utc")),
-    lookup=ZoneLookup("household", "id", "tz"),
-    deleted="deleted_at",
-)
-
-_KNOWN = {"table", "key", "scope", "zone", "pairs", "lookup", "deleted"}
-
-
-def load_spec(path: Path) -> TableSpec:
-    """Read a table specification from TOML; raise `UsageError` for anything it can not mean."""
-    try:
-        document = tomllib.loads(read_document(path).decode("utf-8"))
-        return spec_from_json(document)
-    except OSError as error:
-        raise UsageError(f"--table {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--table {path} is not TOML: {error}.") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"--table {path}: {error}. It needs table, key, scope, zone, pairs "
-            '(a list of { wall = "…", target = "…" }) and may have lookup and deleted.'
-        ) from None
-
-
-def spec_from_json(document: dict[str, Any]) -> TableSpec:
-    """Return the specification that TOML, or a run's settings, describe."""
-    unknown = sorted(set(document) - _KNOWN)
-    if unknown:
-        raise ValueError(f"unknown entries {', '.join(unknown)}")
-    key = document["key"]
-    lookup = document.get("lookup")
-    return TableSpec(
-        table=str(document["table"]),
-        key=(key,) if isinstance(key, str) else tuple(str(column) for column in key),
-        scope=str(document["scope"]),
-        zone=str(document["zone"]),
-        pairs=tuple(_pair(entry) for entry in document["pairs"]),
-        lookup=_lookup(lookup) if lookup else None,
-        deleted=str(document["deleted"]) if document.get("deleted") else None,
-    )
-
-
-def _pair(entry: Any) -> Pair:
-    if isinstance(entry, dict):
-        return Pair(str(entry["wall"]), str(entry["target"]))
-    wall, target = entry
-    return Pair(str(wall), str(target))
-
-
-def _lookup(entry: Any) -> ZoneLookup:
-    if isinstance(entry, dict):
-        return ZoneLookup(str(entry["table"]), str(entry["key"]), str(entry["zone"]))
-    table, key, zone = entry
-    return ZoneLookup(str(table), str(key), str(zone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +30,96 @@ class Relation:
         return f"{self.schema}.{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """`ZoneLookup` with its table found."""
+class Moment(StrEnum):
+    """How columns of a row make a date and time that SQL can order."""
 
+    TYPED = "typed"  # date, timestamp: compared as it is
+    DATE_AND_TIME = "date_and_time"
+    SECONDS = "seconds"  # divided by `per_second`
+    TEXT = "text"  # ISO 8601, ordered as text
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """From which moment of the row on a row of the other table counts: its `column`."""
+
+    column: str
+    moment: Moment
+    of: tuple[str, ...]  # columns of the row that tell the moment
+    per_second: int = 1
+
+    def moment_of(self, alias: str) -> sql.Composable:
+        """Return the row's moment as a timestamp, or as text for `Moment.TEXT`."""
+        columns = [sql.Identifier(alias, name) for name in self.of]
+        if self.moment is Moment.DATE_AND_TIME:
+            return sql.SQL("({}::date + {}::text::interval)").format(*columns)
+        if self.moment is Moment.SECONDS:
+            return sql.SQL(
+                "(timestamp '1970-01-01' + make_interval(secs => CASE WHEN abs({c}::numeric / {p})"
+                " < 200000000000 THEN ({c}::numeric / {p})::float8 END))"
+            ).format(c=columns[0], p=sql.Literal(self.per_second))
+        if self.moment is Moment.TEXT:
+            return sql.SQL("replace(btrim({}::text), ' ', 'T')").format(columns[0])
+        return sql.SQL("{}::timestamp").format(columns[0])
+
+    def begins(self, alias: str) -> sql.Composable:
+        """Return when a row of the other table begins to count, comparable with the moment."""
+        column = sql.Identifier(alias, self.column)
+        if self.moment is Moment.TEXT:
+            return sql.SQL("to_char({}::timestamp, 'YYYY-MM-DD\"T\"HH24:MI:SS')").format(column)
+        return sql.SQL("{}::timestamp").format(column)
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A row of another table, or view, for each row of ours: none or one, by a value.
+
+    `by` names a column of ours, or of an earlier join: (join, column). `is_text` compares both
+    sides as text, their types being different; `operators` is the schema of the type's own
+    comparison, empty for the server's. `is_unique`: an index says so.
+    """
+
+    name: str
     relation: Relation
     key: str
-    zone: str
+    by: tuple[str, str]
+    is_text: bool = False
+    is_unique: bool = True
+    since: Since | None = None
+    operators: str = ""
+
+    def matches(self, key: sql.Composable, value: sql.Composable) -> sql.Composable:
+        """Return whether a row of the other table is the one that a value of ours names."""
+        text = sql.SQL("::text" if self.is_text else "")
+        equal: sql.Composable = sql.SQL("=")
+        if self.operators:
+            equal = sql.SQL("OPERATOR({}.=)").format(sql.Identifier(self.operators))
+        return sql.SQL("{}{} {} {}{}").format(key, text, equal, value, text)
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A value that decides and stands in a joined table; it travels as text."""
+
+    join: str
+    column: str
+
+    @property
+    def field(self) -> str:
+        """Its name in a change's `source`."""
+        return f"{self.join}.{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A target that waits for a value as long as it is NULL and all it needs is there.
+
+    `void` are texts of the first column that mean: nothing is there.
+    """
+
+    target: str
+    needs: tuple[str, ...]
+    void: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +128,27 @@ class Table:
 
     relation: Relation
     key: Key
-    scope: KeyColumn
-    zone: str
-    walls: tuple[Column, ...]
+    scope: KeyColumn | None  # None: the whole table is one scope
+    sources: tuple[Column, ...]  # what targets are computed from: a change of theirs is drift
     targets: tuple[Column, ...]
-    lookup: Lookup | None
-    deleted: str | None
+    wants: tuple[Want, ...]
+    joins: tuple[Join, ...] = ()
+    looked_up: tuple[LookedUp, ...] = ()
+    where: str = ""  # SQL over the row: which rows at all
+    where_columns: tuple[str, ...] = ()  # that it may read
+    deleted: str | None = None
+
+    def join(self, name: str) -> Join:
+        """Return the join of that name."""
+        return next(join for join in self.joins if join.name == name)
+
+    def looked_up_columns(self, join: Join) -> Iterator[str]:
+        """Yield the columns of a joined table that values or later joins are read from."""
+        later = [other.by[1] for other in self.joins if other.by[0] == join.name]
+        yield from dict.fromkeys(
+            [value.column for value in self.looked_up if value.join == join.name] + later
+        )
 
     @property
-    def sources(self) -> tuple[Column, ...]:
-        """The columns that targets are computed from: a change of theirs is drift."""
-        return (*self.walls, Column(self.zone, ColumnType.TEXT))
+    def looked_up_fields(self) -> tuple[Column, ...]:
+        return tuple(Column(value.field, ColumnType.TEXT) for value in self.looked_up)

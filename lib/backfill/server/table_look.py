@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from backfill.server.catalog import CatalogColumn, columns_of, find_relation
+from backfill.server.catalog import CatalogColumn, best_key, columns_of, find_relation
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation
 
@@ -46,7 +46,7 @@ def look_at(connection: Connection, name: str) -> tuple[TableLook, dict[Relation
 
 def _look(connection: Connection, relation: Relation) -> TableLook:
     columns = columns_of(connection, relation)
-    key, is_primary = _key(connection, relation)
+    key, is_primary = best_key(connection, relation)
     samples = {
         name: _sample(connection, relation, name)
         for name, column in columns.items()
@@ -54,23 +54,6 @@ def _look(connection: Connection, relation: Relation) -> TableLook:
     }
     references = _references(connection, relation)
     return TableLook(relation, columns, key, is_primary, samples, references)
-
-
-def _key(connection: Connection, relation: Relation) -> tuple[tuple[str, ...], bool]:
-    """Return the primary key, else the shortest unique index whose columns are NOT NULL."""
-    row = connection.execute(
-        "SELECT array_agg(a.attname::text ORDER BY k.ord), i.indisprimary"
-        " FROM pg_index i"
-        " CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ord)"
-        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
-        " WHERE i.indrelid = format('%%I.%%I', %s::text, %s::text)::regclass"
-        " AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL"
-        " AND k.ord <= i.indnkeyatts"
-        " GROUP BY i.indexrelid, i.indisprimary HAVING bool_and(a.attnotnull)"
-        " ORDER BY i.indisprimary DESC, count(*), min(i.indexrelid) LIMIT 1",
-        [relation.schema, relation.name],
-    ).fetchone()
-    return (tuple(row[0]), bool(row[1])) if row else ((), False)
 
 
 def _sample(connection: Connection, relation: Relation, column: str) -> tuple[str, ...]:

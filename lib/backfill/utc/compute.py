@@ -7,7 +7,8 @@ row when one of its values can not be had; 5. warn of what looks implausible.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,28 +17,34 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Question
-from backfill.rows.columns import ColumnType
 from backfill.rows.values import arrow_type
 from backfill.skips import Skip
 from backfill.utc.convert import LocalKind
+from backfill.utc.instants import written
 from backfill.utc.pairs import (
     BoolArray,
     Columns,
+    FoldOrder,
     PairValues,
     Policy,
+    choose_for_pairs,
     convert_pair,
     count_kind,
     field_of,
 )
 from backfill.utc.reasons import Reasons, collect_reasons
+from backfill.utc.repair import is_repair, moved_us, pattern_names, patterns_of
 from backfill.utc.review import Review, Warnings, find_warnings, review_rows
-from backfill.utc.zone_choice import ZoneChoice, choose_zones
+from backfill.utc.years import YearCounts, count_years
+
+_INSTANT = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
     """One batch's result: changes in the plan's columns, skips with their positions, counts,
-    what to ask a person."""
+    what to ask a person. `years` counts planned instants; `overridden` rows by scope whose own
+    default --default-tz-first took the place of."""
 
     changes: pa.Table
     skips: list[tuple[int, Skip]]
@@ -45,9 +52,14 @@ class Computed:
     gaps: int
     questions: list[Question]  # that nobody has answered, in the order of the rows
     used: frozenset[Answer]
+    years: YearCounts = field(default_factory=YearCounts)
+    overridden: Counter[str] = field(default_factory=Counter)
+    patterns: Counter[tuple[str, str]] = field(default_factory=Counter)  # pattern and scope
 
 
-def changes_schema(columns: Columns, source: pa.StructType, target: pa.StructType) -> pa.Schema:
+def changes_schema(
+    columns: Columns, source: pa.StructType, target: pa.StructType, *, repairs: bool = False
+) -> pa.Schema:
     """Return the columns of `changes.parquet` (see `backfill.plans.plan`)."""
     return pa.schema(
         [
@@ -60,44 +72,63 @@ def changes_schema(columns: Columns, source: pa.StructType, target: pa.StructTyp
             pa.field("source", source),
             pa.field("before", target),
             pa.field("after", target),
-            pa.field("why", _why_type(columns)),
+            pa.field("why", _why_type(columns, repairs=repairs)),
         ]
     )
 
 
-def _why_type(columns: Columns) -> pa.StructType:
-    instant = pa.timestamp("us", tz="UTC")
+def _why_type(columns: Columns, *, repairs: bool) -> pa.StructType:
     fields = [pa.field(name, pa.string()) for name in ("zone", "zone_source", "decision")]
-    for wall in columns.walls:
+    if repairs:
+        fields.append(pa.field("pattern", pa.string()))
+    for pair, is_own in zip(columns.pairs, columns.own_chains, strict=True):
         fields += [
-            pa.field(f"{wall.name}_kind", pa.string()),
-            pa.field(f"{wall.name}_offset_s", pa.int64()),
-            pa.field(f"{wall.name}_first", instant),
-            pa.field(f"{wall.name}_second", instant),
+            pa.field(f"{pair.label}_kind", pa.string()),
+            pa.field(f"{pair.label}_offset_s", pa.int64()),
+            pa.field(f"{pair.label}_first", _INSTANT),
+            pa.field(f"{pair.label}_second", _INSTANT),
         ]
+        if is_own:
+            fields.append(pa.field(f"{pair.label}_zone", pa.string()))
+        if repairs:
+            fields.append(pa.field(f"{pair.label}_moved_s", pa.float64()))
     return pa.struct(fields)
 
 
-def compute_utc(rows: pa.Table, first_position: int, columns: Columns, policy: Policy) -> Computed:
+def convert_pairs(
+    rows: pa.Table, columns: Columns, policy: Policy, order: FoldOrder | None = None
+) -> list[PairValues]:
+    """Return each pair of columns of extracted rows, converted."""
+    choices = choose_for_pairs(rows, columns, policy)
+    return [
+        convert_pair(rows, pair, policy, choice, order or {})
+        for pair, choice in zip(columns.pairs, choices, strict=True)
+    ]
+
+
+def compute_utc(
+    rows: pa.Table,
+    first_position: int,
+    columns: Columns,
+    policy: Policy,
+    order: FoldOrder | None = None,
+) -> Computed:
     """Return the changes and skips of extracted rows, which must be in the plan's order.
 
-    `rows` has the columns key, scope, source, before of `extracted`. Every row becomes either a
-    change or a skip, and takes the position after the one before it.
+    `rows` has the columns key, scope, source, before of `extracted`. Every row that misses a
+    value, or with repairs holds another one, becomes either a change or a skip, and takes the
+    position of its place among the rows.
     """
-    choice = choose_zones(
-        field_of(rows, "source", columns.zone),
-        field_of(rows, "source", columns.lookup) if columns.lookup else None,
-        policy.zones,
+    pairs = convert_pairs(rows, columns, policy, order)
+    reasons = Reasons(rows, first_position)
+    collect_reasons(reasons, rows, columns, pairs, policy)
+    warnings = find_warnings(columns, pairs)
+    patterns = patterns_of(columns, pairs)
+    review = review_rows(rows, columns, pairs, warnings, reasons, policy.answers, patterns)
+    keep = ~reasons.is_skipped & _is_wanted(pairs)
+    changes = _changes(
+        rows, first_position, columns, pairs, warnings, review, patterns, keep, policy
     )
-    pairs = [
-        convert_pair(rows, index, columns, policy, choice) for index in range(len(columns.walls))
-    ]
-    reasons = Reasons(rows, first_position, columns)
-    collect_reasons(reasons, rows, columns, pairs, choice, policy)
-    warnings = find_warnings(rows, columns, pairs, choice)
-    review = review_rows(rows, columns, pairs, choice, warnings, reasons, policy.answers)
-    keep = ~reasons.is_skipped
-    changes = _changes(rows, first_position, columns, pairs, choice, warnings, review, keep)
     return Computed(
         changes,
         reasons.skips(),
@@ -105,7 +136,45 @@ def compute_utc(rows: pa.Table, first_position: int, columns: Columns, policy: P
         gaps=sum(count_kind(pair, LocalKind.GAP) for pair in pairs),
         questions=review.questions,
         used=review.used,
+        years=count_years(rows, columns, pairs, keep),
+        overridden=_overridden(rows, pairs, keep),
+        patterns=_by_scope(rows, patterns, keep),
     )
+
+
+def _is_wanted(pairs: list[PairValues]) -> BoolArray:
+    wanted: BoolArray = pairs[0].is_pending.copy()
+    for pair in pairs[1:]:
+        wanted |= pair.is_pending
+    return wanted
+
+
+def _overridden(rows: pa.Table, pairs: list[PairValues], keep: BoolArray) -> Counter[str]:
+    mask = np.zeros(rows.num_rows, dtype=bool)
+    for pair in pairs:
+        mask |= pair.choice.is_overridden & pair.is_pending
+    mask &= keep
+    if not mask.any():
+        return Counter()
+    counts = rows.column("scope").filter(pa.array(mask)).fill_null("").value_counts().to_pylist()
+    return Counter({entry["values"]: entry["counts"] for entry in counts})
+
+
+def _by_scope(
+    rows: pa.Table, patterns: NDArray[np.int8], keep: BoolArray
+) -> Counter[tuple[str, str]]:
+    mask = keep & (patterns > 0)
+    if not mask.any():
+        return Counter()
+    kept = pa.array(mask)
+    both = pa.table(
+        {
+            "pattern": pattern_names(patterns).filter(kept),
+            "scope": rows.column("scope").filter(kept).combine_chunks().fill_null(""),
+        }
+    )
+    counts = both.group_by(["pattern", "scope"]).aggregate([([], "count_all")]).to_pylist()
+    return Counter({(row["pattern"], row["scope"]): row["count_all"] for row in counts})
 
 
 def _changes(
@@ -113,26 +182,26 @@ def _changes(
     first_position: int,
     columns: Columns,
     pairs: list[PairValues],
-    choice: ZoneChoice,
     warnings: Warnings,
     review: Review,
+    patterns: NDArray[np.int8],
     keep: BoolArray,
+    policy: Policy,
 ) -> pa.Table:
     kept = pa.array(keep)
     position = pa.array(first_position + np.flatnonzero(keep))
     taken = rows.filter(kept)
     scope = taken.column("scope").combine_chunks().fill_null("")
-    source = _used_source(rows, columns, choice).filter(kept)
+    source = _used_source(rows, columns, pairs).filter(kept)
     before = taken.column("before").combine_chunks()
     after = _after(rows, columns, pairs).filter(kept)
-    why = _why(columns, pairs, choice, review).filter(kept)
-    count = len(position)
+    why = _why(columns, pairs, review, patterns if policy.repairs else None).filter(kept)
     return pa.table(
         {
             "position": position,
             "key": taken.column("key").combine_chunks(),
             "scope": scope,
-            "kind": pa.array(["added"] * count, pa.string()),
+            "kind": _kinds(pairs).filter(kept),
             "rule": _rules(pairs).filter(kept),
             "warnings": _texts(warnings).filter(kept),
             "source": source,
@@ -140,34 +209,45 @@ def _changes(
             "after": after,
             "why": why,
         },
-        schema=changes_schema(columns, source.type, before.type),
+        schema=changes_schema(columns, source.type, before.type, repairs=policy.repairs),
     )
 
 
-def _used_source(rows: pa.Table, columns: Columns, choice: ZoneChoice) -> pa.StructArray:
-    """Return `source` with the default zone kept only where the row used it.
+def _kinds(pairs: list[PairValues]) -> pa.Array:
+    changed = np.zeros(len(pairs[0].is_pending), dtype=np.int8)
+    for pair in pairs:
+        changed |= is_repair(pair).astype(np.int8)
+    return _take(changed, ["added", "changed"])
 
-    A change of the household's zone is drift for those rows and for no others.
+
+def _used_source(rows: pa.Table, columns: Columns, pairs: list[PairValues]) -> pa.StructArray:
+    """Return `source` with a looked-up value kept only where it had a say.
+
+    A change of the household's zone is drift for those rows and for no others. What was looked at
+    and found missing is kept as blank: it decided as well.
     """
-    names = [*(wall.name for wall in columns.walls), columns.zone]
+    names = [column.name for column in columns.sources]
     arrays = [field_of(rows, "source", name) for name in names]
-    if columns.lookup:
-        zone = field_of(rows, "source", columns.lookup)
-        arrays.append(pc.if_else(pa.array(choice.uses_lookup), zone, pa.scalar(None, pa.string())))
-        names.append(columns.lookup)
+    for name in columns.looked_up:
+        has_say = np.zeros(rows.num_rows, dtype=bool)
+        for pair, values in zip(columns.pairs, pairs, strict=True):
+            for place, link in enumerate(pair.chain):
+                if link.field == name:
+                    has_say |= values.choice.has_say(place) & values.is_pending & ~values.is_free
+        value = field_of(rows, "source", name).fill_null("")
+        arrays.append(pc.if_else(pa.array(has_say), value, pa.scalar(None, pa.string())))
+        names.append(name)
     return pa.StructArray.from_arrays(arrays, names)
 
 
 def _after(rows: pa.Table, columns: Columns, pairs: list[PairValues]) -> pa.StructArray:
     arrays: list[pa.Array] = []
-    for index, (column, pair) in enumerate(zip(columns.targets, pairs, strict=True)):
+    for pair, values in zip(columns.pairs, pairs, strict=True):
+        column = pair.target.column
         before = field_of(rows, "before", column.name)
-        value = pair.utc_us
-        if column.type is ColumnType.BIGINT:
-            value = np.floor_divide(value, 1000)
-        computed = pa.array(value).cast(arrow_type(column.type))
-        arrays.append(pc.if_else(pa.array(pairs[index].is_pending), computed, before))
-    return pa.StructArray.from_arrays(arrays, [column.name for column in columns.targets])
+        computed = written(values.utc_us, pair.target).cast(arrow_type(column.type))
+        arrays.append(pc.if_else(pa.array(values.is_pending), computed, before))
+    return pa.StructArray.from_arrays(arrays, [pair.target.column.name for pair in columns.pairs])
 
 
 def _rules(pairs: list[PairValues]) -> pa.Array:
@@ -196,26 +276,38 @@ def _texts(warnings: Warnings) -> pa.Array:
 
 
 def _why(
-    columns: Columns, pairs: list[PairValues], choice: ZoneChoice, review: Review
+    columns: Columns,
+    pairs: list[PairValues],
+    review: Review,
+    patterns: NDArray[np.int8] | None,
 ) -> pa.StructArray:
+    first = pairs[0].choice
     names = ["zone", "zone_source", "decision"]
-    arrays: list[pa.Array] = [choice.names(), choice.source_names(), review.decisions()]
+    arrays: list[pa.Array] = [first.names(), first.source_names(), review.decisions()]
+    if patterns is not None:
+        names.append("pattern")
+        arrays.append(pattern_names(patterns))
     kinds = {kind.code: kind.value for kind in LocalKind}
     kind_names = [kinds.get(number, "") for number in range(max(kinds) + 1)]
-    instant = pa.timestamp("us", tz="UTC")
-    for column, pair in zip(columns.walls, pairs, strict=True):
-        is_idle = ~pair.is_pending
-        is_plain = is_idle | (pair.candidates.kind == LocalKind.NORMAL.code)
+    for pair, values, is_own in zip(columns.pairs, pairs, columns.own_chains, strict=True):
+        is_idle = ~values.is_pending
+        is_plain = is_idle | (values.candidates.kind == LocalKind.NORMAL.code)
         kind = pc.if_else(
             pa.array(is_idle),
             pa.scalar(None, pa.string()),
-            _take(pair.candidates.kind, kind_names),
+            _take(values.candidates.kind, kind_names),
         )
-        names += [f"{column.name}_{part}" for part in ("kind", "offset_s", "first", "second")]
+        names += [f"{pair.label}_{part}" for part in ("kind", "offset_s", "first", "second")]
         arrays += [
             kind,
-            pa.array(pair.candidates.offset_us // 1_000_000, mask=is_idle),
-            pa.array(pair.candidates.first_us, mask=is_plain).cast(instant),
-            pa.array(pair.candidates.second_us, mask=is_plain).cast(instant),
+            pa.array(values.candidates.offset_us // 1_000_000, mask=is_idle),
+            pa.array(values.candidates.first_us, mask=is_plain).cast(_INSTANT),
+            pa.array(values.candidates.second_us, mask=is_plain).cast(_INSTANT),
         ]
+        if is_own:
+            names.append(f"{pair.label}_zone")
+            arrays.append(values.choice.names())
+        if patterns is not None:
+            names.append(f"{pair.label}_moved_s")
+            arrays.append(pa.array(moved_us(values) / 1e6, mask=~is_repair(values)))
     return pa.StructArray.from_arrays(arrays, names)

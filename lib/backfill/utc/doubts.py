@@ -8,9 +8,21 @@ import pyarrow as pa
 from backfill.decisions import Question, Words
 from backfill.utc.convert import Candidates, Decision, FoldPolicy, GapPolicy, LocalKind
 from backfill.utc.wall import WallTimes
-from backfill.utc.zone_choice import ZoneChoice
+from backfill.utc.zone_choice import IANA, SPELLING, ZoneChoice
+from backfill.utc.zones import is_zone
 
 ACCEPT, SKIP = "accept", "skip"
+
+
+class _ZoneWords(tuple[str, ...]):
+    """Any zone's name answers a spelling; a message lists the first few only."""
+
+    __slots__ = ()
+
+    def __contains__(self, word: object) -> bool:
+        return tuple.__contains__(self, word) or (isinstance(word, str) and is_zone(word))
+
+
 #: What answers a question, by kind: a gap or fold of one value, or a warning about a row.
 WORDS: Words = {
     LocalKind.FOLD.value: ("earlier", "later", SKIP),
@@ -18,6 +30,11 @@ WORDS: Words = {
     "end_before_start": (ACCEPT, SKIP),
     "duration_changed": (ACCEPT, SKIP),
     "fallback_zone": (ACCEPT, SKIP),
+    SPELLING: _ZoneWords((IANA, SKIP, "a zone like Europe/Paris")),
+    "year": (ACCEPT, SKIP),
+    "stored_as_utc": (ACCEPT, SKIP),
+    "other_rules": (ACCEPT, SKIP),
+    "other": (ACCEPT, SKIP),
 }
 DECISIONS = {
     "earlier": Decision.FIRST,
@@ -51,7 +68,7 @@ def ask_value(
         key=_text(rows, "key", row),
         column=column,
         scope=_text(rows, "scope", row),
-        zone=choice.zones[int(choice.codes[row])],
+        zone=zone_at(choice, row),
         local_date=local_date(us),
         read=show_time(us),
         candidates=" | ".join([*told, SKIP]),
@@ -89,6 +106,12 @@ def show_instant(us: int) -> str:
 def local_date(us: int) -> str:
     """Return the date of a wall time."""
     return str(np.datetime64(us, "us"))[:10]
+
+
+def zone_at(choice: ZoneChoice, row: int) -> str:
+    """Return the zone of a row, empty where there is none."""
+    code = int(choice.codes[row])
+    return choice.zones[code] if code >= 0 else ""
 
 
 def _text(rows: pa.Table, name: str, row: int) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Answers, Question
-from backfill.rows.columns import Column, ColumnType
+from backfill.rows.columns import Column
 from backfill.rows.values import Int64Array
 from backfill.utc.convert import (
     Candidates,
+    Decision,
     FoldPolicy,
     GapPolicy,
     LocalKind,
@@ -23,10 +24,20 @@ from backfill.utc.convert import (
     resolve,
 )
 from backfill.utc.doubts import DECISIONS, ask_value
-from backfill.utc.wall import Encoding, WallTimes, read_wall
-from backfill.utc.zone_choice import ZoneChoice, ZonePolicy
+from backfill.utc.instants import Stored, Target, fits, read_target
+from backfill.utc.row_offset import Offset, OffsetUse, RowOffsets, labels_of, read_offsets
+from backfill.utc.wall import Reading, WallTimes, read_walls
+from backfill.utc.zone_choice import (
+    ZoneChoice,
+    ZoneLink,
+    ZonePolicy,
+    choose_zones,
+    constant_zone,
+)
 
 BoolArray = NDArray[np.bool_]
+#: What an ordering of rows says of folds: decisions by key of the row, then by pair.
+FoldOrder = Mapping[str, Mapping[str, Decision]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +49,50 @@ class Policy:
     gap: GapPolicy = GapPolicy.SHIFT_FORWARD
     is_strict: bool = False
     answers: Answers = field(default_factory=Answers)
+    repairs: bool = False  # filled values are looked at as well
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Where a wall time stands, and where its instant goes.
+
+    `label` names it in the plan: the wall column's name, or both with a plus between them.
+    """
+
+    label: str
+    walls: tuple[Column, ...]
+    reading: Reading
+    target: Target
+    chain: tuple[ZoneLink, ...] = ()
+    offset: Offset | None = None
+    fold_by: str = ""  # a source column whose order tells the two passes of a fold apart
+    series: str = ""  # the source column whose rows make one series; empty: the scope
+
+    @property
+    def zone_name(self) -> str:
+        """The column that a person looks at for the pair's zone."""
+        own = next((link.field for link in self.chain if link.field), "")
+        return own or (self.offset.column if self.offset else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of the table at hand, pair by pair, and how their wall times are encoded."""
+    """The columns of the table at hand, pair by pair.
 
-    walls: tuple[Column, ...]
-    targets: tuple[Column, ...]
-    encodings: tuple[Encoding, ...]
-    zone: str
-    lookup: str | None  # name of the default zone in `source`, like household.tz
+    `sources` and `looked_up` are the fields of `source`. With `is_span` the first two pairs are
+    start and end of one thing.
+    """
+
+    pairs: tuple[Pair, ...]
+    sources: tuple[Column, ...]
+    looked_up: tuple[str, ...] = ()
+    is_span: bool = False
+
+    @property
+    def own_chains(self) -> tuple[bool, ...]:
+        """Whether each pair finds its zone in another way than the first one."""
+        first = self.pairs[0]
+        return tuple((p.chain, p.offset) != (first.chain, first.offset) for p in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +100,16 @@ class PairValues:
     """One wall column of a batch, converted."""
 
     wall: WallTimes
-    is_pending: BoolArray
+    stored: Stored
+    is_pending: BoolArray  # waits for its value, or with repairs holds another one
     candidates: Candidates
     utc_us: Int64Array
     is_undecided: BoolArray  # policy or decision says skip
     asked: Mapping[int, Question]  # of the gaps and folds that wait, by row
     answered: Mapping[int, Answer]
+    choice: ZoneChoice
+    is_free: BoolArray  # no zone needed: the text or a column of the row tells the offset
+    is_arbitrated: BoolArray  # another column told which of a fold's instants is meant
 
 
 def field_of(rows: pa.Table, struct: str, name: str) -> pa.Array:
@@ -69,74 +117,177 @@ def field_of(rows: pa.Table, struct: str, name: str) -> pa.Array:
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
+def choose_for_pairs(rows: pa.Table, columns: Columns, policy: Policy) -> list[ZoneChoice]:
+    """Return each pair's zones; pairs of one chain share them."""
+    known: dict[tuple[ZoneLink, ...], ZoneChoice] = {}
+    for pair in columns.pairs:
+        if pair.chain in known:
+            continue
+        values = [field_of(rows, "source", link.field) for link in pair.chain if link.field]
+        if values:
+            found = choose_zones(values, pair.chain, policy.zones, policy.answers)
+        else:
+            found = constant_zone(pair.chain, rows.num_rows, policy.zones)
+        known[pair.chain] = found
+    return [known[pair.chain] for pair in columns.pairs]
+
+
 def convert_pair(
-    rows: pa.Table, index: int, columns: Columns, policy: Policy, choice: ZoneChoice
+    rows: pa.Table, pair: Pair, policy: Policy, choice: ZoneChoice, order: FoldOrder
 ) -> PairValues:
-    column = columns.walls[index]
-    wall = read_wall(field_of(rows, "source", column.name), columns.encodings[index])
-    target = field_of(rows, "before", columns.targets[index].name)
-    is_pending = ~wall.is_null & np.asarray(target.is_null())
-    is_usable = wall.is_valid & in_range(wall.us)
-    # Filled columns are converted as well: the duration of the row needs both ends.
-    codes = np.where(is_usable, choice.codes, -1)
-    candidates = classify(np.where(is_usable, wall.us, 0), codes, choice.zones)
-    doubtful = np.flatnonzero(is_pending & (candidates.kind != LocalKind.NORMAL.code))
+    wall = read_walls([field_of(rows, "source", c.name) for c in pair.walls], pair.reading)
+    stored = read_target(field_of(rows, "before", pair.target.column.name), pair.target)
+    wall = replace(wall, is_valid=wall.is_valid & in_range(wall.us))
+    offsets = read_offsets(rows, pair.offset) if pair.offset else None
+    is_free, candidates, choice = _classified(pair, wall, offsets, choice)
+    decisions, is_arbitrated = _arbitrated(rows, pair, candidates, offsets, order)
+    is_pending = ~wall.is_null & stored.is_null
+    if policy.repairs:
+        is_pending |= differs(pair, wall, stored, candidates, decisions)
+    doubtful = np.flatnonzero(
+        is_pending & (candidates.kind != LocalKind.NORMAL.code) & ~is_arbitrated
+    )
+    policies = (policy.fold, policy.gap)
     asked = {
-        int(row): ask_value(
-            rows, int(row), column.name, wall, candidates, choice, (policy.fold, policy.gap)
-        )
+        int(row): ask_value(rows, int(row), pair.label, wall, candidates, choice, policies)
         for row in doubtful
     }
     answered = {row: found for row, q in asked.items() if (found := policy.answers.find(q))}
-    decisions = np.zeros(rows.num_rows, dtype=np.int8)
     for row, answer in answered.items():
         decisions[row] = DECISIONS[answer.decision]
-    resolved = resolve(candidates, policy.fold, policy.gap, decisions if answered else None)
+    has_said = answered or is_arbitrated.any()
+    resolved = resolve(candidates, policy.fold, policy.gap, decisions if has_said else None)
     return PairValues(
-        WallTimes(wall.us, wall.is_null, is_usable),
+        wall,
+        stored,
         is_pending,
         candidates,
         resolved.utc_us,
         resolved.skip_mask,
         asked,
         answered,
+        choice,
+        is_free,
+        is_arbitrated,
     )
+
+
+def _classified(
+    pair: Pair, wall: WallTimes, offsets: RowOffsets | None, choice: ZoneChoice
+) -> tuple[BoolArray, Candidates, ZoneChoice]:
+    """Classify by the zone; where the row tells its offset, that alone counts."""
+    # Filled columns are converted as well: the duration of the row needs both ends.
+    is_free, free_us = _own_offsets(pair, wall, offsets)
+    codes = np.where(wall.is_valid & ~is_free, choice.codes, -1)
+    candidates = classify(np.where(wall.is_valid, wall.us, 0), codes, choice.zones)
+    if not is_free.any():
+        return is_free, candidates, choice
+    for values in (candidates.first_us, candidates.second_us):
+        np.copyto(values, wall.us - free_us, where=is_free)
+    np.copyto(candidates.offset_us, free_us, where=is_free)
+    return is_free, candidates, choice.with_labels(labels_of(free_us, is_free))
+
+
+def _own_offsets(
+    pair: Pair, wall: WallTimes, offsets: RowOffsets | None
+) -> tuple[BoolArray, Int64Array]:
+    is_free = np.zeros(len(wall.us), dtype=bool)
+    free_us = np.zeros(len(wall.us), dtype=np.int64)
+    if offsets is not None and pair.offset is not None and pair.offset.use is OffsetUse.ZONE:
+        is_free |= wall.is_valid & ~wall.is_null & offsets.is_valid
+        np.copyto(free_us, offsets.us, where=is_free)
+    if pair.reading.uses_offset and wall.has_offset is not None and wall.offset_us is not None:
+        told = wall.has_offset & wall.is_valid
+        np.copyto(free_us, wall.offset_us, where=told)
+        is_free |= told
+    return is_free, free_us
+
+
+def _arbitrated(
+    rows: pa.Table,
+    pair: Pair,
+    candidates: Candidates,
+    offsets: RowOffsets | None,
+    order: FoldOrder,
+) -> tuple[NDArray[np.int8], BoolArray]:
+    """Return the decision of each row that another column makes about a fold."""
+    decisions = np.zeros(rows.num_rows, dtype=np.int8)
+    is_fold = candidates.kind == LocalKind.FOLD.code
+    if offsets is not None and pair.offset is not None and pair.offset.use is OffsetUse.FOLD:
+        wall_us = candidates.first_us + candidates.offset_us
+        second = wall_us - candidates.second_us
+        told = is_fold & offsets.is_valid
+        decisions[told & (offsets.us == candidates.offset_us)] = Decision.FIRST
+        decisions[told & (offsets.us == second)] = Decision.SECOND
+    if pair.fold_by and order:
+        keys = rows.column("key")
+        for row in np.flatnonzero(is_fold):
+            found = order.get(keys[int(row)].as_py(), {}).get(pair.label)
+            if found is not None:
+                decisions[row] = found
+    return decisions, decisions != Decision.POLICY
+
+
+def differs(
+    pair: Pair,
+    wall: WallTimes,
+    stored: Stored,
+    candidates: Candidates,
+    decisions: NDArray[np.int8],
+) -> BoolArray:
+    """Tell which filled values no reading of their wall time gives.
+
+    Of a gap or fold both candidates will do, unless a column of the row says which. What can not
+    be computed is not called different.
+    """
+    step = pair.target.step_us
+    is_computed = wall.is_valid & ~wall.is_null & in_range(candidates.first_us)
+    if wall.has_offset is not None and not pair.reading.uses_offset:
+        is_computed &= ~wall.has_offset
+    first, second, now = (
+        np.floor_divide(us, step) for us in (candidates.first_us, candidates.second_us, stored.us)
+    )
+    is_same = np.where(decisions == Decision.SECOND, False, first == now)
+    is_same |= np.where(decisions == Decision.FIRST, False, second == now)
+    wrong: BoolArray = ~stored.is_null & is_computed & ~(is_same & stored.is_valid)
+    return wrong
 
 
 def count_kind(pair: PairValues, kind: LocalKind) -> int:
     return int(np.count_nonzero(pair.is_pending & (pair.candidates.kind == kind.code)))
 
 
-def _final_us(rows: pa.Table, columns: Columns, index: int, pair: PairValues) -> Int64Array:
+def has_instant(pair: PairValues, target: Target) -> BoolArray:
+    """Tell which rows have an instant that the target can hold."""
+    return in_range(pair.utc_us) & fits(pair.utc_us, target)
+
+
+def final_us(pair: PairValues) -> Int64Array:
     """Return the instant a column holds after the run, for pending and for filled values."""
-    column = columns.targets[index]
-    present = field_of(rows, "before", column.name).cast(pa.int64()).fill_null(0)
-    present_us = present.to_numpy(zero_copy_only=False)
-    if column.type is ColumnType.BIGINT:
-        # Far beyond any date the product would wrap; such values take no part in durations.
-        present_us = np.clip(present_us, -(10**15), 10**15) * 1000
-    return np.where(pair.is_pending, pair.utc_us, present_us)
+    # Far beyond any date sums would wrap; such values take no part in durations.
+    present = np.clip(pair.stored.us, -(10**18), 10**18)
+    return np.where(pair.is_pending, pair.utc_us, present)
 
 
-def _has_both_ends(pairs: list[PairValues]) -> BoolArray:
+def has_both_ends(pairs: Sequence[PairValues]) -> BoolArray:
     has: BoolArray = np.ones(len(pairs[0].is_pending), dtype=bool)
     for pair in pairs[:2]:
         has &= pair.wall.is_valid & ~pair.wall.is_null & in_range(pair.utc_us)
     return has
 
 
-def is_end_before_start(rows: pa.Table, columns: Columns, pairs: list[PairValues]) -> BoolArray:
-    if len(pairs) < 2:
-        return np.zeros(rows.num_rows, dtype=bool)
-    start, end = (_final_us(rows, columns, index, pairs[index]) for index in (0, 1))
-    is_before: BoolArray = _has_both_ends(pairs) & (end < start)
+def is_end_before_start(columns: Columns, pairs: Sequence[PairValues]) -> BoolArray:
+    if len(pairs) < 2 or not columns.is_span:
+        return np.zeros(len(pairs[0].is_pending), dtype=bool)
+    start, end = (final_us(pairs[index]) for index in (0, 1))
+    is_before: BoolArray = has_both_ends(pairs) & (end < start)
     return is_before
 
 
-def is_duration_changed(rows: pa.Table, columns: Columns, pairs: list[PairValues]) -> BoolArray:
-    if len(pairs) < 2:
-        return np.zeros(rows.num_rows, dtype=bool)
-    start, end = (_final_us(rows, columns, index, pairs[index]) for index in (0, 1))
+def is_duration_changed(columns: Columns, pairs: Sequence[PairValues]) -> BoolArray:
+    if len(pairs) < 2 or not columns.is_span or any(columns.own_chains[:2]):
+        return np.zeros(len(pairs[0].is_pending), dtype=bool)
+    start, end = (final_us(pairs[index]) for index in (0, 1))
     wall_us = pairs[1].wall.us - pairs[0].wall.us
-    is_changed: BoolArray = _has_both_ends(pairs) & (end - start != wall_us)
+    is_changed: BoolArray = has_both_ends(pairs) & (end - start != wall_us)
     return is_changed

@@ -7,17 +7,21 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from backfill.rows.columns import BEYOND_INT64, NEGATIVE_INFINITY, POSITIVE_INFINITY, Column
+from backfill.rows.columns import BEYOND_INT64, NEGATIVE_INFINITY, POSITIVE_INFINITY
 from backfill.skips import Skip, SkipReason
 from backfill.utc.convert import LocalKind, in_range
+from backfill.utc.doubts import zone_at
 from backfill.utc.pairs import (
     BoolArray,
     Columns,
+    Pair,
     PairValues,
     Policy,
     field_of,
+    has_instant,
     is_end_before_start,
 )
+from backfill.utc.row_offset import OffsetUse
 from backfill.utc.zone_choice import ZoneChoice
 
 _UNDECIDED = (SkipReason.AMBIGUOUS_LOCAL_TIME, SkipReason.NONEXISTENT_LOCAL_TIME)
@@ -26,10 +30,9 @@ _UNDECIDED = (SkipReason.AMBIGUOUS_LOCAL_TIME, SkipReason.NONEXISTENT_LOCAL_TIME
 class Reasons:
     """The first reason that stands against each row; a row is skipped once, as a whole."""
 
-    def __init__(self, rows: pa.Table, first_position: int, columns: Columns) -> None:
+    def __init__(self, rows: pa.Table, first_position: int) -> None:
         self._rows = rows
         self._first_position = first_position
-        self._columns = columns
         self.is_skipped: BoolArray = np.zeros(rows.num_rows, dtype=bool)
         self._found: list[tuple[int, str, SkipReason, str]] = []
         self._undecided: set[int] = set()
@@ -52,6 +55,10 @@ class Reasons:
         self._found.append((row, "", SkipReason.LEFT_BY_DECISION, detail))
         self.is_skipped[row] = True
 
+    def leave_alone(self, mask: BoolArray, detail: str) -> None:
+        """Leave rows alone because a person said so of all of them."""
+        self.add(mask, SkipReason.LEFT_BY_DECISION, "", lambda _row: detail)
+
     def skips(self) -> list[tuple[int, Skip]]:
         keys, scopes = self._rows.column("key"), self._rows.column("scope")
         return [
@@ -68,69 +75,113 @@ def collect_reasons(
     rows: pa.Table,
     columns: Columns,
     pairs: list[PairValues],
-    choice: ZoneChoice,
     policy: Policy,
 ) -> None:
-    first = columns.walls[0].name
-    reasons.add(
-        pairs[0].wall.is_null,
-        SkipReason.MISSING_WALL_TIME,
-        first,
-        lambda _row: f"{first} is NULL while another column waits for its UTC value",
-    )
-    for column, pair in zip(columns.walls, pairs, strict=True):
-        values = field_of(rows, "source", column.name)
+    first = columns.pairs[0].label
+    waits = pairs[0].is_pending.copy()
+    for values in pairs[1:]:
+        waits |= values.is_pending
+    if columns.is_span:
         reasons.add(
-            pair.is_pending & ~pair.wall.is_valid,
-            SkipReason.INVALID_TIMESTAMP,
-            column.name,
-            _shows(column.name, values, "is no wall time in years 1 to 9999"),
+            pairs[0].wall.is_null & waits,
+            SkipReason.MISSING_WALL_TIME,
+            first,
+            lambda _row: f"{first} is NULL while another column waits for its UTC value",
         )
-    reasons.add(choice.is_missing, SkipReason.MISSING_TIMEZONE, columns.zone, choice.detail)
-    reasons.add(choice.is_invalid, SkipReason.INVALID_TIMEZONE, columns.zone, choice.detail)
-    for column, pair in zip(columns.walls, pairs, strict=True):
-        _add_conversion_reasons(reasons, rows, column, pair, choice)
+    for pair, values in zip(columns.pairs, pairs, strict=True):
+        _add_wall_reasons(reasons, rows, pair, values)
+    for pair, values in zip(columns.pairs, pairs, strict=True):
+        choice, needs_zone = values.choice, values.is_pending & ~values.is_free
+        detail = _zone_detail(pair, choice)
+        for mask, reason in (
+            (choice.is_missing, SkipReason.MISSING_TIMEZONE),
+            (choice.is_invalid, SkipReason.INVALID_TIMEZONE),
+        ):
+            reasons.add(needs_zone & mask, reason, pair.zone_name, detail)
+    for pair, values in zip(columns.pairs, pairs, strict=True):
+        _add_conversion_reasons(reasons, rows, pair, values)
     if policy.is_strict:
         reasons.add(
-            is_end_before_start(rows, columns, pairs),
+            is_end_before_start(columns, pairs),
             SkipReason.END_BEFORE_START,
-            columns.walls[1].name if len(columns.walls) > 1 else "",
+            columns.pairs[1].label if len(columns.pairs) > 1 else "",
             lambda _row: "the end is before the start after conversion (--strict)",
         )
 
 
+def _zone_detail(pair: Pair, choice: ZoneChoice) -> Callable[[int], str]:
+    if pair.offset and pair.offset.use is OffsetUse.ZONE and not pair.chain:
+        return lambda _row: f"{pair.offset.column if pair.offset else ''} holds no offset"
+    return choice.detail
+
+
+def _add_wall_reasons(reasons: Reasons, rows: pa.Table, pair: Pair, values: PairValues) -> None:
+    shows = _shows(rows, pair)
+    reasons.add(
+        values.is_pending & ~values.wall.is_valid,
+        SkipReason.INVALID_TIMESTAMP,
+        pair.label,
+        shows("is no wall time in years 1 to 9999"),
+    )
+    if values.wall.has_offset is not None and not pair.reading.uses_offset:
+        reasons.add(
+            values.is_pending & values.wall.has_offset,
+            SkipReason.OFFSET_IN_TEXT,
+            pair.label,
+            shows('is an instant: it names its offset. To take it: offset_in_text = "use"'),
+        )
+
+
 def _add_conversion_reasons(
-    reasons: Reasons, rows: pa.Table, column: Column, pair: PairValues, choice: ZoneChoice
+    reasons: Reasons, rows: pa.Table, pair: Pair, values: PairValues
 ) -> None:
-    values = field_of(rows, "source", column.name)
+    shows = _shows(rows, pair)
     for kind, reason, says in (
         (LocalKind.FOLD, SkipReason.AMBIGUOUS_LOCAL_TIME, "happens twice in"),
         (LocalKind.GAP, SkipReason.NONEXISTENT_LOCAL_TIME, "never happens in"),
     ):
         reasons.add(
-            pair.is_pending & pair.is_undecided & (pair.candidates.kind == kind.code),
+            values.is_pending & values.is_undecided & (values.candidates.kind == kind.code),
             reason,
-            column.name,
-            _names_zone(column.name, values, says, choice),
+            pair.label,
+            _names_zone(shows, says, values.choice),
         )
+    has_zone = (values.choice.codes >= 0) | values.is_free
     reasons.add(
-        pair.is_pending & ~in_range(pair.utc_us) & (choice.codes >= 0),
+        values.is_pending & ~in_range(values.utc_us) & has_zone,
         SkipReason.INVALID_TIMESTAMP,
-        column.name,
-        _shows(column.name, values, "has no instant in years 1 to 9999"),
+        pair.label,
+        shows("has no instant in years 1 to 9999"),
+    )
+    name = pair.target.column.name
+    reasons.add(
+        values.is_pending & ~has_instant(values, pair.target) & has_zone,
+        SkipReason.INVALID_TIMESTAMP,
+        pair.label,
+        shows(f"has an instant that does not fit into {name}"),
     )
 
 
-def _shows(name: str, values: pa.Array, says: str) -> Callable[[int], str]:
-    return lambda row: f"{name} {_plain(values, row)} {says}"
+def _shows(rows: pa.Table, pair: Pair) -> Callable[[str], Callable[[int], str]]:
+    """Return how to say something of a row's wall time, which is shown as it stands there."""
+
+    def tell(row: int) -> str:
+        values = (field_of(rows, "source", wall.name) for wall in pair.walls)
+        return f"{pair.label} {' '.join(_plain(value, row) for value in values)}"
+
+    return lambda says: lambda row: f"{tell(row)} {says}"
 
 
-def _names_zone(name: str, values: pa.Array, says: str, choice: ZoneChoice) -> Callable[[int], str]:
-    return lambda row: f"{name} {_plain(values, row)} {says} {choice.zones[choice.codes[row]]}"
+def _names_zone(
+    shows: Callable[[str], Callable[[int], str]], says: str, choice: ZoneChoice
+) -> Callable[[int], str]:
+    return lambda row: f"{shows(says)(row)} {zone_at(choice, row)}"
 
 
 def _plain(values: pa.Array, row: int) -> str:
     value = values[row]
+    if value.is_valid is False:
+        return "NULL"
     if pa.types.is_timestamp(values.type):
         number = value.value
         special = {

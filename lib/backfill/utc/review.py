@@ -9,9 +9,10 @@ from itertools import chain
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Answers, Question
-from backfill.utc.doubts import SKIP, ask_row, show_time
+from backfill.utc.doubts import ACCEPT, SKIP, ask_row, show_time, zone_at
 from backfill.utc.pairs import (
     BoolArray,
     Columns,
@@ -20,7 +21,8 @@ from backfill.utc.pairs import (
     is_end_before_start,
 )
 from backfill.utc.reasons import Reasons
-from backfill.utc.zone_choice import ZoneChoice
+from backfill.utc.repair import Pattern, pattern_names
+from backfill.utc.years import answered_years
 
 
 class ChangeWarning(StrEnum):
@@ -43,9 +45,12 @@ class Review:
     answered: dict[int, dict[str, Answer]]
     rows: int
 
+    more: set[Answer]  # answers about more than one row
+
     @property
     def used(self) -> frozenset[Answer]:
-        return frozenset(chain.from_iterable(found.values() for found in self.answered.values()))
+        of_rows = chain.from_iterable(found.values() for found in self.answered.values())
+        return frozenset(of_rows) | self.more
 
     def decisions(self) -> pa.Array:
         """Return for each row what was decided about it and by whom, NULL for nothing."""
@@ -55,14 +60,15 @@ class Review:
         return pa.array(texts, pa.string())
 
 
-def find_warnings(
-    rows: pa.Table, columns: Columns, pairs: list[PairValues], choice: ZoneChoice
-) -> Warnings:
+def find_warnings(columns: Columns, pairs: list[PairValues]) -> Warnings:
     """Return which rows look implausible, by warning."""
+    is_fallback = pairs[0].choice.is_fallback
+    for pair in pairs[1:]:
+        is_fallback = is_fallback | (pair.choice.is_fallback & pair.is_pending)
     return {
-        ChangeWarning.END_BEFORE_START: is_end_before_start(rows, columns, pairs),
-        ChangeWarning.DURATION_CHANGED: is_duration_changed(rows, columns, pairs),
-        ChangeWarning.FALLBACK_ZONE: choice.is_fallback,
+        ChangeWarning.END_BEFORE_START: is_end_before_start(columns, pairs),
+        ChangeWarning.DURATION_CHANGED: is_duration_changed(columns, pairs),
+        ChangeWarning.FALLBACK_ZONE: is_fallback,
     }
 
 
@@ -70,33 +76,93 @@ def review_rows(
     rows: pa.Table,
     columns: Columns,
     pairs: list[PairValues],
-    choice: ZoneChoice,
     warnings: Warnings,
     reasons: Reasons,
     answers: Answers,
+    patterns: NDArray[np.int8],
 ) -> Review:
     """Ask about each gap, fold and warning, or take the answer; a row may be skipped by one.
 
     A row that is left alone for a reason of its own is not asked about, unless it was skipped for
     its gap or fold: another answer would fill it.
     """
-    review = Review([], {}, rows.num_rows)
+    review = Review([], {}, rows.num_rows, set())
+    for pair in pairs:
+        review.more.update(pair.choice.used)
+    _take_years(review, columns, pairs, reasons, answers)
+    _take_patterns(review, rows, patterns, reasons, answers)
     waiting: dict[int, list[Question]] = {}
-    for column, pair in zip(columns.walls, pairs, strict=True):
+    for column, pair in zip(columns.pairs, pairs, strict=True):
         for row, question in pair.asked.items():
             if row in pair.answered:
-                review.answered.setdefault(row, {})[column.name] = pair.answered[row]
+                review.answered.setdefault(row, {})[column.label] = pair.answered[row]
             elif not reasons.is_skipped[row] or reasons.is_undecided(row):
                 waiting.setdefault(row, []).append(question)
     for row, warning in _rows_to_warn_of(warnings, pairs, reasons):
-        question = _ask(rows, row, warning, columns, pairs, choice)
+        question = _ask(rows, row, warning, columns, pairs)
         if found := answers.find(question):
             review.answered.setdefault(row, {})[warning.value] = found
         else:
             waiting.setdefault(row, []).append(question)
     _leave_alone(review, waiting, reasons)
+    for question in dict.fromkeys(q for pair in pairs for q in pair.choice.questions):
+        review.questions.append(question)
     review.questions.extend(chain.from_iterable(waiting[row] for row in sorted(waiting)))
     return review
+
+
+def _take_years(
+    review: Review,
+    columns: Columns,
+    pairs: list[PairValues],
+    reasons: Reasons,
+    answers: Answers,
+) -> None:
+    for label, year, mask, question in answered_years(columns, pairs, answers):
+        if found := answers.find(question):
+            review.more.add(found)
+            if found.decision == SKIP:
+                reasons.leave_alone(mask, f"{label} in the year {year}: {found}")
+
+
+def _take_patterns(
+    review: Review,
+    rows: pa.Table,
+    patterns: NDArray[np.int8],
+    reasons: Reasons,
+    answers: Answers,
+) -> None:
+    """Ask once for each pattern of each scope whether its rows are to be mended."""
+    planned = np.flatnonzero((patterns > 0) & ~reasons.is_skipped)
+    if not len(planned):
+        return
+    names = pattern_names(patterns[planned]).to_pylist()
+    scopes = rows.column("scope").take(pa.array(planned)).to_pylist()
+    places: dict[tuple[str, str], list[int]] = {}
+    for row, name, scope in zip(planned.tolist(), names, scopes, strict=True):
+        places.setdefault((name, scope or ""), []).append(row)
+    for (name, scope), found in places.items():
+        question = _ask_pattern(Pattern(name), scope)
+        answer = answers.find(question)
+        if answer is None:
+            review.questions.append(question)
+            continue
+        review.more.add(answer)
+        if answer.decision == SKIP:
+            mask = np.zeros(rows.num_rows, dtype=bool)
+            mask[found] = True
+            reasons.leave_alone(mask, f"{name}: {answer}")
+
+
+def _ask_pattern(pattern: Pattern, scope: str) -> Question:
+    return Question(
+        kind=pattern.value,
+        key="*",
+        scope=scope,
+        read=f"filled values of {scope or 'the table'} that differ: {pattern.value}",
+        candidates=f"{ACCEPT} | {SKIP}",
+        applied=ACCEPT,
+    )
 
 
 def _rows_to_warn_of(
@@ -127,12 +193,11 @@ def _ask(
     warning: ChangeWarning,
     columns: Columns,
     pairs: list[PairValues],
-    choice: ZoneChoice,
 ) -> Question:
     read = ", ".join(
-        f"{column.name} {show_time(int(pair.wall.us[row]))}"
-        for column, pair in zip(columns.walls, pairs, strict=True)
+        f"{column.label} {show_time(int(pair.wall.us[row]))}"
+        for column, pair in zip(columns.pairs, pairs, strict=True)
         if not pair.wall.is_null[row]
     )
-    zone = choice.zones[int(choice.codes[row])]
+    zone = zone_at(pairs[0].choice, row)
     return ask_row(rows, row, warning.value, pairs[0].wall, f"{read}, {zone}", zone)

@@ -1,7 +1,8 @@
-"""Wall-clock columns in their encodings, as microseconds since 1970 read as if they were UTC."""
+"""Wall-clock columns as they are stored, as microseconds since 1970 read as if they were UTC."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,12 +12,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.errors import PreflightError
-from backfill.rows.columns import ColumnType
+from backfill.rows.columns import NEGATIVE_INFINITY, POSITIVE_INFINITY, ColumnType
 from backfill.rows.values import Int64Array
+from backfill.utc.wall_text import TextTimes, read_clock, read_format, read_iso
+from backfill.utc.zones import load_rules
+
+BoolArray = NDArray[np.bool_]
 
 
 class Encoding(StrEnum):
-    """How a wall-clock column writes a local date and time."""
+    """How a wall-clock column writes a local date and time, as --encoding names it."""
 
     AUTO = "auto"
     TIMESTAMP = "timestamp"
@@ -25,23 +30,85 @@ class Encoding(StrEnum):
     ISO_TEXT = "iso_text"
 
 
+class Unit(StrEnum):
+    """What a number counts since 1970."""
+
+    SECONDS = "s"
+    MILLISECONDS = "ms"
+    MICROSECONDS = "us"
+    NANOSECONDS = "ns"
+
+    @property
+    def per_second(self) -> int:
+        return {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[self.value]
+
+
+class WallKind(StrEnum):
+    """How a wall time stands in its column, or its two columns."""
+
+    TIMESTAMP = "timestamp"
+    DATE = "date"
+    NUMBER = "number"
+    TEXT = "text"
+    DATE_AND_TIME = "date_and_time"
+    INSTANT = "instant"  # a timestamptz that wrongly holds wall time, read in a zone
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the wall times of a pair are read.
+
+    `unit`: of numbers. `form`: of text, digits included; empty for ISO 8601. `read_in`: the zone
+    that an instant shows its wall time in. `missing`: texts that mean no time. `uses_offset`: a
+    text with an offset is an instant, and taken as one.
+    """
+
+    kind: WallKind
+    unit: Unit = Unit.MILLISECONDS
+    form: str = ""
+    read_in: str = "UTC"
+    missing: tuple[str, ...] = ()
+    uses_offset: bool = False
+
+    @property
+    def name(self) -> str:
+        """Say it in a word or two, as --encoding does where it can."""
+        if self.kind is WallKind.NUMBER and not self.form:
+            return f"epoch_{self.unit}"
+        if self.form:
+            return f"{self.kind} in {self.form}"
+        if self.kind is WallKind.INSTANT:
+            return f"timestamptz read in {self.read_in}"
+        return "iso_text" if self.kind is WallKind.TEXT else self.kind.value
+
+
+@dataclass(frozen=True, slots=True)
+class WallTimes:
+    """One entry per row; `us` is 0 where NULL or not valid.
+
+    `offset_us` is what a text says of itself where `has_offset`: it is an instant then.
+    """
+
+    us: Int64Array
+    is_null: BoolArray
+    is_valid: BoolArray
+    has_offset: BoolArray | None = None
+    offset_us: Int64Array | None = None
+
+
 _BY_TYPE = {
     ColumnType.BIGINT: (Encoding.EPOCH_MS, Encoding.EPOCH_S),
     ColumnType.TIMESTAMP: (Encoding.TIMESTAMP,),
     ColumnType.TEXT: (Encoding.ISO_TEXT,),
 }
-_FACTOR = {Encoding.EPOCH_MS: 1_000, Encoding.EPOCH_S: 1_000_000}
-# Date, `T` or a blank, time; no offset inside: that would not be wall-clock time.
-_ISO = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"
-
-
-@dataclass(frozen=True, slots=True)
-class WallTimes:
-    """One entry per row; `us` is 0 where NULL or not valid."""
-
-    us: Int64Array
-    is_null: NDArray[np.bool_]
-    is_valid: NDArray[np.bool_]
+_READINGS = {
+    Encoding.TIMESTAMP: Reading(WallKind.TIMESTAMP),
+    Encoding.EPOCH_MS: Reading(WallKind.NUMBER, Unit.MILLISECONDS),
+    Encoding.EPOCH_S: Reading(WallKind.NUMBER, Unit.SECONDS),
+    Encoding.ISO_TEXT: Reading(WallKind.TEXT),
+}
+_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_PLAIN_NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,18})(?:\.(?P<f>\d{1,18}))?$"
 
 
 def resolve_encoding(declared: Encoding, column: str, column_type: ColumnType) -> Encoding:
@@ -57,32 +124,137 @@ def resolve_encoding(declared: Encoding, column: str, column_type: ColumnType) -
     return declared
 
 
-def read_wall(values: pa.Array, encoding: Encoding) -> WallTimes:
+def reading_of(encoding: Encoding) -> Reading:
+    """Return the reading that an encoding names."""
+    return _READINGS[encoding]
+
+
+def read_walls(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
     """Return wall times in microseconds; integers only, so that milliseconds survive exactly.
 
-    Infinity, numbers that do not fit and text that is no date are not valid; the caller checks
-    the range of years.
+    `arrays` is one column, or date and time. Infinity, numbers that do not fit and text that is
+    no date are not valid; the caller checks the range of years.
     """
-    is_null = np.asarray(values.is_null())
-    if encoding is Encoding.ISO_TEXT:
-        return _read_text(values, is_null)
+    is_null = np.asarray(arrays[0].is_null())
+    for array in arrays[1:]:
+        is_null = is_null | np.asarray(array.is_null())
+    if reading.missing:
+        is_null = is_null | _is_missing(arrays[0], reading)
+    found = _read(arrays, reading)
+    is_valid = found.is_valid | is_null
+    us = np.where(is_null, 0, found.us)
+    if found.has_offset is None or not found.has_offset.any():
+        return WallTimes(us, is_null, is_valid)
+    return WallTimes(us, is_null, is_valid, found.has_offset & ~is_null, found.offset_us)
+
+
+def _is_missing(values: pa.Array, reading: Reading) -> BoolArray:
+    if pa.types.is_string(values.type):
+        texts = pc.utf8_trim_whitespace(values)
+        return np.asarray(pc.is_in(texts, pa.array(reading.missing, pa.string())))
+    numbers = [number for text in reading.missing if (number := _number_of(text, values.type))]
+    plain = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return np.isin(plain, np.array([n for group in numbers for n in group], dtype=np.int64))
+
+
+def _number_of(text: str, kind: pa.DataType) -> tuple[int, ...]:
+    """Return what a text that means no time is among numbers or timestamps, if it is anything."""
+    if text in ("infinity", "-infinity"):
+        return (NEGATIVE_INFINITY if text.startswith("-") else POSITIVE_INFINITY,)
+    try:
+        if pa.types.is_integer(kind):
+            return (int(text),)
+        return (int(np.datetime64(text.strip().replace(" ", "T"), "us").astype(np.int64)),)
+    except (ValueError, OverflowError):
+        return ()
+
+
+def _read(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
+    values = arrays[0]
+    no = np.zeros(len(values), dtype=bool)
+    if reading.kind is WallKind.DATE_AND_TIME:
+        return _read_date_and_time(arrays, reading)
+    if reading.form or reading.kind is WallKind.TEXT:
+        texts = values.cast(pa.string())
+        found = read_format(texts, reading.form) if reading.form else read_iso(texts)
+        return _of_text(found)
+    if reading.kind is WallKind.DATE:
+        found = read_iso(pc.replace_with_mask(values, _not_a_date(values), pa.scalar("")))
+        return WallTimes(found.us, no, found.is_valid)
+    if reading.kind is WallKind.NUMBER and pa.types.is_string(values.type):
+        us, is_valid = _read_decimal(values, reading.unit)
+        return WallTimes(us, no, is_valid)
     numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-    factor = _FACTOR.get(encoding, 1)
+    if reading.kind is WallKind.INSTANT:
+        return _read_instants(numbers, reading.read_in)
+    return _read_numbers(numbers, reading)
+
+
+def _read_numbers(numbers: Int64Array, reading: Reading) -> WallTimes:
+    no = np.zeros(len(numbers), dtype=bool)
+    per_second = reading.unit.per_second if reading.kind is WallKind.NUMBER else 1_000_000
+    if per_second > 1_000_000:
+        return WallTimes(numbers // (per_second // 1_000_000), no, ~no)
+    factor = 1_000_000 // per_second
     limit = np.iinfo(np.int64).max // factor - 1
     is_valid = (numbers >= -limit) & (numbers <= limit)
-    us = np.where(is_valid, numbers, 0) * factor
-    return WallTimes(us, is_null, is_valid | is_null)
+    return WallTimes(np.where(is_valid, numbers, 0) * factor, no, is_valid)
 
 
-def _read_text(values: pa.Array, is_null: NDArray[np.bool_]) -> WallTimes:
-    trimmed = pc.utf8_trim_whitespace(values)
-    matches = np.asarray(pc.match_substring_regex(trimmed, _ISO).fill_null(False))
-    us = np.zeros(len(values), dtype=np.int64)
-    is_valid = is_null.copy()
-    for row in np.flatnonzero(matches):
-        try:
-            us[row] = np.datetime64(str(trimmed[row]).replace(" ", "T"), "us").astype(np.int64)
-            is_valid[row] = True
-        except ValueError:
-            continue  # 2025-02-30: well formed, but no date
-    return WallTimes(us, is_null, is_valid)
+def _not_a_date(values: pa.Array) -> pa.Array:
+    return pc.invert(pc.match_substring_regex(values, _DATE)).fill_null(True)
+
+
+def _of_text(found: TextTimes) -> WallTimes:
+    no = np.zeros(len(found.us), dtype=bool)
+    return WallTimes(found.us, no, found.is_valid, found.has_offset, found.offset_us)
+
+
+def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
+    date, time = (array.cast(pa.string()) for array in arrays)
+    no = np.zeros(len(date), dtype=bool)
+    if reading.form:
+        joined = pc.binary_join_element_wise(date, time, " ")
+        return _of_text(read_format(joined, reading.form, rolls_over=True))
+    day = read_iso(pc.replace_with_mask(date, _not_a_date(date), pa.scalar("")))
+    clock, is_clock = read_clock(time)
+    is_valid = day.is_valid & is_clock
+    return WallTimes(np.where(is_valid, day.us + clock, 0), no, is_valid)
+
+
+def _read_decimal(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
+    """Read numbers with a fraction exactly: whole units, and what is left of one, in integers."""
+    found = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER)
+    is_valid = np.asarray(found.is_valid())
+    sign, whole, fraction = found.flatten()
+    units = _digits(whole)
+    # The fraction in billionths of a unit; a unit is at most a second.
+    parts = _digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 9, "0"), 0, 9))
+    limit = np.iinfo(np.int64).max // 2_000_000
+    per_second = unit.per_second
+    is_valid &= units <= limit * max(1, per_second // 1_000_000)
+    units = np.where(is_valid, units, 0)
+    if per_second <= 1_000_000:
+        us = units * (1_000_000 // per_second) + parts // (1_000 * per_second)
+        rest = parts % (1_000 * per_second)
+    else:
+        us, rest = units // 1_000, units % 1_000 + parts
+    is_negative = np.asarray(pc.equal(sign, "-").fill_null(False))
+    return np.where(is_negative, -us - (rest > 0), us), is_valid
+
+
+def _digits(texts: pa.Array) -> Int64Array:
+    present = pc.not_equal(texts, "").fill_null(False)
+    numbers = pc.if_else(present, texts, pa.scalar("0")).cast(pa.int64())
+    plain: Int64Array = numbers.to_numpy(zero_copy_only=False)
+    return plain
+
+
+def _read_instants(instants: Int64Array, zone: str) -> WallTimes:
+    """Return the wall time that instants show in a zone."""
+    no = np.zeros(len(instants), dtype=bool)
+    limit = 300_000_000_000_000_000
+    is_valid = (instants > -limit) & (instants < limit)
+    rules = load_rules(zone, 9_999)
+    offsets = rules.offsets[np.searchsorted(rules.instants, instants, side="right")]
+    return WallTimes(np.where(is_valid, instants + offsets, 0), no, is_valid)

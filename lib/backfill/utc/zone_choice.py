@@ -1,38 +1,78 @@
-"""Which zone a row is in: its own, else a default; an unknown name is never replaced in silence."""
+"""Which zone a row is in: the first of a chain that is set, else a default of the person's.
+
+An unknown name is never replaced in silence. Works on the distinct combinations of values: a
+table has few of them, whatever its length.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from backfill.utc.zones import is_zone, near_misses
+from backfill.decisions import Answer, Answers, Question
+from backfill.utc.spelling import Names, is_questionable, meanings, near_misses, says
+from backfill.utc.zones import is_zone
+
+SPELLING = "zone_name"  # the kind of question that a spelling raises
+IANA, SKIP = "iana", "skip"
 
 
 class ZoneSource(StrEnum):
     """Where a row's zone came from."""
 
-    EVENT = "event"
+    EVENT = "event"  # a column of the row
     DEFAULT = "default_tz"
     LOOKUP = "lookup"
     FALLBACK = "fallback"
+    CONSTANT = "constant"
+    OFFSET = "offset"
 
 
-class _Verdict(StrEnum):
+class Verdict(StrEnum):
+    """Why there is no zone."""
+
     MISSING = "missing"
     INVALID = "invalid"
 
 
 @dataclass(frozen=True, slots=True)
+class ZoneLink:
+    """One place of a chain: a field of `source`, or a constant (`field` empty)."""
+
+    field: str = ""
+    constant: str = ""
+    is_looked_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ZonePolicy:
-    """`default` stands in for a blank zone before the looked-up one does."""
+    """What a person decided about zones. `default` is the last resort, or with
+    `is_default_first` comes before all that is looked up; `unset` means that nobody said."""
 
     default: str | None = None
     is_fallback_on_invalid: bool = False
+    is_default_first: bool = False
+    names: Names = field(default_factory=Names)
+    unset: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What one combination of values comes to; `depth` links of the chain had a say."""
+
+    zone: str | None
+    source: ZoneSource
+    depth: int
+    verdict: Verdict | None = None
+    detail: str = ""
+    spelt: str = ""  # the name as it stood there
+    overridden: str = ""  # what --default-tz-first kept from having its say
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,120 +81,195 @@ class ZoneChoice:
 
     zones: list[str]
     codes: NDArray[np.int64]
-    sources: NDArray[np.int64]
-    is_missing: NDArray[np.bool_]
-    is_invalid: NDArray[np.bool_]
-    detail: Callable[[int], str]
+    questions: list[Question]
+    used: frozenset[Answer]
+    _combinations: list[_Chosen]
+    _inverse: NDArray[np.int64]
+    labels: pa.Array | None = None  # in place of zones, where an offset of the row's own counts
+
+    def _of(self, tell: Callable[[_Chosen], bool]) -> NDArray[np.bool_]:
+        values = np.array([tell(chosen) for chosen in self._combinations], dtype=bool)
+        picked: NDArray[np.bool_] = values[self._inverse]
+        return picked
 
     @property
-    def uses_lookup(self) -> NDArray[np.bool_]:
-        """Whether the row's zone is the looked-up one, by default or as a fallback."""
-        return self.sources >= _LOOKUP_FROM
+    def is_missing(self) -> NDArray[np.bool_]:
+        return self._of(lambda chosen: chosen.verdict is Verdict.MISSING)
+
+    @property
+    def is_invalid(self) -> NDArray[np.bool_]:
+        return self._of(lambda chosen: chosen.verdict is Verdict.INVALID)
 
     @property
     def is_fallback(self) -> NDArray[np.bool_]:
-        return np.isin(self.sources, [_CODES[ZoneSource.FALLBACK], _FALLBACK_TO_LOOKUP])
+        return self._of(lambda chosen: chosen.source is ZoneSource.FALLBACK)
+
+    @property
+    def is_overridden(self) -> NDArray[np.bool_]:
+        """Whether --default-tz-first took the place of another zone that was there."""
+        return self._of(lambda chosen: bool(chosen.overridden))
+
+    def has_say(self, link: int) -> NDArray[np.bool_]:
+        """Whether a link of the chain was looked at: a change of it may change the zone."""
+        return self._of(lambda chosen: chosen.depth > link)
+
+    def is_spelt(self, name: str) -> NDArray[np.bool_]:
+        return self._of(lambda chosen: chosen.spelt == name)
+
+    def detail(self, row: int) -> str:
+        return self._combinations[int(self._inverse[row])].detail
 
     def names(self) -> pa.Array:
         """Return each row's zone, NULL where there is none."""
         codes = pa.array(self.codes, mask=self.codes < 0)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(self.zones, pa.string())).cast(
+        names = pa.DictionaryArray.from_arrays(codes, pa.array(self.zones, pa.string())).cast(
             pa.string()
         )
+        return names if self.labels is None else pc.coalesce(self.labels, names)
 
     def source_names(self) -> pa.Array:
         """Return where each row's zone came from."""
-        codes = pa.array(self.sources, mask=self.codes < 0)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(_SOURCE_NAMES)).cast(pa.string())
+        known = list(ZoneSource)
+        places = np.array([known.index(c.source) for c in self._combinations], dtype=np.int64)
+        codes = pa.array(places[self._inverse], mask=self.codes < 0)
+        names = pa.DictionaryArray.from_arrays(codes, pa.array(known)).cast(pa.string())
+        if self.labels is None:
+            return names
+        return pc.if_else(self.labels.is_valid(), ZoneSource.OFFSET.value, names)
+
+    def with_labels(self, labels: pa.Array) -> ZoneChoice:
+        """Return the same with rows whose own offset counts, labelled by it."""
+        return replace(self, labels=labels)
 
 
-_SOURCE_NAMES = [
-    ZoneSource.EVENT,
-    ZoneSource.DEFAULT,
-    ZoneSource.FALLBACK,
-    ZoneSource.LOOKUP,
-    ZoneSource.FALLBACK,
-]
-_CODES = {ZoneSource.EVENT: 0, ZoneSource.DEFAULT: 1, ZoneSource.FALLBACK: 2, ZoneSource.LOOKUP: 3}
-_LOOKUP_FROM = 3
-_FALLBACK_TO_LOOKUP = 4
+def choose_zones(
+    values: Sequence[pa.Array],
+    chain: Sequence[ZoneLink],
+    policy: ZonePolicy,
+    answers: Answers | None = None,
+) -> ZoneChoice:
+    """Choose each row's zone from a chain, and the default.
 
-
-def choose_zones(own: pa.Array, looked_up: pa.Array | None, policy: ZonePolicy) -> ZoneChoice:
-    """Choose each row's zone from its own column, the default, and the looked-up default.
-
-    Works on the distinct pairs of values: a table has few of them, whatever its length.
+    `values` are the chain's fields, in its order, without the constants.
     """
-    own_codes, own_names = _encode(own)
-    if looked_up is None:
-        looked_up = pa.nulls(len(own), pa.string())
-    default_codes, default_names = _encode(looked_up)
-    pair_codes = own_codes * len(default_names) + default_codes
-    pairs, inverse = np.unique(pair_codes, return_inverse=True)
-    zones: list[str] = []
-    numbers: dict[str, int] = {}
-    decided = np.empty((len(pairs), 4), dtype=np.int64)
-    details: list[str] = []
-    for index, pair in enumerate(pairs):
-        own_name = own_names[int(pair) // len(default_names)]
-        default_name = default_names[int(pair) % len(default_names)]
-        zone, source, verdict, detail = _choose(own_name, default_name, policy)
-        if zone is not None and zone not in numbers:
-            numbers[zone] = len(zones)
-            zones.append(zone)
-        decided[index] = (
-            -1 if zone is None else numbers[zone],
-            source,
-            verdict is _Verdict.MISSING,
-            verdict is _Verdict.INVALID,
-        )
-        details.append(detail)
-    rows = decided[inverse]
-    return ZoneChoice(
-        zones,
-        rows[:, 0],
-        rows[:, 1],
-        rows[:, 2].astype(bool),
-        rows[:, 3].astype(bool),
-        lambda row: details[inverse[row]],
+    answers = answers or Answers()
+    rows = len(values[0]) if values else 0
+    inverse, combinations = _combinations(values, rows)
+    asked: dict[str, Question] = {}
+    used: set[Answer] = set()
+    chosen: list[_Chosen] = []
+    for texts in combinations:
+        found = _choose(texts, chain, policy)
+        chosen.append(_answered(found, answers, asked, used))
+    zones = list(dict.fromkeys(found.zone for found in chosen if found.zone is not None))
+    numbers = {zone: number for number, zone in enumerate(zones)}
+    codes = np.array(
+        [-1 if found.zone is None else numbers[found.zone] for found in chosen], dtype=np.int64
+    )
+    return ZoneChoice(zones, codes[inverse], list(asked.values()), frozenset(used), chosen, inverse)
+
+
+def constant_zone(chain: Sequence[ZoneLink], rows: int, policy: ZonePolicy) -> ZoneChoice:
+    """Return the choice of a chain of constants alone."""
+    found = _choose([], chain, policy)
+    zones = [found.zone] if found.zone else []
+    codes = np.full(rows, 0 if found.zone else -1, dtype=np.int64)
+    return ZoneChoice(zones, codes, [], frozenset(), [found], np.zeros(rows, dtype=np.int64))
+
+
+def _combinations(
+    values: Sequence[pa.Array], rows: int
+) -> tuple[NDArray[np.int64], list[tuple[str | None, ...]]]:
+    """Return for each row the number of its combination of texts, and the combinations."""
+    inverse = np.zeros(rows, dtype=np.int64)
+    found: list[tuple[str | None, ...]] = [()]
+    for array in values:
+        encoded = array.dictionary_encode(null_encoding="encode")
+        names = encoded.dictionary.to_pylist() or [None]
+        codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        pairs, inverse = np.unique(inverse * len(names) + codes, return_inverse=True)
+        found = [(*found[int(pair) // len(names)], names[int(pair) % len(names)]) for pair in pairs]
+    return inverse, found
+
+
+def _answered(
+    found: _Chosen, answers: Answers, asked: dict[str, Question], used: set[Answer]
+) -> _Chosen:
+    """Ask about a doubtful spelling, or take the answer that there is."""
+    if not found.spelt or found.verdict is Verdict.MISSING:
+        return found
+    question = _question(found.spelt)
+    answer = answers.find(question) if answers else None
+    if answer is None:
+        if is_questionable(found.spelt):
+            asked.setdefault(found.spelt, question)
+        return found
+    used.add(answer)
+    if answer.decision == SKIP:
+        told = f"{found.spelt!r} is left alone: {answer}"
+        return replace(found, zone=None, verdict=Verdict.INVALID, detail=told)
+    if answer.decision == IANA:
+        return found
+    return replace(found, zone=answer.decision, verdict=None, detail="")
+
+
+def _question(spelt: str) -> Question:
+    known = is_zone(spelt)
+    candidates = [f"{IANA}: {says(spelt)}"] if known else []
+    candidates += [zone for zone in meanings(spelt) if zone != spelt]
+    return Question(
+        kind=SPELLING,
+        key="*",
+        zone=spelt,
+        read=spelt,
+        candidates=" | ".join([*candidates, SKIP]),
+        applied=IANA if known else SKIP,
     )
 
 
-def _encode(values: pa.Array) -> tuple[NDArray[np.int64], list[str | None]]:
-    encoded = values.dictionary_encode(null_encoding="encode")
-    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return codes, encoded.dictionary.to_pylist() or [None]
+def _choose(texts: Sequence[str | None], chain: Sequence[ZoneLink], policy: ZonePolicy) -> _Chosen:
+    """Return what one combination of values comes to."""
+    given = iter(texts)
+    wrong = ""
+    for place, link in enumerate(chain):
+        text = link.constant if not link.field else (next(given) or "")
+        if policy.is_default_first and policy.default and (link.is_looked_up or not link.field):
+            over = text.strip() if text.strip() not in policy.unset else ""
+            return _default(policy, place, wrong, "" if over == policy.default else over)
+        name = text.strip()
+        if not name or name in policy.unset:
+            continue
+        zone = policy.names.zone_of(name)
+        if zone is not None:
+            source = ZoneSource.FALLBACK if wrong else _source(link)
+            # A name of one's own map is what its owner said it is.
+            spelt = "" if policy.names.is_own(name) or not link.field else name
+            return _Chosen(zone, source, place + 1, spelt=spelt)
+        if not policy.is_fallback_on_invalid or link.is_looked_up:
+            told = f"the default zone {_unknown(text)}" if link.is_looked_up else _unknown(text)
+            told = wrong or told
+            return _Chosen(
+                None, _source(link), place + 1, Verdict.INVALID, told, "" if wrong else name
+            )
+        wrong = _unknown(text)
+    return _default(policy, len(chain), wrong, "")
 
 
-def _choose(
-    own: str | None, looked_up: str | None, policy: ZonePolicy
-) -> tuple[str | None, int, _Verdict | None, str]:
-    """Return (zone, source code, verdict, detail) for one pair of values."""
-    name = (own or "").strip()
-    if name and is_zone(name):
-        return name, _CODES[ZoneSource.EVENT], None, ""
-    if name and not policy.is_fallback_on_invalid:
-        return None, 0, _Verdict.INVALID, _unknown(own or "")
-    zone, is_looked_up, verdict, detail = _default(looked_up, policy)
-    if name:
-        source = _FALLBACK_TO_LOOKUP if is_looked_up else _CODES[ZoneSource.FALLBACK]
-        # The row's own name is what is wrong with it, whatever the default lacks.
-        return zone, source, _Verdict.INVALID if zone is None else None, _unknown(own or "")
-    source = _CODES[ZoneSource.LOOKUP if is_looked_up else ZoneSource.DEFAULT]
-    return zone, source, verdict, detail
-
-
-def _default(
-    looked_up: str | None, policy: ZonePolicy
-) -> tuple[str | None, bool, _Verdict | None, str]:
+def _default(policy: ZonePolicy, depth: int, wrong: str, overridden: str) -> _Chosen:
     if policy.default:
-        return policy.default, False, None, ""
-    name = (looked_up or "").strip()
-    if not name:
-        return None, True, _Verdict.MISSING, "neither the row nor its default has a time zone"
-    if not is_zone(name):
-        return None, True, _Verdict.INVALID, f"the default zone {_unknown(looked_up or '')}"
-    return name, True, None, ""
+        source = ZoneSource.FALLBACK if wrong else ZoneSource.DEFAULT
+        return _Chosen(policy.default, source, depth, overridden=overridden)
+    if wrong:
+        # The row's own name is what is wrong with it, whatever the default lacks.
+        return _Chosen(None, ZoneSource.FALLBACK, depth, Verdict.INVALID, wrong)
+    detail = "neither the row nor its default has a time zone"
+    return _Chosen(None, ZoneSource.LOOKUP, depth, Verdict.MISSING, detail)
+
+
+def _source(link: ZoneLink) -> ZoneSource:
+    if not link.field:
+        return ZoneSource.CONSTANT
+    return ZoneSource.LOOKUP if link.is_looked_up else ZoneSource.EVENT
 
 
 def _unknown(name: str) -> str:

@@ -6,7 +6,6 @@ carries another version of the data, so the same wall time would become another 
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 import importlib.resources
 from dataclasses import dataclass
@@ -28,8 +27,6 @@ _PACKAGE = "tzdata"
 # In the package's list, but a placeholder for "nobody has set the zone yet": a row that says so
 # has no zone, and its offset of 0 must not be taken for one.
 _PLACEHOLDERS = frozenset({"Factory"})
-_NEAR_MISSES = 3
-_SIMILARITY = 0.75
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,21 +69,6 @@ def zone_names() -> frozenset[str]:
 def is_zone(name: str) -> bool:
     """Tell whether the name is accepted; upper and lower case and spaces count."""
     return name in zone_names()
-
-
-def near_misses(name: str) -> list[str]:
-    """Return up to three accepted names that may have been meant, likeliest first."""
-    wanted = "_".join(name.split()).casefold()
-    if not wanted:
-        return []
-    folded = {known.casefold(): known for known in sorted(zone_names())}
-    same = [known for plain, known in folded.items() if plain == wanted]
-    same_city = [known for plain, known in folded.items() if plain.endswith(f"/{wanted}")]
-    similar = [
-        folded[plain]
-        for plain in difflib.get_close_matches(wanted, folded, n=_NEAR_MISSES, cutoff=_SIMILARITY)
-    ]
-    return list(dict.fromkeys(same + same_city + similar))[:_NEAR_MISSES]
 
 
 @lru_cache(maxsize=1024)
@@ -132,10 +114,12 @@ def zone_info(name: str) -> ZoneInfo:
 
 def _zone_bytes(name: str) -> bytes:
     if not is_zone(name):
-        hint = " or ".join(near_misses(name)) or "a name such as Europe/Stockholm"
+        same = [known for known in sorted(zone_names()) if known.casefold() == name.casefold()]
+        hint = f"Did you mean {same[0]}? " if same else ""
         raise UsageError(
-            f"Time zone {name!r} is not in tzdata {tzdata_version()}. Did you mean {hint}? "
-            "Names are case-sensitive IANA names; offsets such as UTC+1 are not zones."
+            f"Time zone {name!r} is not in tzdata {tzdata_version()}. {hint}"
+            "Names are case-sensitive IANA names, such as Europe/Stockholm; offsets such as UTC+1 "
+            "are not zones."
         )
     return importlib.resources.files(_PACKAGE).joinpath("zoneinfo", *name.split("/")).read_bytes()
 

@@ -12,16 +12,14 @@ from backfill.archive.run_files import RUN_FILES
 from backfill.errors import EXIT_CODE_MEANS, ExitCode
 from backfill.jobs.ocr import staged
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA
-from backfill.jobs.utc.job import SKIPS_SCHEMA
+from backfill.jobs.utc.counting import SKIPS_SCHEMA
+from backfill.jobs.utc.table_json import zoned_from_json
+from backfill.jobs.utc.table_spec import EVENTS
+from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.plans.extract import extracted_schema
-from backfill.rows.columns import Column, ColumnType
-from backfill.rows.keys import Key, KeyColumn
-from backfill.server.row_types import lookup_field, source_type, target_type
-from backfill.server.table import EVENTS, Lookup, Relation, Table
+from backfill.server.row_types import source_type, target_type
 from backfill.skips import SKIP_MEANS, SkipReason
 from backfill.utc.compute import changes_schema
-from backfill.utc.pairs import Columns
-from backfill.utc.wall import Encoding
 from backfill_lab.reference.markdown import code, section, table
 from backfill_lab.reference.words import COLUMN_MEANS, ENVIRONMENT, LEDGER_MEANS
 
@@ -53,7 +51,7 @@ def frames_section() -> str:
     events = _events_table()
     pages = [
         _frame("`changes.parquet` of the UTC job, `run.changes`", _utc_changes(events)),
-        _frame("`run.extracted` of the UTC job", extracted_schema(events)),
+        _frame("`run.extracted` of the UTC job", extracted_schema(events.table)),
         _frame("`changes.parquet` of the OCR job, `run.changes`", CHANGES_SCHEMA),
         _frame("`run.extracted` of the OCR job", staged.EXTRACTED),
         _frame("`run.shifts` of the OCR job", staged.SHIFTS),
@@ -67,26 +65,25 @@ def frames_section() -> str:
     return section("Columns", intro, *pages)
 
 
-def _events_table() -> Table:
+def _events_table() -> ZonedTable:
     """Return the table that ships, as the demo has it."""
-    lookup = EVENTS.lookup
-    assert lookup is not None
-    return Table(
-        relation=Relation("public", EVENTS.table),
-        key=Key(tuple(KeyColumn(name, "text") for name in EVENTS.key)),
-        scope=KeyColumn(EVENTS.scope, "text"),
-        zone=EVENTS.zone,
-        walls=tuple(Column(pair.wall, ColumnType.BIGINT) for pair in EVENTS.pairs),
-        targets=tuple(Column(pair.target, ColumnType.BIGINT) for pair in EVENTS.pairs),
-        lookup=Lookup(Relation("public", lookup.table), lookup.key, lookup.zone),
-        deleted=EVENTS.deleted,
+    return zoned_from_json(
+        {
+            "schema": "public",
+            "name": EVENTS.table,
+            "key": [[name, "text"] for name in EVENTS.key],
+            "scope": [EVENTS.scope, "text"],
+            "zone": EVENTS.zone[0],
+            "walls": [[pair.walls[0], "bigint"] for pair in EVENTS.pairs],
+            "targets": [[pair.target, "bigint"] for pair in EVENTS.pairs],
+            "lookup": ["public", "household", "id", "tz"],
+            "deleted": EVENTS.deleted,
+        }
     )
 
 
-def _utc_changes(events: Table) -> pa.Schema:
-    encodings = (Encoding.EPOCH_MS,) * len(events.walls)
-    columns = Columns(events.walls, events.targets, encodings, events.zone, lookup_field(events))
-    return changes_schema(columns, source_type(events), target_type(events))
+def _utc_changes(events: ZonedTable) -> pa.Schema:
+    return changes_schema(events.columns, source_type(events.table), target_type(events.table))
 
 
 def _frame(title: str, schema: pa.Schema) -> str:

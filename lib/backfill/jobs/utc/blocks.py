@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from backfill.errors import ClusterLost
 from backfill.utc.compute import Computed, compute_utc
-from backfill.utc.pairs import Columns, Policy
+from backfill.utc.pairs import Columns, FoldOrder, Policy
 from backfill.workers.executor import Executor, InThisProcess, Work, WorkerKilled, in_order
 
 # Fast to write and to read, and a third of the size.
@@ -22,7 +22,11 @@ _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def compute_blocks(
-    blocks: Iterable[pa.Table], columns: Columns, policy: Policy, executor: Executor
+    blocks: Iterable[pa.Table],
+    columns: Columns,
+    policy: Policy,
+    executor: Executor,
+    order: FoldOrder | None = None,
 ) -> Iterator[Computed]:
     """Yield what is computed of each block: rows of `extracted`, in the order of the plan.
 
@@ -34,10 +38,10 @@ def compute_blocks(
     if isinstance(executor, InThisProcess):
         position = 0
         for rows in blocks:
-            yield compute_utc(rows, position, columns, policy)
+            yield compute_utc(rows, position, columns, policy, order)
             position += rows.num_rows
         return
-    for computed, changes in in_order(executor, _pieces(blocks, columns, policy, executor)):
+    for computed, changes in in_order(executor, _pieces(blocks, columns, policy, executor, order)):
         yield replace(computed, changes=_unpacked(changes))
 
 
@@ -46,11 +50,15 @@ _Packed = tuple[Computed, bytes]
 
 
 def _pieces(
-    blocks: Iterable[pa.Table], columns: Columns, policy: Policy, executor: Executor
+    blocks: Iterable[pa.Table],
+    columns: Columns,
+    policy: Policy,
+    executor: Executor,
+    order: FoldOrder | None,
 ) -> Iterator[Callable[[], Work[_Packed]]]:
     position = 0
     for rows in blocks:
-        yield partial(_Block, executor, _packed(rows), position, columns, policy)
+        yield partial(_Block, executor, _packed(rows), position, columns, policy, order)
         position += rows.num_rows
 
 
@@ -76,8 +84,10 @@ class _Block(Work[_Packed]):
             ) from None
 
 
-def _compute(rows: bytes, position: int, columns: Columns, policy: Policy) -> _Packed:
-    computed = compute_utc(_unpacked(rows), position, columns, policy)
+def _compute(
+    rows: bytes, position: int, columns: Columns, policy: Policy, order: FoldOrder | None
+) -> _Packed:
+    computed = compute_utc(_unpacked(rows), position, columns, policy, order)
     return replace(computed, changes=computed.changes.slice(0, 0)), _packed(computed.changes)
 
 

@@ -13,14 +13,17 @@ from backfill.archive.trace import Trace
 from backfill.display.explanation import Explanation, facts, remarks
 from backfill.display.pages import Shown
 from backfill.errors import UsageError
-from backfill.jobs.utc.table_json import table_from_json
+from backfill.jobs.utc.settings import zone_policy
+from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.wall_value import local_time
 from backfill.plans.staging import STAGING_FILE, look_into
-from backfill.server.row_types import lookup_field
-from backfill.server.table import Table
 from backfill.utc.convert import Explanation as Conversion
 from backfill.utc.convert import LocalKind, explain_one
-from backfill.utc.zone_choice import ZonePolicy, ZoneSource, choose_zones
+from backfill.utc.instants import Target, read_target
+from backfill.utc.pairs import Pair
+from backfill.utc.wall import Reading
+from backfill.utc.zone_choice import ZoneSource, choose_zones, constant_zone
+from backfill.utc.zones import is_zone
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _CANDIDATES = {
@@ -36,17 +39,26 @@ _SAYS = {
 
 def explain_utc(trace: Trace) -> Explanation:
     """Return why a row's values are what they are, from what was traced. Read-only."""
-    table = table_from_json(trace.source.target["table"])
+    target = trace.source.target
+    zoned = zoned_from_json(target["table"], target.get("encodings"))
     source = trace.change["source"] if trace.change else _staged_source(trace)
-    zone = _zone(trace, table, source)
-    columns = [_column(trace, table, source, index, zone) for index in range(len(table.walls))]
+    zones = [
+        _zone(trace, pair, source, is_first=not index)
+        for index, pair in enumerate(zoned.columns.pairs)
+    ]
+    zone = zones[0]
+    columns = [
+        _column(trace, pair, source, found)
+        for pair, found in zip(zoned.columns.pairs, zones, strict=True)
+    ]
     change = trace.change or {}
     why = change.get("why") or {}
+    scope = change.get("scope") or (trace.skip.scope if trace.skip else None)
     document = {
         "run_id": trace.source.run_id,
         "job": trace.source.job,
         "key": trace.key,
-        table.scope.name: change.get("scope") or (trace.skip.scope if trace.skip else None),
+        zoned.scope_name or "scope": scope,
         "outcome": trace.outcome,
         "now": trace.now,
         "zone": zone[0] if zone else None,
@@ -83,63 +95,72 @@ def _staged_source(trace: Trace) -> dict[str, Any]:
     return {}
 
 
-def _zone(trace: Trace, table: Table, source: dict[str, Any]) -> tuple[str, str] | None:
+def _zone(
+    trace: Trace, pair: Pair, source: dict[str, Any], *, is_first: bool
+) -> tuple[str, str] | None:
     """Return the zone that was used and where it came from; None when there was none."""
-    lookup = lookup_field(table)
     settings = trace.source.settings
-    policy = ZonePolicy(settings.get("default_tz"), settings.get("fallback_on_invalid_tz", False))
-    own, default = source.get(table.zone), source.get(lookup) if lookup else None
-    choice = choose_zones(pa.array([own], pa.string()), pa.array([default], pa.string()), policy)
+    policy = zone_policy(settings)
+    fields = [link.field for link in pair.chain if link.field]
+    values = [pa.array([source.get(name)], pa.string()) for name in fields]
+    choice = (
+        choose_zones(values, pair.chain, policy) if values else constant_zone(pair.chain, 1, policy)
+    )
     why = (trace.change or {}).get("why") or {}
-    zone = why.get("zone") or choice.names()[0].as_py()
+    zone = why.get(f"{pair.label}_zone") or (why.get("zone") if is_first else None)
+    zone = zone or choice.names()[0].as_py() or why.get("zone")
     if zone is None:
         return None
-    found = ZoneSource(why.get("zone_source") or choice.source_names()[0].as_py())
+    told = why.get("zone_source") if is_first else None
+    found = ZoneSource(told or choice.source_names()[0].as_py() or ZoneSource.EVENT)
+    own = next((link.field for link in pair.chain if link.field and not link.is_looked_up), "")
+    looked_up = [link.field for link in pair.chain if link.is_looked_up]
+    spelt = next((str(source[name]) for name in fields if source.get(name)), None)
     says = {
-        ZoneSource.EVENT: f"the row's own {table.zone}",
+        ZoneSource.EVENT: f"the row's own {own or 'column'}",
         ZoneSource.DEFAULT: "--default-tz",
-        ZoneSource.LOOKUP: f"{lookup}, since the row has no {table.zone}",
-        ZoneSource.FALLBACK: f"the default, since {own!r} is no IANA name",
+        ZoneSource.LOOKUP: f"{', '.join(looked_up)}, since the row has no {own}"
+        if own
+        else ", ".join(looked_up),
+        ZoneSource.FALLBACK: f"the default, since {spelt!r} is no IANA name",
+        ZoneSource.CONSTANT: "the specification: one zone for the whole table",
+        ZoneSource.OFFSET: f"the row's own {pair.offset.column if pair.offset else 'text'}",
     }
     return zone, says[found]
 
 
 def _column(
-    trace: Trace,
-    table: Table,
-    source: dict[str, Any],
-    index: int,
-    zone: tuple[str, str] | None,
+    trace: Trace, pair: Pair, source: dict[str, Any], zone: tuple[str, str] | None
 ) -> dict[str, Any]:
     """Return what is known of one pair of columns."""
-    wall, target = table.walls[index], table.targets[index]
-    encoding = trace.source.target.get("encodings", {}).get(wall.name, "")
+    target = pair.target.column
     change = trace.change or {"before": {}, "after": {}}
     before, after = change["before"].get(target.name), change["after"].get(target.name)
+    stored = [source.get(wall.name) for wall in pair.walls]
     told: dict[str, Any] = {
-        "column": wall.name,
+        "column": pair.label,
         "target": target.name,
-        "stored": source.get(wall.name),
-        "encoding": encoding,
+        "stored": stored[0] if len(stored) == 1 else " ".join(str(part) for part in stored),
+        "encoding": pair.reading.name,
         "before": _value(before),
         "after": _value(after),
-        "after_utc": _utc(after),
-        "is_filled_by_run": before is None and after is not None,
+        "after_utc": _utc(after, pair.target),
+        "is_filled_by_run": before != after and after is not None,
     }
-    local = _local(source.get(wall.name), encoding)
+    local = _local(stored, pair.reading)
     if local is None or zone is None:
         return told
-    told["wall_time"] = local.isoformat(sep=" ")
+    told["wall_time"] = local.replace(tzinfo=None).isoformat(sep=" ")
     try:
-        conversion = explain_one(local, zone[0])
+        conversion = explain_one(local.replace(tzinfo=None), zone[0])
     except UsageError as error:
-        return told | {"rule": str(error)}
+        return told | {"rule": str(error) if is_zone(zone[0]) else f"at the offset {zone[0]}"}
     return told | _conversion(conversion, trace.source.settings)
 
 
-def _local(value: Any, encoding: str) -> dt.datetime | None:
+def _local(values: list[Any], reading: Reading) -> dt.datetime | None:
     with contextlib.suppress(ValueError, OverflowError):
-        return local_time(value, encoding)
+        return local_time(values, reading)
     return None
 
 
@@ -181,11 +202,12 @@ def _offset(value: dt.timedelta) -> str:
     return f"{sign}{minutes // 60:02}:{minutes % 60:02}{tail}"
 
 
-def _utc(value: Any) -> str | None:
-    """Return a planned target as an instant: a number is in milliseconds."""
-    if isinstance(value, int):
-        return _instant(_EPOCH + value * dt.timedelta(milliseconds=1))
-    return _instant(value) if isinstance(value, dt.datetime) else None
+def _utc(value: Any, target: Target) -> str | None:
+    """Return a planned target as an instant, however the column holds it."""
+    if value is None or isinstance(value, dt.datetime):
+        return _instant(value) if value is not None else None
+    found = read_target(pa.array([value]), target)
+    return _instant(_EPOCH + int(found.us[0]) * dt.timedelta(microseconds=1))
 
 
 def _planned(column: dict[str, Any]) -> str | None:

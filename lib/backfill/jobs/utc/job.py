@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -16,46 +15,49 @@ from backfill.display.pages import Shown
 from backfill.errors import PreflightError, UsageError
 from backfill.folder import RunFolder
 from backfill.jobs.utc.blocks import compute_blocks
-from backfill.jobs.utc.encoding_check import check_encodings
+from backfill.jobs.utc.checks import check_columns
+from backfill.jobs.utc.counting import (
+    SKIPS_SCHEMA,
+    Count,
+    look_at_years,
+    numbered,
+    taken,
+    tell_overridden,
+)
 from backfill.jobs.utc.filled import count_filled
+from backfill.jobs.utc.lookups import check_lookups
 from backfill.jobs.utc.pending import count_by_household, known_households
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
+from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.settings import Order, UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
 from backfill.jobs.utc.views import diff_view
+from backfill.jobs.utc.wanted import is_looked_at
+from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.plans.counting_guard import check_all_read
 from backfill.plans.extract import PendingRows, extracted_schema
 from backfill.plans.staging import Staging
-from backfill.plans.worksheet import QUESTIONS_SCHEMA, questions_table
+from backfill.plans.worksheet import QUESTIONS_SCHEMA
 from backfill.report import Reporter
-from backfill.server.catalog import (
-    hidden_rows,
-    missing_rights,
-    resolve_table,
-)
+from backfill.rows.columns import ColumnType
+from backfill.server.catalog import hidden_rows, missing_rights
 from backfill.server.database import Database
 from backfill.server.postgres import Connection
-from backfill.server.row_types import lookup_field, source_type, target_type
+from backfill.server.row_types import source_type, target_type
 from backfill.server.table import Table
 from backfill.server.update_cost import cost_warnings
-from backfill.skips import Skip
 from backfill.steps.job import Computation, Preflight
-from backfill.utc.compute import Computed, changes_schema
-from backfill.utc.pairs import Columns
-from backfill.utc.wall import resolve_encoding
+from backfill.utc.compute import Computed, changes_schema, convert_pairs
+from backfill.utc.pairs import Columns, FoldOrder
+from backfill.utc.row_offset import OffsetUse
+from backfill.utc.series import has_order, order_of
 from backfill.versions import computing_versions
 from backfill.workers.cluster import check_executor, open_executor
 
 JOB_NAME = "utc"
 MAX_LISTED_HOUSEHOLDS = 1_000
-SKIPS_SCHEMA = pa.schema(
-    [
-        pa.field("position", pa.int64()),
-        *(pa.field(name, pa.string()) for name in ("key", "scope", "column", "reason", "detail")),
-    ]
-)
 
 
 class UtcJob:
@@ -65,22 +67,25 @@ class UtcJob:
 
     def __init__(self, settings: UtcSettings) -> None:
         self._settings = settings
-        self._table: Table | None = None
-        self._columns: Columns | None = None
+        self._zoned: ZonedTable | None = None
         self._households: tuple[str, ...] = settings.households
         self._pending: int | None = None  # rows, as the preflight counted them
+        self._rights: list[str] = []
+        self._refusal = ""  # why no plan may be made of what was computed
+
+    @property
+    def zoned(self) -> ZonedTable:
+        if self._zoned is None:
+            raise PreflightError("The preflight has not run yet. Run its cell first.")
+        return self._zoned
 
     @property
     def table(self) -> Table:
-        if self._table is None:
-            raise PreflightError("The preflight has not run yet. Run its cell first.")
-        return self._table
+        return self.zoned.table
 
     @property
     def columns(self) -> Columns:
-        assert self._columns is not None or self.table
-        assert self._columns is not None
-        return self._columns
+        return self.zoned.columns
 
     @property
     def members(self) -> list[str] | None:
@@ -95,33 +100,20 @@ class UtcJob:
         return self._settings.as_json()
 
     def target(self) -> dict[str, Any]:
+        if self._refusal:  # asked for when the plan is frozen: the diff has been shown
+            raise PreflightError(self._refusal)
         return {
-            "table": table_to_json(self.table),
-            "encodings": {
-                wall.name: encoding.value
-                for wall, encoding in zip(self.columns.walls, self.columns.encodings, strict=True)
-            },
+            "table": table_to_json(self.zoned),
+            "encodings": {pair.label: pair.reading.name for pair in self.columns.pairs},
             "default_tz": self._settings.default_tz,
+            "zones": self._settings.zones_json(),
         }
 
     def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
-        table = resolve_table(connection, self._settings.table)
-        warnings = _check_rights(connection, table, writing)
-        if self._settings.skip_deleted and table.deleted is None:
-            raise PreflightError(
-                f"--skip-deleted: {table.relation} has no column "
-                f"{self._settings.table.deleted or 'for deleted rows in its specification'}. Leave "
-                "the option out, or name the column with --table spec.toml."
-            )
-        self._table = table
-        self._check_households(connection)
-        encodings = tuple(
-            resolve_encoding(self._settings.encoding, wall.name, wall.type) for wall in table.walls
-        )
-        check_encodings(connection, table, encodings, self.members)
-        self._columns = Columns(
-            table.walls, table.targets, encodings, table.zone, lookup_field(table)
-        )
+        zoned = self.look_up(connection, writing=writing)
+        table = zoned.table
+        warnings = list(self._rights)
+        warnings += check_columns(connection, zoned, self.members, self._settings.policy)
         pending = count_by_household(
             connection,
             table,
@@ -130,7 +122,7 @@ class UtcJob:
             skip_deleted=self._settings.skip_deleted,
         )
         self._pending = sum(pending.values())
-        warnings += _warnings(connection, table, self._pending)
+        warnings += _warnings(connection, zoned, self._pending)
         hidden = hidden_rows(connection, table)
         return Preflight(
             pending,
@@ -140,12 +132,28 @@ class UtcJob:
                 "table": str(table.relation),
                 "key": ", ".join(column.name for column in table.key.columns),
                 "encoding": ", ".join(
-                    f"{wall.name}: {encoding}"
-                    for wall, encoding in zip(table.walls, encodings, strict=True)
+                    f"{pair.label}: {pair.reading.name}" for pair in self.columns.pairs
                 ),
             },
             hidden=tuple(hidden),
         )
+
+    def look_up(self, connection: Connection, *, writing: bool) -> ZonedTable:
+        """Find the table and what it looks up, check rights and the scope; samples nothing."""
+        settings = self._settings
+        zoned = resolve_table(connection, settings.table, settings.encoding)
+        self._rights = _check_rights(connection, zoned.table, writing)
+        check_lookups(connection, zoned.table)
+        if settings.skip_deleted and zoned.table.deleted is None:
+            raise PreflightError(
+                f"--skip-deleted: {zoned.table.relation} has no column "
+                f"{settings.table.deleted or 'for deleted rows in its specification'}. Leave "
+                "the option out, or name the column with --table spec.toml."
+            )
+        _check_zones(zoned, settings)
+        self._zoned = zoned
+        self._check_households(connection)
+        return zoned
 
     def _place(self) -> dict[str, str]:
         """Return which cluster computes, if one does; refuse one that can not."""
@@ -156,6 +164,11 @@ class UtcJob:
 
     def _check_households(self, connection: Connection) -> None:
         """Refuse an asked-for household that neither table knows; list the known ones."""
+        if self._settings.households and self.table.scope is None:
+            raise UsageError(
+                f"--household-id: the specification of {self.table.relation} names no scope, the "
+                'whole table is one. Leave the option out, or add scope = "…" to the file.'
+            )
         known = known_households(connection, self.table)
         for household in self._settings.households:
             if household not in known and not _has_rows(connection, self.table, household):
@@ -168,42 +181,74 @@ class UtcJob:
         if not self._settings.households:
             self._households = tuple(known)
 
+    @property
+    def _has_filled(self) -> bool:
+        """Whether rows that have their value are looked at as well."""
+        return self._settings.repair or has_order(self.columns)
+
     def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         has_places = self._settings.order is Order.HEAP
         staging.create("extracted", extracted_schema(self.table, has_places=has_places))
-        pending = PendingRows(
-            dsn,
-            self.table,
-            self.members,
-            skip_deleted=self._settings.skip_deleted,
-            has_places=has_places,
-        )
+        pending = self._rows(dsn, has_places=has_places)
         rows = 0
-        for page in pending.pages(expected=self._pending):
+        for page in self._pages(pending):
             staging.append("extracted", page)
             rows += page.num_rows
             reporter.message(f"extract: {rows:,} pending rows read", "debug")
-        if rows != self._pending:
+        if rows != self._pending and not self._has_filled:
             read = {
                 key for (key,) in staging.connection.sql("SELECT key FROM extracted").fetchall()
             }
             check_all_read(pending, self._pending, rows, read)
         return rows
 
+    def _rows(self, dsn: str, *, has_places: bool = False) -> PendingRows:
+        return PendingRows(
+            dsn,
+            self.table,
+            self.members,
+            skip_deleted=self._settings.skip_deleted,
+            has_places=has_places,
+            has_filled=self._has_filled,
+        )
+
+    def _pages(self, pending: PendingRows) -> Iterator[pa.Table]:
+        """Yield the rows that compute is to see, page by page."""
+        for page in pending.pages(expected=None if self._has_filled else self._pending):
+            if not self._has_filled:
+                yield page
+                continue
+            wanted = is_looked_at(page, self.columns, self._settings.policy)
+            yield page.filter(pa.array(wanted))
+
     def changes_schema(self) -> pa.Schema:
-        return changes_schema(self.columns, source_type(self.table), target_type(self.table))
+        return changes_schema(
+            self.columns,
+            source_type(self.table),
+            target_type(self.table),
+            repairs=self._settings.repair,
+        )
 
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
         staging.create("skips", SKIPS_SCHEMA)
         staging.create("questions", QUESTIONS_SCHEMA)
-        rows = int(staging.scalar("SELECT count(*) FROM extracted"))
-        count = _Count()
+        count = Count()
         changes = (
-            _taken(computed, count, staging, reporter) for computed in self._computed(staging)
+            taken(computed, count, staging, reporter) for computed in self._computed(staging)
         )
         written = plan.write_changes(folder, changes, self.changes_schema())
         self._warn_of_idle_decisions(count.used, reporter)
-        return Computation(rows, written, count.skips, count.as_json(self._households))
+        self._refusal = look_at_years(
+            count,
+            self._settings.answers,
+            staging,
+            reporter,
+            is_accepted=self._settings.accept_years,
+        )
+        tell_overridden(count.overridden, self._settings.default_tz or "", reporter)
+        return Computation(
+            written + count.skips, written, count.skips, count.as_json(self._households)
+        )
 
     def _computed(self, staging: Staging) -> Iterator[Computed]:
         """Yield the result of each block of extracted rows, wherever it is computed.
@@ -211,11 +256,27 @@ class UtcJob:
         Here that is this process: packing a block for another costs more than computing it, and
         storing it costs more than both (make bench-scale).
         """
+        order = self._fold_order(staging)
+        with open_executor(self._settings.scheduler, 1, computing_versions) as executor:
+            blocks = compute_blocks(
+                self._blocks(staging), self.columns, self._settings.policy, executor, order
+            )
+            yield from numbered(blocks) if self._has_filled else blocks
+
+    def _blocks(self, staging: Staging) -> Iterator[pa.Table]:
         order = self._settings.order.sql
         query = f"SELECT key, scope, source, before FROM extracted ORDER BY {order}"
-        with open_executor(self._settings.scheduler, 1, computing_versions) as executor:
-            blocks = staging.read(query, extracted_schema(self.table))
-            yield from compute_blocks(blocks, self.columns, self._settings.policy, executor)
+        return staging.read(query, extracted_schema(self.table))
+
+    def _fold_order(self, staging: Staging) -> FoldOrder:
+        """Return what the order of a series says about its folds: it takes all rows at once."""
+        if not has_order(self.columns):
+            return {}
+        policy = replace(self._settings.policy, answers=Answers())
+        return order_of(
+            ((rows, convert_pairs(rows, self.columns, policy)) for rows in self._blocks(staging)),
+            self.columns,
+        )
 
     @property
     def answers(self) -> Answers:
@@ -238,74 +299,27 @@ class UtcJob:
     def picture(self, staging: Staging, database: Database) -> Shown:
         """Return what is pending by household and month, and the rows around clock changes."""
         with database.connect(read_only=True) as connection:
-            filled = count_filled(connection, self.table, self.columns, self.members)
+            filled = count_filled(connection, self.zoned, self.members)
         pending = pending_picture(staging, self.columns, filled)
         return pending + clock_change_picture(staging, self.columns)
 
 
-@dataclass
-class _Count:
-    """What is counted while blocks of rows are computed."""
-
-    skips: int = 0
-    folds: int = 0
-    gaps: int = 0
-    questions: int = 0
-    used: set[Answer] = field(default_factory=set)
-    by_scope: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    def add(self, computed: Computed) -> None:
-        self.skips += len(computed.skips)
-        self.folds += computed.folds
-        self.gaps += computed.gaps
-        self.questions += len(computed.questions)
-        self.used |= computed.used
-        for _position, skip in computed.skips:
-            self.by_scope[(skip.scope, "skipped")] += 1
-        for entry in computed.changes.column("scope").value_counts().to_pylist():
-            self.by_scope[(entry["values"], "updated")] += entry["counts"]
-
-    def as_json(self, households: Iterable[str]) -> dict[str, Any]:
-        """Return the counts of the plan; a household without a pending row counts none."""
-        scopes = sorted({*households, *(name for name, _kind in self.by_scope)})
-        return {
-            "folds": self.folds,
-            "gaps": self.gaps,
-            "questions": self.questions,
-            "by_scope": {
-                scope: {kind: self.by_scope[(scope, kind)] for kind in ("updated", "skipped")}
-                for scope in scopes
-            },
-        }
-
-
-def _taken(computed: Computed, count: _Count, staging: Staging, reporter: Reporter) -> pa.Table:
-    """Count a block, stage and tell what it leaves alone or asks; return its changes."""
-    count.add(computed)
-    staging.append("skips", skips_table(computed.skips))
-    staging.append("questions", questions_table(computed.questions))
-    for _position, skip in computed.skips:
-        reporter.skip(skip)
-    pa.default_memory_pool().release_unused()  # what computing took is needed no more
-    return computed.changes
-
-
-def skips_table(skips: Sequence[tuple[int, Skip]]) -> pa.Table:
-    """Return skips as rows of the staging table `skips`."""
-    return pa.table(
-        {
-            "position": [position for position, _skip in skips],
-            "key": [skip.key for _position, skip in skips],
-            "scope": [skip.scope for _position, skip in skips],
-            "column": [skip.column for _position, skip in skips],
-            "reason": [skip.reason.value for _position, skip in skips],
-            "detail": [skip.detail for _position, skip in skips],
-        },
-        schema=SKIPS_SCHEMA,
-    )
+def _check_zones(zoned: ZonedTable, settings: UtcSettings) -> None:
+    """Refuse a pair that has no way at all to a zone."""
+    for pair in zoned.columns.pairs:
+        is_offset = pair.offset is not None and pair.offset.use is OffsetUse.ZONE
+        if not pair.chain and not is_offset and not settings.default_tz:
+            if pair.reading.uses_offset:
+                continue
+            raise PreflightError(
+                f"The specification of {zoned.table.relation} names no zone for {pair.label}. Is "
+                'all of it in one place? zone = ["=Europe/Paris"]. Else name a column, or a column '
+                'of a [[lookup]]: zone = ["event.tz"]'
+            )
 
 
 def _has_rows(connection: Connection, table: Table, member: str) -> bool:
+    assert table.scope is not None
     row = connection.execute(
         sql.SQL("SELECT EXISTS (SELECT FROM {} AS t WHERE t.{}::text = %s)").format(
             table.relation.identifier, sql.Identifier(table.scope.name)
@@ -326,7 +340,14 @@ def _check_rights(connection: Connection, table: Table, writing: bool) -> list[s
     return [f"To apply, this role will need: {' '.join(grants)}"] if grants else []
 
 
-def _warnings(connection: Connection, table: Table, pending: int) -> list[str]:
+def _warnings(connection: Connection, zoned: ZonedTable, pending: int) -> list[str]:
+    table = zoned.table
     columns = [column.name for column in table.targets]
     warnings = cost_warnings(connection, table.relation, columns, pending)
+    naive = [c.name for c in table.targets if c.type is ColumnType.TIMESTAMP]
+    if naive:
+        warnings.append(
+            f"{', '.join(naive)} of {table.relation} is timestamp without time zone: what is "
+            "written there means UTC."
+        )
     return warnings

@@ -23,9 +23,12 @@ def count_pending(
         )
         rows = connection.execute(
             sql.SQL(
-                "SELECT t.{scope}::text, count(*) FROM {table} AS t WHERE {filter} GROUP BY 1"
+                "SELECT {scope}, count(*) FROM {table} AS t WHERE {filter}"
+                " GROUP BY 1 HAVING count(*) > 0"
             ).format(
-                scope=sql.Identifier(table.scope.name),
+                scope=sql.SQL("t.{}::text").format(sql.Identifier(table.scope.name))
+                if table.scope
+                else sql.SQL("''::text"),
                 table=table.relation.identifier,
                 filter=pending_filter(table, members, skip_deleted=skip_deleted),
             )
@@ -53,12 +56,13 @@ def count_by_household(
 
 
 def known_households(connection: Connection, table: Table) -> list[str]:
-    """Return the households of the table's lookup, sorted; empty without one. Read-only."""
-    if table.lookup is None:
+    """Return the members of the scope that a lookup by the scope lists, sorted. Read-only."""
+    by_scope = [j for j in table.joins if table.scope and j.by == ("", table.scope.name)]
+    if not by_scope or by_scope[0].since is not None:
         return []
     rows = connection.execute(
-        sql.SQL("SELECT {key}::text FROM {table} ORDER BY 1").format(
-            key=sql.Identifier(table.lookup.key), table=table.lookup.relation.identifier
-        )
+        sql.SQL(
+            "SELECT DISTINCT {key}::text FROM {table} WHERE {key} IS NOT NULL ORDER BY 1"
+        ).format(key=sql.Identifier(by_scope[0].key), table=by_scope[0].relation.identifier)
     ).fetchall()
     return [str(row[0]) for row in rows]

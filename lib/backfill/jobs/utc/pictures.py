@@ -11,10 +11,12 @@ import pyarrow as pa
 
 from backfill.display.charts import ClockChange, Strip, clock_changes, strips
 from backfill.display.pages import NOTHING, Shown, figure, note, table
-from backfill.jobs.utc.views import field_path, local_time
+from backfill.jobs.utc.staged_sql import local_time, why
+from backfill.jobs.utc.views import zone_of
 from backfill.plans.staging import Staging
 from backfill.utc.pairs import Columns
 from backfill.utc.segments import FOLD_CODE, MIN_SECOND, NORMAL_CODE, build_segments
+from backfill.utc.zones import is_zone
 
 SHOWN_HOUSEHOLDS = 12
 SHOWN_CHANGES = 16
@@ -32,10 +34,11 @@ _LAST_YEAR = 9_998
 
 def pending_picture(staging: Staging, columns: Columns, filled: Sequence[tuple[str, int]]) -> Shown:
     """Return pending rows by household and month, and beside them what is filled, by year."""
-    wall = columns.walls[0].name
+    first = columns.pairs[0]
+    wall = first.label
     staging.connection.execute(
         "CREATE OR REPLACE TABLE pending_months AS SELECT coalesce(scope, '') AS scope,"
-        f" date_trunc('month', {local_time(wall, columns)}) AS month, count(*) AS rows"
+        f" date_trunc('month', {local_time(first)}) AS month, count(*) AS rows"
         " FROM extracted GROUP BY ALL"
     )
     found = _of_fullest(staging)
@@ -193,7 +196,7 @@ def clock_change_picture(staging: Staging, columns: Columns) -> Shown:
 def _clock_changes(staging: Staging, columns: Columns) -> pa.Table | None:
     """Return every gap and fold of the zones in the changes, of the years that occur there."""
     years = " UNION ALL ".join(
-        f"SELECT year({local_time(wall.name, columns)}) AS y FROM changes" for wall in columns.walls
+        f"SELECT year({local_time(pair)}) AS y FROM changes" for pair in columns.pairs
     )
     low, high = staging.connection.execute(f"SELECT min(y), max(y) FROM ({years})").fetchone() or (
         None,
@@ -202,8 +205,13 @@ def _clock_changes(staging: Staging, columns: Columns) -> pa.Table | None:
     zones = [
         row[0]
         for row in staging.connection.execute(
-            "SELECT DISTINCT why.zone FROM changes WHERE why.zone IS NOT NULL ORDER BY 1"
+            " UNION ".join(
+                f"SELECT DISTINCT {zone_of(pair, columns)} AS zone FROM changes"
+                for pair in columns.pairs
+            )
+            + " ORDER BY 1"
         ).fetchall()
+        if row[0] is not None and is_zone(row[0])
     ]
     if low is None or not zones:
         return None
@@ -269,10 +277,11 @@ def _both(counted: Counter[tuple[int, int, bool]], change: int, half_hour: int) 
 def _walls(columns: Columns) -> str:
     """Return the SQL of every wall time that was classified, with its zone."""
     return " UNION ALL ".join(
-        f"SELECT why.zone AS zone, floor(epoch({local_time(wall.name, columns)}))::BIGINT AS wall_s"
-        f" FROM changes WHERE {field_path('why', wall.name + '_kind')} IS NOT NULL"
-        " AND why.zone IS NOT NULL"
-        for wall in columns.walls
+        f"SELECT {zone_of(pair, columns)} AS zone,"
+        f" floor(epoch({local_time(pair)}))::BIGINT AS wall_s"
+        f" FROM changes WHERE {why(pair, 'kind')} IS NOT NULL"
+        f" AND {zone_of(pair, columns)} IS NOT NULL AND {local_time(pair)} IS NOT NULL"
+        for pair in columns.pairs
     )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from backfill.decisions import Answers
 from backfill.errors import UsageError
-from backfill.server.table import EVENTS, TableSpec
+from backfill.jobs.utc.table_spec import EVENTS, TableSpec
 from backfill.utc.convert import FoldPolicy, GapPolicy
 from backfill.utc.pairs import Policy
+from backfill.utc.spelling import Names, Vocabulary, near_misses, version_of
 from backfill.utc.wall import Encoding
 from backfill.utc.zone_choice import ZonePolicy
-from backfill.utc.zones import is_zone, near_misses
+from backfill.utc.zones import is_zone
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -58,6 +60,9 @@ class UtcSettings:
     table: TableSpec = EVENTS
     answers: Answers = field(default_factory=Answers)
     order: Order = Order.KEY
+    default_tz_first: bool = False
+    accept_years: bool = False
+    repair: bool = False
     scheduler: str = ""  # where, not how values come about: it takes no part in the fingerprint
 
     def __post_init__(self) -> None:
@@ -68,9 +73,16 @@ class UtcSettings:
                 f"--default-tz {self.default_tz!r} is not an IANA time zone name.{hint} "
                 "Names are case-sensitive, like Europe/Stockholm."
             )
+        if self.default_tz_first and not self.default_tz:
+            raise UsageError("--default-tz-first says when --default-tz counts: give both.")
 
     def as_json(self) -> dict[str, Any]:
         """Return what is fingerprinted and recorded: the order decides no value."""
+        later = {
+            name: True
+            for name in ("default_tz_first", "accept_years", "repair")
+            if getattr(self, name)
+        }
         return {
             "household_id": sorted(set(self.households)) or None,
             "default_tz": self.default_tz,
@@ -82,17 +94,60 @@ class UtcSettings:
             "fallback_on_invalid_tz": self.fallback_on_invalid_tz,
             "table": self.table.as_json(),
             "decisions": self.answers.as_json(),
+            **later,
         }
 
     @property
     def policy(self) -> Policy:
         return Policy(
-            zones=ZonePolicy(self.default_tz, self.fallback_on_invalid_tz),
+            zones=ZonePolicy(
+                self.default_tz,
+                self.fallback_on_invalid_tz,
+                self.default_tz_first,
+                self.names,
+                frozenset(self.table.unset),
+            ),
             fold=self.fold,
             gap=self.gap,
             is_strict=self.strict,
             answers=self.answers,
+            repairs=self.repair,
         )
+
+    @property
+    def names(self) -> Names:
+        """The names of zones that the table may hold."""
+        return Names(tuple(Vocabulary(name) for name in self.table.zone_names), self.table.zone_map)
+
+    def zones_json(self) -> dict[str, Any]:
+        """Return what a plan records of how zones' names were taken, so that it can be proven."""
+        decided = {
+            answer.zone: answer.decision
+            for answer in self.answers.lines
+            if answer.zone and is_zone(answer.decision)
+        }
+        told: dict[str, Any] = {
+            "names": list(self.table.zone_names),
+            "map": dict(self.table.zone_map),
+            "unset": list(self.table.unset),
+            "default_first": self.default_tz_first,
+            "decided": decided,
+        }
+        kept = [v for v in self.names.vocabularies if v is not Vocabulary.IANA]
+        return told | ({"versions": {v.value: version_of(v) for v in kept}} if kept else {})
+
+
+def zone_policy(settings: Mapping[str, Any]) -> ZonePolicy:
+    """Return how a recorded run took zones, from its settings."""
+    table = settings.get("table") or {}
+    names = [Vocabulary(name) for name in table.get("zone_names", ["iana"])]
+    return ZonePolicy(
+        settings.get("default_tz"),
+        settings.get("fallback_on_invalid_tz", False),
+        settings.get("default_tz_first", False),
+        Names(tuple(names), tuple(sorted(table.get("zone_map", {}).items()))),
+        frozenset(table.get("unset", ())),
+    )
 
 
 def choice(flag: str, value: str, choices: type[_Choice]) -> _Choice:

@@ -5,49 +5,112 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.columns import TEXT, Column, ColumnType, SqlType
 from backfill.rows.keys import Key, KeyColumn
-from backfill.server.table import Lookup, Relation, Table
+from backfill.server.table import Join, LookedUp, Moment, Relation, Since, Table, Want
+from backfill.utc.instants import Target
+from backfill.utc.pairs import Columns, Pair
+from backfill.utc.row_offset import Offset, OffsetUse
+from backfill.utc.wall import Encoding, Reading, Unit, WallKind, reading_of, resolve_encoding
+from backfill.utc.zone_choice import ZoneLink
 
 
-def table_to_json(table: Table) -> dict[str, Any]:
-    """Return names and types of a table's columns."""
-    lookup = table.lookup
+def table_to_json(zoned: ZonedTable) -> dict[str, Any]:
+    """Return names, types and meaning of a table's columns."""
+    table, columns = zoned.table, zoned.columns
     return {
         "schema": table.relation.schema,
         "name": table.relation.name,
-        "key": [_key_to_json(column) for column in table.key.columns],
-        "scope": _key_to_json(table.scope),
-        "zone": table.zone,
-        "walls": [_column_to_json(column) for column in table.walls],
-        "targets": [_column_to_json(column) for column in table.targets],
-        "lookup": [lookup.relation.schema, lookup.relation.name, lookup.key, lookup.zone]
-        if lookup
-        else None,
+        "key": [_key_json(column) for column in table.key.columns],
+        "scope": _key_json(table.scope) if table.scope else None,
+        "sources": [_column_json(column) for column in table.sources],
+        "pairs": [_pair_json(pair) for pair in columns.pairs],
+        "wants": [[want.target, list(want.needs), list(want.void)] for want in table.wants],
+        "joins": [_join_json(join) for join in table.joins],
+        "looked_up": [[value.join, value.column] for value in table.looked_up],
+        "where": table.where,
+        "where_columns": list(table.where_columns),
         "deleted": table.deleted,
+        "is_span": columns.is_span,
     }
 
 
+def zoned_from_json(
+    document: Mapping[str, Any], encodings: Mapping[str, str] | None = None
+) -> ZonedTable:
+    """Return the table that `table_to_json` described, or that an earlier version did."""
+    if "walls" in document:
+        return _of_first_edition(document, encodings or {})
+    pairs = tuple(_pair(entry) for entry in document["pairs"])
+    sources = tuple(_column(entry) for entry in document["sources"])
+    table = Table(
+        relation=Relation(document["schema"], document["name"]),
+        key=Key(tuple(KeyColumn(*entry) for entry in document["key"])),
+        scope=KeyColumn(*document["scope"]) if document["scope"] else None,
+        sources=sources,
+        targets=tuple(pair.target.column for pair in pairs),
+        wants=tuple(Want(t, tuple(needs), tuple(void)) for t, needs, void in document["wants"]),
+        joins=tuple(_join(entry) for entry in document["joins"]),
+        looked_up=tuple(LookedUp(join, column) for join, column in document["looked_up"]),
+        where=document["where"],
+        where_columns=tuple(document["where_columns"]),
+        deleted=document["deleted"],
+    )
+    fields = tuple(value.field for value in table.looked_up)
+    return ZonedTable(table, Columns(pairs, sources, fields, document["is_span"]))
+
+
 def table_from_json(document: Mapping[str, Any]) -> Table:
-    """Return the table that `table_to_json` described."""
-    lookup = document["lookup"]
-    return Table(
+    """Return what the engine reads and writes of a described table."""
+    return zoned_from_json(document).table
+
+
+def _of_first_edition(document: Mapping[str, Any], encodings: Mapping[str, str]) -> ZonedTable:
+    """Return a table as versions before chains of zones described it."""
+    walls = tuple(_column(entry) for entry in document["walls"])
+    targets = tuple(_column(entry) for entry in document["targets"])
+    zone = document["zone"]
+    chain = [ZoneLink(field=zone)]
+    joins: tuple[Join, ...] = ()
+    looked_up: tuple[LookedUp, ...] = ()
+    if document["lookup"]:
+        schema, name, key, column = document["lookup"]
+        joins = (Join(name, Relation(schema, name), key, ("", document["scope"][0])),)
+        looked_up = (LookedUp(name, column),)
+        chain.append(ZoneLink(field=looked_up[0].field, is_looked_up=True))
+    pairs = tuple(
+        Pair(wall.name, (wall,), _reading_of(wall, encodings), Target(target), tuple(chain))
+        for wall, target in zip(walls, targets, strict=True)
+    )
+    sources = (*dict.fromkeys(walls), Column(zone, ColumnType.TEXT))
+    table = Table(
         relation=Relation(document["schema"], document["name"]),
         key=Key(tuple(KeyColumn(*entry) for entry in document["key"])),
         scope=KeyColumn(*document["scope"]),
-        zone=document["zone"],
-        walls=tuple(_column(entry) for entry in document["walls"]),
-        targets=tuple(_column(entry) for entry in document["targets"]),
-        lookup=Lookup(Relation(lookup[0], lookup[1]), lookup[2], lookup[3]) if lookup else None,
+        sources=sources,
+        targets=targets,
+        wants=tuple(
+            Want(target.name, (wall.name,)) for wall, target in zip(walls, targets, strict=True)
+        ),
+        joins=joins,
+        looked_up=looked_up,
         deleted=document["deleted"],
     )
+    fields = tuple(value.field for value in looked_up)
+    return ZonedTable(table, Columns(pairs, sources, fields, is_span=True))
 
 
-def _key_to_json(column: KeyColumn) -> list[str]:
+def _reading_of(wall: Column, encodings: Mapping[str, str]) -> Reading:
+    declared = Encoding(encodings.get(wall.name, Encoding.AUTO))
+    return reading_of(resolve_encoding(declared, wall.name, wall.type))
+
+
+def _key_json(column: KeyColumn) -> list[str]:
     return [column.name, column.type_name, *([column.operators] if column.operators else [])]
 
 
-def _column_to_json(column: Column) -> list[str]:
+def _column_json(column: Column) -> list[str]:
     kind = column.sql_type
     return [column.name, column.type.value, kind.name, kind.declared, kind.operators]
 
@@ -56,3 +119,79 @@ def _column(entry: Sequence[str]) -> Column:
     """Return a column; earlier versions stored its name and how it travels."""
     name, travels, *kind = entry
     return Column(name, ColumnType(travels), sql_type=SqlType(*kind) if kind else TEXT)
+
+
+def _pair_json(pair: Pair) -> dict[str, Any]:
+    reading, target = pair.reading, pair.target
+    return {
+        "label": pair.label,
+        "walls": [_column_json(wall) for wall in pair.walls],
+        "reading": {
+            "kind": reading.kind.value,
+            "unit": reading.unit.value,
+            "format": reading.form,
+            "read_in": reading.read_in,
+            "missing": list(reading.missing),
+            "uses_offset": reading.uses_offset,
+        },
+        "target": _column_json(target.column),
+        "target_unit": target.unit.value,
+        "chain": [[link.field, link.constant, link.is_looked_up] for link in pair.chain],
+        "offset": [pair.offset.column, pair.offset.use.value, pair.offset.unit_seconds]
+        if pair.offset
+        else None,
+        "fold_by": pair.fold_by,
+        "series": pair.series,
+    }
+
+
+def _pair(entry: Mapping[str, Any]) -> Pair:
+    reading = entry["reading"]
+    offset = entry["offset"]
+    return Pair(
+        label=entry["label"],
+        walls=tuple(_column(wall) for wall in entry["walls"]),
+        reading=Reading(
+            WallKind(reading["kind"]),
+            Unit(reading["unit"]),
+            reading["format"],
+            reading["read_in"],
+            tuple(reading["missing"]),
+            reading["uses_offset"],
+        ),
+        target=Target(_column(entry["target"]), Unit(entry["target_unit"])),
+        chain=tuple(ZoneLink(*link) for link in entry["chain"]),
+        offset=Offset(offset[0], OffsetUse(offset[1]), offset[2]) if offset else None,
+        fold_by=entry["fold_by"],
+        series=entry["series"],
+    )
+
+
+def _join_json(join: Join) -> dict[str, Any]:
+    since = join.since
+    return {
+        "name": join.name,
+        "relation": [join.relation.schema, join.relation.name],
+        "key": join.key,
+        "by": list(join.by),
+        "is_text": join.is_text,
+        "operators": join.operators,
+        "is_unique": join.is_unique,
+        "since": [since.column, since.moment.value, list(since.of), since.per_second]
+        if since
+        else None,
+    }
+
+
+def _join(entry: Mapping[str, Any]) -> Join:
+    since = entry["since"]
+    return Join(
+        name=entry["name"],
+        relation=Relation(*entry["relation"]),
+        key=entry["key"],
+        by=(entry["by"][0], entry["by"][1]),
+        is_text=entry["is_text"],
+        operators=entry["operators"],
+        is_unique=entry["is_unique"],
+        since=Since(since[0], Moment(since[1]), tuple(since[2]), since[3]) if since else None,
+    )

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from backfill.display.pages import NOTHING, Shown, part, table
+from backfill.jobs.utc.staged_sql import instant_text, iso, wall_text, why
 from backfill.plans.staging import Staging, literal
-from backfill.utc.pairs import Columns
+from backfill.utc.pairs import Columns, Pair
 
 SHOWN_COUNTS = 100
 TELLING_ROWS = 50
+SHOWN_REPAIRS = 10  # of each pattern
 
 
 def diff_view(staging: Staging, columns: Columns) -> Shown:
     """Return counts per household and rule, then folds, gaps, warnings, offsets, skips."""
     shown = _counts(staging)
+    shown += _repairs(staging, columns)
     for kind in ("fold", "gap"):
         shown += _candidates(staging, columns, kind)
     shown += _warnings(staging, columns)
@@ -43,14 +46,13 @@ def _candidates(staging: Staging, columns: Columns, kind: str) -> Shown:
     names = {"fold": ("earlier", "later"), "gap": ("shift_forward", "first_valid")}[kind]
     rows: list[tuple[Any, ...]] = []
     count = 0
-    for wall, target in zip(columns.walls, columns.targets, strict=True):
-        where = f"{field_path('why', wall.name + '_kind')} = '{kind}'"
+    for pair in columns.pairs:
+        where = f"{why(pair, 'kind')} = '{kind}'"
         count += staging.scalar(f"SELECT count(*) FROM changes WHERE {where}")
         rows += staging.connection.execute(
-            f"SELECT key, scope, {literal(wall.name)}, {_wall(wall.name, columns)}, why.zone,"
-            f" {_iso(field_path('why', wall.name + '_first'))},"
-            f" {_iso(field_path('why', wall.name + '_second'))},"
-            f" {_instant(target.name, columns)}"
+            f"SELECT key, scope, {literal(pair.label)}, {wall_text(pair)},"
+            f" {zone_of(pair, columns)}, {iso(why(pair, 'first'))}, {iso(why(pair, 'second'))},"
+            f" {instant_text(pair.target)}"
             f" FROM changes WHERE {where} ORDER BY position LIMIT {TELLING_ROWS}"
         ).fetchall()
     if not rows:
@@ -61,6 +63,48 @@ def _candidates(staging: Staging, columns: Columns, kind: str) -> Shown:
         ["key", "household", "column", "wall time", "zone", *names, "planned (UTC)"],
         rows,
         rest=f"All of them: changes where rule = '{kind}'",
+    )
+
+
+def zone_of(pair: Pair, columns: Columns) -> str:
+    """Return the SQL of the zone that a pair was read in."""
+    is_own = columns.own_chains[columns.pairs.index(pair)]
+    return why(pair, "zone") if is_own else "why.zone"
+
+
+def _repairs(staging: Staging, columns: Columns) -> Shown:
+    """Return what is wrong about filled values: by pattern and scope, then row by row."""
+    if not staging.scalar("SELECT count(*) FROM changes WHERE kind = 'changed'"):
+        return NOTHING
+    rows = staging.connection.execute(
+        "SELECT why.pattern, scope, count(*) FROM changes WHERE kind = 'changed'"
+        " GROUP BY ALL ORDER BY 1, 3 DESC, 2"
+    ).fetchall()
+    total = sum(row[2] for row in rows)
+    shown = table(
+        f"Filled values that differ, by pattern and scope ({total:,} rows)",
+        ["pattern", "scope", "rows"],
+        rows,
+        rest="All of them: changes where kind = 'changed', by why.pattern",
+        most=SHOWN_COUNTS,
+    )
+    found: list[tuple[Any, ...]] = []
+    for pair in columns.pairs:
+        found += staging.connection.execute(
+            f"SELECT why.pattern, key, scope, {literal(pair.target.column.name)},"
+            f" {wall_text(pair)}, {zone_of(pair, columns)}, {instant_text(pair.target, 'before')},"
+            f" {instant_text(pair.target)}, round({why(pair, 'moved_s')} / 3600.0, 4)"
+            f" FROM changes WHERE {why(pair, 'moved_s')} IS NOT NULL"
+            " QUALIFY row_number() OVER (PARTITION BY why.pattern ORDER BY position)"
+            f" <= {SHOWN_REPAIRS} ORDER BY why.pattern, position"
+        ).fetchall()
+    return shown + table(
+        f"Before and after, with the distance ({len(found):,} rows shown)",
+        [
+            *("pattern", "key", "scope", "column", "wall time", "zone"),
+            *("before (UTC)", "after (UTC)", "moves by (hours)"),
+        ],
+        found,
     )
 
 
@@ -81,7 +125,7 @@ def _warnings(staging: Staging, columns: Columns) -> Shown:
 
 
 def _largest_offsets(staging: Staging, columns: Columns) -> Shown:
-    offset = field_path("why", f"{columns.walls[0].name}_offset_s")
+    offset = why(columns.pairs[0], "offset_s")
     rows = staging.connection.execute(
         f"SELECT key, scope, why.zone, round({offset} / 3600.0, 2), {_both(columns)}"
         f" FROM changes WHERE {offset} IS NOT NULL"
@@ -111,61 +155,9 @@ def skips_view(staging: Staging) -> Shown:
     )
 
 
-def field_path(struct: str, field: str) -> str:
-    """Return the SQL that names a field of a struct column."""
-    return f'{struct}."{field.replace(chr(34), chr(34) * 2)}"'
-
-
-def local_time(wall: str, columns: Columns) -> str:
-    """Return the SQL for a wall time as a timestamp without zone."""
-    column = next(c for c in columns.walls if c.name == wall)
-    encoding = columns.encodings[columns.walls.index(column)]
-    path = field_path("source", wall)
-    if encoding == "epoch_ms":
-        return _from_epoch(path, 1_000)
-    if encoding == "epoch_s":
-        return _from_epoch(path, 1_000_000)
-    return _within_calendar(f"TRY_CAST({path} AS TIMESTAMP)")
-
-
-def _wall(wall: str, columns: Columns) -> str:
-    return f"strftime({local_time(wall, columns)}, '%Y-%m-%d %H:%M:%S')"
-
-
-def _instant(target: str, columns: Columns) -> str:
-    column = next(c for c in columns.targets if c.name == target)
-    path = field_path("after", target)
-    if column.type == "bigint":
-        return _iso(_from_epoch(path, 1_000))
-    return _iso(path)
-
-
-def _within_calendar(moment: str) -> str:
-    """Return the SQL for a timestamp; NULL for infinity and beyond years 1..9999."""
-    first, last = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
-    return f"CASE WHEN {moment} BETWEEN {first} AND {last} THEN {moment} END"
-
-
-def _from_epoch(path: str, factor: int) -> str:
-    """Return the SQL for a number as a timestamp; NULL beyond years 1..9999."""
-    low, high = -62_135_596_800_000_000 // factor, 253_402_300_799_999_999 // factor
-    return f"make_timestamp(CASE WHEN {path} BETWEEN {low} AND {high} THEN {path} * {factor} END)"
-
-
-def _iso(expression: str) -> str:
-    return f"strftime(CAST({expression} AS TIMESTAMP), '%Y-%m-%d %H:%M:%SZ')"
-
-
 def _both(columns: Columns) -> str:
-    return ", ".join(
-        f"{_wall(wall.name, columns)}, {_instant(target.name, columns)}"
-        for wall, target in zip(columns.walls, columns.targets, strict=True)
-    )
+    return ", ".join(f"{wall_text(pair)}, {instant_text(pair.target)}" for pair in columns.pairs)
 
 
 def _both_names(columns: Columns) -> list[str]:
-    return [
-        name
-        for wall, target in zip(columns.walls, columns.targets, strict=True)
-        for name in (wall.name, target.name)
-    ]
+    return [name for pair in columns.pairs for name in (pair.label, pair.target.column.name)]

@@ -1,0 +1,199 @@
+"""The other tables that a specification looks values up in, found and checked. Read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import psycopg
+from psycopg import sql
+
+from backfill.errors import PreflightError
+from backfill.jobs.utc.table_spec import LookupSpec
+from backfill.rows.columns import Column
+from backfill.server.catalog import (
+    CatalogColumn,
+    columns_of,
+    find_relation,
+    is_unique,
+    require_columns,
+)
+from backfill.server.postgres import Connection
+from backfill.server.table import Join, LookedUp, Moment, Relation, Since, Table
+from backfill.utc.wall import Reading, WallKind
+
+_FAMILIES = (
+    {"bigint", "integer", "smallint", "numeric"},
+    {"text", "character varying", "name"},
+)
+
+
+class Lookups:
+    """The lookups of a specification; those that a chain uses become joins."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        relation: Relation,
+        columns: Mapping[str, CatalogColumn],
+        specs: Sequence[LookupSpec],
+    ) -> None:
+        self._connection = connection
+        self._own = columns
+        self._relation = relation
+        self._specs = {spec.name: spec for spec in specs}
+        self._relations: dict[str, Relation] = {}
+        self._columns: dict[str, dict[str, CatalogColumn]] = {}
+        for spec in specs:
+            found = find_relation(connection, spec.table, is_read_only=True)
+            self._relations[spec.name] = found
+            self._columns[spec.name] = columns_of(connection, found)
+            needed = [spec.key, *([spec.since] if spec.since else [])]
+            require_columns(found, self._columns[spec.name], needed)
+        self._joins: dict[str, Join] = {}
+        self._values: dict[str, LookedUp] = {}
+        self._label, self._is_only = "", True
+        self._walls: tuple[Column, ...] = ()
+        self._reading = Reading(WallKind.TIMESTAMP)
+
+    def begin(
+        self, label: str, walls: tuple[Column, ...], reading: Reading, *, is_only: bool
+    ) -> None:
+        """Say which pair's chain comes next: its wall time decides which row counts."""
+        self._label, self._walls, self._reading, self._is_only = label, walls, reading, is_only
+
+    def relation_of(self, name: str) -> Relation:
+        return self._relations[name]
+
+    def value(self, name: str, column: str, link: str) -> tuple[LookedUp, CatalogColumn]:
+        """Return a value of a lookup, and its column."""
+        if name not in self._specs:
+            known = ", ".join(self._specs) or "none"
+            raise PreflightError(
+                f"zone {link!r}: {self._relation} has no such column, and there is no [[lookup]] "
+                f'named {name}. Lookups: {known}. A constant is written like "=Europe/Paris".'
+            )
+        require_columns(self._relations[name], self._columns[name], [column])
+        join = self._join(name)
+        found = LookedUp(join.name, column)
+        self._values.setdefault(found.field, found)
+        return found, self._columns[name][column]
+
+    def used(self) -> tuple[tuple[Join, ...], tuple[LookedUp, ...]]:
+        """Return the joins that chains use, each after those it needs, and the values."""
+        return tuple(self._joins.values()), tuple(self._values.values())
+
+    def _join(self, name: str) -> Join:
+        spec = self._specs[name]
+        label = name if self._is_only or not self._depends_on_wall(spec) else self._named(name)
+        if label in self._joins:
+            return self._joins[label]
+        by, column = self._by(spec)
+        key = self._columns[name][spec.key]
+        is_alike = _is_alike(column, key)
+        join = Join(
+            name=label,
+            relation=self._relations[name],
+            key=spec.key,
+            by=by,
+            is_text=not is_alike,
+            operators=key.sql_type.operators if is_alike else "",
+            is_unique=is_unique(
+                self._connection, self._relations[name], [spec.key], may_be_null=True
+            ),
+            since=self._since(spec),
+        )
+        self._joins[label] = join
+        return join
+
+    def _named(self, name: str) -> str:
+        return f"{name}@{self._label}"
+
+    def _depends_on_wall(self, spec: LookupSpec) -> bool:
+        if spec.since:
+            return True
+        owner = spec.by.partition(".")[0]
+        return (
+            spec.by not in self._own
+            and owner in self._specs
+            and owner != spec.name
+            and self._depends_on_wall(self._specs[owner])
+        )
+
+    def _by(self, spec: LookupSpec) -> tuple[tuple[str, str], CatalogColumn]:
+        if spec.by in self._own:
+            return ("", spec.by), self._own[spec.by]
+        owner, dot, column = spec.by.partition(".")
+        earlier = list(self._specs)[: list(self._specs).index(spec.name)]
+        if not dot or owner not in earlier:
+            known = f" Earlier lookups: {', '.join(earlier)}." if earlier else ""
+            raise PreflightError(
+                f"The lookup {spec.name} goes by {spec.by!r}: {self._relation} has no such column, "
+                f"and it names no column of an earlier lookup.{known}"
+            )
+        require_columns(self._relations[owner], self._columns[owner], [column])
+        return (self._join(owner).name, column), self._columns[owner][column]
+
+    def _since(self, spec: LookupSpec) -> Since | None:
+        if not spec.since:
+            return None
+        column = self._columns[spec.name][spec.since]
+        if column.type_name not in (
+            "date",
+            "timestamp without time zone",
+            "timestamp with time zone",
+        ):
+            raise PreflightError(
+                f"The lookup {spec.name} counts from {column.name}, which is {column.type_name}: "
+                "name a date or a timestamp."
+            )
+        names = tuple(wall.name for wall in self._walls)
+        reading = self._reading
+        moment = {
+            WallKind.TIMESTAMP: Moment.TYPED,
+            WallKind.DATE: Moment.TYPED,
+            WallKind.DATE_AND_TIME: Moment.DATE_AND_TIME,
+            WallKind.NUMBER: Moment.SECONDS,
+            WallKind.TEXT: Moment.TEXT,
+            WallKind.INSTANT: Moment.TYPED,
+        }[reading.kind]
+        if reading.form or (reading.kind is WallKind.INSTANT and reading.read_in != "UTC"):
+            raise PreflightError(
+                f"The lookup {spec.name} counts from {column.name}, but the wall time "
+                f"{self._label} stands in a format that SQL does not order. Use a timestamp, a "
+                "date, a number or ISO 8601 text there, or a view with one row for each key."
+            )
+        return Since(column.name, moment, names, reading.unit.per_second)
+
+
+def _is_alike(one: CatalogColumn, other: CatalogColumn) -> bool:
+    """Tell whether values of two columns compare as they are."""
+    if one.type_name == other.type_name:
+        return True
+    if one.sql_type.operators or other.sql_type.operators:
+        return False
+    return any({one.plain_type, other.plain_type} <= family for family in _FAMILIES)
+
+
+def check_lookups(connection: Connection, table: Table) -> None:
+    """Raise `PreflightError` when a value would find two rows of a lookup, with an example."""
+    for join in table.joins:
+        if join.is_unique and join.since is None:
+            continue
+        columns = [join.key, *([join.since.column] if join.since else [])]
+        listed = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+        query = sql.SQL(
+            "SELECT {key}::text, count(*) FROM {relation} WHERE {key} IS NOT NULL"
+            " GROUP BY {listed} HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
+        ).format(key=sql.Identifier(join.key), relation=join.relation.identifier, listed=listed)
+        try:
+            row = connection.execute(query).fetchone()
+        except psycopg.errors.UndefinedFunction:  # a type without an order
+            continue
+        if row is not None:
+            counts_from = f" that count from the same {columns[1]}" if join.since else ""
+            raise PreflightError(
+                f"The lookup {join.name} is not unique: {join.relation} has {row[1]} rows with "
+                f"{join.key} = {row[0]!r}{counts_from}, and which of them is meant nobody says. "
+                "Name a key that is unique, or a view with one row for each, or say from when a "
+                'row counts: from = "valid_from"'
+            )

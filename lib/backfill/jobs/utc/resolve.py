@@ -1,0 +1,208 @@
+"""From a specification to the table as the catalog knows it: every column found, and its type
+fit for what it is to be. Read-only."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import psycopg
+from psycopg import sql
+
+from backfill.errors import PreflightError, UsageError
+from backfill.jobs.utc.lookups import Lookups
+from backfill.jobs.utc.resolve_columns import (
+    column_of,
+    offset_of,
+    reading_of_pair,
+    target_of,
+)
+from backfill.jobs.utc.table_spec import PairSpec, TableSpec
+from backfill.jobs.utc.zoned_table import ZonedTable
+from backfill.rows.columns import Column
+from backfill.server.catalog import (
+    CatalogColumn,
+    columns_of,
+    find_relation,
+    primary_key,
+    require_columns,
+    unique_key,
+)
+from backfill.server.postgres import Connection
+from backfill.server.table import Relation, Table, Want
+from backfill.utc.pairs import Columns, Pair
+from backfill.utc.row_offset import OffsetUse
+from backfill.utc.wall import Encoding
+from backfill.utc.zone_choice import ZoneLink
+
+_OFFSET_TYPES = ("integer", "bigint", "smallint", "interval", "numeric", "real", "double precision")
+
+
+def resolve_table(
+    connection: Connection, spec: TableSpec, encoding: Encoding = Encoding.AUTO
+) -> ZonedTable:
+    """Return the table with its types, or raise `PreflightError` that names the mend."""
+    relation = find_relation(connection, spec.table)
+    columns = columns_of(connection, relation)
+    found = _Resolver(connection, spec, relation, columns, encoding)
+    return found.table()
+
+
+@dataclass
+class _Resolver:
+    connection: Connection
+    spec: TableSpec
+    relation: Relation
+    columns: dict[str, CatalogColumn]
+    encoding: Encoding
+
+    def table(self) -> ZonedTable:
+        spec, columns = self.spec, self.columns
+        require_columns(self.relation, columns, self._named())
+        key = spec.key or primary_key(self.connection, self.relation)
+        if not key:
+            raise PreflightError(
+                f"{self.relation} has no primary key and no unique index of NOT NULL columns: rows "
+                f"could not be told apart. Mend: ALTER TABLE {self.relation} ADD PRIMARY KEY (…);"
+            )
+        lookups = Lookups(self.connection, self.relation, columns, spec.lookups)
+        pairs = tuple(self._pair(pair, lookups) for pair in spec.pairs)
+        sources = tuple(self._sources(pairs))
+        joins, looked_up = lookups.used()
+        fields = [value.field for value in looked_up]
+        if double := set(fields) & {column.name for column in sources}:
+            raise PreflightError(
+                f"{self.relation} has a column named {sorted(double)[0]}, as a looked-up value is "
+                "called. Give the lookup another name."
+            )
+        scope = columns[spec.scope].as_key() if spec.scope else None
+        table = Table(
+            relation=self.relation,
+            key=unique_key(self.connection, self.relation, key, columns),
+            scope=scope,
+            sources=sources,
+            targets=tuple(pair.target.column for pair in pairs),
+            wants=tuple(self._want(pair) for pair in pairs),
+            joins=joins,
+            looked_up=looked_up,
+            where=spec.where,
+            where_columns=self._where_columns(),
+            deleted=spec.deleted if spec.deleted in columns else None,
+        )
+        self._check_where(table)
+        return ZonedTable(table, Columns(pairs, sources, tuple(fields), spec.is_span))
+
+    def _named(self) -> list[str]:
+        """Return every column of the table that the specification names."""
+        spec = self.spec
+        named = [*spec.key, *([spec.scope] if spec.scope else [])]
+        for link in self._links():
+            if not link.startswith("=") and (link in self.columns or "." not in link):
+                named.append(link)
+        for pair in spec.pairs:
+            named += [*pair.walls, pair.target]
+            named += [name for name in (pair.fold_by, pair.series) if name]
+            named += [pair.offset.column] if pair.offset else []
+        if spec.edition == 2 and spec.deleted:
+            named.append(spec.deleted)
+        return list(dict.fromkeys(named))
+
+    def _links(self) -> list[str]:
+        return [link for pair in self.spec.pairs for link in self.spec.chain_of(pair)]
+
+    def _pair(self, spec: PairSpec, lookups: Lookups) -> Pair:
+        walls = tuple(column_of(self.columns[name]) for name in spec.walls)
+        reading = reading_of_pair(
+            self.relation, [self.columns[name] for name in spec.walls], spec, self.encoding
+        )
+        reading = replace(reading, missing=self.spec.missing)
+        target = target_of(self.relation, self.columns[spec.target], spec)
+        lookups.begin(spec.label, walls, reading, is_only=len(self.spec.pairs) == 1)
+        chain = tuple(self._link(link, lookups) for link in self.spec.chain_of(spec))
+        offset = offset_of(self.relation, self.columns, spec)
+        if not chain and not (offset and offset.use is OffsetUse.ZONE) and spec.zone is not None:
+            raise UsageError(f"The pair {spec.label} has an empty chain of zones.")
+        return Pair(
+            label=spec.label,
+            walls=walls,
+            reading=reading,
+            target=target,
+            chain=chain,
+            offset=offset,
+            fold_by=spec.fold_by,
+            series=spec.series or (self.spec.scope if spec.fold_by else ""),
+        )
+
+    def _link(self, link: str, lookups: Lookups) -> ZoneLink:
+        if link.startswith("="):
+            return ZoneLink(constant=link[1:])
+        if link in self.columns:
+            self._check_zone_type(self.relation, self.columns[link])
+            return ZoneLink(field=link)
+        name, _dot, column = link.partition(".")
+        value, found = lookups.value(name, column, link)
+        self._check_zone_type(lookups.relation_of(name), found)
+        return ZoneLink(field=value.field, is_looked_up=True)
+
+    def _check_zone_type(self, relation: Relation, column: CatalogColumn) -> None:
+        if column.type_name in _OFFSET_TYPES:
+            raise PreflightError(
+                f"{relation}.{column.name} is {column.type_name}: that is an offset from UTC, no "
+                "time zone, and has no summer time. If it is meant, say so in the [[pair]]: "
+                f'offset = {{ column = "{column.name}", unit = "minutes", as = "zone" }}'
+            )
+
+    def _sources(self, pairs: Sequence[Pair]) -> list[Column]:
+        """Return the columns that decide, each once: walls first, then zones and the rest."""
+        names = [wall.name for pair in pairs for wall in pair.walls]
+        for pair in pairs:
+            names += [link.field for link in pair.chain if link.field and not link.is_looked_up]
+        for pair in pairs:
+            names += [pair.offset.column] if pair.offset else []
+            names += [name for name in (pair.fold_by, pair.series) if name]
+        return [column_of(self.columns[name]) for name in dict.fromkeys(names)]
+
+    def _want(self, pair: Pair) -> Want:
+        needs = tuple(wall.name for wall in pair.walls)
+        wall_type = self.columns[needs[0]].sql_type.name
+        void = [
+            text
+            for missing in pair.reading.missing
+            if (text := self._as_stored(missing, wall_type)) is not None
+        ]
+        return Want(pair.target.column.name, needs, tuple(dict.fromkeys(void)))
+
+    def _as_stored(self, text: str, type_name: str) -> str | None:
+        """Return how the server writes a value of a type, None where it is none."""
+        query = sql.SQL("SELECT ({}::{})::text").format(sql.Literal(text), sql.SQL(type_name))
+        try:
+            with self.connection.transaction():
+                row = self.connection.execute(query).fetchone()
+        except psycopg.DataError:
+            return None
+        return str(row[0]) if row else None
+
+    def _where_columns(self) -> tuple[str, ...]:
+        words = set(re.findall(r"\w+", self.spec.where))
+        return tuple(name for name in self.columns if name in words)
+
+    def _check_where(self, table: Table) -> None:
+        """Let the server read the condition, alone: no second statement can hide in it."""
+        if not table.where:
+            return
+        query = sql.SQL("SELECT %s FROM {} AS t WHERE ({}) LIMIT 0").format(
+            table.relation.identifier, sql.SQL(table.where.replace("%", "%%"))
+        )
+        try:
+            with self.connection.transaction():
+                self.connection.execute(query, [1])
+        except psycopg.Error as error:
+            told = str(error).splitlines()[0] if str(error) else type(error).__name__
+            close = difflib.get_close_matches(self.spec.where, list(self.columns), 1)
+            hint = f" Its columns: {', '.join(close or list(self.columns)[:12])}."
+            raise PreflightError(
+                f"where = {self.spec.where!r} is no condition on a row of {self.relation}: {told}."
+                f"{hint}"
+            ) from None

@@ -1,0 +1,150 @@
+"""What a column of a type can be: a wall time, a target, an offset; refused in words if none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from backfill.errors import PreflightError
+from backfill.jobs.utc.table_spec import OFFSET_UNITS, PairSpec
+from backfill.rows.columns import Column
+from backfill.server.catalog import CatalogColumn
+from backfill.server.table import Relation
+from backfill.utc.instants import Target
+from backfill.utc.row_offset import Offset
+from backfill.utc.wall import Encoding, Reading, Unit, WallKind, reading_of, resolve_encoding
+
+_TEXTS = ("text", "character varying", "character", "citext", "name")
+_WHOLE = ("bigint", "integer", "smallint")
+_DECIMAL = ("numeric", "double precision", "real")
+_CLOCKS = ("time without time zone", "interval", *_TEXTS)
+_MEND = "Change the type, or name another column with --table spec.toml."
+
+
+def column_of(column: CatalogColumn) -> Column:
+    """Return a column as its values travel."""
+    return column.as_column()
+
+
+def reading_of_pair(
+    relation: Relation, columns: Sequence[CatalogColumn], spec: PairSpec, encoding: Encoding
+) -> Reading:
+    """Return how a pair's wall times are read, by the types and what the specification says."""
+    reading = _of_types(relation, columns, spec, encoding)
+    if spec.unit and reading.kind is not WallKind.NUMBER:
+        raise PreflightError(
+            f'{relation}.{columns[0].name} is {columns[0].type_name}: unit = "{spec.unit}" is of '
+            "numbers only. Take it out of the [[pair]]."
+        )
+    return replace(
+        reading,
+        unit=spec.unit or reading.unit,
+        form=spec.form,
+        uses_offset=spec.offset_in_text,
+    )
+
+
+def _of_types(
+    relation: Relation, columns: Sequence[CatalogColumn], spec: PairSpec, encoding: Encoding
+) -> Reading:
+    first, name = columns[0], columns[0].plain_type
+    if len(columns) == 2:
+        _check_date_and_time(relation, columns)
+        return Reading(WallKind.DATE_AND_TIME)
+    if name == "timestamp with time zone":
+        if not spec.read_in:
+            raise PreflightError(
+                f"{relation}.{first.name} is timestamp with time zone: it holds instants, not "
+                "wall-clock times. If wall time was stored there all the same, say in which zone "
+                f'it shows: wall = {{ column = "{first.name}", read_in = "UTC" }}'
+            )
+        return Reading(WallKind.INSTANT, read_in=spec.read_in)
+    if spec.read_in:
+        raise PreflightError(
+            f"{relation}.{first.name} is {name}: read_in is of timestamp with time zone only."
+        )
+    if name == "date":
+        return Reading(WallKind.DATE)
+    if name in _DECIMAL:
+        return Reading(WallKind.NUMBER)
+    if name in (*_WHOLE, *_TEXTS, "timestamp without time zone"):
+        column = column_of(first)
+        return reading_of(resolve_encoding(encoding, first.name, column.type))
+    if name.startswith("time "):
+        raise PreflightError(
+            f"{relation}.{first.name} is {name}: a time of day is no date. Name both: "
+            f'wall = ["day", "{first.name}"]'
+        )
+    raise PreflightError(
+        f"{relation}.{first.name} is {name}; a wall time is timestamp, date, date and time, text, "
+        f"a whole number or numeric. {_MEND}"
+    )
+
+
+def _check_date_and_time(relation: Relation, columns: Sequence[CatalogColumn]) -> None:
+    date, time = columns
+    if date.plain_type not in ("date", *_TEXTS):
+        raise PreflightError(
+            f"{relation}.{date.name} is {date.type_name}: of a date and a time the first is a "
+            f'date. Name them like wall = ["day", "starts"]. {_MEND}'
+        )
+    if time.plain_type not in _CLOCKS:
+        raise PreflightError(
+            f"{relation}.{time.name} is {time.type_name}: a time of day is time without time zone, "
+            f"interval or text. {_MEND}"
+        )
+
+
+def target_of(relation: Relation, column: CatalogColumn, spec: PairSpec) -> Target:
+    """Return what a target column stores."""
+    name = column.plain_type
+    if column.is_generated:
+        raise PreflightError(
+            f"{relation}.{column.name} is a generated column: PostgreSQL fills it itself, nobody "
+            "can write it. Take it out of the table specification."
+        )
+    is_number = name in (*_WHOLE, *_DECIMAL)
+    if not is_number and name not in (
+        "timestamp with time zone",
+        "timestamp without time zone",
+        "text",
+        "character varying",
+        "character",
+    ):
+        raise PreflightError(
+            f"{relation}.{column.name} is {name}; this job works with timestamp with time zone, "
+            f"timestamp, whole numbers, numeric and text. {_MEND}"
+        )
+    if spec.target_unit and not is_number:
+        raise PreflightError(
+            f"{relation}.{column.name} is {name}: target_unit is of numbers only. Take it out."
+        )
+    unit = spec.target_unit or Unit.MILLISECONDS
+    if name in ("integer", "smallint") and unit is not Unit.SECONDS:
+        raise PreflightError(
+            f"{relation}.{column.name} is {name}: it has no room for {unit} since 1970. If it "
+            'holds seconds, say so in the [[pair]]: target_unit = "s"; else make it bigint.'
+        )
+    return Target(column_of(column), unit)
+
+
+def offset_of(
+    relation: Relation, columns: Mapping[str, CatalogColumn], spec: PairSpec
+) -> Offset | None:
+    """Return the pair's column of offsets, if it has one."""
+    if spec.offset is None:
+        return None
+    column = columns[spec.offset.column]
+    is_number = column.plain_type in (*_WHOLE, *_DECIMAL)
+    if is_number and not spec.offset.unit:
+        raise PreflightError(
+            f"{relation}.{column.name} is {column.type_name}: say what it counts, like "
+            f'offset = {{ column = "{column.name}", unit = "minutes" }}'
+        )
+    if not is_number and column.plain_type not in ("interval", *_TEXTS):
+        raise PreflightError(
+            f"{relation}.{column.name} is {column.type_name}; an offset is a number, an interval "
+            "or text like +02:00."
+        )
+    seconds = OFFSET_UNITS[spec.offset.unit] if is_number else 0
+    return Offset(column.name, spec.offset.use, seconds)

@@ -1,0 +1,156 @@
+"""A sample of a table's rows over its whole key range, as extract would read them. Read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from psycopg import sql
+
+from backfill.plans.extract import extracted_schema
+from backfill.rows.columns import Column
+from backfill.rows.values import arrow_type
+from backfill.server.catalog import columns_read
+from backfill.server.joins import join_clauses, looked_up_value
+from backfill.server.postgres import Connection, scalar
+from backfill.server.row_types import source_fields
+from backfill.server.table import Table
+
+SAMPLE_ROWS = 5_000
+#: Of a table of more bytes a share of its pages is looked at.
+WHOLE_BYTES = 32 * 2**20
+#: Fewer rows than these tell little: then all pages are looked at, up to as many.
+FEW_ROWS = 50
+
+
+def sample_filled(connection: Connection, table: Table, members: Sequence[str] | None) -> pa.Table:
+    """Return rows that have a target filled, and what it is computed from."""
+    filled = sql.SQL(" OR ").join(
+        sql.SQL("(t.{} IS NOT NULL AND t.{} IS NOT NULL)").format(
+            sql.Identifier(want.target), sql.Identifier(want.needs[0])
+        )
+        for want in table.wants
+    )
+    return _sample(connection, table, filled, members)
+
+
+def sample_rows(connection: Connection, table: Table, members: Sequence[str] | None) -> pa.Table:
+    """Return rows that have what some target is computed from."""
+    there = sql.SQL(" OR ").join(
+        sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(name))
+        for name in dict.fromkeys(want.needs[0] for want in table.wants)
+    )
+    return _sample(connection, table, there, members)
+
+
+def scope_condition(table: Table, members: Sequence[str] | None) -> sql.Composable:
+    """Return the SQL that keeps to a scope's members."""
+    if members is None or table.scope is None:
+        return sql.SQL("true")
+    return sql.SQL("t.{}::text = ANY ({})").format(
+        sql.Identifier(table.scope.name), sql.Literal(list(members))
+    )
+
+
+def _sample(
+    connection: Connection, table: Table, condition: sql.Composable, members: Sequence[str] | None
+) -> pa.Table:
+    size = _bytes_of(connection, table)
+    if size <= WHOLE_BYTES:
+        return _read(connection, table, condition, members, sql.SQL(""), is_ordered=True)
+    share = sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE (7)").format(
+        sql.Literal(100.0 * WHOLE_BYTES / size)
+    )
+    rows = _read(connection, table, condition, members, share, is_ordered=True)
+    if rows.num_rows >= FEW_ROWS:
+        return rows
+    return _read(connection, table, condition, members, sql.SQL(""), is_ordered=False)
+
+
+def _bytes_of(connection: Connection, table: Table) -> int:
+    """Return how large the table is, partitions included."""
+    return int(
+        scalar(
+            connection,
+            "SELECT pg_relation_size(c.oid) + coalesce((SELECT sum(pg_relation_size(p.relid))"
+            " FROM pg_partition_tree(c.oid) AS p WHERE p.relid <> c.oid), 0)"
+            " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relname = %s",
+            table.relation.schema,
+            table.relation.name,
+        )
+        or 0
+    )
+
+
+def _read(
+    connection: Connection,
+    table: Table,
+    condition: sql.Composable,
+    members: Sequence[str] | None,
+    share: sql.Composable,
+    *,
+    is_ordered: bool,
+) -> pa.Table:
+    key = table.key.text_expression("t")
+    columns = [
+        *(c.read(sql.Identifier("t", c.name)) for c in table.sources),
+        *(looked_up_value(value) for value in table.looked_up),
+        *(c.read(sql.Identifier("t", c.name)) for c in table.targets),
+    ]
+    scope: sql.Composable = sql.SQL("NULL::text")
+    if table.scope:
+        scope = sql.SQL("t.{}::text").format(sql.Identifier(table.scope.name))
+    where = sql.SQL("({})").format(sql.SQL(table.where)) if table.where else sql.SQL("true")
+    # A hash of the key: the same rows each time, from everywhere.
+    order = sql.SQL(" ORDER BY md5({})").format(key) if is_ordered else sql.SQL("")
+    query = sql.SQL(
+        "SELECT {key}, {scope}, {columns} FROM (SELECT {read} FROM {relation} AS t{share}"
+        " WHERE ({condition}) AND {members} AND {where}{order} LIMIT {rows}) AS t{joins}"
+    ).format(
+        key=key,
+        scope=scope,
+        columns=sql.SQL(", ").join(columns),
+        # No more than the role may read.
+        read=sql.SQL(", ").join(
+            sql.Identifier("t", name) for name in columns_read(table)[table.relation]
+        ),
+        relation=table.relation.identifier,
+        share=share,
+        condition=condition,
+        members=scope_condition(table, members),
+        where=where,
+        order=order,
+        rows=sql.Literal(SAMPLE_ROWS),
+        joins=join_clauses(table),
+    )
+    return _shaped(table, connection.execute(query).fetchall())
+
+
+def _shaped(table: Table, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    sources = source_fields(table)
+    count = 2 + len(sources)
+    values = [list(column) for column in zip(*rows, strict=True)] or [
+        [] for _ in range(count + len(table.targets))
+    ]
+    read = [
+        _array(column, texts)
+        for column, texts in zip((*sources, *table.targets), values[2:], strict=True)
+    ]
+    return pa.table(
+        {
+            "key": pa.array(values[0], pa.string()),
+            "scope": pa.array(values[1], pa.string()),
+            "source": pa.StructArray.from_arrays(read[: len(sources)], [c.name for c in sources]),
+            "before": pa.StructArray.from_arrays(
+                read[len(sources) :], [column.name for column in table.targets]
+            ),
+        },
+        schema=extracted_schema(table),
+    )
+
+
+def _array(column: Column, values: list[Any]) -> pa.Array:
+    kind = pa.int64() if column.type.is_number else pa.string()
+    return pa.array(values, kind).cast(arrow_type(column.type))

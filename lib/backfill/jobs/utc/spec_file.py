@@ -1,0 +1,238 @@
+"""A table's specification read from TOML, or from a run's settings: both editions of the format."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from backfill.errors import UsageError
+from backfill.jobs.utc.table_spec import (
+    OFFSET_UNITS,
+    LookupSpec,
+    OffsetSpec,
+    PairSpec,
+    TableSpec,
+    first_edition,
+)
+from backfill.regular_file import read_document
+from backfill.utc.row_offset import OffsetUse
+from backfill.utc.spelling import Vocabulary, names_from
+from backfill.utc.wall import Unit
+from backfill.utc.wall_text import pattern_of
+from backfill.utc.zones import is_zone
+
+_FIRST = {"table", "key", "scope", "zone", "pairs", "lookup", "deleted"}
+_SECOND = {
+    *_FIRST,
+    *("pair", "where", "unset", "missing", "zone_names", "zone_map"),
+}
+_PAIR = {
+    *("wall", "target", "zone", "format", "unit", "target_unit", "offset", "offset_in_text"),
+    *("fold_by", "series"),
+}
+
+
+def load_spec(path: Path) -> TableSpec:
+    """Read a table specification from TOML; raise `UsageError` for anything it can not mean."""
+    try:
+        document = tomllib.loads(read_document(path).decode("utf-8"))
+        return spec_from_json(document)
+    except OSError as error:
+        raise UsageError(f"--table {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--table {path} is not TOML: {error}.") from None
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"--table {path}: {error}. It needs table, zone and at least one [[pair]] of wall and "
+            "target; a first one: backfill init-table TABLE. See docs/other-tables.md."
+        ) from None
+
+
+def spec_from_json(document: Mapping[str, Any]) -> TableSpec:
+    """Return the specification that TOML, or a run's settings, describe."""
+    if not _is_first(document):
+        _check_known(document, _SECOND, "entries")
+        return _second_edition(document)
+    lookup = document.get("lookup")
+    return first_edition(
+        table=_name(document["table"], "table"),
+        key=_names(document["key"], "key"),
+        scope=_name(document["scope"], "scope"),
+        zone=_name(document["zone"], "zone"),
+        pairs=tuple(_plain_pair(entry) for entry in document["pairs"]),
+        lookup=_plain_lookup(lookup) if lookup else None,
+        deleted=str(document["deleted"]) if document.get("deleted") else None,
+    )
+
+
+def _is_first(document: Mapping[str, Any]) -> bool:
+    """The first edition has these entries and no others, in their plain forms."""
+    lookup = document.get("lookup")
+    pairs = document.get("pairs")
+    return (
+        set(document) <= _FIRST
+        and {"key", "scope", "pairs"} <= set(document)
+        and isinstance(document.get("zone"), str)
+        and (not lookup or len(lookup) == 3)
+        and not (isinstance(lookup, list | tuple) and isinstance(lookup[0], Mapping))
+        and isinstance(pairs, list | tuple)
+        and all(not isinstance(e, Mapping) or set(e) == {"wall", "target"} for e in pairs)
+        and all(isinstance(e["wall"], str) for e in pairs if isinstance(e, Mapping))
+    )
+
+
+def _plain_pair(entry: Any) -> tuple[str, str]:
+    if isinstance(entry, dict):
+        return str(entry["wall"]), str(entry["target"])
+    wall, target = entry
+    return str(wall), str(target)
+
+
+def _plain_lookup(entry: Any) -> tuple[str, str, str]:
+    if isinstance(entry, dict):
+        return str(entry["table"]), str(entry["key"]), str(entry["zone"])
+    table, key, zone = entry
+    return str(table), str(key), str(zone)
+
+
+def _second_edition(document: Mapping[str, Any]) -> TableSpec:
+    zone_map = document.get("zone_map") or {}
+    if not isinstance(zone_map, Mapping):
+        raise TypeError('zone_map is a table, like { "CEST" = "Europe/Stockholm" }')
+    own = {str(name): str(zone) for name, zone in zone_map.items()}
+    vocabularies = _names(document.get("zone_names") or ["iana"], "zone_names")
+    if wrong := [name for name in vocabularies if name not in list(Vocabulary)]:
+        raise ValueError(f"zone_names: {wrong[0]!r} is none of {', '.join(Vocabulary)}")
+    names_from(vocabularies, own)
+    is_span = "pairs" in document
+    if is_span and "pair" in document:
+        raise ValueError("pairs and [[pair]] say the same: keep one of them")
+    scope = _name(document.get("scope") or "", "scope")
+    zone = _names(document.get("zone") or (), "zone")
+    entries = document.get("lookup") or ()
+    if isinstance(entries, Mapping) and "zone" in entries:
+        if not scope:
+            raise ValueError("lookup = { table, key, zone } finds its row by the scope: name one")
+        table, key, column = _plain_lookup(entries)
+        name = table.split(".")[-1]
+        entries = ({"name": name, "table": table, "by": scope, "key": key},)
+        zone = (*zone, f"{name}.{column}")
+    return TableSpec(
+        table=_name(document["table"], "table"),
+        key=_names(document.get("key") or (), "key"),
+        scope=scope,
+        zone=zone,
+        pairs=tuple(_pair(_as_table(entry)) for entry in document["pairs" if is_span else "pair"]),
+        lookups=_lookups(entries),
+        deleted=_name(document["deleted"], "deleted") if document.get("deleted") else None,
+        where=_name(document.get("where") or "", "where"),
+        unset=_names(document.get("unset") or (), "unset"),
+        missing=_names(document.get("missing") or (), "missing"),
+        zone_names=vocabularies,
+        zone_map=tuple(sorted(own.items())),
+        is_span=is_span,
+    )
+
+
+def _as_table(entry: Any) -> Mapping[str, Any]:
+    if isinstance(entry, Mapping):
+        return entry
+    wall, target = entry
+    return {"wall": wall, "target": target}
+
+
+def _pair(entry: Mapping[str, Any]) -> PairSpec:
+    _check_known(entry, _PAIR, "entries of a pair")
+    wall, read_in = entry["wall"], ""
+    if isinstance(wall, Mapping):
+        _check_known(wall, {"column", "read_in"}, "entries of wall")
+        wall, read_in = wall["column"], _name(wall.get("read_in") or "", "read_in")
+        if read_in and not is_zone(read_in):
+            raise ValueError(f"read_in: {read_in!r} is no IANA time zone name")
+    walls = _names(wall, "wall")
+    if not 1 <= len(walls) <= 2:
+        raise ValueError('wall is one column, or a date and a time: ["day", "starts"]')
+    form = _name(entry.get("format") or "", "format")
+    if form:
+        pattern_of(form)
+    in_text = entry.get("offset_in_text") or "skip"
+    if in_text not in ("skip", "use"):
+        raise ValueError(f'offset_in_text is "skip" or "use", not {in_text!r}')
+    return PairSpec(
+        walls=walls,
+        target=_name(entry["target"], "target"),
+        zone=_names(entry["zone"], "zone") if entry.get("zone") else None,
+        form=form,
+        unit=_unit(entry, "unit"),
+        target_unit=_unit(entry, "target_unit"),
+        read_in=read_in,
+        offset=_offset(entry["offset"]) if entry.get("offset") else None,
+        offset_in_text=in_text == "use",
+        fold_by=_name(entry.get("fold_by") or "", "fold_by"),
+        series=_name(entry.get("series") or "", "series"),
+    )
+
+
+def _offset(entry: Any) -> OffsetSpec:
+    if not isinstance(entry, Mapping):
+        raise TypeError('offset is a table, like { column = "utc_offset", unit = "minutes" }')
+    _check_known(entry, {"column", "unit", "as"}, "entries of offset")
+    use, unit = entry.get("as") or "zone", str(entry.get("unit") or "")
+    if use not in list(OffsetUse):
+        raise ValueError(f'offset: as is "zone" or "fold", not {use!r}')
+    if unit and unit not in OFFSET_UNITS:
+        raise ValueError(f"offset: unit is one of {', '.join(OFFSET_UNITS)}, not {unit!r}")
+    return OffsetSpec(_name(entry["column"], "column"), OffsetUse(use), unit)
+
+
+def _lookups(entries: Any) -> tuple[LookupSpec, ...]:
+    found: list[LookupSpec] = []
+    for entry in _tables(entries, "lookup"):
+        _check_known(entry, {"name", "table", "by", "key", "from"}, "entries of a lookup")
+        table = _name(entry["table"], "table")
+        name = _name(entry.get("name") or table.split(".")[-1], "name")
+        if name in {other.name for other in found}:
+            raise ValueError(f"two lookups are named {name}: give one of them another name")
+        if "." in name:
+            raise ValueError(f"the lookup's name {name!r} holds a dot: give it another name")
+        by, key = _name(entry["by"], "by"), _name(entry["key"], "key")
+        found.append(LookupSpec(name, table, by, key, _name(entry.get("from") or "", "from")))
+    return tuple(found)
+
+
+def _tables(entries: Any, name: str) -> list[Mapping[str, Any]]:
+    listed = [entries] if isinstance(entries, Mapping) else entries
+    if not isinstance(listed, list | tuple) or not all(isinstance(e, Mapping) for e in listed):
+        raise TypeError(f"{name} is a list of tables: [[{name}]]")
+    return list(listed)
+
+
+def _unit(entry: Mapping[str, Any], name: str) -> Unit | None:
+    value = entry.get(name)
+    if value is None:
+        return None
+    if value not in list(Unit):
+        raise ValueError(f"{name} is one of {', '.join(Unit)}, not {value!r}")
+    return Unit(value)
+
+
+def _names(value: Any, entry: str) -> tuple[str, ...]:
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple) or not all(isinstance(name, str) for name in listed):
+        raise TypeError(f"{entry} is a text, or a list of texts")
+    return tuple(listed)
+
+
+def _name(value: Any, entry: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{entry} is a text, not {value!r}")
+    return value
+
+
+def _check_known(document: Mapping[str, Any], known: set[str], what: str) -> None:
+    if unknown := sorted(set(document) - known):
+        raise ValueError(
+            f"unknown {what} {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        )

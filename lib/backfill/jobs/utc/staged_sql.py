@@ -1,0 +1,69 @@
+"""Wall times and instants of staged rows as DuckDB SQL: NULL for what no calendar shows."""
+
+from __future__ import annotations
+
+from backfill.plans.staging import literal, quoted
+from backfill.utc.instants import Target
+from backfill.utc.pairs import Pair
+from backfill.utc.wall import WallKind
+
+_LOW, _HIGH = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
+
+
+def field_path(struct: str, field: str) -> str:
+    """Return the SQL that names a field of a struct column."""
+    return f"{struct}.{quoted(field)}"
+
+
+def why(pair: Pair, part: str) -> str:
+    """Return the SQL of what is known of a pair: kind, offset_s, first, second, zone."""
+    return field_path("why", f"{pair.label}_{part}")
+
+
+def local_time(pair: Pair) -> str:
+    """Return the SQL for a wall time as a timestamp without zone."""
+    reading, paths = pair.reading, [field_path("source", wall.name) for wall in pair.walls]
+    texts = " || ' ' || ".join(f"CAST({path} AS VARCHAR)" for path in paths)
+    if reading.form:
+        form = reading.form.replace("%-", "%").replace("%e", "%d").replace("%h", "%b")
+        return _within(f"try_strptime(trim({texts}), {literal(form)})")
+    if reading.kind is WallKind.DATE_AND_TIME:
+        day, clock = (f"CAST({path} AS VARCHAR)" for path in paths)
+        return _within(f"TRY_CAST({day} AS TIMESTAMP) + TRY_CAST({clock} AS INTERVAL)")
+    if reading.kind is WallKind.NUMBER:
+        return from_units(paths[0], reading.unit.per_second)
+    return _within(f"TRY_CAST({paths[0]} AS TIMESTAMP)")
+
+
+def wall_text(pair: Pair) -> str:
+    """Return the SQL for a wall time as people read it."""
+    return f"strftime({local_time(pair)}, '%Y-%m-%d %H:%M:%S')"
+
+
+def instant_text(target: Target, side: str = "after") -> str:
+    """Return the SQL for an instant of a target column as people read it."""
+    path = field_path(side, target.column.name)
+    if target.is_number:
+        return iso(from_units(path, target.unit.per_second))
+    if target.is_text:
+        path = f"TRY_CAST({path} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+    return iso(_within(f"CAST({path} AS TIMESTAMP)"))
+
+
+def from_units(path: str, per_second: int) -> str:
+    """Return the SQL for a number since 1970 as a timestamp; NULL beyond years 1..9999."""
+    us = f"TRY_CAST(floor(TRY_CAST({path} AS DECIMAL(38, 9)) * 1000000 / {per_second}) AS BIGINT)"
+    if per_second <= 1_000_000:
+        us = f"TRY_CAST({path} AS DECIMAL(38, 9)) * {1_000_000 // per_second}"
+        us = f"TRY_CAST(floor({us}) AS BIGINT)"
+    low, high = -62_135_596_800_000_000, 253_402_300_799_999_999
+    return f"make_timestamp(CASE WHEN {us} BETWEEN {low} AND {high} THEN {us} END)"
+
+
+def iso(expression: str) -> str:
+    return f"strftime(CAST({expression} AS TIMESTAMP), '%Y-%m-%d %H:%M:%SZ')"
+
+
+def _within(expression: str) -> str:
+    """Infinity, and years that no picture has room for, are nothing to show."""
+    return f"CASE WHEN {expression} BETWEEN {_LOW} AND {_HIGH} THEN {expression} END"

@@ -1,0 +1,234 @@
+"""The specification of a table: where wall times, zones and targets stand, as a person writes it.
+
+Two editions of the file format mean what they meant: the first has `pairs`, `zone` and `lookup`
+of one table; the second has `[[pair]]`, chains of zones and `[[lookup]]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from backfill.errors import UsageError
+from backfill.utc.row_offset import OffsetUse
+from backfill.utc.spelling import Vocabulary
+from backfill.utc.wall import Unit
+from backfill.utc.zones import is_zone
+
+#: How a first specification marks what a person must say.
+FILL_IN = "FILL IN"
+#: Seconds of each unit that an offset may be in.
+OFFSET_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "s": 1, "min": 60, "h": 3600}
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetSpec:
+    """A column of the row that holds its offset from UTC, and what it decides."""
+
+    column: str
+    use: OffsetUse
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairSpec:
+    """A wall-clock column, or date and time, and the column that its UTC value goes to."""
+
+    walls: tuple[str, ...]
+    target: str
+    zone: tuple[str, ...] | None = None  # its own chain; None: the table's
+    form: str = ""
+    unit: Unit | None = None
+    target_unit: Unit | None = None
+    read_in: str = ""
+    offset: OffsetSpec | None = None
+    offset_in_text: bool = False
+    fold_by: str = ""
+    series: str = ""
+
+    @property
+    def label(self) -> str:
+        """How the plan names it."""
+        return "+".join(self.walls)
+
+
+@dataclass(frozen=True, slots=True)
+class LookupSpec:
+    """Another table, or view, in which rows find values: by a column, or an earlier lookup's."""
+
+    name: str
+    table: str
+    by: str
+    key: str
+    since: str = ""  # from which wall date a row counts
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """Names only, as a person declares them."""
+
+    table: str
+    pairs: tuple[PairSpec, ...]
+    zone: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()  # empty: the primary key
+    scope: str = ""  # empty: the whole table is one scope
+    lookups: tuple[LookupSpec, ...] = ()
+    deleted: str | None = None
+    where: str = ""
+    unset: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    zone_names: tuple[str, ...] = (Vocabulary.IANA.value,)
+    zone_map: tuple[tuple[str, str], ...] = ()
+    edition: int = 2
+    is_span: bool = False  # the first pair is a start, the second its end
+
+    def __post_init__(self) -> None:
+        if not self.pairs or (self.edition == 1 and not self.key):
+            raise UsageError(
+                f"The table specification of {self.table} needs at least one key column and one "
+                "pair of wall and target columns."
+            )
+        self._check_names()
+        targets = [pair.target for pair in self.pairs]
+        walls = {name for pair in self.pairs for name in pair.walls}
+        if len(set(targets)) < len(targets):
+            raise UsageError(
+                f"In the table specification of {self.table} a target column appears twice."
+            )
+        if both := sorted(set(targets) & walls):
+            raise UsageError(
+                f"In the table specification of {self.table} {both[0]} is a wall column and a "
+                "target column as well: afterwards nobody could tell the mended rows from the "
+                "others. Name another target: ALTER TABLE … ADD COLUMN … timestamptz"
+            )
+        labels = [pair.label for pair in self.pairs]
+        if len(set(labels)) < len(labels):
+            double = next(name for name in labels if labels.count(name) > 1)
+            raise UsageError(
+                f"In the table specification of {self.table} the wall column {double} is in two "
+                "pairs. One wall time has one instant: leave one pair out."
+            )
+
+    def _check_names(self) -> None:
+        names = [self.table, *self.key, str(self.deleted)]
+        names += [self.scope] if self.scope or self.edition == 1 else []
+        names += [name for pair in self.pairs for name in (*pair.walls, pair.target)]
+        names += [part for lookup in self.lookups for part in (lookup.table, lookup.by, lookup.key)]
+        names += [*self.zone, *(link for pair in self.pairs for link in pair.zone or ())]
+        if not all(names):
+            raise UsageError(
+                f"The table specification of {self.table} has an empty name. Fill it in, where it "
+                f"says {FILL_IN}; the columns of the table: psql -c '\\d {self.table}'"
+            )
+        if odd := [name for name in names if "%" in name or "\0" in name]:
+            raise UsageError(
+                f"In the table specification of {self.table} the name {odd[0]!r} holds a percent "
+                "sign, which the database driver takes for a place of a value, or a NUL. Rename "
+                "it: ALTER TABLE … RENAME …"
+            )
+        for chain in (self.zone, *(pair.zone for pair in self.pairs if pair.zone)):
+            for link in chain:
+                if link.startswith("=") and not is_zone(link[1:]):
+                    raise UsageError(
+                        f"In the table specification of {self.table} {link!r} is no IANA time "
+                        'zone name. A constant is written like "=Europe/Paris".'
+                    )
+
+    def chain_of(self, pair: PairSpec) -> tuple[str, ...]:
+        """Return where the pair's zone is looked for, in order."""
+        return self.zone if pair.zone is None else pair.zone
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what goes into settings and fingerprints, in the words of its edition."""
+        if self.edition == 1:
+            lookup = self.lookups[0] if self.lookups else None
+            own, *rest = self.zone
+            column = rest[0].removeprefix(f"{lookup.name}.") if lookup else ""
+            return {
+                "table": self.table,
+                "key": list(self.key),
+                "scope": self.scope,
+                "zone": own,
+                "pairs": [[pair.walls[0], pair.target] for pair in self.pairs],
+                "lookup": [lookup.table, lookup.key, column] if lookup else None,
+                "deleted": self.deleted,
+            }
+        document: dict[str, Any] = {
+            "table": self.table,
+            "key": list(self.key),
+            "scope": self.scope,
+            "zone": list(self.zone),
+            "deleted": self.deleted,
+            "where": self.where,
+            "unset": list(self.unset),
+            "missing": list(self.missing),
+            "zone_names": list(self.zone_names),
+            "zone_map": dict(self.zone_map),
+            "pairs" if self.is_span else "pair": [_pair_json(pair) for pair in self.pairs],
+            "lookup": [_lookup_json(lookup) for lookup in self.lookups],
+        }
+        return {name: value for name, value in document.items() if value not in ("", [], {}, None)}
+
+
+def _pair_json(pair: PairSpec) -> dict[str, Any]:
+    wall: Any = pair.walls[0] if len(pair.walls) == 1 else list(pair.walls)
+    document: dict[str, Any] = {
+        "wall": {"column": wall, "read_in": pair.read_in} if pair.read_in else wall,
+        "target": pair.target,
+        "zone": list(pair.zone) if pair.zone is not None else None,
+        "format": pair.form,
+        "unit": pair.unit.value if pair.unit else None,
+        "target_unit": pair.target_unit.value if pair.target_unit else None,
+        "offset_in_text": "use" if pair.offset_in_text else None,
+        "fold_by": pair.fold_by,
+        "series": pair.series,
+    }
+    if pair.offset:
+        document["offset"] = {"column": pair.offset.column, "as": pair.offset.use.value}
+        document["offset"] |= {"unit": pair.offset.unit} if pair.offset.unit else {}
+    return {name: value for name, value in document.items() if value not in ("", None)}
+
+
+def _lookup_json(lookup: LookupSpec) -> dict[str, str]:
+    document = {"name": lookup.name, "table": lookup.table, "by": lookup.by, "key": lookup.key}
+    return document | ({"from": lookup.since} if lookup.since else {})
+
+
+def first_edition(
+    table: str,
+    key: tuple[str, ...],
+    scope: str,
+    zone: str,
+    pairs: tuple[tuple[str, str], ...],
+    lookup: tuple[str, str, str] | None,
+    deleted: str | None,
+) -> TableSpec:
+    lookups: tuple[LookupSpec, ...] = ()
+    chain = [zone]
+    if lookup:
+        name = lookup[0].split(".")[-1]
+        lookups = (LookupSpec(name, lookup[0], scope, lookup[1]),)
+        chain.append(f"{name}.{lookup[2]}")
+    return TableSpec(
+        table=table,
+        key=key,
+        scope=scope,
+        zone=tuple(chain),
+        pairs=tuple(PairSpec((wall,), target) for wall, target in pairs),
+        lookups=lookups,
+        deleted=deleted,
+        edition=1,
+        is_span=True,
+    )
+
+
+#: The table that ships: calendar events and their households.
+EVENTS = first_edition(
+    table="events",
+    key=("id",),
+    scope="household_id",
+    zone="tz",
+    pairs=(("start_at", "start_at_utc"), ("end_at", "end_at_utc")),
+    lookup=("household", "id", "tz"),
+    deleted="deleted_at",
+)

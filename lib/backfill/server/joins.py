@@ -1,0 +1,95 @@
+"""Values of other tables for the rows of ours, as SQL: joined when read, looked up when written."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from psycopg import sql
+
+from backfill.server.table import Join, LookedUp, Table
+
+
+class Joined(Protocol):
+    """A table whose values are looked up by joins."""
+
+    def join(self, name: str) -> Join: ...
+
+
+def join_clauses(table: Table) -> sql.Composable:
+    """Return the LEFT JOINs onto `t` that find each joined row; they never double one of ours."""
+    return sql.SQL("").join([_clause(table, join) for join in table.joins])
+
+
+def looked_up_value(value: LookedUp) -> sql.Composable:
+    """Return the SQL for a value of a joined row, next to `join_clauses`."""
+    return sql.Identifier(value.join, value.field) + sql.SQL("::text")
+
+
+def value_now(table: Joined, value: LookedUp) -> sql.Composable:
+    """Return the SQL that looks a value up for the row `t`, wherever `t` is known.
+
+    A key that has become double since is an error there: no value is picked at will.
+    """
+    return sql.SQL("{}::text").format(_scalar(table, table.join(value.join), value.column))
+
+
+def _scalar(table: Joined, join: Join, column: str) -> sql.Composable:
+    owner, by = join.by
+    value = sql.Identifier("t", by) if not owner else _scalar(table, table.join(owner), by)
+    return sql.SQL("(SELECT l.{} FROM {} AS l WHERE {}{})").format(
+        sql.Identifier(column),
+        join.relation.identifier,
+        _equal(join, value),
+        _since(join),
+    )
+
+
+def _clause(table: Table, join: Join) -> sql.Composable:
+    owner, by = join.by
+    value = sql.Identifier("t", by) if not owner else sql.Identifier(owner, f"{owner}.{by}")
+    columns = list(table.looked_up_columns(join))
+    # Names that no condition of the user's can mean by accident.
+    listed = sql.SQL(", ").join(
+        sql.SQL("l.{} AS {}").format(sql.Identifier(c), sql.Identifier(f"{join.name}.{c}"))
+        for c in columns
+    )
+    if join.since is None:
+        key = f"{join.name} key"
+        # Where no index keeps the key unique, nothing may double our rows all the same.
+        once = sql.SQL("" if join.is_unique else "DISTINCT ON (l.{}) ").format(
+            sql.Identifier(join.key)
+        )
+        return sql.SQL(
+            " LEFT JOIN (SELECT {once}{listed}, l.{column} AS {key} FROM {relation} AS l)"
+            " AS {name} ON {matches}"
+        ).format(
+            once=once,
+            listed=listed,
+            column=sql.Identifier(join.key),
+            key=sql.Identifier(key),
+            relation=join.relation.identifier,
+            name=sql.Identifier(join.name),
+            matches=join.matches(sql.Identifier(join.name, key), value),
+        )
+    return sql.SQL(" LEFT JOIN LATERAL (SELECT {} FROM {} AS l WHERE {}{}) AS {} ON true").format(
+        listed,
+        join.relation.identifier,
+        _equal(join, value),
+        _since(join),
+        sql.Identifier(join.name),
+    )
+
+
+def _equal(join: Join, value: sql.Composable) -> sql.Composable:
+    return join.matches(sql.Identifier("l", join.key), value)
+
+
+def _since(join: Join) -> sql.Composable:
+    """The newest row that counts from the row's moment, or from before it."""
+    if join.since is None:
+        return sql.SQL("")
+    return sql.SQL(" AND {begins} <= {moment} ORDER BY l.{column} DESC LIMIT 1").format(
+        begins=join.since.begins("l"),
+        moment=join.since.moment_of("t"),
+        column=sql.Identifier(join.since.column),
+    )

@@ -1,0 +1,150 @@
+"""Target columns: instants as a table stores them, read into microseconds and written from them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from backfill.rows.columns import Column, ColumnType
+from backfill.rows.values import Int64Array, arrow_type
+from backfill.utc.wall import Reading, Unit, WallKind, read_walls
+
+BoolArray = NDArray[np.bool_]
+
+_SCALE = re.compile(r"\(\s*\d+\s*(?:,\s*(-?\d+)\s*)?\)")
+_DECIMALS = ('pg_catalog."numeric"', 'pg_catalog."float8"', 'pg_catalog."float4"')
+#: What whole numbers hold.
+_LIMITS = {'pg_catalog."int4"': 2**31 - 1, 'pg_catalog."int2"': 2**15 - 1}
+_SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A target column and what it stores: an instant, or a number of units since 1970."""
+
+    column: Column
+    unit: Unit = Unit.MILLISECONDS
+
+    @property
+    def is_number(self) -> bool:
+        return self.column.type is ColumnType.BIGINT or self.is_decimal
+
+    @property
+    def is_decimal(self) -> bool:
+        return self.column.sql_type.name in _DECIMALS
+
+    @property
+    def is_text(self) -> bool:
+        return self.column.type is ColumnType.TEXT and not self.is_decimal
+
+    @property
+    def step_us(self) -> int:
+        """The finest step that it holds, in microseconds; a finer instant is cut down."""
+        if not self.is_number:
+            return 1
+        unit_us = max(1, _SECOND_US // self.unit.per_second)
+        if not self.is_decimal:
+            return unit_us
+        digits = self.scale if self.scale is not None else 9
+        return max(1, int(unit_us // 10 ** max(0, digits)))
+
+    @property
+    def scale(self) -> int | None:
+        """How many digits stand behind the point of a decimal; None where any number may."""
+        found = _SCALE.search(self.column.sql_type.declared)
+        return int(found[1] or 0) if found else None
+
+
+class Stored(NamedTuple):
+    """What stands in a target column; `us` is 0 where it is NULL or no instant."""
+
+    us: Int64Array
+    is_null: BoolArray
+    is_valid: BoolArray
+
+
+def read_target(values: pa.Array, target: Target) -> Stored:
+    """Return the instants that a target column holds now."""
+    if target.is_number:
+        reading = Reading(WallKind.NUMBER, target.unit)
+    elif target.is_text:
+        reading = Reading(WallKind.TEXT)
+    else:
+        reading = Reading(WallKind.TIMESTAMP)
+    found = read_walls([values], reading)
+    us = found.us
+    is_valid = found.is_valid & ~found.is_null
+    if found.offset_us is not None and found.has_offset is not None:
+        us = np.where(found.has_offset, us - found.offset_us, us)
+    return Stored(us, found.is_null, is_valid)
+
+
+def fits(utc_us: Int64Array, target: Target) -> BoolArray:
+    """Tell which instants the column has room for."""
+    if not target.is_number or target.is_decimal:
+        return np.ones(len(utc_us), dtype=bool)
+    limit = _LIMITS.get(target.column.sql_type.name, 2**63 - 1)
+    per_second = target.unit.per_second
+    most_us = limit // per_second * _SECOND_US + limit % per_second * _SECOND_US // per_second
+    most_us = min(most_us, 2**62)
+    room: BoolArray = (utc_us <= most_us) & (utc_us >= -most_us)
+    return room
+
+
+def written(utc_us: Int64Array, target: Target) -> pa.Array:
+    """Return instants as the column stores them; where nothing fits the value means nothing."""
+    if target.is_decimal:
+        return _decimals(utc_us, target)
+    if target.is_text:
+        return _texts(utc_us)
+    if target.column.type is ColumnType.BIGINT:
+        per_second = target.unit.per_second
+        if per_second <= _SECOND_US:
+            return pa.array(np.floor_divide(utc_us, _SECOND_US // per_second))
+        room = np.where(fits(utc_us, target), utc_us, 0)
+        return pa.array(room * (per_second // _SECOND_US))
+    return pa.array(utc_us).cast(arrow_type(target.column.type))
+
+
+def _decimals(utc_us: Int64Array, target: Target) -> pa.Array:
+    """Return numbers with as many digits behind the point as they need."""
+    step = target.step_us
+    cut = np.floor_divide(utc_us, step) * step
+    per_second = target.unit.per_second
+    if per_second > _SECOND_US:
+        ending = "0" * len(str(per_second // _SECOND_US // 10))
+        return pc.binary_join_element_wise(pa.array(cut).cast(pa.string()), ending, "")
+    unit_us = _SECOND_US // per_second
+    magnitude = np.abs(cut)
+    whole = pa.array(magnitude // unit_us).cast(pa.string())
+    digits = len(str(unit_us)) - 1
+    sign = pa.array(np.where(cut < 0, "-", ""), pa.string())
+    parts = [sign, whole]
+    if target.scale:  # the column shows as many digits, whatever they are
+        part = pc.utf8_lpad(pa.array(magnitude % unit_us).cast(pa.string()), digits, "0")
+        part = pc.utf8_slice_codeunits(pc.utf8_rpad(part, target.scale, "0"), 0, target.scale)
+        parts += [pa.scalar("."), part]
+    elif digits:
+        part = pc.utf8_lpad(pa.array(magnitude % unit_us).cast(pa.string()), digits, "0")
+        part = pc.utf8_rtrim(part, "0")
+        point = pc.if_else(pc.equal(part, ""), "", ".")
+        parts += [point, part]
+    return pc.binary_join_element_wise(*parts, "")
+
+
+def _texts(utc_us: Int64Array) -> pa.Array:
+    """Return ISO 8601 with Z; a fraction only where there is one."""
+    limit = 253_402_300_800_000_000
+    room = np.where((utc_us > -62_135_596_800_000_001) & (utc_us < limit), utc_us, 0)
+    whole = np.datetime_as_string(room.astype("datetime64[us]"), unit="s")
+    texts = pa.array(whole.astype(object), pa.string())
+    fraction = pc.utf8_lpad(pa.array(room % _SECOND_US).cast(pa.string()), 6, "0")
+    fraction = pc.utf8_rtrim(fraction, "0")
+    point = pc.if_else(pc.equal(fraction, ""), "", ".")
+    return pc.binary_join_element_wise(texts, point, fraction, "Z", "")

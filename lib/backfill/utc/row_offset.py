@@ -1,0 +1,98 @@
+"""Offsets from UTC that a table keeps row by row: in place of a zone, or to tell folds apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from backfill.rows.values import Int64Array
+
+_MOST_US = 18 * 3_600_000_000
+_CLOCK = r"^(?:UTC|GMT)?(?P<s>[+-]?)(?P<h>\d{1,2}):?(?P<m>\d{2})(?::?(?P<c>\d{2})(?:\.0+)?)?$"
+_NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,9})(?:\.(?P<f>\d{1,9}))?$"
+
+
+class OffsetUse(StrEnum):
+    """What an offset of the row decides."""
+
+    ZONE = "zone"
+    FOLD = "fold"
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """A column of offsets east of UTC: numbers of `unit_seconds` each, or text like +02:00."""
+
+    column: str
+    use: OffsetUse
+    unit_seconds: int = 0  # 0: text or interval
+
+
+@dataclass(frozen=True, slots=True)
+class RowOffsets:
+    """One entry per row, in microseconds east of UTC; 0 where there is none."""
+
+    us: Int64Array
+    is_null: NDArray[np.bool_]
+    is_valid: NDArray[np.bool_]
+
+
+def read_offsets(rows: pa.Table, offset: Offset) -> RowOffsets:
+    """Return the offsets of extracted rows; beyond 18 hours they are not valid."""
+    values = pc.struct_field(rows.column("source"), offset.column)
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    is_null = np.asarray(values.is_null())
+    if pa.types.is_integer(values.type):
+        numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+        is_small = np.abs(numbers) <= _MOST_US
+        us = np.where(is_small, numbers, 0) * (offset.unit_seconds * 1_000_000)
+        is_valid = is_small & (np.abs(us) <= _MOST_US)
+    else:
+        us, is_valid = _of_texts(values, offset.unit_seconds)
+    is_valid = is_valid & ~is_null
+    return RowOffsets(np.where(is_valid, us, 0), is_null, is_valid)
+
+
+def _of_texts(values: pa.Array, unit_seconds: int) -> tuple[Int64Array, NDArray[np.bool_]]:
+    texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    if unit_seconds:
+        found = pc.extract_regex(texts, _NUMBER)
+        sign, whole, fraction = found.flatten()
+        parts = _digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 6, "0"), 0, 6))
+        us = _digits(whole) * unit_seconds * 1_000_000 + parts * unit_seconds
+    else:
+        texts = pc.if_else(pc.is_in(texts, pa.array(["Z", "z", "UTC", "GMT"])), "+00:00", texts)
+        found = pc.extract_regex(texts, _CLOCK)
+        sign, hours, minutes, seconds = found.flatten()
+        us = (_digits(hours) * 3600 + _digits(minutes) * 60 + _digits(seconds)) * 1_000_000
+    is_valid = np.asarray(found.is_valid()) & (us <= _MOST_US)
+    is_west = np.asarray(pc.equal(sign, "-").fill_null(False))
+    return np.where(is_west, -us, us), is_valid
+
+
+def _digits(texts: pa.Array) -> Int64Array:
+    present = pc.not_equal(texts, "").fill_null(False)
+    plain: Int64Array = (
+        pc.if_else(present, texts, pa.scalar("0")).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    )
+    return plain
+
+
+def labels_of(offset_us: Int64Array, is_free: NDArray[np.bool_]) -> pa.Array:
+    """Return offsets as text, like +05:30, NULL where the row has none of its own."""
+    known, inverse = np.unique(offset_us, return_inverse=True)
+    texts = pa.array([_label(int(us)) for us in known], pa.string())
+    codes = pa.array(inverse.astype(np.int64), mask=~is_free)
+    return pa.DictionaryArray.from_arrays(codes, texts).cast(pa.string())
+
+
+def _label(us: int) -> str:
+    minutes, seconds = divmod(abs(us) // 1_000_000, 60)
+    tail = f":{seconds:02}" if seconds else ""
+    return f"{'-' if us < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}{tail}"

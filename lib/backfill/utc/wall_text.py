@@ -1,0 +1,255 @@
+"""Dates and times written as text, in ISO 8601 or in a format of one's own: whole columns at once.
+
+A format is made of strptime's directives; each becomes a named group of one regular expression,
+and what the groups hold is checked and put together in integers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from backfill.errors import UsageError
+from backfill.rows.values import Int64Array
+
+BoolArray = NDArray[np.bool_]
+
+_ZONE = r"(?P<z>[Zz]|[+-]\d{2}(?::?\d{2})?)"
+#: Extended and basic; a date alone is its midnight.
+_ISO = (
+    r"^(?P<Y>\d{4})-?(?P<m>\d{2})-?(?P<d>\d{2})"
+    r"(?:[T ](?P<H>\d{2}):?(?P<M>\d{2})(?::?(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?"
+    rf"(?: ?{_ZONE})?$"
+)
+#: A time of day, as `time`, `interval` and people write it; hours may pass midnight.
+_CLOCK = (
+    r"^(?:(?P<D>\d{1,3}) days? ?)?(?:(?P<H>\d{1,3}):?(?P<M>\d{2})"
+    r"(?::?(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?$"
+)
+_DIGITS = {
+    "m": ("m", 2),
+    "d": ("d", 2),
+    "e": ("d", 2),
+    "H": ("H", 3),
+    "I": ("I", 2),
+    "M": ("M", 2),
+    "S": ("S", 2),
+    "y": ("y", 2),
+    "j": ("j", 3),
+}
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LONG = {
+    "T": "%H:%M:%S",
+    "R": "%H:%M",
+    "F": "%Y-%m-%d",
+    "D": "%m/%d/%y",
+}
+_DAY_US = 86_400_000_000
+#: Two digits of a year: as POSIX has them, 69 to 99 are of the last century.
+_PIVOT = 69
+
+
+@dataclass(frozen=True, slots=True)
+class TextTimes:
+    """One entry per row, in microseconds; `us` and `offset_us` are 0 where not valid or none."""
+
+    us: Int64Array
+    is_valid: BoolArray
+    offset_us: Int64Array
+    has_offset: BoolArray
+
+
+def read_iso(texts: pa.Array) -> TextTimes:
+    """Read ISO 8601, an offset or `Z` at its end included."""
+    return _read(texts, _ISO, rolls_over=False)
+
+
+def read_format(texts: pa.Array, form: str, *, rolls_over: bool = False) -> TextTimes:
+    """Read texts in a format; hours beyond 24:00 count on where `rolls_over`."""
+    return _read(texts, pattern_of(form), rolls_over=rolls_over)
+
+
+def read_clock(texts: pa.Array) -> tuple[Int64Array, BoolArray]:
+    """Read times of day as microseconds from midnight, 24:00 and beyond included."""
+    groups = _groups(texts, _CLOCK)
+    days = groups.number("D", 0)
+    us, is_valid = _clock_us(groups, rolls_over=True)
+    has_any = groups.has("H") | groups.has("D")
+    return us + days * _DAY_US, is_valid & has_any
+
+
+@lru_cache(maxsize=256)
+def pattern_of(form: str) -> str:
+    """Return the regular expression of a format; raise `UsageError` for what it can not mean."""
+    for short, spelt in _LONG.items():
+        form = form.replace(f"%{short}", spelt)
+    tokens = re.findall(r"%-?.|[^%]", form)
+    if "".join(tokens) != form:
+        raise UsageError(f"format {form!r} ends in a percent sign.")
+    parts = [_part(tokens, index, form) for index in range(len(tokens))]
+    pattern = f"^{''.join(parts)}$"
+    names = re.findall(r"\(\?P<(\w)>", pattern)
+    if len(set(names)) < len(names):
+        raise UsageError(f"format {form!r} names a part of the date twice.")
+    has_day = {"m", "d"} <= set(names) or "j" in names or {"b", "d"} <= set(names)
+    if not ({"Y", "y"} & set(names) and has_day):
+        raise UsageError(f"format {form!r} must tell year, month and day, like %Y-%m-%d %H:%M.")
+    return pattern
+
+
+def _part(tokens: list[str], index: int, form: str) -> str:
+    token = tokens[index]
+    if not token.startswith("%"):
+        return r"\s*" if token.isspace() else re.escape(token)
+    name = token.lstrip("%-")
+    # Digits that touch other digits have a fixed width.
+    touches = any(
+        0 <= near < len(tokens) and tokens[near].lstrip("%-") in {*_DIGITS, "Y", "f"}
+        and tokens[near].startswith("%")
+        for near in (index - 1, index + 1)
+    )  # fmt: skip
+    if name == "Y":
+        return r"(?P<Y>\d{4})"
+    if name in _DIGITS:
+        group, most = _DIGITS[name]
+        width = "3" if name == "j" else "2"
+        return rf"(?P<{group}>\d{{{width}}})" if touches else rf"(?P<{group}>\d{{1,{most}}})"
+    fixed = {
+        "f": r"(?P<f>\d{1,9})",
+        "b": r"(?P<b>[A-Za-z]{3})[a-z]*\.?",
+        "B": r"(?P<b>[A-Za-z]{3})[a-z]*\.?",
+        "h": r"(?P<b>[A-Za-z]{3})[a-z]*\.?",
+        "p": r"(?P<p>[AaPp])\.?[Mm]\.?",
+        "z": _ZONE,
+        "a": r"[A-Za-z]{2,9}\.?",
+        "A": r"[A-Za-z]{2,9}\.?",
+        "%": "%",
+    }
+    if name in fixed:
+        return fixed[name]
+    raise UsageError(
+        f"format {form!r}: {token} is not known here. Use %Y %y %m %b %d %j %H %I %p %M %S %f %z."
+    )
+
+
+class _Groups:
+    """What the groups of a pattern hold, row by row."""
+
+    def __init__(self, found: Mapping[str, pa.Array], matches: BoolArray) -> None:
+        self._found = found
+        self.matches = matches
+
+    def has(self, name: str) -> BoolArray:
+        if name not in self._found:
+            return np.zeros(len(self.matches), dtype=bool)
+        filled = pc.not_equal(self._found[name], "").fill_null(False)
+        return np.asarray(filled)
+
+    def number(self, name: str, otherwise: int) -> Int64Array:
+        """Return a group of digits as numbers, `otherwise` where it is empty."""
+        if name not in self._found:
+            return np.full(len(self.matches), otherwise, dtype=np.int64)
+        texts = self._found[name]
+        present = pc.not_equal(texts, "").fill_null(False)
+        digits = pc.if_else(present, texts, pa.scalar(str(otherwise)))
+        numbers: Int64Array = digits.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return numbers
+
+    def text(self, name: str) -> pa.Array:
+        return self._found[name].fill_null("")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._found
+
+
+def _groups(texts: pa.Array, pattern: str) -> _Groups:
+    trimmed = pc.utf8_trim_whitespace(texts)
+    found = pc.extract_regex(trimmed, pattern)
+    matches = np.asarray(found.is_valid())
+    names = [field.name for field in found.type]
+    return _Groups(dict(zip(names, found.flatten(), strict=True)), matches)
+
+
+def _read(texts: pa.Array, pattern: str, *, rolls_over: bool) -> TextTimes:
+    groups = _groups(texts, pattern)
+    days, is_date = _days(groups)
+    clock, is_clock = _clock_us(groups, rolls_over=rolls_over)
+    offset, is_offset = _offsets(groups)
+    is_valid = groups.matches & is_date & is_clock & is_offset
+    return TextTimes(
+        np.where(is_valid, days * _DAY_US + clock, 0),
+        is_valid,
+        np.where(is_valid, offset, 0),
+        is_valid & groups.has("z"),
+    )
+
+
+def _days(groups: _Groups) -> tuple[Int64Array, BoolArray]:
+    """Return days since 1970, and where there is such a day."""
+    year = groups.number("Y", 1970)
+    if "y" in groups:
+        short = groups.number("y", 70)
+        year = short + np.where(short >= _PIVOT, 1900, 2000)
+    month = groups.number("m", 1)
+    if "b" in groups:
+        names = pc.utf8_lower(groups.text("b"))
+        place = pc.index_in(names, pa.array(_MONTHS)).fill_null(-1)
+        month = place.to_numpy(zero_copy_only=False).astype(np.int64) + 1
+    is_month = (year >= 1) & (month >= 1) & (month <= 12)
+    months = np.where(is_month, (year - 1970) * 12 + month - 1, 0)
+    first = _day_of(months)
+    length = _day_of(months + 1) - first
+    day = groups.number("d", 1)
+    if "j" in groups:
+        day = groups.number("j", 1)
+        length = _day_of(months + 12) - first
+    return first + day - 1, is_month & (day >= 1) & (day <= length)
+
+
+def _day_of(months: Int64Array) -> Int64Array:
+    found: Int64Array = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return found
+
+
+def _clock_us(groups: _Groups, *, rolls_over: bool) -> tuple[Int64Array, BoolArray]:
+    hour, minute, second = (groups.number(name, 0) for name in ("H", "M", "S"))
+    is_valid = (minute <= 59) & (second <= 59)
+    if "I" in groups:
+        twelve = groups.number("I", 12)
+        is_valid &= (twelve >= 1) & (twelve <= 12)
+        hour = twelve % 12
+        if "p" in groups:
+            after = np.asarray(pc.equal(pc.utf8_lower(groups.text("p")), "p"))
+            hour = hour + np.where(after, 12, 0)
+    fraction = np.zeros(len(hour), dtype=np.int64)
+    if "f" in groups:
+        padded = pc.utf8_rpad(groups.text("f"), 9, "0")
+        fraction = padded.cast(pa.int64()).to_numpy(zero_copy_only=False) // 1000
+    within = (minute * 60 + second) * 1_000_000 + fraction
+    if not rolls_over:
+        is_valid &= (hour <= 23) | ((hour == 24) & (within == 0))
+    return hour * 3_600_000_000 + within, is_valid
+
+
+def _offsets(groups: _Groups) -> tuple[Int64Array, BoolArray]:
+    count = len(groups.matches)
+    if "z" not in groups:
+        return np.zeros(count, dtype=np.int64), np.ones(count, dtype=bool)
+    texts = pc.replace_substring(groups.text("z"), ":", "")
+    is_number = np.asarray(pc.match_substring_regex(texts, r"^[+-]\d{2}(\d{2})?$"))
+    digits = pc.if_else(pa.array(is_number), pc.utf8_rpad(texts, 5, "0"), pa.scalar("+0000"))
+    parts = pc.extract_regex(digits, r"^(?P<s>[+-])(?P<h>\d{2})(?P<m>\d{2})$")
+    sign, hours, minutes = parts.flatten()
+    hour, minute = (
+        part.cast(pa.int64()).to_numpy(zero_copy_only=False) for part in (hours, minutes)
+    )
+    offset = (hour * 60 + minute) * 60_000_000
+    is_west = np.asarray(pc.equal(sign, "-"))
+    return np.where(is_west, -offset, offset), (minute <= 59) & (hour <= 18)
