@@ -17,10 +17,10 @@ from tests.jobs.command_line import Said, run_here
 
 from backfill.errors import PreflightError, StalePlan
 from backfill.jobs.registry import kind_of
+from backfill.jobs.utc.resolve import resolve_table
+from backfill.jobs.utc.table_spec import EVENTS
 from backfill.records.ledger import Ledger
-from backfill.server.catalog import resolve_table
 from backfill.server.grants import PLANNED_COLUMNS, Roles, table_grants
-from backfill.server.table import EVENTS
 from backfill.steps.evidence_check import disagreements
 
 REFUSED = psycopg.errors.InsufficientPrivilege
