@@ -66,7 +66,7 @@ def staff(bench: Bench) -> Iterator[Staff]:
     bench.sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     planner, applier, reader, operator = names
     roles = Roles(planner, applier, reader, operator, frozenset({reader, operator}))
-    script = table_grants(resolve_table(cast(Any, bench.connection), EVENTS), roles)
+    script = table_grants(resolve_table(cast(Any, bench.connection), EVENTS).table, roles)
     bench.sql(script)
     bench.sql(script)  # a second time changes nothing
     yield Staff(bench, roles)
