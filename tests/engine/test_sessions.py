@@ -11,6 +11,7 @@ from psycopg import sql
 from tests.conftest import DatabaseFrom
 from tests.engine.workshop import Bench, load_noons, noon_utc
 
+from backfill.errors import PreflightError
 from backfill.server.arrow_session import open_arrow
 from backfill.server.postgres import connect
 from backfill.server.session import SessionLimits, pinned
@@ -206,6 +207,20 @@ def test_text_of_a_database_in_another_encoding_is_read_and_written(
 
         assert there.status(run.run_id) == "succeeded"
         assert there.scalar("SELECT count(*) FROM events WHERE start_at_utc IS NULL") == 0
+
+
+def test_rows_of_sql_ascii_whose_bytes_are_not_utf_8_are_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OtherDatabase(bench, "SQL_ASCII") as there:
+        there.sql("SET client_encoding = 'SQL_ASCII'")
+        there.sql(
+            "UPDATE events SET tz = convert_from('\\xe4626f'::bytea, 'SQL_ASCII') WHERE id = 'e02'"
+        )
+        monkeypatch.setenv("DATABASE_URL", there.dsn)
+
+        with pytest.raises(PreflightError, match=r"not UTF-8.* with such text: e02"):
+            there.run()
 
 
 class OtherDatabase:

@@ -162,6 +162,11 @@ def what_failed(error: psycopg.Error, step: str = "") -> str:
             f"A statement took too long{during}: {reason}. Others may hold what it needs; wait for "
             "them, or longer with --statement-timeout-ms N"
         )
+    if isinstance(error, psycopg.errors.CharacterNotInRepertoire):
+        return (
+            f"Some text of the database is not UTF-8{during}: {reason}. A database in SQL_ASCII "
+            "takes any bytes; mend the text of these rows, then try again"
+        )
     return f"The database was lost{during}: {reason}"
 
 
