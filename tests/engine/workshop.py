@@ -60,6 +60,10 @@ def load_traps(dsn: str, encoding: Encoding = "epoch_ms") -> None:
         load_events(connection, encoding=encoding, rows=TRAP_COUNT)
 
 
+def load_nothing(dsn: str) -> None:
+    """Leave a template as empty as a new database."""
+
+
 def load_empty(dsn: str) -> None:
     """Fill a template with the demo's tables: households, no events, milliseconds."""
     with psycopg.connect(dsn, autocommit=True) as connection:
