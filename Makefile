@@ -8,7 +8,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 APART := chaos or browser or cluster or bench or long
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rest test-system-postgres test-all test-chaos test-browser lint lab reference bench bench-quick bench-shapes bench-10m bench-ocr bench-scale lock clean
+.PHONY: help setup demo test test-rest test-system-postgres test-all test-chaos test-browser lint lab docs reference bench bench-quick bench-shapes bench-10m bench-ocr bench-scale lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,10 @@ lint: setup ## ruff check, ruff format --check and mypy --strict
 
 lab: setup ## open JupyterLab on copies of the notebooks of your own
 	@$(PYTHON) -m backfill lab
+
+docs: setup ## the documentation as a site in site/, searchable without a network
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+	@echo "Open site/index.html"
 
 reference: setup ## renew docs/reference.md from the code
 	$(PYTHON) -m backfill_lab.reference docs/reference.md

@@ -67,11 +67,11 @@ class Lab:
 
     @property
     def url(self) -> str:
-        found = re.search(r"http://127\.0\.0\.1:\d+/lab\?token=\w+", self.said)
+        found = re.search(r"http://127\.0\.0\.1:\d+/lab\S*\?token=\w+", self.said)
         return found[0] if found else ""
 
     def notebook_url(self, name: str) -> str:
-        return self.url.replace("/lab?", f"/lab/tree/{name}.ipynb?")
+        return re.sub(r"/lab\S*\?", f"/lab/tree/{name}.ipynb?", self.url)
 
     def end(self) -> tuple[int, list[str]]:
         """Press Ctrl-C; return the exit code, and what of it still lives."""
@@ -104,7 +104,7 @@ def environment(place: Path) -> dict[str, str]:
 
 def with_parameters(place: Path, name: str, new_name: str, **values: object) -> None:
     """Save a copy of a notebook with other parameters, as an analyst would."""
-    path = place / "notebooks" / f"{name}.ipynb"
+    path = place / "backfill-notebooks" / f"{name}.ipynb"
     notebook: Any = json.loads(path.read_text(encoding="utf-8"))
     cell = next(c for c in notebook["cells"] if "parameters" in c["metadata"].get("tags", []))
     source = "".join(cell["source"])

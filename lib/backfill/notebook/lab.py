@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -29,9 +30,11 @@ from backfill.server.postgres import scalar
 from backfill_lab.demo.seed import seed_if_empty
 
 FIRST_NOTEBOOK = "00_start_here"
-# Its address is a critical message; what is below a warning is noise.
-COMMAND = (sys.executable, "-m", "jupyter", "lab", "--log-level=WARN")
+# Its address is a critical message; what is below an error is Jupyter talking to its developers.
+COMMAND = (sys.executable, "-m", "jupyter", "lab", "--log-level=ERROR")
+_QUIET_KERNEL = "--log-level=40"
 LEAVE_SECONDS = 5.0
+END_SECONDS = 10.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -56,7 +59,10 @@ def write_settings(place: Path, notebooks: Path) -> None:
     _write(
         kernel / "kernel.json",
         {
-            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "argv": [
+                *(sys.executable, "-m", "ipykernel_launcher", _QUIET_KERNEL),
+                *("-f", "{connection_file}"),
+            ],
             "display_name": "Python 3",
             "language": "python",
             "metadata": {"debugger": True},
@@ -74,6 +80,7 @@ def write_settings(place: Path, notebooks: Path) -> None:
             "LabApp": {
                 "news_url": None,
                 "extension_manager": "readonly",
+                "log_level": "ERROR",
                 "default_url": f"/lab/tree/{FIRST_NOTEBOOK}.ipynb",
             },
         },
@@ -133,16 +140,26 @@ def _is_alone(database: Database) -> bool:
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run JupyterLab to its end; a signal ends it as its own menu would, kernels included."""
+    """Run JupyterLab to its end; a signal ends it as its own menu would, kernels included.
+
+    Ended while a kernel is just starting it may wait for that one for ever: then it is killed, and
+    its kernels, who look for their parent, end themselves.
+    """
     lab = subprocess.Popen(command, env=environment)
+    patience = threading.Timer(END_SECONDS, lab.kill)
+    patience.daemon = True
 
     def end(_number: int, _frame: FrameType | None) -> None:
         # On a terminal Ctrl-C reached it as well: then this is the second time, and harmless.
         lab.terminate()
+        if not patience.ident:
+            patience.start()
 
     before = {number: signal.signal(number, end) for number in _SIGNALS}
     try:
-        return lab.wait()
+        code = lab.wait()
+        return 0 if patience.ident else code  # somebody wished it to end, and it did
     finally:
+        patience.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
