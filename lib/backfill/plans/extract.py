@@ -17,18 +17,15 @@ from typing import Any
 
 import pyarrow as pa
 from psycopg import sql
-from psycopg.errors import CharacterNotInRepertoire
 
-from backfill.errors import DatabaseUnreachable, PreflightError
+from backfill.errors import DatabaseUnreachable
 from backfill.next_command import next_command
-from backfill.rows.columns import ColumnType
 from backfill.rows.values import arrow_type
 from backfill.server.arrow_session import ArrowSession, open_arrow
 from backfill.server.dsn import redact
 from backfill.server.joins import join_clauses, looked_up_value
-from backfill.server.odd_text import rows_of_odd_text
 from backfill.server.pending import pending_filter
-from backfill.server.postgres import connect, unreachable_message
+from backfill.server.postgres import unreachable_message
 from backfill.server.row_types import source_fields, source_type, target_type
 from backfill.server.table import Table
 
@@ -100,22 +97,7 @@ class PendingRows:
                     if page.num_rows:
                         yield page
         except adbc_driver_manager.Error as error:
-            if getattr(error, "sqlstate", "") == CharacterNotInRepertoire.sqlstate:
-                raise PreflightError(self._odd_text(str(error))) from None
             raise _translated(self._dsn, error) from None
-
-    def _odd_text(self, said: str) -> str:
-        """Say which rows hold bytes that nobody knows how to read."""
-        columns = [self._table.scope.name] if self._table.scope else []
-        columns += [c.name for c in self._table.sources if c.type is ColumnType.TEXT]
-        with connect(self._dsn, read_only=True) as connection:
-            relation = self._table.relation
-            odd = rows_of_odd_text(connection, relation.identifier, self._table.key, columns)
-        named = f" The first rows of {relation} with such text: {', '.join(odd)}." if odd else ""
-        return (
-            "The database does not know what its text says (its encoding is SQL_ASCII), and some "
-            f"is not UTF-8.{named} Mend the text of these rows, then plan again. ({said.strip()})"
-        )
 
     def keys(self) -> set[str]:
         """Return the keys of all pending rows, by one statement that walks nothing. Read-only."""

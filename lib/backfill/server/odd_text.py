@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
+from backfill.errors import PreflightError
+from backfill.rows.columns import ColumnType
 from backfill.rows.keys import Key
 from backfill.server.postgres import Connection, scalar
+from backfill.server.table import Table
 
 SHOWN = 5
 #: A run of bytes that is UTF-8; the server's regular expressions see each byte as a character.
@@ -40,3 +43,16 @@ def rows_of_odd_text(
         most=sql.Literal(SHOWN),
     )
     return [str(row[0]) for row in connection.execute(query).fetchall()]
+
+
+def check_text(connection: Connection, table: Table) -> None:
+    """Raise `PreflightError` that names rows whose text nobody knows how to read. Read-only."""
+    columns = [table.scope.name] if table.scope else []
+    columns += [column.name for column in table.sources if column.type is ColumnType.TEXT]
+    odd = rows_of_odd_text(connection, table.relation.identifier, table.key, columns)
+    if odd:
+        raise PreflightError(
+            "The database does not know what its text says (its encoding is SQL_ASCII), and some "
+            f"is not UTF-8. The first rows of {table.relation} with such text: {', '.join(odd)}. "
+            "Mend the text of these rows, then plan again."
+        )

@@ -44,6 +44,7 @@ from backfill.report import Reporter
 from backfill.rows.columns import ColumnType
 from backfill.server.catalog import hidden_rows, missing_rights
 from backfill.server.database import Database
+from backfill.server.odd_text import check_text
 from backfill.server.postgres import Connection
 from backfill.server.row_types import source_type, target_type
 from backfill.server.table import Table
@@ -112,6 +113,7 @@ class UtcJob:
     def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
         zoned = self.look_up(connection, writing=writing)
         table = zoned.table
+        check_text(connection, table)
         warnings = list(self._rights)
         warnings += check_columns(connection, zoned, self.members, self._settings.policy)
         pending = count_by_household(
