@@ -192,10 +192,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run_id(revert)
     _add_parameters(revert, REVERT_PARAMETERS)
     _add_mode(revert)
-    check = command("check", "exit 8 while anything is pending (a gate for CI)", checks.run_check)
-    check.add_argument("--job", choices=("utc",), default="utc", help="which job (default utc)")
-    check.add_argument("--household-id", action="append", metavar="ID", help="only this household")
-    check.add_argument("--table", metavar="FILE", help="TOML that describes another table")
+    checks.add_check_options(
+        command("check", "exit 8 while anything is pending (a gate for CI)", checks.run_check)
+    )
     add_grants_options(command("grants", "print the least SQL rights of each role", run_grants))
     add_init_table_options(
         command("init-table", "write a first --table file from the catalog", run_init_table)

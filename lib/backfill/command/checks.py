@@ -4,11 +4,36 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from backfill.command.commands import database_of, given_of, print_summary, terminal_of
 from backfill.display.counting import counted
-from backfill.errors import ExitCode
+from backfill.errors import ExitCode, UsageError
 from backfill.folder import RunFolder, runs_dir
+from backfill.server.catalog import hidden_rows
+
+SHOWN_ROWS = 100
+SHOWN_SCOPES = 100
+
+
+def add_check_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `backfill check` takes."""
+    parser.add_argument("--job", choices=("utc",), default="utc", help="which job (default utc)")
+    parser.add_argument("--household-id", action="append", metavar="ID", help="only this household")
+    parser.add_argument("--table", metavar="FILE", help="TOML that describes another table")
+    parser.add_argument("--default-tz", metavar="TZ", help="as the runs have it")
+    parser.add_argument("--default-tz-first", action="store_true", default=None, help="the same")
+    parser.add_argument(
+        "--deep",
+        action="store_true",
+        help="compare filled rows as well; exit 8 for any that differs",
+    )
+    parser.add_argument(
+        "--allow-known",
+        metavar="FILE",
+        help="skips.csv of an accepted run: rows that can not be mended pass",
+    )
+    parser.add_argument("--output", metavar="FILE", help="CSV of every value that differs")
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -16,8 +41,14 @@ def run_check(options: argparse.Namespace) -> int:
     from backfill.jobs.registry import PARAMETERS, job_from
     from backfill.parameters import check_parameters
 
-    values = check_parameters(PARAMETERS[options.job], {**given_of(options)}, ())
+    deep = {"deep", "allow_known", "output"}
+    given = {name: value for name, value in given_of(options).items() if name not in deep}
+    values = check_parameters(PARAMETERS[options.job], given, ())
     job = job_from(options.job, values)
+    if options.deep or options.allow_known:
+        return _check_rows(options, job)
+    if options.output:
+        raise UsageError("--output lists rows that differ: give --deep as well.")
     with database_of(options).connect(read_only=True) as connection:
         found = job.preflight(connection, writing=False)
     pending = {scope: count for scope, count in found.pending.items() if count}
@@ -32,6 +63,37 @@ def run_check(options: argparse.Namespace) -> int:
     if total:
         return int(ExitCode.PENDING)
     return int(ExitCode.PREFLIGHT if found.hidden else ExitCode.OK)
+
+
+def _check_rows(options: argparse.Namespace, job: Any) -> int:
+    """Look at the rows themselves: what waits and is not known, and with --deep what differs."""
+    from backfill.jobs.utc.deep_check import check_deep, load_known, write_differing
+
+    known = load_known(Path(options.allow_known)) if options.allow_known else frozenset()
+    database, terminal = database_of(options), terminal_of(options)
+    with database.connect(read_only=True) as connection:
+        zoned = job.look_up(connection, writing=False)
+        hidden = hidden_rows(connection, zoned.table)
+    found = check_deep(database.dsn, zoned, job.utc_settings, known, has_filled=bool(options.deep))
+    for text in hidden:
+        terminal.message(text, "warning")
+    for scope, count in found.pending.most_common(SHOWN_SCOPES):
+        what = counted(count, "row is pending", "rows are pending")
+        terminal.message(f"{scope or 'the table'}: {what}", "warning")
+    for row in found.differing[:SHOWN_ROWS]:
+        terminal.message(
+            f"{row['key']}: {row['column']} is {row['before']}, should be {row['after']} "
+            f"({row['pattern']}, {row['moves_by_s']} s)",
+            "warning",
+        )
+    if len(found.differing) > SHOWN_ROWS:
+        terminal.message(f"… {len(found.differing):,} values differ in all.", "warning")
+    if options.output:
+        write_differing(Path(options.output), found)
+    print_summary({"job": options.job, **found.summary()})
+    if not found.is_clean:
+        return int(ExitCode.PENDING)
+    return int(ExitCode.PREFLIGHT if hidden else ExitCode.OK)
 
 
 def run_evidence(options: argparse.Namespace) -> int:

@@ -85,6 +85,10 @@ class UtcJob:
         return self.zoned.table
 
     @property
+    def utc_settings(self) -> UtcSettings:
+        return self._settings
+
+    @property
     def columns(self) -> Columns:
         return self.zoned.columns
 

@@ -1,0 +1,163 @@
+"""Look at every row, filled ones as well: what waits, and what stands there but should not.
+
+Read-only, and nothing is stored: rows come page by page, those that are as they should be go at
+once. A newer release of the time zone rules shows itself here: the rows that it moves differ.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from backfill.decisions import Answers
+from backfill.errors import UsageError
+from backfill.jobs.utc.settings import UtcSettings
+from backfill.jobs.utc.wanted import is_looked_at
+from backfill.jobs.utc.zoned_table import ZonedTable
+from backfill.plans.extract import PendingRows
+from backfill.plans.sheet_csv import read_sheet, write_sheet
+from backfill.regular_file import read_document
+from backfill.skips import Skip
+from backfill.utc.compute import Computed, compute_utc, convert_pairs
+from backfill.utc.pairs import FoldOrder
+from backfill.utc.series import FoldRows, has_order
+from backfill.utc.zones import tzdata_version
+
+SHOWN_ROWS = 100
+_NEEDED = ("key", "reason")
+_HEADER = ("key", "scope", "pattern", "column", "before", "after", "moves_by_s")
+
+#: A row that is known not to be mended: its key, column and reason.
+Known = frozenset[tuple[str, str, str]]
+
+
+@dataclass(slots=True)
+class DeepFound:
+    """What was found: pending rows by scope, known ones, and values that differ."""
+
+    rows: int = 0
+    pending: Counter[str] = field(default_factory=Counter)
+    known: int = 0
+    patterns: Counter[str] = field(default_factory=Counter)
+    differing: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.pending.total() and not self.patterns.total()
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the command's last line tells, the first hundred rows of each kind."""
+        return {
+            "rows_read": self.rows,
+            "total_pending": self.pending.total(),
+            "pending": dict(self.pending.most_common(SHOWN_ROWS)),
+            "known": self.known,
+            "total_differing": self.patterns.total(),
+            "patterns": dict(sorted(self.patterns.items())),
+            "differing": self.differing[:SHOWN_ROWS],
+            "tzdata": tzdata_version(),
+        }
+
+
+def load_known(path: Path) -> Known:
+    """Return the rows that an accepted run left alone, from its `skips.csv`; raise `UsageError`."""
+    try:
+        text = read_document(path).decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"--allow-known {path}: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--allow-known {path} is not UTF-8 CSV: {error}.") from None
+    rows = read_sheet(text, _NEEDED, f"--allow-known {path}")
+    return frozenset((r["key"], r.get("column", ""), r["reason"]) for _line, r in rows)
+
+
+def check_deep(
+    dsn: str, zoned: ZonedTable, settings: UtcSettings, known: Known, *, has_filled: bool
+) -> DeepFound:
+    """Return what waits and, with `has_filled`, what differs. Read-only."""
+    settings = replace(settings, repair=has_filled, answers=Answers())
+    members = sorted(set(settings.households)) or None
+    rows = PendingRows(
+        dsn,
+        zoned.table,
+        members,
+        skip_deleted=settings.skip_deleted,
+        has_filled=has_filled or has_order(zoned.columns),
+    )
+    order = _order(rows, zoned, settings)
+    found = DeepFound()
+    for page in rows.pages():
+        found.rows += page.num_rows
+        _take(found, _computed(page, zoned, settings, order), known)
+    return found
+
+
+def _order(rows: PendingRows, zoned: ZonedTable, settings: UtcSettings) -> FoldOrder:
+    if not has_order(zoned.columns):
+        return {}
+    collected = FoldRows()
+    for page in rows.pages():
+        pairs = convert_pairs(page, zoned.columns, settings.policy)
+        collected.add(page, zoned.columns, pairs)
+    return collected.decide()
+
+
+def _computed(
+    page: pa.Table, zoned: ZonedTable, settings: UtcSettings, order: FoldOrder
+) -> Computed:
+    wanted = page.filter(pa.array(is_looked_at(page, zoned.columns, settings.policy)))
+    return compute_utc(wanted, 0, zoned.columns, settings.policy, order)
+
+
+def _take(found: DeepFound, computed: Computed, known: Known) -> None:
+    for _position, skip in computed.skips:
+        if _is_known(skip, known):
+            found.known += 1
+        else:
+            found.pending[skip.scope] += 1
+    for change in _rows(computed.changes):
+        if change["kind"] == "added":
+            found.pending[change["scope"]] += 1
+            continue
+        pattern = change["why"]["pattern"]
+        found.patterns[pattern] += 1
+        found.differing += _differing(change, pattern)
+
+
+def _is_known(skip: Skip, known: Known) -> bool:
+    return (skip.key, skip.column, skip.reason.value) in known
+
+
+def _rows(changes: pa.Table) -> Iterator[dict[str, Any]]:
+    for batch in changes.to_batches(max_chunksize=4096):
+        yield from batch.to_pylist()
+
+
+def _differing(change: dict[str, Any], pattern: str) -> Iterator[dict[str, str]]:
+    """Yield the columns of a row that differ, as texts."""
+    moves = [value for name, value in change["why"].items() if name.endswith("_moved_s")]
+    for (name, before), moved in zip(change["before"].items(), moves, strict=True):
+        if moved is None:
+            continue
+        yield {
+            "key": change["key"],
+            "scope": change["scope"],
+            "pattern": pattern,
+            "column": name,
+            "before": str(before),
+            "after": str(change["after"][name]),
+            "moves_by_s": f"{moved:g}",
+        }
+
+
+def write_differing(path: Path, found: DeepFound) -> None:
+    """Write every value that differs as CSV; raise `UsageError` where that can not be."""
+    try:
+        path.write_text(write_sheet(_HEADER, found.differing), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--output {path} can not be written: {error.strerror}.") from None
