@@ -168,11 +168,7 @@ def test_a_newer_release_of_the_rules_lists_exactly_the_rows_that_it_moves(
     request.getfixturevalue("newer_rules")
     said = run_here(bench.dsn, bench.runs, "check", "--table", spec, "--deep")
 
-    winter = [
-        n
-        for n in range(0, 24, 2)
-        if dt.date(2030 + n // 12, n % 12 + 1, 15).month in (1, 2, 3, 11, 12)
-    ]
+    winter = [n for n in range(0, 24, 2) if n % 12 + 1 in (1, 2, 3, 11, 12)]
     assert said.code == 8
     assert [int(row["key"]) for row in said.summary["differing"]] == winter
     assert {row["moves_by_s"] for row in said.summary["differing"]} == {"-3600"}
