@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 from tests.browser.workbench import Console, environment, keep
 from tests.conftest import DatabaseFrom
 from tests.deadline import DEADLINE_SECONDS
@@ -67,7 +68,7 @@ def test_the_page_of_all_runs_opens_and_leads_to_the_run(
 
     open_offline(page, runs / "index.html")
 
-    row = page.locator("tr", has_text=run_id)
+    row = page.locator(f"tr[id='{run_id}']")
     expect(row).to_be_visible()
     keep(page, "runs-index")
     page.locator("input").first.fill("no run is called that")
@@ -93,3 +94,43 @@ def test_a_runs_page_opens_without_a_network(page: Page, console: Console, runs:
     keep(page, "page-picture")
     asked = [url for url in console.requests if not url.startswith(("file:", "data:", "blob:"))]
     assert (console.errors, asked) == ([], [])
+
+
+AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
+#: What is wider than its frame: it would be cut off, or scroll by itself.
+CUT_OFF = """[...document.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth + 1 &&
+    getComputedStyle(e).overflowX !== 'visible' && e.clientWidth > 1)
+    .map(e => e.tagName + ' ' + e.textContent.slice(0, 60))"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_everybody_can_read_the_pages_and_nothing_is_cut_off(
+    browser: Browser, runs: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
+    context = browser.new_context(
+        viewport=ViewportSize(width=width, height=900), color_scheme=scheme
+    )
+    page = context.new_page()
+    for path in [runs / "index.html", *runs.glob("*/*.html")]:
+        open_offline(page, path)
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        keep(page, f"axe-{path.stem}-{scheme}-{width}")
+        page.evaluate(AXE)
+
+        found = page.evaluate("axe.run().then(r => r.violations)")
+
+        assert [(v["id"], v["nodes"][0]["html"]) for v in found] == [], path
+        assert page.evaluate(CUT_OFF) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    context.close()
+
+
+def test_nothing_is_cut_off_on_paper(page: Page, runs: Path) -> None:
+    page.set_viewport_size(ViewportSize(width=700, height=1000))  # A4 at 96 points, less its edges
+    page.emulate_media(media="print")
+
+    for path in [runs / "index.html", *runs.glob("*/*.html")]:
+        open_offline(page, path)
+
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

@@ -14,8 +14,6 @@ from tests.jobs.command_line import run_here
 from tests.pages.conftest import Told
 from tests.pages.looking import Page, check_alone, check_picture, check_tables, pictures
 
-from backfill.archive.run_facts import read_facts
-from backfill.archive.run_report import what_happened
 from backfill.display.pages import part, table
 from backfill.folder import RunFolder
 from backfill.notebook.offline_page import write_page
@@ -145,27 +143,35 @@ def test_a_picture_stands_once_and_its_numbers_are_behind_it(told: Told) -> None
     assert "Time and throughput" in section(markup, "checkpoints")
 
 
-def test_five_lines_say_what_happened(told: Told) -> None:
-    dry, applied = (
-        re.findall(r"<li>(.*?)</li>", section(page_of(told, which), "what-happened"))
-        for which in ("dry", "applied")
-    )
-    summary, run_id = told.applied.summary, told.applied.summary["run_id"]
+def glance(markup: str) -> dict[str, str]:
+    """Return the lines on top by their label, without tags."""
+    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", section(markup, "what-happened"), re.DOTALL)
+    return {label: " ".join(re.sub(r"<[^>]+>", "", text).split()) for label, text in found}
 
-    assert len(dry) == len(applied) == 5
-    assert "its status is planned" in dry[0]
-    assert "nothing was written" in dry[0]
-    assert f"{summary['total_updated']} would be updated" in dry[1]
-    assert dry[4] == f"Next: backfill apply {run_id}"
-    assert "its status is succeeded" in applied[0]
-    assert f"{summary['total_updated']} were updated" in applied[1]
-    assert f"{summary['folds']} wall times happened twice (fold: later)" in applied[2]
-    assert f"Left alone: {summary['total_skipped']} (" in applied[3]
-    assert applied[4].startswith(f"Next: backfill verify {run_id}")
+
+def test_six_lines_answer_first(told: Told) -> None:
+    dry, applied = (glance(page_of(told, which)) for which in ("dry", "applied"))
+    summary, run_id = told.applied.summary, told.applied.summary["run_id"]
+    updated, scanned = summary["total_updated"], summary["total_scanned"]
+
+    assert list(dry) == list(applied) == ["Changed", "Table", "By", "When", "Verified", "Next"]
+    assert dry["Changed"].startswith(f"Nothing yet; {updated} of {scanned} rows would be changed")
+    assert dry["When"] == "Not approved: nothing was written."
+    assert dry["Verified"] == "Nothing to verify: nothing was written."
+    assert dry["Next"] == f"Write exactly this plan: backfill apply {run_id}"
+    changed = f"{updated} rows were changed (start_at_utc, end_at_utc). "
+    assert applied["Changed"].startswith(f"{changed}{summary['total_skipped']} were left alone (")
+    assert applied["Table"].startswith("public.events, of hh_demo, in database ")
+    assert "; applied by " in applied["By"]
+    assert re.match(r"Approved 2\S+ [\d:]{8}; applied 2.* UTC in \d+ chunks\.", applied["When"])
+    assert applied["Verified"].startswith(f"Yes: {updated} rows read back, ")
+    assert applied["Next"].endswith(f"To undo it: backfill revert {run_id}")
 
 
 def test_the_page_of_an_apply_shows_the_diff_that_was_approved(told: Told) -> None:
     planned, applied = (section(page_of(told, which), "diff") for which in ("dry", "applied"))
+    assert "<ins>" in planned
+    assert "before → after" in planned
 
     assert "trap-fold-start-01" in planned
     assert planned == applied
@@ -186,7 +192,7 @@ def test_versions_and_the_commands_that_check_are_on_the_page(told: Told) -> Non
     assert told.applied.summary["plan_id"] in section(markup, "versions")
     for command in (
         "sha256sum -c SHA256SUMS",
-        f"backfill evidence check runs/{run_id}",
+        f"backfill evidence check {run_id}",
         f"backfill verify {run_id}",
     ):
         assert f"<code>{command}</code>" in section(markup, "check")
@@ -225,16 +231,17 @@ def test_a_run_that_was_killed_early_has_a_page_that_says_so(tmp_path: Path) -> 
     assert "the plan" in page.text or "There is no plan" in page.text
 
 
-def test_an_error_is_told_in_the_first_line(tmp_path: Path) -> None:
+def test_an_error_is_told_before_the_lines(tmp_path: Path) -> None:
     folder = bare_folder(tmp_path)
     folder.write_json("run.json", {"job": "utc", "database": "demo"})
     folder.write_json("summary.json", {"status": "interrupted", "error": "Stopped\nby hand."})
     folder.write_text("SHA256SUMS", "")
 
-    lines = what_happened(read_facts(folder))
+    write_page(folder, "notebook.ipynb", "notebook.html")
 
-    assert lines[0].endswith("its status is interrupted. It stopped: Stopped by hand.")
-    assert len(lines) == 5
+    markup = folder.file("notebook.html").read_text(encoding="utf-8")
+    assert "Error: Stopped by hand." in section(markup, "what-happened")
+    assert glance(markup)["Changed"] == "Nothing: the run ended before its plan was frozen."
 
 
 def test_what_a_database_held_can_not_end_a_part_or_name_an_address(tmp_path: Path) -> None:
@@ -272,4 +279,5 @@ def test_ten_thousand_skips_leave_the_page_small(tmp_path: Path) -> None:
 def test_the_summary_files_of_the_page_and_the_folder_agree(told: Told) -> None:
     summary = json.loads((told.folder(told.rest) / "summary.json").read_text())
 
-    assert f"its status is {summary['status']}" in page_of(told, "rest")
+    assert f'<p class="badge good">{summary["status"]}</p>' in page_of(told, "rest")
+    assert summary["verification"]["disagreements"] == 0

@@ -162,7 +162,7 @@ def test_every_row_leads_to_the_pages_of_its_run(tmp_path: Path) -> None:
     page = index_of(tmp_path)
 
     links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
-    assert links == [f"{OLD}/notebook.html", f"{OLD}/apply.html"]
+    assert links == [f"{OLD}/apply.html", f"{OLD}/notebook.html"]  # the newest first
     assert all((tmp_path / link).exists() for link in links)
 
 

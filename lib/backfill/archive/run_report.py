@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from backfill.archive import evidence
+from backfill.archive.changes_view import changes_view
 from backfill.archive.checkpoint_view import chunks_table, pace_picture
-from backfill.archive.run_facts import NOT_CLOSED, RunFacts, read_checkpoints, read_rows
+from backfill.archive.headline import headline, trouble
+from backfill.archive.run_facts import RunFacts, read_checkpoints, read_rows
 from backfill.display.eye import shown
 from backfill.display.pages import NOTHING, Shown, escape, note, table
+from backfill.display.standalone import render
 from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE
 from backfill.plans.worksheet import CORRECTIONS_USED_FILE, QUESTIONS_FILE, USED_FILE
 from backfill.report import PROGRESS_FILE, progress_line
-from backfill.status import RESUMABLE, RunStatus
 
 _NO_PICTURES = "This notebook drew none: see that of the dry run."
 SHOWN_SKIPS = 100
-SHOWN_CHANGES = 50
 SHOWN_LINES = 60
 #: The parts that notebooks mark, each with the section where it stands.
 MOVED_PARTS = {
@@ -47,9 +48,9 @@ def report_sections(facts: RunFacts, parts: Mapping[str, str]) -> list[Section]:
     """Return the page's sections in their order; what a run has nothing of says so."""
     told = {name: Shown(markup, "") for name, markup in parts.items()}
     makers: list[tuple[str, str, Callable[[], Shown]]] = [
-        ("what-happened", "What happened", lambda: _as_list(what_happened(facts))),
-        ("diff", "Diff", lambda: told.get("diff") or _changes(facts)),
-        ("decisions", "Decisions", lambda: _used(facts) + (told.get("decisions") or _asked(facts))),
+        ("what-happened", "What happened", lambda: _glance(facts)),
+        ("diff", "What changes", lambda: changes_view(facts) + told.get("diff", NOTHING)),
+        ("decisions", "Decisions", lambda: _decisions(facts, told)),
         ("skips", "Rows left alone", lambda: _skips(facts) + _drifted(facts)),
         (
             "pictures",
@@ -66,42 +67,15 @@ def report_sections(facts: RunFacts, parts: Mapping[str, str]) -> list[Section]:
 # -- what happened ------------------------------------------------------------------------------
 
 
-def what_happened(facts: RunFacts) -> list[str]:
-    """Return five lines for a person who has no time for more."""
-    return [
-        _line_of_run(facts),
-        _line_of_counts(facts),
-        _line_of_doubts(facts),
-        _line_of_skips(facts),
-        f"Next: {command_after(facts)}",
-    ]
+def _glance(facts: RunFacts) -> Shown:
+    lines = headline(facts)
+    markup = render("glance.html", lines=lines, trouble=trouble(facts))
+    return Shown(markup, "\n".join(map(str, lines)))
 
 
-def _line_of_run(facts: RunFacts) -> str:
-    database = facts.run.get("database") or "a database that its folder does not name"
-    what = f"is of the job {facts.job}"
-    if facts.reverts:
-        what = f"puts back what run {facts.reverts} wrote"
-    line = f"Run {facts.run_id} {what}, on {database}; its status is {facts.status}."
-    if facts.error:
-        return f"{line} It stopped: {' '.join(facts.error.split())}"
-    if facts.is_dry_run:
-        return f"{line} It was a dry run: nothing was written."
-    return f"{line} It wrote its plan."
-
-
-def _line_of_counts(facts: RunFacts) -> str:
-    counts = facts.counts
-    if not counts:
-        return "It came to no counts."
-    verb = "would be" if facts.is_dry_run else "were"
-    rows = "sessions" if facts.job == "ocr" else "rows"
-    return (
-        f"{counts.get('total_scanned', 0):,} {rows} were looked at: "
-        f"{counts.get('total_updated', 0):,} {verb} updated, "
-        f"{counts.get('total_unchanged', 0):,} unchanged, "
-        f"{counts.get('total_drifted', 0):,} drifted, {counts.get('total_skipped', 0):,} skipped."
-    )
+def _decisions(facts: RunFacts, told: Mapping[str, Shown]) -> Shown:
+    asked = told.get("decisions") or _asked(facts)
+    return note(_line_of_doubts(facts)) + _used(facts) + asked
 
 
 def _line_of_doubts(facts: RunFacts) -> str:
@@ -125,77 +99,7 @@ def _line_of_doubts(facts: RunFacts) -> str:
     )
 
 
-def _line_of_skips(facts: RunFacts) -> str:
-    files = (evidence.SKIPS_FILE, evidence.DRIFTED_FILE)
-    reasons = sum((_left_alone(facts, name)[0] for name in files), Counter[str]())
-    if not reasons:
-        return "No row was left alone."
-    listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
-    return f"Left alone: {reasons.total():,} ({listed}). Each is named in {evidence.SKIPS_FILE}."
-
-
-def command_after(facts: RunFacts) -> str:
-    """Return the command to type after this run."""
-    if not facts.plan or facts.status == "broken":
-        return next_command("status", facts.run_id)
-    if facts.status == NOT_CLOSED:
-        return next_command("status", facts.run_id)
-    if facts.status == RunStatus.PLANNED:
-        return next_command("apply", facts.run_id)
-    if facts.status in RESUMABLE:
-        return next_command("resume", facts.run_id)
-    undo = next_command("revert", facts.run_id)
-    return f"{next_command('verify', facts.run_id)} (to undo it: {undo})"
-
-
-def _as_list(lines: Sequence[str]) -> Shown:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return Shown(f'<ul class="backfill happened">{items}</ul>', "\n".join(lines))
-
-
 # -- what shows it ------------------------------------------------------------------------------
-
-
-def _changes(facts: RunFacts) -> Shown:
-    """Return counts and the first rows of the plan's changes, where no notebook shows them."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = facts.folder.file(CHANGES_FILE)
-    try:
-        kinds = pq.read_table(path, columns=["scope", "rule"])
-        with pq.ParquetFile(path) as file:
-            first = next(file.iter_batches(SHOWN_CHANGES), None)
-    except (OSError, ValueError, pa.ArrowException):
-        return note("There is no plan: the run ended before it was frozen.")
-    groups = kinds.group_by(["scope", "rule"]).aggregate([([], "count_all")])
-    rows = [
-        (row["scope"], row["rule"], row["count_all"])
-        for row in groups.sort_by([("scope", "ascending"), ("rule", "ascending")]).to_pylist()
-    ]
-    shown = table(
-        f"Planned changes ({kinds.num_rows:,} rows)",
-        ["scope", "rule", "rows"],
-        rows,
-        most=SHOWN_SKIPS,
-    )
-    listed = [] if first is None else first.to_pylist()
-    return shown + table(
-        f"The first changes ({len(listed):,} of {kinds.num_rows:,})",
-        ["key", "rule", "before", "after"],
-        [
-            (row["key"], row["rule"], _values(row["before"]), _values(row["after"]))
-            for row in listed
-        ],
-        rest=f"""All of them: duckdb -c "FROM '{CHANGES_FILE}'" """.strip(),
-    )
-
-
-def _values(struct: Mapping[str, Any] | None) -> str:
-    return ", ".join(
-        f"{name}: {_short('NULL' if value is None else str(value))}"
-        for name, value in (struct or {}).items()
-    )
 
 
 def _short(text: str, longest: int = 120) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 MAX_SHOWN_ROWS = 1_000
 PART_END = "<!--/part-->"  # nothing else has it: what came from a database is escaped
+WIDE = 7  # more columns are set smaller, so that they fit
 SHORT_TEXT = 24  # fits on a line: dates and keys are not broken
 
 
@@ -54,20 +56,24 @@ def table(
         caption = f"{caption}; the first {len(shown):,} of {len(listed):,} are shown"
     caption = f"{caption}. {rest}" if rest else caption
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    labels = [*map(escape, header)]
     body = "".join(
-        "<tr>" + "".join(f"<td{_align(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>"
+        "<tr>"
+        + "".join(_cell(name, cell) for name, cell in zip(labels, row, strict=False))
+        + "</tr>"
         for row in shown
     )
-    return Shown(framed(caption, head, body), _as_text(caption, header, shown))
+    return Shown(framed(caption, head, body, len(header)), _as_text(caption, header, shown))
 
 
-def framed(caption: str, head: str, body: str) -> str:
+def framed(caption: str, head: str, body: str, columns: int = 0) -> str:
     """Return the markup of a table from that of its header cells and its rows.
 
     On a narrow screen it scrolls by itself, also by keyboard.
     """
     return (
-        f'<div class="backfill scroll" tabindex="0"><table class="backfill">'
+        f'<div class="backfill scroll" tabindex="0">'
+        f'<table class="backfill{" wide" if columns > WIDE else ""}">'
         f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
@@ -106,6 +112,10 @@ def escape(value: Any) -> str:
     return html.escape(str(value), quote=True)
 
 
+def _cell(label: str, value: Any) -> str:
+    return f'<td{_align(value)} data-label="{label}">{escape(value)}</td>'
+
+
 def _align(cell: Any) -> str:
     if isinstance(cell, int | float) and not isinstance(cell, bool):
         return ' class="number"'
@@ -123,32 +133,8 @@ def _as_text(caption: str, header: Sequence[str], rows: list[list[Any]]) -> str:
     return "\n".join(lines)
 
 
-#: A class named three times is stronger than JupyterLab's own rule, which aligns cells right.
-STYLE = """
-div.backfill.scroll { overflow-x: auto; }
-table.backfill { border-collapse: collapse; margin: 1em 0; font-size: 90%; min-width: 20em; }
-table.backfill caption { text-align: left; font-weight: bold; padding: .3em 0; }
-table.backfill.backfill.backfill :is(th, td) { border-bottom: 1px solid #999; padding: .2em .7em;
-  text-align: left; vertical-align: top; white-space: pre-wrap; }
-table.backfill.backfill.backfill td.short { white-space: pre; }
-table.backfill.backfill.backfill td:not([class]) { min-width: 13em; }
-table.backfill.backfill.backfill td.number { text-align: right;
-  font-variant-numeric: tabular-nums; }
-p.backfill { padding: .5em .8em; border-left: 4px solid #2a6f97; background: #f4f7f9;
-  color: #111; }
-p.backfill.warning { border-left-color: #b5651d; } p.backfill.error { border-left-color: #a4161a; }
-p.backfill.heading { border: 0; background: none; color: inherit; font-weight: bold;
-  padding: 0; margin: 1.5em 0 .3em; }
-div.backfill.beside { display: flex; flex-wrap: wrap; gap: 1em; align-items: flex-start; }
-div.backfill.beside > div.scroll { flex: 1 1 26em; min-width: 0; }
-div.backfill.beside > .pictures { display: flex; flex-wrap: wrap; max-width: 480px; }
-div.backfill.beside figure { margin: 0 .3em .5em 0; width: 234px; }
-div.beside table.backfill.backfill.backfill :is(th, td) { min-width: 0; padding: .2em .4em; }
-div.beside table.backfill.backfill.backfill td.short { white-space: pre-wrap; }
-div.beside table.backfill.backfill.backfill td:first-child { white-space: pre; }
-figure.backfill { margin: 1em 0; } figure.backfill svg { max-width: 100%; height: auto; }
-figure.backfill figcaption { font-size: 90%; } figure.backfill details { margin: .3em 0; }
-"""
+#: Of tables, notes and figures, in notebooks and on pages.
+STYLE = resources.files("backfill.display").joinpath("templates/tables.css").read_text("utf-8")
 
 
 def style() -> Shown:

@@ -2,56 +2,90 @@
 
 from __future__ import annotations
 
-import html
+import functools
 import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
 from backfill.display.pages import STYLE
 
-PAGE_STYLE = """
-:root { color-scheme: light dark; }
-body { font-family: system-ui, sans-serif; line-height: 1.45; color: #111; background: #fff;
-  max-width: 72em; margin: 0 auto; padding: 1em; overflow-wrap: break-word; }
-a { color: #0b5394; }
-nav ul { padding-left: 0; } nav li { display: inline-block; margin-right: 1em; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f6f6; padding: .6em; }
-.anchor-link { display: none; }
-.prompt, .input_prompt, .output_prompt { display: none; }
-img { max-width: 100%; height: auto; }
-ul.happened { font-size: 110%; border: 2px solid #2a6f97; padding: .8em .8em .8em 2em; }
-div.check { border: 2px solid #777; padding: .2em 1em; }
-h2 { border-bottom: 1px solid #999; padding-bottom: .2em; margin-top: 2em; }
-.moved { font-style: italic; }
-@media (prefers-color-scheme: dark) {
-  body { color: #eee; background: #161616; } a { color: #8ec5ff; }
-  pre { background: #242424; } p.backfill { color: #eee; background: #22303a; }
+if TYPE_CHECKING:
+    import jinja2
+
+#: How a status looks: the word says it as well.
+TONES = {
+    **dict.fromkeys(("succeeded",), "good"),
+    **dict.fromkeys(("failed", "broken"), "bad"),
+    **dict.fromkeys(("paused", "interrupted", "cancelled", "running", "not closed"), "open"),
 }
-@media print {
-  body { max-width: none; color: #000; background: #fff; } a { color: #000; }
-  pre { background: none; border: 1px solid #999; } nav { display: none; }
-  p.backfill { color: #000; background: none; border: 1px solid #999; }
-  figure, tr, li { break-inside: avoid; } h2, h3, caption { break-after: avoid; }
-  div.backfill.scroll { overflow: visible; }
-  table.backfill { font-size: 65%; }
-  table.backfill.backfill.backfill td { min-width: 0; white-space: pre-wrap; }
-  details::details-content { content-visibility: visible; display: block; }
-}
-"""
 _XML_NAMESPACE = re.compile(r'\s+xmlns(?::\w+)?="[^"]*"')
 _XML_METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _XML_PREAMBLE = re.compile(r"<\?xml[^>]*\?>|<!DOCTYPE svg[^>]*>", re.DOTALL)
 _SVG = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 
 
-def whole_page(title: str, body: str, style_sheet: str = "", script: str = "") -> str:
-    """Return a page of its own; whatever `body` holds, no address is named in it afterwards."""
-    end = f"<script>{script}</script>" if script else ""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title>"
-        f"<style>{STYLE}{PAGE_STYLE}{style_sheet}</style></head>\n"
-        f"<body><main>{offline(body)}</main>{end}</body></html>\n"
+def whole_page(template: str, title: str, *, more_style: str = "", **values: Any) -> str:
+    """Return a page of its own; whatever the values hold, no address is named in it afterwards."""
+    style_sheet = f"{STYLE}{page_part('page.css')}{more_style}"
+    return offline(
+        render(template, title=title, style_sheet=_Raw(style_sheet), tone=tone_of, **values)
     )
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a template of `templates/`, filled in; text is escaped, a missing value an error."""
+    raw = {
+        name: _markup(value) if isinstance(value, _Raw) else value for name, value in values.items()
+    }
+    return _templates().get_template(template).render(**raw)
+
+
+def page_part(name: str) -> str:
+    """Return a file of `templates/` as it stands."""
+    return str(_folder().joinpath(name).read_text(encoding="utf-8"))
+
+
+def tone_of(status: str) -> str:
+    return TONES.get(status, "plain")
+
+
+class _Raw(str):
+    """Text that is our own, and no value: not to be escaped."""
+
+    __slots__ = ()
+
+
+def script_of(name: str) -> str:
+    """Return a script of ours, to be put in as it stands."""
+    return _Raw(page_part(name))
+
+
+def _folder() -> Any:
+    return resources.files("backfill.display").joinpath("templates")
+
+
+def _markup(text: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(text)  # a style sheet or script of ours
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(str(_folder())),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_as_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _as_shown(value: Any) -> Any:
+    return f"{value:,}" if type(value) is int else value
 
 
 def offline(body: str) -> str:

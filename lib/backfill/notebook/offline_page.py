@@ -6,15 +6,13 @@ On top stands what happened, in five lines; then the report's sections; then the
 from __future__ import annotations
 
 import contextlib
-import html
 import re
-from collections.abc import Sequence
 from typing import Any, cast
 
-from backfill.archive.run_facts import read_facts
-from backfill.archive.run_report import MOVED_PARTS, Section, report_sections
+from backfill.archive.run_facts import RunFacts, read_facts
+from backfill.archive.run_report import MOVED_PARTS, report_sections
 from backfill.display.eye import NotShown
-from backfill.display.pages import note, style
+from backfill.display.pages import note
 from backfill.display.standalone import whole_page
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
@@ -22,6 +20,8 @@ from backfill.notebook.notebook_parts import move_parts, parts_of
 from backfill.notebook.rendering import code_style, rendered
 
 _FIRST_NOTEBOOK = "notebook.ipynb"
+#: Our style sheet as a notebook shows it, of this version or an earlier one: the page has its own.
+_OWN_STYLE = re.compile(r"<style>[^<]*table\.backfill[^<]*</style>")
 _HEADING = re.compile(r"<(/?)h([1-4])\b")
 
 
@@ -29,10 +29,29 @@ def write_page(folder: RunFolder, notebook: str, page: str) -> None:
     """Render the run, with `notebook` of its folder below it, as `page`, readable offline."""
     document = _read_notebook(folder, notebook)
     parts = {**_earlier_parts(folder, notebook), **parts_of(document)}
-    sections = report_sections(read_facts(folder), parts)
+    facts = read_facts(folder)
+    sections = report_sections(facts, parts)
     move_parts(document, MOVED_PARTS)
-    body = _report(folder.run_id, sections) + _notebook(notebook, _below(rendered(document)))
-    folder.write_text(page, whole_page(f"Run {folder.run_id}", body, code_style()))
+    page_text = whole_page(
+        "run.html",
+        f"Run {folder.run_id}",
+        more_style=code_style(),
+        run_id=folder.run_id,
+        job=facts.job,
+        kind=_kind(facts),
+        scope=str((facts.plan.get("scope") or {}).get("table") or "no plan"),
+        status=facts.status,
+        sections=sections,
+        notebook_name=notebook,
+        notebook=_below(rendered(document)),
+        script="",
+    )
+    folder.write_text(page, page_text)
+
+
+def _kind(facts: RunFacts) -> str:
+    what = "puts back a run" if facts.reverts else "dry run" if facts.is_dry_run else "applied"
+    return "not applied yet" if facts.reverts and facts.is_dry_run else what
 
 
 def write_empty_page(folder: RunFolder, page: str, missed: NotShown) -> None:
@@ -44,7 +63,7 @@ def write_empty_page(folder: RunFolder, page: str, missed: NotShown) -> None:
         "warning",
     )
     title = f"Run {folder.run_id}"
-    folder.write_text(page, whole_page(title, f"<h1>{html.escape(title)}</h1>{told.markup}"))
+    folder.write_text(page, whole_page("base.html", title, body=told, script=""))
 
 
 def _earlier_parts(folder: RunFolder, notebook: str) -> dict[str, str]:
@@ -63,30 +82,7 @@ def _read_notebook(folder: RunFolder, name: str) -> Any:
     return cast(Any, nbformat).reads(text, as_version=4)
 
 
-def _report(run_id: str, sections: Sequence[Section]) -> str:
-    links = "".join(f'<li><a href="#{s.anchor}">{html.escape(s.title)}</a></li>' for s in sections)
-    bodies = "".join(
-        f'<section id="{section.anchor}" aria-labelledby="{section.anchor}-title">'
-        f'<h2 id="{section.anchor}-title">{html.escape(section.title)}</h2>'
-        f"{section.shown.markup}</section>\n"
-        for section in sections
-    )
-    return (
-        f"<h1>Run {html.escape(run_id)}</h1>"
-        f'<nav aria-label="Contents"><ul>{links}<li><a href="#notebook">Notebook</a></li></ul>'
-        f"</nav>\n{bodies}"
-    )
-
-
-def _notebook(name: str, body: str) -> str:
-    return (
-        '<section id="notebook" aria-labelledby="notebook-title">'
-        f'<h2 id="notebook-title">The notebook, as it was executed ({html.escape(name)})</h2>'
-        f"{body}</section>"
-    )
-
-
 def _below(body: str) -> str:
     """Put the notebook's headings below the page's, and leave out what the page has already."""
-    body = body.replace(style().markup, "")
+    body = _OWN_STYLE.sub("", body)
     return _HEADING.sub(lambda found: f"<{found[1]}h{int(found[2]) + 2}", body)

@@ -211,6 +211,7 @@ class RunBook(Asking, Frames):
             document |= attempt(
                 "The job's own report", self._conclude, lambda _missed: {}, but=(StorageError,)
             )
+            document |= self._proof()
             error = self._final_error(document)
             document["exit_code"] = int(error.exit_code) if error else 0
             view = self._look("The summary", lambda: summary_view(self.run_id, document))
@@ -240,6 +241,19 @@ class RunBook(Asking, Frames):
         with contextlib.suppress(Exception):
             return self._conclude() if self._plan else {}
         return {}
+
+    def _proof(self) -> dict[str, Any]:
+        """Return what verify found, for the summary; nothing where it did not run."""
+        found = self._verification
+        if found is None:
+            return {}
+        told: dict[str, Any] = {
+            "chunks": found.chunks,
+            "rows": found.rows,
+            "recomputed": found.recomputed,
+            "disagreements": len(found.findings),
+        }
+        return {"verification": told | ({"first": found.findings[0]} if found.findings else {})}
 
     @property
     def _is_through(self) -> bool:
@@ -339,6 +353,7 @@ class RunBook(Asking, Frames):
         message = redact(message, database.dsn if database else "")
         document: dict[str, Any] = {
             **self._standing(),
+            **self._proof(),
             "exit_code": exit_code,
             "step": step,
             "error": message,

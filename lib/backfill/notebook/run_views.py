@@ -47,7 +47,7 @@ def plan_view(frozen: Plan, scope_name: str) -> Shown:
     """Return what the frozen plan holds, in all and by member of the scope."""
     shown = table(
         f"Plan {frozen.plan_id[:12]}… of run {frozen.run_id}",
-        ["", "rows"],
+        ["what", "rows"],
         [("to write", frozen.changes), ("left alone", frozen.rows - frozen.changes)],
     )
     _total, by_scope = planned_counts(frozen)

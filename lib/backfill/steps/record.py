@@ -14,6 +14,7 @@ from backfill.folder import RunFolder
 from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger
+from backfill.records.parts import approver
 from backfill.server.database import Database
 from backfill.server.dsn import password_of
 from backfill.settings import EngineSettings
@@ -82,6 +83,7 @@ def write_run_file(
             "run_id": folder.run_id,
             "job": job,
             "database": database.name,
+            "planned_by": approver(),
             "command": list(command),
             "parameters": {k: v for k, v in parameters.items() if k != "runs_dir"},
             "settings": settings,

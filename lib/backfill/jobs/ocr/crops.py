@@ -17,7 +17,7 @@ from backfill.ocr.failure import UnreadableImage
 from backfill.ocr.images import load_pixels, read_bytes
 
 THUMBNAIL_WIDTH = 230
-CROP_WIDTH = 420
+CROP_WIDTH = 560
 CROP_MARGIN = 12
 JPEG_QUALITY = 55
 _SURE_COLOUR = (46, 125, 80)

@@ -18,6 +18,7 @@ from backfill.ocr.doubts import explained
 from backfill.ocr.session_reading import DURATION_AGREES, SEEN_TWICE
 from backfill.plans.staging import Staging
 
+_HELD = "held"  # outcome of a day that waits for a person
 SHOWN_SESSIONS = 100
 SHOWN_SHIFTS = 400  # of all sessions: a page never shows more than a thousand rows
 SHOWN_CROPS = 60
@@ -31,34 +32,57 @@ _VOUCHES = {
 
 
 def images_view(staging: Staging) -> Shown:
-    """Return the days' timelines, confidence by field, each day's shifts beside its images, and
-    cut-outs of what was read with doubt or with low confidence."""
-    pictures = days_picture(staging) + confidence_picture(staging)
-    return pictures + _days(staging) + _doubts(staging)
+    """Return the days that wait for a person, timelines, confidence by field, each other day's
+    shifts beside its images, and cut-outs of what was read with doubt or low confidence."""
+    held, others = _days(staging)
+    return held + days_picture(staging) + confidence_picture(staging) + others + _doubts(staging)
 
 
-def _days(staging: Staging) -> Shown:
+def _days(staging: Staging) -> tuple[Shown, Shown]:
+    """Return the days that are held back, and all others."""
     rows = (
         staging.connection.cursor()
         .execute(
             "SELECT key, scope, coalesce(schedule_date::text, 'no date'), outcome, reason, detail,"
-            " sum(coalesce(listed, 0)) OVER (ORDER BY position) FROM days LEFT JOIN"
-            " (SELECT key, count(*) AS listed FROM shifts GROUP BY key) USING (key)"
-            " ORDER BY position"
+            " sum(coalesce(listed, 0)) OVER (ORDER BY outcome <> 'held', position) FROM days"
+            " LEFT JOIN (SELECT key, count(*) AS listed FROM shifts GROUP BY key) USING (key)"
+            " ORDER BY outcome <> 'held', position"
         )
         .fetchall()
     )
-    shown = Shown("", "")
+    held, others = Shown("", ""), Shown("", "")
     for place, (key, user, date, outcome, reason, detail, sum_of_shifts) in enumerate(
         rows[:SHOWN_SESSIONS]
     ):
         why = ": ".join(part for part in (reason, detail) if part)
         heading = f"Session {key}, user {user}, {date}: {outcome}" + (f" ({why})" if why else "")
         has_room = place == 0 or sum_of_shifts <= SHOWN_SHIFTS
-        shown += _day(staging, key, heading, has_room=has_room)
+        if outcome == _HELD:
+            held += _held_day(staging, key, heading, has_room=has_room)
+        else:
+            others += _day(staging, key, heading, has_room=has_room)
     if more := len(rows[SHOWN_SESSIONS:]):
-        shown += note(f"{more:,} more sessions are in the tables shifts and images.")
-    return shown
+        others += note(f"{more:,} more sessions are in the tables shifts and images.")
+    return held, others
+
+
+def _held_day(staging: Staging, key: str, heading: str, *, has_room: bool) -> Shown:
+    """Return a day that waits for a person: each shift beside the cut-out that it was read from."""
+    rows = (
+        staging.connection.cursor()
+        .execute(
+            f"SELECT key, {_COLUMNS}, confidence, review_reasons, checks, crops FROM shifts"
+            " WHERE key = ? ORDER BY place LIMIT ?",
+            [key, SHOWN_CROPS],
+        )
+        .fetchall()
+    )
+    if not rows or not has_room:
+        return _day(staging, key, heading, has_room=has_room)
+    lines = [(row, _why(row[-3], row[-2])) for row in rows]
+    listed = _beside_crops(staging, f"Shifts read ({len(rows)}), each beside its image", lines)
+    markup = f'<p class="backfill heading">{escape(heading)}</p>{listed.markup}'
+    return Shown(markup, f"{heading}\n{listed.text}")
 
 
 def _day(staging: Staging, key: str, heading: str, *, has_room: bool) -> Shown:
@@ -129,9 +153,10 @@ def _doubts(staging: Staging) -> Shown:
         staging.connection.cursor()
         .execute(
             f"SELECT key, {_COLUMNS}, confidence, review_reasons, checks, crops FROM shifts"
-            " WHERE review_reasons <> '' OR confidence < ?"
+            " WHERE (review_reasons <> '' OR confidence < ?)"  # those of held days stand there
+            " AND key NOT IN (SELECT key FROM days WHERE outcome = ?)"
             " ORDER BY review_reasons = '', confidence, key, place",
-            [SURE],
+            [SURE, _HELD],
         )
         .fetchall()
     )
@@ -142,32 +167,41 @@ def _doubts(staging: Staging) -> Shown:
         f"Shifts to look at: {doubted:,} in doubt, {len(rows) - doubted:,} of low confidence "
         f"(below {SURE:.0f}) that a check vouches for; {min(len(rows), SHOWN_CROPS):,} shown"
     )
+    lines = [(row, _why(row[-3], row[-2])) for row in rows[:SHOWN_CROPS]]
+    return _beside_crops(staging, caption, lines)
+
+
+def _beside_crops(
+    staging: Staging, caption: str, lines: Sequence[tuple[Sequence[Any], Sequence[str]]]
+) -> Shown:
+    """Return shifts as a table: the cut-out, what was read, and a line for each doubt."""
     head = "".join(
         f'<th scope="col">{name}</th>' for name in ("crop", "what was read", "confidence", "why")
     )
-    lines = [(row, _why(row[-3], row[-2])) for row in rows[:SHOWN_CROPS]]
     text = table(
         caption,
         ["session", "time", "client", "why"],
-        [(row[0], f"{row[1]}–{row[2]}", row[3], why) for row, why in lines],
+        [(row[0], f"{row[1]}–{row[2]}", row[3], "; ".join(why)) for row, why in lines],
     ).text
     return Shown(framed(caption, head, "".join(_doubt(staging, *line) for line in lines)), text)
 
 
-def _why(reasons: str, checks: str) -> str:
+def _why(reasons: str, checks: str) -> list[str]:
+    """Return each doubt as a sentence, or what vouches for a shift without one."""
     if reasons:
-        return "; ".join(map(explained, reasons.split(", ")))
+        return [explained(reason) for reason in reasons.split(", ")]
     vouching = [_VOUCHES[check] for check in checks.split(", ") if check in _VOUCHES]
-    return f"no doubt: {'; '.join(vouching)}" if vouching else "words of it are not sure"
+    return [f"no doubt: {'; '.join(vouching)}" if vouching else "words of it are not sure"]
 
 
-def _doubt(staging: Staging, row: Sequence[Any], why: str) -> str:
+def _doubt(staging: Staging, row: Sequence[Any], why: Sequence[str]) -> str:
     key, confidence, crops = row[0], row[-4], json.loads(row[-1])
     picture = _crop(staging, key, crops[0]) if crops else ""
     read = " · ".join(part for part in _told(row[1 : 1 + len(_SHIFT)]) if part)
     return (
-        f"<tr><td>{picture}</td><td>{escape(read)}</td>"
-        f'<td class="number">{escape(str(confidence))}</td><td>{escape(why)}</td></tr>'
+        f'<tr><td class="crop">{picture}</td><td data-label="read">{escape(read)}</td>'
+        f'<td class="number" data-label="confidence">{escape(str(confidence))}</td>'
+        f'<td data-label="why">{"<br>".join(map(escape, why))}</td></tr>'
     )
 
 

@@ -1,0 +1,226 @@
+"""A plan's changes row by row: before → after, with the part that changes marked."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from backfill.archive.evidence import SKIPS_FILE
+from backfill.archive.run_facts import RunFacts
+from backfill.display.pages import Shown, note
+from backfill.display.standalone import render
+from backfill.plans.plan import CHANGES_FILE
+
+SHOWN_CHANGES = 50
+SHOWN_RECORDS = 8  # of a list in one row
+#: Numbers taken for milliseconds of an instant, from 1980 to 2100, are shown as one as well.
+_NEAR_MS = (315_532_800_000, 4_102_444_800_000)
+_DIGEST = re.compile(r"[0-9a-f]{32,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_KEPT = 24  # characters that stay beside what changed in a long value
+_LONGEST = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A value in three: what both sides begin with, what differs, what both end with."""
+
+    head: str
+    changed: str
+    tail: str
+    says: str = ""  # the same, for people
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A column of a row; None is NULL."""
+
+    name: str
+    before: Side | None
+    after: Side | None
+    is_absent: bool = False  # what is None is no NULL: that record is not there
+    is_note: bool = False  # nothing but its name is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A change as the page shows it."""
+
+    key: str
+    scope: str
+    rule: str
+    warnings: str
+    columns: tuple[Cell, ...]
+
+
+def changes_view(facts: RunFacts) -> Shown:
+    """Return the first changes of the plan, those with a warning first."""
+    path = facts.folder.file(CHANGES_FILE)
+    try:
+        total, rows = _first(path)
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        return note("There is no plan: the run ended before it was frozen.")
+    if not rows:
+        return note("The plan changes no row.")
+    names = "rows that the plan changes" if total > 1 else "row that the plan changes"
+    caption = f"{total:,} {names}"
+    if total > len(rows):
+        caption += (
+            f"; {len(rows):,} are shown, those with a warning first. All of them: "
+            f"duckdb -c \"FROM '{CHANGES_FILE}'\""
+        )
+    markup = render("changes.html", caption=caption, rows=rows, scope_name=_scope_name(facts))
+    return Shown(markup, caption)
+
+
+def _scope_name(facts: RunFacts) -> str:
+    """Return what a member of the scope is called: the second column of the skips' file."""
+    first = ""
+    with contextlib.suppress(OSError), facts.folder.file(SKIPS_FILE).open(encoding="utf-8") as file:
+        first = file.readline()
+    names = first.strip().replace('"', "").split(",")
+    return names[1] if len(names) > 1 else "scope"
+
+
+def _first(path: Any) -> tuple[int, list[Row]]:
+    """Return how many changes there are, and the first of them. Memory: two columns of all."""
+    with pq.ParquetFile(path) as file:
+        total = file.metadata.num_rows
+        warned = file.read(columns=["warnings"]).column("warnings")
+        places = pc.indices_nonzero(pc.not_equal(pc.fill_null(warned, ""), "")).to_pylist()
+        wanted = sorted(places[:SHOWN_CHANGES])
+        plain = (n for n in range(total) if n not in set(wanted))
+        while len(wanted) < min(SHOWN_CHANGES, total):
+            wanted.append(next(plain))
+        found = _rows_at(file, wanted)
+    return total, [found[place] for place in wanted]
+
+
+def _rows_at(file: pq.ParquetFile, wanted: list[int]) -> dict[int, Row]:
+    found: dict[int, Row] = {}
+    start = 0
+    names = ["key", "scope", "rule", "warnings", "before", "after"]
+    left = set(wanted)
+    for batch in file.iter_batches(columns=names):
+        here = sorted(n - start for n in left if start <= n < start + batch.num_rows)
+        taken = batch.take(pa.array(here, pa.int64())).to_pylist()
+        found |= {start + n: _row(values) for n, values in zip(here, taken, strict=True)}
+        start += batch.num_rows
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+def _row(values: Mapping[str, Any]) -> Row:
+    before, after = values["before"] or {}, values["after"] or {}
+    cells = (
+        cell
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+        for cell in _cells(name, before.get(name), after.get(name))
+    )
+    return Row(
+        str(values["key"]),
+        str(values["scope"] or ""),
+        str(values["rule"] or ""),
+        str(values["warnings"] or ""),
+        tuple(_named_once(cells)),
+    )
+
+
+def _named_once(cells: Iterable[Cell]) -> Iterator[Cell]:
+    """Yield the cells; of several of one column only the first has its name."""
+    before = ""
+    for cell in cells:
+        yield replace(cell, name="" if cell.name == before else cell.name)
+        before = cell.name
+
+
+def _cells(name: str, before: Any, after: Any) -> Iterator[Cell]:
+    """Yield a column's change; of a list of records, each record that goes, comes or changes."""
+    old, new = _records(before), _records(after)
+    if old is None or new is None or not (old or new):
+        yield _cell(name, before, after)
+        return
+    gone = [text for text in old if text not in new]
+    come = [text for text in new if text not in old]
+    for one, other in itertools.islice(itertools.zip_longest(gone, come), SHOWN_RECORDS):
+        yield _cell(name, one, other, absent=True)
+    more = max(len(gone), len(come)) - SHOWN_RECORDS
+    if more > 0:
+        yield Cell(f"{name}: {more:,} more", None, None, is_note=True)
+
+
+def _records(value: Any) -> list[str] | None:
+    """Return a JSON list of records as a line for each, without digests; None for anything else."""
+    if value is None:
+        return []
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return None
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return None
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        return None
+    return [_line(entry) for entry in found]
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    values = (value for value in entry.values() if value not in (None, "", [], {}))
+    texts = (_line(value) if isinstance(value, dict) else str(value) for value in values)
+    return " · ".join(text for text in texts if text and not _DIGEST.fullmatch(text))
+
+
+def _cell(name: str, before: Any, after: Any, *, absent: bool = False) -> Cell:
+    if before is None or after is None:
+        return Cell(name, _whole(before), _whole(after), is_absent=absent)
+    old, new = str(before), str(after)
+    head = _common(old, new)
+    tail = _common(old[head:][::-1], new[head:][::-1])
+    return Cell(name, _side(old, head, tail), _side(new, head, tail))
+
+
+def _whole(value: Any) -> Side | None:
+    return None if value is None else Side("", _short(str(value)), "", _as_instant(value))
+
+
+def _as_instant(value: Any) -> str:
+    """Return the instant that a number would be in milliseconds, where that is near our time."""
+    if not isinstance(value, int) or not _NEAR_MS[0] < value < _NEAR_MS[1]:
+        return ""
+    moment = dt.datetime.fromtimestamp(value / 1000, dt.UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _side(text: str, head: int, tail: int) -> Side:
+    end = len(text) - tail
+    before, after = text[:head], text[end:]
+    if len(before) > 2 * _KEPT:
+        before = f"…{before[-_KEPT:]}"
+    if len(after) > 2 * _KEPT:
+        after = f"{after[:_KEPT]}…"
+    return Side(before, _short(text[head:end]), after)
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    count = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
