@@ -23,24 +23,18 @@ from backfill.command.runs_command import (
 )
 from backfill.command.words import counted_in, shown_word, unknown_words
 from backfill.errors import BackfillError, ExitCode
+from backfill.jobs.registry import JOBS, parameters_of
 from backfill.next_command import DATABASE_URL, RUNS_DIR, next_command, remember_given
 from backfill.parameter import near
 from backfill.parameters import (
     APPLY_PARAMETERS,
-    FILL_PARAMETERS,
-    OCR_PARAMETERS,
     REVERT_PARAMETERS,
-    UTC_PARAMETERS,
+    TASK_PARAMETERS,
     Kind,
     Parameter,
 )
 
 Handler = Callable[[argparse.Namespace], int]
-_JOBS = (
-    ("utc", "fill missing *_utc columns", UTC_PARAMETERS),
-    ("ocr", "read screenshots again", OCR_PARAMETERS),
-    ("fill", "write values that you have to any columns", FILL_PARAMETERS),
-)
 _UNFLAGGED = {"apply", "runs_dir", "lease_seconds", "run_id", "dsn_env"}
 EPILOG = """exit codes: 0 ok · 1 unexpected error · 2 usage or settings · 3 preflight refused ·
 4 another run holds the lease · 5 plan stale or rows drifted · 6 verification failed ·
@@ -99,7 +93,10 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = build_parser()
+    try:
+        parser = build_parser(_task_of(given))
+    except BackfillError as error:  # what the task that was named is wrong about
+        return commands.report_error(build_parser().parse_args(["status"]), error)
     options, unknown = parser.parse_known_args(given)
     if unknown:  # argparse would name the help of all commands
         _refuse_unknown(parser, options.command, unknown, given)
@@ -148,8 +145,11 @@ def command_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.Argum
     return dict(next(found))
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of every command; the reference is made from it."""
+def build_parser(task: tuple[Parameter, ...] = ()) -> argparse.ArgumentParser:
+    """Return the parser of every command; the reference is made from it.
+
+    `task` are the parameters of the task that is asked for, if one is.
+    """
     parser = _Parser(
         prog="backfill",
         description="Repair data in PostgreSQL safely: plan, review, apply, verify, revert, prove.",
@@ -165,12 +165,15 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(handler=handler)
         return sub
 
-    for name, says, parameters in _JOBS:
-        job = command(name, f"{says}; a dry run by default", commands.run_job)
-        _add_parameters(job, parameters)
+    for entry in JOBS.values():
+        job = command(entry.name, f"{entry.says}; a dry run by default", commands.run_job)
+        _add_parameters(job, entry.parameters)
         _add_mode(job)
-        if name == "fill":
+        if entry.name == "fill":
             _add_notebook(job)
+    _add_task(
+        command("task", "run a task of your own; a dry run by default", commands.run_job), task
+    )
     apply = command("apply", "write exactly the plan that a dry run froze", commands.run_plan)
     resume = command("resume", "go on with a run from its last checkpoint", commands.run_plan)
     for sub in (apply, resume):
@@ -238,6 +241,21 @@ def _shared_options() -> argparse.ArgumentParser:
     group.add_argument("--json", action="store_true", help="JSON lines on stderr as well")
     group.add_argument("--quiet", action="store_true", help="only warnings, skips and errors")
     return shared
+
+
+def _task_of(given: Sequence[str]) -> tuple[Parameter, ...]:
+    """Return the parameters of the task that a command line asks for."""
+    if len(given) < 2 or given[0] != "task" or given[1].startswith("-"):
+        return ()
+    return parameters_of(given[1])
+
+
+def _add_task(parser: argparse.ArgumentParser, own: tuple[Parameter, ...]) -> None:
+    parser.add_argument(
+        "task", metavar="NAME", help="an installed task's name, or package.module:attribute"
+    )
+    _add_parameters(parser, own or TASK_PARAMETERS)
+    _add_mode(parser)
 
 
 def _add_notebook(parser: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 PARTIAL_SUFFIX = ".partial"
 _CLOSING_LOCK = f".closing{PARTIAL_SUFFIX}"
-RUN_ID = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[0-9a-f]{6}")
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[a-z][a-z0-9_]*-[0-9a-f]{6}")
 
 
 def new_run_id(job: str, now: dt.datetime) -> str:

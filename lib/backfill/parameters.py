@@ -262,6 +262,8 @@ FILL_PARAMETERS: tuple[Parameter, ...] = (
     *PLACES,
     APPLY,
 )
+#: What every task takes beside its own.
+TASK_PARAMETERS: tuple[Parameter, ...] = (*ENGINE, WORKERS, *THROTTLE, *PLACES, APPLY)
 _RUN_ID = Parameter("run_id", Kind.TEXT, "latest", "a run id, its unique beginning, or latest")
 
 

@@ -26,7 +26,15 @@ from backfill.display.eye import attempt
 from backfill.display.pages import NOTHING, Shown, note, part
 from backfill.errors import BackfillError, StalePlan, UsageError
 from backfill.folder import new_run_id, runs_dir
-from backfill.jobs.registry import PARAMETERS, job_from, kind_of, latest_sheets
+from backfill.jobs.registry import (
+    PARAMETERS,
+    command_of,
+    job_from,
+    kind_for,
+    kind_of,
+    latest_sheets,
+    parameters_of,
+)
 from backfill.notebook.asking import decide_for, explain_row
 from backfill.notebook.fill_run import FillRun
 from backfill.notebook.run_book import RunBook, listener
@@ -65,7 +73,7 @@ def open_run(job: str, namespace: Mapping[str, Any]) -> Book:
 
     A run of the same settings that stopped half way is gone on with; else a new one begins.
     """
-    values = _parameters(PARAMETERS[job], namespace)
+    values = _parameters(parameters_of(job), namespace)
     return Book(job, values)
 
 
@@ -173,7 +181,7 @@ class Book(RunBook):
         self._computed: Computation | None = None
         with self._step("open"):
             self._job = job_from(job, values)
-            self.kind = kind_of(job)
+            self.kind = kind_for(self._job)
             stopped = self._stopped_run()
             if stopped:
                 self._open_folder(stopped.run_id)
@@ -181,9 +189,9 @@ class Book(RunBook):
                 self._settle(self.settings.kept)
                 self.reporter.message(f"Run {stopped.run_id} is {stopped.status}: going on.")
                 return
-            self._open_folder(_new_id(job), fresh=True)
+            self._open_folder(_new_id(self._job.name), fresh=True)
             sheets = latest_sheets(job, values)
-            self.command = [job, *flags_of(PARAMETERS[job], values)]
+            self.command = [*command_of(job), *flags_of(parameters_of(job), values)]
             self._planning = Planning(self._job, self.database, self.folder, self.reporter, sheets)
             self._write_run_file()
 

@@ -43,7 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "chunks": ("chunks.*",),
     "archive": ("archive.*",),
     "steps": ("steps.*",),
-    "jobs": ("jobs.utc.*", "jobs.ocr.*", "jobs.fill.*"),
+    "jobs": ("jobs.utc.*", "jobs.ocr.*", "jobs.fill.*", "jobs.tasks"),
     "registry": ("jobs.registry",),
     "notebook": ("notebook.*",),
     "workbook": ("workbook", "tour"),

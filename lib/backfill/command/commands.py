@@ -26,7 +26,17 @@ from backfill.parameters import Parameter
 from backfill.printing import say
 
 APPLY_NOTEBOOK = "03_apply_plan"
-_DROPPED = {"command", "run", "json", "quiet", "database_url", "dry_run", "handler", "notebook"}
+_DROPPED = {
+    "command",
+    "run",
+    "json",
+    "quiet",
+    "database_url",
+    "dry_run",
+    "handler",
+    "notebook",
+    "task",
+}
 
 
 def print_summary(document: Mapping[str, Any]) -> None:
@@ -40,7 +50,7 @@ def terminal_of(options: argparse.Namespace) -> Terminal:
 
 def run_job(options: argparse.Namespace) -> int:
     """`backfill utc`, `backfill ocr`: plan, and with --apply also write and verify."""
-    from backfill.jobs.registry import NOTEBOOKS, PARAMETERS, job_from
+    from backfill.jobs.registry import job_from, parameters_of
     from backfill.notebook.own_notebook import Keeps, notebook_for, own_notebook
     from backfill.parameters import check_parameters
     from backfill.records.ledger import Ledger
@@ -50,8 +60,8 @@ def run_job(options: argparse.Namespace) -> int:
     from backfill_lab.demo.seed import seed_if_empty
 
     terminal = terminal_of(options)
-    job_name = options.command
-    declared = PARAMETERS[job_name]
+    job_name = getattr(options, "task", options.command)
+    declared = parameters_of(job_name)
     own = own_notebook(getattr(options, "notebook", None))
     given = _usual_paths(declared) | own.parameters | given_of(options)
     values = check_parameters(declared, given, ())
@@ -74,13 +84,13 @@ def run_job(options: argparse.Namespace) -> int:
         )
         return _run_plan(options, found.run_id, _said_anew(options, values))
     folder = RunFolder.of(
-        runs_dir(values["runs_dir"]), new_run_id(job_name, dt.datetime.now(dt.UTC))
+        runs_dir(values["runs_dir"]), new_run_id(job.name, dt.datetime.now(dt.UTC))
     )
     folder.create()
     kept = job.keep(folder) if isinstance(job, Keeps) else {}
     # What a person's own notebook says in its cell stays its own.
     parameters = given_of(options) | kept if own.path else _changed(declared, values | kept)
-    with notebook_for(job, own, NOTEBOOKS[job_name]) as notebook:
+    with notebook_for(job_name, job, own) as notebook:
         return _run(notebook, folder, "notebook", parameters, terminal)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backfill.display.pages import Shown, note
-from backfill.errors import RowsDrifted
+from backfill.errors import RowsDrifted, RowsLeft
 from backfill.folder import RunFolder
 from backfill.notebook.run_book import RunBook
 
@@ -71,7 +71,7 @@ class FillRun:
     def _close(self, book: RunBook) -> Shown:
         try:
             return book.summary()
-        except RowsDrifted as error:  # shown, not raised: a script looks at `skips`
+        except (RowsDrifted, RowsLeft) as error:  # shown, not raised: a script looks at `skips`
             return note(str(error), "warning")
 
     def _repr_html_(self) -> str:

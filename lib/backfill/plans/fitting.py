@@ -275,11 +275,11 @@ class Fitting:
     def _same(self, index: int, stored: sql.Composable) -> sql.Composable:
         """Return the SQL for whether the column holds all of the value: false where it rounds."""
         column = self._columns[index]
-        if not column.has_modifier or column.is_json:
+        if not column.has_modifier or column.is_json or column.kind.startswith("_"):
             return sql.SQL("true")
-        return sql.SQL("{}::{b} IS NOT DISTINCT FROM v.{a}::{b}").format(
-            stored, b=sql.SQL(column.base_name), a=sql.Identifier(f"a{index}")
-        )
+        given = column.sql_type.cast(sql.SQL("v.{}").format(sql.Identifier(f"a{index}")))
+        equal = column.sql_type.compared(column.sql_type.cast(stored), "=", given)
+        return sql.SQL("coalesce({}, true)").format(equal)
 
     def _checked(
         self, checks: Sequence[Check], stored: Sequence[sql.Composable]
@@ -303,17 +303,9 @@ class Fitting:
         )
         join: sql.Composable = sql.SQL("")
         if others:
-            keys = enumerate(self._table.key.columns)
+            places = [sql.Identifier("v", f"k{i}") for i in range(len(self._table.key.columns))]
             join = sql.SQL(" LEFT JOIN {} AS t ON {}").format(
-                self._table.relation.identifier,
-                sql.SQL(" AND ").join(
-                    sql.SQL("t.{} = v.{}::{}").format(
-                        sql.Identifier(column.name),
-                        sql.Identifier(f"k{index}"),
-                        sql.SQL(column.type_name),
-                    )
-                    for index, column in keys
-                ),
+                self._table.relation.identifier, self._table.key.equals("t", places)
             )
         how = sql.SQL(
             " CROSS JOIN LATERAL (SELECT CASE {} END AS failed FROM (SELECT {}) AS {}) AS c"

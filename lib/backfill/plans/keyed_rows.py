@@ -31,10 +31,6 @@ from backfill.skips import SkipReason
 PAGE_ROWS = 20_000
 SHOWN_KEYS = 5
 NO_COLUMN = "none"  # the field of a struct that would have none
-#: Types without an equality that means the same value: they are compared as text.
-_COMPARED_AS_TEXT = frozenset(
-    ("xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "txid_snapshot")
-)
 
 
 def rows_schema(table: PlainTable) -> pa.Schema:
@@ -81,13 +77,8 @@ def rows_where(
     while True:
         above: sql.Composable = sql.SQL("true")
         if low:
-            above = sql.SQL("({}) > ({})").format(
-                sql.SQL(", ").join(keys),
-                sql.SQL(", ").join(
-                    sql.SQL("{}::{}").format(sql.Placeholder(), sql.SQL(column.type_name))
-                    for column in table.key.columns
-                ),
-            )
+            texts = [sql.Placeholder(f"k{index}") for index in range(len(low))]
+            above = table.key.compared(name, ">", texts)
         query = select.format(
             key=table.key.text_expression(name),
             columns=columns_sql(name, (*table.sources, *table.targets)),
@@ -100,7 +91,9 @@ def rows_where(
             rows=sql.Literal(page_rows),
         )
         with connection.transaction(), on_own_path(connection):
-            found = connection.execute(query, list(low)).fetchall()
+            found = connection.execute(
+                query, {f"k{i}": text for i, text in enumerate(low)}
+            ).fetchall()
         if found:
             yield _page(table, found)
         if len(found) < page_rows:
@@ -195,24 +188,18 @@ class KeyedRows:
             names=sql.SQL(", ").join(sql.Identifier(name) for name in parameters),
             relation=self._table.relation.identifier,
             join=sql.SQL(" AND ").join(
-                sql.SQL("t.{} = {}::{}").format(
-                    sql.Identifier(column.name), place, sql.SQL(column.base_name)
-                )
+                column.as_key().equals("t", place)
                 for column, place in zip(self._match.keys, places, strict=False)
             ),
         )
-        if not any(c.is_own_type for c in (*self._match.keys, *self._match.sources)):
-            return self._connection.execute(query, parameters).fetchall()
-        # What tells two values of an extension's type apart stands where the extension is.
-        with self._connection.transaction(), on_own_path(self._connection):
-            return self._connection.execute(query, parameters).fetchall()
+        return self._connection.execute(query, parameters).fetchall()
 
     def _differing(self, places: Sequence[sql.Composable]) -> sql.Composable:
         """Return the SQL for the first source that is not as it was given, None for none."""
         if not places:
             return sql.SQL("NULL::int")
         cases = sql.SQL(" ").join(
-            sql.SQL("WHEN {} THEN {}").format(_differs(column, place), sql.Literal(index))
+            sql.SQL("WHEN {} THEN {}").format(column.differs("t", place), sql.Literal(index))
             for index, (column, place) in enumerate(zip(self._match.sources, places, strict=True))
         )
         return sql.SQL("CASE {} END").format(cases)
@@ -284,16 +271,6 @@ def first_keys(keys: Sequence[str]) -> str:
     """Return the first five of some keys, as a message names them."""
     rest = f" and {len(keys) - SHOWN_KEYS:,} more" if len(keys) > SHOWN_KEYS else ""
     return ", ".join(map(repr, keys[:SHOWN_KEYS])) + rest
-
-
-def _differs(column: PlainColumn, place: sql.Composable) -> sql.Composable:
-    name = sql.Identifier("t", column.name)
-    if column.kind == "json":
-        return sql.SQL("{}::jsonb IS DISTINCT FROM {}::jsonb").format(name, place)
-    if column.kind in _COMPARED_AS_TEXT:
-        return sql.SQL("{}::text IS DISTINCT FROM {}").format(name, place)
-    base = sql.SQL(column.base_name)
-    return sql.SQL("{} IS DISTINCT FROM {}::{}").format(name, place, base)
 
 
 def _shown(text: str | None) -> str:

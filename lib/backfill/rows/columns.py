@@ -123,17 +123,10 @@ TEXT = SqlType(_TEXT)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a user table: its name, how its values travel, and its type at the server.
-
-    `type_name` is set where values of every type travel as text: the type with its modifier, which
-    a value was seen to fit. `compared_as` is then what both sides are compared as: text to the last
-    sign, or jsonb.
-    """
+    """A column of a user table: its name, how its values travel, and its type at the server."""
 
     name: str
     type: ColumnType
-    type_name: str = ""
-    compared_as: str = ""
     sql_type: SqlType = field(default=TEXT)
 
     def read(self, column: sql.Composable) -> sql.Composable:
@@ -144,8 +137,6 @@ class Column:
 
     def typed(self, value: sql.Composable) -> sql.Composable:
         """Return the SQL for a value that has travelled, to be assigned to the column."""
-        if self.type_name:
-            return sql.SQL("{}::{}").format(value, sql.SQL(self.type_name))
         if self.type.is_number or (self.sql_type == TEXT and self.type is ColumnType.TEXT):
             return value
         return self._own_type.cast(value)
@@ -155,11 +146,6 @@ class Column:
 
         Not the type's equality, by which -0 is 0, 1.0 is 1.00 and citext `a` is `A`.
         """
-        if self.compared_as == "text":
-            return sql.SQL('{}::text COLLATE "C" IS NOT DISTINCT FROM {}').format(column, value)
-        if self.compared_as:
-            how = sql.SQL(f"::{self.compared_as}")
-            return sql.SQL("{}{} IS NOT DISTINCT FROM {}{}").format(column, how, value, how)
         typed = self.typed(value)
         if not self.type.is_number:
             column, typed = (self._exact(side) for side in (column, typed))

@@ -13,29 +13,34 @@ from typing import Any
 from psycopg import sql
 
 from backfill.errors import PreflightError, UsageError
-from backfill.rows.columns import Column, ColumnType
+from backfill.rows.columns import Column, ColumnType, SqlType
 from backfill.rows.keys import Key, KeyColumn
+from backfill.server.catalog import columns_of
 from backfill.server.postgres import Connection
 from backfill.server.table import Join, LookedUp, Relation
+
+#: Types without an equality that means the same value: they are compared as text.
+_COMPARED_AS_TEXT = frozenset(
+    ("xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "txid_snapshot")
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PlainColumn:
     """One column as the catalog has it.
 
-    `type_name` with modifier, as a value is written; `base_name` without, as one is compared, so
-    that nothing is cut off; `kind` is the type below all domains.
+    `type_name` is its type as declared, domains and modifiers included; `kind` the name of the type
+    below all domains, `sql_type` that type as values of it travel.
     """
 
     name: str
     type_name: str
-    base_name: str
     kind: str
     is_not_null: bool
     is_generated: bool
     is_always_identity: bool
     has_modifier: bool
-    is_own_type: bool  # the type below all domains is none of the server's own
+    sql_type: SqlType
 
     @property
     def is_json(self) -> bool:
@@ -44,11 +49,28 @@ class PlainColumn:
     @property
     def is_plain_text(self) -> bool:
         """Whether any text is a value, as far as the type has a say."""
-        return self.base_name in ("text", "character varying") and not self.has_modifier
+        return self.kind in ("text", "varchar") and not self.has_modifier
 
     def as_column(self) -> Column:
-        compared = "jsonb" if self.kind == "json" else "text"
-        return Column(self.name, ColumnType.TEXT, self.type_name, compared)
+        """Return the column as one whose values travel as text, whatever its type."""
+        return Column(self.name, ColumnType.TEXT, sql_type=self.sql_type)
+
+    def as_key(self) -> KeyColumn:
+        return KeyColumn(self.name, self.sql_type.name, self.sql_type.operators)
+
+    def differs(self, alias: str, value: sql.Composable) -> sql.Composable:
+        """Return whether a row holds another value than a text stands for, by its type."""
+        column = sql.Identifier(alias, self.name)
+        if self.kind in _COMPARED_AS_TEXT:
+            return sql.SQL("{}::text IS DISTINCT FROM {}").format(column, value)
+        typed = sql.SQL("{}::pg_catalog.jsonb" if self.kind == "json" else "{}")
+        left = typed.format(column)
+        right = typed.format(self.sql_type.cast(value))
+        equal = self.sql_type.compared(left, "=", right)
+        return sql.SQL(
+            "CASE WHEN {c} IS NULL OR {v} IS NULL THEN {c} IS NOT NULL OR {v} IS NOT NULL"
+            " ELSE NOT ({equal}) END"
+        ).format(c=column, v=value, equal=equal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +106,7 @@ class PlainTable:
         return {
             "schema": self.relation.schema,
             "name": self.relation.name,
-            "key": [[column.name, column.type_name] for column in self.key.columns],
+            "key": [[c.name, c.type_name, c.operators] for c in self.key.columns],
             "targets": [_column_json(column) for column in self.targets],
             "sources": [_column_json(column) for column in self.sources],
         }
@@ -94,38 +116,20 @@ def plain_from_json(document: Mapping[str, Any]) -> PlainTable:
     """Return the table that a run's row describes."""
     return PlainTable(
         Relation(str(document["schema"]), str(document["name"])),
-        Key(tuple(KeyColumn(str(name), str(kind)) for name, kind in document["key"])),
+        Key(tuple(KeyColumn(*map(str, entry)) for entry in document["key"])),
         tuple(_column_from(entry) for entry in document["targets"]),
         tuple(_column_from(entry) for entry in document["sources"]),
     )
 
 
 def _column_json(column: Column) -> list[str]:
-    return [column.name, column.type_name, column.compared_as]
+    kind = column.sql_type
+    return [column.name, kind.name, kind.declared, kind.operators]
 
 
 def _column_from(entry: Sequence[str]) -> Column:
-    name, type_name, compared = (str(part) for part in entry)
-    if compared not in ("text", "jsonb"):
-        raise PreflightError(f"The record of column {name} says {compared!r}: it was changed.")
-    return Column(name, ColumnType.TEXT, checked_type(type_name), compared)
-
-
-def checked_type(type_name: str) -> str:
-    """Return the name of a type; raise `PreflightError` unless it can be nothing else.
-
-    It is spelt out in casts; a ledger row that somebody edited must not become SQL.
-    """
-    bare = type_name
-    inside = False
-    for sign in bare:
-        if sign == '"':
-            inside = not inside
-        elif not inside and not (sign.isalnum() or sign in " _$.,()[]"):
-            raise PreflightError(f"{type_name!r} is not the name of a type.")
-    if inside or not bare.strip():
-        raise PreflightError(f"{type_name!r} is not the name of a type.")
-    return type_name
+    name, *kind = (str(part) for part in entry)
+    return Column(name, ColumnType.TEXT, sql_type=SqlType(*kind))
 
 
 def columns_by_name(connection: Connection, relation: Relation) -> dict[str, PlainColumn]:
@@ -140,10 +144,8 @@ def columns_by_name(connection: Connection, relation: Relation) -> dict[str, Pla
         "   CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE d.typmod END"
         "   FROM down d JOIN pg_type t ON t.oid = d.typid WHERE t.typtype = 'd')"
         " SELECT a.attname::text, format_type(a.atttypid, a.atttypmod),"
-        "  CASE WHEN b.oid = 'bpchar'::regtype THEN 'bpchar'"
-        "   WHEN b.oid = 'bit'::regtype THEN 'bit varying' ELSE format_type(b.oid, NULL) END,"
         "  b.typname::text, a.attnotnull, a.attgenerated <> '', a.attidentity = 'a',"
-        "  d.typmod >= 0 OR a.atttypid <> b.oid, b.typnamespace <> 'pg_catalog'::regnamespace"
+        "  d.typmod >= 0 OR a.atttypid <> b.oid"
         " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
         " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN down d ON d.attnum = a.attnum"
         " JOIN pg_type b ON b.oid = d.typid AND b.typtype <> 'd'"
@@ -151,7 +153,20 @@ def columns_by_name(connection: Connection, relation: Relation) -> dict[str, Pla
         " ORDER BY a.attnum",
         {"schema": relation.schema, "name": relation.name},
     ).fetchall()
-    return {str(row[0]): PlainColumn(*row) for row in rows}
+    kinds = columns_of(connection, relation)
+    return {
+        name: PlainColumn(
+            name,
+            type_name,
+            kind,
+            is_not_null=not_null,
+            is_generated=generated,
+            is_always_identity=identity,
+            has_modifier=modified,
+            sql_type=kinds[name].sql_type,
+        )
+        for name, type_name, kind, not_null, generated, identity, modified in rows
+    }
 
 
 def readable_columns(connection: Connection, relation: Relation) -> list[str]:
@@ -185,7 +200,7 @@ def unique_keys(connection: Connection, relation: Relation) -> list[tuple[tuple[
 
 def key_of(columns: Mapping[str, PlainColumn], names: Iterable[str]) -> Key:
     """Return columns as a key."""
-    return Key(tuple(KeyColumn(name, columns[name].base_name) for name in names))
+    return Key(tuple(columns[name].as_key() for name in names))
 
 
 def check_writable(relation: Relation, column: PlainColumn) -> None:
@@ -214,6 +229,10 @@ def check_names(what: str, names: Iterable[str]) -> None:
 
 def columns_sql(alias: str, columns: Iterable[Column]) -> sql.Composable:
     """Return columns as text, for a SELECT."""
-    return sql.SQL(", ").join(
-        sql.SQL("{}::text").format(sql.Identifier(alias, column.name)) for column in columns
-    )
+    return sql.SQL(", ").join(column.read(sql.Identifier(alias, column.name)) for column in columns)
+
+
+def targets_null(table: PlainTable) -> str:
+    """Return the condition of the rows that wait for a value: a target is NULL."""
+    names = [column.name.replace('"', '""') for column in table.targets]
+    return " OR ".join(f'"{name}" IS NULL' for name in names)

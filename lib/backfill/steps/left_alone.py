@@ -10,23 +10,23 @@ from backfill.errors import BackfillError, RowsDrifted, RowsLeft, TooManyRefused
 from backfill.folder import RunFolder
 from backfill.plans.plan import new_plan
 from backfill.records.ledger import Ledger
-from backfill.skips import NOT_WRITTEN, SkipReason
+from backfill.skips import NOT_WRITTEN, Reason, SkipReason, reason_of
 
 _WHY = {
     SkipReason.LOCKED: "others held a lock on them, also at the run's end",
     SkipReason.VETOED: "the database left them as they were, without an error",
 }
-Left = Mapping[SkipReason, int]
+Left = Mapping[Reason, int]
 
 
-def reasons_of(ledger: Ledger, run_id: str) -> dict[SkipReason, int]:
+def reasons_of(ledger: Ledger, run_id: str) -> dict[Reason, int]:
     """Return how many rows the run left alone, by reason. Read-only."""
     rows = ledger.connection.execute(
         "SELECT reason, count(DISTINCT key) FROM backfill.skip WHERE run_id = %s"
         " GROUP BY reason ORDER BY reason",
         [run_id],
     ).fetchall()
-    return {SkipReason(reason): int(number) for reason, number in rows}
+    return {reason_of(reason): int(number) for reason, number in rows}
 
 
 def rows_left(drifted: int, left: Left, *, is_applied: bool) -> BackfillError | None:

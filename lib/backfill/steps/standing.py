@@ -11,7 +11,7 @@ from backfill.politeness.waiting import Waiting, waiting_of
 from backfill.records.ledger import Counts, Ledger
 from backfill.records.parts import Part, parts_of
 from backfill.rows import image
-from backfill.skips import SkipReason
+from backfill.skips import Reason, SkipReason
 from backfill.status import RunStatus
 from backfill.steps.left_alone import reasons_of
 
@@ -26,7 +26,7 @@ class Applied:
     elapsed_ms: int = 0  # of all chunks, whatever stretch wrote them
     paused_ms: dict[str, int] = field(default_factory=dict)  # what it waited, by signal
     parts: tuple[Part, ...] = ()
-    left: Mapping[SkipReason, int] = field(default_factory=dict)  # rows by why they were left
+    left: Mapping[Reason, int] = field(default_factory=dict)  # rows by why they were left
 
 
 def planned_counts(frozen: Plan) -> tuple[Counts, dict[str, Counts]]:

@@ -8,11 +8,12 @@ the server; each row becomes a change, unchanged, drifted, or a skip with a reas
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg import sql
 
 from backfill.decisions import Answers
 from backfill.display.pages import NOTHING, Shown
@@ -25,8 +26,8 @@ from backfill.plans.staging import Staging
 from backfill.plans.worksheet import QUESTIONS_SCHEMA
 from backfill.report import Reporter
 from backfill.server.database import Database
-from backfill.server.plain_table import PlainTable
-from backfill.server.postgres import Connection, connect
+from backfill.server.plain_table import PlainTable, targets_null
+from backfill.server.postgres import Connection, connect, scalar
 from backfill.server.session import SessionLimits
 from backfill.skips import Skip, SkipReason
 from backfill.steps.job import Computation, Preflight
@@ -50,8 +51,10 @@ SKIPS_SCHEMA = pa.schema(
 class TaskJob:
     """`Job` of any task. `preflight` must come first: it learns the table's types."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, origin: Mapping[str, Any] | None = None) -> None:
+        """`origin` says where the task was found, and with which parameters; kept with its runs."""
         self.task = task
+        self._origin = dict(origin or {})
         self._resolved: Resolved | None = None
         self._dsn = ""
 
@@ -75,14 +78,14 @@ class TaskJob:
 
     @property
     def settings(self) -> dict[str, Any]:
-        return dict(self.task.settings)
+        return {**self._origin, **self.task.settings}
 
     @property
     def answers(self) -> Answers:
         return Answers()
 
     def target(self) -> dict[str, Any]:
-        return {"table": self.table.as_json(), **(part(self.task, "origin") or {})}
+        return {"table": self.table.as_json(), **self._origin}
 
     def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
         self._resolved = resolve(connection, self.task.names())
@@ -96,8 +99,8 @@ class TaskJob:
             "computed from": ", ".join(column.name for column in self.table.sources) or "nothing",
             **(part(self.task, "facts") or {}),
         }
-        pending = part(self.task, "pending")
-        counted = pending(connection, self._resolved) if pending else {}
+        pending = part(self.task, "pending") or _without_value
+        counted = pending(connection, self._resolved)
         return Preflight(counted, tuple(warnings), facts, part(self.task, "what") or WHAT)
 
     def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
@@ -190,7 +193,19 @@ class TaskJob:
         return NOTHING
 
 
-WHAT = ("row is pending", "rows are pending")
+WHAT = ("row has no value yet", "rows have no value yet")
+
+
+def _without_value(connection: Connection, resolved: Resolved) -> dict[str, int]:
+    """Count the rows of which a target is NULL: what most tasks look for."""
+    relation = resolved.table.relation
+    rows = scalar(
+        connection,
+        sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
+            relation.identifier, sql.SQL(targets_null(resolved.table))
+        ),
+    )
+    return {str(relation): int(rows)}
 
 
 class _Count:

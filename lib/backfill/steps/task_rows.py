@@ -117,7 +117,12 @@ def decide(
         columns[place] = column
     after = _put_back(after, fitted, open_rows)
     before = {c.name: _field(block, "before", c.name) for c in table.targets}
-    same = {c.name: _same(before[c.name], after[c.name], c.compared_as) for c in table.targets}
+    same = {
+        c.name: _same(
+            before[c.name], after[c.name], is_json=resolved.columns[c.name].kind == "json"
+        )
+        for c in table.targets
+    }
     full = {name: np.asarray(before[name].is_valid()) for name in before}
     if not part(task, "overwrite"):
         _leave_filled(before, same, full, reasons, columns, details)
@@ -193,8 +198,8 @@ def _put_back(
     return found
 
 
-def _same(before: pa.Array, after: pa.Array, compared_as: str) -> Mask:
-    if compared_as == "jsonb":
+def _same(before: pa.Array, after: pa.Array, *, is_json: bool) -> Mask:
+    if is_json:
         pairs = zip(before.to_pylist(), after.to_pylist(), strict=True)
         return np.array([_json(b) == _json(a) for b, a in pairs], dtype=bool)
     equal = pc.equal(before, after).fill_null(fill_value=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from backfill.cli import build_parser, command_parsers
 from backfill.parameters import (
@@ -18,6 +19,8 @@ from backfill.parameters import (
 from backfill.tour import TOUR_PARAMETERS
 from backfill_lab.reference.markdown import code, section, table
 
+#: What the notebook of any table works on as it is: the demo's customers.
+FILL_EXAMPLE = {"table": "public.customer", "set": "phone_e164"}
 NOTEBOOKS: Mapping[str, tuple[Parameter, ...]] = {
     "00_start_here": TOUR_PARAMETERS,
     "01_utc_backfill": UTC_PARAMETERS,
@@ -25,7 +28,10 @@ NOTEBOOKS: Mapping[str, tuple[Parameter, ...]] = {
     "03_apply_plan": APPLY_PARAMETERS,
     "04_verify_run": VERIFY_PARAMETERS,
     "05_revert_run": REVERT_PARAMETERS,
-    "06_fill_columns": FILL_PARAMETERS,
+    "06_fill_columns": tuple(
+        replace(parameter, default=FILL_EXAMPLE.get(parameter.name, parameter.default))
+        for parameter in FILL_PARAMETERS
+    ),
 }
 _FLAG_HEADER = ("argument", "means")
 

@@ -6,33 +6,13 @@ python -m backfill_lab.reference.parameter_cells notebooks
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from backfill.parameter import Kind, Parameter
+from backfill.notebook.task_notebook import parameter_line
+from backfill.parameter import Parameter
 from backfill_lab.reference.command_pages import NOTEBOOKS
-
-_TYPES = {
-    Kind.WHOLE: "int",
-    Kind.NUMBER: "float",
-    Kind.FLAG: "bool",
-}
-
-
-def parameter_line(parameter: Parameter) -> str:
-    """Return a parameter as a line of Python: one `=`, and what it means as a comment.
-
-    Papermill reads no annotation with a bar in it: one of a default None is that of the values.
-    """
-    default = parameter.default
-    kind = _TYPES.get(parameter.kind, "str") if default is None else type(default).__name__
-    value = json.dumps(default) if isinstance(default, str) else repr(default)
-    says = re.sub(r" ?= ?", " means ", parameter.help)
-    if parameter.choices:
-        says += f": {', '.join(parameter.choices)}"
-    return f"{parameter.name}: {kind} = {value}  # {says}"
 
 
 def parameters_cell(declared: Iterable[Parameter]) -> str:

@@ -24,7 +24,7 @@ from backfill.plans.staging import Staging, quoted
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.in_bulk import words_of
-from backfill.server.plain_table import PlainTable, readable_columns
+from backfill.server.plain_table import PlainTable, readable_columns, targets_null
 from backfill.server.postgres import Connection, connect, scalar
 from backfill.server.session import on_own_path
 from backfill.steps.job import Computation, Preflight
@@ -33,12 +33,6 @@ from backfill.steps.task_rows import typed
 from backfill.steps.task_table import resolve
 
 ROWS_TABLE = "rows"
-
-
-def targets_null(table: PlainTable) -> str:
-    """Return the condition of the rows that wait for a value: a target is NULL."""
-    names = [column.name.replace('"', '""') for column in table.targets]
-    return " OR ".join(f'"{name}" IS NULL' for name in names)
 
 
 class FillJob(TaskJob):

@@ -1,0 +1,182 @@
+"""Tasks that somebody else wrote: `package.module:attribute`, or an installed entry point's name.
+
+The attribute is a task, or what makes one: a class or function that takes its `parameters`, an
+instance of the dataclass that it names so, or nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.metadata
+import inspect
+import os
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from backfill.errors import UsageError
+from backfill.parameter import Kind, Parameter
+from backfill.parameters import TASK_PARAMETERS
+from backfill.steps.job import Job, JobKind
+from backfill.steps.task import Task
+from backfill.steps.task_job import TaskJob
+from backfill.steps.task_kind import TaskKind
+
+GROUP = "backfill.tasks"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_RESERVED = frozenset(("revert", "task", "utc", "ocr", "fill"))
+_KINDS: Mapping[Any, Kind] = {
+    bool: Kind.FLAG,
+    int: Kind.WHOLE,
+    float: Kind.NUMBER,
+    str: Kind.TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTask:
+    """What makes a task, and what it takes."""
+
+    origin: str  # module:attribute
+    made_by: Any
+    dataclass: Any  # of its parameters, None for none
+
+    @property
+    def own(self) -> tuple[Parameter, ...]:
+        """The task's own parameters, from its dataclass."""
+        if self.dataclass is None:
+            return ()
+        hints = typing.get_type_hints(self.dataclass)
+        return tuple(_parameter(f, hints[f.name]) for f in dataclasses.fields(self.dataclass))
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return (*self.own, *TASK_PARAMETERS)
+
+    def task(self, values: Mapping[str, Any]) -> Task:
+        """Return the task of some values of its own parameters."""
+        made = self.made_by
+        if self.dataclass is not None:
+            chosen = {p.name: values[p.name] for p in self.own if p.name in values}
+            made = made(self.dataclass(**chosen))
+        elif inspect.isclass(made) or inspect.isfunction(made):
+            made = made()
+        return _checked(made, self.origin)
+
+    def job(self, values: Mapping[str, Any]) -> Job:
+        own = {p.name: values[p.name] for p in self.own}
+        task = self.task(own)
+        return cast(Job, TaskJob(task, {"task": self.origin, "parameters": own}))
+
+
+def _parameter(field: dataclasses.Field[Any], hint: Any) -> Parameter:
+    told = field.metadata
+    is_list = typing.get_origin(hint) in (list, tuple)
+    kind = Kind.TEXTS if is_list else _KINDS.get(_plain(hint))
+    if kind is None:
+        raise UsageError(
+            f"The parameter {field.name} of the task is {hint}: str, int, float, bool, or a list "
+            "of str is what a flag can be."
+        )
+    if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        raise UsageError(f"The parameter {field.name} of the task needs a default.")
+    default = "" if is_list else field.default
+    choices = tuple(told.get("choices", ()))
+    return Parameter(field.name, kind, default, told.get("help", field.name), choices)
+
+
+def _plain(hint: Any) -> Any:
+    """Return the type of `X | None`."""
+    if isinstance(hint, types.UnionType):
+        return next((part for part in typing.get_args(hint) if part is not type(None)), hint)
+    return hint
+
+
+def find_task(name: str) -> FoundTask:
+    """Return the task of a name; raise `UsageError` that lists what is installed."""
+    if ":" in name:
+        return _found(name, _load(name))
+    entry = _installed().get(name)
+    if entry is None:
+        listed = ", ".join(sorted(_installed())) or "none is installed"
+        raise UsageError(
+            f"There is no task {name!r}. Tasks of the entry points {GROUP}: {listed}. Or name it "
+            "as package.module:attribute."
+        )
+    try:
+        return _found(entry.value, entry.load())
+    except Exception as error:
+        raise UsageError(
+            f"The task {name} ({entry.value}) can not be loaded: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _found(origin: str, attribute: Any) -> FoundTask:
+    own = getattr(attribute, "parameters", None)
+    return FoundTask(origin, attribute, own if inspect.isclass(own) else None)
+
+
+def _installed() -> Mapping[str, importlib.metadata.EntryPoint]:
+    return {entry.name: entry for entry in importlib.metadata.entry_points(group=GROUP)}
+
+
+def _load(name: str) -> Any:
+    """Import `module:attribute`, also from the folder where the command was typed."""
+    module, _, path = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+        # A notebook's kernel begins elsewhere.
+        known = os.environ.get("PYTHONPATH", "")
+        os.environ["PYTHONPATH"] = os.pathsep.join(part for part in (here, known) if part)
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except Exception as error:
+        raise UsageError(
+            f"The task {name} can not be loaded: {type(error).__name__}: {error}. It is named "
+            "package.module:attribute, from here or from what is installed."
+        ) from error
+    return found
+
+
+def _checked(made: Any, origin: str) -> Task:
+    lacking = [n for n in ("name", "names", "extract", "compute") if not hasattr(made, n)]
+    if lacking:
+        raise UsageError(
+            f"{origin} is no task: it has no {', '.join(lacking)}. See docs/your-own-backfill.md"
+        )
+    if not _NAME.fullmatch(str(made.name)) or made.name in _RESERVED:
+        raise UsageError(
+            f"The task {origin} calls itself {made.name!r}: a name has small letters, digits and "
+            f"underscores, and is none of {', '.join(sorted(_RESERVED))}."
+        )
+    return cast(Task, made)
+
+
+def installed_kind(name: str) -> JobKind:
+    """Return what can be done for a task's runs.
+
+    Only what is installed under that name is ever loaded: what a ledger's row says names no code.
+    """
+
+    def find(target: Mapping[str, Any]) -> Task | None:
+        if name not in _installed():
+            return None
+        found = find_task(name)
+        return found.task(dict(target.get("parameters") or {}))
+
+    return cast(JobKind, TaskKind(name, find))
+
+
+def kind_with(task: Task) -> JobKind:
+    """Return the same for a run whose task is at hand."""
+    made: Callable[[Mapping[str, Any]], Task] = lambda _target: task  # noqa: E731
+    return cast(JobKind, TaskKind(task.name, made))
