@@ -35,8 +35,9 @@ from backfill.jobs.registry import (
     latest_sheets,
     parameters_of,
 )
-from backfill.notebook.asking import decide_for, explain_row
+from backfill.notebook.asking import decide_for, explain_row, review_of
 from backfill.notebook.fill_run import FillRun
+from backfill.notebook.review import Review
 from backfill.notebook.run_book import RunBook, listener
 from backfill.notebook.run_views import preflight_view
 from backfill.parameter import flags_of
@@ -120,10 +121,14 @@ def decide(
 ) -> Shown:
     """Answer what a run asked: about a row, by a question's id, or with `*` about a bucket.
 
-    `told` may be kind, column, zone, local_date, scope, by, note (see `Asking.decide`). The answer
-    goes into that run's `decisions.csv`; the next plan takes it in.
+    `told` is what `Asking.decide` takes; the next plan takes the answer in.
     """
     return decide_for(run_id, runs_dir(runs_folder), key, decision, told)
+
+
+def review(run_id: str = "latest", *, runs_folder: str = "", by: str = "") -> Review:
+    """Return what a run waits for, to be settled by clicking: `run.review()` of any run."""
+    return review_of(run_id, runs_dir(runs_folder), by)
 
 
 def explain(key: str, *, run_id: str = "latest", runs_folder: str = "") -> Explanation:

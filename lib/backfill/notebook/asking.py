@@ -15,6 +15,7 @@ from backfill.display.pages import NOTHING, Shown, note, part, table
 from backfill.errors import BackfillError, DatabaseUnreachable, UsageError
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
+from backfill.notebook.review import Review
 from backfill.plans import worksheet
 from backfill.plans.plan import planned_again
 from backfill.server.database import Database
@@ -67,6 +68,14 @@ class Asking:
             **{"scope": scope, "by": by, "note": note},
         }
         return decide_in(self.folder, self.kind, key, decision, told)
+
+    def review(self, *, by: str = "") -> Review:
+        """Show all that waits for a person, to be settled by clicking; `by` is who does.
+
+        A click writes what `decide` and an editor would: a line of the run's `decisions.csv` or
+        `corrections.csv`. The record keeps a table of what was asked and answered.
+        """
+        return Review(self.folder, self.kind.words, by=by)
 
     def explain(self, key: str) -> Explanation:
         """Return why a row's values are what they are: from folder, ledger and table. Read-only."""
@@ -132,6 +141,7 @@ def questions_view(folder: RunFolder, questions: Sequence[Question]) -> Shown:
     word = first.candidates.split(" | ")[0].split(":")[0]
     bucket = f'zone="{first.zone}", ' if first.zone else ""
     return shown + note(
+        "By clicking: run.review()\n"
         f'One line decides one: run.decide("{first.key}", "{word}")\n'
         f'… or all alike: run.decide("*", "{word}", kind="{first.kind}", {bucket}'
         f'local_date="{first.local_date}")\n'
@@ -172,3 +182,9 @@ def decide_for(run_id: str, runs: Path, key: str, decision: str, told: dict[str,
     folder = find_folder(run_id, runs, worksheet.DECISIONS_FILE)
     kind = kind_of(folder.run_id.split("-")[1])
     return decide_in(folder, kind, key, decision, told)
+
+
+def review_of(run_id: str, runs: Path, by: str) -> Review:
+    """Return what any run whose folder is at hand waits for."""
+    folder = find_folder(run_id, runs, worksheet.DECISIONS_FILE)
+    return Review(folder, kind_of(folder.run_id.split("-")[1]).words, by=by)

@@ -309,7 +309,7 @@ def make_answers(
     Raises `UsageError` when the key names no question of the run, or the word answers none.
     """
     told: dict[str, Any] = {
-        "by": given.pop("by", "") or _user_name(),
+        "by": given.pop("by", "") or user_name(),
         "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "note": given.pop("note", ""),
     }
@@ -340,7 +340,8 @@ def make_answers(
     ]
 
 
-def _user_name() -> str:
+def user_name() -> str:
+    """Return who works here, for the column `by`."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user need not have a name

@@ -44,10 +44,15 @@ from backfill.plans.worksheet import CORRECTIONS_FILE, CORRECTIONS_USED_FILE, re
 CROPS_FOLDER = "crops"
 HEADER = (
     *("image_sha256", "session_id", "schedule_date", "shift", "box", "field", "read", "right"),
-    *("crop", "why", "by", "at", "note"),
+    *("crop", "why", "candidates", "by", "at", "note"),
 )
 _NEEDED = ("field", "right")
 _KNOWN = (*FIELDS, SHIFT, IMAGE, DATE)
+#: What may be said of a whole image or shift, as `right`; of any other field its value.
+_CANDIDATES = {
+    IMAGE: "confirm: no shift is missing",
+    SHIFT: "confirm: all of it is right as read | remove: there is no such shift",
+}
 _WHOLE = (0.0, 0.0, float("inf"), float("inf"))
 
 
@@ -97,7 +102,11 @@ def write_corrections(
     folder: RunFolder, plans: Sequence[SessionPlan], corrections: Corrections
 ) -> int:
     """Write the sheets and crops of a run; return how many lines wait for a person."""
-    doubts = [row for plan in plans for row in _doubts(folder, plan)]
+    doubts = [
+        row | {"candidates": _CANDIDATES.get(row["field"], "")}
+        for plan in plans
+        for row in _doubts(folder, plan)
+    ]
     used = [{**line.as_json(), "crop": _crop_name(line)} for line in corrections.lines]
     folder.write_text(CORRECTIONS_FILE, write_sheet(HEADER, [*used, *doubts]))
     if used:
