@@ -119,10 +119,7 @@ def fill(
 def decide(
     key: str, decision: str, *, run_id: str = "latest", runs_folder: str = "", **told: str
 ) -> Shown:
-    """Answer what a run asked: about a row, by a question's id, or with `*` about a bucket.
-
-    `told` is what `Asking.decide` takes; the next plan takes the answer in.
-    """
+    """Answer what a run asked, as `Asking.decide` does; `told` is what that one takes."""
     return decide_for(run_id, runs_dir(runs_folder), key, decision, told)
 
 
@@ -132,10 +129,7 @@ def review(run_id: str = "latest", *, runs_folder: str = "", by: str = "") -> Re
 
 
 def explain(key: str, *, run_id: str = "latest", runs_folder: str = "") -> Explanation:
-    """Return why a row of a run has its values: wall time, zone, rule, images, decisions, …
-
-    Works without the run's folder and without the database, as far as the other one tells.
-    """
+    """Return why a row of a run has its values; works without its folder, or its database."""
     database = open_database(lambda _text: None)
     return explain_row(database, run_id, runs_dir(runs_folder), key)
 
