@@ -96,6 +96,8 @@ def test_every_command_stands_in_the_readme() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_option_that_is_named_exists(document: str) -> None:
     foreign = {"--test-dsn"}  # pytest's, from conftest.py
+    foreign |= {"--user", "--now"}  # of systemctl
+    foreign |= {"--a"}  # what is refused
     foreign |= {"--shared", "--parts"}  # of python -m tests.bench.ocr
     foreign |= {"--port", "--nworkers", "--nthreads"}  # of dask scheduler and dask worker
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from backfill.cli import build_parser, command_parsers
+from backfill.cli import build_parser
+from backfill.command.options import command_parsers
 from backfill.next_command import GIVEN_ENV, next_command, remember_given
 from backfill.parameter import flags_of
 from backfill.parameters import OCR_PARAMETERS, UTC_PARAMETERS

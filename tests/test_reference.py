@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from backfill.cli import build_parser, command_parsers
+from backfill.cli import build_parser
+from backfill.command.options import command_parsers
 from backfill.errors import EXIT_CODE_MEANS
 from backfill_lab.reference.__main__ import reference
 from backfill_lab.reference.command_pages import NOTEBOOKS

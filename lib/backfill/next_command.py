@@ -20,7 +20,7 @@ _FOLDER = "folder"
 #: Commands that read or write folders of runs; the others ask the database only.
 _OF_FOLDERS = {
     *("utc", "ocr", "fill", "apply", "resume", "revert", "explain", "runs", "compare", "doctor"),
-    *("evidence", "lab"),
+    *("evidence", "lab", "task"),
 }
 #: Commands of this machine: no database is named to them.
 _OF_MACHINE = {"db", "demo", "selftest", "completion"}

@@ -6,6 +6,8 @@ updates in place; the run's folder keeps every progress event.
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import functools
 import json
 import os
@@ -16,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from backfill.errors import StorageError
 from backfill.folder import RunFolder
 from backfill.time_left import Forecast, TimeLeft
 
@@ -40,8 +43,11 @@ class Reporter:
         self._time_left: dict[str, TimeLeft] = {}  # by phase
 
     def message(self, text: str, level: str = "info") -> None:
-        """Say one line to a person."""
-        self._tell({"type": "message", "level": level, "text": text})
+        """Say one line to a person; kept in the run's folder."""
+        event = {"type": "message", "level": level, "text": text}
+        with contextlib.suppress(StorageError):  # what can not be kept is said all the same
+            self._log(event)
+        self._tell(event)
 
     def skip(self, skip: Skip) -> None:
         """Say which row was left alone, and why: one line for each."""
@@ -120,9 +126,21 @@ class Reporter:
         )
 
     def _keep(self, event: Mapping[str, Any]) -> None:
-        if self._folder:
-            self._folder.append_line(PROGRESS_FILE, json.dumps(event))
+        self._log(event)
         self._tell(event)
+
+    def _log(self, event: Mapping[str, Any]) -> None:
+        """Add an event to the folder's log, in the form of the log that `--json` prints."""
+        if self._folder:
+            head = {
+                "ts": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+                "level": event.get("level", "info"),
+                "run_id": self._folder.run_id,
+                "event": event["type"],
+            }
+            self._folder.append_line(
+                PROGRESS_FILE, json.dumps({**event, **head}, ensure_ascii=False)
+            )
 
     def outcome(self, document: Mapping[str, Any]) -> None:
         """Hand the end of the run to whoever started the notebook."""

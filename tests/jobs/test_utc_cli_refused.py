@@ -67,7 +67,6 @@ def test_a_bad_option_exits_with_2(
         ("utc", "--chunk-size", "2.5.1", "--progress-interval", "many"),
         ("utc", "--apply", "--dry-run"),
         ("nonsense",),
-        (),
         ("utc", "--no-such-flag"),
     ],
 )

@@ -131,7 +131,11 @@ def test_a_progress_event_carries_rate_and_span_beside_the_promised_keys(tmp_pat
     assert last["rows_per_s"] > 0
     assert last["seconds_left_low"] <= last["seconds_left"] <= last["seconds_left_high"]
     kept = folder.file(PROGRESS_FILE).read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line) for line in kept] == heard
+    log = [json.loads(line) for line in kept]
+    assert [{**event, **line} for event, line in zip(heard, log, strict=True)] == log
+    assert {line["event"] for line in log} == {"progress"}
+    assert {line["run_id"] for line in log} == {RUN_ID}
+    assert all(line["ts"].endswith("+00:00") and line["level"] == "info" for line in log)
 
 
 def test_a_line_says_counts_rate_time_left_and_why_it_waits() -> None:

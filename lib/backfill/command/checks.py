@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from backfill.command.commands import database_of, given_of, print_summary, terminal_of
+from backfill.command.metrics import write_metrics
 from backfill.display.counting import counted
 from backfill.errors import ExitCode, UsageError
 from backfill.folder import RunFolder, runs_dir
-from backfill.server.catalog import hidden_rows
 
 SHOWN_ROWS = 100
 SHOWN_SCOPES = 100
@@ -59,15 +59,18 @@ def run_check(options: argparse.Namespace) -> int:
     for scope, count in pending.items():
         what = counted(count, *found.what)
         terminal.message(f"{scope or '(no household)'}: {what}", "warning")
-    print_summary({"job": options.job, "total_pending": total, "pending": pending})
-    if total:
-        return int(ExitCode.PENDING)
-    return int(ExitCode.PREFLIGHT if found.hidden else ExitCode.OK)
+    document = {"job": options.job, "total_pending": total, "pending": pending}
+    print_summary(document)
+    code = ExitCode.PREFLIGHT if found.hidden else ExitCode.OK
+    code = ExitCode.PENDING if total else code
+    write_metrics(options.metrics_file, document, int(code), options.job)
+    return int(code)
 
 
 def _check_rows(options: argparse.Namespace, job: Any) -> int:
     """Look at the rows themselves: what waits and is not known, and with --deep what differs."""
     from backfill.jobs.utc.deep_check import check_deep, load_known, write_differing
+    from backfill.server.catalog import hidden_rows
 
     known = load_known(Path(options.allow_known)) if options.allow_known else frozenset()
     database, terminal = database_of(options), terminal_of(options)
@@ -90,10 +93,12 @@ def _check_rows(options: argparse.Namespace, job: Any) -> int:
         terminal.message(f"… {len(found.differing):,} values differ in all.", "warning")
     if options.output:
         write_differing(Path(options.output), found)
-    print_summary({"job": options.job, **found.summary()})
-    if not found.is_clean:
-        return int(ExitCode.PENDING)
-    return int(ExitCode.PREFLIGHT if hidden else ExitCode.OK)
+    document = {"job": options.job, **found.summary()}
+    print_summary(document)
+    code = ExitCode.PREFLIGHT if hidden else ExitCode.OK
+    code = code if found.is_clean else ExitCode.PENDING
+    write_metrics(options.metrics_file, document, int(code), options.job)
+    return int(code)
 
 
 def run_evidence(options: argparse.Namespace) -> int:

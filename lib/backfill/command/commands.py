@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from backfill.command.ending import print_ending
+from backfill.command.metrics import write_metrics
 from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
@@ -36,6 +38,7 @@ _DROPPED = {
     "handler",
     "notebook",
     "task",
+    "metrics_file",
 }
 
 
@@ -45,7 +48,8 @@ def print_summary(document: Mapping[str, Any]) -> None:
 
 
 def terminal_of(options: argparse.Namespace) -> Terminal:
-    return Terminal(as_json=options.json, quiet=options.quiet)
+    metrics_file = getattr(options, "metrics_file", None)
+    return Terminal(as_json=options.json, quiet=options.quiet, metrics_file=metrics_file)
 
 
 def run_job(options: argparse.Namespace) -> int:
@@ -234,7 +238,9 @@ def _run(
     terminal.message(f"Evidence: {folder.path}")
     if not exit_code and summary.get("dry_run"):
         terminal.message(_how_to_apply(folder, summary))
-    print_summary(summary)
+    print_ending(summary, as_json=terminal.as_json)
+    job = str(summary.get("job") or folder.run_id.split("-")[1])
+    write_metrics(terminal.metrics_file, summary, int(exit_code), job)
     return int(exit_code)
 
 
@@ -313,19 +319,6 @@ def _find(options: argparse.Namespace, wanted: str, *, has_written: bool = False
 
     with database_of(options).connect(read_only=True) as connection:
         return Ledger(connection).get(wanted, has_written=has_written)
-
-
-def run_status(options: argparse.Namespace) -> int:
-    """`backfill status [RUN_ID]`: runs, progress, pending rows."""
-    from backfill.command.status_view import status_document, status_text
-
-    with database_of(options).connect(read_only=True) as connection:
-        document = status_document(connection, options.run_id)
-    if options.json:
-        print_summary(document)
-    else:
-        print(status_text(document), flush=True)
-    return int(ExitCode.OK)
 
 
 def report_error(options: argparse.Namespace, error: BackfillError) -> int:

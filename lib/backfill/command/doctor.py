@@ -59,17 +59,17 @@ class Finding:
     mend: str = ""
 
 
-def examine(runs: str | None = None) -> list[Finding]:
+def examine(runs: str | None = None, table: str | None = None) -> list[Finding]:
     """Return every finding, in the order in which things depend on each other. Read-only.
 
-    `runs` is the folder of the runs where it is not the default one.
+    `runs` is the folder of the runs where it is not the default one; `table` the TOML of a table.
     """
     anew = "make setup" if project_root() else "pip install --force-reinstall backfill-workbook"
     return [
         _guarded("Python", _python, "install Python 3.11 or later, then: make setup"),
         _guarded("time zone data", _tzdata, anew),
         _guarded("embedded PostgreSQL", _binaries, anew),
-        *_database(),
+        *_database(table),
         _guarded("folder of the runs", lambda: _runs(runs_dir(runs)), "choose --runs-dir DIR"),
         _guarded("Tesseract", _tesseract, INSTALL_TESSERACT),
         _guarded("notebook kernel", _kernel, anew),
@@ -124,7 +124,7 @@ def _binaries() -> str:
     return f"PostgreSQL {binaries.major} in {binaries.folder}"
 
 
-def _database() -> Iterator[Finding]:
+def _database(table: str | None) -> Iterator[Finding]:
     dsn = os.environ.get(DSN_ENV, "").strip()
     server = EmbeddedServer(default_home())
     if not dsn and not server.is_running():
@@ -145,6 +145,8 @@ def _database() -> Iterator[Finding]:
         with connection:
             yield _guarded("rights", partial(_rights, connection), "ask the database's owner")
             yield _guarded("record of runs", partial(_ledger, connection), next_command("status"))
+            if table:
+                yield _guarded("table", partial(_table, connection, table), next_command("grants"))
 
 
 def _can_start(server: EmbeddedServer) -> str:
@@ -200,6 +202,28 @@ def _ledger(connection: Connection) -> str:
     if not Ledger(connection).exists():
         return "schema backfill is not there yet; the first run makes it"
     return f"{scalar(connection, 'SELECT count(*) FROM backfill.run'):,} runs in schema backfill"
+
+
+def _table(connection: Connection, path: str) -> str:
+    """Look at the table that a TOML describes: its columns, and the rights to plan and to apply."""
+    from backfill.jobs.utc.resolve import resolve_table
+    from backfill.jobs.utc.spec_file import load_spec
+
+    table = resolve_table(connection, load_spec(Path(path))).table
+    name = str(table.relation)
+    lacking = [
+        column.name
+        for column in table.targets
+        if not scalar(
+            connection,
+            "SELECT has_column_privilege(%s::regclass, %s, 'UPDATE')",
+            *(table.relation.identifier.as_string(connection), column.name),
+        )
+    ]
+    may = "may be planned and applied" if not lacking else "may be planned"
+    if lacking:
+        may += f"; this role may not update {', '.join(lacking)}"
+    return f"{name} is as {path} says, and {may}"
 
 
 def _runs(folder: Path) -> str:

@@ -50,7 +50,7 @@ def run_doctor(options: argparse.Namespace) -> int:
     """`backfill doctor`: what is wrong here, and the command that mends it."""
     from backfill.command.doctor import examine
 
-    findings = examine(options.runs_dir)
+    findings = examine(options.runs_dir, options.table)
     for finding in findings:
         print(f"{'ok  ' if finding.is_well else 'BAD '} {finding.what}: {finding.detail}")
         if not finding.is_well and finding.mend:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from backfill.command.commands import print_summary, terminal_of
 from backfill.command.words import counted_in
-from backfill.errors import BackfillError, ExitCode
+from backfill.errors import BackfillError, ExitCode, UsageError
 from backfill.folder import runs_dir
 from backfill.next_command import next_command
 
@@ -22,6 +23,20 @@ _TOLD_APART = ("folder only", "database only")
 
 def add_runs_options(parser: argparse.ArgumentParser) -> None:
     """Add what `backfill runs` takes."""
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "prune"),
+        default="list",
+        help="prune removes what can be had again of old runs, and keeps what proves",
+    )
+    parser.add_argument(
+        "--keep-days",
+        type=counted_in(0, 100_000),
+        metavar="N",
+        help="prune: touch no run of the last N days",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="prune: say only what would go")
     parser.add_argument("--job", metavar="NAME", help="only runs of this job: utc, ocr")
     parser.add_argument("--status", metavar="WORD", help="only runs of this status, like planned")
     parser.add_argument(
@@ -35,6 +50,8 @@ def add_runs_options(parser: argparse.ArgumentParser) -> None:
 
 def run_runs(options: argparse.Namespace) -> int:
     """List runs, newest first, and make `runs/index.html` anew."""
+    if options.action == "prune":
+        return _prune(options)
     from backfill.archive.runs_index import rebuild_index
     from backfill.archive.runs_list import list_runs, matching
 
@@ -50,6 +67,27 @@ def run_runs(options: argparse.Namespace) -> int:
         print("\n".join(_lines(shown, len(found))), flush=True)
     if runs.is_dir() and rebuild_index(runs):
         terminal.message(f"The same as a page: {runs / 'index.html'}")
+    return int(ExitCode.OK)
+
+
+def _prune(options: argparse.Namespace) -> int:
+    """Remove working copies, leftovers and readings that are older than so many days."""
+    from backfill.archive.prune import prune
+    from backfill.jobs.ocr.settings import default_cache_dir
+
+    if options.keep_days is None:
+        example = next_command("runs", "prune", "--keep-days", "30")
+        raise UsageError(f"Say of how many days to keep all, for example: {example}")
+    now = dt.datetime.now(dt.UTC)
+    runs, cache = runs_dir(options.runs_dir), default_cache_dir()
+    found = prune(runs, cache, options.keep_days, now, dry_run=options.dry_run)
+    would = "would go" if options.dry_run else "are gone"
+    terminal_of(options).message(
+        f"{found.files:,} files of {found.bytes / 1e6:,.1f} MB {would}: working copies of "
+        f"{found.runs:,} runs, and readings of images. What proves a run stays."
+    )
+    document = {"files": found.files, "bytes": found.bytes, "dry_run": bool(options.dry_run)}
+    print_summary(document)
     return int(ExitCode.OK)
 
 

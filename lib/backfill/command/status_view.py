@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,7 +12,8 @@ from backfill.display.eye import attempt
 from backfill.errors import BackfillError
 from backfill.jobs.utc.pending import count_by_household, known_households
 from backfill.jobs.utc.resolve import resolve_table
-from backfill.jobs.utc.table_spec import EVENTS
+from backfill.jobs.utc.spec_file import load_spec
+from backfill.jobs.utc.table_spec import EVENTS, TableSpec
 from backfill.next_command import next_command
 from backfill.politeness.waiting import Waiting, waiting_of
 from backfill.records.ledger import Ledger, RunRow
@@ -28,8 +30,14 @@ _TIMED_MS = 5
 _TOTALS = ("chunks", "scanned", "updated", "unchanged", "drifted", "skipped", "elapsed_ms")
 
 
-def status_document(connection: Connection, wanted: str | None) -> dict[str, Any]:
-    """Return one run, or the newest ones and the pending rows of every household."""
+def status_document(
+    connection: Connection, wanted: str | None, table: str | None = None
+) -> dict[str, Any]:
+    """Return one run, or the newest ones and the pending rows of every household.
+
+    `table` names the TOML of another table than the one that ships.
+    """
+    spec = load_spec(Path(table)) if table else EVENTS
     ledger = Ledger(connection)
     if wanted:
         run = ledger.get(wanted)
@@ -51,7 +59,7 @@ def status_document(connection: Connection, wanted: str | None) -> dict[str, Any
         "runs": [_run(run, totals.get(run.run_id, {}), waits[run.run_id]) for run in runs],
         "pending": attempt(
             "What is pending",
-            lambda: _pending(connection),
+            lambda: _pending(connection, spec),
             lambda missed: {"utc": None, "why": missed.why},
         ),
     }
@@ -122,10 +130,10 @@ def _next_command(run: RunRow, is_expired: bool) -> str:
     return next_command("verify", run.run_id)
 
 
-def _pending(connection: Connection) -> dict[str, Any]:
-    """Return pending rows by household of the table that ships, or why they are not known."""
+def _pending(connection: Connection, spec: TableSpec) -> dict[str, Any]:
+    """Return pending rows by household of a table, or why they are not known."""
     try:
-        table = resolve_table(connection, EVENTS).table
+        table = resolve_table(connection, spec).table
         households = known_households(connection, table)
         counts = count_by_household(connection, table, households)
         return {"utc": counts, "hidden": hidden_rows(connection, table)}

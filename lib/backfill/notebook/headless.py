@@ -81,6 +81,7 @@ def run_notebook(
     """
     source = notebook_path(name)
     partial = folder.file(f"{output.removesuffix('.ipynb')}.partial.ipynb")
+    terminal.run_id = folder.run_id
     relay = Relay(terminal)
     error = ""
     environment = {RELAY_ENV: relay.address, RUN_ID_ENV: folder.run_id, NOTEBOOK_ENV: output}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import os
 import shutil
 import socket
 import sys
@@ -20,6 +22,7 @@ _BAR_CELLS = 24
 _LEAST_CELLS = 6
 _PAUSES = ("pause", "go_on")
 _BACKLOG = 4
+_COLOURS = {"error": "31", "warning": "33"}  # red and yellow, as everywhere
 #: Of each reason, how many skips a quiet run names; the others are counted.
 SKIPS_SHOWN = 5
 
@@ -27,9 +30,13 @@ SKIPS_SHOWN = 5
 class Terminal:
     """Prints events on stderr as the person asked: bar on a terminal, JSON lines otherwise."""
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+    def __init__(
+        self, *, as_json: bool = False, quiet: bool = False, metrics_file: str | None = None
+    ) -> None:
+        self.as_json = as_json
+        self.metrics_file = metrics_file
+        self.run_id = ""  # of the run whose notebook is executed
         self._stream: TextIO | None = sys.stderr
-        self._as_json = as_json
         self._quiet = quiet
         self._is_bar = self._stream is not None and self._stream.isatty() and not as_json
         self._has_bar = False
@@ -46,16 +53,31 @@ class Terminal:
             return
         if self._is_bar and self._last and kind in _PAUSES:
             self._draw(paused(self._last, event))
-        elif self._as_json:
-            self._print(json.dumps(event, ensure_ascii=False, default=str))
+        elif self.as_json:
+            self._print(json.dumps(self._as_log(event), ensure_ascii=False, default=str))
         elif kind != "progress":
             prefix = "warning: " if level == "warning" and kind != "skip" else ""
-            self._print(f"{prefix}{event['text']}")
+            self._print(self._coloured(f"{prefix}{event['text']}", level))
         elif self._is_bar:
             self._last = event
             self._draw(event)
         else:
             self._print(json.dumps(event))
+
+    def _as_log(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an event as a line of a log: when, how grave, of which run, what."""
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+        head = {"ts": event.get("ts", now), "level": event.get("level", "info")}
+        return {**event, **head, "run_id": event.get("run_id", self.run_id), "event": event["type"]}
+
+    def _coloured(self, text: str, level: str) -> str:
+        code = _COLOURS.get(level)
+        return f"\x1b[{code}m{text}\x1b[0m" if code and self._has_colour else text
+
+    @property
+    def _has_colour(self) -> bool:
+        is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return bool(self._stream and self._stream.isatty() and not is_plain)
 
     def message(self, text: str, level: str = "info") -> None:
         """Say something of the command line's own."""

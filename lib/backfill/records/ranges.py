@@ -11,7 +11,7 @@ import datetime as dt
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
@@ -20,9 +20,11 @@ from psycopg.types.json import Jsonb
 from backfill.errors import LeaseHeld
 from backfill.next_command import next_command
 from backfill.records.lease import RUN_HELD, Fence, Lease, held_by, lost_message
-from backfill.records.positions import Positions
 from backfill.records.seats import holder_name
 from backfill.server.postgres import Connection, scalar
+
+if TYPE_CHECKING:  # numpy behind it: `status` does without
+    from backfill.records.positions import Positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ def done_of(connection: Connection, run_id: str, stretch: Range) -> Done:
         [run_id, stretch.range_no] * 2,
     ).fetchone()
     assert row is not None
+    from backfill.records.positions import Positions  # numpy: `status` does without
+
     return Done(row[0], row[1], row[2], Positions.from_stretches(row[3] or []))
 
 

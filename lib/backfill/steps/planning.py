@@ -14,6 +14,7 @@ import pyarrow as pa
 from backfill.display.counting import counted
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
+from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.plans.staging import STAGING_FILE, Staging
@@ -156,8 +157,8 @@ class Planning:
         except psycopg.errors.ReadOnlySqlTransaction:
             self._reporter.message(
                 "This server only reads now, as a standby does: the plan is in its folder only; "
-                "the database gets its row when it is applied on the primary: backfill apply "
-                f"{self._folder.run_id}",
+                "the database gets its row when it is applied on the primary: "
+                + next_command("apply", self._folder.run_id),
                 "warning",
             )
         except (BackfillError, psycopg.Error) as error:

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from backfill.cli import build_parser, command_parsers
+from backfill.cli import build_parser
+from backfill.command.options import command_parsers
 from backfill.parameters import (
     APPLY_PARAMETERS,
     FILL_PARAMETERS,

@@ -1,0 +1,64 @@
+"""Remove what can be had again of old runs: working copies, leftovers, readings of images.
+
+What proves a run stays for ever: the plan, the changes, the record, the sums and all they cover.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from backfill.archive.evidence import SUMS_FILE
+from backfill.archive.run_facts import opened_at, run_folders
+from backfill.errors import StorageError
+from backfill.folder import PARTIAL_SUFFIX
+from backfill.plans.staging import STAGING_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many files went, or would go, and how many bytes they held."""
+
+    files: int
+    bytes: int
+    runs: int
+
+
+def prune(runs: Path, cache: Path, keep_days: int, now: dt.datetime, *, dry_run: bool) -> Pruned:
+    """Remove what can be had again of closed runs that are older than `keep_days` days."""
+    before = now - dt.timedelta(days=keep_days)
+    found = [path for folder in _old(runs, before) for path in _of_run(folder)]
+    touched = {path.parent for path in found}
+    found += list(_readings(cache, before))
+    size = 0
+    for path in found:
+        try:
+            size += path.stat().st_size
+            if not dry_run:
+                path.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StorageError(f"{path} could not be removed: {error.strerror}.") from error
+    return Pruned(len(found), size, len(touched))
+
+
+def _old(runs: Path, before: dt.datetime) -> Iterator[Path]:
+    for folder in run_folders(runs):
+        opened = dt.datetime.fromisoformat(opened_at(folder.run_id))
+        if opened < before and folder.file(SUMS_FILE).is_file():  # one that is open is at work
+            yield folder.path
+
+
+def _of_run(folder: Path) -> Iterator[Path]:
+    yield from folder.glob(f"{STAGING_FILE}*")
+    yield from folder.glob(f"*{PARTIAL_SUFFIX}")
+
+
+def _readings(cache: Path, before: dt.datetime) -> Iterator[Path]:
+    if cache.is_dir():
+        for path in cache.rglob("*"):
+            if path.is_file() and path.stat().st_mtime < before.timestamp():
+                yield path

@@ -1,0 +1,49 @@
+"""`backfill completion`: what a shell needs to complete commands, options and their words."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterator
+
+from backfill.command.options import command_parsers
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def add_completion_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `backfill completion` takes."""
+    parser.add_argument("shell", choices=SHELLS, help="whose: bash, zsh or fish")
+
+
+def script(parser: argparse.ArgumentParser, shell: str) -> str:
+    """Return the completion of a parser for a shell; shtab knows no fish."""
+    if shell == "fish":
+        return "\n".join(_fish(parser))
+    import shtab
+
+    return str(shtab.complete(parser, shell=shell))
+
+
+def _fish(parser: argparse.ArgumentParser) -> Iterator[str]:
+    yield "complete -c backfill -f"
+    for name, sub in command_parsers(parser).items():
+        says = (sub.description or "").replace("%%", "%")
+        yield f"complete -c backfill -n __fish_use_subcommand -a {name} -d {shlex.quote(says)}"
+        for action in sub._actions:
+            yield from _fish_option(name, action)
+
+
+def _fish_option(command: str, action: argparse.Action) -> Iterator[str]:
+    if action.help is argparse.SUPPRESS:
+        return
+    words = ["complete", "-c", "backfill", "-n", f"__fish_seen_subcommand_from {command}"]
+    for flag in action.option_strings:
+        words += ["-l", flag[2:]] if flag.startswith("--") else ["-s", flag[1:]]
+    if action.choices:
+        words += ["-a", " ".join(map(str, action.choices))]
+    elif not action.option_strings:
+        return
+    if action.option_strings and action.nargs != 0:
+        words.append("-r" if action.choices else "-rF")
+    yield shlex.join([*words, "-d", (action.help or "").replace("%%", "%")])

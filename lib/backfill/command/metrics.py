@@ -1,0 +1,65 @@
+"""What Prometheus reads of a command's end: a text file for its textfile collector."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from backfill.errors import StorageError
+
+_RESULTS = ("scanned", "updated", "unchanged", "skipped", "drifted")
+
+
+def write_metrics(path: str | None, document: Mapping[str, Any], exit_code: int, job: str) -> None:
+    """Write a run's end where `--metrics-file` says; a reader sees the old file or the new one."""
+    if not path:
+        return
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        partial.write_text("".join(_lines(document, exit_code, job)), encoding="utf-8")
+        partial.replace(target)
+    except OSError as error:
+        raise StorageError(
+            f"--metrics-file {target} could not be written: {error.strerror}."
+        ) from error
+
+
+def _lines(document: Mapping[str, Any], exit_code: int, job: str) -> Iterator[str]:
+    labels = {"job": job}
+    run = {**labels, "run_id": document.get("run_id", ""), "status": document.get("status", "")}
+    yield from _metric("run_info", "The run that ended last.", [(run, 1)])
+    yield from _metric("exit_code", "Exit code of the command.", [(labels, exit_code)])
+    yield from _metric("end_timestamp_seconds", "When it ended.", [(labels, time.time())])
+    if "elapsed_ms" in document:
+        seconds = float(document["elapsed_ms"]) / 1000
+        yield from _metric("duration_seconds", "How long the run took.", [(labels, seconds)])
+    counts = [
+        ({**labels, "result": name}, document[f"total_{name}"])
+        for name in _RESULTS
+        if isinstance(document.get(f"total_{name}"), int)
+    ]
+    yield from _metric("rows", "Rows of the run, by what became of them.", counts)
+    pending = document.get("pending")
+    if isinstance(pending, Mapping):
+        found = [({**labels, "scope": scope}, count) for scope, count in pending.items()]
+        yield from _metric("pending_rows", "Rows that are pending, by scope.", found)
+        total = [(labels, document["total_pending"])]
+        yield from _metric("pending_rows_total", "Rows that are pending.", total, kind="gauge")
+
+
+def _metric(
+    name: str, says: str, samples: list[tuple[dict[str, Any], Any]], kind: str = "gauge"
+) -> Iterator[str]:
+    if not samples:
+        return
+    yield f"# HELP backfill_{name} {says}\n# TYPE backfill_{name} {kind}\n"
+    for labels, value in samples:
+        told = ",".join(f'{label}="{_escaped(str(text))}"' for label, text in labels.items())
+        yield f"backfill_{name}{{{told}}} {value!r}\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,198 @@
+"""Options of the command line, made from the parameters' declarations, in groups by what they are
+about."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from backfill import printing
+from backfill.command.words import counted_in, shown_word
+from backfill.errors import ExitCode
+from backfill.parameter import Kind, Parameter, near
+
+UNFLAGGED = {"apply", "runs_dir", "lease_seconds", "run_id", "dsn_env"}
+#: Groups of a command's options, in the order of its help; what is in none comes first.
+GROUPS = {
+    "which rows": (
+        *("household_id", "scope_id", "table", "session_id", "user_id", "states", "from_date"),
+        *("to_date", "limit", "skip_deleted", "db_schema", "local_root", "only", "canary", "where"),
+    ),
+    "how values come about": (
+        *(
+            "default_tz",
+            "default_tz_first",
+            "fold",
+            "gap",
+            "encoding",
+            "strict",
+            "fallback_on_invalid_tz",
+            "decisions",
+        ),
+        *("corrections", "ocr_lang", "ocr_engine", "ocr_default_year", "towns", "allow_older"),
+        *("allow_removals", "accept_review", "accept_years", "repair", "scheduler", "cache_dir"),
+    ),
+    "what is too much": ("max_skips", "max_failed", "max_held", "max_refused"),
+    "how it is written": (
+        *("chunk_size", "chunk_time", "order", "workers", "join", "lock_timeout_ms"),
+        *("statement_timeout_ms", "progress_interval"),
+    ),
+    "when it waits for others": (
+        *("wal_budget", "max_lock_waiters", "max_replay_lag", "standby", "max_transaction_age"),
+        *("max_wal_rate", "max_connections", "yield_to_vacuum", "go_when", "go_when_file"),
+        *("window", "critical"),
+    ),
+    "messages to people": ("store_notifications", "summary_threshold", "notify_past"),
+    "files that it writes": ("output_file", "output_dir"),
+}
+
+
+def _number_or_word(text: str) -> int | str:
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+def path_option(text: str) -> str:
+    """Return a path that holds in any folder: a notebook's kernel has one of its own."""
+    return str(Path(text).expanduser().absolute())
+
+
+def _sheet(text: str) -> str:
+    """A name without a folder and an ending may be a run's."""
+    path = Path(text).expanduser()
+    is_file = path.suffix == ".csv" or len(path.parts) > 1 or path.is_file()
+    return str(path.absolute()) if is_file else text
+
+
+_TYPES: dict[Kind, Callable[[str], object]] = {
+    Kind.WHOLE: int,
+    Kind.NUMBER: float,
+    Kind.PATH: path_option,
+    Kind.SHEET: _sheet,
+    Kind.WHOLE_OR_WORD: _number_or_word,
+}
+_METAVARS = {Kind.WHOLE: "N", Kind.NUMBER: "SECONDS", Kind.PATH: "FILE"}
+
+
+class Parser(argparse.ArgumentParser):
+    """Takes no abbreviation: `--a` must never be taken for `--apply`."""
+
+    def __init__(self, *positional: Any, **named: Any) -> None:
+        super().__init__(*positional, **{"allow_abbrev": False, **named})
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        what = f"{shown_word(str(value))} is not known (choose from {', '.join(known)})."
+        raise argparse.ArgumentError(action, f"{what}{near(str(value), known)}")
+
+    def _get_value(self, action: argparse.Action, text: str) -> Any:
+        try:
+            return super()._get_value(action, text)
+        except argparse.ArgumentError:
+            name = getattr(action.type, "__name__", "value")
+            kind = {"int": "a whole number", "float": "a number"}.get(name, name)
+            raise argparse.ArgumentError(action, f"{shown_word(text)} is not {kind}") from None
+
+    def error(self, message: str) -> NoReturn:
+        printing.say(f"error: {message}\nSee: {self.prog} --help", sys.stderr)
+        raise SystemExit(int(ExitCode.USAGE))
+
+
+def command_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return each command's parser by its name, in the order of the help."""
+    # argparse shows its subcommands nowhere else.
+    found = (a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(next(found))
+
+
+def usage_of(parser: argparse.ArgumentParser) -> str:
+    """Return the one line of usage: forty options in a row are no help."""
+    words = [parser.prog, "[OPTION]…"]
+    for action in parser._actions:
+        if not action.option_strings:
+            choices = "|".join(map(str, action.choices)) if action.choices else ""
+            name = choices or str(action.metavar or action.dest.upper())
+            words.append(f"[{name}]" if action.nargs in ("?", "*") else name)
+    return " ".join(words).replace("%", "%%")
+
+
+def add_shared_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command takes."""
+    group = parser.add_argument_group("options of every command")
+    group.add_argument(
+        "--database-url",
+        metavar="URL",
+        help="libpq URL or service=NAME (default: DATABASE_URL, else the embedded PostgreSQL); "
+        "others on this machine can read a command line: keep passwords in DATABASE_URL",
+    )
+    group.add_argument(
+        "--runs-dir",
+        type=path_option,
+        metavar="DIR",
+        help="folder of the runs (default: BACKFILL_RUNS_DIR, runs/)",
+    )
+    group.add_argument(
+        "--lease-seconds",
+        type=counted_in(1, 86_400),
+        metavar="N",
+        help="how long a claim lasts (60)",
+    )
+    group.add_argument(
+        "--json", action="store_true", help="all that is said as JSON lines, the result in full"
+    )
+    group.add_argument("--quiet", action="store_true", help="only warnings, skips and errors")
+
+
+def add_metrics_file(parser: argparse.ArgumentParser) -> None:
+    """Add the option of commands whose end a monitor wants to know."""
+    parser.add_argument(
+        "--metrics-file",
+        type=path_option,
+        metavar="FILE",
+        help="write the end as Prometheus text, for the textfile collector",
+    )
+
+
+def add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Parameter]) -> None:
+    """Add a flag for each parameter, in its group."""
+    names = {parameter.name: parameter for parameter in parameters if parameter.name in _known()}
+    for parameter in parameters:
+        if parameter.name not in UNFLAGGED and parameter.name not in names:
+            _add_flag(parser, parameter)
+    for title, members in GROUPS.items():
+        found = [names[name] for name in members if name in names]
+        if found:
+            group = parser.add_argument_group(title)
+            for parameter in found:
+                _add_flag(group, parameter)
+
+
+def _known() -> set[str]:
+    return {name for members in GROUPS.values() for name in members}
+
+
+def _add_flag(parser: argparse._ActionsContainer, parameter: Parameter) -> None:
+    says = parameter.help
+    usual = parameter.usual_path or parameter.default
+    if usual not in ("", False, None):
+        says += f" (default {usual})"
+    says = re.sub("; None = (.*)$", r" (default: \1)", says)
+    says = says.replace("%", "%%")
+    if parameter.kind is Kind.FLAG:
+        parser.add_argument(parameter.flag, action="store_true", default=None, help=says)
+    elif parameter.kind is Kind.TEXTS:
+        parser.add_argument(parameter.flag, action="append", metavar=parameter.metavar, help=says)
+    else:
+        parser.add_argument(
+            parameter.flag,
+            type=_TYPES.get(parameter.kind, str),
+            metavar=parameter.metavar
+            or "|".join(parameter.choices)
+            or _METAVARS.get(parameter.kind, "TEXT"),
+            help=says,
+        )

@@ -1,0 +1,207 @@
+"""What people expect of a command: a list, versions, completion, width, colour, a plain end."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.deadline import DEADLINE_SECONDS
+from tests.engine.workshop import Bench, load_noons
+from tests.jobs.command_line import COMMAND, environment, run_here
+
+from backfill.cli import build_parser
+from backfill.command.completion import script
+from backfill.command.options import command_parsers
+from backfill.command.overview import WANTS, overview
+from backfill.notebook.relay import Terminal
+
+if TYPE_CHECKING:
+    from tests.jobs.conftest import BenchFrom
+
+WIDTH = 80
+
+
+@pytest.fixture
+def bench(bench_from: BenchFrom) -> Bench:
+    """A bench with twelve pending events."""
+    return bench_from("noons", load_noons)
+
+
+def on_a_terminal(bench: Bench, *arguments: str, **more: str) -> list[str]:
+    """Run a command on a terminal of 80 columns; return its lines as they were printed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        env={**environment(bench.dsn, bench.runs), "COLUMNS": str(WIDTH), "TERM": "xterm", **more},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(ours, 65536)
+        except OSError:  # Linux says so when nobody writes any more
+            break
+    process.wait(DEADLINE_SECONDS)
+    os.close(ours)
+    return seen.decode().replace("\r\n", "\n").split("\n")
+
+
+def test_backfill_alone_lists_every_command_by_what_one_wants(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = run_here(bench.dsn, bench.runs)
+
+    assert said.code == 0
+    listed = [name for names in WANTS.values() for name in names]
+    assert sorted(listed) == sorted(command_parsers(build_parser()))
+    for name in listed:
+        assert f"\n  {name} " in said.out
+    assert max(map(len, said.out.splitlines())) <= WIDTH
+    assert overview(build_parser()) == said.out
+
+
+def test_the_version_names_all_that_computes(bench: Bench) -> None:
+    said = run_here(bench.dsn, bench.runs, "--version")
+
+    assert said.out.startswith("backfill ")
+    for name in ("python", "duckdb", "tzdata", "psycopg", "pyarrow"):
+        assert f"\n  {name} " in said.out
+
+
+@pytest.mark.parametrize("command", command_parsers(build_parser()))
+def test_help_fits_80_columns_and_groups_its_options(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    told = command_parsers(build_parser())[command].format_help()
+
+    assert max(map(len, told.splitlines())) <= WIDTH
+    assert told.index("options of every command") > told.index("options:")
+    if command in ("utc", "ocr"):
+        assert told.index("which rows") < told.index("how values come about")
+        assert told.index("how it is written") < told.index("when it waits for others")
+
+
+def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
+    (tmp_path / "completion").write_text(script(build_parser(), "bash"))
+    ask = (
+        "source completion; COMP_WORDS=(backfill utc --house); COMP_CWORD=2;"
+        " _shtab_backfill; printf '%s\\n' \"${COMPREPLY[@]}\""
+    )
+
+    told = subprocess.run(
+        ["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout.split() == ["--household-id"]
+    assert "#compdef backfill" in script(build_parser(), "zsh")
+    fish = script(build_parser(), "fish").splitlines()
+    assert "complete -c backfill -n __fish_use_subcommand -a utc" in "\n".join(fish)
+    assert any("__fish_seen_subcommand_from ocr" in line and "-l limit" in line for line in fish)
+
+
+@pytest.mark.slow
+def test_on_a_terminal_a_run_ends_in_words_and_the_demanded_keys(bench: Bench) -> None:
+    lines = [line for line in on_a_terminal(bench, "utc", "--apply") if line.strip()]
+
+    last = json.loads(lines[-1])
+    assert list(last) == [
+        *("household_id", "total_scanned", "total_updated", "total_skipped", "elapsed_ms"),
+    ]
+    assert last["total_updated"] == 12
+    assert len(lines[-1]) <= 2 * WIDTH
+    words = "\n".join(lines[:-1])
+    assert ": succeeded" in words
+    assert "12  updated" in words
+    assert "Traceback" not in words
+
+
+@pytest.mark.slow
+def test_a_run_can_be_watched_piped_measured_and_pruned(bench: Bench, tmp_path: Path) -> None:
+    metrics = tmp_path / "backfill.prom"
+    said = run_here(bench.dsn, bench.runs, "utc", "--apply", "--metrics-file", str(metrics))
+
+    assert said.summary["status"] == "succeeded"  # in full where it is piped
+    found = {
+        (sample.name, sample.labels.get("result", "")): sample.value
+        for family in text_string_to_metric_families(metrics.read_text())
+        for sample in family.samples
+    }
+    assert found[("backfill_rows", "updated")] == 12
+    assert found[("backfill_exit_code", "")] == 0
+    assert found[("backfill_run_info", "")] == 1
+
+    folder = bench.folder(said.summary["run_id"])
+    sums = folder.file("SHA256SUMS").read_bytes()
+    log = [json.loads(line) for line in folder.file("progress.jsonl").read_text().splitlines()]
+    assert {"message", "progress"} <= {line["event"] for line in log}
+    assert all({"ts", "level", "run_id", "event"} <= line.keys() for line in log)
+
+    kept = run_here(bench.dsn, bench.runs, "runs", "prune", "--keep-days", "1")
+    assert folder.file("staging.duckdb").exists()
+    assert kept.summary["files"] == 0
+    shown = run_here(bench.dsn, bench.runs, "runs", "prune", "--keep-days", "0", "--dry-run")
+    assert shown.summary["files"] >= 1
+    assert folder.file("staging.duckdb").exists()
+    assert run_here(bench.dsn, bench.runs, "runs", "prune", "--keep-days", "0").code == 0
+    assert not folder.file("staging.duckdb").exists()
+    assert folder.file("SHA256SUMS").read_bytes() == sums
+    checked = run_here(bench.dsn, bench.runs, "evidence", "check", str(folder.path))
+    assert checked.summary["agrees"] is True
+    assert run_here(bench.dsn, bench.runs, "verify", folder.run_id).summary["verified"] is True
+
+
+def test_every_line_of_the_log_says_when_how_grave_and_of_which_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    terminal = Terminal(as_json=True)
+    terminal.run_id = "R"
+
+    terminal.message("Something is odd.", "warning")
+    terminal({"type": "progress", "run_id": "R", "scanned": 1, "remaining": 0})
+
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["level"], first["run_id"], first["event"]) == ("warning", "R", "message")
+    assert first["text"] == "Something is odd."
+    assert (second["type"], second["event"], second["level"]) == ("progress", "progress", "info")
+    assert first["ts"].endswith("+00:00")
+
+
+def test_status_and_doctor_look_at_a_table_of_ones_own(bench: Bench, tmp_path: Path) -> None:
+    spec = tmp_path / "table.toml"
+    spec.write_text(
+        'table = "trips"\nkey = "id"\nscope = "who"\nzone = "zone"\n'
+        'pairs = [{ wall = "went", target = "went_utc" }]\n'
+    )
+    bench.sql(
+        "CREATE TABLE trips (id int PRIMARY KEY, who text, zone text, went timestamp,"
+        " went_utc timestamptz)"
+    )
+    bench.sql("INSERT INTO trips VALUES (1, 'ana', 'Asia/Tokyo', '2025-01-01 10:00', NULL)")
+
+    status = run_here(bench.dsn, bench.runs, "status", "--table", str(spec), "--json")
+    doctor = run_here(bench.dsn, bench.runs, "doctor", "--table", str(spec))
+
+    assert status.summary["pending"]["utc"] == {"ana": 1}
+    assert "ok   table: public.trips is as" in doctor.out
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_errors_are_red_on_a_terminal_unless_nobody_wants_colour(
+    bench: Bench, *, plain: bool
+) -> None:
+    more = {"NO_COLOR": "1"} if plain else {}
+
+    said = "\n".join(on_a_terminal(bench, "verify", "20990101T000000Z-utc-000000", **more))
+
+    assert ("\x1b[31m" in said) is not plain
+    assert "no run" in said
