@@ -32,9 +32,10 @@ from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 from backfill.plans.staging import BATCH_ROWS, Staging
 from backfill.rows.columns import Column, ColumnType
-from backfill.utc.pairs import Columns, Policy
-from backfill.utc.wall import Encoding
-from backfill.utc.zone_choice import ZonePolicy
+from backfill.utc.instants import Target
+from backfill.utc.pairs import Columns, Pair, Policy
+from backfill.utc.wall import Encoding, reading_of
+from backfill.utc.zone_choice import ZoneLink, ZonePolicy
 from backfill.versions import computing_versions
 from backfill.workers.cluster import open_executor
 from backfill.workers.executor import Executor, InThisProcess, local_executor
@@ -42,12 +43,22 @@ from backfill_lab.demo.screens.store import stored_sessions
 
 WORKERS = 2
 ZONES = ("Europe/Stockholm", "America/New_York", "Asia/Tokyo", "Europe/London")
+WALLS = (Column("start_at", ColumnType.BIGINT), Column("end_at", ColumnType.BIGINT))
+CHAIN = (ZoneLink(field="tz"), ZoneLink(field="household.tz", is_looked_up=True))
 COLUMNS = Columns(
-    (Column("start_at", ColumnType.BIGINT), Column("end_at", ColumnType.BIGINT)),
-    (Column("start_at_utc", ColumnType.BIGINT), Column("end_at_utc", ColumnType.BIGINT)),
-    (Encoding.EPOCH_MS, Encoding.EPOCH_MS),
-    "tz",
-    "household.tz",
+    tuple(
+        Pair(
+            wall.name,
+            (wall,),
+            reading_of(Encoding.EPOCH_MS),
+            Target(Column(f"{wall.name}_utc", ColumnType.BIGINT)),
+            CHAIN,
+        )
+        for wall in WALLS
+    ),
+    (*WALLS, Column("tz", ColumnType.TEXT)),
+    ("household.tz",),
+    is_span=True,
 )
 POLICY = Policy(ZonePolicy(None, False))
 Place = Callable[[], AbstractContextManager[Executor]]

@@ -6,7 +6,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.jobs import ocr_bench
@@ -30,6 +30,9 @@ from backfill.errors import (
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.tesseract import TesseractEngine
 from backfill_lab.demo.screens.store import FOLDER
+
+if TYPE_CHECKING:
+    from tests.jobs.conftest import OcrBenchFrom
 
 pytestmark = pytest.mark.ocr
 
@@ -202,15 +205,17 @@ def test_what_was_read_is_escaped_in_the_notebook(
 
 
 def test_the_committed_screenshots_are_the_demos(
-    empty: OcrBench, monkeypatch: pytest.MonkeyPatch
+    ocr_from: OcrBenchFrom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from backfill_lab.demo.captures import load_captures
 
-    load_captures(empty.connection)
-    empty.root = Path()
+    # The demo makes its schema itself, and only where none is.
+    bare = ocr_from("bare", lambda dsn: None)
+    load_captures(bare.connection)
+    bare.root = Path()
     monkeypatch.setattr(ocr_bench, "FOLDER", FOLDER)
 
-    book = empty.book(local_root="", limit=2)
+    book = bare.book(local_root="", limit=2)
     book.preflight()
     book.extract()
 

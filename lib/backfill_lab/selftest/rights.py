@@ -56,7 +56,9 @@ def _least_rights(world: World) -> None:
         equal("the run is in the database", world.status(run_id), "planned")
         refused = world.apply(run_id, _dsn=planner)
         equal("exit code of the planner's apply", refused.exit_code, 3)
-        says(refused.error, "permission denied", f"backfill resume {run_id}")
+        # Nothing has begun: the way on is to apply, and resume would refuse.
+        says(refused.error, "permission denied", f"backfill apply {run_id}")
+        equal("status after the refusal", world.status(run_id), "planned")
         applied = world.apply(run_id, _dsn=applier)
         equal("exit code of the apply", (applied.exit_code, applied.error), (0, ""))
         equal("table, checkpoints, images and skips", world.imprint(run_id), promised)
