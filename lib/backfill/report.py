@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # psycopg behind them: `--help` does without
 
 RELAY_ENV = "BACKFILL_RELAY"
 PROGRESS_FILE = "progress.jsonl"
+TICK_SECONDS = 1.0
 
 Listener = Callable[[Mapping[str, Any]], None]
 
@@ -39,6 +40,7 @@ class Reporter:
         self._listener = listener
         self._folder = folder
         self._started = time.monotonic()
+        self._told_at = 0.0  # seconds after that, of the last word on progress
         self._telling = threading.Lock()  # workers of one process share a reporter
         self._time_left: dict[str, TimeLeft] = {}  # by phase
 
@@ -72,9 +74,31 @@ class Reporter:
 
         `elapsed_ms` is this stretch's.
         """
+        self._told_at = seconds = time.monotonic() - self._started
+        event = self._progress("progress", run_id, counts, remaining, phase)
+        time_left = self._time_left.setdefault(phase, TimeLeft())
+        time_left.see(seconds, counts.scanned)
+        if forecast := time_left.forecast(remaining):
+            event |= _foretold(forecast)
+        if why:
+            event["waiting_for"] = why
+        self._keep(event)
+
+    def tick(self, run_id: str, counts: Counts, remaining: int, *, phase: str = "apply") -> None:
+        """Say between two reports how far a run is, once a second: a bar moves, no log grows."""
         seconds = time.monotonic() - self._started
-        event: dict[str, Any] = {
-            "type": "progress",
+        if seconds - self._told_at >= TICK_SECONDS:
+            self._told_at = seconds
+            event = self._progress("tick", run_id, counts, remaining, phase)
+            if forecast := self._time_left.setdefault(phase, TimeLeft()).forecast(remaining):
+                event |= _foretold(forecast)
+            self._tell(event)
+
+    def _progress(
+        self, kind: str, run_id: str, counts: Counts, remaining: int, phase: str
+    ) -> dict[str, Any]:
+        return {
+            "type": kind,
             "run_id": run_id,
             "phase": phase,
             "scanned": counts.scanned,
@@ -83,20 +107,8 @@ class Reporter:
             "drifted": counts.drifted,
             "skipped": counts.skipped,
             "remaining": remaining,
-            "elapsed_ms": round(seconds * 1000),
+            "elapsed_ms": round((time.monotonic() - self._started) * 1000),
         }
-        time_left = self._time_left.setdefault(phase, TimeLeft())
-        time_left.see(seconds, counts.scanned)
-        if forecast := time_left.forecast(remaining):
-            event |= {
-                "rows_per_s": round(forecast.rows_per_s, 1),
-                "seconds_left": round(forecast.seconds, 1),
-                "seconds_left_low": round(forecast.low, 1),
-                "seconds_left_high": round(forecast.high, 1),
-            }
-        if why:
-            event["waiting_for"] = why
-        self._keep(event)
 
     def pause(self, run_id: str, signal: str, reason: str) -> None:
         """Say that a run waits, and why; kept in the run's folder."""
@@ -149,6 +161,15 @@ class Reporter:
     def _tell(self, event: Mapping[str, Any]) -> None:
         with self._telling:
             self._listener(event)
+
+
+def _foretold(forecast: Forecast) -> dict[str, float]:
+    return {
+        "rows_per_s": round(forecast.rows_per_s, 1),
+        "seconds_left": round(forecast.seconds, 1),
+        "seconds_left_low": round(forecast.low, 1),
+        "seconds_left_high": round(forecast.high, 1),
+    }
 
 
 def print_event(event: Mapping[str, Any]) -> None:

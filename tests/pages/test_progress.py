@@ -17,9 +17,10 @@ from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import load_noons
 from tests.pages.conftest import Told
 
+from backfill import report
 from backfill.archive.runs_index import INDEX_FILE
 from backfill.folder import RunFolder, project_root
-from backfill.notebook.relay import Terminal, bar_line
+from backfill.notebook.relay import Terminal, aged, bar_line
 from backfill.records.ledger import Counts
 from backfill.report import PROGRESS_FILE, Reporter, progress_line
 from backfill.time_left import TimeLeft, span_text
@@ -257,3 +258,34 @@ def test_without_a_command_line_one_line_of_the_cell_is_updated_in_place(
     assert len(shown) == 1
     assert shown[0].startswith("apply: 12 of 12 rows")
     assert (runs / INDEX_FILE).exists()
+
+
+def test_between_two_reports_a_bar_moves_and_no_log_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Any] = []
+    folder = RunFolder(tmp_path / RUN_ID)
+    folder.create()
+    reporter = Reporter(heard.append, folder)
+    reporter.progress(RUN_ID, Counts(), 400)
+
+    reporter.tick(RUN_ID, Counts(updated=1), 399)  # within the same second
+    monkeypatch.setattr(report, "TICK_SECONDS", 0.0)
+    reporter.tick(RUN_ID, Counts(updated=2), 398)
+
+    assert [(event["type"], event["scanned"]) for event in heard] == [("progress", 0), ("tick", 2)]
+    assert len(folder.file(PROGRESS_FILE).read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_a_tick_is_no_line_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal()({**HALF, "type": "tick"})
+    Terminal(as_json=True)({**HALF, "type": "tick"})
+
+    assert capsys.readouterr().err == ""
+
+
+def test_the_time_left_goes_down_while_nothing_is_reported() -> None:
+    later = bar_line(aged(HALF, 4.0), 100)
+
+    assert "about 6 s left (4 s to 10 s)" in later
+    assert "5,000 of 10,000 rows" in later

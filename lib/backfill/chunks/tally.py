@@ -62,6 +62,8 @@ class Tally:
         if self._is_due() or not self.remaining:
             self.reporter.progress(self.run_id, self.total, self.remaining)
             self._reported = self.total.scanned
+        elif self.settings.progress_interval_rows:
+            self.reporter.tick(self.run_id, self.total, self.remaining)
 
     def _is_due(self) -> bool:
         interval = self.settings.progress_interval_rows

@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,9 @@ from backfill.report import pace_of, paused
 _BAR_CELLS = 24
 _LEAST_CELLS = 6
 _PAUSES = ("pause", "go_on")
+_MOVES = ("progress", "tick")
+MOVE_SECONDS = 0.5
+_NEVER = threading.Event()
 _BACKLOG = 4
 _COLOURS = {"error": "31", "warning": "33"}  # red and yellow, as everywhere
 #: Of each reason, how many skips a quiet run names; the others are counted.
@@ -42,12 +46,21 @@ class Terminal:
         self._has_bar = False
         self._last: Mapping[str, Any] = {}  # the progress that the bar shows
         self._skips: Counter[str] = Counter()  # by reason
+        self._saying = threading.RLock()  # relays, and the clock that moves the bar
+        self._shown: tuple[float, Mapping[str, Any]] = (0.0, {})  # when the bar was drawn, and what
+        self._clock: threading.Thread | None = None
 
     def __call__(self, event: Mapping[str, Any]) -> None:
+        with self._saying:
+            self._say(event)
+
+    def _say(self, event: Mapping[str, Any]) -> None:
         kind, level = event["type"], event.get("level", "info")
         if kind == "outcome" or level == "debug":
             return
-        if self._quiet and (kind == "progress" or level == "info"):
+        if self._quiet and (kind in _MOVES or level == "info"):
+            return
+        if kind == "tick" and not self._is_bar:
             return
         if self._quiet and kind == "skip" and self._is_one_of_many(event["reason"]):
             return
@@ -55,7 +68,7 @@ class Terminal:
             self._draw(paused(self._last, event))
         elif self.as_json:
             self._print(json.dumps(self._as_log(event), ensure_ascii=False, default=str))
-        elif kind != "progress":
+        elif kind not in _MOVES:
             prefix = "warning: " if level == "warning" and kind != "skip" else ""
             self._print(self._coloured(f"{prefix}{event['text']}", level))
         elif self._is_bar:
@@ -106,9 +119,30 @@ class Terminal:
         say(line, self._stream)
 
     def _draw(self, event: Mapping[str, Any]) -> None:
+        self._shown = (time.monotonic(), event)
+        self._put(event)
+        if self._clock is None:
+            self._clock = threading.Thread(target=self._move, name="bar", daemon=True)
+            self._clock.start()
+
+    def _move(self) -> None:
+        """Draw the bar again as time goes by, also while nothing is reported."""
+        while not _NEVER.wait(MOVE_SECONDS):
+            with self._saying:
+                at, event = self._shown
+                if self._has_bar and not event.get("waiting_for"):
+                    self._put(aged(event, time.monotonic() - at))
+
+    def _put(self, event: Mapping[str, Any]) -> None:
         width = shutil.get_terminal_size().columns - 1
         say(f"\r{bar_line(event, width).ljust(width)}", self._stream, end="")
         self._has_bar = True
+
+
+def aged(event: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """Return a progress event as it looks so many seconds later: the time left has gone down."""
+    left = {n: max(v - seconds, 0.0) for n, v in event.items() if n.startswith("seconds_left")}
+    return {**event, **left}
 
 
 def bar_line(event: Mapping[str, Any], width: int) -> str:
