@@ -19,6 +19,7 @@ from tests.engine.workshop import NOON_MS, Bench, Row, noon_utc
 from backfill.chunks import patience
 from backfill.chunks.chunk_statement import commit_at_once as really_commit
 from backfill.errors import Interrupted, LeaseHeld
+from backfill.server.session import Session
 
 Outcome = tuple[list[str], list[Row], list[Row], list[Row]]
 
@@ -207,7 +208,7 @@ def test_a_statement_whose_answer_was_lost_is_settled_by_its_checkpoint(
     run_id = bench.plan().run_id
     sent: list[int] = []
 
-    def commit_at_once(connection: psycopg.Connection[Any], *more: Any) -> Any:
+    def commit_at_once(connection: Session, *more: Any) -> Any:
         sent.append(1)
         committed = really_commit(connection, *more)
         if len(sent) == 2:

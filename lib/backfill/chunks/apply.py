@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow.compute as pc
 
@@ -19,10 +20,18 @@ from backfill.chunks.chunk_commit import (
     no_step,
 )
 from backfill.chunks.chunk_size import RECENT_CHUNKS, ChunkSizer
-from backfill.chunks.patience import Connect, PatientCommitter, behind_of, kept
+from backfill.chunks.patience import (
+    Connect,
+    PatientCommitter,
+    TailLost,
+    behind_of,
+    flush,
+    kept,
+)
 from backfill.chunks.refusals import Refusals
-from backfill.chunks.tally import Tally
+from backfill.chunks.tally import Settle, Tally
 from backfill.chunks.writing import ChunkWriter, image_of
+from backfill.display.counting import counted
 from backfill.errors import LeaseHeld
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
@@ -105,7 +114,8 @@ class Applier:
         """
         while claim := self._next_range():
             self._held = claim
-            self._write(claim)
+            while not self._is_written(claim):
+                pass
             self._held = None
 
     def close(self) -> None:
@@ -121,7 +131,9 @@ class Applier:
                 return claim
             is_over = self._committer.ask(self._is_over)
             if is_over or looks % _LOOKS_BETWEEN_COUNTS == 0:
-                self.tally.see(self._committer.ask(self._totals))
+                self.tally.see(
+                    self._committer.ask(self._totals), lambda: self._committer.ask(flush)
+                )
             if is_over:
                 return None
             looks += 1
@@ -160,6 +172,20 @@ class Applier:
     def _totals(self, connection: Connection) -> Counts:
         return Ledger(connection).totals(self.lease.run_id)
 
+    def _is_written(self, claim: RangeClaim) -> bool:
+        """Write what is left of a range; whether it is through, or a crash took its end back."""
+        try:
+            self._write(claim)
+        except TailLost as lost:
+            self.tally.take_back(lost.counts)
+            self.reporter.message(
+                f"The server came back without its last {counted(lost.chunks, 'chunk')}, which it "
+                "did not have on its disk yet: they are written again.",
+                "warning",
+            )
+            return False
+        return True
+
     def _write(self, claim: RangeClaim) -> None:
         """Write what is left of a range, and at its end the rows that were locked before."""
         reader, number, behind = self._committer.ask(lambda c: self._beginning(c, claim))
@@ -189,18 +215,19 @@ class Applier:
             with self.stop.shielded():
                 done = self._committer.commit(claim, ready.numbered(number), behind)
             number, behind = number + kept(done), behind_of(behind, done)
+            settle = partial(self._committer.settle, claim, number, behind.chain)
             for committed in done:
-                self._count(committed)
+                self._count(committed, settle)
         return number, behind
 
-    def _count(self, committed: Committed) -> None:
+    def _count(self, committed: Committed, settle: Settle) -> None:
         for skip in committed.left_alone:
             self.reporter.skip(skip)
         if checkpoint := committed.checkpoint:
             seconds = checkpoint.elapsed_ms / 1000
             self._sizer.record(checkpoint.scanned, seconds)
             self.pace.after_chunk(checkpoint.scanned, seconds)
-            self.tally.add(checkpoint.counts)
+            self.tally.add(checkpoint.counts, settle)
 
     def _beginning(
         self, connection: Connection, claim: RangeClaim

@@ -105,12 +105,14 @@ class Behind:
 class Committed:
     """What a chunk left: its checkpoint, and the rows that drifted or were refused only now.
 
-    Without a checkpoint every row of it is `locked`: the places in the plan to come back to.
+    Without a checkpoint every row of it is `locked`: the places in the plan to come back to. Unless
+    it `is_on_disk`, a crash of the server may still take it back.
     """
 
     checkpoint: Checkpoint | None
     left_alone: tuple[Skip, ...] = ()
     locked: tuple[int, ...] = ()
+    is_on_disk: bool = True
 
 
 class CommitRefused(Exception):
@@ -185,7 +187,13 @@ def _record(
 ) -> Checkpoint:
     """Append checkpoint, image and skips; `started` is a monotonic time."""
     chunk = ready.chunk
-    counts = counts_of(chunk, written)
+    counts = counts_of(
+        chunk,
+        updated=written.updated,
+        unchanged=written.unchanged,
+        drifted=len(written.drifted),
+        skipped=len(written.skipped),
+    )
     is_as_planned = written.image.equals(image_of(ready.wanted))
     stored = ready.image if is_as_planned else image.encode(written.image)
     skips = (*chunk.skips, *written.drifted, *written.skipped)
@@ -197,14 +205,16 @@ def _record(
     return checkpoint
 
 
-def counts_of(chunk: Chunk, written: Written) -> Counts:
-    """Return the chunk's counts; they sum to its rows."""
+def counts_of(
+    chunk: Chunk, *, updated: int, unchanged: int, drifted: int = 0, skipped: int = 0
+) -> Counts:
+    """Return the chunk's counts, with what its plan skips; they sum to its rows."""
     known_drift = sum(skip.reason == SkipReason.DRIFTED for skip in chunk.skips)
     counts = Counts(
-        updated=written.updated,
-        unchanged=written.unchanged,
-        drifted=len(written.drifted) + known_drift,
-        skipped=len(chunk.skips) - known_drift + len(written.skipped),
+        updated=updated,
+        unchanged=unchanged,
+        drifted=drifted + known_drift,
+        skipped=len(chunk.skips) - known_drift + skipped,
     )
     assert counts.scanned == chunk.rows, f"chunk {chunk.number}: {counts} is not {chunk.rows}"
     return counts

@@ -10,7 +10,8 @@ and nothing has happened. Such a chunk then takes the careful way of `chunk_comm
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+import re
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -23,12 +24,11 @@ from backfill.chunks.chunk_commit import (
     skips_parameters,
     unchained,
 )
-from backfill.chunks.writing import ChunkUpdate, ChunkWriter, Written, image_of
+from backfill.chunks.writing import ChunkUpdate, ChunkWriter
 from backfill.records.ledger import CHAIN_SEPARATOR, Checkpoint, skips_digest
 from backfill.records.ranges import FENCE, RangeClaim, fence_parameters
 from backfill.rows.binary_array import register
-from backfill.server.postgres import Connection
-from backfill.server.session import own_path_for_triggers
+from backfill.server.session import Session, own_path_for_triggers
 
 _GUARD = sql.SQL("(SELECT count(*) FROM fence) = 1")
 _STATEMENT = sql.SQL(
@@ -60,24 +60,47 @@ class NotAsPlanned(Exception):
     """The chunk's outcome would not be the plan's: nothing was written, look at it with care."""
 
 
+@dataclass
+class Statements:
+    """The statements of one writer over one connection, composed once, with `$1`, `$2`, …"""
+
+    _known: dict[tuple[str, ...], tuple[bytes, tuple[str, ...]]] = field(default_factory=dict)
+
+    def of(self, connection: Session, update: ChunkUpdate) -> tuple[bytes, tuple[str, ...]]:
+        """Return the statement and the names of its parameters in their order."""
+        shape = tuple(update.parameters)
+        if shape not in self._known:
+            guard = sql.SQL("{} AND {}").format(_GUARD, own_path_for_triggers(connection))
+            self._known[shape] = _numbered(update.compose(guard))
+        return self._known[shape]
+
+
 def commit_at_once(
-    connection: Connection, claim: RangeClaim, ready: ReadyChunk, chain: str, writer: ChunkWriter
+    connection: Session,
+    claim: RangeClaim,
+    ready: ReadyChunk,
+    chain: str,
+    writer: ChunkWriter,
+    statements: Statements,
 ) -> Committed | None:
     """Write a chunk that goes as planned; None when its writer has no single statement for it.
 
-    Raises `NotAsPlanned` and whatever the server says; then nothing was written.
+    Only the last chunk of a range waits for the disk: a crash of the server may take back those
+    before it, rows, image and checkpoint together. Raises `NotAsPlanned` and whatever the server
+    says; then nothing was written.
     """
     if not ready.wanted.num_rows:
         return None
-    guard = sql.SQL("{} AND {}").format(_GUARD, own_path_for_triggers(connection))
-    update = writer.as_update(ready.wanted, guard)
+    update = writer.as_update(ready.wanted)
     if update is None:
         return None
     register(connection)
     checkpoint = _planned(claim, ready)
     parameters = _parameters(claim, ready, checkpoint, chain, update)
+    query, names = statements.of(connection, update)
     try:
-        row = connection.execute(_query(update), parameters, binary=True).fetchone()
+        values = [parameters[name] for name in names]
+        row = connection.execute_alone(query, values, waits=ready.is_last)
     except psycopg.errors.CheckViolation as error:
         if (error.diag.schema_name, error.diag.table_name) != ("backfill", "checkpoint"):
             raise
@@ -85,21 +108,32 @@ def commit_at_once(
     assert row is not None
     elapsed_ms, chain_hash, committed_at = row
     return Committed(
-        replace(checkpoint, elapsed_ms=elapsed_ms, chain_hash=chain_hash, committed_at=committed_at)
+        replace(
+            checkpoint, elapsed_ms=elapsed_ms, chain_hash=chain_hash, committed_at=committed_at
+        ),
+        is_on_disk=ready.is_last,
     )
 
 
 def _planned(claim: RangeClaim, ready: ReadyChunk) -> Checkpoint:
     """Return the checkpoint that the plan foresees, without what only the server knows."""
     idle = ready.chunk.changes.num_rows - ready.wanted.num_rows
-    counts = counts_of(ready.chunk, Written(image_of(ready.wanted), idle))
+    counts = counts_of(ready.chunk, updated=ready.wanted.num_rows, unchanged=idle)
     return unchained(claim, ready.chunk, counts, 0, dt.datetime.fromtimestamp(0, dt.UTC))
 
 
-def _query(update: ChunkUpdate) -> bytes:
-    return _STATEMENT.format(
-        fence=FENCE, update=update.query, separator=sql.Literal(CHAIN_SEPARATOR)
-    ).as_bytes(None)
+def _numbered(update: sql.Composable) -> tuple[bytes, tuple[str, ...]]:
+    """Return the statement with numbered parameters, and their names."""
+    text = _STATEMENT.format(fence=FENCE, update=update, separator=sql.Literal(CHAIN_SEPARATOR))
+    names: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        name = found.group(1)
+        return "%" if name is None else f"${names.setdefault(name, len(names) + 1)}"
+
+    # `%%` stands for itself: names of columns may hold it.
+    numbered = re.sub(r"%(?:%|\((\w+)\)[sb])", number, text.as_string(None))
+    return numbered.encode(), tuple(names)
 
 
 def _parameters(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -214,12 +215,12 @@ class TableWriter:
         )
         return {int(row): present for row, present in connection.execute(query, batch.parameters)}
 
-    def as_update(self, changes: pa.Table, guard: sql.Composable) -> ChunkUpdate | None:
-        """Return the chunk as one UPDATE that writes nothing unless `guard` holds."""
+    def as_update(self, changes: pa.Table) -> ChunkUpdate | None:
+        """Return the chunk as one UPDATE, unless rules stand in its way."""
         if self._has_rules:
             return None
         batch = self._batch_of(changes)
-        return ChunkUpdate(self._update(batch, guard), batch.parameters)
+        return ChunkUpdate(partial(self._update, batch), batch.parameters)
 
     def _update(self, batch: _Batch, guard: sql.Composable) -> sql.Composed:
         return sql.SQL(

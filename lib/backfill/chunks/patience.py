@@ -30,16 +30,16 @@ from backfill.chunks.chunk_commit import (
     commit_chunk,
     no_step,
 )
-from backfill.chunks.chunk_statement import NotAsPlanned, commit_at_once
+from backfill.chunks.chunk_statement import NotAsPlanned, Statements, commit_at_once
 from backfill.chunks.refusals import Refusals, is_hopeless
 from backfill.chunks.writing import ChunkWriter, RefusedRow, Written
 from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.next_command import next_command
-from backfill.plans.plan import Chunk
-from backfill.records.ledger import Checkpoint, Ledger
+from backfill.records.ledger import Checkpoint, Counts, Ledger
 from backfill.records.ranges import RangeClaim, renew_range
 from backfill.report import Reporter
 from backfill.server.postgres import Connection
+from backfill.server.session import Session
 from backfill.stop import StopSignals
 
 ATTEMPTS = 5
@@ -56,12 +56,25 @@ _AWAY = (
     psycopg.errors.ReadOnlySqlTransaction,
 )
 
-Connect = Callable[[], Connection]
+Connect = Callable[[], Session]
 T = TypeVar("T")
 
 
 class LostChunks(BackfillError):
-    """The server forgot commits; what is left is consistent, and a resume goes on from there."""
+    """The server forgot commits; what is left is consistent, and a resume goes on from there.
+
+    `missing` chunks are gone; 0 where others are in their place.
+    """
+
+    missing = 0
+
+
+class TailLost(Exception):
+    """The server crashed before it had the last chunks of a range on its disk: write them again."""
+
+    def __init__(self, chunks: int, counts: Counts) -> None:
+        super().__init__(f"{chunks} chunks")
+        self.chunks, self.counts = chunks, counts
 
 
 @dataclass
@@ -79,7 +92,10 @@ class PatientCommitter:
 
     def __post_init__(self) -> None:
         self.connection = self.connect()
+        self._statements = Statements()
         self._wait = threading.Event()
+        # What a crash of the server may take back of the range: its last chunks.
+        self._at_risk: list[Counts] = []
 
     def close(self) -> None:
         self.connection.close()
@@ -95,12 +111,20 @@ class PatientCommitter:
         error = self._try_at_once(claim, ready, behind) if is_plain else None
         if isinstance(error, Committed):
             self.refusals.record(tried)
+            if error.is_on_disk:
+                self._at_risk.clear()
+            elif error.checkpoint:
+                self._at_risk.append(error.checkpoint.counts)
             return [error]
         try:
-            return [self._persist(claim, ready, behind, knows_locks=isinstance(error, BUSY))]
+            committed = self._persist(claim, ready, behind, knows_locks=isinstance(error, BUSY))
+            self._at_risk.clear()
+            return [committed]
         except CommitRefused as refused:
             if tried == 1:
-                return [self._leave(claim, ready, behind, refused.error)]
+                committed = self._leave(claim, ready, behind, refused.error)
+                self._at_risk.clear()
+                return [committed]
         first, rest = ready.halves()
         done = self.commit(claim, first, behind)
         following = behind_of(behind, done)
@@ -136,6 +160,22 @@ class PatientCommitter:
                     raise
                 is_careful = True
 
+    def settle(self, claim: RangeClaim, number: int, chain: str) -> None:
+        """Wait until all that was committed is on the server's disk; `number` is the next chunk's.
+
+        Raises `TailLost` when the server crashed before it was.
+        """
+        if not self._at_risk:
+            return
+        try:
+            flush(self.connection)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if not self._is_lost:
+                raise
+            # What is there after a crash is there for good.
+            self._look_again(claim, number, chain, error)
+        self._at_risk.clear()
+
     def _comes_back(self, behind: Behind) -> bool:
         """Whether rows that are locked now are written at the range's end."""
         return self.passes_over and not behind.is_sweep
@@ -148,7 +188,9 @@ class PatientCommitter:
         A server that was lost meanwhile the first step of the careful way finds lost.
         """
         try:
-            return commit_at_once(self.connection, claim, ready, behind.chain, self.writer)
+            return commit_at_once(
+                self.connection, claim, ready, behind.chain, self.writer, self._statements
+            )
         except NotAsPlanned:
             return None
         except psycopg.Error as error:
@@ -201,8 +243,20 @@ class PatientCommitter:
         self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, error: Exception
     ) -> Checkpoint | None:
         """Connect again; return the chunk's checkpoint, if its commit got through."""
-        look = functools.partial(_look_for, claim=claim, chunk=ready.chunk, chain=behind.chain)
-        return self._reconnect(look, f"wrote chunk {ready.chunk.number}", error)
+        return self._look_again(claim, ready.chunk.number, behind.chain, error)
+
+    def _look_again(
+        self, claim: RangeClaim, number: int, chain: str, error: Exception
+    ) -> Checkpoint | None:
+        look = functools.partial(_look_for, claim=claim, number=number, chain=chain)
+        try:
+            return self._reconnect(look, f"wrote chunk {number}", error)
+        except LostChunks as lost:
+            if not 0 < lost.missing <= len(self._at_risk):
+                raise
+            gone = sum(self._at_risk[-lost.missing :], Counts())
+            self._at_risk.clear()
+            raise TailLost(lost.missing, gone) from None
 
     def ask(self, question: Callable[[Connection], T]) -> T:
         """Return what a question that may be asked twice answers; a lost server is asked anew."""
@@ -259,7 +313,7 @@ class PatientCommitter:
                     raise DatabaseUnreachable(
                         f"The database went away while run {self.run_id} {what} "
                         f"({str(error).splitlines()[0]}), and did not come back "
-                        f"within {RECONNECT_SECONDS:.0f} s. Committed chunks stay committed. "
+                        f"within {RECONNECT_SECONDS:.0f} s. What was reported stays committed. "
                         f"When it answers again: {next_command('resume', self.run_id)}"
                     ) from None
                 self._back_off(min(attempt, 5))
@@ -267,10 +321,18 @@ class PatientCommitter:
         return found
 
 
+def flush(connection: Connection) -> None:
+    """Wait until everything that was committed before is on the server's disk.
+
+    A commit that waits takes those before it along; a message is the least to commit.
+    """
+    connection.execute("SELECT pg_catalog.pg_logical_emit_message(true, 'backfill', '')")
+
+
 def _look_for(
-    connection: Connection, claim: RangeClaim, chunk: Chunk, chain: str
+    connection: Connection, claim: RangeClaim, number: int, chain: str
 ) -> Checkpoint | None:
-    """Return the chunk's checkpoint, None when it is not committed.
+    """Return the checkpoint of a range's next chunk, None when it is not committed.
 
     Raises `LostChunks` when the server lost some that it had confirmed: a standby that was
     promoted too early, or a crash without durable commits.
@@ -283,15 +345,17 @@ def _look_for(
             for checkpoint in Ledger(connection).checkpoints(claim.run_id)
             if checkpoint.range_no == claim.range.range_no
         ]
-    before = [checkpoint for checkpoint in done if checkpoint.chunk_no < chunk.number]
-    missing = chunk.number - claim.range.first_chunk_no - len(before)
+    before = [checkpoint for checkpoint in done if checkpoint.chunk_no < number]
+    missing = number - claim.range.first_chunk_no - len(before)
     if missing or (before and before[-1].chain_hash != chain):
-        raise LostChunks(
+        lost = LostChunks(
             f"The server came back without chunks of run {claim.run_id} that it had confirmed: "
             f"{len(before)} of {len(before) + missing} are there. Go on from what it has: "
             f"{next_command('resume', claim.run_id)}"
         )
-    return next((c for c in done if c.chunk_no == chunk.number), None)
+        lost.missing = missing
+        raise lost
+    return next((c for c in done if c.chunk_no == number), None)
 
 
 def behind_of(behind: Behind, done: Sequence[Committed]) -> Behind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from backfill.errors import TooManySkips
@@ -10,6 +11,12 @@ from backfill.next_command import next_command
 from backfill.records.ledger import Counts
 from backfill.report import Reporter
 from backfill.settings import EngineSettings
+
+Settle = Callable[[], None]
+
+
+def is_settled() -> None:
+    """For who knows that all he counts is on the server's disk."""
 
 
 @dataclass
@@ -41,25 +48,37 @@ class Tally:
         """Say how far the run is before this process writes."""
         self.reporter.progress(self.run_id, self.total, self.remaining)
 
-    def add(self, counts: Counts) -> None:
-        """Count a committed chunk; report when that is due. Raises `TooManySkips`."""
+    def add(self, counts: Counts, settle: Settle = is_settled) -> None:
+        """Count a committed chunk; report when that is due. Raises `TooManySkips`.
+
+        Before a report `settle` waits until what it tells of is on the server's disk.
+        """
         with self._lock:
             self._own += counts
-            self._advance(self._own)
+            self._advance(self._own, settle)
             self._check_skips()
 
-    def see(self, total: Counts) -> None:
+    def see(self, total: Counts, settle: Settle = is_settled) -> None:
         """Take over what the database counts: other processes write as well."""
         with self._lock:
-            self._advance(total)
+            self._advance(total, settle)
 
-    def _advance(self, total: Counts) -> None:
+    def take_back(self, counts: Counts) -> None:
+        """Count no longer what a crash of the server took back."""
+        with self._lock:
+            self._own += Counts(
+                -counts.updated, -counts.unchanged, -counts.drifted, -counts.skipped
+            )
+            self.total = self._own
+
+    def _advance(self, total: Counts, settle: Settle) -> None:
         if total.scanned > self.total.scanned:
             self.total = total
-            self._report()
+            self._report(settle)
 
-    def _report(self) -> None:
+    def _report(self, settle: Settle) -> None:
         if self._is_due() or not self.remaining:
+            settle()
             self.reporter.progress(self.run_id, self.total, self.remaining)
             self._reported = self.total.scanned
         elif self.settings.progress_interval_rows:

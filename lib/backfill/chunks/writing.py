@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,10 +55,11 @@ class ChunkUpdate:
     """The UPDATE that writes all changes of a chunk, to be part of a larger statement.
 
     It returns one row for each that it wrote, `is_kept` tells whether the row now holds what the
-    plan says. Parameters are named.
+    plan says; it writes nothing unless the condition holds that `compose` is given. Parameters
+    are named; equal names of one writer mean an equal statement.
     """
 
-    query: sql.Composable
+    compose: Callable[[sql.Composable], sql.Composable]
     parameters: dict[str, Any]
 
 
@@ -69,8 +70,8 @@ class ChunkWriter(Protocol):
         """Do what can be done without the server, in another thread, for a later `write`."""
         ...
 
-    def as_update(self, changes: pa.Table, guard: sql.Composable) -> ChunkUpdate | None:
-        """Return the chunk as one UPDATE that writes nothing unless `guard` holds, if it is one."""
+    def as_update(self, changes: pa.Table) -> ChunkUpdate | None:
+        """Return the chunk as one UPDATE, if it is one."""
         ...
 
     def write(self, connection: Connection, changes: pa.Table) -> Written:

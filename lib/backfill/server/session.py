@@ -8,7 +8,7 @@ its server's sessions. No statement is prepared beyond its transaction, none run
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -21,6 +21,9 @@ from psycopg.rows import TupleRow
 OUR_PATH = "pg_catalog, pg_temp"
 CLIENT_CHECK = "client_connection_check_interval"
 CLIENT_CHECK_MS = 1_000
+_UNWAITED = "SELECT pg_catalog.set_config('synchronous_commit', 'off', true)"
+#: So many times a statement must come before it is prepared unless that is asked for.
+_ONLY_BY_NAME = 1_000_000_000
 #: Settings that came with a version of the server, by its number.
 _SINCE = {CLIENT_CHECK: 140000, "transaction_timeout": 170000}
 
@@ -135,15 +138,17 @@ class Session(psycopg.Connection[TupleRow]):
     _is_read_only: bool
     _triggers_path: str | None
     _own_path: str | None
+    _settings_query: str | None
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._pins, self._is_read_only = {}, True
-        self._triggers_path = self._own_path = None
+        self._triggers_path = self._own_path = self._settings_query = None
 
     def prepare_with(self, pins: Mapping[str, str], *, read_only: bool) -> None:
         """Say what every transaction from now on begins with."""
         self._pins, self._is_read_only = dict(pins), read_only
+        self._settings_query = None
 
     def settle(self, name: str) -> None:
         """Where no pooler stands between, be seen under that name also between transactions.
@@ -156,6 +161,8 @@ class Session(psycopg.Connection[TupleRow]):
         assert row is not None
         if row[0] != self.info.backend_pid:  # a pooler's own number: others get this session next
             return
+        # A session that is nobody else's may keep a statement that is prepared by name.
+        self.prepare_threshold = _ONLY_BY_NAME
         named = sql.Literal(name).as_string(None)
         self._simply(f"SET application_name TO {named}")
         if row[1] not in (None, "0"):
@@ -164,10 +171,12 @@ class Session(psycopg.Connection[TupleRow]):
     def add_pins(self, pins: Mapping[str, str]) -> None:
         """Say what every transaction from now on begins with as well."""
         self._pins = {**self._pins, **pins}
+        self._settings_query = None
 
     def drop_pin(self, name: str) -> None:
         """Leave a setting as it is, that this server does not have."""
         self._pins = {known: value for known, value in self._pins.items() if known != name}
+        self._settings_query = None
 
     def run_triggers_on_own_path(self) -> None:
         """Have triggers of the user's tables look for names where the role's own sessions do.
@@ -220,6 +229,30 @@ class Session(psycopg.Connection[TupleRow]):
             with super().transaction(savepoint_name, force_rollback):
                 yield
 
+    def execute_alone(
+        self, query: bytes, values: Sequence[Any], *, waits: bool = True
+    ) -> tuple[Any, ...] | None:
+        """Run one statement with `$1`, `$2`, … in a transaction of its own; return its first row.
+
+        All of it is one message to the server and one from it. Unless it `waits`, the commit is
+        answered before it is on the disk: a crash of the server then takes it back, whole. What
+        is deferred runs on the path that the statement leaves: see `own_path_for_triggers`.
+        """
+        begin, *settings = self._first_statements(is_read_only=self._is_read_only)
+        if not waits:
+            settings.append(_UNWAITED)
+        raw = psycopg.RawCursor(self)
+        try:
+            with self.pipeline() if psycopg.Pipeline.is_supported() else contextlib.nullcontext():
+                self._simply(begin)
+                for statement in settings:
+                    self._simply(statement, prepare=True)
+                raw.execute(query, values, prepare=True, binary=True)
+                self._simply("COMMIT")
+            return raw.fetchone()
+        finally:
+            self._roll_back()
+
     def in_transaction(self) -> contextlib.AbstractContextManager[None]:
         """Return the transaction that a statement runs in: the one that is open, or its own."""
         return self._outermost() if self._is_idle else contextlib.nullcontext()
@@ -248,12 +281,21 @@ class Session(psycopg.Connection[TupleRow]):
             self._simply(self._beginning(is_read_only=True))
 
     def _beginning(self, *, is_read_only: bool) -> str:
+        return "; ".join(self._first_statements(is_read_only=is_read_only))
+
+    def _first_statements(self, *, is_read_only: bool) -> list[str]:
         level = (self.isolation_level or psycopg.IsolationLevel.READ_COMMITTED).name
-        return (
+        return [
             f"BEGIN ISOLATION LEVEL {level.replace('_', ' ')}"
-            f" READ {'ONLY' if is_read_only else 'WRITE'} NOT DEFERRABLE;"
-            f" SET LOCAL search_path TO {OUR_PATH}; {settings_query(self._pins)}"
-        )
+            f" READ {'ONLY' if is_read_only else 'WRITE'} NOT DEFERRABLE",
+            self._settings,
+        ]
+
+    @property
+    def _settings(self) -> str:
+        if self._settings_query is None:
+            self._settings_query = settings_query({"search_path": OUR_PATH, **self._pins})
+        return self._settings_query
 
     def _commit(self) -> None:
         end = "COMMIT"
@@ -274,9 +316,12 @@ class Session(psycopg.Connection[TupleRow]):
             with contextlib.suppress(psycopg.Error):
                 self._simply("ROLLBACK")
 
-    def _simply(self, statements: str) -> None:
-        """Run statements without parameters in one message, prepared nowhere."""
-        psycopg.Cursor(self).execute(statements.encode(), prepare=False)
+    def _simply(self, statements: str, *, prepare: bool = False) -> None:
+        """Run statements without parameters in one message.
+
+        To `prepare` one has no effect where a pooler stands between.
+        """
+        psycopg.Cursor(self).execute(statements.encode(), prepare=prepare)
 
 
 @contextlib.contextmanager

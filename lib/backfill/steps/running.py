@@ -36,6 +36,7 @@ from backfill.records.selection import Selection
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.postgres import Connection, database_fingerprint, find_rows_by_key
+from backfill.server.session import Session
 from backfill.settings import EngineSettings, fingerprint
 from backfill.status import RunStatus
 from backfill.steps.approval import Approval, begin, decide, joined_part
@@ -287,7 +288,7 @@ def _hired(
 
 
 def _connector(database: Database, settings: EngineSettings) -> Connect:
-    def connect() -> Connection:
+    def connect() -> Session:
         connection = database.connect(limits=settings.limits)
         find_rows_by_key(connection)
         connection.run_triggers_on_own_path()

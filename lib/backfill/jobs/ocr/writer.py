@@ -45,7 +45,7 @@ class SessionWriter:
     def prepare(self, changes: pa.Table) -> None:
         """A session is one row: there is nothing to pack ahead of time."""
 
-    def as_update(self, changes: pa.Table, guard: sql.Composable) -> ChunkUpdate | None:
+    def as_update(self, changes: pa.Table) -> ChunkUpdate | None:
         """A session goes into several tables: no single UPDATE writes it."""
         return None
 
