@@ -238,13 +238,14 @@ class Session(psycopg.Connection[TupleRow]):
         answered before it is on the disk: a crash of the server then takes it back, whole. What
         is deferred runs on the path that the statement leaves: see `own_path_for_triggers`.
         """
-        begin, *settings = self._first_statements(is_read_only=self._is_read_only)
+        begin, path, *settings = self._first_statements(is_read_only=self._is_read_only)
         if not waits:
             settings.append(_UNWAITED)
         raw = psycopg.RawCursor(self)
         try:
             with self.pipeline() if psycopg.Pipeline.is_supported() else contextlib.nullcontext():
                 self._simply(begin)
+                self._simply(path)
                 for statement in settings:
                     self._simply(statement, prepare=True)
                 raw.execute(query, values, prepare=True, binary=True)
@@ -288,13 +289,14 @@ class Session(psycopg.Connection[TupleRow]):
         return [
             f"BEGIN ISOLATION LEVEL {level.replace('_', ' ')}"
             f" READ {'ONLY' if is_read_only else 'WRITE'} NOT DEFERRABLE",
+            f"SET LOCAL search_path TO {OUR_PATH}",  # before any operator is looked for
             self._settings,
         ]
 
     @property
     def _settings(self) -> str:
         if self._settings_query is None:
-            self._settings_query = settings_query({"search_path": OUR_PATH, **self._pins})
+            self._settings_query = settings_query(self._pins)
         return self._settings_query
 
     def _commit(self) -> None:
