@@ -169,8 +169,8 @@ class PatientCommitter:
             return
         try:
             flush(self.connection)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            if not self._is_lost:
+        except _AWAY as error:
+            if not self._is_away(error):
                 raise
             # What is there after a crash is there for good.
             self._look_again(claim, number, chain, error)
