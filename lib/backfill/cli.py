@@ -175,7 +175,7 @@ def build_parser(task: tuple[Parameter, ...] = ()) -> argparse.ArgumentParser:
     doctor = command(
         "doctor", "what is wrong here, and the command that mends it", machine.run_doctor
     )
-    doctor.add_argument("--table", metavar="FILE", help="look at the table of this TOML as well")
+    doctor.add_argument("--table", metavar="FILE", help="will this table specification work?")
     lab = command("lab", "JupyterLab on copies of the notebooks of your own", machine.run_lab)
     lab.add_argument(
         "--notebooks-dir", metavar="DIR", help="folder of your copies (default: backfill-notebooks)"

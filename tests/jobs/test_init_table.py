@@ -13,9 +13,12 @@ import pytest
 from tests.conftest import Connection, DatabaseFrom
 
 from backfill import cli
-from backfill.command.table_guess import as_toml, guess_spec
+from backfill.command.guess_toml import as_toml
+from backfill.command.table_doctor import examine_table
+from backfill.command.table_guess import guess_spec
 from backfill.errors import UsageError
 from backfill.jobs.utc.spec_file import load_spec
+from backfill.server.postgres import connect
 from backfill.server.table_look import look_at
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -107,7 +110,7 @@ def test_what_can_not_be_guessed_is_marked_and_refused_until_filled_in(
     path.write_text(guessed_from(connection, ddl, "note"), encoding="utf-8")
 
     text = path.read_text(encoding="utf-8")
-    assert re.findall(r"^(\w+) = .*FILL IN", text, re.MULTILINE) == ["scope", "zone", "pairs"]
+    assert re.findall(r"^(\w+) = .*FILL IN", text, re.MULTILINE) == ["zone", "pairs"]
     with pytest.raises(UsageError, match=r"empty name. Fill it in, where it says FILL IN"):
         load_spec(path)
 
@@ -126,6 +129,80 @@ def test_a_column_of_zones_is_known_by_its_values_whatever_its_name(
 
     assert (spec["zone"], spec["scope"], spec["deleted"]) == ("place", "tenant_id", "deleted_at")
     assert spec["pairs"] == [{"wall": "starts_wall", "target": "starts_utc"}]
+
+
+def test_two_zone_columns_go_to_the_walls_that_are_named_like_them(connection: Connection) -> None:
+    ddl = (
+        "CREATE TABLE leg (id int PRIMARY KEY, dep_tz text, arr_tz text, dep_local timestamp,"
+        " arr_local timestamp, dep_utc timestamptz, arr_utc timestamptz)"
+    )
+
+    spec = tomllib.loads(guessed_from(connection, ddl, "leg"))
+
+    assert "zone" not in spec
+    assert [(pair["wall"], pair["zone"], pair["target"]) for pair in spec["pair"]] == [
+        ("dep_local", "dep_tz", "dep_utc"),
+        ("arr_local", "arr_tz", "arr_utc"),
+    ]
+
+
+def test_zones_behind_foreign_keys_become_lookups(connection: Connection) -> None:
+    ddl = (
+        "CREATE TABLE city (id int PRIMARY KEY, timezone text, country text);"
+        "CREATE TABLE hall (id int PRIMARY KEY, city_id int REFERENCES city);"
+        "CREATE TABLE concert (id int PRIMARY KEY, hall_id int REFERENCES hall, day date,"
+        " begins time, begins_utc timestamptz);"
+        "INSERT INTO city VALUES (1, 'Europe/Prague', 'CZ')"
+    )
+
+    text = guessed_from(connection, ddl, "concert")
+    spec = tomllib.loads(text)
+
+    assert spec["zone"] == ["city.timezone"]
+    assert [(lookup["name"], lookup["by"]) for lookup in spec["lookup"]] == [
+        ("hall", "hall_id"),
+        ("city", "hall.city_id"),
+    ]
+    assert [pair["wall"] for pair in spec["pair"]] == [["day", "begins"]]
+    assert "# public.city.country is no time zone" in text
+
+
+def test_formats_units_and_offsets_are_told_from_samples(connection: Connection) -> None:
+    ddl = (
+        "CREATE TABLE ping (id int PRIMARY KEY, utc_offset int, sent_local text, sent_utc bigint,"
+        " seen_local bigint, seen_utc timestamptz);"
+        "INSERT INTO ping VALUES (1, 330, '24/12/2025 18:00', 1766600000, 20251224180000, NULL)"
+    )
+
+    spec = tomllib.loads(guessed_from(connection, ddl, "ping"))
+
+    offset = {"column": "utc_offset", "unit": "minutes", "as": "zone"}
+    assert [
+        (p["wall"], p.get("format"), p.get("target_unit"), p["offset"]) for p in spec["pair"]
+    ] == [
+        ("sent_local", "%d/%m/%Y %H:%M", "s", offset),
+        ("seen_local", "%Y%m%d%H%M%S", None, offset),
+    ]
+
+
+def test_a_table_without_any_zone_asks_for_a_constant(connection: Connection) -> None:
+    ddl = "CREATE TABLE till (id int PRIMARY KEY, sold_local timestamp, sold_utc timestamptz)"
+
+    text = guessed_from(connection, ddl, "till")
+
+    assert 'zone = ""  # FILL IN' in text
+    assert 'zone = "=Europe/Paris"' in text
+
+
+def test_names_of_other_programs_are_recognised(connection: Connection) -> None:
+    ddl = (
+        "CREATE TABLE call (id int PRIMARY KEY, tz text, at_local timestamp, at_utc timestamptz);"
+        "INSERT INTO call VALUES (1, 'Romance Standard Time'), (2, 'Europe/Paris')"
+    )
+
+    spec = tomllib.loads(guessed_from(connection, ddl, "call"))
+
+    assert spec["zone_names"] == ["iana", "windows"]
 
 
 def test_a_table_without_a_primary_key_gets_its_unique_index(connection: Connection) -> None:
@@ -161,6 +238,26 @@ def test_an_unknown_table_is_refused_with_near_misses(
 def test_every_specification_in_the_docs_is_one(path: Path, tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for number, toml in enumerate(re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.M)):
+        if toml.startswith("[project"):
+            continue  # of a package, not of a table
         file = tmp_path / f"{number}.toml"
         file.write_text(toml, encoding="utf-8")
         assert load_spec(file).pairs
+
+
+def test_the_doctor_tells_whether_a_specification_will_work(
+    database: str, connection: Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "visit.toml"
+    init_table("visit", "--output", str(path))
+    with connect(database, read_only=True) as session:
+        well = examine_table(session, path)
+        path.write_text(path.read_text().replace('"timezone"', '"no_such_zone"'))
+        ill = examine_table(session, path)
+
+    assert [(f.what, f.is_well) for f in well][:2] == [("specification", True), ("table", True)]
+    assert all(finding.is_well for finding in well)
+    assert [finding.detail for finding in ill if not finding.is_well] == [
+        "public.clinic has no column no_such_zone. Add the column with your own migration, or "
+        "describe the table with --table spec.toml."
+    ]

@@ -157,12 +157,13 @@ def test_an_abbreviation_is_asked_about_once_and_the_answer_counts(
     text = bench.folder(book.run_id).file("questions.csv").read_text(encoding="utf-8")
     questions = list(csv.DictReader(text.splitlines()))
     assert [(q["zone"], q["applied"]) for q in questions] == [
-        ("MST", "iana"), ("CEST", "skip"), ("+02:00", "skip"),
+        ("MST", "iana"), ("CEST", "skip"), ("'+02:00", "skip"),
     ]  # fmt: skip
     assert "America/Denver" in questions[0]["candidates"]
     answers = tmp_path / "answers.csv"
     answers.write_text(
-        "kind,key,zone,decision\nzone_name,*,MST,America/Denver\nzone_name,*,CEST,Europe/Paris\n",
+        "kind,key,column,zone,decision\nzone_name,*,,MST,America/Denver\n"
+        "zone_name,*,,CEST,Europe/Paris\n",
         encoding="utf-8",
     )
     bench.run(table=table, decisions=str(answers))

@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from backfill.command.finding import Finding
+from backfill.command.table_doctor import examine_table
 from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.folder import notebooks_folder, project_root, runs_dir
 from backfill.next_command import next_command
@@ -47,16 +48,6 @@ INSTALL_TESSERACT = (
     "sudo apt-get install tesseract-ocr tesseract-ocr-swe "
     "(or: brew install tesseract tesseract-lang; conda install -c conda-forge tesseract)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `mend` is the command to type, empty when all is well."""
-
-    what: str
-    is_well: bool
-    detail: str
-    mend: str = ""
 
 
 def examine(runs: str | None = None, table: str | None = None) -> list[Finding]:
@@ -146,7 +137,7 @@ def _database(table: str | None) -> Iterator[Finding]:
             yield _guarded("rights", partial(_rights, connection), "ask the database's owner")
             yield _guarded("record of runs", partial(_ledger, connection), next_command("status"))
             if table:
-                yield _guarded("table", partial(_table, connection, table), next_command("grants"))
+                yield from examine_table(connection, Path(table))
 
 
 def _can_start(server: EmbeddedServer) -> str:
@@ -202,28 +193,6 @@ def _ledger(connection: Connection) -> str:
     if not Ledger(connection).exists():
         return "schema backfill is not there yet; the first run makes it"
     return f"{scalar(connection, 'SELECT count(*) FROM backfill.run'):,} runs in schema backfill"
-
-
-def _table(connection: Connection, path: str) -> str:
-    """Look at the table that a TOML describes: its columns, and the rights to plan and to apply."""
-    from backfill.jobs.utc.resolve import resolve_table
-    from backfill.jobs.utc.spec_file import load_spec
-
-    table = resolve_table(connection, load_spec(Path(path))).table
-    name = str(table.relation)
-    lacking = [
-        column.name
-        for column in table.targets
-        if not scalar(
-            connection,
-            "SELECT has_column_privilege(%s::regclass, %s, 'UPDATE')",
-            *(table.relation.identifier.as_string(connection), column.name),
-        )
-    ]
-    may = "may be planned and applied" if not lacking else "may be planned"
-    if lacking:
-        may += f"; this role may not update {', '.join(lacking)}"
-    return f"{name} is as {path} says, and {may}"
 
 
 def _runs(folder: Path) -> str:

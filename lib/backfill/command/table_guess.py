@@ -5,27 +5,44 @@ What can not be guessed stays empty and is marked FILL IN: `--table` refuses it 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from backfill.jobs.utc.table_spec import FILL_IN
+import pyarrow as pa
+
+from backfill.jobs.utc.formats import digits_format, likely_formats
 from backfill.server.table import Relation
 from backfill.server.table_look import Reference, TableLook
+from backfill.utc.spelling import Vocabulary, foreign_names
 from backfill.utc.zones import is_zone
 
-_WALL_TYPES = ("timestamp without time zone", "bigint", "integer", "text", "character varying")
-_TARGET_TYPES = ("timestamp with time zone", "bigint")
+_TEXT_TYPES = ("text", "character varying", "character", "citext", "name")
+_NUMBER_TYPES = ("bigint", "integer", "numeric")
+_WALL_TYPES = ("timestamp without time zone", "date", *_NUMBER_TYPES, *_TEXT_TYPES)
+_TARGET_TYPES = (
+    *("timestamp with time zone", "timestamp without time zone", *_NUMBER_TYPES),
+    *("text", "character varying"),
+)
+_CLOCK_TYPES = ("time without time zone", "interval")
+_OFFSET_TYPES = ("integer", "smallint", "bigint", "numeric", "interval")
+_NO_ZONE_TYPES = (*_NUMBER_TYPES, "smallint", "interval", "date", "uuid")
 _ZONE_NAMES = ("tz", "tzid", "timezone", "time_zone", "zone", "iana_tz", "tz_name", "olson")
+_ZONE_WORDS = {"tz", "tzid", "timezone", "time", "zone", "iana", "name", "olson"}
+_OFFSET_NAME = re.compile(
+    r"(utc|gmt|tz|zone|time)_?offset|offset_?(min|minutes|hours|seconds|s|h)?$"
+)
+_COUNTRY = re.compile(r"(^|_)(country|land|nation)(_|$)")
 _SCOPE_NAMES = re.compile(r"(household|tenant|account|org|organisation|organization|clinic)_?id$")
 _DELETED_NAMES = ("deleted_at", "removed_at", "archived_at")
 #: Words of a column's name that tell wall time from instant, and nothing of what is meant.
 _SAYS_LOCAL = {"local", "wall", "naive", "lt"}
 _SAYS_UTC = {"utc", "instant", "gmt", "z"}
-_FILLERS = {"at", "time", "ts", "on"}
+_FILLERS = {"at", "time", "ts", "on", "ms", "s", "us"}
 #: From this share of known zone names on, a column is taken for one of zones whatever its name.
 SURE_SHARE = 0.8
+#: Below these, a number since 1970 of our days counts seconds, milliseconds, microseconds.
+_UNITS = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,78 +54,274 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True)
+class GuessedPair:
+    """A pair and why; `more` are further lines of it: entry and its guess."""
+
+    walls: tuple[str, ...]
+    target: str
+    why: str
+    more: tuple[tuple[str, Guess], ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        return len(self.walls) == 1 and not self.more
+
+
+@dataclass(frozen=True, slots=True)
+class GuessedLookup:
+    """A table that a chain goes through: by which column it is found, and its zone column."""
+
+    name: str
+    by: str
+    reference: Reference
+    zone: Guess | None
+
+
+@dataclass(frozen=True, slots=True)
 class GuessedSpec:
-    """A specification as guessed; `pairs` are (wall, target, why)."""
+    """A specification as guessed."""
 
     look: TableLook
     scope: Guess
     zone: Guess
-    pairs: tuple[tuple[str, str, str], ...]
-    lookup: tuple[Reference, Guess] | None
+    pairs: tuple[GuessedPair, ...]
+    lookups: tuple[GuessedLookup, ...]
     deleted: Guess | None
+    vocabularies: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = field(default=())
+    has_offset: bool = False
+
+    @property
+    def chain(self) -> list[str]:
+        """Where zones are looked for: the row's own, then what lookups find."""
+        own = [self.zone.value] if self.zone.value else []
+        return own + [f"{x.name}.{x.zone.value}" for x in self.lookups if x.zone]
+
+    @property
+    def needs_zone(self) -> bool:
+        has_own = all(any(entry == "zone" for entry, _ in pair.more) for pair in self.pairs)
+        return not self.chain and not self.has_offset and not (self.pairs and has_own)
+
+    @property
+    def is_first_edition(self) -> bool:
+        """Whether the plain form says it all: own zone, a lookup by the scope, plain pairs."""
+        return (
+            bool(self.zone.value and self.scope.value)
+            and all(pair.is_plain for pair in self.pairs)
+            and len(self.lookups) <= 1
+            and all(lookup.by == self.scope.value for lookup in self.lookups)
+            and not self.vocabularies
+        )
 
     @property
     def to_fill_in(self) -> list[str]:
         """The entries that nobody could guess."""
         return [
             *([] if self.look.key else ["key"]),
-            *([] if self.scope.value else ["scope"]),
-            *([] if self.zone.value else ["zone"]),
+            *(["zone"] if self.needs_zone else []),
             *([] if self.pairs else ["pairs"]),
         ]
 
     @property
     def guesses(self) -> int:
         named = [self.scope, self.zone, *([self.deleted] if self.deleted else [])]
-        lookup = 1 if self.lookup else 0
-        return sum(bool(guess.value) for guess in named) + len(self.pairs) + lookup
+        lookups = sum(lookup.zone is not None for lookup in self.lookups)
+        more = sum(len(pair.more) for pair in self.pairs)
+        return sum(bool(guess.value) for guess in named) + len(self.pairs) + lookups + more
 
 
 def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> GuessedSpec:
     """Return what the table's specification probably is."""
-    lookup = _lookup(look, others)
+    zones = _zones(look)
+    pairs = _with_forms(look, _pairs(look))
+    own, pairs = _zones_to_pairs(zones, pairs)
+    lookups = _lookups(look, others)
+    zone = own[0] if own else Guess("", _no_zone(look))
+    offset = None if own or lookups or _has_zones(pairs) else _offset(look)
+    if offset:
+        pairs = tuple(replace(p, more=(*p.more, ("offset", offset))) for p in pairs)
+    named = [zone.value, *(g.value for p in pairs for entry, g in p.more if entry == "zone")]
+    samples = [look.samples.get(name, ()) for name in named if name]
+    samples += [others[x.reference.other].samples.get(x.zone.value, ()) for x in lookups if x.zone]
     return GuessedSpec(
         look,
-        scope=_scope(look, lookup),
-        zone=_zone(look),
-        pairs=_pairs(look),
-        lookup=lookup,
+        scope=_scope(look, lookups),
+        zone=zone,
+        pairs=pairs,
+        lookups=lookups,
         deleted=_deleted(look),
+        vocabularies=_vocabularies(samples),
+        remarks=tuple(_remarks(look, others)),
+        has_offset=offset is not None,
     )
 
 
-def _zone(look: TableLook) -> Guess:
-    """The text column that holds most zone names; a name alone is enough where it is empty."""
+def _has_zones(pairs: Sequence[GuessedPair]) -> bool:
+    return any(entry == "zone" for pair in pairs for entry, _ in pair.more)
+
+
+def _zones(look: TableLook) -> list[Guess]:
+    """The columns that hold zones, the likeliest first; a name is enough where one is empty."""
     found = []
     for name, sample in look.samples.items():
-        known = sum(is_zone(value.strip()) for value in sample)
+        column = look.columns[name]
+        if column.plain_type in _NO_ZONE_TYPES or column.plain_type.startswith("time"):
+            continue
+        if _COUNTRY.search(name.lower()):
+            continue
+        known = sum(_is_known(value.strip()) for value in sample)
         share = known / len(sample) if sample else 0.0
         is_named = name.lower() in _ZONE_NAMES
-        if share >= SURE_SHARE or (is_named and (known or not sample)):
+        is_alike = bool(_words(name) & {"tz", "tzid", "timezone", "olson"})
+        if share >= SURE_SHARE or ((is_named or is_alike) and (known or not sample)):
             seen = f"{known} of {len(sample)} sampled values are zone names"
-            why = f"its name, and {seen}" if is_named else seen
+            why = f"its name, and {seen}" if is_named or is_alike else seen
             found.append((is_named, share, name, why))
-    if not found:
-        texts = ", ".join(look.samples) or "none"
-        return Guess("", f"no column holds IANA zone names; text columns: {texts}")
-    _named, _share, name, why = max(found)
-    return Guess(name, why)
+    return [Guess(name, why) for _named, _share, name, why in sorted(found, reverse=True)]
 
 
-def _lookup(
-    look: TableLook, others: Mapping[Relation, TableLook]
-) -> tuple[Reference, Guess] | None:
+def _is_known(name: str) -> bool:
+    return is_zone(name) or any(
+        name.casefold() in foreign_names(v) for v in (Vocabulary.WINDOWS, Vocabulary.RAILS)
+    )
+
+
+def _vocabularies(samples: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return whose names the zone columns hold, where IANA's are not all."""
+    values = {value.strip() for sample in samples for value in sample}
+    foreign = {value for value in values if not is_zone(value)}
+    found = [
+        v.value
+        for v in (Vocabulary.WINDOWS, Vocabulary.RAILS)
+        if any(value.casefold() in foreign_names(v) for value in foreign)
+    ]
+    return ("iana", *found) if found else ()
+
+
+def _no_zone(look: TableLook) -> str:
+    texts = ", ".join(n for n in look.samples if look.columns[n].plain_type in _TEXT_TYPES)
+    return (
+        f"no column holds time zone names; text columns: {texts or 'none'}. Is all of it in one "
+        'place? zone = "=Europe/Paris"'
+    )
+
+
+def _zones_to_pairs(
+    zones: list[Guess], pairs: tuple[GuessedPair, ...]
+) -> tuple[list[Guess], tuple[GuessedPair, ...]]:
+    """Give two zone columns that match two walls by name to their pairs."""
+    matched: list[GuessedPair] = []
+    taken: set[str] = set()
+    for pair in pairs:
+        words = _words(" ".join((*pair.walls, pair.target)))
+        fitting = [z for z in zones if (_words(z.value) - _ZONE_WORDS) & words]
+        if len(fitting) == 1:
+            why = f"its name goes with {pair.walls[-1]}, and {fitting[0].why}"
+            guess = Guess(fitting[0].value, why)
+            matched.append(replace(pair, more=(*pair.more, ("zone", guess))))
+            taken.add(fitting[0].value)
+        else:
+            matched.append(pair)
+    if len(taken) < 2:
+        return zones, pairs
+    return [zone for zone in zones if zone.value not in taken], tuple(matched)
+
+
+def _lookups(look: TableLook, others: Mapping[Relation, TableLook]) -> tuple[GuessedLookup, ...]:
+    """The tables behind foreign keys that have a zone, and those on the way to one."""
+    found: list[GuessedLookup] = []
     for reference in look.references:
-        zone = _zone(others[reference.other])
-        if zone.value:
-            return reference, zone
+        other = others[reference.other]
+        zone = next(iter(_zones(other)), None)
+        name = _free_name(reference.other.name, found)
+        further = [
+            (onward, next(iter(_zones(others[onward.other])), None))
+            for onward in other.references
+            if onward.other in others and onward.other != look.relation
+        ]
+        onward_found = [(onward, its) for onward, its in further if its]
+        if zone or onward_found:
+            found.append(GuessedLookup(name, reference.column, reference, zone))
+        for onward, its in onward_found[:1]:
+            by = f"{name}.{onward.column}"
+            found.append(GuessedLookup(_free_name(onward.other.name, found), by, onward, its))
+    return tuple(found)
+
+
+def _free_name(name: str, found: Sequence[GuessedLookup]) -> str:
+    plain = name.replace(".", "_")
+    taken = {lookup.name for lookup in found}
+    return plain if plain not in taken else f"{plain}_{len(found) + 1}"
+
+
+def _offset(look: TableLook) -> Guess | None:
+    """A column of offsets, in place of a zone."""
+    for name, column in look.columns.items():
+        if column.plain_type not in _OFFSET_TYPES or not _OFFSET_NAME.search(name.lower()):
+            continue
+        if column.plain_type == "interval":
+            return Guess(f'{{ column = "{name}", as = "zone" }}', "its name; there is no zone")
+        sample = [abs(float(text)) for text in look.samples.get(name, ()) if _is_number(text)]
+        most = max(sample, default=0.0)
+        unit = "hours" if most <= 18 else "minutes" if most <= 18 * 60 else "seconds"
+        why = f"its name, and values up to {most:g}; there is no zone"
+        return Guess(f'{{ column = "{name}", unit = "{unit}", as = "zone" }}', why)
     return None
 
 
-def _scope(look: TableLook, lookup: tuple[Reference, Guess] | None) -> Guess:
-    if lookup:
-        reference = lookup[0]
-        return Guess(reference.column, f"it refers to {reference.other}, which has a zone")
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?\d+(\.\d+)?", text) is not None
+
+
+def _with_forms(look: TableLook, pairs: Sequence[GuessedPair]) -> tuple[GuessedPair, ...]:
+    """Add formats and units, as samples of the columns tell."""
+    return tuple(replace(pair, more=tuple(_forms(look, pair))) for pair in pairs)
+
+
+def _forms(look: TableLook, pair: GuessedPair) -> list[tuple[str, Guess]]:
+    found: list[tuple[str, Guess]] = []
+    if len(pair.walls) == 1:
+        found += _form(look, pair.walls[0])
+    unit = _unit(look, pair.target)
+    if unit and unit.value != "ms":
+        found.append(("target_unit", unit))
+    return found
+
+
+def _form(look: TableLook, name: str) -> list[tuple[str, Guess]]:
+    sample, kind = look.samples.get(name, ()), look.columns[name].plain_type
+    texts = pa.array(list(sample), pa.string())
+    if kind in _NUMBER_TYPES and sample:
+        if form := digits_format(texts):
+            return [("format", Guess(form, f"its digits spell dates, like {sample[0]}"))]
+        unit = _unit(look, name)
+        return [("unit", unit)] if unit and unit.value != "ms" else []
+    if kind in _TEXT_TYPES and sample and (forms := likely_formats(texts)):
+        why = f"values like {sample[0]}"
+        others = ", ".join(forms[1:3])
+        return [("format", Guess(forms[0], why + (f"; or is it {others}?" if others else "")))]
+    return []
+
+
+def _unit(look: TableLook, name: str) -> Guess | None:
+    sample = look.samples.get(name, ())
+    if look.columns[name].plain_type not in _NUMBER_TYPES:
+        return None
+    if not sample:
+        is_small = look.columns[name].plain_type == "integer"
+        return Guess("s", "integer has no room for more") if is_small else None
+    numbers = sorted(abs(float(text)) for text in sample if _is_number(text))
+    if not numbers:
+        return None
+    middle = numbers[len(numbers) // 2]
+    unit = next((unit for limit, unit in _UNITS if middle < limit), "ns")
+    return Guess(unit, f"values like {sample[0]}")
+
+
+def _scope(look: TableLook, lookups: Sequence[GuessedLookup]) -> Guess:
+    for lookup in lookups:
+        if lookup.by in look.columns and lookup.zone:
+            return Guess(lookup.by, f"it refers to {lookup.reference.other}, which has a zone")
     for name in look.columns:
         if _SCOPE_NAMES.search(name.lower()):
             return Guess(name, "its name")
@@ -118,30 +331,53 @@ def _scope(look: TableLook, lookup: tuple[Reference, Guess] | None) -> Guess:
     return Guess("", "no column refers to another table or is named like a household")
 
 
-def _pairs(look: TableLook) -> tuple[tuple[str, str, str], ...]:
+def _pairs(look: TableLook) -> tuple[GuessedPair, ...]:
     """Pair columns whose names say the same but for words like local, wall and utc."""
     pairs = []
     taken: set[str] = set()
     for target, column in look.columns.items():
-        if column.type_name not in _TARGET_TYPES or column.is_generated or target in taken:
+        if column.plain_type not in _TARGET_TYPES or column.is_generated or target in taken:
             continue
-        for wall in look.columns:
-            if wall in taken or not _is_pair(look, wall, target):
-                continue
-            types = f"{look.columns[wall].type_name} and {column.type_name}"
-            pairs.append((wall, target, f"their names, and their types: {types}"))
-            taken |= {wall, target}
-            break
+        wall = next((w for w in look.columns if w not in taken and _is_pair(look, w, target)), None)
+        walls = (wall,) if wall else _date_and_time(look, target, taken)
+        if not walls or target in walls:
+            continue
+        kinds = " and ".join(look.columns[name].type_name for name in (*walls, target))
+        pairs.append(GuessedPair(walls, target, f"their names, and their types: {kinds}"))
+        taken |= {*walls[-1:], target}
     return tuple(pairs)
+
+
+def _date_and_time(look: TableLook, target: str, taken: set[str]) -> tuple[str, ...]:
+    """A date and a time of day whose name goes with the target's."""
+    target_words = _words(target)
+    if not target_words & _SAYS_UTC:
+        return ()
+    silent = _SAYS_LOCAL | _SAYS_UTC | _FILLERS
+    dates = [n for n, c in look.columns.items() if c.plain_type == "date"]
+    clocks = [
+        name
+        for name, column in look.columns.items()
+        if column.plain_type in _CLOCK_TYPES and name not in taken
+    ]
+    fitting = [c for c in clocks if _words(c) - silent == target_words - silent]
+    if not fitting and len(clocks) == 1:
+        fitting = clocks
+    if not fitting or not dates:
+        return ()
+    near = [d for d in dates if (_words(d) - {"date", "day"}) & _words(fitting[0])]
+    return (near or dates)[0], fitting[0]
 
 
 def _is_pair(look: TableLook, wall: str, target: str) -> bool:
     wall_words, target_words = _words(wall), _words(target)
-    if wall == target or look.columns[wall].type_name not in _WALL_TYPES:
+    if wall == target or look.columns[wall].plain_type not in _WALL_TYPES:
         return False
     if wall_words & _SAYS_UTC or target_words & _SAYS_LOCAL:
         return False
     if not (wall_words & _SAYS_LOCAL or target_words & _SAYS_UTC):
+        return False
+    if look.columns[target].plain_type in _TEXT_TYPES and not target_words & _SAYS_UTC:
         return False
     silent = _SAYS_LOCAL | _SAYS_UTC | _FILLERS
     return wall_words - silent == target_words - silent
@@ -159,63 +395,14 @@ def _deleted(look: TableLook) -> Guess | None:
     return None
 
 
-def as_toml(guessed: GuessedSpec) -> str:
-    """Return the specification as TOML: a comment behind each guess, FILL IN where none was."""
-    look = guessed.look
-    key = json.dumps(list(look.key), ensure_ascii=False)
-    found = "the primary key" if look.is_primary else "a unique index of NOT NULL columns"
-    why = f"found: {found}" if look.key else f"{FILL_IN}: no primary key, no unique index"
-    lines = [
-        f"# Specification of {look.relation} for backfill utc --table, as far as the catalog and",
-        "# a sample of the rows tell. Read every line: a guess is no more than that.",
-        "",
-        f"table = {_text(str(look.relation))}",
-        f"key = {key}  # {why}",
-        _line("scope", guessed.scope),
-        _line("zone", guessed.zone),
-        *([_line("deleted", guessed.deleted)] if guessed.deleted else []),
-        *_pair_lines(guessed),
-        *_lookup_lines(guessed),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _pair_lines(guessed: GuessedSpec) -> list[str]:
-    if not guessed.pairs:
-        return [
-            f'pairs = [{{ wall = "", target = "" }}]  # {FILL_IN}: no two columns are named '
-            "alike but for words like local and utc",
-        ]
-    lines = [
-        f"    {{ wall = {_text(wall)}, target = {_text(target)} }},  # guess: because of {why}"
-        for wall, target, why in guessed.pairs
-    ]
-    return ["pairs = [", *lines, "]"]
-
-
-def _lookup_lines(guessed: GuessedSpec) -> list[str]:
-    if guessed.lookup is None:
-        return [
-            "",
-            "# No table that it refers to has a zone: a row without one is skipped, unless you say",
-            "# --default-tz ZONE, or a lookup = { table = …, key = …, zone = … } here.",
-        ]
-    reference, zone = guessed.lookup
-    return [
-        "",
-        "# Where a row without a zone finds its default.",
-        "[lookup]",
-        f"table = {_text(str(reference.other))}  # found: {reference.column} refers to it",
-        f"key = {_text(reference.other_column)}",
-        _line("zone", zone),
-    ]
-
-
-def _line(entry: str, guess: Guess) -> str:
-    says = f"guess: because of {guess.why}" if guess.value else f"{FILL_IN}: {guess.why}"
-    return f"{entry} = {_text(guess.value)}  # {says}".replace("because of it ", "because it ")
-
-
-def _text(value: str) -> str:
-    """Return a TOML basic string; JSON escapes the same way."""
-    return json.dumps(value, ensure_ascii=False)
+def _remarks(look: TableLook, others: Mapping[Relation, TableLook]) -> list[str]:
+    """What looks like a zone and is none."""
+    found = []
+    for one in (look, *others.values()):
+        for name in one.columns:
+            if _COUNTRY.search(name.lower()):
+                found.append(
+                    f"{one.relation}.{name} is no time zone: a country may have several, and "
+                    "their rules change."
+                )
+    return found

@@ -90,7 +90,7 @@ def _no_table(connection: Connection, name: str) -> str:
 
 
 def columns_of(connection: Connection, relation: Relation) -> dict[str, CatalogColumn]:
-    """Return the table's columns by name."""
+    """Return the table's columns by name, in their order."""
     rows = connection.execute(_COLUMNS, [relation.schema, relation.name]).fetchall()
     return {
         str(name): CatalogColumn(
@@ -107,14 +107,14 @@ def columns_of(connection: Connection, relation: Relation) -> dict[str, CatalogC
 #: order, which an extension's type brings along; without one it is compared as another type.
 _COLUMNS = """
     WITH RECURSIVE layer AS (
-      SELECT a.attname, a.attgenerated <> '' AS is_generated, a.atttypid AS oid,
+      SELECT a.attnum, a.attname, a.attgenerated <> '' AS is_generated, a.atttypid AS oid,
         a.atttypmod AS modifier
       FROM pg_catalog.pg_attribute a
       JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
       UNION ALL
-      SELECT attname, is_generated, t.typbasetype, t.typtypmod
+      SELECT attnum, attname, is_generated, t.typbasetype, t.typtypmod
       FROM layer JOIN pg_catalog.pg_type t ON t.oid = layer.oid WHERE t.typtype = 'd')
     SELECT attname::text, pg_catalog.format_type(t.oid, NULL), is_generated, n.nspname::text,
       t.typname::text, pg_catalog.format_type(t.oid, layer.modifier),
@@ -127,6 +127,7 @@ _COLUMNS = """
         WHERE k.opcdefault AND k.opcintype = t.oid AND o.nspname <> 'pg_catalog' LIMIT 1), '')
     FROM layer JOIN pg_catalog.pg_type t ON t.oid = layer.oid
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype <> 'd'
+    ORDER BY attnum
 """
 
 

@@ -13,7 +13,8 @@ from backfill.server.postgres import Connection
 from backfill.server.table import Relation
 
 SAMPLE_ROWS = 1_000
-_TEXTS = ("text", "character varying")
+HOPS = 2
+_NO_SAMPLE = ("bytea", "json", "jsonb", "xml", "tsvector", "boolean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class TableLook:
-    """A table as the catalog and a sample show it; `samples` by text column, NULLs left out."""
+    """A table as the catalog and a sample show it; `samples` are texts by column, without NULLs."""
 
     relation: Relation
     columns: Mapping[str, CatalogColumn]
@@ -38,10 +39,16 @@ class TableLook:
 
 
 def look_at(connection: Connection, name: str) -> tuple[TableLook, dict[Relation, TableLook]]:
-    """Return the table of that name, and the tables that it refers to."""
+    """Return the table of that name, and the tables that it refers to, and those of these."""
     look = _look(connection, find_relation(connection, name))
-    others = {reference.other for reference in look.references}
-    return look, {other: _look(connection, other) for other in others}
+    others: dict[Relation, TableLook] = {}
+    waiting = [reference.other for reference in look.references]
+    for _hop in range(HOPS):
+        for other in dict.fromkeys(waiting):
+            if other not in others:
+                others[other] = _look(connection, other)
+        waiting = [r.other for other in list(others.values()) for r in other.references]
+    return look, others
 
 
 def _look(connection: Connection, relation: Relation) -> TableLook:
@@ -50,7 +57,7 @@ def _look(connection: Connection, relation: Relation) -> TableLook:
     samples = {
         name: _sample(connection, relation, name)
         for name, column in columns.items()
-        if column.type_name in _TEXTS
+        if column.plain_type not in _NO_SAMPLE
     }
     references = _references(connection, relation)
     return TableLook(relation, columns, key, is_primary, samples, references)

@@ -1,0 +1,123 @@
+"""A guessed specification as TOML: a comment behind each guess, FILL IN where there was none."""
+
+from __future__ import annotations
+
+import json
+
+from backfill.command.table_guess import Guess, GuessedPair, GuessedSpec
+from backfill.jobs.utc.table_spec import FILL_IN
+
+
+def as_toml(guessed: GuessedSpec) -> str:
+    """Return the specification as TOML, in the plain form where that says it all."""
+    look = guessed.look
+    key = json.dumps(list(look.key), ensure_ascii=False)
+    found = "the primary key" if look.is_primary else "a unique index of NOT NULL columns"
+    why = f"found: {found}" if look.key else f"{FILL_IN}: no primary key, no unique index"
+    lines = [
+        f"# Specification of {look.relation} for backfill utc --table, as far as the catalog and",
+        "# a sample of the rows tell. Read every line: a guess is no more than that.",
+        *(f"# {remark}" for remark in guessed.remarks),
+        "",
+        f"table = {_text(str(look.relation))}",
+        f"key = {key}  # {why}",
+    ]
+    lines += _first(guessed) if guessed.is_first_edition else _second(guessed)
+    return "\n".join(lines) + "\n"
+
+
+def _first(guessed: GuessedSpec) -> list[str]:
+    lines = [_line("scope", guessed.scope), _line("zone", guessed.zone)]
+    lines += [_line("deleted", guessed.deleted)] if guessed.deleted else []
+    lines += _plain_pairs(guessed)
+    if not guessed.lookups:
+        return [
+            *lines,
+            "",
+            "# No table that it refers to has a zone: a row without one is skipped, unless you say",
+            "# --default-tz ZONE, or a lookup = { table = …, key = …, zone = … } here.",
+        ]
+    lookup = guessed.lookups[0]
+    assert lookup.zone is not None
+    return [
+        *lines,
+        "",
+        "# Where a row without a zone finds its default.",
+        "[lookup]",
+        f"table = {_text(str(lookup.reference.other))}  # found: {lookup.by} refers to it",
+        f"key = {_text(lookup.reference.other_column)}",
+        _line("zone", lookup.zone),
+    ]
+
+
+def _plain_pairs(guessed: GuessedSpec) -> list[str]:
+    if not guessed.pairs:
+        return [
+            f'pairs = [{{ wall = "", target = "" }}]  # {FILL_IN}: no two columns are named '
+            "alike but for words like local and utc",
+        ]
+    lines = [
+        f"    {{ wall = {_text(pair.walls[0])}, target = {_text(pair.target)} }},"
+        f"  # guess: because of {pair.why}"
+        for pair in guessed.pairs
+    ]
+    return ["pairs = [", *lines, "]"]
+
+
+def _second(guessed: GuessedSpec) -> list[str]:
+    lines = [_line("scope", guessed.scope)] if guessed.scope.value else []
+    lines += _chain(guessed)
+    if guessed.vocabularies:
+        names = json.dumps(list(guessed.vocabularies))
+        lines.append(f"zone_names = {names}  # guess: because of the sampled values")
+    lines += [_line("deleted", guessed.deleted)] if guessed.deleted else []
+    is_plain = all(pair.is_plain for pair in guessed.pairs)
+    lines += _plain_pairs(guessed) if is_plain else []
+    for lookup in guessed.lookups:
+        lines += [
+            "",
+            "[[lookup]]",
+            f"name = {_text(lookup.name)}",
+            f"table = {_text(str(lookup.reference.other))}  # found: {lookup.by} refers to it",
+            f"by = {_text(lookup.by)}",
+            f"key = {_text(lookup.reference.other_column)}",
+        ]
+    for pair in () if is_plain else guessed.pairs:
+        lines += _pair(pair)
+    return lines
+
+
+def _chain(guessed: GuessedSpec) -> list[str]:
+    if guessed.needs_zone:
+        return [f'zone = ""  # {FILL_IN}: {guessed.zone.why}']
+    if not guessed.chain:
+        return []
+    reasons = [guessed.zone] if guessed.zone.value else []
+    reasons += [lookup.zone for lookup in guessed.lookups if lookup.zone]
+    why = "; ".join(f"{guess.value}: {guess.why}" for guess in reasons)
+    chain = json.dumps(guessed.chain, ensure_ascii=False)
+    return [f"zone = {chain}  # guess: because of {why}"]
+
+
+def _pair(pair: GuessedPair) -> list[str]:
+    wall = _text(pair.walls[0]) if len(pair.walls) == 1 else json.dumps(list(pair.walls))
+    lines = [
+        "",
+        "[[pair]]",
+        f"wall = {wall}  # guess: because of {pair.why}",
+        f"target = {_text(pair.target)}",
+    ]
+    for entry, guess in pair.more:
+        value = guess.value if entry == "offset" else _text(guess.value)
+        lines.append(f"{entry} = {value}  # guess: because of {guess.why}")
+    return [line.replace("because of it ", "because it ") for line in lines]
+
+
+def _line(entry: str, guess: Guess) -> str:
+    says = f"guess: because of {guess.why}" if guess.value else f"{FILL_IN}: {guess.why}"
+    return f"{entry} = {_text(guess.value)}  # {says}".replace("because of it ", "because it ")
+
+
+def _text(value: str) -> str:
+    """Return a TOML basic string; JSON escapes the same way."""
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,69 @@
+"""Will a table specification work here? Each question with its answer, and the mend. Read-only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+
+from backfill.command.finding import Finding
+from backfill.errors import BackfillError
+from backfill.jobs.utc.checks import check_columns
+from backfill.jobs.utc.job import UtcJob
+from backfill.jobs.utc.pending import count_pending
+from backfill.jobs.utc.settings import UtcSettings
+from backfill.jobs.utc.spec_file import load_spec
+from backfill.jobs.utc.zoned_table import ZonedTable
+from backfill.next_command import next_command
+from backfill.server.catalog import hidden_rows, missing_rights
+from backfill.server.dsn import DSN_ENV, redact
+from backfill.server.postgres import Connection
+
+
+def examine_table(connection: Connection, path: Path) -> list[Finding]:
+    """Return what was found about a specification, in the order in which things depend."""
+    try:
+        spec = load_spec(path)
+    except BackfillError as error:
+        first = next_command("init-table", "TABLE")
+        return [Finding("specification", False, str(error), first)]
+    found = [Finding("specification", True, f"{path}: {spec.table}")]
+    job = UtcJob(UtcSettings(table=spec))
+    try:
+        zoned = job.look_up(connection, writing=False)
+        found.append(Finding("table", True, f"{zoned.table.relation} is as {path} says"))
+        found += _of_table(connection, zoned, job)
+    except (BackfillError, psycopg.Error) as error:
+        text = redact(str(error), os.environ.get(DSN_ENV, "")).strip()
+        found.append(Finding("table", False, text, f"mend {path}, or what it names"))
+    return found
+
+
+def _of_table(connection: Connection, zoned: ZonedTable, job: UtcJob) -> Iterator[Finding]:
+    table = zoned.table
+    yield Finding("key", True, _key_of(zoned))
+    for pair in zoned.columns.pairs:
+        chain = ", then ".join(link.field or link.constant for link in pair.chain)
+        told = f"{pair.reading.name} → {pair.target.column.name}; zone: {chain or 'its offset'}"
+        yield Finding(f"pair {pair.label}", True, told)
+    for join in table.joins:
+        yield Finding(f"lookup {join.name}", True, f"{join.relation} by {join.key}")
+    grants = missing_rights(connection, table, writing=True)
+    yield Finding(
+        "rights to apply",
+        not grants,
+        "this role has them" if not grants else f"{len(grants)} are missing",
+        " ".join(grants),
+    )
+    for text in hidden_rows(connection, table):
+        yield Finding("row-level security", False, text, "use a role with BYPASSRLS")
+    for warning in check_columns(connection, zoned, None, job.utc_settings.policy):
+        yield Finding("columns", False, warning)
+    pending = sum(count_pending(connection, table, None, skip_deleted=False).values())
+    yield Finding("pending rows", True, f"{pending:,}")
+
+
+def _key_of(zoned: ZonedTable) -> str:
+    return ", ".join(column.name for column in zoned.table.key.columns)
