@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from backfill.command.table_guess import Guess, GuessedPair, GuessedSpec
+from backfill.command.guess_forms import Guess, GuessedPair
+from backfill.command.table_guess import GuessedSpec
 from backfill.jobs.utc.table_spec import FILL_IN
 
 

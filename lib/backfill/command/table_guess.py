@@ -9,29 +9,28 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import pyarrow as pa
-
-from backfill.jobs.utc.formats import digits_format, likely_formats
+from backfill.command.guess_forms import (
+    NUMBER_TYPES,
+    TEXT_TYPES,
+    Guess,
+    GuessedPair,
+    offset_guess,
+    with_forms,
+)
 from backfill.server.table import Relation
 from backfill.server.table_look import Reference, TableLook
 from backfill.utc.spelling import Vocabulary, foreign_names
 from backfill.utc.zones import is_zone
 
-_TEXT_TYPES = ("text", "character varying", "character", "citext", "name")
-_NUMBER_TYPES = ("bigint", "integer", "numeric")
-_WALL_TYPES = ("timestamp without time zone", "date", *_NUMBER_TYPES, *_TEXT_TYPES)
+_WALL_TYPES = ("timestamp without time zone", "date", *NUMBER_TYPES, *TEXT_TYPES)
 _TARGET_TYPES = (
-    *("timestamp with time zone", "timestamp without time zone", *_NUMBER_TYPES),
+    *("timestamp with time zone", "timestamp without time zone", *NUMBER_TYPES),
     *("text", "character varying"),
 )
 _CLOCK_TYPES = ("time without time zone", "interval")
-_OFFSET_TYPES = ("integer", "smallint", "bigint", "numeric", "interval")
-_NO_ZONE_TYPES = (*_NUMBER_TYPES, "smallint", "interval", "date", "uuid")
+_NO_ZONE_TYPES = (*NUMBER_TYPES, "smallint", "interval", "date", "uuid")
 _ZONE_NAMES = ("tz", "tzid", "timezone", "time_zone", "zone", "iana_tz", "tz_name", "olson")
 _ZONE_WORDS = {"tz", "tzid", "timezone", "time", "zone", "iana", "name", "olson"}
-_OFFSET_NAME = re.compile(
-    r"(utc|gmt|tz|zone|time)_?offset|offset_?(min|minutes|hours|seconds|s|h)?$"
-)
 _COUNTRY = re.compile(r"(^|_)(country|land|nation)(_|$)")
 _SCOPE_NAMES = re.compile(r"(household|tenant|account|org|organisation|organization|clinic)_?id$")
 _DELETED_NAMES = ("deleted_at", "removed_at", "archived_at")
@@ -41,30 +40,6 @@ _SAYS_UTC = {"utc", "instant", "gmt", "z"}
 _FILLERS = {"at", "time", "ts", "on", "ms", "s", "us"}
 #: From this share of known zone names on, a column is taken for one of zones whatever its name.
 SURE_SHARE = 0.8
-#: Below these, a number since 1970 of our days counts seconds, milliseconds, microseconds.
-_UNITS = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """A value of the specification and why; an empty one must be filled in."""
-
-    value: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class GuessedPair:
-    """A pair and why; `more` are further lines of it: entry and its guess."""
-
-    walls: tuple[str, ...]
-    target: str
-    why: str
-    more: tuple[tuple[str, Guess], ...] = ()
-
-    @property
-    def is_plain(self) -> bool:
-        return len(self.walls) == 1 and not self.more
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +108,11 @@ class GuessedSpec:
 def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> GuessedSpec:
     """Return what the table's specification probably is."""
     zones = _zones(look)
-    pairs = _with_forms(look, _pairs(look))
+    pairs = with_forms(look, _pairs(look))
     own, pairs = _zones_to_pairs(zones, pairs)
     lookups = _lookups(look, others)
     zone = own[0] if own else Guess("", _no_zone(look))
-    offset = None if own or lookups or _has_zones(pairs) else _offset(look)
+    offset = None if own or lookups or _has_zones(pairs) else offset_guess(look)
     if offset:
         pairs = tuple(replace(p, more=(*p.more, ("offset", offset))) for p in pairs)
     named = [zone.value, *(g.value for p in pairs for entry, g in p.more if entry == "zone")]
@@ -199,7 +174,7 @@ def _vocabularies(samples: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def _no_zone(look: TableLook) -> str:
-    texts = ", ".join(n for n in look.samples if look.columns[n].plain_type in _TEXT_TYPES)
+    texts = ", ".join(n for n in look.samples if look.columns[n].plain_type in TEXT_TYPES)
     return (
         f"no column holds time zone names; text columns: {texts or 'none'}. Is all of it in one "
         'place? zone = "=Europe/Paris"'
@@ -252,70 +227,6 @@ def _free_name(name: str, found: Sequence[GuessedLookup]) -> str:
     plain = name.replace(".", "_")
     taken = {lookup.name for lookup in found}
     return plain if plain not in taken else f"{plain}_{len(found) + 1}"
-
-
-def _offset(look: TableLook) -> Guess | None:
-    """A column of offsets, in place of a zone."""
-    for name, column in look.columns.items():
-        if column.plain_type not in _OFFSET_TYPES or not _OFFSET_NAME.search(name.lower()):
-            continue
-        if column.plain_type == "interval":
-            return Guess(f'{{ column = "{name}", as = "zone" }}', "its name; there is no zone")
-        sample = [abs(float(text)) for text in look.samples.get(name, ()) if _is_number(text)]
-        most = max(sample, default=0.0)
-        unit = "hours" if most <= 18 else "minutes" if most <= 18 * 60 else "seconds"
-        why = f"its name, and values up to {most:g}; there is no zone"
-        return Guess(f'{{ column = "{name}", unit = "{unit}", as = "zone" }}', why)
-    return None
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"-?\d+(\.\d+)?", text) is not None
-
-
-def _with_forms(look: TableLook, pairs: Sequence[GuessedPair]) -> tuple[GuessedPair, ...]:
-    """Add formats and units, as samples of the columns tell."""
-    return tuple(replace(pair, more=tuple(_forms(look, pair))) for pair in pairs)
-
-
-def _forms(look: TableLook, pair: GuessedPair) -> list[tuple[str, Guess]]:
-    found: list[tuple[str, Guess]] = []
-    if len(pair.walls) == 1:
-        found += _form(look, pair.walls[0])
-    unit = _unit(look, pair.target)
-    if unit and unit.value != "ms":
-        found.append(("target_unit", unit))
-    return found
-
-
-def _form(look: TableLook, name: str) -> list[tuple[str, Guess]]:
-    sample, kind = look.samples.get(name, ()), look.columns[name].plain_type
-    texts = pa.array(list(sample), pa.string())
-    if kind in _NUMBER_TYPES and sample:
-        if form := digits_format(texts):
-            return [("format", Guess(form, f"its digits spell dates, like {sample[0]}"))]
-        unit = _unit(look, name)
-        return [("unit", unit)] if unit and unit.value != "ms" else []
-    if kind in _TEXT_TYPES and sample and (forms := likely_formats(texts)):
-        why = f"values like {sample[0]}"
-        others = ", ".join(forms[1:3])
-        return [("format", Guess(forms[0], why + (f"; or is it {others}?" if others else "")))]
-    return []
-
-
-def _unit(look: TableLook, name: str) -> Guess | None:
-    sample = look.samples.get(name, ())
-    if look.columns[name].plain_type not in _NUMBER_TYPES:
-        return None
-    if not sample:
-        is_small = look.columns[name].plain_type == "integer"
-        return Guess("s", "integer has no room for more") if is_small else None
-    numbers = sorted(abs(float(text)) for text in sample if _is_number(text))
-    if not numbers:
-        return None
-    middle = numbers[len(numbers) // 2]
-    unit = next((unit for limit, unit in _UNITS if middle < limit), "ns")
-    return Guess(unit, f"values like {sample[0]}")
 
 
 def _scope(look: TableLook, lookups: Sequence[GuessedLookup]) -> Guess:
@@ -377,7 +288,7 @@ def _is_pair(look: TableLook, wall: str, target: str) -> bool:
         return False
     if not (wall_words & _SAYS_LOCAL or target_words & _SAYS_UTC):
         return False
-    if look.columns[target].plain_type in _TEXT_TYPES and not target_words & _SAYS_UTC:
+    if look.columns[target].plain_type in TEXT_TYPES and not target_words & _SAYS_UTC:
         return False
     silent = _SAYS_LOCAL | _SAYS_UTC | _FILLERS
     return wall_words - silent == target_words - silent
