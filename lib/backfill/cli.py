@@ -181,7 +181,7 @@ def build_parser(task: tuple[Parameter, ...] = ()) -> argparse.ArgumentParser:
         "--notebooks-dir", metavar="DIR", help="folder of your copies (default: backfill-notebooks)"
     )
     lab.add_argument("lab_options", nargs="*", help="options for jupyter lab, behind --")
-    command("demo", "both jobs on invented data, from dry run to proof", machine.run_demo)
+    command("demo", "every job on invented data, from dry run to proof", machine.run_demo)
     _add_selftest(
         command("selftest", "prove the promises on throw-away data", machine.run_selftest)
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from backfill.command.commands import database_of, given_of, print_summary, terminal_of
 from backfill.command.metrics import write_metrics
+from backfill.command.task_commands import OWN_WAY, add_fill_options, check_task
 from backfill.display.counting import counted
 from backfill.errors import ExitCode, UsageError
 from backfill.folder import RunFolder, runs_dir
@@ -18,9 +19,12 @@ SHOWN_SCOPES = 100
 
 def add_check_options(parser: argparse.ArgumentParser) -> None:
     """Add what `backfill check` takes."""
-    parser.add_argument("--job", choices=("utc",), default="utc", help="which job (default utc)")
+    parser.add_argument(
+        "--job", default="utc", metavar="JOB", help="utc (the default), fill, or a task's name"
+    )
+    add_fill_options(parser)
     parser.add_argument("--household-id", action="append", metavar="ID", help="only this household")
-    parser.add_argument("--table", metavar="FILE", help="TOML that describes another table")
+    parser.add_argument("--table", metavar="FILE", help="TOML of another table; for fill its name")
     parser.add_argument("--default-tz", metavar="TZ", help="as the runs have it")
     parser.add_argument("--default-tz-first", action="store_true", default=None, help="the same")
     parser.add_argument(
@@ -41,6 +45,10 @@ def run_check(options: argparse.Namespace) -> int:
     from backfill.jobs.registry import PARAMETERS, job_from
     from backfill.parameters import check_parameters
 
+    if options.job == "ocr":
+        raise UsageError("Nobody can count what screenshots would change without reading them.")
+    if options.job not in OWN_WAY:
+        return check_task(options)
     deep = {"deep", "allow_known", "output"}
     given = {name: value for name, value in given_of(options).items() if name not in deep}
     values = check_parameters(PARAMETERS[options.job], given, ())

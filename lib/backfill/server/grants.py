@@ -7,7 +7,7 @@ tables, which the owner makes with the same script: no role needs CREATE on anyt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
@@ -15,7 +15,7 @@ from psycopg import sql
 
 from backfill.server.catalog import columns_read
 from backfill.server.roles import APPLIER, OPERATOR, PLANNER, READER
-from backfill.server.table import Table
+from backfill.server.table import Relation, Table
 
 LEDGER_TABLES = ("run", "checkpoint", "chunk_image", "skip", "part", "range", "applier", "gate")
 #: What a planner says of its plan; everything else in the row is for others to say.
@@ -52,14 +52,24 @@ def utc_grants(table: Table, planner: str = PLANNER, applier: str = APPLIER) -> 
 
 def table_grants(table: Table, roles: Roles) -> str:
     """Return the script for the UTC job on a table, columns spelt out."""
-    script = _Script("utc", roles)
-    read = columns_read(table)
+    written = {table.relation: [column.name for column in table.targets]}
+    return grants_for("utc", columns_read(table), written, roles)
+
+
+def grants_for(
+    job: str,
+    read: Mapping[Relation, Sequence[str]],
+    written: Mapping[Relation, Sequence[str]],
+    roles: Roles,
+) -> str:
+    """Return the script for a job that reads and writes columns of tables."""
+    script = _Script(job, roles)
     for schema in dict.fromkeys(relation.schema for relation in read):
         script.usage(schema, roles.lookers)
     for relation, columns in read.items():
-        script.grant("SELECT", columns, relation.identifier, roles.lookers)
-    targets = [column.name for column in table.targets]
-    script.grant("UPDATE", targets, table.relation.identifier, [roles.applier])
+        script.grant("SELECT", list(columns), relation.identifier, roles.lookers)
+    for relation, columns in written.items():
+        script.grant("UPDATE", list(columns), relation.identifier, [roles.applier])
     return script.text()
 
 

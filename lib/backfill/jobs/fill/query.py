@@ -28,7 +28,7 @@ def keep_query(query: str, path: Path, base: Path) -> None:
             statements = connection.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("--query takes one SELECT of DuckDB's SQL over local files.")
-            reader = connection.execute(statements[0]).to_arrow_reader(BATCH_ROWS)
+            reader = connection.sql(statements[0].query).to_arrow_reader(BATCH_ROWS)
             _write(reader, query, path)
         except duckdb.Error as error:
             said = " ".join(str(error).strip().splitlines())

@@ -145,7 +145,7 @@ def _csv_tables(path: Path) -> Iterator[pa.Table]:
     names, delimiter = _csv_header(path)
     with duckdb.connect(config=CLOSED) as connection:
         try:
-            rows: Any = connection.execute(
+            rows: Any = connection.sql(
                 f"SELECT * FROM read_csv({literal(path)}, all_varchar = true, header = true,"
                 f" delim = {literal(delimiter)}, quote = '\"', escape = '\"', nullstr = '',"
                 " allow_quoted_nulls = false, strict_mode = true, auto_detect = false,"

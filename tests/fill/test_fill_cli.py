@@ -1,0 +1,156 @@
+"""`backfill fill` as it is typed: files of every kind, queries, notebooks of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.fill.test_own_task import command
+
+from backfill.errors import UsageError
+from backfill.jobs.fill.query import keep_query
+from backfill.jobs.fill.values import open_values
+from backfill_lab.demo.customers import load_customers
+
+if TYPE_CHECKING:
+    from tests.fill.conftest import Tables
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "06_fill_columns.ipynb"
+
+
+def read(path: Path) -> list[dict[str, object]]:
+    values = open_values(path)
+    assert sum(table.num_rows for table in values.batches()) == values.count()
+    return [row for table in values.batches() for row in table.to_pylist()]
+
+
+def test_a_csv_tells_null_from_an_empty_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes('\ufeffid;name\r\n007;\r\n2;""\r\n3;"a;""b""\nc"\r\n'.encode())
+
+    assert read(path) == [
+        {"id": "007", "name": None},
+        {"id": "2", "name": ""},
+        {"id": "3", "name": 'a;"b"\nc'},
+    ]
+
+
+def test_json_keeps_the_digits_of_its_numbers(tmp_path: Path) -> None:
+    lines = tmp_path / "a.jsonl"
+    lines.write_text(
+        '{"id": 12345678901234567890, "n": 1.50}\n\n{"id": 2, "tags": ["a", {"b": 1.0}]}\n'
+    )
+    array = tmp_path / "b.json"
+    array.write_text(' [{"id": 1, "ok": true}, {"id": 2, "ok": null}]')
+
+    assert read(lines) == [
+        {"id": "12345678901234567890", "n": "1.50", "tags": None},
+        {"id": "2", "n": None, "tags": '["a", {"b": 1.0}]'},
+    ]
+    assert read(array) == [{"id": "1", "ok": "true"}, {"id": "2", "ok": None}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.xlsx", b"PK", "the ending .xlsx is not known"),
+        ("a.parquet", b"no parquet", "can not be read"),
+        ("a.csv", b"id,id\n1,2\n", "two columns of the name 'id'"),
+        ("a.jsonl", b"[1]\n", "it is no object"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_in_a_sentence(
+    tmp_path: Path, name: str, content: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(UsageError, match=says):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COPY (SELECT 1) TO 'out.csv'",
+        "INSTALL httpfs",
+        "SELECT 1; SELECT 2",
+        "SELECT * FROM 'https://example.invalid/a.parquet'",
+        "SELEC 1",
+    ],
+)
+def test_a_query_only_selects_from_local_files(tmp_path: Path, query: str) -> None:
+    with pytest.raises(UsageError, match="--query"):
+        keep_query(query, tmp_path / "values.arrow", tmp_path)
+
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_query_finds_files_beside_it(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1, 2]}), tmp_path / "rows.parquet")
+
+    keep_query("SELECT id, id * 2 AS twice FROM 'rows.parquet'", tmp_path / "v.arrow", tmp_path)
+
+    assert read(tmp_path / "v.arrow") == [{"id": 1, "twice": 2}, {"id": 2, "twice": 4}]
+
+
+@pytest.mark.slow
+def test_a_query_is_kept_with_the_run_that_it_fills(tables: Tables, tmp_path: Path) -> None:
+    tables.make(
+        "CREATE TABLE lamp (id int PRIMARY KEY, watts numeric(6,2))",
+        "INSERT INTO lamp (id) SELECT generate_series(1, 30)",
+    )
+    (tmp_path / "w.csv").write_text(
+        "n,watts\n" + "".join(f"{n},{n}.5\n" for n in range(1, 41)) + "41,lots\n"
+    )
+    words = ("fill", "--table", "lamp", "--set", "watts", "--chunk-size", "7", "--apply")
+    query = "SELECT n AS id, watts FROM 'w.csv'"
+
+    code, summary = command(tables, tmp_path, *words, "--query", query)
+    again, second = command(tables, tmp_path, *words, "--query", query)
+    checked, pending = command(
+        tables, tmp_path, "check", "--job", "fill", *words[1:5], "--query", query
+    )
+
+    assert (code, again, checked) == (0, 0, 0)
+    assert (summary["total_updated"], summary["total_skipped"]) == (30, 11)
+    assert (second["total_updated"], second["total_unchanged"]) == (0, 30)
+    assert pending["total_pending"] == 0
+    assert (tables.runs / summary["run_id"] / "values.arrow").is_file()
+    assert tables.rows("SELECT sum(watts)::text FROM lamp") == [("480.00",)]
+
+
+@pytest.mark.slow
+def test_a_notebook_of_ones_own_runs_and_its_code_is_the_evidence(
+    tables: Tables, tmp_path: Path
+) -> None:
+    load_customers(tables.connection)
+    document = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    for cell in document["cells"]:
+        text = "".join(cell["source"])
+        if "parameters" in cell["metadata"].get("tags", []):
+            text = text.replace('set: str = "phone_e164"', 'set: str = "city_name"')
+        if "analyst" in cell["metadata"].get("tags", []):
+            text = (
+                "import polars as pl\n"
+                "rows = pl.from_pandas(run.extracted).select('id', 'city')\n"
+                "rows = rows.with_columns(city_name=pl.col('city').str.strip_chars())\n"
+                "run.propose(rows, reads=['city'])"
+            )
+        cell["source"] = text
+    mine = tmp_path / "cities.ipynb"
+    mine.write_text(json.dumps(document), encoding="utf-8")
+
+    code, summary = command(
+        tables, tmp_path, "fill", "--notebook", str(mine), "--where", "city = ' visby'", "--apply"
+    )
+
+    assert code == 0, summary
+    assert tables.rows("SELECT DISTINCT city_name FROM customer WHERE city = ' visby'") == [
+        ("Visby".lower(),)
+    ]
+    kept = (tables.runs / summary["run_id"] / "notebook.ipynb").read_text(encoding="utf-8")
+    assert "str.strip_chars()" in kept
