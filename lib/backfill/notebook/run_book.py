@@ -54,6 +54,9 @@ from backfill.steps.verify import Verification, verify_run
 from backfill.workbook_env import RUN_ID_ENV
 from backfill_lab.demo.seed import seed_if_empty
 
+#: Why nobody can say how a run stands: the database does not answer, or not to this role.
+_UNKNOWN = (BackfillError, psycopg.Error)
+
 
 def listener() -> Callable[[Mapping[str, Any]], None]:
     """Return where events go: to the command line that started us, or below the cell."""
@@ -238,22 +241,13 @@ class RunBook(Asking, Frames):
 
     def _conclude_stopped(self) -> dict[str, Any]:
         """The same for a run that stopped half way: nothing of it may hide why it stopped."""
-        with contextlib.suppress(Exception):
-            return self._conclude() if self._plan else {}
-        return {}
+        with watching(self._not_shown):
+            what = "The job's own report"
+            return attempt(what, self._conclude, lambda _missed: {}) if self._plan else {}
 
     def _proof(self) -> dict[str, Any]:
         """Return what verify found, for the summary; nothing where it did not run."""
-        found = self._verification
-        if found is None:
-            return {}
-        told: dict[str, Any] = {
-            "chunks": found.chunks,
-            "rows": found.rows,
-            "recomputed": found.recomputed,
-            "disagreements": len(found.findings),
-        }
-        return {"verification": told | ({"first": found.findings[0]} if found.findings else {})}
+        return {} if self._verification is None else {"verification": self._verification.as_json()}
 
     @property
     def _is_through(self) -> bool:
@@ -367,28 +361,33 @@ class RunBook(Asking, Frames):
 
     def _is_started(self) -> bool:
         """Whether the run was ever applied: without its lease, its folder is another's to write."""
-        with contextlib.suppress(Exception), self.database.connect(read_only=True) as connection:
+        with contextlib.suppress(*_UNKNOWN), self.database.connect(read_only=True) as connection:
             run = Ledger(connection).find(self.run_id)
             return run is not None and run.started_at is not None
         return False
 
     def _is_left_to_others(self) -> bool:
         """Whether other appliers go on with the run: they will close its folder."""
-        with contextlib.suppress(Exception), self.database.connect(read_only=True) as connection:
+        with contextlib.suppress(*_UNKNOWN), self.database.connect(read_only=True) as connection:
             return is_worked_on(connection, self.run_id, but_for=holder_name())
         return False
 
     def _standing(self) -> dict[str, Any]:
         """Return status and counts from the database: the only place that knows."""
-        with contextlib.suppress(Exception), self.database.connect(read_only=True) as connection:
+        with watching(self._not_shown):
+            found = attempt("How the run stands", self._standing_now, lambda _missed: None)
+        return found or {"run_id": self.run_id, "status": RunStatus.FAILED.value}
+
+    def _standing_now(self) -> dict[str, Any] | None:
+        if not hasattr(self, "database"):
+            return None  # it was not opened
+        with self.database.connect(read_only=True) as connection:
             ledger = Ledger(connection)
             run = ledger.find(self.run_id) if ledger.exists() else None
             if run and self._plan and run.started_at:
                 applied = standing(ledger, self._plan, run.status)
                 return record.summary_document(self._plan, self.kind, applied, self._started)
-            if run:
-                return {"run_id": self.run_id, "status": run.status.value}
-        return {"run_id": self.run_id, "status": RunStatus.FAILED.value}
+            return {"run_id": self.run_id, "status": run.status.value} if run else None
 
 
 def _public(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,14 @@ class Verification:
     def is_proven(self) -> bool:
         return not self.findings
 
+    def as_json(self) -> dict[str, int | str]:
+        """Return what the summary keeps of it, with the first disagreement."""
+        told: dict[str, int | str] = {
+            **{"chunks": self.chunks, "rows": self.rows, "recomputed": self.recomputed},
+            "disagreements": len(self.findings),
+        }
+        return told | ({"first": self.findings[0]} if self.findings else {})
+
     def add_row(self, text: str) -> None:
         self.rows_changed += 1
         if self.rows_changed <= SHOWN:
