@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backfill.ocr.cells import Cell
-from backfill.ocr.timetext import parse_clock, parse_range
+from backfill.ocr.timetext import holds_half, parse_clock, parse_range
 
 # Of a line's height.
 STACK_PITCH = 3.0
@@ -23,12 +23,16 @@ class Divider:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The times of one card; `end` is empty for a single time without a partner."""
+    """The times of one card; `end` is empty for a single time without a partner.
+
+    `is_half_guessed`: of a clock of twelve hours, whose half is told of one of them only.
+    """
 
     start: str
     end: str
     cells: tuple[Cell, ...]
     rest: str = ""
+    is_half_guessed: bool = False
 
     @property
     def left(self) -> float:
@@ -57,7 +61,9 @@ def find_anchors(cells: list[Cell], dividers: tuple[Divider, ...], height: float
     for cell in cells:
         found = parse_range(cell.text)
         if found:
-            anchors.append(Anchor(found.start, found.end, (cell,), found.rest))
+            anchors.append(
+                Anchor(found.start, found.end, (cell,), found.rest, found.is_half_guessed)
+            )
         elif clock := parse_clock(cell.text):
             singles.append((cell, clock))
     while singles:
@@ -65,7 +71,8 @@ def find_anchors(cells: list[Cell], dividers: tuple[Divider, ...], height: float
         partner = next((s for s in singles if _is_stacked(cell, s[0], dividers, height)), None)
         if partner:
             singles.remove(partner)
-            anchors.append(Anchor(clock, partner[1], (cell, partner[0])))
+            is_guessed = holds_half(cell.text) != holds_half(partner[0].text)
+            anchors.append(Anchor(clock, partner[1], (cell, partner[0]), "", is_guessed))
         else:
             anchors.append(Anchor(clock, "", (cell,)))
     return sorted(anchors, key=lambda anchor: (anchor.top, anchor.left))

@@ -7,11 +7,36 @@ from collections.abc import Sequence
 
 from backfill.ocr.anchors import STACK_PITCH, Anchor
 from backfill.ocr.cells import Cell
-from backfill.ocr.checks import ADDRESS_UNSURE, TITLE_UNSURE, is_unsure
-from backfill.ocr.noise import cut_collaborators, is_collaborators, is_noise, is_scrap
+from backfill.ocr.checks import (
+    ADDRESS_UNSURE,
+    CANCELLED,
+    HALF_OF_DAY,
+    TEXT_CUT_SHORT,
+    TITLE_UNSURE,
+    UNKNOWN_TEXT,
+    is_unsure,
+)
+from backfill.ocr.ink_mends import BULLET
+from backfill.ocr.noise import (
+    cut_collaborators,
+    is_cancelled,
+    is_collaborators,
+    is_cut_short,
+    is_noise,
+    is_of_others,
+    is_scrap,
+    plain,
+)
 from backfill.ocr.repair import repair_address, repair_title
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import cut_duration, parse_duration, parse_worn_duration
+from backfill.ocr.timetext import (
+    cut_duration,
+    parse_duration,
+    parse_worn_duration,
+    tells_half,
+)
+from backfill.ocr.vocabulary import find_labels
+from backfill.ocr.words import Word
 
 # A line this much fainter than the title's first is not part of the title.
 FAINTER = 0.82
@@ -19,8 +44,18 @@ FAINTER = 0.82
 FAR_RIGHT = 6.0
 LONGEST_DURATION = 10
 LONGEST_SCRAP = 3
+# Letters of a text below the times that say nothing, of which no word is made.
+SCRAP = 2
+MINUTES_OF_HOUR = 60
+# Of a line's height: from the hours of a duration to its minutes.
+HOURS_TO_MINUTES = 3.0
+# Of a line's height: how far above or below the middle of their heading portraits are read.
+PICTURE_REACH = 1.1
+WORDS_OF_BADGE = 3
 
 _STREET = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[A-Za-zÅÄÖåäö]?\s*(?:,|$)")
+# A word that a line breaks at its hyphen.
+_BROKEN = re.compile(r"(?<=[^\W\d_])([-/])\n(?=[^\W\d_])")
 _ENDS_IN_DIGIT = re.compile(r"\d$")
 _LABEL_NUMBER = re.compile(r"\(.*\d|\b(?:dag|lunch|rast|restid)\s+\d", re.IGNORECASE)
 
@@ -30,12 +65,14 @@ def entry_of(
 ) -> Entry:
     """Return the entry of one card; `lengths` are the durations that its column is known to show.
 
-    A text that stands where durations stand is one, however it was read.
+    A text that stands where durations stand is one, however it was read. Every other text is part
+    of title or address, known noise, a picture, or a doubt.
     """
     duration: int | None = None
     kept: list[Cell] = []
     unread: list[Cell] = []
-    for cell in _without_pictures(card, height):
+    flags: tuple[str, ...] = (HALF_OF_DAY,) * anchor.is_half_guessed
+    for cell in _join_lengths(_without_pictures(card, height), height):
         minutes = parse_duration(cell.text)
         if _is_at_rim(cell, anchor, lengths, height):
             continue
@@ -43,19 +80,26 @@ def entry_of(
             duration = parse_worn_duration(cell.text)
         elif minutes is not None:
             duration = minutes
-        elif _is_below_times(cell, anchor, card, height) or _is_unread_duration(cell, card, height):
+        elif (meaning := _meaning_of(cell.text)) is not None:
+            flags += (meaning,)
+        elif _is_below_times(cell, anchor, card, height):
+            flags += (UNKNOWN_TEXT,) * (not is_noise(cell.text) and len(plain(cell.text)) > SCRAP)
+        elif _is_unread_duration(cell, card, height):
             continue
         elif not is_noise(cell.text) or _ends_address(cell, kept, height):
             kept.append(cell)
         elif is_scrap(cell.text) and _stands_below_address(cell, kept, height):
             unread.append(cell)
     lines = _lines(kept, height)
+    chip, lines = _cut_chip(lines, anchor)
     title_count = _title_count(lines, anchor)
     title, title_minutes = _title_of(lines[:title_count], anchor.rest)
+    title = f"{title} {BULLET} {chip.text}" if chip else title
     address_lines = [_text(line) for line in lines[title_count:]]
     address, location = _split_location([text for text in address_lines if text])
-    flags = (TITLE_UNSURE,) * is_unsure(lines[:title_count])
+    flags += (TITLE_UNSURE,) * is_unsure([*lines[:title_count], *([[chip]] if chip else [])])
     flags += (ADDRESS_UNSURE,) * (bool(unread) or is_unsure(lines[title_count:]))
+    flags += (TEXT_CUT_SHORT,) * any(is_cut_short(cell.text) for cell in kept)
     used = (*anchor.cells, *kept, *unread)
     return Entry(
         anchor.start,
@@ -65,20 +109,89 @@ def entry_of(
         repair_address(address),
         duration if duration is not None else title_minutes,
         tuple(word for cell in used for word in cell.words),
-        flags,
+        tuple(dict.fromkeys(flags)),
+    )
+
+
+def _meaning_of(text: str) -> str | None:
+    """Return the doubt that a text raises which changes what its card means; None of others."""
+    if tells_half(text):
+        return HALF_OF_DAY
+    if is_of_others(text):
+        return UNKNOWN_TEXT
+    words = text.split()
+    is_label = any(match.is_exact for match in find_labels(words))
+    return (
+        CANCELLED if is_cancelled(text) and not is_label and len(words) <= WORDS_OF_BADGE else None
+    )
+
+
+def _join_lengths(card: list[Cell], height: float) -> list[Cell]:
+    """Return the cells, hours and minutes of one duration beside one another as one."""
+    joined: list[Cell] = []
+    for cell in sorted(card, key=lambda cell: cell.left):
+        minutes = parse_duration(cell.text)
+        mate = next((o for o in joined if _is_hours_before(o, cell, height)), None)
+        if minutes is not None and mate is not None:
+            joined[joined.index(mate)] = Cell((*mate.words, *cell.words))
+        else:
+            joined.append(cell)
+    return sorted(joined, key=lambda cell: (cell.top, cell.left))
+
+
+def _is_hours_before(hours: Cell, minutes: Cell, height: float) -> bool:
+    """Whether one cell is only hours, and the other only minutes close behind them."""
+    whole = parse_duration(hours.text)
+    return (
+        whole is not None
+        and whole % MINUTES_OF_HOUR == 0
+        and not re.search(r"[hHt]", minutes.text)
+        and re.search(r"[ht]", hours.text) is not None
+        and not re.search(r"m", re.sub(r"tim", "", hours.text))
+        and abs(hours.middle - minutes.middle) < 0.5 * height
+        and 0 <= minutes.left - hours.right < HOURS_TO_MINUTES * height
     )
 
 
 def _without_pictures(card: list[Cell], height: float) -> list[Cell]:
-    """Return the cells without those at and below a "Collaborators" heading."""
-    heads = [(w.left, w.top) for c in card for w in c.words if is_collaborators(w.text)]
+    """Return the cells without those beside and below a "Collaborators" heading.
+
+    What stands there are portraits and a counter, whatever letters they were read as.
+    """
+    heads = [word for cell in card for word in cell.words if is_collaborators(word.text)]
     return [
         cell
-        for cell in card
-        if not any(
-            cell.left >= left - height and cell.top >= top + 0.5 * height for left, top in heads
-        )
+        for cell in (_before(cell, heads) for cell in card)
+        if cell is not None and not any(_is_picture_of(cell, head, height) for head in heads)
     ]
+
+
+def _before(cell: Cell, heads: Sequence[Word]) -> Cell | None:
+    """Return what of a cell stands before the heading in it; None where nothing does."""
+    at = next((place for place, word in enumerate(cell.words) if word in heads), None)
+    return cell if at is None else Cell(cell.words[:at]) if at else None
+
+
+def _is_picture_of(cell: Cell, head: Word, height: float) -> bool:
+    if cell.left >= head.right - 0.3 * height:
+        return abs(cell.middle - head.middle) < PICTURE_REACH * height
+    return cell.left >= head.left - height and cell.top >= head.top + 0.5 * height
+
+
+def _cut_chip(lines: list[list[Cell]], anchor: Anchor) -> tuple[Cell | None, list[list[Cell]]]:
+    """Return the job that stands in a chip beside a range of times, and the lines without it.
+
+    The title is then the line below: a name, since an address would say where, not who.
+    """
+    if anchor.is_stacked or anchor.rest or len(lines) < 2 or len(lines[0]) != 1:
+        return None, lines
+    chip, below = lines[0][0], lines[1][0]
+    words = chip.text.split()
+    is_label = sum(match.stop - match.start for match in find_labels(words)) == len(words)
+    is_beside = chip.left > anchor.right and chip.top < anchor.bottom and chip.bottom > anchor.top
+    if not (is_label and is_beside) or below.left >= chip.left or _is_address(_text(lines[1])):
+        return None, lines
+    return chip, lines[1:]
 
 
 def _is_at_rim(cell: Cell, anchor: Anchor, lengths: Sequence[Cell], height: float) -> bool:
@@ -104,7 +217,7 @@ def _is_among_lengths(cell: Cell, anchor: Anchor, lengths: Sequence[Cell], heigh
 
 def _is_below_times(cell: Cell, anchor: Anchor, card: list[Cell], height: float) -> bool:
     """Whether the cell is the small state under the times ("on time", however it was read)."""
-    if not anchor.is_stacked and not _has_title_beside(anchor, cell, card):
+    if not anchor.is_stacked and not _has_title_beside(anchor, cell, card, height):
         return False
     return (
         anchor.left - 0.6 * height <= cell.left < anchor.right - height
@@ -117,14 +230,20 @@ def _is_below_times(cell: Cell, anchor: Anchor, card: list[Cell], height: float)
     )
 
 
-def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell]) -> bool:
+def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell], height: float) -> bool:
     """Whether a range's title stands right of it on its line, and the cell ends before that."""
     beside = [
         other.left
         for other in card
-        if other.left > anchor.right and other.top < anchor.bottom and other.bottom > anchor.top
+        if other.left > anchor.right
+        and other.top < anchor.bottom
+        and other.bottom > anchor.top
+        and parse_duration(other.text) is None
     ]
-    return bool(beside) and cell.right < min(beside)
+    has_more = any(
+        other.left < anchor.right and other.top > cell.top + 0.5 * height for other in card
+    )
+    return bool(beside) and cell.right < min(beside) and not has_more
 
 
 def _ends_address(cell: Cell, kept: list[Cell], height: float) -> bool:
@@ -210,7 +329,11 @@ def _text(line: list[Cell]) -> str:
 
 
 def _title_of(lines: list[list[Cell]], before: str) -> tuple[str, int | None]:
-    """Return the title, and the minutes of a duration at the end of one of its lines."""
+    """Return the title, and the minutes of a duration at the end of one of its lines.
+
+    A line that ends in a hyphen or a slash right behind a letter goes on without a blank.
+    """
     cut = [cut_duration(text) for text in (before, *map(_text, lines)) if text]
-    title, minutes = cut_duration(" ".join(filter(None, (text for text, _minutes in cut))))
+    whole = _BROKEN.sub(r"\1", "\n".join(filter(None, (text for text, _minutes in cut))))
+    title, minutes = cut_duration(whole.replace("\n", " "))
     return title, next((found for _text, found in cut if found is not None), minutes)

@@ -7,7 +7,7 @@ import statistics
 from dataclasses import dataclass, field
 
 from backfill.ocr.noise import is_counter, is_on_time
-from backfill.ocr.timetext import parse_clock, parse_range
+from backfill.ocr.timetext import parse_clock, parse_range, tells_half
 from backfill.ocr.words import Word
 
 # Of a line's height.
@@ -16,7 +16,11 @@ GAP_IN_CELL = 1.1
 OVERLAP = 1.0
 COLUMN_PITCH = 10.0
 
-_TIME_PART = re.compile(r"^[\d:.;\-–—~=_»«]+$")
+_TIME_PART = re.compile(
+    r"^(?:[\d:.;\-–—~=_»«]+(?:[ap]\.?m\.?|[fe]m)?|[ap]\.?m\.?|[fe]\.?m\.?|kl\.?|till?|to|bis)"
+    r"(?:[-–—]\d{1,2}[:.]\d{2}(?:[ap]\.?m\.?|[fe]m)?)?$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def make_cells(words: list[Word]) -> list[Cell]:
 
 def is_time_part(text: str) -> bool:
     """Whether a word can be a time of day, a range, or the dash between two."""
-    return bool(_TIME_PART.match(text)) and not text.isdigit()
+    return bool(_TIME_PART.match(text)) and not text.isdigit() and not text.isalpha()
 
 
 def _run_for(word: Word, runs: list[list[Word]], height: float) -> list[Word] | None:
@@ -110,6 +114,7 @@ def _is_whole(run: list[Word], word: Word) -> bool:
     text = " ".join(part.text for part in run)
     if is_on_time(text):
         return True
-    if parse_clock(run[-1].text) or parse_range(run[-1].text):
+    last = run[-1].text
+    if parse_clock(last) or parse_range(last) or (len(run) > 1 and tells_half(last)):
         return not _TIME_PART.match(word.text)
     return is_counter(text) and len(text) == 1 and len(word.text) > 2

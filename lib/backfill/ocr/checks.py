@@ -10,6 +10,7 @@ from backfill.ocr.cells import Cell
 from backfill.ocr.noise import is_collaborators, plain
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import (
+    last_minutes,
     minutes_between,
     minutes_of,
     parse_clock,
@@ -37,6 +38,14 @@ TITLE_UNSURE = "title_unsure"
 ADDRESS_UNSURE = "address_unsure"
 OVERLAPS_NEXT = "overlaps_next"
 CUT_OFF = "cut_off"
+# Of what a card means: never guessed.
+CANCELLED = "cancelled"
+TEXT_CUT_SHORT = "text_cut_short"
+HALF_OF_DAY = "half_of_day"
+TOO_LONG = "too_long"
+UNKNOWN_TEXT = "unknown_text"
+LABEL_UNKNOWN = "label_unknown"
+NAMELESS = "nameless"
 # A house number has one letter at most, behind its digits.
 _HOUSE_NUMBER = re.compile(r"\d{1,4}[^\W\d_]?")
 _ODD_NUMBER = re.compile(r"\d{4}|\d+(?:[^\W\d_]+\d\w*|[^\W\d_]{2,})")
@@ -59,6 +68,12 @@ CARD_COUNT_MISMATCH = "card_count_mismatch"
 LONE_TIME = "lone_time"
 TIME_ABOVE_DATE = "time_above_date"
 STRAY_TEXT = "stray_text"
+SECOND_DAY = "second_day"
+OTHERS_SHIFTS = "others_shifts"
+FAINT_TEXT = "faint_text"
+CUT_BELOW = "cut_below"
+# Longer than this no shift is: start and end may have changed places.
+LONGEST_SHIFT_MINUTES = 16 * 60
 
 
 def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -69,7 +84,7 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     for index, entry in enumerate(entries):
         flags = list(entry.flags)
         is_alone = has_durations and entry.duration_minutes is None
-        is_proven = entry.duration_minutes == minutes_between(entry.start, entry.end)
+        is_proven = entry.duration_minutes in last_minutes(entry.start, entry.end)
         if entry.duration_minutes is not None and not is_proven:
             flags.append(DURATION_MISMATCH)
         after = entries[index + 1] if index + 1 < len(entries) else None
@@ -83,6 +98,10 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         is_named = _names_job(entry.title) if entry.address else _has_label(entry.title)
         if not is_named and (has_jobs or not entry.address):
             flags.append(TITLE_UNSURE)
+        if not is_proven and minutes_between(entry.start, entry.end) > LONGEST_SHIFT_MINUTES:
+            flags.append(TOO_LONG)
+        if HALF_OF_DAY in flags and is_proven:
+            flags.remove(HALF_OF_DAY)
         if not any(char.isalpha() for char in entry.title):
             flags.append(TITLE_MISSING)
         checked.append(replace(entry, flags=tuple(dict.fromkeys(flags))))
@@ -92,20 +111,21 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
 def check_screen(
     entries: tuple[Entry, ...],
     farewell: str,
-    bar_count: int,
+    *,
+    has_bar_without_card: bool,
     lone_times: tuple[Word, ...],
     strays: tuple[Word, ...] = (),
 ) -> tuple[str, ...]:
     """Return the doubts about the image as a whole.
 
-    Bars are counted only where there are any: a look without them says nothing.
+    A bar stands beside every card, and beside the farewell.
     """
     flags = []
     if farewell and entries:
         last = max(entries, key=lambda entry: minutes_of(entry.start))
         if minutes_of(last.end) > minutes_of(farewell) > minutes_of(last.start):
             flags.append(FAREWELL_MISMATCH)
-    if bar_count > len(entries):
+    if has_bar_without_card:
         flags.append(CARD_COUNT_MISMATCH)
     if lone_times:
         flags.append(LONE_TIME)

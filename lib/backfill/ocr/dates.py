@@ -16,6 +16,9 @@ from backfill.ocr.words import Word
 YEARS_AROUND = 10
 # A date this far from the day the pictures were sent is worth a warning.
 FAR_DAYS = 60
+# A date this far is another year's: nobody sends a screenshot so late.
+DOUBTED_DAYS = 300
+FAR_DATE, WEEK_CONTRADICTS = "far_date", "week_contradicts"
 SIMILAR = 0.75
 # Words and numbers of a date, at most.
 DATE_TOKENS = 6
@@ -23,25 +26,44 @@ DATE_TOKENS = 6
 HEADER_GAP = 1.5
 WRAP_PITCH = 1.9
 
+# English, Swedish, Danish and Norwegian, Finnish, German; plain, as `noise.plain` writes them.
 _WEEKDAYS = (
-    ("monday", "mandag"), ("tuesday", "tisdag"), ("wednesday", "onsdag"), ("thursday", "torsdag"),
-    ("friday", "fredag"), ("saturday", "lordag"), ("sunday", "sondag"),
-)  # fmt: skip
+    ("monday", "mandag", "maanantai", "montag"),
+    ("tuesday", "tisdag", "tirsdag", "tiistai", "dienstag"),
+    ("wednesday", "onsdag", "keskiviikko", "mittwoch"),
+    ("thursday", "torsdag", "torstai", "donnerstag"),
+    ("friday", "fredag", "perjantai", "freitag"),
+    ("saturday", "lordag", "lrdag", "lauantai", "samstag"),
+    ("sunday", "sondag", "sndag", "sunnuntai", "sonntag"),
+)
 _WEEKDAYS_SHORT = (
-    ("mon", "man"), ("tue", "tues", "tis", "tisd"), ("wed", "ons"),
-    ("thu", "thur", "thurs", "tor", "tors"),
-    ("fri", "fre"), ("sat", "lor"), ("sun", "son"),
+    ("mon", "man", "ma", "mo"), ("tue", "tues", "tis", "tisd", "tir", "tirs", "ti", "di"),
+    ("wed", "ons", "ke", "mi"), ("thu", "thur", "thurs", "tor", "tors", "to", "do"),
+    ("fri", "fre", "pe", "fr"), ("sat", "lor", "lr", "la", "sa"), ("sun", "son", "sn", "su", "so"),
 )  # fmt: skip
 _MONTHS = (
-    ("january", "januari"), ("february", "februari"), ("march", "mars"), ("april",),
-    ("may", "maj"), ("june", "juni"), ("july", "juli"), ("august", "augusti"),
-    ("september",), ("october", "oktober"), ("november",), ("december",),
+    ("january", "januari", "januar", "tammikuu", "tammikuuta"),
+    ("february", "februari", "februar", "helmikuu", "helmikuuta"),
+    ("march", "mars", "marts", "marz", "maaliskuu", "maaliskuuta"),
+    ("april", "huhtikuu", "huhtikuuta"), ("may", "maj", "mai", "toukokuu", "toukokuuta"),
+    ("june", "juni", "kesakuu", "kesakuuta"), ("july", "juli", "heinakuu", "heinakuuta"),
+    ("august", "augusti", "elokuu", "elokuuta"), ("september", "syyskuu", "syyskuuta"),
+    ("october", "oktober", "lokakuu", "lokakuuta"), ("november", "marraskuu", "marraskuuta"),
+    ("december", "desember", "dezember", "joulukuu", "joulukuuta"),
 )  # fmt: skip
 _MONTHS_SHORT = (
-    ("jan",), ("feb",), ("mar",), ("apr",), ("may", "maj"), ("jun",), ("jul",), ("aug",),
-    ("sep", "sept"), ("oct", "okt"), ("nov",), ("dec",),
+    ("jan",), ("feb",), ("mar",), ("apr",), ("may", "maj", "mai"), ("jun",), ("jul",), ("aug",),
+    ("sep", "sept"), ("oct", "okt"), ("nov",), ("dec", "des", "dez"),
 )  # fmt: skip
-_WEEK = re.compile(r"\b(?:week|vecka|veoka|v{1,2})\W{0,2}\s*([0-5]?\d)\b", re.IGNORECASE)
+# 2025-08-22; 22.8. or 22.8.2025; 22/8/2025, which is no American date.
+_ISO = re.compile(r"\b(20\d{2})-(\d{2})-(\d{2})\b")
+_DOTTED = re.compile(r"\b(\d{1,2})\.\s?(\d{1,2})\.?(?:\s?(20\d{2}))?(?!\d)")
+_SLASHED = re.compile(r"\b(1[3-9]|2\d|3[01])/(\d{1,2})(?:/(20\d{2}))?(?!\d)")
+# Names of days that stand on one line are a strip of the week; fewer may be other days.
+STRIP_NAMES = 4
+_WEEK = re.compile(
+    r"\b(?:week|vecka|veoka|uge|uke|viikko|woche|kw|v{1,2})\W{0,2}\s*([0-5]?\d)\b", re.IGNORECASE
+)
 # A day's number, or what OCR makes of one digit.
 _HOLDS_DAY = re.compile(r"\d|\b[OolISB]{1,2}\b")
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
@@ -63,10 +85,14 @@ class DateEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedDate:
-    """A date with its year, and what a person should know about how it was decided."""
+    """A date with its year, and what a person should know about how it was decided.
+
+    `doubts` are what nobody but a person can settle.
+    """
 
     date: dt.date
     warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +103,7 @@ class SessionDate:
     inherited: int
     image_dates: tuple[dt.date | None, ...]
     warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 class DateFailure(Exception):
@@ -105,6 +132,43 @@ def find_date(words: list[Word]) -> DateEvidence | None:
         evidence.day, evidence.month, evidence.weekday, evidence.year, number, header.text,
         header.confidence, bottom,
     )  # fmt: skip
+
+
+def shows_other_day(words: list[Word], evidence: DateEvidence) -> bool:
+    """Whether words name a day that is not the evidence's: another date, another day's name.
+
+    Names on one line as a strip of the week has them say nothing.
+    """
+    cells = [cell for cell in _join_lines(make_cells(words)) if cell.text != evidence.text]
+    for cell in cells:
+        found = _read_header(cell.text)
+        if found and (found.day, found.month) != (evidence.day, evidence.month):
+            return True
+    named = [(cell, day) for cell in cells if (day := _named_day(cell)) is not None]
+    apart = [
+        day
+        for cell, day in named
+        if sum(abs(o.middle - cell.middle) < cell.height for o, _d in named) < STRIP_NAMES
+    ]
+    begun = {day for cell in cells if (day := _weekday(cell.words[0].text)) is not None}
+    return any(day != evidence.weekday for day in apart) or len(begun) >= STRIP_NAMES - 1
+
+
+def _named_day(cell: Cell) -> int | None:
+    """Return the weekday of a cell that says it alone, or with a day's number behind it."""
+    texts = [word.text.strip(".,") for word in cell.words]
+    is_numbered = len(texts) > 1 and bool(re.fullmatch(r"[0-3]?\d", texts[1]))
+    if not is_numbered and (len(texts) > 1 or len(texts[0]) < 3):
+        return None
+    return _weekday(texts[0])
+
+
+def _weekday(text: str) -> int | None:
+    letters = plain(text)
+    for index, options in enumerate(_WEEKDAYS):
+        if letters in options or letters in _WEEKDAYS_SHORT[index]:
+            return index
+    return None
 
 
 def names_day(text: str) -> bool:
@@ -158,7 +222,10 @@ def resolve_date(
     if not fitting:
         raise DateFailure(f"{evidence.text!r} is a date of no year near {near.year}.")
     date = min(fitting, key=lambda date: (abs((date - near).days), date))
-    return ResolvedDate(date, (*warnings, *_warnings(date, created, default_year)))
+    doubts = (WEEK_CONTRADICTS,) * bool(warnings)
+    is_far = created is not None and abs((date - created).days) > DOUBTED_DAYS
+    doubts += (FAR_DATE,) * (is_far and evidence.year is None)
+    return ResolvedDate(date, (*warnings, *_warnings(date, created, default_year)), doubts)
 
 
 def resolve_session_date(
@@ -172,10 +239,12 @@ def resolve_session_date(
     """
     dates: list[dt.date | None] = []
     warnings: list[str] = []
+    doubts: list[str] = []
     for evidence in evidences:
         resolved = resolve_date(evidence, created, default_year) if evidence else None
         dates.append(resolved.date if resolved else None)
         warnings.extend(resolved.warnings if resolved else ())
+        doubts.extend(resolved.doubts if resolved else ())
     different = sorted({date for date in dates if date is not None})
     if not different:
         raise DateFailure("No image of the session shows a date that can be read.")
@@ -183,7 +252,11 @@ def resolve_session_date(
         shown = ", ".join(date.isoformat() for date in different)
         raise DateFailure(f"The images of the session show different dates: {shown}.")
     return SessionDate(
-        different[0], dates.count(None), tuple(dates), tuple(dict.fromkeys(warnings))
+        different[0],
+        dates.count(None),
+        tuple(dates),
+        tuple(dict.fromkeys(warnings)),
+        tuple(dict.fromkeys(doubts)),
     )
 
 
@@ -220,6 +293,8 @@ def _read_header(text: str) -> DateEvidence | None:
     tokens = _TOKEN.findall(text)
     if not 2 <= len(tokens) <= DATE_TOKENS:
         return None
+    if written := _read_digits(text, _weekday(tokens[0])):
+        return written
     weekday = _index_of(tokens[0], _WEEKDAYS, _WEEKDAYS_SHORT)
     rest = tokens[1:] if weekday is not None else tokens
     if rest and plain(rest[0]) in ("den", "the"):
@@ -238,6 +313,19 @@ def _read_header(text: str) -> DateEvidence | None:
     if others and weekday is None:
         return None
     return DateEvidence(day, month + 1, weekday, year)
+
+
+def _read_digits(text: str, weekday: int | None) -> DateEvidence | None:
+    """Return the date of a text that writes it in digits, and a year or weekday beside them."""
+    if found := _ISO.search(text):
+        year, month, day = map(int, found.groups())
+    elif found := _DOTTED.search(text) or _SLASHED.search(text):
+        day, month, year = int(found[1]), int(found[2]), int(found[3] or 0)
+    else:
+        return None
+    if not (year or weekday is not None) or not (1 <= month <= 12 and 1 <= day <= 31):
+        return None
+    return DateEvidence(day, month, weekday, year or None)
 
 
 def _day(text: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from backfill.ocr import checks
+from backfill.ocr import checks, dates, meaning
 
 #: A shift as a whole, an image as a whole: what a doubt can be about beside single fields.
 SHIFT, IMAGE = "shift", "image"
@@ -17,7 +17,13 @@ DOUBTED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(checks.TIME_FLAGS, _TIMES),
     **dict.fromkeys((checks.TITLE_MISSING, checks.TITLE_UNSURE), _TITLE),
     checks.ADDRESS_UNSURE: _ADDRESS,
-    checks.CUT_OFF: (SHIFT,),
+    checks.HALF_OF_DAY: _TIMES,
+    checks.TOO_LONG: _TIMES,
+    checks.LABEL_UNKNOWN: ("raw_type_label",),
+    checks.TEXT_CUT_SHORT: (*_TITLE, *_ADDRESS),
+    **dict.fromkeys(
+        (checks.CUT_OFF, checks.CANCELLED, checks.UNKNOWN_TEXT, checks.NAMELESS), (SHIFT,)
+    ),
 }
 _SAYS = {
     checks.DURATION_MISMATCH: "the duration on the card is not end minus start",
@@ -31,7 +37,22 @@ _SAYS = {
     checks.CARD_COUNT_MISMATCH: "it shows more cards than shifts were read",
     checks.LONE_TIME: "a time stands alone: a shift may be missing",
     checks.TIME_ABOVE_DATE: "a time stands above the date: a shift may be missing",
-    checks.STRAY_TEXT: "text stands in no card",
+    checks.STRAY_TEXT: "text stands in no card: say whether a shift is missing, or not this person's",
+    checks.CANCELLED: "a word on it says that it is called off: remove it, or confirm it",
+    checks.TEXT_CUT_SHORT: "an ellipsis cuts its text: write what the app shows in full",
+    checks.HALF_OF_DAY: "before or after noon is not told of each time: confirm its times",
+    checks.TOO_LONG: "it lasts more than 16 hours: start and end may have changed places",
+    checks.UNKNOWN_TEXT: "a text on it has no place in a shift: confirm the shift, or correct it",
+    checks.LABEL_UNKNOWN: "its job is not known: write the label it stands for",
+    checks.NAMELESS: "it is work without client and place: write them, or confirm that none is shown",
+    checks.SECOND_DAY: "it names more than one day: say which shifts are of the session's day",
+    checks.FAINT_TEXT: "it shows text too faint to read: write the shift that stands there",
+    checks.CUT_BELOW: "its lower edge cuts a card that no other image shows: write that shift",
+    meaning.IMAGE_MISSING: "it was never sent: find it, or confirm that nothing is missing",
+    meaning.IMAGES_DO_NOT_MEET: "it has no card in common with an earlier one: one between may be missing",
+    meaning.DAY_GOES_ON: "the day's last line is not shown: shifts below may be missing",
+    dates.FAR_DATE: "it is far from the day the images were sent: write the date with its year",
+    dates.WEEK_CONTRADICTS: "its week is not that of its date: write the date",
 }
 
 

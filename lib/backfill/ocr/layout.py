@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from backfill.ocr.anchors import Anchor, Divider, crossing, find_anchors
 from backfill.ocr.card_text import entry_of
 from backfill.ocr.cells import COLUMN_PITCH, Cell, line_height, make_cells
-from backfill.ocr.noise import is_farewell, is_noise, is_tab
+from backfill.ocr.noise import is_around, is_farewell, is_noise, is_tab
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_duration
 from backfill.ocr.words import Word
@@ -27,11 +27,13 @@ NEAR_ABOVE = 1.2
 class Layout:
     """What a screen says below its date.
 
-    Entries, the farewell's time, times without a partner, and words between cards that none has.
+    Entries, the farewell's time and its place, times without a partner, and words that no card
+    has.
     """
 
     entries: tuple[Entry, ...]
     farewell: str = ""
+    farewell_y: float | None = None
     lone_times: tuple[Word, ...] = ()
     strays: tuple[Word, ...] = ()
 
@@ -44,7 +46,7 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     timed = {cell for anchor in anchors for cell in anchor.cells}
     texts = [cell for cell in cells if cell not in timed and not is_tab(cell.text)]
     entries: list[Entry] = []
-    farewell = ""
+    farewell, farewell_y = "", None
     lone: list[Word] = []
     strays: list[Word] = []
     for column, column_texts in _columns(anchors, texts, height):
@@ -55,10 +57,10 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
             if anchor.end:
                 entries.append(entry_of(anchor, card, height, lengths))
             elif any(is_farewell(cell.text) for cell in card):
-                farewell = anchor.start
+                farewell, farewell_y = anchor.start, (anchor.top + anchor.bottom) / 2
             else:
                 lone.extend(anchor.cells[0].words)
-    return Layout(tuple(entries), farewell, tuple(lone), tuple(strays))
+    return Layout(tuple(entries), farewell, farewell_y, tuple(lone), tuple(strays))
 
 
 def _columns(
@@ -99,16 +101,18 @@ def _cards(
 
 
 def _strays(cards: list[tuple[Anchor, list[Cell]]], texts: list[Cell]) -> list[Word]:
-    """Return the words between the first and the last time that stand in no card."""
+    """Return the words from the first time on that stand in no card and are no known noise."""
     if not cards:
         return []
     held = {cell for _anchor, card in cards for cell in card}
     return [
         word
         for cell in texts
-        if cards[0][0].top < cell.middle < cards[-1][0].bottom
+        if cards[0][0].top < cell.middle
         and cell not in held
         and not is_noise(cell.text)
+        and not is_around(cell.text)
+        and not is_farewell(cell.text)
         and parse_duration(cell.text) is None
         for word in cell.words
     ]

@@ -1,22 +1,25 @@
-"""Texts of a screen that belong to no shift: the app's own words, counters, scraps of pictures."""
+"""Texts of a screen that belong to no shift: the app's own words, counters, scraps of pictures.
+
+The words themselves are data, in `interface.toml` beside this module: a closed list.
+"""
 
 from __future__ import annotations
 
 import functools
 import re
+import tomllib
 import unicodedata
 from difflib import SequenceMatcher
+from importlib.resources import files
 
 SIMILAR = 0.78
-
-_COLLABORATORS = ("collaborators", "kollegor", "medarbetare", "kollega")
-_ON_TIME = ("ontime", "itid", "late", "sen", "started", "startad")
-_FAREWELL = ("thankyoufortoday", "tackforidag")
-_WEEK = ("week", "vecka")
-_TABS = ("schedule", "helphub", "account", "schema", "hjalp", "konto")
+# Of a word that changes what a card means: nearer than of one that is only left out.
+SIMILAR_MEANING = 0.84
 # "v. 7"
-_SHORT_WEEK = re.compile(r"^\W*v{1,2}\W{0,3}\d{1,2}\W*$", re.IGNORECASE)
+_SHORT_WEEK = re.compile(r"^\W*(?:v{1,2}|kw|uke?)\W{0,3}\d{1,2}\W*$", re.IGNORECASE)
 _COUNTER = re.compile(r"^[\W_]*\+?\s*\d{1,3}[\W_]*$")
+# A text that goes on where it can not be seen.
+_CUT = re.compile(r"…|\.{2,}\s*$|\.\s\.\s?\.?\s*$")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -26,38 +29,71 @@ def plain(text: str) -> str:
     return "".join(char for char in stripped if char.isascii() and char.isalnum())
 
 
+@functools.cache
+def words_of(meaning: str) -> tuple[str, ...]:
+    """Return the app's words of one meaning, plain."""
+    data = tomllib.loads(
+        files("backfill.ocr").joinpath("interface.toml").read_text(encoding="utf-8")
+    )
+    return tuple(map(plain, data[meaning]))
+
+
 @functools.lru_cache(maxsize=4096)
-def is_like(text: str, words: tuple[str, ...]) -> bool:
+def is_like(text: str, words: tuple[str, ...], similar: float = SIMILAR) -> bool:
     """Whether the text is one of the words, or so near to one that OCR explains it."""
     letters = plain(text)
     if len(letters) < 4:
         return letters in words
     return any(
         abs(len(letters) - len(word)) <= 3
-        and SequenceMatcher(None, letters, word).ratio() >= SIMILAR
+        and SequenceMatcher(None, letters, word).ratio() >= similar
         for word in words
     )
 
 
 def is_farewell(text: str) -> bool:
     """Whether the text is the day's last line ("Thank you for today!")."""
-    letters = plain(text)
-    return any(word in letters for word in _FAREWELL) or is_like(text, _FAREWELL)
+    letters, farewells = plain(text), words_of("farewell")
+    return any(word in letters for word in farewells) or is_like(text, farewells)
 
 
 def is_tab(text: str) -> bool:
     """Whether the text is a label of the tab bar; exactly, since "Kontor" is a job."""
-    return plain(text) in _TABS
+    return plain(text) in words_of("tabs")
 
 
 def is_collaborators(text: str) -> bool:
     """Whether the text is the heading above the colleagues' pictures."""
-    return is_like(re.sub(r"[\d+]", "", text), _COLLABORATORS)
+    return is_like(re.sub(r"[\d+]", "", text), words_of("collaborators"))
 
 
 def is_on_time(text: str) -> bool:
     """Whether the text is the small state below the times."""
-    return is_like(text, _ON_TIME)
+    return is_like(text, words_of("state"))
+
+
+def is_around(text: str) -> bool:
+    """Whether the text is a word of the app that stands around the cards."""
+    return plain(text) in words_of("around")
+
+
+def is_cancelled(text: str) -> bool:
+    """Whether a word of the text says that its card is called off."""
+    return any(_says_cancelled(word) for word in text.split()) or _says_cancelled(text)
+
+
+def _says_cancelled(text: str) -> bool:
+    return len(plain(text)) > 4 and is_like(text, words_of("cancelled"), SIMILAR_MEANING)
+
+
+def is_of_others(text: str) -> bool:
+    """Whether the text heads shifts that are open, or a colleague's."""
+    return len(plain(text)) > 7 and is_like(text, words_of("others"), SIMILAR_MEANING)
+
+
+def is_cut_short(text: str) -> bool:
+    """Whether an ellipsis says that the text goes on."""
+    return bool(_CUT.search(text))
 
 
 def is_counter(text: str) -> bool:
@@ -73,7 +109,9 @@ def is_scrap(text: str) -> bool:
 def is_week(text: str) -> bool:
     """Whether the text is the line "Week 34" below the date, its number readable or not."""
     words = text.split()
-    return (1 <= len(words) <= 2 and is_like(words[0], _WEEK)) or bool(_SHORT_WEEK.match(text))
+    return (1 <= len(words) <= 2 and is_like(words[0], words_of("week"))) or bool(
+        _SHORT_WEEK.match(text)
+    )
 
 
 def is_noise(text: str) -> bool:

@@ -1,4 +1,8 @@
-"""Solid shapes of a screen (portraits, emoji, buttons): what lies on them is not text."""
+"""Solid shapes of a screen (portraits, emoji): what lies on them is not text.
+
+Told by shape and colour, not by letters: as wide as tall, and thicker than any stroke. A shape
+that is wider is a chip or a button, whose words count.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +10,125 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from backfill.ocr.preprocess import Ink, Pixels
+from backfill.ocr.preprocess import Ink, Piece, Pixels
 
-# Of a letter's height: no stroke of a letter is as thick, no portrait is larger.
+Mask = npt.NDArray[np.uint8]
+Boxes = npt.NDArray[np.float64]
+
+# Of a letter's height: no stroke of a letter is as thick, no portrait is smaller or larger.
 THICKER_THAN_STROKES = 1.25
+SMALLEST = 1.45
 TALLEST = 6.0
-WIDEST = 16.0
 MARGIN = 0.3
+# Its width is no more than this of its height.
+WIDE = 1.45
+# What is dark is told from the sheet by brightness; a pale disc by any of its colours, and because
+# it fills its box as a circle does.
 CONTRAST = 25
+PALE_CONTRAST = 9
+# The neighbourhood is so many letters wide, in which a row of discs is the smaller part.
+PALE_AROUND = 7.0
+PALE_SHRINK = 4
+DISC_FULL = (0.68, 0.96)
+DISC_WIDE = (0.84, 1.19)
+# A touch of colours is an emoji: so much chroma, thicker than the strokes of coloured text.
+CHROMA = 70
+THICK_COLOUR = 0.5
 # Further from the sheet's brightness, and with this share of all pixels: the brightness of cards.
 APART = 12
 CARDS_SHARE = 0.08
+# A sign that the font lacks is drawn as a frame: its edges are ink over this share of their length.
+FRAME_EDGE = 0.94
+FRAME_INSIDE = 0.12
+FRAME_TALL = 0.75
 
 
-def without_pictures(grey: Pixels, ink: Ink) -> Ink:
-    """Return the ink without the pieces that lie on a picture."""
-    boxes = _find_pictures(grey, ink.letter_px)
-    if not boxes.size:
-        return ink
-    x = np.array([piece.left + piece.width / 2 for piece in ink.pieces])
-    y = np.array([piece.middle for piece in ink.pieces])
-    on_picture = np.zeros(len(ink.pieces), dtype=np.bool_)
-    for left, top, right, bottom in boxes:
-        on_picture |= (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
-    kept = tuple(p for p, is_on in zip(ink.pieces, on_picture, strict=True) if not is_on)
-    return replace(ink, pieces=kept)
+def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
+    """Return the ink of an RGB image, also given in grey, without the pieces on a picture."""
+    boxes = _find_pictures(colours, grey, ink.letter_px)
+    kept = tuple(p for p in ink.pieces if not _is_frame(p, ink))
+    if boxes.size:
+        x = np.array([piece.left + piece.width / 2 for piece in kept])
+        y = np.array([piece.middle for piece in kept])
+        on_picture = np.zeros(len(kept), dtype=np.bool_)
+        for left, top, right, bottom in boxes:
+            on_picture |= (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
+        kept = tuple(p for p, is_on in zip(kept, on_picture, strict=True) if not is_on)
+    return ink if len(kept) == len(ink.pieces) else replace(ink, pieces=kept)
 
 
-def _find_pictures(grey: Pixels, unit: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _is_frame(piece: Piece, ink: Ink) -> bool:
+    """Whether a piece is an upright hollow box with sharp corners: a sign that the font lacks."""
+    unit = ink.letter_px
+    if not (
+        FRAME_TALL * unit < piece.height < 2.2 * unit and 0.3 < piece.width / piece.height < 1.2
+    ):
+        return False
+    if piece.full > 0.6 or piece.height < 9:
+        return False
+    own = ink.labels[piece.top : piece.bottom, piece.left : piece.right] == piece.label
+    line = max(1, round(piece.height / 12))
+    edges = (own[:line].any(0), own[-line:].any(0), own[:, :line].any(1), own[:, -line:].any(1))
+    inside = own[line + 1 : -line - 1, line + 1 : -line - 1]
+    return (
+        all(float(edge.mean()) >= FRAME_EDGE for edge in edges)
+        and inside.size > 0
+        and float(inside.mean()) <= FRAME_INSIDE
+    )
+
+
+def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> Boxes:
     """Return left, top, right, bottom of each solid shape of a portrait's size."""
     # Every second pixel is enough for a solid shape, and a quarter of the work.
     size = (grey.shape[1] // 2, grey.shape[0] // 2)
     few = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+    full = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
     sheet, cards = (np.full_like(few, brightness) for brightness in _backgrounds(few))
     nearest = cv2.min(cv2.absdiff(few, sheet), cv2.absdiff(few, cards))
-    differs = (nearest > CONTRAST).astype(np.uint8)
-    side = max(3, round(THICKER_THAN_STROKES * unit / 2))
-    solid = cv2.morphologyEx(differs, cv2.MORPH_OPEN, np.ones((side, side), dtype=np.uint8))
-    count, _, found, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
-    margin = MARGIN * unit
+    dark = (nearest > CONTRAST).astype(np.uint8)
+    pale = _differs(full, unit)
+    high, low = full.max(axis=2), full.min(axis=2)
+    gaudy = (cv2.subtract(high, low) > CHROMA).astype(np.uint8)
+    thick = max(3, round(THICKER_THAN_STROKES * unit / 2))
     boxes = [
-        (x - margin, y - margin, x + wide + margin, y + tall + margin)
-        for x, y, wide, tall in (2 * found[1:count, :4]).tolist()
-        if tall <= TALLEST * unit and wide <= WIDEST * unit
+        *_solid(dark, thick, unit, is_disc=False),
+        *_solid(pale, thick, unit, is_disc=True),
+        *_solid(gaudy, max(2, round(THICK_COLOUR * unit / 2)), unit, is_disc=False),
     ]
     return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def _differs(colours: Pixels, unit: float) -> Mask:
+    """Return where any colour lies off the usual one of the neighbourhood."""
+    small = (max(1, colours.shape[1] // PALE_SHRINK), max(1, colours.shape[0] // PALE_SHRINK))
+    around = max(3, round(PALE_AROUND * unit / 2 / PALE_SHRINK) | 1)
+    usual = cv2.medianBlur(cv2.resize(colours, small, interpolation=cv2.INTER_AREA), around)
+    size = (colours.shape[1], colours.shape[0])
+    off = cv2.absdiff(colours, cv2.resize(usual, size, interpolation=cv2.INTER_NEAREST))
+    return (off.max(axis=2) > PALE_CONTRAST).astype(np.uint8)
+
+
+def _solid(mask: Mask, side: int, unit: float, *, is_disc: bool) -> list[tuple[float, ...]]:
+    """Return the boxes, a margin wider, of what is solid in a mask of every second pixel."""
+    solid = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), dtype=np.uint8))
+    count, _, found, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    margin = MARGIN * unit
+    boxes: list[tuple[float, ...]] = []
+    for x, y, wide, tall, area in found[1:count].tolist():
+        share = area / (wide * tall)
+        is_kind = (
+            DISC_WIDE[0] <= wide / tall <= DISC_WIDE[1] and DISC_FULL[0] <= share <= DISC_FULL[1]
+            if is_disc
+            else wide <= WIDE * tall
+        )
+        is_size = 2 * wide >= SMALLEST * unit if is_disc else True
+        if is_kind and is_size and 2 * tall <= TALLEST * unit:
+            boxes.append((
+                2 * x - margin, 2 * y - margin, 2 * (x + wide) + margin, 2 * (y + tall) + margin,
+            ))  # fmt: skip
+    return boxes
 
 
 def _backgrounds(grey: Pixels) -> tuple[int, int]:

@@ -13,9 +13,11 @@ import numpy as np
 
 from backfill.ocr.bands import find_bands
 from backfill.ocr.bounds import bands_of_sheet
+from backfill.ocr.checks import FAINT_TEXT
 from backfill.ocr.dates import DateEvidence
 from backfill.ocr.engine import Engine, EngineFailure, EngineParams, Page, read_pages
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
+from backfill.ocr.faint import holds_faint_text
 from backfill.ocr.first_look import look_first
 from backfill.ocr.images import Pixels, load_pixels
 from backfill.ocr.pictures import without_pictures
@@ -28,11 +30,11 @@ from backfill.ocr.sheet import (
     without_bars,
 )
 from backfill.ocr.shift import Entry
-from backfill.ocr.view import interpret, settle
+from backfill.ocr.view import Tail, interpret, settle
 from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "16"
+READER_VERSION = "17"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
 # shows smaller letters on as many.
 WORKING_PX = 1080
@@ -46,7 +48,7 @@ class ImageReading:
     """What one image says.
 
     `entries` carry their words and the checks that failed, `flags` are doubts about the image as
-    a whole. `ocr_ms` and `is_cached` tell how the reading was got and take no part in comparing.
+    a whole, `tail` is how the cards end, `has_bars` whether coloured bars stand beside them. `ocr_ms` and `is_cached` tell how the reading was got and take no part in comparing.
     """
 
     sha256: str
@@ -57,6 +59,8 @@ class ImageReading:
     date: DateEvidence | None = None
     farewell: str = ""
     flags: tuple[str, ...] = ()
+    tail: str = Tail.ROOM
+    has_bars: bool = False
     ocr_ms: float = field(default=0.0, compare=False)
     is_cached: bool = field(default=False, compare=False)
 
@@ -150,11 +154,12 @@ def _read_pixels(pixels: Pixels) -> _Steps:
         return ImageReading("", width, height, (), ())
     pixels, grey, shrink = _shrink(pixels)
     top = header_bottom(pixels)
-    ink = without_pictures(grey, find_ink(grey, round(top)))
+    ink = without_pictures(pixels, grey, find_ink(grey, round(top)))
     sheet = find_sheet(pixels, grey, ink, top)
     ink = without_bars(ink, sheet)
     del pixels, grey  # while the engine reads, a batch of images waits here
-    bands, sheet = bands_of_sheet(find_bands(ink), sheet, ink)
+    all_bands = find_bands(ink)
+    bands, sheet = bands_of_sheet(all_bands, sheet, ink)
     if not bands:
         return ImageReading("", width, height, (), ())
     rows = yield from look_first(ink, bands)
@@ -163,12 +168,17 @@ def _read_pixels(pixels: Pixels) -> _Steps:
     if doubtful:
         rows, losers = yield from look_again(ink, bands, rows, doubtful)
         rows, view = settle(rows, losers, sheet, ink)
+    is_faint = holds_faint_text(ink, all_bands, sheet.top, sheet.bottom)
     words = tuple(_grow(word, shrink) for row in rows for word in row)
     entries = tuple(
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
         for entry in view.entries
     )
-    return ImageReading("", width, height, words, entries, view.date, view.farewell, view.flags)
+    flags = (*view.flags, *(FAINT_TEXT,) * is_faint)
+    return ImageReading(
+        "", width, height, words, entries, view.date, view.farewell, flags, view.tail,
+        has_bars=bool(sheet.bars),
+    )  # fmt: skip
 
 
 def _shrink(pixels: Pixels) -> tuple[Pixels, Pixels, float]:

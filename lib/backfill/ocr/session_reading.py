@@ -7,11 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images
-from backfill.ocr.checks import ADDRESS_UNSURE, TITLE_UNSURE
+from backfill.ocr.checks import ADDRESS_UNSURE, CUT_BELOW, TITLE_UNSURE
 from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
 from backfill.ocr.doubts import image_doubt
 from backfill.ocr.failure import ImageFailure
 from backfill.ocr.identity import fold_text
+from backfill.ocr.meaning import (
+    DAY_GOES_ON,
+    IMAGES_DO_NOT_MEET,
+    doubts_of,
+    doubts_of_order,
+)
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.session import (
@@ -26,6 +32,7 @@ from backfill.ocr.session import (
 )
 from backfill.ocr.shift import Entry, Shift
 from backfill.ocr.twins import without_worse_twins
+from backfill.ocr.view import Tail
 from backfill.ocr.vocabulary import Towns
 from backfill.ocr.words import Word
 
@@ -86,6 +93,7 @@ def read_session(
         replace(reading, entries=entries) for reading, entries in zip(readings, whole, strict=True)
     ]
     rows = [[normalise_entry(entry, towns) for entry in reading.entries] for reading in readings]
+    readings = [_doubted(reading, cards) for reading, cards in zip(readings, rows, strict=True)]
     schedule = aggregate_images(rows)
     return SessionReading(
         session=session,
@@ -95,15 +103,59 @@ def read_session(
         inherited_image_count=resolved.inherited,
         source_counts=schedule.source_counts,
         contradictions=schedule.contradictions,
-        review_reasons=tuple(
-            image_doubt(image.image.sequence, flag)
-            for image, reading in zip(images, readings, strict=True)
-            for flag in reading.flags
+        review_reasons=(
+            *(f"date: {doubt}" for doubt in resolved.doubts),
+            *(image_doubt(*doubt) for doubt in _image_doubts(images, readings, schedule)),
         ),
         warnings=(*warnings, *resolved.warnings, *_empty_images(images, readings)),
         evidence=_evidence(schedule, images, readings, rows),
         image_details=_details(images, resolved),
     )
+
+
+def _doubted(reading: ImageReading, rows: Sequence[Shift]) -> ImageReading:
+    """Return the reading, its entries with the doubts about what they mean."""
+    entries = tuple(
+        replace(entry, flags=tuple(dict.fromkeys((*entry.flags, *doubts_of(entry, row)))))
+        for entry, row in zip(reading.entries, rows, strict=True)
+    )
+    return replace(reading, entries=entries)
+
+
+def _image_doubts(
+    images: Sequence[ReadImage], readings: Sequence[ImageReading], schedule: DaySchedule
+) -> list[tuple[int, str]]:
+    """Return the doubts about single images, each with the image's number.
+
+    A card that the lower edge cuts is shown by the next image, if the two have a card in common.
+    """
+    numbers = [image.image.sequence for image in images]
+    meeting = [
+        {
+            image
+            for sources in schedule.sources
+            for image in _places(sources)
+            if place in _places(sources)
+        }
+        - {place}
+        for place in range(len(images))
+    ]
+    doubts = list(doubts_of_order(numbers))
+    for place, (number, reading) in enumerate(zip(numbers, readings, strict=True)):
+        is_shown_after = any(other > place for other in meeting[place])
+        doubts += [
+            (number, flag) for flag in reading.flags if flag != CUT_BELOW or not is_shown_after
+        ]
+        if place and not any(other < place for other in meeting[place]):
+            doubts.append((number, IMAGES_DO_NOT_MEET))
+    is_ended = any(reading.farewell for reading in readings)
+    if not is_ended and readings[-1].has_bars and readings[-1].tail == Tail.EDGE:
+        doubts.append((numbers[-1], DAY_GOES_ON))
+    return doubts
+
+
+def _places(sources: Sequence[Source]) -> set[int]:
+    return {source.image for source in sources}
 
 
 def fail_session(

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from backfill.ocr.clock import write_minutes
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import minutes_between, minutes_of, parse_clock
+from backfill.ocr.timetext import last_minutes, minutes_of, parse_clock
 
 _SHORT = re.compile(r"\W*\d[:.;]\d{2}\W*")
 
@@ -24,7 +24,7 @@ def mend_lost_digits(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 def _mended(entry: Entry) -> Entry:
     duration = entry.duration_minutes
-    if duration is None or duration == minutes_between(entry.start, entry.end):
+    if duration is None or duration in last_minutes(entry.start, entry.end):
         return entry
     short = {parse_clock(word.text) for word in entry.words if _SHORT.fullmatch(word.text)}
     start = write_minutes(minutes_of(entry.end) - duration)

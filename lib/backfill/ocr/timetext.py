@@ -9,10 +9,20 @@ NO_TIME = ""
 MINUTES_PER_DAY = 24 * 60
 
 _CLOCK = r"([0-2]?\d)\s?[:.;]\s?(\d{2})"
-_SINGLE = re.compile(rf"^\W*{_CLOCK}\W*$")
+# The half of the day, of a clock of twelve hours: English, Swedish.
+_HALF = r"(?:\s?([apAP])\s?\.?\s?[mM]\b\.?|\s?([feFE])\.?[mM]\b\.?)"
+_HALF_WORD = re.compile(r"^\W*(?:[ap]\s?\.?\s?m|[fe]\.?m)\.?\W*$", re.IGNORECASE)
+_AT = r"^\W*(?:kl\.?\s*)?"
+_SINGLE = re.compile(rf"{_AT}{_CLOCK}\W*$", re.IGNORECASE)
+_SINGLE_HALF = re.compile(rf"{_AT}{_CLOCK}{_HALF}\W*$")
 # The dash may be read as other signs, or lost: two times of day on one line are a range.
-_DASH = r"(?:\s*[-–—~=_»«]+\s*)+|\s+"
-_RANGE = re.compile(rf"^\W*{_CLOCK}(?:{_DASH}){_CLOCK}(?!\d)\W*")
+_DASH = r"(?:\s*[-–—~=_»«]+\s*)+|\s+(?:till?|to|bis|kl\.?)\s+(?:kl\.?\s*)?|\s+"
+_RANGE = re.compile(rf"{_AT}{_CLOCK}(?:{_DASH}){_CLOCK}(?!\d)\W*")
+_HALF_RANGE = re.compile(rf"{_AT}{_CLOCK}(?:{_HALF})?(?:{_DASH}){_CLOCK}(?!\d)(?:{_HALF})?\W*")
+# 7h30 – 9h15: only as a range, since 7h30 alone may be a length.
+_HOUR_RANGE = re.compile(
+    rf"{_AT}([0-2]?\d)\s?h\s?(\d{{2}})(?:{_DASH})([0-2]?\d)\s?h\s?(\d{{2}})(?!\d)(?!\s?m)\W*"
+)
 _BARE_RANGE = re.compile(r"^\W*([0-2]\d)(\d{2})\s*[-–—]\s*([0-2]\d)(\d{2})(?!\d)\W*")
 _DURATION = re.compile(
     r"(?:^|(?<=\s))(?:(\d{1,2})\s*(?:h|tim)(?![a-zåäö]))?\s*(?:(\d{1,2})\s*(?:m|min)\b)?\W*$"
@@ -28,22 +38,41 @@ _WORN_DIGITS = str.maketrans({**_LIKE_DIGITS, "S": "5", "s": "5", "B": "8", "Z":
 
 @dataclass(frozen=True, slots=True)
 class ReadRange:
-    """A range of times at the start of a text, and the text after it."""
+    """A range of times at the start of a text, and the text after it.
+
+    `is_half_guessed`: of a clock of twelve hours, whose half stands at one of both times only.
+    """
 
     start: str
     end: str
     rest: str
+    is_half_guessed: bool = False
 
 
 def parse_clock(text: str) -> str:
     """Return `HH:MM` when the whole text is one time of day (24:00 included), else NO_TIME."""
     match = _SINGLE.match(text.translate(_LOOKALIKES))
-    return _clock(match[1], match[2]) if match else NO_TIME
+    if match:
+        return _clock(match[1], match[2])
+    told = _SINGLE_HALF.match(text)
+    return _half_clock(told[1], told[2], told[3] or told[4]) if told else NO_TIME
+
+
+def holds_half(text: str) -> bool:
+    """Whether a text, a time or not, tells the half of the day."""
+    return any(tells_half(word) for word in text.split()) or bool(_SINGLE_HALF.match(text))
+
+
+def tells_half(text: str) -> bool:
+    """Whether a word is the half of the day that a clock of twelve hours tells: AM, p.m."""
+    return bool(_HALF_WORD.match(text))
 
 
 def parse_range(text: str) -> ReadRange | None:
     """Return the range that the text begins with, None when there is none or it cannot be."""
-    match = _RANGE.match(text) or _BARE_RANGE.match(text)
+    if (halves := _HALF_RANGE.match(text)) and any(halves.group(3, 4, 7, 8)):
+        return _half_range(text, halves)
+    match = _RANGE.match(text) or _BARE_RANGE.match(text) or _HOUR_RANGE.match(text)
     if not match:
         return None
     start, end = _clock(match[1], match[2]), _clock(match[3], match[4])
@@ -91,6 +120,45 @@ def minutes_of(clock: str) -> int:
 def minutes_between(start: str, end: str) -> int:
     """Return the length of a range; one that ends before it starts ends the next day."""
     return (minutes_of(end) - minutes_of(start)) % MINUTES_PER_DAY
+
+
+def last_minutes(start: str, end: str) -> tuple[int, ...]:
+    """Return how long a range may last, in minutes: one that ends as it starts, a day as well."""
+    length = minutes_between(start, end)
+    return (length, MINUTES_PER_DAY) if length == 0 else (length,)
+
+
+def _half_range(text: str, match: re.Match[str]) -> ReadRange | None:
+    """Return a range of a clock of twelve hours.
+
+    A half that is told once is that of both times, unless the shift would then be the longer one.
+    """
+    first, last = match[3] or match[4], match[7] or match[8]
+    rest = text[match.end() :].strip()
+    if first and last:
+        start, end = _half_clock(match[1], match[2], first), _half_clock(match[5], match[6], last)
+        return ReadRange(start, end, rest) if start and end else None
+    told = first or last
+    other = "P" if told.upper() in "AF" else "A"
+    ways = [
+        (
+            _half_clock(match[1], match[2], first or half),
+            _half_clock(match[5], match[6], last or half),
+        )
+        for half in (told, other)
+    ]
+    if not all(start and end for start, end in ways):
+        return None
+    start, end = min(ways, key=lambda way: minutes_between(*way))
+    return ReadRange(start, end, rest, is_half_guessed=True)
+
+
+def _half_clock(hours: str, minutes: str, half: str) -> str:
+    """Return `HH:MM` of a clock of twelve hours, in its half (A or F: before noon)."""
+    hour = int(hours)
+    if not 1 <= hour <= 12:
+        return NO_TIME
+    return _clock(str(hour % 12 + (0 if half.upper() in "AF" else 12)), minutes)
 
 
 def _clock(hours: str, minutes: str) -> str:

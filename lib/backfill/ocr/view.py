@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from backfill.ocr.bounds import is_cut
-from backfill.ocr.checks import DURATION_MISMATCH, TIME_ABOVE_DATE, check_screen, check_times
-from backfill.ocr.dates import DateEvidence, find_date
-from backfill.ocr.edges import check_edges, is_at_edge
+from backfill.ocr.checks import (
+    CUT_BELOW,
+    DURATION_MISMATCH,
+    SECOND_DAY,
+    TIME_ABOVE_DATE,
+    check_screen,
+    check_times,
+)
+from backfill.ocr.dates import DateEvidence, find_date, shows_other_day
+from backfill.ocr.edges import NEAR_BOTTOM, check_edges, is_at_edge
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import read_layout
 from backfill.ocr.preprocess import Ink
-from backfill.ocr.sheet import Sheet, rules_between_bars
+from backfill.ocr.sheet import Bar, Sheet, rules_between_bars
 from backfill.ocr.shift import Entry
 from backfill.ocr.time_mends import mend_lost_digits
-from backfill.ocr.words import Row, Rows
+from backfill.ocr.words import Row, Rows, Word
 
 # Of a letter's height: the rule below a header without a colour is no thicker.
 HEADER_RULE = 0.3
+# Of a letter's height: what a card has above and below its text.
+CARD_BLANK = 3.0
+
+
+class Tail(StrEnum):
+    """How the cards of an image end."""
+
+    FAREWELL = "farewell"
+    ROOM = "room"  # below the last card another would have its place
+    EDGE = "edge"  # the last card stands at the edge: others may follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +46,7 @@ class View:
     entries: tuple[Entry, ...]
     farewell: str
     flags: tuple[str, ...]
+    tail: Tail
 
     @property
     def contradicted(self) -> int:
@@ -69,10 +88,61 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     layout = read_layout(below, rules)
     entries = check_times(mend_lost_digits(layout.entries))
     entries = check_edges(entries, sheet, letter_px, is_top=date is not None)
-    # A bar that the top of a scrolled screen cuts belongs to a card of the screen before.
-    first = sheet.top + 1 if date is None else 0.0
-    bars = sum(1 for bar in sheet.bars if bar.top >= first)
+    tail = _tail_of(entries, layout.farewell, sheet, letter_px)
     lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
-    flags = check_screen(entries, layout.farewell, bars, lone, layout.strays)
+    strays = tuple(w for w in layout.strays if not _is_cut_below(w, entries, sheet, letter_px))
+    has_loose_bar = any(
+        not _is_accounted(bar, entries, layout.farewell_y, sheet, is_dated=date is not None)
+        for bar in sheet.bars
+    )
+    flags = check_screen(
+        entries, layout.farewell, has_bar_without_card=has_loose_bar, lone_times=lone, strays=strays
+    )
+    flags += (CUT_BELOW,) * (len(strays) < len(layout.strays))
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape)
-    return View(date, entries, layout.farewell, flags)
+    flags += (SECOND_DAY,) * (date is not None and shows_other_day(_sheet_words(words, date), date))
+    return View(date, entries, layout.farewell, flags, tail)
+
+
+def _sheet_words(words: list[Word], date: DateEvidence) -> list[Word]:
+    """Return the words from the heading's line on."""
+    heading = set(date.text.split())
+    tops = [w.top for w in words if w.text in heading and w.bottom <= date.bottom]
+    top = max(tops, default=0.0)
+    return [word for word in words if word.bottom > top]
+
+
+def _tail_of(entries: tuple[Entry, ...], farewell: str, sheet: Sheet, unit: float) -> Tail:
+    """Return how the cards end; another card needs as much room as the lowest of them."""
+    if farewell:
+        return Tail.FAREWELL
+    spans = [_span(entry) for entry in entries]
+    last = max((bottom for _top, bottom in spans), default=sheet.top)
+    pitch = min((bottom - top for top, bottom in spans), default=0.0) + CARD_BLANK * unit
+    return Tail.ROOM if sheet.bottom - last > pitch else Tail.EDGE
+
+
+def _span(entry: Entry) -> tuple[float, float]:
+    return min(w.top for w in entry.words), max(w.bottom for w in entry.words)
+
+
+def _is_cut_below(word: Word, entries: tuple[Entry, ...], sheet: Sheet, unit: float) -> bool:
+    """Whether a word below all cards belongs to one that the lower edge cuts."""
+    last = max((_span(entry)[1] for entry in entries), default=sheet.top)
+    return word.top > last and sheet.bottom - word.bottom < NEAR_BOTTOM * unit
+
+
+def _is_accounted(
+    bar: Bar,
+    entries: tuple[Entry, ...],
+    farewell_y: float | None,
+    sheet: Sheet,
+    *,
+    is_dated: bool,
+) -> bool:
+    """Whether a bar stands beside a card that was read, the farewell, or is cut by an edge."""
+    if farewell_y is not None and bar.top <= farewell_y <= bar.bottom:
+        return True
+    is_cut = (not is_dated and bar.top < sheet.top + 1) or bar.bottom > sheet.bottom - 2
+    middles = [word.middle for entry in entries for word in entry.words]
+    return is_cut or any(bar.top <= middle <= bar.bottom for middle in middles)

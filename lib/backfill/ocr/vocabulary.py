@@ -84,6 +84,7 @@ class Vocabulary:
     street_tails: frozenset[str]
     door_words: frozenset[str]
     towns: tuple[str, ...]
+    work_stems: tuple[str, ...]
 
 
 @cache
@@ -105,6 +106,7 @@ def load_vocabulary() -> Vocabulary:
         street_tails=frozenset(fold_word(word) for word in address["street_tails"]),
         door_words=frozenset(fold_word(word) for word in address["door_words"]),
         towns=tuple(address["towns"]),
+        work_stems=tuple(fold_word(stem) for stem in data["work"]["stems"]),
     )
 
 

@@ -1,0 +1,77 @@
+"""Text too faint to be read: a card that is greyed out is a card all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from backfill.ocr.bands import Band
+from backfill.ocr.preprocess import INK_CONTRAST, Ink, Pixels
+
+# Contrast (0…255) of what is no noise, far from all ink: a JPEG's noise is near to ink.
+FAINTEST_CONTRAST = 9
+NEAR_INK_PX = 9
+# Of a letter's height: what may be a letter, the blank to the next, and how level they stand.
+LETTER_TALL = (0.45, 1.8)
+LETTER_WIDE = 1.7
+BLANK = 1.6
+LEVEL = 0.45
+# So many letters make a line of text.
+LINE_LETTERS = 6
+# Of the contrast of the darkest text, and of a letter's height: a line this faint and wide.
+FAINT_SHARE = 0.36
+FAINT_WIDE = 5.0
+
+
+def holds_faint_text(ink: Ink, bands: Sequence[Band], top: float, bottom: float) -> bool:
+    """Whether the sheet between two rows shows text that is far fainter than its other text."""
+    rows = slice(round(top), round(bottom))
+    peaks = [int(_part(ink.contrast, band).max()) for band in bands]
+    dark = float(np.percentile(peaks, 90)) if peaks else 0.0
+    is_faint_band = any(
+        peak < FAINT_SHARE * dark
+        and band.right - band.left > FAINT_WIDE * ink.letter_px
+        and top < band.top
+        and band.bottom < bottom
+        for peak, band in zip(peaks, bands, strict=True)
+    )
+    return is_faint_band or _holds_line(ink.contrast[rows], ink.letter_px)
+
+
+def _part(contrast: Pixels, band: Band) -> Pixels:
+    return contrast[band.top : band.bottom, band.left : band.right]
+
+
+def _holds_line(contrast: Pixels, unit: float) -> bool:
+    """Whether letters stand in a row that no ink is near to."""
+    if not unit or not contrast.size:
+        return False
+    strong = (contrast > INK_CONTRAST).astype(np.uint8)
+    near = cv2.dilate(strong, np.ones((2 * NEAR_INK_PX + 1,) * 2, dtype=np.uint8))
+    faint = ((contrast > FAINTEST_CONTRAST) & (near == 0)).astype(np.uint8)
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(faint, connectivity=8)
+    letters = [
+        (left, top + tall / 2, left + wide)
+        for left, top, wide, tall, area in boxes[1:count].tolist()
+        if LETTER_TALL[0] * unit <= tall <= LETTER_TALL[1] * unit
+        and wide <= LETTER_WIDE * unit
+        and area >= 0.05 * unit * unit
+    ]
+    return any(_line_from(first, letters, unit) >= LINE_LETTERS for first in letters)
+
+
+def _line_from(
+    first: tuple[float, float, float], letters: list[tuple[float, float, float]], unit: float
+) -> int:
+    """Return how many letters follow one another from the first on, each near to the last."""
+    reach, count = first[2], 1
+    for left, middle, right in sorted(letters):
+        if (
+            left >= reach - 1
+            and left - reach < BLANK * unit
+            and abs(middle - first[1]) < LEVEL * unit
+        ):
+            reach, count = right, count + 1
+    return count

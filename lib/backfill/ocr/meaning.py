@@ -1,0 +1,81 @@
+"""Doubts about what a card or a session means, which no second reading of letters settles.
+
+Every word of a card has a place in its shift, or is known; every shift says who or where; the
+images of a session are all there, meet one another and show the day's end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backfill.ocr.checks import LABEL_UNKNOWN, NAMELESS, UNKNOWN_TEXT
+from backfill.ocr.identity import COMPANY_WORDS, fold_place, fold_word
+from backfill.ocr.lettering import clean_words
+from backfill.ocr.noise import words_of
+from backfill.ocr.shift import Entry, Shift
+from backfill.ocr.vocabulary import ShiftType, find_labels, load_vocabulary
+
+IMAGE_MISSING = "image_missing"
+IMAGES_DO_NOT_MEET = "images_do_not_meet"
+DAY_GOES_ON = "day_goes_on"
+
+# Fewer letters are a scrap, of a picture or of a sign.
+SCRAP_LETTERS = 2
+
+
+def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
+    """Return the doubts about what one card, read and made a shift, means."""
+    is_placed = bool(shift.street or shift.city or shift.postal_area)
+    is_nameless = not shift.customer_name and not is_placed
+    doubts = (NAMELESS,) * (shift.shift_type == ShiftType.WORK and is_nameless)
+    doubts += (LABEL_UNKNOWN,) * (
+        shift.shift_type == ShiftType.UNKNOWN or not _is_known_label(shift.raw_type_label)
+    )
+    return doubts + (UNKNOWN_TEXT,) * bool(_unused(entry, shift))
+
+
+def doubts_of_order(sequences: Sequence[int]) -> tuple[tuple[int, str], ...]:
+    """Return the images that are missing in a session's numbers, which begin at 1."""
+    present = set(sequences)
+    return tuple(
+        (number, IMAGE_MISSING)
+        for number in range(1, max(present, default=0))
+        if number not in present
+    )
+
+
+def _is_known_label(label: str) -> bool:
+    """Whether a label is known, or none, or made of a stem that always means work."""
+    words = clean_words(label.replace("/", " "))
+    if not words or find_labels(words):
+        return True
+    return any(fold_word(words[-1]).endswith(stem) for stem in load_vocabulary().work_stems)
+
+
+def _unused(entry: Entry, shift: Shift) -> list[str]:
+    """Return the words of a card that its shift does not say and nobody knows."""
+    said = " ".join((
+        shift.customer_name, shift.street, shift.street_number, shift.postal_code,
+        shift.postal_area, shift.city, shift.raw_type_label,
+    ))  # fmt: skip
+    used = fold_place(said)
+    text = " ".join((entry.title, entry.address, entry.location)).replace("/", " ")
+    words = clean_words(text)
+    labels = find_labels(words)
+    labelled = {place for match in labels for place in range(match.start, match.stop)}
+    return [
+        word
+        for place, word in enumerate(words)
+        if place not in labelled and not _is_known(word) and not _is_said(word, used)
+    ]
+
+
+def _is_said(word: str, used: str) -> bool:
+    return all(fold_place(part) in used for part in word.replace(",", " ").split())
+
+
+def _is_known(word: str) -> bool:
+    """Whether a word is noise of a closed list, a company's word, a door's, or a scrap."""
+    folded = fold_word(word)
+    known = (*COMPANY_WORDS, *words_of("prefixes"), *load_vocabulary().door_words)
+    return len(folded) < SCRAP_LETTERS or folded.isdigit() or folded in known
