@@ -152,7 +152,8 @@ def test_cards_a_little_brighter_than_a_dark_sheet_are_no_pictures() -> None:
     grey = np.clip(page + noise, 0, 255).astype(np.uint8)
     ink = find_ink(grey)
 
-    assert len(without_pictures(grey, ink).pieces) == len(ink.pieces)
+    colours = np.stack([grey] * 3, axis=-1)
+    assert len(without_pictures(colours, grey, ink).pieces) == len(ink.pieces)
 
 
 def test_a_date_whose_number_is_in_doubt_or_that_is_none_is_looked_at_again() -> None:

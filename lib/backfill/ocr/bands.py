@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,9 @@ BAR_TALL = 2.6
 DISC_WIDE = 0.75
 DISC_FULL = 0.5
 BAR_FULL = 0.7
+# Of a letter's height: a dot of an ellipsis, and how far above the line's foot its middle lies.
+ELLIPSIS_DOT = 0.34
+ELLIPSIS_FOOT = 0.36
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,3 +238,26 @@ def _is_apart(piece: Piece, others: tuple[Piece, ...], unit: float) -> bool:
         for p in others
         if p is not piece
     )
+
+
+def dots_at_end(band: Band, unit: float) -> tuple[Piece, ...]:
+    """Return the dots of an ellipsis that ends the run, none where there is none.
+
+    Three dots or more of one size stand evenly at the foot of the line, right of all letters.
+    """
+    letters = [p for p in band.pieces if p.height > SMALL_PIECE * unit]
+    if not letters:
+        return ()
+    foot = statistics.median(p.bottom for p in letters)
+    right = max(p.right for p in letters)
+    dots = [
+        p
+        for p in band.pieces
+        if p.left >= right - 1
+        and p.height <= ELLIPSIS_DOT * unit
+        and p.width <= 1.6 * p.height
+        and p.middle > foot - ELLIPSIS_FOOT * unit
+    ]
+    steps = [after.left - before.left for before, after in itertools.pairwise(dots)]
+    is_even = len(dots) >= 3 and max(steps) <= min(steps) + max(2.0, 0.12 * unit)
+    return tuple(dots) if is_even else ()

@@ -34,7 +34,7 @@ def bands_of_sheet(
         band
         for band in bands
         if (band.top >= first or not is_cut(band, sheet.top, ink))
-        and band.bottom < bottom - 0.3 * ink.letter_px
+        and (band.top + band.bottom) / 2 < bottom - 0.3 * ink.letter_px
     )
     return whole, replace(sheet, bottom=bottom)
 

@@ -52,6 +52,12 @@ HOURS_TO_MINUTES = 3.0
 # Of a line's height: how far above or below the middle of their heading portraits are read.
 PICTURE_REACH = 1.1
 WORDS_OF_BADGE = 3
+# Of a line's height: what ends so far left of the titles belongs to the times.
+BEFORE_TITLE = 0.3
+# Letters of the small state below the times.
+LONGEST_STATE = 12
+# Of the height of the times.
+STATE_TALL = 0.82
 
 _STREET = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[A-Za-zÅÄÖåäö]?\s*(?:,|$)")
 # A word that a line breaks at its hyphen.
@@ -72,7 +78,7 @@ def entry_of(
     kept: list[Cell] = []
     unread: list[Cell] = []
     flags: tuple[str, ...] = (HALF_OF_DAY,) * anchor.is_half_guessed
-    for cell in _join_lengths(_without_pictures(card, height), height):
+    for cell in _join_lengths(_without_pictures(_by_column(card, anchor), height), height):
         minutes = parse_duration(cell.text)
         if _is_at_rim(cell, anchor, lengths, height):
             continue
@@ -124,6 +130,25 @@ def _meaning_of(text: str) -> str | None:
     return (
         CANCELLED if is_cancelled(text) and not is_label and len(words) <= WORDS_OF_BADGE else None
     )
+
+
+def _by_column(card: list[Cell], anchor: Anchor) -> list[Cell]:
+    """Return the cells, those divided that reach from the times' column into the title's."""
+    first = anchor.cells[0]
+    titles = [
+        cell.left
+        for cell in card
+        if cell.left >= anchor.right and abs(cell.middle - first.middle) < first.height
+    ]
+    if not (anchor.is_stacked and titles):
+        return card
+    edge = min(titles) - BEFORE_TITLE * first.height
+    divided: list[Cell] = []
+    for cell in card:
+        own = tuple(word for word in cell.words if word.right < edge)
+        rest = cell.words[len(own) :]
+        divided += [Cell(own), Cell(rest)] if own and rest else [cell]
+    return divided
 
 
 def _join_lengths(card: list[Cell], height: float) -> list[Cell]:
@@ -217,7 +242,7 @@ def _is_among_lengths(cell: Cell, anchor: Anchor, lengths: Sequence[Cell], heigh
 
 def _is_below_times(cell: Cell, anchor: Anchor, card: list[Cell], height: float) -> bool:
     """Whether the cell is the small state under the times ("on time", however it was read)."""
-    if not anchor.is_stacked and not _has_title_beside(anchor, cell, card, height):
+    if not anchor.is_stacked and not _has_title_beside(anchor, cell, card):
         return False
     return (
         anchor.left - 0.6 * height <= cell.left < anchor.right - height
@@ -230,8 +255,8 @@ def _is_below_times(cell: Cell, anchor: Anchor, card: list[Cell], height: float)
     )
 
 
-def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell], height: float) -> bool:
-    """Whether a range's title stands right of it on its line, and the cell ends before that."""
+def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell]) -> bool:
+    """Whether a range's title stands right of it on its line, and the cell is a state below it."""
     beside = [
         other.left
         for other in card
@@ -240,10 +265,9 @@ def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell], height: floa
         and other.bottom > anchor.top
         and parse_duration(other.text) is None
     ]
-    has_more = any(
-        other.left < anchor.right and other.top > cell.top + 0.5 * height for other in card
-    )
-    return bool(beside) and cell.right < min(beside) and not has_more
+    is_small = is_noise(cell.text) or cell.height < STATE_TALL * anchor.cells[0].height
+    is_state = is_small and len(cell.text) <= LONGEST_STATE and cell.right < anchor.right
+    return is_state and bool(beside) and cell.right < min(beside)
 
 
 def _ends_address(cell: Cell, kept: list[Cell], height: float) -> bool:

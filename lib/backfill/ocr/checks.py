@@ -69,7 +69,6 @@ LONE_TIME = "lone_time"
 TIME_ABOVE_DATE = "time_above_date"
 STRAY_TEXT = "stray_text"
 SECOND_DAY = "second_day"
-OTHERS_SHIFTS = "others_shifts"
 FAINT_TEXT = "faint_text"
 CUT_BELOW = "cut_below"
 # Longer than this no shift is: start and end may have changed places.
@@ -80,7 +79,10 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Return the entries of one image with a flag where duration or next start contradicts."""
     checked = []
     has_durations = any(entry.duration_minutes is not None for entry in entries)
-    has_jobs = any(_SEPARATOR.search(entry.title) for entry in entries)
+    has_jobs = any(
+        _SEPARATOR.search(entry.title) or (entry.address and _has_label(entry.title))
+        for entry in entries
+    )
     for index, entry in enumerate(entries):
         flags = list(entry.flags)
         is_alone = has_durations and entry.duration_minutes is None

@@ -49,14 +49,19 @@ def _is_known_label(label: str) -> bool:
     words = clean_words(label.replace("/", " "))
     if not words or find_labels(words):
         return True
-    return any(fold_word(words[-1]).endswith(stem) for stem in load_vocabulary().work_stems)
+    return _is_work_by_stem(label)
+
+
+def _is_work_by_stem(label: str) -> bool:
+    return fold_word(label).endswith(load_vocabulary().work_stems)
 
 
 def _unused(entry: Entry, shift: Shift) -> list[str]:
     """Return the words of a card that its shift does not say and nobody knows."""
+    label = shift.raw_type_label if _is_work_by_stem(shift.raw_type_label) else ""
     said = " ".join((
         shift.customer_name, shift.street, shift.street_number, shift.postal_code,
-        shift.postal_area, shift.city, shift.raw_type_label,
+        shift.postal_area, shift.city, label,
     ))  # fmt: skip
     used = fold_place(said)
     text = " ".join((entry.title, entry.address, entry.location)).replace("/", " ")

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backfill.ocr.bands import SMALL_PIECE, Band
+from backfill.ocr.bands import SMALL_PIECE, Band, dots_at_end
 from backfill.ocr.engine import Page, Script
 from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.ink_mends import BULLET, mend_by_ink
@@ -20,6 +20,7 @@ from backfill.ocr.words import Rows, Word
 
 # Of a letter's height.
 PADDING = 0.45
+ELLIPSIS = "…"
 ROW_BLANK = 0.7
 # Two runs are the same picture when no spot of them differs by more (0…255).
 SAME_PICTURE = 48
@@ -126,6 +127,7 @@ def words_of_bands(montage: Montage, words: list[Word]) -> Rows:
         ]
         if own:
             own.extend(_bullet_word(piece, place) for piece in place.band.bullets)
+            own.extend(_ellipsis_word(place, own, montage.ink.letter_px))
         row = _side_by_side(sorted(own, key=lambda word: word.left))
         mended = [part for word in row for part in mend_by_ink(word, place.band, montage.ink)]
         rows.append(doubt_by_ink(tuple(mended), place.band, montage.ink))
@@ -160,6 +162,16 @@ def _bullet_word(piece: Piece, place: Placed) -> Word:
         BULLET, float(piece.left), float(band.top), float(piece.width), height,
         contrast=place.contrast,
     )  # fmt: skip
+
+
+def _ellipsis_word(place: Placed, words: list[Word], unit: float) -> list[Word]:
+    """Return the ellipsis that ends the run and that was not read, if there is one."""
+    dots = dots_at_end(place.band, unit)
+    if not dots or any(".." in word.text or ELLIPSIS in word.text for word in words):
+        return []
+    left, right = float(dots[0].left), float(dots[-1].right)
+    last = words[0]
+    return [Word(ELLIPSIS, left, last.top, right - left, last.height, contrast=place.contrast)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,24 +6,42 @@ that is wider is a chip or a button, whose words count.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backfill.ocr.preprocess import Ink, Piece, Pixels
+from backfill.ocr.preprocess import Ink, Piece, Pixels, with_chips
 
 Mask = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float64]
+# Left, top, right, bottom.
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Least and most of a shape's width, of its height, and of its box's share that it fills.
+
+    `smallest` is its least height, of a letter's.
+    """
+
+    wide: tuple[float, float]
+    full: tuple[float, float]
+    smallest: float
+
+
+ANY_SHAPE = Shape(wide=(0.0, 1.45), full=(0.0, 1.0), smallest=0.0)
+# No wider than this, of a letter's height.
+WIDEST_CHIP = 18.0
+CHIP = Shape(wide=(1.45, 12.0), full=(0.75, 1.0), smallest=1.2)
+DISC = Shape(wide=(0.84, 1.19), full=(0.68, 0.96), smallest=1.45)
 
 # Of a letter's height: no stroke of a letter is as thick, no portrait is smaller or larger.
 THICKER_THAN_STROKES = 1.25
-SMALLEST = 1.45
 TALLEST = 6.0
 MARGIN = 0.3
-# Its width is no more than this of its height.
-WIDE = 1.45
 # What is dark is told from the sheet by brightness; a pale disc by any of its colours, and because
 # it fills its box as a circle does.
 CONTRAST = 25
@@ -31,8 +49,6 @@ PALE_CONTRAST = 9
 # The neighbourhood is so many letters wide, in which a row of discs is the smaller part.
 PALE_AROUND = 7.0
 PALE_SHRINK = 4
-DISC_FULL = (0.68, 0.96)
-DISC_WIDE = (0.84, 1.19)
 # A touch of colours is an emoji: so much chroma, thicker than the strokes of coloured text.
 CHROMA = 70
 THICK_COLOUR = 0.5
@@ -47,7 +63,9 @@ FRAME_TALL = 0.75
 
 def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
     """Return the ink of an RGB image, also given in grey, without the pieces on a picture."""
-    boxes = _find_pictures(colours, grey, ink.letter_px)
+    boxes, chips = _find_pictures(colours, grey, ink.letter_px)
+    if chips:
+        ink = with_chips(ink, grey, chips)
     kept = tuple(p for p in ink.pieces if not _is_frame(p, ink))
     if boxes.size:
         x = np.array([piece.left + piece.width / 2 for piece in kept])
@@ -79,8 +97,8 @@ def _is_frame(piece: Piece, ink: Ink) -> bool:
     )
 
 
-def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> Boxes:
-    """Return left, top, right, bottom of each solid shape of a portrait's size."""
+def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, list[Box]]:
+    """Return each solid shape of a portrait's size, and each that is a chip with words."""
     # Every second pixel is enough for a solid shape, and a quarter of the work.
     size = (grey.shape[1] // 2, grey.shape[0] // 2)
     few = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
@@ -93,11 +111,16 @@ def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> Boxes:
     gaudy = (cv2.subtract(high, low) > CHROMA).astype(np.uint8)
     thick = max(3, round(THICKER_THAN_STROKES * unit / 2))
     boxes = [
-        *_solid(dark, thick, unit, is_disc=False),
-        *_solid(pale, thick, unit, is_disc=True),
-        *_solid(gaudy, max(2, round(THICK_COLOUR * unit / 2)), unit, is_disc=False),
+        *_solid(dark, thick, unit),
+        *(box for box in _solid(pale, thick, unit, DISC) if _stands_apart(box, full, unit)),
+        *(
+            box
+            for box in _solid(gaudy, max(2, round(THICK_COLOUR * unit / 2)), unit)
+            if _stands_apart(box, full, unit)
+        ),
     ]
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    chips = _solid(dark, thick, unit, CHIP)
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4), chips
 
 
 def _differs(colours: Pixels, unit: float) -> Mask:
@@ -107,28 +130,49 @@ def _differs(colours: Pixels, unit: float) -> Mask:
     usual = cv2.medianBlur(cv2.resize(colours, small, interpolation=cv2.INTER_AREA), around)
     size = (colours.shape[1], colours.shape[0])
     off = cv2.absdiff(colours, cv2.resize(usual, size, interpolation=cv2.INTER_NEAREST))
-    return (off.max(axis=2) > PALE_CONTRAST).astype(np.uint8)
+    differs: Mask = (off.max(axis=2) > PALE_CONTRAST).astype(np.uint8)
+    return differs
 
 
-def _solid(mask: Mask, side: int, unit: float, *, is_disc: bool) -> list[tuple[float, ...]]:
+def _solid(mask: Mask, side: int, unit: float, shape: Shape | None = None) -> list[Box]:
     """Return the boxes, a margin wider, of what is solid in a mask of every second pixel."""
     solid = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), dtype=np.uint8))
     count, _, found, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     margin = MARGIN * unit
-    boxes: list[tuple[float, ...]] = []
-    for x, y, wide, tall, area in found[1:count].tolist():
-        share = area / (wide * tall)
-        is_kind = (
-            DISC_WIDE[0] <= wide / tall <= DISC_WIDE[1] and DISC_FULL[0] <= share <= DISC_FULL[1]
-            if is_disc
-            else wide <= WIDE * tall
-        )
-        is_size = 2 * wide >= SMALLEST * unit if is_disc else True
-        if is_kind and is_size and 2 * tall <= TALLEST * unit:
-            boxes.append((
-                2 * x - margin, 2 * y - margin, 2 * (x + wide) + margin, 2 * (y + tall) + margin,
-            ))  # fmt: skip
-    return boxes
+    shape = shape or ANY_SHAPE
+    return [
+        (2 * x - margin, 2 * y - margin, 2 * (x + wide) + margin, 2 * (y + tall) + margin)
+        for x, y, wide, tall, area in found[1:count].tolist()
+        if shape.wide[0] <= wide / tall <= shape.wide[1]
+        and shape.full[0] <= area / (wide * tall) <= shape.full[1]
+        and shape.smallest * unit <= 2 * tall <= TALLEST * unit
+        and 2 * wide <= WIDEST_CHIP * unit
+    ]
+
+
+def _stands_apart(box: Box, colours: Pixels, unit: float) -> bool:
+    """Whether one colour lies above and below a box, which is not the box's own.
+
+    Where a neighbourhood's usual colour changes, at a card's corner, one of them is.
+    """
+    margin = MARGIN * unit / 2
+    left, top, right, bottom = (round(side / 2) for side in box)
+    reach = max(2, round(0.5 * margin))
+    third = max(1, (right - left) // 3)
+    across = slice(left + third, right - third + 1)
+    above, below = (
+        colours[max(0, top - reach) : top + 1, across],
+        colours[bottom : bottom + reach + 1, across],
+    )
+    inside = colours[round(top + margin) : round(bottom - margin), across]
+    if not (above.size and below.size and inside.size):
+        return False
+    up, down, own = (np.median(part.reshape(-1, 3), axis=0) for part in (above, below, inside))
+    return bool(
+        np.abs(up - down).max() <= PALE_CONTRAST
+        and np.abs(inside.reshape(-1, 3) - up).max(axis=1).mean() > PALE_CONTRAST
+        and min(np.abs(own - up).max(), np.abs(own - down).max()) > PALE_CONTRAST / 2
+    )
 
 
 def _backgrounds(grey: Pixels) -> tuple[int, int]:

@@ -88,6 +88,7 @@ def read_session(
         return SessionFailure(
             session, FailureStage.DATE, "date_not_decided", str(error), _details(images, None)
         )
+    shown = [reading.entries for reading in readings]
     whole = without_worse_twins(tuple(reading.entries for reading in readings))
     readings = [
         replace(reading, entries=entries) for reading, entries in zip(readings, whole, strict=True)
@@ -105,7 +106,7 @@ def read_session(
         contradictions=schedule.contradictions,
         review_reasons=(
             *(f"date: {doubt}" for doubt in resolved.doubts),
-            *(image_doubt(*doubt) for doubt in _image_doubts(images, readings, schedule)),
+            *(image_doubt(*doubt) for doubt in _image_doubts(images, readings, shown)),
         ),
         warnings=(*warnings, *resolved.warnings, *_empty_images(images, readings)),
         evidence=_evidence(schedule, images, readings, rows),
@@ -123,21 +124,18 @@ def _doubted(reading: ImageReading, rows: Sequence[Shift]) -> ImageReading:
 
 
 def _image_doubts(
-    images: Sequence[ReadImage], readings: Sequence[ImageReading], schedule: DaySchedule
+    images: Sequence[ReadImage],
+    readings: Sequence[ImageReading],
+    entries: Sequence[Sequence[Entry]],
 ) -> list[tuple[int, str]]:
     """Return the doubts about single images, each with the image's number.
 
     A card that the lower edge cuts is shown by the next image, if the two have a card in common.
     """
     numbers = [image.image.sequence for image in images]
+    times = [{(entry.start, entry.end) for entry in shown} for shown in entries]
     meeting = [
-        {
-            image
-            for sources in schedule.sources
-            for image in _places(sources)
-            if place in _places(sources)
-        }
-        - {place}
+        {other for other in range(len(images)) if other != place and times[place] & times[other]}
         for place in range(len(images))
     ]
     doubts = list(doubts_of_order(numbers))
@@ -152,10 +150,6 @@ def _image_doubts(
     if not is_ended and readings[-1].has_bars and readings[-1].tail == Tail.EDGE:
         doubts.append((numbers[-1], DAY_GOES_ON))
     return doubts
-
-
-def _places(sources: Sequence[Source]) -> set[int]:
-    return {source.image for source in sources}
 
 
 def fail_session(

@@ -15,7 +15,7 @@ from backfill.ocr.checks import (
     check_times,
 )
 from backfill.ocr.dates import DateEvidence, find_date, shows_other_day
-from backfill.ocr.edges import NEAR_BOTTOM, check_edges, is_at_edge
+from backfill.ocr.edges import NEAR_BOTTOM, NEAR_TOP, check_edges, is_at_edge
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import read_layout
 from backfill.ocr.preprocess import Ink
@@ -92,7 +92,9 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
     strays = tuple(w for w in layout.strays if not _is_cut_below(w, entries, sheet, letter_px))
     has_loose_bar = any(
-        not _is_accounted(bar, entries, layout.farewell_y, sheet, is_dated=date is not None)
+        not _is_accounted(
+            bar, entries, layout.farewell_y, sheet, letter_px, is_dated=date is not None
+        )
         for bar in sheet.bars
     )
     flags = check_screen(
@@ -137,12 +139,14 @@ def _is_accounted(
     entries: tuple[Entry, ...],
     farewell_y: float | None,
     sheet: Sheet,
+    letter_px: float,
     *,
     is_dated: bool,
 ) -> bool:
     """Whether a bar stands beside a card that was read, the farewell, or is cut by an edge."""
     if farewell_y is not None and bar.top <= farewell_y <= bar.bottom:
         return True
-    is_cut = (not is_dated and bar.top < sheet.top + 1) or bar.bottom > sheet.bottom - 2
+    near = NEAR_TOP * letter_px
+    is_cut = (not is_dated and bar.top < sheet.top + near) or bar.bottom > sheet.bottom - 2
     middles = [word.middle for entry in entries for word in entry.words]
     return is_cut or any(bar.top <= middle <= bar.bottom for middle in middles)
