@@ -149,16 +149,20 @@ def _absorb_accents(bands: list[Band]) -> list[Band]:
 def _attach_small(bands: list[Band], small: list[Piece], unit: float) -> list[Band]:
     """Return the bands with the dots, commas, hyphens and bullets that belong to them."""
     extra: dict[int, list[Piece]] = {}
-    for piece in small:
+    rights = [band.right for band in bands]
+    # From left to right: dots behind a bullet that ends a run belong to it, too.
+    for piece in sorted(small, key=lambda piece: piece.left):
         best, best_distance = -1, 0.55 * unit
         for index, band in enumerate(bands):
-            if not band.left - unit <= piece.left <= band.right + unit:
+            if not band.left - unit <= piece.left <= rights[index] + unit:
                 continue
             distance = max(band.top - piece.middle, piece.middle - band.bottom, 0.0)
             if distance < best_distance:
                 best, best_distance = index, distance
         if best >= 0:
             extra.setdefault(best, []).append(piece)
+            if piece.height <= ELLIPSIS_DOT * unit or piece.height == piece.width:
+                rights[best] = max(rights[best], piece.right)
     return [_band_of([*band.pieces, *extra.get(i, [])]) for i, band in enumerate(bands)]
 
 

@@ -25,6 +25,7 @@ from backfill.ocr.noise import (
     is_noise,
     is_of_others,
     is_scrap,
+    is_worn_state,
     plain,
 )
 from backfill.ocr.repair import repair_address, repair_title
@@ -89,7 +90,8 @@ def entry_of(
         elif (meaning := _meaning_of(cell.text)) is not None:
             flags += (meaning,)
         elif _is_below_times(cell, anchor, card, height):
-            flags += (UNKNOWN_TEXT,) * (not is_noise(cell.text) and len(plain(cell.text)) > SCRAP)
+            is_known = is_noise(cell.text) or is_worn_state(cell.text)
+            flags += (UNKNOWN_TEXT,) * (not is_known and len(plain(cell.text)) > SCRAP)
         elif _is_unread_duration(cell, card, height):
             continue
         elif not is_noise(cell.text) or _ends_address(cell, kept, height):

@@ -288,13 +288,13 @@ def _wrapped(upper: Cell, cells: list[Cell]) -> Cell | None:
 @functools.lru_cache(maxsize=8192)
 def _read_header(text: str) -> DateEvidence | None:
     """Return day, month, weekday and year of a text such as "Friday 22 August"."""
-    if not _HOLDS_DAY.search(text):
-        return None
-    tokens = _TOKEN.findall(text)
+    tokens = _TOKEN.findall(text) if _HOLDS_DAY.search(text) else []
     if not 2 <= len(tokens) <= DATE_TOKENS:
         return None
-    if written := _read_digits(text, _weekday(tokens[0])):
-        return written
+    return _read_digits(text, _weekday(tokens[0])) or _read_names(tokens)
+
+
+def _read_names(tokens: list[str]) -> DateEvidence | None:
     weekday = _index_of(tokens[0], _WEEKDAYS, _WEEKDAYS_SHORT)
     rest = tokens[1:] if weekday is not None else tokens
     if rest and plain(rest[0]) in ("den", "the"):

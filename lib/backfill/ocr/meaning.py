@@ -6,6 +6,7 @@ images of a session are all there, meet one another and show the day's end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from backfill.ocr.checks import LABEL_UNKNOWN, NAMELESS, UNKNOWN_TEXT
@@ -19,6 +20,8 @@ IMAGE_MISSING = "image_missing"
 IMAGES_DO_NOT_MEET = "images_do_not_meet"
 DAY_GOES_ON = "day_goes_on"
 
+# What divides a client from a job, where no known job stands behind it.
+_DASH = re.compile(r"\s[-–—|/]\s")
 # Fewer letters are a scrap, of a picture or of a sign.
 SCRAP_LETTERS = 2
 
@@ -28,8 +31,11 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
     is_placed = bool(shift.street or shift.city or shift.postal_area)
     is_nameless = not shift.customer_name and not is_placed
     doubts = (NAMELESS,) * (shift.shift_type == ShiftType.WORK and is_nameless)
+    is_undivided = bool(_DASH.search(entry.title)) and not shift.raw_type_label
     doubts += (LABEL_UNKNOWN,) * (
-        shift.shift_type == ShiftType.UNKNOWN or not _is_known_label(shift.raw_type_label)
+        shift.shift_type == ShiftType.UNKNOWN
+        or is_undivided
+        or not _is_known_label(shift.raw_type_label)
     )
     return doubts + (UNKNOWN_TEXT,) * bool(_unused(entry, shift))
 

@@ -13,6 +13,8 @@ from difflib import SequenceMatcher
 from importlib.resources import files
 
 SIMILAR = 0.78
+# Where nothing else stands, less is enough.
+SIMILAR_WORN = 0.55
 # Of a word that changes what a card means: nearer than of one that is only left out.
 SIMILAR_MEANING = 0.84
 # "v. 7"
@@ -70,6 +72,11 @@ def is_collaborators(text: str) -> bool:
 def is_on_time(text: str) -> bool:
     """Whether the text is the small state below the times."""
     return is_like(text, words_of("state"))
+
+
+def is_worn_state(text: str) -> bool:
+    """Whether a text that stands where only a state does is one, however it was read."""
+    return is_like(text, words_of("state"), SIMILAR_WORN)
 
 
 def is_around(text: str) -> bool:

@@ -6,6 +6,7 @@ that is wider is a chip or a button, whose words count.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -33,9 +34,6 @@ class Shape:
 
 
 ANY_SHAPE = Shape(wide=(0.0, 1.45), full=(0.0, 1.0), smallest=0.0)
-# No wider than this, of a letter's height.
-WIDEST_CHIP = 18.0
-CHIP = Shape(wide=(1.45, 12.0), full=(0.75, 1.0), smallest=1.2)
 DISC = Shape(wide=(0.84, 1.19), full=(0.68, 0.96), smallest=1.45)
 
 # Of a letter's height: no stroke of a letter is as thick, no portrait is smaller or larger.
@@ -49,6 +47,8 @@ PALE_CONTRAST = 9
 # The neighbourhood is so many letters wide, in which a row of discs is the smaller part.
 PALE_AROUND = 7.0
 PALE_SHRINK = 4
+# Of all pixels: a brightness that fewer have is nobody's background.
+RARE = 0.03
 # A touch of colours is an emoji: so much chroma, thicker than the strokes of coloured text.
 CHROMA = 70
 THICK_COLOUR = 0.5
@@ -59,12 +59,17 @@ CARDS_SHARE = 0.08
 FRAME_EDGE = 0.94
 FRAME_INSIDE = 0.12
 FRAME_TALL = 0.75
+# A chip with words on it: of a letter's height, its box's area, a row's width.
+CHIP_WIDE = (2.0, 18.0)
+CHIP_TALL = (1.1, 4.0)
+CHIP_FULL = 0.5
+CHIP_ROW = 0.8
 
 
 def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
     """Return the ink of an RGB image, also given in grey, without the pieces on a picture."""
-    boxes, chips = _find_pictures(colours, grey, ink.letter_px)
-    if chips:
+    boxes = _find_pictures(colours, grey, ink.letter_px)
+    if chips := [box for piece in ink.pieces if (box := _chip_of(piece, ink))]:
         ink = with_chips(ink, grey, chips)
     kept = tuple(p for p in ink.pieces if not _is_frame(p, ink))
     if boxes.size:
@@ -97,8 +102,28 @@ def _is_frame(piece: Piece, ink: Ink) -> bool:
     )
 
 
-def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, list[Box]]:
-    """Return each solid shape of a portrait's size, and each that is a chip with words."""
+def _chip_of(piece: Piece, ink: Ink) -> Box | None:
+    """Return the box of a chip, whose words are holes in one piece of ink; None of other pieces.
+
+    Above and below its words a chip is solid; no word, whose letters touch, is so twice.
+    """
+    unit = ink.letter_px
+    if not (
+        CHIP_WIDE[0] * unit <= piece.width <= CHIP_WIDE[1] * unit
+        and CHIP_TALL[0] * unit <= piece.height <= CHIP_TALL[1] * unit
+        and piece.full > CHIP_FULL
+    ):
+        return None
+    own = ink.labels[piece.top : piece.bottom, piece.left : piece.right] == piece.label
+    solid = np.flatnonzero(own.mean(axis=1) >= CHIP_ROW)
+    if solid.size < 3 or solid[-1] - solid[0] < CHIP_TALL[0] * unit:
+        return None
+    top, bottom = piece.top + float(solid[0]), piece.top + float(solid[-1]) + 1
+    return float(piece.left), top, float(piece.right), bottom
+
+
+def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> Boxes:
+    """Return left, top, right, bottom of each solid shape of a portrait's size."""
     # Every second pixel is enough for a solid shape, and a quarter of the work.
     size = (grey.shape[1] // 2, grey.shape[0] // 2)
     few = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
@@ -106,9 +131,8 @@ def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, l
     sheet, cards = (np.full_like(few, brightness) for brightness in _backgrounds(few))
     nearest = cv2.min(cv2.absdiff(few, sheet), cv2.absdiff(few, cards))
     dark = (nearest > CONTRAST).astype(np.uint8)
-    pale = _differs(full, unit)
-    high, low = full.max(axis=2), full.min(axis=2)
-    gaudy = (cv2.subtract(high, low) > CHROMA).astype(np.uint8)
+    pale = _both(_differs(full, unit), _is_rare(full, few))
+    gaudy = _above(cv2.subtract(_reduce(full, cv2.max), _reduce(full, cv2.min)), CHROMA)
     thick = max(3, round(THICKER_THAN_STROKES * unit / 2))
     boxes = [
         *_solid(dark, thick, unit),
@@ -119,8 +143,23 @@ def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, l
             if _stands_apart(box, full, unit)
         ),
     ]
-    chips = _solid(dark, thick, unit, CHIP)
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4), chips
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def _reduce(colours: Pixels, choose: Callable[..., object]) -> Pixels:
+    """Return of each pixel the largest, or the least, of its three colours."""
+    red, green, blue = cv2.split(colours)
+    return np.asarray(choose(choose(red, green), blue), dtype=np.uint8)
+
+
+def _above(values: object, limit: int) -> Mask:
+    """Return 1 where a value is above the limit, else 0."""
+    is_above: Mask = (np.asarray(values) > limit).view(np.uint8)
+    return is_above
+
+
+def _both(one: Mask, other: Mask) -> Mask:
+    return np.asarray(cv2.bitwise_and(one, other), dtype=np.uint8)
 
 
 def _differs(colours: Pixels, unit: float) -> Mask:
@@ -130,8 +169,23 @@ def _differs(colours: Pixels, unit: float) -> Mask:
     usual = cv2.medianBlur(cv2.resize(colours, small, interpolation=cv2.INTER_AREA), around)
     size = (colours.shape[1], colours.shape[0])
     off = cv2.absdiff(colours, cv2.resize(usual, size, interpolation=cv2.INTER_NEAREST))
-    differs: Mask = (off.max(axis=2) > PALE_CONTRAST).astype(np.uint8)
-    return differs
+    return _above(_reduce(np.asarray(off, dtype=np.uint8), cv2.max), PALE_CONTRAST)
+
+
+def _is_rare(colours: Pixels, grey: Pixels) -> Mask:
+    """Return where the colour is none of the two that most of the screen has."""
+    counts = np.bincount(grey.ravel(), minlength=256)
+    rare = np.ones(grey.shape, dtype=np.uint8)
+    for _ in range(2):
+        level = int(counts.argmax())
+        if counts[level] < RARE * grey.size:
+            break
+        counts[max(0, level - 3) : level + 4] = 0
+        is_level = cv2.absdiff(grey, np.full_like(grey, level)) <= 1
+        usual = np.median(colours[is_level][::16], axis=0).astype(np.uint8)
+        off = cv2.absdiff(colours, np.array((*map(float, usual), 0.0)))
+        rare = _both(rare, _above(_reduce(np.asarray(off, dtype=np.uint8), cv2.max), PALE_CONTRAST))
+    return rare
 
 
 def _solid(mask: Mask, side: int, unit: float, shape: Shape | None = None) -> list[Box]:
@@ -146,7 +200,6 @@ def _solid(mask: Mask, side: int, unit: float, shape: Shape | None = None) -> li
         if shape.wide[0] <= wide / tall <= shape.wide[1]
         and shape.full[0] <= area / (wide * tall) <= shape.full[1]
         and shape.smallest * unit <= 2 * tall <= TALLEST * unit
-        and 2 * wide <= WIDEST_CHIP * unit
     ]
 
 

@@ -48,7 +48,8 @@ class ImageReading:
     """What one image says.
 
     `entries` carry their words and the checks that failed, `flags` are doubts about the image as
-    a whole, `tail` is how the cards end, `has_bars` whether coloured bars stand beside them. `ocr_ms` and `is_cached` tell how the reading was got and take no part in comparing.
+    a whole, `tail` is how the cards end. `ocr_ms` and `is_cached` tell how the reading was got and
+    take no part in comparing.
     """
 
     sha256: str
@@ -60,7 +61,6 @@ class ImageReading:
     farewell: str = ""
     flags: tuple[str, ...] = ()
     tail: str = Tail.ROOM
-    has_bars: bool = False
     ocr_ms: float = field(default=0.0, compare=False)
     is_cached: bool = field(default=False, compare=False)
 
@@ -176,9 +176,8 @@ def _read_pixels(pixels: Pixels) -> _Steps:
     )
     flags = (*view.flags, *(FAINT_TEXT,) * is_faint)
     return ImageReading(
-        "", width, height, words, entries, view.date, view.farewell, flags, view.tail,
-        has_bars=bool(sheet.bars),
-    )  # fmt: skip
+        "", width, height, words, entries, view.date, view.farewell, flags, view.tail
+    )
 
 
 def _shrink(pixels: Pixels) -> tuple[Pixels, Pixels, float]:

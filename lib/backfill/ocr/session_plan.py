@@ -185,15 +185,15 @@ def _reasons_to_hold(
             " --allow-older overwrites it"
         )
         reasons.append((HeldReason.STALE_SESSION, detail))
+    if not options.accept_review and reading.contradictions:
+        told = "; ".join(contradiction.detail for contradiction in reading.contradictions)
+        reasons.append((HeldReason.CONTRADICTING_IMAGES, f"{told}; or give --accept-review"))
     if not options.accept_review and reading.all_review_reasons:
         detail = (
             f"{'; '.join(map(explained, reading.all_review_reasons))}; correct it (--corrections),"
             " accept it (--decisions) or give --accept-review"
         )
         reasons.append((HeldReason.NEEDS_REVIEW, detail))
-    if not options.accept_review and reading.contradictions:
-        told = "; ".join(contradiction.detail for contradiction in reading.contradictions)
-        reasons.append((HeldReason.CONTRADICTING_IMAGES, f"{told}; or give --accept-review"))
     old_count = len(read_stored(before.payload)) if before else 0
     is_suspicious = is_suspicious_removal(old_count, len(reading.shifts))
     if is_suspicious and not options.allow_removals:

@@ -147,7 +147,7 @@ def _image_doubts(
         if place and not any(other < place for other in meeting[place]):
             doubts.append((number, IMAGES_DO_NOT_MEET))
     is_ended = any(reading.farewell for reading in readings)
-    if not is_ended and readings[-1].has_bars and readings[-1].tail == Tail.EDGE:
+    if not is_ended and readings[-1].tail == Tail.EDGE:
         doubts.append((numbers[-1], DAY_GOES_ON))
     return doubts
 

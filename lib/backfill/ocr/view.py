@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -26,8 +27,9 @@ from backfill.ocr.words import Row, Rows, Word
 
 # Of a letter's height: the rule below a header without a colour is no thicker.
 HEADER_RULE = 0.3
-# Of a letter's height: what a card has above and below its text.
+# Of a letter's height: from one card's text to the next one's at least, and a line of that.
 CARD_BLANK = 3.0
+NEXT_LINE = 1.2
 
 
 class Tail(StrEnum):
@@ -115,13 +117,14 @@ def _sheet_words(words: list[Word], date: DateEvidence) -> list[Word]:
 
 
 def _tail_of(entries: tuple[Entry, ...], farewell: str, sheet: Sheet, unit: float) -> Tail:
-    """Return how the cards end; another card needs as much room as the lowest of them."""
+    """Return how the cards end: with room where the first line of another would be seen."""
     if farewell:
         return Tail.FAREWELL
-    spans = [_span(entry) for entry in entries]
+    spans = sorted(map(_span, entries))
     last = max((bottom for _top, bottom in spans), default=sheet.top)
-    pitch = min((bottom - top for top, bottom in spans), default=0.0) + CARD_BLANK * unit
-    return Tail.ROOM if sheet.bottom - last > pitch else Tail.EDGE
+    gaps = [lower[0] - upper[1] for upper, lower in itertools.pairwise(spans)]
+    blank = max(max(gaps, default=0.0), CARD_BLANK * unit) + NEXT_LINE * unit
+    return Tail.ROOM if sheet.bottom - last > blank else Tail.EDGE
 
 
 def _span(entry: Entry) -> tuple[float, float]:
