@@ -159,7 +159,11 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter("ocr_lang", Kind.TEXT, "swe", "language of the screenshots: sv or swe, en or eng, …"),
     Parameter(
-        "ocr_engine", Kind.TEXT, "tesseract", "what reads", choices=("tesseract", "tesserocr")
+        "ocr_engine",
+        Kind.TEXT,
+        "tesseract",
+        "what reads; -alone: no second reader of lines in doubt",
+        choices=("tesseract", "tesserocr", "tesseract-alone", "tesserocr-alone"),
     ),
     Parameter(
         "ocr_default_year", Kind.WHOLE, 0, "year when no image tells it; 0 = none", bounds=(0, 9999)

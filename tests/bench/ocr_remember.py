@@ -14,9 +14,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from backfill.ocr.engine import Engine, EngineParams, PageEngine, Pixels
+from backfill.ocr.engine import Engine, EngineParams, LineReader, PageEngine, Pixels
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.words import Word
+
+# Under this way lines are remembered.
+_LINE = EngineParams(page_mode=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,16 @@ class _Remembering:
         for place, words in zip(unknown, read, strict=True):
             _write(paths[place], json.dumps([asdict(word) for word in words]))
         return [[Word(**word) for word in json.loads(path.read_bytes())] for path in paths]
+
+    def lines(self, images: Sequence[Pixels]) -> list[str]:
+        """Ask the second reader about each line, or remember what it said."""
+        paths = [self._path(image, _LINE) for image in images]
+        unknown = [place for place, path in enumerate(paths) if not path.is_file()]
+        if unknown and isinstance(self._engine, LineReader):
+            texts = self._engine.lines([images[place] for place in unknown])
+            for place, text in zip(unknown, texts, strict=True):
+                _write(paths[place], json.dumps(text))
+        return [str(json.loads(path.read_bytes())) if path.is_file() else "" for path in paths]
 
     def _path(self, image: Pixels, params: EngineParams) -> Path:
         way = f"{self.name}|{self.version}|{self.language_hash}|{params.cache_text()}|"

@@ -31,6 +31,9 @@ SURE_BY_INK = 88.0
 # A card whose own duration agrees with its times needs no confidence in their digits.
 SURE_OF_TIME = 70.0
 
+# Words of a client's name that has no job behind it.
+NAME_WORDS = 4
+
 DURATION_MISMATCH = "duration_mismatch"
 TIME_UNSURE = "time_unsure"
 TITLE_MISSING = "title_missing"
@@ -98,7 +101,9 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         if entry.address and (not has_number or _NUMBER_FIRST.fullmatch(entry.address)):
             flags.append(ADDRESS_UNSURE)
         is_named = _names_job(entry.title) if entry.address else _has_label(entry.title)
-        if not is_named and (has_jobs or not entry.address):
+        if not is_named and (
+            (has_jobs and not _is_plain_name(entry, entries)) or not entry.address
+        ):
             flags.append(TITLE_UNSURE)
         if not is_proven and minutes_between(entry.start, entry.end) > LONGEST_SHIFT_MINUTES:
             flags.append(TOO_LONG)
@@ -181,6 +186,12 @@ def known_words() -> frozenset[str]:
     vocabulary = load_vocabulary()
     labels = (word for label in vocabulary.labels for word in label.words)
     return frozenset(plain(word) for word in (*labels, *vocabulary.towns))
+
+
+def _is_plain_name(entry: Entry, entries: tuple[Entry, ...]) -> bool:
+    """Whether a title is a client's name alone: where others have a bullet its ink has none."""
+    has_bullets = any("•" in other.title for other in entries)
+    return has_bullets and len(entry.title.split()) <= NAME_WORDS
 
 
 def _names_job(title: str) -> bool:

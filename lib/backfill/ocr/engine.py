@@ -98,6 +98,38 @@ class PageEngine(Protocol):
         ...
 
 
+@runtime_checkable
+class LineReader(Protocol):
+    """An engine with a second reader of another make, asked about lines in doubt only."""
+
+    def lines(self, images: Sequence[Pixels]) -> list[str]:
+        """Return the text of each grey picture of one line; raises EngineFailure."""
+        ...
+
+
+class TwoReaders:
+    """An engine beside a second reader, whose version is a part of the engine's."""
+
+    def __init__(self, first: Engine, second: LineReader, version: str) -> None:
+        self._first, self._second = first, second
+        self.name, self.language_hash = first.name, first.language_hash
+        self.version = f"{first.version}+{version}"
+
+    def words(self, image: Pixels, params: EngineParams) -> list[Word]:
+        """Read `image`; see `Engine.words`."""
+        return self._first.words(image, params)
+
+    def pages(self, images: Sequence[Pixels], params: EngineParams) -> list[list[Word]]:
+        """Read each image as `words` would."""
+        if isinstance(self._first, PageEngine):
+            return self._first.pages(images, params)
+        return [self._first.words(image, params) for image in images]
+
+    def lines(self, images: Sequence[Pixels]) -> list[str]:
+        """Ask the second reader; see `LineReader.lines`."""
+        return self._second.lines(images)
+
+
 def read_pages(
     engine: Engine, pages: Sequence[Page], params: EngineParams
 ) -> list[list[Word] | EngineFailure]:

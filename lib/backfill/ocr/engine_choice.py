@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from backfill.errors import UsageError
-from backfill.ocr.engine import Engine
+from backfill.ocr.engine import Engine, TwoReaders
+from backfill.ocr.second_reader import find_second_reader
 from backfill.ocr.tesseract import TesseractEngine, TesserocrEngine
 
 
@@ -22,6 +23,8 @@ class EngineChoice:
         return make_engine(self.name, self.language)
 
 
+#: Behind an engine's name: without the second reader.
+ALONE = "-alone"
 ENGINES: dict[str, Callable[[str], Engine]] = {
     "tesseract": TesseractEngine,
     "tesserocr": TesserocrEngine,
@@ -29,7 +32,13 @@ ENGINES: dict[str, Callable[[str], Engine]] = {
 
 
 def make_engine(name: str = "tesseract", language: str = "swe") -> Engine:
-    """Return the engine called `name`; raises UsageError, PreflightError."""
-    if name not in ENGINES:
+    """Return the engine called `name`; raises UsageError, PreflightError.
+
+    Beside it stands the second reader where that is installed, unless the name ends in `-alone`.
+    """
+    first = name.removesuffix(ALONE)
+    if first not in ENGINES:
         raise UsageError(f"OCR engine {name!r} is not known; use {' or '.join(ENGINES)}.")
-    return ENGINES[name](language)
+    engine = ENGINES[first](language)
+    second = find_second_reader() if name == first else None
+    return TwoReaders(engine, second, second.version) if second else engine

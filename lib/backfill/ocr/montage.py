@@ -118,6 +118,11 @@ def make_montage(ink: Ink, bands: tuple[Band, ...], cut: Cut | None = None) -> M
     return Montage(canvas, tuple(placed), ink)
 
 
+def cut_lines(ink: Ink, bands: Sequence[Band], cut: Cut) -> list[Pixels]:
+    """Return each band as a picture of its own, dark on white."""
+    return [_cut(ink, band, cut, _peak(ink, band), is_faint=False).pixels for band in bands]
+
+
 def words_of_bands(montage: Montage, words: list[Word]) -> Rows:
     """Return for each placed band its words, in pixels of the image, from left to right."""
     rows = []

@@ -15,7 +15,14 @@ from backfill.ocr.bands import find_bands
 from backfill.ocr.bounds import bands_of_sheet
 from backfill.ocr.checks import FAINT_TEXT
 from backfill.ocr.dates import DateEvidence
-from backfill.ocr.engine import Engine, EngineFailure, EngineParams, Page, read_pages
+from backfill.ocr.engine import (
+    Engine,
+    EngineFailure,
+    EngineParams,
+    LineReader,
+    Page,
+    read_pages,
+)
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.faint import holds_faint_text
 from backfill.ocr.first_look import look_first
@@ -30,17 +37,26 @@ from backfill.ocr.sheet import (
     without_bars,
 )
 from backfill.ocr.shift import Entry
+from backfill.ocr.third_look import ask_second
 from backfill.ocr.view import Tail, interpret, settle
-from backfill.ocr.words import Word
+from backfill.ocr.words import Row, Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "17"
+READER_VERSION = "18"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
 # shows smaller letters on as many.
 WORKING_PX = 1080
 WORKING_PX_TABLET = 1680
 # Nothing smaller holds a card.
 SMALLEST_PX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SecondCost:
+    """What the second reader was asked: lines that it read, and those whose doubt it settled."""
+
+    lines: int = 0
+    settled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,7 @@ class ImageReading:
     farewell: str = ""
     flags: tuple[str, ...] = ()
     tail: str = Tail.ROOM
+    second: SecondCost = SecondCost()
     ocr_ms: float = field(default=0.0, compare=False)
     is_cached: bool = field(default=False, compare=False)
 
@@ -85,6 +102,7 @@ def reading_of_json(value: dict[str, Any]) -> ImageReading:
             ),
             "date": DateEvidence(**date) if date else None,
             "flags": tuple(value["flags"]),
+            "second": SecondCost(**value["second"]),
         }
     )
 
@@ -115,6 +133,7 @@ def read_batch(
     started = time.perf_counter()
     outcomes: dict[int, ImageReading | ImageFailure] = {}
     waiting: dict[int, tuple[_Steps, Page]] = {}
+    reader = engine if isinstance(engine, LineReader) else None
 
     def go_on(number: int, steps: _Steps, words: list[Word] | None) -> None:
         try:
@@ -124,7 +143,7 @@ def read_batch(
 
     for number, data in enumerate(batch):
         try:
-            go_on(number, _read_pixels(load_pixels(data)), None)
+            go_on(number, _read_pixels(load_pixels(data), reader), None)
         except UnreadableImage as error:
             outcomes[number] = error.failure
     while waiting:
@@ -147,7 +166,7 @@ def _finished(
     return replace(outcome, sha256=hashlib.sha256(data).hexdigest(), ocr_ms=share_ms)
 
 
-def _read_pixels(pixels: Pixels) -> _Steps:
+def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     """Yield each picture that the engine is to read, be sent its words, return the reading."""
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST_PX:
@@ -164,10 +183,20 @@ def _read_pixels(pixels: Pixels) -> _Steps:
         return ImageReading("", width, height, (), ())
     rows = yield from look_first(ink, bands)
     view = interpret(rows, sheet, ink)
+    losers: dict[int, Row] = {}
+    second = SecondCost()
     doubtful = doubtful_bands(rows, view.entries, is_dated=view.date is not None)
     if doubtful:
         rows, losers = yield from look_again(ink, bands, rows, doubtful)
         rows, view = settle(rows, losers, sheet, ink)
+        doubtful = doubtful_bands(rows, view.entries, is_dated=view.date is not None)
+    if doubtful and reader is not None:
+        told = ask_second(reader, ink, bands, rows, losers, doubtful)
+        told_view = interpret(told, sheet, ink)
+        if told_view.contradicted <= view.contradicted:
+            left = doubtful_bands(told, told_view.entries, is_dated=told_view.date is not None)
+            second = SecondCost(len(doubtful), len(set(doubtful) - set(left)))
+            rows, view = told, told_view
     is_faint = holds_faint_text(ink, all_bands, sheet.top, sheet.bottom)
     words = tuple(_grow(word, shrink) for row in rows for word in row)
     entries = tuple(
@@ -176,7 +205,7 @@ def _read_pixels(pixels: Pixels) -> _Steps:
     )
     flags = (*view.flags, *(FAINT_TEXT,) * is_faint)
     return ImageReading(
-        "", width, height, words, entries, view.date, view.farewell, flags, view.tail
+        "", width, height, words, entries, view.date, view.farewell, flags, view.tail, second
     )
 
 
