@@ -161,7 +161,7 @@ def is_doubtful(word: Word) -> bool:
     letters = plain(word.text)
     if is_collaborators(word.text):
         return False
-    if word.is_contradicted or _is_odd(word.text):
+    if word.is_contradicted or (_is_odd(word.text) and not word.ink_agrees):
         return True
     if not letters:
         return False

@@ -76,7 +76,9 @@ def is_on_time(text: str) -> bool:
 
 def is_worn_state(text: str) -> bool:
     """Whether a text that stands where only a state does is one, however it was read."""
-    return is_like(text, words_of("state"), SIMILAR_WORN)
+    letters, states = plain(text), words_of("state")
+    is_part = len(letters) > 2 and any(letters in state for state in states)
+    return is_part or is_like(text, states, SIMILAR_WORN)
 
 
 def is_around(text: str) -> bool:

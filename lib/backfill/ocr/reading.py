@@ -191,8 +191,8 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
         rows, view = settle(rows, losers, sheet, ink)
         doubtful = doubtful_bands(rows, view.entries, is_dated=view.date is not None)
     if doubtful and reader is not None:
-        told = ask_second(reader, ink, bands, rows, losers, doubtful)
-        told_view = interpret(told, sheet, ink)
+        told, others = ask_second(reader, ink, bands, rows, losers, doubtful)
+        told, told_view = settle(told, others, sheet, ink)
         if told_view.contradicted <= view.contradicted:
             left = doubtful_bands(told, told_view.entries, is_dated=told_view.date is not None)
             second = SecondCost(len(doubtful), len(set(doubtful) - set(left)))

@@ -130,11 +130,18 @@ def _is_said(word: Word) -> bool:
 
 
 def _is_duration_of(row: Row, entry: Entry) -> bool:
-    """Whether a run is a duration, and as low on the screen as the words of a card."""
-    if parse_duration(_text(row)) is None:
+    """Whether a run is a duration as low on the screen as a card, or stands right of its title."""
+    if not row:
         return False
     top, bottom = min(w.top for w in entry.words), max(w.bottom for w in entry.words)
-    return top <= row[0].middle <= bottom
+    first = [w for w in entry.words if w.top - top < w.height]
+    is_beside = (
+        row[0] not in entry.words
+        and row[0].left > max(w.right for w in first)
+        and row[0].middle < top + max(w.height for w in first)
+    )
+    is_duration = parse_duration(_text(row)) is not None
+    return top <= row[0].middle <= bottom and (is_duration or is_beside)
 
 
 def _is_broken_date(row: Row, *, is_dated: bool) -> bool:

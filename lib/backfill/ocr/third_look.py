@@ -23,6 +23,10 @@ from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
 from backfill.ocr.words import Row, Rows, Word
 
 LINE = Cut(letter_px=30.0, squeeze=1.0, faint_squeeze=1.0, padding=0.5, spread=0.0)
+# A scrap in which Tesseract saw no letter is a picture unless so many letters are heard.
+FEWEST_LETTERS = 2
+_DASHES = re.compile("[–—]")
+_BULLETS = frozenset("•·●∙")
 # Signs that readers see or not, and that decide nothing.
 _TRIFLES = re.compile(r"[^\w:+&()-]")
 
@@ -34,27 +38,31 @@ def ask_second(
     rows: Rows,
     losers: Mapping[int, Row],
     doubtful: Sequence[int],
-) -> Rows:
+) -> tuple[Rows, dict[int, Row]]:
     """Return the rows with the doubtful ones decided by what the second reader says of them.
 
-    `losers` are Tesseract's other readings. A reader that fails leaves every doubt as it is.
+    Beside them what it says of rows that it reads otherwise, for the checks to choose. `losers`
+    are Tesseract's other readings. A reader that fails leaves every doubt as it is.
     """
     try:
         texts = reader.lines(cut_lines(ink, [bands[index] for index in doubtful], LINE))
     except EngineFailure:
-        return rows
-    decided = list(rows)
+        return rows, {}
+    decided, told = list(rows), {}
     for index, text in zip(doubtful, texts, strict=True):
         decided[index] = vote(rows[index], losers.get(index, ()), text, bands[index])
-    return tuple(decided)
+        if _key("".join(word.text for word in decided[index])) != _key(text) and text:
+            told[index] = tuple(_placed(text.split(), bands[index], CONTESTED))
+    return tuple(decided), told
 
 
 def vote(row: Row, other: Row, text: str, band: Band) -> Row:
     """Return the row as both readers, the vocabulary and the grammar of times bear it out."""
     said = [word for word in row if word.text != BULLET]
     bullets = [word for word in row if word.text == BULLET]
-    heard = text.split()
-    if not heard:
+    heard = [part for part in _DASHES.sub("-", text).split() if part not in _BULLETS]
+    is_read = any(char.isalnum() for word in said for char in word.text)
+    if not heard or (not is_read and sum(map(str.isalnum, "".join(heard))) < FEWEST_LETTERS):
         return row
     if not said:
         return _side_by_side([*_placed(heard, band, CONTESTED), *bullets])
