@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 from backfill.ocr.cells import Cell
+from backfill.ocr.identity import fold_word
 from backfill.ocr.noise import is_collaborators, plain
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import (
@@ -191,7 +192,9 @@ def known_words() -> frozenset[str]:
 def _is_plain_name(entry: Entry, entries: tuple[Entry, ...]) -> bool:
     """Whether a title is a client's name alone: where others have a bullet its ink has none."""
     has_bullets = any("•" in other.title for other in entries)
-    return has_bullets and len(entry.title.split()) <= NAME_WORDS
+    words = entry.title.split()
+    names_work = any(fold_word(word).endswith(load_vocabulary().work_stems) for word in words)
+    return has_bullets and len(words) <= NAME_WORDS and not names_work
 
 
 def _names_job(title: str) -> bool:
