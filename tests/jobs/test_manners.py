@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from backfill.cli import build_parser
 from backfill.command.completion import script
 from backfill.command.options import command_parsers
 from backfill.command.overview import WANTS, overview
+from backfill.command.status_command import watch
 from backfill.notebook.relay import Terminal
 
 if TYPE_CHECKING:
@@ -205,3 +207,29 @@ def test_errors_are_red_on_a_terminal_unless_nobody_wants_colour(
 
     assert ("\x1b[31m" in said) is not plain
     assert "no run" in said
+
+
+def test_status_on_a_terminal_is_a_table_that_fits(bench: Bench) -> None:
+    bench.run(max_skips=40)
+    bench.add_event("late [bold]", household_id="hh_[red]", start_at=0, tz="UTC")
+
+    printed = on_a_terminal(bench, "status", NO_COLOR="1")
+    lines = [re.sub(r"\x1b\[\d*m", "", line).rstrip() for line in printed]
+
+    assert max(map(len, lines)) <= WIDTH
+    (heading,) = (line for line in lines if line.startswith("run "))
+    assert heading.split() == ["run", "status", "rows", "updated", "skipped"]
+    (run,) = (line for line in lines if "-utc-" in line)
+    assert run.split()[1:] == ["succeeded", "12", "12", "0"]
+    assert any(line.split() == ["hh_[red]", "1"] for line in lines)
+    assert "\x1b[3" not in "".join(printed)  # bold is no colour
+
+
+def test_watching_ends_with_the_run_and_waits_between_two_looks() -> None:
+    looks = iter([{"status": "running"}, {"status": "running"}, {"status": "succeeded"}])
+    waited: list[float] = []
+    options = build_parser().parse_args(["status", "R", "--watch", "7", "--json"])
+
+    watch(options, lambda: next(looks), waited.append)
+
+    assert waited == [7, 7]

@@ -75,5 +75,9 @@ def _show(options: argparse.Namespace, document: dict[str, Any]) -> None:
 
     if options.json:
         print_summary(document)
+    elif document.get("runs") and sys.stdout is not None and sys.stdout.isatty():
+        from backfill.command.status_table import print_tables
+
+        print_tables(document)
     else:
         print(status_text(document), flush=True)

@@ -27,6 +27,7 @@ from backfill.status import RESUMABLE, RunStatus
 
 #: A chunk's time is kept in whole milliseconds: of shorter ones no rate can be told.
 _TIMED_MS = 5
+MOST_SCOPES = 100
 _TOTALS = ("chunks", "scanned", "updated", "unchanged", "drifted", "skipped", "elapsed_ms")
 
 
@@ -156,8 +157,11 @@ def status_text(document: dict[str, Any]) -> str:
         return "\n".join([*lines, "", f"Pending rows are not known: {document['pending']['why']}"])
     lines += ["", f"Pending rows ({sum(pending.values()):,}):"]
     lines += [
-        f"  {household or '(no household)'}: {count:,}" for household, count in pending.items()
+        f"  {household or '(no household)'}: {count:,}"
+        for household, count in list(pending.items())[:MOST_SCOPES]
     ]
+    if len(pending) > MOST_SCOPES:
+        lines.append(f"  … {len(pending) - MOST_SCOPES:,} more: {next_command('status', '--json')}")
     lines += [f"  Warning: {text}" for text in document["pending"].get("hidden", [])]
     return "\n".join(lines)
 
