@@ -164,3 +164,13 @@ def test_a_folder_that_can_not_be_read(tmp_path: Path) -> None:
 
     assert "not known" in told["Changed"]
     assert len(told) == 6
+
+
+def test_an_apply_that_had_nothing_to_write(tmp_path: Path) -> None:
+    summary = {"status": "succeeded", "dry_run": False, "total_scanned": 120, "total_updated": 0}
+
+    told = lines(tmp_path, summary, {**PLAN, "changes": 0})
+
+    assert told["Changed"] == "nothing: no row had to be."
+    assert told["Verified"] == "nothing to verify: nothing was written."
+    assert told["Next"] == "nothing has to be done."

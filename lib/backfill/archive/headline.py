@@ -57,22 +57,27 @@ def trouble(facts: RunFacts) -> str:
 def _changed(facts: RunFacts) -> str:
     if facts.status == _BROKEN:
         return "not known: a file of this folder can not be read."
-    updated, scanned = _written(facts), facts.counts.get("total_scanned", 0)
-    planned = int(facts.plan.get("rows") or scanned)
-    changes = int(facts.plan.get("changes") or 0)
     if not facts.plan:
         return "nothing: the run ended before its plan was frozen."
-    what, of = _columns(facts), _unit(facts, planned)
-    puts_back = facts.reverts
-    verb = f"put back to what they were before run {puts_back}" if puts_back else f"changed{what}"
+    updated, scanned = _written(facts), facts.counts.get("total_scanned", 0)
+    planned = int(facts.plan.get("rows") or scanned)
+    verb = f"changed{_columns(facts)}"
+    if facts.reverts:
+        verb = f"put back to what they were before run {facts.reverts}"
     if facts.is_dry_run and not updated:
-        return f"nothing yet; {changes:,} of {of} would be {verb}."
+        changes = int(facts.plan.get("changes") or 0)
+        return f"nothing yet; {changes:,} of {_unit(facts, planned)} would be {verb}."
+    return _done(facts, updated, planned, max(planned - scanned, 0), verb)
+
+
+def _done(facts: RunFacts, updated: int, planned: int, rest: int, verb: str) -> str:
+    """Return what a run that wrote, or was to, has done."""
+    if not updated and not rest:
+        return "nothing: no row had to be."
     done = f"{_unit(facts, updated)} {'was' if updated == 1 else 'were'} {verb}"
     if facts.status == RunStatus.REVERTED:
         return f"{done}, and put back since."
-    if rest := max(planned - scanned, 0):
-        return f"{done}, of {planned:,} planned; {rest:,} are still to do."
-    return f"{done}."
+    return f"{done}, of {planned:,} planned; {rest:,} are still to do." if rest else f"{done}."
 
 
 def _written(facts: RunFacts) -> int:
@@ -172,9 +177,9 @@ def _moment(text: str) -> str:
 
 def _verified(facts: RunFacts) -> str:
     found: dict[str, Any] = facts.summary.get("verification") or {}
+    if not _written(facts) and not found.get("disagreements"):
+        return "nothing to verify: nothing was written."
     if not found:
-        if not _written(facts):
-            return "nothing to verify: nothing was written."
         return "not recorded in this folder."
     read = f"{counted(int(found['rows']), 'row')} read back"
     again = int(found["recomputed"])
@@ -203,6 +208,7 @@ def _way_on(facts: RunFacts) -> tuple[str, ...]:
         (facts.status in RESUMABLE, ("go on after the last checkpoint:", "resume")),
         (facts.status == RunStatus.REVERTED, ("nothing: its rows are as they were before it.",)),
         (bool(found.get("disagreements")), ("see every disagreement:", "verify")),
+        (not _written(facts), (f"{_open_questions(facts)}.",)),
         (not found, ("prove what it wrote:", "verify")),
         (True, (f"{_open_questions(facts)}. To undo it:", "revert")),
     ]
