@@ -296,7 +296,9 @@ def _place_of(row: dict[str, str]) -> tuple[str, ...]:
     """What a line is about: its question's id, else its conditions."""
     if row.get("id") and row.get("key") not in ("", ANY):
         return (row["id"],)
-    names = ("kind", "key", "column", "scope", "zone", "local_date", "read")
+    names = ["kind", "key", "column", "scope", "zone", "local_date", "read"]
+    if row.get("key") in ("", ANY):  # what was read is an example then
+        names.remove("read")
     return tuple(row.get(name, "") for name in names)
 
 
@@ -334,10 +336,30 @@ def make_answers(
     if not fitting:
         known = ", ".join(dict.fromkeys(word for q in asked for word in words[q.kind]))
         raise UsageError(f"{decision!r} does not answer what is asked of {key}; say {known}.")
-    return [
-        Answer(decision, kind=q.kind, id=q.id, key=q.key, column=q.column, read=q.read, **told)
-        for q in fitting
-    ]
+    return [_answer_to(question, decision, told) for question in fitting]
+
+
+def _answer_to(question: Question, decision: str, told: dict[str, Any]) -> Answer:
+    """Return the answer to one question: about its row, or about all that it is about."""
+    if question.key != ANY:
+        return Answer(
+            decision,
+            kind=question.kind,
+            id=question.id,
+            key=question.key,
+            column=question.column,
+            read=question.read,
+            **told,
+        )
+    return Answer(
+        decision,
+        kind=question.kind,
+        column=question.column,
+        scope=question.scope,
+        zone=question.zone,
+        local_date=question.local_date,
+        **told,
+    )
 
 
 def user_name() -> str:
