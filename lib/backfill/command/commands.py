@@ -93,7 +93,9 @@ def run_job(options: argparse.Namespace) -> int:
     folder.create()
     kept = job.keep(folder) if isinstance(job, Keeps) else {}
     # What a person's own notebook says in its cell stays its own.
-    parameters = given_of(options) | kept if own.path else _changed(declared, values | kept)
+    names = {parameter.name for parameter in declared}
+    said = {name: value for name, value in given_of(options).items() if name in names}
+    parameters = said | kept if own.path else _changed(declared, values | kept)
     with notebook_for(job_name, job, own) as notebook:
         return _run(notebook, folder, "notebook", parameters, terminal)
 
