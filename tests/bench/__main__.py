@@ -15,7 +15,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import computing, contender, page, reading, screens, shapes, whole, writing
+from tests.bench import (
+    computing,
+    contender,
+    fill,
+    page,
+    reading,
+    screens,
+    shapes,
+    whole,
+    writing,
+)
 from tests.bench.figures import Measures, figures
 from tests.bench.server import Server
 
@@ -28,6 +38,7 @@ GROUPS = {
     "whole": whole.CONTENDERS,
     "screens": screens.CONTENDERS,
     "shapes": shapes.CONTENDERS,
+    "fill": fill.CONTENDERS,
 }
 #: The figures to reach do not depend on what a table's shape costs.
 USUAL_GROUPS = [name for name in GROUPS if name != "shapes"]

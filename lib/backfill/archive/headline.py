@@ -171,7 +171,7 @@ def _which(part: dict[str, str]) -> str:
 
 
 def _moment(text: str) -> str:
-    """Return an instant without its fraction and zone: all of them are in UTC."""
+    """Return an instant without its fraction; all of them are in UTC."""
     return text[:19].replace("T", " ")
 
 

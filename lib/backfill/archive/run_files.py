@@ -21,7 +21,7 @@ RUN_FILES = (
     RunFile("apply.html", "the same as a page"),
     RunFile("apply-*.ipynb", "of the second and each later `apply` or `resume`"),
     RunFile("apply-*.html", "the same as a page"),
-    RunFile("run.json", "settings, versions of all that computes, tzdata, fingerprints"),
+    RunFile("run.json", "settings, versions of all that computes, fingerprints"),
     RunFile("plan.json", "the frozen plan: scope, settings, hashes; `plan_id` covers all of it"),
     RunFile("changes.parquet", "every change of the plan; columns below"),
     RunFile("plan_skips.csv", "every row that the plan leaves alone; part of the frozen plan"),

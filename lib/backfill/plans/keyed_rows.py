@@ -13,6 +13,7 @@ Read-only; each statement is a transaction of its own.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from backfill.errors import UsageError
 from backfill.rows.binary_array import pack_texts, register
 from backfill.server.in_bulk import in_bulk
 from backfill.server.plain_table import PlainColumn, PlainTable, columns_sql
-from backfill.server.postgres import Connection
+from backfill.server.postgres import Connection, find_rows_by_key
 from backfill.server.session import on_own_path
 from backfill.skips import SkipReason
 
@@ -140,6 +141,8 @@ class KeyedRows:
         self._connection = connection
         self._table = table
         self._match = match
+        if {column.name for column in match.keys} == {c.name for c in table.key.columns}:
+            find_rows_by_key(connection)  # else each page of keys walks the whole table
 
     def read(self, given: Mapping[str, pa.Array]) -> pa.Table:
         """Return the rows of some keys; `given` holds texts by column: keys and sources.
@@ -147,23 +150,26 @@ class KeyedRows:
         Raises `UsageError` when a key finds several rows of the table.
         """
         rows = len(next(iter(given.values())))
-        found: dict[int, Sequence[Any]] = {}
-        twice: list[int] = []
+        found: list[Sequence[Any]] = []
         refused: dict[int, str] = {}
 
         def ask(low: int, high: int) -> list[Sequence[Any]]:
-            return [(low + row[0], *row[1:]) for row in self._ask(given, low, high)]
+            answer = self._ask(given, low, high)
+            return answer if not low else [(low + row[0], *row[1:]) for row in answer]
 
         for answer in in_bulk(ask, 0, rows, refused.__setitem__):
-            for row in answer:
-                if row[0] in found:
-                    twice.append(row[0])
-                found[row[0]] = row
-        if twice:
-            self._refuse(given, twice)
-        return self._shaped(given, rows, found, refused)
+            found += answer
+        if len(found) + len(refused) > rows:
+            counts = Counter(row[0] for row in found)
+            self._refuse(given, [row for row, times in counts.items() if times > 1])
+        if refused:
+            by_row = {row[0]: row for row in found}
+            width = 4 + len(self._table.sources) + len(self._table.targets)
+            nothing = (None, None, False, *[None] * (width - 3))
+            found = [by_row.get(row, nothing) for row in range(rows)]
+        return self._shaped(given, found, refused)
 
-    def _ask(self, given: Mapping[str, pa.Array], low: int, high: int) -> Sequence[Sequence[Any]]:
+    def _ask(self, given: Mapping[str, pa.Array], low: int, high: int) -> list[Sequence[Any]]:
         names = [column.name for column in (*self._match.keys, *self._match.sources)]
         parameters = {
             f"p{index}": pack_texts(given[name].slice(low, high - low))
@@ -192,7 +198,8 @@ class KeyedRows:
                 for column, place in zip(self._match.keys, places, strict=False)
             ),
         )
-        return self._connection.execute(query, parameters).fetchall()
+        answer: list[Sequence[Any]] = list(self._connection.execute(query, parameters))
+        return answer
 
     def _differing(self, places: Sequence[sql.Composable]) -> sql.Composable:
         """Return the SQL for the first source that is not as it was given, None for none."""
@@ -207,36 +214,28 @@ class KeyedRows:
     def _shaped(
         self,
         given: Mapping[str, pa.Array],
-        rows: int,
-        found: Mapping[int, Sequence[Any]],
+        found: Sequence[Sequence[Any]],
         refused: Mapping[int, str],
     ) -> pa.Table:
-        keys = self._given_keys(given)
-        width = len(self._table.sources) + len(self._table.targets)
-        nothing = (None, None, False, None, *[None] * width)
-        listed = [found.get(row, nothing) for row in range(rows)]
-        columns = list(zip(*listed, strict=True)) or [()] * len(nothing)
-        texts, skips, details = [], [], []
-        for row, (_ord, text, there, differing, *values) in enumerate(listed):
-            texts.append(text if there else keys[row])
-            skip, detail = None, None
-            if not there:
-                skip, detail = SkipReason.MISSING_ROW.value, refused.get(row, "")
-            elif differing is not None:
-                name = self._match.sources[differing].name
-                skip = SkipReason.DRIFTED.value
-                detail = self._drifted(name, given[name][row].as_py(), values)
-            skips.append(skip)
-            details.append(detail)
+        rows = len(found)
+        _ords, texts, there, differing, *values = zip(*found, strict=True)
+        keys: list[Any] = list(texts)
+        skips: list[Any] = [None] * rows
+        details: list[Any] = [None] * rows
+        if not all(there):
+            self._leave_missing(given, there, refused, keys, skips, details)
+        for row in (row for row, source in enumerate(differing) if source is not None):
+            name = self._match.sources[differing[row]].name
+            skips[row] = SkipReason.DRIFTED.value
+            details[row] = self._drifted(name, given[name][row].as_py(), found[row][4:])
         names = [column.name for column in (*self._table.sources, *self._table.targets)]
         arrays = {
-            name: pa.array(values, pa.string())
-            for name, values in zip(names, columns[4:], strict=True)
+            name: pa.array(column, pa.string()) for name, column in zip(names, values, strict=True)
         }
         count = len(self._table.sources)
         return pa.table(
             {
-                "key": pa.array(texts, pa.string()),
+                "key": pa.array(keys, pa.string()),
                 "scope": pa.array([str(self._table.relation)] * rows, pa.string()),
                 "source": struct_from({name: arrays[name] for name in names[:count]}, rows),
                 "before": struct_from({name: arrays[name] for name in names[count:]}, rows),
@@ -245,6 +244,20 @@ class KeyedRows:
             },
             schema=rows_schema(self._table),
         )
+
+    def _leave_missing(
+        self,
+        given: Mapping[str, pa.Array],
+        there: Sequence[bool],
+        refused: Mapping[int, str],
+        keys: list[Any],
+        skips: list[Any],
+        details: list[Any],
+    ) -> None:
+        asked = self._given_keys(given)
+        for row in (row for row, is_there in enumerate(there) if not is_there):
+            keys[row], skips[row] = asked[row], SkipReason.MISSING_ROW.value
+            details[row] = refused.get(row, "")
 
     def _drifted(self, name: str, given: str | None, values: Sequence[Any]) -> str:
         names = [column.name for column in self._table.sources]

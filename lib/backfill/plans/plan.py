@@ -7,14 +7,14 @@ writes what was approved, or refuses.
 Columns of `changes.parquet`, one row per change, in key order, or as the rows lie in the table:
     position  int64, place among all scanned rows of the run, from 0 (skips hold places as well)
     key       text of the row's key
-    scope     text, the household (UTC) or the user (OCR)
+    scope     text, the member of the scope that the row belongs to
     kind      added | changed | unchanged
-    rule      text, how the value came about (UTC: normal | fold | gap)
+    rule      text, how the value came about, in the job's words
     warnings  text, `; ` between them, empty for none
     source    struct, the columns that the value was computed from, as read
     before    struct, the target columns as read
     after     struct, the target columns as planned
-    why       struct, what a person wants to know: zone, candidates, …
+    why       struct, what a person wants to know of it
 Instants are `timestamp[us, UTC]` or epoch-milliseconds, as the target column has them.
 """
 
@@ -298,7 +298,7 @@ class ChunkReader:
 
 def read_skips(folder: RunFolder) -> list[tuple[int, Skip]]:
     """Return (position, skip) of every row that the plan leaves alone, in order."""
-    # A zone's name may be a page long, and a skip's detail shows it.
+    # A value may be a page long, and a skip's detail shows it.
     csv.field_size_limit(_LONGEST_FIELD)
     with (
         _readable(folder),

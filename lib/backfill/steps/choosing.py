@@ -163,5 +163,5 @@ class _Changes:
         return (
             f"--only {condition!r} is no condition on this plan's changes: {said} "
             f"Columns: {columns}; and {', '.join(_STRUCTS)}, whose fields follow a dot "
-            f"(why.zone). Example: --only \"rule = 'normal'\""
+            f"(why.detail). Example: --only \"warnings = ''\""
         )

@@ -84,7 +84,7 @@ class Job(Protocol):
 
     @property
     def scope(self) -> dict[str, Any]:
-        """`table`: what is written to; `members`: households or users, None for all."""
+        """`table`: what is written to; `members`: of the scope, None for all."""
         ...
 
     @property

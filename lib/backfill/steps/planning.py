@@ -187,7 +187,7 @@ def frame(staging: Staging, table: str, limit: int | None = None) -> Any:
 
 
 def _in_utc(rows: pa.Table) -> pa.Table:
-    """Return rows with one name for UTC: DuckDB's is another, and pandas takes that for a zone."""
+    """Return rows with one name for UTC: DuckDB's is another, which pandas takes for another."""
     fields = [
         field.with_type(pa.timestamp(field.type.unit, "UTC"))
         if pa.types.is_timestamp(field.type) and field.type.tz
