@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psutil
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from backfill.server.embedded import HOME_ENV, EmbeddedServer
@@ -32,6 +33,16 @@ Connection = psycopg.Connection[tuple[object, ...]]
 BARE = "bare"
 FOLDER_PREFIX = "backfill-test-"
 SERVER_BYTES = 2_000_000_000
+
+# Nothing asserts a time, and a gate gives the same answer twice: there examples are the same ones.
+settings.register_profile(
+    "ours",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
+)
+settings.load_profile("ours")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from tests.engine.appliers import (
     ranges,
 )
 from tests.engine.workshop import Bench
+from tests.longer import longer
 
 from backfill.errors import LeaseHeld
 from backfill.records import lease
@@ -46,7 +47,9 @@ def database(database_from: DatabaseFrom) -> str:
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize("point", ["before_fence", "after_update", "before_commit", "after_commit"])
+@pytest.mark.parametrize(
+    "point", ["before_commit", *longer("before_fence", "after_update", "after_commit")]
+)
 def test_ranges_of_a_killed_applier_are_stolen_when_their_lease_ran_out(
     bench: Bench, appliers: Appliers, point: str
 ) -> None:
@@ -161,9 +164,18 @@ def test_one_that_stands_by_is_told_of_a_pause_as_well(bench: Bench, appliers: A
 
 @pytest.mark.kill
 @pytest.mark.parametrize(
-    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+    ("number", "exit_code", "point", "held_ranges"),
+    [
+        (signal.SIGINT, 130, IN_ITS_RANGE, 1),
+        (signal.SIGTERM, 143, BETWEEN_RANGES, 0),
+        *longer(
+            (signal.SIGINT, 130, BETWEEN_RANGES, 0),
+            (signal.SIGTERM, 143, IN_ITS_RANGE, 1),
+            (signal.SIGHUP, 143, IN_ITS_RANGE, 1),
+            (signal.SIGHUP, 143, BETWEEN_RANGES, 0),
+        ),
+    ],
 )
-@pytest.mark.parametrize(("point", "held_ranges"), [(IN_ITS_RANGE, 1), (BETWEEN_RANGES, 0)])
 def test_a_signal_stops_all_workers_of_its_process_and_no_other(
     bench: Bench,
     appliers: Appliers,

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import PAUSE, Bench, load_noons
+from tests.longer import longer
 
 from backfill.command.status_view import status_document, status_text
 from backfill.errors import ExitCode, Interrupted, PressureTooHigh
@@ -193,7 +194,7 @@ def test_a_request_takes_effect_while_a_run_waits(
 @pytest.mark.kill
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
+    [(signal.SIGTERM, 143), *longer((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL))],
 )
 def test_a_signal_ends_a_run_that_waits_and_it_resumes_to_the_same_bytes(
     gate: Bench, database_from: DatabaseFrom, number: int, code: int

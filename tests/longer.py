@@ -1,0 +1,14 @@
+"""Cases that repeat a promise at another size, point or signal: `make test-rest` runs them."""
+
+from __future__ import annotations
+
+import pytest
+from _pytest.mark import ParameterSet
+
+
+def longer(*cases: object) -> tuple[ParameterSet, ...]:
+    """Return cases for `parametrize` that have the marker `long`; a tuple is several values."""
+    return tuple(
+        pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.long)
+        for case in cases
+    )
