@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import Literal
 
@@ -96,7 +97,7 @@ def test_a_runs_page_opens_without_a_network(page: Page, console: Console, runs:
     assert (console.errors, asked) == ([], [])
 
 
-AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
+AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 #: What is wider than its frame: it would be cut off, or scroll by itself.
 CUT_OFF = """[...document.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth + 1 &&
     getComputedStyle(e).overflowX !== 'visible' && e.clientWidth > 1)
