@@ -28,6 +28,7 @@ OURS_500_BY_TWO = "ours, chunk 500, two workers"
 OURS_AUTO_BY_TWO = "ours, chunk auto, two workers"
 IMAGELESS_500 = "without images, chunk 500"
 IMAGELESS_AUTO = "without images, chunk auto"
+EXECUTEMANY = "executemany, 500"
 STATEMENT_PER_ROW = "statement per row, 500"
 COMMIT_PER_ROW = "commit per row"
 SAMPLE_ROWS = 50_000
@@ -203,7 +204,7 @@ CONTENDERS: Mapping[str, Contender] = {
     IMAGELESS_500: without_images(500),
     IMAGELESS_AUTO: without_images("auto"),
     "keyset loop in SQL, 500": keyset_loop,
-    "executemany, 500": executemany,
+    EXECUTEMANY: executemany,
     "fetchall, zoneinfo, executemany": fetchall,
     STATEMENT_PER_ROW: statement_per_row,
     "pandas apply, statement per row": pandas_apply,
