@@ -5,25 +5,29 @@ from __future__ import annotations
 from typing import Any, cast
 
 import psycopg
-from psycopg.rows import TupleRow
 from tests.engine.workshop import NOON_MS, Bench
 
 from backfill.chunks.compare_and_set import TableWriter
 from backfill.jobs.utc.table_json import table_from_json
 from backfill.plans.plan import ChunkReader, load
-from backfill.server.postgres import find_rows_by_key
+from backfill.server.postgres import connect, find_rows_by_key
+from backfill.server.session import Session
 
 
-class _Explained(psycopg.Connection[TupleRow]):
-    """Answers an UPDATE with its plan."""
+class _Explained:
+    """A session that answers an UPDATE with its plan; settings as the product's sessions have."""
 
-    plan = ""
+    def __init__(self, session: Session) -> None:
+        self.plan = ""
+        self._execute = session.execute
+        self._session = session
+        cast(Any, session).execute = self._explain
 
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        text = query if isinstance(query, str) else query.as_string(self)
+    def _explain(self, query: Any, params: Any = None, **options: Any) -> Any:
+        text = query if isinstance(query, str) else query.as_string(self._session)
         if "UPDATE" not in text:
-            return super().execute(query, params, **options)
-        lines = super().execute(cast(Any, f"EXPLAIN {text}"), params).fetchall()
+            return self._execute(query, params, **options)
+        lines = self._execute(cast(Any, f"EXPLAIN {text}"), params).fetchall()
         self.plan = "\n".join(line for (line,) in lines)
         raise psycopg.DataError("explained, not run")
 
@@ -32,13 +36,14 @@ def plan_of_update(bench: Bench, run_id: str, *, by_key: bool) -> str:
     """Return PostgreSQL's plan for writing a chunk of 500 rows."""
     frozen = load(bench.folder(run_id))
     chunk = ChunkReader(bench.folder(run_id), frozen).take(1, 500)
-    with _Explained.connect(bench.dsn, autocommit=True) as connection:
+    with connect(bench.dsn) as connection:
         if by_key:
             find_rows_by_key(connection)
+        explained = _Explained(connection)
         try:
             TableWriter(table_from_json(frozen.target["table"])).write(connection, chunk.changes)
         except psycopg.DataError:
-            return connection.plan
+            return explained.plan
     raise AssertionError("the writer sent no UPDATE")
 
 

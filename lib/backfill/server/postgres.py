@@ -138,6 +138,10 @@ def find_rows_by_key(connection: Connection) -> None:
     """
     if isinstance(connection, Session):
         connection.add_pins(_BY_KEY)
+        return
+    # A connection that others opened: never go on without, it would be a thousand times slower.
+    for name, value in _BY_KEY.items():
+        connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", [name, value])
 
 
 def unreachable_message(dsn: str, error: Exception) -> str:
