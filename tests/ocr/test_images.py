@@ -105,6 +105,8 @@ def test_the_root_must_be_a_folder(tmp_path: Path) -> None:
         (b"%PDF-1.4 not a picture", "not_an_image"),
         (_picture()[:60], "corrupt_image"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "not_an_image"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "heic_image"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "heic_image"),
     ],
 )
 def test_bad_bytes_are_told_apart(data: bytes, kind: str) -> None:
@@ -192,3 +194,7 @@ def test_a_file_without_permission_is_a_failure(tmp_path: Path) -> None:
     path.chmod(0)
 
     assert _kind(lambda: read_bytes(path)) == "unreadable_file"
+
+
+def test_an_avif_file_is_a_picture() -> None:
+    assert load_pixels(_picture(form="AVIF")).shape == (40, 60, 3)

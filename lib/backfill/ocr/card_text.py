@@ -27,6 +27,7 @@ from backfill.ocr.noise import (
     is_scrap,
     is_worn_state,
     plain,
+    words_of,
 )
 from backfill.ocr.repair import repair_address, repair_title
 from backfill.ocr.shift import Entry
@@ -107,6 +108,7 @@ def entry_of(
     address, location = _split_location([text for text in address_lines if text])
     flags += (TITLE_UNSURE,) * is_unsure([*lines[:title_count], *([[chip]] if chip else [])])
     flags += (ADDRESS_UNSURE,) * (bool(unread) or is_unsure(lines[title_count:]))
+    flags += (CANCELLED,) * any(_says_cancelled(cell.text) for cell in kept)
     flags += (TEXT_CUT_SHORT,) * any(is_cut_short(cell.text) for cell in kept)
     used = (*anchor.cells, *kept, *unread)
     return Entry(
@@ -131,6 +133,15 @@ def _meaning_of(text: str) -> str | None:
     is_label = any(match.is_exact for match in find_labels(words))
     return (
         CANCELLED if is_cancelled(text) and not is_label and len(words) <= WORDS_OF_BADGE else None
+    )
+
+
+def _says_cancelled(text: str) -> bool:
+    """Whether a word of a longer text, no part of a known label, says that its card is off."""
+    words = text.split()
+    labelled = {at for match in find_labels(words) for at in range(match.start, match.stop)}
+    return any(
+        plain(word) in words_of("cancelled") for at, word in enumerate(words) if at not in labelled
     )
 
 

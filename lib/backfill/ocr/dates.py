@@ -144,14 +144,15 @@ def shows_other_day(words: list[Word], evidence: DateEvidence) -> bool:
         found = _read_header(cell.text)
         if found and (found.day, found.month) != (evidence.day, evidence.month):
             return True
-    named = [(cell, day) for cell in cells if (day := _named_day(cell)) is not None]
+    begun = [cell for cell in cells if _weekday(cell.words[0].text) is not None]
     apart = [
-        day
-        for cell, day in named
-        if sum(abs(o.middle - cell.middle) < cell.height for o, _d in named) < STRIP_NAMES
+        cell
+        for cell in begun
+        if sum(abs(other.middle - cell.middle) < cell.height for other in begun) < STRIP_NAMES
     ]
-    begun = {day for cell in cells if (day := _weekday(cell.words[0].text)) is not None}
-    return any(day != evidence.weekday for day in apart) or len(begun) >= STRIP_NAMES - 1
+    named = {day for cell in apart if (day := _named_day(cell)) is not None}
+    firsts = {_weekday(cell.words[0].text) for cell in apart}
+    return bool(named - {evidence.weekday}) or len(firsts) >= STRIP_NAMES - 1
 
 
 def _named_day(cell: Cell) -> int | None:

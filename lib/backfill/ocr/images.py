@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import unicodedata
 import warnings
@@ -21,7 +22,9 @@ Pixels = npt.NDArray[np.uint8]
 
 MAX_BYTES = 40 * 1024 * 1024
 MAX_PIXELS = 50_000_000
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
+# How a phone's HEIC file begins, behind the length of its first part.
+_HEIC = re.compile(rb"....ftyp(?:hei[cxms]|hev[cx]|mif1(?!.{0,24}avif)|msf1)", re.DOTALL)
 # A phone's multi-picture JPEG holds the screenshot first; every other format is one picture.
 _FIRST_FRAME_COUNTS = ("MPO",)
 _DECODER_ERRORS = (
@@ -119,8 +122,8 @@ def read_bytes(path: Path) -> bytes:
 def load_pixels(data: bytes) -> Pixels:
     """Return the picture upright, as RGB of 8 bits, on white where it is transparent.
 
-    Raises UnreadableImage: `empty_file`, `image_too_large`, `not_an_image`, `animated_image` or
-    `corrupt_image`.
+    Raises UnreadableImage: `empty_file`, `image_too_large`, `not_an_image`, `heic_image`,
+    `animated_image` or `corrupt_image`.
     """
     if not data:
         raise UnreadableImage(Stage.INPUT, "empty_file", "The file is empty.")
@@ -147,6 +150,13 @@ def load_pixels(data: bytes) -> Pixels:
 def _open(data: bytes) -> Image.Image:
     # Without this Pillow knows some formats only, and stops at the first that it does not.
     Image.init()
+    if _HEIC.match(data):
+        raise UnreadableImage(
+            Stage.INPUT,
+            "heic_image",
+            "The file is HEIC, which is not read. Convert it: heif-convert FILE.heic FILE.png "
+            "(Debian: libheif-examples), or on a Mac: sips -s format png FILE.heic --out FILE.png",
+        )
     known = [name for name in FORMATS if name in Image.OPEN]
     try:
         return Image.open(io.BytesIO(data), formats=known)

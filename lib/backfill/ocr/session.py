@@ -115,7 +115,11 @@ class ShiftEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ImageDetail:
-    """What became of one image; `detected_date` is None when it carries no date of its own."""
+    """What became of one image; `detected_date` is None when it carries no date of its own.
+
+    `second_lines` are the lines in doubt that the second reader read, `second_settled` those whose
+    doubt it settled.
+    """
 
     sequence: int
     r2_key: str
@@ -126,6 +130,8 @@ class ImageDetail:
     entry_count: int
     ocr_ms: float
     is_cached: bool
+    second_lines: int = 0
+    second_settled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,4 +292,6 @@ def _detail(image: ReadImage, date: dt.date | None) -> ImageDetail:
         entry_count=len(reading.entries) if reading else 0,
         ocr_ms=reading.ocr_ms if reading else 0.0,
         is_cached=bool(reading and reading.is_cached),
+        second_lines=reading.second.lines if reading else 0,
+        second_settled=reading.second.settled if reading else 0,
     )

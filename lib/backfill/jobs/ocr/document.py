@@ -196,3 +196,13 @@ def _notification(entry: Notification, stored: Collection[Notification]) -> dict
 def _instant(text: str | None) -> str | None:
     """Return PostgreSQL's text of an instant as ISO 8601 in UTC."""
     return dt.datetime.fromisoformat(text).astimezone(dt.UTC).isoformat() if text else None
+
+
+def cost_of_second_reader(plans: Sequence[SessionPlan]) -> dict[str, int]:
+    """Return what the second reader was asked: images, lines, and lines whose doubt it settled."""
+    asked = [d for plan in plans for d in plan.outcome.image_details if d.second_lines]
+    return {
+        "images": len(asked),
+        "lines": sum(detail.second_lines for detail in asked),
+        "settled": sum(detail.second_settled for detail in asked),
+    }

@@ -20,7 +20,7 @@ from backfill.jobs.ocr import staged
 from backfill.jobs.ocr.correction_sheet import write_corrections
 from backfill.jobs.ocr.correction_view import corrections_view
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA, chains_of, change_row
-from backfill.jobs.ocr.document import event_types, planned_document
+from backfill.jobs.ocr.document import cost_of_second_reader, event_types, planned_document
 from backfill.jobs.ocr.files import LocatedSession, locate_images
 from backfill.jobs.ocr.output import write_planned
 from backfill.jobs.ocr.reader import ReaderVersions, reader_facts
@@ -313,6 +313,7 @@ class OcrJob:
                 "sessions_held": held,
                 "sessions_unchanged": statuses[PlanStatus.UNCHANGED],
                 "sessions_snapshot_only": statuses[PlanStatus.SNAPSHOT_ONLY],
+                "second_reader": cost_of_second_reader(plans),
             },
             "events": {
                 "planned_event_count": len(events),

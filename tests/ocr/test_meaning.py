@@ -1,0 +1,239 @@
+"""What a card, an image or a session means is never guessed: each trap is held with its reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+
+import pytest
+
+from backfill.ocr import checks, meaning
+from backfill.ocr.dates import FAR_DATE, WEEK_CONTRADICTS, DateEvidence, shows_other_day
+from backfill.ocr.doubts import explained
+from backfill.ocr.layout import read_layout
+from backfill.ocr.meaning import doubts_of
+from backfill.ocr.normalise import normalise_entry
+from backfill.ocr.reading import ImageReading
+from backfill.ocr.session import CaptureImage, CaptureSession, SessionReading
+from backfill.ocr.session_reading import ReadImage, read_session
+from backfill.ocr.shift import Entry
+from backfill.ocr.view import Tail
+from backfill.ocr.words import Word
+
+FRIDAY = DateEvidence(22, 8, 4, None, 34, "Fredag 22 augusti")
+SENT = dt.datetime(2025, 8, 22, 18, tzinfo=dt.UTC)
+
+
+def _line(text: str, left: float, top: float, height: float = 20) -> list[Word]:
+    """Words of one line, ten pixels a letter."""
+    words = []
+    for part in text.split():
+        words.append(Word(part, left, top, 10.0 * len(part), height, 96.0))
+        left += 10.0 * len(part) + 8
+    return words
+
+
+def _card(*lines: tuple[str, float, float]) -> Entry:
+    """The entry of a card: its times, and lines by their text and place."""
+    words = [word for line in lines for word in _line(*line)]
+    entries = checks.check_times(read_layout(words).entries)
+    assert len(entries) == 1, entries
+    return entries[0]
+
+
+def _visit(*more: tuple[str, float, float], title: str = "Ida Alm • Hemstädning") -> Entry:
+    return _card(
+        ("07:00", 10, 10), ("09:15", 10, 40), (title, 120, 10), ("Lerum, Ringgatan 4", 120, 45),
+        *more,
+    )  # fmt: skip
+
+
+def _all_flags(entry: Entry) -> tuple[str, ...]:
+    return (*entry.flags, *doubts_of(entry, normalise_entry(entry)))
+
+
+def test_a_plain_card_raises_no_doubt() -> None:
+    assert _all_flags(_visit()) == ()
+
+
+@pytest.mark.parametrize(
+    "word", ["INSTÄLLT", "Inställd", "Avbokat", "Cancelled", "Aflyst", "Avlyst", "Peruttu"]
+)
+@pytest.mark.parametrize("place", [(120, 75), (10, 70), (330, 10)])
+def test_a_card_that_is_called_off_is_held(word: str, place: tuple[float, float]) -> None:
+    assert checks.CANCELLED in _visit((word, *place)).flags
+
+
+@pytest.mark.parametrize(
+    "title", ["Ida Alm • Hem…", "Ida Alm •…", "Ida Al...", "Ida Alm • Hemstädning .."]
+)
+def test_a_text_that_an_ellipsis_cuts_is_held(title: str) -> None:
+    assert checks.TEXT_CUT_SHORT in _visit(title=title).flags
+
+
+@pytest.mark.parametrize("times", ["1:00 - 4:30 PM", "1:00 – 4:30 p.m.", "1:00 EM - 4:30"])
+def test_half_of_the_day_told_once_is_held(times: str) -> None:
+    entry = _card((times, 10, 10), ("Ida Alm • Kontor", 10, 40), ("Lerum, Ringgatan 4", 10, 70))
+
+    assert (entry.start, entry.end) == ("13:00", "16:30")
+    assert checks.HALF_OF_DAY in entry.flags
+
+
+def test_half_of_the_day_told_of_both_times_is_read() -> None:
+    entry = _card(
+        ("11:00 AM - 1:30 PM", 10, 10), ("Ida Alm • Kontor", 10, 40), ("Lerum, Ringgatan 4", 10, 70)
+    )
+
+    assert (entry.start, entry.end) == ("11:00", "13:30")
+    assert checks.HALF_OF_DAY not in entry.flags
+
+
+@pytest.mark.parametrize(("start", "end"), [("09:15", "07:00"), ("12:00", "09:30")])
+def test_a_shift_of_more_than_sixteen_hours_is_held(start: str, end: str) -> None:
+    entry = _card((start, 10, 10), (end, 10, 40), ("Rast", 120, 10))
+
+    assert checks.TOO_LONG in entry.flags
+
+
+def test_a_shift_over_midnight_is_not_too_long() -> None:
+    entry = _card(("22:00", 10, 10), ("06:00", 10, 40), ("Rast", 120, 10))
+
+    assert checks.TOO_LONG not in entry.flags
+
+
+def test_a_whole_day_is_what_its_duration_says() -> None:
+    entry = _card(("00:00", 10, 10), ("24:00", 10, 40), ("Semester", 120, 10), ("24h", 500, 10))
+
+    assert entry.flags == ()
+
+
+@pytest.mark.parametrize("job", ["Hundpassning", "Jourpass", "Frånvaro"])
+def test_a_job_that_nobody_knows_is_held(job: str) -> None:
+    assert checks.LABEL_UNKNOWN in _all_flags(_visit(title=f"Ida Alm • {job}"))
+
+
+def test_a_job_made_of_a_known_stem_is_work() -> None:
+    entry = _visit(title="Ida Alm • Trappstädning")
+
+    assert _all_flags(entry) == ()
+    assert normalise_entry(entry).shift_type == "WORK"
+
+
+def test_work_with_neither_client_nor_place_is_held() -> None:
+    entry = _card(("07:00", 10, 10), ("09:15", 10, 40), ("Hemstädning", 120, 10))
+
+    assert meaning.doubts_of(entry, normalise_entry(entry)) == (checks.NAMELESS,)
+
+
+def test_a_text_without_a_place_in_the_shift_is_held() -> None:
+    entry = _visit(("Ring Olof först", 120, 80))
+
+    assert checks.UNKNOWN_TEXT in _all_flags(entry)
+
+
+@pytest.mark.parametrize("heading", ["Lediga pass", "Open shifts", "Annas pass"])
+def test_a_heading_over_the_shifts_of_others_is_no_part_of_a_card(heading: str) -> None:
+    words = [
+        *_line("07:00", 10, 10), *_line("09:15", 10, 40), *_line("Lunch", 120, 10),
+        *_line(heading, 10, 140), *_line("10:00", 10, 210), *_line("11:15", 10, 240),
+        *_line("Rast", 120, 210),
+    ]  # fmt: skip
+    layout = read_layout(words)
+
+    doubts = [flag for e in layout.entries for flag in _all_flags(e)]
+    assert layout.strays or checks.UNKNOWN_TEXT in doubts
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [("Lördag 23 augusti", 10, 300)],
+        [("Lördag 23 augusti", 400, 50)],
+        [("lör 23", 10, 120)],
+        [("mån", 10, 100), ("tis", 10, 200), ("ons", 10, 300)],
+    ],
+)
+def test_a_second_day_on_the_sheet_is_seen(lines: Sequence[tuple[str, float, float]]) -> None:
+    words = [word for line in lines for word in _line(*line)]
+
+    assert shows_other_day([*_line(FRIDAY.text, 10, 50), *words], FRIDAY)
+
+
+def test_the_heading_and_a_strip_of_the_week_are_no_second_day() -> None:
+    strip = [w for at, day in enumerate(("mån", "tis", "ons", "tor", "fre", "lör", "sön"))
+             for w in _line(day, 60.0 * at, 90)]  # fmt: skip
+
+    assert not shows_other_day([*_line(FRIDAY.text, 10, 50), *strip], FRIDAY)
+
+
+def _reading(*entries: Entry, tail: Tail = Tail.ROOM, farewell: str = "",
+             date: DateEvidence | None = FRIDAY) -> ImageReading:  # fmt: skip
+    words = tuple(word for entry in entries for word in entry.words)
+    return ImageReading("", 400, 800, words, entries, date, farewell, (), tail)
+
+
+def _read(
+    readings: Sequence[ImageReading], *, numbers: Sequence[int] = (), sent: dt.datetime = SENT
+) -> SessionReading:
+    numbers = numbers or range(1, len(readings) + 1)
+    images = tuple(CaptureImage(uuid.uuid4(), n, f"{n}.png") for n in numbers)
+    session = CaptureSession(uuid.uuid4(), 1, "done", sent, images)
+    read = read_session(
+        session, [ReadImage(i, i.r2_key, r) for i, r in zip(images, readings, strict=True)]
+    )
+    assert isinstance(read, SessionReading)
+    return read
+
+
+def _break(start: str, end: str) -> Entry:
+    return _card((start, 10, 10), (end, 10, 40), ("Rast", 120, 10))
+
+
+def test_a_number_missing_in_the_sequence_is_told() -> None:
+    reading = _reading(_break("07:00", "07:30"))
+
+    read = _read([reading, reading], numbers=(1, 3))
+
+    assert read.review_reasons == (f"image 2: {meaning.IMAGE_MISSING}",)
+
+
+def test_images_that_share_no_card_may_lack_one_between() -> None:
+    first, last = _reading(_break("07:00", "07:30")), _reading(_break("12:00", "12:30"), date=None)
+
+    assert _read([first, last]).review_reasons == (f"image 2: {meaning.IMAGES_DO_NOT_MEET}",)
+
+
+def test_a_last_image_that_is_full_of_cards_may_lack_the_next() -> None:
+    open_end = _reading(_break("07:00", "07:30"), tail=Tail.EDGE)
+    ended = _reading(_break("07:00", "07:30"), tail=Tail.EDGE, farewell="07:30")
+
+    assert _read([open_end]).review_reasons == (f"image 1: {meaning.DAY_GOES_ON}",)
+    assert _read([ended]).review_reasons == ()
+
+
+def test_a_date_of_another_year_is_held() -> None:
+    late = SENT + dt.timedelta(days=1100)
+
+    assert (
+        f"date: {FAR_DATE}" in _read([_reading(_break("07:00", "07:30"))], sent=late).review_reasons
+    )
+
+
+def test_a_week_that_is_not_the_dates_is_held() -> None:
+    other = DateEvidence(22, 8, 4, None, 36, "Fredag 22 augusti")
+
+    read = _read([_reading(_break("07:00", "07:30"), date=other)])
+
+    assert f"date: {WEEK_CONTRADICTS}" in read.review_reasons
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "07:00–09:15: cancelled", "image 2: image_missing", "date: far_date", "image 1: second_day",
+        "07:00–09:15: text_cut_short", "image 1: faint_text", "image 1: day_goes_on",
+    ],
+)  # fmt: skip
+def test_a_reason_says_what_it_means_and_what_settles_it(reason: str) -> None:
+    assert explained(reason).startswith(f"{reason} (")
