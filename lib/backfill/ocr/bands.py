@@ -22,6 +22,9 @@ FAINTEST = 0.24
 ICON_LETTERS = 9
 LONGEST_LETTER = 8.0
 LONGEST_WORD = 16.0
+# Of its own height: an icon reaches so far above and below the text beside it. A capital O does by
+# a pixel: taken for an icon, it would be lost without a word.
+ICON_REACH = 0.09
 # Of its box's area.
 WORD_FULL = 0.25
 # Wider and taller than this it is a picture, not a letter.
@@ -192,7 +195,7 @@ def _is_icon(
     ring: Piece, before: list[Piece], after: list[Piece], pieces: tuple[Piece, ...]
 ) -> bool:
     """Whether a ring is no letter: it holds a clock's hands, or reaches above and below."""
-    reach = 0.04 * ring.height
+    reach = ICON_REACH * ring.height
     is_taller = ring.top + reach <= min(p.top for p in after) and ring.bottom - reach >= max(
         p.bottom for p in after
     )
