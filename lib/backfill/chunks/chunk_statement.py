@@ -28,6 +28,7 @@ from backfill.chunks.writing import ChunkUpdate, ChunkWriter
 from backfill.records.ledger import CHAIN_SEPARATOR, Checkpoint, skips_digest
 from backfill.records.ranges import FENCE, RangeClaim, fence_parameters
 from backfill.rows.binary_array import register
+from backfill.rows.spelt import escaped
 from backfill.server.session import Session, own_path_for_triggers
 
 _GUARD = sql.SQL("(SELECT count(*) FROM fence) = 1")
@@ -132,7 +133,7 @@ def _numbered(update: sql.Composable) -> tuple[bytes, tuple[str, ...]]:
         return "%" if name is None else f"${names.setdefault(name, len(names) + 1)}"
 
     # `%%` stands for itself: names of columns may hold it.
-    numbered = re.sub(r"%(?:%|\((\w+)\)[sb])", number, text.as_string(None))
+    numbered = re.sub(r"%(?:%|\((\w+)\)[sb])", number, escaped(text).as_string(None))
     return numbered.encode(), tuple(names)
 
 

@@ -24,6 +24,7 @@ from psycopg import sql
 from backfill.chunks.writing import ChunkUpdate, RefusedRow, Written, image_of
 from backfill.rows.binary_array import pack, pack_texts, register
 from backfill.rows.columns import Column, ColumnType, array_cast
+from backfill.rows.spelt import Spelt
 from backfill.server.joins import value_now
 from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
@@ -320,7 +321,7 @@ class TableWriter:
                     sql.SQL(", ").join(
                         sql.Identifier("t", name) for name in self._table.where_columns
                     ),
-                    sql.SQL(self._table.where.replace("%", "%%")),
+                    Spelt(self._table.where),
                 )
             )
         return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")

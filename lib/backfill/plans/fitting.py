@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from backfill.rows.binary_array import pack_texts, register
+from backfill.rows.spelt import Spelt
 from backfill.server.in_bulk import in_bulk
 from backfill.server.plain_table import PlainColumn, PlainTable
 from backfill.server.postgres import Connection
@@ -247,7 +248,7 @@ class Fitting:
         if column.is_plain_text:
             return sql.SQL("v.{}").format(sql.Identifier(f"a{index}"))
         if column.is_json:
-            kind = sql.SQL(column.type_name)
+            kind = Spelt(column.type_name)
             return sql.SQL("v.{}::{}").format(sql.Identifier(f"a{index}"), kind)
         return sql.SQL("n.{}").format(sql.Identifier(f"a{index}"))
 

@@ -23,6 +23,7 @@ from psycopg import sql
 
 from backfill.errors import UsageError
 from backfill.rows.binary_array import pack_texts, register
+from backfill.rows.spelt import Spelt
 from backfill.server.in_bulk import in_bulk
 from backfill.server.plain_table import PlainColumn, PlainTable, columns_sql
 from backfill.server.postgres import Connection, find_rows_by_key
@@ -87,7 +88,7 @@ def rows_where(
             relation=table.relation.identifier,
             alias=sql.Identifier(name),
             above=above,
-            where=sql.SQL(_escaped(where) or "true"),
+            where=Spelt(where or "true"),
             keys=sql.SQL(", ").join(keys),
             rows=sql.Literal(page_rows),
         )
@@ -100,10 +101,6 @@ def rows_where(
         if len(found) < page_rows:
             return
         low = found[-1][-len(keys) :]
-
-
-def _escaped(condition: str) -> str:
-    return condition.replace("%", "%%")
 
 
 def _page(table: PlainTable, found: Sequence[Sequence[Any]]) -> pa.Table:

@@ -185,6 +185,7 @@ class Ledger:
 
     def register(self, run: RunRow) -> None:
         """Write the row of a new run, at status planned: what else a row holds is for others."""
+        self.create()  # or tables of an earlier version would lack what the row relies on
         values = {
             "run_id": run.run_id,
             "job": run.job,

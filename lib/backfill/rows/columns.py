@@ -31,6 +31,7 @@ from enum import StrEnum
 from psycopg import sql
 
 from backfill.errors import PreflightError
+from backfill.rows.spelt import Spelt
 
 POSITIVE_INFINITY = 2**63 - 1
 NEGATIVE_INFINITY = -(2**63)
@@ -108,7 +109,7 @@ class SqlType:
     def cast(self, value: sql.Composable) -> sql.Composed:
         """Return a text, or a number that has travelled, in this type; nothing is cut off."""
         name = _UNCUT.get(self.name, self.name)
-        return sql.SQL("CAST({} AS {})").format(value, sql.SQL(name))
+        return sql.SQL("CAST({} AS {})").format(value, Spelt(name))
 
     def compared(self, left: sql.Composable, operator: str, right: sql.Composable) -> sql.Composed:
         """Return a comparison by the type's own operator (`=`, `<`, …), wherever that lives."""

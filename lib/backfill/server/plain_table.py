@@ -218,13 +218,10 @@ def check_writable(relation: Relation, column: PlainColumn) -> None:
 
 
 def check_names(what: str, names: Iterable[str]) -> None:
-    """Raise `UsageError` for names that the database driver can not pass on."""
+    """Raise `UsageError` for what is no name of PostgreSQL's."""
     for name in names:
-        if not name or "\0" in name or "%" in name:
-            raise UsageError(
-                f"{what} names {name!r}: a name is not empty and holds no percent sign (the "
-                "database driver takes it for a place of a value) and no NUL."
-            )
+        if not name or "\0" in name:
+            raise UsageError(f"{what} names {name!r}: a name is not empty and holds no NUL.")
 
 
 def columns_sql(alias: str, columns: Iterable[Column]) -> sql.Composable:

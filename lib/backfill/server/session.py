@@ -17,6 +17,8 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
+from backfill.rows.spelt import escaped
+
 #: Where names are looked for once tables are resolved: nobody else can put a function there.
 OUR_PATH = "pg_catalog, pg_temp"
 CLIENT_CHECK = "client_connection_check_interval"
@@ -105,16 +107,22 @@ def _path_query(path: str) -> str:
     return f"SELECT pg_catalog.set_config('search_path', {spelt}, true)"
 
 
+def _spelt(query: Any, params: Any) -> Any:
+    """Return a statement in whose names the driver takes no percent sign for a value's place."""
+    is_searched = params is not None and isinstance(query, sql.Composable)
+    return escaped(query) if is_searched else query
+
+
 class SessionCursor(psycopg.Cursor[Any]):
     """A cursor whose statements each run in a transaction of ours."""
 
-    def execute(self, *args: Any, **named: Any) -> Self:  # as psycopg declares it, four times over
+    def execute(self, query: Any, params: Any = None, **named: Any) -> Self:
         with self._in_transaction():
-            return super().execute(*args, **named)
+            return super().execute(_spelt(query, params), params, **named)
 
-    def executemany(self, *args: Any, **named: Any) -> None:
+    def executemany(self, query: Any, params_seq: Any, **named: Any) -> None:
         with self._in_transaction():
-            super().executemany(*args, **named)
+            super().executemany(_spelt(query, params_seq), params_seq, **named)
 
     @contextlib.contextmanager
     def copy(self, *args: Any, **named: Any) -> Iterator[psycopg.Copy]:

@@ -120,11 +120,10 @@ class TableSpec:
                 f"The table specification of {self.table} has an empty name. Fill it in, where it "
                 f"says {FILL_IN}; the columns of the table: psql -c '\\d {self.table}'"
             )
-        if odd := [name for name in names if "%" in name or "\0" in name]:
+        if odd := [name for name in names if "\0" in name]:
             raise UsageError(
-                f"In the table specification of {self.table} the name {odd[0]!r} holds a percent "
-                "sign, which the database driver takes for a place of a value, or a NUL. Rename "
-                "it: ALTER TABLE … RENAME …"
+                f"In the table specification of {self.table} the name {odd[0]!r} holds a NUL, "
+                "which no name of PostgreSQL's does."
             )
         for chain in (self.zone, *(pair.zone for pair in self.pairs if pair.zone)):
             for link in chain:
