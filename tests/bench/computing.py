@@ -12,7 +12,7 @@ from tests.bench.contender import Contender, Measured, Setup
 
 from backfill.utc.convert import classify
 from backfill.utc.oracle import judge
-from backfill.utc.zones import zone_info
+from backfill.utc.zone_names import zone_info
 
 OURS = "ours, with class"
 ZONEINFO = "zoneinfo row by row, with class"

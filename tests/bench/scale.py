@@ -32,10 +32,9 @@ from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 from backfill.plans.staging import BATCH_ROWS, Staging
 from backfill.rows.columns import Column, ColumnType
-from backfill.utc.instants import Target
-from backfill.utc.pairs import Columns, Pair, Policy
-from backfill.utc.wall import Encoding, reading_of
-from backfill.utc.zone_choice import ZoneLink, ZonePolicy
+from backfill.utc.described import Columns, Encoding, Pair, Target, ZoneLink, reading_of
+from backfill.utc.pairs import Policy
+from backfill.utc.zone_choice import ZonePolicy
 from backfill.versions import computing_versions
 from backfill.workers.cluster import open_executor
 from backfill.workers.executor import Executor, InThisProcess, local_executor

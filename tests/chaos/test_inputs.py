@@ -35,7 +35,7 @@ from backfill.skips import Skip, SkipReason
 from backfill.steps.evidence_check import disagreements
 from backfill.utc.doubts import WORDS
 from backfill.utc.spelling import near_misses
-from backfill.utc.zones import is_zone
+from backfill.utc.zone_names import is_zone
 
 RUN_ID = "20261122T234000Z-utc-3f9c1a"
 PLACES = settings(

@@ -23,7 +23,7 @@ from backfill.utc.convert import (
     resolve,
 )
 from backfill.utc.oracle import judge, to_us, to_wall
-from backfill.utc.zones import is_zone, zone_info
+from backfill.utc.zone_names import is_zone, zone_info
 from backfill_lab.demo.events import (
     HOUSEHOLDS,
     ZONES,

@@ -12,7 +12,7 @@ from tests.engine.workshop import Bench, load_nothing
 from tests.jobs.command_line import run_here
 from tests.jobs.conftest import BenchFrom
 
-from backfill.utc import segments, zones
+from backfill.utc import segments, zone_names, zones
 
 DDL = (
     "CREATE TABLE visit (id int PRIMARY KEY, place text, tz text, begins timestamp,"
@@ -140,15 +140,19 @@ def fixed_zone(offset_s: int) -> bytes:
 @pytest.fixture
 def newer_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Another release of the rules: Oslo stays at +02:00 all year from now on."""
-    usual = zones._zone_bytes
+    usual = zone_names.zone_bytes
 
     def read(name: str) -> bytes:
         return fixed_zone(7200) if name == "Europe/Oslo" else usual(name)
 
-    caches = (zones.load_rules, zones.zone_info, segments.build_segments, segments._zone_segments)
+    caches = (
+        *(zones.load_rules, zone_names.zone_info),
+        *(segments.build_segments, segments._zone_segments),
+    )
     for cached in caches:
         cached.cache_clear()
-    monkeypatch.setattr(zones, "_zone_bytes", read)
+    for module in (zone_names, zones):
+        monkeypatch.setattr(module, "zone_bytes", read)
     yield
     for cached in caches:
         cached.cache_clear()

@@ -10,7 +10,7 @@ import pytest
 from tests.engine.workshop import load_nothing
 from tests.jobs.conftest import BenchFrom
 
-from backfill.utc.zones import zone_info
+from backfill.utc.zone_names import zone_info
 
 ZONES = ("Europe/Lisbon", "America/St_Johns", "Asia/Kathmandu", "Pacific/Chatham", "Africa/Cairo")
 #: Column type of the wall, how SQL makes it of a timestamp, entries of the pair.

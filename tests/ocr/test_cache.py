@@ -36,7 +36,7 @@ READING = ImageReading(
     "ab" * 32, 828, 1792, (WORD,),
     (Entry("08:00", "09:00", "Åsa • Skola", "", "Särö, Ågatan 1", 60, (WORD,), ("title_unsure",)),),
     DateEvidence(22, 8, 4, None, 34, "Fredag 22 augusti", 96.0, 414.0), "09:00",
-    ("lone_time",), 12.5,
+    ("lone_time",), ocr_ms=12.5,
 )  # fmt: skip
 
 

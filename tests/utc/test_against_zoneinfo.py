@@ -25,7 +25,8 @@ from backfill.utc.convert import (
     resolve,
 )
 from backfill.utc.oracle import judge, offset_at, to_us, to_wall
-from backfill.utc.zones import SECOND_US, load_rules, zone_info, zone_names
+from backfill.utc.zone_names import zone_info, zone_names
+from backfill.utc.zones import SECOND_US, load_rules
 
 # Every sort of rule: half hours, three quarters, thirty-minute summer time, a lost day, negative
 # summer time, Ramadan breaks, midnight changes, week 4 plus 24 hours, none at all.

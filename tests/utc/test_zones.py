@@ -16,15 +16,8 @@ from backfill.utc.oracle import judge, to_wall
 from backfill.utc.segments import GAP_CODE, segments_of
 from backfill.utc.spelling import near_misses
 from backfill.utc.tzif import parse_tzif
-from backfill.utc.zones import (
-    SECOND_US,
-    build_rules,
-    is_zone,
-    load_rules,
-    tzdata_version,
-    zone_info,
-    zone_names,
-)
+from backfill.utc.zone_names import is_zone, tzdata_version, zone_info, zone_names
+from backfill.utc.zones import SECOND_US, build_rules, load_rules
 
 HOUR = 3_600
 

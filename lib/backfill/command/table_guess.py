@@ -20,7 +20,7 @@ from backfill.command.guess_forms import (
 from backfill.server.table import Relation
 from backfill.server.table_look import Reference, TableLook
 from backfill.utc.spelling import Vocabulary, foreign_names
-from backfill.utc.zones import is_zone
+from backfill.utc.zone_names import is_zone
 
 _WALL_TYPES = ("timestamp without time zone", "date", *NUMBER_TYPES, *TEXT_TYPES)
 _TARGET_TYPES = (

@@ -163,8 +163,8 @@ def _utc_job(values: Mapping[str, Any]) -> Job:
     from backfill.jobs.utc.spec_file import load_spec
     from backfill.jobs.utc.table_spec import EVENTS
     from backfill.utc.convert import FoldPolicy, GapPolicy
+    from backfill.utc.described import Encoding
     from backfill.utc.doubts import WORDS
-    from backfill.utc.wall import Encoding
     from backfill.workers.cluster import check_scheduler
 
     return UtcJob(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from backfill.errors import UsageError
 from backfill.utc.spelling import near_misses
-from backfill.utc.zones import is_zone, zone_info
+from backfill.utc.zone_names import is_zone, zone_info
 
 _FORM = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s+(\S+)")
 _EXAMPLE = "22:00-05:00 Europe/Stockholm"

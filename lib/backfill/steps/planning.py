@@ -33,7 +33,7 @@ from backfill.settings import EngineSettings, fingerprint
 from backfill.skips import Skip, reason_of
 from backfill.steps.job import Computation, Job, Preflight
 from backfill.steps.which_run import row_of
-from backfill.utc.zones import tzdata_version
+from backfill.utc.zone_names import tzdata_version
 
 
 class Planning:

@@ -46,7 +46,7 @@ from backfill.steps.job import Job, JobKind
 from backfill.steps.standing import Applied, standing
 from backfill.steps.which_run import row_of
 from backfill.stop import StopSignals, stop_signals
-from backfill.utc.zones import tzdata_version
+from backfill.utc.zone_names import tzdata_version
 
 
 def stopped_run(ledger: Ledger, job: Job, runs: Path, say: Callable[[str], None]) -> RunRow | None:

@@ -20,10 +20,10 @@ from backfill.decisions import Answer, Question
 from backfill.rows.values import arrow_type
 from backfill.skips import Skip
 from backfill.utc.convert import LocalKind
+from backfill.utc.described import Columns
 from backfill.utc.instants import written
 from backfill.utc.pairs import (
     BoolArray,
-    Columns,
     FoldOrder,
     PairValues,
     Policy,

@@ -9,7 +9,7 @@ from backfill.decisions import Question, Words
 from backfill.utc.convert import Candidates, Decision, FoldPolicy, GapPolicy, LocalKind
 from backfill.utc.wall import WallTimes
 from backfill.utc.zone_choice import IANA, SPELLING, ZoneChoice
-from backfill.utc.zones import is_zone
+from backfill.utc.zone_names import is_zone
 
 ACCEPT, SKIP = "accept", "skip"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,54 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from backfill.rows.columns import Column, ColumnType
+from backfill.rows.columns import ColumnType
 from backfill.rows.values import Int64Array, arrow_type
-from backfill.utc.wall import Reading, Unit, WallKind, read_walls
+from backfill.utc.described import Reading, Target, WallKind
+from backfill.utc.wall import read_walls
 
 BoolArray = NDArray[np.bool_]
 
-_SCALE = re.compile(r"\(\s*\d+\s*(?:,\s*(-?\d+)\s*)?\)")
-_DECIMALS = ('pg_catalog."numeric"', 'pg_catalog."float8"', 'pg_catalog."float4"')
 #: What whole numbers hold.
 _LIMITS = {'pg_catalog."int4"': 2**31 - 1, 'pg_catalog."int2"': 2**15 - 1}
 _SECOND_US = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A target column and what it stores: an instant, or a number of units since 1970."""
-
-    column: Column
-    unit: Unit = Unit.MILLISECONDS
-
-    @property
-    def is_number(self) -> bool:
-        return self.column.type is ColumnType.BIGINT or self.is_decimal
-
-    @property
-    def is_decimal(self) -> bool:
-        return self.column.sql_type.name in _DECIMALS
-
-    @property
-    def is_text(self) -> bool:
-        return self.column.type is ColumnType.TEXT and not self.is_decimal
-
-    @property
-    def step_us(self) -> int:
-        """The finest step that it holds, in microseconds; a finer instant is cut down."""
-        if not self.is_number:
-            return 1
-        unit_us = max(1, _SECOND_US // self.unit.per_second)
-        if not self.is_decimal:
-            return unit_us
-        digits = self.scale if self.scale is not None else 9
-        return max(1, int(unit_us // 10 ** max(0, digits)))
-
-    @property
-    def scale(self) -> int | None:
-        """How many digits stand behind the point of a decimal; None where any number may."""
-        found = _SCALE.search(self.column.sql_type.declared)
-        return int(found[1] or 0) if found else None
 
 
 class Stored(NamedTuple):

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Answers, Question
-from backfill.rows.columns import Column
 from backfill.rows.values import Int64Array
 from backfill.utc.convert import (
     Candidates,
@@ -23,17 +22,12 @@ from backfill.utc.convert import (
     in_range,
     resolve,
 )
+from backfill.utc.described import Columns, OffsetUse, Pair, Target, ZoneLink
 from backfill.utc.doubts import DECISIONS, ask_value
-from backfill.utc.instants import Stored, Target, fits, read_target
-from backfill.utc.row_offset import Offset, OffsetUse, RowOffsets, labels_of, read_offsets
-from backfill.utc.wall import Reading, WallTimes, read_walls
-from backfill.utc.zone_choice import (
-    ZoneChoice,
-    ZoneLink,
-    ZonePolicy,
-    choose_zones,
-    constant_zone,
-)
+from backfill.utc.instants import Stored, fits, read_target
+from backfill.utc.row_offset import RowOffsets, labels_of, read_offsets
+from backfill.utc.wall import WallTimes, read_walls
+from backfill.utc.zone_choice import ZoneChoice, ZonePolicy, choose_zones, constant_zone
 
 BoolArray = NDArray[np.bool_]
 #: What an ordering of rows says of folds: decisions by key of the row, then by pair.
@@ -50,49 +44,6 @@ class Policy:
     is_strict: bool = False
     answers: Answers = field(default_factory=Answers)
     repairs: bool = False  # filled values are looked at as well
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Where a wall time stands, and where its instant goes.
-
-    `label` names it in the plan: the wall column's name, or both with a plus between them.
-    """
-
-    label: str
-    walls: tuple[Column, ...]
-    reading: Reading
-    target: Target
-    chain: tuple[ZoneLink, ...] = ()
-    offset: Offset | None = None
-    fold_by: str = ""  # a source column whose order tells the two passes of a fold apart
-    series: str = ""  # the source column whose rows make one series; empty: the scope
-
-    @property
-    def zone_name(self) -> str:
-        """The column that a person looks at for the pair's zone."""
-        own = next((link.field for link in self.chain if link.field), "")
-        return own or (self.offset.column if self.offset else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The columns of the table at hand, pair by pair.
-
-    `sources` and `looked_up` are the fields of `source`. With `is_span` the first two pairs are
-    start and end of one thing.
-    """
-
-    pairs: tuple[Pair, ...]
-    sources: tuple[Column, ...]
-    looked_up: tuple[str, ...] = ()
-    is_span: bool = False
-
-    @property
-    def own_chains(self) -> tuple[bool, ...]:
-        """Whether each pair finds its zone in another way than the first one."""
-        first = self.pairs[0]
-        return tuple((p.chain, p.offset) != (first.chain, first.offset) for p in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)

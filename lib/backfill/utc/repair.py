@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from backfill.rows.values import Int64Array
-from backfill.utc.pairs import BoolArray, Columns, Pair, PairValues
+from backfill.utc.described import Columns, Pair
+from backfill.utc.pairs import BoolArray, PairValues
 from backfill.utc.zones import load_rules
 
 _USUAL_LAST_YEAR = 2100

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import pyarrow as pa
@@ -11,26 +10,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.rows.values import Int64Array
+from backfill.utc.described import Offset
 
 _MOST_US = 18 * 3_600_000_000
 _CLOCK = r"^(?:UTC|GMT)?(?P<s>[+-]?)(?P<h>\d{1,2}):?(?P<m>\d{2})(?::?(?P<c>\d{2})(?:\.0+)?)?$"
 _NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,9})(?:\.(?P<f>\d{1,9}))?$"
-
-
-class OffsetUse(StrEnum):
-    """What an offset of the row decides."""
-
-    ZONE = "zone"
-    FOLD = "fold"
-
-
-@dataclass(frozen=True, slots=True)
-class Offset:
-    """A column of offsets east of UTC: numbers of `unit_seconds` each, or text like +02:00."""
-
-    column: str
-    use: OffsetUse
-    unit_seconds: int = 0  # 0: text or interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from backfill.utc.convert import Decision, LocalKind
-from backfill.utc.pairs import Columns, FoldOrder, Pair, PairValues, field_of
+from backfill.utc.described import Columns, Pair
+from backfill.utc.pairs import FoldOrder, PairValues, field_of
 
 _WHOLE = re.compile(r"[+-]?\d{1,40}")
 

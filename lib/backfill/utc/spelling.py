@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 
-from backfill.utc.zones import is_zone, zone_info, zone_names
+from backfill.utc.zone_names import is_zone, zone_info, zone_names
 
 _NEAR_MISSES = 3
 _SIMILARITY = 0.75

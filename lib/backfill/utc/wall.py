@@ -4,82 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from backfill.errors import PreflightError
-from backfill.rows.columns import NEGATIVE_INFINITY, POSITIVE_INFINITY, ColumnType
+from backfill.rows.columns import NEGATIVE_INFINITY, POSITIVE_INFINITY
 from backfill.rows.values import Int64Array
+from backfill.utc.described import Reading, Unit, WallKind
 from backfill.utc.wall_text import TextTimes, read_clock, read_format, read_iso
 from backfill.utc.zones import load_rules
 
 BoolArray = NDArray[np.bool_]
-
-
-class Encoding(StrEnum):
-    """How a wall-clock column writes a local date and time, as --encoding names it."""
-
-    AUTO = "auto"
-    TIMESTAMP = "timestamp"
-    EPOCH_MS = "epoch_ms"
-    EPOCH_S = "epoch_s"
-    ISO_TEXT = "iso_text"
-
-
-class Unit(StrEnum):
-    """What a number counts since 1970."""
-
-    SECONDS = "s"
-    MILLISECONDS = "ms"
-    MICROSECONDS = "us"
-    NANOSECONDS = "ns"
-
-    @property
-    def per_second(self) -> int:
-        return {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[self.value]
-
-
-class WallKind(StrEnum):
-    """How a wall time stands in its column, or its two columns."""
-
-    TIMESTAMP = "timestamp"
-    DATE = "date"
-    NUMBER = "number"
-    TEXT = "text"
-    DATE_AND_TIME = "date_and_time"
-    INSTANT = "instant"  # a timestamptz that wrongly holds wall time, read in a zone
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the wall times of a pair are read.
-
-    `unit`: of numbers. `form`: of text, digits included; empty for ISO 8601. `read_in`: the zone
-    that an instant shows its wall time in. `missing`: texts that mean no time. `uses_offset`: a
-    text with an offset is an instant, and taken as one.
-    """
-
-    kind: WallKind
-    unit: Unit = Unit.MILLISECONDS
-    form: str = ""
-    read_in: str = "UTC"
-    missing: tuple[str, ...] = ()
-    uses_offset: bool = False
-
-    @property
-    def name(self) -> str:
-        """Say it in a word or two, as --encoding does where it can."""
-        if self.kind is WallKind.NUMBER and not self.form:
-            return f"epoch_{self.unit}"
-        if self.form:
-            return f"{self.kind} in {self.form}"
-        if self.kind is WallKind.INSTANT:
-            return f"timestamptz read in {self.read_in}"
-        return "iso_text" if self.kind is WallKind.TEXT else self.kind.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,37 +33,8 @@ class WallTimes:
     offset_us: Int64Array | None = None
 
 
-_BY_TYPE = {
-    ColumnType.BIGINT: (Encoding.EPOCH_MS, Encoding.EPOCH_S),
-    ColumnType.TIMESTAMP: (Encoding.TIMESTAMP,),
-    ColumnType.TEXT: (Encoding.ISO_TEXT,),
-}
-_READINGS = {
-    Encoding.TIMESTAMP: Reading(WallKind.TIMESTAMP),
-    Encoding.EPOCH_MS: Reading(WallKind.NUMBER, Unit.MILLISECONDS),
-    Encoding.EPOCH_S: Reading(WallKind.NUMBER, Unit.SECONDS),
-    Encoding.ISO_TEXT: Reading(WallKind.TEXT),
-}
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
 _PLAIN_NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,18})(?:\.(?P<f>\d{1,18}))?$"
-
-
-def resolve_encoding(declared: Encoding, column: str, column_type: ColumnType) -> Encoding:
-    """Return a column's encoding; raise `PreflightError` when its type can not hold it."""
-    possible = _BY_TYPE.get(column_type, ())
-    if declared is Encoding.AUTO and possible:
-        return possible[0]
-    if declared not in possible:
-        raise PreflightError(
-            f"Column {column} is {column_type}: it can not hold wall times as {declared}. "
-            f"Use --encoding {' or '.join(possible) or 'auto'}."
-        )
-    return declared
-
-
-def reading_of(encoding: Encoding) -> Reading:
-    """Return the reading that an encoding names."""
-    return _READINGS[encoding]
 
 
 def read_walls(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:

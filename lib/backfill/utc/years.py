@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from backfill.decisions import Answers, Question
 from backfill.utc.convert import in_range
-from backfill.utc.pairs import BoolArray, Columns, PairValues
+from backfill.utc.described import Columns
+from backfill.utc.pairs import BoolArray, PairValues
 
 YEAR = "year"
 #: Further than this from today, or from the other times, a year is asked about.

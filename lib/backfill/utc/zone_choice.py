@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Answers, Question
+from backfill.utc.described import ZoneLink
 from backfill.utc.spelling import Names, is_questionable, meanings, near_misses, says
-from backfill.utc.zones import is_zone
+from backfill.utc.zone_names import is_zone
 
 SPELLING = "zone_name"  # the kind of question that a spelling raises
 IANA, SKIP = "iana", "skip"
@@ -39,15 +40,6 @@ class Verdict(StrEnum):
 
     MISSING = "missing"
     INVALID = "invalid"
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneLink:
-    """One place of a chain: a field of `source`, or a constant (`field` empty)."""
-
-    field: str = ""
-    constant: str = ""
-    is_looked_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

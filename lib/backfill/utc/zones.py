@@ -6,27 +6,19 @@ carries another version of the data, so the same wall time would become another 
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.resources
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from io import BytesIO
-from zoneinfo import ZoneInfo
+from functools import lru_cache
 
 import numpy as np
 
 from backfill.errors import PreflightError, UsageError
 from backfill.utc.footer import expand_footer
 from backfill.utc.tzif import IntArray, parse_tzif
+from backfill.utc.zone_names import zone_bytes
 
 MIN_YEAR = 1
 MAX_YEAR = 9999
 SECOND_US = 1_000_000
-
-_PACKAGE = "tzdata"
-# In the package's list, but a placeholder for "nobody has set the zone yet": a row that says so
-# has no zone, and its offset of 0 must not be taken for one.
-_PLACEHOLDERS = frozenset({"Factory"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,23 +46,6 @@ class ZoneRules:
                 )
 
 
-def tzdata_version() -> str:
-    """Return the version of the package that every conversion rests on, such as 2026.6."""
-    return importlib.metadata.version(_PACKAGE)
-
-
-@cache
-def zone_names() -> frozenset[str]:
-    """Return every name that is accepted, aliases included, exactly as it must be written."""
-    listed = importlib.resources.files(_PACKAGE).joinpath("zones").read_text(encoding="ascii")
-    return frozenset(listed.split()) - _PLACEHOLDERS
-
-
-def is_zone(name: str) -> bool:
-    """Tell whether the name is accepted; upper and lower case and spaces count."""
-    return name in zone_names()
-
-
 @lru_cache(maxsize=1024)
 def load_rules(name: str, last_year: int) -> ZoneRules:
     """Return one zone's rules, good for every wall time up to the end of `last_year`.
@@ -80,7 +55,7 @@ def load_rules(name: str, last_year: int) -> ZoneRules:
     """
     if not MIN_YEAR <= last_year <= MAX_YEAR:
         raise UsageError(f"Year {last_year} is outside {MIN_YEAR}..{MAX_YEAR}.")
-    return build_rules(name, _zone_bytes(name), last_year)
+    return build_rules(name, zone_bytes(name), last_year)
 
 
 def build_rules(name: str, data: bytes, last_year: int) -> ZoneRules:
@@ -98,30 +73,6 @@ def build_rules(name: str, data: bytes, last_year: int) -> ZoneRules:
         wall0=instants + np.maximum(offsets[:-1], offsets[1:]),
         wall1=instants + np.minimum(offsets[:-1], offsets[1:]),
     )
-
-
-@cache
-def zone_info(name: str) -> ZoneInfo:
-    """Return the standard library's own reading of the same bytes, to check ours against.
-
-    `ZoneInfo(name)` would take the operating system's data before the package's.
-
-    Raises:
-        UsageError: the zone is not known.
-    """
-    return ZoneInfo.from_file(BytesIO(_zone_bytes(name)), key=name)
-
-
-def _zone_bytes(name: str) -> bytes:
-    if not is_zone(name):
-        same = [known for known in sorted(zone_names()) if known.casefold() == name.casefold()]
-        hint = f"Did you mean {same[0]}? " if same else ""
-        raise UsageError(
-            f"Time zone {name!r} is not in tzdata {tzdata_version()}. {hint}"
-            "Names are case-sensitive IANA names, such as Europe/Stockholm; offsets such as UTC+1 "
-            "are not zones."
-        )
-    return importlib.resources.files(_PACKAGE).joinpath("zoneinfo", *name.split("/")).read_bytes()
 
 
 def _first_open_year(instants: IntArray) -> int:

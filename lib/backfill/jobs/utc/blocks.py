@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from backfill.errors import ClusterLost
 from backfill.utc.compute import Computed, compute_utc
-from backfill.utc.pairs import Columns, FoldOrder, Policy
+from backfill.utc.described import Columns
+from backfill.utc.pairs import FoldOrder, Policy
 from backfill.workers.executor import Executor, InThisProcess, Work, WorkerKilled, in_order
 
 # Fast to write and to read, and a third of the size.

@@ -20,11 +20,11 @@ from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.server.postgres import Connection
 from backfill.utc.compute import convert_pairs
 from backfill.utc.convert import in_range
+from backfill.utc.described import Offset, Pair, Reading, Target, Unit, WallKind
 from backfill.utc.doubts import show_instant, show_time
-from backfill.utc.instants import Stored, Target, read_target
-from backfill.utc.pairs import BoolArray, Pair, PairValues, Policy, field_of
-from backfill.utc.row_offset import Offset
-from backfill.utc.wall import Reading, Unit, WallKind, read_walls
+from backfill.utc.instants import Stored, read_target
+from backfill.utc.pairs import BoolArray, PairValues, Policy, field_of
+from backfill.utc.wall import read_walls
 from backfill.utc.wall_text import read_format
 from backfill.utc.years import years_of
 

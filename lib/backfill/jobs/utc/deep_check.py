@@ -26,7 +26,7 @@ from backfill.skips import Skip
 from backfill.utc.compute import Computed, compute_utc, convert_pairs
 from backfill.utc.pairs import FoldOrder
 from backfill.utc.series import FoldRows, has_order
-from backfill.utc.zones import tzdata_version
+from backfill.utc.zone_names import tzdata_version
 
 SHOWN_ROWS = 100
 _NEEDED = ("key", "reason")

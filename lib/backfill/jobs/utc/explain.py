@@ -19,11 +19,10 @@ from backfill.jobs.utc.wall_value import local_time
 from backfill.plans.staging import STAGING_FILE, look_into
 from backfill.utc.convert import Explanation as Conversion
 from backfill.utc.convert import LocalKind, explain_one
-from backfill.utc.instants import Target, read_target
-from backfill.utc.pairs import Pair
-from backfill.utc.wall import Reading
+from backfill.utc.described import Pair, Reading, Target
+from backfill.utc.instants import read_target
 from backfill.utc.zone_choice import ZoneSource, choose_zones, constant_zone
-from backfill.utc.zones import is_zone
+from backfill.utc.zone_names import is_zone
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _CANDIDATES = {

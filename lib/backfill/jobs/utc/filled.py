@@ -10,7 +10,7 @@ from backfill.jobs.utc.sample import scope_condition
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.columns import ColumnType, read_expression
 from backfill.server.postgres import Connection
-from backfill.utc.pairs import Pair
+from backfill.utc.described import Pair
 
 
 def count_filled(

@@ -51,8 +51,8 @@ from backfill.server.table import Table
 from backfill.server.update_cost import cost_warnings
 from backfill.steps.job import Computation, Preflight
 from backfill.utc.compute import Computed, changes_schema, convert_pairs
-from backfill.utc.pairs import Columns, FoldOrder
-from backfill.utc.row_offset import OffsetUse
+from backfill.utc.described import Columns, OffsetUse
+from backfill.utc.pairs import FoldOrder
 from backfill.utc.series import has_order, order_of
 from backfill.versions import computing_versions
 from backfill.workers.cluster import check_executor, open_executor

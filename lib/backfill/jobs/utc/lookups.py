@@ -19,7 +19,7 @@ from backfill.server.catalog import (
 )
 from backfill.server.postgres import Connection
 from backfill.server.table import Join, LookedUp, Moment, Relation, Since, Table
-from backfill.utc.wall import Reading, WallKind
+from backfill.utc.described import Reading, WallKind
 
 _FAMILIES = (
     {"bigint", "integer", "smallint", "numeric"},

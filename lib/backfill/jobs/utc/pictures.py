@@ -14,9 +14,9 @@ from backfill.display.pages import NOTHING, Shown, figure, note, table
 from backfill.jobs.utc.staged_sql import local_time, why
 from backfill.jobs.utc.views import zone_of
 from backfill.plans.staging import Staging
-from backfill.utc.pairs import Columns
+from backfill.utc.described import Columns
 from backfill.utc.segments import FOLD_CODE, MIN_SECOND, NORMAL_CODE, build_segments
-from backfill.utc.zones import is_zone
+from backfill.utc.zone_names import is_zone
 
 SHOWN_HOUSEHOLDS = 12
 SHOWN_CHANGES = 16

@@ -18,12 +18,12 @@ from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.wall_value import local_time
 from backfill.steps.job import Recomputed
 from backfill.utc.convert import LocalKind
-from backfill.utc.instants import Target, read_target
+from backfill.utc.described import OffsetUse, Pair, Target
+from backfill.utc.instants import read_target
 from backfill.utc.oracle import judge, offset_at, to_us
-from backfill.utc.pairs import Pair
-from backfill.utc.row_offset import OffsetUse, read_offsets
+from backfill.utc.row_offset import read_offsets
 from backfill.utc.spelling import Names, names_from
-from backfill.utc.zones import is_zone, zone_info
+from backfill.utc.zone_names import is_zone, zone_info
 
 _FAR_US = 2**61
 

@@ -32,10 +32,7 @@ from backfill.server.catalog import (
 )
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation, Table, Want
-from backfill.utc.pairs import Columns, Pair
-from backfill.utc.row_offset import OffsetUse
-from backfill.utc.wall import Encoding
-from backfill.utc.zone_choice import ZoneLink
+from backfill.utc.described import Columns, Encoding, OffsetUse, Pair, ZoneLink
 
 _OFFSET_TYPES = ("integer", "bigint", "smallint", "interval", "numeric", "real", "double precision")
 

@@ -10,9 +10,16 @@ from backfill.jobs.utc.table_spec import OFFSET_UNITS, PairSpec
 from backfill.rows.columns import Column
 from backfill.server.catalog import CatalogColumn
 from backfill.server.table import Relation
-from backfill.utc.instants import Target
-from backfill.utc.row_offset import Offset
-from backfill.utc.wall import Encoding, Reading, Unit, WallKind, reading_of, resolve_encoding
+from backfill.utc.described import (
+    Encoding,
+    Offset,
+    Reading,
+    Target,
+    Unit,
+    WallKind,
+    reading_of,
+    resolve_encoding,
+)
 
 _TEXTS = ("text", "character varying", "character", "citext", "name")
 _WHOLE = ("bigint", "integer", "smallint")

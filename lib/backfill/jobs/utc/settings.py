@@ -11,11 +11,11 @@ from backfill.decisions import Answers
 from backfill.errors import UsageError
 from backfill.jobs.utc.table_spec import EVENTS, TableSpec
 from backfill.utc.convert import FoldPolicy, GapPolicy
+from backfill.utc.described import Encoding
 from backfill.utc.pairs import Policy
 from backfill.utc.spelling import Names, Vocabulary, near_misses, version_of
-from backfill.utc.wall import Encoding
 from backfill.utc.zone_choice import ZonePolicy
-from backfill.utc.zones import is_zone
+from backfill.utc.zone_names import is_zone
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 

@@ -17,11 +17,10 @@ from backfill.jobs.utc.table_spec import (
     first_edition,
 )
 from backfill.regular_file import read_document
-from backfill.utc.row_offset import OffsetUse
+from backfill.utc.described import OffsetUse, Unit
 from backfill.utc.spelling import Vocabulary, names_from
-from backfill.utc.wall import Unit
-from backfill.utc.wall_text import pattern_of
-from backfill.utc.zones import is_zone
+from backfill.utc.wall_format import pattern_of
+from backfill.utc.zone_names import is_zone
 
 _FIRST = {"table", "key", "scope", "zone", "pairs", "lookup", "deleted"}
 _SECOND = {

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from backfill.plans.staging import literal, quoted
-from backfill.utc.instants import Target
-from backfill.utc.pairs import Pair
-from backfill.utc.wall import WallKind
+from backfill.utc.described import Pair, Target, WallKind
 
 _LOW, _HIGH = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
 

@@ -9,11 +9,20 @@ from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.columns import TEXT, Column, ColumnType, SqlType
 from backfill.rows.keys import Key, KeyColumn
 from backfill.server.table import Join, LookedUp, Moment, Relation, Since, Table, Want
-from backfill.utc.instants import Target
-from backfill.utc.pairs import Columns, Pair
-from backfill.utc.row_offset import Offset, OffsetUse
-from backfill.utc.wall import Encoding, Reading, Unit, WallKind, reading_of, resolve_encoding
-from backfill.utc.zone_choice import ZoneLink
+from backfill.utc.described import (
+    Columns,
+    Encoding,
+    Offset,
+    OffsetUse,
+    Pair,
+    Reading,
+    Target,
+    Unit,
+    WallKind,
+    ZoneLink,
+    reading_of,
+    resolve_encoding,
+)
 
 
 def table_to_json(zoned: ZonedTable) -> dict[str, Any]:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from backfill.errors import UsageError
-from backfill.utc.row_offset import OffsetUse
+from backfill.utc.described import OffsetUse, Unit
 from backfill.utc.spelling import Vocabulary
-from backfill.utc.wall import Unit
-from backfill.utc.zones import is_zone
+from backfill.utc.zone_names import is_zone
 
 #: How a first specification marks what a person must say.
 FILL_IN = "FILL IN"

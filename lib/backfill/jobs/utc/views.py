@@ -7,7 +7,7 @@ from typing import Any
 from backfill.display.pages import NOTHING, Shown, part, table
 from backfill.jobs.utc.staged_sql import instant_text, iso, wall_text, why
 from backfill.plans.staging import Staging, literal
-from backfill.utc.pairs import Columns, Pair
+from backfill.utc.described import Columns, Pair
 
 SHOWN_COUNTS = 100
 TELLING_ROWS = 50

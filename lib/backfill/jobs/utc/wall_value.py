@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from backfill.utc.wall import Reading, WallKind
-from backfill.utc.zones import zone_info
+from backfill.utc.described import Reading, WallKind
+from backfill.utc.zone_names import zone_info
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=None)  # noqa: DTZ001  a wall time has no zone
 _CLOCK = re.compile(r"(?:(\d+) days? ?)?(?:(\d+):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?")

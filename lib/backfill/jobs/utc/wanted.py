@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from backfill.utc.compute import convert_pairs
 from backfill.utc.convert import LocalKind
-from backfill.utc.pairs import BoolArray, Columns, Policy
+from backfill.utc.described import Columns
+from backfill.utc.pairs import BoolArray, Policy
 
 
 def is_looked_at(rows: pa.Table, columns: Columns, policy: Policy) -> BoolArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backfill.server.table import Table
-from backfill.utc.pairs import Columns
+from backfill.utc.described import Columns
 
 
 @dataclass(frozen=True, slots=True)

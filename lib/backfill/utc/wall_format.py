@@ -1,0 +1,84 @@
+"""Formats of written dates and times: strptime's directives as one regular expression.
+
+Each directive becomes a named group. Loads no array library: to check a format reads no value.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from backfill.errors import UsageError
+
+ZONE = r"(?P<z>[Zz]|[+-]\d{2}(?::?\d{2})?)"
+_DIGITS = {
+    "m": ("m", 2),
+    "d": ("d", 2),
+    "e": ("d", 2),
+    "H": ("H", 3),
+    "I": ("I", 2),
+    "M": ("M", 2),
+    "S": ("S", 2),
+    "y": ("y", 2),
+    "j": ("j", 3),
+}
+_LONG = {
+    "T": "%H:%M:%S",
+    "R": "%H:%M",
+    "F": "%Y-%m-%d",
+    "D": "%m/%d/%y",
+}
+
+
+@lru_cache(maxsize=256)
+def pattern_of(form: str) -> str:
+    """Return the regular expression of a format; raise `UsageError` for what it can not mean."""
+    for short, spelt in _LONG.items():
+        form = form.replace(f"%{short}", spelt)
+    tokens = re.findall(r"%-?.|[^%]", form)
+    if "".join(tokens) != form:
+        raise UsageError(f"format {form!r} ends in a percent sign.")
+    parts = [_part(tokens, index, form) for index in range(len(tokens))]
+    pattern = f"^{''.join(parts)}$"
+    names = re.findall(r"\(\?P<(\w)>", pattern)
+    if len(set(names)) < len(names):
+        raise UsageError(f"format {form!r} names a part of the date twice.")
+    has_day = {"m", "d"} <= set(names) or "j" in names or {"b", "d"} <= set(names)
+    if not ({"Y", "y"} & set(names) and has_day):
+        raise UsageError(f"format {form!r} must tell year, month and day, like %Y-%m-%d %H:%M.")
+    return pattern
+
+
+def _part(tokens: list[str], index: int, form: str) -> str:
+    token = tokens[index]
+    if not token.startswith("%"):
+        return r"\s*" if token.isspace() else re.escape(token)
+    name = token.lstrip("%-")
+    # Digits that touch other digits have a fixed width.
+    touches = any(
+        0 <= near < len(tokens) and tokens[near].lstrip("%-") in {*_DIGITS, "Y", "f"}
+        and tokens[near].startswith("%")
+        for near in (index - 1, index + 1)
+    )  # fmt: skip
+    if name == "Y":
+        return r"(?P<Y>\d{4})"
+    if name in _DIGITS:
+        group, most = _DIGITS[name]
+        width = "3" if name == "j" else "2"
+        return rf"(?P<{group}>\d{{{width}}})" if touches else rf"(?P<{group}>\d{{1,{most}}})"
+    fixed = {
+        "f": r"(?P<f>\d{1,9})",
+        "b": r"(?P<b>[A-Za-z]{3})[a-z]*\.?",
+        "B": r"(?P<b>[A-Za-z]{3})[a-z]*\.?",
+        "h": r"(?P<b>[A-Za-z]{3})[a-z]*\.?",
+        "p": r"(?P<p>[AaPp])\.?[Mm]\.?",
+        "z": ZONE,
+        "a": r"[A-Za-z]{2,9}\.?",
+        "A": r"[A-Za-z]{2,9}\.?",
+        "%": "%",
+    }
+    if name in fixed:
+        return fixed[name]
+    raise UsageError(
+        f"format {form!r}: {token} is not known here. Use %Y %y %m %b %d %j %H %I %p %M %S %f %z."
+    )
