@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-from psycopg import sql
 
 from backfill.decisions import Answer, Answers
 from backfill.display.pages import Shown
@@ -26,7 +25,7 @@ from backfill.jobs.utc.counting import (
 )
 from backfill.jobs.utc.filled import count_filled
 from backfill.jobs.utc.lookups import check_lookups
-from backfill.jobs.utc.pending import count_by_household, known_households
+from backfill.jobs.utc.pending import count_by_household, known_households, stored_member
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.settings import Order, UtcSettings
@@ -94,7 +93,8 @@ class UtcJob:
 
     @property
     def members(self) -> list[str] | None:
-        return sorted(set(self._settings.households)) or None
+        """The members that were asked for, as the server spells them once it was asked."""
+        return sorted(set(self._households)) if self._settings.households else None
 
     @property
     def scope(self) -> dict[str, Any]:
@@ -176,16 +176,19 @@ class UtcJob:
                 'whole table is one. Leave the option out, or add scope = "…" to the file.'
             )
         known = known_households(connection, self.table)
+        found = []
         for household in self._settings.households:
-            if household not in known and not _has_rows(connection, self.table, household):
+            stored = household if household in known else None
+            stored = stored or stored_member(connection, self.table, household, known)
+            found.append(stored or household)
+            if stored is None:
                 close = difflib.get_close_matches(household, known, 3) or sorted(known)[:3]
                 hint = f" Near: {', '.join(close)}." if close else ""
                 raise UsageError(
                     f"There is no household {household!r} in this database.{hint} "
                     f"List what is pending: {next_command('status')}"
                 )
-        if not self._settings.households:
-            self._households = tuple(known)
+        self._households = tuple(dict.fromkeys(found or known))
 
     @property
     def _has_filled(self) -> bool:
@@ -322,17 +325,6 @@ def _check_zones(zoned: ZonedTable, settings: UtcSettings) -> None:
                 'all of it in one place? zone = ["=Europe/Paris"]. Else name a column, or a column '
                 'of a [[lookup]]: zone = ["event.tz"]'
             )
-
-
-def _has_rows(connection: Connection, table: Table, member: str) -> bool:
-    assert table.scope is not None
-    row = connection.execute(
-        sql.SQL("SELECT EXISTS (SELECT FROM {} AS t WHERE t.{}::text = %s)").format(
-            table.relation.identifier, sql.Identifier(table.scope.name)
-        ),
-        [member],
-    ).fetchone()
-    return bool(row and row[0])
 
 
 def _check_rights(connection: Connection, table: Table, writing: bool) -> list[str]:

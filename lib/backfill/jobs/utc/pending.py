@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+import psycopg
 from psycopg import sql
 
 from backfill.server.pending import pending_filter
@@ -53,6 +54,41 @@ def count_by_household(
     for household in households:
         pending.setdefault(household, 0)
     return dict(sorted(pending.items()))
+
+
+def stored_member(
+    connection: Connection, table: Table, member: str, known: Sequence[str]
+) -> str | None:
+    """Return how the server spells a member that rows have, or that is `known`; else None.
+
+    `007` is the number 7, and letters of a uuid have no case. Read-only.
+    """
+    scope = table.scope
+    assert scope is not None
+    text = sql.SQL("{}::pg_catalog.text").format(sql.Placeholder("member"))
+    try:
+        with connection.transaction():
+            row = connection.execute(
+                sql.SQL(
+                    "SELECT {typed}::text, (SELECT t.{name}::text FROM {table} AS t WHERE {equal}"
+                    " LIMIT 1)"
+                ).format(
+                    typed=scope.typed(text),
+                    name=sql.Identifier(scope.name),
+                    table=table.relation.identifier,
+                    equal=scope.equals("t", text),
+                ),
+                {"member": member},
+            ).fetchone()
+    except psycopg.DataError:  # no value of the type
+        return None
+    assert row is not None
+    spelt, stored = row
+    if scope.type_name == 'pg_catalog."char"' and spelt != member:  # the one type that cuts off
+        return None
+    if stored is not None:
+        return str(stored)
+    return str(spelt) if spelt in known else None
 
 
 def known_households(connection: Connection, table: Table) -> list[str]:
