@@ -12,6 +12,7 @@ from backfill.command.task_commands import OWN_WAY, add_fill_options, check_task
 from backfill.display.counting import counted
 from backfill.errors import ExitCode, UsageError
 from backfill.folder import RunFolder, runs_dir
+from backfill.next_command import next_command
 
 SHOWN_ROWS = 100
 SHOWN_SCOPES = 100
@@ -64,15 +65,24 @@ def run_check(options: argparse.Namespace) -> int:
     terminal = terminal_of(options)
     for text in found.hidden:
         terminal.message(text, "warning")
-    for scope, count in pending.items():
+    shown = dict(sorted(pending.items(), key=lambda entry: -entry[1])[:SHOWN_SCOPES])
+    for scope, count in shown.items():
         what = counted(count, *found.what)
         terminal.message(f"{scope or '(no household)'}: {what}", "warning")
-    document = {"job": options.job, "total_pending": total, "pending": pending}
+    document: dict[str, Any] = {"job": options.job, "total_pending": total}
+    document |= {"pending": {scope: count for scope, count in pending.items() if scope in shown}}
+    if len(pending) > len(shown):
+        terminal.message(_more(len(pending) - len(shown)), "warning")
+        document["pending_scopes"] = len(pending)
     print_summary(document)
     code = ExitCode.PREFLIGHT if found.hidden else ExitCode.OK
     code = ExitCode.PENDING if total else code
     write_metrics(options.metrics_file, document, int(code), options.job)
     return int(code)
+
+
+def _more(scopes: int) -> str:
+    return f"… {scopes:,} more with fewer rows; all of them: {next_command('status', '--json')}"
 
 
 def _check_rows(options: argparse.Namespace, job: Any) -> int:
