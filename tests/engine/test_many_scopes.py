@@ -11,12 +11,12 @@ from tests.engine.workshop import NOON_MS, Bench
 from backfill import cli
 
 
-def test_a_check_tells_the_fullest_hundred_and_how_many_there_are(
-    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def _stays(bench: Bench, tmp_path: Path, guests: int) -> str:
+    """Return the specification of a table of one stay a guest, and four of the last."""
     bench.sql("CREATE TABLE stays (id int PRIMARY KEY, guest int, wall bigint, utc bigint)")
     bench.sql(
-        f"INSERT INTO stays SELECT n, least(n, 20000), {NOON_MS} FROM generate_series(1, 20003) n"
+        f"INSERT INTO stays SELECT n, least(n, {guests}), {NOON_MS}"
+        f" FROM generate_series(1, {guests} + 3) AS n"
     )
     spec = tmp_path / "stays.toml"
     spec.write_text(
@@ -24,7 +24,15 @@ def test_a_check_tells_the_fullest_hundred_and_how_many_there_are(
         'pairs = [{ wall = "wall", target = "utc" }]\n'
     )
 
-    code = cli.main(["check", "--table", str(spec)])
+    return str(spec)
+
+
+def test_a_check_tells_the_fullest_hundred_and_how_many_there_are(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = _stays(bench, tmp_path, 20_000)
+
+    code = cli.main(["check", "--table", spec])
 
     told = capsys.readouterr()
     last = json.loads(told.out.splitlines()[-1])
@@ -32,3 +40,18 @@ def test_a_check_tells_the_fullest_hundred_and_how_many_there_are(
     assert (len(last["pending"]), last["pending"]["20000"]) == (100, 4)
     assert "19,900 more" in told.err
     assert len(told.err.splitlines()) < 110
+
+
+def test_a_runs_last_line_tells_a_hundred_and_its_folder_has_all(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = _stays(bench, tmp_path, 300)
+
+    code = cli.main(["utc", "--table", spec, "--runs-dir", str(bench.runs), "--apply"])
+
+    told = capsys.readouterr().out
+    last = json.loads(told.splitlines()[-1])
+    assert (code, len(last["households"]), last["households_in_all"]) == (0, 100, 300)
+    assert last["total_updated"] == 303
+    whole = bench.summary_of(last["run_id"])
+    assert len(whole["households"]) == 300

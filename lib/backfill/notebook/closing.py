@@ -24,6 +24,7 @@ from backfill.server.dsn import password_of
 from backfill.server.open_database import open_database
 from backfill.skips import Skip
 from backfill.status import RunStatus
+from backfill.steps.record import last_line
 
 
 def close_folder(folder: RunFolder, stem: str, ended: Ended) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def _kernel_name(ended: Ended) -> str:
 
 
 def _printed(summary: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in summary.items() if k not in ("exit_code", "notebook")}
+    return last_line({k: v for k, v in summary.items() if k != "notebook"})
 
 
 def _summary(folder: RunFolder, stem: str, ended: Ended, ledger: Ledger | None) -> dict[str, Any]:

@@ -222,7 +222,7 @@ class RunBook(Asking, Frames):
         self.reporter.outcome(
             {
                 "exit_code": document["exit_code"],
-                "summary": _public(document),
+                "summary": {k: v for k, v in document.items() if k != "exit_code"},
                 "error": str(error) if error else "",
             }
         )
@@ -388,7 +388,3 @@ class RunBook(Asking, Frames):
                 applied = standing(ledger, self._plan, run.status)
                 return record.summary_document(self._plan, self.kind, applied, self._started)
             return {"run_id": self.run_id, "status": run.status.value} if run else None
-
-
-def _public(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if name != "exit_code"}

@@ -24,6 +24,9 @@ from backfill.steps.standing import Applied, planned_counts
 from backfill.versions import versions
 from backfill.workbook_env import NOTEBOOK_ENV
 
+#: So many entries of a list stand in a command's last line.
+MOST_TOLD = 100
+
 
 def summary_document(
     frozen: Plan, kind: JobKind, applied: Applied | None, started: float
@@ -62,6 +65,22 @@ def summary_document(
     if households is not None:
         ordered["households"] = [{**part, "elapsed_ms": elapsed_ms} for part in households]
     return ordered
+
+
+def last_line(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a command's last line tells of a summary.
+
+    Of a long list the first hundred entries and, as `NAME_in_all`, how many there are;
+    `summary.json` in the run's folder has them all.
+    """
+    told: dict[str, Any] = {}
+    for name, value in document.items():
+        if name == "exit_code":
+            continue
+        told[name] = value
+        if isinstance(value, list) and len(value) > MOST_TOLD:
+            told |= {name: value[:MOST_TOLD], f"{name}_in_all": len(value)}
+    return told
 
 
 def write_run_file(
