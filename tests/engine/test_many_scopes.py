@@ -55,3 +55,20 @@ def test_a_runs_last_line_tells_a_hundred_and_its_folder_has_all(
     assert last["total_updated"] == 303
     whole = bench.summary_of(last["run_id"])
     assert len(whole["households"]) == 300
+
+
+@pytest.mark.slow  # a specification of 600 pairs is looked up first
+def test_more_pairs_than_a_statement_holds_are_refused_before_anything_is_read(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = ", ".join(f"w{n} bigint, u{n} bigint" for n in range(600))
+    bench.sql(f"CREATE TABLE wide (id int PRIMARY KEY, {columns})")
+    pairs = ", ".join(f'{{ wall = "w{n}", target = "u{n}" }}' for n in range(600))
+    spec = tmp_path / "wide.toml"
+    spec.write_text(
+        f'table = "wide"\nkey = "id"\nscope = "id"\nzone = "=Asia/Kolkata"\npairs = [{pairs}]\n'
+    )
+
+    assert cli.main(["check", "--table", str(spec)]) == 3
+
+    assert "1,802 values a row" in capsys.readouterr().err

@@ -57,6 +57,7 @@ from backfill.versions import computing_versions
 from backfill.workers.cluster import check_executor, open_executor
 
 JOB_NAME = "utc"
+MOST_VALUES = 1_664  # of one row, as PostgreSQL is built
 MAX_LISTED_HOUSEHOLDS = 1_000
 
 
@@ -156,6 +157,7 @@ class UtcJob:
                 f"{settings.table.deleted or 'for deleted rows in its specification'}. Leave "
                 "the option out, or name the column with --table spec.toml."
             )
+        _check_width(zoned.table)
         _check_zones(zoned, settings)
         self._zoned = zoned
         self._check_households(connection)
@@ -325,6 +327,17 @@ def _check_zones(zoned: ZonedTable, settings: UtcSettings) -> None:
                 'all of it in one place? zone = ["=Europe/Paris"]. Else name a column, or a column '
                 'of a [[lookup]]: zone = ["event.tz"]'
             )
+
+
+def _check_width(table: Table) -> None:
+    """Refuse more columns than one statement of the server's can hold of a chunk's rows."""
+    values = len(table.key.columns) + len(table.sources) + len(table.looked_up)
+    values += 2 * len(table.targets) + 1  # as it was and as it is to be; and the row's number
+    if values > MOST_VALUES:
+        raise PreflightError(
+            f"The pairs of {table.relation} make {values:,} values a row; PostgreSQL takes "
+            f"{MOST_VALUES:,} in one statement. Split them over several specifications."
+        )
 
 
 def _check_rights(connection: Connection, table: Table, writing: bool) -> list[str]:
