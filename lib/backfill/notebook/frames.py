@@ -6,7 +6,11 @@ from typing import Any
 
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
+from backfill.notebook.table_view import TableView
 from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE
+from backfill.rows.dataframe import to_dataframe
+
+TABLES = ("changes", "skips", "extracted", "shifts")
 
 #: The tables of `staging.duckdb` that a run which only applies a plan has no need of.
 STAGED_ONLY = "It goes on with a frozen plan. Use run.changes and run.skips, or plan anew."
@@ -24,7 +28,7 @@ class Frames:
         """The changes as a dataframe, in key order; struct columns spread as `after.…`."""
         import pyarrow.parquet as pq
 
-        return pq.read_table(self._file(CHANGES_FILE)).flatten().to_pandas()
+        return to_dataframe(pq.read_table(self._file(CHANGES_FILE)))
 
     @property
     def skips(self) -> Any:
@@ -32,7 +36,7 @@ class Frames:
         import pandas as pd
 
         texts = pd.read_csv(self._file(SKIPS_FILE), dtype=str, keep_default_na=False)
-        return texts.astype({"position": "int64"})
+        return texts.astype({"position": "Int64"})
 
     @property
     def extracted(self) -> Any:
@@ -43,6 +47,12 @@ class Frames:
     def shifts(self) -> Any:
         """The shifts that were read from screenshots, as a dataframe; only where it was planned."""
         raise UsageError(f"Run {self.run_id} read no screenshots here. {STAGED_ONLY}")
+
+    def table(self, name: str = "changes") -> TableView:
+        """Show all rows of one of the run's tables, to sort, search and page through."""
+        if name not in TABLES:
+            raise UsageError(f"There is no table {name!r} of a run; say {', '.join(TABLES)}.")
+        return TableView(name, getattr(self, name))
 
     @property
     def duckdb(self) -> Any:

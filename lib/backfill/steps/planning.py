@@ -27,6 +27,7 @@ from backfill.plans.worksheet import (
 )
 from backfill.records.ledger import Ledger
 from backfill.report import Reporter
+from backfill.rows.dataframe import to_dataframe
 from backfill.server.database import Database
 from backfill.server.postgres import database_fingerprint
 from backfill.settings import EngineSettings, fingerprint
@@ -183,7 +184,7 @@ def frame(staging: Staging, table: str, limit: int | None = None) -> Any:
     cursor = staging.connection.cursor()
     order = _ORDERS.get(table, "position")
     rows: pa.Table = cursor.sql(f'SELECT * FROM "{table}" ORDER BY {order}{tail}').to_arrow_table()
-    return _in_utc(rows.flatten()).to_pandas()
+    return to_dataframe(_in_utc(rows.flatten()))
 
 
 def _in_utc(rows: pa.Table) -> pa.Table:
