@@ -182,7 +182,8 @@ def test_a_shift_of_low_confidence_is_shown_with_its_value_and_what_vouches_for_
 
     shown = book.picture()
 
-    assert "Shifts to look at: 1 in doubt, 1 of low confidence (below 85)" in shown.text
+    # The session is held: its shifts stand first, each beside its cut-out and with its reasons.
+    assert "Shifts read (3), each beside its image" in shown.text
     assert "title_unsure (words of its title are not sure)" in shown.text
     assert "no doubt: the duration on its card agrees with its times" in shown.text
     assert ">20.0</td>" in shown.markup

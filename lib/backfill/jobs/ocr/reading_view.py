@@ -161,7 +161,7 @@ def _doubts(staging: Staging) -> Shown:
         .fetchall()
     )
     if not rows:
-        return note("No shift was read with a doubt, or with low confidence.")
+        return note("On the days that are not held no shift is in doubt, or of low confidence.")
     doubted = sum(bool(row[-3]) for row in rows)
     caption = (
         f"Shifts to look at: {doubted:,} in doubt, {len(rows) - doubted:,} of low confidence "
