@@ -136,6 +136,7 @@ def interrupt(process: subprocess.Popen[str]) -> None:
             break
 
 
+@pytest.mark.long
 def test_ctrl_c_to_one_of_two_leaves_the_run_to_the_other(bench: Bench) -> None:
     run_id = bench.plan().run_id
 

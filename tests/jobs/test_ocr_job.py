@@ -107,6 +107,7 @@ def test_a_second_run_reads_no_image(first: OcrBench, monkeypatch: pytest.Monkey
     assert [detail["cached"] for detail in details] == [True]
 
 
+@pytest.mark.long
 def test_the_files_are_the_same_for_any_number_of_workers(three: OcrBench, tmp_path: Path) -> None:
     documents = []
     for workers in (1, 2):

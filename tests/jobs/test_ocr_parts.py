@@ -14,6 +14,7 @@ from tests.jobs.ocr_bench import (
     take,
     truth,
 )
+from tests.longer import longer
 
 from backfill.errors import UsageError
 
@@ -28,11 +29,13 @@ def written(bench: OcrBench, run_id: str) -> list[str]:
 @pytest.mark.parametrize(
     "only",
     [
-        f"user_id = '{OTHER}'",
-        "schedule_date = (SELECT max(schedule_date) FROM changes WHERE user_id <> '501')"
-        f" AND user_id = '{OTHER}'",
         f"list_contains(event_types, 'shift_added') AND key = '{session_id(LONG)}'",
-        f"confidence BETWEEN 0 AND 100 AND scope = '{OTHER}'",
+        *longer(
+            f"user_id = '{OTHER}'",
+            "schedule_date = (SELECT max(schedule_date) FROM changes WHERE user_id <> '501')"
+            f" AND user_id = '{OTHER}'",
+            f"confidence BETWEEN 0 AND 100 AND scope = '{OTHER}'",
+        ),
     ],
 )
 def test_sessions_are_chosen_by_what_is_known_of_them(three: OcrBench, only: str) -> None:
