@@ -47,6 +47,7 @@ def write_plan(folder: RunFolder, is_skipped: list[bool], group_rows: int) -> Pl
         {
             "position": pa.array(kept, pa.int64()),
             "key": pa.array([f"k{place:03d}" for place in kept], pa.string()),
+            **{name: pa.array([""] * len(kept), pa.string()) for name in ("scope", "kind")},
         }
     )
     pq.write_table(changes, folder.file(plan.CHANGES_FILE), row_group_size=group_rows)

@@ -106,7 +106,7 @@ def test_a_decisions_file_that_can_not_be_meant_is_refused(
     ("content", "says"),
     [
         ("table = ", "is not TOML"),
-        ('table = "events"\n', "It needs table, key, scope, zone, pairs"),
+        ('table = "events"\n', "It needs table, zone and at least one"),
         (
             'table = "events"\nkey = "id"\nscope = "household_id"\nzone = "tz"\npairs = []\n',
             "at least one key column and one pair",
@@ -114,7 +114,7 @@ def test_a_decisions_file_that_can_not_be_meant_is_refused(
         (
             'table = "events"\nkey = "id"\nscope = "household_id"\nzone = "tz"\n'
             'pairs = [["start_at", "start_at"]]\n',
-            "is a wall column as well",
+            "is a wall column and a target column as well",
         ),
     ],
 )
