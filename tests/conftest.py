@@ -24,6 +24,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
+from backfill.next_command import GIVEN_ENV
 from backfill.server.embedded import HOME_ENV, EmbeddedServer
 
 Loader = Callable[[str], None]
@@ -192,7 +193,7 @@ def connection(database: str) -> Iterator[Connection]:
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Hide the user's database, runs and libpq variables; stop a server that a test forgot."""
     hidden = [name for name in os.environ if name.startswith("PG")]
-    for name in [*hidden, "DATABASE_URL", "TEST_DATABASE_URL"]:
+    for name in [*hidden, "DATABASE_URL", "TEST_DATABASE_URL", GIVEN_ENV]:
         monkeypatch.delenv(name, raising=False)
     home = tmp_path / "embedded"
     monkeypatch.setenv("BACKFILL_RUNS_DIR", str(tmp_path / "runs"))

@@ -74,8 +74,8 @@ def _is_first(document: Mapping[str, Any]) -> bool:
         set(document) <= _FIRST
         and {"key", "scope", "pairs"} <= set(document)
         and isinstance(document.get("zone"), str)
-        and (not lookup or len(lookup) == 3)
-        and not (isinstance(lookup, list | tuple) and isinstance(lookup[0], Mapping))
+        and (not lookup or (isinstance(lookup, list | tuple | Mapping) and len(lookup) == 3))
+        and not (lookup and isinstance(lookup, list | tuple) and isinstance(lookup[0], Mapping))
         and isinstance(pairs, list | tuple)
         and all(not isinstance(e, Mapping) or set(e) == {"wall", "target"} for e in pairs)
         and all(isinstance(e["wall"], str) for e in pairs if isinstance(e, Mapping))
