@@ -254,7 +254,7 @@ def missing_rights(connection: Connection, table: Table, *, writing: bool) -> li
     grants = [
         f'GRANT {right} ("{column}") ON {relation} TO "{_role(connection)}";'
         for relation, column, right in dict.fromkeys(wanted)
-        if not _has_right(connection, relation, column, right)
+        if not has_right(connection, relation, column, right)
     ]
     return _missing_usage(connection, table) + grants
 
@@ -272,7 +272,8 @@ def _role(connection: Connection) -> str:
     return str(scalar(connection, "SELECT current_user"))
 
 
-def _has_right(connection: Connection, relation: Relation, column: str, right: str) -> bool:
+def has_right(connection: Connection, relation: Relation, column: str, right: str) -> bool:
+    """Whether the present role has a right, such as UPDATE, on a column. Read-only."""
     # By oid: the regclass cast of a name would itself fail without USAGE on the schema.
     return bool(
         scalar(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backfill.errors import PreflightError
-from backfill.server.catalog import is_row_security_active
+from backfill.server.catalog import has_right, is_row_security_active
 from backfill.server.postgres import Connection, scalar
 from backfill.server.table import Relation
 from backfill.server.update_cost import cost_warnings
@@ -27,7 +27,7 @@ def check_rights(connection: Connection, resolved: Resolved, *, writing: bool) -
     """Return warnings; raise `PreflightError` with the GRANT for what the role lacks."""
     relation = resolved.table.relation
     lacking = {
-        right: [name for name in names if not _has(connection, relation, name, right)]
+        right: [name for name in names if not has_right(connection, relation, name, right)]
         for right, names in rights_of(resolved).items()
     }
     grants = {right: _grant(connection, relation, right, n) for right, n in lacking.items() if n}
@@ -49,21 +49,6 @@ def check_rights(connection: Connection, resolved: Resolved, *, writing: bool) -
             "told as missing. Use a role with BYPASSRLS to reach all."
         )
     return warnings
-
-
-def _has(connection: Connection, relation: Relation, column: str, right: str) -> bool:
-    return bool(
-        scalar(
-            connection,
-            "SELECT has_column_privilege(c.oid, %s, %s) FROM pg_class c"
-            " JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE n.nspname = %s AND c.relname = %s",
-            column,
-            right,
-            relation.schema,
-            relation.name,
-        )
-    )
 
 
 def _grant(connection: Connection, relation: Relation, right: str, names: list[str]) -> str:
