@@ -24,16 +24,21 @@ from tests.server.pgbouncer import pooled
 KILLS = 40
 PREFIXES = "abcdefghijkl"
 ROWS_EACH = 99
+ROWS_TO_KILL = 990  # some thirty chunks for each kill: the run must outlive all of them
 
 pytestmark = pytest.mark.chaos
 
 
-def load_hundreds(dsn: str) -> None:
+def load_hundreds(dsn: str, rows_each: int = ROWS_EACH) -> None:
     """Fill a template with about twelve hundred pending events."""
     load_empty(dsn)
     with psycopg.connect(dsn, autocommit=True) as connection:
         for prefix in PREFIXES:
-            add_noons(connection, ROWS_EACH, prefix=prefix)
+            add_noons(connection, rows_each, prefix=prefix)
+
+
+def load_thousands(dsn: str) -> None:
+    load_hundreds(dsn, ROWS_TO_KILL)
 
 
 @contextlib.contextmanager
@@ -67,9 +72,11 @@ def kill_somewhere(bench: Bench, run_id: str, dsn: str, draw: random.Random) -> 
         env={**os.environ, "DATABASE_URL": dsn},
         stderr=subprocess.PIPE,
     )
-    bench.wait_until(f"SELECT ({count}) > {before}")
-    PAUSE.wait(draw.uniform(0, 0.02))
-    process.send_signal(signal.SIGKILL)
+    try:
+        bench.wait_until(f"SELECT ({count}) > {before}", while_=lambda: process.poll() is None)
+        PAUSE.wait(draw.uniform(0, 0.02))
+    finally:
+        process.send_signal(signal.SIGKILL)
     _out, said = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode == -signal.SIGKILL, said
     bench.let_lease_run_out(run_id)
@@ -79,9 +86,11 @@ def kill_somewhere(bench: Bench, run_id: str, dsn: str, draw: random.Random) -> 
 def test_killed_at_forty_moments_behind_a_pooler_it_ends_as_if_undisturbed(
     database_from: DatabaseFrom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = undisturbed(database_from("hundreds", load_hundreds), tmp_path / "calm", monkeypatch)
+    expected = undisturbed(
+        database_from("thousands", load_thousands), tmp_path / "calm", monkeypatch
+    )
     draw = random.Random(40)
-    direct = database_from("hundreds", load_hundreds)
+    direct = database_from("thousands", load_thousands)
     with (
         pooled(direct, "transaction", 2) as dsn,
         bench_at(direct, tmp_path / "runs", monkeypatch) as bench,

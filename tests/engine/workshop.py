@@ -240,10 +240,11 @@ class Bench:
             run_id,
         )
 
-    def wait_until(self, question: str) -> None:
-        """Ask the database until it says true; fail after a deadline."""
+    def wait_until(self, question: str, while_: Callable[[], bool] = lambda: True) -> None:
+        """Ask the database until it says true; fail after a deadline, or when `while_` is over."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not self.scalar(question):
+            assert while_(), f"it ended before this was true: {question}"
             assert time.monotonic() < deadline, f"still not true: {question}"
             PAUSE.wait(0.01)
 

@@ -78,6 +78,11 @@ class Proxy:
         """Whether the cut that was asked for has happened."""
         return self._cut_bytes is None and self._cut_text is None
 
+    @property
+    def most_sent(self) -> int:
+        """The most bytes that a client has sent through one connection so far."""
+        return max((link.sent for link in self._links), default=0)
+
     def close(self) -> None:
         self._is_closed = True
         with contextlib.suppress(OSError):

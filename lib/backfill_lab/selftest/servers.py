@@ -177,11 +177,12 @@ def _commit_unknown(is_delivered: bool, world: World) -> None:
 def _cuts(world: World) -> None:
     """Cut after a random number of bytes, again and again; resume until the run is done."""
     promised = _calm(world)
+    whole = _bytes_of_an_apply(world)
     run_id = world.plan().run_id
     cuts = 0
     with _proxy(world) as proxy:
         for _ in range(ENOUGH_CUTS):
-            proxy.cut_after(world.draw.randint(100, 30_000))
+            proxy.cut_after(world.draw.randint(100, whole))
             ended = world.apply(run_id, chunk_size=CHUNK_SIZE, _dsn=proxy.dsn(world.dsn))
             cuts += proxy.is_cut
             if world.status(run_id) == "running":
@@ -198,6 +199,15 @@ def _cuts(world: World) -> None:
 
     equal("exit code", (closing.exit_code, closing.error), (0, ""))
     _proven(world, run_id, promised)
+
+
+def _bytes_of_an_apply(world: World) -> int:
+    """Return the most bytes that one connection of an undisturbed apply sends."""
+    with world.sibling() as calm, _proxy(calm) as proxy:
+        run_id = calm.plan().run_id
+        ended = calm.apply(run_id, chunk_size=CHUNK_SIZE, _dsn=proxy.dsn(calm.dsn))
+        equal("exit code", (ended.exit_code, ended.error), (0, ""))
+        return proxy.most_sent
 
 
 def _full_folder(world: World) -> None:
