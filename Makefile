@@ -57,7 +57,7 @@ docs: setup ## the documentation as a site in site/, searchable without a networ
 	@echo "Open site/index.html"
 
 reference: setup ## renew docs/reference.md from the code
-	$(PYTHON) -m backfill_lab.reference docs/reference.md
+	$(PYTHON) -m tests.reference docs/reference.md
 
 bench: setup ## our way beside what a user would write, and beside the bound: up to a million rows
 	$(PYTHON) -m tests.bench $(ARGS)

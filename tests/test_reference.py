@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.reference.__main__ import reference
+from tests.reference.command_pages import NOTEBOOKS
+from tests.reference.markdown import table
+
 from backfill.cli import build_parser
 from backfill.command.options import command_parsers
 from backfill.errors import EXIT_CODE_MEANS
-from backfill_lab.reference.__main__ import reference
-from backfill_lab.reference.command_pages import NOTEBOOKS
-from backfill_lab.reference.markdown import table
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")

@@ -6,8 +6,8 @@ import datetime as dt
 import random
 from collections.abc import Sequence
 
-from backfill_lab.demo.screens.days import Day, Row
-from backfill_lab.demo.screens.people import ACTIVITIES, JOBS
+from tests.drawn.days import Day, Row
+from tests.drawn.people import ACTIVITIES, JOBS
 
 ANY_WEEKDAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from tests.bench.any_day import ANY_MONTHS, ANY_WEEKDAYS, invent_any_day
 from tests.bench.phone_page import CLOCK_SVG, ICON_SVG
-
-from backfill_lab.demo.screens.days import Day, Row
+from tests.drawn.days import Day, Row
 
 #: Width, height and device px for a CSS px of phones, and of one tablet.
 SCREENS = (

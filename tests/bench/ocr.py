@@ -20,13 +20,13 @@ from tests.bench.phone_page import PAGE_LOOKS
 from tests.bench.score import FIELDS_OF_SHIFT, Score, score_session
 from tests.bench.strange import Drawer, strange_sessions
 from tests.bench.strange_words import Half
+from tests.drawn.make import Session, make_session
+from tests.drawn.style import STYLES
 
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 from backfill.workers.executor import default_workers
-from backfill_lab.demo.screens.make import Session, make_session
-from backfill_lab.demo.screens.style import STYLES
 
 PARTS = ("quality", "shared", "strange", "speed", "memory")
 # Looks that chance chose, for each session of a style that somebody did.

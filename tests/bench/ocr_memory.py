@@ -13,8 +13,8 @@ from tests.bench.figure import Figure
 from tests.bench.whole import run_backfill
 
 from backfill.server.embedded import EmbeddedServer
-from backfill_lab.demo.screens.store import FOLDER, stored_sessions
 from backfill_lab.demo.sessions import DemoSession, create_schema, drop_schema, load_sessions
+from backfill_lab.demo.stored import FOLDER, stored_sessions
 
 GROWTH_TO_REACH = 1.15
 PAGE_SESSIONS, PAGE_MB = 100, 20.0

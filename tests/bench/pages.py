@@ -12,11 +12,10 @@ from typing import Any
 from PIL import Image, ImageFilter
 from tests.bench.any_page import AnyLook, any_page
 from tests.bench.phone_page import PageLook, page_of
-
-from backfill_lab.demo.screens.days import invent_day
-from backfill_lab.demo.screens.draw import Look
-from backfill_lab.demo.screens.make import Session
-from backfill_lab.demo.screens.style import Style
+from tests.drawn.days import invent_day
+from tests.drawn.draw import Look
+from tests.drawn.make import Session
+from tests.drawn.style import Style
 
 #: The style of which every session has another look.
 ANY = "page-any"

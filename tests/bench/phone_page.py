@@ -1,6 +1,6 @@
 """A day as a web page in the look of a phone app, for a browser to draw: another hand than ours.
 
-Nothing here is shared with `backfill_lab.demo.screens.draw`: fonts are shaped and smoothed by the
+Nothing here is shared with `tests.drawn.draw`: fonts are shaped and smoothed by the
 browser, cards grow with their text, portraits hold initials.
 """
 
@@ -11,8 +11,8 @@ import html
 import random
 from dataclasses import dataclass
 
-from backfill_lab.demo.screens.days import Day, Row
-from backfill_lab.demo.screens.draw import MONTHS, TABS, WEEKDAYS, WORDS
+from tests.drawn.days import Day, Row
+from tests.drawn.draw import MONTHS, TABS, WEEKDAYS, WORDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from backfill.utc.zone_choice import ZonePolicy
 from backfill.versions import computing_versions
 from backfill.workers.cluster import open_executor
 from backfill.workers.executor import Executor, InThisProcess, local_executor
-from backfill_lab.demo.screens.store import stored_sessions
+from backfill_lab.demo.stored import stored_sessions
 
 WORKERS = 2
 ZONES = ("Europe/Stockholm", "America/New_York", "Asia/Tokyo", "Europe/London")

@@ -7,6 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tests.drawn.days import Row
+from tests.drawn.make import Session
+
 from backfill.ocr.aggregate import aggregate_images
 from backfill.ocr.dates import DateFailure, resolve_session_date
 from backfill.ocr.normalise import normalise_entry
@@ -14,8 +17,6 @@ from backfill.ocr.reading import ImageReading
 from backfill.ocr.session_reading import flags_of
 from backfill.ocr.shift import Shift
 from backfill.ocr.twins import without_worse_twins
-from backfill_lab.demo.screens.days import Row
-from backfill_lab.demo.screens.make import Session
 
 FIELDS_OF_SHIFT = 8
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 from PIL import Image
 from tests.bench.contender import Contender, Measured, Setup
+from tests.drawn.make import make_session
 
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 from backfill.workers.executor import default_workers
-from backfill_lab.demo.screens.make import make_session
 
 OURS = "ours, screenshots"
 NAIVE = "pytesseract in a loop"

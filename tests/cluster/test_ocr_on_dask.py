@@ -26,7 +26,7 @@ from backfill.ocr.reading import ImageReading
 from backfill.ocr.words import Word
 from backfill.workers.cluster import open_executor
 from backfill.workers.executor import Executor, Work
-from backfill_lab.demo.screens.store import stored_sessions
+from backfill_lab.demo.stored import stored_sessions
 
 pytestmark = pytest.mark.cluster
 

@@ -19,7 +19,7 @@ from backfill.errors import ClusterLost, ExitCode, PreflightError, UsageError
 from backfill.ocr.pool import read_images
 from backfill.workers import cluster as cluster_module
 from backfill.workers.cluster import check_scheduler, open_executor
-from backfill_lab.demo.screens.store import stored_sessions
+from backfill_lab.demo.stored import stored_sessions
 
 pytestmark = pytest.mark.cluster
 

@@ -31,8 +31,8 @@ from backfill.steps.running import apply_run
 from backfill.steps.standing import Applied
 from backfill.steps.verify import Verification, verify_run
 from backfill.workbook import Book, open_run
-from backfill_lab.demo.screens.store import FOLDER, StoredSession, stored_sessions
 from backfill_lab.demo.sessions import DemoSession, create_schema, load_sessions, store_snapshot
+from backfill_lab.demo.stored import FOLDER, StoredSession, stored_sessions
 
 USER, OTHER = 501, 502
 MORNING = dt.time(6, tzinfo=dt.UTC)

@@ -30,7 +30,7 @@ from backfill.folder import project_root
 from backfill.parameters import OCR_PARAMETERS
 from backfill.records.ledger import Ledger
 from backfill.steps.evidence_check import disagreements
-from backfill_lab.demo.screens.store import FOLDER
+from backfill_lab.demo.stored import FOLDER
 
 pytestmark = [pytest.mark.ocr, pytest.mark.slow]
 

@@ -29,7 +29,7 @@ from backfill.errors import (
 )
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.tesseract import TesseractEngine
-from backfill_lab.demo.screens.store import FOLDER
+from backfill_lab.demo.stored import FOLDER
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import OcrBenchFrom

@@ -19,7 +19,7 @@ from backfill.ocr.engine_choice import make_engine
 from backfill.ocr.preprocess import Pixels
 from backfill.ocr.reading import read_image
 from backfill.ocr.tesseract import TesseractEngine, TesserocrEngine, find_language_data
-from backfill_lab.demo.screens.store import stored_sessions
+from backfill_lab.demo.stored import stored_sessions
 
 HEAD = """#!/bin/sh
 case "$*" in

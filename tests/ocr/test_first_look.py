@@ -14,7 +14,7 @@ from backfill.ocr.reading import ImageReading, read_image
 from backfill.ocr.tesseract import TesseractEngine
 from backfill.ocr.timetext import parse_clock
 from backfill.ocr.words import Word
-from backfill_lab.demo.screens.store import stored_sessions
+from backfill_lab.demo.stored import stored_sessions
 
 Spoil = Callable[[Word], Word]
 

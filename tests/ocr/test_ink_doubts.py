@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from tests.drawn.style import STYLES, Style
 
 from backfill.ocr.bands import Band, find_bands
 from backfill.ocr.ink_doubts import CONTRADICTED, doubt_by_ink, is_dot
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.words import Word
-from backfill_lab.demo.screens.style import STYLES, Style
 
 FONTS = pytest.mark.parametrize("style", STYLES, ids=[style.name for style in STYLES])
 

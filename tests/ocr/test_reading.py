@@ -29,7 +29,7 @@ from backfill.ocr.reading import ImageReading, read_image, reading_of_json
 from backfill.ocr.twins import without_worse_twins
 from backfill.ocr.words import Word
 from backfill.workers.executor import InThisProcess, Work
-from backfill_lab.demo.screens.store import StoredSession, stored_sessions
+from backfill_lab.demo.stored import StoredSession, stored_sessions
 
 T = TypeVar("T")
 SESSIONS = stored_sessions()

@@ -18,7 +18,6 @@ ALLOWED = {
     "backfill_lab/demo/seed.py": (1, "the record of the demo's runs: `db seed`, if of no other"),
     "backfill_lab/demo/sessions.py": (1, "the demo's schema: `db seed`, once sure of it"),
     "backfill/jobs/ocr/writer.py": (3, "rows that an approved plan names, before-images kept"),
-    "backfill_lab/reference/records.py": (1, "a sentence: how a person removes our own state"),
     "backfill/server/update_cost.py": (1, "a sentence: what a person may do about an index"),
 }
 #: Runs on throw-away databases that it makes itself (`backfill selftest --chaos`).

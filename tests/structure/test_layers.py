@@ -48,11 +48,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "notebook": ("notebook.*",),
     "workbook": ("workbook", "tour"),
     "command line": ("command.*", "lab.selftest.*", "cli", "__main__"),
-    "reference": ("lab.reference.*",),
 }
 NAMES = list(LAYERS)
 PACKAGES = {"", "jobs", "jobs.fill", "jobs.ocr", "jobs.utc", "ocr", "utc"}
-PACKAGES |= {"lab", "lab.demo", "lab.demo.screens", "lab.reference", "lab.selftest"}
+PACKAGES |= {"lab", "lab.demo", "lab.selftest"}
 PACKAGES |= {"archive", "chunks", "command", "display", "notebook", "plans", "politeness"}
 PACKAGES |= {"records", "rows", "server", "steps", "workers"}
 PURE_MAY_USE = {"errors", "skips", "rows.columns", "rows.values", "workers.executor", "decisions"}

@@ -16,7 +16,6 @@ from psycopg import sql
 from backfill.ocr.identity import customer_fingerprint, location_fingerprint
 from backfill.ocr.shift import Shift
 from backfill.server.postgres import Connection
-from backfill_lab.demo.screens.store import StoredSession, stored_sessions
 from backfill_lab.demo.sessions import (
     SCHEMA_DEFAULT,
     DemoSession,
@@ -24,6 +23,7 @@ from backfill_lab.demo.sessions import (
     load_sessions,
     store_snapshot,
 )
+from backfill_lab.demo.stored import StoredSession, stored_sessions
 
 #: Tells the job that a missing --local-root means the committed screenshots.
 COMMENT = "backfill: invented demo sessions"

@@ -1,6 +1,6 @@
 """Write the parameters' cell of every notebook from the declarations.
 
-python -m backfill_lab.reference.parameter_cells notebooks
+python -m tests.reference.parameter_cells notebooks
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.reference.command_pages import NOTEBOOKS
+
 from backfill.notebook.task_notebook import parameter_line
 from backfill.parameter import Parameter
-from backfill_lab.reference.command_pages import NOTEBOOKS
 
 
 def parameters_cell(declared: Iterable[Parameter]) -> str:

@@ -1,53 +1,21 @@
-"""The small set of screenshots that is part of the package: writing it, and finding it again.
+"""Writes the small set of screenshots that is part of the package; the demo finds it again.
 
-`python -m backfill_lab.demo.screens.store` draws the set anew; needed only when the look changes.
+`python -m tests.drawn.store` draws the set anew; needed only when the look changes.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backfill_lab.demo.screens.make import Session, make_session
+from tests.drawn.make import Session, make_session
 
-FOLDER = Path(__file__).parent.parent / "screenshots"
-TRUTH = "truth.json"
+from backfill_lab.demo.stored import FOLDER, TRUTH
+
 # Seeds whose sessions together show every label, both languages, dark and light, chat and phone.
 SEEDS = (108, 116, 150, 156, 158, 174, 182, 183, 184, 197, 205, 211)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSession:
-    """One committed session: its images in order, and the shifts a perfect reading gives.
-
-    Each shift has start, end, customer, street, number, city, type and label.
-    """
-
-    name: str
-    date: dt.date
-    images: tuple[Path, ...]
-    shifts: tuple[dict[str, str], ...]
-
-
-def stored_sessions(folder: Path = FOLDER) -> tuple[StoredSession, ...]:
-    """Return the committed sessions, in the order of their names."""
-    truths = [
-        (path.parent, json.loads(path.read_text(encoding="utf-8")))
-        for path in sorted(folder.glob(f"*/{TRUTH}"))
-    ]
-    return tuple(
-        StoredSession(
-            place.name,
-            dt.date.fromisoformat(truth["date"]),
-            tuple(place / name for name in truth["images"]),
-            tuple(truth["shifts"]),
-        )
-        for place, truth in truths
-    )
 
 
 def store_session(session: Session, folder: Path) -> Path:

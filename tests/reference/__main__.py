@@ -1,12 +1,12 @@
-"""Writes docs/reference.md from the code: python -m backfill_lab.reference docs/reference.md."""
+"""Writes docs/reference.md from the code: python -m tests.reference docs/reference.md."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from backfill_lab.reference.command_pages import commands_section, notebooks_section
-from backfill_lab.reference.records import (
+from tests.reference.command_pages import commands_section, notebooks_section
+from tests.reference.records import (
     environment_section,
     exit_codes_section,
     files_section,

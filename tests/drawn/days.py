@@ -6,7 +6,7 @@ import datetime as dt
 import random
 from dataclasses import dataclass
 
-from backfill_lab.demo.screens.people import (
+from tests.drawn.people import (
     ACTIVITIES,
     COMPANIES,
     FIRST_NAMES,

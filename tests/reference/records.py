@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from importlib import resources
 
 import pyarrow as pa
+from tests.reference.markdown import code, section, table
+from tests.reference.words import COLUMN_MEANS, ENVIRONMENT, LEDGER_MEANS
 
 from backfill.archive.run_files import RUN_FILES
 from backfill.errors import EXIT_CODE_MEANS, ExitCode
@@ -20,8 +22,6 @@ from backfill.plans.extract import extracted_schema
 from backfill.server.row_types import source_type, target_type
 from backfill.skips import SKIP_MEANS, SkipReason
 from backfill.utc.compute import changes_schema
-from backfill_lab.reference.markdown import code, section, table
-from backfill_lab.reference.words import COLUMN_MEANS, ENVIRONMENT, LEDGER_MEANS
 
 _ENDS_A_COLUMN = ("PRIMARY", "FOREIGN", "CHECK", "UNIQUE", "CONSTRAINT")
 

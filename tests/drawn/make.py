@@ -7,9 +7,8 @@ import random
 from dataclasses import dataclass
 
 from PIL import Image
-
-from backfill_lab.demo.screens.days import Day, invent_day
-from backfill_lab.demo.screens.draw import (
+from tests.drawn.days import Day, invent_day
+from tests.drawn.draw import (
     HEADER_HEIGHT,
     HEIGHT,
     TAB_TOP,
@@ -17,7 +16,7 @@ from backfill_lab.demo.screens.draw import (
     draw_view,
     sheet_height,
 )
-from backfill_lab.demo.screens.style import STYLES, Style
+from tests.drawn.style import STYLES, Style
 
 SCALES = (0.75, 0.875, 1.0, 1.0, 1.0, 1.25, 1.413, 1.5)
 CHAT_LONGEST_PX = 1280

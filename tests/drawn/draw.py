@@ -7,9 +7,8 @@ import random
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
-
-from backfill_lab.demo.screens.days import Day, Row
-from backfill_lab.demo.screens.style import Colour, Palette, Style
+from tests.drawn.days import Day, Row
+from tests.drawn.style import Colour, Palette, Style
 
 WIDTH = 828
 HEIGHT = 1792

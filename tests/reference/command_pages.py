@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from tests.reference.markdown import code, section, table
+
 from backfill.cli import build_parser
 from backfill.command.options import command_parsers
 from backfill.parameters import (
@@ -18,7 +20,6 @@ from backfill.parameters import (
     Parameter,
 )
 from backfill.tour import TOUR_PARAMETERS
-from backfill_lab.reference.markdown import code, section, table
 
 #: What the notebook of any table works on as it is: the demo's customers.
 FILL_EXAMPLE = {"table": "public.customer", "set": "phone_e164"}
