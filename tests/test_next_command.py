@@ -12,9 +12,10 @@ import pytest
 
 from backfill.cli import build_parser
 from backfill.command.options import command_parsers
+from backfill.jobs.ocr.entry import OCR_PARAMETERS
+from backfill.jobs.utc.entry import UTC_PARAMETERS
 from backfill.next_command import GIVEN_ENV, next_command, remember_given
 from backfill.parameter import flags_of
-from backfill.parameters import OCR_PARAMETERS, UTC_PARAMETERS
 
 LIB = Path(__file__).resolve().parents[1] / "lib" / "backfill"
 VERBS = tuple(command_parsers(build_parser()))

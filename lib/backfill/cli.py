@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 from backfill import printing
 from backfill.command import checks, commands, machine, requests
 from backfill.command.completion import add_completion_options, script
-from backfill.command.explain_command import run_explain
 from backfill.command.grants_command import add_grants_options, run_grants
 from backfill.command.init_table import add_init_table_options, run_init_table
 from backfill.command.options import (
@@ -33,7 +32,7 @@ from backfill.command.runs_command import (
 from backfill.command.status_command import add_status_options, run_status
 from backfill.command.words import counted_in, unknown_words
 from backfill.errors import BackfillError, ExitCode
-from backfill.jobs.registry import JOBS, parameters_of
+from backfill.jobs.registry import JOBS, entry_of
 from backfill.next_command import DATABASE_URL, RUNS_DIR, next_command, remember_given
 from backfill.parameters import (
     APPLY_PARAMETERS,
@@ -137,7 +136,7 @@ def build_parser(task: tuple[Parameter, ...] = ()) -> argparse.ArgumentParser:
         add_parameters(job, entry.parameters)
         _add_mode(job)
         add_metrics_file(job)
-        if entry.name == "fill":
+        if entry.takes_notebook:
             _add_notebook(job)
     _add_task(
         command("task", "run a task of your own; a dry run by default", commands.run_job), task
@@ -154,7 +153,7 @@ def build_parser(task: tuple[Parameter, ...] = ()) -> argparse.ArgumentParser:
     add_runs_options(command("runs", "which runs there are, newest first", run_runs))
     add_compare_options(command("compare", "what differs between two runs, and why", run_compare))
     _add_run_id(command("verify", "prove from the database what a run did", commands.run_verify))
-    explain = command("explain", "why a row of a run has its values", run_explain)
+    explain = command("explain", "why a row of a run has its values", commands.run_explain)
     _add_run_id(explain)
     explain.add_argument("key", help="the row's key: an event's id, a capture session's id")
     revert = command(
@@ -205,7 +204,7 @@ def _task_of(given: Sequence[str]) -> tuple[Parameter, ...]:
     """Return the parameters of the task that a command line asks for."""
     if len(given) < 2 or given[0] != "task" or given[1].startswith("-"):
         return ()
-    return parameters_of(given[1])
+    return entry_of(given[1]).parameters
 
 
 def _add_task(parser: argparse.ArgumentParser, own: tuple[Parameter, ...]) -> None:

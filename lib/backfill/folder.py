@@ -19,6 +19,10 @@ from typing import Any
 from backfill.errors import StorageError, UsageError
 from backfill.regular_file import opened, read_document
 
+#: How the command line tells a notebook's kernel the run id that it chose, and the executed
+#: notebook's name in the run's folder, which it closes once more.
+RUN_ID_ENV = "BACKFILL_RUN_ID"
+NOTEBOOK_ENV = "BACKFILL_NOTEBOOK"
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 PARTIAL_SUFFIX = ".partial"

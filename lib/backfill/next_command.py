@@ -17,13 +17,12 @@ GIVEN_ENV = "BACKFILL_GIVEN"
 RUNS_DIR = "--runs-dir"
 DATABASE_URL = "--database-url"
 _FOLDER = "folder"
-#: Commands that read or write folders of runs; the others ask the database only.
-_OF_FOLDERS = {
-    *("utc", "ocr", "fill", "apply", "resume", "revert", "explain", "runs", "compare", "doctor"),
-    *("evidence", "lab", "task"),
-}
 #: Commands of this machine: no database is named to them.
 _OF_MACHINE = {"db", "demo", "selftest", "completion"}
+#: Commands that read and write no folder of a run.
+_WITHOUT_FOLDERS = {
+    *("pause", "cancel", "status", "check", "verify", "init-table", "grants", *_OF_MACHINE)
+}
 
 
 def remember_given(options: Mapping[str, str]) -> None:
@@ -41,7 +40,7 @@ def next_command(*words: str, runs: Path | None = None) -> str:
     if runs is not None:
         given[RUNS_DIR] = str(runs)
     options: list[str] = []
-    if verb in _OF_FOLDERS and given.get(RUNS_DIR):
+    if verb not in _WITHOUT_FOLDERS and given.get(RUNS_DIR):
         options += option(RUNS_DIR, given[RUNS_DIR])
     if verb not in _OF_MACHINE and given.get(DATABASE_URL):
         options += option(DATABASE_URL, given[DATABASE_URL])

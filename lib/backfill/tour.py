@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from backfill import workbook
+from backfill.jobs.utc.entry import UTC_PARAMETERS
 from backfill.notebook.run_book import RunBook
-from backfill.parameters import UTC_PARAMETERS, Kind, Parameter, check_parameters, injected_names
+from backfill.parameters import Kind, Parameter, check_parameters, injected_names
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.postgres import connect, scalar
 from backfill.workbook import Book

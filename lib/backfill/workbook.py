@@ -25,16 +25,9 @@ from backfill.display.explanation import Explanation
 from backfill.display.eye import attempt
 from backfill.display.pages import NOTHING, Shown, note, part
 from backfill.errors import BackfillError, StalePlan, UsageError
-from backfill.folder import new_run_id, runs_dir
-from backfill.jobs.registry import (
-    PARAMETERS,
-    command_of,
-    job_from,
-    kind_for,
-    kind_of,
-    latest_sheets,
-    parameters_of,
-)
+from backfill.folder import RUN_ID_ENV, new_run_id, runs_dir
+from backfill.jobs.entry import latest_sheets
+from backfill.jobs.registry import JOBS, entry_of, kind_of
 from backfill.notebook.asking import decide_for, explain_row, review_of
 from backfill.notebook.fill_run import FillRun
 from backfill.notebook.review import Review
@@ -64,7 +57,6 @@ from backfill.steps.which_run import (
     run_of_notebook,
     run_to_revert,
 )
-from backfill.workbook_env import RUN_ID_ENV
 
 SHOWN_REMARKS = 1_000
 
@@ -74,7 +66,7 @@ def open_run(job: str, namespace: Mapping[str, Any]) -> Book:
 
     A run of the same settings that stopped half way is gone on with; else a new one begins.
     """
-    values = _parameters(parameters_of(job), namespace)
+    values = _parameters(entry_of(job).parameters, namespace)
     return Book(job, values)
 
 
@@ -107,7 +99,7 @@ def fill(
     allow_null, chunk_size, runs_dir, …
     """
     names = {"table": table, "set": [set] if isinstance(set, str) else list(set)}
-    book = Book("fill", _parameters(PARAMETERS["fill"], {**options, **names}, [*options]))
+    book = Book("fill", _parameters(JOBS["fill"].parameters, {**options, **names}, [*options]))
     book.preflight()
     book.propose(rows, reads)
     diff = book.diff()
@@ -179,8 +171,9 @@ class Book(RunBook):
         self._planning: Planning | None = None
         self._computed: Computation | None = None
         with self._step("open"):
-            self._job = job_from(job, values)
-            self.kind = kind_for(self._job)
+            entry = entry_of(job)
+            self._job = entry.make(values)
+            self.kind = self._job.kind
             stopped = self._stopped_run()
             if stopped:
                 self._open_folder(stopped.run_id)
@@ -190,7 +183,7 @@ class Book(RunBook):
                 return
             self._open_folder(_new_id(self._job.name), fresh=True)
             sheets = latest_sheets(job, values)
-            self.command = [*command_of(job), *flags_of(parameters_of(job), values)]
+            self.command = [*entry.command, *flags_of(entry.parameters, values)]
             self._planning = Planning(self._job, self.database, self.folder, self.reporter, sheets)
             self._write_run_file()
 
@@ -386,7 +379,7 @@ def _find_run(book: RunBook, *, has_written: bool = False) -> RunRow:
 
 def plan_demo(values: Mapping[str, Any]) -> str:
     """Plan the UTC job on the embedded demo, and return the run's id."""
-    defaults = {parameter.name: parameter.default for parameter in PARAMETERS["utc"]}
+    defaults = {parameter.name: parameter.default for parameter in JOBS["utc"].parameters}
     defaults |= {"runs_dir": values["runs_dir"], "household_id": []}
     book = Book("utc", defaults)
     book.preflight()

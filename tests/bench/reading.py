@@ -13,8 +13,8 @@ import pyarrow as pa
 from tests.bench.contender import Contender, Measured, Setup
 
 from backfill.folder import RunFolder
-from backfill.jobs.registry import job_from
-from backfill.parameters import UTC_PARAMETERS
+from backfill.jobs.registry import JOBS
+from backfill.jobs.utc.entry import UTC_PARAMETERS
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.settings import engine_settings
@@ -44,7 +44,7 @@ def ours(setup: Setup) -> Measured:
     values |= {"household_id": []}
     with tempfile.TemporaryDirectory() as runs:
         folder = RunFolder(Path(runs))
-        job = job_from("utc", values)
+        job = JOBS["utc"].make(values)
         planning = Planning(
             job, Database(setup.dsn, is_embedded=False), folder, Reporter(lambda _event: None)
         )

@@ -18,7 +18,7 @@ from psycopg import sql
 from tests.bench.contender import Contender, Measured, Setup
 from tests.bench.server import Connection
 
-from backfill.parameters import UTC_PARAMETERS
+from backfill.jobs.utc.entry import UTC_PARAMETERS
 from backfill.rows import image
 
 BOUND = "bound: one UPDATE of everything"

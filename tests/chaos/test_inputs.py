@@ -22,9 +22,10 @@ from backfill.display.pages import table
 from backfill.display.standalone import offline
 from backfill.errors import BackfillError, UsageError
 from backfill.folder import RunFolder, sha256_of
+from backfill.jobs.utc.entry import UTC_PARAMETERS
 from backfill.jobs.utc.settings import UtcSettings
 from backfill.jobs.utc.spec_file import load_spec
-from backfill.parameters import UTC_PARAMETERS, check_parameters
+from backfill.parameters import check_parameters
 from backfill.plans import plan
 from backfill.plans.plan import ChunkReader, read_skips, write_changes, write_skips
 from backfill.plans.worksheet import load_answers

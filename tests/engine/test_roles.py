@@ -20,7 +20,7 @@ from backfill.jobs.registry import kind_of
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.table_spec import EVENTS
 from backfill.records.ledger import Ledger
-from backfill.server.grants import PLANNED_COLUMNS, Roles, table_grants
+from backfill.server.grants import PLANNED_COLUMNS, Roles, grants_for, rights_on
 from backfill.steps.evidence_check import disagreements
 
 REFUSED = psycopg.errors.InsufficientPrivilege
@@ -66,7 +66,8 @@ def staff(bench: Bench) -> Iterator[Staff]:
     bench.sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     planner, applier, reader, operator = names
     roles = Roles(planner, applier, reader, operator, frozenset({reader, operator}))
-    script = table_grants(resolve_table(cast(Any, bench.connection), EVENTS).table, roles)
+    table = resolve_table(cast(Any, bench.connection), EVENTS).table
+    script = grants_for("utc", rights_on(table), roles)
     bench.sql(script)
     bench.sql(script)  # a second time changes nothing
     yield Staff(bench, roles)

@@ -27,7 +27,7 @@ from backfill import cli
 from backfill.archive.evidence import evidence_files
 from backfill.archive.run_files import unlisted
 from backfill.folder import project_root
-from backfill.parameters import OCR_PARAMETERS
+from backfill.jobs.ocr.entry import OCR_PARAMETERS
 from backfill.records.ledger import Ledger
 from backfill.steps.evidence_check import disagreements
 from backfill_lab.demo.stored import FOLDER

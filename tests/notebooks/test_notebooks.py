@@ -17,7 +17,7 @@ from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import load_noons
 
 from backfill.errors import UsageError
-from backfill.jobs.registry import PARAMETERS
+from backfill.jobs.registry import JOBS
 from backfill.parameters import (
     APPLY_PARAMETERS,
     REVERT_PARAMETERS,
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[2] / "notebooks"
 DECLARED: dict[str, tuple[Parameter, ...]] = {
     "00_start_here": TOUR_PARAMETERS,
-    "01_utc_backfill": PARAMETERS["utc"],
-    "02_ocr_backfill": PARAMETERS["ocr"],
+    "01_utc_backfill": JOBS["utc"].parameters,
+    "02_ocr_backfill": JOBS["ocr"].parameters,
     "03_apply_plan": APPLY_PARAMETERS,
     "04_verify_run": VERIFY_PARAMETERS,
     "05_revert_run": REVERT_PARAMETERS,
-    "06_fill_columns": PARAMETERS["fill"],
+    "06_fill_columns": JOBS["fill"].parameters,
 }
 #: What a notebook that works on any table works on as it is.
 EXAMPLES = {"06_fill_columns": {"table": "public.customer", "set": "phone_e164"}}
@@ -197,13 +197,15 @@ def test_names_of_our_own_cells_are_not_taken_for_parameters() -> None:
 )
 def test_a_wrong_type_or_a_password_is_refused(name: str, value: object, says: str) -> None:
     with pytest.raises(UsageError, match=says) as refused:
-        check_parameters(PARAMETERS["utc"], {name: value}, {name})
+        check_parameters(JOBS["utc"].parameters, {name: value}, {name})
 
     assert "secret" not in str(refused.value)
 
 
 def test_a_number_given_by_papermill_is_a_household_id_too() -> None:
-    assert check_parameters(PARAMETERS["utc"], {"household_id": 123}, ())["household_id"] == ["123"]
+    found = check_parameters(JOBS["utc"].parameters, {"household_id": 123}, ())
+
+    assert found["household_id"] == ["123"]
 
 
 # -- running ------------------------------------------------------------------------------------

@@ -10,12 +10,10 @@ from tests.reference.markdown import code, section, table
 
 from backfill.cli import build_parser
 from backfill.command.options import command_parsers
+from backfill.jobs.registry import JOBS
 from backfill.parameters import (
     APPLY_PARAMETERS,
-    FILL_PARAMETERS,
-    OCR_PARAMETERS,
     REVERT_PARAMETERS,
-    UTC_PARAMETERS,
     VERIFY_PARAMETERS,
     Parameter,
 )
@@ -23,18 +21,18 @@ from backfill.tour import TOUR_PARAMETERS
 
 #: What the notebook of any table works on as it is: the demo's customers.
 FILL_EXAMPLE = {"table": "public.customer", "set": "phone_e164"}
-NOTEBOOKS: Mapping[str, tuple[Parameter, ...]] = {
+_NOTEBOOKS: Mapping[str, tuple[Parameter, ...]] = {
     "00_start_here": TOUR_PARAMETERS,
-    "01_utc_backfill": UTC_PARAMETERS,
-    "02_ocr_backfill": OCR_PARAMETERS,
+    **{entry.notebook: entry.parameters for entry in JOBS.values()},
     "03_apply_plan": APPLY_PARAMETERS,
     "04_verify_run": VERIFY_PARAMETERS,
     "05_revert_run": REVERT_PARAMETERS,
     "06_fill_columns": tuple(
         replace(parameter, default=FILL_EXAMPLE.get(parameter.name, parameter.default))
-        for parameter in FILL_PARAMETERS
+        for parameter in JOBS["fill"].parameters
     ),
 }
+NOTEBOOKS = dict(sorted(_NOTEBOOKS.items()))
 _FLAG_HEADER = ("argument", "means")
 
 

@@ -23,7 +23,7 @@ MAX_LINES = 400
 #: From the bottom up; a module imports from its own layer or a lower one. `x.*` is a package.
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": (
-        *("errors", "skips", "status", "stop", "versions", "workbook_env", "time_left"),
+        *("errors", "skips", "status", "stop", "versions", "time_left"),
         *("decisions", "folder", "printing", "regular_file", "next_command"),
     ),
     "values": ("rows.*", "workers.*", "display.*"),
@@ -36,14 +36,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "politeness.*",
         "settings",
         "parameter",
-        "engine_parameters",
         "parameters",
     ),
     "plans": ("plans.*",),
     "chunks": ("chunks.*",),
     "archive": ("archive.*",),
     "steps": ("steps.*",),
-    "jobs": ("jobs.utc.*", "jobs.ocr.*", "jobs.fill.*", "jobs.tasks"),
+    "jobs": ("jobs.utc.*", "jobs.ocr.*", "jobs.fill.*", "jobs.tasks", "jobs.entry"),
     "registry": ("jobs.registry",),
     "notebook": ("notebook.*",),
     "workbook": ("workbook", "tour"),

@@ -3,31 +3,69 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from backfill.command.commands import database_of, given_of, print_summary, terminal_of
 from backfill.command.metrics import write_metrics
-from backfill.command.task_commands import OWN_WAY, add_fill_options, check_task
+from backfill.command.options import add_flag
 from backfill.display.counting import counted
 from backfill.errors import ExitCode, UsageError
 from backfill.folder import RunFolder, runs_dir
+from backfill.jobs.entry import Entry, Pending
+from backfill.jobs.registry import JOBS, entry_of
 from backfill.next_command import next_command
+from backfill.parameter import Kind, Parameter
 
-SHOWN_ROWS = 100
 SHOWN_SCOPES = 100
+
+
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--job`, and what says which rows and rules of it are meant."""
+    usual, *others = JOBS
+    parser.add_argument(
+        "--job",
+        default=usual,
+        metavar="JOB",
+        help=f"{usual} (the default), {', '.join(others)}, or a task's name",
+    )
+    for parameter in _asked().values():
+        add_flag(parser, parameter)
+
+
+def _asked() -> dict[str, Parameter]:
+    """Return by name what jobs are asked by; of one that several take, each says what it is."""
+    found: dict[str, Parameter] = {}
+    for entry in JOBS.values():
+        for parameter in entry.parameters:
+            if parameter.name not in entry.asked_by:
+                continue
+            says, kind = f"{entry.name}: {parameter.help}", parameter.kind
+            if before := found.get(parameter.name):
+                # A path for one may be a name for the other: as it was typed.
+                says, kind = f"{before.help}; {says}", Kind.TEXT
+            found[parameter.name] = replace(parameter, help=says, kind=kind, default="")
+    return found
+
+
+def job_of(options: argparse.Namespace) -> tuple[Entry, Any]:
+    """Return the entry and the job that `--job` and its options mean; raise `UsageError`."""
+    from backfill.parameters import check_parameters
+
+    entry = entry_of(options.job)
+    given = given_of(options)
+    for name, parameter in _asked().items():
+        if name in given and name not in entry.asked_by:
+            raise UsageError(f"{parameter.flag} says nothing of --job {options.job}: leave it out.")
+    return entry, entry.make(check_parameters(entry.parameters, given, ()))
 
 
 def add_check_options(parser: argparse.ArgumentParser) -> None:
     """Add what `backfill check` takes."""
-    parser.add_argument(
-        "--job", default="utc", metavar="JOB", help="utc (the default), fill, or a task's name"
-    )
-    add_fill_options(parser)
-    parser.add_argument("--household-id", action="append", metavar="ID", help="only this household")
-    parser.add_argument("--table", metavar="FILE", help="TOML of another table; for fill its name")
-    parser.add_argument("--default-tz", metavar="TZ", help="as the runs have it")
-    parser.add_argument("--default-tz-first", action="store_true", default=None, help="the same")
+    add_job_options(parser)
     parser.add_argument(
         "--deep",
         action="store_true",
@@ -43,78 +81,84 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
 
 def run_check(options: argparse.Namespace) -> int:
     """`backfill check`: exit 8 while anything is pending, for a CI gate."""
-    from backfill.jobs.registry import PARAMETERS, job_from
-    from backfill.parameters import check_parameters
-
-    if options.job == "ocr":
-        raise UsageError("Nobody can count what screenshots would change without reading them.")
-    if options.job not in OWN_WAY:
-        return check_task(options)
-    deep = {"deep", "allow_known", "output"}
-    given = {name: value for name, value in given_of(options).items() if name not in deep}
-    values = check_parameters(PARAMETERS[options.job], given, ())
-    job = job_from(options.job, values)
+    if entry_of(options.job).pending is Pending.UNKNOWN:
+        plan = next_command(*entry_of(options.job).command)
+        raise UsageError(f"Nobody can count what {options.job} would change but a dry run: {plan}")
+    entry, job = job_of(options)
     if options.deep or options.allow_known:
-        return _check_rows(options, job)
+        return _check_rows(options, entry, job)
     if options.output:
         raise UsageError("--output lists rows that differ: give --deep as well.")
     with database_of(options).connect(read_only=True) as connection:
         found = job.preflight(connection, writing=False)
-    pending = {scope: count for scope, count in found.pending.items() if count}
-    total = sum(pending.values())
-    terminal = terminal_of(options)
-    for text in found.hidden:
-        terminal.message(text, "warning")
+    pending, what = found.pending, found.what
+    if entry.pending is Pending.COMPUTED:
+        pending, what = _to_write(options, job), ("row is to be written", "rows are to be written")
+    pending = {scope: count for scope, count in pending.items() if count}
+    _say(options, found.hidden)
     shown = dict(sorted(pending.items(), key=lambda entry: -entry[1])[:SHOWN_SCOPES])
-    for scope, count in shown.items():
-        what = counted(count, *found.what)
-        terminal.message(f"{scope or '(no household)'}: {what}", "warning")
-    document: dict[str, Any] = {"job": options.job, "total_pending": total}
+    _say(options, _by_scope(shown, what, entry))
+    document: dict[str, Any] = {"job": options.job, "total_pending": sum(pending.values())}
     document |= {"pending": {scope: count for scope, count in pending.items() if scope in shown}}
     if len(pending) > len(shown):
-        terminal.message(_more(len(pending) - len(shown)), "warning")
+        all_of_them = next_command("status", "--json")
+        left = len(pending) - len(shown)
+        _say(options, [f"… {left:,} more with fewer rows; all of them: {all_of_them}"])
         document["pending_scopes"] = len(pending)
-    print_summary(document)
-    code = ExitCode.PREFLIGHT if found.hidden else ExitCode.OK
-    code = ExitCode.PENDING if total else code
-    write_metrics(options.metrics_file, document, int(code), options.job)
-    return int(code)
+    return _end(options, document, is_clean=not pending, is_sure=not found.hidden)
 
 
-def _more(scopes: int) -> str:
-    return f"… {scopes:,} more with fewer rows; all of them: {next_command('status', '--json')}"
+def _to_write(options: argparse.Namespace, job: Any) -> dict[str, int]:
+    """Compute as a dry run does, and keep nothing of it; return the rows to write, by scope."""
+    from backfill.plans.staging import STAGING_FILE, Staging
+    from backfill.report import Reporter
+
+    if not getattr(job, "has_values", True):
+        raise UsageError("Which values are to be there? --values FILE, or --query SQL.")
+    quiet = Reporter(lambda _event: None)
+    with tempfile.TemporaryDirectory(prefix="backfill-check-") as name:
+        folder = RunFolder(Path(name))
+        staging = Staging(folder.file(STAGING_FILE))
+        job.extract(database_of(options).dsn, staging, quiet)
+        counts = job.compute(staging, folder, quiet).counts["by_scope"]
+        staging.close()
+    return {scope: part["updated"] for scope, part in counts.items()}
 
 
-def _check_rows(options: argparse.Namespace, job: Any) -> int:
+def _check_rows(options: argparse.Namespace, entry: Entry, job: Any) -> int:
     """Look at the rows themselves: what waits and is not known, and with --deep what differs."""
-    from backfill.jobs.utc.deep_check import check_deep, load_known, write_differing
-    from backfill.server.catalog import hidden_rows
-
-    known = load_known(Path(options.allow_known)) if options.allow_known else frozenset()
-    database, terminal = database_of(options), terminal_of(options)
-    with database.connect(read_only=True) as connection:
-        zoned = job.look_up(connection, writing=False)
-        hidden = hidden_rows(connection, zoned.table)
-    found = check_deep(database.dsn, zoned, job.utc_settings, known, has_filled=bool(options.deep))
-    for text in hidden:
-        terminal.message(text, "warning")
-    for scope, count in found.pending.most_common(SHOWN_SCOPES):
-        what = counted(count, "row is pending", "rows are pending")
-        terminal.message(f"{scope or 'the table'}: {what}", "warning")
-    for row in found.differing[:SHOWN_ROWS]:
-        terminal.message(
-            f"{row['key']}: {row['column']} is {row['before']}, should be {row['after']} "
-            f"({row['pattern']}, {row['moves_by_s']} s)",
-            "warning",
-        )
-    if len(found.differing) > SHOWN_ROWS:
-        terminal.message(f"… {len(found.differing):,} values differ in all.", "warning")
+    if entry.check_rows is None:
+        raise UsageError(f"--job {options.job} has no look at rows one by one: leave --deep out.")
+    known = options.allow_known or ""
+    found = entry.check_rows(job, database_of(options), known, has_filled=bool(options.deep))
+    _say(options, found.hidden)
+    shown = dict(found.pending.most_common(SHOWN_SCOPES))
+    _say(options, _by_scope(shown, ("row is pending", "rows are pending"), entry))
+    _say(options, found.lines())
     if options.output:
-        write_differing(Path(options.output), found)
+        found.write(Path(options.output))
     document = {"job": options.job, **found.summary()}
+    return _end(options, document, is_clean=found.is_clean, is_sure=not found.hidden)
+
+
+def _by_scope(counts: Mapping[str, int], what: tuple[str, str], entry: Entry) -> Iterator[str]:
+    without = f"(no {entry.kind().scope_name.removesuffix('_id')})"
+    for scope, count in counts.items():
+        yield f"{scope or without}: {counted(count, *what)}"
+
+
+def _say(options: argparse.Namespace, lines: Any) -> None:
+    terminal = terminal_of(options)
+    for text in lines:
+        terminal.message(text, "warning")
+
+
+def _end(
+    options: argparse.Namespace, document: dict[str, Any], *, is_clean: bool, is_sure: bool
+) -> int:
     print_summary(document)
-    code = ExitCode.PREFLIGHT if hidden else ExitCode.OK
-    code = code if found.is_clean else ExitCode.PENDING
+    code = ExitCode.OK if is_sure else ExitCode.PREFLIGHT
+    code = code if is_clean else ExitCode.PENDING
     write_metrics(options.metrics_file, document, int(code), options.job)
     return int(code)
 

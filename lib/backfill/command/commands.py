@@ -54,7 +54,7 @@ def terminal_of(options: argparse.Namespace) -> Terminal:
 
 def run_job(options: argparse.Namespace) -> int:
     """`backfill utc`, `backfill ocr`: plan, and with --apply also write and verify."""
-    from backfill.jobs.registry import job_from, parameters_of
+    from backfill.jobs.registry import entry_of
     from backfill.notebook.own_notebook import Keeps, notebook_for, own_notebook
     from backfill.parameters import check_parameters
     from backfill.records.ledger import Ledger
@@ -65,12 +65,13 @@ def run_job(options: argparse.Namespace) -> int:
 
     terminal = terminal_of(options)
     job_name = getattr(options, "task", options.command)
-    declared = parameters_of(job_name)
+    entry = entry_of(job_name)
+    declared = entry.parameters
     own = own_notebook(getattr(options, "notebook", None))
     given = _usual_paths(declared) | own.parameters | given_of(options)
     values = check_parameters(declared, given, ())
     settings = engine_settings(values)
-    job = job_from(job_name, values)
+    job = entry.make(values)
     database = open_database(terminal.message)
     if not values.get("table"):
         seed_if_empty(database, terminal.message)
@@ -96,7 +97,7 @@ def run_job(options: argparse.Namespace) -> int:
     names = {parameter.name for parameter in declared}
     said = {name: value for name, value in given_of(options).items() if name in names}
     parameters = said | kept if own.path else _changed(declared, values | kept)
-    with notebook_for(job_name, job, own) as notebook:
+    with notebook_for(entry, job, own) as notebook:
         return _run(notebook, folder, "notebook", parameters, terminal)
 
 
@@ -193,6 +194,19 @@ def run_verify(options: argparse.Namespace) -> int:
         }
     )
     return int(ExitCode.OK if is_proven else ExitCode.VERIFY_FAILED)
+
+
+def run_explain(options: argparse.Namespace) -> int:
+    """`backfill explain RUN_ID KEY`: what folder, ledger and table tell of one row. Read-only."""
+    from backfill.notebook.asking import explain_row
+
+    runs = runs_dir(options.runs_dir)
+    found = explain_row(database_of(options), options.run_id, runs, options.key)
+    if options.json:
+        print_summary(found.document)
+    else:
+        print(found.shown.text, flush=True)
+    return int(ExitCode.OK)
 
 
 def run_revert(options: argparse.Namespace) -> int:

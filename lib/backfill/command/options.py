@@ -163,20 +163,21 @@ def add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Paramet
     names = {parameter.name: parameter for parameter in parameters if parameter.name in _known()}
     for parameter in parameters:
         if parameter.name not in UNFLAGGED and parameter.name not in names:
-            _add_flag(parser, parameter)
+            add_flag(parser, parameter)
     for title, members in GROUPS.items():
         found = [names[name] for name in members if name in names]
         if found:
             group = parser.add_argument_group(title)
             for parameter in found:
-                _add_flag(group, parameter)
+                add_flag(group, parameter)
 
 
 def _known() -> set[str]:
     return {name for members in GROUPS.values() for name in members}
 
 
-def _add_flag(parser: argparse._ActionsContainer, parameter: Parameter) -> None:
+def add_flag(parser: argparse._ActionsContainer, parameter: Parameter) -> None:
+    """Add the flag of one parameter."""
     says = parameter.help
     usual = parameter.usual_path or parameter.default
     if usual not in ("", False, None):

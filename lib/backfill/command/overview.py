@@ -6,10 +6,12 @@ import argparse
 import textwrap
 from collections.abc import Mapping
 
+from backfill.jobs.registry import JOBS
+
 #: Every command stands under one of these.
 WANTS: Mapping[str, tuple[str, ...]] = {
     "See it work": ("demo", "lab", "doctor"),
-    "Plan: a dry run that writes nothing, unless --apply says so": ("utc", "ocr", "fill", "task"),
+    "Plan: a dry run that writes nothing, unless --apply says so": (*JOBS, "task"),
     "Write a plan that was looked at": ("apply", "resume", "pause", "cancel"),
     "Look": ("status", "runs", "compare", "explain", "check"),
     "Undo, and prove": ("revert", "verify", "evidence"),

@@ -15,12 +15,13 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from backfill.errors import UsageError
+from backfill.jobs.entry import Entry
 from backfill.parameter import Kind, Parameter
 from backfill.parameters import TASK_PARAMETERS
 from backfill.steps.job import Job, JobKind
@@ -71,8 +72,19 @@ class FoundTask:
 
     def job(self, values: Mapping[str, Any]) -> Job:
         own = {p.name: values[p.name] for p in self.own}
-        task = self.task(own)
-        return cast(Job, TaskJob(task, {"task": self.origin, "parameters": own}))
+        return TaskJob(self.task(own), {"task": self.origin, "parameters": own})
+
+    def entry(self, name: str) -> Entry:
+        """Return what the task says of itself, in the form of those that ship."""
+        return Entry(
+            name,
+            f"the task {self.origin}",
+            self.parameters,
+            self.job,
+            lambda: installed_kind(name),
+            command=("task", name),
+            asked_by=tuple(parameter.name for parameter in self.own),
+        )
 
 
 def _parameter(field: dataclasses.Field[Any], hint: Any) -> Parameter:
@@ -173,10 +185,4 @@ def installed_kind(name: str) -> JobKind:
         found = find_task(name)
         return found.task(dict(target.get("parameters") or {}))
 
-    return cast(JobKind, TaskKind(name, find))
-
-
-def kind_with(task: Task) -> JobKind:
-    """Return the same for a run whose task is at hand."""
-    made: Callable[[Mapping[str, Any]], Task] = lambda _target: task  # noqa: E731
-    return cast(JobKind, TaskKind(task.name, made))
+    return TaskKind(name, find)

@@ -19,10 +19,9 @@ from types import FrameType
 from typing import Any
 
 from backfill.errors import ExitCode, StorageError
-from backfill.folder import RunFolder, notebooks_folder
+from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, notebooks_folder
 from backfill.notebook.relay import Relay, Terminal
 from backfill.report import RELAY_ENV
-from backfill.workbook_env import NOTEBOOK_ENV, RUN_ID_ENV
 
 ENGINE_NAME = "backfill"
 KERNEL_NAME = "python3"

@@ -17,7 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
-from backfill.jobs.registry import JOBS, parameters_of
+from backfill.jobs.entry import Entry
 from backfill.notebook.headless import notebook_path
 from backfill.notebook.task_notebook import task_notebook
 
@@ -91,35 +91,35 @@ def _literals(path: str, source: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def notebook_for(name: str, job: object, own: OwnNotebook) -> Iterator[str]:
+def notebook_for(entry: Entry, job: object, own: OwnNotebook) -> Iterator[str]:
     """Yield the notebook to run: a person's own, the shipped one, or one made for the occasion."""
     if own.path:
         yield own.path
         return
-    if name in JOBS and not isinstance(job, Keeps):
-        yield JOBS[name].notebook
+    if entry.notebook and not isinstance(job, Keeps):
+        yield entry.notebook
         return
-    document = _with_values(name, job) if isinstance(job, Keeps) else _of_task(name, job)
+    document = _with_values(entry, job) if isinstance(job, Keeps) else _of_task(entry, job)
     with tempfile.TemporaryDirectory(prefix="backfill-notebook-") as folder:
-        path = Path(folder) / f"{name.replace(':', '_')}.ipynb"
+        path = Path(folder) / f"{entry.name.replace(':', '_')}.ipynb"
         path.write_text(json.dumps(document), encoding="utf-8")
         yield str(path)
 
 
-def _with_values(name: str, job: Keeps) -> dict[str, Any]:
+def _with_values(entry: Entry, job: Keeps) -> dict[str, Any]:
     """Return the shipped notebook as one that takes the values."""
     if not job.has_values:
         raise UsageError(
             "Which values? --values FILE, --query SQL, or --notebook FILE: your own copy of "
             "notebooks/06_fill_columns.ipynb, in which you compute them."
         )
-    document = _read(notebook_path(JOBS[name].notebook))
+    document = _read(notebook_path(entry.notebook))
     for cell in document["cells"]:
         if ANALYST_TAG in cell.get("metadata", {}).get("tags", []):
             cell["source"] = _COMPUTE
     return document
 
 
-def _of_task(name: str, job: object) -> dict[str, Any]:
+def _of_task(entry: Entry, job: object) -> dict[str, Any]:
     own = getattr(getattr(job, "task", None), "notebook", None)
-    return _read(Path(own)) if own else task_notebook(name, parameters_of(name))
+    return _read(Path(own)) if own else task_notebook(entry.name, entry.parameters)

@@ -26,7 +26,7 @@ from backfill.errors import (
     StorageError,
     VerifyFailed,
 )
-from backfill.folder import RunFolder, runs_dir
+from backfill.folder import RUN_ID_ENV, RunFolder, runs_dir
 from backfill.next_command import next_command
 from backfill.notebook import failed_step
 from backfill.notebook.asking import Asking
@@ -51,7 +51,6 @@ from backfill.steps.revert import settle_reverted
 from backfill.steps.running import apply_run, too_many_skips
 from backfill.steps.standing import Applied, standing
 from backfill.steps.verify import Verification, verify_run
-from backfill.workbook_env import RUN_ID_ENV
 from backfill_lab.demo.seed import seed_if_empty
 
 #: Why nobody can say how a run stands: the database does not answer, or not to this role.

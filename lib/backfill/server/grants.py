@@ -7,7 +7,7 @@ tables, which the owner makes with the same script: no role needs CREATE on anyt
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
@@ -23,6 +23,15 @@ PLANNED_COLUMNS = (
     *("run_id", "job", "scope", "plan_id", "plan_rows", "settings", "target", "reverts"),
     *("settings_fingerprint", "database_fingerprint", "tzdata_version"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What somebody may do with a table: `what` as in GRANT; without `columns`, with all of it."""
+
+    what: str
+    relation: Relation
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,53 +54,21 @@ class Roles:
         return tuple(dict.fromkeys((*self.lookers, self.operator)))
 
 
-def utc_grants(table: Table, planner: str = PLANNER, applier: str = APPLIER) -> str:
-    """Return the script for the UTC job on a table, for planner and applier."""
-    return table_grants(table, Roles(planner, applier))
+def rights_on(table: Table) -> list[Right]:
+    """Return what a job needs that reads and writes columns of a table, and of what it joins."""
+    written = Right("UPDATE", table.relation, tuple(column.name for column in table.targets))
+    read = columns_read(table).items()
+    return [*(Right("SELECT", relation, tuple(columns)) for relation, columns in read), written]
 
 
-def table_grants(table: Table, roles: Roles) -> str:
-    """Return the script for the UTC job on a table, columns spelt out."""
-    written = {table.relation: [column.name for column in table.targets]}
-    return grants_for("utc", columns_read(table), written, roles)
-
-
-def grants_for(
-    job: str,
-    read: Mapping[Relation, Sequence[str]],
-    written: Mapping[Relation, Sequence[str]],
-    roles: Roles,
-) -> str:
-    """Return the script for a job that reads and writes columns of tables."""
+def grants_for(job: str, rights: Sequence[Right], roles: Roles) -> str:
+    """Return the script for a job: who looks may read, who applies may also write."""
     script = _Script(job, roles)
-    for schema in dict.fromkeys(relation.schema for relation in read):
+    for schema in dict.fromkeys(right.relation.schema for right in rights):
         script.usage(schema, roles.lookers)
-    for relation, columns in read.items():
-        script.grant("SELECT", list(columns), relation.identifier, roles.lookers)
-    for relation, columns in written.items():
-        script.grant("UPDATE", list(columns), relation.identifier, [roles.applier])
-    return script.text()
-
-
-def ocr_grants(
-    schema: str, planner: str = PLANNER, applier: str = APPLIER, roles: Roles | None = None
-) -> str:
-    """Return the script for the OCR job: capture tables are read and never written."""
-    roles = roles or Roles(planner, applier)
-    tables = (
-        *("capture_session", "capture_image"),
-        *("day_snapshot", "schedule_event", "schedule_notification"),
-    )
-    script = _Script("ocr", roles)
-    script.usage(schema, roles.lookers)
-    for name in tables:
-        script.grant("SELECT", [], sql.Identifier(schema, name), roles.lookers)
-    for rights, name in (
-        ("INSERT, UPDATE, DELETE", "day_snapshot"),
-        ("INSERT, DELETE", "schedule_event"),
-        ("INSERT, DELETE", "schedule_notification"),
-    ):
-        script.grant(rights, [], sql.Identifier(schema, name), [roles.applier])
+    for right in rights:
+        holders = roles.lookers if right.what == "SELECT" else [roles.applier]
+        script.grant(right.what, right.columns, right.relation.identifier, holders)
     return script.text()
 
 

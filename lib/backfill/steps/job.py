@@ -5,9 +5,11 @@ The engine never imports a job; a third backfill is one more value of this shape
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -17,7 +19,7 @@ from backfill.chunks.writing import ChunkWriter
 from backfill.decisions import Answers, Words
 from backfill.display.counting import counted
 from backfill.display.explanation import Explanation
-from backfill.display.pages import Shown
+from backfill.display.pages import NOTHING, Shown
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
 from backfill.plans.plan import Plan
@@ -25,7 +27,9 @@ from backfill.plans.staging import Staging
 from backfill.records.ledger import Counts, Ledger
 from backfill.report import Reporter
 from backfill.server.database import Database
+from backfill.server.grants import Right
 from backfill.server.postgres import Connection
+from backfill.server.session import Session
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -76,77 +80,102 @@ class Cause:
     text: str
 
 
-class Job(Protocol):
-    """One kind of backfill, with the settings of one run."""
+class Job(ABC):
+    """One kind of backfill, with the settings of one run. What has a body is optional."""
 
     @property
+    @abstractmethod
     def name(self) -> str: ...
 
     @property
+    @abstractmethod
     def scope(self) -> dict[str, Any]:
         """`table`: what is written to; `members`: of the scope, None for all."""
         ...
 
     @property
+    @abstractmethod
     def settings(self) -> dict[str, Any]:
         """Everything that decides a value, as JSON: it is fingerprinted."""
         ...
 
     @property
-    def answers(self) -> Answers:
-        """What persons decided, as this run takes it in."""
+    @abstractmethod
+    def kind(self) -> JobKind:
+        """What can be done for its runs later on."""
         ...
 
+    @property
+    def answers(self) -> Answers:
+        """What persons decided, as this run takes it in."""
+        return Answers()
+
+    @abstractmethod
+    def rights(self, connect: Callable[[], Session]) -> Sequence[Right]:
+        """Return what roles need on tables, read from the catalog where that is asked."""
+        ...
+
+    @abstractmethod
     def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
         """Check tables, rights and encodings; raise `PreflightError` or `UsageError`."""
         ...
 
+    @abstractmethod
     def target(self) -> dict[str, Any]:
         """Return what `writer` needs, as JSON; known after the preflight."""
         ...
 
+    @abstractmethod
     def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         """Read into staging; return the number of rows."""
         ...
 
+    @abstractmethod
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
         """Write the plan's `changes.parquet`; fill `skips` and `questions` of staging."""
         ...
 
+    @abstractmethod
     def changes_schema(self) -> pa.Schema: ...
 
+    @abstractmethod
     def diff_view(self, staging: Staging) -> Shown:
         """Return what a person reads before approving."""
         ...
 
     def picture(self, staging: Staging, database: Database) -> Shown:
         """Return the picture that belongs to the diff."""
-        ...
+        return NOTHING
 
 
-class JobKind(Protocol):
-    """What can be done for a run whose settings are not at hand: from its ledger row alone."""
+class JobKind(ABC):
+    """What can be done for a run whose settings are not at hand: from its ledger row alone.
+
+    What has a body here is optional: that is what the engine does where a job says nothing.
+    """
 
     name: str
-    scope_name: str  # what a member of the scope is called: household_id, user_id
+    scope_name = "table"  # what a member of the scope is called
     #: Whether a row may build on what the rows before it wrote: such rows are written one to a
     #: transaction, and reverted the last one first.
-    is_sequential: bool
+    is_sequential = False
     #: What answers a question of this job, by kind of question.
-    words: Words
+    words: Words = MappingProxyType({})
     #: DuckDB expression over a change, equal for rows that build on one another; else empty.
-    builds_on: str
+    builds_on = ""
 
     def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
         """Return columns by which people choose changes: DuckDB expressions by name."""
-        ...
+        return {self.scope_name: "scope"}
 
+    @abstractmethod
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter: ...
 
     def reverter(self, target: Mapping[str, Any]) -> ChunkWriter:
         """Return what writes before-images back."""
-        ...
+        return self.writer(target)
 
+    @abstractmethod
     def look(
         self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
     ) -> Mapping[int, str | None]:
@@ -158,30 +187,34 @@ class JobKind(Protocol):
 
     def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Recomputed:
         """Compute image rows again by another way, those for which there is one."""
-        ...
+        return Recomputed()
 
     def remarks(
         self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
     ) -> Sequence[str]:
         """Return for each image row what reverting it leaves behind; empty for nothing."""
-        ...
+        return [""] * rows.num_rows
 
+    @abstractmethod
     def explain(self, trace: Trace) -> Explanation:
         """Return why a row's values are what they are. Read-only."""
         ...
 
+    @abstractmethod
     def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
         """Make the DuckDB table `name` of a run's folder, all text: what, key, scope, values."""
         ...
 
+    @abstractmethod
     def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
         """Return what may explain differences between two runs, the surest first."""
         ...
 
     def count_pending(self, connection: Connection, plan: Plan) -> int | None:
         """Return how many rows of the plan's scope are pending now, None where nobody counts."""
-        ...
+        return None
 
+    @abstractmethod
     def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
         """Return the job's own keys of the summary."""
         ...
@@ -191,7 +224,7 @@ class JobKind(Protocol):
 
         `ledger` is None for a plan that nobody applied.
         """
-        ...
+        return {}
 
     def verdict(
         self, plan: Plan, *, is_applied: bool, allowed: Mapping[str, int | None]
@@ -201,4 +234,4 @@ class JobKind(Protocol):
         `allowed` holds how many rows may have `failed` or be `held`, where that was said anew
         since the plan was made; None means any number.
         """
-        ...
+        return None

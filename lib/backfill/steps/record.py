@@ -10,7 +10,7 @@ from typing import Any
 from backfill.archive import evidence
 from backfill.archive.runs_index import rebuild_index
 from backfill.display.eye import NotShown
-from backfill.folder import RunFolder
+from backfill.folder import NOTEBOOK_ENV, RunFolder
 from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger
@@ -22,7 +22,6 @@ from backfill.status import RunStatus
 from backfill.steps.job import JobKind
 from backfill.steps.standing import Applied, planned_counts
 from backfill.versions import versions
-from backfill.workbook_env import NOTEBOOK_ENV
 
 #: So many entries of a list stand in a command's last line.
 MOST_TOLD = 100

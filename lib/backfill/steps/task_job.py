@@ -8,15 +8,14 @@ the server; each row becomes a change, unchanged, drifted, or a skip with a reas
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from backfill.decisions import Answers
-from backfill.display.pages import NOTHING, Shown
+from backfill.display.pages import Shown
 from backfill.errors import PreflightError, UsageError
 from backfill.folder import RunFolder
 from backfill.plans import plan
@@ -25,14 +24,15 @@ from backfill.plans.keyed_rows import NO_COLUMN, first_keys
 from backfill.plans.staging import Staging
 from backfill.plans.worksheet import QUESTIONS_SCHEMA
 from backfill.report import Reporter
-from backfill.server.database import Database
+from backfill.server.grants import Right
 from backfill.server.plain_table import PlainTable, targets_null
 from backfill.server.postgres import Connection, connect, scalar
-from backfill.server.session import SessionLimits
+from backfill.server.session import Session, SessionLimits
 from backfill.skips import Skip, SkipReason
-from backfill.steps.job import Computation, Preflight
+from backfill.steps.job import Computation, Job, JobKind, Preflight
 from backfill.steps.task import Task, part
-from backfill.steps.task_rights import check_rights
+from backfill.steps.task_kind import TaskKind
+from backfill.steps.task_rights import check_rights, rights_of
 from backfill.steps.task_rows import Decided, changes_schema, decide, typed
 from backfill.steps.task_table import Resolved, resolve
 from backfill.steps.task_view import task_diff
@@ -48,7 +48,7 @@ SKIPS_SCHEMA = pa.schema(
 )
 
 
-class TaskJob:
+class TaskJob(Job):
     """`Job` of any task. `preflight` must come first: it learns the table's types."""
 
     def __init__(self, task: Task, origin: Mapping[str, Any] | None = None) -> None:
@@ -61,6 +61,14 @@ class TaskJob:
     @property
     def name(self) -> str:
         return self.task.name
+
+    @property
+    def kind(self) -> JobKind:
+        return TaskKind(self.name, lambda _target: self.task)
+
+    def rights(self, connect: Callable[[], Session]) -> Sequence[Right]:
+        with connect() as connection:
+            return rights_of(resolve(connection, self.task.names()))
 
     @property
     def resolved(self) -> Resolved:
@@ -79,10 +87,6 @@ class TaskJob:
     @property
     def settings(self) -> dict[str, Any]:
         return {**self._origin, **self.task.settings}
-
-    @property
-    def answers(self) -> Answers:
-        return Answers()
 
     def target(self) -> dict[str, Any]:
         return {"table": self.table.as_json(), **self._origin}
@@ -188,9 +192,6 @@ class TaskJob:
         own = part(self.task, "views")
         shown: Shown = task_diff(staging, self.table)
         return own(staging) + shown if own else shown
-
-    def picture(self, staging: Staging, database: Database) -> Shown:  # noqa: ARG002
-        return NOTHING
 
 
 WHAT = ("row has no value yet", "rows have no value yet")

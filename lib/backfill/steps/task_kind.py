@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,9 +12,7 @@ from backfill.archive.run_facts import RunFacts
 from backfill.archive.trace import Trace
 from backfill.chunks.compare_and_set import TableWriter
 from backfill.chunks.writing import ChunkWriter
-from backfill.decisions import Words
 from backfill.display.explanation import Explanation, facts, remarks
-from backfill.errors import BackfillError
 from backfill.folder import RunFolder
 from backfill.plans.keyed_rows import NO_COLUMN
 from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE, Plan
@@ -24,7 +21,7 @@ from backfill.records.ledger import Counts, Ledger
 from backfill.server.plain_table import plain_from_json
 from backfill.server.postgres import Connection
 from backfill.steps.comparison import causes_of_writing
-from backfill.steps.job import Cause, Recomputed
+from backfill.steps.job import Cause, JobKind, Recomputed
 from backfill.steps.task import Task, part
 
 if TYPE_CHECKING:
@@ -38,20 +35,12 @@ def _no_task(_target: Mapping[str, Any]) -> Task | None:
     return None
 
 
-class TaskKind:
+class TaskKind(JobKind):
     """`JobKind` of any task; what the task itself has to say is asked of it where it is at hand."""
-
-    scope_name = "table"
-    is_sequential = False
-    words: Words = MappingProxyType({})
-    builds_on = ""
 
     def __init__(self, name: str, find: FindTask = _no_task) -> None:
         self.name = name
         self._find = find
-
-    def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:  # noqa: ARG002
-        return {"table": "scope"}
 
     def _part(self, target: Mapping[str, Any], name: str) -> Any:
         task = self._find(target)
@@ -104,24 +93,12 @@ class TaskKind:
     def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
         return _causes(before, after)
 
-    def count_pending(self, connection: Connection, plan: Plan) -> int | None:  # noqa: ARG002
-        return None
-
-    def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:  # noqa: ARG002
+    def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
         own = self._part(plan.target, "finish")
         found = own(folder) if own else None
         return dict(found) if isinstance(found, Mapping) else {}
 
-    def verdict(
-        self,
-        plan: Plan,  # noqa: ARG002
-        *,
-        is_applied: bool,  # noqa: ARG002
-        allowed: Mapping[str, int | None],  # noqa: ARG002
-    ) -> BackfillError | None:
-        return None
-
-    def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:  # noqa: ARG002
+    def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
         return {
             "job": plan.job,
             "table": plan.scope.get("table"),

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from backfill.errors import PreflightError
 from backfill.server.catalog import has_right, is_row_security_active
+from backfill.server.grants import Right
 from backfill.server.postgres import Connection, scalar
 from backfill.server.table import Relation
 from backfill.server.update_cost import cost_warnings
 from backfill.steps.task_table import Resolved
 
 
-def rights_of(resolved: Resolved) -> dict[str, tuple[str, ...]]:
-    """Return the columns that a task reads, and those that it writes, by right."""
+def rights_of(resolved: Resolved) -> tuple[Right, ...]:
+    """Return the columns that a task reads, and those that it writes."""
     table = resolved.table
     read = (
         *(column.name for column in table.key.columns),
         *(column.name for column in (*table.sources, *table.targets)),
     )
-    return {
-        "SELECT": tuple(dict.fromkeys(read)),
-        "UPDATE": tuple(column.name for column in table.targets),
-    }
+    return (
+        Right("SELECT", table.relation, tuple(dict.fromkeys(read))),
+        Right("UPDATE", table.relation, tuple(column.name for column in table.targets)),
+    )
 
 
 def check_rights(connection: Connection, resolved: Resolved, *, writing: bool) -> list[str]:
     """Return warnings; raise `PreflightError` with the GRANT for what the role lacks."""
     relation = resolved.table.relation
     lacking = {
-        right: [name for name in names if not has_right(connection, relation, name, right)]
-        for right, names in rights_of(resolved).items()
+        right.what: [n for n in right.columns if not has_right(connection, relation, n, right.what)]
+        for right in rights_of(resolved)
     }
     grants = {right: _grant(connection, relation, right, n) for right, n in lacking.items() if n}
     if not scalar(connection, "SELECT has_schema_privilege(%s, 'USAGE')", relation.schema):

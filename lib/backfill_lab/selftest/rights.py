@@ -15,7 +15,7 @@ from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.table_spec import EVENTS
-from backfill.server.grants import utc_grants
+from backfill.server.grants import Roles, grants_for, rights_on
 from backfill_lab.selftest.case import Case
 from backfill_lab.selftest.claims import Disproved, equal, says, silent_about
 from backfill_lab.selftest.world import World
@@ -32,7 +32,8 @@ def _roles(world: World) -> Iterator[tuple[str, str]]:
     try:
         # What a role may do that nobody was granted anything: nothing must lean on it.
         world.sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-        script = utc_grants(resolve_table(world.connection, EVENTS).table, planner, applier)
+        table = resolve_table(world.connection, EVENTS).table
+        script = grants_for("utc", rights_on(table), Roles(planner, applier))
         world.connection.execute(cast(Any, script))
         yield (
             world.dsn.replace("postgres@", f"{planner}@"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from backfill.jobs.ocr.correction_view import corrections_view
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA, chains_of, change_row
 from backfill.jobs.ocr.document import cost_of_second_reader, event_types, planned_document
 from backfill.jobs.ocr.files import LocatedSession, locate_images
+from backfill.jobs.ocr.kind import OcrKind
 from backfill.jobs.ocr.output import write_planned
 from backfill.jobs.ocr.reader import ReaderVersions, reader_facts
 from backfill.jobs.ocr.reading_view import images_view
@@ -44,7 +45,6 @@ from backfill.ocr.failure import ImageFailure
 from backfill.ocr.images import ImageRoot
 from backfill.ocr.notify import Notification, is_past
 from backfill.ocr.pool import Outcome, read_images
-from backfill.ocr.schedule_event import EventKey
 from backfill.ocr.session import (
     CaptureSession,
     PlanStatus,
@@ -61,9 +61,11 @@ from backfill.plans.staging import Staging
 from backfill.plans.worksheet import CORRECTIONS_FILE, QUESTIONS_SCHEMA, questions_table
 from backfill.report import Reporter
 from backfill.server.database import Database
+from backfill.server.grants import Right
 from backfill.server.postgres import Connection, connect
+from backfill.server.session import Session
 from backfill.skips import Skip, SkipReason
-from backfill.steps.job import Computation, Preflight
+from backfill.steps.job import Computation, Job, JobKind, Preflight
 from backfill.workers.cluster import check_executor, open_executor
 from backfill.workers.executor import Executor
 
@@ -72,7 +74,7 @@ IMAGES_BETWEEN_REPORTS = 25
 DEMO_SCREENSHOTS = Path(__file__).resolve().parents[3] / "backfill_lab/demo/screenshots"
 
 
-class OcrJob:
+class OcrJob(Job):
     """One run's OCR backfill."""
 
     name = JOB_NAME
@@ -83,6 +85,14 @@ class OcrJob:
         self._sessions: list[CaptureSession] = []
         self._chains: dict[str, Any] = {}
         self._reader: dict[str, str] = {}
+
+    @property
+    def kind(self) -> JobKind:
+        return OcrKind()
+
+    def rights(self, connect: Callable[[], Session]) -> Sequence[Right]:
+        """Capture tables are read and never written."""
+        return self._tables.rights()
 
     @property
     def scope(self) -> dict[str, Any]:
@@ -191,7 +201,7 @@ class OcrJob:
             for outcome in outcomes
             if isinstance(outcome, SessionReading)
         }
-        snapshots, keys = _stored(staging, days)
+        snapshots, keys = staged.stored_days(staging, days)
         plans = plan_sessions(
             outcomes,
             {day: _value(row) for day, row in snapshots.items()},
@@ -335,32 +345,6 @@ class OcrJob:
     def picture(self, staging: Staging, database: Database) -> Shown:
         """Return every session's shifts beside its images with the boxes that were read."""
         return images_view(staging)
-
-
-def _stored(staging: Staging, days: set[Day]) -> tuple[dict[Day, SnapshotRow], list[EventKey]]:
-    """Return the staged snapshots and event keys of the days that were read."""
-    cursor = staging.connection.cursor()
-    snapshots = {
-        (row[0], row[1]): SnapshotRow(row[2], row[3], row[4], _aware(row[5]))
-        for row in cursor.execute(
-            "SELECT user_id, schedule_date, payload, source_session_id, updated_at,"
-            " epoch_us(source_created_at) FROM snapshots"
-        ).fetchall()
-        if (row[0], row[1]) in days
-    }
-    keys = [
-        EventKey(*row)
-        for row in cursor.execute("FROM event_keys").fetchall()
-        if (row[0], row[1]) in days
-    ]
-    return snapshots, keys
-
-
-def _aware(microseconds: int | None) -> dt.datetime | None:
-    """DuckDB would need pytz to return an aware datetime."""
-    if microseconds is None:
-        return None
-    return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=microseconds)
 
 
 def _value(row: SnapshotRow) -> StoredSnapshot:

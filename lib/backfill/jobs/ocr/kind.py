@@ -26,7 +26,7 @@ from backfill.ocr.session import WORDS
 from backfill.plans.plan import Plan
 from backfill.records.ledger import Counts, Ledger
 from backfill.server.postgres import Connection
-from backfill.steps.job import Cause, Recomputed
+from backfill.steps.job import Cause, JobKind, Recomputed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -37,7 +37,7 @@ _SHIFT_FIELDS = (
 )  # fmt: skip
 
 
-class OcrKind:
+class OcrKind(JobKind):
     """`JobKind` of the OCR job."""
 
     name = "ocr"
@@ -58,9 +58,6 @@ class OcrKind:
         }
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
-        return _writer(target)
-
-    def reverter(self, target: Mapping[str, Any]) -> ChunkWriter:
         return _writer(target)
 
     def look(
@@ -113,9 +110,6 @@ class OcrKind:
 
     def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
         return comparable.causes(before, after)
-
-    def count_pending(self, connection: Connection, plan: Plan) -> int | None:
-        return None  # a session has no target that is NULL while it waits
 
     def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
         """Write the sessions' JSON files and the report."""

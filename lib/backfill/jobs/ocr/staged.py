@@ -11,12 +11,15 @@ changes, skips   the engine's
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 import pyarrow as pa
 
+from backfill.jobs.ocr.selection import Day, SnapshotRow
+from backfill.ocr.schedule_event import EventKey
 from backfill.ocr.shift import Shift
 from backfill.plans.staging import Staging
 
@@ -126,6 +129,32 @@ def append_tuples(
             append_rows(staging, table, schema, batch)
             batch = []
     append_rows(staging, table, schema, batch)
+
+
+def stored_days(staging: Staging, days: set[Day]) -> tuple[dict[Day, SnapshotRow], list[EventKey]]:
+    """Return the staged snapshots and event keys of the days that were read."""
+    cursor = staging.connection.cursor()
+    snapshots = {
+        (row[0], row[1]): SnapshotRow(row[2], row[3], row[4], _aware(row[5]))
+        for row in cursor.execute(
+            "SELECT user_id, schedule_date, payload, source_session_id, updated_at,"
+            " epoch_us(source_created_at) FROM snapshots"
+        ).fetchall()
+        if (row[0], row[1]) in days
+    }
+    keys = [
+        EventKey(*row)
+        for row in cursor.execute("FROM event_keys").fetchall()
+        if (row[0], row[1]) in days
+    ]
+    return snapshots, keys
+
+
+def _aware(microseconds: int | None) -> dt.datetime | None:
+    """DuckDB would need pytz to return an aware datetime."""
+    if microseconds is None:
+        return None
+    return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=microseconds)
 
 
 _BATCH_ROWS = 5_000

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from backfill.errors import PreflightError
+from backfill.server.grants import Right
 from backfill.server.postgres import Connection, scalar
+from backfill.server.table import Relation
 
 #: The comment on a schema that holds the invented demo: only there may --local-root be left out.
 DEMO_COMMENT = "backfill: invented demo sessions"
@@ -45,6 +47,15 @@ class Tables:
     def written(self) -> str:
         """The table that a lease is about."""
         return f"{self.schema}.day_snapshot"
+
+    def rights(self) -> list[Right]:
+        """Return what roles need: capture tables are read and never written."""
+        rights = [("SELECT", name) for name in (*_READ, *_NOTIFICATION)] + [
+            ("INSERT, UPDATE, DELETE", "day_snapshot"),
+            ("INSERT, DELETE", "schedule_event"),
+            ("INSERT, DELETE", "schedule_notification"),
+        ]
+        return [Right(what, Relation(self.schema, name)) for what, name in rights]
 
 
 def check_tables(connection: Connection, tables: Tables, *, writing: bool, notifying: bool) -> None:

@@ -7,7 +7,7 @@ once. A newer release of the time zone rules shows itself here: the rows that it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,15 @@ import pyarrow as pa
 
 from backfill.decisions import Answers
 from backfill.errors import UsageError
+from backfill.jobs.utc.job import UtcJob
 from backfill.jobs.utc.settings import UtcSettings
 from backfill.jobs.utc.wanted import is_looked_at
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.plans.extract import PendingRows
 from backfill.plans.sheet_csv import read_sheet, write_sheet
 from backfill.regular_file import read_document
+from backfill.server.catalog import hidden_rows
+from backfill.server.database import Database
 from backfill.skips import Skip
 from backfill.utc.compute import Computed, compute_utc, convert_pairs
 from backfill.utc.pairs import FoldOrder
@@ -45,10 +48,21 @@ class DeepFound:
     known: int = 0
     patterns: Counter[str] = field(default_factory=Counter)
     differing: list[dict[str, str]] = field(default_factory=list)
+    hidden: Sequence[str] = ()  # sentences: of which rows nothing is known
 
     @property
     def is_clean(self) -> bool:
         return not self.pending.total() and not self.patterns.total()
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each value that differs, of the first hundred."""
+        for row in self.differing[:SHOWN_ROWS]:
+            yield (
+                f"{row['key']}: {row['column']} is {row['before']}, should be {row['after']} "
+                f"({row['pattern']}, {row['moves_by_s']} s)"
+            )
+        if len(self.differing) > SHOWN_ROWS:
+            yield f"… {len(self.differing):,} values differ in all."
 
     def summary(self) -> dict[str, Any]:
         """Return what the command's last line tells, the first hundred rows of each kind."""
@@ -63,6 +77,13 @@ class DeepFound:
             "tzdata": tzdata_version(),
         }
 
+    def write(self, path: Path) -> None:
+        """Write every value that differs as CSV; raise `UsageError` where that can not be."""
+        try:
+            path.write_text(write_sheet(_HEADER, self.differing), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--output {path} can not be written: {error.strerror}.") from None
+
 
 def load_known(path: Path) -> Known:
     """Return the rows that an accepted run left alone, from its `skips.csv`; raise `UsageError`."""
@@ -76,21 +97,26 @@ def load_known(path: Path) -> Known:
     return frozenset((r["key"], r.get("column", ""), r["reason"]) for _line, r in rows)
 
 
-def check_deep(
-    dsn: str, zoned: ZonedTable, settings: UtcSettings, known: Known, *, has_filled: bool
-) -> DeepFound:
-    """Return what waits and, with `has_filled`, what differs. Read-only."""
-    settings = replace(settings, repair=has_filled, answers=Answers())
+def check_rows(job: UtcJob, database: Database, accepted: str, *, has_filled: bool) -> DeepFound:
+    """Return what waits and, with `has_filled`, what differs. Read-only.
+
+    `accepted` is a run's `skips.csv`: what is listed there is known; empty for none.
+    """
+    known = load_known(Path(accepted)) if accepted else frozenset()
+    with database.connect(read_only=True) as connection:
+        zoned = job.look_up(connection, writing=False)
+        hidden = hidden_rows(connection, zoned.table)
+    settings = replace(job.utc_settings, repair=has_filled, answers=Answers())
     members = sorted(set(settings.households)) or None
     rows = PendingRows(
-        dsn,
+        database.dsn,
         zoned.table,
         members,
         skip_deleted=settings.skip_deleted,
         has_filled=has_filled or has_order(zoned.columns),
     )
     order = _order(rows, zoned, settings)
-    found = DeepFound()
+    found = DeepFound(hidden=hidden)
     for page in rows.pages():
         found.rows += page.num_rows
         _take(found, _computed(page, zoned, settings, order), known)
@@ -153,11 +179,3 @@ def _differing(change: dict[str, Any], pattern: str) -> Iterator[dict[str, str]]
             "after": str(change["after"][name]),
             "moves_by_s": f"{moved:g}",
         }
-
-
-def write_differing(path: Path, found: DeepFound) -> None:
-    """Write every value that differs as CSV; raise `UsageError` where that can not be."""
-    try:
-        path.write_text(write_sheet(_HEADER, found.differing), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--output {path} can not be written: {error.strerror}.") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from backfill.jobs.utc.counting import (
     tell_overridden,
 )
 from backfill.jobs.utc.filled import count_filled
+from backfill.jobs.utc.kind import UtcKind
 from backfill.jobs.utc.lookups import check_lookups
 from backfill.jobs.utc.pending import count_by_household, known_households, stored_member
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
@@ -43,12 +44,14 @@ from backfill.report import Reporter
 from backfill.rows.columns import ColumnType
 from backfill.server.catalog import hidden_rows, missing_rights
 from backfill.server.database import Database
+from backfill.server.grants import Right, rights_on
 from backfill.server.odd_text import check_text
 from backfill.server.postgres import Connection
 from backfill.server.row_types import source_type, target_type
+from backfill.server.session import Session
 from backfill.server.table import Table
 from backfill.server.update_cost import cost_warnings
-from backfill.steps.job import Computation, Preflight
+from backfill.steps.job import Computation, Job, JobKind, Preflight
 from backfill.utc.compute import Computed, changes_schema, convert_pairs
 from backfill.utc.described import Columns, OffsetUse
 from backfill.utc.pairs import FoldOrder
@@ -61,7 +64,7 @@ MOST_VALUES = 1_664  # of one row, as PostgreSQL is built
 MAX_LISTED_HOUSEHOLDS = 1_000
 
 
-class UtcJob:
+class UtcJob(Job):
     """One run's UTC backfill. `preflight` must come first: it learns the table's types."""
 
     name = JOB_NAME
@@ -73,6 +76,14 @@ class UtcJob:
         self._pending: int | None = None  # rows, as the preflight counted them
         self._rights: list[str] = []
         self._refusal = ""  # why no plan may be made of what was computed
+
+    @property
+    def kind(self) -> JobKind:
+        return UtcKind()
+
+    def rights(self, connect: Callable[[], Session]) -> Sequence[Right]:
+        with connect() as connection:
+            return rights_on(resolve_table(connection, self._settings.table).table)
 
     @property
     def zoned(self) -> ZonedTable:

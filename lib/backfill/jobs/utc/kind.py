@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,31 +14,28 @@ from backfill.chunks.compare_and_set import TableWriter
 from backfill.chunks.writing import ChunkWriter
 from backfill.decisions import Words
 from backfill.display.explanation import Explanation
-from backfill.errors import BackfillError
 from backfill.folder import RunFolder
 from backfill.jobs.utc import comparable
 from backfill.jobs.utc.pending import count_pending
 from backfill.jobs.utc.recompute import recompute
 from backfill.jobs.utc.table_json import table_from_json
 from backfill.plans.plan import Plan
-from backfill.records.ledger import Counts, Ledger
+from backfill.records.ledger import Counts
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
-from backfill.steps.job import Cause, Recomputed
+from backfill.steps.job import Cause, JobKind, Recomputed
 from backfill.utc.doubts import WORDS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-class UtcKind:
+class UtcKind(JobKind):
     """`JobKind` of the UTC job."""
 
     name = "utc"
     scope_name = "household_id"
-    is_sequential = False
     words: Words = WORDS
-    builds_on = ""
 
     def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
         has_zone = schema.field("why").type.get_field_index("zone") >= 0  # a revert's plan has none
@@ -56,11 +53,6 @@ class UtcKind:
         self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
     ) -> Mapping[int, str | None]:
         return TableWriter(_row_only(target)).look(connection, rows, side)
-
-    def remarks(
-        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
-    ) -> Sequence[str]:
-        return [""] * rows.num_rows
 
     def explain(self, trace: Trace) -> Explanation:
         from backfill.jobs.utc.explain import explain_utc  # what few commands need
@@ -81,14 +73,6 @@ class UtcKind:
             skip_deleted=plan.settings.get("skip_deleted", False),
         )
         return sum(pending.values())
-
-    def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
-        return {}
-
-    def verdict(
-        self, plan: Plan, *, is_applied: bool, allowed: Mapping[str, int | None]
-    ) -> BackfillError | None:
-        return None
 
     def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
         """Return the demand's keys first; one object per household when there are several."""

@@ -1,0 +1,69 @@
+"""What a backfill says of itself, once: flags, the notebook's cell, checks, `check`, `grants`,
+status and the reference are made from it, for those that ship and for tasks of others alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backfill.decisions import Answers, Words
+from backfill.folder import runs_dir
+from backfill.parameter import Parameter
+
+if TYPE_CHECKING:  # a command line that only lists jobs need not load what does them
+    from backfill.steps.job import Job, JobKind
+
+
+class Pending(StrEnum):
+    """How `backfill check` learns what waits for a run."""
+
+    COUNTED = "counted"  # the preflight counts it
+    COMPUTED = "computed"  # as a dry run does, of which nothing is kept
+    UNKNOWN = "unknown"  # only a run can tell
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One kind of backfill: all that commands, notebooks and the reference know of it."""
+
+    name: str
+    says: str
+    parameters: tuple[Parameter, ...]
+    make: Callable[[Mapping[str, Any]], Job]  # of checked parameters; `UsageError` for a bad choice
+    kind: Callable[[], JobKind]
+    notebook: str = ""  # the one that ships; empty: one is made
+    command: tuple[str, ...] = ()  # the words that begin its command line
+    pending: Pending = Pending.COMPUTED
+    #: Parameters by which `check` and `grants` are told which rows and rules are meant.
+    asked_by: tuple[str, ...] = ()
+    takes_notebook: bool = False  # a person's own copy: `--notebook FILE`
+    #: What looks at each row, filled ones with `has_filled`: `check --deep` and `--allow-known`.
+    check_rows: Callable[..., Any] | None = None
+
+
+def answers_from(values: Mapping[str, Any], job: str, words: Words) -> Answers:
+    """Return the answers that the parameter `decisions` names; raise `UsageError`."""
+    if not values["decisions"]:
+        return Answers()
+    from backfill.plans.worksheet import DECISIONS_FILE, find_sheet, load_answers
+
+    runs = runs_dir(values["runs_dir"])
+    return load_answers(
+        find_sheet(values["decisions"], runs, job, DECISIONS_FILE, "--decisions"), words
+    )
+
+
+def latest_sheets(job: str, values: Mapping[str, Any]) -> dict[str, Path]:
+    """Return by flag the sheets that checked parameters name as `latest`."""
+    from backfill.plans.worksheet import CORRECTIONS_FILE, DECISIONS_FILE, LATEST, find_sheet
+
+    files = {"decisions": DECISIONS_FILE, "corrections": CORRECTIONS_FILE}
+    runs = runs_dir(values["runs_dir"])
+    return {
+        f"--{name}": find_sheet(LATEST, runs, job, file, f"--{name}")
+        for name, file in files.items()
+        if values.get(name) == LATEST
+    }

@@ -1,0 +1,90 @@
+"""What fill says of itself: its parameters, and how it is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from backfill.jobs.entry import Entry
+from backfill.parameter import Kind, Parameter
+from backfill.parameters import APPLY, ENGINE, PLACES, THROTTLE, WORKERS
+
+if TYPE_CHECKING:
+    from backfill.steps.job import Job, JobKind
+
+FILL_PARAMETERS: tuple[Parameter, ...] = (
+    Parameter("table", Kind.TEXT, "", "the table: schema.name, or found by the search path"),
+    Parameter("set", Kind.TEXTS, "", "columns to write, with commas between", metavar="COLUMN"),
+    Parameter(
+        "key",
+        Kind.TEXTS,
+        "",
+        "columns that name a row, with commas between; empty = the primary key",
+        metavar="COLUMN",
+    ),
+    Parameter(
+        "values",
+        Kind.PATH,
+        "",
+        "file of values: .parquet .csv .json .jsonl .arrow .feather",
+    ),
+    Parameter(
+        "query",
+        Kind.TEXT,
+        "",
+        "the same from DuckDB's SQL over local files; it is kept with the run",
+        metavar="SQL",
+    ),
+    Parameter(
+        "where",
+        Kind.TEXT,
+        "",
+        "rows to compute in a notebook; empty = those of which a target is NULL",
+        metavar="CONDITION",
+    ),
+    Parameter("overwrite", Kind.FLAG, False, "also rows whose target holds something else now"),
+    Parameter("allow_null", Kind.FLAG, False, "a new value may be NULL; without it, left alone"),
+    *ENGINE,
+    WORKERS,
+    *THROTTLE,
+    *PLACES,
+    APPLY,
+)
+
+
+def _make(values: Mapping[str, Any]) -> Job:
+    from backfill.jobs.fill.job import FillJob
+    from backfill.jobs.fill.task import FillSettings
+
+    settings = FillSettings(
+        table=values["table"],
+        targets=_listed(values["set"]),
+        key=_listed(values["key"]),
+        overwrite=values["overwrite"],
+        allow_null=values["allow_null"],
+    )
+    return FillJob(settings, values["values"], values["query"], values["where"])
+
+
+def _listed(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names that were given one by one, or with commas between."""
+    return tuple(name.strip() for text in names for name in text.split(",") if name.strip())
+
+
+def _kind() -> JobKind:
+    from backfill.steps.task_kind import TaskKind
+
+    return TaskKind("fill")
+
+
+ENTRY = Entry(
+    "fill",
+    "write values that you have to any columns",
+    FILL_PARAMETERS,
+    _make,
+    _kind,
+    notebook="06_fill_columns",
+    command=("fill",),
+    asked_by=("table", "set", "key", "values", "query"),
+    takes_notebook=True,
+)
