@@ -142,17 +142,9 @@ class Reporter:
         self._tell(event)
 
     def _log(self, event: Mapping[str, Any]) -> None:
-        """Add an event to the folder's log, in the form of the log that `--json` prints."""
+        """Add an event to the folder's log."""
         if self._folder:
-            head = {
-                "ts": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
-                "level": event.get("level", "info"),
-                "run_id": self._folder.run_id,
-                "event": event["type"],
-            }
-            self._folder.append_line(
-                PROGRESS_FILE, json.dumps({**event, **head}, ensure_ascii=False)
-            )
+            self._folder.append_line(PROGRESS_FILE, log_line(event, self._folder.run_id))
 
     def outcome(self, document: Mapping[str, Any]) -> None:
         """Hand the end of the run to whoever started the notebook."""
@@ -161,6 +153,19 @@ class Reporter:
     def _tell(self, event: Mapping[str, Any]) -> None:
         with self._telling:
             self._listener(event)
+
+
+def log_line(event: Mapping[str, Any], run_id: str) -> str:
+    """Return an event as every log of ours has it, a JSON object: when, how grave, of which run,
+    what; then what the event says itself."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    head = {
+        "ts": event.get("ts", now),
+        "level": event.get("level", "info"),
+        "run_id": event.get("run_id", run_id),
+        "event": event["type"],
+    }
+    return json.dumps({**event, **head}, ensure_ascii=False, default=str)
 
 
 def _foretold(forecast: Forecast) -> dict[str, float]:

@@ -17,6 +17,12 @@ FEWEST_LOOKS = 3  # with less, half to double is an honest guess
 _SHORTEST_SECONDS = 1e-3
 
 
+def rows_per_s(rows: int, seconds: float) -> float:
+    """Return a run's speed, wherever it is told: rows looked at (written, left or found as they
+    should be) over the seconds in which it worked; what it waited on purpose is none of them."""
+    return rows / max(seconds, _SHORTEST_SECONDS)
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """Rows a second, and the seconds left: likely, at best, at worst."""
@@ -59,7 +65,7 @@ class TimeLeft:
         if not self._looks:
             return None
         rows = sum(n for n, _t in self._looks)
-        rate = rows / sum(t for _n, t in self._looks)
+        rate = rows_per_s(rows, sum(t for _n, t in self._looks))
         likely = remaining / rate
         if len(self._looks) < FEWEST_LOOKS:
             return Forecast(rate, likely, likely / 2, likely * 2)

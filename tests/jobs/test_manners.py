@@ -178,6 +178,22 @@ def test_every_line_of_the_log_says_when_how_grave_and_of_which_run(
     assert first["ts"].endswith("+00:00")
 
 
+def test_what_a_pipe_is_told_of_progress_is_in_the_form_of_the_log_as_well(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    terminal = Terminal()
+    counts = {"scanned": 500, "updated": 480, "skipped": 20, "remaining": 0, "elapsed_ms": 7}
+
+    terminal({"type": "progress", "run_id": "R", **counts})
+
+    line = json.loads(capsys.readouterr().err)
+    assert (line["type"], line["event"], line["level"], line["run_id"]) == (
+        *("progress", "progress", "info", "R"),
+    )
+    assert line.items() >= counts.items()
+    assert line["ts"].endswith("+00:00")
+
+
 def test_status_and_doctor_look_at_a_table_of_ones_own(bench: Bench, tmp_path: Path) -> None:
     spec = tmp_path / "table.toml"
     spec.write_text(

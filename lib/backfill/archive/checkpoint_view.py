@@ -9,6 +9,7 @@ from backfill.display.charts import throughput
 from backfill.display.pages import NOTHING, Shown, figure, part, table
 from backfill.records.ledger import Checkpoint, Counts, Ledger
 from backfill.server.database import Database
+from backfill.time_left import rows_per_s
 
 SHOWN_CHUNKS = 100
 
@@ -43,7 +44,7 @@ def pace_picture(checkpoints: Sequence[Checkpoint]) -> Shown:
         f"{longest.chunk_no:,} with {longest.elapsed_ms:,} ms.",
         [(checkpoint.scanned, checkpoint.elapsed_ms) for checkpoint in checkpoints],
     )
-    rate = 1000 * rows / max(elapsed_ms, 1)
+    rate = rows_per_s(rows, elapsed_ms / 1000)
     caption = f"{len(checkpoints):,} chunks: {rows:,} rows, {rate:,.0f} rows a second"
     return figure(svg, caption, chunks_table(checkpoints))
 

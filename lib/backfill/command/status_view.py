@@ -24,6 +24,7 @@ from backfill.records.selection import Selection
 from backfill.server.catalog import hidden_rows
 from backfill.server.postgres import Connection
 from backfill.status import RESUMABLE, RunStatus
+from backfill.time_left import rows_per_s
 
 #: A chunk's time is kept in whole milliseconds: of shorter ones no rate can be told.
 _TIMED_MS = 5
@@ -92,7 +93,7 @@ def _run(run: RunRow, totals: dict[str, Any], waiting: Waiting) -> dict[str, Any
     counted = {name: int(totals.get(name) or 0) for name in _TOTALS}
     remaining = max(run.plan_rows - counted["scanned"], 0)
     is_timed = counted["elapsed_ms"] >= _TIMED_MS * max(counted["chunks"], 1)
-    rate = counted["scanned"] * 1000 / counted["elapsed_ms"] if is_timed else None
+    rate = rows_per_s(counted["scanned"], counted["elapsed_ms"] / 1000) if is_timed else None
     is_running = run.status is RunStatus.RUNNING
     is_expired = bool(
         is_running and run.lease_expires_at and run.lease_expires_at < dt.datetime.now(dt.UTC)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from backfill.printing import say
-from backfill.report import pace_of, paused
+from backfill.report import log_line, pace_of, paused
 
 _BAR_CELLS = 24
 _LEAST_CELLS = 6
@@ -66,22 +65,14 @@ class Terminal:
             return
         if self._is_bar and self._last and kind in _PAUSES:
             self._draw(paused(self._last, event))
-        elif self.as_json:
-            self._print(json.dumps(self._as_log(event), ensure_ascii=False, default=str))
+        elif self.as_json or (kind in _MOVES and not self._is_bar):
+            self._print(log_line(event, self.run_id))
         elif kind not in _MOVES:
             prefix = "warning: " if level == "warning" and kind != "skip" else ""
             self._print(self._coloured(f"{prefix}{event['text']}", level))
-        elif self._is_bar:
+        else:
             self._last = event
             self._draw(event)
-        else:
-            self._print(json.dumps(event))
-
-    def _as_log(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an event as a line of a log: when, how grave, of which run, what."""
-        now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-        head = {"ts": event.get("ts", now), "level": event.get("level", "info")}
-        return {**event, **head, "run_id": event.get("run_id", self.run_id), "event": event["type"]}
 
     def _coloured(self, text: str, level: str) -> str:
         code = _COLOURS.get(level)
