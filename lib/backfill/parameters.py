@@ -17,16 +17,18 @@ __all__ = ["Kind", "Parameter", "check_parameters", "injected_names"]
 MANY = 2**53  # beyond it JSON readers disagree on whole numbers
 COUNT_OR_NO_LIMIT = (-1, MANY)
 MILLISECONDS = (0, 86_400_000)
+CHUNK_ROWS_BOUNDS = (1, 100_000)
 
+CHUNK_SIZE = Parameter(
+    "chunk_size",
+    Kind.WHOLE_OR_WORD,
+    500,
+    "rows of one transaction, 1 to 100000; auto aims at --chunk-time",
+    metavar="N|auto",
+    bounds=CHUNK_ROWS_BOUNDS,
+)
 ENGINE = (
-    Parameter(
-        "chunk_size",
-        Kind.WHOLE_OR_WORD,
-        500,
-        "rows of one transaction, 1 to 100000; auto aims at --chunk-time",
-        metavar="N|auto",
-        bounds=(1, 100_000),
-    ),
+    CHUNK_SIZE,
     Parameter(
         "chunk_time", Kind.NUMBER, 0.5, "seconds a chunk should take with auto", bounds=(0.01, 60.0)
     ),

@@ -13,58 +13,34 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backfill.errors import UsageError
-from backfill.parameters import KEPT_DEFAULTS
+from backfill.parameters import CHUNK_SIZE
+from backfill.parameters import KEPT_DEFAULTS as USUAL
 from backfill.politeness.throttle import Throttle
 from backfill.politeness.throttle_options import throttle_from
-from backfill.records.lease import DEFAULT_LEASE_SECONDS, LEASE_SECONDS_BOUNDS
 from backfill.server.session import SessionLimits
 
-DEFAULT_CHUNK_ROWS = 500
-CHUNK_ROWS_BOUNDS = (1, 100_000)
 AUTO_CHUNK = "auto"
-DEFAULT_PROGRESS_INTERVAL_ROWS = 5_000
-PROGRESS_INTERVAL_BOUNDS = (0, 1_000_000_000)
-TIMEOUT_MS_BOUNDS = (0, 86_400_000)
-CHUNK_SECONDS_BOUNDS = (0.01, 60.0)
-DEFAULT_CHUNK_SECONDS = 0.5
-DEFAULT_MAX_REFUSED = 0.1
-MAX_REFUSED_BOUNDS = (0.0, 1.0)
-DEFAULT_WORKERS = 1
-WORKERS_BOUNDS = (1, 64)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """How a plan is written. Times in the unit that the name says; rows are rows of the plan."""
 
-    chunk_rows: int | None = DEFAULT_CHUNK_ROWS  # None: aim at chunk_seconds
-    chunk_seconds: float = DEFAULT_CHUNK_SECONDS
-    progress_interval_rows: int = DEFAULT_PROGRESS_INTERVAL_ROWS
-    lease_seconds: int = DEFAULT_LEASE_SECONDS
-    lock_timeout_ms: int = SessionLimits().lock_timeout_ms
-    statement_timeout_ms: int = SessionLimits().statement_timeout_ms
+    chunk_rows: int | None = USUAL["chunk_size"]  # None: aim at chunk_seconds
+    chunk_seconds: float = USUAL["chunk_time"]
+    progress_interval_rows: int = USUAL["progress_interval"]
+    lease_seconds: int = USUAL["lease_seconds"]
+    lock_timeout_ms: int = USUAL["lock_timeout_ms"]
+    statement_timeout_ms: int = USUAL["statement_timeout_ms"]
     max_skips: int | None = None
-    max_refused: float = DEFAULT_MAX_REFUSED  # share of rows that the database may refuse
+    max_refused: float = USUAL["max_refused"]  # share of rows that the database may refuse
     throttle: Throttle = field(default_factory=Throttle)
-    workers: int = DEFAULT_WORKERS  # connections that write at once
+    workers: int = USUAL["workers"]  # connections that write at once
     join: bool = False  # write beside whoever applies the run
     only: str = ""  # a condition in SQL: which changes this approval covers
     canary: str = ""  # a share or number of them: a sample first
     #: What was said of all this, by parameter: the run keeps it for whoever goes on with it.
     kept: Mapping[str, Any] = field(default_factory=dict, compare=False)
-
-    def __post_init__(self) -> None:
-        if self.chunk_rows is not None:
-            check_range("chunk size", self.chunk_rows, CHUNK_ROWS_BOUNDS)
-        check_range("chunk time", self.chunk_seconds, CHUNK_SECONDS_BOUNDS)
-        check_range("progress interval", self.progress_interval_rows, PROGRESS_INTERVAL_BOUNDS)
-        check_range("lease seconds", self.lease_seconds, LEASE_SECONDS_BOUNDS)
-        check_range("workers", self.workers, WORKERS_BOUNDS)
-        check_range("lock timeout", self.lock_timeout_ms, TIMEOUT_MS_BOUNDS)
-        check_range("statement timeout", self.statement_timeout_ms, TIMEOUT_MS_BOUNDS)
-        check_range("share of refused rows", self.max_refused, MAX_REFUSED_BOUNDS)
-        if self.max_skips is not None:
-            check_range("max skips", self.max_skips, (0, 2**62))
 
     @property
     def limits(self) -> SessionLimits:
@@ -79,17 +55,10 @@ class EngineSettings:
         return {**values, "throttle": self.throttle.as_json()}
 
 
-def check_range(what: str, value: float, bounds: tuple[float, float]) -> None:
-    """Raise `UsageError` for a value out of bounds: never clamp in silence."""
-    low, high = bounds
-    if isinstance(value, bool) or not low <= value <= high:
-        raise UsageError(f"The {what} must be between {low:g} and {high:g}; it is {value!r}.")
-
-
 def engine_settings(values: Mapping[str, Any]) -> EngineSettings:
     """Return the engine's settings from checked parameters; None there is the usual value."""
     has_workers = "chunk_size" in values
-    values = {**KEPT_DEFAULTS, **{n: v for n, v in values.items() if v is not None}}
+    values = {**USUAL, **{n: v for n, v in values.items() if v is not None}}
     throttle = throttle_from(values)
     return EngineSettings(
         chunk_rows=chunk_rows_from(values["chunk_size"]),
@@ -112,7 +81,7 @@ def engine_settings(values: Mapping[str, Any]) -> EngineSettings:
 
 def _kept(values: Mapping[str, Any], throttle: Throttle, *, has_workers: bool) -> dict[str, Any]:
     """Return what was said and is not the usual; a file's query as text, since files go."""
-    said = {n: v for n, usual in KEPT_DEFAULTS.items() if (v := values[n]) not in (usual, [])}
+    said = {n: v for n, usual in USUAL.items() if (v := values[n]) not in (usual, [])}
     if not has_workers:  # those read images
         said.pop("workers", None)
     if said.pop("go_when_file", ""):
@@ -124,17 +93,13 @@ def chunk_rows_from(value: int | str) -> int | None:
     """Return the number of rows that `--chunk-size` means, None for `auto`."""
     if value == AUTO_CHUNK:
         return None
-    return whole_number("chunk size", value, f"a whole number or {AUTO_CHUNK}")
-
-
-def whole_number(what: str, value: int | str, expected: str = "a whole number") -> int:
-    """Return `value` as an int; raise `UsageError` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise UsageError(f"The {what} must be {expected}; it is {value!r}.")
     try:
-        return int(value)
+        rows = int(value)
     except ValueError:
-        raise UsageError(f"The {what} must be {expected}; it is {value!r}.") from None
+        raise UsageError(
+            f"The chunk size must be a whole number or {AUTO_CHUNK}; it is {value!r}."
+        ) from None
+    return int(CHUNK_SIZE.check(rows))
 
 
 def fingerprint(document: Mapping[str, Any]) -> str:

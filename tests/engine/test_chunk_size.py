@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from backfill.chunks.chunk_size import FIRST_ROWS, ChunkSizer
-from backfill.settings import CHUNK_ROWS_BOUNDS
+from backfill.parameters import CHUNK_ROWS_BOUNDS
 
 
 def feed(sizer: ChunkSizer, seconds_per_row: float, chunks: int) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from backfill.settings import CHUNK_ROWS_BOUNDS
+from backfill.parameters import CHUNK_ROWS_BOUNDS
 
 RECENT_CHUNKS = 20
 GROWTH = 1.2

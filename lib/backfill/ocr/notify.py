@@ -17,7 +17,6 @@ from backfill.ocr.schedule_event import EventType, PlannedEvent
 
 # Events of one session and day from which one summary takes the place of single messages.
 SUMMARY_THRESHOLD_DEFAULT = 3
-SUMMARY_THRESHOLD_MIN = 1
 UNKNOWN_LOCATION = "unknown location"
 UNKNOWN_CUSTOMER = "unknown customer"
 

@@ -34,9 +34,6 @@ from backfill.records.seats import (
 from backfill.server.postgres import Connection
 from backfill.status import RunStatus, check_transition, may_start
 
-DEFAULT_LEASE_SECONDS = 60
-LEASE_SECONDS_BOUNDS = (1, 86_400)
-
 
 @dataclass(frozen=True, slots=True)
 class Lease:

@@ -88,7 +88,7 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
         Kind.WHOLE,
         3,
         "events of a session that make one summary message",
-        bounds=(1, MANY),
+        bounds=(1, 1_000),
     ),
     Parameter("notify_past", Kind.FLAG, False, "store messages about days gone by as well"),
     Parameter("allow_older", Kind.FLAG, False, "let a session overwrite a newer one's snapshot"),

@@ -7,7 +7,7 @@ import os
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,14 @@ from backfill.folder import project_root
 from backfill.ocr.correction import Corrections
 from backfill.ocr.engine import language_data
 from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.notify import SUMMARY_THRESHOLD_MIN
 from backfill.ocr.session_plan import PlanOptions
-from backfill.settings import check_range
 from backfill.workers.cluster import check_scheduler
-from backfill.workers.executor import WORKERS_MAX, default_workers
+from backfill.workers.executor import default_workers
 
 #: Values of `capture_session_state`; `pending` is a legacy one that some databases still have.
 KNOWN_STATES = ("open", "closed", "processing", "done", "failed", "pending")
-DEFAULT_STATES = "done,failed"
-DEFAULT_SCHEMA = "schedule_ingest"
-DEFAULT_LANGUAGE = "swe"
 CACHE_ENV = "BACKFILL_CACHE_DIR"
 YEAR_BOUNDS = (2000, 2100)
-NO_LIMIT = -1
-SUMMARY_THRESHOLD_MAX = 1_000
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _BIGINT_MAX = 2**63
 
@@ -43,16 +36,14 @@ class Selection:
     Dates are UTC days of `created_at`, `to_date` included; `limit` takes the oldest, None all.
     """
 
-    session_ids: tuple[uuid.UUID, ...] = ()
-    user_id: int | None = None
-    states: tuple[str, ...] = ("done", "failed")
-    from_date: dt.date | None = None
-    to_date: dt.date | None = None
-    limit: int | None = None
+    session_ids: tuple[uuid.UUID, ...]
+    user_id: int | None
+    states: tuple[str, ...]
+    from_date: dt.date | None
+    to_date: dt.date | None
+    limit: int | None
 
     def __post_init__(self) -> None:
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(f"--limit must be 1 or more, not {self.limit}.")
         if self.from_date and self.to_date and self.from_date > self.to_date:
             raise UsageError(f"--from-date {self.from_date} is after --to-date {self.to_date}.")
 
@@ -75,22 +66,22 @@ class OcrSettings:
     `language` is Tesseract's name (swe); `max_failed` and `max_held` None mean any number.
     """
 
-    selection: Selection = field(default_factory=Selection)
-    schema: str = DEFAULT_SCHEMA
-    local_root: Path | None = None
-    language: str = DEFAULT_LANGUAGE
-    engine: str = "tesseract"
-    default_year: int | None = None
-    towns: tuple[str, ...] = ()
-    store_notifications: bool = False
-    notify_past: bool = False
-    options: PlanOptions = field(default_factory=PlanOptions)
-    corrections: Corrections = field(default_factory=Corrections)
-    max_failed: int | None = 0
-    max_held: int | None = 0
-    workers: int = 1
-    scheduler: str = ""
-    cache_dir: Path | None = None
+    selection: Selection
+    schema: str
+    local_root: Path | None
+    language: str
+    engine: str
+    default_year: int | None
+    towns: tuple[str, ...]
+    store_notifications: bool
+    notify_past: bool
+    options: PlanOptions
+    corrections: Corrections
+    max_failed: int | None
+    max_held: int | None
+    workers: int
+    scheduler: str
+    cache_dir: Path | None
 
     @property
     def engine_choice(self) -> EngineChoice:
@@ -126,9 +117,6 @@ def settings_from(
             "--store-notifications needs --apply: stored messages are sent to people. A dry run "
             "shows each message without it."
         )
-    threshold = values["summary_threshold"]
-    check_range("--summary-threshold", threshold, (SUMMARY_THRESHOLD_MIN, SUMMARY_THRESHOLD_MAX))
-    check_range("--workers", values["workers"], (0, WORKERS_MAX))
     return OcrSettings(
         selection=_selection(values),
         schema=_schema(values["db_schema"]),
@@ -143,12 +131,12 @@ def settings_from(
             allow_older=values["allow_older"],
             allow_removals=values["allow_removals"],
             accept_review=values["accept_review"],
-            summary_threshold=threshold,
+            summary_threshold=values["summary_threshold"],
             answers=answers,
         ),
         corrections=corrections,
-        max_failed=_allowed("--max-failed", values["max_failed"]),
-        max_held=_allowed("--max-held", values["max_held"]),
+        max_failed=None if values["max_failed"] < 0 else values["max_failed"],
+        max_held=None if values["max_held"] < 0 else values["max_held"],
         workers=values["workers"] or default_workers(),
         scheduler=check_scheduler(values["scheduler"]),
         cache_dir=_path(values["cache_dir"]) or default_cache_dir(),
@@ -226,14 +214,7 @@ def _path(text: str) -> Path | None:
 
 
 def _year(value: int) -> int | None:
-    if value == 0:
-        return None
-    check_range("--ocr-default-year", value, YEAR_BOUNDS)
-    return value
-
-
-def _allowed(flag: str, value: int) -> int | None:
-    if value == NO_LIMIT:
-        return None
-    check_range(flag, value, (0, 2**31))
-    return value
+    low, high = YEAR_BOUNDS
+    if value and not low <= value <= high:
+        raise UsageError(f"--ocr-default-year must be between {low} and {high}; it is {value}.")
+    return value or None
