@@ -54,11 +54,12 @@ class Reporter:
     def skip(self, skip: Skip) -> None:
         """Say which row was left alone, and why: one line for each."""
         column = f" {skip.column}" if skip.column else ""
+        detail = f" ({skip.detail})" if skip.detail else ""
         self._tell(
             {
                 "type": "skip",
                 "level": "warning",
-                "text": f"skipped {skip.key}{column}: {skip.reason} ({skip.detail})",
+                "text": f"skipped {skip.key}{column}: {skip.reason}{detail}",
                 "key": skip.key,
                 "scope": skip.scope,
                 "column": skip.column,

@@ -154,3 +154,29 @@ def test_a_notebook_of_ones_own_runs_and_its_code_is_the_evidence(
     ]
     kept = (tables.runs / summary["run_id"] / "notebook.ipynb").read_text(encoding="utf-8")
     assert "str.strip_chars()" in kept
+
+
+def test_what_is_refused_at_once_leaves_no_folder(tables: Tables, tmp_path: Path) -> None:
+    tables.make("CREATE TABLE lamp (id int PRIMARY KEY, watts int)")
+
+    code, summary = command(tables, tmp_path, "fill", "--table", "lamp", "--set", "watts")
+
+    assert (code, summary["status"]) == (2, "refused")
+    assert not tables.runs.exists()
+
+
+def test_a_row_with_a_key_of_several_columns_is_explained_however_it_is_spelt(
+    tables: Tables,
+) -> None:
+    tables.make(
+        "CREATE TABLE room (hotel int, room text, beds int, PRIMARY KEY (hotel, room))",
+        "INSERT INTO room VALUES (2, '001'), (2, 'Zö')",
+    )
+    rows = pa.table({"hotel": [2, 2], "room": ["001", "Zö"], "beds": [1, 3]})
+    run = tables.fill(rows, "room", "beds")
+
+    for said in ('["2", "001"]', '["2","001"]', '[2, "001"]', "2,001", "2, 001"):
+        assert run.explain(said).document["key"] == '["2", "001"]', said
+    assert run.explain("2,Zö").document["key"] == '["2", "Zö"]'
+    with pytest.raises(UsageError, match="has no row '2,002'"):
+        run.explain("2,002")

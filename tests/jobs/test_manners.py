@@ -18,6 +18,7 @@ from tests.jobs.command_line import COMMAND, environment, run_here
 
 from backfill.cli import build_parser
 from backfill.command.completion import script
+from backfill.command.ending import readable
 from backfill.command.options import command_parsers
 from backfill.command.overview import WANTS, overview
 from backfill.command.status_command import watch
@@ -125,6 +126,46 @@ def test_on_a_terminal_a_run_ends_in_words_and_the_demanded_keys(bench: Bench) -
     assert ": succeeded" in words
     assert "12  updated" in words
     assert "Traceback" not in words
+
+
+@pytest.mark.slow
+def test_on_a_terminal_verify_and_revert_end_in_words_as_well(bench: Bench) -> None:
+    made = run_here(bench.dsn, bench.runs, "utc", "--apply").summary["run_id"]
+
+    proof = [line for line in on_a_terminal(bench, "verify", made) if line]
+    undone = [line for line in on_a_terminal(bench, "revert", made, "--apply") if line]
+
+    assert proof[0] == f"Run {made} is proven"
+    assert json.loads(proof[-1]) == {"run_id": made, "verified": True}
+    assert "12  rows read back" in "\n".join(proof)
+    assert "12  updated" in "\n".join(undone)
+    assert json.loads(undone[-1])["total_updated"] == 12
+
+
+def test_a_refusal_is_said_once_on_a_terminal_and_in_full_where_it_is_piped(bench: Bench) -> None:
+    seen = [line for line in on_a_terminal(bench, "apply", "2099", NO_COLOR="1") if line]
+    piped = run_here(bench.dsn, bench.runs, "apply", "2099")
+
+    assert seen[0].startswith("This database has no runs yet.")
+    assert json.loads(seen[-1]) == {"status": "refused", "exit_code": 2}
+    assert len(seen) == 2
+    assert piped.summary["error"] == seen[0]
+
+
+def test_a_run_is_a_dry_run_in_words_whatever_its_job() -> None:
+    fill = {
+        **{"run_id": "20261129T100000Z-fill-000000", "job": "fill", "table": "shop.article"},
+        **{"total_scanned": 1200, "total_updated": 3, "total_skipped": 0, "elapsed_ms": 1500},
+        **{"dry_run": True, "status": "planned"},
+    }
+
+    assert list(readable(fill)) == [
+        "Run 20261129T100000Z-fill-000000: a dry run, nothing was written",
+        "         1,200  rows scanned",
+        "             3  would be updated",
+        "             0  skipped",
+        "         1.5 s  in all",
+    ]
 
 
 @pytest.mark.slow

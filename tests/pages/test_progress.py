@@ -20,9 +20,10 @@ from tests.pages.conftest import Told
 from backfill import report
 from backfill.archive.runs_index import INDEX_FILE
 from backfill.folder import RunFolder, project_root
-from backfill.notebook.relay import Terminal, aged, bar_line
+from backfill.notebook.relay import SKIPS_ON_SCREEN, Terminal, aged, bar_line
 from backfill.records.ledger import Counts
 from backfill.report import PROGRESS_FILE, Reporter, progress_line
+from backfill.skips import Skip, SkipReason
 from backfill.time_left import TimeLeft, span_text
 
 RUN_ID = "20261122T234000Z-utc-3f9c1a"
@@ -202,6 +203,49 @@ def test_a_pause_shows_its_reason_in_the_bar_until_the_run_goes_on(
     assert waiting.rstrip().endswith("waiting: lock waiters")
     assert "50%" in waiting
     assert "waiting" not in after
+
+
+def test_a_screen_names_some_skips_of_each_reason_and_counts_the_others(
+    terminal: tuple[Terminal, int],
+) -> None:
+    tell, shown = terminal
+    skip = {"type": "skip", "level": "warning"}
+
+    for number in range(SKIPS_ON_SCREEN + 7):
+        tell({**skip, "reason": "missing_timezone", "text": f"skipped m{number}"})
+    tell({**skip, "reason": "invalid_timezone", "text": "skipped i0"})
+    tell.count_skips()
+
+    text = ""
+    while "skips.csv" not in text:
+        text += os.read(shown, 65_536).decode()
+    assert text.count("skipped m") == SKIPS_ON_SCREEN
+    assert "skipped i0" in text
+    assert f"7 more: missing_timezone ({SKIPS_ON_SCREEN + 7} in all)" in text
+    assert "more: invalid_timezone" not in text
+
+
+def test_where_nobody_watches_every_skip_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = Terminal()
+    for number in range(SKIPS_ON_SCREEN + 7):
+        event = {
+            "type": "skip",
+            "level": "warning",
+            "reason": "no_value",
+            "text": f"skipped {number}",
+        }
+        tell(event)
+    tell.count_skips()
+
+    assert len(capsys.readouterr().err.splitlines()) == SKIPS_ON_SCREEN + 7
+
+
+def test_a_skip_without_a_detail_is_said_without_brackets() -> None:
+    heard: list[Any] = []
+
+    Reporter(heard.append).skip(Skip("7", "", "phone", SkipReason.NO_VALUE, ""))
+
+    assert heard[0]["text"] == "skipped 7 phone: no_value"
 
 
 # -- the record ---------------------------------------------------------------------------------

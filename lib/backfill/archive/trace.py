@@ -26,6 +26,7 @@ from backfill.plans import plan
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE, Plan
 from backfill.records.ledger import Checkpoint, Ledger, RunRow
 from backfill.rows import image
+from backfill.rows.keys import spellings
 from backfill.server.postgres import Connection
 from backfill.skips import Skip, SkipReason, reason_of
 
@@ -121,7 +122,8 @@ def find_source(
     if folder is None and row is None:
         raise UsageError(
             f"There is no run {run_id!r}"
-            + (f" in {runs}, and the database was not asked: {problem}" if problem else ".")
+            + (f" in {runs}, and the database was not asked: {problem}" if problem else "")
+            + "."
             + f" List them with: {next_command('status')}"
         )
     notes = [] if ledger else [f"The database was not asked: {problem}"]
@@ -170,7 +172,17 @@ def _plan(folder: RunFolder | None) -> tuple[Plan | None, list[str]]:
 
 
 def trace_row(source: Source, kind: Looks, key: str) -> Trace:
-    """Return what is known of a row; raise `UsageError` with near keys when nothing is."""
+    """Return what is known of a row; raise `UsageError` with near keys when nothing is.
+
+    A key of several columns may be spelt as a JSON list or as `a,b`.
+    """
+    for spelt in spellings(key):
+        if found := _trace(source, kind, spelt):
+            return found
+    raise UsageError(_unknown(source, key))
+
+
+def _trace(source: Source, kind: Looks, key: str) -> Trace | None:
     change = _planned_change(source, key)
     planned_skip = _planned_skip(source, key)
     chunk_no, skip = _ledger_skip(source, key)
@@ -179,7 +191,7 @@ def trace_row(source: Source, kind: Looks, key: str) -> Trace:
         chunk_no = written[0]
         change = change or written[1]
     if change is None and planned_skip is None and skip is None:
-        raise UsageError(_unknown(source, key))
+        return None
     holds, present, problem = _present(source, kind, change)
     return Trace(
         source,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backfill.command.ending import print_ending
+from backfill.command.ending import print_ending, print_refusal, print_verified
 from backfill.command.metrics import write_metrics
 from backfill.errors import (
     BackfillError,
@@ -91,13 +91,13 @@ def run_job(options: argparse.Namespace) -> int:
     folder = RunFolder.of(
         runs_dir(values["runs_dir"]), new_run_id(job.name, dt.datetime.now(dt.UTC))
     )
-    folder.create()
-    kept = job.keep(folder) if isinstance(job, Keeps) else {}
     # What a person's own notebook says in its cell stays its own.
     names = {parameter.name for parameter in declared}
     said = {name: value for name, value in given_of(options).items() if name in names}
-    parameters = said | kept if own.path else _changed(declared, values | kept)
-    with notebook_for(entry, job, own) as notebook:
+    with notebook_for(entry, job, own) as notebook:  # what is refused here leaves no folder
+        folder.create()
+        kept = job.keep(folder) if isinstance(job, Keeps) else {}
+        parameters = said | kept if own.path else _changed(declared, values | kept)
         return _run(notebook, folder, "notebook", parameters, terminal)
 
 
@@ -182,7 +182,7 @@ def run_verify(options: argparse.Namespace) -> int:
     for text in found.notes:
         terminal.message(text)
     is_proven = found.is_proven and run.status is not RunStatus.PLANNED
-    print_summary(
+    print_verified(
         {
             "run_id": run.run_id,
             "status": run.status.value,
@@ -191,7 +191,8 @@ def run_verify(options: argparse.Namespace) -> int:
             "rows": found.rows,
             "recomputed": found.recomputed,
             "disagreements": len(found.findings),
-        }
+        },
+        as_json=options.json,
     )
     return int(ExitCode.OK if is_proven else ExitCode.VERIFY_FAILED)
 
@@ -343,7 +344,8 @@ def report_error(options: argparse.Namespace, error: BackfillError) -> int:
 
     text = redact(str(error), os.environ.get("DATABASE_URL", ""))
     terminal_of(options).message(text, "error")
-    print_summary({"status": "refused", "exit_code": int(error.exit_code), "error": text})
+    document = {"status": "refused", "exit_code": int(error.exit_code), "error": text}
+    print_refusal(document, as_json=options.json)
     return int(error.exit_code)
 
 

@@ -43,6 +43,7 @@ NOTEBOOKS = (
     "03_apply_plan",
     "04_verify_run",
     "05_revert_run",
+    "06_fill_columns",
 )
 INSTALL_TESSERACT = (
     "sudo apt-get install tesseract-ocr tesseract-ocr-swe "

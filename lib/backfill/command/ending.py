@@ -22,16 +22,50 @@ _COUNTS = (
 )
 
 
+#: What the short line of other runs holds: which run, and what was counted.
+_SHORT = ("run_id", "job", "total_scanned", "total_updated", "total_skipped", "elapsed_ms")
+
+
 def print_ending(document: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print a run's summary: in full, or for a person with the demanded keys as the last line."""
-    is_watched = sys.stdout is not None and sys.stdout.isatty()
-    has_all = all(name in document for name in DEMANDED)
-    if as_json or not is_watched or not has_all:
-        say(json.dumps(document, ensure_ascii=False, default=str), sys.stdout)
+    """Print a run's summary: in full, or for a person with its chief keys as the last line."""
+    if as_json or not _is_watched() or "total_scanned" not in document:
+        _print_json(document)
         return
     say("\n".join(readable(document)), sys.stdout)
-    short = {name: document[name] for name in DEMANDED}
-    say(json.dumps(short, ensure_ascii=False, default=str), sys.stdout)
+    has_demanded = all(name in document for name in DEMANDED)
+    chief = DEMANDED if has_demanded else _SHORT
+    _print_json({name: document[name] for name in chief if name in document})
+
+
+def print_verified(document: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what verify found: in full, or for a person with its verdict as the last line."""
+    if as_json or not _is_watched():
+        _print_json(document)
+        return
+    say("\n".join(_proof(document)), sys.stdout)
+    _print_json({name: document[name] for name in ("run_id", "verified")})
+
+
+def print_refusal(document: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print why nothing was done; a person has read the sentence already."""
+    is_short = _is_watched() and not as_json
+    _print_json({k: v for k, v in document.items() if k != "error"} if is_short else document)
+
+
+def _is_watched() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def _print_json(document: Mapping[str, Any]) -> None:
+    say(json.dumps(document, ensure_ascii=False, default=str), sys.stdout)
+
+
+def _proof(document: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Run {document['run_id']} is {'' if document['verified'] else 'not '}proven"
+    yield f"  {document['rows']:>12,}  rows read back"
+    if document["recomputed"]:
+        yield f"  {document['recomputed']:>12,}  of them computed again"
+    yield f"  {document['disagreements']:>12,}  disagreements"
 
 
 def readable(document: Mapping[str, Any]) -> Iterator[str]:
@@ -43,4 +77,5 @@ def readable(document: Mapping[str, Any]) -> Iterator[str]:
         count = document.get(name)
         if isinstance(count, int) and (count or name in DEMANDED):
             yield f"  {count:>12,}  {would if says == 'updated' else ''}{says}"
-    yield f"  {int(document['elapsed_ms']) / 1000:>10.1f} s  in all"
+    if "elapsed_ms" in document:
+        yield f"  {int(document['elapsed_ms']) / 1000:>10.1f} s  in all"

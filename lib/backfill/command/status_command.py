@@ -27,7 +27,7 @@ def add_status_options(parser: argparse.ArgumentParser) -> None:
         type=counted_in(1, 3600),
         const=WATCH_SECONDS,
         metavar="SECONDS",
-        help=f"look again every {WATCH_SECONDS} seconds, until Ctrl-C or the run's end",
+        help=f"look again every so many seconds ({WATCH_SECONDS}), until Ctrl-C or the run's end",
     )
 
 

@@ -22,7 +22,12 @@ def print_tables(document: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
-    runs = Table("run", "status", box=None, pad_edge=False)
+    runs = Table(box=None, pad_edge=False)
+    # A run id that is cut off can not be typed; the numbers may go below each other.
+    runs.add_column(
+        "run", no_wrap=True, min_width=max((len(r["run_id"]) for r in document["runs"]), default=0)
+    )
+    runs.add_column("status")
     for name in ("rows", "updated", "skipped"):
         runs.add_column(name, justify="right")
     for run in document["runs"]:

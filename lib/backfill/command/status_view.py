@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from backfill.display.counting import counted
 from backfill.display.eye import attempt
 from backfill.errors import BackfillError
 from backfill.jobs.utc.pending import count_by_household, known_households
@@ -172,9 +173,9 @@ def _lines(run: dict[str, Any]) -> list[str]:
     if run["message"]:
         lines.append(run["message"])
     lines.append(
-        f"{run['scanned']:,} of {run['scanned'] + run['remaining']:,} rows in {run['chunks']} "
-        f"chunks: {run['updated']:,} updated, {run['unchanged']:,} unchanged, "
-        f"{run['drifted']:,} drifted, {run['skipped']:,} skipped."
+        f"{run['scanned']:,} of {run['scanned'] + run['remaining']:,} rows in "
+        f"{counted(run['chunks'], 'chunk')}: {run['updated']:,} updated, "
+        f"{run['unchanged']:,} unchanged, {run['drifted']:,} drifted, {run['skipped']:,} skipped."
     )
     if run["rows_per_s"]:
         left = f", about {run['seconds_left']} s left" if run["seconds_left"] else ""

@@ -92,6 +92,7 @@ def explain_row(database: Database | None, run_id: str, runs: Path, key: str) ->
         try:
             if database is not None:
                 connection = stack.enter_context(database.connect(read_only=True))
+                problem = ""
         except DatabaseUnreachable as error:
             problem = str(error).split(". ")[0]
         source = find_source(run_id, runs, connection, problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from backfill.display.explanation import Explanation
 from backfill.display.pages import Shown, note
 from backfill.errors import RowsDrifted, RowsLeft
 from backfill.folder import RunFolder
@@ -60,6 +61,10 @@ class FillRun:
     def verify(self) -> Shown:
         """Prove from the database that what was planned is there; raise `VerifyFailed`."""
         return self._book.verify()
+
+    def explain(self, key: str) -> Explanation:
+        """Return why a row is as it is; a key of several columns as JSON, or as `a,b`."""
+        return self._book.explain(key)
 
     def undo(self) -> Shown:
         """Put back what the run wrote, by a run of its own; rows edited since are left alone."""

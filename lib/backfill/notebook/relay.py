@@ -26,8 +26,9 @@ MOVE_SECONDS = 0.5
 _NEVER = threading.Event()
 _BACKLOG = 4
 _COLOURS = {"error": "31", "warning": "33"}  # red and yellow, as everywhere
-#: Of each reason, how many skips a quiet run names; the others are counted.
+#: Of each reason, how many skips a quiet run names, and a screen; the others are counted.
 SKIPS_SHOWN = 5
+SKIPS_ON_SCREEN = 20
 
 
 class Terminal:
@@ -45,6 +46,7 @@ class Terminal:
         self._has_bar = False
         self._last: Mapping[str, Any] = {}  # the progress that the bar shows
         self._skips: Counter[str] = Counter()  # by reason
+        self._most_skips = SKIPS_SHOWN if quiet else SKIPS_ON_SCREEN if self._is_bar else None
         self._saying = threading.RLock()  # relays, and the clock that moves the bar
         self._shown: tuple[float, Mapping[str, Any]] = (0.0, {})  # when the bar was drawn, and what
         self._clock: threading.Thread | None = None
@@ -61,7 +63,7 @@ class Terminal:
             return
         if kind == "tick" and not self._is_bar:
             return
-        if self._quiet and kind == "skip" and self._is_one_of_many(event["reason"]):
+        if kind == "skip" and self._is_one_of_many(event["reason"]):
             return
         if self._is_bar and self._last and kind in _PAUSES:
             self._draw(paused(self._last, event))
@@ -89,13 +91,13 @@ class Terminal:
 
     def _is_one_of_many(self, reason: str) -> bool:
         self._skips[reason] += 1
-        return self._skips[reason] > SKIPS_SHOWN
+        return self._most_skips is not None and self._skips[reason] > self._most_skips
 
     def count_skips(self) -> None:
-        """Say how many more skips there were than a quiet run has named."""
+        """Say how many more skips there were than were named."""
         for reason, number in self._skips.items():
-            if number > SKIPS_SHOWN:
-                more = f"skipped {number - SKIPS_SHOWN:,} more: {reason} ({number:,} in all)"
+            if self._most_skips is not None and number > self._most_skips:
+                more = f"skipped {number - self._most_skips:,} more: {reason} ({number:,} in all)"
                 self.message(f"{more}; each is in the run's skips.csv", "warning")
         self._skips.clear()
 

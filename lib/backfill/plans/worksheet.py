@@ -26,6 +26,7 @@ from backfill.plans.plan import PLAN_FILE
 from backfill.plans.sheet_csv import read_sheet, write_sheet
 from backfill.plans.staging import Staging
 from backfill.regular_file import read_document
+from backfill.rows.keys import spellings
 from backfill.server.dsn import redact
 
 DECISIONS_FILE = "decisions.csv"
@@ -319,10 +320,11 @@ def make_answers(
         if not any(given.values()):
             raise UsageError("decide('*', …) needs a kind, a zone, a local_date or a scope.")
         return [Answer(decision, **told, **given)]
+    meant = set(spellings(key))
     asked = [
         question
         for question in questions
-        if key in (question.key, question.id)
+        if {question.key, question.id} & meant
         and all(getattr(question, name) == value for name, value in given.items() if value)
     ]
     if not asked:

@@ -20,6 +20,20 @@ if TYPE_CHECKING:  # `status` need not wait for it
     import pyarrow as pa
 
 
+def spellings(key: str) -> list[str]:
+    """Return the texts that a person may mean by a key, likeliest first: what was said, a JSON list
+    of texts in the server's spacing, and `a,b` for a key of several columns.
+    """
+    try:
+        said = json.loads(key)
+    except ValueError:
+        said = None
+    is_list = isinstance(said, list)
+    parts = [str(part) for part in said] if is_list else [p.strip() for p in key.split(",")]
+    composite = [json.dumps(parts, ensure_ascii=False)] if len(parts) > 1 else []
+    return list(dict.fromkeys([key, *composite]))
+
+
 @dataclass(frozen=True, slots=True)
 class KeyColumn:
     """A column of the key, or the scope's; `type_name` as SQL (`pg_catalog.uuid`, `bigint`).

@@ -81,11 +81,13 @@ def _no_table(connection: Connection, name: str) -> str:
         " WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'backfill')"
     ).fetchall()
     names = [str(row[0]) for row in rows]
-    close = difflib.get_close_matches(name, [*names, *(n.split(".", 1)[1] for n in names)])
+    known = [*names, *(n.split(".", 1)[1] for n in names)]
+    same = [n for n in names if n.split(".", 1)[1] == name]  # in a schema that is not searched
+    close = same or [n for n in difflib.get_close_matches(name, known) if n != name]
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return (
         f"There is no table {name} in this database.{hint} "
-        "Check DATABASE_URL and the role's search_path, or name another table with --table."
+        "Check DATABASE_URL and the role's search_path."
     )
 
 

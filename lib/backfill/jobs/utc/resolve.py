@@ -19,8 +19,9 @@ from backfill.jobs.utc.resolve_columns import (
     reading_of_pair,
     target_of,
 )
-from backfill.jobs.utc.table_spec import PairSpec, TableSpec
+from backfill.jobs.utc.table_spec import EVENTS, PairSpec, TableSpec
 from backfill.jobs.utc.zoned_table import ZonedTable
+from backfill.next_command import next_command
 from backfill.rows.columns import Column
 from backfill.server.catalog import (
     CatalogColumn,
@@ -41,7 +42,16 @@ def resolve_table(
     connection: Connection, spec: TableSpec, encoding: Encoding = Encoding.AUTO
 ) -> ZonedTable:
     """Return the table with its types, or raise `PreflightError` that names the mend."""
-    relation = find_relation(connection, spec.table)
+    try:
+        relation = find_relation(connection, spec.table)
+    except PreflightError as error:
+        if spec is not EVENTS:
+            raise
+        first = next_command("init-table", "TABLE")
+        raise PreflightError(
+            f"{error} A table of another name is described by --table FILE; "
+            f"{first} writes a first one."
+        ) from None
     columns = columns_of(connection, relation)
     found = _Resolver(connection, spec, relation, columns, encoding)
     return found.table()
