@@ -10,7 +10,7 @@ from tests.engine.test_column_types import TYPES
 from tests.engine.workshop import Bench
 
 from backfill.rows.keys import Key
-from backfill.server.catalog import columns_of
+from backfill.server.catalog_columns import columns_of
 from backfill.server.postgres import connect, find_rows_by_key
 from backfill.server.session import Session
 from backfill.server.table import Relation

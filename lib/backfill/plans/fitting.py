@@ -20,8 +20,9 @@ from psycopg import sql
 
 from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.spelt import Spelt
+from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.in_bulk import in_bulk
-from backfill.server.plain_table import PlainColumn, PlainTable
+from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
 
 
@@ -67,7 +68,7 @@ class Fitting:
     """Asks about the values of one table's targets."""
 
     def __init__(
-        self, connection: Connection, table: PlainTable, columns: Mapping[str, PlainColumn]
+        self, connection: Connection, table: PlainTable, columns: Mapping[str, CatalogColumn]
     ) -> None:
         register(connection)
         self._connection = connection
@@ -128,7 +129,7 @@ class Fitting:
                 words = 'invalid byte sequence for encoding "UTF8": 0x00'
                 fitted.refused.setdefault(row, (column.name, words))
 
-    def _null_words(self, column: PlainColumn) -> str:
+    def _null_words(self, column: CatalogColumn) -> str:
         return (
             f'null value in column "{column.name}" of relation "{self._table.relation.name}" '
             "violates not-null constraint"
@@ -248,7 +249,7 @@ class Fitting:
         if column.is_plain_text:
             return sql.SQL("v.{}").format(sql.Identifier(f"a{index}"))
         if column.is_json:
-            kind = Spelt(column.type_name)
+            kind = Spelt(column.declared)
             return sql.SQL("v.{}::{}").format(sql.Identifier(f"a{index}"), kind)
         return sql.SQL("n.{}").format(sql.Identifier(f"a{index}"))
 
@@ -266,7 +267,7 @@ class Fitting:
             for i in own
         )
         kinds = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(f"a{i}"), sql.SQL(self._columns[i].type_name))
+            sql.SQL("{} {}").format(sql.Identifier(f"a{i}"), sql.SQL(self._columns[i].declared))
             for i in own
         )
         return sql.SQL(

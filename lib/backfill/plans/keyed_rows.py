@@ -24,8 +24,9 @@ from psycopg import sql
 from backfill.errors import UsageError
 from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.spelt import Spelt
+from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.in_bulk import in_bulk
-from backfill.server.plain_table import PlainColumn, PlainTable, columns_sql
+from backfill.server.plain_table import PlainTable, columns_sql
 from backfill.server.postgres import Connection, find_rows_by_key
 from backfill.server.session import on_own_path
 from backfill.skips import SkipReason
@@ -126,8 +127,8 @@ def _page(table: PlainTable, found: Sequence[Sequence[Any]]) -> pa.Table:
 class Match:
     """How rows are found: by which columns, and which values that came along must be equal."""
 
-    keys: tuple[PlainColumn, ...]
-    sources: tuple[PlainColumn, ...] = ()
+    keys: tuple[CatalogColumn, ...]
+    sources: tuple[CatalogColumn, ...] = ()
 
 
 class KeyedRows:

@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from psycopg import sql
 
 from backfill.errors import PreflightError
-from backfill.rows.columns import TEXT, Column, SqlType
-from backfill.rows.keys import Key, KeyColumn
+from backfill.rows.keys import Key
+from backfill.server.catalog_columns import CatalogColumn, UniqueKey, quoted_name, unique_keys
 from backfill.server.postgres import Connection, scalar
 from backfill.server.session import on_own_path
 from backfill.server.table import Relation, Table
 
 _READABLE_KINDS = ("r", "p", "v", "m", "f")
 _WRITABLE_KINDS = {"r": "table", "p": "partitioned table"}
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogColumn:
-    """One column as the catalog has it.
-
-    `type_name` is for people: the type at the bottom of a domain, without its modifier.
-    `sql_type` is for SQL.
-    """
-
-    name: str
-    type_name: str
-    is_generated: bool
-    sql_type: SqlType = TEXT
-
-    @property
-    def plain_type(self) -> str:
-        """The type's name without its schema, which stands there where it is not the server's."""
-        return self.type_name.rpartition(".")[2].strip('"')
-
-    def as_column(self) -> Column:
-        """Return it as its values travel."""
-        return Column(self.name, self.sql_type.travels, sql_type=self.sql_type)
-
-    def as_key(self) -> KeyColumn:
-        return KeyColumn(self.name, self.sql_type.name, self.sql_type.operators)
 
 
 def find_relation(connection: Connection, name: str, *, is_read_only: bool = False) -> Relation:
@@ -72,7 +44,7 @@ def find_relation(connection: Connection, name: str, *, is_read_only: bool = Fal
 
 def _quoted(name: str) -> str:
     parts = name.split(".", 1)
-    return ".".join(_quoted_name(part) for part in parts)
+    return ".".join(quoted_name(part) for part in parts)
 
 
 def _no_table(connection: Connection, name: str) -> str:
@@ -89,65 +61,6 @@ def _no_table(connection: Connection, name: str) -> str:
         f"There is no table {name} in this database.{hint} "
         "Check DATABASE_URL and the role's search_path."
     )
-
-
-def columns_of(connection: Connection, relation: Relation) -> dict[str, CatalogColumn]:
-    """Return the table's columns by name, in their order."""
-    rows = connection.execute(_COLUMNS, [relation.schema, relation.name]).fetchall()
-    return {
-        str(name): CatalogColumn(
-            str(name),
-            str(kind),
-            bool(generated),
-            SqlType(_spelt(schema, type_name), _declared(schema, type_name, full), operators),
-        )
-        for name, kind, generated, schema, type_name, full, operators in rows
-    }
-
-
-#: Down to the bottom of domains over domains. The operators are those of the type's own default
-#: order, which an extension's type brings along; without one it is compared as another type.
-_COLUMNS = """
-    WITH RECURSIVE layer AS (
-      SELECT a.attnum, a.attname, a.attgenerated <> '' AS is_generated, a.atttypid AS oid,
-        a.atttypmod AS modifier
-      FROM pg_catalog.pg_attribute a
-      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
-      UNION ALL
-      SELECT attnum, attname, is_generated, t.typbasetype, t.typtypmod
-      FROM layer JOIN pg_catalog.pg_type t ON t.oid = layer.oid WHERE t.typtype = 'd')
-    SELECT attname::text, pg_catalog.format_type(t.oid, NULL), is_generated, n.nspname::text,
-      t.typname::text, pg_catalog.format_type(t.oid, layer.modifier),
-      coalesce((SELECT o.nspname::text FROM pg_catalog.pg_opclass k
-        JOIN pg_catalog.pg_amop p ON p.amopfamily = k.opcfamily AND p.amopstrategy = 3
-          AND p.amoplefttype = t.oid AND p.amoprighttype = t.oid
-        JOIN pg_catalog.pg_operator e ON e.oid = p.amopopr
-        JOIN pg_catalog.pg_namespace o ON o.oid = e.oprnamespace
-        JOIN pg_catalog.pg_am m ON m.oid = k.opcmethod AND m.amname = 'btree'
-        WHERE k.opcdefault AND k.opcintype = t.oid AND o.nspname <> 'pg_catalog' LIMIT 1), '')
-    FROM layer JOIN pg_catalog.pg_type t ON t.oid = layer.oid
-    JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype <> 'd'
-    ORDER BY attnum
-"""
-
-
-def _spelt(schema: str, type_name: str) -> str:
-    first = schema if schema == "pg_catalog" else _quoted_name(schema)
-    return f"{first}.{_quoted_name(type_name)}"
-
-
-def _declared(schema: str, type_name: str, full: str) -> str:
-    """Return a type with its modifier: `pg_catalog."numeric"(10,2)`, `interval day to hour`."""
-    if full.startswith("interval") and schema == "pg_catalog" and not full.endswith("]"):
-        return full  # its modifier is in words
-    modifier = re.search(r"\([^()\"]*\)", full)
-    return _spelt(schema, type_name) + (modifier.group() if modifier else "")
-
-
-def _quoted_name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def require_columns(
@@ -180,48 +93,21 @@ def unique_key(
     return Key(tuple(columns[name].as_key() for name in names))
 
 
-def best_key(connection: Connection, relation: Relation) -> tuple[tuple[str, ...], bool]:
-    """Return the primary key, else the shortest unique index whose columns are NOT NULL."""
-    row = connection.execute(
-        "SELECT array_agg(a.attname::text ORDER BY k.ord), i.indisprimary"
-        " FROM pg_index i"
-        " CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ord)"
-        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
-        " WHERE i.indrelid = format('%%I.%%I', %s::text, %s::text)::regclass"
-        " AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL"
-        " AND k.ord <= i.indnkeyatts"
-        " GROUP BY i.indexrelid, i.indisprimary HAVING bool_and(a.attnotnull)"
-        " ORDER BY i.indisprimary DESC, count(*), min(i.indexrelid) LIMIT 1",
-        [relation.schema, relation.name],
-    ).fetchone()
-    return (tuple(row[0]), bool(row[1])) if row else ((), False)
-
-
-def primary_key(connection: Connection, relation: Relation) -> tuple[str, ...]:
-    """Return the columns of the primary key, else of the shortest unique index; empty without."""
-    return best_key(connection, relation)[0]
+def best_key(connection: Connection, relation: Relation) -> UniqueKey:
+    """Return the primary key, else the shortest unique one whose columns are NOT NULL; empty
+    without."""
+    found = (key for key in unique_keys(connection, relation) if key.is_not_null)
+    return next(found, UniqueKey((), is_primary=False, is_not_null=False))
 
 
 def is_unique(
     connection: Connection, relation: Relation, names: Sequence[str], *, may_be_null: bool = False
 ) -> bool:
     """Return whether a valid unique index is on exactly these columns, in this order."""
-    found = scalar(
-        connection,
-        "SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s AND i.indisunique AND i.indisvalid"
-        " AND i.indpred IS NULL AND i.indexprs IS NULL"
-        " AND (SELECT array_agg(a.attname::text ORDER BY k.ord)"
-        "      FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ord)"
-        "      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum"
-        "      WHERE k.ord <= i.indnkeyatts AND (a.attnotnull OR %s)) = %s::text[]",
-        relation.schema,
-        relation.name,
-        may_be_null,
-        list(names),
+    return any(
+        key.columns == tuple(names) and (may_be_null or key.is_not_null)
+        for key in unique_keys(connection, relation)
     )
-    return bool(found)
 
 
 def columns_read(table: Table) -> dict[Relation, list[str]]:

@@ -15,62 +15,8 @@ from psycopg import sql
 from backfill.errors import PreflightError, UsageError
 from backfill.rows.columns import Column, ColumnType, SqlType
 from backfill.rows.keys import Key, KeyColumn
-from backfill.server.catalog import columns_of
-from backfill.server.postgres import Connection
+from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.table import Join, LookedUp, Relation
-
-#: Types without an equality that means the same value: they are compared as text.
-_COMPARED_AS_TEXT = frozenset(
-    ("xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "txid_snapshot")
-)
-
-
-@dataclass(frozen=True, slots=True)
-class PlainColumn:
-    """One column as the catalog has it.
-
-    `type_name` is its type as declared, domains and modifiers included; `kind` the name of the type
-    below all domains, `sql_type` that type as values of it travel.
-    """
-
-    name: str
-    type_name: str
-    kind: str
-    is_not_null: bool
-    is_generated: bool
-    is_always_identity: bool
-    has_modifier: bool
-    sql_type: SqlType
-
-    @property
-    def is_json(self) -> bool:
-        return self.kind in ("json", "jsonb")
-
-    @property
-    def is_plain_text(self) -> bool:
-        """Whether any text is a value, as far as the type has a say."""
-        return self.kind in ("text", "varchar") and not self.has_modifier
-
-    def as_column(self) -> Column:
-        """Return the column as one whose values travel as text, whatever its type."""
-        return Column(self.name, ColumnType.TEXT, sql_type=self.sql_type)
-
-    def as_key(self) -> KeyColumn:
-        return KeyColumn(self.name, self.sql_type.name, self.sql_type.operators)
-
-    def differs(self, alias: str, value: sql.Composable) -> sql.Composable:
-        """Return whether a row holds another value than a text stands for, by its type."""
-        column = sql.Identifier(alias, self.name)
-        if self.kind in _COMPARED_AS_TEXT:
-            return sql.SQL("{}::text IS DISTINCT FROM {}").format(column, value)
-        typed = sql.SQL("{}::pg_catalog.jsonb" if self.kind == "json" else "{}")
-        left = typed.format(column)
-        right = typed.format(self.sql_type.cast(value))
-        equal = self.sql_type.compared(left, "=", right)
-        return sql.SQL(
-            "CASE WHEN {c} IS NULL OR {v} IS NULL THEN {c} IS NOT NULL OR {v} IS NOT NULL"
-            " ELSE NOT ({equal}) END"
-        ).format(c=column, v=value, equal=equal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,78 +78,12 @@ def _column_from(entry: Sequence[str]) -> Column:
     return Column(name, ColumnType.TEXT, sql_type=SqlType(*kind))
 
 
-def columns_by_name(connection: Connection, relation: Relation) -> dict[str, PlainColumn]:
-    """Return a table's columns in their order, domains followed down to their base type."""
-    rows = connection.execute(
-        "WITH RECURSIVE down AS ("
-        "  SELECT a.attnum, a.atttypid AS typid, a.atttypmod AS typmod FROM pg_attribute a"
-        "   JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
-        "   WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND a.attnum > 0"
-        "   AND NOT a.attisdropped"
-        "  UNION ALL SELECT d.attnum, t.typbasetype,"
-        "   CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE d.typmod END"
-        "   FROM down d JOIN pg_type t ON t.oid = d.typid WHERE t.typtype = 'd')"
-        " SELECT a.attname::text, format_type(a.atttypid, a.atttypmod),"
-        "  b.typname::text, a.attnotnull, a.attgenerated <> '', a.attidentity = 'a',"
-        "  d.typmod >= 0 OR a.atttypid <> b.oid"
-        " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN down d ON d.attnum = a.attnum"
-        " JOIN pg_type b ON b.oid = d.typid AND b.typtype <> 'd'"
-        " WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND NOT a.attisdropped"
-        " ORDER BY a.attnum",
-        {"schema": relation.schema, "name": relation.name},
-    ).fetchall()
-    kinds = columns_of(connection, relation)
-    return {
-        name: PlainColumn(
-            name,
-            type_name,
-            kind,
-            is_not_null=not_null,
-            is_generated=generated,
-            is_always_identity=identity,
-            has_modifier=modified,
-            sql_type=kinds[name].sql_type,
-        )
-        for name, type_name, kind, not_null, generated, identity, modified in rows
-    }
-
-
-def readable_columns(connection: Connection, relation: Relation) -> list[str]:
-    """Return the names of the columns that this role may read, in their order."""
-    rows = connection.execute(
-        "SELECT a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped"
-        " AND has_column_privilege(c.oid, a.attnum, 'SELECT') ORDER BY a.attnum",
-        [relation.schema, relation.name],
-    ).fetchall()
-    return [str(row[0]) for row in rows]
-
-
-def unique_keys(connection: Connection, relation: Relation) -> list[tuple[tuple[str, ...], bool]]:
-    """Return the columns of each unique index over whole columns, and whether it is primary."""
-    rows = connection.execute(
-        "SELECT array_agg(a.attname::text ORDER BY k.ord), i.indisprimary"
-        " FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ord)"
-        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
-        " WHERE n.nspname = %s AND c.relname = %s AND i.indisunique AND i.indisvalid"
-        " AND i.indpred IS NULL AND i.indexprs IS NULL AND k.ord <= i.indnkeyatts"
-        " GROUP BY i.indexrelid, i.indisprimary"
-        " ORDER BY i.indisprimary DESC, count(*), i.indexrelid",
-        [relation.schema, relation.name],
-    ).fetchall()
-    return [(tuple(columns), bool(is_primary)) for columns, is_primary in rows]
-
-
-def key_of(columns: Mapping[str, PlainColumn], names: Iterable[str]) -> Key:
+def key_of(columns: Mapping[str, CatalogColumn], names: Iterable[str]) -> Key:
     """Return columns as a key."""
     return Key(tuple(columns[name].as_key() for name in names))
 
 
-def check_writable(relation: Relation, column: PlainColumn) -> None:
+def check_writable(relation: Relation, column: CatalogColumn) -> None:
     """Raise `PreflightError` for a column that nobody can write."""
     if column.is_generated:
         raise PreflightError(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from backfill.server.catalog import CatalogColumn, best_key, columns_of, find_relation
+from backfill.server.catalog import best_key, find_relation
+from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation
 
@@ -53,14 +54,14 @@ def look_at(connection: Connection, name: str) -> tuple[TableLook, dict[Relation
 
 def _look(connection: Connection, relation: Relation) -> TableLook:
     columns = columns_of(connection, relation)
-    key, is_primary = best_key(connection, relation)
+    key = best_key(connection, relation)
     samples = {
         name: _sample(connection, relation, name)
         for name, column in columns.items()
         if column.plain_type not in _NO_SAMPLE
     }
     references = _references(connection, relation)
-    return TableLook(relation, columns, key, is_primary, samples, references)
+    return TableLook(relation, columns, key.columns, key.is_primary, samples, references)
 
 
 def _sample(connection: Connection, relation: Relation, column: str) -> tuple[str, ...]:

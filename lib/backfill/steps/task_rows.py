@@ -17,7 +17,8 @@ from backfill.errors import PreflightError
 from backfill.plans.fitting import Fitted, Fitting
 from backfill.plans.keyed_rows import struct_from, struct_of
 from backfill.rows.texts import texts_of
-from backfill.server.plain_table import PlainColumn, PlainTable
+from backfill.server.catalog_columns import CatalogColumn
+from backfill.server.plain_table import PlainTable
 from backfill.skips import Skip, SkipReason, reason_of
 from backfill.steps.task import Task, part
 from backfill.steps.task_table import Resolved
@@ -76,7 +77,7 @@ def typed(block: pa.Table, resolved: Resolved) -> pa.Table:
     return block
 
 
-def _typed(texts: pa.Array, column: PlainColumn) -> pa.Array:
+def _typed(texts: pa.Array, column: CatalogColumn) -> pa.Array:
     kind = _TYPED.get(column.kind)
     if kind is None:
         return texts

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from backfill.errors import PreflightError, UsageError
 from backfill.rows.keys import Key
 from backfill.server.catalog import find_relation
+from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
 from backfill.server.plain_table import (
-    PlainColumn,
     PlainTable,
     check_names,
     check_writable,
-    columns_by_name,
     key_of,
-    unique_keys,
 )
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation
@@ -32,7 +30,7 @@ class Resolved:
     """
 
     table: PlainTable
-    columns: Mapping[str, PlainColumn]
+    columns: Mapping[str, CatalogColumn]
     found_by: tuple[str, ...]
 
 
@@ -40,7 +38,7 @@ def resolve(connection: Connection, names: Names) -> Resolved:
     """Return the table with its types, or raise `PreflightError` or `UsageError` with the mend."""
     _check(names)
     relation = find_relation(connection, names.table)
-    columns = columns_by_name(connection, relation)
+    columns = columns_of(connection, relation)
     _require(relation, columns, (*names.key, *names.targets, *names.sources))
     for target in names.targets:
         check_writable(relation, columns[target])
@@ -58,8 +56,8 @@ def resolve(connection: Connection, names: Names) -> Resolved:
         PlainTable(
             relation,
             key,
-            tuple(columns[name].as_column() for name in names.targets),
-            tuple(columns[name].as_column() for name in dict.fromkeys(sources)),
+            tuple(columns[name].as_text() for name in names.targets),
+            tuple(columns[name].as_text() for name in dict.fromkeys(sources)),
         ),
         columns,
         found_by,
@@ -81,7 +79,9 @@ def _check(names: Names) -> None:
         raise UsageError(f"{min(both)} is in --key and in --set: a key stays as it is.")
 
 
-def _require(relation: Relation, columns: Mapping[str, PlainColumn], names: Iterable[str]) -> None:
+def _require(
+    relation: Relation, columns: Mapping[str, CatalogColumn], names: Iterable[str]
+) -> None:
     for name in names:
         if name not in columns:
             close = difflib.get_close_matches(name, list(columns), 2)
@@ -94,14 +94,12 @@ def _require(relation: Relation, columns: Mapping[str, PlainColumn], names: Iter
 def _key(
     connection: Connection,
     relation: Relation,
-    columns: Mapping[str, PlainColumn],
+    columns: Mapping[str, CatalogColumn],
     wanted: tuple[str, ...],
 ) -> tuple[Key, tuple[str, ...]]:
     uniques = unique_keys(connection, relation)
-    primary = next((names for names, is_primary in uniques if is_primary), None)
-    not_null = [
-        names for names, _is_primary in uniques if all(columns[n].is_not_null for n in names)
-    ]
+    primary = next((key.columns for key in uniques if key.is_primary), None)
+    not_null = [key.columns for key in uniques if key.is_not_null]
     own = next((names for names in not_null if wanted and set(names) == set(wanted)), None)
     chosen = wanted if own else primary or next(iter(not_null), None)
     if chosen is None:

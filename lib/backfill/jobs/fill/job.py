@@ -24,7 +24,7 @@ from backfill.plans.staging import Staging, quoted
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.in_bulk import words_of
-from backfill.server.plain_table import PlainTable, readable_columns, targets_null
+from backfill.server.plain_table import PlainTable, targets_null
 from backfill.server.postgres import Connection, connect, scalar
 from backfill.server.session import on_own_path
 from backfill.steps.job import Computation, Preflight
@@ -120,7 +120,7 @@ class FillJob(TaskJob):
         self._dsn = dsn
         rows = 0
         with connect(dsn, read_only=True, limits=PATIENT) as connection:
-            whole = self._whole(connection)
+            whole = self._whole()
             staging.create(ROWS_TABLE, rows_schema(whole))
             for page in rows_where(connection, whole, self._condition):
                 staging.append(ROWS_TABLE, page)
@@ -128,12 +128,12 @@ class FillJob(TaskJob):
                 reporter.message(f"extract: {rows:,} rows read", "debug")
         return rows
 
-    def _whole(self, connection: Connection) -> PlainTable:
+    def _whole(self) -> PlainTable:
         """Return the table with every readable column that is no target as a source."""
-        readable = readable_columns(connection, self.table.relation)
         targets = {column.name for column in self.table.targets}
-        columns = [self.resolved.columns[name] for name in readable if name not in targets]
-        return replace(self.table, sources=tuple(column.as_column() for column in columns))
+        columns = self.resolved.columns.values()
+        readable = (c.as_text() for c in columns if c.is_readable and c.name not in targets)
+        return replace(self.table, sources=tuple(readable))
 
     def frame(self, staging: Staging) -> Any:
         """Return the chosen rows as a dataframe: key, sources, targets; else the values' rows."""
@@ -143,7 +143,7 @@ class FillJob(TaskJob):
         known = replace(
             self.table,
             sources=tuple(
-                self.resolved.columns[field.name].as_column()
+                self.resolved.columns[field.name].as_text()
                 for field in rows.schema.field("source").type
                 if field.name in self.resolved.columns
             ),

@@ -13,7 +13,8 @@ from backfill.errors import UsageError
 from backfill.jobs.fill.values import Values
 from backfill.plans.keyed_rows import SHOWN_KEYS, KeyedRows, Match, struct_from
 from backfill.rows.texts import texts_of
-from backfill.server.plain_table import PlainTable, columns_by_name
+from backfill.server.catalog_columns import columns_of
+from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
 from backfill.steps.task import Names
 from backfill.steps.task_table import Resolved
@@ -105,7 +106,7 @@ class FillTask:
     def extract(self, connection: Connection, table: PlainTable) -> Iterator[pa.Table]:
         """Yield each row of the values with the row of the table that its key names."""
         assert self._values is not None
-        columns = columns_by_name(connection, table.relation)
+        columns = columns_of(connection, table.relation)
         keys = self._settings.key or tuple(column.name for column in table.key.columns)
         own = [column.name for column in table.sources if column.name not in keys]
         reader = KeyedRows(

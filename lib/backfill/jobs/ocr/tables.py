@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from backfill.errors import PreflightError
+from backfill.server.catalog_columns import columns_of
 from backfill.server.grants import Right
 from backfill.server.postgres import Connection, scalar
 from backfill.server.table import Relation
@@ -121,13 +122,7 @@ def states_of(connection: Connection, tables: Tables) -> list[str]:
 
 
 def _check_columns(connection: Connection, tables: Tables, name: str, columns: set[str]) -> None:
-    rows = connection.execute(
-        "SELECT a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped",
-        [tables.schema, name],
-    ).fetchall()
-    found = {str(row[0]) for row in rows}
+    found = columns_of(connection, Relation(tables.schema, name)).keys()
     if not found:
         raise PreflightError(
             f"There is no table {tables.schema}.{name}. Is --db-schema the schema of the schedule "

@@ -10,13 +10,8 @@ from psycopg import sql
 from backfill.errors import PreflightError
 from backfill.jobs.utc.table_spec import LookupSpec
 from backfill.rows.columns import Column
-from backfill.server.catalog import (
-    CatalogColumn,
-    columns_of,
-    find_relation,
-    is_unique,
-    require_columns,
-)
+from backfill.server.catalog import find_relation, is_unique, require_columns
+from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.postgres import Connection
 from backfill.server.table import Join, LookedUp, Moment, Relation, Since, Table
 from backfill.utc.described import Reading, WallKind

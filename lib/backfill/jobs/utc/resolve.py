@@ -23,14 +23,8 @@ from backfill.jobs.utc.table_spec import EVENTS, PairSpec, TableSpec
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
 from backfill.rows.columns import Column
-from backfill.server.catalog import (
-    CatalogColumn,
-    columns_of,
-    find_relation,
-    primary_key,
-    require_columns,
-    unique_key,
-)
+from backfill.server.catalog import best_key, find_relation, require_columns, unique_key
+from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation, Table, Want
 from backfill.utc.described import Columns, Encoding, OffsetUse, Pair, ZoneLink
@@ -68,7 +62,7 @@ class _Resolver:
     def table(self) -> ZonedTable:
         spec, columns = self.spec, self.columns
         require_columns(self.relation, columns, self._named())
-        key = spec.key or primary_key(self.connection, self.relation)
+        key = spec.key or best_key(self.connection, self.relation).columns
         if not key:
             raise PreflightError(
                 f"{self.relation} has no primary key and no unique index of NOT NULL columns: rows "

@@ -8,7 +8,7 @@ from dataclasses import replace
 from backfill.errors import PreflightError
 from backfill.jobs.utc.table_spec import OFFSET_UNITS, PairSpec
 from backfill.rows.columns import Column
-from backfill.server.catalog import CatalogColumn
+from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.table import Relation
 from backfill.utc.described import (
     Encoding,

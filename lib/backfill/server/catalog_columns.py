@@ -1,0 +1,173 @@
+"""Columns and unique keys of a table, as PostgreSQL's catalog has them. Read-only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from backfill.rows.columns import Column, ColumnType, SqlType
+from backfill.rows.keys import KeyColumn
+from backfill.server.postgres import Connection
+from backfill.server.table import Relation
+
+#: Types without an equality that means the same value: they are compared as text.
+_COMPARED_AS_TEXT = frozenset(
+    ("xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "txid_snapshot")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogColumn:
+    """One column as the catalog has it.
+
+    `declared` is its type as the table says it, domains and modifiers included; `type_name` and
+    `kind` name the type below all domains, for people and as the catalog does; `sql_type` is that
+    type for SQL, as values of it travel.
+    """
+
+    name: str
+    declared: str
+    type_name: str
+    kind: str
+    is_generated: bool
+    is_not_null: bool
+    is_always_identity: bool
+    is_readable: bool  # by this role
+    has_modifier: bool
+    sql_type: SqlType
+
+    @property
+    def plain_type(self) -> str:
+        """The type's name without its schema, which stands there where it is not the server's."""
+        return self.type_name.rpartition(".")[2].strip('"')
+
+    @property
+    def is_json(self) -> bool:
+        return self.kind in ("json", "jsonb")
+
+    @property
+    def is_plain_text(self) -> bool:
+        """Whether any text is a value, as far as the type has a say."""
+        return self.kind in ("text", "varchar") and not self.has_modifier
+
+    def as_column(self) -> Column:
+        """Return it as its values travel."""
+        return Column(self.name, self.sql_type.travels, sql_type=self.sql_type)
+
+    def as_text(self) -> Column:
+        """Return it as one whose values travel as text, whatever its type."""
+        return Column(self.name, ColumnType.TEXT, sql_type=self.sql_type)
+
+    def as_key(self) -> KeyColumn:
+        return KeyColumn(self.name, self.sql_type.name, self.sql_type.operators)
+
+    def differs(self, alias: str, value: sql.Composable) -> sql.Composable:
+        """Return whether a row holds another value than a text stands for, by its type."""
+        column = sql.Identifier(alias, self.name)
+        if self.kind in _COMPARED_AS_TEXT:
+            return sql.SQL("{}::text IS DISTINCT FROM {}").format(column, value)
+        typed = sql.SQL("{}::pg_catalog.jsonb" if self.kind == "json" else "{}")
+        left = typed.format(column)
+        right = typed.format(self.sql_type.cast(value))
+        equal = self.sql_type.compared(left, "=", right)
+        return sql.SQL(
+            "CASE WHEN {c} IS NULL OR {v} IS NULL THEN {c} IS NOT NULL OR {v} IS NOT NULL"
+            " ELSE NOT ({equal}) END"
+        ).format(c=column, v=value, equal=equal)
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueKey:
+    """A valid unique index over whole columns, all rows in it."""
+
+    columns: tuple[str, ...]
+    is_primary: bool
+    is_not_null: bool  # all of its columns
+
+
+def columns_of(connection: Connection, relation: Relation) -> dict[str, CatalogColumn]:
+    """Return the table's columns by name, in their order."""
+    rows = connection.execute(_COLUMNS, [relation.schema, relation.name]).fetchall()
+    found = {}
+    for name, declared, type_name, kind, schema, full, operators, modifier, *flags in rows:
+        generated, not_null, identity, readable, is_domain = flags
+        found[name] = CatalogColumn(
+            name,
+            declared,
+            type_name,
+            kind,
+            is_generated=generated,
+            is_not_null=not_null,
+            is_always_identity=identity,
+            is_readable=readable,
+            has_modifier=modifier >= 0 or is_domain,
+            sql_type=SqlType(_spelt(schema, kind), _declared(schema, kind, full), operators),
+        )
+    return found
+
+
+#: Down to the bottom of domains over domains. The operators are those of the type's own default
+#: order, which an extension's type brings along; without one it is compared as another type.
+_COLUMNS = """
+    WITH RECURSIVE layer AS (
+      SELECT a.attrelid, a.attnum, a.atttypid AS oid, a.atttypmod AS modifier
+      FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL
+      SELECT attrelid, attnum, t.typbasetype, t.typtypmod
+      FROM layer JOIN pg_catalog.pg_type t ON t.oid = layer.oid WHERE t.typtype = 'd')
+    SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
+      pg_catalog.format_type(t.oid, NULL), t.typname::text, n.nspname::text,
+      pg_catalog.format_type(t.oid, layer.modifier),
+      coalesce((SELECT o.nspname::text FROM pg_catalog.pg_opclass k
+        JOIN pg_catalog.pg_amop p ON p.amopfamily = k.opcfamily AND p.amopstrategy = 3
+          AND p.amoplefttype = t.oid AND p.amoprighttype = t.oid
+        JOIN pg_catalog.pg_operator e ON e.oid = p.amopopr
+        JOIN pg_catalog.pg_namespace o ON o.oid = e.oprnamespace
+        JOIN pg_catalog.pg_am m ON m.oid = k.opcmethod AND m.amname = 'btree'
+        WHERE k.opcdefault AND k.opcintype = t.oid AND o.nspname <> 'pg_catalog' LIMIT 1), ''),
+      layer.modifier, a.attgenerated <> '', a.attnotnull, a.attidentity = 'a',
+      pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'), a.atttypid <> t.oid
+    FROM layer JOIN pg_catalog.pg_type t ON t.oid = layer.oid
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = layer.attrelid AND a.attnum = layer.attnum
+    WHERE t.typtype <> 'd' ORDER BY a.attnum
+"""
+
+
+def unique_keys(connection: Connection, relation: Relation) -> list[UniqueKey]:
+    """Return the unique keys of a table: the primary one first, then the shortest."""
+    rows = connection.execute(
+        "SELECT array_agg(a.attname::text ORDER BY k.ord), i.indisprimary, bool_and(a.attnotnull)"
+        " FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ord)"
+        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
+        " WHERE n.nspname = %s AND c.relname = %s AND i.indisunique AND i.indisvalid"
+        " AND i.indpred IS NULL AND i.indexprs IS NULL AND k.ord <= i.indnkeyatts"
+        " GROUP BY i.indexrelid, i.indisprimary"
+        " ORDER BY i.indisprimary DESC, count(*), i.indexrelid",
+        [relation.schema, relation.name],
+    ).fetchall()
+    return [UniqueKey(tuple(columns), primary, not_null) for columns, primary, not_null in rows]
+
+
+def _spelt(schema: str, type_name: str) -> str:
+    first = schema if schema == "pg_catalog" else quoted_name(schema)
+    return f"{first}.{quoted_name(type_name)}"
+
+
+def _declared(schema: str, type_name: str, full: str) -> str:
+    """Return a type with its modifier: `pg_catalog."numeric"(10,2)`, `interval day to hour`."""
+    if full.startswith("interval") and schema == "pg_catalog" and not full.endswith("]"):
+        return full  # its modifier is in words
+    modifier = re.search(r"\([^()\"]*\)", full)
+    return _spelt(schema, type_name) + (modifier.group() if modifier else "")
+
+
+def quoted_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
