@@ -18,7 +18,7 @@ from tests.bench.pages import (
 )
 from tests.bench.phone_page import PAGE_LOOKS
 from tests.bench.score import FIELDS_OF_SHIFT, Score, score_session
-from tests.bench.strange import Drawer, strange_sessions
+from tests.bench.strange import KINDS, Drawer, strange_sessions
 from tests.bench.strange_words import Half
 from tests.drawn.make import Session, make_session
 from tests.drawn.style import STYLES
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--strange", type=int, default=36, help="sessions of each strange set")
     parser.add_argument("--first-strange", type=int, default=0)
     parser.add_argument("--halves", nargs="*", choices=tuple(Half), default=tuple(Half))
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=KINDS, help="of strange sets")
     parser.add_argument("--shared", help=f"folder of sets from elsewhere, by default ${SHARED_ENV}")
     parser.add_argument(
         "--memory-sessions", nargs=2, type=int, default=(50, 500), metavar=("FEW", "MANY")
@@ -81,7 +82,7 @@ def _tell_strange(options: argparse.Namespace) -> None:
             session
             for half in Half
             if half in options.halves
-            for kind in ("app", "strange", "traps")
+            for kind in options.kinds
             for session in strange_sessions(
                 drawer, half, kind, options.strange, options.first_strange
             )

@@ -14,12 +14,16 @@ from PIL import Image
 from tests.bench.ocr_truth import TrueImage, TrueSession
 from tests.bench.pages import open_browser
 from tests.bench.strange_day import StrangeLook, any_look, invent_day
+from tests.bench.strange_hidden import HIDDEN
 from tests.bench.strange_page import Twist, page_of
 from tests.bench.strange_traps import TRAPS, Trap
 from tests.bench.strange_words import Half
 
 OVERLAP = 0.34
 CHAT_LONGEST_PX = 1280
+_TRAPS = {"traps": TRAPS, "hidden": HIDDEN}
+#: The kinds of sessions; the first two are to be read.
+KINDS = ("app", "strange", *_TRAPS)
 _SEEDS = {Half.TUNE: 0, Half.BLIND: 10_000_000}
 
 
@@ -74,19 +78,20 @@ class Drawer:
 def strange_sessions(
     drawer: Drawer, half: Half, kind: str, count: int, first: int = 0
 ) -> Iterator[TrueSession]:
-    """Yield sessions of a half; `kind` is `app`, `strange` or `traps`."""
+    """Yield sessions of a half; `kind` is `app`, `strange`, `traps` or `hidden`."""
     for number in range(first, first + count):
         rng = random.Random(_SEEDS[half] + number * 7 + len(kind) * 1_000_003)
-        look = any_look(rng, half, is_app=kind == "app" or (kind == "traps" and rng.random() < 0.5))
-        day = invent_day(rng, half, rng.choice((3, 4, 5, 6) if kind != "traps" else (3, 4, 5)))
+        makers = _TRAPS.get(kind, ())
+        look = any_look(rng, half, is_app=kind == "app" or (bool(makers) and rng.random() < 0.5))
+        day = invent_day(rng, half, rng.choice((3, 4, 5) if makers else (3, 4, 5, 6)))
         name = f"{kind}-{half}-{number:03}"
         places = tuple(range(len(day.cards)))
         trap = Trap(day, look, Twist(), places)
-        if kind == "traps":
-            maker = TRAPS[number % len(TRAPS)]
+        if makers:
+            maker = makers[number % len(makers)]
             trap = maker(day, look, rng)
             name = f"{name}-{maker.__name__}"
-        yield _session(drawer, name, f"{kind}, {half}", trap, rng, is_trap=kind == "traps")
+        yield _session(drawer, name, f"{kind}, {half}", trap, rng, is_trap=bool(makers))
 
 
 def _session(

@@ -18,6 +18,7 @@ from backfill.ocr.reading import ImageReading
 from backfill.ocr.session import CaptureImage, CaptureSession, SessionReading
 from backfill.ocr.session_reading import ReadImage, read_session
 from backfill.ocr.shift import Entry
+from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
 from backfill.ocr.view import Tail
 from backfill.ocr.words import Word
 
@@ -132,7 +133,9 @@ def test_a_text_without_a_place_in_the_shift_is_held() -> None:
     assert checks.UNKNOWN_TEXT in _all_flags(entry)
 
 
-@pytest.mark.parametrize("heading", ["Lediga pass", "Open shifts", "Annas pass"])
+@pytest.mark.parametrize(
+    "heading", ["Lediga pass", "Open shifts", "Annas pass", "Team Syd skift", "Mikkels vagter"]
+)
 def test_a_heading_over_the_shifts_of_others_is_no_part_of_a_card(heading: str) -> None:
     words = [
         *_line("07:00", 10, 10), *_line("09:15", 10, 40), *_line("Lunch", 120, 10),
@@ -160,6 +163,13 @@ def test_a_second_day_on_the_sheet_is_seen(lines: Sequence[tuple[str, float, flo
     assert shows_other_day([*_line(FRIDAY.text, 10, 50), *words], FRIDAY)
 
 
+@pytest.mark.parametrize("after", ["Lördag 23 augusti", "Saturday 23 August", "Samstag 23 August"])
+def test_a_heading_that_names_two_days_is_seen(after: str) -> None:
+    both = DateEvidence(22, 8, 4, None, 34, f"Fredag 22 augusti {after}")
+
+    assert shows_other_day(_line(both.text, 10, 50), both)
+
+
 def test_the_heading_and_a_strip_of_the_week_are_no_second_day() -> None:
     strip = [w for at, day in enumerate(("mån", "tis", "ons", "tor", "fre", "lör", "sön"))
              for w in _line(day, 60.0 * at, 90)]  # fmt: skip
@@ -167,10 +177,16 @@ def test_the_heading_and_a_strip_of_the_week_are_no_second_day() -> None:
     assert not shows_other_day([*_line(FRIDAY.text, 10, 50), *strip], FRIDAY)
 
 
-def _reading(*entries: Entry, tail: Tail = Tail.ROOM, farewell: str = "",
-             date: DateEvidence | None = FRIDAY) -> ImageReading:  # fmt: skip
+def _reading(
+    *entries: Entry,
+    tail: Tail = Tail.ROOM,
+    farewell: str = "",
+    told: Told = NOTHING_TOLD,
+    date: DateEvidence | None = FRIDAY,
+    flags: tuple[str, ...] = (),
+) -> ImageReading:
     words = tuple(word for entry in entries for word in entry.words)
-    return ImageReading("", 400, 800, words, entries, date, farewell, (), tail)
+    return ImageReading("", 400, 800, words, entries, date, farewell, flags, tail, told)
 
 
 def _read(
@@ -212,6 +228,111 @@ def test_a_last_image_that_is_full_of_cards_may_lack_the_next() -> None:
     assert _read([ended]).review_reasons == ()
 
 
+def test_the_image_that_ends_the_day_is_the_one_with_its_last_card_not_the_last_sent() -> None:
+    """A person may send the lower screen first."""
+    morning, noon, evening = (
+        _break("07:00", "07:30"),
+        _break("12:00", "12:30"),
+        _break("16:00", "16:30"),
+    )
+    lower = _reading(noon, evening, date=None)
+    upper = _reading(morning, noon, tail=Tail.EDGE, flags=(checks.CUT_BELOW,))
+
+    assert _read([lower, upper]).review_reasons == ()
+    open_end = _reading(noon, evening, date=None, tail=Tail.EDGE)
+    assert _read([open_end, upper]).review_reasons == (f"image 1: {meaning.DAY_GOES_ON}",)
+
+
+def test_a_card_cut_below_is_shown_where_the_same_cards_have_room_below() -> None:
+    cut = _reading(_break("07:00", "07:30"), tail=Tail.EDGE, flags=(checks.CUT_BELOW,))
+    whole = _reading(_break("07:00", "07:30"), farewell="07:30", tail=Tail.FAREWELL, date=None)
+
+    assert _read([cut, whole]).review_reasons == ()
+    assert f"image 1: {checks.CUT_BELOW}" in _read([cut, cut]).review_reasons
+
+
+@pytest.mark.parametrize(("farewell", "is_held"), [
+    ("16:30", False), ("17:15", True), ("12:00", True), ("07:30", True),
+])  # fmt: skip
+def test_a_day_that_ends_at_another_time_than_its_last_shift_is_held(
+    farewell: str, is_held: bool
+) -> None:
+    day = (_break("07:00", "07:30"), _break("16:00", "16:30"))
+    read = _read([_reading(*day, farewell=farewell, tail=Tail.FAREWELL)])
+
+    assert read.review_reasons == (f"image 1: {checks.FAREWELL_MISMATCH}",) * is_held
+
+
+@pytest.mark.parametrize("farewell", ["06:00", "24:00"])
+def test_the_days_end_may_lie_beyond_midnight_or_before_a_longer_shifts(farewell: str) -> None:
+    end = "06:00" if farewell == "06:00" else "00:00"
+    night = (_break("07:00", "07:30"), _break("22:00", end))
+
+    assert _read([_reading(*night, farewell=farewell, tail=Tail.FAREWELL)]).review_reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "is_held"),
+    [
+        ("2 pass", False), ("3 pass", True), ("3 shifts", True), ("2 Schichten", False),
+        ("4 uppdrag", True), ("3 vagter", True), ("Totalt 1h 30m", False), ("Total 2h 30m", True),
+        ("Summa: 1,5 h", False), ("Gesamt 2,5 Std", True), ("Yhteensä 3h", True),
+        ("Sum 1h 30m", False),
+        ("3 kollegor", False), ("Rum 12", False),
+    ],
+)  # fmt: skip
+def test_a_sum_that_the_shifts_do_not_make_holds_the_session(line: str, is_held: bool) -> None:
+    told = find_told(_line(line, 10, 60))
+    day = (_break("07:00", "07:30"), _break("16:00", "17:00"))
+
+    read = _read([_reading(*day, told=told)])
+
+    assert read.review_reasons == (f"image 1: {checks.SUM_DIFFERS}",) * is_held
+
+
+def test_a_sum_may_leave_breaks_and_ways_out() -> None:
+    visit = _card(("08:00", 10, 10), ("10:00", 10, 40), ("Ida Alm • Kontor", 120, 10),
+                  ("Lerum, Ringgatan 4", 120, 45))  # fmt: skip
+
+    for told in (Told(120, 1), Told(150, 2)):
+        assert _read([_reading(visit, _break("10:00", "10:30"), told=told)]).review_reasons == ()
+
+
+def test_a_line_that_tells_the_sum_is_no_part_of_a_card() -> None:
+    words = [*_line("07:00", 10, 10), *_line("07:30", 10, 40), *_line("Rast", 120, 10),
+             *_line("Totalt", 10, 110), *_line("7h 30m", 300, 110)]  # fmt: skip
+
+    layout = read_layout(words)
+
+    assert (layout.strays, layout.entries[0].duration_minutes, layout.entries[0].address) == (
+        (), None, "",
+    )  # fmt: skip
+
+
+def test_a_client_without_a_place_among_others_with_one_is_doubted() -> None:
+    def card(start: str, end: str, *more: tuple[str, float, float]) -> Entry:
+        name = {"07:00": "Ida Alm", "08:00": "Siv Dal", "09:00": "Bo Lind"}[start]
+        return _card((start, 10, 10), (end, 10, 40), (f"{name} • Kontor", 120, 10), *more)
+
+    first = card("07:00", "08:00", ("Lerum, Ringgatan 4", 120, 45))
+    bare, other = card("08:00", "09:00"), card("09:00", "10:00")
+
+    assert _read([_reading(first, bare)]).all_review_reasons == (
+        f"08:00–09:00: {checks.ADDRESS_UNSURE}",
+    )  # fmt: skip
+    assert checks.ADDRESS_UNSURE not in str(_read([_reading(bare, other)]).all_review_reasons)
+
+
+@pytest.mark.parametrize(
+    "town", ["Fönsterputs Dagny Alm Lerum", "Kontor Lerum", "Ring Olof Ek Först"]
+)
+def test_a_town_that_no_town_is_called_is_doubted(town: str) -> None:
+    entry = _card(("07:00", 10, 10), ("09:15", 10, 40), ("Ida Alm • Kontor", 120, 10),
+                  (f"{town}, Ringgatan 4", 120, 45))  # fmt: skip
+
+    assert checks.UNKNOWN_TEXT in _all_flags(entry)
+
+
 def test_a_date_of_another_year_is_held() -> None:
     late = SENT + dt.timedelta(days=1100)
 
@@ -233,6 +354,8 @@ def test_a_week_that_is_not_the_dates_is_held() -> None:
     [
         "07:00–09:15: cancelled", "image 2: image_missing", "date: far_date", "image 1: second_day",
         "07:00–09:15: text_cut_short", "image 1: faint_text", "image 1: day_goes_on",
+        "image 1: covered", "image 1: room_between", "image 1: sum_differs",
+        "image 1: farewell_mismatch",
     ],
 )  # fmt: skip
 def test_a_reason_says_what_it_means_and_what_settles_it(reason: str) -> None:

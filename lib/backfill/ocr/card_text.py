@@ -127,13 +127,12 @@ def _meaning_of(text: str) -> str | None:
     """Return the doubt that a text raises which changes what its card means; None of others."""
     if tells_half(text):
         return HALF_OF_DAY
+    words = text.split()
+    if any(match.is_exact for match in find_labels(words)):
+        return None
     if is_of_others(text):
         return UNKNOWN_TEXT
-    words = text.split()
-    is_label = any(match.is_exact for match in find_labels(words))
-    return (
-        CANCELLED if is_cancelled(text) and not is_label and len(words) <= WORDS_OF_BADGE else None
-    )
+    return CANCELLED if is_cancelled(text) and len(words) <= WORDS_OF_BADGE else None
 
 
 def _says_cancelled(text: str) -> bool:

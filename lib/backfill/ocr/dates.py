@@ -139,6 +139,8 @@ def shows_other_day(words: list[Word], evidence: DateEvidence) -> bool:
 
     Names on one line as a strip of the week has them say nothing.
     """
+    if _holds_other_day(evidence):
+        return True
     cells = [cell for cell in _join_lines(make_cells(words)) if cell.text != evidence.text]
     for cell in cells:
         found = _read_header(cell.text)
@@ -153,6 +155,17 @@ def shows_other_day(words: list[Word], evidence: DateEvidence) -> bool:
     named = {day for cell in apart if (day := _named_day(cell)) is not None}
     firsts = {_weekday(cell.words[0].text) for cell in apart}
     return bool(named - {evidence.weekday}) or len(firsts) >= STRIP_NAMES - 1
+
+
+def _holds_other_day(evidence: DateEvidence) -> bool:
+    """Whether a heading names another day behind its own: two columns with one heading each."""
+    tokens = _TOKEN.findall(evidence.text)
+    later = (
+        _read_names(tokens[at:])
+        for at in range(1, len(tokens))
+        if _index_of(tokens[at], _WEEKDAYS, _WEEKDAYS_SHORT) is not None
+    )
+    return any(f and (f.day, f.month) != (evidence.day, evidence.month) for f in later)
 
 
 def _named_day(cell: Cell) -> int | None:

@@ -27,6 +27,10 @@ FAINT_WIDE = 5.0
 
 def holds_faint_text(ink: Ink, bands: Sequence[Band], top: float, bottom: float) -> bool:
     """Whether the sheet between two rows shows text that is far fainter than its other text."""
+    contrast = ink.contrast.copy()
+    for left, upper, right, lower in ink.pictures:
+        # The rim of a pale disc is no row of letters.
+        contrast[max(0, round(upper)) : round(lower), max(0, round(left)) : round(right)] = 0
     rows = slice(round(top), round(bottom))
     peaks = [int(_part(ink.contrast, band).max()) for band in bands]
     dark = float(np.percentile(peaks, 90)) if peaks else 0.0
@@ -37,7 +41,7 @@ def holds_faint_text(ink: Ink, bands: Sequence[Band], top: float, bottom: float)
         and band.bottom < bottom
         for peak, band in zip(peaks, bands, strict=True)
     )
-    return is_faint_band or _holds_line(ink.contrast[rows], ink.letter_px)
+    return is_faint_band or _holds_line(contrast[rows], ink.letter_px)
 
 
 def _part(contrast: Pixels, band: Band) -> Pixels:

@@ -16,6 +16,7 @@ from backfill.ocr.cells import COLUMN_PITCH, Cell, line_height, make_cells
 from backfill.ocr.noise import is_around, is_farewell, is_noise, is_tab
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_duration
+from backfill.ocr.totals import told_cells
 from backfill.ocr.words import Word
 
 # Of a line's height.
@@ -44,6 +45,7 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     cells = make_cells(words)
     anchors = find_anchors(cells, dividers, height)
     timed = {cell for anchor in anchors for cell in anchor.cells}
+    timed |= told_cells([cell for cell in cells if cell not in timed])
     texts = [cell for cell in cells if cell not in timed and not is_tab(cell.text)]
     entries: list[Entry] = []
     farewell, farewell_y = "", None

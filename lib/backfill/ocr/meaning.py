@@ -24,6 +24,8 @@ DAY_GOES_ON = "day_goes_on"
 _DASH = re.compile(r"\s[-–—|/]\s")
 # Fewer letters are a scrap, of a picture or of a sign.
 SCRAP_LETTERS = 2
+# Words of a town's name, at most.
+TOWN_WORDS = 3
 
 
 def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
@@ -37,7 +39,7 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
         or is_undivided
         or not _is_known_label(shift.raw_type_label)
     )
-    return doubts + (UNKNOWN_TEXT,) * bool(_unused(entry, shift))
+    return doubts + (UNKNOWN_TEXT,) * (bool(_unused(entry, shift)) or _is_no_town(shift))
 
 
 def doubts_of_order(sequences: Sequence[int]) -> tuple[tuple[int, str], ...]:
@@ -79,6 +81,12 @@ def _unused(entry: Entry, shift: Shift) -> list[str]:
         for place, word in enumerate(words)
         if place not in labelled and not _is_known(word) and not _is_said(word, used)
     ]
+
+
+def _is_no_town(shift: Shift) -> bool:
+    """Whether what stands where a town does is too long for one, or says a job."""
+    words = clean_words(shift.city)
+    return len(words) > TOWN_WORDS or any(match.is_exact for match in find_labels(words))
 
 
 def _is_said(word: str, used: str) -> bool:

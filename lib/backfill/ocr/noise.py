@@ -15,8 +15,12 @@ from importlib.resources import files
 SIMILAR = 0.78
 # Where nothing else stands, less is enough.
 SIMILAR_WORN = 0.55
+# Of a word of three letters.
+SIMILAR_SHORT = 0.85
 # Of a word that changes what a card means: nearer than of one that is only left out.
 SIMILAR_MEANING = 0.84
+# A heading above shifts has no more.
+HEADING_WORDS = 3
 # "v. 7"
 _SHORT_WEEK = re.compile(r"^\W*(?:v{1,2}|kw|uke?)\W{0,3}\d{1,2}\W*$", re.IGNORECASE)
 _COUNTER = re.compile(r"^[\W_]*\+?\s*\d{1,3}[\W_]*$")
@@ -77,7 +81,10 @@ def is_on_time(text: str) -> bool:
 def is_worn_state(text: str) -> bool:
     """Whether a text that stands where only a state does is one, however it was read."""
     letters, states = plain(text), words_of("state")
-    is_part = len(letters) > 2 and any(letters in state for state in states)
+    is_part = len(letters) > 2 and any(
+        letters in state or SequenceMatcher(None, letters, state).ratio() >= SIMILAR_SHORT
+        for state in states
+    )
     return is_part or is_like(text, states, SIMILAR_WORN)
 
 
@@ -96,8 +103,17 @@ def _says_cancelled(text: str) -> bool:
 
 
 def is_of_others(text: str) -> bool:
-    """Whether the text heads shifts that are open, or a colleague's."""
-    return len(plain(text)) > 7 and is_like(text, words_of("others"), SIMILAR_MEANING)
+    """Whether the text heads shifts that are open, or a colleague's ("Annas pass")."""
+    words = text.split()
+    is_somebodys = (
+        1 < len(words) <= HEADING_WORDS
+        and plain(words[-1]) in words_of("counted")
+        and not any(char.isdigit() for char in text)
+        and not is_around(text)
+    )
+    return is_somebodys or (
+        len(plain(text)) > 7 and is_like(text, words_of("others"), SIMILAR_MEANING)
+    )
 
 
 def is_cut_short(text: str) -> bool:

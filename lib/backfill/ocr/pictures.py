@@ -79,7 +79,8 @@ def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
         for left, top, right, bottom in boxes:
             on_picture |= (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
         kept = tuple(p for p, is_on in zip(kept, on_picture, strict=True) if not is_on)
-    return ink if len(kept) == len(ink.pieces) else replace(ink, pieces=kept)
+    found = tuple((box[0], box[1], box[2], box[3]) for box in boxes.tolist())
+    return replace(ink, pieces=kept, pictures=found)
 
 
 def _is_frame(piece: Piece, ink: Ink) -> bool:

@@ -58,7 +58,8 @@ class Ink:
 
     `contrast` is how far each pixel lies from its local background (0 = background), `labels`
     gives each pixel its piece's label (0 … `label_count` - 1), `letter_px` is the median height of
-    a letter.
+    a letter. `pictures` are the boxes (left, top, right, bottom) of portraits and the like, on
+    which nothing is text.
     """
 
     contrast: Pixels
@@ -66,6 +67,7 @@ class Ink:
     label_count: int
     pieces: tuple[Piece, ...]
     letter_px: float
+    pictures: tuple[tuple[float, float, float, float], ...] = ()
 
 
 def flatten(grey: Pixels, header_px: int = 0) -> Pixels:

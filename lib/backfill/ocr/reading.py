@@ -38,11 +38,13 @@ from backfill.ocr.sheet import (
 )
 from backfill.ocr.shift import Entry
 from backfill.ocr.third_look import ask_second
+from backfill.ocr.totals import NOTHING_TOLD, Told
+from backfill.ocr.unseen import find_unseen, scene_of
 from backfill.ocr.view import Tail, interpret, settle
 from backfill.ocr.words import Row, Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "19"
+READER_VERSION = "20"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
 # shows smaller letters on as many.
 WORKING_PX = 1080
@@ -77,6 +79,7 @@ class ImageReading:
     farewell: str = ""
     flags: tuple[str, ...] = ()
     tail: str = Tail.ROOM
+    told: Told = NOTHING_TOLD
     second: SecondCost = SecondCost()
     ocr_ms: float = field(default=0.0, compare=False)
     is_cached: bool = field(default=False, compare=False)
@@ -103,6 +106,7 @@ def reading_of_json(value: dict[str, Any]) -> ImageReading:
             "date": DateEvidence(**date) if date else None,
             "flags": tuple(value["flags"]),
             "second": SecondCost(**value["second"]),
+            "told": Told(**value["told"]),
         }
     )
 
@@ -173,7 +177,9 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
         return ImageReading("", width, height, (), ())
     pixels, grey, shrink = _shrink(pixels)
     top = header_bottom(pixels)
-    ink = without_pictures(pixels, grey, find_ink(grey, round(top)))
+    ink = find_ink(grey, round(top))
+    scene = scene_of(pixels, ink.pieces, ink.letter_px)
+    ink = without_pictures(pixels, grey, ink)
     sheet = find_sheet(pixels, grey, ink, top)
     ink = without_bars(ink, sheet)
     del pixels, grey  # while the engine reads, a batch of images waits here
@@ -203,10 +209,12 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
         for entry in view.entries
     )
-    flags = (*view.flags, *(FAINT_TEXT,) * is_faint)
+    unseen = find_unseen(scene, view, (word for row in rows for word in row), ink.pictures)
+    flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)
     return ImageReading(
-        "", width, height, words, entries, view.date, view.farewell, flags, view.tail, second
-    )
+        "", width, height, words, entries, view.date, view.farewell, flags, unseen.tail, view.told,
+        second,
+    )  # fmt: skip
 
 
 def _shrink(pixels: Pixels) -> tuple[Pixels, Pixels, float]:

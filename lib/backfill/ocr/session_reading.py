@@ -7,7 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images
-from backfill.ocr.checks import ADDRESS_UNSURE, CUT_BELOW, TITLE_UNSURE
+from backfill.ocr.checks import (
+    ADDRESS_UNSURE,
+    CUT_BELOW,
+    FAREWELL_MISMATCH,
+    SUM_DIFFERS,
+    TITLE_UNSURE,
+)
+from backfill.ocr.clock import canonical_time, unroll_range
 from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
 from backfill.ocr.doubts import image_doubt
 from backfill.ocr.failure import ImageFailure
@@ -31,6 +38,7 @@ from backfill.ocr.session import (
     ShiftEvidence,
 )
 from backfill.ocr.shift import Entry, Shift
+from backfill.ocr.totals import agrees
 from backfill.ocr.twins import without_worse_twins
 from backfill.ocr.view import Tail
 from backfill.ocr.vocabulary import Towns
@@ -94,7 +102,11 @@ def read_session(
         replace(reading, entries=entries) for reading, entries in zip(readings, whole, strict=True)
     ]
     rows = [[normalise_entry(entry, towns) for entry in reading.entries] for reading in readings]
-    readings = [_doubted(reading, cards) for reading, cards in zip(readings, rows, strict=True)]
+    are_placed = _are_placed([row for cards in rows for row in cards])
+    readings = [
+        _doubted(reading, cards, are_placed=are_placed)
+        for reading, cards in zip(readings, rows, strict=True)
+    ]
     schedule = aggregate_images(rows)
     return SessionReading(
         session=session,
@@ -106,7 +118,10 @@ def read_session(
         contradictions=schedule.contradictions,
         review_reasons=(
             *(f"date: {doubt}" for doubt in resolved.doubts),
-            *(image_doubt(*doubt) for doubt in _image_doubts(images, readings, shown)),
+            *(
+                image_doubt(*doubt)
+                for doubt in _image_doubts(images, readings, shown, schedule.shifts)
+            ),
         ),
         warnings=(*warnings, *resolved.warnings, *_empty_images(images, readings)),
         evidence=_evidence(schedule, images, readings, rows),
@@ -114,10 +129,28 @@ def read_session(
     )
 
 
-def _doubted(reading: ImageReading, rows: Sequence[Shift]) -> ImageReading:
+def _are_placed(rows: Sequence[Shift]) -> bool:
+    """Whether all clients of a day but one at most have a place, so that one without is odd."""
+    places = [bool(row.street or row.city) for row in rows if row.customer_name]
+    return places.count(True) >= max(1, len(places) - 1)
+
+
+def _doubted(reading: ImageReading, rows: Sequence[Shift], *, are_placed: bool) -> ImageReading:
     """Return the reading, its entries with the doubts about what they mean."""
     entries = tuple(
-        replace(entry, flags=tuple(dict.fromkeys((*entry.flags, *doubts_of(entry, row)))))
+        replace(
+            entry,
+            flags=tuple(
+                dict.fromkeys(
+                    (
+                        *entry.flags,
+                        *doubts_of(entry, row),
+                        *(ADDRESS_UNSURE,)
+                        * (are_placed and bool(row.customer_name) and not (row.street or row.city)),
+                    )
+                )
+            ),
+        )
         for entry, row in zip(reading.entries, rows, strict=True)
     )
     return replace(reading, entries=entries)
@@ -127,10 +160,12 @@ def _image_doubts(
     images: Sequence[ReadImage],
     readings: Sequence[ImageReading],
     entries: Sequence[Sequence[Entry]],
+    shifts: Sequence[Shift],
 ) -> list[tuple[int, str]]:
     """Return the doubts about single images, each with the image's number.
 
-    A card that the lower edge cuts is shown by the next image, if the two have a card in common.
+    A card that the lower edge cuts is shown by an image further down, if the two have a card in
+    common. Which one shows the day's end its cards tell, not the order in which they were sent.
     """
     numbers = [image.image.sequence for image in images]
     times = [{(entry.start, entry.end) for entry in shown} for shown in entries]
@@ -138,18 +173,39 @@ def _image_doubts(
         {other for other in range(len(images)) if other != place and times[place] & times[other]}
         for place in range(len(images))
     ]
+    reach = [max((unroll_range(*pair) for pair in shown), default=(0, 0)) for shown in times]
     doubts = list(doubts_of_order(numbers))
     for place, (number, reading) in enumerate(zip(numbers, readings, strict=True)):
-        is_shown_after = any(other > place for other in meeting[place])
+        is_shown_after = any(
+            reach[other] > reach[place]
+            or (reach[other] == reach[place] and _shows_foot(readings[other]))
+            for other in meeting[place]
+        )
         doubts += [
             (number, flag) for flag in reading.flags if flag != CUT_BELOW or not is_shown_after
         ]
         if place and not any(other < place for other in meeting[place]):
             doubts.append((number, IMAGES_DO_NOT_MEET))
+        doubts += [(number, doubt) for doubt in _doubts_of_whole(reading, shifts)]
+    lowest = max(range(len(images)), key=lambda place: (reach[place], place))
     is_ended = any(reading.farewell for reading in readings)
-    if not is_ended and readings[-1].tail == Tail.EDGE:
-        doubts.append((numbers[-1], DAY_GOES_ON))
-    return doubts
+    if not is_ended and readings[lowest].tail == Tail.EDGE:
+        doubts.append((numbers[lowest], DAY_GOES_ON))
+    return list(dict.fromkeys(doubts))
+
+
+def _shows_foot(reading: ImageReading) -> bool:
+    """Whether an image shows what stands below its last card."""
+    return reading.tail != Tail.EDGE and CUT_BELOW not in reading.flags
+
+
+def _doubts_of_whole(reading: ImageReading, shifts: Sequence[Shift]) -> tuple[str, ...]:
+    """Return what an image says of the day's end or sum that the day's shifts do not bear out."""
+    by_end = sorted(shifts, key=lambda shift: unroll_range(shift.start, shift.end)[1])
+    # The shift that begins last may end before another that goes on beside it.
+    lasts = {canonical_time(shift.end) for shift in (*shifts[-1:], *by_end[-1:])}
+    is_other = bool(reading.farewell) and canonical_time(reading.farewell) not in lasts
+    return (FAREWELL_MISMATCH,) * is_other + (SUM_DIFFERS,) * (not agrees(reading.told, shifts))
 
 
 def fail_session(

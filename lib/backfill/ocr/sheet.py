@@ -101,22 +101,28 @@ def tab_top(bands: tuple[Band, ...], shape: tuple[int, ...], sheet: Sheet) -> fl
     A card's times, title and duration on one line are no labels: a bar or a colon tells.
     """
     height, width = shape[:2]
-    low = [band for band in bands if band.top > (TAB_MIN + 0.04) * height]
+    low = [band for band in bands if band.top > TAB_MIN * height]
     if not low:
         return float(height)
     rows = [[b for b in low if abs(b.bottom - a.bottom) < 0.6 * (a.bottom - a.top)] for a in low]
-    labels = max(rows, key=lambda row: (len(row), max(b.bottom for b in row)))
-    spread = max(b.right for b in labels) - min(b.left for b in labels)
-    if (
-        len(labels) < 3
-        or spread < 0.45 * width
-        or any(b.right - b.left > width / 3.2 or _has_colon(b) for b in labels)
-        or any(bar.top < b.bottom and b.top < bar.bottom for b in labels for bar in sheet.bars)
-    ):
+    rows.sort(key=lambda row: max(b.bottom for b in row))
+    labels = next((row for row in reversed(rows) if _are_labels(row, width, sheet.bars)), None)
+    if labels is None:
         return float(height)
     first = min(band.top for band in labels)
     above = [rule.y for rule in sheet.dividers if TAB_MIN * height < rule.y < first]
     return max(above) if above else first - 4.5 * (labels[0].bottom - labels[0].top)
+
+
+def _are_labels(row: list[Band], width: int, bars: tuple[Bar, ...]) -> bool:
+    """Whether the runs of a line are a tab bar's: three or more short ones, far apart."""
+    spread = max(b.right for b in row) - min(b.left for b in row)
+    return (
+        len(row) >= 3
+        and spread >= 0.45 * width
+        and not any(b.right - b.left > width / 3.2 or _has_colon(b) for b in row)
+        and not any(bar.top < b.bottom and b.top < bar.bottom for b in row for bar in bars)
+    )
 
 
 def _has_colon(band: Band) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -23,13 +22,11 @@ from backfill.ocr.preprocess import Ink
 from backfill.ocr.sheet import Bar, Sheet, rules_between_bars
 from backfill.ocr.shift import Entry
 from backfill.ocr.time_mends import mend_lost_digits
+from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
 from backfill.ocr.words import Row, Rows, Word
 
 # Of a letter's height: the rule below a header without a colour is no thicker.
 HEADER_RULE = 0.3
-# Of a letter's height: from one card's text to the next one's at least, and a line of that.
-CARD_BLANK = 3.0
-NEXT_LINE = 1.2
 
 
 class Tail(StrEnum):
@@ -42,13 +39,21 @@ class Tail(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The rows of an image as date, checked entries and doubts."""
+    """The rows of an image as date, checked entries and doubts.
+
+    `top` and `bottom` are the rows between which the cards stand, `farewell_y` the middle of the
+    day's last line, None where it is not shown; all in pixels.
+    """
 
     date: DateEvidence | None
     entries: tuple[Entry, ...]
     farewell: str
     flags: tuple[str, ...]
     tail: Tail
+    told: Told = NOTHING_TOLD
+    farewell_y: float | None = None
+    top: float = 0.0
+    bottom: float = 0.0
 
     @property
     def contradicted(self) -> int:
@@ -88,9 +93,9 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
         above, below = [], [word for word in words if not is_cut(word, sheet.top, ink)]
     rules = (*sheet.dividers, *rules_between_bars(sheet, below, ink.contrast.shape))
     layout = read_layout(below, rules)
-    entries = check_times(mend_lost_digits(layout.entries))
-    entries = check_edges(entries, sheet, letter_px, is_top=date is not None)
-    tail = _tail_of(entries, layout.farewell, sheet, letter_px)
+    whole = check_times(mend_lost_digits(layout.entries))
+    entries = check_edges(whole, sheet, letter_px, is_top=date is not None)
+    tail = Tail.FAREWELL if layout.farewell else Tail.ROOM
     lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
     strays = tuple(w for w in layout.strays if not _is_cut_below(w, entries, sheet, letter_px))
     has_loose_bar = any(
@@ -99,32 +104,26 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
         )
         for bar in sheet.bars
     )
-    flags = check_screen(
-        entries, layout.farewell, has_bar_without_card=has_loose_bar, lone_times=lone, strays=strays
-    )
-    flags += (CUT_BELOW,) * (len(strays) < len(layout.strays))
+    flags = check_screen(has_bar_without_card=has_loose_bar, lone_times=lone, strays=strays)
+    last = max((_span(entry)[1] for entry in entries), default=sheet.top)
+    cut = [*layout.lone_times, *(word for entry in whole for word in entry.words)]
+    is_begun = any(word.top > last for word in cut if word not in lone)
+    flags += (CUT_BELOW,) * (is_begun or len(strays) < len(layout.strays))
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape)
     flags += (SECOND_DAY,) * (date is not None and shows_other_day(_sheet_words(words, date), date))
-    return View(date, entries, layout.farewell, flags, tail)
+    top = max(date.bottom, sheet.top) if date else sheet.top
+    return View(
+        date, entries, layout.farewell, flags, tail, find_told(words), layout.farewell_y, top,
+        sheet.bottom,
+    )  # fmt: skip
 
 
 def _sheet_words(words: list[Word], date: DateEvidence) -> list[Word]:
     """Return the words from the heading's line on."""
-    heading = set(date.text.split())
-    tops = [w.top for w in words if w.text in heading and w.bottom <= date.bottom]
+    first = date.text.split()[:1]
+    tops = [w.top for w in words if w.text in first and w.bottom <= date.bottom]
     top = max(tops, default=0.0)
     return [word for word in words if word.bottom > top]
-
-
-def _tail_of(entries: tuple[Entry, ...], farewell: str, sheet: Sheet, unit: float) -> Tail:
-    """Return how the cards end: with room where the first line of another would be seen."""
-    if farewell:
-        return Tail.FAREWELL
-    spans = sorted(map(_span, entries))
-    last = max((bottom for _top, bottom in spans), default=sheet.top)
-    gaps = [lower[0] - upper[1] for upper, lower in itertools.pairwise(spans)]
-    blank = max(max(gaps, default=0.0), CARD_BLANK * unit) + NEXT_LINE * unit
-    return Tail.ROOM if sheet.bottom - last > blank else Tail.EDGE
 
 
 def _span(entry: Entry) -> tuple[float, float]:

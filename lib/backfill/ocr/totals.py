@@ -1,0 +1,109 @@
+"""What a screen says of its day as a whole: how many shifts it has, how many hours they are. Pure.
+
+A sum that the shifts do not make tells of a card that was not seen, or read wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from backfill.ocr.cells import Cell, make_cells
+from backfill.ocr.noise import plain, words_of
+from backfill.ocr.shift import Shift
+from backfill.ocr.timetext import minutes_between, parse_duration
+from backfill.ocr.vocabulary import ShiftType
+from backfill.ocr.words import Word
+
+_COUNT = re.compile(r"\W*(\d{1,2})\s*([^\W\d_]+)\W*")
+# 7,5 h; 7.25 tim
+_DECIMAL = re.compile(
+    r"(\d{1,2})[.,](\d{1,2})\s?(?:h|hrs?|tim|timmar|t|std|hours)\b", re.IGNORECASE
+)
+# No more words are a line that tells a sum.
+SUM_WORDS = 5
+# What a sum may leave out: nothing, breaks, ways, all that is no work.
+_LEFT_OUT: tuple[frozenset[str], ...] = (
+    frozenset(),
+    frozenset((ShiftType.BREAK,)),
+    frozenset((ShiftType.BREAK, ShiftType.TRAVEL)),
+    frozenset(ShiftType) - {ShiftType.WORK},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a screen says of its day: minutes and number of shifts, each None where it does not."""
+
+    minutes: int | None = None
+    count: int | None = None
+
+
+NOTHING_TOLD = Told()
+
+
+def find_told(words: list[Word]) -> Told:
+    """Return what the lines of a screen say of the whole day."""
+    texts = [" ".join(cell.text for cell in line) for line in _lines(make_cells(words))]
+    minutes = [found for text in texts if (found := _minutes_of_sum(text)) is not None]
+    counts = [found for text in texts if (found := _count_of(text)) is not None]
+    return Told(minutes[-1] if minutes else None, counts[-1] if counts else None)
+
+
+def told_cells(cells: Sequence[Cell]) -> set[Cell]:
+    """Return the cells of the lines that tell number or length of all shifts."""
+    return {
+        cell
+        for line in _lines(cells)
+        for text in [" ".join(cell.text for cell in line)]
+        if _count_of(text) is not None or _minutes_of_sum(text) is not None
+        for cell in line
+    }
+
+
+def _count_of(text: str) -> int | None:
+    """Return the number of a text such as "5 pass", None of any other."""
+    found = _COUNT.fullmatch(text)
+    return int(found[1]) if found and plain(found[2]) in words_of("counted") else None
+
+
+def agrees(told: Told, shifts: Sequence[Shift]) -> bool:
+    """Whether the shifts of a day can be what its screen tells of them."""
+    counts = {len(list(_without(shifts, out))) for out in _LEFT_OUT}
+    lengths = {_minutes(_without(shifts, out)) for out in _LEFT_OUT}
+    return (told.count is None or told.count in counts) and (
+        told.minutes is None or told.minutes in lengths
+    )
+
+
+def _minutes_of_sum(text: str) -> int | None:
+    """Return the minutes of a line such as "Totalt 7h 30m", None of any other."""
+    words = text.split()
+    if not 2 <= len(words) <= SUM_WORDS or plain(words[0]) not in words_of("sum"):
+        return None
+    rest = " ".join(words[1:])
+    if found := _DECIMAL.fullmatch(rest):
+        return round(60 * float(f"{found[1]}.{found[2]}"))
+    return parse_duration(rest)
+
+
+def _lines(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Yield each cell alone, and cells that stand on one line together."""
+    for cell in cells:
+        yield [cell]
+        right = [
+            other
+            for other in cells
+            if other.left > cell.right and abs(other.middle - cell.middle) < 0.5 * cell.height
+        ]
+        if right:
+            yield [cell, *sorted(right, key=lambda other: other.left)]
+
+
+def _without(shifts: Iterable[Shift], types: frozenset[str]) -> Iterator[Shift]:
+    return (shift for shift in shifts if shift.shift_type not in types)
+
+
+def _minutes(shifts: Iterable[Shift]) -> int:
+    return sum(minutes_between(shift.start, shift.end) for shift in shifts)

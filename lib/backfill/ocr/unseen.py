@@ -1,0 +1,279 @@
+"""What a screen may hide: a card below something, room for one where none was read, a day cut off.
+
+A card that is not read leaves no text. What is left are a shape that lies over the list, a blank
+in the rhythm of the cards, ink below the last of them. Told by size and place alone, whatever is
+drawn there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from backfill.ocr.checks import COVERED, ROOM_BETWEEN
+from backfill.ocr.preprocess import Piece, Pixels
+from backfill.ocr.shift import Entry
+from backfill.ocr.timetext import minutes_of
+from backfill.ocr.view import Tail, View
+from backfill.ocr.words import Word
+
+# The picture is looked at so many times smaller: what hides a card is large.
+SHRINK = 4
+# Of a letter's height: less is a dot, a dash or a rule; more, and narrow, is a bar or a line.
+TALL = (0.35, 4.5)
+NARROW = 1.0
+# Of the width: what is wider than this is the frame of a card, or a rule.
+FRAME = 0.5
+# Of a letter's height: lines of one card are nearer to one another.
+LINES_APART = 2.0
+# Of a letter's height: between the texts of two cards at least, and the next one's first line.
+CARD_BLANK = 3.0
+NEXT_LINE = 1.2
+# A blank hides a card from so many usual blanks on, with so much of the lowest card's height.
+USUAL_BLANKS = 1.5
+LOWEST_CARD = 0.6
+# Of a letter's height: a blank with no other to compare with, and what lies over a card.
+WIDE_BLANK = 8.0
+# Of a letter's height: less may be what a look leaves free below its heading.
+HEADING_BLANK = 5.5
+COVER_TALL = 3.0
+# Of the width, and of its own box.
+COVER_WIDE = 0.5
+COVER_FULL = 0.55
+# Brightness (0…255) of the nearest colour from which on a colour is another one.
+OTHER_COLOUR = 10
+
+Span = tuple[float, float]
+# Left, top, right, bottom.
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is kept of an image while its text is read, so that it is small.
+
+    `colours` is the RGB image `SHRINK` times smaller, `inked` are the rows (from, to, in pixels)
+    of each piece of ink that may be text or a picture; `letter_px` as in `Ink`.
+    """
+
+    colours: Pixels
+    inked: tuple[Span, ...]
+    letter_px: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Doubts about what an image may hide, and how its cards end."""
+
+    flags: tuple[str, ...]
+    tail: Tail
+
+
+def scene_of(colours: Pixels, pieces: Iterable[Piece], letter_px: float) -> Scene:
+    """Return what is needed of an image later on; `pieces` are all its ink, pictures too."""
+    size = (max(1, colours.shape[1] // SHRINK), max(1, colours.shape[0] // SHRINK))
+    small = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    inked = tuple(
+        (float(piece.top), float(piece.bottom))
+        for piece in pieces
+        if piece.height >= TALL[0] * letter_px
+        and piece.width <= FRAME * colours.shape[1]
+        and (piece.height <= TALL[1] * letter_px or piece.width > NARROW * letter_px)
+    )
+    return Scene(small, _joined(inked), letter_px)
+
+
+def find_unseen(scene: Scene, view: View, words: Iterable[Word], pictures: Iterable[Box]) -> Unseen:
+    """Return what the image may hide beside the cards that were read.
+
+    `words` are all that were read, `pictures` the boxes of portraits and the like.
+
+    1. blanks between two cards, or the heading and a card, that are as high as a card more; 2. a
+    shape over the list that holds no card; 3. ink right below the last card.
+    """
+    entries = sorted(view.entries, key=lambda entry: _span(entry.words)[0])
+    if not entries or not scene.letter_px or _are_beside(entries):
+        return Unseen((), view.tail)
+    spans = [_span(entry.words) for entry in entries]
+    gaps = _gaps(view, spans)
+    flags: tuple[str, ...] = ()
+    filled = _joined((
+        *((word.top, word.bottom) for word in words),
+        *((top, bottom) for _left, top, _right, bottom in pictures),
+    ))  # fmt: skip
+    blanks = [_widest_blank(filled, gap) for gap in gaps]
+    if _hides_card(entries, spans, blanks, scene.letter_px):
+        flags += (ROOM_BETWEEN,)
+    foot = _foot(scene, spans)
+    blank = max(*blanks[1:], CARD_BLANK * scene.letter_px, 0.0) + NEXT_LINE * scene.letter_px
+    end = view.farewell_y if view.farewell_y is not None else foot + blank
+    covers = _covers(scene, view, entries, end)
+    if any(_is_over_a_card(box, entries, spans, view) for box in covers):
+        flags += (COVERED,)
+    if view.tail is not Tail.FAREWELL and not _is_blank(scene, foot, blank, view.bottom):
+        return Unseen(flags, Tail.EDGE)
+    return Unseen(flags, view.tail)
+
+
+def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return the rows that any of the spans covers, from top to bottom."""
+    found: list[Span] = []
+    for top, bottom in sorted(spans):
+        if found and top <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], bottom)
+        else:
+            found.append((top, bottom))
+    return tuple(found)
+
+
+def _span(words: Sequence[Word]) -> Span:
+    return min(word.top for word in words), max(word.bottom for word in words)
+
+
+def _are_beside(entries: Sequence[Entry]) -> bool:
+    """Whether cards stand beside one another: rows then say nothing of one column."""
+    spans = [_span(entry.words) for entry in entries]
+    return any(lower[0] < upper[1] for upper, lower in itertools.pairwise(spans))
+
+
+def _gaps(view: View, spans: Sequence[Span]) -> list[Span]:
+    """Return the rows above each card: from the heading, or from the card before."""
+    first = (view.top if view.date is not None else spans[0][0], spans[0][0])
+    return [first, *((upper[1], lower[0]) for upper, lower in itertools.pairwise(spans))]
+
+
+def _hides_card(
+    entries: Sequence[Entry], spans: Sequence[Span], blanks: Sequence[float], unit: float
+) -> bool:
+    """Whether one blank has room for a card that the cards around it leave time for."""
+    lowest = min(bottom - top for top, bottom in spans)
+    for place, blank in enumerate(blanks):
+        others = [b for at, b in enumerate(blanks[1:], 1) if at != place]
+        limit = (
+            USUAL_BLANKS * statistics.median(others) + LOWEST_CARD * lowest
+            if others
+            else WIDE_BLANK * unit
+        )
+        least = HEADING_BLANK if not place else CARD_BLANK
+        has_time = not place or _leaves_time(entries[place - 1], entries[place])
+        if has_time and blank >= max(limit, least * unit):
+            return True
+    return False
+
+
+def _leaves_time(upper: Entry, lower: Entry) -> bool:
+    return minutes_of(lower.start) != minutes_of(upper.end) % (24 * 60)
+
+
+def _widest_blank(filled: Sequence[Span], rows: Span) -> float:
+    edges = [rows[0]]
+    for top, bottom in filled:
+        if bottom > rows[0] and top < rows[1]:
+            edges += [max(top, rows[0]), min(bottom, rows[1])]
+    edges.append(rows[1])
+    return max(edges[at + 1] - edges[at] for at in range(0, len(edges), 2))
+
+
+def _foot(scene: Scene, spans: Sequence[Span]) -> float:
+    """Return where the last card ends, with the pictures that stand on it below its text."""
+    foot = max(bottom for _top, bottom in spans)
+    for top, bottom in scene.inked:
+        if bottom > foot and top - foot < LINES_APART * scene.letter_px:
+            foot = bottom
+    return foot
+
+
+def _is_blank(scene: Scene, foot: float, blank: float, bottom: float) -> bool:
+    is_free = not any(top < foot + blank and low > foot for top, low in scene.inked)
+    return is_free and foot + blank < bottom
+
+
+def _covers(scene: Scene, view: View, entries: Sequence[Entry], end: float) -> list[Span]:
+    """Return the rows of each wide shape on the list that holds no card, in pixels.
+
+    It has another colour than the sheet and than what lies behind the cards.
+    """
+    usual = _usual_colours(scene, view, entries)
+    colours = scene.colours.astype(np.int16)
+    off = np.stack([np.abs(colours - colour).max(axis=2) for colour in usual]).min(axis=0)
+    mask = (off > OTHER_COLOUR).astype(np.uint8)
+    side = max(2, round(NEXT_LINE * scene.letter_px / SHRINK))
+    mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3))), dtype=np.uint8)
+    mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side))), dtype=np.uint8)
+    mask[: round(view.top / SHRINK)] = 0
+    mask[round(view.bottom / SHRINK) :] = 0
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    return [
+        (float(SHRINK * y), float(SHRINK * (y + tall)))
+        for _x, y, wide, tall, area in boxes[1:count].tolist()
+        if wide >= COVER_WIDE * mask.shape[1]
+        and SHRINK * tall >= COVER_TALL * scene.letter_px
+        and area >= COVER_FULL * wide * tall
+        and SHRINK * y < end
+    ]
+
+
+def _usual_colours(scene: Scene, view: View, entries: Sequence[Entry]) -> list[Pixels]:
+    """Return the colours behind the heading and each card, of most blanks, and of most of all.
+
+    A blank between cards shows the sheet, but for one that something lies over.
+    """
+    top, bottom = round(view.top / SHRINK), round(view.bottom / SHRINK)
+    parts = [_box(scene, entry.words) for entry in entries]
+    parts.append(scene.colours[top:bottom])
+    if view.date is not None:
+        parts.append(scene.colours[max(0, top - round(scene.letter_px / SHRINK)) : top])
+    colours = [_commonest(part) for part in parts if part.size]
+    spans = [_span(entry.words) for entry in entries]
+    between = [
+        _commonest(scene.colours[rows])
+        for upper, lower in itertools.pairwise(spans)
+        if scene.colours[rows := slice(int(upper[1] / SHRINK) + 1, int(lower[0] / SHRINK))].size
+    ]
+    alike = [
+        colour
+        for at, colour in enumerate(between)
+        if any(_is_near(colour, other) for place, other in enumerate(between) if place != at)
+    ]
+    return [*colours, *alike]
+
+
+def _is_near(one: Pixels, other: Pixels) -> bool:
+    return int(np.abs(one - other).max()) <= OTHER_COLOUR
+
+
+def _box(scene: Scene, words: Sequence[Word]) -> Pixels:
+    top, bottom = _span(words)
+    left, right = min(word.left for word in words), max(word.right for word in words)
+    rows = slice(int(top / SHRINK), int(bottom / SHRINK) + 1)
+    return scene.colours[rows, int(left / SHRINK) : int(right / SHRINK) + 1]
+
+
+def _commonest(part: Pixels) -> Pixels:
+    """Return the colour that most pixels have, as an array of three."""
+    flat = part.reshape(-1, 3).astype(np.int32)
+    codes = (flat[:, 0] >> 2 << 12) | (flat[:, 1] >> 2 << 6) | flat[:, 2] >> 2
+    values, counts = np.unique(codes, return_counts=True)
+    own = flat[codes == values[counts.argmax()]]
+    return np.asarray(np.median(own, axis=0), dtype=np.int16)
+
+
+def _is_over_a_card(box: Span, entries: Sequence[Entry], spans: Sequence[Span], view: View) -> bool:
+    """Whether a card may lie below a shape: none that was read, and time is left for one.
+
+    Above the first card of a screen without a heading another screen shows what is there.
+    """
+    if view.date is None and box[1] <= spans[0][0]:
+        return False
+    middles = [word.middle for entry in entries for word in entry.words]
+    if any(box[0] <= middle <= box[1] for middle in middles):
+        return False
+    above = [place for place, span in enumerate(spans) if span[1] <= box[0]]
+    if not above or above[-1] + 1 == len(entries):
+        return True
+    return _leaves_time(entries[above[-1]], entries[above[-1] + 1])

@@ -1,0 +1,186 @@
+"""A card that is covered, not loaded or never sent leaves no text: its place tells, or others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from tests.ocr.screens import dejavu
+
+from backfill.ocr.checks import COVERED, ROOM_BETWEEN
+from backfill.ocr.dates import DateEvidence
+from backfill.ocr.layout import read_layout
+from backfill.ocr.preprocess import find_ink
+from backfill.ocr.unseen import Unseen, find_unseen, scene_of
+from backfill.ocr.view import Tail, View
+from backfill.ocr.words import Word
+
+WIDTH, HEIGHT = 760, 1500
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a list is drawn; lengths in pixels."""
+
+    text_px: int
+    blank_px: int
+    page: str
+    card: str
+    ink: str
+    is_boxed: bool
+    is_stacked: bool
+
+
+LOOKS = {
+    "ruled": Look(26, 70, "#ffffff", "#ffffff", "#16202c", False, True),
+    "boxes on grey": Look(24, 62, "#eef0f3", "#ffffff", "#222222", True, False),
+    "dark boxes": Look(30, 84, "#101216", "#262b33", "#f2f3f5", True, True),
+    "bare": Look(20, 90, "#faf8f3", "#faf8f3", "#0a3656", False, False),
+}
+DAY = (
+    ("07:00", "09:15", "Ida Alm • Hemstädning", "Lerum, Ringgatan 4"),
+    ("09:30", "10:00", "Rast", ""),
+    ("10:15", "12:00", "Bo Ek • Fönsterputs", "Partille, Ågatan 18"),
+    ("12:20", "15:00", "Siv Dal • Kontor", "Onsala, Ekstigen 7b"),
+)
+
+
+@dataclass
+class Screen:
+    """A screen that is drawn card by card, and what would be read of it."""
+
+    look: Look
+    image: Image.Image
+    words: list[Word] = field(default_factory=list)
+    y: float = 150
+    boxes: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def pen(self) -> ImageDraw.ImageDraw:
+        return ImageDraw.Draw(self.image)
+
+    def line(self, text: str, left: float, top: float) -> None:
+        font = ImageFont.truetype(dejavu(), self.look.text_px)
+        for part in text.split():
+            box = self.pen.textbbox((left, top), part, font=font)
+            self.pen.text((left, top), part, self.look.ink, font)
+            self.words.append(Word(part, box[0], box[1], box[2] - box[0], box[3] - box[1], 96.0))
+            left = box[2] + self.look.text_px * 0.4
+
+    def card(self, start: str, end: str, title: str, address: str, *, is_read: bool = True) -> None:
+        """Draw a card, or leave its place free: nothing of it was loaded."""
+        look, pitch = self.look, self.look.text_px * 1.5
+        pad = look.blank_px / 2 - 6
+        lines = 2 + (bool(address) and not look.is_stacked)
+        bottom = self.y + 2 * pad + lines * pitch
+        frame = (8, self.y, WIDTH - 8, bottom)
+        self.boxes.append((int(self.y), int(bottom)))
+        if look.is_boxed:
+            self.pen.rounded_rectangle(frame, 12, fill=look.card)
+        else:
+            self.pen.line((0, bottom, WIDTH, bottom), fill="#dfe3e8", width=2)
+        if is_read:
+            top, left = self.y + pad, 30.0
+            if look.is_stacked:
+                self.line(start, left, top)
+                self.line(end, left, top + pitch)
+                left = 190.0
+            else:
+                self.line(f"{start} – {end}", left, top)
+                top += pitch
+            self.line(title, left, top)
+            self.line(address, left, top + pitch)
+        self.y = bottom + 12
+
+    def cover(self, place: int, fill: str, *, grow: int = 0, is_round: bool = True) -> None:
+        """Draw something over a card and `grow` pixels of what is around it."""
+        top, bottom = self.boxes[place]
+        box = (10 - grow, top - grow, WIDTH - 10 + grow, bottom + grow)
+        self.pen.rounded_rectangle(box, 14 if is_round else 0, fill=fill)
+        self.words = [w for w in self.words if not top <= w.middle <= bottom]
+
+    def unseen(self, *, bottom: float | None = None) -> Unseen:
+        """Return what is told of the screen down to a row, where it ends."""
+        end = bottom or HEIGHT
+        pixels = np.asarray(self.image.crop((0, 0, WIDTH, int(end))), dtype=np.uint8)
+        ink = find_ink(np.asarray(Image.fromarray(pixels).convert("L"), dtype=np.uint8))
+        words = [word for word in self.words if word.bottom < end]
+        view = View(
+            DateEvidence(22, 8, 4, None, 34, "Fredag 22 augusti", bottom=140.0),
+            read_layout(words).entries, "", (), Tail.ROOM, top=140.0, bottom=end,
+        )  # fmt: skip
+        return find_unseen(scene_of(pixels, ink.pieces, ink.letter_px), view, words, ())
+
+
+def _screen(look: Look, *, missing: int | None = None) -> Screen:
+    screen = Screen(look, Image.new("RGB", (WIDTH, HEIGHT), look.page))
+    for place, card in enumerate(DAY):
+        screen.card(*card, is_read=place != missing)
+    return screen
+
+
+looks = pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+
+
+@looks
+def test_a_day_that_shows_all_its_cards_raises_no_doubt(look: Look) -> None:
+    assert _screen(look).unseen() == Unseen((), Tail.ROOM)
+
+
+@looks
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    "cover",
+    [
+        lambda s, at: s.cover(at, "#3b5bdb"),
+        lambda s, at: s.cover(at, "#fffbd0", grow=4),
+        lambda s, at: s.cover(at, "#5a636e", is_round=False),
+    ],
+    ids=["message", "note", "bar"],
+)
+def test_a_shape_over_a_card_holds_the_image(
+    look: Look, place: int, cover: Callable[[Screen, int], None]
+) -> None:
+    screen = _screen(look)
+    cover(screen, place)
+
+    assert COVERED in screen.unseen().flags
+
+
+@looks
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_room_for_a_card_that_is_not_there_holds_the_image(look: Look, place: int) -> None:
+    assert ROOM_BETWEEN in _screen(look, missing=place).unseen().flags
+
+
+@looks
+def test_a_shape_between_cards_that_follow_without_a_break_hides_none(look: Look) -> None:
+    screen = Screen(look, Image.new("RGB", (WIDTH, HEIGHT), look.page))
+    for start, end in (("07:00", "08:00"), ("08:00", "09:00"), ("09:00", "10:00")):
+        screen.card(start, end, "Restid", "")
+    top = screen.boxes[0][1]
+    screen.pen.rectangle((10, top + 1, WIDTH - 10, top + 11), fill="#5a636e")
+
+    assert screen.unseen().flags == ()
+
+
+@looks
+@pytest.mark.parametrize("lines", [0.5, 1.0, 2.0])
+def test_a_day_that_may_go_on_below_the_edge_is_told(look: Look, lines: float) -> None:
+    screen = _screen(look)
+    edge = screen.boxes[3][0] + lines * look.text_px
+
+    assert screen.unseen(bottom=edge).tail is Tail.EDGE
+
+
+@looks
+def test_what_stands_right_below_the_last_card_may_be_another(look: Look) -> None:
+    screen = _screen(look)
+    y = screen.y + look.blank_px / 2
+    font = ImageFont.truetype(dejavu(), look.text_px)
+    screen.pen.text((30, y), "15:20", look.ink, font)
+
+    assert screen.unseen().tail is Tail.EDGE
