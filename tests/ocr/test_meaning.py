@@ -114,6 +114,16 @@ def test_a_job_that_nobody_knows_is_held(job: str) -> None:
     assert checks.LABEL_UNKNOWN in _all_flags(_visit(title=f"Ida Alm • {job}"))
 
 
+@pytest.mark.parametrize("job", ["rstädning", "nsterputs", "emstädning"])
+def test_a_job_whose_first_letters_are_lost_is_held(job: str) -> None:
+    assert checks.LABEL_UNKNOWN in _all_flags(_visit(title=f"Ida Alm • {job}"))
+
+
+@pytest.mark.parametrize("job", ["Storstädninq", "hemstädning", "Fonsterputs"])
+def test_a_job_that_is_read_nearly_or_written_small_is_known(job: str) -> None:
+    assert _all_flags(_visit(title=f"Ida Alm • {job}")) == ()
+
+
 def test_a_job_made_of_a_known_stem_is_work() -> None:
     entry = _visit(title="Ida Alm • Trappstädning")
 

@@ -160,11 +160,8 @@ def shows_other_day(words: list[Word], evidence: DateEvidence) -> bool:
 def _holds_other_day(evidence: DateEvidence) -> bool:
     """Whether a heading names another day behind its own: two columns with one heading each."""
     tokens = _TOKEN.findall(evidence.text)
-    later = (
-        _read_names(tokens[at:])
-        for at in range(1, len(tokens))
-        if _index_of(tokens[at], _WEEKDAYS, _WEEKDAYS_SHORT) is not None
-    )
+    days = [at for at, token in enumerate(tokens) if at and _weekday(token) is not None]
+    later = (_read_names(tokens[at:]) for at in days)
     return any(f and (f.day, f.month) != (evidence.day, evidence.month) for f in later)
 
 

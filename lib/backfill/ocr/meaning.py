@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from backfill.ocr.checks import LABEL_UNKNOWN, NAMELESS, UNKNOWN_TEXT
 from backfill.ocr.identity import COMPANY_WORDS, fold_place, fold_word
+from backfill.ocr.ink_mends import BULLET
 from backfill.ocr.lettering import clean_words
 from backfill.ocr.noise import words_of
 from backfill.ocr.shift import Entry, Shift
@@ -38,6 +39,7 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
         shift.shift_type == ShiftType.UNKNOWN
         or is_undivided
         or not _is_known_label(shift.raw_type_label)
+        or _has_lost_its_head(entry.title)
     )
     return doubts + (UNKNOWN_TEXT,) * (bool(_unused(entry, shift)) or _is_no_town(shift))
 
@@ -50,6 +52,13 @@ def doubts_of_order(sequences: Sequence[int]) -> tuple[tuple[int, str], ...]:
         for number in range(1, max(present, default=0))
         if number not in present
     )
+
+
+def _has_lost_its_head(title: str) -> bool:
+    """Whether a job begins small and is only nearly a known one: "rstädning" lost "Sto"."""
+    words = clean_words(title.rpartition(BULLET)[2])
+    matches = find_labels(words)
+    return bool(matches) and not matches[0].is_exact and words[matches[0].start][:1].islower()
 
 
 def _is_known_label(label: str) -> bool:

@@ -52,6 +52,8 @@ RARE = 0.03
 # A touch of colours is an emoji: so much chroma, thicker than the strokes of coloured text.
 CHROMA = 70
 THICK_COLOUR = 0.5
+# A disc is no part of a shape so many times wider: letters may cut a chip into parts as round.
+APART_WIDE = 1.6
 # Further from the sheet's brightness, and with this share of all pixels: the brightness of cards.
 APART = 12
 CARDS_SHARE = 0.08
@@ -194,14 +196,23 @@ def _solid(mask: Mask, side: int, unit: float, shape: Shape | None = None) -> li
     solid = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), dtype=np.uint8))
     count, _, found, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     margin = MARGIN * unit
-    shape = shape or ANY_SHAPE
+    shape, apart = (shape, _widths(mask)) if shape else (ANY_SHAPE, None)
     return [
         (2 * x - margin, 2 * y - margin, 2 * (x + wide) + margin, 2 * (y + tall) + margin)
         for x, y, wide, tall, area in found[1:count].tolist()
         if shape.wide[0] <= wide / tall <= shape.wide[1]
         and shape.full[0] <= area / (wide * tall) <= shape.full[1]
         and shape.smallest * unit <= 2 * tall <= TALLEST * unit
+        and (apart is None or apart[y + tall // 2, x + wide // 2] <= APART_WIDE * wide)
     ]
+
+
+def _widths(mask: Mask) -> npt.NDArray[np.int32]:
+    """Return for each pixel of a mask how wide the shape is that it belongs to."""
+    count, labels, found, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    widths = np.asarray(found[:count, cv2.CC_STAT_WIDTH], dtype=np.int32)
+    widths[0] = 0
+    return np.asarray(widths[labels], dtype=np.int32)
 
 
 def _stands_apart(box: Box, colours: Pixels, unit: float) -> bool:
