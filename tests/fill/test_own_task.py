@@ -66,10 +66,9 @@ def test_the_documented_task_plans_applies_and_is_undone(tables: Tables, tmp_pat
     assert tables.rows("SELECT phone_e164 FROM customer WHERE id = -1") == [(None,)]
 
 
-@pytest.mark.slow
-def test_an_installed_package_is_run_by_its_name_and_checks_what_it_wrote(
-    tables: Tables, tmp_path: Path
-) -> None:
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """The stranger's package, installed into a folder of its own."""
     target = tmp_path / "site"
     subprocess.run(
         [
@@ -80,6 +79,13 @@ def test_an_installed_package_is_run_by_its_name_and_checks_what_it_wrote(
         check=True,
         timeout=DEADLINE_SECONDS,
     )
+    return target
+
+
+@pytest.mark.slow
+def test_an_installed_package_is_run_by_its_name_and_checks_what_it_wrote(
+    tables: Tables, tmp_path: Path, site: Path
+) -> None:
     tables.make(
         "CREATE TABLE parcel (code uuid PRIMARY KEY, grams int, kilograms numeric(8,3))",
         "INSERT INTO parcel SELECT md5(n::text)::uuid, n * 250, NULL FROM generate_series(1, 9) n",
@@ -87,12 +93,76 @@ def test_an_installed_package_is_run_by_its_name_and_checks_what_it_wrote(
     )
 
     code, summary = command(
-        tables, tmp_path, "task", "weights", "--round-to", "1", "--apply", PYTHONPATH=str(target)
+        tables, tmp_path, "task", "weights", "--round-to", "1", "--apply", PYTHONPATH=str(site)
     )
 
     assert (code, summary["total_updated"]) == (0, 9)
     assert tables.rows("SELECT kilograms::text FROM parcel WHERE grams = 750") == [("0.800",)]
-    code, proof = command(tables, tmp_path, "verify", summary["run_id"], PYTHONPATH=str(target))
+    code, proof = command(tables, tmp_path, "verify", summary["run_id"], PYTHONPATH=str(site))
     assert (code, proof["rows"], proof["recomputed"]) == (0, 9, 9)
     code, proof = command(tables, tmp_path, "verify", summary["run_id"])
     assert (code, proof["rows"], proof["recomputed"]) == (0, 9, 0)
+
+
+def make_shelves(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE parcel (id int PRIMARY KEY, shelf text NOT NULL, place int)",
+        "CREATE TABLE journal (line int GENERATED ALWAYS AS IDENTITY, what text, parcel int)",
+        "CREATE TABLE printed (id int PRIMARY KEY)",
+        "INSERT INTO parcel SELECT n, CASE WHEN n % 2 = 0 THEN 'even' ELSE 'odd' END, NULL"
+        " FROM generate_series(1, 8) n",
+        "INSERT INTO printed VALUES (3)",
+    )
+
+
+def journal(tables: Tables, what: str) -> list[int]:
+    rows = tables.rows("SELECT what, parcel FROM journal ORDER BY line")
+    return [parcel for said, parcel in rows if said == what]
+
+
+@pytest.mark.slow
+def test_every_optional_part_of_a_task_does_what_the_page_says(
+    tables: Tables, tmp_path: Path, site: Path
+) -> None:
+    make_shelves(tables)
+    installed = {"PYTHONPATH": str(site)}
+
+    code, summary = command(tables, tmp_path, "task", "shelves", "--apply", **installed)
+
+    assert (code, summary["total_updated"]) == (0, 8)
+    assert summary["sign"] == "behind the door"  # finish
+    folder = tables.runs / summary["run_id"]
+    assert (folder / "shelves.txt").read_text(encoding="utf-8") == "look behind the door"
+    assert "shelves.txt" in (folder / "SHA256SUMS").read_text(encoding="utf-8")
+    page = (folder / "notebook.ipynb").read_text(encoding="utf-8")
+    assert "The keeper looks at 8 parcels." in page  # a notebook of its own
+    assert "Parcels by shelf" in page  # views
+    assert "counted from" in page  # facts
+    assert summary["verification"]["recomputed"] == 8  # check
+    assert journal(tables, "placed") == [1, 2, 3, 4, 5, 6, 7, 8]  # writer
+    assert tables.rows("SELECT max(scanned) FROM backfill.checkpoint") == [(1,)]  # chain
+
+    code, undone = command(tables, tmp_path, "revert", summary["run_id"], "--apply", **installed)
+
+    assert (code, undone["total_updated"]) == (0, 8)
+    assert journal(tables, "taken") == [8, 7, 6, 5, 4, 3, 2, 1]  # reverter, the last one first
+    told = (tables.runs / undone["run_id"] / "progress.jsonl").read_text(encoding="utf-8")
+    assert "3: its label is printed" in told  # remarks
+
+
+@pytest.mark.slow
+def test_a_part_of_a_chain_takes_along_what_its_rows_build_on_and_nobody_else_writes_it(
+    tables: Tables, tmp_path: Path, site: Path
+) -> None:
+    make_shelves(tables)
+    installed = {"PYTHONPATH": str(site)}
+    _code, planned = command(tables, tmp_path, "task", "shelves", **installed)
+
+    words = ("apply", planned["run_id"], "--only", "key = '5'")
+    refused, why = command(tables, tmp_path, *words)
+    code, summary = command(tables, tmp_path, *words, **installed)
+
+    assert refused == 2
+    assert "writes in its own way, and is not installed here" in why["error"]
+    assert (code, summary["total_updated"]) == (0, 3)
+    assert journal(tables, "placed") == [1, 3, 5]

@@ -116,7 +116,9 @@ def begin(
                 f"written here. See: {next_command('status', run_id)}"
             )
         keep(connection, run_id, settings.kept)
-        wanted = 1 if kind.is_sequential else _ranges_wanted(approval.positions.rows, settings)
+        wanted = (
+            1 if kind.chain(frozen.target) else _ranges_wanted(approval.positions.rows, settings)
+        )
         before = sum(part.rows for part in parts if part.part_no < approval.part_no)
         if approval.is_new:
             record_part(

@@ -42,7 +42,7 @@ def find_rows(folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Pa
     covered = np.zeros(frozen.rows, dtype=bool)
     positions = Positions.every(0)
     for part in parts:
-        positions = choose(folder, kind, part.chosen_by, covered).positions
+        positions = choose(folder, kind, frozen, part.chosen_by, covered).positions
         if positions.sha256 != part.positions_sha256 or positions.rows != part.rows:
             raise StalePlan(
                 f"Part {part.part_no} of run {frozen.run_id} ({part.chosen_by}) does not choose "
@@ -60,11 +60,15 @@ def choose_rows(
     covered = np.zeros(frozen.rows, dtype=bool)
     for number in range(1, len(parts) + 1):
         covered |= find_rows(folder, kind, frozen, parts[:number]).marked(frozen.rows)
-    return choose(folder, kind, selection, covered)
+    return choose(folder, kind, frozen, selection, covered)
 
 
 def choose(
-    folder: RunFolder, kind: JobKind, selection: Selection, covered: NDArray[np.bool_]
+    folder: RunFolder,
+    kind: JobKind,
+    frozen: Plan,
+    selection: Selection,
+    covered: NDArray[np.bool_],
 ) -> Chosen:
     """Return the rows that the selection covers; `covered` marks those of earlier parts.
 
@@ -75,12 +79,12 @@ def choose(
         if not covered.any():
             return Chosen(Positions.every(len(covered)))
         return Chosen(Positions.of(np.flatnonzero(~covered)))
-    with _Changes(folder, kind) as changes:
+    with _Changes(folder, kind, frozen) as changes:
         places = changes.where(selection.only, in_sample_order=bool(selection.canary))
         places = places[~covered[places]]
         if selection.canary:
             places = places[: sample_rows(selection.canary, len(places))]
-        if not kind.is_sequential:
+        if not changes.chain:
             return Chosen(Positions.of(places))
         whole = changes.with_what_they_build_on(places, covered)
     return Chosen(Positions.of(whole), len(whole) - len(places))
@@ -89,14 +93,14 @@ def choose(
 class _Changes:
     """The plan's changes as the view `changes` of a closed DuckDB database."""
 
-    def __init__(self, folder: RunFolder, kind: JobKind) -> None:
+    def __init__(self, folder: RunFolder, kind: JobKind, frozen: Plan) -> None:
         import duckdb
         import pyarrow.dataset as ds
 
         rows = ds.dataset(folder.file(CHANGES_FILE))
         self._errors = duckdb.Error
         self._own = dict(kind.change_columns(rows.schema))
-        self._builds_on = kind.builds_on
+        self.chain = kind.chain(frozen.target, rows.schema)
         self._connection = duckdb.connect(
             config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
         )
@@ -143,9 +147,7 @@ class _Changes:
     def with_what_they_build_on(self, places: Places, covered: NDArray[np.bool_]) -> Places:
         """Add the earlier changes that some of these rows build on, like sessions of a day."""
         rows = self._connection.table("changes").filter("kind <> 'unchanged'")
-        found = self._fetched(
-            rows.order("position").project(f"position, {self._builds_on} AS chain")
-        )
+        found = self._fetched(rows.order("position").project(f"position, {self.chain} AS chain"))
         positions, chains = found["position"], found["chain"].astype(str)
         is_chosen = np.isin(positions, places)
         last = dict(zip(chains[is_chosen], positions[is_chosen], strict=True))  # rising: the last

@@ -156,13 +156,16 @@ class JobKind(ABC):
 
     name: str
     scope_name = "table"  # what a member of the scope is called
-    #: Whether a row may build on what the rows before it wrote: such rows are written one to a
-    #: transaction, and reverted the last one first.
-    is_sequential = False
     #: What answers a question of this job, by kind of question.
     words: Words = MappingProxyType({})
-    #: DuckDB expression over a change, equal for rows that build on one another; else empty.
-    builds_on = ""
+
+    def chain(self, target: Mapping[str, Any], schema: pa.Schema | None = None) -> str:
+        """Return a DuckDB expression over a change, equal for rows that build on one another.
+
+        Such rows are written one to a transaction, in order, and reverted the last one first.
+        Empty: every row stands for itself. `schema` is that of the plan, where it is at hand.
+        """
+        return ""
 
     def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
         """Return columns by which people choose changes: DuckDB expressions by name."""

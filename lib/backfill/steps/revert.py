@@ -107,7 +107,8 @@ class _Planner:
                 yield self._inverse(rows)
 
     def _images(self) -> Iterator[pa.Table]:
-        images = self._ledger.images(self._run.run_id, is_backwards=self._kind.is_sequential)
+        is_chained = bool(self._kind.chain(self._run.target))
+        images = self._ledger.images(self._run.run_id, is_backwards=is_chained)
         for chunk_no, _rows, sha256, content in images:
             yield image.decode(self._run.run_id, chunk_no, sha256, content)
 

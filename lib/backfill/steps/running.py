@@ -138,7 +138,7 @@ def apply_run(
     `DatabaseUnreachable`; each names the command that goes on.
     """
     frozen = plan.load(folder)
-    if kind.is_sequential:
+    if kind.chain(frozen.target):
         settings = _one_by_one(kind, settings)
     work = _Work(frozen, folder, kind, settings, reporter, _connector(database, settings))
     with contextlib.closing(work.connect()) as connection:
@@ -281,7 +281,7 @@ def _hired(
         stop,
         tally,
         refusals,
-        not work.kind.is_sequential,
+        not work.kind.chain(work.plan.target),
         step,
         pace,
     )

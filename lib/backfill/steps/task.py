@@ -62,14 +62,29 @@ class Task(Protocol):
         ...
 
 
+#: The field of a change's notes that says which rows build on one another.
+CHAIN = "chain"
 #: Parts that a task may have, and what the engine does where it has not.
 OPTIONAL: Mapping[str, Any] = {
     "overwrite": False,  # also rows whose target holds something else
     "allow_null": False,  # a new value may be NULL
-    "columns": (),  # further columns to know the types of
+    "accept": None,  # (resolved table): raises what is wrong with it
+    "facts": None,  # what the preflight shows beside the engine's
+    "pending": None,  # (connection, resolved table): rows that wait, by scope; else a NULL target
+    "what": None,  # what one such row is called, and several
+    "views": None,  # (staging): shown above the diff
+    "chain": None,  # (row): equal text for rows that build on one another; they go one by one
+    "check": None,  # (rows): written rows that another computation finds wrong
+    "remarks": None,  # (connection, rows): what an undo of each leaves behind
+    "finish": None,  # (folder): writes files, returns keys of the summary
+    "writer": None,  # (target): writes something else than one row of one table
+    "reverter": None,  # (target): writes that back
+    "notebook": None,  # path of one of its own
 }
+#: Parts that a run's row tells of: whoever goes on with it must have them as well.
+TOLD = ("chain", "writer", "reverter")
 
 
 def part(task: Task, name: str) -> Any:
     """Return an optional part of a task, or the engine's default."""
-    return getattr(task, name, OPTIONAL.get(name))
+    return getattr(task, name, OPTIONAL[name])

@@ -30,7 +30,7 @@ from backfill.server.postgres import Connection, connect, scalar
 from backfill.server.session import Session, SessionLimits
 from backfill.skips import Skip, SkipReason
 from backfill.steps.job import Computation, Job, JobKind, Preflight
-from backfill.steps.task import Task, part
+from backfill.steps.task import CHAIN, TOLD, Task, part
 from backfill.steps.task_kind import TaskKind
 from backfill.steps.task_rights import check_rights, rights_of
 from backfill.steps.task_rows import Decided, changes_schema, decide, typed
@@ -89,7 +89,8 @@ class TaskJob(Job):
         return {**self._origin, **self.task.settings}
 
     def target(self) -> dict[str, Any]:
-        return {"table": self.table.as_json(), **self._origin}
+        own = {name: True for name in TOLD if part(self.task, name)}
+        return {"table": self.table.as_json(), **self._origin, **own}
 
     def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
         self._resolved = resolve(connection, self.task.names())
@@ -140,7 +141,7 @@ class TaskJob(Job):
         staging.create("questions", QUESTIONS_SCHEMA)
         rows = int(staging.scalar("SELECT count(*) FROM extracted"))
         count = _Count()
-        note = _note_type(staging)
+        note = _note_type(staging, part(self.task, "chain") is not None)
         with connect(self._dsn, read_only=True, limits=PATIENT) as connection:
             fitting = Fitting(connection, self.table, self.resolved.columns)
             for name in fitting.unchecked:
@@ -260,7 +261,7 @@ def _schema_of(staging: Staging) -> pa.Schema:
     return empty.schema
 
 
-def _note_type(staging: Staging) -> pa.StructType:
+def _note_type(staging: Staging, is_chained: bool) -> pa.StructType:
     """Return the type of `why`: the detail, and the notes that came with the rows."""
     fields = [pa.field("detail", pa.string())]
     schema = _schema_of(staging)
@@ -268,5 +269,7 @@ def _note_type(staging: Staging) -> pa.StructType:
         own = [
             pa.field(f.name, pa.string()) for f in schema.field("note").type if f.name != NO_COLUMN
         ]
-        fields += [field for field in own if field.name != "detail"]
+        fields += [field for field in own if field.name not in ("detail", CHAIN)]
+    if is_chained:
+        fields.append(pa.field(CHAIN, pa.string()))
     return pa.struct(fields)

@@ -13,6 +13,7 @@ from backfill.archive.trace import Trace
 from backfill.chunks.compare_and_set import TableWriter
 from backfill.chunks.writing import ChunkWriter
 from backfill.display.explanation import Explanation, facts, remarks
+from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.plans.keyed_rows import NO_COLUMN
 from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE, Plan
@@ -22,7 +23,7 @@ from backfill.server.plain_table import plain_from_json
 from backfill.server.postgres import Connection
 from backfill.steps.comparison import causes_of_writing
 from backfill.steps.job import Cause, JobKind, Recomputed
-from backfill.steps.task import Task, part
+from backfill.steps.task import CHAIN, Task, part
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,22 +43,39 @@ class TaskKind(JobKind):
         self.name = name
         self._find = find
 
+    def chain(self, target: Mapping[str, Any], schema: pa.Schema | None = None) -> str:
+        if not target.get(CHAIN):
+            return ""
+        # A revert's plan has no notes: all of the table is one chain then.
+        has_own = schema is None or schema.field("why").type.get_field_index(CHAIN) >= 0
+        return f"why.{CHAIN}" if has_own else "scope"
+
     def _part(self, target: Mapping[str, Any], name: str) -> Any:
         task = self._find(target)
         return part(task, name) if task is not None else None
 
     def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
-        own = self._part(target, "writer")
-        return own(target) if own else TableWriter(plain_from_json(target["table"]))
+        return self._writer(target, "writer")
 
     def reverter(self, target: Mapping[str, Any]) -> ChunkWriter:
-        own = self._part(target, "reverter")
+        return self._writer(target, "reverter")
+
+    def _writer(self, target: Mapping[str, Any], name: str) -> ChunkWriter:
+        own = self._part(target, name)
+        if target.get(name) and own is None:
+            raise UsageError(
+                f"The task {self.name} writes in its own way, and is not installed here. Install "
+                "its package, then type the command again. Nothing was written."
+            )
         return own(target) if own else TableWriter(plain_from_json(target["table"]))
 
     def look(
         self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
     ) -> Mapping[int, str | None]:
-        return TableWriter(plain_from_json(target["table"])).look(connection, rows, side)
+        writer = self.writer(target)
+        own = writer if hasattr(writer, "look") else TableWriter(plain_from_json(target["table"]))
+        found: Mapping[int, str | None] = own.look(connection, rows, side)
+        return found
 
     def remarks(
         self,

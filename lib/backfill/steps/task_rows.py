@@ -4,7 +4,7 @@ the fitting, which asks the server."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from backfill.rows.texts import texts_of
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.plain_table import PlainTable
 from backfill.skips import Skip, SkipReason, reason_of
-from backfill.steps.task import Task, part
+from backfill.steps.task import CHAIN, Task, part
 from backfill.steps.task_table import Resolved
 
 Mask = NDArray[np.bool_]
@@ -132,6 +132,8 @@ def decide(
     changes = _changes(
         block, computed, _Values(before, after, same, full), is_open, remarks, first, note, table
     )
+    if chain := part(task, "chain"):
+        changes = _chained(changes, chain)
     skips = _skips(block, reasons, details, columns, first)
     return Decided(changes, skips)
 
@@ -285,13 +287,23 @@ def _changes(
     return whole.filter(pa.array(is_open))
 
 
+def _chained(changes: pa.Table, chain: Callable[[dict[str, Any]], str]) -> pa.Table:
+    """Return changes with what each builds on among its notes."""
+    whys = changes.column("why").to_pylist()
+    links = [str(chain(row)) for row in changes.to_pylist()]
+    whys = [{**why, CHAIN: link} for why, link in zip(whys, links, strict=True)]
+    field = changes.schema.field("why")
+    place = changes.schema.get_field_index("why")
+    return changes.set_column(place, field, pa.array(whys, field.type))
+
+
 def _why(block: pa.Table, computed: pa.Table, note: pa.StructType) -> pa.StructArray:
     """Return what came along with a row: the detail, and its notes."""
     arrays = []
     for field in note:
         if field.name == "detail" and "detail" in computed.column_names:
             array = computed.column("detail").cast(pa.string())
-        elif field.name != "detail" and "note" in block.column_names:
+        elif field.name not in ("detail", CHAIN) and "note" in block.column_names:
             array = _field(block, "note", field.name)
         else:
             array = pa.nulls(block.num_rows, pa.string())

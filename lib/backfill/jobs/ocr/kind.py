@@ -42,9 +42,10 @@ class OcrKind(JobKind):
 
     name = "ocr"
     scope_name = "user_id"
-    is_sequential = True
     words: Words = WORDS
-    builds_on = "concat(scope, ' ', source.schedule_date)"
+
+    def chain(self, target: Mapping[str, Any], schema: pa.Schema | None = None) -> str:
+        return "concat(scope, ' ', source.schedule_date)"
 
     def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
         side = "before" if _has_field(schema, "reverts") else "after"
