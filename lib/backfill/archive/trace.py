@@ -27,6 +27,7 @@ from backfill.plans.plan import CHANGES_FILE, PLAN_FILE, Plan
 from backfill.records.ledger import Checkpoint, Ledger, RunRow
 from backfill.rows import image
 from backfill.rows.keys import spellings
+from backfill.server.own_text import holdable
 from backfill.server.postgres import Connection
 from backfill.skips import Skip, SkipReason, reason_of
 
@@ -183,6 +184,8 @@ def trace_row(source: Source, kind: Looks, key: str) -> Trace:
 
 
 def _trace(source: Source, kind: Looks, key: str) -> Trace | None:
+    if source.ledger is not None:  # a key that this database can not hold is kept spelt out
+        key = holdable(source.ledger.connection, key)
     change = _planned_change(source, key)
     planned_skip = _planned_skip(source, key)
     chunk_no, skip = _ledger_skip(source, key)

@@ -355,7 +355,9 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
 
     import psycopg
 
+    from backfill.errors import UsageError
     from backfill.server.dsn import redact
+    from backfill.server.in_bulk import words_of
     from backfill.server.postgres import what_failed
 
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
@@ -368,6 +370,9 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
             f"This role lacks a right: {said}. Grant it what this prints: {next_command('grants')}"
         )
         return report_error(options, PreflightError(lacking))
+    if isinstance(error, psycopg.errors.UntranslatableCharacter):
+        lacking = f"This database has no such letter: {words_of(error)}. Name what is in it."
+        return report_error(options, UsageError(lacking))
     text = redact("".join(traceback.format_exception(error)), os.environ.get("DATABASE_URL", ""))
     terminal = terminal_of(options)
     terminal.message(text.rstrip(), "error")

@@ -25,6 +25,10 @@ from backfill.server.in_bulk import in_bulk
 from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
 
+#: Types that hold less than the text of an instant may say.
+_PARTS_OF_AN_INSTANT = ("date", "timestamp")
+_NO_OFFSET = r"^\s*\d{4,}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?)?\s*$"
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -43,6 +47,10 @@ class Fitted:
     values: dict[str, pa.Array]
     refused: dict[int, tuple[str, str]] = field(default_factory=dict)
     remarks: dict[int, str] = field(default_factory=dict)
+
+    def remark(self, row: int, text: str) -> None:
+        """Say something of a row, behind what is said already."""
+        self.remarks[row] = "; ".join(filter(None, (self.remarks.get(row), text)))
 
 
 def checks_of(connection: Connection, table: PlainTable) -> list[Check]:
@@ -117,6 +125,7 @@ class Fitting:
         for place, words in refused.items():
             fitted.refused[asked[place]] = self._blamed(batch, place, words)
         self._take(fitted, asked, stored, batch)
+        self._remark_wall_times(fitted, batch, asked)
         return fitted
 
     def _look_for_nulls(self, fitted: Fitted) -> None:
@@ -184,11 +193,20 @@ class Fitting:
                 changed[column.name][row] = text
                 if is_same is False:
                     was = batch.values[index][place].as_py()
-                    remark = f"{column.name}: {was!r} is stored as {text!r}"
-                    fitted.remarks[row] = "; ".join(filter(None, (fitted.remarks.get(row), remark)))
+                    fitted.remark(row, f"{column.name}: {was!r} is stored as {text!r}")
         for name, texts in changed.items():
             if texts:
                 fitted.values[name] = _replaced(fitted.values[name], texts)
+
+    def _remark_wall_times(self, fitted: Fitted, batch: _Rows, asked: Sequence[int]) -> None:
+        """Where an instant is wanted and no offset is given, our sessions' zone is: UTC."""
+        for column, values in zip(self._columns, batch.values, strict=True):
+            if column.kind == "timestamptz":
+                for place in _places(pc.match_substring_regex(values, _NO_OFFSET)):
+                    was = values[place].as_py()
+                    fitted.remark(
+                        asked[place], f"{column.name}: {was!r} names no offset: read as UTC"
+                    )
 
     def _check_words(self, name: str) -> tuple[str, str]:
         check = next(check for check in self._checks if check.name == name)
@@ -277,6 +295,11 @@ class Fitting:
     def _same(self, index: int, stored: sql.Composable) -> sql.Composable:
         """Return the SQL for whether the column holds all of the value: false where it rounds."""
         column = self._columns[index]
+        if column.kind in _PARTS_OF_AN_INSTANT:  # an offset, or a time of the day, that is left out
+            return sql.SQL(
+                "coalesce(v.{a} !~ ':' OR v.{a}::pg_catalog.timestamptz ="
+                " ({stored})::pg_catalog.timestamptz, true)"
+            ).format(a=sql.Identifier(f"a{index}"), stored=stored)
         if not column.has_modifier or column.is_json or column.kind.startswith("_"):
             return sql.SQL("true")
         given = column.sql_type.cast(sql.SQL("v.{}").format(sql.Identifier(f"a{index}")))

@@ -152,7 +152,7 @@ class KeyedRows:
         refused: dict[int, str] = {}
 
         def ask(low: int, high: int) -> list[Sequence[Any]]:
-            answer = self._ask(given, low, high)
+            answer = self._ask(given, low, high, self._match.sources)
             return answer if not low else [(low + row[0], *row[1:]) for row in answer]
 
         for answer in in_bulk(ask, 0, rows, refused.__setitem__):
@@ -161,14 +161,46 @@ class KeyedRows:
             counts = Counter(row[0] for row in found)
             self._refuse(given, [row for row, times in counts.items() if times > 1])
         if refused:
-            by_row = {row[0]: row for row in found}
+            by_row = {row[0]: row for row in (*found, *self._found_by_key(given, refused))}
             width = 4 + len(self._table.sources) + len(self._table.targets)
             nothing = (None, None, False, *[None] * (width - 3))
             found = [by_row.get(row, nothing) for row in range(rows)]
         return self._shaped(given, found, refused)
 
-    def _ask(self, given: Mapping[str, pa.Array], low: int, high: int) -> list[Sequence[Any]]:
-        names = [column.name for column in (*self._match.keys, *self._match.sources)]
+    def _found_by_key(
+        self, given: Mapping[str, pa.Array], refused: Mapping[int, str]
+    ) -> Iterator[Sequence[Any]]:
+        """Yield the rows that are there, but for which a source was given that its column can not
+        hold: that one differs."""
+        for row in refused if self._match.sources else ():
+            for _ord, key, there, _differing, *values in self._tried(given, row, ()) or ():
+                bad = (
+                    place
+                    for place, source in enumerate(self._match.sources)
+                    if self._tried(given, row, (source,)) is None
+                )
+                yield (row, key, there, next(bad, 0) if there else None, *values)
+
+    def _tried(
+        self, given: Mapping[str, pa.Array], row: int, sources: tuple[CatalogColumn, ...]
+    ) -> list[Sequence[Any]] | None:
+        """Return what `_ask` finds for one row, None where the server refuses it."""
+        answers = in_bulk(
+            lambda _low, _high: self._ask(given, row, row + 1, sources),
+            0,
+            1,
+            lambda _row, _words: None,
+        )
+        return next(answers, None)
+
+    def _ask(
+        self,
+        given: Mapping[str, pa.Array],
+        low: int,
+        high: int,
+        sources: tuple[CatalogColumn, ...],
+    ) -> list[Sequence[Any]]:
+        names = [column.name for column in (*self._match.keys, *sources)]
         parameters = {
             f"p{index}": pack_texts(given[name].slice(low, high - low))
             for index, name in enumerate(names)
@@ -184,7 +216,7 @@ class KeyedRows:
             there=sql.SQL("t.{} IS NOT NULL").format(
                 sql.Identifier(self._table.key.columns[0].name)
             ),
-            differing=self._differing(places[keys:]),
+            differing=self._differing(sources, places[keys:]),
             columns=columns_sql("t", (*self._table.sources, *self._table.targets)),
             arrays=sql.SQL(", ").join(
                 sql.SQL("{}::text[]").format(sql.Placeholder(name)) for name in parameters
@@ -199,13 +231,15 @@ class KeyedRows:
         answer: list[Sequence[Any]] = list(self._connection.execute(query, parameters))
         return answer
 
-    def _differing(self, places: Sequence[sql.Composable]) -> sql.Composable:
+    def _differing(
+        self, sources: tuple[CatalogColumn, ...], places: Sequence[sql.Composable]
+    ) -> sql.Composable:
         """Return the SQL for the first source that is not as it was given, None for none."""
         if not places:
             return sql.SQL("NULL::int")
         cases = sql.SQL(" ").join(
             sql.SQL("WHEN {} THEN {}").format(column.differs("t", place), sql.Literal(index))
-            for index, (column, place) in enumerate(zip(self._match.sources, places, strict=True))
+            for index, (column, place) in enumerate(zip(sources, places, strict=True))
         )
         return sql.SQL("CASE {} END").format(cases)
 
@@ -222,7 +256,7 @@ class KeyedRows:
         details: list[Any] = [None] * rows
         if not all(there):
             self._leave_missing(given, there, refused, keys, skips, details)
-        for row in (row for row, source in enumerate(differing) if source is not None):
+        for row in (row for row in range(rows) if there[row] and differing[row] is not None):
             name = self._match.sources[differing[row]].name
             skips[row] = SkipReason.DRIFTED.value
             details[row] = self._drifted(name, given[name][row].as_py(), found[row][4:])

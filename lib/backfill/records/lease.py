@@ -31,6 +31,7 @@ from backfill.records.seats import (
     take_seat,
     wait_at_the_door,
 )
+from backfill.server.own_text import holdable
 from backfill.server.postgres import Connection
 from backfill.status import RunStatus, check_transition, may_start
 
@@ -272,7 +273,7 @@ def leave(
             "UPDATE backfill.run SET status = %s, message = %s, lease_expires_at = NULL,"
             " cancel_requested = false, pause_requested = false, ended_at = clock_timestamp()"
             " WHERE run_id = %s",
-            [status.value, message, lease.run_id],
+            [status.value, holdable(connection, message), lease.run_id],
         )
     return Left.ENDED
 
@@ -313,6 +314,6 @@ def release_dead(connection: Connection, run_id: str, holder: str, message: str)
         connection.execute(
             "UPDATE backfill.run SET status = 'interrupted', message = %s, lease_expires_at = NULL,"
             " lease_token = lease_token + 1, ended_at = clock_timestamp() WHERE run_id = %s",
-            [message, run_id],
+            [holdable(connection, message), run_id],
         )
     return True

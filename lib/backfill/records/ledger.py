@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from psycopg import sql
@@ -17,6 +18,7 @@ from backfill.errors import UsageError
 from backfill.next_command import next_command
 from backfill.records.ledger_rights import request_stop, vouch
 from backfill.records.ledger_tables import create_tables, has_all_tables, has_ranges
+from backfill.server.own_text import holdable, holdable_json
 from backfill.server.postgres import Connection, scalar
 from backfill.skips import Skip
 from backfill.status import RunStatus, check_transition
@@ -186,18 +188,13 @@ class Ledger:
     def register(self, run: RunRow) -> None:
         """Write the row of a new run, at status planned: what else a row holds is for others."""
         self.create()  # or tables of an earlier version would lack what the row relies on
+        held = partial(holdable_json, self.connection)
+        documents = ("scope", "settings", "target")
+        names = ("run_id", "job", "plan_id", "plan_rows", "settings_fingerprint")
+        facts = (*names, "database_fingerprint", "tzdata_version", "reverts")
         values = {
-            "run_id": run.run_id,
-            "job": run.job,
-            "scope": Jsonb(run.scope),
-            "plan_id": run.plan_id,
-            "plan_rows": run.plan_rows,
-            "settings": Jsonb(run.settings),
-            "target": Jsonb(run.target),
-            "settings_fingerprint": run.settings_fingerprint,
-            "database_fingerprint": run.database_fingerprint,
-            "tzdata_version": run.tzdata_version,
-            "reverts": run.reverts,
+            **{name: getattr(run, name) for name in facts},
+            **{name: Jsonb(held(getattr(run, name))) for name in documents},
         }
         self.connection.execute(
             sql.SQL("INSERT INTO backfill.run ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
@@ -350,7 +347,7 @@ class Ledger:
             check_transition(run_id, RunStatus(now), then)
             self.connection.execute(
                 "UPDATE backfill.run SET status = %s, message = %s WHERE run_id = %s",
-                [then.value, message, run_id],
+                [then.value, holdable(self.connection, message), run_id],
             )
 
     def request(self, run_id: str, what: str) -> None:

@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 
 from backfill.records.ranges import Range
 from backfill.records.selection import Selection
+from backfill.server.own_text import holdable, holdable_json
 from backfill.server.postgres import Connection
 
 if TYPE_CHECKING:  # it is of NumPy, for which `status` need not wait
@@ -102,9 +103,9 @@ def record_part(
         [
             run_id,
             part_no,
-            Jsonb(selection.as_json()),
+            Jsonb(holdable_json(connection, selection.as_json())),
             positions.rows,
             positions.sha256,
-            approver(),
+            holdable(connection, approver()),
         ],
     )

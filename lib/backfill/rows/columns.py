@@ -39,7 +39,7 @@ NEGATIVE_INFINITY = -(2**63)
 BEYOND_INT64 = POSITIVE_INFINITY - 1
 
 _PART = r'("(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
-_MODIFIER = r"\([\w ,]*\)"
+_MODIFIER = r"\((?:-?\w[\w ]*(?:, *-?\w[\w ]*)*)?\)"
 _QUALIFIED = re.compile(rf"{_PART}(\.{_PART})?({_MODIFIER})?(\[\])*")
 _PLAIN = re.compile(rf"[A-Za-z_][\w $]*({_MODIFIER})?[\w ]*(\[\])*")
 #: What a cast names instead. The words that earlier versions stored mean a single sign in SQL; a

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import enum
 import json
-import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,22 +19,94 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.errors import UsageError
+
 _WHOLE_BELOW = 2.0**63  # floats below it that are whole are written without an exponent
+#: No text of PostgreSQL's holds it: what can not be a text is refused by the server with its row.
+_NUL = "\0"
+_HALVES = re.compile("[\ud800-\udfff]")
+_EARLY = re.compile("-[0-9]|0000-")
+#: What DuckDB has for a moment or day that is infinite: the largest number, and less than none.
+_FOREVER = {pa.timestamp("us"): 2**63 - 1, pa.date32(): 2**31 - 1}
 
 
-def texts_of(values: pa.Array | pa.ChunkedArray, *, as_json: bool = False) -> pa.Array:
-    """Return values as texts (`pa.string()`); lists and structs as JSON where the column is so."""
+class Digits(str):
+    """A number as it was written, in JSON."""
+
+    __slots__ = ()
+
+
+def texts_of(
+    values: pa.Array | pa.ChunkedArray, *, as_json: bool = False, as_bytes: bool = True
+) -> pa.Array:
+    """Return values as texts (`pa.string()`); lists and structs as JSON where the column is so.
+
+    Bytes are hex, or the UTF-8 text that they hold where the column is no bytea.
+    """
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks() if values.num_chunks else pa.array([], values.type)
     kind = values.type
     if isinstance(kind, pa.BaseExtensionType):
         return _of_extension(values, as_json=as_json)
     if pa.types.is_dictionary(kind):
-        return texts_of(values.dictionary_decode(), as_json=as_json)
+        return texts_of(values.dictionary_decode(), as_json=as_json, as_bytes=as_bytes)
+    if _is_binary(kind) and not as_bytes:
+        return _decoded(values)
     for is_kind, how in _HOW:
         if is_kind(kind):
             return how(values)
-    return pa.array([text_of(value, as_json=as_json) for value in values.to_pylist()], pa.string())
+    plain = _as_python(values)
+    return pa.array([text_of(value, as_json=as_json) for value in plain], pa.string())
+
+
+def _as_python(values: pa.Array) -> list[Any]:
+    """A map is a dict, unless a key is there twice."""
+    try:
+        return list(values.to_pylist(maps_as_pydicts="strict"))
+    except (KeyError, TypeError):
+        return list(values.to_pylist())
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(
+        types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_fixed_size_binary(kind)
+        or types.is_binary_view(kind)
+    )
+
+
+def _decoded(values: pa.Array) -> pa.Array:
+    texts = []
+    for value in values.to_pylist():
+        try:
+            texts.append(None if value is None else value.decode())
+        except UnicodeDecodeError:
+            texts.append(_NUL)
+    return pa.array(texts, pa.string())
+
+
+def storable(text: str) -> str:
+    """Return a text that UTF-8 can hold: half of a pair of surrogates becomes what is refused."""
+    return _HALVES.sub(_NUL, text)
+
+
+def array_texts(texts: pa.Array) -> pa.Array:
+    """Return texts for a column of arrays: a list in JSON becomes the server's own literal."""
+    if not pc.any(pc.starts_with(texts, "[")).as_py():
+        return texts
+    return pa.array([_array_text(text) for text in texts.to_pylist()], pa.string())
+
+
+def _array_text(text: str | None) -> str | None:
+    if text is None or not text.startswith("["):
+        return text
+    try:
+        found = json.loads(text, parse_float=Digits, parse_int=Digits, parse_constant=Digits)
+    except (ValueError, RecursionError):
+        return text  # `[0:1]={a,b}`: the server's own
+    return array_literal(found) if isinstance(found, list) else text
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -43,7 +116,11 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_calendar(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_date(kind) or (pa.types.is_time(kind) and str(kind) != "time64[ns]"))
+    return bool(pa.types.is_time(kind) and str(kind) != "time64[ns]")
+
+
+def _dates(values: pa.Array) -> pa.Array:
+    return _with_forever(values.cast(pa.date32()))
 
 
 def _of_extension(values: pa.Array, *, as_json: bool) -> pa.Array:
@@ -71,9 +148,48 @@ def _timestamps(values: pa.Array) -> pa.Array:
     plain = values.cast(pa.timestamp(values.type.unit, "UTC" if zone else None))
     if values.type.unit == "ns":
         plain = pc.floor_temporal(plain, unit="microsecond")
-    texts = plain.cast(pa.timestamp("us", "UTC" if zone else None), safe=False)
-    whole = texts.cast(pa.timestamp("us")).cast(pa.string())
-    return pc.binary_join_element_wise(whole, "+00", "") if zone else whole
+    numbers = plain.cast(pa.int64())
+    most = _MOST_OF_UNIT.get(values.type.unit)
+    if most is not None:  # beyond what microseconds reach, it would wrap to some other time
+        is_far = pc.greater(pc.abs(pc.max_element_wise(numbers, -most - 1)), most)
+        plain = pc.if_else(is_far, None, plain)
+    micros = plain.cast(pa.timestamp("us", "UTC" if zone else None), safe=False)
+    texts = _with_forever(micros.cast(pa.timestamp("us")))
+    if zone:
+        infinite = pc.ends_with(texts, "infinity")
+        zoned = pc.binary_join_element_wise(texts, "+00", "")
+        texts = pc.if_else(infinite, texts, pc.replace_substring(zoned, " BC+00", "+00 BC"))
+    if most is None:
+        return texts
+    far = pc.binary_join_element_wise("out of range:", numbers.cast(pa.string()), " ")
+    return pc.if_else(is_far, far, texts)
+
+
+#: How many of a unit there are in as many microseconds as int64 has.
+_MOST_OF_UNIT = {"s": (2**63 - 1) // 1_000_000, "ms": (2**63 - 1) // 1_000}
+
+
+def _with_forever(values: pa.Array) -> pa.Array:
+    """Return moments or days as texts; the era of those before our first year is told at the end.
+
+    Arrow writes the year 0 for 1 BC.
+    """
+    texts = values.cast(pa.string())
+    most = _FOREVER[values.type]
+    numbers = values.view(pa.int64() if most > 2**32 else pa.int32())
+    texts = pc.if_else(pc.equal(numbers, most), "infinity", texts)
+    texts = pc.if_else(pc.equal(numbers, -most), "-infinity", texts)
+    early = pc.match_substring_regex(texts, f"^({_EARLY.pattern})")
+    if not pc.any(early).as_py():
+        return texts
+    return pa.array([_with_era(text) for text in texts.to_pylist()], pa.string())
+
+
+def _with_era(text: str | None) -> str | None:
+    if text is None or not _EARLY.match(text):
+        return text
+    year, rest = text.removeprefix("-").split("-", 1)
+    return f"{int(year) + 1:04d}-{rest} BC"
 
 
 def _plain(values: pa.Array) -> pa.Array:
@@ -89,18 +205,34 @@ def _is_plain(kind: pa.DataType) -> bool:
 _HOW: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Array]], ...] = (
     (pa.types.is_null, lambda values: pa.nulls(len(values), pa.string())),
     (_is_plain, _plain),
+    (pa.types.is_date, _dates),
     (pa.types.is_floating, _floats),
     (pa.types.is_timestamp, _timestamps),
 )
 
 
 def text_of(value: Any, *, as_json: bool = False) -> str | None:
-    """Return one Python value as PostgreSQL's text."""
+    """Return one Python value as PostgreSQL's text; raise `UsageError` for one that has none."""
     if value is None or _is_missing(value):
         return None
+    if isinstance(value, enum.Enum):
+        return text_of(value.value, as_json=as_json)
     if isinstance(value, Mapping) or (as_json and isinstance(value, list | tuple)):
-        return json.dumps(value, ensure_ascii=False, default=_in_json)
-    return next((how(value) for kinds, how in _ONE if isinstance(value, kinds)), str(value))
+        return json_text(value)
+    how = next((how for kinds, how in _ONE if isinstance(value, kinds)), None)
+    if how is None and not _has_text(value):
+        raise UsageError(
+            f"a value of type {type(value).__name__} has no text: make it one, or a number, a "
+            "date, a list or a dict"
+        )
+    return storable(how(value) if how else str(value))
+
+
+def _has_text(value: Any) -> bool:
+    """Whether `str` of it is more than a name for an object."""
+    return isinstance(value, int | np.generic) or any(
+        "__str__" in vars(kind) for kind in type(value).__mro__ if kind is not object
+    )
 
 
 def _interval(value: Any) -> str:
@@ -125,10 +257,31 @@ def _is_missing(value: Any) -> bool:
     return type(value).__name__ in ("NAType", "NaTType")
 
 
-def _in_json(value: Any) -> Any:
-    if isinstance(value, decimal.Decimal):
-        return float(value) if math.isfinite(value) else str(value)
-    return text_of(value)
+def json_text(value: Any) -> str:
+    """Return a value as JSON that keeps the digits of each number.
+
+    What is no number of JSON's, as NaN, is written all the same: the server refuses that row.
+    """
+    if isinstance(value, Mapping):
+        inside = ", ".join(
+            f"{_json_string(str(text_of(name)))}: {json_text(part)}" for name, part in value.items()
+        )
+        return "{" + inside + "}"
+    if isinstance(value, list | tuple | np.ndarray):
+        return "[" + ", ".join(map(json_text, value)) + "]"
+    if isinstance(value, Digits | decimal.Decimal):
+        return str(value)
+    if isinstance(value, float | np.floating):
+        return json.dumps(float(value))
+    text = text_of(value)
+    if text is None:
+        return "null"
+    is_bare = isinstance(value, bool | np.bool_ | int | np.integer)
+    return text if is_bare else _json_string(text)
+
+
+def _json_string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def array_literal(values: Sequence[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 from psycopg import sql
@@ -43,19 +44,34 @@ def find_relation(connection: Connection, name: str, *, is_read_only: bool = Fal
 
 
 def _quoted(name: str) -> str:
-    parts = name.split(".", 1)
-    return ".".join(quoted_name(part) for part in parts)
+    """Return a name as SQL has it; quotes in it are as in SQL, else each letter is meant."""
+    if spelt := _SPELT_OUT.fullmatch(name):
+        return ".".join(
+            part if part.startswith('"') else quoted_name(part)
+            for part in spelt.groups()
+            if part is not None
+        )
+    return ".".join(quoted_name(part) for part in name.split(".", 1))
+
+
+_PART = r'("(?:[^"]|"")+"|[^".]+)'
+_SPELT_OUT = re.compile(rf"{_PART}(?:\.{_PART})?")
 
 
 def _no_table(connection: Connection, name: str) -> str:
     rows = connection.execute(
-        "SELECT schemaname || '.' || tablename FROM pg_tables"
+        "SELECT schemaname, tablename FROM pg_tables"
         " WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'backfill')"
     ).fetchall()
-    names = [str(row[0]) for row in rows]
-    known = [*names, *(n.split(".", 1)[1] for n in names)]
-    same = [n for n in names if n.split(".", 1)[1] == name]  # in a schema that is not searched
-    close = same or [n for n in difflib.get_close_matches(name, known) if n != name]
+    elsewhere = [str(schema) for schema, table in rows if table == name]
+    if elsewhere:
+        return (
+            f"There is no table {name} where this role looks for tables (its search_path), but "
+            f"there is one in {' and in '.join(elsewhere)}. Name it with its schema: "
+            f"{elsewhere[0]}.{name}, or: ALTER ROLE … SET search_path = {elsewhere[0]}"
+        )
+    names = [f"{schema}.{table}" for schema, table in rows]
+    close = difflib.get_close_matches(name, [*names, *(str(table) for _schema, table in rows)])
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return (
         f"There is no table {name} in this database.{hint} "

@@ -34,6 +34,8 @@ _WATCHFULNESS: dict[str, Any] = {
     "tcp_user_timeout": 60_000,  # milliseconds
 }
 MINIMUM_SERVER_VERSION = 130000
+#: Classes of errors of a server that is there: no room, a limit, its own files.
+_OF_ROOM_AND_LIMITS = ("53", "54", "58")
 _BY_KEY = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -171,6 +173,8 @@ def what_failed(error: psycopg.Error, step: str = "") -> str:
             f"Some text of the database is not UTF-8{during}: {reason}. A database in SQL_ASCII "
             "takes any bytes; mend the text of these rows, then try again"
         )
+    if (error.sqlstate or "").startswith(_OF_ROOM_AND_LIMITS):
+        return f"The server could not go on{during}: {reason}"
     return f"The database was lost{during}: {reason}"
 
 

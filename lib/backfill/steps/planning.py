@@ -4,7 +4,8 @@ user's tables; the connection that looks is read-only."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from backfill.records.ledger import Ledger
 from backfill.report import Reporter
 from backfill.rows.dataframe import to_dataframe
 from backfill.server.database import Database
+from backfill.server.own_text import holdable
 from backfill.server.postgres import database_fingerprint
 from backfill.settings import EngineSettings, fingerprint
 from backfill.skips import Skip, reason_of
@@ -93,10 +95,11 @@ class Planning:
 
         `kept` is what was said of how it is to be written, by parameter.
         """
-        plan.write_skips(self._folder, self._skips())
         settings = self.job.settings
         with self._database.connect(read_only=True) as connection:
             database = database_fingerprint(connection)
+            # As the ledger will hold them: it vouches for them by a hash.
+            plan.write_skips(self._folder, self._skips(partial(holdable, connection)))
         self._write_worksheets(database)
         frozen = plan.freeze(
             self._folder,
@@ -140,13 +143,13 @@ class Planning:
         """Return the command that plans the same with a run's answers; it writes nothing."""
         return plan.planned_again(self._folder, "--decisions", answered)
 
-    def _skips(self) -> Iterator[tuple[int, Skip]]:
+    def _skips(self, held: Callable[[str], str]) -> Iterator[tuple[int, Skip]]:
         rows = self.staging.connection.execute(
             'SELECT position, key, scope, "column", reason, detail FROM skips ORDER BY position'
         )
         while batch := rows.fetchmany(10_000):
             for position, key, scope, column, reason, detail in batch:
-                yield position, Skip(key, scope, column, reason_of(reason), detail)
+                yield position, Skip(held(key), scope, column, reason_of(reason), held(detail))
 
     def _register(self, frozen: Plan) -> None:
         """Write the run's row: a planner without that right still gets its plan."""

@@ -35,6 +35,7 @@ from backfill.records.parts import Part, parts_of
 from backfill.records.selection import Selection
 from backfill.report import Reporter
 from backfill.server.database import Database
+from backfill.server.own_text import holdable_json
 from backfill.server.postgres import Connection, database_fingerprint, find_rows_by_key
 from backfill.server.session import Session
 from backfill.settings import EngineSettings, fingerprint
@@ -77,7 +78,7 @@ def check_fresh(
         checks += [
             ("plan", row.plan_id, frozen.plan_id),
             ("settings", row.settings_fingerprint, frozen.settings_fingerprint),
-            *_facts_of_both(frozen, row),
+            *_facts_of_both(connection, frozen, row),
         ]
     for what, expected, found in checks:
         if expected != found:
@@ -88,12 +89,16 @@ def check_fresh(
             )
 
 
-def _facts_of_both(frozen: Plan, row: RunRow) -> list[tuple[str, str, str]]:
+def _facts_of_both(connection: Connection, frozen: Plan, row: RunRow) -> list[tuple[str, str, str]]:
     """Return what plan and row both tell: what verifies and reverts goes by the row."""
     planned = row_of(frozen)
     names = ("job", "scope", "target", "plan_rows", "reverts")
     told = [
-        [json.dumps(getattr(run, name), sort_keys=True) for name in names] for run in (row, planned)
+        [
+            json.dumps(holdable_json(connection, getattr(run, name)), sort_keys=True)
+            for name in names
+        ]
+        for run in (row, planned)
     ]
     return [(f"row in backfill.run ({n})", r, p) for n, r, p in zip(names, *told, strict=True)]
 

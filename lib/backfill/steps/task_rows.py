@@ -154,11 +154,12 @@ def _field(rows: pa.Table, struct: str, name: str) -> pa.Array:
 def _after(computed: pa.Table, resolved: Resolved) -> dict[str, pa.Array]:
     """Return the computed values as texts, by target."""
     found = {}
+    in_struct = _named_in(computed, "after")
     for column in resolved.table.targets:
-        if column.name in computed.column_names:
-            values = computed.column(column.name)
-        elif "after" in computed.column_names:
+        if column.name in in_struct:  # first: a target may itself be named after, rule or skip
             values = _field(computed, "after", column.name)
+        elif column.name in computed.column_names:
+            values = computed.column(column.name)
         else:
             raise PreflightError(
                 f"What was computed has no column {column.name}. It has: "
@@ -166,6 +167,12 @@ def _after(computed: pa.Table, resolved: Resolved) -> dict[str, pa.Array]:
             )
         found[column.name] = texts_of(values, as_json=resolved.columns[column.name].is_json)
     return found
+
+
+def _named_in(rows: pa.Table, name: str) -> list[str]:
+    """Return the names of the fields of a struct; none where the column is missing or no struct."""
+    kind = rows.schema.field(name).type if name in rows.column_names else pa.null()
+    return [field.name for field in kind] if pa.types.is_struct(kind) else []
 
 
 def _leave_nulls(after: dict[str, pa.Array], reasons: list[str | None], columns: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 import math
 import uuid
@@ -12,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from backfill.errors import UsageError
+from backfill.jobs.fill.values import refuse_twice
 from backfill.rows.texts import text_of
 
 
@@ -22,6 +24,7 @@ def keep_frame(rows: Any, path: Path) -> None:
     speaks Arrow's C stream. Raises `UsageError` for anything else.
     """
     table = _as_arrow(rows)
+    refuse_twice("The rows have", table.column_names)
     with pa.ipc.new_file(path, table.schema, options=_OPTIONS) as writer:
         writer.write_table(table)
 
@@ -42,8 +45,9 @@ def _as_arrow(rows: Any) -> pa.Table:
     for name in ("read_all", "to_arrow_table"):  # a reader of pyarrow, a relation of DuckDB
         if hasattr(rows, name):
             rows = getattr(rows, name)()
-    if isinstance(rows, pa.Table) or hasattr(rows, "__arrow_c_stream__"):
-        return pa.table(rows)
+    with contextlib.suppress(pa.ArrowInvalid):  # of one column without a name, as a series
+        if isinstance(rows, pa.Table) or hasattr(rows, "__arrow_c_stream__"):
+            return pa.table(rows)
     raise UsageError(
         f"Rows of type {type(rows).__name__} are not known: propose a dataframe of pandas or "
         "polars, a table of pyarrow, or a DuckDB relation."
@@ -55,9 +59,14 @@ def _from_polars(rows: Any) -> pa.Table:
     arrays, names = [], []
     for series in rows.get_columns():
         names.append(series.name)
-        is_object = str(series.dtype) == "Object"
-        arrays.append(_from_objects(series.to_list()) if is_object else series.to_arrow())
+        is_object = str(series.dtype) in _AS_OBJECTS
+        objects = _from_objects(series.name, series.to_list()) if is_object else None
+        arrays.append(series.to_arrow() if objects is None else objects)
     return pa.table(arrays, names=names)
+
+
+#: What polars has and Arrow has not.
+_AS_OBJECTS = ("Object", "Int128", "UInt128")
 
 
 def _from_pandas(rows: Any) -> pa.Table:
@@ -66,27 +75,40 @@ def _from_pandas(rows: Any) -> pa.Table:
         rows = rows.reset_index(level=named)
     arrays, names = [], []
     for place, name in enumerate(rows.columns):
-        series = rows.iloc[:, place]
-        if str(series.dtype) == "object":
-            arrays.append(_from_objects(series.tolist()))
-        else:
-            arrays.append(pa.array(series, from_pandas=True))
+        arrays.append(_column_of_pandas(str(name), rows.iloc[:, place]))
         names.append(str(name))
     flat = [a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in arrays]
     return pa.table(flat, names=names)
 
 
-def _from_objects(values: list[Any]) -> pa.Array:
+def _column_of_pandas(name: str, series: Any) -> pa.Array | pa.ChunkedArray:
+    if str(series.dtype) == "object":
+        return _from_objects(name, series.tolist())
+    try:
+        array = pa.array(series, from_pandas=True)
+    except pa.ArrowException:  # complex, sparse
+        return _from_objects(name, series.tolist())
+    # A period would be the number that pandas keeps for it.
+    is_own = isinstance(array.type, pa.BaseExtensionType)
+    return _from_objects(name, series.tolist()) if is_own else array
+
+
+def _from_objects(name: str, values: list[Any]) -> pa.Array:
     """Return objects as texts, but for lists and bytes: whether those are JSON, the column says."""
     plain = [None if _is_nan(value) else value for value in values]
     kinds = {type(value) for value in plain if value is not None}
+    if kinds and all(issubclass(kind, bytes) for kind in kinds):
+        return pa.array(plain, pa.large_binary())
     has_lists = any(hasattr(value, "tolist") or isinstance(value, list | tuple) for value in plain)
     if has_lists and not any(issubclass(kind, Mapping) for kind in kinds):
         try:
             return pa.array([_as_list(value) for value in plain])
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
+        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
             pass  # mixed within: as JSON
-    return pa.array([text_of(value, as_json=True) for value in plain], pa.string())
+    try:
+        return pa.array([text_of(value, as_json=True) for value in plain], pa.string())
+    except UsageError as error:
+        raise UsageError(f"Column {name}: {error}.") from None
 
 
 def _as_list(value: Any) -> Any:

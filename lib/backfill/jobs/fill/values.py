@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backfill.errors import UsageError
+from backfill.next_command import shell
 from backfill.plans.staging import literal
-from backfill.rows.texts import text_of
+from backfill.rows.texts import Digits, json_text, storable, text_of
 
 BATCH_ROWS = 20_000
 #: What the rows of a query, or of a notebook, are kept as in the run's folder.
@@ -69,13 +70,28 @@ def open_values(path: Path) -> Values:
         columns = tuple(_columns(path))
     except OSError as error:
         raise UsageError(f"--values {path}: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--values {path} can not be read: {_not_utf8(path, error)}") from None
     except (pa.ArrowException, ValueError, csv.Error) as error:
         words = str(error).strip().splitlines()[0]
         raise UsageError(f"--values {path} can not be read: {words}") from None
-    twice = [name for name in columns if columns.count(name) > 1]
-    if twice:
-        raise UsageError(f"--values {path} has two columns of the name {twice[0]!r}.")
+    refuse_twice(f"--values {path} has", columns)
     return Values(path, columns, digest)
+
+
+def refuse_twice(whose: str, names: Sequence[str]) -> None:
+    """Raise `UsageError` for a name that two columns have."""
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"{whose} two columns of the name {twice[0]!r}.")
+
+
+def _not_utf8(path: Path, error: UnicodeDecodeError) -> str:
+    encoding = "UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "LATIN1"
+    return (
+        f"it is not in UTF-8 (byte 0x{error.object[error.start]:02x}). If it is in {encoding}: "
+        + shell(["iconv", "-f", encoding, "-t", "UTF-8", path.name])
+        + f" > utf8-{path.name}"
+    )
 
 
 def _sha256(path: Path) -> str:
@@ -167,28 +183,46 @@ def _keys(names: Sequence[str]) -> list[str]:
 # -- JSON: numbers keep their digits ---------------------------------------------------------------
 
 
-class _Number(str):
-    """A number as it was written."""
-
-
 def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    decode: Any = {"parse_float": _Number, "parse_int": _Number, "parse_constant": _Number}
     with path.open(encoding="utf-8-sig") as stream:
         begin = stream.read(1)
         while begin and begin.isspace():
             begin = stream.read(1)
         stream.seek(0)
-        if begin == "[":
-            rows: Iterator[Any] = iter(json.loads(stream.read().lstrip("\ufeff"), **decode))
-        else:
-            rows = (json.loads(line, **decode) for line in stream if line.strip())
-        for number, row in enumerate(rows, 1):
-            if not isinstance(row, Mapping):
-                raise UsageError(
-                    f"--values {path}, row {number}: it is no object. One object a row is needed: "
-                    '{"id": 1, "name": "Ann"}'
-                )
-            yield row
+        try:
+            if begin == "[":
+                rows: Iterator[Any] = iter(_decode(stream.read().lstrip("\ufeff")))
+            else:
+                rows = (_decode(line) for line in stream if line.strip())
+            for number, row in enumerate(rows, 1):
+                if not isinstance(row, Mapping):
+                    raise UsageError(
+                        f"--values {path}, row {number}: it is no object. One object a row is "
+                        'needed: {"id": 1, "name": "Ann"}'
+                    )
+                yield row
+        except RecursionError:
+            raise UsageError(f"--values {path} can not be read: it is nested too deep.") from None
+
+
+def _decode(text: str) -> Any:
+    """Return JSON with numbers as they are written; raise `ValueError` for a name that is twice."""
+    return json.loads(
+        text,
+        parse_float=Digits,
+        parse_int=Digits,
+        parse_constant=Digits,
+        object_pairs_hook=_without_doubles,
+    )
+
+
+def _without_doubles(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _value in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has {twice!r} twice: which value counts, nobody can know")
+    return found
 
 
 def _json_tables(path: Path) -> Iterator[pa.Table]:
@@ -210,18 +244,5 @@ def _from_rows(names: Sequence[str], rows: Sequence[Sequence[str | None]]) -> pa
 
 def _json_text(value: Any) -> str | None:
     if isinstance(value, Mapping | list):
-        return _dumped(value)
+        return storable(json_text(value))
     return text_of(value)
-
-
-def _dumped(value: Any) -> str:
-    if isinstance(value, _Number):
-        return str(value)
-    if isinstance(value, Mapping):
-        inside = ", ".join(
-            f"{json.dumps(name, ensure_ascii=False)}: {_dumped(v)}" for name, v in value.items()
-        )
-        return "{" + inside + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_dumped, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
