@@ -101,6 +101,14 @@ def test_all_of_it_but_not_proven(tmp_path: Path) -> None:
     assert told["Next"] == f"see every disagreement: backfill verify {RUN_ID}"
 
 
+def test_rows_that_were_so_already_are_no_changes(tmp_path: Path) -> None:
+    summary = {"status": "succeeded", "dry_run": False, "total_scanned": 120, "total_unchanged": 20}
+
+    told = lines(tmp_path, summary, PLAN, (100,))
+
+    assert told["Changed"] == "100 rows were changed. 20 were so already."
+
+
 def test_put_back_since(tmp_path: Path) -> None:
     summary = {"status": "reverted", "dry_run": False, "total_scanned": 120, "verification": PROOF}
 

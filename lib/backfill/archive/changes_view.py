@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -63,10 +64,10 @@ class Row:
 
 
 def changes_view(facts: RunFacts) -> Shown:
-    """Return the first changes of the plan, those with a warning first."""
+    """Return the most telling changes of the plan: of each rule and warning some, rarest first."""
     path = facts.folder.file(CHANGES_FILE)
     try:
-        total, rows = _first(path)
+        total, rows = _telling(path)
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return note("There is no plan: the run ended before it was frozen.")
     if not rows:
@@ -75,15 +76,25 @@ def changes_view(facts: RunFacts) -> Shown:
     caption = f"{total:,} {names}"
     if total > len(rows):
         caption += (
-            f"; {len(rows):,} are shown, those with a warning first. All of them: "
-            f"duckdb -c \"FROM '{CHANGES_FILE}'\""
+            f"; {len(rows):,} are shown, some of each rule and warning, the rarest first. All of "
+            f"them: duckdb -c \"FROM '{CHANGES_FILE}'\""
         )
-    markup = render("changes.html", caption=caption, rows=rows, scope_name=_scope_name(facts))
+    is_by_scope = {row.scope for row in rows} - {"", _table(facts)}
+    scope_name = _scope_name(facts) if is_by_scope else ""
+    markup = render("changes.html", caption=caption, rows=rows, scope_name=scope_name)
     return Shown(markup, caption)
 
 
+def _table(facts: RunFacts) -> str:
+    return str((facts.plan.get("scope") or {}).get("table") or "")
+
+
 def _scope_name(facts: RunFacts) -> str:
-    """Return what a member of the scope is called: the second column of the skips' file."""
+    """Return what a member of the scope is called: its column, or the skips' file's second."""
+    target = (facts.plan.get("target") or {}).get("table")
+    scope = target.get("scope") if isinstance(target, Mapping) else None
+    if isinstance(scope, list) and scope:
+        return str(scope[0])
     first = ""
     with contextlib.suppress(OSError), facts.folder.file(SKIPS_FILE).open(encoding="utf-8") as file:
         first = file.readline()
@@ -91,18 +102,47 @@ def _scope_name(facts: RunFacts) -> str:
     return names[1] if len(names) > 1 else "scope"
 
 
-def _first(path: Any) -> tuple[int, list[Row]]:
-    """Return how many changes there are, and the first of them. Memory: two columns of all."""
+def _telling(path: Any) -> tuple[int, list[Row]]:
+    """Return how many changes there are, and the most telling. Memory: two columns of all."""
     with pq.ParquetFile(path) as file:
         total = file.metadata.num_rows
-        warned = file.read(columns=["warnings"]).column("warnings")
-        places = pc.indices_nonzero(pc.not_equal(pc.fill_null(warned, ""), "")).to_pylist()
-        wanted = sorted(places[:SHOWN_CHANGES])
-        plain = (n for n in range(total) if n not in set(wanted))
-        while len(wanted) < min(SHOWN_CHANGES, total):
-            wanted.append(next(plain))
+        wanted = _some_of_each(file.read(columns=["rule", "warnings"]))
         found = _rows_at(file, wanted)
     return total, [found[place] for place in wanted]
+
+
+def _some_of_each(kinds: pa.Table) -> list[int]:
+    """Return places of rows, as many of each (rule, warnings) as of the others where there are so
+    many: the rarest kind first, those without a warning last. Memory: a number for each row.
+    """
+    rules, warnings = (
+        pc.fill_null(kinds.column(name).cast(pa.string()), "").combine_chunks().dictionary_encode()
+        for name in ("rule", "warnings")
+    )
+    width = len(warnings.dictionary)
+    codes = rules.indices.to_numpy().astype(np.int64) * width + warnings.indices.to_numpy()
+    counts = np.bincount(codes)
+    is_warned = np.array([bool(text) for text in warnings.dictionary.to_pylist()], bool)
+    found = sorted(map(int, np.flatnonzero(counts)), key=lambda code: int(counts[code]))
+    found.sort(key=lambda code: not is_warned[code % width])
+    shares = _shares([int(counts[code]) for code in found])
+    return [
+        int(place)
+        for code, share in zip(found, shares, strict=True)
+        if share
+        for place in np.flatnonzero(codes == code)[:share]
+    ]
+
+
+def _shares(counts: list[int]) -> list[int]:
+    """Return how many of each kind are shown: `SHOWN_CHANGES` in all, as even as they can be."""
+    shares, left = [0] * len(counts), min(SHOWN_CHANGES, sum(counts))
+    while left:
+        for kind, count in enumerate(counts):
+            if left and shares[kind] < count:
+                shares[kind] += 1
+                left -= 1
+    return shares
 
 
 def _rows_at(file: pq.ParquetFile, wanted: list[int]) -> dict[int, Row]:
@@ -213,13 +253,19 @@ def _side(text: str, head: int, tail: int) -> Side:
 
 
 def _common(one: str, other: str) -> int:
-    """Return how many characters two texts begin with alike."""
+    """Return how many characters two texts begin with alike, up to the end of a word or number."""
     count = 0
     for a, b in zip(one, other, strict=False):
         if a != b:
             break
         count += 1
+    while count and _is_within_a_word(one, count) | _is_within_a_word(other, count):
+        count -= 1
     return count
+
+
+def _is_within_a_word(text: str, place: int) -> bool:
+    return place < len(text) and text[place].isalnum() and text[place - 1].isalnum()
 
 
 def _short(text: str) -> str:

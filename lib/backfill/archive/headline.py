@@ -39,8 +39,9 @@ class Line:
 
 def headline(facts: RunFacts) -> list[Line]:
     """Return the six lines."""
+    changed = (_changed(facts), _already(facts), _left_alone(facts))
     return [
-        Line("Changed", f"{_changed(facts)} {_left_alone(facts)}".strip()),
+        Line("Changed", " ".join(filter(None, changed))),
         Line("Table", _table(facts), is_name=True),
         Line("By", _by(facts)),
         Line("When", _approved(facts)),
@@ -103,6 +104,14 @@ def _columns(facts: RunFacts) -> str:
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return ""
     return f" ({', '.join(names)})" if names else ""
+
+
+def _already(facts: RunFacts) -> str:
+    """Return how many rows were as planned before the run wrote."""
+    count = facts.counts.get("total_unchanged", 0) if facts.plan else 0
+    if not count:
+        return ""
+    return f"{count:,} {'was' if count == 1 else 'were'} so already."
 
 
 def _left_alone(facts: RunFacts) -> str:

@@ -30,7 +30,7 @@ SHOWN_SKIPS = 100
 SHOWN_LINES = 60
 #: The parts that notebooks mark, each with the section where it stands.
 MOVED_PARTS = {
-    **{name: name for name in ("diff", "decisions", "skips", "pictures")},
+    **{name: name for name in ("held", "diff", "decisions", "skips", "pictures")},
     **dict.fromkeys(("pace", "verification"), "checkpoints"),
 }
 
@@ -49,6 +49,7 @@ def report_sections(facts: RunFacts, parts: Mapping[str, str]) -> list[Section]:
     told = {name: Shown(markup, "") for name, markup in parts.items()}
     makers: list[tuple[str, str, Callable[[], Shown]]] = [
         ("what-happened", "What happened", lambda: _glance(facts)),
+        ("held", "Held back for a person", lambda: _held(told)),
         ("diff", "What changes", lambda: changes_view(facts) + told.get("diff", NOTHING)),
         ("decisions", "Decisions", lambda: _decisions(facts, told)),
         ("skips", "Rows left alone", lambda: _skips(facts) + _drifted(facts)),
@@ -61,7 +62,8 @@ def report_sections(facts: RunFacts, parts: Mapping[str, str]) -> list[Section]:
         ("versions", "Settings and versions", lambda: _versions(facts)),
         ("check", "How to check this", lambda: _how_to_check(facts)),
     ]
-    return [Section(anchor, title, shown(title, make)) for anchor, title, make in makers]
+    sections = [Section(anchor, title, shown(title, make)) for anchor, title, make in makers]
+    return [section for section in sections if section.anchor != "held" or section.shown.markup]
 
 
 # -- what happened ------------------------------------------------------------------------------
@@ -71,6 +73,14 @@ def _glance(facts: RunFacts) -> Shown:
     lines = headline(facts)
     markup = render("glance.html", lines=lines, trouble=trouble(facts))
     return Shown(markup, "\n".join(map(str, lines)))
+
+
+def _held(told: Mapping[str, Shown]) -> Shown:
+    """Return what waits for a person, as it was read; nothing where nothing does."""
+    if "held" not in told:
+        return NOTHING
+    says = 'What to do about it: <a href="#decisions">Decisions</a>.'
+    return told["held"] + Shown(f'<p class="backfill">{says}</p>', "See: Decisions")
 
 
 def _decisions(facts: RunFacts, told: Mapping[str, Shown]) -> Shown:

@@ -94,8 +94,21 @@ def index_page(runs: Sequence[ListedRun], total: int) -> str:
             "job": sorted({run.job for run in runs}),
             "status": sorted({run.status for run in runs}),
         },
+        page_name=_page_name,
+        short_database=_short_database,
         databases=sorted({run.database for run in runs if run.database}),
         totals=_TOTALS,
         longest_remark=LONGEST_REMARK,
         script=script_of("index.js") if runs else "",
     )
+
+
+def _page_name(page: str) -> str:
+    """Return what a page further to the newest is called: `plan`, `apply 2`."""
+    return page.removesuffix(".html").replace("notebook", "plan").replace("-", " ")
+
+
+def _short_database(described: str) -> str:
+    """Return a database's own name of how it is described, so that a run is a line."""
+    own = described.removeprefix("database ")
+    return own.split(" at ")[0].removeprefix("the ").removesuffix(" PostgreSQL")

@@ -7,6 +7,7 @@ caption says how many there are and how to get at the rest.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,8 +15,10 @@ from typing import Any
 
 MAX_SHOWN_ROWS = 1_000
 PART_END = "<!--/part-->"  # nothing else has it: what came from a database is escaped
+_PART = re.compile(rf"(<!--part [a-z]+-->.*?{re.escape(PART_END)})", re.DOTALL)
 WIDE = 7  # more columns are set smaller, so that they fit
-SHORT_TEXT = 24  # fits on a line: dates and keys are not broken
+SHORT_TEXT = 24  # fits on a line
+SHORT_WORD = 12  # dates and the like, which a hyphen would break
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,14 @@ def figure(svg: str, caption: str, behind: Shown) -> Shown:
 
 
 def part(name: str, shown: Shown) -> Shown:
-    """Mark what is shown as a part that a run's report puts in its own place, like `diff`."""
-    if not shown.markup:
-        return shown
-    return Shown(f"<!--part {name}-->{shown.markup}{PART_END}", shown.text)
+    """Mark what is shown as a part that a run's report puts in its own place, like `diff`.
+
+    What is a part already stays one of its own, beside this.
+    """
+    inner = "".join(_PART.findall(shown.markup))
+    outer = _PART.sub("", shown.markup)
+    mark = f"<!--part {name}-->{outer}{PART_END}" if outer else ""
+    return Shown(inner + mark, shown.text)
 
 
 def escape(value: Any) -> str:
@@ -119,7 +126,10 @@ def _cell(label: str, value: Any) -> str:
 def _align(cell: Any) -> str:
     if isinstance(cell, int | float) and not isinstance(cell, bool):
         return ' class="number"'
-    return ' class="short"' if len(str(cell)) <= SHORT_TEXT else ""
+    text = str(cell)
+    if len(text) <= SHORT_WORD and not any(map(str.isspace, text)):
+        return ' class="short word"'
+    return ' class="short"' if len(text) <= SHORT_TEXT else ""
 
 
 def _as_text(caption: str, header: Sequence[str], rows: list[list[Any]]) -> str:

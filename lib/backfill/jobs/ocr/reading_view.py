@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from backfill.display.pages import Shown, escape, framed, note, table
+from backfill.display.pages import Shown, escape, framed, note, part, table
 from backfill.jobs.ocr.crops import cut_out, picture_markup, thumbnail
 from backfill.jobs.ocr.pictures import confidence_picture, days_picture
 from backfill.ocr.checks import SURE
@@ -35,6 +35,7 @@ def images_view(staging: Staging) -> Shown:
     """Return the days that wait for a person, timelines, confidence by field, each other day's
     shifts beside its images, and cut-outs of what was read with doubt or low confidence."""
     held, others = _days(staging)
+    held = part("held", held)  # a page has it first
     return held + days_picture(staging) + confidence_picture(staging) + others + _doubts(staging)
 
 
@@ -54,7 +55,7 @@ def _days(staging: Staging) -> tuple[Shown, Shown]:
     for place, (key, user, date, outcome, reason, detail, sum_of_shifts) in enumerate(
         rows[:SHOWN_SESSIONS]
     ):
-        why = ": ".join(part for part in (reason, detail) if part)
+        why = ": ".join(said for said in (reason, detail) if said)
         heading = f"Session {key}, user {user}, {date}: {outcome}" + (f" ({why})" if why else "")
         has_room = place == 0 or sum_of_shifts <= SHOWN_SHIFTS
         if outcome == _HELD:
@@ -143,7 +144,7 @@ def _told(shift: Sequence[str]) -> Iterator[str]:
     yield f"{start}–{end}"
     yield client
     yield job
-    yield ", ".join(part for part in (f"{street} {number}".strip(), city) if part)
+    yield ", ".join(said for said in (f"{street} {number}".strip(), city) if said)
 
 
 def _doubts(staging: Staging) -> Shown:
@@ -197,7 +198,7 @@ def _why(reasons: str, checks: str) -> list[str]:
 def _doubt(staging: Staging, row: Sequence[Any], why: Sequence[str]) -> str:
     key, confidence, crops = row[0], row[-4], json.loads(row[-1])
     picture = _crop(staging, key, crops[0]) if crops else ""
-    read = " · ".join(part for part in _told(row[1 : 1 + len(_SHIFT)]) if part)
+    read = " · ".join(said for said in _told(row[1 : 1 + len(_SHIFT)]) if said)
     return (
         f'<tr><td class="crop">{picture}</td><td data-label="read">{escape(read)}</td>'
         f'<td class="number" data-label="confidence">{escape(str(confidence))}</td>'
