@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backfill.jobs.utc.formats import digits_format, likely_formats
+from backfill.jobs.utc.resolve_columns import unit_in_name
 from backfill.server.table_look import TableLook
+from backfill.utc.described import Reading, WallKind
+from backfill.utc.wall import read_walls
 
 TEXT_TYPES = ("text", "character varying", "character", "citext", "name")
-NUMBER_TYPES = ("bigint", "integer", "numeric")
+NUMBER_TYPES = ("bigint", "integer", "numeric", "double precision")
 _OFFSET_TYPES = ("integer", "smallint", "bigint", "numeric", "interval")
 _OFFSET_NAME = re.compile(
-    r"(utc|gmt|tz|zone|time)_?offset|offset_?(min|minutes|hours|seconds|s|h)?$"
+    r"(utc|gmt|tz|zone|time)_?offset|(^|_)(gmt|utc)_?(off|diff|delta)|offset_?"
+    r"(min|mins|minutes|hours|hrs|sec|secs|seconds|s|h|m)?$"
 )
+_OFFSET_TEXT = re.compile(r"[+-]\d{1,2}(:?\d{2})?|(UTC|GMT)\s*([+-]\d{1,2}(:?\d{2})?)?|Z")
 #: Below these, a number since 1970 of our days counts seconds, milliseconds, microseconds.
 _UNITS = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
 
@@ -46,16 +54,47 @@ class GuessedPair:
 def offset_guess(look: TableLook) -> Guess | None:
     """A column of offsets, in place of a zone."""
     for name, column in look.columns.items():
-        if column.plain_type not in _OFFSET_TYPES or not _OFFSET_NAME.search(name.lower()):
+        if column.plain_type in TEXT_TYPES:
+            if found := _offset_of_texts(name, look.samples.get(name, ())):
+                return found
+            continue
+        if column.plain_type not in _OFFSET_TYPES or not _is_offset_name(name):
             continue
         if column.plain_type == "interval":
-            return Guess(f'{{ column = "{name}", as = "zone" }}', "its name; there is no zone")
-        sample = [abs(float(text)) for text in look.samples.get(name, ()) if _is_number(text)]
-        most = max(sample, default=0.0)
-        unit = "hours" if most <= 18 else "minutes" if most <= 18 * 60 else "seconds"
-        why = f"its name, and values up to {most:g}; there is no zone"
-        return Guess(f'{{ column = "{name}", unit = "{unit}", as = "zone" }}', why)
+            value = f'{{ column = {_toml(name)}, as = "zone" }}'
+            return Guess(value, "its name; there is no zone")
+        return _counted(name, look.samples.get(name, ()))
     return None
+
+
+def _counted(name: str, sample: Sequence[str]) -> Guess:
+    most = max((abs(float(text)) for text in sample if _is_number(text)), default=0.0)
+    unit = "hours" if most <= 18 else "minutes" if most <= 18 * 60 else "seconds"
+    why = f"its name, and values up to {most:g}; there is no zone"
+    return Guess(f'{{ column = {_toml(name)}, unit = "{unit}", as = "zone" }}', why)
+
+
+def _offset_of_texts(name: str, sample: Sequence[str]) -> Guess | None:
+    """Offsets written out, like +02:00; numbers as text by the column's name only."""
+    if not sample:
+        return None
+    if _is_offset_name(name) and all(re.fullmatch(r"\d{1,3}|-\d{3}", t.strip()) for t in sample):
+        return _counted(name, [text.strip() for text in sample])
+    read = sum(_OFFSET_TEXT.fullmatch(text.strip()) is not None for text in sample)
+    if read * 5 < len(sample) * 4:
+        return None
+    signed = next((text for text in sample if text.strip()[:1] in "+-"), sample[0])
+    why = f"values like {signed}; there is no zone"
+    return Guess(f'{{ column = {_toml(name)}, as = "zone" }}', why)
+
+
+def _is_offset_name(name: str) -> bool:
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return _OFFSET_NAME.search(re.sub(r"[^a-z0-9]+", "_", spaced)) is not None
+
+
+def _toml(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
 
 
 def _is_number(text: str) -> bool:
@@ -71,10 +110,42 @@ def _forms(look: TableLook, pair: GuessedPair) -> list[tuple[str, Guess]]:
     found: list[tuple[str, Guess]] = []
     if len(pair.walls) == 1:
         found += _form(look, pair.walls[0])
-    unit = _unit(look, pair.target)
-    if unit and unit.value != "ms":
+    else:
+        found += _form_of_both(look, pair.walls)
+    unit = _unit(look, pair.target) or _unit_beside(look, pair)
+    if unit and (unit.value != "ms" or unit_in_name(pair.target)):
         found.append(("target_unit", unit))
     return found
+
+
+def _unit_beside(look: TableLook, pair: GuessedPair) -> Guess | None:
+    """An empty target counts what the wall counts, as far as anybody can tell."""
+    if look.columns[pair.target].plain_type not in NUMBER_TYPES or len(pair.walls) > 1:
+        return None
+    beside = _unit(look, pair.walls[0])
+    if beside is None or digits_format(pa.array(list(look.samples.get(pair.walls[0], ())))):
+        return None
+    return Guess(beside.value, f"it is empty, and {pair.walls[0]} counts that")
+
+
+def _form_of_both(look: TableLook, walls: Sequence[str]) -> list[tuple[str, Guess]]:
+    """A date and a time that are written in another way than ISO 8601's."""
+    dates, clocks = (look.samples.get(name, ()) for name in walls)
+    if not dates or not clocks:
+        return []
+    # Samples are of each column by itself: any date goes with any time.
+    longest = range(max(len(dates), len(clocks)))
+    columns = [pa.array([one[i % len(one)] for i in longest]) for one in (dates, clocks)]
+    share = float(np.mean(read_walls(columns, Reading(WallKind.DATE_AND_TIME)).is_valid))
+    both = pc.binary_join_element_wise(*columns, " ")
+    forms = likely_formats(both, read_otherwise=share)
+    return _named(forms, both[0].as_py()) if forms else []
+
+
+def _named(forms: Sequence[str], example: str) -> list[tuple[str, Guess]]:
+    others = ", ".join(forms[1:3])
+    why = f"values like {example}" + (f"; or is it {others}?" if others else "")
+    return [("format", Guess(forms[0], why))]
 
 
 def _form(look: TableLook, name: str) -> list[tuple[str, Guess]]:
@@ -86,9 +157,7 @@ def _form(look: TableLook, name: str) -> list[tuple[str, Guess]]:
         unit = _unit(look, name)
         return [("unit", unit)] if unit and unit.value != "ms" else []
     if kind in TEXT_TYPES and sample and (forms := likely_formats(texts)):
-        why = f"values like {sample[0]}"
-        others = ", ".join(forms[1:3])
-        return [("format", Guess(forms[0], why + (f"; or is it {others}?" if others else "")))]
+        return _named(forms, next(x for x in sample if x.strip()))
     return []
 
 
@@ -96,12 +165,12 @@ def _unit(look: TableLook, name: str) -> Guess | None:
     sample = look.samples.get(name, ())
     if look.columns[name].plain_type not in NUMBER_TYPES:
         return None
-    if not sample:
-        is_small = look.columns[name].plain_type == "integer"
-        return Guess("s", "integer has no room for more") if is_small else None
-    numbers = sorted(abs(float(text)) for text in sample if _is_number(text))
+    numbers = sorted(n for text in sample if _is_number(text) and (n := abs(float(text))))
     if not numbers:
-        return None
+        if look.columns[name].plain_type == "integer":
+            return Guess("s", "integer has no room for more")
+        named = unit_in_name(name)
+        return Guess(named.value, "its name") if named else None
     middle = numbers[len(numbers) // 2]
     unit = next((unit for limit, unit in _UNITS if middle < limit), "ns")
-    return Guess(unit, f"values like {sample[0]}")
+    return Guess(unit, f"values like {numbers[len(numbers) // 2]:.0f}")

@@ -94,7 +94,9 @@ def _chain(guessed: GuessedSpec) -> list[str]:
     if not guessed.chain:
         return []
     reasons = [guessed.zone] if guessed.zone.value else []
-    reasons += [lookup.zone for lookup in guessed.lookups if lookup.zone]
+    reasons += [
+        x.zone for x in guessed.lookups if x.zone and f"{x.name}.{x.zone.value}" in guessed.chain
+    ]
     why = "; ".join(f"{guess.value}: {guess.why}" for guess in reasons)
     chain = json.dumps(guessed.chain, ensure_ascii=False)
     return [f"zone = {chain}  # guess: because of {why}"]

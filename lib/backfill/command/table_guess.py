@@ -17,27 +17,19 @@ from backfill.command.guess_forms import (
     offset_guess,
     with_forms,
 )
+from backfill.command.guess_pairs import guess_pairs, words_of
 from backfill.server.table import Relation
 from backfill.server.table_look import Reference, TableLook
 from backfill.utc.spelling import Vocabulary, foreign_names
 from backfill.utc.zone_names import is_zone
 
-_WALL_TYPES = ("timestamp without time zone", "date", *NUMBER_TYPES, *TEXT_TYPES)
-_TARGET_TYPES = (
-    *("timestamp with time zone", "timestamp without time zone", *NUMBER_TYPES),
-    *("text", "character varying"),
-)
-_CLOCK_TYPES = ("time without time zone", "interval")
 _NO_ZONE_TYPES = (*NUMBER_TYPES, "smallint", "interval", "date", "uuid")
 _ZONE_NAMES = ("tz", "tzid", "timezone", "time_zone", "zone", "iana_tz", "tz_name", "olson")
 _ZONE_WORDS = {"tz", "tzid", "timezone", "time", "zone", "iana", "name", "olson"}
+_ZONE_ALIKE = {"tz", "tzid", "timezone", "olson", "zeitzone", "tidszon", "fuseau", "huso"}
 _COUNTRY = re.compile(r"(^|_)(country|land|nation)(_|$)")
 _SCOPE_NAMES = re.compile(r"(household|tenant|account|org|organisation|organization|clinic)_?id$")
 _DELETED_NAMES = ("deleted_at", "removed_at", "archived_at")
-#: Words of a column's name that tell wall time from instant, and nothing of what is meant.
-_SAYS_LOCAL = {"local", "wall", "naive", "lt"}
-_SAYS_UTC = {"utc", "instant", "gmt", "z"}
-_FILLERS = {"at", "time", "ts", "on", "ms", "s", "us"}
 #: From this share of known zone names on, a column is taken for one of zones whatever its name.
 SURE_SHARE = 0.8
 
@@ -65,12 +57,14 @@ class GuessedSpec:
     vocabularies: tuple[str, ...] = ()
     remarks: tuple[str, ...] = field(default=())
     has_offset: bool = False
+    taken: frozenset[str] = frozenset()  # ways to a zone that are of single pairs
 
     @property
     def chain(self) -> list[str]:
         """Where zones are looked for: the row's own, then what lookups find."""
         own = [self.zone.value] if self.zone.value else []
-        return own + [f"{x.name}.{x.zone.value}" for x in self.lookups if x.zone]
+        found = [f"{x.name}.{x.zone.value}" for x in self.lookups if x.zone]
+        return own + [way for way in found if way not in self.taken]
 
     @property
     def needs_zone(self) -> bool:
@@ -108,9 +102,10 @@ class GuessedSpec:
 def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> GuessedSpec:
     """Return what the table's specification probably is."""
     zones = _zones(look)
-    pairs = with_forms(look, _pairs(look))
-    own, pairs = _zones_to_pairs(zones, pairs)
+    pairs = with_forms(look, guess_pairs(look))
     lookups = _lookups(look, others)
+    taken, pairs = _ways_to_pairs(_ways(zones, lookups), pairs)
+    own = [zone for zone in zones if zone.value not in taken]
     zone = own[0] if own else Guess("", _no_zone(look))
     offset = None if own or lookups or _has_zones(pairs) else offset_guess(look)
     if offset:
@@ -120,7 +115,7 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
     samples += [others[x.reference.other].samples.get(x.zone.value, ()) for x in lookups if x.zone]
     return GuessedSpec(
         look,
-        scope=_scope(look, lookups),
+        scope=_scope(look, lookups, {x.by for x in lookups if _is_taken(x, taken)}),
         zone=zone,
         pairs=pairs,
         lookups=lookups,
@@ -128,6 +123,7 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
         vocabularies=_vocabularies(samples),
         remarks=tuple(_remarks(look, others)),
         has_offset=offset is not None,
+        taken=frozenset(taken),
     )
 
 
@@ -147,10 +143,12 @@ def _zones(look: TableLook) -> list[Guess]:
         known = sum(_is_known(value.strip()) for value in sample)
         share = known / len(sample) if sample else 0.0
         is_named = name.lower() in _ZONE_NAMES
-        is_alike = bool(_words(name) & {"tz", "tzid", "timezone", "olson"})
-        if share >= SURE_SHARE or ((is_named or is_alike) and (known or not sample)):
+        words = words_of(name)
+        is_alike = bool(words & _ZONE_ALIKE) or {"time", "zone"} <= words
+        is_near = "zone" in words and known > 0
+        if share >= SURE_SHARE or is_near or ((is_named or is_alike) and (known or not sample)):
             seen = f"{known} of {len(sample)} sampled values are zone names"
-            why = f"its name, and {seen}" if is_named or is_alike else seen
+            why = f"its name, and {seen}" if is_named or is_alike or is_near else seen
             found.append((is_named, share, name, why))
     return [Guess(name, why) for _named, _share, name, why in sorted(found, reverse=True)]
 
@@ -181,15 +179,30 @@ def _no_zone(look: TableLook) -> str:
     )
 
 
-def _zones_to_pairs(
-    zones: list[Guess], pairs: tuple[GuessedPair, ...]
-) -> tuple[list[Guess], tuple[GuessedPair, ...]]:
-    """Give two zone columns that match two walls by name to their pairs."""
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way to a zone: a column of the row, or of a lookup; `named` tells whose it is."""
+
+    value: str
+    named: str
+    why: str
+
+
+def _ways(zones: Sequence[Guess], lookups: Sequence[GuessedLookup]) -> list[_Way]:
+    own = [_Way(zone.value, zone.value, zone.why) for zone in zones]
+    return own + [_Way(f"{x.name}.{x.zone.value}", x.by, x.zone.why) for x in lookups if x.zone]
+
+
+def _ways_to_pairs(
+    ways: Sequence[_Way], pairs: tuple[GuessedPair, ...]
+) -> tuple[set[str], tuple[GuessedPair, ...]]:
+    """Give two ways to zones that match two walls by name to their pairs; say which are taken."""
     matched: list[GuessedPair] = []
     taken: set[str] = set()
+    common = set.intersection(*(_meant(way) for way in ways)) if ways else set()
     for pair in pairs:
-        words = _words(" ".join((*pair.walls, pair.target)))
-        fitting = [z for z in zones if (_words(z.value) - _ZONE_WORDS) & words]
+        words = words_of(" ".join((*pair.walls, pair.target)))
+        fitting = [way for way in ways if (_meant(way) - common) & words]
         if len(fitting) == 1:
             why = f"its name goes with {pair.walls[-1]}, and {fitting[0].why}"
             guess = Guess(fitting[0].value, why)
@@ -197,9 +210,11 @@ def _zones_to_pairs(
             taken.add(fitting[0].value)
         else:
             matched.append(pair)
-    if len(taken) < 2:
-        return zones, pairs
-    return [zone for zone in zones if zone.value not in taken], tuple(matched)
+    return (taken, tuple(matched)) if len(taken) >= 2 else (set(), pairs)
+
+
+def _meant(way: _Way) -> set[str]:
+    return words_of(way.named) - _ZONE_WORDS
 
 
 def _lookups(look: TableLook, others: Mapping[Relation, TableLook]) -> tuple[GuessedLookup, ...]:
@@ -229,74 +244,21 @@ def _free_name(name: str, found: Sequence[GuessedLookup]) -> str:
     return plain if plain not in taken else f"{plain}_{len(found) + 1}"
 
 
-def _scope(look: TableLook, lookups: Sequence[GuessedLookup]) -> Guess:
+def _is_taken(lookup: GuessedLookup, taken: set[str]) -> bool:
+    return lookup.zone is not None and f"{lookup.name}.{lookup.zone.value}" in taken
+
+
+def _scope(look: TableLook, lookups: Sequence[GuessedLookup], taken: set[str]) -> Guess:
     for lookup in lookups:
-        if lookup.by in look.columns and lookup.zone:
+        if lookup.by in look.columns and lookup.zone and lookup.by not in taken:
             return Guess(lookup.by, f"it refers to {lookup.reference.other}, which has a zone")
     for name in look.columns:
         if _SCOPE_NAMES.search(name.lower()):
             return Guess(name, "its name")
-    if look.references:
-        first = look.references[0]
-        return Guess(first.column, f"it refers to {first.other}")
+    for reference in look.references:
+        if reference.column not in taken:
+            return Guess(reference.column, f"it refers to {reference.other}")
     return Guess("", "no column refers to another table or is named like a household")
-
-
-def _pairs(look: TableLook) -> tuple[GuessedPair, ...]:
-    """Pair columns whose names say the same but for words like local, wall and utc."""
-    pairs = []
-    taken: set[str] = set()
-    for target, column in look.columns.items():
-        if column.plain_type not in _TARGET_TYPES or column.is_generated or target in taken:
-            continue
-        wall = next((w for w in look.columns if w not in taken and _is_pair(look, w, target)), None)
-        walls = (wall,) if wall else _date_and_time(look, target, taken)
-        if not walls or target in walls:
-            continue
-        kinds = " and ".join(look.columns[name].type_name for name in (*walls, target))
-        pairs.append(GuessedPair(walls, target, f"their names, and their types: {kinds}"))
-        taken |= {*walls[-1:], target}
-    return tuple(pairs)
-
-
-def _date_and_time(look: TableLook, target: str, taken: set[str]) -> tuple[str, ...]:
-    """A date and a time of day whose name goes with the target's."""
-    target_words = _words(target)
-    if not target_words & _SAYS_UTC:
-        return ()
-    silent = _SAYS_LOCAL | _SAYS_UTC | _FILLERS
-    dates = [n for n, c in look.columns.items() if c.plain_type == "date"]
-    clocks = [
-        name
-        for name, column in look.columns.items()
-        if column.plain_type in _CLOCK_TYPES and name not in taken
-    ]
-    fitting = [c for c in clocks if _words(c) - silent == target_words - silent]
-    if not fitting and len(clocks) == 1:
-        fitting = clocks
-    if not fitting or not dates:
-        return ()
-    near = [d for d in dates if (_words(d) - {"date", "day"}) & _words(fitting[0])]
-    return (near or dates)[0], fitting[0]
-
-
-def _is_pair(look: TableLook, wall: str, target: str) -> bool:
-    wall_words, target_words = _words(wall), _words(target)
-    if wall == target or look.columns[wall].plain_type not in _WALL_TYPES:
-        return False
-    if wall_words & _SAYS_UTC or target_words & _SAYS_LOCAL:
-        return False
-    if not (wall_words & _SAYS_LOCAL or target_words & _SAYS_UTC):
-        return False
-    if look.columns[target].plain_type in TEXT_TYPES and not target_words & _SAYS_UTC:
-        return False
-    silent = _SAYS_LOCAL | _SAYS_UTC | _FILLERS
-    return wall_words - silent == target_words - silent
-
-
-def _words(name: str) -> set[str]:
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return {word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word}
 
 
 def _deleted(look: TableLook) -> Guess | None:

@@ -10,6 +10,8 @@ from backfill.rows.keys import KeyColumn
 from backfill.rows.spelt import Spelt
 from backfill.server.table import Table, Want
 
+_DECIMAL = 'pg_catalog."numeric"'
+
 
 def pending_filter(
     table: Table, members: Sequence[str] | None, *, skip_deleted: bool, has_filled: bool = False
@@ -19,7 +21,7 @@ def pending_filter(
     With `has_filled` rows that have their value already are meant as well.
     """
     wants = sql.SQL(" OR ").join(
-        sql.SQL("({})").format(_wants(want, has_filled=has_filled)) for want in table.wants
+        sql.SQL("({})").format(_wants(table, want, has_filled=has_filled)) for want in table.wants
     )
     conditions: list[sql.Composable] = [sql.SQL("({})").format(wants)]
     if members is not None and table.scope is not None:
@@ -31,11 +33,16 @@ def pending_filter(
     return sql.SQL(" AND ").join(conditions)
 
 
-def _wants(want: Want, *, has_filled: bool) -> sql.Composable:
+def _wants(table: Table, want: Want, *, has_filled: bool) -> sql.Composable:
     needed = [sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(name)) for name in want.needs]
     if want.void:
+        # Decimals are equal whatever zeros end them.
+        types = {column.name: column.sql_type.name for column in table.sources}
+        form = (
+            "t.{}::text::numeric" if types.get(want.needs[0]) == _DECIMAL else "btrim(t.{}::text)"
+        )
         needed.append(
-            sql.SQL("t.{}::text NOT IN ({})").format(
+            sql.SQL(form + " NOT IN ({})").format(
                 sql.Identifier(want.needs[0]),
                 sql.SQL(", ").join(sql.Literal(text) for text in want.void),
             )

@@ -36,7 +36,17 @@ class Moment(StrEnum):
     TYPED = "typed"  # date, timestamp: compared as it is
     DATE_AND_TIME = "date_and_time"
     SECONDS = "seconds"  # divided by `per_second`
-    TEXT = "text"  # ISO 8601, ordered as text
+    TEXT = "text"  # ISO 8601, extended or basic, in one column or two
+
+
+#: A text's date and time without a cast that could fail: one odd text must not stop a whole read.
+#: Hours beyond 24:00 count on; a day that its month does not have comes to the next month.
+_MOMENT_OF_TEXT = (
+    "(SELECT make_date(m[1]::int, m[2]::int, 1) + (m[3]::int - 1) + make_interval(hours => "
+    "coalesce(m[4], '0')::int, mins => coalesce(m[5], '0')::int, secs => "
+    "coalesce(m[6], '0')::float8) FROM regexp_match({}, '^(\\d{{4}})-?(0[1-9]|1[0-2])-?(\\d{{2}})"
+    "(?:[Tt ]+(\\d{{1,3}}):?(\\d{{2}})(?::?(\\d{{2}}))?)?') AS m WHERE m[1] <> '0000')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class Since:
     per_second: int = 1
 
     def moment_of(self, alias: str) -> sql.Composable:
-        """Return the row's moment as a timestamp, or as text for `Moment.TEXT`."""
+        """Return the row's moment as a timestamp, NULL for a text that is none."""
         columns = [sql.Identifier(alias, name) for name in self.of]
         if self.moment is Moment.DATE_AND_TIME:
             return sql.SQL("({}::date + {}::text::interval)").format(*columns)
@@ -59,14 +69,13 @@ class Since:
                 " < 200000000000 THEN ({c}::numeric / {p})::float8 END))"
             ).format(c=columns[0], p=sql.Literal(self.per_second))
         if self.moment is Moment.TEXT:
-            return sql.SQL("replace(btrim({}::text), ' ', 'T')").format(columns[0])
+            texts = [sql.SQL("btrim({}::text)").format(column) for column in columns]
+            return sql.SQL(_MOMENT_OF_TEXT).format(sql.SQL(" || ' ' || ").join(texts))
         return sql.SQL("{}::timestamp").format(columns[0])
 
     def begins(self, alias: str) -> sql.Composable:
         """Return when a row of the other table begins to count, comparable with the moment."""
         column = sql.Identifier(alias, self.column)
-        if self.moment is Moment.TEXT:
-            return sql.SQL("to_char({}::timestamp, 'YYYY-MM-DD\"T\"HH24:MI:SS')").format(column)
         return sql.SQL("{}::timestamp").format(column)
 
 

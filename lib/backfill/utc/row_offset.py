@@ -13,7 +13,13 @@ from backfill.rows.values import Int64Array
 from backfill.utc.described import Offset
 
 _MOST_US = 18 * 3_600_000_000
-_CLOCK = r"^(?:UTC|GMT)?(?P<s>[+-]?)(?P<h>\d{1,2}):?(?P<m>\d{2})(?::?(?P<c>\d{2})(?:\.0+)?)?$"
+#: Without a colon all digits are there, or hours behind a sign: 120 would be two hours or 1:20.
+_CLOCK = (
+    r"^(?:UTC|GMT)?\s*(?:"
+    r"(?P<s>[+-]?)(?:(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<c>\d{2})(?:\.0+)?)?"
+    r"|(?P<h2>\d{2})(?P<m2>\d{2})(?P<c2>\d{2})?)"
+    r"|(?P<s3>[+-])(?P<h3>\d{1,2}))$"
+)
 _NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,9})(?:\.(?P<f>\d{1,9}))?$"
 
 
@@ -53,8 +59,13 @@ def _of_texts(values: pa.Array, unit_seconds: int) -> tuple[Int64Array, NDArray[
     else:
         texts = pc.if_else(pc.is_in(texts, pa.array(["Z", "z", "UTC", "GMT"])), "+00:00", texts)
         found = pc.extract_regex(texts, _CLOCK)
-        sign, hours, minutes, seconds = found.flatten()
-        us = (_digits(hours) * 3600 + _digits(minutes) * 60 + _digits(seconds)) * 1_000_000
+        group = dict(zip((field.name for field in found.type), found.flatten(), strict=True))
+        hours = _digits(group["h"]) + _digits(group["h2"]) + _digits(group["h3"])
+        minutes = _digits(group["m"]) + _digits(group["m2"])
+        seconds = _digits(group["c"]) + _digits(group["c2"])
+        us = (hours * 3600 + minutes * 60 + seconds) * 1_000_000
+        signs = (group["s"].fill_null(""), group["s3"].fill_null(""))
+        sign = pc.binary_join_element_wise(*signs, "")
     is_valid = np.asarray(found.is_valid()) & (us <= _MOST_US)
     is_west = np.asarray(pc.equal(sign, "-").fill_null(False))
     return np.where(is_west, -us, us), is_valid

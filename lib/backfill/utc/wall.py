@@ -33,7 +33,7 @@ class WallTimes:
     offset_us: Int64Array | None = None
 
 
-_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_DATE = r"^\s*\d{4}(-\d{2}-\d{2}|\d{4})\s*$"
 _PLAIN_NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,18})(?:\.(?P<f>\d{1,18}))?$"
 
 
@@ -59,10 +59,18 @@ def read_walls(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
 def _is_missing(values: pa.Array, reading: Reading) -> BoolArray:
     if pa.types.is_string(values.type):
         texts = pc.utf8_trim_whitespace(values)
-        return np.asarray(pc.is_in(texts, pa.array(reading.missing, pa.string())))
+        meant = pa.array(reading.missing, pa.string())
+        if reading.kind is WallKind.NUMBER and not reading.form:
+            texts, meant = _without_zeros(texts), _without_zeros(meant)
+        return np.asarray(pc.is_in(texts, meant))
     numbers = [number for text in reading.missing if (number := _number_of(text, values.type))]
     plain = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     return np.isin(plain, np.array([n for group in numbers for n in group], dtype=np.int64))
+
+
+def _without_zeros(numbers: pa.Array) -> pa.Array:
+    """Return decimals so that equal ones are spelt alike: no zeros at the end of a fraction."""
+    return pc.replace_substring_regex(numbers, r"\.0*$|(\.\d*[1-9])0+$", r"\1")
 
 
 def _number_of(text: str, kind: pa.DataType) -> tuple[int, ...]:

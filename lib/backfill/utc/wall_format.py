@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from backfill.errors import UsageError
 
-ZONE = r"(?P<z>[Zz]|[+-]\d{2}(?::?\d{2})?)"
+ZONE = r"(?P<z>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)"
 _DIGITS = {
     "m": ("m", 2),
     "d": ("d", 2),
@@ -21,6 +21,8 @@ _DIGITS = {
     "S": ("S", 2),
     "y": ("y", 2),
     "j": ("j", 3),
+    "V": ("V", 2),
+    "u": ("u", 1),
 }
 _LONG = {
     "T": "%H:%M:%S",
@@ -44,8 +46,14 @@ def pattern_of(form: str) -> str:
     if len(set(names)) < len(names):
         raise UsageError(f"format {form!r} names a part of the date twice.")
     has_day = {"m", "d"} <= set(names) or "j" in names or {"b", "d"} <= set(names)
-    if not ({"Y", "y"} & set(names) and has_day):
-        raise UsageError(f"format {form!r} must tell year, month and day, like %Y-%m-%d %H:%M.")
+    has_week = {"G", "V", "u"} <= set(names)
+    if has_week and {"Y", "y", "m", "d", "b", "j"} & set(names):
+        raise UsageError(f"format {form!r} tells the day twice: by its week, and otherwise.")
+    if not has_week and not ({"Y", "y"} & set(names) and has_day):
+        raise UsageError(
+            f"format {form!r} must tell year, month and day, like %Y-%m-%d %H:%M; or year, week "
+            "and day of the week, like %G-W%V-%u %H:%M."
+        )
     return pattern
 
 
@@ -56,15 +64,15 @@ def _part(tokens: list[str], index: int, form: str) -> str:
     name = token.lstrip("%-")
     # Digits that touch other digits have a fixed width.
     touches = any(
-        0 <= near < len(tokens) and tokens[near].lstrip("%-") in {*_DIGITS, "Y", "f"}
+        0 <= near < len(tokens) and tokens[near].lstrip("%-") in {*_DIGITS, "Y", "G", "f"}
         and tokens[near].startswith("%")
         for near in (index - 1, index + 1)
     )  # fmt: skip
-    if name == "Y":
-        return r"(?P<Y>\d{4})"
+    if name in ("Y", "G"):
+        return rf"(?P<{name}>\d{{4}})"
     if name in _DIGITS:
         group, most = _DIGITS[name]
-        width = "3" if name == "j" else "2"
+        width = str(most) if name in "ju" else "2"
         return rf"(?P<{group}>\d{{{width}}})" if touches else rf"(?P<{group}>\d{{1,{most}}})"
     fixed = {
         "f": r"(?P<f>\d{1,9})",
@@ -80,5 +88,6 @@ def _part(tokens: list[str], index: int, form: str) -> str:
     if name in fixed:
         return fixed[name]
     raise UsageError(
-        f"format {form!r}: {token} is not known here. Use %Y %y %m %b %d %j %H %I %p %M %S %f %z."
+        f"format {form!r}: {token} is not known here. Use %Y %y %m %b %d %j %G %V %u %H %I %p "
+        "%M %S %f %z."
     )

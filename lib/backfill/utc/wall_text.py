@@ -20,11 +20,14 @@ from backfill.utc.wall_format import ZONE, pattern_of
 BoolArray = NDArray[np.bool_]
 
 #: Extended and basic; a date alone is its midnight.
-_ISO = (
-    r"^(?P<Y>\d{4})-?(?P<m>\d{2})-?(?P<d>\d{2})"
-    r"(?:[T ](?P<H>\d{2}):?(?P<M>\d{2})(?::?(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?"
+_ISO_CLOCK = (
+    r"(?:[Tt ](?P<H>\d{2}):?(?P<M>\d{2})(?::?(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?"
     rf"(?: ?{ZONE})?$"
 )
+_ISO = rf"^(?P<Y>\d{{4}})-?(?P<m>\d{{2}})-?(?P<d>\d{{2}}){_ISO_CLOCK}"
+#: The rarer dates of ISO 8601: day of a week of a year, day of a year.
+_ISO_WEEK = rf"^(?P<G>\d{{4}})-?W(?P<V>\d{{2}})-?(?P<u>[1-7]){_ISO_CLOCK}"
+_ISO_DAY = rf"^(?P<Y>\d{{4}})-?(?P<j>\d{{3}}){_ISO_CLOCK}"
 #: A time of day, as `time`, `interval` and people write it; hours may pass midnight.
 _CLOCK = (
     r"^(?:(?P<D>\d{1,3}) days? ?)?(?:(?P<H>\d{1,3}):?(?P<M>\d{2})"
@@ -48,7 +51,19 @@ class TextTimes:
 
 def read_iso(texts: pa.Array) -> TextTimes:
     """Read ISO 8601, an offset or `Z` at its end included."""
-    return _read(texts, _ISO, rolls_over=False)
+    found = _read(texts, _ISO, rolls_over=False)
+    for rarer in (_ISO_WEEK, _ISO_DAY):
+        left = np.flatnonzero(~found.is_valid & np.asarray(texts.is_valid()))
+        if len(left):
+            _put(found, left, _read(texts.take(pa.array(left)), rarer, rolls_over=False))
+    return found
+
+
+def _put(into: TextTimes, rows: NDArray[np.intp], found: TextTimes) -> None:
+    into.us[rows] = found.us
+    into.is_valid[rows] = found.is_valid
+    into.offset_us[rows] = found.offset_us
+    into.has_offset[rows] = found.has_offset
 
 
 def read_format(texts: pa.Array, form: str, *, rolls_over: bool = False) -> TextTimes:
@@ -119,6 +134,8 @@ def _read(texts: pa.Array, pattern: str, *, rolls_over: bool) -> TextTimes:
 
 def _days(groups: _Groups) -> tuple[Int64Array, BoolArray]:
     """Return days since 1970, and where there is such a day."""
+    if "V" in groups:
+        return _days_of_weeks(groups)
     year = groups.number("Y", 1970)
     if "y" in groups:
         short = groups.number("y", 70)
@@ -137,6 +154,22 @@ def _days(groups: _Groups) -> tuple[Int64Array, BoolArray]:
         day = groups.number("j", 1)
         length = _day_of(months + 12) - first
     return first + day - 1, is_month & (day >= 1) & (day <= length)
+
+
+def _days_of_weeks(groups: _Groups) -> tuple[Int64Array, BoolArray]:
+    """Read a year of weeks: its week 1 is the one that 4 January lies in, and begins on Monday."""
+    year, week, weekday = (groups.number(name, 1) for name in ("G", "V", "u"))
+    is_year = (year >= 1) & (year <= 9999)
+    first = _monday_of(_day_of(np.where(is_year, (year - 1970) * 12, 0)) + 3)
+    following = _monday_of(_day_of(np.where(is_year, (year - 1969) * 12, 0)) + 3)
+    day = first + (week - 1) * 7 + weekday - 1
+    is_day = is_year & (week >= 1) & (weekday >= 1) & (weekday <= 7) & (day < following)
+    return day, is_day
+
+
+def _monday_of(days: Int64Array) -> Int64Array:
+    monday: Int64Array = days - (days + 3) % 7  # 1970 began on a Thursday
+    return monday
 
 
 def _day_of(months: Int64Array) -> Int64Array:

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from backfill.errors import PreflightError
 from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats
+from backfill.jobs.utc.resolve_columns import UNIT_NAMES
 from backfill.jobs.utc.sample import sample_filled, sample_rows
 from backfill.jobs.utc.zoned_table import ZonedTable
+from backfill.rows.columns import POSITIVE_INFINITY
 from backfill.server.postgres import Connection
 from backfill.utc.compute import convert_pairs
 from backfill.utc.convert import in_range
@@ -31,7 +33,6 @@ from backfill.utc.years import years_of
 _FIRST_YEAR, _LAST_YEAR = 1975, 2100
 #: No zone is further from UTC than this; a value further off was not converted from the other.
 _NEAR_US = 27 * 3_600_000_000
-_UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +59,17 @@ def check_columns(
     for pair in zoned.columns.pairs:
         _check_walls(_Place(zoned, pair), rows)
     filled = sample_filled(connection, zoned.table, members)
-    if not filled.num_rows:
-        return []
     warnings: list[str] = []
     converted = convert_pairs(filled, zoned.columns, policy)
     for pair, values in zip(zoned.columns.pairs, converted, strict=True):
         place = _Place(zoned, pair)
-        _check_target(place, filled, values)
+        tells_unit = _check_target(place, filled, values)
         told = _instants_in_wall(place, filled, values)
         if told and not policy.repairs:
             raise PreflightError(told)
         warnings += [told] if told else []
+        warnings += [] if tells_unit else _untold_unit(place)
+        warnings += [] if policy.repairs else _placeholders(place, filled, values)
     return warnings
 
 
@@ -87,6 +88,8 @@ def _check_walls(place: _Place, rows: pa.Table) -> None:
     elif pair.reading.kind is WallKind.TEXT and not is_given:
         _check_digits(place, rows, values, (10, 12, 14, 17))
         _check_format(place, rows, values)
+    elif pair.reading.kind is WallKind.DATE_AND_TIME and not is_given:
+        _check_date_and_time(place, rows)
 
 
 def _check_digits(place: _Place, rows: pa.Table, texts: pa.Array, lengths: tuple[int, ...]) -> None:
@@ -110,8 +113,10 @@ def _us(texts: pa.Array, form: str, row: int) -> int:
     return int(read_format(texts.slice(row, 1), form).us[0])
 
 
-def _check_format(place: _Place, rows: pa.Table, texts: pa.Array) -> None:
-    found = likely_formats(texts)
+def _check_format(
+    place: _Place, rows: pa.Table, texts: pa.Array, *, read_otherwise: float | None = None
+) -> None:
+    found = likely_formats(texts, read_otherwise=read_otherwise)
     if not found:
         return
     row = _first(_reads(texts, found[0]))
@@ -121,6 +126,18 @@ def _check_format(place: _Place, rows: pa.Table, texts: pa.Array) -> None:
         f"{place.wall} is not ISO 8601: row {_key(rows, row)} says {texts[row].as_py()!r}. Nothing "
         f"was planned. Say in its [[pair]]: {said}{which}"
     )
+
+
+def _check_date_and_time(place: _Place, rows: pa.Table) -> None:
+    """Texts of a date or a time that are not ISO 8601 are told by what both spell together."""
+    arrays = [field_of(rows, "source", wall.name) for wall in place.pair.walls]
+    walls = read_walls(arrays, place.pair.reading)
+    is_there = ~walls.is_null
+    if is_there.any():
+        joined = pc.binary_join_element_wise(*(array.cast(pa.string()) for array in arrays), " ")
+        texts = pc.if_else(pa.array(is_there), joined, pa.scalar(None, pa.string()))
+        share = np.count_nonzero(walls.is_valid & is_there) / np.count_nonzero(is_there)
+        _check_format(place, rows, texts, read_otherwise=share)
 
 
 def _check_unit(place: _Place, rows: pa.Table, values: pa.Array) -> None:
@@ -146,8 +163,8 @@ def _check_unit(place: _Place, rows: pa.Table, values: pa.Array) -> None:
     )
     flag = " or --encoding epoch_s" if (declared, best) == (Unit.MILLISECONDS, Unit.SECONDS) else ""
     raise PreflightError(
-        f"{place.wall} looks like {_UNIT_NAMES[best]}, not {_UNIT_NAMES[declared]}: {where}. If it "
-        f'is in {_UNIT_NAMES[best]}, say so: unit = "{best}" in its [[pair]]{flag}'
+        f"{place.wall} looks like {UNIT_NAMES[best]}, not {UNIT_NAMES[declared]}: {where}. If it "
+        f'is in {UNIT_NAMES[best]}, say so: unit = "{best}" in its [[pair]]{flag}'
     )
 
 
@@ -168,9 +185,10 @@ def _share_of_our_days(us: NDArray[np.int64], values: pa.Array) -> float:
 
 def _check_offsets(place: _Place, rows: pa.Table, offset: Offset) -> None:
     """Hours taken for minutes, or the other way round, are told by their size."""
-    if not offset.unit_seconds:
-        return
     texts = field_of(rows, "source", offset.column).cast(pa.string()).drop_null()
+    if not offset.unit_seconds:
+        _check_offset_texts(place, offset, texts)
+        return
     numbers = np.abs(np.array([float(text) for text in texts.to_pylist() if _is_number(text)]))
     if not numbers.size or not numbers.any():
         return
@@ -187,6 +205,20 @@ def _check_offsets(place: _Place, rows: pa.Table, offset: Offset) -> None:
         )
 
 
+def _check_offset_texts(place: _Place, offset: Offset, texts: pa.Array) -> None:
+    """Numbers written as text have a unit that nobody said."""
+    plain = pc.utf8_trim_whitespace(texts)
+    is_count = np.asarray(pc.match_substring_regex(plain, r"^[+-]?(\d{1,3}|\d{5}|\d+\.\d+)$"))
+    is_hours = np.asarray(pc.match_substring_regex(plain, r"^([+-]\d{1,2}|0+)$"))
+    if np.count_nonzero(is_count & ~is_hours) * 2 <= len(plain):
+        return
+    raise PreflightError(
+        f"{place.zoned.table.relation}.{offset.column} holds numbers as text, like "
+        f"{plain[_first(is_count & ~is_hours)].as_py()!r}: say what they count, like offset = "
+        f'{{ column = "{offset.column}", unit = "minutes" }}'
+    )
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)
@@ -198,17 +230,55 @@ def _is_number(text: str) -> bool:
 # -- targets ---------------------------------------------------------------------------------------
 
 
-def _check_target(place: _Place, rows: pa.Table, values: PairValues) -> None:
-    """Filled rows contradict the unit, or the kind, that the specification says."""
+def _check_target(place: _Place, rows: pa.Table, values: PairValues) -> bool:
+    """Filled rows contradict the unit, or the kind, that the specification says.
+
+    Return whether the unit of a number is known.
+    """
     target = place.pair.target
     stored = field_of(rows, "before", target.column.name)
     is_filled = ~values.stored.is_null
-    if not is_filled.any():
-        return
-    if target.is_text:
+    if target.is_text and is_filled.any():
         _check_text_target(place, rows, stored, values.stored)
-    elif target.is_number:
-        _check_target_unit(place, rows, stored, values)
+    if target.is_number:
+        return bool(is_filled.any()) and _check_target_unit(place, rows, stored, values)
+    return True
+
+
+def _untold_unit(place: _Place) -> list[str]:
+    """Say which unit will be written where no filled row tells, and the wall counts another."""
+    reading, unit = place.pair.reading, place.pair.target.unit
+    if reading.kind is not WallKind.NUMBER or reading.form or reading.unit is unit:
+        return []
+    return [
+        f"{place.target} gets {UNIT_NAMES[unit]}: no filled row tells what it counts, and "
+        f"{place.wall} counts {UNIT_NAMES[reading.unit]}. If that is not meant, say so in the "
+        f'[[pair]]: target_unit = "{reading.unit}"'
+    ]
+
+
+def _placeholders(place: _Place, rows: pa.Table, values: PairValues) -> list[str]:
+    """Say that filled rows hold no instant at all, or 1970's beginning: they are left alone."""
+    stored = values.stored
+    is_far = values.wall.is_valid & (np.abs(_bounded(values.wall.us)) > _NEAR_US)
+    is_idle = ~stored.is_null & ~values.wall.is_null
+    is_idle &= ~stored.is_valid | ~in_range(stored.us) | ((stored.us == 0) & is_far)
+    is_idle &= values.wall.is_valid
+    count = int(np.count_nonzero(is_idle))
+    if not count:
+        return []
+    row = _first(is_idle)
+    value = field_of(rows, "before", place.pair.target.column.name)[row]
+    shown = value.as_py() if pa.types.is_string(value.type) else str(value.cast(pa.int64()))
+    if pa.types.is_timestamp(value.type):
+        is_infinite = abs(value.value) == POSITIVE_INFINITY or abs(value.value) > 2**62
+        shown = "infinity" if is_infinite else show_time(int(stored.us[row]))
+        shown = f"-{shown}" if is_infinite and value.value < 0 else shown
+    return [
+        f"{place.target} of {count:,} sampled rows is not NULL and holds no instant that their "
+        f"wall time could give, like row {_key(rows, row)}: {shown!r}. They count as filled and "
+        "are left alone; --repair plans them too."
+    ]
 
 
 def _check_text_target(place: _Place, rows: pa.Table, stored: pa.Array, found: Stored) -> None:
@@ -226,7 +296,8 @@ def _check_text_target(place: _Place, rows: pa.Table, stored: pa.Array, found: S
     )
 
 
-def _check_target_unit(place: _Place, rows: pa.Table, stored: pa.Array, values: PairValues) -> None:
+def _check_target_unit(place: _Place, rows: pa.Table, stored: pa.Array, values: PairValues) -> bool:
+    """Return whether any filled row tells the unit, once none contradicts it."""
     pair = place.pair
     near = {unit: _is_near(stored, Target(pair.target.column, unit), values) for unit in Unit}
     # Around 1970 all units say the same: rows that fit several of them tell nothing.
@@ -238,10 +309,11 @@ def _check_target_unit(place: _Place, rows: pa.Table, stored: pa.Array, values: 
         row = _first(near[best] & (votes == 1))
         wall = show_time(int(values.wall.us[row]))
         raise PreflightError(
-            f"{place.target} holds {_UNIT_NAMES[best]}, not {_UNIT_NAMES[declared]}: row "
+            f"{place.target} holds {UNIT_NAMES[best]}, not {UNIT_NAMES[declared]}: row "
             f"{_key(rows, row)} has {stored[row].as_py()} for the wall time {wall}. Nothing was "
             f'planned. Say so in the [[pair]] of {pair.label}: target_unit = "{best}"'
         )
+    return counts[declared] > 0
 
 
 def _is_near(stored: pa.Array, target: Target, values: PairValues) -> BoolArray:

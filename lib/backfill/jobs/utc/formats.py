@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.utc.wall_format import pattern_of
 from backfill.utc.wall_text import read_format, read_iso
 from backfill.utc.years import years_of
 
@@ -19,14 +22,22 @@ DIGITS = {
     14: "%Y%m%d%H%M%S",
     17: "%Y%m%d%H%M%S%f",
 }
-_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d")
-_CLOCKS = (" %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M", " %H.%M", "")
-_NAMED = (
-    *("%d %b %Y %H:%M", "%d %b %Y %H:%M:%S", "%d-%b-%Y %H:%M", "%d-%b-%Y %H:%M:%S"),
-    *("%b %d, %Y %H:%M", "%b %d, %Y %I:%M %p", "%b %d %Y %I:%M %p", "%a %d %b %Y %H:%M"),
-    *("%d %b %Y", "%d %B %Y %H:%M", "%B %d, %Y %I:%M %p"),
+_DATES = (
+    *("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
+    *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%Y-%m-%d", "%Y%m%d", "%G-W%V-%u"),
+    *("%d %b %Y", "%d. %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y"),
+    *("%a %d %b %Y", "%a, %d %b %Y", "%a %b %d %Y", "%a, %b %d, %Y", "%Y %b %d"),
 )
-CANDIDATES = (*(f"{date}{clock}" for date in _DATES for clock in _CLOCKS), *_NAMED)
+_HOURS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%H.%M", "%H.%M.%S", "%H.%M.%S.%f", "%H%M", "%H%M%S")
+_HALVES = ("%I:%M %p", "%I:%M:%S %p", "%I %p", "%I.%M.%S.%f %p", "%I:%M:%S.%f %p")
+_BETWEEN = (" ", ", ", "T", "-", "_", ":")
+_CLOCKS = (
+    *(f"{sign}{clock}" for sign in (" ", ", ", " at ") for clock in _HALVES),
+    *(f"{sign}{clock}" for sign in _BETWEEN for clock in _HOURS),
+)
+_TURNED = ("%a %b %d %H:%M:%S %Y", "%H:%M %d/%m/%Y", "%H:%M %d.%m.%Y", "%H:%M:%S %d/%m/%Y")
+#: Formats are tried on so many values first: nearly all of them read none.
+_FEW_VALUES = 40
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 
 
@@ -41,20 +52,40 @@ def digits_format(texts: pa.Array, *, among: tuple[int, ...] = tuple(DIGITS)) ->
     return form if form and share_read(plain, form, is_recent=True) > 0.5 else ""
 
 
-def likely_formats(texts: pa.Array) -> list[str]:
-    """Return the formats that read most of the values, those that read as many as any."""
+def likely_formats(texts: pa.Array, *, read_otherwise: float | None = None) -> list[str]:
+    """Return the formats that read most of the values, those that read as many as any.
+
+    None where they are no better than ISO 8601, or than what reads the share `read_otherwise`.
+    """
     plain = pc.utf8_trim_whitespace(texts.drop_null())
+    plain = plain.filter(pc.not_equal(plain, ""))
     if not len(plain):
         return []
-    iso = float(np.mean(read_iso(plain).is_valid))
-    shares = {form: share_read(plain, form) for form in CANDIDATES}
+    iso = float(np.mean(read_iso(plain).is_valid)) if read_otherwise is None else read_otherwise
+    if iso == 1:
+        return []
+    few = plain.take(np.linspace(0, len(plain) - 1, min(len(plain), _FEW_VALUES)).astype(int))
+    shares = {form: share_read(plain, form) for form in _candidates(few.to_pylist())}
     digits = digits_format(plain)
     if digits:
         shares[digits] = share_read(plain, digits, is_recent=True)
-    best = max(shares.values())
+    best = max(shares.values(), default=0.0)
     if best <= max(iso, 0.5):
         return []
     return [form for form, share in shares.items() if share == best]
+
+
+def _candidates(few: Sequence[str]) -> Iterator[str]:
+    """Yield the formats that a quarter of a few values look like: dates first, then clocks."""
+
+    def fits(form: str, ending: str) -> bool:
+        pattern = re.compile(pattern_of(form).removesuffix("$") + ending)
+        return sum(pattern.match(text) is not None for text in few) * 4 >= len(few)
+
+    for date in _DATES:
+        if fits(date, ""):
+            yield from (form for clock in ("", *_CLOCKS) if fits(form := f"{date}{clock}", "$"))
+    yield from (form for form in _TURNED if fits(form, "$"))
 
 
 def share_read(texts: pa.Array, form: str, *, is_recent: bool = False) -> float:

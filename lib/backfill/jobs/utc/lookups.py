@@ -9,7 +9,7 @@ from psycopg import sql
 
 from backfill.errors import PreflightError
 from backfill.jobs.utc.table_spec import LookupSpec
-from backfill.rows.columns import Column
+from backfill.rows.columns import Column, ColumnType
 from backfill.server.catalog import find_relation, is_unique, require_columns
 from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.postgres import Connection
@@ -151,6 +151,10 @@ class Lookups:
             WallKind.TEXT: Moment.TEXT,
             WallKind.INSTANT: Moment.TYPED,
         }[reading.kind]
+        if reading.kind is WallKind.DATE_AND_TIME and any(
+            w.type is ColumnType.TEXT for w in self._walls
+        ):
+            moment = Moment.TEXT
         if reading.form or (reading.kind is WallKind.INSTANT and reading.read_in != "UTC"):
             raise PreflightError(
                 f"The lookup {spec.name} counts from {column.name}, but the wall time "

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -70,15 +71,21 @@ def _of_pair(
         pc.struct_field(rows.column(side), column.name) for side in ("before", "after")
     )
     written = _instants(after, pair.target)
-    before, after = before.to_pylist(), after.to_pylist()
-    walls = [pc.struct_field(rows.column("source"), w.name).to_pylist() for w in pair.walls]
+    # What stood there before, or in columns that decided nothing, may be no date at all.
+    is_changed = pc.and_kleene(
+        after.is_valid(), pc.invert(pc.equal(before, after).fill_null(False))
+    )
+    chosen = np.flatnonzero(np.asarray(is_changed))
+    after = after.take(pa.array(chosen)).to_pylist()
+    walls = [
+        pc.struct_field(rows.column("source"), w.name).take(pa.array(chosen)).to_pylist()
+        for w in pair.walls
+    ]
     zones = _zones_of(rows, pair, rules)
     offsets = _offsets_of(rows, pair)
     wrong: list[tuple[int, str]] = []
-    for index, stored in enumerate(after):
-        if stored is None or stored == before[index]:
-            continue
-        values = [wall[index] for wall in walls]
+    for place, (index, stored) in enumerate(zip(chosen.tolist(), after, strict=True)):
+        values = [wall[place] for wall in walls]
         try:
             local = local_time(values, pair.reading)
         except (ValueError, OverflowError) as error:

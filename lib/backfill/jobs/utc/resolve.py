@@ -15,6 +15,7 @@ from backfill.errors import PreflightError, UsageError
 from backfill.jobs.utc.lookups import Lookups
 from backfill.jobs.utc.resolve_columns import (
     column_of,
+    missing_values,
     offset_of,
     reading_of_pair,
     target_of,
@@ -70,6 +71,7 @@ class _Resolver:
             )
         lookups = Lookups(self.connection, self.relation, columns, spec.lookups)
         pairs = tuple(self._pair(pair, lookups) for pair in spec.pairs)
+        self._check_missing(pairs)
         sources = tuple(self._sources(pairs))
         joins, looked_up = lookups.used()
         fields = [value.field for value in looked_up]
@@ -118,7 +120,7 @@ class _Resolver:
         reading = reading_of_pair(
             self.relation, [self.columns[name] for name in spec.walls], spec, self.encoding
         )
-        reading = replace(reading, missing=self.spec.missing)
+        reading = replace(reading, missing=missing_values(self.spec.missing, reading))
         target = target_of(self.relation, self.columns[spec.target], spec)
         lookups.begin(spec.label, walls, reading, is_only=len(self.spec.pairs) == 1)
         chain = tuple(self._link(link, lookups) for link in self.spec.chain_of(spec))
@@ -174,6 +176,20 @@ class _Resolver:
             if (text := self._as_stored(missing, wall_type)) is not None
         ]
         return Want(pair.target.column.name, needs, tuple(dict.fromkeys(void)))
+
+    def _check_missing(self, pairs: Sequence[Pair]) -> None:
+        """Refuse a value that no wall column can hold: it would never mean anything."""
+        types = {pair.walls[0].name: self.columns[pair.walls[0].name] for pair in pairs}
+        for text, *spelt in zip(
+            self.spec.missing, *(pair.reading.missing for pair in pairs), strict=True
+        ):
+            kinds = [column.sql_type.name for column in types.values()]
+            if all(self._as_stored(each, kind) is None for each in spelt for kind in kinds):
+                told = ", ".join(f"{name} is {column.type_name}" for name, column in types.items())
+                raise PreflightError(
+                    f"missing = {text!r}: no wall column of {self.relation} can hold it ({told}). "
+                    'Write it as the column shows it, like missing = ["0"] of numbers.'
+                )
 
     def _as_stored(self, text: str, type_name: str) -> str | None:
         """Return how the server writes a value of a type, None where it is none."""

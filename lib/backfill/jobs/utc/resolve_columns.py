@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -25,7 +27,22 @@ _TEXTS = ("text", "character varying", "character", "citext", "name")
 _WHOLE = ("bigint", "integer", "smallint")
 _DECIMAL = ("numeric", "double precision", "real")
 _CLOCKS = ("time without time zone", "interval", *_TEXTS)
+UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_UNIT_WORDS = {
+    Unit.SECONDS: {"s", "sec", "secs", "seconds"},
+    Unit.MILLISECONDS: {"ms", "msec", "millis", "milliseconds"},
+    Unit.MICROSECONDS: {"us", "usec", "micros", "microseconds"},
+    Unit.NANOSECONDS: {"ns", "nsec", "nanos", "nanoseconds"},
+}
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MEND = "Change the type, or name another column with --table spec.toml."
+
+
+def unit_in_name(name: str) -> Unit | None:
+    """Return the unit that a column's name ends in, like `begins_utc_us` or `startMillis`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    last = re.split(r"[^a-z0-9]+", spaced.strip("_ "))[-1]
+    return next((unit for unit, words in _UNIT_WORDS.items() if last in words), None)
 
 
 def column_of(column: CatalogColumn) -> Column:
@@ -49,6 +66,24 @@ def reading_of_pair(
         form=spec.form,
         uses_offset=spec.offset_in_text,
     )
+
+
+def missing_values(texts: Sequence[str], reading: Reading) -> tuple[str, ...]:
+    """Return the walls that mean no time as their column has them: dates as counts."""
+    if reading.kind is not WallKind.NUMBER or reading.form:
+        return tuple(texts)
+    return tuple(_as_count(text, reading.unit) for text in texts)
+
+
+def _as_count(text: str, unit: Unit) -> str:
+    try:
+        since = dt.datetime.fromisoformat(text.strip()).replace(tzinfo=dt.UTC) - _EPOCH
+    except ValueError:
+        return text.strip()
+    if re.fullmatch(r"\s*\d+\s*", text):  # digits are a count, though 20260701 is a date as well
+        return text.strip()
+    us = since // dt.timedelta(microseconds=1)
+    return str(us * unit.per_second // 1_000_000)
 
 
 def _of_types(
@@ -127,6 +162,13 @@ def target_of(relation: Relation, column: CatalogColumn, spec: PairSpec) -> Targ
             f"{relation}.{column.name} is {name}: target_unit is of numbers only. Take it out."
         )
     unit = spec.target_unit or Unit.MILLISECONDS
+    named = unit_in_name(column.name) if is_number and not spec.target_unit else None
+    if named and named is not unit:
+        raise PreflightError(
+            f"{relation}.{column.name} sounds as if it counts {UNIT_NAMES[named]}, and the "
+            f'specification does not say. Say in the [[pair]]: target_unit = "{named}"; or, if '
+            'it holds milliseconds all the same: target_unit = "ms"'
+        )
     if name in ("integer", "smallint") and unit is not Unit.SECONDS:
         raise PreflightError(
             f"{relation}.{column.name} is {name}: it has no room for {unit} since 1970. If it "
@@ -153,5 +195,6 @@ def offset_of(
             f"{relation}.{column.name} is {column.type_name}; an offset is a number, an interval "
             "or text like +02:00."
         )
-    seconds = OFFSET_UNITS[spec.offset.unit] if is_number else 0
+    is_counted = bool(spec.offset.unit) and column.plain_type != "interval"
+    seconds = OFFSET_UNITS[spec.offset.unit] if is_counted else 0
     return Offset(column.name, spec.offset.use, seconds)

@@ -12,7 +12,7 @@ from backfill.utc.described import Reading, WallKind
 from backfill.utc.zone_names import zone_info
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=None)  # noqa: DTZ001  a wall time has no zone
-_CLOCK = re.compile(r"(?:(\d+) days? ?)?(?:(\d+):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?")
+_CLOCK = re.compile(r"(?:(\d+) days? ?)?(?:(\d{1,3}):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?")
 
 
 def local_time(values: Sequence[Any], reading: Reading) -> dt.datetime | None:
@@ -50,7 +50,11 @@ def _of_number(value: Any, per_second: int) -> dt.datetime:
 def _of_text(text: str) -> dt.datetime:
     """Read ISO 8601; 24:00 is the next day's midnight, digits beyond microseconds are cut."""
     text = re.sub(r"([.,]\d{6})\d+", r"\1", text)
-    midnight = re.fullmatch(r"(.{8,10}[T ])24(:?00(?::?00(?:[.,]0+)?)?)(.*)", text)
+    ordinal = re.fullmatch(r"(\d{4})-?(\d{3})(?:[Tt ](.*))?", text)
+    if ordinal:
+        day = dt.datetime.strptime(ordinal[1] + ordinal[2], "%Y%j").date()  # noqa: DTZ007
+        text = f"{day}T{ordinal[3] or '00:00'}"
+    midnight = re.fullmatch(r"(.{8,10}[Tt ])24(:?00(?::?00(?:[.,]0+)?)?)(.*)", text)
     if midnight:
         found = dt.datetime.fromisoformat(f"{midnight[1]}00{midnight[2]}{midnight[3]}")
         return found + dt.timedelta(days=1)

@@ -1,0 +1,136 @@
+"""Guess which columns of a table make pairs: a wall time, or a date and a time, and its target."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from backfill.command.guess_forms import NUMBER_TYPES, TEXT_TYPES, GuessedPair
+from backfill.server.table_look import TableLook
+
+_WALL_TYPES = ("timestamp without time zone", "date", *NUMBER_TYPES, *TEXT_TYPES)
+_TARGET_TYPES = (
+    *("timestamp with time zone", "timestamp without time zone", *NUMBER_TYPES),
+    *("text", "character varying"),
+)
+_CLOCK_TYPES = ("time without time zone", "interval")
+#: Words of a column's name that tell wall time from instant, and nothing of what is meant.
+_SAYS_LOCAL = {"local", "wall", "naive", "lt", "lokal", "ortszeit", "locale", "localtime"}
+_SAYS_UTC = {"utc", "instant", "gmt", "z", "zulu"}
+_UNITS = {"ms", "s", "us", "ns", "sec", "secs", "seconds", "millis", "micros", "nanos"}
+_FILLERS = {"at", "time", "ts", "on", "datetime", "stamp", "timestamp", "epoch", "unix", *_UNITS}
+_SILENT = _SAYS_LOCAL | _SAYS_UTC | _FILLERS
+_DAYS = {"date", "day"}
+_TIME_OF_DAY = re.compile(
+    r"\d{1,2}(:\d{2}){1,2}([.,]\d+)?(\s*[AaPp]\.?[Mm]\.?)?|\d{1,2}\s*[AaPp][Mm]"
+)
+_DAY = re.compile(r"\d{4}-?\d{2}-?\d{2}|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
+
+
+class _Holds(StrEnum):
+    """What a column can tell: a date and a time, or one of them."""
+
+    MOMENT = "moment"
+    DAY = "day"
+    TIME = "time"
+
+
+def guess_pairs(look: TableLook) -> tuple[GuessedPair, ...]:
+    """Pair columns whose names say the same but for words like local, wall and utc.
+
+    First those that say so, then any `timestamp` and `timestamptz` that are named alike.
+    """
+    pairs: dict[str, GuessedPair] = {}
+    taken: set[str] = set()
+    for find in (_walls_of, _walls_by_type):
+        for target, column in look.columns.items():
+            if column.plain_type not in _TARGET_TYPES or column.is_generated or target in taken:
+                continue
+            walls = find(look, target, taken)
+            if not walls or target in walls:
+                continue
+            kinds = " and ".join(look.columns[name].type_name for name in (*walls, target))
+            why = f"their names, and their types: {kinds}"
+            pairs[target] = GuessedPair(walls, target, why)
+            taken |= {*walls[-1:], target}
+    return tuple(pairs[name] for name in look.columns if name in pairs)
+
+
+def _walls_of(look: TableLook, target: str, taken: set[str]) -> tuple[str, ...]:
+    free = [name for name in look.columns if name not in taken]
+    named = [name for name in free if _is_pair(look, name, target)]
+    moment = next((name for name in named if _holds(look, name) is _Holds.MOMENT), None)
+    if moment:
+        return (moment,)
+    both = _date_and_time(look, target, taken)
+    day = next((name for name in named if _holds(look, name) is _Holds.DAY), None)
+    return both or ((day,) if day else ())
+
+
+def _walls_by_type(look: TableLook, target: str, taken: set[str]) -> tuple[str, ...]:
+    """A timestamp beside a timestamptz of the same name, as far as names tell anything."""
+    if look.columns[target].plain_type != "timestamp with time zone":
+        return ()
+    meant = words_of(target) - _SILENT - _DAYS
+    fitting = [
+        name
+        for name, column in look.columns.items()
+        if name not in taken and column.plain_type == "timestamp without time zone"
+        if meant and words_of(name) - _SILENT - _DAYS == meant
+    ]
+    return (fitting[0],) if len(fitting) == 1 else ()
+
+
+def _holds(look: TableLook, name: str) -> _Holds | None:
+    kind = look.columns[name].plain_type
+    if kind in _CLOCK_TYPES:
+        return _Holds.TIME
+    if kind == "date":
+        return _Holds.DAY
+    if kind not in _WALL_TYPES:
+        return None
+    sample = [text.strip() for text in look.samples.get(name, ()) if text.strip()]
+    if kind in TEXT_TYPES and sample:
+        for holds, pattern in ((_Holds.TIME, _TIME_OF_DAY), (_Holds.DAY, _DAY)):
+            if sum(pattern.fullmatch(text) is not None for text in sample) * 2 > len(sample):
+                return holds
+        if all(re.fullmatch(r"\d{4}|\d{6}", text) for text in sample):
+            return _Holds.TIME
+    return _Holds.MOMENT
+
+
+def _date_and_time(look: TableLook, target: str, taken: set[str]) -> tuple[str, ...]:
+    """A date and a time of day whose name goes with the target's."""
+    target_words = words_of(target)
+    if not target_words & _SAYS_UTC:
+        return ()
+    days = [name for name in look.columns if _holds(look, name) is _Holds.DAY]
+    clocks = [n for n in look.columns if n not in taken and _holds(look, n) is _Holds.TIME]
+    fitting = [c for c in clocks if words_of(c) - _SILENT == target_words - _SILENT]
+    if not fitting and len(clocks) == 1:
+        fitting = clocks
+    if not fitting or not days:
+        return ()
+    near = [d for d in days if (words_of(d) - _DAYS) & words_of(fitting[0])]
+    return (near or days)[0], fitting[0]
+
+
+def _is_pair(look: TableLook, wall: str, target: str) -> bool:
+    wall_words, target_words = words_of(wall), words_of(target)
+    holds = _holds(look, wall)
+    if wall == target or look.columns[wall].plain_type not in _WALL_TYPES or holds is _Holds.TIME:
+        return False
+    if wall_words & _SAYS_UTC or target_words & _SAYS_LOCAL:
+        return False
+    if not (wall_words & _SAYS_LOCAL or target_words & _SAYS_UTC):
+        return False
+    if look.columns[target].plain_type in TEXT_TYPES and not target_words & _SAYS_UTC:
+        return False
+    silent = _SILENT | (_DAYS if holds is _Holds.MOMENT else set())
+    return wall_words - silent == target_words - silent
+
+
+def words_of(name: str) -> set[str]:
+    """Return the words of a column's name, in small letters."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return {word for word in re.split(r"\W+|_", spaced.lower()) if word}

@@ -1,0 +1,249 @@
+"""Tables as others keep them, by a stranger's way: guessed, mended by hand, planned and applied."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.engine.workshop import Bench, load_nothing
+from tests.jobs.conftest import BenchFrom
+
+from backfill.command.guess_toml import as_toml
+from backfill.command.table_guess import guess_spec
+from backfill.errors import PreflightError, UsageError
+from backfill.server.table_look import look_at
+
+
+def utc(wall: str, zone: str) -> dt.datetime:
+    local = dt.datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone))
+    return local.astimezone(dt.UTC)
+
+
+def seconds(wall: str, zone: str) -> int:
+    return int(utc(wall, zone).timestamp())
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A table, what a person changes in the guess (None: nothing), and what is to come of it.
+
+    `says` are pieces of the guess.
+    """
+
+    table: str
+    ddl: str
+    expected: Mapping[Any, Any]
+    select: str
+    says: tuple[str, ...] = ()
+    changes: tuple[tuple[str, str], ...] = ()
+    default_tz: str = ""
+
+
+SHAPES = {
+    "two zones behind two foreign keys": Shape(
+        '"Trip"',
+        'CREATE TABLE "Zones" ("Code" smallint PRIMARY KEY, "MsName" varchar(60));'
+        "INSERT INTO \"Zones\" VALUES (4, 'Tokyo Standard Time'), (9, 'Egypt Standard Time');"
+        'CREATE TABLE "Trip" ("No" int PRIMARY KEY, "FromZone" smallint REFERENCES "Zones",'
+        ' "ToZone" smallint REFERENCES "Zones", "FromLocal" timestamp, "ToLocal" timestamp,'
+        ' "FromUtc" timestamptz, "ToUtc" timestamptz);'
+        "INSERT INTO \"Trip\" VALUES (1, 4, 9, '2026-05-01 22:10', '2026-05-02 05:00');",
+        {1: (utc("2026-05-01 22:10", "Asia/Tokyo"), utc("2026-05-02 05:00", "Africa/Cairo"))},
+        'SELECT "No", "FromUtc", "ToUtc" FROM "Trip"',
+        says=('zone_names = ["iana", "windows"]', "its name goes with FromLocal"),
+    ),
+    "counts that say their unit by name": Shape(
+        "tick",
+        "CREATE TABLE tick (id int PRIMARY KEY, olson text, at_local_micros bigint,"
+        " at_utc_micros bigint, seen_local double precision, seen_utc double precision);"
+        "INSERT INTO tick VALUES (1, 'Asia/Kolkata', 1767225600000123, NULL, 1767225600.25, NULL);",
+        {1: (1767205800000123, 1767205800.25)},
+        "SELECT id, at_utc_micros, seen_utc FROM tick",
+        says=('target_unit = "us"  # guess: because of its name', 'target_unit = "s"  # guess'),
+    ),
+    "a day and a time in texts": Shape(
+        "pickup",
+        "CREATE TABLE pickup (id int PRIMARY KEY, pickup_date char(8), pickup_time char(4),"
+        " due_date varchar(10), due_time varchar(8), tz text, pickup_utc text, due_utc text);"
+        "INSERT INTO pickup VALUES (1, '20260331', '0745', '3/31/2026', '7:05 PM',"
+        " 'America/Bogota'), (2, '20260401', '2400', '4/13/2026', '12:00 AM', 'Asia/Amman');",
+        {
+            1: ("2026-03-31T12:45:00Z", "2026-04-01T00:05:00Z"),
+            2: ("2026-04-01T21:00:00Z", "2026-04-12T21:00:00Z"),
+        },
+        "SELECT id, pickup_utc, due_utc FROM pickup",
+        says=('wall = ["pickup_date", "pickup_time"]', 'format = "%m/%d/%Y %I:%M %p"'),
+    ),
+    "weeks, ordinal days, and offsets written out": Shape(
+        "rota",
+        "CREATE TABLE rota (id int PRIMARY KEY, begins_local text, gmt_off text,"
+        " begins_utc timestamptz);"
+        "INSERT INTO rota VALUES (1, '2027-W01-1T06:00', '+0100'), (2, '2026-365', 'UTC-3'),"
+        " (3, '2026W281T0600', '+5:45'), (4, '2026-07-06 06:00', 'Z');",
+        {
+            1: (utc("2027-01-04 05:00", "UTC"),),
+            2: (utc("2026-12-31 03:00", "UTC"),),
+            3: (utc("2026-07-06 00:15", "UTC"),),
+            4: (utc("2026-07-06 06:00", "UTC"),),
+        },
+        "SELECT id, begins_utc FROM rota",
+        says=('offset = { column = "gmt_off", as = "zone" }',),
+    ),
+    "minutes as text": Shape(
+        "ping",
+        "CREATE TABLE ping (id int PRIMARY KEY, seen_local timestamp, utc_offset_min text,"
+        " seen_utc timestamptz);"
+        "INSERT INTO ping VALUES (1, '2026-02-03 10:00', '-180'), (2, '2026-02-03 10:00', '60');",
+        {1: (utc("2026-02-03 13:00", "UTC"),), 2: (utc("2026-02-03 09:00", "UTC"),)},
+        "SELECT id, seen_utc FROM ping",
+        says=('unit = "minutes"',),
+    ),
+    "no word of local or utc": Shape(
+        '"Room Plan".meeting',
+        'CREATE SCHEMA "Room Plan"; CREATE TABLE "Room Plan".meeting (id int PRIMARY KEY,'
+        " opens timestamp, opens_ts timestamptz, opens_time_zone text, closes timestamp,"
+        " closes_ts timestamptz, closes_time_zone text);"
+        "INSERT INTO \"Room Plan\".meeting VALUES (1, '2026-08-01 08:00', NULL, 'Asia/Dhaka',"
+        " '2026-08-01 08:00', NULL, 'Africa/Lagos');",
+        {1: (utc("2026-08-01 08:00", "Asia/Dhaka"), utc("2026-08-01 08:00", "Africa/Lagos"))},
+        'SELECT id, opens_ts, closes_ts FROM "Room Plan".meeting',
+        says=('zone = "opens_time_zone"', 'zone = "closes_time_zone"'),
+    ),
+    "times that mean none, in decimals": Shape(
+        "gauge",
+        "CREATE TABLE gauge (id int PRIMARY KEY, t_local numeric, tz text, t_utc numeric);"
+        "INSERT INTO gauge VALUES (1, 0.00, 'Asia/Baku'), (2, 0, 'Asia/Baku'),"
+        " (3, 1751360400.50, 'Asia/Baku');",
+        {1: (None,), 2: (None,), 3: (seconds("2025-07-01 09:00", "Asia/Baku") + 0.5,)},
+        "SELECT id, t_utc::float8 FROM gauge",
+        changes=(('zone = ["tz"]', 'zone = ["tz"]\nmissing = ["1970-01-01"]'),),
+    ),
+    "texts at the moment a lookup begins to count": Shape(
+        "watch",
+        "CREATE TABLE ship_zone (ship text, since timestamp, tz text);"
+        "INSERT INTO ship_zone VALUES ('B', '2026-01-01', 'Europe/Oslo'),"
+        " ('B', '2026-06-01', 'America/Halifax');"
+        "CREATE TABLE watch (id int PRIMARY KEY, ship text, begins_local text,"
+        " begins_utc timestamptz);"
+        "INSERT INTO watch VALUES (1, 'B', '2026-06-01'), (2, 'B', '20260531T2359'),"
+        " (3, 'B', '2026-06-01 00:00'), (4, 'B', 'soon');",
+        {
+            1: (utc("2026-06-01", "America/Halifax"),),
+            2: (utc("2026-05-31 23:59", "Europe/Oslo"),),
+            3: (utc("2026-06-01", "America/Halifax"),),
+            4: (None,),
+        },
+        "SELECT id, begins_utc FROM watch",
+        changes=(
+            ('zone = ""', 'zone = "place.tz"'),
+            (
+                "pairs = [",
+                'lookup = [{ name = "place", table = "ship_zone", by = "ship", key = "ship",'
+                ' from = "since" }]\npairs = [',
+            ),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_strangers_table_is_guessed_and_gets_its_instants(
+    bench_from: BenchFrom, tmp_path: Path, name: str
+) -> None:
+    shape = SHAPES[name]
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(shape.ddl)
+
+    guess = as_toml(guess_spec(*look_at(bench.connection, shape.table)))
+    for piece in shape.says:
+        assert piece in guess, guess
+    for before, after in shape.changes:
+        assert before in guess
+        guess = guess.replace(before, after)
+    path = tmp_path / "table.toml"
+    path.write_text(guess, encoding="utf-8")
+    book = bench.run(table=str(path))
+
+    found = {row[0]: row[1:] for row in bench.sql(shape.select)}
+    assert found == shape.expected
+    assert bench.verify(book.run_id).findings == []
+
+
+def planned(bench: Bench, tmp_path: Path, text: str, **given: Any) -> Any:
+    path = tmp_path / "table.toml"
+    path.write_text(text, encoding="utf-8")
+    return bench.plan(table=str(path), **given)
+
+
+def test_repair_replaces_a_target_that_holds_no_date_and_proves_it(
+    bench_from: BenchFrom, tmp_path: Path
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE due (id int PRIMARY KEY, at_wall timestamp, at_utc timestamptz"
+        " NOT NULL DEFAULT '-infinity', other_wall timestamp, other_utc timestamptz);"
+        "INSERT INTO due VALUES (1, '2026-04-04 04:04', DEFAULT, '-infinity'),"
+        " (2, '2026-04-04 04:04', 'epoch', '2026-04-04 04:04');"
+    )
+    text = (
+        'table = "due"\nzone = "=Asia/Manila"\nmissing = ["-infinity"]\n'
+        '[[pair]]\nwall = "at_wall"\ntarget = "at_utc"\n'
+        '[[pair]]\nwall = "other_wall"\ntarget = "other_utc"\n'
+    )
+
+    planned(bench, tmp_path, text)
+    book = planned(bench, tmp_path, text, repair=True)
+    bench.apply(book.run_id)
+
+    assert "2 sampled rows is not NULL and holds no instant" in bench.messages()
+    meant = utc("2026-04-04 04:04", "Asia/Manila")
+    assert bench.sql("SELECT at_utc, other_utc FROM due ORDER BY id") == [
+        (meant, None),
+        (meant, meant),
+    ]
+    assert bench.verify(book.run_id).findings == []
+
+
+@pytest.mark.parametrize(
+    ("ddl", "text", "told"),
+    [
+        (
+            "CREATE TABLE m (id int PRIMARY KEY, w timestamp, u timestamptz)",
+            'zone = "=Asia/Manila"\nmissing = ["never"]\n[[pair]]\nwall = "w"\ntarget = "u"\n',
+            "no wall column of public.m can hold it",
+        ),
+        (
+            "CREATE TABLE m (id int PRIMARY KEY, w bigint, u_utc_ns bigint)",
+            'zone = "=Asia/Manila"\n[[pair]]\nwall = "w"\ntarget = "u_utc_ns"\n',
+            'target_unit = "ns"',
+        ),
+        (
+            "CREATE TABLE m (id int PRIMARY KEY, w timestamp, o text, u timestamptz);"
+            "INSERT INTO m VALUES (1, '2026-01-01', '330', NULL)",
+            'offset = { column = "o" }\n',
+            "holds numbers as text, like '330'",
+        ),
+        (
+            "CREATE TABLE m (id int PRIMARY KEY, d text, t text, u timestamptz);"
+            "INSERT INTO m VALUES (1, '13.02.2026', '9.30', NULL)",
+            'zone = "=Asia/Manila"\n[[pair]]\nwall = ["d", "t"]\ntarget = "u"\n',
+            'format = "%d.%m.%Y %H.%M"',
+        ),
+    ],
+)
+def test_what_would_be_read_wrongly_or_not_at_all_is_refused_with_its_mend(
+    bench_from: BenchFrom, tmp_path: Path, ddl: str, text: str, told: str
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(ddl)
+    pair = "" if "[[pair]]" in text else '[[pair]]\nwall = "w"\ntarget = "u"\n'
+
+    with pytest.raises((PreflightError, UsageError)) as refused:
+        planned(bench, tmp_path, f'table = "m"\n{pair}{text}')
+
+    assert told in str(refused.value)
