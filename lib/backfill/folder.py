@@ -73,6 +73,11 @@ class RunFolder:
     def run_id(self) -> str:
         return self.path.name
 
+    @property
+    def job(self) -> str:
+        """The job's name as the id tells it; `revert` for a run that puts back another."""
+        return self.run_id.split("-")[1]
+
     def create(self) -> None:
         """Make the folder, private; raise `StorageError` that names the mend."""
         try:

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from backfill.archive.run_facts import find_folder, read_facts
+from backfill.archive.run_facts import facts_of
 from backfill.display.counting import counted
 from backfill.display.explanation import Explanation
 from backfill.display.eye import attempt
@@ -135,7 +135,7 @@ def compare(
     `.rows` has at most 500 differences; `output` names a .csv or .parquet file for all of them.
     """
     runs = runs_dir(runs_folder)
-    before, after = (read_facts(find_folder(runs, wanted)) for wanted in (run_a, run_b))
+    before, after = (facts_of(runs, wanted) for wanted in (run_a, run_b))
     kind = kind_of(before.job)
     return compare_runs(before, after, kind, Path(output).expanduser() if output else None)
 

@@ -23,7 +23,7 @@ MAX_LINES = 400
 #: From the bottom up; a module imports from its own layer or a lower one. `x.*` is a package.
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": (
-        *("errors", "skips", "status", "stop", "versions", "time_left"),
+        *("errors", "skips", "status", "stop", "versions", "time_left", "which_folder"),
         *("decisions", "folder", "printing", "regular_file", "next_command"),
     ),
     "values": ("rows.*", "workers.*", "display.*"),

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backfill.archive.evidence import SUMS_FILE
-from backfill.archive.run_facts import opened_at, run_folders
+from backfill.archive.run_facts import opened_at
 from backfill.errors import StorageError
 from backfill.folder import PARTIAL_SUFFIX
 from backfill.plans.staging import STAGING_FILE
+from backfill.which_folder import run_folders
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from backfill.archive.evidence import CHECKPOINTS_FILE, RUN_FILE, SUMMARY_FILE, SUMS_FILE
-from backfill.errors import BackfillError, UsageError
+from backfill.errors import BackfillError
 from backfill.folder import RUN_ID, RunFolder
-from backfill.next_command import next_command
 from backfill.plans.plan import PLAN_FILE
 from backfill.records.ledger import Checkpoint
+from backfill.which_folder import find_folder
 
 NOT_CLOSED = "not closed"  # by its folder alone nobody knows whether it still runs
 _COUNTS = ("total_scanned", "total_updated", "total_unchanged", "total_drifted", "total_skipped")
@@ -39,7 +39,7 @@ class RunFacts:
     @property
     def job(self) -> str:
         """The job, of a revert that of the run which it reverts."""
-        return str(self.run.get("job") or self.plan.get("job") or self.run_id.split("-")[1])
+        return str(self.run.get("job") or self.plan.get("job") or self.folder.job)
 
     @property
     def opened_at(self) -> str:
@@ -115,27 +115,12 @@ def _without_path(text: str, folder: RunFolder) -> str:
     return text.replace(f"{folder.path}/", "")
 
 
-def run_folders(runs: Path) -> list[RunFolder]:
-    """Return the folders in `runs` that have the name of a run, newest first."""
-    with contextlib.suppress(OSError):
-        names = sorted((p.name for p in runs.iterdir() if RUN_ID.fullmatch(p.name)), reverse=True)
-        return [RunFolder(runs / name) for name in names if (runs / name).is_dir()]
-    return []
-
-
-def find_folder(runs: Path, wanted: str) -> RunFolder:
-    """Return the folder of a run id, its unique beginning, `latest`, or a path to a folder."""
+def facts_of(runs: Path, wanted: str) -> RunFacts:
+    """Return what the folder says of a run: its id, the beginning, `latest`, or a path to it."""
     path = Path(wanted).expanduser()
     if RUN_ID.fullmatch(path.name) and path.name != wanted and path.is_dir():
-        return RunFolder(path.resolve())
-    folders = run_folders(runs)
-    if wanted == "latest" and folders:
-        return folders[0]
-    found = [folder for folder in folders if wanted and folder.run_id.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
-    many = f"{len(found)} runs begin with it" if found else "there is none"
-    raise UsageError(f"No run {wanted!r} in {runs}: {many}. List them: {next_command('runs')}")
+        return read_facts(RunFolder(path.resolve()))
+    return read_facts(find_folder(runs, wanted))
 
 
 def read_rows(folder: RunFolder, name: str) -> Iterator[dict[str, str]]:

@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from backfill.archive.run_facts import run_folders
 from backfill.archive.runs_list import ListedRun, list_runs
 from backfill.display.eye import NotShown, attempt
 from backfill.display.pages import MAX_SHOWN_ROWS, note
 from backfill.display.standalone import script_of, whole_page
 from backfill.folder import FILE_MODE, FOLDER_MODE, PARTIAL_SUFFIX
 from backfill.next_command import next_command
+from backfill.which_folder import run_folders
 
 INDEX_FILE = "index.html"
 _LOCK_SECONDS = 5.0

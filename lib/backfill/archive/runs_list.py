@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backfill.archive.run_facts import RunFacts, opened_at, read_facts, run_folders
+from backfill.archive.run_facts import RunFacts, opened_at, read_facts
 from backfill.folder import RUN_ID
 from backfill.records.ledger import RunRow
+from backfill.which_folder import run_folders
 
 _PAGES = ("notebook.html", "apply*.html")
 

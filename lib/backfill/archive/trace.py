@@ -30,6 +30,7 @@ from backfill.rows.keys import spellings
 from backfill.server.own_text import holdable
 from backfill.server.postgres import Connection
 from backfill.skips import Skip, SkipReason, reason_of
+from backfill.which_folder import meant, run_folders
 
 NEAR_KEYS = 3
 _COMPARED_KEYS = 2_000
@@ -149,18 +150,8 @@ def find_source(
 
 
 def _folder(run_id: str, runs: Path) -> RunFolder | None:
-    names = (
-        [path.name for path in runs.iterdir() if (path / PLAN_FILE).is_file()]
-        if (runs.is_dir())
-        else []
-    )
-    found = [name for name in names if run_id == "latest" or name.startswith(run_id)]
-    if not found or (len(found) > 1 and run_id not in (*found, "latest")):
-        return None
-    name = run_id if run_id in found else max(found)
-    with contextlib.suppress(UsageError):
-        return RunFolder.of(runs, name)
-    return None
+    found = meant(run_id, [folder.run_id for folder in run_folders(runs, PLAN_FILE)])
+    return RunFolder(runs / found[0]) if len(found) == 1 else None
 
 
 def _plan(folder: RunFolder | None) -> tuple[Plan | None, list[str]]:

@@ -165,10 +165,10 @@ def _end(
 
 def run_evidence(options: argparse.Namespace) -> int:
     """`backfill evidence check RUN_DIR`: do hashes, notebook and database agree?"""
-    from backfill.archive.run_facts import find_folder
     from backfill.jobs.registry import kind_of
     from backfill.records.ledger import Ledger
     from backfill.steps.evidence_check import disagreements
+    from backfill.which_folder import find_folder
 
     path = Path(options.run_dir).resolve()
     if path.is_dir():

@@ -137,7 +137,8 @@ def run_plan(options: argparse.Namespace) -> int:
     from backfill.parameters import APPLY_PARAMETERS, check_parameters
     from backfill.records.ledger import Ledger
     from backfill.settings import engine_settings
-    from backfill.steps.which_run import LATEST, run_to_apply, run_to_resume, told
+    from backfill.steps.which_run import run_to_apply, run_to_resume, told
+    from backfill.which_folder import LATEST
 
     values = check_parameters(APPLY_PARAMETERS, {**given_of(options), "apply": True}, ())
     engine_settings(values)
@@ -214,7 +215,8 @@ def run_revert(options: argparse.Namespace) -> int:
     """`backfill revert RUN_ID`: the run's inverse, dry by default."""
     from backfill.parameters import REVERT_PARAMETERS, check_parameters
     from backfill.settings import engine_settings
-    from backfill.steps.which_run import LATEST, refuse_latest
+    from backfill.steps.which_run import refuse_latest
+    from backfill.which_folder import LATEST
 
     values = check_parameters(REVERT_PARAMETERS, given_of(options), ())
     engine_settings(values)
@@ -256,7 +258,7 @@ def _run(
     if not exit_code and summary.get("dry_run"):
         terminal.message(_how_to_apply(folder, summary))
     print_ending(summary, as_json=terminal.as_json)
-    job = str(summary.get("job") or folder.run_id.split("-")[1])
+    job = str(summary.get("job") or folder.job)
     write_metrics(terminal.metrics_file, summary, int(exit_code), job)
     return int(exit_code)
 

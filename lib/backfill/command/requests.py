@@ -25,7 +25,8 @@ def run_request(options: argparse.Namespace) -> int:
     """Ask a run to stop; what nobody writes is cancelled at once. Returns within a minute."""
     from backfill.records.ledger import Ledger
     from backfill.server.session import SessionLimits
-    from backfill.steps.which_run import LATEST, refuse_latest
+    from backfill.steps.which_run import refuse_latest
+    from backfill.which_folder import LATEST
 
     what, wanted = options.command, options.run_id
     say = terminal_of(options).message

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from backfill.decisions import Answers, Words
 from backfill.folder import runs_dir
 from backfill.parameter import Parameter
+from backfill.which_folder import LATEST
 
 if TYPE_CHECKING:  # a command line that only lists jobs need not load what does them
     from backfill.steps.job import Job, JobKind
@@ -58,7 +59,7 @@ def answers_from(values: Mapping[str, Any], job: str, words: Words) -> Answers:
 
 def latest_sheets(job: str, values: Mapping[str, Any]) -> dict[str, Path]:
     """Return by flag the sheets that checked parameters name as `latest`."""
-    from backfill.plans.worksheet import CORRECTIONS_FILE, DECISIONS_FILE, LATEST, find_sheet
+    from backfill.plans.worksheet import CORRECTIONS_FILE, DECISIONS_FILE, find_sheet
 
     files = {"decisions": DECISIONS_FILE, "corrections": CORRECTIONS_FILE}
     runs = runs_dir(values["runs_dir"])

@@ -12,7 +12,7 @@ from backfill.display.counting import counted
 from backfill.display.explanation import Explanation, unexplained
 from backfill.display.eye import NotShown, attempt, shown, watching
 from backfill.display.pages import NOTHING, Shown, note, part, table
-from backfill.errors import BackfillError, DatabaseUnreachable, UsageError
+from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
 from backfill.notebook.review import Review
@@ -20,6 +20,7 @@ from backfill.plans import worksheet
 from backfill.plans.plan import planned_again
 from backfill.server.database import Database
 from backfill.steps.job import JobKind
+from backfill.which_folder import find_folder
 
 SHOWN_QUESTIONS = 100
 
@@ -164,28 +165,14 @@ def used_view(used: Sequence[Mapping[str, str]]) -> Shown:
     )
 
 
-def find_folder(run_id: str, runs: Path, file: str) -> RunFolder:
-    """Return the folder of a run by id, its beginning, or `latest`, if it holds a file.
-
-    Raises `UsageError` when there is none, or there are several.
-    """
-    found = worksheet.folders_with(file, run_id, runs)
-    if not found:
-        raise UsageError(f"There is no run {run_id!r} with a {file} in {runs}.")
-    if len(found) > 1 and run_id != worksheet.LATEST:
-        listed = ", ".join(folder.run_id for folder in found)
-        raise UsageError(f"{run_id!r} is the beginning of several runs: {listed}.")
-    return found[0]
-
-
 def decide_for(run_id: str, runs: Path, key: str, decision: str, told: dict[str, str]) -> Shown:
     """Answer a question of any run whose folder is at hand."""
-    folder = find_folder(run_id, runs, worksheet.DECISIONS_FILE)
-    kind = kind_of(folder.run_id.split("-")[1])
+    folder = find_folder(runs, run_id, worksheet.DECISIONS_FILE)
+    kind = kind_of(folder.job)
     return decide_in(folder, kind, key, decision, told)
 
 
 def review_of(run_id: str, runs: Path, by: str) -> Review:
     """Return what any run whose folder is at hand waits for."""
-    folder = find_folder(run_id, runs, worksheet.DECISIONS_FILE)
-    return Review(folder, kind_of(folder.run_id.split("-")[1]).words, by=by)
+    folder = find_folder(runs, run_id, worksheet.DECISIONS_FILE)
+    return Review(folder, kind_of(folder.job).words, by=by)

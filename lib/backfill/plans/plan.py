@@ -145,7 +145,7 @@ def planned_by(folder: RunFolder) -> list[str]:
         words = folder.read_json(RUN_FILE).get("command")
         if isinstance(words, list) and words:
             return [str(word) for word in words]
-    return [folder.run_id.split("-")[1]]
+    return [folder.job]
 
 
 def planned_again(folder: RunFolder, flag: str, value: str) -> str:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from backfill.decisions import ANY, Answer, Answers, Question, Words
 from backfill.errors import BackfillError, StorageError, UsageError
-from backfill.folder import RUN_ID, RunFolder
+from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import PLAN_FILE
 from backfill.plans.sheet_csv import read_sheet, write_sheet
@@ -28,13 +28,13 @@ from backfill.plans.staging import Staging
 from backfill.regular_file import read_document
 from backfill.rows.keys import spellings
 from backfill.server.dsn import redact
+from backfill.which_folder import LATEST, ambiguous, meant, run_folders
 
 DECISIONS_FILE = "decisions.csv"
 QUESTIONS_FILE = "questions.csv"
 USED_FILE = "decisions_used.csv"
 CORRECTIONS_FILE = "corrections.csv"
 CORRECTIONS_USED_FILE = "corrections_used.csv"
-LATEST = "latest"
 HEADER = (
     *("id", "kind", "key", "column", "scope", "zone", "local_date", "read"),
     *("candidates", "applied", "decision", "by", "at", "note"),
@@ -65,22 +65,6 @@ def staged_questions(staging: Staging) -> list[Question]:
     return [Question(*row) for row in rows.fetchall()]
 
 
-def folders_with(name: str, run_id: str, runs: Path, job: str = "") -> list[RunFolder]:
-    """Return the runs' folders that hold a file, the newest first.
-
-    `run_id` is an id, the beginning of one, or `latest` for any.
-    """
-    found = (
-        RunFolder(folder)
-        for folder in (runs.iterdir() if runs.is_dir() else ())
-        if RUN_ID.fullmatch(folder.name)
-        and (run_id == LATEST or folder.name.startswith(run_id))
-        and job in ("", folder.name.split("-")[1])
-        and (folder / name).is_file()
-    )
-    return sorted(found, key=lambda folder: folder.run_id, reverse=True)
-
-
 def find_sheet(option: str, runs: Path, job: str, name: str, flag: str) -> Path:
     """Return the worksheet that an option names: a file, a run (its id or the beginning), `latest`.
 
@@ -89,23 +73,23 @@ def find_sheet(option: str, runs: Path, job: str, name: str, flag: str) -> Path:
     path = Path(option).expanduser()
     if path.suffix == ".csv" or len(path.parts) > 1 or path.is_file():
         return path
-    found = [folder.file(name) for folder in folders_with(name, option, runs, job)]
+    folders = run_folders(runs, name, job)
     if option == LATEST:
-        found = [sheet for sheet in found if _has_answer(sheet)][:1]
-        if not found:
-            raise UsageError(
-                f"{flag} latest: no {job} run in {runs} has an answer in its {name}. Fill one in, "
-                "or leave the option out."
-            )
+        if answered := next((f for f in folders if _has_answer(f.file(name))), None):
+            return answered.file(name)
+        raise UsageError(
+            f"{flag} latest: no {job} run in {runs} has an answer in its {name}. Fill one in, "
+            "or leave the option out."
+        )
+    found = meant(option, [folder.run_id for folder in folders])
     if not found:
         raise UsageError(
             f"{flag} {option}: there is no such file, and no {job} run of that id in {runs} with "
             f"a {name}. List runs with: {next_command('runs')}"
         )
     if len(found) > 1:
-        listed = ", ".join(sheet.parent.name for sheet in found)
-        raise UsageError(f"{flag} {option} is the beginning of several runs: {listed}.")
-    return found[0]
+        raise UsageError(f"{flag}: {ambiguous(option, found)}")
+    return RunFolder(runs / found[0]).file(name)
 
 
 def check_origin(flag: str, sheet: Path, database: str) -> None:
@@ -245,10 +229,10 @@ def read_used(folder: RunFolder) -> list[dict[str, str]]:
 
 def answers_waiting(folder: RunFolder, database: str) -> str:
     """Return the newest earlier run of this job and database that was answered, if there is one."""
-    stamp, job, _random = folder.run_id.split("-")  # of two in one second either may be the first
+    stamp = folder.run_id.split("-")[0]  # of two in one second either may be the first
     earlier = [
         found
-        for found in folders_with(DECISIONS_FILE, LATEST, folder.path.parent, job)
+        for found in run_folders(folder.path.parent, DECISIONS_FILE, folder.job)
         if found.run_id != folder.run_id and found.run_id.split("-")[0] <= stamp
     ]
     sheets = (found.file(DECISIONS_FILE) for found in earlier[:_LOOKED_INTO])

@@ -22,6 +22,7 @@ from backfill.server.own_text import holdable, holdable_json
 from backfill.server.postgres import Connection, scalar
 from backfill.skips import Skip
 from backfill.status import RunStatus, check_transition
+from backfill.which_folder import LATEST, ambiguous
 
 CHAIN_START = "0" * 64
 #: Between `elapsed_ms` and `committed_at` in the text that a checkpoint's hash covers.
@@ -221,7 +222,7 @@ class Ledger:
                 "This database has no runs yet. Make one, a dry run that writes nothing: "
                 + next_command("utc")
             )
-        if run_id == "latest":
+        if run_id == LATEST:
             found = self._runs(
                 sql.SQL(
                     "ORDER BY %s AND EXISTS (SELECT FROM backfill.checkpoint AS c"
@@ -238,10 +239,7 @@ class Ledger:
         if len(found) == 1:
             return found[0]
         if found:
-            listed = ", ".join(run.run_id for run in found)
-            raise UsageError(
-                f"{run_id!r} is the beginning of several runs: {listed}. Name one in full."
-            )
+            raise UsageError(ambiguous(run_id, [run.run_id for run in found]))
         raise UsageError(
             f"There is no run {run_id!r} in this database. List them: {next_command('status')}"
         )

@@ -16,8 +16,7 @@ from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger, RunRow
 from backfill.server.postgres import scalar
 from backfill.status import RunStatus
-
-LATEST = "latest"
+from backfill.which_folder import LATEST
 
 
 def row_of(frozen: Plan) -> RunRow:

@@ -16,9 +16,9 @@ from typing import Any
 
 import psycopg
 
-from backfill.archive.run_facts import run_folders
 from backfill.folder import project_root
 from backfill.server.dsn import DSN_ENV
+from backfill.which_folder import run_folders
 from backfill_lab.selftest.actor import environment
 from backfill_lab.selftest.case import Case
 from backfill_lab.selftest.claims import equal, holds, says, silent_about

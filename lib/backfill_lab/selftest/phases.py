@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from backfill.archive.run_facts import run_folders
+from backfill.which_folder import run_folders
 from backfill_lab.selftest.case import Case
 from backfill_lab.selftest.claims import equal, holds, says
 from backfill_lab.selftest.world import World

@@ -10,12 +10,12 @@ from typing import Any, cast
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from backfill.archive.run_facts import run_folders
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.table_spec import EVENTS
 from backfill.server.grants import Roles, grants_for, rights_on
+from backfill.which_folder import run_folders
 from backfill_lab.selftest.case import Case
 from backfill_lab.selftest.claims import Disproved, equal, says, silent_about
 from backfill_lab.selftest.world import World
