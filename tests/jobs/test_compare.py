@@ -211,7 +211,9 @@ def test_two_folders_are_enough_wherever_they_lie(noons: Bench, tmp_path: Path) 
 def test_what_can_not_be_compared_is_refused_with_the_next_command(noons: Bench) -> None:
     run = noons.plan()
 
-    with pytest.raises(UsageError, match=r"There is no run '2020' in .*\. List them: backfill runs"):
+    with pytest.raises(
+        UsageError, match=r"There is no run '2020' in .*\. List them: backfill runs"
+    ):
         between(noons, run.run_id, "2020")
     with pytest.raises(UsageError, match=r"ends in \.csv or \.parquet"):
         between(noons, run.run_id, run.run_id, output="differences.txt")
