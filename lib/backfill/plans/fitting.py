@@ -199,7 +199,7 @@ class Fitting:
                 fitted.values[name] = _replaced(fitted.values[name], texts)
 
     def _remark_wall_times(self, fitted: Fitted, batch: _Rows, asked: Sequence[int]) -> None:
-        """Where an instant is wanted and no offset is given, our sessions' zone is: UTC."""
+        """Where an instant is wanted and no offset is given, our sessions take it as UTC."""
         for column, values in zip(self._columns, batch.values, strict=True):
             if column.kind == "timestamptz":
                 for place in _places(pc.match_substring_regex(values, _NO_OFFSET)):

@@ -30,6 +30,7 @@ from backfill.server.database import Database
 from backfill.server.grants import Right
 from backfill.server.postgres import Connection
 from backfill.server.session import Session
+from backfill.steps.laid_out import lay_out_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -156,6 +157,8 @@ class JobKind(ABC):
 
     name: str
     scope_name = "table"  # what a member of the scope is called
+    #: Notes of a change that explain how it differs from that of another run.
+    compared_by: tuple[str, ...] = ()
     #: What answers a question of this job, by kind of question.
     words: Words = MappingProxyType({})
 
@@ -203,10 +206,9 @@ class JobKind(ABC):
         """Return why a row's values are what they are. Read-only."""
         ...
 
-    @abstractmethod
     def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
         """Make the DuckDB table `name` of a run's folder, all text: what, key, scope, values."""
-        ...
+        lay_out_rows(connection, folder, name, self.compared_by)
 
     @abstractmethod
     def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from backfill.archive.run_facts import RunFacts
 from backfill.archive.trace import Trace
@@ -16,8 +15,7 @@ from backfill.display.explanation import Explanation, facts, remarks
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.plans.keyed_rows import NO_COLUMN
-from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE, Plan
-from backfill.plans.staging import literal, quoted
+from backfill.plans.plan import Plan
 from backfill.records.ledger import Counts, Ledger
 from backfill.server.plain_table import plain_from_json
 from backfill.server.postgres import Connection
@@ -26,7 +24,7 @@ from backfill.steps.job import Cause, JobKind, Recomputed
 from backfill.steps.task import CHAIN, Task, part
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    pass
 
 #: Finds the task of a run by what its target says, None where it is not installed here.
 FindTask = Callable[[Mapping[str, Any]], Task | None]
@@ -105,9 +103,6 @@ class TaskKind(JobKind):
                 shown += facts(name, [(k, "NULL" if v is None else v) for k, v in values.items()])
         return Explanation(document, shown + remarks(trace.notes))
 
-    def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
-        _lay_out(connection, folder, name)
-
     def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
         return _causes(before, after)
 
@@ -158,29 +153,6 @@ def _values(struct: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not struct:
         return None
     return {name: value for name, value in struct.items() if name != NO_COLUMN}
-
-
-def _lay_out(connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
-    """Make the table `name`: state, rule, reason, and each source and planned value."""
-    changes, skips = (literal(folder.file(file)) for file in (CHANGES_FILE, SKIPS_FILE))
-    schema = pq.read_schema(folder.file(CHANGES_FILE))
-    values = [
-        f"CAST({struct}.{quoted(field.name)} AS VARCHAR) AS {quoted(f'{struct}.{field.name}')}"
-        for struct in ("after", "source")
-        for field in schema.field(struct).type
-    ]
-    connection.execute(
-        f"CREATE TABLE {name} AS SELECT 'row' AS what, key, scope,"
-        " CASE kind WHEN 'unchanged' THEN 'unchanged' ELSE 'planned' END AS state, rule, warnings,"
-        f" NULL::VARCHAR AS reason, NULL::VARCHAR AS detail, {', '.join(values)}"
-        f" FROM read_parquet({changes})"
-    )
-    connection.execute(
-        f"INSERT INTO {name} (what, key, scope, state, reason, detail)"
-        " SELECT 'row', key, scope, 'skipped', reason, detail"
-        f" FROM read_csv({skips}, all_varchar = true, header = true, delim = ',', quote = '\"',"
-        " escape = '\"', max_line_size = 100000000)"
-    )
 
 
 def _causes(before: RunFacts, after: RunFacts) -> Iterator[Cause]:

@@ -20,7 +20,7 @@ def task_diff(staging: Staging, described: PlainTable) -> Shown:
     ]
     for rule in rules:
         shown += _rows(staging, described, rule)
-    return part("diff", shown) + part("skips", _skips(staging))
+    return part("diff", shown) + part("skips", skips_table(staging))
 
 
 def _counts(staging: Staging) -> Shown:
@@ -66,7 +66,8 @@ def _notes(staging: Staging) -> list[str]:
     return [field.name for field in empty.schema.field("why").type]
 
 
-def _skips(staging: Staging) -> Shown:
+def skips_table(staging: Staging) -> Shown:
+    """Return how many rows were left alone for each reason, and the first of them."""
     rows = staging.connection.execute(
         'SELECT reason, count(*), any_value(key), any_value("column"), any_value(detail)'
         " FROM skips GROUP BY reason ORDER BY reason"

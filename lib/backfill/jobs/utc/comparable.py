@@ -1,59 +1,22 @@
-"""A UTC run as a table of texts, one row per event, and what explains that two of them differ."""
+"""What explains that rows of two UTC runs differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from backfill.archive.run_facts import RunFacts
-from backfill.folder import RunFolder
-from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE
+from backfill.plans.plan import CHANGES_FILE
 from backfill.plans.staging import literal, quoted
 from backfill.skips import SkipReason
 from backfill.steps.comparison import causes_of_writing
 from backfill.steps.job import Cause
 
-if TYPE_CHECKING:
-    import duckdb
-
-_STRUCTS = ("after", "source")
 #: A setting that bears on rows of one rule, or on those left alone for one reason.
 _POLICIES = (
     ("fold", "fold", SkipReason.AMBIGUOUS_LOCAL_TIME),
     ("gap", "gap", SkipReason.NONEXISTENT_LOCAL_TIME),
 )
 _ZONE_SETTINGS = ("default_tz", "fallback_on_invalid_tz")
-
-
-def lay_out(connection: duckdb.DuckDBPyConnection, folder: RunFolder, name: str) -> None:
-    """Make the table `name`: state, rule, zone, reason, and each source and planned value."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pq.read_schema(folder.file(CHANGES_FILE))
-    values = [
-        f"CAST({_path(struct, field.name)} AS VARCHAR) AS {quoted(f'{struct}.{field.name}')}"
-        for struct in _STRUCTS
-        if pa.types.is_struct(schema.field(struct).type)
-        for field in schema.field(struct).type
-    ]
-    why = {field.name for field in schema.field("why").type} if "why" in schema.names else set()
-    zone = "why.zone" if "zone" in why else "NULL"
-    zone_source = "why.zone_source" if "zone_source" in why else "NULL"
-    connection.execute(
-        f"CREATE TABLE {name} AS SELECT 'row' AS what, key, scope, 'planned' AS state, rule,"
-        f" {zone} AS zone, {zone_source} AS zone_source, warnings, NULL::VARCHAR AS reason,"
-        f" NULL::VARCHAR AS detail, {', '.join(values)}"
-        f" FROM read_parquet({literal(folder.file(CHANGES_FILE))})"
-    )
-    connection.execute(
-        f"INSERT INTO {name} (what, key, scope, state, reason, detail)"
-        " SELECT 'row', key, any_value(scope), 'skipped', string_agg(reason, ', ' ORDER BY reason),"
-        " string_agg(detail, ', ' ORDER BY \"column\")"
-        f" FROM read_csv({literal(folder.file(SKIPS_FILE))}, all_varchar = true, header = true,"
-        " delim = ',', quote = '\"', escape = '\"', max_line_size = 100000000)"
-        f" WHERE key NOT IN (SELECT key FROM {name}) GROUP BY key"
-    )
 
 
 def causes(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
@@ -127,7 +90,3 @@ def _edited(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
             f"a.state = b.state AND a.{column} IS DISTINCT FROM b.{column}",
             f"the row was edited between the runs: {name}",
         )
-
-
-def _path(struct: str, field: str) -> str:
-    return f"{struct}.{quoted(field)}"

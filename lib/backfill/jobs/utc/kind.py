@@ -14,7 +14,6 @@ from backfill.chunks.compare_and_set import TableWriter
 from backfill.chunks.writing import ChunkWriter
 from backfill.decisions import Words
 from backfill.display.explanation import Explanation
-from backfill.folder import RunFolder
 from backfill.jobs.utc import comparable
 from backfill.jobs.utc.pending import count_pending
 from backfill.jobs.utc.recompute import recompute
@@ -27,7 +26,7 @@ from backfill.steps.job import Cause, JobKind, Recomputed
 from backfill.utc.doubts import WORDS
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    pass
 
 
 class UtcKind(JobKind):
@@ -35,6 +34,7 @@ class UtcKind(JobKind):
 
     name = "utc"
     scope_name = "household_id"
+    compared_by = ("zone", "zone_source")
     words: Words = WORDS
 
     def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
@@ -58,9 +58,6 @@ class UtcKind(JobKind):
         from backfill.jobs.utc.explain import explain_utc  # what few commands need
 
         return explain_utc(trace)
-
-    def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
-        comparable.lay_out(connection, folder, name)
 
     def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
         return comparable.causes(before, after)

@@ -7,6 +7,7 @@ from typing import Any
 from backfill.display.pages import NOTHING, Shown, part, table
 from backfill.jobs.utc.staged_sql import instant_text, iso, wall_text, why
 from backfill.plans.staging import Staging, literal
+from backfill.steps.task_view import skips_table
 from backfill.utc.described import Columns, Pair
 
 SHOWN_COUNTS = 100
@@ -22,7 +23,7 @@ def diff_view(staging: Staging, columns: Columns) -> Shown:
         shown += _candidates(staging, columns, kind)
     shown += _warnings(staging, columns)
     shown += _largest_offsets(staging, columns)
-    return part("diff", shown) + part("skips", skips_view(staging))
+    return part("diff", shown) + part("skips", skips_table(staging))
 
 
 def _counts(staging: Staging) -> Shown:
@@ -137,21 +138,6 @@ def _largest_offsets(staging: Staging, columns: Columns) -> Shown:
         f"The largest offsets from UTC ({len(rows)} rows shown)",
         ["key", "household", "zone", "offset (hours)", *_both_names(columns)],
         rows,
-    )
-
-
-def skips_view(staging: Staging) -> Shown:
-    """Return skips by reason, and the first of each."""
-    rows = staging.connection.execute(
-        "SELECT reason, count(*), any_value(key), any_value(detail) FROM skips"
-        " GROUP BY reason ORDER BY reason"
-    ).fetchall()
-    total = sum(row[1] for row in rows)
-    return table(
-        f"Rows left alone, by reason ({total:,} rows)",
-        ["reason", "rows", "for example", "detail"],
-        rows,
-        rest="Every one of them: skips.csv, or the table skips",
     )
 
 
