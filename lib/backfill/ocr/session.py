@@ -218,6 +218,13 @@ class SessionPlan:
     notifications: tuple[Notification, ...] = ()
 
     @property
+    def is_told_before(self) -> bool:
+        """Whether it is let through and has no event left to tell of: all were stored before."""
+        is_let_through = self.status not in (PlanStatus.HELD, PlanStatus.FAILED)
+        is_same = self.status is PlanStatus.UNCHANGED or bool(self.swallowed)
+        return is_let_through and is_same and not self.events
+
+    @property
     def is_writing(self) -> bool:
         """Tell whether apply writes anything for this session."""
         return self.status in {PlanStatus.OK, PlanStatus.SNAPSHOT_ONLY}

@@ -21,6 +21,11 @@ from backfill.ocr.session import (
 from backfill.ocr.shift import Shift
 from backfill.skips import Skip, SkipReason
 
+#: Why a session that is let through has no message.
+WRITTEN_BEFORE = (
+    "none: all that was read, or its events, are stored already, written by an earlier apply or "
+    "the worker; a message is stored only together with its event"
+)
 _NO_EVIDENCE = ShiftEvidence(confidence=0.0)
 
 
@@ -52,6 +57,7 @@ def planned_document(plan: SessionPlan, stored: Collection[Notification]) -> dic
         "swallowed_event_count": len(plan.swallowed),
         "stored_notifications": 0,
         "notifications": [_notification(entry, stored) for entry in plan.notifications],
+        "notifications_note": WRITTEN_BEFORE if plan.is_told_before else "",
         "detected_at": None,
         "contradictions": [contradiction.detail for contradiction in reading.contradictions],
         "warnings": list(reading.warnings),

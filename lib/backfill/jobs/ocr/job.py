@@ -41,6 +41,7 @@ from backfill.jobs.ocr.settings import OcrSettings
 from backfill.jobs.ocr.table_warnings import table_warnings
 from backfill.jobs.ocr.tables import Tables, check_tables, is_demo, missing_grants
 from backfill.jobs.ocr.views import diff_view
+from backfill.jobs.ocr.written_before import tell_of_messages, tell_of_other_days
 from backfill.ocr.failure import ImageFailure
 from backfill.ocr.images import ImageRoot
 from backfill.ocr.notify import Notification, is_past
@@ -286,6 +287,9 @@ class OcrJob(Job):
         staging.append("questions", questions_table(questions))
         corrections = self._settings.corrections
         warn_of_idle(plans, self.answers, corrections, reporter)
+        tell_of_other_days(plans, staging, folder, reporter)
+        if self._settings.store_notifications:
+            tell_of_messages(plans, reporter)
         doubts = write_corrections(folder, plans, corrections)
         if doubts:
             reporter.message(
