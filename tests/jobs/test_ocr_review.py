@@ -154,7 +154,9 @@ def test_a_doubt_about_an_image_has_its_picture_and_is_settled_by_its_own_line(
     assert (doubt["field"], doubt["read"], doubt["shift"]) == ("image", LONE_TIME, "")
     assert folder.file(doubt["crop"]).read_bytes().startswith(b"\xff\xd8")
     (question,) = read_questions(folder)
-    assert question.read.endswith("lone_time (a time stands alone: a shift may be missing)")
+    assert question.read.endswith(
+        "lone_time (a time stands alone: write the shift it is of, or confirm the image)"
+    )
 
     settled = take(first, corrections=corrected(first, asking.run_id, image="confirm"))
 

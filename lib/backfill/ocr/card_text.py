@@ -80,6 +80,8 @@ def entry_of(
     kept: list[Cell] = []
     unread: list[Cell] = []
     flags: tuple[str, ...] = (HALF_OF_DAY,) * anchor.is_half_guessed
+    flags += (UNKNOWN_TEXT,) * any(_heads_others(cell.text) for cell in card)
+    card = [cell for cell in card if not _heads_others(cell.text)]
     for cell in _join_lengths(_without_pictures(_by_column(card, anchor), height), height):
         minutes = parse_duration(cell.text)
         if _is_at_rim(cell, anchor, lengths, height):
@@ -130,9 +132,12 @@ def _meaning_of(text: str) -> str | None:
     words = text.split()
     if any(match.is_exact for match in find_labels(words)):
         return None
-    if is_of_others(text):
-        return UNKNOWN_TEXT
     return CANCELLED if is_cancelled(text) and len(words) <= WORDS_OF_BADGE else None
+
+
+def _heads_others(text: str) -> bool:
+    """Whether a text heads shifts of others, or of nobody."""
+    return is_of_others(text) and not any(match.is_exact for match in find_labels(text.split()))
 
 
 def _says_cancelled(text: str) -> bool:

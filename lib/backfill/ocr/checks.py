@@ -64,6 +64,8 @@ _LIKE_A_LETTER = frozenset("€¢©®")
 _STROKES = re.compile(r"^[Il|]{2}[bcdfghjkmnpqrstvwxz]|[Il|]{4}|l{3}")
 # Between a client and the job there; read as one of these, or lost.
 _SEPARATOR = re.compile(r"[•·»«]|(?<=\s)[-–—=+](?=\s)")
+_BAR = re.compile(r"(?<=\s)[|Il](?=\s)")
+_LIKE_A_BAR = frozenset("|Iil1]!")
 # The checks that speak against the times of a card.
 TIME_FLAGS = frozenset((DURATION_MISMATCH, TIME_UNSURE, OVERLAPS_NEXT))
 # Of the image as a whole.
@@ -90,6 +92,7 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         _SEPARATOR.search(entry.title) or (entry.address and _has_label(entry.title))
         for entry in entries
     )
+    has_bars = any(_BAR.search(entry.title) for entry in entries)
     for index, entry in enumerate(entries):
         flags = list(entry.flags)
         is_alone = has_durations and entry.duration_minutes is None
@@ -105,6 +108,8 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         if entry.address and (not has_number or _NUMBER_FIRST.fullmatch(entry.address)):
             flags.append(ADDRESS_UNSURE)
         is_named = _names_job(entry.title) if entry.address else _has_label(entry.title)
+        if has_bars and entry.address and _has_bar_glued(entry.title):
+            flags.append(TITLE_UNSURE)
         if not is_named and (
             (has_jobs and not _is_plain_name(entry, entries)) or not entry.address
         ):
@@ -192,6 +197,14 @@ def _is_plain_name(entry: Entry, entries: tuple[Entry, ...]) -> bool:
     words = entry.title.split()
     names_work = any(fold_word(word).endswith(load_vocabulary().work_stems) for word in words)
     return has_bullets and len(words) <= NAME_WORDS and not names_work
+
+
+def _has_bar_glued(title: str) -> bool:
+    """Whether a name before a job may end in the bar that divides the two on other cards."""
+    matches = find_labels(title.split())
+    if not matches or not matches[0].start or _SEPARATOR.search(title) or _BAR.search(title):
+        return False
+    return title.split()[matches[0].start - 1][-1:] in _LIKE_A_BAR
 
 
 def _names_job(title: str) -> bool:

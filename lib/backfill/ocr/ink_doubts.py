@@ -8,6 +8,7 @@ said at `stroke_of` and `has_corners`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from enum import StrEnum
@@ -33,6 +34,11 @@ TWO_DIGITS_WIDE = 0.88
 TWO_ONES_WIDE = 0.55
 # So is the letter behind a number, an A.
 LETTER_WIDE = 1.05
+# Of a letter's height, and of the next widest gap: a blank in what was read as one word, of which
+# so many letters are two at least.
+BLANK_WIDE = 0.3
+BLANK_MORE = 2.2
+LETTERS_OF_TWO = 5
 # Of a piece's darkest: what the edge of a stroke has, in whatever colours.
 HALF_DARK = 0.5
 # Of a piece's height: the bar of a 7 and the foot of either lie within these.
@@ -60,6 +66,7 @@ DOTS_ABOVE = 0.4
 _ROUND = frozenset("0689")
 # An i beside an l may be either; letters with rings and dots of their own are not counted.
 _STROKES = re.compile(r"[a-z]*(?:[il]{2}|Il)[a-z]*", re.IGNORECASE)
+_LETTERS = re.compile(r"[^\W\d_]+")
 # "+3" counts colleagues, and its sign is a piece of ink.
 _NUMBER = re.compile(r"[^\w+]*(?:\d{1,4}[^\W\d_]?|\d{1,2}[:.;]\d{2})\W*")
 
@@ -123,6 +130,18 @@ def _has_other_dots(word: Word, band: Band, unit: float) -> bool:
     return bool(dots) and len(dots) != sum(word.text.count(char) for char in "ij")
 
 
+def _holds_blank(word: Word, tall: list[Piece], ink: Ink) -> bool:
+    """Whether a word's ink stands in two parts: a blank between two words was not read."""
+    if not _LETTERS.fullmatch(word.text):
+        return False
+    pieces = [p for p in tall if word.left <= _centre(p) <= word.right]
+    reach = itertools.accumulate((p.right for p in pieces), max)
+    gaps = sorted(after.left - end for after, end in zip(pieces[1:], reach, strict=False))
+    if len(gaps) < LETTERS_OF_TWO - 1:
+        return False
+    return gaps[-1] >= BLANK_WIDE * ink.letter_px and gaps[-1] >= BLANK_MORE * max(gaps[-2], 1)
+
+
 def _agrees(
     word: Word, row: tuple[Word, ...], band: Band, tall: list[Piece], ink: Ink
 ) -> bool | None:
@@ -131,7 +150,8 @@ def _agrees(
     It can not of touching digits, nor of words whose dots say nothing else.
     """
     if not _NUMBER.fullmatch(word.text):
-        return False if _has_other_dots(word, band, ink.letter_px) else None
+        is_other = _has_other_dots(word, band, ink.letter_px) or _holds_blank(word, tall, ink)
+        return False if is_other else None
     said = [char for char in word.text if char.isalnum()]
     pieces = _pieces_of(word, row, tall, ink.letter_px)
     if len(pieces) < len(said):

@@ -26,6 +26,7 @@ from backfill.ocr.vocabulary import (
 )
 
 # A bullet, and what recognition makes of it; `=` and `+` only when a blank is beside them.
+_LONE_BAR = re.compile(r"(?<=\S\s)[Il|](?=\s)")
 _BULLET = re.compile(r"[•·●∙‧▪»«]|(?<=\s)[=+]|[=+](?=\s)")
 _DURATION = re.compile(
     r"(?<![\w-])[0-9]{1,2}\s?(?:h|tim)\b(?:\s?[0-9]{1,2}\s?(?:min|m)\b)?"
@@ -84,13 +85,23 @@ def normalise_entry(entry: Entry, towns: Towns | None = None) -> Shift:
 def _split_title(text: str) -> _Title:
     """Split at the bullet; without one, before the first known job word."""
     text = _DURATION.sub(" ", text)
-    bullets = list(_BULLET.finditer(text))
+    bullets = list(_BULLET.finditer(text)) or _lone_bars(text)
     for bullet in _by_label_behind(text, bullets):
         label = _label_words(text[bullet.end() :])
         if label:
             return _Title(_words(text[: bullet.start()]), label, find_labels(label))
         return _split_at_job(_words(text[: bullet.start()]))
     return _split_at_job(_words(text))
+
+
+def _lone_bars(text: str) -> list[re.Match[str]]:
+    """Return a bar between a client and a known label, read as a letter of one stroke."""
+    bars = list(_LONE_BAR.finditer(text))
+    return [
+        bar
+        for bar in bars
+        if any(match.start == 0 for match in find_labels(_words(text[bar.end() :])))
+    ]
 
 
 def _by_label_behind(text: str, bullets: Sequence[re.Match[str]]) -> list[re.Match[str]]:

@@ -86,6 +86,9 @@ def decide(first: Row, second: Row) -> Row:
         winner = second if grammar > 0 else first
         return winner
     winner, loser = (first, second) if _worth(first) >= _worth(second) else (second, first)
+    if _text(first).replace(" ", "") == _text(second).replace(" ", ""):
+        # A blank is lost more often than one is read where there is none.
+        winner, loser = (first, second) if len(first) >= len(second) else (second, first)
     return _with_doubts(winner, loser)
 
 
