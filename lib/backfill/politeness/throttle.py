@@ -34,31 +34,43 @@ class Signal(StrEnum):
     WAL_BUDGET = "wal_budget"
 
 
-#: The unit of a signal's readings and limits.
-UNITS: dict[Signal, Unit] = {
-    Signal.LOCK_WAITERS: Unit.COUNT,
-    Signal.REPLAY_LAG: Unit.SECONDS,
-    Signal.REPLAY_BYTES: Unit.BYTES,
-    Signal.TRANSACTION_AGE: Unit.SECONDS,
-    Signal.WAL_RATE: Unit.BYTES,
-    Signal.CONNECTIONS: Unit.COUNT,
-    Signal.CONNECTIONS_SHARE: Unit.PERCENT,
-    Signal.VACUUM: Unit.COUNT,
-    Signal.GO_WHEN: Unit.COUNT,
-    Signal.WINDOW: Unit.COUNT,
-}
-#: How a person is told of a reading above its limit: {value}, {limit} and what the reader adds.
-_SENTENCES: dict[Signal, str] = {
-    Signal.LOCK_WAITERS: "{value} sessions wait for a lock of ours (limit {limit})",
-    Signal.REPLAY_LAG: "standby {detail} is {value} behind (limit {limit})",
-    Signal.REPLAY_BYTES: "standby {detail} is {value} behind (limit {limit})",
-    Signal.TRANSACTION_AGE: "a transaction is {value} old (limit {limit}): {detail}",
-    Signal.WAL_RATE: "the server writes {value} of WAL a second (limit {limit})",
-    Signal.CONNECTIONS: "{value} connections are open (limit {limit})",
-    Signal.CONNECTIONS_SHARE: "{value} of all connections are open (limit {limit})",
-    Signal.VACUUM: "a vacuum is at work on {detail}",
-    Signal.GO_WHEN: "--go-when does not say true",
-    Signal.WINDOW: "outside the window {detail}",
+@dataclass(frozen=True, slots=True)
+class About:
+    """What there is to know of a signal: the unit of its readings and limits; how a person is told
+    of one above its limit, with {value}, {limit} and {detail}; and NAME in `--max-NAME`, which may
+    limit several that tell the same in different units."""
+
+    unit: Unit
+    sentence: str
+    name: str = ""
+
+
+#: A new signal is a line of `Signal`, one here, a reader in `pressure`, and its flag.
+SIGNALS: Mapping[Signal, About] = {
+    Signal.LOCK_WAITERS: About(
+        Unit.COUNT, "{value} sessions wait for a lock of ours (limit {limit})", "lock-waiters"
+    ),
+    Signal.REPLAY_LAG: About(
+        Unit.SECONDS, "standby {detail} is {value} behind (limit {limit})", "replay-lag"
+    ),
+    Signal.REPLAY_BYTES: About(
+        Unit.BYTES, "standby {detail} is {value} behind (limit {limit})", "replay-lag"
+    ),
+    Signal.TRANSACTION_AGE: About(
+        Unit.SECONDS, "a transaction is {value} old (limit {limit}): {detail}", "transaction-age"
+    ),
+    Signal.WAL_RATE: About(
+        Unit.BYTES, "the server writes {value} of WAL a second (limit {limit})", "wal-rate"
+    ),
+    Signal.CONNECTIONS: About(
+        Unit.COUNT, "{value} connections are open (limit {limit})", "connections"
+    ),
+    Signal.CONNECTIONS_SHARE: About(
+        Unit.PERCENT, "{value} of all connections are open (limit {limit})", "connections"
+    ),
+    Signal.VACUUM: About(Unit.COUNT, "a vacuum is at work on {detail}"),
+    Signal.GO_WHEN: About(Unit.COUNT, "--go-when does not say true"),
+    Signal.WINDOW: About(Unit.COUNT, "outside the window {detail}"),
 }
 
 
@@ -162,10 +174,9 @@ def _unreadable(signal: Signal, why: str | None) -> str:
 
 
 def _sentence(reading: Reading, limit: float) -> str:
-    unit = UNITS[reading.signal]
-    return _SENTENCES[reading.signal].format(
-        value=Quantity(reading.value, unit), limit=Quantity(limit, unit), detail=reading.detail
-    )
+    about = SIGNALS[reading.signal]
+    value, most = (Quantity(amount, about.unit) for amount in (reading.value, limit))
+    return about.sentence.format(value=value, limit=most, detail=reading.detail)
 
 
 class WalBudget:

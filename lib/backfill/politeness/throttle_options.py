@@ -8,17 +8,14 @@ from typing import Any
 
 from backfill.errors import UsageError
 from backfill.politeness.quantity import Unit, quantity
-from backfill.politeness.throttle import UNITS, Limit, Signal, Throttle
+from backfill.politeness.throttle import SIGNALS, Limit, Signal, Throttle
 from backfill.politeness.window import window_from
 from backfill.regular_file import read_document
 
 #: The signals with a number for a limit, by the name that --max-NAME and --critical give them.
-_NUMBERED: dict[str, tuple[Signal, ...]] = {
-    "lock-waiters": (Signal.LOCK_WAITERS,),
-    "replay-lag": (Signal.REPLAY_LAG, Signal.REPLAY_BYTES),
-    "transaction-age": (Signal.TRANSACTION_AGE,),
-    "wal-rate": (Signal.WAL_RATE,),
-    "connections": (Signal.CONNECTIONS, Signal.CONNECTIONS_SHARE),
+_NUMBERED = {
+    name: tuple(signal for signal, about in SIGNALS.items() if about.name == name)
+    for name in dict.fromkeys(about.name for about in SIGNALS.values() if about.name)
 }
 _UNWATCHED = ("", -1)
 
@@ -76,7 +73,7 @@ def _stops(given: Sequence[str]) -> dict[Signal, float]:
 
 def _amounts(flag: str, text: str, signals: tuple[Signal, ...]) -> dict[Signal, float]:
     """Return limits by signal: the unit says which is meant, and commas part several."""
-    by_unit = {UNITS[signal]: signal for signal in signals}
+    by_unit = {SIGNALS[signal].unit: signal for signal in signals}
     found: dict[Signal, float] = {}
     for part in text.split(","):
         meant = quantity(flag, part, tuple(by_unit))
