@@ -349,3 +349,35 @@ def test_the_installed_packages_are_the_locked_ones() -> None:
     for requirement in project()["run"]:
         name = plain(requirement)
         assert importlib.metadata.version(name) == locked()[name]
+
+
+def test_who_catches_everything_raises_again_or_says_why() -> None:
+    silent = []
+    for name, path in MODULES.items():
+        text = path.read_text(encoding="utf-8")
+        caught = {
+            line
+            for node in ast.walk(ast.parse(text))
+            for line in (caught_by(node), suppressed_by(node))
+        }
+        lines = text.splitlines()
+        silent += [f"{name}:{line}" for line in caught if line and "#" not in lines[line - 1]]
+
+    assert silent == []
+
+
+def caught_by(node: ast.AST) -> int:
+    """Return the line of a handler of everything that raises nothing, else 0."""
+    if not isinstance(node, ast.ExceptHandler) or not is_broad(node.type):
+        return 0
+    return 0 if any(isinstance(inner, ast.Raise) for inner in ast.walk(node)) else node.lineno
+
+
+def suppressed_by(node: ast.AST) -> int:
+    if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith("suppress"):
+        return 0
+    return node.lineno if any(map(is_broad, node.args)) else 0
+
+
+def is_broad(caught: ast.expr | None) -> bool:
+    return caught is None or ast.unparse(caught) in ("Exception", "BaseException")

@@ -78,7 +78,7 @@ def _guarded(what: str, check: Callable[[], str], mend: str) -> Finding:
         return Finding(what, True, check())
     except _Unwell as error:
         return Finding(what, False, str(error), error.mend or mend)
-    except Exception as error:
+    except Exception as error:  # whatever it is, it is the answer to this question
         text = redact(str(error), os.environ.get(DSN_ENV, "")).strip()
         known = isinstance(error, BackfillError)
         return Finding(what, False, text if known else f"{type(error).__name__}: {text}", mend)

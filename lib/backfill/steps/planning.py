@@ -172,7 +172,7 @@ class Planning:
             )
 
     def close(self) -> None:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # a working copy: the run has ended, well or not
             self.staging.close()
 
 

@@ -159,7 +159,7 @@ class Cluster:
         if self._client.status == "running":
             with contextlib.suppress(Exception):  # it went away this moment: nothing to cancel
                 self._executor.shutdown(wait=False, cancel_futures=True)
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # whoever leaves needs no answer
             self._client.close(timeout=CLOSE_SECONDS)
         self._runner.stop()
 

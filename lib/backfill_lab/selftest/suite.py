@@ -101,7 +101,7 @@ def run_case(stage: Stage, case: Case, seed: int) -> Result:
     error = ""
     try:
         act(stage, case, seed)
-    except Exception as caught:
+    except Exception as caught:  # whatever it is, the case has failed
         error = f"{type(caught).__name__}: {caught}"
     return Result(case, seed, round((time.monotonic() - started) * 1000), error)
 
