@@ -12,7 +12,10 @@ import pytest
 from tests.engine.appliers import ALL_NOONS, load_many
 from tests.engine.replication import standby_of
 from tests.engine.workshop import LISTENER, Bench
+from tests.jobs.command_line import run_here
 
+from backfill.chunks import patience
+from backfill.errors import DatabaseUnreachable
 from backfill.jobs.utc.kind import UtcKind
 from backfill.report import Reporter
 from backfill.server.database import Database
@@ -123,3 +126,43 @@ def test_a_plan_made_on_a_standby_is_applied_on_its_primary(
     monkeypatch.setenv("DATABASE_URL", bench.dsn)
     bench.apply(run.run_id)
     assert bench.filled() == ALL_NOONS and bench.status(run.run_id) == "succeeded"
+
+
+def test_an_apply_that_begins_while_the_address_leads_to_a_standby_waits_until_that_writes(
+    pair: Pair,
+) -> None:
+    bench = pair.bench
+    run_id = bench.plan().run_id
+    pair.wait_for_replay()
+    address = Address(bench.dsn, False, pair.standby, moved=["before it began"])
+
+    applied = apply_run(
+        address,
+        bench.folder(run_id),
+        UtcKind(),
+        EngineSettings(),
+        Reporter(bench.events.append),
+    )
+
+    assert "only reads now, as a standby does: waiting until it writes" in bench.messages()
+    assert applied.status == "succeeded" and applied.counts.updated == len(ALL_NOONS)
+
+
+def test_an_apply_on_a_standby_ends_with_what_to_name_and_so_does_every_command_that_writes(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = pair.bench
+    run_id = bench.plan().run_id
+    pair.wait_for_replay()
+    monkeypatch.setattr(patience, "RECONNECT_SECONDS", 0.0)
+    monkeypatch.setenv("DATABASE_URL", pair.standby)
+
+    with pytest.raises(DatabaseUnreachable, match=f"nothing was written.*backfill apply {run_id}"):
+        bench.apply(run_id)
+    with pytest.raises(DatabaseUnreachable, match="only reads now"):
+        bench.run()
+    cancelled = run_here(pair.standby, bench.runs, "cancel", run_id)
+
+    assert cancelled.code == 1
+    assert "only reads now" in cancelled.err and "target_session_attrs" in cancelled.err
+    assert bench.status(run_id) == "planned" and bench.filled() != ALL_NOONS

@@ -81,8 +81,7 @@ class TableWriter:
         image = image_of(changes)
         if count == changes.num_rows:
             return Written(image)
-        mask = np.zeros(changes.num_rows, dtype=bool)
-        mask[np.asarray(written or [], dtype=np.int64) - 1] = True
+        mask = _mask(changes, [ord_ - 1 for ord_ in written or []])
         missed = changes.filter(pa.array(~mask))
         return Written(image.filter(pa.array(mask))) + self._not_written(connection, missed)
 
@@ -106,8 +105,7 @@ class TableWriter:
             "SELECT v.ord - 1 FROM {values} JOIN {relation} AS t ON {join}"
             " WHERE {before} AND {sources} FOR NO KEY UPDATE OF t"
         ).format(**parts)
-        mask = np.zeros(changes.num_rows, dtype=bool)
-        mask[[int(row) for (row,) in connection.execute(lock, batch.parameters)]] = True
+        mask = _mask(changes, [int(row) for (row,) in connection.execute(lock, batch.parameters)])
         matched, missed = (changes.filter(pa.array(rows)) for rows in (mask, ~mask))
         if matched.num_rows:
             own = self._batch(matched)
@@ -337,6 +335,22 @@ class TableWriter:
         return sql.SQL(" || ").join(
             sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(part)) for part in parts
         )
+
+
+def _mask(changes: pa.Table, rows: Sequence[int]) -> NDArray[np.bool_]:
+    """Return which changes found their row; raise `RefusedRow` for a key that finds several.
+
+    As in a table and one that inherits from it: the image holds one row a key, so the other one
+    could not be put back.
+    """
+    times = np.bincount(np.asarray(rows, dtype=np.int64), minlength=changes.num_rows)
+    if len(several := np.flatnonzero(times > 1)):
+        raise RefusedRow(
+            f"the key {changes.column('key')[int(several[0])].as_py()} finds {times.max()} rows: "
+            "which one was approved, nobody can know. Does a table inherit from this one?"
+        )
+    mask: NDArray[np.bool_] = times > 0
+    return mask
 
 
 def _present(present: str | None) -> str:

@@ -362,7 +362,8 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
     from backfill.server.in_bulk import words_of
     from backfill.server.postgres import what_failed
 
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+    read_only = psycopg.errors.ReadOnlySqlTransaction
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | read_only):
         mend = next_command("doctor")
         failed = f"{what_failed(error)}. What is committed stays committed. Run: {mend}"
         return report_error(options, DatabaseUnreachable(failed))

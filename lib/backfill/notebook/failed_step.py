@@ -22,6 +22,14 @@ def refused(step: str, error: Exception, folder: RunFolder, *, is_writing: bool)
     )
 
 
+#: What a server says that is away, or here but not the one that writes.
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+
+
 def lost(
     step: str, error: psycopg.Error, dsn: str, folder: RunFolder, *, is_writing: bool
 ) -> DatabaseUnreachable:

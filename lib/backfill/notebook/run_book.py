@@ -326,7 +326,7 @@ class RunBook(Asking, Frames):
             refused = failed_step.refused(name, error, self.folder, is_writing=self._is_writing)
             self._fail(name, int(refused.exit_code), str(refused))
             raise refused from None
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except failed_step.AWAY as error:
             to_write, dsn = self._is_writing, self.database.dsn
             lost = failed_step.lost(name, error, dsn, self.folder, is_writing=to_write)
             self._fail(name, int(lost.exit_code), str(lost))

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from typing import Protocol
+
+import pyarrow as pa
 
 from backfill.errors import PreflightError
-from backfill.plans.extract import PendingRows
 
 SHOWN_KEYS = 5
+_MEND = "Nothing was planned. Is the key's index sound? Mend: REINDEX, then plan again."
 
 
-def check_all_read(pending: PendingRows, counted: int | None, rows: int, read: Set[str]) -> None:
+class Rows(Protocol):
+    """Rows of a table that can be read page by page, and whose keys another way finds as well."""
+
+    def keys(self) -> set[str]: ...
+
+    def pages(self) -> Iterator[pa.Table]: ...
+
+
+def check_all_read(pending: Rows, counted: int | None, rows: int, read: Set[str]) -> None:
     """Raise `PreflightError` unless others explain why `rows` were read where more were counted.
 
     1. Keys that are pending now and were not read may have come meanwhile. 2. So the table is read
@@ -18,8 +29,9 @@ def check_all_read(pending: PendingRows, counted: int | None, rows: int, read: S
     """
     if rows != len(read):
         raise PreflightError(
-            f"{rows:,} rows were read with {len(read):,} keys: some twice. Nothing was planned. Is "
-            "the key's index sound? Mend: REINDEX, then plan again."
+            f"{rows:,} rows were read with {len(read):,} keys: some twice. Nothing was planned. "
+            "Does a table inherit from this one, with keys of its own? Then make them unique over "
+            "both. Else: REINDEX, then plan again."
         )
     missing = pending.keys() - read
     if not missing:
@@ -30,7 +42,7 @@ def check_all_read(pending: PendingRows, counted: int | None, rows: int, read: S
     if missing:
         some = ", ".join(sorted(missing)[:SHOWN_KEYS])
         raise PreflightError(
-            f"The preflight counted {counted or 0:,} pending rows, {rows:,} were read; "
+            f"The preflight counted {counted or 0:,} rows, {rows:,} were read; "
             f"{len(missing):,} are there and can not be read by their key, among them {some}. "
-            "Nothing was planned. Is the key's index sound? Mend: REINDEX, then plan again."
+            + _MEND
         )

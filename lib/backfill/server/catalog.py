@@ -207,6 +207,20 @@ def hidden_rows(connection: Connection, table: Table) -> list[str]:
     ]
 
 
+def has_heirs(connection: Connection, relation: Relation) -> bool:
+    """Return whether other tables inherit from this one: no index makes a key unique over all."""
+    return bool(
+        scalar(
+            connection,
+            "SELECT EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'r')",
+            relation.schema,
+            relation.name,
+        )
+    )
+
+
 def is_row_security_active(connection: Connection, relation: Relation) -> bool:
     """Return whether row-level security hides rows of the table from the current role."""
     return bool(

@@ -26,6 +26,11 @@ Connection = psycopg.Connection[TupleRow]
 
 APPLICATION_NAME = "backfill-workbook"
 CONNECT_TIMEOUT_SECONDS = 10
+ONLY_READS = "This server only reads now, as a standby does"
+NAME_THE_PRIMARY = (
+    f"Name the server that writes in {DSN_ENV}; of several hosts in one URL, "
+    "target_session_attrs=read-write finds it"
+)
 _WATCHFULNESS: dict[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT_SECONDS,
     "keepalives_idle": 30,
@@ -168,6 +173,8 @@ def what_failed(error: psycopg.Error, step: str = "") -> str:
             f"A statement took too long{during}: {reason}. Others may hold what it needs; wait for "
             "them, or longer with --statement-timeout-ms N"
         )
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        return f"{ONLY_READS}{during}. {NAME_THE_PRIMARY}"
     if isinstance(error, psycopg.errors.CharacterNotInRepertoire):
         return (
             f"Some text of the database is not UTF-8{during}: {reason}. A database in SQL_ASCII "

@@ -31,7 +31,7 @@ from backfill.report import Reporter
 from backfill.rows.dataframe import to_dataframe
 from backfill.server.database import Database
 from backfill.server.own_text import holdable
-from backfill.server.postgres import database_fingerprint
+from backfill.server.postgres import ONLY_READS, database_fingerprint
 from backfill.settings import EngineSettings, fingerprint
 from backfill.skips import Skip, reason_of
 from backfill.steps.job import Computation, Job, Preflight
@@ -160,7 +160,7 @@ class Planning:
                 ledger.register(row_of(frozen))
         except psycopg.errors.ReadOnlySqlTransaction:
             self._reporter.message(
-                "This server only reads now, as a standby does: the plan is in its folder only; "
+                f"{ONLY_READS}: the plan is in its folder only; "
                 "the database gets its row when it is applied on the primary: "
                 + next_command("apply", self._folder.run_id),
                 "warning",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from backfill.chunks import patience
 from backfill.chunks.apply import Applier, Approved
 from backfill.chunks.chunk_commit import Step, no_step
 from backfill.chunks.crew import Crew
@@ -17,6 +19,7 @@ from backfill.chunks.refusals import Refusals
 from backfill.chunks.tally import Tally
 from backfill.display.counting import counted
 from backfill.errors import (
+    DatabaseUnreachable,
     LeaseHeld,
     StalePlan,
     TooManySkips,
@@ -36,7 +39,14 @@ from backfill.records.selection import Selection
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.own_text import holdable_json
-from backfill.server.postgres import Connection, database_fingerprint, find_rows_by_key
+from backfill.server.postgres import (
+    NAME_THE_PRIMARY,
+    ONLY_READS,
+    Connection,
+    database_fingerprint,
+    find_rows_by_key,
+    scalar,
+)
 from backfill.server.session import Session
 from backfill.settings import EngineSettings, fingerprint
 from backfill.status import RunStatus
@@ -115,6 +125,9 @@ def too_many_skips(frozen: Plan, settings: EngineSettings) -> TooManySkips | Non
     )
 
 
+_LOOK_AGAIN_SECONDS = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """A plan that is to be written, and what that takes."""
@@ -146,7 +159,7 @@ def apply_run(
     if kind.chain(frozen.target):
         settings = _one_by_one(kind, settings)
     work = _Work(frozen, folder, kind, settings, reporter, _connector(database, settings))
-    with contextlib.closing(work.connect()) as connection:
+    with contextlib.closing(_writing(work)) as connection:
         ledger = Ledger(connection)
         if done := _written_already(ledger, work):
             return standing(ledger, frozen, done)
@@ -169,6 +182,29 @@ def apply_run(
     with contextlib.closing(work.connect()) as connection:
         ledger = Ledger(connection)
         return standing(ledger, frozen, ledger.get(frozen.run_id).status)
+
+
+def _writing(work: _Work) -> Session:
+    """Return a connection to a server that writes; one that only reads is waited for.
+
+    During a failover the address leads to a standby for a moment.
+    """
+    end = time.monotonic() + patience.RECONNECT_SECONDS
+    is_told = False
+    while True:
+        connection = work.connect()
+        if not scalar(connection, "SELECT pg_is_in_recovery()"):
+            return connection
+        connection.close()
+        if time.monotonic() >= end:
+            raise DatabaseUnreachable(
+                f"{ONLY_READS}: run {work.plan.run_id} was not begun, nothing was written. "
+                f"{NAME_THE_PRIMARY}. Then: {next_command('apply', work.plan.run_id)}"
+            )
+        if not is_told:
+            work.reporter.message(f"{ONLY_READS}: waiting until it writes.", "warning")
+            is_told = True
+        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:

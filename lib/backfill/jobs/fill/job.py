@@ -13,13 +13,14 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from backfill.errors import UsageError
+from backfill.errors import PreflightError, UsageError
 from backfill.folder import FILE_MODE, RunFolder
 from backfill.jobs.fill.frames import as_frame, keep_frame
 from backfill.jobs.fill.query import keep_query
 from backfill.jobs.fill.task import FillSettings, FillTask
 from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, open_values
-from backfill.plans.keyed_rows import rows_schema, rows_where
+from backfill.plans.counting_guard import check_all_read
+from backfill.plans.keyed_rows import ChosenRows, rows_schema, rows_where
 from backfill.plans.staging import Staging, quoted
 from backfill.report import Reporter
 from backfill.server.database import Database
@@ -43,6 +44,7 @@ class FillJob(TaskJob):
         self._settings = settings
         self._query = query
         self._where = where
+        self._counted: int | None = None  # by the preflight
         self._nothing: tempfile.TemporaryDirectory[str] | None = None
         found = open_values(Path(values)) if values else None
         if found and query and not is_kept(found.path, query):
@@ -82,9 +84,10 @@ class FillJob(TaskJob):
 
     def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
         found = super().preflight(connection, writing=writing)
+        self._counted = sum(found.pending.values())
         if self.has_values:
             return found
-        rows = self._count(connection)
+        rows = self._counted = self._count(connection)
         return replace(
             found,
             pending={str(self.table.relation): rows},
@@ -112,8 +115,17 @@ class FillJob(TaskJob):
     def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         self.keep(RunFolder(staging.path.parent))
         if self.has_values:
-            return super().extract(dsn, staging, reporter)
+            rows = super().extract(dsn, staging, reporter)
+            self._check_as_counted(rows)
+            return rows
         return self._extract_rows(dsn, staging, reporter)
+
+    def _check_as_counted(self, rows: int) -> None:
+        if self._counted is not None and rows != self._counted:
+            raise PreflightError(
+                f"The preflight counted {self._counted:,} rows of values, {rows:,} were read: "
+                f"does somebody write to {self.task.settings['values']}? Nothing was planned."
+            )
 
     def _extract_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         """Read the chosen rows with all columns that this role may see, for a notebook."""
@@ -126,6 +138,10 @@ class FillJob(TaskJob):
                 staging.append(ROWS_TABLE, page)
                 rows += page.num_rows
                 reporter.message(f"extract: {rows:,} rows read", "debug")
+            if rows != self._counted:
+                keys = staging.connection.sql(f"SELECT key FROM {ROWS_TABLE}").fetchall()
+                chosen = ChosenRows(connection, whole, self._condition)
+                check_all_read(chosen, self._counted, rows, {str(key) for (key,) in keys})
         return rows
 
     def _whole(self) -> PlainTable:

@@ -42,7 +42,7 @@ from backfill.plans.staging import Staging
 from backfill.plans.worksheet import QUESTIONS_SCHEMA
 from backfill.report import Reporter
 from backfill.rows.columns import ColumnType
-from backfill.server.catalog import hidden_rows, missing_rights
+from backfill.server.catalog import has_heirs, hidden_rows, missing_rights
 from backfill.server.database import Database
 from backfill.server.grants import Right, rights_on
 from backfill.server.odd_text import check_text
@@ -72,6 +72,7 @@ class UtcJob(Job):
     def __init__(self, settings: UtcSettings) -> None:
         self._settings = settings
         self._zoned: ZonedTable | None = None
+        self._has_heirs = False
         self._households: tuple[str, ...] = settings.households
         self._pending: int | None = None  # rows, as the preflight counted them
         self._rights: list[str] = []
@@ -168,6 +169,7 @@ class UtcJob(Job):
                 f"{settings.table.deleted or 'for deleted rows in its specification'}. Leave "
                 "the option out, or name the column with --table spec.toml."
             )
+        self._has_heirs = has_heirs(connection, zoned.table.relation)
         _check_width(zoned.table)
         _check_zones(zoned, settings)
         self._zoned = zoned
@@ -217,7 +219,7 @@ class UtcJob(Job):
             staging.append("extracted", page)
             rows += page.num_rows
             reporter.message(f"extract: {rows:,} pending rows read", "debug")
-        if rows != self._pending and not self._has_filled:
+        if (rows != self._pending or self._has_heirs) and not self._has_filled:
             read = {
                 key for (key,) in staging.connection.sql("SELECT key FROM extracted").fetchall()
             }
