@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -34,6 +35,7 @@ from backfill.command.words import counted_in, unknown_words
 from backfill.errors import BackfillError, ExitCode
 from backfill.jobs.registry import JOBS, entry_of
 from backfill.next_command import DATABASE_URL, RUNS_DIR, next_command, remember_given
+from backfill.notebook.run_signals import Stopped, stoppable
 from backfill.parameters import (
     APPLY_PARAMETERS,
     REVERT_PARAMETERS,
@@ -70,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        return int(options.handler(options))
+        with stoppable():
+            return int(options.handler(options))
     except BackfillError as error:
         return commands.report_error(options, error)
     except BrokenPipeError:  # whoever read has enough; a run's own output is another matter
@@ -78,11 +81,16 @@ def _run(options: argparse.Namespace) -> int:
         return int(ExitCode.OK)
     except Exception as error:  # a bug of ours: say so, with all that helps to mend it
         return commands.report_bug(options, error)
+    except Stopped as stopped:
+        is_interrupt = stopped.number == signal.SIGINT
+        return _stopped(f"Stopped by {stopped}", is_interrupt=is_interrupt)
     except KeyboardInterrupt:
-        printing.say(
-            f"Interrupted. Nothing is half done. See: {next_command('status')}", sys.stderr
-        )
-        return int(ExitCode.INTERRUPTED)
+        return _stopped("Interrupted", is_interrupt=True)
+
+
+def _stopped(how: str, *, is_interrupt: bool) -> int:
+    printing.say(f"{how}. Nothing is half done. See: {next_command('status')}", sys.stderr)
+    return int(ExitCode.INTERRUPTED if is_interrupt else ExitCode.TERMINATED)
 
 
 def _take_given(options: argparse.Namespace) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -59,6 +61,8 @@ class StopSignals:
                 self._shields -= 1
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
+        if self.received is not None:
+            return  # heeded already: the run's end is being written
         self.received = number
         if not self._shields:
             raise self.error()
@@ -80,3 +84,62 @@ def stop_signals(run_id: str) -> Iterator[StopSignals]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Interrupts:
+    """Signals to a notebook's kernel outside of `stop_signals`: each interrupts the cell that runs.
+
+    SIGTERM and SIGHUP do what Ctrl-C does, where a kernel would die of them; one that comes between
+    two cells is kept for the next. Which it was stands in `received`. A driver that waits for the
+    server in C hears of Ctrl-C alone: so a thread turns the others into that.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+
+    def listen(self) -> None:
+        """Heed them from now on, for the rest of this process."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._heard, told = socket.socketpair()
+        told.setblocking(False)
+        signal.set_wakeup_fd(told.detach(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            if number != signal.SIGINT:  # the kernel sees to that one
+                signal.signal(number, _no_handler)
+        threading.Thread(target=self._turn, name="signals", daemon=True).start()
+
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` if a signal came between two cells."""
+        if self.received is not None:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def over(self) -> Iterator[None]:
+        """Heed no more of them while the block writes down how the run ended."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @property
+    def name(self) -> str:
+        return signal.Signals(self.received or signal.SIGINT).name
+
+    def _turn(self) -> None:
+        while numbers := self._heard.recv(1):
+            number = numbers[0]
+            if number == signal.SIGINT or number not in _SIGNALS or self.received is not None:
+                continue
+            self.received = number
+            if signal.getsignal(number) is _no_handler:  # else `stop_signals` sees to it
+                os.kill(os.getpid(), signal.SIGINT)  # ignored where no cell runs
+
+
+def _no_handler(_number: int, _frame: FrameType | None) -> None:
+    """Python's own part of a signal that `Interrupts` turns into another."""

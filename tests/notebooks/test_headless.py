@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.deadline import DEADLINE_SECONDS
 
+from backfill.cli import main
+from backfill.command import commands
+from backfill.errors import ExitCode
 from backfill.folder import RunFolder
 from backfill.notebook import headless
 from backfill.notebook.headless import SLOW_GRAMMAR, _unseen
+from backfill.notebook.kernel import Kernel, kernel_ahead
 from backfill.notebook.relay import Terminal
+
+if TYPE_CHECKING:
+    from tests.conftest import DatabaseFrom
 
 WAITS_FOR_IT = """
 import threading, time
@@ -74,3 +85,41 @@ def test_what_is_done_meanwhile_is_done_while_the_kernel_works_on_the_last_cells
 
     assert ended.error == ""
     assert made.is_dir()
+
+
+def test_a_kernel_that_nobody_needs_is_gone_at_once_with_its_folder() -> None:
+    with kernel_ahead() as kernel:
+        pid, folder = kernel.pid, kernel.folder
+        assert folder.stat().st_mode & 0o077 == 0
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not folder.exists()
+
+
+def test_a_refused_command_leaves_no_kernel_and_a_wrong_one_starts_none(
+    database_from: DatabaseFrom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_from("nothing", lambda _dsn: None))
+    monkeypatch.setenv("BACKFILL_RUNS_DIR", str(tmp_path))
+    started: list[Kernel] = []
+
+    @contextlib.contextmanager
+    def watched() -> Iterator[Kernel]:
+        with kernel_ahead() as kernel:
+            started.append(kernel)
+            yield kernel
+
+    monkeypatch.setattr(commands, "kernel_ahead", watched)
+
+    with pytest.raises(SystemExit):
+        main(["utc", "--sideways"])
+    with pytest.raises(SystemExit):
+        main(["utc", "--help"])
+    assert main(["utc", "--fold", "sideways"]) == ExitCode.USAGE
+    assert main(["status"]) == ExitCode.OK
+    assert started == []
+    assert main(["apply", "20261122T234000Z-utc-3f9c1a"]) != ExitCode.OK
+    (kernel,) = started
+    with pytest.raises(ProcessLookupError):
+        os.kill(kernel.pid, 0)

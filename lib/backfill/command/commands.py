@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime as dt
 import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from backfill.command.ending import print_ending, print_refusal, print_verified
-from backfill.command.metrics import write_metrics
+from backfill.command.ending import print_refusal, print_verified
+from backfill.command.executing import APPLY_NOTEBOOK, run_notebook_of
 from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
     ExitCode,
     PreflightError,
-    StorageError,
 )
 from backfill.folder import RunFolder, new_run_id, runs_dir
 from backfill.next_command import next_command
+from backfill.notebook.kernel import Kernel, kernel_ahead
 from backfill.notebook.relay import Terminal
 from backfill.parameters import Parameter
 from backfill.printing import say
 
-APPLY_NOTEBOOK = "03_apply_plan"
+if TYPE_CHECKING:
+    from backfill.jobs.entry import Entry
+    from backfill.notebook.own_notebook import OwnNotebook
+
 _DROPPED = {
     "command",
     "run",
@@ -55,8 +57,25 @@ def terminal_of(options: argparse.Namespace) -> Terminal:
 def run_job(options: argparse.Namespace) -> int:
     """`backfill utc`, `backfill ocr`: plan, and with --apply also write and verify."""
     from backfill.jobs.registry import entry_of
-    from backfill.notebook.own_notebook import Keeps, notebook_for, own_notebook
+    from backfill.notebook.own_notebook import own_notebook
     from backfill.parameters import check_parameters
+
+    entry = entry_of(getattr(options, "task", options.command))
+    own = own_notebook(getattr(options, "notebook", None))
+    given = _usual_paths(entry.parameters) | own.parameters | given_of(options)
+    values = check_parameters(entry.parameters, given, ())
+    with kernel_ahead() as kernel:
+        return _run_job(options, entry, values, own, kernel)
+
+
+def _run_job(
+    options: argparse.Namespace,
+    entry: Entry,
+    values: dict[str, Any],
+    own: OwnNotebook,
+    kernel: Kernel,
+) -> int:
+    from backfill.notebook.own_notebook import Keeps, notebook_for
     from backfill.records.ledger import Ledger
     from backfill.server.open_database import open_database
     from backfill.settings import engine_settings
@@ -64,12 +83,7 @@ def run_job(options: argparse.Namespace) -> int:
     from backfill_lab.demo.seed import seed_if_empty
 
     terminal = terminal_of(options)
-    job_name = getattr(options, "task", options.command)
-    entry = entry_of(job_name)
     declared = entry.parameters
-    own = own_notebook(getattr(options, "notebook", None))
-    given = _usual_paths(declared) | own.parameters | given_of(options)
-    values = check_parameters(declared, given, ())
     settings = engine_settings(values)
     job = entry.make(values)
     database = open_database(terminal.message)
@@ -87,7 +101,7 @@ def run_job(options: argparse.Namespace) -> int:
             f"checkpoint. (What it wrote, to put it "
             f"back: {next_command('revert', found.run_id)})"
         )
-        return _run_plan(options, found.run_id, _said_anew(options, values))
+        return _run_plan(options, found.run_id, _said_anew(options, values), kernel)
     folder = RunFolder.of(
         runs_dir(values["runs_dir"]), new_run_id(job.name, dt.datetime.now(dt.UTC))
     )
@@ -98,7 +112,7 @@ def run_job(options: argparse.Namespace) -> int:
         folder.create()
         kept = job.keep(folder) if isinstance(job, Keeps) else {}
         parameters = said | kept if own.path else _changed(declared, values | kept)
-        return _run(notebook, folder, "notebook", parameters, terminal)
+        return run_notebook_of(notebook, folder, "notebook", parameters, terminal, kernel)
 
 
 def _usual_paths(declared: Sequence[Parameter]) -> dict[str, Any]:
@@ -135,22 +149,31 @@ def _said_anew(options: argparse.Namespace, values: Mapping[str, Any]) -> dict[s
 def run_plan(options: argparse.Namespace) -> int:
     """`backfill apply RUN_ID`, `backfill resume RUN_ID`: write what the plan says, or the rest."""
     from backfill.parameters import APPLY_PARAMETERS, check_parameters
+
+    values = check_parameters(APPLY_PARAMETERS, {**given_of(options), "apply": True}, ())
+    with kernel_ahead() as kernel:
+        return _run_plan(options, _found_plan(options, values), values, kernel)
+
+
+def _found_plan(options: argparse.Namespace, values: dict[str, Any]) -> str:
+    """Return the id of the run to write."""
     from backfill.records.ledger import Ledger
     from backfill.settings import engine_settings
     from backfill.steps.which_run import run_to_apply, run_to_resume, told
     from backfill.which_folder import LATEST
 
-    values = check_parameters(APPLY_PARAMETERS, {**given_of(options), "apply": True}, ())
     engine_settings(values)
     find = run_to_resume if options.command == "resume" else run_to_apply
     with database_of(options).connect(read_only=True) as connection:
         run = find(Ledger(connection), values["run_id"], runs_dir(values["runs_dir"]))
     if values["run_id"] == LATEST:
         terminal_of(options).message(told(run))
-    return _run_plan(options, run.run_id, values)
+    return run.run_id
 
 
-def _run_plan(options: argparse.Namespace, run_id: str, values: dict[str, Any]) -> int:
+def _run_plan(
+    options: argparse.Namespace, run_id: str, values: dict[str, Any], kernel: Kernel
+) -> int:
     from backfill.parameters import APPLY_PARAMETERS
     from backfill.plans import plan
     from backfill.settings import engine_settings
@@ -162,7 +185,7 @@ def _run_plan(options: argparse.Namespace, run_id: str, values: dict[str, Any]) 
     folder.create()
     changed = _changed(APPLY_PARAMETERS, {**values, "run_id": run_id})
     with folder.own_name("apply") as stem:
-        return _run(APPLY_NOTEBOOK, folder, stem, changed, terminal)
+        return run_notebook_of(APPLY_NOTEBOOK, folder, stem, changed, terminal, kernel)
 
 
 def run_verify(options: argparse.Namespace) -> int:
@@ -214,11 +237,18 @@ def run_explain(options: argparse.Namespace) -> int:
 def run_revert(options: argparse.Namespace) -> int:
     """`backfill revert RUN_ID`: the run's inverse, dry by default."""
     from backfill.parameters import REVERT_PARAMETERS, check_parameters
+
+    values = check_parameters(REVERT_PARAMETERS, given_of(options), ())
+    with kernel_ahead() as kernel:
+        return _run_revert(options, values, kernel)
+
+
+def _run_revert(options: argparse.Namespace, values: dict[str, Any], kernel: Kernel) -> int:
+    from backfill.parameters import REVERT_PARAMETERS
     from backfill.settings import engine_settings
     from backfill.steps.which_run import refuse_latest
     from backfill.which_folder import LATEST
 
-    values = check_parameters(REVERT_PARAMETERS, given_of(options), ())
     engine_settings(values)
     run = _find(options, values["run_id"], has_written=True)
     if values["apply"] and values["run_id"] == LATEST:
@@ -229,102 +259,7 @@ def run_revert(options: argparse.Namespace) -> int:
     )
     folder.create()
     changed = _changed(REVERT_PARAMETERS, {**values, "run_id": run.run_id})
-    return _run("05_revert_run", folder, "notebook", changed, terminal)
-
-
-def _run(
-    notebook: str,
-    folder: RunFolder,
-    stem: str,
-    parameters: dict[str, Any],
-    terminal: Terminal,
-) -> int:
-    """Execute a notebook, close its folder, print the summary; return the exit code."""
-    from backfill.notebook.headless import run_notebook
-
-    parameters.pop("database_url", None)
-    ended = run_notebook(
-        notebook, folder, f"{stem}.ipynb", parameters, terminal, _get_ready_to_close
-    )
-    summary, is_closed = _close(folder, stem, ended, terminal)
-    exit_code = ended.exit_code or (ExitCode.OK if is_closed else ExitCode.UNEXPECTED)
-    error = (ended.outcome or {}).get("error") or (ended.error if ended.exit_code else "")
-    if error:
-        terminal.message(error, "error")
-    if ended.exit_code and ended.outcome is None:
-        is_writing = notebook == APPLY_NOTEBOOK or bool(parameters.get("apply"))
-        terminal.message(_how_to_go_on(folder, is_writing=is_writing), "error")
-    terminal.message(f"Evidence: {folder.path}")
-    if not exit_code and summary.get("dry_run"):
-        terminal.message(_how_to_apply(folder, summary))
-    print_ending(summary, as_json=terminal.as_json)
-    job = str(summary.get("job") or folder.job)
-    write_metrics(terminal.metrics_file, summary, int(exit_code), job)
-    return int(exit_code)
-
-
-def _how_to_apply(folder: RunFolder, summary: dict[str, Any]) -> str:
-    from backfill.steps.ending import apply_command
-
-    if not summary.get("total_updated"):
-        return "Dry run: there is nothing to write."
-    return f"Dry run: nothing was written. To write exactly this plan: {apply_command(folder)}"
-
-
-def _how_to_go_on(folder: RunFolder, *, is_writing: bool) -> str:
-    """Return what to do when a kernel has died: a run without a plan has written nothing."""
-    from backfill.plans.plan import PLAN_FILE
-    from backfill.steps.ending import resume_command
-
-    if not folder.file(PLAN_FILE).is_file():
-        return (
-            "The notebook's kernel ended before the plan was frozen: nothing was written. Type "
-            "the command again."
-        )
-    if not is_writing:
-        return (
-            "The notebook's kernel ended before the dry run did: nothing was written. See what is "
-            f"there: {next_command('status', folder.run_id)}"
-        )
-    return (
-        "The notebook's kernel ended before the run did. If it had begun to write, go on with: "
-        f"{resume_command(folder)}"
-    )
-
-
-def _get_ready_to_close() -> None:
-    with contextlib.suppress(Exception):  # it will be said when the folder is closed
-        from backfill.notebook.rendering import get_ready
-
-        get_ready()
-
-
-def _close(
-    folder: RunFolder, stem: str, ended: Any, terminal: Terminal
-) -> tuple[dict[str, Any], bool]:
-    """Add the page to the folder, settle what a dead kernel left, and close it.
-
-    Returns the summary, and whether the folder is whole.
-    """
-    from backfill.notebook.closing import close_folder
-
-    try:
-        return close_folder(folder, stem, ended), True
-    except StorageError as error:
-        told = (ended.outcome or {}).get("summary") or {}
-        terminal.message(f"{error} {_how_to_close(folder, told)}", "error")
-        return {**told, "run_id": folder.run_id, "evidence": "not closed"}, False
-
-
-def _how_to_close(folder: RunFolder, summary: Mapping[str, Any]) -> str:
-    """Return what to do about a folder without its sums: a plan is made again, never applied."""
-    from backfill.plans.plan import planned_by
-    from backfill.steps.ending import resume_command
-
-    if summary.get("dry_run") is False:
-        return f"Free some room; to close the run's folder: {resume_command(folder)}"
-    again = next_command(*planned_by(folder))
-    return f"Its plan is not whole and nothing was written. Free some room, then: {again}"
+    return run_notebook_of("05_revert_run", folder, "notebook", changed, terminal, kernel)
 
 
 def database_of(options: argparse.Namespace) -> Any:

@@ -1,16 +1,22 @@
-"""What to say of a step that the server refused, or in which it was lost."""
+"""What to say of a step that the server refused, in which it was lost, or that a signal ended."""
 
 from __future__ import annotations
 
 import psycopg
 
-from backfill.errors import DatabaseUnreachable, PreflightError, StorageError
+from backfill.errors import (
+    DatabaseUnreachable,
+    Interrupted,
+    PreflightError,
+    StorageError,
+    Terminated,
+)
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
-from backfill.plans.plan import planned_by
+from backfill.plans.plan import PLAN_FILE, planned_by
 from backfill.server.dsn import redact
 from backfill.server.postgres import what_failed
-from backfill.steps.ending import apply_command
+from backfill.steps.ending import apply_command, resume_command
 
 
 def refused(step: str, error: Exception, folder: RunFolder, *, is_writing: bool) -> PreflightError:
@@ -50,3 +56,17 @@ def no_room(error: StorageError, folder: RunFolder, *, is_writing: bool) -> Stor
         return StorageError(f"{error} Free some room, then: {apply_command(folder)}")
     again = next_command(*planned_by(folder))
     return StorageError(f"{error} Free some room, then make the plan again: {again}")
+
+
+def stopped(
+    step: str, signal_name: str, run_id: str, folder: RunFolder, *, is_writing: bool
+) -> Interrupted | Terminated:
+    """Return the error of a step that a signal ended while no chunk was open."""
+    told = f"Run {run_id} was stopped by {signal_name} during {step}."
+    if is_writing:
+        told += f" What is committed stays committed. Go on with: {resume_command(folder)}"
+    elif not folder.file(PLAN_FILE).is_file():
+        told += " Nothing was written. Type the command again."
+    else:
+        told += f" Nothing was written. See: {next_command('status', run_id)}"
+    return Interrupted(told) if signal_name == "SIGINT" else Terminated(told)

@@ -7,7 +7,6 @@ whether its process lived, and what the database says.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import threading
@@ -15,25 +14,22 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from backfill.errors import ExitCode, StorageError
 from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, notebooks_folder
+from backfill.notebook.kernel import KERNEL_NAME, Kernel, kernel_ahead, with_environment
 from backfill.notebook.relay import Relay, Terminal
+from backfill.notebook.run_signals import RunSignals, StoppedBefore, listening
 from backfill.report import RELAY_ENV
 
 ENGINE_NAME = "backfill"
-KERNEL_NAME = "python3"
 #: jsonschema builds a parser of addresses in a second and a half when this is there. Only formats
 #: ask for it, and the notebook format has none.
 SLOW_GRAMMAR = "rfc3987_syntax"
-#: The kernel of a run gives memory back to the system when a step is through.
-KERNEL_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 #: From this part of a notebook on its kernel has its largest tables behind it, and the process that
 #: waits may take some memory.
 _FROM_WHERE = 2 / 3
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +43,23 @@ class Ended:
     error: str = ""
 
 
+@dataclass
 class _Execution:
-    """The one notebook that this process executes: its client, and the signal it was sent."""
+    """The notebook that this process executes: its client, its signals, and what goes on beside."""
 
-    client: Any = None
-    signal: int | None = None
-    kernel_pid: int | None = None
+    kernel: Kernel
+    environment: Mapping[str, str]  # what the kernel learns before its first cell
+    signals: RunSignals
     #: Begins when the kernel is at work on the last cells.
-    meanwhile = threading.Thread()
+    meanwhile: threading.Thread
+    client: Any = None
 
-    @classmethod
-    def pid(cls) -> int | None:
-        manager = getattr(cls.client, "km", None)
-        provisioner = getattr(manager, "provisioner", None)
-        pid = getattr(provisioner, "pid", None)
-        return int(pid) if pid else None
+    def before_cell(self, cell_index: int, **_kwargs: Any) -> None:
+        """Called before a cell runs: the kernel is there."""
+        self.signals.before_cell(self.kernel.pid)
+        is_late = cell_index >= _FROM_WHERE * len(self.client.nb.cells)
+        if is_late and self.meanwhile.ident is None:
+            self.meanwhile.start()
 
 
 def run_notebook(
@@ -71,37 +69,45 @@ def run_notebook(
     parameters: Mapping[str, Any],
     terminal: Terminal,
     meanwhile: Callable[[], None] = lambda: None,
+    signals: RunSignals | None = None,
+    kernel: Kernel | None = None,
 ) -> Ended:
     """Execute `notebooks/<name>.ipynb` into `folder/output`; return how it ended.
 
-    The first SIGINT, SIGTERM or SIGHUP is passed to the kernel, which ends its chunk; a second one
-    kills it, which loses the open transaction and nothing else. `meanwhile` is called in a
-    thread while the kernel is at work on the last cells: this process only waits for it.
+    Signals are heeded as `RunSignals` says; the caller may listen longer with those of its own, and
+    bring a kernel that it has started ahead.
+    `meanwhile` is called in a thread while the kernel is at work on the last cells: this process
+    only waits for it.
     """
+    if signals is None:
+        with listening(lambda text: terminal.message(text, "warning")) as own:
+            return run_notebook(name, folder, output, parameters, terminal, meanwhile, own, kernel)
+    if kernel is None:
+        with kernel_ahead() as own_kernel:
+            return run_notebook(
+                name, folder, output, parameters, terminal, meanwhile, signals, own_kernel
+            )
     source = notebook_path(name)
     partial = folder.file(f"{output.removesuffix('.ipynb')}.partial.ipynb")
     terminal.run_id = folder.run_id
     relay = Relay(terminal)
     error = ""
     environment = {RELAY_ENV: relay.address, RUN_ID_ENV: folder.run_id, NOTEBOOK_ENV: output}
-    environment |= {name: os.environ.get(name, value) for name, value in KERNEL_MEMORY.items()}
-    _Execution.meanwhile = threading.Thread(target=meanwhile, name="meanwhile", daemon=True)
+    beside = threading.Thread(target=meanwhile, name="meanwhile", daemon=True)
+    execution = _Execution(kernel, environment, signals, beside)
     try:
-        with _environment(environment), _forwarded_signals(terminal):
-            error = _execute(source, partial, parameters)
+        error = _execute(source, partial, parameters, execution)
     finally:
+        signals.after_kernel()
         relay.close()
     with contextlib.suppress(FileNotFoundError):
         partial.chmod(0o600)
         partial.replace(folder.file(output))
-    outcome = relay.outcome
-    return Ended(
-        outcome,
-        _exit_code(outcome, error, _Execution.signal),
-        _Execution.signal,
-        _Execution.kernel_pid,
-        error,
-    )
+    outcome, received = relay.outcome, signals.received
+    if outcome is None and received is not None:
+        error = f"Run {folder.run_id} was stopped by {signal.Signals(received).name}."
+    exit_code = _exit_code(outcome, error, received)
+    return Ended(outcome, exit_code, received, signals.kernel_pid, error)
 
 
 def notebook_path(name: str) -> Path:
@@ -128,7 +134,9 @@ def _exit_code(outcome: Mapping[str, Any] | None, error: str, received: int | No
     return int(ExitCode.UNEXPECTED)
 
 
-def _execute(source: Path, partial: Path, parameters: Mapping[str, Any]) -> str:
+def _execute(
+    source: Path, partial: Path, parameters: Mapping[str, Any], execution: _Execution
+) -> str:
     """Execute; return what went wrong, empty when every cell ran."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of jupyter's own parts; ours are in the notebook
@@ -136,7 +144,7 @@ def _execute(source: Path, partial: Path, parameters: Mapping[str, Any]) -> str:
             import papermill
         from papermill.exceptions import PapermillExecutionError
 
-        _register_engine()
+        _register_engine(execution)
         try:
             papermill.execute_notebook(
                 str(source),
@@ -154,6 +162,8 @@ def _execute(source: Path, partial: Path, parameters: Mapping[str, Any]) -> str:
                 f"The notebook could not be written to {partial.parent}: {error.strerror}. What "
                 "is committed in the database stays committed. Free some room and go on."
             )
+        except StoppedBefore:
+            return "stopped between two cells"
         except Exception as error:  # the kernel died, or nbclient lost it
             return f"{type(error).__name__}: {error}"
     return ""
@@ -172,81 +182,44 @@ def _unseen(module: str) -> Iterator[None]:
         del sys.modules[module]
 
 
-def _register_engine() -> None:
+def _register_engine(execution: _Execution) -> None:
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine, papermill_engines
 
-    class SignalledEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
+    class SignalledClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
+        """Papermill's own client, which tells when the kernel is through with a cell."""
+
+        def papermill_execute_cells(self) -> None:
+            told = self.kc.execute(with_environment(execution.environment), silent=True)
+            self.wait_for_reply(told)
+            super().papermill_execute_cells()
+
+        def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+            if msg["msg_type"] == "status" and msg["content"]["execution_state"] == "idle":
+                execution.signals.is_idle()
+            return super().process_message(msg, cell, cell_index)
+
+    class SignalledEngine(NBClientEngine):  # type: ignore[misc]
         """Papermill's own engine, except that signals find its kernel."""
 
         @classmethod
         def execute_managed_notebook(
             cls, nb_man: Any, kernel_name: str, start_timeout: int = 60, **_kwargs: Any
         ) -> Any:
-            client = PapermillNotebookClient(
+            client = SignalledClient(
                 nb_man,
+                km=execution.kernel.manager(),
                 kernel_name=kernel_name,
                 startup_timeout=start_timeout,
                 timeout=None,
                 log_output=False,
-                extra_arguments=["--log-level=50"],  # its own remarks are not the run's
             )
-            _Execution.client = client
-            _Execution.signal = None
-            client.on_cell_start = _at_work
+            execution.client = client
+            client.on_cell_start = execution.before_cell
             try:
-                return client.execute()
+                return client.execute(cleanup_kc=True)
             finally:
-                if _Execution.meanwhile.is_alive():
-                    _Execution.meanwhile.join()
+                if execution.meanwhile.is_alive():
+                    execution.meanwhile.join()
 
     papermill_engines.register(ENGINE_NAME, SignalledEngine)
-
-
-def _at_work(cell_index: int, **_kwargs: Any) -> None:
-    """Called when a cell starts: the kernel is there."""
-    _Execution.kernel_pid = _Execution.pid() or _Execution.kernel_pid
-    is_late = cell_index >= _FROM_WHERE * len(_Execution.client.nb.cells)
-    if is_late and _Execution.meanwhile.ident is None:
-        _Execution.meanwhile.start()
-
-
-@contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _forwarded_signals(terminal: Terminal) -> Iterator[None]:
-    def forward(number: int, _frame: FrameType | None) -> None:
-        pid = _Execution.pid()
-        is_second = _Execution.signal is not None
-        _Execution.signal = number
-        if pid is None:
-            raise KeyboardInterrupt
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL if is_second else number)
-        terminal.message(
-            "Killed: the open transaction is lost, committed chunks stay."
-            if is_second
-            else "Stopping after the current chunk; once more kills it.",
-            "warning",
-        )
-
-    _Execution.signal = None
-    _Execution.kernel_pid = None
-    before = {number: signal.signal(number, forward) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from backfill.folder import runs_dir
-from backfill.notebook.headless import KERNEL_NAME
+from backfill.notebook.kernel import KERNEL_NAME
 from backfill.notebook.own_copies import FOLDER_NAME, copy_notebooks
 from backfill.notebook.relay import Terminal
 from backfill.server.database import Database

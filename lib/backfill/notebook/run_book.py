@@ -51,6 +51,7 @@ from backfill.steps.revert import settle_reverted
 from backfill.steps.running import apply_run, too_many_skips
 from backfill.steps.standing import Applied, standing
 from backfill.steps.verify import Verification, verify_run
+from backfill.stop import Interrupts
 from backfill_lab.demo.seed import seed_if_empty
 
 #: Why nobody can say how a run stands: the database does not answer, or not to this role.
@@ -79,6 +80,9 @@ class RunBook(Asking, Frames):
         self._applied: Applied | None = None
         self._verification: Verification | None = None
         self._not_shown: list[NotShown] = []
+        self._interrupts = Interrupts()
+        if RELAY_ENV in os.environ:  # whoever runs this kernel for a command sends it their signals
+            self._interrupts.listen()
         self.folder: RunFolder = RunFolder(runs_dir(values["runs_dir"]))
         with self._step("open"):
             self.settings = engine_settings(values)
@@ -311,6 +315,7 @@ class RunBook(Asking, Frames):
         """Take one step; when it fails, record the outcome before the error goes on."""
         try:
             with watching(self._not_shown):
+                self._interrupts.check()
                 yield
         except StorageError as error:
             full = failed_step.no_room(error, self.folder, is_writing=self._is_writing)
@@ -320,7 +325,10 @@ class RunBook(Asking, Frames):
             self._fail(name, int(error.exit_code), str(error))
             raise
         except KeyboardInterrupt:
-            self._fail(name, int(ExitCode.INTERRUPTED), f"Interrupted during {name}.")
+            with self._interrupts.over():
+                by, to_write = self._interrupts.name, self._is_writing
+                ended = failed_step.stopped(name, by, self.run_id, self.folder, is_writing=to_write)
+                self._fail(name, int(ended.exit_code), str(ended))
             raise
         except psycopg.errors.InsufficientPrivilege as error:
             refused = failed_step.refused(name, error, self.folder, is_writing=self._is_writing)

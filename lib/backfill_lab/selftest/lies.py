@@ -164,6 +164,7 @@ def _signalled(number: signal.Signals, exit_code: int, world: World) -> None:
     program = Program(world, "backfill", *_APPLY)
     _wait_for_lock(world)
     program.signal(number)
+    wait_for("it was heard", lambda: "once more kills it" in program.said())
     lock.rollback()
     code, out, err = program.end()
     summary = json.loads(out.splitlines()[-1])

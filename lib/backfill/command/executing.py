@@ -1,0 +1,122 @@
+"""Execute a command's notebook, close its run's folder, and print how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from backfill.command.ending import print_ending
+from backfill.command.metrics import write_metrics
+from backfill.errors import ExitCode, StorageError
+from backfill.folder import RunFolder
+from backfill.next_command import next_command
+from backfill.notebook.kernel import Kernel
+from backfill.notebook.relay import Terminal
+
+APPLY_NOTEBOOK = "03_apply_plan"
+
+
+def run_notebook_of(
+    notebook: str,
+    folder: RunFolder,
+    stem: str,
+    parameters: dict[str, Any],
+    terminal: Terminal,
+    kernel: Kernel,
+) -> int:
+    """Execute a notebook, close its folder, print the summary; return the exit code."""
+    from backfill.notebook.headless import run_notebook
+    from backfill.notebook.run_signals import listening
+
+    parameters.pop("database_url", None)
+    with listening(lambda text: terminal.message(text, "warning")) as signals:
+        ended = run_notebook(
+            notebook,
+            folder,
+            f"{stem}.ipynb",
+            parameters,
+            terminal,
+            _get_ready_to_close,
+            signals,
+            kernel,
+        )
+        summary, is_closed = _close(folder, stem, ended, terminal)
+    exit_code = ended.exit_code or (ExitCode.OK if is_closed else ExitCode.UNEXPECTED)
+    error = (ended.outcome or {}).get("error") or (ended.error if ended.exit_code else "")
+    if error:
+        terminal.message(error, "error")
+    if ended.exit_code and ended.outcome is None:
+        is_writing = notebook == APPLY_NOTEBOOK or bool(parameters.get("apply"))
+        terminal.message(_how_to_go_on(folder, is_writing=is_writing), "error")
+    terminal.message(f"Evidence: {folder.path}")
+    if not exit_code and summary.get("dry_run"):
+        terminal.message(_how_to_apply(folder, summary))
+    print_ending(summary, as_json=terminal.as_json)
+    job = str(summary.get("job") or folder.job)
+    write_metrics(terminal.metrics_file, summary, int(exit_code), job)
+    return int(exit_code)
+
+
+def _how_to_apply(folder: RunFolder, summary: dict[str, Any]) -> str:
+    from backfill.steps.ending import apply_command
+
+    if not summary.get("total_updated"):
+        return "Dry run: there is nothing to write."
+    return f"Dry run: nothing was written. To write exactly this plan: {apply_command(folder)}"
+
+
+def _how_to_go_on(folder: RunFolder, *, is_writing: bool) -> str:
+    """Return what to do when a kernel has died: a run without a plan has written nothing."""
+    from backfill.plans.plan import PLAN_FILE
+    from backfill.steps.ending import resume_command
+
+    if not folder.file(PLAN_FILE).is_file():
+        return (
+            "The notebook's kernel ended before the plan was frozen: nothing was written. Type "
+            "the command again."
+        )
+    if not is_writing:
+        return (
+            "The notebook's kernel ended before the dry run did: nothing was written. See what is "
+            f"there: {next_command('status', folder.run_id)}"
+        )
+    return (
+        "The notebook's kernel ended before the run did. If it had begun to write, go on with: "
+        f"{resume_command(folder)}"
+    )
+
+
+def _get_ready_to_close() -> None:
+    with contextlib.suppress(Exception):  # it will be said when the folder is closed
+        from backfill.notebook.rendering import get_ready
+
+        get_ready()
+
+
+def _close(
+    folder: RunFolder, stem: str, ended: Any, terminal: Terminal
+) -> tuple[dict[str, Any], bool]:
+    """Add the page to the folder, settle what a dead kernel left, and close it.
+
+    Returns the summary, and whether the folder is whole.
+    """
+    from backfill.notebook.closing import close_folder
+
+    try:
+        return close_folder(folder, stem, ended), True
+    except StorageError as error:
+        told = (ended.outcome or {}).get("summary") or {}
+        terminal.message(f"{error} {_how_to_close(folder, told)}", "error")
+        return {**told, "run_id": folder.run_id, "evidence": "not closed"}, False
+
+
+def _how_to_close(folder: RunFolder, summary: Mapping[str, Any]) -> str:
+    """Return what to do about a folder without its sums: a plan is made again, never applied."""
+    from backfill.plans.plan import planned_by
+    from backfill.steps.ending import resume_command
+
+    if summary.get("dry_run") is False:
+        return f"Free some room; to close the run's folder: {resume_command(folder)}"
+    again = next_command(*planned_by(folder))
+    return f"Its plan is not whole and nothing was written. Free some room, then: {again}"

@@ -1,0 +1,119 @@
+"""The kernel of a run: it starts while the command still checks, and ends with it for sure.
+
+Its process is there before anything of Jupyter is imported here: Python, the kernel's parts and
+ours load beside the command's own. What only the command knows by then (where to report, which run)
+it is told before the first cell. Nothing is listened to but files in a private folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+KERNEL_NAME = "python3"
+#: The kernel of a run gives memory back to the system when a step is through.
+KERNEL_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+#: A kernel ends itself when the process of this number is gone.
+_PARENT_ENV = "JPY_PARENT_PID"
+_PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+_OPTIONS = (
+    "--log-level=50",  # its own remarks are not the run's
+    "--HistoryManager.hist_file=:memory:",
+    "--IPKernelApp.exec_lines=__import__('backfill.workbook') and None",
+)
+
+
+class Kernel:
+    """A kernel's process, which nobody may have use for yet."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="backfill-kernel-"))
+        self._connection = self.folder / "connection.json"
+        self._connection.write_text(json.dumps(self._addresses()), encoding="utf-8")
+        memory = {name: os.environ.get(name, value) for name, value in KERNEL_MEMORY.items()}
+        self._process = subprocess.Popen(
+            [*_command(), "-f", str(self._connection)],
+            env={**os.environ, **memory, _PARENT_ENV: str(os.getpid())},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C on the terminal is the command's to pass on
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def _addresses(self) -> dict[str, Any]:
+        """Return how to reach it: sockets in a folder that is ours alone, messages signed."""
+        return {
+            "transport": "ipc",
+            "ip": str(self.folder / "socket"),
+            **{name: number for number, name in enumerate(_PORTS, start=1)},
+            "key": secrets.token_hex(32),
+            "signature_scheme": "hmac-sha256",
+            "kernel_name": KERNEL_NAME,
+        }
+
+    def manager(self) -> Any:
+        """Return Jupyter's manager of a kernel for this process."""
+        from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+        from jupyter_client.manager import AsyncKernelManager
+        from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+        spec = KernelSpec(argv=_command(), language="python", display_name="Python 3")
+
+        class OnlyOurs(KernelSpecManager):
+            """Knows the kernel that runs already, and looks for no other."""
+
+            def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+                del kernel_name
+                return spec
+
+        manager = AsyncKernelManager(
+            kernel_name=KERNEL_NAME,
+            kernel_spec_manager=OnlyOurs(),
+            connection_file=str(self._connection),
+        )
+        manager.load_connection_file()
+        provisioner = LocalProvisioner(
+            kernel_id=str(self.pid), kernel_spec=spec, parent=manager, pid=self.pid, pgid=self.pid
+        )
+        provisioner.process = self._process
+        manager.provisioner = provisioner
+        return manager
+
+    def close(self) -> None:
+        """End what is left of it at once: cells that have to end well have ended before."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _command() -> list[str]:
+    return [sys.executable, "-m", "ipykernel_launcher", *_OPTIONS]
+
+
+def with_environment(values: Mapping[str, str]) -> str:
+    """Return code that gives a kernel these environment variables."""
+    return f"__import__('os').environ.update({dict(values)!r})"
+
+
+@contextlib.contextmanager
+def kernel_ahead() -> Iterator[Kernel]:
+    """Yield a kernel that starts while the block still looks whether there is something to do."""
+    kernel = Kernel()
+    try:
+        yield kernel
+    finally:
+        kernel.close()
