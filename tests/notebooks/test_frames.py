@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow as pa
 
-from backfill.notebook.table_view import TableView
+from backfill.notebook.frames import TableView
 from backfill.rows.dataframe import to_dataframe
 
 LARGE = 2**53 + 1

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from backfill.errors import PreflightError
 from backfill.ocr.aggregate import Contradiction, Source
-from backfill.ocr.plan_rules import is_stale
 from backfill.ocr.schedule_event import EventKey
 from backfill.ocr.session import (
     CaptureSession,
@@ -26,7 +25,7 @@ from backfill.ocr.session import (
     ShiftEvidence,
     StoredSnapshot,
 )
-from backfill.ocr.session_plan import PlanOptions, SnapshotKey, plan_sessions
+from backfill.ocr.session_plan import PlanOptions, SnapshotKey, is_stale, plan_sessions
 from backfill.ocr.shift import Shift
 
 from .schedule_examples import make_visit, shifts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backfill.ocr.shift import Entry
-from backfill.ocr.time_mends import mend_lost_digits
+from backfill.ocr.view import mend_lost_digits
 from backfill.ocr.words import Word
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from backfill.archive.run_facts import RunFacts, read_facts
 from backfill.archive.run_report import MOVED_PARTS, report_sections
 from backfill.display.eye import NotShown
-from backfill.display.pages import note
+from backfill.display.pages import PART_END, escape, note
 from backfill.display.standalone import whole_page
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
-from backfill.notebook.notebook_parts import move_parts, parts_of
 from backfill.notebook.rendering import code_style, rendered
 
 _FIRST_NOTEBOOK = "notebook.ipynb"
@@ -86,3 +86,45 @@ def _below(body: str) -> str:
     """Put the notebook's headings below the page's, and leave out what the page has already."""
     body = _OWN_STYLE.sub("", body)
     return _HEADING.sub(lambda found: f"<{found[1]}h{int(found[2]) + 2}", body)
+
+
+_PART = re.compile(rf"<!--part ([a-z]+)-->(.*?){re.escape(PART_END)}", re.DOTALL)
+
+
+def parts_of(notebook: Mapping[str, Any]) -> dict[str, str]:
+    """Return the markup of every part by its name; of a part shown twice, the last one."""
+    found: dict[str, str] = {}
+    for data in _outputs(notebook):
+        found |= dict(_PART.findall(_html(data)))
+    return found
+
+
+def move_parts(notebook: Mapping[str, Any], moved: Mapping[str, str]) -> None:
+    """Put a line with a link in the place of each part that was moved, to where it went; in place.
+
+    `moved` maps a part's name to the anchor of its new place.
+    """
+
+    def line(part: re.Match[str]) -> str:
+        name = part[1]
+        if name not in moved:
+            return part[2]
+        link = f'<a href="#{escape(moved[name])}">{escape(name)}</a>'
+        return f'<p class="backfill moved">Shown above: {link}</p>'
+
+    for data in _outputs(notebook):
+        data["text/html"] = _PART.sub(line, _html(data))
+
+
+def _outputs(notebook: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for cell in notebook.get("cells", ()):
+        for output in cell.get("outputs", ()):
+            data = output.get("data")
+            if isinstance(data, dict) and "text/html" in data:
+                yield data
+
+
+def _html(data: Mapping[str, Any]) -> str:
+    """Notebook files hold text as a list of lines, programs as one text."""
+    text = data["text/html"]
+    return "".join(text) if isinstance(text, list) else str(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,6 @@ from backfill.decisions import Answer, Answers, Question
 from backfill.ocr.aggregate import order_key
 from backfill.ocr.doubts import explained
 from backfill.ocr.notify import SUMMARY_THRESHOLD_DEFAULT, write_notifications
-from backfill.ocr.plan_rules import is_stale, is_suspicious_removal
 from backfill.ocr.schedule_diff import ScheduleDiff, diff_schedules
 from backfill.ocr.schedule_event import EventKey, PlannedEvent, identify_events
 from backfill.ocr.session import (
@@ -229,3 +229,28 @@ def _divide_events(
         (swallowed if planned.unique_key in seen else inserted).append(planned)
         seen.add(planned.unique_key)
     return tuple(inserted), tuple(swallowed)
+
+
+# A reading with fewer than this part of the stored shifts removes nothing by itself.
+SUSPICIOUS_PART = 0.5
+
+
+def is_stale(
+    session_id: uuid.UUID,
+    session_created_at: dt.datetime,
+    source_session_id: uuid.UUID,
+    source_created_at: dt.datetime | None,
+) -> bool:
+    """Tell whether a session is older than the one its day's snapshot comes from.
+
+    Sessions are ordered by creation, then id, as the run reads them. A source session that no
+    longer exists has no age (None) and holds nothing back.
+    """
+    if source_created_at is None:
+        return False
+    return (session_created_at, session_id) < (source_created_at, source_session_id)
+
+
+def is_suspicious_removal(old_count: int, new_count: int) -> bool:
+    """Tell whether a reading would remove all, or more than half, of the stored shifts."""
+    return old_count > 0 and (new_count == 0 or new_count < old_count * SUSPICIOUS_PART)

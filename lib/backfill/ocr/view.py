@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from backfill.ocr.bounds import is_cut
 from backfill.ocr.checks import (
     CUT_BELOW,
+    CUT_OFF,
     DURATION_MISMATCH,
     SECOND_DAY,
     TIME_ABOVE_DATE,
+    TITLE_MISSING,
     check_screen,
     check_times,
 )
+from backfill.ocr.clock import write_minutes
 from backfill.ocr.dates import DateEvidence, find_date, shows_other_day
-from backfill.ocr.edges import NEAR_BOTTOM, NEAR_TOP, check_edges, is_at_edge
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import read_layout
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.sheet import Bar, Sheet, rules_between_bars
 from backfill.ocr.shift import Entry
-from backfill.ocr.time_mends import mend_lost_digits
+from backfill.ocr.timetext import last_minutes, minutes_of, parse_clock
 from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
 from backfill.ocr.words import Row, Rows, Word
 
@@ -152,3 +156,63 @@ def _is_accounted(
     is_cut = (not is_dated and bar.top < sheet.top + near) or bar.bottom > sheet.bottom - 2
     middles = [word.middle for entry in entries for word in entry.words]
     return is_cut or any(bar.top <= middle <= bar.bottom for middle in middles)
+
+
+# Of a letter's height: nearer to an edge than this, without a rule between, a card may be cut.
+NEAR_TOP = 3.0
+NEAR_BOTTOM = 7.0
+
+
+def check_edges(
+    entries: tuple[Entry, ...], sheet: Sheet, letter_px: float, *, is_top: bool
+) -> tuple[Entry, ...]:
+    """Return the entries, those that an edge may cut flagged, those without any title left out.
+
+    `is_top`: the date stands above the cards, so that nothing is hidden there.
+    """
+    kept = []
+    for entry in entries:
+        top = min(word.top for word in entry.words)
+        bottom = max(word.bottom for word in entry.words)
+        left = min(word.left for word in entry.words)
+        rules = [rule.y for rule in sheet.dividers if rule.left <= left <= rule.right]
+        ruled_above = any(sheet.top + letter_px < y <= top for y in rules)
+        ruled_below = any(bottom <= y < sheet.bottom - 2 for y in rules)
+        is_cut = (not is_top and not ruled_above and top - sheet.top < NEAR_TOP * letter_px) or (
+            not ruled_below and sheet.bottom - bottom < NEAR_BOTTOM * letter_px
+        )
+        if is_cut and TITLE_MISSING in entry.flags:
+            continue
+        kept.append(replace(entry, flags=(*entry.flags, CUT_OFF)) if is_cut else entry)
+    return tuple(kept)
+
+
+def is_at_edge(word: Word, sheet: Sheet, letter_px: float) -> bool:
+    """Whether a time without a partner belongs to a card that an edge cuts."""
+    return (
+        word.top - sheet.top < 6 * letter_px or sheet.bottom - word.bottom < NEAR_BOTTOM * letter_px
+    )
+
+
+# Two narrow digits side by side are read as one now and then: 11:00 as 1:00. The app writes hours
+# with two digits, so that what was read is known to be too short.
+_SHORT = re.compile(r"\W*\d[:.;]\d{2}\W*")
+
+
+def mend_lost_digits(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return the entries, times too short by a digit as the durations demand them."""
+    return tuple(map(_mended, entries))
+
+
+def _mended(entry: Entry) -> Entry:
+    duration = entry.duration_minutes
+    if duration is None or duration in last_minutes(entry.start, entry.end):
+        return entry
+    short = {parse_clock(word.text) for word in entry.words if _SHORT.fullmatch(word.text)}
+    start = write_minutes(minutes_of(entry.end) - duration)
+    end = write_minutes(minutes_of(entry.start) + duration)
+    if entry.start in short and start[1:] == entry.start[1:]:
+        return replace(entry, start=start)
+    if entry.end in short and end[1:] == entry.end[1:]:
+        return replace(entry, end=end)
+    return entry
