@@ -102,8 +102,11 @@ def _texts(utc_us: Int64Array) -> pa.Array:
     """Return ISO 8601 with Z; a fraction only where there is one."""
     limit = 253_402_300_800_000_000
     room = np.where((utc_us > -62_135_596_800_000_001) & (utc_us < limit), utc_us, 0)
-    whole = np.datetime_as_string(room.astype("datetime64[us]"), unit="s")
-    texts = pa.array(whole.astype(object), pa.string())
+    seconds = np.floor_divide(room, _SECOND_US)
+    spaced = pa.array(seconds).cast(pa.timestamp("s")).cast(pa.string())
+    texts = pc.replace_substring(spaced, " ", "T")
+    if not (room % _SECOND_US).any():
+        return pc.binary_join_element_wise(texts, "Z", "")
     fraction = pc.utf8_lpad(pa.array(room % _SECOND_US).cast(pa.string()), 6, "0")
     fraction = pc.utf8_rtrim(fraction, "0")
     point = pc.if_else(pc.equal(fraction, ""), "", ".")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backfill.rows.columns import NEGATIVE_INFINITY, POSITIVE_INFINITY
 from backfill.rows.values import Int64Array
 from backfill.utc.described import Reading, Unit, WallKind
-from backfill.utc.wall_text import TextTimes, read_clock, read_format, read_iso
+from backfill.utc.wall_text import TextTimes, read_clock, read_day, read_format, read_iso
 from backfill.utc.zones import load_rules
 
 BoolArray = NDArray[np.bool_]
@@ -33,7 +33,6 @@ class WallTimes:
     offset_us: Int64Array | None = None
 
 
-_DATE = r"^\s*\d{4}(-\d{2}-\d{2}|\d{4})\s*$"
 _PLAIN_NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,18})(?:\.(?P<f>\d{1,18}))?$"
 
 
@@ -95,7 +94,7 @@ def _read(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
         found = read_format(texts, reading.form) if reading.form else read_iso(texts)
         return _of_text(found)
     if reading.kind is WallKind.DATE:
-        found = read_iso(pc.replace_with_mask(values, _not_a_date(values), pa.scalar("")))
+        found = read_day(values)
         return WallTimes(found.us, no, found.is_valid)
     if reading.kind is WallKind.NUMBER and pa.types.is_string(values.type):
         us, is_valid = _read_decimal(values, reading.unit)
@@ -117,10 +116,6 @@ def _read_numbers(numbers: Int64Array, reading: Reading) -> WallTimes:
     return WallTimes(np.where(is_valid, numbers, 0) * factor, no, is_valid)
 
 
-def _not_a_date(values: pa.Array) -> pa.Array:
-    return pc.invert(pc.match_substring_regex(values, _DATE)).fill_null(True)
-
-
 def _of_text(found: TextTimes) -> WallTimes:
     no = np.zeros(len(found.us), dtype=bool)
     return WallTimes(found.us, no, found.is_valid, found.has_offset, found.offset_us)
@@ -132,7 +127,7 @@ def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> WallTim
     if reading.form:
         joined = pc.binary_join_element_wise(date, time, " ")
         return _of_text(read_format(joined, reading.form, rolls_over=True))
-    day = read_iso(pc.replace_with_mask(date, _not_a_date(date), pa.scalar("")))
+    day = read_day(date)
     clock, is_clock = read_clock(time)
     is_valid = day.is_valid & is_clock
     return WallTimes(np.where(is_valid, day.us + clock, 0), no, is_valid)

@@ -6,8 +6,9 @@ and what the groups hold is checked and put together in integers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from backfill.rows.values import Int64Array
 from backfill.utc.wall_format import ZONE, pattern_of
+from backfill.utc.wall_layout import CLOCKS, DAYS, ISO, laid_out
 
 BoolArray = NDArray[np.bool_]
 
@@ -35,6 +37,14 @@ _CLOCK = (
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAY_US = 86_400_000_000
+#: The day since 1970 that each month of the years 0 to 10001 begins with.
+_FIRST_MONTH = 1970 * 12
+_FIRST_DAYS: Int64Array = (
+    (np.arange(10_002 * 12) - _FIRST_MONTH)
+    .astype("datetime64[M]")
+    .astype("datetime64[D]")
+    .astype(np.int64)
+)
 #: Two digits of a year: as POSIX has them, 69 to 99 are of the last century.
 _PIVOT = 69
 
@@ -51,11 +61,35 @@ class TextTimes:
 
 def read_iso(texts: pa.Array) -> TextTimes:
     """Read ISO 8601, an offset or `Z` at its end included."""
-    found = _read(texts, _ISO, rolls_over=False)
-    for rarer in (_ISO_WEEK, _ISO_DAY):
-        left = np.flatnonzero(~found.is_valid & np.asarray(texts.is_valid()))
+    return _laid_out(texts, ISO, (_ISO, _ISO_WEEK, _ISO_DAY), rolls_over=False)
+
+
+def read_day(texts: pa.Array) -> TextTimes:
+    """Read dates alone, of ISO 8601 extended and basic."""
+    return _laid_out(texts, DAYS, (), rolls_over=False)
+
+
+def _laid_out(
+    texts: pa.Array, forms: Sequence[str], patterns: Sequence[str], *, rolls_over: bool
+) -> TextTimes:
+    """Read what has a usual layout; what is left, by each pattern in turn."""
+    count = len(texts)
+    found = TextTimes(*(np.zeros(count, dtype=kind) for kind in (int, bool, int, bool)))
+    trimmed = pc.utf8_trim_whitespace(texts)
+    for laid in laid_out(trimmed, forms):
+        rows = laid.rows if len(laid.rows) < count else slice(None)
+        groups = _Numbers(laid.numbers, len(laid.rows))
+        days, is_date = _days(groups)
+        clock, is_clock = _clock_us(groups, rolls_over=rolls_over)
+        is_valid = is_date & is_clock
+        found.us[rows] = np.where(is_valid, days * _DAY_US + clock, 0)
+        found.is_valid[rows] = is_valid
+        found.has_offset[rows] = is_valid & laid.is_zulu
+    for pattern in patterns:
+        left = np.flatnonzero(~found.is_valid & np.asarray(trimmed.is_valid()))
         if len(left):
-            _put(found, left, _read(texts.take(pa.array(left)), rarer, rolls_over=False))
+            some = trimmed if len(left) == count else trimmed.take(pa.array(left))
+            _put(found, left, _read(some, pattern, rolls_over=rolls_over))
     return found
 
 
@@ -68,16 +102,63 @@ def _put(into: TextTimes, rows: NDArray[np.intp], found: TextTimes) -> None:
 
 def read_format(texts: pa.Array, form: str, *, rolls_over: bool = False) -> TextTimes:
     """Read texts in a format; hours beyond 24:00 count on where `rolls_over`."""
-    return _read(texts, pattern_of(form), rolls_over=rolls_over)
+    return _laid_out(texts, (form,), (pattern_of(form),), rolls_over=rolls_over)
 
 
 def read_clock(texts: pa.Array) -> tuple[Int64Array, BoolArray]:
     """Read times of day as microseconds from midnight, 24:00 and beyond included."""
-    groups = _groups(texts, _CLOCK)
-    days = groups.number("D", 0)
-    us, is_valid = _clock_us(groups, rolls_over=True)
-    has_any = groups.has("H") | groups.has("D")
-    return us + days * _DAY_US, is_valid & has_any
+    us, is_valid = np.zeros(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=bool)
+    trimmed = pc.utf8_trim_whitespace(texts)
+    for laid in laid_out(trimmed, CLOCKS):
+        clock, is_clock = _clock_us(_Numbers(laid.numbers, len(laid.rows)), rolls_over=True)
+        us[laid.rows], is_valid[laid.rows] = clock, is_clock
+    left = np.flatnonzero(~is_valid & np.asarray(trimmed.is_valid()))
+    if len(left):
+        groups = _groups(trimmed.take(pa.array(left)), _CLOCK)
+        clock, is_clock = _clock_us(groups, rolls_over=True)
+        us[left] = clock + groups.number("D", 0) * _DAY_US
+        is_valid[left] = is_clock & (groups.has("H") | groups.has("D"))
+    return us, is_valid
+
+
+class _Fields(Protocol):
+    """The numbers of a date and a time, row by row."""
+
+    def number(self, name: str, otherwise: int) -> Int64Array: ...
+
+    def month(self) -> Int64Array: ...
+
+    def is_after_noon(self) -> BoolArray: ...
+
+    def fraction_ns(self) -> Int64Array: ...
+
+    def __contains__(self, name: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """What a layout read."""
+
+    found: Mapping[str, Int64Array]
+    count: int
+
+    def number(self, name: str, otherwise: int) -> Int64Array:
+        if name not in self.found:
+            return np.full(self.count, otherwise, dtype=np.int64)
+        return self.found[name]
+
+    def month(self) -> Int64Array:
+        return self.number("m", 1)
+
+    def is_after_noon(self) -> BoolArray:
+        after: BoolArray = self.number("p", 0) == 1
+        return after
+
+    def fraction_ns(self) -> Int64Array:
+        return self.number("f", 0)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.found
 
 
 class _Groups:
@@ -106,6 +187,22 @@ class _Groups:
     def text(self, name: str) -> pa.Array:
         return self._found[name].fill_null("")
 
+    def month(self) -> Int64Array:
+        if "b" not in self:
+            return self.number("m", 1)
+        names = pc.utf8_lower(self.text("b"))
+        place = pc.index_in(names, pa.array(_MONTHS)).fill_null(-1)
+        months: Int64Array = place.to_numpy(zero_copy_only=False).astype(np.int64) + 1
+        return months
+
+    def is_after_noon(self) -> BoolArray:
+        return np.asarray(pc.equal(pc.utf8_lower(self.text("p")), "p"))
+
+    def fraction_ns(self) -> Int64Array:
+        padded = pc.utf8_rpad(self.text("f"), 9, "0")
+        digits: Int64Array = padded.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return digits
+
     def __contains__(self, name: str) -> bool:
         return name in self._found
 
@@ -132,7 +229,7 @@ def _read(texts: pa.Array, pattern: str, *, rolls_over: bool) -> TextTimes:
     )
 
 
-def _days(groups: _Groups) -> tuple[Int64Array, BoolArray]:
+def _days(groups: _Fields) -> tuple[Int64Array, BoolArray]:
     """Return days since 1970, and where there is such a day."""
     if "V" in groups:
         return _days_of_weeks(groups)
@@ -140,11 +237,7 @@ def _days(groups: _Groups) -> tuple[Int64Array, BoolArray]:
     if "y" in groups:
         short = groups.number("y", 70)
         year = short + np.where(short >= _PIVOT, 1900, 2000)
-    month = groups.number("m", 1)
-    if "b" in groups:
-        names = pc.utf8_lower(groups.text("b"))
-        place = pc.index_in(names, pa.array(_MONTHS)).fill_null(-1)
-        month = place.to_numpy(zero_copy_only=False).astype(np.int64) + 1
+    month = groups.month()
     is_month = (year >= 1) & (month >= 1) & (month <= 12)
     months = np.where(is_month, (year - 1970) * 12 + month - 1, 0)
     first = _day_of(months)
@@ -156,7 +249,7 @@ def _days(groups: _Groups) -> tuple[Int64Array, BoolArray]:
     return first + day - 1, is_month & (day >= 1) & (day <= length)
 
 
-def _days_of_weeks(groups: _Groups) -> tuple[Int64Array, BoolArray]:
+def _days_of_weeks(groups: _Fields) -> tuple[Int64Array, BoolArray]:
     """Read a year of weeks: its week 1 is the one that 4 January lies in, and begins on Monday."""
     year, week, weekday = (groups.number(name, 1) for name in ("G", "V", "u"))
     is_year = (year >= 1) & (year <= 9999)
@@ -173,11 +266,11 @@ def _monday_of(days: Int64Array) -> Int64Array:
 
 
 def _day_of(months: Int64Array) -> Int64Array:
-    found: Int64Array = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    found: Int64Array = _FIRST_DAYS[np.clip(months + _FIRST_MONTH, 0, len(_FIRST_DAYS) - 1)]
     return found
 
 
-def _clock_us(groups: _Groups, *, rolls_over: bool) -> tuple[Int64Array, BoolArray]:
+def _clock_us(groups: _Fields, *, rolls_over: bool) -> tuple[Int64Array, BoolArray]:
     hour, minute, second = (groups.number(name, 0) for name in ("H", "M", "S"))
     is_valid = (minute <= 59) & (second <= 59)
     if "I" in groups:
@@ -185,12 +278,8 @@ def _clock_us(groups: _Groups, *, rolls_over: bool) -> tuple[Int64Array, BoolArr
         is_valid &= (twelve >= 1) & (twelve <= 12)
         hour = twelve % 12
         if "p" in groups:
-            after = np.asarray(pc.equal(pc.utf8_lower(groups.text("p")), "p"))
-            hour = hour + np.where(after, 12, 0)
-    fraction = np.zeros(len(hour), dtype=np.int64)
-    if "f" in groups:
-        padded = pc.utf8_rpad(groups.text("f"), 9, "0")
-        fraction = padded.cast(pa.int64()).to_numpy(zero_copy_only=False) // 1000
+            hour = hour + np.where(groups.is_after_noon(), 12, 0)
+    fraction = groups.fraction_ns() // 1000 if "f" in groups else 0
     within = (minute * 60 + second) * 1_000_000 + fraction
     if not rolls_over:
         is_valid &= (hour <= 23) | ((hour == 24) & (within == 0))

@@ -1,0 +1,87 @@
+"""Texts read place by place come to what the format's own expression says, or are left to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from backfill.utc import wall_text
+from backfill.utc.wall_format import pattern_of
+from backfill.utc.wall_text import TextTimes, read_clock, read_day, read_format, read_iso
+
+FORMS = (
+    *("%d.%m.%Y %H:%M", "%m/%d/%y %I:%M %p", "%Y%m%d%H%M%S%f", "%d-%b-%Y %H:%M:%S.%f"),
+    *("%G-W%V-%u %H:%M", "%Y/%j %H.%M", "%b %d, %Y, %I:%M:%S %p", "%H:%M %e.%m.%Y", "%F %T"),
+)
+ISO = ("%Y-%m-%d", "%Y%m%dT%H%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S,%f", "%G-W%V-%uT%H:%M")
+ENDINGS = ("", "", "", "Z", "+02:00", " ", "x")
+
+
+def written(source: random.Random, forms: tuple[str, ...]) -> str | None:
+    """Return a date in one of some formats, now and then with a letter that is another."""
+    if source.random() < 0.03:
+        return None
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
+        seconds=source.randrange(-(10**10), 10**11)
+    )
+    text = moment.strftime(source.choice(forms)) + source.choice(ENDINGS)
+    if source.random() < 0.3:
+        text = text.replace("0", "", 1)
+    if source.random() < 0.2:
+        at = source.randrange(len(text))
+        text = f"{text[:at]}{source.choice('0123456789aWT:. -é')}{text[at + 1 :]}"
+    return text
+
+
+def same(one: TextTimes, other: TextTimes) -> bool:
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("us", "is_valid", "offset_us", "has_offset")
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_format_reads_the_same_by_places_and_by_its_expression(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = random.Random(form)
+    texts = pa.array([written(source, (form,)) for _ in range(2_000)], pa.string()).slice(3)
+
+    by_places = read_format(texts, form)
+    monkeypatch.setattr(wall_text, "laid_out", lambda *_given: ())
+    expected = read_format(texts, form)
+
+    assert pattern_of(form)
+    assert same(by_places, expected)
+    assert expected.is_valid.sum() > 700
+
+
+def test_iso_8601_reads_the_same_by_places_and_by_its_expression(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = random.Random(7)
+    texts = pa.array([written(source, ISO) for _ in range(5_000)], pa.string()).slice(3)
+
+    by_places = read_iso(texts)
+    monkeypatch.setattr(wall_text, "laid_out", lambda *_given: ())
+
+    assert same(by_places, read_iso(texts))
+    assert by_places.is_valid.sum() > 2_000
+
+
+def test_days_alone_and_times_of_day_are_read_whole_or_not_at_all() -> None:
+    days = read_day(
+        pa.array(["2026-02-28", "20260228", "2026-02-30", "2026-02-28T01:00", " x", None])
+    )
+    clocks, is_clock = read_clock(
+        pa.array(["09:30", "0930", "093015", "24:00:00", "1 day 01:15:00", "61:00", "9:61", None])
+    )
+
+    assert days.is_valid.tolist() == [True, True, False, False, False, False]
+    assert days.us[:2].tolist() == [20_512 * 86_400_000_000] * 2
+    assert is_clock.tolist() == [True, True, True, True, True, True, False, False]
+    assert (clocks[:6] // 60_000_000).tolist() == [570, 570, 570, 1440, 1515, 3660]
