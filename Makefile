@@ -8,7 +8,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 APART := chaos or browser or cluster or bench or long
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rest test-system-postgres test-all test-chaos test-browser lint lab docs reference bench bench-quick bench-shapes bench-10m bench-ocr bench-scale lock clean
+.PHONY: help setup demo test test-rest test-system-postgres test-all test-chaos test-browser lint lab docs reference bench bench-quick bench-shapes bench-tables bench-10m bench-ocr bench-scale lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ bench: setup ## our way beside what a user would write, and beside the bound: up
 
 bench-quick: setup ## the same for 100,000 rows, in less than three minutes
 	$(PYTHON) -m tests.bench --rows 100000 --rounds 1 --screenshots 4 $(ARGS)
+
+bench-tables: setup ## what tables of other shapes cost beside the events, and how fast repair reads
+	$(PYTHON) -m tests.bench --groups tables --rows 300000 --rounds 2 $(ARGS)
 
 bench-10m: setup ## ten million rows: reading, writing and a whole run, beside 100,000 (half an hour)
 	$(PYTHON) -m tests.bench --rows 100000 10000000 --rounds 1 --groups writing reading whole \

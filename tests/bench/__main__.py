@@ -23,6 +23,7 @@ from tests.bench import (
     reading,
     screens,
     shapes,
+    tables,
     whole,
     writing,
 )
@@ -39,9 +40,10 @@ GROUPS = {
     "screens": screens.CONTENDERS,
     "shapes": shapes.CONTENDERS,
     "fill": fill.CONTENDERS,
+    "tables": tables.CONTENDERS,
 }
 #: The figures to reach do not depend on what a table's shape costs.
-USUAL_GROUPS = [name for name in GROUPS if name != "shapes"]
+USUAL_GROUPS = [name for name in GROUPS if name not in ("shapes", "tables")]
 SCREENSHOTS = 12
 #: Beyond this many rows nobody waits for these, and the list of all rows needs 7 GB.
 LARGE_ROWS = 2_000_000
@@ -65,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
                 sizes.append(_measure(server, rows, options))
         finally:
             server.close()
-    found = figures(sizes)
+    found = figures(sizes) + [figure for size in sizes for figure in tables.figures(size)]
     folder = runs_dir() / f"bench-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
     folder.mkdir(parents=True)
     page.write(folder, sizes, found)

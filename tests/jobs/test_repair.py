@@ -108,6 +108,10 @@ def test_a_deep_check_counts_what_waits_and_what_differs(
 
     assert said.code == 8
     assert (said.summary["total_pending"], said.summary["total_differing"]) == (2, 3)
+    assert said.summary["total_unjudged"] == 1
+    assert "1 filled row can not be judged, since their wall time or zone can not be read: 6." in (
+        said.err
+    )
     assert said.summary["patterns"] == {"other": 1, "other_rules": 1, "stored_as_utc": 1}
     with listed.open(encoding="utf-8") as stream:
         assert [row["key"] for row in csv.DictReader(stream)] == ["2", "3", "4"]

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.engine.workshop import Bench, load_nothing
+from tests.jobs.command_line import run_here
 from tests.jobs.conftest import BenchFrom
 
 from backfill.command.guess_toml import as_toml
@@ -197,9 +198,13 @@ def test_repair_replaces_a_target_that_holds_no_date_and_proves_it(
     )
 
     planned(bench, tmp_path, text)
+    checked = run_here(
+        bench.dsn, bench.runs, "check", "--deep", "--table", str(tmp_path / "table.toml")
+    )
     book = planned(bench, tmp_path, text, repair=True)
     bench.apply(book.run_id)
 
+    assert (checked.code, checked.summary["total_differing"]) == (8, 2)
     assert "2 sampled rows is not NULL and holds no instant" in bench.messages()
     meant = utc("2026-04-04 04:04", "Asia/Manila")
     assert bench.sql("SELECT at_utc, other_utc FROM due ORDER BY id") == [
@@ -233,6 +238,12 @@ def test_repair_replaces_a_target_that_holds_no_date_and_proves_it(
             "INSERT INTO m VALUES (1, '13.02.2026', '9.30', NULL)",
             'zone = "=Asia/Manila"\n[[pair]]\nwall = ["d", "t"]\ntarget = "u"\n',
             'format = "%d.%m.%Y %H.%M"',
+        ),
+        (
+            "CREATE TABLE m (id int PRIMARY KEY, w timestamp, u timestamptz);"
+            "CREATE FUNCTION ours(int) RETURNS bool LANGUAGE sql AS 'SELECT $1 > 2'",
+            'zone = "=Asia/Manila"\nwhere = "ours(id)"\n[[pair]]\nwall = "w"\ntarget = "u"\n',
+            "with their schema, like app.is_live(kind)",
         ),
     ],
 )

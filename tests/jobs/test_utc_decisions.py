@@ -276,3 +276,22 @@ def test_latest_means_a_run_on_the_same_database(bench: Bench, bench_from: Bench
     named = other.run(decisions=asking.run_id)
     assert asked(other, named.run_id) == []
     assert starts(other) == {"fold-1": LATER}
+
+
+def test_one_word_decides_thousands_of_rows_and_a_row_of_its_own_beats_it(bench: Bench) -> None:
+    bench.sql(
+        "INSERT INTO events (id, household_id, start_at, tz, created_at, updated_at)"
+        " SELECT 'many-' || g, (SELECT min(id) FROM household), %s, %s, 0, 0"
+        " FROM generate_series(1, 4000) AS g",
+        FOLD,
+        STOCKHOLM,
+    )
+    first = bench.plan()
+
+    first.decide("*", "later", kind="fold", zone=STOCKHOLM, local_date="2025-10-26", by="Bo")
+    first.decide("many-77", "earlier", by="Bo")
+    bench.run(decisions=first.run_id)
+
+    assert bench.sql(
+        "SELECT start_at_utc, count(*) FROM events WHERE id LIKE 'many-%%' GROUP BY 1 ORDER BY 1"
+    ) == [(EARLIER, 1), (LATER, 3_999)]

@@ -204,6 +204,13 @@ def differs(
     return wrong
 
 
+def is_unjudged(pair: PairValues) -> BoolArray:
+    """Tell which filled values can not be compared: their wall time or zone can not be read."""
+    is_known = pair.wall.is_valid & ((pair.choice.codes >= 0) | pair.is_free)
+    unjudged: BoolArray = ~pair.stored.is_null & ~pair.wall.is_null & ~is_known
+    return unjudged
+
+
 def count_kind(pair: PairValues, kind: LocalKind) -> int:
     return int(np.count_nonzero(pair.is_pending & (pair.candidates.kind == kind.code)))
 

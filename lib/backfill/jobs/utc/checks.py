@@ -18,7 +18,7 @@ from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats
 from backfill.jobs.utc.resolve_columns import UNIT_NAMES
 from backfill.jobs.utc.sample import sample_filled, sample_rows
 from backfill.jobs.utc.zoned_table import ZonedTable
-from backfill.rows.columns import POSITIVE_INFINITY
+from backfill.rows.texts import texts_of
 from backfill.server.postgres import Connection
 from backfill.utc.compute import convert_pairs
 from backfill.utc.convert import in_range
@@ -268,12 +268,8 @@ def _placeholders(place: _Place, rows: pa.Table, values: PairValues) -> list[str
     if not count:
         return []
     row = _first(is_idle)
-    value = field_of(rows, "before", place.pair.target.column.name)[row]
-    shown = value.as_py() if pa.types.is_string(value.type) else str(value.cast(pa.int64()))
-    if pa.types.is_timestamp(value.type):
-        is_infinite = abs(value.value) == POSITIVE_INFINITY or abs(value.value) > 2**62
-        shown = "infinity" if is_infinite else show_time(int(stored.us[row]))
-        shown = f"-{shown}" if is_infinite and value.value < 0 else shown
+    before = field_of(rows, "before", place.pair.target.column.name)
+    shown = texts_of(before.slice(row, 1))[0].as_py()
     return [
         f"{place.target} of {count:,} sampled rows is not NULL and holds no instant that their "
         f"wall time could give, like row {_key(rows, row)}: {shown!r}. They count as filled and "

@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backfill.decisions import Answers
 from backfill.errors import UsageError
 from backfill.jobs.utc.job import UtcJob
 from backfill.jobs.utc.settings import UtcSettings
-from backfill.jobs.utc.wanted import is_looked_at
+from backfill.jobs.utc.wanted import Unjudged, look_at
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.plans.extract import PendingRows
 from backfill.plans.sheet_csv import read_sheet, write_sheet
 from backfill.regular_file import read_document
+from backfill.rows.texts import texts_of
 from backfill.server.catalog import hidden_rows
 from backfill.server.database import Database
 from backfill.skips import Skip
@@ -48,6 +50,7 @@ class DeepFound:
     known: int = 0
     patterns: Counter[str] = field(default_factory=Counter)
     differing: list[dict[str, str]] = field(default_factory=list)
+    unjudged: Unjudged = field(default_factory=Unjudged)
     hidden: Sequence[str] = ()  # sentences: of which rows nothing is known
 
     @property
@@ -63,6 +66,8 @@ class DeepFound:
             )
         if len(self.differing) > SHOWN_ROWS:
             yield f"… {len(self.differing):,} values differ in all."
+        if told := self.unjudged.says():
+            yield told
 
     def summary(self) -> dict[str, Any]:
         """Return what the command's last line tells, the first hundred rows of each kind."""
@@ -72,6 +77,7 @@ class DeepFound:
             "pending": dict(self.pending.most_common(SHOWN_ROWS)),
             "known": self.known,
             "total_differing": self.patterns.total(),
+            "total_unjudged": self.unjudged.rows,
             "patterns": dict(sorted(self.patterns.items())),
             "differing": self.differing[:SHOWN_ROWS],
             "tzdata": tzdata_version(),
@@ -119,7 +125,7 @@ def check_rows(job: UtcJob, database: Database, accepted: str, *, has_filled: bo
     found = DeepFound(hidden=hidden)
     for page in rows.pages():
         found.rows += page.num_rows
-        _take(found, _computed(page, zoned, settings, order), known)
+        _take(found, _computed(found, page, zoned, settings, order), known)
     return found
 
 
@@ -134,9 +140,12 @@ def _order(rows: PendingRows, zoned: ZonedTable, settings: UtcSettings) -> FoldO
 
 
 def _computed(
-    page: pa.Table, zoned: ZonedTable, settings: UtcSettings, order: FoldOrder
+    found: DeepFound, page: pa.Table, zoned: ZonedTable, settings: UtcSettings, order: FoldOrder
 ) -> Computed:
-    wanted = page.filter(pa.array(is_looked_at(page, zoned.columns, settings.policy)))
+    looked = look_at(page, zoned.columns, settings.policy)
+    if settings.repair:
+        found.unjudged.add(page, looked.unjudged)
+    wanted = page.filter(pa.array(looked.wanted))
     return compute_utc(wanted, 0, zoned.columns, settings.policy, order)
 
 
@@ -160,7 +169,15 @@ def _is_known(skip: Skip, known: Known) -> bool:
 
 
 def _rows(changes: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in changes.to_batches(max_chunksize=4096):
+    """Yield changes as Python has them; what stood there and is to stand there, as texts."""
+    for name in ("before", "after"):
+        place = changes.column_names.index(name)
+        column = changes.column(name).combine_chunks()
+        texts = [texts_of(pc.struct_field(column, field.name)) for field in column.type]
+        fields = [field.name for field in column.type]
+        changes = changes.set_column(place, name, pa.StructArray.from_arrays(texts, fields))
+    # Sources may be beyond any date: they are not asked for.
+    for batch in changes.drop_columns(["source"]).to_batches(max_chunksize=4096):
         yield from batch.to_pylist()
 
 

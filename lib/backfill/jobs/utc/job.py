@@ -32,7 +32,7 @@ from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.settings import Order, UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
 from backfill.jobs.utc.views import diff_view
-from backfill.jobs.utc.wanted import is_looked_at
+from backfill.jobs.utc.wanted import Unjudged, look_at
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
 from backfill.plans import plan
@@ -215,10 +215,13 @@ class UtcJob(Job):
         staging.create("extracted", extracted_schema(self.table, has_places=has_places))
         pending = self._rows(dsn, has_places=has_places)
         rows = 0
-        for page in self._pages(pending):
+        unjudged = Unjudged()
+        for page in self._pages(pending, unjudged):
             staging.append("extracted", page)
             rows += page.num_rows
             reporter.message(f"extract: {rows:,} pending rows read", "debug")
+        if told := unjudged.says():
+            reporter.message(told, "warning")
         if (rows != self._pending or self._has_heirs) and not self._has_filled:
             read = {
                 key for (key,) in staging.connection.sql("SELECT key FROM extracted").fetchall()
@@ -236,14 +239,16 @@ class UtcJob(Job):
             has_filled=self._has_filled,
         )
 
-    def _pages(self, pending: PendingRows) -> Iterator[pa.Table]:
+    def _pages(self, pending: PendingRows, unjudged: Unjudged) -> Iterator[pa.Table]:
         """Yield the rows that compute is to see, page by page."""
         for page in pending.pages(expected=None if self._has_filled else self._pending):
             if not self._has_filled:
                 yield page
                 continue
-            wanted = is_looked_at(page, self.columns, self._settings.policy)
-            yield page.filter(pa.array(wanted))
+            looked = look_at(page, self.columns, self._settings.policy)
+            if self._settings.repair:
+                unjudged.add(page, looked.unjudged)
+            yield page.filter(pa.array(looked.wanted))
 
     def changes_schema(self) -> pa.Schema:
         return changes_schema(

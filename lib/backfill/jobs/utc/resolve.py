@@ -219,6 +219,11 @@ class _Resolver:
             told = str(error).splitlines()[0] if str(error) else type(error).__name__
             close = difflib.get_close_matches(self.spec.where, list(self.columns), 1)
             hint = f" Its columns: {', '.join(close or list(self.columns)[:12])}."
+            if isinstance(error, psycopg.errors.UndefinedFunction | psycopg.errors.UndefinedObject):
+                hint = (
+                    " The search path is pinned while it is read: write functions and types of "
+                    "your own with their schema, like app.is_live(kind)."
+                )
             raise PreflightError(
                 f"where = {self.spec.where!r} is no condition on a row of {self.relation}: {told}."
                 f"{hint}"
