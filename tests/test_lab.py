@@ -5,6 +5,7 @@ What a person then sees is tested in tests/browser.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -50,6 +51,27 @@ def test_our_kernel_comes_before_another_of_that_name_in_the_users_home(
     found = KernelSpecManager().get_kernel_spec("python3")
     assert found.argv[0] == sys.executable
     assert [path.name for path in home.iterdir()] == ["kernels"]
+
+
+def test_kernels_keep_their_runs_where_the_command_was_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[dict[str, str]] = []
+
+    def start(_command: object, given: dict[str, str]) -> int:
+        started.append(given)
+        return 0
+
+    monkeypatch.setenv("BACKFILL_RUNS_DIR", "/elsewhere")
+    monkeypatch.setattr(lab, "_database", lambda _terminal: contextlib.nullcontext())
+    monkeypatch.setattr(lab, "_run", start)
+
+    code = cli.main(
+        ["lab", "--runs-dir", str(tmp_path / "mine"), "--notebooks-dir", str(tmp_path / "books")]
+    )
+
+    assert code == 0
+    assert started[0]["BACKFILL_RUNS_DIR"] == str(tmp_path / "mine")
 
 
 def test_paths_that_the_user_set_for_jupyter_still_count(monkeypatch: pytest.MonkeyPatch) -> None:

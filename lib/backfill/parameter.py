@@ -119,6 +119,11 @@ def _plain(number: float) -> str:
     return f"{number:g}" if isinstance(number, float) else str(number)
 
 
+def defaults_of(declared: Iterable[Parameter]) -> dict[str, Any]:
+    """Return the defaults by name, as `check_parameters` returns values."""
+    return {parameter.name: parameter.check(parameter.default) for parameter in declared}
+
+
 def check_parameters(
     declared: Iterable[Parameter], namespace: Mapping[str, Any], injected: Iterable[str]
 ) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from backfill.parameter import Kind, Parameter, check_parameters, injected_names
+from backfill.parameter import Kind, Parameter, check_parameters, defaults_of, injected_names
 
-__all__ = ["Kind", "Parameter", "check_parameters", "injected_names"]
+__all__ = ["Kind", "Parameter", "check_parameters", "defaults_of", "injected_names"]
 
 MANY = 2**53  # beyond it JSON readers disagree on whole numbers
 COUNT_OR_NO_LIMIT = (-1, MANY)

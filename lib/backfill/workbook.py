@@ -40,6 +40,7 @@ from backfill.parameters import (
     VERIFY_PARAMETERS,
     Parameter,
     check_parameters,
+    defaults_of,
     injected_names,
 )
 from backfill.plans import plan
@@ -77,7 +78,7 @@ def open_plan(namespace: Mapping[str, Any]) -> RunBook:
 
 def open_verification(namespace: Mapping[str, Any]) -> RunBook:
     """Return a run, to be verified."""
-    return PlanBook({**_engine_defaults(), **_parameters(VERIFY_PARAMETERS, namespace)})
+    return PlanBook({**defaults_of(APPLY_PARAMETERS), **_parameters(VERIFY_PARAMETERS, namespace)})
 
 
 def open_revert(namespace: Mapping[str, Any]) -> RunBook:
@@ -104,7 +105,7 @@ def fill(
     book.propose(rows, reads)
     diff = book.diff()
     book.plan()
-    defaults = {parameter.name: parameter.default for parameter in REVERT_PARAMETERS}
+    defaults = defaults_of(REVERT_PARAMETERS)
     return FillRun(book, diff, lambda values: RevertBook(defaults | values))
 
 
@@ -149,10 +150,6 @@ def _parameters(
         return check_parameters(declared, namespace, injected)
 
 
-def _engine_defaults() -> dict[str, Any]:
-    return {parameter.name: parameter.default for parameter in APPLY_PARAMETERS}
-
-
 @contextlib.contextmanager
 def _told(reporter: Reporter) -> Iterator[None]:
     """Tell the command line how a notebook ended before its run had an id."""
@@ -172,6 +169,7 @@ class Book(RunBook):
         self._computed: Computation | None = None
         with self._step("open"):
             entry = entry_of(job)
+            self._usual = defaults_of(entry.parameters)
             self._job = entry.make(values)
             self.kind = self._job.kind
             stopped = self._stopped_run()
@@ -322,6 +320,8 @@ class Book(RunBook):
 class PlanBook(RunBook):
     """A run that `run_id` names, with the plan that it froze: to apply, resume or verify."""
 
+    _usual = defaults_of(APPLY_PARAMETERS)
+
     def __init__(self, values: dict[str, Any]) -> None:
         super().__init__(values)
         with self._step("open"):
@@ -335,6 +335,8 @@ class PlanBook(RunBook):
 
 class RevertBook(RunBook):
     """A new run whose plan puts back what the named run wrote."""
+
+    _usual = defaults_of(REVERT_PARAMETERS)
 
     def __init__(self, values: dict[str, Any]) -> None:
         super().__init__(values)

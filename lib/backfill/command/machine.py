@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def run_lab(options: argparse.Namespace) -> int:
     """`backfill lab`: JupyterLab on copies of the notebooks, with the database ready."""
     from backfill.notebook.lab import open_lab
 
+    _hand_on_runs(options)
     folder = Path(options.notebooks_dir) if options.notebooks_dir else None
     return open_lab(options.lab_options, terminal_of(options), folder)
 
@@ -72,7 +74,14 @@ def run_demo(options: argparse.Namespace) -> int:
     """`backfill demo`: both jobs on invented data, from dry run to proof."""
     from backfill.command.demo_command import tour
 
+    _hand_on_runs(options)
     return tour(terminal_of(options))
+
+
+def _hand_on_runs(options: argparse.Namespace) -> None:
+    """Let `--runs-dir` hold for the processes that this command starts."""
+    if options.runs_dir:
+        os.environ["BACKFILL_RUNS_DIR"] = str(runs_dir(options.runs_dir))
 
 
 def run_selftest(options: argparse.Namespace) -> int:

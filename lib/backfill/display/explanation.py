@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backfill.display.eye import NotShown
+from backfill.display.inline import inlined
 from backfill.display.pages import Shown, note, table
 
 
@@ -18,7 +19,7 @@ class Explanation:
     shown: Shown
 
     def _repr_html_(self) -> str:
-        return self.shown.markup
+        return inlined(self.shown.markup)
 
     def __repr__(self) -> str:
         return self.shown.text

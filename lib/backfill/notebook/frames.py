@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backfill.display.inline import inlined
 from backfill.display.pages import Shown, table
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
@@ -110,4 +111,8 @@ class TableView:
         shown = self._widget._repr_mimebundle_(**given)
         data, metadata = shown if isinstance(shown, tuple) else (shown, {})
         record = self.record()
-        return {**(data or {}), "text/plain": record.text, "text/html": record.markup}, metadata
+        return {
+            **(data or {}),
+            "text/plain": record.text,
+            "text/html": inlined(record.markup),
+        }, metadata

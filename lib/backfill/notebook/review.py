@@ -12,6 +12,7 @@ from typing import Any
 
 from backfill.decisions import Words
 from backfill.display.counting import counted
+from backfill.display.inline import inlined
 from backfill.display.pages import Shown, note, table
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
@@ -68,7 +69,7 @@ class Review:
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         record = self.record()
-        bundle = {"text/plain": record.text, "text/html": record.markup}
+        bundle = {"text/plain": record.text, "text/html": inlined(record.markup)}
         if not self.rows:
             return bundle
         if self._widget is None:

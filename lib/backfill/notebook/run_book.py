@@ -69,6 +69,8 @@ class RunBook(Asking, Frames):
 
     kind: JobKind
     command: Sequence[str] = ()
+    #: The defaults of the settings: what differs is told on the first screen.
+    _usual: Mapping[str, Any] = {}
 
     def __init__(self, values: dict[str, Any]) -> None:
         os.umask(0o077)  # what this process writes from here on is a run's, and private
@@ -124,7 +126,10 @@ class RunBook(Asking, Frames):
 
     def _head(self) -> Shown:
         return self._look(
-            "The run's head", lambda: head_view(self.run_id, self.database.name, self.values)
+            "The run's head",
+            lambda: head_view(
+                self.folder, self.database.name, self._plan, self.values, self._usual
+            ),
         )
 
     def _look(self, what: str, make: Callable[[], Shown]) -> Shown:

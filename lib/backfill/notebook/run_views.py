@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backfill.display.pages import Shown, note, part, table
+from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import Plan
 from backfill.steps.job import Preflight
@@ -15,17 +16,36 @@ from backfill.steps.verify import Verification
 SHOWN_MEMBERS = 100  # of a scope: a page holds many tables
 
 
-def head_view(run_id: str, database: str, values: Mapping[str, Any]) -> Shown:
-    """Return what the run is: database, mode, parameters."""
-    return table(
-        f"Run {run_id}",
-        ["setting", "value"],
-        [
-            ("database", database),
-            ("mode", "apply" if values.get("apply") else "dry run"),
-            *((name, _plain(value)) for name, value in values.items()),
-        ],
+def head_view(
+    folder: RunFolder,
+    database: str,
+    frozen: Plan | None,
+    values: Mapping[str, Any],
+    usual: Mapping[str, Any],
+) -> Shown:
+    """Return what the run is in four lines, and its settings folded.
+
+    `usual` are the defaults of its settings: what differs from them is told at once.
+    """
+    named = frozen.scope.get("table") if frozen else values.get("table")
+    where = [
+        ("table", f"{named or 'those of the job'}, in {database}"),
+        ("evidence", f"{folder.path.parent.name}/{folder.run_id}"),
+    ]
+    anew = [f"{n} = {_plain(v)}" for n, v in values.items() if n in usual and v != usual[n]]
+    mode = "writes its plan" if values.get("apply") else "a dry run: nothing is written"
+    first = table(
+        f"Run {folder.run_id}",
+        ["fact", "value"],
+        [("what", mode), *where, ("settings", "; ".join(anew) or "all as they are by default")],
     )
+    every = table(
+        f"Settings ({len(values):,})",
+        ["setting", "value", "by default"],
+        [(n, _plain(v), _plain(usual[n]) if n in usual else "") for n, v in values.items()],
+    )
+    folded = f"<details><summary>All {len(values):,} settings</summary>{every.markup}</details>"
+    return first + Shown(folded, "")
 
 
 def preflight_view(found: Preflight, scope_name: str) -> Shown:

@@ -3,54 +3,81 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from backfill.display.counting import counted
+from backfill.display.pages import Shown, note
 from backfill.report import Listener, paused, print_event, progress_line
 
-SHOWN_SKIPS = 20
+SKIPS_AT_ONCE = 50
+TOLD_EVERY_SECONDS = 0.5
 LEAST_SHARE = 0.02  # of a run between two lines of the record: some fifty lines, however long it is
 _PAUSES = ("pause", "go_on")
 
 
 class NotebookLine:
-    """Listens to a run: progress in one line, messages below, the first skips in full.
+    """Listens to a run: progress in one line, rows left alone in another, messages below.
 
-    Every skip is in skips.csv and in the table `skips`; a cell is no place for thousands.
+    Nothing is said on stderr, which a notebook paints red: the tables tell every row left alone.
     """
 
     def __init__(self) -> None:
-        self._handle: Any = None
-        self._skips = 0
+        self._lines: dict[str, Any] = {}  # handles of what is updated in place, by what it tells
+        self._skips: Counter[str] = Counter()  # by reason
+        self._told_at = 0.0
         self._last: Mapping[str, Any] = {}
 
     def __call__(self, event: Mapping[str, Any]) -> None:
-        if event["type"] == "outcome" or event.get("level") == "debug":
+        kind, level = event["type"], event.get("level", "info")
+        if kind == "outcome" or level == "debug":
             return
-        if event["type"] == "skip":
-            self._skips += 1
-            if self._skips == SHOWN_SKIPS + 1:
-                print("… more skips: see skips.csv, or the table skips", file=sys.stderr)
-            if self._skips > SHOWN_SKIPS:
-                return
-        if _has_notebook() and event["type"] == "progress":
+        if not _has_notebook():
+            print_event(event)
+        elif kind == "skip":
+            self._count(str(event.get("reason", "")))
+        elif kind == "progress":
             self._last = event
-            self._update(progress_line(event))
-        elif _has_notebook() and event["type"] in _PAUSES and self._last:
-            self._update(progress_line(paused(self._last, event)))
-        elif _has_notebook() and event["type"] == "message" and event.get("level") == "info":
-            print(event["text"], flush=True)  # on stderr a notebook paints it red
-        else:
+            self._update("progress", progress_line(event))
+        elif kind in _PAUSES and self._last:
+            self._update("progress", progress_line(paused(self._last, event)))
+        elif kind == "message" and level == "info":
+            print(event["text"], flush=True)
+        elif kind == "message":
+            self._show(note(event["text"], level))
+        elif kind != "tick":
             print_event(event)
 
-    def _update(self, line: str) -> None:
+    def _count(self, reason: str) -> None:
+        """Count a row left alone; of very many, not each is worth a word to the browser."""
+        self._skips[reason] += 1
+        now = time.monotonic()
+        if self._skips.total() <= SKIPS_AT_ONCE or now > self._told_at + TOLD_EVERY_SECONDS:
+            self._told_at = now
+            self._update("skips", _left_alone(self._skips))
+
+    def _show(self, shown: Shown) -> None:
+        from IPython.display import display
+
+        display(shown)  # type: ignore[no-untyped-call]
+
+    def _update(self, what: str, line: str) -> None:
         from IPython.display import display
 
         content = {"text/plain": line}
-        if self._handle is None:
-            self._handle = display(content, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        if what not in self._lines:
+            self._lines[what] = display(content, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
-            self._handle.update(content, raw=True)
+            self._lines[what].update(content, raw=True)
+
+
+def _left_alone(skips: Counter[str]) -> str:
+    """Return how many rows were left alone and why, in a line."""
+    listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(skips.items()))
+    says = counted(skips.total(), "row is", "rows are")
+    return f"{says} left alone so far ({listed}): run.skips has each of them."
 
 
 class RecordLines:

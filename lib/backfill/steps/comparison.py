@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from backfill.archive.run_facts import RunFacts
 from backfill.display.eye import shown
+from backfill.display.inline import inlined
 from backfill.display.pages import Shown, note, table
 from backfill.errors import StorageError, UsageError
 from backfill.next_command import next_command
@@ -120,7 +121,7 @@ class Comparison:
         )
 
     def _repr_html_(self) -> str:
-        return shown("The comparison", self.shown).markup
+        return inlined(shown("The comparison", self.shown).markup)
 
     def __repr__(self) -> str:
         return shown("The comparison", self.shown).text
