@@ -69,8 +69,7 @@ class RunBook(Asking, Frames):
 
     kind: JobKind
     command: Sequence[str] = ()
-    #: The defaults of the settings: what differs is told on the first screen.
-    _usual: Mapping[str, Any] = {}
+    _usual: Mapping[str, Any] = {}  # defaults: what differs is told on the first screen
 
     def __init__(self, values: dict[str, Any]) -> None:
         os.umask(0o077)  # what this process writes from here on is a run's, and private
@@ -125,12 +124,8 @@ class RunBook(Asking, Frames):
         return repr(self._head())
 
     def _head(self) -> Shown:
-        return self._look(
-            "The run's head",
-            lambda: head_view(
-                self.folder, self.database.name, self._plan, self.values, self._usual
-            ),
-        )
+        what = (self.folder, self.database.name, self._plan, self.values, self._usual)
+        return self._look("The run's head", lambda: head_view(*what))
 
     def _look(self, what: str, make: Callable[[], Shown]) -> Shown:
         """Return something to look at, or why it can not be shown: the run goes on."""
