@@ -23,7 +23,7 @@ from backfill.folder import RunFolder
 from backfill.time_left import Forecast, TimeLeft
 
 if TYPE_CHECKING:  # psycopg behind them: `--help` does without
-    from backfill.records.ledger import Counts
+    from backfill.records.checkpoint import Counts
     from backfill.skips import Skip
 
 RELAY_ENV = "BACKFILL_RELAY"

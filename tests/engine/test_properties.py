@@ -19,7 +19,7 @@ from backfill.chunks.chunk_size import ChunkSizer
 from backfill.folder import RunFolder
 from backfill.plans import plan
 from backfill.plans.plan import ChunkReader, Plan
-from backfill.records.ledger import CHAIN_START, Checkpoint, skips_digest
+from backfill.records.checkpoint import CHAIN_START, Checkpoint, skips_digest
 from backfill.skips import Skip, SkipReason
 
 if TYPE_CHECKING:

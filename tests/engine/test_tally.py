@@ -9,7 +9,7 @@ import pytest
 
 from backfill.chunks.tally import Tally
 from backfill.errors import TooManySkips
-from backfill.records.ledger import Counts
+from backfill.records.checkpoint import Counts
 from backfill.report import Reporter
 from backfill.settings import EngineSettings
 

@@ -22,7 +22,7 @@ from backfill.archive.runs_index import INDEX_FILE
 from backfill.folder import RunFolder, project_root
 from backfill.notebook import show
 from backfill.notebook.relay import SKIPS_ON_SCREEN, Terminal, aged, bar_line
-from backfill.records.ledger import Counts
+from backfill.records.checkpoint import Counts
 from backfill.report import PROGRESS_FILE, Reporter, progress_line
 from backfill.skips import Skip, SkipReason
 from backfill.time_left import TimeLeft, span_text

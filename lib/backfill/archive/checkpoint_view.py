@@ -7,7 +7,8 @@ from statistics import median
 
 from backfill.display.charts import throughput
 from backfill.display.pages import NOTHING, Shown, figure, part, table
-from backfill.records.ledger import Checkpoint, Counts, Ledger
+from backfill.records.checkpoint import Checkpoint, Counts
+from backfill.records.ledger import Ledger
 from backfill.server.database import Database
 from backfill.time_left import rows_per_s
 

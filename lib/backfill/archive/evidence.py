@@ -22,7 +22,8 @@ from backfill.folder import PARTIAL_SUFFIX, RunFolder, sha256_of
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE
 from backfill.plans.plan import SKIPS_FILE as PLAN_SKIPS_FILE
 from backfill.plans.staging import STAGING_FILE
-from backfill.records.ledger import Checkpoint, Ledger
+from backfill.records.checkpoint import Checkpoint
+from backfill.records.ledger import Ledger
 from backfill.records.parts import PART_COLUMNS, parts_of
 from backfill.records.ranges import ranges_of
 from backfill.skips import Skip, SkipReason

@@ -14,7 +14,7 @@ from backfill.archive.evidence import CHECKPOINTS_FILE, RUN_FILE, SUMMARY_FILE, 
 from backfill.errors import BackfillError
 from backfill.folder import RUN_ID, RunFolder
 from backfill.plans.plan import PLAN_FILE
-from backfill.records.ledger import Checkpoint
+from backfill.records.checkpoint import Checkpoint
 from backfill.which_folder import find_folder
 
 NOT_CLOSED = "not closed"  # by its folder alone nobody knows whether it still runs

@@ -24,7 +24,8 @@ from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE, Plan
-from backfill.records.ledger import Checkpoint, Ledger, RunRow
+from backfill.records.checkpoint import Checkpoint
+from backfill.records.ledger import Ledger, RunRow
 from backfill.rows import image
 from backfill.rows.keys import spellings
 from backfill.server.own_text import holdable

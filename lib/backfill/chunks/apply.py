@@ -37,8 +37,9 @@ from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import ChunkReader, Plan
 from backfill.politeness.pace import Pace, Unpaced
+from backfill.records.checkpoint import Counts
 from backfill.records.lease import Lease, stand_by
-from backfill.records.ledger import Counts, Ledger
+from backfill.records.ledger import Ledger
 from backfill.records.parts import Part
 from backfill.records.positions import Positions
 from backfill.records.ranges import RangeClaim, done_of, ranges_of, renew_range, take_range

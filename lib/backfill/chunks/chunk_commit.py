@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from backfill.chunks.writing import Written, image_of
 from backfill.errors import BackfillError, Interrupted
 from backfill.plans.plan import Chunk
+from backfill.records.checkpoint import Checkpoint, Counts, skips_digest
 from backfill.records.lease import Fence
-from backfill.records.ledger import Checkpoint, Counts, skips_digest
 from backfill.records.positions import Positions
 from backfill.records.ranges import RangeClaim, pass_over, renew_range
 from backfill.rows import image

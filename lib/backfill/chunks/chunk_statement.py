@@ -25,7 +25,7 @@ from backfill.chunks.chunk_commit import (
     unchained,
 )
 from backfill.chunks.writing import ChunkUpdate, ChunkWriter
-from backfill.records.ledger import CHAIN_SEPARATOR, Checkpoint, skips_digest
+from backfill.records.checkpoint import CHAIN_SEPARATOR, Checkpoint, skips_digest
 from backfill.records.ranges import FENCE, RangeClaim, fence_parameters
 from backfill.rows.binary_array import register
 from backfill.rows.spelt import escaped

@@ -35,7 +35,8 @@ from backfill.chunks.refusals import Refusals, is_hopeless
 from backfill.chunks.writing import ChunkWriter, RefusedRow, Written
 from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.next_command import next_command
-from backfill.records.ledger import Checkpoint, Counts, Ledger
+from backfill.records.checkpoint import Checkpoint, Counts
+from backfill.records.ledger import Ledger
 from backfill.records.ranges import RangeClaim, renew_range
 from backfill.report import Reporter
 from backfill.server.postgres import Connection

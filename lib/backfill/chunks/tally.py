@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from backfill.errors import TooManySkips
 from backfill.next_command import next_command
-from backfill.records.ledger import Counts
+from backfill.records.checkpoint import Counts
 from backfill.report import Reporter
 from backfill.settings import EngineSettings
 

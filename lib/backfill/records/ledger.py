@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from backfill.errors import UsageError
 from backfill.next_command import next_command
-from backfill.records.ledger_rights import request_stop, vouch
+from backfill.records.checkpoint import Checkpoint, Counts
 from backfill.records.ledger_tables import create_tables, has_all_tables, has_ranges
 from backfill.server.own_text import holdable, holdable_json
 from backfill.server.postgres import Connection, scalar
@@ -24,95 +22,8 @@ from backfill.skips import Skip
 from backfill.status import RunStatus, check_transition
 from backfill.which_folder import LATEST, ambiguous
 
-CHAIN_START = "0" * 64
-#: Between `elapsed_ms` and `committed_at` in the text that a checkpoint's hash covers.
-CHAIN_SEPARATOR = '", "'
 #: Images of small chunks are fetched together.
 _IMAGES_BYTES = 4_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """scanned = updated + unchanged + drifted + skipped, for a chunk or a run."""
-
-    updated: int = 0
-    unchanged: int = 0
-    drifted: int = 0
-    skipped: int = 0
-
-    @property
-    def scanned(self) -> int:
-        return self.updated + self.unchanged + self.drifted + self.skipped
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.updated + other.updated,
-            self.unchanged + other.unchanged,
-            self.drifted + other.drifted,
-            self.skipped + other.skipped,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The row that says that chunk `chunk_no` is committed; `committed_at` is aware, in UTC."""
-
-    chunk_no: int
-    key_low: str
-    key_high: str
-    scanned: int
-    updated: int
-    unchanged: int
-    drifted: int
-    skipped: int
-    elapsed_ms: int
-    chain_hash: str
-    committed_at: dt.datetime
-    range_no: int = 1
-
-    @property
-    def counts(self) -> Counts:
-        return Counts(self.updated, self.unchanged, self.drifted, self.skipped)
-
-    def chained_to(self, run_id: str, previous: str, image_sha256: str, skips_sha256: str) -> str:
-        """Return the hash that this checkpoint must carry.
-
-        It covers every other column, the chunk's image and skips, and the hash before it: no row
-        of the record can be changed, dropped or put elsewhere without all later ones telling.
-        """
-        before, after = self.chain_frame(run_id, previous, image_sha256, skips_sha256)
-        moment = self.committed_at.astimezone(dt.UTC).isoformat(timespec="microseconds")
-        content = f"{before}{self.elapsed_ms}{CHAIN_SEPARATOR}{moment}{after}"
-        return hashlib.sha256(content.encode()).hexdigest()
-
-    def chain_frame(
-        self, run_id: str, previous: str, image_sha256: str, skips_sha256: str
-    ) -> tuple[str, str]:
-        """Return the hashed text, a JSON list of texts, before `elapsed_ms` and after
-        `committed_at`: these two a server may know that hashes in one statement with the rest.
-        """
-        known = [previous, run_id, *(str(getattr(self, name)) for name in _CHAINED)]
-        before = json.dumps(known, ensure_ascii=False)[:-1]
-        after = json.dumps([image_sha256, skips_sha256], ensure_ascii=False)[1:]
-        return f'{before}, "', f'", {after}'
-
-
-_CHAINED = (
-    "chunk_no",
-    "key_low",
-    "key_high",
-    "scanned",
-    "updated",
-    "unchanged",
-    "drifted",
-    "skipped",
-)
-
-
-def skips_digest(skips: Sequence[Skip]) -> str:
-    """Return a hash of a chunk's skip rows, whatever their order."""
-    rows = sorted([s.key, s.scope, s.column, str(s.reason), s.detail] for s in skips)
-    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +264,7 @@ class Ledger:
 
         A run that nobody writes is cancelled at once.
         """
-        request_stop(self.connection, run_id, what, is_current=self.is_current())
+        _request_stop(self.connection, run_id, what, is_current=self.is_current())
 
     def cancel(self, run: RunRow) -> None:
         """Cancel a run that nobody is writing; raise `UsageError` where that can not be."""
@@ -365,7 +276,7 @@ class Ledger:
 
     def record_sums(self, run_id: str, sums_sha256: str) -> None:
         """Store the digest of the folder's SHA256SUMS, as far as this role may vouch for it."""
-        vouch(self.connection, run_id, sums_sha256, is_current=self.is_current())
+        _vouch(self.connection, run_id, sums_sha256, is_current=self.is_current())
 
     def totals_by_run(self, runs: Sequence[str]) -> list[dict[str, Any]]:
         """Return a row of totals for each run with checkpoints: counts, times in ms. Read-only."""
@@ -393,3 +304,33 @@ def _grouped(sizes: Iterator[tuple[Any, ...]], most: int) -> Iterator[list[int]]
         total += size
     if group:
         yield group
+
+
+def _request_stop(connection: Connection, run_id: str, what: str, *, is_current: bool) -> None:
+    """Ask a run to stop; `what` is `cancel` or `pause`. Tables of an earlier version have no
+    function for it: there the row itself is written."""
+    if is_current:
+        connection.execute("SELECT backfill.request_stop(%s, %s)", [run_id, what])
+        return
+    connection.execute(
+        sql.SQL("UPDATE backfill.run SET {} = true WHERE run_id = %s").format(
+            sql.Identifier(f"{what}_requested")
+        ),
+        [run_id],
+    )
+
+
+def _vouch(connection: Connection, run_id: str, sums_sha256: str, *, is_current: bool) -> None:
+    """Store the digest of a folder's sums, where this role may.
+
+    A planner may for its own plan that nobody has begun; who only reads, for none.
+    """
+    if scalar(connection, "SELECT has_column_privilege('backfill.run', 'sums_sha256', 'UPDATE')"):
+        connection.execute(
+            "UPDATE backfill.run SET sums_sha256 = %s WHERE run_id = %s", [sums_sha256, run_id]
+        )
+    elif is_current and scalar(
+        connection,
+        "SELECT has_function_privilege('backfill.record_plan_sums(text, text)', 'EXECUTE')",
+    ):
+        connection.execute("SELECT backfill.record_plan_sums(%s, %s)", [run_id, sums_sha256])

@@ -21,7 +21,8 @@ from backfill.errors import BackfillError, StalePlan, StorageError
 from backfill.folder import RunFolder, sha256_of
 from backfill.next_command import next_command
 from backfill.plans import plan
-from backfill.records.ledger import Checkpoint, Ledger
+from backfill.records.checkpoint import Checkpoint
+from backfill.records.ledger import Ledger
 from backfill.records.parts import parts_of
 from backfill.status import RunStatus
 from backfill.steps.choosing import find_rows

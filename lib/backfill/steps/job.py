@@ -24,7 +24,8 @@ from backfill.errors import BackfillError
 from backfill.folder import RunFolder
 from backfill.plans.plan import Plan
 from backfill.plans.staging import Staging
-from backfill.records.ledger import Counts, Ledger
+from backfill.records.checkpoint import Counts
+from backfill.records.ledger import Ledger
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.grants import Right

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from backfill.plans.plan import Plan
 from backfill.politeness.waiting import Waiting, waiting_of
-from backfill.records.ledger import Counts, Ledger
+from backfill.records.checkpoint import Counts
+from backfill.records.ledger import Ledger
 from backfill.records.parts import Part, parts_of
 from backfill.rows import image
 from backfill.skips import Reason, SkipReason

@@ -16,7 +16,8 @@ from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.plans.keyed_rows import NO_COLUMN
 from backfill.plans.plan import Plan
-from backfill.records.ledger import Counts, Ledger
+from backfill.records.checkpoint import Counts
+from backfill.records.ledger import Ledger
 from backfill.server.plain_table import plain_from_json
 from backfill.server.postgres import Connection
 from backfill.steps.comparison import causes_of_writing

@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from backfill.errors import VerifyFailed
 from backfill.next_command import next_command
-from backfill.records.ledger import CHAIN_START, Checkpoint, Ledger, RunRow, skips_digest
+from backfill.records.checkpoint import CHAIN_START, Checkpoint, skips_digest
+from backfill.records.ledger import Ledger, RunRow
 from backfill.records.parts import Part, parts_of
 from backfill.records.ranges import Range, ranges_of
 from backfill.rows.image import Image, decode

@@ -24,7 +24,8 @@ from backfill.jobs.ocr.writer import SessionWriter
 from backfill.ocr.identity import customer_fingerprint, fold_place
 from backfill.ocr.session import WORDS
 from backfill.plans.plan import Plan
-from backfill.records.ledger import Counts, Ledger
+from backfill.records.checkpoint import Counts
+from backfill.records.ledger import Ledger
 from backfill.server.postgres import Connection
 from backfill.steps.job import Cause, JobKind, Recomputed
 

@@ -19,7 +19,7 @@ from backfill.jobs.utc.pending import count_pending
 from backfill.jobs.utc.recompute import recompute
 from backfill.jobs.utc.table_json import table_from_json
 from backfill.plans.plan import Plan
-from backfill.records.ledger import Counts
+from backfill.records.checkpoint import Counts
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
 from backfill.steps.job import Cause, JobKind, Recomputed
