@@ -60,9 +60,11 @@ reference: setup ## renew docs/reference.md from the code
 	$(PYTHON) -m tests.reference docs/reference.md
 
 bench: setup ## our way beside what a user would write, and beside the bound: up to a million rows
+	@scripts/system-packages pgbouncer
 	$(PYTHON) -m tests.bench $(ARGS)
 
-bench-quick: setup ## the same for 100,000 rows, in less than three minutes
+bench-quick: setup ## the same for 100,000 rows, in about four minutes
+	@scripts/system-packages pgbouncer
 	$(PYTHON) -m tests.bench --rows 100000 --rounds 1 --screenshots 4 $(ARGS)
 
 bench-tables: setup ## what tables of other shapes cost beside the events, and how fast repair reads

@@ -20,9 +20,11 @@ from tests.bench import (
     contender,
     fill,
     page,
+    pooler,
     reading,
     screens,
     shapes,
+    start,
     tables,
     whole,
     writing,
@@ -41,9 +43,12 @@ GROUPS = {
     "shapes": shapes.CONTENDERS,
     "fill": fill.CONTENDERS,
     "tables": tables.CONTENDERS,
+    "pooler": pooler.CONTENDERS,
+    "start": start.CONTENDERS,
 }
 #: The figures to reach do not depend on what a table's shape costs.
 USUAL_GROUPS = [name for name in GROUPS if name not in ("shapes", "tables")]
+SIZELESS_GROUPS = ("screens", "start")
 SCREENSHOTS = 12
 #: Beyond this many rows nobody waits for these, and the list of all rows needs 7 GB.
 LARGE_ROWS = 2_000_000
@@ -107,7 +112,8 @@ def _chosen(rows: int, options: argparse.Namespace, *, is_first: bool) -> list[t
         for name in GROUPS[group]
         if not options.only or any(text in name for text in options.only)
         if rows < LARGE_ROWS or name not in TOO_SLOW_FOR_LARGE
-        if is_first or (group != "screens" and name not in (whole.HELP, whole.STATUS))
+        if is_first
+        or (group not in ("screens", "start") and name not in (whole.HELP, whole.STATUS))
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tests.bench.contender import Contender, Measured, Setup
-from tests.bench.whole import run_backfill
+from tests.bench.whole import apply_seconds, run_backfill
 
 FILL = "fill from Parquet, chunk auto"
 PLAN = "fill from Parquet, the plan alone"
@@ -25,16 +25,18 @@ def _values(setup: Setup, path: Path) -> None:
 
 
 def fill_with(*words: str) -> Contender:
-    """Return the contender that runs fill with some more words."""
+    """Return the contender that runs fill with some more words; `apply_s` is its detail."""
 
     def work(setup: Setup) -> Measured:
         with tempfile.TemporaryDirectory() as runs:
             path = Path(runs) / "values.parquet"
             _values(setup, path)
             command = ["fill", "--table", "events", "--set", "start_at_utc", "--overwrite"]
-            command += ["--values", str(path), "--runs-dir", runs, *words]
+            command += ["--values", str(path), "--runs-dir", runs, "--json", *words]
             with setup.measuring(setup.rows) as measured:
-                _events, measured.peak_mb = run_backfill(command)
+                events, measured.peak_mb = run_backfill(command)
+            if "--apply" in words:
+                measured.detail = {"apply_s": apply_seconds(events)}
         return measured
 
     return work

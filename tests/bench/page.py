@@ -51,14 +51,22 @@ def _size(of: Measures) -> dict[str, Any]:
 
 def markdown(sizes: Sequence[Measures], found: Sequence[Figure]) -> str:
     """Return the figures first, then what each contender took, as tables."""
-    lines = ["| figure | rows | reached | to reach | |", "|---|--:|--:|--:|---|"]
-    lines += [
-        f"| {f.name} | {f.rows:,} | {f.reached} | {f.to_reach} | {_word(f.is_reached)} |"
-        for f in found
-    ]
+    lines = figures_table(found)
     for of in sizes:
         lines += ["", f"## {of.rows:,} rows", "", *_contenders(of)]
     return "\n".join(lines) + "\n"
+
+
+def figures_table(found: Sequence[Figure]) -> list[str]:
+    """Return the lines of the table of figures."""
+    return [
+        "| figure | rows | reached | to reach | |",
+        "|---|--:|--:|--:|---|",
+        *(
+            f"| {f.name} | {f.rows:,} | {f.reached} | {f.to_reach} | {_word(f.is_reached)} |"
+            for f in found
+        ),
+    ]
 
 
 def _word(is_reached: bool) -> str:
