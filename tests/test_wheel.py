@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,6 +15,8 @@ import pytest
 from tests.deadline import DEADLINE_SECONDS
 
 ROOT = Path(__file__).parents[1]
+MINORS = (11, 15)  # of Python 3: from, and before which
+INSTALL_SECONDS = 900.0  # everything that it needs, from an index
 
 
 def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -111,3 +114,50 @@ def test_outside_any_checkout_the_demo_goes_through(installed: Path, tmp_path: P
 
     assert ended.returncode == 0, ended.stderr[-3000:]
     run(installed / "backfill", "db", "reset", folder=elsewhere)
+
+
+def interpreters() -> dict[str, str]:
+    """Return a Python of each version that we support and that is at hand: this one at least.
+
+    None is started for that: a collection of tests is to be quick.
+    """
+    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
+    for minor in range(*MINORS):
+        name = f"python3.{minor}"
+        kept = Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/{name}")
+        for path in [*sorted(kept), *map(Path, filter(None, [shutil.which(name)]))]:
+            home = path.resolve().parent.parent
+            if (home / "lib" / name / "ensurepip").is_dir():  # a shim and half a Python have none
+                found.setdefault(f"3.{minor}", str(path))
+    return found
+
+
+PYTHONS = interpreters()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", sorted(PYTHONS))
+def test_an_empty_environment_of_each_python_at_hand_takes_the_wheel_and_plans(
+    version: str, wheel: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "environment"
+    subprocess.run([PYTHONS[version], "-m", "venv", place], check=True, timeout=DEADLINE_SECONDS)
+    subprocess.run(
+        [place / "bin" / "pip", "install", "-q", wheel],
+        check=True,
+        timeout=INSTALL_SECONDS,
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    told = run(place / "bin" / "backfill", "--version", folder=elsewhere)
+    ended = run(place / "bin" / "backfill", "utc", folder=elsewhere)
+    proof = run(place / "bin" / "backfill", "doctor", folder=elsewhere)
+
+    assert f"\n  python {version}." in told.stdout
+    assert ended.returncode == 0, ended.stderr
+    summary = json.loads(ended.stdout.splitlines()[-1])
+    assert (summary["dry_run"], summary["total_updated"]) == (True, 14_099)
+    assert (elsewhere / "runs" / summary["run_id"] / "notebook.html").is_file()
+    assert "ok   notebooks: 7 in" in proof.stdout
+    run(place / "bin" / "backfill", "db", "reset", folder=elsewhere)

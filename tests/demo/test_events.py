@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from backfill_lab.demo.events import (
 )
 from backfill_lab.demo.traps import BEYOND_MS, FRACTIONS, TRAPS, Row
 
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 Connection = psycopg.Connection[tuple[Any, ...]]
 ENCODINGS: tuple[Encoding, ...] = ("epoch_ms", "timestamp")
 TRAP_ROWS = [(row_id, row) for trap in TRAPS for row_id, row in trap.named_rows()]
@@ -123,6 +125,22 @@ def test_without_a_number_twenty_thousand_rows_are_loaded(connection: Connection
     load_events(connection)
 
     assert connection.execute("SELECT count(*) FROM events").fetchone() == (20_000,)
+
+
+def test_readme_tells_how_many_events_there_are_and_how_many_are_pending(
+    connection: Connection,
+) -> None:
+    load_events(connection)
+    pending = "start_at_utc IS NULL OR (end_at IS NOT NULL AND end_at_utc IS NULL)"
+    missing = f"({pending}) AND (start_at IS NOT NULL OR end_at IS NOT NULL)"
+
+    found = connection.execute(
+        f"SELECT count(*) FILTER (WHERE {missing}), count(*) FROM events"
+    ).fetchone()
+
+    assert found is not None
+    assert "{:,} of {:,} events pending".format(*found) in README
+    assert f"{found[0]:,} rows are pending before the run" in README
 
 
 @pytest.mark.parametrize("rows", [0, 1, 499, 500, 501])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom
 
 WIDTH = 80
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -188,6 +189,9 @@ def test_a_run_can_be_watched_piped_measured_and_pruned(bench: Bench, tmp_path: 
     log = [json.loads(line) for line in folder.file("progress.jsonl").read_text().splitlines()]
     assert {"message", "progress"} <= {line["event"] for line in log}
     assert all({"ts", "level", "run_id", "event"} <= line.keys() for line in log)
+
+    files = {path.name for path in folder.path.iterdir() if path.is_file()}
+    assert {name for name in files if f"`{name}`" not in README} == set()
 
     kept = run_here(bench.dsn, bench.runs, "runs", "prune", "--keep-days", "1")
     assert folder.file("staging.duckdb").exists()
