@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 _RECIPE, _SCHEMA = b"backfill.recipe", b"backfill.schema"
 _NARROW = (np.int8, np.int16, np.int32, np.int64)
 _INDICES = ((2**7, pa.int8()), (2**15, pa.int16()), (2**31, pa.int32()))
+_TRIED, _LOOKED_AT = 12, 32
 _FARTHEST = 2**60  # distances of distances still fit
 Int64Array = NDArray[np.int64]
 
@@ -30,9 +31,9 @@ def pack_rows(rows: pa.Table) -> pa.Table:
     """Return the rows as flat, narrow columns; `unpack_rows` is the inverse."""
     packed: dict[str, pa.Array] = {}
     recipes: dict[str, dict[str, Any]] = {}
-    plain: dict[str, Int64Array] = {}
+    bases = _Bases(rows.num_rows)
     for name, leaf in _leaves(rows):
-        recipes[name], packed[name] = _pack(name, leaf, plain)
+        recipes[name], packed[name] = _pack(name, leaf, bases)
     schema = rows.schema.remove_metadata().serialize().to_pybytes()
     recipe = json.dumps(recipes, sort_keys=True).encode()
     return pa.table(packed).replace_schema_metadata({_RECIPE: recipe, _SCHEMA: schema})
@@ -86,34 +87,62 @@ def _is_whole(kind: pa.DataType) -> bool:
     return bool(pa.types.is_int64(kind) or pa.types.is_timestamp(kind))
 
 
-def _pack(
-    name: str, leaf: pa.Array, plain: dict[str, Int64Array]
-) -> tuple[dict[str, Any], pa.Array]:
-    """Return how a column was packed, and the column; `plain` gathers what to measure from."""
+class _Bases:
+    """Columns of whole numbers that others may be measured from.
+
+    Of a wide table only the likeliest are tried in full, by a look at a few rows: else every
+    column would be measured from every other.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._names: list[str] = []
+        self._values: list[Int64Array] = []
+        self._places = np.linspace(0, max(0, rows - 1), min(rows, _LOOKED_AT)).astype(np.int64)
+        self._seen = np.zeros((_TRIED, len(self._places)), dtype=np.int64)
+
+    def add(self, name: str, values: Int64Array) -> None:
+        count = len(self._names)
+        if count == len(self._seen):
+            self._seen = np.concatenate([self._seen, np.zeros_like(self._seen)])
+        self._seen[count] = values[self._places]
+        self._names.append(name)
+        self._values.append(values)
+
+    def near(self, values: Int64Array) -> Iterator[tuple[str, Int64Array]]:
+        """Yield the columns that lie evenly beside the values, in the order of the table."""
+        count = len(self._names)
+        chosen = np.arange(count)
+        if count > _TRIED:
+            spread = np.ptp(values[self._places] - self._seen[:count], axis=1)
+            chosen = np.sort(np.argsort(spread, kind="stable")[:_TRIED])
+        for place in chosen.tolist():
+            yield self._names[place], self._values[place]
+
+
+def _pack(name: str, leaf: pa.Array, bases: _Bases) -> tuple[dict[str, Any], pa.Array]:
+    """Return how a column was packed, and the column; `bases` gathers what to measure from."""
     if leaf.null_count == len(leaf):
         return {"as": "null"}, pa.nulls(len(leaf))
     if _is_whole(leaf.type):
-        return _pack_whole(name, leaf.cast(pa.int64()), plain)
+        return _pack_whole(name, leaf.cast(pa.int64()), bases)
     if pa.types.is_string(leaf.type):
         return _pack_text(leaf)
     return {"as": "is"}, leaf
 
 
-def _pack_whole(
-    name: str, leaf: pa.Array, plain: dict[str, Int64Array]
-) -> tuple[dict[str, Any], pa.Array]:
+def _pack_whole(name: str, leaf: pa.Array, bases: _Bases) -> tuple[dict[str, Any], pa.Array]:
     mask = np.asarray(leaf.is_null())
     values = leaf.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     if len(values) and (values.min() < -_FARTHEST or values.max() > _FARTHEST):
         return {"as": "is"}, leaf  # an infinity: no room for distances
     best = _narrowed(values, mask)
     recipe: dict[str, Any] = {"as": "whole", "from": ""}
-    for other, base in plain.items():
+    for other, base in bases.near(values):
         tried = _narrowed(values - base, mask)
         if tried[0].itemsize < best[0].itemsize:
             best, recipe["from"] = tried, other
     narrow, low, step = best
-    plain[name] = values
+    bases.add(name, values)
     recipe |= {"low": low, "step": step}
     if mask.any() or narrow.itemsize == 1:
         return recipe, pa.array(narrow, mask=mask)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg import sql
@@ -59,6 +59,7 @@ class _Resolver:
     relation: Relation
     columns: dict[str, CatalogColumn]
     encoding: Encoding
+    stored: dict[tuple[str, str], str | None] = field(default_factory=dict)
 
     def table(self) -> ZonedTable:
         spec, columns = self.spec, self.columns
@@ -179,13 +180,12 @@ class _Resolver:
 
     def _check_missing(self, pairs: Sequence[Pair]) -> None:
         """Refuse a value that no wall column can hold: it would never mean anything."""
-        types = {pair.walls[0].name: self.columns[pair.walls[0].name] for pair in pairs}
-        for text, *spelt in zip(
-            self.spec.missing, *(pair.reading.missing for pair in pairs), strict=True
-        ):
-            kinds = [column.sql_type.name for column in types.values()]
-            if all(self._as_stored(each, kind) is None for each in spelt for kind in kinds):
-                told = ", ".join(f"{name} is {column.type_name}" for name, column in types.items())
+        walls = [self.columns[pair.walls[0].name] for pair in pairs]
+        for place, text in enumerate(self.spec.missing):
+            spelt = [pair.reading.missing[place] for pair in pairs]
+            tried = dict.fromkeys(zip(spelt, (w.sql_type.name for w in walls), strict=True))
+            if all(self._as_stored(each, kind) is None for each, kind in tried):
+                told = ", ".join(f"{wall.name} is {wall.type_name}" for wall in walls[:12])
                 raise PreflightError(
                     f"missing = {text!r}: no wall column of {self.relation} can hold it ({told}). "
                     'Write it as the column shows it, like missing = ["0"] of numbers.'
@@ -193,6 +193,11 @@ class _Resolver:
 
     def _as_stored(self, text: str, type_name: str) -> str | None:
         """Return how the server writes a value of a type, None where it is none."""
+        if (text, type_name) not in self.stored:
+            self.stored[text, type_name] = self._asked(text, type_name)
+        return self.stored[text, type_name]
+
+    def _asked(self, text: str, type_name: str) -> str | None:
         query = sql.SQL("SELECT ({}::{})::text").format(sql.Literal(text), sql.SQL(type_name))
         try:
             with self.connection.transaction():
