@@ -149,6 +149,37 @@ SHAPES = {
             ),
         ),
     ),
+    "days first, halves of the day and weeks, where a lookup begins to count": Shape(
+        "log",
+        "CREATE TABLE place_zone (place int, since date, tz text);"
+        "INSERT INTO place_zone VALUES (1, '2026-01-01', 'Europe/Oslo'),"
+        " (1, '2026-06-01', 'America/Halifax');"
+        "CREATE TABLE log (id int PRIMARY KEY, place int, a_local text, a_utc timestamptz,"
+        " b_local text, b_utc timestamptz, c_local text, c_utc timestamptz);"
+        "INSERT INTO log VALUES (1, 1, '31.05.2026 23:59', NULL, 'May 31, 2026 11:59 PM', NULL,"
+        " '2026-W22-7', NULL), (2, 1, '01.06.2026 00:00', NULL, 'June 1, 2026 12:00 AM', NULL,"
+        " '2026-W23-1', NULL), (3, 1, '40.13.2026 00:00', NULL, 'Mai 1, 2026 12:00 AM', NULL,"
+        " 'x', NULL);",
+        {
+            1: (
+                utc("2026-05-31 23:59", "Europe/Oslo"),
+                utc("2026-05-31 23:59", "Europe/Oslo"),
+                utc("2026-05-31 00:00", "Europe/Oslo"),
+            ),
+            2: (utc("2026-06-01 00:00", "America/Halifax"),) * 3,
+            3: (None,) * 3,
+        },
+        "SELECT id, a_utc, b_utc, c_utc FROM log",
+        says=('format = "%b %d, %Y %I:%M %p"', 'format = "%d.%m.%Y %H:%M"'),
+        changes=(
+            (
+                'zone = ""',
+                'zone = "site.tz"\nlookup = [{ name = "site", table = "place_zone", by = "place",'
+                ' key = "place", from = "since" }]',
+            ),
+            ('target = "c_utc"', 'target = "c_utc"\nformat = "%G-W%V-%u"'),
+        ),
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from backfill.rows.columns import Column, ColumnType
 from backfill.rows.keys import Key, KeyColumn
+from backfill.server.text_moment import ISO_PATTERN, moment_of_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +37,7 @@ class Moment(StrEnum):
     TYPED = "typed"  # date, timestamp: compared as it is
     DATE_AND_TIME = "date_and_time"
     SECONDS = "seconds"  # divided by `per_second`
-    TEXT = "text"  # ISO 8601, extended or basic, in one column or two
-
-
-#: A text's date and time without a cast that could fail: one odd text must not stop a whole read.
-#: Hours beyond 24:00 count on; a day that its month does not have comes to the next month.
-_MOMENT_OF_TEXT = (
-    "(SELECT make_date(m[1]::int, m[2]::int, 1) + (m[3]::int - 1) + make_interval(hours => "
-    "coalesce(m[4], '0')::int, mins => coalesce(m[5], '0')::int, secs => "
-    "coalesce(m[6], '0')::float8) FROM regexp_match({}, '^(\\d{{4}})-?(0[1-9]|1[0-2])-?(\\d{{2}})"
-    "(?:[Tt ]+(\\d{{1,3}}):?(\\d{{2}})(?::?(\\d{{2}}))?)?') AS m WHERE m[1] <> '0000')"
-)
+    TEXT = "text"  # in one column or two; ISO 8601, extended or basic, unless a pattern says else
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +48,7 @@ class Since:
     moment: Moment
     of: tuple[str, ...]  # columns of the row that tell the moment
     per_second: int = 1
+    pattern: tuple[str, str] | None = None  # of texts: an expression, a letter for each group
 
     def moment_of(self, alias: str) -> sql.Composable:
         """Return the row's moment as a timestamp, NULL for a text that is none."""
@@ -70,7 +62,9 @@ class Since:
             ).format(c=columns[0], p=sql.Literal(self.per_second))
         if self.moment is Moment.TEXT:
             texts = [sql.SQL("btrim({}::text)").format(column) for column in columns]
-            return sql.SQL(_MOMENT_OF_TEXT).format(sql.SQL(" || ' ' || ").join(texts))
+            pattern, parts = self.pattern or ISO_PATTERN
+            text = sql.SQL(" || ' ' || ").join(texts)
+            return sql.SQL(moment_of_text(parts)).format(text, sql.Literal(pattern))
         return sql.SQL("{}::timestamp").format(columns[0])
 
     def begins(self, alias: str) -> sql.Composable:

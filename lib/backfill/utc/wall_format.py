@@ -11,6 +11,16 @@ from functools import lru_cache
 from backfill.errors import UsageError
 
 ZONE = r"(?P<z>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)"
+#: Extended and basic; a date alone is its midnight.
+_ISO_CLOCK = (
+    r"(?:[Tt ](?P<H>\d{2}):?(?P<M>\d{2})(?::?(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?"
+    rf"(?: ?{ZONE})?$"
+)
+_ISO = rf"^(?P<Y>\d{{4}})-?(?P<m>\d{{2}})-?(?P<d>\d{{2}}){_ISO_CLOCK}"
+#: The rarer dates of ISO 8601: day of a week of a year, day of a year.
+_ISO_WEEK = rf"^(?P<G>\d{{4}})-?W(?P<V>\d{{2}})-?(?P<u>[1-7]){_ISO_CLOCK}"
+_ISO_DAY = rf"^(?P<Y>\d{{4}})-?(?P<j>\d{{3}}){_ISO_CLOCK}"
+ISO_PATTERNS = (_ISO, _ISO_WEEK, _ISO_DAY)
 _DIGITS = {
     "m": ("m", 2),
     "d": ("d", 2),

@@ -16,20 +16,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.rows.values import Int64Array
-from backfill.utc.wall_format import ZONE, pattern_of
+from backfill.utc.wall_format import ISO_PATTERNS, pattern_of
 from backfill.utc.wall_layout import CLOCKS, DAYS, ISO, laid_out
 
 BoolArray = NDArray[np.bool_]
 
-#: Extended and basic; a date alone is its midnight.
-_ISO_CLOCK = (
-    r"(?:[Tt ](?P<H>\d{2}):?(?P<M>\d{2})(?::?(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?"
-    rf"(?: ?{ZONE})?$"
-)
-_ISO = rf"^(?P<Y>\d{{4}})-?(?P<m>\d{{2}})-?(?P<d>\d{{2}}){_ISO_CLOCK}"
-#: The rarer dates of ISO 8601: day of a week of a year, day of a year.
-_ISO_WEEK = rf"^(?P<G>\d{{4}})-?W(?P<V>\d{{2}})-?(?P<u>[1-7]){_ISO_CLOCK}"
-_ISO_DAY = rf"^(?P<Y>\d{{4}})-?(?P<j>\d{{3}}){_ISO_CLOCK}"
 #: A time of day, as `time`, `interval` and people write it; hours may pass midnight.
 _CLOCK = (
     r"^(?:(?P<D>\d{1,3}) days? ?)?(?:(?P<H>\d{1,3}):?(?P<M>\d{2})"
@@ -61,7 +52,7 @@ class TextTimes:
 
 def read_iso(texts: pa.Array) -> TextTimes:
     """Read ISO 8601, an offset or `Z` at its end included."""
-    return _laid_out(texts, ISO, (_ISO, _ISO_WEEK, _ISO_DAY), rolls_over=False)
+    return _laid_out(texts, ISO, ISO_PATTERNS, rolls_over=False)
 
 
 def read_day(texts: pa.Array) -> TextTimes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import psycopg
@@ -15,6 +16,7 @@ from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.postgres import Connection
 from backfill.server.table import Join, LookedUp, Moment, Relation, Since, Table
 from backfill.utc.described import Reading, WallKind
+from backfill.utc.wall_format import pattern_of
 
 _FAMILIES = (
     {"bigint", "integer", "smallint", "numeric"},
@@ -151,17 +153,24 @@ class Lookups:
             WallKind.TEXT: Moment.TEXT,
             WallKind.INSTANT: Moment.TYPED,
         }[reading.kind]
-        if reading.kind is WallKind.DATE_AND_TIME and any(
-            w.type is ColumnType.TEXT for w in self._walls
-        ):
+        is_text = any(wall.type is ColumnType.TEXT for wall in self._walls)
+        if reading.form or (reading.kind is WallKind.DATE_AND_TIME and is_text):
             moment = Moment.TEXT
-        if reading.form or (reading.kind is WallKind.INSTANT and reading.read_in != "UTC"):
+        if reading.kind is WallKind.INSTANT and reading.read_in != "UTC":
             raise PreflightError(
-                f"The lookup {spec.name} counts from {column.name}, but the wall time "
-                f"{self._label} stands in a format that SQL does not order. Use a timestamp, a "
-                "date, a number or ISO 8601 text there, or a view with one row for each key."
+                f"The lookup {spec.name} counts from {column.name}, but {self._label} is read in "
+                f"{reading.read_in}, which SQL does not do as we do. Use a view with one row for "
+                "each key."
             )
-        return Since(column.name, moment, names, reading.unit.per_second)
+        pattern = _pattern_of(reading.form) if reading.form else None
+        return Since(column.name, moment, names, reading.unit.per_second, pattern)
+
+
+def _pattern_of(form: str) -> tuple[str, str]:
+    """Return a format as the server's own expressions have it, and the letters of its groups."""
+    pattern = pattern_of(form)
+    letters = re.findall(r"\(\?P<(\w)>", pattern)
+    return re.sub(r"\(\?P<\w>", "(", pattern), "".join(letters)
 
 
 def _is_alike(one: CatalogColumn, other: CatalogColumn) -> bool:

@@ -186,7 +186,13 @@ def _join_json(join: Join) -> dict[str, Any]:
         "is_text": join.is_text,
         "operators": join.operators,
         "is_unique": join.is_unique,
-        "since": [since.column, since.moment.value, list(since.of), since.per_second]
+        "since": [
+            since.column,
+            since.moment.value,
+            list(since.of),
+            since.per_second,
+            *([list(since.pattern)] if since.pattern else []),
+        ]
         if since
         else None,
     }
@@ -202,5 +208,11 @@ def _join(entry: Mapping[str, Any]) -> Join:
         is_text=entry["is_text"],
         operators=entry["operators"],
         is_unique=entry["is_unique"],
-        since=Since(since[0], Moment(since[1]), tuple(since[2]), since[3]) if since else None,
+        since=_since(since) if since else None,
     )
+
+
+def _since(entry: Sequence[Any]) -> Since:
+    column, moment, of, per_second, *rest = entry
+    pattern = (str(rest[0][0]), str(rest[0][1])) if rest else None
+    return Since(column, Moment(moment), tuple(of), per_second, pattern)

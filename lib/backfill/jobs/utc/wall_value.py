@@ -9,9 +9,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from backfill.utc.described import Reading, WallKind
+from backfill.utc.wall_format import ISO_PATTERNS, pattern_of
 from backfill.utc.zone_names import zone_info
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=None)  # noqa: DTZ001  a wall time has no zone
+_PIVOT = 69  # as POSIX has it
 _CLOCK = re.compile(r"(?:(\d+) days? ?)?(?:(\d{1,3}):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?")
 
 
@@ -48,17 +50,11 @@ def _of_number(value: Any, per_second: int) -> dt.datetime:
 
 
 def _of_text(text: str) -> dt.datetime:
-    """Read ISO 8601; 24:00 is the next day's midnight, digits beyond microseconds are cut."""
-    text = re.sub(r"([.,]\d{6})\d+", r"\1", text)
-    ordinal = re.fullmatch(r"(\d{4})-?(\d{3})(?:[Tt ](.*))?", text)
-    if ordinal:
-        day = dt.datetime.strptime(ordinal[1] + ordinal[2], "%Y%j").date()  # noqa: DTZ007
-        text = f"{day}T{ordinal[3] or '00:00'}"
-    midnight = re.fullmatch(r"(.{8,10}[Tt ])24(:?00(?::?00(?:[.,]0+)?)?)(.*)", text)
-    if midnight:
-        found = dt.datetime.fromisoformat(f"{midnight[1]}00{midnight[2]}{midnight[3]}")
-        return found + dt.timedelta(days=1)
-    return dt.datetime.fromisoformat(text)
+    """Read ISO 8601, its weeks and days of the year included; 24:00 is the next day's midnight."""
+    for pattern in ISO_PATTERNS:
+        if found := re.match(pattern, text):
+            return _of_groups(found)
+    raise ValueError(f"{text!r} is not ISO 8601")
 
 
 def _clock(text: str) -> dt.timedelta:
@@ -71,11 +67,34 @@ def _clock(text: str) -> dt.timedelta:
 
 
 def _in_format(text: str, form: str) -> dt.datetime:
-    text = re.sub(r"(\d{6})\d{1,3}(?!\d)", r"\1", text) if "%f" in form else text
-    plain = re.sub(r"%-", "%", form).replace("%e", "%d").replace("%h", "%b")
-    late = re.search(r"(?<!\d)(\d{2,3}):(\d{2})", text)
-    if late and int(late[1]) > 23:
-        hours = int(late[1])
-        text = f"{text[: late.start(1)]}00{text[late.end(1) :]}"
-        return dt.datetime.strptime(text, plain) + dt.timedelta(hours=hours)  # noqa: DTZ007
-    return dt.datetime.strptime(text, plain)  # noqa: DTZ007  the caller adds the zone
+    found = re.match(pattern_of(form), text)
+    if not found:
+        raise ValueError(f"{text!r} is not in the format {form}")
+    return _of_groups(found)
+
+
+def _of_groups(found: re.Match[str]) -> dt.datetime:
+    part = {name: value or "" for name, value in found.groupdict().items()}
+    hour, minute, second = (int(part.get(name) or 0) for name in ("H", "M", "S"))
+    if "I" in part:
+        hour = int(part["I"]) % 12 + (12 if part.get("p", "").lower() == "p" else 0)
+    fraction = int(f"{part.get('f', ''):0<6}"[:6])
+    midnight = dt.datetime.combine(_day_in(part), dt.time())
+    local = midnight + dt.timedelta(0, second, fraction, 0, minute, hour)
+    zone = part.get("z", "")
+    if not zone:
+        return local
+    zone = "Z" if zone.isalpha() else zone + "00" * (len(zone) == len("+02"))
+    return local.replace(tzinfo=dt.datetime.strptime(zone.upper(), "%z").tzinfo)
+
+
+def _day_in(part: dict[str, str]) -> dt.date:
+    if "V" in part:
+        return dt.date.fromisocalendar(int(part["G"]), int(part["V"]), int(part["u"]))
+    year = int(part.get("Y") or part["y"])
+    if "Y" not in part:
+        year += 1900 if year >= _PIVOT else 2000
+    if "j" in part:
+        return dt.datetime.strptime(f"{year:04} {part['j']}", "%Y %j").date()  # noqa: DTZ007
+    month = dt.datetime.strptime(part["b"], "%b").month if "b" in part else int(part["m"])  # noqa: DTZ007
+    return dt.date(year, month, int(part["d"]))
