@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from backfill.folder import RunFolder
 from backfill.notebook import headless
 from backfill.notebook.headless import SLOW_GRAMMAR, _unseen
 from backfill.notebook.kernel import Kernel, kernel_ahead
-from backfill.notebook.relay import Terminal
+from backfill.notebook.relay import Relay, Terminal
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -123,3 +124,15 @@ def test_a_refused_command_leaves_no_kernel_and_a_wrong_one_starts_none(
     (kernel,) = started
     with pytest.raises(ProcessLookupError):
         os.kill(kernel.pid, 0)
+
+
+def test_sockets_lie_where_their_path_is_short_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("much_too_long_for_a_socket_" * 3)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+
+    with kernel_ahead() as kernel, contextlib.closing(Relay(Terminal(quiet=True))) as relay:
+        assert len(f"{kernel.folder}/socket-5") < 100
+        assert len(relay.address) < 100

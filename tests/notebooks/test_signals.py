@@ -195,3 +195,24 @@ def test_a_signal_while_the_command_still_checks_ends_it_in_words(
     assert f"Stopped by {number.name}. Nothing is half done." in err
     assert "Traceback" not in err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_hang_up_that_nohup_keeps_away_stops_nothing(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database) as other:
+        other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        command = subprocess.Popen(
+            ["nohup", sys.executable, "-m", "backfill", "utc", "--lock-timeout-ms", "0"],
+            env={**os.environ, "BACKFILL_RUNS_DIR": str(tmp_path / "runs")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_for_lock(database)
+        command.send_signal(signal.SIGHUP)
+        other.rollback()
+        out, err = command.communicate(timeout=DEADLINE_SECONDS)
+
+    assert command.returncode == 0, err
+    assert json.loads(out.splitlines()[-1])["status"] == "planned"

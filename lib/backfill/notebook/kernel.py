@@ -15,10 +15,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
+
+from backfill.notebook.relay import socket_folder
 
 KERNEL_NAME = "python3"
 #: The kernel of a run gives memory back to the system when a step is through.
@@ -37,7 +37,7 @@ class Kernel:
     """A kernel's process, which nobody may have use for yet."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="backfill-kernel-"))
+        self.folder = socket_folder("backfill-kernel-")
         self._connection = self.folder / "connection.json"
         self._connection.write_text(json.dumps(self._addresses()), encoding="utf-8")
         memory = {name: os.environ.get(name, value) for name, value in KERNEL_MEMORY.items()}

@@ -25,6 +25,8 @@ _MOVES = ("progress", "tick")
 MOVE_SECONDS = 0.5
 _NEVER = threading.Event()
 _BACKLOG = 4
+#: A socket's path has room for about a hundred bytes, of which our names take forty.
+_LONGEST_TEMP_FOLDER = 60
 _COLOURS = {"error": "31", "warning": "33"}  # red and yellow, as everywhere
 #: Of each reason, how many skips a quiet run names, and a screen; the others are counted.
 SKIPS_SHOWN = 5
@@ -153,12 +155,19 @@ def bar_line(event: Mapping[str, Any], width: int) -> str:
     return f"[{'#' * filled}{'.' * (cells - filled)}] {told}"
 
 
+def socket_folder(prefix: str) -> Path:
+    """Make a private folder for sockets: in the temp folder, unless its path is too long."""
+    usual = tempfile.gettempdir()
+    folder = usual if len(os.fsencode(usual)) <= _LONGEST_TEMP_FOLDER else "/tmp"
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+
+
 class Relay:
     """Listens on a private socket; the last outcome that arrives is what a run ended with."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._folder = Path(tempfile.mkdtemp(prefix="backfill-"))
+        self._folder = socket_folder("backfill-")
         self.address = str(self._folder / "relay")
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._server.bind(self.address)
