@@ -58,7 +58,9 @@ def main() -> None:
         _tell_strange(options)
     if set(options.parts) <= {"shared", "strange"}:
         return
-    sessions = _make_sessions(options.styles, options.first_seed, options.sessions)
+    is_drawn = bool({"quality", "speed"} & set(options.parts))
+    count = options.sessions if is_drawn else 0
+    sessions = _make_sessions(options.styles, options.first_seed, count) if count else []
     _print_figures(_figures(options, sessions))
 
 

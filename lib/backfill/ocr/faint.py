@@ -22,7 +22,7 @@ LEVEL = 0.45
 LINE_LETTERS = 6
 # Of the contrast of the darkest text, and of a letter's height: a line this faint and wide.
 FAINT_SHARE = 0.36
-FAINT_WIDE = 5.0
+FAINT_WIDE = 3.0
 
 
 def holds_faint_text(ink: Ink, bands: Sequence[Band], top: float, bottom: float) -> bool:

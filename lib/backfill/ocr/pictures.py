@@ -64,14 +64,18 @@ FRAME_TALL = 0.75
 # A chip with words on it: of a letter's height, its box's area, a row's width.
 CHIP_WIDE = (2.0, 18.0)
 CHIP_TALL = (1.1, 4.0)
-CHIP_FULL = 0.5
+CHIP_FULL = 0.3
 CHIP_ROW = 0.8
+# A chip in one colour: of a letter's height, its box's area, its own height.
+CHIP_SOLID_TALL = 1.5
+CHIP_SOLID = 0.65
+CHIP_ROWS = 0.7
 
 
 def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
     """Return the ink of an RGB image, also given in grey, without the pieces on a picture."""
-    boxes = _find_pictures(colours, grey, ink.letter_px)
-    if chips := [box for piece in ink.pieces if (box := _chip_of(piece, ink))]:
+    boxes, solid = _find_pictures(colours, grey, ink.letter_px)
+    if chips := [*solid, *(box for piece in ink.pieces if (box := _chip_of(piece, ink)))]:
         ink = with_chips(ink, grey, chips)
     kept = tuple(p for p in ink.pieces if not _is_frame(p, ink))
     if boxes.size:
@@ -125,8 +129,30 @@ def _chip_of(piece: Piece, ink: Ink) -> Box | None:
     return float(piece.left), top, float(piece.right), bottom
 
 
-def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> Boxes:
-    """Return left, top, right, bottom of each solid shape of a portrait's size."""
+def _find_chips(mask: Mask, unit: float) -> list[Box]:
+    """Return the box of each solid shape of a chip's size in a mask of every second pixel.
+
+    Its rows are solid nearly from its top to its foot; those of portraits side by side are not.
+    """
+    count, labels, found, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    chips = []
+    for label, (x, y, wide, tall, area) in enumerate(found[1:count].tolist(), 1):
+        if not (
+            CHIP_WIDE[0] * unit <= 2 * wide <= CHIP_WIDE[1] * unit
+            and CHIP_SOLID_TALL * unit <= 2 * tall <= CHIP_TALL[1] * unit
+            and wide >= APART_WIDE * tall
+            and area >= CHIP_SOLID * wide * tall
+        ):
+            continue
+        own = labels[y : y + tall, x : x + wide] == label
+        rows = np.flatnonzero(own.mean(axis=1) >= CHIP_ROW)
+        if rows.size > 1 and rows[-1] - rows[0] >= CHIP_ROWS * tall:
+            chips.append((2.0 * x, 2.0 * y, 2.0 * (x + wide), 2.0 * (y + tall)))
+    return chips
+
+
+def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, list[Box]]:
+    """Return left, top, right, bottom of each solid shape of a portrait's size, and of chips."""
     # Every second pixel is enough for a solid shape, and a quarter of the work.
     size = (grey.shape[1] // 2, grey.shape[0] // 2)
     few = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
@@ -146,7 +172,7 @@ def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> Boxes:
             if _stands_apart(box, full, unit)
         ),
     ]
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4), _find_chips(dark, unit)
 
 
 def _reduce(colours: Pixels, choose: Callable[..., object]) -> Pixels:
@@ -196,14 +222,14 @@ def _solid(mask: Mask, side: int, unit: float, shape: Shape | None = None) -> li
     solid = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), dtype=np.uint8))
     count, _, found, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     margin = MARGIN * unit
-    shape, apart = (shape, _widths(mask)) if shape else (ANY_SHAPE, None)
+    shape, widths = shape or ANY_SHAPE, _widths(mask)
     return [
         (2 * x - margin, 2 * y - margin, 2 * (x + wide) + margin, 2 * (y + tall) + margin)
         for x, y, wide, tall, area in found[1:count].tolist()
         if shape.wide[0] <= wide / tall <= shape.wide[1]
         and shape.full[0] <= area / (wide * tall) <= shape.full[1]
         and shape.smallest * unit <= 2 * tall <= TALLEST * unit
-        and (apart is None or apart[y + tall // 2, x + wide // 2] <= APART_WIDE * wide)
+        and widths[y : y + tall, x : x + wide].max() <= APART_WIDE * wide
     ]
 
 

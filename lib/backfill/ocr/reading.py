@@ -44,7 +44,7 @@ from backfill.ocr.view import Tail, interpret, settle
 from backfill.ocr.words import Row, Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "21"
+READER_VERSION = "22"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
 # shows smaller letters on as many.
 WORKING_PX = 1080

@@ -1,0 +1,165 @@
+"""Portraits, emoji and chips: told by shape and place; letters are never lost to one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from tests.ocr.screens import dejavu
+
+from backfill.ocr.bands import find_bands
+from backfill.ocr.faint import holds_faint_text
+from backfill.ocr.pictures import without_pictures
+from backfill.ocr.preprocess import Ink, find_ink
+
+WIDTH, HEIGHT, TEXT_PX = 800, 700, 26
+LIGHT, DARK = ("#ffffff", "#1b2430"), ("#15181d", "#eef0f2")
+themes = pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+
+
+def _screen(
+    theme: tuple[str, str], size_px: int = TEXT_PX
+) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """A list of five lines of text, as wide as cards are."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), theme[0])
+    pen = ImageDraw.Draw(image)
+    for at in range(5):
+        y = 40 + at * 60
+        _write(pen, "07:00", 30, y, theme[1], size_px)
+        _write(pen, "Ida Alm • Hemstädning", 190, y, theme[1], size_px)
+    return image, pen
+
+
+def _write(
+    pen: ImageDraw.ImageDraw, text: str, x: float, y: float, fill: str, size_px: int = TEXT_PX,
+    anchor: str = "la",
+) -> None:  # fmt: skip
+    pen.text((x, y), text, fill, ImageFont.truetype(dejavu(), size_px), anchor=anchor)
+
+
+def _ink(image: Image.Image) -> Ink:
+    colours = np.asarray(image, dtype=np.uint8)
+    grey = np.asarray(image.convert("L"), dtype=np.uint8)
+    return without_pictures(colours, grey, find_ink(grey))
+
+
+def _inside(ink: Ink, box: tuple[float, float, float, float]) -> int:
+    left, top, right, bottom = box
+    return sum(
+        left <= p.left and p.right <= right and top <= p.middle <= bottom for p in ink.pieces
+    )
+
+
+Portrait = Callable[[ImageDraw.ImageDraw, float, float], None]
+
+
+def _initials(fill: str, ink: str) -> Portrait:
+    def draw(pen: ImageDraw.ImageDraw, x: float, y: float) -> None:
+        pen.ellipse((x, y, x + 52, y + 52), fill=fill)
+        _write(pen, "ÖL", x + 26, y + 26, ink, 20, "mm")
+
+    return draw
+
+
+def _line_art(fill: str, ink: str) -> Portrait:
+    def draw(pen: ImageDraw.ImageDraw, x: float, y: float) -> None:
+        pen.ellipse((x, y, x + 52, y + 52), fill=fill)
+        pen.ellipse((x + 18, y + 10, x + 34, y + 26), outline=ink, width=3)
+        pen.arc((x + 10, y + 30, x + 42, y + 60), 180, 360, ink, 3)
+
+    return draw
+
+
+def _photo(pen: ImageDraw.ImageDraw, x: float, y: float) -> None:
+    pen.ellipse((x, y, x + 52, y + 52), fill="#4f8f6b")
+    pen.ellipse((x + 15, y + 8, x + 37, y + 32), fill="#d9a27a")
+    pen.chord((x + 6, y + 30, x + 46, y + 74), 180, 360, "#38507c")
+
+
+PORTRAITS = {
+    "initials on dark": _initials("#8a3b46", "#ffffff"),
+    "initials on pale": _initials("#cfe6d5", "#22443a"),
+    "line on pale blue": _line_art("#bfe2f5", "#1c5d86"),
+    "photo": _photo,
+}
+
+
+@themes
+@pytest.mark.parametrize("portrait", PORTRAITS.values(), ids=PORTRAITS)
+@pytest.mark.parametrize("apart", [4, 9])
+def test_nothing_on_a_portrait_is_text(
+    theme: tuple[str, str], portrait: Portrait, apart: int
+) -> None:
+    image, pen = _screen(theme)
+    for at in range(3):
+        portrait(pen, 420 + at * (52 + apart), 360)
+
+    ink = _ink(image)
+
+    assert _inside(ink, (410, 350, 640, 425)) == 0
+    assert _inside(ink, (0, 30, WIDTH, 330)) > 80
+
+
+CHIPS = {
+    "pale blue": ("#e3f0fb", "#1a67a3"),
+    "pale green": ("#dff3e4", "#1e6b37"),
+    "blue": ("#2f80ed", "#ffffff"),
+    "night blue": ("#27435f", "#bfe0ff"),
+    "grey": ("#d8dbe0", "#30363d"),
+}
+
+
+@pytest.mark.parametrize("chip", CHIPS.values(), ids=CHIPS)
+@pytest.mark.parametrize("size_px", [19, 24])
+@pytest.mark.parametrize("text", ["Storstädning", "Fönsterputs", "Kontor"])
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_every_letter_on_a_chip_is_kept(
+    theme: tuple[str, str], chip: tuple[str, str], size_px: int, text: str
+) -> None:
+    image, pen = _screen(theme)
+    wide = ImageFont.truetype(dejavu(), size_px).getlength(text)
+    box = (520.0, 360.0, 520 + wide + 28, 360 + size_px * 1.9)
+    pen.rounded_rectangle(box, 12, fill=chip[0])
+    _write(pen, text, box[0] + 14, box[1] + size_px * 0.35, chip[1], size_px)
+
+    ink = _ink(image)
+
+    on_chip = [p for p in ink.pieces if box[0] <= p.left < box[2] and box[1] <= p.middle <= box[3]]
+    letters = [p for p in on_chip if p.height > 0.45 * size_px and p.width < 0.5 * wide]
+    assert min(p.left for p in letters) - box[0] - 14 < size_px * 0.2
+    assert box[2] - 14 - max(p.right for p in letters) < size_px * 0.2
+    assert len(letters) >= len(text) - 3  # letters of a small font may touch
+
+
+@themes
+@pytest.mark.parametrize("opacity", [0.18, 0.25, 0.32])
+@pytest.mark.parametrize("text", ["Siv Dal • Kontor", "Lerum, Ringgatan 4"])
+@pytest.mark.parametrize("size_px", [22, 30])
+def test_a_card_that_is_greyed_out_is_seen(
+    theme: tuple[str, str], opacity: float, text: str, size_px: int
+) -> None:
+    image, pen = _screen(theme, size_px)
+    page, dark = (np.array(Image.new("RGB", (1, 1), c).getpixel((0, 0))) for c in theme)
+    faint = tuple(np.round(page + opacity * (dark - page)).astype(int).tolist())
+    pen.text((190, 380), text, faint, ImageFont.truetype(dejavu(), size_px))
+
+    ink = _ink(image)
+
+    assert holds_faint_text(ink, find_bands(ink), 0, HEIGHT)
+
+
+@themes
+@pytest.mark.parametrize("portrait", PORTRAITS.values(), ids=PORTRAITS)
+def test_portraits_and_grey_addresses_are_no_faint_text(
+    theme: tuple[str, str], portrait: Portrait
+) -> None:
+    image, pen = _screen(theme)
+    _write(pen, "Lerum, Ringgatan 4", 190, 320, "#7b828c")
+    for at in range(3):
+        portrait(pen, 420 + at * 58, 380)
+
+    ink = _ink(image)
+
+    assert not holds_faint_text(ink, find_bands(ink), 0, HEIGHT)
