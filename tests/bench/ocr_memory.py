@@ -12,12 +12,16 @@ import psycopg
 from tests.bench.figure import Figure
 from tests.bench.whole import run_backfill
 
+from backfill.ocr.engine_choice import ALONE
 from backfill.server.embedded import EmbeddedServer
 from backfill_lab.demo.sessions import DemoSession, create_schema, drop_schema, load_sessions
 from backfill_lab.demo.stored import FOLDER, stored_sessions
 
 GROWTH_TO_REACH = 1.15
 PAGE_SESSIONS, PAGE_MB = 100, 20.0
+ALONE_ENGINE = f"tesseract{ALONE}"
+# Peaks of all processes of a run that reads, in MB.
+ALONE_MB, BOTH_MB = 600.0, 1200.0
 FIRST_USER = 9_000_000_000
 HELD = 7
 
@@ -29,13 +33,19 @@ def memory_figures(few: int, many: int) -> Iterator[Figure]:
         server = EmbeddedServer(Path(home) / "server")
         server.start()
         try:
+            alone_mb, _page = _run(server.dsn_of("postgres"), Path(home), few, ALONE_ENGINE)
             # The first run reads and fills the cache; those that are compared find all in it.
-            _run(server.dsn_of("postgres"), Path(home), few)
+            read_mb, _page = _run(server.dsn_of("postgres"), Path(home), few)
             little_mb, _page = _run(server.dsn_of("postgres"), Path(home), few)
             _peak, page = _run(server.dsn_of("postgres"), Path(home), page_sessions)
             much_mb, _page = _run(server.dsn_of("postgres"), Path(home), many)
         finally:
             server.stop()
+    for name, peak, most in (
+        (f"memory, {few} sessions read, Tesseract alone", alone_mb, ALONE_MB),
+        (f"memory, {few} sessions read, two readers", read_mb, BOTH_MB),
+    ):
+        yield Figure(name, few, f"{peak:.0f} MB", f"≤ {most:.0f} MB", peak <= most)
     told = f"{little_mb:.0f} MB → {much_mb:.0f} MB"
     limit = f"≤ {100 * (GROWTH_TO_REACH - 1):.0f} % more"
     name = f"memory, {few} → {many} sessions"
@@ -46,7 +56,7 @@ def memory_figures(few: int, many: int) -> Iterator[Figure]:
     )  # fmt: skip
 
 
-def _run(dsn: str, home: Path, count: int) -> tuple[float, float]:
+def _run(dsn: str, home: Path, count: int, engine: str = "tesseract") -> tuple[float, float]:
     """Return the peak memory of a dry run's processes over `count` sessions and its page, in MB."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         drop_schema(connection)
@@ -56,7 +66,8 @@ def _run(dsn: str, home: Path, count: int) -> tuple[float, float]:
     _lines, peak = run_backfill(
         [
             "ocr", "--database-url", dsn, "--local-root", str(FOLDER), "--runs-dir", str(runs),
-            "--cache-dir", str(home / "cache"), "--output-file", str(home / "report.json"),
+            "--cache-dir", str(home / f"cache-{engine}"), "--ocr-engine", engine,
+            "--output-file", str(home / "report.json"),
             "--output-dir", str(home / "sessions"), "--json",
         ],
         allowed=(0, HELD),

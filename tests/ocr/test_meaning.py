@@ -158,6 +158,15 @@ def test_a_heading_over_the_shifts_of_others_is_no_part_of_a_card(heading: str) 
     assert layout.strays or checks.UNKNOWN_TEXT in doubts
 
 
+@pytest.mark.parametrize("heading", ["Annas pass", "Kollegors pass", "Mikkels vagter"])
+@pytest.mark.parametrize("left", [10, 120])
+def test_a_heading_right_above_a_card_is_no_part_of_its_name(heading: str, left: float) -> None:
+    entry = _visit((heading, left, -28), title="Ida Alm • Hemstädning")
+
+    assert checks.UNKNOWN_TEXT in entry.flags
+    assert normalise_entry(entry).customer_name == "Ida Alm"
+
+
 @pytest.mark.parametrize(
     "lines",
     [
