@@ -172,7 +172,15 @@ def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, l
             if _stands_apart(box, full, unit)
         ),
     ]
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4), _find_chips(dark, unit)
+    chips = _find_chips(dark, unit)
+    apart = [box for box in boxes if not any(_is_on(box, chip) for chip in chips)]
+    return np.array(apart, dtype=np.float64).reshape(-1, 4), chips
+
+
+def _is_on(box: Box, chip: Box) -> bool:
+    """Whether the middle of a box lies on a chip: a part of it that its letters cut off."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return chip[0] <= x <= chip[2] and chip[1] <= y <= chip[3]
 
 
 def _reduce(colours: Pixels, choose: Callable[..., object]) -> Pixels:
@@ -222,14 +230,15 @@ def _solid(mask: Mask, side: int, unit: float, shape: Shape | None = None) -> li
     solid = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), dtype=np.uint8))
     count, _, found, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     margin = MARGIN * unit
-    shape, widths = shape or ANY_SHAPE, _widths(mask)
+    # Portraits side by side may overlap; pale ones that do are told by nothing from a chip.
+    shape, widths = (shape, _widths(mask)) if shape else (ANY_SHAPE, None)
     return [
         (2 * x - margin, 2 * y - margin, 2 * (x + wide) + margin, 2 * (y + tall) + margin)
         for x, y, wide, tall, area in found[1:count].tolist()
         if shape.wide[0] <= wide / tall <= shape.wide[1]
         and shape.full[0] <= area / (wide * tall) <= shape.full[1]
         and shape.smallest * unit <= 2 * tall <= TALLEST * unit
-        and widths[y : y + tall, x : x + wide].max() <= APART_WIDE * wide
+        and (widths is None or widths[y : y + tall, x : x + wide].max() <= APART_WIDE * wide)
     ]
 
 
