@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.deadline import DEADLINE_SECONDS
 
+from backfill.steps.task import OPTIONAL
 from backfill_lab.demo.customers import load_customers
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ def command(tables: Tables, folder: Path, *words: str, **more: str) -> tuple[int
 
 def test_the_documented_task_is_short() -> None:
     assert len(documented_task().strip().splitlines()) <= 70
+
+
+def test_the_page_tells_of_every_optional_part() -> None:
+    rows = [row for row in PAGE.read_text(encoding="utf-8").splitlines() if row.startswith("| `")]
+    told = {name for row in rows for name in re.findall(r"`(\w+)", row.split("|")[1])}
+
+    assert OPTIONAL.keys() | {"parameters"} <= told
 
 
 @pytest.mark.slow
