@@ -42,9 +42,10 @@ ENGINE = (
     ),
     Parameter(
         "max_skips",
-        Kind.WHOLE,
+        Kind.WHOLE_OR_WORD,
         -1,
-        "exit 7 when more rows are skipped; -1 = no limit",
+        "exit 7 when more rows are skipped, in all or for a reason; -1 = no limit",
+        metavar="N|REASON=N",
         bounds=COUNT_OR_NO_LIMIT,
     ),
     Parameter(

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from backfill.errors import UsageError
@@ -18,6 +19,7 @@ from backfill.parameters import KEPT_DEFAULTS as USUAL
 from backfill.politeness.throttle import Throttle
 from backfill.politeness.throttle_options import throttle_from
 from backfill.server.session import SessionLimits
+from backfill.skips import SkipReason
 
 AUTO_CHUNK = "auto"
 
@@ -33,6 +35,7 @@ class EngineSettings:
     lock_timeout_ms: int = USUAL["lock_timeout_ms"]
     statement_timeout_ms: int = USUAL["statement_timeout_ms"]
     max_skips: int | None = None
+    max_skips_of: Mapping[str, int] = field(default_factory=dict)  # by reason
     max_refused: float = USUAL["max_refused"]  # share of rows that the database may refuse
     throttle: Throttle = field(default_factory=Throttle)
     workers: int = USUAL["workers"]  # connections that write at once
@@ -60,6 +63,7 @@ def engine_settings(values: Mapping[str, Any]) -> EngineSettings:
     has_workers = "chunk_size" in values
     values = {**USUAL, **{n: v for n, v in values.items() if v is not None}}
     throttle = throttle_from(values)
+    max_skips, max_skips_of = skip_limits(values["max_skips"])
     return EngineSettings(
         chunk_rows=chunk_rows_from(values["chunk_size"]),
         chunk_seconds=values["chunk_time"],
@@ -67,7 +71,8 @@ def engine_settings(values: Mapping[str, Any]) -> EngineSettings:
         lease_seconds=values["lease_seconds"],
         lock_timeout_ms=values["lock_timeout_ms"],
         statement_timeout_ms=values["statement_timeout_ms"],
-        max_skips=None if values["max_skips"] < 0 else values["max_skips"],
+        max_skips=max_skips,
+        max_skips_of=max_skips_of,
         max_refused=values["max_refused"],
         # A job without a chunk size writes row after row: its own workers do something else.
         workers=values["workers"] if has_workers else 1,
@@ -87,6 +92,37 @@ def _kept(values: Mapping[str, Any], throttle: Throttle, *, has_workers: bool) -
     if said.pop("go_when_file", ""):
         said["go_when"] = throttle.go_when
     return said
+
+
+def skip_limits(value: int | str) -> tuple[int | None, dict[str, int]]:
+    """Return how many rows may be skipped in all (None: any number), and by reason.
+
+    `value` is what `--max-skips` means: a number, `reason=number`, or several of them with commas.
+    """
+    most, by_reason = None, {}
+    for entry in str(value).split(","):
+        reason, is_named, number = entry.strip().rpartition("=")
+        try:
+            limit = int(number)
+        except ValueError:
+            limit = -2
+        if limit < -1 or bool(is_named) is not bool(reason):
+            raise UsageError(
+                f"--max-skips takes a number, or a reason and a number (invalid_value=3,locked=0); "
+                f"it is {value!r}."
+            )
+        if not reason:
+            most = limit if limit >= 0 else None
+            continue
+        # A task of somebody else's has reasons of its own.
+        close = get_close_matches(reason, [*SkipReason], 1, 0.8)
+        if close and reason != close[0]:
+            raise UsageError(
+                f"--max-skips: no row is skipped as {reason!r}. Did you mean {close[0]}?"
+            )
+        if limit >= 0:
+            by_reason[reason] = limit
+    return most, by_reason
 
 
 def chunk_rows_from(value: int | str) -> int | None:

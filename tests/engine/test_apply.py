@@ -182,6 +182,44 @@ def test_as_many_skips_as_allowed_are_no_failure(bench: Bench) -> None:
     assert bench.summary(book)["total_skipped"] == 2
 
 
+def test_more_skips_of_a_reason_than_allowed_stop_the_run_before_it_writes(bench: Bench) -> None:
+    bench.sql("UPDATE events SET tz = 'Nowhere' WHERE id <= 'e03'")
+    bench.sql("UPDATE events SET start_at = NULL WHERE id = 'e04'")
+    bench.run(max_skips="missing_wall_time=1,invalid_timezone=3,9")
+    bench.sql("UPDATE events SET start_at_utc = NULL, end_at_utc = NULL")
+
+    with pytest.raises(
+        TooManySkips, match="skips 3 rows as invalid_timezone; --max-skips allows 2"
+    ):
+        bench.run(max_skips="missing_wall_time=1,invalid_timezone=2")
+
+    assert set(bench.filled().values()) == {(None, None)}
+
+
+def test_rows_refused_when_they_are_written_count_for_their_reason_over_resumes(
+    bench: Bench,
+) -> None:
+    bench.sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF OLD.id IN ('e02', 'e05', 'e11') THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$;"
+        " CREATE TRIGGER refuser BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION refuse();"
+    )
+    run_id = bench.plan(chunk_size=2, max_skips="locked=0,database_error=1").run_id
+
+    with pytest.raises(
+        TooManySkips, match="skipped 2 rows as database_error; --max-skips allows 1"
+    ):
+        bench.apply(run_id, max_refused=1.0)
+    with pytest.raises(
+        TooManySkips, match="skipped 3 rows as database_error; --max-skips allows 2"
+    ):
+        bench.apply(run_id, max_skips="database_error=2")
+    bench.apply(run_id, max_skips="database_error=3")
+
+    assert bench.status(run_id) == "succeeded"
+    assert bench.scalar("SELECT count(start_at_utc) FROM events") == 9
+
+
 @pytest.mark.parametrize(("request_", "status"), [("pause", "paused"), ("cancel", "cancelled")])
 def test_a_request_takes_effect_after_the_current_chunk(
     bench: Bench, request_: str, status: str

@@ -228,6 +228,7 @@ class Applier:
             seconds = checkpoint.elapsed_ms / 1000
             self._sizer.record(checkpoint.scanned, seconds)
             self.pace.after_chunk(checkpoint.scanned, seconds)
+            self.tally.leave(committed.left_alone)
             self.tally.add(checkpoint.counts, settle)
 
     def _beginning(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from backfill.errors import TooManySkips
@@ -11,6 +12,7 @@ from backfill.next_command import next_command
 from backfill.records.checkpoint import Counts
 from backfill.report import Reporter
 from backfill.settings import EngineSettings
+from backfill.skips import Skip
 
 Settle = Callable[[], None]
 
@@ -34,6 +36,8 @@ class Tally:
     settings: EngineSettings
     reporter: Reporter
     total: Counts = field(default_factory=Counts)
+    #: Rows left alone when they were to be written, by reason.
+    left: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -57,6 +61,11 @@ class Tally:
             self._own += counts
             self._advance(self._own, settle)
             self._check_skips()
+
+    def leave(self, skips: Iterable[Skip]) -> None:
+        """Count rows of the chunk that is added next, which were left alone only now."""
+        with self._lock:
+            self.left.update(skip.reason.value for skip in skips)
 
     def see(self, total: Counts, settle: Settle = is_settled) -> None:
         """Take over what the database counts: other processes write as well."""
@@ -90,10 +99,14 @@ class Tally:
         return bool(interval) and scanned // interval > self._reported // interval
 
     def _check_skips(self) -> None:
-        allowed = self.settings.max_skips
-        if allowed is not None and self.total.skipped > allowed:
+        limits = {"": self.settings.max_skips, **self.settings.max_skips_of}
+        for reason, allowed in limits.items():
+            skipped = self.left[reason] if reason else self.total.skipped
+            if allowed is None or skipped <= allowed:
+                continue
+            what = f"{skipped} rows" + (f" as {reason}" if reason else "")
             raise TooManySkips(
-                f"Run {self.run_id} skipped {self.total.skipped} rows; --max-skips allows "
+                f"Run {self.run_id} skipped {what}; --max-skips allows "
                 f"{allowed}. It stopped after the last chunk. Look: "
                 f"{next_command('status', self.run_id)} · go on, with no limit: "
                 f"{next_command('resume', self.run_id, '--max-skips', '-1')}"

@@ -233,11 +233,17 @@ class JobKind(ABC):
         return {}
 
     def verdict(
-        self, plan: Plan, *, is_applied: bool, allowed: Mapping[str, int | None]
+        self,
+        plan: Plan,
+        *,
+        is_applied: bool,
+        allowed: Mapping[str, int | None],
+        refused: int = 0,
     ) -> BackfillError | None:
         """Return the error that a run ends with although every step did its work, if any.
 
         `allowed` holds how many rows may have `failed` or be `held`, where that was said anew
-        since the plan was made; None means any number.
+        since the plan was made; None means any number. `refused` rows were to be written, and the
+        database took none of them.
         """
         return None

@@ -16,6 +16,8 @@ _WHY = {
     SkipReason.LOCKED: "others held a lock on them, also at the run's end",
     SkipReason.VETOED: "the database left them as they were, without an error",
 }
+#: Reasons that rows are left alone for only when they are to be written.
+FOUND_LATE = NOT_WRITTEN | {SkipReason.DRIFTED}
 Left = Mapping[Reason, int]
 
 

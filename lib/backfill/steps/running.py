@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -54,6 +55,7 @@ from backfill.steps.approval import Approval, begin, decide, joined_part
 from backfill.steps.choosing import find_rows
 from backfill.steps.ending import Ending
 from backfill.steps.job import Job, JobKind
+from backfill.steps.left_alone import FOUND_LATE, reasons_of
 from backfill.steps.standing import Applied, standing
 from backfill.steps.which_run import row_of
 from backfill.stop import StopSignals, stop_signals
@@ -113,8 +115,12 @@ def _facts_of_both(connection: Connection, frozen: Plan, row: RunRow) -> list[tu
     return [(f"row in backfill.run ({n})", r, p) for n, r, p in zip(names, *told, strict=True)]
 
 
-def too_many_skips(frozen: Plan, settings: EngineSettings) -> TooManySkips | None:
+def too_many_skips(
+    frozen: Plan, folder: RunFolder, settings: EngineSettings
+) -> TooManySkips | None:
     """Return the error of a plan that itself skips more rows than allowed, if it does."""
+    if error := _too_many_of_a_reason(frozen, folder, settings):
+        return error
     if settings.max_skips is None or frozen.skips <= settings.max_skips:
         return None
     return TooManySkips(
@@ -126,6 +132,23 @@ def too_many_skips(frozen: Plan, settings: EngineSettings) -> TooManySkips | Non
 
 
 _LOOK_AGAIN_SECONDS = 0.5
+
+
+def _too_many_of_a_reason(
+    frozen: Plan, folder: RunFolder, settings: EngineSettings
+) -> TooManySkips | None:
+    if not settings.max_skips_of or not frozen.skips:
+        return None
+    planned = Counter(skip.reason.value for _place, skip in plan.read_skips(folder))
+    for reason, allowed in settings.max_skips_of.items():
+        if planned[reason] > allowed:
+            return TooManySkips(
+                f"The plan of run {frozen.run_id} skips {counted(planned[reason], 'row')} as "
+                f"{reason}; --max-skips allows {allowed}. Nothing was written. Look at skips.csv "
+                "in the run's folder; to write the others all the same: "
+                + next_command("apply", frozen.run_id, "--max-skips", f"{reason}={planned[reason]}")
+            )
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +236,7 @@ def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:
     ledger.create()
     row = ledger.find(frozen.run_id)
     check_fresh(frozen, row, ledger.connection, work.folder)
-    if error := too_many_skips(frozen, work.settings):
+    if error := too_many_skips(frozen, work.folder, work.settings):
         raise error
     if row is None:
         ledger.register(row_of(frozen))
@@ -294,8 +317,10 @@ def _tally(work: _Work, part: Part) -> Tally:
     with contextlib.closing(work.connect()) as connection:
         parts = parts_of(connection, run_id)
         total = Ledger(connection).totals(run_id)
+        left = reasons_of(Ledger(connection), run_id) if work.settings.max_skips_of else {}
     rows = sum(entry.rows for entry in parts if entry.part_no <= part.part_no)
     tally = Tally(run_id, rows, work.settings, work.reporter, total)
+    tally.left.update({reason.value: left[reason] for reason in left if reason in FOUND_LATE})
     tally.begin()
     return tally
 

@@ -118,7 +118,12 @@ class OcrKind(JobKind):
         return {} if plan.reverts else output.write_output(folder, plan, ledger)
 
     def verdict(
-        self, plan: Plan, *, is_applied: bool, allowed: Mapping[str, int | None]
+        self,
+        plan: Plan,
+        *,
+        is_applied: bool,
+        allowed: Mapping[str, int | None],
+        refused: int = 0,
     ) -> BackfillError | None:
         """Return what a run with failed or held sessions ends with."""
         if plan.reverts:
@@ -131,11 +136,12 @@ class OcrKind(JobKind):
                 f"Every session failed ({failed}). Their stages and reasons are in skips.csv of "
                 f"the run's folder; nothing was written for them."
             )
-        if allowed["failed"] is not None and failed > allowed["failed"]:
+        if allowed["failed"] is not None and failed + refused > allowed["failed"]:
+            late = f", {refused} of them when they were written" if refused else ""
             return TooManySkips(
-                f"{counted(failed, 'session')} failed; --max-failed allows {allowed['failed']}. "
-                "Stages and reasons are in skips.csv of the run's folder; the others are not "
-                "affected."
+                f"{counted(failed + refused, 'session')} failed{late}; --max-failed allows "
+                f"{allowed['failed']}. Stages and reasons are in skips.csv of the run's folder; "
+                "the others are not affected."
             )
         if is_applied and allowed["held"] is not None and held > allowed["held"]:
             return TooManySkips(
