@@ -72,3 +72,19 @@ def test_more_pairs_than_a_statement_holds_are_refused_before_anything_is_read(
     assert cli.main(["check", "--table", str(spec)]) == 3
 
     assert "1,802 values a row" in capsys.readouterr().err
+
+
+def test_status_tells_the_fullest_hundred_and_how_many_there_are(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = _stays(bench, tmp_path, 5_000)
+
+    code = cli.main(["status", "--table", spec, "--json"])
+
+    told = capsys.readouterr().out
+    pending = json.loads(told.splitlines()[-1])["pending"]
+    assert (code, pending["utc_total"], pending["utc_scopes"]) == (0, 5_003, 5_000)
+    assert (len(pending["utc"]), pending["utc"]["5000"]) == (100, 4)
+    assert len(told) < 10_000
+    cli.main(["status", "--table", spec])
+    assert "… 4,900 more" in capsys.readouterr().out

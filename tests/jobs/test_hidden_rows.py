@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,37 @@ def test_the_gate_stays_shut_where_rows_may_be_hidden(
     assert "BYPASSRLS" in gate.err
     assert status.code == 0
     assert "Row-level security is active on public." in status.out
+
+
+@pytest.mark.parametrize("reads_as", ["whoever asks", "another owner", "the owner of all"])
+def test_rows_hidden_behind_a_view_that_is_looked_up_are_told(
+    bench: Bench, role: str, tmp_path: Path, reads_as: str
+) -> None:
+    if bench.connection.info.server_version < 150000 and reads_as == "whoever asks":
+        return  # no view of theirs reads so
+    how = "WITH (security_invoker)" if reads_as == "whoever asks" else ""
+    bench.sql("CREATE TABLE vet (id int PRIMARY KEY, home text)")
+    bench.sql("ALTER TABLE vet ENABLE ROW LEVEL SECURITY")
+    bench.sql(f"CREATE VIEW vets {how} AS SELECT * FROM vet")
+    bench.sql("CREATE VIEW all_vets AS SELECT * FROM vets" if not how else "SELECT 1")
+    view = "vets" if how else "all_vets"
+    bench.sql("CREATE TABLE visit (id int PRIMARY KEY, vet int, wall timestamp, utc timestamptz)")
+    bench.sql(f"GRANT SELECT ON visit, vet, vets, {view} TO {role}")
+    if reads_as == "another owner":
+        bench.sql(f"GRANT CREATE ON SCHEMA public TO {role}")
+        bench.sql(f"ALTER VIEW vets OWNER TO {role}")
+    spec = tmp_path / "visits.toml"
+    spec.write_text(
+        'table = "visit"\nkey = "id"\nzone = "of_vet.home"\n'
+        'pairs = [{ wall = "wall", target = "utc" }]\n'
+        f'[[lookup]]\nname = "of_vet"\ntable = "{view}"\nkey = "id"\nby = "vet"\n'
+    )
+
+    gate = _ask(bench, role, "check", "--table", str(spec))
+
+    is_told = f"Row-level security is active on public.{view}" in gate.err
+    assert is_told is (reads_as != "the owner of all"), gate.err
+    assert gate.code == (3 if is_told else 0)
 
 
 def test_what_is_seen_to_be_pending_counts_with_the_same_warning(bench: Bench, role: str) -> None:

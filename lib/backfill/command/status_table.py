@@ -52,14 +52,14 @@ def _print_pending(console: Any, pending: Mapping[str, Any], table: Any, escape:
     if counts is None:
         console.print(f"\nPending rows are not known: {escape(str(pending.get('why', '')))}")
         return
-    shown = table(f"pending ({sum(counts.values()):,})", box=None, pad_edge=False)
+    shown = table(f"pending ({pending['utc_total']:,})", box=None, pad_edge=False)
     shown.add_column("rows", justify="right")
     most = sorted(counts.items(), key=lambda entry: -entry[1])
     for scope, count in most[:MOST_SCOPES]:
         shown.add_row(escape(scope or "(no household)"), f"{count:,}")
     console.print()
     console.print(shown)
-    if len(most) > MOST_SCOPES:
-        console.print(f"… {len(most) - MOST_SCOPES:,} more: --json has all")
+    if (more := pending["utc_scopes"] - len(most[:MOST_SCOPES])) > 0:
+        console.print(f"… {more:,} more; a dry run's summary.json has all")
     for text in pending.get("hidden") or ():
         console.print(escape(str(text)), style="yellow")

@@ -134,12 +134,19 @@ def _next_command(run: RunRow, is_expired: bool) -> str:
 
 
 def _pending(connection: Connection, spec: TableSpec) -> dict[str, Any]:
-    """Return pending rows by household of a table, or why they are not known."""
+    """Return pending rows by household of a table, of the fullest hundred, or why they are not
+    known."""
     try:
         table = resolve_table(connection, spec).table
         households = known_households(connection, table)
         counts = count_by_household(connection, table, households)
-        return {"utc": counts, "hidden": hidden_rows(connection, table)}
+        fullest = sorted(counts.items(), key=lambda entry: -entry[1])[:MOST_SCOPES]
+        return {
+            "utc": dict(fullest) if len(counts) > MOST_SCOPES else counts,
+            "utc_total": sum(counts.values()),
+            "utc_scopes": len(counts),
+            "hidden": hidden_rows(connection, table),
+        }
     except (BackfillError, psycopg.Error) as error:  # of a role that may not look, among others
         return {"utc": None, "why": str(error).splitlines()[0]}
 
@@ -157,13 +164,12 @@ def status_text(document: dict[str, Any]) -> str:
     pending = document["pending"].get("utc")
     if pending is None:
         return "\n".join([*lines, "", f"Pending rows are not known: {document['pending']['why']}"])
-    lines += ["", f"Pending rows ({sum(pending.values()):,}):"]
+    lines += ["", f"Pending rows ({document['pending']['utc_total']:,}):"]
     lines += [
-        f"  {household or '(no household)'}: {count:,}"
-        for household, count in list(pending.items())[:MOST_SCOPES]
+        f"  {household or '(no household)'}: {count:,}" for household, count in pending.items()
     ]
-    if len(pending) > MOST_SCOPES:
-        lines.append(f"  … {len(pending) - MOST_SCOPES:,} more: {next_command('status', '--json')}")
+    if more := document["pending"]["utc_scopes"] - len(pending):
+        lines.append(f"  … {more:,} more; a dry run's summary.json has all: {next_command('utc')}")
     lines += [f"  Warning: {text}" for text in document["pending"].get("hidden", [])]
     return "\n".join(lines)
 

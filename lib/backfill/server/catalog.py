@@ -6,8 +6,6 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-from psycopg import sql
-
 from backfill.errors import PreflightError
 from backfill.rows.keys import Key
 from backfill.server.catalog_columns import CatalogColumn, UniqueKey, quoted_name, unique_keys
@@ -222,12 +220,30 @@ def has_heirs(connection: Connection, relation: Relation) -> bool:
 
 
 def is_row_security_active(connection: Connection, relation: Relation) -> bool:
-    """Return whether row-level security hides rows of the table from the current role."""
-    return bool(
-        scalar(
-            connection,
-            sql.SQL("SELECT row_security_active({}::regclass::oid)").format(
-                sql.Literal(str(relation.identifier.as_string(connection)))
-            ),
-        )
-    )
+    """Return whether row-level security hides rows from the current role: of the table, or of one
+    that a view reads, as the role whose rights count there."""
+    name = relation.identifier.as_string(connection)
+    return bool(scalar(connection, _HIDES_ROWS, name))
+
+
+#: Down through views over views; `reader` is whose rights a view reads with, NULL for ours.
+_HIDES_ROWS = """
+    WITH RECURSIVE under AS (
+      SELECT c.oid, c.relkind, c.relowner, c.reloptions, NULL::oid AS reader
+      FROM pg_class c WHERE c.oid = %s::regclass
+      UNION
+      SELECT c.oid, c.relkind, c.relowner, c.reloptions, CASE WHEN EXISTS (
+          SELECT FROM pg_options_to_table(under.reloptions)
+          WHERE option_name = 'security_invoker' AND option_value::boolean)
+        THEN under.reader ELSE under.relowner END
+      FROM under JOIN pg_rewrite r ON r.ev_class = under.oid AND under.relkind = 'v'
+      JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> under.oid
+      JOIN pg_class c ON c.oid = d.refobjid)
+    SELECT EXISTS (SELECT FROM under JOIN pg_class c ON c.oid = under.oid
+      LEFT JOIN pg_roles a ON a.oid = under.reader
+      WHERE c.relkind IN ('r', 'p') AND CASE WHEN under.reader IS NULL
+        THEN row_security_active(c.oid)
+        ELSE c.relrowsecurity AND NOT coalesce(a.rolsuper OR a.rolbypassrls, false)
+          AND (c.relforcerowsecurity OR NOT pg_has_role(under.reader, c.relowner, 'USAGE')) END)
+"""
