@@ -1,0 +1,175 @@
+"""Commands that fills and tasks print, pasted: they do what their sentence says, and no more."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.engine.workshop import Bench, load_empty
+from tests.jobs.command_line import Said, run_here, stop_in_chunk
+from tests.jobs.test_printed_commands import PRINTED, printed
+
+if TYPE_CHECKING:
+    from tests.jobs.conftest import BenchFrom
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Place:
+    """A table and a folder whose names want quotes; half of its rows wait for a value."""
+
+    bench: Bench
+    folder: Path
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        values = str(self.folder / "an owner's.csv")
+        return (
+            *("fill", "--table", 'our."market day"', "--set", "the price", "--values", values),
+            *("--chunk-size", "2", "--runs-dir", str(self.folder / "runs of mine")),
+        )
+
+    def type(self, *arguments: str) -> Said:
+        return run_here(self.bench.dsn, self.bench.runs, *arguments)
+
+    def paste(self, command: str) -> Said:
+        program, *words = shlex.split(command)
+        assert program == "backfill"
+        return self.type(*words)
+
+    def prices(self) -> list[int | None]:
+        rows = self.bench.sql('SELECT "the price"::int FROM our."market day" ORDER BY id')
+        return [row[0] for row in rows]
+
+
+@pytest.fixture
+def place(bench_from: BenchFrom, tmp_path: Path) -> Place:
+    bench = bench_from("empty", load_empty)
+    bench.sql("CREATE SCHEMA our")
+    bench.sql('CREATE TABLE our."market day" (id int PRIMARY KEY, "the price" numeric(6,2))')
+    bench.sql('INSERT INTO our."market day" SELECT generate_series(1, 6)')
+    lines = "".join(f"{n},{n * 10}\n" for n in range(1, 7))
+    (tmp_path / "an owner's.csv").write_text(f"id,the price\n{lines}")
+    return Place(bench, tmp_path)
+
+
+ALL = [10, 20, 30, 40, 50, 60]
+NONE = [None] * 6
+
+
+def test_a_plan_is_applied_verified_and_reverted_by_what_is_printed(place: Place) -> None:
+    planned = place.type(*place.given)
+    assert place.prices() == NONE
+
+    applied = place.paste(printed(planned, "apply"))
+    told = place.type("status", applied.summary["run_id"], "--json").summary["next"]
+    verified = place.paste(told)
+    shown = place.type(
+        "revert", applied.summary["run_id"], "--runs-dir", str(place.folder / "runs of mine")
+    )
+
+    assert (applied.code, place.prices()) == (0, ALL)
+    assert told.startswith("backfill verify ") and verified.summary["verified"] is True
+    assert shown.summary["dry_run"] is True and place.prices() == ALL
+    assert place.paste(printed(shown, "apply")).code == 0
+    assert place.prices() == NONE
+
+
+def test_drifted_rows_are_planned_again_by_what_is_printed(place: Place) -> None:
+    planned = place.type(*place.given)
+    place.bench.sql('UPDATE our."market day" SET "the price" = 7 WHERE id = 4')
+
+    applied = place.paste(printed(planned, "apply"))
+
+    assert (applied.code, place.prices()) == (5, [10, 20, 30, 7, 50, 60])
+    for command in PRINTED.findall(applied.err):
+        again = place.paste(command)
+        assert again.code in (0, 5), (command, again.err)
+        assert place.prices() == [10, 20, 30, 7, 50, 60]
+
+
+def test_a_run_of_which_the_database_takes_nothing_names_the_command_that_plans_the_same(
+    place: Place,
+) -> None:
+    planned = place.type(*place.given)
+    place.bench.sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE EXCEPTION 'closed'; END $$;"
+        ' CREATE TRIGGER refuser BEFORE UPDATE ON our."market day"'
+        " FOR EACH ROW EXECUTE FUNCTION refuse();"
+    )
+
+    failed = place.paste(printed(planned, "apply"))
+    place.bench.sql('DROP TRIGGER refuser ON our."market day"')
+    again = place.paste(printed(failed, "fill"))
+
+    assert (failed.code, place.prices()) == (7, NONE)
+    assert (again.code, again.summary["dry_run"], again.summary["total_updated"]) == (0, True, 6)
+    assert place.prices() == NONE
+    assert (place.paste(printed(again, "apply")).code, place.prices()) == (0, ALL)
+
+
+def test_a_failed_verification_names_a_command_that_looks(place: Place) -> None:
+    applied = place.type(*place.given, "--apply")
+    place.bench.sql('UPDATE our."market day" SET "the price" = 7 WHERE id = 4')
+
+    verified = place.type("verify", applied.summary["run_id"])
+
+    assert verified.code == 6
+    for command in PRINTED.findall(verified.err + verified.out):
+        assert place.paste(command).code in (0, 6), command
+    assert place.prices() == [10, 20, 30, 7, 50, 60]
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("how", ["interrupted", "paused"])
+def test_a_run_that_stopped_goes_on_by_what_is_printed(place: Place, how: str) -> None:
+    if how == "interrupted":
+        stopped = stop_in_chunk(place.bench, 1, signal.SIGINT, *place.given, "--apply")
+        assert stopped.code == 130
+    else:
+        planned = place.type(*place.given)
+        run_id = planned.summary["run_id"]
+        place.bench.sql(
+            "CREATE FUNCTION ask() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" UPDATE backfill.run SET pause_requested = true WHERE run_id = '{run_id}';"
+            " RETURN NULL; END $$;"
+            " CREATE TRIGGER asker AFTER INSERT ON backfill.checkpoint"
+            " FOR EACH ROW WHEN (NEW.chunk_no = 1) EXECUTE FUNCTION ask();"
+        )
+        stopped = place.paste(printed(planned, "apply"))
+    assert place.prices() == [10, 20, None, None, None, None]
+
+    ended = place.paste(printed(stopped, "resume"))
+
+    assert (ended.code, place.prices()) == (0, ALL)
+    rows = place.bench.sql("SELECT scanned FROM backfill.checkpoint ORDER BY chunk_no")
+    assert rows == [(2,), (2,), (2,)]
+
+
+def test_more_skips_than_allowed_and_a_changed_plan_name_commands_that_plan_or_write_the_same(
+    place: Place,
+) -> None:
+    place.bench.sql('UPDATE our."market day" SET "the price" = 1 WHERE id = 2')
+    planned = place.type(*place.given, "--max-skips", "already_filled=0")
+    assert planned.code == 7
+    run_id = planned.summary["run_id"]
+
+    allowed = place.paste(printed(planned, "apply"))
+    assert (allowed.code, place.prices()) == (0, [10, 1, 30, 40, 50, 60])
+
+    place.bench.sql('UPDATE our."market day" SET "the price" = NULL')
+    planned = place.type(*place.given, "--overwrite")
+    folder = place.folder / "runs of mine" / planned.summary["run_id"]
+    with (folder / "plan_skips.csv").open("a") as stream:
+        stream.write("x\n")
+    refused = place.paste(printed(planned, "apply"))
+    again = place.paste(printed(refused, "fill"))
+
+    assert refused.code == 5 and run_id != again.summary["run_id"]
+    assert (again.code, again.summary["total_updated"], place.prices()) == (0, 6, NONE)
