@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psutil
 import psycopg
@@ -74,16 +74,25 @@ def run_here(dsn: str, runs: Path, *arguments: str) -> Said:
     return Said(code, out.getvalue(), err.getvalue())
 
 
-def stop_in_chunk(bench: Bench, chunk: int, number: signal.Signals, *arguments: str) -> Said:
+def stop_in_chunk(
+    bench: Bench,
+    chunk: int,
+    number: signal.Signals,
+    *arguments: str,
+    lock: LiteralString = "",
+) -> Said:
     """Run a command of five rows a chunk, and signal it while it waits inside a chunk.
 
     SIGKILL goes to the kernel, anything else to the command itself. The chunk waits for a row
     that another session holds, and gets it when the signal has been sent; after SIGKILL it never
-    does: the command must end all the same.
+    does: the command must end all the same. `lock` locks a row of another table instead.
     """
     row = f"e{chunk * 5 - 2:02d}"
     with psycopg.connect(bench.dsn) as other:
-        other.execute("SELECT FROM events WHERE id = %s FOR UPDATE", [row])
+        if lock:
+            other.execute(lock)
+        else:
+            other.execute("SELECT FROM events WHERE id = %s FOR UPDATE", [row])
         process = subprocess.Popen(
             [*COMMAND, *arguments, "--lock-timeout-ms", "0"],
             env=environment(bench.dsn, bench.runs),

@@ -130,7 +130,9 @@ def test_a_failed_verification_names_a_command_that_looks(place: Place) -> None:
 @pytest.mark.parametrize("how", ["interrupted", "paused"])
 def test_a_run_that_stopped_goes_on_by_what_is_printed(place: Place, how: str) -> None:
     if how == "interrupted":
-        stopped = stop_in_chunk(place.bench, 1, signal.SIGINT, *place.given, "--apply")
+        words = (*place.given, "--apply")
+        lock = 'SELECT FROM our."market day" WHERE id = 3 FOR UPDATE'
+        stopped = stop_in_chunk(place.bench, 1, signal.SIGINT, *words, lock=lock)
         assert stopped.code == 130
     else:
         planned = place.type(*place.given)
@@ -143,7 +145,7 @@ def test_a_run_that_stopped_goes_on_by_what_is_printed(place: Place, how: str) -
             " FOR EACH ROW WHEN (NEW.chunk_no = 1) EXECUTE FUNCTION ask();"
         )
         stopped = place.paste(printed(planned, "apply"))
-    assert place.prices() == [10, 20, None, None, None, None]
+    assert place.prices()[:2] == [10, 20] and place.prices()[4:] == [None, None]
 
     ended = place.paste(printed(stopped, "resume"))
 
