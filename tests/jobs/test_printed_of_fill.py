@@ -12,6 +12,7 @@ import pytest
 from tests.engine.workshop import Bench, load_empty
 from tests.jobs.command_line import Said, run_here, stop_in_chunk
 from tests.jobs.test_printed_commands import PRINTED, printed
+from tests.longer import longer
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom
@@ -80,6 +81,7 @@ def test_a_plan_is_applied_verified_and_reverted_by_what_is_printed(place: Place
     assert place.prices() == NONE
 
 
+@pytest.mark.long
 def test_drifted_rows_are_planned_again_by_what_is_printed(place: Place) -> None:
     planned = place.type(*place.given)
     place.bench.sql('UPDATE our."market day" SET "the price" = 7 WHERE id = 4')
@@ -114,6 +116,7 @@ def test_a_run_of_which_the_database_takes_nothing_names_the_command_that_plans_
     assert (place.paste(printed(again, "apply")).code, place.prices()) == (0, ALL)
 
 
+@pytest.mark.long
 def test_a_failed_verification_names_a_command_that_looks(place: Place) -> None:
     applied = place.type(*place.given, "--apply")
     place.bench.sql('UPDATE our."market day" SET "the price" = 7 WHERE id = 4')
@@ -127,7 +130,7 @@ def test_a_failed_verification_names_a_command_that_looks(place: Place) -> None:
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize("how", ["interrupted", "paused"])
+@pytest.mark.parametrize("how", ["paused", *longer("interrupted")])
 def test_a_run_that_stopped_goes_on_by_what_is_printed(place: Place, how: str) -> None:
     if how == "interrupted":
         words = (*place.given, "--apply")
@@ -154,6 +157,7 @@ def test_a_run_that_stopped_goes_on_by_what_is_printed(place: Place, how: str) -
     assert rows == [(2,), (2,), (2,)]
 
 
+@pytest.mark.long
 def test_more_skips_than_allowed_and_a_changed_plan_name_commands_that_plan_or_write_the_same(
     place: Place,
 ) -> None:

@@ -43,7 +43,6 @@ from backfill.server.database import Database
 from backfill.server.dsn import redact
 from backfill.server.open_database import open_database
 from backfill.settings import engine_settings
-from backfill.skips import NOT_WRITTEN
 from backfill.status import RunStatus
 from backfill.steps import record
 from backfill.steps.job import JobKind
@@ -271,10 +270,7 @@ class RunBook(Asking, Frames):
             rows_left(document["total_drifted"], left, is_applied=self._applied is not None)
             or too_many_skips(self._frozen(), self.folder, self.settings)
             or self.kind.verdict(
-                self._frozen(),
-                is_applied=self._is_through,
-                allowed=self._allowed(),
-                refused=sum(left.get(reason, 0) for reason in NOT_WRITTEN),
+                self._frozen(), is_applied=self._is_through, allowed=self._allowed(), left=left
             )
         )
 

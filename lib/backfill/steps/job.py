@@ -31,6 +31,7 @@ from backfill.server.database import Database
 from backfill.server.grants import Right
 from backfill.server.postgres import Connection
 from backfill.server.session import Session
+from backfill.skips import Reason
 from backfill.steps.laid_out import lay_out_rows
 
 if TYPE_CHECKING:
@@ -238,12 +239,12 @@ class JobKind(ABC):
         *,
         is_applied: bool,
         allowed: Mapping[str, int | None],
-        refused: int = 0,
+        left: Mapping[Reason, int],
     ) -> BackfillError | None:
         """Return the error that a run ends with although every step did its work, if any.
 
         `allowed` holds how many rows may have `failed` or be `held`, where that was said anew
-        since the plan was made; None means any number. `refused` rows were to be written, and the
-        database took none of them.
+        since the plan was made; None means any number. `left` are the rows that were left
+        alone, by reason.
         """
         return None

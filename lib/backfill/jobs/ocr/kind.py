@@ -27,6 +27,7 @@ from backfill.plans.plan import Plan
 from backfill.records.checkpoint import Counts
 from backfill.records.ledger import Ledger
 from backfill.server.postgres import Connection
+from backfill.skips import NOT_WRITTEN, Reason
 from backfill.steps.job import Cause, JobKind, Recomputed
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class OcrKind(JobKind):
         *,
         is_applied: bool,
         allowed: Mapping[str, int | None],
-        refused: int = 0,
+        left: Mapping[Reason, int],
     ) -> BackfillError | None:
         """Return what a run with failed or held sessions ends with."""
         if plan.reverts:
@@ -136,6 +137,7 @@ class OcrKind(JobKind):
                 f"Every session failed ({failed}). Their stages and reasons are in skips.csv of "
                 f"the run's folder; nothing was written for them."
             )
+        refused = sum(left.get(reason, 0) for reason in NOT_WRITTEN)
         if allowed["failed"] is not None and failed + refused > allowed["failed"]:
             late = f", {refused} of them when they were written" if refused else ""
             return TooManySkips(
