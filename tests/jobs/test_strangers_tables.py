@@ -104,6 +104,15 @@ SHAPES = {
         "SELECT id, seen_utc FROM ping",
         says=('unit = "minutes"',),
     ),
+    "minutes west, as browsers have them": Shape(
+        "visit",
+        "CREATE TABLE visit (id int PRIMARY KEY, at_local timestamp, tz_offset int, at_utc"
+        " timestamptz); INSERT INTO visit VALUES (1, '2026-02-03 10:00', 300, NULL),"
+        " (2, '2026-02-03 10:00', -330, NULL);",
+        {1: (utc("2026-02-03 15:00", "UTC"),), 2: (utc("2026-02-03 04:30", "UTC"),)},
+        "SELECT id, at_utc FROM visit",
+        changes=(('unit = "minutes"', 'unit = "minutes_west"'),),
+    ),
     "no word of local or utc": Shape(
         '"Room Plan".meeting',
         'CREATE SCHEMA "Room Plan"; CREATE TABLE "Room Plan".meeting (id int PRIMARY KEY,'
@@ -263,6 +272,13 @@ def test_repair_replaces_a_target_that_holds_no_date_and_proves_it(
             "INSERT INTO m VALUES (1, '2026-01-01', '330', NULL)",
             'offset = { column = "o" }\n',
             "holds numbers as text, like '330'",
+        ),
+        (
+            "CREATE TABLE m (id int PRIMARY KEY, w timestamp, o int, u timestamptz);"
+            "INSERT INTO m VALUES (1, '2026-01-01 10:00', 180, '2026-01-01 13:00+00'),"
+            " (2, '2026-01-01', 60, NULL)",
+            'offset = { column = "o", unit = "minutes" }\n',
+            'offset = { column = "o", unit = "minutes_west" }',
         ),
         (
             "CREATE TABLE m (id int PRIMARY KEY, d text, t text, u timestamptz);"

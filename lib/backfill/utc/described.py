@@ -158,7 +158,8 @@ class OffsetUse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """A column of offsets east of UTC: numbers of `unit_seconds` each, or text like +02:00."""
+    """A column of offsets: numbers of `unit_seconds` east of UTC each (below 0: west), or text
+    like +02:00."""
 
     column: str
     use: OffsetUse

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from backfill.rows.values import Int64Array
 from backfill.utc.described import Offset
 
-_MOST_US = 18 * 3_600_000_000
+_MOST_SECONDS = 18 * 3_600
+_MOST_US = _MOST_SECONDS * 1_000_000
 #: Without a colon all digits are there, or hours behind a sign: 120 would be two hours or 1:20.
 _CLOCK = (
     r"^(?:UTC|GMT)?\s*(?:"
@@ -40,7 +41,7 @@ def read_offsets(rows: pa.Table, offset: Offset) -> RowOffsets:
     is_null = np.asarray(values.is_null())
     if pa.types.is_integer(values.type):
         numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-        is_small = np.abs(numbers) <= _MOST_US
+        is_small = (numbers >= -_MOST_SECONDS) & (numbers <= _MOST_SECONDS)
         us = np.where(is_small, numbers, 0) * (offset.unit_seconds * 1_000_000)
         is_valid = is_small & (np.abs(us) <= _MOST_US)
     else:
@@ -55,7 +56,8 @@ def _of_texts(values: pa.Array, unit_seconds: int) -> tuple[Int64Array, NDArray[
         found = pc.extract_regex(texts, _NUMBER)
         sign, whole, fraction = found.flatten()
         parts = _digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 6, "0"), 0, 6))
-        us = _digits(whole) * unit_seconds * 1_000_000 + parts * unit_seconds
+        units = np.minimum(_digits(whole), _MOST_SECONDS + 1)
+        us = units * (unit_seconds * 1_000_000) + parts * unit_seconds
     else:
         texts = pc.if_else(pc.is_in(texts, pa.array(["Z", "z", "UTC", "GMT"])), "+00:00", texts)
         found = pc.extract_regex(texts, _CLOCK)
@@ -66,7 +68,7 @@ def _of_texts(values: pa.Array, unit_seconds: int) -> tuple[Int64Array, NDArray[
         us = (hours * 3600 + minutes * 60 + seconds) * 1_000_000
         signs = (group["s"].fill_null(""), group["s3"].fill_null(""))
         sign = pc.binary_join_element_wise(*signs, "")
-    is_valid = np.asarray(found.is_valid()) & (us <= _MOST_US)
+    is_valid = np.asarray(found.is_valid()) & (np.abs(us) <= _MOST_US)
     is_west = np.asarray(pc.equal(sign, "-").fill_null(False))
     return np.where(is_west, -us, us), is_valid
 

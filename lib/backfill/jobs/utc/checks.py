@@ -17,12 +17,13 @@ from backfill.errors import PreflightError
 from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats
 from backfill.jobs.utc.resolve_columns import UNIT_NAMES
 from backfill.jobs.utc.sample import sample_filled, sample_rows
+from backfill.jobs.utc.table_spec import OFFSET_UNITS
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.texts import texts_of
 from backfill.server.postgres import Connection
 from backfill.utc.compute import convert_pairs
 from backfill.utc.convert import in_range
-from backfill.utc.described import Offset, Pair, Reading, Target, Unit, WallKind
+from backfill.utc.described import Offset, OffsetUse, Pair, Reading, Target, Unit, WallKind
 from backfill.utc.doubts import show_instant, show_time
 from backfill.utc.instants import Stored, read_target
 from backfill.utc.pairs import BoolArray, PairValues, Policy, field_of
@@ -64,6 +65,7 @@ def check_columns(
     for pair, values in zip(zoned.columns.pairs, converted, strict=True):
         place = _Place(zoned, pair)
         tells_unit = _check_target(place, filled, values)
+        _check_direction(place, filled, values)
         told = _instants_in_wall(place, filled, values)
         if told and not policy.repairs:
             raise PreflightError(told)
@@ -197,11 +199,11 @@ def _check_offsets(place: _Place, rows: pa.Table, offset: Offset) -> None:
     fits = [
         seconds for seconds in likely if most * seconds <= 15 * 3600 and most * seconds >= 15 * 60
     ]
-    if offset.unit_seconds not in fits and fits:
+    if abs(offset.unit_seconds) not in fits and fits:
         raise PreflightError(
             f"{place.zoned.table.relation}.{offset.column} holds offsets up to {most:g}: in "
-            f"{likely[offset.unit_seconds]} that is no offset that a place has. Say what they are: "
-            f'offset = {{ column = "{offset.column}", unit = "{likely[fits[0]]}" }}'
+            f"{likely[abs(offset.unit_seconds)]} that is no offset that a place has. Say what they "
+            f'are: offset = {{ column = "{offset.column}", unit = "{likely[fits[0]]}" }}'
         )
 
 
@@ -317,6 +319,32 @@ def _is_near(stored: pa.Array, target: Target, values: PairValues) -> BoolArray:
     is_there = found.is_valid & values.wall.is_valid & ~values.wall.is_null & in_range(found.us)
     near: BoolArray = is_there & (np.abs(_bounded(found.us) - values.wall.us) <= _NEAR_US)
     return near
+
+
+def _check_direction(place: _Place, rows: pa.Table, values: PairValues) -> None:
+    """Filled rows contradict the direction in which the row's own offsets are counted."""
+    offset, offset_us = place.pair.offset, values.candidates.offset_us
+    if offset is None or offset.use is not OffsetUse.ZONE:
+        return
+    tells = values.stored.is_valid & values.is_free & (offset_us != 0)
+    step = place.pair.target.step_us
+    stored = np.floor_divide(values.stored.us, step)
+    east, west = (
+        int(np.count_nonzero(tells & (np.floor_divide(us, step) == stored)))
+        for us in (values.wall.us - offset_us, values.wall.us + offset_us)
+    )
+    if west <= east:
+        return
+    row = _first(tells & (np.floor_divide(values.wall.us + offset_us, step) == stored))
+    told = field_of(rows, "source", offset.column)[row].as_py()
+    unit = next((u for u, s in OFFSET_UNITS.items() if s == -offset.unit_seconds), "")
+    mend = f'unit = "{unit}"' if unit else "a view that turns its sign"
+    raise PreflightError(
+        f"{place.zoned.table.relation}.{offset.column} counts the other way: on {west:,} filled "
+        f"rows {place.pair.target.column.name} is the wall time plus the offset (on {east:,} minus "
+        f"it), like row {_key(rows, row)}, whose offset is {told}. Nothing was planned. Say so in "
+        f'the [[pair]]: offset = {{ column = "{offset.column}", {mend} }}'
+    )
 
 
 def _instants_in_wall(place: _Place, rows: pa.Table, values: PairValues) -> str:

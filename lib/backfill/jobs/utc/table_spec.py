@@ -16,8 +16,11 @@ from backfill.utc.zone_names import is_zone
 
 #: How a first specification marks what a person must say.
 FILL_IN = "FILL IN"
-#: Seconds of each unit that an offset may be in.
-OFFSET_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "s": 1, "min": 60, "h": 3600}
+#: Seconds of each unit that an offset may be in; browsers count minutes west of Greenwich.
+OFFSET_UNITS = {
+    **{"seconds": 1, "minutes": 60, "hours": 3600, "s": 1, "min": 60, "h": 3600},
+    **{"seconds_west": -1, "minutes_west": -60, "hours_west": -3600},
+}
 
 
 @dataclass(frozen=True, slots=True)
