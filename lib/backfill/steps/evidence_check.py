@@ -28,8 +28,6 @@ from backfill.status import RunStatus
 from backfill.steps.choosing import find_rows
 from backfill.steps.job import JobKind
 
-_NOTEBOOKS = ("notebook.ipynb", "apply.ipynb")
-
 
 def disagreements(
     folder: RunFolder, ledger: Ledger, kind_of: Callable[[str], JobKind] | None = None

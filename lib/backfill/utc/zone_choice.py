@@ -105,9 +105,6 @@ class ZoneChoice:
         """Whether a link of the chain was looked at: a change of it may change the zone."""
         return self._of(lambda chosen: chosen.depth > link)
 
-    def is_spelt(self, name: str) -> NDArray[np.bool_]:
-        return self._of(lambda chosen: chosen.spelt == name)
-
     def detail(self, row: int) -> str:
         return self._combinations[int(self._inverse[row])].detail
 

@@ -30,7 +30,6 @@ from backfill.skips import Skip
 
 SESSIONS_FOLDER = "sessions"
 REPORT_FILE = "backfill_report.json"
-OUTPUT_DIR = "backfill_sessions"
 EARLIER_FOLDER = "earlier"
 _SESSION_FILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json")
 _LINE = (
