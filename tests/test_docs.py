@@ -98,7 +98,8 @@ def test_every_option_that_is_named_exists(document: str) -> None:
     foreign = {"--test-dsn"}  # pytest's, from conftest.py
     foreign |= {"--user", "--now"}  # of systemctl
     foreign |= {"--a"}  # what is refused
-    foreign |= {"--shared", "--parts"}  # of python -m tests.bench.ocr
+    foreign |= {"--shared", "--parts", "--strange", "--first-strange", "--misses"}  # of bench.ocr
+    foreign |= {"--memory-sessions"}
     foreign |= {"--port", "--nworkers", "--nthreads"}  # of dask scheduler and dask worker
 
     named = {o for code in code_of(read(document)) for o in re.findall(r"(?<!\w)--[a-z-]+", code)}
