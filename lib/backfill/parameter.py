@@ -111,7 +111,10 @@ def near(word: str, known: Iterable[str]) -> str:
     """Return ` Did you mean …?` where a known word is like this one, else nothing."""
     known = list(known)
     found = [k for k in known if len(word) > len("--a") and k.startswith(word)]
-    found = found or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if not found:  # without the dashes, which all options share
+        bare = {k.lstrip("-"): k for k in known}
+        close = difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.6)
+        found = [bare[name] for name in close]
     return f" Did you mean {found[0]}?" if word and found else ""
 
 

@@ -16,7 +16,7 @@ from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons
 from tests.jobs.command_line import COMMAND, environment, run_here
 
-from backfill.cli import build_parser
+from backfill.cli import build_parser, main
 from backfill.command.completion import script
 from backfill.command.ending import readable
 from backfill.command.options import command_parsers
@@ -294,3 +294,23 @@ def test_watching_ends_with_the_run_and_waits_between_two_looks() -> None:
     watch(options, lambda: next(looks), waited.append)
 
     assert waited == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("apply", "latest", "--chunk-sizes", "5"), "Did you mean --chunk-size?"),
+        (("apply", "latest", "--table", "x"), "there is no --table."),  # like none of them
+        (("staus",), "Did you mean status?"),
+    ],
+)
+def test_a_near_word_is_named_and_a_far_one_is_not(
+    words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert says in told
+    assert ("Did you mean" in told) == ("Did you mean" in says)
