@@ -17,6 +17,7 @@ from tests.deadline import DEADLINE_SECONDS
 from backfill.server.postgres import connect
 from backfill_lab.demo.seed import seed
 
+SCREENSHOTS = Path(__file__).parents[2] / "lib" / "backfill_lab" / "demo" / "screenshots"
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -125,6 +126,75 @@ def test_everybody_can_read_the_pages_and_nothing_is_cut_off(
         assert page.evaluate(CUT_OFF) == [], path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     context.close()
+
+
+HELD = "41732bff-364e-54a1-8e41-feb2304e640c"  # a session of the demo that is held back
+#: One run of each kind of page: what is typed, and how it ends.
+KINDS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "held": (0, ("ocr", "--session-id", HELD, "--local-root", str(SCREENSHOTS))),
+    "planned": (0, ("utc", "--household-id", "hh_demo")),
+    "part": (0, ("apply", "latest", "--canary", "5%")),
+    "fill": (0, ("fill", "--table", "customer", "--set", "phone_e164", "--values", "v.csv")),
+    "filled": (0, ("apply", "latest")),
+    "undone": (0, ("revert", "latest")),
+    "refused": (7, ("utc", "--household-id", "hh_demo", "--max-skips", "0")),
+}
+
+
+@pytest.fixture
+def runs_of_each_kind(database: str, tmp_path: Path) -> Path:
+    runs = tmp_path / "runs"
+    (tmp_path / "v.csv").write_text("id,phone_e164\n2147483648,+46317111825\n7000,\n")
+    for name, (code, words) in KINDS.items():
+        ended = subprocess.run(
+            [sys.executable, "-m", "backfill", *words],
+            env={
+                **environment(tmp_path),
+                "DATABASE_URL": database,
+                "BACKFILL_RUNS_DIR": str(runs),
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_SECONDS,
+            check=False,
+        )
+        assert ended.returncode == code, (name, ended.stderr)
+    return runs
+
+
+@pytest.mark.ocr
+def test_everybody_can_read_the_page_of_each_kind_of_run(
+    browser: Browser, runs_of_each_kind: Path
+) -> None:
+    for scheme, width in (("light", 1200), ("dark", 390)):
+        context = browser.new_context(
+            viewport=ViewportSize(width=width, height=900),
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        page = context.new_page()
+        for path in sorted(runs_of_each_kind.rglob("*.html")):
+            open_offline(page, path)
+            keep(page, f"kind-{path.parent.name}-{path.stem}-{scheme}")
+            page.evaluate(AXE)
+            found = page.evaluate("axe.run().then(r => r.violations)")
+            assert [(v["id"], v["nodes"][0]["html"]) for v in found] == [], path
+            assert page.evaluate(CUT_OFF) == [], path
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        context.close()
+
+
+@pytest.mark.ocr
+def test_what_is_held_back_stands_first_on_its_page_with_its_cut_outs(
+    page: Page, runs_of_each_kind: Path
+) -> None:
+    (path,) = runs_of_each_kind.glob("*-ocr-*/notebook.html")
+
+    open_offline(page, path)
+
+    titles = page.locator("main > section > h2").all_text_contents()
+    assert titles[1] == "Held back for a person"
+    expect(page.locator("#held img").first).to_be_visible()
 
 
 def test_nothing_is_cut_off_on_paper(page: Page, runs: Path) -> None:

@@ -162,6 +162,27 @@ def test_a_plan_without_a_change(tmp_path: Path) -> None:
     assert told["Next"] == "nothing: there is nothing to write."
 
 
+def test_a_plan_without_a_change_that_asks_something(tmp_path: Path) -> None:
+    summary = {"status": "planned", "dry_run": True, "total_scanned": 120}
+    folder = RunFolder(tmp_path / RUN_ID)
+    folder.create()
+    folder.write_text("questions.csv", "id,kind\n1,held\n")
+
+    told = lines(tmp_path, summary, {**PLAN, "changes": 0})
+
+    assert told["Next"].startswith("answer the 1 open question in decisions.csv")
+    assert told["Next"].endswith("there is nothing to write.")
+
+
+def test_a_plan_over_a_limit_is_not_simply_to_be_written(tmp_path: Path) -> None:
+    summary = {"status": "planned", "dry_run": True, "total_scanned": 120, "exit_code": 7}
+
+    told = lines(tmp_path, summary, PLAN)
+
+    assert "more than this run's limits allow" in told["Next"]
+    assert told["Next"].endswith(f"--max-failed: backfill apply {RUN_ID}")
+
+
 def test_a_folder_that_can_not_be_read(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / RUN_ID)
     folder.create()

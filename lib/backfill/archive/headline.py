@@ -14,6 +14,7 @@ from typing import Any
 from backfill.archive import evidence
 from backfill.archive.run_facts import NOT_CLOSED, RunFacts, read_checkpoints, read_rows
 from backfill.display.counting import counted
+from backfill.errors import ExitCode
 from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE
 from backfill.plans.worksheet import DECISIONS_FILE, QUESTIONS_FILE
@@ -22,6 +23,12 @@ from backfill.status import RESUMABLE, RunStatus
 
 _SHOWN_MEMBERS = 5
 _BROKEN = "broken"
+_OVER_A_LIMIT = int(ExitCode.TOO_MANY_SKIPS)
+_ALLOW = (
+    "mend what is left alone, more than this run's limits allow; or raise them with --max-skips, "
+    "--max-held or --max-failed:",
+    "apply",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +219,8 @@ def _way_on(facts: RunFacts) -> tuple[str, ...]:
     is_planned = facts.status == RunStatus.PLANNED
     ways: list[tuple[bool, tuple[str, ...]]] = [
         (is_unknown, ("look how it stands:", "status")),
-        (is_planned and not facts.plan.get("changes"), ("nothing: there is nothing to write.",)),
+        (is_planned and not facts.plan.get("changes"), (_nothing_to_write(facts),)),
+        (is_planned and facts.summary.get("exit_code") == _OVER_A_LIMIT, _ALLOW),
         (is_planned, ("write exactly this plan:", "apply")),
         (facts.status in RESUMABLE, ("go on after the last checkpoint:", "resume")),
         (facts.status == RunStatus.REVERTED, ("nothing: its rows are as they were before it.",)),
@@ -222,6 +230,12 @@ def _way_on(facts: RunFacts) -> tuple[str, ...]:
         (True, (f"{_open_questions(facts)}. To undo it:", "revert")),
     ]
     return next(way for holds, way in ways if holds)
+
+
+def _nothing_to_write(facts: RunFacts) -> str:
+    if any(True for _row in read_rows(facts.folder, QUESTIONS_FILE)):
+        return f"{_open_questions(facts)}; there is nothing to write."
+    return "nothing: there is nothing to write."
 
 
 def _open_questions(facts: RunFacts) -> str:
