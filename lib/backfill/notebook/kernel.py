@@ -65,31 +65,9 @@ class Kernel:
 
     def manager(self) -> Any:
         """Return Jupyter's manager of a kernel for this process."""
-        from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-        from jupyter_client.manager import AsyncKernelManager
-        from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+        from backfill.notebook.jupyter import manager_of
 
-        spec = KernelSpec(argv=_command(), language="python", display_name="Python 3")
-
-        class OnlyOurs(KernelSpecManager):
-            """Knows the kernel that runs already, and looks for no other."""
-
-            def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-                del kernel_name
-                return spec
-
-        manager = AsyncKernelManager(
-            kernel_name=KERNEL_NAME,
-            kernel_spec_manager=OnlyOurs(),
-            connection_file=str(self._connection),
-        )
-        manager.load_connection_file()
-        provisioner = LocalProvisioner(
-            kernel_id=str(self.pid), kernel_spec=spec, parent=manager, pid=self.pid, pgid=self.pid
-        )
-        provisioner.process = self._process
-        manager.provisioner = provisioner
-        return manager
+        return manager_of(self._process, self._connection, _command(), KERNEL_NAME)
 
     def close(self) -> None:
         """End what is left of it at once: cells that have to end well have ended before."""
