@@ -221,6 +221,22 @@ def planned(bench: Bench, tmp_path: Path, text: str, **given: Any) -> Any:
     return bench.plan(table=str(path), **given)
 
 
+@pytest.mark.parametrize("said", ["", 'target_unit = "ms"\n'])
+def test_a_unit_that_nobody_told_is_warned_of_and_one_that_was_said_is_not(
+    bench_from: BenchFrom, tmp_path: Path, said: str
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE beat (id int PRIMARY KEY, t_wall bigint, t_utc bigint);"
+        "INSERT INTO beat VALUES (1, 1775275440, NULL);"
+    )
+    pair = '[[pair]]\nwall = "t_wall"\nunit = "s"\ntarget = "t_utc"\n'
+
+    planned(bench, tmp_path, f'table = "beat"\nzone = "=Asia/Manila"\n{pair}{said}')
+
+    assert ("t_utc gets milliseconds: no filled row tells" in bench.messages()) is (not said)
+
+
 def test_repair_replaces_a_target_that_holds_no_date_and_proves_it(
     bench_from: BenchFrom, tmp_path: Path
 ) -> None:

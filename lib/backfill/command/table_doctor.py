@@ -59,7 +59,9 @@ def _of_table(connection: Connection, zoned: ZonedTable, job: UtcJob) -> Iterato
     )
     for text in hidden_rows(connection, table):
         yield Finding("row-level security", False, text, "use a role with BYPASSRLS")
-    for warning in check_columns(connection, zoned, None, job.utc_settings.policy):
+    settings = job.utc_settings
+    said = settings.table.units_said
+    for warning in check_columns(connection, zoned, None, settings.policy, units_said=said):
         yield Finding("columns", False, warning)
     pending = sum(count_pending(connection, table, None, skip_deleted=False).values())
     yield Finding("pending rows", True, f"{pending:,}")

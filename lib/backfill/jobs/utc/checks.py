@@ -5,7 +5,7 @@ Each refusal shows a row, and the line of the specification that mends it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,9 +53,17 @@ class _Place:
 
 
 def check_columns(
-    connection: Connection, zoned: ZonedTable, members: Sequence[str] | None, policy: Policy
+    connection: Connection,
+    zoned: ZonedTable,
+    members: Sequence[str] | None,
+    policy: Policy,
+    *,
+    units_said: Collection[str] = (),
 ) -> list[str]:
-    """Raise `PreflightError` when columns hold something else; return warnings. Read-only."""
+    """Raise `PreflightError` when columns hold something else; return warnings. Read-only.
+
+    `units_said` are targets whose unit the specification names.
+    """
     rows = sample_rows(connection, zoned.table, members)
     for pair in zoned.columns.pairs:
         _check_walls(_Place(zoned, pair), rows)
@@ -70,7 +78,8 @@ def check_columns(
         if told and not policy.repairs:
             raise PreflightError(told)
         warnings += [told] if told else []
-        warnings += [] if tells_unit else _untold_unit(place)
+        is_said = tells_unit or pair.target.column.name in units_said
+        warnings += [] if is_said else _untold_unit(place)
         warnings += [] if policy.repairs else _placeholders(place, filled, values)
     return warnings
 

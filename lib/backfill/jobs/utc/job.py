@@ -132,7 +132,10 @@ class UtcJob(Job):
         table = zoned.table
         check_text(connection, table)
         warnings = list(self._rights)
-        warnings += check_columns(connection, zoned, self.members, self._settings.policy)
+        settings = self._settings
+        warnings += check_columns(
+            connection, zoned, self.members, settings.policy, units_said=settings.table.units_said
+        )
         pending = count_by_household(
             connection,
             table,

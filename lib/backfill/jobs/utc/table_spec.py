@@ -135,6 +135,11 @@ class TableSpec:
                         'zone name. A constant is written like "=Europe/Paris".'
                     )
 
+    @property
+    def units_said(self) -> tuple[str, ...]:
+        """The targets whose unit is written down."""
+        return tuple(pair.target for pair in self.pairs if pair.target_unit)
+
     def chain_of(self, pair: PairSpec) -> tuple[str, ...]:
         """Return where the pair's zone is looked for, in order."""
         return self.zone if pair.zone is None else pair.zone
