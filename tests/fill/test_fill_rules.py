@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from backfill import workbook
 from backfill.errors import UsageError
 
 if TYPE_CHECKING:
@@ -125,3 +126,28 @@ def test_rows_are_found_by_another_column_and_written_by_the_primary_key(tables:
 
     assert run.summary["total_drifted"] == 1
     assert tables.rows("SELECT pages FROM book WHERE isbn = 'd'") == [(6,)]
+
+
+def test_what_is_proposed_last_counts_and_no_row_at_all_is_a_plan_too(tables: Tables) -> None:
+    shelf(tables)
+    given = {"table": "book", "set": ["pages"], "runs_dir": str(tables.runs)}
+
+    def computed(**more: str) -> workbook.Book:
+        book = workbook.open_run("fill", {**given, **more, "dsn_env": "TABLES_URL"})
+        book.preflight()
+        book.extract()
+        return book
+
+    book = computed()
+    rows = book.extracted
+    book.propose(rows.assign(pages=1), reads=["title"])
+    book.propose(rows.assign(pages=[11, 22, 33][: len(rows)]), reads=["title"])
+    book.diff()
+    book.plan()
+    none = computed(where="title = 'Yew'")
+    none.propose(none.extracted.assign(pages=5), reads=["title"])
+    none.diff()
+    none.plan()
+
+    assert book.changes.set_index("key")["after.pages"].to_dict() == {"a": "11", "d": "22"}
+    assert len(none.changes) == 0

@@ -55,6 +55,7 @@ class FillJob(TaskJob):
             keep_query(query, path, Path.cwd())
             found = open_values(path)
         self._values = found
+        self._is_given = found is not None
         super().__init__(self._task(settings))
 
     def _task(self, settings: FillSettings) -> FillTask:
@@ -63,7 +64,8 @@ class FillJob(TaskJob):
 
     @property
     def has_values(self) -> bool:
-        return self._values is not None
+        """Whether the parameters name the values; what a notebook proposes may be said anew."""
+        return self._is_given
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -190,7 +192,8 @@ class FillJob(TaskJob):
             self._resolved = resolve(connection, self.task.names())
             self.task.accept(self._resolved)
         count = super().extract(database.dsn, staging, reporter)
-        self._compare_with_extracted(staging)
+        if count:
+            self._compare_with_extracted(staging)
         return count
 
     def _compare_with_extracted(self, staging: Staging) -> None:
@@ -225,7 +228,7 @@ class FillJob(TaskJob):
         )
 
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
-        if not self.has_values:
+        if self._values is None:
             raise UsageError(
                 "Nothing was proposed yet. Compute new values from run.extracted, then: "
                 'run.propose(rows, reads=["…"])'
