@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
+from backfill.ocr.checks import FAINT_TEXT
 from backfill.ocr.engine import EngineParams
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.images import load_pixels
@@ -107,3 +108,20 @@ def test_a_portrait_with_initials_beside_an_address_is_no_text() -> None:
     reading = _read(screen)
 
     assert reading.entries[2].address == "Onsala, Ekåsgatan 5"
+
+
+@pytest.mark.ocr
+@pytest.mark.parametrize(("state", "fill"), [("on time", "#a9dcb8"), ("i tid", "#b9d7f2")])
+def test_a_pale_state_that_was_read_is_no_faint_text(state: str, fill: str) -> None:
+    screen = _tablet()
+    ImageDraw.Draw(screen).text((24, 186), state, fill, _font(15))
+
+    assert FAINT_TEXT not in _read(screen).flags
+
+
+@pytest.mark.ocr
+def test_a_pale_line_that_says_something_is_faint_text() -> None:
+    screen = _tablet()
+    ImageDraw.Draw(screen).text((104, 256), "Lerum, Ringgatan 4", "#c9d3dc", _font(18))
+
+    assert FAINT_TEXT in _read(screen).flags

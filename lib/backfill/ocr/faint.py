@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from backfill.ocr.bands import Band
+from backfill.ocr.bands import FAINTEST, Band
 from backfill.ocr.preprocess import INK_CONTRAST, Ink, Pixels
 
 # Contrast (0…255) of what is no noise, far from all ink: a JPEG's noise is near to ink.
@@ -41,18 +41,20 @@ def holds_faint_text(ink: Ink, bands: Sequence[Band], top: float, bottom: float)
         and band.bottom < bottom
         for peak, band in zip(peaks, bands, strict=True)
     )
-    return is_faint_band or _holds_line(contrast[rows], ink.letter_px)
+    return is_faint_band or _holds_line(
+        contrast[rows], ink.letter_px, max(INK_CONTRAST, FAINTEST * dark)
+    )
 
 
 def _part(contrast: Pixels, band: Band) -> Pixels:
     return contrast[band.top : band.bottom, band.left : band.right]
 
 
-def _holds_line(contrast: Pixels, unit: float) -> bool:
-    """Whether letters stand in a row that no ink is near to."""
+def _holds_line(contrast: Pixels, unit: float, darkest: float) -> bool:
+    """Whether letters stand in a row, none darker than that, that no darker ink is near to."""
     if not unit or not contrast.size:
         return False
-    strong = (contrast > INK_CONTRAST).astype(np.uint8)
+    strong = (contrast > darkest).astype(np.uint8)
     near = cv2.dilate(strong, np.ones((2 * NEAR_INK_PX + 1,) * 2, dtype=np.uint8))
     faint = ((contrast > FAINTEST_CONTRAST) & (near == 0)).astype(np.uint8)
     count, _, boxes, _ = cv2.connectedComponentsWithStats(faint, connectivity=8)

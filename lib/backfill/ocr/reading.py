@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backfill.ocr.bands import find_bands
+from backfill.ocr.bands import Band, find_bands
 from backfill.ocr.bounds import bands_of_sheet
 from backfill.ocr.checks import FAINT_TEXT
 from backfill.ocr.dates import DateEvidence
@@ -27,6 +27,7 @@ from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.faint import holds_faint_text
 from backfill.ocr.first_look import look_first
 from backfill.ocr.images import Pixels, load_pixels
+from backfill.ocr.noise import is_worn_state
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink
 from backfill.ocr.second_look import doubtful_bands, look_again
@@ -41,10 +42,10 @@ from backfill.ocr.third_look import ask_second
 from backfill.ocr.totals import NOTHING_TOLD, Told
 from backfill.ocr.unseen import find_unseen, scene_of
 from backfill.ocr.view import Tail, interpret, settle
-from backfill.ocr.words import Row, Word
+from backfill.ocr.words import Row, Rows, Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "22"
+READER_VERSION = "23"
 # More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
 # shows smaller letters on as many.
 WORKING_PX = 1080
@@ -203,7 +204,8 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
             left = doubtful_bands(told, told_view.entries, is_dated=told_view.date is not None)
             second = SecondCost(len(doubtful), len(set(doubtful) - set(left)))
             rows, view = told, told_view
-    is_faint = holds_faint_text(ink, all_bands, sheet.top, sheet.bottom)
+    unsaid = _without_states(all_bands, bands, rows)
+    is_faint = holds_faint_text(ink, unsaid, sheet.top, sheet.bottom)
     words = tuple(_grow(word, shrink) for row in rows for word in row)
     entries = tuple(
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
@@ -215,6 +217,16 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
         "", width, height, words, entries, view.date, view.farewell, flags, unseen.tail, view.told,
         second,
     )  # fmt: skip
+
+
+def _without_states(all_bands: Sequence[Band], bands: Sequence[Band], rows: Rows) -> list[Band]:
+    """Return the bands without the small states ("on time"): pale perhaps, but they were read."""
+    states = {
+        band
+        for band, row in zip(bands, rows, strict=True)
+        if is_worn_state(" ".join(word.text for word in row))
+    }
+    return [band for band in all_bands if band not in states]
 
 
 def _shrink(pixels: Pixels) -> tuple[Pixels, Pixels, float]:
