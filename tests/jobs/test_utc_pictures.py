@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -83,8 +84,22 @@ def test_many_households_are_drawn_together_and_counted(noons: Bench) -> None:
     markup, (by_month, *_rest) = drawn(noons)
 
     assert texts(by_month)[0] == "hh_demo"
-    assert "19 other households" in texts(by_month)
-    assert "31 households" in markup
+    assert "19 others" in texts(by_month)
+    assert "Of 31 (household), hh_demo has the most" in markup
+
+
+def test_what_a_scope_is_called_is_its_column_s_name(noons: Bench, tmp_path: Path) -> None:
+    noons.connection.execute("ALTER TABLE events RENAME household_id TO clinic_id")
+    spec = tmp_path / "events.toml"
+    spec.write_text(
+        'table = "events"\nkey = "id"\nscope = "clinic_id"\nzone = "tz"\n'
+        'pairs = [{ wall = "start_at", target = "start_at_utc" }]\n'
+    )
+
+    markup, _found = drawn(noons, table=str(spec))
+
+    assert "Pending rows by clinic and month" in markup
+    assert "household" not in markup
 
 
 def test_the_map_shows_each_clock_change_with_rows_near_it(bench_from: BenchFrom) -> None:

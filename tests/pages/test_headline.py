@@ -87,7 +87,8 @@ def test_all_of_it(tmp_path: Path) -> None:
     told = lines(tmp_path, summary, PLAN, (100,))
 
     assert told["Changed"] == "100 rows were changed."
-    assert told["Next"] == f"nothing has to be done. To undo it: backfill revert {RUN_ID}"
+    undo = f"To undo it, unless that was done since: backfill revert {RUN_ID}"
+    assert told["Next"] == f"nothing has to be done. {undo}"
 
 
 def test_all_of_it_but_not_proven(tmp_path: Path) -> None:

@@ -165,7 +165,9 @@ def test_six_lines_answer_first(told: Told) -> None:
     assert "; applied by " in applied["By"]
     assert re.match(r"Approved 2\S+ [\d:]{8}; applied 2.* UTC in \d+ chunks\.", applied["When"])
     assert applied["Verified"].startswith(f"Yes: {updated} rows read back, ")
-    assert applied["Next"].endswith(f"To undo it: backfill revert {run_id}")
+    assert applied["Next"].endswith(
+        f"To undo it, unless that was done since: backfill revert {run_id}"
+    )
 
 
 def test_the_page_of_an_apply_shows_the_diff_that_was_approved(told: Told) -> None:

@@ -227,7 +227,7 @@ def _way_on(facts: RunFacts) -> tuple[str, ...]:
         (bool(found.get("disagreements")), ("see every disagreement:", "verify")),
         (not _written(facts), (f"{_open_questions(facts)}.",)),
         (not found, ("prove what it wrote:", "verify")),
-        (True, (f"{_open_questions(facts)}. To undo it:", "revert")),
+        (True, (f"{_open_questions(facts)}. To undo it, unless that was done since:", "revert")),
     ]
     return next(way for holds, way in ways if holds)
 

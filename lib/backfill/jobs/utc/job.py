@@ -203,7 +203,7 @@ class UtcJob(Job):
                 close = difflib.get_close_matches(household, known, 3) or sorted(known)[:3]
                 hint = f" Near: {', '.join(close)}." if close else ""
                 raise UsageError(
-                    f"There is no household {household!r} in this database.{hint} "
+                    f"There is no {self.zoned.member} {household!r} in this database.{hint} "
                     f"List what is pending: {next_command('status')}"
                 )
         self._households = tuple(dict.fromkeys(found or known))
@@ -326,13 +326,13 @@ class UtcJob(Job):
 
     def diff_view(self, staging: Staging) -> Shown:
         """Return what a person reads before approving."""
-        return diff_view(staging, self.columns)
+        return diff_view(staging, self.columns, self.zoned.member)
 
     def picture(self, staging: Staging, database: Database) -> Shown:
         """Return what is pending by household and month, and the rows around clock changes."""
         with database.connect(read_only=True) as connection:
             filled = count_filled(connection, self.zoned, self.members)
-        pending = pending_picture(staging, self.columns, filled)
+        pending = pending_picture(staging, self.columns, filled, self.zoned.member)
         return pending + clock_change_picture(staging, self.columns)
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a UTC run: what is pending by household and month, and around clock changes."""
+"""The pictures of a UTC run: what is pending by scope and month, and around clock changes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ _HALF_HOUR_S = 1_800
 _AROUND_S = AROUND_HALF_HOURS * _HALF_HOUR_S
 _ZONE_STRIDE_S = 2**40  # more than all years: zones lie apart
 _WALLS_SCHEMA = pa.schema([("zone", pa.string()), ("wall_s", pa.int64())])
-_OTHERS = " other households\non a scale of their own"
+_OTHERS = " others\non a scale of their own"
 _LAST_YEAR = 9_998
 
 
-def pending_picture(staging: Staging, columns: Columns, filled: Sequence[tuple[str, int]]) -> Shown:
-    """Return pending rows by household and month, and beside them what is filled, by year."""
+def pending_picture(
+    staging: Staging, columns: Columns, filled: Sequence[tuple[str, int]], member: str
+) -> Shown:
+    """Return pending rows by scope and month, and beside them what is filled, by year."""
     first = columns.pairs[0]
     wall = first.label
     staging.connection.execute(
@@ -41,7 +43,7 @@ def pending_picture(staging: Staging, columns: Columns, filled: Sequence[tuple[s
         f" date_trunc('month', {local_time(first)}) AS month, count(*) AS rows"
         " FROM extracted GROUP BY ALL"
     )
-    found = _of_fullest(staging)
+    found = _of_fullest(staging, member)
     if not found:
         return _filled(filled, found, wall)
     unit, periods = _periods(found)
@@ -51,8 +53,8 @@ def pending_picture(staging: Staging, columns: Columns, filled: Sequence[tuple[s
         household = counts.setdefault(scope, {})
         household[period] = household.get(period, 0) + rows
     svg = strips(
-        f"Pending rows by household and {unit}",
-        _says(staging, counts, unit),
+        f"Pending rows by {member} and {unit}",
+        _says(staging, counts, unit, member),
         periods,
         [
             Strip(name, tuple(part.get(p, 0) for p in periods), name.endswith(_OTHERS))
@@ -62,8 +64,10 @@ def pending_picture(staging: Staging, columns: Columns, filled: Sequence[tuple[s
     total = sum(rows for _scope, _month, rows in found)
     drawn = sum(part.get(period, 0) for part in counts.values() for period in periods)
     beyond = f"; {total - drawn:,} of other times are in the table only" if total > drawn else ""
-    caption = f"Pending rows by household and {unit} ({total:,} rows{beyond})"
-    return figure(svg, caption, _by_month(staging, wall, total)) + _filled(filled, found, wall)
+    caption = f"Pending rows by {member} and {unit} ({total:,} rows{beyond})"
+    return figure(svg, caption, _by_month(staging, wall, total, member)) + _filled(
+        filled, found, wall
+    )
 
 
 def _one(staging: Staging, query: str) -> int:
@@ -71,31 +75,32 @@ def _one(staging: Staging, query: str) -> int:
     return int(staging.connection.execute(query).fetchall()[0][0])
 
 
-def _of_fullest(staging: Staging) -> list[tuple[str, str, int]]:
+def _of_fullest(staging: Staging, member: str) -> list[tuple[str, str, int]]:
     """Return (household, month, rows), the fullest household first, the small ones together."""
     return staging.connection.execute(
         "WITH ranked AS (SELECT scope, row_number() OVER (ORDER BY sum(rows) DESC, scope) AS place,"
-        " count(*) OVER () AS households FROM pending_months GROUP BY scope)"
-        " SELECT CASE WHEN place > $shown THEN (households - $shown) || $others"
-        " WHEN scope = '' THEN '(no household)' ELSE scope END,"
+        " count(*) OVER () AS members FROM pending_months GROUP BY scope)"
+        " SELECT CASE WHEN place > $shown THEN (members - $shown) || $others"
+        " WHEN scope = '' THEN $nobody ELSE scope END,"
         " coalesce(strftime(month, '%Y-%m'), ''), sum(rows)::BIGINT"
         " FROM pending_months JOIN ranked USING (scope)"
         " GROUP BY least(place, $shown + 1), 1, 2 ORDER BY least(place, $shown + 1), 2",
-        {"shown": SHOWN_HOUSEHOLDS, "others": _OTHERS},
+        {"shown": SHOWN_HOUSEHOLDS, "others": _OTHERS, "nobody": f"(no {member})"},
     ).fetchall()
 
 
-def _by_month(staging: Staging, wall: str, total: int) -> Shown:
+def _by_month(staging: Staging, wall: str, total: int, member: str) -> Shown:
     lines = _one(staging, "SELECT count(*) FROM pending_months")
     rows = staging.connection.execute(
-        "SELECT CASE scope WHEN '' THEN '(no household)' ELSE scope END,"
+        "SELECT CASE scope WHEN '' THEN $nobody ELSE scope END,"
         " coalesce(strftime(month, '%Y-%m'), 'no date'), rows FROM pending_months"
-        f" ORDER BY scope, month LIMIT {SHOWN_NUMBERS}"
+        f" ORDER BY scope, month LIMIT {SHOWN_NUMBERS}",
+        {"nobody": f"(no {member})"},
     ).fetchall()
     return table(
-        f"Pending rows by household and month of {wall} ({total:,} rows; {len(rows):,} of "
+        f"Pending rows by {member} and month of {wall} ({total:,} rows; {len(rows):,} of "
         f"{lines:,} lines)",
-        ["household", "month", "rows"],
+        [member, "month", "rows"],
         rows,
         rest="All of them: the table pending_months",
     )
@@ -141,12 +146,12 @@ def _month_number(month: str) -> int:
     return int(month[:4]) * 12 + int(month[5:7]) - 1
 
 
-def _says(staging: Staging, counts: dict[str, dict[str, int]], unit: str) -> str:
-    households = _one(staging, "SELECT count(DISTINCT scope) FROM pending_months")
+def _says(staging: Staging, counts: dict[str, dict[str, int]], unit: str, member: str) -> str:
+    members = _one(staging, "SELECT count(DISTINCT scope) FROM pending_months")
     most, part = next(iter(counts.items()))
     period = max(part, key=lambda name: (part[name], name))
     return (
-        f"{households:,} households. {most} has the most pending rows ({sum(part.values()):,}); "
+        f"Of {members:,} ({member}), {most} has the most pending rows ({sum(part.values()):,}); "
         f"its fullest {unit} is {period or 'that of no date'} ({part[period]:,})."
     )
 

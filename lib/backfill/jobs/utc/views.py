@@ -15,26 +15,26 @@ TELLING_ROWS = 50
 SHOWN_REPAIRS = 10  # of each pattern
 
 
-def diff_view(staging: Staging, columns: Columns) -> Shown:
-    """Return counts per household and rule, then folds, gaps, warnings, offsets, skips."""
-    shown = _counts(staging)
+def diff_view(staging: Staging, columns: Columns, member: str) -> Shown:
+    """Return counts per scope and rule, then folds, gaps, warnings, offsets, skips."""
+    shown = _counts(staging, member)
     shown += _repairs(staging, columns)
     for kind in ("fold", "gap"):
-        shown += _candidates(staging, columns, kind)
-    shown += _warnings(staging, columns)
-    shown += _largest_offsets(staging, columns)
+        shown += _candidates(staging, columns, kind, member)
+    shown += _warnings(staging, columns, member)
+    shown += _largest_offsets(staging, columns, member)
     return part("diff", shown) + part("skips", skips_table(staging))
 
 
-def _counts(staging: Staging) -> Shown:
+def _counts(staging: Staging, member: str) -> Shown:
     rows = staging.connection.execute(
         "SELECT scope, rule, count(*), count(*) FILTER (WHERE warnings <> '') FROM changes"
         " GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     total = sum(row[2] for row in rows)
     return table(
-        f"Rows to update by household and rule ({total:,} rows)",
-        ["household", "rule", "rows", "with a warning"],
+        f"Rows to update by {member} and rule ({total:,} rows)",
+        [member, "rule", "rows", "with a warning"],
         rows,
         rest="All of them: the table changes, by scope and rule"
         if len(rows) > SHOWN_COUNTS
@@ -43,7 +43,7 @@ def _counts(staging: Staging) -> Shown:
     )
 
 
-def _candidates(staging: Staging, columns: Columns, kind: str) -> Shown:
+def _candidates(staging: Staging, columns: Columns, kind: str, member: str) -> Shown:
     names = {"fold": ("earlier", "later"), "gap": ("shift_forward", "first_valid")}[kind]
     rows: list[tuple[Any, ...]] = []
     count = 0
@@ -61,7 +61,7 @@ def _candidates(staging: Staging, columns: Columns, kind: str) -> Shown:
     says = {"fold": "happened twice", "gap": "never happened"}[kind]
     return table(
         f"Wall times that {says} ({kind}s): {count:,} values, {min(len(rows), count):,} shown",
-        ["key", "household", "column", "wall time", "zone", *names, "planned (UTC)"],
+        ["key", member, "column", "wall time", "zone", *names, "planned (UTC)"],
         rows,
         rest=f"All of them: changes where rule = '{kind}'",
     )
@@ -109,7 +109,7 @@ def _repairs(staging: Staging, columns: Columns) -> Shown:
     )
 
 
-def _warnings(staging: Staging, columns: Columns) -> Shown:
+def _warnings(staging: Staging, columns: Columns, member: str) -> Shown:
     rows = staging.connection.execute(
         f"SELECT key, scope, warnings, why.zone, {_both(columns)} FROM changes"
         f" WHERE warnings <> '' ORDER BY warnings, position LIMIT {TELLING_ROWS}"
@@ -119,13 +119,13 @@ def _warnings(staging: Staging, columns: Columns) -> Shown:
     count = staging.scalar("SELECT count(*) FROM changes WHERE warnings <> ''")
     return table(
         f"Rows with a warning: {count:,} rows, {len(rows):,} shown",
-        ["key", "household", "warning", "zone", *_both_names(columns)],
+        ["key", member, "warning", "zone", *_both_names(columns)],
         rows,
         rest="All of them: changes where warnings <> ''",
     )
 
 
-def _largest_offsets(staging: Staging, columns: Columns) -> Shown:
+def _largest_offsets(staging: Staging, columns: Columns, member: str) -> Shown:
     offset = why(columns.pairs[0], "offset_s")
     rows = staging.connection.execute(
         f"SELECT key, scope, why.zone, round({offset} / 3600.0, 2), {_both(columns)}"
@@ -136,7 +136,7 @@ def _largest_offsets(staging: Staging, columns: Columns) -> Shown:
         return NOTHING
     return table(
         f"The largest offsets from UTC ({len(rows)} rows shown)",
-        ["key", "household", "zone", "offset (hours)", *_both_names(columns)],
+        ["key", member, "zone", "offset (hours)", *_both_names(columns)],
         rows,
     )
 

@@ -19,3 +19,8 @@ class ZonedTable:
     def scope_name(self) -> str:
         """What a member of the scope is called here; empty for a table without scopes."""
         return self.table.scope.name if self.table.scope else ""
+
+    @property
+    def member(self) -> str:
+        """What a person calls a member of the scope: the name of its column, without `_id`."""
+        return self.scope_name.removesuffix("_id") or "scope"
