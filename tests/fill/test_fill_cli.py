@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.fill.test_own_task import command
+from tests.fill.test_own_task import command, typed
 
 from backfill.errors import UsageError
 from backfill.jobs.fill.query import keep_query
@@ -123,26 +123,33 @@ def test_a_query_is_kept_with_the_run_that_it_fills(tables: Tables, tmp_path: Pa
     assert tables.rows("SELECT sum(watts)::text FROM lamp") == [("480.00",)]
 
 
-@pytest.mark.slow
-def test_a_notebook_of_ones_own_runs_and_its_code_is_the_evidence(
-    tables: Tables, tmp_path: Path
-) -> None:
-    load_customers(tables.connection)
+def own_notebook(folder: Path, code: str) -> Path:
+    """Return a copy of notebook 06 that fills `city_name` by code of an analyst's own."""
     document = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     for cell in document["cells"]:
         text = "".join(cell["source"])
         if "parameters" in cell["metadata"].get("tags", []):
             text = text.replace('set: str = "phone_e164"', 'set: str = "city_name"')
         if "analyst" in cell["metadata"].get("tags", []):
-            text = (
-                "import polars as pl\n"
-                "rows = pl.from_pandas(run.extracted).select('id', 'city')\n"
-                "rows = rows.with_columns(city_name=pl.col('city').str.strip_chars())\n"
-                "run.propose(rows, reads=['city'])"
-            )
+            text = code
         cell["source"] = text
-    mine = tmp_path / "cities.ipynb"
-    mine.write_text(json.dumps(document), encoding="utf-8")
+    path = folder / "cities.ipynb"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow
+def test_a_notebook_of_ones_own_runs_and_its_code_is_the_evidence(
+    tables: Tables, tmp_path: Path
+) -> None:
+    load_customers(tables.connection)
+    mine = own_notebook(
+        tmp_path,
+        "import polars as pl\n"
+        "rows = pl.from_pandas(run.extracted).select('id', 'city')\n"
+        "rows = rows.with_columns(city_name=pl.col('city').str.strip_chars())\n"
+        "run.propose(rows, reads=['city'])",
+    )
 
     code, summary = command(
         tables, tmp_path, "fill", "--notebook", str(mine), "--where", "city = ' visby'", "--apply"
@@ -154,6 +161,25 @@ def test_a_notebook_of_ones_own_runs_and_its_code_is_the_evidence(
     ]
     kept = (tables.runs / summary["run_id"] / "notebook.ipynb").read_text(encoding="utf-8")
     assert "str.strip_chars()" in kept
+
+
+@pytest.mark.slow
+def test_of_a_notebook_whose_cell_raises_the_cell_is_named_not_the_kernel(
+    tables: Tables, tmp_path: Path
+) -> None:
+    load_customers(tables.connection)
+    mine = own_notebook(tmp_path, "rows = run.extracted['stad']")
+
+    ended = typed(tables, tmp_path, "fill", "--notebook", str(mine), "--apply")
+
+    assert ended.returncode == 1
+    assert "KeyError: 'stad'" in ended.stderr
+    assert "of the notebook raised before the plan was frozen: nothing was written" in ended.stderr
+    assert "mend the notebook, and type the command again" in ended.stderr
+    assert "kernel ended" not in ended.stderr
+    (kept,) = tables.runs.glob("*/notebook.ipynb")
+    assert str(kept) in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_what_is_refused_at_once_leaves_no_folder(tables: Tables, tmp_path: Path) -> None:

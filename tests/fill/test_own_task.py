@@ -28,10 +28,12 @@ def documented_task() -> str:
     return str(block)
 
 
-def command(tables: Tables, folder: Path, *words: str, **more: str) -> tuple[int, dict[str, Any]]:
-    """Type a command in a folder; return its exit code and its summary."""
+def typed(
+    tables: Tables, folder: Path, *words: str, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Type a command in a folder."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    ended = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "backfill", *words, "--runs-dir", str(tables.runs)],
         env={**kept, "DATABASE_URL": tables.dsn, **more},
         cwd=folder,
@@ -40,6 +42,11 @@ def command(tables: Tables, folder: Path, *words: str, **more: str) -> tuple[int
         timeout=DEADLINE_SECONDS,
         check=False,
     )
+
+
+def command(tables: Tables, folder: Path, *words: str, **more: str) -> tuple[int, dict[str, Any]]:
+    """Type a command in a folder; return its exit code and its summary."""
+    ended = typed(tables, folder, *words, **more)
     lines = ended.stdout.strip().splitlines()
     assert lines, ended.stderr
     return ended.returncode, json.loads(lines[-1])

@@ -48,7 +48,12 @@ def run_notebook_of(
         terminal.message(error, "error")
     if ended.exit_code and ended.outcome is None:
         is_writing = notebook == APPLY_NOTEBOOK or bool(parameters.get("apply"))
-        terminal.message(_how_to_go_on(folder, is_writing=is_writing), "error")
+        what = "The notebook's kernel ended"
+        again = "Type the command again."
+        if ended.raised_in is not None:
+            what = f"Cell [{ended.raised_in}] of the notebook raised"
+            again = f"See {folder.file(stem)}.ipynb, mend the notebook, and type the command again."
+        terminal.message(_how_to_go_on(folder, what, again, is_writing=is_writing), "error")
     terminal.message(f"Evidence: {folder.path}")
     if not exit_code and summary.get("dry_run"):
         terminal.message(_how_to_apply(folder, summary))
@@ -66,24 +71,20 @@ def _how_to_apply(folder: RunFolder, summary: dict[str, Any]) -> str:
     return f"Dry run: nothing was written. To write exactly this plan: {apply_command(folder)}"
 
 
-def _how_to_go_on(folder: RunFolder, *, is_writing: bool) -> str:
-    """Return what to do when a kernel has died: a run without a plan has written nothing."""
+def _how_to_go_on(folder: RunFolder, what: str, again: str, *, is_writing: bool) -> str:
+    """Return what to do when nobody told the end: a run without a plan has written nothing."""
     from backfill.plans.plan import PLAN_FILE
     from backfill.steps.ending import resume_command
 
     if not folder.file(PLAN_FILE).is_file():
-        return (
-            "The notebook's kernel ended before the plan was frozen: nothing was written. Type "
-            "the command again."
-        )
+        return f"{what} before the plan was frozen: nothing was written. {again}"
     if not is_writing:
         return (
-            "The notebook's kernel ended before the dry run did: nothing was written. See what is "
+            f"{what} before the dry run did: nothing was written. See what is "
             f"there: {next_command('status', folder.run_id)}"
         )
     return (
-        "The notebook's kernel ended before the run did. If it had begun to write, go on with: "
-        f"{resume_command(folder)}"
+        f"{what} before the run did. If it had begun to write, go on with: {resume_command(folder)}"
     )
 
 

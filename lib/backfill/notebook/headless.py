@@ -41,6 +41,7 @@ class Ended:
     signal: int | None
     kernel_pid: int | None
     error: str = ""
+    raised_in: int | None = None  # the number of the cell that raised, where one did
 
 
 @dataclass
@@ -53,6 +54,7 @@ class _Execution:
     #: Begins when the kernel is at work on the last cells.
     meanwhile: threading.Thread
     client: Any = None
+    raised_in: int | None = None
 
     def before_cell(self, cell_index: int, **_kwargs: Any) -> None:
         """Called before a cell runs: the kernel is there."""
@@ -107,7 +109,8 @@ def run_notebook(
     if outcome is None and received is not None:
         error = f"Run {folder.run_id} was stopped by {signal.Signals(received).name}."
     exit_code = _exit_code(outcome, error, received)
-    return Ended(outcome, exit_code, received, signals.kernel_pid, error)
+    pid = signals.kernel_pid
+    return Ended(outcome, exit_code, received, pid, error, execution.raised_in)
 
 
 def notebook_path(name: str) -> Path:
@@ -156,6 +159,7 @@ def _execute(
                 cwd=str(Path.cwd()),  # as stock papermill does: paths mean what they mean here
             )
         except PapermillExecutionError as error:
+            execution.raised_in = int(error.exec_count or 0)
             return f"{error.ename}: {error.evalue}"
         except OSError as error:
             return (
