@@ -74,7 +74,7 @@ def kill_somewhere(bench: Bench, run_id: str, dsn: str, draw: random.Random) -> 
     )
     try:
         bench.wait_until(f"SELECT ({count}) > {before}", while_=lambda: process.poll() is None)
-        PAUSE.wait(draw.uniform(0, 0.02))
+        PAUSE.wait(draw.uniform(0, 0.01))
     finally:
         process.send_signal(signal.SIGKILL)
     _out, said = process.communicate(timeout=DEADLINE_SECONDS)
