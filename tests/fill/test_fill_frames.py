@@ -30,7 +30,7 @@ def frames() -> list[Any]:
         pandas,
         pandas.set_index("id"),
         pl.from_arrow(arrow),
-        duckdb.from_arrow(arrow),
+        duckdb.connect().from_arrow(arrow),
     ]
 
 

@@ -93,11 +93,12 @@ def test_a_time_beyond_what_microseconds_reach_is_never_another_time(tables: Tab
 
 
 def test_infinity_and_years_before_ours_come_through() -> None:
-    found: Any = duckdb.sql(
-        "SELECT unnest(['infinity', '-infinity', '0044-03-15 (BC) 09:00:00']::timestamp[]) AS t,"
-        " unnest(['infinity', '-infinity', '0001-12-31 (BC)']::date[]) AS d"
-    )
-    moments = found.to_arrow_table()
+    with duckdb.connect() as connection:
+        moments: Any = connection.sql(
+            "SELECT unnest(['infinity', '-infinity', '0044-03-15 (BC) 09:00:00']::timestamp[])"
+            " AS t,"
+            " unnest(['infinity', '-infinity', '0001-12-31 (BC)']::date[]) AS d"
+        ).to_arrow_table()
 
     assert texts_of(moments.column("t")).to_pylist() == [
         "infinity",

@@ -381,3 +381,16 @@ def suppressed_by(node: ast.AST) -> int:
 
 def is_broad(caught: ast.expr | None) -> bool:
     return caught is None or ast.unparse(caught) in ("Exception", "BaseException")
+
+
+#: DuckDB's module keeps one connection for everybody in a process: a person's own work in a
+#: notebook, or another test's, would be in the way.
+SHARED = re.compile(
+    r"(?<![\w.\"'`])duckdb\.(sql|execute|query|table|view|values|read_\w+|from_\w+)\("
+)
+
+
+def test_nobody_works_on_the_connection_that_all_share() -> None:
+    files = [*LIB.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+
+    assert [str(f) for f in files if SHARED.search(f.read_text(encoding="utf-8"))] == []

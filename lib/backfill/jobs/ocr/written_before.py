@@ -102,11 +102,12 @@ def _run_that_wrote(folder: RunFolder, other: OtherDay) -> str:
 
 def _writes(changes: Path, other: OtherDay) -> bool:
     try:
-        found = duckdb.execute(
-            "SELECT count(*) FROM read_parquet(?) WHERE key = ? AND kind = 'changed'"
-            " AND source.schedule_date = ?",
-            [str(changes), other.session_id, other.day.isoformat()],
-        ).fetchone()
+        with duckdb.connect() as connection:
+            found = connection.execute(
+                "SELECT count(*) FROM read_parquet(?) WHERE key = ? AND kind = 'changed'"
+                " AND source.schedule_date = ?",
+                [str(changes), other.session_id, other.day.isoformat()],
+            ).fetchone()
     except duckdb.Error:
         return False  # a folder of another job, or of half a run
     return bool(found and found[0])
