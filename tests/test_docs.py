@@ -99,7 +99,7 @@ def test_every_option_that_is_named_exists(document: str) -> None:
     foreign |= {"--user", "--now"}  # of systemctl
     foreign |= {"--a"}  # what is refused
     foreign |= {"--shared", "--parts", "--strange", "--first-strange", "--misses"}  # of bench.ocr
-    foreign |= {"--memory-sessions"}
+    foreign |= {"--memory-sessions", "--halves"}
     foreign |= {"--port", "--nworkers", "--nthreads"}  # of dask scheduler and dask worker
 
     named = {o for code in code_of(read(document)) for o in re.findall(r"(?<!\w)--[a-z-]+", code)}

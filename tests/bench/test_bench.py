@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.bench import computing, reading, whole, writing
+from tests.bench import computing, pooler, reading, whole, writing
 from tests.bench.__main__ import main
 from tests.bench.contender import Measured
 from tests.bench.figures import Measures, figures
@@ -26,6 +26,7 @@ def test_tiny_benchmark_leaves_figures_table_and_plots(capsys: pytest.CaptureFix
     assert set(document["sizes"][0]["contenders"]) == {
         *WRITERS,
         writing.OURS_500_BY_TWO,
+        pooler.BEHIND_500,
         reading.OURS,
         reading.CURSOR,
         computing.OURS,
