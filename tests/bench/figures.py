@@ -36,7 +36,7 @@ class Measures:
 
     def is_small(self, name: str) -> bool:
         """Whether it has a number of items of its own, like images."""
-        return name in screens.CONTENDERS
+        return name in screens.CONTENDERS or name == start.COMMANDS
 
     def is_sample(self, name: str) -> bool:
         return not self.is_small(name) and self.of[name][0].rows < self.rows
