@@ -132,7 +132,7 @@ def test_a_member_that_no_row_has_is_refused_not_cut_to_one_that_has(
     _make(types, ["int4[]"], scope)
     (member,) = types.sql("SELECT s::text FROM t LIMIT 1")[0]
 
-    with pytest.raises(UsageError, match="There is no household"):
+    with pytest.raises(UsageError, match="There is no s "):
         types.run(table=_spec(tmp_path, 1), household_id=f"{member}      x")
 
 

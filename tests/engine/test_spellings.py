@@ -67,7 +67,7 @@ def test_what_is_no_value_of_the_type_is_refused_in_words(
     member = {"uuid": UUID, "integer": "7", "date": "2026-03-01"}[scope]
     spec = _table(bench, tmp_path, scope, member)
 
-    with pytest.raises(UsageError, match="There is no household 'seven'"):
+    with pytest.raises(UsageError, match="There is no who 'seven'"):
         bench.run(table=spec, household_id="seven")
     assert cli.main(["check", "--table", spec, "--household-id", "seven"]) == 2
 
