@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from tests.notebooks.copied import with_extra_cell
 
 from backfill.folder import RunFolder
 from backfill.notebook import headless
@@ -32,18 +33,6 @@ def load_calendar(dsn: str) -> None:
 @pytest.fixture
 def database(database_from: DatabaseFrom) -> str:
     return database_from("calendar", load_calendar)
-
-
-def with_extra_cell(tmp_path: Path, before: str, source: str) -> Path:
-    """Copy notebook 01 with one more cell before the first that holds the text `before`."""
-    document = json.loads(headless.notebook_path("01_utc_backfill").read_text(encoding="utf-8"))
-    cells = document["cells"]
-    place = next(n for n, cell in enumerate(cells) if before in "".join(cell["source"]))
-    extra = {"cell_type": "code", "id": "extra", "metadata": {}, "source": source}
-    cells.insert(place, extra | {"outputs": [], "execution_count": None})
-    path = tmp_path / "copied.ipynb"
-    path.write_text(json.dumps(document), encoding="utf-8")
-    return path
 
 
 @pytest.mark.slow

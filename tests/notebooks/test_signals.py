@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from tests.deadline import DEADLINE_SECONDS
+from tests.notebooks.copied import with_extra_cell
 
 from backfill.folder import RunFolder
 from backfill.notebook import headless
@@ -50,18 +51,6 @@ def database(database_from: DatabaseFrom, monkeypatch: pytest.MonkeyPatch) -> st
     dsn = database_from("ninety_events", load_calendar)
     monkeypatch.setenv("DATABASE_URL", dsn)
     return dsn
-
-
-def with_cell(tmp_path: Path, before: str, source: str) -> Path:
-    """Copy notebook 01 with one more cell before the one that holds the text `before`."""
-    document = json.loads(headless.notebook_path("01_utc_backfill").read_text(encoding="utf-8"))
-    cells = document["cells"]
-    place = next(n for n, cell in enumerate(cells) if before in "".join(cell["source"]))
-    extra = {"cell_type": "code", "id": "extra", "metadata": {}, "source": source}
-    cells.insert(place, extra | {"outputs": [], "execution_count": None})
-    path = tmp_path / "copied.ipynb"
-    path.write_text(json.dumps(document), encoding="utf-8")
-    return path
 
 
 def executed(
@@ -110,7 +99,7 @@ def test_a_signal_in_a_step_that_writes_nothing_ends_the_run_in_its_own_words(
     code: int,
     status: str,
 ) -> None:
-    notebook = with_cell(tmp_path, f"run.{step}()", LOCKS.format(table=table))
+    notebook = with_extra_cell(tmp_path, f"run.{step}()", LOCKS.format(table=table))
 
     def stop() -> None:
         wait_for_lock(database)
@@ -133,7 +122,7 @@ def test_a_signal_between_two_cells_is_not_lost(
     database: str, tmp_path: Path, name: str, code: int
 ) -> None:
     assert database
-    notebook = with_cell(tmp_path, "run.extract()", SENDS.format(name=name))
+    notebook = with_extra_cell(tmp_path, "run.extract()", SENDS.format(name=name))
 
     ended, summary = executed(notebook, tmp_path)
 
@@ -141,6 +130,19 @@ def test_a_signal_between_two_cells_is_not_lost(
     told = (ended.outcome or {}).get("error") or ended.error
     assert f"Run {RUN_ID} was stopped by {name}" in told
     assert "plan_id" not in summary
+
+
+@pytest.mark.slow
+def test_what_ctrl_c_raises_in_a_persons_own_cell_is_no_fault_of_the_cell(
+    database: str, tmp_path: Path
+) -> None:
+    waits = "import threading\n" + SENDS.format(name="SIGINT") + "\nthreading.Event().wait(60)"
+    notebook = with_extra_cell(tmp_path, "run.extract()", waits)
+
+    ended, _summary = executed(notebook, tmp_path)
+
+    assert ended.exit_code == 130
+    assert ended.raised_in is None
 
 
 def test_a_signal_before_the_first_cell_ends_the_kernel_and_nothing_has_begun(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from backfill.command.ending import print_ending
 from backfill.command.metrics import write_metrics
@@ -13,6 +14,9 @@ from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.notebook.kernel import Kernel
 from backfill.notebook.relay import Terminal
+
+if TYPE_CHECKING:
+    from backfill.notebook.headless import Ended
 
 APPLY_NOTEBOOK = "03_apply_plan"
 
@@ -48,12 +52,8 @@ def run_notebook_of(
         terminal.message(error, "error")
     if ended.exit_code and ended.outcome is None:
         is_writing = notebook == APPLY_NOTEBOOK or bool(parameters.get("apply"))
-        what = "The notebook's kernel ended"
-        again = "Type the command again."
-        if ended.raised_in is not None:
-            what = f"Cell [{ended.raised_in}] of the notebook raised"
-            again = f"See {folder.file(stem)}.ipynb, mend the notebook, and type the command again."
-        terminal.message(_how_to_go_on(folder, what, again, is_writing=is_writing), "error")
+        kept = folder.file(f"{stem}.ipynb")
+        terminal.message(_how_to_go_on(folder, ended, kept, is_writing=is_writing), "error")
     terminal.message(f"Evidence: {folder.path}")
     if not exit_code and summary.get("dry_run"):
         terminal.message(_how_to_apply(folder, summary))
@@ -71,11 +71,15 @@ def _how_to_apply(folder: RunFolder, summary: dict[str, Any]) -> str:
     return f"Dry run: nothing was written. To write exactly this plan: {apply_command(folder)}"
 
 
-def _how_to_go_on(folder: RunFolder, what: str, again: str, *, is_writing: bool) -> str:
+def _how_to_go_on(folder: RunFolder, ended: Ended, kept: Path, *, is_writing: bool) -> str:
     """Return what to do when nobody told the end: a run without a plan has written nothing."""
     from backfill.plans.plan import PLAN_FILE
     from backfill.steps.ending import resume_command
 
+    what, again = "The notebook's kernel ended", "Type the command again."
+    if ended.raised_in is not None:
+        what = f"Cell [{ended.raised_in}] of the notebook raised"
+        again = f"See {kept}, mend the notebook, and type the command again."
     if not folder.file(PLAN_FILE).is_file():
         return f"{what} before the plan was frozen: nothing was written. {again}"
     if not is_writing:

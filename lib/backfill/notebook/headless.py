@@ -108,6 +108,7 @@ def run_notebook(
     outcome, received = relay.outcome, signals.received
     if outcome is None and received is not None:
         error = f"Run {folder.run_id} was stopped by {signal.Signals(received).name}."
+        execution.raised_in = None  # what the signal raised is no fault of the cell
     exit_code = _exit_code(outcome, error, received)
     pid = signals.kernel_pid
     return Ended(outcome, exit_code, received, pid, error, execution.raised_in)
