@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +104,27 @@ def test_the_command_exits_6_when_a_promise_fails(
     assert Path(summary["report"]).is_dir()
     monkeypatch.setattr(command, "run_cases", lambda *_: RESULTS[:1])
     assert command.selftest(tmp_path, [], 7, Reporter(told.append))[0] == 0
+
+
+def test_what_a_case_starts_hears_signals_also_where_nohup_keeps_them_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    ask = "import signal; print(signal.getsignal(signal.SIGHUP).name)"
+
+    def start_one(*_: object) -> list[Result]:
+        heard.append(subprocess.check_output([sys.executable, "-c", ask], text=True).strip())
+        return RESULTS[:1]
+
+    monkeypatch.setattr(command, "run_cases", start_one)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        command.selftest(tmp_path, [], 7, Reporter(lambda _: None))
+        signal.raise_signal(signal.SIGHUP)  # the suite itself goes on
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert heard == ["SIG_DFL"]
 
 
 def test_the_list_names_every_case_and_runs_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,6 +44,28 @@ def test_rows_that_the_keys_index_does_not_hold_stop_the_run_by_name(bench: Benc
     assert bench.scalar("SELECT count(start_at_utc) FROM events") == 0
 
 
+@pytest.mark.parametrize("filled", [0, 5])
+def test_repair_counts_all_that_it_looks_at(bench: Bench, filled: int) -> None:
+    """Filled rows as well as pending ones: an index that lacks one would leave it wrong."""
+    bench.sql(
+        "UPDATE events SET start_at_utc = start_at, end_at_utc = end_at"
+        f" WHERE id <= 'e{filled:02d}'"
+    )
+    forget_in_index(
+        bench,
+        "events_pkey",
+        "INSERT INTO events (id, household_id, start_at, end_at, tz, start_at_utc, end_at_utc)"
+        " SELECT 'e03x', household_id, start_at, end_at, tz, start_at_utc, end_at_utc"
+        " FROM events WHERE id = 'e03'",
+    )
+    use_indexes_only(bench)
+
+    with pytest.raises(
+        PreflightError, match=r"counted 13 rows, 12 were read; 1 .* among them e03x"
+    ):
+        bench.plan(repair=True)
+
+
 def test_rows_for_a_notebook_are_counted_as_well(bench: Bench) -> None:
     bench.sql("CREATE TABLE kiln (no int PRIMARY KEY, heat int)")
     bench.sql("INSERT INTO kiln SELECT generate_series(1, 40)")

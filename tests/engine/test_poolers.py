@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 
 import psycopg
 import pytest
+from psycopg import sql
 from tests.conftest import DatabaseFrom
 from tests.engine.appliers import ALL_NOONS, load_many
 from tests.engine.workshop import Bench
 from tests.server.pgbouncer import pooled
 
 from backfill.errors import DatabaseUnreachable, ExitCode, PreflightError
+from backfill.server.arrow_session import open_arrow
 from backfill.server.postgres import connect
 
 CLIENTS = 5
@@ -148,3 +150,20 @@ def test_a_pooler_that_refuses_a_url_s_options_is_heard(bench: Bench) -> None:
         pytest.raises(DatabaseUnreachable, match="unsupported startup parameter"),
     ):
         connect(f"{dsn}&options=-c%20jit%3Doff")
+
+
+def test_a_time_out_of_a_millisecond_is_set_aside_behind_a_pooler_or_named(bench: Bench) -> None:
+    """Our own sessions set it before anything takes time; Arrow's driver can not be told to."""
+    database = sql.Identifier(bench.scalar("SELECT current_database()"))
+    bench.connection.execute(
+        sql.SQL("ALTER DATABASE {} SET statement_timeout = 1").format(database)
+    )
+    with pooled(bench.dsn, "transaction", 2) as dsn:
+        with connect(dsn) as connection:
+            connection.execute("SELECT pg_sleep(0.05)")
+
+        with (
+            pytest.raises(PreflightError, match=r"statement_timeout = 1 ms ends .* DATABASE_URL"),
+            open_arrow(dsn, {}),
+        ):
+            pass

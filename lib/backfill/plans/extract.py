@@ -10,6 +10,7 @@ collation; values of the walk travel as session settings, since COPY takes no pa
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,8 @@ from backfill.server.row_types import source_fields, source_type, target_type
 from backfill.server.table import Table
 
 PAGE_ROWS = 100_000
-
+#: Classes of errors of a connection, not of what was asked.
+_CONNECTIONS = ("08", "57P", "28", "3D")
 
 #: Where a row lies: the oid of its table or partition, and its `ctid` as page * 65536 + line.
 HEAP_COLUMNS = ("heap_relation", "heap_place")
@@ -86,32 +88,44 @@ class PendingRows:
         The next page is read meanwhile. With no more than a page of rows `expected`, the server
         looks for them in its own way: walking the key of a large table takes longer than that.
         """
-        # They import pandas, for which `status` and `check` need not wait.
-        import adbc_driver_manager
-
-        settings = {"backfill.members": json.dumps(self._members or [])}
-        try:
-            with open_arrow(self._dsn, settings) as session:
-                is_small = expected is not None and expected <= page_rows
-                for page in _ahead(self._walk(session, None if is_small else page_rows)):
-                    if page.num_rows:
-                        yield page
-        except adbc_driver_manager.Error as error:
-            raise _translated(self._dsn, error) from None
+        with _in_our_words(self._dsn), open_arrow(self._dsn, self._settings) as session:
+            is_small = expected is not None and expected <= page_rows
+            for page in _ahead(self._walk(session, None if is_small else page_rows)):
+                if page.num_rows:
+                    yield page
 
     def keys(self) -> set[str]:
-        """Return the keys of all pending rows, by one statement that walks nothing. Read-only."""
-        query = sql.SQL("SELECT {key} FROM {relation} AS t WHERE {filter}").format(
-            key=self._table.key.text_expression("t"),
-            relation=self._table.relation.identifier,
-            filter=pending_filter(self._table, self._members, skip_deleted=self._skip_deleted),
+        """Return the keys of all these rows, by one statement that walks nothing. Read-only."""
+        return set(self._asked(self._table.key.text_expression("t")).to_pylist())
+
+    def count(self) -> int:
+        """Return how many they are, by one statement that walks nothing. Read-only."""
+        return int(self._asked(sql.SQL("pg_catalog.count(*)"))[0].as_py())
+
+    def _asked(self, what: sql.Composable) -> pa.ChunkedArray:
+        query = sql.SQL("SELECT {what} FROM {relation} AS t WHERE {filter}").format(
+            what=what, relation=self._table.relation.identifier, filter=self._filter
         )
         with (
-            open_arrow(self._dsn, {"backfill.members": json.dumps(self._members or [])}) as session,
+            _in_our_words(self._dsn),
+            open_arrow(self._dsn, self._settings) as session,
             session.transaction() as cursor,
         ):
             cursor.execute(self._text(query))
-            return set(cursor.fetch_arrow_table().column(0).to_pylist())
+            return cursor.fetch_arrow_table().column(0)
+
+    @property
+    def _settings(self) -> dict[str, str]:
+        return {"backfill.members": json.dumps(self._members or [])}
+
+    @property
+    def _filter(self) -> sql.Composable:
+        return pending_filter(
+            self._table,
+            self._members,
+            skip_deleted=self._skip_deleted,
+            has_filled=self._has_filled,
+        )
 
     def _walk(self, session: ArrowSession, page_rows: int | None) -> Iterator[pa.Table]:
         """Yield page after page up to the highest key; all as one page without `page_rows`."""
@@ -183,12 +197,7 @@ class PendingRows:
             joins=join_clauses(table),
             above=self._above(low),
             below=self._bounded("<=", "high"),
-            filter=pending_filter(
-                table,
-                self._members,
-                skip_deleted=self._skip_deleted,
-                has_filled=self._has_filled,
-            ),
+            filter=self._filter,
         )
 
     def _shape(self, rows: pa.Table) -> pa.Table:
@@ -255,9 +264,21 @@ def _ahead(pages: Iterator[pa.Table]) -> Iterator[pa.Table]:
             yield page
 
 
-def _translated(dsn: str, error: Exception) -> Exception:
+@contextlib.contextmanager
+def _in_our_words(dsn: str) -> Iterator[None]:
+    # It imports pandas, for which `status` and `check` need not wait.
+    import adbc_driver_manager
+
+    try:
+        yield
+    except adbc_driver_manager.Error as error:
+        raise _translated(dsn, error) from None
+
+
+def _translated(dsn: str, error: Any) -> Exception:
+    """Return the driver's error in our words; a connection that is lost has no SQLSTATE."""
     text = redact(str(error), dsn)
-    if "connect" in text.lower() or "connection" in text.lower():
+    if (error.sqlstate or _CONNECTIONS[0]).startswith(_CONNECTIONS):
         return DatabaseUnreachable(unreachable_message(dsn, error))
     return DatabaseUnreachable(
         f"The server refused to read: {text.strip()}. Run: {next_command('doctor')}"

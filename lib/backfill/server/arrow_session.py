@@ -7,21 +7,35 @@ before it runs it: between BEGIN and COMMIT a pooler keeps all of that on one se
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
-from backfill.server.postgres import APPLICATION_NAME, watchful
-from backfill.server.session import OUR_PATH, SessionLimits, pinned, settings_query
+from backfill.errors import PreflightError
+from backfill.server.dsn import describe
+from backfill.server.postgres import APPLICATION_NAME, connect, from_the_start, watchful
+from backfill.server.session import (
+    OUR_PATH,
+    Session,
+    SessionLimits,
+    pinned,
+    settings_query,
+    unhurried,
+)
 
 _READING = {
     "application_name": APPLICATION_NAME,
     "work_mem": "64MB",  # a page's rows are found through a bitmap
 }
 _LIMITS = SessionLimits(statement_timeout_ms=0)
-_UNQUOTED = "quote_all_identifiers=off"
+_UNQUOTED = {"quote_all_identifiers": "off"}
+A_SECOND_MS = 1_000
+#: Time-outs of the role's own sessions that may end one of ours before it has set its own.
+_HURRIED = """\
+SELECT name, reset_val FROM pg_catalog.pg_settings
+WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
+ AND reset_val::pg_catalog.int8 BETWEEN 1 AND 999
+ OR name = 'idle_session_timeout' AND reset_val <> '0'
+"""
 _AUTOCOMMIT = "adbc.connection.autocommit"
 
 
@@ -79,39 +93,73 @@ def _connected(dsn: str) -> Any:
     """Return a connection whose driver knows the server's types, and that may stand idle.
 
     It learns them when it connects, by the names of functions, and knows none of those that a
-    role's `quote_all_identifiers` has put in quotes. Poolers refuse to be asked for more than they
-    know of; but then nobody ends our sessions either.
+    role's `quote_all_identifiers` has put in quotes; and a role's time-outs may not leave it the
+    time. Poolers refuse to be asked for more than they know of.
     """
     # It imports pandas, for which `status` and `check` need not wait.
     import adbc_driver_manager
-    import adbc_driver_postgresql.dbapi
 
-    connection = adbc_driver_postgresql.dbapi.connect(watchful(dsn), autocommit=True)
-    needed = _needed_options(connection)
+    try:
+        connection = _opened(dsn)
+    except adbc_driver_manager.Error as error:
+        return _with_time(dsn, error)
+    try:
+        needed = _needed_settings(connection)
+    except adbc_driver_manager.Error as error:
+        connection.close()
+        return _with_time(dsn, error)
     if not needed:
         return connection
-    given = str(conninfo_to_dict(dsn).get("options") or os.environ.get("PGOPTIONS", ""))
-    options = " ".join([given, *(f"-c {option}" for option in needed)])
     try:
-        again = adbc_driver_postgresql.dbapi.connect(
-            make_conninfo(watchful(dsn), options=options), autocommit=True
-        )
+        again = _opened(from_the_start(dsn, needed))
     except adbc_driver_manager.Error:
-        if _UNQUOTED in needed:
+        if _UNQUOTED.items() <= needed.items():
             connection.close()
             raise
-        return connection
+        return connection  # a pooler: there nobody ends our sessions either
     connection.close()
     return again
 
 
-def _needed_options(connection: Any) -> list[str]:
+def _opened(dsn: str) -> Any:
+    import adbc_driver_postgresql.dbapi
+
+    return adbc_driver_postgresql.dbapi.connect(watchful(dsn), autocommit=True)
+
+
+def _with_time(dsn: str, error: Exception) -> Any:
+    """Open once more, with the time that it takes; raise `error` where that makes no difference."""
+    import adbc_driver_manager
+
+    with connect(dsn, read_only=True) as known:
+        version = known.info.server_version
+        hurried = _time_outs(known)
+    try:
+        return _opened(from_the_start(dsn, {**_UNQUOTED, **unhurried(version)}))
+    except adbc_driver_manager.Error:
+        if not hurried:
+            raise error from None
+    raise PreflightError(
+        f"Rows can not be read: {hurried} ends the driver's first statement, and what stands "
+        f"between here and the server ({describe(dsn)}) does not let it be set aside. Give the "
+        "role or database a second or more, or name the server itself in DATABASE_URL."
+    ) from None
+
+
+def _needed_settings(connection: Any) -> dict[str, str]:
     """Return what must be otherwise from the start on."""
     session = ArrowSession(connection, connection.cursor(), {})
     with contextlib.closing(session.cursor), session.transaction() as cursor:
-        cursor.execute(
-            "SELECT 'known'::text, coalesce(current_setting('idle_session_timeout', true), '0')"
-        )
-        [(known, idle)] = cursor.fetchall()
-    needed = [] if known == "known" else [_UNQUOTED]
-    return needed if idle in ("0", b"0") else [*needed, "idle_session_timeout=0"]
+        # As numbers: the driver may not know what text is yet.
+        cursor.execute("SELECT 'known'::text, current_setting('server_version_num')::int4")
+        [(known, version)] = cursor.fetchall()
+        if known != "known":
+            return {**_UNQUOTED, **unhurried(int.from_bytes(version))}
+        cursor.execute(_HURRIED)
+        return {name: "0" for name, _value in cursor.fetchall()}
+
+
+def _time_outs(connection: Session) -> str:
+    """Return the time-outs of the role's own sessions that leave no time, in words."""
+    rows = connection.execute(_HURRIED).fetchall()
+    return " and ".join(f"{name} = {ms} ms" for name, ms in rows if int(ms) < A_SECOND_MS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+from collections.abc import Mapping
 from typing import Any, LiteralString, cast
 
 import psycopg
@@ -20,6 +22,7 @@ from backfill.server.session import (
     SessionCursor,
     SessionLimits,
     pinned,
+    unhurried,
 )
 
 Connection = psycopg.Connection[TupleRow]
@@ -58,33 +61,74 @@ def connect(dsn: str, *, read_only: bool = False, limits: SessionLimits | None =
 
     Raises `DatabaseUnreachable` with a message that shows no password.
     """
-    chosen = limits or SessionLimits()
     try:
-        connection = Session.connect(
-            dsn,
-            autocommit=True,
-            # Poolers hand the next transaction to another session, which has not prepared it.
-            prepare_threshold=None,
-            cursor_factory=SessionCursor,
-            **_sent_at_the_start(dsn),
-        )
+        opened = _opened(dsn)
     except psycopg.Error as error:
         raise DatabaseUnreachable(unreachable_message(dsn, error)) from None
-    version = connection.info.server_version
+    try:
+        return _made_ready(opened, dsn, read_only, limits)
+    except psycopg.Error as error:
+        version = _version_of(opened)
+        opened.close()
+        return _with_time(dsn, read_only, limits, version, error)
+
+
+def _opened(dsn: str) -> Session:
+    return Session.connect(
+        dsn,
+        autocommit=True,
+        # Poolers hand the next transaction to another session, which has not prepared it.
+        prepare_threshold=None,
+        cursor_factory=SessionCursor,
+        **_sent_at_the_start(dsn),
+    )
+
+
+def _made_ready(
+    connection: Session, dsn: str, read_only: bool, limits: SessionLimits | None
+) -> Session:
+    version = _version_of(connection)
     if version < MINIMUM_SERVER_VERSION:
         connection.close()
         raise PreflightError(
             f"The server runs PostgreSQL {version // 10000}; "
             "13 is the oldest that works. Point DATABASE_URL at a newer server."
         )
-    pins = pinned(version, chosen, {"application_name": APPLICATION_NAME})
+    pins = pinned(version, limits or SessionLimits(), {"application_name": APPLICATION_NAME})
     connection.prepare_with(pins, read_only=read_only)
-    try:
-        _try_out(connection, dsn)
-    except psycopg.Error as error:
-        connection.close()
-        raise DatabaseUnreachable(unreachable_message(dsn, error)) from None
+    _try_out(connection, dsn)
     return connection
+
+
+def _with_time(
+    dsn: str, read_only: bool, limits: SessionLimits | None, version: int, error: psycopg.Error
+) -> Session:
+    """Open once more, by ourselves from the start on: a role's time-out may end any first word.
+
+    Poolers refuse to be told so; then what happened first is said.
+    """
+    try:
+        connection = _opened(from_the_start(dsn, unhurried(version)))
+    except psycopg.Error:
+        raise DatabaseUnreachable(unreachable_message(dsn, error)) from None
+    try:
+        return _made_ready(connection, dsn, read_only, limits)
+    except psycopg.Error as again:
+        connection.close()
+        raise DatabaseUnreachable(unreachable_message(dsn, again)) from None
+
+
+def _version_of(connection: Session) -> int:
+    """Return the server's version, also when it has ended the connection by now."""
+    told = (connection.pgconn.parameter_status(b"server_version") or b"").split(b".")[0]
+    return connection.pgconn.server_version or (int(told) * 10_000 if told.isdigit() else 0)
+
+
+def from_the_start(dsn: str, settings: Mapping[str, str]) -> str:
+    """Return the connection string of sessions that begin with these settings as well."""
+    given = str(conninfo_to_dict(dsn).get("options") or os.environ.get("PGOPTIONS", ""))
+    ours = (f"-c {name}={value}" for name, value in settings.items())
+    return make_conninfo(dsn, options=" ".join([given, *ours]).strip())
 
 
 def _try_out(connection: Session, dsn: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg import sql
@@ -27,7 +27,11 @@ _UNWAITED = "SELECT pg_catalog.set_config('synchronous_commit', 'off', true)"
 #: So many times a statement must come before it is prepared unless that is asked for.
 _ONLY_BY_NAME = 1_000_000_000
 #: Settings that came with a version of the server, by its number.
-_SINCE = {CLIENT_CHECK: 140000, "transaction_timeout": 170000}
+_SINCE = {CLIENT_CHECK: 140000, "idle_session_timeout": 140000, "transaction_timeout": 170000}
+#: What may end a transaction of ours before the query that sets everything has been understood.
+_URGENT = ("statement_timeout", "transaction_timeout")
+#: What may end a session of ours before its first transaction.
+_OF_SESSIONS = (*_URGENT, "idle_session_timeout", "idle_in_transaction_session_timeout")
 
 #: How values are spelt, and what a statement of ours means: whatever role and database say.
 _MEANING = {
@@ -83,6 +87,11 @@ def pinned(
     return {name: value for name, value in values.items() if version >= _SINCE.get(name, 0)}
 
 
+def unhurried(version: int) -> dict[str, str]:
+    """Return the settings with which a session of ours lives for as long as we want it."""
+    return {name: "0" for name in _OF_SESSIONS if version >= _SINCE.get(name, 0)}
+
+
 def settings_query(values: Mapping[str, str]) -> str:
     """Return the SELECT that sets `values` for the transaction that it runs in.
 
@@ -100,6 +109,11 @@ def settings_query(values: Mapping[str, str]) -> str:
         )
     )
     return sql.SQL("SELECT {}").format(sql.SQL(", ").join(parts)).as_string(None)
+
+
+def _set(name: str, value: str, how: LiteralString = "") -> str:
+    spelt = sql.SQL("SET {}{} TO {}").format(sql.SQL(how), sql.Identifier(name), sql.Literal(value))
+    return spelt.as_string(None)
 
 
 def _path_query(path: str) -> str:
@@ -147,10 +161,12 @@ class Session(psycopg.Connection[TupleRow]):
     _triggers_path: str | None
     _own_path: str | None
     _settings_query: str | None
+    #: Does nobody else get this session of the server? Then it was set up once, for good.
+    _is_own: bool
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self._pins, self._is_read_only = {}, True
+        self._pins, self._is_read_only, self._is_own = {}, True, False
         self._triggers_path = self._own_path = self._settings_query = None
 
     def prepare_with(self, pins: Mapping[str, str], *, read_only: bool) -> None:
@@ -161,20 +177,17 @@ class Session(psycopg.Connection[TupleRow]):
     def settle(self, name: str) -> None:
         """Where no pooler stands between, be seen under that name also between transactions.
 
-        And be left alone there: a role's `idle_session_timeout` would end us while we compute.
+        And be left alone there: a role's time-outs would end us while we compute, or begin.
         """
-        row = self.execute(
-            "SELECT pg_backend_pid(), current_setting('idle_session_timeout', true)"
-        ).fetchone()
+        row = self.execute("SELECT pg_backend_pid()").fetchone()
         assert row is not None
         if row[0] != self.info.backend_pid:  # a pooler's own number: others get this session next
             return
         # A session that is nobody else's may keep a statement that is prepared by name.
         self.prepare_threshold = _ONLY_BY_NAME
-        named = sql.Literal(name).as_string(None)
-        self._simply(f"SET application_name TO {named}")
-        if row[1] not in (None, "0"):
-            self._simply("SET idle_session_timeout TO 0")
+        self._is_own = True
+        settings = {"application_name": name, **unhurried(self.info.server_version)}
+        self._simply("; ".join(_set(setting, value) for setting, value in settings.items()))
 
     def add_pins(self, pins: Mapping[str, str]) -> None:
         """Say what every transaction from now on begins with as well."""
@@ -246,15 +259,13 @@ class Session(psycopg.Connection[TupleRow]):
         answered before it is on the disk: a crash of the server then takes it back, whole. What
         is deferred runs on the path that the statement leaves: see `own_path_for_triggers`.
         """
-        begin, path, *settings = self._first_statements(is_read_only=self._is_read_only)
-        if not waits:
-            settings.append(_UNWAITED)
+        *first, settings = self._first_statements(is_read_only=self._is_read_only)
         raw = psycopg.RawCursor(self)
         try:
             with self.pipeline() if psycopg.Pipeline.is_supported() else contextlib.nullcontext():
-                self._simply(begin)
-                self._simply(path)
-                for statement in settings:
+                for statement in first:
+                    self._simply(statement)
+                for statement in (settings,) if waits else (settings, _UNWAITED):
                     self._simply(statement, prepare=True)
                 raw.execute(query, values, prepare=True, binary=True)
                 self._simply("COMMIT")
@@ -294,9 +305,11 @@ class Session(psycopg.Connection[TupleRow]):
 
     def _first_statements(self, *, is_read_only: bool) -> list[str]:
         level = (self.isolation_level or psycopg.IsolationLevel.READ_COMMITTED).name
+        urgent = () if self._is_own else [name for name in _URGENT if name in self._pins]
         return [
             f"BEGIN ISOLATION LEVEL {level.replace('_', ' ')}"
             f" READ {'ONLY' if is_read_only else 'WRITE'} NOT DEFERRABLE",
+            *(_set(name, self._pins[name], "LOCAL ") for name in urgent),
             f"SET LOCAL search_path TO {OUR_PATH}",  # before any operator is looked for
             self._settings,
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
+import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,24 @@ def selftest(
     if seed < 0:
         raise UsageError(f"The seed must be a whole number from 0 on; it is {seed}.")
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # the network that we cut is our own
+    _let_programs_hear()
     results = run_cases(choose(names), seed, reporter)
     folder = runs / stamp(dt.datetime.now(dt.UTC))
     write_report(folder, results, seed)
     reporter.message(f"Report: {folder / HTML_FILE}")
     told = summary(results, seed) | {"report": str(folder)}
     return int(ExitCode.VERIFY_FAILED if told["failed"] else ExitCode.OK), told
+
+
+def _let_programs_hear() -> None:
+    """Ignore what we were told to ignore, but do not hand that on to what the cases start.
+
+    Under `nohup`, or behind an `&`, a signal of a case would stop nothing.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, _deaf)  # a program starts with the default in a handler's place
+
+
+def _deaf(_number: int, _frame: types.FrameType | None) -> None:
+    pass

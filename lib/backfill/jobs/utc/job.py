@@ -217,20 +217,30 @@ class UtcJob(Job):
         has_places = self._settings.order is Order.HEAP
         staging.create("extracted", extracted_schema(self.table, has_places=has_places))
         pending = self._rows(dsn, has_places=has_places)
-        rows = 0
+        rows = looked_at = 0
         unjudged = Unjudged()
-        for page in self._pages(pending, unjudged):
-            staging.append("extracted", page)
-            rows += page.num_rows
+        for page, wanted in self._pages(pending, unjudged):
+            staging.append("extracted", wanted)
+            looked_at += page.num_rows
+            rows += wanted.num_rows
             reporter.message(f"extract: {rows:,} pending rows read", "debug")
         if told := unjudged.says():
             reporter.message(told, "warning")
-        if (rows != self._pending or self._has_heirs) and not self._has_filled:
-            read = {
-                key for (key,) in staging.connection.sql("SELECT key FROM extracted").fetchall()
-            }
-            check_all_read(pending, self._pending, rows, read)
+        self._check_all_read(pending, looked_at, staging)
         return rows
+
+    def _check_all_read(self, pending: PendingRows, rows: int, staging: Staging) -> None:
+        """Raise `PreflightError` unless the rows that were looked at are those that are there."""
+        counted = pending.count() if self._has_filled else self._pending
+        if rows == counted and not self._has_heirs:
+            return
+        if self._has_filled:  # staged are only those that compute is to see
+            keys = [key for page in pending.pages() for key in page.column("key").to_pylist()]
+            rows = len(keys)
+        else:
+            found = staging.connection.sql("SELECT key FROM extracted").fetchall()
+            keys = [key for (key,) in found]
+        check_all_read(pending, counted, rows, set(keys))
 
     def _rows(self, dsn: str, *, has_places: bool = False) -> PendingRows:
         return PendingRows(
@@ -242,16 +252,18 @@ class UtcJob(Job):
             has_filled=self._has_filled,
         )
 
-    def _pages(self, pending: PendingRows, unjudged: Unjudged) -> Iterator[pa.Table]:
-        """Yield the rows that compute is to see, page by page."""
+    def _pages(
+        self, pending: PendingRows, unjudged: Unjudged
+    ) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Yield the rows that are read, and of them those that compute is to see, page by page."""
         for page in pending.pages(expected=None if self._has_filled else self._pending):
             if not self._has_filled:
-                yield page
+                yield page, page
                 continue
             looked = look_at(page, self.columns, self._settings.policy)
             if self._settings.repair:
                 unjudged.add(page, looked.unjudged)
-            yield page.filter(pa.array(looked.wanted))
+            yield page, page.filter(pa.array(looked.wanted))
 
     def changes_schema(self) -> pa.Schema:
         return changes_schema(
