@@ -99,7 +99,7 @@ def fill(
     `reads` as in `Book.propose`; `options` are those of `backfill fill`: key, overwrite,
     allow_null, chunk_size, runs_dir, …
     """
-    names = {"table": table, "set": [set] if isinstance(set, str) else list(set)}
+    names = {"table": table, "set": [set] if isinstance(set, str) else _in_quotes(set)}
     book = Book("fill", _parameters(JOBS["fill"].parameters, {**options, **names}, [*options]))
     book.preflight()
     book.propose(rows, reads)
@@ -107,6 +107,11 @@ def fill(
     book.plan()
     defaults = defaults_of(REVERT_PARAMETERS)
     return FillRun(book, diff, lambda values: RevertBook(defaults | values))
+
+
+def _in_quotes(names: Sequence[str]) -> list[str]:
+    """Return columns' names so that a comma in one divides nothing."""
+    return ['"' + name.replace('"', '""') + '"' if "," in name else name for name in names]
 
 
 def decide(

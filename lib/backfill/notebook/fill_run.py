@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from backfill.archive.evidence import DRIFTED_FILE, SKIPS_FILE
 from backfill.display.explanation import Explanation
 from backfill.display.pages import Shown, note
 from backfill.errors import RowsDrifted, RowsLeft
@@ -41,7 +42,17 @@ class FillRun:
 
     @property
     def skips(self) -> Any:
-        return self._book.skips
+        """Rows left alone: as planned, and what writing them met; drifted ones last."""
+        import pandas as pd
+
+        files = [self.folder.file(name) for name in (SKIPS_FILE, DRIFTED_FILE)]
+        parts = [
+            pd.read_csv(file, dtype=str, keep_default_na=False) for file in files if file.is_file()
+        ]
+        left = pd.concat(parts, ignore_index=True).rename(
+            columns={self._book.kind.scope_name: "scope"}
+        )
+        return left.drop_duplicates(["key", "column", "reason"], ignore_index=True)
 
     @property
     def summary(self) -> dict[str, Any]:

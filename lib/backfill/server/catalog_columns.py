@@ -67,7 +67,8 @@ class CatalogColumn:
         """Return whether a row holds another value than a text stands for, by its type."""
         column = sql.Identifier(alias, self.name)
         if self.kind in _COMPARED_AS_TEXT:
-            return sql.SQL("{}::text IS DISTINCT FROM {}").format(column, value)
+            spelt = self.sql_type.cast(value)
+            return sql.SQL("{}::text IS DISTINCT FROM {}::text").format(column, spelt)
         typed = sql.SQL("{}::pg_catalog.jsonb" if self.kind == "json" else "{}")
         left = typed.format(column)
         right = typed.format(self.sql_type.cast(value))

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.errors import PreflightError
+from backfill.plans.column_texts import column_texts
 from backfill.plans.fitting import Fitted, Fitting
 from backfill.plans.keyed_rows import struct_from, struct_of
-from backfill.rows.texts import texts_of
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.plain_table import PlainTable
 from backfill.skips import Skip, SkipReason, reason_of
@@ -165,7 +165,7 @@ def _after(computed: pa.Table, resolved: Resolved) -> dict[str, pa.Array]:
                 f"What was computed has no column {column.name}. It has: "
                 f"{', '.join(computed.column_names)}."
             )
-        found[column.name] = texts_of(values, as_json=resolved.columns[column.name].is_json)
+        found[column.name] = column_texts(values, resolved.columns[column.name])
     return found
 
 

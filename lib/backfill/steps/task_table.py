@@ -84,11 +84,17 @@ def _require(
 ) -> None:
     for name in names:
         if name not in columns:
-            close = difflib.get_close_matches(name, list(columns), 2)
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
             raise PreflightError(
-                f"{relation} has no column {name}.{hint} It has: {', '.join(columns)}."
+                f"{relation} has no column {name}.{meant(name, columns)} "
+                f"It has: {', '.join(columns)}."
             )
+
+
+def meant(name: str, columns: Iterable[str]) -> str:
+    """Return the sentence that asks for the column that was probably meant, or nothing."""
+    names = {column.casefold(): column for column in columns}
+    close = difflib.get_close_matches(name.casefold(), list(names), 2)
+    return f" Did you mean {' or '.join(names[folded] for folded in close)}?" if close else ""
 
 
 def _key(

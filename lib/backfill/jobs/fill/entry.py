@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +68,9 @@ def _make(values: Mapping[str, Any]) -> Job:
 
 
 def _listed(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names that were given one by one, or with commas between."""
-    return tuple(name.strip() for text in names for name in text.split(",") if name.strip())
+    """Return names given one by one, or with commas between; one with a comma stands in quotes."""
+    lines = csv.reader(names, skipinitialspace=True)
+    return tuple(name.strip() for line in lines for name in line if name.strip())
 
 
 def _kind() -> JobKind:

@@ -6,6 +6,7 @@ import contextlib
 import decimal
 import math
 import uuid
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from backfill.errors import UsageError
-from backfill.jobs.fill.values import refuse_twice
+from backfill.jobs.fill.query import with_texts
+from backfill.jobs.fill.values import one_line, refuse_twice
 from backfill.rows.texts import text_of
 
 
@@ -42,7 +44,9 @@ def _as_arrow(rows: Any) -> pa.Table:
         return _from_polars(rows)
     if isinstance(rows, pa.RecordBatch):
         return pa.Table.from_batches([rows])
-    for name in ("read_all", "to_arrow_table"):  # a reader of pyarrow, a relation of DuckDB
+    if module in ("duckdb", "_duckdb"):
+        return _from_duckdb(rows)
+    for name in ("read_all", "to_table", "to_pyarrow"):  # a reader, a data set, a query of ibis
         if hasattr(rows, name):
             rows = getattr(rows, name)()
     with contextlib.suppress(pa.ArrowInvalid):  # of one column without a name, as a series
@@ -52,6 +56,18 @@ def _as_arrow(rows: Any) -> pa.Table:
         f"Rows of type {type(rows).__name__} are not known: propose a dataframe of pandas or "
         "polars, a table of pyarrow, or a DuckDB relation."
     )
+
+
+def _from_duckdb(rows: Any) -> pa.Table:
+    """Return what a relation, or the last query of a connection, has to give."""
+    import duckdb
+
+    try:
+        plain = with_texts(rows) if isinstance(rows, duckdb.DuckDBPyRelation) else rows
+        with warnings.catch_warnings(action="ignore"):  # a connection's is copied once more
+            return plain.to_arrow_table()
+    except duckdb.Error as error:
+        raise UsageError(f"DuckDB has no rows to give: {one_line(error)}") from None
 
 
 def _from_polars(rows: Any) -> pa.Table:

@@ -185,8 +185,8 @@ class FillJob(TaskJob):
         keep_frame(rows, path)
         path.chmod(FILE_MODE)
         self._values = open_values(path)
-        told = None if reads is None else tuple(reads)
-        self._settings = replace(self._settings, reads=told)
+        names = (reads,) if isinstance(reads, str) else reads
+        self._settings = replace(self._settings, reads=None if names is None else tuple(names))
         self.task = self._task(self._settings)
         with database.connect(read_only=True) as connection:
             self._resolved = resolve(connection, self.task.names())

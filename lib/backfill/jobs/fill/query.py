@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from backfill.errors import UsageError
-from backfill.jobs.fill.values import BATCH_ROWS, CLOSED, QUERY_KEY
+from backfill.jobs.fill.values import BATCH_ROWS, CLOSED, QUERY_KEY, one_line
+from backfill.plans.staging import quoted
+
+#: Types of DuckDB's that Arrow has not: it would get other bits, another number, no offset.
+_OWN_TYPES = re.compile(
+    r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|\b(?:BIT|BIGNUM|UHUGEINT|TIME WITH TIME ZONE)\b"""
+)
+
+
+def with_texts(rows: Any) -> Any:
+    """Return a relation of DuckDB's with values that Arrow has no type for as their texts."""
+    kinds = [_OWN_TYPES.sub(lambda found: found[1] or "VARCHAR", str(kind)) for kind in rows.types]
+    if kinds == [str(kind) for kind in rows.types]:
+        return rows
+    columns = zip(rows.columns, rows.types, kinds, strict=True)
+    return rows.project(
+        ", ".join(
+            quoted(name)
+            if kind == str(own)
+            else f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}"
+            for name, own, kind in columns
+        )
+    )
 
 
 def keep_query(query: str, path: Path, base: Path) -> None:
@@ -28,11 +52,11 @@ def keep_query(query: str, path: Path, base: Path) -> None:
             statements = connection.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("--query takes one SELECT of DuckDB's SQL over local files.")
-            reader = connection.sql(statements[0].query).to_arrow_reader(BATCH_ROWS)
+            rows = with_texts(connection.sql(statements[0].query))
+            reader = rows.to_arrow_reader(BATCH_ROWS)
             _write(reader, query, path)
         except duckdb.Error as error:
-            said = " ".join(str(error).strip().splitlines())
-            raise UsageError(f"--query can not be evaluated: {said}") from None
+            raise UsageError(f"--query can not be evaluated: {one_line(error)}") from None
         finally:
             connection.close()
 

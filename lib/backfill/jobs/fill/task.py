@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 
 from backfill.errors import UsageError
 from backfill.jobs.fill.values import Values
+from backfill.plans.column_texts import column_texts
 from backfill.plans.keyed_rows import SHOWN_KEYS, KeyedRows, Match, struct_from
-from backfill.rows.texts import array_texts, texts_of
-from backfill.server.catalog_columns import CatalogColumn, columns_of
+from backfill.rows.texts import texts_of
+from backfill.server.catalog_columns import columns_of
 from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
 from backfill.steps.task import Names
-from backfill.steps.task_table import Resolved
+from backfill.steps.task_table import Resolved, meant
 
 JOB_NAME = "fill"
 
@@ -95,8 +96,8 @@ class FillTask:
             for name in names:
                 if name not in self._values.columns:
                     raise UsageError(
-                        f"The values have no {what} {name}. They have: "
-                        f"{', '.join(self._values.columns) or 'no column at all'}."
+                        f"The values have no {what} {name}.{meant(name, self._values.columns)} "
+                        f"They have: {', '.join(self._values.columns) or 'no column at all'}."
                     )
 
     def pending(self, connection: Connection, resolved: Resolved) -> dict[str, int]:
@@ -118,10 +119,10 @@ class FillTask:
         notes = [n for n in self._values.columns if n not in taken and n not in columns]
         first = 1
         for batch in self._values.batches():
-            given = {name: _texts(batch, columns[name]) for name in (*keys, *own)}
+            given = {n: column_texts(batch.column(n), columns[n]) for n in (*keys, *own)}
             _refuse_null_keys({name: given[name] for name in keys}, first)
             rows = reader.read(given)
-            values = {name: _texts(batch, columns[name]) for name in self._settings.targets}
+            values = {n: column_texts(batch.column(n), columns[n]) for n in self._settings.targets}
             noted = {name: texts_of(batch.column(name)) for name in notes}
             count = batch.num_rows
             rows = rows.append_column("given", struct_from(values, count))
@@ -130,13 +131,6 @@ class FillTask:
 
     def compute(self, rows: pa.Table) -> pa.Table:
         return pa.table({"after": rows.column("given")})
-
-
-def _texts(batch: pa.Table, column: CatalogColumn) -> pa.Array:
-    """Return a column of the values as the texts that its column in the table is given."""
-    is_json, is_bytes = column.is_json, column.kind == "bytea"
-    texts = texts_of(batch.column(column.name), as_json=is_json, as_bytes=is_bytes)
-    return array_texts(texts) if column.kind.startswith("_") else texts
 
 
 def _refuse_null_keys(keys: Mapping[str, pa.Array], first: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ QUERY_KEY = b"backfill.query"
 ENDINGS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson", ".arrow", ".feather")
 _COPIED = 1 << 20
 _DELIMITERS = (",", ";", "\t", "|")
+_QUOTED = re.compile('"[^"]*"')
 #: A DuckDB that fetches nothing: no extension is installed or loaded for a file's or query's sake.
 CLOSED: dict[str, Any] = {
     "autoinstall_known_extensions": False,
@@ -87,11 +89,18 @@ def refuse_twice(whose: str, names: Sequence[str]) -> None:
 
 def _not_utf8(path: Path, error: UnicodeDecodeError) -> str:
     encoding = "UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "LATIN1"
-    return (
-        f"it is not in UTF-8 (byte 0x{error.object[error.start]:02x}). If it is in {encoding}: "
-        + shell(["iconv", "-f", encoding, "-t", "UTF-8", path.name])
-        + f" > utf8-{path.name}"
-    )
+    byte = f"0x{error.object[error.start]:02x}"
+    return f"it is not in UTF-8 (byte {byte}). If it is in {encoding}: {_recode(encoding, path)}"
+
+
+def _recode(encoding: str, path: Path) -> str:
+    command = shell(["iconv", "-f", encoding, "-t", "UTF-8", path.name])
+    return f"{command} > utf8-{path.name}"
+
+
+def one_line(error: Exception) -> str:
+    """Return what DuckDB says as one line."""
+    return " ".join(str(error).split())
 
 
 def _sha256(path: Path) -> str:
@@ -148,10 +157,12 @@ def _arrow(path: Path) -> pa.RecordBatchFileReader | pa.RecordBatchStreamReader:
 def _csv_header(path: Path) -> tuple[list[str], str]:
     """Return the names of the first line, and what stands between them."""
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        line = stream.readline()
+        line = _QUOTED.sub("", stream.readline())
         stream.seek(0)
         delimiter = max(_DELIMITERS, key=line.count)
         names = next(csv.reader(stream, delimiter=delimiter), [])
+    if not names:
+        raise ValueError("its first line names no column")
     return names, delimiter
 
 
@@ -170,8 +181,10 @@ def _csv_tables(path: Path) -> Iterator[pa.Table]:
             ).to_arrow_reader(BATCH_ROWS)
             for batch in rows:
                 yield pa.Table.from_batches([batch]).rename_columns(names)
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:  # the reader's own, or as Arrow hands it on
             said = " ".join(str(error).strip().splitlines()[:3])
+            if "not utf-8" in said:
+                said += f" If it is in LATIN1: {_recode('LATIN1', path)}"
             raise UsageError(f"--values {path} can not be read: {said}") from None
 
 
@@ -191,8 +204,12 @@ def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         stream.seek(0)
         try:
             if begin == "[":
-                rows: Iterator[Any] = iter(_decode(stream.read().lstrip("\ufeff")))
+                rows: Iterator[Any] = iter(_decode(stream.read()))
+            elif path.suffix.lower() == ".json" and stream.readline().strip() == begin:
+                stream.seek(0)
+                rows = iter([_decode(stream.read())])  # one object over many lines
             else:
+                stream.seek(0)
                 rows = (_decode(line) for line in stream if line.strip())
             for number, row in enumerate(rows, 1):
                 if not isinstance(row, Mapping):

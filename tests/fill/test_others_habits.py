@@ -1,0 +1,132 @@
+"""Files, frames and names as others have them."""
+
+from __future__ import annotations
+
+import decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from backfill.errors import UsageError
+from backfill.jobs.fill.frames import keep_frame
+from backfill.jobs.fill.query import keep_query
+from backfill.jobs.fill.values import open_values
+from backfill.rows.texts import texts_of
+
+if TYPE_CHECKING:
+    from tests.fill.conftest import Tables
+
+OWN_TYPES = (
+    "SELECT '0110'::bit AS b, '-98765432109876543210987654321098765432109'::bignum AS n,"
+    " '300000000000000000000000000000000000000'::uhugeint AS u, '21:40:00-03'::timetz AS t,"
+    " ['11'::bit] AS l, 4 AS \"a BIT\""
+)
+
+
+@pytest.mark.parametrize("how", ["frame", "query"])
+def test_types_of_duckdb_that_arrow_has_not_keep_their_value(tmp_path: Path, how: str) -> None:
+    kept = tmp_path / "values.arrow"
+
+    if how == "frame":
+        keep_frame(duckdb.sql(OWN_TYPES), kept)
+    else:
+        keep_query(OWN_TYPES, kept, tmp_path)
+
+    (rows,) = open_values(kept).batches()
+    assert {name: texts_of(rows.column(name)).to_pylist() for name in rows.column_names} == {
+        "b": ["0110"],
+        "n": ["-98765432109876543210987654321098765432109"],
+        "u": ["300000000000000000000000000000000000000"],
+        "t": ["21:40:00-03"],
+        "l": ['{"11"}'],
+        "a BIT": ["4"],
+    }
+
+
+def test_a_connection_of_duckdb_without_rows_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"DuckDB has no rows to give: .*No open result set"):
+        keep_frame(duckdb.connect(), tmp_path / "values.arrow")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rows"),
+    [
+        ("a.csv", '"one;two;three;four",n\nx,1\n', [{"one;two;three;four": "x", "n": "1"}]),
+        ("a.json", '\ufeff{\n  "n": 1.50,\n  "o": [1]\n}\n', [{"n": "1.50", "o": "[1]"}]),
+        ("a.json", '[\n{"n": 1,\n"o": 2}]', [{"n": "1", "o": "2"}]),
+    ],
+)
+def test_a_file_is_read_as_it_was_meant(
+    tmp_path: Path, name: str, text: str, rows: list[dict[str, str]]
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+
+    (found,) = open_values(tmp_path / name).batches()
+
+    assert found.to_pylist() == rows
+
+
+def test_a_csv_that_leaves_utf_8_far_down_is_refused_with_the_mend(tmp_path: Path) -> None:
+    path = tmp_path / "cities.csv"
+    path.write_bytes(b"id,city\n" + b"".join(b"%d,Rom\n" % n for n in range(30_000)) + b"x,K\xf6ln")
+
+    with pytest.raises(UsageError, match=r"Line: 30002.*iconv -f LATIN1 -t UTF-8 cities\.csv"):
+        list(open_values(path).batches())
+
+
+def test_an_empty_csv_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "none.csv").write_text("")
+
+    with pytest.raises(UsageError, match="its first line names no column"):
+        open_values(tmp_path / "none.csv")
+
+
+def test_whole_decimals_are_whole_numbers_and_a_comma_divides_no_name(tables: Tables) -> None:
+    tables.make(
+        'CREATE TABLE tally (id int PRIMARY KEY, "won, lost" smallint, area point)',
+        "INSERT INTO tally VALUES (4, NULL, '(1,2.5)'), (7, NULL, NULL), (9, NULL, NULL)",
+    )
+    wins = [decimal.Decimal("12.000"), decimal.Decimal("1.500"), None]
+    rows = {"id": [4, 7, 9], "won, lost": pa.array(wins), "area": ["( 1.0 , 2.50 )", None, None]}
+
+    run = tables.fill(pa.table(rows), "tally", ["won, lost"], reads="area")
+    run.apply()
+
+    assert tables.rows('SELECT id, "won, lost" FROM tally ORDER BY id') == [
+        (4, 12),
+        (7, None),
+        (9, None),
+    ]
+    assert run.skips.set_index("key")["reason"].to_dict() == {"7": "invalid_value", "9": "no_value"}
+
+
+def test_rows_that_only_writing_found_are_among_the_skips(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE maker (id int PRIMARY KEY)",
+        "INSERT INTO maker VALUES (31)",
+        "CREATE TABLE bike (id int PRIMARY KEY, maker int REFERENCES maker, frame text)",
+        "INSERT INTO bike SELECT generate_series(1, 4), NULL, 'steel'",
+    )
+    rows = pd.DataFrame({"id": [1, 2, 3, 8], "maker": [31, 32, 31, 31], "frame": ["steel"] * 4})
+    run = tables.fill(rows, "bike", "maker")
+    tables.make("UPDATE bike SET frame = 'oak' WHERE id = 3")
+
+    run.apply()
+
+    assert run.skips.set_index("key")["reason"].to_dict() == {
+        "2": "database_error",
+        "3": "drifted",
+        "8": "missing_row",
+    }
+    assert tables.rows("SELECT id FROM bike WHERE maker IS NOT NULL") == [(1,)]
+
+
+def test_a_name_in_other_letters_is_asked_back(tables: Tables) -> None:
+    tables.make('CREATE TABLE pet (id int PRIMARY KEY, "petName" text)')
+
+    with pytest.raises(UsageError, match=r"no key column id\. Did you mean ID\?"):
+        tables.fill(pd.DataFrame({"ID": [1], "petName": ["Bo"]}), "pet", "petName")
