@@ -30,9 +30,9 @@ _CLOSING_LOCK = f".closing{PARTIAL_SUFFIX}"
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[a-z][a-z0-9_]*-[0-9a-f]{6}")
 
 
-def new_run_id(job: str, now: dt.datetime) -> str:
-    """Return an id like `20261122T234000Z-utc-3f9c1a`; `now` is aware."""
-    stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+def new_run_id(job: str) -> str:
+    """Return an id like `20261122T234000Z-utc-3f9c1a`, of this moment."""
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
     return f"{stamp}-{job}-{secrets.token_hex(3)}"
 
 

@@ -10,8 +10,6 @@ Every step shows itself in a notebook.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,14 +23,15 @@ from backfill.display.explanation import Explanation
 from backfill.display.eye import attempt
 from backfill.display.pages import NOTHING, Shown, note, part
 from backfill.errors import BackfillError, StalePlan, UsageError
-from backfill.folder import RUN_ID_ENV, new_run_id, runs_dir
+from backfill.folder import new_run_id, runs_dir
 from backfill.jobs.entry import latest_sheets
 from backfill.jobs.registry import JOBS, entry_of, kind_of
 from backfill.notebook.asking import decide_for, explain_row, review_of
 from backfill.notebook.fill_run import FillRun
 from backfill.notebook.review import Review
-from backfill.notebook.run_book import RunBook, listener
+from backfill.notebook.run_book import RunBook
 from backfill.notebook.run_views import preflight_view
+from backfill.notebook.show import is_beside, listener
 from backfill.parameter import flags_of
 from backfill.parameters import (
     APPLY_PARAMETERS,
@@ -100,13 +99,16 @@ def fill(
     allow_null, chunk_size, runs_dir, …
     """
     names = {"table": table, "set": [set] if isinstance(set, str) else _in_quotes(set)}
-    book = Book("fill", _parameters(JOBS["fill"].parameters, {**options, **names}, [*options]))
+    declared = JOBS["fill"].parameters
+    book = Book(
+        "fill", _parameters(declared, {**options, **names}, [*options], beside=True), beside=True
+    )
     book.preflight()
     book.propose(rows, reads)
     diff = book.diff()
     book.plan()
     defaults = defaults_of(REVERT_PARAMETERS)
-    return FillRun(book, diff, lambda values: RevertBook(defaults | values))
+    return FillRun(book, diff, lambda values: RevertBook(defaults | values, beside=True))
 
 
 def _in_quotes(names: Sequence[str]) -> list[str]:
@@ -147,9 +149,13 @@ def compare(
 
 
 def _parameters(
-    declared: tuple[Parameter, ...], namespace: Mapping[str, Any], given: Sequence[str] = ()
+    declared: tuple[Parameter, ...],
+    namespace: Mapping[str, Any],
+    given: Sequence[str] = (),
+    *,
+    beside: bool = False,
 ) -> dict[str, Any]:
-    reporter = Reporter(listener())
+    reporter = Reporter(listener(beside=beside or is_beside()))
     with _told(reporter):
         injected = {*given, *injected_names(namespace.get("In", []))}
         return check_parameters(declared, namespace, injected)
@@ -168,8 +174,8 @@ def _told(reporter: Reporter) -> Iterator[None]:
 class Book(RunBook):
     """A job's run, step by step; `extracted`, `changes`, `skips` are dataframes to go on from."""
 
-    def __init__(self, job: str, values: dict[str, Any]) -> None:
-        super().__init__(values)
+    def __init__(self, job: str, values: dict[str, Any], *, beside: bool = False) -> None:
+        super().__init__(values, beside=beside)
         self._planning: Planning | None = None
         self._computed: Computation | None = None
         with self._step("open"):
@@ -184,7 +190,7 @@ class Book(RunBook):
                 self._settle(self.settings.kept)
                 self.reporter.message(f"Run {stopped.run_id} is {stopped.status}: going on.")
                 return
-            self._open_folder(_new_id(self._job.name), fresh=True)
+            self._open_folder(self.run_id or new_run_id(self._job.name), fresh=True)
             sheets = latest_sheets(job, values)
             self.command = [*entry.command, *flags_of(entry.parameters, values)]
             self._planning = Planning(self._job, self.database, self.folder, self.reporter, sheets)
@@ -195,7 +201,7 @@ class Book(RunBook):
 
         The command line has looked for it before it named this run.
         """
-        if not self.values["apply"] or RUN_ID_ENV in os.environ:
+        if not self.values["apply"] or self.run_id:
             return None
         with self.database.connect(read_only=True) as connection:
             return stopped_run(
@@ -343,14 +349,14 @@ class RevertBook(RunBook):
 
     _usual = defaults_of(REVERT_PARAMETERS)
 
-    def __init__(self, values: dict[str, Any]) -> None:
-        super().__init__(values)
+    def __init__(self, values: dict[str, Any], *, beside: bool = False) -> None:
+        super().__init__(values, beside=beside)
         with self._step("open"):
             run = _find_run(self, has_written=True)
             if values["apply"] and run.status is RunStatus.PLANNED:
                 raise UsageError(f"Run {run.run_id} wrote nothing yet: nothing to put back.")
             self.kind = kind_of(run.job)
-            self._open_folder(_new_id("revert"), fresh=True)
+            self._open_folder(self.run_id or new_run_id("revert"), fresh=True)
             self.command = ["revert", run.run_id, *flags_of(REVERT_PARAMETERS, values, ("run_id",))]
             with self.database.connect() as connection:
                 ledger = Ledger(connection)
@@ -365,10 +371,6 @@ class RevertBook(RunBook):
         remarks = rows.filter(pc.not_equal(rows.column("warnings"), "")).slice(0, SHOWN_REMARKS)
         for row in remarks.to_pylist():
             self.reporter.message(f"{row['key']}: {row['warnings']}", "warning")
-
-
-def _new_id(name: str) -> str:
-    return os.environ.get(RUN_ID_ENV) or new_run_id(name, dt.datetime.now(dt.UTC))
 
 
 def _find_run(book: RunBook, *, has_written: bool = False) -> RunRow:

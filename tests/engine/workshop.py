@@ -33,7 +33,7 @@ from backfill_lab.demo.events import Encoding, load_events
 Connection = psycopg.Connection[tuple[Any, ...]]
 Row = tuple[Any, ...]
 #: What a test puts its own ears in the place of.
-LISTENER = "backfill.notebook.run_book.listener_from_environment"
+LISTENER = "backfill.notebook.show.listener_from_environment"
 EVENT_COLUMNS = (
     "id",
     "household_id",

@@ -206,3 +206,34 @@ def test_a_row_with_a_key_of_several_columns_is_explained_however_it_is_spelt(
     assert run.explain("2,Zö").document["key"] == '["2", "Zö"]'
     with pytest.raises(UsageError, match="has no row '2,002'"):
         run.explain("2,002")
+
+
+@pytest.mark.slow
+def test_a_fill_beside_the_notebook_s_own_run_is_a_run_of_its_own(
+    tables: Tables, tmp_path: Path
+) -> None:
+    load_customers(tables.connection)
+    tables.make("CREATE TABLE place (code text PRIMARY KEY, region text)")
+    tables.make("INSERT INTO place VALUES ('visby')")
+    mine = own_notebook(
+        tmp_path,
+        "rows = run.extracted.assign(city_name='Visby')\n"
+        "run.propose(rows, reads=['city'])\n"
+        "import pandas as pd\n"
+        "beside = pd.DataFrame({'code': ['visby'], 'region': ['Gotland']})\n"
+        "beside = workbook.fill(beside, table='place', set='region', runs_dir=runs_dir)\n"
+        "beside.apply()",
+    )
+
+    ended = typed(
+        tables, tmp_path, "fill", "--notebook", str(mine), "--where", "city = ' visby'", "--apply"
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    summary = json.loads(ended.stdout.splitlines()[-1])
+    assert (summary["table"], summary["total_updated"]) == ("public.customer", 203)
+    assert tables.rows("SELECT region FROM place") == [("Gotland",)]
+    assert sorted(tables.rows("SELECT scope ->> 'table', status FROM backfill.run")) == [
+        ("public.customer", "succeeded"),
+        ("public.place", "succeeded"),
+    ]

@@ -32,7 +32,7 @@ def test_types_of_duckdb_that_arrow_has_not_keep_their_value(tmp_path: Path, how
     kept = tmp_path / "values.arrow"
 
     if how == "frame":
-        keep_frame(duckdb.sql(OWN_TYPES), kept)
+        keep_frame(duckdb.connect().sql(OWN_TYPES), kept)
     else:
         keep_query(OWN_TYPES, kept, tmp_path)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
 import os
 import sys
@@ -102,9 +101,7 @@ def _run_job(
             f"back: {next_command('revert', found.run_id)})"
         )
         return _run_plan(options, found.run_id, _said_anew(options, values), kernel)
-    folder = RunFolder.of(
-        runs_dir(values["runs_dir"]), new_run_id(job.name, dt.datetime.now(dt.UTC))
-    )
+    folder = RunFolder.of(runs_dir(values["runs_dir"]), new_run_id(job.name))
     # What a person's own notebook says in its cell stays its own.
     names = {parameter.name for parameter in declared}
     said = {name: value for name, value in given_of(options).items() if name in names}
@@ -254,9 +251,7 @@ def _run_revert(options: argparse.Namespace, values: dict[str, Any], kernel: Ker
     if values["apply"] and values["run_id"] == LATEST:
         raise refuse_latest(run, "revert", "--apply")
     terminal = terminal_of(options)
-    folder = RunFolder.of(
-        runs_dir(values["runs_dir"]), new_run_id("revert", dt.datetime.now(dt.UTC))
-    )
+    folder = RunFolder.of(runs_dir(values["runs_dir"]), new_run_id("revert"))
     folder.create()
     changed = _changed(REVERT_PARAMETERS, {**values, "run_id": run.run_id})
     return run_notebook_of("05_revert_run", folder, "notebook", changed, terminal, kernel)

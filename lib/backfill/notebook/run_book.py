@@ -26,19 +26,19 @@ from backfill.errors import (
     StorageError,
     VerifyFailed,
 )
-from backfill.folder import RUN_ID_ENV, RunFolder, runs_dir
+from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, runs_dir
 from backfill.next_command import next_command
 from backfill.notebook import failed_step
 from backfill.notebook.asking import Asking
 from backfill.notebook.frames import Frames
 from backfill.notebook.run_views import head_view, plan_view, summary_view, verification_view
-from backfill.notebook.show import NotebookLine, RecordLines
+from backfill.notebook.show import is_beside, listener
 from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.records.kept import kept_with
 from backfill.records.ledger import Ledger
 from backfill.records.seats import holder_name, is_worked_on
-from backfill.report import RELAY_ENV, Reporter, listener_from_environment
+from backfill.report import RELAY_ENV, Reporter
 from backfill.server.database import Database
 from backfill.server.dsn import redact
 from backfill.server.open_database import open_database
@@ -58,12 +58,6 @@ from backfill_lab.demo.seed import seed_if_empty
 _UNKNOWN = (BackfillError, psycopg.Error)
 
 
-def listener() -> Callable[[Mapping[str, Any]], None]:
-    """Return where events go: to the command line that started us, or below the cell."""
-    relayed = listener_from_environment()
-    return RecordLines(relayed) if relayed else NotebookLine()
-
-
 class RunBook(Asking, Frames):
     """One run with a plan, frozen or to be frozen; `changes` and `skips` to go on from."""
 
@@ -71,12 +65,14 @@ class RunBook(Asking, Frames):
     command: Sequence[str] = ()
     _usual: Mapping[str, Any] = {}  # defaults: what differs is told on the first screen
 
-    def __init__(self, values: dict[str, Any]) -> None:
+    def __init__(self, values: dict[str, Any], *, beside: bool = False) -> None:
+        """`beside` a command's own run nothing is told to the command."""
         os.umask(0o077)  # what this process writes from here on is a run's, and private
         self._started = time.monotonic()
         self.values = values
-        self.reporter = Reporter(listener())
-        self.run_id = os.environ.get(RUN_ID_ENV, "")
+        self._is_beside = beside or is_beside()
+        self.reporter = Reporter(listener(beside=self._is_beside))
+        self.run_id = "" if self._is_beside else os.environ.pop(RUN_ID_ENV, "")
         self._plan: Plan | None = None
         self._applied: Applied | None = None
         self._verification: Verification | None = None
@@ -105,7 +101,8 @@ class RunBook(Asking, Frames):
         self.folder = RunFolder.of(runs_dir(self.values["runs_dir"]), run_id)
         if fresh:
             self.folder.create()
-        self.reporter = Reporter(listener(), self.folder if self.folder.path.is_dir() else None)
+        folder = self.folder if self.folder.path.is_dir() else None
+        self.reporter = Reporter(listener(beside=self._is_beside), folder)
 
     def _settle(self, said: Mapping[str, Any]) -> None:
         """Write the run as it has been, or was to be, but for what is said anew."""
@@ -308,6 +305,7 @@ class RunBook(Asking, Frames):
                 document,
                 self._plan is not None,
                 self._not_shown,
+                "" if self._is_beside else os.environ.get(NOTEBOOK_ENV, ""),
             )
 
     @contextlib.contextmanager

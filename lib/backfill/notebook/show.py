@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from backfill.display.counting import counted
 from backfill.display.pages import Shown, note
-from backfill.report import Listener, paused, print_event, progress_line
+from backfill.folder import RUN_ID_ENV
+from backfill.report import (
+    RELAY_ENV,
+    Listener,
+    listener_from_environment,
+    paused,
+    print_event,
+    progress_line,
+)
 
 SKIPS_AT_ONCE = 50
 TOLD_EVERY_SECONDS = 0.5
@@ -112,3 +121,14 @@ def _has_notebook() -> bool:
     from IPython.core.getipython import get_ipython
 
     return get_ipython() is not None
+
+
+def is_beside() -> bool:
+    """Whether a command runs this kernel and has its run: what else is opened is the notebook's."""
+    return RELAY_ENV in os.environ and RUN_ID_ENV not in os.environ
+
+
+def listener(*, beside: bool) -> Callable[[Mapping[str, Any]], None]:
+    """Return where events go: to the command line that started us, or below the cell."""
+    relayed = None if beside else listener_from_environment()
+    return RecordLines(relayed) if relayed else NotebookLine()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from backfill.archive import evidence
 from backfill.archive.runs_index import rebuild_index
 from backfill.display.eye import NotShown
-from backfill.folder import NOTEBOOK_ENV, RunFolder
+from backfill.folder import RunFolder
 from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger
@@ -122,13 +121,14 @@ def finish(
     document: Mapping[str, Any],
     has_plan: bool,
     not_shown: Sequence[NotShown] = (),
+    notebook: str = "",
 ) -> None:
     """Write summary and records, and close the folder; make the page of all runs anew.
 
-    Under the command line that page waits for the notebook's own.
+    Where a command executes the `notebook`, that page waits for the notebook's own.
     """
     named = {**document}
-    if notebook := os.environ.get(NOTEBOOK_ENV):
+    if notebook:
         named["notebook"] = notebook
     planned = [skip for _place, skip in plan.read_skips(folder)] if has_plan else []
     with folder.closing(), database.connect() as connection:

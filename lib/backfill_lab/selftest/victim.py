@@ -106,9 +106,7 @@ def _faults(points: _Points, events: list[Mapping[str, Any]]) -> Iterator[None]:
         steps = functools.partial(apply_run, step=points.visit)
         stack.enter_context(mock.patch("backfill.notebook.run_book.apply_run", steps))
         stack.enter_context(
-            mock.patch(
-                "backfill.notebook.run_book.listener_from_environment", lambda: events.append
-            )
+            mock.patch("backfill.notebook.show.listener_from_environment", lambda: events.append)
         )
         for name in points.functions:
             owner, attribute = _owner(name)
