@@ -103,7 +103,7 @@ def stop_in_chunk(
         bench.wait_for_lock_wait()
         if number == signal.SIGKILL:
             for child in psutil.Process(process.pid).children(recursive=True):
-                if "ipykernel_launcher" in " ".join(child.cmdline()):
+                if "kernel_process" in " ".join(child.cmdline()):
                     child.kill()
             out, err = process.communicate(timeout=DEADLINE_SECONDS)
             return Said(process.returncode, out, err)

@@ -92,7 +92,7 @@ def kernel_of(process: subprocess.Popen[str]) -> psutil.Process:
     (kernel,) = (
         child
         for child in psutil.Process(process.pid).children(recursive=True)
-        if "ipykernel_launcher" in " ".join(child.cmdline())
+        if "kernel_process" in " ".join(child.cmdline())
     )
     return kernel
 

@@ -24,7 +24,7 @@ MAX_LINES = 400
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": (
         *("errors", "skips", "status", "stop", "versions", "time_left", "which_folder"),
-        *("decisions", "folder", "printing", "regular_file", "next_command"),
+        *("loading", "decisions", "folder", "printing", "regular_file", "next_command"),
     ),
     "values": ("rows.*", "workers.*", "display.*"),
     "pure": ("utc.*", "ocr.*"),
@@ -45,7 +45,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "jobs": ("jobs.utc.*", "jobs.ocr.*", "jobs.fill.*", "jobs.tasks", "jobs.entry"),
     "registry": ("jobs.registry",),
     "notebook": ("notebook.*",),
-    "workbook": ("workbook", "tour"),
+    "workbook": ("workbook", "kernel_process", "tour"),
     "command line": ("command.*", "lab.selftest.*", "cli", "__main__"),
 }
 NAMES = list(LAYERS)

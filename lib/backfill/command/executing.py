@@ -94,6 +94,7 @@ def _how_to_go_on(folder: RunFolder, ended: Ended, kept: Path, *, is_writing: bo
 
 def _get_ready_to_close() -> None:
     with contextlib.suppress(Exception):  # it will be said when the folder is closed
+        import backfill.notebook.closing  # noqa: F401
         from backfill.notebook.rendering import get_ready
 
         get_ready()

@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backfill.errors import ExitCode, StorageError
 from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, notebooks_folder
+from backfill.loading import not_yet, unseen
 from backfill.notebook.kernel import KERNEL_NAME, Kernel, kernel_ahead, with_environment
 from backfill.notebook.relay import Relay, Terminal
 from backfill.notebook.run_signals import RunSignals, StoppedBefore, listening
 from backfill.report import RELAY_ENV
 
 ENGINE_NAME = "backfill"
-#: jsonschema builds a parser of addresses in a second and a half when this is there. Only formats
-#: ask for it, and the notebook format has none.
-SLOW_GRAMMAR = "rfc3987_syntax"
+#: What jsonschema checks the form of addresses and durations with; the first takes a second and a
+#: half to build. The notebook format asks for none of them.
+FORM_CHECKS = ("rfc3987_syntax", "rfc3986_validator", "isoduration")
+#: What papermill fetches notebooks from elsewhere with.
+FETCHING = "requests"
 #: From this part of a notebook on its kernel has its largest tables behind it, and the process that
 #: waits may take some memory.
 _FROM_WHERE = 2 / 3
@@ -144,7 +146,7 @@ def _execute(
     """Execute; return what went wrong, empty when every cell ran."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of jupyter's own parts; ours are in the notebook
-        with _unseen(SLOW_GRAMMAR):
+        with unseen(*FORM_CHECKS), not_yet(FETCHING):
             import papermill
         from papermill.exceptions import PapermillExecutionError
 
@@ -172,19 +174,6 @@ def _execute(
         except Exception as error:  # the kernel died, or nbclient lost it
             return f"{type(error).__name__}: {error}"
     return ""
-
-
-@contextlib.contextmanager
-def _unseen(module: str) -> Iterator[None]:
-    """Let imports in the block believe that a module is not installed."""
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = None  # type: ignore[assignment]  # what makes an import of it fail
-    try:
-        yield
-    finally:
-        del sys.modules[module]
 
 
 def _register_engine(execution: _Execution) -> None:

@@ -18,9 +18,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from backfill.loading import seldom_collected, without_pandas
 from backfill.notebook.relay import socket_folder
 
 KERNEL_NAME = "python3"
+KERNEL_MODULE = "backfill.kernel_process"
 #: The kernel of a run gives memory back to the system when a step is through.
 KERNEL_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 #: A kernel ends itself when the process of this number is gone.
@@ -29,7 +31,6 @@ _PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 _OPTIONS = (
     "--log-level=50",  # its own remarks are not the run's
     "--HistoryManager.hist_file=:memory:",
-    "--IPKernelApp.exec_lines=__import__('backfill.workbook') and None",
 )
 
 
@@ -79,7 +80,7 @@ class Kernel:
 
 
 def _command() -> list[str]:
-    return [sys.executable, "-m", "ipykernel_launcher", *_OPTIONS]
+    return [sys.executable, "-m", KERNEL_MODULE, *_OPTIONS]
 
 
 def with_environment(values: Mapping[str, str]) -> str:
@@ -89,9 +90,14 @@ def with_environment(values: Mapping[str, str]) -> str:
 
 @contextlib.contextmanager
 def kernel_ahead() -> Iterator[Kernel]:
-    """Yield a kernel that starts while the block still looks whether there is something to do."""
+    """Yield a kernel that starts while the block still looks whether there is something to do.
+
+    The block loads what it needs meanwhile, and so does without pandas.
+    """
     kernel = Kernel()
     try:
-        yield kernel
+        with seldom_collected():
+            without_pandas()
+            yield kernel
     finally:
         kernel.close()

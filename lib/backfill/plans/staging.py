@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from backfill.errors import StorageError
 from backfill.folder import FILE_MODE
+from backfill.loading import unseen
 
 if TYPE_CHECKING:  # imported when a file is opened: `status` opens none
     import duckdb
@@ -78,7 +79,8 @@ class Staging:
 
         self.path = path
         self._error = duckdb.Error
-        with self._on_disk():
+        # In a kernel it would load widgets, for a bar of its own that no run shows.
+        with self._on_disk(), unseen("ipywidgets"):
             self._connection = duckdb.connect(
                 str(path),
                 config=_config(path),

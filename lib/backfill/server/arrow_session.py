@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from backfill.errors import PreflightError
+from backfill.loading import unseen
 from backfill.server.dsn import describe
 from backfill.server.postgres import APPLICATION_NAME, connect, from_the_start, watchful
 from backfill.server.session import (
@@ -96,7 +97,7 @@ def _connected(dsn: str) -> Any:
     role's `quote_all_identifiers` has put in quotes; and a role's time-outs may not leave it the
     time. Poolers refuse to be asked for more than they know of.
     """
-    # It imports pandas, for which `status` and `check` need not wait.
+    # For it `status` and `check` need not wait.
     import adbc_driver_manager
 
     try:
@@ -122,7 +123,8 @@ def _connected(dsn: str) -> Any:
 
 
 def _opened(dsn: str) -> Any:
-    import adbc_driver_postgresql.dbapi
+    with unseen("polars"):  # where it is: it has no part in a run
+        import adbc_driver_postgresql.dbapi
 
     return adbc_driver_postgresql.dbapi.connect(watchful(dsn), autocommit=True)
 

@@ -76,7 +76,7 @@ class Program:
 
     def kernels(self) -> list[int]:
         """Return the ids of the kernels below it."""
-        return [pid for pid in children_of(self.pid) if b"ipykernel_launcher" in command_of(pid)]
+        return [pid for pid in children_of(self.pid) if b"kernel_process" in command_of(pid)]
 
 
 def children_of(pid: int) -> list[int]:
