@@ -7,8 +7,12 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 # What `make test` leaves to the other targets: tests/README.md lists which target runs what.
 APART := chaos or browser or cluster or bench or long
 
+# What another PostgreSQL than the embedded one is asked for.
+SHARE := $(addprefix tests/engine/test_, apply.py poolers.py sessions.py drift.py lease.py \
+	database_errors.py failover.py preflight.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rest test-system-postgres test-all test-chaos test-browser lint lab docs reference bench bench-quick bench-shapes bench-tables bench-10m bench-ocr bench-scale lock clean
+.PHONY: help setup demo test test-rest test-system-postgres test-wheel-postgres test-all test-chaos test-browser lint lab docs reference bench bench-quick bench-shapes bench-tables bench-10m bench-ocr bench-scale lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,15 +30,17 @@ test: setup ## every promise on a real server, two processes (some: make test AR
 test-rest: setup ## what takes long or starts clusters: Dask, benchmarks at a tiny size, the demo twice
 	$(PYTHON) -m pytest -m "cluster or bench or long" $(ARGS)
 
-test-all: test test-system-postgres test-rest test-chaos test-browser ## every test there is
+test-all: test test-system-postgres test-wheel-postgres test-rest test-chaos test-browser ## every test there is
 
 test-system-postgres: setup ## a share of the database tests on the system's PostgreSQL (Debian: 15)
 	@scripts/system-packages pgbouncer
 	@scripts/system-packages postgresql
-	BACKFILL_PG_BIN=$$(ls -d /usr/lib/postgresql/*/bin | tail -n 1) $(PYTHON) -m pytest -q \
-		tests/engine/test_apply.py tests/engine/test_poolers.py tests/engine/test_sessions.py \
-		tests/engine/test_drift.py tests/engine/test_lease.py tests/engine/test_database_errors.py \
-		tests/engine/test_failover.py tests/engine/test_preflight.py $(ARGS)
+	BACKFILL_PG_BIN=$$(ls -d /usr/lib/postgresql/*/bin | tail -n 1) $(PYTHON) -m pytest -q $(SHARE) $(ARGS)
+
+test-wheel-postgres: setup ## the same share on a third version, from a wheel where there is one (16)
+	@scripts/system-packages pgbouncer
+	@programs=$$(scripts/wheel-postgres) || exit 1; [ -z "$$programs" ] || \
+		BACKFILL_PG_BIN=$$programs $(PYTHON) -m pytest -q -n 2 --dist worksteal $(SHARE) $(ARGS)
 
 test-chaos: setup ## kills, faults, two writers, tampering: every case of backfill selftest --chaos
 	@scripts/system-packages pgbouncer

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -269,6 +271,37 @@ def test_lock_file_pins_every_dependency_with_hashes_and_names_no_address() -> N
     assert wanted["run"] | wanted["dev"] <= pinned
     assert "://" not in lock
     assert not re.search(r"^--", lock, re.MULTILINE)
+
+
+@pytest.mark.parametrize("part", ["models", "postgres"])
+def test_files_of_other_packages_are_pinned_with_hashes_and_reasons_too(part: str) -> None:
+    name = f"requirements-{part}.lock"
+    lock = read(name)
+
+    (package,) = re.findall(r"^([a-z0-9-]+)==\d\S* \\\n    --hash=sha256:", lock, re.MULTILINE)
+
+    assert "://" not in lock and not re.search(r"^--", lock, re.MULTILINE)
+    reasons = read("docs/dependencies.md")
+    assert f"| {package} |" in reasons and f"`{name}`" in reasons
+
+
+def test_a_machine_without_the_wheel_of_postgresql_is_told_so_and_nothing_fails(
+    tmp_path: Path,
+) -> None:
+    """The share of the tests that `make test-wheel-postgres` runs is left out there."""
+    for path in ("scripts/wheel-postgres", "requirements-postgres.lock"):
+        copy = tmp_path / path
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / path, copy)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to("/bin/false")
+
+    ended = subprocess.run(
+        [tmp_path / "scripts/wheel-postgres"], capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout == ""
+    assert "No wheel of PostgreSQL to be had here" in ended.stderr
 
 
 def test_markers_are_explained() -> None:

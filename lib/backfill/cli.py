@@ -33,6 +33,7 @@ from backfill.command.runs_command import (
 from backfill.command.status_command import add_status_options, run_status
 from backfill.command.words import counted_in, unknown_words
 from backfill.errors import BackfillError, ExitCode
+from backfill.jobs.entry import Entry
 from backfill.jobs.registry import JOBS, entry_of
 from backfill.next_command import DATABASE_URL, RUNS_DIR, next_command, remember_given
 from backfill.notebook.run_signals import Stopped, stoppable
@@ -119,10 +120,10 @@ class _Root(Parser):
         return overview(self)
 
 
-def build_parser(task: tuple[Parameter, ...] = ()) -> argparse.ArgumentParser:
+def build_parser(task: Entry | None = None) -> argparse.ArgumentParser:
     """Return the parser of every command; the reference is made from it.
 
-    `task` are the parameters of the task that is asked for, if one is.
+    `task` is the one that is asked for, if one is.
     """
     parser = _Root(
         prog="backfill",
@@ -146,9 +147,8 @@ def build_parser(task: tuple[Parameter, ...] = ()) -> argparse.ArgumentParser:
         add_metrics_file(job)
         if entry.takes_notebook:
             _add_notebook(job)
-    _add_task(
-        command("task", "run a task of your own; a dry run by default", commands.run_job), task
-    )
+    own_task = command("task", "run a task of your own; a dry run by default", commands.run_job)
+    _add_task(own_task, task.parameters if task else ())
     apply = command("apply", "write exactly the plan that a dry run froze", commands.run_plan)
     resume = command("resume", "go on with a run from its last checkpoint", commands.run_plan)
     for sub in (apply, resume):
@@ -172,9 +172,11 @@ def build_parser(task: tuple[Parameter, ...] = ()) -> argparse.ArgumentParser:
     _add_mode(revert)
     add_metrics_file(revert)
     check = command("check", "exit 8 while anything is pending (a gate for CI)", checks.run_check)
-    checks.add_check_options(check)
+    checks.add_check_options(check, task)
     add_metrics_file(check)
-    add_grants_options(command("grants", "print the least SQL rights of each role", run_grants))
+    add_grants_options(
+        command("grants", "print the least SQL rights of each role", run_grants), task
+    )
     add_init_table_options(
         command("init-table", "write a first --table file from the catalog", run_init_table)
     )
@@ -208,11 +210,16 @@ def _run_completion(options: argparse.Namespace) -> int:
     return int(ExitCode.OK)
 
 
-def _task_of(given: Sequence[str]) -> tuple[Parameter, ...]:
-    """Return the parameters of the task that a command line asks for."""
-    if len(given) < 2 or given[0] != "task" or given[1].startswith("-"):
-        return ()
-    return entry_of(given[1]).parameters
+def _task_of(given: Sequence[str]) -> Entry | None:
+    """Return the task that a command line asks for, by `task NAME` or by another's `--job NAME`."""
+    name = ""
+    if given[:1] == ["task"] and len(given) > 1 and not given[1].startswith("-"):
+        name = given[1]
+    elif given[:1] in (["check"], ["grants"]):
+        words = zip(given, [*given[1:], ""], strict=True)
+        named = [w.partition("=")[2] or after for w, after in words if w.split("=")[0] == "--job"]
+        name = named[-1] if named and named[-1] not in JOBS else ""
+    return entry_of(name) if name else None
 
 
 def _add_task(parser: argparse.ArgumentParser, own: tuple[Parameter, ...]) -> None:

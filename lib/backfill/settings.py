@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -114,15 +114,26 @@ def skip_limits(value: int | str) -> tuple[int | None, dict[str, int]]:
         if not reason:
             most = limit if limit >= 0 else None
             continue
-        # A task of somebody else's has reasons of its own.
-        close = get_close_matches(reason, [*SkipReason], 1, 0.8)
-        if close and reason != close[0]:
-            raise UsageError(
-                f"--max-skips: no row is skipped as {reason!r}. Did you mean {close[0]}?"
-            )
         if limit >= 0:
             by_reason[reason] = limit
     return most, by_reason
+
+
+def check_reasons(
+    named: Iterable[str], own: Collection[str] | None, seen: Collection[str] = ()
+) -> None:
+    """Raise `UsageError` for a reason as which no row is skipped: it would limit nothing.
+
+    `own` are the job's beside the engine's; None where it tells none: then it may have any, and
+    what is near to one of ours or to one of those `seen` is taken for a misspelling.
+    """
+    known = sorted({*SkipReason, *(own or ()), *seen})
+    for reason in (reason for reason in named if reason not in known):
+        close = get_close_matches(reason, known, 1, 0.8)
+        if not close and own is None:
+            continue
+        hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
+        raise UsageError(f"--max-skips: no row is skipped as {reason!r}. {hint}")
 
 
 def chunk_rows_from(value: int | str) -> int | None:

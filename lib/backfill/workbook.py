@@ -52,6 +52,7 @@ from backfill.steps.job import Computation
 from backfill.steps.planning import Planning, frame
 from backfill.steps.revert import plan_revert
 from backfill.steps.running import stopped_run
+from backfill.steps.skip_limits import check_named, check_of_plan
 from backfill.steps.which_run import (
     row_of,
     run_of_notebook,
@@ -183,6 +184,7 @@ class Book(RunBook):
             self._usual = defaults_of(entry.parameters)
             self._job = entry.make(values)
             self.kind = self._job.kind
+            check_named(self.settings, self.kind)
             stopped = self._stopped_run()
             if stopped:
                 self._open_folder(stopped.run_id)
@@ -317,6 +319,7 @@ class Book(RunBook):
             if self._planning is not None and self._plan is None:
                 if self._computed is None:
                     raise UsageError("There is nothing to freeze yet. Run the compute cell first.")
+                check_named(self.settings, self.kind, self._planning.staging)
                 self._plan = self._planning.freeze(self._computed, self.settings.kept)
                 self._write_run_file()
             return self._plan_view()
@@ -342,6 +345,7 @@ class PlanBook(RunBook):
             with contextlib.suppress(StalePlan):  # verify needs the database only
                 self._plan = plan.load(self.folder)
             self._settle(values)
+            check_of_plan(self.settings, self.kind, self._plan, self.folder)
 
 
 class RevertBook(RunBook):
@@ -356,6 +360,7 @@ class RevertBook(RunBook):
             if values["apply"] and run.status is RunStatus.PLANNED:
                 raise UsageError(f"Run {run.run_id} wrote nothing yet: nothing to put back.")
             self.kind = kind_of(run.job)
+            check_named(self.settings, self.kind)
             self._open_folder(self.run_id or new_run_id("revert"), fresh=True)
             self.command = ["revert", run.run_id, *flags_of(REVERT_PARAMETERS, values, ("run_id",))]
             with self.database.connect() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import NOON_MS, Bench, add_noons, noon_utc
 
-from backfill.errors import Interrupted, TooManySkips
+from backfill.errors import Interrupted, TooManySkips, UsageError
 from backfill.rows import image
 
 if TYPE_CHECKING:
@@ -192,6 +193,25 @@ def test_more_skips_of_a_reason_than_allowed_stop_the_run_before_it_writes(bench
         TooManySkips, match="skips 3 rows as invalid_timezone; --max-skips allows 2"
     ):
         bench.run(max_skips="missing_wall_time=1,invalid_timezone=2")
+
+    assert set(bench.filled().values()) == {(None, None)}
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [("loked", "Did you mean locked?"), ("too_hot", "There are: already_filled, ")],
+)
+def test_a_limit_on_a_reason_that_no_row_has_is_refused(
+    bench: Bench, reason: str, hint: str
+) -> None:
+    said = re.escape(f"no row is skipped as '{reason}'. {hint}")
+    with pytest.raises(UsageError, match=said):
+        bench.plan(max_skips=f"{reason}=1")
+    run_id = bench.plan().run_id
+    with pytest.raises(UsageError, match=said):
+        bench.apply(run_id, max_skips=f"{reason}=1")
+    with pytest.raises(UsageError, match=said):
+        bench.revert(run_id, apply=False, max_skips=f"{reason}=1")
 
     assert set(bench.filled().values()) == {(None, None)}
 

@@ -32,7 +32,6 @@ from backfill.errors import UsageError
         ({"max_skips": -2}, "--max-skips must be between -1 and"),
         ({"max_skips": "locked"}, "--max-skips takes a number, or a reason and a number"),
         ({"max_skips": "3,=4"}, "--max-skips takes a number, or a reason and a number"),
-        ({"max_skips": "loked=1"}, "no row is skipped as 'loked'. Did you mean locked?"),
         ({"fold": "maybe"}, "--fold 'maybe' is not known; use one of earlier, later, skip."),
         ({"fold": "Earlier"}, "--fold 'Earlier' is not known; use one of earlier, later, skip."),
         ({"gap": ""}, "--gap '' is not known; use one of shift_forward, first_valid, skip."),

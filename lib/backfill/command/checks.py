@@ -23,8 +23,8 @@ from backfill.parameter import Kind, Parameter
 SHOWN_SCOPES = 100
 
 
-def add_job_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--job`, and what says which rows and rules of it are meant."""
+def add_job_options(parser: argparse.ArgumentParser, task: Entry | None = None) -> None:
+    """Add `--job`, and what says which rows and rules of it are meant; of a `task` its own."""
     usual, *others = JOBS
     parser.add_argument(
         "--job",
@@ -32,7 +32,8 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         metavar="JOB",
         help=f"{usual} (the default), {', '.join(others)}, or a task's name",
     )
-    for parameter in _asked().values():
+    own = {p.name: p for p in task.parameters if p.name in task.asked_by} if task else {}
+    for parameter in {**_asked(), **own}.values():
         add_flag(parser, parameter)
 
 
@@ -63,9 +64,9 @@ def job_of(options: argparse.Namespace) -> tuple[Entry, Any]:
     return entry, entry.make(check_parameters(entry.parameters, given, ()))
 
 
-def add_check_options(parser: argparse.ArgumentParser) -> None:
+def add_check_options(parser: argparse.ArgumentParser, task: Entry | None = None) -> None:
     """Add what `backfill check` takes."""
-    add_job_options(parser)
+    add_job_options(parser, task)
     parser.add_argument(
         "--deep",
         action="store_true",

@@ -79,12 +79,14 @@ def _run_job(
     from backfill.server.open_database import open_database
     from backfill.settings import engine_settings
     from backfill.steps.running import stopped_run
+    from backfill.steps.skip_limits import check_named
     from backfill_lab.demo.seed import seed_if_empty
 
     terminal = terminal_of(options)
     declared = entry.parameters
     settings = engine_settings(values)
     job = entry.make(values)
+    check_named(settings, job.kind)
     database = open_database(terminal.message)
     if not values.get("table"):
         seed_if_empty(database, terminal.message)

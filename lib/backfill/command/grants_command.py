@@ -7,12 +7,13 @@ import argparse
 from backfill.command.checks import add_job_options, job_of
 from backfill.command.commands import database_of
 from backfill.errors import ExitCode
+from backfill.jobs.entry import Entry
 from backfill.server.roles import APPLIER, OPERATOR, PLANNER, READER
 
 
-def add_grants_options(parser: argparse.ArgumentParser) -> None:
+def add_grants_options(parser: argparse.ArgumentParser, task: Entry | None = None) -> None:
     """Add what `backfill grants` takes."""
-    add_job_options(parser)
+    add_job_options(parser, task)
     parser.add_argument("--planner", default=PLANNER, help="role that plans")
     parser.add_argument("--applier", default=APPLIER, help="role that applies")
     parser.add_argument(

@@ -6,7 +6,7 @@ The engine never imports a job; a third backfill is one more value of this shape
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -171,6 +171,10 @@ class JobKind(ABC):
         Empty: every row stands for itself. `schema` is that of the plan, where it is at hand.
         """
         return ""
+
+    def reasons(self, target: Mapping[str, Any]) -> Collection[str] | None:
+        """Return its own reasons for a skip, beside the engine's; None where it tells none."""
+        return ()
 
     def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
         """Return columns by which people choose changes: DuckDB expressions by name."""

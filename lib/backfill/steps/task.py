@@ -74,6 +74,7 @@ OPTIONAL: Mapping[str, Any] = {
     "what": None,  # what one such row is called, and several
     "views": None,  # (staging): shown above the diff
     "chain": None,  # (row): equal text for rows that build on one another; they go one by one
+    "reasons": None,  # why it skips rows, beside the engine's reasons: all of them
     "check": None,  # (rows): written rows that another computation finds wrong
     "remarks": None,  # (connection, rows): what an undo of each leaves behind
     "finish": None,  # (folder): writes files, returns keys of the summary

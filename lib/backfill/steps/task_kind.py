@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,9 +23,6 @@ from backfill.server.postgres import Connection
 from backfill.steps.comparison import causes_of_writing
 from backfill.steps.job import Cause, JobKind, Recomputed
 from backfill.steps.task import CHAIN, Task, part
-
-if TYPE_CHECKING:
-    pass
 
 #: Finds the task of a run by what its target says, None where it is not installed here.
 FindTask = Callable[[Mapping[str, Any]], Task | None]
@@ -48,6 +45,10 @@ class TaskKind(JobKind):
         # A revert's plan has no notes: all of the table is one chain then.
         has_own = schema is None or schema.field("why").type.get_field_index(CHAIN) >= 0
         return f"why.{CHAIN}" if has_own else "scope"
+
+    def reasons(self, target: Mapping[str, Any]) -> Collection[str] | None:
+        told = self._part(target, "reasons")
+        return None if told is None else [str(reason) for reason in told]
 
     def _part(self, target: Mapping[str, Any], name: str) -> Any:
         task = self._find(target)

@@ -51,6 +51,7 @@ class FillTask:
 
     name = JOB_NAME
     what = ("row of values is there", "rows of values are there")
+    reasons = ()
 
     def __init__(self, settings: FillSettings, values: Values | None, origin: str) -> None:
         """`origin` is the file or query that the values came from, as it was named."""
