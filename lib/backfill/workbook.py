@@ -53,11 +53,7 @@ from backfill.steps.planning import Planning, frame
 from backfill.steps.revert import plan_revert
 from backfill.steps.running import stopped_run
 from backfill.steps.skip_limits import check_named, check_of_plan
-from backfill.steps.which_run import (
-    row_of,
-    run_of_notebook,
-    run_to_revert,
-)
+from backfill.steps.which_run import row_of, run_of_notebook, run_to_revert
 
 SHOWN_REMARKS = 1_000
 
