@@ -35,6 +35,7 @@ from backfill.command.words import counted_in, unknown_words
 from backfill.errors import BackfillError, ExitCode
 from backfill.jobs.entry import Entry
 from backfill.jobs.registry import JOBS, entry_of
+from backfill.log_format import check_log_format, say_in_log
 from backfill.next_command import DATABASE_URL, RUNS_DIR, next_command, remember_given
 from backfill.notebook.run_signals import Stopped, stoppable
 from backfill.parameters import (
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     try:
         with stoppable():
+            check_log_format()
             return int(options.handler(options))
     except BackfillError as error:
         return commands.report_error(options, error)
@@ -84,13 +86,14 @@ def _run(options: argparse.Namespace) -> int:
         return commands.report_bug(options, error)
     except Stopped as stopped:
         is_interrupt = stopped.number == signal.SIGINT
-        return _stopped(f"Stopped by {stopped}", is_interrupt=is_interrupt)
+        return _stopped(f"Stopped by {stopped}", is_interrupt=is_interrupt, as_json=options.json)
     except KeyboardInterrupt:
-        return _stopped("Interrupted", is_interrupt=True)
+        return _stopped("Interrupted", is_interrupt=True, as_json=options.json)
 
 
-def _stopped(how: str, *, is_interrupt: bool) -> int:
-    printing.say(f"{how}. Nothing is half done. See: {next_command('status')}", sys.stderr)
+def _stopped(how: str, *, is_interrupt: bool, as_json: bool) -> int:
+    text = f"{how}. Nothing is half done. See: {next_command('status')}"
+    say_in_log(text, "warning", sys.stderr, as_json=as_json)
     return int(ExitCode.INTERRUPTED if is_interrupt else ExitCode.TERMINATED)
 
 

@@ -7,7 +7,6 @@ updates in place; the run's folder keeps every progress event.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import functools
 import json
 import os
@@ -15,11 +14,12 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from backfill.errors import StorageError
 from backfill.folder import RunFolder
+from backfill.log_format import log_line
 from backfill.time_left import Forecast, TimeLeft
 
 if TYPE_CHECKING:  # psycopg behind them: `--help` does without
@@ -51,22 +51,14 @@ class Reporter:
             self._log(event)
         self._tell(event)
 
-    def skip(self, skip: Skip) -> None:
-        """Say which row was left alone, and why: one line for each."""
-        column = f" {skip.column}" if skip.column else ""
-        detail = f" ({skip.detail})" if skip.detail else ""
-        self._tell(
-            {
-                "type": "skip",
-                "level": "warning",
-                "text": f"skipped {skip.key}{column}: {skip.reason}{detail}",
-                "key": skip.key,
-                "scope": skip.scope,
-                "column": skip.column,
-                "reason": skip.reason.value,
-                "detail": skip.detail,
-            }
-        )
+    def skips(self, skips: Iterable[Skip]) -> None:
+        """Say which rows were left alone, and why: one line for each; kept in the run's folder."""
+        events = [_skip_event(skip) for skip in skips]
+        if events:
+            with contextlib.suppress(StorageError):
+                self._log(*events)
+        for event in events:
+            self._tell(event)
 
     def progress(
         self, run_id: str, counts: Counts, remaining: int, *, phase: str = "apply", why: str = ""
@@ -142,10 +134,11 @@ class Reporter:
         self._log(event)
         self._tell(event)
 
-    def _log(self, event: Mapping[str, Any]) -> None:
-        """Add an event to the folder's log."""
+    def _log(self, *events: Mapping[str, Any]) -> None:
+        """Add events to the folder's log, all of them at once."""
         if self._folder:
-            self._folder.append_line(PROGRESS_FILE, log_line(event, self._folder.run_id))
+            lines = (log_line(event, self._folder.run_id) for event in events)
+            self._folder.append_line(PROGRESS_FILE, "\n".join(lines))
 
     def outcome(self, document: Mapping[str, Any]) -> None:
         """Hand the end of the run to whoever started the notebook."""
@@ -156,17 +149,19 @@ class Reporter:
             self._listener(event)
 
 
-def log_line(event: Mapping[str, Any], run_id: str) -> str:
-    """Return an event as every log of ours has it, a JSON object: when, how grave, of which run,
-    what; then what the event says itself."""
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    head = {
-        "ts": event.get("ts", now),
-        "level": event.get("level", "info"),
-        "run_id": event.get("run_id", run_id),
-        "event": event["type"],
+def _skip_event(skip: Skip) -> dict[str, Any]:
+    column = f" {skip.column}" if skip.column else ""
+    detail = f" ({skip.detail})" if skip.detail else ""
+    return {
+        "type": "skip",
+        "level": "warning",
+        "text": f"skipped {skip.key}{column}: {skip.reason}{detail}",
+        "key": skip.key,
+        "scope": skip.scope,
+        "column": skip.column,
+        "reason": skip.reason.value,
+        "detail": skip.detail,
     }
-    return json.dumps({**event, **head}, ensure_ascii=False, default=str)
 
 
 def _foretold(forecast: Forecast) -> dict[str, float]:

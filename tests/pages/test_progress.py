@@ -244,7 +244,7 @@ def test_where_nobody_watches_every_skip_is_a_line(capsys: pytest.CaptureFixture
 def test_a_skip_without_a_detail_is_said_without_brackets() -> None:
     heard: list[Any] = []
 
-    Reporter(heard.append).skip(Skip("7", "", "phone", SkipReason.NO_VALUE, ""))
+    Reporter(heard.append).skips([Skip("7", "", "phone", SkipReason.NO_VALUE, "")])
 
     assert heard[0]["text"] == "skipped 7 phone: no_value"
 

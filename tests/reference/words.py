@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backfill.jobs.ocr.settings import CACHE_ENV
+from backfill.log_format import LOG_ENV
 from backfill.server.dsn import DSN_ENV
 from backfill.server.embedded import HOME_ENV
 from backfill.server.embedded_binaries import BINARIES_ENV
@@ -14,6 +15,7 @@ ENVIRONMENT = {
     HOME_ENV: "folder of the embedded PostgreSQL; default `.embedded/`",
     BINARIES_ENV: "folder of other PostgreSQL programs for the embedded database",
     CACHE_ENV: "folder of kept readings of images; default `.cache/ocr`",
+    LOG_ENV: "`json`: all that is said on stderr is JSON lines; `text`: never, also under systemd",
 }
 
 #: By name; `*ending`; or `struct.` for any other field of a struct. The first that fits is taken.

@@ -24,7 +24,8 @@ MAX_LINES = 400
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": (
         *("errors", "skips", "status", "stop", "versions", "time_left", "which_folder"),
-        *("loading", "decisions", "folder", "printing", "regular_file", "next_command"),
+        *("loading", "decisions", "folder", "printing", "log_format", "regular_file"),
+        *("next_command",),
     ),
     "values": ("rows.*", "workers.*", "display.*"),
     "pure": ("utc.*", "ocr.*"),

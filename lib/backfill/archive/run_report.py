@@ -217,7 +217,8 @@ def _progress_lines(facts: RunFacts) -> Iterator[str]:
     for text in texts:
         try:
             event = json.loads(text)
-            yield progress_line(event) if event["type"] == "progress" else str(event["text"])
+            if event["type"] != "skip":  # the page has a table of them
+                yield progress_line(event) if event["type"] == "progress" else str(event["text"])
         except (ValueError, KeyError, TypeError):
             continue  # cut off by a kill
 

@@ -222,8 +222,7 @@ class Applier:
         return number, behind
 
     def _count(self, committed: Committed, settle: Settle) -> None:
-        for skip in committed.left_alone:
-            self.reporter.skip(skip)
+        self.reporter.skips(committed.left_alone)
         if checkpoint := committed.checkpoint:
             seconds = checkpoint.elapsed_ms / 1000
             self._sizer.record(checkpoint.scanned, seconds)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from backfill import printing
 from backfill.command.words import counted_in, shown_word
 from backfill.errors import ExitCode
+from backfill.log_format import say_in_log
 from backfill.parameter import Kind, Parameter, near
 
 UNFLAGGED = {"apply", "runs_dir", "lease_seconds", "run_id", "dsn_env"}
@@ -99,7 +99,8 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"{shown_word(text)} is not {kind}") from None
 
     def error(self, message: str) -> NoReturn:
-        printing.say(f"error: {message}\nSee: {self.prog} --help", sys.stderr)
+        text = f"error: {message}\nSee: {self.prog} --help"
+        say_in_log(text, "error", sys.stderr, as_json="--json" in sys.argv[1:])
         raise SystemExit(int(ExitCode.USAGE))
 
 

@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from backfill.log_format import is_for_machines, log_line
 from backfill.printing import say
-from backfill.report import log_line, pace_of, paused
+from backfill.report import pace_of, paused
 
 _BAR_CELLS = 24
 _LEAST_CELLS = 6
@@ -34,7 +35,7 @@ SKIPS_ON_SCREEN = 20
 
 
 class Terminal:
-    """Prints events on stderr as the person asked: bar on a terminal, JSON lines otherwise."""
+    """Prints events on stderr: a bar on a terminal, lines elsewhere, JSON for machines."""
 
     def __init__(
         self, *, as_json: bool = False, quiet: bool = False, metrics_file: str | None = None
@@ -44,7 +45,8 @@ class Terminal:
         self.run_id = ""  # of the run whose notebook is executed
         self._stream: TextIO | None = sys.stderr
         self._quiet = quiet
-        self._is_bar = self._stream is not None and self._stream.isatty() and not as_json
+        self._is_log = as_json or is_for_machines(self._stream)
+        self._is_bar = self._stream is not None and self._stream.isatty() and not self._is_log
         self._has_bar = False
         self._last: Mapping[str, Any] = {}  # the progress that the bar shows
         self._skips: Counter[str] = Counter()  # by reason
@@ -69,7 +71,7 @@ class Terminal:
             return
         if self._is_bar and self._last and kind in _PAUSES:
             self._draw(paused(self._last, event))
-        elif self.as_json or (kind in _MOVES and not self._is_bar):
+        elif self._is_log or (kind in _MOVES and not self._is_bar):
             self._print(log_line(event, self.run_id))
         elif kind not in _MOVES:
             prefix = "warning: " if level == "warning" and kind != "skip" else ""

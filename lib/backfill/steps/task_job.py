@@ -185,8 +185,7 @@ class TaskJob(Job):
     def _tell(self, decided: Decided, count: _Count, staging: Staging, reporter: Reporter) -> None:
         count.add(decided)
         staging.append("skips", _skips_table(decided.skips))
-        for _position, skip in decided.skips:
-            reporter.skip(skip)
+        reporter.skips(skip for _position, skip in decided.skips)
         pa.default_memory_pool().release_unused()
 
     def diff_view(self, staging: Staging) -> Shown:

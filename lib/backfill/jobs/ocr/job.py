@@ -269,7 +269,7 @@ class OcrJob(Job):
             days.add(day_row(position, plan, document))
             if skip := _skip_of(plan):
                 skips.append((position, skip))
-                reporter.skip(skip)
+                reporter.skips([skip])
                 by_scope[(skip.scope, "skipped")] += 1
             else:
                 row = change_row(plan, position, snapshots, stored)

@@ -95,8 +95,7 @@ def taken(computed: Computed, count: Count, staging: Staging, reporter: Reporter
     count.add(computed)
     staging.append("skips", skips_table(computed.skips))
     staging.append("questions", questions_table(count.new_questions(computed.questions)))
-    for _position, skip in computed.skips:
-        reporter.skip(skip)
+    reporter.skips(skip for _position, skip in computed.skips)
     pa.default_memory_pool().release_unused()  # what computing took is needed no more
     return computed.changes
 
