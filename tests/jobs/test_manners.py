@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -190,6 +191,13 @@ def test_a_run_can_be_watched_piped_measured_and_pruned(bench: Bench, tmp_path: 
     assert {"message", "progress"} <= {line["event"] for line in log}
     assert all({"ts", "level", "run_id", "event"} <= line.keys() for line in log)
 
+    bench.add_event("trap", household_id="hh", start_at=0, tz="Mars/Olympus")
+    skipping = run_here(bench.dsn, bench.runs, "utc")
+    kept_log = bench.folder(skipping.summary["run_id"]).file("progress.jsonl").read_text()
+    skips = [json.loads(line)["text"] for line in kept_log.splitlines() if '"skip"' in line]
+    assert skips == [line for line in skipping.err.splitlines() if line.startswith("skipped ")]
+    assert len(skips) == 1
+
     files = {path.name for path in folder.path.iterdir() if path.is_file()}
     assert {name for name in files if f"`{name}`" not in README} == set()
 
@@ -221,6 +229,61 @@ def test_every_line_of_the_log_says_when_how_grave_and_of_which_run(
     assert first["text"] == "Something is odd."
     assert (second["type"], second["event"], second["level"]) == ("progress", "progress", "info")
     assert first["ts"].endswith("+00:00")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("verify", "20990101T000000Z-utc-000000"), 2),
+        (("utc", "--fold", "maybe"), 2),
+        (("staus",), 2),
+    ],
+)
+def test_where_nobody_watches_refusals_and_mistakes_are_lines_of_the_log(
+    bench: Bench, command: tuple[str, ...], code: int
+) -> None:
+    declared = {**environment(bench.dsn, bench.runs), "BACKFILL_LOG": "json"}
+
+    ended = subprocess.run(
+        [*COMMAND, *command], env=declared, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == code
+    (line,) = map(json.loads, ended.stderr.splitlines())
+    assert (line["level"], line["event"], line["run_id"]) == ("error", "message", "")
+    assert line["ts"].endswith("+00:00")
+
+
+def test_the_journal_of_systemd_gets_the_log_and_another_pipe_gets_sentences(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("BACKFILL_LOG", raising=False)
+    said = []
+    for name in ("journal", "other"):
+        with (tmp_path / name).open("w+") as stream:
+            its = os.fstat(stream.fileno())
+            if name == "journal":
+                monkeypatch.setenv("JOURNAL_STREAM", f"{its.st_dev}:{its.st_ino}")
+            monkeypatch.setattr(sys, "stderr", stream)
+            Terminal().message("Twelve rows are pending.")
+            stream.seek(0)
+            said.append(stream.read())
+
+    assert json.loads(said[0])["text"] == "Twelve rows are pending."
+    assert said[1] == "Twelve rows are pending.\n"
+
+
+def test_a_format_of_the_log_that_there_is_not_is_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKFILL_LOG", "xml")
+
+    said = run_here(bench.dsn, bench.runs, "runs")
+
+    assert (said.code, said.summary["error"]) == (
+        2,
+        "BACKFILL_LOG is 'xml': say json or text, or nothing.",
+    )
 
 
 def test_what_a_pipe_is_told_of_progress_is_in_the_form_of_the_log_as_well(
@@ -284,6 +347,57 @@ def test_status_on_a_terminal_is_a_table_that_fits(bench: Bench) -> None:
     assert run.split()[1:] == ["succeeded", "12", "12", "0"]
     assert any(line.split() == ["hh_[red]", "1"] for line in lines)
     assert "\x1b[3" not in "".join(printed)  # bold is no colour
+
+
+def plain(lines: list[str]) -> list[str]:
+    return [re.sub(r"\x1b\[[\d;]*m", "", line).rstrip() for line in lines]
+
+
+@pytest.mark.slow
+def test_runs_on_a_terminal_are_a_table_whose_ids_are_whole(bench: Bench) -> None:
+    first = bench.run(max_skips=40)
+    undone = run_here(bench.dsn, bench.runs, "revert", first.run_id, "--apply").summary["run_id"]
+
+    lines = plain(on_a_terminal(bench, "runs", NO_COLOR="1"))
+
+    assert max(map(len, lines[:-2])) <= WIDTH  # the last names the page's path, to be copied
+    assert lines[0].split() == ["run", "status", "rows", "updated", "skipped"]
+    assert lines[1].split() == [undone, "succeeded", "apply", "12", "12", "0"]
+    assert f"puts back {first.run_id}" in " ".join(" ".join(lines[2:4]).split())
+    (reverted,) = (line for line in lines if line.startswith(first.run_id) and "apply" in line)
+    assert reverted.split() == [first.run_id, "reverted", "apply", "12", "12", "0"]
+
+
+@pytest.mark.slow
+def test_a_comparison_on_a_terminal_fits_and_its_command_can_be_copied(bench: Bench) -> None:
+    first, second = bench.plan(), bench.plan(gap="skip", chunk_size=7)
+    bench.run(max_skips=40)
+    third = bench.plan()
+
+    same = plain(on_a_terminal(bench, "compare", first.run_id, second.run_id))
+    gone = plain(on_a_terminal(bench, "compare", first.run_id, third.run_id))
+
+    assert max(map(len, same)) <= WIDTH
+    assert "gap" in {line.split(" ")[0] for line in same}
+    whole = f"All of them: backfill compare {first.run_id} {third.run_id} --output differences.csv"
+    assert whole in gone
+    assert max(len(line) for line in gone if line != whole) <= WIDTH
+    assert "key         e01" in gone  # too many columns for 80: a record a row
+
+
+def test_a_doctors_table_fits_and_what_mends_can_be_copied(bench: Bench, tmp_path: Path) -> None:
+    spec = tmp_path / "table.toml"
+    spec.write_text('table = "nowhere"\nkey = "id"\npairs = [{ wall = "a", target = "b" }]\n')
+
+    printed = on_a_terminal(bench, "doctor", "--table", str(spec))
+    lines = plain(printed)
+
+    mend = lines.index("table, its mend:") + 1
+    assert "mend" in lines[mend]
+    assert max(map(len, lines[: mend - 1])) <= WIDTH
+    assert any(re.match(r"ok   *time zone data", line) for line in lines)
+    assert "\x1b[1;31mBAD" in "".join(printed)
+    assert json.loads([line for line in lines if line][-1])["healthy"] is False
 
 
 def test_watching_ends_with_the_run_and_waits_between_two_looks() -> None:

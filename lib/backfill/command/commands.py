@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from backfill.command.ending import print_refusal, print_verified
 from backfill.command.executing import APPLY_NOTEBOOK, run_notebook_of
+from backfill.display.on_terminal import is_watched, print_shown
 from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
@@ -228,6 +229,8 @@ def run_explain(options: argparse.Namespace) -> int:
     found = explain_row(database_of(options), options.run_id, runs, options.key)
     if options.json:
         print_summary(found.document)
+    elif is_watched():
+        print_shown(found.shown)
     else:
         print(found.shown.text, flush=True)
     return int(ExitCode.OK)

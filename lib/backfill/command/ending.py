@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from backfill.display.on_terminal import is_watched
 from backfill.printing import say
 
 #: What the demand names, in its order.
@@ -28,7 +29,7 @@ _SHORT = ("run_id", "job", "total_scanned", "total_updated", "total_skipped", "e
 
 def print_ending(document: Mapping[str, Any], *, as_json: bool) -> None:
     """Print a run's summary: in full, or for a person with its chief keys as the last line."""
-    if as_json or not _is_watched() or "total_scanned" not in document:
+    if as_json or not is_watched() or "total_scanned" not in document:
         _print_json(document)
         return
     say("\n".join(readable(document)), sys.stdout)
@@ -39,7 +40,7 @@ def print_ending(document: Mapping[str, Any], *, as_json: bool) -> None:
 
 def print_verified(document: Mapping[str, Any], *, as_json: bool) -> None:
     """Print what verify found: in full, or for a person with its verdict as the last line."""
-    if as_json or not _is_watched():
+    if as_json or not is_watched():
         _print_json(document)
         return
     say("\n".join(_proof(document)), sys.stdout)
@@ -48,12 +49,8 @@ def print_verified(document: Mapping[str, Any], *, as_json: bool) -> None:
 
 def print_refusal(document: Mapping[str, Any], *, as_json: bool) -> None:
     """Print why nothing was done; a person has read the sentence already."""
-    is_short = _is_watched() and not as_json
+    is_short = is_watched() and not as_json
     _print_json({k: v for k, v in document.items() if k != "error"} if is_short else document)
-
-
-def _is_watched() -> bool:
-    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _print_json(document: Mapping[str, Any]) -> None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from backfill.display.on_terminal import console_of, print_grid
+from backfill.display.pages import Grid
+
+_WORDS = {True: "ok", False: "BAD"}
+_TONES = {"ok": "green", "BAD": "bold red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +20,15 @@ class Finding:
     is_well: bool
     detail: str
     mend: str = ""
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print findings as a table for a person, then what mends them: each to be copied whole."""
+    console = console_of()
+    rows = [(_WORDS[found.is_well], found.what, found.detail) for found in findings]
+    print_grid(console, Grid("", ("", "looked at", "found"), rows), _TONES)
+    for found in findings:
+        if not found.is_well and found.mend:
+            console.print(f"\n{found.what}, its mend:", style="bold")
+            console.print(found.mend, soft_wrap=True)
+    console.print()

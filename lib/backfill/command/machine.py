@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backfill.command.commands import print_summary, terminal_of
+from backfill.display.on_terminal import is_watched
 from backfill.errors import ExitCode
 from backfill.folder import runs_dir
 
@@ -50,12 +51,16 @@ def _seed(dsn: str, encoding: Any) -> str:
 def run_doctor(options: argparse.Namespace) -> int:
     """`backfill doctor`: what is wrong here, and the command that mends it."""
     from backfill.command.doctor import examine
+    from backfill.command.finding import print_findings
 
     findings = examine(options.runs_dir, options.table)
-    for finding in findings:
-        print(f"{'ok  ' if finding.is_well else 'BAD '} {finding.what}: {finding.detail}")
-        if not finding.is_well and finding.mend:
-            print(f"     mend: {finding.mend}")
+    if is_watched():
+        print_findings(findings)
+    else:
+        for finding in findings:
+            print(f"{'ok  ' if finding.is_well else 'BAD '} {finding.what}: {finding.detail}")
+            if not finding.is_well and finding.mend:
+                print(f"     mend: {finding.mend}")
     bad = [finding.what for finding in findings if not finding.is_well]
     print_summary({"healthy": not bad, "wrong": bad})
     return int(ExitCode.PREFLIGHT if bad else ExitCode.OK)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from backfill.command.commands import print_summary, terminal_of
+from backfill.command.runs_table import Cells, print_runs
 from backfill.command.words import counted_in
+from backfill.display.on_terminal import is_watched, print_shown
 from backfill.errors import BackfillError, ExitCode, UsageError
 from backfill.folder import runs_dir
 from backfill.next_command import next_command
@@ -64,7 +66,7 @@ def run_runs(options: argparse.Namespace) -> int:
         listed = [run.as_json() for run in shown]
         print_summary({"runs": listed, "total": len(found), "database_asked": rows is not None})
     else:
-        print("\n".join(_lines(shown, len(found))), flush=True)
+        _print(shown, len(found))
     if runs.is_dir() and rebuild_index(runs):
         terminal.message(f"The same as a page: {runs / 'index.html'}")
     return int(ExitCode.OK)
@@ -113,6 +115,8 @@ def run_compare(options: argparse.Namespace) -> int:
     )
     if options.json:
         print_summary(found.as_json())
+    elif is_watched():
+        print_shown(found.as_shown())
     else:
         print(repr(found), flush=True)
     if options.output:
@@ -138,6 +142,36 @@ def _rows(say: Callable[[str, str], None]) -> list[RunRow] | None:
         return None
 
 
+def _print(runs: Sequence[ListedRun], total: int) -> None:
+    """Print a table for a person, a line each for a pipe."""
+    if not (runs and is_watched()):
+        print("\n".join(_lines(runs, total)), flush=True)
+        return
+    print_runs([_cells(run) for run in runs])
+    if total > len(runs):
+        print(f"… {total - len(runs):,} more: --limit N", flush=True)
+
+
+def _cells(run: ListedRun) -> Cells:
+    counts = [run.counts.get(f"total_{name}", 0) for name in ("scanned", "updated", "skipped")]
+    return Cells(run.run_id, run.status, _kind(run), counts, "; ".join(_remarks(run)))
+
+
+def _kind(run: ListedRun) -> str:
+    return "dry run" if run.is_dry_run else "apply"
+
+
+def _remarks(run: ListedRun) -> Iterator[str]:
+    if run.reverts:
+        yield f"puts back {run.reverts}"
+    if run.reverted_by:
+        yield f"put back by {run.reverted_by}"
+    if run.where in _TOLD_APART:
+        yield f"[{run.where}]"
+    if run.status in ("broken", "failed"):
+        yield run.error[:100]
+
+
 def _lines(runs: Sequence[ListedRun], total: int) -> list[str]:
     if not runs:
         return [
@@ -150,16 +184,10 @@ def _lines(runs: Sequence[ListedRun], total: int) -> list[str]:
 
 
 def _line(run: ListedRun) -> str:
-    kind = "dry run" if run.is_dry_run else "apply"
     line = (
-        f"{run.run_id}  {run.status:<11} {kind:<7} {run.counts.get('total_scanned', 0):>10,} rows "
+        f"{run.run_id}  {run.status:<11} {_kind(run):<7} "
+        f"{run.counts.get('total_scanned', 0):>10,} rows "
         f"{run.counts.get('total_updated', 0):>10,} updated "
         f"{run.counts.get('total_skipped', 0):>6,} skipped"
     )
-    if run.reverts:
-        line += f"  puts back {run.reverts}"
-    if run.reverted_by:
-        line += f"  put back by {run.reverted_by}"
-    if run.where in _TOLD_APART:
-        line += f"  [{run.where}]"
-    return f"{line}  {run.error[:100]}" if run.status in ("broken", "failed") else line
+    return "  ".join([line, *_remarks(run)])

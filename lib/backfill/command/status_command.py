@@ -10,6 +10,7 @@ from typing import Any
 
 from backfill.command.commands import database_of, print_summary, terminal_of
 from backfill.command.words import counted_in
+from backfill.display.on_terminal import is_watched
 from backfill.errors import ExitCode
 from backfill.printing import say
 
@@ -52,7 +53,7 @@ def watch(
     options: argparse.Namespace, look: Callable[[], dict[str, Any]], wait: Callable[[float], None]
 ) -> None:
     """Show again and again, in one place on a terminal, until the run that is watched has ended."""
-    is_screen = sys.stdout is not None and sys.stdout.isatty() and not options.json
+    is_screen = is_watched() and not options.json
     try:
         while True:
             document = look()
@@ -75,7 +76,7 @@ def _show(options: argparse.Namespace, document: dict[str, Any]) -> None:
 
     if options.json:
         print_summary(document)
-    elif document.get("runs") and sys.stdout is not None and sys.stdout.isatty():
+    elif document.get("runs") and is_watched():
         from backfill.command.status_table import print_tables
 
         print_tables(document)

@@ -5,61 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from backfill.command.runs_table import Cells, print_runs
+from backfill.display.on_terminal import console_of, print_grid
+from backfill.display.pages import Grid
+
 MOST_SCOPES = 20
-_COLOURS = {
-    "succeeded": "green",
-    "failed": "red",
-    "interrupted": "yellow",
-    "paused": "yellow",
-    "running": "cyan",
-}
 
 
 def print_tables(document: Mapping[str, Any]) -> None:
-    """Print runs and pending rows; rich leaves colours out where `NO_COLOR` asks for that."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    runs = Table(box=None, pad_edge=False)
-    # A run id that is cut off can not be typed; the numbers may go below each other.
-    runs.add_column(
-        "run", no_wrap=True, min_width=max((len(r["run_id"]) for r in document["runs"]), default=0)
-    )
-    runs.add_column("status")
-    for name in ("rows", "updated", "skipped"):
-        runs.add_column(name, justify="right")
-    for run in document["runs"]:
-        colour = _COLOURS.get(run["status"], "default")
-        whole = run["scanned"] + run["remaining"]
-        runs.add_row(
-            run["run_id"],
-            f"[{colour}]{run['status']}[/]",
-            f"{whole:,}" if run["scanned"] == whole else f"{run['scanned']:,} of {whole:,}",
-            f"{run['updated']:,}",
-            f"{run['skipped']:,}",
-        )
-    console.print(runs)
+    """Print runs and pending rows."""
+    print_runs([_cells(run) for run in document["runs"]])
+    console = console_of()
     for run in document["runs"]:
         if run["waiting"]:
-            console.print(f"{run['run_id']} waits: {escape(run['waiting'])}", style="yellow")
-    _print_pending(console, document["pending"], Table, escape)
+            console.print(f"{run['run_id']} waits: {run['waiting']}", style="yellow")
+    console.print()
+    _print_pending(console, document["pending"])
 
 
-def _print_pending(console: Any, pending: Mapping[str, Any], table: Any, escape: Any) -> None:
+def _cells(run: Mapping[str, Any]) -> Cells:
+    whole = run["scanned"] + run["remaining"]
+    rows = whole if run["scanned"] == whole else f"{run['scanned']:,} of {whole:,}"
+    return Cells(run["run_id"], run["status"], "", (rows, run["updated"], run["skipped"]))
+
+
+def _print_pending(console: Any, pending: Mapping[str, Any]) -> None:
     counts = pending.get("utc")
     if counts is None:
-        console.print(f"\nPending rows are not known: {escape(str(pending.get('why', '')))}")
+        console.print(f"Pending rows are not known: {pending.get('why', '')}")
         return
-    shown = table(f"pending ({pending['utc_total']:,})", box=None, pad_edge=False)
-    shown.add_column("rows", justify="right")
-    most = sorted(counts.items(), key=lambda entry: -entry[1])
-    for scope, count in most[:MOST_SCOPES]:
-        shown.add_row(escape(scope or "(no household)"), f"{count:,}")
-    console.print()
-    console.print(shown)
-    if (more := pending["utc_scopes"] - len(most[:MOST_SCOPES])) > 0:
+    most = sorted(counts.items(), key=lambda entry: -entry[1])[:MOST_SCOPES]
+    rows = [(scope or "(no household)", count) for scope, count in most]
+    print_grid(console, Grid("", (f"pending ({pending['utc_total']:,})", "rows"), rows))
+    if (more := pending["utc_scopes"] - len(most)) > 0:
         console.print(f"… {more:,} more; a dry run's summary.json has all")
     for text in pending.get("hidden") or ():
-        console.print(escape(str(text)), style="yellow")
+        console.print(str(text), style="yellow")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
@@ -21,12 +21,28 @@ SHORT_TEXT = 24  # fits on a line
 SHORT_WORD = 12  # dates and the like, which a hyphen would break
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table as a terminal sets it: as wide as it is, whatever that is."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    rest: str = ""  # where all rows are
+
+
 @dataclass(frozen=True)
 class Shown:
-    """Something to look at: HTML for a notebook, text for a terminal."""
+    """Something to look at: HTML for a notebook, text for a pipe, grids for a terminal."""
 
     markup: str
     text: str
+    made_of: tuple[Grid | str, ...] = field(default=(), compare=False)
+
+    @property
+    def blocks(self) -> tuple[Grid | str, ...]:
+        """What a terminal shows, one below the other."""
+        return self.made_of or ((self.text,) if self.text else ())
 
     def _repr_html_(self) -> str:
         return self.markup
@@ -35,7 +51,8 @@ class Shown:
         return self.text
 
     def __add__(self, other: Shown) -> Shown:
-        return Shown(self.markup + other.markup, f"{self.text}\n{other.text}".strip())
+        text = f"{self.text}\n{other.text}".strip()
+        return Shown(self.markup + other.markup, text, self.blocks + other.blocks)
 
 
 NOTHING = Shown("", "")
@@ -57,6 +74,7 @@ def table(
     shown = listed[: min(most, MAX_SHOWN_ROWS)]
     if len(listed) > len(shown):
         caption = f"{caption}; the first {len(shown):,} of {len(listed):,} are shown"
+    grid = Grid(caption, header, shown, rest)
     caption = f"{caption}. {rest}" if rest else caption
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     labels = [*map(escape, header)]
@@ -66,7 +84,9 @@ def table(
         + "</tr>"
         for row in shown
     )
-    return Shown(framed(caption, head, body, len(header)), _as_text(caption, header, shown))
+    return Shown(
+        framed(caption, head, body, len(header)), _as_text(caption, header, shown), (grid,)
+    )
 
 
 def framed(caption: str, head: str, body: str, columns: int = 0) -> str:
@@ -96,6 +116,7 @@ def figure(svg: str, caption: str, behind: Shown) -> Shown:
         f"<details><summary>The numbers behind this picture</summary>{behind.markup}</details>"
         "</figure>",
         behind.text,
+        behind.blocks,
     )
 
 
@@ -107,7 +128,7 @@ def part(name: str, shown: Shown) -> Shown:
     inner = "".join(_PART.findall(shown.markup))
     outer = _PART.sub("", shown.markup)
     mark = f"<!--part {name}-->{outer}{PART_END}" if outer else ""
-    return Shown(inner + mark, shown.text)
+    return Shown(inner + mark, shown.text, shown.blocks)
 
 
 def escape(value: Any) -> str:

@@ -84,6 +84,10 @@ class Comparison:
             "differences": [dict(zip(_HEADER, row, strict=True)) for row in self.rows],
         }
 
+    def as_shown(self) -> Shown:
+        """Return the comparison as tables, or why it can not be shown."""
+        return shown("The comparison", self.shown)
+
     def shown(self) -> Shown:
         """Return the comparison as tables."""
         a, b = self.before.run_id, self.after.run_id
@@ -121,10 +125,10 @@ class Comparison:
         )
 
     def _repr_html_(self) -> str:
-        return inlined(shown("The comparison", self.shown).markup)
+        return inlined(self.as_shown().markup)
 
     def __repr__(self) -> str:
-        return shown("The comparison", self.shown).text
+        return self.as_shown().text
 
     @property
     def differences(self) -> Any:
