@@ -15,7 +15,7 @@ from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger, RunRow
 from backfill.server.postgres import scalar
-from backfill.status import RunStatus
+from backfill.status import RESUMABLE, RunStatus
 from backfill.which_folder import LATEST
 
 
@@ -122,6 +122,8 @@ def _kind(run: RunRow) -> str:
 def _way_on(run: RunRow) -> str:
     if run.status is RunStatus.PLANNED:  # a revert
         return f"To write that: {next_command('apply', run.run_id)}"
+    if run.status in RESUMABLE:
+        return f"To write what is left of it: {next_command('resume', run.run_id)}"
     return f"Look at it: {next_command('status', run.run_id)}"
 
 
