@@ -28,6 +28,7 @@ test: setup ## every promise on a real server, two processes (some: make test AR
 	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not ($(APART))" $(ARGS)
 
 test-rest: setup ## what takes long or starts clusters: Dask, benchmarks at a tiny size, the demo twice
+	@scripts/system-packages shells
 	$(PYTHON) -m pytest -m "cluster or bench or long" $(ARGS)
 
 test-all: test test-system-postgres test-wheel-postgres test-rest test-chaos test-browser ## every test there is

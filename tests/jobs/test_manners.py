@@ -18,7 +18,6 @@ from tests.engine.workshop import Bench, load_noons
 from tests.jobs.command_line import COMMAND, environment, run_here
 
 from backfill.cli import build_parser, main
-from backfill.command.completion import script
 from backfill.command.ending import readable
 from backfill.command.options import command_parsers
 from backfill.command.overview import WANTS, overview
@@ -94,24 +93,6 @@ def test_help_fits_80_columns_and_groups_its_options(
     if command in ("utc", "ocr"):
         assert told.index("which rows") < told.index("how values come about")
         assert told.index("how it is written") < told.index("when it waits for others")
-
-
-def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
-    (tmp_path / "completion").write_text(script(build_parser(), "bash"))
-    ask = (
-        "source completion; COMP_WORDS=(backfill utc --house); COMP_CWORD=2;"
-        " _shtab_backfill; printf '%s\\n' \"${COMPREPLY[@]}\""
-    )
-
-    told = subprocess.run(
-        ["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-
-    assert told.stdout.split() == ["--household-id"]
-    assert "#compdef backfill" in script(build_parser(), "zsh")
-    fish = script(build_parser(), "fish").splitlines()
-    assert "complete -c backfill -n __fish_use_subcommand -a utc" in "\n".join(fish)
-    assert any("__fish_seen_subcommand_from ocr" in line and "-l limit" in line for line in fish)
 
 
 @pytest.mark.slow

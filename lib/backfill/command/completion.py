@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from backfill.command.options import command_parsers
 
 SHELLS = ("bash", "zsh", "fish")
+_PLACES = ("FILE", "DIR", "RUN_DIR")
 
 
 def add_completion_options(parser: argparse.ArgumentParser) -> None:
@@ -17,12 +18,30 @@ def add_completion_options(parser: argparse.ArgumentParser) -> None:
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """Return the completion of a parser for a shell; shtab knows no fish."""
+    """Return the completion of a parser for a shell; shtab knows no fish.
+
+    The parser learns what its options may hold, and is of no use for parsing afterwards.
+    """
+    for sub in command_parsers(parser).values():
+        for action in sub._actions:
+            _teach(action)
     if shell == "fish":
         return "\n".join(_fish(parser))
     import shtab
 
     return str(shtab.complete(parser, shell=shell))
+
+
+def _teach(action: argparse.Action) -> None:
+    """Say of an option which words it takes, or that it takes a file: its metavar tells."""
+    import shtab
+
+    shown = action.metavar if isinstance(action.metavar, str) else ""
+    words = shown.split("|")
+    if action.choices is None and len(words) > 1 and not any(map(str.isupper, words)):
+        action.choices = words
+    elif shown in _PLACES:
+        action.complete = {"FILE": shtab.FILE}.get(shown, shtab.DIRECTORY)  # type: ignore[attr-defined]
 
 
 def _fish(parser: argparse.ArgumentParser) -> Iterator[str]:
