@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from tests.bench.figure import Figure
 from tests.bench.ocr_quality import MEMORY, SHARED_ENV, shared_sessions, tallies, tell
 from tests.bench.ocr_speed import TO_REACH, speed_figures
+from tests.bench.ocr_truth import TrueSession
 from tests.bench.pages import (
     ANY,
     has_browser,
@@ -42,7 +43,8 @@ def main() -> None:
     parser.add_argument("--engine", default="tesseract")
     parser.add_argument("--misses", action="store_true", help="list every wrong shift")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="by default all")
-    parser.add_argument("--images", type=int, default=64, help="of the speed's ratios")
+    parser.add_argument("--images", type=int, default=48, help="of the speed's ratios, each look")
+    parser.add_argument("--rounds", type=int, default=3, help="of the speed's ratios")
     parser.add_argument("--strange", type=int, default=36, help="sessions of each strange set")
     parser.add_argument("--first-strange", type=int, default=0)
     parser.add_argument("--halves", nargs="*", choices=tuple(Half), default=tuple(Half))
@@ -79,18 +81,22 @@ def _tell_strange(options: argparse.Namespace) -> None:
     if not has_browser():
         _say("strange screens left out, for want of Chromium")
         return
+    sessions = _strange_sessions(options, options.kinds)
+    found = tallies(sessions, EngineChoice(options.engine))
+    tell(found, _say, list_misses=options.misses)
+
+
+def _strange_sessions(options: argparse.Namespace, kinds: Sequence[str]) -> list[TrueSession]:
     with Drawer(MEMORY / "drawn") as drawer:
-        sessions = [
+        return [
             session
             for half in Half
             if half in options.halves
-            for kind in options.kinds
+            for kind in kinds
             for session in strange_sessions(
                 drawer, half, kind, options.strange, options.first_strange
             )
         ]
-    found = tallies(sessions, EngineChoice(options.engine))
-    tell(found, _say, list_misses=options.misses)
 
 
 def _figures(options: argparse.Namespace, sessions: list[Session]) -> Iterator[Figure]:
@@ -102,9 +108,13 @@ def _figures(options: argparse.Namespace, sessions: list[Session]) -> Iterator[F
         choice = EngineChoice(options.engine)
         yield from accuracy_figures(accuracy(sessions, choice, list_misses=options.misses))
     if "speed" in options.parts:
-        images = [image for session in sessions for image in session.images]
-        of_all_styles = images[:: max(1, len(images) // options.images)][: options.images]
-        yield from speed_figures(of_all_styles, tuple(TO_REACH))
+        looks = {"our drawings": [image for session in sessions for image in session.images]}
+        if has_browser():
+            like_the_app = _strange_sessions(options, ("app",))
+            looks["the app's look"] = [i.data for drawn in like_the_app for i in drawn.images]
+        for look, images in looks.items():
+            some = images[:: max(1, len(images) // options.images)][: options.images]
+            yield from speed_figures(look, some, tuple(TO_REACH), options.rounds)
     if "memory" in options.parts:
         from tests.bench.ocr_memory import memory_figures
 
@@ -184,10 +194,10 @@ def accuracy_figures(totals: dict[str, Score]) -> Iterator[Figure]:
 
 
 def _print_figures(figures: Iterable[Figure]) -> None:
-    _say(f"\n{'figure':36} {'of':>6}  {'reached':42} {'to reach':12}")
+    _say(f"\n{'figure':40} {'of':>6}  {'reached':48} {'to reach':12}")
     for figure in figures:
         answer = "yes" if figure.is_reached else "no"
-        _say(f"{figure.name:36} {figure.rows:6}  {figure.reached:42} {figure.to_reach:12} {answer}")
+        _say(f"{figure.name:40} {figure.rows:6}  {figure.reached:48} {figure.to_reach:12} {answer}")
 
 
 def _say(text: str) -> None:

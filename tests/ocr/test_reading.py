@@ -318,12 +318,12 @@ class Noting(InThisProcess):
 
 def test_batches_are_full_and_the_last_images_shared_by_all_workers() -> None:
     executor = Noting(2)
-    images = [_image(SESSIONS[0])] * 24
+    images = [_image(SESSIONS[0])] * (2 * BATCH_IMAGES + 4)
 
     read = list(read_images(images, engine_factory=FakeChoice("nothing"), executor=executor))
 
-    assert len(read) == 24
-    assert executor.images == [10, 10, 2, 2]
+    assert len(read) == len(images)
+    assert executor.images == [BATCH_IMAGES, BATCH_IMAGES, 2, 2]
 
 
 def test_fewer_images_than_workers_are_a_piece_each() -> None:

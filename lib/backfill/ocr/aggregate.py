@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 
 from backfill.ocr.clock import range_distance, unroll_range, write_minutes
 from backfill.ocr.identity import customer_fingerprint, fold_text
+from backfill.ocr.likeness import likeness
 from backfill.ocr.shift import Shift
 from backfill.ocr.vocabulary import FUZZY_SIMILARITY_MIN, ShiftType, known_towns
 
@@ -143,7 +143,7 @@ def _may_be_same_client(one: Shift, other: Shift) -> bool:
         return one.shift_type == other.shift_type
     if mine.startswith(yours) or yours.startswith(mine):
         return True
-    return SequenceMatcher(None, mine, yours, autojunk=False).ratio() >= FUZZY_SIMILARITY_MIN
+    return bool(likeness(mine, yours, FUZZY_SIMILARITY_MIN))
 
 
 def _is_inside(one: Shift, other: Shift) -> bool:

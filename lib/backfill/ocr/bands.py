@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from backfill.ocr.preprocess import Ink, Piece, Pixels
+from backfill.ocr.masks import Piece, Pixels
+from backfill.ocr.preprocess import Ink
 
 # Of a letter's height.
 GAP_OF_WORDS = 1.25

@@ -7,9 +7,9 @@ import functools
 import re
 import statistics
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from backfill.ocr.cells import Cell, make_cells
+from backfill.ocr.likeness import likeness
 from backfill.ocr.noise import plain
 from backfill.ocr.words import Word
 
@@ -182,6 +182,7 @@ def _weekday(text: str) -> int | None:
     return None
 
 
+@functools.lru_cache(maxsize=8192)
 def names_day(text: str) -> bool:
     """Whether a text holds a number and a name of a weekday or month: a date, well read or not."""
     tokens = _TOKEN.findall(text)
@@ -355,7 +356,7 @@ def _index_of(
     if len(letters) < 4:
         return None
     scores = [
-        (max(SequenceMatcher(None, letters, option).ratio() for option in options), index)
+        (max(likeness(letters, option, SIMILAR) for option in options), index)
         for index, options in enumerate(names)
     ]
     best, index = max(scores)

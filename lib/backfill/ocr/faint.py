@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from backfill.ocr.bands import FAINTEST, Band
-from backfill.ocr.preprocess import INK_CONTRAST, Ink, Pixels
+from backfill.ocr.masks import Pixels, find_shapes
+from backfill.ocr.preprocess import INK_CONTRAST, Ink
 
 # Contrast (0…255) of what is no noise, far from all ink: a JPEG's noise is near to ink.
 FAINTEST_CONTRAST = 9
@@ -57,10 +58,9 @@ def _holds_line(contrast: Pixels, unit: float, darkest: float) -> bool:
     strong = (contrast > darkest).astype(np.uint8)
     near = cv2.dilate(strong, np.ones((2 * NEAR_INK_PX + 1,) * 2, dtype=np.uint8))
     faint = ((contrast > FAINTEST_CONTRAST) & (near == 0)).astype(np.uint8)
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(faint, connectivity=8)
     letters = [
         (left, top + tall / 2, left + wide)
-        for left, top, wide, tall, area in boxes[1:count].tolist()
+        for _label, left, top, wide, tall, area in find_shapes(faint, connectivity=8)[1]
         if LETTER_TALL[0] * unit <= tall <= LETTER_TALL[1] * unit
         and wide <= LETTER_WIDE * unit
         and area >= 0.05 * unit * unit
@@ -69,7 +69,7 @@ def _holds_line(contrast: Pixels, unit: float, darkest: float) -> bool:
 
 
 def _line_from(
-    first: tuple[float, float, float], letters: list[tuple[float, float, float]], unit: float
+    first: tuple[float, float, float], letters: Sequence[tuple[float, float, float]], unit: float
 ) -> int:
     """Return how many letters follow one another from the first on, each near to the last."""
     reach, count = first[2], 1

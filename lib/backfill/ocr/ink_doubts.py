@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backfill.ocr.bands import SMALL_PIECE, Band
-from backfill.ocr.preprocess import Ink, Piece
+from backfill.ocr.masks import Piece
+from backfill.ocr.preprocess import Ink
 from backfill.ocr.words import Word
 
 Shape = npt.NDArray[np.bool_]

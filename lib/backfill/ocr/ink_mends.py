@@ -9,8 +9,9 @@ from dataclasses import replace
 from backfill.ocr.bands import SMALL_PIECE, Band
 from backfill.ocr.checks import known_words
 from backfill.ocr.ink_doubts import is_dot
+from backfill.ocr.masks import Piece
 from backfill.ocr.noise import plain
-from backfill.ocr.preprocess import Ink, Piece
+from backfill.ocr.preprocess import Ink
 from backfill.ocr.words import Word
 
 BULLET = "•"

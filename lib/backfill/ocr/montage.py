@@ -15,7 +15,8 @@ from backfill.ocr.bands import SMALL_PIECE, Band, dots_at_end
 from backfill.ocr.engine import Page, Script
 from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.ink_mends import BULLET, mend_by_ink
-from backfill.ocr.preprocess import INK_CONTRAST, Ink, Piece, Pixels
+from backfill.ocr.masks import Piece, Pixels
+from backfill.ocr.preprocess import INK_CONTRAST, Ink
 from backfill.ocr.words import Rows, Word
 
 # Of a letter's height.

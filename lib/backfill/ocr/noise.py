@@ -9,8 +9,9 @@ import functools
 import re
 import tomllib
 import unicodedata
-from difflib import SequenceMatcher
 from importlib.resources import files
+
+from backfill.ocr.likeness import likeness
 
 SIMILAR = 0.78
 # Where nothing else stands, less is enough.
@@ -51,9 +52,7 @@ def is_like(text: str, words: tuple[str, ...], similar: float = SIMILAR) -> bool
     if len(letters) < 4:
         return letters in words
     return any(
-        abs(len(letters) - len(word)) <= 3
-        and SequenceMatcher(None, letters, word).ratio() >= similar
-        for word in words
+        abs(len(letters) - len(word)) <= 3 and likeness(letters, word, similar) for word in words
     )
 
 
@@ -78,12 +77,12 @@ def is_on_time(text: str) -> bool:
     return is_like(text, words_of("state"))
 
 
+@functools.lru_cache(maxsize=4096)
 def is_worn_state(text: str) -> bool:
     """Whether a text that stands where only a state does is one, however it was read."""
     letters, states = plain(text), words_of("state")
     is_part = len(letters) > 2 and any(
-        letters in state or SequenceMatcher(None, letters, state).ratio() >= SIMILAR_SHORT
-        for state in states
+        letters in state or likeness(letters, state, SIMILAR_SHORT) for state in states
     )
     return is_part or is_like(text, states, SIMILAR_WORN)
 

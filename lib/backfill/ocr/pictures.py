@@ -6,16 +6,25 @@ that is wider is a chip or a button, whose words count.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backfill.ocr.preprocess import Ink, Piece, Pixels, with_chips
+from backfill.ocr.masks import (
+    Mask,
+    Piece,
+    Pixels,
+    above,
+    brightest,
+    chroma,
+    count_levels,
+    differs,
+    find_shapes,
+)
+from backfill.ocr.preprocess import Ink, with_chips
 
-Mask = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float64]
 # Left, top, right, bottom.
 Box = tuple[float, float, float, float]
@@ -100,10 +109,11 @@ def _is_frame(piece: Piece, ink: Ink) -> bool:
         return False
     own = ink.labels[piece.top : piece.bottom, piece.left : piece.right] == piece.label
     line = max(1, round(piece.height / 12))
-    edges = (own[:line].any(0), own[-line:].any(0), own[:, :line].any(1), own[:, -line:].any(1))
+    # One edge after another: nearly every letter lacks the first.
+    edges = (own[:, -line:].T, own[:line], own[-line:], own[:, :line].T)
     inside = own[line + 1 : -line - 1, line + 1 : -line - 1]
     return (
-        all(float(edge.mean()) >= FRAME_EDGE for edge in edges)
+        all(float(edge.any(0).mean()) >= FRAME_EDGE for edge in edges)
         and inside.size > 0
         and float(inside.mean()) <= FRAME_INSIDE
     )
@@ -134,9 +144,9 @@ def _find_chips(mask: Mask, unit: float) -> list[Box]:
 
     Its rows are solid nearly from its top to its foot; those of portraits side by side are not.
     """
-    count, labels, found, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    labels, found = find_shapes(mask, connectivity=4)
     chips = []
-    for label, (x, y, wide, tall, area) in enumerate(found[1:count].tolist(), 1):
+    for label, x, y, wide, tall, area in found:
         if not (
             CHIP_WIDE[0] * unit <= 2 * wide <= CHIP_WIDE[1] * unit
             and CHIP_SOLID_TALL * unit <= 2 * tall <= CHIP_TALL[1] * unit
@@ -161,7 +171,7 @@ def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, l
     nearest = cv2.min(cv2.absdiff(few, sheet), cv2.absdiff(few, cards))
     dark = (nearest > CONTRAST).astype(np.uint8)
     pale = _both(_differs(full, unit), _is_rare(full, few))
-    gaudy = _above(cv2.subtract(_reduce(full, cv2.max), _reduce(full, cv2.min)), CHROMA)
+    gaudy = above(chroma(full), CHROMA)
     thick = max(3, round(THICKER_THAN_STROKES * unit / 2))
     boxes = [
         *_solid(dark, thick, unit),
@@ -183,18 +193,6 @@ def _is_on(box: Box, chip: Box) -> bool:
     return chip[0] <= x <= chip[2] and chip[1] <= y <= chip[3]
 
 
-def _reduce(colours: Pixels, choose: Callable[..., object]) -> Pixels:
-    """Return of each pixel the largest, or the least, of its three colours."""
-    red, green, blue = cv2.split(colours)
-    return np.asarray(choose(choose(red, green), blue), dtype=np.uint8)
-
-
-def _above(values: object, limit: int) -> Mask:
-    """Return 1 where a value is above the limit, else 0."""
-    is_above: Mask = (np.asarray(values) > limit).view(np.uint8)
-    return is_above
-
-
 def _both(one: Mask, other: Mask) -> Mask:
     return np.asarray(cv2.bitwise_and(one, other), dtype=np.uint8)
 
@@ -206,12 +204,12 @@ def _differs(colours: Pixels, unit: float) -> Mask:
     usual = cv2.medianBlur(cv2.resize(colours, small, interpolation=cv2.INTER_AREA), around)
     size = (colours.shape[1], colours.shape[0])
     off = cv2.absdiff(colours, cv2.resize(usual, size, interpolation=cv2.INTER_NEAREST))
-    return _above(_reduce(np.asarray(off, dtype=np.uint8), cv2.max), PALE_CONTRAST)
+    return above(brightest(np.asarray(off, dtype=np.uint8)), PALE_CONTRAST)
 
 
 def _is_rare(colours: Pixels, grey: Pixels) -> Mask:
     """Return where the colour is none of the two that most of the screen has."""
-    counts = np.bincount(grey.ravel(), minlength=256)
+    counts = count_levels(grey)
     rare = np.ones(grey.shape, dtype=np.uint8)
     for _ in range(2):
         level = int(counts.argmax())
@@ -219,34 +217,37 @@ def _is_rare(colours: Pixels, grey: Pixels) -> Mask:
             break
         counts[max(0, level - 3) : level + 4] = 0
         is_level = cv2.absdiff(grey, np.full_like(grey, level)) <= 1
-        usual = np.median(colours[is_level][::16], axis=0).astype(np.uint8)
-        off = cv2.absdiff(colours, np.array((*map(float, usual), 0.0)))
-        rare = _both(rare, _above(_reduce(np.asarray(off, dtype=np.uint8), cv2.max), PALE_CONTRAST))
+        some = np.flatnonzero(is_level)[::16]
+        usual = np.median(colours.reshape(-1, 3)[some], axis=0).astype(np.uint8)
+        rare = _both(rare, differs(colours, usual, PALE_CONTRAST))
     return rare
 
 
 def _solid(mask: Mask, side: int, unit: float, shape: Shape | None = None) -> list[Box]:
     """Return the boxes, a margin wider, of what is solid in a mask of every second pixel."""
-    solid = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), dtype=np.uint8))
-    count, _, found, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
-    margin = MARGIN * unit
+    kernel = np.ones((side, side), dtype=np.uint8)
+    solid = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel), dtype=np.uint8)
+    limits, margin = shape or ANY_SHAPE, MARGIN * unit
+    found = [
+        (x, y, wide, tall)
+        for _label, x, y, wide, tall, area in find_shapes(solid, connectivity=8)[1]
+        if limits.wide[0] <= wide / tall <= limits.wide[1]
+        and limits.full[0] <= area / (wide * tall) <= limits.full[1]
+        and limits.smallest * unit <= 2 * tall <= TALLEST * unit
+    ]
     # Portraits side by side may overlap; pale ones that do are told by nothing from a chip.
-    shape, widths = (shape, _widths(mask)) if shape else (ANY_SHAPE, None)
+    widths = _widths(mask) if shape and found else None
     return [
         (2 * x - margin, 2 * y - margin, 2 * (x + wide) + margin, 2 * (y + tall) + margin)
-        for x, y, wide, tall, area in found[1:count].tolist()
-        if shape.wide[0] <= wide / tall <= shape.wide[1]
-        and shape.full[0] <= area / (wide * tall) <= shape.full[1]
-        and shape.smallest * unit <= 2 * tall <= TALLEST * unit
-        and (widths is None or widths[y : y + tall, x : x + wide].max() <= APART_WIDE * wide)
+        for x, y, wide, tall in found
+        if widths is None or widths[y : y + tall, x : x + wide].max() <= APART_WIDE * wide
     ]
 
 
 def _widths(mask: Mask) -> npt.NDArray[np.int32]:
     """Return for each pixel of a mask how wide the shape is that it belongs to."""
-    count, labels, found, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    widths = np.asarray(found[:count, cv2.CC_STAT_WIDTH], dtype=np.int32)
-    widths[0] = 0
+    labels, found = find_shapes(mask, connectivity=4)
+    widths = np.array([0, *(shape.width for shape in found)], dtype=np.int32)
     return np.asarray(widths[labels], dtype=np.int32)
 
 
@@ -280,7 +281,7 @@ def _backgrounds(grey: Pixels) -> tuple[int, int]:
 
     Cards a little brighter than a dark sheet would else be shreds of pictures in a noisy JPEG.
     """
-    counts = np.bincount(grey.ravel(), minlength=256)
+    counts = count_levels(grey)
     sheet = int(counts.argmax())
     counts[max(0, sheet - APART) : sheet + APART + 1] = 0
     cards = int(counts.argmax())

@@ -22,7 +22,7 @@ Outcome = ImageReading | ImageFailure
 EngineFactory = Callable[[], Engine]
 
 # Images that a worker reads together: Tesseract starts once for all of them.
-BATCH_IMAGES = 10
+BATCH_IMAGES = 16
 # A batch is full when it holds so much, so that no piece of work weighs more than one large image.
 BATCH_BYTES = 8 * 1024 * 1024
 

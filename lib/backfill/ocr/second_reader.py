@@ -34,11 +34,13 @@ _LETTERS_KEY = b"\n\tcharacter\x12"
 
 @dataclass(frozen=True, slots=True)
 class SecondReader:
-    """Reads single lines of text; `version` names the wheel and the model's file."""
+    """Reads single lines of text; `version` names the wheel and the model's file.
+
+    The network, 80 MB in memory, is loaded by the process that asks about a line, and kept there.
+    """
 
     version: str
-    _net: Any
-    _letters: tuple[str, ...]
+    _path: Path
 
     def lines(self, images: Sequence[Pixels]) -> list[str]:
         """Return the text of each grey picture of one line, dark on white.
@@ -46,21 +48,27 @@ class SecondReader:
         Raises EngineFailure.
         """
         try:
-            return [self._line(image) for image in images]
+            return [_load(self._path).read(image) for image in images]
         except cv2.error as error:
             raise EngineFailure(f"the second reader failed: {error}") from error
 
-    def _line(self, image: Pixels) -> str:
-        self._net.setInput(_prepared(image))
-        best = np.asarray(self._net.forward())[0].argmax(axis=1)
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    net: Any
+    letters: tuple[str, ...]
+
+    def read(self, image: Pixels) -> str:
+        self.net.setInput(_prepared(image))
+        best = np.asarray(self.net.forward())[0].argmax(axis=1)
         first = np.concatenate(([True], best[1:] != best[:-1]))
-        return "".join(self._letters[index] for index in best[first] if index).strip()
+        return "".join(self.letters[index] for index in best[first] if index).strip()
 
 
 def find_second_reader() -> SecondReader | None:
     """Return the reader, None where its model is not installed or is another file."""
     path = _model_path()
-    return _load(path) if path else None
+    return SecondReader(second_reader_version(), path) if path else None
 
 
 def second_reader_version() -> str:
@@ -75,17 +83,18 @@ def second_reader_version() -> str:
 def _model_path() -> Path | None:
     try:
         path = Path(str(importlib.metadata.distribution(PACKAGE).locate_file(MODEL)))
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except (importlib.metadata.PackageNotFoundError, OSError):
         return None
-    return path if hashlib.sha256(data).hexdigest() == MODEL_SHA256 else None
+    return path if digest == MODEL_SHA256 else None
 
 
 @cache
-def _load(path: Path) -> SecondReader:
+def _load(path: Path) -> _Network:
     data = path.read_bytes()
     net = cv2.dnn.readNetFromONNX(np.frombuffer(data, dtype=np.uint8))
-    return SecondReader(second_reader_version(), net, _letters_of(data))
+    return _Network(net, _letters_of(data))
 
 
 def _letters_of(data: bytes) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from backfill.ocr.anchors import Divider
 from backfill.ocr.bands import BAR_FULL, Band
-from backfill.ocr.preprocess import Ink, Piece, Pixels
+from backfill.ocr.masks import Piece, Pixels, above, chroma, find_shapes
+from backfill.ocr.preprocess import Ink
 from backfill.ocr.words import Word
 
 # Shares of the image's height within which header and tab bar may end or begin.
@@ -248,15 +249,12 @@ def _find_bars(colours: Pixels, ink: Ink, top: float) -> tuple[Bar, ...]:
     # Every second pixel is enough for a bar, and a quarter of the work.
     height, width = colours.shape[:2]
     few = cv2.resize(colours, (width // 2, height // 2), interpolation=cv2.INTER_NEAREST)
-    red, green, blue = cv2.split(few)
-    high, low = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
-    mask = (cv2.subtract(high, low) > BAR_CHROMA).view(np.uint8)
+    mask = above(chroma(np.asarray(few, dtype=np.uint8)), BAR_CHROMA)
     mask[: int(top) // 2] = 0
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     unit = (ink.letter_px or 1.0) / 2
     bars = [
         Bar(2.0 * x, 2.0 * y, 2.0 * (x + wide), 2.0 * (y + tall))
-        for x, y, wide, tall, area in boxes[1:count].tolist()
+        for _label, x, y, wide, tall, area in find_shapes(mask, connectivity=4)[1]
         if tall >= BAR_TALL * unit and wide <= unit and area >= BAR_FULL * wide * tall
     ]
     return tuple(sorted(bars, key=lambda bar: (bar.top, bar.left)))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
 from backfill.ocr.checks import CUT_OFF, DURATION_MISMATCH
+from backfill.ocr.likeness import likeness
 from backfill.ocr.noise import plain
 from backfill.ocr.shift import Entry
 
@@ -44,4 +44,4 @@ def _is_proven_twin(entry: Entry, other: Entry) -> bool:
 
 
 def _are_alike(one: str, other: str) -> bool:
-    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= SAME_TITLE
+    return bool(likeness(one, other, SAME_TITLE))

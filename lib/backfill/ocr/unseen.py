@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from backfill.ocr.checks import COVERED, ROOM_BETWEEN
-from backfill.ocr.preprocess import Piece, Pixels
+from backfill.ocr.masks import Piece, Pixels, differs, find_shapes
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import minutes_of
 from backfill.ocr.view import Tail, View
@@ -198,23 +198,21 @@ def _covers(scene: Scene, view: View, entries: Sequence[Entry], end: float) -> l
 
     It has another colour than the sheet and than what lies behind the cards.
     """
-    usual = _usual_colours(scene, view, entries)
-    colours = scene.colours.astype(np.int16)
-    off = np.stack([np.abs(colours - colour).max(axis=2) for colour in usual]).min(axis=0)
-    mask = (off > OTHER_COLOUR).astype(np.uint8)
+    mask = np.ones(scene.colours.shape[:2], dtype=np.uint8)
+    for colour in _usual_colours(scene, view, entries):
+        mask &= differs(scene.colours, colour, OTHER_COLOUR)
     side = max(2, round(NEXT_LINE * scene.letter_px / SHRINK))
     mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3))), dtype=np.uint8)
     mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side))), dtype=np.uint8)
     mask[: round(view.top / SHRINK)] = 0
     mask[round(view.bottom / SHRINK) :] = 0
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     return [
-        (float(SHRINK * y), float(SHRINK * (y + tall)))
-        for _x, y, wide, tall, area in boxes[1:count].tolist()
-        if wide >= COVER_WIDE * mask.shape[1]
-        and SHRINK * tall >= COVER_TALL * scene.letter_px
-        and area >= COVER_FULL * wide * tall
-        and SHRINK * y < end
+        (float(SHRINK * shape.top), float(SHRINK * shape.bottom))
+        for shape in find_shapes(mask, connectivity=4)[1]
+        if shape.width >= COVER_WIDE * scene.colours.shape[1]
+        and SHRINK * shape.height >= COVER_TALL * scene.letter_px
+        and shape.full >= COVER_FULL
+        and SHRINK * shape.top < end
     ]
 
 

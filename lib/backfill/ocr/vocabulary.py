@@ -8,12 +8,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from enum import StrEnum
 from functools import cache, lru_cache
 from importlib.resources import files
 
 from backfill.ocr.identity import fold_place, fold_word
+from backfill.ocr.likeness import likeness
 
 FUZZY_SIMILARITY_MIN = 0.82
 FUZZY_LETTERS_MIN = 5
@@ -115,12 +115,17 @@ def known_towns(extra: Iterable[str] = ()) -> Towns:
     return _known_towns(tuple(name.strip() for name in extra))
 
 
-def find_labels(words: Sequence[str]) -> list[LabelMatch]:
+def find_labels(words: Iterable[str]) -> Sequence[LabelMatch]:
     """Find known labels in a text's words, in the order in which they stand there.
 
     First exact ones, the longest first; then, among the words still free, writings similar
     enough to a label of five letters or more, the most similar first.
     """
+    return _find_labels(tuple(words))
+
+
+@lru_cache(maxsize=8192)
+def _find_labels(words: tuple[str, ...]) -> tuple[LabelMatch, ...]:
     folded = [fold_word(word) for word in words]
     free = [bool(word) for word in folded]
     found: list[LabelMatch] = []
@@ -129,7 +134,7 @@ def find_labels(words: Sequence[str]) -> list[LabelMatch]:
         if all(free[span]):
             free[span] = [False] * (match.stop - match.start)
             found.append(match)
-    return sorted(found, key=lambda match: match.start)
+    return tuple(sorted(found, key=lambda match: match.start))
 
 
 def main_label(matches: Sequence[LabelMatch]) -> Label:
@@ -181,7 +186,9 @@ def _fuzzy_matches(folded: Sequence[str]) -> list[LabelMatch]:
         for count in range(max(1, len(label.words) - 1), len(label.words) + 2):
             for start, stop in _spans(len(folded), count):
                 joined = "".join(folded[start:stop])
-                if (score := _similarity(joined, label.joined)) >= FUZZY_SIMILARITY_MIN:
+                if len(joined) < FUZZY_LETTERS_MIN:
+                    continue
+                if score := likeness(joined, label.joined, FUZZY_SIMILARITY_MIN):
                     scored.append((score, LabelMatch(start, stop, label, is_exact=False)))
     scored.sort(key=lambda pair: (-pair[0], pair[1].start, pair[1].stop, pair[1].label.joined))
     return [match for _, match in scored]
@@ -190,16 +197,3 @@ def _fuzzy_matches(folded: Sequence[str]) -> list[LabelMatch]:
 def _spans(length: int, count: int) -> Iterable[tuple[int, int]]:
     """Return start and stop of every run of `count` places among `length`."""
     return ((start, start + count) for start in range(length - count + 1))
-
-
-@lru_cache(maxsize=32_768)
-def _similarity(one: str, other: str) -> float:
-    if len(one) < FUZZY_LETTERS_MIN:
-        return 0.0
-    # Bounds first: the ratio itself is slow, and most words are nothing like a label.
-    if 2 * min(len(one), len(other)) < FUZZY_SIMILARITY_MIN * (len(one) + len(other)):
-        return 0.0
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    if matcher.quick_ratio() < FUZZY_SIMILARITY_MIN:
-        return 0.0
-    return matcher.ratio()

@@ -1,0 +1,112 @@
+"""Masks of an image, 1 where a pixel is of a kind and 0 elsewhere, and the shapes in them.
+
+OpenCV tells the boxes of connected shapes too, but looks at every pixel for that, at those of no
+shape as well: eight times what the shapes themselves cost. Here only the ends of their runs count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Mask = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int32] | npt.NDArray[np.uint16]
+
+
+class Piece(NamedTuple):
+    """One connected shape of a mask: its label, its box in the mask's pixels, and how many."""
+
+    label: int
+    left: int
+    top: int
+    width: int
+    height: int
+    area: int
+
+    @property
+    def right(self) -> int:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.height
+
+    @property
+    def middle(self) -> float:
+        return self.top + self.height / 2
+
+    @property
+    def full(self) -> float:
+        """The share of its box that it fills."""
+        return self.area / (self.width * self.height)
+
+
+def find_shapes(mask: Mask, *, connectivity: int) -> tuple[Labels, list[Piece]]:
+    """Return the label of each pixel of a mask, and its shapes in the order of their labels.
+
+    `connectivity`: 8 joins what touches at a corner, 4 does not.
+    """
+    # Of OpenCV's ways the fastest for corners that touch; for the others all are alike.
+    way = cv2.CCL_BBDT if connectivity == 8 else cv2.CCL_SAUF
+    count, found = cv2.connectedComponentsWithAlgorithm(mask, connectivity, cv2.CV_32S, way)
+    labels: Labels = np.asarray(found, dtype=np.int32)
+    if count == 1:
+        return labels, []
+    starts, ends = mask.copy(), mask.copy()
+    np.greater(mask[:, 1:], mask[:, :-1], out=starts[:, 1:].view(np.bool_))
+    np.greater(mask[:, :-1], mask[:, 1:], out=ends[:, :-1].view(np.bool_))
+    first, last = cv2.findNonZero(starts), cv2.findNonZero(ends)
+    left, row = first.reshape(-1, 2).T  # run by run, row by row
+    right = last.reshape(-1, 2)[:, 0] + 1
+    own = labels[row, left]
+    sides = np.empty((count, 5), dtype=np.int64)
+    sides[:, 0] = mask.shape[1]
+    np.minimum.at(sides[:, 0], own, left)
+    sides[own[::-1], 1] = row[::-1]  # what is written last stays: the uppermost run
+    sides[:, 2] = 0
+    np.maximum.at(sides[:, 2], own, right)
+    sides[own, 3] = row + 1
+    sides[:, 4] = np.bincount(own, weights=right - left, minlength=count)
+    return labels, [
+        Piece(label, x, y, right - x, bottom - y, area)
+        for label, (x, y, right, bottom, area) in enumerate(sides[1:].tolist(), 1)
+    ]
+
+
+def brightest(colours: Pixels) -> Pixels:
+    """Return the largest of each pixel's three colours."""
+    return _of_three(colours, cv2.max)
+
+
+def chroma(colours: Pixels) -> Pixels:
+    """Return how far the colours of each pixel lie apart."""
+    darkest = _of_three(colours, cv2.min)
+    return np.asarray(cv2.subtract(brightest(colours), darkest), dtype=np.uint8)
+
+
+def above(values: Pixels, limit: float) -> Mask:
+    """Return where a value is above the limit."""
+    is_above: Mask = (values > limit).view(np.uint8)
+    return is_above
+
+
+def differs(colours: Pixels, colour: npt.NDArray[np.generic], by: int) -> Mask:
+    """Return where any of the three colours lies further than `by` from those of one colour."""
+    off = cv2.absdiff(colours, np.array((*map(float, colour), 0.0)))
+    return above(brightest(np.asarray(off, dtype=np.uint8)), by)
+
+
+def count_levels(grey: Pixels) -> npt.NDArray[np.int64]:
+    """Return how many pixels have each brightness, 0 to 255."""
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256])
+    return np.asarray(counts, dtype=np.int64).ravel()
+
+
+def _of_three(colours: Pixels, choose: Callable[..., object]) -> Pixels:
+    red, green, blue = cv2.split(colours)
+    return np.asarray(choose(choose(red, green), blue), dtype=np.uint8)
