@@ -109,8 +109,9 @@ def fill(
 
 
 def _in_quotes(names: Sequence[str]) -> list[str]:
-    """Return columns' names so that a comma in one divides nothing."""
-    return ['"' + name.replace('"', '""') + '"' if "," in name else name for name in names]
+    """Return columns' names as `--set` takes them: one with a comma stands in quotes."""
+    is_plain = {name: name.strip('" ') == name and "," not in name for name in names}
+    return [n if is_plain[n] else '"' + n.replace('"', '""') + '"' for n in names]
 
 
 def decide(

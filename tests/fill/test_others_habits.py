@@ -10,15 +10,19 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
+from psycopg import sql
 
 from backfill.errors import UsageError
 from backfill.jobs.fill.frames import keep_frame
 from backfill.jobs.fill.query import keep_query
 from backfill.jobs.fill.values import open_values
 from backfill.rows.texts import texts_of
+from backfill.workbook import compare
 
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
+
+    from backfill.notebook.fill_run import FillRun
 
 OWN_TYPES = (
     "SELECT '0110'::bit AS b, '-98765432109876543210987654321098765432109'::bignum AS n,"
@@ -130,3 +134,38 @@ def test_a_name_in_other_letters_is_asked_back(tables: Tables) -> None:
 
     with pytest.raises(UsageError, match=r"no key column id\. Did you mean ID\?"):
         tables.fill(pd.DataFrame({"ID": [1], "petName": ["Bo"]}), "pet", "petName")
+
+
+ODD = 'say "it\'s" %s %(x)s {y}\n;--$1 \\ ü'
+
+
+def test_names_with_quotes_percents_lines_and_cases_are_shown_compared_and_explained(
+    tables: Tables,
+) -> None:
+    tables.connection.execute(
+        sql.SQL(
+            'CREATE TABLE odd ({k} int PRIMARY KEY, "Tone" text, tone text, {s} text, {t} text)'
+        ).format(**{n: sql.Identifier(n + ODD) for n in "kst"})
+    )
+    tables.make("INSERT INTO odd SELECT n, NULL, NULL, 'seen' FROM generate_series(1, 2) AS n")
+    names = ["tone", "Tone", "t" + ODD]
+
+    def plan(values: list[str]) -> FillRun:
+        row = {"k" + ODD: [2], "s" + ODD: ["seen"], "n" + ODD: ["why"]}
+        rows = pa.table(row | {name: [v] for name, v in zip(names, values, strict=True)})
+        return tables.fill(rows, "odd", names, chunk_size=1)
+
+    first, second = plan(["low", "HIGH", "so"]), plan(["low", "HIGHER", "as"])
+    second.apply()
+    second.verify()
+
+    shown = first.diff().text.replace(ODD, "*")
+    for heading in ("s*", "tone new", "Tone new", "t* new", "n*", "low", "HIGH", "so", "why"):
+        assert heading in shown
+    differences = compare(first.run_id, second.run_id, runs_folder=str(tables.runs))
+    (row,) = differences.rows
+    assert "after.Tone (2): HIGH; after.t*: so" in [str(part).replace(ODD, "*") for part in row]
+    assert "HIGHER" in second.explain("2")._repr_html_()
+    assert tables.rows('SELECT tone, "Tone" FROM odd WHERE tone IS NOT NULL') == [("low", "HIGHER")]
+    second.undo()
+    assert tables.rows('SELECT tone, "Tone" FROM odd WHERE tone IS NOT NULL') == []

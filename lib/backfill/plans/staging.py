@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,12 @@ def quoted(name: str) -> str:
 def literal(text: object) -> str:
     """Return a text, or a path, as DuckDB SQL."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def field_of(struct: str, names: Sequence[str], name: str) -> str:
+    """Return the SQL of a field by its place among all `names` of a struct: by its name DuckDB
+    would take the first one that differs in the case of its letters only."""
+    return f"struct_extract_at({struct}, {names.index(name) + 1})"
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ SHOWN_GROUPS = 100
 SUFFIXES = (".csv", ".parquet")
 _MEMORY = "512MB"
 _UNEXPLAINED = "nothing in settings or versions explains it"
-SOURCE_MARK = '"source.'
+SOURCE_MARK = "source."
 _HEADER = ("what", "key", "scope", "difference", "fields", "before", "after", "because")
 
 
@@ -237,7 +237,7 @@ def _join(
 ) -> None:
     """Make the table `differences`, and `counts` of all rows."""
     names = _columns(connection)
-    is_same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in names)
+    is_same = " AND ".join(f"NOT ({_differs(name)})" for name in names)
     state = (
         f"CASE WHEN a.key IS NULL THEN 'came' WHEN b.key IS NULL THEN 'went'"
         f" WHEN {is_same or 'true'} THEN 'same' ELSE 'changed' END"
@@ -256,7 +256,7 @@ def _join(
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return the value columns, quoted, after giving both tables all of them."""
+    """Return the value columns, after giving both tables all of them."""
     found: dict[str, list[str]] = {}
     for name in ("a", "b"):
         found[name] = [row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()]
@@ -265,17 +265,15 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> list[str]:
             if column not in found[name]:
                 connection.execute(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} VARCHAR")
     every = dict.fromkeys([*found["a"], *found["b"]])
-    return [quoted(column) for column in every if column not in ("what", "key", "scope")]
+    return [column for column in every if column not in ("what", "key", "scope")]
 
 
 def _differs(name: str) -> str:
-    return f"a.{name} IS DISTINCT FROM b.{name}"
+    return f"a.{quoted(name)} IS DISTINCT FROM b.{quoted(name)}"
 
 
 def _fields(names: Sequence[str]) -> str:
-    parts = ", ".join(
-        f"CASE WHEN {_differs(name)} THEN {literal(name[1:-1])} END" for name in names
-    )
+    parts = ", ".join(f"CASE WHEN {_differs(name)} THEN {literal(name)} END" for name in names)
     return f"concat_ws(', ', {parts})" if parts else "''"
 
 
@@ -285,9 +283,9 @@ def _values(alias: str, other: str, names: Sequence[str]) -> str:
     Of a row that the other side lacks, what it was computed from is left out.
     """
     parts = ", ".join(
-        f"CASE WHEN {_differs(name)} AND {alias}.{name} <> ''"
+        f"CASE WHEN {_differs(name)} AND {alias}.{quoted(name)} <> ''"
         + (f" AND {other}.key IS NOT NULL" if name.startswith(SOURCE_MARK) else "")
-        + f" THEN {literal(name[1:-1])} || ': ' || {alias}.{name} END"
+        + f" THEN {literal(name)} || ': ' || {alias}.{quoted(name)} END"
         for name in names
     )
     return f"concat_ws('; ', {parts})" if parts else "''"

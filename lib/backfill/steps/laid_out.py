@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from backfill.folder import RunFolder
 from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE
-from backfill.plans.staging import literal, quoted
+from backfill.plans.staging import field_of, literal, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -23,12 +23,15 @@ def lay_out_rows(
 
     changes, skips = (literal(folder.file(file)) for file in (CHANGES_FILE, SKIPS_FILE))
     schema = pq.read_schema(folder.file(CHANGES_FILE))
-    values = [
-        f"CAST({struct}.{quoted(field.name)} AS VARCHAR) AS {quoted(f'{struct}.{field.name}')}"
-        for struct in ("after", "source")
-        if pa.types.is_struct(schema.field(struct).type)
-        for field in schema.field(struct).type
-    ]
+    values = []
+    for struct in ("after", "source"):
+        kind = schema.field(struct).type
+        names = [field.name for field in kind] if pa.types.is_struct(kind) else []
+        for place, field in enumerate(names):
+            cases = [other.casefold() for other in names[:place]].count(field.casefold())
+            column = f"{struct}.{field}" + (f" ({cases + 1})" if cases else "")
+            path = field_of(struct, names, field)
+            values.append(f"CAST({path} AS VARCHAR) AS {quoted(column)}")
     known = {field.name for field in schema.field("why").type} if "why" in schema.names else set()
     values += [
         f"CAST({f'why.{quoted(note)}' if note in known else 'NULL'} AS VARCHAR) AS {quoted(note)}"

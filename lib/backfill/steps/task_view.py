@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backfill.display.pages import Shown, part, table
-from backfill.plans.staging import Staging, quoted
+from backfill.plans.staging import Staging, field_of
 from backfill.server.plain_table import PlainTable
 
 SHOWN_ROWS = 50
@@ -41,9 +41,9 @@ def _rows(staging: Staging, described: PlainTable, rule: str) -> Shown:
     sources = [column.name for column in described.sources]
     notes = _notes(staging)
     values = [
-        *(f"source.{quoted(name)}" for name in sources),
-        *(f"{side}.{quoted(name)}" for name in names for side in ("before", "after")),
-        *(f"why.{quoted(name)}" for name in notes),
+        *(field_of("source", sources, name) for name in sources),
+        *(field_of(side, names, name) for name in names for side in ("before", "after")),
+        *(field_of("why", notes, name) for name in notes),
     ]
     rows = staging.connection.execute(
         f"SELECT key, {', '.join(values)}, warnings FROM changes"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from backfill.parameters import APPLY, ENGINE, PLACES, THROTTLE, WORKERS
 if TYPE_CHECKING:
     from backfill.steps.job import Job, JobKind
 
+_NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*?))\s*(?:,|\Z)')
 FILL_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("table", Kind.TEXT, "", "the table: schema.name, or found by the search path"),
     Parameter("set", Kind.TEXTS, "", "columns to write, with commas between", metavar="COLUMN"),
@@ -69,8 +70,8 @@ def _make(values: Mapping[str, Any]) -> Job:
 
 def _listed(names: Sequence[str]) -> tuple[str, ...]:
     """Return names given one by one, or with commas between; one with a comma stands in quotes."""
-    lines = csv.reader(names, skipinitialspace=True)
-    return tuple(name.strip() for line in lines for name in line if name.strip())
+    found = (match for text in names for match in _NAME.finditer(text))
+    return tuple(name for m in found if (name := m[2] if m[1] is None else m[1].replace('""', '"')))
 
 
 def _kind() -> JobKind:

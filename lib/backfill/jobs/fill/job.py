@@ -21,7 +21,7 @@ from backfill.jobs.fill.task import FillSettings, FillTask
 from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, open_values
 from backfill.plans.counting_guard import check_all_read
 from backfill.plans.keyed_rows import ChosenRows, rows_schema, rows_where
-from backfill.plans.staging import Staging, quoted
+from backfill.plans.staging import Staging, field_of
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.in_bulk import words_of
@@ -204,18 +204,13 @@ class FillJob(TaskJob):
         if not staging.has(ROWS_TABLE) or not self.table.sources:
             return
         names = [column.name for column in self.table.sources]
-        fields = {
-            field.name
-            for field in staging.connection.cursor()
-            .sql(f"SELECT source FROM {ROWS_TABLE} LIMIT 0")
-            .to_arrow_table()
-            .schema.field("source")
-            .type
-        }
+        none = staging.connection.cursor().sql(f"SELECT source FROM {ROWS_TABLE} LIMIT 0")
+        read = [field.name for field in none.to_arrow_table().schema.field("source").type]
         same = " AND ".join(
-            f"e.source.{quoted(name)} IS NOT DISTINCT FROM r.source.{quoted(name)}"
+            f"{field_of('e.source', names, name)} IS NOT DISTINCT FROM"
+            f" {field_of('r.source', read, name)}"
             for name in names
-            if name in fields
+            if name in read
         )
         if not same:
             return
