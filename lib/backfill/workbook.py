@@ -27,7 +27,7 @@ from backfill.folder import new_run_id, runs_dir
 from backfill.jobs.entry import latest_sheets
 from backfill.jobs.registry import JOBS, entry_of, kind_of
 from backfill.notebook.asking import decide_for, explain_row, review_of
-from backfill.notebook.fill_run import FillRun
+from backfill.notebook.fill_run import FillRun, in_quotes
 from backfill.notebook.review import Review
 from backfill.notebook.run_book import RunBook
 from backfill.notebook.run_views import preflight_view
@@ -95,7 +95,7 @@ def fill(
     `reads` as in `Book.propose`; `options` are those of `backfill fill`: key, overwrite,
     allow_null, chunk_size, runs_dir, …
     """
-    names = {"table": table, "set": [set] if isinstance(set, str) else _in_quotes(set)}
+    names = {"table": table, "set": [set] if isinstance(set, str) else in_quotes(set)}
     declared = JOBS["fill"].parameters
     book = Book(
         "fill", _parameters(declared, {**options, **names}, [*options], beside=True), beside=True
@@ -106,12 +106,6 @@ def fill(
     book.plan()
     defaults = defaults_of(REVERT_PARAMETERS)
     return FillRun(book, diff, lambda values: RevertBook(defaults | values, beside=True))
-
-
-def _in_quotes(names: Sequence[str]) -> list[str]:
-    """Return columns' names as `--set` takes them: one with a comma stands in quotes."""
-    is_plain = {name: name.strip('" ') == name and "," not in name for name in names}
-    return [n if is_plain[n] else '"' + n.replace('"', '""') + '"' for n in names]
 
 
 def decide(

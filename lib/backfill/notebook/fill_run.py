@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from backfill.archive.evidence import DRIFTED_FILE, SKIPS_FILE
@@ -98,3 +98,9 @@ class FillRun:
 
 
 _KEPT = ("runs_dir", "dsn_env")
+
+
+def in_quotes(names: Sequence[str]) -> list[str]:
+    """Return columns' names as `--set` takes them: one with a comma stands in quotes."""
+    is_plain = {name: name.strip('" ') == name and "," not in name for name in names}
+    return [n if is_plain[n] else '"' + n.replace('"', '""') + '"' for n in names]
