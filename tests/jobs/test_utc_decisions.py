@@ -104,6 +104,40 @@ def test_answers_by_call_and_by_bucket_are_taken_in_and_not_asked_again(bench: B
     assert {line["by"] for line in settings["decisions"]} == {"Ada", "Bo"}
 
 
+def test_many_folds_of_one_night_are_one_question_and_a_row_may_be_told_apart(
+    bench_from: BenchFrom,
+) -> None:
+    bench = bench_from("empty", load_empty)
+    for number in range(11):
+        zone = STOCKHOLM if number < 9 else "Europe/Paris"
+        bench.add_event(f"night-{number:02d}", tz=zone, start_at=FOLD + number * 60_000)
+    asking = bench.plan()
+
+    first, *others = lines(sheet(bench, asking.run_id))[::-1]
+    assert [(o["key"], o["zone"]) for o in others[::-1]] == [
+        ("night-09", "Europe/Paris"),
+        ("night-10", "Europe/Paris"),
+    ]
+    assert (first["key"], first["kind"], first["zone"]) == ("*", "fold", STOCKHOLM)
+    assert (first["column"], first["local_date"]) == ("start_at", "2025-10-26")
+    assert first["read"] == (
+        "9 values from 2025-10-26 02:30:00 to 2025-10-26 02:38:00, like row night-00"
+    )
+    assert first["candidates"] == "earlier | later | skip"
+    assert "3 questions wait for a person" in bench.messages()
+
+    asking.decide(first["id"], "later", by="Ada")
+    asking.decide("night-03", "earlier", by="Bo")
+    book = bench.run(decisions=asking.run_id)
+
+    minute = {key: start - FOLD for key, start in starts(bench).items()}  # type: ignore[operator]
+    hours = {key: (us - int(key[-2:]) * 60_000) // HOUR_MS for key, us in minute.items()}
+    assert {key for key, hour in hours.items() if hour == -2} == {
+        *("night-03", "night-09", "night-10")
+    }
+    assert asked(bench, book.run_id) == [("fold", "night-09"), ("fold", "night-10")]
+
+
 def test_answers_filled_in_by_hand_are_found_as_latest(bench: Bench) -> None:
     asking = bench.plan()
     path = sheet(bench, asking.run_id)

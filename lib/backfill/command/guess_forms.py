@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from backfill.jobs.utc.formats import digits_format, likely_formats
 from backfill.jobs.utc.resolve_columns import unit_in_name
 from backfill.server.table_look import TableLook
-from backfill.utc.described import Reading, WallKind
+from backfill.utc.described import TARGET_UNITS, Reading, WallKind
 from backfill.utc.wall import read_walls
 
 TEXT_TYPES = ("text", "character varying", "character", "citext", "name")
@@ -27,6 +27,9 @@ _OFFSET_NAME = re.compile(
 _OFFSET_TEXT = re.compile(r"[+-]\d{1,2}(:?\d{2})?|(UTC|GMT)\s*([+-]\d{1,2}(:?\d{2})?)?|Z")
 #: Below these, a number since 1970 of our days counts seconds, milliseconds, microseconds.
 _UNITS = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
+#: What other programs count, by the numbers of our days: too small, or too few, to be such a unit.
+_OTHER_UNITS = ((27_000, 75_000, "excel"), (2.44e6, 2.49e6, "julian"), (6.2e17, 6.7e17, "ticks"))
+_COUNT_TEXT = re.compile(r"\d{9,19}(\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,8 @@ def _forms(look: TableLook, pair: GuessedPair) -> list[tuple[str, Guess]]:
     else:
         found += _form_of_both(look, pair.walls)
     unit = _unit(look, pair.target) or _unit_beside(look, pair)
+    if unit and unit.value not in TARGET_UNITS:
+        unit = None
     if unit and (unit.value != "ms" or unit_in_name(pair.target)):
         found.append(("target_unit", unit))
     return found
@@ -133,6 +138,9 @@ def _form_of_both(look: TableLook, walls: Sequence[str]) -> list[tuple[str, Gues
     dates, clocks = (look.samples.get(name, ()) for name in walls)
     if not dates or not clocks:
         return []
+    if look.columns[walls[1]].plain_type in NUMBER_TYPES:
+        width = 4 if max(len(text) for text in clocks) <= 4 else 6
+        clocks = tuple(text.zfill(width) for text in clocks)
     # Samples are of each column by itself: any date goes with any time.
     longest = range(max(len(dates), len(clocks)))
     columns = [pa.array([one[i % len(one)] for i in longest]) for one in (dates, clocks)]
@@ -158,6 +166,9 @@ def _form(look: TableLook, name: str) -> list[tuple[str, Guess]]:
         return [("unit", unit)] if unit and unit.value != "ms" else []
     if kind in TEXT_TYPES and sample and (forms := likely_formats(texts)):
         return _named(forms, next(x for x in sample if x.strip()))
+    if kind in TEXT_TYPES and sample and all(_COUNT_TEXT.fullmatch(t.strip()) for t in sample):
+        unit = _unit_of([text.strip() for text in sample])
+        return [("unit", unit)] if unit else []
     return []
 
 
@@ -165,12 +176,21 @@ def _unit(look: TableLook, name: str) -> Guess | None:
     sample = look.samples.get(name, ())
     if look.columns[name].plain_type not in NUMBER_TYPES:
         return None
-    numbers = sorted(n for text in sample if _is_number(text) and (n := abs(float(text))))
-    if not numbers:
+    found = _unit_of(sample)
+    if found is None:
         if look.columns[name].plain_type == "integer":
             return Guess("s", "integer has no room for more")
         named = unit_in_name(name)
         return Guess(named.value, "its name") if named else None
+    return found
+
+
+def _unit_of(sample: Sequence[str]) -> Guess | None:
+    """The unit in which numbers lie in our days; None without any."""
+    numbers = sorted(n for text in sample if _is_number(text) and (n := abs(float(text))))
+    if not numbers:
+        return None
     middle = numbers[len(numbers) // 2]
     unit = next((unit for limit, unit in _UNITS if middle < limit), "ns")
-    return Guess(unit, f"values like {numbers[len(numbers) // 2]:.0f}")
+    unit = next((other for low, high, other in _OTHER_UNITS if low < middle < high), unit)
+    return Guess(unit, f"values like {middle:.0f}")

@@ -18,13 +18,21 @@ _CLOCK_TYPES = ("time without time zone", "interval")
 _SAYS_LOCAL = {"local", "wall", "naive", "lt", "lokal", "ortszeit", "locale", "localtime"}
 _SAYS_UTC = {"utc", "instant", "gmt", "z", "zulu"}
 _UNITS = {"ms", "s", "us", "ns", "sec", "secs", "seconds", "millis", "micros", "nanos"}
-_FILLERS = {"at", "time", "ts", "on", "datetime", "stamp", "timestamp", "epoch", "unix", *_UNITS}
+_SAYS_TIME = {"time", "clock", "hour", "zeit", "uhrzeit", "heure", "hora", "ora", "tid", "kl", "tm"}
+_FILLERS = {
+    *("at", "time", "ts", "on", "datetime", "stamp", "timestamp", "epoch", "unix", *_UNITS),
+    *("dt", "dtm", "dttm", "tm", "ticks", "jd", "serial"),
+}
 _SILENT = _SAYS_LOCAL | _SAYS_UTC | _FILLERS
 _DAYS = {"date", "day"}
 _TIME_OF_DAY = re.compile(
     r"\d{1,2}(:\d{2}){1,2}([.,]\d+)?(\s*[AaPp]\.?[Mm]\.?)?|\d{1,2}\s*[AaPp][Mm]"
 )
 _DAY = re.compile(r"\d{4}-?\d{2}-?\d{2}|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
+
+
+_CLOCK_DIGITS = re.compile(r"([01]?\d|2[0-4])[0-5]\d([0-5]\d)?")
+_DAY_DIGITS = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
 
 class _Holds(StrEnum):
@@ -60,9 +68,9 @@ def _walls_of(look: TableLook, target: str, taken: set[str]) -> tuple[str, ...]:
     free = [name for name in look.columns if name not in taken]
     named = [name for name in free if _is_pair(look, name, target)]
     moment = next((name for name in named if _holds(look, name) is _Holds.MOMENT), None)
-    if moment:
-        return (moment,)
     both = _date_and_time(look, target, taken)
+    if moment and not (both and moment == both[0]):  # a day in numbers goes with its time
+        return (moment,)
     day = next((name for name in named if _holds(look, name) is _Holds.DAY), None)
     return both or ((day,) if day else ())
 
@@ -83,7 +91,8 @@ def _walls_by_type(look: TableLook, target: str, taken: set[str]) -> tuple[str, 
 
 def _holds(look: TableLook, name: str) -> _Holds | None:
     kind = look.columns[name].plain_type
-    if kind in _CLOCK_TYPES:
+    is_clock = words_of(name) & _SAYS_TIME and kind in NUMBER_TYPES and _are_clocks(look, name)
+    if kind in _CLOCK_TYPES or is_clock:
         return _Holds.TIME
     if kind == "date":
         return _Holds.DAY
@@ -99,12 +108,28 @@ def _holds(look: TableLook, name: str) -> _Holds | None:
     return _Holds.MOMENT
 
 
+def _are_clocks(look: TableLook, name: str) -> bool:
+    """Whether all numbers of a column read as hours and minutes, and seconds."""
+    sample = look.samples.get(name, ())
+    return bool(sample) and all(_CLOCK_DIGITS.fullmatch(text.zfill(4)) for text in sample)
+
+
+def _are_days(look: TableLook, name: str) -> bool:
+    """Whether the digits of a column's numbers spell dates."""
+    sample = [text for text in look.samples.get(name, ()) if text.strip("0")]
+    return (
+        look.columns[name].plain_type in NUMBER_TYPES
+        and bool(sample)
+        and all(_DAY_DIGITS.fullmatch(text) for text in sample)
+    )
+
+
 def _date_and_time(look: TableLook, target: str, taken: set[str]) -> tuple[str, ...]:
     """A date and a time of day whose name goes with the target's."""
     target_words = words_of(target)
     if not target_words & _SAYS_UTC:
         return ()
-    days = [name for name in look.columns if _holds(look, name) is _Holds.DAY]
+    days = [n for n in look.columns if _holds(look, n) is _Holds.DAY or _are_days(look, n)]
     clocks = [n for n in look.columns if n not in taken and _holds(look, n) is _Holds.TIME]
     fitting = [c for c in clocks if words_of(c) - _SILENT == target_words - _SILENT]
     if not fitting and len(clocks) == 1:

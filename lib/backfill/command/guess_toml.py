@@ -80,8 +80,8 @@ def _second(guessed: GuessedSpec) -> list[str]:
             "[[lookup]]",
             f"name = {_text(lookup.name)}",
             f"table = {_text(str(lookup.reference.other))}  # found: {lookup.by} refers to it",
-            f"by = {_text(lookup.by)}",
-            f"key = {_text(lookup.reference.other_column)}",
+            f"by = {_listed(lookup.by, [own for own, _other in lookup.more])}",
+            f"key = {_listed(lookup.reference.other_column, [k for _own, k in lookup.more])}",
         ]
     for pair in () if is_plain else guessed.pairs:
         lines += _pair(pair)
@@ -119,6 +119,10 @@ def _pair(pair: GuessedPair) -> list[str]:
 def _line(entry: str, guess: Guess) -> str:
     says = f"guess: because of {guess.why}" if guess.value else f"{FILL_IN}: {guess.why}"
     return f"{entry} = {_text(guess.value)}  # {says}".replace("because of it ", "because it ")
+
+
+def _listed(first: str, more: list[str]) -> str:
+    return json.dumps([first, *more], ensure_ascii=False) if more else _text(first)
 
 
 def _text(value: str) -> str:

@@ -49,7 +49,8 @@ def _of_table(connection: Connection, zoned: ZonedTable, job: UtcJob) -> Iterato
         told = f"{pair.reading.name} → {pair.target.column.name}; zone: {chain or 'its offset'}"
         yield Finding(f"pair {pair.label}", True, told)
     for join in table.joins:
-        yield Finding(f"lookup {join.name}", True, f"{join.relation} by {join.key}")
+        keys = ", ".join(part.key for part in join.parts)
+        yield Finding(f"lookup {join.name}", True, f"{join.relation} by {keys}")
     grants = missing_rights(connection, table, writing=True)
     yield Finding(
         "rights to apply",

@@ -43,6 +43,12 @@ class GuessedLookup:
     reference: Reference
     zone: Guess | None
 
+    @property
+    def more(self) -> list[tuple[str, str]]:
+        """Further columns that find its row: of ours, or of the lookup before it, and its own."""
+        owner, dot, _column = self.by.rpartition(".")
+        return [(f"{owner}{dot}{own}", other) for own, other in self.reference.more]
+
 
 @dataclass(frozen=True, slots=True)
 class GuessedSpec:
@@ -78,7 +84,7 @@ class GuessedSpec:
             bool(self.zone.value and self.scope.value)
             and all(pair.is_plain for pair in self.pairs)
             and len(self.lookups) <= 1
-            and all(lookup.by == self.scope.value for lookup in self.lookups)
+            and all(x.by == self.scope.value and not x.reference.more for x in self.lookups)
             and not self.vocabularies
         )
 
@@ -190,7 +196,11 @@ class _Way:
 
 def _ways(zones: Sequence[Guess], lookups: Sequence[GuessedLookup]) -> list[_Way]:
     own = [_Way(zone.value, zone.value, zone.why) for zone in zones]
-    return own + [_Way(f"{x.name}.{x.zone.value}", x.by, x.zone.why) for x in lookups if x.zone]
+    return own + [_Way(f"{x.name}.{x.zone.value}", _by(x), x.zone.why) for x in lookups if x.zone]
+
+
+def _by(lookup: GuessedLookup) -> str:
+    return " ".join((lookup.by, *(own for own, _other in lookup.more)))
 
 
 def _ways_to_pairs(

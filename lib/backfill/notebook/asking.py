@@ -144,11 +144,16 @@ def questions_view(folder: RunFolder, questions: Sequence[Question]) -> Shown:
     bucket = f'zone="{first.zone}", ' if first.zone else ""
     return shown + note(
         "By clicking: run.review()\n"
-        f'One line decides one: run.decide("{first.key}", "{word}")\n'
+        f'One line decides one: run.decide("{_named(first)}", "{word}")\n'
         f'… or all alike: run.decide("*", "{word}", kind="{first.kind}", {bucket}'
         f'local_date="{first.local_date}")\n'
         f'The next plan takes them in: decisions = "{folder.run_id}"'
     )
+
+
+def _named(question: Question) -> str:
+    """Return what names a question in a call: its row's key, or its id where it is of many."""
+    return question.id if question.key == ANY else question.key
 
 
 def used_view(used: Sequence[Mapping[str, str]]) -> Shown:

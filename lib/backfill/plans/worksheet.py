@@ -311,6 +311,9 @@ def make_answers(
         if {question.key, question.id} & meant
         and all(getattr(question, name) == value for name, value in given.items() if value)
     ]
+    if not asked and any(_is_of_rows(question, decision, words) for question in questions):
+        # Many rows were asked about together: one of them is meant.
+        return [Answer(decision, **told, **{**given, "key": key})]
     if not asked:
         near = ", ".join(dict.fromkeys(question.key for question in questions[:3]))
         raise UsageError(
@@ -323,6 +326,12 @@ def make_answers(
         known = ", ".join(dict.fromkeys(word for q in asked for word in words[q.kind]))
         raise UsageError(f"{decision!r} does not answer what is asked of {key}; say {known}.")
     return [_answer_to(question, decision, told) for question in fitting]
+
+
+def _is_of_rows(question: Question, decision: str, words: Words) -> bool:
+    """Whether a question stands for those of many rows, each of which may be answered apart."""
+    is_together = question.key == ANY and bool(question.zone and question.local_date)
+    return is_together and decision in words[question.kind]
 
 
 def _answer_to(question: Question, decision: str, told: dict[str, Any]) -> Answer:

@@ -85,8 +85,8 @@ def require_columns(
         close = [m for name in missing for m in difflib.get_close_matches(name, list(columns), 2)]
         hint = f" It has {', '.join(close)}." if close else ""
         raise PreflightError(
-            f"{relation} has no column {', '.join(missing)}.{hint} Add the column with your own "
-            "migration, or describe the table with --table spec.toml."
+            f"{relation} has no column {', '.join(missing)}.{hint} Name one that is there: "
+            "a table is described with --table spec.toml."
         )
 
 
@@ -130,14 +130,15 @@ def columns_read(table: Table) -> dict[Relation, list[str]]:
         *(part.name for part in table.key.columns),
         *([table.scope.name] if table.scope else []),
         *(column.name for column in (*table.sources, *table.targets)),
-        *(join.by[1] for join in table.joins if not join.by[0]),
+        *(part.by[1] for join in table.joins for part in join.parts if not part.by[0]),
+        *(value.column for value in table.looked_up if not value.join),
         *(name for want in table.wants for name in want.needs),
         *table.where_columns,
         *([table.deleted] if table.deleted else []),
     ]
     read = {table.relation: list(dict.fromkeys(own))}
     for join in table.joins:
-        columns = [join.key, *table.looked_up_columns(join)]
+        columns = [*(part.key for part in join.parts), *table.looked_up_columns(join)]
         columns += [join.since.column] if join.since else []
         known = read.setdefault(join.relation, [])
         known += [name for name in dict.fromkeys(columns) if name not in known]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from psycopg import sql
@@ -22,7 +23,9 @@ def join_clauses(table: Table) -> sql.Composable:
 
 def looked_up_value(value: LookedUp) -> sql.Composable:
     """Return the SQL for a value of a joined row, next to `join_clauses`."""
-    return sql.Identifier(value.join, value.field) + sql.SQL("::text")
+    if not value.join:
+        return value.picked(sql.Identifier("t", value.column))
+    return value.picked(sql.Identifier(value.join, f"{value.join}.{value.column}"))
 
 
 def value_now(table: Joined, value: LookedUp) -> sql.Composable:
@@ -30,23 +33,29 @@ def value_now(table: Joined, value: LookedUp) -> sql.Composable:
 
     A key that has become double since is an error there: no value is picked at will.
     """
-    return sql.SQL("{}::text").format(_scalar(table, table.join(value.join), value.column))
+    if not value.join:
+        return value.picked(sql.Identifier("t", value.column))
+    return value.picked(_scalar(table, table.join(value.join), value.column))
 
 
 def _scalar(table: Joined, join: Join, column: str) -> sql.Composable:
-    owner, by = join.by
-    value = sql.Identifier("t", by) if not owner else _scalar(table, table.join(owner), by)
+    values = [
+        sql.Identifier("t", by) if not owner else _scalar(table, table.join(owner), by)
+        for owner, by in (part.by for part in join.parts)
+    ]
     return sql.SQL("(SELECT l.{} FROM {} AS l WHERE {}{})").format(
         sql.Identifier(column),
         join.relation.identifier,
-        _equal(join, value),
+        _equal(join, values),
         _since(join),
     )
 
 
 def _clause(table: Table, join: Join) -> sql.Composable:
-    owner, by = join.by
-    value = sql.Identifier("t", by) if not owner else sql.Identifier(owner, f"{owner}.{by}")
+    values = [
+        sql.Identifier("t", by) if not owner else sql.Identifier(owner, f"{owner}.{by}")
+        for owner, by in (part.by for part in join.parts)
+    ]
     columns = list(table.looked_up_columns(join))
     # Names that no condition of the user's can mean by accident.
     listed = sql.SQL(", ").join(
@@ -54,34 +63,43 @@ def _clause(table: Table, join: Join) -> sql.Composable:
         for c in columns
     )
     if join.since is None:
-        key = f"{join.name} key"
+        keys = [f"{join.name} key {place}" for place in range(len(join.parts))]
+        plain = [sql.Identifier("l", part.key) for part in join.parts]
         # Where no index keeps the key unique, nothing may double our rows all the same.
-        once = sql.SQL("" if join.is_unique else "DISTINCT ON (l.{}) ").format(
-            sql.Identifier(join.key)
+        once = sql.SQL("" if join.is_unique else "DISTINCT ON ({}) ").format(
+            sql.SQL(", ").join(plain)
         )
+        named = zip(plain, keys, strict=True)
         return sql.SQL(
-            " LEFT JOIN (SELECT {once}{listed}, l.{column} AS {key} FROM {relation} AS l)"
-            " AS {name} ON {matches}"
+            " LEFT JOIN (SELECT {once}{listed}, {keys} FROM {relation} AS l) AS {name} ON {matches}"
         ).format(
             once=once,
             listed=listed,
-            column=sql.Identifier(join.key),
-            key=sql.Identifier(key),
+            keys=sql.SQL(", ").join(
+                sql.SQL("{} AS {}").format(column, sql.Identifier(key)) for column, key in named
+            ),
             relation=join.relation.identifier,
             name=sql.Identifier(join.name),
-            matches=join.matches(sql.Identifier(join.name, key), value),
+            matches=_matching(join, [sql.Identifier(join.name, key) for key in keys], values),
         )
     return sql.SQL(" LEFT JOIN LATERAL (SELECT {} FROM {} AS l WHERE {}{}) AS {} ON true").format(
         listed,
         join.relation.identifier,
-        _equal(join, value),
+        _equal(join, values),
         _since(join),
         sql.Identifier(join.name),
     )
 
 
-def _equal(join: Join, value: sql.Composable) -> sql.Composable:
-    return join.matches(sql.Identifier("l", join.key), value)
+def _equal(join: Join, values: Sequence[sql.Composable]) -> sql.Composable:
+    return _matching(join, [sql.Identifier("l", part.key) for part in join.parts], values)
+
+
+def _matching(
+    join: Join, keys: Sequence[sql.Composable], values: Sequence[sql.Composable]
+) -> sql.Composable:
+    parts = zip(join.parts, keys, values, strict=True)
+    return sql.SQL(" AND ").join(part.matches(key, value) for part, key, value in parts)
 
 
 def _since(join: Join) -> sql.Composable:

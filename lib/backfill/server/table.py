@@ -5,6 +5,7 @@ What the columns mean, a job knows: it names them, and says when a target waits 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -74,21 +75,12 @@ class Since:
 
 
 @dataclass(frozen=True, slots=True)
-class Join:
-    """A row of another table, or view, for each row of ours: none or one, by a value.
+class JoinPart:
+    """A further column by which a row of another table is found; as in `Join`."""
 
-    `by` names a column of ours, or of an earlier join: (join, column). `is_text` compares both
-    sides as text, their types being different; `operators` is the schema of the type's own
-    comparison, empty for the server's. `is_unique`: an index says so.
-    """
-
-    name: str
-    relation: Relation
     key: str
     by: tuple[str, str]
     is_text: bool = False
-    is_unique: bool = True
-    since: Since | None = None
     operators: str = ""
 
     def matches(self, key: sql.Composable, value: sql.Composable) -> sql.Composable:
@@ -101,16 +93,57 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """A row of another table, or view, for each row of ours: none or one, by a value or more.
+
+    `by` names a column of ours, or of an earlier join: (join, column). `is_text` compares both
+    sides as text, their types being different; `operators` is the schema of the type's own
+    comparison, empty for the server's. `is_unique`: an index says so. `more` are the further
+    columns of a key of several.
+    """
+
+    name: str
+    relation: Relation
+    key: str
+    by: tuple[str, str]
+    is_text: bool = False
+    is_unique: bool = True
+    since: Since | None = None
+    operators: str = ""
+    more: tuple[JoinPart, ...] = ()
+
+    @property
+    def parts(self) -> tuple[JoinPart, ...]:
+        """All columns by which the row is found."""
+        return (JoinPart(self.key, self.by, self.is_text, self.operators), *self.more)
+
+
+@dataclass(frozen=True, slots=True)
 class LookedUp:
-    """A value that decides and stands in a joined table; it travels as text."""
+    """A value that decides and stands in a joined table, or within a column of the row itself
+    (`join` empty); it travels as text. `path` leads into JSON, like ->'a'->>'b', or an array, [1].
+    """
 
     join: str
     column: str
+    path: str = ""
 
     @property
     def field(self) -> str:
         """Its name in a change's `source`."""
-        return f"{self.join}.{self.column}"
+        owner = f"{self.join}." if self.join else ""
+        return f"{owner}{self.column}{self.path}"
+
+    def picked(self, value: sql.Composable) -> sql.Composable:
+        """Return the SQL for what the path leads to, as text."""
+        if not self.path:
+            return sql.SQL("{}::text").format(value)
+        if self.path.startswith("["):
+            return sql.SQL("({})[{}]::text").format(value, sql.Literal(int(self.path[1:-1])))
+        steps = [step.replace("''", "'") for step in re.findall(r"->>?'((?:[^']|'')*)'", self.path)]
+        return sql.SQL("(({})::pg_catalog.jsonb OPERATOR(pg_catalog.#>>) {}::text[])").format(
+            value, sql.Literal(steps)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +180,8 @@ class Table:
 
     def looked_up_columns(self, join: Join) -> Iterator[str]:
         """Yield the columns of a joined table that values or later joins are read from."""
-        later = [other.by[1] for other in self.joins if other.by[0] == join.name]
+        parts = [part for other in self.joins for part in other.parts]
+        later = [part.by[1] for part in parts if part.by[0] == join.name]
         yield from dict.fromkeys(
             [value.column for value in self.looked_up if value.join == join.name] + later
         )

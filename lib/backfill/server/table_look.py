@@ -20,11 +20,13 @@ _NO_SAMPLE = ("bytea", "json", "jsonb", "xml", "tsvector", "boolean")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A foreign key of one column: from `column` to `other_column` of another table."""
+    """A foreign key: from `column` to `other_column` of another table; `more` are its further
+    columns, if it has several."""
 
     column: str
     other: Relation
     other_column: str
+    more: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,22 @@ def _sample(connection: Connection, relation: Relation, column: str) -> tuple[st
 
 def _references(connection: Connection, relation: Relation) -> tuple[Reference, ...]:
     rows = connection.execute(
-        "SELECT a.attname::text, n.nspname::text, t.relname::text, b.attname::text"
+        "SELECT array_agg(a.attname::text ORDER BY k.place), n.nspname::text, t.relname::text,"
+        " array_agg(b.attname::text ORDER BY k.place)"
         " FROM pg_constraint c"
+        " CROSS JOIN LATERAL unnest(c.conkey, c.confkey) WITH ORDINALITY AS k(own, other, place)"
         " JOIN pg_class t ON t.oid = c.confrelid JOIN pg_namespace n ON n.oid = t.relnamespace"
-        " JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]"
-        " JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1]"
-        " WHERE c.contype = 'f' AND cardinality(c.conkey) = 1"
-        " AND c.conrelid = format('%%I.%%I', %s::text, %s::text)::regclass ORDER BY c.conname",
+        " JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.own"
+        " JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.other"
+        " WHERE c.contype = 'f'"
+        " AND c.conrelid = format('%%I.%%I', %s::text, %s::text)::regclass"
+        " GROUP BY c.oid, c.conname, n.nspname, t.relname ORDER BY c.conname",
         [relation.schema, relation.name],
     ).fetchall()
-    return tuple(Reference(row[0], Relation(row[1], row[2]), row[3]) for row in rows)
+    return tuple(
+        _reference(list(own), Relation(*named), list(other)) for own, *named, other in rows
+    )
+
+
+def _reference(own: list[str], relation: Relation, other: list[str]) -> Reference:
+    return Reference(own[0], relation, other[0], tuple(zip(own[1:], other[1:], strict=True)))

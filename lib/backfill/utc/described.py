@@ -28,16 +28,41 @@ class Encoding(StrEnum):
 
 
 class Unit(StrEnum):
-    """What a number counts since 1970."""
+    """What a number counts: fractions of seconds since 1970, or what other programs count."""
 
     SECONDS = "s"
     MILLISECONDS = "ms"
     MICROSECONDS = "us"
     NANOSECONDS = "ns"
+    TICKS = "ticks"  # tenths of microseconds since the year 1, as .NET has them
+    DAYS = "days"  # since 1970
+    EXCEL = "excel"  # days since 1899-12-30
+    JULIAN = "julian"  # days since noon of the Julian day 0
 
     @property
     def per_second(self) -> int:
-        return {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[self.value]
+        """How many make a second; of days: none does."""
+        return _PER_SECOND[self.value]
+
+    @property
+    def is_days(self) -> bool:
+        return self.value not in _PER_SECOND
+
+    @property
+    def zero_us(self) -> int:
+        """What the number 0 is, in microseconds since 1970."""
+        return _ZERO_US.get(self.value, 0)
+
+
+DAY_US = 86_400_000_000
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000, "ticks": 10_000_000}
+_ZERO_US = {
+    "ticks": -719_162 * DAY_US,
+    "excel": -25_569 * DAY_US,
+    "julian": -2_440_587 * DAY_US - DAY_US // 2,
+}
+#: Units that a target may count: all since 1970.
+TARGET_UNITS = (Unit.SECONDS, Unit.MILLISECONDS, Unit.MICROSECONDS, Unit.NANOSECONDS)
 
 
 class WallKind(StrEnum):
@@ -57,7 +82,8 @@ class Reading:
 
     `unit`: of numbers. `form`: of text, digits included; empty for ISO 8601. `read_in`: the zone
     that an instant shows its wall time in. `missing`: texts that mean no time. `uses_offset`: a
-    text with an offset is an instant, and taken as one.
+    text with an offset is an instant, and taken as one. `months`: whose names of months a text
+    has, English if empty.
     """
 
     kind: WallKind
@@ -66,12 +92,13 @@ class Reading:
     read_in: str = "UTC"
     missing: tuple[str, ...] = ()
     uses_offset: bool = False
+    months: str = ""
 
     @property
     def name(self) -> str:
         """Say it in a word or two, as --encoding does where it can."""
         if self.kind is WallKind.NUMBER and not self.form:
-            return f"epoch_{self.unit}"
+            return self.unit.value if self.unit.zero_us else f"epoch_{self.unit}"
         if self.form:
             return f"{self.kind} in {self.form}"
         if self.kind is WallKind.INSTANT:

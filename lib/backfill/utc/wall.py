@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from backfill.rows.columns import NEGATIVE_INFINITY, POSITIVE_INFINITY
 from backfill.rows.values import Int64Array
-from backfill.utc.described import Reading, Unit, WallKind
+from backfill.utc.described import DAY_US, Reading, Unit, WallKind
+from backfill.utc.month_names import english_patterns
+from backfill.utc.wall_format import width_of
 from backfill.utc.wall_text import TextTimes, read_clock, read_day, read_format, read_iso
 from backfill.utc.zones import load_rules
 
@@ -33,14 +35,15 @@ class WallTimes:
     offset_us: Int64Array | None = None
 
 
+_MOST_DAYS = 10_000_000  # of any count of days: years 1 to 9999 have 3.7 million
 _PLAIN_NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,18})(?:\.(?P<f>\d{1,18}))?$"
 
 
 def read_walls(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
     """Return wall times in microseconds; integers only, so that milliseconds survive exactly.
 
-    `arrays` is one column, or date and time. Infinity, numbers that do not fit and text that is
-    no date are not valid; the caller checks the range of years.
+    `arrays` is one column, or date and time, and days to add. Infinity, numbers that do not fit
+    and text that is no date are not valid; the caller checks the range of years.
     """
     is_null = np.asarray(arrays[0].is_null())
     for array in arrays[1:]:
@@ -90,14 +93,16 @@ def _read(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
     if reading.kind is WallKind.DATE_AND_TIME:
         return _read_date_and_time(arrays, reading)
     if reading.form or reading.kind is WallKind.TEXT:
-        texts = values.cast(pa.string())
+        texts = _spelt(values, reading.form, reading.months)
         found = read_format(texts, reading.form) if reading.form else read_iso(texts)
         return _of_text(found)
     if reading.kind is WallKind.DATE:
         found = read_day(values)
         return WallTimes(found.us, no, found.is_valid)
-    if reading.kind is WallKind.NUMBER and pa.types.is_string(values.type):
-        us, is_valid = _read_decimal(values, reading.unit)
+    is_text = pa.types.is_string(values.type)
+    if reading.kind is WallKind.NUMBER and (reading.unit.is_days or is_text):
+        read = _read_days if reading.unit.is_days else _read_decimal
+        us, is_valid = read(values.cast(pa.string()), reading.unit)
         return WallTimes(us, no, is_valid)
     numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     if reading.kind is WallKind.INSTANT:
@@ -109,7 +114,8 @@ def _read_numbers(numbers: Int64Array, reading: Reading) -> WallTimes:
     no = np.zeros(len(numbers), dtype=bool)
     per_second = reading.unit.per_second if reading.kind is WallKind.NUMBER else 1_000_000
     if per_second > 1_000_000:
-        return WallTimes(numbers // (per_second // 1_000_000), no, ~no)
+        us = numbers // (per_second // 1_000_000)
+        return WallTimes(us + reading.unit.zero_us, no, us > -(2**62))
     factor = 1_000_000 // per_second
     limit = np.iinfo(np.int64).max // factor - 1
     is_valid = (numbers >= -limit) & (numbers <= limit)
@@ -122,15 +128,52 @@ def _of_text(found: TextTimes) -> WallTimes:
 
 
 def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
-    date, time = (array.cast(pa.string()) for array in arrays)
-    no = np.zeros(len(date), dtype=bool)
+    no = np.zeros(len(arrays[0]), dtype=bool)
+    more_us, is_valid = _days_to_add(arrays[2:], len(no))
     if reading.form:
-        joined = pc.binary_join_element_wise(date, time, " ")
-        return _of_text(read_format(joined, reading.form, rolls_over=True))
-    day = read_day(date)
-    clock, is_clock = read_clock(time)
-    is_valid = day.is_valid & is_clock
-    return WallTimes(np.where(is_valid, day.us + clock, 0), no, is_valid)
+        day_form, _space, clock_form = reading.form.partition(" ")
+        joined = pc.binary_join_element_wise(
+            _spelt(arrays[0], day_form, reading.months), _spelt(arrays[1], clock_form, ""), " "
+        )
+        found = _of_text(read_format(joined, reading.form, rolls_over=True))
+        is_valid = is_valid & found.is_valid
+        return replace(found, us=np.where(is_valid, found.us + more_us, 0), is_valid=is_valid)
+    day = read_day(arrays[0].cast(pa.string()))
+    clock, is_clock = read_clock(arrays[1].cast(pa.string()))
+    is_valid = is_valid & day.is_valid & is_clock
+    return WallTimes(np.where(is_valid, day.us + clock + more_us, 0), no, is_valid)
+
+
+def _days_to_add(arrays: Sequence[pa.Array], count: int) -> tuple[Int64Array, BoolArray]:
+    """Return how much later than its date a time of day is, where a third column counts days."""
+    if not arrays:
+        return np.zeros(count, dtype=np.int64), np.ones(count, dtype=bool)
+    days = arrays[0].cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    is_valid: BoolArray = np.abs(np.clip(days, -_MOST_DAYS - 1, _MOST_DAYS + 1)) <= _MOST_DAYS
+    return np.where(is_valid, days, 0) * DAY_US, is_valid
+
+
+def _spelt(values: pa.Array, form: str, months: str) -> pa.Array:
+    """Return texts as their format has them: zeros before numbers, months in English."""
+    texts = values.cast(pa.string())
+    if width := width_of(form):
+        texts = pc.utf8_trim_whitespace(texts)
+        texts = pc.if_else(pc.ascii_is_decimal(texts), pc.utf8_lpad(texts, width, "0"), texts)
+    for pattern, english in english_patterns(months) if months else ():
+        texts = pc.replace_substring_regex(texts, pattern, rf"\1{english}", max_replacements=1)
+    return texts
+
+
+def _read_days(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
+    """Read days with a fraction to the millisecond: their digits tell no more."""
+    found = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER)
+    sign, whole, fraction = found.flatten()
+    days = _digits(whole)
+    is_valid = np.asarray(found.is_valid()) & (days <= _MOST_DAYS)
+    parts = _digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 12, "0"), 0, 12))
+    us = np.where(is_valid, days, 0) * DAY_US + parts * 86_400 // 1_000_000
+    us = np.where(np.asarray(pc.equal(sign, "-").fill_null(False)), -us, us)
+    return (us + 500) // 1_000 * 1_000 + unit.zero_us, is_valid
 
 
 def _read_decimal(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
@@ -149,9 +192,10 @@ def _read_decimal(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
         us = units * (1_000_000 // per_second) + parts // (1_000 * per_second)
         rest = parts % (1_000 * per_second)
     else:
-        us, rest = units // 1_000, units % 1_000 + parts
+        finer = per_second // 1_000_000
+        us, rest = units // finer, units % finer + parts
     is_negative = np.asarray(pc.equal(sign, "-").fill_null(False))
-    return np.where(is_negative, -us - (rest > 0), us), is_valid
+    return np.where(is_negative, -us - (rest > 0), us) + unit.zero_us, is_valid
 
 
 def _digits(texts: pa.Array) -> Int64Array:

@@ -67,6 +67,16 @@ def pattern_of(form: str) -> str:
     return pattern
 
 
+@lru_cache(maxsize=256)
+def width_of(form: str) -> int:
+    """Return how many digits a format of digits alone has; 0 for any other, or any number."""
+    widths = {"Y": 4, "G": 4, "j": 3, "u": 1} | dict.fromkeys("ymdeHIMSV", 2)
+    names = re.findall(r"%-?(.)", form)
+    if re.sub(r"%-?.", "", form) or any(name not in widths for name in names):
+        return 0
+    return sum(widths[name] for name in names)
+
+
 def _part(tokens: list[str], index: int, form: str) -> str:
     token = tokens[index]
     if not token.startswith("%"):

@@ -13,6 +13,7 @@ from backfill.decisions import Answer, Answers
 from backfill.display.pages import Shown
 from backfill.errors import PreflightError, UsageError
 from backfill.folder import RunFolder
+from backfill.jobs.utc.alike_questions import ask_together
 from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.checks import check_columns
 from backfill.jobs.utc.counting import (
@@ -281,6 +282,7 @@ class UtcJob(Job):
             taken(computed, count, staging, reporter) for computed in self._computed(staging)
         )
         written = plan.write_changes(folder, changes, self.changes_schema())
+        count.questions -= ask_together(staging)
         self._warn_of_idle_decisions(count.used, reporter)
         self._refusal = look_at_years(
             count,

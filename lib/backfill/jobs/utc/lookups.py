@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -14,10 +15,11 @@ from backfill.rows.columns import Column, ColumnType
 from backfill.server.catalog import find_relation, is_unique, require_columns
 from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.postgres import Connection
-from backfill.server.table import Join, LookedUp, Moment, Relation, Since, Table
+from backfill.server.table import Join, JoinPart, LookedUp, Moment, Relation, Since, Table
 from backfill.utc.described import Reading, WallKind
 from backfill.utc.wall_format import pattern_of
 
+_TEXT_NAMES = ('pg_catalog."text"', 'pg_catalog."varchar"', 'pg_catalog."bpchar"')
 _FAMILIES = (
     {"bigint", "integer", "smallint", "numeric"},
     {"text", "character varying", "name"},
@@ -44,7 +46,7 @@ class Lookups:
             found = find_relation(connection, spec.table, is_read_only=True)
             self._relations[spec.name] = found
             self._columns[spec.name] = columns_of(connection, found)
-            needed = [spec.key, *([spec.since] if spec.since else [])]
+            needed = [*(key for _by, key in spec.parts), *([spec.since] if spec.since else [])]
             require_columns(found, self._columns[spec.name], needed)
         self._joins: dict[str, Join] = {}
         self._values: dict[str, LookedUp] = {}
@@ -61,7 +63,12 @@ class Lookups:
     def relation_of(self, name: str) -> Relation:
         return self._relations[name]
 
-    def value(self, name: str, column: str, link: str) -> tuple[LookedUp, CatalogColumn]:
+    def own_value(self, column: str, path: str) -> LookedUp:
+        """Return a value within a column of the row itself."""
+        found = LookedUp("", column, path)
+        return self._values.setdefault(found.field, found)
+
+    def value(self, name: str, column: str, link: str, path: str) -> tuple[LookedUp, CatalogColumn]:
         """Return a value of a lookup, and its column."""
         if name not in self._specs:
             known = ", ".join(self._specs) or "none"
@@ -71,7 +78,7 @@ class Lookups:
             )
         require_columns(self._relations[name], self._columns[name], [column])
         join = self._join(name)
-        found = LookedUp(join.name, column)
+        found = LookedUp(join.name, column, path)
         self._values.setdefault(found.field, found)
         return found, self._columns[name][column]
 
@@ -84,23 +91,31 @@ class Lookups:
         label = name if self._is_only or not self._depends_on_wall(spec) else self._named(name)
         if label in self._joins:
             return self._joins[label]
-        by, column = self._by(spec)
-        key = self._columns[name][spec.key]
-        is_alike = _is_alike(column, key)
+        first, *more = (self._part(spec, by, key) for by, key in spec.parts)
+        keys = [key for _by, key in spec.parts]
         join = Join(
             name=label,
             relation=self._relations[name],
-            key=spec.key,
-            by=by,
-            is_text=not is_alike,
-            operators=key.sql_type.operators if is_alike else "",
-            is_unique=is_unique(
-                self._connection, self._relations[name], [spec.key], may_be_null=True
+            key=first.key,
+            by=first.by,
+            is_text=first.is_text,
+            operators=first.operators,
+            is_unique=any(
+                is_unique(self._connection, self._relations[name], order, may_be_null=True)
+                for order in itertools.permutations(keys)
             ),
             since=self._since(spec),
+            more=tuple(more),
         )
         self._joins[label] = join
         return join
+
+    def _part(self, spec: LookupSpec, by: str, key: str) -> JoinPart:
+        owner, column = self._by(spec, by)
+        other = self._columns[spec.name][key]
+        is_alike = _is_alike(column, other)
+        operators = other.sql_type.operators if is_alike else ""
+        return JoinPart(key, owner, not is_alike, operators)
 
     def _named(self, name: str) -> str:
         return f"{name}@{self._label}"
@@ -108,23 +123,19 @@ class Lookups:
     def _depends_on_wall(self, spec: LookupSpec) -> bool:
         if spec.since:
             return True
-        owner = spec.by.partition(".")[0]
-        return (
-            spec.by not in self._own
-            and owner in self._specs
-            and owner != spec.name
-            and self._depends_on_wall(self._specs[owner])
-        )
+        owners = {by.partition(".")[0] for by, _key in spec.parts if by not in self._own}
+        owners &= set(self._specs) - {spec.name}
+        return any(self._depends_on_wall(self._specs[owner]) for owner in owners)
 
-    def _by(self, spec: LookupSpec) -> tuple[tuple[str, str], CatalogColumn]:
-        if spec.by in self._own:
-            return ("", spec.by), self._own[spec.by]
-        owner, dot, column = spec.by.partition(".")
+    def _by(self, spec: LookupSpec, by: str) -> tuple[tuple[str, str], CatalogColumn]:
+        if by in self._own:
+            return ("", by), self._own[by]
+        owner, dot, column = by.partition(".")
         earlier = list(self._specs)[: list(self._specs).index(spec.name)]
         if not dot or owner not in earlier:
             known = f" Earlier lookups: {', '.join(earlier)}." if earlier else ""
             raise PreflightError(
-                f"The lookup {spec.name} goes by {spec.by!r}: {self._relation} has no such column, "
+                f"The lookup {spec.name} goes by {by!r}: {self._relation} has no such column, "
                 f"and it names no column of an earlier lookup.{known}"
             )
         require_columns(self._relations[owner], self._columns[owner], [column])
@@ -156,14 +167,28 @@ class Lookups:
         is_text = any(wall.type is ColumnType.TEXT for wall in self._walls)
         if reading.form or (reading.kind is WallKind.DATE_AND_TIME and is_text):
             moment = Moment.TEXT
-        if reading.kind is WallKind.INSTANT and reading.read_in != "UTC":
+        if told := self._beyond_sql():
             raise PreflightError(
-                f"The lookup {spec.name} counts from {column.name}, but {self._label} is read in "
-                f"{reading.read_in}, which SQL does not do as we do. Use a view with one row for "
-                "each key."
+                f"The lookup {spec.name} counts from {column.name}, but {self._label} {told}, "
+                "which SQL does not do as we do. Use a view with one row for each key."
             )
         pattern = _pattern_of(reading.form) if reading.form else None
         return Since(column.name, moment, names, reading.unit.per_second, pattern)
+
+    def _beyond_sql(self) -> str:
+        """Say why SQL can not tell the moment of the pair's wall time; empty where it can."""
+        reading = self._reading
+        unit = reading.unit
+        if reading.kind is WallKind.INSTANT and reading.read_in != "UTC":
+            return f"is read in {reading.read_in}"
+        is_text = self._walls[0].sql_type.name in _TEXT_NAMES
+        if reading.kind is WallKind.NUMBER and (is_text or unit.is_days or unit.zero_us):
+            return f"counts {unit}{' in text' if is_text else ''}"
+        if reading.kind is WallKind.DATE_AND_TIME and (
+            len(self._walls) > 2 or any(wall.type is ColumnType.BIGINT for wall in self._walls)
+        ):
+            return "is made of numbers"
+        return "has names of months in another language" if reading.months else ""
 
 
 def _pattern_of(form: str) -> tuple[str, str]:
@@ -187,21 +212,24 @@ def check_lookups(connection: Connection, table: Table) -> None:
     for join in table.joins:
         if join.is_unique and join.since is None:
             continue
-        columns = [join.key, *([join.since.column] if join.since else [])]
+        keys = [part.key for part in join.parts]
+        columns = [*keys, *([join.since.column] if join.since else [])]
         listed = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+        named = sql.SQL(", ").join(sql.Identifier(name) for name in keys)
         query = sql.SQL(
-            "SELECT {key}::text, count(*) FROM {relation} WHERE {key} IS NOT NULL"
+            "SELECT concat_ws(', ', {named}), count(*) FROM {relation}"
+            " WHERE num_nulls({named}) = 0"
             " GROUP BY {listed} HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
-        ).format(key=sql.Identifier(join.key), relation=join.relation.identifier, listed=listed)
+        ).format(named=named, relation=join.relation.identifier, listed=listed)
         try:
             row = connection.execute(query).fetchone()
         except psycopg.errors.UndefinedFunction:  # a type without an order
             continue
         if row is not None:
-            counts_from = f" that count from the same {columns[1]}" if join.since else ""
+            counts_from = f" that count from the same {columns[-1]}" if join.since else ""
             raise PreflightError(
                 f"The lookup {join.name} is not unique: {join.relation} has {row[1]} rows with "
-                f"{join.key} = {row[0]!r}{counts_from}, and which of them is meant nobody says. "
-                "Name a key that is unique, or a view with one row for each, or say from when a "
-                'row counts: from = "valid_from"'
+                f"{', '.join(keys)} = {row[0]!r}{counts_from}, and which of them is meant "
+                "nobody says. Name a key that is unique, or a view with one row for each, or say "
+                'from when a row counts: from = "valid_from"'
             )

@@ -94,7 +94,7 @@ def stored_member(
 def known_households(connection: Connection, table: Table) -> list[str]:
     """Return the members of the scope that a lookup by the scope lists, sorted. Read-only."""
     by_scope = [j for j in table.joins if table.scope and j.by == ("", table.scope.name)]
-    if not by_scope or by_scope[0].since is not None:
+    if not by_scope or by_scope[0].more or by_scope[0].since is not None:
         return []
     rows = connection.execute(
         sql.SQL(

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.jobs.utc.table_json import zoned_from_json
-from backfill.jobs.utc.wall_value import local_time
+from backfill.jobs.utc.wall_value import EPOCH, reader_of
 from backfill.steps.job import Recomputed
 from backfill.utc.convert import LocalKind
 from backfill.utc.described import OffsetUse, Pair, Target
@@ -27,6 +27,7 @@ from backfill.utc.spelling import Names, names_from
 from backfill.utc.zone_names import is_zone, zone_info
 
 _FAR_US = 2**61
+_MICROSECOND = dt.timedelta(microseconds=1)
 
 
 def recompute(target: Mapping[str, Any], rows: pa.Table) -> Recomputed:
@@ -70,41 +71,68 @@ def _of_pair(
     before, after = (
         pc.struct_field(rows.column(side), column.name) for side in ("before", "after")
     )
-    written = _instants(after, pair.target)
     # What stood there before, or in columns that decided nothing, may be no date at all.
     is_changed = pc.and_kleene(
         after.is_valid(), pc.invert(pc.equal(before, after).fill_null(False))
     )
     chosen = np.flatnonzero(np.asarray(is_changed))
-    after = after.take(pa.array(chosen)).to_pylist()
-    walls = [
-        pc.struct_field(rows.column("source"), w.name).take(pa.array(chosen)).to_pylist()
-        for w in pair.walls
-    ]
-    zones = _zones_of(rows, pair, rules)
-    offsets = _offsets_of(rows, pair)
+    some = rows.take(pa.array(chosen))
+    written = _instants(pc.struct_field(some.column("after"), column.name), pair.target).tolist()
+    walls = [pc.struct_field(some.column("source"), w.name).to_pylist() for w in pair.walls]
+    judge = _Judge(pair)
     wrong: list[tuple[int, str]] = []
-    for place, (index, stored) in enumerate(zip(chosen.tolist(), after, strict=True)):
-        values = [wall[place] for wall in walls]
-        try:
-            local = local_time(values, pair.reading)
-        except (ValueError, OverflowError) as error:
-            wrong.append((index, f"{column.name} is {stored}, but {error}"))
-            continue
-        fixed, zone = offsets[index], zones[index]
-        if zone is not None or fixed is not None or (local and local.tzinfo):
+    known = zip(
+        chosen.tolist(),
+        zip(*walls, strict=True),
+        written,
+        _zones_of(some, pair, rules),
+        _offsets_of(some, pair),
+        strict=True,
+    )
+    for index, values, instant, zone, fixed in known:
+        told = judge.wrong(values, instant, zone, fixed)
+        if told:
+            wrong.append((index, f"{column.name} is {after[index].as_py()}, {told}"))
+        if told is not None:
             computed.add(index)
-        if local is None:
-            wrong.append((index, f"{column.name} is {stored}, but there is no wall time"))
-        elif local.tzinfo is not None:
-            if to_us(local.astimezone(dt.UTC).replace(tzinfo=None)) != written[index]:
-                wrong.append((index, f"{column.name} is {stored}, not {local}"))
-        elif fixed is not None:
-            if _cut(to_us(local) - fixed, pair.target) != written[index]:
-                wrong.append((index, f"{column.name} is {stored}, not {local} at its offset"))
-        elif zone is not None and not _is_possible(int(written[index]), local, zone, pair.target):
-            wrong.append((index, f"{column.name} is {stored}, not {local} in {zone}"))
     return wrong
+
+
+class _Judge:
+    """Holds written instants of one pair against its wall times, one by one."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._read = reader_of(pair.reading)
+        self._step = pair.target.step_us
+
+    def wrong(
+        self, values: tuple[Any, ...], written: int, zone: ZoneInfo | None, fixed: int | None
+    ) -> str | None:
+        """Say what is wrong, empty for nothing; None where nothing could be computed."""
+        try:
+            local = None if None in values else self._read(values)
+        except (ValueError, OverflowError) as error:
+            return f"but {error}"
+        if local is None:
+            return "but there is no wall time"
+        if local.tzinfo is not None:
+            plain = local.astimezone(dt.UTC).replace(tzinfo=None)
+            return "" if to_us(plain) == written else f"not {local}"
+        return self._compared(local, written, zone, fixed)
+
+    def _compared(
+        self, local: dt.datetime, written: int, zone: ZoneInfo | None, fixed: int | None
+    ) -> str | None:
+        step, us = self._step, (local - EPOCH) // _MICROSECOND
+        if fixed is not None:
+            is_right = (us - fixed) // step * step == written
+            return "" if is_right else f"not {local} at its offset"
+        if zone is None:
+            return None
+        offset = zone.utcoffset(local)
+        if offset is not None and (us - offset // _MICROSECOND) // step * step == written:
+            return ""  # all that most rows need
+        return "" if _is_possible(written, local, zone, step) else f"not {local} in {zone}"
 
 
 def _instants(values: pa.Array | pa.ChunkedArray, target: Target) -> Any:
@@ -142,20 +170,10 @@ def _offsets_of(rows: pa.Table, pair: Pair) -> list[int | None]:
     ]
 
 
-def _cut(us: int, target: Target) -> int:
-    """Return an instant as finely as the column holds it."""
-    return us // target.step_us * target.step_us
-
-
-def _is_possible(written: int, local: dt.datetime, zone: ZoneInfo, target: Target) -> bool:
+def _is_possible(written: int, local: dt.datetime, zone: ZoneInfo, step: int) -> bool:
     """Whether an instant is a reading of the wall time: of a gap or fold, either candidate."""
-    plain = local.replace(tzinfo=zone).utcoffset()
-    if plain is not None and _cut(to_us(local) - plain // dt.timedelta(microseconds=1), target) == (
-        written
-    ):
-        return True  # all that most rows need
     verdict = judge(local, zone)
-    if written in {_cut(us, target) for us in (verdict.fold0_us, verdict.fold1_us)}:
+    if written in {us // step * step for us in (verdict.fold0_us, verdict.fold1_us)}:
         return True
     # The first instant after a gap is the clock change itself: the offset differs just before it.
     if abs(written) > _FAR_US:

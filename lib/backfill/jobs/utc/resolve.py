@@ -30,6 +30,8 @@ from backfill.server.postgres import Connection
 from backfill.server.table import Relation, Table, Want
 from backfill.utc.described import Columns, Encoding, OffsetUse, Pair, ZoneLink
 
+#: A value within a column: settings->>'tz', place->'clock'->>'zone', zones[1].
+_PATH = re.compile(r"(.+?)((?:\s*->>?\s*'(?:[^']|'')*')+|\[\d{1,4}\])")
 _OFFSET_TYPES = ("integer", "bigint", "smallint", "interval", "numeric", "real", "double precision")
 
 
@@ -103,8 +105,9 @@ class _Resolver:
         spec = self.spec
         named = [*spec.key, *([spec.scope] if spec.scope else [])]
         for link in self._links():
-            if not link.startswith("=") and (link in self.columns or "." not in link):
-                named.append(link)
+            base = self._parted(link)[0]
+            if not link.startswith("=") and (base in self.columns or "." not in base):
+                named.append(base)
         for pair in spec.pairs:
             named += [*pair.walls, pair.target]
             named += [name for name in (pair.fold_by, pair.series) if name]
@@ -145,12 +148,29 @@ class _Resolver:
         if link in self.columns:
             self._check_zone_type(self.relation, self.columns[link])
             return ZoneLink(field=link)
-        name, _dot, column = link.partition(".")
-        value, found = lookups.value(name, column, link)
-        self._check_zone_type(lookups.relation_of(name), found)
+        base, path = self._parted(link)
+        if base in self.columns:
+            self._check_zone_type(self.relation, self.columns[base], path)
+            return ZoneLink(field=lookups.own_value(base, path).field)
+        name, _dot, column = base.partition(".")
+        value, found = lookups.value(name, column, link, path)
+        self._check_zone_type(lookups.relation_of(name), found, path)
         return ZoneLink(field=value.field, is_looked_up=True)
 
-    def _check_zone_type(self, relation: Relation, column: CatalogColumn) -> None:
+    def _parted(self, link: str) -> tuple[str, str]:
+        """Return a link's column, and the path within its JSON or array, if it names one."""
+        found = _PATH.fullmatch(link) if link not in self.columns else None
+        return (found[1].strip(), re.sub(r"\s*(->>?)\s*", r"\1", found[2])) if found else (link, "")
+
+    def _check_zone_type(self, relation: Relation, column: CatalogColumn, path: str = "") -> None:
+        is_json, is_array = column.plain_type in ("json", "jsonb"), column.type_name.endswith("[]")
+        meant = f"{column.name}->>'tz'" if is_json else f"{column.name}[1]"
+        is_fit = (is_array and path.startswith("[")) or (is_json and path.startswith("-"))
+        if (path or is_json or is_array) and not is_fit:
+            told = f"{path} leads into json, jsonb or an array only. Take it out."
+            if is_json or is_array:
+                told = f'say which of its values is the zone, like zone = "{meant}"'
+            raise PreflightError(f"{relation}.{column.name} is {column.type_name}: {told}")
         if column.type_name in _OFFSET_TYPES:
             raise PreflightError(
                 f"{relation}.{column.name} is {column.type_name}: that is an offset from UTC, no "
@@ -162,7 +182,7 @@ class _Resolver:
         """Return the columns that decide, each once: walls first, then zones and the rest."""
         names = [wall.name for pair in pairs for wall in pair.walls]
         for pair in pairs:
-            names += [link.field for link in pair.chain if link.field and not link.is_looked_up]
+            names += [link.field for link in pair.chain if link.field in self.columns]
         for pair in pairs:
             names += [pair.offset.column] if pair.offset else []
             names += [name for name in (pair.fold_by, pair.series) if name]

@@ -27,7 +27,11 @@ _TEXTS = ("text", "character varying", "character", "citext", "name")
 _WHOLE = ("bigint", "integer", "smallint")
 _DECIMAL = ("numeric", "double precision", "real")
 _CLOCKS = ("time without time zone", "interval", *_TEXTS)
-UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+UNIT_NAMES = {
+    **{"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"},
+    **{"ticks": ".NET's ticks", "days": "days since 1970", "excel": "Excel's days"},
+    "julian": "Julian days",
+}
 _UNIT_WORDS = {
     Unit.SECONDS: {"s", "sec", "secs", "seconds"},
     Unit.MILLISECONDS: {"ms", "msec", "millis", "milliseconds"},
@@ -55,6 +59,11 @@ def reading_of_pair(
 ) -> Reading:
     """Return how a pair's wall times are read, by the types and what the specification says."""
     reading = _of_types(relation, columns, spec, encoding)
+    if spec.months and not (spec.form and reading.kind in (WallKind.TEXT, WallKind.DATE_AND_TIME)):
+        raise PreflightError(
+            f'{relation}.{columns[0].name}: months = "{spec.months}" goes with the format of a '
+            'text, like format = "%d %b %Y %H:%M".'
+        )
     if spec.unit and reading.kind is not WallKind.NUMBER:
         raise PreflightError(
             f'{relation}.{columns[0].name} is {columns[0].type_name}: unit = "{spec.unit}" is of '
@@ -65,6 +74,7 @@ def reading_of_pair(
         unit=spec.unit or reading.unit,
         form=spec.form,
         uses_offset=spec.offset_in_text,
+        months=spec.months,
     )
 
 
@@ -83,6 +93,8 @@ def _as_count(text: str, unit: Unit) -> str:
     if re.fullmatch(r"\s*\d+\s*", text):  # digits are a count, though 20260701 is a date as well
         return text.strip()
     us = since // dt.timedelta(microseconds=1)
+    if unit.is_days or unit.zero_us:
+        return text.strip()
     return str(us * unit.per_second // 1_000_000)
 
 
@@ -90,8 +102,8 @@ def _of_types(
     relation: Relation, columns: Sequence[CatalogColumn], spec: PairSpec, encoding: Encoding
 ) -> Reading:
     first, name = columns[0], columns[0].plain_type
-    if len(columns) == 2:
-        _check_date_and_time(relation, columns)
+    if len(columns) > 1:
+        _check_date_and_time(relation, columns, spec.form)
         return Reading(WallKind.DATE_AND_TIME)
     if name == "timestamp with time zone":
         if not spec.read_in:
@@ -107,7 +119,7 @@ def _of_types(
         )
     if name == "date":
         return Reading(WallKind.DATE)
-    if name in _DECIMAL:
+    if name in _DECIMAL or (name in _TEXTS and spec.unit):
         return Reading(WallKind.NUMBER)
     if name in (*_WHOLE, *_TEXTS, "timestamp without time zone"):
         column = column_of(first)
@@ -123,14 +135,28 @@ def _of_types(
     )
 
 
-def _check_date_and_time(relation: Relation, columns: Sequence[CatalogColumn]) -> None:
-    date, time = columns
-    if date.plain_type not in ("date", *_TEXTS):
+def _check_date_and_time(relation: Relation, columns: Sequence[CatalogColumn], form: str) -> None:
+    date, time, *more = columns
+    for days in more:
+        if days.plain_type not in _WHOLE:
+            raise PreflightError(
+                f"{relation}.{days.name} is {days.type_name}: of three wall columns the last one "
+                'counts days to add, a whole number, like wall = ["day", "arrives", "day_offset"].'
+            )
+    numbers = [column for column in (date, time) if column.plain_type in (*_WHOLE, "numeric")]
+    if numbers and not form:
+        raise PreflightError(
+            f"{relation}.{numbers[0].name} is {numbers[0].type_name}: of a date and a time in "
+            "numbers say how their digits are read, date and time with a space between, like "
+            'format = "%Y%m%d %H%M%S" (zeros in front may be missing).'
+        )
+    digits = (*_WHOLE, "numeric") if numbers else ()
+    if date.plain_type not in ("date", *_TEXTS, *digits):
         raise PreflightError(
             f"{relation}.{date.name} is {date.type_name}: of a date and a time the first is a "
             f'date. Name them like wall = ["day", "starts"]. {_MEND}'
         )
-    if time.plain_type not in _CLOCKS:
+    if time.plain_type not in (*_CLOCKS, *digits):
         raise PreflightError(
             f"{relation}.{time.name} is {time.type_name}: a time of day is time without time zone, "
             f"interval or text. {_MEND}"
@@ -146,6 +172,11 @@ def target_of(relation: Relation, column: CatalogColumn, spec: PairSpec) -> Targ
             "can write it. Take it out of the table specification."
         )
     is_number = name in (*_WHOLE, *_DECIMAL)
+    if name == "date":
+        raise PreflightError(
+            f"{relation}.{column.name} is date: an instant has a time of day, and whose day it is "
+            "nobody could tell. Name a timestamptz, timestamp, number or text as the target."
+        )
     if not is_number and name not in (
         "timestamp with time zone",
         "timestamp without time zone",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from backfill.jobs.utc.table_spec import (
     first_edition,
 )
 from backfill.regular_file import read_document
-from backfill.utc.described import OffsetUse, Unit
+from backfill.utc.described import TARGET_UNITS, OffsetUse, Unit
+from backfill.utc.month_names import LANGUAGES
 from backfill.utc.spelling import Vocabulary, names_from
 from backfill.utc.wall_format import pattern_of
 from backfill.utc.zone_names import is_zone
@@ -29,7 +30,7 @@ _SECOND = {
 }
 _PAIR = {
     *("wall", "target", "zone", "format", "unit", "target_unit", "offset", "offset_in_text"),
-    *("fold_by", "series"),
+    *("fold_by", "series", "months"),
 }
 
 
@@ -151,26 +152,33 @@ def _pair(entry: Mapping[str, Any]) -> PairSpec:
         if read_in and not is_zone(read_in):
             raise ValueError(f"read_in: {read_in!r} is no IANA time zone name")
     walls = _names(wall, "wall")
-    if not 1 <= len(walls) <= 2:
-        raise ValueError('wall is one column, or a date and a time: ["day", "starts"]')
+    if not 1 <= len(walls) <= 3:
+        raise ValueError(
+            'wall is one column, or a date and a time: ["day", "starts"], and days to add to them: '
+            '["day", "arrives", "day_offset"]'
+        )
     form = _name(entry.get("format") or "", "format")
     if form:
         pattern_of(form)
     in_text = entry.get("offset_in_text") or "skip"
     if in_text not in ("skip", "use"):
         raise ValueError(f'offset_in_text is "skip" or "use", not {in_text!r}')
+    months = _name(entry.get("months") or "", "months")
+    if months and months not in LANGUAGES:
+        raise ValueError(f"months is one of {', '.join(LANGUAGES)}, not {months!r}")
     return PairSpec(
         walls=walls,
         target=_name(entry["target"], "target"),
         zone=_names(entry["zone"], "zone") if entry.get("zone") else None,
         form=form,
-        unit=_unit(entry, "unit"),
-        target_unit=_unit(entry, "target_unit"),
+        unit=_unit(entry, "unit", tuple(Unit)),
+        target_unit=_unit(entry, "target_unit", TARGET_UNITS),
         read_in=read_in,
         offset=_offset(entry["offset"]) if entry.get("offset") else None,
         offset_in_text=in_text == "use",
         fold_by=_name(entry.get("fold_by") or "", "fold_by"),
         series=_name(entry.get("series") or "", "series"),
+        months=months,
     )
 
 
@@ -196,8 +204,12 @@ def _lookups(entries: Any) -> tuple[LookupSpec, ...]:
             raise ValueError(f"two lookups are named {name}: give one of them another name")
         if "." in name:
             raise ValueError(f"the lookup's name {name!r} holds a dot: give it another name")
-        by, key = _name(entry["by"], "by"), _name(entry["key"], "key")
-        found.append(LookupSpec(name, table, by, key, _name(entry.get("from") or "", "from")))
+        by, key = _names(entry["by"], "by"), _names(entry["key"], "key")
+        if not by or len(by) != len(key):
+            raise ValueError(f"lookup {name}: by and key name as many columns, one or more")
+        since = _name(entry.get("from") or "", "from")
+        more = tuple(zip(by[1:], key[1:], strict=True))
+        found.append(LookupSpec(name, table, by[0], key[0], since, more))
     return tuple(found)
 
 
@@ -208,12 +220,12 @@ def _tables(entries: Any, name: str) -> list[Mapping[str, Any]]:
     return list(listed)
 
 
-def _unit(entry: Mapping[str, Any], name: str) -> Unit | None:
+def _unit(entry: Mapping[str, Any], name: str, known: Sequence[Unit]) -> Unit | None:
     value = entry.get(name)
     if value is None:
         return None
-    if value not in list(Unit):
-        raise ValueError(f"{name} is one of {', '.join(Unit)}, not {value!r}")
+    if value not in known:
+        raise ValueError(f"{name} is one of {', '.join(known)}, not {value!r}")
     return Unit(value)
 
 

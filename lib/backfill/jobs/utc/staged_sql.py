@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from backfill.plans.staging import literal, quoted
-from backfill.utc.described import Pair, Target, WallKind
+from backfill.utc.described import DAY_US, Pair, Target, WallKind
+from backfill.utc.wall_format import width_of
 
 _LOW, _HIGH = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
 
@@ -22,14 +23,21 @@ def local_time(pair: Pair) -> str:
     """Return the SQL for a wall time as a timestamp without zone."""
     reading, paths = pair.reading, [field_path("source", wall.name) for wall in pair.walls]
     texts = " || ' ' || ".join(f"CAST({path} AS VARCHAR)" for path in paths)
+    later = f" + to_days(CAST({paths[2]} AS INTEGER))" if len(paths) > 2 else ""
+    if reading.form and reading.kind is WallKind.DATE_AND_TIME:
+        parts = zip(paths, reading.form.split(" ", 1), strict=False)
+        texts = " || ' ' || ".join(_padded(path, width_of(form)) for path, form in parts)
     if reading.form:
         form = reading.form.replace("%-", "%").replace("%e", "%d").replace("%h", "%b")
-        return _within(f"try_strptime(trim({texts}), {literal(form)})")
+        return _within(f"try_strptime(trim({texts}), {literal(form)}){later}")
     if reading.kind is WallKind.DATE_AND_TIME:
-        day, clock = (f"CAST({path} AS VARCHAR)" for path in paths)
-        return _within(f"TRY_CAST({day} AS TIMESTAMP) + TRY_CAST({clock} AS INTERVAL)")
+        day, clock = (f"CAST({path} AS VARCHAR)" for path in paths[:2])
+        return _within(f"TRY_CAST({day} AS TIMESTAMP) + TRY_CAST({clock} AS INTERVAL){later}")
+    if reading.kind is WallKind.NUMBER and reading.unit.is_days:
+        days = f"TRY_CAST({paths[0]} AS DECIMAL(38, 12))"
+        return _timestamp(f"{days} * {DAY_US} + {reading.unit.zero_us}")
     if reading.kind is WallKind.NUMBER:
-        return from_units(paths[0], reading.unit.per_second)
+        return from_units(paths[0], reading.unit.per_second, reading.unit.zero_us)
     return _within(f"TRY_CAST({paths[0]} AS TIMESTAMP)")
 
 
@@ -48,12 +56,21 @@ def instant_text(target: Target, side: str = "after") -> str:
     return iso(_within(f"CAST({path} AS TIMESTAMP)"))
 
 
-def from_units(path: str, per_second: int) -> str:
-    """Return the SQL for a number since 1970 as a timestamp; NULL beyond years 1..9999."""
-    us = f"TRY_CAST(floor(TRY_CAST({path} AS DECIMAL(38, 9)) * 1000000 / {per_second}) AS BIGINT)"
+def from_units(path: str, per_second: int, zero_us: int = 0) -> str:
+    """Return the SQL for a number as a timestamp; NULL beyond years 1..9999."""
+    us = f"TRY_CAST({path} AS DECIMAL(38, 9)) * 1000000 / {per_second}"
     if per_second <= 1_000_000:
         us = f"TRY_CAST({path} AS DECIMAL(38, 9)) * {1_000_000 // per_second}"
-        us = f"TRY_CAST(floor({us}) AS BIGINT)"
+    return _timestamp(f"{us} + {zero_us}" if zero_us else us)
+
+
+def _padded(path: str, width: int) -> str:
+    text = f"trim(CAST({path} AS VARCHAR))"
+    return f"lpad({text}, greatest({width}, length({text})), '0')" if width else text
+
+
+def _timestamp(us: str) -> str:
+    us = f"TRY_CAST(floor({us}) AS BIGINT)"
     low, high = -62_135_596_800_000_000, 253_402_300_799_999_999
     return f"make_timestamp(CASE WHEN {us} BETWEEN {low} AND {high} THEN {us} END)"
 

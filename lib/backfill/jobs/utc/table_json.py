@@ -8,7 +8,7 @@ from typing import Any
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.columns import TEXT, Column, ColumnType, SqlType
 from backfill.rows.keys import Key, KeyColumn
-from backfill.server.table import Join, LookedUp, Moment, Relation, Since, Table, Want
+from backfill.server.table import Join, JoinPart, LookedUp, Moment, Relation, Since, Table, Want
 from backfill.utc.described import (
     Columns,
     Encoding,
@@ -37,7 +37,10 @@ def table_to_json(zoned: ZonedTable) -> dict[str, Any]:
         "pairs": [_pair_json(pair) for pair in columns.pairs],
         "wants": [[want.target, list(want.needs), list(want.void)] for want in table.wants],
         "joins": [_join_json(join) for join in table.joins],
-        "looked_up": [[value.join, value.column] for value in table.looked_up],
+        "looked_up": [
+            [value.join, value.column, *([value.path] if value.path else [])]
+            for value in table.looked_up
+        ],
         "where": table.where,
         "where_columns": list(table.where_columns),
         "deleted": table.deleted,
@@ -61,7 +64,7 @@ def zoned_from_json(
         targets=tuple(pair.target.column for pair in pairs),
         wants=tuple(Want(t, tuple(needs), tuple(void)) for t, needs, void in document["wants"]),
         joins=tuple(_join(entry) for entry in document["joins"]),
-        looked_up=tuple(LookedUp(join, column) for join, column in document["looked_up"]),
+        looked_up=tuple(LookedUp(*entry) for entry in document["looked_up"]),
         where=document["where"],
         where_columns=tuple(document["where_columns"]),
         deleted=document["deleted"],
@@ -142,6 +145,7 @@ def _pair_json(pair: Pair) -> dict[str, Any]:
             "read_in": reading.read_in,
             "missing": list(reading.missing),
             "uses_offset": reading.uses_offset,
+            **({"months": reading.months} if reading.months else {}),
         },
         "target": _column_json(target.column),
         "target_unit": target.unit.value,
@@ -167,6 +171,7 @@ def _pair(entry: Mapping[str, Any]) -> Pair:
             reading["read_in"],
             tuple(reading["missing"]),
             reading["uses_offset"],
+            reading.get("months", ""),
         ),
         target=Target(_column(entry["target"]), Unit(entry["target_unit"])),
         chain=tuple(ZoneLink(*link) for link in entry["chain"]),
@@ -186,6 +191,11 @@ def _join_json(join: Join) -> dict[str, Any]:
         "is_text": join.is_text,
         "operators": join.operators,
         "is_unique": join.is_unique,
+        **(
+            {"more": [[p.key, *p.by, p.is_text, p.operators] for p in join.more]}
+            if join.more
+            else {}
+        ),
         "since": [
             since.column,
             since.moment.value,
@@ -209,6 +219,10 @@ def _join(entry: Mapping[str, Any]) -> Join:
         operators=entry["operators"],
         is_unique=entry["is_unique"],
         since=_since(since) if since else None,
+        more=tuple(
+            JoinPart(key, (owner, by), is_text, operators)
+            for key, owner, by, is_text, operators in entry.get("more", ())
+        ),
     )
 
 

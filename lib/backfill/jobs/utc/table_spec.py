@@ -47,6 +47,7 @@ class PairSpec:
     offset_in_text: bool = False
     fold_by: str = ""
     series: str = ""
+    months: str = ""
 
     @property
     def label(self) -> str:
@@ -63,6 +64,12 @@ class LookupSpec:
     by: str
     key: str
     since: str = ""  # from which wall date a row counts
+    more: tuple[tuple[str, str], ...] = ()  # further (by, key) of a key of several columns
+
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """All pairs of a column of the row and of the other table."""
+        return ((self.by, self.key), *self.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +122,8 @@ class TableSpec:
         names = [self.table, *self.key, str(self.deleted)]
         names += [self.scope] if self.scope or self.edition == 1 else []
         names += [name for pair in self.pairs for name in (*pair.walls, pair.target)]
-        names += [part for lookup in self.lookups for part in (lookup.table, lookup.by, lookup.key)]
+        names += [lookup.table for lookup in self.lookups]
+        names += [name for lookup in self.lookups for part in lookup.parts for name in part]
         names += [*self.zone, *(link for pair in self.pairs for link in pair.zone or ())]
         if not all(names):
             raise UsageError(
@@ -188,6 +196,7 @@ def _pair_json(pair: PairSpec) -> dict[str, Any]:
         "offset_in_text": "use" if pair.offset_in_text else None,
         "fold_by": pair.fold_by,
         "series": pair.series,
+        "months": pair.months,
     }
     if pair.offset:
         document["offset"] = {"column": pair.offset.column, "as": pair.offset.use.value}
@@ -195,8 +204,11 @@ def _pair_json(pair: PairSpec) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value not in ("", None)}
 
 
-def _lookup_json(lookup: LookupSpec) -> dict[str, str]:
-    document = {"name": lookup.name, "table": lookup.table, "by": lookup.by, "key": lookup.key}
+def _lookup_json(lookup: LookupSpec) -> dict[str, Any]:
+    document: dict[str, Any] = {"name": lookup.name, "table": lookup.table}
+    for place, name in enumerate(("by", "key")):
+        listed = [part[place] for part in lookup.parts]
+        document[name] = listed if lookup.more else listed[0]
     return document | ({"from": lookup.since} if lookup.since else {})
 
 

@@ -1,20 +1,29 @@
-"""One stored wall-clock value as a naive datetime, by another way than whole columns are read."""
+"""One stored wall-clock value as a naive datetime, by another way than whole columns are read.
+
+A reading is looked at once, and gives a function of values: a run's proof calls it for each row.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from backfill.utc.described import Reading, WallKind
-from backfill.utc.wall_format import ISO_PATTERNS, pattern_of
+from backfill.utc.described import Reading, Unit, WallKind
+from backfill.utc.month_names import in_english
+from backfill.utc.wall_format import ISO_PATTERNS, pattern_of, width_of
 from backfill.utc.zone_names import zone_info
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=None)  # noqa: DTZ001  a wall time has no zone
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=None)  # noqa: DTZ001  a wall time has no zone
 _PIVOT = 69  # as POSIX has it
+_DAY_LENGTH = len("2026-03-29")
 _CLOCK = re.compile(r"(?:(\d+) days? ?)?(?:(\d{1,3}):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?")
+_ISO = tuple(re.compile(pattern) for pattern in ISO_PATTERNS)
+
+#: From the values of a row's wall columns, none of them NULL, to its wall time.
+Reader = Callable[[Sequence[Any]], dt.datetime]
 
 
 def local_time(values: Sequence[Any], reading: Reading) -> dt.datetime | None:
@@ -26,33 +35,105 @@ def local_time(values: Sequence[Any], reading: Reading) -> dt.datetime | None:
     """
     if any(value is None for value in values):
         return None
-    value = values[0]
-    if reading.kind is WallKind.DATE_AND_TIME and not reading.form:
-        return _of_text(str(value).strip()) + _clock(str(values[1]).strip())
+    return reader_of(reading)(values)
+
+
+def reader_of(reading: Reading) -> Reader:
+    """Return how values of a reading are read; it raises as `local_time` does."""
+    if reading.kind is WallKind.DATE_AND_TIME:
+        return _of_date_and_time(reading)
     if reading.form:
-        return _in_format(" ".join(str(part).strip() for part in values), reading.form)
+        read = _format_reader(reading)
+        return lambda values: read(str(values[0]))
     if reading.kind is WallKind.NUMBER:
-        return _of_number(value, reading.unit.per_second)
+        return _number_reader(reading.unit)
+    if reading.kind is WallKind.INSTANT:
+        zone = zone_info(reading.read_in)
+        return lambda values: values[0].replace(tzinfo=dt.UTC).astimezone(zone).replace(tzinfo=None)
+    return _timestamp_or_text
+
+
+def _timestamp_or_text(values: Sequence[Any]) -> dt.datetime:
+    value = values[0]
     if isinstance(value, dt.datetime):
-        if reading.kind is WallKind.INSTANT:
-            value = value.replace(tzinfo=dt.UTC).astimezone(zone_info(reading.read_in))
-        return value.replace(tzinfo=None)
+        return value.replace(tzinfo=None) if value.tzinfo else value
     return _of_text(str(value).strip())
 
 
-def _of_number(value: Any, per_second: int) -> dt.datetime:
+def _of_date_and_time(reading: Reading) -> Reader:
+    if not reading.form:
+
+        def plain(values: Sequence[Any]) -> dt.datetime:
+            day, clock = str(values[0]).strip(), str(values[1]).strip()
+            return _day_and_clock(day, clock) + _later(values)
+
+        return plain
+    day_form, _space, clock_form = reading.form.partition(" ")
+    widths = (width_of(day_form), width_of(clock_form))
+    read = _format_reader(reading)
+
+    def formed(values: Sequence[Any]) -> dt.datetime:
+        parts = (_filled(str(v), width) for v, width in zip(values, widths, strict=False))
+        return read(" ".join(parts)) + _later(values)
+
+    return formed
+
+
+def _later(values: Sequence[Any]) -> dt.timedelta:
+    return dt.timedelta(days=int(values[2]) if len(values) > 2 else 0)
+
+
+def _filled(text: str, width: int) -> str:
+    text = text.strip()
+    return text.zfill(width) if text.isdecimal() and text.isascii() else text
+
+
+def _day_and_clock(day: str, clock: str) -> dt.datetime:
     try:
-        seconds = Decimal(value) / per_second
-        microseconds = int((seconds * 1_000_000).to_integral_value("ROUND_FLOOR"))
+        return dt.datetime.combine(dt.date.fromisoformat(day), dt.time.fromisoformat(clock))
+    except ValueError:
+        return _of_text(day) + _clock(clock)
+
+
+def _number_reader(unit: Unit) -> Reader:
+    zero_us = unit.zero_us  # which may lie before the year 1
+    if unit.is_days:
+
+        def days(values: Sequence[Any]) -> dt.datetime:
+            milliseconds = _decimal(values[0]) * 86_400_000 + Decimal("0.5")
+            whole = int(milliseconds.to_integral_value("ROUND_FLOOR"))
+            return EPOCH + dt.timedelta(microseconds=whole * 1_000 + zero_us)
+
+        return days
+    per_second = unit.per_second
+
+    def count(values: Sequence[Any]) -> dt.datetime:
+        value = values[0]
+        if isinstance(value, int):
+            return EPOCH + dt.timedelta(microseconds=value * 1_000_000 // per_second + zero_us)
+        microseconds = _decimal(value) / per_second * 1_000_000
+        whole = int(microseconds.to_integral_value("ROUND_FLOOR"))
+        return EPOCH + dt.timedelta(microseconds=whole + zero_us)
+
+    return count
+
+
+def _decimal(value: Any) -> Decimal:
+    try:
+        return Decimal(value)
     except InvalidOperation as error:
         raise ValueError(f"{value} is no number") from error
-    return _EPOCH + dt.timedelta(microseconds=microseconds)
 
 
 def _of_text(text: str) -> dt.datetime:
     """Read ISO 8601, its weeks and days of the year included; 24:00 is the next day's midnight."""
-    for pattern in ISO_PATTERNS:
-        if found := re.match(pattern, text):
+    if len(text) == _DAY_LENGTH or text[_DAY_LENGTH : _DAY_LENGTH + 1] in ("T", "t", " "):
+        try:
+            return dt.datetime.fromisoformat(text)  # most texts, at once
+        except ValueError:
+            pass  # it knows less than we do, and of nothing more
+    for pattern in _ISO:
+        if found := pattern.match(text):
             return _of_groups(found)
     raise ValueError(f"{text!r} is not ISO 8601")
 
@@ -66,11 +147,41 @@ def _clock(text: str) -> dt.timedelta:
     return dt.timedelta(days, seconds, fraction, 0, minutes, hours)
 
 
-def _in_format(text: str, form: str) -> dt.datetime:
-    found = re.match(pattern_of(form), text)
-    if not found:
-        raise ValueError(f"{text!r} is not in the format {form}")
-    return _of_groups(found)
+def _format_reader(reading: Reading) -> Callable[[str], dt.datetime]:
+    form, months = reading.form, reading.months
+    pattern = re.compile(pattern_of(form))
+    picks = _picks(set(pattern.groupindex))
+    is_half = "p" in pattern.groupindex
+    width = width_of(form) if reading.kind is not WallKind.DATE_AND_TIME else 0
+
+    def read(text: str) -> dt.datetime:
+        text = _filled(text, width) if width else text.strip()
+        found = pattern.match(in_english(text, months) if months else text)
+        if not found:
+            raise ValueError(f"{text!r} is not in the format {form}")
+        if picks:
+            year, month, day, hour, *rest = map(int, found.group(*picks))
+            if is_half:
+                hour = hour % 12 + (12 if found["p"] in "pP" else 0)
+            if hour < 24:
+                return _at(year, month, day, hour, rest)
+        return _of_groups(found)
+
+    return read
+
+
+def _at(year: int, month: int, day: int, hour: int, rest: Sequence[int]) -> dt.datetime:
+    second = rest[1] if len(rest) > 1 else 0
+    return dt.datetime(year, month, day, hour, rest[0], second)  # noqa: DTZ001  a wall time
+
+
+def _picks(names: set[str]) -> list[str]:
+    """Return the groups of the usual formats, in the order of a datetime; none of others."""
+    hour = "I" if "p" in names else "H"
+    usual = ["Y", "m", "d", hour, "M"]
+    if set(usual) <= names <= {*usual, "S", "p"}:
+        return [*usual, *(["S"] if "S" in names else [])]
+    return []
 
 
 def _of_groups(found: re.Match[str]) -> dt.datetime:
@@ -78,7 +189,7 @@ def _of_groups(found: re.Match[str]) -> dt.datetime:
     hour, minute, second = (int(part.get(name) or 0) for name in ("H", "M", "S"))
     if "I" in part:
         hour = int(part["I"]) % 12 + (12 if part.get("p", "").lower() == "p" else 0)
-    fraction = int(f"{part.get('f', ''):0<6}"[:6])
+    fraction = int(f"{part['f']:0<6}"[:6]) if part.get("f") else 0
     midnight = dt.datetime.combine(_day_in(part), dt.time())
     local = midnight + dt.timedelta(0, second, fraction, 0, minute, hour)
     zone = part.get("z", "")

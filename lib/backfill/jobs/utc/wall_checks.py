@@ -1,0 +1,209 @@
+"""Do wall columns hold what the specification says? Asked of samples before anything is planned.
+
+Each refusal shows a row, and the line of the specification that mends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from backfill.errors import PreflightError
+from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats
+from backfill.jobs.utc.resolve_columns import UNIT_NAMES
+from backfill.jobs.utc.sampled_place import Place, bounded, first, key_at
+from backfill.utc.convert import in_range
+from backfill.utc.described import TARGET_UNITS, Offset, Pair, Unit, WallKind
+from backfill.utc.doubts import show_time
+from backfill.utc.pairs import BoolArray, field_of
+from backfill.utc.wall import read_walls
+from backfill.utc.wall_text import read_format
+from backfill.utc.years import years_of
+
+_FIRST_YEAR, _LAST_YEAR = 1975, 2100
+
+
+def check_walls(place: Place, rows: pa.Table) -> None:
+    pair = place.pair
+    values = field_of(rows, "source", pair.walls[0].name)
+    if pair.offset is not None:
+        _check_offsets(place, rows, pair.offset)
+    is_given = pair.reading.form or len(values) == values.null_count
+    if pair.reading.kind is WallKind.NUMBER and not is_given:
+        _check_digits(place, rows, values.cast(pa.string()), tuple(DIGITS))
+        _check_unit(place, rows, values)
+    elif pair.reading.kind is WallKind.TEXT and not is_given:
+        _check_digits(place, rows, values, (10, 12, 14, 17))
+        _check_counts(place, rows, values)
+        _check_format(place, rows, values)
+    elif pair.reading.kind is WallKind.DATE_AND_TIME and not is_given:
+        _check_date_and_time(place, rows)
+
+
+def _check_digits(place: Place, rows: pa.Table, texts: pa.Array, lengths: tuple[int, ...]) -> None:
+    form = digits_format(texts, among=lengths)
+    if not form:
+        return
+    row = first(np.asarray(_reads(texts, form)))
+    spelt = show_time(int(_us(texts, form, row)))
+    raise PreflightError(
+        f"{place.wall} holds digits that spell a date, not a count of time: in row "
+        f"{key_at(rows, row)} {texts[row].as_py()} is {spelt}. Nothing was planned. Say so in its "
+        f'[[pair]]: format = "{form}"'
+    )
+
+
+def _reads(texts: pa.Array, form: str) -> BoolArray:
+    return read_format(texts, form).is_valid
+
+
+def _us(texts: pa.Array, form: str, row: int) -> int:
+    return int(read_format(texts.slice(row, 1), form).us[0])
+
+
+def _check_format(
+    place: Place, rows: pa.Table, texts: pa.Array, *, read_otherwise: float | None = None
+) -> None:
+    found = likely_formats(texts, read_otherwise=read_otherwise)
+    if not found:
+        return
+    row = first(_reads(texts, found[0]))
+    said = " or ".join(f'format = "{form}"' for form in found)
+    which = " (both read every value: only you know which)" if len(found) > 1 else ""
+    raise PreflightError(
+        f"{place.wall} is not ISO 8601: row {key_at(rows, row)} says {texts[row].as_py()!r}. "
+        f"Nothing was planned. Say in its [[pair]]: {said}{which}"
+    )
+
+
+def _check_date_and_time(place: Place, rows: pa.Table) -> None:
+    """Texts of a date or a time that are not ISO 8601 are told by what both spell together."""
+    arrays = [field_of(rows, "source", wall.name) for wall in place.pair.walls]
+    walls = read_walls(arrays, place.pair.reading)
+    is_there = ~walls.is_null
+    if is_there.any():
+        joined = pc.binary_join_element_wise(*(array.cast(pa.string()) for array in arrays), " ")
+        texts = pc.if_else(pa.array(is_there), joined, pa.scalar(None, pa.string()))
+        share = np.count_nonzero(walls.is_valid & is_there) / np.count_nonzero(is_there)
+        _check_format(place, rows, texts, read_otherwise=share)
+
+
+def _check_counts(place: Place, rows: pa.Table, texts: pa.Array) -> None:
+    """Counts since 1970 that are written as text need their unit."""
+    plain = pc.utf8_trim_whitespace(texts)
+    is_count = np.asarray(pc.match_substring_regex(plain, r"^-?\d{9,19}(\.\d+)?$").fill_null(False))
+    if np.count_nonzero(is_count) * 2 <= len(plain.drop_null()):
+        return
+    numbers = pc.if_else(pa.array(is_count), plain, pa.scalar(None, pa.string()))
+    found = _units_of_our_days(place.pair, numbers)
+    row = first(is_count)
+    said = " or ".join(f'unit = "{unit}"' for unit, _share in found) or 'unit = "ms"'
+    raise PreflightError(
+        f"{place.wall} holds counts of time as text: row {key_at(rows, row)} says "
+        f"{plain[row].as_py()!r}. Nothing was planned. Say in its [[pair]] what they count: {said}"
+    )
+
+
+def _units_of_our_days(pair: Pair, values: pa.Array) -> list[tuple[Unit, float]]:
+    """Return the units in which more than half of the numbers lie in our days, likeliest first."""
+    number = replace(pair.reading, kind=WallKind.NUMBER, form="")
+    shares = [
+        (unit, _share_of_our_days(read_walls([values], replace(number, unit=unit)).us, values))
+        for unit in Unit
+    ]
+    likely = [(unit, share) for unit, share in shares if share > 0.5]
+    return sorted(likely, key=lambda found: -round(found[1], 1))
+
+
+def _check_unit(place: Place, rows: pa.Table, values: pa.Array) -> None:
+    """More than half of the times lie in no century of ours, and in another unit they would."""
+    declared = place.pair.reading.unit
+    walls = read_walls([values], place.pair.reading)
+    if _share_of_our_days(walls.us, values) >= 0.5:
+        return
+    # Who says a unit means it: only counts since 1970 are told from each other then.
+    is_usual = declared is Unit.MILLISECONDS
+    found = [u for u, _ in _units_of_our_days(place.pair, values) if is_usual or u in TARGET_UNITS]
+    if not found:
+        return
+    is_there = np.asarray(values.is_valid())
+    row = first(is_there)
+    early = int(np.count_nonzero(is_there & (years_of(bounded(walls.us)) < _FIRST_YEAR)))
+    total = int(np.count_nonzero(is_there))
+    where = (
+        f"{early:,} of {total:,} values would lie before {_FIRST_YEAR}"
+        if early * 2 > total
+        else f"in row {key_at(rows, row)} {values[row].as_py()} would be the year "
+        f"{int(years_of(bounded(walls.us))[row])}"
+    )
+    is_epoch_s = is_usual and found[0] is Unit.SECONDS
+    flag = " or --encoding epoch_s" if is_epoch_s else ""
+    names = " or ".join(UNIT_NAMES[unit] for unit in found)
+    said = " or ".join(f'unit = "{unit}"' for unit in found)
+    shown = "" if len(found) == 1 else f" ({_spelt_in(place.pair, values.slice(row, 1), found)})"
+    raise PreflightError(
+        f"{place.wall} looks like {names}, not {UNIT_NAMES[declared]}: {where}{shown}. If it "
+        f"is in {names}, say so: {said} in its [[pair]]{flag}"
+    )
+
+
+def _spelt_in(pair: Pair, value: pa.Array, units: Sequence[Unit]) -> str:
+    """Show what a number is in each of some units."""
+    read = {u: int(read_walls([value], replace(pair.reading, unit=u)).us[0]) for u in units}
+    return ", ".join(f"{value[0].as_py()} is {show_time(us)} in {u}" for u, us in read.items())
+
+
+def _share_of_our_days(us: NDArray[np.int64], values: pa.Array) -> float:
+    is_there: BoolArray = np.asarray(values.is_valid()) & (us != 0)
+    years = years_of(bounded(us))
+    is_ours = is_there & in_range(us) & (years >= _FIRST_YEAR) & (years <= _LAST_YEAR)
+    return int(np.count_nonzero(is_ours)) / max(1, int(np.count_nonzero(is_there)))
+
+
+def _check_offsets(place: Place, rows: pa.Table, offset: Offset) -> None:
+    """Hours taken for minutes, or the other way round, are told by their size."""
+    texts = field_of(rows, "source", offset.column).cast(pa.string()).drop_null()
+    if not offset.unit_seconds:
+        _check_offset_texts(place, offset, texts)
+        return
+    numbers = np.abs(np.array([float(text) for text in texts.to_pylist() if _is_number(text)]))
+    if not numbers.size or not numbers.any():
+        return
+    likely = {3600: "hours", 60: "minutes", 1: "seconds"}
+    most = float(numbers.max())
+    fits = [
+        seconds for seconds in likely if most * seconds <= 15 * 3600 and most * seconds >= 15 * 60
+    ]
+    if abs(offset.unit_seconds) not in fits and fits:
+        raise PreflightError(
+            f"{place.zoned.table.relation}.{offset.column} holds offsets up to {most:g}: in "
+            f"{likely[abs(offset.unit_seconds)]} that is no offset that a place has. Say what they "
+            f'are: offset = {{ column = "{offset.column}", unit = "{likely[fits[0]]}" }}'
+        )
+
+
+def _check_offset_texts(place: Place, offset: Offset, texts: pa.Array) -> None:
+    """Numbers written as text have a unit that nobody said."""
+    plain = pc.utf8_trim_whitespace(texts)
+    is_count = np.asarray(pc.match_substring_regex(plain, r"^[+-]?(\d{1,3}|\d{5}|\d+\.\d+)$"))
+    is_hours = np.asarray(pc.match_substring_regex(plain, r"^([+-]\d{1,2}|0+)$"))
+    if np.count_nonzero(is_count & ~is_hours) * 2 <= len(plain):
+        return
+    raise PreflightError(
+        f"{place.zoned.table.relation}.{offset.column} holds numbers as text, like "
+        f"{plain[first(is_count & ~is_hours)].as_py()!r}: say what they count, like offset = "
+        f'{{ column = "{offset.column}", unit = "minutes" }}'
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

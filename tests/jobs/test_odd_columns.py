@@ -1,0 +1,232 @@
+"""What other programs keep times and zones in: their own counts, several columns, JSON, words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.engine.workshop import Bench, load_nothing
+from tests.jobs.conftest import BenchFrom
+
+from backfill.errors import PreflightError, RowsDrifted, UsageError
+
+
+def utc(wall: str, zone: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone)).astimezone(dt.UTC)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A table `t`, the lines of its specification below the table's name, and what is to come."""
+
+    ddl: str
+    spec: str
+    expected: Mapping[int, tuple[Any, ...]]
+    select: str = "SELECT id, u FROM t ORDER BY id"
+
+
+PAIR = '[[pair]]\nwall = "w"\ntarget = "u"\n'
+KEPT = {
+    "days of a spreadsheet": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w double precision, u timestamptz);"
+        "INSERT INTO t VALUES (1, 46298.1041666667), (2, 46298), (3, 46023.9999999), (4, -1e9);",
+        f'zone = "=Europe/Oslo"\n{PAIR}unit = "excel"\n',
+        {
+            1: (utc("2026-10-03 02:30", "Europe/Oslo"),),
+            2: (utc("2026-10-03 00:00", "Europe/Oslo"),),
+            3: (utc("2026-01-01 23:59:59.991", "Europe/Oslo"),),
+            4: (None,),
+        },
+    ),
+    "Julian days, and days since 1970 as text": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w numeric(12,4), u timestamptz, d text, v text);"
+        "INSERT INTO t VALUES (1, 2461216.8750, NULL, '20635.25', NULL);",
+        f'zone = "=Asia/Tbilisi"\n{PAIR}unit = "julian"\n'
+        '[[pair]]\nwall = "d"\ntarget = "v"\nunit = "days"\n',
+        {1: (utc("2026-06-25 09:00", "Asia/Tbilisi"), "2026-07-01T02:00:00Z")},
+        "SELECT id, u, v FROM t",
+    ),
+    ".NET's ticks, and milliseconds as text": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w bigint, u timestamp, d varchar(20), v bigint);"
+        "INSERT INTO t VALUES (1, 639186660001234567, NULL, ' 1783069200123 ', NULL);",
+        f'zone = "=America/Bogota"\n{PAIR}unit = "ticks"\n'
+        '[[pair]]\nwall = "d"\ntarget = "v"\nunit = "ms"\n',
+        {1: (dt.datetime(2026, 7, 3, 14, 0, 0, 123456, tzinfo=None), 1783087200123)},  # noqa: DTZ001
+        "SELECT id, u, v FROM t",
+    ),
+    "a date and a time in numbers without their zeros": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, d int, c smallint, u timestamptz);"
+        "INSERT INTO t VALUES (1, 20261004, 130), (2, 20261004, 2345), (3, 20261004, 0),"
+        " (4, 20261004, 2460), (5, 20261301, 800);",
+        'zone = "=Australia/Adelaide"\n[[pair]]\nwall = ["d", "c"]\ntarget = "u"\n'
+        'format = "%Y%m%d %H%M"\n',
+        {
+            1: (utc("2026-10-04 01:30", "Australia/Adelaide"),),
+            2: (utc("2026-10-04 23:45", "Australia/Adelaide"),),
+            3: (utc("2026-10-04 00:00", "Australia/Adelaide"),),
+            4: (None,),
+            5: (None,),
+        },
+    ),
+    "days to add to a date and a time": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, d date, c time, plus smallint, u timestamptz);"
+        "INSERT INTO t VALUES (1, '2026-10-23', '02:30', 2), (2, '2026-10-25', '02:30', 0),"
+        " (3, '2026-10-26', '23:00', -1), (4, '2026-10-25', '02:30', NULL);",
+        'zone = "=Europe/Vilnius"\n[[pair]]\nwall = ["d", "c", "plus"]\ntarget = "u"\n',
+        {
+            1: (utc("2026-10-25 02:30", "Europe/Vilnius"),),
+            2: (utc("2026-10-25 02:30", "Europe/Vilnius"),),
+            3: (utc("2026-10-25 23:00", "Europe/Vilnius"),),
+            4: (None,),
+        },
+    ),
+    "months in Polish and in French": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w text, u timestamptz, f text, v timestamptz);"
+        "INSERT INTO t VALUES (1, '7 PAŹDZIERNIKA 2026 14:05', NULL, 'le 1er août 2026 à 9h30',"
+        " NULL), (2, '1 maja 2026 00:00', NULL, 'le 2er juill. 2026 à 21h05', NULL);",
+        f'zone = "=Europe/Warsaw"\n{PAIR}format = "%d %b %Y %H:%M"\nmonths = "pl"\n'
+        '[[pair]]\nwall = "f"\ntarget = "v"\nformat = "le %der %b %Y à %Hh%M"\nmonths = "fr"\n',
+        {
+            1: (utc("2026-10-07 14:05", "Europe/Warsaw"), utc("2026-08-01 09:30", "Europe/Warsaw")),
+            2: (utc("2026-05-01 00:00", "Europe/Warsaw"), utc("2026-07-02 21:05", "Europe/Warsaw")),
+        },
+        "SELECT id, u, v FROM t",
+    ),
+    "a lookup by two columns, and one onward from there": Kept(
+        "CREATE TABLE region (code text PRIMARY KEY, tz text);"
+        "INSERT INTO region VALUES ('n', 'Europe/Helsinki'), ('s', 'Africa/Harare');"
+        "CREATE TABLE depot (firm int, no text, region text, PRIMARY KEY (no, firm));"
+        "INSERT INTO depot VALUES (1, '1', 'n'), (1, '2', 's'), (2, '1', 's');"
+        "CREATE TABLE t (id int PRIMARY KEY, firm smallint, depot int, w timestamp,"
+        " u timestamptz); INSERT INTO t VALUES (1, 1, 1, '2026-03-01 08:00'),"
+        " (2, 2, 1, '2026-03-01 08:00'), (3, 2, 2, '2026-03-01 08:00'),"
+        " (4, 1, NULL, '2026-03-01 08:00');",
+        'zone = ["region.tz", "=Asia/Dili"]\n[[lookup]]\nname = "depot"\ntable = "depot"\n'
+        'by = ["firm", "depot"]\nkey = ["firm", "no"]\n[[lookup]]\nname = "region"\n'
+        f'table = "region"\nby = "depot.region"\nkey = "code"\n{PAIR}',
+        {
+            1: (utc("2026-03-01 08:00", "Europe/Helsinki"),),
+            2: (utc("2026-03-01 08:00", "Africa/Harare"),),
+            3: (utc("2026-03-01 08:00", "Asia/Dili"),),
+            4: (utc("2026-03-01 08:00", "Asia/Dili"),),
+        },
+    ),
+    "zones within JSON, of the row and of a lookup, and in an array": Kept(
+        "CREATE TABLE firm (id int PRIMARY KEY, settings json);"
+        "INSERT INTO firm VALUES (1, '{\"clock\": {\"it''s\": \"Asia/Yangon\"}}'), (2, '{}');"
+        "CREATE TABLE t (id int PRIMARY KEY, firm int, meta jsonb, legs text[], w timestamp,"
+        " u timestamptz, a timestamp, v timestamptz);"
+        "INSERT INTO t VALUES (1, 1, '{\"tz\": null}', '{Asia/Baku,Asia/Muscat}',"
+        " '2026-03-01 08:00', NULL, '2026-03-01 08:00'), (2, 1, '{\"tz\": \"Asia/Kabul\"}',"
+        " '{Asia/Baku}', '2026-03-01 08:00', NULL, '2026-03-01 08:00');",
+        "zone = [\"meta->>'tz'\", \"firm.settings -> 'clock' ->> 'it''s'\"]\n[[lookup]]\n"
+        f'name = "firm"\ntable = "firm"\nby = "firm"\nkey = "id"\n{PAIR}'
+        '[[pair]]\nwall = "a"\ntarget = "v"\nzone = ["legs[2]", "legs[1]"]\n',
+        {
+            1: (utc("2026-03-01 08:00", "Asia/Yangon"), utc("2026-03-01 08:00", "Asia/Muscat")),
+            2: (utc("2026-03-01 08:00", "Asia/Kabul"), utc("2026-03-01 08:00", "Asia/Baku")),
+        },
+        "SELECT id, u, v FROM t ORDER BY id",
+    ),
+}
+
+
+def planned(bench: Bench, tmp_path: Path, spec: str, **given: Any) -> Any:
+    path = tmp_path / "t.toml"
+    path.write_text(f'table = "t"\n{spec}', encoding="utf-8")
+    return bench.plan(table=str(path), **given)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_table_gets_its_instants_and_the_run_its_proof_and_its_undo(
+    bench_from: BenchFrom, tmp_path: Path, name: str
+) -> None:
+    kept = KEPT[name]
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(kept.ddl)
+    before = bench.table("t")
+
+    book = planned(bench, tmp_path, kept.spec, apply=True)
+
+    assert {row[0]: row[1:] for row in bench.sql(kept.select)} == kept.expected
+    proof = bench.verify(book.run_id)
+    assert (proof.findings, proof.recomputed) == ([], proof.rows)
+    bench.revert(book.run_id)
+    assert bench.table("t") == before
+
+
+def test_a_zone_within_json_that_changes_before_the_apply_is_drift(
+    bench_from: BenchFrom, tmp_path: Path
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE t (id int PRIMARY KEY, meta jsonb, w timestamp, u timestamptz);"
+        "INSERT INTO t VALUES (1, '{\"tz\": \"Asia/Baku\"}', '2026-03-01 08:00'),"
+        " (2, '{\"tz\": \"Asia/Baku\"}', '2026-03-01 08:00');"
+    )
+    book = planned(bench, tmp_path, f"zone = \"meta->>'tz'\"\n{PAIR}")
+    bench.sql('UPDATE t SET meta = meta || \'{"tz": "Asia/Dili"}\' WHERE id = 1')
+    bench.sql("UPDATE t SET meta = meta || '{\"seen\": true}' WHERE id = 2")
+
+    with pytest.raises(RowsDrifted):
+        bench.apply(book.run_id)
+
+    assert bench.sql("SELECT u FROM t ORDER BY id") == [
+        (None,),
+        (utc("2026-03-01 08:00", "Asia/Baku"),),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "spec", "told"),
+    [
+        ("w double precision", "46298.25", "", 'unit = "excel"'),
+        ("w numeric(14,4)", "2461216.8750", "", 'unit = "julian"'),
+        ("w bigint", "639186660001234567", "", 'unit = "ns" or unit = "ticks"'),
+        ("w text", "'1783069200'", "", 'unit = "s"'),
+        ("w text, plus text", "'2026-01-01'", 'months = "sv"\n', "goes with the format"),
+        ("w int, c int", "20260101, 930", '["w", "c"]', 'format = "%Y%m%d %H%M%S"'),
+        ("w date, c time, x text", "now(), now(), 1", '["w", "c", "x"]', "counts days to add"),
+    ],
+)
+def test_numbers_that_nobody_explained_are_refused_with_the_line_that_does(
+    bench_from: BenchFrom, tmp_path: Path, columns: str, values: str, spec: str, told: str
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(f"CREATE TABLE t (id int PRIMARY KEY, {columns}, u timestamptz)")
+    bench.sql(f"INSERT INTO t SELECT 1, {values}")
+    pair = PAIR.replace('"w"', spec) if spec.startswith("[") else PAIR + spec
+
+    with pytest.raises((PreflightError, UsageError)) as refused:
+        planned(bench, tmp_path, f'zone = "=Asia/Manila"\n{pair}')
+
+    assert told in str(refused.value)
+    assert "migration" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("zone", "told"),
+    [
+        ("meta", "zone = \"meta->>'tz'\""),
+        ("legs", 'zone = "legs[1]"'),
+        ("name->>'tz'", "leads into json, jsonb or an array only"),
+    ],
+)
+def test_a_zone_column_of_many_values_asks_which(
+    bench_from: BenchFrom, tmp_path: Path, zone: str, told: str
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE t (id int PRIMARY KEY, meta jsonb, legs text[], name text, w timestamp,"
+        " u timestamptz)"
+    )
+
+    with pytest.raises(PreflightError) as refused:
+        planned(bench, tmp_path, f'zone = "{zone}"\n{PAIR}')
+
+    assert told in str(refused.value)
