@@ -184,7 +184,7 @@ class Book(RunBook):
                 self.reporter.message(f"Run {stopped.run_id} is {stopped.status}: going on.")
                 return
             self._open_folder(self.run_id or new_run_id(self._job.name), fresh=True)
-            sheets = latest_sheets(job, values)
+            sheets = latest_sheets(self._job.name, values)
             self.command = [*entry.command, *flags_of(entry.parameters, values)]
             self._planning = Planning(self._job, self.database, self.folder, self.reporter, sheets)
             self._write_run_file()

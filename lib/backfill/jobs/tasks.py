@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from backfill.decisions import Words
 from backfill.errors import UsageError
-from backfill.jobs.entry import Entry
+from backfill.jobs.entry import Entry, answers_from
 from backfill.parameter import Kind, Parameter
-from backfill.parameters import TASK_PARAMETERS
+from backfill.parameters import DECISIONS, TASK_PARAMETERS
 from backfill.steps.job import Job, JobKind
 from backfill.steps.task import Task
 from backfill.steps.task_job import TaskJob
@@ -58,7 +59,12 @@ class FoundTask:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        return (*self.own, *TASK_PARAMETERS)
+        asks = (DECISIONS,) if self._words else ()
+        return (*self.own, *asks, *TASK_PARAMETERS)
+
+    @property
+    def _words(self) -> Words:
+        return getattr(self.made_by, "questions", None) or {}
 
     def task(self, values: Mapping[str, Any]) -> Task:
         """Return the task of some values of its own parameters."""
@@ -72,7 +78,9 @@ class FoundTask:
 
     def job(self, values: Mapping[str, Any]) -> Job:
         own = {p.name: values[p.name] for p in self.own}
-        return TaskJob(self.task(own), {"task": self.origin, "parameters": own})
+        task = self.task(own)
+        answers = answers_from(values, task.name, self._words) if self._words else None
+        return TaskJob(task, {"task": self.origin, "parameters": own}, answers)
 
     def entry(self, name: str) -> Entry:
         """Return what the task says of itself, in the form of those that ship."""

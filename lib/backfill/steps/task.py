@@ -57,7 +57,8 @@ class Task(Protocol):
         """Return, row for row, a column for each target, or one struct `after`.
 
         Columns `rule`, `skip` and `detail` (texts) may be added: how a value came about, why there
-        is none, what a person should know of it; and a struct `note` for more.
+        is none, what a person should know of it; `ask`: which of its `questions` a row asks;
+        and a struct `note` for more.
         """
         ...
 
@@ -74,6 +75,7 @@ OPTIONAL: Mapping[str, Any] = {
     "what": None,  # what one such row is called, and several
     "views": None,  # (staging): shown above the diff
     "chain": None,  # (row): equal text for rows that build on one another; they go one by one
+    "questions": None,  # kinds of question that its rows may ask, each with the words that answer
     "reasons": None,  # why it skips rows, beside the engine's reasons: all of them
     "check": None,  # (rows): written rows that another computation finds wrong
     "remarks": None,  # (connection, rows): what an undo of each leaves behind

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
+from backfill.decisions import Answers
 from backfill.display.pages import Shown
 from backfill.errors import PreflightError, UsageError
 from backfill.folder import RunFolder
@@ -32,6 +33,7 @@ from backfill.skips import Skip, SkipReason
 from backfill.steps.job import Computation, Job, JobKind, Preflight
 from backfill.steps.task import CHAIN, TOLD, Task, part
 from backfill.steps.task_kind import TaskKind
+from backfill.steps.task_questions import TaskQuestions
 from backfill.steps.task_rights import check_rights, rights_of
 from backfill.steps.task_rows import Decided, changes_schema, decide, typed
 from backfill.steps.task_table import Resolved, resolve
@@ -51,9 +53,12 @@ SKIPS_SCHEMA = pa.schema(
 class TaskJob(Job):
     """`Job` of any task. `preflight` must come first: it learns the table's types."""
 
-    def __init__(self, task: Task, origin: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, task: Task, origin: Mapping[str, Any] | None = None, answers: Answers | None = None
+    ) -> None:
         """`origin` says where the task was found, and with which parameters; kept with its runs."""
         self.task = task
+        self._answers = answers or Answers()
         self._origin = dict(origin or {})
         self._resolved: Resolved | None = None
         self._dsn = ""
@@ -86,7 +91,12 @@ class TaskJob(Job):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {**self._origin, **self.task.settings}
+        decided = {"decisions": self._answers.as_json()} if self._answers else {}
+        return {**self._origin, **self.task.settings, **decided}
+
+    @property
+    def answers(self) -> Answers:
+        return self._answers
 
     def target(self) -> dict[str, Any]:
         own = {name: True for name in TOLD if part(self.task, name)}
@@ -141,6 +151,7 @@ class TaskJob(Job):
         staging.create("questions", QUESTIONS_SCHEMA)
         rows = int(staging.scalar("SELECT count(*) FROM extracted"))
         count = _Count()
+        asking = TaskQuestions(part(self.task, "questions") or {}, self._answers)
         note = _note_type(staging, part(self.task, "chain") is not None)
         with connect(self._dsn, read_only=True, limits=PATIENT) as connection:
             fitting = Fitting(connection, self.table, self.resolved.columns)
@@ -151,8 +162,9 @@ class TaskJob(Job):
                     "written, and skipped then.",
                     "warning",
                 )
-            changes = self._blocks(staging, fitting, count, reporter, note)
+            changes = self._blocks(staging, fitting, count, reporter, note, asking)
             written = plan.write_changes(folder, changes, changes_schema(self.table, note))
+        asking.tell_idle(reporter)
         return Computation(rows, written, count.skips, count.as_json(str(self.table.relation)))
 
     def _blocks(
@@ -162,19 +174,21 @@ class TaskJob(Job):
         count: _Count,
         reporter: Reporter,
         note: pa.StructType,
+        asking: TaskQuestions,
     ) -> Iterator[pa.Table]:
         schema = _schema_of(staging)
         if "before" not in schema.names:
             return
         place = 0
         for block in staging.read("SELECT * FROM extracted ORDER BY key", schema, BLOCK_ROWS):
-            given = typed(block, self.resolved)
+            given = asking.answered(typed(block, self.resolved))
             computed = self.task.compute(given)
             if computed.num_rows != block.num_rows:
                 raise PreflightError(
                     f"The task {self.name} computed {computed.num_rows:,} rows of "
                     f"{block.num_rows:,}: row for row is what the engine needs."
                 )
+            asking.take(given, computed, staging)
             decided = decide(
                 self.task, self.resolved, block, computed, fitting, first=place, note=note
             )

@@ -11,6 +11,7 @@ from backfill.archive.run_facts import RunFacts
 from backfill.archive.trace import Trace
 from backfill.chunks.compare_and_set import TableWriter
 from backfill.chunks.writing import ChunkWriter
+from backfill.decisions import Words
 from backfill.display.explanation import Explanation, facts, remarks
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
@@ -38,6 +39,10 @@ class TaskKind(JobKind):
     def __init__(self, name: str, find: FindTask = _no_task) -> None:
         self.name = name
         self._find = find
+
+    @property
+    def words(self) -> Words:  # type: ignore[override]  # known of a task only where it is at hand
+        return self._part({}, "questions") or {}
 
     def chain(self, target: Mapping[str, Any], schema: pa.Schema | None = None) -> str:
         if not target.get(CHAIN):
