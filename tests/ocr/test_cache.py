@@ -14,7 +14,7 @@ from backfill.ocr import cache as cache_module
 from backfill.ocr.cache import ReadingCache
 from backfill.ocr.dates import DateEvidence
 from backfill.ocr.engine import EngineParams
-from backfill.ocr.preprocess import Pixels
+from backfill.ocr.masks import Pixels
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.shift import Entry
 from backfill.ocr.words import Word

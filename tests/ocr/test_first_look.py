@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from backfill.ocr import limits
 from backfill.ocr.engine import EngineParams, Script
-from backfill.ocr.first_look import SURE_NUMBER, is_sure
-from backfill.ocr.preprocess import Pixels
+from backfill.ocr.first_look import is_sure
+from backfill.ocr.masks import Pixels
 from backfill.ocr.reading import ImageReading, read_image
 from backfill.ocr.tesseract import TesseractEngine
 from backfill.ocr.timetext import parse_clock
@@ -71,7 +72,7 @@ def test_times_are_left_to_the_small_network_where_it_is_sure() -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda word: replace(word, confidence=min(word.confidence, SURE_NUMBER - 1)),
+        lambda word: replace(word, confidence=min(word.confidence, limits.SURE_NUMBER - 1)),
         lambda word: replace(word, text="N" + word.text[1:]) if _is_time(word.text) else word,
         lambda word: replace(word, text="77:77") if _is_time(word.text) else word,
     ],

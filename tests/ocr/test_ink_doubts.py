@@ -7,8 +7,9 @@ import pytest
 from PIL import Image, ImageDraw
 from tests.drawn.style import STYLES, Style
 
+from backfill.ocr import limits
 from backfill.ocr.bands import Band, find_bands
-from backfill.ocr.ink_doubts import CONTRADICTED, doubt_by_ink, is_dot
+from backfill.ocr.ink_doubts import doubt_by_ink, is_dot
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.words import Word
 
@@ -41,7 +42,9 @@ def _words(said: str, band: Band) -> tuple[Word, ...]:
 
 def _doubted(said: str, band: Band, ink: Ink) -> list[str]:
     read = doubt_by_ink(_words(said, band), band, ink)
-    assert all(word.confidence == (CONTRADICTED if word.is_contradicted else 97.0) for word in read)
+    assert all(
+        word.confidence == (limits.CONTRADICTED if word.is_contradicted else 97.0) for word in read
+    )
     return [word.text for word in read if word.is_contradicted]
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr import checks
+from backfill.ocr import checks, limits
 from backfill.ocr.bands import find_bands
 from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.normalise import normalise_entry
@@ -62,7 +62,7 @@ def test_of_two_readings_that_differ_by_a_blank_the_one_that_has_it_wins_and_is_
 
     for decided in (decide(apart, glued), decide(glued, apart)):
         assert [word.text for word in decided] == ["DAGNY", "ILLERBÄCK"]
-        assert all(word.confidence < checks.SURE for word in decided)
+        assert all(word.confidence < limits.SURE for word in decided)
 
 
 @pytest.mark.parametrize("bar", ["I", "l", "|"])

@@ -21,10 +21,10 @@ from backfill.ocr.dates import resolve_session_date
 from backfill.ocr.engine import Engine, EngineFailure, EngineParams
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.failure import ImageFailure, Stage
+from backfill.ocr.masks import Pixels
 from backfill.ocr.noise import plain
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.pool import BATCH_IMAGES, Item, Outcome, read_images
-from backfill.ocr.preprocess import Pixels
 from backfill.ocr.reading import ImageReading, read_image, reading_of_json
 from backfill.ocr.twins import without_worse_twins
 from backfill.ocr.words import Word

@@ -12,13 +12,14 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr import second_reader
+from backfill.ocr import limits, second_reader
 from backfill.ocr.bands import Band
-from backfill.ocr.checks import SURE, is_doubtful
+from backfill.ocr.checks import is_doubtful
 from backfill.ocr.engine import EngineFailure
 from backfill.ocr.engine_choice import ALONE, EngineChoice
+from backfill.ocr.masks import Pixels
 from backfill.ocr.pool import read_images
-from backfill.ocr.preprocess import Ink, Pixels, find_ink
+from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.second_reader import find_second_reader, second_reader_version
 from backfill.ocr.third_look import ask_second, vote
@@ -126,7 +127,7 @@ def test_a_time_is_not_given_up_for_letters(first: str, second: str) -> None:
 def test_tesseracts_other_reading_is_a_witness_for_the_second_readers() -> None:
     decided = vote(_row("Djupdai"), _row("Djupdal"), "Djupdal", BAND)
 
-    assert [(word.text, word.confidence >= SURE) for word in decided] == [("Djupdal", True)]
+    assert [(word.text, word.confidence >= limits.SURE) for word in decided] == [("Djupdal", True)]
 
 
 class _Failing:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from backfill.ocr import limits
 from backfill.ocr.clock import range_distance, unroll_range, write_minutes
 from backfill.ocr.identity import customer_fingerprint, fold_text
 from backfill.ocr.likeness import likeness
 from backfill.ocr.shift import Shift
-from backfill.ocr.vocabulary import FUZZY_SIMILARITY_MIN, ShiftType, known_towns
-
-SAME_TIME_MINUTES = 5
+from backfill.ocr.vocabulary import ShiftType, known_towns
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ def _is_same_shift(one: Shift, other: Shift) -> bool:
     if not _may_be_same_client(one, other):
         return False
     is_same_client = one.customer_fingerprint == other.customer_fingerprint
-    if _distance(one, other) <= SAME_TIME_MINUTES:
+    if _distance(one, other) <= limits.SAME_TIME_MINUTES:
         is_same_place = _has_address(one) and one.location_fingerprint == other.location_fingerprint
         return is_same_place or (is_same_client and one.shift_type == other.shift_type)
     return is_same_client and _is_inside(one, other)
@@ -143,7 +142,7 @@ def _may_be_same_client(one: Shift, other: Shift) -> bool:
         return one.shift_type == other.shift_type
     if mine.startswith(yours) or yours.startswith(mine):
         return True
-    return bool(likeness(mine, yours, FUZZY_SIMILARITY_MIN))
+    return bool(likeness(mine, yours, limits.FUZZY_SIMILARITY_MIN))
 
 
 def _is_inside(one: Shift, other: Shift) -> bool:
@@ -223,7 +222,7 @@ def _contradiction(one: Shift, other: Shift) -> str:
             " which overlap: look at both images"
         )
     are_two_visits = one.customer_name and other.customer_name and not is_same_client
-    is_same_time = _distance(one, other) <= SAME_TIME_MINUTES
+    is_same_time = _distance(one, other) <= limits.SAME_TIME_MINUTES
     are_two_places = one.location_fingerprint != other.location_fingerprint
     if are_two_visits and is_same_time and are_two_places:
         return f"two clients at two places at {one.start}–{one.end}: look at both images"

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backfill.ocr import limits
 from backfill.ocr.cells import Cell
 from backfill.ocr.timetext import holds_half, parse_clock, parse_range
-
-# Of a line's height.
-STACK_PITCH = 3.0
-SAME_LEFT = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +77,8 @@ def find_anchors(cells: list[Cell], dividers: tuple[Divider, ...], height: float
 
 def _is_stacked(upper: Cell, lower: Cell, dividers: tuple[Divider, ...], height: float) -> bool:
     return (
-        abs(upper.left - lower.left) <= SAME_LEFT * height
-        and 0 < lower.middle - upper.middle <= STACK_PITCH * height
+        abs(upper.left - lower.left) <= limits.SAME_LEFT * height
+        and 0 < lower.middle - upper.middle <= limits.STACK_PITCH * height
         and not any(upper.middle < rule.y < lower.middle for rule in crossing(dividers, upper))
     )
 

@@ -9,37 +9,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from backfill.ocr import limits
 from backfill.ocr.masks import Piece, Pixels
 from backfill.ocr.preprocess import Ink
-
-# Of a letter's height.
-GAP_OF_WORDS = 1.25
-SMALL_PIECE = 0.55
-LARGEST_BULLET = 0.86
-TALLEST_PIECE = 3.6
-# Of the contrast of the darkest text, titles and times.
-FAINTEST = 0.24
-# A duration ("3h 15m") has no more letters and dots than this.
-ICON_LETTERS = 9
-LONGEST_LETTER = 8.0
-LONGEST_WORD = 16.0
-# Of its own height: an icon reaches so far above and below the text beside it. A capital O does by
-# a pixel: taken for an icon, it would be lost without a word.
-ICON_REACH = 0.09
-# Of its box's area.
-WORD_FULL = 0.25
-# Wider and taller than this it is a picture, not a letter.
-PICTURE = 2.7
-# A portrait is larger than a heading's capitals, and rounder than its g.
-DISC_TALL = 2.3
-BAR_TALL = 2.6
-# Of its own height, and of its box's area.
-DISC_WIDE = 0.75
-DISC_FULL = 0.5
-BAR_FULL = 0.7
-# Of a letter's height: a dot of an ellipsis, and how far above the line's foot its middle lies.
-ELLIPSIS_DOT = 0.34
-ELLIPSIS_FOOT = 0.36
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +47,9 @@ def find_bands(ink: Ink) -> tuple[Band, ...]:
 
 def _is_letter(piece: Piece, unit: float) -> bool:
     return (
-        SMALL_PIECE * unit < piece.height < TALLEST_PIECE * unit
+        limits.SMALL_PIECE * unit < piece.height < limits.TALLEST_PIECE * unit
         and _is_no_outline(piece, unit)
-        and min(piece.width, piece.height) < PICTURE * unit
+        and min(piece.width, piece.height) < limits.LONGEST_STROKE * unit
         and piece.area > 0.04 * unit * unit
         and not _is_shape(piece, unit)
     )
@@ -85,20 +57,24 @@ def _is_letter(piece: Piece, unit: float) -> bool:
 
 def _is_no_outline(piece: Piece, unit: float) -> bool:
     """Whether a piece is short, or a word whose letters touch; a button's outline is hollow."""
-    return piece.width < LONGEST_LETTER * unit or (
-        piece.width < LONGEST_WORD * unit and piece.full > WORD_FULL
+    return piece.width < limits.LONGEST_LETTER * unit or (
+        piece.width < limits.LONGEST_WORD * unit and piece.full > limits.WORD_FULL
     )
 
 
 def _is_shape(piece: Piece, unit: float) -> bool:
     """Whether it is a portrait's disc, perhaps with initials, or a card's bar: no letter is so."""
-    is_disc = piece.height > DISC_TALL * unit and piece.width > DISC_WIDE * piece.height
-    is_bar = piece.height > BAR_TALL * unit and piece.width < 0.6 * unit
-    return (is_disc and piece.full > DISC_FULL) or (is_bar and piece.full > BAR_FULL)
+    is_disc = (
+        piece.height > limits.DISC_TALL * unit and piece.width > limits.DISC_WIDE * piece.height
+    )
+    is_bar = piece.height > limits.BAR_TALL * unit and piece.width < 0.6 * unit
+    return (is_disc and piece.full > limits.DISC_FULL) or (is_bar and piece.full > limits.BAR_FULL)
 
 
 def _is_small(piece: Piece, unit: float) -> bool:
-    return piece.height <= SMALL_PIECE * unit and piece.width < 1.5 * unit and piece.area >= 2
+    return (
+        piece.height <= limits.SMALL_PIECE * unit and piece.width < 1.5 * unit and piece.area >= 2
+    )
 
 
 def _join_sideways(letters: list[Piece], shape: tuple[int, ...], unit: float) -> list[list[Piece]]:
@@ -107,7 +83,7 @@ def _join_sideways(letters: list[Piece], shape: tuple[int, ...], unit: float) ->
     for piece in letters:
         trim = 0.25 * piece.height
         # Blanks of a large heading are larger.
-        reach = GAP_OF_WORDS * max(unit, 0.75 * piece.height) / 2
+        reach = limits.GAP_OF_WORDS * max(unit, 0.75 * piece.height) / 2
         cv2.rectangle(
             canvas,
             (round(piece.left - reach), round(piece.top + trim)),
@@ -165,7 +141,7 @@ def _attach_small(bands: list[Band], small: list[Piece], unit: float) -> list[Ba
                 best, best_distance = index, distance
         if best >= 0:
             extra.setdefault(best, []).append(piece)
-            if piece.height <= ELLIPSIS_DOT * unit or piece.height == piece.width:
+            if piece.height <= limits.ELLIPSIS_DOT * unit or piece.height == piece.width:
                 rights[best] = max(rights[best], piece.right)
     return [_band_of([*band.pieces, *extra.get(i, [])]) for i, band in enumerate(bands)]
 
@@ -173,7 +149,7 @@ def _attach_small(bands: list[Band], small: list[Piece], unit: float) -> list[Ba
 def _without_faint(bands: list[Band], contrast: Pixels) -> list[Band]:
     """Return the bands without what is far fainter than text: round corners of dark cards."""
     peaks = [int(contrast[b.top : b.bottom, b.left : b.right].max()) for b in bands]
-    faint = FAINTEST * float(np.percentile(peaks, 90)) if peaks else 0.0
+    faint = limits.FAINTEST * float(np.percentile(peaks, 90)) if peaks else 0.0
     return [band for band, peak in zip(bands, peaks, strict=True) if peak >= faint]
 
 
@@ -184,7 +160,7 @@ def _split_at_icon(band: Band) -> list[Band]:
         before = [p for p in pieces[:index] if p.left < ring.left]
         after = [p for p in pieces[index + 1 :] if p.right > ring.right]
         if (
-            1 < len(after) <= ICON_LETTERS
+            1 < len(after) <= limits.ICON_LETTERS
             and _is_ring(ring)
             and _is_icon(ring, before, after, pieces)
         ):
@@ -196,7 +172,7 @@ def _is_icon(
     ring: Piece, before: list[Piece], after: list[Piece], pieces: tuple[Piece, ...]
 ) -> bool:
     """Whether a ring is no letter: it holds a clock's hands, or reaches above and below."""
-    reach = ICON_REACH * ring.height
+    reach = limits.ICON_REACH * ring.height
     is_taller = ring.top + reach <= min(p.top for p in after) and ring.bottom - reach >= max(
         p.bottom for p in after
     )
@@ -218,7 +194,7 @@ def _is_ring(piece: Piece) -> bool:
 
 def _without_bullets(band: Band, unit: float) -> Band:
     """Return the band with its bullets taken out of the ink: OCR reads them as », = or nothing."""
-    letters = [p for p in band.pieces if p.height > LARGEST_BULLET * unit or _is_ring(p)]
+    letters = [p for p in band.pieces if p.height > limits.LARGEST_BULLET * unit or _is_ring(p)]
     if len(letters) < 2:
         return band
     top = statistics.median(p.top for p in letters)
@@ -226,7 +202,7 @@ def _without_bullets(band: Band, unit: float) -> Band:
     bullets = [
         p
         for p in band.pieces
-        if 0.12 * unit <= p.height <= LARGEST_BULLET * unit
+        if 0.12 * unit <= p.height <= limits.LARGEST_BULLET * unit
         and 0.75 < p.width / p.height < 1.33
         and p.area > 0.68 * p.width * p.height
         and top + 0.2 * unit < p.middle < bottom - 0.22 * unit
@@ -253,7 +229,7 @@ def dots_at_end(band: Band, unit: float) -> tuple[Piece, ...]:
 
     Three dots or more of one size stand evenly at the foot of the line, right of all letters.
     """
-    letters = [p for p in band.pieces if p.height > SMALL_PIECE * unit]
+    letters = [p for p in band.pieces if p.height > limits.SMALL_PIECE * unit]
     if not letters:
         return ()
     foot = statistics.median(p.bottom for p in letters)
@@ -262,9 +238,9 @@ def dots_at_end(band: Band, unit: float) -> tuple[Piece, ...]:
         p
         for p in band.pieces
         if p.left >= right - 1
-        and p.height <= ELLIPSIS_DOT * unit
+        and p.height <= limits.ELLIPSIS_DOT * unit
         and p.width <= 1.6 * p.height
-        and p.middle > foot - ELLIPSIS_FOOT * unit
+        and p.middle > foot - limits.ELLIPSIS_FOOT * unit
     ]
     steps = [after.left - before.left for before, after in itertools.pairwise(dots)]
     is_even = len(dots) >= 3 and max(steps) <= min(steps) + max(2.0, 0.12 * unit)

@@ -8,20 +8,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from backfill.ocr import limits
 from backfill.ocr.bands import Band
-from backfill.ocr.preprocess import EDGE_PX, INK_CONTRAST, Ink
+from backfill.ocr.preprocess import Ink
 from backfill.ocr.sheet import Sheet, tab_top
 from backfill.ocr.words import Word
-
-# Of a letter's height: the line of a heading that the header cuts begins within this.
-CUT_LINE = 1.7
-# Of a letter's height, and in letters: a heading is this tall and long at least.
-HEADING = 1.5
-HEADING_LETTERS = 6
-# Of a letter's height: above a whole line the sheet is blank for this much.
-BLANK_ABOVE = 0.4
-# Of a letter's height: this near to the header a line stands that it cuts.
-TOUCHING = 0.25
 
 
 def bands_of_sheet(
@@ -49,8 +40,8 @@ def _heading_top(bands: tuple[Band, ...], sheet: Sheet, ink: Ink) -> float:
         band.top
         for band in bands
         if band.bottom <= sheet.top
-        and band.bottom - band.top >= HEADING * ink.letter_px
-        and len(band.pieces) >= HEADING_LETTERS
+        and band.bottom - band.top >= limits.HEADING * ink.letter_px
+        and len(band.pieces) >= limits.HEADING_LETTERS
     )
     return min(headings, default=math.inf)
 
@@ -61,16 +52,21 @@ def is_cut(run: Band | Word, top: float, ink: Ink) -> bool:
     Tall letters that touch the header are lost in its edge: no row is blank between it and what is
     left of their line. The blank of a ring above its A is less than a line's.
     """
-    if not top or run.top > top + CUT_LINE * ink.letter_px:
+    if not top or run.top > top + limits.CUT_LINE * ink.letter_px:
         return False
-    if run.top <= top + max(EDGE_PX, TOUCHING * ink.letter_px):
+    if run.top <= top + max(limits.EDGE_PX, limits.TOUCHING * ink.letter_px):
         return True
     left, right = round(run.left), round(run.right)
     above = ink.contrast[round(top) : round(run.top) + 2, left:right]
     # The header's edge itself may leave a few rows; a ring or a dot is never as wide as the line.
-    blank = above[EDGE_PX : max(EDGE_PX, above.shape[0] - 3)]
-    if blank.shape[0] and int(blank[-round(BLANK_ABOVE * ink.letter_px) :].max()) > INK_CONTRAST:
+    blank = above[limits.EDGE_PX : max(limits.EDGE_PX, above.shape[0] - 3)]
+    if (
+        blank.shape[0]
+        and int(blank[-round(limits.BLANK_ABOVE * ink.letter_px) :].max()) > limits.INK_CONTRAST
+    ):
         return True
-    _, labels = cv2.connectedComponents((above > INK_CONTRAST).astype(np.uint8), connectivity=8)
+    _, labels = cv2.connectedComponents(
+        (above > limits.INK_CONTRAST).astype(np.uint8), connectivity=8
+    )
     ends = set(np.unique(labels[0]).tolist()) & set(np.unique(labels[-1]).tolist())
     return bool(ends - {0})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from backfill.ocr.anchors import STACK_PITCH, Anchor
+from backfill.ocr import limits
+from backfill.ocr.anchors import Anchor
 from backfill.ocr.cells import Cell
 from backfill.ocr.checks import (
     ADDRESS_UNSURE,
@@ -40,26 +41,7 @@ from backfill.ocr.timetext import (
 from backfill.ocr.vocabulary import find_labels
 from backfill.ocr.words import Word
 
-# A line this much fainter than the title's first is not part of the title.
-FAINTER = 0.82
-# Of a line's height: a duration stands this far right of its card's times at least.
-FAR_RIGHT = 6.0
-LONGEST_DURATION = 10
-LONGEST_SCRAP = 3
-# Letters of a text below the times that say nothing, of which no word is made.
-SCRAP = 2
 MINUTES_OF_HOUR = 60
-# Of a line's height: from the hours of a duration to its minutes.
-HOURS_TO_MINUTES = 3.0
-# Of a line's height: how far above or below the middle of their heading portraits are read.
-PICTURE_REACH = 1.1
-WORDS_OF_BADGE = 3
-# Of a line's height: what ends so far left of the titles belongs to the times.
-BEFORE_TITLE = 0.3
-# Letters of the small state below the times.
-LONGEST_STATE = 12
-# Of the height of the times.
-STATE_TALL = 0.82
 
 _STREET = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[A-Za-zÅÄÖåäö]?\s*(?:,|$)")
 # A word that a line breaks at its hyphen.
@@ -94,7 +76,7 @@ def entry_of(
             flags += (meaning,)
         elif _is_below_times(cell, anchor, card, height):
             is_known = is_noise(cell.text) or is_worn_state(cell.text)
-            flags += (UNKNOWN_TEXT,) * (not is_known and len(plain(cell.text)) > SCRAP)
+            flags += (UNKNOWN_TEXT,) * (not is_known and len(plain(cell.text)) > limits.SCRAP)
         elif _is_unread_duration(cell, card, height):
             continue
         elif not is_noise(cell.text) or _ends_address(cell, kept, height):
@@ -132,7 +114,7 @@ def _meaning_of(text: str) -> str | None:
     words = text.split()
     if any(match.is_exact for match in find_labels(words)):
         return None
-    return CANCELLED if is_cancelled(text) and len(words) <= WORDS_OF_BADGE else None
+    return CANCELLED if is_cancelled(text) and len(words) <= limits.WORDS_OF_BADGE else None
 
 
 def _heads_others(text: str) -> bool:
@@ -159,7 +141,7 @@ def _by_column(card: list[Cell], anchor: Anchor) -> list[Cell]:
     ]
     if not (anchor.is_stacked and titles):
         return card
-    edge = min(titles) - BEFORE_TITLE * first.height
+    edge = min(titles) - limits.BEFORE_TITLE * first.height
     divided: list[Cell] = []
     for cell in card:
         own = tuple(word for word in cell.words if word.right < edge)
@@ -191,7 +173,7 @@ def _is_hours_before(hours: Cell, minutes: Cell, height: float) -> bool:
         and re.search(r"[ht]", hours.text) is not None
         and not re.search(r"m", re.sub(r"tim", "", hours.text))
         and abs(hours.middle - minutes.middle) < 0.5 * height
-        and 0 <= minutes.left - hours.right < HOURS_TO_MINUTES * height
+        and 0 <= minutes.left - hours.right < limits.HOURS_TO_MINUTES * height
     )
 
 
@@ -216,7 +198,7 @@ def _before(cell: Cell, heads: Sequence[Word]) -> Cell | None:
 
 def _is_picture_of(cell: Cell, head: Word, height: float) -> bool:
     if cell.left >= head.right - 0.3 * height:
-        return abs(cell.middle - head.middle) < PICTURE_REACH * height
+        return abs(cell.middle - head.middle) < limits.PICTURE_REACH * height
     return cell.left >= head.left - height and cell.top >= head.top + 0.5 * height
 
 
@@ -239,7 +221,7 @@ def _cut_chip(lines: list[list[Cell]], anchor: Anchor) -> tuple[Cell | None, lis
 def _is_at_rim(cell: Cell, anchor: Anchor, lengths: Sequence[Cell], height: float) -> bool:
     """Whether a scrap stands left of the times or right of all durations: a corner of the card."""
     right = max((other.right for other in lengths), default=cell.left)
-    return len(cell.text) <= LONGEST_SCRAP and (
+    return len(cell.text) <= limits.LONGEST_SCRAP and (
         cell.right < anchor.left + 0.2 * height or cell.left > right
     )
 
@@ -247,9 +229,9 @@ def _is_at_rim(cell: Cell, anchor: Anchor, lengths: Sequence[Cell], height: floa
 def _is_among_lengths(cell: Cell, anchor: Anchor, lengths: Sequence[Cell], height: float) -> bool:
     """Whether a short text stands right of its card's title, below or above other durations."""
     return (
-        len(cell.text) <= LONGEST_DURATION
+        len(cell.text) <= limits.LONGEST_DURATION
         and cell.top < anchor.top + 0.8 * height
-        and cell.left > anchor.right + FAR_RIGHT * height
+        and cell.left > anchor.right + limits.FAR_RIGHT * height
         and any(
             abs(cell.right - other.right) < height or abs(cell.left - other.left) < height
             for other in lengths
@@ -282,8 +264,8 @@ def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell]) -> bool:
         and other.bottom > anchor.top
         and parse_duration(other.text) is None
     ]
-    is_small = is_noise(cell.text) or cell.height < STATE_TALL * anchor.cells[0].height
-    is_state = is_small and len(cell.text) <= LONGEST_STATE and cell.right < anchor.right
+    is_small = is_noise(cell.text) or cell.height < limits.STATE_TALL * anchor.cells[0].height
+    is_state = is_small and len(cell.text) <= limits.LONGEST_STATE and cell.right < anchor.right
     return is_state and bool(beside) and cell.right < min(beside)
 
 
@@ -308,7 +290,7 @@ def _address_line_above(cell: Cell, kept: list[Cell], height: float) -> str | No
     if (
         last is not None
         and abs(last.left - cell.left) <= 0.6 * height
-        and cell.middle - last.middle <= STACK_PITCH * height
+        and cell.middle - last.middle <= limits.STACK_PITCH * height
         and len(above) > 1
         and ("," in last.text or len(above) > 2)
     ):
@@ -348,7 +330,7 @@ def _title_count(lines: list[list[Cell]], anchor: Anchor) -> int:
 
 def _is_fainter(line: list[Cell], title: list[Cell]) -> bool:
     contrast = max(cell.contrast for cell in line)
-    return 0 < contrast < FAINTER * max(cell.contrast for cell in title)
+    return 0 < contrast < limits.FAINTER * max(cell.contrast for cell in title)
 
 
 def _is_address(text: str) -> bool:

@@ -6,15 +6,10 @@ import re
 import statistics
 from dataclasses import dataclass, field
 
+from backfill.ocr import limits
 from backfill.ocr.noise import is_counter, is_on_time
 from backfill.ocr.timetext import parse_clock, parse_range, tells_half
 from backfill.ocr.words import Word
-
-# Of a line's height.
-GAP_IN_CELL = 1.1
-# The box of a time may reach over the dash that follows it.
-OVERLAP = 1.0
-COLUMN_PITCH = 10.0
 
 _TIME_PART = re.compile(
     r"^(?:[\d:.;\-–—~=_»«]+(?:[ap]\.?m\.?|[fe]m)?|[ap]\.?m\.?|[fe]\.?m\.?|kl\.?|till?|to|bis)"
@@ -96,12 +91,12 @@ def is_time_part(text: str) -> bool:
 
 def _run_for(word: Word, runs: list[list[Word]], height: float) -> list[Word] | None:
     """Return the run that the word continues: same line, smallest gap."""
-    best, best_gap = None, GAP_IN_CELL * height
+    best, best_gap = None, limits.GAP_IN_CELL * height
     for run in runs:
         last = run[-1]
         gap = word.left - last.right
         # The gap first: it rules out nearly all of thousands of pairs.
-        if not -OVERLAP * height <= gap < best_gap:
+        if not -limits.OVERLAP * height <= gap < best_gap:
             continue
         overlap = min(word.bottom, last.bottom) - max(word.top, last.top)
         if overlap >= 0.6 * min(word.height, last.height) and not _is_whole(run, word):

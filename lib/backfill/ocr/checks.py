@@ -6,6 +6,7 @@ import functools
 import re
 from dataclasses import replace
 
+from backfill.ocr import limits
 from backfill.ocr.cells import Cell
 from backfill.ocr.identity import fold_word
 from backfill.ocr.noise import is_collaborators, plain
@@ -20,20 +21,6 @@ from backfill.ocr.timetext import (
 )
 from backfill.ocr.vocabulary import find_labels, load_vocabulary
 from backfill.ocr.words import Word
-
-# Tesseract's confidence (0…100) from which a word is believed without a second look.
-SURE = 85.0
-# A house number (no word, no neighbour speaks for it: 72 may be 12), or the times of a card whose
-# duration could not be read though others' could.
-SURE_ALONE = 94.0
-# A house number whose digits have the shapes and are as many as their ink. Of 882 that had 80 to 94
-# none was wrong.
-SURE_BY_INK = 88.0
-# A card whose own duration agrees with its times needs no confidence in their digits.
-SURE_OF_TIME = 70.0
-
-# Words of a client's name that has no job behind it.
-NAME_WORDS = 4
 
 DURATION_MISMATCH = "duration_mismatch"
 TIME_UNSURE = "time_unsure"
@@ -80,8 +67,6 @@ CUT_BELOW = "cut_below"
 COVERED = "covered"
 ROOM_BETWEEN = "room_between"
 SUM_DIFFERS = "sum_differs"
-# Longer than this no shift is: start and end may have changed places.
-LONGEST_SHIFT_MINUTES = 16 * 60
 
 
 def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -102,7 +87,9 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         after = entries[index + 1] if index + 1 < len(entries) else None
         if after and not is_proven and _overlaps(entry, after):
             flags.append(OVERLAPS_NEXT)
-        if not is_proven and time_confidence(entry) < (SURE_ALONE if is_alone else SURE_OF_TIME):
+        if not is_proven and time_confidence(entry) < (
+            limits.SURE_ALONE if is_alone else limits.SURE_OF_TIME
+        ):
             flags.append(TIME_UNSURE)
         has_number = any(char.isdigit() for char in entry.address)
         if entry.address and (not has_number or _NUMBER_FIRST.fullmatch(entry.address)):
@@ -114,7 +101,7 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
             (has_jobs and not _is_plain_name(entry, entries)) or not entry.address
         ):
             flags.append(TITLE_UNSURE)
-        if not is_proven and minutes_between(entry.start, entry.end) > LONGEST_SHIFT_MINUTES:
+        if not is_proven and minutes_between(entry.start, entry.end) > limits.LONGEST_SHIFT_MINUTES:
             flags.append(TOO_LONG)
         if HALF_OF_DAY in flags and is_proven:
             flags.remove(HALF_OF_DAY)
@@ -169,9 +156,9 @@ def is_doubtful(word: Word) -> bool:
     if not letters:
         return False
     if _HOUSE_NUMBER.fullmatch(word.text):
-        return word.confidence < (SURE_BY_INK if word.ink_agrees else SURE_ALONE)
+        return word.confidence < (limits.SURE_BY_INK if word.ink_agrees else limits.SURE_ALONE)
     # A ring and two dots differ by a pixel: Åkerstigen, Äkerstigen.
-    sure = SURE_ALONE if word.text[0] in _RINGS else SURE
+    sure = limits.SURE_ALONE if word.text[0] in _RINGS else limits.SURE
     return word.confidence < sure and letters not in known_words()
 
 
@@ -196,7 +183,7 @@ def _is_plain_name(entry: Entry, entries: tuple[Entry, ...]) -> bool:
     has_bullets = any("•" in other.title for other in entries)
     words = entry.title.split()
     names_work = any(fold_word(word).endswith(load_vocabulary().work_stems) for word in words)
-    return has_bullets and len(words) <= NAME_WORDS and not names_work
+    return has_bullets and len(words) <= limits.NAME_WORDS and not names_work
 
 
 def _has_bar_glued(title: str) -> bool:

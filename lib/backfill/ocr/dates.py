@@ -8,23 +8,13 @@ import re
 import statistics
 from dataclasses import dataclass
 
+from backfill.ocr import limits
 from backfill.ocr.cells import Cell, make_cells
 from backfill.ocr.likeness import likeness
 from backfill.ocr.noise import plain
 from backfill.ocr.words import Word
 
-YEARS_AROUND = 10
-# A date this far from the day the pictures were sent is worth a warning.
-FAR_DAYS = 60
-# A date this far is another year's: nobody sends a screenshot so late.
-DOUBTED_DAYS = 300
 FAR_DATE, WEEK_CONTRADICTS = "far_date", "week_contradicts"
-SIMILAR = 0.75
-# Words and numbers of a date, at most.
-DATE_TOKENS = 6
-# Of a line's height.
-HEADER_GAP = 1.5
-WRAP_PITCH = 1.9
 
 # English, Swedish, Danish and Norwegian, Finnish, German; plain, as `noise.plain` writes them.
 _WEEKDAYS = (
@@ -59,8 +49,6 @@ _MONTHS_SHORT = (
 _ISO = re.compile(r"\b(20\d{2})-(\d{2})-(\d{2})\b")
 _DOTTED = re.compile(r"\b(\d{1,2})\.\s?(\d{1,2})\.?(?:\s?(20\d{2}))?(?!\d)")
 _SLASHED = re.compile(r"\b(1[3-9]|2\d|3[01])/(\d{1,2})(?:/(20\d{2}))?(?!\d)")
-# Names of days that stand on one line are a strip of the week; fewer may be other days.
-STRIP_NAMES = 4
 _WEEK = re.compile(
     r"\b(?:week|vecka|veoka|uge|uke|viikko|woche|kw|v{1,2})\W{0,2}\s*([0-5]?\d)\b", re.IGNORECASE
 )
@@ -150,11 +138,12 @@ def shows_other_day(words: list[Word], evidence: DateEvidence) -> bool:
     apart = [
         cell
         for cell in begun
-        if sum(abs(other.middle - cell.middle) < cell.height for other in begun) < STRIP_NAMES
+        if sum(abs(other.middle - cell.middle) < cell.height for other in begun)
+        < limits.STRIP_NAMES
     ]
     named = {day for cell in apart if (day := _named_day(cell)) is not None}
     firsts = {_weekday(cell.words[0].text) for cell in apart}
-    return bool(named - {evidence.weekday}) or len(firsts) >= STRIP_NAMES - 1
+    return bool(named - {evidence.weekday}) or len(firsts) >= limits.STRIP_NAMES - 1
 
 
 def _holds_other_day(evidence: DateEvidence) -> bool:
@@ -187,7 +176,7 @@ def names_day(text: str) -> bool:
     """Whether a text holds a number and a name of a weekday or month: a date, well read or not."""
     tokens = _TOKEN.findall(text)
     return (
-        2 <= len(tokens) <= DATE_TOKENS
+        2 <= len(tokens) <= limits.DATE_TOKENS
         and bool(_HOLDS_DAY.search(text))
         and any(
             _index_of(token, _WEEKDAYS, _WEEKDAYS_SHORT) is not None
@@ -218,7 +207,7 @@ def resolve_date(
     elif evidence.weekday is None and evidence.iso_week is None and default_year is not None:
         years = (default_year,)
     else:
-        years = tuple(range(near.year - YEARS_AROUND, near.year + YEARS_AROUND + 1))
+        years = tuple(range(near.year - limits.YEARS_AROUND, near.year + limits.YEARS_AROUND + 1))
     possible = [date for year in years if (date := _date(year, evidence)) is not None]
     fitting = [date for date in possible if _fits(date, evidence)]
     warnings: list[str] = []
@@ -235,7 +224,7 @@ def resolve_date(
         raise DateFailure(f"{evidence.text!r} is a date of no year near {near.year}.")
     date = min(fitting, key=lambda date: (abs((date - near).days), date))
     doubts = (WEEK_CONTRADICTS,) * bool(warnings)
-    is_far = created is not None and abs((date - created).days) > DOUBTED_DAYS
+    is_far = created is not None and abs((date - created).days) > limits.DOUBTED_DAYS
     doubts += (FAR_DATE,) * (is_far and evidence.year is None)
     return ResolvedDate(date, (*warnings, *_warnings(date, created, default_year)), doubts)
 
@@ -278,7 +267,7 @@ def _join_lines(cells: list[Cell]) -> list[Cell]:
     for cell in sorted(cells, key=lambda cell: (cell.left, cell.top)):
         for index, other in enumerate(joined):
             overlap = min(cell.bottom, other.bottom) - max(cell.top, other.top)
-            is_near = cell.left - other.right < HEADER_GAP * max(cell.height, other.height)
+            is_near = cell.left - other.right < limits.HEADER_GAP * max(cell.height, other.height)
             if is_near and overlap > 0.6 * min(cell.height, other.height):
                 joined[index] = Cell((*other.words, *cell.words))
                 break
@@ -291,7 +280,7 @@ def _wrapped(upper: Cell, cells: list[Cell]) -> Cell | None:
     """Return a heading joined with the line of the same height right below it, None without."""
     for lower in cells:
         is_alike = 0.7 * upper.height < lower.height < 1.4 * upper.height
-        is_below = 0 < lower.top - upper.top < WRAP_PITCH * upper.height
+        is_below = 0 < lower.top - upper.top < limits.WRAP_PITCH * upper.height
         if is_alike and is_below and abs(lower.left - upper.left) < 0.5 * upper.height:
             return Cell((*upper.words, *lower.words))
     return None
@@ -301,7 +290,7 @@ def _wrapped(upper: Cell, cells: list[Cell]) -> Cell | None:
 def _read_header(text: str) -> DateEvidence | None:
     """Return day, month, weekday and year of a text such as "Friday 22 August"."""
     tokens = _TOKEN.findall(text) if _HOLDS_DAY.search(text) else []
-    if not 2 <= len(tokens) <= DATE_TOKENS:
+    if not 2 <= len(tokens) <= limits.DATE_TOKENS:
         return None
     return _read_digits(text, _weekday(tokens[0])) or _read_names(tokens)
 
@@ -356,12 +345,12 @@ def _index_of(
     if len(letters) < 4:
         return None
     scores = [
-        (max(likeness(letters, option, SIMILAR) for option in options), index)
+        (max(likeness(letters, option, limits.SIMILAR_NAME) for option in options), index)
         for index, options in enumerate(names)
     ]
     best, index = max(scores)
     is_clear = sum(score == best for score, _ in scores) == 1
-    return index if best >= SIMILAR and is_clear else None
+    return index if best >= limits.SIMILAR_NAME and is_clear else None
 
 
 def _week_cell(cells: list[Cell], header: Cell) -> Cell | None:
@@ -393,7 +382,7 @@ def _warnings(date: dt.date, created: dt.date | None, default_year: int | None) 
         warnings.append(
             f"the evidence says {date.isoformat()}, not the default year {default_year}"
         )
-    if created is not None and abs((date - created).days) > FAR_DAYS:
+    if created is not None and abs((date - created).days) > limits.FAR_DAYS:
         warnings.append(
             f"{date.isoformat()} is far from the day the images were sent, {created.isoformat()}"
         )

@@ -7,23 +7,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from backfill.ocr.bands import FAINTEST, Band
+from backfill.ocr import limits
+from backfill.ocr.bands import Band
 from backfill.ocr.masks import Pixels, find_shapes
-from backfill.ocr.preprocess import INK_CONTRAST, Ink
-
-# Contrast (0…255) of what is no noise, far from all ink: a JPEG's noise is near to ink.
-FAINTEST_CONTRAST = 9
-NEAR_INK_PX = 9
-# Of a letter's height: what may be a letter, the blank to the next, and how level they stand.
-LETTER_TALL = (0.45, 1.8)
-LETTER_WIDE = 1.7
-BLANK = 1.6
-LEVEL = 0.45
-# So many letters make a line of text.
-LINE_LETTERS = 6
-# Of the contrast of the darkest text, and of a letter's height: a line this faint and wide.
-FAINT_SHARE = 0.36
-FAINT_WIDE = 3.0
+from backfill.ocr.preprocess import Ink
 
 
 def holds_faint_text(ink: Ink, bands: Sequence[Band], top: float, bottom: float) -> bool:
@@ -36,14 +23,14 @@ def holds_faint_text(ink: Ink, bands: Sequence[Band], top: float, bottom: float)
     peaks = [int(_part(ink.contrast, band).max()) for band in bands]
     dark = float(np.percentile(peaks, 90)) if peaks else 0.0
     is_faint_band = any(
-        peak < FAINT_SHARE * dark
-        and band.right - band.left > FAINT_WIDE * ink.letter_px
+        peak < limits.FAINT_SHARE * dark
+        and band.right - band.left > limits.FAINT_WIDE * ink.letter_px
         and top < band.top
         and band.bottom < bottom
         for peak, band in zip(peaks, bands, strict=True)
     )
     return is_faint_band or _holds_line(
-        contrast[rows], ink.letter_px, max(INK_CONTRAST, FAINTEST * dark)
+        contrast[rows], ink.letter_px, max(limits.INK_CONTRAST, limits.FAINTEST * dark)
     )
 
 
@@ -56,16 +43,16 @@ def _holds_line(contrast: Pixels, unit: float, darkest: float) -> bool:
     if not unit or not contrast.size:
         return False
     strong = (contrast > darkest).astype(np.uint8)
-    near = cv2.dilate(strong, np.ones((2 * NEAR_INK_PX + 1,) * 2, dtype=np.uint8))
-    faint = ((contrast > FAINTEST_CONTRAST) & (near == 0)).astype(np.uint8)
+    near = cv2.dilate(strong, np.ones((2 * limits.NEAR_INK_PX + 1,) * 2, dtype=np.uint8))
+    faint = ((contrast > limits.FAINTEST_CONTRAST) & (near == 0)).astype(np.uint8)
     letters = [
         (left, top + tall / 2, left + wide)
         for _label, left, top, wide, tall, area in find_shapes(faint, connectivity=8)[1]
-        if LETTER_TALL[0] * unit <= tall <= LETTER_TALL[1] * unit
-        and wide <= LETTER_WIDE * unit
+        if limits.FAINT_TALL[0] * unit <= tall <= limits.FAINT_TALL[1] * unit
+        and wide <= limits.FAINT_LETTER_WIDE * unit
         and area >= 0.05 * unit * unit
     ]
-    return any(_line_from(first, letters, unit) >= LINE_LETTERS for first in letters)
+    return any(_line_from(first, letters, unit) >= limits.FAINT_LETTERS for first in letters)
 
 
 def _line_from(
@@ -76,8 +63,8 @@ def _line_from(
     for left, middle, right in sorted(letters):
         if (
             left >= reach - 1
-            and left - reach < BLANK * unit
-            and abs(middle - first[1]) < LEVEL * unit
+            and left - reach < limits.FAINT_BLANK * unit
+            and abs(middle - first[1]) < limits.FAINT_LEVEL * unit
         ):
             reach, count = right, count + 1
     return count

@@ -7,6 +7,7 @@ not sure of, is read with the texts.
 
 from __future__ import annotations
 
+from backfill.ocr import limits
 from backfill.ocr.bands import Band
 from backfill.ocr.engine import Script
 from backfill.ocr.montage import Look, read_bands
@@ -15,15 +16,10 @@ from backfill.ocr.preprocess import Ink
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
 from backfill.ocr.words import Row
 
-# The confidence (0…100) from which a number is believed without the large network.
-SURE_NUMBER = 88.0
-# Of a letter's height: no time or duration ("22h 45m") is wider.
-NUMBER_WIDE = 5.1
-
 
 def look_first(ink: Ink, bands: tuple[Band, ...]) -> Look:
     """Return the words of each band. Yields the pages that are to be read, is sent their words."""
-    limit = NUMBER_WIDE * ink.letter_px
+    limit = limits.NUMBER_WIDE * ink.letter_px
     narrow = [index for index, band in enumerate(bands) if band.right - band.left < limit]
     numbers = yield from read_bands(ink, [bands[index] for index in narrow], Script.NUMBERS)
     rows = {index: row for index, row in zip(narrow, numbers, strict=True) if is_sure(row)}
@@ -42,7 +38,7 @@ def is_sure(row: Row) -> bool:
     text = " ".join(word.text for word in row)
     if not row or parse_duration(text) is not None or is_on_time(text):
         return bool(row)
-    if any(word.confidence < SURE_NUMBER or word.is_contradicted for word in row):
+    if any(word.confidence < limits.SURE_NUMBER or word.is_contradicted for word in row):
         return False
     return bool(parse_clock(text)) or _is_range(text) or is_noise(text)
 

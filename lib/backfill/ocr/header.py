@@ -8,20 +8,11 @@ from __future__ import annotations
 
 import re
 
-from backfill.ocr.anchors import SAME_LEFT, STACK_PITCH, Divider
+from backfill.ocr import limits
+from backfill.ocr.anchors import Divider
 from backfill.ocr.noise import plain
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
 from backfill.ocr.words import Word
-
-# Shares of the image's height and width.
-STATUS_SHARE = 0.08
-STRIP_SHARE = 0.3
-STRIP_SPREAD = 0.45
-# Of a week's seven; the day that is marked, or two more, may be unread.
-FEWEST_DAYS = 4
-# Of a word's height.
-SAME_LINE = 0.6
-SAME_COLUMN = 0.4
 
 _DAYS = frozenset(
     ("mon", "man", "tue", "tis", "wed", "ons", "thu", "tor", "fri", "fre", "sat", "lor",
@@ -39,8 +30,8 @@ def header_end(words: list[Word], dividers: tuple[Divider, ...], size: tuple[int
     end = 0.0
     for line in _lines(words):
         bottom = max(word.bottom for word in line)
-        if (bottom <= STRIP_SHARE * height and _is_week_strip(line, width)) or (
-            bottom <= STATUS_SHARE * height and _is_status(line, words)
+        if (bottom <= limits.STRIP_SHARE * height and _is_week_strip(line, width)) or (
+            bottom <= limits.STATUS_SHARE * height and _is_status(line, words)
         ):
             end = max(end, bottom)
     if not end:
@@ -53,7 +44,8 @@ def header_end(words: list[Word], dividers: tuple[Divider, ...], size: tuple[int
 def holds_times(words: list[Word], size: tuple[int, ...]) -> bool:
     """Whether one of the words is a range of times, or a time lower than a phone's clock stands."""
     return any(
-        parse_range(word.text) or (parse_clock(word.text) and word.bottom > STATUS_SHARE * size[0])
+        parse_range(word.text)
+        or (parse_clock(word.text) and word.bottom > limits.STATUS_SHARE * size[0])
         for word in words
     )
 
@@ -62,7 +54,7 @@ def _lines(words: list[Word]) -> list[list[Word]]:
     """Return the words of each line, from top to bottom."""
     lines: list[list[Word]] = []
     for word in sorted(words, key=lambda word: (word.middle, word.left)):
-        if lines and word.middle - lines[-1][0].middle < SAME_LINE * word.height:
+        if lines and word.middle - lines[-1][0].middle < limits.SAME_LINE * word.height:
             lines[-1].append(word)
         else:
             lines.append([word])
@@ -76,8 +68,8 @@ def _is_week_strip(line: list[Word], width: int) -> bool:
     numbers = sum(bool(re.fullmatch(r"\W*[0-3]?\d\W*", word.text)) for word in line)
     letters = sum(len(plain(word.text)) == 1 for word in line)
     return (
-        spread > STRIP_SPREAD * width
-        and max(names, numbers, letters) >= FEWEST_DAYS
+        spread > limits.STRIP_SPREAD * width
+        and max(names, numbers, letters) >= limits.FEWEST_DAYS
         and max(names, numbers, letters) > len(line) / 2
     )
 
@@ -94,11 +86,11 @@ def _is_status(line: list[Word], words: list[Word]) -> bool:
         return False
     clock, others = times[0], [word for word in line if word != times[0]]
     if others:
-        is_aligned = any(_is_aligned(word, clock, SAME_COLUMN) for word in times[1:])
+        is_aligned = any(_is_aligned(word, clock, limits.SAME_COLUMN) for word in times[1:])
         return (len(times) > 2 and not is_aligned) or all(_is_state(word.text) for word in others)
     return not any(
-        0 < word.middle - clock.middle <= STACK_PITCH * clock.height
-        and _is_aligned(word, clock, SAME_LEFT)
+        0 < word.middle - clock.middle <= limits.STACK_PITCH * clock.height
+        and _is_aligned(word, clock, limits.SAME_LEFT)
         for word in times
     )
 

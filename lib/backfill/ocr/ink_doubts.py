@@ -16,53 +16,14 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from backfill.ocr.bands import SMALL_PIECE, Band
+from backfill.ocr import limits
+from backfill.ocr.bands import Band
 from backfill.ocr.masks import Piece
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.words import Word
 
 Shape = npt.NDArray[np.bool_]
 
-# The confidence of a word that its ink contradicts.
-CONTRADICTED = 40.0
-# Of a letter's height: digits of one number stand nearer to each other than this.
-NEAR = 0.45
-# Of a letter's height: further from every word than this, so much ink in all was not read.
-BESIDE_WORDS = 0.45
-UNREAD_WIDE = 0.5
-# Of their height: no digit is wider, two that touch are, unless both are a 1.
-TWO_DIGITS_WIDE = 0.88
-TWO_ONES_WIDE = 0.55
-# So is the letter behind a number, an A.
-LETTER_WIDE = 1.05
-# Of a letter's height, and of the next widest gap: a blank in what was read as one word, of which
-# so many letters are two at least.
-BLANK_WIDE = 0.3
-BLANK_MORE = 2.2
-LETTERS_OF_TWO = 5
-# Of a piece's darkest: what the edge of a stroke has, in whatever colours.
-HALF_DARK = 0.5
-# Of a piece's height: the bar of a 7 and the foot of either lie within these.
-BAR_ROWS = 0.12
-FOOT_ROWS = 0.2
-# Of a piece's width: the bar is as wide at least, the foot as wide at most, and as far left.
-BAR_WIDE = 0.7
-FOOT_WIDE = 0.75
-FOOT_MIDDLE = 0.57
-# Width of a 7, of its height; a 1 without a flag is narrower.
-SEVEN_WIDE = 0.3
-# Of a piece's height and width: the corners on the left of a B or D, and how much of them is ink.
-CORNER_TALL = 0.12
-CORNER_WIDE = 0.15
-CORNER_FULL = 0.55
-# A dot is no wider or taller than this, and so full; an e or o has a hole.
-DOT_WIDE = 1.4
-DOT_FULL = 0.7
-# The shape of a lower piece is no longer to be seen.
-SMALLEST_SHAPE_PX = 9
-
-# Of a band's height: the dots of its i stand above this.
-DOTS_ABOVE = 0.4
 
 _ROUND = frozenset("0689")
 # An i beside an l may be either; letters with rings and dots of their own are not counted.
@@ -82,7 +43,7 @@ class Stroke(StrEnum):
 def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...]:
     """Return the words of a band, marked where its ink contradicts them or vouches for a number."""
     tall = sorted(
-        (p for p in band.pieces if p.height > SMALL_PIECE * ink.letter_px),
+        (p for p in band.pieces if p.height > limits.SMALL_PIECE * ink.letter_px),
         key=lambda piece: piece.left,
     )
     beside = _beside_unread(row, tall, ink.letter_px)
@@ -94,17 +55,17 @@ def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...
 
 def _marked(word: Word, agrees: bool | None) -> Word:
     if agrees is False:
-        return replace(word, confidence=min(word.confidence, CONTRADICTED), ink_agrees=False)
+        return replace(word, confidence=min(word.confidence, limits.CONTRADICTED), ink_agrees=False)
     return replace(word, ink_agrees=True) if agrees else word
 
 
 def _beside_unread(row: tuple[Word, ...], tall: list[Piece], unit: float) -> set[Word]:
     """Return the words nearest to ink that stands apart from all words, if there is a letter's."""
-    reach = BESIDE_WORDS * unit
+    reach = limits.BESIDE_WORDS * unit
     unread = [
         p for p in tall if not any(w.left - reach <= _centre(p) <= w.right + reach for w in row)
     ]
-    if not row or sum(piece.width for piece in unread) < UNREAD_WIDE * unit:
+    if not row or sum(piece.width for piece in unread) < limits.UNREAD_WIDE * unit:
         return set()
     return {min(row, key=lambda word: _distance(word, piece)) for piece in unread}
 
@@ -120,11 +81,11 @@ def _has_other_dots(word: Word, band: Band, unit: float) -> bool:
     """
     if not _STROKES.fullmatch(word.text):
         return False
-    limit = band.top + DOTS_ABOVE * (band.bottom - band.top)
+    limit = band.top + limits.DOTS_ABOVE * (band.bottom - band.top)
     dots = [
         piece
         for piece in band.pieces
-        if piece.height <= SMALL_PIECE * unit
+        if piece.height <= limits.SMALL_PIECE * unit
         and piece.middle < limit
         and word.left <= _centre(piece) <= word.right
     ]
@@ -138,9 +99,11 @@ def _holds_blank(word: Word, tall: list[Piece], ink: Ink) -> bool:
     pieces = [p for p in tall if word.left <= _centre(p) <= word.right]
     reach = itertools.accumulate((p.right for p in pieces), max)
     gaps = sorted(after.left - end for after, end in zip(pieces[1:], reach, strict=False))
-    if len(gaps) < LETTERS_OF_TWO - 1:
+    if len(gaps) < limits.LETTERS_OF_TWO - 1:
         return False
-    return gaps[-1] >= BLANK_WIDE * ink.letter_px and gaps[-1] >= BLANK_MORE * max(gaps[-2], 1)
+    return gaps[-1] >= limits.BLANK_WIDE * ink.letter_px and gaps[-1] >= limits.BLANK_MORE * max(
+        gaps[-2], 1
+    )
 
 
 def _agrees(
@@ -167,14 +130,14 @@ def _may_touch(pieces: list[Piece], said: list[str]) -> bool:
     if not pieces:
         return True
     tall = max(piece.height for piece in pieces)
-    wide = TWO_ONES_WIDE if "11" in "".join(said) else TWO_DIGITS_WIDE
-    last_wide = LETTER_WIDE if said[-1].isalpha() else wide
+    wide = limits.TWO_ONES_WIDE if "11" in "".join(said) else limits.TWO_DIGITS_WIDE
+    last_wide = limits.LETTER_BEHIND_WIDE if said[-1].isalpha() else wide
     return pieces[-1].width > last_wide * tall or any(p.width > wide * tall for p in pieces[:-1])
 
 
 def _is_another(char: str, piece: Piece, ink: Ink) -> bool:
     """Whether a piece of ink is surely not this letter or digit."""
-    if piece.height < SMALLEST_SHAPE_PX:
+    if piece.height < limits.SMALLEST_SHAPE_PX:
         return False
     if char in tuple(Stroke):
         return stroke_of(shape_of(piece, ink)) != char
@@ -188,7 +151,7 @@ def _pieces_of(word: Word, row: tuple[Word, ...], tall: list[Piece], unit: float
     ]
     runs: list[list[Piece]] = []
     for piece in free:
-        if runs and piece.left - runs[-1][-1].right < NEAR * unit:
+        if runs and piece.left - runs[-1][-1].right < limits.NEAR_DIGITS * unit:
             runs[-1].append(piece)
         else:
             runs.append([piece])
@@ -204,7 +167,7 @@ def shape_of(piece: Piece, ink: Ink) -> Shape:
     """Return where a piece is at least half as dark as its darkest, cut to what is so dark."""
     box = np.s_[piece.top : piece.bottom, piece.left : piece.right]
     dark = np.where(ink.labels[box] == piece.label, ink.contrast[box], 0)
-    shape = dark >= HALF_DARK * dark.max()
+    shape = dark >= limits.HALF_DARK * dark.max()
     rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
     return np.asarray(shape[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], dtype=np.bool_)
 
@@ -215,13 +178,13 @@ def stroke_of(shape: Shape) -> Stroke:
     A 7 has a bar on top and stands on its left, a 1 stands on its right or amid its foot.
     """
     height, width = shape.shape
-    bar_left, bar_right = _span(shape[: max(1, round(BAR_ROWS * height))])
-    foot_left, foot_right = _span(shape[-max(1, round(FOOT_ROWS * height)) :])
+    bar_left, bar_right = _span(shape[: max(1, round(limits.BAR_ROWS * height))])
+    foot_left, foot_right = _span(shape[-max(1, round(limits.FOOT_ROWS * height)) :])
     is_seven = (
-        width >= SEVEN_WIDE * height
-        and bar_right - bar_left >= BAR_WIDE * width
-        and foot_right - foot_left <= FOOT_WIDE * width
-        and (foot_left + foot_right) / 2 <= FOOT_MIDDLE * width
+        width >= limits.SEVEN_WIDE * height
+        and bar_right - bar_left >= limits.BAR_WIDE * width
+        and foot_right - foot_left <= limits.FOOT_WIDE * width
+        and (foot_left + foot_right) / 2 <= limits.FOOT_MIDDLE * width
     )
     return Stroke.SEVEN if is_seven else Stroke.ONE
 
@@ -229,9 +192,12 @@ def stroke_of(shape: Shape) -> Stroke:
 def has_corners(shape: Shape) -> bool:
     """Return whether both corners on the left are ink, as of B and D, and of no 8 or 0."""
     height, width = shape.shape
-    tall, wide = max(1, round(CORNER_TALL * height)), max(1, round(CORNER_WIDE * width))
+    tall, wide = (
+        max(1, round(limits.CORNER_TALL * height)),
+        max(1, round(limits.CORNER_WIDE * width)),
+    )
     corners = shape[:tall, :wide], shape[-tall:, :wide]
-    return all(float(corner.mean()) >= CORNER_FULL for corner in corners)
+    return all(float(corner.mean()) >= limits.CORNER_FULL for corner in corners)
 
 
 def is_dot(piece: Piece, ink: Ink) -> bool:
@@ -239,7 +205,7 @@ def is_dot(piece: Piece, ink: Ink) -> bool:
     shape = shape_of(piece, ink)
     height, width = shape.shape
     low, high = sorted((height, width))
-    return high <= DOT_WIDE * low + 0.5 and float(shape.mean()) > DOT_FULL
+    return high <= limits.DOT_WIDE * low + 0.5 and float(shape.mean()) > limits.DOT_FULL
 
 
 def _span(rows: Shape) -> tuple[int, int]:

@@ -6,7 +6,8 @@ import itertools
 import re
 from dataclasses import replace
 
-from backfill.ocr.bands import SMALL_PIECE, Band
+from backfill.ocr import limits
+from backfill.ocr.bands import Band
 from backfill.ocr.checks import known_words
 from backfill.ocr.ink_doubts import is_dot
 from backfill.ocr.masks import Piece
@@ -17,11 +18,6 @@ from backfill.ocr.words import Word
 BULLET = "•"
 # What a bullet is read as, blurred or small.
 LIKE_A_BULLET = frozenset("-–—eoOQ0®©*.°+=»«:;")
-# Of a letter's height, and of the next widest blank in the word: a blank between two words.
-WORD_BLANK = 0.26
-WIDER = 1.5
-# Of the word's width: how far from the blank its place in the text may lie.
-ASTRAY = 0.16
 # A capital I that is read as l hides that a name begins: Perlllner, Åsalvarsdal.
 _HIDDEN_START = re.compile(r"(?<=[a-zåäö]{2})[lI|](?=[bcdfghklmnpqrstvwxz][a-zåäö])")
 
@@ -49,10 +45,10 @@ def _divided(
     left, right = blank
     share = ((left + right) / 2 - word.left) / word.width
     at = min(starts, key=lambda start: abs(start / len(word.text) - share))
-    tall = [p for p in _pieces_in(word, band) if p.height > SMALL_PIECE * unit]
+    tall = [p for p in _pieces_in(word, band) if p.height > limits.SMALL_PIECE * unit]
     if len(tall) == len(word.text):
         at = sum(piece.right <= left for piece in tall)
-    if at not in starts or abs(at / len(word.text) - share) > ASTRAY:
+    if at not in starts or abs(at / len(word.text) - share) > limits.ASTRAY:
         return (word,)
     return (
         replace(word, text=word.text[:at], width=left - word.left),
@@ -73,7 +69,7 @@ def _blank_in(word: Word, band: Band, unit: float) -> tuple[int, int] | None:
         return None
     width, begin, end = blanks[-1]
     usual = blanks[-2][0] if len(blanks) > 1 else 0
-    return (begin, end) if width >= max(WORD_BLANK * unit, WIDER * usual) else None
+    return (begin, end) if width >= max(limits.WORD_BLANK * unit, limits.WIDER * usual) else None
 
 
 def _pieces_in(word: Word, band: Band) -> list[Piece]:

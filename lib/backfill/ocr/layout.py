@@ -10,18 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor, Divider, crossing, find_anchors
 from backfill.ocr.card_text import entry_of
-from backfill.ocr.cells import COLUMN_PITCH, Cell, line_height, make_cells
+from backfill.ocr.cells import Cell, line_height, make_cells
 from backfill.ocr.noise import is_around, is_farewell, is_noise, is_tab
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_duration
 from backfill.ocr.totals import told_cells
 from backfill.ocr.words import Word
-
-# Of a line's height.
-FAR_BELOW = 3.2
-NEAR_ABOVE = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ def _columns(
     """Return the anchors of each column with the texts that begin in it."""
     lefts: list[float] = []
     for left in sorted(anchor.left for anchor in anchors if anchor.end):
-        if not lefts or left - lefts[-1] > COLUMN_PITCH * height:
+        if not lefts or left - lefts[-1] > limits.COLUMN_PITCH * height:
             lefts.append(left)
     if not lefts:
         lefts = sorted(anchor.left for anchor in anchors)[:1]
@@ -135,7 +132,7 @@ def _upper_edge(
         return _widest_gap(before, anchor, texts)
     edge = anchor.top - 0.8 * height
     for cell in sorted(texts, key=lambda cell: -cell.middle):
-        if cell.middle < anchor.top and edge - cell.bottom <= NEAR_ABOVE * height:
+        if cell.middle < anchor.top and edge - cell.bottom <= limits.NEAR_ABOVE * height:
             edge = min(edge, cell.top - 0.1 * height)
     return edge
 
@@ -155,7 +152,7 @@ def _lower_edge(
         return _widest_gap(anchor, after, texts)
     edge = anchor.bottom
     for cell in sorted(texts, key=lambda cell: cell.top):
-        if cell.bottom > edge and cell.top - edge <= FAR_BELOW * height:
+        if cell.bottom > edge and cell.top - edge <= limits.FAR_BELOW * height:
             edge = cell.bottom
     return edge + 0.1 * height
 

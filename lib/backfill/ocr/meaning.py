@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from backfill.ocr import limits
 from backfill.ocr.checks import LABEL_UNKNOWN, NAMELESS, UNKNOWN_TEXT
 from backfill.ocr.identity import COMPANY_WORDS, fold_place, fold_word
 from backfill.ocr.ink_mends import BULLET
@@ -23,10 +24,6 @@ DAY_GOES_ON = "day_goes_on"
 
 # What divides a client from a job, where no known job stands behind it.
 _DASH = re.compile(r"\s[-–—|/]\s")
-# Fewer letters are a scrap, of a picture or of a sign.
-SCRAP_LETTERS = 2
-# Words of a town's name, at most.
-TOWN_WORDS = 3
 
 
 def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
@@ -95,7 +92,7 @@ def _unused(entry: Entry, shift: Shift) -> list[str]:
 def _is_no_town(shift: Shift) -> bool:
     """Whether what stands where a town does is too long for one, or says a job."""
     words = clean_words(shift.city)
-    return len(words) > TOWN_WORDS or any(match.is_exact for match in find_labels(words))
+    return len(words) > limits.TOWN_WORDS or any(match.is_exact for match in find_labels(words))
 
 
 def _is_said(word: str, used: str) -> bool:
@@ -106,4 +103,4 @@ def _is_known(word: str) -> bool:
     """Whether a word is noise of a closed list, a company's word, a door's, or a scrap."""
     folded = fold_word(word)
     known = (*COMPANY_WORDS, *words_of("prefixes"), *load_vocabulary().door_words)
-    return len(folded) < SCRAP_LETTERS or folded.isdigit() or folded in known
+    return len(folded) < limits.SCRAP_LETTERS or folded.isdigit() or folded in known

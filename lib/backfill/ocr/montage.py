@@ -11,26 +11,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backfill.ocr.bands import SMALL_PIECE, Band, dots_at_end
+from backfill.ocr import limits
+from backfill.ocr.bands import Band, dots_at_end
 from backfill.ocr.engine import Page, Script
 from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.ink_mends import BULLET, mend_by_ink
 from backfill.ocr.masks import Piece, Pixels
-from backfill.ocr.preprocess import INK_CONTRAST, Ink
+from backfill.ocr.preprocess import Ink
 from backfill.ocr.words import Rows, Word
 
-# Of a letter's height.
-PADDING = 0.45
 ELLIPSIS = "…"
-ROW_BLANK = 0.7
-# Two runs are the same picture when no spot of them differs by more (0…255).
-SAME_PICTURE = 48
-# A run is faint below this share of the darkest run's contrast.
-FAINT = 0.8
-# Of a letter's height: times and house numbers are shorter than this.
-SHORT = 7.0
-# Of a letter's height: wider is a blank between words.
-LETTER_GAP = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +36,7 @@ class Cut:
     letter_px: float = 20.0
     squeeze: float = 0.8
     faint_squeeze: float = 0.9
-    padding: float = PADDING
+    padding: float = limits.PADDING
     spread: float = 0.1
     is_all_spread: bool = False
 
@@ -92,13 +82,13 @@ def make_montage(ink: Ink, bands: tuple[Band, ...], cut: Cut | None = None) -> M
     """Return the bands in the order given, each scaled to letters of one height."""
     cut = cut or Cut()
     peaks = [_peak(ink, band) for band in bands]
-    faint = FAINT * max(peaks, default=0.0)
+    faint = limits.FAINT * max(peaks, default=0.0)
     crops = [
         _cut(ink, band, cut, peak, is_faint=peak < faint)
         for band, peak in zip(bands, peaks, strict=True)
     ]
     firsts = _first_alike(crops)
-    blank = round(ROW_BLANK * cut.letter_px)
+    blank = round(limits.ROW_BLANK * cut.letter_px)
     shown = [crop for index, crop in enumerate(crops) if firsts[index] == index]
     width = max((crop.pixels.shape[1] for crop in shown), default=1) + 2 * blank
     height = sum(crop.pixels.shape[0] + blank for crop in shown) + blank
@@ -193,7 +183,7 @@ class _Crop:
 def _peak(ink: Ink, band: Band) -> float:
     """Return how far the band's darkest ink lies from its background."""
     contrast = ink.contrast[band.top : band.bottom, band.left : band.right]
-    inked = np.sort(contrast[contrast > INK_CONTRAST])
+    inked = np.sort(contrast[contrast > limits.INK_CONTRAST])
     return float(inked[int(0.95 * (inked.size - 1))]) if inked.size else 1.0
 
 
@@ -208,9 +198,9 @@ def _own_ink(
 
 def _cut(ink: Ink, band: Band, cut: Cut, peak: float, *, is_faint: bool) -> _Crop:
     unit = ink.letter_px
-    is_short = band.right - band.left < SHORT * unit
+    is_short = band.right - band.left < limits.SHORT * unit
     squeeze = 1.0 if is_short else cut.faint_squeeze if is_faint else cut.squeeze
-    letters = [float(p.height) for p in band.pieces if p.height > SMALL_PIECE * unit]
+    letters = [float(p.height) for p in band.pieces if p.height > limits.SMALL_PIECE * unit]
     tall = statistics.median(letters or [unit])
     scale = cut.letter_px / (tall if tall > 1.5 * unit else unit)
     pad = round(cut.padding * unit)
@@ -233,7 +223,7 @@ def _spread(dark: Pixels, own: npt.NDArray[np.bool_], unit: float, by: int) -> P
     """Return the picture with `by` white columns more between letters; blanks stay as they are."""
     inked = np.flatnonzero(own.any(axis=0))
     gaps = np.diff(inked)
-    between = np.flatnonzero((gaps > 1) & (gaps < LETTER_GAP * unit))
+    between = np.flatnonzero((gaps > 1) & (gaps < limits.LETTER_GAP * unit))
     middles = inked[between] + gaps[between] // 2
     return np.insert(dark, np.repeat(middles, by), 255, axis=1)
 
@@ -253,4 +243,4 @@ def _first_alike(crops: list[_Crop]) -> list[int]:
 
 def _is_alike(one: Pixels, other: Pixels) -> bool:
     difference = cv2.blur(np.asarray(cv2.absdiff(one, other)), (3, 3))
-    return bool(difference.max() <= SAME_PICTURE)
+    return bool(difference.max() <= limits.SAME_PICTURE)

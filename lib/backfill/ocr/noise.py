@@ -11,17 +11,9 @@ import tomllib
 import unicodedata
 from importlib.resources import files
 
+from backfill.ocr import limits
 from backfill.ocr.likeness import likeness
 
-SIMILAR = 0.78
-# Where nothing else stands, less is enough.
-SIMILAR_WORN = 0.55
-# Of a word of three letters.
-SIMILAR_SHORT = 0.85
-# Of a word that changes what a card means: nearer than of one that is only left out.
-SIMILAR_MEANING = 0.84
-# A heading above shifts has no more.
-HEADING_WORDS = 3
 # "v. 7"
 _SHORT_WEEK = re.compile(r"^\W*(?:v{1,2}|kw|uke?)\W{0,3}\d{1,2}\W*$", re.IGNORECASE)
 _COUNTER = re.compile(r"^[\W_]*\+?\s*\d{1,3}[\W_]*$")
@@ -46,7 +38,7 @@ def words_of(meaning: str) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=4096)
-def is_like(text: str, words: tuple[str, ...], similar: float = SIMILAR) -> bool:
+def is_like(text: str, words: tuple[str, ...], similar: float = limits.SIMILAR) -> bool:
     """Whether the text is one of the words, or so near to one that OCR explains it."""
     letters = plain(text)
     if len(letters) < 4:
@@ -82,9 +74,9 @@ def is_worn_state(text: str) -> bool:
     """Whether a text that stands where only a state does is one, however it was read."""
     letters, states = plain(text), words_of("state")
     is_part = len(letters) > 2 and any(
-        letters in state or likeness(letters, state, SIMILAR_SHORT) for state in states
+        letters in state or likeness(letters, state, limits.SIMILAR_SHORT) for state in states
     )
-    return is_part or is_like(text, states, SIMILAR_WORN)
+    return is_part or is_like(text, states, limits.SIMILAR_WORN)
 
 
 def is_around(text: str) -> bool:
@@ -98,20 +90,20 @@ def is_cancelled(text: str) -> bool:
 
 
 def _says_cancelled(text: str) -> bool:
-    return len(plain(text)) > 4 and is_like(text, words_of("cancelled"), SIMILAR_MEANING)
+    return len(plain(text)) > 4 and is_like(text, words_of("cancelled"), limits.SIMILAR_MEANING)
 
 
 def is_of_others(text: str) -> bool:
     """Whether the text heads shifts that are open, or a colleague's ("Annas pass")."""
     words = text.split()
     is_somebodys = (
-        1 < len(words) <= HEADING_WORDS
+        1 < len(words) <= limits.HEADING_WORDS
         and plain(words[-1]) in words_of("counted")
         and not any(char.isdigit() for char in text)
         and not is_around(text)
     )
     return is_somebodys or (
-        len(plain(text)) > 7 and is_like(text, words_of("others"), SIMILAR_MEANING)
+        len(plain(text)) > 7 and is_like(text, words_of("others"), limits.SIMILAR_MEANING)
     )
 
 

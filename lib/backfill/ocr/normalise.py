@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backfill.ocr import limits
 from backfill.ocr.address import Address, parse_address
 from backfill.ocr.clock import canonical_time
 from backfill.ocr.identity import (
@@ -36,9 +37,6 @@ _DURATION = re.compile(
 _COUNTER = re.compile(r"[0-9]{1,2}")
 # Symbols such as the clock read as ① or ©: never part of a name or a label.
 _SYMBOL = re.compile(r"[\u2000-\u200f\u2022-\u2fff©®™°¤§¶]")
-# Inside a client's title only long words are matched by similarity, or a surname such as
-# Kantor would be an office (kontor).
-_FUZZY_TITLE_LETTERS_MIN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ def _split_at_job(words: Sequence[str]) -> _Title:
 
 def _is_job(match: LabelMatch, words: Sequence[str]) -> bool:
     is_whole = match.stop - match.start == len(_cut_counters(words))
-    return match.is_exact or is_whole or len(match.label.joined) >= _FUZZY_TITLE_LETTERS_MIN
+    return match.is_exact or is_whole or len(match.label.joined) >= limits.FUZZY_TITLE_LETTERS_MIN
 
 
 def _borrow_label(title: _Title, location: str, address: str) -> tuple[_Title, str, str]:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backfill.ocr import limits
 from backfill.ocr.masks import (
     Mask,
     Piece,
@@ -45,41 +46,6 @@ class Shape:
 ANY_SHAPE = Shape(wide=(0.0, 1.45), full=(0.0, 1.0), smallest=0.0)
 DISC = Shape(wide=(0.84, 1.19), full=(0.68, 0.96), smallest=1.45)
 
-# Of a letter's height: no stroke of a letter is as thick, no portrait is smaller or larger.
-THICKER_THAN_STROKES = 1.25
-TALLEST = 6.0
-MARGIN = 0.3
-# What is dark is told from the sheet by brightness; a pale disc by any of its colours, and because
-# it fills its box as a circle does.
-CONTRAST = 25
-PALE_CONTRAST = 9
-# The neighbourhood is so many letters wide, in which a row of discs is the smaller part.
-PALE_AROUND = 7.0
-PALE_SHRINK = 4
-# Of all pixels: a brightness that fewer have is nobody's background.
-RARE = 0.03
-# A touch of colours is an emoji: so much chroma, thicker than the strokes of coloured text.
-CHROMA = 70
-THICK_COLOUR = 0.5
-# A disc is no part of a shape so many times wider: letters may cut a chip into parts as round.
-APART_WIDE = 1.6
-# Further from the sheet's brightness, and with this share of all pixels: the brightness of cards.
-APART = 12
-CARDS_SHARE = 0.08
-# A sign that the font lacks is drawn as a frame: its edges are ink over this share of their length.
-FRAME_EDGE = 0.94
-FRAME_INSIDE = 0.12
-FRAME_TALL = 0.75
-# A chip with words on it: of a letter's height, its box's area, a row's width.
-CHIP_WIDE = (2.0, 18.0)
-CHIP_TALL = (1.1, 4.0)
-CHIP_FULL = 0.3
-CHIP_ROW = 0.8
-# A chip in one colour: of a letter's height, its box's area, its own height.
-CHIP_SOLID_TALL = 1.5
-CHIP_SOLID = 0.65
-CHIP_ROWS = 0.7
-
 
 def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
     """Return the ink of an RGB image, also given in grey, without the pieces on a picture."""
@@ -102,7 +68,8 @@ def _is_frame(piece: Piece, ink: Ink) -> bool:
     """Whether a piece is an upright hollow box with sharp corners: a sign that the font lacks."""
     unit = ink.letter_px
     if not (
-        FRAME_TALL * unit < piece.height < 2.2 * unit and 0.3 < piece.width / piece.height < 1.2
+        limits.FRAME_TALL * unit < piece.height < 2.2 * unit
+        and 0.3 < piece.width / piece.height < 1.2
     ):
         return False
     if piece.full > 0.6 or piece.height < 9:
@@ -113,9 +80,9 @@ def _is_frame(piece: Piece, ink: Ink) -> bool:
     edges = (own[:, -line:].T, own[:line], own[-line:], own[:, :line].T)
     inside = own[line + 1 : -line - 1, line + 1 : -line - 1]
     return (
-        all(float(edge.any(0).mean()) >= FRAME_EDGE for edge in edges)
+        all(float(edge.any(0).mean()) >= limits.FRAME_EDGE for edge in edges)
         and inside.size > 0
-        and float(inside.mean()) <= FRAME_INSIDE
+        and float(inside.mean()) <= limits.FRAME_INSIDE
     )
 
 
@@ -126,14 +93,14 @@ def _chip_of(piece: Piece, ink: Ink) -> Box | None:
     """
     unit = ink.letter_px
     if not (
-        CHIP_WIDE[0] * unit <= piece.width <= CHIP_WIDE[1] * unit
-        and CHIP_TALL[0] * unit <= piece.height <= CHIP_TALL[1] * unit
-        and piece.full > CHIP_FULL
+        limits.CHIP_WIDE[0] * unit <= piece.width <= limits.CHIP_WIDE[1] * unit
+        and limits.CHIP_TALL[0] * unit <= piece.height <= limits.CHIP_TALL[1] * unit
+        and piece.full > limits.CHIP_FULL
     ):
         return None
     own = ink.labels[piece.top : piece.bottom, piece.left : piece.right] == piece.label
-    solid = np.flatnonzero(own.mean(axis=1) >= CHIP_ROW)
-    if solid.size < 3 or solid[-1] - solid[0] < CHIP_TALL[0] * unit:
+    solid = np.flatnonzero(own.mean(axis=1) >= limits.CHIP_ROW)
+    if solid.size < 3 or solid[-1] - solid[0] < limits.CHIP_TALL[0] * unit:
         return None
     top, bottom = piece.top + float(solid[0]), piece.top + float(solid[-1]) + 1
     return float(piece.left), top, float(piece.right), bottom
@@ -148,15 +115,15 @@ def _find_chips(mask: Mask, unit: float) -> list[Box]:
     chips = []
     for label, x, y, wide, tall, area in found:
         if not (
-            CHIP_WIDE[0] * unit <= 2 * wide <= CHIP_WIDE[1] * unit
-            and CHIP_SOLID_TALL * unit <= 2 * tall <= CHIP_TALL[1] * unit
-            and wide >= APART_WIDE * tall
-            and area >= CHIP_SOLID * wide * tall
+            limits.CHIP_WIDE[0] * unit <= 2 * wide <= limits.CHIP_WIDE[1] * unit
+            and limits.CHIP_SOLID_TALL * unit <= 2 * tall <= limits.CHIP_TALL[1] * unit
+            and wide >= limits.APART_WIDE * tall
+            and area >= limits.CHIP_SOLID * wide * tall
         ):
             continue
         own = labels[y : y + tall, x : x + wide] == label
-        rows = np.flatnonzero(own.mean(axis=1) >= CHIP_ROW)
-        if rows.size > 1 and rows[-1] - rows[0] >= CHIP_ROWS * tall:
+        rows = np.flatnonzero(own.mean(axis=1) >= limits.CHIP_ROW)
+        if rows.size > 1 and rows[-1] - rows[0] >= limits.CHIP_ROWS * tall:
             chips.append((2.0 * x, 2.0 * y, 2.0 * (x + wide), 2.0 * (y + tall)))
     return chips
 
@@ -169,16 +136,16 @@ def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, l
     full = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
     sheet, cards = (np.full_like(few, brightness) for brightness in _backgrounds(few))
     nearest = cv2.min(cv2.absdiff(few, sheet), cv2.absdiff(few, cards))
-    dark = (nearest > CONTRAST).astype(np.uint8)
+    dark = (nearest > limits.PICTURE_CONTRAST).astype(np.uint8)
     pale = _both(_differs(full, unit), _is_rare(full, few))
-    gaudy = above(chroma(full), CHROMA)
-    thick = max(3, round(THICKER_THAN_STROKES * unit / 2))
+    gaudy = above(chroma(full), limits.CHROMA)
+    thick = max(3, round(limits.THICKER_THAN_STROKES * unit / 2))
     boxes = [
         *_solid(dark, thick, unit),
         *(box for box in _solid(pale, thick, unit, DISC) if _stands_apart(box, full, unit)),
         *(
             box
-            for box in _solid(gaudy, max(2, round(THICK_COLOUR * unit / 2)), unit)
+            for box in _solid(gaudy, max(2, round(limits.THICK_COLOUR * unit / 2)), unit)
             if _stands_apart(box, full, unit)
         ),
     ]
@@ -199,12 +166,15 @@ def _both(one: Mask, other: Mask) -> Mask:
 
 def _differs(colours: Pixels, unit: float) -> Mask:
     """Return where any colour lies off the usual one of the neighbourhood."""
-    small = (max(1, colours.shape[1] // PALE_SHRINK), max(1, colours.shape[0] // PALE_SHRINK))
-    around = max(3, round(PALE_AROUND * unit / 2 / PALE_SHRINK) | 1)
+    small = (
+        max(1, colours.shape[1] // limits.PALE_SHRINK),
+        max(1, colours.shape[0] // limits.PALE_SHRINK),
+    )
+    around = max(3, round(limits.PALE_AROUND * unit / 2 / limits.PALE_SHRINK) | 1)
     usual = cv2.medianBlur(cv2.resize(colours, small, interpolation=cv2.INTER_AREA), around)
     size = (colours.shape[1], colours.shape[0])
     off = cv2.absdiff(colours, cv2.resize(usual, size, interpolation=cv2.INTER_NEAREST))
-    return above(brightest(np.asarray(off, dtype=np.uint8)), PALE_CONTRAST)
+    return above(brightest(np.asarray(off, dtype=np.uint8)), limits.PALE_CONTRAST)
 
 
 def _is_rare(colours: Pixels, grey: Pixels) -> Mask:
@@ -213,13 +183,13 @@ def _is_rare(colours: Pixels, grey: Pixels) -> Mask:
     rare = np.ones(grey.shape, dtype=np.uint8)
     for _ in range(2):
         level = int(counts.argmax())
-        if counts[level] < RARE * grey.size:
+        if counts[level] < limits.RARE * grey.size:
             break
         counts[max(0, level - 3) : level + 4] = 0
         is_level = cv2.absdiff(grey, np.full_like(grey, level)) <= 1
         some = np.flatnonzero(is_level)[::16]
         usual = np.median(colours.reshape(-1, 3)[some], axis=0).astype(np.uint8)
-        rare = _both(rare, differs(colours, usual, PALE_CONTRAST))
+        rare = _both(rare, differs(colours, usual, limits.PALE_CONTRAST))
     return rare
 
 
@@ -227,20 +197,20 @@ def _solid(mask: Mask, side: int, unit: float, shape: Shape | None = None) -> li
     """Return the boxes, a margin wider, of what is solid in a mask of every second pixel."""
     kernel = np.ones((side, side), dtype=np.uint8)
     solid = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel), dtype=np.uint8)
-    limits, margin = shape or ANY_SHAPE, MARGIN * unit
+    like, margin = shape or ANY_SHAPE, limits.PICTURE_MARGIN * unit
     found = [
         (x, y, wide, tall)
         for _label, x, y, wide, tall, area in find_shapes(solid, connectivity=8)[1]
-        if limits.wide[0] <= wide / tall <= limits.wide[1]
-        and limits.full[0] <= area / (wide * tall) <= limits.full[1]
-        and limits.smallest * unit <= 2 * tall <= TALLEST * unit
+        if like.wide[0] <= wide / tall <= like.wide[1]
+        and like.full[0] <= area / (wide * tall) <= like.full[1]
+        and like.smallest * unit <= 2 * tall <= limits.TALLEST_PICTURE * unit
     ]
     # Portraits side by side may overlap; pale ones that do are told by nothing from a chip.
     widths = _widths(mask) if shape and found else None
     return [
         (2 * x - margin, 2 * y - margin, 2 * (x + wide) + margin, 2 * (y + tall) + margin)
         for x, y, wide, tall in found
-        if widths is None or widths[y : y + tall, x : x + wide].max() <= APART_WIDE * wide
+        if widths is None or widths[y : y + tall, x : x + wide].max() <= limits.APART_WIDE * wide
     ]
 
 
@@ -256,7 +226,7 @@ def _stands_apart(box: Box, colours: Pixels, unit: float) -> bool:
 
     Where a neighbourhood's usual colour changes, at a card's corner, one of them is.
     """
-    margin = MARGIN * unit / 2
+    margin = limits.PICTURE_MARGIN * unit / 2
     left, top, right, bottom = (round(side / 2) for side in box)
     reach = max(2, round(0.5 * margin))
     third = max(1, (right - left) // 3)
@@ -270,9 +240,9 @@ def _stands_apart(box: Box, colours: Pixels, unit: float) -> bool:
         return False
     up, down, own = (np.median(part.reshape(-1, 3), axis=0) for part in (above, below, inside))
     return bool(
-        np.abs(up - down).max() <= PALE_CONTRAST
-        and np.abs(inside.reshape(-1, 3) - up).max(axis=1).mean() > PALE_CONTRAST
-        and min(np.abs(own - up).max(), np.abs(own - down).max()) > PALE_CONTRAST / 2
+        np.abs(up - down).max() <= limits.PALE_CONTRAST
+        and np.abs(inside.reshape(-1, 3) - up).max(axis=1).mean() > limits.PALE_CONTRAST
+        and min(np.abs(own - up).max(), np.abs(own - down).max()) > limits.PALE_CONTRAST / 2
     )
 
 
@@ -283,7 +253,9 @@ def _backgrounds(grey: Pixels) -> tuple[int, int]:
     """
     counts = count_levels(grey)
     sheet = int(counts.argmax())
-    counts[max(0, sheet - APART) : sheet + APART + 1] = 0
+    counts[max(0, sheet - limits.APART) : sheet + limits.APART + 1] = 0
     cards = int(counts.argmax())
-    share = counts[max(0, cards - APART // 4) : cards + APART // 4 + 1].sum() / grey.size
-    return sheet, cards if share >= CARDS_SHARE else sheet
+    share = (
+        counts[max(0, cards - limits.APART // 4) : cards + limits.APART // 4 + 1].sum() / grey.size
+    )
+    return sheet, cards if share >= limits.CARDS_SHARE else sheet

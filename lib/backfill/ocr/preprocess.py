@@ -9,16 +9,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from backfill.ocr import limits
 from backfill.ocr.masks import Labels, Piece, Pixels, above, find_shapes
-
-# Contrast (0…255) from which a pixel counts as ink; divider rules lie below or just above it.
-INK_CONTRAST = 40
-BACKGROUND_SHRINK = 4
-BACKGROUND_KERNEL = 17
-# A JPEG smears the edge of a colour over so many rows.
-EDGE_PX = 4
-# Of a letter's height: so far in from a chip's edge nothing is written.
-CHIP_RIM = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +37,7 @@ def flatten(grey: Pixels, header_px: int = 0) -> Pixels:
     `header_px` are the rows of a header in a colour of its own: beside its edge a line of text
     would tip the median to the other colour.
     """
-    edge = header_px + EDGE_PX
+    edge = header_px + limits.EDGE_PX
     if not header_px or edge >= grey.shape[0]:
         return _flatten_part(grey)
     return np.concatenate((_flatten_part(grey[:edge]), _flatten_part(grey[edge:])))
@@ -53,9 +45,12 @@ def flatten(grey: Pixels, header_px: int = 0) -> Pixels:
 
 def _flatten_part(grey: Pixels) -> Pixels:
     height, width = grey.shape
-    small_size = (max(1, width // BACKGROUND_SHRINK), max(1, height // BACKGROUND_SHRINK))
+    small_size = (
+        max(1, width // limits.BACKGROUND_SHRINK),
+        max(1, height // limits.BACKGROUND_SHRINK),
+    )
     small = cv2.resize(grey, small_size, interpolation=cv2.INTER_NEAREST)
-    small = cv2.medianBlur(small, BACKGROUND_KERNEL)
+    small = cv2.medianBlur(small, limits.BACKGROUND_KERNEL)
     background = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
     return np.asarray(cv2.absdiff(grey, background), dtype=np.uint8)
 
@@ -75,7 +70,7 @@ def with_chips(ink: Ink, grey: Pixels, chips: Sequence[tuple[float, ...]]) -> In
         box = slice(max(0, round(top)), round(bottom)), slice(max(0, round(left)), round(right))
         own = int(np.median(grey[box])) if grey[box].size else 0
         contrast[box] = cv2.absdiff(grey[box], np.full_like(grey[box], own))
-        rim = max(1, round(CHIP_RIM * ink.letter_px))
+        rim = max(1, round(limits.CHIP_RIM * ink.letter_px))
         edge = np.ones(contrast[box].shape, dtype=np.bool_)
         edge[rim:-rim, rim:-rim] = False
         contrast[box][edge] = 0
@@ -84,7 +79,7 @@ def with_chips(ink: Ink, grey: Pixels, chips: Sequence[tuple[float, ...]]) -> In
 
 
 def _pieces_of(contrast: Pixels) -> Ink:
-    labels, found = find_shapes(above(contrast, INK_CONTRAST), connectivity=8)
+    labels, found = find_shapes(above(contrast, limits.INK_CONTRAST), connectivity=8)
     if len(found) <= np.iinfo(np.uint16).max:
         labels = labels.astype(np.uint16)  # a batch of images waits in memory for the engine
     return Ink(contrast, labels, len(found) + 1, tuple(found), _letter_height(found))

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from backfill.ocr import limits
 from backfill.ocr.bands import Band, find_bands
 from backfill.ocr.bounds import bands_of_sheet
 from backfill.ocr.checks import FAINT_TEXT
@@ -31,12 +32,7 @@ from backfill.ocr.noise import is_worn_state
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink
 from backfill.ocr.second_look import doubtful_bands, look_again
-from backfill.ocr.sheet import (
-    TWO_COLUMNS,
-    find_sheet,
-    header_bottom,
-    without_bars,
-)
+from backfill.ocr.sheet import find_sheet, header_bottom, without_bars
 from backfill.ocr.shift import Entry
 from backfill.ocr.third_look import ask_second
 from backfill.ocr.totals import NOTHING_TOLD, Told
@@ -46,12 +42,6 @@ from backfill.ocr.words import Row, Rows, Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
 READER_VERSION = "23"
-# More pixels than these across a phone's screen gain nothing (OCR.md §5) and cost time; a tablet
-# shows smaller letters on as many.
-WORKING_PX = 1080
-WORKING_PX_TABLET = 1680
-# Nothing smaller holds a card.
-SMALLEST_PX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +164,7 @@ def _finished(
 def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     """Yield each picture that the engine is to read, be sent its words, return the reading."""
     height, width = pixels.shape[:2]
-    if min(height, width) < SMALLEST_PX:
+    if min(height, width) < limits.SMALLEST_PX:
         return ImageReading("", width, height, (), ())
     pixels, grey, shrink = _shrink(pixels)
     top = header_bottom(pixels)
@@ -236,7 +226,9 @@ def _shrink(pixels: Pixels) -> tuple[Pixels, Pixels, float]:
     """
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     short, long = sorted(pixels.shape[:2])
-    working_px = WORKING_PX_TABLET if short > TWO_COLUMNS * long else WORKING_PX
+    working_px = (
+        limits.WORKING_PX_TABLET if short > limits.TWO_COLUMNS * long else limits.WORKING_PX
+    )
     shrink = min(1.0, working_px / short)
     if shrink == 1.0:
         return pixels, grey, shrink

@@ -10,9 +10,10 @@ import re
 from collections.abc import Generator
 from dataclasses import replace
 
+from backfill.ocr import limits
 from backfill.ocr.bands import Band
 from backfill.ocr.cells import is_time_part
-from backfill.ocr.checks import SURE, TIME_FLAGS, is_doubtful
+from backfill.ocr.checks import TIME_FLAGS, is_doubtful
 from backfill.ocr.dates import names_day
 from backfill.ocr.engine import Page
 from backfill.ocr.ink_mends import BULLET
@@ -28,9 +29,6 @@ _DASH = re.compile(r"\s*[-–—]\s*")
 _HALF_TIME = re.compile(r"^\D{1,2}[:.;]\d{2}$")
 
 SECOND = Cut(letter_px=32.0, squeeze=1.0, faint_squeeze=1.0, padding=0.6, is_all_spread=True)
-# Two readings that agree are worth this much confidence, whatever each was worth alone.
-AGREED = 95.0
-CONTESTED = 50.0
 
 
 def doubtful_bands(rows: Rows, entries: tuple[Entry, ...], *, is_dated: bool) -> list[int]:
@@ -94,7 +92,11 @@ def decide(first: Row, second: Row) -> Row:
 
 def _agreed(word: Word) -> Word:
     """Return the word believed; what its ink contradicts stays in doubt, however often read."""
-    return word if word.is_contradicted else replace(word, confidence=max(AGREED, word.confidence))
+    return (
+        word
+        if word.is_contradicted
+        else replace(word, confidence=max(limits.AGREED, word.confidence))
+    )
 
 
 def _with_doubts(winner: Row, loser: Row) -> Row:
@@ -103,9 +105,9 @@ def _with_doubts(winner: Row, loser: Row) -> Row:
     return tuple(
         replace(
             word,
-            confidence=AGREED
+            confidence=limits.AGREED
             if word.text.strip("-–—") in others and not word.is_contradicted
-            else min(word.confidence, CONTESTED),
+            else min(word.confidence, limits.CONTESTED),
         )
         for word in winner
     )
@@ -155,7 +157,7 @@ def _is_broken_date(row: Row, *, is_dated: bool) -> bool:
 def _says_nothing(row: Row) -> bool:
     """Whether no word was read, or only signs that the engine doubts: a narrow 11 as quotes."""
     return not any(char.isalnum() for word in row for char in word.text) and all(
-        word.confidence < SURE for word in row
+        word.confidence < limits.SURE for word in row
     )
 
 
@@ -169,7 +171,7 @@ def _is_broken_time(row: Row) -> bool:
         3 <= digits <= 5
         and len(text) <= 6
         and not _grammar(row)
-        and min(word.confidence for word in row) < SURE
+        and min(word.confidence for word in row) < limits.SURE
     )
 
 

@@ -19,15 +19,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backfill.ocr import limits
 from backfill.ocr.engine import EngineFailure, Pixels
 
 PACKAGE = "rapidocr"
 MODEL = "rapidocr/models/PP-OCRv6_rec_small.onnx"
 MODEL_SHA256 = "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884"
-# What the network was trained on: lines so high, and padded on the right to so wide at least.
-LINE_PX = 48
-WIDTH_MIN_PX = 320
-WIDTH_MAX_PX = 2400
 # The key under which the model's metadata keeps its letters, one a line.
 _LETTERS_KEY = b"\n\tcharacter\x12"
 
@@ -114,10 +111,10 @@ def _letters_of(data: bytes) -> tuple[str, ...]:
 def _prepared(image: Pixels) -> npt.NDArray[np.float32]:
     """Return the picture as the network takes it: its height, values from -1 to 1, padded."""
     height, width = image.shape[:2]
-    wide = min(WIDTH_MAX_PX, max(1, round(width * LINE_PX / height)))
-    method = cv2.INTER_AREA if height > LINE_PX else cv2.INTER_CUBIC
-    line = cv2.resize(image, (wide, LINE_PX), interpolation=method)
+    wide = min(limits.WIDTH_MAX_PX, max(1, round(width * limits.LINE_PX / height)))
+    method = cv2.INTER_AREA if height > limits.LINE_PX else cv2.INTER_CUBIC
+    line = cv2.resize(image, (wide, limits.LINE_PX), interpolation=method)
     values = np.asarray(line, dtype=np.float32) / 127.5 - 1.0
-    padded = np.zeros((1, 3, LINE_PX, max(WIDTH_MIN_PX, wide)), dtype=np.float32)
+    padded = np.zeros((1, 3, limits.LINE_PX, max(limits.WIDTH_MIN_PX, wide)), dtype=np.float32)
     padded[0, :, :, :wide] = values
     return padded

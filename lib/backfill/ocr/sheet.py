@@ -9,35 +9,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backfill.ocr import limits
 from backfill.ocr.anchors import Divider
-from backfill.ocr.bands import BAR_FULL, Band
+from backfill.ocr.bands import Band
 from backfill.ocr.masks import Piece, Pixels, above, chroma, find_shapes
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.words import Word
-
-# Shares of the image's height within which header and tab bar may end or begin.
-HEADER_MIN = 0.04
-HEADER_MAX = 0.24
-TAB_MIN = 0.86
-SAME_COLOUR = 7
-# Below these rows a header's edge, however smeared, has ended.
-SMEARED_ROWS = 12
-# Faint rules: contrast to the local background over most of a row.
-RULE_CONTRAST = 3
-RULE_SHARE = 0.6
-# Brightness within which a row counts as of one colour.
-EVEN = 10
-BAR_CHROMA = 50
-# Of a letter's height; letters are less tall.
-BAR_TALL = 2.5
-# Of a word's height: its middle may stand this far above or below the bar of its card.
-BESIDE = 0.5
-# Of its own height: how near to its end a bar may touch a rule.
-BAR_END = 0.1
-# Of a run's height: the dots of a colon are no larger.
-COLON_DOT = 0.3
-# A screen wider than this share of its height is a tablet's, or lies on its side.
-TWO_COLUMNS = 0.64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +28,7 @@ class Bar:
 
     def crosses(self, y: float) -> bool:
         """Whether the bar goes on well above and below a row."""
-        margin = (self.bottom - self.top) * BAR_END
+        margin = (self.bottom - self.top) * limits.BAR_END
         return self.top + margin < y < self.bottom - margin
 
     def holds(self, piece: Piece) -> bool:
@@ -102,7 +79,7 @@ def tab_top(bands: tuple[Band, ...], shape: tuple[int, ...], sheet: Sheet) -> fl
     A card's times, title and duration on one line are no labels: a bar or a colon tells.
     """
     height, width = shape[:2]
-    low = [band for band in bands if band.top > TAB_MIN * height]
+    low = [band for band in bands if band.top > limits.TAB_MIN * height]
     if not low:
         return float(height)
     rows = [[b for b in low if abs(b.bottom - a.bottom) < 0.6 * (a.bottom - a.top)] for a in low]
@@ -111,7 +88,7 @@ def tab_top(bands: tuple[Band, ...], shape: tuple[int, ...], sheet: Sheet) -> fl
     if labels is None:
         return float(height)
     first = min(band.top for band in labels)
-    above = [rule.y for rule in sheet.dividers if TAB_MIN * height < rule.y < first]
+    above = [rule.y for rule in sheet.dividers if limits.TAB_MIN * height < rule.y < first]
     return max(above) if above else first - 4.5 * (labels[0].bottom - labels[0].top)
 
 
@@ -128,7 +105,7 @@ def _are_labels(row: list[Band], width: int, bars: tuple[Bar, ...]) -> bool:
 
 def _has_colon(band: Band) -> bool:
     """Whether two dots stand above one another in the run."""
-    limit = COLON_DOT * (band.bottom - band.top)
+    limit = limits.COLON_DOT * (band.bottom - band.top)
     dots = [p for p in band.pieces if max(p.height, p.width) <= limit]
     return any(
         abs(upper.left - lower.left) <= limit / 2 and upper.bottom < lower.top
@@ -144,7 +121,7 @@ def rules_between_bars(
     A bar is as tall as its card only where every word beside two bars is beside one of them.
     """
     height, width = shape[:2]
-    half = width / 2 if width > TWO_COLUMNS * height else float(width)
+    half = width / 2 if width > limits.TWO_COLUMNS * height else float(width)
     rules = []
     for upper, lower in itertools.pairwise(
         sorted(sheet.bars, key=lambda b: (b.left // half, b.top))
@@ -169,16 +146,20 @@ def rules_between_bars(
 
 
 def _is_beside(word: Word, bar: Bar) -> bool:
-    return bar.top - BESIDE * word.height <= word.middle <= bar.bottom + BESIDE * word.height
+    return (
+        bar.top - limits.BESIDE_BAR * word.height
+        <= word.middle
+        <= bar.bottom + limits.BESIDE_BAR * word.height
+    )
 
 
 def header_bottom(colours: Pixels) -> float:
     """Return the row at which the header's colour ends, 0 when the image has no such header."""
     height = colours.shape[0]
-    rows = np.median(colours[: int(2 * HEADER_MAX * height), ::16], axis=1)
+    rows = np.median(colours[: int(2 * limits.HEADER_MAX * height), ::16], axis=1)
     first = np.median(rows[: max(1, height // 200)], axis=0)
-    is_header = np.abs(rows - first).max(axis=1) <= SAME_COLOUR
-    limit = int(HEADER_MAX * height)
+    is_header = np.abs(rows - first).max(axis=1) <= limits.SAME_COLOUR
+    limit = int(limits.HEADER_MAX * height)
     others = np.flatnonzero(~is_header[:limit])
     if not others.size:
         return 0.0
@@ -186,7 +167,7 @@ def header_bottom(colours: Pixels) -> float:
     for row in others:
         ahead = is_header[row : row + max(4, height // 60)]
         if not ahead.any():
-            return _edge_of(rows, first, int(row)) if row >= HEADER_MIN * height else 0.0
+            return _edge_of(rows, first, int(row)) if row >= limits.HEADER_MIN * height else 0.0
     return 0.0
 
 
@@ -195,10 +176,10 @@ def _edge_of(rows: npt.NDArray[np.float64], header: npt.NDArray[np.float64], row
 
     A JPEG made twice smears an edge over some eight rows.
     """
-    ahead = rows[row : row + max(2 * SMEARED_ROWS, rows.shape[0] // 30)]
+    ahead = rows[row : row + max(2 * limits.SMEARED_ROWS, rows.shape[0] // 30)]
     sheet = np.median(ahead, axis=0)
     is_nearer = np.abs(ahead - header).max(axis=1) < np.abs(ahead - sheet).max(axis=1)
-    return float(row + (int(np.argmin(is_nearer[:SMEARED_ROWS])) if is_nearer[0] else 0))
+    return float(row + (int(np.argmin(is_nearer[: limits.SMEARED_ROWS])) if is_nearer[0] else 0))
 
 
 def _find_rules(whole: Pixels, ink: Ink) -> tuple[Divider, ...]:
@@ -207,7 +188,7 @@ def _find_rules(whole: Pixels, ink: Ink) -> tuple[Divider, ...]:
     # The mean of some pixels beside one another keeps a rule and loses what a JPEG adds.
     few = (max(1, width // 4), height)
     grey = np.asarray(cv2.resize(whole, few, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    columns = 2 if width > TWO_COLUMNS * height else 1
+    columns = 2 if width > limits.TWO_COLUMNS * height else 1
     bounds = [place * grey.shape[1] // columns for place in range(columns + 1)]
     return tuple(
         Divider(4.0 * left, min(4.0 * right, float(width)), y)
@@ -220,7 +201,7 @@ def _rules_of_column(grey: Pixels, pair_px: float) -> list[float]:
     # A rule darkens or lightens the whole row; text does both.
     share = np.maximum(_share_brighter(grey[:-1], grey[1:]), _share_brighter(grey[1:], grey[:-1]))
     rules: list[list[int]] = []
-    for line in np.flatnonzero(share >= RULE_SHARE):
+    for line in np.flatnonzero(share >= limits.RULE_SHARE):
         if not (_is_even(grey[line]) and _is_even(grey[line + 1])):
             continue  # the foot of a line of narrow letters
         if rules and line - rules[-1][-1] <= pair_px:
@@ -233,12 +214,12 @@ def _rules_of_column(grey: Pixels, pair_px: float) -> list[float]:
 def _is_even(row: Pixels) -> bool:
     """Whether most of a row has one brightness."""
     from_median = np.abs(row.astype(np.int16) - int(np.median(row)))
-    return bool(np.mean(from_median <= EVEN) >= RULE_SHARE)
+    return bool(np.mean(from_median <= limits.EVEN) >= limits.RULE_SHARE)
 
 
 def _share_brighter(one: Pixels, other: Pixels) -> npt.NDArray[np.float64]:
     """Return for each row the share of pixels that are brighter in `one` by a rule's contrast."""
-    brighter = (cv2.subtract(one, other) >= RULE_CONTRAST).view(np.uint8)
+    brighter = (cv2.subtract(one, other) >= limits.RULE_CONTRAST).view(np.uint8)
     counts = cv2.reduce(brighter, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
     shares: npt.NDArray[np.float64] = np.asarray(counts, dtype=np.float64)[:, 0] / one.shape[1]
     return shares
@@ -249,12 +230,14 @@ def _find_bars(colours: Pixels, ink: Ink, top: float) -> tuple[Bar, ...]:
     # Every second pixel is enough for a bar, and a quarter of the work.
     height, width = colours.shape[:2]
     few = cv2.resize(colours, (width // 2, height // 2), interpolation=cv2.INTER_NEAREST)
-    mask = above(chroma(np.asarray(few, dtype=np.uint8)), BAR_CHROMA)
+    mask = above(chroma(np.asarray(few, dtype=np.uint8)), limits.BAR_CHROMA)
     mask[: int(top) // 2] = 0
     unit = (ink.letter_px or 1.0) / 2
     bars = [
         Bar(2.0 * x, 2.0 * y, 2.0 * (x + wide), 2.0 * (y + tall))
         for _label, x, y, wide, tall, area in find_shapes(mask, connectivity=4)[1]
-        if tall >= BAR_TALL * unit and wide <= unit and area >= BAR_FULL * wide * tall
+        if tall >= limits.CARD_BAR_TALL * unit
+        and wide <= unit
+        and area >= limits.BAR_FULL * wide * tall
     ]
     return tuple(sorted(bars, key=lambda bar: (bar.top, bar.left)))

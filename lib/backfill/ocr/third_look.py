@@ -11,20 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 
+from backfill.ocr import limits
 from backfill.ocr.bands import Band
-from backfill.ocr.checks import SURE, known_words
+from backfill.ocr.checks import known_words
 from backfill.ocr.engine import EngineFailure, LineReader
 from backfill.ocr.ink_mends import BULLET
 from backfill.ocr.montage import Cut, cut_lines
 from backfill.ocr.noise import plain
 from backfill.ocr.preprocess import Ink
-from backfill.ocr.second_look import AGREED, CONTESTED
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
 from backfill.ocr.words import Row, Rows, Word
 
 LINE = Cut(letter_px=30.0, squeeze=1.0, faint_squeeze=1.0, padding=0.5, spread=0.0)
-# A scrap in which Tesseract saw no letter is a picture unless so many letters are heard.
-FEWEST_LETTERS = 2
 _DASHES = re.compile("[–—]")
 _BULLETS = frozenset("•·●∙")
 # Signs that readers see or not, and that decide nothing.
@@ -52,7 +50,7 @@ def ask_second(
     for index, text in zip(doubtful, texts, strict=True):
         decided[index] = vote(rows[index], losers.get(index, ()), text, bands[index])
         if _key("".join(word.text for word in decided[index])) != _key(text) and text:
-            told[index] = tuple(_placed(text.split(), bands[index], CONTESTED))
+            told[index] = tuple(_placed(text.split(), bands[index], limits.CONTESTED))
     return tuple(decided), told
 
 
@@ -62,10 +60,10 @@ def vote(row: Row, other: Row, text: str, band: Band) -> Row:
     bullets = [word for word in row if word.text == BULLET]
     heard = [part for part in _DASHES.sub("-", text).split() if part not in _BULLETS]
     is_read = any(char.isalnum() for word in said for char in word.text)
-    if not heard or (not is_read and sum(map(str.isalnum, "".join(heard))) < FEWEST_LETTERS):
+    if not heard or (not is_read and sum(map(str.isalnum, "".join(heard))) < limits.FEWEST_LETTERS):
         return row
     if not said:
-        return _side_by_side([*_placed(heard, band, CONTESTED), *bullets])
+        return _side_by_side([*_placed(heard, band, limits.CONTESTED), *bullets])
     if _key("".join(w.text for w in said)) == _key("".join(heard)):
         kept = said if len(said) >= len(heard) else _placed_like(heard, said)
         return _side_by_side([*map(_sure, kept), *bullets])
@@ -83,7 +81,7 @@ def vote(row: Row, other: Row, text: str, band: Band) -> Row:
         elif _key("".join(w.text for w in mine)) == _key("".join(yours)):
             decided += map(_sure, mine if len(mine) >= len(yours) else _placed_like(yours, mine))
         else:
-            decided += [replace(w, confidence=min(w.confidence, CONTESTED)) for w in mine]
+            decided += [replace(w, confidence=min(w.confidence, limits.CONTESTED)) for w in mine]
     return _side_by_side([*decided, *bullets])
 
 
@@ -96,11 +94,11 @@ def _decide(word: Word, text: str, others: set[str]) -> Word:
     if is_known and plain(word.text) not in known_words():
         return _sure(told)
     if _is_number(text) and not _is_number(word.text):
-        return replace(told, confidence=CONTESTED)
+        return replace(told, confidence=limits.CONTESTED)
     if _is_number(word.text) and not _is_number(text):
-        return replace(word, confidence=min(word.confidence, CONTESTED))
-    weaker = told if word.confidence < SURE or word.is_contradicted else word
-    return replace(weaker, confidence=min(word.confidence, CONTESTED))
+        return replace(word, confidence=min(word.confidence, limits.CONTESTED))
+    weaker = told if word.confidence < limits.SURE or word.is_contradicted else word
+    return replace(weaker, confidence=min(word.confidence, limits.CONTESTED))
 
 
 def _is_number(text: str) -> bool:
@@ -111,7 +109,7 @@ def _is_number(text: str) -> bool:
 
 
 def _sure(word: Word) -> Word:
-    return replace(word, confidence=max(AGREED, word.confidence), ink_agrees=True)
+    return replace(word, confidence=max(limits.AGREED, word.confidence), ink_agrees=True)
 
 
 def _key(text: str) -> str:

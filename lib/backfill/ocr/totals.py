@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from backfill.ocr import limits
 from backfill.ocr.cells import Cell, make_cells
 from backfill.ocr.noise import plain, words_of
 from backfill.ocr.shift import Shift
@@ -21,8 +22,6 @@ _COUNT = re.compile(r"\W*(\d{1,2})\s*([^\W\d_]+)\W*")
 _DECIMAL = re.compile(
     r"(\d{1,2})[.,](\d{1,2})\s?(?:h|hrs?|tim|timmar|t|std|hours)\b", re.IGNORECASE
 )
-# No more words are a line that tells a sum.
-SUM_WORDS = 5
 # What a sum may leave out: nothing, breaks, ways, all that is no work.
 _LEFT_OUT: tuple[frozenset[str], ...] = (
     frozenset(),
@@ -80,7 +79,7 @@ def agrees(told: Told, shifts: Sequence[Shift]) -> bool:
 def _minutes_of_sum(text: str) -> int | None:
     """Return the minutes of a line such as "Totalt 7h 30m", None of any other."""
     words = text.split()
-    if not 2 <= len(words) <= SUM_WORDS or plain(words[0]) not in words_of("sum"):
+    if not 2 <= len(words) <= limits.SUM_WORDS or plain(words[0]) not in words_of("sum"):
         return None
     rest = " ".join(words[1:])
     if found := _DECIMAL.fullmatch(rest):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backfill.ocr import limits
 from backfill.ocr.checks import CUT_OFF, DURATION_MISMATCH
 from backfill.ocr.likeness import likeness
 from backfill.ocr.noise import plain
 from backfill.ocr.shift import Entry
-
-# Of the letters of two titles: what two readings of one have in common at least.
-SAME_TITLE = 0.8
 
 
 def without_worse_twins(images: Sequence[Sequence[Entry]]) -> tuple[tuple[Entry, ...], ...]:
@@ -44,4 +42,4 @@ def _is_proven_twin(entry: Entry, other: Entry) -> bool:
 
 
 def _are_alike(one: str, other: str) -> bool:
-    return bool(likeness(one, other, SAME_TITLE))
+    return bool(likeness(one, other, limits.SAME_TITLE))

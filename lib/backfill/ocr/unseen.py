@@ -15,38 +15,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from backfill.ocr import limits
 from backfill.ocr.checks import COVERED, ROOM_BETWEEN
 from backfill.ocr.masks import Piece, Pixels, differs, find_shapes
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import minutes_of
 from backfill.ocr.view import Tail, View
 from backfill.ocr.words import Word
-
-# The picture is looked at so many times smaller: what hides a card is large.
-SHRINK = 4
-# Of a letter's height: less is a dot, a dash or a rule; more, and narrow, is a bar or a line.
-TALL = (0.35, 4.5)
-NARROW = 1.0
-# Of the width: what is wider than this is the frame of a card, or a rule.
-FRAME = 0.5
-# Of a letter's height: lines of one card are nearer to one another.
-LINES_APART = 2.0
-# Of a letter's height: between the texts of two cards at least, and the next one's first line.
-CARD_BLANK = 3.0
-NEXT_LINE = 1.2
-# A blank hides a card from so many usual blanks on, with so much of the lowest card's height.
-USUAL_BLANKS = 1.5
-LOWEST_CARD = 0.6
-# Of a letter's height: a blank with no other to compare with, and what lies over a card.
-WIDE_BLANK = 8.0
-# Of a letter's height: less may be what a look leaves free below its heading.
-HEADING_BLANK = 5.5
-COVER_TALL = 3.0
-# Of the width, and of its own box.
-COVER_WIDE = 0.5
-COVER_FULL = 0.55
-# Brightness (0…255) of the nearest colour from which on a colour is another one.
-OTHER_COLOUR = 10
 
 Span = tuple[float, float]
 # Left, top, right, bottom.
@@ -76,14 +51,17 @@ class Unseen:
 
 def scene_of(colours: Pixels, pieces: Iterable[Piece], letter_px: float) -> Scene:
     """Return what is needed of an image later on; `pieces` are all its ink, pictures too."""
-    size = (max(1, colours.shape[1] // SHRINK), max(1, colours.shape[0] // SHRINK))
+    size = (max(1, colours.shape[1] // limits.SHRINK), max(1, colours.shape[0] // limits.SHRINK))
     small = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     inked = tuple(
         (float(piece.top), float(piece.bottom))
         for piece in pieces
-        if piece.height >= TALL[0] * letter_px
-        and piece.width <= FRAME * colours.shape[1]
-        and (piece.height <= TALL[1] * letter_px or piece.width > NARROW * letter_px)
+        if piece.height >= limits.INKED_TALL[0] * letter_px
+        and piece.width <= limits.FRAME_WIDE * colours.shape[1]
+        and (
+            piece.height <= limits.INKED_TALL[1] * letter_px
+            or piece.width > limits.NARROW * letter_px
+        )
     )
     return Scene(small, _joined(inked), letter_px)
 
@@ -110,7 +88,10 @@ def find_unseen(scene: Scene, view: View, words: Iterable[Word], pictures: Itera
     if _hides_card(entries, spans, blanks, scene.letter_px):
         flags += (ROOM_BETWEEN,)
     foot = _foot(scene, spans)
-    blank = max(*blanks[1:], CARD_BLANK * scene.letter_px, 0.0) + NEXT_LINE * scene.letter_px
+    blank = (
+        max(*blanks[1:], limits.CARD_BLANK * scene.letter_px, 0.0)
+        + limits.NEXT_LINE * scene.letter_px
+    )
     end = view.farewell_y if view.farewell_y is not None else foot + blank
     covers = _covers(scene, view, entries, end)
     if any(_is_over_a_card(box, entries, spans, view) for box in covers):
@@ -155,11 +136,11 @@ def _hides_card(
     for place, blank in enumerate(blanks):
         others = [b for at, b in enumerate(blanks[1:], 1) if at != place]
         limit = (
-            USUAL_BLANKS * statistics.median(others) + LOWEST_CARD * lowest
+            limits.USUAL_BLANKS * statistics.median(others) + limits.LOWEST_CARD * lowest
             if others
-            else WIDE_BLANK * unit
+            else limits.WIDE_BLANK * unit
         )
-        least = HEADING_BLANK if not place else CARD_BLANK
+        least = limits.HEADING_BLANK if not place else limits.CARD_BLANK
         has_time = not place or _leaves_time(entries[place - 1], entries[place])
         if has_time and blank >= max(limit, least * unit):
             return True
@@ -183,7 +164,7 @@ def _foot(scene: Scene, spans: Sequence[Span]) -> float:
     """Return where the last card ends, with the pictures that stand on it below its text."""
     foot = max(bottom for _top, bottom in spans)
     for top, bottom in scene.inked:
-        if bottom > foot and top - foot < LINES_APART * scene.letter_px:
+        if bottom > foot and top - foot < limits.LINES_APART * scene.letter_px:
             foot = bottom
     return foot
 
@@ -200,19 +181,19 @@ def _covers(scene: Scene, view: View, entries: Sequence[Entry], end: float) -> l
     """
     mask = np.ones(scene.colours.shape[:2], dtype=np.uint8)
     for colour in _usual_colours(scene, view, entries):
-        mask &= differs(scene.colours, colour, OTHER_COLOUR)
-    side = max(2, round(NEXT_LINE * scene.letter_px / SHRINK))
+        mask &= differs(scene.colours, colour, limits.OTHER_COLOUR)
+    side = max(2, round(limits.NEXT_LINE * scene.letter_px / limits.SHRINK))
     mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3))), dtype=np.uint8)
     mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side))), dtype=np.uint8)
-    mask[: round(view.top / SHRINK)] = 0
-    mask[round(view.bottom / SHRINK) :] = 0
+    mask[: round(view.top / limits.SHRINK)] = 0
+    mask[round(view.bottom / limits.SHRINK) :] = 0
     return [
-        (float(SHRINK * shape.top), float(SHRINK * shape.bottom))
+        (float(limits.SHRINK * shape.top), float(limits.SHRINK * shape.bottom))
         for shape in find_shapes(mask, connectivity=4)[1]
-        if shape.width >= COVER_WIDE * scene.colours.shape[1]
-        and SHRINK * shape.height >= COVER_TALL * scene.letter_px
-        and shape.full >= COVER_FULL
-        and SHRINK * shape.top < end
+        if shape.width >= limits.COVER_WIDE * scene.colours.shape[1]
+        and limits.SHRINK * shape.height >= limits.COVER_TALL * scene.letter_px
+        and shape.full >= limits.COVER_FULL
+        and limits.SHRINK * shape.top < end
     ]
 
 
@@ -221,17 +202,19 @@ def _usual_colours(scene: Scene, view: View, entries: Sequence[Entry]) -> list[P
 
     A blank between cards shows the sheet, but for one that something lies over.
     """
-    top, bottom = round(view.top / SHRINK), round(view.bottom / SHRINK)
+    top, bottom = round(view.top / limits.SHRINK), round(view.bottom / limits.SHRINK)
     parts = [_box(scene, entry.words) for entry in entries]
     parts.append(scene.colours[top:bottom])
     if view.date is not None:
-        parts.append(scene.colours[max(0, top - round(scene.letter_px / SHRINK)) : top])
+        parts.append(scene.colours[max(0, top - round(scene.letter_px / limits.SHRINK)) : top])
     colours = [_commonest(part) for part in parts if part.size]
     spans = [_span(entry.words) for entry in entries]
     between = [
         _commonest(scene.colours[rows])
         for upper, lower in itertools.pairwise(spans)
-        if scene.colours[rows := slice(int(upper[1] / SHRINK) + 1, int(lower[0] / SHRINK))].size
+        if scene.colours[
+            rows := slice(int(upper[1] / limits.SHRINK) + 1, int(lower[0] / limits.SHRINK))
+        ].size
     ]
     alike = [
         colour
@@ -242,14 +225,14 @@ def _usual_colours(scene: Scene, view: View, entries: Sequence[Entry]) -> list[P
 
 
 def _is_near(one: Pixels, other: Pixels) -> bool:
-    return int(np.abs(one - other).max()) <= OTHER_COLOUR
+    return int(np.abs(one - other).max()) <= limits.OTHER_COLOUR
 
 
 def _box(scene: Scene, words: Sequence[Word]) -> Pixels:
     top, bottom = _span(words)
     left, right = min(word.left for word in words), max(word.right for word in words)
-    rows = slice(int(top / SHRINK), int(bottom / SHRINK) + 1)
-    return scene.colours[rows, int(left / SHRINK) : int(right / SHRINK) + 1]
+    rows = slice(int(top / limits.SHRINK), int(bottom / limits.SHRINK) + 1)
+    return scene.colours[rows, int(left / limits.SHRINK) : int(right / limits.SHRINK) + 1]
 
 
 def _commonest(part: Pixels) -> Pixels:

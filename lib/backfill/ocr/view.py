@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from backfill.ocr import limits
 from backfill.ocr.bounds import is_cut
 from backfill.ocr.checks import (
     CUT_BELOW,
@@ -28,9 +29,6 @@ from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import last_minutes, minutes_of, parse_clock
 from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
 from backfill.ocr.words import Row, Rows, Word
-
-# Of a letter's height: the rule below a header without a colour is no thicker.
-HEADER_RULE = 0.3
 
 
 class Tail(StrEnum):
@@ -93,7 +91,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
         below = [word for word in words if word.top > date.bottom]
     else:
         if end > sheet.top:
-            sheet = replace(sheet, top=end + HEADER_RULE * letter_px)
+            sheet = replace(sheet, top=end + limits.HEADER_RULE * letter_px)
         above, below = [], [word for word in words if not is_cut(word, sheet.top, ink)]
     rules = (*sheet.dividers, *rules_between_bars(sheet, below, ink.contrast.shape))
     layout = read_layout(below, rules)
@@ -137,7 +135,7 @@ def _span(entry: Entry) -> tuple[float, float]:
 def _is_cut_below(word: Word, entries: tuple[Entry, ...], sheet: Sheet, unit: float) -> bool:
     """Whether a word below all cards belongs to one that the lower edge cuts."""
     last = max((_span(entry)[1] for entry in entries), default=sheet.top)
-    return word.top > last and sheet.bottom - word.bottom < NEAR_BOTTOM * unit
+    return word.top > last and sheet.bottom - word.bottom < limits.NEAR_BOTTOM * unit
 
 
 def _is_accounted(
@@ -152,15 +150,10 @@ def _is_accounted(
     """Whether a bar stands beside a card that was read, the farewell, or is cut by an edge."""
     if farewell_y is not None and bar.top <= farewell_y <= bar.bottom:
         return True
-    near = NEAR_TOP * letter_px
+    near = limits.NEAR_TOP * letter_px
     is_cut = (not is_dated and bar.top < sheet.top + near) or bar.bottom > sheet.bottom - 2
     middles = [word.middle for entry in entries for word in entry.words]
     return is_cut or any(bar.top <= middle <= bar.bottom for middle in middles)
-
-
-# Of a letter's height: nearer to an edge than this, without a rule between, a card may be cut.
-NEAR_TOP = 3.0
-NEAR_BOTTOM = 7.0
 
 
 def check_edges(
@@ -178,9 +171,9 @@ def check_edges(
         rules = [rule.y for rule in sheet.dividers if rule.left <= left <= rule.right]
         ruled_above = any(sheet.top + letter_px < y <= top for y in rules)
         ruled_below = any(bottom <= y < sheet.bottom - 2 for y in rules)
-        is_cut = (not is_top and not ruled_above and top - sheet.top < NEAR_TOP * letter_px) or (
-            not ruled_below and sheet.bottom - bottom < NEAR_BOTTOM * letter_px
-        )
+        is_cut = (
+            not is_top and not ruled_above and top - sheet.top < limits.NEAR_TOP * letter_px
+        ) or (not ruled_below and sheet.bottom - bottom < limits.NEAR_BOTTOM * letter_px)
         if is_cut and TITLE_MISSING in entry.flags:
             continue
         kept.append(replace(entry, flags=(*entry.flags, CUT_OFF)) if is_cut else entry)
@@ -190,7 +183,8 @@ def check_edges(
 def is_at_edge(word: Word, sheet: Sheet, letter_px: float) -> bool:
     """Whether a time without a partner belongs to a card that an edge cuts."""
     return (
-        word.top - sheet.top < 6 * letter_px or sheet.bottom - word.bottom < NEAR_BOTTOM * letter_px
+        word.top - sheet.top < 6 * letter_px
+        or sheet.bottom - word.bottom < limits.NEAR_BOTTOM * letter_px
     )
 
 

@@ -12,11 +12,9 @@ from enum import StrEnum
 from functools import cache, lru_cache
 from importlib.resources import files
 
+from backfill.ocr import limits
 from backfill.ocr.identity import fold_place, fold_word
 from backfill.ocr.likeness import likeness
-
-FUZZY_SIMILARITY_MIN = 0.82
-FUZZY_LETTERS_MIN = 5
 
 
 class ShiftType(StrEnum):
@@ -181,14 +179,14 @@ def _fuzzy_matches(folded: Sequence[str]) -> list[LabelMatch]:
     """Spans may have a word more or less than the label: recognition loses and adds blanks."""
     scored: list[tuple[float, LabelMatch]] = []
     for label in load_vocabulary().labels:
-        if len(label.joined) < FUZZY_LETTERS_MIN:
+        if len(label.joined) < limits.FUZZY_LETTERS_MIN:
             continue
         for count in range(max(1, len(label.words) - 1), len(label.words) + 2):
             for start, stop in _spans(len(folded), count):
                 joined = "".join(folded[start:stop])
-                if len(joined) < FUZZY_LETTERS_MIN:
+                if len(joined) < limits.FUZZY_LETTERS_MIN:
                     continue
-                if score := likeness(joined, label.joined, FUZZY_SIMILARITY_MIN):
+                if score := likeness(joined, label.joined, limits.FUZZY_SIMILARITY_MIN):
                     scored.append((score, LabelMatch(start, stop, label, is_exact=False)))
     scored.sort(key=lambda pair: (-pair[0], pair[1].start, pair[1].stop, pair[1].label.joined))
     return [match for _, match in scored]

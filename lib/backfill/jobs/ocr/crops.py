@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from backfill.display.pages import escape
 from backfill.errors import BackfillError
-from backfill.ocr.checks import SURE
+from backfill.ocr import limits
 from backfill.ocr.failure import UnreadableImage
 from backfill.ocr.images import load_pixels, read_bytes
 
@@ -39,7 +39,7 @@ def thumbnail(sequence: int, r2_key: str, path: str, words: str) -> str:
     unsure = 0
     for _text, left, top, box_width, height, confidence in json.loads(words):
         box = (left, top, left + box_width, top + height)
-        is_sure = confidence >= SURE
+        is_sure = confidence >= limits.SURE
         colour = _SURE_COLOUR if is_sure else _UNSURE_COLOUR
         corners = tuple(part * scale for part in box)
         pen.rectangle(corners, outline=colour, width=1 if is_sure else _UNSURE_WIDTH)

@@ -14,7 +14,7 @@ from typing import Any
 
 from backfill.display.charts import DayLine, Span, Spread, day_lines, spreads
 from backfill.display.pages import NOTHING, Shown, figure, table
-from backfill.ocr.checks import SURE
+from backfill.ocr import limits
 from backfill.ocr.stored_shift import read_stored
 from backfill.plans.staging import Staging
 
@@ -138,7 +138,7 @@ def confidence_picture(staging: Staging) -> Shown:
     svg = spreads(
         "Confidence of reading by field",
         f"Words of {len(rows)} fields. The least sure field is {least.label}: a twentieth of its "
-        f"words are below {least.low:.0f}. Below {SURE:.0f} a word is not sure.",
+        f"words are below {least.low:.0f}. Below {limits.SURE:.0f} a word is not sure.",
         rows,
     )
     behind = table(
@@ -147,7 +147,7 @@ def confidence_picture(staging: Staging) -> Shown:
         [
             (
                 *(row.label, len(found[row.label])),
-                sum(value < SURE for value in found[row.label]),
+                sum(value < limits.SURE for value in found[row.label]),
                 *(round(row.low, 1), round(row.lower_quartile, 1), round(row.median, 1)),
                 round(row.high, 1),
             )
@@ -157,7 +157,7 @@ def confidence_picture(staging: Staging) -> Shown:
     )
     caption = (
         "Confidence by field: a line from the lowest twentieth to the highest, a box of the "
-        f"quartiles, a tick at the median; below {SURE:.0f} a word is not sure"
+        f"quartiles, a tick at the median; below {limits.SURE:.0f} a word is not sure"
     )
     return figure(svg, caption, behind)
 

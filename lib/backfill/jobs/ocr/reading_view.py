@@ -12,7 +12,7 @@ from typing import Any
 from backfill.display.pages import Shown, escape, framed, note, part, table
 from backfill.jobs.ocr.crops import cut_out, picture_markup, thumbnail
 from backfill.jobs.ocr.pictures import confidence_picture, days_picture
-from backfill.ocr.checks import SURE
+from backfill.ocr import limits
 from backfill.ocr.correcting import CORRECTED
 from backfill.ocr.doubts import explained
 from backfill.ocr.session_reading import DURATION_AGREES, SEEN_TWICE
@@ -157,7 +157,7 @@ def _doubts(staging: Staging) -> Shown:
             " WHERE (review_reasons <> '' OR confidence < ?)"  # those of held days stand there
             " AND key NOT IN (SELECT key FROM days WHERE outcome = ?)"
             " ORDER BY review_reasons = '', confidence, key, place",
-            [SURE, _HELD],
+            [limits.SURE, _HELD],
         )
         .fetchall()
     )
@@ -166,7 +166,7 @@ def _doubts(staging: Staging) -> Shown:
     doubted = sum(bool(row[-3]) for row in rows)
     caption = (
         f"Shifts to look at: {doubted:,} in doubt, {len(rows) - doubted:,} of low confidence "
-        f"(below {SURE:.0f}) that a check vouches for; {min(len(rows), SHOWN_CROPS):,} shown"
+        f"(below {limits.SURE:.0f}) that a check vouches for; {min(len(rows), SHOWN_CROPS):,} shown"
     )
     lines = [(row, _why(row[-3], row[-2])) for row in rows[:SHOWN_CROPS]]
     return _beside_crops(staging, caption, lines)
