@@ -204,6 +204,20 @@ def test_without_the_right_to_make_our_tables_the_mend_is_named(
     assert f'GRANT CREATE ON DATABASE "{name}" TO "{role}";' in str(refused.value)
 
 
+def test_an_event_trigger_that_guards_tables_refuses_ours_in_a_sentence(bench: Bench) -> None:
+    bench.sql(
+        "CREATE FUNCTION guard() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'ask the owners'; END $$;"
+        " CREATE EVENT TRIGGER guards ON ddl_command_start EXECUTE FUNCTION guard()"
+    )
+
+    with pytest.raises(PreflightError, match=r"ask the owners\..* backfill grants"):
+        bench.run()
+    bench.sql("DROP EVENT TRIGGER guards")
+
+    assert bench.scalar("SELECT count(start_at_utc) FROM events") == 0
+
+
 def test_row_level_security_is_told_as_a_warning(
     bench: Bench, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,6 +249,26 @@ def test_triggers_that_an_update_fires_are_named_in_a_warning(bench: Bench) -> N
     bench.plan()
 
     assert "public.events has triggers that every update fires: touch." in bench.messages()
+
+
+def test_triggers_and_foreign_keys_that_a_replica_s_sessions_leave_out_are_told(
+    bench: Bench,
+) -> None:
+    bench.sql(
+        "CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$"
+    )
+    for name in ("left_out", "also_here"):
+        bench.sql(
+            f"CREATE TRIGGER {name} BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION pass()"
+        )
+    bench.sql("ALTER TABLE events ENABLE REPLICA TRIGGER also_here")
+    name = bench.scalar("SELECT current_database()")
+    bench.sql(f'ALTER DATABASE "{name}" SET session_replication_role = replica')
+
+    bench.plan()
+
+    assert "no foreign key of public.events is looked at" in bench.messages()
+    assert "public.events has triggers that every update fires: also_here." in bench.messages()
 
 
 def test_an_index_on_a_target_is_named_in_a_warning(bench: Bench) -> None:

@@ -269,3 +269,47 @@ def test_a_table_is_named_as_sql_names_it(tables: Tables) -> None:
     tables.fill(pd.DataFrame({"id": [1], "v": [1234]}), '"my shop"."price.list"', "v").apply()
 
     assert tables.rows('SELECT v::int / 100 FROM "my shop"."price.list"') == [(12,)]
+
+
+def test_hundreds_of_columns_are_fitted_written_and_put_back(tables: Tables) -> None:
+    columns = [f"c{number}" for number in range(120)]
+    listed = ", ".join(f"{name} int" for name in columns)
+    tables.connection.execute(f"CREATE TABLE wide (id int PRIMARY KEY, {listed})".encode())
+    tables.make("INSERT INTO wide (id) VALUES (1), (2)")
+
+    run = tables.fill(pd.DataFrame([{"id": 2, **dict.fromkeys(columns, 7)}]), "wide", columns)
+    run.apply()
+    run.verify()
+    assert tables.rows("SELECT id FROM wide WHERE c0 + c60 + c119 = 21") == [(2,)]
+    run.undo()
+
+    assert tables.rows("SELECT count(c0) + count(c119) FROM wide") == [(0,)]
+
+
+def test_a_key_of_a_composite_type_with_a_null_in_it_is_found(tables: Tables) -> None:
+    """Such a value is neither NULL nor NOT NULL to the server."""
+    tables.make(
+        "CREATE TYPE shelf AS (floor int, name text)",
+        "CREATE TABLE book (place shelf PRIMARY KEY, title text)",
+        "INSERT INTO book VALUES (ROW(1, NULL)), (ROW(2, 'b'))",
+    )
+
+    tables.fill(
+        pd.DataFrame({"place": ["(1,)", "(2,b)"], "title": ["x", "y"]}), "book", "title"
+    ).apply()
+
+    assert tables.rows("SELECT title FROM book ORDER BY title") == [("x",), ("y",)]
+
+
+def test_names_with_lines_and_percent_signs_in_them_are_filled(tables: Tables) -> None:
+    name = 'a %s\nof "Ö" {}'
+    quoted = '"' + name.replace('"', '""') + '"'
+    made = f'CREATE TABLE {quoted} ({quoted} int PRIMARY KEY, {quoted[:-1]}?" text)'
+    tables.connection.execute(made.encode())
+    tables.connection.execute(f"INSERT INTO {quoted} VALUES (1)".encode())
+
+    run = tables.fill(pd.DataFrame({name: [1], f"{name}?": ["v"]}), quoted, [f"{name}?"])
+    run.apply()
+    run.verify()
+
+    assert tables.connection.execute(f"SELECT * FROM {quoted}".encode()).fetchall() == [(1, "v")]

@@ -27,6 +27,8 @@ from backfill.server.postgres import Connection
 
 #: Types that hold less than the text of an instant may say.
 _PARTS_OF_AN_INSTANT = ("date", "timestamp")
+#: A function of the server takes no more than a hundred arguments.
+_MOST_PAIRS = 50
 _NO_OFFSET = r"^\s*\d{4,}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?)?\s*$"
 
 
@@ -280,17 +282,21 @@ class Fitting:
         own = [i for i in own if not self._columns[i].is_json]
         if not own:
             return sql.SQL("")
-        pairs = sql.SQL(", ").join(
+        pairs = [
             sql.SQL("{}::text, v.{}").format(sql.Literal(f"a{i}"), sql.Identifier(f"a{i}"))
             for i in own
+        ]
+        objects = sql.SQL(" || ").join(
+            sql.SQL("jsonb_build_object({})").format(
+                sql.SQL(", ").join(pairs[first : first + _MOST_PAIRS])
+            )
+            for first in range(0, len(pairs), _MOST_PAIRS)
         )
         kinds = sql.SQL(", ").join(
             sql.SQL("{} {}").format(sql.Identifier(f"a{i}"), sql.SQL(self._columns[i].declared))
             for i in own
         )
-        return sql.SQL(
-            " CROSS JOIN LATERAL jsonb_to_record(jsonb_build_object({})) AS n({})"
-        ).format(pairs, kinds)
+        return sql.SQL(" CROSS JOIN LATERAL jsonb_to_record({}) AS n({})").format(objects, kinds)
 
     def _same(self, index: int, stored: sql.Composable) -> sql.Composable:
         """Return the SQL for whether the column holds all of the value: false where it rounds."""

@@ -46,7 +46,7 @@ def has_all_tables(connection: Connection) -> bool:
 def create_tables(connection: Connection, *, is_new: bool) -> None:
     """Run `ledger.sql`; `is_new` says whether there are no tables of ours yet.
 
-    Raises `PreflightError` without the right to, `LeaseHeld` while an older version writes.
+    Raises `PreflightError` where that is refused, `LeaseHeld` while an older version writes.
     """
     script = resources.files("backfill.records").joinpath("ledger.sql").read_text(encoding="utf-8")
     try:
@@ -61,6 +61,15 @@ def create_tables(connection: Connection, *, is_new: bool) -> None:
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise PreflightError(_refusal(connection, is_new, str(error))) from None
+    except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction):
+        raise
+    except psycopg.DatabaseError as error:  # what an event trigger that guards DDL raises
+        raise PreflightError(
+            "The server refused to make the tool's own tables in schema backfill: "
+            f"{str(error).splitlines()[0]}. Nothing was written. Does an event trigger guard "
+            "tables here (pg_event_trigger)? Have whoever may run what this prints, then type the "
+            "command again: " + next_command("grants")
+        ) from None
 
 
 def _refusal(connection: Connection, is_new: bool, said: str) -> str:

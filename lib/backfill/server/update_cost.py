@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backfill.errors import PreflightError
-from backfill.server.postgres import Connection
+from backfill.server.postgres import Connection, scalar
 from backfill.server.table import Relation
 
 WAL_USUAL = 420
@@ -48,8 +48,12 @@ def cost_warnings(
     leaves = _leaves(connection, oids)
     _check_identity(leaves)
     generated = _generated_from(connection, oids, columns)
+    is_replica = (
+        scalar(connection, "SELECT current_setting('session_replication_role')") == "replica"
+    )
     return [
-        *_triggers(connection, relation, oids, columns),
+        *_not_run(relation, is_replica=is_replica),
+        *_triggers(connection, relation, oids, columns, is_replica=is_replica),
         *_indexes(connection, relation, oids, [*columns, *generated], pending),
         *_room(leaves),
         *_whole_rows(connection, leaves, pending),
@@ -75,20 +79,36 @@ def _oids(connection: Connection, relation: Relation) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
+def _not_run(relation: Relation, *, is_replica: bool) -> list[str]:
+    if not is_replica:
+        return []
+    return [
+        f"This role's sessions have session_replication_role = replica: for the rows that this run "
+        f"writes, no foreign key of {relation} is looked at, and of its triggers only those run "
+        "that are enabled for a replica, or always. If they are to run: ALTER ROLE … RESET "
+        "session_replication_role; (or ALTER DATABASE …)"
+    ]
+
+
 def _triggers(
-    connection: Connection, relation: Relation, oids: Sequence[int], columns: Sequence[str]
+    connection: Connection,
+    relation: Relation,
+    oids: Sequence[int],
+    columns: Sequence[str],
+    *,
+    is_replica: bool,
 ) -> list[str]:
     rows = connection.execute(
         "SELECT t.tgname, t.tgtype & 1 = 1 FROM pg_trigger AS t WHERE NOT t.tgisinternal"
         # Of a partition: its own row triggers, not the copies of its parent's.
         " AND (t.tgrelid = %s OR t.tgrelid = ANY (%s::oid[])"
         "  AND t.tgtype & 1 = 1 AND t.tgparentid = 0)"
-        " AND t.tgenabled IN ('O', 'A') AND t.tgtype & 16 <> 0"
+        " AND t.tgenabled::text = ANY (%s) AND t.tgtype & 16 <> 0"
         # UPDATE OF other columns does not fire.
         " AND (cardinality(t.tgattr::int2[]) = 0 OR EXISTS (SELECT FROM pg_attribute AS a"
         "  WHERE a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr::int2[])"
         "  AND a.attname = ANY (%s))) ORDER BY t.tgname",
-        [oids[0], list(oids), list(columns)],
+        [oids[0], list(oids), ["R" if is_replica else "O", "A"], list(columns)],
     ).fetchall()
     if not rows:
         return []
