@@ -7,6 +7,7 @@ the embedded one, in a temporary folder, unless `--test-dsn` or `TEST_DATABASE_U
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import shutil
@@ -24,8 +25,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
+from backfill.loading import unseen
 from backfill.next_command import GIVEN_ENV
+from backfill.notebook.headless import FORM_CHECKS
 from backfill.server.embedded import HOME_ENV, EmbeddedServer
+
+with unseen(*FORM_CHECKS):  # a second and a half in each process that runs tests
+    import nbformat  # noqa: F401
 
 Loader = Callable[[str], None]
 DatabaseFrom = Callable[[str, Loader], str]
@@ -108,6 +114,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # A terminated session must still stop its server, as an interrupted one does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end_session)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let Python look for circles no more among what stays: thousands of collected tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def _end_session(number: int, frame: types.FrameType | None) -> None:
