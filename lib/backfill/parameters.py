@@ -177,11 +177,11 @@ WORKERS = Parameter(
 APPLY = Parameter("apply", Kind.FLAG, False, "write the plan; without it nothing is written")
 _ONLY = "approve these changes only: a condition in SQL, like: rule LIKE 'fold%'; empty = all left"
 _CANARY = "approve a sample of them first: a share like 1%, or a number of rows"
-_IN_PARTS = (
+PART = (
     Parameter("only", Kind.TEXT, "", _ONLY, metavar="CONDITION"),
     Parameter("canary", Kind.WHOLE_OR_WORD, "", _CANARY, metavar="SHARE"),
-    Parameter("join", Kind.FLAG, False, "write beside whoever applies the run already"),
 )
+_JOIN = Parameter("join", Kind.FLAG, False, "write beside whoever applies the run already")
 DECISIONS = Parameter(
     "decisions",
     Kind.SHEET,
@@ -223,7 +223,7 @@ _KEPT = (
 #: How a plan is written unless it is said, by name. A run keeps what differs from this.
 KEPT_DEFAULTS: Mapping[str, Any] = {parameter.name: parameter.default for parameter in _KEPT}
 APPLY_PARAMETERS: tuple[Parameter, ...] = (
-    *(_RUN_ID, *_IN_PARTS, *_as_kept(*_KEPT), *PLACES, APPLY),
+    *(_RUN_ID, *PART, _JOIN, *_as_kept(*_KEPT), *PLACES, APPLY),
 )
 VERIFY_PARAMETERS: tuple[Parameter, ...] = (_RUN_ID, *PLACES)
 REVERT_PARAMETERS: tuple[Parameter, ...] = (

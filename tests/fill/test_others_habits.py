@@ -16,8 +16,10 @@ from backfill.errors import UsageError
 from backfill.jobs.fill.frames import keep_frame
 from backfill.jobs.fill.query import keep_query
 from backfill.jobs.fill.values import open_values
+from backfill.jobs.registry import JOBS
+from backfill.parameters import defaults_of
 from backfill.rows.texts import texts_of
-from backfill.workbook import compare
+from backfill.workbook import compare, open_run
 
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
@@ -169,3 +171,38 @@ def test_names_with_quotes_percents_lines_and_cases_are_shown_compared_and_expla
     assert tables.rows('SELECT tone, "Tone" FROM odd WHERE tone IS NOT NULL') == [("low", "HIGHER")]
     second.undo()
     assert tables.rows('SELECT tone, "Tone" FROM odd WHERE tone IS NOT NULL') == []
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"only": "rule = 'filled'", "values": "a.csv"}, "give them with --apply"),
+        ({"canary": "5%", "values": "a.csv"}, "give them with --apply"),
+        ({"where": "id > 4", "values": "a.csv"}, "--where chooses rows for a notebook"),
+        ({"query": "FROM 's3://far/a.parquet'"}, "It reads local files"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(given: dict[str, str], says: str) -> None:
+    fill = JOBS["fill"]
+
+    with pytest.raises(UsageError, match=says):
+        fill.make({**defaults_of(fill.parameters), "table": "t", "set": ["v"], **given})
+
+
+def test_a_part_is_written_where_only_that_is_approved(tables: Tables, tmp_path: Path) -> None:
+    tables.make(
+        "CREATE TABLE lamp (id int PRIMARY KEY, watts int)",
+        "INSERT INTO lamp VALUES (1, NULL), (2, 60), (3, NULL)",
+    )
+    (tmp_path / "watts.csv").write_text("id,watts\n1,5\n2,7\n3,9\n")
+    given = {"table": "lamp", "set": ["watts"], "values": str(tmp_path / "watts.csv")}
+    places = {"runs_dir": str(tables.runs), "dsn_env": "TABLES_URL"}
+    only = {"overwrite": True, "only": "rule = 'overwritten'", "apply": True}
+    run = open_run("fill", defaults_of(JOBS["fill"].parameters) | given | places | only)
+
+    for step in (run.preflight, run.extract, run.compute, run.diff, run.plan, run.apply):
+        step()
+    run.summary()
+
+    assert tables.rows("SELECT id, watts FROM lamp ORDER BY id") == [(1, None), (2, 7), (3, None)]
+    assert tables.rows("SELECT status FROM backfill.run") == [("paused",)]

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from backfill.errors import UsageError
 from backfill.jobs.entry import Entry
 from backfill.parameter import Kind, Parameter
-from backfill.parameters import APPLY, ENGINE, PLACES, THROTTLE, WORKERS
+from backfill.parameters import APPLY, ENGINE, PART, PLACES, THROTTLE, WORKERS
 
 if TYPE_CHECKING:
     from backfill.steps.job import Job, JobKind
@@ -46,6 +47,7 @@ FILL_PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter("overwrite", Kind.FLAG, False, "also rows whose target holds something else now"),
     Parameter("allow_null", Kind.FLAG, False, "a new value may be NULL; without it, left alone"),
+    *PART,
     *ENGINE,
     WORKERS,
     *THROTTLE,
@@ -58,6 +60,16 @@ def _make(values: Mapping[str, Any]) -> Job:
     from backfill.jobs.fill.job import FillJob
     from backfill.jobs.fill.task import FillSettings
 
+    if not values["apply"] and any(values[parameter.name] for parameter in PART):
+        raise UsageError(
+            "--only and --canary say what of a plan is written: give them with --apply, or to "
+            "backfill apply."
+        )
+    if values["where"] and (values["values"] or values["query"]):
+        raise UsageError(
+            "--where chooses rows for a notebook to compute; with --values or --query the rows are "
+            'those of the values. Leave it out, or filter them: --query "SELECT … WHERE …"'
+        )
     settings = FillSettings(
         table=values["table"],
         targets=_listed(values["set"]),

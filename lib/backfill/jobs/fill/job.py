@@ -52,8 +52,12 @@ class FillJob(TaskJob):
         if found is None and query:
             self._nothing = tempfile.TemporaryDirectory(prefix="backfill-fill-")
             path = Path(self._nothing.name) / KEPT_FILE
-            keep_query(query, path, Path.cwd())
-            found = open_values(path)
+            try:
+                keep_query(query, path, Path.cwd())
+                found = open_values(path)
+            except UsageError:
+                self._nothing.cleanup()
+                raise
         self._values = found
         self._is_given = found is not None
         super().__init__(self._task(settings))

@@ -56,7 +56,13 @@ def keep_query(query: str, path: Path, base: Path) -> None:
             reader = rows.to_arrow_reader(BATCH_ROWS)
             _write(reader, query, path)
         except duckdb.Error as error:
-            raise UsageError(f"--query can not be evaluated: {one_line(error)}") from None
+            said = one_line(error)
+            if "extension" in said:  # DuckDB would have it installed, which it may not here
+                said = (
+                    f"{said.split(' Please try ')[0]}. It reads local files, with what DuckDB "
+                    "brings along and no more: fetch or convert the file first."
+                )
+            raise UsageError(f"--query can not be evaluated: {said}") from None
         finally:
             connection.close()
 
