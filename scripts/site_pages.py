@@ -30,7 +30,9 @@ def on_post_page(output: str, page: Any, **_rest: Any) -> str:
     return _FOREIGN_WORKER.sub(f'<script src="{up}assets/file-worker.js"></script>', output)
 
 
-def on_post_template(output_content: str, **_rest: Any) -> str:
+def on_post_template(output_content: str, template_name: str, **_rest: Any) -> str:
+    if template_name == "404.html":
+        return ""  # a server's page; the site is opened as files
     return _FOREIGN_WORKER.sub("", output_content)
 
 

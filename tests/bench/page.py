@@ -60,7 +60,7 @@ def markdown(sizes: Sequence[Measures], found: Sequence[Figure]) -> str:
 def figures_table(found: Sequence[Figure]) -> list[str]:
     """Return the lines of the table of figures."""
     return [
-        "| figure | rows | reached | to reach | |",
+        "| figure | rows | reached | to reach | met |",
         "|---|--:|--:|--:|---|",
         *(
             f"| {f.name} | {f.rows:,} | {f.reached} | {f.to_reach} | {_word(f.is_reached)} |"

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, expect
-from tests.browser.test_pages import open_offline
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+from tests.browser.test_pages import AXE, open_offline
+from tests.browser.workbench import keep
 from tests.deadline import DEADLINE_SECONDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -39,6 +41,28 @@ def test_every_document_has_its_page(site: Path) -> None:
 
     assert {name for name in documents if not (site / f"{name}.html").is_file()} == set()
     assert {name for name in documents if f": {name}.md" not in menu} == set()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 390), ("light", 390)])
+def test_everybody_can_read_every_document(
+    browser: Browser, site: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
+    context = browser.new_context(
+        viewport=ViewportSize(width=width, height=900), color_scheme=scheme
+    )
+    page = context.new_page()
+
+    for path in sorted(site.glob("*.html")):
+        open_offline(page, path)
+        expect(page.locator("article h1").first).to_be_visible()
+        page.evaluate(AXE)
+        found = page.evaluate("axe.run().then(r => r.violations)")
+        told = [(v["id"], v["nodes"][0]["html"][:200]) for v in found]
+        assert told == [], path.name
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path.name
+
+    keep(page, f"site-{scheme}-{width}")
+    context.close()
 
 
 def test_a_word_is_found_without_a_network(site: Path, page: Page) -> None:
