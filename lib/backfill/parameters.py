@@ -80,6 +80,13 @@ ENGINE = (
 )
 THROTTLE = (
     Parameter(
+        "wait_while",
+        Kind.TEXTS,
+        "",
+        "wait while a signal is above this, like connections:75% or replay-lag:10s; or a list",
+        metavar="NAME:LIMIT",
+    ),
+    Parameter(
         "wal_budget",
         Kind.TEXT,
         "",

@@ -146,6 +146,14 @@ def test_every_option_sets_the_limit_of_its_signal() -> None:
     assert throttle(max_connections=80).limits[Signal.CONNECTIONS] == Limit(80)
 
 
+def test_one_option_names_any_signal() -> None:
+    named = throttle(wait_while=["lock-waiters:3", "replay-lag:20s,1GB", "connections:40"])
+
+    assert named == throttle(
+        max_lock_waiters=3, max_replay_lag="20s,1GB", max_connections="40", wait_while=[]
+    )
+
+
 def test_a_query_may_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "go.sql"
     file.write_text("SELECT true\n")
@@ -161,6 +169,8 @@ def test_a_query_may_come_from_a_file(tmp_path: Path) -> None:
         ({"max_wal_rate": "10s"}, "--max-wal-rate must be a number with B, kB, MB, GB"),
         ({"max_transaction_age": "-5s"}, "--max-transaction-age must be a number"),
         ({"max_connections": "75%", "critical": ["connections:70%"]}, "it would never wait"),
+        ({"wait_while": ["load:3"]}, "--wait-while 'load:3' is not NAME:AMOUNT"),
+        ({"wait_while": ["wal-rate:5min"]}, "--wait-while wal-rate must be a number with B"),
         ({"critical": ["load:3"]}, "NAME is one of lock-waiters, replay-lag"),
         ({"critical": ["connections"]}, "is not NAME:AMOUNT"),
         ({"standby": ["far"]}, "say how much with --max-replay-lag"),

@@ -43,7 +43,14 @@ GROUPS = {
     ),
     "when it waits for others": (
         *("wal_budget", "max_lock_waiters", "max_replay_lag", "standby", "max_transaction_age"),
-        *("max_wal_rate", "max_connections", "yield_to_vacuum", "go_when", "go_when_file"),
+        *(
+            "wait_while",
+            "max_wal_rate",
+            "max_connections",
+            "yield_to_vacuum",
+            "go_when",
+            "go_when_file",
+        ),
         *("window", "critical"),
     ),
     "messages to people": ("store_notifications", "summary_threshold", "notify_past"),

@@ -37,15 +37,15 @@ class Signal(StrEnum):
 @dataclass(frozen=True, slots=True)
 class About:
     """What there is to know of a signal: the unit of its readings and limits; how a person is told
-    of one above its limit, with {value}, {limit} and {detail}; and NAME in `--max-NAME`, which may
-    limit several that tell the same in different units."""
+    of one above its limit, with {value}, {limit} and {detail}; and its NAME in `--wait-while`,
+    `--critical` and `--max-NAME`, which may limit several that tell the same in different units."""
 
     unit: Unit
     sentence: str
     name: str = ""
 
 
-#: A new signal is a line of `Signal`, one here, a reader in `pressure`, and its flag.
+#: A new signal is a line of `Signal`, one here, and a reader in `pressure`.
 SIGNALS: Mapping[Signal, About] = {
     Signal.LOCK_WAITERS: About(
         Unit.COUNT, "{value} sessions wait for a lock of ours (limit {limit})", "lock-waiters"

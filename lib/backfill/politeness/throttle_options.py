@@ -12,7 +12,7 @@ from backfill.politeness.throttle import SIGNALS, Limit, Signal, Throttle
 from backfill.politeness.window import window_from
 from backfill.regular_file import read_document
 
-#: The signals with a number for a limit, by the name that --max-NAME and --critical give them.
+#: The signals with a number for a limit, by the name that flags give them.
 _NUMBERED = {
     name: tuple(signal for signal, about in SIGNALS.items() if about.name == name)
     for name in dict.fromkeys(about.name for about in SIGNALS.values() if about.name)
@@ -30,7 +30,7 @@ def throttle_from(values: Mapping[str, Any]) -> Throttle:
     standbys = tuple(values["standby"])
     pauses = _pauses(values)
     pauses |= {signal: 0.0 for signal, is_on in _switches(values, query) if is_on}
-    stops = _stops(values["critical"])
+    stops = _named("--critical", values["critical"])
     limits = {
         signal: _limit(signal, pauses.get(signal), stops.get(signal))
         for signal in Signal
@@ -55,19 +55,20 @@ def _pauses(values: Mapping[str, Any]) -> dict[Signal, float]:
         given = values[f"max_{name.replace('-', '_')}"]
         if given not in _UNWATCHED:
             found |= _amounts(f"--max-{name}", str(given), signals)
-    return found
+    return found | _named("--wait-while", values["wait_while"])
 
 
-def _stops(given: Sequence[str]) -> dict[Signal, float]:
+def _named(flag: str, given: Sequence[str]) -> dict[Signal, float]:
+    """Return limits that were given as NAME:AMOUNT."""
     found: dict[Signal, float] = {}
     for text in given:
         name, colon, amount = text.partition(":")
         if not colon or name not in _NUMBERED:
             raise UsageError(
-                f"--critical {text!r} is not NAME:AMOUNT, like connections:95%; NAME is one of "
+                f"{flag} {text!r} is not NAME:AMOUNT, like connections:95%; NAME is one of "
                 f"{', '.join(_NUMBERED)}."
             )
-        found |= _amounts(f"--critical {name}", amount, _NUMBERED[name])
+        found |= _amounts(f"{flag} {name}", amount, _NUMBERED[name])
     return found
 
 
