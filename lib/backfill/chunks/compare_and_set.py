@@ -199,10 +199,12 @@ class TableWriter:
         batch = self._batch(changes, (side,))
         equal = self._equal(self._table.targets, _PREFIXES[side])
         query = sql.SQL(
-            "SELECT v.ord - 1, CASE WHEN t.{first} IS NOT NULL"
+            # A composite with a NULL in it is neither NULL nor NOT NULL.
+            "SELECT v.ord - 1, CASE WHEN t.{first} IS DISTINCT FROM NULL"
             " THEN ({present})::text END"
             " FROM {values} LEFT JOIN {relation} AS t ON {join}"
-            " WHERE (t.{first} IS NOT NULL AND {sources} AND {equal}) IS NOT TRUE ORDER BY v.ord"
+            " WHERE (t.{first} IS DISTINCT FROM NULL AND {sources} AND {equal}) IS NOT TRUE"
+            " ORDER BY v.ord"
         ).format(
             first=sql.Identifier(self._table.key.columns[0].name),
             sources=self._sources_match(batch),

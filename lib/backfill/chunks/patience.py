@@ -39,6 +39,7 @@ from backfill.records.checkpoint import Checkpoint, Counts
 from backfill.records.ledger import Ledger
 from backfill.records.ranges import RangeClaim, renew_range
 from backfill.report import Reporter
+from backfill.server.in_bulk import may_be_of_a_row
 from backfill.server.postgres import Connection
 from backfill.server.session import Session
 from backfill.stop import StopSignals
@@ -153,7 +154,10 @@ class PatientCommitter:
                 self.breathe(claim)
             except _AWAY as error:
                 if not self._is_away(error):
-                    raise
+                    if is_careful or not may_be_of_a_row(error):
+                        raise
+                    is_careful = True
+                    continue
                 if found := self._found_again(claim, ready, behind, error):
                     return Committed(found)
             except (CommitRefused, psycopg.Error, RefusedRow) as error:

@@ -236,7 +236,10 @@ class KeyedRows:
             " LEFT JOIN {relation} AS t ON {join} ORDER BY v.ord"
         ).format(
             key=self._table.key.text_expression("t"),
-            there=sql.SQL("t.tableoid IS NOT NULL"),  # a composite with a NULL in it is neither
+            # A composite with a NULL in it is neither NULL nor NOT NULL.
+            there=sql.SQL("t.{} IS DISTINCT FROM NULL").format(
+                sql.Identifier(self._table.key.columns[0].name)
+            ),
             differing=self._differing(sources, places[keys:]),
             columns=columns_sql("t", (*self._table.sources, *self._table.targets)),
             arrays=sql.SQL(", ").join(

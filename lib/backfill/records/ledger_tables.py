@@ -66,9 +66,10 @@ def create_tables(connection: Connection, *, is_new: bool) -> None:
     except psycopg.DatabaseError as error:  # what an event trigger that guards DDL raises
         raise PreflightError(
             "The server refused to make the tool's own tables in schema backfill: "
-            f"{str(error).splitlines()[0]}. Nothing was written. Does an event trigger guard "
-            "tables here (pg_event_trigger)? Have whoever may run what this prints, then type the "
-            "command again: " + next_command("grants")
+            f"{str(error).splitlines()[0]}. Nothing was written. Does that schema hold tables of "
+            "somebody else's? They must have another one. Does an event trigger guard tables here "
+            "(pg_event_trigger)? Have whoever may run what this prints, then type the command "
+            "again: " + next_command("grants")
         ) from None
 
 

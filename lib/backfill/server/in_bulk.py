@@ -20,6 +20,15 @@ _NOBODY_S_FAULT = (
     psycopg.errors.InsufficientPrivilege,
     psycopg.errors.SyntaxErrorOrAccessRuleViolation,
 )
+#: SQLSTATEs among the operational errors that a value or a row's trigger may bring about: too long
+#: for an index or a tsvector, a stack too deep, a row changed under its own update; and whatever
+#: functions in other languages raise.
+_OF_A_ROW = ("54000", "54001", "27", "2F", "38", "39")
+
+
+def may_be_of_a_row(error: BaseException) -> bool:
+    """Whether an operational error is one that another row need not meet."""
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(_OF_A_ROW)
 
 
 def in_bulk(
@@ -39,9 +48,9 @@ def in_bulk(
             continue
         try:
             answer = ask(low, high)
-        except _NOBODY_S_FAULT:
-            raise
         except psycopg.Error as error:
+            if isinstance(error, _NOBODY_S_FAULT) and not may_be_of_a_row(error):
+                raise
             if high - low == 1:
                 refused(low, words_of(error))
                 continue

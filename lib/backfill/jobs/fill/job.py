@@ -112,7 +112,12 @@ class FillJob(TaskJob):
         try:
             with connection.transaction(), on_own_path(connection):
                 return int(scalar(connection, query))
-        except psycopg.ProgrammingError as error:
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            raise UsageError(
+                f"--where {self._condition!r} writes something: {words_of(error)}. A condition "
+                "may only read."
+            ) from None
+        except (psycopg.ProgrammingError, psycopg.DataError) as error:
             raise UsageError(
                 f"--where {self._condition!r} is no condition on {self.table.relation}: "
                 f"{words_of(error)}"
