@@ -13,7 +13,10 @@ import pytest
 from tests.engine.workshop import Bench, load_nothing
 from tests.jobs.conftest import BenchFrom
 
+from backfill.command.guess_toml import as_toml
+from backfill.command.table_guess import guess_spec
 from backfill.errors import PreflightError, RowsDrifted, UsageError
+from backfill.server.table_look import look_at
 
 
 def utc(wall: str, zone: str) -> dt.datetime:
@@ -230,3 +233,61 @@ def test_a_zone_column_of_many_values_asks_which(
         planned(bench, tmp_path, f'zone = "{zone}"\n{PAIR}')
 
     assert told in str(refused.value)
+
+
+def test_texts_that_nothing_reads_are_told_of_and_the_names_of_their_months_known(
+    bench_from: BenchFrom, tmp_path: Path
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE t (id int PRIMARY KEY, w text, tz text, u timestamptz, v_local date,"
+        " v_utc timestamptz, other_utc timestamptz);"
+        "INSERT INTO t VALUES (1, '3 augusti 2026 07:15', '(GMT+02:00) Kyiv'),"
+        " (2, '4 maj 2026 07:15', '(GMT-05:00) Lima'), (3, '9 okt 2026 07:15', 'Lima');"
+    )
+    pair = f'zone = "tz"\nzone_names = ["rails"]\n{PAIR}'
+
+    with pytest.raises(PreflightError) as refused:
+        planned(bench, tmp_path, pair)
+    planned(bench, tmp_path, f'{pair}format = "%d/%m/%Y"\n')
+    planned(bench, tmp_path, f'{pair}format = "%d %b %Y %H:%M"\nmonths = "sv"\n', apply=True)
+
+    assert 'format = "%d %b %Y %H:%M" and months = "da" (or sv' in str(refused.value)
+    assert "3 of 3 sampled texts can not be read in the format %d/%m/%Y" in bench.messages()
+    assert bench.sql("SELECT u FROM t ORDER BY id") == [
+        (utc("2026-08-03 07:15", "Europe/Kyiv"),),
+        (utc("2026-05-04 07:15", "America/Lima"),),
+        (utc("2026-10-09 07:15", "America/Lima"),),
+    ]
+
+
+def test_the_guess_knows_numbers_words_and_keys_of_several_columns(
+    bench_from: BenchFrom,
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE yard (firm int, no int, tz text, PRIMARY KEY (firm, no));"
+        "INSERT INTO yard VALUES (1, 1, '(GMT+02:00) Kyiv');"
+        "CREATE TABLE t (id int PRIMARY KEY, firm int, yard_no int, due_date int, due_time int,"
+        " due_utc timestamptz, begun_local float, begun_utc timestamp, seen_local text,"
+        " seen_utc timestamptz, said_local varchar, said_utc timestamptz, lone_utc timestamptz,"
+        " FOREIGN KEY (firm, yard_no) REFERENCES yard);"
+        "INSERT INTO t VALUES (1, 1, 1, 20261231, 73000, NULL, 46298.25, NULL, '1783069200123',"
+        " NULL, '15 août 2026 09:00', NULL), (2, 1, 1, 20260101, 0, NULL, 46298.5, NULL,"
+        " '1783069200124', NULL, '1 févr. 2026 09:00', NULL);"
+    )
+
+    guess = as_toml(guess_spec(*look_at(bench.connection, "t")))
+
+    for piece in (
+        'by = ["firm", "yard_no"]\nkey = ["firm", "no"]\n',
+        'zone_names = ["iana", "rails"]',
+        'wall = ["due_date", "due_time"]',
+        'format = "%Y%m%d %H%M%S"',
+        'unit = "excel"',
+        'unit = "ms"',
+        'format = "%d %b %Y %H:%M"',
+        'months = "fr"',
+        "# lone_utc sounds like an instant, and no wall time is named like it",
+    ):
+        assert piece in guess, guess

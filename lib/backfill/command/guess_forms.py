@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.jobs.utc.formats import digits_format, likely_formats
+from backfill.jobs.utc.formats import digits_format, likely_formats, likely_in_words
 from backfill.jobs.utc.resolve_columns import unit_in_name
 from backfill.server.table_look import TableLook
 from backfill.utc.described import TARGET_UNITS, Reading, WallKind
@@ -141,10 +141,13 @@ def _form_of_both(look: TableLook, walls: Sequence[str]) -> list[tuple[str, Gues
     if look.columns[walls[1]].plain_type in NUMBER_TYPES:
         width = 4 if max(len(text) for text in clocks) <= 4 else 6
         clocks = tuple(text.zfill(width) for text in clocks)
+        dates = tuple(text for text in dates if text.strip("0")) or dates
     # Samples are of each column by itself: any date goes with any time.
     longest = range(max(len(dates), len(clocks)))
     columns = [pa.array([one[i % len(one)] for i in longest]) for one in (dates, clocks)]
     share = float(np.mean(read_walls(columns, Reading(WallKind.DATE_AND_TIME)).is_valid))
+    if any(look.columns[name].plain_type in NUMBER_TYPES for name in walls):
+        share = 0.0  # numbers are read by a format only
     both = pc.binary_join_element_wise(*columns, " ")
     forms = likely_formats(both, read_otherwise=share)
     return _named(forms, both[0].as_py()) if forms else []
@@ -164,6 +167,12 @@ def _form(look: TableLook, name: str) -> list[tuple[str, Guess]]:
             return [("format", Guess(form, f"its digits spell dates, like {sample[0]}"))]
         unit = _unit(look, name)
         return [("unit", unit)] if unit and unit.value != "ms" else []
+    if kind in TEXT_TYPES and sample and (words := likely_in_words(texts)):
+        form, language = words[0]
+        others = ", ".join(other for _form, other in words[1:])
+        why = "the names of its months" + (f"; or is it {others}?" if others else "")
+        example = f"values like {next(x for x in sample if x.strip())}"
+        return [("format", Guess(form, example)), ("months", Guess(language, why))]
     if kind in TEXT_TYPES and sample and (forms := likely_formats(texts)):
         return _named(forms, next(x for x in sample if x.strip()))
     if kind in TEXT_TYPES and sample and all(_COUNT_TEXT.fullmatch(t.strip()) for t in sample):

@@ -155,6 +155,13 @@ def _is_pair(look: TableLook, wall: str, target: str) -> bool:
     return wall_words - silent == target_words - silent
 
 
+def is_target(look: TableLook, name: str) -> bool:
+    """Whether a column's name says UTC, and its type has room for an instant."""
+    column = look.columns[name]
+    is_fit = column.plain_type in _TARGET_TYPES and not column.is_generated
+    return is_fit and bool(words_of(name) & (_SAYS_UTC - {"z"}))
+
+
 def words_of(name: str) -> set[str]:
     """Return the words of a column's name, in small letters."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)

@@ -17,10 +17,10 @@ from backfill.command.guess_forms import (
     offset_guess,
     with_forms,
 )
-from backfill.command.guess_pairs import guess_pairs, words_of
+from backfill.command.guess_pairs import guess_pairs, is_target, words_of
 from backfill.server.table import Relation
 from backfill.server.table_look import Reference, TableLook
-from backfill.utc.spelling import Vocabulary, foreign_names
+from backfill.utc.spelling import Vocabulary, foreign_zone
 from backfill.utc.zone_names import is_zone
 
 _NO_ZONE_TYPES = (*NUMBER_TYPES, "smallint", "interval", "date", "uuid")
@@ -127,7 +127,7 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
         lookups=lookups,
         deleted=_deleted(look),
         vocabularies=_vocabularies(samples),
-        remarks=tuple(_remarks(look, others)),
+        remarks=(*_remarks(look, others), *_alone(look, pairs)),
         has_offset=offset is not None,
         taken=frozenset(taken),
     )
@@ -161,7 +161,7 @@ def _zones(look: TableLook) -> list[Guess]:
 
 def _is_known(name: str) -> bool:
     return is_zone(name) or any(
-        name.casefold() in foreign_names(v) for v in (Vocabulary.WINDOWS, Vocabulary.RAILS)
+        foreign_zone(v, name) is not None for v in (Vocabulary.WINDOWS, Vocabulary.RAILS)
     )
 
 
@@ -172,7 +172,7 @@ def _vocabularies(samples: Sequence[Sequence[str]]) -> tuple[str, ...]:
     found = [
         v.value
         for v in (Vocabulary.WINDOWS, Vocabulary.RAILS)
-        if any(value.casefold() in foreign_names(v) for value in foreign)
+        if any(foreign_zone(v, value) is not None for value in foreign)
     ]
     return ("iana", *found) if found else ()
 
@@ -276,6 +276,16 @@ def _deleted(look: TableLook) -> Guess | None:
         if name in look.columns:
             return Guess(name, "its name")
     return None
+
+
+def _alone(look: TableLook, pairs: Sequence[GuessedPair]) -> list[str]:
+    """Columns that sound like instants, and have no wall time beside them."""
+    taken = {name for pair in pairs for name in (*pair.walls, pair.target)}
+    return [
+        f"{name} sounds like an instant, and no wall time is named like it: is it a [[pair]]?"
+        for name in look.columns
+        if name not in taken and pairs and is_target(look, name)
+    ]
 
 
 def _remarks(look: TableLook, others: Mapping[Relation, TableLook]) -> list[str]:

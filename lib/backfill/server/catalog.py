@@ -13,6 +13,7 @@ from backfill.server.postgres import Connection, scalar
 from backfill.server.session import on_own_path
 from backfill.server.table import Relation, Table
 
+_KINDS = {"v": ", but a view", "m": ", but a materialized view", "f": ", but a foreign table"}
 _READABLE_KINDS = ("r", "p", "v", "m", "f")
 _WRITABLE_KINDS = {"r": "table", "p": "partitioned table"}
 
@@ -35,7 +36,7 @@ def find_relation(connection: Connection, name: str, *, is_read_only: bool = Fal
     schema, table, kind = (str(part) for part in row)
     if kind not in (_READABLE_KINDS if is_read_only else _WRITABLE_KINDS):
         raise PreflightError(
-            f"{schema}.{table} is not a table (pg_class.relkind = {kind!r}). "
+            f"{schema}.{table} is not a table{_KINDS.get(kind, '')} (pg_class.relkind = {kind!r}). "
             "Name the table under it: compare-and-set needs the stored rows."
         )
     return Relation(schema, table)

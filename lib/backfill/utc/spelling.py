@@ -21,6 +21,7 @@ from backfill.utc.zone_names import is_zone, zone_info, zone_names
 _NEAR_MISSES = 3
 _SIMILARITY = 0.75
 _OFFSET = re.compile(r"(?:UTC|GMT|Z)?\s*([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
+_LABEL = re.compile(r"^\((?:GMT|UTC)(?:[+-]\d{2}:\d{2})?\)\s*")
 _ABBREVIATION = re.compile(r"[A-Z]{2,5}")
 _POSIX = re.compile(r"Etc/GMT([+-])(\d{1,2})")
 #: Names of the list that are abbreviations: people write them for a zone with summer time, or
@@ -55,7 +56,7 @@ class Names:
             if vocabulary is Vocabulary.IANA:
                 if is_zone(name):
                     return name
-            elif (found := foreign_names(vocabulary).get(name.casefold())) is not None:
+            elif (found := foreign_zone(vocabulary, name)) is not None:
                 return found
         return None
 
@@ -80,6 +81,11 @@ def foreign_names(vocabulary: Vocabulary) -> Mapping[str, str]:
     names = _document(vocabulary)["names"]
     assert isinstance(names, dict)
     return {name.casefold(): zone for name, zone in names.items()}
+
+
+def foreign_zone(vocabulary: Vocabulary, name: str) -> str | None:
+    """Return what a vocabulary means by a name; Rails shows the offset before it, in brackets."""
+    return foreign_names(vocabulary).get(_LABEL.sub("", name).casefold())
 
 
 @cache

@@ -159,7 +159,12 @@ def _spelt(values: pa.Array, form: str, months: str) -> pa.Array:
     if width := width_of(form):
         texts = pc.utf8_trim_whitespace(texts)
         texts = pc.if_else(pc.ascii_is_decimal(texts), pc.utf8_lpad(texts, width, "0"), texts)
-    for pattern, english in english_patterns(months) if months else ():
+    return spelt_in_english(texts, months) if months else texts
+
+
+def spelt_in_english(texts: pa.Array, language: str) -> pa.Array:
+    """Return texts with their months' names in English; each row has one at most."""
+    for pattern, english in english_patterns(language):
         texts = pc.replace_substring_regex(texts, pattern, rf"\1{english}", max_replacements=1)
     return texts
 

@@ -45,4 +45,4 @@ def ask_together(staging: Staging) -> int:
         for kind, column, zone, date, count, key, first, last, applied in found
     ]
     staging.append("questions", questions_table(together))
-    return sum(row[4] for row in found) - len(together)
+    return int(sum(row[4] for row in found)) - len(together)

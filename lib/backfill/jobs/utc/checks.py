@@ -16,7 +16,7 @@ from backfill.jobs.utc.resolve_columns import UNIT_NAMES
 from backfill.jobs.utc.sample import sample_filled, sample_rows
 from backfill.jobs.utc.sampled_place import Place, bounded, first, key_at
 from backfill.jobs.utc.table_spec import OFFSET_UNITS
-from backfill.jobs.utc.wall_checks import check_walls
+from backfill.jobs.utc.wall_checks import check_walls, unreadable
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.texts import texts_of
 from backfill.server.postgres import Connection
@@ -44,10 +44,11 @@ def check_columns(
     `units_said` are targets whose unit the specification names.
     """
     rows = sample_rows(connection, zoned.table, members)
+    warnings: list[str] = []
     for pair in zoned.columns.pairs:
         check_walls(Place(zoned, pair), rows)
+        warnings += unreadable(Place(zoned, pair), rows)
     filled = sample_filled(connection, zoned.table, members)
-    warnings: list[str] = []
     converted = convert_pairs(filled, zoned.columns, policy)
     for pair, values in zip(zoned.columns.pairs, converted, strict=True):
         place = Place(zoned, pair)

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.utc.month_names import LANGUAGES
+from backfill.utc.wall import spelt_in_english
 from backfill.utc.wall_format import pattern_of
 from backfill.utc.wall_text import read_format, read_iso
 from backfill.utc.years import years_of
@@ -73,6 +75,26 @@ def likely_formats(texts: pa.Array, *, read_otherwise: float | None = None) -> l
     if best <= max(iso, 0.5):
         return []
     return [form for form, share in shares.items() if share == best]
+
+
+def likely_in_words(texts: pa.Array) -> list[tuple[str, str]]:
+    """Return (format, language) of texts whose months another language reads better than English.
+
+    Languages that read as many are all there: Danish and Swedish months are nearly alike.
+    """
+    plain = pc.utf8_trim_whitespace(texts.drop_null())
+    has_words = pc.match_substring_regex(plain, r"\pL{3}")
+    if not len(plain) or pc.sum(has_words).as_py() * 2 <= len(plain):
+        return []
+    english = likely_formats(plain)
+    least = share_read(plain, english[0]) if english else 0.0
+    found: list[tuple[float, str, str]] = []
+    for language in LANGUAGES if least < 1 else ():
+        spelt = spelt_in_english(plain, language)
+        forms = likely_formats(spelt)
+        found += [(share_read(spelt, forms[0]), forms[0], language)] if forms else []
+    best = max((share for share, _form, _language in found), default=0.0)
+    return [(form, language) for share, form, language in found if share == best > least]
 
 
 def _candidates(few: Sequence[str]) -> Iterator[str]:

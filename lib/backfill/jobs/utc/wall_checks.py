@@ -14,14 +14,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.errors import PreflightError
-from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats
+from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats, likely_in_words
 from backfill.jobs.utc.resolve_columns import UNIT_NAMES
 from backfill.jobs.utc.sampled_place import Place, bounded, first, key_at
 from backfill.utc.convert import in_range
 from backfill.utc.described import TARGET_UNITS, Offset, Pair, Unit, WallKind
 from backfill.utc.doubts import show_time
 from backfill.utc.pairs import BoolArray, field_of
-from backfill.utc.wall import read_walls
+from backfill.utc.wall import read_walls, spelt_in_english
 from backfill.utc.wall_text import read_format
 from backfill.utc.years import years_of
 
@@ -70,6 +70,8 @@ def _check_format(
     place: Place, rows: pa.Table, texts: pa.Array, *, read_otherwise: float | None = None
 ) -> None:
     found = likely_formats(texts, read_otherwise=read_otherwise)
+    if words := likely_in_words(texts):
+        _refuse_words(place, rows, texts, words)
     if not found:
         return
     row = first(_reads(texts, found[0]))
@@ -79,6 +81,42 @@ def _check_format(
         f"{place.wall} is not ISO 8601: row {key_at(rows, row)} says {texts[row].as_py()!r}. "
         f"Nothing was planned. Say in its [[pair]]: {said}{which}"
     )
+
+
+def _refuse_words(
+    place: Place, rows: pa.Table, texts: pa.Array, words: Sequence[tuple[str, str]]
+) -> None:
+    form, language = words[0]
+    others = ", ".join(other for _form, other in words[1:])
+    which = f" (or {others}: they read as many)" if others else ""
+    row = first(_reads(spelt_in_english(texts, language), form))
+    raise PreflightError(
+        f"{place.wall} has names of months in another language: row {key_at(rows, row)} says "
+        f"{texts[row].as_py()!r}. Nothing was planned. Say in its [[pair]]: "
+        f'format = "{form}" and months = "{language}"{which}'
+    )
+
+
+def unreadable(place: Place, rows: pa.Table) -> list[str]:
+    """Say that most texts of a sample are no wall times, and are going to be skipped."""
+    pair = place.pair
+    if pair.reading.kind not in (WallKind.TEXT, WallKind.DATE_AND_TIME):
+        return []
+    arrays = [field_of(rows, "source", wall.name) for wall in pair.walls]
+    walls = read_walls(arrays, pair.reading)
+    is_there = ~walls.is_null
+    is_wrong = is_there & ~walls.is_valid
+    count, total = int(np.count_nonzero(is_wrong)), int(np.count_nonzero(is_there))
+    if count * 2 <= total:
+        return []
+    row = first(is_wrong)
+    shown = " ".join(str(array[row].as_py()) for array in arrays)
+    how = f"in the format {pair.reading.form}" if pair.reading.form else "as ISO 8601"
+    return [
+        f"{place.wall}: {count:,} of {total:,} sampled texts can not be read {how}, like row "
+        f"{key_at(rows, row)}: {shown!r}. Such rows are skipped. If all of it is written in one "
+        'way, say how in its [[pair]]: format = "%d/%m/%Y %H:%M"'
+    ]
 
 
 def _check_date_and_time(place: Place, rows: pa.Table) -> None:
