@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,18 +163,37 @@ def test_a_line_of_an_earlier_version_can_still_be_read() -> None:
 
 @pytest.mark.parametrize("width", [30, 60, 80, 200])
 def test_the_bar_fits_its_terminal_and_shows_the_share_first(width: int) -> None:
-    line = bar_line(HALF, width)
+    line = bar_line(HALF, width, io.StringIO())
 
-    assert len(line) <= width
+    assert len(line) == width
     assert "50% 5,000 of 10,000" in line
     if width >= 80:
         assert "about 10 s left (8 s to 14 s)" in line
 
 
-def test_a_wide_bar_is_as_full_as_the_run_is_far() -> None:
-    line = bar_line(HALF, 200)
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_wide_bar_is_as_full_as_the_run_is_far_and_coloured_where_that_is_wanted(
+    terminal: tuple[Terminal, int], monkeypatch: pytest.MonkeyPatch, *, plain: bool
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if plain:
+        monkeypatch.setenv("NO_COLOR", "1")
 
-    assert line.startswith("[############............] 50%")
+    line = bar_line(HALF, 200, terminal[0]._stream)
+
+    bar = re.sub(r"\x1b\[[\d;]*m", "", line).split(" 50%")[0]
+    assert len(bar) == 24
+    assert bar[:12] == "━" * 12
+    assert bar[12:] == (" " * 12 if plain else "╺" + "━" * 11)
+    assert ("\x1b[38;" in line) is not plain
+
+
+@pytest.mark.parametrize(("name", "bar"), [("ascii", "-" * 12), ("utf-8", "━" * 12)])
+def test_a_bar_uses_no_letter_that_a_terminal_lacks(name: str, bar: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=name)
+
+    assert bar_line(HALF, 200, stream).split(" 50%")[0].rstrip() == bar
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ class Terminal:
 
     def _put(self, event: Mapping[str, Any]) -> None:
         width = shutil.get_terminal_size().columns - 1
-        say(f"\r{bar_line(event, width).ljust(width)}", self._stream, end="")
+        say(f"\r{bar_line(event, width, self._stream)}", self._stream, end="")
         self._has_bar = True
 
 
@@ -142,19 +142,32 @@ def aged(event: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     return {**event, **left}
 
 
-def bar_line(event: Mapping[str, Any], width: int) -> str:
+def bar_line(event: Mapping[str, Any], width: int, stream: TextIO | None = None) -> str:
     """Return progress as a bar and what fits beside it: counts, rate, time left, why it waits.
 
-    Where it is narrow the bar goes first: the time left is what a person looks for.
+    It fills the width, and so covers the line before. Where it is narrow the bar goes first: the
+    time left is what a person looks for.
     """
     done, whole = event["scanned"], event["scanned"] + event["remaining"]
     share = done / whole if whole else 1.0
     told = " · ".join([f"{share:.0%} {done:,} of {whole:,} rows", *pace_of(event)])
-    cells = min(_BAR_CELLS, width - len(told) - len("[] "))
+    cells = min(_BAR_CELLS, width - len(told) - 1)
     if cells < _LEAST_CELLS:
-        return told[:width]
-    filled = int(cells * share)
-    return f"[{'#' * filled}{'.' * (cells - filled)}] {told}"
+        return told[:width].ljust(width)
+    return f"{_drawn(share, cells, stream)} {told.ljust(width - cells - 1)}"
+
+
+def _drawn(share: float, cells: int, stream: TextIO | None) -> str:
+    """Return so many cells of a bar as rich draws it: with colour and fine parts where they are."""
+    from rich.console import Console
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    console = Console(file=stream or sys.stderr, width=cells)
+    with console.capture() as drawn:
+        console.print(ProgressBar(total=1.0, completed=share, width=cells), end="")
+    text = drawn.get()
+    return text + " " * (cells - Text.from_ansi(text).cell_len)  # without colour it ends early
 
 
 def socket_folder(prefix: str) -> Path:
