@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor
+from backfill.ocr.badges import has_badge, tells_other_time
 from backfill.ocr.cells import Cell
 from backfill.ocr.checks import (
     ADDRESS_UNSURE,
@@ -83,8 +85,12 @@ def entry_of(
             kept.append(cell)
         elif is_scrap(cell.text) and _stands_below_address(cell, kept, height):
             unread.append(cell)
+    flags += (UNKNOWN_TEXT,) * tells_other_time([anchor.rest, *(cell.text for cell in kept)])
     lines = _lines(kept, height)
     chip, lines = _cut_chip(lines, anchor)
+    if has_badge(lines, anchor, lengths):
+        flags += (UNKNOWN_TEXT,)
+        lines, anchor = (lines if anchor.rest else lines[1:]), replace(anchor, rest="")
     title_count = _title_count(lines, anchor)
     title, title_minutes = _title_of(lines[:title_count], anchor.rest)
     title = f"{title} {BULLET} {chip.text}" if chip else title

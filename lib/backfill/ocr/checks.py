@@ -12,6 +12,7 @@ from backfill.ocr.identity import fold_word
 from backfill.ocr.noise import is_collaborators, plain
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import (
+    holds_half,
     last_minutes,
     minutes_between,
     minutes_of,
@@ -53,6 +54,7 @@ _STROKES = re.compile(r"^[Il|]{2}[bcdfghjkmnpqrstvwxz]|[Il|]{4}|l{3}")
 _SEPARATOR = re.compile(r"[•·»«]|(?<=\s)[-–—=+](?=\s)")
 _BAR = re.compile(r"(?<=\s)[|Il](?=\s)")
 _LIKE_A_BAR = frozenset("|Iil1]!")
+MINUTES_OF_HOUR = 60
 # The checks that speak against the times of a card.
 TIME_FLAGS = frozenset((DURATION_MISMATCH, TIME_UNSURE, OVERLAPS_NEXT))
 # Of the image as a whole.
@@ -105,6 +107,8 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
             flags.append(TOO_LONG)
         if HALF_OF_DAY in flags and is_proven:
             flags.remove(HALF_OF_DAY)
+        if _may_be_afternoon(entry, entries[index - 1] if index else None):
+            flags.append(HALF_OF_DAY)
         if not any(char.isalpha() for char in entry.title):
             flags.append(TITLE_MISSING)
         checked.append(replace(entry, flags=tuple(dict.fromkeys(flags))))
@@ -202,6 +206,20 @@ def _names_job(title: str) -> bool:
 def _has_label(title: str) -> bool:
     """Whether a title holds a known label: what stands on a card without an address has one."""
     return bool(find_labels(title.split()))
+
+
+def _may_be_afternoon(entry: Entry, before: Entry | None) -> bool:
+    """Whether a start before dawn may be one of a clock of twelve hours that tells no half.
+
+    Either it is written as such a clock writes it, 1:40, or a card of the day stands above it.
+    """
+    start = minutes_of(entry.start)
+    if not MINUTES_OF_HOUR <= start < limits.DAWN_MINUTES:
+        return False
+    told = entry.start.removeprefix("0").replace(":", "[:.]")
+    is_short = any(re.match(rf"\W*{told}(?!\d)", word.text) for word in entry.words)
+    halves = any(holds_half(word.text) for word in entry.words)
+    return not halves and (is_short or (before is not None and start < minutes_of(before.start)))
 
 
 def _overlaps(entry: Entry, after: Entry) -> bool:

@@ -39,7 +39,7 @@ _SAYS = {
     checks.TIME_ABOVE_DATE: "a time stands above the date: write its shift, or confirm the image",
     checks.STRAY_TEXT: "text stands in no card: say whether a shift is missing or another's",
     checks.CANCELLED: "a word on it says that it is called off: remove it, or confirm it",
-    checks.TEXT_CUT_SHORT: "an ellipsis cuts its text: write what the app shows in full",
+    checks.TEXT_CUT_SHORT: "an ellipsis or the rim cuts its text: write what the app shows in full",
     checks.HALF_OF_DAY: "before or after noon is not told of each time: confirm its times",
     checks.TOO_LONG: "it lasts more than 16 hours: start and end may have changed places",
     checks.UNKNOWN_TEXT: "a text on it has no place in a shift: confirm the shift, or correct it",

@@ -47,6 +47,8 @@ BAR_END = Share(0.1)  # Of the bar's height: so near to its end it may touch a r
 COLON_DOT = Share(0.3)  # Of a run's height: the dots of a colon are no larger.
 TWO_COLUMNS = Share(0.64)  # Width by height: a wider screen is a tablet's, or lies on its side.
 HEADER_RULE = Letters(0.3)  # The rule below a header without a colour is no thicker.
+AT_RIM = Letters(0.3)  # No screen writes so near to its left or right edge: what does is cut,
+NEAR_RIM = Letters(1.2)  # and then also what begins or ends as far from it as this.
 NEAR_TOP = Letters(3.0)  # Nearer to an edge, without a rule between, a card may be cut.
 NEAR_BOTTOM = Letters(7.0)
 STATUS_SHARE = Share(0.08)  # Of the image's height: the status bar,
@@ -193,6 +195,8 @@ STACK_PITCH = Lines(3.0)  # Start and end of one card under one another,
 SAME_LEFT = Lines(1.3)  # and their left edges.
 FAR_BELOW = Lines(3.2)  # From the times to the last line of the last card,
 NEAR_ABOVE = Lines(1.2)  # and to a title above the first.
+BELOW_TIMES = Lines(1.0)  # A title below a range of times begins no further right,
+BLANK_BEFORE = Lines(0.6)  # and its first word would have had this blank before it.
 FAINTER = Share(0.82)  # Of its contrast: a fainter line is no part of the title above it.
 FAR_RIGHT = Lines(6.0)  # A duration stands so far right of its card's times.
 LONGEST_DURATION = Count(10)
@@ -212,6 +216,7 @@ SUM_WORDS = Count(5)  # A line that tells a sum has no more.
 
 # — Days and times —
 # Longer no shift is: start and end may have changed places.
+DAWN_MINUTES = Minutes(6 * 60)  # Who writes 1:40 for a time before dawn may mean the afternoon.
 LONGEST_SHIFT_MINUTES = Minutes(16 * 60)
 SAME_TIME_MINUTES = Minutes(5)  # Two images' times of one shift differ by no more.
 YEARS_AROUND = Count(10)  # Years in which a date without one may lie.

@@ -138,6 +138,7 @@ def is_noise(text: str) -> bool:
         or is_on_time(text)
         or is_collaborators(text)
         or is_week(text)
+        or plain(text) in words_of("clock")
     )
 
 

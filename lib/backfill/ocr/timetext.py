@@ -12,12 +12,13 @@ _CLOCK = r"([0-2]?\d)\s?[:.;]\s?(\d{2})"
 # The half of the day, of a clock of twelve hours: English, Swedish.
 _HALF = r"(?:\s?([apAP])\s?\.?\s?[mM]\b\.?|\s?([feFE])\.?[mM]\b\.?)"
 _HALF_WORD = re.compile(r"^\W*(?:[ap]\s?\.?\s?m|[fe]\.?m)\.?\W*$", re.IGNORECASE)
-_AT = r"^\W*(?:kl\.?\s*)?"
-_SINGLE = re.compile(rf"{_AT}{_CLOCK}\W*$", re.IGNORECASE)
+_AT = r"^\W*(?:klo?\.?\s*)?"
+_UHR = r"(?:\s*[Uu]hr\b)?"
+_SINGLE = re.compile(rf"{_AT}{_CLOCK}{_UHR}\W*$", re.IGNORECASE)
 _SINGLE_HALF = re.compile(rf"{_AT}{_CLOCK}{_HALF}\W*$")
 # The dash may be read as other signs, or lost: two times of day on one line are a range.
 _DASH = r"(?:\s*[-–—~=_»«]+\s*)+|\s+(?:till?|to|bis|kl\.?)\s+(?:kl\.?\s*)?|\s+"
-_RANGE = re.compile(rf"{_AT}{_CLOCK}(?:{_DASH}){_CLOCK}(?!\d)\W*")
+_RANGE = re.compile(rf"{_AT}{_CLOCK}{_UHR}(?:{_DASH}){_CLOCK}(?!\d){_UHR}\W*")
 _HALF_RANGE = re.compile(rf"{_AT}{_CLOCK}(?:{_HALF})?(?:{_DASH}){_CLOCK}(?!\d)(?:{_HALF})?\W*")
 # 7h30 – 9h15: only as a range, since 7h30 alone may be a length.
 _HOUR_RANGE = re.compile(

@@ -14,6 +14,7 @@ from backfill.ocr.checks import (
     CUT_OFF,
     DURATION_MISMATCH,
     SECOND_DAY,
+    TEXT_CUT_SHORT,
     TIME_ABOVE_DATE,
     TITLE_MISSING,
     check_screen,
@@ -96,7 +97,8 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     rules = (*sheet.dividers, *rules_between_bars(sheet, below, ink.contrast.shape))
     layout = read_layout(below, rules)
     whole = check_times(mend_lost_digits(layout.entries))
-    entries = check_edges(whole, sheet, letter_px, is_top=date is not None)
+    width = float(ink.contrast.shape[1])
+    entries = check_edges(whole, sheet, letter_px, width, is_top=date is not None)
     tail = Tail.FAREWELL if layout.farewell else Tail.ROOM
     lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
     strays = tuple(w for w in layout.strays if not _is_cut_below(w, entries, sheet, letter_px))
@@ -157,13 +159,15 @@ def _is_accounted(
 
 
 def check_edges(
-    entries: tuple[Entry, ...], sheet: Sheet, letter_px: float, *, is_top: bool
+    entries: tuple[Entry, ...], sheet: Sheet, letter_px: float, width: float, *, is_top: bool
 ) -> tuple[Entry, ...]:
     """Return the entries, those that an edge may cut flagged, those without any title left out.
 
-    `is_top`: the date stands above the cards, so that nothing is hidden there.
+    `is_top`: the date stands above the cards, so that nothing is hidden there. `width` is the
+    image's: text at its left or right rim is cut as well.
     """
     kept = []
+    rims = _cut_rims(entries, width, letter_px)
     for entry in entries:
         top = min(word.top for word in entry.words)
         bottom = max(word.bottom for word in entry.words)
@@ -176,8 +180,28 @@ def check_edges(
         ) or (not ruled_below and sheet.bottom - bottom < limits.NEAR_BOTTOM * letter_px)
         if is_cut and TITLE_MISSING in entry.flags:
             continue
-        kept.append(replace(entry, flags=(*entry.flags, CUT_OFF)) if is_cut else entry)
+        is_short = any(_is_at(entry, rim, limits.NEAR_RIM * letter_px) for rim in rims)
+        flags = (CUT_OFF,) * is_cut + (TEXT_CUT_SHORT,) * is_short
+        kept.append(replace(entry, flags=(*entry.flags, *flags)) if flags else entry)
     return tuple(kept)
+
+
+def _cut_rims(
+    entries: tuple[Entry, ...], width: float, letter_px: float
+) -> list[tuple[float, float]]:
+    """Return the rims of an image (its x, and which way is inward) that cut text of a card."""
+    reach = limits.AT_RIM * letter_px
+    return [
+        rim for rim in ((0.0, 1.0), (width, -1.0)) if any(_is_at(e, rim, reach) for e in entries)
+    ]
+
+
+def _is_at(entry: Entry, rim: tuple[float, float], reach: float) -> bool:
+    """Whether a word of an entry stands within reach of a rim."""
+    x, inward = rim
+    return any(
+        (side - x) * inward < reach for word in entry.words for side in (word.left, word.right)
+    )
 
 
 def is_at_edge(word: Word, sheet: Sheet, letter_px: float) -> bool:

@@ -1,0 +1,54 @@
+"""What stands on a card and is neither its times nor who, what or where: a badge, other times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from backfill.ocr import limits
+from backfill.ocr.anchors import Anchor
+from backfill.ocr.cells import Cell
+from backfill.ocr.ink_mends import BULLET
+from backfill.ocr.vocabulary import find_labels
+
+_CLOCK = re.compile(r"(?<![\d.,:])[0-2]?\d[:.][0-5]\d(?![\d.,:])")
+_WHOLE = re.compile(rf"[^\W\d_].*{BULLET}.*[^\W\d_]")
+
+
+def tells_other_time(texts: Sequence[str]) -> bool:
+    """Whether a text beside a card's own times tells one more: a break's, or one that was moved."""
+    return any(_CLOCK.search(text) for text in texts)
+
+
+def has_badge(lines: Sequence[Sequence[Cell]], anchor: Anchor, lengths: Sequence[Cell]) -> bool:
+    """Whether the text beside a range of times is no title, whose first line stands below.
+
+    A title that goes on below breaks where its next word has no room. A text that leaves room for
+    the whole first word of a client and a job on the next line was never a part of them.
+    """
+    beside, below = (anchor.rest, lines) if anchor.rest else ("", lines[1:])
+    if anchor.is_stacked or not below or not lines:
+        return False
+    if not beside:
+        if not all(_is_beside(cell, anchor) for cell in lines[0]):
+            return False
+        beside = " ".join(cell.text for cell in lines[0])
+    title = " ".join(cell.text for cell in below[0])
+    if not _is_whole(title) or BULLET in beside or find_labels(beside.split()):
+        return False
+    ends = anchor.right if anchor.rest else max(cell.right for cell in lines[0])
+    stops = [cell.left for cell in lengths if _is_beside(cell, anchor)]
+    right = min(stops, default=max(cell.right for line in lines for cell in line))
+    first = below[0][0].words[0]
+    is_below_times = below[0][0].left < anchor.left + limits.BELOW_TIMES * first.height
+    return is_below_times and ends + first.width + limits.BLANK_BEFORE * first.height < right
+
+
+def _is_beside(cell: Cell, anchor: Anchor) -> bool:
+    return cell.left >= anchor.right and cell.top < anchor.bottom and cell.bottom > anchor.top
+
+
+def _is_whole(title: str) -> bool:
+    """Whether a line says a client and a job."""
+    matches = find_labels(title.split())
+    return bool(_WHOLE.search(title)) or bool(matches and matches[0].start > 0)

@@ -1,0 +1,129 @@
+"""What stands on a card beside its own times and texts, or is cut at a rim, is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from backfill.ocr import checks
+from backfill.ocr.layout import read_layout
+from backfill.ocr.sheet import Sheet
+from backfill.ocr.shift import Entry
+from backfill.ocr.timetext import parse_clock, parse_range
+from backfill.ocr.view import check_edges
+from backfill.ocr.words import Word
+
+Line = tuple[str, float, float]
+
+
+def _words(lines: Sequence[Line]) -> list[Word]:
+    """The words of lines (text, left, top), ten pixels a letter, as high as two."""
+    words = []
+    for text, left, top in lines:
+        x = left
+        for part in text.split():
+            words.append(Word(part, x, top, 10.0 * len(part), 20, 96.0))
+            x += 10.0 * len(part) + 8
+    return words
+
+
+def _entries(*lines: Line) -> tuple[Entry, ...]:
+    return checks.check_times(read_layout(_words(lines)).entries)
+
+
+@pytest.mark.parametrize("badge", ["Borttaget", "Flyttad", "Väntar på svar", "Jour"])
+def test_a_badge_beside_the_times_is_no_part_of_the_client(badge: str) -> None:
+    (entry,) = _entries(
+        ("07:00 – 09:15", 10, 10), (badge, 170, 10), ("2h 15m", 520, 10),
+        ("Vega Dunge • Skola", 10, 40), ("Lerum, Ringgatan 4", 10, 70),
+    )  # fmt: skip
+
+    assert checks.UNKNOWN_TEXT in entry.flags
+    assert entry.title == "Vega Dunge • Skola"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # The first word of the next line had no room beside the times.
+        [("07:00 – 09:15 Städbolaget", 10, 10), ("Kvarnforsen • Skola", 10, 40)],
+        # A title of two lines: who, then what.
+        [("07:00 – 09:15 Vega Dunge", 10, 10), ("Hemstädning", 10, 40)],
+        # In a column of its own it goes on below itself, not below the times.
+        [("07:00 – 09:15", 10, 10), ("Vega", 170, 10), ("Dunge • Skola", 170, 40)],
+    ],
+)
+def test_a_title_that_goes_on_below_the_times_is_no_badge(lines: list[Line]) -> None:
+    (entry,) = _entries(*lines, ("Lerum, Ringgatan 4", 10, 70))
+
+    assert checks.UNKNOWN_TEXT not in entry.flags
+
+
+@pytest.mark.parametrize("more", ["Rast 08:00–08:30", "flyttad från 06:30", "Ny tid 10:00 - 11:00"])
+def test_a_time_beside_the_cards_own_is_asked_about(more: str) -> None:
+    (entry,) = _entries(
+        ("07:00", 10, 10), ("09:15", 10, 40), ("Vega Dunge • Skola", 120, 10),
+        ("Lerum, Ringgatan 4", 120, 45), (more, 120, 75),
+    )  # fmt: skip
+
+    assert checks.UNKNOWN_TEXT in entry.flags
+
+
+def test_new_times_behind_struck_ones_are_asked_about() -> None:
+    (entry,) = _entries(
+        ("06:15 – 07:30 07:15 – 08:30", 10, 10), ("1h 15m", 520, 10),
+        ("Vega Dunge • Skola", 10, 40), ("Lerum, Ringgatan 4", 10, 70),
+    )  # fmt: skip
+
+    assert checks.UNKNOWN_TEXT in entry.flags
+
+
+@pytest.mark.parametrize("text", ["08:00 Uhr – 10:00 Uhr", "08:00–10:00 Uhr", "klo 8.00 – 10.00"])
+def test_a_clocks_word_belongs_to_its_time(text: str) -> None:
+    found = parse_range(text)
+
+    assert found is not None
+    assert (found.start, found.end, found.rest) == ("08:00", "10:00", "")
+    assert parse_clock(text.split("–", maxsplit=1)[0]) in ("08:00", "")
+
+
+def _day(*times: str) -> tuple[Entry, ...]:
+    lines = [
+        line
+        for place, text in enumerate(times)
+        for line in (
+            (text, 10.0, 10.0 + 200 * place),
+            ("Vega Dunge • Skola", 10.0, 40.0 + 200 * place),
+            ("Lerum, Ringgatan 4", 10.0, 70.0 + 200 * place),
+        )
+    ]
+    return _entries(*lines)
+
+
+@pytest.mark.parametrize(
+    ("times", "doubted"),
+    [
+        # A clock of twelve hours that tells no half of the day.
+        (("1:40 – 2:05",), [0]),
+        (("11:30 – 12:30", "02:50 – 03:35"), [1]),
+        # Night work as a clock of 24 hours writes it, and mornings in any way.
+        (("01:40 – 05:00",), []),
+        (("22:00 – 06:00",), []),
+        (("7:30 – 9:00", "9:15 – 11:45"), []),
+    ],
+)
+def test_hours_before_dawn_may_be_the_afternoons(times: Sequence[str], doubted: list[int]) -> None:
+    flags = [entry.flags for entry in _day(*times)]
+
+    assert [at for at, found in enumerate(flags) if checks.HALF_OF_DAY in found] == doubted
+
+
+@pytest.mark.parametrize(("shift_px", "is_cut"), [(0.0, False), (-9.0, True), (124.0, True)])
+def test_text_at_a_rim_of_the_image_is_cut(shift_px: float, is_cut: bool) -> None:
+    lines = [("07:00 – 09:15", 10, 10), ("Vega Dunge • Hemstädning", 10, 40)]
+    entries = read_layout(_words([(t, left + shift_px, top) for t, left, top in lines])).entries
+
+    checked = check_edges(entries, Sheet(0.0, 900.0, (), ()), 16.0, 370.0, is_top=True)
+
+    assert [checks.TEXT_CUT_SHORT in entry.flags for entry in checked] == [is_cut]
