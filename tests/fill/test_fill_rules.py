@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from backfill import workbook
-from backfill.errors import UsageError
+from backfill.errors import PreflightError, UsageError
 
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
@@ -151,3 +155,26 @@ def test_what_is_proposed_last_counts_and_no_row_at_all_is_a_plan_too(tables: Ta
 
     assert book.changes.set_index("key")["after.pages"].to_dict() == {"a": "11", "d": "22"}
     assert len(none.changes) == 0
+
+
+def test_a_right_that_is_lacking_is_named_so_that_pasting_it_gives_it(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f'the "clerk" {secrets.token_hex(4)}'
+    name = sql.Identifier(role)
+    tables.make(
+        'CREATE SCHEMA "old stock"',
+        'CREATE TABLE "old stock"."price.list" (id int PRIMARY KEY, "in ""€""" text)',
+    )
+    tables.connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+    monkeypatch.setenv("TABLES_URL", make_conninfo(tables.dsn, user=role))
+    rows = pd.DataFrame({"id": [1], 'in "€"': ["5"]})
+
+    for _ in range(2):  # the schema, then the columns
+        with pytest.raises(PreflightError) as refused:
+            tables.fill(rows, '"old stock"."price.list"', ['in "€"'])
+        for line in re.findall("GRANT .*;", str(refused.value)):
+            tables.connection.execute(line)
+
+    assert len(tables.fill(rows, '"old stock"."price.list"', ['in "€"']).skips) == 1
+    tables.connection.execute(sql.SQL("DROP OWNED BY {n}; DROP ROLE {n}").format(n=name))

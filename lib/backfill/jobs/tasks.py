@@ -131,7 +131,7 @@ def find_task(name: str) -> FoundTask:
         )
     try:
         return _found(entry.value, entry.load())
-    except Exception as error:
+    except Exception as error:  # somebody else's code: it raises what it likes
         raise UsageError(
             f"The task {name} ({entry.value}) can not be loaded: {type(error).__name__}: {error}"
         ) from error
@@ -159,7 +159,7 @@ def _load(name: str) -> Any:
         found: Any = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
-    except Exception as error:
+    except Exception as error:  # somebody else's code: it raises what it likes
         raise UsageError(
             f"The task {name} can not be loaded: {type(error).__name__}: {error}. It is named "
             "package.module:attribute, from here or from what is installed."

@@ -337,7 +337,7 @@ class RunBook(Asking, Frames):
             lost = failed_step.lost(name, error, dsn, self.folder, is_writing=to_write)
             self._fail(name, int(lost.exit_code), str(lost))
             raise lost from None
-        except Exception as error:
+        except Exception as error:  # a bug of ours, or of a person's cell: told, and raised
             self._fail(name, int(ExitCode.UNEXPECTED), f"{type(error).__name__}: {error}")
             raise
         finally:  # what a step has freed goes back to the system, before the next one takes more

@@ -9,6 +9,8 @@ import psycopg
 
 from backfill.errors import LeaseHeld, PreflightError
 from backfill.next_command import next_command
+from backfill.server.catalog import grant
+from backfill.server.catalog_columns import quoted_name
 from backfill.server.postgres import Connection, scalar
 
 #: Any number will do, as long as nobody else uses it: one creator of the tables at a time.
@@ -79,10 +81,9 @@ def _refusal(connection: Connection, is_new: bool, said: str) -> str:
             "The tool's own tables are of an earlier version, and this role may not bring them up "
             "to date. As the database's owner, run what this prints: " + next_command("grants")
         )
-    role = scalar(connection, "SELECT current_user")
-    database = scalar(connection, "SELECT current_database()")
+    database = quoted_name(str(scalar(connection, "SELECT current_database()")))
     return (
         "This role may not create the tool's own tables in schema backfill "
         f"({said.splitlines()[0]}). Mend, as the database's owner: "
-        f'GRANT CREATE ON DATABASE "{database}" TO "{role}";'
+        + grant(connection, "CREATE", f"DATABASE {database}")
     )

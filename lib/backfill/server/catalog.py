@@ -6,6 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
+import psycopg
+
 from backfill.errors import PreflightError
 from backfill.rows.keys import Key
 from backfill.server.catalog_columns import CatalogColumn, UniqueKey, quoted_name, unique_keys
@@ -24,13 +26,20 @@ def find_relation(connection: Connection, name: str, *, is_read_only: bool = Fal
     With `is_read_only` a view does as well. Raises `PreflightError` that names near misses, or
     the table under a view.
     """
-    with connection.transaction(), on_own_path(connection):
-        row = connection.execute(
-            "SELECT n.nspname, c.relname, c.relkind::text FROM pg_class c"
-            " JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.oid = to_regclass(%s)",
-            [_quoted(name)],
-        ).fetchone()
+    parts = _parts(name)
+    try:
+        with connection.transaction(), on_own_path(connection):
+            row = connection.execute(
+                "SELECT n.nspname, c.relname, c.relkind::text FROM pg_class c"
+                " JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE c.oid = to_regclass(%s)",
+                [".".join(parts)],
+            ).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        usage = grant(connection, "USAGE", f"SCHEMA {parts[0]}")
+        raise PreflightError(
+            f"This role may not look into schema {parts[0]}. Mend, as its owner: {usage}"
+        ) from None
     if row is None:
         raise PreflightError(_no_table(connection, name))
     schema, table, kind = (str(part) for part in row)
@@ -42,15 +51,15 @@ def find_relation(connection: Connection, name: str, *, is_read_only: bool = Fal
     return Relation(schema, table)
 
 
-def _quoted(name: str) -> str:
-    """Return a name as SQL has it; quotes in it are as in SQL, else each letter is meant."""
+def _parts(name: str) -> list[str]:
+    """Return a name's parts as SQL has them; quotes are as in SQL, else each letter is meant."""
     if spelt := _SPELT_OUT.fullmatch(name):
-        return ".".join(
+        return [
             part if part.startswith('"') else quoted_name(part)
             for part in spelt.groups()
             if part is not None
-        )
-    return ".".join(quoted_name(part) for part in name.split(".", 1))
+        ]
+    return [quoted_name(part) for part in name.split(".", 1)]
 
 
 _PART = r'("(?:[^"]|"")+"|[^".]+)'
@@ -156,7 +165,7 @@ def missing_rights(connection: Connection, table: Table, *, writing: bool) -> li
     if writing:
         wanted += [(table.relation, column.name, "UPDATE") for column in table.targets]
     grants = [
-        f'GRANT {right} ("{column}") ON {relation} TO "{_role(connection)}";'
+        grant(connection, right, relation.spelt, [column])
         for relation, column, right in dict.fromkeys(wanted)
         if not has_right(connection, relation, column, right)
     ]
@@ -166,14 +175,17 @@ def missing_rights(connection: Connection, table: Table, *, writing: bool) -> li
 def _missing_usage(connection: Connection, table: Table) -> list[str]:
     schemas = {relation.schema for relation in columns_read(table)}
     return [
-        f'GRANT USAGE ON SCHEMA "{schema}" TO "{_role(connection)}";'
+        grant(connection, "USAGE", f"SCHEMA {quoted_name(schema)}")
         for schema in sorted(schemas)
         if not scalar(connection, "SELECT has_schema_privilege(%s, 'USAGE')", schema)
     ]
 
 
-def _role(connection: Connection) -> str:
-    return str(scalar(connection, "SELECT current_user"))
+def grant(connection: Connection, right: str, on: str, columns: Sequence[str] = ()) -> str:
+    """Return the GRANT, to be pasted, of what the present role lacks; `on` is spelt as in SQL."""
+    listed = f" ({', '.join(map(quoted_name, columns))})" if columns else ""
+    role = quoted_name(str(scalar(connection, "SELECT current_user")))
+    return f"GRANT {right}{listed} ON {on} TO {role};"
 
 
 def has_right(connection: Connection, relation: Relation, column: str, right: str) -> bool:

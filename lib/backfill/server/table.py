@@ -31,6 +31,14 @@ class Relation:
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
 
+    @property
+    def spelt(self) -> str:
+        """The name as SQL takes it: in quotes where it needs them."""
+        return str(self) if _PLAIN.fullmatch(str(self)) else self.identifier.as_string(None)
+
+
+_PLAIN = re.compile("[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*")
+
 
 class Moment(StrEnum):
     """How columns of a row make a date and time that SQL can order."""

@@ -80,7 +80,7 @@ class Ending:
                 f"Run {self.plan.run_id} stopped {self._place()}: {text}. Committed chunks stay "
                 f"committed. When it is mended: {resume_command(self.folder)}"
             ) from None
-        except BaseException as error:
+        except BaseException as error:  # whatever ends a run, its row says so
             self._leave(RunStatus.FAILED, f"{type(error).__name__}: {error}")
             raise
         else:

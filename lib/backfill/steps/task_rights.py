@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from backfill.errors import PreflightError
-from backfill.server.catalog import has_right, is_row_security_active
+from backfill.server.catalog import grant, has_right, is_row_security_active
 from backfill.server.grants import Right
-from backfill.server.postgres import Connection, scalar
-from backfill.server.table import Relation
+from backfill.server.postgres import Connection
 from backfill.server.update_cost import cost_warnings
 from backfill.steps.task_table import Resolved
 
@@ -31,11 +30,7 @@ def check_rights(connection: Connection, resolved: Resolved, *, writing: bool) -
         right.what: [n for n in right.columns if not has_right(connection, relation, n, right.what)]
         for right in rights_of(resolved)
     }
-    grants = {right: _grant(connection, relation, right, n) for right, n in lacking.items() if n}
-    if not scalar(connection, "SELECT has_schema_privilege(%s, 'USAGE')", relation.schema):
-        role = scalar(connection, "SELECT current_user")
-        usage = f'GRANT USAGE ON SCHEMA "{relation.schema}" TO "{role}";'
-        raise PreflightError(f"This role may not look into {relation.schema}. Mend: {usage}")
+    grants = {r: grant(connection, r, relation.spelt, n) for r, n in lacking.items() if n}
     if "SELECT" in grants or (writing and grants):
         raise PreflightError(
             f"This role lacks rights on {relation}. Mend, as the table's owner:\n"
@@ -50,9 +45,3 @@ def check_rights(connection: Connection, resolved: Resolved, *, writing: bool) -
             "told as missing. Use a role with BYPASSRLS to reach all."
         )
     return warnings
-
-
-def _grant(connection: Connection, relation: Relation, right: str, names: list[str]) -> str:
-    listed = ", ".join(f'"{name}"' for name in names)
-    role = scalar(connection, "SELECT current_user")
-    return f'GRANT {right} ({listed}) ON {relation} TO "{role}";'

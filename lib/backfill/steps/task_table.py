@@ -113,6 +113,6 @@ def _key(
         raise PreflightError(
             f"{relation} has no primary key, and no unique index over NOT NULL columns: a row "
             "could not be told from another, nor put back. Mend, as the table's owner: "
-            f"ALTER TABLE {relation} ADD PRIMARY KEY ({listed});"
+            f"ALTER TABLE {relation.spelt} ADD PRIMARY KEY ({listed});"
         )
     return key_of(columns, chosen), wanted or chosen
