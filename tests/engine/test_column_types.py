@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.engine.workshop import NOON_MS, NOON_UTC_MS, Bench
+from tests.longer import longer
 
 from backfill.errors import PreflightError, UsageError
 from backfill.plans.extract import PendingRows
@@ -136,7 +137,7 @@ def test_a_member_that_no_row_has_is_refused_not_cut_to_one_that_has(
         types.run(table=_spec(tmp_path, 1), household_id=f"{member}      x")
 
 
-@pytest.mark.parametrize("pairs", [25, 60, 200])
+@pytest.mark.parametrize("pairs", [25, 60, *longer(200)])
 def test_any_number_of_pairs_is_written_verified_and_reverted(
     bench: Bench, tmp_path: Path, pairs: int
 ) -> None:
