@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.engine.workshop import HOUR_MS, NOON_MS, Bench, load_empty
+from tests.jobs.command_line import run_here
 from tests.jobs.conftest import bench_from, ocr_from, readings
 from tests.jobs.ocr_bench import FIRST, OcrBench, load_first, session_id, take
 from tests.jobs.wall_values import encoded_instant, encoded_wall
@@ -109,6 +110,17 @@ def test_a_row_that_was_edited_later_shows_what_is_there_now(bench: Bench) -> No
 
     assert document["now"].startswith("something else: {")
     assert '"start_at_utc": 5' in document["now"]
+
+
+def test_a_row_that_was_put_back_says_so(bench: Bench) -> None:
+    book = bench.run()
+    undone = run_here(bench.dsn, bench.runs, "revert", book.run_id, "--apply")
+    assert undone.code == 0
+
+    document = explain(bench, book.run_id, "fold-1")
+
+    assert document["now"].startswith("put back, or edited since: {")
+    assert '"start_at_utc": null' in document["now"]
 
 
 def test_without_the_folder_the_database_still_tells(bench: Bench) -> None:

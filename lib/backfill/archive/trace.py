@@ -31,6 +31,7 @@ from backfill.rows.keys import spellings
 from backfill.server.own_text import holdable
 from backfill.server.postgres import Connection
 from backfill.skips import Skip, SkipReason, reason_of
+from backfill.status import RunStatus
 from backfill.which_folder import meant, run_folders
 
 NEAR_KEYS = 3
@@ -107,7 +108,10 @@ class Trace:
         is_due = not self.is_written and self.skip is None
         if not self.present:
             return "nothing yet" if is_due else "gone"
-        return f"{'not written yet' if is_due else 'something else'}: {self.present}"
+        if is_due:
+            return f"not written yet: {self.present}"
+        is_reverted = self.source.status == RunStatus.REVERTED
+        return f"{'put back, or edited since' if is_reverted else 'something else'}: {self.present}"
 
 
 def find_source(
