@@ -119,6 +119,33 @@ KEPT = {
             4: (utc("2026-03-01 08:00", "Asia/Dili"),),
         },
     ),
+    "a lookup among settings of every kind, by a constant": Kept(
+        "CREATE TABLE setting (tenant int, name varchar(20), value text);"
+        "INSERT INTO setting VALUES (1, 'clock', 'Asia/Tehran'), (1, 'colour', 'red'),"
+        " (2, 'clock', ''), (3, 'colour', 'blue'), (0, 'clock', 'Asia/Dubai');"
+        "CREATE TABLE t (id int PRIMARY KEY, tenant int, w timestamp, u timestamptz);"
+        "INSERT INTO t SELECT i, i, '2026-03-01 08:00' FROM generate_series(1, 3) AS i;",
+        'zone = ["own.value", "all.value"]\n[[lookup]]\nname = "own"\ntable = "setting"\n'
+        'by = ["tenant", "=clock"]\nkey = ["tenant", "name"]\n[[lookup]]\nname = "all"\n'
+        f'table = "setting"\nby = ["=0", "=clock"]\nkey = ["tenant", "name"]\n{PAIR}',
+        {
+            1: (utc("2026-03-01 08:00", "Asia/Tehran"),),
+            2: (utc("2026-03-01 08:00", "Asia/Dubai"),),
+            3: (utc("2026-03-01 08:00", "Asia/Dubai"),),
+        },
+    ),
+    "summer time or not, where a clock shows an hour twice": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w timestamp, summer boolean, u timestamptz);"
+        "INSERT INTO t VALUES (1, '2026-10-25 02:10', true), (2, '2026-10-25 02:10', false),"
+        " (3, '2026-10-25 02:10', NULL), (4, '2026-07-01 02:10', false);",
+        f'zone = "=Europe/Zagreb"\n{PAIR}offset = {{ column = "summer", as = "fold" }}\n',
+        {
+            1: (utc("2026-10-25 00:10", "UTC"),),
+            2: (utc("2026-10-25 01:10", "UTC"),),
+            3: (utc("2026-10-25 00:10", "UTC"),),
+            4: (utc("2026-07-01 00:10", "UTC"),),
+        },
+    ),
     "zones within JSON, of the row and of a lookup, and in an array": Kept(
         "CREATE TABLE firm (id int PRIMARY KEY, settings json);"
         "INSERT INTO firm VALUES (1, '{\"clock\": {\"it''s\": \"Asia/Yangon\"}}'), (2, '{}');"

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from psycopg import sql
 
-from backfill.server.table import Join, LookedUp, Table
+from backfill.server.table import CONSTANT, Join, LookedUp, Table
 
 
 class Joined(Protocol):
@@ -39,10 +39,7 @@ def value_now(table: Joined, value: LookedUp) -> sql.Composable:
 
 
 def _scalar(table: Joined, join: Join, column: str) -> sql.Composable:
-    values = [
-        sql.Identifier("t", by) if not owner else _scalar(table, table.join(owner), by)
-        for owner, by in (part.by for part in join.parts)
-    ]
+    values = [_value(table, part.by) for part in join.parts]
     return sql.SQL("(SELECT l.{} FROM {} AS l WHERE {}{})").format(
         sql.Identifier(column),
         join.relation.identifier,
@@ -51,11 +48,24 @@ def _scalar(table: Joined, join: Join, column: str) -> sql.Composable:
     )
 
 
+def _value(table: Joined, by: tuple[str, str]) -> sql.Composable:
+    """Return what a joined row is found by, looked up anew."""
+    owner, name = by
+    if owner in ("", CONSTANT):
+        return _joined_value(by)
+    return _scalar(table, table.join(owner), name)
+
+
+def _joined_value(by: tuple[str, str]) -> sql.Composable:
+    """Return the same next to `join_clauses`."""
+    owner, name = by
+    if owner == CONSTANT:
+        return sql.SQL("{}::text").format(sql.Literal(name))
+    return sql.Identifier(owner, f"{owner}.{name}") if owner else sql.Identifier("t", name)
+
+
 def _clause(table: Table, join: Join) -> sql.Composable:
-    values = [
-        sql.Identifier("t", by) if not owner else sql.Identifier(owner, f"{owner}.{by}")
-        for owner, by in (part.by for part in join.parts)
-    ]
+    values = [_joined_value(part.by) for part in join.parts]
     columns = list(table.looked_up_columns(join))
     # Names that no condition of the user's can mean by accident.
     listed = sql.SQL(", ").join(

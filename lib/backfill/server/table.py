@@ -82,9 +82,16 @@ class Since:
         return sql.SQL("{}::timestamp").format(column)
 
 
+#: In the place of a join's name: the other half of `by` is a text, the same for every row.
+CONSTANT = "="
+
+
 @dataclass(frozen=True, slots=True)
 class JoinPart:
-    """A further column by which a row of another table is found; as in `Join`."""
+    """A further column by which a row of another table is found; as in `Join`.
+
+    `by` may be a constant as well: (CONSTANT, text).
+    """
 
     key: str
     by: tuple[str, str]

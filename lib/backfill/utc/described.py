@@ -191,6 +191,7 @@ class Offset:
     column: str
     use: OffsetUse
     unit_seconds: int = 0  # 0: text or interval
+    is_flag: bool = False  # true or false: summer time or not, which tells a fold's two passes
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,8 @@ def convert_pair(
     wall = read_walls([field_of(rows, "source", c.name) for c in pair.walls], pair.reading)
     stored = read_target(field_of(rows, "before", pair.target.column.name), pair.target)
     wall = replace(wall, is_valid=wall.is_valid & in_range(wall.us))
-    offsets = read_offsets(rows, pair.offset) if pair.offset else None
+    has_offset = pair.offset is not None and not pair.offset.is_flag
+    offsets = read_offsets(rows, pair.offset) if pair.offset and has_offset else None
     is_free, candidates, choice = _classified(pair, wall, offsets, choice)
     decisions, is_arbitrated = _arbitrated(rows, pair, candidates, offsets, order)
     is_pending = ~wall.is_null & stored.is_null
@@ -164,7 +165,12 @@ def _arbitrated(
     """Return the decision of each row that another column makes about a fold."""
     decisions = np.zeros(rows.num_rows, dtype=np.int8)
     is_fold = candidates.kind == LocalKind.FOLD.code
-    if offsets is not None and pair.offset is not None and pair.offset.use is OffsetUse.FOLD:
+    if pair.offset is not None and pair.offset.is_flag:
+        # The first pass of a fold is the one in summer time.
+        is_summer = field_of(rows, "source", pair.offset.column).cast(pa.string())
+        decisions[is_fold & _is(is_summer, "true")] = Decision.FIRST
+        decisions[is_fold & _is(is_summer, "false")] = Decision.SECOND
+    elif offsets is not None and pair.offset is not None and pair.offset.use is OffsetUse.FOLD:
         wall_us = candidates.first_us + candidates.offset_us
         second = wall_us - candidates.second_us
         told = is_fold & offsets.is_valid
@@ -177,6 +183,10 @@ def _arbitrated(
             if found is not None:
                 decisions[row] = found
     return decisions, decisions != Decision.POLICY
+
+
+def _is(texts: pa.Array, word: str) -> BoolArray:
+    return np.asarray(pc.equal(texts, word).fill_null(False))
 
 
 def differs(

@@ -15,7 +15,7 @@ from backfill.rows.columns import Column, ColumnType
 from backfill.server.catalog import find_relation, is_unique, require_columns
 from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.postgres import Connection
-from backfill.server.table import Join, JoinPart, LookedUp, Moment, Relation, Since, Table
+from backfill.server.table import CONSTANT, Join, JoinPart, LookedUp, Moment, Relation, Since, Table
 from backfill.utc.described import Reading, WallKind
 from backfill.utc.wall_format import pattern_of
 
@@ -111,8 +111,10 @@ class Lookups:
         return join
 
     def _part(self, spec: LookupSpec, by: str, key: str) -> JoinPart:
-        owner, column = self._by(spec, by)
         other = self._columns[spec.name][key]
+        if by.startswith("="):
+            return JoinPart(key, (CONSTANT, by[1:]), other.plain_type != "text")
+        owner, column = self._by(spec, by)
         is_alike = _is_alike(column, other)
         operators = other.sql_type.operators if is_alike else ""
         return JoinPart(key, owner, not is_alike, operators)

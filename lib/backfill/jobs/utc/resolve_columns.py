@@ -15,6 +15,7 @@ from backfill.server.table import Relation
 from backfill.utc.described import (
     Encoding,
     Offset,
+    OffsetUse,
     Reading,
     Target,
     Unit,
@@ -215,6 +216,14 @@ def offset_of(
     if spec.offset is None:
         return None
     column = columns[spec.offset.column]
+    if column.plain_type == "boolean":
+        if spec.offset.use is OffsetUse.ZONE:
+            raise PreflightError(
+                f"{relation}.{column.name} is boolean: it can tell summer time from winter time in "
+                "a fold, and no offset. Name a zone, and say "
+                f'offset = {{ column = "{column.name}", as = "fold" }}'
+            )
+        return Offset(column.name, spec.offset.use, is_flag=True)
     is_number = column.plain_type in (*_WHOLE, *_DECIMAL)
     if is_number and not spec.offset.unit:
         raise PreflightError(

@@ -150,12 +150,15 @@ def _pair_json(pair: Pair) -> dict[str, Any]:
         "target": _column_json(target.column),
         "target_unit": target.unit.value,
         "chain": [[link.field, link.constant, link.is_looked_up] for link in pair.chain],
-        "offset": [pair.offset.column, pair.offset.use.value, pair.offset.unit_seconds]
-        if pair.offset
-        else None,
+        "offset": _offset_json(pair.offset) if pair.offset else None,
         "fold_by": pair.fold_by,
         "series": pair.series,
     }
+
+
+def _offset_json(offset: Offset) -> list[Any]:
+    told = [offset.column, offset.use.value, offset.unit_seconds]
+    return [*told, True] if offset.is_flag else told
 
 
 def _pair(entry: Mapping[str, Any]) -> Pair:
@@ -175,7 +178,7 @@ def _pair(entry: Mapping[str, Any]) -> Pair:
         ),
         target=Target(_column(entry["target"]), Unit(entry["target_unit"])),
         chain=tuple(ZoneLink(*link) for link in entry["chain"]),
-        offset=Offset(offset[0], OffsetUse(offset[1]), offset[2]) if offset else None,
+        offset=Offset(offset[0], OffsetUse(offset[1]), *offset[2:]) if offset else None,
         fold_by=entry["fold_by"],
         series=entry["series"],
     )

@@ -31,7 +31,7 @@ _FIRST_YEAR, _LAST_YEAR = 1975, 2100
 def check_walls(place: Place, rows: pa.Table) -> None:
     pair = place.pair
     values = field_of(rows, "source", pair.walls[0].name)
-    if pair.offset is not None:
+    if pair.offset is not None and not pair.offset.is_flag:
         _check_offsets(place, rows, pair.offset)
     is_given = pair.reading.form or len(values) == values.null_count
     if pair.reading.kind is WallKind.NUMBER and not is_given:
