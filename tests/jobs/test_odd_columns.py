@@ -76,6 +76,22 @@ KEPT = {
             5: (None,),
         },
     ),
+    "minutes since midnight": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, d date, m smallint, u timestamptz, e text, s int,"
+        " v timestamptz); INSERT INTO t VALUES (1, '2026-03-29', 150, NULL, '2026-03-29', 86400),"
+        " (2, '2026-07-01', 1439, NULL, '20260701', 1), (3, '2026-07-01', -1, NULL, NULL, 1);",
+        'zone = "=Europe/Sofia"\n[[pair]]\nwall = ["d", "m"]\ntarget = "u"\nunit = "min"\n'
+        '[[pair]]\nwall = ["e", "s"]\ntarget = "v"\nunit = "s"\n',
+        {
+            1: (utc("2026-03-29 02:30", "Europe/Sofia"), utc("2026-03-30 00:00", "Europe/Sofia")),
+            2: (
+                utc("2026-07-01 23:59", "Europe/Sofia"),
+                utc("2026-07-01 00:00:01", "Europe/Sofia"),
+            ),
+            3: (None, None),
+        },
+        "SELECT id, u, v FROM t ORDER BY id",
+    ),
     "days to add to a date and a time": Kept(
         "CREATE TABLE t (id int PRIMARY KEY, d date, c time, plus smallint, u timestamptz);"
         "INSERT INTO t VALUES (1, '2026-10-23', '02:30', 2), (2, '2026-10-25', '02:30', 0),"
@@ -295,10 +311,12 @@ def test_the_guess_knows_numbers_words_and_keys_of_several_columns(
     bench.sql(
         "CREATE TABLE yard (firm int, no int, tz text, PRIMARY KEY (firm, no));"
         "INSERT INTO yard VALUES (1, 1, '(GMT+02:00) Kyiv');"
+        "CREATE TABLE firm (id int PRIMARY KEY, settings jsonb);"
+        'INSERT INTO firm VALUES (1, \'{"clock": "Asia/Dhaka", "theme": "dark"}\');'
         "CREATE TABLE t (id int PRIMARY KEY, firm int, yard_no int, due_date int, due_time int,"
         " due_utc timestamptz, begun_local float, begun_utc timestamp, seen_local text,"
         " seen_utc timestamptz, said_local varchar, said_utc timestamptz, lone_utc timestamptz,"
-        " FOREIGN KEY (firm, yard_no) REFERENCES yard);"
+        " FOREIGN KEY (firm, yard_no) REFERENCES yard, FOREIGN KEY (firm) REFERENCES firm);"
         "INSERT INTO t VALUES (1, 1, 1, 20261231, 73000, NULL, 46298.25, NULL, '1783069200123',"
         " NULL, '15 août 2026 09:00', NULL), (2, 1, 1, 20260101, 0, NULL, 46298.5, NULL,"
         " '1783069200124', NULL, '1 févr. 2026 09:00', NULL);"
@@ -311,6 +329,7 @@ def test_the_guess_knows_numbers_words_and_keys_of_several_columns(
         'zone_names = ["iana", "rails"]',
         'wall = ["due_date", "due_time"]',
         'format = "%Y%m%d %H%M%S"',
+        """"firm.settings->>'clock'\"""",
         'unit = "excel"',
         'unit = "ms"',
         'format = "%d %b %Y %H:%M"',

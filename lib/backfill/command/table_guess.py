@@ -156,6 +156,11 @@ def _zones(look: TableLook) -> list[Guess]:
             seen = f"{known} of {len(sample)} sampled values are zone names"
             why = f"its name, and {seen}" if is_named or is_alike or is_near else seen
             found.append((is_named, share, name, why))
+    for path, sample in look.within.items():
+        known = sum(_is_known(value.strip()) for value in sample)
+        if known >= SURE_SHARE * len(sample):
+            why = f"{known} of {len(sample)} sampled values are zone names"
+            found.append((False, known / len(sample), path, why))
     return [Guess(name, why) for _named, _share, name, why in sorted(found, reverse=True)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 from psycopg import sql
@@ -39,6 +39,7 @@ class TableLook:
     is_primary: bool
     samples: Mapping[str, tuple[str, ...]]
     references: tuple[Reference, ...] = ()
+    within: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of JSON, by path
 
 
 def look_at(connection: Connection, name: str) -> tuple[TableLook, dict[Relation, TableLook]]:
@@ -63,7 +64,31 @@ def _look(connection: Connection, relation: Relation) -> TableLook:
         if column.plain_type not in _NO_SAMPLE
     }
     references = _references(connection, relation)
-    return TableLook(relation, columns, key.columns, key.is_primary, samples, references)
+    within: dict[str, tuple[str, ...]] = {}
+    for name, column in columns.items():
+        if column.plain_type in ("json", "jsonb"):
+            within |= _sample_within(connection, relation, name)
+    return TableLook(relation, columns, key.columns, key.is_primary, samples, references, within)
+
+
+def _sample_within(
+    connection: Connection, relation: Relation, column: str
+) -> dict[str, tuple[str, ...]]:
+    """Return short texts of JSON objects by the path that leads to them."""
+    query = sql.SQL(
+        "SELECT e.key, array_agg(DISTINCT e.value) FROM (SELECT {column}::jsonb AS o FROM {table}"
+        " WHERE {column} IS NOT NULL LIMIT {rows}) AS sampled CROSS JOIN LATERAL"
+        " jsonb_each_text(CASE WHEN jsonb_typeof(o) = 'object' THEN o ELSE '{{}}' END) AS e"
+        " WHERE length(e.value) BETWEEN 1 AND 60 GROUP BY e.key ORDER BY e.key LIMIT 100"
+    ).format(
+        column=sql.Identifier(column), table=relation.identifier, rows=sql.Literal(SAMPLE_ROWS)
+    )
+    try:
+        rows = connection.execute(query).fetchall()
+    except psycopg.errors.InsufficientPrivilege:
+        return {}
+    quoted = {str(key).replace("'", "''"): tuple(map(str, values)) for key, values in rows}
+    return {f"{column}->>'{key}'": values for key, values in quoted.items()}
 
 
 def _sample(connection: Connection, relation: Relation, column: str) -> tuple[str, ...]:

@@ -35,18 +35,26 @@ class Unit(StrEnum):
     MICROSECONDS = "us"
     NANOSECONDS = "ns"
     TICKS = "ticks"  # tenths of microseconds since the year 1, as .NET has them
+    MINUTES = "min"
+    HOURS = "h"
     DAYS = "days"  # since 1970
     EXCEL = "excel"  # days since 1899-12-30
     JULIAN = "julian"  # days since noon of the Julian day 0
 
     @property
     def per_second(self) -> int:
-        """How many make a second; of days: none does."""
+        """How many make a second; of coarse ones none does."""
         return _PER_SECOND[self.value]
 
     @property
-    def is_days(self) -> bool:
-        return self.value not in _PER_SECOND
+    def is_coarse(self) -> bool:
+        """Whether it is longer than a second: minutes, hours, days."""
+        return self.value in _COARSE_US
+
+    @property
+    def unit_us(self) -> int:
+        """How many microseconds one is; 0 of finer ones."""
+        return _COARSE_US.get(self.value) or 1_000_000 // self.per_second
 
     @property
     def zero_us(self) -> int:
@@ -56,11 +64,18 @@ class Unit(StrEnum):
 
 DAY_US = 86_400_000_000
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000, "ticks": 10_000_000}
+_COARSE_US = {"min": 60_000_000, "h": 3_600_000_000} | dict.fromkeys(
+    ("days", "excel", "julian"), DAY_US
+)
 _ZERO_US = {
     "ticks": -719_162 * DAY_US,
     "excel": -25_569 * DAY_US,
     "julian": -2_440_587 * DAY_US - DAY_US // 2,
 }
+#: Units that numbers are tried in, to recognise what they count.
+TRIED_UNITS = tuple(unit for unit in Unit if unit not in (Unit.MINUTES, Unit.HOURS))
+#: Units that a time of day may count, since midnight.
+CLOCK_UNITS = (Unit.SECONDS, Unit.MILLISECONDS, Unit.MICROSECONDS, Unit.MINUTES, Unit.HOURS)
 #: Units that a target may count: all since 1970.
 TARGET_UNITS = (Unit.SECONDS, Unit.MILLISECONDS, Unit.MICROSECONDS, Unit.NANOSECONDS)
 

@@ -35,6 +35,7 @@ class WallTimes:
     offset_us: Int64Array | None = None
 
 
+_MOST_CLOCK_US = 10 * DAY_US  # since midnight
 _MOST_DAYS = 10_000_000  # of any count of days: years 1 to 9999 have 3.7 million
 _PLAIN_NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,18})(?:\.(?P<f>\d{1,18}))?$"
 
@@ -100,8 +101,8 @@ def _read(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
         found = read_day(values)
         return WallTimes(found.us, no, found.is_valid)
     is_text = pa.types.is_string(values.type)
-    if reading.kind is WallKind.NUMBER and (reading.unit.is_days or is_text):
-        read = _read_days if reading.unit.is_days else _read_decimal
+    if reading.kind is WallKind.NUMBER and (reading.unit.is_coarse or is_text):
+        read = _read_days if reading.unit.is_coarse else _read_decimal
         us, is_valid = read(values.cast(pa.string()), reading.unit)
         return WallTimes(us, no, is_valid)
     numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
@@ -139,9 +140,18 @@ def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> WallTim
         is_valid = is_valid & found.is_valid
         return replace(found, us=np.where(is_valid, found.us + more_us, 0), is_valid=is_valid)
     day = read_day(arrays[0].cast(pa.string()))
-    clock, is_clock = read_clock(arrays[1].cast(pa.string()))
+    if pa.types.is_integer(arrays[1].type):
+        clock, is_clock = _since_midnight(arrays[1], reading.unit)
+    else:
+        clock, is_clock = read_clock(arrays[1].cast(pa.string()))
     is_valid = is_valid & day.is_valid & is_clock
     return WallTimes(np.where(is_valid, day.us + clock + more_us, 0), no, is_valid)
+
+
+def _since_midnight(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
+    counts = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    is_valid: BoolArray = (counts >= 0) & (counts <= _MOST_CLOCK_US // unit.unit_us)
+    return np.where(is_valid, counts, 0) * unit.unit_us, is_valid
 
 
 def _days_to_add(arrays: Sequence[pa.Array], count: int) -> tuple[Int64Array, BoolArray]:
@@ -174,9 +184,10 @@ def _read_days(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
     found = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER)
     sign, whole, fraction = found.flatten()
     days = _digits(whole)
-    is_valid = np.asarray(found.is_valid()) & (days <= _MOST_DAYS)
+    is_valid = np.asarray(found.is_valid()) & (days <= _MOST_DAYS * DAY_US // unit.unit_us)
     parts = _digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 12, "0"), 0, 12))
-    us = np.where(is_valid, days, 0) * DAY_US + parts * 86_400 // 1_000_000
+    us = np.where(is_valid, days, 0) * unit.unit_us
+    us += parts * (unit.unit_us // 1_000_000) // 1_000_000
     us = np.where(np.asarray(pc.equal(sign, "-").fill_null(False)), -us, us)
     return (us + 500) // 1_000 * 1_000 + unit.zero_us, is_valid
 

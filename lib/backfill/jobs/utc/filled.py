@@ -43,7 +43,7 @@ def _wall_micros(pair: Pair) -> sql.Composable:
     """Return the SQL for a wall column in microseconds; NULL for text, which SQL need not read."""
     column = pair.walls[0]
     unit = pair.reading.unit
-    if column.type is ColumnType.TEXT or pair.reading.form or unit.is_days or unit.zero_us:
+    if column.type is ColumnType.TEXT or pair.reading.form or unit.is_coarse or unit.zero_us:
         return sql.SQL("NULL::numeric")
     expression = read_expression(sql.Identifier("t", column.name), column.type)
     if column.type is not ColumnType.BIGINT:

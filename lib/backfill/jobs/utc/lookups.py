@@ -184,7 +184,7 @@ class Lookups:
         if reading.kind is WallKind.INSTANT and reading.read_in != "UTC":
             return f"is read in {reading.read_in}"
         is_text = self._walls[0].sql_type.name in _TEXT_NAMES
-        if reading.kind is WallKind.NUMBER and (is_text or unit.is_days or unit.zero_us):
+        if reading.kind is WallKind.NUMBER and (is_text or unit.is_coarse or unit.zero_us):
             return f"counts {unit}{' in text' if is_text else ''}"
         if reading.kind is WallKind.DATE_AND_TIME and (
             len(self._walls) > 2 or any(wall.type is ColumnType.BIGINT for wall in self._walls)

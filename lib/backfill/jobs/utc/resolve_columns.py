@@ -13,6 +13,7 @@ from backfill.rows.columns import Column
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.table import Relation
 from backfill.utc.described import (
+    CLOCK_UNITS,
     Encoding,
     Offset,
     OffsetUse,
@@ -31,7 +32,7 @@ _CLOCKS = ("time without time zone", "interval", *_TEXTS)
 UNIT_NAMES = {
     **{"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"},
     **{"ticks": ".NET's ticks", "days": "days since 1970", "excel": "Excel's days"},
-    "julian": "Julian days",
+    **{"julian": "Julian days", "min": "minutes", "h": "hours"},
 }
 _UNIT_WORDS = {
     Unit.SECONDS: {"s", "sec", "secs", "seconds"},
@@ -65,7 +66,8 @@ def reading_of_pair(
             f'{relation}.{columns[0].name}: months = "{spec.months}" goes with the format of a '
             'text, like format = "%d %b %Y %H:%M".'
         )
-    if spec.unit and reading.kind is not WallKind.NUMBER:
+    has_unit = reading.kind in (WallKind.NUMBER, WallKind.DATE_AND_TIME)
+    if spec.unit and not has_unit:
         raise PreflightError(
             f'{relation}.{columns[0].name} is {columns[0].type_name}: unit = "{spec.unit}" is of '
             "numbers only. Take it out of the [[pair]]."
@@ -94,7 +96,7 @@ def _as_count(text: str, unit: Unit) -> str:
     if re.fullmatch(r"\s*\d+\s*", text):  # digits are a count, though 20260701 is a date as well
         return text.strip()
     us = since // dt.timedelta(microseconds=1)
-    if unit.is_days or unit.zero_us:
+    if unit.is_coarse or unit.zero_us:
         return text.strip()
     return str(us * unit.per_second // 1_000_000)
 
@@ -104,7 +106,7 @@ def _of_types(
 ) -> Reading:
     first, name = columns[0], columns[0].plain_type
     if len(columns) > 1:
-        _check_date_and_time(relation, columns, spec.form)
+        _check_date_and_time(relation, columns, spec.form, spec.unit)
         return Reading(WallKind.DATE_AND_TIME)
     if name == "timestamp with time zone":
         if not spec.read_in:
@@ -136,8 +138,16 @@ def _of_types(
     )
 
 
-def _check_date_and_time(relation: Relation, columns: Sequence[CatalogColumn], form: str) -> None:
+def _check_date_and_time(
+    relation: Relation, columns: Sequence[CatalogColumn], form: str, unit: Unit | None
+) -> None:
     date, time, *more = columns
+    if unit and (form or time.plain_type not in _WHOLE or unit not in CLOCK_UNITS):
+        raise PreflightError(
+            f'{relation}.{time.name} is {time.type_name}: unit = "{unit}" of a date and a time '
+            f"is what whole numbers count since midnight ({', '.join(CLOCK_UNITS)}), without a "
+            "format. Take it out of the [[pair]]."
+        )
     for days in more:
         if days.plain_type not in _WHOLE:
             raise PreflightError(
@@ -145,11 +155,12 @@ def _check_date_and_time(relation: Relation, columns: Sequence[CatalogColumn], f
                 'counts days to add, a whole number, like wall = ["day", "arrives", "day_offset"].'
             )
     numbers = [column for column in (date, time) if column.plain_type in (*_WHOLE, "numeric")]
-    if numbers and not form:
+    if numbers and not form and not (unit and date not in numbers):
         raise PreflightError(
             f"{relation}.{numbers[0].name} is {numbers[0].type_name}: of a date and a time in "
             "numbers say how their digits are read, date and time with a space between, like "
-            'format = "%Y%m%d %H%M%S" (zeros in front may be missing).'
+            'format = "%Y%m%d %H%M%S" (zeros in front may be missing), or, of a time that counts '
+            'since midnight, unit = "min".'
         )
     digits = (*_WHOLE, "numeric") if numbers else ()
     if date.plain_type not in ("date", *_TEXTS, *digits):

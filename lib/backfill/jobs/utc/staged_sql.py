@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from backfill.plans.staging import literal, quoted
-from backfill.utc.described import DAY_US, Pair, Target, WallKind
+from backfill.rows.columns import ColumnType
+from backfill.utc.described import Pair, Target, WallKind
 from backfill.utc.wall_format import width_of
 
 _LOW, _HIGH = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
@@ -32,10 +33,13 @@ def local_time(pair: Pair) -> str:
         return _within(f"try_strptime(trim({texts}), {literal(form)}){later}")
     if reading.kind is WallKind.DATE_AND_TIME:
         day, clock = (f"CAST({path} AS VARCHAR)" for path in paths[:2])
-        return _within(f"TRY_CAST({day} AS TIMESTAMP) + TRY_CAST({clock} AS INTERVAL){later}")
-    if reading.kind is WallKind.NUMBER and reading.unit.is_days:
+        interval = f"TRY_CAST({clock} AS INTERVAL)"
+        if pair.walls[1].type is ColumnType.BIGINT:
+            interval = f"to_microseconds({paths[1]} * {reading.unit.unit_us})"
+        return _within(f"TRY_CAST({day} AS TIMESTAMP) + {interval}{later}")
+    if reading.kind is WallKind.NUMBER and reading.unit.is_coarse:
         days = f"TRY_CAST({paths[0]} AS DECIMAL(38, 12))"
-        return _timestamp(f"{days} * {DAY_US} + {reading.unit.zero_us}")
+        return _timestamp(f"{days} * {reading.unit.unit_us} + {reading.unit.zero_us}")
     if reading.kind is WallKind.NUMBER:
         return from_units(paths[0], reading.unit.per_second, reading.unit.zero_us)
     return _within(f"TRY_CAST({paths[0]} AS TIMESTAMP)")

@@ -18,7 +18,7 @@ from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats, lik
 from backfill.jobs.utc.resolve_columns import UNIT_NAMES
 from backfill.jobs.utc.sampled_place import Place, bounded, first, key_at
 from backfill.utc.convert import in_range
-from backfill.utc.described import TARGET_UNITS, Offset, Pair, Unit, WallKind
+from backfill.utc.described import TARGET_UNITS, TRIED_UNITS, Offset, Pair, Unit, WallKind
 from backfill.utc.doubts import show_time
 from backfill.utc.pairs import BoolArray, field_of
 from backfill.utc.wall import read_walls, spelt_in_english
@@ -152,7 +152,7 @@ def _units_of_our_days(pair: Pair, values: pa.Array) -> list[tuple[Unit, float]]
     number = replace(pair.reading, kind=WallKind.NUMBER, form="")
     shares = [
         (unit, _share_of_our_days(read_walls([values], replace(number, unit=unit)).us, values))
-        for unit in Unit
+        for unit in TRIED_UNITS
     ]
     likely = [(unit, share) for unit, share in shares if share > 0.5]
     return sorted(likely, key=lambda found: -round(found[1], 1))

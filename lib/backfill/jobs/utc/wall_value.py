@@ -62,10 +62,13 @@ def _timestamp_or_text(values: Sequence[Any]) -> dt.datetime:
 
 def _of_date_and_time(reading: Reading) -> Reader:
     if not reading.form:
+        step = dt.timedelta(microseconds=reading.unit.unit_us)
 
         def plain(values: Sequence[Any]) -> dt.datetime:
-            day, clock = str(values[0]).strip(), str(values[1]).strip()
-            return _day_and_clock(day, clock) + _later(values)
+            day = str(values[0]).strip()
+            if isinstance(values[1], int):  # counted since midnight
+                return _of_text(day) + values[1] * step + _later(values)
+            return _day_and_clock(day, str(values[1]).strip()) + _later(values)
 
         return plain
     day_form, _space, clock_form = reading.form.partition(" ")
@@ -97,10 +100,10 @@ def _day_and_clock(day: str, clock: str) -> dt.datetime:
 
 def _number_reader(unit: Unit) -> Reader:
     zero_us = unit.zero_us  # which may lie before the year 1
-    if unit.is_days:
+    if unit.is_coarse:
 
         def days(values: Sequence[Any]) -> dt.datetime:
-            milliseconds = _decimal(values[0]) * 86_400_000 + Decimal("0.5")
+            milliseconds = _decimal(values[0]) * (unit.unit_us // 1_000) + Decimal("0.5")
             whole = int(milliseconds.to_integral_value("ROUND_FLOOR"))
             return EPOCH + dt.timedelta(microseconds=whole * 1_000 + zero_us)
 
