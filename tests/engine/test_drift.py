@@ -173,3 +173,14 @@ def test_an_edit_that_is_not_committed_is_waited_for_and_then_respected(bench: B
 
     assert list(details(bench, run_id)) == ["e03"]
     assert bench.filled()["e03"] == (None, None)
+
+
+def test_a_run_all_of_whose_rows_drifted_is_no_success(bench: Bench) -> None:
+    run_id, message = drift_after(bench, "UPDATE events SET start_at = start_at + 60000")
+
+    assert bench.status(run_id) == "failed"
+    assert "wrote no row: all were edited since they were read (12 rows)" in message
+    assert "backfill utc" in message
+    assert len(details(bench, run_id)) == 12
+    bench.run()
+    assert bench.scalar("SELECT count(start_at_utc) FROM events") == 12

@@ -182,3 +182,20 @@ def test_a_run_of_which_every_row_is_refused_is_no_success(bench: Bench, chunk_r
     assert bench.status(run_id) == "failed"
     assert written(bench) == 0
     assert bench.verify(run_id).findings == []
+
+
+def test_a_run_that_could_write_nothing_is_over_and_the_same_command_plans_anew(
+    bench: Bench,
+) -> None:
+    bench.sql("ALTER TABLE events ADD CONSTRAINT shut CHECK (start_at_utc IS NULL)")
+    with pytest.raises(TooManyRefused, match="wrote no row"):
+        bench.run(max_refused=1.0)
+    bench.sql("ALTER TABLE events DROP CONSTRAINT shut")
+
+    bench.run()
+
+    assert bench.scalar("SELECT count(start_at_utc) FROM events") == 250
+    assert bench.sql("SELECT status FROM backfill.run ORDER BY planned_at") == [
+        ("failed",),
+        ("succeeded",),
+    ]

@@ -162,7 +162,10 @@ class Ledger:
         return self._runs(sql.SQL("ORDER BY planned_at DESC, run_id DESC LIMIT %s"), [limit])
 
     def resumable(self, job: str, settings_fingerprint: str) -> RunRow | None:
-        """Return the newest run of this job and settings that stopped half way, or None."""
+        """Return the newest run of this job and settings that stopped half way, or None.
+
+        One that failed because none of its rows could be written has come to its end.
+        """
         if not self.exists():
             return None
         found = self._runs(
@@ -170,6 +173,8 @@ class Ledger:
                 "WHERE job = %s AND settings_fingerprint = %s AND reverts IS NULL"
                 " AND (status IN ('paused', 'interrupted', 'cancelled', 'failed')"
                 "  OR (status = 'running' AND lease_expires_at < clock_timestamp()))"
+                " AND (status <> 'failed' OR plan_rows <> (SELECT coalesce(sum(c.scanned), 0)"
+                "  FROM backfill.checkpoint AS c WHERE c.run_id = run.run_id))"
                 " AND started_at IS NOT NULL ORDER BY started_at DESC LIMIT 1"
             ),
             [job, settings_fingerprint],

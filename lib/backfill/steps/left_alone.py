@@ -51,17 +51,28 @@ def rows_left(drifted: int, left: Left, *, is_applied: bool) -> BackfillError | 
 
 
 def nothing_written(ledger: Ledger, folder: RunFolder) -> BackfillError | None:
-    """Return the error of a run that wrote no row, where the database is what kept it from that."""
+    """Return the error of a run that wrote no row of those it was to write."""
     run_id = folder.run_id
     if ledger.totals(run_id).updated:
         return None
-    left = {reason: n for reason, n in reasons_of(ledger, run_id).items() if reason in NOT_WRITTEN}
+    found = reasons_of(ledger, run_id)
+    left = {reason: n for reason, n in found.items() if reason in NOT_WRITTEN}
     if not left:
-        return None
+        return _all_drifted(folder, found.get(SkipReason.DRIFTED, 0))
     told = ", ".join(f"{number:,} {reason}" for reason, number in left.items())
     kind = TooManyRefused if SkipReason.DATABASE_ERROR in left else RowsLeft
     return kind(
         f"Run {run_id} wrote no row: the database took none of them ({told}). Each stands with "
         f"what it said in {SKIPS_FILE} and in backfill.skip, and is pending as before. When that "
         f"is mended: {new_plan(folder)}"
+    )
+
+
+def _all_drifted(folder: RunFolder, drifted: int) -> BackfillError | None:
+    if not drifted:
+        return None
+    return RowsDrifted(
+        f"Run {folder.run_id} wrote no row: all were edited since they were read "
+        f"({counted(drifted, 'row')}). They are listed with their present values in "
+        f"{DRIFTED_FILE} and in backfill.skip. {new_plan(folder)}"
     )
