@@ -75,6 +75,7 @@ def _shows(function: Callable[..., Any]) -> bool:
     if not module.startswith("backfill.") or module in (*ALPHABET, "backfill.workbook"):
         return False
     is_step = function.__qualname__.startswith("Asking.") or function.__name__ == "explain_row"
+    is_step |= function.__name__ == "as_shown"  # what says that something can not be shown
     wanted = {"Shown", "Explanation", Shown, Explanation}
     return function.__annotations__.get("return") in wanted and not is_step
 
