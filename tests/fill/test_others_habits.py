@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
 from psycopg import sql
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 
 from backfill.errors import UsageError
 from backfill.jobs.fill.frames import keep_frame
@@ -18,7 +21,7 @@ from backfill.jobs.fill.query import keep_query
 from backfill.jobs.fill.values import open_values
 from backfill.jobs.registry import JOBS
 from backfill.parameters import defaults_of
-from backfill.rows.texts import texts_of
+from backfill.rows.texts import text_of, texts_of
 from backfill.workbook import compare, open_run
 
 if TYPE_CHECKING:
@@ -136,6 +139,27 @@ def test_a_name_in_other_letters_is_asked_back(tables: Tables) -> None:
 
     with pytest.raises(UsageError, match=r"no key column id\. Did you mean ID\?"):
         tables.fill(pd.DataFrame({"ID": [1], "petName": ["Bo"]}), "pet", "petName")
+
+
+def test_ranges_and_composites_of_nulls_as_the_driver_reads_them(tables: Tables) -> None:
+    tables.make(
+        "CREATE TYPE size AS (wide int, tall int)",
+        "CREATE TABLE stay (id int PRIMARY KEY, nights daterange, was size, copy daterange)",
+        "INSERT INTO stay VALUES (1, '[2031-02-03,)', '(,)'), (2, 'empty', '(4,)'),"
+        " (3, '(,2031-05-01)', '(4,7)')",
+    )
+    read = zip(*tables.rows("SELECT id, nights, was::text FROM stay ORDER BY id"), strict=True)
+    columns = [pd.Series(column, dtype=object) for column in read]
+    rows = pd.DataFrame(dict(zip(("id", "nights", "was"), columns, strict=True)))
+
+    run = tables.fill(rows.assign(copy=rows["nights"]), "stay", "copy")
+    run.apply()
+    run.verify()
+
+    assert run.skips.to_dict("records") == []
+    assert tables.rows("SELECT count(*) FROM stay WHERE nights = copy") == [(3,)]
+    nights: Multirange[Any] = Multirange([Range(dt.date(2031, 2, 3), None), Range(None, None)])
+    assert text_of(nights) == '{["2031-02-03",),(,)}'
 
 
 ODD = 'say "it\'s" %s %(x)s {y}\n;--$1 \\ ü'

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 
 from backfill.errors import UsageError
 
@@ -240,6 +242,18 @@ def _interval(value: Any) -> str:
     return f"{months} months {days} days {nanos // 1000} microseconds"
 
 
+def _range(value: Range[Any]) -> str:
+    """Return the server's text of a range; its ends are quoted as elements of an array are."""
+    if value.isempty:
+        return "empty"
+    low, high = ("" if end is None else _element(end) for end in (value.lower, value.upper))
+    return f"{'[' if value.lower_inc else '('}{low},{high}{']' if value.upper_inc else ')'}"
+
+
+def _multirange(value: Multirange[Any]) -> str:
+    return "{" + ",".join(map(_range, value)) + "}"
+
+
 #: How a value of Python's becomes text; the first kind that fits.
 _ONE: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     ((bool, np.bool_), lambda value: "true" if value else "false"),
@@ -248,6 +262,8 @@ _ONE: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     (dt.timedelta, lambda value: f"{value // dt.timedelta(microseconds=1)} microseconds"),
     (dt.datetime, lambda value: str(value.isoformat(" "))),
     (pa.MonthDayNano, _interval),
+    (Range, _range),
+    (Multirange, _multirange),
     ((list, tuple, np.ndarray), lambda value: array_literal(list(value))),
 )
 

@@ -74,8 +74,9 @@ class CatalogColumn:
         right = typed.format(self.sql_type.cast(value))
         equal = self.sql_type.compared(left, "=", right)
         return sql.SQL(
-            "CASE WHEN {c} IS NULL OR {v} IS NULL THEN {c} IS NOT NULL OR {v} IS NOT NULL"
-            " ELSE NOT ({equal}) END"
+            # A composite of NULLs is no NULL.
+            "CASE WHEN {c} IS NOT DISTINCT FROM NULL OR {v} IS NULL"
+            " THEN {c} IS DISTINCT FROM NULL OR {v} IS NOT NULL ELSE NOT ({equal}) END"
         ).format(c=column, v=value, equal=equal)
 
 
