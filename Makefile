@@ -73,7 +73,7 @@ bench: setup ## our way beside what a user would write, and beside the bound: up
 	@scripts/system-packages pgbouncer
 	$(PYTHON) -m tests.bench $(ARGS)
 
-bench-quick: setup ## the same for 100,000 rows, in about four minutes
+bench-quick: setup ## the same for 100,000 rows, in about six minutes
 	@scripts/system-packages pgbouncer
 	$(PYTHON) -m tests.bench --rows 100000 --rounds 1 --screenshots 4 $(ARGS)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
+import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 
 from tests.bench.figure import Figure
 from tests.bench.ocr_quality import MEMORY, SHARED_ENV, shared_sessions, tallies, tell
@@ -24,6 +27,7 @@ from tests.bench.strange_words import Half
 from tests.drawn.make import Session, make_session
 from tests.drawn.style import STYLES
 
+from backfill.folder import runs_dir
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
@@ -63,7 +67,7 @@ def main() -> None:
     is_drawn = bool({"quality", "speed"} & set(options.parts))
     count = options.sessions if is_drawn else 0
     sessions = _make_sessions(options.styles, options.first_seed, count) if count else []
-    _print_figures(_figures(options, sessions))
+    _keep(_print_figures(_figures(options, sessions)))
 
 
 def _tell_shared(options: argparse.Namespace) -> None:
@@ -193,11 +197,24 @@ def accuracy_figures(totals: dict[str, Score]) -> Iterator[Figure]:
         yield Figure(name, score.truth, f"{value:.4f} {told}".strip(), limit, is_reached)
 
 
-def _print_figures(figures: Iterable[Figure]) -> None:
+def _print_figures(figures: Iterable[Figure]) -> list[Figure]:
+    """Print each figure as soon as it is known; return all of them."""
+    found = []
     _say(f"\n{'figure':40} {'of':>6}  {'reached':48} {'to reach':12}")
     for figure in figures:
         answer = "yes" if figure.is_reached else "no"
         _say(f"{figure.name:40} {figure.rows:6}  {figure.reached:48} {figure.to_reach:12} {answer}")
+        found.append(figure)
+    return found
+
+
+def _keep(figures: Sequence[Figure]) -> None:
+    """Leave the figures where `tests.bench.published` takes them from."""
+    folder = runs_dir() / f"bench-ocr-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
+    folder.mkdir(parents=True)
+    text = json.dumps({"figures": [asdict(figure) for figure in figures]}, ensure_ascii=False)
+    (folder / "bench.json").write_text(text + "\n", encoding="utf-8")
+    _say(f"figures: {folder}")
 
 
 def _say(text: str) -> None:

@@ -73,7 +73,7 @@ def test_growth_compares_the_largest_size_with_a_hundred_thousand_rows() -> None
         of.add(writing.OURS_AUTO, Measured(rows, seconds))
         sizes.append(of)
 
-    (growth, _bound) = [f for f in figures(sizes) if f.name.startswith("cost per row, from")]
+    (growth, _bound) = [f for f in figures(sizes) if f.name.startswith("cost per row")]
 
     assert (growth.rows, growth.reached, growth.is_reached) == (1_000_000, "+12.0 %", False)
 
@@ -87,7 +87,7 @@ def test_whole_run_may_take_its_apply_phase_and_a_bit() -> None:
 
     assert found == {
         "whole run": False,
-        "whole run ÷ its apply, of a million rows": False,
+        "whole run ÷ its apply": False,
         "whole run, peak memory of all its processes": False,
         "second run, beyond the start of a run": False,
         "HTML of the whole run": True,
@@ -117,5 +117,7 @@ def test_commands_that_run_a_notebook_are_timed_as_a_whole() -> None:
     assert names == ["a dry run of 50 rows", "an apply of 50 rows", "a revert of 50 rows"]
     published = (folder / "bench.md").read_text(encoding="utf-8")
     text = with_figures(f"before\n{BEGIN}\nold\n{END}\nafter\n", [document])
-    assert all(line in published for line in text.splitlines()[3:-2])
+    lines = text.splitlines()[2:-2]
+    assert all(line in published for line in lines if "not measured" not in line)
+    assert sum("not measured" not in line for line in lines) == len(names) + len(["head", "rule"])
     assert text.startswith(f"before\n{BEGIN}\n| figure") and text.endswith(f"{END}\nafter\n")
