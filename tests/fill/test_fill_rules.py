@@ -178,3 +178,26 @@ def test_a_right_that_is_lacking_is_named_so_that_pasting_it_gives_it(
 
     assert len(tables.fill(rows, '"old stock"."price.list"', ['in "€"']).skips) == 1
     tables.connection.execute(sql.SQL("DROP OWNED BY {n}; DROP ROLE {n}").format(n=name))
+
+
+def test_numerics_of_a_table_are_numbers_with_all_their_digits(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE bill (id int PRIMARY KEY, price numeric, pieces int, total numeric)",
+        "INSERT INTO bill VALUES (1, 0.10, 3), (2, 12345678901234567890.125, 2), (3, NULL, 1)",
+    )
+    given = {"table": "bill", "set": ["total"], "runs_dir": str(tables.runs), "apply": True}
+    book = workbook.open_run("fill", given | {"dsn_env": "TABLES_URL"})
+    book.preflight()
+    book.extract()
+
+    rows = book.extracted
+    rows["total"] = [p * n if p is not None else None for p, n in rows[["price", "pieces"]].values]
+    book.propose(rows, reads=["price", "pieces"])
+    book.plan()
+    book.apply()
+
+    assert tables.rows("SELECT id, total::text FROM bill ORDER BY id") == [
+        (1, "0.30"),
+        (2, "24691357802469135780.250"),
+        (3, None),
+    ]

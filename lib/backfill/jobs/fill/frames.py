@@ -7,7 +7,7 @@ import decimal
 import math
 import uuid
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,10 +140,11 @@ def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-def as_frame(rows: pa.Table, key_names: tuple[str, ...]) -> Any:
+def as_frame(rows: pa.Table, key_names: tuple[str, ...], decimals: Collection[str] = ()) -> Any:
     """Return rows with columns `source` and `before` (structs) as one flat pandas dataframe.
 
-    Whole numbers and truths with NULLs among them keep their kind.
+    Whole numbers and truths with NULLs among them keep their kind; `decimals` names columns whose
+    texts are numbers with all their digits.
     """
     import pandas as pd
 
@@ -157,4 +158,8 @@ def as_frame(rows: pa.Table, key_names: tuple[str, ...]) -> Any:
     table = pa.table({name: columns[name] for name in ordered})
     nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     holed = {table.schema.field(n).type for n in table.column_names if table.column(n).null_count}
-    return table.to_pandas(types_mapper={k: v for k, v in nullable.items() if k in holed}.get)
+    frame = table.to_pandas(types_mapper={k: v for k, v in nullable.items() if k in holed}.get)
+    for name in set(decimals) & set(ordered):
+        values = [None if t is None else decimal.Decimal(t) for t in table.column(name).to_pylist()]
+        frame[name] = pd.Series(values, dtype=object)
+    return frame

@@ -175,7 +175,10 @@ class FillJob(TaskJob):
                 if field.name in self.resolved.columns
             ),
         )
-        return as_frame(typed(rows, replace(self.resolved, table=known)), self.resolved.found_by)
+        columns = self.resolved.columns
+        decimals = [name for name, column in columns.items() if column.kind == "numeric"]
+        made = typed(rows, replace(self.resolved, table=known))
+        return as_frame(made, self.resolved.found_by, decimals)
 
     def _given_frame(self, staging: Staging) -> Any:
         rows = staging.connection.cursor().sql("FROM extracted ORDER BY key").to_arrow_table()
