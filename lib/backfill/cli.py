@@ -14,6 +14,7 @@ from backfill.command import checks, commands, machine, requests
 from backfill.command.completion import add_completion_options, script
 from backfill.command.grants_command import add_grants_options, run_grants
 from backfill.command.init_table import add_init_table_options, run_init_table
+from backfill.command.metrics import check_metrics_file
 from backfill.command.options import (
     Parser,
     add_metrics_file,
@@ -76,6 +77,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         with stoppable():
             check_log_format()
+            check_metrics_file(getattr(options, "metrics_file", None))
             return int(options.handler(options))
     except BackfillError as error:
         return commands.report_error(options, error)

@@ -196,6 +196,30 @@ def test_a_run_can_be_watched_piped_measured_and_pruned(bench: Bench, tmp_path: 
     assert run_here(bench.dsn, bench.runs, "verify", folder.run_id).summary["verified"] is True
 
 
+def test_metrics_that_could_be_written_nowhere_are_refused_before_a_run(
+    bench: Bench, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "no such place" / "backfill.prom"
+
+    said = run_here(bench.dsn, bench.runs, "utc", "--apply", "--metrics-file", str(nowhere))
+
+    assert said.code == 2
+    assert said.summary["error"].endswith(f"Make it: mkdir -p '{nowhere.parent}'")
+    assert not bench.runs.exists()
+
+
+def test_metrics_that_fail_at_the_end_are_said_and_change_no_exit_code(
+    bench: Bench, tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+
+    said = run_here(bench.dsn, bench.runs, "check", "--metrics-file", str(taken))
+
+    assert (said.code, said.summary["total_pending"]) == (8, 12)
+    assert "could not be written: Is a directory" in said.err
+
+
 def test_every_line_of_the_log_says_when_how_grave_and_of_which_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -160,7 +160,8 @@ def _end(
     print_summary(document)
     code = ExitCode.OK if is_sure else ExitCode.PREFLIGHT
     code = code if is_clean else ExitCode.PENDING
-    write_metrics(options.metrics_file, document, int(code), options.job)
+    say = terminal_of(options).message
+    write_metrics(options.metrics_file, document, int(code), options.job, say)
     return int(code)
 
 

@@ -59,7 +59,7 @@ def run_notebook_of(
         terminal.message(_how_to_apply(folder, summary))
     print_ending(summary, as_json=terminal.as_json)
     job = str(summary.get("job") or folder.job)
-    write_metrics(terminal.metrics_file, summary, int(exit_code), job)
+    write_metrics(terminal.metrics_file, summary, int(exit_code), job, terminal.message)
     return int(exit_code)
 
 

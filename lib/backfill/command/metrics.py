@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from backfill.errors import StorageError
+from backfill.errors import UsageError
 
 _RESULTS = ("scanned", "updated", "unchanged", "skipped", "drifted")
 
 
-def write_metrics(path: str | None, document: Mapping[str, Any], exit_code: int, job: str) -> None:
-    """Write a run's end where `--metrics-file` says; a reader sees the old file or the new one."""
+def check_metrics_file(path: str | None) -> None:
+    """Raise `UsageError` before a run begins whose end could be written nowhere."""
+    folder = Path(path).parent if path else None
+    if folder is not None and not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise UsageError(
+            f"--metrics-file: there is no folder {folder} that can be written. "
+            f"Make it: mkdir -p {shlex.quote(str(folder))}"
+        )
+
+
+def write_metrics(
+    path: str | None,
+    document: Mapping[str, Any],
+    exit_code: int,
+    job: str,
+    say: Callable[[str, str], None],
+) -> None:
+    """Write a run's end where `--metrics-file` says; a reader sees the old file or the new one.
+
+    A file that can not be written is said: it makes no run another.
+    """
     if not path:
         return
     target = Path(path)
@@ -22,9 +43,7 @@ def write_metrics(path: str | None, document: Mapping[str, Any], exit_code: int,
         partial.write_text("".join(_lines(document, exit_code, job)), encoding="utf-8")
         partial.replace(target)
     except OSError as error:
-        raise StorageError(
-            f"--metrics-file {target} could not be written: {error.strerror}."
-        ) from error
+        say(f"--metrics-file {target} could not be written: {error.strerror}.", "error")
 
 
 def _lines(document: Mapping[str, Any], exit_code: int, job: str) -> Iterator[str]:
