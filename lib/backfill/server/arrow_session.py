@@ -15,6 +15,7 @@ from backfill.loading import unseen
 from backfill.server.dsn import describe
 from backfill.server.postgres import APPLICATION_NAME, connect, from_the_start, watchful
 from backfill.server.session import (
+    HURRIED,
     OUR_PATH,
     Session,
     SessionLimits,
@@ -30,13 +31,6 @@ _READING = {
 _LIMITS = SessionLimits(statement_timeout_ms=0)
 _UNQUOTED = {"quote_all_identifiers": "off"}
 A_SECOND_MS = 1_000
-#: Time-outs of the role's own sessions that may end one of ours before it has set its own.
-_HURRIED = """\
-SELECT name, reset_val FROM pg_catalog.pg_settings
-WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
- AND reset_val::pg_catalog.int8 BETWEEN 1 AND 999
- OR name = 'idle_session_timeout' AND reset_val <> '0'
-"""
 _AUTOCOMMIT = "adbc.connection.autocommit"
 
 
@@ -157,11 +151,11 @@ def _needed_settings(connection: Any) -> dict[str, str]:
         [(known, version)] = cursor.fetchall()
         if known != "known":
             return {**_UNQUOTED, **unhurried(int.from_bytes(version))}
-        cursor.execute(_HURRIED)
+        cursor.execute(HURRIED)
         return {name: "0" for name, _value in cursor.fetchall()}
 
 
 def _time_outs(connection: Session) -> str:
     """Return the time-outs of the role's own sessions that leave no time, in words."""
-    rows = connection.execute(_HURRIED).fetchall()
+    rows = connection.execute(HURRIED).fetchall()
     return " and ".join(f"{name} = {ms} ms" for name, ms in rows if int(ms) < A_SECOND_MS)

@@ -32,6 +32,13 @@ _SINCE = {CLIENT_CHECK: 140000, "idle_session_timeout": 140000, "transaction_tim
 _URGENT = ("statement_timeout", "transaction_timeout")
 #: What may end a session of ours before its first transaction.
 _OF_SESSIONS = (*_URGENT, "idle_session_timeout", "idle_in_transaction_session_timeout")
+#: Time-outs of the role's own sessions that may end one of ours before it has set its own.
+HURRIED = """\
+SELECT name, reset_val FROM pg_catalog.pg_settings
+WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
+ AND reset_val::pg_catalog.int8 BETWEEN 1 AND 999
+ OR name = 'idle_session_timeout' AND reset_val <> '0'
+"""
 
 #: How values are spelt, and what a statement of ours means: whatever role and database say.
 _MEANING = {
@@ -186,7 +193,8 @@ class Session(psycopg.Connection[TupleRow]):
         # A session that is nobody else's may keep a statement that is prepared by name.
         self.prepare_threshold = _ONLY_BY_NAME
         self._is_own = True
-        settings = {"application_name": name, **unhurried(self.info.server_version)}
+        hurried = {setting: "0" for setting, _value in self.execute(HURRIED).fetchall()}
+        settings = {"application_name": name, **hurried}
         self._simply("; ".join(_set(setting, value) for setting, value in settings.items()))
 
     def add_pins(self, pins: Mapping[str, str]) -> None:
