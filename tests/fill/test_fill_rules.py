@@ -201,3 +201,27 @@ def test_numerics_of_a_table_are_numbers_with_all_their_digits(tables: Tables) -
         (2, "24691357802469135780.250"),
         (3, None),
     ]
+
+
+def test_what_the_run_has_read_need_not_come_along_with_the_values(tables: Tables) -> None:
+    shelf(tables)
+    given = {"table": "book", "set": ["pages"], "where": "true", "overwrite": True, "apply": True}
+    places = {"runs_dir": str(tables.runs), "dsn_env": "TABLES_URL"}
+    book = workbook.open_run("fill", {**given, **places})
+    book.preflight()
+    book.extract()
+    lengths = book.extracted.set_index("isbn")["title"].str.len().rename("pages")
+
+    tables.make("UPDATE book SET title = 'Alder' WHERE isbn = 'a'")
+    book.propose(lengths.reset_index(), reads=["title"])
+    book.plan()
+    tables.make("UPDATE book SET title = 'Beech' WHERE isbn = 'b'")
+    book.apply()
+
+    assert tables.rows("SELECT isbn, pages FROM book ORDER BY isbn") == [
+        ("a", None),  # edited before the values were proposed
+        ("b", 120),  # edited after
+        ("c", 5),
+        ("d", 4),
+        ("e", 3),
+    ]

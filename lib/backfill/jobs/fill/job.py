@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,9 @@ class FillJob(TaskJob):
         self._is_given = found is not None
         super().__init__(self._task(settings))
 
-    def _task(self, settings: FillSettings) -> FillTask:
+    def _task(self, settings: FillSettings, extracted: Collection[str] = ()) -> FillTask:
         origin = self._query or (self._values.path.name if self._values else "")
-        return FillTask(settings, self._values, origin)
+        return FillTask(settings, self._values, origin, extracted)
 
     @property
     def has_values(self) -> bool:
@@ -199,7 +199,7 @@ class FillJob(TaskJob):
         self._values = open_values(path)
         names = (reads,) if isinstance(reads, str) else reads
         self._settings = replace(self._settings, reads=None if names is None else tuple(names))
-        self.task = self._task(self._settings)
+        self.task = self._task(self._settings, _extracted(staging))
         with database.connect(read_only=True) as connection:
             self._resolved = resolve(connection, self.task.names())
             self.task.accept(self._resolved)
@@ -213,11 +213,8 @@ class FillJob(TaskJob):
 
         What a dataframe made of it in between does not matter.
         """
-        if not staging.has(ROWS_TABLE) or not self.table.sources:
-            return
         names = [column.name for column in self.table.sources]
-        none = staging.connection.cursor().sql(f"SELECT source FROM {ROWS_TABLE} LIMIT 0")
-        read = [field.name for field in none.to_arrow_table().schema.field("source").type]
+        read = _extracted(staging)
         same = " AND ".join(
             f"{field_of('e.source', names, name)} IS NOT DISTINCT FROM"
             f" {field_of('r.source', read, name)}"
@@ -241,6 +238,14 @@ class FillJob(TaskJob):
                 'run.propose(rows, reads=["…"])'
             )
         return super().compute(staging, folder, reporter)
+
+
+def _extracted(staging: Staging) -> list[str]:
+    """Return the columns that were read for a notebook, but for the targets."""
+    if not staging.has(ROWS_TABLE):
+        return []
+    none = staging.connection.cursor().sql(f"SELECT source FROM {ROWS_TABLE} LIMIT 0")
+    return [field.name for field in none.to_arrow_table().schema.field("source").type]
 
 
 def is_kept(path: Path, query: str) -> bool:

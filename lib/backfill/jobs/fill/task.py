@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,8 +53,16 @@ class FillTask:
     what = ("row of values is there", "rows of values are there")
     reasons = ()
 
-    def __init__(self, settings: FillSettings, values: Values | None, origin: str) -> None:
-        """`origin` is the file or query that the values came from, as it was named."""
+    def __init__(
+        self,
+        settings: FillSettings,
+        values: Values | None,
+        origin: str,
+        extracted: Collection[str] = (),
+    ) -> None:
+        """`origin` is the file or query that the values came from, as it was named; `extracted` are
+        columns that the run has read itself, so that the values need not bring them along."""
+        self._extracted = extracted
         self._settings = settings
         self._values = values
         self._origin = origin
@@ -92,7 +100,7 @@ class FillTask:
         for what, names in (
             ("key column", resolved.found_by),
             ("column to write", self._settings.targets),
-            ("source", self._settings.reads or ()),
+            ("source", [n for n in self._settings.reads or () if n not in self._extracted]),
         ):
             for name in names:
                 if name not in self._values.columns:
@@ -110,7 +118,8 @@ class FillTask:
         assert self._values is not None
         columns = columns_of(connection, table.relation)
         keys = self._settings.key or tuple(column.name for column in table.key.columns)
-        own = [column.name for column in table.sources if column.name not in keys]
+        brought = {*self._values.columns} - {*keys}
+        own = [column.name for column in table.sources if column.name in brought]
         reader = KeyedRows(
             connection,
             table,
