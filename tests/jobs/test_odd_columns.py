@@ -76,6 +76,18 @@ KEPT = {
             5: (None,),
         },
     ),
+    "centuries since 1900, years and days of the year in numbers": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, d numeric(6,0), c int, u timestamptz);"
+        "INSERT INTO t VALUES (1, 126303, 23000), (2, 99365, 235959), (3, 0, 0), (4, 126366, 1);",
+        'zone = "=America/Boise"\nmissing = ["0"]\n[[pair]]\nwall = ["d", "c"]\ntarget = "u"\n'
+        'format = "%C%y%j %H%M%S"\n',
+        {
+            1: (utc("2026-10-30 02:30", "America/Boise"),),
+            2: (utc("1999-12-31 23:59:59", "America/Boise"),),
+            3: (None,),
+            4: (None,),
+        },
+    ),
     "minutes since midnight": Kept(
         "CREATE TABLE t (id int PRIMARY KEY, d date, m smallint, u timestamptz, e text, s int,"
         " v timestamptz); INSERT INTO t VALUES (1, '2026-03-29', 150, NULL, '2026-03-29', 86400),"

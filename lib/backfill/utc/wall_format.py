@@ -33,6 +33,7 @@ _DIGITS = {
     "j": ("j", 3),
     "V": ("V", 2),
     "u": ("u", 1),
+    "C": ("C", 1),
 }
 _LONG = {
     "T": "%H:%M:%S",
@@ -70,7 +71,7 @@ def pattern_of(form: str) -> str:
 @lru_cache(maxsize=256)
 def width_of(form: str) -> int:
     """Return how many digits a format of digits alone has; 0 for any other, or any number."""
-    widths = {"Y": 4, "G": 4, "j": 3, "u": 1} | dict.fromkeys("ymdeHIMSV", 2)
+    widths = {"Y": 4, "G": 4, "j": 3, "u": 1, "C": 1} | dict.fromkeys("ymdeHIMSV", 2)
     names = re.findall(r"%-?(.)", form)
     if re.sub(r"%-?.", "", form) or any(name not in widths for name in names):
         return 0
@@ -92,7 +93,7 @@ def _part(tokens: list[str], index: int, form: str) -> str:
         return rf"(?P<{name}>\d{{4}})"
     if name in _DIGITS:
         group, most = _DIGITS[name]
-        width = str(most) if name in "ju" else "2"
+        width = str(most) if name in "juC" else "2"
         return rf"(?P<{group}>\d{{{width}}})" if touches else rf"(?P<{group}>\d{{1,{most}}})"
     fixed = {
         "f": r"(?P<f>\d{1,9})",
@@ -108,6 +109,6 @@ def _part(tokens: list[str], index: int, form: str) -> str:
     if name in fixed:
         return fixed[name]
     raise UsageError(
-        f"format {form!r}: {token} is not known here. Use %Y %y %m %b %d %j %G %V %u %H %I %p "
-        "%M %S %f %z."
+        f"format {form!r}: {token} is not known here. Use %Y %y %C (centuries since 1900, before "
+        "%y) %m %b %d %j %G %V %u %H %I %p %M %S %f %z."
     )

@@ -25,7 +25,10 @@ Letters = NDArray[np.uint8]
 #: Beyond this many letters no layout is known.
 _LONGEST = 40
 _MOST_LAYOUTS = 96
-_PLAIN = {"Y": (4,), "G": (4,), "y": (2,), "V": (2,), "u": (1,), "M": (2,), "S": (2,), "p": (2,)}
+_PLAIN = {
+    **{"Y": (4,), "G": (4,), "y": (2,), "C": (1,), "V": (2,), "u": (1,)},
+    **{"M": (2,), "S": (2,), "p": (2,)},
+}
 _NARROW = {"m": (2, 1), "d": (2, 1), "e": (2, 1), "H": (2, 1), "I": (2, 1), "j": (3,)}
 _WIDTHS = {**_PLAIN, **_NARROW, "f": (6, 3, 9, 7, 1, 2, 4, 5, 8), "b": (3,)}
 _LONG = {"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y"}

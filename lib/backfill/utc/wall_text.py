@@ -228,6 +228,8 @@ def _days(groups: _Fields) -> tuple[Int64Array, BoolArray]:
     if "y" in groups:
         short = groups.number("y", 70)
         year = short + np.where(short >= _PIVOT, 1900, 2000)
+        if "C" in groups:
+            year = short + 1900 + 100 * groups.number("C", 0)
     month = groups.month()
     is_month = (year >= 1) & (month >= 1) & (month <= 12)
     months = np.where(is_month, (year - 1970) * 12 + month - 1, 0)

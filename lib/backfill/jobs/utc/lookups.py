@@ -190,6 +190,8 @@ class Lookups:
             len(self._walls) > 2 or any(wall.type is ColumnType.BIGINT for wall in self._walls)
         ):
             return "is made of numbers"
+        if "%C" in reading.form:
+            return "counts centuries since 1900"
         return "has names of months in another language" if reading.months else ""
 
 

@@ -28,6 +28,8 @@ def local_time(pair: Pair) -> str:
     if reading.form and reading.kind is WallKind.DATE_AND_TIME:
         parts = zip(paths, reading.form.split(" ", 1), strict=False)
         texts = " || ' ' || ".join(_padded(path, width_of(form)) for path, form in parts)
+    if "%C" in reading.form or reading.months:
+        return "CAST(NULL AS TIMESTAMP)"  # DuckDB reads no such text
     if reading.form:
         form = reading.form.replace("%-", "%").replace("%e", "%d").replace("%h", "%b")
         return _within(f"try_strptime(trim({texts}), {literal(form)}){later}")

@@ -206,7 +206,9 @@ def _day_in(part: dict[str, str]) -> dt.date:
     if "V" in part:
         return dt.date.fromisocalendar(int(part["G"]), int(part["V"]), int(part["u"]))
     year = int(part.get("Y") or part["y"])
-    if "Y" not in part:
+    if "C" in part:
+        year += 1900 + 100 * int(part["C"])
+    elif "Y" not in part:
         year += 1900 if year >= _PIVOT else 2000
     if "j" in part:
         return dt.datetime.strptime(f"{year:04} {part['j']}", "%Y %j").date()  # noqa: DTZ007
