@@ -110,7 +110,7 @@ def test_many_folds_of_one_night_are_one_question_and_a_row_may_be_told_apart(
     bench = bench_from("empty", load_empty)
     for number in range(11):
         zone = STOCKHOLM if number < 9 else "Europe/Paris"
-        bench.add_event(f"night-{number:02d}", tz=zone, start_at=FOLD + number * 60_000)
+        bench.add_event(f"night-{number:02d}", tz=zone, start_at=int(FOLD) + number * 60_000)
     asking = bench.plan()
 
     first, *others = lines(sheet(bench, asking.run_id))[::-1]
