@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from tests.engine.workshop import Bench
 
-from backfill.errors import Interrupted, VerifyFailed
+from backfill.errors import Interrupted, PreflightError, VerifyFailed
 from backfill.jobs.utc.kind import UtcKind
 from backfill.records.ledger import Ledger
 from backfill.server.database import Database
@@ -247,3 +247,28 @@ def wrong_plan(bench: Bench, run_id: str) -> None:
     document["plan_id"] = plan.plan_id_of(document)
     folder.write_json(plan.PLAN_FILE, document)
     bench.sql("UPDATE backfill.run SET plan_id = %s", document["plan_id"])
+
+
+@pytest.mark.parametrize(
+    ("change", "back", "says"),
+    [
+        ("RENAME start_at_utc TO utc", "RENAME utc TO start_at_utc", "start_at_utc does not exist"),
+        ("RENAME TO past_events", "", r"public\.events\W does not exist"),
+    ],
+)
+def test_a_table_that_is_not_what_it_was_is_told_and_the_run_is_proven_once_it_is(
+    bench: Bench, change: str, back: str, says: str
+) -> None:
+    run_id = bench.run().run_id
+    bench.sql(f"ALTER TABLE events {change}")
+
+    with pytest.raises(PreflightError, match=f"{says}.* not what it was"):
+        bench.verify(run_id)
+    with pytest.raises(PreflightError, match=f"{says}.* not what it was"):
+        bench.revert(run_id)
+
+    if back:
+        bench.sql(f"ALTER TABLE events {back}")
+        assert bench.verify(run_id).is_proven
+        bench.revert(run_id)
+        assert set(bench.filled().values()) == {(None, None)}

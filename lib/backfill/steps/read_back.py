@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from backfill.records.ledger import RunRow
 from backfill.server.postgres import Connection, find_rows_by_key
 from backfill.steps.job import JobKind
+from backfill.steps.looking import rows_not_at
 
 #: Rows of small chunks are read back together.
 READ_BACK_ROWS = 20_000
@@ -93,7 +94,7 @@ class ReadBack:
     def _differing(self, rows: pa.Table) -> Mapping[int, str | None]:
         connection = self._idle.get()
         try:
-            return self._kind.look(connection, self._run.target, rows, "after")
+            return rows_not_at(connection, self._kind, self._run, rows, "after")
         finally:
             self._idle.put(connection)
 

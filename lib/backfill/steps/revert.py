@@ -24,6 +24,7 @@ from backfill.rows import image
 from backfill.skips import Skip, SkipReason
 from backfill.status import RunStatus
 from backfill.steps.job import JobKind
+from backfill.steps.looking import rows_not_at
 
 _REVERTIBLE = frozenset(
     {
@@ -114,8 +115,8 @@ class _Planner:
 
     def _inverse(self, rows: pa.Table) -> pa.Table:
         connection, target = self._ledger.connection, self._run.target
-        not_after = self._kind.look(connection, target, rows, "after")
-        not_before = self._kind.look(connection, target, rows, "before")
+        not_after = rows_not_at(connection, self._kind, self._run, rows, "after")
+        not_before = rows_not_at(connection, self._kind, self._run, rows, "before")
         keys, scopes = rows.column("key").to_pylist(), rows.column("scope").to_pylist()
         kinds: list[str] = []
         keep = np.zeros(rows.num_rows, dtype=bool)
