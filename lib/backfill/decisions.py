@@ -46,8 +46,8 @@ class Question:
     @property
     def id(self) -> str:
         """Twelve hex digits that stay the same as long as the same is asked."""
-        told = "\0".join((self.kind, self.key, self.column, self.read))
-        return hashlib.sha256(told.encode()).hexdigest()[:12]
+        identity = "\0".join((self.kind, self.key, self.column, self.read))
+        return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,10 @@ class Answer:
     @property
     def what(self) -> str:
         """What it is about, in a few words."""
-        told = [self.kind, self.key or ANY, self.column]
+        parts = [self.kind, self.key or ANY, self.column]
         if not self.key:
-            told += [self.scope, self.zone, self.local_date]
-        return ", ".join(part for part in told if part)
+            parts += [self.scope, self.zone, self.local_date]
+        return ", ".join(part for part in parts if part)
 
 
 class Answers:
@@ -128,8 +128,8 @@ class Answers:
 
     def as_json(self) -> list[dict[str, str]]:
         """Return the answers as a plan records them; their order does not matter."""
-        told = (answer.as_json() for answer in self.lines)
-        return sorted(told, key=lambda a: (a.get("key", ""), a.get("column", ""), str(a)))
+        answers = (answer.as_json() for answer in self.lines)
+        return sorted(answers, key=lambda a: (a.get("key", ""), a.get("column", ""), str(a)))
 
 
 def _conditions_of(answer: Answer) -> tuple[str, ...]:

@@ -184,26 +184,26 @@ def print_event(event: Mapping[str, Any]) -> None:
 def progress_line(event: Mapping[str, Any]) -> str:
     """Return a progress event as a sentence with its rate, the time left, and why it waits."""
     done, remaining = event["scanned"], event["remaining"]
-    told = [
+    parts = [
         f"{event['phase']}: {done:,} of {done + remaining:,} rows ({event['updated']:,} updated, "
         f"{event['skipped']:,} skipped, {event['drifted']:,} drifted)",
         *pace_of(event),
     ]
-    return ", ".join(told)
+    return ", ".join(parts)
 
 
 def pace_of(event: Mapping[str, Any]) -> list[str]:
     """Return what a progress event says of rate, time left and waiting: each where it is known."""
-    told = []
+    parts = []
     if "rows_per_s" in event:
         names = ("rows_per_s", "seconds_left", "seconds_left_low", "seconds_left_high")
         forecast = Forecast(*(float(event[name]) for name in names))
-        told.append(f"{forecast.rows_per_s:,.0f} rows/s")
+        parts.append(f"{forecast.rows_per_s:,.0f} rows/s")
         if event["remaining"]:
-            told.append(str(forecast))
+            parts.append(str(forecast))
     if event.get("waiting_for"):
-        told.append(f"waiting: {event['waiting_for']}")
-    return told
+        parts.append(f"waiting: {event['waiting_for']}")
+    return parts
 
 
 def paused(progress: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:

@@ -164,16 +164,16 @@ def _approved(facts: RunFacts) -> str:
     checkpoints, parts = read_checkpoints(facts.folder), _parts(facts)
     if not parts and not checkpoints:
         return "not approved: nothing was written."
-    told = "approval not recorded"
+    approval = "approval not recorded"
     if parts:
         whens = [_moment(part["approved_at"]) + _which(part) for part in parts]
-        told = f"approved {'; '.join(whens)}"
+        approval = f"approved {'; '.join(whens)}"
     if not checkpoints:
-        return f"{told}; nothing was committed."
+        return f"{approval}; nothing was committed."
     moments = sorted(checkpoint.committed_at for checkpoint in checkpoints)
     first, last = (_moment(str(moment)) for moment in (moments[0], moments[-1]))
     span = first if first == last else f"{first} to {last.removeprefix(first[:11])}"
-    return f"{told}; applied {span} UTC in {counted(len(checkpoints), 'chunk')}."
+    return f"{approval}; applied {span} UTC in {counted(len(checkpoints), 'chunk')}."
 
 
 def _which(part: dict[str, str]) -> str:

@@ -46,19 +46,19 @@ class Section:
 
 def report_sections(facts: RunFacts, parts: Mapping[str, str]) -> list[Section]:
     """Return the page's sections in their order; what a run has nothing of says so."""
-    told = {name: Shown(markup, "") for name, markup in parts.items()}
+    recorded = {name: Shown(markup, "") for name, markup in parts.items()}
     makers: list[tuple[str, str, Callable[[], Shown]]] = [
         ("what-happened", "What happened", lambda: _glance(facts)),
-        ("held", "Held back for a person", lambda: _held(told)),
-        ("diff", "What changes", lambda: changes_view(facts) + told.get("diff", NOTHING)),
-        ("decisions", "Decisions", lambda: _decisions(facts, told)),
+        ("held", "Held back for a person", lambda: _held(recorded)),
+        ("diff", "What changes", lambda: changes_view(facts) + recorded.get("diff", NOTHING)),
+        ("decisions", "Decisions", lambda: _decisions(facts, recorded)),
         ("skips", "Rows left alone", lambda: _skips(facts) + _drifted(facts)),
         (
             "pictures",
             "Pictures",
-            lambda: told.get("pictures") or note(_NO_PICTURES),
+            lambda: recorded.get("pictures") or note(_NO_PICTURES),
         ),
-        ("checkpoints", "Checkpoints", lambda: _checkpoints(facts, told)),
+        ("checkpoints", "Checkpoints", lambda: _checkpoints(facts, recorded)),
         ("versions", "Settings and versions", lambda: _versions(facts)),
         ("check", "How to check this", lambda: _how_to_check(facts)),
     ]
@@ -75,16 +75,16 @@ def _glance(facts: RunFacts) -> Shown:
     return Shown(markup, "\n".join(map(str, lines)))
 
 
-def _held(told: Mapping[str, Shown]) -> Shown:
+def _held(recorded: Mapping[str, Shown]) -> Shown:
     """Return what waits for a person, as it was read; nothing where nothing does."""
-    if "held" not in told:
+    if "held" not in recorded:
         return NOTHING
     says = 'What to do about it: <a href="#decisions">Decisions</a>.'
-    return told["held"] + Shown(f'<p class="backfill">{says}</p>', "See: Decisions")
+    return recorded["held"] + Shown(f'<p class="backfill">{says}</p>', "See: Decisions")
 
 
-def _decisions(facts: RunFacts, told: Mapping[str, Shown]) -> Shown:
-    asked = told.get("decisions") or _asked(facts)
+def _decisions(facts: RunFacts, recorded: Mapping[str, Shown]) -> Shown:
+    asked = recorded.get("decisions") or _asked(facts)
     return note(_line_of_doubts(facts)) + _used(facts) + asked
 
 
@@ -185,14 +185,14 @@ def _left_alone(facts: RunFacts, name: str) -> tuple[Counter[str], list[str], li
     return reasons, header, first
 
 
-def _checkpoints(facts: RunFacts, told: Mapping[str, Shown]) -> Shown:
+def _checkpoints(facts: RunFacts, recorded: Mapping[str, Shown]) -> Shown:
     checkpoints = read_checkpoints(facts.folder)
     if not checkpoints:
         return note("Nothing was committed: a dry run, or a run that was stopped before.")
-    shown = told.get("pace") or pace_picture(checkpoints)
-    if "pace" not in told and not shown.markup:
+    shown = recorded.get("pace") or pace_picture(checkpoints)
+    if "pace" not in recorded and not shown.markup:
         shown = chunks_table(checkpoints)
-    return shown + told.get("verification", NOTHING) + _progress(facts)
+    return shown + recorded.get("verification", NOTHING) + _progress(facts)
 
 
 def _progress(facts: RunFacts) -> Shown:

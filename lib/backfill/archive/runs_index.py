@@ -55,10 +55,10 @@ def rebuild_index(runs: Path) -> bool:
 
 def _no_list(missed: NotShown) -> str:
     """Return a page that says why the list is not there, rather than one that is out of date."""
-    told = note(
+    body = note(
         f"{missed.what} can not be shown ({missed.why}). See: {next_command('runs')}", "warning"
     )
-    return whole_page("base.html", "Runs", body=told, script="")
+    return whole_page("base.html", "Runs", body=body, script="")
 
 
 @contextlib.contextmanager

@@ -134,12 +134,12 @@ def find_source(
             + f" List them with: {next_command('status')}"
         )
     notes = [] if ledger else [f"The database was not asked: {problem}"]
-    frozen, told = _plan(folder)
-    notes += told
+    frozen, problems = _plan(folder)
+    notes += problems
     known = frozen or row
     assert known is not None or folder is not None
     if known is None:
-        raise UsageError(f"{told[0]} Nothing else is known of run {run_id}.")
+        raise UsageError(f"{problems[0]} Nothing else is known of run {run_id}.")
     if folder is None:
         notes.append(f"The run's folder is not in {runs}: this is what the database tells.")
     return Source(

@@ -37,8 +37,8 @@ def unexplained(run_id: str, key: str, missed: NotShown) -> Explanation:
 
 def facts(caption: str, rows: Iterable[tuple[str, Any]]) -> Shown:
     """Return named facts as a table; those that are None or empty are left out."""
-    told = [(name, value) for name, value in rows if value not in (None, "", [], ())]
-    return table(caption, ["fact", "value"], told)
+    given = [(name, value) for name, value in rows if value not in (None, "", [], ())]
+    return table(caption, ["fact", "value"], given)
 
 
 def remarks(notes: Iterable[str]) -> Shown:

@@ -39,5 +39,5 @@ def _styled(tag: re.Match[str]) -> str:
     is_ours = name in ("caption", "th", "td") or "backfill" in classes
     if not is_ours or "style=" in attributes:
         return tag[0]
-    told = (_OF_CLASS[name, each] for each in classes if (name, each) in _OF_CLASS)
-    return f'<{name}{attributes} style="{next(told, _STYLES[name])}">'
+    styles = (_OF_CLASS[name, each] for each in classes if (name, each) in _OF_CLASS)
+    return f'<{name}{attributes} style="{next(styles, _STYLES[name])}">'

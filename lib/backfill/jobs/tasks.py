@@ -96,7 +96,7 @@ class FoundTask:
 
 
 def _parameter(field: dataclasses.Field[Any], hint: Any) -> Parameter:
-    told = field.metadata
+    metadata = field.metadata
     is_list = typing.get_origin(hint) in (list, tuple)
     kind = Kind.TEXTS if is_list else _KINDS.get(_plain(hint))
     if kind is None:
@@ -107,8 +107,8 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> Parameter:
     if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
         raise UsageError(f"The parameter {field.name} of the task needs a default.")
     default = "" if is_list else field.default
-    choices = tuple(told.get("choices", ()))
-    return Parameter(field.name, kind, default, told.get("help", field.name), choices)
+    choices = tuple(metadata.get("choices", ()))
+    return Parameter(field.name, kind, default, metadata.get("help", field.name), choices)
 
 
 def _plain(hint: Any) -> Any:

@@ -64,11 +64,11 @@ class Asking:
         The answers go into the run's `decisions.csv`; the plan of this run stays as it is, the
         next one takes them in. `by` is who decides, by default the name of this user.
         """
-        told = {
+        details = {
             **{"kind": kind, "column": column, "zone": zone, "local_date": local_date},
             **{"scope": scope, "by": by, "note": note},
         }
-        return decide_in(self.folder, self.kind, key, decision, told)
+        return decide_in(self.folder, self.kind, key, decision, details)
 
     def review(self, *, by: str = "") -> Review:
         """Show all that waits for a person, to be settled by clicking; `by` is who does.
@@ -108,11 +108,11 @@ def explain_row(database: Database | None, run_id: str, runs: Path, key: str) ->
 
 
 def decide_in(
-    folder: RunFolder, kind: JobKind, key: str, decision: str, told: dict[str, str]
+    folder: RunFolder, kind: JobKind, key: str, decision: str, details: dict[str, str]
 ) -> Shown:
     """Write an answer into a run's `decisions.csv`; return what it answers, and how to go on."""
     questions = worksheet.read_questions(folder)
-    answers = worksheet.make_answers(questions, kind.words, key, decision, **told)
+    answers = worksheet.make_answers(questions, kind.words, key, decision, **details)
     count = worksheet.decide(folder, answers, kind.words)
     return note(
         f"{_about(answers[0].what if key == ANY else key, count)}: {decision}, by "
@@ -170,11 +170,11 @@ def used_view(used: Sequence[Mapping[str, str]]) -> Shown:
     )
 
 
-def decide_for(run_id: str, runs: Path, key: str, decision: str, told: dict[str, str]) -> Shown:
+def decide_for(run_id: str, runs: Path, key: str, decision: str, details: dict[str, str]) -> Shown:
     """Answer a question of any run whose folder is at hand."""
     folder = find_folder(runs, run_id, worksheet.DECISIONS_FILE)
     kind = kind_of(folder.job)
-    return decide_in(folder, kind, key, decision, told)
+    return decide_in(folder, kind, key, decision, details)
 
 
 def review_of(run_id: str, runs: Path, by: str) -> Review:

@@ -98,8 +98,8 @@ def _show(folder: RunFolder, stem: str) -> None:
 
 def _is_others(ended: Ended, run: RunRow) -> bool:
     """Whether the run's end is another process's to tell: we were refused, or left it to others."""
-    told = (ended.outcome or {}).get("summary") or {}
-    left = told.get("status") == RunStatus.RUNNING and run.status is not RunStatus.RUNNING
+    summary = (ended.outcome or {}).get("summary") or {}
+    left = summary.get("status") == RunStatus.RUNNING and run.status is not RunStatus.RUNNING
     return left or (ended.exit_code == ExitCode.LEASE_HELD and run.started_at is not None)
 
 
@@ -120,15 +120,15 @@ def _printed(summary: dict[str, Any]) -> dict[str, Any]:
 
 def _summary(folder: RunFolder, stem: str, ended: Ended, ledger: Ledger | None) -> dict[str, Any]:
     """Return what the kernel told, or what can be known of a kernel that told nothing."""
-    told = dict((ended.outcome or {}).get("summary") or {})
+    summary = dict((ended.outcome or {}).get("summary") or {})
     run = ledger.find(folder.run_id) if ledger else None
-    if not told:
-        told = {
+    if not summary:
+        summary = {
             "run_id": folder.run_id,
             "error": (ended.outcome or {}).get("error") or ended.error or "the kernel died",
         }
-    told["status"] = run.status.value if run else told.get("status", RunStatus.FAILED.value)
-    return {**told, "exit_code": ended.exit_code, "notebook": f"{stem}.ipynb"}
+    summary["status"] = run.status.value if run else summary.get("status", RunStatus.FAILED.value)
+    return {**summary, "exit_code": ended.exit_code, "notebook": f"{stem}.ipynb"}
 
 
 def _scope_name(folder: RunFolder) -> str:

@@ -62,11 +62,11 @@ def stopped(
     step: str, signal_name: str, run_id: str, folder: RunFolder, *, is_writing: bool
 ) -> Interrupted | Terminated:
     """Return the error of a step that a signal ended while no chunk was open."""
-    told = f"Run {run_id} was stopped by {signal_name} during {step}."
+    sentence = f"Run {run_id} was stopped by {signal_name} during {step}."
     if is_writing:
-        told += f" What is committed stays committed. Go on with: {resume_command(folder)}"
+        sentence += f" What is committed stays committed. Go on with: {resume_command(folder)}"
     elif not folder.file(PLAN_FILE).is_file():
-        told += " Nothing was written. Type the command again."
+        sentence += " Nothing was written. Type the command again."
     else:
-        told += f" Nothing was written. See: {next_command('status', run_id)}"
-    return Interrupted(told) if signal_name == "SIGINT" else Terminated(told)
+        sentence += f" Nothing was written. See: {next_command('status', run_id)}"
+    return Interrupted(sentence) if signal_name == "SIGINT" else Terminated(sentence)

@@ -184,8 +184,8 @@ def _register_engine(execution: _Execution) -> None:
         """Papermill's own client, which tells when the kernel is through with a cell."""
 
         def papermill_execute_cells(self) -> None:
-            told = self.kc.execute(with_environment(execution.environment), silent=True)
-            self.wait_for_reply(told)
+            message_id = self.kc.execute(with_environment(execution.environment), silent=True)
+            self.wait_for_reply(message_id)
             super().papermill_execute_cells()
 
         def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:

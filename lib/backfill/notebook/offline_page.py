@@ -56,14 +56,14 @@ def _kind(facts: RunFacts) -> str:
 
 def write_empty_page(folder: RunFolder, page: str, missed: NotShown) -> None:
     """Write a page that says why there is none, and where the same can be read."""
-    told = note(
+    body = note(
         f"This page can not be shown ({missed.why}). What the run did is not touched by that: see "
         f"summary.json and the other files of its folder, or: "
         f"{next_command('status', folder.run_id)}",
         "warning",
     )
     title = f"Run {folder.run_id}"
-    folder.write_text(page, whole_page("base.html", title, body=told, script=""))
+    folder.write_text(page, whole_page("base.html", title, body=body, script=""))
 
 
 def _earlier_parts(folder: RunFolder, notebook: str) -> dict[str, str]:

@@ -150,11 +150,11 @@ def bar_line(event: Mapping[str, Any], width: int, stream: TextIO | None = None)
     """
     done, whole = event["scanned"], event["scanned"] + event["remaining"]
     share = done / whole if whole else 1.0
-    told = " · ".join([f"{share:.0%} {done:,} of {whole:,} rows", *pace_of(event)])
-    cells = min(_BAR_CELLS, width - len(told) - 1)
+    figures = " · ".join([f"{share:.0%} {done:,} of {whole:,} rows", *pace_of(event)])
+    cells = min(_BAR_CELLS, width - len(figures) - 1)
     if cells < _LEAST_CELLS:
-        return told[:width].ljust(width)
-    return f"{_drawn(share, cells, stream)} {told.ljust(width - cells - 1)}"
+        return figures[:width].ljust(width)
+    return f"{_drawn(share, cells, stream)} {figures.ljust(width - cells - 1)}"
 
 
 def _drawn(share: float, cells: int, stream: TextIO | None) -> str:

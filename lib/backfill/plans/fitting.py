@@ -238,7 +238,7 @@ class Fitting:
         keys = [] if only is not None else range(len(self._table.key.columns))
         names = [*(f"k{i}" for i in keys), *(f"a{i}" for i in range(len(self._columns)))]
         stored = [self._stored(index) for index in numbers]
-        told = [
+        values = [
             sql.SQL("{s}::text, {same}").format(s=value, same=self._same(index, value))
             for index, value in zip(numbers, stored, strict=True)
         ]
@@ -248,12 +248,12 @@ class Fitting:
         ]
         failed, joined = self._checked(checks, stored)
         return sql.SQL(
-            "SELECT (v.ord - 1)::int, {failed}, {told}"
+            "SELECT (v.ord - 1)::int, {failed}, {values}"
             " FROM unnest({arrays}) WITH ORDINALITY AS v({names}, ord){records}{joined}"
             " WHERE ({failed} IS NOT NULL OR {news})"
         ).format(
             failed=failed,
-            told=sql.SQL(", ").join(told),
+            values=sql.SQL(", ").join(values),
             arrays=sql.SQL(", ").join(
                 sql.SQL("{}::text[]").format(sql.Placeholder(name)) for name in names
             ),

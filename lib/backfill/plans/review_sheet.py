@@ -88,19 +88,23 @@ def settle(
 
 def _answer(question: Question, word: str, who: str, now: str) -> Answer:
     """Return the answer to one question: by its id, or of a bucket by all that it says."""
-    told: dict[str, Any] = {"kind": question.kind, "column": question.column, "read": question.read}
+    conditions: dict[str, Any] = {
+        "kind": question.kind,
+        "column": question.column,
+        "read": question.read,
+    }
     if question.key == ANY:
-        told |= {name: getattr(question, name) for name in ("scope", "zone", "local_date")}
+        conditions |= {name: getattr(question, name) for name in ("scope", "zone", "local_date")}
     else:
-        told |= {"id": question.id, "key": question.key}
-    return Answer(**{"decision": word, "by": who, "at": now, **told})
+        conditions |= {"id": question.id, "key": question.key}
+    return Answer(**{"decision": word, "by": who, "at": now, **conditions})
 
 
 def _correct(folder: RunFolder, lines: set[int], right: str, who: str, now: str) -> None:
     rows = _correction_rows(folder)
     _must_be_there(len(lines - {line for line, _cells in rows}))
-    told = {"right": right, "by": who if right else "", "at": now if right else ""}
-    filled = [cells | told if line in lines else cells for line, cells in rows]
+    answer = {"right": right, "by": who if right else "", "at": now if right else ""}
+    filled = [cells | answer if line in lines else cells for line, cells in rows]
     header = list(dict.fromkeys(name for cells in filled for name in cells))
     text = write_sheet(header, filled)
     if redact(text) != text:
@@ -158,8 +162,8 @@ def _correction_rows(folder: RunFolder) -> list[tuple[int, dict[str, str]]]:
 
 def _candidates(cells: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """Return the words to answer with, each with what it gives."""
-    told = (text.partition(":") for text in cells.get("candidates", "").split(" | ") if text)
-    return tuple((word.strip(), gives.strip()) for word, _, gives in told)
+    pairs = (text.partition(":") for text in cells.get("candidates", "").split(" | ") if text)
+    return tuple((word.strip(), gives.strip()) for word, _, gives in pairs)
 
 
 def _joined(cells: dict[str, Any], *names: str) -> str:

@@ -272,8 +272,8 @@ def _replaced(cells: dict[str, str], new: Sequence[Answer]) -> dict[str, str]:
     for answer in new:
         row = _answer_row(answer)
         if _place_of(row) == _place_of(cells):
-            told = ("decision", "by", "at", "note")
-            return cells | {name: row[name] for name in told}
+            columns = ("decision", "by", "at", "note")
+            return cells | {name: row[name] for name in columns}
     return cells
 
 
@@ -295,7 +295,7 @@ def make_answers(
     `key` is a row's key, a question's id, or `*`; `given` are conditions, `by` and `note`.
     Raises `UsageError` when the key names no question of the run, or the word answers none.
     """
-    told: dict[str, Any] = {
+    conditions: dict[str, Any] = {
         "by": given.pop("by", "") or user_name(),
         "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "note": given.pop("note", ""),
@@ -303,7 +303,7 @@ def make_answers(
     if key == ANY:
         if not any(given.values()):
             raise UsageError("decide('*', …) needs a kind, a zone, a local_date or a scope.")
-        return [Answer(decision, **told, **given)]
+        return [Answer(decision, **conditions, **given)]
     meant = set(spellings(key))
     asked = [
         question
@@ -313,7 +313,7 @@ def make_answers(
     ]
     if not asked and any(_is_of_rows(question, decision, words) for question in questions):
         # Many rows were asked about together: one of them is meant.
-        return [Answer(decision, **told, **{**given, "key": key})]
+        return [Answer(decision, **conditions, **{**given, "key": key})]
     if not asked:
         near = ", ".join(dict.fromkeys(question.key for question in questions[:3]))
         raise UsageError(
@@ -325,7 +325,7 @@ def make_answers(
     if not fitting:
         known = ", ".join(dict.fromkeys(word for q in asked for word in words[q.kind]))
         raise UsageError(f"{decision!r} does not answer what is asked of {key}; say {known}.")
-    return [_answer_to(question, decision, told) for question in fitting]
+    return [_answer_to(question, decision, conditions) for question in fitting]
 
 
 def _is_of_rows(question: Question, decision: str, words: Words) -> bool:
@@ -334,7 +334,7 @@ def _is_of_rows(question: Question, decision: str, words: Words) -> bool:
     return is_together and decision in words[question.kind]
 
 
-def _answer_to(question: Question, decision: str, told: dict[str, Any]) -> Answer:
+def _answer_to(question: Question, decision: str, conditions: dict[str, Any]) -> Answer:
     """Return the answer to one question: about its row, or about all that it is about."""
     if question.key != ANY:
         return Answer(
@@ -344,7 +344,7 @@ def _answer_to(question: Question, decision: str, told: dict[str, Any]) -> Answe
             key=question.key,
             column=question.column,
             read=question.read,
-            **told,
+            **conditions,
         )
     return Answer(
         decision,
@@ -353,7 +353,7 @@ def _answer_to(question: Question, decision: str, told: dict[str, Any]) -> Answe
         scope=question.scope,
         zone=question.zone,
         local_date=question.local_date,
-        **told,
+        **conditions,
     )
 
 

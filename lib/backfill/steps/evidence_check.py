@@ -116,10 +116,10 @@ def _notebook(folder: RunFolder) -> Iterator[str]:
     except StorageError:
         yield f"{SUMMARY_FILE} is not there: the run's end was never recorded."
         return
-    told = summary.get("notebook")
-    if told is None:
+    recorded = summary.get("notebook")
+    if recorded is None:
         return  # Run outside the command line: no executed notebook is archived, and none claimed.
-    name = str(told)
+    name = str(recorded)
     if name not in evidence_files(folder):
         yield f"{SUMMARY_FILE} names {name}, which is not there."
         return
@@ -201,10 +201,12 @@ def _against_row(
         return
     if frozen.get("plan_id") != plan_id:
         yield f"{plan.PLAN_FILE} and the database name different plans."
-    told = summary.get("status")
+    recorded = summary.get("status")
     # A later revert is a run of its own: it changes this run's row, and not its folder.
-    if told != status and not (told == RunStatus.SUCCEEDED and status is RunStatus.REVERTED):
-        yield f"{SUMMARY_FILE} says {told}, the database says {status}."
+    if recorded != status and not (
+        recorded == RunStatus.SUCCEEDED and status is RunStatus.REVERTED
+    ):
+        yield f"{SUMMARY_FILE} says {recorded}, the database says {status}."
     path = folder.file(SUMS_FILE)
     if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != sums_sha256:
         yield f"The digest of {SUMS_FILE} is not the one that the database holds."

@@ -33,7 +33,7 @@ def reasons_of(ledger: Ledger, run_id: str) -> dict[Reason, int]:
 
 def rows_left(drifted: int, left: Left, *, is_applied: bool) -> BackfillError | None:
     """Return the error (exit code 5) of a run that left rows which wait for another one."""
-    told = [
+    sentences = [
         f"{counted(left[reason], 'row')} {'was' if left[reason] == 1 else 'were'} left alone: {why}"
         f" (`{reason}` in {SKIPS_FILE} and in backfill.skip)."
         for reason, why in _WHY.items()
@@ -41,13 +41,13 @@ def rows_left(drifted: int, left: Left, *, is_applied: bool) -> BackfillError | 
     ]
     ending = "What is still pending goes into the next run."
     if not drifted:
-        return RowsLeft(" ".join([*told, ending])) if told else None
+        return RowsLeft(" ".join([*sentences, ending])) if sentences else None
     verb = "were" if is_applied else "are"
     edited = (
         f"{drifted:,} rows {verb} left alone: they were edited since they were read. They are "
         f"listed with their present values in {DRIFTED_FILE} and in backfill.skip."
     )
-    return RowsDrifted(" ".join([edited, *told, ending]))
+    return RowsDrifted(" ".join([edited, *sentences, ending]))
 
 
 def nothing_written(ledger: Ledger, folder: RunFolder) -> BackfillError | None:
@@ -59,10 +59,10 @@ def nothing_written(ledger: Ledger, folder: RunFolder) -> BackfillError | None:
     left = {reason: n for reason, n in found.items() if reason in NOT_WRITTEN}
     if not left:
         return _all_drifted(folder, found.get(SkipReason.DRIFTED, 0))
-    told = ", ".join(f"{number:,} {reason}" for reason, number in left.items())
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in left.items())
     kind = TooManyRefused if SkipReason.DATABASE_ERROR in left else RowsLeft
     return kind(
-        f"Run {run_id} wrote no row: the database took none of them ({told}). Each stands with "
+        f"Run {run_id} wrote no row: the database took none of them ({reasons}). Each stands with "
         f"what it said in {SKIPS_FILE} and in backfill.skip, and is pending as before. When that "
         f"is mended: {new_plan(folder)}"
     )

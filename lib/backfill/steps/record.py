@@ -71,14 +71,14 @@ def last_line(document: Mapping[str, Any]) -> dict[str, Any]:
     Of a long list the first hundred entries and, as `NAME_in_all`, how many there are;
     `summary.json` in the run's folder has them all.
     """
-    told: dict[str, Any] = {}
+    line: dict[str, Any] = {}
     for name, value in document.items():
         if name == "exit_code":
             continue
-        told[name] = value
+        line[name] = value
         if isinstance(value, list) and len(value) > MOST_TOLD:
-            told |= {name: value[:MOST_TOLD], f"{name}_in_all": len(value)}
-    return told
+            line |= {name: value[:MOST_TOLD], f"{name}_in_all": len(value)}
+    return line
 
 
 def write_run_file(

@@ -105,14 +105,14 @@ def _facts_of_both(connection: Connection, frozen: Plan, row: RunRow) -> list[tu
     """Return what plan and row both tell: what verifies and reverts goes by the row."""
     planned = row_of(frozen)
     names = ("job", "scope", "target", "plan_rows", "reverts")
-    told = [
+    both = [
         [
             json.dumps(holdable_json(connection, getattr(run, name)), sort_keys=True)
             for name in names
         ]
         for run in (row, planned)
     ]
-    return [(f"row in backfill.run ({n})", r, p) for n, r, p in zip(names, *told, strict=True)]
+    return [(f"row in backfill.run ({n})", r, p) for n, r, p in zip(names, *both, strict=True)]
 
 
 def too_many_skips(

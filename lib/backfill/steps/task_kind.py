@@ -52,8 +52,8 @@ class TaskKind(JobKind):
         return f"why.{CHAIN}" if has_own else "scope"
 
     def reasons(self, target: Mapping[str, Any]) -> Collection[str] | None:
-        told = self._part(target, "reasons")
-        return None if told is None else [str(reason) for reason in told]
+        own = self._part(target, "reasons")
+        return None if own is None else [str(reason) for reason in own]
 
     def _part(self, target: Mapping[str, Any], name: str) -> Any:
         task = self._find(target)

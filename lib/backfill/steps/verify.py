@@ -51,11 +51,11 @@ class Verification:
 
     def as_json(self) -> dict[str, int | str]:
         """Return what the summary keeps of it, with the first disagreement."""
-        told: dict[str, int | str] = {
+        document: dict[str, int | str] = {
             **{"chunks": self.chunks, "rows": self.rows, "recomputed": self.recomputed},
             "disagreements": len(self.findings),
         }
-        return told | ({"first": self.findings[0]} if self.findings else {})
+        return document | ({"first": self.findings[0]} if self.findings else {})
 
     def add_row(self, text: str) -> None:
         self.rows_changed += 1

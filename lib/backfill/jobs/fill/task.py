@@ -84,14 +84,14 @@ class FillTask:
         return {"values": self._origin, "their columns": ", ".join(self._values.columns)}
 
     def names(self) -> Names:
-        told = self._settings
-        others = {*told.key, *told.targets}
+        chosen = self._settings
+        others = {*chosen.key, *chosen.targets}
         columns = self._values.columns if self._values else ()
-        own = told.reads if told.reads is not None else columns
+        own = chosen.reads if chosen.reads is not None else columns
         listed = tuple(name for name in own if name not in others)
-        if told.reads is not None:
-            return Names(told.table, told.targets, listed, told.key)
-        return Names(told.table, told.targets, key=told.key, perhaps=listed)
+        if chosen.reads is not None:
+            return Names(chosen.table, chosen.targets, listed, chosen.key)
+        return Names(chosen.table, chosen.targets, key=chosen.key, perhaps=listed)
 
     def accept(self, resolved: Resolved) -> None:
         """Raise `UsageError` unless the values have a column for each key and target."""
