@@ -128,6 +128,18 @@ KEPT = {
         },
         "SELECT id, u, v FROM t",
     ),
+    "months that are another's in English, after a word that begins like one": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w text, u timestamptz, f text, v timestamptz);"
+        "INSERT INTO t VALUES (1, '3 maaliskuuta 2026 08:00', NULL, 'mar. 4 août 2026 8:00', NULL),"
+        " (2, '3 Marrask. 2026 08:00', NULL, 'mar. 3 mars 2026 08:00', NULL);",
+        f'zone = "=UTC"\n{PAIR}format = "%d %b %Y %H:%M"\nmonths = "fi"\n'
+        '[[pair]]\nwall = "f"\ntarget = "v"\nformat = "%a %d %b %Y %H:%M"\nmonths = "fr"\n',
+        {
+            1: (utc("2026-03-03 08:00", "UTC"), utc("2026-08-04 08:00", "UTC")),
+            2: (utc("2026-11-03 08:00", "UTC"), utc("2026-03-03 08:00", "UTC")),
+        },
+        "SELECT id, u, v FROM t ORDER BY id",
+    ),
     "a lookup by two columns, and one onward from there": Kept(
         "CREATE TABLE region (code text PRIMARY KEY, tz text);"
         "INSERT INTO region VALUES ('n', 'Europe/Helsinki'), ('s', 'Africa/Harare');"

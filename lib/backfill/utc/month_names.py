@@ -29,20 +29,25 @@ LANGUAGES: Mapping[str, str] = {
 
 
 @cache
-def english_patterns(language: str) -> tuple[tuple[str, str], ...]:
-    """Return (expression, English name) of each month, the longest beginnings first."""
+def english_patterns(language: str, form: str = "") -> tuple[tuple[str, str], ...]:
+    """Return (expression, English name) of each month, the longest beginnings first.
+
+    The first that fits counts, and no other: what is English already may begin another month.
+    Where a format begins with the day of the week, that word is none.
+    """
     names = [
         (start, ENGLISH[place])
         for place, starts in enumerate(LANGUAGES[language].split())
         for start in starts.split("|")
     ]
     names.sort(key=lambda name: -len(name[0]))
-    return tuple((rf"(?i)(^|\PL){start}\pL*\.?", english) for start, english in names)
+    before = r"^\pL+\PL(?:.*\PL)?" if form.lower().startswith("%a") else r"^|\PL"
+    return tuple((rf"(?i)({before}){start}\pL*\.?", english) for start, english in names)
 
 
-def in_english(text: str, language: str) -> str:
+def in_english(text: str, language: str, form: str = "") -> str:
     """Return a text with the name of its month in English, by Python's own expressions."""
-    for pattern, english in english_patterns(language):
+    for pattern, english in english_patterns(language, form):
         plain = pattern.replace(r"\PL", r"[\W\d_]").replace(r"\pL", r"[^\W\d_]")
         text, count = re.subn(plain, rf"\g<1>{english}", text, count=1)
         if count:

@@ -169,13 +169,18 @@ def _spelt(values: pa.Array, form: str, months: str) -> pa.Array:
     if width := width_of(form):
         texts = pc.utf8_trim_whitespace(texts)
         texts = pc.if_else(pc.ascii_is_decimal(texts), pc.utf8_lpad(texts, width, "0"), texts)
-    return spelt_in_english(texts, months) if months else texts
+    return spelt_in_english(texts, months, form) if months else texts
 
 
-def spelt_in_english(texts: pa.Array, language: str) -> pa.Array:
+def spelt_in_english(texts: pa.Array, language: str, form: str = "") -> pa.Array:
     """Return texts with their months' names in English; each row has one at most."""
-    for pattern, english in english_patterns(language):
-        texts = pc.replace_substring_regex(texts, pattern, rf"\1{english}", max_replacements=1)
+    is_left = np.ones(len(texts), dtype=bool)
+    for pattern, english in english_patterns(language, form):
+        hits = np.asarray(pc.match_substring_regex(texts, pattern).fill_null(False)) & is_left
+        if hits.any():
+            spelt = pc.replace_substring_regex(texts, pattern, rf"\1{english}", max_replacements=1)
+            texts = pc.if_else(pa.array(hits), spelt, texts)
+            is_left &= ~hits
     return texts
 
 

@@ -159,7 +159,7 @@ def _format_reader(reading: Reading) -> Callable[[str], dt.datetime]:
 
     def read(text: str) -> dt.datetime:
         text = _filled(text, width) if width else text.strip()
-        found = pattern.match(in_english(text, months) if months else text)
+        found = pattern.match(in_english(text, months, form) if months else text)
         if not found:
             raise ValueError(f"{text!r} is not in the format {form}")
         if picks:
