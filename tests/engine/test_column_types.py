@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.engine.workshop import NOON_MS, NOON_UTC_MS, Bench
+from tests.jobs.command_line import run_here
 from tests.longer import longer
 
 from backfill.errors import PreflightError, UsageError
@@ -120,8 +121,11 @@ def test_one_member_of_a_scope_of_any_type_is_found_by_its_text(
 ) -> None:
     _make(types, ["int4[]"], scope)
     (member,) = types.sql("SELECT s::text FROM t LIMIT 1")[0]
+    spec = _spec(tmp_path, 1)
 
-    types.run(table=_spec(tmp_path, 1), household_id=str(member))
+    gate = run_here(types.dsn, types.runs, "check", "--table", spec, "--household-id", str(member))
+    assert (gate.code, gate.summary["total_pending"]) == (8, 10)
+    types.run(table=spec, household_id=str(member))
 
     assert types.sql("SELECT count(*), count(DISTINCT s) FROM t WHERE utc IS NOT NULL") == [(10, 1)]
 
