@@ -120,7 +120,7 @@ def review(run_id: str = "latest", *, runs_folder: str = "", by: str = "") -> Re
     return review_of(run_id, runs_dir(runs_folder), by)
 
 
-def explain(key: str, *, run_id: str = "latest", runs_folder: str = "") -> Explanation:
+def explain(key: object, *, run_id: str = "latest", runs_folder: str = "") -> Explanation:
     """Return why a row of a run has its values; works without its folder, or its database."""
     database = open_database(lambda _text: None)
     return explain_row(database, run_id, runs_dir(runs_folder), key)

@@ -162,6 +162,23 @@ def test_ranges_and_composites_of_nulls_as_the_driver_reads_them(tables: Tables)
     assert text_of(nights) == '{["2031-02-03",),(,)}'
 
 
+def test_a_key_is_named_as_python_has_it_and_a_database_that_is_meant_must_be_there(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.make(
+        "CREATE TABLE seat (row_no int, place int, fare int, PRIMARY KEY (row_no, place))",
+        "INSERT INTO seat VALUES (7, 2)",
+    )
+    rows = pd.DataFrame({"row_no": [7], "place": [2], "fare": [90]})
+
+    run = tables.fill(rows, "seat", "fare")
+
+    assert run.explain((7, 2)).document == run.explain("7,2").document
+    monkeypatch.delenv("TABLES_URL")
+    with pytest.raises(UsageError, match="TABLES_URL, which dsn_env names, is not set"):
+        tables.fill(rows, "seat", "fare")
+
+
 ODD = 'say "it\'s" %s %(x)s {y}\n;--$1 \\ ü'
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -78,12 +79,12 @@ class Asking:
         """
         return Review(self.folder, self.kind.words, by=by)
 
-    def explain(self, key: str) -> Explanation:
+    def explain(self, key: object) -> Explanation:
         """Return why a row's values are what they are: from folder, ledger and table. Read-only."""
         return explain_row(self.database, self.run_id, self.folder.path.parent, key)
 
 
-def explain_row(database: Database | None, run_id: str, runs: Path, key: str) -> Explanation:
+def explain_row(database: Database | None, run_id: str, runs: Path, key: object) -> Explanation:
     """Return why a row of a run is what it is; an unreachable database is told, and done without.
 
     Raises `UsageError` that names near keys when the run knows no such row.
@@ -98,6 +99,8 @@ def explain_row(database: Database | None, run_id: str, runs: Path, key: str) ->
             problem = str(error).split(". ")[0]
         source = find_source(run_id, runs, connection, problem)
         kind = kind_of(source.job)
+        parts = [str(part) for part in key] if isinstance(key, tuple | list) else [str(key)]
+        key = json.dumps(parts, ensure_ascii=False) if len(parts) > 1 else parts[0]
         trace = trace_row(source, kind, key)
         return attempt(
             "The explanation",

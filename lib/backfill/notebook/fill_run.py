@@ -73,7 +73,7 @@ class FillRun:
         """Prove from the database that what was planned is there; raise `VerifyFailed`."""
         return self._book.verify()
 
-    def explain(self, key: str) -> Explanation:
+    def explain(self, key: object) -> Explanation:
         """Return why a row is as it is; a key of several columns as JSON, or as `a,b`."""
         return self._book.explain(key)
 
