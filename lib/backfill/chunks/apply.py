@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.chunks.chunk_commit import (
@@ -53,6 +54,8 @@ from backfill.stop import StopSignals
 STAND_BY_SECONDS = 0.2
 #: Every so many looks, what others have written meanwhile is counted.
 _LOOKS_BETWEEN_COUNTS = 10
+#: So many rows are made ready in one go, if a chunk is smaller.
+_ROWS_TOGETHER = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,17 +205,15 @@ class Applier:
         self, claim: RangeClaim, reader: ChunkReader, number: int, behind: Behind
     ) -> tuple[int, Behind]:
         """Write what the reader has; return the number of the next chunk, and what is behind."""
-        following = self._get_ready(reader)
-        while ready := following.result():
+        for chunk in self._ready_chunks(reader):
             self.stop.check()
             self.pace.before_chunk(lambda: self._committer.breathe(claim))
             self.step("between_chunks")
-            following = self._get_ready(reader)
             if behind.is_sweep:
-                own = ready.wanted.column("position").to_numpy()
+                own = chunk.wanted.column("position").to_numpy()
                 behind = replace(behind, locked=behind.locked.without(own))
-            elif behind.locked.rows:
-                ready = replace(ready, is_last=False)
+            comes_back = bool(behind.locked.rows) and not behind.is_sweep
+            ready = replace(chunk, is_last=chunk.is_last and not comes_back)
             with self.stop.shielded():
                 done = self._committer.commit(claim, ready.numbered(number), behind)
             number, behind = number + kept(done), behind_of(behind, done)
@@ -250,17 +251,36 @@ class Applier:
     def _reader(self, low: int, high: int, among: Positions) -> ChunkReader:
         return ChunkReader(self.approved.folder, self.approved.plan, low, high, among)
 
-    def _get_ready(self, reader: ChunkReader) -> Future[ReadyChunk | None]:
-        """Read, pack and encode a chunk while the server works on the one before it."""
-        rows = self._sizer.rows
+    def _ready_chunks(self, reader: ChunkReader) -> Iterator[ReadyChunk]:
+        """Yield the reader's chunks, made ready while the server works on those before them."""
+        following = self._get_ready(reader)
+        while ready := following.result():
+            following = self._get_ready(reader)
+            yield from ready
 
-        def work() -> ReadyChunk | None:
-            if not reader.remaining:
-                return None
-            chunk = reader.take(0, rows)  # numbered when it is its turn
-            wanted = chunk.changes.filter(pc.not_equal(chunk.changes.column("kind"), "unchanged"))
-            self.writer.prepare(wanted)
-            is_last = not reader.remaining
-            return ReadyChunk(chunk, wanted, image.encode(image_of(wanted)), is_last)
+    def _get_ready(self, reader: ChunkReader) -> Future[list[ReadyChunk]]:
+        """Read, pack and encode the next chunks; small ones together, which costs less for each.
+
+        Where their size follows the server, one at a time.
+        """
+        rows = self._sizer.rows
+        count = max(1, _ROWS_TOGETHER // rows) if self.settings.chunk_rows else 1
+
+        def work() -> list[ReadyChunk]:
+            ready: list[ReadyChunk] = []
+            while reader.remaining and len(ready) < count:
+                chunk = reader.take(0, rows)  # numbered when it is its turn
+                wanted = _wanted(chunk.changes)
+                written = image.encode(image_of(wanted))
+                ready.append(ReadyChunk(chunk, wanted, written, is_last=not reader.remaining))
+            if ready:
+                self.writer.prepare([chunk.wanted for chunk in ready])
+            return ready
 
         return self._ahead.submit(work)
+
+
+def _wanted(changes: pa.Table) -> pa.Table:
+    """Return the changes that are to be written."""
+    is_wanted = pc.not_equal(changes.column("kind"), "unchanged")
+    return changes if pc.all(is_wanted).as_py() else changes.filter(is_wanted)

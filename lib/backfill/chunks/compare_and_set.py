@@ -9,7 +9,7 @@ already, or drifted.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from backfill.chunks.writing import ChunkUpdate, RefusedRow, Written, image_of
-from backfill.rows.binary_array import pack, pack_texts, register
+from backfill.rows.binary_array import PackedColumn, pack, register
 from backfill.rows.columns import Column, ColumnType, array_cast
+from backfill.rows.keys import Key
 from backfill.rows.spelt import Spelt
 from backfill.server.joins import value_now
 from backfill.server.plain_table import PlainTable
@@ -49,18 +50,37 @@ class _Batch:
     looked_up: tuple[int, ...]  # the values of other tables that decided on some row
 
 
+@dataclass(frozen=True, slots=True)
+class _PackedColumns:
+    """The rows of several chunks as SQL."""
+
+    source: sql.Composable
+    columns: dict[str, PackedColumn]
+    looked_up: tuple[int, ...]
+
+    def batch(self, first: int, rows: int) -> _Batch:
+        """Return rows that stand together as the rows of one chunk."""
+        pieces = {name: column.piece(first, rows) for name, column in self.columns.items()}
+        return _Batch(self.source, pieces, self.looked_up)
+
+
 class TableWriter:
     """`ChunkWriter` for rows of one table."""
 
     def __init__(self, table: Table | PlainTable) -> None:
         self._table = table
         self._has_rules: bool | None = None  # known once a chunk takes the careful way
-        # The chunk that is being written, and the one after it.
-        self._prepared: deque[tuple[pa.Table, _Batch]] = deque(maxlen=2)
+        # The chunks that are being written, and those after them.
+        self._prepared: deque[list[tuple[pa.Table, _Batch]]] = deque(maxlen=2)
 
-    def prepare(self, changes: pa.Table) -> None:
-        """Pack the rows of the next chunk; `write` knows them again."""
-        self._prepared.append((changes, self._batch(changes)))
+    def prepare(self, chunks: Sequence[pa.Table]) -> None:
+        """Pack the rows of the next chunks, all together; `write` knows them again."""
+        columns = self._packed(pa.concat_tables(chunks))
+        first, batches = 0, []
+        for changes in chunks:
+            batches.append((changes, columns.batch(first, changes.num_rows)))
+            first += changes.num_rows
+        self._prepared.append(batches)
 
     def write(self, connection: Connection, changes: pa.Table) -> Written:
         register(connection)
@@ -248,9 +268,10 @@ class TableWriter:
         }
 
     def _batch_of(self, changes: pa.Table) -> _Batch:
-        for known, batch in tuple(self._prepared):
-            if known is changes:
-                return batch
+        for batches in tuple(self._prepared):
+            for known, batch in batches:
+                if known is changes:
+                    return batch
         return self._batch(changes)
 
     def _batch(self, changes: pa.Table, sides: Sequence[str] = ("before", "after")) -> _Batch:
@@ -258,42 +279,36 @@ class TableWriter:
 
         Of the target columns it holds the `sides` that are asked for.
         """
-        names: list[str] = []
-        arrays: list[sql.Composable] = []
-        parameters: dict[str, Any] = {}
+        return self._packed(changes, sides).batch(0, changes.num_rows)
 
-        def add(name: str, value: Any, array_type: sql.Composable) -> None:
-            names.append(name)
-            arrays.append(sql.Placeholder(name) + array_type)
-            parameters[name] = value
+    def _packed(
+        self, changes: pa.Table, sides: Sequence[str] = ("before", "after")
+    ) -> _PackedColumns:
+        columns: dict[str, PackedColumn] = {}
+        casts: dict[str, ColumnType] = {}
 
-        for index, texts in enumerate(self._table.key.split(changes.column("key"))):
-            packed = pack_texts(pa.array(texts, pa.string()))
-            add(f"k{index}", packed, array_cast(ColumnType.TEXT))
+        def add(name: str, values: pa.Array | pa.ChunkedArray, kind: ColumnType) -> None:
+            columns[name], casts[name] = pack(values, kind), kind
+
+        for index, texts in enumerate(_key_texts(self._table.key, changes.column("key"))):
+            add(f"k{index}", texts, ColumnType.TEXT)
         for side in ("source", *sides):
-            columns = self._table.sources if side == "source" else self._table.targets
-            for index, column in enumerate(columns):
+            known = self._table.sources if side == "source" else self._table.targets
+            for index, column in enumerate(known):
                 values = pc.struct_field(changes.column(side), column.name)
-                packed = pack(values, column.type)
-                add(f"{_PREFIXES[side]}{index}", packed, array_cast(column.type))
-        looked_up = self._add_looked_up(changes, add)
-        source = sql.SQL("unnest({}) WITH ORDINALITY AS v({}, ord)").format(
-            sql.SQL(", ").join(arrays),
-            sql.SQL(", ").join(sql.Identifier(name) for name in names),
-        )
-        return _Batch(source, parameters, looked_up)
-
-    def _add_looked_up(
-        self, changes: pa.Table, add: Callable[[str, Any, sql.Composable], None]
-    ) -> tuple[int, ...]:
-        """Add the values of other tables; NULL stands where a row did not need one."""
+                add(f"{_PREFIXES[side]}{index}", values, column.type)
         used = []
         for index, value in enumerate(self._table.looked_up):
+            # NULL stands where a row did not need one.
             texts = pc.struct_field(changes.column("source"), value.field)
             if texts.null_count < len(texts):
-                add(f"z{index}", pack(texts, ColumnType.TEXT), array_cast(ColumnType.TEXT))
+                add(f"z{index}", texts, ColumnType.TEXT)
                 used.append(index)
-        return tuple(used)
+        source = sql.SQL("unnest({}) WITH ORDINALITY AS v({}, ord)").format(
+            sql.SQL(", ").join(sql.Placeholder(n) + array_cast(kind) for n, kind in casts.items()),
+            sql.SQL(", ").join(map(sql.Identifier, columns)),
+        )
+        return _PackedColumns(source, columns, tuple(used))
 
     def _join(self) -> sql.Composable:
         key = self._table.key
@@ -337,6 +352,13 @@ class TableWriter:
         return sql.SQL(" || ").join(
             sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(part)) for part in parts
         )
+
+
+def _key_texts(key: Key, texts: pa.ChunkedArray) -> Sequence[pa.Array | pa.ChunkedArray]:
+    """Return the text of each key column."""
+    if not key.is_composite:
+        return [texts]
+    return [pa.array(column, pa.string()) for column in key.split(texts)]
 
 
 def _mask(changes: pa.Table, rows: Sequence[int]) -> NDArray[np.bool_]:

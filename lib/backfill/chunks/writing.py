@@ -66,8 +66,11 @@ class ChunkUpdate:
 class ChunkWriter(Protocol):
     """Writes the changes of a chunk inside the transaction that the engine opened."""
 
-    def prepare(self, changes: pa.Table) -> None:
-        """Do what can be done without the server, in another thread, for a later `write`."""
+    def prepare(self, chunks: Sequence[pa.Table]) -> None:
+        """Do what can be done without the server, in another thread, for a later `write` of each.
+
+        It is given the changes of the chunks that come next, and `write` the very same tables.
+        """
         ...
 
     def as_update(self, changes: pa.Table) -> ChunkUpdate | None:

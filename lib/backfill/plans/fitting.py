@@ -225,7 +225,7 @@ class Fitting:
             keys = [f"k{index}" for index in range(len(self._table.key.columns))]
             columns = [_EMPTY] * (len(keys) + len(values))
         return {
-            name: pack_texts(column.slice(low, high - low))
+            name: pack_texts(column.slice(low, high - low)).whole
             for name, column in zip([*keys, *values], columns, strict=True)
         }
 

@@ -225,7 +225,7 @@ class KeyedRows:
     ) -> list[Sequence[Any]]:
         names = [column.name for column in (*self._match.keys, *sources)]
         parameters = {
-            f"p{index}": pack_texts(given[name].slice(low, high - low))
+            f"p{index}": pack_texts(given[name].slice(low, high - low)).whole
             for index, name in enumerate(names)
         }
         places = [sql.SQL("v.") + sql.Identifier(f"p{index}") for index in range(len(names))]

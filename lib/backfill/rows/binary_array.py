@@ -38,8 +38,29 @@ class BinaryArray:
     content: bytes
 
 
-def pack(values: pa.Array | pa.ChunkedArray, column_type: ColumnType) -> BinaryArray:
-    """Return a column as one parameter; jsonb travels as text."""
+@dataclass(frozen=True, slots=True)
+class PackedColumn:
+    """A column packed once, to be sent in pieces; value `i` ends where `i + 1` begins."""
+
+    element_oid: int
+    oid: int
+    content: bytes
+    has_nulls: bool
+    begins: Int64Array  # one for each value in `content`, and one for its end
+
+    def piece(self, first: int, count: int) -> BinaryArray:
+        """Return some values that stand together as one parameter."""
+        header = _header(self.element_oid, count, has_nulls=self.has_nulls)
+        begin, end = int(self.begins[first]), int(self.begins[first + count])
+        return BinaryArray(self.oid, header + self.content[begin:end])
+
+    @property
+    def whole(self) -> BinaryArray:
+        return self.piece(0, len(self.begins) - 1)
+
+
+def pack(values: pa.Array | pa.ChunkedArray, column_type: ColumnType) -> PackedColumn:
+    """Return a column as it is sent; jsonb travels as text."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if column_type.is_number:
@@ -47,43 +68,46 @@ def pack(values: pa.Array | pa.ChunkedArray, column_type: ColumnType) -> BinaryA
     return pack_texts(values)
 
 
-def pack_texts(values: pa.Array) -> BinaryArray:
-    """Return texts as one parameter."""
-    element_oid, array_oid = _TEXT_OIDS
+def pack_texts(values: pa.Array | pa.ChunkedArray) -> PackedColumn:
+    """Return texts as they are sent."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
     values = values.cast(pa.large_string())
     nulls = np.asarray(values.is_null())
-    header = _header(element_oid, len(values), has_nulls=bool(nulls.any()))
-    if not len(values):
-        return BinaryArray(array_oid, header)
-    values = values.fill_null("")
+    has_nulls = bool(nulls.any())
+    if has_nulls:
+        values = values.fill_null("")
+    count = len(values)
+    if not count:
+        return PackedColumn(*_TEXT_OIDS, b"", has_nulls, np.zeros(1, np.int64))
     _validity, offsets_buffer, data_buffer = values.buffers()
-    offsets = np.frombuffer(offsets_buffer, np.int64)[values.offset :][: len(values) + 1]
+    offsets = np.frombuffer(offsets_buffer, np.int64)[values.offset :][: count + 1]
     lengths = np.diff(offsets)
-    out = np.empty(int(lengths.sum()) + 4 * len(values), np.uint8)
     # Each text stands four bytes further behind its place in Arrow's run of bytes than the last.
-    starts = offsets[:-1] - offsets[0] + 4 * np.arange(len(values))
+    begins = offsets - offsets[0] + 4 * np.arange(count + 1)
+    out = np.empty(int(begins[-1]), np.uint8)
     prefixes = np.where(nulls, -1, lengths).astype(">i4").view(np.uint8).reshape(-1, 4)
-    out[starts[:, None] + np.arange(4)] = prefixes
+    out[begins[:-1, None] + np.arange(4)] = prefixes
     if len(out) > prefixes.size:
         data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
-        shifts = np.repeat(4 * np.arange(1, len(values) + 1), lengths)
+        shifts = np.repeat(4 * np.arange(1, count + 1), lengths)
         out[np.arange(len(data)) + shifts] = data
-    return BinaryArray(array_oid, header + out.tobytes())
+    return PackedColumn(*_TEXT_OIDS, out.tobytes(), has_nulls, begins)
 
 
-def _pack_numbers(values: pa.Array, column_type: ColumnType) -> BinaryArray:
-    element_oid, array_oid = _OIDS[column_type]
+def _pack_numbers(values: pa.Array, column_type: ColumnType) -> PackedColumn:
     nulls = np.asarray(values.is_null())
     has_nulls = bool(nulls.any())
-    header = _header(element_oid, len(values), has_nulls=has_nulls)
-    if not len(values):
-        return BinaryArray(array_oid, header)
-    numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    if has_nulls:
+        values = values.fill_null(0)
+    numbers = values.cast(pa.int64()).to_numpy(zero_copy_only=False)
     elements = np.empty(len(values), dtype=[("length", ">i4"), ("value", ">i8")])
     elements["length"] = 8
     elements["value"] = _to_wire(numbers.astype(np.int64, copy=False), column_type)
     content = _without(elements, nulls) if has_nulls else elements.tobytes()
-    return BinaryArray(array_oid, header + content)
+    sizes = np.where(nulls, 4, elements.itemsize)
+    begins = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
+    return PackedColumn(*_OIDS[column_type], content, has_nulls, begins)
 
 
 def _header(element_oid: int, count: int, *, has_nulls: bool) -> bytes:

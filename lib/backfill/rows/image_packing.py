@@ -10,6 +10,7 @@ says how each column was made. Pure; equal rows give equal bytes.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 _RECIPE, _SCHEMA = b"backfill.recipe", b"backfill.schema"
-_NARROW = (np.int8, np.int16, np.int32, np.int64)
+_NARROW = tuple((int(np.iinfo(kind).max), kind) for kind in (np.int8, np.int16, np.int32, np.int64))
 _INDICES = ((2**7, pa.int8()), (2**15, pa.int16()), (2**31, pa.int32()))
 _TRIED, _LOOKED_AT = 12, 32
 _FARTHEST = 2**60  # distances of distances still fit
@@ -34,9 +35,16 @@ def pack_rows(rows: pa.Table) -> pa.Table:
     bases = _Bases(rows.num_rows)
     for name, leaf in _leaves(rows):
         recipes[name], packed[name] = _pack(name, leaf, bases)
-    schema = rows.schema.remove_metadata().serialize().to_pybytes()
     recipe = json.dumps(recipes, sort_keys=True).encode()
-    return pa.table(packed).replace_schema_metadata({_RECIPE: recipe, _SCHEMA: schema})
+    return pa.table(packed).replace_schema_metadata(
+        {_RECIPE: recipe, _SCHEMA: _described(rows.schema)}
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _described(schema: pa.Schema) -> bytes:
+    """Return a schema as bytes; all chunks of a run have the same."""
+    return bytes(schema.remove_metadata().serialize().to_pybytes())
 
 
 def unpack_rows(packed: pa.Table) -> pa.Table:
@@ -62,8 +70,8 @@ def _leaves(rows: pa.Table) -> Iterator[tuple[str, pa.Array]]:
             continue
         if array.null_count:
             yield f"{place}?", array.is_valid()
-        for part in range(array.type.num_fields):
-            yield f"{place}/{part}", pc.struct_field(array, [part])
+        for part, leaf in enumerate(array.flatten()):
+            yield f"{place}/{part}", leaf
 
 
 def _assemble(field: pa.Field, place: int, leaves: dict[str, pa.Array]) -> pa.Array:
@@ -97,7 +105,7 @@ class _Bases:
     def __init__(self, rows: int) -> None:
         self._names: list[str] = []
         self._values: list[Int64Array] = []
-        self._places = np.linspace(0, max(0, rows - 1), min(rows, _LOOKED_AT)).astype(np.int64)
+        self._places = _spread(rows)
         self._seen = np.zeros((_TRIED, len(self._places)), dtype=np.int64)
 
     def add(self, name: str, values: Int64Array) -> None:
@@ -119,6 +127,12 @@ class _Bases:
             yield self._names[place], self._values[place]
 
 
+@functools.lru_cache(maxsize=8)
+def _spread(rows: int) -> Int64Array:
+    """Return a few places, evenly among so many rows."""
+    return np.linspace(0, max(0, rows - 1), min(rows, _LOOKED_AT)).astype(np.int64)
+
+
 def _pack(name: str, leaf: pa.Array, bases: _Bases) -> tuple[dict[str, Any], pa.Array]:
     """Return how a column was packed, and the column; `bases` gathers what to measure from."""
     if leaf.null_count == len(leaf):
@@ -131,32 +145,37 @@ def _pack(name: str, leaf: pa.Array, bases: _Bases) -> tuple[dict[str, Any], pa.
 
 
 def _pack_whole(name: str, leaf: pa.Array, bases: _Bases) -> tuple[dict[str, Any], pa.Array]:
-    mask = np.asarray(leaf.is_null())
-    values = leaf.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    mask = np.asarray(leaf.is_null()) if leaf.null_count else None
+    known = leaf if mask is None else leaf.fill_null(0)
+    values = known.to_numpy(zero_copy_only=False).astype(np.int64)
     if len(values) and (values.min() < -_FARTHEST or values.max() > _FARTHEST):
         return {"as": "is"}, leaf  # an infinity: no room for distances
     best = _narrowed(values, mask)
     recipe: dict[str, Any] = {"as": "whole", "from": ""}
     for other, base in bases.near(values):
+        if best[0].itemsize == 1:
+            break
         tried = _narrowed(values - base, mask)
         if tried[0].itemsize < best[0].itemsize:
             best, recipe["from"] = tried, other
     narrow, low, step = best
     bases.add(name, values)
     recipe |= {"low": low, "step": step}
-    if mask.any() or narrow.itemsize == 1:
+    if mask is not None or narrow.itemsize == 1:
         return recipe, pa.array(narrow, mask=mask)
     return {**recipe, "turned": True}, pa.array(_turned(narrow).view(narrow.dtype))
 
 
-def _narrowed(values: Int64Array, mask: NDArray[np.bool_]) -> tuple[NDArray[Any], int, int]:
+def _narrowed(values: Int64Array, mask: NDArray[np.bool_] | None) -> tuple[NDArray[Any], int, int]:
     """Return values as (narrow, low, step): each is low + step × narrow."""
-    known = values[~mask]
+    known = values if mask is None else values[~mask]
     low = int(known.min())
     step = int(np.gcd.reduce(known - low)) or 1
-    steps = np.where(mask, 0, (values - low) // step)
+    steps = (values - low) // step
+    if mask is not None:
+        steps = np.where(mask, 0, steps)
     widest = int(steps.max())
-    kind = next(k for k in _NARROW if widest <= np.iinfo(k).max)
+    kind = next(kind for most, kind in _NARROW if widest <= most)
     return steps.astype(kind), low, step
 
 

@@ -18,14 +18,14 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from backfill.rows.spelt import escaped
+from backfill.server.one_message import OneMessage, Statement
 
 #: Where names are looked for once tables are resolved: nobody else can put a function there.
 OUR_PATH = "pg_catalog, pg_temp"
 CLIENT_CHECK = "client_connection_check_interval"
 CLIENT_CHECK_MS = 1_000
-_UNWAITED = "SELECT pg_catalog.set_config('synchronous_commit', 'off', true)"
-#: So many times a statement must come before it is prepared unless that is asked for.
-_ONLY_BY_NAME = 1_000_000_000
+#: At the end of the settings, where it has the last word.
+_UNWAITED = "pg_catalog.set_config('synchronous_commit', 'off', true)"
 #: Settings that came with a version of the server, by its number.
 _SINCE = {CLIENT_CHECK: 140000, "idle_session_timeout": 140000, "transaction_timeout": 170000}
 #: What may end a transaction of ours before the query that sets everything has been understood.
@@ -170,11 +170,13 @@ class Session(psycopg.Connection[TupleRow]):
     _settings_query: str | None
     #: Does nobody else get this session of the server? Then it was set up once, for good.
     _is_own: bool
+    _message: OneMessage
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._pins, self._is_read_only, self._is_own = {}, True, False
         self._triggers_path = self._own_path = self._settings_query = None
+        self._message = OneMessage(self, keeps=False)
 
     def prepare_with(self, pins: Mapping[str, str], *, read_only: bool) -> None:
         """Say what every transaction from now on begins with."""
@@ -191,7 +193,7 @@ class Session(psycopg.Connection[TupleRow]):
         if row[0] != self.info.backend_pid:  # a pooler's own number: others get this session next
             return
         # A session that is nobody else's may keep a statement that is prepared by name.
-        self.prepare_threshold = _ONLY_BY_NAME
+        self._message.keeps = True
         self._is_own = True
         hurried = {setting: "0" for setting, _value in self.execute(HURRIED).fetchall()}
         settings = {"application_name": name, **hurried}
@@ -268,16 +270,16 @@ class Session(psycopg.Connection[TupleRow]):
         is deferred runs on the path that the statement leaves: see `own_path_for_triggers`.
         """
         *first, settings = self._first_statements(is_read_only=self._is_read_only)
-        raw = psycopg.RawCursor(self)
+        if not waits:
+            settings = f"{settings}, {_UNWAITED}"
+        statements = [
+            *(Statement(text.encode()) for text in first),
+            Statement(settings.encode(), is_kept=True),
+            Statement(query, values, is_kept=True),
+            Statement(b"COMMIT"),
+        ]
         try:
-            with self.pipeline() if psycopg.Pipeline.is_supported() else contextlib.nullcontext():
-                for statement in first:
-                    self._simply(statement)
-                for statement in (settings,) if waits else (settings, _UNWAITED):
-                    self._simply(statement, prepare=True)
-                raw.execute(query, values, prepare=True, binary=True)
-                self._simply("COMMIT")
-            return raw.fetchone()
+            return self._message.run(statements, asked=len(first) + 1)
         finally:
             self._roll_back()
 
@@ -347,12 +349,9 @@ class Session(psycopg.Connection[TupleRow]):
             with contextlib.suppress(psycopg.Error):
                 self._simply("ROLLBACK")
 
-    def _simply(self, statements: str, *, prepare: bool = False) -> None:
-        """Run statements without parameters in one message.
-
-        To `prepare` one has no effect where a pooler stands between.
-        """
-        psycopg.Cursor(self).execute(statements.encode(), prepare=prepare)
+    def _simply(self, statements: str) -> None:
+        """Run statements without parameters in one message."""
+        psycopg.Cursor(self).execute(statements.encode())
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ class SessionWriter:
         self._notify_past = notify_past
         self._chains = chains or {}
 
-    def prepare(self, changes: pa.Table) -> None:
+    def prepare(self, chunks: Sequence[pa.Table]) -> None:
         """A session is one row: there is nothing to pack ahead of time."""
 
     def as_update(self, changes: pa.Table) -> ChunkUpdate | None:
