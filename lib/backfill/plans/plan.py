@@ -215,7 +215,8 @@ class ChunkReader:
     Memory: one Parquet batch of the changes, and the list of skips.
     """
 
-    BATCH_ROWS = 65_536
+    #: Rows of a row group, which is unpacked whole: by each range of each worker that begins in it.
+    BATCH_ROWS = 16_384
 
     def __init__(
         self,
@@ -283,7 +284,8 @@ class ChunkReader:
             if batch is None:
                 break
             places = batch.column("position").to_numpy()
-            own = pa.Table.from_batches([batch]).filter(pa.array(self._among.within(places)))
+            own, within = pa.Table.from_batches([batch]), self._among.within(places)
+            own = own if within.all() else own.filter(pa.array(within))
             self._buffer = pa.concat_tables([self._buffer, own])
         positions = self._buffer.column("position").to_numpy()
         first, cut = np.searchsorted(positions, [start, end], side="left")
