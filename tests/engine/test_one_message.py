@@ -96,6 +96,16 @@ def test_a_statement_that_is_not_understood_is_tried_under_another_name(
     assert is_idle(session)
 
 
+def test_a_value_that_no_text_can_hold_is_told_before_anything_is_sent(
+    bench: Bench, session: Session
+) -> None:
+    with pytest.raises(psycopg.DataError):
+        session.execute_alone(INSERT, ["\0", 1])
+
+    assert is_idle(session)
+    assert session.execute_alone(INSERT, ["a", 1]) == ("a", 1)
+
+
 def test_what_is_refused_at_the_commit_is_told(bench: Bench, session: Session) -> None:
     bench.sql("ALTER TABLE noted DROP CONSTRAINT noted_place_key")
     bench.sql("ALTER TABLE noted ADD UNIQUE (place) DEFERRABLE INITIALLY DEFERRED")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg.abc import Transformer
+from psycopg.abc import Buffer, Transformer
 from psycopg.adapt import PyFormat
 from psycopg.adapt import Transformer as NewTransformer
 from psycopg.errors import error_from_result
@@ -52,12 +52,14 @@ class OneMessage:
         """
         pgconn = self.connection.pgconn
         transformer: Transformer = NewTransformer(self.connection)
+        # Before anything is sent: what can not be sent leaves nothing half sent.
+        values = [_Values.of(statement.values, transformer) for statement in statements]
         pgconn.enter_pipeline_mode()
         try:
             # For each answer that comes: what the server keeps from then on, and whose row it is.
             expected: list[tuple[_Key, bytes] | int] = []
             for place, statement in enumerate(statements):
-                if new := self._send(pgconn, transformer, statement):
+                if new := self._send(pgconn, statement, values[place]):
                     expected.append(new)
                 expected.append(place)
             pgconn.pipeline_sync()
@@ -76,26 +78,40 @@ class OneMessage:
         return row
 
     def _send(
-        self, pgconn: PGconn, transformer: Transformer, statement: Statement
+        self, pgconn: PGconn, statement: Statement, values: _Values
     ) -> tuple[_Key, bytes] | None:
         """Send a statement; return what it is known by, if the server is to keep it from now on."""
-        values, types, formats = None, None, None
-        if statement.values:
-            automatic = [PyFormat.AUTO] * len(statement.values)
-            values = transformer.dump_sequence(statement.values, automatic)
-            types, formats = transformer.types, transformer.formats
+        binary = Format.BINARY
         if not (self.keeps and statement.is_kept):
-            pgconn.send_query_params(statement.text, values, types, formats, Format.BINARY)
+            pgconn.send_query_params(
+                statement.text, values.buffers, values.types, values.formats, binary
+            )
             return None
-        key = statement.text, tuple(types or ())
+        key = statement.text, tuple(values.types or ())
         name = self._names.get(key)
         new = None
         if name is None:
             name = f"backfill_{next(self._numbers)}".encode()
-            pgconn.send_prepare(name, statement.text, types)
+            pgconn.send_prepare(name, statement.text, values.types)
             new = key, name
-        pgconn.send_query_prepared(name, values, formats, Format.BINARY)
+        pgconn.send_query_prepared(name, values.buffers, values.formats, binary)
         return new
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The values of a statement as libpq takes them; all None without any."""
+
+    buffers: Sequence[Buffer | None] | None = None
+    types: Sequence[int] | None = None
+    formats: Sequence[Format] | None = None
+
+    @classmethod
+    def of(cls, values: Sequence[Any], transformer: Transformer) -> _Values:
+        if not values:
+            return cls()
+        buffers = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        return cls(buffers, transformer.types, transformer.formats)
 
 
 def _answers(pgconn: PGconn) -> Generator[Wait, Ready | int, list[PGresult]]:
