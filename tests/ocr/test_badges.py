@@ -127,3 +127,53 @@ def test_text_at_a_rim_of_the_image_is_cut(shift_px: float, is_cut: bool) -> Non
     checked = check_edges(entries, Sheet(0.0, 900.0, (), ()), 16.0, 370.0, is_top=True)
 
     assert [checks.TEXT_CUT_SHORT in entry.flags for entry in checked] == [is_cut]
+
+
+@pytest.mark.parametrize("word", ["Heldag", "Semester", "All day", "Ganztägig"])
+def test_a_card_without_times_above_the_first_is_not_lost(word: str) -> None:
+    card = [("07:00 – 09:15", 10.0, 200.0), ("Vega Dunge • Skola", 10.0, 230.0)]
+
+    layout = read_layout(_words([(word, 10.0, 10.0), *card]))
+
+    assert " ".join(stray.text for stray in layout.strays) == word
+    assert read_layout(_words([("Idag", 10.0, 10.0), *card])).strays == ()
+
+
+@pytest.mark.parametrize("word", ["Obs", "Ny", "Brådskande", "Ändrad", "Jour"])
+def test_a_word_before_the_client_that_says_something_of_the_card_is_asked_about(word: str) -> None:
+    (entry,) = _entries(
+        ("07:00", 10, 10), ("09:15", 10, 40), (f"{word} Vega Dunge • Skola", 120, 10),
+        ("Lerum, Ringgatan 4", 120, 45),
+    )  # fmt: skip
+
+    assert checks.UNKNOWN_TEXT in entry.flags
+
+
+def test_somebodys_schedule_heads_cards_of_others() -> None:
+    (entry,) = _entries(
+        ("Vegas schema", 120, 10), ("07:00", 10, 35), ("09:15", 10, 65),
+        ("Otto Dunge • Skola", 120, 35), ("Lerum, Ringgatan 4", 120, 70),
+    )  # fmt: skip
+
+    assert checks.UNKNOWN_TEXT in entry.flags
+
+
+def test_hours_and_minutes_of_a_duration_may_stand_under_one_another() -> None:
+    (entry,) = _entries(
+        ("07:00", 10, 10), ("09:15", 10, 40), ("Vega Dunge • Skola", 120, 10), ("2h", 450, 10),
+        ("15m", 450, 40), ("Lerum, Ringgatan 4", 120, 45),
+    )  # fmt: skip
+
+    assert entry.duration_minutes == 135
+    assert entry.flags == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["kl. 7.30–9.15", "07:30 till 09:15", "7h30 – 9h15", "kl 7:30 til kl. 9:15", "0730–0915"],
+)
+def test_times_are_read_as_people_write_them(text: str) -> None:
+    found = parse_range(text)
+
+    assert found is not None
+    assert (found.start, found.end) == ("07:30", "09:15")

@@ -26,6 +26,7 @@ from backfill.ocr.noise import (
     is_collaborators,
     is_cut_short,
     is_noise,
+    is_notice,
     is_of_others,
     is_scrap,
     is_worn_state,
@@ -96,6 +97,7 @@ def entry_of(
     title = f"{title} {BULLET} {chip.text}" if chip else title
     address_lines = [_text(line) for line in lines[title_count:]]
     address, location = _split_location([text for text in address_lines if text])
+    flags += (UNKNOWN_TEXT,) * (BULLET in title and is_notice(title))
     flags += (TITLE_UNSURE,) * is_unsure([*lines[:title_count], *([[chip]] if chip else [])])
     flags += (ADDRESS_UNSURE,) * (bool(unread) or is_unsure(lines[title_count:]))
     flags += (CANCELLED,) * any(_says_cancelled(cell.text) for cell in kept)
@@ -157,9 +159,9 @@ def _by_column(card: list[Cell], anchor: Anchor) -> list[Cell]:
 
 
 def _join_lengths(card: list[Cell], height: float) -> list[Cell]:
-    """Return the cells, hours and minutes of one duration beside one another as one."""
+    """Return the cells, hours and minutes of one duration as one, beside or below one another."""
     joined: list[Cell] = []
-    for cell in sorted(card, key=lambda cell: cell.left):
+    for cell in sorted(card, key=lambda cell: (round(cell.left / height), cell.top)):
         minutes = parse_duration(cell.text)
         mate = next((o for o in joined if _is_hours_before(o, cell, height)), None)
         if minutes is not None and mate is not None:
@@ -178,9 +180,21 @@ def _is_hours_before(hours: Cell, minutes: Cell, height: float) -> bool:
         and not re.search(r"[hHt]", minutes.text)
         and re.search(r"[ht]", hours.text) is not None
         and not re.search(r"m", re.sub(r"tim", "", hours.text))
-        and abs(hours.middle - minutes.middle) < 0.5 * height
+        and (_is_right_of(minutes, hours, height) or _is_wrapped(minutes, hours, height))
+    )
+
+
+def _is_right_of(minutes: Cell, hours: Cell, height: float) -> bool:
+    return (
+        abs(hours.middle - minutes.middle) < 0.5 * height
         and 0 <= minutes.left - hours.right < limits.HOURS_TO_MINUTES * height
     )
+
+
+def _is_wrapped(minutes: Cell, hours: Cell, height: float) -> bool:
+    """Whether minutes stand right below hours that had no room beside them."""
+    off = min(abs(minutes.left - hours.left), abs(minutes.right - hours.right))
+    return off < 0.5 * height and 0 < minutes.middle - hours.middle <= limits.STACK_PITCH * height
 
 
 def _without_pictures(card: list[Cell], height: float) -> list[Cell]:

@@ -14,10 +14,11 @@ from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor, Divider, crossing, find_anchors
 from backfill.ocr.card_text import entry_of
 from backfill.ocr.cells import Cell, line_height, make_cells
-from backfill.ocr.noise import is_around, is_farewell, is_noise, is_tab
+from backfill.ocr.noise import is_all_day, is_around, is_farewell, is_noise, is_tab
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_duration
 from backfill.ocr.totals import told_cells
+from backfill.ocr.vocabulary import find_labels
 from backfill.ocr.words import Word
 
 
@@ -100,14 +101,17 @@ def _cards(
 
 
 def _strays(cards: list[tuple[Anchor, list[Cell]]], texts: list[Cell]) -> list[Word]:
-    """Return the words from the first time on that stand in no card and are no known noise."""
+    """Return the words from the first time on that stand in no card and are no known noise.
+
+    Above the first time only what is a card's: a known job, or what stands for a whole day.
+    """
     if not cards:
         return []
     held = {cell for _anchor, card in cards for cell in card}
     return [
         word
         for cell in texts
-        if cards[0][0].top < cell.middle
+        if (cards[0][0].top < cell.middle or _is_of_card(cell.text))
         and cell not in held
         and not is_noise(cell.text)
         and not is_around(cell.text)
@@ -115,6 +119,10 @@ def _strays(cards: list[tuple[Anchor, list[Cell]]], texts: list[Cell]) -> list[W
         and parse_duration(cell.text) is None
         for word in cell.words
     ]
+
+
+def _is_of_card(text: str) -> bool:
+    return is_all_day(text) or any(match.is_exact for match in find_labels(text.split()))
 
 
 def _upper_edge(

@@ -98,13 +98,23 @@ def is_of_others(text: str) -> bool:
     words = text.split()
     is_somebodys = (
         1 < len(words) <= limits.HEADING_WORDS
-        and plain(words[-1]) in words_of("counted")
+        and plain(words[-1]) in (*words_of("counted"), *words_of("schedules"))
         and not any(char.isdigit() for char in text)
         and not is_around(text)
     )
     return is_somebodys or (
         len(plain(text)) > 7 and is_like(text, words_of("others"), limits.SIMILAR_MEANING)
     )
+
+
+def is_notice(text: str) -> bool:
+    """Whether a title begins with a word that says something of its card ("Obs", "Ny")."""
+    return plain(text.split(" ", maxsplit=1)[0]) in words_of("notices")
+
+
+def is_all_day(text: str) -> bool:
+    """Whether the text stands where a card without times has them ("Heldag")."""
+    return plain(text) in words_of("all_day")
 
 
 def is_cut_short(text: str) -> bool:

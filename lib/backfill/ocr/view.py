@@ -101,7 +101,10 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     entries = check_edges(whole, sheet, letter_px, width, is_top=date is not None)
     tail = Tail.FAREWELL if layout.farewell else Tail.ROOM
     lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
-    strays = tuple(w for w in layout.strays if not _is_cut_below(w, entries, sheet, letter_px))
+    first = min((word.top for entry in layout.entries for word in entry.words), default=0.0)
+    # Above the first card of a screen without a heading another screen shows what is there.
+    apart = tuple(word for word in layout.strays if date is not None or word.top >= first)
+    strays = tuple(word for word in apart if not _is_cut_below(word, entries, sheet, letter_px))
     has_loose_bar = any(
         not _is_accounted(
             bar, entries, layout.farewell_y, sheet, letter_px, is_dated=date is not None
@@ -112,7 +115,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     last = max((_span(entry)[1] for entry in entries), default=sheet.top)
     cut = [*layout.lone_times, *(word for entry in whole for word in entry.words)]
     is_begun = any(word.top > last for word in cut if word not in lone)
-    flags += (CUT_BELOW,) * (is_begun or len(strays) < len(layout.strays))
+    flags += (CUT_BELOW,) * (is_begun or len(strays) < len(apart))
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape)
     flags += (SECOND_DAY,) * (date is not None and shows_other_day(_sheet_words(words, date), date))
     top = max(date.bottom, sheet.top) if date else sheet.top
