@@ -14,11 +14,12 @@ from typing import Any
 import psycopg
 import pytest
 from tests.engine import killed_applier
-from tests.engine.workshop import NOON_MS, Bench, Row, noon_utc
+from tests.engine.workshop import NOON_MS, Bench, Row, add_noons, noon_utc
 
 from backfill.chunks import patience
 from backfill.chunks.chunk_statement import commit_at_once as really_commit
 from backfill.errors import Interrupted, LeaseHeld
+from backfill.plans.plan import Chunk, ChunkReader
 from backfill.server.session import Session
 
 Outcome = tuple[list[str], list[Row], list[Row], list[Row]]
@@ -74,6 +75,28 @@ def test_chunks_that_go_as_planned_are_one_statement_each(
     assert (applied.counts.updated, applied.counts.skipped) == (11, 1)
     assert bench.skips(run_id) == {"e05": ("tz", "invalid_timezone")}
     assert bench.verify(run_id).findings == []
+
+
+def test_few_chunks_are_made_ready_ahead_however_small_they_are(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_noons(bench.connection, 40, prefix="more")
+    taken: list[int] = []
+    when_first_sent: list[int] = []
+    really_take = ChunkReader.take
+
+    def take(reader: ChunkReader, number: int, rows: int) -> Chunk:
+        taken.append(rows)
+        return really_take(reader, number, rows)
+
+    monkeypatch.setattr(ChunkReader, "take", take)
+    before_chunk(monkeypatch, 1, lambda: when_first_sent.append(len(taken)))
+    run_id = bench.plan().run_id
+
+    applied = bench.apply_with(run_id, chunk_rows=1)
+
+    assert applied.counts.updated == len(taken) == 52
+    assert 1 <= when_first_sent[0] <= 16
 
 
 def test_both_ways_leave_the_same_bytes(bench: Bench, at_once: list[bool]) -> None:

@@ -54,8 +54,8 @@ from backfill.stop import StopSignals
 STAND_BY_SECONDS = 0.2
 #: Every so many looks, what others have written meanwhile is counted.
 _LOOKS_BETWEEN_COUNTS = 10
-#: So many rows are made ready in one go, if a chunk is smaller.
-_ROWS_TOGETHER = 4_000
+#: So many chunks are made ready in one go, if they have no more than so many rows.
+_CHUNKS_TOGETHER, _ROWS_TOGETHER = 8, 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,8 @@ class Applier:
         Where their size follows the server, one at a time.
         """
         rows = self._sizer.rows
-        count = max(1, _ROWS_TOGETHER // rows) if self.settings.chunk_rows else 1
+        fitting = min(_CHUNKS_TOGETHER, _ROWS_TOGETHER // rows)
+        count = max(1, fitting) if self.settings.chunk_rows else 1
 
         def work() -> list[ReadyChunk]:
             ready: list[ReadyChunk] = []
