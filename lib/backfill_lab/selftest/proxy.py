@@ -29,7 +29,7 @@ class Proxy:
         self._flows.set()
         self._is_closed = False
         self._cut_bytes: int | None = None
-        self._cut_text: tuple[bytes, bool] | None = None
+        self._cut_text: tuple[_Link, bytes, bool] | None = None
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -69,9 +69,13 @@ class Proxy:
         self._cut_bytes = sent_bytes
 
     def cut_at(self, text: bytes, *, is_delivered: bool) -> None:
-        """Break the next connection that sends `text`, once: before the server gets it, or when
-        the server has answered and nobody hears the answer."""
-        self._cut_text = (text, is_delivered)
+        """Break the connection that has sent most so far when it sends `text`, once: before the
+        server gets it, or when the server has answered and nobody hears the answer.
+
+        Others say the same: who watches a run and who holds its lease commit as well.
+        """
+        writer = max(self._links, key=lambda link: link.sent)
+        self._cut_text = (writer, text, is_delivered)
 
     @property
     def is_cut(self) -> bool:
@@ -134,9 +138,10 @@ class Proxy:
             self._cut_bytes = None
             link.close()
             return False
-        if self._cut_text is not None and self._cut_text[0] in content:
-            is_delivered, self._cut_text = self._cut_text[1], None
-            if is_delivered:
+        cut = self._cut_text
+        if cut is not None and cut[0] is link and cut[1] in content:
+            self._cut_text = None
+            if cut[2]:
                 link.server.sendall(content)
                 link.server.recv(_PIECE)
             link.close()
