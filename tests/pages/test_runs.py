@@ -68,6 +68,14 @@ def test_a_run_that_was_put_back_says_by_which(tmp_path: Path) -> None:
     assert (old.status, old.reverted_by, revert.reverts) == ("reverted", REVERT, OLD)
 
 
+def test_who_puts_back_a_run_of_the_same_second_came_after_it(tmp_path: Path) -> None:
+    revert = OLD.replace("-utc-aaaaaa", "-revert-aaaaab")
+    closed(tmp_path, OLD, status="succeeded", dry_run=False)
+    closed(tmp_path, revert, status="succeeded", dry_run=False, reverts=OLD)
+
+    assert [run.run_id for run in list_runs(tmp_path)] == [revert, OLD]
+
+
 def test_a_dry_run_of_a_revert_puts_nothing_back(tmp_path: Path) -> None:
     closed(tmp_path, OLD, status="succeeded", dry_run=False)
     closed(tmp_path, REVERT, reverts=OLD)

@@ -68,7 +68,12 @@ def list_runs(
             elif RUN_ID.fullmatch(row.run_id):
                 listed[row.run_id] = _of_row(row)
     _mark_reverted(listed)
-    return sorted(listed.values(), key=lambda run: run.run_id, reverse=True)
+    return sorted(listed.values(), key=_age, reverse=True)
+
+
+def _age(run: ListedRun) -> tuple[str, bool, str]:
+    """Order runs by the second they were opened in; who puts back another came after it."""
+    return run.run_id.partition("Z")[0], bool(run.reverts), run.run_id
 
 
 def matching(

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.utc.month_names import LANGUAGES
+from backfill.utc.month_names import LANGUAGES, english_patterns
 from backfill.utc.wall import spelt_in_english
 from backfill.utc.wall_format import pattern_of
 from backfill.utc.wall_text import read_format, read_iso
@@ -90,7 +90,10 @@ def likely_in_words(texts: pa.Array) -> list[tuple[str, str]]:
     least = share_read(plain, english[0]) if english else 0.0
     found: list[tuple[float, str, str]] = []
     for language in LANGUAGES if least < 1 else ():
-        spelt = spelt_in_english(plain, language)
+        # A month that only English has is none of the language's, however well it is read.
+        words = "|".join(f"(?:{pattern})" for pattern, _english in english_patterns(language))
+        is_own = pc.match_substring_regex(plain, words)
+        spelt = pc.if_else(is_own, spelt_in_english(plain, language), "")
         forms = likely_formats(spelt)
         found += [(share_read(spelt, forms[0]), forms[0], language)] if forms else []
     best = max((share for share, _form, _language in found), default=0.0)
