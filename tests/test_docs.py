@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,14 @@ def test_every_link_leads_to_a_file(document: str) -> None:
     missing = [link for link in links if not (ROOT / document).parent.joinpath(link).exists()]
 
     assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_column_of_a_table_has_a_name(document: str) -> None:
+    lines = (ROOT / document).read_text(encoding="utf-8").splitlines()
+    heads = [above for above, line in pairwise(lines) if re.fullmatch(r"\|[-:| ]+\|", line)]
+
+    assert [head for head in heads if re.search(r"\|\s*\|", head)] == []
 
 
 def test_every_path_that_readme_names_is_of_the_project_of_a_run_or_made_by_a_command() -> None:

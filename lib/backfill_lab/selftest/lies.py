@@ -75,8 +75,12 @@ class Program:
             return self._process.returncode, out, self.said()
 
     def kernels(self) -> list[int]:
-        """Return the ids of the kernels below it."""
-        return [pid for pid in children_of(self.pid) if b"kernel_process" in command_of(pid)]
+        """Return the ids of the kernels below it: ours, or the one that Jupyter itself starts."""
+        return [
+            pid
+            for pid in children_of(self.pid)
+            if any(name in command_of(pid) for name in (b"kernel_process", b"ipykernel_launcher"))
+        ]
 
 
 def children_of(pid: int) -> list[int]:

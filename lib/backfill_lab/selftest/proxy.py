@@ -65,7 +65,12 @@ class Proxy:
         self._flows.set()
 
     def cut_after(self, sent_bytes: int) -> None:
-        """Break the next connection that has sent so many bytes, once."""
+        """Break the next new connection that has sent so many bytes, once.
+
+        One that is there may still say its good-bye.
+        """
+        for link in self._links:
+            link.may_be_cut = False
         self._cut_bytes = sent_bytes
 
     def cut_at(self, text: bytes, *, is_delivered: bool) -> None:
@@ -134,7 +139,7 @@ class Proxy:
             link.client.sendall(content)
             return True
         link.sent += len(content)
-        if self._cut_bytes is not None and link.sent >= self._cut_bytes:
+        if self._cut_bytes is not None and link.may_be_cut and link.sent >= self._cut_bytes:
             self._cut_bytes = None
             link.close()
             return False
@@ -157,6 +162,7 @@ class _Link:
         self.client, self.server = client, server
         self.sent = 0
         self.is_closed = False
+        self.may_be_cut = True
 
     def close(self) -> None:
         self.is_closed = True
