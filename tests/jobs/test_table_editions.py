@@ -30,7 +30,7 @@ def test_a_table_as_earlier_versions_recorded_it_means_what_it_meant() -> None:
 
     assert [column.name for column in zoned.table.sources] == ["begins", "ends", "tz"]
     assert [value.field for value in zoned.table.looked_up] == ["clinic.timezone"]
-    assert zoned.table.joins[0].by == ("", "clinic")
+    assert zoned.table.joins[0].parts[0].by == ("", "clinic")
     assert [pair.reading.name for pair in zoned.columns.pairs] == ["epoch_s", "timestamp"]
     assert zoned.columns.is_span
 

@@ -107,7 +107,8 @@ def unique_key(
     columns: dict[str, CatalogColumn],
 ) -> Key:
     """The key must be the whole of a valid unique index: it serves the walk and the update."""
-    if not is_unique(connection, relation, names):
+    known = unique_keys(connection, relation)
+    if not any(key.columns == names and key.is_not_null for key in known):
         listed = ", ".join(names)
         raise PreflightError(
             f"{relation} has no primary key or unique index on exactly ({listed}) with NOT NULL "
@@ -122,16 +123,6 @@ def best_key(connection: Connection, relation: Relation) -> UniqueKey:
     without."""
     found = (key for key in unique_keys(connection, relation) if key.is_not_null)
     return next(found, UniqueKey((), is_primary=False, is_not_null=False))
-
-
-def is_unique(
-    connection: Connection, relation: Relation, names: Sequence[str], *, may_be_null: bool = False
-) -> bool:
-    """Return whether a valid unique index is on exactly these columns, in this order."""
-    return any(
-        key.columns == tuple(names) and (may_be_null or key.is_not_null)
-        for key in unique_keys(connection, relation)
-    )
 
 
 def columns_read(table: Table) -> dict[Relation, list[str]]:

@@ -88,9 +88,11 @@ CONSTANT = "="
 
 @dataclass(frozen=True, slots=True)
 class JoinPart:
-    """A further column by which a row of another table is found; as in `Join`.
+    """A column by which a row of another table is found, and what it is to be.
 
-    `by` may be a constant as well: (CONSTANT, text).
+    `by` names a column of ours, or of an earlier join: (join, column); or it is (CONSTANT, text).
+    `is_text` compares both sides as text, their types being different; `operators` is the schema of
+    the type's own comparison, empty for the server's.
     """
 
     key: str
@@ -111,26 +113,14 @@ class JoinPart:
 class Join:
     """A row of another table, or view, for each row of ours: none or one, by a value or more.
 
-    `by` names a column of ours, or of an earlier join: (join, column). `is_text` compares both
-    sides as text, their types being different; `operators` is the schema of the type's own
-    comparison, empty for the server's. `is_unique`: an index says so. `more` are the further
-    columns of a key of several.
+    `parts` are the columns by which it is found; `is_unique`: an index says that there is one.
     """
 
     name: str
     relation: Relation
-    key: str
-    by: tuple[str, str]
-    is_text: bool = False
+    parts: tuple[JoinPart, ...]
     is_unique: bool = True
     since: Since | None = None
-    operators: str = ""
-    more: tuple[JoinPart, ...] = ()
-
-    @property
-    def parts(self) -> tuple[JoinPart, ...]:
-        """All columns by which the row is found."""
-        return (JoinPart(self.key, self.by, self.is_text, self.operators), *self.more)
 
 
 @dataclass(frozen=True, slots=True)

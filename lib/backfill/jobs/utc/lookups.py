@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -12,8 +11,8 @@ from psycopg import sql
 from backfill.errors import PreflightError
 from backfill.jobs.utc.table_spec import LookupSpec
 from backfill.rows.columns import Column, ColumnType
-from backfill.server.catalog import find_relation, is_unique, require_columns
-from backfill.server.catalog_columns import CatalogColumn, columns_of
+from backfill.server.catalog import find_relation, require_columns
+from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
 from backfill.server.postgres import Connection
 from backfill.server.table import CONSTANT, Join, JoinPart, LookedUp, Moment, Relation, Since, Table
 from backfill.utc.described import Reading, WallKind
@@ -91,21 +90,14 @@ class Lookups:
         label = name if self._is_only or not self._depends_on_wall(spec) else self._named(name)
         if label in self._joins:
             return self._joins[label]
-        first, *more = (self._part(spec, by, key) for by, key in spec.parts)
-        keys = [key for _by, key in spec.parts]
+        keys = sorted(key for _by, key in spec.parts)
+        known = unique_keys(self._connection, self._relations[name])
         join = Join(
             name=label,
             relation=self._relations[name],
-            key=first.key,
-            by=first.by,
-            is_text=first.is_text,
-            operators=first.operators,
-            is_unique=any(
-                is_unique(self._connection, self._relations[name], order, may_be_null=True)
-                for order in itertools.permutations(keys)
-            ),
+            parts=tuple(self._part(spec, by, key) for by, key in spec.parts),
+            is_unique=any(sorted(unique.columns) == keys for unique in known),
             since=self._since(spec),
-            more=tuple(more),
         )
         self._joins[label] = join
         return join

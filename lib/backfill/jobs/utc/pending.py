@@ -93,12 +93,17 @@ def stored_member(
 
 def known_households(connection: Connection, table: Table) -> list[str]:
     """Return the members of the scope that a lookup by the scope lists, sorted. Read-only."""
-    by_scope = [j for j in table.joins if table.scope and j.by == ("", table.scope.name)]
-    if not by_scope or by_scope[0].more or by_scope[0].since is not None:
+    if table.scope is None:
+        return []
+    own = ("", table.scope.name)
+    by_scope = [j for j in table.joins if j.parts[0].by == own]
+    if not by_scope or len(by_scope[0].parts) > 1 or by_scope[0].since is not None:
         return []
     rows = connection.execute(
         sql.SQL(
             "SELECT DISTINCT {key}::text FROM {table} WHERE {key} IS NOT NULL ORDER BY 1"
-        ).format(key=sql.Identifier(by_scope[0].key), table=by_scope[0].relation.identifier)
+        ).format(
+            key=sql.Identifier(by_scope[0].parts[0].key), table=by_scope[0].relation.identifier
+        )
     ).fetchall()
     return [str(row[0]) for row in rows]

@@ -208,8 +208,7 @@ def _lookups(entries: Any) -> tuple[LookupSpec, ...]:
         if not by or len(by) != len(key):
             raise ValueError(f"lookup {name}: by and key name as many columns, one or more")
         since = _name(entry.get("from") or "", "from")
-        more = tuple(zip(by[1:], key[1:], strict=True))
-        found.append(LookupSpec(name, table, by[0], key[0], since, more))
+        found.append(LookupSpec(name, table, tuple(zip(by, key, strict=True)), since))
     return tuple(found)
 
 

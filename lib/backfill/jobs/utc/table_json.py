@@ -88,7 +88,8 @@ def _of_first_edition(document: Mapping[str, Any], encodings: Mapping[str, str])
     looked_up: tuple[LookedUp, ...] = ()
     if document["lookup"]:
         schema, name, key, column = document["lookup"]
-        joins = (Join(name, Relation(schema, name), key, ("", document["scope"][0])),)
+        by_scope = JoinPart(key, ("", document["scope"][0]))
+        joins = (Join(name, Relation(schema, name), (by_scope,)),)
         looked_up = (LookedUp(name, column),)
         chain.append(ZoneLink(field=looked_up[0].field, is_looked_up=True))
     pairs = tuple(
@@ -186,19 +187,16 @@ def _pair(entry: Mapping[str, Any]) -> Pair:
 
 def _join_json(join: Join) -> dict[str, Any]:
     since = join.since
+    first, *more = join.parts  # one, when this was written down first
     return {
         "name": join.name,
         "relation": [join.relation.schema, join.relation.name],
-        "key": join.key,
-        "by": list(join.by),
-        "is_text": join.is_text,
-        "operators": join.operators,
+        "key": first.key,
+        "by": list(first.by),
+        "is_text": first.is_text,
+        "operators": first.operators,
         "is_unique": join.is_unique,
-        **(
-            {"more": [[p.key, *p.by, p.is_text, p.operators] for p in join.more]}
-            if join.more
-            else {}
-        ),
+        **({"more": [[p.key, *p.by, p.is_text, p.operators] for p in more]} if more else {}),
         "since": [
             since.column,
             since.moment.value,
@@ -213,19 +211,16 @@ def _join_json(join: Join) -> dict[str, Any]:
 
 def _join(entry: Mapping[str, Any]) -> Join:
     since = entry["since"]
+    first = [entry["key"], *entry["by"], entry["is_text"], entry["operators"]]
     return Join(
         name=entry["name"],
         relation=Relation(*entry["relation"]),
-        key=entry["key"],
-        by=(entry["by"][0], entry["by"][1]),
-        is_text=entry["is_text"],
-        operators=entry["operators"],
+        parts=tuple(
+            JoinPart(key, (owner, by), is_text, operators)
+            for key, owner, by, is_text, operators in (first, *entry.get("more", ()))
+        ),
         is_unique=entry["is_unique"],
         since=_since(since) if since else None,
-        more=tuple(
-            JoinPart(key, (owner, by), is_text, operators)
-            for key, owner, by, is_text, operators in entry.get("more", ())
-        ),
     )
 
 

@@ -61,15 +61,8 @@ class LookupSpec:
 
     name: str
     table: str
-    by: str
-    key: str
+    parts: tuple[tuple[str, str], ...]  # (by, key): what of the row is which of its columns
     since: str = ""  # from which wall date a row counts
-    more: tuple[tuple[str, str], ...] = ()  # further (by, key) of a key of several columns
-
-    @property
-    def parts(self) -> tuple[tuple[str, str], ...]:
-        """All pairs of a column of the row and of the other table."""
-        return ((self.by, self.key), *self.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +157,7 @@ class TableSpec:
                 "scope": self.scope,
                 "zone": own,
                 "pairs": [[pair.walls[0], pair.target] for pair in self.pairs],
-                "lookup": [lookup.table, lookup.key, column] if lookup else None,
+                "lookup": [lookup.table, lookup.parts[0][1], column] if lookup else None,
                 "deleted": self.deleted,
             }
         document: dict[str, Any] = {
@@ -208,7 +201,7 @@ def _lookup_json(lookup: LookupSpec) -> dict[str, Any]:
     document: dict[str, Any] = {"name": lookup.name, "table": lookup.table}
     for place, name in enumerate(("by", "key")):
         listed = [part[place] for part in lookup.parts]
-        document[name] = listed if lookup.more else listed[0]
+        document[name] = listed if len(listed) > 1 else listed[0]
     return document | ({"from": lookup.since} if lookup.since else {})
 
 
@@ -225,7 +218,7 @@ def first_edition(
     chain = [zone]
     if lookup:
         name = lookup[0].split(".")[-1]
-        lookups = (LookupSpec(name, lookup[0], scope, lookup[1]),)
+        lookups = (LookupSpec(name, lookup[0], ((scope, lookup[1]),)),)
         chain.append(f"{name}.{lookup[2]}")
     return TableSpec(
         table=table,
