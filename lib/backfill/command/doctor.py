@@ -24,6 +24,8 @@ from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.folder import notebooks_folder, project_root, runs_dir
 from backfill.next_command import next_command
 from backfill.records.ledger import Ledger
+from backfill.server.catalog import grant
+from backfill.server.catalog_columns import quoted_name
 from backfill.server.dsn import DSN_ENV, check_dsn, describe, redact
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.embedded_account import choose_account
@@ -173,7 +175,7 @@ def _rights(connection: Connection) -> str:
         if not may_create:
             raise _Unwell(
                 f"{role} may not create schema backfill in {database}",
-                f'as the owner: GRANT CREATE ON DATABASE "{database}" TO "{role}";',
+                "as the owner: " + grant(connection, "CREATE", f"DATABASE {quoted_name(database)}"),
             )
         return f"{role} may create schema backfill in {database}"
     may_write = scalar(
@@ -184,8 +186,8 @@ def _rights(connection: Connection) -> str:
     if not may_write:
         raise _Unwell(
             f"{role} may not write to schema backfill of {database}",
-            f'as the owner: GRANT USAGE ON SCHEMA backfill TO "{role}"; '
-            f'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA backfill TO "{role}";',
+            f"as the owner: {grant(connection, 'USAGE', 'SCHEMA backfill')} "
+            + grant(connection, "SELECT, INSERT, UPDATE", "ALL TABLES IN SCHEMA backfill"),
         )
     return f"{role} may write to schema backfill of {database}"
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from backfill.errors import PreflightError
-from backfill.server.catalog_columns import columns_of
+from backfill.server.catalog import grant
+from backfill.server.catalog_columns import columns_of, quoted_name
 from backfill.server.grants import Right
 from backfill.server.postgres import Connection, scalar
 from backfill.server.table import Relation
@@ -87,12 +88,12 @@ def missing_grants(
     if writing:
         wanted += [(name, right) for name, rights in _WRITE.items() for right in rights]
         wanted += [(name, "INSERT") for name in _NOTIFICATION if notifying]
-    role = str(scalar(connection, "SELECT current_user"))
+    schema = quoted_name(tables.schema)
     grants = []
     if not scalar(connection, "SELECT has_schema_privilege(%s, 'USAGE')", tables.schema):
-        grants.append(f'GRANT USAGE ON SCHEMA "{tables.schema}" TO "{role}";')
+        grants.append(grant(connection, "USAGE", f"SCHEMA {schema}"))
     grants += [
-        f'GRANT {right} ON "{tables.schema}"."{name}" TO "{role}";'
+        grant(connection, right, f"{schema}.{quoted_name(name)}")
         for name, right in wanted
         if not _has_right(connection, tables.schema, name, right)
     ]
