@@ -11,6 +11,7 @@ import importlib.abc
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -49,26 +50,23 @@ class _Later(importlib.abc.MetaPathFinder):
         return spec
 
 
-@contextlib.contextmanager
-def unseen(*names: str) -> Iterator[None]:
+def unseen(*names: str) -> AbstractContextManager[None]:
     """Let imports in the block believe that these are not installed; what is loaded stays."""
-    hidden = _Hidden(names)
-    sys.meta_path.insert(0, hidden)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(hidden)
+    return _asked_first(_Hidden(names))
+
+
+def not_yet(name: str) -> AbstractContextManager[None]:
+    """Let the block import a module that is only loaded when something of it is used."""
+    return _asked_first(_Later(name))
 
 
 @contextlib.contextmanager
-def not_yet(name: str) -> Iterator[None]:
-    """Let the block import a module that is only loaded when something of it is used."""
-    later = _Later(name)
-    sys.meta_path.insert(0, later)
+def _asked_first(finder: importlib.abc.MetaPathFinder) -> Iterator[None]:
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        sys.meta_path.remove(later)
+        sys.meta_path.remove(finder)
 
 
 class _Introducing(importlib.abc.MetaPathFinder):

@@ -36,6 +36,7 @@ from backfill.ocr.noise import (
 from backfill.ocr.repair import repair_address, repair_title
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import (
+    MINUTES_OF_HOUR,
     cut_duration,
     parse_duration,
     parse_worn_duration,
@@ -43,8 +44,6 @@ from backfill.ocr.timetext import (
 )
 from backfill.ocr.vocabulary import find_labels
 from backfill.ocr.words import Word
-
-MINUTES_OF_HOUR = 60
 
 _STREET = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[A-Za-zÅÄÖåäö]?\s*(?:,|$)")
 # A word that a line breaks at its hyphen.

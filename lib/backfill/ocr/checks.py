@@ -12,6 +12,7 @@ from backfill.ocr.identity import fold_word
 from backfill.ocr.noise import is_collaborators, plain
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import (
+    MINUTES_OF_HOUR,
     holds_half,
     last_minutes,
     minutes_between,
@@ -54,7 +55,6 @@ _STROKES = re.compile(r"^[Il|]{2}[bcdfghjkmnpqrstvwxz]|[Il|]{4}|l{3}")
 _SEPARATOR = re.compile(r"[•·»«]|(?<=\s)[-–—=+](?=\s)")
 _BAR = re.compile(r"(?<=\s)[|Il](?=\s)")
 _LIKE_A_BAR = frozenset("|Iil1]!")
-MINUTES_OF_HOUR = 60
 # The checks that speak against the times of a card.
 TIME_FLAGS = frozenset((DURATION_MISMATCH, TIME_UNSURE, OVERLAPS_NEXT))
 # Of the image as a whole.

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 NO_TIME = ""
-MINUTES_PER_DAY = 24 * 60
+MINUTES_OF_HOUR = 60
+MINUTES_PER_DAY = 24 * MINUTES_OF_HOUR
 
 _CLOCK = r"([0-2]?\d)\s?[:.;]\s?(\d{2})"
 # The half of the day, of a clock of twelve hours: English, Swedish.

@@ -266,7 +266,7 @@ def _ahead(pages: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 @contextlib.contextmanager
 def _in_our_words(dsn: str) -> Iterator[None]:
-    # It imports pandas, for which `status` and `check` need not wait.
+    # For it `status` and `check` need not wait.
     import adbc_driver_manager
 
     try:

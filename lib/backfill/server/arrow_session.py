@@ -30,7 +30,7 @@ _READING = {
 }
 _LIMITS = SessionLimits(statement_timeout_ms=0)
 _UNQUOTED = {"quote_all_identifiers": "off"}
-A_SECOND_MS = 1_000
+_A_SECOND_MS = 1_000
 _AUTOCOMMIT = "adbc.connection.autocommit"
 
 
@@ -158,4 +158,4 @@ def _needed_settings(connection: Any) -> dict[str, str]:
 def _time_outs(connection: Session) -> str:
     """Return the time-outs of the role's own sessions that leave no time, in words."""
     rows = connection.execute(HURRIED).fetchall()
-    return " and ".join(f"{name} = {ms} ms" for name, ms in rows if int(ms) < A_SECOND_MS)
+    return " and ".join(f"{name} = {ms} ms" for name, ms in rows if int(ms) < _A_SECOND_MS)
