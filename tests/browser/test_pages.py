@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
-from tests.browser.workbench import Console, environment, keep
+from tests.browser.workbench import Console, environment, keep, violations
 from tests.conftest import DatabaseFrom
 from tests.deadline import DEADLINE_SECONDS
 
@@ -98,7 +97,6 @@ def test_a_runs_page_opens_without_a_network(page: Page, console: Console, runs:
     assert (console.errors, asked) == ([], [])
 
 
-AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 #: What is wider than its frame: it would be cut off, or scroll by itself.
 CUT_OFF = """[...document.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth + 1 &&
     getComputedStyle(e).overflowX !== 'visible' && e.clientWidth > 1)
@@ -118,11 +116,8 @@ def test_everybody_can_read_the_pages_and_nothing_is_cut_off(
         open_offline(page, path)
         page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
         keep(page, f"axe-{path.stem}-{scheme}-{width}")
-        page.evaluate(AXE)
 
-        found = page.evaluate("axe.run().then(r => r.violations)")
-
-        assert [(v["id"], v["nodes"][0]["html"]) for v in found] == [], path
+        assert violations(page) == [], path
         assert page.evaluate(CUT_OFF) == [], path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     context.close()
@@ -176,9 +171,7 @@ def test_everybody_can_read_the_page_of_each_kind_of_run_and_what_is_held_stands
         for path in sorted(runs_of_each_kind.rglob("*.html")):
             open_offline(page, path)
             keep(page, f"kind-{path.parent.name}-{path.stem}-{scheme}")
-            page.evaluate(AXE)
-            found = page.evaluate("axe.run().then(r => r.violations)")
-            assert [(v["id"], v["nodes"][0]["html"]) for v in found] == [], path
+            assert violations(page) == [], path
             assert page.evaluate(CUT_OFF) == [], path
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
             if "-ocr-" in path.parent.name:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from backfill.server.embedded_process import wait_until
 ROOT = Path(__file__).parents[2]
 ARTEFACTS = ROOT / "artefacts"
 STEP_MS = DEADLINE_SECONDS * 1000
+AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 DONE = re.compile(r"\[\d+\]:")
 
 
@@ -198,6 +200,13 @@ def errors_shown(page: Page) -> list[str]:
     pattern = re.compile(rf"^(-{{20,}}|({ours}): )")
     said = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]')
     return [text for text in said.all_inner_texts() if pattern.match(text)]
+
+
+def violations(page: Page) -> list[tuple[str, str]]:
+    """Return what keeps people from reading a page, as axe finds it: the rule, and where."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run().then(r => r.violations)")
+    return [(violation["id"], violation["nodes"][0]["html"]) for violation in found]
 
 
 def keep(page: Page, name: str) -> Path:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.workshop import Bench, add_noons, load_empty
-from tests.jobs.command_line import Said, run_here, stop_in_chunk
+from tests.engine.workshop import add_noons, load_empty
+from tests.jobs.command_line import run_here, stop_in_chunk
+from tests.jobs.printed import Typed, printed, words_of
 
 from backfill.workbook import decide
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-#: Up to where a sentence goes on, or ends.
-PRINTED = re.compile(r"\bbackfill (?=[a-z-]+\b)(?!is\b)[^·\n]*?(?= ·|[.,)]*(?:\n|$)| \(|\. |\))")
 TOML = """table = "choir practice"
 key = "no"
 scope = "house"
@@ -32,10 +29,9 @@ pairs = [{ wall = "begins", target = "begins at" }]
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(Typed):
     """A table with other names, and a folder of runs whose name wants quotes."""
 
-    bench: Bench
     table: Path
     runs: Path
 
@@ -43,27 +39,12 @@ class Place:
     def given(self) -> tuple[str, ...]:
         return ("--table", str(self.table), "--runs-dir", str(self.runs))
 
-    def type(self, *arguments: str) -> Said:
-        return run_here(self.bench.dsn, self.bench.runs, *arguments)
-
-    def paste(self, command: str) -> Said:
-        """Run a printed command as a shell would read it."""
-        program, *words = shlex.split(command)
-        assert program == "backfill"
-        return self.type(*words)
-
     def written(self) -> dict[str, int]:
         """Return how many rows of each household have a value."""
         rows = self.bench.sql(
             'SELECT house, count("begins at") FROM "choir practice" GROUP BY house ORDER BY house'
         )
         return {str(house): int(count) for house, count in rows}
-
-
-def printed(said: Said, verb: str) -> str:
-    """Return the one command of a verb that was printed."""
-    (found,) = {text for text in PRINTED.findall(said.err) if text.split()[1] == verb}
-    return str(found)
 
 
 @pytest.fixture
@@ -231,9 +212,7 @@ def test_a_database_given_by_address_is_named_again_without_its_password(place: 
     assert "--database-url" in command
     assert "s3cr" not in planned.err + planned.out
 
-    program, *words = shlex.split(command)
-    applied = run_here(nowhere, place.bench.runs, *words)
+    applied = run_here(nowhere, place.bench.runs, *words_of(command))
 
-    assert program == "backfill"
     assert applied.code == 0
     assert place.written() == {"south": 6, "the north": 6}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.workshop import Bench, load_empty
-from tests.jobs.command_line import Said, run_here, stop_in_chunk
-from tests.jobs.test_printed_commands import PRINTED, printed
+from tests.engine.workshop import load_empty
+from tests.jobs.command_line import stop_in_chunk
+from tests.jobs.printed import PRINTED, Typed, printed
 from tests.longer import longer
 
 if TYPE_CHECKING:
@@ -21,10 +20,9 @@ pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(Typed):
     """A table and a folder whose names want quotes; half of its rows wait for a value."""
 
-    bench: Bench
     folder: Path
 
     @property
@@ -34,14 +32,6 @@ class Place:
             *("fill", "--table", 'our."market day"', "--set", "the price", "--values", values),
             *("--chunk-size", "2", "--runs-dir", str(self.folder / "runs of mine")),
         )
-
-    def type(self, *arguments: str) -> Said:
-        return run_here(self.bench.dsn, self.bench.runs, *arguments)
-
-    def paste(self, command: str) -> Said:
-        program, *words = shlex.split(command)
-        assert program == "backfill"
-        return self.type(*words)
 
     def prices(self) -> list[int | None]:
         rows = self.bench.sql('SELECT "the price"::int FROM our."market day" ORDER BY id')

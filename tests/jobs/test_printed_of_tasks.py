@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.workshop import Bench, load_empty
-from tests.jobs.command_line import Said, run_here
-from tests.jobs.test_printed_commands import PRINTED, printed
+from tests.engine.workshop import load_empty
+from tests.jobs.printed import PRINTED, Typed, printed
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom
@@ -66,10 +64,9 @@ class Bells:
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(Typed):
     """Two houses of four bells each, names that want quotes; the task lies where one types."""
 
-    bench: Bench
     folder: Path
 
     @property
@@ -82,14 +79,6 @@ class Place:
             *("task", "strangers_bells:Bells", "--table", 'our."old bells"', "--strict"),
             *("--household-id", "St Mary's", "--loudest", "30", "--chunk-size", "1", *self.runs),
         )
-
-    def type(self, *arguments: str) -> Said:
-        return run_here(self.bench.dsn, self.bench.runs, *arguments)
-
-    def paste(self, command: str) -> Said:
-        program, *words = shlex.split(command)
-        assert program == "backfill"
-        return self.type(*words)
 
     def bells(self) -> list[int | None]:
         rows = self.bench.sql('SELECT "tuned to" FROM our."old bells" ORDER BY no')
