@@ -16,8 +16,7 @@ from typing import Any
 from backfill.errors import UsageError
 from backfill.parameters import CHUNK_SIZE
 from backfill.parameters import KEPT_DEFAULTS as USUAL
-from backfill.politeness.throttle import Throttle
-from backfill.politeness.throttle_options import throttle_from
+from backfill.politeness.throttle import Throttle, throttle_from
 from backfill.server.session import SessionLimits
 from backfill.skips import SkipReason
 

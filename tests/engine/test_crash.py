@@ -20,7 +20,7 @@ from tests.engine.workshop import Bench, load_noons, noon_utc
 from tests.server.servers import pid_of
 
 from backfill.jobs.utc.kind import UtcKind
-from backfill.politeness.pace import Breathe
+from backfill.politeness.pace import Breathe, Pace
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.embedded import EmbeddedServer
@@ -71,7 +71,7 @@ class Died(BaseException):
 
 
 @dataclass
-class Crash:
+class Crash(Pace):
     """A pace that kills the server before its n-th chunk, and starts it again."""
 
     server: EmbeddedServer

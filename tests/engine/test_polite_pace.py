@@ -20,8 +20,9 @@ from tests.longer import longer
 
 from backfill.command.status_view import status_document, status_text
 from backfill.errors import ExitCode, Interrupted, PressureTooHigh
-from backfill.politeness.polite_pace import open_pace
-from backfill.politeness.throttle import Limit, Signal, Throttle
+from backfill.politeness.polite_pace import PolitePace
+from backfill.politeness.signals import Signal
+from backfill.politeness.throttle import Limit, Throttle
 from backfill.records.lease import Lease
 from backfill.records.ledger import Ledger
 from backfill.report import Reporter
@@ -312,7 +313,7 @@ def test_all_writers_of_a_process_share_one_pace(
 ) -> None:
     run_id = gate.plan().run_id
     breaths: set[int] = set()
-    pace = open_pace(
+    pace = PolitePace(
         Database(gate.dsn, is_embedded=False),
         gated(),
         ["public.events"],

@@ -7,7 +7,7 @@ import datetime as dt
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -16,9 +16,9 @@ from tests.deadline import DEADLINE_SECONDS
 from tests.engine.replication import STANDBY, standby_of
 from tests.engine.workshop import Bench
 
-from backfill.politeness import pressure
-from backfill.politeness.pressure import Reader, Unreadable
-from backfill.politeness.throttle import Limit, Signal, Throttle
+from backfill.politeness.signals import Signal
+from backfill.politeness.throttle import Limit, Reading, Throttle
+from backfill.politeness.watch import Unreadable, Watch, explain_failure, read
 from backfill.politeness.window import window_from
 from backfill.server.embedded import EmbeddedServer
 from backfill.server.embedded_process import wait_until
@@ -48,8 +48,14 @@ def stranger(bench: Bench, server: DatabaseServer) -> Iterator[Connection]:
         bench.sql(f"DROP ROLE {role}")
 
 
-def value(read: Reader, connection: Connection, signal: Signal) -> float:
-    return next(reading.value for reading in read(connection) if reading.signal is signal)
+def reading(
+    connection: Connection, signal: Signal, tables: tuple[str, ...] = (), **said: Any
+) -> Reading:
+    return read(connection, signal, Throttle(**said), tables)
+
+
+def value(connection: Connection, signal: Signal, **said: Any) -> float:
+    return reading(connection, signal, **said).value
 
 
 # -- locks --------------------------------------------------------------------------------------
@@ -71,14 +77,14 @@ def test_a_session_that_waits_for_our_lock_is_counted_whoever_asks(
     with contextlib.closing(ours):
         with ours.transaction():
             ours.execute(update)
-            assert value(pressure.lock_waiters, asking, Signal.LOCK_WAITERS) == 0
+            assert value(asking, Signal.LOCK_WAITERS) == 0
             other.start()
             bench.wait_for_lock_wait()
 
-            assert value(pressure.lock_waiters, asking, Signal.LOCK_WAITERS) == 1
+            assert value(asking, Signal.LOCK_WAITERS) == 1
         other.join(DEADLINE_SECONDS)
 
-        assert value(pressure.lock_waiters, asking, Signal.LOCK_WAITERS) == 0
+        assert value(asking, Signal.LOCK_WAITERS) == 0
 
 
 def test_sessions_that_wait_for_others_or_are_ours_do_not_count(
@@ -96,7 +102,7 @@ def test_sessions_that_wait_for_others_or_are_ours_do_not_count(
         other.start()
         bench.wait_for_lock_wait()
 
-        assert value(pressure.lock_waiters, watcher, Signal.LOCK_WAITERS) == 0
+        assert value(watcher, Signal.LOCK_WAITERS) == 0
     other.join(DEADLINE_SECONDS)
 
 
@@ -104,7 +110,7 @@ def test_sessions_that_wait_for_others_or_are_ours_do_not_count(
 
 
 def test_the_oldest_transaction_of_others_is_named(bench: Bench, watcher: Connection) -> None:
-    assert value(pressure.transaction_age, watcher, Signal.TRANSACTION_AGE) < 1
+    assert value(watcher, Signal.TRANSACTION_AGE) < 1
     with psycopg.connect(bench.dsn, application_name="nightly report") as old:
         old.execute("SELECT 1")
         bench.wait_until(
@@ -112,7 +118,7 @@ def test_the_oldest_transaction_of_others_is_named(bench: Bench, watcher: Connec
             " AND clock_timestamp() - xact_start > interval '0.2 s'"
         )
 
-        (found,) = pressure.transaction_age(watcher)
+        found = reading(watcher, Signal.TRANSACTION_AGE)
 
         assert found.value > 0.2
         assert found.detail == (
@@ -124,7 +130,7 @@ def test_our_own_transactions_are_not_old(bench: Bench, watcher: Connection) -> 
     with contextlib.closing(connect(bench.dsn)) as ours, ours.transaction():
         ours.execute("SELECT 1")
 
-        (found,) = pressure.transaction_age(watcher)
+        found = reading(watcher, Signal.TRANSACTION_AGE)
 
     assert (found.value, found.detail) == (0.0, "")
 
@@ -136,27 +142,35 @@ def test_who_may_not_see_other_sessions_is_told_so_and_not_that_there_are_none(
         old.execute("SELECT 1")
 
         with pytest.raises(Unreadable, match="GRANT pg_read_all_stats"):
-            pressure.transaction_age(stranger)
+            reading(stranger, Signal.TRANSACTION_AGE)
 
 
 def test_connections_are_counted_and_set_against_the_maximum(
     bench: Bench, watcher: Connection
 ) -> None:
     maximum = int(bench.scalar("SHOW max_connections"))
-    before = value(pressure.connections, watcher, Signal.CONNECTIONS)
+    before = value(watcher, Signal.CONNECTIONS)
     with psycopg.connect(bench.dsn), psycopg.connect(bench.dsn):
-        count, share = pressure.connections(watcher)
+        count = reading(watcher, Signal.CONNECTIONS)
+        share = reading(watcher, Signal.CONNECTIONS_SHARE)
 
     assert count.value >= before + 2
     assert share.value == round(100 * count.value / maximum, 1)
 
 
-def test_the_wal_rate_is_that_of_the_last_seconds(bench: Bench, watcher: Connection) -> None:
-    read = pressure.wal_rate()
-    assert value(read, watcher, Signal.WAL_RATE) == 0
-    bench.sql("CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 1000)")
+def test_the_wal_rate_is_that_of_the_last_seconds(bench: Bench) -> None:
+    limits = {Signal.WAL_RATE: Limit(pause=1)}
+    watch = Watch(lambda: connect(bench.dsn, read_only=True), Throttle(limits), [])
 
-    assert value(read, watcher, Signal.WAL_RATE) > 10_000
+    def rate() -> float:
+        last, _failures = watch.last()
+        return last[Signal.WAL_RATE].value if Signal.WAL_RATE in last else -1
+
+    with contextlib.closing(watch):
+        assert wait_until(lambda: rate() >= 0, DEADLINE_SECONDS)
+        bench.sql("CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 1000)")
+
+        assert wait_until(lambda: rate() > 10_000, DEADLINE_SECONDS)
 
 
 # -- vacuum -------------------------------------------------------------------------------------
@@ -170,8 +184,7 @@ def test_a_vacuum_at_work_on_our_table_is_seen_and_one_elsewhere_is_not(
         " SELECT 'v' || n, 'hh_demo', 'x', 0, 0 FROM generate_series(1, 20000) AS n"
     )
     bench.sql("DELETE FROM events WHERE id LIKE 'v%'")
-    read = pressure.vacuum_of(["public.events"])
-    assert read(watcher)[0].value == 0
+    assert reading(watcher, Signal.VACUUM, ("public.events",)).value == 0
 
     def vacuum() -> None:
         with psycopg.connect(bench.dsn, autocommit=True) as other:
@@ -183,9 +196,11 @@ def test_a_vacuum_at_work_on_our_table_is_seen_and_one_elsewhere_is_not(
     worker = threading.Thread(target=vacuum)
     worker.start()
     try:
-        assert wait_until(lambda: read(watcher)[0].value == 1, DEADLINE_SECONDS)
-        assert read(watcher)[0].detail == "public.events"
-        assert pressure.vacuum_of(["public.household"])(watcher)[0].value == 0
+        assert wait_until(
+            lambda: reading(watcher, Signal.VACUUM, ("public.events",)).value == 1, DEADLINE_SECONDS
+        )
+        assert reading(watcher, Signal.VACUUM, ("public.events",)).detail == "public.events"
+        assert reading(watcher, Signal.VACUUM, ("public.household",)).value == 0
     finally:
         bench.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum")
         worker.join(DEADLINE_SECONDS)
@@ -207,8 +222,9 @@ def test_a_vacuum_of_a_partition_is_one_of_the_table(bench: Bench, watcher: Conn
     worker = threading.Thread(target=vacuum)
     worker.start()
     try:
-        read = pressure.vacuum_of(["public.parted"])
-        assert wait_until(lambda: read(watcher)[0].value == 1, DEADLINE_SECONDS)
+        assert wait_until(
+            lambda: reading(watcher, Signal.VACUUM, ("public.parted",)).value == 1, DEADLINE_SECONDS
+        )
     finally:
         bench.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum")
         worker.join(DEADLINE_SECONDS)
@@ -221,7 +237,7 @@ def test_a_vacuum_of_a_partition_is_one_of_the_table(bench: Bench, watcher: Conn
     ("query", "held"), [("SELECT true", 0), ("SELECT false", 1), ("SELECT NULL::boolean", 1)]
 )
 def test_only_true_goes(watcher: Connection, query: str, held: int) -> None:
-    assert value(pressure.go_when(query), watcher, Signal.GO_WHEN) == held
+    assert value(watcher, Signal.GO_WHEN, go_when=query) == held
 
 
 @pytest.mark.parametrize(
@@ -237,7 +253,7 @@ def test_a_query_that_does_not_return_one_boolean_is_unreadable(
     watcher: Connection, query: str
 ) -> None:
     with pytest.raises(Unreadable, match="one row with one boolean"):
-        pressure.go_when(query)(watcher)
+        reading(watcher, Signal.GO_WHEN, go_when=query)
 
 
 def test_a_query_can_neither_write_nor_bring_another_with_it(
@@ -249,22 +265,22 @@ def test_a_query_can_neither_write_nor_bring_another_with_it(
         ("SET TRANSACTION READ WRITE; DELETE FROM events", psycopg.errors.SyntaxError),
     ):
         with pytest.raises(error):
-            pressure.go_when(query)(watcher)
+            reading(watcher, Signal.GO_WHEN, go_when=query)
 
     assert len(bench.table()) == 12
-    assert value(pressure.go_when("SELECT true"), watcher, Signal.GO_WHEN) == 0
+    assert value(watcher, Signal.GO_WHEN, go_when="SELECT true") == 0
 
 
 def test_what_is_said_of_a_failing_query_does_not_show_it(watcher: Connection) -> None:
     with pytest.raises(psycopg.Error) as failed:
-        pressure.go_when("SELECT nothing_here('s3cret')")(watcher)
+        reading(watcher, Signal.GO_WHEN, go_when="SELECT nothing_here('s3cret')")
 
-    assert pressure.explain_failure(failed.value) == "function nothing_here(unknown) does not exist"
+    assert explain_failure(failed.value) == "function nothing_here(unknown) does not exist"
 
 
 def test_a_revoked_right_makes_it_unreadable(bench: Bench, stranger: Connection) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied"):
-        pressure.go_when("SELECT count(*) > 0 FROM events")(stranger)
+        reading(stranger, Signal.GO_WHEN, go_when="SELECT count(*) > 0 FROM events")
 
 
 def test_the_window_is_read_by_the_clock_of_the_database(bench: Bench, watcher: Connection) -> None:
@@ -274,8 +290,8 @@ def test_the_window_is_read_by_the_clock_of_the_database(bench: Bench, watcher: 
     is_in = window_from(f"{opens:%H:%M}-{closes:%H:%M} Etc/UTC")
     is_out = window_from(f"{closes:%H:%M}-{opens:%H:%M} Etc/UTC")
 
-    assert pressure.window_of(is_in)(watcher)[0].value == 0
-    (closed,) = pressure.window_of(is_out)(watcher)
+    assert value(watcher, Signal.WINDOW, window=is_in) == 0
+    closed = reading(watcher, Signal.WINDOW, window=is_out)
     assert (closed.value, closed.detail) == (1, str(is_out))
 
 
@@ -283,9 +299,9 @@ def test_the_window_is_read_by_the_clock_of_the_database(bench: Bench, watcher: 
 
 
 def test_a_required_standby_that_is_not_there_is_unreadable(watcher: Connection) -> None:
-    assert value(pressure.replay_lag([]), watcher, Signal.REPLAY_LAG) == 0
+    assert value(watcher, Signal.REPLAY_LAG) == 0
     with pytest.raises(Unreadable, match=r"no standby far replays .*\(there are: none\)"):
-        pressure.replay_lag(["far"])(watcher)
+        reading(watcher, Signal.REPLAY_LAG, standbys=("far",))
 
 
 @pytest.mark.slow
@@ -319,9 +335,9 @@ def test_a_run_waits_for_a_standby_that_stopped_replaying_and_goes_on_when_it_ha
             applied = pool.submit(lambda: bench.apply_with(run_id, throttle=throttle))
             bench.wait_until("SELECT count(*) > 0 FROM backfill.run WHERE waiting IS NOT NULL")
             with contextlib.closing(connect(primary.dsn, read_only=True)) as watcher:
-                lag = pressure.replay_lag([STANDBY])
                 assert wait_until(
-                    lambda: value(lag, watcher, Signal.REPLAY_LAG) > 0.5, DEADLINE_SECONDS
+                    lambda: value(watcher, Signal.REPLAY_LAG, standbys=(STANDBY,)) > 0.5,
+                    DEADLINE_SECONDS,
                 )
 
             said = bench.scalar("SELECT waiting FROM backfill.run")

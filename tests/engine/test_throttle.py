@@ -12,18 +12,17 @@ import pytest
 from backfill.errors import UsageError
 from backfill.parameters import REVERT_PARAMETERS, check_parameters
 from backfill.politeness.quantity import Quantity, Unit, quantity
+from backfill.politeness.signals import Signal
 from backfill.politeness.throttle import (
     DEFAULT_LIMITS,
-    GO,
+    Hold,
     Limit,
-    Move,
     Reading,
-    Signal,
     Throttle,
     WalBudget,
     judge,
+    throttle_from,
 )
-from backfill.politeness.throttle_options import throttle_from
 from backfill.politeness.window import window_from
 
 
@@ -33,7 +32,7 @@ def throttle(**given: Any) -> Throttle:
 
 
 def lag(value: float, at: float = 100.0) -> dict[Signal, Reading]:
-    return {Signal.REPLAY_LAG: Reading(Signal.REPLAY_LAG, value, "far", at)}
+    return {Signal.REPLAY_LAG: Reading(value, "far", at)}
 
 
 # -- judging ------------------------------------------------------------------------------------
@@ -42,48 +41,46 @@ def lag(value: float, at: float = 100.0) -> dict[Signal, Reading]:
 def test_a_reading_at_its_limit_goes_and_one_above_waits_with_its_reason() -> None:
     limits = {Signal.REPLAY_LAG: Limit(pause=10)}
 
-    assert judge(limits, lag(10), {}, 101) is GO
-    verdict = judge(limits, lag(12.5), {}, 101)
-
-    assert (verdict.move, verdict.signal) == (Move.PAUSE, Signal.REPLAY_LAG)
-    assert verdict.reason == "standby far is 12.5 s behind (limit 10 s)"
+    assert judge(limits, lag(10), {}, 101) is None
+    assert judge(limits, lag(12.5), {}, 101) == Hold(
+        Signal.REPLAY_LAG, "standby far is 12.5 s behind (limit 10 s)"
+    )
 
 
 def test_a_critical_reading_stops_even_when_another_signal_only_waits() -> None:
     limits = {Signal.VACUUM: Limit(pause=0), Signal.REPLAY_LAG: Limit(pause=10, stop=60)}
-    readings = {Signal.VACUUM: Reading(Signal.VACUUM, 1, "events", 100), **lag(61)}
+    readings = {Signal.VACUUM: Reading(1, "events", 100), **lag(61)}
 
-    verdict = judge(limits, readings, {}, 101)
-
-    assert verdict.move is Move.STOP
-    assert verdict.reason == "standby far is 1.017 min behind (limit 1 min)"
+    assert judge(limits, readings, {}, 101) == Hold(
+        Signal.REPLAY_LAG, "standby far is 1.017 min behind (limit 1 min)", is_critical=True
+    )
 
 
 def test_a_signal_that_is_not_known_for_fifteen_seconds_never_goes() -> None:
     limits = {Signal.REPLAY_LAG: Limit(pause=10)}
     failures = {Signal.REPLAY_LAG: "permission denied"}
 
-    assert judge(limits, lag(0, at=100), failures, 115) is GO
-    late = judge(limits, lag(0, at=100), failures, 115.1)
-    never = judge(limits, {}, {}, 0)
-
-    assert (late.move, late.reason) == (
-        Move.PAUSE,
-        "replay lag can not be read: permission denied",
+    assert judge(limits, lag(0, at=100), failures, 115) is None
+    assert judge(limits, lag(0, at=100), failures, 115.1) == Hold(
+        Signal.REPLAY_LAG, "replay lag can not be read: permission denied"
     )
-    assert (never.move, never.reason) == (Move.PAUSE, "replay lag is not known yet")
+    assert judge(limits, {}, {}, 0) == Hold(Signal.REPLAY_LAG, "replay lag is not known yet")
 
 
 def test_an_old_critical_reading_waits_and_does_not_stop() -> None:
     limits = {Signal.REPLAY_LAG: Limit(stop=60)}
 
-    assert judge(limits, lag(500, at=0), {}, 16).move is Move.PAUSE
+    hold = judge(limits, lag(500, at=0), {}, 16)
+
+    assert hold is not None
+    assert not hold.is_critical
 
 
 def test_a_standby_that_catches_up_is_behind_by_an_unknown_time() -> None:
-    verdict = judge({Signal.REPLAY_LAG: Limit(pause=10)}, lag(math.inf), {}, 100)
+    hold = judge({Signal.REPLAY_LAG: Limit(pause=10)}, lag(math.inf), {}, 100)
 
-    assert verdict.reason == "standby far is an unknown time behind (limit 10 s)"
+    assert hold is not None
+    assert hold.reason == "standby far is an unknown time behind (limit 10 s)"
 
 
 def test_a_wal_budget_turns_bytes_into_waiting() -> None:
@@ -92,8 +89,10 @@ def test_a_wal_budget_turns_bytes_into_waiting() -> None:
     budget.spend(500, began=10.0)
     budget.spend(500, began=10.2)
 
-    assert budget.judge(10.9).move is Move.PAUSE
-    assert budget.judge(11.0) is GO
+    assert budget.judge(10.9) == Hold(
+        Signal.WAL_BUDGET, "the WAL budget of 1000 B a second is spent for 0.1 s"
+    )
+    assert budget.judge(11.0) is None
 
 
 def test_time_that_passed_idle_is_no_credit_for_a_wal_budget() -> None:
@@ -102,8 +101,8 @@ def test_time_that_passed_idle_is_no_credit_for_a_wal_budget() -> None:
     budget.spend(100, began=10.0)
     budget.spend(2_000, began=50.0)
 
-    assert budget.judge(51.9).move is Move.PAUSE
-    assert budget.judge(52.0) is GO
+    assert budget.judge(51.9) is not None
+    assert budget.judge(52.0) is None
 
 
 # -- options ------------------------------------------------------------------------------------

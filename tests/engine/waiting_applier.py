@@ -12,7 +12,8 @@ from pathlib import Path
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
 from backfill.jobs.utc.kind import UtcKind
-from backfill.politeness.throttle import Limit, Signal, Throttle
+from backfill.politeness.signals import Signal
+from backfill.politeness.throttle import Limit, Throttle
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.settings import EngineSettings

@@ -37,7 +37,7 @@ from backfill.errors import LeaseHeld
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import ChunkReader, Plan
-from backfill.politeness.pace import Pace, Unpaced
+from backfill.politeness.pace import Pace
 from backfill.records.checkpoint import Counts
 from backfill.records.lease import Lease, stand_by
 from backfill.records.ledger import Ledger
@@ -86,7 +86,7 @@ class Applier:
     refusals: Refusals
     passes_over: bool = True  # rows that are locked, until the end of their range
     step: Step = no_step
-    pace: Pace = field(default_factory=Unpaced)
+    pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
         self._committer = PatientCommitter(

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import psycopg
 
 from backfill.errors import BackfillError, PressureTooHigh
-from backfill.politeness.pace import Breathe
-from backfill.politeness.pressure import sources_of
-from backfill.politeness.throttle import GO, Move, Signal, Throttle, Verdict, WalBudget, judge
+from backfill.politeness.pace import Breathe, Pace
+from backfill.politeness.signals import SIGNALS, Signal
+from backfill.politeness.throttle import Hold, Throttle, WalBudget, judge
 from backfill.politeness.waiting import note_waited, note_waiting
 from backfill.politeness.watch import LIMITS, Watch
 from backfill.records.lease import Lease
@@ -36,49 +36,39 @@ RETOLD_SECONDS = 5.0
 _LOOK_SECONDS = 0.2
 
 
-def open_pace(
-    database: Database,
-    throttle: Throttle,
-    tables: Sequence[str],
-    claim: Lease,
-    reporter: Reporter,
-) -> PolitePace:
-    """Return the pace of one process that writes a run to `tables` (`schema.name`)."""
-    watch = Watch(
-        lambda: database.connect(read_only=True, limits=LIMITS), sources_of(throttle, tables)
-    )
-    return PolitePace(throttle, watch, claim, lambda: database.connect(limits=LIMITS), reporter)
-
-
 @dataclass
 class _Wait:
-    """One wait of the process; `told` is the signal that listeners know of."""
+    """One wait of the process for one signal; `noted` is what the run's row says of it."""
 
     signal: Signal
     began: float
-    told: Signal | None = None
+    tell_at: float
     noted: str = ""
     noted_at: float = 0.0
 
+    @property
+    def waited_ms(self) -> int:
+        return round((time.monotonic() - self.began) * 1000)
 
-class PolitePace:
-    """`Pace` by a throttle. One for all writers of a process; `close` when they have ended."""
+
+class PolitePace(Pace):
+    """The pace of one process that writes a run to `tables` (`schema.name`), by a throttle."""
 
     def __init__(
         self,
+        database: Database,
         throttle: Throttle,
-        watch: Watch,
+        tables: Sequence[str],
         claim: Lease,
-        connect: Callable[[], Connection],
         reporter: Reporter,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._throttle = throttle
-        self._watch = watch
+        self._watch = Watch(
+            lambda: database.connect(read_only=True, limits=LIMITS), throttle, tables
+        )
+        self._database = database
         self._claim = claim
-        self._connect = connect
         self._reporter = reporter
-        self._clock = clock
         self._lock = threading.RLock()
         self._connection: Connection | None = None
         self._wait: _Wait | None = None
@@ -93,26 +83,32 @@ class PolitePace:
 
         Raises `PressureTooHigh` at a critical reading, and what `breathe` raises.
         """
-        breathed = self._clock()
-        while (verdict := self._verdict()).move is not Move.GO:
-            self._hold(verdict)
-            if verdict.move is Move.STOP:
+        breathed = time.monotonic()
+        while hold := self._hold():
+            self._begin_wait(hold)
+            if hold.is_critical:
                 raise PressureTooHigh(
-                    f"Run {self._claim.run_id} stopped at a critical level: {verdict.reason}."
+                    f"Run {self._claim.run_id} stopped at a critical level: {hold.reason}."
                 )
-            if self._clock() - breathed >= BREATH_SECONDS:
+            if time.monotonic() - breathed >= BREATH_SECONDS:
                 breathe()
-                breathed = self._clock()
+                breathed = time.monotonic()
             self._watch.wait(_LOOK_SECONDS)
-        self._go_on()
-        self._begin_writing()
+        with self._lock:
+            if (wait := self._end_wait()) and wait.noted:
+                self._reporter.go_on(self._claim.run_id, wait.signal.value, wait.waited_ms)
+                self._note_waited()
+            if self._writers == 0:
+                self._look_at_wal()  # what others wrote in a wait is not ours
+            self._writers += 1
 
     def after_chunk(self, _rows: int, _seconds: float, /) -> None:
         """Charge the chunk's WAL to the budget."""
-        if self._budget is None:
-            return
         with self._lock:
-            self._charge(self._budget)
+            before, since = self._written, self._written_at
+            self._look_at_wal()
+            if self._budget and before is not None and self._written is not None:
+                self._budget.spend(self._written - before, since)
             self._writers -= 1
 
     def close(self) -> None:
@@ -124,84 +120,57 @@ class PolitePace:
             if self._connection:
                 self._connection.close()
 
-    def _verdict(self) -> Verdict:
-        now = self._clock()
-        readings, failures = self._watch.known()
-        verdict = judge(self._throttle.limits, readings, failures, now)
-        if verdict is GO and self._budget:
-            return self._budget.judge(now)
-        return verdict
+    def _hold(self) -> Hold | None:
+        now = time.monotonic()
+        hold = judge(self._throttle.limits, *self._watch.last(), now)
+        return hold or (self._budget.judge(now) if self._budget else None)
 
-    def _hold(self, verdict: Verdict) -> None:
-        """Count the wait from now on as this verdict's; tell of it once it lasts."""
-        assert verdict.signal is not None
+    def _begin_wait(self, hold: Hold) -> None:
+        """Count the wait from now on as this signal's; tell of it once it lasts."""
         with self._lock:
-            now = self._clock()
-            if self._wait is None or self._wait.signal is not verdict.signal:
-                told = self._wait.told if self._wait else None
-                self._end_wait()
-                self._wait = _Wait(verdict.signal, now, told)
+            now = time.monotonic()
+            if self._wait is None or self._wait.signal is not hold.signal:
+                before = self._end_wait()
+                is_told = before is not None and before.noted
+                self._wait = _Wait(hold.signal, now, now if is_told else now + TOLD_SECONDS)
             wait = self._wait
-            if now - wait.began < TOLD_SECONDS and wait.told is None:
+            if now < wait.tell_at:
                 return
-            if wait.told is not verdict.signal:
-                self._reporter.pause(self._claim.run_id, verdict.signal.value, verdict.reason)
-                wait.told = verdict.signal
-            if wait.noted != verdict.reason and now - wait.noted_at >= RETOLD_SECONDS:
-                wait.noted, wait.noted_at = verdict.reason, now
+            if not wait.noted:
+                self._reporter.pause(self._claim.run_id, hold.signal.value, hold.reason)
+            if wait.noted != hold.reason and now - wait.noted_at >= RETOLD_SECONDS:
+                wait.noted, wait.noted_at = hold.reason, now
                 waited = now - wait.began
-                self._note(lambda c: note_waiting(c, self._claim, verdict.reason, waited))
+                self._do(lambda c: note_waiting(c, self._claim, hold.reason, waited))
 
     def _end_wait(self) -> _Wait | None:
         """Count a wait that ends, and forget it."""
         wait, self._wait = self._wait, None
         if wait:
-            self._paused[wait.signal] += round((self._clock() - wait.began) * 1000)
+            self._paused[wait.signal] += wait.waited_ms
         return wait
-
-    def _go_on(self) -> None:
-        with self._lock:
-            wait = self._end_wait()
-            if wait and wait.told:
-                waited_ms = round((self._clock() - wait.began) * 1000)
-                self._reporter.go_on(self._claim.run_id, wait.signal.value, waited_ms)
-                self._note_waited()
 
     def _note_waited(self) -> None:
         """Add what was waited to the run's row, also the short waits before."""
-        if self._paused and self._note(lambda c: note_waited(c, self._claim, self._paused)):
+        if self._paused and self._do(lambda c: note_waited(c, self._claim, self._paused)):
             self._paused.clear()
 
-    def _begin_writing(self) -> None:
-        """Set the mark from which WAL is charged; what others wrote in a wait is not ours."""
+    def _look_at_wal(self) -> None:
+        """With a budget, set how many bytes of WAL there are, None if the server does not say."""
         if self._budget is None:
             return
-        with self._lock:
-            if self._writers == 0:
-                self._mark()
-            self._writers += 1
-
-    def _charge(self, budget: WalBudget) -> None:
-        before, since = self._written, self._written_at
-        self._mark()
-        if before is not None and self._written is not None:
-            budget.spend(self._written - before, since)
-
-    def _mark(self) -> None:
-        """Learn how many bytes of WAL the server has written so far, None if it does not say."""
-        self._written, self._written_at = None, self._clock()
+        self._written, self._written_at = None, time.monotonic()
 
         def look(connection: Connection) -> None:
-            position = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"
-            self._written = int(scalar(connection, position))
+            self._written = int(scalar(connection, SIGNALS[Signal.WAL_RATE].query))
 
-        self._note(look)
+        self._do(look)
 
-    def _note(self, work: Callable[[Connection], object]) -> bool:
+    def _do(self, work: Callable[[Connection], object]) -> bool:
         """Do something on our own connection; return False if it can not be done now."""
         try:
             if self._connection is None or self._connection.closed or self._connection.broken:
-                self._connection = self._connect()
+                self._connection = self._database.connect(limits=LIMITS)
             work(self._connection)
         except (BackfillError, psycopg.Error):
             with contextlib.suppress(psycopg.Error):

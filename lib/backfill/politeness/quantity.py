@@ -43,22 +43,14 @@ class Quantity:
     unit: Unit
 
     def __str__(self) -> str:
-        if self.unit is Unit.SECONDS:
-            return _spelt(self.amount, ("h", "min", "s"))
-        if self.unit is Unit.BYTES:
-            return _spelt(self.amount, ("GB", "MB", "kB", "B"))
-        return f"{self.amount:g}{self.unit.value}"
-
-
-def _spelt(amount: float, names: tuple[str, ...]) -> str:
-    """Return the amount in the largest unit that it fills."""
-    if math.isinf(amount):
-        return "an unknown time"
-    for name in names:
-        size = _UNITS[name][1]
-        if amount >= size or name == names[-1]:
-            return f"{amount / size:.4g} {name}"
-    raise AssertionError(names)
+        if math.isinf(self.amount):
+            return "an unknown time"
+        if self.unit in (Unit.COUNT, Unit.PERCENT):
+            return f"{self.amount:g}{self.unit.value}"
+        sizes = {name: size for name, (unit, size) in _UNITS.items() if unit is self.unit}
+        filled = [name for name, size in sizes.items() if 1 <= size <= self.amount]
+        name = filled[-1] if filled else self.unit.value
+        return f"{self.amount / sizes[name]:.4g} {name}"
 
 
 def quantity(what: str, text: str | float, allowed: tuple[Unit, ...]) -> Quantity:
@@ -68,8 +60,8 @@ def quantity(what: str, text: str | float, allowed: tuple[Unit, ...]) -> Quantit
     """
     form = _FORM.fullmatch(str(text).strip())
     unit, size = _UNITS.get(form[2], (None, 0)) if form else (None, 0)
-    if unit is Unit.COUNT and form:
-        unit, size = allowed[0], 1
+    if unit is Unit.COUNT:
+        unit = allowed[0]
     if form is None or unit not in allowed:
         units = [name for name, (kind, _) in _UNITS.items() if kind in allowed and name]
         hint = f" with {', '.join(units)}" if units else ""

@@ -1,85 +1,31 @@
-"""Whether a run may write its next chunk: go, wait, or stop. Pure: readings and clock come in.
+"""Whether a run may write its next chunk: go, wait, or stop. Readings and the clock come in.
 
-A signal is something that PostgreSQL tells of its load. For each, a limit may say above what the
-run waits, and above what it stops. A signal that is asked for must be known: one that could not
-be read for `READABLE_SECONDS` makes the run wait as well, and so does one not read yet.
+For each signal, a limit may say above what the run waits, and above what it stops. A signal that
+is asked for must be known: one that could not be read for `READABLE_SECONDS` makes the run wait
+as well, and so does one not read yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from backfill.politeness.quantity import Quantity, Unit
-from backfill.politeness.window import Window
+from backfill.errors import UsageError
+from backfill.politeness.quantity import Quantity, Unit, quantity
+from backfill.politeness.signals import SIGNALS, Signal
+from backfill.politeness.window import Window, window_from
+from backfill.regular_file import read_document
 
 READABLE_SECONDS = 15.0
-
-
-class Signal(StrEnum):
-    """What is watched. The values stand in `backfill.run.paused_ms` and in events."""
-
-    LOCK_WAITERS = "lock_waiters"
-    REPLAY_LAG = "replay_lag"
-    REPLAY_BYTES = "replay_bytes"
-    TRANSACTION_AGE = "transaction_age"
-    WAL_RATE = "wal_rate"
-    CONNECTIONS = "connections"
-    CONNECTIONS_SHARE = "connections_share"
-    VACUUM = "vacuum"
-    GO_WHEN = "go_when"
-    WINDOW = "window"
-    WAL_BUDGET = "wal_budget"
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What there is to know of a signal: the unit of its readings and limits; how a person is told
-    of one above its limit, with {value}, {limit} and {detail}; and its NAME in `--wait-while`,
-    `--critical` and `--max-NAME`, which may limit several that tell the same in different units."""
-
-    unit: Unit
-    sentence: str
-    name: str = ""
-
-
-#: A new signal is a line of `Signal`, one here, and a reader in `pressure`.
-SIGNALS: Mapping[Signal, About] = {
-    Signal.LOCK_WAITERS: About(
-        Unit.COUNT, "{value} sessions wait for a lock of ours (limit {limit})", "lock-waiters"
-    ),
-    Signal.REPLAY_LAG: About(
-        Unit.SECONDS, "standby {detail} is {value} behind (limit {limit})", "replay-lag"
-    ),
-    Signal.REPLAY_BYTES: About(
-        Unit.BYTES, "standby {detail} is {value} behind (limit {limit})", "replay-lag"
-    ),
-    Signal.TRANSACTION_AGE: About(
-        Unit.SECONDS, "a transaction is {value} old (limit {limit}): {detail}", "transaction-age"
-    ),
-    Signal.WAL_RATE: About(
-        Unit.BYTES, "the server writes {value} of WAL a second (limit {limit})", "wal-rate"
-    ),
-    Signal.CONNECTIONS: About(
-        Unit.COUNT, "{value} connections are open (limit {limit})", "connections"
-    ),
-    Signal.CONNECTIONS_SHARE: About(
-        Unit.PERCENT, "{value} of all connections are open (limit {limit})", "connections"
-    ),
-    Signal.VACUUM: About(Unit.COUNT, "a vacuum is at work on {detail}"),
-    Signal.GO_WHEN: About(Unit.COUNT, "--go-when does not say true"),
-    Signal.WINDOW: About(Unit.COUNT, "outside the window {detail}"),
+#: The signals with a number for a limit, by the name that flags give them.
+_NUMBERED = {
+    about.name: tuple(signal for signal in SIGNALS if SIGNALS[signal].name == about.name)
+    for about in SIGNALS.values()
+    if about.name
 }
-
-
-class Move(StrEnum):
-    """What a run does next."""
-
-    GO = "go"
-    PAUSE = "pause"
-    STOP = "stop"
+_UNWATCHED = ("", -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +40,21 @@ class Limit:
 class Reading:
     """What a signal said at `at` (monotonic seconds); `detail` names whose value it is."""
 
-    signal: Signal
     value: float
     detail: str = ""
     at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The next move and, unless it is to go, which signal decided and a sentence that says why."""
+class Hold:
+    """Why the next chunk may not be written: the signal that decided, and a sentence. A critical
+    one ends the run."""
 
-    move: Move
-    signal: Signal | None = None
-    reason: str = ""
+    signal: Signal
+    reason: str
+    is_critical: bool = False
 
 
-GO = Verdict(Move.GO)
 DEFAULT_LIMITS: Mapping[Signal, Limit] = {Signal.LOCK_WAITERS: Limit(pause=0)}
 
 
@@ -127,18 +72,10 @@ class Throttle:
     go_when: str = ""
     wal_budget: float | None = None
 
-    @property
-    def watched(self) -> tuple[Signal, ...]:
-        """The signals that must be read."""
-        return tuple(self.limits)
-
     def as_json(self) -> dict[str, Any]:
         """Return what `run.json` records; the query itself stands among the parameters."""
         return {
-            "limits": {
-                signal.value: {"pause": limit.pause, "stop": limit.stop}
-                for signal, limit in self.limits.items()
-            },
+            "limits": {signal.value: asdict(limit) for signal, limit in self.limits.items()},
             "standbys": list(self.standbys),
             "window": str(self.window) if self.window else None,
             "go_when": bool(self.go_when),
@@ -151,30 +88,27 @@ def judge(
     readings: Mapping[Signal, Reading],
     failures: Mapping[Signal, str],
     now: float,
-) -> Verdict:
-    """Return the next move. `failures` says why a signal could not be read the last time.
+) -> Hold | None:
+    """Return what holds the run, None to go. `failures` says why a signal could not be read last.
 
     A critical reading stops before anything makes wait; an old one is no reading.
     """
-    pause: Verdict | None = None
+    holds: list[Hold] = []
     for signal, limit in limits.items():
         reading = readings.get(signal)
         if reading is None or now - reading.at > READABLE_SECONDS:
-            pause = pause or Verdict(Move.PAUSE, signal, _unreadable(signal, failures.get(signal)))
+            why, name = failures.get(signal), signal.value.replace("_", " ")
+            said = f"can not be read: {why}" if why else "is not known yet"
+            holds.append(Hold(signal, f"{name} {said}"))
         elif limit.stop is not None and reading.value > limit.stop:
-            return Verdict(Move.STOP, signal, _sentence(reading, limit.stop))
+            return Hold(signal, _sentence(signal, reading, limit.stop), is_critical=True)
         elif limit.pause is not None and reading.value > limit.pause:
-            pause = pause or Verdict(Move.PAUSE, signal, _sentence(reading, limit.pause))
-    return pause or GO
+            holds.append(Hold(signal, _sentence(signal, reading, limit.pause)))
+    return holds[0] if holds else None
 
 
-def _unreadable(signal: Signal, why: str | None) -> str:
-    name = signal.value.replace("_", " ")
-    return f"{name} can not be read: {why}" if why else f"{name} is not known yet"
-
-
-def _sentence(reading: Reading, limit: float) -> str:
-    about = SIGNALS[reading.signal]
+def _sentence(signal: Signal, reading: Reading, limit: float) -> str:
+    about = SIGNALS[signal]
     value, most = (Quantity(amount, about.unit) for amount in (reading.value, limit))
     return about.sentence.format(value=value, limit=most, detail=reading.detail)
 
@@ -193,14 +127,103 @@ class WalBudget:
         """Note that `written` bytes were written from `began` (monotonic seconds) on."""
         self._free_at = max(self._free_at, began) + written / self._rate
 
-    def judge(self, now: float) -> Verdict:
-        """Return whether the next chunk may be written."""
-        left = self._free_at - now
-        if left <= 0:
-            return GO
-        budget = Quantity(self._rate, Unit.BYTES)
-        return Verdict(
-            Move.PAUSE,
-            Signal.WAL_BUDGET,
-            f"the WAL budget of {budget} a second is spent for {left:.1f} s",
+    def judge(self, now: float) -> Hold | None:
+        """Return what holds the next chunk, None where it may be written."""
+        if (left := self._free_at - now) <= 0:
+            return None
+        budget = str(Quantity(self._rate, Unit.BYTES))
+        reading = Reading(round(left, 1), budget)
+        return Hold(Signal.WAL_BUDGET, _sentence(Signal.WAL_BUDGET, reading, 0))
+
+
+# -- what a run's parameters mean ---------------------------------------------------------------
+
+
+def throttle_from(values: Mapping[str, Any]) -> Throttle:
+    """Return the throttle of checked parameters; raise `UsageError` for what can not be meant.
+
+    Reads the file that `go_when_file` names.
+    """
+    query = _query(values["go_when"], values["go_when_file"])
+    window = window_from(values["window"]) if values["window"] else None
+    pauses: dict[Signal, float] = {}
+    for name in _NUMBERED:
+        if (given := values[f"max_{name.replace('-', '_')}"]) not in _UNWATCHED:
+            pauses |= _amounts(f"--max-{name}", name, str(given))
+    pauses |= _named("--wait-while", values["wait_while"])
+    switches = {
+        Signal.VACUUM: values["yield_to_vacuum"],
+        Signal.GO_WHEN: query,
+        Signal.WINDOW: window,
+    }
+    pauses |= {signal: 0.0 for signal, is_on in switches.items() if is_on}
+    stops = _named("--critical", values["critical"])
+    limits = {
+        signal: _limit(signal, pauses.get(signal), stops.get(signal))
+        for signal in Signal
+        if signal in pauses or signal in stops
+    }
+    standbys = tuple(values["standby"])
+    if standbys and not limits.keys() & set(_NUMBERED["replay-lag"]):
+        raise UsageError("--standby names whose lag counts: say how much with --max-replay-lag.")
+    return Throttle(limits, standbys, window, query, _wal_budget(values["wal_budget"]))
+
+
+def _named(flag: str, given: Sequence[str]) -> dict[Signal, float]:
+    """Return limits that were given as NAME:AMOUNT."""
+    limits: dict[Signal, float] = {}
+    for text in given:
+        name, colon, amount = text.partition(":")
+        if not colon or name not in _NUMBERED:
+            raise UsageError(
+                f"{flag} {text!r} is not NAME:AMOUNT, like connections:95%; NAME is one of "
+                f"{', '.join(_NUMBERED)}."
+            )
+        limits |= _amounts(f"{flag} {name}", name, amount)
+    return limits
+
+
+def _amounts(flag: str, name: str, text: str) -> dict[Signal, float]:
+    """Return limits by signal: the unit says which is meant, and commas part several."""
+    by_unit = {SIGNALS[signal].unit: signal for signal in _NUMBERED[name]}
+    limits: dict[Signal, float] = {}
+    for part in text.split(","):
+        meant = quantity(flag, part, tuple(by_unit))
+        signal = by_unit[meant.unit]
+        if signal in limits:
+            raise UsageError(f"{flag} {text!r} gives two amounts of one kind.")
+        limits[signal] = meant.amount
+    return limits
+
+
+def _limit(signal: Signal, pause: float | None, stop: float | None) -> Limit:
+    if pause is not None and stop is not None and stop < pause:
+        name = signal.value.replace("_", " ")
+        raise UsageError(
+            f"The critical {name} is below the limit that makes a run wait: it would never wait."
         )
+    return Limit(pause, stop)
+
+
+def _wal_budget(text: str) -> float | None:
+    if not text:
+        return None
+    amount = quantity("--wal-budget", text, (Unit.BYTES,)).amount
+    if amount <= 0:
+        raise UsageError("--wal-budget must be more than nothing; leave it out for no limit.")
+    return amount
+
+
+def _query(text: str, path: str) -> str:
+    if text and path:
+        raise UsageError("--go-when and --go-when-file say the same: give one of them.")
+    if not path:
+        return text
+    try:
+        query = read_document(Path(path)).decode("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UsageError(f"--go-when-file {path}: {reason}.") from None
+    if not query:
+        raise UsageError(f"--go-when-file {path} is empty: it must hold one query.")
+    return query

@@ -5,15 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
+from backfill.politeness.signals import Signal
 from backfill.records.lease import Lease
 from backfill.server.postgres import Connection
-
-if TYPE_CHECKING:  # it knows zones, for which `status` need not wait
-    from backfill.politeness.throttle import Signal
 
 
 def note_waiting(connection: Connection, claim: Lease, reason: str, seconds: float) -> None:

@@ -8,23 +8,78 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import psycopg
 
 from backfill.errors import BackfillError
-from backfill.politeness.pressure import Source, Unreadable, explain_failure
-from backfill.politeness.throttle import Reading, Signal
-from backfill.server.postgres import Connection
-from backfill.server.session import SessionLimits
+from backfill.politeness.signals import SIGNALS, Signal
+from backfill.politeness.throttle import Reading, Throttle
+from backfill.server.postgres import APPLICATION_NAME, Connection, scalar
+from backfill.server.session import SessionLimits, on_own_path
 
 INTERVAL_SECONDS = 0.5
+#: The growth of a counter a second is the mean over this time.
+RATE_SECONDS = 5.0
 #: A signal that takes longer to read than this is not worth its cost; milliseconds.
 LIMITS = SessionLimits(
     lock_timeout_ms=1_000, statement_timeout_ms=2_000, idle_in_transaction_ms=10_000
 )
 _PATIENCE_SECONDS = 3.0
+
+
+class Unreadable(Exception):
+    """A signal that can not be read now; the text says why, and what mends it."""
+
+
+def read(
+    connection: Connection, signal: Signal, throttle: Throttle, tables: Sequence[str] = ()
+) -> Reading:
+    """Return what a signal says now, of a counter its state; raise `Unreadable`, `psycopg.Error`.
+
+    Read-only. `tables` are spelt `schema.name`, as a run's scope has them.
+    """
+    if signal is Signal.GO_WHEN:
+        return Reading(0.0 if _says_true(connection, throttle.go_when) else 1.0)
+    if signal is Signal.WINDOW:
+        window, now = throttle.window, scalar(connection, "SELECT clock_timestamp()")
+        return Reading(0.0 if window is None or window.is_open(now) else 1.0, str(window))
+    names = {
+        "ours": APPLICATION_NAME,
+        "tables": list(tables),
+        "standbys": list(throttle.standbys),
+    }
+    row = connection.execute(SIGNALS[signal].query, names).fetchone()
+    value, detail, problem = row or (0.0, None, None)
+    if problem:
+        raise Unreadable(problem)
+    return Reading(float(value), str(detail or ""))
+
+
+def _says_true(connection: Connection, query: str) -> bool:
+    """Return what the user's own query says: one boolean, true while the run may write.
+
+    It runs alone in a read-only transaction that is rolled back. What it says in an error is
+    shown, the query is not: it may hold what is nobody's business.
+    """
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET TRANSACTION READ ONLY")
+        with on_own_path(connection):
+            cur = connection.execute(cast(Any, query), binary=True)  # one statement, no more
+        rows = cur.fetchmany(2) if cur.description else []
+    if len(rows) != 1 or len(rows[0]) != 1 or not isinstance(rows[0][0], bool | None):
+        raise Unreadable("--go-when must return one row with one boolean")
+    return bool(rows[0][0])
+
+
+def explain_failure(error: Exception) -> str:
+    """Return one line that tells a person why a signal could not be read."""
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        return error.diag.message_primary
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class Watch:
@@ -35,26 +90,22 @@ class Watch:
     """
 
     def __init__(
-        self,
-        connect: Callable[[], Connection],
-        sources: Sequence[Source],
-        clock: Callable[[], float] = time.monotonic,
+        self, connect: Callable[[], Connection], throttle: Throttle, tables: Sequence[str]
     ) -> None:
         self._connect = connect
-        self._sources = sources
-        self._clock = clock
+        self._throttle = throttle
+        self._tables = tables
         self._connection: Connection | None = None
         self._closing = threading.Event()
         self._news = threading.Condition()
-        self._readings: dict[Signal, Reading] = {
-            Signal.LOCK_WAITERS: Reading(Signal.LOCK_WAITERS, 0.0, at=clock())
-        }
+        self._readings = {Signal.LOCK_WAITERS: Reading(0.0, at=time.monotonic())}
         self._failures: dict[Signal, str] = {}
+        self._counted: deque[Reading] = deque()
         self._thread = threading.Thread(target=self._work, name="watch", daemon=True)
-        if sources:
+        if throttle.limits:
             self._thread.start()
 
-    def known(self) -> tuple[dict[Signal, Reading], dict[Signal, str]]:
+    def last(self) -> tuple[dict[Signal, Reading], dict[Signal, str]]:
         """Return the last readings, and the failures since."""
         with self._news:
             return dict(self._readings), dict(self._failures)
@@ -71,37 +122,37 @@ class Watch:
             self._thread.join(_PATIENCE_SECONDS)
 
     def _work(self) -> None:
-        is_unknown = any(
-            s not in self._readings for source in self._sources for s in source.signals
-        )
-        pause = 0.0 if is_unknown else INTERVAL_SECONDS
+        pause = INTERVAL_SECONDS if self._throttle.limits.keys() <= self._readings.keys() else 0.0
         while not self._closing.wait(pause):
             pause = INTERVAL_SECONDS
-            for source in self._sources:
-                self._read(source)
+            for signal in self._throttle.limits:
+                self._read(signal)
             with self._news:
                 self._news.notify_all()
         if self._connection:
             self._connection.close()
 
-    def _read(self, source: Source) -> None:
+    def _read(self, signal: Signal) -> None:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            found = source.read(self._connection)
+            reading = read(self._connection, signal, self._throttle, self._tables)
         except (psycopg.Error, BackfillError, Unreadable) as error:
-            self._failed(source, error)
-            return
-        at = self._clock()
-        with self._news:
-            for reading in found:
-                self._readings[reading.signal] = replace(reading, at=at)
-                self._failures.pop(reading.signal, None)
-
-    def _failed(self, source: Source, error: Exception) -> None:
-        with self._news:
-            for signal in source.signals:
+            with self._news:
                 self._failures[signal] = explain_failure(error)
-        if self._connection and (self._connection.closed or self._connection.broken):
-            self._connection.close()
-            self._connection = None
+            if self._connection and (self._connection.closed or self._connection.broken):
+                self._connection.close()
+                self._connection = None
+            return
+        reading = replace(reading, at=time.monotonic())
+        with self._news:
+            self._readings[signal] = self._rate(reading) if SIGNALS[signal].is_counter else reading
+            self._failures.pop(signal, None)
+
+    def _rate(self, last: Reading) -> Reading:
+        """Return the growth a second of the only counter there is, over `RATE_SECONDS`."""
+        self._counted.append(last)
+        while len(self._counted) > 2 and last.at - self._counted[1].at >= RATE_SECONDS:
+            self._counted.popleft()
+        first = self._counted[0]
+        return replace(last, value=(last.value - first.value) / max(last.at - first.at, 0.001))

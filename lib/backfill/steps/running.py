@@ -31,7 +31,7 @@ from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.politeness.pace import Pace
-from backfill.politeness.polite_pace import open_pace
+from backfill.politeness.polite_pace import PolitePace
 from backfill.records import lease
 from backfill.records.lease import Lease
 from backfill.records.ledger import Ledger, RunRow
@@ -248,7 +248,7 @@ def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:
 
 def _polite(database: Database, claim: Lease, work: _Work) -> Pace:
     tables = [work.plan.scope["table"]]
-    return open_pace(database, work.settings.throttle, tables, claim, work.reporter)
+    return PolitePace(database, work.settings.throttle, tables, claim, work.reporter)
 
 
 def _one_by_one(kind: JobKind, settings: EngineSettings) -> EngineSettings:
