@@ -11,7 +11,7 @@ from typing import Any
 
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
-from tests.bench import writing
+from tests.bench import stages, whole, writing
 from tests.bench.figure import Figure
 from tests.bench.figures import Measures
 
@@ -54,6 +54,8 @@ def markdown(sizes: Sequence[Measures], found: Sequence[Figure]) -> str:
     lines = figures_table(found)
     for of in sizes:
         lines += ["", f"## {of.rows:,} rows", "", *_contenders(of)]
+        if whole.RUN in of:
+            lines += ["", f"### {whole.RUN}, stage by stage", "", *_stages(of)]
     return "\n".join(lines) + "\n"
 
 
@@ -89,6 +91,18 @@ def _contenders(of: Measures) -> list[str]:
     if any(of.is_sample(name) for name in of.of):
         lines += ["", "\\* measured on a sample, scaled up"]
     return lines
+
+
+def _stages(of: Measures) -> list[str]:
+    """Return where the time of the quickest whole run went."""
+    quickest = min(of.of[whole.RUN], key=lambda measured: measured.seconds)
+    return [
+        "Seconds by the clock; then seconds of a processor, of the command, of the kernel's first",
+        "thread, of all its others, of the server where it runs here; what was left of all",
+        "processors; and the most memory held.",
+        "",
+        *stages.table(quickest.detail),
+    ]
 
 
 def _speed(of: Measures) -> str:

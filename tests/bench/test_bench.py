@@ -99,13 +99,22 @@ def test_whole_run_by_the_command_line_tells_its_phases() -> None:
 
     document = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
     (measured,) = document["sizes"][0]["contenders"][whole.RUN]["rounds"]
-    assert set(measured["detail"]) == {
+    stages = {name: value for name, value in measured["detail"].items() if ":" in name}
+    assert set(measured["detail"]) - set(stages) == {
         "apply_s",
         "html_mb",
         "second_s",
         "second_peak_mb",
         "start_s",
     }
+    named = dict.fromkeys(name.split(":")[1] for name in stages)
+    cells = ("preflight", "extract", "compute", "diff", "picture", "plan", "questions")
+    assert [*named] == ["start", "open", *cells, "apply", "verify", "summary", "closing"]
+    seconds = sum(value for name, value in stages.items() if name.endswith(":seconds"))
+    assert seconds == pytest.approx(measured["seconds"], abs=0.1)
+    assert sum(v for n, v in stages.items() if n.endswith(":kernel_steps")) > 0
+    assert sum(v for n, v in stages.items() if n.endswith(":server")) > 0
+    assert "| verify | " in (folder / "bench.md").read_text(encoding="utf-8")
     assert 0 < measured["detail"]["html_mb"] < 5
 
 

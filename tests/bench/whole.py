@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import psutil
 from tests.bench.contender import Contender, Measured, Setup
+from tests.bench.stages import Sampler, as_detail, server_pid, stages
 
 RUN = "whole run, chunk auto"
 SECOND = "second run over the filled rows"
@@ -26,15 +26,22 @@ def whole(setup: Setup) -> Measured:
     """Run the job, then run it again.
 
     Detail: `apply_s`, the time from the first progress event to the last; `html_mb`, the largest
-    page of the run; `second_s`, the second run; `start_s`, a run without any row to read.
+    page of the run; `second_s`, the second run; `start_s`, a run without any row to read; the
+    stages of the first run, as `stages.as_detail` names them.
     """
+    with setup.connect() as connection:
+        server = server_pid(connection.info.backend_pid)
     with tempfile.TemporaryDirectory() as runs:
         command = ["utc", "--apply", "--chunk-size", "auto", "--runs-dir", runs, "--json"]
+        begin = time.time()
         with setup.measuring(setup.rows) as measured:
-            events, peak = run_backfill(command)
-        measured.peak_mb = peak
+            events, sampler = run_sampled(command, server=server)
+        measured.peak_mb = sampler.peak_mb
         pages = [path.stat().st_size for path in Path(runs).rglob("*.html")]
+        notebook = next(Path(runs).glob("*/notebook.ipynb"))
+        found = stages(notebook, sampler, begin, begin + measured.seconds)
         measured.detail = {"apply_s": apply_seconds(events), "html_mb": max(pages) / 1e6}
+        measured.detail |= as_detail(found)
         started = time.perf_counter()
         _events, measured.detail["second_peak_mb"] = run_backfill(command)
         measured.detail["second_s"] = time.perf_counter() - started
@@ -60,30 +67,26 @@ def run_backfill(
 
     Raises RuntimeError for an exit code that is not allowed.
     """
+    lines, sampler = run_sampled(arguments, allowed=allowed)
+    return lines, sampler.peak_mb
+
+
+def run_sampled(
+    arguments: list[str], *, allowed: tuple[int, ...] = (0,), server: int | None = None
+) -> tuple[list[str], Sampler]:
+    """Run a command as `run_backfill` does; return what was seen of it and the server as well."""
     command = [sys.executable, "-m", "backfill", *arguments]
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
-        peak = 0.0
+        sampler = Sampler(process.pid, server)
         while process.poll() is None:
-            peak = max(peak, _resident_mb(process.pid))
+            sampler.look()
             time.sleep(POLL_SECONDS)
         said.seek(0)
         lines = said.read().splitlines()
     if process.returncode not in allowed:
         raise RuntimeError(f"{' '.join(arguments)}: exit code {process.returncode}: {lines[-3:]}")
-    return lines, peak
-
-
-def _resident_mb(pid: int) -> float:
-    """Return what a process and its children hold now, in MB; shared pages count for each."""
-    total = 0
-    try:
-        parent = psutil.Process(pid)
-        for process in (parent, *parent.children(recursive=True)):
-            total += process.memory_info().rss
-    except psutil.NoSuchProcess:
-        pass  # ended between two looks
-    return total / 2**20
+    return lines, sampler
 
 
 def start_of(*arguments: str) -> Callable[[Setup], Measured]:

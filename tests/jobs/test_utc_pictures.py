@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import duckdb
 import pytest
 from tests.engine.workshop import Bench, add_noons, load_empty, load_noons, load_traps
 from tests.pages.looking import Page, check_picture, check_tables, pictures
+
+from backfill.jobs.utc.staged_sql import from_units
+from backfill.utc.described import Unit
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom
@@ -140,3 +144,28 @@ def test_nothing_pending_is_said_in_words(bench_from: BenchFrom) -> None:
 
     assert found == []
     assert "No row is pending, and none is filled." in markup
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_whole_numbers_are_the_moments_that_any_numbers_are(unit: Unit) -> None:
+    """Years that no calendar has and the ends of what the column holds included."""
+    per_second = unit.per_second if not unit.is_coarse else 1
+    year_10000 = (253_402_300_800_000_000 - unit.zero_us) * per_second // 1_000_000
+    year_1 = (-62_135_596_800_000_000 - unit.zero_us) * per_second // 1_000_000
+    edges = [-(2**63), 2**63 - 1, year_1, year_10000, 0, 1_748_865_600_123, -1]
+    numbers = [n + d for n in edges for d in (-2, -1, 0, 1, 2) if abs(n + d) < 2**63]
+
+    whole, any_number = (
+        [
+            str(moment)
+            for (moment,) in duckdb.execute(
+                f"SELECT {from_units('n', per_second, unit.zero_us, is_whole=is_whole)}::VARCHAR"
+                " FROM (SELECT unnest(?::BIGINT[]) AS n)",
+                [numbers],
+            ).fetchall()
+        ]
+        for is_whole in (True, False)
+    )
+
+    assert whole == any_number
+    assert len(set(whole)) > 2

@@ -8,6 +8,7 @@ from backfill.utc.described import Pair, Target, WallKind
 from backfill.utc.wall_format import width_of
 
 _LOW, _HIGH = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
+_LOW_US, _HIGH_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 def field_path(struct: str, field: str) -> str:
@@ -43,7 +44,10 @@ def local_time(pair: Pair) -> str:
         days = f"TRY_CAST({paths[0]} AS DECIMAL(38, 12))"
         return _timestamp(f"{days} * {reading.unit.unit_us} + {reading.unit.zero_us}")
     if reading.kind is WallKind.NUMBER:
-        return from_units(paths[0], reading.unit.per_second, reading.unit.zero_us)
+        is_whole = pair.walls[0].type is ColumnType.BIGINT
+        return from_units(
+            paths[0], reading.unit.per_second, reading.unit.zero_us, is_whole=is_whole
+        )
     return _within(f"TRY_CAST({paths[0]} AS TIMESTAMP)")
 
 
@@ -56,14 +60,24 @@ def instant_text(target: Target, side: str = "after") -> str:
     """Return the SQL for an instant of a target column as people read it."""
     path = field_path(side, target.column.name)
     if target.is_number:
-        return iso(from_units(path, target.unit.per_second))
+        is_whole = target.column.type is ColumnType.BIGINT
+        return iso(from_units(path, target.unit.per_second, is_whole=is_whole))
     if target.is_text:
         path = f"TRY_CAST({path} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
     return iso(_within(f"CAST({path} AS TIMESTAMP)"))
 
 
-def from_units(path: str, per_second: int, zero_us: int = 0) -> str:
-    """Return the SQL for a number as a timestamp; NULL beyond years 1..9999."""
+def from_units(path: str, per_second: int, zero_us: int = 0, *, is_whole: bool = False) -> str:
+    """Return the SQL for a number as a timestamp; NULL beyond years 1..9999.
+
+    Of a column of whole numbers it stays with them, which DuckDB takes a thirtieth of the time for.
+    """
+    factor = 1_000_000 // per_second
+    if is_whole and factor * per_second == 1_000_000:
+        low, high = -((zero_us - _LOW_US) // factor), (_HIGH_US - zero_us) // factor
+        shifted = f" + {zero_us}" if zero_us else ""
+        whole = f"CASE WHEN {path} BETWEEN {low} AND {high} THEN {path} * {factor}{shifted} END"
+        return f"make_timestamp({whole})"
     us = f"TRY_CAST({path} AS DECIMAL(38, 9)) * 1000000 / {per_second}"
     if per_second <= 1_000_000:
         us = f"TRY_CAST({path} AS DECIMAL(38, 9)) * {1_000_000 // per_second}"
@@ -77,8 +91,7 @@ def _padded(path: str, width: int) -> str:
 
 def _timestamp(us: str) -> str:
     us = f"TRY_CAST(floor({us}) AS BIGINT)"
-    low, high = -62_135_596_800_000_000, 253_402_300_799_999_999
-    return f"make_timestamp(CASE WHEN {us} BETWEEN {low} AND {high} THEN {us} END)"
+    return f"make_timestamp(CASE WHEN {us} BETWEEN {_LOW_US} AND {_HIGH_US} THEN {us} END)"
 
 
 def iso(expression: str) -> str:
