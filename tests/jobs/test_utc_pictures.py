@@ -155,17 +155,15 @@ def test_whole_numbers_are_the_moments_that_any_numbers_are(unit: Unit) -> None:
     edges = [-(2**63), 2**63 - 1, year_1, year_10000, 0, 1_748_865_600_123, -1]
     numbers = [n + d for n in edges for d in (-2, -1, 0, 1, 2) if abs(n + d) < 2**63]
 
-    whole, any_number = (
-        [
-            str(moment)
-            for (moment,) in duckdb.execute(
+    with duckdb.connect() as connection:
+        whole, any_number = (
+            connection.execute(
                 f"SELECT {from_units('n', per_second, unit.zero_us, is_whole=is_whole)}::VARCHAR"
                 " FROM (SELECT unnest(?::BIGINT[]) AS n)",
                 [numbers],
             ).fetchall()
-        ]
-        for is_whole in (True, False)
-    )
+            for is_whole in (True, False)
+        )
 
     assert whole == any_number
     assert len(set(whole)) > 2
