@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import importlib.metadata
 import json
@@ -10,6 +11,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -86,10 +88,34 @@ def full_name(name: str) -> str:
     return f"{top}.{below.lstrip('.')}".rstrip(".")
 
 
-def imports_of(name: str) -> set[str]:
+@functools.cache
+def text_of(name: str) -> str:
+    return MODULES[name].read_text(encoding="utf-8")
+
+
+@functools.cache
+def tree_of(name: str) -> ast.Module:
+    """Return a module as it is parsed, which nobody changes: read once for all tests."""
+    return ast.parse(text_of(name))
+
+
+@functools.cache
+def imports_of(name: str) -> frozenset[str]:
     """Return the modules of ours that a module imports, at its top or inside a function."""
+    return named_in(ast.walk(tree_of(name))) - {name}
+
+
+@functools.cache
+def imports_at_once(name: str) -> frozenset[str]:
+    """Return those of them that its own import imports, their packages too."""
+    found = {name, *named_in(at_its_top(tree_of(name).body))}
+    return frozenset(part for each in found for part in with_packages(each)) - {name}
+
+
+def named_in(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """Return the modules of ours that the import statements among the nodes name."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+    for node in nodes:
         below = name_below(node.module or "") if isinstance(node, ast.ImportFrom) else None
         if isinstance(node, ast.ImportFrom) and below is not None:
             for alias in node.names:
@@ -98,7 +124,27 @@ def imports_of(name: str) -> set[str]:
         elif isinstance(node, ast.Import):
             names = (name_below(alias.name) for alias in node.names)
             found |= {name for name in names if name}
-    return found - {name}
+    return frozenset(found)
+
+
+def at_its_top(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Return the statements that run when a module is imported, those of its blocks too."""
+    for statement in statements:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
+            continue
+        yield statement
+        inner = (node for node in ast.iter_child_nodes(statement) if isinstance(node, ast.stmt))
+        yield from at_its_top(inner)
+
+
+def with_packages(name: str) -> Iterator[str]:
+    """Return a module and the packages that it is in."""
+    top = "lab" if room_of(name).startswith("lab") else ""
+    parts = name.split(".")
+    found = {top, *(".".join(parts[:end]) for end in range(1, len(parts) + 1))}
+    yield from found & set(MODULES)
 
 
 def layer_of(name: str) -> str:
@@ -171,14 +217,13 @@ def test_the_pure_layer_touches_no_database() -> None:
         package = name.split(".")[0]
         others = {other for other in imports_of(name) if not other.startswith(f"{package}.")}
         assert others <= PURE_MAY_USE, name
-        text = MODULES[name].read_text(encoding="utf-8")
+        text = text_of(name)
         assert not re.search(r"^\s*(import|from) (psycopg|duckdb|requests)\b", text, re.M), name
 
 
 def test_packages_are_empty_so_that_no_import_goes_through_them() -> None:
     for name in PACKAGES:
-        tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
-        assert all(isinstance(node, ast.Expr) for node in tree.body), name
+        assert all(isinstance(node, ast.Expr) for node in tree_of(name).body), name
 
 
 def test_no_layer_names_a_module_that_is_gone() -> None:
@@ -192,15 +237,16 @@ def test_no_layer_names_a_module_that_is_gone() -> None:
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_module_is_short(name: str) -> None:
-    lines = MODULES[name].read_text(encoding="utf-8").count("\n")
+    lines = text_of(name).count("\n")
 
     assert lines <= MAX_LINES
 
 
 def test_no_module_reads_the_environment_when_it_is_imported() -> None:
-    for name, path in MODULES.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        outside = [n for n in tree.body if not isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    for name in MODULES:
+        outside = [
+            n for n in tree_of(name).body if not isinstance(n, ast.FunctionDef | ast.ClassDef)
+        ]
         for statement in outside:
             reads = [
                 node.attr
@@ -210,56 +256,83 @@ def test_no_module_reads_the_environment_when_it_is_imported() -> None:
             assert reads == [], name
 
 
-# Imports each module in a child of its own, which sees what the import does.
+# Imports each module in a child of its own, which sees what the import does. The child is forked
+# from that of a module which its own module imports: so it has loaded what it asks for and nothing
+# else, and a module runs once and not once more for each of the many above it.
 IMPORT_ALONE = """
 import gc, json, os, signal, sys, threading
 # Others' packages first: what they do is not ours, and children start faster.
-import asyncio, concurrent.futures, multiprocessing, PIL.Image, zoneinfo
+import asyncio, concurrent.futures, multiprocessing, PIL.Image, statistics, tomllib, zoneinfo
 import adbc_driver_postgresql.dbapi, cv2, duckdb, numpy, psycopg, pyarrow, pyarrow.parquet
 gc.freeze()
 sys.dont_write_bytecode = True
-deeds = []
+deeds, given = [], json.load(sys.stdin)
 def hook(event, arguments):
     if event in ("socket.connect", "subprocess.Popen", "os.mkdir", "os.putenv", "os.remove"):
         deeds.append(event)
     if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
         deeds.append(f"open {arguments[0]}")
+def state():
+    ours = [m for m in sys.modules if m.partition(".")[0] in ("backfill", "backfill_lab")]
+    return ours, (signal.getsignal(2), signal.getsignal(15), threading.active_count(), os.getcwd())
 def import_alone(name):
-    before = (signal.getsignal(2), signal.getsignal(15), threading.active_count(), os.getcwd())
-    sys.addaudithook(hook)
-    __import__(name)
-    after = (signal.getsignal(2), signal.getsignal(15), threading.active_count(), os.getcwd())
-    if before != after:
+    (loaded, before), deeds[:] = state(), []
+    deeds.extend(f"{other} was loaded before" for other in set(loaded) - set(given["needs"][name]))
+    try:
+        __import__(name)
+    except BaseException as error:
+        deeds.append(repr(error))
+    if before != state()[1]:
         deeds.append("left signals, threads or folder changed")
-wrong = {}
-for name in json.load(sys.stdin):
+    return {name: list(deeds)}
+def in_a_child(name):
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        try:
-            import_alone(name)
-        except BaseException as error:
-            deeds.append(repr(error))
-        os.write(writer, json.dumps(deeds).encode())
+        os.write(writer, json.dumps(look_at(name)).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as said:
-        found = json.loads(said.read() or '["died"]')
+        found = json.loads(said.read() or json.dumps({name: ["died"]}))
     os.waitpid(child, 0)
-    if found:
-        wrong[name] = found
-print(json.dumps(wrong))
+    return found
+def look_at(name):
+    found = import_alone(name) if name else {}
+    *others, last = given["above"].get(name, [""])
+    for other in others:
+        found.update(in_a_child(other))
+    return {**found, **look_at(last)} if last else found  # nobody needs this process any more
+sys.addaudithook(hook)
+print(json.dumps(look_at("")))
 """
 
 
+@functools.cache
+def needs_of(name: str) -> frozenset[str]:
+    """Return all that the import of a module loads of ours, but for itself."""
+    direct = imports_at_once(name)
+    return direct.union(*map(needs_of, direct))
+
+
+def module_above_which(name: str) -> str:
+    """Return the import of a module that loads the most of what the module needs."""
+    return max(sorted(imports_at_once(name)), key=lambda each: len(needs_of(each)), default="")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("share", range(4))
-def test_every_module_imports_alone_and_does_nothing_else(share: int) -> None:
-    names = [full_name(name) for name in MODULES if name != "__main__"][share::4]
+def test_every_module_imports_alone_and_does_nothing_else() -> None:
+    names = [name for name in MODULES if name != "__main__"]
+    above: dict[str, list[str]] = {}
+    for name in names:
+        lowest = not imports_at_once(name)
+        above.setdefault("" if lowest else full_name(module_above_which(name)), []).append(
+            full_name(name)
+        )
+    needs = {full_name(name): list(map(full_name, needs_of(name))) for name in names}
 
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", IMPORT_ALONE],
-        input=json.dumps(names),
+        input=json.dumps({"needs": needs, "above": above}),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -267,7 +340,7 @@ def test_every_module_imports_alone_and_does_nothing_else(share: int) -> None:
         check=True,
     )
 
-    assert json.loads(ended.stdout) == {}
+    assert json.loads(ended.stdout) == {full_name(name): [] for name in names}
 
 
 # -- what is installed --------------------------------------------------------------------------
@@ -356,14 +429,13 @@ def test_the_installed_packages_are_the_locked_ones() -> None:
 
 def test_who_catches_everything_raises_again_or_says_why() -> None:
     silent = []
-    for name, path in MODULES.items():
-        text = path.read_text(encoding="utf-8")
+    for name in MODULES:
         caught = {
             line
-            for node in ast.walk(ast.parse(text))
+            for node in ast.walk(tree_of(name))
             for line in (caught_by(node), suppressed_by(node))
         }
-        lines = text.splitlines()
+        lines = text_of(name).splitlines()
         silent += [f"{name}:{line}" for line in caught if line and "#" not in lines[line - 1]]
 
     assert silent == []

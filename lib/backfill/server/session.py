@@ -8,6 +8,7 @@ its server's sessions. No statement is prepared beyond its transaction, none run
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString, Self
@@ -105,9 +106,14 @@ def settings_query(values: Mapping[str, str]) -> str:
     A checkpoint that we have seen committed must survive a crash of the server: without more, a
     role that turned `synchronous_commit` off gets it on.
     """
+    return _settings_query(tuple(values.items()))
+
+
+@functools.lru_cache(maxsize=64)  # a run opens a dozen sessions with the same
+def _settings_query(values: tuple[tuple[str, str], ...]) -> str:
     parts: list[sql.Composable] = [
         sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(n), sql.Literal(v))
-        for n, v in values.items()
+        for n, v in values
     ]
     parts.append(
         sql.SQL(
