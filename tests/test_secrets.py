@@ -20,7 +20,7 @@ from tests.jobs.command_line import COMMAND, environment
 from backfill import cli
 from backfill.errors import UsageError
 from backfill.server.dsn import check_dsn, describe, parts_of, redact, without_password
-from backfill.server.postgres import unreachable_message
+from backfill.server.postgres import unreachable
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -73,7 +73,7 @@ def test_nothing_that_is_said_of_a_connection_string_holds_its_password(password
         libpq = f'connection to "{dsn}" failed'
         if parts_of(dsn) is None:
             libpq += f': invalid port number: "{password.partition("/")[0]}"'
-        said += unreachable_message(dsn, Exception(libpq)) + redact(libpq, dsn)
+        said += str(unreachable(dsn, Exception(libpq))) + redact(libpq, dsn)
 
         assert is_silent(said, password), dsn
 

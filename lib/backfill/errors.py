@@ -54,6 +54,10 @@ class DatabaseUnreachable(BackfillError):
     """The server does not answer, or closed the connection and stays away."""
 
 
+class NoConnectionLeft(DatabaseUnreachable):
+    """The server is there, and lets nobody else in: a limit on connections is reached."""
+
+
 class ClusterLost(BackfillError):
     """The Dask cluster that computes went away; nothing was written."""
 

@@ -26,7 +26,7 @@ from backfill.server.arrow_session import ArrowSession, open_arrow
 from backfill.server.dsn import redact
 from backfill.server.joins import join_clauses, looked_up_value
 from backfill.server.pending import pending_filter
-from backfill.server.postgres import unreachable_message
+from backfill.server.postgres import unreachable
 from backfill.server.row_types import source_fields, source_type, target_type
 from backfill.server.table import Table
 
@@ -279,7 +279,7 @@ def _translated(dsn: str, error: Any) -> Exception:
     """Return the driver's error in our words; a connection that is lost has no SQLSTATE."""
     text = redact(str(error), dsn)
     if (error.sqlstate or _CONNECTIONS[0]).startswith(_CONNECTIONS):
-        return DatabaseUnreachable(unreachable_message(dsn, error))
+        return unreachable(dsn, error)
     return DatabaseUnreachable(
         f"The server refused to read: {text.strip()}. Run: {next_command('doctor')}"
     )

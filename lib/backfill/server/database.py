@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from backfill.errors import NoConnectionLeft
 from backfill.server.dsn import describe
 from backfill.server.postgres import Connection, connect
 from backfill.server.session import Session, SessionLimits
@@ -30,6 +31,13 @@ class Database:
 
     @contextlib.contextmanager
     def lookers(self) -> Iterator[list[Connection]]:
-        """Yield connections that read back at once: two keep one server process at work."""
+        """Yield connections that read back at once: two keep one server process at work.
+
+        Fewer, or none, where no more may be had.
+        """
         with contextlib.ExitStack() as opened:
-            yield [opened.enter_context(self.connect(read_only=True)) for _ in range(LOOKERS)]
+            lookers: list[Connection] = []
+            with contextlib.suppress(NoConnectionLeft):
+                while len(lookers) < LOOKERS:
+                    lookers.append(opened.enter_context(self.connect(read_only=True)))
+            yield lookers

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
+import time
 from collections.abc import Mapping
 from typing import Any, LiteralString, cast
 
@@ -13,7 +15,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
-from backfill.errors import DatabaseUnreachable, PreflightError
+from backfill.display.counting import counted
+from backfill.errors import DatabaseUnreachable, NoConnectionLeft, PreflightError
 from backfill.next_command import next_command
 from backfill.server.dsn import DSN_ENV, describe, redact
 from backfill.server.session import (
@@ -42,6 +45,12 @@ _WATCHFULNESS: dict[str, Any] = {
     "tcp_user_timeout": 60_000,  # milliseconds
 }
 MINIMUM_SERVER_VERSION = 130000
+#: How long one of our sessions that was closed may take to leave.
+LEAVING_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 0.1
+_IS_FULL = re.compile(
+    "too many (connections for|clients already)|remaining connection slots|no more connections"
+)
 #: Classes of errors of a server that is there: no room, a limit, its own files.
 _OF_ROOM_AND_LIMITS = ("53", "54", "58")
 _BY_KEY = {
@@ -62,15 +71,30 @@ def connect(dsn: str, *, read_only: bool = False, limits: SessionLimits | None =
     Raises `DatabaseUnreachable` with a message that shows no password.
     """
     try:
-        opened = _opened(dsn)
+        opened = _let_in(dsn)
     except psycopg.Error as error:
-        raise DatabaseUnreachable(unreachable_message(dsn, error)) from None
+        raise unreachable(dsn, error) from None
     try:
         return _made_ready(opened, dsn, read_only, limits)
     except psycopg.Error as error:
         version = _version_of(opened)
         opened.close()
         return _with_time(dsn, read_only, limits, version, error)
+
+
+def _let_in(dsn: str) -> Session:
+    """Open a session; where no further one may be, wait a little for one that is just leaving.
+
+    The server counts a session that was closed until its process has ended.
+    """
+    end = time.monotonic() + LEAVING_SECONDS
+    while True:
+        try:
+            return _opened(dsn)
+        except psycopg.OperationalError as error:
+            if not is_full(error) or time.monotonic() >= end:
+                raise
+        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def _opened(dsn: str) -> Session:
@@ -110,12 +134,12 @@ def _with_time(
     try:
         connection = _opened(from_the_start(dsn, unhurried(version)))
     except psycopg.Error:
-        raise DatabaseUnreachable(unreachable_message(dsn, error)) from None
+        raise unreachable(dsn, error) from None
     try:
         return _made_ready(connection, dsn, read_only, limits)
     except psycopg.Error as again:
         connection.close()
-        raise DatabaseUnreachable(unreachable_message(dsn, again)) from None
+        raise unreachable(dsn, again) from None
 
 
 def _version_of(connection: Session) -> int:
@@ -195,11 +219,53 @@ def find_rows_by_key(connection: Connection) -> None:
         connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", [name, value])
 
 
-def unreachable_message(dsn: str, error: Exception) -> str:
+def is_full(error: Exception) -> bool:
+    """Whether a limit on connections kept us out: the server's, a database's, a role's, a pooler's.
+
+    By its words, since libpq tells no SQLSTATE of a connection that was not let in; in another
+    language than English it is one more server that does not answer.
+    """
+    return _IS_FULL.search(str(error)) is not None
+
+
+def unreachable(dsn: str, error: Exception) -> DatabaseUnreachable:
     """Return what happened and what to try, without the password."""
-    return (
-        f"The database does not answer: {redact(str(error), dsn).strip()}\n"
+    said = redact(str(error), dsn).strip()
+    if is_full(error):
+        return NoConnectionLeft(
+            f"No further connection to {describe(dsn)} may be had: {said.splitlines()[-1]}\n"
+            "Others hold those that there are, or a limit is too low. Mend: end sessions that "
+            "nobody needs, or raise the limit: ALTER ROLE … CONNECTION LIMIT N; ALTER DATABASE … "
+            "CONNECTION LIMIT N; the server's max_connections, or the pooler's. Then run the same "
+            "command again."
+        )
+    return DatabaseUnreachable(
+        f"The database does not answer: {said}\n"
         f"Tried {describe(dsn)}. Check {DSN_ENV}, or run: {next_command('doctor')}"
+    )
+
+
+def check_limit(connection: Connection, needed: int, mend: str = "") -> None:
+    """Raise `PreflightError` where role or database may not have so many connections at once.
+
+    `mend` is what to do instead, a whole sentence. Read-only.
+    """
+    limits = connection.execute(
+        "SELECT what, name, most FROM (SELECT 'ROLE', rolname, rolconnlimit FROM pg_roles"
+        " WHERE rolname = session_user UNION ALL SELECT 'DATABASE', datname, datconnlimit"
+        " FROM pg_database WHERE datname = current_database()) AS l(what, name, most)"
+        " WHERE most BETWEEN 0 AND %s AND NOT EXISTS (SELECT FROM pg_roles"
+        "  WHERE rolname = session_user AND rolsuper) ORDER BY most LIMIT 1",
+        [needed - 1],
+    ).fetchone()
+    if limits is None:
+        return
+    what, name, most = limits
+    spelt = sql.Identifier(name).as_string(None)
+    raise PreflightError(
+        f"{what.capitalize()} {name} may have {counted(most, 'connection')} at once, and this "
+        f"needs {needed}: one for each writer, and one that watches who waits for their locks. "
+        f"Mend, as its owner: ALTER {what} {spelt} CONNECTION LIMIT {needed};{mend and ' ' + mend}"
     )
 
 

@@ -32,6 +32,7 @@ from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.politeness.pace import Pace
 from backfill.politeness.polite_pace import PolitePace
+from backfill.politeness.throttle import DEFAULT_LIMITS
 from backfill.records import lease
 from backfill.records.lease import Lease
 from backfill.records.ledger import Ledger, RunRow
@@ -44,6 +45,7 @@ from backfill.server.postgres import (
     NAME_THE_PRIMARY,
     ONLY_READS,
     Connection,
+    check_limit,
     database_fingerprint,
     find_rows_by_key,
     scalar,
@@ -183,6 +185,7 @@ def apply_run(
         settings = _one_by_one(kind, settings)
     work = _Work(frozen, folder, kind, settings, reporter, _connector(database, settings))
     with contextlib.closing(_writing(work)) as connection:
+        _check_limit(connection, work)
         ledger = Ledger(connection)
         if done := _written_already(ledger, work):
             return standing(ledger, frozen, done)
@@ -228,6 +231,15 @@ def _writing(work: _Work) -> Session:
             work.reporter.message(f"{ONLY_READS}: waiting until it writes.", "warning")
             is_told = True
         time.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _check_limit(connection: Connection, work: _Work) -> None:
+    """Raise `PreflightError` where there can not be a connection for each writer and the watch."""
+    watched, mend = work.settings.throttle.limits, ""
+    if watched == DEFAULT_LIMITS:
+        alone = ["--workers", "1", "--max-lock-waiters=-1"]
+        mend = f"Or over one, watching nobody: {next_command('apply', work.plan.run_id, *alone)}"
+    check_limit(connection, work.settings.workers + bool(watched), mend)
 
 
 def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:

@@ -1,0 +1,118 @@
+"""A role or a database with one connection, or two: it works, or says what would."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from tests.engine.workshop import Bench
+from tests.jobs.command_line import Said, run_here
+
+from backfill.errors import ExitCode, NoConnectionLeft, PreflightError
+from backfill.server.postgres import connect
+
+
+@dataclass(frozen=True)
+class Limited:
+    """A bench, and a role for which a number of connections may be set."""
+
+    bench: Bench
+    role: str
+
+    @property
+    def dsn(self) -> str:
+        return make_conninfo(self.bench.dsn, user=self.role)
+
+    def limit(self, most: int) -> None:
+        role = sql.Identifier(self.role).as_string(None)
+        self.bench.sql(f"ALTER ROLE {role} CONNECTION LIMIT {most}")
+
+    def command(self, *arguments: str) -> Said:
+        return run_here(self.dsn, self.bench.runs, *arguments)
+
+    @contextlib.contextmanager
+    def as_role(self) -> Iterator[Bench]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DATABASE_URL", self.dsn)
+            yield self.bench
+
+
+@pytest.fixture
+def limited(bench: Bench) -> Iterator[Limited]:
+    role = bench.scalar("SELECT 'Ö ' || current_database()")
+    name = sql.Identifier(role).as_string(None)
+    bench.sql(f"CREATE ROLE {name} LOGIN")
+    bench.sql(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}")
+    bench.sql(
+        f"DO $$BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO {name}',"
+        " current_database()); END$$"
+    )
+    yield Limited(bench, role)
+    bench.sql("DROP SCHEMA IF EXISTS backfill CASCADE")
+    bench.sql(f"DROP OWNED BY {name}")
+    bench.sql(f"DROP ROLE {name}")
+
+
+def test_over_one_connection_a_run_is_planned_applied_proven_and_put_back(
+    limited: Limited,
+) -> None:
+    before = limited.bench.table()
+    limited.limit(1)
+
+    with limited.as_role() as bench:
+        run_id = bench.plan().run_id
+        with pytest.raises(PreflightError) as refused:
+            bench.apply(run_id)
+        assert bench.table() == before
+        bench.apply(run_id, workers=1, max_lock_waiters=-1)
+        assert bench.status(run_id) == "succeeded"
+        assert limited.command("status", run_id).code == ExitCode.OK
+        assert limited.command("verify", run_id).code == ExitCode.OK
+        assert limited.command("check").code == ExitCode.OK
+        bench.revert(run_id, max_lock_waiters=-1)
+
+    assert bench.table() == before
+    quoted = sql.Identifier(limited.role).as_string(None)
+    assert f"ALTER ROLE {quoted} CONNECTION LIMIT 2;" in str(refused.value)
+    alone = f"backfill apply {run_id} --workers 1 --max-lock-waiters=-1"
+    assert str(refused.value).endswith(alone)
+
+
+def test_over_two_connections_a_run_watches_whom_it_holds_up(limited: Limited) -> None:
+    limited.limit(2)
+
+    with limited.as_role() as bench:
+        book = bench.run()
+
+    assert bench.summary(book)["total_updated"] == 12
+
+
+def test_more_writers_than_the_database_lets_in_are_refused_before_the_first_row(
+    limited: Limited,
+) -> None:
+    name = limited.bench.scalar("SELECT current_database()")
+
+    with limited.as_role() as bench:
+        run_id = bench.plan().run_id
+        bench.sql(f"ALTER DATABASE {name} CONNECTION LIMIT 3")
+        with pytest.raises(PreflightError) as refused:
+            bench.apply(run_id, workers=3)
+
+    assert f'ALTER DATABASE "{name}" CONNECTION LIMIT 4;' in str(refused.value)
+    assert bench.filled()["e01"] == (None, None)
+
+
+def test_who_is_not_let_in_is_told_of_the_limit_and_not_of_a_server_that_is_away(
+    limited: Limited,
+) -> None:
+    limited.limit(1)
+    with psycopg.connect(limited.dsn), pytest.raises(NoConnectionLeft) as refused:
+        connect(limited.dsn)
+
+    assert "ALTER ROLE … CONNECTION LIMIT N" in str(refused.value)
+    assert "doctor" not in str(refused.value)
