@@ -26,6 +26,7 @@ from backfill.rows.binary_array import PackedColumn, pack, register
 from backfill.rows.columns import Column, ColumnType, array_cast
 from backfill.rows.keys import Key
 from backfill.rows.spelt import Spelt
+from backfill.server.catalog_columns import retyped
 from backfill.server.joins import value_now
 from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
@@ -97,13 +98,27 @@ class TableWriter:
         assert row is not None
         count, rewritten, written = row
         if rewritten:
-            raise RefusedRow(_rewritten_message(changes.column("key")[rewritten[0] - 1].as_py()))
+            key = changes.column("key")[rewritten[0] - 1].as_py()
+            raise RefusedRow(self._rewritten(connection, key))
         image = image_of(changes)
         if count == changes.num_rows:
             return Written(image)
         mask = _mask(changes, [ord_ - 1 for ord_ in written or []])
         missed = changes.filter(pa.array(~mask))
         return Written(image.filter(pa.array(mask))) + self._not_written(connection, missed)
+
+    def retyped(self, connection: Connection) -> list[str]:
+        """Return a sentence for each target that has another type than when the plan was made."""
+        return retyped(connection, self._table.relation, self._table.targets)
+
+    def _rewritten(self, connection: Connection, key: str) -> str:
+        """Say why a row would hold another value than the plan's."""
+        types = "; ".join(self.retyped(connection))
+        why = f"{types}: it stored" if types else "a trigger or rule stored"
+        return (
+            f"{why} another value than the plan's for key {key}: what was approved would not be "
+            "what is written"
+        )
 
     def _is_ruled(self, connection: Connection) -> bool:
         """Whether the table's owner has rules for updates: such an update returns no rows."""
@@ -136,7 +151,7 @@ class TableWriter:
             connection.execute(update, own.parameters)
         left = self._not_written(connection, matched)
         if left.drifted:
-            raise RefusedRow(_rewritten_message(left.drifted[0].key))
+            raise RefusedRow(self._rewritten(connection, left.drifted[0].key))
         vetoed = [skip.key for skip in left.skipped]
         is_vetoed = pc.is_in(matched.column("key"), pa.array(vetoed, pa.string()))
         kept = matched.filter(pc.invert(is_vetoed))
@@ -379,10 +394,3 @@ def _mask(changes: pa.Table, rows: Sequence[int]) -> NDArray[np.bool_]:
 
 def _present(present: str | None) -> str:
     return "the row was deleted" if present is None else f"now {present}"
-
-
-def _rewritten_message(key: str) -> str:
-    return (
-        f"a trigger or rule stored another value than the plan's for key {key}: what was approved "
-        "would not be what is written"
-    )

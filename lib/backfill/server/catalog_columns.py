@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from psycopg import sql
 
-from backfill.rows.columns import Column, ColumnType, SqlType
+from backfill.rows.columns import TEXT, Column, ColumnType, SqlType
 from backfill.rows.keys import KeyColumn
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation
@@ -108,6 +109,26 @@ def columns_of(connection: Connection, relation: Relation) -> dict[str, CatalogC
             sql_type=SqlType(_spelt(schema, kind), _declared(schema, kind, full), operators),
         )
     return found
+
+
+def retyped(connection: Connection, relation: Relation, columns: Iterable[Column]) -> list[str]:
+    """Return a sentence for each column that has another type than when a plan was made. Read-only.
+
+    A text is left out: versions that did not keep the types called every column so.
+    """
+    now = columns_of(connection, relation)
+    known = [(column.name, column.sql_type) for column in columns if column.sql_type != TEXT]
+    return [
+        f"{relation}.{name} is {now[name].declared} now, and was {_plain(was)} when the plan was "
+        "made"
+        for name, was in known
+        if name in now and _plain(now[name].sql_type) != _plain(was)
+    ]
+
+
+def _plain(kind: SqlType) -> str:
+    """Return a type as people write it: `numeric(10,4)`."""
+    return (kind.declared or kind.name).removeprefix("pg_catalog.").replace('"', "")
 
 
 #: Down to the bottom of domains over domains. The operators are those of the type's own default

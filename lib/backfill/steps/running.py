@@ -14,6 +14,7 @@ from pathlib import Path
 from backfill.chunks import patience
 from backfill.chunks.apply import Applier, Approved
 from backfill.chunks.chunk_commit import Step, no_step
+from backfill.chunks.compare_and_set import TableWriter
 from backfill.chunks.crew import Crew
 from backfill.chunks.patience import Connect
 from backfill.chunks.refusals import Refusals
@@ -189,6 +190,7 @@ def apply_run(
         ledger = Ledger(connection)
         if done := _written_already(ledger, work):
             return standing(ledger, frozen, done)
+        _tell_of_types(connection, work)
         claim, approval = _claim(ledger, work)
         _tell(claim, approval, reporter)
         ending = Ending(work.connect, claim, frozen, folder, reporter)
@@ -256,6 +258,18 @@ def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:
         work.reporter.message(f"Run {frozen.run_id} is {row.status} already: nothing to write.")
         return row.status
     return None
+
+
+def _tell_of_types(connection: Connection, work: _Work) -> None:
+    """Warn of targets whose type was changed since the plan was made."""
+    writer = work.kind.writer(work.plan.target)
+    changed = writer.retyped(connection) if isinstance(writer, TableWriter) else []
+    for sentence in changed:
+        work.reporter.message(
+            f"{sentence}. A row that would hold another value than the plan's is left alone. "
+            f"{plan.new_plan(work.folder)}",
+            "warning",
+        )
 
 
 def _polite(database: Database, claim: Lease, work: _Work) -> Pace:
