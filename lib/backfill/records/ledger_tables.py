@@ -53,7 +53,7 @@ def create_tables(connection: Connection, *, is_new: bool) -> None:
     script = resources.files("backfill.records").joinpath("ledger.sql").read_text(encoding="utf-8")
     try:
         with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CREATION_LOCK])
+            _lock_creation(connection)
             connection.execute(cast(Any, script))
     except psycopg.errors.LockNotAvailable:
         raise LeaseHeld(
@@ -72,6 +72,20 @@ def create_tables(connection: Connection, *, is_new: bool) -> None:
             "somebody else's? They must have another one. Does an event trigger guard tables here "
             "(pg_event_trigger)? Have whoever may run what this prints, then type the command "
             "again: " + next_command("grants")
+        ) from None
+
+
+def _lock_creation(connection: Connection) -> None:
+    """Let nobody else make the tables until this transaction ends."""
+    try:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CREATION_LOCK])
+    except psycopg.errors.LockNotAvailable:
+        raise LeaseHeld(
+            "The tool's own tables can not be made now: another session holds the advisory lock "
+            f"{_CREATION_LOCK}, by which one at a time makes them. See who: SELECT pid FROM "
+            "pg_locks WHERE locktype = 'advisory' AND (classid::bigint << 32) + objid::bigint = "
+            f"{_CREATION_LOCK}; and try again when that session has ended."
         ) from None
 
 
