@@ -55,6 +55,10 @@ EPILOG = """exit codes: 0 ok · 1 unexpected error · 2 usage or settings · 3 p
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    printing.open_closed()
+    if not _is_anywhere():
+        printing.say("The folder that you are in is gone. cd to another, and again.", sys.stderr)
+        return int(ExitCode.USAGE)
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
         printing.say(version_text(), sys.stdout)
@@ -73,12 +77,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _run(options)
 
 
+def _is_anywhere() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109  asked for its error
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _run(options: argparse.Namespace) -> int:
     try:
         with stoppable():
             check_log_format()
             check_metrics_file(getattr(options, "metrics_file", None))
-            return int(options.handler(options))
+            code = int(options.handler(options))
+            printing.let_out()
+            return code
     except BackfillError as error:
         return commands.report_error(options, error)
     except BrokenPipeError:  # whoever read has enough; a run's own output is another matter

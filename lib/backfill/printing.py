@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import TextIO
 
 
@@ -21,6 +22,35 @@ def say(text: str, stream: TextIO | None, end: str = "\n") -> bool:
         _deafen(stream)
         return False
     return True
+
+
+def open_closed() -> None:
+    """Give a process that was started without them (`>&-`) its three streams, to nowhere.
+
+    Else the next file or socket to be opened takes their place, and what is printed goes into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.set_inheritable(nowhere, True)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+
+
+def let_out() -> None:
+    """Write what waits to be printed, so that a full disk under it is known before the end.
+
+    Raises:
+        OSError: it can not be written; that nobody reads it is no error.
+    """
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            leave_unread()
 
 
 def leave_unread() -> None:

@@ -56,6 +56,36 @@ def test_types_of_duckdb_that_arrow_has_not_keep_their_value(tmp_path: Path, how
     }
 
 
+class Stream:
+    """Rows as any library hands them on: by Arrow's C stream."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self.__arrow_c_stream__ = rows.__arrow_c_stream__
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_rows_in_pieces_of_uneven_length_some_of_them_empty_are_kept(
+    tmp_path: Path, is_stream: bool
+) -> None:
+    names = pa.chunked_array([["Åsa"], ["Bo", "Cia", None]])
+    rows = pa.table({"id": pa.chunked_array([[7, 8], [], [9, 10]]), "name": names})
+
+    keep_frame(Stream(rows) if is_stream else rows, tmp_path / "values.arrow")
+
+    kept = pa.concat_tables(
+        pa.Table.from_batches([b]) if isinstance(b, pa.RecordBatch) else b
+        for b in open_values(tmp_path / "values.arrow").batches()
+    )
+    assert kept.to_pydict() == rows.to_pydict()
+
+
+@pytest.mark.filterwarnings("error")
+def test_floats_of_sixteen_bits_are_written_out_without_a_warning() -> None:
+    halves = pa.array([0.5, -3, None, 60_000, float("inf"), 2**-10], pa.float16())
+
+    assert texts_of(halves).to_pylist() == ["0.5", "-3", None, "60000", "inf", "0.0009765625"]
+
+
 def test_a_connection_of_duckdb_without_rows_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"DuckDB has no rows to give: .*No open result set"):
         keep_frame(duckdb.connect(), tmp_path / "values.arrow")

@@ -19,7 +19,7 @@ from backfill.command.table_guess import guess_spec
 from backfill.errors import UsageError
 from backfill.jobs.utc.spec_file import load_spec
 from backfill.server.postgres import connect
-from backfill.server.table_look import look_at
+from backfill.server.table_look import SAMPLE_LETTERS, look_at
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "other-tables.md").read_text(encoding="utf-8")
@@ -223,6 +223,20 @@ def test_names_that_need_quotes_come_through(connection: Connection) -> None:
 
     assert spec["table"] == 'public.Odd "Table'
     assert spec["pairs"] == [{"wall": "startLocal", "target": "startUtc"}]
+
+
+def test_of_long_values_no_more_is_read_than_a_zone_or_a_time_could_have(
+    connection: Connection,
+) -> None:
+    connection.execute(
+        "CREATE TABLE essay (id int PRIMARY KEY, tz text, at_local text, at_utc timestamptz);"
+        "INSERT INTO essay VALUES (1, 'Asia/Hovd', repeat('2026-05-01 ', 90000))"
+    )
+
+    look, _others = look_at(connection, "essay")
+
+    assert len(look.samples["at_local"][0]) == SAMPLE_LETTERS
+    assert look.samples["tz"] == ("Asia/Hovd",)
 
 
 def test_an_unknown_table_is_refused_with_near_misses(

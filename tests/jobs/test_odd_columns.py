@@ -116,6 +116,30 @@ KEPT = {
             4: (None,),
         },
     ),
+    "a time of day that comes after another one's midnight": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, d date, a time, b time, u timestamptz, v timestamptz,"
+        " e char(8), f char(4), g char(4), x timestamptz);"
+        "INSERT INTO t VALUES (1, '2026-10-31', '22:00', '06:30', NULL, NULL, '20261031', '2130',"
+        " '0130'), (2, '2026-10-31', '08:00', '08:00', NULL, NULL, '20261231', '0100', '0100'),"
+        " (3, '2026-10-31', '23:00', NULL, NULL, NULL, '20261031', 'late', '0130');",
+        'zone = "=America/Chicago"\n[[pair]]\nwall = ["d", "a"]\ntarget = "u"\n'
+        '[[pair]]\nwall = ["d", "b"]\nafter = "a"\ntarget = "v"\n'
+        '[[pair]]\nwall = ["e", "g"]\nafter = "f"\ntarget = "x"\nformat = "%Y%m%d %H%M"\n',
+        {
+            1: (
+                utc("2026-10-31 22:00", "America/Chicago"),
+                utc("2026-11-01 06:30", "America/Chicago"),
+                utc("2026-11-01 01:30", "America/Chicago"),
+            ),
+            2: (
+                utc("2026-10-31 08:00", "America/Chicago"),
+                utc("2026-10-31 08:00", "America/Chicago"),
+                utc("2026-12-31 01:00", "America/Chicago"),
+            ),
+            3: (None, None, None),
+        },
+        "SELECT id, u, v, x FROM t ORDER BY id",
+    ),
     "months in Polish and in French": Kept(
         "CREATE TABLE t (id int PRIMARY KEY, w text, u timestamptz, f text, v timestamptz);"
         "INSERT INTO t VALUES (1, '7 PAŹDZIERNIKA 2026 14:05', NULL, 'le 1er août 2026 à 9h30',"
@@ -262,6 +286,8 @@ def test_a_zone_within_json_that_changes_before_the_apply_is_drift(
         ("w text, plus text", "'2026-01-01'", 'months = "sv"\n', "goes with the format"),
         ("w int, c int", "20260101, 930", '["w", "c"]', 'format = "%Y%m%d %H%M%S"'),
         ("w date, c time, x text", "now(), now(), 1", '["w", "c", "x"]', "counts days to add"),
+        ("w date, c time, x int", "now(), now(), 1", '["w", "c"]\nafter = "x"', "the same type"),
+        ("w timestamp, c time", "now(), now()", 'after = "c"\n', "after is of a date and a time"),
     ],
 )
 def test_numbers_that_nobody_explained_are_refused_with_the_line_that_does(
@@ -361,3 +387,26 @@ def test_the_guess_knows_numbers_words_and_keys_of_several_columns(
         "# lone_utc sounds like an instant, and no wall time is named like it",
     ):
         assert piece in guess, guess
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_an_end_that_is_earlier_than_its_start_on_one_date_is_told_with_the_line_that_mends_it(
+    bench_from: BenchFrom, tmp_path: Path, is_turned: bool
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE t (id int PRIMARY KEY, day date, on_at time, off_at time, u timestamptz,"
+        " v timestamptz);"
+        "INSERT INTO t SELECT i, '2026-05-01', '14:00', '19:15' FROM generate_series(1, 9) AS i;"
+        "UPDATE t SET off_at = '00:45' WHERE id = 6;"
+    )
+    pairs = [("on_at", "u"), ("off_at", "v")]
+    listed = [f'[[pair]]\nwall = ["day", "{w}"]\ntarget = "{u}"\n' for w, u in pairs]
+    spec = 'zone = "=Asia/Manila"\n' + "".join(reversed(listed) if is_turned else listed)
+
+    planned(bench, tmp_path, spec)
+
+    (warning,) = [text for text in bench.messages().splitlines() if "off_at is earlier" in text]
+    assert "on 1 of 9 sampled rows" in warning
+    assert "like row 6: 14:00:00 and 00:45:00" in warning
+    assert warning.endswith('after = "on_at"')

@@ -131,7 +131,46 @@ SHAPES = {
         " (3, 1751360400.50, 'Asia/Baku');",
         {1: (None,), 2: (None,), 3: (seconds("2025-07-01 09:00", "Asia/Baku") + 0.5,)},
         "SELECT id, t_utc::float8 FROM gauge",
-        changes=(('zone = ["tz"]', 'zone = ["tz"]\nmissing = ["1970-01-01"]'),),
+        changes=(('missing = ["0", "0.00"]', 'missing = ["1970-01-01"]'),),
+    ),
+    "a database that knew no NULL: zeros, blanks, the end of the calendar": Shape(
+        "loan",
+        "CREATE TABLE loan (id int PRIMARY KEY, tz text, out_local varchar(19),"
+        " out_utc timestamptz, due_local timestamp, due_utc timestamptz);"
+        "INSERT INTO loan VALUES (1, 'Asia/Hovd', '2026-05-01 09:00:00', NULL, '9999-12-31'),"
+        " (2, 'Asia/Hovd', '0000-00-00 00:00:00', NULL, NULL),"
+        " (3, 'Asia/Hovd', ' ', NULL, '0001-01-01'), (4, 'Asia/Hovd', '0000-05-01', NULL, NULL),"
+        " (5, 'Asia/Hovd', '2026-05-01T09:00', NULL, '2026-05-02 10:00');",
+        {
+            1: (utc("2026-05-01 09:00", "Asia/Hovd"), None),
+            2: (None, None),
+            3: (None, None),
+            4: (None, None),
+            5: (utc("2026-05-01 09:00", "Asia/Hovd"), utc("2026-05-02 10:00", "Asia/Hovd")),
+        },
+        "SELECT id, out_utc, due_utc FROM loan",
+        says=('"0000-00-00 00:00:00"', '"9999-12-31 00:00:00"'),
+    ),
+    "a date and two times whose instants are named a letter otherwise": Shape(
+        "class",
+        "CREATE TABLE class (id int PRIMARY KEY, date date, start_time time, end_time time,"
+        " starts_at timestamptz, ends_at timestamptz, tz text, made timestamptz DEFAULT now());"
+        "INSERT INTO class VALUES (1, '2026-05-01', '09:00', '10:30', NULL, NULL, 'Asia/Hovd');",
+        {1: (utc("2026-05-01 09:00", "Asia/Hovd"), utc("2026-05-01 10:30", "Asia/Hovd"))},
+        "SELECT id, starts_at, ends_at FROM class",
+    ),
+    "two shifts' ends, and two ways to a zone of which one is taken": Shape(
+        "duty",
+        "CREATE TABLE desk (id int PRIMARY KEY, tz text); INSERT INTO desk VALUES (1, 'Asia/Hovd');"
+        "CREATE TABLE clerk (id int PRIMARY KEY, desk int REFERENCES desk,"
+        ' prefs jsonb DEFAULT \'{"tz": "Asia/Dili", "old": "Asia/Baku"}\');'
+        "INSERT INTO clerk VALUES (7, 1);"
+        'CREATE TABLE duty (id int PRIMARY KEY, clerk int REFERENCES clerk, "⏰ day" date,'
+        ' "⏰ start" time, "⏰ start\n(UTC)" timestamptz);'
+        "INSERT INTO duty VALUES (1, 7, '2026-05-01', '09:00');",
+        {1: (utc("2026-05-01 09:00", "Asia/Dili"),)},
+        'SELECT id, "⏰ start\n(UTC)" FROM duty',
+        says=("# public.clerk.prefs->>'old' holds time zones, too",),
     ),
     "texts at the moment a lookup begins to count": Shape(
         "watch",

@@ -13,6 +13,7 @@ from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons, noon_utc
 from tests.jobs.command_line import COMMAND, environment, run_here
 
+from backfill import cli
 from backfill.command import requests
 from backfill.errors import StalePlan, UsageError
 from backfill.notebook.relay import SKIPS_SHOWN, Terminal
@@ -209,3 +210,60 @@ def test_what_is_said_anew_counts_and_is_kept_from_then_on(bench: Bench) -> None
     assert book.settings.max_skips == 7
     assert bench.scalar("SELECT kept FROM backfill.run") == {"chunk_size": 6, "max_skips": 7}
     assert [row[3] for row in bench.checkpoints(run_id)] == [6, 6]
+
+
+@pytest.mark.parametrize("command", ["status", "doctor", "runs", "grants"])
+def test_a_full_disk_under_the_output_is_said_in_a_sentence(bench: Bench, command: str) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        full = Path(os.devnull)  # of other systems: no disk to fill, and nothing to say
+    with full.open("w") as output:
+        ended = subprocess.run(
+            [*COMMAND, command],
+            env=environment(bench.dsn, bench.runs),
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=DEADLINE_SECONDS,
+            check=False,
+        )
+
+    assert "Traceback" not in ended.stderr
+    if full.name == "full":
+        assert (ended.returncode, "No space left on device" in ended.stderr) == (1, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_run_started_without_its_streams_is_planned_all_the_same(
+    bench: Bench, closed: str
+) -> None:
+    ended = subprocess.run(
+        ["sh", "-c", f"'{COMMAND[0]}' -m backfill utc {closed}"],
+        env=environment(bench.dsn, bench.runs),
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+
+    assert ended.returncode == 0
+    assert bench.scalar("SELECT status FROM backfill.run") == "planned"
+
+
+def test_a_folder_that_is_gone_and_a_name_that_is_empty_are_told(
+    bench: Bench,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["status", "--runs-dir", ""])
+    assert "argument --runs-dir: what was given is not a path" in capsys.readouterr().err
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    said = run_here(bench.dsn, bench.runs, "status")
+
+    assert said.code == 2
+    assert said.err == "The folder that you are in is gone. cd to another, and again.\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -18,13 +19,14 @@ from backfill.errors import (
     DatabaseUnreachable,
     ExitCode,
     PreflightError,
+    StorageError,
 )
 from backfill.folder import RunFolder, new_run_id, runs_dir
 from backfill.next_command import next_command
 from backfill.notebook.kernel import Kernel, kernel_ahead
 from backfill.notebook.relay import Terminal
 from backfill.parameters import Parameter
-from backfill.printing import say
+from backfill.printing import leave_unread, say
 
 if TYPE_CHECKING:
     from backfill.jobs.entry import Entry
@@ -311,6 +313,10 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
     if isinstance(error, psycopg.errors.UntranslatableCharacter):
         lacking = f"This database has no such letter: {words_of(error)}. Name what is in it."
         return report_error(options, UsageError(lacking))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        leave_unread()
+        full = f"{error.filename or 'What was to be printed'} could not be written"
+        return report_error(options, StorageError(f"{full}: {error.strerror}. Free some room."))
     text = redact("".join(traceback.format_exception(error)), os.environ.get("DATABASE_URL", ""))
     terminal = terminal_of(options)
     terminal.message(text.rstrip(), "error")

@@ -79,12 +79,12 @@ def _walls_by_type(look: TableLook, target: str, taken: set[str]) -> tuple[str, 
     """A timestamp beside a timestamptz of the same name, as far as names tell anything."""
     if look.columns[target].plain_type != "timestamp with time zone":
         return ()
-    meant = words_of(target) - _SILENT - _DAYS
+    meant = _stems(target) - _DAYS
     fitting = [
         name
         for name, column in look.columns.items()
         if name not in taken and column.plain_type == "timestamp without time zone"
-        if meant and words_of(name) - _SILENT - _DAYS == meant
+        if meant and _stems(name) - _DAYS == meant
     ]
     return (fitting[0],) if len(fitting) == 1 else ()
 
@@ -127,12 +127,17 @@ def _are_days(look: TableLook, name: str) -> bool:
 def _date_and_time(look: TableLook, target: str, taken: set[str]) -> tuple[str, ...]:
     """A date and a time of day whose name goes with the target's."""
     target_words = words_of(target)
-    if not target_words & _SAYS_UTC:
+    is_instant = look.columns[target].plain_type == "timestamp with time zone"
+    if not (target_words & _SAYS_UTC or is_instant):
         return ()
     days = [n for n in look.columns if _holds(look, n) is _Holds.DAY or _are_days(look, n)]
     clocks = [n for n in look.columns if n not in taken and _holds(look, n) is _Holds.TIME]
-    fitting = [c for c in clocks if words_of(c) - _SILENT == target_words - _SILENT]
-    if not fitting and len(clocks) == 1:
+    meant = _stems(target)
+    fitting = [c for c in clocks if _stems(c) == meant]
+    if not fitting:  # shift_start goes with starts_utc, where nothing else does
+        wider = [c for c in clocks if meant and _stems(c) > meant]
+        fitting = wider if len(wider) == 1 else []
+    if not fitting and len(clocks) == 1 and target_words & _SAYS_UTC:
         fitting = clocks
     if not fitting or not days:
         return ()
@@ -155,11 +160,32 @@ def _is_pair(look: TableLook, wall: str, target: str) -> bool:
     return wall_words - silent == target_words - silent
 
 
+#: Times that programs write where there is none: all zeros, the ends of a calendar, nothing.
+_VOID = re.compile(r"-?infinity|9999-?12-?31.*|0001-?01-?01.*|[0:/.T -]*")
+
+
+def void_walls(look: TableLook, pairs: tuple[GuessedPair, ...]) -> tuple[str, ...]:
+    """Return the sampled values of wall columns that look as if they meant: no time."""
+    found = [
+        text.strip()
+        for name in dict.fromkeys(pair.walls[0] for pair in pairs)
+        for text in look.samples.get(name, ())
+        if _VOID.fullmatch(text.strip())
+    ]
+    return tuple(dict.fromkeys(found))
+
+
 def is_target(look: TableLook, name: str) -> bool:
     """Whether a column's name says UTC, and its type has room for an instant."""
     column = look.columns[name]
     is_fit = column.plain_type in _TARGET_TYPES and not column.is_generated
     return is_fit and bool(words_of(name) & (_SAYS_UTC - {"z"}))
+
+
+def _stems(name: str) -> set[str]:
+    """Return what a name means: start_time and starts_at mean start."""
+    meant = words_of(name) - _SILENT
+    return {word[:-1] if len(word) > 3 and word[-1] == "s" else word for word in meant}
 
 
 def words_of(name: str) -> set[str]:

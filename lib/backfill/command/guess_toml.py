@@ -24,7 +24,8 @@ def as_toml(guessed: GuessedSpec) -> str:
         f"key = {key}  # {why}",
     ]
     lines += _first(guessed) if guessed.is_first_edition else _second(guessed)
-    return "\n".join(lines) + "\n"
+    # A value's line ends are escaped: those that are left are of names within comments.
+    return "\n".join(" ".join(line.splitlines()) for line in lines) + "\n"
 
 
 def _first(guessed: GuessedSpec) -> list[str]:
@@ -71,6 +72,9 @@ def _second(guessed: GuessedSpec) -> list[str]:
     if guessed.vocabularies:
         names = json.dumps(list(guessed.vocabularies))
         lines.append(f"zone_names = {names}  # guess: because of the sampled values")
+    if guessed.void:
+        void = json.dumps(list(guessed.void), ensure_ascii=False)
+        lines.append(f"missing = {void}  # guess: because such values of a wall time mean none")
     lines += [_line("deleted", guessed.deleted)] if guessed.deleted else []
     is_plain = all(pair.is_plain for pair in guessed.pairs)
     lines += _plain_pairs(guessed) if is_plain else []
@@ -103,7 +107,9 @@ def _chain(guessed: GuessedSpec) -> list[str]:
 
 
 def _pair(pair: GuessedPair) -> list[str]:
-    wall = _text(pair.walls[0]) if len(pair.walls) == 1 else json.dumps(list(pair.walls))
+    wall = (
+        _text(pair.walls[0]) if len(pair.walls) == 1 else _listed(pair.walls[0], [*pair.walls[1:]])
+    )
     lines = [
         "",
         "[[pair]]",

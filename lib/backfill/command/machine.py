@@ -11,6 +11,7 @@ from backfill.command.commands import print_summary, terminal_of
 from backfill.display.on_terminal import is_watched
 from backfill.errors import ExitCode
 from backfill.folder import runs_dir
+from backfill.printing import let_out
 
 
 def run_db(options: argparse.Namespace) -> int:
@@ -61,6 +62,7 @@ def run_doctor(options: argparse.Namespace) -> int:
             print(f"{'ok  ' if finding.is_well else 'BAD '} {finding.what}: {finding.detail}")
             if not finding.is_well and finding.mend:
                 print(f"     mend: {finding.mend}")
+    let_out()
     bad = [finding.what for finding in findings if not finding.is_well]
     print_summary({"healthy": not bad, "wrong": bad})
     return int(ExitCode.PREFLIGHT if bad else ExitCode.OK)

@@ -64,6 +64,8 @@ def _number_or_word(text: str) -> int | str:
 
 def path_option(text: str) -> str:
     """Return a path that holds in any folder: a notebook's kernel has one of its own."""
+    if not text:  # as of a shell's variable that is not set; it would be the folder one is in
+        raise argparse.ArgumentTypeError("the name is empty")
     return str(Path(text).expanduser().absolute())
 
 
@@ -102,7 +104,8 @@ class Parser(argparse.ArgumentParser):
             return super()._get_value(action, text)
         except argparse.ArgumentError:
             name = getattr(action.type, "__name__", "value")
-            kind = {"int": "a whole number", "float": "a number"}.get(name, name)
+            kinds = {"int": "a whole number", "float": "a number", "path_option": "a path"}
+            kind = kinds.get(name, name)
             raise argparse.ArgumentError(action, f"{shown_word(text)} is not {kind}") from None
 
     def error(self, message: str) -> NoReturn:

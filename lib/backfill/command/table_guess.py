@@ -17,7 +17,7 @@ from backfill.command.guess_forms import (
     offset_guess,
     with_forms,
 )
-from backfill.command.guess_pairs import guess_pairs, is_target, words_of
+from backfill.command.guess_pairs import guess_pairs, is_target, void_walls, words_of
 from backfill.server.table import Relation
 from backfill.server.table_look import Reference, TableLook
 from backfill.utc.spelling import Vocabulary, foreign_zone
@@ -64,6 +64,7 @@ class GuessedSpec:
     remarks: tuple[str, ...] = field(default=())
     has_offset: bool = False
     taken: frozenset[str] = frozenset()  # ways to a zone that are of single pairs
+    void: tuple[str, ...] = ()  # walls that mean no time
 
     @property
     def chain(self) -> list[str]:
@@ -86,6 +87,7 @@ class GuessedSpec:
             and len(self.lookups) <= 1
             and all(x.by == self.scope.value and not x.reference.more for x in self.lookups)
             and not self.vocabularies
+            and not self.void
         )
 
     @property
@@ -102,7 +104,8 @@ class GuessedSpec:
         named = [self.scope, self.zone, *([self.deleted] if self.deleted else [])]
         lookups = sum(lookup.zone is not None for lookup in self.lookups)
         more = sum(len(pair.more) for pair in self.pairs)
-        return sum(bool(guess.value) for guess in named) + len(self.pairs) + lookups + more
+        of_table = sum(bool(guess.value) for guess in named) + bool(self.void)
+        return of_table + len(self.pairs) + lookups + more
 
 
 def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> GuessedSpec:
@@ -127,10 +130,36 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
         lookups=lookups,
         deleted=_deleted(look),
         vocabularies=_vocabularies(samples),
-        remarks=(*_remarks(look, others), *_alone(look, pairs)),
+        remarks=(
+            *_remarks(look, others),
+            *_alone(look, pairs),
+            *_left_out(look, others, {*taken, zone.value, *_chosen(lookups)}, lookups),
+        ),
         has_offset=offset is not None,
         taken=frozenset(taken),
+        void=void_walls(look, pairs),
     )
+
+
+def _chosen(lookups: Sequence[GuessedLookup]) -> list[str]:
+    return [f"{x.name}.{x.zone.value}" for x in lookups if x.zone]
+
+
+def _left_out(
+    look: TableLook,
+    others: Mapping[Relation, TableLook],
+    used: set[str],
+    lookups: Sequence[GuessedLookup],
+) -> list[str]:
+    """Columns that hold zones as well, of the table and of those that it refers to."""
+    named = {x.reference.other: x.name for x in lookups}
+    found = []
+    for relation, one in ((look.relation, look), *others.items()):
+        for zone in _zones(one):
+            way = zone.value if one is look else f"{named.get(relation)}.{zone.value}"
+            if way not in used:
+                found.append(f"{relation}.{zone.value} holds time zones, too: is it of the chain?")
+    return found
 
 
 def _has_zones(pairs: Sequence[GuessedPair]) -> bool:

@@ -135,7 +135,7 @@ def _of_extension(values: pa.Array, *, as_json: bool) -> pa.Array:
 
 def _floats(values: pa.Array) -> pa.Array:
     """A whole number is written as one: a column of whole numbers with NULLs comes as floats."""
-    numbers = values.to_numpy(zero_copy_only=False)
+    numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
     with np.errstate(invalid="ignore"):
         whole = (np.trunc(numbers) == numbers) & (np.abs(numbers) < _WHOLE_BELOW)
     whole &= ~((numbers == 0) & np.signbit(numbers))  # -0 has a sign of its own

@@ -14,6 +14,8 @@ from backfill.server.postgres import Connection
 from backfill.server.table import Relation
 
 SAMPLE_ROWS = 1_000
+#: Letters of a value that are read: no zone and no time has more, a document may have millions.
+SAMPLE_LETTERS = 120
 HOPS = 2
 _NO_SAMPLE = ("bytea", "json", "jsonb", "xml", "tsvector", "boolean")
 
@@ -93,10 +95,13 @@ def _sample_within(
 
 def _sample(connection: Connection, relation: Relation, column: str) -> tuple[str, ...]:
     query = sql.SQL(
-        "SELECT DISTINCT {column}::text FROM (SELECT {column} FROM {table}"
+        "SELECT DISTINCT left({column}::text, {letters}) FROM (SELECT {column} FROM {table}"
         " WHERE {column} IS NOT NULL LIMIT {rows}) AS sampled ORDER BY 1"
     ).format(
-        column=sql.Identifier(column), table=relation.identifier, rows=sql.Literal(SAMPLE_ROWS)
+        column=sql.Identifier(column),
+        table=relation.identifier,
+        rows=sql.Literal(SAMPLE_ROWS),
+        letters=sql.Literal(SAMPLE_LETTERS),
     )
     try:
         return tuple(str(row[0]) for row in connection.execute(query).fetchall())

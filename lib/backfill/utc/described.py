@@ -98,7 +98,8 @@ class Reading:
     `unit`: of numbers. `form`: of text, digits included; empty for ISO 8601. `read_in`: the zone
     that an instant shows its wall time in. `missing`: texts that mean no time. `uses_offset`: a
     text with an offset is an instant, and taken as one. `months`: whose names of months a text
-    has, English if empty.
+    has, English if empty. `follows`: the third column is a time of day too, and where the second
+    is earlier it is of the day after.
     """
 
     kind: WallKind
@@ -108,6 +109,7 @@ class Reading:
     missing: tuple[str, ...] = ()
     uses_offset: bool = False
     months: str = ""
+    follows: bool = False
 
     @property
     def name(self) -> str:

@@ -43,8 +43,9 @@ _PLAIN_NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,18})(?:\.(?P<f>\d{1,18}))?$"
 def read_walls(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
     """Return wall times in microseconds; integers only, so that milliseconds survive exactly.
 
-    `arrays` is one column, or date and time, and days to add. Infinity, numbers that do not fit
-    and text that is no date are not valid; the caller checks the range of years.
+    `arrays` is one column, or date and time, and days to add or the time that it comes after.
+    Infinity, numbers that do not fit and text that is no date are not valid; the caller checks the
+    range of years.
     """
     is_null = np.asarray(arrays[0].is_null())
     for array in arrays[1:]:
@@ -129,6 +130,8 @@ def _of_text(found: TextTimes) -> WallTimes:
 
 
 def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
+    if reading.follows:
+        return _read_the_later(arrays, replace(reading, follows=False))
     no = np.zeros(len(arrays[0]), dtype=bool)
     more_us, is_valid = _days_to_add(arrays[2:], len(no))
     if reading.form:
@@ -146,6 +149,14 @@ def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> WallTim
         clock, is_clock = read_clock(arrays[1].cast(pa.string()))
     is_valid = is_valid & day.is_valid & is_clock
     return WallTimes(np.where(is_valid, day.us + clock + more_us, 0), no, is_valid)
+
+
+def _read_the_later(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
+    """Read a date and a time that comes after another one: the day after, where it is earlier."""
+    own = _read_date_and_time(arrays[:2], reading)
+    other = _read_date_and_time((arrays[0], arrays[2]), reading)
+    us = own.us + np.where(own.us < other.us, DAY_US, 0)
+    return replace(own, us=us, is_valid=own.is_valid & other.is_valid)
 
 
 def _since_midnight(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:

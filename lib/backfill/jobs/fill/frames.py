@@ -28,7 +28,9 @@ def keep_frame(rows: Any, path: Path) -> None:
     table = _as_arrow(rows)
     refuse_twice("The rows have", table.column_names)
     with pa.ipc.new_file(path, table.schema, options=_OPTIONS) as writer:
-        writer.write_table(table)
+        for batch in table.to_batches():
+            if batch.num_rows:  # Arrow writes an empty one that came as a stream unreadably
+                writer.write_batch(batch)
 
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
@@ -42,6 +44,8 @@ def _as_arrow(rows: Any) -> pa.Table:
         return _from_pandas(rows)
     if module == "polars" and hasattr(rows, "get_columns"):
         return _from_polars(rows)
+    if isinstance(rows, pa.Table):
+        return rows
     if isinstance(rows, pa.RecordBatch):
         return pa.Table.from_batches([rows])
     if module in ("duckdb", "_duckdb"):

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.errors import PreflightError
+from backfill.jobs.utc.midnight import past_midnight
 from backfill.jobs.utc.resolve_columns import UNIT_NAMES
 from backfill.jobs.utc.sample import sample_filled, sample_rows
 from backfill.jobs.utc.sampled_place import Place, bounded, first, key_at
@@ -48,6 +49,7 @@ def check_columns(
     for pair in zoned.columns.pairs:
         check_walls(Place(zoned, pair), rows)
         warnings += unreadable(Place(zoned, pair), rows)
+    warnings += past_midnight(zoned, rows)
     filled = sample_filled(connection, zoned.table, members)
     converted = convert_pairs(filled, zoned.columns, policy)
     for pair, values in zip(zoned.columns.pairs, converted, strict=True):

@@ -106,8 +106,11 @@ def _of_types(
 ) -> Reading:
     first, name = columns[0], columns[0].plain_type
     if len(columns) > 1:
+        if spec.follows:
+            _check_alike(relation, columns[1], columns[2])
+            columns = columns[:2]
         _check_date_and_time(relation, columns, spec.form, spec.unit)
-        return Reading(WallKind.DATE_AND_TIME)
+        return Reading(WallKind.DATE_AND_TIME, follows=spec.follows)
     if name == "timestamp with time zone":
         if not spec.read_in:
             raise PreflightError(
@@ -136,6 +139,14 @@ def _of_types(
         f"{relation}.{first.name} is {name}; a wall time is timestamp, date, date and time, text, "
         f"a whole number or numeric. {_MEND}"
     )
+
+
+def _check_alike(relation: Relation, time: CatalogColumn, other: CatalogColumn) -> None:
+    if time.plain_type != other.plain_type:
+        raise PreflightError(
+            f"{relation}.{other.name} is {other.type_name}, and {time.name} is {time.type_name}: "
+            f"after names a time of day of the same type, on the same date as {time.name}."
+        )
 
 
 def _check_date_and_time(

@@ -30,7 +30,7 @@ _SECOND = {
 }
 _PAIR = {
     *("wall", "target", "zone", "format", "unit", "target_unit", "offset", "offset_in_text"),
-    *("fold_by", "series", "months"),
+    *("fold_by", "series", "months", "after"),
 }
 
 
@@ -157,6 +157,12 @@ def _pair(entry: Mapping[str, Any]) -> PairSpec:
             'wall is one column, or a date and a time: ["day", "starts"], and days to add to them: '
             '["day", "arrives", "day_offset"]'
         )
+    after = _name(entry.get("after") or "", "after")
+    if after and len(walls) != 2:
+        raise ValueError(
+            'after is of a date and a time, like wall = ["day", "ends"] and after = "starts": '
+            "the day after, where the one is earlier than the other"
+        )
     form = _name(entry.get("format") or "", "format")
     if form:
         pattern_of(form)
@@ -167,7 +173,8 @@ def _pair(entry: Mapping[str, Any]) -> PairSpec:
     if months and months not in LANGUAGES:
         raise ValueError(f"months is one of {', '.join(LANGUAGES)}, not {months!r}")
     return PairSpec(
-        walls=walls,
+        walls=(*walls, after) if after else walls,
+        follows=bool(after),
         target=_name(entry["target"], "target"),
         zone=_names(entry["zone"], "zone") if entry.get("zone") else None,
         form=form,

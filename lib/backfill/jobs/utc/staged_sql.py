@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from backfill.plans.staging import literal, quoted
 from backfill.rows.columns import ColumnType
 from backfill.utc.described import Pair, Target, WallKind
@@ -23,6 +25,16 @@ def why(pair: Pair, part: str) -> str:
 
 def local_time(pair: Pair) -> str:
     """Return the SQL for a wall time as a timestamp without zone."""
+    if not pair.reading.follows:
+        return _local_time(pair)
+    reading, (day, clock, other) = replace(pair.reading, follows=False), pair.walls
+    own, before = (
+        _local_time(replace(pair, walls=(day, time), reading=reading)) for time in (clock, other)
+    )
+    return _within(f"{own} + CASE WHEN {own} < {before} THEN to_days(1) ELSE to_days(0) END")
+
+
+def _local_time(pair: Pair) -> str:
     reading, paths = pair.reading, [field_path("source", wall.name) for wall in pair.walls]
     texts = " || ' ' || ".join(f"CAST({path} AS VARCHAR)" for path in paths)
     later = f" + to_days(CAST({paths[2]} AS INTEGER))" if len(paths) > 2 else ""

@@ -48,11 +48,12 @@ class PairSpec:
     fold_by: str = ""
     series: str = ""
     months: str = ""
+    follows: bool = False  # the third wall column is the time of day that this one comes after
 
     @property
     def label(self) -> str:
         """How the plan names it."""
-        return "+".join(self.walls)
+        return "+".join(self.walls[:2] if self.follows else self.walls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +179,12 @@ class TableSpec:
 
 
 def _pair_json(pair: PairSpec) -> dict[str, Any]:
-    wall: Any = pair.walls[0] if len(pair.walls) == 1 else list(pair.walls)
+    walls = list(pair.walls[:2] if pair.follows else pair.walls)
+    wall: Any = walls[0] if len(walls) == 1 else walls
     document: dict[str, Any] = {
         "wall": {"column": wall, "read_in": pair.read_in} if pair.read_in else wall,
         "target": pair.target,
+        "after": pair.walls[2] if pair.follows else None,
         "zone": list(pair.zone) if pair.zone is not None else None,
         "format": pair.form,
         "unit": pair.unit.value if pair.unit else None,

@@ -40,6 +40,8 @@ def local_time(values: Sequence[Any], reading: Reading) -> dt.datetime | None:
 
 def reader_of(reading: Reading) -> Reader:
     """Return how values of a reading are read; it raises as `local_time` does."""
+    if reading.follows:
+        return _after_another(_of_date_and_time(reading))
     if reading.kind is WallKind.DATE_AND_TIME:
         return _of_date_and_time(reading)
     if reading.form:
@@ -58,6 +60,17 @@ def _timestamp_or_text(values: Sequence[Any]) -> dt.datetime:
     if isinstance(value, dt.datetime):
         return value.replace(tzinfo=None) if value.tzinfo else value
     return _of_text(str(value).strip())
+
+
+def _after_another(read: Reader) -> Reader:
+    """Read a date, a time and the time that it comes after."""
+
+    def later(values: Sequence[Any]) -> dt.datetime:
+        day, clock, other = values
+        local = read((day, clock))
+        return local if local >= read((day, other)) else local + dt.timedelta(days=1)
+
+    return later
 
 
 def _of_date_and_time(reading: Reading) -> Reader:
