@@ -14,7 +14,7 @@ from backfill.server.postgres import Connection
 from backfill.server.table import Relation
 
 SAMPLE_ROWS = 1_000
-#: Letters of a value that are read: no zone and no time has more, a document may have millions.
+#: Letters of a value that are read: enough to know what it is, a document may have millions.
 SAMPLE_LETTERS = 120
 HOPS = 2
 _NO_SAMPLE = ("bytea", "json", "jsonb", "xml", "tsvector", "boolean")
