@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from psycopg import sql
 
+from backfill.chunks.dense_keys import look_together
 from backfill.chunks.writing import ChunkUpdate, RefusedRow, Written, image_of
 from backfill.rows.binary_array import PackedColumn, pack, register
 from backfill.rows.columns import Column, ColumnType, array_cast
-from backfill.rows.keys import Key
 from backfill.rows.spelt import Spelt
 from backfill.server.catalog_columns import retyped
 from backfill.server.joins import value_now
@@ -231,23 +231,30 @@ class TableWriter:
         Present values are JSON text, None where the row is gone. Read-only.
         """
         register(connection)
+        return look_together(
+            connection, self._table, changes, partial(self._differing, connection, side)
+        )
+
+    def _differing(
+        self, connection: Connection, side: str, changes: pa.Table, near: sql.Composable
+    ) -> dict[int, str | None]:
         batch = self._batch(changes, (side,))
-        equal = self._equal(self._table.targets, _PREFIXES[side])
         query = sql.SQL(
             # A composite with a NULL in it is neither NULL nor NOT NULL.
             "SELECT v.ord - 1, CASE WHEN t.{first} IS DISTINCT FROM NULL"
             " THEN ({present})::text END"
-            " FROM {values} LEFT JOIN {relation} AS t ON {join}"
+            " FROM {values} LEFT JOIN {relation} AS t ON {join} AND {near}"
             " WHERE (t.{first} IS DISTINCT FROM NULL AND {sources} AND {equal}) IS NOT TRUE"
             " ORDER BY v.ord"
         ).format(
             first=sql.Identifier(self._table.key.columns[0].name),
             sources=self._sources_match(batch),
-            equal=equal,
+            equal=self._equal(self._table.targets, _PREFIXES[side]),
             present=self._present_columns(),
             values=batch.source,
             relation=self._table.relation.identifier,
             join=self._join(),
+            near=near,
         )
         return {int(row): present for row, present in connection.execute(query, batch.parameters)}
 
@@ -305,7 +312,7 @@ class TableWriter:
         def add(name: str, values: pa.Array | pa.ChunkedArray, kind: ColumnType) -> None:
             columns[name], casts[name] = pack(values, kind), kind
 
-        for index, texts in enumerate(_key_texts(self._table.key, changes.column("key"))):
+        for index, texts in enumerate(self._table.key.columns_of(changes.column("key"))):
             add(f"k{index}", texts, ColumnType.TEXT)
         for side in ("source", *sides):
             known = self._table.sources if side == "source" else self._table.targets
@@ -367,13 +374,6 @@ class TableWriter:
         return sql.SQL(" || ").join(
             sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(part)) for part in parts
         )
-
-
-def _key_texts(key: Key, texts: pa.ChunkedArray) -> Sequence[pa.Array | pa.ChunkedArray]:
-    """Return the text of each key column."""
-    if not key.is_composite:
-        return [texts]
-    return [pa.array(column, pa.string()) for column in key.split(texts)]
 
 
 def _mask(changes: pa.Table, rows: Sequence[int]) -> NDArray[np.bool_]:

@@ -144,6 +144,14 @@ class Key:
         rows = [json.loads(value) for value in values]
         return [[row[index] for row in rows] for index in range(len(self.columns))]
 
+    def columns_of(self, texts: pa.ChunkedArray) -> Sequence[pa.Array | pa.ChunkedArray]:
+        """Return the text of each key column, of all rows."""
+        if not self.is_composite:
+            return [texts]
+        import pyarrow as pa
+
+        return [pa.array(column, pa.string()) for column in self.split(texts)]
+
     def parse(self, text: str) -> Sequence[str]:
         """Return the text of each key column of one key."""
         return list(json.loads(text)) if self.is_composite else [text]
