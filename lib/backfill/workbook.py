@@ -210,9 +210,10 @@ class Book(RunBook):
     @property
     def extracted(self) -> Any:
         """The extracted rows as a dataframe (`staging.duckdb`, table `extracted`)."""
-        if self._planning is not None and (own := getattr(self._job, "frame", None)):
-            return own(self._planning.staging)
-        return super().extracted if self._planning is None else self._frame("extracted")
+        if self._planning is None:
+            return super().extracted
+        own = getattr(self._planning.ready, "frame", None)
+        return own(self._planning.staging) if own else self._frame("extracted")
 
     def propose(self, rows: Any, reads: Sequence[str] | None = None) -> Shown:
         """Take rows with new values from the notebook: a dataframe with the key and the targets.
@@ -223,7 +224,7 @@ class Book(RunBook):
         with self._step("compute"):
             if self._planning is None or self._plan is not None:
                 return self._frozen_note()
-            if not hasattr(self._job, "propose"):
+            if not hasattr(self._planning.ready, "propose"):
                 raise UsageError(f"The {self._job.name} job computes its values by itself.")
             taken = self._planning.propose(rows, reads)
         if taken is None:
@@ -292,16 +293,16 @@ class Book(RunBook):
         with self._step("diff"):
             if self._planning is None:
                 return self._plan_view()
-            staging = self._planning.staging
-            return self._look("The diff", lambda: self._job.diff_view(staging))
+            ready, staging = self._planning.ready, self._planning.staging
+            return self._look("The diff", lambda: ready.diff_view(staging))
 
     def picture(self) -> Shown:
         """Show the job's pictures: each with the table behind it."""
         with self._step("diff"):
             if self._planning is None:
                 return NOTHING
-            staging = self._planning.staging
-            drawn = self._look("The picture", lambda: self._job.picture(staging, self.database))
+            ready, staging = self._planning.ready, self._planning.staging
+            drawn = self._look("The picture", lambda: ready.picture(staging, self.database))
             return part("pictures", drawn)
 
     def plan(self) -> Shown:

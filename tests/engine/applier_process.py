@@ -18,7 +18,7 @@ from typing import Any
 
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
-from backfill.jobs.utc.kind import UtcKind
+from backfill.jobs.registry import kind_of
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.settings import EngineSettings
@@ -53,7 +53,7 @@ def main(command: dict[str, Any]) -> None:
         apply_run(
             Database(os.environ["DATABASE_URL"], is_embedded=False),
             RunFolder.of(Path(command["runs"]), command["run_id"]),
-            UtcKind(),
+            kind_of("utc"),
             EngineSettings(**command["settings"]),
             Reporter(hear),
             meet,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backfill.chunks.chunk_commit import no_step
 from backfill.folder import RunFolder
-from backfill.jobs.utc.kind import UtcKind
+from backfill.jobs.registry import kind_of
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.settings import EngineSettings
@@ -32,7 +32,7 @@ def main(run_id: str, runs: str, point: str, nth: str, only: str = "") -> None:
     apply_run(
         Database(os.environ["DATABASE_URL"], is_embedded=False),
         RunFolder.of(Path(runs), run_id),
-        UtcKind(),
+        kind_of("utc"),
         EngineSettings(chunk_rows=5, only=only),
         Reporter(lambda _event: None),
         no_step if point == "none" else die,

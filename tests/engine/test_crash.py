@@ -19,7 +19,7 @@ from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons, noon_utc
 from tests.server.servers import pid_of
 
-from backfill.jobs.utc.kind import UtcKind
+from backfill.jobs.registry import kind_of
 from backfill.politeness.pace import Breathe, Pace
 from backfill.report import Reporter
 from backfill.server.database import Database
@@ -109,7 +109,7 @@ def apply_and_crash(bench: Bench, run_id: str, crash: Crash, **engine: Any) -> N
     apply_run(
         Database(bench.dsn, is_embedded=False),
         bench.folder(run_id),
-        UtcKind(),
+        kind_of("utc"),
         EngineSettings(chunk_rows=5, **engine),
         Reporter(bench.events.append, bench.folder(run_id)),
         pace=crash,

@@ -21,7 +21,7 @@ def test_what_shows_is_found_by_itself() -> None:
         "backfill.jobs.utc.pictures.clock_change_picture",
         "backfill.jobs.utc.views._warnings",
         "backfill.jobs.ocr.reading_view._doubts",
-        "backfill.jobs.ocr.job.OcrJob.picture",
+        "backfill.jobs.ocr.job.OcrSessions.picture",
         "backfill.archive.checkpoint_view.applied_view",
         "backfill.notebook.run_views.plan_view",
     } <= names
@@ -92,7 +92,7 @@ def test_a_count_that_fails_is_told_in_its_place(
     def fail(*_given: object, **_named: object) -> typing.NoReturn:
         raise EyeBroke("count")
 
-    monkeypatch.setattr("backfill.jobs.utc.kind.UtcKind.count_pending", fail)
+    monkeypatch.setattr("backfill.jobs.utc.kind.UtcRuns.count_pending", fail)
     monkeypatch.setattr("backfill.command.status_view.count_by_household", fail)
 
     book = bench.run()

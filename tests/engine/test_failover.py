@@ -16,7 +16,7 @@ from tests.jobs.command_line import run_here
 
 from backfill.chunks import patience
 from backfill.errors import DatabaseUnreachable
-from backfill.jobs.utc.kind import UtcKind
+from backfill.jobs.registry import kind_of
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.embedded import EmbeddedServer
@@ -97,7 +97,7 @@ def test_a_failover_in_the_middle_of_a_run_is_waited_for_until_the_standby_write
     applied = apply_run(
         address,
         bench.folder(run_id),
-        UtcKind(),
+        kind_of("utc"),
         EngineSettings(chunk_rows=5),
         Reporter(bench.events.append),
         fail_over,
@@ -139,7 +139,7 @@ def test_an_apply_that_begins_while_the_address_leads_to_a_standby_waits_until_t
     applied = apply_run(
         address,
         bench.folder(run_id),
-        UtcKind(),
+        kind_of("utc"),
         EngineSettings(),
         Reporter(bench.events.append),
     )

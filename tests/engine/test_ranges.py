@@ -24,10 +24,10 @@ from tests.engine.workshop import Bench, add_noons
 
 from backfill.command.status_view import status_document, status_text
 from backfill.errors import Interrupted, Terminated
-from backfill.jobs.utc.kind import UtcKind
 from backfill.records.lease import Lease, acquire, join
 from backfill.records.ledger import Ledger
 from backfill.records.ranges import cut, ranges_of, take_range
+from backfill.steps.kind import JobKind
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -256,7 +256,7 @@ def test_a_sequential_job_takes_one_worker(bench: Bench, monkeypatch: pytest.Mon
     from backfill.errors import UsageError
 
     run_id = bench.plan().run_id
-    monkeypatch.setattr(UtcKind, "chain", lambda *_of_a_run: "key")
+    monkeypatch.setattr(JobKind, "chain", lambda *_of_a_run: "key")
 
     with pytest.raises(UsageError, match=r"one after the other.*Leave out --workers"):
         bench.apply_with(run_id, workers=2)

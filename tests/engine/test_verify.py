@@ -7,7 +7,7 @@ import pytest
 from tests.engine.workshop import Bench
 
 from backfill.errors import Interrupted, PreflightError, VerifyFailed
-from backfill.jobs.utc.kind import UtcKind
+from backfill.jobs.registry import kind_of
 from backfill.records.ledger import Ledger
 from backfill.server.database import Database
 from backfill.steps.verify import verify_run
@@ -166,7 +166,7 @@ def test_rows_read_back_over_several_connections_are_told_in_the_order_of_the_ch
     ledger = Ledger(bench.connection)
 
     with Database(bench.dsn, is_embedded=False).lookers() as lookers:
-        found = verify_run(ledger, ledger.get(run_id), UtcKind(), lookers)
+        found = verify_run(ledger, ledger.get(run_id), kind_of("utc"), lookers)
 
     assert (found.rows, found.recomputed) == (12, 12)
     assert [text.split()[1] for text in found.findings] == [
@@ -184,7 +184,7 @@ def test_a_server_that_goes_away_while_rows_are_read_back_ends_the_verification(
         for looker in lookers:
             bench.sql("SELECT pg_terminate_backend(%s)", looker.info.backend_pid)
         with pytest.raises(psycopg.OperationalError):
-            verify_run(ledger, run, UtcKind(), lookers)
+            verify_run(ledger, run, kind_of("utc"), lookers)
 
 
 def test_a_run_that_stopped_half_way_is_not_proven(bench: Bench) -> None:

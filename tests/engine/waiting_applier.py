@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
-from backfill.jobs.utc.kind import UtcKind
+from backfill.jobs.registry import kind_of
 from backfill.politeness.signals import Signal
 from backfill.politeness.throttle import Limit, Throttle
 from backfill.report import Reporter
@@ -26,7 +26,7 @@ def main(run_id: str, runs: str, query: str) -> int:
         apply_run(
             Database(os.environ["DATABASE_URL"], is_embedded=False),
             RunFolder.of(Path(runs), run_id),
-            UtcKind(),
+            kind_of("utc"),
             EngineSettings(chunk_rows=5, throttle=throttle),
             Reporter(lambda _event: None),
         )

@@ -18,7 +18,7 @@ from tests.deadline import DEADLINE_SECONDS
 
 from backfill.chunks.chunk_commit import no_step
 from backfill.folder import RunFolder
-from backfill.jobs.utc.kind import UtcKind
+from backfill.jobs.registry import kind_of
 from backfill.notebook.run_book import RunBook
 from backfill.records.ledger import Ledger
 from backfill.report import Reporter
@@ -180,7 +180,7 @@ class Bench:
         return apply_run(
             Database(self.dsn, is_embedded=False),
             self.folder(run_id),
-            UtcKind(),
+            kind_of("utc"),
             EngineSettings(**engine),
             Reporter(self.events.append, self.folder(run_id)),
             step,
@@ -188,7 +188,7 @@ class Bench:
 
     def verify(self, run_id: str) -> Verification:
         ledger = Ledger(self.connection)
-        return verify_run(ledger, ledger.get(run_id), UtcKind())
+        return verify_run(ledger, ledger.get(run_id), kind_of("utc"))
 
     def _with_runs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"runs_dir": str(self.runs), **given}

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from backfill.folder import RunFolder
-from backfill.jobs.ocr.kind import OcrKind
+from backfill.jobs.registry import kind_of
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.settings import EngineSettings
@@ -29,7 +29,7 @@ def main(run_id: str, runs: str, point: str, nth: str) -> None:
     apply_run(
         Database(os.environ["DATABASE_URL"], is_embedded=False),
         RunFolder.of(Path(runs), run_id),
-        OcrKind(),
+        kind_of("ocr"),
         EngineSettings(),
         Reporter(lambda _event: None),
         die,

@@ -18,7 +18,7 @@ import pytest
 from tests.engine.workshop import Bench, take_steps
 
 from backfill.chunks.chunk_commit import no_step
-from backfill.jobs.ocr.kind import OcrKind
+from backfill.jobs.registry import kind_of
 from backfill.notebook.run_book import RunBook
 from backfill.ocr.dates import DateEvidence
 from backfill.ocr.pool import Outcome, read_images
@@ -125,7 +125,7 @@ class OcrBench(Bench):
         return apply_run(
             Database(self.dsn, is_embedded=False),
             self.folder(run_id),
-            OcrKind(),
+            kind_of("ocr"),
             EngineSettings(**engine),
             Reporter(self.events.append, self.folder(run_id)),
             step,
@@ -133,7 +133,7 @@ class OcrBench(Bench):
 
     def verify(self, run_id: str) -> Verification:
         ledger = Ledger(self.connection)
-        return verify_run(ledger, ledger.get(run_id), OcrKind())
+        return verify_run(ledger, ledger.get(run_id), kind_of("ocr"))
 
     def add(self, *sessions: DemoSession) -> None:
         load_sessions(self.connection, sessions)

@@ -14,13 +14,13 @@ from backfill.archive.run_files import RUN_FILES
 from backfill.errors import EXIT_CODE_MEANS, ExitCode
 from backfill.jobs.ocr import staged
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA
-from backfill.jobs.utc.counting import SKIPS_SCHEMA
 from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.table_spec import EVENTS
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.plans.extract import extracted_schema
 from backfill.server.row_types import source_type, target_type
 from backfill.skips import SKIP_MEANS, SkipReason
+from backfill.steps.results import SKIPS_SCHEMA
 from backfill.utc.compute import changes_schema
 
 _ENDS_A_COLUMN = ("PRIMARY", "FOREIGN", "CHECK", "UNIQUE", "CONSTRAINT")

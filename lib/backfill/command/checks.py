@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backfill.command.commands import database_of, given_of, print_summary, terminal_of
 from backfill.command.metrics import write_metrics
@@ -19,6 +19,9 @@ from backfill.jobs.entry import Entry, Pending
 from backfill.jobs.registry import JOBS, entry_of
 from backfill.next_command import next_command
 from backfill.parameter import Kind, Parameter
+
+if TYPE_CHECKING:  # a command line that only looks need not load what computes
+    from backfill.steps.job import Job, Ready
 
 SHOWN_SCOPES = 100
 
@@ -52,7 +55,7 @@ def _asked() -> dict[str, Parameter]:
     return found
 
 
-def job_of(options: argparse.Namespace) -> tuple[Entry, Any]:
+def job_of(options: argparse.Namespace) -> tuple[Entry, Job]:
     """Return the entry and the job that `--job` and its options mean; raise `UsageError`."""
     from backfill.parameters import check_parameters
 
@@ -91,10 +94,14 @@ def run_check(options: argparse.Namespace) -> int:
     if options.output:
         raise UsageError("--output lists rows that differ: give --deep as well.")
     with database_of(options).connect(read_only=True) as connection:
-        found = job.preflight(connection, writing=False)
+        ready = job.preflight(connection, writing=False)
+    found = ready.found
     pending, what = found.pending, found.what
     if entry.pending is Pending.COMPUTED:
-        pending, what = _to_write(options, job), ("row is to be written", "rows are to be written")
+        pending, what = (
+            _to_write(options, ready),
+            ("row is to be written", "rows are to be written"),
+        )
     pending = {scope: count for scope, count in pending.items() if count}
     _say(options, found.hidden)
     shown = dict(sorted(pending.items(), key=lambda entry: -entry[1])[:SHOWN_SCOPES])
@@ -109,29 +116,29 @@ def run_check(options: argparse.Namespace) -> int:
     return _end(options, document, is_clean=not pending, is_sure=not found.hidden)
 
 
-def _to_write(options: argparse.Namespace, job: Any) -> dict[str, int]:
+def _to_write(options: argparse.Namespace, ready: Ready) -> dict[str, int]:
     """Compute as a dry run does, and keep nothing of it; return the rows to write, by scope."""
     from backfill.plans.staging import STAGING_FILE, Staging
     from backfill.report import Reporter
 
-    if not getattr(job, "has_values", True):
+    if not getattr(ready.job, "has_values", True):
         raise UsageError("Which values are to be there? --values FILE, or --query SQL.")
     quiet = Reporter(lambda _event: None)
     with tempfile.TemporaryDirectory(prefix="backfill-check-") as name:
         folder = RunFolder(Path(name))
         staging = Staging(folder.file(STAGING_FILE))
-        job.extract(database_of(options).dsn, staging, quiet)
-        counts = job.compute(staging, folder, quiet).counts["by_scope"]
+        ready.extract(database_of(options).dsn, staging, quiet)
+        counts = ready.compute(staging, folder, quiet).counts["by_scope"]
         staging.close()
     return {scope: part["updated"] for scope, part in counts.items()}
 
 
-def _check_rows(options: argparse.Namespace, entry: Entry, job: Any) -> int:
+def _check_rows(options: argparse.Namespace, entry: Entry, job: Job) -> int:
     """Look at the rows themselves: what waits and is not known, and with --deep what differs."""
     if entry.check_rows is None:
         raise UsageError(f"--job {options.job} has no look at rows one by one: leave --deep out.")
     known = options.allow_known or ""
-    found = entry.check_rows(job, database_of(options), known, has_filled=bool(options.deep))
+    found = entry.check_rows(job.task, database_of(options), known, has_filled=bool(options.deep))
     _say(options, found.hidden)
     shown = dict(found.pending.most_common(SHOWN_SCOPES))
     _say(options, _by_scope(shown, ("row is pending", "rows are pending"), entry))

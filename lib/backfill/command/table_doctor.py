@@ -11,7 +11,7 @@ import psycopg
 from backfill.command.finding import Finding
 from backfill.errors import BackfillError
 from backfill.jobs.utc.checks import check_columns
-from backfill.jobs.utc.job import UtcJob
+from backfill.jobs.utc.job import UtcTask
 from backfill.jobs.utc.pending import count_pending
 from backfill.jobs.utc.settings import UtcSettings
 from backfill.jobs.utc.spec_file import load_spec
@@ -30,18 +30,20 @@ def examine_table(connection: Connection, path: Path) -> list[Finding]:
         first = next_command("init-table", "TABLE")
         return [Finding("specification", False, str(error), first)]
     found = [Finding("specification", True, f"{path}: {spec.table}")]
-    job = UtcJob(UtcSettings(table=spec))
+    settings = UtcSettings(table=spec)
     try:
-        zoned = job.look_up(connection, writing=False)
+        zoned = UtcTask(settings).look_up(connection, writing=False).zoned
         found.append(Finding("table", True, f"{zoned.table.relation} is as {path} says"))
-        found += _of_table(connection, zoned, job)
+        found += _of_table(connection, zoned, settings)
     except (BackfillError, psycopg.Error) as error:
         text = redact(str(error), os.environ.get(DSN_ENV, "")).strip()
         found.append(Finding("table", False, text, f"mend {path}, or what it names"))
     return found
 
 
-def _of_table(connection: Connection, zoned: ZonedTable, job: UtcJob) -> Iterator[Finding]:
+def _of_table(
+    connection: Connection, zoned: ZonedTable, settings: UtcSettings
+) -> Iterator[Finding]:
     table = zoned.table
     yield Finding("key", True, _key_of(zoned))
     for pair in zoned.columns.pairs:
@@ -60,7 +62,6 @@ def _of_table(connection: Connection, zoned: ZonedTable, job: UtcJob) -> Iterato
     )
     for text in hidden_rows(connection, table):
         yield Finding("row-level security", False, text, "use a role with BYPASSRLS")
-    settings = job.utc_settings
     said = settings.table.units_said
     for warning in check_columns(connection, zoned, None, settings.policy, units_said=said):
         yield Finding("columns", False, warning)

@@ -15,7 +15,8 @@ from backfill.parameter import Parameter
 from backfill.which_folder import LATEST
 
 if TYPE_CHECKING:  # a command line that only lists jobs need not load what does them
-    from backfill.steps.job import Job, JobKind
+    from backfill.steps.job import Job
+    from backfill.steps.kind import JobKind
 
 
 class Pending(StrEnum):

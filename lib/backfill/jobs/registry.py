@@ -11,7 +11,7 @@ from backfill.jobs.ocr.entry import ENTRY as OCR
 from backfill.jobs.utc.entry import ENTRY as UTC
 
 if TYPE_CHECKING:
-    from backfill.steps.job import JobKind
+    from backfill.steps.kind import JobKind
 
 JOBS: Mapping[str, Entry] = {entry.name: entry for entry in (UTC, OCR, FILL)}
 

@@ -25,10 +25,9 @@ from backfill.errors import UsageError
 from backfill.jobs.entry import Entry, answers_from
 from backfill.parameter import Kind, Parameter
 from backfill.parameters import DECISIONS, TASK_PARAMETERS
-from backfill.steps.job import Job, JobKind
-from backfill.steps.task import Task
-from backfill.steps.task_job import TaskJob
-from backfill.steps.task_kind import TaskKind
+from backfill.steps.job import Job
+from backfill.steps.kind import JobKind
+from backfill.steps.task import Task, part
 
 GROUP = "backfill.tasks"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -80,7 +79,7 @@ class FoundTask:
         own = {p.name: values[p.name] for p in self.own}
         task = self.task(own)
         answers = answers_from(values, task.name, self._words) if self._words else None
-        return TaskJob(task, {"task": self.origin, "parameters": own}, answers)
+        return Job(task, {"task": self.origin, "parameters": own}, answers)
 
     def entry(self, name: str) -> Entry:
         """Return what the task says of itself, in the form of those that ship."""
@@ -168,7 +167,8 @@ def _load(name: str) -> Any:
 
 
 def _checked(made: Any, origin: str) -> Task:
-    lacking = [n for n in ("name", "names", "extract", "compute") if not hasattr(made, n)]
+    verbs = ["name", "names", "compute", *(() if part(made, "where") else ("extract",))]
+    lacking = [name for name in verbs if not hasattr(made, name)]
     if lacking:
         raise UsageError(
             f"{origin} is no task: it has no {', '.join(lacking)}. See docs/your-own-backfill.md"
@@ -193,4 +193,4 @@ def installed_kind(name: str) -> JobKind:
         found = find_task(name)
         return found.task(dict(target.get("parameters") or {}))
 
-    return TaskKind(name, find)
+    return JobKind(name, find)

@@ -20,7 +20,7 @@ from backfill.notebook.review import Review
 from backfill.plans import worksheet
 from backfill.plans.plan import planned_again
 from backfill.server.database import Database
-from backfill.steps.job import JobKind
+from backfill.steps.kind import JobKind
 from backfill.which_folder import find_folder
 
 SHOWN_QUESTIONS = 100

@@ -45,7 +45,7 @@ from backfill.server.open_database import open_database
 from backfill.settings import engine_settings
 from backfill.status import RunStatus
 from backfill.steps import record
-from backfill.steps.job import JobKind
+from backfill.steps.kind import JobKind
 from backfill.steps.left_alone import rows_left
 from backfill.steps.revert import settle_reverted
 from backfill.steps.running import apply_run, too_many_skips

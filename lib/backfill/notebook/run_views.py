@@ -9,8 +9,8 @@ from backfill.display.pages import Shown, note, part, table
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import Plan
-from backfill.steps.job import Preflight
 from backfill.steps.standing import planned_counts
+from backfill.steps.task import Preflight
 from backfill.steps.verify import Verification
 
 SHOWN_MEMBERS = 100  # of a scope: a page holds many tables

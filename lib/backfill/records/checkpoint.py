@@ -28,6 +28,11 @@ class Counts:
     def scanned(self) -> int:
         return self.updated + self.unchanged + self.drifted + self.skipped
 
+    def totals(self) -> dict[str, int]:
+        """Return them as every summary names them."""
+        names = ("scanned", "updated", "skipped", "unchanged", "drifted")
+        return {f"total_{name}": getattr(self, name) for name in names}
+
     def __add__(self, other: Counts) -> Counts:
         return Counts(
             self.updated + other.updated,

@@ -22,3 +22,18 @@ _ARROW = {
 def arrow_type(column_type: ColumnType) -> pa.DataType:
     """Return the Arrow type of a column in plans, images and staging."""
     return _ARROW[column_type]
+
+
+def schema_of_changes(source: pa.DataType, state: pa.DataType, why: pa.DataType) -> pa.Schema:
+    """Return the columns of a plan's changes; `state` is that of the targets before and after."""
+    texts = ("key", "scope", "kind", "rule", "warnings")
+    return pa.schema(
+        [
+            pa.field("position", pa.int64()),
+            *(pa.field(name, pa.string()) for name in texts),
+            pa.field("source", source),
+            pa.field("before", state),
+            pa.field("after", state),
+            pa.field("why", why),
+        ]
+    )

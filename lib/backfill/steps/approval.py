@@ -24,7 +24,7 @@ from backfill.server.postgres import Connection
 from backfill.settings import EngineSettings
 from backfill.status import RunStatus
 from backfill.steps.choosing import choose_rows, find_rows
-from backfill.steps.job import JobKind
+from backfill.steps.kind import JobKind
 
 #: More ranges than workers: who is done early, or joins late, finds one.
 RANGES_PER_WORKER = 4

@@ -20,7 +20,7 @@ from backfill.plans.plan import CHANGES_FILE, Plan
 from backfill.records.parts import Part
 from backfill.records.positions import Places, Positions
 from backfill.records.selection import Selection, sample_rows
-from backfill.steps.job import JobKind
+from backfill.steps.kind import JobKind
 
 _SHARED_COLUMNS = ("key", "scope", "kind", "rule", "warnings")
 _STRUCTS = ("source", "before", "after", "why")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ from backfill.errors import StorageError, UsageError
 from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE
 from backfill.plans.staging import literal, quoted, threads
-from backfill.steps.job import Cause, JobKind
+from backfill.steps.kind import JobKind
+from backfill.steps.task import Cause
 
 if TYPE_CHECKING:
     import duckdb
@@ -221,12 +222,6 @@ def _text(value: Any) -> str:
         return "none"
     text = str(value)
     return text if len(text) <= 200 else f"{text[:199]}…"
-
-
-def causes_of_writing(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
-    """Explain rows that are gone because the first run wrote them before the second one looked."""
-    if not before.is_dry_run and before.opened_at <= after.opened_at:
-        yield Cause("b.key IS NULL", f"run {before.run_id} wrote it, or dealt with it")
 
 
 # -- rows ---------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from backfill.records.ledger import Ledger
 from backfill.records.parts import parts_of
 from backfill.status import RunStatus
 from backfill.steps.choosing import find_rows
-from backfill.steps.job import JobKind
+from backfill.steps.kind import JobKind
 
 
 def disagreements(

@@ -1,57 +1,49 @@
-"""What the engine needs to know of a job: a value with a name, a scope, and a way to compute.
+"""The one adapter from a task to what the engine runs: it numbers, decides, counts and reports.
 
-The engine never imports a job; a third backfill is one more value of this shape.
+`Job` is a task with its parameters; `Ready` is what its preflight makes of it.
+
+1. Names become a table with types. 2. Rows are staged as the task reads them; a key twice is
+refused. 3. In key order, block by block, the task computes; values are fitted to their columns by
+the server; each row becomes a change, unchanged, drifted, or a skip with a reason. A task that
+reads or decides by itself does so in place of 2 or 3.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
-from backfill.archive.run_facts import RunFacts
-from backfill.archive.trace import Trace
-from backfill.chunks.writing import ChunkWriter
-from backfill.decisions import Answers, Words
-from backfill.display.counting import counted
-from backfill.display.explanation import Explanation
+from backfill.decisions import Answers
 from backfill.display.pages import NOTHING, Shown
-from backfill.errors import BackfillError
+from backfill.errors import PreflightError, UsageError
 from backfill.folder import RunFolder
-from backfill.plans.plan import Plan
+from backfill.plans.fitting import Fitting
+from backfill.plans.keyed_rows import NO_COLUMN, first_keys, rows_where
 from backfill.plans.staging import Staging
-from backfill.records.checkpoint import Counts
-from backfill.records.ledger import Ledger
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.grants import Right
-from backfill.server.postgres import Connection
-from backfill.server.session import Session
-from backfill.skips import Reason
-from backfill.steps.laid_out import lay_out_rows
+from backfill.server.plain_table import PlainTable, targets_null
+from backfill.server.postgres import Connection, connect
+from backfill.server.session import Session, SessionLimits
+from backfill.steps import results
+from backfill.steps.chosen import check_chosen, count_chosen, stage_pages
+from backfill.steps.kind import JobKind
+from backfill.steps.task import CHAIN, TOLD, Decided, Preflight, Work, part
+from backfill.steps.task_questions import TaskQuestions
+from backfill.steps.task_rights import check_rights, rights_of
+from backfill.steps.task_rows import decide, plain_schema, typed
+from backfill.steps.task_table import Resolved, resolve
+from backfill.steps.task_view import task_diff
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-
-@dataclass(frozen=True, slots=True)
-class Preflight:
-    """What was found before anything is read in bulk: pending rows by scope, and warnings."""
-
-    pending: dict[str, int]  # by member of the scope
-    warnings: tuple[str, ...] = ()
-    facts: dict[str, str] = field(default_factory=dict)
-    what: tuple[str, str] = ("row is pending", "rows are pending")  # of one, and of more
-    hidden: tuple[str, ...] = ()  # those of the warnings that say that a count may be too low
-
-    @property
-    def total(self) -> str:
-        """How many in all, as a sentence begins: `14,122 rows are pending`."""
-        return counted(sum(self.pending.values()), *self.what)
+BLOCK_ROWS = 20_000
+#: Reading a large table in its own order may take what it takes.
+PATIENT = SessionLimits(statement_timeout_ms=0)
+WHAT = ("row has no value yet", "rows have no value yet")
+CHOSEN = ("row is chosen", "rows are chosen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,191 +56,256 @@ class Computation:
     counts: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Recomputed:
-    """How many rows were computed again by another way, and (row, what is wrong) of them."""
+class Job:
+    """A task, before anything was asked of a database."""
 
-    rows: int = 0
-    wrong: Sequence[tuple[int, str]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """What explains that a row of two compared runs differs, where `condition` holds.
-
-    The condition is DuckDB SQL over the rows `a` and `b` of the two runs, of which one may miss.
-    """
-
-    condition: str
-    text: str
-
-
-class Job(ABC):
-    """One kind of backfill, with the settings of one run. What has a body is optional."""
+    def __init__(
+        self,
+        task: Any,
+        origin: Mapping[str, Any] | None = None,
+        answers: Answers | None = None,
+    ) -> None:
+        """`origin` says where the task was found, and with which parameters; kept with its runs."""
+        self.task = task
+        self.answers = answers or Answers()
+        self.origin = dict(origin or {})
 
     @property
-    @abstractmethod
-    def name(self) -> str: ...
+    def name(self) -> str:
+        return str(self.task.name)
 
     @property
-    @abstractmethod
-    def scope(self) -> dict[str, Any]:
-        """`table`: what is written to; `members`: of the scope, None for all."""
-        ...
-
-    @property
-    @abstractmethod
     def settings(self) -> dict[str, Any]:
         """Everything that decides a value, as JSON: it is fingerprinted."""
-        ...
+        decided = {"decisions": self.answers.as_json()} if self.answers else {}
+        return {**self.origin, **self.task.settings, **decided}
 
     @property
-    @abstractmethod
     def kind(self) -> JobKind:
         """What can be done for its runs later on."""
-        ...
+        return JobKind(self.name, part(self.task, "parts_of_runs") or (lambda _target: self.task))
 
-    @property
-    def answers(self) -> Answers:
-        """What persons decided, as this run takes it in."""
-        return Answers()
-
-    @abstractmethod
     def rights(self, connect: Callable[[], Session]) -> Sequence[Right]:
         """Return what roles need on tables, read from the catalog where that is asked."""
-        ...
+        if own := part(self.task, "needed_rights"):
+            rights: Sequence[Right] = own(connect)
+            return rights
+        with connect() as connection:
+            return rights_of(resolve(connection, self.task.names()))
 
-    @abstractmethod
-    def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
+    def preflight(self, connection: Connection, *, writing: bool) -> Ready:
         """Check tables, rights and encodings; raise `PreflightError` or `UsageError`."""
-        ...
+        if own := part(self.task, "preflight"):
+            task, found = own(connection, writing=writing)
+            return Ready(self, task, found)
+        resolved = self.resolved(connection)
+        warnings = check_rights(connection, resolved, writing=writing)
+        table = resolved.table
+        facts = {
+            "table": str(table.relation),
+            "key": ", ".join(column.name for column in table.key.columns),
+            "to write": ", ".join(column.name for column in table.targets),
+            "computed from": ", ".join(column.name for column in table.sources) or "nothing",
+            **(part(self.task, "facts") or {}),
+        }
+        what = part(self.task, "what")
+        if where := part(self.task, "where"):
+            rows = count_chosen(connection, table, where, f"The condition of {self.name}")
+            counted, what = {str(table.relation): rows}, what or CHOSEN
+        else:
+            counted = (part(self.task, "pending") or _without_value)(connection, resolved)
+        found = Preflight(counted, tuple(warnings), facts, what or WHAT)
+        return Ready(self, self.task, found, resolved)
 
-    @abstractmethod
+    def resolved(self, connection: Connection) -> Resolved:
+        """Return the task's table with its types; raise what the task finds wrong with it."""
+        resolved = resolve(connection, self.task.names())
+        if accept := part(self.task, "accept"):
+            accept(resolved)
+        return resolved
+
+
+class Ready:
+    """A task upon its tables, as the preflight found them."""
+
+    def __init__(
+        self, job: Job, task: Any, found: Preflight, resolved: Resolved | None = None
+    ) -> None:
+        self.job = job
+        self.task = task
+        self.found = found
+        self._resolved = resolved
+        self._refusal = ""
+        self._dsn = ""
+
+    @property
+    def resolved(self) -> Resolved:
+        assert self._resolved is not None  # only a task without a preflight of its own asks
+        return self._resolved
+
+    @resolved.setter
+    def resolved(self, resolved: Resolved) -> None:
+        self._resolved = resolved
+
+    @property
+    def table(self) -> PlainTable:
+        return self.resolved.table
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """`table`: what is written to; `members`: of the scope, None for all."""
+        own = part(self.task, "plan_scope")
+        return own or {"table": str(self.table.relation), "members": None}
+
     def target(self) -> dict[str, Any]:
-        """Return what `writer` needs, as JSON; known after the preflight."""
-        ...
+        """Return what the writer needs, as JSON.
 
-    @abstractmethod
+        Raises `PreflightError` where what was computed is to be looked at, and not to be written.
+        """
+        if self._refusal:  # asked for when the plan is frozen: the diff has been shown
+            raise PreflightError(self._refusal)
+        if own := part(self.task, "plan_target"):
+            return dict(own())
+        told = {name: True for name in TOLD if part(self.task, name)}
+        return {"table": self.table.as_json(), **self.job.origin, **told}
+
     def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         """Read into staging; return the number of rows."""
-        ...
+        self._dsn = dsn
+        if own := part(self.task, "stage_rows"):
+            return int(own(dsn, staging, reporter))
+        where = part(self.task, "where")
+        with connect(dsn, read_only=True, limits=PATIENT) as connection:
+            own_extract = getattr(self.task, "extract", None)
+            if own_extract is None:
+                pages = rows_where(connection, self.table, where)
+            else:
+                pages = own_extract(connection, self.table)
+            rows = stage_pages(pages, staging, "extracted", reporter)
+            if not rows:
+                staging.create("extracted", pa.schema([pa.field("key", pa.string())]))
+            _refuse_twice(staging)
+            if where:
+                counted = sum(self.found.pending.values())
+                check_chosen(connection, self.table, where, counted, (staging, "extracted", rows))
+            elif not part(self.task, "counts_itself"):
+                reporter.message(
+                    "The task reads its rows by itself: that it read all it should, nobody has "
+                    "counted. A task that says `where` is counted."
+                )
+        return rows
 
-    @abstractmethod
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
         """Write the plan's `changes.parquet`; fill `skips` and `questions` of staging."""
-        ...
+        results.begin(staging)
+        work = Work(staging, folder, reporter)
+        if own := part(self.task, "plan_rows"):
+            schema = self.task.plan_schema
+            written, counted = results.write(own(work), schema, staging, folder, reporter)
+        else:
+            written, counted = self._decide(staging, folder, reporter)
+            work.counts = {"rules": dict(sorted(counted.rules.items()))}
+        self._refusal = work.refusal
+        scopes = part(self.task, "listed_scopes")
+        if scopes is None:
+            scopes = () if counted.kinds else (str(self.table.relation),)
+        skips = counted.total("skipped")
+        by_scope = counted.by_scope(scopes, part(self.task, "counted_kinds") or results.KINDS)
+        return Computation(
+            written + skips + counted.total("drifted"),
+            counted.total("updated") if own else written,  # as plans have told it ever since
+            skips,
+            {**work.counts, "by_scope": by_scope},
+        )
 
-    @abstractmethod
-    def changes_schema(self) -> pa.Schema: ...
+    def _decide(
+        self, staging: Staging, folder: RunFolder, reporter: Reporter
+    ) -> tuple[int, results.Counted]:
+        asking = TaskQuestions(part(self.task, "questions") or {}, self.job.answers)
+        note = _note_type(staging, part(self.task, "chain") is not None)
+        with connect(self._dsn, read_only=True, limits=PATIENT) as connection:
+            fitting = Fitting(connection, self.table, self.resolved.columns)
+            for name in fitting.unchecked:
+                reporter.message(
+                    f"The constraint {name} could not be asked about (does the role see all "
+                    "columns that it reads?): rows that it refuses are found when they are "
+                    "written, and skipped then.",
+                    "warning",
+                )
+            blocks = self._blocks(staging, fitting, note, asking)
+            schema = plain_schema(self.table, note)
+            written = results.write(blocks, schema, staging, folder, reporter)
+        asking.tell_idle(reporter)
+        return written
 
-    @abstractmethod
+    def _blocks(
+        self, staging: Staging, fitting: Fitting, note: pa.StructType, asking: TaskQuestions
+    ) -> Iterator[Decided]:
+        schema = _schema_of(staging)
+        if "before" not in schema.names:
+            return
+        place = 0
+        for block in staging.read("SELECT * FROM extracted ORDER BY key", schema, BLOCK_ROWS):
+            given = asking.answered(typed(block, self.resolved))
+            computed = self.task.compute(given)
+            if computed.num_rows != block.num_rows:
+                raise PreflightError(
+                    f"The task {self.job.name} computed {computed.num_rows:,} rows of "
+                    f"{block.num_rows:,}: row for row is what the engine needs."
+                )
+            changes, skips = decide(
+                self.task, self.resolved, block, computed, fitting, first=place, note=note
+            )
+            place += block.num_rows
+            yield Decided(changes, skips, asking.asked(given, computed))
+
     def diff_view(self, staging: Staging) -> Shown:
         """Return what a person reads before approving."""
-        ...
+        if diff := part(self.task, "diff_view"):
+            shown: Shown = diff(staging)
+            return shown
+        own = part(self.task, "views")
+        shown = task_diff(staging, self.table)
+        return own(staging) + shown if own else shown
 
     def picture(self, staging: Staging, database: Database) -> Shown:
         """Return the picture that belongs to the diff."""
-        return NOTHING
+        own = part(self.task, "picture")
+        return own(staging, database) if own else NOTHING
 
 
-class JobKind(ABC):
-    """What can be done for a run whose settings are not at hand: from its ledger row alone.
+def _refuse_twice(staging: Staging) -> None:
+    found = staging.connection.execute(
+        "SELECT key FROM extracted GROUP BY key HAVING count(*) > 1 ORDER BY key LIMIT 1000"
+    ).fetchall()
+    if found:
+        raise UsageError(
+            f"A key is there more than once: {first_keys([str(row[0]) for row in found])}. "
+            "Which value counts, nobody can know: keep one row for each key."
+        )
 
-    What has a body here is optional: that is what the engine does where a job says nothing.
-    """
 
-    name: str
-    scope_name = "table"  # what a member of the scope is called
-    #: Notes of a change that explain how it differs from that of another run.
-    compared_by: tuple[str, ...] = ()
-    #: What answers a question of this job, by kind of question.
-    words: Words = MappingProxyType({})
+def _without_value(connection: Connection, resolved: Resolved) -> dict[str, int]:
+    """Count the rows of which a target is NULL: what most tasks look for."""
+    table = resolved.table
+    rows = count_chosen(connection, table, targets_null(table), "The condition of no value")
+    return {str(table.relation): rows}
 
-    def chain(self, target: Mapping[str, Any], schema: pa.Schema | None = None) -> str:
-        """Return a DuckDB expression over a change, equal for rows that build on one another.
 
-        Such rows are written one to a transaction, in order, and reverted the last one first.
-        Empty: every row stands for itself. `schema` is that of the plan, where it is at hand.
-        """
-        return ""
+def _schema_of(staging: Staging) -> pa.Schema:
+    empty = staging.connection.cursor().sql("SELECT * FROM extracted LIMIT 0").to_arrow_table()
+    return empty.schema
 
-    def reasons(self, target: Mapping[str, Any]) -> Collection[str] | None:
-        """Return its own reasons for a skip, beside the engine's; None where it tells none."""
-        return ()
 
-    def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
-        """Return columns by which people choose changes: DuckDB expressions by name."""
-        return {self.scope_name: "scope"}
-
-    @abstractmethod
-    def writer(self, target: Mapping[str, Any]) -> ChunkWriter: ...
-
-    def reverter(self, target: Mapping[str, Any]) -> ChunkWriter:
-        """Return what writes before-images back."""
-        return self.writer(target)
-
-    @abstractmethod
-    def look(
-        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
-    ) -> Mapping[int, str | None]:
-        """Return present values by row, of the image rows that the database holds not at `side`.
-
-        None stands for a row that is gone.
-        """
-        ...
-
-    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Recomputed:
-        """Compute image rows again by another way, those for which there is one."""
-        return Recomputed()
-
-    def remarks(
-        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
-    ) -> Sequence[str]:
-        """Return for each image row what reverting it leaves behind; empty for nothing."""
-        return [""] * rows.num_rows
-
-    @abstractmethod
-    def explain(self, trace: Trace) -> Explanation:
-        """Return why a row's values are what they are. Read-only."""
-        ...
-
-    def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
-        """Make the DuckDB table `name` of a run's folder, all text: what, key, scope, values."""
-        lay_out_rows(connection, folder, name, self.compared_by)
-
-    @abstractmethod
-    def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
-        """Return what may explain differences between two runs, the surest first."""
-        ...
-
-    def count_pending(self, connection: Connection, plan: Plan) -> int | None:
-        """Return how many rows of the plan's scope are pending now, None where nobody counts."""
-        return None
-
-    @abstractmethod
-    def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
-        """Return the job's own keys of the summary."""
-        ...
-
-    def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
-        """Write the job's own files as the run stands; return what they add to the summary.
-
-        `ledger` is None for a plan that nobody applied.
-        """
-        return {}
-
-    def verdict(
-        self,
-        plan: Plan,
-        *,
-        is_applied: bool,
-        allowed: Mapping[str, int | None],
-        left: Mapping[Reason, int],
-    ) -> BackfillError | None:
-        """Return the error that a run ends with although every step did its work, if any.
-
-        `allowed` holds how many rows may have `failed` or be `held`, where that was said anew
-        since the plan was made; None means any number. `left` are the rows that were left
-        alone, by reason.
-        """
-        return None
+def _note_type(staging: Staging, is_chained: bool) -> pa.StructType:
+    """Return the type of `why`: the detail, and the notes that came with the rows."""
+    fields = [pa.field("detail", pa.string())]
+    schema = _schema_of(staging)
+    if "note" in schema.names:
+        own = [
+            pa.field(f.name, pa.string()) for f in schema.field("note").type if f.name != NO_COLUMN
+        ]
+        fields += [field for field in own if field.name not in ("detail", CHAIN)]
+    if is_chained:
+        fields.append(pa.field(CHAIN, pa.string()))
+    return pa.struct(fields)

@@ -1,13 +1,16 @@
-"""A run's changes and skips as one DuckDB table of texts, a row for each row: to be compared."""
+"""Runs to be compared: changes and skips of each as one DuckDB table of texts, and what explains
+that a row of it differs, whatever the task."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from backfill.archive.run_facts import RunFacts
 from backfill.folder import RunFolder
 from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE
 from backfill.plans.staging import field_of, literal, quoted
+from backfill.steps.task import Cause
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -51,3 +54,21 @@ def lay_out_rows(
         " escape = '\"', max_line_size = 100000000)"
         f" WHERE key NOT IN (SELECT key FROM {name}) GROUP BY key"
     )
+
+
+def causes_of_writing(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
+    """Explain rows that are gone because the first run wrote them before the second one looked."""
+    if not before.is_dry_run and before.opened_at <= after.opened_at:
+        yield Cause("b.key IS NULL", f"run {before.run_id} wrote it, or dealt with it")
+
+
+def causes_of_any(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
+    """Yield what may explain a row of any task, the surest first."""
+    a, b = (facts.plan.get("settings") or {} for facts in (before, after))
+    yield from causes_of_writing(before, after)
+    yield Cause("a.key IS NULL", "it was not among the rows before")
+    yield Cause("b.key IS NULL", "it is not among the rows any more")
+    yield Cause("a.state <> b.state AND a.state = 'planned'", "it was written since, or edited")
+    for name in sorted(set(a) | set(b)):
+        if a.get(name) != b.get(name):
+            yield Cause("a.key = b.key", f"{name}: {a.get(name)} → {b.get(name)}")

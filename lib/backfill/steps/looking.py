@@ -11,7 +11,7 @@ from backfill.errors import PreflightError
 from backfill.records.ledger import RunRow
 from backfill.server.in_bulk import words_of
 from backfill.server.postgres import Connection
-from backfill.steps.job import JobKind
+from backfill.steps.kind import JobKind
 
 #: What the server says of a table that was dropped, renamed, or whose columns were.
 _OF_ANOTHER_TABLE = (

@@ -13,7 +13,7 @@ import psycopg
 import pyarrow as pa
 
 from backfill.display.counting import counted
-from backfill.errors import BackfillError
+from backfill.errors import BackfillError, PreflightError
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans import plan
@@ -34,7 +34,8 @@ from backfill.server.own_text import holdable
 from backfill.server.postgres import ONLY_READS, database_fingerprint
 from backfill.settings import EngineSettings, fingerprint
 from backfill.skips import Skip, reason_of
-from backfill.steps.job import Computation, Job, Preflight
+from backfill.steps.job import Computation, Job, Ready
+from backfill.steps.task import Preflight
 from backfill.steps.which_run import row_of
 from backfill.utc.zone_names import tzdata_version
 
@@ -57,36 +58,45 @@ class Planning:
         self._folder = folder
         self._reporter = reporter
         self.staging = Staging(folder.file(STAGING_FILE))
+        self._ready: Ready | None = None
+
+    @property
+    def ready(self) -> Ready:
+        """The job as its preflight found it."""
+        if self._ready is None:
+            raise PreflightError("The preflight has not run yet. Run its cell first.")
+        return self._ready
 
     def preflight(self, settings: EngineSettings, *, writing: bool) -> Preflight:
         """Check everything that can be checked before reading in bulk. Read-only."""
         with self._database.connect(read_only=True, limits=settings.limits) as connection:
             for flag, sheet in self._latest_sheets.items():
                 check_origin(flag, sheet, database_fingerprint(connection))
-            found = self.job.preflight(connection, writing=writing)
+            self._ready = self.job.preflight(connection, writing=writing)
+        found = self._ready.found
         for warning in found.warnings:
             self._reporter.message(warning, "warning")
         self._reporter.message(f"{found.total} before the run.")
         return found
 
     def extract(self) -> int:
-        return self.job.extract(self._database.dsn, self.staging, self._reporter)
+        return self.ready.extract(self._database.dsn, self.staging, self._reporter)
 
     def propose(self, rows: Any, reads: Sequence[str] | None) -> int | None:
         """Hand rows of a notebook to a job that waits for them; None where it has its own."""
-        job: Any = self.job
-        if job.has_values:
+        ready: Any = self.ready
+        if ready.job.has_values:
             self._reporter.message(
                 "The values come from where the parameters say: what this cell proposes is not "
                 "used.",
                 "warning",
             )
             return None
-        return int(job.propose(rows, reads, self.staging, self._database, self._reporter))
+        return int(ready.propose(rows, reads, self.staging, self._database, self._reporter))
 
     def compute(self) -> Computation:
         """Compute the changes; they go into the plan's own file, which staging shows as a table."""
-        computed = self.job.compute(self.staging, self._folder, self._reporter)
+        computed = self.ready.compute(self.staging, self._folder, self._reporter)
         self.staging.show("changes", self._folder.file(plan.CHANGES_FILE))
         return computed
 
@@ -105,7 +115,7 @@ class Planning:
             self._folder,
             {
                 "job": self.job.name,
-                "scope": self.job.scope,
+                "scope": self.ready.scope,
                 "settings": settings,
                 "settings_fingerprint": fingerprint(settings),
                 "database_fingerprint": database,
@@ -113,7 +123,7 @@ class Planning:
                 "rows": computed.rows,
                 "changes": computed.changes,
                 "skips": computed.skips,
-                "target": self.job.target(),
+                "target": self.ready.target(),
                 "counts": computed.counts,
                 "kept": dict(kept or {}),
             },

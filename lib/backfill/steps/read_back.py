@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from backfill.records.ledger import RunRow
 from backfill.server.postgres import Connection, find_rows_by_key
-from backfill.steps.job import JobKind
+from backfill.steps.kind import JobKind
 from backfill.steps.looking import rows_not_at
 
 #: Rows of small chunks are read back together.

@@ -18,7 +18,7 @@ from backfill.server.database import Database
 from backfill.server.dsn import password_of
 from backfill.settings import EngineSettings
 from backfill.status import RunStatus
-from backfill.steps.job import JobKind
+from backfill.steps.kind import JobKind
 from backfill.steps.standing import Applied, planned_counts
 from backfill.versions import versions
 

@@ -23,7 +23,7 @@ from backfill.records.ledger import Ledger, RunRow
 from backfill.rows import image
 from backfill.skips import Skip, SkipReason
 from backfill.status import RunStatus
-from backfill.steps.job import JobKind
+from backfill.steps.kind import JobKind
 from backfill.steps.looking import rows_not_at
 
 _REVERTIBLE = frozenset(

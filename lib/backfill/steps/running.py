@@ -57,7 +57,8 @@ from backfill.status import RunStatus
 from backfill.steps.approval import Approval, begin, decide, joined_part
 from backfill.steps.choosing import find_rows
 from backfill.steps.ending import Ending
-from backfill.steps.job import Job, JobKind
+from backfill.steps.job import Job
+from backfill.steps.kind import JobKind
 from backfill.steps.left_alone import FOUND_LATE, reasons_of
 from backfill.steps.standing import Applied, standing
 from backfill.steps.which_run import row_of

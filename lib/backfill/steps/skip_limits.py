@@ -7,7 +7,7 @@ from backfill.plans import plan
 from backfill.plans.plan import Plan
 from backfill.plans.staging import Staging
 from backfill.settings import EngineSettings, check_reasons
-from backfill.steps.job import JobKind
+from backfill.steps.kind import JobKind
 
 
 def check_named(settings: EngineSettings, kind: JobKind, staging: Staging | None = None) -> None:

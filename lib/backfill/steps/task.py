@@ -1,7 +1,8 @@
 """A backfill in three verbs: which columns, which rows, which values. All else is the engine's.
 
     names     the table, its key, the columns to write, and those that values are computed from
-    extract   read the rows: `plans.keyed_rows` has what reads any table by condition or by key
+    extract   read the rows: `plans.keyed_rows` has what reads any table by condition or by key;
+              with the part `where` the engine reads them
     compute   row for row: the new values, or why there is none
 
 A task may have more, each with a default of the engine's; see `OPTIONAL`.
@@ -9,14 +10,20 @@ A task may have more, each with a default of the engine's; see `OPTIONAL`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from backfill.decisions import Question
+from backfill.display.counting import counted
+from backfill.folder import RunFolder
+from backfill.plans.staging import Staging
+from backfill.report import Reporter
 from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
+from backfill.skips import Skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,62 @@ class Task(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What was found before anything is read in bulk: pending rows by scope, and warnings."""
+
+    pending: dict[str, int]  # by member of the scope
+    warnings: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+    what: tuple[str, str] = ("row is pending", "rows are pending")  # of one, and of more
+    hidden: tuple[str, ...] = ()  # those of the warnings that say that a count may be too low
+
+    @property
+    def total(self) -> str:
+        """How many in all, as a sentence begins: `14,122 rows are pending`."""
+        return counted(sum(self.pending.values()), *self.what)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A block of rows: those to write or found as planned, and those left alone, each with its
+    place in the order of the plan; and what is asked of persons."""
+
+    changes: pa.Table  # in the columns of `rows.values.schema_of_changes`
+    skips: Sequence[tuple[int, Skip]] = ()
+    questions: Sequence[Question] = ()
+
+
+@dataclass(slots=True)
+class Work:
+    """What a task that decides by itself computes with, and what it says of all the rows."""
+
+    staging: Staging
+    folder: RunFolder
+    reporter: Reporter
+    counts: dict[str, Any] = field(default_factory=dict)  # what the summary shows of its own
+    refusal: str = ""  # why no plan may be made of it, though the diff is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """How many rows were computed again by another way, and (row, what is wrong) of them."""
+
+    rows: int = 0
+    wrong: Sequence[tuple[int, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What explains that a row of two compared runs differs, where `condition` holds.
+
+    The condition is DuckDB SQL over the rows `a` and `b` of the two runs, of which one may miss.
+    """
+
+    condition: str
+    text: str
+
+
 #: The field of a change's notes that says which rows build on one another.
 CHAIN = "chain"
 #: Parts that a task may have, and what the engine does where it has not.
@@ -74,6 +137,7 @@ OPTIONAL: Mapping[str, Any] = {
     "pending": None,  # (connection, resolved table): rows that wait, by scope; else a NULL target
     "what": None,  # what one such row is called, and several
     "views": None,  # (staging): shown above the diff
+    "picture": None,  # (staging, database): shown below it
     "chain": None,  # (row): equal text for rows that build on one another; they go one by one
     "questions": None,  # kinds of question that its rows may ask, each with the words that answer
     "reasons": None,  # why it skips rows, beside the engine's reasons: all of them
@@ -83,11 +147,37 @@ OPTIONAL: Mapping[str, Any] = {
     "writer": None,  # (target): writes something else than one row of one table
     "reverter": None,  # (target): writes that back
     "notebook": None,  # path of one of its own
+    "counts_itself": False,  # it sees to it that all rows are read that should be
+    "where": None,  # SQL: the rows that are to be read; the engine counts them, and reads them too
+    # -- of a task that knows more of its tables than names ----------------------------------
+    "parts_of_runs": None,  # (target): what has the parts for a run that only the ledger tells of
+    "preflight": None,  # (connection, writing=…): (the task upon its tables, what was found)
+    "needed_rights": None,  # (connect): what roles need
+    "plan_scope": None,  # its table, and the members of its scope
+    "scope_name": None,  # what such a member is called
+    "plan_target": None,  # what its writer needs, as JSON
+    "stage_rows": None,  # (database's URL, staging, reporter): reads into staging by itself
+    "plan_rows": None,  # (work): yields what it decided, block after block
+    "plan_schema": None,  # the columns of those
+    "counted_kinds": None,  # what is counted by scope; else all kinds of rows
+    "listed_scopes": None,  # members that are listed even where none of their rows is
+    "diff_view": None,  # (staging): shown in place of the engine's diff
+    # -- of its runs, later -------------------------------------------------------------------
+    "chained_by": None,  # DuckDB's expression over a change, as `chain`
+    "change_columns": None,  # (schema): columns by which people choose changes, as expressions
+    "compared_by": None,  # notes of a change by which runs are compared
+    "lay_out": None,  # (connection, folder, name): a run as a table of texts, to be compared
+    "causes": None,  # (run, run): what explains that they differ
+    "explain_row": None,  # (trace): why a row is as it is
+    "count_pending": None,  # (connection, plan): rows of its scope that wait now
+    "summary_keys": None,  # (plan, counts, counts by scope): its keys of the summary
+    "conclude": None,  # (folder, plan, ledger): as `finish`, of how the run stands
+    "verdict": None,  # (plan, is_applied=…, allowed=…, left=…): the error that the run ends with
 }
 #: Parts that a run's row tells of: whoever goes on with it must have them as well.
 TOLD = ("chain", "writer", "reverter")
 
 
-def part(task: Task, name: str) -> Any:
+def part(task: object, name: str) -> Any:
     """Return an optional part of a task, or the engine's default."""
     return getattr(task, name, OPTIONAL[name])

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from backfill.decisions import Answer, Answers, Question, Words
-from backfill.plans.staging import Staging
-from backfill.plans.worksheet import questions_table
 from backfill.report import Reporter
 
 ANSWER, ASK = "answer", "ask"
@@ -42,11 +40,11 @@ class TaskQuestions:
             columns.append(pa.array([a.decision if a else None for a in found], pa.string()))
         return rows.append_column(ANSWER, pa.StructArray.from_arrays(columns, list(self._words)))
 
-    def take(self, rows: pa.Table, computed: pa.Table, staging: Staging) -> None:
-        """Keep what is asked of rows that nobody has answered for."""
+    def asked(self, rows: pa.Table, computed: pa.Table) -> list[Question]:
+        """Return what is asked of rows that nobody has answered for."""
+        asked: list[Question] = []
         if not self._words or ASK not in computed.column_names:
-            return
-        asked = []
+            return asked
         kinds = computed.column(ASK).to_pylist()
         for (key, scope, read), kind, applied in zip(
             _reads(rows), kinds, _applied(computed), strict=True
@@ -59,7 +57,7 @@ class TaskQuestions:
             )
             if self._answers.find(question) is None:
                 asked.append(question)
-        staging.append("questions", questions_table(asked))
+        return asked
 
     def tell_idle(self, reporter: Reporter) -> None:
         """Say which decisions met no row: a misspelt key must not pass unseen."""

@@ -17,6 +17,7 @@ from backfill.errors import PreflightError
 from backfill.plans.column_texts import column_texts
 from backfill.plans.fitting import Fitted, Fitting
 from backfill.plans.keyed_rows import struct_from, struct_of
+from backfill.rows.values import schema_of_changes
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.plain_table import PlainTable
 from backfill.skips import Skip, SkipReason, reason_of
@@ -36,27 +37,12 @@ _TYPED: dict[str, pa.DataType] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A block of rows: those to write or found as planned, and those left alone."""
-
-    changes: pa.Table
-    skips: list[tuple[int, Skip]]
-
-
-def changes_schema(table: PlainTable, note: pa.StructType) -> pa.Schema:
-    """Return the columns of the plan."""
-    text = pa.string()
-    targets = struct_of(column.name for column in table.targets)
-    return pa.schema(
-        [
-            pa.field("position", pa.int64()),
-            *(pa.field(name, text) for name in ("key", "scope", "kind", "rule", "warnings")),
-            pa.field("source", struct_of(column.name for column in table.sources)),
-            pa.field("before", targets),
-            pa.field("after", targets),
-            pa.field("why", note),
-        ]
+def plain_schema(table: PlainTable, note: pa.StructType) -> pa.Schema:
+    """Return the columns of the plan of a table whose values travel as texts."""
+    return schema_of_changes(
+        struct_of(column.name for column in table.sources),
+        struct_of(column.name for column in table.targets),
+        note,
     )
 
 
@@ -96,8 +82,9 @@ def decide(
     *,
     first: int,
     note: pa.StructType,
-) -> Decided:
-    """Return what becomes of a block's rows; `first` is the place of its first one."""
+) -> tuple[pa.Table, list[tuple[int, Skip]]]:
+    """Return what becomes of a block's rows: those to write or found as planned, and those left
+    alone; `first` is the place of its first one."""
     table = resolved.table
     rows = block.num_rows
     reasons: list[str | None] = _texts(block, "skip", rows)
@@ -134,8 +121,7 @@ def decide(
     )
     if chain := part(task, "chain"):
         changes = _chained(changes, chain)
-    skips = _skips(block, reasons, details, columns, first)
-    return Decided(changes, skips)
+    return changes, _skips(block, reasons, details, columns, first)
 
 
 def _texts(rows: pa.Table, name: str, count: int) -> list[str | None]:
@@ -290,7 +276,7 @@ def _changes(
             "after": struct_from(values.after, rows),
             "why": _why(block, computed, note),
         }
-    ).cast(changes_schema(table, note))
+    ).cast(plain_schema(table, note))
     return whole.filter(pa.array(is_open))
 
 

@@ -26,7 +26,7 @@ from backfill.rows.image import Image, decode
 from backfill.server.postgres import Connection
 from backfill.skips import Skip
 from backfill.status import RunStatus
-from backfill.steps.job import JobKind
+from backfill.steps.kind import JobKind
 from backfill.steps.read_back import ReadBack
 
 SHOWN = 1_000

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Question
-from backfill.rows.values import arrow_type
+from backfill.rows.values import arrow_type, schema_of_changes
 from backfill.skips import Skip
 from backfill.utc.convert import LocalKind
 from backfill.utc.described import Columns
@@ -61,20 +61,7 @@ def changes_schema(
     columns: Columns, source: pa.StructType, target: pa.StructType, *, repairs: bool = False
 ) -> pa.Schema:
     """Return the columns of `changes.parquet` (see `backfill.plans.plan`)."""
-    return pa.schema(
-        [
-            pa.field("position", pa.int64()),
-            pa.field("key", pa.string()),
-            pa.field("scope", pa.string()),
-            pa.field("kind", pa.string()),
-            pa.field("rule", pa.string()),
-            pa.field("warnings", pa.string()),
-            pa.field("source", source),
-            pa.field("before", target),
-            pa.field("after", target),
-            pa.field("why", _why_type(columns, repairs=repairs)),
-        ]
-    )
+    return schema_of_changes(source, target, _why_type(columns, repairs=repairs))
 
 
 def _why_type(columns: Columns, *, repairs: bool) -> pa.StructType:

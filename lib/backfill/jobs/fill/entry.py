@@ -12,7 +12,8 @@ from backfill.parameter import Kind, Parameter
 from backfill.parameters import APPLY, ENGINE, PART, PLACES, THROTTLE, WORKERS
 
 if TYPE_CHECKING:
-    from backfill.steps.job import Job, JobKind
+    from backfill.steps.job import Job
+    from backfill.steps.kind import JobKind
 
 _NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*?))\s*(?:,|\Z)')
 FILL_PARAMETERS: tuple[Parameter, ...] = (
@@ -87,9 +88,9 @@ def _listed(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _kind() -> JobKind:
-    from backfill.steps.task_kind import TaskKind
+    from backfill.steps.kind import JobKind
 
-    return TaskKind("fill")
+    return JobKind("fill")
 
 
 ENTRY = Entry(

@@ -9,150 +9,139 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pyarrow as pa
-from psycopg import sql
 
 from backfill.errors import PreflightError, UsageError
 from backfill.folder import FILE_MODE, RunFolder
 from backfill.jobs.fill.frames import as_frame, keep_frame
 from backfill.jobs.fill.query import keep_query
 from backfill.jobs.fill.task import FillSettings, FillTask
-from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, open_values
-from backfill.plans.counting_guard import check_all_read
-from backfill.plans.keyed_rows import ChosenRows, rows_schema, rows_where
+from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, Values, open_values
+from backfill.plans.keyed_rows import rows_schema, rows_where
 from backfill.plans.staging import Staging, field_of
 from backfill.report import Reporter
 from backfill.server.database import Database
-from backfill.server.in_bulk import words_of
 from backfill.server.plain_table import PlainTable, targets_null
-from backfill.server.postgres import Connection, connect, scalar
-from backfill.server.session import on_own_path
-from backfill.steps.job import Computation, Preflight
-from backfill.steps.task_job import PATIENT, TaskJob
+from backfill.server.postgres import Connection, connect
+from backfill.steps.chosen import check_chosen, count_chosen, stage_pages
+from backfill.steps.job import CHOSEN, PATIENT, Computation, Job, Ready
+from backfill.steps.task import Preflight
 from backfill.steps.task_rows import typed
-from backfill.steps.task_table import resolve
+from backfill.steps.task_table import Resolved
 
 ROWS_TABLE = "rows"
 
 
-class FillJob(TaskJob):
-    """`Job` of fill. Without values it waits for `propose`, which brings them."""
+class FillJob(Job):
+    """`Job` of fill: of values that the parameters name, or that a notebook will propose."""
 
     def __init__(self, settings: FillSettings, values: str, query: str, where: str) -> None:
         """`values` is a file, `query` DuckDB's SQL; `where` chooses rows for a notebook."""
-        self._settings = settings
+        self._chosen = settings
         self._query = query
-        self._where = where
-        self._counted: int | None = None  # by the preflight
+        self.where = where
         self._nothing: tempfile.TemporaryDirectory[str] | None = None
-        found = open_values(Path(values)) if values else None
-        if found and query and not is_kept(found.path, query):
+        given = open_values(Path(values)) if values else None
+        if given and query and not is_kept(given.path, query):
             raise UsageError("Values come from --values or from --query: give one of them.")
-        if found is None and query:
+        if given is None and query:
             self._nothing = tempfile.TemporaryDirectory(prefix="backfill-fill-")
             path = Path(self._nothing.name) / KEPT_FILE
             try:
                 keep_query(query, path, Path.cwd())
-                found = open_values(path)
+                given = open_values(path)
             except UsageError:
                 self._nothing.cleanup()
                 raise
-        self._values = found
-        self._is_given = found is not None
-        super().__init__(self._task(settings))
+        #: Whether the parameters name the values; what a notebook proposes may be said anew.
+        self.has_values = given is not None
+        super().__init__(self._task(given))
 
-    def _task(self, settings: FillSettings, extracted: Collection[str] = ()) -> FillTask:
-        origin = self._query or (self._values.path.name if self._values else "")
-        return FillTask(settings, self._values, origin, extracted)
-
-    @property
-    def has_values(self) -> bool:
-        """Whether the parameters name the values; what a notebook proposes may be said anew."""
-        return self._is_given
+    def _task(self, values: Values | None, extracted: Collection[str] = ()) -> FillTask:
+        origin = self._query or (values.path.name if values else "")
+        return FillTask(self._chosen, values, origin, extracted)
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {**super().settings, **({"where": self._where} if self._where else {})}
+        return {**super().settings, **({"where": self.where} if self.where else {})}
 
     def keep(self, folder: RunFolder) -> dict[str, Any]:
         """Keep what a query returned with the run; return the parameters that change by it."""
-        if self._nothing is None or self._values is None:
+        values = self.task.values
+        if self._nothing is None or values is None:
             return {}
         path = folder.file(KEPT_FILE)
-        shutil.copyfile(self._values.path, path)
+        shutil.copyfile(values.path, path)
         path.chmod(FILE_MODE)
-        self._values = replace(self._values, path=path)
-        self.task = self._task(self._settings)
+        self.task = self._task(replace(values, path=path))
         self._nothing.cleanup()
         self._nothing = None
         return {"values": str(path)}
 
-    def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
-        found = super().preflight(connection, writing=writing)
-        self._counted = sum(found.pending.values())
+    def preflight(self, connection: Connection, *, writing: bool) -> FillRows:
+        ready = super().preflight(connection, writing=writing)
         if self.has_values:
-            return found
-        rows = self._counted = self._count(connection)
-        return replace(
-            found,
-            pending={str(self.table.relation): rows},
-            what=("row is chosen", "rows are chosen"),
-            facts={**found.facts, "chosen": self._condition},
+            return FillRows(self, ready.found, ready.resolved)
+        where = self.where or targets_null(ready.table)
+        rows = count_chosen(connection, ready.table, where, "--where")
+        found = replace(
+            ready.found,
+            pending={str(ready.table.relation): rows},
+            what=CHOSEN,
+            facts={**ready.found.facts, "chosen": where},
         )
+        return FillRows(self, found, ready.resolved)
+
+    def take(
+        self,
+        rows: Any,
+        reads: Sequence[str] | None,
+        path: Path,
+        extracted: Collection[str],
+        connection: Connection,
+    ) -> Resolved:
+        """Take rows that a notebook proposes, kept at `path`, as if a file held them."""
+        keep_frame(rows, path)
+        path.chmod(FILE_MODE)
+        names = (reads,) if isinstance(reads, str) else reads
+        self._chosen = replace(self._chosen, reads=None if names is None else tuple(names))
+        self.task = self._task(open_values(path), extracted)
+        return self.resolved(connection)
+
+
+class FillRows(Ready):
+    """Fill upon its table. Without values it waits for `propose`, which brings them."""
+
+    job: FillJob
+
+    def __init__(self, job: FillJob, found: Preflight, resolved: Resolved) -> None:
+        super().__init__(job, job.task, found, resolved)
 
     @property
-    def _condition(self) -> str:
-        return self._where or targets_null(self.table)
-
-    def _count(self, connection: Connection) -> int:
-        query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
-            self.table.relation.identifier, sql.SQL(self._condition)
-        )
-        try:
-            with connection.transaction(), on_own_path(connection):
-                return int(scalar(connection, query))
-        except psycopg.errors.ReadOnlySqlTransaction as error:
-            raise UsageError(
-                f"--where {self._condition!r} writes something: {words_of(error)}. A condition "
-                "may only read."
-            ) from None
-        except (psycopg.ProgrammingError, psycopg.DataError) as error:
-            raise UsageError(
-                f"--where {self._condition!r} is no condition on {self.table.relation}: "
-                f"{words_of(error)}"
-            ) from None
+    def _counted(self) -> int:
+        return sum(self.found.pending.values())
 
     def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
-        self.keep(RunFolder(staging.path.parent))
-        if self.has_values:
-            rows = super().extract(dsn, staging, reporter)
-            self._check_as_counted(rows)
-            return rows
-        return self._extract_rows(dsn, staging, reporter)
-
-    def _check_as_counted(self, rows: int) -> None:
-        if self._counted is not None and rows != self._counted:
+        self.job.keep(RunFolder(staging.path.parent))
+        self.task = self.job.task
+        if not self.job.has_values:
+            return self._extract_rows(dsn, staging, reporter)
+        rows = super().extract(dsn, staging, reporter)
+        if rows != self._counted:
             raise PreflightError(
                 f"The preflight counted {self._counted:,} rows of values, {rows:,} were read: "
                 f"does somebody write to {self.task.settings['values']}? Nothing was planned."
             )
+        return rows
 
     def _extract_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         """Read the chosen rows with all columns that this role may see, for a notebook."""
-        self._dsn = dsn
-        rows = 0
+        where, whole = self.found.facts["chosen"], self._whole()
+        staging.create(ROWS_TABLE, rows_schema(whole))
         with connect(dsn, read_only=True, limits=PATIENT) as connection:
-            whole = self._whole()
-            staging.create(ROWS_TABLE, rows_schema(whole))
-            for page in rows_where(connection, whole, self._condition):
-                staging.append(ROWS_TABLE, page)
-                rows += page.num_rows
-                reporter.message(f"extract: {rows:,} rows read", "debug")
-            if rows != self._counted:
-                keys = staging.connection.sql(f"SELECT key FROM {ROWS_TABLE}").fetchall()
-                chosen = ChosenRows(connection, whole, self._condition)
-                check_all_read(chosen, self._counted, rows, {str(key) for (key,) in keys})
+            pages = rows_where(connection, whole, where)
+            rows = stage_pages(pages, staging, ROWS_TABLE, reporter)
+            check_chosen(connection, whole, where, self._counted, (staging, ROWS_TABLE, rows))
         return rows
 
     def _whole(self) -> PlainTable:
@@ -164,25 +153,17 @@ class FillJob(TaskJob):
 
     def frame(self, staging: Staging) -> Any:
         """Return the chosen rows as a dataframe: key, sources, targets; else the values' rows."""
-        if self.has_values:
-            return self._given_frame(staging)
+        if self.job.has_values:
+            rows = staging.connection.cursor().sql("FROM extracted ORDER BY key").to_arrow_table()
+            return rows.flatten().to_pandas()
         rows = staging.connection.cursor().sql(f"FROM {ROWS_TABLE} ORDER BY key").to_arrow_table()
-        known = replace(
-            self.table,
-            sources=tuple(
-                self.resolved.columns[field.name].as_text()
-                for field in rows.schema.field("source").type
-                if field.name in self.resolved.columns
-            ),
-        )
         columns = self.resolved.columns
+        read = (field.name for field in rows.schema.field("source").type)
+        sources = tuple(columns[name].as_text() for name in read if name in columns)
         decimals = [name for name, column in columns.items() if column.kind == "numeric"]
-        made = typed(rows, replace(self.resolved, table=known))
+        table = replace(self.table, sources=sources)
+        made = typed(rows, replace(self.resolved, table=table))
         return as_frame(made, self.resolved.found_by, decimals)
-
-    def _given_frame(self, staging: Staging) -> Any:
-        rows = staging.connection.cursor().sql("FROM extracted ORDER BY key").to_arrow_table()
-        return rows.flatten().to_pandas()
 
     def propose(
         self,
@@ -194,15 +175,9 @@ class FillJob(TaskJob):
     ) -> int:
         """Take rows with new values; return how many. The run goes on as if a file held them."""
         path = staging.path.parent / KEPT_FILE
-        keep_frame(rows, path)
-        path.chmod(FILE_MODE)
-        self._values = open_values(path)
-        names = (reads,) if isinstance(reads, str) else reads
-        self._settings = replace(self._settings, reads=None if names is None else tuple(names))
-        self.task = self._task(self._settings, _extracted(staging))
         with database.connect(read_only=True) as connection:
-            self._resolved = resolve(connection, self.task.names())
-            self.task.accept(self._resolved)
+            self.resolved = self.job.take(rows, reads, path, _extracted(staging), connection)
+        self.task = self.job.task
         count = super().extract(database.dsn, staging, reporter)
         if count:
             self._compare_with_extracted(staging)
@@ -232,7 +207,7 @@ class FillJob(TaskJob):
         )
 
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
-        if self._values is None:
+        if self.task.values is None:
             raise UsageError(
                 "Nothing was proposed yet. Compute new values from run.extracted, then: "
                 'run.propose(rows, reads=["…"])'

@@ -52,6 +52,7 @@ class FillTask:
     name = JOB_NAME
     what = ("row of values is there", "rows of values are there")
     reasons = ()
+    counts_itself = True
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class FillTask:
         columns that the run has read itself, so that the values need not bring them along."""
         self._extracted = extracted
         self._settings = settings
-        self._values = values
+        self.values = values
         self._origin = origin
         self.overwrite = settings.overwrite
         self.allow_null = settings.allow_null
@@ -74,19 +75,19 @@ class FillTask:
         return {
             **self._settings.as_json(),
             "values": self._origin,
-            "values_sha256": self._values.sha256 if self._values else None,
+            "values_sha256": self.values.sha256 if self.values else None,
         }
 
     @property
     def facts(self) -> dict[str, str]:
-        if self._values is None:
+        if self.values is None:
             return {}
-        return {"values": self._origin, "their columns": ", ".join(self._values.columns)}
+        return {"values": self._origin, "their columns": ", ".join(self.values.columns)}
 
     def names(self) -> Names:
         chosen = self._settings
         others = {*chosen.key, *chosen.targets}
-        columns = self._values.columns if self._values else ()
+        columns = self.values.columns if self.values else ()
         own = chosen.reads if chosen.reads is not None else columns
         listed = tuple(name for name in own if name not in others)
         if chosen.reads is not None:
@@ -95,7 +96,7 @@ class FillTask:
 
     def accept(self, resolved: Resolved) -> None:
         """Raise `UsageError` unless the values have a column for each key and target."""
-        if self._values is None:
+        if self.values is None:
             return
         for what, names in (
             ("key column", resolved.found_by),
@@ -103,22 +104,22 @@ class FillTask:
             ("source", [n for n in self._settings.reads or () if n not in self._extracted]),
         ):
             for name in names:
-                if name not in self._values.columns:
+                if name not in self.values.columns:
                     raise UsageError(
-                        f"The values have no {what} {name}.{meant(name, self._values.columns)} "
-                        f"They have: {', '.join(self._values.columns) or 'no column at all'}."
+                        f"The values have no {what} {name}.{meant(name, self.values.columns)} "
+                        f"They have: {', '.join(self.values.columns) or 'no column at all'}."
                     )
 
     def pending(self, connection: Connection, resolved: Resolved) -> dict[str, int]:
-        rows = self._values.count() if self._values else 0
+        rows = self.values.count() if self.values else 0
         return {str(resolved.table.relation): rows}
 
     def extract(self, connection: Connection, table: PlainTable) -> Iterator[pa.Table]:
         """Yield each row of the values with the row of the table that its key names."""
-        assert self._values is not None
+        assert self.values is not None
         columns = columns_of(connection, table.relation)
         keys = self._settings.key or tuple(column.name for column in table.key.columns)
-        brought = {*self._values.columns} - {*keys}
+        brought = {*self.values.columns} - {*keys}
         own = [column.name for column in table.sources if column.name in brought]
         reader = KeyedRows(
             connection,
@@ -126,9 +127,9 @@ class FillTask:
             Match(tuple(columns[n] for n in keys), tuple(columns[n] for n in own)),
         )
         taken = {*keys, *own, *self._settings.targets}
-        notes = [n for n in self._values.columns if n not in taken and n not in columns]
+        notes = [n for n in self.values.columns if n not in taken and n not in columns]
         first = 1
-        for batch in self._values.batches():
+        for batch in self.values.batches():
             given = {n: column_texts(batch.column(n), columns[n]) for n in (*keys, *own)}
             _refuse_null_keys({name: given[name] for name in keys}, first)
             rows = reader.read(given)

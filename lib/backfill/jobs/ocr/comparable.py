@@ -14,8 +14,8 @@ from backfill.archive.run_facts import RunFacts
 from backfill.folder import RunFolder
 from backfill.jobs.ocr.output import SESSIONS_FOLDER
 from backfill.ocr.shift import Shift
-from backfill.steps.comparison import causes_of_writing
-from backfill.steps.job import Cause
+from backfill.steps.laid_out import causes_of_writing
+from backfill.steps.task import Cause
 
 if TYPE_CHECKING:
     import duckdb

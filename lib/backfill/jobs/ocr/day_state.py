@@ -25,6 +25,7 @@ from backfill.jobs.ocr.selection import Day, SnapshotRow
 from backfill.ocr.notify import Notification
 from backfill.ocr.schedule_event import PlannedEvent
 from backfill.ocr.session import SessionPlan, SessionReading
+from backfill.rows.values import schema_of_changes
 
 _TEXT = pa.string()
 STATE = pa.struct(
@@ -45,16 +46,7 @@ WHY = pa.struct(
         pa.field("confidence", pa.float64()),  # 0 to 100, of the least certain shift
     ]
 )
-CHANGES_SCHEMA = pa.schema(
-    [
-        pa.field("position", pa.int64()),
-        *(pa.field(name, _TEXT) for name in ("key", "scope", "kind", "rule", "warnings")),
-        pa.field("source", SOURCE),
-        pa.field("before", STATE),
-        pa.field("after", STATE),
-        pa.field("why", WHY),
-    ]
-)
+CHANGES_SCHEMA = schema_of_changes(SOURCE, STATE, WHY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from backfill.parameters import (
 
 if TYPE_CHECKING:
     from backfill.ocr.correction import Corrections
-    from backfill.steps.job import Job, JobKind
+    from backfill.steps.job import Job
+    from backfill.steps.kind import JobKind
 
 OCR_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("session_id", Kind.TEXTS, "", "one capture session, or a list", metavar="ID"),
@@ -142,12 +143,14 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
 
 
 def _make(values: Mapping[str, Any]) -> Job:
-    from backfill.jobs.ocr.job import OcrJob
+    from backfill.jobs.ocr.job import OcrTask
     from backfill.jobs.ocr.settings import settings_from
     from backfill.ocr.session import WORDS
+    from backfill.steps.job import Job
 
     answers = answers_from(values, "ocr", WORDS)
-    return OcrJob(settings_from(values, answers, _corrections_from(values)))
+    task = OcrTask(settings_from(values, answers, _corrections_from(values)))
+    return Job(task, answers=answers)
 
 
 def _corrections_from(values: Mapping[str, Any]) -> Corrections:
@@ -164,9 +167,10 @@ def _corrections_from(values: Mapping[str, Any]) -> Corrections:
 
 
 def _kind() -> JobKind:
-    from backfill.jobs.ocr.kind import OcrKind
+    from backfill.jobs.ocr.kind import OcrRuns
+    from backfill.steps.kind import JobKind
 
-    return OcrKind()
+    return JobKind("ocr", OcrRuns)
 
 
 ENTRY = Entry(

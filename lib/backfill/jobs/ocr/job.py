@@ -1,33 +1,33 @@
-"""The OCR job as the engine sees it: preflight, extract, compute; one session is one row."""
+"""The OCR task: before its tables are looked at, and upon them; one session is one row."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from psycopg import IsolationLevel
 
-from backfill.decisions import Answers
 from backfill.display.pages import Shown
 from backfill.errors import UsageError
-from backfill.folder import RunFolder
 from backfill.jobs.ocr import staged
 from backfill.jobs.ocr.correction_sheet import write_corrections
 from backfill.jobs.ocr.correction_view import corrections_view
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA, chains_of, change_row
 from backfill.jobs.ocr.document import cost_of_second_reader, event_types, planned_document
 from backfill.jobs.ocr.files import LocatedSession, locate_images
-from backfill.jobs.ocr.kind import OcrKind
+from backfill.jobs.ocr.kind import OcrRuns
 from backfill.jobs.ocr.output import write_planned
 from backfill.jobs.ocr.reader import ReaderVersions, reader_facts
 from backfill.jobs.ocr.reading_view import images_view
 from backfill.jobs.ocr.review import read_corrected, warn_of_idle
-from backfill.jobs.ocr.rows import day_row, extracted_row, image_row, shift_rows, skip_row
+from backfill.jobs.ocr.rows import day_row, extracted_row, image_row, shift_rows
 from backfill.jobs.ocr.selection import (
     Day,
     SnapshotRow,
@@ -57,16 +57,15 @@ from backfill.ocr.session import (
 from backfill.ocr.session_plan import plan_sessions
 from backfill.ocr.session_reading import ReadImage
 from backfill.ocr.vocabulary import known_towns
-from backfill.plans.plan import planned_again, write_changes
+from backfill.plans.plan import planned_again
 from backfill.plans.staging import Staging
-from backfill.plans.worksheet import CORRECTIONS_FILE, QUESTIONS_SCHEMA, questions_table
+from backfill.plans.worksheet import CORRECTIONS_FILE
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.grants import Right
 from backfill.server.postgres import Connection, connect
-from backfill.server.session import Session
 from backfill.skips import Skip, SkipReason
-from backfill.steps.job import Computation, Job, JobKind, Preflight
+from backfill.steps.task import Decided, Preflight, Work
 from backfill.workers.cluster import check_executor, open_executor
 from backfill.workers.executor import Executor
 
@@ -75,128 +74,117 @@ IMAGES_BETWEEN_REPORTS = 25
 DEMO_SCREENSHOTS = Path(__file__).resolve().parents[3] / "backfill_lab/demo/screenshots"
 
 
-class OcrJob(Job):
-    """One run's OCR backfill."""
+class OcrTask:
+    """One run's OCR backfill, before its tables are looked at."""
 
     name = JOB_NAME
+    parts_of_runs = OcrRuns
 
-    def __init__(self, settings: OcrSettings) -> None:
-        self._settings = settings
-        self._tables = Tables(settings.schema)
-        self._sessions: list[CaptureSession] = []
-        self._chains: dict[str, Any] = {}
-        self._reader: dict[str, str] = {}
-
-    @property
-    def kind(self) -> JobKind:
-        return OcrKind()
-
-    def rights(self, connect: Callable[[], Session]) -> Sequence[Right]:
-        """Capture tables are read and never written."""
-        return self._tables.rights()
-
-    @property
-    def scope(self) -> dict[str, Any]:
-        users = sorted({session.user_id for session in self._sessions})
-        return {"table": self._tables.written, "members": [str(user) for user in users]}
+    def __init__(self, chosen: OcrSettings) -> None:
+        self._chosen = chosen
+        self._tables = Tables(chosen.schema)
 
     @property
     def settings(self) -> dict[str, Any]:
-        return self._settings.as_json()
+        return self._chosen.as_json()
 
-    @property
-    def answers(self) -> Answers:
-        return self._settings.options.answers
+    def needed_rights(self, _connect: object) -> Sequence[Right]:
+        """Capture tables are read and never written."""
+        return self._tables.rights()
 
-    def target(self) -> dict[str, Any]:
-        return {
-            "schema": self._tables.schema,
-            "notify_past": self._settings.notify_past,
-            "chains": self._chains,
-            "reader": self._reader,
+    def preflight(self, connection: Connection, *, writing: bool) -> tuple[OcrSessions, Preflight]:
+        """Return the task upon its tables, and how many sessions are selected."""
+        chosen, tables = self._chosen, self._tables
+        notifying = chosen.store_notifications
+        check_tables(connection, tables, writing=writing, notifying=notifying)
+        check_selection(connection, tables, chosen.selection)
+        root = self._local_root(connection)
+        reader = reader_facts(chosen.engine_choice)
+        facts = {
+            "schema": tables.schema,
+            "local root": str(ImageRoot(root).folder),
+            "engine": "{engine} {version}, language data {language_data}".format(**reader),
+            "read by": check_executor(
+                chosen.scheduler, chosen.workers, ReaderVersions(chosen.engine_choice)
+            ),
         }
-
-    def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
-        settings = self._settings
-        notifying = settings.store_notifications
-        check_tables(connection, self._tables, writing=writing, notifying=notifying)
-        check_selection(connection, self._tables, settings.selection)
-        root = ImageRoot(self._local_root(connection)).folder
-        self._reader = reader_facts(settings.engine_choice)
-        runs_on = check_executor(
-            settings.scheduler, settings.workers, ReaderVersions(settings.engine_choice)
-        )
-        grants = missing_grants(connection, self._tables, writing=True, notifying=notifying)
-        warnings = table_warnings(connection, self._tables, notifying=notifying)
+        grants = missing_grants(connection, tables, writing=True, notifying=notifying)
+        warnings = table_warnings(connection, tables, notifying=notifying)
         if grants:
             warnings.append(f"To apply, this role will need: {' '.join(grants)}")
-        return Preflight(
-            count_by_user(connection, self._tables, settings.selection),
+        found = Preflight(
+            count_by_user(connection, tables, chosen.selection),
             tuple(warnings),
-            {
-                "schema": self._tables.schema,
-                "local root": str(root),
-                "engine": "{engine} {version}, language data {language_data}".format(
-                    **self._reader
-                ),
-                "read by": runs_on,
-            },
+            facts,
             ("session is selected", "sessions are selected"),
         )
+        return OcrSessions(chosen, tables, root, reader), found
 
     def _local_root(self, connection: Connection) -> Path:
         """Return the folder of the images; without one, the demo's, on the demo's database only."""
-        if self._settings.local_root:
-            return self._settings.local_root
+        if self._chosen.local_root:
+            return self._chosen.local_root
         if is_demo(connection, self._tables):
             return DEMO_SCREENSHOTS
         raise UsageError("Where are the downloaded images? Name their folder: --local-root DIR")
 
-    def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
-        for table, schema in (
-            ("extracted", staged.EXTRACTED),
-            ("snapshots", staged.SNAPSHOTS),
-            ("event_keys", staged.EVENT_KEYS),
-        ):
-            staging.create(table, schema)
+
+@dataclass(slots=True)
+class OcrSessions:
+    """The OCR task upon its tables: the sessions that were selected, once they are read."""
+
+    chosen: OcrSettings
+    tables: Tables
+    root: Path
+    reader: Mapping[str, str]
+    sessions: Sequence[CaptureSession] = ()
+    chains: Mapping[str, Any] = field(default_factory=dict)  # of the days that several write
+
+    plan_schema = CHANGES_SCHEMA
+    counted_kinds = ("updated", "unchanged", "skipped")
+    listed_scopes = ()
+
+    @property
+    def _users(self) -> list[int]:
+        return sorted({session.user_id for session in self.sessions})
+
+    @property
+    def plan_scope(self) -> dict[str, Any]:
+        return {"table": self.tables.written, "members": [str(user) for user in self._users]}
+
+    def plan_target(self) -> dict[str, Any]:
+        return {
+            "schema": self.tables.schema,
+            "notify_past": self.chosen.notify_past,
+            "chains": self.chains,
+            "reader": self.reader,
+        }
+
+    def stage_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
+        """Read sessions, snapshots and event keys as of one moment."""
         with connect(dsn, read_only=True) as connection:
-            self._root = self._local_root(connection)
             connection.isolation_level = IsolationLevel.REPEATABLE_READ
             with connection.transaction():
-                self._read(connection, staging)
-        return len(self._sessions)
+                self.sessions = select_sessions(connection, self.tables, self.chosen.selection)
+                rows = map(extracted_row, self.sessions)
+                staged.stage_tuples(staging, "extracted", staged.EXTRACTED, rows)
+                snapshots = snapshots_of(connection, self.tables, self._users)
+                staged.stage_tuples(staging, "snapshots", staged.SNAPSHOTS, snapshots)
+                keys = event_keys_of(connection, self.tables, self._users)
+                staged.stage_tuples(staging, "event_keys", staged.EVENT_KEYS, keys)
+        return len(self.sessions)
 
-    def _read(self, connection: Connection, staging: Staging) -> None:
-        """Read sessions, snapshots and event keys as of one moment."""
-        tables = self._tables
-        self._sessions = select_sessions(connection, tables, self._settings.selection)
-        users = sorted({session.user_id for session in self._sessions})
-        staged.append_tuples(
-            staging, "extracted", staged.EXTRACTED, map(extracted_row, self._sessions)
-        )
-        staged.append_tuples(
-            staging, "snapshots", staged.SNAPSHOTS, snapshots_of(connection, tables, users)
-        )
-        staged.append_tuples(
-            staging, "event_keys", staged.EVENT_KEYS, event_keys_of(connection, tables, users)
-        )
-
-    def changes_schema(self) -> pa.Schema:
-        return CHANGES_SCHEMA
-
-    def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
+    def plan_rows(self, work: Work) -> Iterator[Decided]:
         """Read every image, plan the sessions one upon the other, fill the staging tables."""
-        staging.create("skips", staged.SKIPS)
-        staging.create("questions", QUESTIONS_SCHEMA)
-        settings = self._settings
-        located = locate_images(ImageRoot(self._root), self._sessions)
+        chosen, staging = self.chosen, work.staging
+        located = locate_images(ImageRoot(self.root), self.sessions)
         images = sum(len(session.paths) for session in located)
         with open_executor(
-            settings.scheduler,
-            min(settings.workers, max(images, 1)),
-            ReaderVersions(settings.engine_choice),
+            chosen.scheduler,
+            min(chosen.workers, max(images, 1)),
+            ReaderVersions(chosen.engine_choice),
         ) as executor:
-            outcomes = list(self._outcomes(located, executor, staging, reporter))
+            outcomes = list(self._outcomes(located, executor, staging, work.reporter))
         days = {
             (outcome.session.user_id, outcome.schedule_date)
             for outcome in outcomes
@@ -207,9 +195,12 @@ class OcrJob(Job):
             outcomes,
             {day: _value(row) for day, row in snapshots.items()},
             stored_event_keys=keys,
-            options=settings.options,
+            options=chosen.options,
         )
-        return self._stage(plans, snapshots, staging, folder, reporter)
+        today = dt.datetime.now(dt.UTC).date()
+        yield self._decided(plans, snapshots, today, work)
+        self._tell(plans, work)
+        work.counts = self._counts(plans, today)
 
     def _outcomes(
         self,
@@ -219,15 +210,15 @@ class OcrJob(Job):
         reporter: Reporter,
     ) -> Iterator[SessionReading | SessionFailure]:
         """Yield what each session says, in order; only a few images are held at a time."""
-        settings = self._settings
+        chosen = self.chosen
         paths = [path for session in located for path in session.paths]
         readings = read_images(
             paths,
-            engine_factory=settings.engine_choice,
-            cache_folder=settings.cache_dir,
+            engine_factory=chosen.engine_choice,
+            cache_folder=chosen.cache_dir,
             executor=executor,
         )
-        towns = known_towns(settings.towns)
+        towns = known_towns(chosen.towns)
         rows = staged.Rows(staging, "images", staged.IMAGES)
         done = 0
         for session in located:
@@ -235,8 +226,8 @@ class OcrJob(Job):
             outcome = read_corrected(
                 session.session,
                 images,
-                settings.corrections,
-                default_year=settings.default_year,
+                chosen.corrections,
+                default_year=chosen.default_year,
                 towns=towns,
                 warnings=session.warnings,
             )
@@ -247,48 +238,41 @@ class OcrJob(Job):
             yield outcome
         rows.flush()
 
-    def _stage(
+    def _decided(
         self,
         plans: Sequence[SessionPlan],
         snapshots: Mapping[Day, SnapshotRow],
-        staging: Staging,
-        folder: RunFolder,
-        reporter: Reporter,
-    ) -> Computation:
+        today: dt.date,
+        work: Work,
+    ) -> Decided:
         """Write the plans as rows of staging and as documents of the run's folder."""
         changes: list[dict[str, Any]] = []
         skips: list[tuple[int, Skip]] = []
-        by_scope: Counter[tuple[str, str]] = Counter()
-        today = dt.datetime.now(dt.UTC).date()
-        days = staged.Rows(staging, "days", staged.DAYS)
-        shifts = staged.Rows(staging, "shifts", staged.SHIFTS)
+        days = staged.Rows(work.staging, "days", staged.DAYS)
+        shifts = staged.Rows(work.staging, "shifts", staged.SHIFTS)
         for position, plan in enumerate(plans):
             stored = self._to_store(plan, today)
             document = planned_document(plan, stored)
-            write_planned(folder, document)
+            write_planned(work.folder, document)
             days.add(day_row(position, plan, document))
             if skip := _skip_of(plan):
                 skips.append((position, skip))
-                reporter.skips([skip])
-                by_scope[(skip.scope, "skipped")] += 1
             else:
-                row = change_row(plan, position, snapshots, stored)
-                changes.append(row)
-                kind = "updated" if row["kind"] == "changed" else "unchanged"
-                by_scope[(row["scope"], kind)] += 1
+                changes.append(change_row(plan, position, snapshots, stored))
             if isinstance(plan.outcome, SessionReading):
                 shifts.add(*shift_rows(plan.outcome))
         days.flush()
         shifts.flush()
-        rows = pa.Table.from_pylist(changes, schema=CHANGES_SCHEMA)
-        write_changes(folder, [rows], CHANGES_SCHEMA)
-        staged.append_rows(staging, "skips", staged.SKIPS, (skip_row(*skip) for skip in skips))
+        self.chains = chains_of(changes)
         questions = [question for plan in plans for question in plan.questions]
-        staging.append("questions", questions_table(questions))
-        corrections = self._settings.corrections
-        warn_of_idle(plans, self.answers, corrections, reporter)
-        tell_of_other_days(plans, staging, folder, reporter)
-        if self._settings.store_notifications:
+        return Decided(pa.Table.from_pylist(changes, schema=CHANGES_SCHEMA), skips, questions)
+
+    def _tell(self, plans: Sequence[SessionPlan], work: Work) -> None:
+        """Say what met nothing, what earlier runs wrote, and where doubts are listed."""
+        folder, reporter, corrections = work.folder, work.reporter, self.chosen.corrections
+        warn_of_idle(plans, self.chosen.options.answers, corrections, reporter)
+        tell_of_other_days(plans, work.staging, folder, reporter)
+        if self.chosen.store_notifications:
             tell_of_messages(plans, reporter)
         doubts = write_corrections(folder, plans, corrections)
         if doubts:
@@ -297,27 +281,21 @@ class OcrJob(Job):
                 f"{folder.file(CORRECTIONS_FILE)}, then: "
                 + planned_again(folder, "--corrections", folder.run_id)
             )
-        self._chains = chains_of(changes)
-        writing = sum(plan.is_writing for plan in plans)
-        return Computation(len(plans), writing, len(skips), self._counts(plans, by_scope, today))
 
     def _to_store(self, plan: SessionPlan, today: dt.date) -> tuple[Notification, ...]:
-        if not self._settings.store_notifications:
+        if not self.chosen.store_notifications:
             return ()
         return tuple(
             entry
             for entry in plan.notifications
-            if self._settings.notify_past or not is_past(entry.schedule_date, today)
+            if self.chosen.notify_past or not is_past(entry.schedule_date, today)
         )
 
-    def _counts(
-        self, plans: Sequence[SessionPlan], by_scope: Counter[tuple[str, str]], today: dt.date
-    ) -> dict[str, Any]:
+    def _counts(self, plans: Sequence[SessionPlan], today: dt.date) -> dict[str, Any]:
         statuses = Counter(plan.status for plan in plans)
         failed, held = statuses[PlanStatus.FAILED], statuses[PlanStatus.HELD]
         readings = [plan.outcome for plan in plans if isinstance(plan.outcome, SessionReading)]
         events = [planned.event for plan in plans for planned in plan.events]
-        kinds = ("updated", "unchanged", "skipped")
         return {
             "sessions": {
                 "sessions_total": len(plans),
@@ -335,25 +313,18 @@ class OcrJob(Job):
                 "planned_swallowed_event_count": sum(len(plan.swallowed) for plan in plans),
                 "planned_notifications": sum(len(self._to_store(p, today)) for p in plans),
             },
-            "allowed": {"failed": self._settings.max_failed, "held": self._settings.max_held},
-            "by_scope": {
-                scope: {kind: by_scope[(scope, kind)] for kind in kinds}
-                for scope in sorted({name for name, _kind in by_scope})
-            },
+            "allowed": {"failed": self.chosen.max_failed, "held": self.chosen.max_held},
         }
 
     def diff_view(self, staging: Staging) -> Shown:
-        """Return what a person reads before approving."""
         return diff_view(staging) + corrections_view(staging)
 
-    def picture(self, staging: Staging, database: Database) -> Shown:
+    def picture(self, staging: Staging, _database: Database) -> Shown:
         """Return every session's shifts beside its images with the boxes that were read."""
         return images_view(staging)
 
 
 def _value(row: SnapshotRow) -> StoredSnapshot:
-    import uuid
-
     return StoredSnapshot(
         json.loads(row.payload), uuid.UUID(row.source_session_id), row.source_created_at
     )

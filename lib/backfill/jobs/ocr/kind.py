@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
-from backfill.archive.run_facts import RunFacts
 from backfill.archive.trace import Trace
-from backfill.chunks.writing import ChunkWriter
 from backfill.decisions import Words
 from backfill.display.counting import counted
 from backfill.display.explanation import Explanation
@@ -28,10 +26,6 @@ from backfill.records.checkpoint import Counts
 from backfill.records.ledger import Ledger
 from backfill.server.postgres import Connection
 from backfill.skips import NOT_WRITTEN, Reason
-from backfill.steps.job import Cause, JobKind, Recomputed
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 _SHIFT_FIELDS = (
     "start", "end", "customer_name", "customer_fingerprint", "street", "street_number",
@@ -39,44 +33,43 @@ _SHIFT_FIELDS = (
 )  # fmt: skip
 
 
-class OcrKind(JobKind):
-    """`JobKind` of the OCR job."""
+class OcrRuns:
+    """The parts that runs of the OCR job have, by the target of one (empty: of any)."""
 
-    name = "ocr"
     scope_name = "user_id"
-    words: Words = WORDS
+    questions: Words = WORDS
+    reasons = ()
+    chained_by = "concat(scope, ' ', source.schedule_date)"
+    lay_out = staticmethod(comparable.lay_out)
+    causes = staticmethod(comparable.causes)
 
-    def chain(self, target: Mapping[str, Any], schema: pa.Schema | None = None) -> str:
-        return "concat(scope, ' ', source.schedule_date)"
+    def __init__(self, target: Mapping[str, Any]) -> None:
+        self._target = target
 
-    def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
+    def change_columns(self, schema: pa.Schema) -> dict[str, str]:
         side = "before" if _has_field(schema, "reverts") else "after"
         events = f"list_distinct(json_extract_string({side}.events, '$[*].event_type'))"
         has_confidence = _has_field(schema, "confidence")
         return {
-            "user_id": "scope",
             "schedule_date": "CAST(source.schedule_date AS DATE)",
             "event_types": events,
             **({"confidence": "why.confidence"} if has_confidence else {}),
         }
 
-    def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
-        return _writer(target)
+    def writer(self, target: Mapping[str, Any]) -> SessionWriter:
+        return SessionWriter(
+            Tables(target["schema"]), notify_past=target["notify_past"], chains=target["chains"]
+        )
 
-    def look(
-        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
-    ) -> Mapping[int, str | None]:
-        return _writer(target).look(connection, rows, side)
+    reverter = writer
 
-    def remarks(
-        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
-    ) -> Sequence[str]:
+    def remarks(self, connection: Connection, rows: pa.Table) -> Sequence[str]:
         """Name the messages that were sent already: nothing takes those back."""
-        writer = _writer(target)
+        writer = self.writer(self._target)
         sent = [writer.sent_notifications(connection, row) for row in rows.to_pylist()]
         return [f"sent already, left: {', '.join(ids)}" if ids else "" for ids in sent]
 
-    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Recomputed:
+    def check(self, rows: pa.Table) -> Sequence[tuple[int, str]]:
         """Compute every hash of the written events and shifts again from their plain values."""
         wrong = []
         for index, row in enumerate(rows.to_pylist()):
@@ -89,30 +82,19 @@ class OcrKind(JobKind):
                     value = getattr(event, f"{side}_value")
                     if _hash(value) != getattr(event, f"{side}_value_hash"):
                         wrong.append((index, f"event {event.event_id}: {side}_value_hash differs"))
-        return Recomputed(rows.num_rows, wrong)
+        return wrong
 
-    def explain(self, trace: Trace) -> Explanation:
+    def explain_row(self, trace: Trace) -> Explanation:
         from backfill.jobs.ocr.explain import explain_session  # what few commands need
 
         return explain_session(trace)
 
-    def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
+    def summary_keys(
+        self, plan: Plan, counts: Counts, _by_scope: Mapping[str, Counts]
+    ) -> dict[str, Any]:
         """Return sessions by outcome and events by type; `total_*` are sessions as well."""
         told = {} if plan.reverts else {**plan.counts["sessions"], **plan.counts["events"]}
-        return {
-            **told,
-            "total_scanned": counts.scanned,
-            "total_updated": counts.updated,
-            "total_skipped": counts.skipped,
-            "total_unchanged": counts.unchanged,
-            "total_drifted": counts.drifted,
-        }
-
-    def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
-        comparable.lay_out(connection, folder, name)
-
-    def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
-        return comparable.causes(before, after)
+        return {**told, **counts.totals()}
 
     def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
         """Write the sessions' JSON files and the report."""
@@ -156,12 +138,6 @@ class OcrKind(JobKind):
 
 def _has_field(schema: pa.Schema, name: str) -> bool:
     return bool(schema.field("why").type.get_field_index(name) >= 0)
-
-
-def _writer(target: Mapping[str, Any]) -> SessionWriter:
-    return SessionWriter(
-        Tables(target["schema"]), notify_past=target["notify_past"], chains=target["chains"]
-    )
 
 
 def _hash(value: object) -> str:

@@ -11,7 +11,6 @@ from backfill.ocr.failure import ImageFailure
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.session import CaptureSession, SessionPlan, SessionReading
 from backfill.ocr.session_reading import ReadImage
-from backfill.skips import Skip
 
 
 def extracted_row(session: CaptureSession) -> tuple[Any, ...]:
@@ -77,16 +76,4 @@ def day_row(position: int, plan: SessionPlan, document: Mapping[str, Any]) -> di
         "detail": plan.detail,
         "schedule_date": reading.schedule_date if isinstance(reading, SessionReading) else None,
         "document": json.dumps(document, ensure_ascii=False),
-    }
-
-
-def skip_row(position: int, skip: Skip) -> dict[str, Any]:
-    """Return a row of `skips`."""
-    return {
-        "position": position,
-        "key": skip.key,
-        "scope": skip.scope,
-        "column": skip.column,
-        "reason": skip.reason.value,
-        "detail": skip.detail,
     }

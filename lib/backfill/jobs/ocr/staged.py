@@ -12,6 +12,7 @@ changes, skips   the engine's
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -86,9 +87,6 @@ DAYS = pa.schema(
         pa.field("document", _TEXT),
     ]
 )
-SKIPS = pa.schema(
-    [pa.field("position", pa.int64()), *_texts("key", "scope", "column", "reason", "detail")]
-)
 
 
 class Rows:
@@ -118,17 +116,14 @@ def append_rows(
     staging.append(table, pa.Table.from_pylist(list(rows), schema=schema))
 
 
-def append_tuples(
+def stage_tuples(
     staging: Staging, table: str, schema: pa.Schema, rows: Iterable[Sequence[Any]]
 ) -> None:
-    """Add rows given in the order of the columns, a batch at a time."""
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        batch.append(dict(zip(schema.names, row, strict=True)))
-        if len(batch) == _BATCH_ROWS:
-            append_rows(staging, table, schema, batch)
-            batch = []
-    append_rows(staging, table, schema, batch)
+    """Make a table of rows given in the order of the columns, a batch at a time."""
+    staging.create(table, schema)
+    named = (dict(zip(schema.names, row, strict=True)) for row in rows)
+    while batch := list(itertools.islice(named, _BATCH_ROWS)):
+        append_rows(staging, table, schema, batch)
 
 
 def stored_days(staging: Staging, days: set[Day]) -> tuple[dict[Day, SnapshotRow], list[EventKey]]:

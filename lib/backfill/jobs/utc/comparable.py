@@ -8,8 +8,8 @@ from backfill.archive.run_facts import RunFacts
 from backfill.plans.plan import CHANGES_FILE
 from backfill.plans.staging import literal, quoted
 from backfill.skips import SkipReason
-from backfill.steps.comparison import causes_of_writing
-from backfill.steps.job import Cause
+from backfill.steps.laid_out import causes_of_writing
+from backfill.steps.task import Cause
 
 #: A setting that bears on rows of one rule, or on those left alone for one reason.
 _POLICIES = (

@@ -1,40 +1,29 @@
-"""What is counted, staged and told while blocks of rows are computed."""
+"""What is counted and told while blocks of rows are computed."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
-import pyarrow as pa
 
 from backfill.decisions import ANY, Answer, Answers, Question
 from backfill.display.counting import counted
 from backfill.plans.staging import Staging
 from backfill.plans.worksheet import questions_table
 from backfill.report import Reporter
-from backfill.skips import Skip
 from backfill.utc.compute import Computed
 from backfill.utc.years import YearCounts, ask_year
 
 SHOWN_YEARS = 3
 SHOWN_SCOPES = 20
-SKIPS_SCHEMA = pa.schema(
-    [
-        pa.field("position", pa.int64()),
-        *(pa.field(name, pa.string()) for name in ("key", "scope", "column", "reason", "detail")),
-    ]
-)
 
 
 @dataclass
 class Count:
     """What is counted while blocks of rows are computed."""
 
-    skips: int = 0
     folds: int = 0
     gaps: int = 0
     questions: int = 0
@@ -43,20 +32,14 @@ class Count:
     years: YearCounts = field(default_factory=YearCounts)
     overridden: Counter[str] = field(default_factory=Counter)
     patterns: Counter[tuple[str, str]] = field(default_factory=Counter)
-    by_scope: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, computed: Computed) -> None:
-        self.skips += len(computed.skips)
         self.folds += computed.folds
         self.gaps += computed.gaps
         self.used |= computed.used
         self.years.add(computed.years)
         self.overridden.update(computed.overridden)
         self.patterns.update(computed.patterns)
-        for _position, skip in computed.skips:
-            self.by_scope[(skip.scope, "skipped")] += 1
-        for entry in computed.changes.column("scope").value_counts().to_pylist():
-            self.by_scope[(entry["values"], "updated")] += entry["counts"]
 
     def new_questions(self, asked: Iterable[Question]) -> list[Question]:
         """Return what was not asked yet: what is about many rows is asked once."""
@@ -71,33 +54,14 @@ class Count:
         self.questions += len(new)
         return new
 
-    def as_json(self, households: Iterable[str]) -> dict[str, Any]:
-        """Return the counts of the plan; a household without a pending row counts none."""
-        scopes = sorted({*households, *(name for name, _kind in self.by_scope)})
+    def as_json(self) -> dict[str, Any]:
+        """Return what the plan counts beside the engine's."""
         told: dict[str, Any] = {}
         if self.overridden:
             told["default_tz_overrides"] = dict(sorted(self.overridden.items()))
         if self.patterns:
             told["patterns"] = _pattern_counts(self.patterns)
-        return told | {
-            "folds": self.folds,
-            "gaps": self.gaps,
-            "questions": self.questions,
-            "by_scope": {
-                scope: {kind: self.by_scope[(scope, kind)] for kind in ("updated", "skipped")}
-                for scope in scopes
-            },
-        }
-
-
-def taken(computed: Computed, count: Count, staging: Staging, reporter: Reporter) -> pa.Table:
-    """Count a block, stage and tell what it leaves alone or asks; return its changes."""
-    count.add(computed)
-    staging.append("skips", skips_table(computed.skips))
-    staging.append("questions", questions_table(count.new_questions(computed.questions)))
-    reporter.skips(skip for _position, skip in computed.skips)
-    pa.default_memory_pool().release_unused()  # what computing took is needed no more
-    return computed.changes
+        return told | {"folds": self.folds, "gaps": self.gaps, "questions": self.questions}
 
 
 def _pattern_counts(patterns: Counter[tuple[str, str]]) -> dict[str, int]:
@@ -105,42 +69,6 @@ def _pattern_counts(patterns: Counter[tuple[str, str]]) -> dict[str, int]:
     for (pattern, _scope), rows in patterns.items():
         counts[pattern] += rows
     return dict(sorted(counts.items()))
-
-
-def skips_table(skips: Sequence[tuple[int, Skip]]) -> pa.Table:
-    """Return skips as rows of the staging table `skips`."""
-    return pa.table(
-        {
-            "position": [position for position, _skip in skips],
-            "key": [skip.key for _position, skip in skips],
-            "scope": [skip.scope for _position, skip in skips],
-            "column": [skip.column for _position, skip in skips],
-            "reason": [skip.reason.value for _position, skip in skips],
-            "detail": [skip.detail for _position, skip in skips],
-        },
-        schema=SKIPS_SCHEMA,
-    )
-
-
-def numbered(blocks: Iterable[Computed]) -> Iterator[Computed]:
-    """Give changes and skips positions without holes: rows that need nothing hold none."""
-    position = 0
-    for computed in blocks:
-        changed = computed.changes.column("position").to_numpy()
-        skipped = np.array([place for place, _skip in computed.skips], dtype=np.int64)
-        places = np.sort(np.concatenate((changed, skipped)))
-        numbers = np.searchsorted(places, changed) + position
-        skips = [
-            (int(number), skip)
-            for number, (_place, skip) in zip(
-                np.searchsorted(places, skipped) + position, computed.skips, strict=True
-            )
-        ]
-        changes = computed.changes.set_column(
-            0, computed.changes.schema.field("position"), pa.array(numbers, pa.int64())
-        )
-        position += len(places)
-        yield replace(computed, changes=changes, skips=skips)
 
 
 def tell_overridden(overridden: Counter[str], default: str, reporter: Reporter) -> None:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from backfill.decisions import Answers
 from backfill.errors import UsageError
-from backfill.jobs.utc.job import UtcJob
+from backfill.jobs.utc.job import UtcTask
 from backfill.jobs.utc.settings import UtcSettings
 from backfill.jobs.utc.wanted import Unjudged, look_at
 from backfill.jobs.utc.zoned_table import ZonedTable
@@ -103,16 +103,16 @@ def load_known(path: Path) -> Known:
     return frozenset((r["key"], r.get("column", ""), r["reason"]) for _line, r in rows)
 
 
-def check_rows(job: UtcJob, database: Database, accepted: str, *, has_filled: bool) -> DeepFound:
+def check_rows(task: UtcTask, database: Database, accepted: str, *, has_filled: bool) -> DeepFound:
     """Return what waits and, with `has_filled`, what differs. Read-only.
 
     `accepted` is a run's `skips.csv`: what is listed there is known; empty for none.
     """
     known = load_known(Path(accepted)) if accepted else frozenset()
     with database.connect(read_only=True) as connection:
-        zoned = job.look_up(connection, writing=False)
+        zoned = task.look_up(connection, writing=False).zoned
         hidden = hidden_rows(connection, zoned.table)
-    settings = replace(job.utc_settings, repair=has_filled, answers=Answers())
+    settings = replace(task.chosen, repair=has_filled, answers=Answers())
     members = sorted(set(settings.households)) or None
     rows = PendingRows(
         database.dsn,

@@ -19,7 +19,8 @@ from backfill.parameters import (
 )
 
 if TYPE_CHECKING:
-    from backfill.steps.job import Job, JobKind
+    from backfill.steps.job import Job
+    from backfill.steps.kind import JobKind
 
 UTC_PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
@@ -101,16 +102,18 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
 
 
 def _make(values: Mapping[str, Any]) -> Job:
-    from backfill.jobs.utc.job import UtcJob
+    from backfill.jobs.utc.job import UtcTask
     from backfill.jobs.utc.settings import Order, UtcSettings
     from backfill.jobs.utc.spec_file import load_spec
     from backfill.jobs.utc.table_spec import EVENTS
+    from backfill.steps.job import Job
     from backfill.utc.convert import FoldPolicy, GapPolicy
     from backfill.utc.described import Encoding
     from backfill.utc.doubts import WORDS
     from backfill.workers.cluster import check_scheduler
 
-    return UtcJob(
+    answers = answers_from(values, "utc", WORDS)
+    task = UtcTask(
         UtcSettings(
             households=tuple(values["household_id"]),
             default_tz=values["default_tz"] or None,
@@ -125,16 +128,18 @@ def _make(values: Mapping[str, Any]) -> Job:
             accept_years=values["accept_years"],
             repair=values["repair"],
             table=load_spec(Path(values["table"])) if values["table"] else EVENTS,
-            answers=answers_from(values, "utc", WORDS),
+            answers=answers,
             scheduler=check_scheduler(values["scheduler"]),
         )
     )
+    return Job(task, answers=answers)
 
 
 def _kind() -> JobKind:
-    from backfill.jobs.utc.kind import UtcKind
+    from backfill.jobs.utc.kind import UtcRuns
+    from backfill.steps.kind import JobKind
 
-    return UtcKind()
+    return JobKind("utc", UtcRuns)
 
 
 def _check_rows(*arguments: Any, **named: Any) -> Any:

@@ -1,10 +1,10 @@
-"""The UTC job as the engine sees it: preflight, extract, compute, summary."""
+"""The UTC task: before its table is known, and upon it: which rows wait, and what they get."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,20 +12,12 @@ import pyarrow as pa
 from backfill.decisions import Answer, Answers
 from backfill.display.pages import Shown
 from backfill.errors import PreflightError, UsageError
-from backfill.folder import RunFolder
 from backfill.jobs.utc.alike_questions import ask_together
 from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.checks import check_columns
-from backfill.jobs.utc.counting import (
-    SKIPS_SCHEMA,
-    Count,
-    look_at_years,
-    numbered,
-    taken,
-    tell_overridden,
-)
+from backfill.jobs.utc.counting import Count, look_at_years, tell_overridden
 from backfill.jobs.utc.filled import count_filled
-from backfill.jobs.utc.kind import UtcKind
+from backfill.jobs.utc.kind import UtcRuns
 from backfill.jobs.utc.lookups import check_lookups
 from backfill.jobs.utc.pending import count_by_household, known_households, stored_member
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
@@ -36,11 +28,9 @@ from backfill.jobs.utc.views import diff_view
 from backfill.jobs.utc.wanted import Unjudged, look_at
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
-from backfill.plans import plan
 from backfill.plans.counting_guard import check_all_read
 from backfill.plans.extract import PendingRows, extracted_schema
 from backfill.plans.staging import Staging
-from backfill.plans.worksheet import QUESTIONS_SCHEMA
 from backfill.report import Reporter
 from backfill.rows.columns import ColumnType
 from backfill.server.catalog import has_heirs, hidden_rows, missing_rights
@@ -52,7 +42,8 @@ from backfill.server.row_types import source_type, target_type
 from backfill.server.session import Session
 from backfill.server.table import Table
 from backfill.server.update_cost import cost_warnings
-from backfill.steps.job import Computation, Job, JobKind, Preflight
+from backfill.steps.chosen import stage_pages
+from backfill.steps.task import Decided, Preflight, Work
 from backfill.utc.compute import Computed, changes_schema, convert_pairs
 from backfill.utc.described import Columns, OffsetUse
 from backfill.utc.pairs import FoldOrder
@@ -65,175 +56,184 @@ MOST_VALUES = 1_664  # of one row, as PostgreSQL is built
 MAX_LISTED_HOUSEHOLDS = 1_000
 
 
-class UtcJob(Job):
-    """One run's UTC backfill. `preflight` must come first: it learns the table's types."""
+class UtcTask:
+    """One run's UTC backfill, before its table is known."""
 
     name = JOB_NAME
+    parts_of_runs = UtcRuns
 
-    def __init__(self, settings: UtcSettings) -> None:
-        self._settings = settings
-        self._zoned: ZonedTable | None = None
-        self._has_heirs = False
-        self._households: tuple[str, ...] = settings.households
-        self._pending: int | None = None  # rows, as the preflight counted them
-        self._rights: list[str] = []
-        self._refusal = ""  # why no plan may be made of what was computed
-
-    @property
-    def kind(self) -> JobKind:
-        return UtcKind()
-
-    def rights(self, connect: Callable[[], Session]) -> Sequence[Right]:
-        with connect() as connection:
-            return rights_on(resolve_table(connection, self._settings.table).table)
-
-    @property
-    def zoned(self) -> ZonedTable:
-        if self._zoned is None:
-            raise PreflightError("The preflight has not run yet. Run its cell first.")
-        return self._zoned
-
-    @property
-    def table(self) -> Table:
-        return self.zoned.table
-
-    @property
-    def utc_settings(self) -> UtcSettings:
-        return self._settings
-
-    @property
-    def columns(self) -> Columns:
-        return self.zoned.columns
-
-    @property
-    def members(self) -> list[str] | None:
-        """The members that were asked for, as the server spells them once it was asked."""
-        return sorted(set(self._households)) if self._settings.households else None
-
-    @property
-    def scope(self) -> dict[str, Any]:
-        return {"table": str(self.table.relation), "members": self.members}
+    def __init__(self, chosen: UtcSettings) -> None:
+        self.chosen = chosen
 
     @property
     def settings(self) -> dict[str, Any]:
-        return self._settings.as_json()
+        return self.chosen.as_json()
 
-    def target(self) -> dict[str, Any]:
-        if self._refusal:  # asked for when the plan is frozen: the diff has been shown
-            raise PreflightError(self._refusal)
-        return {
-            "table": table_to_json(self.zoned),
-            "encodings": {pair.label: pair.reading.name for pair in self.columns.pairs},
-            "default_tz": self._settings.default_tz,
-            "zones": self._settings.zones_json(),
-        }
+    def needed_rights(self, connect: Callable[[], Session]) -> Sequence[Right]:
+        with connect() as connection:
+            return rights_on(resolve_table(connection, self.chosen.table).table)
 
-    def preflight(self, connection: Connection, *, writing: bool) -> Preflight:
-        zoned = self.look_up(connection, writing=writing)
-        table = zoned.table
+    def preflight(self, connection: Connection, *, writing: bool) -> tuple[UtcRows, Preflight]:
+        """Return the task upon its table, sampled, and what waits there."""
+        rows = self.look_up(connection, writing=writing)
+        zoned, table = rows.zoned, rows.zoned.table
         check_text(connection, table)
-        warnings = list(self._rights)
-        settings = self._settings
-        warnings += check_columns(
-            connection, zoned, self.members, settings.policy, units_said=settings.table.units_said
-        )
-        pending = count_by_household(
+        warnings = [
+            *rows.warnings,
+            *check_columns(
+                connection,
+                zoned,
+                rows.members,
+                self.chosen.policy,
+                units_said=self.chosen.table.units_said,
+            ),
+        ]
+        counts = count_by_household(
             connection,
             table,
-            self._households[:MAX_LISTED_HOUSEHOLDS],
-            self.members,
-            skip_deleted=self._settings.skip_deleted,
+            rows.households[:MAX_LISTED_HOUSEHOLDS],
+            rows.members,
+            skip_deleted=self.chosen.skip_deleted,
         )
-        self._pending = sum(pending.values())
-        warnings += _warnings(connection, zoned, self._pending)
+        pending = sum(counts.values())
+        warnings += _warnings(connection, zoned, pending)
         hidden = hidden_rows(connection, table)
-        return Preflight(
-            pending,
+        found = Preflight(
+            counts,
             (*warnings, *hidden),
             {
                 **self._place(),
                 "table": str(table.relation),
                 "key": ", ".join(column.name for column in table.key.columns),
                 "encoding": ", ".join(
-                    f"{pair.label}: {pair.reading.name}" for pair in self.columns.pairs
+                    f"{pair.label}: {pair.reading.name}" for pair in zoned.columns.pairs
                 ),
             },
             hidden=tuple(hidden),
         )
+        return replace(rows, pending=pending), found
 
-    def look_up(self, connection: Connection, *, writing: bool) -> ZonedTable:
+    def look_up(self, connection: Connection, *, writing: bool) -> UtcRows:
         """Find the table and what it looks up, check rights and the scope; samples nothing."""
-        settings = self._settings
-        zoned = resolve_table(connection, settings.table, settings.encoding)
-        self._rights = _check_rights(connection, zoned.table, writing)
+        chosen = self.chosen
+        zoned = resolve_table(connection, chosen.table, chosen.encoding)
+        warnings = _check_rights(connection, zoned.table, writing)
         check_lookups(connection, zoned.table)
-        if settings.skip_deleted and zoned.table.deleted is None:
+        if chosen.skip_deleted and zoned.table.deleted is None:
             raise PreflightError(
                 f"--skip-deleted: {zoned.table.relation} has no column "
-                f"{settings.table.deleted or 'for deleted rows in its specification'}. Leave "
+                f"{chosen.table.deleted or 'for deleted rows in its specification'}. Leave "
                 "the option out, or name the column with --table spec.toml."
             )
-        self._has_heirs = has_heirs(connection, zoned.table.relation)
+        heirs = has_heirs(connection, zoned.table.relation)
         _check_width(zoned.table)
-        _check_zones(zoned, settings)
-        self._zoned = zoned
-        self._check_households(connection)
-        return zoned
+        _check_zones(zoned, chosen)
+        households = _check_households(connection, zoned, chosen.households)
+        return UtcRows(chosen, zoned, households, tuple(warnings), heirs)
 
     def _place(self) -> dict[str, str]:
         """Return which cluster computes, if one does; refuse one that can not."""
-        scheduler = self._settings.scheduler
+        scheduler = self.chosen.scheduler
         if not scheduler:
             return {}
         return {"computed by": check_executor(scheduler, 1, computing_versions)}
 
-    def _check_households(self, connection: Connection) -> None:
-        """Refuse an asked-for household that neither table knows; list the known ones."""
-        if self._settings.households and self.table.scope is None:
-            raise UsageError(
-                f"--household-id: the specification of {self.table.relation} names no scope, the "
-                'whole table is one. Leave the option out, or add scope = "…" to the file.'
-            )
-        known = known_households(connection, self.table)
-        found = []
-        for household in self._settings.households:
-            stored = household if household in known else None
-            stored = stored or stored_member(connection, self.table, household, known)
-            found.append(stored or household)
-            if stored is None:
-                close = difflib.get_close_matches(household, known, 3) or sorted(known)[:3]
-                hint = f" Near: {', '.join(close)}." if close else ""
-                raise UsageError(
-                    f"There is no {self.zoned.member} {household!r} in this database.{hint} "
-                    f"List what is pending: {next_command('status')}"
-                )
-        self._households = tuple(dict.fromkeys(found or known))
+
+@dataclass(frozen=True, slots=True)
+class UtcRows:
+    """The UTC task upon its table. `households` are spelt as the server does: those asked for,
+    else those that are known; `pending` are rows, as the preflight counted them."""
+
+    chosen: UtcSettings
+    zoned: ZonedTable
+    households: tuple[str, ...]
+    warnings: tuple[str, ...]  # of rights
+    has_heirs: bool
+    pending: int | None = None
+
+    counted_kinds = ("updated", "skipped")
+
+    @property
+    def table(self) -> Table:
+        return self.zoned.table
+
+    @property
+    def columns(self) -> Columns:
+        return self.zoned.columns
+
+    @property
+    def listed_scopes(self) -> tuple[str, ...]:
+        return self.households
+
+    @property
+    def members(self) -> list[str] | None:
+        """The members that were asked for, None for all."""
+        return sorted(set(self.households)) if self.chosen.households else None
+
+    @property
+    def plan_scope(self) -> dict[str, Any]:
+        return {"table": str(self.table.relation), "members": self.members}
+
+    def plan_target(self) -> dict[str, Any]:
+        return {
+            "table": table_to_json(self.zoned),
+            "encodings": {pair.label: pair.reading.name for pair in self.columns.pairs},
+            "default_tz": self.chosen.default_tz,
+            "zones": self.chosen.zones_json(),
+        }
+
+    @property
+    def plan_schema(self) -> pa.Schema:
+        return changes_schema(
+            self.columns,
+            source_type(self.table),
+            target_type(self.table),
+            repairs=self.chosen.repair,
+        )
 
     @property
     def _has_filled(self) -> bool:
         """Whether rows that have their value are looked at as well."""
-        return self._settings.repair or has_order(self.columns)
+        return self.chosen.repair or has_order(self.columns)
 
-    def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
-        has_places = self._settings.order is Order.HEAP
+    def stage_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
+        has_places = self.chosen.order is Order.HEAP
         staging.create("extracted", extracted_schema(self.table, has_places=has_places))
-        pending = self._rows(dsn, has_places=has_places)
-        rows = looked_at = 0
+        pending = PendingRows(
+            dsn,
+            self.table,
+            self.members,
+            skip_deleted=self.chosen.skip_deleted,
+            has_places=has_places,
+            has_filled=self._has_filled,
+        )
+        looked_at: list[int] = []
         unjudged = Unjudged()
-        for page, wanted in self._pages(pending, unjudged):
-            staging.append("extracted", wanted)
-            looked_at += page.num_rows
-            rows += wanted.num_rows
-            reporter.message(f"extract: {rows:,} pending rows read", "debug")
+        pages = self._pages(pending, looked_at, unjudged)
+        rows = stage_pages(pages, staging, "extracted", reporter)
         if told := unjudged.says():
             reporter.message(told, "warning")
-        self._check_all_read(pending, looked_at, staging)
+        self._check_all_read(pending, sum(looked_at), staging)
         return rows
+
+    def _pages(
+        self, pending: PendingRows, looked_at: list[int], unjudged: Unjudged
+    ) -> Iterator[pa.Table]:
+        """Yield, of the rows that are read, those that compute is to see, page by page."""
+        for page in pending.pages(expected=None if self._has_filled else self.pending):
+            looked_at.append(page.num_rows)
+            if not self._has_filled:
+                yield page
+                continue
+            looked = look_at(page, self.columns, self.chosen.policy)
+            if self.chosen.repair:
+                unjudged.add(page, looked.unjudged)
+            yield page.filter(pa.array(looked.wanted))
 
     def _check_all_read(self, pending: PendingRows, rows: int, staging: Staging) -> None:
         """Raise `PreflightError` unless the rows that were looked at are those that are there."""
-        counted = pending.count() if self._has_filled else self._pending
-        if rows == counted and not self._has_heirs:
+        counted = pending.count() if self._has_filled else self.pending
+        if rows == counted and not self.has_heirs:
             return
         if self._has_filled:  # staged are only those that compute is to see
             keys = [key for page in pending.pages() for key in page.column("key").to_pylist()]
@@ -243,58 +243,21 @@ class UtcJob(Job):
             keys = [key for (key,) in found]
         check_all_read(pending, counted, rows, set(keys))
 
-    def _rows(self, dsn: str, *, has_places: bool = False) -> PendingRows:
-        return PendingRows(
-            dsn,
-            self.table,
-            self.members,
-            skip_deleted=self._settings.skip_deleted,
-            has_places=has_places,
-            has_filled=self._has_filled,
-        )
-
-    def _pages(
-        self, pending: PendingRows, unjudged: Unjudged
-    ) -> Iterator[tuple[pa.Table, pa.Table]]:
-        """Yield the rows that are read, and of them those that compute is to see, page by page."""
-        for page in pending.pages(expected=None if self._has_filled else self._pending):
-            if not self._has_filled:
-                yield page, page
-                continue
-            looked = look_at(page, self.columns, self._settings.policy)
-            if self._settings.repair:
-                unjudged.add(page, looked.unjudged)
-            yield page, page.filter(pa.array(looked.wanted))
-
-    def changes_schema(self) -> pa.Schema:
-        return changes_schema(
-            self.columns,
-            source_type(self.table),
-            target_type(self.table),
-            repairs=self._settings.repair,
-        )
-
-    def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
-        staging.create("skips", SKIPS_SCHEMA)
-        staging.create("questions", QUESTIONS_SCHEMA)
+    def plan_rows(self, work: Work) -> Iterator[Decided]:
+        """Yield what is decided of each block of rows; then look at all of them together."""
+        chosen, reporter = self.chosen, work.reporter
         count = Count()
-        changes = (
-            taken(computed, count, staging, reporter) for computed in self._computed(staging)
-        )
-        written = plan.write_changes(folder, changes, self.changes_schema())
-        count.questions -= ask_together(staging)
+        for computed in self._computed(work.staging):
+            count.add(computed)
+            questions = count.new_questions(computed.questions)
+            yield Decided(computed.changes, computed.skips, questions)
+        count.questions -= ask_together(work.staging)
         self._warn_of_idle_decisions(count.used, reporter)
-        self._refusal = look_at_years(
-            count,
-            self._settings.answers,
-            staging,
-            reporter,
-            is_accepted=self._settings.accept_years,
+        work.refusal = look_at_years(
+            count, chosen.answers, work.staging, reporter, is_accepted=chosen.accept_years
         )
-        tell_overridden(count.overridden, self._settings.default_tz or "", reporter)
-        return Computation(
-            written + count.skips, written, count.skips, count.as_json(self._households)
-        )
+        tell_overridden(count.overridden, chosen.default_tz or "", reporter)
+        work.counts = count.as_json()
 
     def _computed(self, staging: Staging) -> Iterator[Computed]:
         """Yield the result of each block of extracted rows, wherever it is computed.
@@ -303,14 +266,13 @@ class UtcJob(Job):
         storing it costs more than both (make bench-scale).
         """
         order = self._fold_order(staging)
-        with open_executor(self._settings.scheduler, 1, computing_versions) as executor:
-            blocks = compute_blocks(
-                self._blocks(staging), self.columns, self._settings.policy, executor, order
+        with open_executor(self.chosen.scheduler, 1, computing_versions) as executor:
+            yield from compute_blocks(
+                self._blocks(staging), self.columns, self.chosen.policy, executor, order
             )
-            yield from numbered(blocks) if self._has_filled else blocks
 
     def _blocks(self, staging: Staging) -> Iterator[pa.Table]:
-        order = self._settings.order.sql
+        order = self.chosen.order.sql
         query = f"SELECT key, scope, source, before FROM extracted ORDER BY {order}"
         return staging.read(query, extracted_schema(self.table))
 
@@ -318,19 +280,15 @@ class UtcJob(Job):
         """Return what the order of a series says about its folds: it takes all rows at once."""
         if not has_order(self.columns):
             return {}
-        policy = replace(self._settings.policy, answers=Answers())
+        policy = replace(self.chosen.policy, answers=Answers())
         return order_of(
             ((rows, convert_pairs(rows, self.columns, policy)) for rows in self._blocks(staging)),
             self.columns,
         )
 
-    @property
-    def answers(self) -> Answers:
-        return self._settings.answers
-
     def _warn_of_idle_decisions(self, used: set[Answer], reporter: Reporter) -> None:
         """Say which decisions met no doubtful value: a misspelt key must not pass unseen."""
-        for answer in self._settings.answers.idle(used):
+        for answer in self.chosen.answers.idle(used):
             reporter.message(
                 f"The decision for {answer.what} (line {answer.line}) meets no pending gap, fold "
                 "or warning: it has no effect. Look for a misspelt key or column, or a value that "
@@ -339,7 +297,6 @@ class UtcJob(Job):
             )
 
     def diff_view(self, staging: Staging) -> Shown:
-        """Return what a person reads before approving."""
         return diff_view(staging, self.columns, self.zoned.member)
 
     def picture(self, staging: Staging, database: Database) -> Shown:
@@ -348,6 +305,35 @@ class UtcJob(Job):
             filled = count_filled(connection, self.zoned, self.members)
         pending = pending_picture(staging, self.columns, filled, self.zoned.member)
         return pending + clock_change_picture(staging, self.columns)
+
+
+def _check_households(
+    connection: Connection, zoned: ZonedTable, asked: Sequence[str]
+) -> tuple[str, ...]:
+    """Return members of the scope: those asked for, as the server spells them, else those known.
+
+    Raises `UsageError` for one that no table knows.
+    """
+    table = zoned.table
+    if asked and table.scope is None:
+        raise UsageError(
+            f"--household-id: the specification of {table.relation} names no scope, the "
+            'whole table is one. Leave the option out, or add scope = "…" to the file.'
+        )
+    known = known_households(connection, table)
+    found = []
+    for household in asked:
+        stored = household if household in known else None
+        stored = stored or stored_member(connection, table, household, known)
+        found.append(stored or household)
+        if stored is None:
+            close = difflib.get_close_matches(household, known, 3) or sorted(known)[:3]
+            hint = f" Near: {', '.join(close)}." if close else ""
+            raise UsageError(
+                f"There is no {zoned.member} {household!r} in this database.{hint} "
+                f"List what is pending: {next_command('status')}"
+            )
+    return tuple(dict.fromkeys(found or known))
 
 
 def _check_zones(zoned: ZonedTable, settings: UtcSettings) -> None:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.wall_value import EPOCH, reader_of
-from backfill.steps.job import Recomputed
+from backfill.steps.task import Recomputed
 from backfill.utc.convert import LocalKind
 from backfill.utc.described import OffsetUse, Pair, Target
 from backfill.utc.instants import read_target

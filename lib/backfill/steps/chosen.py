@@ -1,0 +1,67 @@
+"""The rows that a condition chooses: counted, read into staging, and compared with the count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from backfill.errors import UsageError
+from backfill.plans.counting_guard import check_all_read
+from backfill.plans.keyed_rows import ChosenRows
+from backfill.plans.staging import Staging
+from backfill.report import Reporter
+from backfill.server.in_bulk import words_of
+from backfill.server.plain_table import PlainTable
+from backfill.server.postgres import Connection, scalar
+from backfill.server.session import on_own_path
+
+
+def count_chosen(connection: Connection, table: PlainTable, where: str, said: str) -> int:
+    """Return how many rows there are; raise `UsageError` for a condition that is none.
+
+    `said` is what the condition is called where it was said.
+    """
+    query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
+        table.relation.identifier, sql.SQL(where)
+    )
+    try:
+        with connection.transaction(), on_own_path(connection):
+            return int(scalar(connection, query))
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise UsageError(
+            f"{said} {where!r} writes something: {words_of(error)}. A condition may only read."
+        ) from None
+    except (psycopg.ProgrammingError, psycopg.DataError) as error:
+        raise UsageError(
+            f"{said} {where!r} is no condition on {table.relation}: {words_of(error)}"
+        ) from None
+
+
+def stage_pages(pages: Iterable[pa.Table], staging: Staging, into: str, reporter: Reporter) -> int:
+    """Put pages of rows into a table of staging; return how many rows there are."""
+    rows = 0
+    for page in pages:
+        if not rows:
+            staging.create(into, page.schema)
+        staging.append(into, page)
+        rows += page.num_rows
+        reporter.message(f"extract: {rows:,} rows read", "debug")
+    return rows
+
+
+def check_chosen(
+    connection: Connection,
+    table: PlainTable,
+    where: str,
+    counted: int | None,
+    staged: tuple[Staging, str, int],
+) -> None:
+    """Raise `PreflightError` unless the rows of a table of staging are those that were counted."""
+    staging, name, rows = staged
+    if rows != counted:
+        keys = staging.connection.sql(f"SELECT key FROM {name}").fetchall()
+        chosen = ChosenRows(connection, table, where)
+        check_all_read(chosen, counted, rows, {str(key) for (key,) in keys})

@@ -1,0 +1,236 @@
+"""What can be done for a run whose settings are not at hand: from its ledger row alone.
+
+Whatever the task itself has to say is asked of its parts; where it says nothing, or is not there,
+the engine does what it does for any table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from backfill.archive.run_facts import RunFacts
+from backfill.archive.trace import Trace
+from backfill.chunks.compare_and_set import TableWriter
+from backfill.chunks.writing import ChunkWriter
+from backfill.decisions import Words
+from backfill.display.explanation import Explanation, facts, remarks
+from backfill.errors import BackfillError, UsageError
+from backfill.folder import RunFolder
+from backfill.plans.keyed_rows import NO_COLUMN
+from backfill.plans.plan import Plan
+from backfill.records.checkpoint import Counts
+from backfill.records.ledger import Ledger
+from backfill.server.plain_table import plain_from_json
+from backfill.server.postgres import Connection
+from backfill.skips import Reason
+from backfill.steps.laid_out import causes_of_any, lay_out_rows
+from backfill.steps.task import CHAIN, Cause, Recomputed, part
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+#: Finds what has a task's parts by the target of a run, None where that is not installed here.
+FindParts = Callable[[Mapping[str, Any]], object | None]
+
+
+def _no_parts(_target: Mapping[str, Any]) -> None:
+    return None
+
+
+class JobKind:
+    """The runs of one task, shipped or somebody else's."""
+
+    def __init__(self, name: str, find: FindParts = _no_parts) -> None:
+        self.name = name
+        self._find = find
+
+    def _part(self, target: Mapping[str, Any], name: str) -> Any:
+        found = self._find(target)
+        return part(found, name) if found is not None else None
+
+    @property
+    def scope_name(self) -> str:
+        """What a member of the scope is called."""
+        return self._part({}, "scope_name") or "table"
+
+    @property
+    def words(self) -> Words:
+        """What answers a question of this task, by kind of question."""
+        return self._part({}, "questions") or {}
+
+    def chain(self, target: Mapping[str, Any], schema: pa.Schema | None = None) -> str:
+        """Return a DuckDB expression over a change, equal for rows that build on one another.
+
+        Such rows are written one to a transaction, in order, and reverted the last one first.
+        Empty: every row stands for itself. `schema` is that of the plan, where it is at hand.
+        """
+        if over_columns := self._part(target, "chained_by"):
+            return str(over_columns)
+        if not target.get(CHAIN):
+            return ""
+        # A revert's plan has no notes: all of the table is one chain then.
+        has_own = schema is None or schema.field("why").type.get_field_index(CHAIN) >= 0
+        return f"why.{CHAIN}" if has_own else "scope"
+
+    def reasons(self, target: Mapping[str, Any]) -> Collection[str] | None:
+        """Return its own reasons for a skip, beside the engine's; None where it tells none."""
+        own = self._part(target, "reasons")
+        return None if own is None else [str(reason) for reason in own]
+
+    def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
+        """Return columns by which people choose changes: DuckDB expressions by name."""
+        own = self._part({}, "change_columns")
+        return {self.scope_name: "scope", **(own(schema) if own else {})}
+
+    def writer(self, target: Mapping[str, Any]) -> ChunkWriter:
+        return self._writer(target, "writer")
+
+    def reverter(self, target: Mapping[str, Any]) -> ChunkWriter:
+        """Return what writes before-images back."""
+        return self._writer(target, "reverter")
+
+    def _writer(self, target: Mapping[str, Any], name: str) -> ChunkWriter:
+        own = self._part(target, name)
+        if target.get(name) and own is None:
+            raise UsageError(
+                f"The task {self.name} writes in its own way, and is not installed here. Install "
+                "its package, then type the command again. Nothing was written."
+            )
+        return own(target) if own else TableWriter(plain_from_json(target["table"]))
+
+    def look(
+        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table, side: str
+    ) -> Mapping[int, str | None]:
+        """Return present values by row, of the image rows that the database holds not at `side`.
+
+        None stands for a row that is gone.
+        """
+        for name in ("reverter", "writer"):
+            if target.get(name) or self._part(target, name):
+                own: Any = self._writer(target, name)
+                if hasattr(own, "look"):
+                    found: Mapping[int, str | None] = own.look(connection, rows, side)
+                    return found
+        return TableWriter(plain_from_json(target["table"])).look(connection, rows, side)
+
+    def remarks(
+        self, connection: Connection, target: Mapping[str, Any], rows: pa.Table
+    ) -> Sequence[str]:
+        """Return for each image row what reverting it leaves behind; empty for nothing."""
+        own = self._part(target, "remarks")
+        return own(connection, rows) if own else [""] * rows.num_rows
+
+    def recompute(self, target: Mapping[str, Any], rows: pa.Table) -> Recomputed:
+        """Let the task check rows by another way; without one nothing is claimed."""
+        check = self._part(target, "check")
+        if check is None:
+            return Recomputed(0)
+        found = check(rows)
+        return found if isinstance(found, Recomputed) else Recomputed(rows.num_rows, list(found))
+
+    def explain(self, trace: Trace) -> Explanation:
+        """Return why a row's values are what they are. Read-only."""
+        if own := self._part({}, "explain_row"):
+            explained: Explanation = own(trace)
+            return explained
+        document = _explained(trace)
+        shown = facts(
+            f"Row {trace.key} of run {trace.source.run_id}",
+            [(k, v) for k, v in document.items() if not isinstance(v, list | dict)],
+        )
+        for name in ("source", "before", "after", "note"):
+            if values := document[name]:
+                shown += facts(name, [(k, "NULL" if v is None else v) for k, v in values.items()])
+        return Explanation(document, shown + remarks(trace.notes))
+
+    def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
+        """Make the DuckDB table `name` of a run's folder, all text: what, key, scope, values."""
+        own = self._part({}, "lay_out")
+        if own:
+            own(connection, folder, name)
+        else:
+            lay_out_rows(connection, folder, name, self._part({}, "compared_by") or ())
+
+    def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
+        """Return what may explain differences between two runs, the surest first."""
+        own = self._part({}, "causes") or causes_of_any
+        causes: Iterable[Cause] = own(before, after)
+        return causes
+
+    def count_pending(self, connection: Connection, plan: Plan) -> int | None:
+        """Return how many rows of the plan's scope are pending now, None where nobody counts."""
+        own = self._part(plan.target, "count_pending")
+        return own(connection, plan) if own else None
+
+    def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
+        """Let the task write files of its own; return what they add to the summary.
+
+        `ledger` is None for a plan that nobody applied.
+        """
+        if own := self._part(plan.target, "conclude"):
+            return dict(own(folder, plan, ledger))
+        own = self._part(plan.target, "finish")
+        found = own(folder) if own else None
+        return dict(found) if isinstance(found, Mapping) else {}
+
+    def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
+        """Return the task's own keys of the summary, and the totals."""
+        if own := self._part(plan.target, "summary_keys"):
+            return dict(own(plan, counts, by_scope))
+        return {
+            "job": plan.job,
+            "table": plan.scope.get("table"),
+            **counts.totals(),
+            "rules": plan.counts.get("rules", {}),
+        }
+
+    def verdict(
+        self,
+        plan: Plan,
+        *,
+        is_applied: bool,
+        allowed: Mapping[str, int | None],
+        left: Mapping[Reason, int],
+    ) -> BackfillError | None:
+        """Return the error that a run ends with although every step did its work, if any.
+
+        `allowed` holds how many rows may have `failed` or be `held`, where that was said anew
+        since the plan was made; None means any number. `left` are the rows that were left
+        alone, by reason.
+        """
+        own = self._part(plan.target, "verdict")
+        return own(plan, is_applied=is_applied, allowed=allowed, left=left) if own else None
+
+
+def _explained(trace: Trace) -> dict[str, Any]:
+    change = trace.change or {}
+    skip = trace.skip
+    return {
+        "run_id": trace.source.run_id,
+        "job": trace.source.job,
+        "key": trace.key,
+        "table": change.get("scope") or (skip.scope if skip else None),
+        "outcome": trace.outcome,
+        "now": trace.now,
+        "rule": change.get("rule"),
+        "warnings": change.get("warnings") or None,
+        "source": _values(change.get("source")),
+        "before": _values(change.get("before")),
+        "after": _values(change.get("after")),
+        "note": _values(change.get("why")),
+        "skip": {"column": skip.column, "reason": str(skip.reason), "detail": skip.detail}
+        if skip
+        else None,
+        "chunk_no": trace.checkpoint.chunk_no if trace.checkpoint else None,
+        "committed_at": trace.checkpoint.committed_at if trace.checkpoint else None,
+        "notes": list(trace.notes),
+    }
+
+
+def _values(struct: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not struct:
+        return None
+    return {name: value for name, value in struct.items() if name != NO_COLUMN}

@@ -1,0 +1,130 @@
+"""What becomes of decided rows, whatever the task: numbered, counted, staged, told and written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from backfill.folder import RunFolder
+from backfill.plans import plan
+from backfill.plans.staging import Staging
+from backfill.plans.worksheet import QUESTIONS_SCHEMA, questions_table
+from backfill.records.checkpoint import Counts
+from backfill.report import Reporter
+from backfill.skips import Skip, SkipReason
+from backfill.steps.task import Decided
+
+Places = NDArray[np.int64]
+SKIPS_SCHEMA = pa.schema(
+    [
+        pa.field("position", pa.int64()),
+        *(pa.field(name, pa.string()) for name in ("key", "scope", "column", "reason", "detail")),
+    ]
+)
+
+
+@dataclass
+class Counted:
+    """Rows by scope and what became of them, and those to write by rule."""
+
+    kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+
+    def add(self, decided: Decided) -> None:
+        groups = decided.changes.select(["scope", "kind", "rule"]).group_by(
+            ["scope", "kind", "rule"], use_threads=False
+        )
+        for row in groups.aggregate([([], "count_all")]).to_pylist():
+            is_unchanged = row["kind"] == "unchanged"
+            kind = "unchanged" if is_unchanged else "updated"
+            self.kinds[row["scope"] or "", kind] += row["count_all"]
+            if not is_unchanged:
+                self.rules[row["rule"]] += row["count_all"]
+        for _place, skip in decided.skips:
+            kind = "drifted" if skip.reason == SkipReason.DRIFTED else "skipped"
+            self.kinds[skip.scope, kind] += 1
+
+    def total(self, kind: str) -> int:
+        return sum(rows for (_scope, counted), rows in self.kinds.items() if counted == kind)
+
+    def by_scope(self, scopes: Iterable[str], kinds: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Return the counts of each of `scopes`, and of each other one that has a row."""
+        named = sorted({*scopes, *(scope for scope, _kind in self.kinds)})
+        return {scope: {kind: self.kinds[scope, kind] for kind in kinds} for scope in named}
+
+
+#: What is counted of a scope, where a task says nothing else.
+KINDS = tuple(Counts.__dataclass_fields__)
+
+
+def begin(staging: Staging) -> None:
+    """Make the tables of what is left alone and asked, empty."""
+    staging.create("skips", SKIPS_SCHEMA)
+    staging.create("questions", QUESTIONS_SCHEMA)
+
+
+def write(
+    blocks: Iterable[Decided],
+    schema: pa.Schema,
+    staging: Staging,
+    folder: RunFolder,
+    reporter: Reporter,
+) -> tuple[int, Counted]:
+    """Write the plan's changes, stage and tell the rest; return rows written, and the counts."""
+    counted = Counted()
+
+    def taken() -> Iterator[pa.Table]:
+        for decided in numbered(blocks):
+            counted.add(decided)
+            staging.append("skips", skips_table(decided.skips))
+            staging.append("questions", questions_table(decided.questions))
+            reporter.skips(skip for _place, skip in decided.skips)
+            pa.default_memory_pool().release_unused()  # what computing took is needed no more
+            yield decided.changes
+
+    return plan.write_changes(folder, taken(), schema), counted
+
+
+def numbered(blocks: Iterable[Decided]) -> Iterator[Decided]:
+    """Give changes and skips positions without holes: rows that need nothing hold none."""
+    position = 0
+    for decided in blocks:
+        changed = decided.changes.column("position").to_numpy()
+        skipped = np.array([place for place, _skip in decided.skips], dtype=np.int64)
+        places = np.sort(np.concatenate((changed, skipped)))
+        end = position + len(places)
+        is_whole = np.array_equal(places, np.arange(position, end))
+        yield decided if is_whole else _moved(decided, places, changed, skipped, position)
+        position = end
+
+
+def _moved(
+    decided: Decided, places: Places, changed: Places, skipped: Places, position: int
+) -> Decided:
+    """Return rows with their ranks among `places` for positions, from `position` on."""
+    numbers = pa.array(np.searchsorted(places, changed) + position, pa.int64())
+    field_of = decided.changes.schema.field("position")
+    ranks = (np.searchsorted(places, skipped) + position).tolist()
+    skips = [(rank, skip) for rank, (_place, skip) in zip(ranks, decided.skips, strict=True)]
+    return replace(decided, changes=decided.changes.set_column(0, field_of, numbers), skips=skips)
+
+
+def skips_table(skips: Sequence[tuple[int, Skip]]) -> pa.Table:
+    """Return skips as rows of the staging table `skips`."""
+    return pa.table(
+        {
+            "position": [position for position, _skip in skips],
+            **{
+                name: [getattr(skip, name) for _position, skip in skips]
+                for name in ("key", "scope", "column")
+            },
+            "reason": [skip.reason.value for _position, skip in skips],
+            "detail": [skip.detail for _position, skip in skips],
+        },
+        schema=SKIPS_SCHEMA,
+    )
