@@ -10,7 +10,7 @@ import pyarrow as pa
 from backfill.errors import PreflightError
 
 SHOWN_KEYS = 5
-_MEND = "Nothing was planned. Is the key's index sound? Mend: REINDEX, then plan again."
+_MEND = "Is the key's index sound? Mend: REINDEX, then plan again."
 
 
 class Rows(Protocol):
@@ -21,8 +21,12 @@ class Rows(Protocol):
     def pages(self) -> Iterator[pa.Table]: ...
 
 
-def check_all_read(pending: Rows, counted: int | None, rows: int, read: Set[str]) -> None:
+def check_all_read(
+    pending: Rows, counted: int | None, rows: int, read: Set[str], mend: str = _MEND
+) -> None:
     """Raise `PreflightError` unless others explain why `rows` were read where more were counted.
+
+    `mend` says what else may be the matter, and what to do.
 
     1. Keys that are pending now and were not read may have come meanwhile. 2. So the table is read
     once more: whoever was there before that, and still is after it, must be read this time.
@@ -44,5 +48,5 @@ def check_all_read(pending: Rows, counted: int | None, rows: int, read: Set[str]
         raise PreflightError(
             f"The preflight counted {counted or 0:,} rows, {rows:,} were read; "
             f"{len(missing):,} are there and can not be read by their key, among them {some}. "
-            + _MEND
+            f"Nothing was planned. {mend}"
         )

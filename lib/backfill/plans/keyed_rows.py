@@ -104,29 +104,6 @@ def rows_where(
         low = found[-1][-len(keys) :]
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenRows:
-    """The rows that a condition chooses: page by page by their key, or all keys at once."""
-
-    connection: Connection
-    table: PlainTable
-    where: str
-
-    def pages(self) -> Iterator[pa.Table]:
-        return rows_where(self.connection, self.table, self.where)
-
-    def keys(self) -> set[str]:
-        name = self.table.relation.name
-        query = sql.SQL("SELECT {key} FROM {relation} AS {alias} WHERE ({where})").format(
-            key=self.table.key.text_expression(name),
-            relation=self.table.relation.identifier,
-            alias=sql.Identifier(name),
-            where=sql.SQL(self.where),
-        )
-        with self.connection.transaction(), on_own_path(self.connection):
-            return {str(key) for (key,) in self.connection.execute(query)}
-
-
 def _page(table: PlainTable, found: Sequence[Sequence[Any]]) -> pa.Table:
     columns = [pa.array(column, pa.string()) for column in zip(*found, strict=True)]
     count = len(table.sources)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import psycopg
 import pyarrow as pa
@@ -10,7 +11,6 @@ from psycopg import sql
 
 from backfill.errors import UsageError
 from backfill.plans.counting_guard import check_all_read
-from backfill.plans.keyed_rows import ChosenRows
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
 from backfill.server.in_bulk import words_of
@@ -52,16 +52,38 @@ def stage_pages(pages: Iterable[pa.Table], staging: Staging, into: str, reporter
     return rows
 
 
-def check_chosen(
-    connection: Connection,
-    table: PlainTable,
-    where: str,
-    counted: int | None,
-    staged: tuple[Staging, str, int],
-) -> None:
-    """Raise `PreflightError` unless the rows of a table of staging are those that were counted."""
-    staging, name, rows = staged
-    if rows != counted:
-        keys = staging.connection.sql(f"SELECT key FROM {name}").fetchall()
-        chosen = ChosenRows(connection, table, where)
-        check_all_read(chosen, counted, rows, {str(key) for (key,) in keys})
+@dataclass(frozen=True, slots=True)
+class ChosenRows:
+    """The rows that a condition chooses: page by page as they are `read`, or all keys at once."""
+
+    connection: Connection
+    table: PlainTable
+    where: str
+    read: Callable[[], Iterator[pa.Table]]
+
+    def pages(self) -> Iterator[pa.Table]:
+        return self.read()
+
+    def keys(self) -> set[str]:
+        name = self.table.relation.name
+        query = sql.SQL("SELECT {key} FROM {relation} AS {alias} WHERE ({where})").format(
+            key=self.table.key.text_expression(name),
+            relation=self.table.relation.identifier,
+            alias=sql.Identifier(name),
+            where=sql.SQL(self.where),
+        )
+        with self.connection.transaction(), on_own_path(self.connection):
+            return {str(key) for (key,) in self.connection.execute(query)}
+
+    def stage(
+        self, staging: Staging, into: str, counted: int, reporter: Reporter, **mend: str
+    ) -> int:
+        """Read them into a table of staging; return how many rows there are.
+
+        Raises `PreflightError` unless they are those that were `counted`.
+        """
+        rows = stage_pages(self.pages(), staging, into, reporter)
+        if rows != counted:
+            keys = staging.connection.sql(f"SELECT key FROM {into}").fetchall()
+            check_all_read(self, counted, rows, {str(key) for (key,) in keys}, **mend)
+        return rows

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -30,7 +31,7 @@ from backfill.server.plain_table import PlainTable, targets_null
 from backfill.server.postgres import Connection, connect
 from backfill.server.session import Session, SessionLimits
 from backfill.steps import results
-from backfill.steps.chosen import check_chosen, count_chosen, stage_pages
+from backfill.steps.chosen import ChosenRows, count_chosen, stage_pages
 from backfill.steps.kind import JobKind
 from backfill.steps.task import CHAIN, TOLD, Decided, Preflight, Work, part
 from backfill.steps.task_questions import TaskQuestions
@@ -43,6 +44,7 @@ BLOCK_ROWS = 20_000
 #: Reading a large table in its own order may take what it takes.
 PATIENT = SessionLimits(statement_timeout_ms=0)
 WHAT = ("row has no value yet", "rows have no value yet")
+NOT_YIELDED = "The task's `where` chooses them, and its `extract` did not yield them."
 CHOSEN = ("row is chosen", "rows are chosen")
 
 
@@ -174,25 +176,31 @@ class Ready:
         self._dsn = dsn
         if own := part(self.task, "stage_rows"):
             return int(own(dsn, staging, reporter))
-        where = part(self.task, "where")
         with connect(dsn, read_only=True, limits=PATIENT) as connection:
-            own_extract = getattr(self.task, "extract", None)
-            if own_extract is None:
-                pages = rows_where(connection, self.table, where)
-            else:
-                pages = own_extract(connection, self.table)
-            rows = stage_pages(pages, staging, "extracted", reporter)
+            rows = self._read(connection, staging, reporter)
             if not rows:
                 staging.create("extracted", pa.schema([pa.field("key", pa.string())]))
             _refuse_twice(staging)
-            if where:
-                counted = sum(self.found.pending.values())
-                check_chosen(connection, self.table, where, counted, (staging, "extracted", rows))
-            elif not part(self.task, "counts_itself"):
-                reporter.message(
-                    "The task reads its rows by itself: that it read all it should, nobody has "
-                    "counted. A task that says `where` is counted."
-                )
+        return rows
+
+    def _read(self, connection: Connection, staging: Staging, reporter: Reporter) -> int:
+        """Read as the task does, or the rows that it chooses; compare them with the count."""
+        where, table = part(self.task, "where"), self.table
+        own = getattr(self.task, "extract", None)
+        if where:
+            counted = sum(self.found.pending.values())
+            read, mend = partial(rows_where, connection, table, where), {}
+            if own is not None:
+                read, mend = partial(own, connection, table), {"mend": NOT_YIELDED}
+            chosen = ChosenRows(connection, table, where, read)
+            return chosen.stage(staging, "extracted", counted, reporter, **mend)
+        assert own is not None  # without one or the other it is no task
+        rows = stage_pages(own(connection, table), staging, "extracted", reporter)
+        if not part(self.task, "counts_itself"):
+            reporter.message(
+                "The task reads its rows by itself: that it read all it should, nobody has "
+                "counted. A task that says `where` is counted."
+            )
         return rows
 
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.plain_table import PlainTable, targets_null
 from backfill.server.postgres import Connection, connect
-from backfill.steps.chosen import check_chosen, count_chosen, stage_pages
+from backfill.steps.chosen import ChosenRows, count_chosen
 from backfill.steps.job import CHOSEN, PATIENT, Computation, Job, Ready
 from backfill.steps.task import Preflight
 from backfill.steps.task_rows import typed
@@ -139,10 +140,9 @@ class FillRows(Ready):
         where, whole = self.found.facts["chosen"], self._whole()
         staging.create(ROWS_TABLE, rows_schema(whole))
         with connect(dsn, read_only=True, limits=PATIENT) as connection:
-            pages = rows_where(connection, whole, where)
-            rows = stage_pages(pages, staging, ROWS_TABLE, reporter)
-            check_chosen(connection, whole, where, self._counted, (staging, ROWS_TABLE, rows))
-        return rows
+            read = partial(rows_where, connection, whole, where)
+            chosen = ChosenRows(connection, whole, where, read)
+            return chosen.stage(staging, ROWS_TABLE, self._counted, reporter)
 
     def _whole(self) -> PlainTable:
         """Return the table with every readable column that is no target as a source."""
