@@ -35,9 +35,8 @@ from backfill.steps.chosen import ChosenRows, count_chosen, stage_pages
 from backfill.steps.kind import JobKind
 from backfill.steps.task import CHAIN, TOLD, Decided, Preflight, Work, part
 from backfill.steps.task_questions import TaskQuestions
-from backfill.steps.task_rights import check_rights, rights_of
 from backfill.steps.task_rows import decide, plain_schema, typed
-from backfill.steps.task_table import Resolved, resolve
+from backfill.steps.task_table import Resolved, check_rights, resolve, rights_of
 from backfill.steps.task_view import task_diff
 
 BLOCK_ROWS = 20_000

@@ -18,7 +18,6 @@ from backfill.display.pages import Shown
 from backfill.errors import UsageError
 from backfill.jobs.ocr import staged
 from backfill.jobs.ocr.correction_sheet import write_corrections
-from backfill.jobs.ocr.correction_view import corrections_view
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA, chains_of, change_row
 from backfill.jobs.ocr.document import cost_of_second_reader, event_types, planned_document
 from backfill.jobs.ocr.files import LocatedSession, locate_images
@@ -27,7 +26,6 @@ from backfill.jobs.ocr.output import write_planned
 from backfill.jobs.ocr.reader import ReaderVersions, reader_facts
 from backfill.jobs.ocr.reading_view import images_view
 from backfill.jobs.ocr.review import read_corrected, warn_of_idle
-from backfill.jobs.ocr.rows import day_row, extracted_row, image_row, shift_rows
 from backfill.jobs.ocr.selection import (
     Day,
     SnapshotRow,
@@ -38,9 +36,9 @@ from backfill.jobs.ocr.selection import (
     snapshots_of,
 )
 from backfill.jobs.ocr.settings import OcrSettings
-from backfill.jobs.ocr.table_warnings import table_warnings
-from backfill.jobs.ocr.tables import Tables, check_tables, is_demo, missing_grants
-from backfill.jobs.ocr.views import diff_view
+from backfill.jobs.ocr.staged import day_row, extracted_row, image_row, shift_rows
+from backfill.jobs.ocr.tables import Tables, check_tables, is_demo, missing_grants, table_warnings
+from backfill.jobs.ocr.views import corrections_view, diff_view
 from backfill.jobs.ocr.written_before import tell_of_messages, tell_of_other_days
 from backfill.ocr.failure import ImageFailure
 from backfill.ocr.images import ImageRoot

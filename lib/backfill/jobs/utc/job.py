@@ -12,14 +12,17 @@ import pyarrow as pa
 from backfill.decisions import Answer, Answers
 from backfill.display.pages import Shown
 from backfill.errors import PreflightError, UsageError
-from backfill.jobs.utc.alike_questions import ask_together
 from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.checks import check_columns
-from backfill.jobs.utc.counting import Count, look_at_years, tell_overridden
-from backfill.jobs.utc.filled import count_filled
+from backfill.jobs.utc.counting import Count, ask_together, look_at_years, tell_overridden
 from backfill.jobs.utc.kind import UtcRuns
 from backfill.jobs.utc.lookups import check_lookups
-from backfill.jobs.utc.pending import count_by_household, known_households, stored_member
+from backfill.jobs.utc.pending import (
+    count_by_household,
+    count_filled,
+    known_households,
+    stored_member,
+)
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.settings import Order, UtcSettings
