@@ -59,6 +59,45 @@ def extracted_schema(table: Table, *, has_places: bool = False) -> pa.Schema:
     return pa.schema([*fields, *places] if has_places else fields)
 
 
+def row_columns(table: Table) -> list[sql.Composable]:
+    """Return what is selected of a row `t`: key, scope, sources, values looked up, targets."""
+    scope: sql.Composable = sql.SQL("NULL::text")
+    if table.scope is not None:
+        scope = sql.SQL("t.{}::text").format(sql.Identifier(table.scope.name))
+    return [
+        table.key.text_expression("t"),
+        scope,
+        *(c.read(sql.Identifier("t", c.name)) for c in table.sources),
+        *(looked_up_value(value) for value in table.looked_up),
+        *(c.read(sql.Identifier("t", c.name)) for c in table.targets),
+    ]
+
+
+def shaped(
+    table: Table, columns: Sequence[pa.ChunkedArray], *, has_places: bool = False
+) -> pa.Table:
+    """Return what `row_columns` selected, and places, in the columns of `extracted`."""
+    arrays = [column.combine_chunks() for column in columns]
+    places = [arrays.pop() for _ in HEAP_COLUMNS][::-1] if has_places else []
+    key, scope, *values = arrays
+    sources = source_fields(table)
+    count = len(sources)
+    read = [
+        array.cast(arrow_type(column.type))
+        for array, column in zip(values, (*sources, *table.targets), strict=True)
+    ]
+    return pa.table(
+        {
+            "key": key.cast(pa.string()),
+            "scope": scope.cast(pa.string()),
+            "source": pa.StructArray.from_arrays(read[:count], [c.name for c in sources]),
+            "before": pa.StructArray.from_arrays(read[count:], [c.name for c in table.targets]),
+            **dict(zip(HEAP_COLUMNS, places, strict=False)),
+        },
+        schema=extracted_schema(table, has_places=has_places),
+    )
+
+
 class PendingRows:
     """The rows of a table, within a scope, that miss a value they could have. Read-only.
 
@@ -173,56 +212,22 @@ class PendingRows:
     def _read(self, session: ArrowSession, low: list[str] | None, high: list[str]) -> pa.Table:
         self._set_bounds(session, low, high)
         session.cursor.execute(self._text(self._select(low)))
-        return self._shape(session.cursor.fetch_arrow_table())
+        rows = session.cursor.fetch_arrow_table()
+        return shaped(self._table, rows.columns, has_places=self._has_places)
 
     def _select(self, low: list[str] | None) -> sql.Composed:
         table = self._table
-        scope: sql.Composable = sql.SQL("NULL::text")
-        if table.scope is not None:
-            scope = sql.SQL("t.{}::text").format(sql.Identifier(table.scope.name))
-        columns: list[sql.Composable] = [
-            *(c.read(sql.Identifier("t", c.name)) for c in table.sources),
-            *(looked_up_value(value) for value in table.looked_up),
-            *(c.read(sql.Identifier("t", c.name)) for c in table.targets),
-            *(_HEAP_PLACE if self._has_places else ()),
-        ]
         return sql.SQL(
-            "SELECT {key}, {scope}, {columns} FROM {relation} AS t{joins}"
-            " WHERE {above} AND {below} AND {filter}"
+            "SELECT {columns} FROM {relation} AS t{joins} WHERE {above} AND {below} AND {filter}"
         ).format(
-            key=table.key.text_expression("t"),
-            scope=scope,
-            columns=sql.SQL(", ").join(columns),
+            columns=sql.SQL(", ").join(
+                [*row_columns(table), *(_HEAP_PLACE if self._has_places else ())]
+            ),
             relation=table.relation.identifier,
             joins=join_clauses(table),
             above=self._above(low),
             below=self._bounded("<=", "high"),
             filter=self._filter,
-        )
-
-    def _shape(self, rows: pa.Table) -> pa.Table:
-        table = self._table
-        arrays = [column.combine_chunks() for column in rows.columns]
-        places = [arrays.pop() for _ in HEAP_COLUMNS][::-1] if self._has_places else []
-        key, scope, *values = arrays
-        sources = source_fields(table)
-        count = len(sources)
-        read = [
-            array.cast(arrow_type(column.type))
-            for array, column in zip(values, (*sources, *table.targets), strict=True)
-        ]
-        names = [column.name for column in sources]
-        return pa.table(
-            {
-                "key": key.cast(pa.string()),
-                "scope": scope.cast(pa.string()),
-                "source": pa.StructArray.from_arrays(read[:count], names),
-                "before": pa.StructArray.from_arrays(
-                    read[count:], [column.name for column in table.targets]
-                ),
-                **dict(zip(HEAP_COLUMNS, places, strict=False)),
-            },
-            schema=extracted_schema(table, has_places=self._has_places),
         )
 
     def _set_bounds(self, session: ArrowSession, low: list[str] | None, high: list[str]) -> None:

@@ -46,7 +46,8 @@ def summary_document(
         if name == "total_skipped":
             ordered["elapsed_ms"] = elapsed_ms
     ordered.setdefault("elapsed_ms", elapsed_ms)
-    households = ordered.pop("households", None)
+    # Of each member of the scope, where there are several: at the end, with the time as well.
+    by_member = {name: ordered.pop(name) for name, v in [*ordered.items()] if isinstance(v, list)}
     ordered |= {
         "dry_run": applied is None,
         "status": status.value,
@@ -60,8 +61,8 @@ def summary_document(
         ordered["remaining"] = frozen.rows - counts.scanned
     if frozen.reverts:
         ordered["reverts"] = frozen.reverts
-    if households is not None:
-        ordered["households"] = [{**part, "elapsed_ms": elapsed_ms} for part in households]
+    for name, members in by_member.items():
+        ordered[name] = [{**part, "elapsed_ms": elapsed_ms} for part in members]
     return ordered
 
 

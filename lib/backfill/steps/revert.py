@@ -7,7 +7,6 @@ left alone).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,13 +17,18 @@ from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans import plan
+from backfill.plans.keyed_rows import NO_COLUMN
 from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger, RunRow
 from backfill.rows import image
+from backfill.rows.values import schema_of_changes
+from backfill.server.postgres import Connection
 from backfill.skips import Skip, SkipReason
 from backfill.status import RunStatus
 from backfill.steps.kind import JobKind
 from backfill.steps.looking import rows_not_at
+from backfill.steps.results import Counted
+from backfill.steps.task import Decided
 
 _REVERTIBLE = frozenset(
     {
@@ -49,14 +53,18 @@ def plan_revert(
         raise UsageError(
             f"Run {run.run_id} is running. Stop it first: {next_command('cancel', run.run_id)}"
         )
-    planner = _Planner(ledger, run, kind)
-    schema = planner.schema()
-    plan.write_changes(folder, planner.batches(), schema)
-    plan.write_skips(folder, iter(planner.drifted))
-    by_scope = {
-        scope: {name: planner.counts[(scope, name)] for name in ("updated", "unchanged", "drifted")}
-        for scope in sorted({scope for scope, _name in planner.counts})
-    }
+    counted = Counted()
+    drifted: list[tuple[int, Skip]] = []
+
+    def changes() -> Iterator[pa.Table]:
+        for decided in _inverse(ledger, run, kind):
+            counted.add(decided)
+            drifted.extend(decided.skips)
+            yield decided.changes
+
+    written = plan.write_changes(folder, changes(), _schema(ledger, run))
+    plan.write_skips(folder, iter(drifted))
+    by_scope = counted.by_scope((), ("updated", "unchanged", "drifted"))
     return plan.freeze(
         folder,
         {
@@ -66,8 +74,8 @@ def plan_revert(
             "settings_fingerprint": run.settings_fingerprint,
             "database_fingerprint": run.database_fingerprint,
             "tzdata_version": run.tzdata_version,
-            "rows": planner.position,
-            "changes": planner.position - len(planner.drifted),
+            "rows": written + len(drifted),
+            "changes": written,
             "skips": 0,
             "target": run.target,
             "counts": {"by_scope": by_scope},
@@ -88,86 +96,62 @@ def settle_reverted(ledger: Ledger, revert: Plan) -> None:
         ledger.set_status(original.run_id, RunStatus.SUCCEEDED, f"again by {revert.run_id}")
 
 
-class _Planner:
-    """Walks the images once; counts and drifted rows are known when it is through."""
-
-    def __init__(self, ledger: Ledger, run: RunRow, kind: JobKind) -> None:
-        self._ledger = ledger
-        self._run = run
-        self._kind = kind
-        self.position = 0
-        self.drifted: list[tuple[int, Skip]] = []
-        self.counts: Counter[tuple[str, str]] = Counter()
-
-    def schema(self) -> pa.Schema:
-        return _schema(next(self._images(), _NO_IMAGE))
-
-    def batches(self) -> Iterator[pa.Table]:
-        for rows in self._images():
-            if rows.num_rows:
-                yield self._inverse(rows)
-
-    def _images(self) -> Iterator[pa.Table]:
-        is_chained = bool(self._kind.chain(self._run.target))
-        images = self._ledger.images(self._run.run_id, is_backwards=is_chained)
-        for chunk_no, _rows, sha256, content in images:
-            yield image.decode(self._run.run_id, chunk_no, sha256, content)
-
-    def _inverse(self, rows: pa.Table) -> pa.Table:
-        connection, target = self._ledger.connection, self._run.target
-        not_after = rows_not_at(connection, self._kind, self._run, rows, "after")
-        not_before = rows_not_at(connection, self._kind, self._run, rows, "before")
-        keys, scopes = rows.column("key").to_pylist(), rows.column("scope").to_pylist()
-        kinds: list[str] = []
-        keep = np.zeros(rows.num_rows, dtype=bool)
-        positions = []
-        for index in range(rows.num_rows):
-            holds_after = index not in not_after
-            if holds_after or index not in not_before:
-                keep[index] = True
-                kinds.append("changed" if holds_after else "unchanged")
-                positions.append(self.position)
-                self.counts[(scopes[index], "updated" if holds_after else "unchanged")] += 1
-            else:
-                present = not_after[index]
-                detail = "the row was deleted" if present is None else f"now {present}"
-                self.drifted.append(
-                    (
-                        self.position,
-                        Skip(keys[index], scopes[index], "", SkipReason.DRIFTED, detail),
-                    )
-                )
-                self.counts[(scopes[index], "drifted")] += 1
-            self.position += 1
-        kept = rows.filter(pa.array(keep))
-        remarks = self._kind.remarks(connection, target, kept)
-        return _changes(kept, positions, kinds, remarks)
+def _images(ledger: Ledger, run: RunRow, *, is_backwards: bool = False) -> Iterator[pa.Table]:
+    for chunk_no, _rows, sha256, content in ledger.images(run.run_id, is_backwards=is_backwards):
+        yield image.decode(run.run_id, chunk_no, sha256, content)
 
 
-_NO_IMAGE = pa.table(
-    {
-        "key": pa.array([], pa.string()),
-        "scope": pa.array([], pa.string()),
-        "source": pa.array([], pa.struct([pa.field("none", pa.string())])),
-        "before": pa.array([], pa.struct([pa.field("none", pa.string())])),
-        "after": pa.array([], pa.struct([pa.field("none", pa.string())])),
-    }
-)
+def _schema(ledger: Ledger, run: RunRow) -> pa.Schema:
+    """Return the columns of the plan: those of the first image; of none, columns of nothing."""
+    rows = next(_images(ledger, run), None)
+    source = state = pa.struct([pa.field(NO_COLUMN, pa.string())])
+    if rows is not None:
+        source, state = rows.schema.field("source").type, rows.schema.field("before").type
+    return schema_of_changes(source, state, _WHY)
 
 
-def _schema(rows: pa.Table) -> pa.Schema:
-    return _changes(rows.slice(0, 0), [], [], []).schema
+def _inverse(ledger: Ledger, run: RunRow, kind: JobKind) -> Iterator[Decided]:
+    """Yield what becomes of the rows of each image, as they are now."""
+    first = 0
+    is_backwards = bool(kind.chain(run.target))
+    for rows in _images(ledger, run, is_backwards=is_backwards):
+        if rows.num_rows:
+            yield _looked_at(ledger.connection, run, kind, rows, first)
+            first += rows.num_rows
+
+
+def _looked_at(
+    connection: Connection, run: RunRow, kind: JobKind, rows: pa.Table, first: int
+) -> Decided:
+    not_after = rows_not_at(connection, kind, run, rows, "after")
+    not_before = rows_not_at(connection, kind, run, rows, "before")
+    kinds = np.full(rows.num_rows, "changed", dtype=object)
+    kinds[list(not_after)] = "unchanged"
+    keep = np.ones(rows.num_rows, dtype=bool)
+    drifted = []
+    for row in sorted(not_after.keys() & not_before.keys()):
+        keep[row] = False
+        key, scope = (rows.column(name)[row].as_py() for name in ("key", "scope"))
+        now = not_after[row]
+        detail = "the row was deleted" if now is None else f"now {now}"
+        drifted.append((first + row, Skip(key, scope, "", SkipReason.DRIFTED, detail)))
+    kept = rows.filter(pa.array(keep))
+    remarks = kind.remarks(connection, run.target, kept)
+    positions = pa.array(first + np.flatnonzero(keep), pa.int64())
+    return Decided(_changes(kept, positions, kinds[keep].tolist(), remarks), drifted)
+
+
+_WHY = pa.struct([pa.field("reverts", pa.string())])
 
 
 def _changes(
-    rows: pa.Table, positions: list[int], kinds: list[str], remarks: Sequence[str]
+    rows: pa.Table, positions: pa.Array, kinds: list[str], remarks: Sequence[str]
 ) -> pa.Table:
     """Return image rows as changes with before and after swapped."""
-    count = len(positions)
-    text = pa.string()
+    count, text = rows.num_rows, pa.string()
     return pa.table(
         {
-            "position": pa.array(positions, pa.int64()),
+            "position": positions,
             "key": rows.column("key"),
             "scope": rows.column("scope"),
             "kind": pa.array(kinds, text),
@@ -176,6 +160,6 @@ def _changes(
             "source": rows.column("source"),
             "before": rows.column("after"),
             "after": rows.column("before"),
-            "why": pa.array([{"reverts": ""}] * count, pa.struct([pa.field("reverts", text)])),
+            "why": pa.array([{"reverts": ""}] * count, _WHY),
         }
     )

@@ -149,8 +149,8 @@ def _has_right(connection: Connection, schema: str, name: str, right: str) -> bo
     )
 
 
-# Sessions are few and each is a transaction of its own: what a write costs does not matter here, but
-# what it sets off does.
+# Sessions are few and each is a transaction of its own: what a write costs does not matter here,
+# but what it sets off does.
 _INSERT, _UPDATE = 4, 16  # bits of pg_trigger.tgtype
 _SNAPSHOT = "day_snapshot"
 _FIRING = {_SNAPSHOT: _INSERT | _UPDATE, "schedule_event": _INSERT}

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 from psycopg import sql
 
-from backfill.plans.extract import extracted_schema
+from backfill.plans.extract import row_columns, shaped
 from backfill.rows.columns import Column
-from backfill.rows.values import arrow_type
 from backfill.server.catalog import columns_read
-from backfill.server.joins import join_clauses, looked_up_value
+from backfill.server.joins import join_clauses
 from backfill.server.postgres import Connection, scalar
 from backfill.server.row_types import source_fields
 from backfill.server.table import Table
@@ -93,25 +91,14 @@ def _read(
     *,
     is_ordered: bool,
 ) -> pa.Table:
-    key = table.key.text_expression("t")
-    columns = [
-        *(c.read(sql.Identifier("t", c.name)) for c in table.sources),
-        *(looked_up_value(value) for value in table.looked_up),
-        *(c.read(sql.Identifier("t", c.name)) for c in table.targets),
-    ]
-    scope: sql.Composable = sql.SQL("NULL::text")
-    if table.scope:
-        scope = sql.SQL("t.{}::text").format(sql.Identifier(table.scope.name))
     where = sql.SQL("({})").format(sql.SQL(table.where)) if table.where else sql.SQL("true")
     # A hash of the key: the same rows each time, from everywhere.
-    order = sql.SQL(" ORDER BY md5({})").format(key) if is_ordered else sql.SQL("")
+    by_hash = sql.SQL(" ORDER BY md5({})").format(table.key.text_expression("t"))
     query = sql.SQL(
-        "SELECT {key}, {scope}, {columns} FROM (SELECT {read} FROM {relation} AS t{share}"
+        "SELECT {columns} FROM (SELECT {read} FROM {relation} AS t{share}"
         " WHERE ({condition}) AND {members} AND {where}{order} LIMIT {rows}) AS t{joins}"
     ).format(
-        key=key,
-        scope=scope,
-        columns=sql.SQL(", ").join(columns),
+        columns=sql.SQL(", ").join(row_columns(table)),
         # No more than the role may read.
         read=sql.SQL(", ").join(
             sql.Identifier("t", name) for name in columns_read(table)[table.relation]
@@ -121,36 +108,17 @@ def _read(
         condition=condition,
         members=scope_condition(table, members),
         where=where,
-        order=order,
+        order=by_hash if is_ordered else sql.SQL(""),
         rows=sql.Literal(SAMPLE_ROWS),
         joins=join_clauses(table),
     )
-    return _shaped(table, connection.execute(query).fetchall())
-
-
-def _shaped(table: Table, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
-    sources = source_fields(table)
-    count = 2 + len(sources)
-    values = [list(column) for column in zip(*rows, strict=True)] or [
-        [] for _ in range(count + len(table.targets))
-    ]
-    read = [
-        _array(column, texts)
-        for column, texts in zip((*sources, *table.targets), values[2:], strict=True)
-    ]
-    return pa.table(
-        {
-            "key": pa.array(values[0], pa.string()),
-            "scope": pa.array(values[1], pa.string()),
-            "source": pa.StructArray.from_arrays(read[: len(sources)], [c.name for c in sources]),
-            "before": pa.StructArray.from_arrays(
-                read[len(sources) :], [column.name for column in table.targets]
-            ),
-        },
-        schema=extracted_schema(table),
+    rows = connection.execute(query).fetchall()
+    types = [pa.string(), pa.string(), *map(_travels, (*source_fields(table), *table.targets))]
+    columns = list(zip(*rows, strict=True)) or [()] * len(types)
+    return shaped(
+        table, [pa.chunked_array([v], kind) for v, kind in zip(columns, types, strict=True)]
     )
 
 
-def _array(column: Column, values: list[Any]) -> pa.Array:
-    kind = pa.int64() if column.type.is_number else pa.string()
-    return pa.array(values, kind).cast(arrow_type(column.type))
+def _travels(column: Column) -> pa.DataType:
+    return pa.int64() if column.type.is_number else pa.string()
