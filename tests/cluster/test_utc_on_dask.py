@@ -62,9 +62,11 @@ def job(bench: Bench) -> tuple[Any, list[pa.Table]]:
     book.extract()
     planning: Any = book._planning
     query = "SELECT key, scope, source, before FROM extracted ORDER BY key"
-    rows = pa.concat_tables(planning.staging.read(query, extracted_schema(planning.job.table)))
+    rows = pa.concat_tables(
+        planning.staging.read(query, extracted_schema(planning.ready.task.table))
+    )
     starts = range(0, rows.num_rows, BLOCK_ROWS)
-    return planning.job, [rows.slice(start, BLOCK_ROWS) for start in starts]
+    return planning.ready.task, [rows.slice(start, BLOCK_ROWS) for start in starts]
 
 
 def told(results: Iterator[Computed]) -> list[Any]:
@@ -85,7 +87,7 @@ def test_blocks_come_back_in_their_order_from_a_cluster(
     job: tuple[Any, list[pa.Table]], cluster: DaskCluster
 ) -> None:
     utc, blocks = job
-    policy = utc._settings.policy
+    policy = utc.chosen.policy
     right = told(compute_blocks(blocks, utc.columns, policy, InThisProcess()))
 
     with open_executor(cluster.address, 0, computing_versions) as executor:
@@ -102,7 +104,7 @@ def test_a_block_whose_worker_is_killed_is_computed_again(
     job: tuple[Any, list[pa.Table]], cluster: DaskCluster, tmp_path: Path, place: str
 ) -> None:
     utc, blocks = job
-    policy = utc._settings.policy
+    policy = utc.chosen.policy
     right = told(compute_blocks(blocks[:6], utc.columns, policy, InThisProcess()))
     deadly = replace(policy, answers=DeadlyOnce(policy.answers, str(tmp_path / "killed")))
 
@@ -129,7 +131,7 @@ def test_only_a_bounded_number_of_blocks_is_under_way(
             yield block
 
     with open_executor(cluster.address, 0, computing_versions) as executor:
-        computing = compute_blocks(counted(), utc.columns, utc._settings.policy, executor)
+        computing = compute_blocks(counted(), utc.columns, utc.chosen.policy, executor)
         next(computing)
         # Two for each thread ahead of the one that is awaited.
         assert len(taken) <= 2 * executor.workers + 1 < len(blocks)

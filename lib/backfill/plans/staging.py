@@ -159,6 +159,16 @@ class Staging:
         ).fetchall()
         return bool(found)
 
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, for a person to look at: all of them at once."""
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            return cursor.execute(query, list(parameters)).fetchall()
+
+    def table(self, query: str) -> pa.Table:
+        """Return the rows of a query as Arrow."""
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            return cursor.sql(query).to_arrow_table()
+
     def scalar(self, query: str) -> Any:
         """Return the first column of the first row."""
         # A cursor of its own: rows that nobody fetches would keep the connection busy.

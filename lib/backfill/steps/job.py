@@ -300,7 +300,7 @@ def _without_value(connection: Connection, resolved: Resolved) -> dict[str, int]
 
 
 def _schema_of(staging: Staging) -> pa.Schema:
-    empty = staging.connection.cursor().sql("SELECT * FROM extracted LIMIT 0").to_arrow_table()
+    empty = staging.table("SELECT * FROM extracted LIMIT 0")
     return empty.schema
 
 

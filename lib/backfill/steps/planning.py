@@ -194,9 +194,8 @@ def frame(staging: Staging, table: str, limit: int | None = None) -> Any:
     spread as `source.start_at`, `after.start_at_utc`, ….
     """
     tail = f" LIMIT {limit}" if limit is not None else ""
-    cursor = staging.connection.cursor()
     order = _ORDERS.get(table, "position")
-    rows: pa.Table = cursor.sql(f'SELECT * FROM "{table}" ORDER BY {order}{tail}').to_arrow_table()
+    rows = staging.table(f'SELECT * FROM "{table}" ORDER BY {order}{tail}')
     return to_dataframe(_in_utc(rows.flatten()))
 
 

@@ -62,7 +62,7 @@ def _rows(staging: Staging, described: PlainTable, rule: str) -> Shown:
 
 def _notes(staging: Staging) -> list[str]:
     """Return what came along with the rows, by name."""
-    empty = staging.connection.cursor().sql("SELECT why FROM changes LIMIT 0").to_arrow_table()
+    empty = staging.table("SELECT why FROM changes LIMIT 0")
     return [field.name for field in empty.schema.field("why").type]
 
 

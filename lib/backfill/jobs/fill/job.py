@@ -154,9 +154,9 @@ class FillRows(Ready):
     def frame(self, staging: Staging) -> Any:
         """Return the chosen rows as a dataframe: key, sources, targets; else the values' rows."""
         if self.job.has_values:
-            rows = staging.connection.cursor().sql("FROM extracted ORDER BY key").to_arrow_table()
+            rows = staging.table("FROM extracted ORDER BY key")
             return rows.flatten().to_pandas()
-        rows = staging.connection.cursor().sql(f"FROM {ROWS_TABLE} ORDER BY key").to_arrow_table()
+        rows = staging.table(f"FROM {ROWS_TABLE} ORDER BY key")
         columns = self.resolved.columns
         read = (field.name for field in rows.schema.field("source").type)
         sources = tuple(columns[name].as_text() for name in read if name in columns)
@@ -219,8 +219,8 @@ def _extracted(staging: Staging) -> list[str]:
     """Return the columns that were read for a notebook, but for the targets."""
     if not staging.has(ROWS_TABLE):
         return []
-    none = staging.connection.cursor().sql(f"SELECT source FROM {ROWS_TABLE} LIMIT 0")
-    return [field.name for field in none.to_arrow_table().schema.field("source").type]
+    none = staging.table(f"SELECT source FROM {ROWS_TABLE} LIMIT 0")
+    return [field.name for field in none.schema.field("source").type]
 
 
 def is_kept(path: Path, query: str) -> bool:

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -20,9 +21,18 @@ THUMBNAIL_WIDTH = 230
 CROP_WIDTH = 560
 CROP_MARGIN = 12
 JPEG_QUALITY = 55
+#: Text, left, top, width, height (pixels of the image), confidence 0…100.
+BoxedWord = Sequence[Any]
 _SURE_COLOUR = (46, 125, 80)
 _UNSURE_COLOUR = (200, 30, 30)
 _UNSURE_WIDTH = 3
+
+
+def is_inside(word: BoxedWord, box: Sequence[float]) -> bool:
+    """Return whether the middle of a word lies in a box: left, top, width, height."""
+    left, top, width, height = box
+    across, down = word[1] + word[3] / 2, word[2] + word[4] / 2
+    return bool(left <= across <= left + width and top <= down <= top + height)
 
 
 def thumbnail(sequence: int, r2_key: str, path: str, words: str) -> str:

@@ -11,6 +11,7 @@ from backfill.jobs.ocr.day_state import DayState
 from backfill.ocr.notify import Notification
 from backfill.ocr.schedule_event import ScheduleEvent
 from backfill.ocr.session import (
+    CaptureSession,
     ImageDetail,
     PlanStatus,
     SessionFailure,
@@ -38,13 +39,11 @@ def planned_document(plan: SessionPlan, stored: Collection[Notification]) -> dic
     reading = plan.outcome
     events = [planned.event for planned in (*plan.events, *plan.swallowed)] or plan.withheld
     document = {
-        **_identity(plan),
+        **_identity(plan.session),
         "schedule_date": reading.schedule_date.isoformat(),
         "resolved_image_dates": [date.isoformat() for date in reading.resolved_image_dates],
         "inherited_image_count": reading.inherited_image_count,
-        "image_count": len(plan.session.images),
-        "image_names": [image.r2_key for image in plan.session.images],
-        "image_details": [_image(detail) for detail in reading.image_details],
+        **_images(plan.session, reading.image_details),
         "total_boxes": sum(detail.box_count for detail in reading.image_details),
         "shift_count": len(reading.shifts),
         "shifts": _shifts(reading),
@@ -120,23 +119,26 @@ def _left_alone(document: Mapping[str, Any], skip: Skip) -> dict[str, Any]:
     }
 
 
-def _identity(plan: SessionPlan) -> dict[str, Any]:
-    return {
-        "session_id": str(plan.session.id),
-        "user_id": plan.session.user_id,
-        "source_state": plan.session.state,
-    }
-
-
-def _failed(failure: SessionFailure) -> dict[str, Any]:
-    session = failure.session
+def _identity(session: CaptureSession) -> dict[str, Any]:
     return {
         "session_id": str(session.id),
         "user_id": session.user_id,
         "source_state": session.state,
+    }
+
+
+def _images(session: CaptureSession, details: Sequence[ImageDetail]) -> dict[str, Any]:
+    return {
         "image_count": len(session.images),
         "image_names": [image.r2_key for image in session.images],
-        "image_details": [_image(detail) for detail in failure.image_details],
+        "image_details": [_image(detail) for detail in details],
+    }
+
+
+def _failed(failure: SessionFailure) -> dict[str, Any]:
+    return {
+        **_identity(failure.session),
+        **_images(failure.session, failure.image_details),
         "applied": False,
         "status": "failed",
         "error_stage": failure.stage.value,

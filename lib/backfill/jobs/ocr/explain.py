@@ -15,16 +15,12 @@ from backfill.archive.trace import Trace
 from backfill.display.explanation import Explanation, facts, remarks
 from backfill.display.pages import Shown, table
 from backfill.errors import StorageError
-from backfill.jobs.ocr.crops import cut_out, picture_markup, thumbnail
+from backfill.jobs.ocr.crops import BoxedWord, cut_out, is_inside, picture_markup, thumbnail
 from backfill.jobs.ocr.output import session_file
 from backfill.jobs.ocr.settings import default_cache_dir
 from backfill.ocr.cache import find_reading
 from backfill.ocr.shift import Entry
 from backfill.plans.staging import STAGING_FILE, look_into
-
-#: Text, left, top, width, height (pixels of the image), confidence 0…100.
-BoxedWord = list[Any]
-Box = Sequence[float]
 
 
 def explain_session(trace: Trace) -> Explanation:
@@ -165,7 +161,7 @@ def _shift(
         words += [
             {"text": word[0], "box": word[1:5], "confidence": word[5], "sequence": crop["sequence"]}
             for word in image["words"] or ()
-            if _is_inside(word, box)
+            if is_inside(word, box)
         ]
         parses += [entry for entry in image["entries"] if entry["corner"] == box[:2]]
     told = {name: value for name, value in shift.items() if name != "source_crops"}
@@ -180,13 +176,6 @@ def _shift(
             if any(_is_same(event[side], shift) for side in ("old", "new"))
         ],
     }
-
-
-def _is_inside(word: BoxedWord, box: Box) -> bool:
-    _text, word_left, word_top, word_width, word_height, _confidence = word
-    left, top, width, height = box
-    is_across = left <= word_left + word_width / 2 <= left + width
-    return bool(is_across and top <= word_top + word_height / 2 <= top + height)
 
 
 def _is_same(event_side: Mapping[str, str] | None, shift: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from backfill.display.charts import DayLine, Span, Spread, day_lines, spreads
 from backfill.display.pages import NOTHING, Shown, figure, table
+from backfill.jobs.ocr.crops import is_inside
 from backfill.ocr import limits
 from backfill.ocr.stored_shift import read_stored
 from backfill.plans.staging import Staging
@@ -69,17 +70,16 @@ def _numbers(days: Sequence[DayLine]) -> Shown:
 
 def _days(staging: Staging) -> Iterator[DayLine]:
     """Yield each day of each user, as its last session that was read leaves it."""
-    cursor = staging.connection.cursor()
     stored = {
         (str(user), date): payload
-        for user, date, payload in cursor.execute(
+        for user, date, payload in staging.rows(
             "SELECT user_id, schedule_date::text, payload FROM snapshots"
-        ).fetchall()
+        )
     }
-    documents = cursor.execute(
+    documents = staging.rows(
         "SELECT scope, schedule_date::text, document FROM days WHERE schedule_date IS NOT NULL"
         " ORDER BY schedule_date, scope, position"
-    ).fetchall()
+    )
     by_day: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for user, date, document in documents:
         by_day.setdefault((user, date), []).append(json.loads(document))
@@ -173,21 +173,20 @@ def _spread(name: str, values: Sequence[float]) -> Spread:
 
 def field_confidences(staging: Staging) -> dict[str, list[float]]:
     """Return the confidences of the words of each field of all shifts that were read."""
-    cursor = staging.connection.cursor()
     words = {
         (key, sequence): json.loads(found)
-        for key, sequence, found in cursor.execute(
+        for key, sequence, found in staging.rows(
             "SELECT key, sequence, words FROM images WHERE words IS NOT NULL"
-        ).fetchall()
+        )
     }
     names = ", ".join(f'"{name}"' for name in _FIELDS)
     found: dict[str, list[float]] = {name: [] for name in _FIELDS}
-    for key, crops, *values in cursor.execute(f"SELECT key, crops, {names} FROM shifts").fetchall():
+    for key, crops, *values in staging.rows(f"SELECT key, crops, {names} FROM shifts"):
         in_card = [
             word
             for sequence, *box in json.loads(crops)
             for word in words.get((key, int(sequence)), ())
-            if _is_inside(word, box)
+            if is_inside(word, box)
         ]
         for name, value in zip(_FIELDS, values, strict=True):
             found[name] += _confidences(str(value or ""), in_card)
@@ -199,9 +198,3 @@ def _confidences(value: str, words: Sequence[Sequence[Any]]) -> Iterator[float]:
         of_token = [float(w[5]) for w in words if token in _TOKEN.findall(str(w[0]).casefold())]
         if of_token:
             yield min(of_token)
-
-
-def _is_inside(word: Sequence[Any], box: Sequence[float]) -> bool:
-    left, top, width, height = box
-    middle = (word[1] + word[3] / 2, word[2] + word[4] / 2)
-    return bool(left <= middle[0] <= left + width and top <= middle[1] <= top + height)

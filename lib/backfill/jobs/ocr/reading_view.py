@@ -41,15 +41,11 @@ def images_view(staging: Staging) -> Shown:
 
 def _days(staging: Staging) -> tuple[Shown, Shown]:
     """Return the days that are held back, and all others."""
-    rows = (
-        staging.connection.cursor()
-        .execute(
-            "SELECT key, scope, coalesce(schedule_date::text, 'no date'), outcome, reason, detail,"
-            " sum(coalesce(listed, 0)) OVER (ORDER BY outcome <> 'held', position) FROM days"
-            " LEFT JOIN (SELECT key, count(*) AS listed FROM shifts GROUP BY key) USING (key)"
-            " ORDER BY outcome <> 'held', position"
-        )
-        .fetchall()
+    rows = staging.rows(
+        "SELECT key, scope, coalesce(schedule_date::text, 'no date'), outcome, reason, detail,"
+        " sum(coalesce(listed, 0)) OVER (ORDER BY outcome <> 'held', position) FROM days"
+        " LEFT JOIN (SELECT key, count(*) AS listed FROM shifts GROUP BY key) USING (key)"
+        " ORDER BY outcome <> 'held', position"
     )
     held, others = Shown("", ""), Shown("", "")
     for place, (key, user, date, outcome, reason, detail, sum_of_shifts) in enumerate(
@@ -69,14 +65,10 @@ def _days(staging: Staging) -> tuple[Shown, Shown]:
 
 def _held_day(staging: Staging, key: str, heading: str, *, has_room: bool) -> Shown:
     """Return a day that waits for a person: each shift beside the cut-out that it was read from."""
-    rows = (
-        staging.connection.cursor()
-        .execute(
-            f"SELECT key, {_COLUMNS}, confidence, review_reasons, checks, crops FROM shifts"
-            " WHERE key = ? ORDER BY place LIMIT ?",
-            [key, SHOWN_CROPS],
-        )
-        .fetchall()
+    rows = staging.rows(
+        f"SELECT key, {_COLUMNS}, confidence, review_reasons, checks, crops FROM shifts"
+        " WHERE key = ? ORDER BY place LIMIT ?",
+        [key, SHOWN_CROPS],
     )
     if not rows or not has_room:
         return _day(staging, key, heading, has_room=has_room)
@@ -91,14 +83,9 @@ def _day(staging: Staging, key: str, heading: str, *, has_room: bool) -> Shown:
 
     Without room for more rows on the page the shifts are counted only.
     """
-    shifts = (
-        staging.connection.cursor()
-        .execute(
-            f"SELECT {_COLUMNS}, confidence, review_reasons FROM shifts WHERE key = ?"
-            " ORDER BY place",
-            [key],
-        )
-        .fetchall()
+    shifts = staging.rows(
+        f"SELECT {_COLUMNS}, confidence, review_reasons FROM shifts WHERE key = ? ORDER BY place",
+        [key],
     )
     listed = (
         table(
@@ -109,12 +96,12 @@ def _day(staging: Staging, key: str, heading: str, *, has_room: bool) -> Shown:
         if has_room
         else note(f"{len(shifts)} shifts: see the table shifts, a page holds no more rows.")
     )
-    images = staging.connection.cursor().execute(
+    images = staging.rows(
         "SELECT sequence, r2_key, local_path, words, entry_count, ocr_ms, cached FROM images"
         " WHERE key = ? ORDER BY sequence",
         [key],
     )
-    pictures = "".join(_image(*row) for row in images.fetchall())
+    pictures = "".join(_image(*row) for row in images)
     markup = (
         f'<p class="backfill heading">{escape(heading)}</p><div class="backfill beside">'
         f'<div class="pictures">{pictures}</div>{listed.markup}</div>'
@@ -150,16 +137,12 @@ def _told(shift: Sequence[str]) -> Iterator[str]:
 def _doubts(staging: Staging) -> Shown:
     """Return a cut-out of every shift that is doubted, or whose confidence is low, with what was
     read and why it is doubted, or what vouches for it."""
-    rows = (
-        staging.connection.cursor()
-        .execute(
-            f"SELECT key, {_COLUMNS}, confidence, review_reasons, checks, crops FROM shifts"
-            " WHERE (review_reasons <> '' OR confidence < ?)"  # those of held days stand there
-            " AND key NOT IN (SELECT key FROM days WHERE outcome = ?)"
-            " ORDER BY review_reasons = '', confidence, key, place",
-            [limits.SURE, _HELD],
-        )
-        .fetchall()
+    rows = staging.rows(
+        f"SELECT key, {_COLUMNS}, confidence, review_reasons, checks, crops FROM shifts"
+        " WHERE (review_reasons <> '' OR confidence < ?)"  # those of held days stand there
+        " AND key NOT IN (SELECT key FROM days WHERE outcome = ?)"
+        " ORDER BY review_reasons = '', confidence, key, place",
+        [limits.SURE, _HELD],
     )
     if not rows:
         return note("On the days that are not held no shift is in doubt, or of low confidence.")
@@ -208,12 +191,7 @@ def _doubt(staging: Staging, row: Sequence[Any], why: Sequence[str]) -> str:
 
 def _crop(staging: Staging, key: str, crop: Sequence[float]) -> str:
     sequence, left, top, width, height = crop
-    found = (
-        staging.connection.cursor()
-        .execute(
-            "SELECT local_path FROM images WHERE key = ? AND sequence = ?", [key, int(sequence)]
-        )
-        .fetchone()
-    )
-    cut = cut_out(found[0], (left, top, width, height)) if found else None
+    of_image = "SELECT local_path FROM images WHERE key = ? AND sequence = ?"
+    found = staging.rows(of_image, [key, int(sequence)])
+    cut = cut_out(found[0][0], (left, top, width, height)) if found else None
     return picture_markup(cut, f"image {int(sequence)}") if cut else ""

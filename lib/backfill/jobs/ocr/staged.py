@@ -134,20 +134,15 @@ def stage_tuples(
 
 def stored_days(staging: Staging, days: set[Day]) -> tuple[dict[Day, SnapshotRow], list[EventKey]]:
     """Return the staged snapshots and event keys of the days that were read."""
-    cursor = staging.connection.cursor()
     snapshots = {
         (row[0], row[1]): SnapshotRow(row[2], row[3], row[4], _aware(row[5]))
-        for row in cursor.execute(
+        for row in staging.rows(
             "SELECT user_id, schedule_date, payload, source_session_id, updated_at,"
             " epoch_us(source_created_at) FROM snapshots"
-        ).fetchall()
+        )
         if (row[0], row[1]) in days
     }
-    keys = [
-        EventKey(*row)
-        for row in cursor.execute("FROM event_keys").fetchall()
-        if (row[0], row[1]) in days
-    ]
+    keys = [EventKey(*row) for row in staging.rows("FROM event_keys") if (row[0], row[1]) in days]
     return snapshots, keys
 
 

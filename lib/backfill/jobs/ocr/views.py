@@ -28,8 +28,8 @@ def diff_view(staging: Staging) -> Shown:
 
 
 def _documents(staging: Staging) -> list[dict[str, Any]]:
-    rows = staging.connection.cursor().execute("SELECT document FROM days ORDER BY position")
-    return [json.loads(row[0]) for row in rows.fetchall()]
+    rows = staging.rows("SELECT document FROM days ORDER BY position")
+    return [json.loads(document) for (document,) in rows]
 
 
 def _sessions(documents: Sequence[dict[str, Any]]) -> Shown:
@@ -146,12 +146,12 @@ def _failures(staging: Staging) -> Shown:
 
 
 def _timing(staging: Staging) -> Shown:
-    rows = staging.connection.cursor().execute(
+    rows = staging.rows(
         "SELECT CASE WHEN cached THEN 'from the cache' ELSE 'read now' END, count(*),"
         " round(sum(ocr_ms) / 1000, 2), round(median(ocr_ms)), round(max(ocr_ms))"
         " FROM images WHERE ocr_ms IS NOT NULL GROUP BY 1 ORDER BY 1"
     )
-    slowest = staging.connection.cursor().execute(
+    slowest = staging.rows(
         "SELECT r2_key, ocr_ms, len(from_json(words, '[\"JSON\"]')), entry_count FROM images"
         " WHERE ocr_ms IS NOT NULL ORDER BY ocr_ms DESC, r2_key LIMIT 10"
     )
@@ -159,11 +159,11 @@ def _timing(staging: Staging) -> Shown:
         "Images and their reading times (images that are read together have equal shares of the "
         "time; a cached one shows what it took when it was read)",
         ["how", "images", "total (s)", "median (ms)", "longest (ms)"],
-        rows.fetchall(),
+        rows,
     ) + table(
         "The slowest images (10 at most)",
         ["image", "reading (ms)", "boxes", "shifts"],
-        slowest.fetchall(),
+        slowest,
     )
 
 
@@ -173,10 +173,10 @@ _HEADER = ("crop", "session", "shift", "field", "read", "right", "by", "at", "no
 
 def corrections_view(staging: Staging) -> Shown:
     """Return what was corrected: read, right, who and when, with the cut-out of the card."""
-    rows = staging.connection.cursor().execute("SELECT key, document FROM days ORDER BY position")
+    rows = staging.rows("SELECT key, document FROM days ORDER BY position")
     told = [
         (key, line)
-        for key, document in rows.fetchall()
+        for key, document in rows
         for line in json.loads(document).get("corrections", ())
     ]
     if not told:
@@ -204,13 +204,7 @@ def _cells(key: str, line: dict[str, Any]) -> tuple[str, ...]:
 
 def _picture(staging: Staging, key: str, line: dict[str, Any]) -> str:
     box = read_box(line["box"])
-    found = (
-        staging.connection.cursor()
-        .execute(
-            "SELECT local_path FROM images WHERE key = ? AND sha256 = ?",
-            [key, line["image_sha256"]],
-        )
-        .fetchone()
-    )
-    cut = cut_out(found[0], box) if found and box else None
+    of_image = "SELECT local_path FROM images WHERE key = ? AND sha256 = ?"
+    found = staging.rows(of_image, [key, line["image_sha256"]])
+    cut = cut_out(found[0][0], box) if found and box else None
     return picture_markup(cut, f"{line['shift']} as it stands on the image") if cut else ""

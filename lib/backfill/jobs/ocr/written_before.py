@@ -72,13 +72,9 @@ def tell_of_messages(plans: Sequence[SessionPlan], reporter: Reporter) -> None:
 
 def _other_days(plans: Sequence[SessionPlan], staging: Staging) -> Iterator[OtherDay]:
     stored: dict[str, list[dt.date]] = {}
-    for session, day in (
-        staging.connection.cursor()
-        .execute(
-            "SELECT source_session_id, schedule_date FROM snapshots"
-            " WHERE source_session_id IN (SELECT key FROM extracted) ORDER BY ALL"
-        )
-        .fetchall()
+    for session, day in staging.rows(
+        "SELECT source_session_id, schedule_date FROM snapshots"
+        " WHERE source_session_id IN (SELECT key FROM extracted) ORDER BY ALL"
     ):
         stored.setdefault(session, []).append(day)
     for plan in plans:

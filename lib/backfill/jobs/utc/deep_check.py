@@ -19,7 +19,7 @@ from backfill.decisions import Answers
 from backfill.errors import UsageError
 from backfill.jobs.utc.job import UtcTask
 from backfill.jobs.utc.settings import UtcSettings
-from backfill.jobs.utc.wanted import Unjudged, look_at
+from backfill.jobs.utc.wanted import Unjudged, fold_order, look_at
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.plans.extract import PendingRows
 from backfill.plans.sheet_csv import read_sheet, write_sheet
@@ -28,9 +28,9 @@ from backfill.rows.texts import texts_of
 from backfill.server.catalog import hidden_rows
 from backfill.server.database import Database
 from backfill.skips import Skip
-from backfill.utc.compute import Computed, compute_utc, convert_pairs
+from backfill.utc.compute import Computed, compute_utc
 from backfill.utc.pairs import FoldOrder
-from backfill.utc.series import FoldRows, has_order
+from backfill.utc.series import has_order
 from backfill.utc.zone_names import tzdata_version
 
 SHOWN_ROWS = 100
@@ -121,22 +121,12 @@ def check_rows(task: UtcTask, database: Database, accepted: str, *, has_filled: 
         skip_deleted=settings.skip_deleted,
         has_filled=has_filled or has_order(zoned.columns),
     )
-    order = _order(rows, zoned, settings)
+    order = fold_order(rows.pages(), zoned.columns, settings.policy)
     found = DeepFound(hidden=hidden)
     for page in rows.pages():
         found.rows += page.num_rows
         _take(found, _computed(found, page, zoned, settings, order), known)
     return found
-
-
-def _order(rows: PendingRows, zoned: ZonedTable, settings: UtcSettings) -> FoldOrder:
-    if not has_order(zoned.columns):
-        return {}
-    collected = FoldRows()
-    for page in rows.pages():
-        pairs = convert_pairs(page, zoned.columns, settings.policy)
-        collected.add(page, zoned.columns, pairs)
-    return collected.decide()
 
 
 def _computed(

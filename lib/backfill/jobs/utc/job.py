@@ -28,7 +28,7 @@ from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.settings import Order, UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
 from backfill.jobs.utc.views import diff_view
-from backfill.jobs.utc.wanted import Unjudged, look_at
+from backfill.jobs.utc.wanted import Unjudged, fold_order, look_at
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
 from backfill.plans.counting_guard import check_all_read
@@ -47,10 +47,9 @@ from backfill.server.table import Table
 from backfill.server.update_cost import cost_warnings
 from backfill.steps.chosen import stage_pages
 from backfill.steps.task import Decided, Preflight, Work
-from backfill.utc.compute import Computed, changes_schema, convert_pairs
+from backfill.utc.compute import Computed, changes_schema
 from backfill.utc.described import Columns, OffsetUse
-from backfill.utc.pairs import FoldOrder
-from backfill.utc.series import has_order, order_of
+from backfill.utc.series import has_order
 from backfill.versions import computing_versions
 from backfill.workers.cluster import check_executor, open_executor
 
@@ -268,7 +267,8 @@ class UtcRows:
         Here that is this process: packing a block for another costs more than computing it, and
         storing it costs more than both (make bench-scale).
         """
-        order = self._fold_order(staging)
+        without_answers = replace(self.chosen.policy, answers=Answers())
+        order = fold_order(self._blocks(staging), self.columns, without_answers)
         with open_executor(self.chosen.scheduler, 1, computing_versions) as executor:
             yield from compute_blocks(
                 self._blocks(staging), self.columns, self.chosen.policy, executor, order
@@ -278,16 +278,6 @@ class UtcRows:
         order = self.chosen.order.sql
         query = f"SELECT key, scope, source, before FROM extracted ORDER BY {order}"
         return staging.read(query, extracted_schema(self.table))
-
-    def _fold_order(self, staging: Staging) -> FoldOrder:
-        """Return what the order of a series says about its folds: it takes all rows at once."""
-        if not has_order(self.columns):
-            return {}
-        policy = replace(self.chosen.policy, answers=Answers())
-        return order_of(
-            ((rows, convert_pairs(rows, self.columns, policy)) for rows in self._blocks(staging)),
-            self.columns,
-        )
 
     def _warn_of_idle_decisions(self, used: set[Answer], reporter: Reporter) -> None:
         """Say which decisions met no doubtful value: a misspelt key must not pass unseen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,9 +11,17 @@ import pyarrow as pa
 from backfill.utc.compute import convert_pairs
 from backfill.utc.convert import LocalKind
 from backfill.utc.described import Columns
-from backfill.utc.pairs import BoolArray, Policy, is_unjudged
+from backfill.utc.pairs import BoolArray, FoldOrder, Policy, is_unjudged
+from backfill.utc.series import has_order, order_of
 
 SHOWN_KEYS = 20
+
+
+def fold_order(pages: Iterable[pa.Table], columns: Columns, policy: Policy) -> FoldOrder:
+    """Return what the order of a series says about its folds: it takes all rows at once."""
+    if not has_order(columns):
+        return {}
+    return order_of(((rows, convert_pairs(rows, columns, policy)) for rows in pages), columns)
 
 
 @dataclass(frozen=True, slots=True)
