@@ -24,6 +24,7 @@ from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE, Plan
+from backfill.plans.staging import STAGING_FILE, look_into
 from backfill.records.checkpoint import Checkpoint
 from backfill.records.ledger import Ledger, RunRow
 from backfill.rows import image
@@ -112,6 +113,11 @@ class Trace:
             return f"not written yet: {self.present}"
         is_reverted = self.source.status == RunStatus.REVERTED
         return f"{'put back, or edited since' if is_reverted else 'something else'}: {self.present}"
+
+    def staged(self, query: str) -> list[tuple[Any, ...]]:
+        """Return what a query for the row's key finds in the run's working copy, if it is there."""
+        folder = self.source.folder
+        return look_into(folder.file(STAGING_FILE), query, self.key) if folder else []
 
 
 def find_source(

@@ -42,25 +42,20 @@ def field_of(struct: str, names: Sequence[str], name: str) -> str:
     return f"struct_extract_at({struct}, {names.index(name) + 1})"
 
 
-@contextlib.contextmanager
-def look_into(path: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """Yield a connection to another run's working copy, None where it can not be had. Read-only."""
+def look_into(path: Path, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """Return rows of another run's working copy, none where it can not be had. Read-only."""
     if not path.is_file():
-        yield None
-        return
+        return []
     import duckdb
 
-    opened = None
     with contextlib.suppress(duckdb.Error):
         try:
             opened = duckdb.connect(str(path), read_only=True)
         except duckdb.ConnectionException:  # this process has it open: share it
             opened = duckdb.connect(str(path), config=_config(path))
-    try:
-        yield opened
-    finally:
-        if opened is not None:
-            opened.close()
+        with opened:
+            return opened.execute(query, parameters).fetchall()
+    return []
 
 
 def threads() -> int:

@@ -39,6 +39,13 @@ def find_rows(folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Pa
 
     Raises `StalePlan` when they are not the rows that were approved.
     """
+    return _found(folder, kind, frozen, parts)[0]
+
+
+def _found(
+    folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Part]
+) -> tuple[Positions, NDArray[np.bool_]]:
+    """Return the rows of the last part, and a mark for each row of any."""
     covered = np.zeros(frozen.rows, dtype=bool)
     positions = Positions.every(0)
     for part in parts:
@@ -50,17 +57,14 @@ def find_rows(folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Pa
                 f"Nothing was written. See: {next_command('verify', frozen.run_id)}"
             )
         covered |= positions.marked(frozen.rows)
-    return positions
+    return positions, covered
 
 
 def choose_rows(
     folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Part], selection: Selection
 ) -> Chosen:
     """Return the rows of a new part behind some others."""
-    covered = np.zeros(frozen.rows, dtype=bool)
-    for number in range(1, len(parts) + 1):
-        covered |= find_rows(folder, kind, frozen, parts[:number]).marked(frozen.rows)
-    return choose(folder, kind, frozen, selection, covered)
+    return choose(folder, kind, frozen, selection, _found(folder, kind, frozen, parts)[1])
 
 
 def choose(

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from backfill.archive.evidence import RUN_FILE
 from backfill.archive.trace import Trace
 from backfill.display.explanation import Explanation, facts, remarks
@@ -20,7 +18,6 @@ from backfill.jobs.ocr.output import session_file
 from backfill.jobs.ocr.settings import default_cache_dir
 from backfill.ocr.cache import find_reading
 from backfill.ocr.shift import Entry
-from backfill.plans.staging import STAGING_FILE, look_into
 
 
 def explain_session(trace: Trace) -> Explanation:
@@ -113,15 +110,8 @@ def _parse(entry: Entry) -> dict[str, Any]:
 
 def _staged_words(trace: Trace) -> dict[int, list[BoxedWord]]:
     """Return the words of each image from the run's working copy, where that is there."""
-    folder = trace.source.folder
-    if folder is None:
-        return {}
-    with look_into(folder.file(STAGING_FILE)) as staging, contextlib.suppress(duckdb.Error):
-        if staging is not None:
-            query = "SELECT sequence, words FROM images WHERE key = ?"
-            rows = staging.execute(query, [trace.key]).fetchall()
-            return {int(sequence): json.loads(words) for sequence, words in rows}
-    return {}
+    rows = trace.staged("SELECT sequence, words FROM images WHERE key = ?")
+    return {int(sequence): json.loads(words) for sequence, words in rows}
 
 
 def _cache_dir(trace: Trace) -> Path:

@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from backfill.archive.trace import Trace
@@ -16,7 +15,6 @@ from backfill.errors import UsageError
 from backfill.jobs.utc.settings import zone_policy
 from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.wall_value import local_time
-from backfill.plans.staging import STAGING_FILE, look_into
 from backfill.utc.convert import Explanation as Conversion
 from backfill.utc.convert import LocalKind, explain_one
 from backfill.utc.described import Pair, Reading, Target
@@ -83,15 +81,8 @@ def _skip(trace: Trace) -> dict[str, str] | None:
 
 def _staged_source(trace: Trace) -> dict[str, Any]:
     """Return a skipped row as it was read, from the run's working copy if that is there."""
-    folder = trace.source.folder
-    if folder is None:
-        return {}
-    with look_into(folder.file(STAGING_FILE)) as staging, contextlib.suppress(duckdb.Error):
-        if staging is not None:
-            query = "SELECT source FROM extracted WHERE key = ?"
-            row = staging.execute(query, [trace.key]).fetchone()
-            return dict(row[0]) if row else {}
-    return {}
+    rows = trace.staged("SELECT source FROM extracted WHERE key = ?")
+    return dict(rows[0][0]) if rows else {}
 
 
 def _zone(
