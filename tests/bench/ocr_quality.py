@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from tests.bench.figure import Figure
 from tests.bench.ocr_remember import RememberingChoice
 from tests.bench.ocr_truth import HEAD, Tally, TrueSession, judge, lines_of, load_truth, misses_of
 
@@ -63,3 +64,27 @@ def tell(found: dict[str, Tally], say: Callable[[str], object], *, list_misses: 
         if list_misses:
             for line in misses_of(tally):
                 say(line)
+
+
+def goals(found: dict[str, Tally]) -> Iterator[Figure]:
+    """Yield what is promised of looks never seen; of sets that may be tuned on, nothing."""
+    for name, tally in sorted(found.items()):
+        if "tune" in name:
+            continue
+        silent, shifts = tally.silently_wrong_shifts, tally.truth
+        if tally.is_of_traps:
+            yield Figure(f"{name}: silently wrong", shifts, f"{silent} shifts", "0", silent == 0)
+            continue
+        exact = 0.99 if name.startswith("app") else 0.985
+        held = tally.held_though_right - tally.held_for_the_end
+        told = f"{held} of {len(tally.verdicts)}, beside {tally.held_for_the_end} without an end"
+        yield from (
+            Figure(f"{name}: exact F1", shifts, f"{tally.exact_f1:.4f}", f"≥ {exact}",
+                   tally.exact_f1 >= exact),
+            Figure(f"{name}: date and time F1", shifts, f"{tally.timed_f1:.4f}", "≥ 0.998",
+                   tally.timed_f1 >= 0.998),
+            Figure(f"{name}: silently wrong", shifts, f"{silent} shifts", "≤ 1 in 1000",
+                   1000 * silent <= shifts),
+            Figure(f"{name}: held though right", shifts, told, "≤ 1 in 20",
+                   20 * held <= len(tally.verdicts)),
+        )  # fmt: skip

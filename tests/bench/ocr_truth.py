@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backfill.ocr import checks, meaning
 from backfill.ocr.clock import canonical_time
 from backfill.ocr.pool import Outcome
 from backfill.ocr.session import (
@@ -30,6 +31,8 @@ from backfill.ocr.session_reading import ReadImage, read_session
 from backfill.ocr.shift import Shift
 
 UNAVAILABLE = "UNAVAILABLE"
+# Nobody can tell from pictures that do not show a day's end that it ends there.
+_END_NOT_SHOWN = {checks.CUT_BELOW, meaning.DAY_GOES_ON}
 # One is displayed as the other (OCR.md, settled details).
 _SAME_LABEL = {"VAB": "Vård av barn"}
 
@@ -81,6 +84,21 @@ class Verdict:
     @property
     def is_silently_wrong(self) -> bool:
         return self.status not in (PlanStatus.HELD, PlanStatus.FAILED) and not self.is_right
+
+    @property
+    def wrong(self) -> int:
+        """How many shifts are wrong, lost or of nobody."""
+        return max(len(self.shifts), len(self.session.shifts)) - self.exact
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The kinds of its doubts, each once."""
+        parts = dict.fromkeys(self.reason.split("; "))
+        return tuple(part.split(": ")[-1].split(" (")[0] for part in parts if part)
+
+    @property
+    def is_held_for_its_end(self) -> bool:
+        return self.is_held_though_right and set(self.doubts) <= _END_NOT_SHOWN
 
     @property
     def is_held_though_right(self) -> bool:
@@ -229,12 +247,20 @@ class Tally:
     @property
     def reasons(self) -> Counter[str]:
         """The doubts of all sessions that are not written, by their kind."""
-        return Counter(
-            part.split(": ")[-1].split(" (")[0]
-            for verdict in self.verdicts
-            for part in dict.fromkeys(verdict.reason.split("; "))
-            if part
-        )
+        return Counter(doubt for verdict in self.verdicts for doubt in verdict.doubts)
+
+    @property
+    def silently_wrong_shifts(self) -> int:
+        return sum(verdict.wrong for verdict in self.verdicts if verdict.is_silently_wrong)
+
+    @property
+    def held_for_the_end(self) -> int:
+        return self._sum("is_held_for_its_end")
+
+    @property
+    def is_of_traps(self) -> bool:
+        """Whether some of it may be asked about, so that only what is silently wrong counts."""
+        return not all(verdict.session.must_be_read for verdict in self.verdicts)
 
 
 def lines_of(name: str, tally: Tally) -> Iterator[str]:

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from tests.drawn.days import Row
 from tests.drawn.make import Session
 
-from backfill.ocr.aggregate import aggregate_images
+from backfill.ocr.aggregate import aggregate_images, without_worse_twins
 from backfill.ocr.dates import DateFailure, resolve_session_date
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.session_reading import flags_of
 from backfill.ocr.shift import Shift
-from backfill.ocr.twins import without_worse_twins
 
 FIELDS_OF_SHIFT = 8
 

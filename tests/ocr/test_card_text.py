@@ -6,7 +6,7 @@ import pytest
 
 from backfill.ocr.checks import ADDRESS_UNSURE, TITLE_UNSURE, check_times
 from backfill.ocr.layout import Layout, read_layout
-from backfill.ocr.repair import repair_address
+from backfill.ocr.lettering import repair_address
 from backfill.ocr.timetext import cut_duration
 from backfill.ocr.words import Word
 

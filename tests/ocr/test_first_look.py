@@ -9,7 +9,7 @@ import pytest
 
 from backfill.ocr import limits
 from backfill.ocr.engine import EngineParams, Script
-from backfill.ocr.first_look import is_sure
+from backfill.ocr.looks import is_sure
 from backfill.ocr.masks import Pixels
 from backfill.ocr.reading import ImageReading, read_image
 from backfill.ocr.tesseract import TesseractEngine

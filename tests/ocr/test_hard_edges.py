@@ -13,10 +13,10 @@ from tests.ocr.screens import dejavu
 from backfill.ocr.checks import TIME_ABOVE_DATE
 from backfill.ocr.engine import EngineParams
 from backfill.ocr.engine_choice import EngineChoice
+from backfill.ocr.looks import doubtful_bands
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink, flatten
 from backfill.ocr.reading import ImageReading, read_image
-from backfill.ocr.second_look import doubtful_bands
 from backfill.ocr.sheet import Bar, Sheet, header_bottom, rules_between_bars
 from backfill.ocr.words import Word
 

@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from tests.ocr.screens import dejavu
 
 from backfill.ocr.bands import Band, find_bands
-from backfill.ocr.ink_mends import BULLET, mend_by_ink
+from backfill.ocr.ink_doubts import mend_by_ink
 from backfill.ocr.preprocess import Ink, find_ink
-from backfill.ocr.words import Word
+from backfill.ocr.words import BULLET, Word
 
 
 def _drawn(text: str, *, blur: float = 0.0) -> tuple[tuple[Band, ...], Ink]:

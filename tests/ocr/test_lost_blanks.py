@@ -10,9 +10,9 @@ from tests.ocr.screens import dejavu
 from backfill.ocr import checks, limits
 from backfill.ocr.bands import find_bands
 from backfill.ocr.ink_doubts import doubt_by_ink
+from backfill.ocr.looks import decide
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.preprocess import find_ink
-from backfill.ocr.second_look import decide
 from backfill.ocr.shift import Entry
 from backfill.ocr.words import Row, Word
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from backfill.errors import PreflightError, UsageError
-from backfill.ocr.aggregate import aggregate_images
+from backfill.ocr.aggregate import aggregate_images, without_worse_twins
 from backfill.ocr.dates import resolve_session_date
 from backfill.ocr.engine import Engine, EngineFailure, EngineParams
 from backfill.ocr.engine_choice import EngineChoice
@@ -26,7 +26,6 @@ from backfill.ocr.noise import plain
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.pool import BATCH_IMAGES, Item, Outcome, read_images
 from backfill.ocr.reading import ImageReading, read_image, reading_of_json
-from backfill.ocr.twins import without_worse_twins
 from backfill.ocr.words import Word
 from backfill.workers.executor import InThisProcess, Work
 from backfill_lab.demo.stored import StoredSession, stored_sessions

@@ -21,8 +21,7 @@ from backfill.ocr.masks import Pixels
 from backfill.ocr.pool import read_images
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.reading import ImageReading
-from backfill.ocr.second_reader import find_second_reader, second_reader_version
-from backfill.ocr.third_look import ask_second, vote
+from backfill.ocr.second_reader import ask_second, find_second_reader, second_reader_version, vote
 from backfill.ocr.words import Row, Word
 from backfill_lab.demo.stored import stored_sessions
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from backfill.errors import PreflightError
 from backfill.ocr.aggregate import Contradiction, Source
+from backfill.ocr.failure import Stage
 from backfill.ocr.schedule_event import EventKey
 from backfill.ocr.session import (
     CaptureSession,
-    FailureStage,
     HeldReason,
     PlanStatus,
     SessionFailure,
@@ -180,7 +180,7 @@ def test_held_session_leaves_the_snapshot_for_the_next() -> None:
 
 
 def test_failed_session_is_told_and_stops_nobody() -> None:
-    failure = SessionFailure(_session(1), FailureStage.DATE, "NoDate", "no image has a date")
+    failure = SessionFailure(_session(1), Stage.DATE, "NoDate", "no image has a date")
 
     failed, ok = plan_sessions([failure, _reading(2, ANNA)], {})
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from backfill.ocr.aggregate import without_worse_twins
 from backfill.ocr.checks import CUT_OFF, DURATION_MISMATCH
 from backfill.ocr.shift import Entry
-from backfill.ocr.twins import without_worse_twins
 
 WHOLE = Entry("08:15", "12:15", "Linnéa Hällström • Skola", "", "Särö, Ljungbacken 72", 240)
 MISREAD = replace(WHOLE, end="12:45", title="Linnea Hällström • Skola", flags=(DURATION_MISMATCH,))

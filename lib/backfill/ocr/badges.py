@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor
 from backfill.ocr.cells import Cell
-from backfill.ocr.ink_mends import BULLET
 from backfill.ocr.vocabulary import find_labels
+from backfill.ocr.words import BULLET
 
 _CLOCK = re.compile(r"(?<![\d.,:])[0-2]?\d[:.][0-5]\d(?![\d.,:])")
 _WHOLE = re.compile(rf"[^\W\d_].*{BULLET}.*[^\W\d_]")

@@ -19,7 +19,8 @@ from backfill.ocr.checks import (
     UNKNOWN_TEXT,
     is_unsure,
 )
-from backfill.ocr.ink_mends import BULLET
+from backfill.ocr.clock import HOUR_MINUTES
+from backfill.ocr.lettering import repair_address, repair_title
 from backfill.ocr.noise import (
     cut_collaborators,
     is_cancelled,
@@ -33,17 +34,10 @@ from backfill.ocr.noise import (
     plain,
     words_of,
 )
-from backfill.ocr.repair import repair_address, repair_title
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import (
-    MINUTES_OF_HOUR,
-    cut_duration,
-    parse_duration,
-    parse_worn_duration,
-    tells_half,
-)
+from backfill.ocr.timetext import cut_duration, parse_duration, parse_worn_duration, tells_half
 from backfill.ocr.vocabulary import find_labels
-from backfill.ocr.words import Word
+from backfill.ocr.words import BULLET, Word
 
 _STREET = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[A-Za-zÅÄÖåäö]?\s*(?:,|$)")
 # A word that a line breaks at its hyphen.
@@ -175,7 +169,7 @@ def _is_hours_before(hours: Cell, minutes: Cell, height: float) -> bool:
     whole = parse_duration(hours.text)
     return (
         whole is not None
-        and whole % MINUTES_OF_HOUR == 0
+        and whole % HOUR_MINUTES == 0
         and not re.search(r"[hHt]", minutes.text)
         and re.search(r"[ht]", hours.text) is not None
         and not re.search(r"m", re.sub(r"tim", "", hours.text))

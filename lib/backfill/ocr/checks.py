@@ -8,19 +8,11 @@ from dataclasses import replace
 
 from backfill.ocr import limits
 from backfill.ocr.cells import Cell
+from backfill.ocr.clock import HOUR_MINUTES, last_minutes, minutes_between, minutes_of
 from backfill.ocr.identity import fold_word
 from backfill.ocr.noise import is_collaborators, plain
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import (
-    MINUTES_OF_HOUR,
-    holds_half,
-    last_minutes,
-    minutes_between,
-    minutes_of,
-    parse_clock,
-    parse_duration,
-    parse_range,
-)
+from backfill.ocr.timetext import holds_half, parse_clock, parse_duration, parse_range
 from backfill.ocr.vocabulary import find_labels, load_vocabulary
 from backfill.ocr.words import Word
 
@@ -214,7 +206,7 @@ def _may_be_afternoon(entry: Entry, before: Entry | None) -> bool:
     Either it is written as such a clock writes it, 1:40, or a card of the day stands above it.
     """
     start = minutes_of(entry.start)
-    if not MINUTES_OF_HOUR <= start < limits.DAWN_MINUTES:
+    if not HOUR_MINUTES <= start < limits.DAWN_MINUTES:
         return False
     told = entry.start.removeprefix("0").replace(":", "[:.]")
     is_short = any(re.match(rf"\W*{told}(?!\d)", word.text) for word in entry.words)

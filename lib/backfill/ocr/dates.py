@@ -11,40 +11,11 @@ from dataclasses import dataclass
 from backfill.ocr import limits
 from backfill.ocr.cells import Cell, make_cells
 from backfill.ocr.likeness import likeness
-from backfill.ocr.noise import plain
+from backfill.ocr.noise import names_of, plain
 from backfill.ocr.words import Word
 
 FAR_DATE, WEEK_CONTRADICTS = "far_date", "week_contradicts"
 
-# English, Swedish, Danish and Norwegian, Finnish, German; plain, as `noise.plain` writes them.
-_WEEKDAYS = (
-    ("monday", "mandag", "maanantai", "montag"),
-    ("tuesday", "tisdag", "tirsdag", "tiistai", "dienstag"),
-    ("wednesday", "onsdag", "keskiviikko", "mittwoch"),
-    ("thursday", "torsdag", "torstai", "donnerstag"),
-    ("friday", "fredag", "perjantai", "freitag"),
-    ("saturday", "lordag", "lrdag", "lauantai", "samstag"),
-    ("sunday", "sondag", "sndag", "sunnuntai", "sonntag"),
-)
-_WEEKDAYS_SHORT = (
-    ("mon", "man", "ma", "mo"), ("tue", "tues", "tis", "tisd", "tir", "tirs", "ti", "di"),
-    ("wed", "ons", "ke", "mi"), ("thu", "thur", "thurs", "tor", "tors", "to", "do"),
-    ("fri", "fre", "pe", "fr"), ("sat", "lor", "lr", "la", "sa"), ("sun", "son", "sn", "su", "so"),
-)  # fmt: skip
-_MONTHS = (
-    ("january", "januari", "januar", "tammikuu", "tammikuuta"),
-    ("february", "februari", "februar", "helmikuu", "helmikuuta"),
-    ("march", "mars", "marts", "marz", "maaliskuu", "maaliskuuta"),
-    ("april", "huhtikuu", "huhtikuuta"), ("may", "maj", "mai", "toukokuu", "toukokuuta"),
-    ("june", "juni", "kesakuu", "kesakuuta"), ("july", "juli", "heinakuu", "heinakuuta"),
-    ("august", "augusti", "elokuu", "elokuuta"), ("september", "syyskuu", "syyskuuta"),
-    ("october", "oktober", "lokakuu", "lokakuuta"), ("november", "marraskuu", "marraskuuta"),
-    ("december", "desember", "dezember", "joulukuu", "joulukuuta"),
-)  # fmt: skip
-_MONTHS_SHORT = (
-    ("jan",), ("feb",), ("mar",), ("apr",), ("may", "maj", "mai"), ("jun",), ("jul",), ("aug",),
-    ("sep", "sept"), ("oct", "okt"), ("nov",), ("dec", "des", "dez"),
-)  # fmt: skip
 # 2025-08-22; 22.8. or 22.8.2025; 22/8/2025, which is no American date.
 _ISO = re.compile(r"\b(20\d{2})-(\d{2})-(\d{2})\b")
 _DOTTED = re.compile(r"\b(\d{1,2})\.\s?(\d{1,2})\.?(?:\s?(20\d{2}))?(?!\d)")
@@ -164,11 +135,8 @@ def _named_day(cell: Cell) -> int | None:
 
 
 def _weekday(text: str) -> int | None:
-    letters = plain(text)
-    for index, options in enumerate(_WEEKDAYS):
-        if letters in options or letters in _WEEKDAYS_SHORT[index]:
-            return index
-    return None
+    """Return 0…6 of a text that is a weekday's name, whole or short, Monday first."""
+    return _exactly(plain(text), "weekdays")
 
 
 @functools.lru_cache(maxsize=8192)
@@ -179,8 +147,7 @@ def names_day(text: str) -> bool:
         2 <= len(tokens) <= limits.DATE_TOKENS
         and bool(_HOLDS_DAY.search(text))
         and any(
-            _index_of(token, _WEEKDAYS, _WEEKDAYS_SHORT) is not None
-            or _index_of(token, _MONTHS, _MONTHS_SHORT) is not None
+            _index_of(token, "weekdays") is not None or _index_of(token, "months") is not None
             for token in tokens
         )
     )
@@ -296,7 +263,7 @@ def _read_header(text: str) -> DateEvidence | None:
 
 
 def _read_names(tokens: list[str]) -> DateEvidence | None:
-    weekday = _index_of(tokens[0], _WEEKDAYS, _WEEKDAYS_SHORT)
+    weekday = _index_of(tokens[0], "weekdays")
     rest = tokens[1:] if weekday is not None else tokens
     if rest and plain(rest[0]) in ("den", "the"):
         rest = rest[1:]
@@ -306,7 +273,7 @@ def _read_names(tokens: list[str]) -> DateEvidence | None:
     day_text, month_text = (
         (second, first) if first.isalpha() and second.isdecimal() else (first, second)
     )
-    day, month = _day(day_text), _index_of(month_text, _MONTHS, _MONTHS_SHORT)
+    day, month = _day(day_text), _index_of(month_text, "months")
     if day is None or month is None:
         return None
     year = next((int(t) for t in rest[2:] if t.isdecimal() and 2000 <= int(t) <= 2100), None)
@@ -334,23 +301,24 @@ def _day(text: str) -> int | None:
     return int(digits) if digits.isdecimal() and 1 <= int(digits) <= 31 else None
 
 
-def _index_of(
-    token: str, names: tuple[tuple[str, ...], ...], short: tuple[tuple[str, ...], ...]
-) -> int | None:
-    """Return the index of the name that the token is, exactly or nearly; None when of none."""
+def _index_of(token: str, kind: str) -> int | None:
+    """Return the index of the weekday or month that the token is, exactly or nearly."""
     letters = plain(token)
-    for index, options in enumerate(names):
-        if letters in options or letters in short[index]:
-            return index
-    if len(letters) < 4:
-        return None
+    index = _exactly(letters, kind)
+    if index is not None or len(letters) < 4:
+        return index
     scores = [
-        (max(likeness(letters, option, limits.SIMILAR_NAME) for option in options), index)
-        for index, options in enumerate(names)
+        (max(likeness(letters, name, limits.SIMILAR_NAME) for name in names), index)
+        for index, names in enumerate(names_of(kind))
     ]
     best, index = max(scores)
     is_clear = sum(score == best for score, _ in scores) == 1
     return index if best >= limits.SIMILAR_NAME and is_clear else None
+
+
+def _exactly(letters: str, kind: str) -> int | None:
+    both = zip(names_of(kind), names_of(f"{kind}_short"), strict=True)
+    return next((at for at, names in enumerate(both) if letters in (*names[0], *names[1])), None)
 
 
 def _week_cell(cells: list[Cell], header: Cell) -> Cell | None:

@@ -28,6 +28,6 @@ class ImageFailure:
 class UnreadableImage(Exception):
     """Carries an `ImageFailure` up to where it becomes the session's outcome."""
 
-    def __init__(self, stage: Stage, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, stage: Stage = Stage.INPUT) -> None:
         super().__init__(message)
         self.failure = ImageFailure(stage, kind, message)

@@ -10,14 +10,10 @@ import re
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Divider
-from backfill.ocr.noise import plain
+from backfill.ocr.noise import names_of, plain
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
 from backfill.ocr.words import Word
 
-_DAYS = frozenset(
-    ("mon", "man", "tue", "tis", "wed", "ons", "thu", "tor", "fri", "fre", "sat", "lor",
-     "sun", "son", "mo", "tu", "we", "th", "fr", "sa", "su")
-)  # fmt: skip
 _STATUS_WORDS = frozenset(("lte", "wifi", "volte", "telia", "tele2", "telenor", "tre", "comviq"))
 
 
@@ -64,7 +60,8 @@ def _lines(words: list[Word]) -> list[list[Word]]:
 def _is_week_strip(line: list[Word], width: int) -> bool:
     """Whether the line holds names or numbers of a week's days, far apart."""
     spread = max(word.right for word in line) - min(word.left for word in line)
-    names = sum(plain(word.text)[:3] in _DAYS and len(word.text) <= 4 for word in line)
+    days = {short[:3] for shorts in names_of("weekdays_short") for short in shorts}
+    names = sum(plain(word.text)[:3] in days and len(word.text) <= 4 for word in line)
     numbers = sum(bool(re.fullmatch(r"\W*[0-3]?\d\W*", word.text)) for word in line)
     letters = sum(len(plain(word.text)) == 1 for word in line)
     return (

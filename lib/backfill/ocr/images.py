@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from backfill.errors import UsageError
-from backfill.ocr.failure import Stage, UnreadableImage
+from backfill.ocr.failure import UnreadableImage
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -51,14 +51,11 @@ class ImageRoot:
         """
         key = PurePosixPath(r2_key.lstrip("/"))
         if ".." in key.parts or "\0" in r2_key:
-            raise UnreadableImage(
-                Stage.INPUT, "outside_root", f"The key {r2_key!r} would leave the local root."
-            )
+            raise UnreadableImage("outside_root", f"The key {r2_key!r} would leave the local root.")
         exact = self.folder / key
         if key.name and exact.is_file():
             if not self._is_inside(exact):
                 raise UnreadableImage(
-                    Stage.INPUT,
                     "outside_root",
                     f"The file of {r2_key!r} is a link that leaves the local root.",
                 )
@@ -70,7 +67,6 @@ class ImageRoot:
         inside = [path for path in found if self._is_inside(path)]
         if found and not inside:
             raise UnreadableImage(
-                Stage.INPUT,
                 "outside_root",
                 f"The file of {r2_key!r} is a link that leaves the local root.",
             )
@@ -78,13 +74,12 @@ class ImageRoot:
         if len(different) > 1:
             shown = ", ".join(path.relative_to(self.folder).as_posix() for path in inside)
             raise UnreadableImage(
-                Stage.INPUT,
                 "ambiguous_image",
                 f"{r2_key!r} could be any of {len(inside)} files: {shown}.",
             )
         if not different:
             raise UnreadableImage(
-                Stage.INPUT, "missing_image", f"No file of {r2_key!r} is under the local root."
+                "missing_image", f"No file of {r2_key!r} is under the local root."
             )
         return inside[0]
 
@@ -108,14 +103,13 @@ def read_bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UnreadableImage(
-                Stage.INPUT,
                 "image_too_large",
                 f"{path.name} is larger than {MAX_BYTES // 1024 // 1024} MiB.",
             )
         return path.read_bytes()
     except OSError as error:
         raise UnreadableImage(
-            Stage.INPUT, "unreadable_file", f"{path.name} cannot be read: {error.strerror}."
+            "unreadable_file", f"{path.name} cannot be read: {error.strerror}."
         ) from error
 
 
@@ -126,24 +120,20 @@ def load_pixels(data: bytes) -> Pixels:
     `animated_image` or `corrupt_image`.
     """
     if not data:
-        raise UnreadableImage(Stage.INPUT, "empty_file", "The file is empty.")
+        raise UnreadableImage("empty_file", "The file is empty.")
     if len(data) > MAX_BYTES:
-        raise UnreadableImage(
-            Stage.INPUT, "image_too_large", f"More than {MAX_BYTES // 1024 // 1024} MiB."
-        )
+        raise UnreadableImage("image_too_large", f"More than {MAX_BYTES // 1024 // 1024} MiB.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with _open(data) as image:
             _check_size(image)
             if getattr(image, "n_frames", 1) > 1 and image.format not in _FIRST_FRAME_COUNTS:
-                raise UnreadableImage(
-                    Stage.INPUT, "animated_image", "The file holds more than one picture."
-                )
+                raise UnreadableImage("animated_image", "The file holds more than one picture.")
             try:
                 return _upright_rgb(image)
             except _DECODER_ERRORS as error:
                 raise UnreadableImage(
-                    Stage.INPUT, "corrupt_image", f"The picture cannot be decoded: {error}"
+                    "corrupt_image", f"The picture cannot be decoded: {error}"
                 ) from error
 
 
@@ -152,7 +142,6 @@ def _open(data: bytes) -> Image.Image:
     Image.init()
     if _HEIC.match(data):
         raise UnreadableImage(
-            Stage.INPUT,
             "heic_image",
             "The file is HEIC, which is not read. Convert it: heif-convert FILE.heic FILE.png "
             "(Debian: libheif-examples), or on a Mac: sips -s format png FILE.heic --out FILE.png",
@@ -161,17 +150,16 @@ def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=known)
     except Image.DecompressionBombError as error:
-        raise UnreadableImage(Stage.INPUT, "image_too_large", f"{error}") from error
+        raise UnreadableImage("image_too_large", f"{error}") from error
     except _DECODER_ERRORS as error:
         raise UnreadableImage(
-            Stage.INPUT, "not_an_image", f"The file is none of {', '.join(FORMATS)}."
+            "not_an_image", f"The file is none of {', '.join(FORMATS)}."
         ) from error
 
 
 def _check_size(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise UnreadableImage(
-            Stage.INPUT,
             "image_too_large",
             f"{image.width} × {image.height} pixels: more than {MAX_PIXELS // 1_000_000} million.",
         )

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from backfill.ocr import limits
 from backfill.ocr.checks import LABEL_UNKNOWN, NAMELESS, UNKNOWN_TEXT
 from backfill.ocr.identity import COMPANY_WORDS, fold_place, fold_word
-from backfill.ocr.ink_mends import BULLET
 from backfill.ocr.lettering import clean_words
 from backfill.ocr.noise import words_of
 from backfill.ocr.shift import Entry, Shift
 from backfill.ocr.vocabulary import ShiftType, find_labels, load_vocabulary
+from backfill.ocr.words import BULLET
 
 IMAGE_MISSING = "image_missing"
 IMAGES_DO_NOT_MEET = "images_do_not_meet"

@@ -14,11 +14,10 @@ import numpy.typing as npt
 from backfill.ocr import limits
 from backfill.ocr.bands import Band, dots_at_end
 from backfill.ocr.engine import Page, Script
-from backfill.ocr.ink_doubts import doubt_by_ink
-from backfill.ocr.ink_mends import BULLET, mend_by_ink
+from backfill.ocr.ink_doubts import doubt_by_ink, mend_by_ink
 from backfill.ocr.masks import Piece, Pixels
 from backfill.ocr.preprocess import Ink
-from backfill.ocr.words import Rows, Word
+from backfill.ocr.words import BULLET, Rows, Word
 
 ELLIPSIS = "…"
 

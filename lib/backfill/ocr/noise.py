@@ -29,12 +29,21 @@ def plain(text: str) -> str:
 
 
 @functools.cache
+def _interface() -> dict[str, list[str | list[str]]]:
+    text = files("backfill.ocr").joinpath("interface.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+@functools.cache
 def words_of(meaning: str) -> tuple[str, ...]:
     """Return the app's words of one meaning, plain."""
-    data = tomllib.loads(
-        files("backfill.ocr").joinpath("interface.toml").read_text(encoding="utf-8")
-    )
-    return tuple(map(plain, data[meaning]))
+    return tuple(plain(word) for word in _interface()[meaning] if isinstance(word, str))
+
+
+@functools.cache
+def names_of(kind: str) -> tuple[tuple[str, ...], ...]:
+    """Return the names of weekdays or months in their order, each in all languages, plain."""
+    return tuple(tuple(map(plain, names)) for names in _interface()[kind])
 
 
 @functools.lru_cache(maxsize=4096)

@@ -13,7 +13,6 @@ import numpy as np
 
 from backfill.ocr import limits
 from backfill.ocr.bands import Band, find_bands
-from backfill.ocr.bounds import bands_of_sheet
 from backfill.ocr.checks import FAINT_TEXT
 from backfill.ocr.dates import DateEvidence
 from backfill.ocr.engine import (
@@ -25,18 +24,16 @@ from backfill.ocr.engine import (
     read_pages,
 )
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
-from backfill.ocr.faint import holds_faint_text
-from backfill.ocr.first_look import look_first
 from backfill.ocr.images import Pixels, load_pixels
+from backfill.ocr.looks import doubtful_bands, look_again, look_first
 from backfill.ocr.noise import is_worn_state
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink
-from backfill.ocr.second_look import doubtful_bands, look_again
-from backfill.ocr.sheet import find_sheet, header_bottom, without_bars
+from backfill.ocr.second_reader import ask_second
+from backfill.ocr.sheet import bands_of_sheet, find_sheet, header_bottom, without_bars
 from backfill.ocr.shift import Entry
-from backfill.ocr.third_look import ask_second
 from backfill.ocr.totals import NOTHING_TOLD, Told
-from backfill.ocr.unseen import find_unseen, scene_of
+from backfill.ocr.unseen import find_unseen, holds_faint_text, scene_of
 from backfill.ocr.view import Tail, interpret, settle
 from backfill.ocr.words import Row, Rows, Word
 
@@ -113,7 +110,7 @@ def read_image(data: bytes, engine: Engine, params: EngineParams) -> ImageReadin
     """
     outcome = read_batch([data], engine, params)[0]
     if isinstance(outcome, ImageFailure):
-        raise UnreadableImage(outcome.stage, outcome.kind, outcome.message)
+        raise UnreadableImage(outcome.kind, outcome.message, outcome.stage)
     return outcome
 
 

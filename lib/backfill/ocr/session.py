@@ -12,20 +12,11 @@ from backfill.decisions import Answer, Question, Words
 from backfill.errors import PreflightError
 from backfill.ocr.aggregate import Contradiction
 from backfill.ocr.correction import AppliedCorrection
+from backfill.ocr.failure import Stage
 from backfill.ocr.notify import Notification
 from backfill.ocr.schedule_event import PlannedEvent, ScheduleEvent
 from backfill.ocr.shift import Shift
 from backfill.skips import SkipReason
-
-
-class FailureStage(StrEnum):
-    """Where a session failed; written into its JSON as `error_stage`."""
-
-    INPUT = "input"
-    OCR = "ocr"
-    LAYOUT = "layout"
-    DATE = "date"
-    DATABASE = "database"
 
 
 class PlanStatus(StrEnum):
@@ -173,7 +164,7 @@ class SessionFailure:
     """A session that could not be read."""
 
     session: CaptureSession
-    stage: FailureStage
+    stage: Stage
     error_type: str
     error_message: str
     image_details: tuple[ImageDetail, ...] = field(default=(), repr=False)

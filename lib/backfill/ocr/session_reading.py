@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images
+from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images, without_worse_twins
 from backfill.ocr.checks import (
     ADDRESS_UNSURE,
     CUT_BELOW,
@@ -17,7 +17,7 @@ from backfill.ocr.checks import (
 from backfill.ocr.clock import canonical_time, unroll_range
 from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
 from backfill.ocr.doubts import image_doubt
-from backfill.ocr.failure import ImageFailure
+from backfill.ocr.failure import ImageFailure, Stage
 from backfill.ocr.identity import fold_text
 from backfill.ocr.meaning import (
     DAY_GOES_ON,
@@ -31,7 +31,6 @@ from backfill.ocr.session import (
     CaptureImage,
     CaptureSession,
     Crop,
-    FailureStage,
     ImageDetail,
     SessionFailure,
     SessionReading,
@@ -39,7 +38,6 @@ from backfill.ocr.session import (
 )
 from backfill.ocr.shift import Entry, Shift
 from backfill.ocr.totals import agrees
-from backfill.ocr.twins import without_worse_twins
 from backfill.ocr.view import Tail
 from backfill.ocr.vocabulary import Towns
 from backfill.ocr.words import Word
@@ -74,7 +72,7 @@ def read_session(
     become shifts; 4. overlapping images are joined; 5. doubts become reasons for a review.
     """
     if not images:
-        return SessionFailure(session, FailureStage.INPUT, "no_images", "The session has no image.")
+        return SessionFailure(session, Stage.INPUT, "no_images", "The session has no image.")
     readings: list[ImageReading] = []
     for image in images:
         if isinstance(image.outcome, ImageFailure):
@@ -94,7 +92,7 @@ def read_session(
         )
     except DateFailure as error:
         return SessionFailure(
-            session, FailureStage.DATE, "date_not_decided", str(error), _details(images, None)
+            session, Stage.DATE, "date_not_decided", str(error), _details(images, None)
         )
     shown = [reading.entries for reading in readings]
     whole = without_worse_twins(tuple(reading.entries for reading in readings))
@@ -217,7 +215,7 @@ def fail_session(
     """Return the failure of a session one of whose images could not be read."""
     return SessionFailure(
         session,
-        FailureStage(failure.stage.value),
+        failure.stage,
         failure.kind,
         f"image {image.image.sequence} ({image.image.r2_key}): {failure.message}",
         _details(images, None),
@@ -232,7 +230,7 @@ def _without_cards(
         if not reading.words:
             return SessionFailure(
                 session,
-                FailureStage.OCR,
+                Stage.OCR,
                 "no_text_found",
                 f"image {image.image.sequence} ({image.image.r2_key}) holds no text.",
                 _details(images, None),
@@ -241,7 +239,7 @@ def _without_cards(
         return None
     return SessionFailure(
         session,
-        FailureStage.LAYOUT,
+        Stage.LAYOUT,
         "no_cards_found",
         "No image of the session shows a shift. Look at the images.",
         _details(images, None),

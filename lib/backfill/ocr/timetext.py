@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from backfill.ocr.clock import minutes_between
+
 NO_TIME = ""
-MINUTES_OF_HOUR = 60
-MINUTES_PER_DAY = 24 * MINUTES_OF_HOUR
 
 _CLOCK = r"([0-2]?\d)\s?[:.;]\s?(\d{2})"
 # The half of the day, of a clock of twelve hours: English, Swedish.
@@ -113,21 +113,11 @@ def cut_duration(text: str) -> tuple[str, int | None]:
     return (text[: match.start()].rstrip(), minutes) if minutes is not None else (text, None)
 
 
-def minutes_of(clock: str) -> int:
-    """Return the minutes since midnight of `HH:MM`."""
-    hours, minutes = clock.split(":")
-    return int(hours) * 60 + int(minutes)
-
-
-def minutes_between(start: str, end: str) -> int:
-    """Return the length of a range; one that ends before it starts ends the next day."""
-    return (minutes_of(end) - minutes_of(start)) % MINUTES_PER_DAY
-
-
-def last_minutes(start: str, end: str) -> tuple[int, ...]:
-    """Return how long a range may last, in minutes: one that ends as it starts, a day as well."""
-    length = minutes_between(start, end)
-    return (length, MINUTES_PER_DAY) if length == 0 else (length,)
+def is_number(text: str) -> bool:
+    """Whether a text is a time, a range or a duration: what a grammar proves."""
+    return (
+        bool(parse_clock(text)) or parse_range(text) is not None or parse_duration(text) is not None
+    )
 
 
 def _half_range(text: str, match: re.Match[str]) -> ReadRange | None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from backfill.ocr import limits
 from backfill.ocr.cells import Cell, make_cells
+from backfill.ocr.clock import minutes_between
 from backfill.ocr.noise import plain, words_of
 from backfill.ocr.shift import Shift
-from backfill.ocr.timetext import minutes_between, parse_duration
+from backfill.ocr.timetext import parse_duration
 from backfill.ocr.vocabulary import ShiftType
 from backfill.ocr.words import Word
 

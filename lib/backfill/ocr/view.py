@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from backfill.ocr import limits
-from backfill.ocr.bounds import is_cut
 from backfill.ocr.checks import (
     CUT_BELOW,
     CUT_OFF,
@@ -20,14 +19,14 @@ from backfill.ocr.checks import (
     check_screen,
     check_times,
 )
-from backfill.ocr.clock import write_minutes
+from backfill.ocr.clock import last_minutes, minutes_of, write_minutes
 from backfill.ocr.dates import DateEvidence, find_date, shows_other_day
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import read_layout
 from backfill.ocr.preprocess import Ink
-from backfill.ocr.sheet import Bar, Sheet, rules_between_bars
+from backfill.ocr.sheet import Bar, Sheet, is_cut, rules_between_bars
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import last_minutes, minutes_of, parse_clock
+from backfill.ocr.timetext import parse_clock
 from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
 from backfill.ocr.words import Row, Rows, Word
 

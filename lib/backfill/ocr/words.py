@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Between a client and the job there, however it was read.
+BULLET = "•"
+
 
 @dataclass(frozen=True, slots=True)
 class Word:

@@ -27,8 +27,8 @@ from backfill.ocr.correction import (
     write_box,
 )
 from backfill.ocr.doubts import IMAGE, SHIFT, fields_of
+from backfill.ocr.failure import Stage
 from backfill.ocr.session import (
-    FailureStage,
     HeldReason,
     ImageDetail,
     SessionFailure,
@@ -127,7 +127,7 @@ def _doubts(folder: RunFolder, plan: SessionPlan) -> Iterator[dict[str, str]]:
 
 
 def _date_doubt(failure: SessionFailure) -> Iterator[dict[str, str]]:
-    if failure.stage is FailureStage.DATE and failure.image_details:
+    if failure.stage is Stage.DATE and failure.image_details:
         yield {
             "image_sha256": failure.image_details[0].sha256,
             "session_id": str(failure.session.id),

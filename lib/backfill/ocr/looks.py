@@ -1,7 +1,13 @@
-"""A second, otherwise cut reading of the runs of text in doubt, and the vote between the two.
+"""The looks at an image's runs of text, and the vote between two of them.
 
-Where both readings agree, the text is believed. Where they differ, the grammar of times decides,
-then the confidence; the loser's doubt stays with the winner, so that a person is asked.
+First numbers are read by a small network, the rest by a large. Half of a screen's runs are times,
+durations and counters, which need no Swedish letters, and the small network (English) takes half
+the time of a language's own. What it does not read as a number, or is not sure of, is read with
+the texts.
+
+What is in doubt then is cut otherwise and read again. Where both readings agree, the text is
+believed. Where they differ, the grammar of times decides, then the confidence; the loser's doubt
+stays with the winner, so that a person is asked.
 """
 
 from __future__ import annotations
@@ -15,20 +21,49 @@ from backfill.ocr.bands import Band
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import TIME_FLAGS, is_doubtful
 from backfill.ocr.dates import names_day
-from backfill.ocr.engine import Page
-from backfill.ocr.ink_mends import BULLET
-from backfill.ocr.montage import Cut, read_bands
-from backfill.ocr.noise import is_noise, is_week
+from backfill.ocr.engine import Page, Script
+from backfill.ocr.montage import Cut, Look, read_bands
+from backfill.ocr.noise import is_noise, is_on_time, is_week
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
-from backfill.ocr.words import Row, Rows, Word
+from backfill.ocr.timetext import is_number, parse_clock, parse_duration, parse_range
+from backfill.ocr.words import BULLET, Row, Rows, Word
 
 _DASH = re.compile(r"\s*[-–—]\s*")
 # A time of which only the minutes were read: N:45.
 _HALF_TIME = re.compile(r"^\D{1,2}[:.;]\d{2}$")
-
 SECOND = Cut(letter_px=32.0, squeeze=1.0, faint_squeeze=1.0, padding=0.6, is_all_spread=True)
+
+
+def look_first(ink: Ink, bands: tuple[Band, ...]) -> Look:
+    """Return the words of each band. Yields the pages that are to be read, is sent their words."""
+    limit = limits.NUMBER_WIDE * ink.letter_px
+    narrow = [index for index, band in enumerate(bands) if band.right - band.left < limit]
+    numbers = yield from read_bands(ink, [bands[index] for index in narrow], Script.NUMBERS)
+    rows = {index: row for index, row in zip(narrow, numbers, strict=True) if is_sure(row)}
+    rest = [index for index in range(len(bands)) if index not in rows]
+    texts = yield from read_bands(ink, [bands[index] for index in rest])
+    rows.update(zip(rest, texts, strict=True))
+    return tuple(rows[index] for index in range(len(bands)))
+
+
+def is_sure(row: Row) -> bool:
+    """Whether the small network's reading of a run stands.
+
+    A duration is never stored: it is held against its card's times, and both are looked at again
+    where they differ.
+    """
+    text = " ".join(word.text for word in row)
+    if not row or parse_duration(text) is not None or is_on_time(text):
+        return bool(row)
+    if any(word.confidence < limits.SURE_NUMBER or word.is_contradicted for word in row):
+        return False
+    return bool(parse_clock(text)) or _is_range(text) or is_noise(text)
+
+
+def _is_range(text: str) -> bool:
+    found = parse_range(text)
+    return found is not None and not found.rest
 
 
 def doubtful_bands(rows: Rows, entries: tuple[Entry, ...], *, is_dated: bool) -> list[int]:
@@ -79,10 +114,8 @@ def decide(first: Row, second: Row) -> Row:
         return first or second
     if _text(first) == _text(second):
         return tuple(map(_agreed, first))
-    grammar = _grammar(second) - _grammar(first)
-    if grammar:
-        winner = second if grammar > 0 else first
-        return winner
+    if _grammar(first) != _grammar(second):
+        return first if _grammar(first) else second
     winner, loser = (first, second) if _worth(first) >= _worth(second) else (second, first)
     if _text(first).replace(" ", "") == _text(second).replace(" ", ""):
         # A blank is lost more often than one is read where there is none.
@@ -113,12 +146,9 @@ def _with_doubts(winner: Row, loser: Row) -> Row:
     )
 
 
-def _grammar(row: Row) -> int:
-    """Return 1 where the text is wholly a time, a range or a duration, else 0."""
-    text = _text(row)
-    return int(
-        bool(parse_clock(text)) or parse_range(text) is not None or parse_duration(text) is not None
-    )
+def _grammar(row: Row) -> bool:
+    """Whether the text is wholly a time, a range or a duration."""
+    return is_number(_text(row))
 
 
 def _worth(row: Row) -> float:
