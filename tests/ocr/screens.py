@@ -6,8 +6,18 @@ from pathlib import Path
 
 import matplotlib as mpl
 
+from backfill.ocr.engine import Engine, EngineParams
+from backfill.ocr.reading import ImageReading, read_batch
+
 
 def dejavu(*, is_bold: bool = False) -> str:
     """Return the path of the font that comes with matplotlib, and so is on every machine."""
     name = "DejaVuSans-Bold.ttf" if is_bold else "DejaVuSans.ttf"
     return str(Path(mpl.get_data_path()) / "fonts" / "ttf" / name)
+
+
+def read_image(data: bytes, engine: Engine, params: EngineParams) -> ImageReading:
+    """Return what the image of these bytes says; it must be readable."""
+    (outcome,) = read_batch([data], engine, params)
+    assert isinstance(outcome, ImageReading), outcome
+    return outcome

@@ -17,9 +17,10 @@ from backfill.errors import ExitCode, PreflightError, UsageError
 from backfill.ocr.engine import EngineFailure, EngineParams, Script, language_data
 from backfill.ocr.engine_choice import make_engine
 from backfill.ocr.masks import Pixels
-from backfill.ocr.reading import read_image
 from backfill.ocr.tesseract import TesseractEngine, TesserocrEngine, find_language_data
 from backfill_lab.demo.stored import stored_sessions
+
+from .screens import read_image
 
 HEAD = """#!/bin/sh
 case "$*" in

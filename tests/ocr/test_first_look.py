@@ -11,11 +11,13 @@ from backfill.ocr import limits
 from backfill.ocr.engine import EngineParams, Script
 from backfill.ocr.looks import is_sure
 from backfill.ocr.masks import Pixels
-from backfill.ocr.reading import ImageReading, read_image
+from backfill.ocr.reading import ImageReading
 from backfill.ocr.tesseract import TesseractEngine
 from backfill.ocr.timetext import parse_clock
 from backfill.ocr.words import Word
 from backfill_lab.demo.stored import stored_sessions
+
+from .screens import read_image
 
 Spoil = Callable[[Word], Word]
 

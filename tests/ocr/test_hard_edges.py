@@ -16,9 +16,11 @@ from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.looks import doubtful_bands
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink, flatten
-from backfill.ocr.reading import ImageReading, read_image
+from backfill.ocr.reading import ImageReading
 from backfill.ocr.sheet import Bar, Sheet, header_bottom, rules_between_bars
 from backfill.ocr.words import Word
+
+from .screens import read_image
 
 WIDTH, HEIGHT, HEADER = 820, 1400, 200
 NAVY, CARD, INK = (23, 43, 77), (246, 247, 249), (30, 34, 40)

@@ -124,6 +124,18 @@ def test_a_job_that_is_read_nearly_or_written_small_is_known(job: str) -> None:
     assert _all_flags(_visit(title=f"Ida Alm • {job}")) == ()
 
 
+@pytest.mark.parametrize(
+    "name", ["Alm-Inledande Storstädning", "Alm–Kontor", "Alm-Extra Städtillfälle"]
+)
+def test_a_job_behind_a_dash_whose_blanks_were_lost_is_held(name: str) -> None:
+    assert checks.TITLE_UNSURE in _all_flags(_visit(title=f"Ida {name}"))
+
+
+@pytest.mark.parametrize("name", ["Alm-Lind • Storstädning", "Alm-Sten Fönsterputs"])
+def test_a_name_of_two_is_no_job(name: str) -> None:
+    assert _all_flags(_visit(title=f"Ida {name}")) == ()
+
+
 def test_a_job_made_of_a_known_stem_is_work() -> None:
     entry = _visit(title="Ida Alm • Trappstädning")
 

@@ -25,10 +25,12 @@ from backfill.ocr.masks import Pixels
 from backfill.ocr.noise import plain
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.pool import BATCH_IMAGES, Item, Outcome, read_images
-from backfill.ocr.reading import ImageReading, read_image, reading_of_json
+from backfill.ocr.reading import ImageReading, reading_of_json
 from backfill.ocr.words import Word
 from backfill.workers.executor import InThisProcess, Work
 from backfill_lab.demo.stored import StoredSession, stored_sessions
+
+from .screens import read_image
 
 T = TypeVar("T")
 SESSIONS = stored_sessions()

@@ -14,8 +14,10 @@ from backfill.ocr.engine import EngineParams
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.images import load_pixels
 from backfill.ocr.preprocess import find_ink
-from backfill.ocr.reading import ImageReading, read_image
+from backfill.ocr.reading import ImageReading
 from backfill.ocr.sheet import find_sheet, without_bars
+
+from .screens import read_image
 
 BAR = (67, 176, 112)
 GREY = (118, 124, 132)

@@ -9,7 +9,9 @@ from tests.ocr.screens import dejavu
 
 from backfill.ocr.engine import EngineParams
 from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.reading import ImageReading, read_image
+from backfill.ocr.reading import ImageReading
+
+from .screens import read_image
 
 WIDTH, HEIGHT, HEADER = 820, 1800, 250
 GREY = (243, 244, 246)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from backfill.ocr import limits
 from backfill.ocr.noise import is_counter, is_on_time
 from backfill.ocr.timetext import parse_clock, parse_range, tells_half
-from backfill.ocr.words import Word
+from backfill.ocr.words import Word, span_of
 
 _TIME_PART = re.compile(
     r"^(?:[\d:.;\-–—~=_»«]+(?:[ap]\.?m\.?|[fe]m)?|[ap]\.?m\.?|[fe]\.?m\.?|kl\.?|till?|to|bis)"
@@ -33,16 +33,9 @@ class Cell:
     bottom: float = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        words = self.words
-        spans = {
-            "text": " ".join(word.text for word in words),
-            "left": words[0].left,
-            "right": max(word.right for word in words),
-            "top": min(word.top for word in words),
-            "bottom": max(word.bottom for word in words),
-        }
-        for name, value in spans.items():
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "text", " ".join(word.text for word in self.words))
+        for name, side in zip(("left", "top", "right", "bottom"), span_of(self.words), strict=True):
+            object.__setattr__(self, name, side)
 
     @property
     def height(self) -> float:

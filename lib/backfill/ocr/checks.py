@@ -107,26 +107,6 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     return tuple(checked)
 
 
-def check_screen(
-    *,
-    has_bar_without_card: bool,
-    lone_times: tuple[Word, ...],
-    strays: tuple[Word, ...] = (),
-) -> tuple[str, ...]:
-    """Return the doubts about the image as a whole.
-
-    A bar stands beside every card, and beside the farewell.
-    """
-    flags = []
-    if has_bar_without_card:
-        flags.append(CARD_COUNT_MISMATCH)
-    if lone_times:
-        flags.append(LONE_TIME)
-    if strays:
-        flags.append(STRAY_TEXT)
-    return tuple(flags)
-
-
 def time_confidence(entry: Entry) -> float:
     """Return the lowest confidence of the words that are the entry's times."""
     times = [

@@ -27,7 +27,7 @@ from backfill.ocr.noise import is_noise, is_on_time, is_week
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import is_number, parse_clock, parse_duration, parse_range
-from backfill.ocr.words import BULLET, Row, Rows, Word
+from backfill.ocr.words import BULLET, Row, Rows, Word, span_of
 
 _DASH = re.compile(r"\s*[-–—]\s*")
 # A time of which only the minutes were read: N:45.
@@ -168,7 +168,7 @@ def _is_duration_of(row: Row, entry: Entry) -> bool:
     """Whether a run is a duration as low on the screen as a card, or stands right of its title."""
     if not row:
         return False
-    top, bottom = min(w.top for w in entry.words), max(w.bottom for w in entry.words)
+    _left, top, _right, bottom = span_of(entry.words)
     first = [w for w in entry.words if w.top - top < w.height]
     is_beside = (
         row[0] not in entry.words

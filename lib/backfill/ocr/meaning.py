@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from backfill.ocr import limits
-from backfill.ocr.checks import LABEL_UNKNOWN, NAMELESS, UNKNOWN_TEXT
+from backfill.ocr.checks import LABEL_UNKNOWN, NAMELESS, TITLE_UNSURE, UNKNOWN_TEXT
 from backfill.ocr.identity import COMPANY_WORDS, fold_place, fold_word
 from backfill.ocr.lettering import clean_words
 from backfill.ocr.noise import words_of
@@ -24,6 +24,7 @@ DAY_GOES_ON = "day_goes_on"
 
 # What divides a client from a job, where no known job stands behind it.
 _DASH = re.compile(r"\s[-–—|/]\s")
+_GLUED_DASH = re.compile(r"(?<=[^\W\d_])[-–—](?=[^\W\d_])")
 
 
 def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
@@ -38,6 +39,7 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
         or not _is_known_label(shift.raw_type_label)
         or _has_lost_its_head(entry.title)
     )
+    doubts += (TITLE_UNSURE,) * _ends_in_job(shift)
     return doubts + (UNKNOWN_TEXT,) * (bool(_unused(entry, shift)) or _is_no_town(shift))
 
 
@@ -56,6 +58,13 @@ def _has_lost_its_head(title: str) -> bool:
     words = clean_words(title.rpartition(BULLET)[2])
     matches = find_labels(words)
     return bool(matches) and not matches[0].is_exact and words[matches[0].start][:1].islower()
+
+
+def _ends_in_job(shift: Shift) -> bool:
+    """Whether a client's name goes on in a job: the blanks of the dash between were lost."""
+    parts = _GLUED_DASH.split(shift.customer_name)
+    matches = find_labels(clean_words(f"{parts[-1]} {shift.raw_type_label}"))
+    return len(parts) > 1 and bool(matches) and matches[0].is_exact and not matches[0].start
 
 
 def _is_known_label(label: str) -> bool:

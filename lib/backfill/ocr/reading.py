@@ -103,17 +103,6 @@ def _words(values: list[dict[str, Any]]) -> tuple[Word, ...]:
     return tuple(Word(**word) for word in values)
 
 
-def read_image(data: bytes, engine: Engine, params: EngineParams) -> ImageReading:
-    """Return what the image of these bytes says.
-
-    Raises UnreadableImage at stage `input` (not a picture) or `ocr` (the engine failed).
-    """
-    outcome = read_batch([data], engine, params)[0]
-    if isinstance(outcome, ImageFailure):
-        raise UnreadableImage(outcome.kind, outcome.message, outcome.stage)
-    return outcome
-
-
 def read_batch(
     batch: Sequence[bytes], engine: Engine, params: EngineParams
 ) -> list[ImageReading | ImageFailure]:

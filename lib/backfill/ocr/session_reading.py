@@ -40,7 +40,7 @@ from backfill.ocr.shift import Entry, Shift
 from backfill.ocr.totals import agrees
 from backfill.ocr.view import Tail
 from backfill.ocr.vocabulary import Towns
-from backfill.ocr.words import Word
+from backfill.ocr.words import Word, span_of
 
 DURATION_AGREES = "duration_agrees"
 SEEN_TWICE = "seen_on_several_images"
@@ -322,11 +322,9 @@ def _confidence(entry: Entry) -> float:
 
 
 def _crop(sequence: int, words: Sequence[Word]) -> Crop:
-    left, top = min(word.left for word in words), min(word.top for word in words)
-    right, bottom = max(word.right for word in words), max(word.bottom for word in words)
-    return Crop(
-        sequence, round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1)
-    )
+    left, top, right, bottom = span_of(words)
+    sides = (left, top, right - left, bottom - top)
+    return Crop(sequence, *(round(side, 1) for side in sides))
 
 
 def _details(images: Sequence[ReadImage], date: SessionDate | None) -> tuple[ImageDetail, ...]:

@@ -23,7 +23,7 @@ from backfill.ocr.masks import Piece, Pixels, differs, find_shapes
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
 from backfill.ocr.view import Tail, View
-from backfill.ocr.words import Word
+from backfill.ocr.words import Word, span_of
 
 Span = tuple[float, float]
 # Left, top, right, bottom.
@@ -115,7 +115,8 @@ def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def _span(words: Sequence[Word]) -> Span:
-    return min(word.top for word in words), max(word.bottom for word in words)
+    _left, top, _right, bottom = span_of(words)
+    return top, bottom
 
 
 def _are_beside(entries: Sequence[Entry]) -> bool:
@@ -231,8 +232,7 @@ def _is_near(one: Pixels, other: Pixels) -> bool:
 
 
 def _box(scene: Scene, words: Sequence[Word]) -> Pixels:
-    top, bottom = _span(words)
-    left, right = min(word.left for word in words), max(word.right for word in words)
+    left, top, right, bottom = span_of(words)
     rows = slice(int(top / limits.SHRINK), int(bottom / limits.SHRINK) + 1)
     return scene.colours[rows, int(left / limits.SHRINK) : int(right / limits.SHRINK) + 1]
 

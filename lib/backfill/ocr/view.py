@@ -9,14 +9,16 @@ from enum import StrEnum
 
 from backfill.ocr import limits
 from backfill.ocr.checks import (
+    CARD_COUNT_MISMATCH,
     CUT_BELOW,
     CUT_OFF,
     DURATION_MISMATCH,
+    LONE_TIME,
     SECOND_DAY,
+    STRAY_TEXT,
     TEXT_CUT_SHORT,
     TIME_ABOVE_DATE,
     TITLE_MISSING,
-    check_screen,
     check_times,
 )
 from backfill.ocr.clock import last_minutes, minutes_of, write_minutes
@@ -28,7 +30,7 @@ from backfill.ocr.sheet import Bar, Sheet, is_cut, rules_between_bars
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_clock
 from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
-from backfill.ocr.words import Row, Rows, Word
+from backfill.ocr.words import Row, Rows, Word, span_of
 
 
 class Tail(StrEnum):
@@ -110,8 +112,10 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
         )
         for bar in sheet.bars
     )
-    flags = check_screen(has_bar_without_card=has_loose_bar, lone_times=lone, strays=strays)
-    last = max((_span(entry)[1] for entry in entries), default=sheet.top)
+    # A bar stands beside every card, and beside the farewell.
+    flags = (CARD_COUNT_MISMATCH,) * has_loose_bar
+    flags += (LONE_TIME,) * bool(lone) + (STRAY_TEXT,) * bool(strays)
+    last = max((span_of(entry.words)[3] for entry in entries), default=sheet.top)
     cut = [*layout.lone_times, *(word for entry in whole for word in entry.words)]
     is_begun = any(word.top > last for word in cut if word not in lone)
     flags += (CUT_BELOW,) * (is_begun or len(strays) < len(apart))
@@ -132,13 +136,9 @@ def _sheet_words(words: list[Word], date: DateEvidence) -> list[Word]:
     return [word for word in words if word.bottom > top]
 
 
-def _span(entry: Entry) -> tuple[float, float]:
-    return min(w.top for w in entry.words), max(w.bottom for w in entry.words)
-
-
 def _is_cut_below(word: Word, entries: tuple[Entry, ...], sheet: Sheet, unit: float) -> bool:
     """Whether a word below all cards belongs to one that the lower edge cuts."""
-    last = max((_span(entry)[1] for entry in entries), default=sheet.top)
+    last = max((span_of(entry.words)[3] for entry in entries), default=sheet.top)
     return word.top > last and sheet.bottom - word.bottom < limits.NEAR_BOTTOM * unit
 
 
@@ -171,9 +171,7 @@ def check_edges(
     kept = []
     rims = _cut_rims(entries, width, letter_px)
     for entry in entries:
-        top = min(word.top for word in entry.words)
-        bottom = max(word.bottom for word in entry.words)
-        left = min(word.left for word in entry.words)
+        left, top, _right, bottom = span_of(entry.words)
         rules = [rule.y for rule in sheet.dividers if rule.left <= left <= rule.right]
         ruled_above = any(sheet.top + letter_px < y <= top for y in rules)
         ruled_below = any(bottom <= y < sheet.bottom - 2 for y in rules)

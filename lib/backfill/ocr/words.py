@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 #: Between a client and the job there, however it was read.
@@ -49,3 +50,13 @@ class Word:
 # The words of one run of text, from left to right; and the runs of an image, in their order.
 Row = tuple[Word, ...]
 Rows = tuple[Row, ...]
+
+
+def span_of(words: Collection[Word]) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of words, of which there must be one."""
+    return (
+        min(word.left for word in words),
+        min(word.top for word in words),
+        max(word.right for word in words),
+        max(word.bottom for word in words),
+    )
