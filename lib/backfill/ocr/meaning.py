@@ -39,7 +39,7 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
         or not _is_known_label(shift.raw_type_label)
         or _has_lost_its_head(entry.title)
     )
-    doubts += (TITLE_UNSURE,) * _ends_in_job(shift)
+    doubts += (TITLE_UNSURE,) * (bool(shift.customer_name) and _glues_job(entry.title))
     return doubts + (UNKNOWN_TEXT,) * (bool(_unused(entry, shift)) or _is_no_town(shift))
 
 
@@ -60,11 +60,11 @@ def _has_lost_its_head(title: str) -> bool:
     return bool(matches) and not matches[0].is_exact and words[matches[0].start][:1].islower()
 
 
-def _ends_in_job(shift: Shift) -> bool:
-    """Whether a client's name goes on in a job: the blanks of the dash between were lost."""
-    parts = _GLUED_DASH.split(shift.customer_name)
-    matches = find_labels(clean_words(f"{parts[-1]} {shift.raw_type_label}"))
-    return len(parts) > 1 and bool(matches) and matches[0].is_exact and not matches[0].start
+def _glues_job(title: str) -> bool:
+    """Whether a job begins right behind a dash, whose blanks were lost: Alm-Inledande Städning."""
+    behind = (title[dash.end() :] for dash in _GLUED_DASH.finditer(title))
+    found = (find_labels(clean_words(text))[:1] for text in behind)
+    return any(match.is_exact and not match.start for matches in found for match in matches)
 
 
 def _is_known_label(label: str) -> bool:
