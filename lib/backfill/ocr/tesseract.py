@@ -65,8 +65,10 @@ class TesseractEngine:
         texts = language_data(language)
         self._tesseract: Any = pytesseract
         self.version = self._find_version()
-        folder = _data_folder(pytesseract.pytesseract.tesseract_cmd)
-        self._data = find_language_data(texts, self._find_installed(), folder)
+        listing = _listing(pytesseract.pytesseract.tesseract_cmd)
+        if listing is None:
+            raise PreflightError("Tesseract cannot list its languages; check TESSDATA_PREFIX.")
+        self._data = find_language_data(texts, listing[1], listing[0])
         self.language_hash = self._data.sha256
 
     def words(self, image: Pixels, params: EngineParams) -> list[Word]:
@@ -124,14 +126,6 @@ class TesseractEngine:
                 "reinstall it, e.g. apt-get install --reinstall tesseract-ocr"
             ) from error
 
-    def _find_installed(self) -> set[str]:
-        try:
-            return set(self._tesseract.get_languages())
-        except (self._tesseract.TesseractError, UnicodeDecodeError) as error:
-            raise PreflightError(
-                f"Tesseract cannot list its languages ({error}); check TESSDATA_PREFIX."
-            ) from error
-
 
 class TesserocrEngine:
     """Tesseract in process by the optional package tesserocr; same data, no start per image."""
@@ -149,9 +143,9 @@ class TesserocrEngine:
         self._module: Any = tesserocr
         self.version = str(tesserocr.tesseract_version()).split("\n", maxsplit=1)[0].split()[-1]
         # Without the command tesserocr's own answer counts, which heeds TESSDATA_PREFIX.
-        self._folder = _data_folder() or str(tesserocr.get_languages()[0])
-        texts = language_data(language)
-        self._data = find_language_data(texts, _installed(self._folder), self._folder)
+        folder, installed = _listing() or tesserocr.get_languages()
+        self._folder = str(folder)
+        self._data = find_language_data(language_data(language), installed, self._folder)
         self.language_hash = self._data.sha256
         self._apis: dict[str, Any] = {}
         self._api_for(Script.TEXT)  # data that is damaged is told before the first image
@@ -250,13 +244,8 @@ def _hash_language_data(codes: Iterable[str], folder: str | None) -> str:
     return digest.hexdigest()
 
 
-def _installed(folder: str) -> set[str]:
-    """Return the languages whose data a folder holds."""
-    return {file.stem for file in Path(folder).glob("*.traineddata")}
-
-
-def _data_folder(program: str = "tesseract") -> str | None:
-    """Return the folder of the language data, as Tesseract's command tells it.
+def _listing(program: str = "tesseract") -> tuple[str, list[str]] | None:
+    """Return the folder of the language data and its languages, as Tesseract's command tells them.
 
     Pytesseract, which loads pandas, is not asked: an engine in process does without it.
     """
@@ -265,6 +254,6 @@ def _data_folder(program: str = "tesseract") -> str | None:
     command = shutil.which(program)
     if command is None:
         return None
-    listing = subprocess.run([command, "--list-langs"], capture_output=True, check=False)
-    head = listing.stdout.decode("utf-8", "replace").split("\n", maxsplit=1)[0]
-    return head.split('"')[1] if head.count('"') >= 2 else None
+    told = subprocess.run([command, "--list-langs"], capture_output=True, check=False)
+    head, *languages = told.stdout.decode("utf-8", "replace").splitlines() or [""]
+    return (head.split('"')[1], languages) if head.count('"') >= 2 else None
