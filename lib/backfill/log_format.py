@@ -1,9 +1,10 @@
 """The one format of a log that nobody watches: a JSON object a line, with when, how grave, of which
 run, and what.
 
-A person who pipes what a run says reads sentences. Machines are told apart by what they are told:
-`--json`, `BACKFILL_LOG=json` for everything that an environment starts, or the systemd journal,
-which says so itself.
+Without a terminal all that a run says on its way is a log. What answers the person who typed (an
+error, what to type next) stays a sentence there, unless `--json`, `BACKFILL_LOG=json` or the
+systemd journal, which says so itself, ask for one format of everything. `BACKFILL_LOG=text` keeps
+sentences.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def check_log_format() -> None:
 
 
 def is_for_machines(stream: TextIO | None) -> bool:
-    """Return whether what is said on a stream is a log, though no option says so."""
+    """Return whether all that is said on a stream is a log, though no option says so."""
     if wanted := os.environ.get(LOG_ENV):
         return wanted == "json"
     journal = os.environ.get(_JOURNAL_ENV)
@@ -43,6 +44,13 @@ def is_for_machines(stream: TextIO | None) -> bool:
     return journal == f"{told.st_dev}:{told.st_ino}"
 
 
+def is_log(stream: TextIO | None) -> bool:
+    """Return whether what happens on the way of a run is a line of a log on a stream."""
+    if stream is None or is_for_machines(stream):
+        return True
+    return not stream.isatty() and os.environ.get(LOG_ENV) != "text"
+
+
 def say_in_log(text: str, level: str, stream: TextIO | None, *, as_json: bool = False) -> None:
     """Print what no run says, in the format of everything else on that stream."""
     if as_json or is_for_machines(stream):
@@ -52,7 +60,7 @@ def say_in_log(text: str, level: str, stream: TextIO | None, *, as_json: bool = 
 
 def log_line(event: Mapping[str, Any], run_id: str) -> str:
     """Return an event as every log of ours has it, a JSON object: when, how grave, of which run,
-    what; then what the event says itself."""
+    what, its sentence; and what the event says itself."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
     head = {
         "ts": event.get("ts", now),
@@ -60,4 +68,13 @@ def log_line(event: Mapping[str, Any], run_id: str) -> str:
         "run_id": event.get("run_id", run_id),
         "event": event["type"],
     }
-    return json.dumps({**event, **head}, ensure_ascii=False, default=str)
+    if "text" not in event:  # a line of progress begins with its type: scripts know it by that
+        return json.dumps({**event, **head}, ensure_ascii=False, default=str)
+    rest = {name: value for name, value in event.items() if name not in ("text", *head)}
+    said = {**head, "message": event["text"], **rest}
+    return json.dumps(said, ensure_ascii=False, default=str)
+
+
+def sentence_of(line: Mapping[str, Any]) -> str:
+    """Return the sentence of a line of a log; earlier versions had another name for it."""
+    return str(line.get("message") or line.get("text") or "")

@@ -46,7 +46,13 @@ class Reporter:
 
     def message(self, text: str, level: str = "info") -> None:
         """Say one line to a person; kept in the run's folder."""
-        event = {"type": "message", "level": level, "text": text}
+        self._say({"type": "message", "level": level, "text": text})
+
+    def advise(self, text: str, level: str = "info") -> None:
+        """Say what a person may type next: a sentence to copy from, wherever it is read."""
+        self._say({"type": "message", "level": level, "text": text, "advice": True})
+
+    def _say(self, event: Mapping[str, Any]) -> None:
         with contextlib.suppress(StorageError):  # what can not be kept is said all the same
             self._log(event)
         self._tell(event)

@@ -20,6 +20,7 @@ from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench
 
 from backfill import cli
+from backfill.log_format import sentence_of
 
 COMMAND = [sys.executable, "-m", "backfill"]
 COMMAND_LINE_NEEDS = ("PATH", "HOME", "LANG", "BACKFILL_EMBEDDED_DIR", "VIRTUAL_ENV")
@@ -27,11 +28,20 @@ COMMAND_LINE_NEEDS = ("PATH", "HOME", "LANG", "BACKFILL_EMBEDDED_DIR", "VIRTUAL_
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """How a command ended, and what it said."""
+    """How a command ended, and what it said: `log` as it was, `err` in sentences."""
 
     code: int
     out: str
-    err: str
+    log: str
+
+    @property
+    def err(self) -> str:
+        return "".join(f"{_sentence(line)}\n" for line in self.log.splitlines())
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The lines of the log; what answers a person is none of them."""
+        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -41,7 +51,13 @@ class Said:
 
     @property
     def progress(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.err.splitlines() if line.startswith('{"type"')]
+        return [event for event in self.events if event["type"] == "progress"]
+
+
+def _sentence(line: str) -> str:
+    event = json.loads(line) if line.startswith("{") else {}
+    prefix = "warning: " if event.get("level") == "warning" and event["type"] != "skip" else ""
+    return f"{prefix}{sentence_of(event)}" if sentence_of(event) else line
 
 
 def environment(dsn: str, runs: Path) -> dict[str, str]:
@@ -118,5 +134,5 @@ def wait_until_passed_on(process: subprocess.Popen[str]) -> None:
     """Wait until the command says that it has passed the signal on to its kernel."""
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("warning: Stopping after the current chunk"):
+        if "Stopping after the current chunk" in line:
             return

@@ -132,7 +132,7 @@ def interrupt(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("warning: Stopping after the current chunk"):
+        if "Stopping after the current chunk" in line:
             break
 
 

@@ -23,6 +23,7 @@ from backfill.command.options import command_parsers
 from backfill.command.overview import WANTS, overview
 from backfill.command.status_command import watch
 from backfill.notebook.relay import Terminal
+from backfill.report import Reporter
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom
@@ -175,9 +176,10 @@ def test_a_run_can_be_watched_piped_measured_and_pruned(bench: Bench, tmp_path: 
     bench.add_event("trap", household_id="hh", start_at=0, tz="Mars/Olympus")
     skipping = run_here(bench.dsn, bench.runs, "utc")
     kept_log = bench.folder(skipping.summary["run_id"]).file("progress.jsonl").read_text()
-    skips = [json.loads(line)["text"] for line in kept_log.splitlines() if '"skip"' in line]
-    assert skips == [line for line in skipping.err.splitlines() if line.startswith("skipped ")]
-    assert len(skips) == 1
+    (kept_skip,) = (line for line in map(json.loads, kept_log.splitlines()) if "reason" in line)
+    (said_skip,) = (line for line in skipping.events if line["event"] == "skip")
+    assert said_skip.items() >= {**kept_skip, "ts": said_skip["ts"]}.items()
+    assert said_skip["message"].startswith("skipped trap tz: invalid_timezone ('Mars/Olympus'")
 
     files = {path.name for path in folder.path.iterdir() if path.is_file()}
     assert {name for name in files if f"`{name}`" not in README} == set()
@@ -231,7 +233,7 @@ def test_every_line_of_the_log_says_when_how_grave_and_of_which_run(
 
     first, second = map(json.loads, capsys.readouterr().err.splitlines())
     assert (first["level"], first["run_id"], first["event"]) == ("warning", "R", "message")
-    assert first["text"] == "Something is odd."
+    assert first["message"] == "Something is odd."
     assert (second["type"], second["event"], second["level"]) == ("progress", "progress", "info")
     assert first["ts"].endswith("+00:00")
 
@@ -259,7 +261,7 @@ def test_where_nobody_watches_refusals_and_mistakes_are_lines_of_the_log(
     assert line["ts"].endswith("+00:00")
 
 
-def test_the_journal_of_systemd_gets_the_log_and_another_pipe_gets_sentences(
+def test_the_journal_of_systemd_gets_the_log_and_another_pipe_answers_in_sentences(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("BACKFILL_LOG", raising=False)
@@ -274,8 +276,57 @@ def test_the_journal_of_systemd_gets_the_log_and_another_pipe_gets_sentences(
             stream.seek(0)
             said.append(stream.read())
 
-    assert json.loads(said[0])["text"] == "Twelve rows are pending."
+    assert json.loads(said[0])["message"] == "Twelve rows are pending."
     assert said[1] == "Twelve rows are pending.\n"
+
+
+@pytest.mark.slow
+def test_all_that_happens_on_a_runs_way_is_one_log_where_nobody_watches(bench: Bench) -> None:
+    bench.add_event('odd "key" ö', household_id="hh", start_at=0, tz="Mars/Olympus")
+
+    said = run_here(bench.dsn, bench.runs, "utc", "--apply", "--chunk-size", "5")
+
+    run_id = said.summary["run_id"]
+    assert all({"ts", "level", "run_id", "event"} <= line.keys() for line in said.events)
+    assert {line["run_id"] for line in said.events} == {run_id}
+    kinds = [line["event"] for line in said.events]
+    assert (kinds[0], kinds[-1]) == ("start", "end")
+    assert {"message", "skip", "progress"} <= set(kinds)
+    (skip,) = (line for line in said.events if line["event"] == "skip")
+    assert (skip["key"], skip["reason"]) == ('odd "key" ö', "invalid_timezone")
+    assert "ö" in next(line for line in said.log.splitlines() if '"skip"' in line)
+    end = said.events[-1]
+    assert (end["status"], end["exit_code"], end["total_updated"]) == ("succeeded", 0, 12)
+    answers = [line for line in said.log.splitlines() if not line.startswith("{")]
+    assert answers == [f"Evidence: {bench.runs / run_id}"]
+
+
+def test_one_who_wants_sentences_gets_them_of_progress_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BACKFILL_LOG", "text")
+    counts = {"scanned": 500, "updated": 480, "skipped": 20, "drifted": 0, "remaining": 500}
+    terminal = Terminal()
+
+    terminal({"type": "start", "text": "Run R begins."})
+    terminal({"type": "progress", "phase": "apply", **counts})
+    terminal({"type": "skip", "level": "warning", "reason": "no_value", "text": "skipped 7"})
+
+    assert capsys.readouterr().err.splitlines() == [
+        "apply: 500 of 1,000 rows (480 updated, 20 skipped, 0 drifted)",
+        "skipped 7",
+    ]
+
+
+def test_advice_is_a_sentence_to_copy_from_unless_all_is_to_be_a_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for terminal in (Terminal(), Terminal(as_json=True)):
+        Reporter(terminal).advise("To do so: backfill utc")
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "To do so: backfill utc"
+    assert json.loads(second)["message"] == first
 
 
 def test_a_format_of_the_log_that_there_is_not_is_refused(

@@ -75,8 +75,9 @@ def skip(number: int, reason: str) -> dict[str, str]:
 
 
 def test_a_quiet_run_names_a_few_skips_of_each_reason_and_counts_the_rest(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("BACKFILL_LOG", "text")
     terminal = Terminal(quiet=True)
     for number in range(20_000):
         terminal(skip(number, "invalid_timezone"))

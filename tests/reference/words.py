@@ -15,7 +15,8 @@ ENVIRONMENT = {
     HOME_ENV: "folder of the embedded PostgreSQL; default `.embedded/`",
     BINARIES_ENV: "folder of other PostgreSQL programs for the embedded database",
     CACHE_ENV: "folder of kept readings of images; default `.cache/ocr`",
-    LOG_ENV: "`json`: all that is said on stderr is JSON lines; `text`: never, also under systemd",
+    LOG_ENV: "`json`: all that is said on stderr is JSON lines; `text`: all of it is sentences; "
+    "not set: without a terminal a run's way is JSON lines",
 }
 
 #: By name; `*ending`; or `struct.` for any other field of a struct. The first that fits is taken.

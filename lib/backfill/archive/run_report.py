@@ -20,6 +20,7 @@ from backfill.archive.run_facts import RunFacts, read_checkpoints, read_rows
 from backfill.display.eye import shown
 from backfill.display.pages import NOTHING, Shown, escape, note, table
 from backfill.display.standalone import render
+from backfill.log_format import sentence_of
 from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE
 from backfill.plans.worksheet import CORRECTIONS_USED_FILE, QUESTIONS_FILE, USED_FILE
@@ -218,7 +219,7 @@ def _progress_lines(facts: RunFacts) -> Iterator[str]:
         try:
             event = json.loads(text)
             if event["type"] != "skip":  # the page has a table of them
-                yield progress_line(event) if event["type"] == "progress" else str(event["text"])
+                yield progress_line(event) if event["type"] == "progress" else sentence_of(event)
         except (ValueError, KeyError, TypeError):
             continue  # cut off by a kill
 

@@ -90,9 +90,9 @@ def _run_job(
     settings = engine_settings(values)
     job = entry.make(values)
     check_named(settings, job.kind)
-    database = open_database(terminal.message)
+    database = open_database(terminal.log)
     if not values.get("table"):
-        seed_if_empty(database, terminal.message)
+        seed_if_empty(database, terminal.log)
     with database.connect(limits=settings.limits) as connection:
         job.preflight(connection, writing=values["apply"])
         found = None

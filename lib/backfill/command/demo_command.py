@@ -21,6 +21,7 @@ from typing import Any
 
 from backfill.errors import ExitCode
 from backfill.folder import runs_dir
+from backfill.log_format import sentence_of
 from backfill.notebook.headless import notebook_path
 from backfill.notebook.relay import Terminal
 from backfill.report import progress_line
@@ -202,12 +203,13 @@ class _Walk:
         if event["type"] == "progress" and not sys.stderr.isatty():
             if not event["scanned"]:
                 return
-            event = {"type": "message", "level": "info", "text": progress_line(event)}
+            event = {"type": "message", "text": progress_line(event)}
         if event.get("text") in self.said:
             return
         if "text" in event:
             self.said.add(event["text"])
-        self.terminal(event)
+        # A tour is read by a person, wherever that is.
+        self.terminal.say(event, is_answer=True)
 
 
 @contextlib.contextmanager
@@ -274,7 +276,7 @@ def _event(line: str) -> dict[str, Any]:
     except ValueError:
         event = None
     if isinstance(event, dict) and "type" in event:
-        return event
+        return {**event, "text": sentence} if (sentence := sentence_of(event)) else event
     return {"type": "message", "level": "info", "text": line.rstrip()}
 
 

@@ -34,7 +34,7 @@ def run_notebook_of(
     from backfill.notebook.run_signals import listening
 
     parameters.pop("database_url", None)
-    with listening(lambda text: terminal.message(text, "warning")) as signals:
+    with listening(lambda text: terminal.log(text, "warning")) as signals:
         ended = run_notebook(
             notebook,
             folder,
@@ -47,6 +47,7 @@ def run_notebook_of(
         )
         summary, is_closed = _close(folder, stem, ended, terminal)
     exit_code = ended.exit_code or (ExitCode.OK if is_closed else ExitCode.UNEXPECTED)
+    terminal(_end_of(summary, int(exit_code)))
     error = (ended.outcome or {}).get("error") or (ended.error if ended.exit_code else "")
     if error:
         terminal.message(error, "error")
@@ -61,6 +62,18 @@ def run_notebook_of(
     job = str(summary.get("job") or folder.job)
     write_metrics(terminal.metrics_file, summary, int(exit_code), job, terminal.message)
     return int(exit_code)
+
+
+def _end_of(summary: Mapping[str, Any], exit_code: int) -> dict[str, Any]:
+    """Return a run's end as the log has it: how it stands, and its counts."""
+    counts = {name: value for name, value in summary.items() if name.startswith("total_")}
+    status = summary.get("status", "")
+    text = f"Run {summary.get('run_id')} ended: {status}, exit code {exit_code}."
+    level = "error" if exit_code else "info"
+    return {
+        **{"type": "end", "level": level, "text": text, "exit_code": exit_code},
+        **{"status": status, **counts},
+    }
 
 
 def _how_to_apply(folder: RunFolder, summary: dict[str, Any]) -> str:

@@ -100,7 +100,10 @@ def run_selftest(options: argparse.Namespace) -> int:
         print_summary({"cases": listed()})
         return int(ExitCode.OK)
     seed = DEFAULT_SEED if options.seed is None else options.seed
-    reporter = Reporter(terminal_of(options))
+    terminal = terminal_of(options)
+    reporter = Reporter(
+        lambda event: terminal.say(event, is_answer=True)
+    )  # its report is asked for
     code, told = selftest(runs_dir(options.runs_dir), options.case or [], seed, reporter)
     print_summary(told)
     return code

@@ -84,7 +84,7 @@ def run_notebook(
     only waits for it.
     """
     if signals is None:
-        with listening(lambda text: terminal.message(text, "warning")) as own:
+        with listening(lambda text: terminal.log(text, "warning")) as own:
             return run_notebook(name, folder, output, parameters, terminal, meanwhile, own, kernel)
     if kernel is None:
         with kernel_ahead() as own_kernel:
@@ -94,6 +94,7 @@ def run_notebook(
     source = notebook_path(name)
     partial = folder.file(f"{output.removesuffix('.ipynb')}.partial.ipynb")
     terminal.run_id = folder.run_id
+    terminal({"type": "start", "text": f"Run {folder.run_id} begins.", "notebook": name})
     relay = Relay(terminal)
     error = ""
     environment = {RELAY_ENV: relay.address, RUN_ID_ENV: folder.run_id, NOTEBOOK_ENV: output}

@@ -1,4 +1,4 @@
-"""Carries what a kernel reports to the terminal while it runs: a bar, or JSON lines."""
+"""Carries what a kernel reports to the terminal while it runs: a bar, or a log."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from backfill.log_format import is_for_machines, log_line
+from backfill.log_format import is_for_machines, is_log, log_line
 from backfill.printing import say
-from backfill.report import pace_of, paused
+from backfill.report import pace_of, paused, progress_line
 
 _BAR_CELLS = 24
 _LEAST_CELLS = 6
 _PAUSES = ("pause", "go_on")
 _MOVES = ("progress", "tick")
+_ENDS = ("start", "end")  # what a log is searched by; a person has typed one, and reads the other
 MOVE_SECONDS = 0.5
 _NEVER = threading.Event()
 _BACKLOG = 4
@@ -35,7 +36,10 @@ SKIPS_ON_SCREEN = 20
 
 
 class Terminal:
-    """Prints events on stderr: a bar on a terminal, lines elsewhere, JSON for machines."""
+    """Prints events on stderr: a bar and sentences on a terminal, lines of a log elsewhere.
+
+    What answers a person is a sentence there too, unless all of it is to be a log.
+    """
 
     def __init__(
         self, *, as_json: bool = False, quiet: bool = False, metrics_file: str | None = None
@@ -45,7 +49,8 @@ class Terminal:
         self.run_id = ""  # of the run whose notebook is executed
         self._stream: TextIO | None = sys.stderr
         self._quiet = quiet
-        self._is_log = as_json or is_for_machines(self._stream)
+        self._is_all_log = as_json or is_for_machines(self._stream)
+        self._is_log = as_json or is_log(self._stream)
         self._is_bar = self._stream is not None and self._stream.isatty() and not self._is_log
         self._has_bar = False
         self._last: Mapping[str, Any] = {}  # the progress that the bar shows
@@ -56,12 +61,17 @@ class Terminal:
         self._clock: threading.Thread | None = None
 
     def __call__(self, event: Mapping[str, Any]) -> None:
-        with self._saying:
-            self._say(event)
+        """Say what happens on a run's way; advice to a person is an answer."""
+        self.say(event, is_answer="advice" in event)
 
-    def _say(self, event: Mapping[str, Any]) -> None:
+    def say(self, event: Mapping[str, Any], *, is_answer: bool) -> None:
+        """Say something: a line of the log where there is one, or what answers a person."""
+        with self._saying:
+            self._say(event, as_log=self._is_all_log or (self._is_log and not is_answer))
+
+    def _say(self, event: Mapping[str, Any], *, as_log: bool) -> None:
         kind, level = event["type"], event.get("level", "info")
-        if kind == "outcome" or level == "debug":
+        if kind == "outcome" or level == "debug" or (kind in _ENDS and not as_log):
             return
         if self._quiet and (kind in _MOVES or level == "info"):
             return
@@ -71,8 +81,10 @@ class Terminal:
             return
         if self._is_bar and self._last and kind in _PAUSES:
             self._draw(paused(self._last, event))
-        elif self._is_log or (kind in _MOVES and not self._is_bar):
+        elif as_log:
             self._print(log_line(event, self.run_id))
+        elif kind in _MOVES and not self._is_bar:
+            self._print(progress_line(event))
         elif kind not in _MOVES:
             prefix = "warning: " if level == "warning" and kind != "skip" else ""
             self._print(self._coloured(f"{prefix}{event['text']}", level))
@@ -90,7 +102,11 @@ class Terminal:
         return bool(self._stream and self._stream.isatty() and not is_plain)
 
     def message(self, text: str, level: str = "info") -> None:
-        """Say something of the command line's own."""
+        """Answer the person who typed the command."""
+        self.say({"type": "message", "level": level, "text": text}, is_answer=True)
+
+    def log(self, text: str, level: str = "info") -> None:
+        """Say what the command does on a run's way."""
         self({"type": "message", "level": level, "text": text})
 
     def _is_one_of_many(self, reason: str) -> bool:
@@ -102,7 +118,7 @@ class Terminal:
         for reason, number in self._skips.items():
             if self._most_skips is not None and number > self._most_skips:
                 more = f"skipped {number - self._most_skips:,} more: {reason} ({number:,} in all)"
-                self.message(f"{more}; each is in the run's skips.csv", "warning")
+                self.log(f"{more}; each is in the run's skips.csv", "warning")
         self._skips.clear()
 
     def end(self) -> None:

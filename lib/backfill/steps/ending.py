@@ -134,7 +134,7 @@ class Ending:
                     f"{next_command('status', self.plan.run_id)}"
                 )
         if message and error is None:
-            self.reporter.message(message)
+            self.reporter.advise(message)
         return error
 
     def _outcome(self, connection: Connection) -> tuple[RunStatus, str]:

@@ -137,13 +137,13 @@ class Planning:
         write_worksheets(self._folder, questions, self.job.answers)
         is_open = bool(questions) and not self.job.answers
         if is_open and (answered := answers_waiting(self._folder, database)):
-            self._reporter.message(
+            self._reporter.advise(
                 f"Run {answered} was answered, and this one did not take it in. To do so: "
                 f"{self._again(answered)}"
             )
         if questions:
             asked = counted(len(questions), "question waits", "questions wait")
-            self._reporter.message(
+            self._reporter.advise(
                 f"{asked} for a person; while nobody answers, the policy named in each counts. "
                 f"Answer in {self._folder.file(DECISIONS_FILE)}, then: "
                 f"{self._again(self._folder.run_id)}"
@@ -169,7 +169,7 @@ class Planning:
                 ledger.create()
                 ledger.register(row_of(frozen))
         except psycopg.errors.ReadOnlySqlTransaction:
-            self._reporter.message(
+            self._reporter.advise(
                 f"{ONLY_READS}: the plan is in its folder only; "
                 "the database gets its row when it is applied on the primary: "
                 + next_command("apply", self._folder.run_id),

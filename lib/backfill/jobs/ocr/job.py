@@ -274,7 +274,7 @@ class OcrSessions:
             tell_of_messages(plans, reporter)
         doubts = write_corrections(folder, plans, corrections)
         if doubts:
-            reporter.message(
+            reporter.advise(
                 f"Doubts about what was read: {doubts:,}. Say what is right in "
                 f"{folder.file(CORRECTIONS_FILE)}, then: "
                 + planned_again(folder, "--corrections", folder.run_id)

@@ -49,7 +49,7 @@ def tell_of_other_days(
             else "No run in this folder wrote it; find the one that did: "
             f"{next_command('runs', '--job', 'ocr')}, or mend that day by hand."
         )
-        reporter.message(
+        reporter.advise(
             f"Session {other.session_id} is planned for {other.planned}; {other.day} still holds "
             f"what it was read as before, and this run leaves that day alone. {taken_back}",
             "warning",
