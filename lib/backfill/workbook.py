@@ -28,6 +28,7 @@ from backfill.jobs.entry import latest_sheets
 from backfill.jobs.registry import JOBS, entry_of, kind_of
 from backfill.notebook.asking import decide_for, explain_row, review_of
 from backfill.notebook.fill_run import FillRun, in_quotes
+from backfill.notebook.opened import handed_over
 from backfill.notebook.review import Review
 from backfill.notebook.run_book import RunBook
 from backfill.notebook.run_views import preflight_view
@@ -173,7 +174,8 @@ class Book(RunBook):
         with self._step("open"):
             entry = entry_of(job)
             self._usual = defaults_of(entry.parameters)
-            self._job = entry.make(values)
+            opened = handed_over(values) if self.run_id else None
+            self._job = opened.job if opened else entry.make(values)
             self.kind = self._job.kind
             check_named(self.settings, self.kind)
             stopped = self._stopped_run()
@@ -184,9 +186,15 @@ class Book(RunBook):
                 self.reporter.message(f"Run {stopped.run_id} is {stopped.status}: going on.")
                 return
             self._open_folder(self.run_id or new_run_id(self._job.name), fresh=True)
-            sheets = latest_sheets(self._job.name, values)
             self.command = [*entry.command, *flags_of(entry.parameters, values)]
-            self._planning = Planning(self._job, self.database, self.folder, self.reporter, sheets)
+            self._planning = Planning(
+                self._job,
+                self.database,
+                self.folder,
+                self.reporter,
+                latest_sheets(self._job.name, values),
+                opened,
+            )
             self._write_run_file()
 
     def _stopped_run(self) -> RunRow | None:

@@ -77,10 +77,13 @@ def _run_job(
     own: OwnNotebook,
     kernel: Kernel,
 ) -> int:
+    from backfill.jobs.entry import latest_sheets
+    from backfill.notebook.opened import hand_over
     from backfill.notebook.own_notebook import Keeps, notebook_for
     from backfill.records.ledger import Ledger
     from backfill.server.open_database import open_database
     from backfill.settings import engine_settings
+    from backfill.steps.planning import look
     from backfill.steps.running import stopped_run
     from backfill.steps.skip_limits import check_named
     from backfill_lab.demo.seed import seed_if_empty
@@ -93,19 +96,19 @@ def _run_job(
     database = open_database(terminal.log)
     if not values.get("table"):
         seed_if_empty(database, terminal.log)
-    with database.connect(limits=settings.limits) as connection:
-        job.preflight(connection, writing=values["apply"])
-        found = None
-        if values["apply"]:
-            runs = runs_dir(values["runs_dir"])
-            found = stopped_run(Ledger(connection), job, runs, terminal.message)
-    if found:
-        terminal.message(
-            f"Run {found.run_id} of the same settings is {found.status}: going on from its last "
-            f"checkpoint. (What it wrote, to put it "
-            f"back: {next_command('revert', found.run_id)})"
-        )
-        return _run_plan(options, found.run_id, _said_anew(options, values), kernel)
+    sheets = latest_sheets(job.name, values)
+    ready = look(job, database, settings, sheets, writing=values["apply"])
+    if values["apply"]:
+        runs = runs_dir(values["runs_dir"])
+        with database.connect(read_only=True) as connection:
+            stopped = stopped_run(Ledger(connection), job, runs, terminal.message)
+        if stopped:
+            terminal.message(
+                f"Run {stopped.run_id} of the same settings is {stopped.status}: going on from its "
+                f"last checkpoint. (What it wrote, to put it "
+                f"back: {next_command('revert', stopped.run_id)})"
+            )
+            return _run_plan(options, stopped.run_id, _said_anew(options, values), kernel)
     folder = RunFolder.of(runs_dir(values["runs_dir"]), new_run_id(job.name))
     # What a person's own notebook says in its cell stays its own.
     names = {parameter.name for parameter in declared}
@@ -113,6 +116,7 @@ def _run_job(
     with notebook_for(entry, job, own) as notebook:  # what is refused here leaves no folder
         folder.create()
         kept = job.keep(folder) if isinstance(job, Keeps) else {}
+        hand_over(kernel, values | kept, ready)
         parameters = said | kept if own.path else _changed(declared, values | kept)
         return run_notebook_of(notebook, folder, "notebook", parameters, terminal, kernel)
 

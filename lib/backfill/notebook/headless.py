@@ -51,7 +51,6 @@ class _Execution:
     """The notebook that this process executes: its client, its signals, and what goes on beside."""
 
     kernel: Kernel
-    environment: Mapping[str, str]  # what the kernel learns before its first cell
     signals: RunSignals
     #: Begins when the kernel is at work on the last cells.
     meanwhile: threading.Thread
@@ -97,9 +96,9 @@ def run_notebook(
     terminal({"type": "start", "text": f"Run {folder.run_id} begins.", "notebook": name})
     relay = Relay(terminal)
     error = ""
-    environment = {RELAY_ENV: relay.address, RUN_ID_ENV: folder.run_id, NOTEBOOK_ENV: output}
+    kernel.told |= {RELAY_ENV: relay.address, RUN_ID_ENV: folder.run_id, NOTEBOOK_ENV: output}
     beside = threading.Thread(target=meanwhile, name="meanwhile", daemon=True)
-    execution = _Execution(kernel, environment, signals, beside)
+    execution = _Execution(kernel, signals, beside)
     try:
         error = _execute(source, partial, parameters, execution)
     finally:
@@ -185,7 +184,7 @@ def _register_engine(execution: _Execution) -> None:
         """Papermill's own client, which tells when the kernel is through with a cell."""
 
         def papermill_execute_cells(self) -> None:
-            message_id = self.kc.execute(with_environment(execution.environment), silent=True)
+            message_id = self.kc.execute(with_environment(execution.kernel.told), silent=True)
             self.wait_for_reply(message_id)
             super().papermill_execute_cells()
 

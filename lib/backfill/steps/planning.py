@@ -40,6 +40,24 @@ from backfill.steps.which_run import row_of
 from backfill.utc.zone_names import tzdata_version
 
 
+def look(
+    job: Job,
+    database: Database,
+    settings: EngineSettings,
+    latest_sheets: Mapping[str, Path],
+    *,
+    writing: bool,
+) -> Ready:
+    """Check everything that can be checked before reading in bulk. Read-only.
+
+    `latest_sheets` are what `latest` found, by flag: they must be of this database.
+    """
+    with database.connect(read_only=True, limits=settings.limits) as connection:
+        for flag, sheet in latest_sheets.items():
+            check_origin(flag, sheet, database_fingerprint(connection))
+        return job.preflight(connection, writing=writing)
+
+
 class Planning:
     """One run on its way to a plan; each step hands the next one a value."""
 
@@ -50,10 +68,12 @@ class Planning:
         folder: RunFolder,
         reporter: Reporter,
         latest_sheets: Mapping[str, Path] | None = None,
+        opened: Ready | None = None,
     ) -> None:
-        """`latest_sheets` are what `latest` found, by flag: they must be of this database."""
+        """`latest_sheets` as `look` takes them; `opened` is what a command has found already."""
         self.job = job
         self._latest_sheets = latest_sheets or {}
+        self._opened = opened
         self._database = database
         self._folder = folder
         self._reporter = reporter
@@ -68,11 +88,11 @@ class Planning:
         return self._ready
 
     def preflight(self, settings: EngineSettings, *, writing: bool) -> Preflight:
-        """Check everything that can be checked before reading in bulk. Read-only."""
-        with self._database.connect(read_only=True, limits=settings.limits) as connection:
-            for flag, sheet in self._latest_sheets.items():
-                check_origin(flag, sheet, database_fingerprint(connection))
-            self._ready = self.job.preflight(connection, writing=writing)
+        """Say what the preflight finds, or has found for the command that began this run."""
+        self._ready = self._opened or look(
+            self.job, self._database, settings, self._latest_sheets, writing=writing
+        )
+        self._opened = None  # a cell that is run again looks again
         found = self._ready.found
         for warning in found.warnings:
             self._reporter.message(warning, "warning")
