@@ -393,12 +393,8 @@ def _find_run(book: RunBook, *, has_written: bool = False) -> RunRow:
 
 def plan_demo(values: Mapping[str, Any]) -> str:
     """Plan the UTC job on the embedded demo, and return the run's id."""
-    defaults = {parameter.name: parameter.default for parameter in JOBS["utc"].parameters}
-    defaults |= {"runs_dir": values["runs_dir"], "household_id": []}
-    book = Book("utc", defaults)
-    book.preflight()
-    book.extract()
-    book.compute()
-    book.plan()
-    book.summary()
+    named = {"runs_dir": values["runs_dir"], "household_id": []}
+    book = Book("utc", defaults_of(JOBS["utc"].parameters) | named)
+    for step in (book.preflight, book.extract, book.compute, book.plan, book.summary):
+        step()
     return book.run_id
