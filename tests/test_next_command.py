@@ -56,6 +56,44 @@ def test_no_module_puts_a_run_into_a_command_by_hand() -> None:
     assert found == []
 
 
+#: Where a command is spelt out: help, and what explains, name no run, database or folder.
+SPELT_OUT = {
+    "cli.py": "the exit codes of the help",
+    "demo_command.py": "of its own embedded database",
+    "errors.py": "what the exit codes mean",
+    "guess_toml.py": "a comment of a file",
+    "task_notebook.py": "words of a notebook",
+}
+SPOKEN = re.compile(rf"(?<!class=\")\bbackfill (?:{'|'.join(VERBS)})\b(?! is\b)")
+
+
+def sentences(path: Path) -> Iterator[str]:
+    """Every text of a module but its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documents = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in documents:
+            yield ast.literal_eval(node)
+
+
+def test_every_command_that_a_message_prints_is_made_by_the_one_renderer() -> None:
+    by_hand = {
+        path.name: found.group()
+        for path in LIB.rglob("*.py")
+        for text in sentences(path)
+        if (found := SPOKEN.search(text))
+    }
+
+    assert by_hand.keys() == SPELT_OUT.keys(), by_hand
+
+
 def test_every_command_that_is_printed_exists() -> None:
     printed = {verb for path in LIB.rglob("*.py") for verb in calls(path)}
 

@@ -133,7 +133,9 @@ def _database(table: str | None) -> Iterator[Finding]:
     yield _guarded(
         "database",
         lambda: _connect(dsn or server.dsn, name, opened),
-        f"check {DSN_ENV} ({name}), and that its server runs" if dsn else "backfill db stop",
+        f"check {DSN_ENV} ({name}), and that its server runs"
+        if dsn
+        else next_command("db", "stop"),
     )
     for connection in opened:
         with connection:

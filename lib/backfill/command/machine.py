@@ -11,6 +11,7 @@ from backfill.command.commands import print_summary, terminal_of
 from backfill.display.on_terminal import is_watched
 from backfill.errors import ExitCode
 from backfill.folder import runs_dir
+from backfill.next_command import next_command
 from backfill.printing import let_out
 
 
@@ -34,7 +35,9 @@ def run_db(options: argparse.Namespace) -> int:
         if options.action == "seed":
             terminal.message(_seed(server.dsn, options.encoding))
         else:
-            terminal.message("The embedded PostgreSQL is running. Stop it: backfill db stop")
+            terminal.message(
+                f"The embedded PostgreSQL is running. Stop it: {next_command('db', 'stop')}"
+            )
     print_summary({"action": options.action, "running": server.is_running()})
     return int(ExitCode.OK)
 

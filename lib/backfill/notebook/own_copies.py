@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backfill.errors import StorageError
 from backfill.folder import notebooks_folder
+from backfill.next_command import next_command
 
 FOLDER_NAME = "backfill-notebooks"
 COPIED_FILE = ".copied.json"
@@ -53,7 +54,7 @@ def copy_notebooks(folder: Path) -> OwnCopies:
     except OSError as error:
         raise StorageError(
             f"The notebooks can not be copied to {folder}: {error.strerror}. "
-            "Name another folder: backfill lab --notebooks-dir DIR"
+            f"Name another folder: {next_command('lab', '--notebooks-dir', 'DIR')}"
         ) from None
     return OwnCopies(folder, tuple(edited))
 

@@ -66,7 +66,7 @@ class CaptureSession:
         if self.created_at.tzinfo is None:
             raise PreflightError(
                 f"session {self.id}: created_at has no time zone; "
-                "is capture_session.created_at a timestamptz? Run `backfill doctor`"
+                "is capture_session.created_at a timestamptz?"
             )
 
     @property

@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from backfill.errors import BackfillError, DatabaseUnreachable, PreflightError
+from backfill.next_command import next_command
 from backfill.server.embedded_account import Account, choose_account, server_environment
 from backfill.server.embedded_binaries import Binaries, find_binaries
 from backfill.server.embedded_process import (
@@ -288,8 +289,8 @@ class EmbeddedServer:
             f"The embedded database in {self.home} {what}. Its last words ({self.log}):\n"
             f"{tail or '  (none)'}\n"
             f"The disk has {free_mb} MB free. Mend: free some space if that is little, else "
-            "`backfill db stop` and try again; `backfill db reset` starts afresh and deletes "
-            "the embedded data"
+            f"type {next_command('db', 'stop')} and try again. To start afresh, which deletes the "
+            f"embedded data: {next_command('db', 'reset')}"
         )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backfill.errors import PreflightError
+from backfill.next_command import next_command
 
 BINARIES_ENV = "BACKFILL_PG_BIN"
 OLDEST_MAJOR = 13
@@ -58,7 +59,7 @@ def find_binaries(major: int | None = None) -> Binaries:
         seen.append(f"{folder} ({found or 'no server'})")
     wanted = "PostgreSQL" if major is None else f"PostgreSQL {major}, which made this data folder,"
     looked = f" Looked in: {', '.join(seen)}." if seen else ""
-    reset = "" if major is None else ", or start afresh with `backfill db reset`"
+    reset = "" if major is None else f", or start afresh: {next_command('db', 'reset')}"
     raise PreflightError(
         f"No server programs of {wanted} found.{looked} Mend: {INSTALL_HINT}{reset}"
     )

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 
 from backfill.errors import UsageError
+from backfill.next_command import next_command
 from backfill.server import embedded
 from backfill.server.database import Database
 from backfill.server.dsn import DSN_ENV, check_dsn
@@ -28,6 +29,6 @@ def open_database(say: Callable[[str], None], dsn_env: str = DSN_ENV) -> Databas
     dsn = embedded.ensure_running()
     say(
         f"{dsn_env} is not set: using the embedded PostgreSQL. Fill it with invented demo data: "
-        "backfill db seed · stop it: backfill db stop"
+        f"{next_command('db', 'seed')} · stop it: {next_command('db', 'stop')}"
     )
     return Database(dsn, is_embedded=True)

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from backfill.errors import PreflightError
+from backfill.next_command import next_command
 from backfill.server.database import Database
 from backfill.server.postgres import Connection, scalar
 from backfill_lab.demo.customers import TABLE as CUSTOMERS
@@ -55,9 +56,9 @@ def seed(connection: Connection, encoding: Encoding = "epoch_ms") -> None:
             for text in _not_ours(connection):
                 raise PreflightError(
                     f"{text}: loading the demo anew would delete that. Nothing was changed. Work "
-                    "on it by its URL (backfill db url), keep the demo elsewhere "
+                    f"on it by its URL ({next_command('db', 'url')}), keep the demo elsewhere "
                     "(BACKFILL_EMBEDDED_DIR names another folder), or delete all that this server "
-                    "holds: backfill db reset"
+                    f"holds: {next_command('db', 'reset')}"
                 )
             _unload(connection)
             _load(connection, encoding)
@@ -65,7 +66,7 @@ def seed(connection: Connection, encoding: Encoding = "epoch_ms") -> None:
         raise PreflightError(
             f"The demo can not be loaded anew: {error.diag.message_detail or error}. Nothing was "
             "changed. "
-            "Drop what depends on it, or all that this server holds: backfill db reset"
+            f"Drop what depends on it, or all that this server holds: {next_command('db', 'reset')}"
         ) from None
 
 

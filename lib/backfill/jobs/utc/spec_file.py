@@ -16,6 +16,7 @@ from backfill.jobs.utc.table_spec import (
     TableSpec,
     first_edition,
 )
+from backfill.next_command import next_command
 from backfill.regular_file import read_document
 from backfill.utc.described import TARGET_UNITS, OffsetUse, Unit
 from backfill.utc.month_names import LANGUAGES
@@ -46,7 +47,7 @@ def load_spec(path: Path) -> TableSpec:
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UsageError(
             f"--table {path}: {error}. It needs table, zone and at least one [[pair]] of wall and "
-            "target; a first one: backfill init-table TABLE. See docs/other-tables.md."
+            f"target; see docs/other-tables.md. A first one: {next_command('init-table', 'TABLE')}"
         ) from None
 
 
