@@ -14,8 +14,8 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 
 from backfill import cli
-from backfill.notebook import lab, own_copies
-from backfill.notebook.own_copies import copy_notebooks
+from backfill.notebook import lab
+from backfill.notebook.lab import copy_notebooks
 
 
 def test_a_database_that_does_not_answer_is_told_before_anything_opens(
@@ -88,7 +88,7 @@ def test_copies_follow_the_product_unless_their_owner_edited_them(
     product.mkdir()
     for name in ("00_start.ipynb", "01_utc.ipynb", "02_ocr.ipynb"):
         (product / name).write_text(f"first {name}", encoding="utf-8")
-    monkeypatch.setattr(own_copies, "notebooks_folder", lambda: product)
+    monkeypatch.setattr(lab, "notebooks_folder", lambda: product)
     folder = tmp_path / "mine"
     assert copy_notebooks(folder).edited == ()
 

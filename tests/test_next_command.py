@@ -62,7 +62,7 @@ SPELT_OUT = {
     "demo_command.py": "of its own embedded database",
     "errors.py": "what the exit codes mean",
     "guess_toml.py": "a comment of a file",
-    "task_notebook.py": "words of a notebook",
+    "own_notebook.py": "words of a notebook",
 }
 SPOKEN = re.compile(rf"(?<!class=\")\bbackfill (?:{'|'.join(VERBS)})\b(?! is\b)")
 

@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 from backfill import printing
 from backfill.command import checks, commands, machine, requests
 from backfill.command.completion import add_completion_options, script
-from backfill.command.grants_command import add_grants_options, run_grants
 from backfill.command.init_table import add_init_table_options, run_init_table
 from backfill.command.metrics import check_metrics_file
 from backfill.command.options import (
@@ -193,8 +192,8 @@ def build_parser(task: Entry | None = None) -> argparse.ArgumentParser:
     check = command("check", "exit 8 while anything is pending (a gate for CI)", checks.run_check)
     checks.add_check_options(check, task)
     add_metrics_file(check)
-    add_grants_options(
-        command("grants", "print the least SQL rights of each role", run_grants), task
+    checks.add_grants_options(
+        command("grants", "print the least SQL rights of each role", checks.run_grants), task
     )
     add_init_table_options(
         command("init-table", "write a first --table file from the catalog", run_init_table)

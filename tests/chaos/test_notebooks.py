@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from tests.notebooks.copied import with_extra_cell
+from tests.notebooks.copied import run_notebook, with_extra_cell
 
 from backfill.folder import RunFolder
 from backfill.notebook import headless
 from backfill.notebook.closing import close_folder
-from backfill.notebook.relay import Terminal
 from backfill.records.ledger import Ledger
 from backfill.server.postgres import connect
 from backfill.steps.evidence_check import disagreements
@@ -58,13 +57,8 @@ def test_a_notebook_that_leaves_early_with_success_is_no_success(
     folder = RunFolder.of(tmp_path / "runs", RUN_ID)
     folder.create()
 
-    ended = headless.run_notebook(
-        "01_utc_backfill",
-        folder,
-        "notebook.ipynb",
-        {"apply": True, "runs_dir": str(tmp_path / "runs")},
-        Terminal(quiet=True),
-    )
+    parameters = {"apply": True, "runs_dir": str(tmp_path / "runs")}
+    ended = run_notebook("01_utc_backfill", folder, parameters)
     summary = close_folder(folder, "notebook", ended)
 
     assert ended.exit_code != 0
@@ -88,9 +82,7 @@ def test_a_notebook_with_its_outputs_painted_over_does_not_agree(
     folder = RunFolder.of(tmp_path / "runs", RUN_ID)
     folder.create()
     parameters = {"apply": True, "runs_dir": str(tmp_path / "runs")}
-    ended = headless.run_notebook(
-        "01_utc_backfill", folder, "notebook.ipynb", parameters, Terminal(quiet=True)
-    )
+    ended = run_notebook("01_utc_backfill", folder, parameters)
     close_folder(folder, "notebook", ended)
     with connect(database) as connection:
         assert disagreements(folder, Ledger(connection)) == []

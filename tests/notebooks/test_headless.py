@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.deadline import DEADLINE_SECONDS
+from tests.notebooks.copied import run_notebook
 
 from backfill.cli import main
 from backfill.command import commands
@@ -68,9 +69,7 @@ def test_what_is_done_meanwhile_is_done_while_the_kernel_works_on_the_last_cells
     folder = RunFolder.of(tmp_path, "20261122T234000Z-utc-3f9c1a")
     folder.create()
 
-    ended = headless.run_notebook(
-        "waits", folder, "waits.ipynb", {}, Terminal(quiet=True), made.mkdir
-    )
+    ended = run_notebook("waits", folder, {}, output="waits.ipynb", meanwhile=made.mkdir)
 
     assert ended.error == ""
     assert made.is_dir()

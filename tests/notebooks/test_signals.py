@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from tests.deadline import DEADLINE_SECONDS
-from tests.notebooks.copied import with_extra_cell
+from tests.notebooks.copied import run_notebook, with_extra_cell
 
 from backfill.folder import RunFolder
 from backfill.notebook import headless
 from backfill.notebook.closing import close_folder
-from backfill.notebook.relay import Terminal
 from backfill.notebook.run_signals import RunSignals, Stopped
 from backfill_lab.demo.events import load_events
 
@@ -59,14 +58,8 @@ def executed(
     """Run a notebook to its end, and close its folder; return both ends."""
     folder = RunFolder.of(tmp_path / "runs", RUN_ID)
     folder.create()
-    ended = headless.run_notebook(
-        str(notebook),
-        folder,
-        "notebook.ipynb",
-        {"apply": True, "runs_dir": str(tmp_path / "runs")},
-        Terminal(quiet=True),
-        signals=signals,
-    )
+    parameters = {"apply": True, "runs_dir": str(tmp_path / "runs")}
+    ended = run_notebook(str(notebook), folder, parameters, signals)
     return ended, close_folder(folder, "notebook", ended)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.reference.command_pages import NOTEBOOKS
 
-from backfill.notebook.task_notebook import parameter_line
+from backfill.notebook.own_notebook import parameter_line
 from backfill.parameter import Parameter
 
 

@@ -1,4 +1,4 @@
-"""Commands that look and say: what is pending, and whether a folder agrees."""
+"""Commands that look and say: what is pending, which rights it takes, whether a folder agrees."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from backfill.jobs.entry import Entry, Pending
 from backfill.jobs.registry import JOBS, entry_of
 from backfill.next_command import next_command
 from backfill.parameter import Kind, Parameter
+from backfill.server.roles import APPLIER, OPERATOR, PLANNER, READER
 
 if TYPE_CHECKING:  # a command line that only looks need not load what computes
     from backfill.steps.job import Job, Ready
@@ -193,3 +194,38 @@ def run_evidence(options: argparse.Namespace) -> int:
         terminal.message(f"Hashes, notebook, plan and database of {folder.run_id} agree.")
     print_summary({"run_id": folder.run_id, "agrees": not found, "disagreements": found})
     return int(ExitCode.VERIFY_FAILED if found else ExitCode.OK)
+
+
+def add_grants_options(parser: argparse.ArgumentParser, task: Entry | None = None) -> None:
+    """Add what `backfill grants` takes."""
+    add_job_options(parser, task)
+    parser.add_argument("--planner", default=PLANNER, help="role that plans")
+    parser.add_argument("--applier", default=APPLIER, help="role that applies")
+    parser.add_argument(
+        "--reader",
+        metavar="ROLE",
+        help=f"role that looks: status, check, verify ({READER}, where there is one)",
+    )
+    parser.add_argument(
+        "--operator",
+        metavar="ROLE",
+        help=f"role that pauses and cancels ({OPERATOR}, where there is one)",
+    )
+
+
+def run_grants(options: argparse.Namespace) -> int:
+    """`backfill grants`: print the least rights of planner, applier, reader and operator."""
+    from backfill.server.grants import Roles, grants_for
+
+    named = (options.reader, options.operator)
+    roles = Roles(
+        options.planner,
+        options.applier,
+        options.reader or READER,
+        options.operator or OPERATOR,
+        frozenset({READER, OPERATOR} - set(named)),
+    )
+    _entry, job = job_of(options)
+    rights = job.rights(lambda: database_of(options).connect(read_only=True))
+    print(grants_for(job.name, rights, roles))
+    return int(ExitCode.OK)

@@ -24,6 +24,7 @@ from backfill.folder import runs_dir
 from backfill.log_format import sentence_of
 from backfill.notebook.headless import notebook_path
 from backfill.notebook.relay import Terminal
+from backfill.notebook.run_signals import handled
 from backfill.report import progress_line
 from backfill.server.embedded import EmbeddedServer, default_home
 
@@ -262,11 +263,8 @@ def _sigterm_as_exit() -> Iterator[None]:
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
+    with handled((signal.SIGTERM,), leave):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _event(line: str) -> dict[str, Any]:

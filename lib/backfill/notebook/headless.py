@@ -18,9 +18,9 @@ from typing import Any
 from backfill.errors import ExitCode, StorageError
 from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, notebooks_folder
 from backfill.loading import not_yet, unseen
-from backfill.notebook.kernel import KERNEL_NAME, Kernel, kernel_ahead, with_environment
+from backfill.notebook.kernel import KERNEL_NAME, Kernel, with_environment
 from backfill.notebook.relay import Relay, Terminal
-from backfill.notebook.run_signals import RunSignals, StoppedBefore, listening
+from backfill.notebook.run_signals import RunSignals, StoppedBefore
 from backfill.report import RELAY_ENV
 
 ENGINE_NAME = "backfill"
@@ -71,25 +71,15 @@ def run_notebook(
     output: str,
     parameters: Mapping[str, Any],
     terminal: Terminal,
-    meanwhile: Callable[[], None] = lambda: None,
-    signals: RunSignals | None = None,
-    kernel: Kernel | None = None,
+    meanwhile: Callable[[], None],
+    signals: RunSignals,
+    kernel: Kernel,
 ) -> Ended:
     """Execute `notebooks/<name>.ipynb` into `folder/output`; return how it ended.
 
-    Signals are heeded as `RunSignals` says; the caller may listen longer with those of its own, and
-    bring a kernel that it has started ahead.
     `meanwhile` is called in a thread while the kernel is at work on the last cells: this process
     only waits for it.
     """
-    if signals is None:
-        with listening(lambda text: terminal.log(text, "warning")) as own:
-            return run_notebook(name, folder, output, parameters, terminal, meanwhile, own, kernel)
-    if kernel is None:
-        with kernel_ahead() as own_kernel:
-            return run_notebook(
-                name, folder, output, parameters, terminal, meanwhile, signals, own_kernel
-            )
     source = notebook_path(name)
     partial = folder.file(f"{output.removesuffix('.ipynb')}.partial.ipynb")
     terminal.run_id = folder.run_id

@@ -1,4 +1,7 @@
-"""JupyterLab on `notebooks/`, with the kernel of this environment and the database ready.
+"""JupyterLab on copies of `notebooks/`, with the kernel of this environment and the database ready.
+
+The copies are the user's: a save there changes no file of the product. Beside them stands a file of
+what was copied (name to SHA-256): a copy that nobody edited follows the product.
 
 Lives as long as JupyterLab does; what it started, it ends: JupyterLab, its kernels, and the
 embedded PostgreSQL unless that ran before or somebody else is connected to it.
@@ -7,21 +10,24 @@ embedded PostgreSQL unless that ran before or somebody else is connected to it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from backfill.folder import runs_dir
+from backfill.errors import StorageError
+from backfill.folder import notebooks_folder, runs_dir
+from backfill.next_command import next_command
 from backfill.notebook.kernel import KERNEL_NAME
-from backfill.notebook.own_copies import FOLDER_NAME, copy_notebooks
 from backfill.notebook.relay import Terminal
+from backfill.notebook.run_signals import SIGNALS, handled
 from backfill.server.database import Database
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.embedded_process import wait_until
@@ -35,7 +41,6 @@ COMMAND = (sys.executable, "-m", "jupyter", "lab", "--log-level=ERROR")
 _QUIET_KERNEL = "--log-level=40"
 LEAVE_SECONDS = 5.0
 END_SECONDS = 10.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def open_lab(options: Sequence[str], terminal: Terminal, notebooks: Path | None = None) -> int:
@@ -155,11 +160,66 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         if not patience.ident:
             patience.start()
 
-    before = {number: signal.signal(number, end) for number in _SIGNALS}
+    with handled(SIGNALS, end):
+        try:
+            code = lab.wait()
+            return 0 if patience.ident else code  # somebody wished it to end, and it did
+        finally:
+            patience.cancel()
+
+
+FOLDER_NAME = "backfill-notebooks"
+COPIED_FILE = ".copied.json"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCopies:
+    """Where the copies are, and the names of those that differ from the product's by an edit."""
+
+    folder: Path
+    edited: tuple[str, ...]
+
+
+def copy_notebooks(folder: Path) -> OwnCopies:
+    """Bring every notebook of the product into `folder`; never write over an edited copy.
+
+    Raises:
+        StorageError: the folder can not be written, or the product's notebooks are missing.
+    """
+    edited = []
     try:
-        code = lab.wait()
-        return 0 if patience.ident else code  # somebody wished it to end, and it did
-    finally:
-        patience.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        folder.mkdir(parents=True, exist_ok=True)
+        copied = _copied(folder)
+        for source in sorted(notebooks_folder().glob("*.ipynb")):
+            ours = source.read_bytes()
+            copy = folder / source.name
+            theirs = copy.read_bytes() if copy.is_file() else None
+            if theirs is not None and _digest(theirs) not in {
+                copied.get(source.name),
+                _digest(ours),
+            }:
+                edited.append(source.name)
+                continue
+            if theirs != ours:
+                copy.write_bytes(ours)
+            copied[source.name] = _digest(ours)
+        (folder / COPIED_FILE).write_text(json.dumps(copied, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"The notebooks can not be copied to {folder}: {error.strerror}. "
+            f"Name another folder: {next_command('lab', '--notebooks-dir', 'DIR')}"
+        ) from None
+    return OwnCopies(folder, tuple(edited))
+
+
+def _copied(folder: Path) -> dict[str, str]:
+    """Return what was copied before; nothing where the file was lost or is not ours."""
+    try:
+        document = json.loads((folder / COPIED_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

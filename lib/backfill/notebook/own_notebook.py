@@ -1,4 +1,6 @@
-"""A person's own copy of a notebook: its parameters are read, and it is run as it is.
+"""Which notebook a run executes: the one that ships, a person's own, or one made of a task.
+
+A person's own copy is run as it is, and its parameters are read.
 
 Where values come from a file or a query, the shipped notebook's cell that computes an example is
 not run: a copy of the notebook takes the values instead.
@@ -9,8 +11,9 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -19,7 +22,7 @@ from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.jobs.entry import Entry
 from backfill.notebook.headless import notebook_path
-from backfill.notebook.task_notebook import task_notebook
+from backfill.parameter import Kind, Parameter
 
 #: The tag of the cells in which a person computes; with values at hand, `run.compute()` is enough.
 ANALYST_TAG = "analyst"
@@ -123,3 +126,56 @@ def _with_values(entry: Entry, job: Keeps) -> dict[str, Any]:
 def _of_task(entry: Entry, job: object) -> dict[str, Any]:
     own = getattr(getattr(job, "task", None), "notebook", None)
     return _read(Path(own)) if own else task_notebook(entry.name, entry.parameters)
+
+
+_TYPES = {Kind.WHOLE: "int", Kind.NUMBER: "float", Kind.FLAG: "bool"}
+_STORY: tuple[tuple[str, str, str], ...] = (
+    ("Preflight", "Are table, columns, key and rights as the task expects?", "run.preflight()"),
+    ("Extract", "The rows that the task looks at.", "run.extract()"),
+    ("Compute", "New values, row for row, and the reason where there is none.", "run.compute()"),
+    ("Diff", "What would change, and what is left alone.", "run.diff()"),
+    ("Plan", "Frozen under one hash: apply writes this, or refuses.", "run.plan()"),
+    ("Apply", "One chunk is one transaction; edited rows are left alone.", "run.apply()"),
+    ("Verify", "From the database: every row still holds what was written.", "run.verify()"),
+    ("Summary", "Undo all of it with `backfill revert RUN_ID`.", "run.summary()"),
+)
+
+
+def task_notebook(name: str, parameters: Sequence[Parameter]) -> dict[str, Any]:
+    """Return the notebook that runs a task of that name."""
+    opening = f"from backfill import workbook\n\nrun = workbook.open_run({name!r}, globals())\nrun"
+    cells = [
+        _markdown(f"# {name}\n\n## Parameters\n\nThe names are those of the command line's flags."),
+        _code("\n".join(map(parameter_line, parameters)), ["parameters"]),
+        _code(opening),
+    ]
+    for heading, says, code in _STORY:
+        cells += [_markdown(f"## {heading}\n\n{says}"), _code(code)]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"task-{number:02}"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def parameter_line(parameter: Parameter) -> str:
+    """Return a parameter as a line of Python: one `=`, and what it means as a comment.
+
+    Papermill reads no annotation with a bar in it: one of a default None is that of the values.
+    """
+    default = parameter.default
+    kind = _TYPES.get(parameter.kind, "str") if default is None else type(default).__name__
+    value = json.dumps(default) if isinstance(default, str) else repr(default)
+    says = re.sub(r" ?= ?", " means ", parameter.help)
+    if parameter.choices:
+        says += f": {', '.join(parameter.choices)}"
+    return f"{parameter.name}: {kind} = {value}  # {says}"
+
+
+def _markdown(text: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "metadata": {}, "source": text}
+
+
+def _code(text: str, tags: Sequence[str] = ()) -> dict[str, Any]:
+    metadata = {"tags": list(tags)} if tags else {}
+    base: dict[str, Any] = {"cell_type": "code", "execution_count": None, "outputs": []}
+    return {**base, "metadata": metadata, "source": text}
