@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backfill.command.commands import database_of, given_of, print_summary, terminal_of
+from backfill.command.commands import database_of, given_of, terminal_of
+from backfill.command.ending import print_summary
 from backfill.command.metrics import write_metrics
 from backfill.command.options import add_flag
 from backfill.display.counting import counted

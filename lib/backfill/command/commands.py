@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import errno
-import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backfill.command.ending import print_refusal, print_verified
+from backfill.command.ending import print_refusal, print_summary, print_verified
 from backfill.command.executing import APPLY_NOTEBOOK, run_notebook_of
 from backfill.display.on_terminal import is_watched, print_shown
 from backfill.errors import (
@@ -26,7 +24,7 @@ from backfill.next_command import next_command
 from backfill.notebook.kernel import Kernel, kernel_ahead
 from backfill.notebook.relay import Terminal
 from backfill.parameters import Parameter
-from backfill.printing import leave_unread, say
+from backfill.printing import leave_unread
 
 if TYPE_CHECKING:
     from backfill.jobs.entry import Entry
@@ -44,11 +42,6 @@ _DROPPED = {
     "task",
     "metrics_file",
 }
-
-
-def print_summary(document: Mapping[str, Any]) -> None:
-    """Print the last line of stdout."""
-    say(json.dumps(document, ensure_ascii=False, default=str), sys.stdout)
 
 
 def terminal_of(options: argparse.Namespace) -> Terminal:

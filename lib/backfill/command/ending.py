@@ -30,30 +30,31 @@ _SHORT = ("run_id", "job", "total_scanned", "total_updated", "total_skipped", "e
 def print_ending(document: Mapping[str, Any], *, as_json: bool) -> None:
     """Print a run's summary: in full, or for a person with its chief keys as the last line."""
     if as_json or not is_watched() or "total_scanned" not in document:
-        _print_json(document)
+        print_summary(document)
         return
     say("\n".join(readable(document)), sys.stdout)
     has_demanded = all(name in document for name in DEMANDED)
     chief = DEMANDED if has_demanded else _SHORT
-    _print_json({name: document[name] for name in chief if name in document})
+    print_summary({name: document[name] for name in chief if name in document})
 
 
 def print_verified(document: Mapping[str, Any], *, as_json: bool) -> None:
     """Print what verify found: in full, or for a person with its verdict as the last line."""
     if as_json or not is_watched():
-        _print_json(document)
+        print_summary(document)
         return
     say("\n".join(_proof(document)), sys.stdout)
-    _print_json({name: document[name] for name in ("run_id", "verified")})
+    print_summary({name: document[name] for name in ("run_id", "verified")})
 
 
 def print_refusal(document: Mapping[str, Any], *, as_json: bool) -> None:
     """Print why nothing was done; a person has read the sentence already."""
     is_short = is_watched() and not as_json
-    _print_json({k: v for k, v in document.items() if k != "error"} if is_short else document)
+    print_summary({k: v for k, v in document.items() if k != "error"} if is_short else document)
 
 
-def _print_json(document: Mapping[str, Any]) -> None:
+def print_summary(document: Mapping[str, Any]) -> None:
+    """Print the last line of stdout."""
     say(json.dumps(document, ensure_ascii=False, default=str), sys.stdout)
 
 

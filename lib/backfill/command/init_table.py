@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from backfill.command.commands import print_summary, terminal_of
+from backfill.command.commands import terminal_of
+from backfill.command.ending import print_summary
 from backfill.errors import ExitCode, UsageError
 from backfill.next_command import next_command
 

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from backfill.command.commands import print_summary, terminal_of
+from backfill.command.commands import terminal_of
+from backfill.command.ending import print_summary
 from backfill.display.on_terminal import is_watched
 from backfill.errors import ExitCode
 from backfill.folder import runs_dir

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from backfill.command.commands import database_of, print_summary, terminal_of
+from backfill.command.commands import database_of, terminal_of
+from backfill.command.ending import print_summary
 from backfill.errors import DatabaseUnreachable, ExitCode, UsageError
 from backfill.next_command import next_command
 

@@ -7,7 +7,8 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from backfill.command.commands import print_summary, terminal_of
+from backfill.command.commands import terminal_of
+from backfill.command.ending import print_summary
 from backfill.command.runs_table import Cells, print_runs
 from backfill.command.words import counted_in
 from backfill.display.on_terminal import is_watched, print_shown

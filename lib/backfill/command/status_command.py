@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from backfill.command.commands import database_of, print_summary, terminal_of
+from backfill.command.commands import database_of, terminal_of
+from backfill.command.ending import print_summary
 from backfill.command.runs_table import Cells, print_runs
 from backfill.command.words import counted_in
 from backfill.display.on_terminal import console_of, is_watched, print_grid
