@@ -98,7 +98,7 @@ def _hand_on_runs(options: argparse.Namespace) -> None:
 def run_selftest(options: argparse.Namespace) -> int:
     """`backfill selftest --chaos`: break things on throw-away data; exit 6 if a promise fails."""
     from backfill.report import Reporter
-    from backfill_lab.selftest.suite import DEFAULT_SEED, listed, selftest
+    from backfill_lab.selftest.command import DEFAULT_SEED, listed, selftest
 
     if options.list:
         print_summary({"cases": listed()})
