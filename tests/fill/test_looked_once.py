@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backfill.steps.task_job import TaskJob
 from tests.fill.conftest import Tables
 from tests.jobs.command_line import run_here
 
 from backfill import workbook
 from backfill.command import commands
 from backfill.folder import RUN_ID_ENV, RunFolder
-from backfill.jobs.ocr.job import OcrJob
+from backfill.jobs.fill.job import FillJob
 from backfill.jobs.registry import JOBS
-from backfill.jobs.utc.job import UtcJob
 from backfill.notebook.kernel import Kernel
 from backfill.notebook.relay import Terminal
 from backfill.parameters import defaults_of
+from backfill.steps.job import Job
 
 
 class Begun(Exception):
@@ -68,7 +67,7 @@ def test_what_a_command_has_looked_at_is_not_looked_at_again(
         """Do what the kernel does, of which the preflight must not be a part."""
         for name, value in {**kernel.told, RUN_ID_ENV: folder.run_id}.items():
             monkeypatch.setenv(name, value)
-        for job in (UtcJob, TaskJob, OcrJob):
+        for job in (Job, FillJob):
             monkeypatch.delattr(job, "preflight")
         declared = defaults_of(JOBS[arguments[0]].parameters)
         run = workbook.open_run(arguments[0], declared | parameters)
