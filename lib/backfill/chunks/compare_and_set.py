@@ -312,7 +312,7 @@ class TableWriter:
         def add(name: str, values: pa.Array | pa.ChunkedArray, kind: ColumnType) -> None:
             columns[name], casts[name] = pack(values, kind), kind
 
-        for index, texts in enumerate(self._table.key.columns_of(changes.column("key"))):
+        for index, texts in enumerate(self._table.key.split(changes.column("key"))):
             add(f"k{index}", texts, ColumnType.TEXT)
         for side in ("source", *sides):
             known = self._table.sources if side == "source" else self._table.targets

@@ -47,7 +47,7 @@ def _first(guessed: GuessedSpec) -> list[str]:
         "# Where a row without a zone finds its default.",
         "[lookup]",
         f"table = {_text(str(lookup.reference.other))}  # found: {lookup.by} refers to it",
-        f"key = {_text(lookup.reference.other_column)}",
+        f"key = {_text(lookup.parts[0][1])}",
         _line("zone", lookup.zone),
     ]
 
@@ -84,8 +84,8 @@ def _second(guessed: GuessedSpec) -> list[str]:
             "[[lookup]]",
             f"name = {_text(lookup.name)}",
             f"table = {_text(str(lookup.reference.other))}  # found: {lookup.by} refers to it",
-            f"by = {_listed(lookup.by, [own for own, _other in lookup.more])}",
-            f"key = {_listed(lookup.reference.other_column, [k for _own, k in lookup.more])}",
+            f"by = {_listed([own for own, _other in lookup.parts])}",
+            f"key = {_listed([other for _own, other in lookup.parts])}",
         ]
     for pair in () if is_plain else guessed.pairs:
         lines += _pair(pair)
@@ -107,9 +107,7 @@ def _chain(guessed: GuessedSpec) -> list[str]:
 
 
 def _pair(pair: GuessedPair) -> list[str]:
-    wall = (
-        _text(pair.walls[0]) if len(pair.walls) == 1 else _listed(pair.walls[0], [*pair.walls[1:]])
-    )
+    wall = _listed(list(pair.walls))
     lines = [
         "",
         "[[pair]]",
@@ -127,8 +125,8 @@ def _line(entry: str, guess: Guess) -> str:
     return f"{entry} = {_text(guess.value)}  # {says}".replace("because of it ", "because it ")
 
 
-def _listed(first: str, more: list[str]) -> str:
-    return json.dumps([first, *more], ensure_ascii=False) if more else _text(first)
+def _listed(names: list[str]) -> str:
+    return json.dumps(names, ensure_ascii=False) if len(names) > 1 else _text(names[0])
 
 
 def _text(value: str) -> str:

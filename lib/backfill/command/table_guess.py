@@ -44,10 +44,10 @@ class GuessedLookup:
     zone: Guess | None
 
     @property
-    def more(self) -> list[tuple[str, str]]:
-        """Further columns that find its row: of ours, or of the lookup before it, and its own."""
+    def parts(self) -> list[tuple[str, str]]:
+        """The columns that find its row: of ours, or of the lookup before it, and its own."""
         owner, dot, _column = self.by.rpartition(".")
-        return [(f"{owner}{dot}{own}", other) for own, other in self.reference.more]
+        return [(f"{owner}{dot}{own}", other) for own, other in self.reference.parts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class GuessedSpec:
             bool(self.zone.value and self.scope.value)
             and all(pair.is_plain for pair in self.pairs)
             and len(self.lookups) <= 1
-            and all(x.by == self.scope.value and not x.reference.more for x in self.lookups)
+            and all([own for own, _ in x.parts] == [self.scope.value] for x in self.lookups)
             and not self.vocabularies
             and not self.void
         )
@@ -234,7 +234,7 @@ def _ways(zones: Sequence[Guess], lookups: Sequence[GuessedLookup]) -> list[_Way
 
 
 def _by(lookup: GuessedLookup) -> str:
-    return " ".join((lookup.by, *(own for own, _other in lookup.more)))
+    return " ".join(own for own, _other in lookup.parts)
 
 
 def _ways_to_pairs(

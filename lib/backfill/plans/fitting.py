@@ -97,7 +97,7 @@ class Fitting:
             return False
         return True
 
-    def fit(self, keys: Sequence[Sequence[str | None]], values: Mapping[str, pa.Array]) -> Fitted:
+    def fit(self, keys: Sequence[pa.Array], values: Mapping[str, pa.Array]) -> Fitted:
         """Return the values of some rows as the server would store them.
 
         `keys` are the texts of each key column, `values` texts by target.
@@ -111,7 +111,7 @@ class Fitting:
             return fitted
         chosen = pa.array(asked, pa.int64())
         batch = _Rows(
-            [pa.array(part, pa.string()).take(chosen) for part in keys],
+            [part.take(chosen) for part in keys],
             [values[column.name].take(chosen) for column in self._columns],
         )
         stored: dict[int, Sequence[Any]] = {}

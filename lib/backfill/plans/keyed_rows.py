@@ -98,29 +98,35 @@ def rows_where(
                 query, {f"k{i}": text for i, text in enumerate(low)}
             ).fetchall()
         if found:
-            yield _page(table, found)
+            key_texts, *columns = zip(*found, strict=True)
+            yield _shaped(table, key_texts, columns[: -len(keys)])
         if len(found) < page_rows:
             return
         low = found[-1][-len(keys) :]
 
 
-def _page(table: PlainTable, found: Sequence[Sequence[Any]]) -> pa.Table:
-    columns = [pa.array(column, pa.string()) for column in zip(*found, strict=True)]
-    count = len(table.sources)
-    rows = len(found)
+def _shaped(
+    table: PlainTable,
+    keys: Sequence[Any],
+    values: Sequence[Sequence[Any]],
+    skips: Sequence[str | None] = (),
+    details: Sequence[str | None] = (),
+) -> pa.Table:
+    """Return rows as this module reads them; `values` are sources and targets, by column."""
+    rows, count = len(keys), len(table.sources)
     names = [column.name for column in (*table.sources, *table.targets)]
-    values = dict(zip(names, columns[1 : 1 + len(names)], strict=True))
-    return pa.table(
-        {
-            "key": columns[0],
-            "scope": pa.array([str(table.relation)] * rows, pa.string()),
-            "source": struct_from({name: values[name] for name in names[:count]}, rows),
-            "before": struct_from({name: values[name] for name in names[count:]}, rows),
-            "skip": pa.nulls(rows, pa.string()),
-            "detail": pa.nulls(rows, pa.string()),
-        },
-        schema=rows_schema(table),
-    )
+    arrays = [
+        (name, pa.array(column, pa.string())) for name, column in zip(names, values, strict=True)
+    ]
+    columns = {
+        "key": keys,
+        "scope": [str(table.relation)] * rows,
+        "source": struct_from(dict(arrays[:count]), rows),
+        "before": struct_from(dict(arrays[count:]), rows),
+        "skip": skips or [None] * rows,
+        "detail": details or [None] * rows,
+    }
+    return pa.table(columns, schema=rows_schema(table))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,7 @@ class KeyedRows:
             width = 4 + len(self._table.sources) + len(self._table.targets)
             nothing = (None, None, False, *[None] * (width - 3))
             found = [by_row.get(row, nothing) for row in range(rows)]
-        return self._shaped(given, found, refused)
+        return self._judged(given, found, refused)
 
     def _found_by_key(
         self, given: Mapping[str, pa.Array], refused: Mapping[int, str]
@@ -244,7 +250,7 @@ class KeyedRows:
         )
         return sql.SQL("CASE {} END").format(cases)
 
-    def _shaped(
+    def _judged(
         self,
         given: Mapping[str, pa.Array],
         found: Sequence[Sequence[Any]],
@@ -261,22 +267,7 @@ class KeyedRows:
             name = self._match.sources[differing[row]].name
             skips[row] = SkipReason.DRIFTED.value
             details[row] = self._drifted(name, given[name][row].as_py(), found[row][4:])
-        names = [column.name for column in (*self._table.sources, *self._table.targets)]
-        arrays = {
-            name: pa.array(column, pa.string()) for name, column in zip(names, values, strict=True)
-        }
-        count = len(self._table.sources)
-        return pa.table(
-            {
-                "key": pa.array(keys, pa.string()),
-                "scope": pa.array([str(self._table.relation)] * rows, pa.string()),
-                "source": struct_from({name: arrays[name] for name in names[:count]}, rows),
-                "before": struct_from({name: arrays[name] for name in names[count:]}, rows),
-                "skip": pa.array(skips, pa.string()),
-                "detail": pa.array(details, pa.string()),
-            },
-            schema=rows_schema(self._table),
-        )
+        return _shaped(self._table, keys, values, skips, details)
 
     def _leave_missing(
         self,

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backfill.decisions import ANY, Answer, Question, Words
+from backfill.decisions import Words
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.plans import worksheet
 from backfill.plans.sheet_csv import read_sheet, write_sheet
 from backfill.plans.worksheet import CORRECTIONS_FILE, DECISIONS_FILE, read_text
+from backfill.records.parts import user_name
 from backfill.server.dsn import redact
 
 QUESTION = "question"
@@ -65,7 +66,7 @@ def settle(
         UsageError: a row is not there any more, or the word does not answer it; nothing is
             written then.
     """
-    who = by or worksheet.user_name()
+    who = by or user_name()
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     ids = {place.removeprefix(f"{QUESTION}:") for place in places if place.startswith(QUESTION)}
     lines = {int(place.split(":")[1]) for place in places if place.startswith(DOUBT)}
@@ -76,28 +77,12 @@ def settle(
             raise UsageError(
                 f"{answer!r} does not answer a {other.kind}; say {', '.join(words[other.kind])}."
             )
-        worksheet.decide(
-            folder,
-            [_answer(question, answer, who, now) for question in asked],
-            words,
-        )
+        given = {"by": who, "at": now}
+        answers = [worksheet.answer_to(question, answer, given) for question in asked]
+        worksheet.decide(folder, answers, words)
     if lines:
         _correct(folder, lines, answer.strip(), who, now)
     return len(ids) + len(lines)
-
-
-def _answer(question: Question, word: str, who: str, now: str) -> Answer:
-    """Return the answer to one question: by its id, or of a bucket by all that it says."""
-    conditions: dict[str, Any] = {
-        "kind": question.kind,
-        "column": question.column,
-        "read": question.read,
-    }
-    if question.key == ANY:
-        conditions |= {name: getattr(question, name) for name in ("scope", "zone", "local_date")}
-    else:
-        conditions |= {"id": question.id, "key": question.key}
-    return Answer(**{"decision": word, "by": who, "at": now, **conditions})
 
 
 def _correct(folder: RunFolder, lines: set[int], right: str, who: str, now: str) -> None:

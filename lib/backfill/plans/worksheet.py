@@ -10,9 +10,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from backfill.next_command import next_command
 from backfill.plans.plan import PLAN_FILE
 from backfill.plans.sheet_csv import read_sheet, write_sheet
 from backfill.plans.staging import Staging
+from backfill.records.parts import user_name
 from backfill.regular_file import read_document
 from backfill.rows.keys import spellings
 from backfill.server.dsn import redact
@@ -325,7 +324,7 @@ def make_answers(
     if not fitting:
         known = ", ".join(dict.fromkeys(word for q in asked for word in words[q.kind]))
         raise UsageError(f"{decision!r} does not answer what is asked of {key}; say {known}.")
-    return [_answer_to(question, decision, conditions) for question in fitting]
+    return [answer_to(question, decision, conditions) for question in fitting]
 
 
 def _is_of_rows(question: Question, decision: str, words: Words) -> bool:
@@ -334,32 +333,8 @@ def _is_of_rows(question: Question, decision: str, words: Words) -> bool:
     return is_together and decision in words[question.kind]
 
 
-def _answer_to(question: Question, decision: str, conditions: dict[str, Any]) -> Answer:
+def answer_to(question: Question, decision: str, conditions: Mapping[str, Any]) -> Answer:
     """Return the answer to one question: about its row, or about all that it is about."""
-    if question.key != ANY:
-        return Answer(
-            decision,
-            kind=question.kind,
-            id=question.id,
-            key=question.key,
-            column=question.column,
-            read=question.read,
-            **conditions,
-        )
-    return Answer(
-        decision,
-        kind=question.kind,
-        column=question.column,
-        scope=question.scope,
-        zone=question.zone,
-        local_date=question.local_date,
-        **conditions,
-    )
-
-
-def user_name() -> str:
-    """Return who works here, for the column `by`."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        return f"user {os.getuid()}"
+    names = ["scope", "zone", "local_date"] if question.key == ANY else ["id", "key", "read"]
+    said = {name: getattr(question, name) for name in ("kind", "column", *names)}
+    return Answer(decision, **said, **conditions)

@@ -87,14 +87,8 @@ class Checkpoint:
 
 
 _CHAINED = (
-    "chunk_no",
-    "key_low",
-    "key_high",
-    "scanned",
-    "updated",
-    "unchanged",
-    "drifted",
-    "skipped",
+    *("chunk_no", "key_low", "key_high", "scanned"),
+    *("updated", "unchanged", "drifted", "skipped"),
 )
 
 

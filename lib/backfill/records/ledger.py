@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,7 +15,12 @@ from psycopg.types.json import Jsonb
 from backfill.errors import UsageError
 from backfill.next_command import next_command
 from backfill.records.checkpoint import Checkpoint, Counts
-from backfill.records.ledger_tables import create_tables, has_all_tables, has_ranges
+from backfill.records.ledger_tables import (
+    create_tables,
+    has_all_tables,
+    has_ranges,
+    has_tables,
+)
 from backfill.server.own_text import holdable, holdable_json
 from backfill.server.postgres import Connection, scalar
 from backfill.skips import Skip
@@ -70,23 +75,20 @@ class Ledger:
 
     def exists(self) -> bool:
         """Return whether this database has our tables. Read-only."""
-        if not self._known.get("exists"):
-            self._known["exists"] = bool(
-                scalar(self.connection, "SELECT to_regclass('backfill.chunk_image') IS NOT NULL")
-            )
-        return self._known["exists"]
+        return self._once("exists", has_tables)
 
     def has_ranges(self) -> bool:
         """Return whether our tables know parts and ranges, as earlier ones do not. Read-only."""
-        if not self._known.get("has_ranges"):
-            self._known["has_ranges"] = has_ranges(self.connection)
-        return self._known["has_ranges"]
+        return self._once("has_ranges", has_ranges)
 
     def is_current(self) -> bool:
         """Return whether our tables have all that this version writes to. Read-only."""
-        if not self._known.get("is_current"):
-            self._known["is_current"] = has_all_tables(self.connection)
-        return self._known["is_current"]
+        return self._once("is_current", has_all_tables)
+
+    def _once(self, what: str, ask: Callable[[Connection], bool]) -> bool:
+        """Ask until the answer is yes: it stays so."""
+        self._known[what] = self._known.get(what) or ask(self.connection)
+        return self._known[what]
 
     def create(self) -> None:
         """Create schema and tables on first use, or bring an earlier version's up to date.
@@ -267,9 +269,18 @@ class Ledger:
     def request(self, run_id: str, what: str) -> None:
         """Ask a running run to stop after its chunk; `what` is `cancel` or `pause`.
 
-        A run that nobody writes is cancelled at once.
+        A run that nobody writes is cancelled at once. Tables of an earlier version have no function
+        for it: there the row itself is written.
         """
-        _request_stop(self.connection, run_id, what, is_current=self.is_current())
+        if self.is_current():
+            self.connection.execute("SELECT backfill.request_stop(%s, %s)", [run_id, what])
+            return
+        self.connection.execute(
+            sql.SQL("UPDATE backfill.run SET {} = true WHERE run_id = %s").format(
+                sql.Identifier(f"{what}_requested")
+            ),
+            [run_id],
+        )
 
     def cancel(self, run: RunRow) -> None:
         """Cancel a run that nobody is writing; raise `UsageError` where that can not be."""
@@ -280,8 +291,19 @@ class Ledger:
             self.set_status(run.run_id, RunStatus.CANCELLED, "cancelled by request")
 
     def record_sums(self, run_id: str, sums_sha256: str) -> None:
-        """Store the digest of the folder's SHA256SUMS, as far as this role may vouch for it."""
-        _vouch(self.connection, run_id, sums_sha256, is_current=self.is_current())
+        """Store the digest of the folder's SHA256SUMS, as far as this role may vouch for it: a
+        planner for its own plan that nobody has begun, who only reads for none.
+        """
+        may = "SELECT has_column_privilege('backfill.run', 'sums_sha256', 'UPDATE')"
+        may_plan = "has_function_privilege('backfill.record_plan_sums(text, text)', 'EXECUTE')"
+        if scalar(self.connection, may):
+            self.connection.execute(
+                "UPDATE backfill.run SET sums_sha256 = %s WHERE run_id = %s", [sums_sha256, run_id]
+            )
+        elif self.is_current() and scalar(self.connection, "SELECT " + may_plan):
+            self.connection.execute(
+                "SELECT backfill.record_plan_sums(%s, %s)", [run_id, sums_sha256]
+            )
 
     def totals_by_run(self, runs: Sequence[str]) -> list[dict[str, Any]]:
         """Return a row of totals for each run with checkpoints: counts, times in ms. Read-only."""
@@ -309,33 +331,3 @@ def _grouped(sizes: Iterator[tuple[Any, ...]], most: int) -> Iterator[list[int]]
         total += size
     if group:
         yield group
-
-
-def _request_stop(connection: Connection, run_id: str, what: str, *, is_current: bool) -> None:
-    """Ask a run to stop; `what` is `cancel` or `pause`. Tables of an earlier version have no
-    function for it: there the row itself is written."""
-    if is_current:
-        connection.execute("SELECT backfill.request_stop(%s, %s)", [run_id, what])
-        return
-    connection.execute(
-        sql.SQL("UPDATE backfill.run SET {} = true WHERE run_id = %s").format(
-            sql.Identifier(f"{what}_requested")
-        ),
-        [run_id],
-    )
-
-
-def _vouch(connection: Connection, run_id: str, sums_sha256: str, *, is_current: bool) -> None:
-    """Store the digest of a folder's sums, where this role may.
-
-    A planner may for its own plan that nobody has begun; who only reads, for none.
-    """
-    if scalar(connection, "SELECT has_column_privilege('backfill.run', 'sums_sha256', 'UPDATE')"):
-        connection.execute(
-            "UPDATE backfill.run SET sums_sha256 = %s WHERE run_id = %s", [sums_sha256, run_id]
-        )
-    elif is_current and scalar(
-        connection,
-        "SELECT has_function_privilege('backfill.record_plan_sums(text, text)', 'EXECUTE')",
-    ):
-        connection.execute("SELECT backfill.record_plan_sums(%s, %s)", [run_id, sums_sha256])

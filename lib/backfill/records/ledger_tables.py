@@ -17,6 +17,11 @@ from backfill.server.postgres import Connection, scalar
 _CREATION_LOCK = 7_214_906_113
 
 
+def has_tables(connection: Connection) -> bool:
+    """Return whether this database has our tables, of any version. Read-only."""
+    return bool(scalar(connection, "SELECT to_regclass('backfill.chunk_image') IS NOT NULL"))
+
+
 def has_ranges(connection: Connection) -> bool:
     """Return whether the tables know parts and ranges of a run. Read-only."""
     return bool(

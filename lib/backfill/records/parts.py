@@ -73,13 +73,17 @@ PART_COLUMNS = (
 )
 
 
+def user_name() -> str:
+    """Return who works here, for people."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return f"user {os.getuid()}"
+
+
 def approver() -> str:
     """Return who approves: the user of this machine, for people."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = str(os.getuid())
-    return f"{name}@{socket.gethostname()}"
+    return f"{user_name()}@{socket.gethostname()}"
 
 
 def parts_of(connection: Connection, run_id: str) -> list[Part]:

@@ -136,21 +136,15 @@ class Key:
         assert condition is not None
         return condition
 
-    def split(self, texts: pa.Array | pa.ChunkedArray) -> list[list[str]]:
-        """Return one list of texts per key column, in the order of the rows."""
-        values = texts.to_pylist()
-        if not self.is_composite:
-            return [values]
-        rows = [json.loads(value) for value in values]
-        return [[row[index] for row in rows] for index in range(len(self.columns))]
-
-    def columns_of(self, texts: pa.ChunkedArray) -> Sequence[pa.Array | pa.ChunkedArray]:
-        """Return the text of each key column, of all rows."""
+    def split(self, texts: pa.Array | pa.ChunkedArray) -> list[pa.Array | pa.ChunkedArray]:
+        """Return the texts of each key column, in the order of the rows."""
         if not self.is_composite:
             return [texts]
         import pyarrow as pa
 
-        return [pa.array(column, pa.string()) for column in self.split(texts)]
+        rows = [json.loads(text) for text in texts.to_pylist()]
+        places = range(len(self.columns))
+        return [pa.array([row[place] for row in rows], pa.string()) for place in places]
 
     def parse(self, text: str) -> Sequence[str]:
         """Return the text of each key column of one key."""

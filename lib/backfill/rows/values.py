@@ -1,14 +1,19 @@
-"""What the values of a table's columns are here: Arrow types, and arrays of whole numbers."""
+"""What the values of a table's columns are here: Arrow types, whole numbers, names by code."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backfill.rows.columns import ColumnType
 
 Int64Array = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 _ARROW = {
     ColumnType.BIGINT: pa.int64(),
@@ -37,3 +42,17 @@ def schema_of_changes(source: pa.DataType, state: pa.DataType, why: pa.DataType)
             pa.field("why", why),
         ]
     )
+
+
+def field_of(rows: pa.Table, struct: str, name: str) -> pa.Array:
+    """Return a field of a column of structs."""
+    values = pc.struct_field(rows.column(struct), name)
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def named(
+    codes: npt.NDArray[Any], names: Sequence[str], is_none: BoolArray | None = None
+) -> pa.Array:
+    """Return the name that each code is the place of, NULL where there is none."""
+    places = pa.array(codes.astype(np.int64), mask=is_none)
+    return pa.DictionaryArray.from_arrays(places, pa.array(names, pa.string())).cast(pa.string())

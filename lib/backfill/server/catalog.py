@@ -110,10 +110,12 @@ def unique_key(
     known = unique_keys(connection, relation)
     if not any(key.columns == names and key.is_not_null for key in known):
         listed = ", ".join(names)
+        quoted = "SELECT string_agg(quote_ident(name), ', ') FROM unnest(%s::text[]) AS n(name)"
+        spelt = scalar(connection, quoted, list(names))
         raise PreflightError(
             f"{relation} has no primary key or unique index on exactly ({listed}) with NOT NULL "
             f"columns: rows could not be told apart, and the walk would be slow. "
-            f"Mend: ALTER TABLE {relation} ADD PRIMARY KEY ({listed});"
+            f"Mend: ALTER TABLE {relation.spelt} ADD PRIMARY KEY ({spelt});"
         )
     return Key(tuple(columns[name].as_key() for name in names))
 

@@ -22,13 +22,15 @@ _NO_SAMPLE = ("bytea", "json", "jsonb", "xml", "tsvector", "boolean")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A foreign key: from `column` to `other_column` of another table; `more` are its further
-    columns, if it has several."""
+    """A foreign key to another table; `parts` pair each of its columns with the other table's."""
 
-    column: str
     other: Relation
-    other_column: str
-    more: tuple[tuple[str, str], ...] = ()
+    parts: tuple[tuple[str, str], ...]
+
+    @property
+    def column(self) -> str:
+        """The first of its columns, after which it is called."""
+        return self.parts[0][0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +126,6 @@ def _references(connection: Connection, relation: Relation) -> tuple[Reference, 
         [relation.schema, relation.name],
     ).fetchall()
     return tuple(
-        _reference(list(own), Relation(*named), list(other)) for own, *named, other in rows
+        Reference(Relation(*named), tuple(zip(own, other, strict=True)))
+        for own, *named, other in rows
     )
-
-
-def _reference(own: list[str], relation: Relation, other: list[str]) -> Reference:
-    return Reference(own[0], relation, other[0], tuple(zip(own[1:], other[1:], strict=True)))

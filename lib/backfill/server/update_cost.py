@@ -27,14 +27,22 @@ LITTLE_ROOM = 0.15
 class _Leaf:
     """A table that holds rows: the relation itself, or a partition of it."""
 
-    name: str
+    name: str  # as SQL takes it
     pages: int
-    free: float | None  # share of its pages, estimated; None where nothing was analysed
+    tuples: float
     fillfactor: int
     identity: str  # pg_class.relreplident
     has_identity: bool
     is_published: bool
-    row_bytes: float
+    row_bytes: float | None  # None where nothing was analysed
+
+    @property
+    def free(self) -> float | None:
+        """The share of its pages that is free, estimated; None where nothing was analysed."""
+        if self.row_bytes is None or not self.pages or self.tuples <= 0:
+            return None
+        used = self.tuples * (self.row_bytes + ROW_OVERHEAD_BYTES) / (self.pages * PAGE_BYTES)
+        return max(0.0, 1 - used)
 
 
 def cost_warnings(
@@ -122,7 +130,7 @@ def _triggers(
         f"{relation} has triggers that every update fires: "
         f"{', '.join(str(name) for name, _is_row in rows)}.{cost} "
         "Make sure that they may run; a row whose value a trigger changes is skipped. If they "
-        f"need not run: ALTER TABLE {relation} DISABLE TRIGGER …; for the time of the run."
+        f"need not run: ALTER TABLE {relation.spelt} DISABLE TRIGGER …; for the time of the run."
     ]
 
 
@@ -164,7 +172,7 @@ def _indexes(
 
 def _leaves(connection: Connection, oids: Sequence[int]) -> list[_Leaf]:
     rows = connection.execute(
-        "SELECT n.nspname || '.' || c.relname, c.relpages, c.reltuples::float8,"
+        "SELECT format('%%I.%%I', n.nspname, c.relname), c.relpages, c.reltuples::float8,"
         "  coalesce((SELECT option_value::int FROM pg_options_to_table(c.reloptions)"
         "   WHERE option_name = 'fillfactor'), 100), c.relreplident::text,"
         "  c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid"
@@ -181,7 +189,7 @@ def _leaves(connection: Connection, oids: Sequence[int]) -> list[_Leaf]:
         " WHERE c.relkind = 'r' AND c.oid = ANY (%s::oid[]) ORDER BY 1",
         [oids[0], list(oids)],
     ).fetchall()
-    return [_leaf(*row) for row in rows]
+    return [_Leaf(*row) for row in rows]
 
 
 def _check_identity(leaves: Sequence[_Leaf]) -> None:
@@ -193,23 +201,6 @@ def _check_identity(leaves: Sequence[_Leaf]) -> None:
                 "IDENTITY DEFAULT; with a primary key, else USING INDEX …, or FULL, which writes "
                 "whole rows to the WAL."
             )
-
-
-def _leaf(
-    name: str,
-    pages: int,
-    tuples: float,
-    fillfactor: int,
-    identity: str,
-    has_identity: bool,
-    is_published: bool,
-    width: float | None,
-) -> _Leaf:
-    free = None
-    if width is not None and pages and tuples > 0:
-        used = tuples * (width + ROW_OVERHEAD_BYTES) / (pages * PAGE_BYTES)
-        free = max(0.0, 1 - used)
-    return _Leaf(name, pages, free, fillfactor, identity, has_identity, is_published, width or 0.0)
 
 
 def _room(leaves: Sequence[_Leaf]) -> list[str]:
@@ -243,7 +234,7 @@ def _whole_rows(connection: Connection, leaves: Sequence[_Leaf], pending: int) -
     whole = [leaf for leaf in leaves if leaf.identity == "f"]
     if not whole or not found or found[0] != "logical":
         return []
-    width = max(leaf.row_bytes for leaf in whole)
+    width = max(leaf.row_bytes or 0.0 for leaf in whole)
     names = ", ".join(leaf.name for leaf in whole)
     return [
         f"REPLICA IDENTITY FULL on {names}: each update writes the whole old row to the WAL, about "

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,20 +16,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Question
-from backfill.rows.values import arrow_type, schema_of_changes
+from backfill.rows.values import BoolArray, arrow_type, field_of, named, schema_of_changes
 from backfill.skips import Skip
 from backfill.utc.convert import LocalKind
 from backfill.utc.described import Columns
 from backfill.utc.instants import written
 from backfill.utc.pairs import (
-    BoolArray,
     FoldOrder,
     PairValues,
     Policy,
     choose_for_pairs,
     convert_pair,
     count_kind,
-    field_of,
 )
 from backfill.utc.reasons import Reasons, collect_reasons
 from backfill.utc.repair import is_repair, moved_us, pattern_names, patterns_of
@@ -204,7 +201,7 @@ def _kinds(pairs: list[PairValues]) -> pa.Array:
     changed = np.zeros(len(pairs[0].is_pending), dtype=np.int8)
     for pair in pairs:
         changed |= is_repair(pair).astype(np.int8)
-    return _take(changed, ["added", "changed"])
+    return named(changed, ["added", "changed"])
 
 
 def _used_source(rows: pa.Table, columns: Columns, pairs: list[PairValues]) -> pa.StructArray:
@@ -244,11 +241,7 @@ def _rules(pairs: list[PairValues]) -> pa.Array:
         for pair in pairs:
             code[pair.is_pending & (pair.candidates.kind == kind.code)] = kind.code
     names = {kind.code: kind.value for kind in LocalKind}
-    return _take(code, [names.get(number, "") for number in range(max(names) + 1)])
-
-
-def _take(codes: NDArray[Any], names: list[str]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names)).cast(pa.string())
+    return named(code, [names.get(number, "") for number in range(max(names) + 1)])
 
 
 def _texts(warnings: Warnings) -> pa.Array:
@@ -259,7 +252,7 @@ def _texts(warnings: Warnings) -> pa.Array:
         "; ".join(name for bit, name in enumerate(warnings) if number >> bit & 1)
         for number in range(1 << len(warnings))
     ]
-    return _take(code, texts)
+    return named(code, texts)
 
 
 def _why(
@@ -282,7 +275,7 @@ def _why(
         kind = pc.if_else(
             pa.array(is_idle),
             pa.scalar(None, pa.string()),
-            _take(values.candidates.kind, kind_names),
+            named(values.candidates.kind, kind_names),
         )
         names += [f"{pair.label}_{part}" for part in ("kind", "offset_s", "first", "second")]
         arrays += [

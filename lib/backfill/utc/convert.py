@@ -7,15 +7,16 @@ a person's decision. All times are microseconds since 1970; a wall time is read 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backfill.errors import UsageError
+from backfill.rows.values import BoolArray
 from backfill.utc.segments import (
     FOLD_CODE,
     GAP_CODE,
@@ -28,8 +29,6 @@ from backfill.utc.segments import (
 )
 from backfill.utc.tzif import IntArray
 from backfill.utc.zones import MAX_YEAR, SECOND_US, load_rules
-
-BoolArray = NDArray[np.bool_]
 
 MIN_US = MIN_SECOND * SECOND_US
 MAX_US = (MAX_SECOND + 1) * SECOND_US - 1
@@ -86,6 +85,16 @@ class Decision(IntEnum):
     FIRST = 1
     SECOND = 2
     SKIP = 3
+
+
+_CHOICES: Mapping[FoldPolicy | GapPolicy, Decision] = {
+    FoldPolicy.EARLIER: Decision.FIRST,
+    FoldPolicy.LATER: Decision.SECOND,
+    FoldPolicy.SKIP: Decision.SKIP,
+    GapPolicy.SHIFT_FORWARD: Decision.FIRST,
+    GapPolicy.FIRST_VALID: Decision.SECOND,
+    GapPolicy.SKIP: Decision.SKIP,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,8 +183,8 @@ def resolve(
     """
     by_kind = np.empty(len(LocalKind), dtype=np.int8)
     by_kind[NORMAL_CODE] = Decision.FIRST
-    by_kind[GAP_CODE] = _gap_choice(gap)
-    by_kind[FOLD_CODE] = _fold_choice(fold)
+    by_kind[GAP_CODE] = _CHOICES[gap]
+    by_kind[FOLD_CODE] = _CHOICES[fold]
     choice = by_kind[candidates.kind]
     if decisions is not None:
         if not np.isin(decisions, list(Decision)).all():
@@ -263,30 +272,6 @@ def _classify_block(
     np.copyto(out.second_us[block], second_us, where=is_known)
     np.copyto(out.offset_us[block], offset0, where=is_known)
     np.copyto(out.transition_us[block], transition_us, where=is_known)
-
-
-def _fold_choice(policy: FoldPolicy) -> Decision:
-    match policy:
-        case FoldPolicy.EARLIER:
-            return Decision.FIRST
-        case FoldPolicy.LATER:
-            return Decision.SECOND
-        case FoldPolicy.SKIP:
-            return Decision.SKIP
-        case _:
-            assert_never(policy)
-
-
-def _gap_choice(policy: GapPolicy) -> Decision:
-    match policy:
-        case GapPolicy.SHIFT_FORWARD:
-            return Decision.FIRST
-        case GapPolicy.FIRST_VALID:
-            return Decision.SECOND
-        case GapPolicy.SKIP:
-            return Decision.SKIP
-        case _:
-            assert_never(policy)
 
 
 def _microseconds(instant: dt.datetime) -> int:

@@ -7,14 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from backfill.rows.columns import ColumnType
-from backfill.rows.values import Int64Array, arrow_type
+from backfill.rows.values import BoolArray, Int64Array, arrow_type
 from backfill.utc.described import Reading, Target, WallKind
 from backfill.utc.wall import read_walls
-
-BoolArray = NDArray[np.bool_]
 
 #: What whole numbers hold.
 _LIMITS = {'pg_catalog."int4"': 2**31 - 1, 'pg_catalog."int2"': 2**15 - 1}

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Answers, Question
-from backfill.rows.values import Int64Array
+from backfill.rows.values import BoolArray, Int64Array, field_of
 from backfill.utc.convert import (
     Candidates,
     Decision,
@@ -29,7 +29,6 @@ from backfill.utc.row_offset import RowOffsets, labels_of, read_offsets
 from backfill.utc.wall import WallTimes, read_walls
 from backfill.utc.zone_choice import ZoneChoice, ZonePolicy, choose_zones, constant_zone
 
-BoolArray = NDArray[np.bool_]
 #: What an ordering of rows says of folds: decisions by key of the row, then by pair.
 FoldOrder = Mapping[str, Mapping[str, Decision]]
 
@@ -61,11 +60,6 @@ class PairValues:
     choice: ZoneChoice
     is_free: BoolArray  # no zone needed: the text or a column of the row tells the offset
     is_arbitrated: BoolArray  # another column told which of a fold's instants is meant
-
-
-def field_of(rows: pa.Table, struct: str, name: str) -> pa.Array:
-    values = pc.struct_field(rows.column(struct), name)
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
 def choose_for_pairs(rows: pa.Table, columns: Columns, policy: Policy) -> list[ZoneChoice]:

@@ -8,18 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from backfill.rows.columns import BEYOND_INT64, NEGATIVE_INFINITY, POSITIVE_INFINITY
+from backfill.rows.values import BoolArray, field_of
 from backfill.skips import Skip, SkipReason
 from backfill.utc.convert import LocalKind, in_range
 from backfill.utc.described import Columns, OffsetUse, Pair
 from backfill.utc.doubts import zone_at
-from backfill.utc.pairs import (
-    BoolArray,
-    PairValues,
-    Policy,
-    field_of,
-    has_instant,
-    is_end_before_start,
-)
+from backfill.utc.pairs import PairValues, Policy, has_instant, is_end_before_start
 from backfill.utc.zone_choice import ZoneChoice
 
 _UNDECIDED = (SkipReason.AMBIGUOUS_LOCAL_TIME, SkipReason.NONEXISTENT_LOCAL_TIME)

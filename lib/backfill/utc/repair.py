@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from backfill.rows.values import Int64Array
+from backfill.rows.values import BoolArray, Int64Array, named
 from backfill.utc.described import Columns, Pair
-from backfill.utc.pairs import BoolArray, PairValues
+from backfill.utc.pairs import PairValues
 from backfill.utc.zones import load_rules
 
 _USUAL_LAST_YEAR = 2100
@@ -45,9 +45,7 @@ def patterns_of(columns: Columns, pairs: Sequence[PairValues]) -> NDArray[np.int
 
 def pattern_names(codes: NDArray[np.int8]) -> pa.Array:
     """Return patterns by name, NULL for none."""
-    known = pa.array(["", *(pattern.value for pattern in Pattern)])
-    array = pa.array(codes.astype(np.int64), mask=codes == 0)
-    return pa.DictionaryArray.from_arrays(array, known).cast(pa.string())
+    return named(codes, ["", *(pattern.value for pattern in Pattern)], codes == 0)
 
 
 def moved_us(values: PairValues) -> Int64Array:

@@ -12,9 +12,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Answers, Question
+from backfill.rows.values import BoolArray
 from backfill.utc.described import Columns
 from backfill.utc.doubts import ACCEPT, SKIP, ask_row, show_time, zone_at
-from backfill.utc.pairs import BoolArray, PairValues, is_duration_changed, is_end_before_start
+from backfill.utc.pairs import PairValues, is_duration_changed, is_end_before_start
 from backfill.utc.reasons import Reasons
 from backfill.utc.repair import Pattern, pattern_names
 from backfill.utc.years import answered_years

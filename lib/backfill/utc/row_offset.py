@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from backfill.rows.values import Int64Array
+from backfill.rows.values import Int64Array, field_of, named
 from backfill.utc.described import Offset
+from backfill.utc.wall_text import digits
 
 _MOST_SECONDS = 18 * 3_600
 _MOST_US = _MOST_SECONDS * 1_000_000
@@ -35,9 +36,7 @@ class RowOffsets:
 
 def read_offsets(rows: pa.Table, offset: Offset) -> RowOffsets:
     """Return the offsets of extracted rows; beyond 18 hours they are not valid."""
-    values = pc.struct_field(rows.column("source"), offset.column)
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
+    values = field_of(rows, "source", offset.column)
     is_null = np.asarray(values.is_null())
     if pa.types.is_integer(values.type):
         numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
@@ -55,16 +54,16 @@ def _of_texts(values: pa.Array, unit_seconds: int) -> tuple[Int64Array, NDArray[
     if unit_seconds:
         found = pc.extract_regex(texts, _NUMBER)
         sign, whole, fraction = found.flatten()
-        parts = _digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 6, "0"), 0, 6))
-        units = np.minimum(_digits(whole), _MOST_SECONDS + 1)
+        parts = digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 6, "0"), 0, 6))
+        units = np.minimum(digits(whole), _MOST_SECONDS + 1)
         us = units * (unit_seconds * 1_000_000) + parts * unit_seconds
     else:
         texts = pc.if_else(pc.is_in(texts, pa.array(["Z", "z", "UTC", "GMT"])), "+00:00", texts)
         found = pc.extract_regex(texts, _CLOCK)
         group = dict(zip((field.name for field in found.type), found.flatten(), strict=True))
-        hours = _digits(group["h"]) + _digits(group["h2"]) + _digits(group["h3"])
-        minutes = _digits(group["m"]) + _digits(group["m2"])
-        seconds = _digits(group["c"]) + _digits(group["c2"])
+        hours = digits(group["h"]) + digits(group["h2"]) + digits(group["h3"])
+        minutes = digits(group["m"]) + digits(group["m2"])
+        seconds = digits(group["c"]) + digits(group["c2"])
         us = (hours * 3600 + minutes * 60 + seconds) * 1_000_000
         signs = (group["s"].fill_null(""), group["s3"].fill_null(""))
         sign = pc.binary_join_element_wise(*signs, "")
@@ -73,20 +72,11 @@ def _of_texts(values: pa.Array, unit_seconds: int) -> tuple[Int64Array, NDArray[
     return np.where(is_west, -us, us), is_valid
 
 
-def _digits(texts: pa.Array) -> Int64Array:
-    present = pc.not_equal(texts, "").fill_null(False)
-    plain: Int64Array = (
-        pc.if_else(present, texts, pa.scalar("0")).cast(pa.int64()).to_numpy(zero_copy_only=False)
-    )
-    return plain
-
-
 def labels_of(offset_us: Int64Array, is_free: NDArray[np.bool_]) -> pa.Array:
     """Return offsets as text, like +05:30, NULL where the row has none of its own."""
     known, inverse = np.unique(offset_us, return_inverse=True)
-    texts = pa.array([_label(int(us)) for us in known], pa.string())
-    codes = pa.array(inverse.astype(np.int64), mask=~is_free)
-    return pa.DictionaryArray.from_arrays(codes, texts).cast(pa.string())
+    texts = [_label(int(us)) for us in known]
+    return named(inverse, texts, ~is_free)
 
 
 def _label(us: int) -> str:

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from backfill.rows.values import field_of
 from backfill.utc.convert import Decision, LocalKind
 from backfill.utc.described import Columns, Pair
-from backfill.utc.pairs import FoldOrder, PairValues, field_of
+from backfill.utc.pairs import FoldOrder, PairValues
 
 _WHOLE = re.compile(r"[+-]?\d{1,40}")
 

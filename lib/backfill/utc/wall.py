@@ -8,17 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from backfill.rows.columns import NEGATIVE_INFINITY, POSITIVE_INFINITY
-from backfill.rows.values import Int64Array
+from backfill.rows.values import BoolArray, Int64Array
 from backfill.utc.described import DAY_US, Reading, Unit, WallKind
 from backfill.utc.month_names import english_patterns
 from backfill.utc.wall_format import width_of
-from backfill.utc.wall_text import TextTimes, read_clock, read_day, read_format, read_iso
+from backfill.utc.wall_text import TextTimes, digits, read_clock, read_day, read_format, read_iso
 from backfill.utc.zones import load_rules
-
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +196,9 @@ def _read_days(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
     """Read days with a fraction to the millisecond: their digits tell no more."""
     found = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER)
     sign, whole, fraction = found.flatten()
-    days = _digits(whole)
+    days = digits(whole)
     is_valid = np.asarray(found.is_valid()) & (days <= _MOST_DAYS * DAY_US // unit.unit_us)
-    parts = _digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 12, "0"), 0, 12))
+    parts = digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 12, "0"), 0, 12))
     us = np.where(is_valid, days, 0) * unit.unit_us
     us += parts * (unit.unit_us // 1_000_000) // 1_000_000
     us = np.where(np.asarray(pc.equal(sign, "-").fill_null(False)), -us, us)
@@ -213,9 +210,9 @@ def _read_decimal(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
     found = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER)
     is_valid = np.asarray(found.is_valid())
     sign, whole, fraction = found.flatten()
-    units = _digits(whole)
+    units = digits(whole)
     # The fraction in billionths of a unit; a unit is at most a second.
-    parts = _digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 9, "0"), 0, 9))
+    parts = digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 9, "0"), 0, 9))
     limit = np.iinfo(np.int64).max // 2_000_000
     per_second = unit.per_second
     is_valid &= units <= limit * max(1, per_second // 1_000_000)
@@ -228,13 +225,6 @@ def _read_decimal(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
         us, rest = units // finer, units % finer + parts
     is_negative = np.asarray(pc.equal(sign, "-").fill_null(False))
     return np.where(is_negative, -us - (rest > 0), us) + unit.zero_us, is_valid
-
-
-def _digits(texts: pa.Array) -> Int64Array:
-    present = pc.not_equal(texts, "").fill_null(False)
-    numbers = pc.if_else(present, texts, pa.scalar("0")).cast(pa.int64())
-    plain: Int64Array = numbers.to_numpy(zero_copy_only=False)
-    return plain
 
 
 def _read_instants(instants: Int64Array, zone: str) -> WallTimes:

@@ -21,35 +21,24 @@ _ISO = rf"^(?P<Y>\d{{4}})-?(?P<m>\d{{2}})-?(?P<d>\d{{2}}){_ISO_CLOCK}"
 _ISO_WEEK = rf"^(?P<G>\d{{4}})-?W(?P<V>\d{{2}})-?(?P<u>[1-7]){_ISO_CLOCK}"
 _ISO_DAY = rf"^(?P<Y>\d{{4}})-?(?P<j>\d{{3}}){_ISO_CLOCK}"
 ISO_PATTERNS = (_ISO, _ISO_WEEK, _ISO_DAY)
-_DIGITS = {
-    "m": ("m", 2),
-    "d": ("d", 2),
-    "e": ("d", 2),
-    "H": ("H", 3),
-    "I": ("I", 2),
-    "M": ("M", 2),
-    "S": ("S", 2),
-    "y": ("y", 2),
-    "j": ("j", 3),
-    "V": ("V", 2),
-    "u": ("u", 1),
-    "C": ("C", 1),
-}
-_LONG = {
-    "T": "%H:%M:%S",
-    "R": "%H:%M",
-    "F": "%Y-%m-%d",
-    "D": "%m/%d/%y",
-}
+#: How many digits a directive has at most.
+_DIGITS = {**dict.fromkeys("mdeIMSyV", 2), **dict.fromkeys("Hj", 3), "u": 1, "C": 1}
+_LONG = {"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y"}
+
+
+def tokens_of(form: str) -> tuple[list[str], bool]:
+    """Return directives and letters of a format, and whether they are all of it."""
+    for short, spelt in _LONG.items():
+        form = form.replace(f"%{short}", spelt)
+    tokens = re.findall(r"%-?.|[^%]", form)
+    return tokens, "".join(tokens) == form
 
 
 @lru_cache(maxsize=256)
 def pattern_of(form: str) -> str:
     """Return the regular expression of a format; raise `UsageError` for what it can not mean."""
-    for short, spelt in _LONG.items():
-        form = form.replace(f"%{short}", spelt)
-    tokens = re.findall(r"%-?.|[^%]", form)
-    if "".join(tokens) != form:
+    tokens, is_whole = tokens_of(form)
+    if not is_whole:
         raise UsageError(f"format {form!r} ends in a percent sign.")
     parts = [_part(tokens, index, form) for index in range(len(tokens))]
     pattern = f"^{''.join(parts)}$"
@@ -92,18 +81,15 @@ def _part(tokens: list[str], index: int, form: str) -> str:
     if name in ("Y", "G"):
         return rf"(?P<{name}>\d{{4}})"
     if name in _DIGITS:
-        group, most = _DIGITS[name]
+        group, most = "d" if name == "e" else name, _DIGITS[name]
         width = str(most) if name in "juC" else "2"
         return rf"(?P<{group}>\d{{{width}}})" if touches else rf"(?P<{group}>\d{{1,{most}}})"
     fixed = {
         "f": r"(?P<f>\d{1,9})",
-        "b": r"(?P<b>[A-Za-z]{3})[a-z]*\.?",
-        "B": r"(?P<b>[A-Za-z]{3})[a-z]*\.?",
-        "h": r"(?P<b>[A-Za-z]{3})[a-z]*\.?",
+        **dict.fromkeys("bBh", r"(?P<b>[A-Za-z]{3})[a-z]*\.?"),
         "p": r"(?P<p>[AaPp])\.?[Mm]\.?",
         "z": ZONE,
-        "a": r"[A-Za-z]{2,9}\.?",
-        "A": r"[A-Za-z]{2,9}\.?",
+        **dict.fromkeys("aA", r"[A-Za-z]{2,9}\.?"),
         "%": "%",
     }
     if name in fixed:

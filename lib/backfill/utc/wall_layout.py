@@ -8,7 +8,6 @@ ten times faster than a regular expression finds them. What fits no layout is le
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from backfill.rows.values import Int64Array
+from backfill.rows.values import BoolArray, Int64Array
+from backfill.utc.month_names import ENGLISH
+from backfill.utc.wall_format import tokens_of
 
-BoolArray = NDArray[np.bool_]
 Letters = NDArray[np.uint8]
 
 #: Beyond this many letters no layout is known.
@@ -31,7 +31,6 @@ _PLAIN = {
 }
 _NARROW = {"m": (2, 1), "d": (2, 1), "e": (2, 1), "H": (2, 1), "I": (2, 1), "j": (3,)}
 _WIDTHS = {**_PLAIN, **_NARROW, "f": (6, 3, 9, 7, 1, 2, 4, 5, 8), "b": (3,)}
-_LONG = {"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y"}
 _CLOCKS = ("", "~%H:%M", "~%H:%M:%S", "~%H:%M:%S!%f")
 _BASIC_CLOCKS = ("", "~%H%M", "~%H%M%S", "~%H%M%S!%f")
 #: Signs that stand for one of several.
@@ -44,7 +43,7 @@ ISO = tuple(
 )
 DAYS = ("%Y-%m-%d", "%Y%m%d")
 CLOCKS = tuple(clock.removeprefix("~") for clock in (*_CLOCKS[1:], *_BASIC_CLOCKS[1:]))
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTHS = tuple(name.lower() for name in ENGLISH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ def _month(columns: Letters, place: int) -> Int64Array:
     """Return months by their names' first three letters, 0 where there is none."""
     low = columns[place : place + 3].astype(np.int64) | 32
     code = (low[0] << 16) | (low[1] << 8) | low[2]
-    known = np.array([int.from_bytes(name.encode()) for name in _MONTHS])
+    known = np.array([int.from_bytes(name.encode()) for name in MONTHS])
     order = np.argsort(known)
     at = np.clip(np.searchsorted(known[order], code), 0, 11)
     month: Int64Array = np.where(known[order][at] == code, order[at] + 1, 0)
@@ -171,12 +170,10 @@ def layouts_of(forms: tuple[str, ...]) -> Mapping[int, tuple[Layout, ...]]:
 
 
 def _layouts(form: str, *, is_iso: bool) -> Iterator[Layout]:
-    for short, spelt in _LONG.items():
-        form = form.replace(f"%{short}", spelt)
-    tokens = re.findall(r"%-?.|[^%]", form)
+    tokens, is_whole = tokens_of(form)
     names = [token.lstrip("%-") if token.startswith("%") else "" for token in tokens]
     names = [{"B": "b", "h": "b", "e": "d"}.get(name, name) for name in names]
-    if any(name and name not in _WIDTHS for name in names) or "".join(tokens) != form:
+    if any(name and name not in _WIDTHS for name in names) or not is_whole:
         return
     widths = [_widths(names, place, is_iso=is_iso) for place in range(len(tokens))]
     for chosen in itertools.product(*widths):

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from backfill.rows.values import Int64Array
+from backfill.rows.values import BoolArray, Int64Array
+from backfill.utc.described import DAY_US
 from backfill.utc.wall_format import ISO_PATTERNS, pattern_of
-from backfill.utc.wall_layout import CLOCKS, DAYS, ISO, laid_out
-
-BoolArray = NDArray[np.bool_]
+from backfill.utc.wall_layout import CLOCKS, DAYS, ISO, MONTHS, laid_out
 
 #: A time of day, as `time`, `interval` and people write it; hours may pass midnight.
 _CLOCK = (
     r"^(?:(?P<D>\d{1,3}) days? ?)?(?:(?P<H>\d{1,3}):?(?P<M>\d{2})"
     r"(?::?(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?$"
 )
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAY_US = 86_400_000_000
 #: The day since 1970 that each month of the years 0 to 10001 begins with.
 _FIRST_MONTH = 1970 * 12
 _FIRST_DAYS: Int64Array = (
@@ -38,6 +34,8 @@ _FIRST_DAYS: Int64Array = (
 )
 #: Two digits of a year: as POSIX has them, 69 to 99 are of the last century.
 _PIVOT = 69
+#: What a part of a date stands for that is not told; 0 for all others.
+_ABSENT = {"Y": 1970, "y": 70, "I": 12} | dict.fromkeys("mdjGVu", 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ def _laid_out(
         days, is_date = _days(groups)
         clock, is_clock = _clock_us(groups, rolls_over=rolls_over)
         is_valid = is_date & is_clock
-        found.us[rows] = np.where(is_valid, days * _DAY_US + clock, 0)
+        found.us[rows] = np.where(is_valid, days * DAY_US + clock, 0)
         found.is_valid[rows] = is_valid
         found.has_offset[rows] = is_valid & laid.is_zulu
     for pattern in patterns:
@@ -105,146 +103,107 @@ def read_clock(texts: pa.Array) -> tuple[Int64Array, BoolArray]:
         us[laid.rows], is_valid[laid.rows] = clock, is_clock
     left = np.flatnonzero(~is_valid & np.asarray(trimmed.is_valid()))
     if len(left):
-        groups = _groups(trimmed.take(pa.array(left)), _CLOCK)
-        clock, is_clock = _clock_us(groups, rolls_over=True)
-        us[left] = clock + groups.number("D", 0) * _DAY_US
-        is_valid[left] = is_clock & (groups.has("H") | groups.has("D"))
+        groups, _matches = _groups(trimmed.take(pa.array(left)), _CLOCK)
+        numbers = _numbers_of(groups, len(left))
+        clock, is_clock = _clock_us(numbers, rolls_over=True)
+        us[left] = clock + numbers["D"] * DAY_US
+        is_valid[left] = is_clock & (_has(groups, "H", len(left)) | _has(groups, "D", len(left)))
     return us, is_valid
-
-
-class _Fields(Protocol):
-    """The numbers of a date and a time, row by row."""
-
-    def number(self, name: str, otherwise: int) -> Int64Array: ...
-
-    def month(self) -> Int64Array: ...
-
-    def is_after_noon(self) -> BoolArray: ...
-
-    def fraction_ns(self) -> Int64Array: ...
-
-    def __contains__(self, name: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Numbers:
-    """What a layout read."""
+    """The numbers of dates and times by their directives: months 1 to 12, `p` 1 after noon, `f` in
+    nanoseconds."""
 
     found: Mapping[str, Int64Array]
     count: int
 
-    def number(self, name: str, otherwise: int) -> Int64Array:
+    def __getitem__(self, name: str) -> Int64Array:
         if name not in self.found:
-            return np.full(self.count, otherwise, dtype=np.int64)
+            return np.full(self.count, _ABSENT.get(name, 0), dtype=np.int64)
         return self.found[name]
-
-    def month(self) -> Int64Array:
-        return self.number("m", 1)
-
-    def is_after_noon(self) -> BoolArray:
-        after: BoolArray = self.number("p", 0) == 1
-        return after
-
-    def fraction_ns(self) -> Int64Array:
-        return self.number("f", 0)
 
     def __contains__(self, name: str) -> bool:
         return name in self.found
 
 
-class _Groups:
-    """What the groups of a pattern hold, row by row."""
-
-    def __init__(self, found: Mapping[str, pa.Array], matches: BoolArray) -> None:
-        self._found = found
-        self.matches = matches
-
-    def has(self, name: str) -> BoolArray:
-        if name not in self._found:
-            return np.zeros(len(self.matches), dtype=bool)
-        filled = pc.not_equal(self._found[name], "").fill_null(False)
-        return np.asarray(filled)
-
-    def number(self, name: str, otherwise: int) -> Int64Array:
-        """Return a group of digits as numbers, `otherwise` where it is empty."""
-        if name not in self._found:
-            return np.full(len(self.matches), otherwise, dtype=np.int64)
-        texts = self._found[name]
-        present = pc.not_equal(texts, "").fill_null(False)
-        digits = pc.if_else(present, texts, pa.scalar(str(otherwise)))
-        numbers: Int64Array = digits.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        return numbers
-
-    def text(self, name: str) -> pa.Array:
-        return self._found[name].fill_null("")
-
-    def month(self) -> Int64Array:
-        if "b" not in self:
-            return self.number("m", 1)
-        names = pc.utf8_lower(self.text("b"))
-        place = pc.index_in(names, pa.array(_MONTHS)).fill_null(-1)
-        months: Int64Array = place.to_numpy(zero_copy_only=False).astype(np.int64) + 1
-        return months
-
-    def is_after_noon(self) -> BoolArray:
-        return np.asarray(pc.equal(pc.utf8_lower(self.text("p")), "p"))
-
-    def fraction_ns(self) -> Int64Array:
-        padded = pc.utf8_rpad(self.text("f"), 9, "0")
-        digits: Int64Array = padded.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        return digits
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._found
+def digits(texts: pa.Array, absent: int = 0) -> Int64Array:
+    """Return texts of digits as numbers, `absent` for those that are empty or NULL."""
+    present = pc.not_equal(texts, "").fill_null(False)
+    numbers = pc.if_else(present, texts, pa.scalar(str(absent))).cast(pa.int64())
+    plain: Int64Array = numbers.to_numpy(zero_copy_only=False)
+    return plain
 
 
-def _groups(texts: pa.Array, pattern: str) -> _Groups:
-    trimmed = pc.utf8_trim_whitespace(texts)
-    found = pc.extract_regex(trimmed, pattern)
-    matches = np.asarray(found.is_valid())
-    names = [field.name for field in found.type]
-    return _Groups(dict(zip(names, found.flatten(), strict=True)), matches)
+def _groups(texts: pa.Array, pattern: str) -> tuple[dict[str, pa.Array], BoolArray]:
+    """Return what the groups of a pattern hold, row by row, and which rows it fits."""
+    found = pc.extract_regex(texts, pattern)
+    names = (field.name for field in found.type)
+    return dict(zip(names, found.flatten(), strict=True)), np.asarray(found.is_valid())
+
+
+def _has(groups: Mapping[str, pa.Array], name: str, count: int) -> BoolArray:
+    if name not in groups:
+        return np.zeros(count, dtype=bool)
+    return np.asarray(pc.not_equal(groups[name], "").fill_null(False))
+
+
+def _numbers_of(groups: Mapping[str, pa.Array], count: int) -> _Numbers:
+    found: dict[str, Int64Array] = {}
+    for name, texts in groups.items():
+        if name == "b":
+            place = pc.index_in(pc.utf8_lower(texts), pa.array(MONTHS)).fill_null(-1)
+            found["m"] = place.to_numpy(zero_copy_only=False).astype(np.int64) + 1
+        elif name == "p":
+            found["p"] = np.asarray(pc.is_in(texts, pa.array(["p", "P"]))).astype(np.int64)
+        elif name == "f":
+            found["f"] = digits(pc.utf8_rpad(texts.fill_null(""), 9, "0"))
+        elif name != "z":
+            found[name] = digits(texts, _ABSENT.get(name, 0))
+    return _Numbers(found, count)
 
 
 def _read(texts: pa.Array, pattern: str, *, rolls_over: bool) -> TextTimes:
-    groups = _groups(texts, pattern)
-    days, is_date = _days(groups)
-    clock, is_clock = _clock_us(groups, rolls_over=rolls_over)
-    offset, is_offset = _offsets(groups)
-    is_valid = groups.matches & is_date & is_clock & is_offset
+    groups, matches = _groups(texts, pattern)
+    numbers = _numbers_of(groups, len(texts))
+    days, is_date = _days(numbers)
+    clock, is_clock = _clock_us(numbers, rolls_over=rolls_over)
+    offset, is_offset = _offsets(groups, len(texts))
+    is_valid = matches & is_date & is_clock & is_offset
     return TextTimes(
-        np.where(is_valid, days * _DAY_US + clock, 0),
+        np.where(is_valid, days * DAY_US + clock, 0),
         is_valid,
         np.where(is_valid, offset, 0),
-        is_valid & groups.has("z"),
+        is_valid & _has(groups, "z", len(texts)),
     )
 
 
-def _days(groups: _Fields) -> tuple[Int64Array, BoolArray]:
+def _days(groups: _Numbers) -> tuple[Int64Array, BoolArray]:
     """Return days since 1970, and where there is such a day."""
     if "V" in groups:
         return _days_of_weeks(groups)
-    year = groups.number("Y", 1970)
+    year = groups["Y"]
     if "y" in groups:
-        short = groups.number("y", 70)
+        short = groups["y"]
         year = short + np.where(short >= _PIVOT, 1900, 2000)
         if "C" in groups:
-            year = short + 1900 + 100 * groups.number("C", 0)
-    month = groups.month()
+            year = short + 1900 + 100 * groups["C"]
+    month = groups["m"]
     is_month = (year >= 1) & (month >= 1) & (month <= 12)
     months = np.where(is_month, (year - 1970) * 12 + month - 1, 0)
     first = _day_of(months)
     length = _day_of(months + 1) - first
-    day = groups.number("d", 1)
+    day = groups["d"]
     if "j" in groups:
-        day = groups.number("j", 1)
+        day = groups["j"]
         length = _day_of(months + 12) - first
     return first + day - 1, is_month & (day >= 1) & (day <= length)
 
 
-def _days_of_weeks(groups: _Fields) -> tuple[Int64Array, BoolArray]:
+def _days_of_weeks(groups: _Numbers) -> tuple[Int64Array, BoolArray]:
     """Read a year of weeks: its week 1 is the one that 4 January lies in, and begins on Monday."""
-    year, week, weekday = (groups.number(name, 1) for name in ("G", "V", "u"))
+    year, week, weekday = (groups[name] for name in "GVu")
     is_year = (year >= 1) & (year <= 9999)
     first = _monday_of(_day_of(np.where(is_year, (year - 1970) * 12, 0)) + 3)
     following = _monday_of(_day_of(np.where(is_year, (year - 1969) * 12, 0)) + 3)
@@ -263,34 +222,31 @@ def _day_of(months: Int64Array) -> Int64Array:
     return found
 
 
-def _clock_us(groups: _Fields, *, rolls_over: bool) -> tuple[Int64Array, BoolArray]:
-    hour, minute, second = (groups.number(name, 0) for name in ("H", "M", "S"))
+def _clock_us(groups: _Numbers, *, rolls_over: bool) -> tuple[Int64Array, BoolArray]:
+    hour, minute, second = (groups[name] for name in "HMS")
     is_valid = (minute <= 59) & (second <= 59)
     if "I" in groups:
-        twelve = groups.number("I", 12)
+        twelve = groups["I"]
         is_valid &= (twelve >= 1) & (twelve <= 12)
         hour = twelve % 12
         if "p" in groups:
-            hour = hour + np.where(groups.is_after_noon(), 12, 0)
-    fraction = groups.fraction_ns() // 1000 if "f" in groups else 0
+            hour = hour + 12 * groups["p"]
+    fraction = groups["f"] // 1000 if "f" in groups else 0
     within = (minute * 60 + second) * 1_000_000 + fraction
     if not rolls_over:
         is_valid &= (hour <= 23) | ((hour == 24) & (within == 0))
     return hour * 3_600_000_000 + within, is_valid
 
 
-def _offsets(groups: _Groups) -> tuple[Int64Array, BoolArray]:
-    count = len(groups.matches)
+def _offsets(groups: Mapping[str, pa.Array], count: int) -> tuple[Int64Array, BoolArray]:
     if "z" not in groups:
         return np.zeros(count, dtype=np.int64), np.ones(count, dtype=bool)
-    texts = pc.replace_substring(groups.text("z"), ":", "")
+    texts = pc.replace_substring(groups["z"].fill_null(""), ":", "")
     is_number = np.asarray(pc.match_substring_regex(texts, r"^[+-]\d{2}(\d{2})?$"))
-    digits = pc.if_else(pa.array(is_number), pc.utf8_rpad(texts, 5, "0"), pa.scalar("+0000"))
-    parts = pc.extract_regex(digits, r"^(?P<s>[+-])(?P<h>\d{2})(?P<m>\d{2})$")
+    plain = pc.if_else(pa.array(is_number), pc.utf8_rpad(texts, 5, "0"), pa.scalar("+0000"))
+    parts = pc.extract_regex(plain, r"^(?P<s>[+-])(?P<h>\d{2})(?P<m>\d{2})$")
     sign, hours, minutes = parts.flatten()
-    hour, minute = (
-        part.cast(pa.int64()).to_numpy(zero_copy_only=False) for part in (hours, minutes)
-    )
+    hour, minute = digits(hours), digits(minutes)
     offset = (hour * 60 + minute) * 60_000_000
     is_west = np.asarray(pc.equal(sign, "-"))
     return np.where(is_west, -offset, offset), (minute <= 59) & (hour <= 18)

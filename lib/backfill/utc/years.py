@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from backfill.decisions import Answers, Question
+from backfill.rows.values import BoolArray
 from backfill.utc.convert import in_range
 from backfill.utc.described import Columns
-from backfill.utc.pairs import BoolArray, PairValues
+from backfill.utc.pairs import PairValues
 
 YEAR = "year"
 #: Further than this from today, or from the other times, a year is asked about.

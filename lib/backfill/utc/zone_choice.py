@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer, Answers, Question
+from backfill.rows.values import named
 from backfill.utc.described import ZoneLink
 from backfill.utc.spelling import Names, is_questionable, meanings, near_misses, says
 from backfill.utc.zone_names import is_zone
@@ -110,18 +111,14 @@ class ZoneChoice:
 
     def names(self) -> pa.Array:
         """Return each row's zone, NULL where there is none."""
-        codes = pa.array(self.codes, mask=self.codes < 0)
-        names = pa.DictionaryArray.from_arrays(codes, pa.array(self.zones, pa.string())).cast(
-            pa.string()
-        )
+        names = named(self.codes, self.zones, self.codes < 0)
         return names if self.labels is None else pc.coalesce(self.labels, names)
 
     def source_names(self) -> pa.Array:
         """Return where each row's zone came from."""
         known = list(ZoneSource)
         places = np.array([known.index(c.source) for c in self._combinations], dtype=np.int64)
-        codes = pa.array(places[self._inverse], mask=self.codes < 0)
-        names = pa.DictionaryArray.from_arrays(codes, pa.array(known)).cast(pa.string())
+        names = named(places[self._inverse], known, self.codes < 0)
         if self.labels is None:
             return names
         return pc.if_else(self.labels.is_valid(), ZoneSource.OFFSET.value, names)

@@ -20,13 +20,14 @@ from backfill.jobs.utc.table_spec import OFFSET_UNITS
 from backfill.jobs.utc.wall_checks import check_walls, unreadable
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.texts import texts_of
+from backfill.rows.values import BoolArray, field_of
 from backfill.server.postgres import Connection
 from backfill.utc.compute import convert_pairs
 from backfill.utc.convert import in_range
 from backfill.utc.described import TARGET_UNITS, OffsetUse, Target, WallKind
 from backfill.utc.doubts import show_instant, show_time
 from backfill.utc.instants import Stored, read_target
-from backfill.utc.pairs import BoolArray, PairValues, Policy, field_of
+from backfill.utc.pairs import PairValues, Policy
 
 #: No zone is further from UTC than this; a value further off was not converted from the other.
 _NEAR_US = 27 * 3_600_000_000

@@ -77,16 +77,17 @@ def likely_formats(texts: pa.Array, *, read_otherwise: float | None = None) -> l
     return [form for form, share in shares.items() if share == best]
 
 
-def likely_in_words(texts: pa.Array) -> list[tuple[str, str]]:
+def likely_in_words(texts: pa.Array, english: Sequence[str] | None = None) -> list[tuple[str, str]]:
     """Return (format, language) of texts whose months another language reads better than English.
 
-    Languages that read as many are all there: Danish and Swedish months are nearly alike.
+    `english` is what `likely_formats` says of them, where that is known already. Languages that
+    read as many are all there: Danish and Swedish months are nearly alike.
     """
     plain = pc.utf8_trim_whitespace(texts.drop_null())
     has_words = pc.match_substring_regex(plain, r"\pL{3}")
     if not len(plain) or pc.sum(has_words).as_py() * 2 <= len(plain):
         return []
-    english = likely_formats(plain)
+    english = likely_formats(plain) if english is None else english
     least = share_read(plain, english[0]) if english else 0.0
     found: list[tuple[float, str, str]] = []
     for language in LANGUAGES if least < 1 else ():

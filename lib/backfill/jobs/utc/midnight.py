@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from backfill.jobs.utc.sampled_place import Place, first, key_at
 from backfill.jobs.utc.zoned_table import ZonedTable
+from backfill.rows.values import field_of
 from backfill.utc.described import Pair, WallKind
-from backfill.utc.pairs import field_of
 from backfill.utc.wall import read_walls
 
 

@@ -70,7 +70,8 @@ class _Resolver:
         if not key:
             raise PreflightError(
                 f"{self.relation} has no primary key and no unique index of NOT NULL columns: rows "
-                f"could not be told apart. Mend: ALTER TABLE {self.relation} ADD PRIMARY KEY (…);"
+                f"could not be told apart. Mend: ALTER TABLE {self.relation.spelt} ADD "
+                "PRIMARY KEY (…);"
             )
         lookups = Lookups(self.connection, self.relation, columns, spec.lookups)
         pairs = tuple(self._pair(pair, lookups) for pair in spec.pairs)

@@ -17,10 +17,10 @@ from backfill.errors import PreflightError
 from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats, likely_in_words
 from backfill.jobs.utc.resolve_columns import UNIT_NAMES
 from backfill.jobs.utc.sampled_place import Place, bounded, first, key_at
+from backfill.rows.values import BoolArray, field_of
 from backfill.utc.convert import in_range
 from backfill.utc.described import TARGET_UNITS, TRIED_UNITS, Offset, Pair, Unit, WallKind
 from backfill.utc.doubts import show_time
-from backfill.utc.pairs import BoolArray, field_of
 from backfill.utc.wall import read_walls, spelt_in_english
 from backfill.utc.wall_text import read_format
 from backfill.utc.years import years_of
@@ -70,7 +70,8 @@ def _check_format(
     place: Place, rows: pa.Table, texts: pa.Array, *, read_otherwise: float | None = None
 ) -> None:
     found = likely_formats(texts, read_otherwise=read_otherwise)
-    if words := likely_in_words(texts):
+    english = found if read_otherwise is None else None
+    if words := likely_in_words(texts, english):
         _refuse_words(place, rows, texts, words)
     if not found:
         return

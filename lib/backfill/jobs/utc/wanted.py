@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from backfill.rows.values import BoolArray
 from backfill.utc.compute import convert_pairs
 from backfill.utc.convert import LocalKind
 from backfill.utc.described import Columns
-from backfill.utc.pairs import BoolArray, FoldOrder, Policy, is_unjudged
+from backfill.utc.pairs import FoldOrder, Policy, is_unjudged
 from backfill.utc.series import has_order, order_of
 
 SHOWN_KEYS = 20
