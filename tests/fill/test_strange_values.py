@@ -207,6 +207,49 @@ def test_what_a_date_or_a_wall_clock_leaves_out_is_said_with_the_change(tables: 
     assert said[2] == "instant: '2031-02-03T18:00:00.5' names no offset: read as UTC"
 
 
+def test_a_date_that_may_have_the_day_first_or_the_month_is_left_alone(tables: Tables) -> None:
+    tables.make(
+        "CREATE DOMAIN born AS date",
+        "CREATE TABLE calf (ear text PRIMARY KEY, born born, seen timestamptz)",
+        "INSERT INTO calf SELECT 'c' || i FROM generate_series(1, 6) AS i",
+    )
+    rows = pd.DataFrame(
+        {
+            "ear": [f"c{i}" for i in range(1, 7)],
+            "born": ["2026-02-01", "1.2.2026", "05/05/2026", "12/31/2026", "31-12-2026", None],
+            "seen": ["2026-02-01 08:00Z", None, None, None, None, "03/04/26 11:00+01"],
+        }
+    )
+
+    run = tables.fill(rows, "calf", ["born", "seen"], allow_null=True)
+    run.apply()
+
+    assert tables.rows("SELECT ear, born FROM calf WHERE born IS NOT NULL ORDER BY ear") == [
+        ("c1", dt.date(2026, 2, 1)),
+        ("c3", dt.date(2026, 5, 5)),
+        ("c4", dt.date(2026, 12, 31)),
+    ]
+    told = run.skips.set_index("key")["detail"].to_dict()
+    untold = "may have the day first, or the month: write dates like 2026-01-31"
+    assert told["c2"] == f"'1.2.2026' {untold}"
+    assert told["c6"] == f"'03/04/26 11:00+01' {untold}"
+    assert "out of range" in told["c5"]
+
+
+@pytest.mark.parametrize("given", [{"key": "day"}, {"reads": "day"}])
+def test_a_key_or_a_source_that_may_be_two_days_is_refused_with_its_row(
+    tables: Tables, given: dict[str, str]
+) -> None:
+    tables.make(
+        "CREATE TABLE tide (id int PRIMARY KEY, day timestamp UNIQUE, height numeric)",
+        "INSERT INTO tide VALUES (1, '2026-02-01'), (2, '2026-01-02')",
+    )
+    rows = pd.DataFrame({"id": [1, 2], "day": ["20260201", "01/02/2026"], "height": [1.5, 2.5]})
+
+    with pytest.raises(UsageError, match=r"day in row 2 of the values: '01/02/2026' may have"):
+        tables.fill(rows, "tide", "height", **given)
+
+
 def test_columns_named_like_ours_are_filled_like_any_other(tables: Tables) -> None:
     names = ["rule", "skip", "detail", "key", "after", "before", "note", "given"]
     columns = ", ".join(f"{name} text" for name in names)

@@ -138,12 +138,12 @@ SHAPES = {
         "CREATE TABLE loan (id int PRIMARY KEY, tz text, out_local varchar(19),"
         " out_utc timestamptz, due_local timestamp, due_utc timestamptz);"
         "INSERT INTO loan VALUES (1, 'Asia/Hovd', '2026-05-01 09:00:00', NULL, '9999-12-31'),"
-        " (2, 'Asia/Hovd', '0000-00-00 00:00:00', NULL, NULL),"
+        " (2, 'Asia/Hovd', '0000-00-00 00:00:00', NULL, '2026-05-02 10:00'),"
         " (3, 'Asia/Hovd', ' ', NULL, '0001-01-01'), (4, 'Asia/Hovd', '0000-05-01', NULL, NULL),"
         " (5, 'Asia/Hovd', '2026-05-01T09:00', NULL, '2026-05-02 10:00');",
         {
             1: (utc("2026-05-01 09:00", "Asia/Hovd"), None),
-            2: (None, None),
+            2: (None, utc("2026-05-02 10:00", "Asia/Hovd")),
             3: (None, None),
             4: (None, None),
             5: (utc("2026-05-01 09:00", "Asia/Hovd"), utc("2026-05-02 10:00", "Asia/Hovd")),
@@ -158,6 +158,29 @@ SHAPES = {
         "INSERT INTO class VALUES (1, '2026-05-01', '09:00', '10:30', NULL, NULL, 'Asia/Hovd');",
         {1: (utc("2026-05-01 09:00", "Asia/Hovd"), utc("2026-05-01 10:30", "Asia/Hovd"))},
         "SELECT id, starts_at, ends_at FROM class",
+    ),
+    "two ends of a way that are named otherwise than their times": Shape(
+        "leg",
+        "CREATE TABLE port (code char(3) PRIMARY KEY, tz text);"
+        "INSERT INTO port VALUES ('AAA', 'Pacific/Tahiti'), ('BBB', 'Asia/Hovd');"
+        "CREATE TABLE leg (no int PRIMARY KEY, day date, origin char(3) REFERENCES port,"
+        " destination char(3) REFERENCES port, std time, sta time, std_utc timestamptz,"
+        " sta_utc timestamptz, utc_offset_minutes int);"
+        "INSERT INTO leg VALUES (1, '2026-05-01', 'AAA', 'BBB', '08:00', '23:00');",
+        {1: (utc("2026-05-01 08:00", "Pacific/Tahiti"), utc("2026-05-01 23:00", "Asia/Hovd"))},
+        "SELECT no, std_utc, sta_utc FROM leg",
+    ),
+    "two ways into one table, of which nobody knows whose they are": Shape(
+        "trek",
+        "CREATE TABLE hut (id int PRIMARY KEY, tz text);"
+        "INSERT INTO hut VALUES (1, 'Asia/Hovd'), (2, 'Asia/Dili');"
+        "CREATE TABLE trek (no int PRIMARY KEY, hut_a int REFERENCES hut, hut_b int REFERENCES hut,"
+        " sets_off_local timestamp, sets_off_utc timestamptz);"
+        "INSERT INTO trek VALUES (1, 1, 2, '2026-05-01 08:00');",
+        {1: (utc("2026-05-01 08:00", "Asia/Dili"),)},
+        "SELECT no, sets_off_utc FROM trek",
+        says=("which is whose?", '"hut.tz" (by hut_a) or "hut_2.tz" (by hut_b)'),
+        changes=(('zone = ""', 'zone = "hut_2.tz"'),),
     ),
     "two shifts' ends, and two ways to a zone of which one is taken": Shape(
         "duty",

@@ -179,13 +179,25 @@ def is_target(look: TableLook, name: str) -> bool:
     """Whether a column's name says UTC, and its type has room for an instant."""
     column = look.columns[name]
     is_fit = column.plain_type in _TARGET_TYPES and not column.is_generated
-    return is_fit and bool(words_of(name) & (_SAYS_UTC - {"z"}))
+    is_offset = bool(words_of(name) & {"offset", "diff", "delta"})
+    return is_fit and not is_offset and bool(words_of(name) & (_SAYS_UTC - {"z"}))
 
 
 def _stems(name: str) -> set[str]:
     """Return what a name means: start_time and starts_at mean start."""
     meant = words_of(name) - _SILENT
     return {word[:-1] if len(word) > 3 and word[-1] == "s" else word for word in meant}
+
+
+#: Words for where a way begins, and for where it ends.
+_FROM = {"origin", "departure", "dep", "depart", "departs", "std", "etd", "atd", "pickup", "source"}
+_TO = {"destination", "dest", "arrival", "arr", "arrive", "arrives", "sta", "eta", "ata", "dropoff"}
+
+
+def headed(words: set[str]) -> set[str]:
+    """Return words with those for a way's two ends made one each."""
+    ends = {end for end, known in (("from", _FROM), ("to", _TO)) if words & known}
+    return (words - _FROM - _TO) | ends
 
 
 def words_of(name: str) -> set[str]:

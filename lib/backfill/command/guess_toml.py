@@ -76,7 +76,8 @@ def _second(guessed: GuessedSpec) -> list[str]:
         void = json.dumps(list(guessed.void), ensure_ascii=False)
         lines.append(f"missing = {void}  # guess: because such values of a wall time mean none")
     lines += [_line("deleted", guessed.deleted)] if guessed.deleted else []
-    is_plain = all(pair.is_plain for pair in guessed.pairs)
+    # Of pairs in one line the first is a start: a row without it is left alone as a whole.
+    is_plain = all(pair.is_plain for pair in guessed.pairs) and not guessed.void
     lines += _plain_pairs(guessed) if is_plain else []
     for lookup in guessed.lookups:
         lines += [

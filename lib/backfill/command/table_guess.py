@@ -17,7 +17,7 @@ from backfill.command.guess_forms import (
     offset_guess,
     with_forms,
 )
-from backfill.command.guess_pairs import guess_pairs, is_target, void_walls, words_of
+from backfill.command.guess_pairs import guess_pairs, headed, is_target, void_walls, words_of
 from backfill.server.table import Relation
 from backfill.server.table_look import Reference, TableLook
 from backfill.utc.spelling import Vocabulary, foreign_zone
@@ -65,13 +65,14 @@ class GuessedSpec:
     has_offset: bool = False
     taken: frozenset[str] = frozenset()  # ways to a zone that are of single pairs
     void: tuple[str, ...] = ()  # walls that mean no time
+    untold: tuple[str, ...] = ()  # ways to a zone of which nobody knows whose they are
 
     @property
     def chain(self) -> list[str]:
         """Where zones are looked for: the row's own, then what lookups find."""
         own = [self.zone.value] if self.zone.value else []
         found = [f"{x.name}.{x.zone.value}" for x in self.lookups if x.zone]
-        return own + [way for way in found if way not in self.taken]
+        return own + [way for way in found if way not in self.taken and way not in self.untold]
 
     @property
     def needs_zone(self) -> bool:
@@ -115,7 +116,8 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
     lookups = _lookups(look, others)
     taken, pairs = _ways_to_pairs(_ways(zones, lookups), pairs)
     own = [zone for zone in zones if zone.value not in taken]
-    zone = own[0] if own else Guess("", _no_zone(look))
+    untold = _untold(lookups, taken) if pairs else ()
+    zone = own[0] if own else Guess("", _which_way(lookups, untold) or _no_zone(look))
     offset = None if own or lookups or _has_zones(pairs) else offset_guess(look)
     if offset:
         pairs = tuple(replace(p, more=(*p.more, ("offset", offset))) for p in pairs)
@@ -138,7 +140,27 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
         has_offset=offset is not None,
         taken=frozenset(taken),
         void=void_walls(look, pairs),
+        untold=untold,
     )
+
+
+def _untold(lookups: Sequence[GuessedLookup], taken: set[str]) -> tuple[str, ...]:
+    """Ways to zones by two columns into one table: a chain would give one of them to both."""
+    ways = [x for x in lookups if x.zone and not _is_taken(x, taken)]
+    tables = [x.reference.other for x in ways]
+    return tuple(
+        f"{x.name}.{x.zone.value}" for x in ways if x.zone and tables.count(x.reference.other) > 1
+    )
+
+
+def _which_way(lookups: Sequence[GuessedLookup], untold: Sequence[str]) -> str:
+    ways = [
+        f'"{way}" (by {x.by})'
+        for x in lookups
+        for way in untold
+        if x.zone and way == f"{x.name}.{x.zone.value}"
+    ]
+    return f"which is whose? Say in each [[pair]]: zone = {' or '.join(ways)}" if ways else ""
 
 
 def _chosen(lookups: Sequence[GuessedLookup]) -> list[str]:
@@ -245,7 +267,7 @@ def _ways_to_pairs(
     taken: set[str] = set()
     common = set.intersection(*(_meant(way) for way in ways)) if ways else set()
     for pair in pairs:
-        words = words_of(" ".join((*pair.walls, pair.target)))
+        words = headed(words_of(" ".join((*pair.walls, pair.target))))
         fitting = [way for way in ways if (_meant(way) - common) & words]
         if len(fitting) == 1:
             why = f"its name goes with {pair.walls[-1]}, and {fitting[0].why}"
@@ -258,7 +280,7 @@ def _ways_to_pairs(
 
 
 def _meant(way: _Way) -> set[str]:
-    return words_of(way.named) - _ZONE_WORDS
+    return headed(words_of(way.named) - _ZONE_WORDS)
 
 
 def _lookups(look: TableLook, others: Mapping[Relation, TableLook]) -> tuple[GuessedLookup, ...]:

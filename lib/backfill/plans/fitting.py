@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from backfill.rows.binary_array import pack_texts, register
+from backfill.rows.day_or_month import DATES, are_untold, how_untold
 from backfill.rows.spelt import Spelt
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.in_bulk import in_bulk
@@ -105,6 +106,7 @@ class Fitting:
         fitted = Fitted(dict(values))
         rows = len(keys[0])
         self._look_for_nulls(fitted)
+        self._look_for_untold_dates(fitted)
         self._look_for_known(fitted)
         asked = [row for row in range(rows) if row not in fitted.refused]
         if not asked:
@@ -139,6 +141,13 @@ class Fitting:
             for row in _places(pc.match_substring(values, "\0").fill_null(fill_value=False)):
                 words = 'invalid byte sequence for encoding "UTF8": 0x00'
                 fitted.refused.setdefault(row, (column.name, words))
+
+    def _look_for_untold_dates(self, fitted: Fitted) -> None:
+        for column in self._columns:
+            values = fitted.values[column.name]
+            for row in are_untold(values) if column.kind in DATES else ():
+                told = how_untold(values[row].as_py())
+                fitted.refused.setdefault(row, (column.name, told))
 
     def _null_words(self, column: CatalogColumn) -> str:
         return (

@@ -13,6 +13,7 @@ from backfill.errors import UsageError
 from backfill.jobs.fill.values import Values
 from backfill.plans.column_texts import column_texts
 from backfill.plans.keyed_rows import SHOWN_KEYS, KeyedRows, Match, struct_from
+from backfill.rows.day_or_month import DATES, are_untold, how_untold
 from backfill.rows.texts import texts_of
 from backfill.server.catalog_columns import columns_of
 from backfill.server.plain_table import PlainTable
@@ -132,6 +133,7 @@ class FillTask:
         for batch in self.values.batches():
             given = {n: column_texts(batch.column(n), columns[n]) for n in (*keys, *own)}
             _refuse_null_keys({name: given[name] for name in keys}, first)
+            _refuse_untold_dates({n: given[n] for n in given if columns[n].kind in DATES}, first)
             rows = reader.read(given)
             values = {n: column_texts(batch.column(n), columns[n]) for n in self._settings.targets}
             noted = {name: texts_of(batch.column(name)) for name in notes}
@@ -142,6 +144,14 @@ class FillTask:
 
     def compute(self, rows: pa.Table) -> pa.Table:
         return pa.table({"after": rows.column("given")})
+
+
+def _refuse_untold_dates(dates: Mapping[str, pa.Array], first: int) -> None:
+    """Another row would be found, or taken for one that was edited."""
+    for name, texts in dates.items():
+        if places := are_untold(texts):
+            told = how_untold(texts[places[0]].as_py())
+            raise UsageError(f"{name} in row {first + places[0]:,} of the values: {told}.")
 
 
 def _refuse_null_keys(keys: Mapping[str, pa.Array], first: int) -> None:

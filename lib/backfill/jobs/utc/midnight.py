@@ -19,7 +19,7 @@ def past_midnight(zoned: ZonedTable, rows: pa.Table) -> list[str]:
     told: list[str] = []
     dated = [pair for pair in zoned.columns.pairs if _is_on_a_date(pair)]
     for one, other in combinations(dated, 2):
-        if one.walls[0] == other.walls[0]:
+        if one.walls[0] == other.walls[0] and one.chain == other.chain:
             told += _compared(zoned, rows, one, other)
     return told
 
