@@ -46,7 +46,7 @@ from backfill.parameters import (
 from backfill.plans import plan
 from backfill.records.ledger import Ledger, RunRow
 from backfill.report import Reporter
-from backfill.server.open_database import open_database
+from backfill.server.database import open_database
 from backfill.status import RunStatus
 from backfill.steps.comparison import Comparison, compare_runs
 from backfill.steps.job import Computation

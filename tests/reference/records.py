@@ -18,7 +18,7 @@ from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.table_spec import EVENTS
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.plans.extract import extracted_schema
-from backfill.server.row_types import source_type, target_type
+from backfill.rows.values import struct_type
 from backfill.skips import SKIP_MEANS, SkipReason
 from backfill.steps.results import SKIPS_SCHEMA
 from backfill.utc.compute import changes_schema
@@ -83,7 +83,9 @@ def _events_table() -> ZonedTable:
 
 
 def _utc_changes(events: ZonedTable) -> pa.Schema:
-    return changes_schema(events.columns, source_type(events.table), target_type(events.table))
+    return changes_schema(
+        events.columns, struct_type(events.table.source_fields), struct_type(events.table.targets)
+    )
 
 
 def _frame(title: str, schema: pa.Schema) -> str:

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 
 from backfill.errors import PreflightError, UsageError
-from backfill.utc.footer import expand_footer
 from backfill.utc.oracle import judge, to_wall
 from backfill.utc.segments import GAP_CODE, segments_of
 from backfill.utc.spelling import near_misses
-from backfill.utc.tzif import parse_tzif
+from backfill.utc.tzif import expand_footer, parse_tzif
 from backfill.utc.zone_names import is_zone, tzdata_version, zone_info, zone_names
 from backfill.utc.zones import SECOND_US, build_rules, load_rules
 

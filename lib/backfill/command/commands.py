@@ -74,7 +74,7 @@ def _run_job(
     from backfill.notebook.opened import hand_over
     from backfill.notebook.own_notebook import Keeps, notebook_for
     from backfill.records.ledger import Ledger
-    from backfill.server.open_database import open_database
+    from backfill.server.database import open_database
     from backfill.settings import engine_settings
     from backfill.steps.planning import look
     from backfill.steps.running import stopped_run
@@ -262,7 +262,7 @@ def _run_revert(options: argparse.Namespace, values: dict[str, Any], kernel: Ker
 
 
 def database_of(options: argparse.Namespace) -> Any:
-    from backfill.server.open_database import open_database
+    from backfill.server.database import open_database
 
     return open_database(terminal_of(options).message)
 

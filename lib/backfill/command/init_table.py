@@ -22,7 +22,7 @@ def run_init_table(options: argparse.Namespace) -> int:
     """Write the specification; the connection is read-only, and no file is overwritten."""
     from backfill.command.guess_toml import as_toml
     from backfill.command.table_guess import guess_spec
-    from backfill.server.open_database import open_database
+    from backfill.server.database import open_database
     from backfill.server.table_look import look_at
 
     terminal = terminal_of(options)

@@ -128,7 +128,7 @@ def run_compare(options: argparse.Namespace) -> int:
 def _rows(say: Callable[[str, str], None]) -> list[RunRow] | None:
     """Return the runs that the database knows, None when it can not be asked."""
     from backfill.records.ledger import Ledger
-    from backfill.server.open_database import open_database
+    from backfill.server.database import open_database
 
     try:
         database = open_database(lambda text: say(text, "info"))

@@ -19,9 +19,8 @@ from backfill.plans import plan
 from backfill.records.lease import release_dead
 from backfill.records.ledger import Ledger, RunRow
 from backfill.records.seats import holder_name, is_worked_on
-from backfill.server.database import Database
+from backfill.server.database import Database, open_database
 from backfill.server.dsn import password_of
-from backfill.server.open_database import open_database
 from backfill.skips import Skip
 from backfill.status import RunStatus
 from backfill.steps.record import last_line

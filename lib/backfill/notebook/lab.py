@@ -28,10 +28,9 @@ from backfill.next_command import next_command
 from backfill.notebook.kernel import KERNEL_NAME
 from backfill.notebook.relay import Terminal
 from backfill.notebook.run_signals import SIGNALS, handled
-from backfill.server.database import Database
+from backfill.server.database import Database, open_database
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.embedded_process import wait_until
-from backfill.server.open_database import open_database
 from backfill.server.postgres import scalar
 from backfill_lab.demo.seed import seed_if_empty
 

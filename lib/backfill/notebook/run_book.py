@@ -39,9 +39,8 @@ from backfill.records.kept import kept_with
 from backfill.records.ledger import Ledger
 from backfill.records.seats import holder_name, is_worked_on
 from backfill.report import RELAY_ENV, Reporter
-from backfill.server.database import Database
+from backfill.server.database import Database, open_database
 from backfill.server.dsn import redact
-from backfill.server.open_database import open_database
 from backfill.settings import engine_settings
 from backfill.status import RunStatus
 from backfill.steps import record

@@ -21,13 +21,12 @@ from psycopg import sql
 
 from backfill.errors import DatabaseUnreachable
 from backfill.next_command import next_command
-from backfill.rows.values import arrow_type
+from backfill.rows.values import arrow_type, struct_type
 from backfill.server.arrow_session import ArrowSession, open_arrow
 from backfill.server.dsn import redact
 from backfill.server.joins import join_clauses, looked_up_value
 from backfill.server.pending import pending_filter
 from backfill.server.postgres import unreachable
-from backfill.server.row_types import source_fields, source_type, target_type
 from backfill.server.table import Table
 
 PAGE_ROWS = 100_000
@@ -52,8 +51,8 @@ def extracted_schema(table: Table, *, has_places: bool = False) -> pa.Schema:
     fields = [
         pa.field("key", pa.string()),
         pa.field("scope", pa.string()),
-        pa.field("source", source_type(table)),
-        pa.field("before", target_type(table)),
+        pa.field("source", struct_type(table.source_fields)),
+        pa.field("before", struct_type(table.targets)),
     ]
     places = [pa.field(name, pa.int64()) for name in HEAP_COLUMNS]
     return pa.schema([*fields, *places] if has_places else fields)
@@ -80,7 +79,7 @@ def shaped(
     arrays = [column.combine_chunks() for column in columns]
     places = [arrays.pop() for _ in HEAP_COLUMNS][::-1] if has_places else []
     key, scope, *values = arrays
-    sources = source_fields(table)
+    sources = table.source_fields
     count = len(sources)
     read = [
         array.cast(arrow_type(column.type))

@@ -21,6 +21,7 @@ from psycopg import sql
 from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.day_or_month import DATES, are_untold, how_untold
 from backfill.rows.spelt import Spelt
+from backfill.rows.texts import array_texts, texts_of
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.in_bulk import in_bulk
 from backfill.server.plain_table import PlainTable
@@ -31,6 +32,18 @@ _PARTS_OF_AN_INSTANT = ("date", "timestamp")
 #: A function of the server takes no more than a hundred arguments.
 _MOST_PAIRS = 50
 _NO_OFFSET = r"^\s*\d{4,}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?)?\s*$"
+
+
+_WHOLE = ("int2", "int4", "int8", "oid")
+
+
+def column_texts(values: pa.Array | pa.ChunkedArray, column: CatalogColumn) -> pa.Array:
+    """Return values as texts for their column: JSON, bytes, arrays and whole numbers as it has
+    them."""
+    texts = texts_of(values, as_json=column.is_json, as_bytes=column.kind == "bytea")
+    if pa.types.is_decimal(values.type) and column.kind in _WHOLE:  # 5.00 is 5; 5.50 is refused
+        return pc.replace_substring_regex(texts, r"[.]0+$", "")
+    return array_texts(texts) if column.kind.startswith("_") else texts
 
 
 @dataclass(frozen=True, slots=True)

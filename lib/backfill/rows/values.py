@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.rows.columns import ColumnType
+from backfill.rows.columns import Column, ColumnType
 
 Int64Array = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -22,6 +22,11 @@ _ARROW = {
     ColumnType.TEXT: pa.string(),
     ColumnType.JSONB: pa.string(),
 }
+
+
+def struct_type(columns: Iterable[Column]) -> pa.StructType:
+    """Return the Arrow type of a struct of columns: a change's `source`, `before` and `after`."""
+    return pa.struct([pa.field(column.name, arrow_type(column.type)) for column in columns])
 
 
 def arrow_type(column_type: ColumnType) -> pa.DataType:

@@ -1,13 +1,18 @@
-"""A database to work on, and the connections to it."""
+"""Which database: the one that `DATABASE_URL` names, or the embedded one; and connections to it.
+
+Opening changes nothing: what is in a database, or that nothing is, stays so.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from backfill.errors import NoConnectionLeft
-from backfill.server.dsn import describe
+from backfill.errors import NoConnectionLeft, UsageError
+from backfill.next_command import next_command
+from backfill.server.dsn import DSN_ENV, check_dsn, describe
 from backfill.server.postgres import Connection, connect
 from backfill.server.session import Session, SessionLimits
 
@@ -41,3 +46,24 @@ class Database:
                 while len(lookers) < LOOKERS:
                     lookers.append(opened.enter_context(self.connect(read_only=True)))
             yield lookers
+
+
+def open_database(say: Callable[[str], None], dsn_env: str = DSN_ENV) -> Database:
+    """Return the database to work on; start the embedded server where none is named."""
+    dsn = os.environ.get(dsn_env, "").strip()
+    if dsn:
+        check_dsn(dsn)
+        return Database(dsn, is_embedded=False)
+    if dsn_env != DSN_ENV:  # somebody means a database: another one will not do
+        raise UsageError(
+            f"The environment variable {dsn_env}, which dsn_env names, is not set. Put the "
+            f"connection string there, or leave dsn_env out: then it is {DSN_ENV}."
+        )
+    from backfill.server import embedded  # only then: it brings much along
+
+    dsn = embedded.ensure_running()
+    say(
+        f"{dsn_env} is not set: using the embedded PostgreSQL. Fill it with invented demo data: "
+        f"{next_command('db', 'seed')} · stop it: {next_command('db', 'stop')}"
+    )
+    return Database(dsn, is_embedded=True)

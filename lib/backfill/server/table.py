@@ -192,5 +192,7 @@ class Table:
         )
 
     @property
-    def looked_up_fields(self) -> tuple[Column, ...]:
-        return tuple(Column(value.field, ColumnType.TEXT) for value in self.looked_up)
+    def source_fields(self) -> tuple[Column, ...]:
+        """What a change's `source` holds: source columns, then values looked up."""
+        found = (Column(value.field, ColumnType.TEXT) for value in self.looked_up)
+        return (*self.sources, *found)

@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.errors import PreflightError
-from backfill.plans.column_texts import column_texts
-from backfill.plans.fitting import Fitted, Fitting
+from backfill.plans.fitting import Fitted, Fitting, column_texts
 from backfill.plans.keyed_rows import struct_from, struct_of
 from backfill.rows.values import schema_of_changes
 from backfill.server.catalog_columns import CatalogColumn

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backfill.errors import UsageError
-from backfill.rows.values import BoolArray
+from backfill.rows.values import BoolArray, Int64Array
 from backfill.utc.segments import (
     FOLD_CODE,
     GAP_CODE,
@@ -27,7 +27,6 @@ from backfill.utc.segments import (
     ZONE_STRIDE,
     build_segments,
 )
-from backfill.utc.tzif import IntArray
 from backfill.utc.zones import MAX_YEAR, SECOND_US, load_rules
 
 MIN_US = MIN_SECOND * SECOND_US
@@ -109,10 +108,10 @@ class Candidates:
     """
 
     kind: NDArray[np.int8]
-    first_us: IntArray
-    second_us: IntArray
-    offset_us: IntArray
-    transition_us: IntArray
+    first_us: Int64Array
+    second_us: Int64Array
+    offset_us: Int64Array
+    transition_us: Int64Array
 
     def is_in_range(self) -> BoolArray:
         """Tell for each row whether both instants lie in years 1..9999."""
@@ -122,7 +121,7 @@ class Candidates:
 class Resolved(NamedTuple):
     """The chosen instants (`NO_INSTANT` where skipped or impossible) and the rows skipped."""
 
-    utc_us: IntArray
+    utc_us: Int64Array
     skip_mask: BoolArray
 
 
@@ -144,13 +143,15 @@ class Explanation:
     offset_after: dt.timedelta
 
 
-def in_range(time_us: IntArray) -> BoolArray:
+def in_range(time_us: Int64Array) -> BoolArray:
     """Tell for each wall time or instant whether it lies in years 1..9999."""
     mask: BoolArray = (time_us >= MIN_US) & (time_us <= MAX_US)
     return mask
 
 
-def classify(wall_us: IntArray, zone_code: NDArray[np.integer], zones: Sequence[str]) -> Candidates:
+def classify(
+    wall_us: Int64Array, zone_code: NDArray[np.integer], zones: Sequence[str]
+) -> Candidates:
     """Find kind and candidate instants of every row; a zone code below 0 means no zone.
 
     Raises:
@@ -240,7 +241,7 @@ def _empty_candidates(rows: int) -> Candidates:
 
 
 def _classify_block(
-    wall_us: IntArray,
+    wall_us: Int64Array,
     zone_code: NDArray[np.integer],
     zones: tuple[str, ...],
     out: Candidates,

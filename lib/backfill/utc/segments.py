@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from backfill.utc.tzif import IntArray
+from backfill.rows.values import Int64Array
 from backfill.utc.zones import SECOND_US, ZoneRules, load_rules
 
 NORMAL_CODE = 0
@@ -36,11 +36,11 @@ class SegmentTable:
     of the clock change of a gap or fold (else `NO_INSTANT`), all in microseconds.
     """
 
-    starts: IntArray
+    starts: Int64Array
     kind: NDArray[np.int8]
-    offset0: IntArray
-    offset1: IntArray
-    transition: IntArray
+    offset0: Int64Array
+    offset1: Int64Array
+    transition: Int64Array
 
 
 @lru_cache(maxsize=32)

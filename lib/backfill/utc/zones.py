@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 
 from backfill.errors import PreflightError, UsageError
-from backfill.utc.footer import expand_footer
-from backfill.utc.tzif import IntArray, parse_tzif
+from backfill.rows.values import Int64Array
+from backfill.utc.tzif import expand_footer, parse_tzif
 from backfill.utc.zone_names import zone_bytes
 
 MIN_YEAR = 1
@@ -32,10 +32,10 @@ class ZoneRules:
     """
 
     name: str
-    instants: IntArray
-    offsets: IntArray
-    wall0: IntArray
-    wall1: IntArray
+    instants: Int64Array
+    offsets: Int64Array
+    wall0: Int64Array
+    wall1: Int64Array
 
     def __post_init__(self) -> None:
         for times in (self.instants, self.wall0, self.wall1):
@@ -75,7 +75,7 @@ def build_rules(name: str, data: bytes, last_year: int) -> ZoneRules:
     )
 
 
-def _first_open_year(instants: IntArray) -> int:
+def _first_open_year(instants: Int64Array) -> int:
     """The year from which the footer may have more to say than the list of transitions."""
     if not instants.size:
         return MIN_YEAR

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from backfill.errors import UsageError
 from backfill.jobs.fill.values import Values
-from backfill.plans.column_texts import column_texts
+from backfill.plans.fitting import column_texts
 from backfill.plans.keyed_rows import SHOWN_KEYS, KeyedRows, Match, struct_from
 from backfill.rows.day_or_month import DATES, are_untold, how_untold
 from backfill.rows.texts import texts_of

@@ -36,12 +36,12 @@ from backfill.plans.extract import PendingRows, extracted_schema
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
 from backfill.rows.columns import ColumnType
+from backfill.rows.values import struct_type
 from backfill.server.catalog import has_heirs, hidden_rows, missing_rights
 from backfill.server.database import Database
 from backfill.server.grants import Right, rights_on
 from backfill.server.odd_text import check_text
 from backfill.server.postgres import Connection
-from backfill.server.row_types import source_type, target_type
 from backfill.server.session import Session
 from backfill.server.table import Table
 from backfill.server.update_cost import cost_warnings
@@ -188,8 +188,8 @@ class UtcRows:
     def plan_schema(self) -> pa.Schema:
         return changes_schema(
             self.columns,
-            source_type(self.table),
-            target_type(self.table),
+            struct_type(self.table.source_fields),
+            struct_type(self.table.targets),
             repairs=self.chosen.repair,
         )
 

@@ -12,7 +12,6 @@ from backfill.rows.columns import Column
 from backfill.server.catalog import columns_read
 from backfill.server.joins import join_clauses
 from backfill.server.postgres import Connection, scalar
-from backfill.server.row_types import source_fields
 from backfill.server.table import Table
 
 SAMPLE_ROWS = 5_000
@@ -113,7 +112,7 @@ def _read(
         joins=join_clauses(table),
     )
     rows = connection.execute(query).fetchall()
-    types = [pa.string(), pa.string(), *map(_travels, (*source_fields(table), *table.targets))]
+    types = [pa.string(), pa.string(), *map(_travels, (*table.source_fields, *table.targets))]
     columns = list(zip(*rows, strict=True)) or [()] * len(types)
     return shaped(
         table, [pa.chunked_array([v], kind) for v, kind in zip(columns, types, strict=True)]
