@@ -58,3 +58,12 @@ def member_filter(scope: KeyColumn) -> sql.Composable:
         "EXISTS (SELECT FROM jsonb_array_elements_text("
         "current_setting('backfill.members')::jsonb) AS m(member) WHERE {})"
     ).format(scope.equals("t", sql.Identifier("m", "member")))
+
+
+def scope_condition(table: Table, members: Sequence[str] | None) -> sql.Composable:
+    """Return the SQL that keeps to a scope's members."""
+    if members is None or table.scope is None:
+        return sql.SQL("true")
+    return sql.SQL("t.{}::text = ANY ({})").format(
+        sql.Identifier(table.scope.name), sql.Literal(list(members))
+    )

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import sql
 
-from backfill.jobs.utc.sample import scope_condition
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.columns import ColumnType, read_expression
-from backfill.server.pending import pending_filter
+from backfill.server.pending import pending_filter, scope_condition
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
 from backfill.utc.described import Pair

@@ -11,6 +11,7 @@ from backfill.plans.extract import row_columns, shaped
 from backfill.rows.columns import Column
 from backfill.server.catalog import columns_read
 from backfill.server.joins import join_clauses
+from backfill.server.pending import scope_condition
 from backfill.server.postgres import Connection, scalar
 from backfill.server.table import Table
 
@@ -39,15 +40,6 @@ def sample_rows(connection: Connection, table: Table, members: Sequence[str] | N
         for name in dict.fromkeys(want.needs[0] for want in table.wants)
     )
     return _sample(connection, table, there, members)
-
-
-def scope_condition(table: Table, members: Sequence[str] | None) -> sql.Composable:
-    """Return the SQL that keeps to a scope's members."""
-    if members is None or table.scope is None:
-        return sql.SQL("true")
-    return sql.SQL("t.{}::text = ANY ({})").format(
-        sql.Identifier(table.scope.name), sql.Literal(list(members))
-    )
 
 
 def _sample(
