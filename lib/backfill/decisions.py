@@ -101,11 +101,11 @@ class Answers:
             pattern = _conditions_of(answer)
             for kind in _kinds_of(answer, words):
                 place = (kind, *(getattr(answer, name) for name in pattern))
-                known = self._by_place.setdefault(pattern, {}).setdefault(place, answer)
-                if known.decision != answer.decision:
+                earlier = self._by_place.setdefault(pattern, {}).setdefault(place, answer)
+                if earlier.decision != answer.decision:
                     raise UsageError(
-                        f"Lines {known.line} and {answer.line} contradict each other: "
-                        f"{known.what} is {known.decision!r} in one and {answer.decision!r} in "
+                        f"Lines {earlier.line} and {answer.line} contradict each other: "
+                        f"{earlier.what} is {earlier.decision!r} in one and {answer.decision!r} in "
                         "the other. Leave one of them."
                     )
         self._patterns = sorted(self._by_place, key=_weight, reverse=True)
@@ -117,8 +117,8 @@ class Answers:
         """Return the most specific answer to a question, None when nobody gave one."""
         for pattern in self._patterns:
             place = (question.kind, *(getattr(question, name) for name in pattern))
-            if found := self._by_place[pattern].get(place):
-                return found
+            if answer := self._by_place[pattern].get(place):
+                return answer
         return None
 
     def idle(self, used: Iterable[Answer]) -> list[Answer]:
@@ -152,11 +152,11 @@ def _kinds_of(answer: Answer, words: Words) -> list[str]:
                 f"use one of {', '.join(words[answer.kind])}."
             )
         return [answer.kind]
-    kinds = [kind for kind, known in words.items() if answer.decision in known]
+    kinds = [kind for kind, all_words in words.items() if answer.decision in all_words]
     if not kinds:
-        known = dict.fromkeys(word for group in words.values() for word in group)
+        all_words = dict.fromkeys(word for group in words.values() for word in group)
         raise UsageError(
-            f"line {answer.line}: {answer.decision!r} is not one of {', '.join(known)}."
+            f"line {answer.line}: {answer.decision!r} is not one of {', '.join(all_words)}."
         )
     return kinds
 

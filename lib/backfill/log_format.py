@@ -38,10 +38,10 @@ def is_for_machines(stream: TextIO | None) -> bool:
     if not journal or stream is None:
         return False
     try:
-        told = os.fstat(stream.fileno())
+        status = os.fstat(stream.fileno())
     except (OSError, ValueError):  # no file, or closed
         return False
-    return journal == f"{told.st_dev}:{told.st_ino}"
+    return journal == f"{status.st_dev}:{status.st_ino}"
 
 
 def is_log(stream: TextIO | None) -> bool:

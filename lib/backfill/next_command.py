@@ -64,7 +64,7 @@ def shell(words: Sequence[str]) -> str:
 
 def _given() -> dict[str, str]:
     try:
-        found = json.loads(os.environ.get(GIVEN_ENV, "{}"))
+        document = json.loads(os.environ.get(GIVEN_ENV, "{}"))
     except ValueError:
         return {}
-    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+    return {str(k): str(v) for k, v in document.items()} if isinstance(document, dict) else {}

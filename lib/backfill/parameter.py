@@ -107,15 +107,15 @@ class Parameter:
         raise UsageError(f"The parameter {self.name} must be {self.kind}; it is {value!r}.")
 
 
-def near(word: str, known: Iterable[str]) -> str:
+def near(word: str, words: Iterable[str]) -> str:
     """Return ` Did you mean …?` where a known word is like this one, else nothing."""
-    known = list(known)
-    found = [k for k in known if len(word) > len("--a") and k.startswith(word)]
-    if not found:  # without the dashes, which all options share
-        bare = {k.lstrip("-"): k for k in known}
+    words = list(words)
+    alike = [k for k in words if len(word) > len("--a") and k.startswith(word)]
+    if not alike:  # without the dashes, which all options share
+        bare = {k.lstrip("-"): k for k in words}
         close = difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.6)
-        found = [bare[name] for name in close]
-    return f" Did you mean {found[0]}?" if word and found else ""
+        alike = [bare[name] for name in close]
+    return f" Did you mean {alike[0]}?" if word and alike else ""
 
 
 def _plain(number: float) -> str:

@@ -241,10 +241,10 @@ _ONE_OF = ("go_when", "go_when_file")
 
 def settled(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Return kept settings of which later layers say some anew; None says nothing."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for layer in layers:
         said = {n: v for n, v in layer.items() if n in KEPT_DEFAULTS and v is not None}
         if any(said.get(name) for name in _ONE_OF):
-            found = {name: value for name, value in found.items() if name not in _ONE_OF}
-        found |= said
-    return found
+            values = {name: value for name, value in values.items() if name not in _ONE_OF}
+        values |= said
+    return values

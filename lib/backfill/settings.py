@@ -126,12 +126,12 @@ def check_reasons(
     `own` are the job's beside the engine's; None where it tells none: then it may have any, and
     what is near to one of ours or to one of those `seen` is taken for a misspelling.
     """
-    known = sorted({*SkipReason, *(own or ()), *seen})
-    for reason in (reason for reason in named if reason not in known):
-        close = get_close_matches(reason, known, 1, 0.8)
+    reasons = sorted({*SkipReason, *(own or ()), *seen})
+    for reason in (reason for reason in named if reason not in reasons):
+        close = get_close_matches(reason, reasons, 1, 0.8)
         if not close and own is None:
             continue
-        hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
+        hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(reasons)}."
         raise UsageError(f"--max-skips: no row is skipped as {reason!r}. {hint}")
 
 

@@ -26,8 +26,8 @@ _PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Return name and version of Python, the platform and every package that touches a value."""
-    found = {"python": platform.python_version(), "platform": sys.platform}
-    return found | {name: _version(name) for name in _PACKAGES}
+    numbers = {"python": platform.python_version(), "platform": sys.platform}
+    return numbers | {name: _version(name) for name in _PACKAGES}
 
 
 @functools.cache
@@ -47,12 +47,12 @@ def computing_versions() -> dict[str, str]:
 
     `code` is the SHA-256 of this package's own modules: two checkouts of one version may differ.
     """
-    found = versions()
+    numbers = versions()
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "machine": platform.machine(),
         "code": code_digest(),
-        **{name: found[name] for name in ("backfill-workbook", "numpy", "pyarrow", "tzdata")},
+        **{name: numbers[name] for name in ("backfill-workbook", "numpy", "pyarrow", "tzdata")},
     }
 
 

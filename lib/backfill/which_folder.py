@@ -40,17 +40,17 @@ def meant(wanted: str, run_ids: Sequence[str]) -> list[str]:
 
 def find_folder(runs: Path, wanted: str, holding: str = "") -> RunFolder:
     """Return the folder that a name means; raise `UsageError` for none, or several."""
-    found = meant(wanted, [folder.run_id for folder in run_folders(runs, holding)])
-    if len(found) == 1:
-        return RunFolder(runs / found[0])
+    matching = meant(wanted, [folder.run_id for folder in run_folders(runs, holding)])
+    if len(matching) == 1:
+        return RunFolder(runs / matching[0])
     held = f" with a {holding}" if holding else ""
-    if found:
-        raise UsageError(ambiguous(wanted, found))
+    if matching:
+        raise UsageError(ambiguous(wanted, matching))
     raise UsageError(
         f"There is no run {wanted!r}{held} in {runs}. List them: {next_command('runs')}"
     )
 
 
-def ambiguous(wanted: str, found: Sequence[str]) -> str:
+def ambiguous(wanted: str, matching: Sequence[str]) -> str:
     """Return the sentence for a name that could mean several runs."""
-    return f"{wanted!r} is the beginning of several runs: {', '.join(found)}. Name one in full."
+    return f"{wanted!r} is the beginning of several runs: {', '.join(matching)}. Name one in full."

@@ -234,10 +234,10 @@ class Book(RunBook):
                 return self._frozen_note()
             if not hasattr(self._planning.ready, "propose"):
                 raise UsageError(f"The {self._job.name} job computes its values by itself.")
-            taken = self._planning.propose(rows, reads)
-        if taken is None:
+            count = self._planning.propose(rows, reads)
+        if count is None:
             return self.compute()
-        return note(f"{counted(taken, 'row is', 'rows are')} proposed.") + self.compute()
+        return note(f"{counted(count, 'row is', 'rows are')} proposed.") + self.compute()
 
     @property
     def changes(self) -> Any:

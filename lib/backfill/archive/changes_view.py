@@ -107,8 +107,8 @@ def _telling(path: Any) -> tuple[int, list[Row]]:
     with pq.ParquetFile(path) as file:
         total = file.metadata.num_rows
         wanted = _some_of_each(file.read(columns=["rule", "warnings"]))
-        found = _rows_at(file, wanted)
-    return total, [found[place] for place in wanted]
+        rows = _rows_at(file, wanted)
+    return total, [rows[place] for place in wanted]
 
 
 def _some_of_each(kinds: pa.Table) -> list[int]:
@@ -146,18 +146,18 @@ def _shares(counts: list[int]) -> list[int]:
 
 
 def _rows_at(file: pq.ParquetFile, wanted: list[int]) -> dict[int, Row]:
-    found: dict[int, Row] = {}
+    rows: dict[int, Row] = {}
     start = 0
     names = ["key", "scope", "rule", "warnings", "before", "after"]
     left = set(wanted)
     for batch in file.iter_batches(columns=names):
         here = sorted(n - start for n in left if start <= n < start + batch.num_rows)
-        taken = batch.take(pa.array(here, pa.int64())).to_pylist()
-        found |= {start + n: _row(values) for n, values in zip(here, taken, strict=True)}
+        page = batch.take(pa.array(here, pa.int64())).to_pylist()
+        rows |= {start + n: _row(values) for n, values in zip(here, page, strict=True)}
         start += batch.num_rows
-        if len(found) == len(wanted):
+        if len(rows) == len(wanted):
             break
-    return found
+    return rows
 
 
 def _row(values: Mapping[str, Any]) -> Row:
@@ -207,12 +207,12 @@ def _records(value: Any) -> list[str] | None:
     if not isinstance(value, str) or not value.lstrip().startswith("["):
         return None
     try:
-        found = json.loads(value)
+        records = json.loads(value)
     except ValueError:
         return None
-    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+    if not isinstance(records, list) or not all(isinstance(entry, dict) for entry in records):
         return None
-    return [_line(entry) for entry in found]
+    return [_line(entry) for entry in records]
 
 
 def _line(entry: Mapping[str, Any]) -> str:

@@ -70,15 +70,15 @@ def write_records(
 
     Without a ledger row (a dry run that may not write one) the plan's own skips are all there is.
     """
-    found: Sequence[Skip] = []
+    skips: Sequence[Skip] = []
     checkpoints: Sequence[Checkpoint] = []
     if ledger is not None and ledger.exists():
         checkpoints = ledger.checkpoints(folder.run_id)
-        found = ledger.skips(folder.run_id)
-    drifted = [skip for skip in found if skip.reason == SkipReason.DRIFTED]
+        skips = ledger.skips(folder.run_id)
+    drifted = [skip for skip in skips if skip.reason == SkipReason.DRIFTED]
     left_alone = {(skip.key, skip.column): skip for skip in planned}
     left_alone |= {
-        (skip.key, skip.column): skip for skip in found if skip.reason != SkipReason.DRIFTED
+        (skip.key, skip.column): skip for skip in skips if skip.reason != SkipReason.DRIFTED
     }
     folder.write_text(SKIPS_FILE, skips_csv(left_alone.values(), scope_name))
     for name, text in approved_csv(folder.run_id, ledger).items():
@@ -93,9 +93,9 @@ def add_not_shown(folder: RunFolder, missed: Sequence[NotShown]) -> None:
     if not missed or not folder.file(RUN_FILE).exists():
         return
     run = folder.read_json(RUN_FILE)
-    known = list(run.get("not_shown") or [])
-    added = [entry for entry in (each.as_json() for each in missed) if entry not in known]
-    folder.write_json(RUN_FILE, {**run, "not_shown": [*known, *added]})
+    entries = list(run.get("not_shown") or [])
+    added = [entry for entry in (each.as_json() for each in missed) if entry not in entries]
+    folder.write_json(RUN_FILE, {**run, "not_shown": [*entries, *added]})
 
 
 def approved_csv(run_id: str, ledger: Ledger | None) -> dict[str, str]:
@@ -105,13 +105,13 @@ def approved_csv(run_id: str, ledger: Ledger | None) -> dict[str, str]:
     parts = parts_of(ledger.connection, run_id)
     if not parts:
         return {}
-    told = [
+    lines = [
         {**part.as_json(), "selection": json.dumps(part.selection, ensure_ascii=False)}
         for part in parts
     ]
     ranges = [asdict(entry) for entry in ranges_of(ledger.connection, run_id)]
     return {
-        PARTS_FILE: _csv(PART_COLUMNS, told),
+        PARTS_FILE: _csv(PART_COLUMNS, lines),
         RANGES_FILE: _csv(_RANGE_COLUMNS, ranges),
     }
 

@@ -192,17 +192,17 @@ def _moment(text: str) -> str:
 
 
 def _verified(facts: RunFacts) -> str:
-    found: dict[str, Any] = facts.summary.get("verification") or {}
-    if not _written(facts) and not found.get("disagreements"):
+    verification: dict[str, Any] = facts.summary.get("verification") or {}
+    if not _written(facts) and not verification.get("disagreements"):
         return "nothing to verify: nothing was written."
-    if not found:
+    if not verification:
         return "not recorded in this folder."
-    read = f"{counted(int(found['rows']), 'row')} read back"
-    again = int(found["recomputed"])
+    read = f"{counted(int(verification['rows']), 'row')} read back"
+    again = int(verification["recomputed"])
     values = f", {counted(again, 'value')} computed again" if again else ""
-    wrong = int(found["disagreements"])
+    wrong = int(verification["disagreements"])
     if wrong:
-        first = f" The first: {found['first']}" if found.get("first") else ""
+        first = f" The first: {verification['first']}" if verification.get("first") else ""
         return f"no: {counted(wrong, 'disagreement')} ({read}{values}).{first}"
     return f"yes: {read}{values}, no disagreement."
 
@@ -214,7 +214,7 @@ def _next(facts: RunFacts) -> Line:
 
 def _way_on(facts: RunFacts) -> tuple[str, ...]:
     """Return what to do, and the command for it where there is one."""
-    found = facts.summary.get("verification") or {}
+    verification = facts.summary.get("verification") or {}
     is_unknown = not facts.plan or facts.status in (_BROKEN, NOT_CLOSED)
     is_planned = facts.status == RunStatus.PLANNED
     ways: list[tuple[bool, tuple[str, ...]]] = [
@@ -224,9 +224,9 @@ def _way_on(facts: RunFacts) -> tuple[str, ...]:
         (is_planned, ("write exactly this plan:", "apply")),
         (facts.status in RESUMABLE, ("go on after the last checkpoint:", "resume")),
         (facts.status == RunStatus.REVERTED, ("nothing: its rows are as they were before it.",)),
-        (bool(found.get("disagreements")), ("see every disagreement:", "verify")),
+        (bool(verification.get("disagreements")), ("see every disagreement:", "verify")),
         (not _written(facts), (f"{_open_questions(facts)}.",)),
-        (not found, ("prove what it wrote:", "verify")),
+        (not verification, ("prove what it wrote:", "verify")),
         (True, (f"{_open_questions(facts)}. To undo it, unless that was done since:", "revert")),
     ]
     return next(way for holds, way in ways if holds)

@@ -30,11 +30,11 @@ class Pruned:
 def prune(runs: Path, cache: Path, keep_days: int, now: dt.datetime, *, dry_run: bool) -> Pruned:
     """Remove what can be had again of closed runs that are older than `keep_days` days."""
     before = now - dt.timedelta(days=keep_days)
-    found = [path for folder in _old(runs, before) for path in _of_run(folder)]
-    touched = {path.parent for path in found}
-    found += list(_readings(cache, before))
+    files = [path for folder in _old(runs, before) for path in _of_run(folder)]
+    touched = {path.parent for path in files}
+    files += list(_readings(cache, before))
     size = 0
-    for path in found:
+    for path in files:
         try:
             size += path.stat().st_size
             if not dry_run:
@@ -43,7 +43,7 @@ def prune(runs: Path, cache: Path, keep_days: int, now: dt.datetime, *, dry_run:
             continue
         except OSError as error:
             raise StorageError(f"{path} could not be removed: {error.strerror}.") from error
-    return Pruned(len(found), size, len(touched))
+    return Pruned(len(files), size, len(touched))
 
 
 def _old(runs: Path, before: dt.datetime) -> Iterator[Path]:

@@ -62,8 +62,8 @@ class RunFacts:
     @property
     def counts(self) -> dict[str, int]:
         """The demand's totals; an empty dictionary for a run that came to none."""
-        found = {name: self.summary.get(name) for name in _COUNTS}
-        return {name: value for name, value in found.items() if isinstance(value, int)}
+        totals = {name: self.summary.get(name) for name in _COUNTS}
+        return {name: value for name, value in totals.items() if isinstance(value, int)}
 
     @property
     def reverts(self) -> str:

@@ -226,7 +226,7 @@ def _progress_lines(facts: RunFacts) -> Iterator[str]:
 
 def _versions(facts: RunFacts) -> Shown:
     run, plan = facts.run, facts.plan
-    found = run.get("versions")
+    numbers = run.get("versions")
     identity = [
         ("database", run.get("database", "")),
         ("plan_id", plan.get("plan_id", "")),
@@ -240,7 +240,7 @@ def _versions(facts: RunFacts) -> Shown:
     shown += _named("Settings of the engine", run.get("engine"))
     if reader:
         shown += _named("What read the images", reader)
-    return shown + _named("Versions of everything that computes", found)
+    return shown + _named("Versions of everything that computes", numbers)
 
 
 def _named(caption: str, values: Any) -> Shown:

@@ -62,9 +62,9 @@ def list_runs(
     if rows is not None:
         listed = {run_id: replace(run, where="folder only") for run_id, run in listed.items()}
         for row in rows:
-            known = listed.get(row.run_id)
-            if known is not None:
-                listed[row.run_id] = _as_in_database(known, row)
+            entry = listed.get(row.run_id)
+            if entry is not None:
+                listed[row.run_id] = _as_in_database(entry, row)
             elif RUN_ID.fullmatch(row.run_id):
                 listed[row.run_id] = _of_row(row)
     _mark_reverted(listed)
@@ -86,7 +86,7 @@ def matching(
 
 
 def _of_folder(facts: RunFacts) -> ListedRun:
-    found = (path.name for pattern in _PAGES for path in sorted(facts.folder.path.glob(pattern)))
+    pages = (path.name for pattern in _PAGES for path in sorted(facts.folder.path.glob(pattern)))
     return ListedRun(
         facts.run_id,
         facts.job,
@@ -98,7 +98,7 @@ def _of_folder(facts: RunFacts) -> ListedRun:
         facts.reverts,
         "",
         " ".join((facts.error or "; ".join(facts.problems)).split()),
-        tuple(found),
+        tuple(pages),
         "folder",
     )
 

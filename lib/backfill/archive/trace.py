@@ -142,17 +142,17 @@ def find_source(
     notes = [] if ledger else [f"The database was not asked: {problem}"]
     frozen, problems = _plan(folder)
     notes += problems
-    known = frozen or row
-    assert known is not None or folder is not None
-    if known is None:
+    facts = frozen or row
+    assert facts is not None or folder is not None
+    if facts is None:
         raise UsageError(f"{problems[0]} Nothing else is known of run {run_id}.")
     if folder is None:
         notes.append(f"The run's folder is not in {runs}: this is what the database tells.")
     return Source(
-        known.run_id,
-        known.job,
-        known.settings,
-        known.target,
+        facts.run_id,
+        facts.job,
+        facts.settings,
+        facts.target,
         row.status.value if row else "planned",
         folder,
         ledger if row else None,
@@ -161,8 +161,8 @@ def find_source(
 
 
 def _folder(run_id: str, runs: Path) -> RunFolder | None:
-    found = meant(run_id, [folder.run_id for folder in run_folders(runs, PLAN_FILE)])
-    return RunFolder(runs / found[0]) if len(found) == 1 else None
+    matching = meant(run_id, [folder.run_id for folder in run_folders(runs, PLAN_FILE)])
+    return RunFolder(runs / matching[0]) if len(matching) == 1 else None
 
 
 def _plan(folder: RunFolder | None) -> tuple[Plan | None, list[str]]:
@@ -180,8 +180,8 @@ def trace_row(source: Source, kind: Looks, key: str) -> Trace:
     A key of several columns may be spelt as a JSON list or as `a,b`.
     """
     for spelt in spellings(key):
-        if found := _trace(source, kind, spelt):
-            return found
+        if trace := _trace(source, kind, spelt):
+            return trace
     raise UsageError(_unknown(source, key))
 
 
@@ -218,8 +218,8 @@ def _planned_change(source: Source, key: str) -> dict[str, Any] | None:
         rows = pq.read_table(source.folder.file(CHANGES_FILE), filters=[("key", "==", key)])
     except (OSError, pa.ArrowException):
         return None
-    found: dict[str, Any] | None = rows.to_pylist()[0] if rows.num_rows else None
-    return found
+    change: dict[str, Any] | None = rows.to_pylist()[0] if rows.num_rows else None
+    return change
 
 
 def _planned_skip(source: Source, key: str) -> Skip | None:

@@ -44,17 +44,17 @@ def add_job_options(parser: argparse.ArgumentParser, task: Entry | None = None) 
 
 def _asked() -> dict[str, Parameter]:
     """Return by name what jobs are asked by; of one that several take, each says what it is."""
-    found: dict[str, Parameter] = {}
+    by_name: dict[str, Parameter] = {}
     for entry in JOBS.values():
         for parameter in entry.parameters:
             if parameter.name not in entry.asked_by:
                 continue
             says, kind = f"{entry.name}: {parameter.help}", parameter.kind
-            if before := found.get(parameter.name):
+            if before := by_name.get(parameter.name):
                 # A path for one may be a name for the other: as it was typed.
                 says, kind = f"{before.help}; {says}", Kind.TEXT
-            found[parameter.name] = replace(parameter, help=says, kind=kind, default="")
-    return found
+            by_name[parameter.name] = replace(parameter, help=says, kind=kind, default="")
+    return by_name
 
 
 def job_of(options: argparse.Namespace) -> tuple[Entry, Job]:
@@ -97,15 +97,15 @@ def run_check(options: argparse.Namespace) -> int:
         raise UsageError("--output lists rows that differ: give --deep as well.")
     with database_of(options).connect(read_only=True) as connection:
         ready = job.preflight(connection, writing=False)
-    found = ready.found
-    pending, what = found.pending, found.what
+    preflight = ready.found
+    pending, what = preflight.pending, preflight.what
     if entry.pending is Pending.COMPUTED:
         pending, what = (
             _to_write(options, ready),
             ("row is to be written", "rows are to be written"),
         )
     pending = {scope: count for scope, count in pending.items() if count}
-    _say(options, found.hidden)
+    _say(options, preflight.hidden)
     shown = dict(sorted(pending.items(), key=lambda entry: -entry[1])[:SHOWN_SCOPES])
     _say(options, _by_scope(shown, what, entry))
     document: dict[str, Any] = {"job": options.job, "total_pending": sum(pending.values())}
@@ -115,7 +115,7 @@ def run_check(options: argparse.Namespace) -> int:
         left = len(pending) - len(shown)
         _say(options, [f"… {left:,} more with fewer rows; all of them: {all_of_them}"])
         document["pending_scopes"] = len(pending)
-    return _end(options, document, is_clean=not pending, is_sure=not found.hidden)
+    return _end(options, document, is_clean=not pending, is_sure=not preflight.hidden)
 
 
 def _to_write(options: argparse.Namespace, ready: Ready) -> dict[str, int]:
@@ -139,16 +139,16 @@ def _check_rows(options: argparse.Namespace, entry: Entry, job: Job) -> int:
     """Look at the rows themselves: what waits and is not known, and with --deep what differs."""
     if entry.check_rows is None:
         raise UsageError(f"--job {options.job} has no look at rows one by one: leave --deep out.")
-    known = options.allow_known or ""
-    found = entry.check_rows(job.task, database_of(options), known, has_filled=bool(options.deep))
-    _say(options, found.hidden)
-    shown = dict(found.pending.most_common(SHOWN_SCOPES))
+    accepted = options.allow_known or ""
+    rows = entry.check_rows(job.task, database_of(options), accepted, has_filled=bool(options.deep))
+    _say(options, rows.hidden)
+    shown = dict(rows.pending.most_common(SHOWN_SCOPES))
     _say(options, _by_scope(shown, ("row is pending", "rows are pending"), entry))
-    _say(options, found.lines())
+    _say(options, rows.lines())
     if options.output:
-        found.write(Path(options.output))
-    document = {"job": options.job, **found.summary()}
-    return _end(options, document, is_clean=found.is_clean, is_sure=not found.hidden)
+        rows.write(Path(options.output))
+    document = {"job": options.job, **rows.summary()}
+    return _end(options, document, is_clean=rows.is_clean, is_sure=not rows.hidden)
 
 
 def _by_scope(counts: Mapping[str, int], what: tuple[str, str], entry: Entry) -> Iterator[str]:
@@ -187,14 +187,14 @@ def run_evidence(options: argparse.Namespace) -> int:
     else:
         folder = find_folder(runs_dir(options.runs_dir), options.run_dir)
     with database_of(options).connect(read_only=True) as connection:
-        found = disagreements(folder, Ledger(connection), kind_of)
+        wrong = disagreements(folder, Ledger(connection), kind_of)
     terminal = terminal_of(options)
-    for text in found:
+    for text in wrong:
         terminal.message(text, "error")
-    if not found:
+    if not wrong:
         terminal.message(f"Hashes, notebook, plan and database of {folder.run_id} agree.")
-    print_summary({"run_id": folder.run_id, "agrees": not found, "disagreements": found})
-    return int(ExitCode.VERIFY_FAILED if found else ExitCode.OK)
+    print_summary({"run_id": folder.run_id, "agrees": not wrong, "disagreements": wrong})
+    return int(ExitCode.VERIFY_FAILED if wrong else ExitCode.OK)
 
 
 def add_grants_options(parser: argparse.ArgumentParser, task: Entry | None = None) -> None:

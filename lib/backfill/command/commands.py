@@ -199,21 +199,21 @@ def run_verify(options: argparse.Namespace) -> int:
     with database.connect(read_only=True) as connection, database.lookers() as lookers:
         ledger = Ledger(connection)
         run = ledger.get(options.run_id, has_started=True)
-        found = verify_run(ledger, run, kind_of(run.job), lookers)
-    for text in found.findings:
+        verification = verify_run(ledger, run, kind_of(run.job), lookers)
+    for text in verification.findings:
         terminal.message(text, "error")
-    for text in found.notes:
+    for text in verification.notes:
         terminal.message(text)
-    is_proven = found.is_proven and run.status is not RunStatus.PLANNED
+    is_proven = verification.is_proven and run.status is not RunStatus.PLANNED
     print_verified(
         {
             "run_id": run.run_id,
             "status": run.status.value,
             "verified": is_proven,
-            "chunks": found.chunks,
-            "rows": found.rows,
-            "recomputed": found.recomputed,
-            "disagreements": len(found.findings),
+            "chunks": verification.chunks,
+            "rows": verification.rows,
+            "recomputed": verification.recomputed,
+            "disagreements": len(verification.findings),
         },
         as_json=options.json,
     )
@@ -225,13 +225,13 @@ def run_explain(options: argparse.Namespace) -> int:
     from backfill.notebook.asking import explain_row
 
     runs = runs_dir(options.runs_dir)
-    found = explain_row(database_of(options), options.run_id, runs, options.key)
+    explanation = explain_row(database_of(options), options.run_id, runs, options.key)
     if options.json:
-        print_summary(found.document)
+        print_summary(explanation.document)
     elif is_watched():
-        print_shown(found.shown)
+        print_shown(explanation.shown)
     else:
-        print(found.shown.text, flush=True)
+        print(explanation.shown.text, flush=True)
     return int(ExitCode.OK)
 
 

@@ -82,8 +82,8 @@ def _guarded(what: str, check: Callable[[], str], mend: str) -> Finding:
         return Finding(what, False, str(error), error.mend or mend)
     except Exception as error:  # whatever it is, it is the answer to this question
         text = redact(str(error), os.environ.get(DSN_ENV, "")).strip()
-        known = isinstance(error, BackfillError)
-        return Finding(what, False, text if known else f"{type(error).__name__}: {text}", mend)
+        is_ours = isinstance(error, BackfillError)
+        return Finding(what, False, text if is_ours else f"{type(error).__name__}: {text}", mend)
 
 
 class _Unwell(Exception):
@@ -104,10 +104,10 @@ def _tzdata() -> str:
     lock = root / LOCK_FILE if root else None
     if lock is None or not lock.is_file():
         return f"{installed}; there is no {LOCK_FILE} here to compare it with"
-    found = re.search(r"^tzdata==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
-    if found and found[1] != installed:
+    pin = re.search(r"^tzdata==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    if pin and pin[1] != installed:
         raise _Unwell(
-            f"{installed} is installed, {LOCK_FILE} names {found[1]}: the same wall time could "
+            f"{installed} is installed, {LOCK_FILE} names {pin[1]}: the same wall time could "
             "become another instant"
         )
     return f"{installed}, as {LOCK_FILE} says"

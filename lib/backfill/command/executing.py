@@ -125,9 +125,9 @@ def _close(
     try:
         return close_folder(folder, stem, ended), True
     except StorageError as error:
-        told = (ended.outcome or {}).get("summary") or {}
-        terminal.message(f"{error} {_how_to_close(folder, told)}", "error")
-        return {**told, "run_id": folder.run_id, "evidence": "not closed"}, False
+        summary = (ended.outcome or {}).get("summary") or {}
+        terminal.message(f"{error} {_how_to_close(folder, summary)}", "error")
+        return {**summary, "run_id": folder.run_id, "evidence": "not closed"}, False
 
 
 def _how_to_close(folder: RunFolder, summary: Mapping[str, Any]) -> str:

@@ -25,10 +25,10 @@ class Finding:
 def print_findings(findings: Sequence[Finding]) -> None:
     """Print findings as a table for a person, then what mends them: each to be copied whole."""
     console = console_of()
-    rows = [(_WORDS[found.is_well], found.what, found.detail) for found in findings]
+    rows = [(_WORDS[finding.is_well], finding.what, finding.detail) for finding in findings]
     print_grid(console, Grid("", ("", "looked at", "found"), rows), _TONES)
-    for found in findings:
-        if not found.is_well and found.mend:
-            console.print(f"\n{found.what}, its mend:", style="bold")
-            console.print(found.mend, soft_wrap=True)
+    for finding in findings:
+        if not finding.is_well and finding.mend:
+            console.print(f"\n{finding.what}, its mend:", style="bold")
+            console.print(finding.mend, soft_wrap=True)
     console.print()

@@ -58,8 +58,8 @@ def offset_guess(look: TableLook) -> Guess | None:
     """A column of offsets, in place of a zone."""
     for name, column in look.columns.items():
         if column.plain_type in TEXT_TYPES:
-            if found := _offset_of_texts(name, look.samples.get(name, ())):
-                return found
+            if minutes := _offset_of_texts(name, look.samples.get(name, ())):
+                return minutes
             continue
         if column.plain_type not in _OFFSET_TYPES or not _is_offset_name(name):
             continue
@@ -110,17 +110,17 @@ def with_forms(look: TableLook, pairs: Sequence[GuessedPair]) -> tuple[GuessedPa
 
 
 def _forms(look: TableLook, pair: GuessedPair) -> list[tuple[str, Guess]]:
-    found: list[tuple[str, Guess]] = []
+    forms: list[tuple[str, Guess]] = []
     if len(pair.walls) == 1:
-        found += _form(look, pair.walls[0])
+        forms += _form(look, pair.walls[0])
     else:
-        found += _form_of_both(look, pair.walls)
+        forms += _form_of_both(look, pair.walls)
     unit = _unit(look, pair.target) or _unit_beside(look, pair)
     if unit and unit.value not in TARGET_UNITS:
         unit = None
     if unit and (unit.value != "ms" or unit_in_name(pair.target)):
-        found.append(("target_unit", unit))
-    return found
+        forms.append(("target_unit", unit))
+    return forms
 
 
 def _unit_beside(look: TableLook, pair: GuessedPair) -> Guess | None:
@@ -185,13 +185,13 @@ def _unit(look: TableLook, name: str) -> Guess | None:
     sample = look.samples.get(name, ())
     if look.columns[name].plain_type not in NUMBER_TYPES:
         return None
-    found = _unit_of(sample)
-    if found is None:
+    unit = _unit_of(sample)
+    if unit is None:
         if look.columns[name].plain_type == "integer":
             return Guess("s", "integer has no room for more")
         named = unit_in_name(name)
         return Guess(named.value, "its name") if named else None
-    return found
+    return unit
 
 
 def _unit_of(sample: Sequence[str]) -> Guess | None:

@@ -49,33 +49,33 @@ def guess_pairs(look: TableLook) -> tuple[GuessedPair, ...]:
     First those that say so, then any `timestamp` and `timestamptz` that are named alike.
     """
     pairs: dict[str, GuessedPair] = {}
-    taken: set[str] = set()
+    used: set[str] = set()
     for find in (_walls_of, _walls_by_type):
         for target, column in look.columns.items():
-            if column.plain_type not in _TARGET_TYPES or column.is_generated or target in taken:
+            if column.plain_type not in _TARGET_TYPES or column.is_generated or target in used:
                 continue
-            walls = find(look, target, taken)
+            walls = find(look, target, used)
             if not walls or target in walls:
                 continue
             kinds = " and ".join(look.columns[name].type_name for name in (*walls, target))
             why = f"their names, and their types: {kinds}"
             pairs[target] = GuessedPair(walls, target, why)
-            taken |= {*walls[-1:], target}
+            used |= {*walls[-1:], target}
     return tuple(pairs[name] for name in look.columns if name in pairs)
 
 
-def _walls_of(look: TableLook, target: str, taken: set[str]) -> tuple[str, ...]:
-    free = [name for name in look.columns if name not in taken]
+def _walls_of(look: TableLook, target: str, used: set[str]) -> tuple[str, ...]:
+    free = [name for name in look.columns if name not in used]
     named = [name for name in free if _is_pair(look, name, target)]
     moment = next((name for name in named if _holds(look, name) is _Holds.MOMENT), None)
-    both = _date_and_time(look, target, taken)
+    both = _date_and_time(look, target, used)
     if moment and not (both and moment == both[0]):  # a day in numbers goes with its time
         return (moment,)
     day = next((name for name in named if _holds(look, name) is _Holds.DAY), None)
     return both or ((day,) if day else ())
 
 
-def _walls_by_type(look: TableLook, target: str, taken: set[str]) -> tuple[str, ...]:
+def _walls_by_type(look: TableLook, target: str, used: set[str]) -> tuple[str, ...]:
     """A timestamp beside a timestamptz of the same name, as far as names tell anything."""
     if look.columns[target].plain_type != "timestamp with time zone":
         return ()
@@ -83,7 +83,7 @@ def _walls_by_type(look: TableLook, target: str, taken: set[str]) -> tuple[str, 
     fitting = [
         name
         for name, column in look.columns.items()
-        if name not in taken and column.plain_type == "timestamp without time zone"
+        if name not in used and column.plain_type == "timestamp without time zone"
         if meant and _stems(name) - _DAYS == meant
     ]
     return (fitting[0],) if len(fitting) == 1 else ()
@@ -124,14 +124,14 @@ def _are_days(look: TableLook, name: str) -> bool:
     )
 
 
-def _date_and_time(look: TableLook, target: str, taken: set[str]) -> tuple[str, ...]:
+def _date_and_time(look: TableLook, target: str, used: set[str]) -> tuple[str, ...]:
     """A date and a time of day whose name goes with the target's."""
     target_words = words_of(target)
     is_instant = look.columns[target].plain_type == "timestamp with time zone"
     if not (target_words & _SAYS_UTC or is_instant):
         return ()
     days = [n for n in look.columns if _holds(look, n) is _Holds.DAY or _are_days(look, n)]
-    clocks = [n for n in look.columns if n not in taken and _holds(look, n) is _Holds.TIME]
+    clocks = [n for n in look.columns if n not in used and _holds(look, n) is _Holds.TIME]
     meant = _stems(target)
     fitting = [c for c in clocks if _stems(c) == meant]
     if not fitting:  # shift_start goes with starts_utc, where nothing else does
@@ -166,13 +166,13 @@ _VOID = re.compile(r"-?infinity|9999-?12-?31.*|0001-?01-?01.*|[0:/.T -]*")
 
 def void_walls(look: TableLook, pairs: tuple[GuessedPair, ...]) -> tuple[str, ...]:
     """Return the sampled values of wall columns that look as if they meant: no time."""
-    found = [
+    voids = [
         text.strip()
         for name in dict.fromkeys(pair.walls[0] for pair in pairs)
         for text in look.samples.get(name, ())
         if _VOID.fullmatch(text.strip())
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(voids))
 
 
 def is_target(look: TableLook, name: str) -> bool:

@@ -13,8 +13,8 @@ def as_toml(guessed: GuessedSpec) -> str:
     """Return the specification as TOML, in the plain form where that says it all."""
     look = guessed.look
     key = json.dumps(list(look.key), ensure_ascii=False)
-    found = "the primary key" if look.is_primary else "a unique index of NOT NULL columns"
-    why = f"found: {found}" if look.key else f"{FILL_IN}: no primary key, no unique index"
+    origin = "the primary key" if look.is_primary else "a unique index of NOT NULL columns"
+    why = f"found: {origin}" if look.key else f"{FILL_IN}: no primary key, no unique index"
     lines = [
         f"# Specification of {look.relation} for backfill utc --table, as far as the catalog and",
         "# a sample of the rows tell. Read every line: a guess is no more than that.",

@@ -108,6 +108,6 @@ def run_selftest(options: argparse.Namespace) -> int:
     reporter = Reporter(
         lambda event: terminal.say(event, is_answer=True)
     )  # its report is asked for
-    code, told = selftest(runs_dir(options.runs_dir), options.case or [], seed, reporter)
-    print_summary(told)
+    code, summary = selftest(runs_dir(options.runs_dir), options.case or [], seed, reporter)
+    print_summary(summary)
     return code

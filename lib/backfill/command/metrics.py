@@ -63,8 +63,8 @@ def _lines(document: Mapping[str, Any], exit_code: int, job: str) -> Iterator[st
     yield from _metric("rows", "Rows of the run, by what became of them.", counts)
     pending = document.get("pending")
     if isinstance(pending, Mapping):
-        found = [({**labels, "scope": scope}, count) for scope, count in pending.items()]
-        yield from _metric("pending_rows", "Rows that are pending, by scope.", found)
+        by_scope = [({**labels, "scope": scope}, count) for scope, count in pending.items()]
+        yield from _metric("pending_rows", "Rows that are pending, by scope.", by_scope)
         total = [(labels, document["total_pending"])]
         yield from _metric("pending_rows_total", "Rows that are pending.", total, kind="gauge")
 
@@ -76,8 +76,8 @@ def _metric(
         return
     yield f"# HELP backfill_{name} {says}\n# TYPE backfill_{name} {kind}\n"
     for labels, value in samples:
-        told = ",".join(f'{label}="{_escaped(str(text))}"' for label, text in labels.items())
-        yield f"backfill_{name}{{{told}}} {value!r}\n"
+        shown = ",".join(f'{label}="{_escaped(str(text))}"' for label, text in labels.items())
+        yield f"backfill_{name}{{{shown}}} {value!r}\n"
 
 
 def _escaped(text: str) -> str:

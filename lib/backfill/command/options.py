@@ -95,9 +95,9 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return
-        known = [str(choice) for choice in action.choices]
-        what = f"{shown_word(str(value))} is not known (choose from {', '.join(known)})."
-        raise argparse.ArgumentError(action, f"{what}{near(str(value), known)}")
+        choices = [str(choice) for choice in action.choices]
+        what = f"{shown_word(str(value))} is not known (choose from {', '.join(choices)})."
+        raise argparse.ArgumentError(action, f"{what}{near(str(value), choices)}")
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         try:
@@ -117,8 +117,8 @@ class Parser(argparse.ArgumentParser):
 def command_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """Return each command's parser by its name, in the order of the help."""
     # argparse shows its subcommands nowhere else.
-    found = (a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    return dict(next(found))
+    choices = (a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(next(choices))
 
 
 def usage_of(parser: argparse.ArgumentParser) -> str:
@@ -176,10 +176,10 @@ def add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Paramet
         if parameter.name not in UNFLAGGED and parameter.name not in names:
             add_flag(parser, parameter)
     for title, members in GROUPS.items():
-        found = [names[name] for name in members if name in names]
-        if found:
+        present = [names[name] for name in members if name in names]
+        if present:
             group = parser.add_argument_group(title)
-            for parameter in found:
+            for parameter in present:
                 add_flag(group, parameter)
 
 

@@ -49,7 +49,7 @@ def version_text() -> str:
     """Return our version, and those of all that touches a value."""
     from backfill.versions import versions
 
-    found = versions()
-    ours = found.pop("backfill-workbook")
-    lines = [f"backfill {ours}", *(f"  {name} {version}" for name, version in found.items())]
+    numbers = versions()
+    ours = numbers.pop("backfill-workbook")
+    lines = [f"backfill {ours}", *(f"  {name} {version}" for name, version in numbers.items())]
     return "\n".join(lines)

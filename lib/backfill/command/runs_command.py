@@ -61,13 +61,13 @@ def run_runs(options: argparse.Namespace) -> int:
     terminal = terminal_of(options)
     runs = runs_dir(options.runs_dir)
     rows = _rows(terminal.message)
-    found = matching(list_runs(runs, rows), options.job, options.status)
-    shown = found[: options.limit]
+    wanted = matching(list_runs(runs, rows), options.job, options.status)
+    shown = wanted[: options.limit]
     if options.json:
         listed = [run.as_json() for run in shown]
-        print_summary({"runs": listed, "total": len(found), "database_asked": rows is not None})
+        print_summary({"runs": listed, "total": len(wanted), "database_asked": rows is not None})
     else:
-        _print(shown, len(found))
+        _print(shown, len(wanted))
     if runs.is_dir() and rebuild_index(runs):
         terminal.message(f"The same as a page: {runs / 'index.html'}")
     return int(ExitCode.OK)
@@ -83,13 +83,13 @@ def _prune(options: argparse.Namespace) -> int:
         raise UsageError(f"Say of how many days to keep all, for example: {example}")
     now = dt.datetime.now(dt.UTC)
     runs, cache = runs_dir(options.runs_dir), default_cache_dir()
-    found = prune(runs, cache, options.keep_days, now, dry_run=options.dry_run)
+    pruned = prune(runs, cache, options.keep_days, now, dry_run=options.dry_run)
     would = "would go" if options.dry_run else "are gone"
     terminal_of(options).message(
-        f"{found.files:,} files of {found.bytes / 1e6:,.1f} MB {would}: working copies of "
-        f"{found.runs:,} runs, and readings of images. What proves a run stays."
+        f"{pruned.files:,} files of {pruned.bytes / 1e6:,.1f} MB {would}: working copies of "
+        f"{pruned.runs:,} runs, and readings of images. What proves a run stays."
     )
-    document = {"files": found.files, "bytes": found.bytes, "dry_run": bool(options.dry_run)}
+    document = {"files": pruned.files, "bytes": pruned.bytes, "dry_run": bool(options.dry_run)}
     print_summary(document)
     return int(ExitCode.OK)
 
@@ -108,20 +108,20 @@ def run_compare(options: argparse.Namespace) -> int:
     """Say which rows came, went and changed from one run to another, and what explains it."""
     from backfill.workbook import compare
 
-    found = compare(
+    comparison = compare(
         options.run_a,
         options.run_b,
         runs_folder=options.runs_dir or "",
         output=options.output or "",
     )
     if options.json:
-        print_summary(found.as_json())
+        print_summary(comparison.as_json())
     elif is_watched():
-        print_shown(found.as_shown())
+        print_shown(comparison.as_shown())
     else:
-        print(repr(found), flush=True)
+        print(repr(comparison), flush=True)
     if options.output:
-        terminal_of(options).message(f"All {found.total:,} differences: {options.output}")
+        terminal_of(options).message(f"All {comparison.total:,} differences: {options.output}")
     return int(ExitCode.OK)
 
 

@@ -77,11 +77,11 @@ def _in_parts(ledger: Ledger, run: RunRow, document: dict[str, Any]) -> dict[str
     held = [entry["holder"] for entry in ranges if entry["holder"]]
     is_running = run.status is RunStatus.RUNNING and ledger.is_current()
     at_work = holders_at_work(ledger.connection, run.run_id) if is_running else []
-    told: dict[str, Any] = {"parts": parts, "ranges": ranges, "appliers": at_work}
+    shown: dict[str, Any] = {"parts": parts, "ranges": ranges, "appliers": at_work}
     if document["rows_per_s"] and len(held) > 1:
-        told["rows_per_s"] = document["rows_per_s"] * len(held)
-        told["seconds_left"] = round(document["remaining"] / told["rows_per_s"], 1)
-    return told
+        shown["rows_per_s"] = document["rows_per_s"] * len(held)
+        shown["seconds_left"] = round(document["remaining"] / shown["rows_per_s"], 1)
+    return shown
 
 
 def _totals(ledger: Ledger, runs: list[RunRow]) -> dict[str, dict[str, Any]]:

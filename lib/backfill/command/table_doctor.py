@@ -29,16 +29,16 @@ def examine_table(connection: Connection, path: Path) -> list[Finding]:
     except BackfillError as error:
         first = next_command("init-table", "TABLE")
         return [Finding("specification", False, str(error), first)]
-    found = [Finding("specification", True, f"{path}: {spec.table}")]
+    findings = [Finding("specification", True, f"{path}: {spec.table}")]
     settings = UtcSettings(table=spec)
     try:
         zoned = UtcTask(settings).look_up(connection, writing=False).zoned
-        found.append(Finding("table", True, f"{zoned.table.relation} is as {path} says"))
-        found += _of_table(connection, zoned, settings)
+        findings.append(Finding("table", True, f"{zoned.table.relation} is as {path} says"))
+        findings += _of_table(connection, zoned, settings)
     except (BackfillError, psycopg.Error) as error:
         text = redact(str(error), os.environ.get(DSN_ENV, "")).strip()
-        found.append(Finding("table", False, text, f"mend {path}, or what it names"))
-    return found
+        findings.append(Finding("table", False, text, f"mend {path}, or what it names"))
+    return findings
 
 
 def _of_table(
@@ -48,8 +48,8 @@ def _of_table(
     yield Finding("key", True, _key_of(zoned))
     for pair in zoned.columns.pairs:
         chain = ", then ".join(link.field or link.constant for link in pair.chain)
-        told = f"{pair.reading.name} → {pair.target.column.name}; zone: {chain or 'its offset'}"
-        yield Finding(f"pair {pair.label}", True, told)
+        detail = f"{pair.reading.name} → {pair.target.column.name}; zone: {chain or 'its offset'}"
+        yield Finding(f"pair {pair.label}", True, detail)
     for join in table.joins:
         keys = ", ".join(part.key for part in join.parts)
         yield Finding(f"lookup {join.name}", True, f"{join.relation} by {keys}")

@@ -63,7 +63,7 @@ class GuessedSpec:
     vocabularies: tuple[str, ...] = ()
     remarks: tuple[str, ...] = field(default=())
     has_offset: bool = False
-    taken: frozenset[str] = frozenset()  # ways to a zone that are of single pairs
+    paired: frozenset[str] = frozenset()  # ways to a zone that are of single pairs
     void: tuple[str, ...] = ()  # walls that mean no time
     untold: tuple[str, ...] = ()  # ways to a zone of which nobody knows whose they are
 
@@ -71,8 +71,8 @@ class GuessedSpec:
     def chain(self) -> list[str]:
         """Where zones are looked for: the row's own, then what lookups find."""
         own = [self.zone.value] if self.zone.value else []
-        found = [f"{x.name}.{x.zone.value}" for x in self.lookups if x.zone]
-        return own + [way for way in found if way not in self.taken and way not in self.untold]
+        ways = [f"{x.name}.{x.zone.value}" for x in self.lookups if x.zone]
+        return own + [way for way in ways if way not in self.paired and way not in self.untold]
 
     @property
     def needs_zone(self) -> bool:
@@ -114,9 +114,9 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
     zones = _zones(look)
     pairs = with_forms(look, guess_pairs(look))
     lookups = _lookups(look, others)
-    taken, pairs = _ways_to_pairs(_ways(zones, lookups), pairs)
-    own = [zone for zone in zones if zone.value not in taken]
-    untold = _untold(lookups, taken) if pairs else ()
+    paired, pairs = _ways_to_pairs(_ways(zones, lookups), pairs)
+    own = [zone for zone in zones if zone.value not in paired]
+    untold = _untold(lookups, paired) if pairs else ()
     zone = own[0] if own else Guess("", _which_way(lookups, untold) or _no_zone(look))
     offset = None if own or lookups or _has_zones(pairs) else offset_guess(look)
     if offset:
@@ -126,7 +126,7 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
     samples += [others[x.reference.other].samples.get(x.zone.value, ()) for x in lookups if x.zone]
     return GuessedSpec(
         look,
-        scope=_scope(look, lookups, {x.by for x in lookups if _is_taken(x, taken)}),
+        scope=_scope(look, lookups, {x.by for x in lookups if _is_taken(x, paired)}),
         zone=zone,
         pairs=pairs,
         lookups=lookups,
@@ -135,10 +135,10 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
         remarks=(
             *_remarks(look, others),
             *_alone(look, pairs),
-            *_left_out(look, others, {*taken, zone.value, *_chosen(lookups)}, lookups),
+            *_left_out(look, others, {*paired, zone.value, *_chosen(lookups)}, lookups),
         ),
         has_offset=offset is not None,
-        taken=frozenset(taken),
+        paired=frozenset(paired),
         void=void_walls(look, pairs),
         untold=untold,
     )
@@ -175,13 +175,13 @@ def _left_out(
 ) -> list[str]:
     """Columns that hold zones as well, of the table and of those that it refers to."""
     named = {x.reference.other: x.name for x in lookups}
-    found = []
+    lines = []
     for relation, one in ((look.relation, look), *others.items()):
         for zone in _zones(one):
             way = zone.value if one is look else f"{named.get(relation)}.{zone.value}"
             if way not in used:
-                found.append(f"{relation}.{zone.value} holds time zones, too: is it of the chain?")
-    return found
+                lines.append(f"{relation}.{zone.value} holds time zones, too: is it of the chain?")
+    return lines
 
 
 def _has_zones(pairs: Sequence[GuessedPair]) -> bool:
@@ -190,29 +190,33 @@ def _has_zones(pairs: Sequence[GuessedPair]) -> bool:
 
 def _zones(look: TableLook) -> list[Guess]:
     """The columns that hold zones, the likeliest first; a name is enough where one is empty."""
-    found = []
+    guesses = []
     for name, sample in look.samples.items():
         column = look.columns[name]
         if column.plain_type in _NO_ZONE_TYPES or column.plain_type.startswith("time"):
             continue
         if _COUNTRY.search(name.lower()):
             continue
-        known = sum(_is_known(value.strip()) for value in sample)
-        share = known / len(sample) if sample else 0.0
+        zone_names = sum(_is_known(value.strip()) for value in sample)
+        share = zone_names / len(sample) if sample else 0.0
         is_named = name.lower() in _ZONE_NAMES
         words = words_of(name)
         is_alike = bool(words & _ZONE_ALIKE) or {"time", "zone"} <= words
-        is_near = "zone" in words and known > 0
-        if share >= SURE_SHARE or is_near or ((is_named or is_alike) and (known or not sample)):
-            seen = f"{known} of {len(sample)} sampled values are zone names"
+        is_near = "zone" in words and zone_names > 0
+        if (
+            share >= SURE_SHARE
+            or is_near
+            or ((is_named or is_alike) and (zone_names or not sample))
+        ):
+            seen = f"{zone_names} of {len(sample)} sampled values are zone names"
             why = f"its name, and {seen}" if is_named or is_alike or is_near else seen
-            found.append((is_named, share, name, why))
+            guesses.append((is_named, share, name, why))
     for path, sample in look.within.items():
-        known = sum(_is_known(value.strip()) for value in sample)
-        if known >= SURE_SHARE * len(sample):
-            why = f"{known} of {len(sample)} sampled values are zone names"
-            found.append((False, known / len(sample), path, why))
-    return [Guess(name, why) for _named, _share, name, why in sorted(found, reverse=True)]
+        zone_names = sum(_is_known(value.strip()) for value in sample)
+        if zone_names >= SURE_SHARE * len(sample):
+            why = f"{zone_names} of {len(sample)} sampled values are zone names"
+            guesses.append((False, zone_names / len(sample), path, why))
+    return [Guess(name, why) for _named, _share, name, why in sorted(guesses, reverse=True)]
 
 
 def _is_known(name: str) -> bool:
@@ -225,12 +229,12 @@ def _vocabularies(samples: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """Return whose names the zone columns hold, where IANA's are not all."""
     values = {value.strip() for sample in samples for value in sample}
     foreign = {value for value in values if not is_zone(value)}
-    found = [
+    spoken = [
         v.value
         for v in (Vocabulary.WINDOWS, Vocabulary.RAILS)
         if any(foreign_zone(v, value) is not None for value in foreign)
     ]
-    return ("iana", *found) if found else ()
+    return ("iana", *spoken) if spoken else ()
 
 
 def _no_zone(look: TableLook) -> str:
@@ -264,7 +268,7 @@ def _ways_to_pairs(
 ) -> tuple[set[str], tuple[GuessedPair, ...]]:
     """Give two ways to zones that match two walls by name to their pairs; say which are taken."""
     matched: list[GuessedPair] = []
-    taken: set[str] = set()
+    paired: set[str] = set()
     common = set.intersection(*(_meant(way) for way in ways)) if ways else set()
     for pair in pairs:
         words = headed(words_of(" ".join((*pair.walls, pair.target))))
@@ -273,10 +277,10 @@ def _ways_to_pairs(
             why = f"its name goes with {pair.walls[-1]}, and {fitting[0].why}"
             guess = Guess(fitting[0].value, why)
             matched.append(replace(pair, more=(*pair.more, ("zone", guess))))
-            taken.add(fitting[0].value)
+            paired.add(fitting[0].value)
         else:
             matched.append(pair)
-    return (taken, tuple(matched)) if len(taken) >= 2 else (set(), pairs)
+    return (paired, tuple(matched)) if len(paired) >= 2 else (set(), pairs)
 
 
 def _meant(way: _Way) -> set[str]:
@@ -285,11 +289,11 @@ def _meant(way: _Way) -> set[str]:
 
 def _lookups(look: TableLook, others: Mapping[Relation, TableLook]) -> tuple[GuessedLookup, ...]:
     """The tables behind foreign keys that have a zone, and those on the way to one."""
-    found: list[GuessedLookup] = []
+    lookups: list[GuessedLookup] = []
     for reference in look.references:
         other = others[reference.other]
         zone = next(iter(_zones(other)), None)
-        name = _free_name(reference.other.name, found)
+        name = _free_name(reference.other.name, lookups)
         further = [
             (onward, next(iter(_zones(others[onward.other])), None))
             for onward in other.references
@@ -297,32 +301,32 @@ def _lookups(look: TableLook, others: Mapping[Relation, TableLook]) -> tuple[Gue
         ]
         onward_found = [(onward, its) for onward, its in further if its]
         if zone or onward_found:
-            found.append(GuessedLookup(name, reference.column, reference, zone))
+            lookups.append(GuessedLookup(name, reference.column, reference, zone))
         for onward, its in onward_found[:1]:
             by = f"{name}.{onward.column}"
-            found.append(GuessedLookup(_free_name(onward.other.name, found), by, onward, its))
-    return tuple(found)
+            lookups.append(GuessedLookup(_free_name(onward.other.name, lookups), by, onward, its))
+    return tuple(lookups)
 
 
-def _free_name(name: str, found: Sequence[GuessedLookup]) -> str:
+def _free_name(name: str, lookups: Sequence[GuessedLookup]) -> str:
     plain = name.replace(".", "_")
-    taken = {lookup.name for lookup in found}
-    return plain if plain not in taken else f"{plain}_{len(found) + 1}"
+    names = {lookup.name for lookup in lookups}
+    return plain if plain not in names else f"{plain}_{len(lookups) + 1}"
 
 
-def _is_taken(lookup: GuessedLookup, taken: set[str]) -> bool:
-    return lookup.zone is not None and f"{lookup.name}.{lookup.zone.value}" in taken
+def _is_taken(lookup: GuessedLookup, paired: set[str]) -> bool:
+    return lookup.zone is not None and f"{lookup.name}.{lookup.zone.value}" in paired
 
 
-def _scope(look: TableLook, lookups: Sequence[GuessedLookup], taken: set[str]) -> Guess:
+def _scope(look: TableLook, lookups: Sequence[GuessedLookup], paired: set[str]) -> Guess:
     for lookup in lookups:
-        if lookup.by in look.columns and lookup.zone and lookup.by not in taken:
+        if lookup.by in look.columns and lookup.zone and lookup.by not in paired:
             return Guess(lookup.by, f"it refers to {lookup.reference.other}, which has a zone")
     for name in look.columns:
         if _SCOPE_NAMES.search(name.lower()):
             return Guess(name, "its name")
     for reference in look.references:
-        if reference.column not in taken:
+        if reference.column not in paired:
             return Guess(reference.column, f"it refers to {reference.other}")
     return Guess("", "no column refers to another table or is named like a household")
 
@@ -336,22 +340,22 @@ def _deleted(look: TableLook) -> Guess | None:
 
 def _alone(look: TableLook, pairs: Sequence[GuessedPair]) -> list[str]:
     """Columns that sound like instants, and have no wall time beside them."""
-    taken = {name for pair in pairs for name in (*pair.walls, pair.target)}
+    paired = {name for pair in pairs for name in (*pair.walls, pair.target)}
     return [
         f"{name} sounds like an instant, and no wall time is named like it: is it a [[pair]]?"
         for name in look.columns
-        if name not in taken and pairs and is_target(look, name)
+        if name not in paired and pairs and is_target(look, name)
     ]
 
 
 def _remarks(look: TableLook, others: Mapping[Relation, TableLook]) -> list[str]:
     """What looks like a zone and is none."""
-    found = []
+    remarks = []
     for one in (look, *others.values()):
         for name in one.columns:
             if _COUNTRY.search(name.lower()):
-                found.append(
+                remarks.append(
                     f"{one.relation}.{name} is no time zone: a country may have several, and "
                     "their rules change."
                 )
-    return found
+    return remarks

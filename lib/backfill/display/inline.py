@@ -34,8 +34,8 @@ def inlined(markup: str) -> str:
 
 def _styled(tag: re.Match[str]) -> str:
     name, attributes = tag[1], tag[2]
-    found = _CLASS.search(attributes)
-    classes = found[1].split() if found else []
+    class_name = _CLASS.search(attributes)
+    classes = class_name[1].split() if class_name else []
     is_ours = name in ("caption", "th", "td") or "backfill" in classes
     if not is_ours or "style=" in attributes:
         return tag[0]

@@ -62,19 +62,19 @@ def _settle_dead_kernel(folder: RunFolder, ended: Ended, ledger: Ledger) -> None
 def _close(
     folder: RunFolder, stem: str, ended: Ended, ledger: Ledger | None, database: Database | None
 ) -> dict[str, Any]:
-    known = ledger if ledger is not None and ledger.exists() else None
-    summary = _summary(folder, stem, ended, known)
-    run = known.find(folder.run_id) if known else None
+    record = ledger if ledger is not None and ledger.exists() else None
+    summary = _summary(folder, stem, ended, record)
+    run = record.find(folder.run_id) if record else None
     is_others = run is not None and _is_others(ended, run)
     is_running = run is not None and run.status is RunStatus.RUNNING
-    if known and is_running and (is_others or _goes_on(known, folder.run_id, ended)):
+    if record and is_running and (is_others or _goes_on(record, folder.run_id, ended)):
         return _printed(summary)  # the folder is the lease holder's, who will close it
     if not is_others:
         folder.write_json(evidence.SUMMARY_FILE, summary)
-    evidence.write_records(folder, known, _scope_name(folder), _planned_skips(folder))
+    evidence.write_records(folder, record, _scope_name(folder), _planned_skips(folder))
     if folder.file(f"{stem}.ipynb").exists():
         _show(folder, stem)
-    evidence.close(folder, known, password_of(database.dsn) if database else None)
+    evidence.close(folder, record, password_of(database.dsn) if database else None)
     return _printed(summary)
 
 

@@ -93,10 +93,10 @@ _PART = re.compile(rf"<!--part ([a-z]+)-->(.*?){re.escape(PART_END)}", re.DOTALL
 
 def parts_of(notebook: Mapping[str, Any]) -> dict[str, str]:
     """Return the markup of every part by its name; of a part shown twice, the last one."""
-    found: dict[str, str] = {}
+    parts: dict[str, str] = {}
     for data in _outputs(notebook):
-        found |= dict(_PART.findall(_html(data)))
-    return found
+        parts |= dict(_PART.findall(_html(data)))
+    return parts
 
 
 def move_parts(notebook: Mapping[str, Any], moved: Mapping[str, str]) -> None:

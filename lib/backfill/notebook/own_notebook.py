@@ -78,19 +78,19 @@ def _read(path: Path) -> dict[str, Any]:
 def _literals(path: str, source: str) -> dict[str, Any]:
     try:
         tree = ast.parse(source)
-        found = {}
+        literals = {}
         for node in tree.body:
             targets = node.targets if isinstance(node, ast.Assign) else []
             if isinstance(node, ast.AnnAssign):
                 targets = [node.target]
             for target in targets:
                 if isinstance(target, ast.Name) and node.value is not None:  # type: ignore[attr-defined]
-                    found[target.id] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+                    literals[target.id] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
     except (SyntaxError, ValueError) as error:
         raise UsageError(
             f"--notebook {path}: its cell of parameters holds literals only, one a line: {error}."
         ) from None
-    return found
+    return literals
 
 
 @contextlib.contextmanager

@@ -188,15 +188,15 @@ class RunBook(Asking, Frames):
                     )
                 with self.database.lookers() as lookers:
                     self._verification = verify_run(ledger, run, self.kind, lookers)
-            found = self._verification
-            view = self._look("The verification", lambda: verification_view(self.run_id, found))
+            proof = self._verification
+            view = self._look("The verification", lambda: verification_view(self.run_id, proof))
             if self._applied is None:  # else apply has shown it
                 view += self._look("The pace", lambda: pace_of_run(self.database, self.run_id))
-            if found.findings:
+            if proof.findings:
                 self._show(view)
                 raise VerifyFailed(
-                    f"Run {self.run_id} is not proven: {found.findings[0]}"
-                    + (f" And {len(found.findings) - 1} more." if len(found.findings) > 1 else "")
+                    f"Run {self.run_id} is not proven: {proof.findings[0]}"
+                    + (f" And {len(proof.findings) - 1} more." if len(proof.findings) > 1 else "")
                     + f" See: {next_command('status', self.run_id)}"
                 )
             return view
@@ -379,8 +379,8 @@ class RunBook(Asking, Frames):
     def _standing(self) -> dict[str, Any]:
         """Return status and counts from the database: the only place that knows."""
         with watching(self._not_shown):
-            found = attempt("How the run stands", self._standing_now, lambda _missed: None)
-        return found or {"run_id": self.run_id, "status": RunStatus.FAILED.value}
+            document = attempt("How the run stands", self._standing_now, lambda _missed: None)
+        return document or {"run_id": self.run_id, "status": RunStatus.FAILED.value}
 
     def _standing_now(self) -> dict[str, Any] | None:
         if not hasattr(self, "database"):

@@ -48,17 +48,18 @@ def head_view(
     return first + Shown(folded, "")
 
 
-def preflight_view(found: Preflight, scope_name: str) -> Shown:
+def preflight_view(preflight: Preflight, scope_name: str) -> Shown:
     """Return what is pending by member of the scope, what was found, and what to look out for."""
+    pending = preflight.pending
     shown = table(
-        f"By {scope_name}: {found.total}",
-        [scope_name, found.what[1]],
-        found.pending.items(),
-        rest=f"All of them: {next_command('status')}" if len(found.pending) > SHOWN_MEMBERS else "",
+        f"By {scope_name}: {preflight.total}",
+        [scope_name, preflight.what[1]],
+        pending.items(),
+        rest=f"All of them: {next_command('status')}" if len(pending) > SHOWN_MEMBERS else "",
         most=SHOWN_MEMBERS,
     )
-    shown += table("What was found", ["fact", "value"], found.facts.items())
-    for warning in found.warnings:
+    shown += table("What was found", ["fact", "value"], preflight.facts.items())
+    for warning in preflight.warnings:
         shown += note(warning, "warning")
     return shown
 
@@ -83,21 +84,21 @@ def plan_view(frozen: Plan, scope_name: str) -> Shown:
     )
 
 
-def verification_view(run_id: str, found: Verification) -> Shown:
+def verification_view(run_id: str, proof: Verification) -> Shown:
     """Return what was read back and computed again, and what does not agree."""
     shown = table(
         f"Verification of run {run_id}",
         ["chunks", "rows read back", "values computed again", "disagreements"],
-        [(found.chunks, found.rows, found.recomputed, len(found.findings))],
+        [(proof.chunks, proof.rows, proof.recomputed, len(proof.findings))],
     )
-    for text in found.notes:
+    for text in proof.notes:
         shown += note(text)
     shown = part("verification", shown)
-    if found.findings:
+    if proof.findings:
         shown += table(
-            f"Disagreements ({len(found.findings):,} shown)",
+            f"Disagreements ({len(proof.findings):,} shown)",
             ["what"],
-            [[text] for text in found.findings],
+            [[text] for text in proof.findings],
         )
     return shown
 
