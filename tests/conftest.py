@@ -24,6 +24,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
+from tests import nursery
 
 from backfill.loading import unseen
 from backfill.next_command import GIVEN_ENV
@@ -144,6 +145,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Let Python look for circles no more among what stays: thousands of collected tests."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    nursery.close()
 
 
 def _end_session(number: int, frame: types.FrameType | None) -> None:

@@ -36,11 +36,12 @@ def nothing_stays_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     me = psutil.Process(os.getpid())
     before = {child.pid for child in me.children()}
     yield
-    # Python's own keeper of shared resources and the tests' server live as long as the session.
+    # Python's keeper of shared resources, the server and the nursery live as long as the session.
     left = [
         child
         for child in me.children()
-        if child.pid not in before and not {"postgres", "resource_tracker"} & _words(child)
+        if child.pid not in before
+        and not {"postgres", "resource_tracker", "nursery"} & _words(child)
     ]
     psutil.wait_procs(left, timeout=DEADLINE_SECONDS)
     assert [child for child in left if child.is_running()] == []

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons, noon_utc
+from tests.nursery import Hatched
 
 from backfill.errors import Interrupted
 
@@ -42,7 +43,7 @@ class Applier:
             "point": point,
             "nth": nth,
         }
-        self.process = subprocess.Popen(
+        self.process = Hatched(
             [sys.executable, str(PROCESS), json.dumps(command)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

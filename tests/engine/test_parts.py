@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests import nursery
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.in_parts import ALL_NOONS, evidence, filled, parts
 from tests.engine.workshop import Bench, load_noons
@@ -196,9 +196,7 @@ def test_a_part_killed_half_way_ends_in_the_same_bytes(
     only = "key NOT IN ('e02', 'e05', 'e11')"
     run_id = bench.plan().run_id
     command = [sys.executable, str(APPLIER), run_id, str(bench.runs), point, "2", only]
-    assert (
-        subprocess.run(command, timeout=DEADLINE_SECONDS, check=False).returncode == -signal.SIGKILL
-    )
+    assert nursery.run(command, timeout=DEADLINE_SECONDS).returncode == -signal.SIGKILL
     bench.wait_until_alone()
     bench.let_lease_run_out(run_id)
     bench.apply_with(run_id, chunk_rows=5)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from tests import nursery
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import NOON_MS, Bench, Row, load_noons
 
@@ -49,7 +49,7 @@ def plan_with_drift(bench: Bench) -> str:
 def kill_at(bench: Bench, run_id: str, point: str, nth: int) -> int:
     """Apply in a process that kills itself; return what its parent sees."""
     command = [sys.executable, str(APPLIER), run_id, str(bench.runs), point, str(nth)]
-    return subprocess.run(command, timeout=DEADLINE_SECONDS, check=False).returncode
+    return nursery.run(command, timeout=DEADLINE_SECONDS).returncode
 
 
 def outcome(bench: Bench, run_id: str) -> tuple[list[str], list[Row], list[Row], list[Row]]:

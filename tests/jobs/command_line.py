@@ -16,6 +16,7 @@ from typing import Any, LiteralString
 import psutil
 import psycopg
 import pytest
+from tests import nursery
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench
 
@@ -78,11 +79,12 @@ def run(dsn: str, runs: Path, *arguments: str) -> Said:
 
 
 def run_here(dsn: str, runs: Path, *arguments: str) -> Said:
-    """Run a command in this process: half as dear as one of its own."""
+    """Run a command in this process, with a kernel from the nursery: as cheap as can be."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
         patch.setenv("DATABASE_URL", dsn)
         patch.setenv("BACKFILL_RUNS_DIR", str(runs))
+        patch.setattr("backfill.notebook.kernel.subprocess", nursery.IN_PLACE_OF_SUBPROCESS)
         stack.callback(signal.signal, signal.SIGPIPE, signal.getsignal(signal.SIGPIPE))
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(err))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psutil
 import psycopg
@@ -15,6 +15,7 @@ import pytest
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons, noon_utc
 from tests.jobs.command_line import COMMAND, environment, run_here
+from tests.nursery import Hatched
 
 from backfill.jobs.registry import kind_of
 from backfill.records.ledger import Ledger
@@ -23,6 +24,8 @@ from backfill.steps.evidence_check import disagreements
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom
 
+Process: TypeAlias = subprocess.Popen[str] | Hatched
+Popen: TypeAlias = Callable[..., Process]
 pytestmark = [pytest.mark.slow, pytest.mark.kill]
 ALL_NOONS = {f"e{day:02d}": noon_utc(day) for day in range(1, 13)}
 ALONE = ("--chunk-size", "1", "--lock-timeout-ms", "0")
@@ -37,8 +40,8 @@ def bench(bench_from: BenchFrom) -> Bench:
     return bench_from("noons", load_noons)
 
 
-def start(bench: Bench, run_id: str, *options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def start(bench: Bench, run_id: str, *options: str, popen: Popen = Hatched) -> Process:
+    return popen(
         [*COMMAND, "apply", run_id, *options],
         env=environment(bench.dsn, bench.runs),
         stdout=subprocess.PIPE,
@@ -48,21 +51,21 @@ def start(bench: Bench, run_id: str, *options: str) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def two_appliers(bench: Bench, run_id: str) -> Iterator[list[subprocess.Popen[str]]]:
+def two_appliers(bench: Bench, run_id: str, popen: Popen = Hatched) -> Iterator[list[Process]]:
     """Yield two commands, each of which waits in a chunk of its own until the block ends."""
     with in_their_chunks(bench) as processes:
-        processes += [start(bench, run_id, *JOIN) for _ in range(2)]
+        processes += [start(bench, run_id, *JOIN, popen=popen) for _ in range(2)]
         bench.wait_until(HELD_LEASES)
         yield processes
 
 
 @contextmanager
-def in_their_chunks(bench: Bench) -> Iterator[list[subprocess.Popen[str]]]:
+def in_their_chunks(bench: Bench) -> Iterator[list[Process]]:
     """Let no command that the block starts write a row until the block ends."""
     with psycopg.connect(bench.dsn) as other:
         # Whoever takes a range stops at its first row; both get one before any is written.
         other.execute("SELECT FROM events FOR UPDATE")
-        processes: list[subprocess.Popen[str]] = []
+        processes: list[Process] = []
         try:
             yield processes
             other.rollback()
@@ -73,10 +76,10 @@ def in_their_chunks(bench: Bench) -> Iterator[list[subprocess.Popen[str]]]:
             raise
 
 
-def said(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
+def said(process: Process) -> tuple[int, dict[str, Any], str]:
     """Return exit code, summary and messages of a command that ends by itself."""
     out, err = process.communicate(timeout=DEADLINE_SECONDS)
-    return process.returncode, json.loads(out.splitlines()[-1]), err
+    return process.wait(), json.loads(out.splitlines()[-1]), err
 
 
 def assert_whole(bench: Bench, run_id: str) -> None:
@@ -88,7 +91,7 @@ def assert_whole(bench: Bench, run_id: str) -> None:
     assert not [name for name in names if "partial" in name]
 
 
-def kernel_of(process: subprocess.Popen[str]) -> psutil.Process:
+def kernel_of(process: Process) -> psutil.Process:
     (kernel,) = (
         child
         for child in psutil.Process(process.pid).children(recursive=True)
@@ -116,7 +119,7 @@ def test_two_that_join_write_one_run_into_one_folder_each_with_a_notebook(bench:
 def test_ranges_of_a_killed_kernel_are_free_at_once_and_the_other_goes_on(bench: Bench) -> None:
     run_id = bench.plan().run_id
 
-    with two_appliers(bench, run_id) as processes:
+    with two_appliers(bench, run_id, subprocess.Popen) as processes:
         kernel_of(processes[0]).kill()
         bench.wait_until("SELECT count(*) = 1 FROM backfill.range WHERE lease_token = 2")
     killed, other = (said(process) for process in processes)
@@ -127,7 +130,7 @@ def test_ranges_of_a_killed_kernel_are_free_at_once_and_the_other_goes_on(bench:
     assert_whole(bench, run_id)
 
 
-def interrupt(process: subprocess.Popen[str]) -> None:
+def interrupt(process: Process) -> None:
     """Press Ctrl-C; return when it is known there."""
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons
 from tests.jobs.command_line import COMMAND, environment, run_here
+from tests.nursery import Hatched
 
 from backfill.cli import build_parser, main
 from backfill.command.ending import readable
@@ -41,7 +42,7 @@ def bench(bench_from: BenchFrom) -> Bench:
 def on_a_terminal(bench: Bench, *arguments: str, **more: str) -> list[str]:
     """Run a command on a terminal of 80 columns; return its lines as they were printed."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
+    process = Hatched(
         [*COMMAND, *arguments],
         env={**environment(bench.dsn, bench.runs), "COLUMNS": str(WIDTH), "TERM": "xterm", **more},
         stdin=subprocess.DEVNULL,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from tests import nursery
 from tests.deadline import DEADLINE_SECONDS
 from tests.jobs.command_line import COMMAND, Said
 from tests.jobs.ocr_bench import (
@@ -50,21 +50,15 @@ NOT_IN_A_NOTEBOOK = (
 
 
 def backfill(bench: OcrBench, folder: Path, *arguments: str) -> Said:
-    """Run the command in `folder`, as a process of its own."""
+    """Run the command in `folder`, in a process of its own."""
     environment = {
         **os.environ,
         "DATABASE_URL": bench.dsn,
         "BACKFILL_RUNS_DIR": str(bench.runs),
         "BACKFILL_CACHE_DIR": str(bench.cache),
     }
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=environment,
-        timeout=DEADLINE_SECONDS,
-        check=False,
+    done = nursery.run(
+        [*COMMAND, *arguments], cwd=folder, env=environment, timeout=DEADLINE_SECONDS
     )
     return Said(done.returncode, done.stdout, done.stderr)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import nursery
 from tests.jobs.ocr_bench import (
     FIRST,
     LONG,
@@ -255,9 +255,8 @@ def test_a_killed_apply_is_gone_on_with_to_the_same_end(
 ) -> None:
     planned = take(three)
 
-    killed = subprocess.run(
-        [sys.executable, str(KILLED_APPLIER), planned.run_id, str(three.runs), point, str(nth)],
-        check=False,
+    killed = nursery.run(
+        [sys.executable, str(KILLED_APPLIER), planned.run_id, str(three.runs), point, str(nth)]
     )
 
     assert killed.returncode == -signal.SIGKILL
