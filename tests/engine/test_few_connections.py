@@ -10,10 +10,15 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench
 from tests.jobs.command_line import Said, run_here
 
 from backfill.errors import ExitCode, NoConnectionLeft, PreflightError
+from backfill.politeness.signals import Signal
+from backfill.politeness.throttle import Limit, Throttle
+from backfill.politeness.watch import Watch
+from backfill.server.embedded_process import wait_until
 from backfill.server.postgres import connect
 
 
@@ -116,3 +121,16 @@ def test_who_is_not_let_in_is_told_of_the_limit_and_not_of_a_server_that_is_away
 
     assert "ALTER ROLE … CONNECTION LIMIT N" in str(refused.value)
     assert "doctor" not in str(refused.value)
+
+
+def test_a_watch_that_is_not_let_in_says_how_to_do_without_it(limited: Limited) -> None:
+    limited.limit(1)
+    limits = {Signal.LOCK_WAITERS: Limit(pause=0)}
+    with psycopg.connect(limited.dsn):
+        watch = Watch(lambda: connect(limited.dsn), Throttle(limits), [])
+        with contextlib.closing(watch):
+            assert wait_until(lambda: bool(watch.last()[1]), DEADLINE_SECONDS)
+
+    (why,) = watch.last()[1].values()
+    assert "too many connections for role" in why
+    assert why.endswith("Raise that limit, or resume without the watch: --max-lock-waiters -1")

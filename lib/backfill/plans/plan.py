@@ -92,21 +92,9 @@ _KINDS: dict[str, type] = {
 }
 #: What identifies a plan: the run that made it is not part of it, its content is.
 _IDENTIFYING = (
-    "job",
-    "scope",
-    "settings",
-    "settings_fingerprint",
-    "database_fingerprint",
-    "tzdata_version",
-    "changes_sha256",
-    "skips_sha256",
-    "rows",
-    "changes",
-    "skips",
-    "target",
-    "counts",
-    "reverts",
-    "format_version",
+    *("job", "scope", "settings", "settings_fingerprint", "database_fingerprint"),
+    *("tzdata_version", "changes_sha256", "skips_sha256", "rows", "changes", "skips"),
+    *("target", "counts", "reverts", "format_version"),
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import psycopg
 
-from backfill.errors import BackfillError
+from backfill.errors import BackfillError, NoConnectionLeft
 from backfill.politeness.signals import SIGNALS, Signal
 from backfill.politeness.throttle import Reading, Throttle
 from backfill.server.postgres import APPLICATION_NAME, Connection, scalar
@@ -79,7 +79,10 @@ def explain_failure(error: Exception) -> str:
     """Return one line that tells a person why a signal could not be read."""
     if isinstance(error, psycopg.Error) and error.diag.message_primary:
         return error.diag.message_primary
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if isinstance(error, NoConnectionLeft):
+        return f"{said}. Raise that limit, or resume without the watch: --max-lock-waiters -1"
+    return said
 
 
 class Watch:

@@ -264,7 +264,8 @@ def check_limit(connection: Connection, needed: int, mend: str = "") -> None:
     spelt = sql.Identifier(name).as_string(None)
     raise PreflightError(
         f"{what.capitalize()} {name} may have {counted(most, 'connection')} at once, and this "
-        f"needs {needed}: one for each writer, and one that watches who waits for their locks. "
+        f"needs {needed}: one for each writer, one that watches who waits for their locks, one for "
+        "--wal-budget where that is given. "
         f"Mend, as its owner: ALTER {what} {spelt} CONNECTION LIMIT {needed};{mend and ' ' + mend}"
     )
 

@@ -238,11 +238,12 @@ def _writing(work: _Work) -> Session:
 
 def _check_limit(connection: Connection, work: _Work) -> None:
     """Raise `PreflightError` where there can not be a connection for each writer and the watch."""
-    watched, mend = work.settings.throttle.limits, ""
-    if watched == DEFAULT_LIMITS:
+    throttle, mend = work.settings.throttle, ""
+    if throttle.limits == DEFAULT_LIMITS and not throttle.wal_budget:
         alone = ["--workers", "1", "--max-lock-waiters=-1"]
         mend = f"Or over one, watching nobody: {next_command('apply', work.plan.run_id, *alone)}"
-    check_limit(connection, work.settings.workers + bool(watched), mend)
+    beside = bool(throttle.limits) + bool(throttle.wal_budget)
+    check_limit(connection, work.settings.workers + beside, mend)
 
 
 def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:
