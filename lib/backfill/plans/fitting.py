@@ -133,8 +133,8 @@ class Fitting:
 
         def ask(low: int, high: int) -> list[Sequence[Any]]:
             parameters = self._parameters(batch, low, high)
-            found = self._connection.execute(self._query(self._checks), parameters).fetchall()
-            return [(low + row[0], *row[1:]) for row in found]
+            stored_rows = self._connection.execute(self._query(self._checks), parameters).fetchall()
+            return [(low + row[0], *row[1:]) for row in stored_rows]
 
         refused: dict[int, str] = {}
         for answer in in_bulk(ask, 0, len(asked), refused.__setitem__):
@@ -159,8 +159,8 @@ class Fitting:
         for column in self._columns:
             values = fitted.values[column.name]
             for row in are_untold(values) if column.kind in DATES else ():
-                told = how_untold(values[row].as_py())
-                fitted.refused.setdefault(row, (column.name, told))
+                words = how_untold(values[row].as_py())
+                fitted.refused.setdefault(row, (column.name, words))
 
     def _null_words(self, column: CatalogColumn) -> str:
         return (
@@ -171,13 +171,13 @@ class Fitting:
     def _look_for_known(self, fitted: Fitted) -> None:
         """A value that was refused once is refused again: many rows hold the same one."""
         for column in self._columns:
-            known = self._known[column.name]
-            if not known:
+            refused = self._known[column.name]
+            if not refused:
                 continue
             values = fitted.values[column.name]
-            again = pc.is_in(values, value_set=pa.array(list(known), pa.string()))
+            again = pc.is_in(values, value_set=pa.array(list(refused), pa.string()))
             for row in _places(again):
-                fitted.refused.setdefault(row, (column.name, known[values[row].as_py()]))
+                fitted.refused.setdefault(row, (column.name, refused[values[row].as_py()]))
 
     def _blamed(self, batch: _Rows, place: int, words: str) -> tuple[str, str]:
         """Return the column that a refused row is to be blamed on, and the server's words."""

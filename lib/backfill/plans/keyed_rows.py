@@ -94,15 +94,15 @@ def rows_where(
             rows=sql.Literal(page_rows),
         )
         with connection.transaction(), on_own_path(connection):
-            found = connection.execute(
+            rows = connection.execute(
                 query, {f"k{i}": text for i, text in enumerate(low)}
             ).fetchall()
-        if found:
-            key_texts, *columns = zip(*found, strict=True)
+        if rows:
+            key_texts, *columns = zip(*rows, strict=True)
             yield _shaped(table, key_texts, columns[: -len(keys)])
-        if len(found) < page_rows:
+        if len(rows) < page_rows:
             return
-        low = found[-1][-len(keys) :]
+        low = rows[-1][-len(keys) :]
 
 
 def _shaped(
@@ -154,7 +154,7 @@ class KeyedRows:
         Raises `UsageError` when a key finds several rows of the table.
         """
         rows = len(next(iter(given.values())))
-        found: list[Sequence[Any]] = []
+        matches: list[Sequence[Any]] = []
         refused: dict[int, str] = {}
 
         def ask(low: int, high: int) -> list[Sequence[Any]]:
@@ -162,16 +162,16 @@ class KeyedRows:
             return answer if not low else [(low + row[0], *row[1:]) for row in answer]
 
         for answer in in_bulk(ask, 0, rows, refused.__setitem__):
-            found += answer
-        if len(found) + len(refused) > rows:
-            counts = Counter(row[0] for row in found)
+            matches += answer
+        if len(matches) + len(refused) > rows:
+            counts = Counter(row[0] for row in matches)
             self._refuse(given, [row for row, times in counts.items() if times > 1])
         if refused:
-            by_row = {row[0]: row for row in (*found, *self._found_by_key(given, refused))}
+            by_row = {row[0]: row for row in (*matches, *self._found_by_key(given, refused))}
             width = 4 + len(self._table.sources) + len(self._table.targets)
             nothing = (None, None, False, *[None] * (width - 3))
-            found = [by_row.get(row, nothing) for row in range(rows)]
-        return self._judged(given, found, refused)
+            matches = [by_row.get(row, nothing) for row in range(rows)]
+        return self._judged(given, matches, refused)
 
     def _found_by_key(
         self, given: Mapping[str, pa.Array], refused: Mapping[int, str]
@@ -253,11 +253,11 @@ class KeyedRows:
     def _judged(
         self,
         given: Mapping[str, pa.Array],
-        found: Sequence[Sequence[Any]],
+        matches: Sequence[Sequence[Any]],
         refused: Mapping[int, str],
     ) -> pa.Table:
-        rows = len(found)
-        _ords, texts, there, differing, *values = zip(*found, strict=True)
+        rows = len(matches)
+        _ords, texts, there, differing, *values = zip(*matches, strict=True)
         keys: list[Any] = list(texts)
         skips: list[Any] = [None] * rows
         details: list[Any] = [None] * rows
@@ -266,7 +266,7 @@ class KeyedRows:
         for row in (row for row in range(rows) if there[row] and differing[row] is not None):
             name = self._match.sources[differing[row]].name
             skips[row] = SkipReason.DRIFTED.value
-            details[row] = self._drifted(name, given[name][row].as_py(), found[row][4:])
+            details[row] = self._drifted(name, given[name][row].as_py(), matches[row][4:])
         return _shaped(self._table, keys, values, skips, details)
 
     def _leave_missing(

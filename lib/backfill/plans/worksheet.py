@@ -80,15 +80,15 @@ def find_sheet(option: str, runs: Path, job: str, name: str, flag: str) -> Path:
             f"{flag} latest: no {job} run in {runs} has an answer in its {name}. Fill one in, "
             "or leave the option out."
         )
-    found = meant(option, [folder.run_id for folder in folders])
-    if not found:
+    run_ids = meant(option, [folder.run_id for folder in folders])
+    if not run_ids:
         raise UsageError(
             f"{flag} {option}: there is no such file, and no {job} run of that id in {runs} with "
             f"a {name}. List runs with: {next_command('runs')}"
         )
-    if len(found) > 1:
-        raise UsageError(f"{flag}: {ambiguous(option, found)}")
-    return RunFolder(runs / found[0]).file(name)
+    if len(run_ids) > 1:
+        raise UsageError(f"{flag}: {ambiguous(option, run_ids)}")
+    return RunFolder(runs / run_ids[0]).file(name)
 
 
 def check_origin(flag: str, sheet: Path, database: str) -> None:
@@ -230,11 +230,11 @@ def answers_waiting(folder: RunFolder, database: str) -> str:
     """Return the newest earlier run of this job and database that was answered, if there is one."""
     stamp = folder.run_id.split("-")[0]  # of two in one second either may be the first
     earlier = [
-        found
-        for found in run_folders(folder.path.parent, DECISIONS_FILE, folder.job)
-        if found.run_id != folder.run_id and found.run_id.split("-")[0] <= stamp
+        run
+        for run in run_folders(folder.path.parent, DECISIONS_FILE, folder.job)
+        if run.run_id != folder.run_id and run.run_id.split("-")[0] <= stamp
     ]
-    sheets = (found.file(DECISIONS_FILE) for found in earlier[:_LOOKED_INTO])
+    sheets = (run.file(DECISIONS_FILE) for run in earlier[:_LOOKED_INTO])
     return next(
         (s.parent.name for s in sheets if _has_answer(s) and _database_of(s) in ("", database)), ""
     )
@@ -251,8 +251,8 @@ def decide(folder: RunFolder, answers: Iterable[Answer], words: Words) -> int:
     questions = read_questions(folder)
     count = sum(given.find(question) is not None for question in questions)
     rows = [_replaced(cells, new) for _line, cells in _sheet_rows(folder)]
-    known = {_place_of(row) for row in rows}
-    rows += [row for row in map(_answer_row, new) if _place_of(row) not in known]
+    places = {_place_of(row) for row in rows}
+    rows += [row for row in map(_answer_row, new) if _place_of(row) not in places]
     text = write_sheet(HEADER, rows)
     if redact(text) != text:
         raise UsageError("A decision holds a password. Nothing was written.")
@@ -322,8 +322,8 @@ def make_answers(
         )
     fitting = [question for question in asked if decision in words[question.kind]]
     if not fitting:
-        known = ", ".join(dict.fromkeys(word for q in asked for word in words[q.kind]))
-        raise UsageError(f"{decision!r} does not answer what is asked of {key}; say {known}.")
+        said = ", ".join(dict.fromkeys(word for q in asked for word in words[q.kind]))
+        raise UsageError(f"{decision!r} does not answer what is asked of {key}; say {said}.")
     return [answer_to(question, decision, conditions) for question in fitting]
 
 

@@ -120,8 +120,8 @@ class Ledger:
 
     def find(self, run_id: str) -> RunRow | None:
         """Return the run of exactly this id, or None."""
-        found = self._runs(sql.SQL("WHERE run_id = %s"), [run_id])
-        return found[0] if found else None
+        runs = self._runs(sql.SQL("WHERE run_id = %s"), [run_id])
+        return runs[0] if runs else None
 
     def get(self, run_id: str, *, has_started: bool = False, has_written: bool = False) -> RunRow:
         """Return the run, by id, unique prefix or `latest`; raise `UsageError` that helps.
@@ -136,7 +136,7 @@ class Ledger:
                 + next_command("utc")
             )
         if run_id == LATEST:
-            found = self._runs(
+            runs = self._runs(
                 sql.SQL(
                     "ORDER BY %s AND EXISTS (SELECT FROM backfill.checkpoint AS c"
                     "  WHERE c.run_id = run.run_id AND c.updated > 0) DESC,"
@@ -145,14 +145,14 @@ class Ledger:
                 [has_written, has_started or has_written],
             )
         else:
-            found = self._runs(
+            runs = self._runs(
                 sql.SQL("WHERE starts_with(run_id, %s) ORDER BY run_id LIMIT 5"), [run_id]
             )
-            found = [run for run in found if run.run_id == run_id] or found
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise UsageError(ambiguous(run_id, [run.run_id for run in found]))
+            runs = [run for run in runs if run.run_id == run_id] or runs
+        if len(runs) == 1:
+            return runs[0]
+        if runs:
+            raise UsageError(ambiguous(run_id, [run.run_id for run in runs]))
         raise UsageError(
             f"There is no run {run_id!r} in this database. List them: {next_command('status')}"
         )
@@ -170,7 +170,7 @@ class Ledger:
         """
         if not self.exists():
             return None
-        found = self._runs(
+        runs = self._runs(
             sql.SQL(
                 "WHERE job = %s AND settings_fingerprint = %s AND reverts IS NULL"
                 " AND (status IN ('paused', 'interrupted', 'cancelled', 'failed')"
@@ -181,7 +181,7 @@ class Ledger:
             ),
             [job, settings_fingerprint],
         )
-        return found[0] if found else None
+        return runs[0] if runs else None
 
     def _runs(self, tail: sql.Composable, values: Sequence[Any]) -> list[RunRow]:
         with self.connection.cursor(row_factory=class_row(RunRow)) as cur:

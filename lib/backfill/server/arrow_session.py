@@ -127,9 +127,9 @@ def _with_time(dsn: str, error: Exception) -> Any:
     """Open once more, with the time that it takes; raise `error` where that makes no difference."""
     import adbc_driver_manager
 
-    with connect(dsn, read_only=True) as known:
-        version = known.info.server_version
-        hurried = _time_outs(known)
+    with connect(dsn, read_only=True) as session:
+        version = session.info.server_version
+        hurried = _time_outs(session)
     try:
         return _opened(from_the_start(dsn, {**_UNQUOTED, **unhurried(version)}))
     except adbc_driver_manager.Error:
@@ -148,8 +148,8 @@ def _needed_settings(connection: Any) -> dict[str, str]:
     with contextlib.closing(session.cursor), session.transaction() as cursor:
         # As numbers: the driver may not know what text is yet.
         cursor.execute("SELECT 'known'::text, current_setting('server_version_num')::int4")
-        [(known, version)] = cursor.fetchall()
-        if known != "known":
+        [(text, version)] = cursor.fetchall()
+        if text != "known":
             return {**_UNQUOTED, **unhurried(int.from_bytes(version))}
         cursor.execute(HURRIED)
         return {name: "0" for name, _value in cursor.fetchall()}

@@ -107,8 +107,8 @@ def unique_key(
     columns: dict[str, CatalogColumn],
 ) -> Key:
     """The key must be the whole of a valid unique index: it serves the walk and the update."""
-    known = unique_keys(connection, relation)
-    if not any(key.columns == names and key.is_not_null for key in known):
+    keys = unique_keys(connection, relation)
+    if not any(key.columns == names and key.is_not_null for key in keys):
         listed = ", ".join(names)
         quoted = "SELECT string_agg(quote_ident(name), ', ') FROM unnest(%s::text[]) AS n(name)"
         spelt = scalar(connection, quoted, list(names))
@@ -123,8 +123,8 @@ def unique_key(
 def best_key(connection: Connection, relation: Relation) -> UniqueKey:
     """Return the primary key, else the shortest unique one whose columns are NOT NULL; empty
     without."""
-    found = (key for key in unique_keys(connection, relation) if key.is_not_null)
-    return next(found, UniqueKey((), is_primary=False, is_not_null=False))
+    keys = (key for key in unique_keys(connection, relation) if key.is_not_null)
+    return next(keys, UniqueKey((), is_primary=False, is_not_null=False))
 
 
 def columns_read(table: Table) -> dict[Relation, list[str]]:
@@ -143,8 +143,8 @@ def columns_read(table: Table) -> dict[Relation, list[str]]:
     for join in table.joins:
         columns = [*(part.key for part in join.parts), *table.looked_up_columns(join)]
         columns += [join.since.column] if join.since else []
-        known = read.setdefault(join.relation, [])
-        known += [name for name in dict.fromkeys(columns) if name not in known]
+        names = read.setdefault(join.relation, [])
+        names += [name for name in dict.fromkeys(columns) if name not in names]
     return read
 
 

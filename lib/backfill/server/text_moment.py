@@ -20,46 +20,48 @@ def moment_of_text(parts: str) -> str:
 
     `parts` names each group of the pattern by its letter.
     """
-    found = {letter: f"m[{place}]" for place, letter in enumerate(parts, start=1)}
+    groups = {letter: f"m[{place}]" for place, letter in enumerate(parts, start=1)}
     return (
-        f"(SELECT {_day(found)} + make_interval(hours => {_hour(found)},"
-        f" mins => {_number(found, 'M', 0)}, secs => {_number(found, 'S', 0)})"
+        f"(SELECT {_day(groups)} + make_interval(hours => {_hour(groups)},"
+        f" mins => {_number(groups, 'M', 0)}, secs => {_number(groups, 'S', 0)})"
         " FROM regexp_match({}, {}) AS m)"
     )
 
 
-def _number(found: dict[str, str], letter: str, otherwise: int) -> str:
-    if letter not in found:
+def _number(groups: dict[str, str], letter: str, otherwise: int) -> str:
+    if letter not in groups:
         return f"{otherwise}"
-    return f"coalesce(nullif({found[letter]}, ''), '{otherwise}')::int"
+    return f"coalesce(nullif({groups[letter]}, ''), '{otherwise}')::int"
 
 
-def _day(found: dict[str, str]) -> str:
-    if "V" in found:
-        week, day = _number(found, "V", 1), _number(found, "u", 1)
-        monday = f"date_trunc('week', make_date({_year(found, 'G')}, 1, 4)::timestamp)::date"
+def _day(groups: dict[str, str]) -> str:
+    if "V" in groups:
+        week, day = _number(groups, "V", 1), _number(groups, "u", 1)
+        monday = f"date_trunc('week', make_date({_year(groups, 'G')}, 1, 4)::timestamp)::date"
         return f"({monday} + ({week} - 1) * 7 + ({day} - 1))"
-    if "j" in found:
-        return f"(make_date({_year(found, 'Y')}, 1, 1) + ({_number(found, 'j', 1)} - 1))"
-    return f"(make_date({_year(found, 'Y')}, {_month(found)}, 1) + ({_number(found, 'd', 1)} - 1))"
+    if "j" in groups:
+        return f"(make_date({_year(groups, 'Y')}, 1, 1) + ({_number(groups, 'j', 1)} - 1))"
+    return (
+        f"(make_date({_year(groups, 'Y')}, {_month(groups)}, 1) + ({_number(groups, 'd', 1)} - 1))"
+    )
 
 
-def _year(found: dict[str, str], letter: str) -> str:
-    if letter in found:
-        return f"nullif({found[letter]}::int, 0)"
-    short = f"{found['y']}::int"
+def _year(groups: dict[str, str], letter: str) -> str:
+    if letter in groups:
+        return f"nullif({groups[letter]}::int, 0)"
+    short = f"{groups['y']}::int"
     return f"({short} + CASE WHEN {short} >= {_PIVOT} THEN 1900 ELSE 2000 END)"
 
 
-def _month(found: dict[str, str]) -> str:
-    if "b" in found:
-        return f"array_position({_MONTHS}, lower({found['b']}))"
-    month = _number(found, "m", 1)
+def _month(groups: dict[str, str]) -> str:
+    if "b" in groups:
+        return f"array_position({_MONTHS}, lower({groups['b']}))"
+    month = _number(groups, "m", 1)
     return f"CASE WHEN {month} BETWEEN 1 AND 12 THEN {month} END"
 
 
-def _hour(found: dict[str, str]) -> str:
-    if "I" not in found:
-        return _number(found, "H", 0)
-    after = f"CASE WHEN lower({found['p']}) = 'p' THEN 12 ELSE 0 END" if "p" in found else "0"
-    return f"({_number(found, 'I', 12)} % 12 + {after})"
+def _hour(groups: dict[str, str]) -> str:
+    if "I" not in groups:
+        return _number(groups, "H", 0)
+    after = f"CASE WHEN lower({groups['p']}) = 'p' THEN 12 ELSE 0 END" if "p" in groups else "0"
+    return f"({_number(groups, 'I', 12)} % 12 + {after})"

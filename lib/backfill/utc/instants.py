@@ -34,12 +34,12 @@ def read_target(values: pa.Array, target: Target) -> Stored:
         reading = Reading(WallKind.TEXT)
     else:
         reading = Reading(WallKind.TIMESTAMP)
-    found = read_walls([values], reading)
-    us = found.us
-    is_valid = found.is_valid & ~found.is_null
-    if found.offset_us is not None and found.has_offset is not None:
-        us = np.where(found.has_offset, us - found.offset_us, us)
-    return Stored(us, found.is_null, is_valid)
+    times = read_walls([values], reading)
+    us = times.us
+    is_valid = times.is_valid & ~times.is_null
+    if times.offset_us is not None and times.has_offset is not None:
+        us = np.where(times.has_offset, us - times.offset_us, us)
+    return Stored(us, times.is_null, is_valid)
 
 
 def fits(utc_us: Int64Array, target: Target) -> BoolArray:

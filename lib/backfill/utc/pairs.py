@@ -64,17 +64,17 @@ class PairValues:
 
 def choose_for_pairs(rows: pa.Table, columns: Columns, policy: Policy) -> list[ZoneChoice]:
     """Return each pair's zones; pairs of one chain share them."""
-    known: dict[tuple[ZoneLink, ...], ZoneChoice] = {}
+    choices: dict[tuple[ZoneLink, ...], ZoneChoice] = {}
     for pair in columns.pairs:
-        if pair.chain in known:
+        if pair.chain in choices:
             continue
         values = [field_of(rows, "source", link.field) for link in pair.chain if link.field]
         if values:
-            found = choose_zones(values, pair.chain, policy.zones, policy.answers)
+            choice = choose_zones(values, pair.chain, policy.zones, policy.answers)
         else:
-            found = constant_zone(pair.chain, rows.num_rows, policy.zones)
-        known[pair.chain] = found
-    return [known[pair.chain] for pair in columns.pairs]
+            choice = constant_zone(pair.chain, rows.num_rows, policy.zones)
+        choices[pair.chain] = choice
+    return [choices[pair.chain] for pair in columns.pairs]
 
 
 def convert_pair(
@@ -98,7 +98,7 @@ def convert_pair(
         int(row): ask_value(rows, int(row), pair.label, wall, candidates, choice, policies)
         for row in doubtful
     }
-    answered = {row: found for row, q in asked.items() if (found := policy.answers.find(q))}
+    answered = {row: answer for row, q in asked.items() if (answer := policy.answers.find(q))}
     for row, answer in answered.items():
         decisions[row] = DECISIONS[answer.decision]
     has_said = answered or is_arbitrated.any()
@@ -143,9 +143,9 @@ def _own_offsets(
         is_free |= wall.is_valid & ~wall.is_null & offsets.is_valid
         np.copyto(free_us, offsets.us, where=is_free)
     if pair.reading.uses_offset and wall.has_offset is not None and wall.offset_us is not None:
-        told = wall.has_offset & wall.is_valid
-        np.copyto(free_us, wall.offset_us, where=told)
-        is_free |= told
+        is_instant = wall.has_offset & wall.is_valid
+        np.copyto(free_us, wall.offset_us, where=is_instant)
+        is_free |= is_instant
     return is_free, free_us
 
 
@@ -167,15 +167,15 @@ def _arbitrated(
     elif offsets is not None and pair.offset is not None and pair.offset.use is OffsetUse.FOLD:
         wall_us = candidates.first_us + candidates.offset_us
         second = wall_us - candidates.second_us
-        told = is_fold & offsets.is_valid
-        decisions[told & (offsets.us == candidates.offset_us)] = Decision.FIRST
-        decisions[told & (offsets.us == second)] = Decision.SECOND
+        has_offset = is_fold & offsets.is_valid
+        decisions[has_offset & (offsets.us == candidates.offset_us)] = Decision.FIRST
+        decisions[has_offset & (offsets.us == second)] = Decision.SECOND
     if pair.fold_by and order:
         keys = rows.column("key")
         for row in np.flatnonzero(is_fold):
-            found = order.get(keys[int(row)].as_py(), {}).get(pair.label)
-            if found is not None:
-                decisions[row] = found
+            decision = order.get(keys[int(row)].as_py(), {}).get(pair.label)
+            if decision is not None:
+                decisions[row] = decision
     return decisions, decisions != Decision.POLICY
 
 

@@ -37,9 +37,9 @@ def patterns_of(columns: Columns, pairs: Sequence[PairValues]) -> NDArray[np.int
     """Return each row's pattern as a code: that of its first value that differs, 0 for none."""
     codes = np.zeros(len(pairs[0].is_pending), dtype=np.int8)
     for pair, values in zip(columns.pairs, pairs, strict=True):
-        found = np.where(is_repair(values) & (codes == 0))[0]
-        if len(found):
-            codes[found] = _of_values(pair, values, found)
+        places = np.where(is_repair(values) & (codes == 0))[0]
+        if len(places):
+            codes[places] = _of_values(pair, values, places)
     return codes
 
 
@@ -57,13 +57,13 @@ def moved_us(values: PairValues) -> Int64Array:
 def _of_values(pair: Pair, values: PairValues, rows: NDArray[np.intp]) -> NDArray[np.int8]:
     step = pair.target.step_us
     wall, stored = values.wall.us[rows], values.stored.us[rows]
-    found = np.full(len(rows), _CODES[Pattern.OTHER], dtype=np.int8)
+    codes = np.full(len(rows), _CODES[Pattern.OTHER], dtype=np.int8)
     implied = np.floor_divide(wall, step) * step - np.floor_divide(stored, step) * step
     zone_codes = values.choice.codes[rows]
     for code, zone in enumerate(values.choice.zones):
         offsets = np.unique(load_rules(zone, _USUAL_LAST_YEAR).offsets)
         is_known = (zone_codes == code) & np.isin(implied, offsets)
-        found[is_known] = _CODES[Pattern.OTHER_RULES]
-    found[(implied == 0)] = _CODES[Pattern.STORED_AS_UTC]
-    found[~values.stored.is_valid[rows]] = _CODES[Pattern.OTHER]
-    return found
+        codes[is_known] = _CODES[Pattern.OTHER_RULES]
+    codes[(implied == 0)] = _CODES[Pattern.STORED_AS_UTC]
+    codes[~values.stored.is_valid[rows]] = _CODES[Pattern.OTHER]
+    return codes

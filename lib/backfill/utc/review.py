@@ -45,14 +45,14 @@ class Review:
 
     @property
     def used(self) -> frozenset[Answer]:
-        of_rows = chain.from_iterable(found.values() for found in self.answered.values())
+        of_rows = chain.from_iterable(answers.values() for answers in self.answered.values())
         return frozenset(of_rows) | self.more
 
     def decisions(self) -> pa.Array:
         """Return for each row what was decided about it and by whom, NULL for nothing."""
         texts: list[str | None] = [None] * self.rows
-        for row, found in self.answered.items():
-            texts[row] = "; ".join(f"{what}: {answer}" for what, answer in found.items())
+        for row, answers in self.answered.items():
+            texts[row] = "; ".join(f"{what}: {answer}" for what, answer in answers.items())
         return pa.array(texts, pa.string())
 
 
@@ -96,8 +96,8 @@ def review_rows(
                 waiting.setdefault(row, []).append(question)
     for row, warning in _rows_to_warn_of(warnings, pairs, reasons):
         question = _ask(rows, row, warning, columns, pairs)
-        if found := answers.find(question):
-            review.answered.setdefault(row, {})[warning.value] = found
+        if answer := answers.find(question):
+            review.answered.setdefault(row, {})[warning.value] = answer
         else:
             waiting.setdefault(row, []).append(question)
     _leave_alone(review, waiting, reasons)
@@ -115,10 +115,10 @@ def _take_years(
     answers: Answers,
 ) -> None:
     for label, year, mask, question in answered_years(columns, pairs, answers):
-        if found := answers.find(question):
-            review.more.add(found)
-            if found.decision == SKIP:
-                reasons.leave_alone(mask, f"{label} in the year {year}: {found}")
+        if answer := answers.find(question):
+            review.more.add(answer)
+            if answer.decision == SKIP:
+                reasons.leave_alone(mask, f"{label} in the year {year}: {answer}")
 
 
 def _take_patterns(
@@ -137,7 +137,7 @@ def _take_patterns(
     places: dict[tuple[str, str], list[int]] = {}
     for row, name, scope in zip(planned.tolist(), names, scopes, strict=True):
         places.setdefault((name, scope or ""), []).append(row)
-    for (name, scope), found in places.items():
+    for (name, scope), rows_of in places.items():
         question = _ask_pattern(Pattern(name), scope)
         answer = answers.find(question)
         if answer is None:
@@ -146,7 +146,7 @@ def _take_patterns(
         review.more.add(answer)
         if answer.decision == SKIP:
             mask = np.zeros(rows.num_rows, dtype=bool)
-            mask[found] = True
+            mask[rows_of] = True
             reasons.leave_alone(mask, f"{name}: {answer}")
 
 
@@ -175,8 +175,10 @@ def _rows_to_warn_of(
 
 def _leave_alone(review: Review, waiting: dict[int, list[Question]], reasons: Reasons) -> None:
     """Skip the rows that an answer says to skip, and ask nothing else about them."""
-    for row, told in review.answered.items():
-        skipping = [f"{what}: {found}" for what, found in told.items() if found.decision == SKIP]
+    for row, answers in review.answered.items():
+        skipping = [
+            f"{what}: {answer}" for what, answer in answers.items() if answer.decision == SKIP
+        ]
         if skipping:
             waiting.pop(row, None)
         if skipping and not reasons.is_skipped[row]:

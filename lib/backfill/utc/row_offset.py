@@ -52,30 +52,30 @@ def read_offsets(rows: pa.Table, offset: Offset) -> RowOffsets:
 def _of_texts(values: pa.Array, unit_seconds: int) -> tuple[Int64Array, NDArray[np.bool_]]:
     texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
     if unit_seconds:
-        found = pc.extract_regex(texts, _NUMBER)
-        sign, whole, fraction = found.flatten()
+        groups = pc.extract_regex(texts, _NUMBER)
+        sign, whole, fraction = groups.flatten()
         parts = digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 6, "0"), 0, 6))
         units = np.minimum(digits(whole), _MOST_SECONDS + 1)
         us = units * (unit_seconds * 1_000_000) + parts * unit_seconds
     else:
         texts = pc.if_else(pc.is_in(texts, pa.array(["Z", "z", "UTC", "GMT"])), "+00:00", texts)
-        found = pc.extract_regex(texts, _CLOCK)
-        group = dict(zip((field.name for field in found.type), found.flatten(), strict=True))
+        groups = pc.extract_regex(texts, _CLOCK)
+        group = dict(zip((field.name for field in groups.type), groups.flatten(), strict=True))
         hours = digits(group["h"]) + digits(group["h2"]) + digits(group["h3"])
         minutes = digits(group["m"]) + digits(group["m2"])
         seconds = digits(group["c"]) + digits(group["c2"])
         us = (hours * 3600 + minutes * 60 + seconds) * 1_000_000
         signs = (group["s"].fill_null(""), group["s3"].fill_null(""))
         sign = pc.binary_join_element_wise(*signs, "")
-    is_valid = np.asarray(found.is_valid()) & (np.abs(us) <= _MOST_US)
+    is_valid = np.asarray(groups.is_valid()) & (np.abs(us) <= _MOST_US)
     is_west = np.asarray(pc.equal(sign, "-").fill_null(False))
     return np.where(is_west, -us, us), is_valid
 
 
 def labels_of(offset_us: Int64Array, is_free: NDArray[np.bool_]) -> pa.Array:
     """Return offsets as text, like +05:30, NULL where the row has none of its own."""
-    known, inverse = np.unique(offset_us, return_inverse=True)
-    texts = [_label(int(us)) for us in known]
+    offsets, inverse = np.unique(offset_us, return_inverse=True)
+    texts = [_label(int(us)) for us in offsets]
     return named(inverse, texts, ~is_free)
 
 

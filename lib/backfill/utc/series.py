@@ -48,26 +48,26 @@ class FoldRows:
         places = np.flatnonzero(is_fold & ~values.wall.is_null)
         if not len(places):
             return
-        taken = rows.take(pa.array(places))
-        keys = taken.column("key").to_pylist()
-        orders = field_of(taken, "source", pair.fold_by).cast(pa.string()).to_pylist()
+        folds = rows.take(pa.array(places))
+        keys = folds.column("key").to_pylist()
+        orders = field_of(folds, "source", pair.fold_by).cast(pa.string()).to_pylist()
         series = (
-            field_of(taken, "source", pair.series).cast(pa.string()).to_pylist()
+            field_of(folds, "source", pair.series).cast(pa.string()).to_pylist()
             if pair.series
-            else taken.column("scope").to_pylist()
+            else folds.column("scope").to_pylist()
         )
         for place, key, order, name in zip(places.tolist(), keys, orders, series, strict=True):
             if order is None:
                 continue
             change = int(values.candidates.transition_us[place])
-            found = self._found.setdefault((pair.label, name or "", change), [])
-            found.append(_Reading(_rank(order), int(values.wall.us[place]), key))
+            readings = self._found.setdefault((pair.label, name or "", change), [])
+            readings.append(_Reading(_rank(order), int(values.wall.us[place]), key))
 
     def decide(self) -> FoldOrder:
         """Return which of the two instants each row means, by key and pair."""
         decided: dict[str, dict[str, Decision]] = {}
-        for (label, _series, _change), found in self._found.items():
-            ordered = sorted(found, key=lambda reading: reading.order)
+        for (label, _series, _change), readings in self._found.items():
+            ordered = sorted(readings, key=lambda reading: reading.order)
             walls = np.array([reading.wall_us for reading in ordered])
             falls = np.flatnonzero(np.diff(walls) <= 0)
             if len(falls) != 1:

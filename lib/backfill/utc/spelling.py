@@ -56,8 +56,8 @@ class Names:
             if vocabulary is Vocabulary.IANA:
                 if is_zone(name):
                     return name
-            elif (found := foreign_zone(vocabulary, name)) is not None:
-                return found
+            elif (meant := foreign_zone(vocabulary, name)) is not None:
+                return meant
         return None
 
     def is_own(self, name: str) -> bool:
@@ -129,19 +129,19 @@ def _offset(zone: dt.tzinfo, moment: dt.datetime) -> str:
 @cache
 def abbreviations() -> Mapping[str, tuple[str, ...]]:
     """Return the places that use an abbreviation now, the well-known ones only."""
-    known = dict.fromkeys(foreign_names(Vocabulary.WINDOWS).values())
-    found: dict[str, list[str]] = {}
-    for zone in known:
+    places = dict.fromkeys(foreign_names(Vocabulary.WINDOWS).values())
+    zones_of: dict[str, list[str]] = {}
+    for zone in places:
         if not zone.startswith("Etc/"):
             info = zone_info(zone)
             for moment in _SEASONS:
                 short = moment.astimezone(info).tzname() or ""
                 if _ABBREVIATION.fullmatch(short):
-                    found.setdefault(short, []).append(zone)
+                    zones_of.setdefault(short, []).append(zone)
     # Places with summer time first: of them people say the winter's name all year.
     return {
         short: tuple(dict.fromkeys(sorted(zones, key=lambda zone: -_moves(zone))))
-        for short, zones in found.items()
+        for short, zones in zones_of.items()
     }
 
 
@@ -163,13 +163,13 @@ def near_misses(name: str) -> list[str]:
     wanted = "_".join(plain.split()).casefold()
     if not wanted:
         return []
-    folded = {known.casefold(): known for known in sorted(zone_names())}
+    folded = {zone.casefold(): zone for zone in sorted(zone_names())}
     same = [folded[wanted]] if wanted in folded else []
-    same_city = [known for short, known in folded.items() if short.endswith(f"/{wanted}")]
+    same_city = [zone for short, zone in folded.items() if short.endswith(f"/{wanted}")]
     if not same and not same_city and _ABBREVIATION.fullmatch(plain):
         return list(meanings(plain))
-    places = {short: known for short, known in folded.items() if "/" in known[1:]}
-    places = {short: known for short, known in places.items() if not known.startswith("Etc/")}
+    places = {short: zone for short, zone in folded.items() if "/" in zone[1:]}
+    places = {short: zone for short, zone in places.items() if not zone.startswith("Etc/")}
     similar = [
         places[short]
         for short in difflib.get_close_matches(wanted, places, n=_NEAR_MISSES, cutoff=_SIMILARITY)
@@ -179,8 +179,8 @@ def near_misses(name: str) -> list[str]:
 
 def names_from(vocabularies: Sequence[str], own: Mapping[str, str]) -> Names:
     """Return the names that a specification allows; raise `ValueError` for one it can not mean."""
-    found = tuple(Vocabulary(name) for name in vocabularies)
+    allowed = tuple(Vocabulary(name) for name in vocabularies)
     for spelt, zone in own.items():
         if not is_zone(zone):
             raise ValueError(f"zone_map: {spelt!r} is mapped to {zone!r}, which is no IANA name")
-    return Names(found, tuple(sorted(own.items())))
+    return Names(allowed, tuple(sorted(own.items())))

@@ -49,12 +49,12 @@ def read_walls(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
         is_null = is_null | np.asarray(array.is_null())
     if reading.missing:
         is_null = is_null | _is_missing(arrays[0], reading)
-    found = _read(arrays, reading)
-    is_valid = found.is_valid | is_null
-    us = np.where(is_null, 0, found.us)
-    if found.has_offset is None or not found.has_offset.any():
+    read = _read(arrays, reading)
+    is_valid = read.is_valid | is_null
+    us = np.where(is_null, 0, read.us)
+    if read.has_offset is None or not read.has_offset.any():
         return WallTimes(us, is_null, is_valid)
-    return WallTimes(us, is_null, is_valid, found.has_offset & ~is_null, found.offset_us)
+    return WallTimes(us, is_null, is_valid, read.has_offset & ~is_null, read.offset_us)
 
 
 def _is_missing(values: pa.Array, reading: Reading) -> BoolArray:
@@ -93,11 +93,11 @@ def _read(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
         return _read_date_and_time(arrays, reading)
     if reading.form or reading.kind is WallKind.TEXT:
         texts = _spelt(values, reading.form, reading.months)
-        found = read_format(texts, reading.form) if reading.form else read_iso(texts)
-        return _of_text(found)
+        times = read_format(texts, reading.form) if reading.form else read_iso(texts)
+        return _of_text(times)
     if reading.kind is WallKind.DATE:
-        found = read_day(values)
-        return WallTimes(found.us, no, found.is_valid)
+        times = read_day(values)
+        return WallTimes(times.us, no, times.is_valid)
     is_text = pa.types.is_string(values.type)
     if reading.kind is WallKind.NUMBER and (reading.unit.is_coarse or is_text):
         read = _read_days if reading.unit.is_coarse else _read_decimal
@@ -121,9 +121,9 @@ def _read_numbers(numbers: Int64Array, reading: Reading) -> WallTimes:
     return WallTimes(np.where(is_valid, numbers, 0) * factor, no, is_valid)
 
 
-def _of_text(found: TextTimes) -> WallTimes:
-    no = np.zeros(len(found.us), dtype=bool)
-    return WallTimes(found.us, no, found.is_valid, found.has_offset, found.offset_us)
+def _of_text(times: TextTimes) -> WallTimes:
+    no = np.zeros(len(times.us), dtype=bool)
+    return WallTimes(times.us, no, times.is_valid, times.has_offset, times.offset_us)
 
 
 def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
@@ -136,9 +136,9 @@ def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> WallTim
         joined = pc.binary_join_element_wise(
             _spelt(arrays[0], day_form, reading.months), _spelt(arrays[1], clock_form, ""), " "
         )
-        found = _of_text(read_format(joined, reading.form, rolls_over=True))
-        is_valid = is_valid & found.is_valid
-        return replace(found, us=np.where(is_valid, found.us + more_us, 0), is_valid=is_valid)
+        times = _of_text(read_format(joined, reading.form, rolls_over=True))
+        is_valid = is_valid & times.is_valid
+        return replace(times, us=np.where(is_valid, times.us + more_us, 0), is_valid=is_valid)
     day = read_day(arrays[0].cast(pa.string()))
     if pa.types.is_integer(arrays[1].type):
         clock, is_clock = _since_midnight(arrays[1], reading.unit)
@@ -194,10 +194,10 @@ def spelt_in_english(texts: pa.Array, language: str, form: str = "") -> pa.Array
 
 def _read_days(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
     """Read days with a fraction to the millisecond: their digits tell no more."""
-    found = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER)
-    sign, whole, fraction = found.flatten()
+    groups = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER)
+    sign, whole, fraction = groups.flatten()
     days = digits(whole)
-    is_valid = np.asarray(found.is_valid()) & (days <= _MOST_DAYS * DAY_US // unit.unit_us)
+    is_valid = np.asarray(groups.is_valid()) & (days <= _MOST_DAYS * DAY_US // unit.unit_us)
     parts = digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 12, "0"), 0, 12))
     us = np.where(is_valid, days, 0) * unit.unit_us
     us += parts * (unit.unit_us // 1_000_000) // 1_000_000
@@ -207,9 +207,9 @@ def _read_days(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
 
 def _read_decimal(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
     """Read numbers with a fraction exactly: whole units, and what is left of one, in integers."""
-    found = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER)
-    is_valid = np.asarray(found.is_valid())
-    sign, whole, fraction = found.flatten()
+    groups = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER)
+    is_valid = np.asarray(groups.is_valid())
+    sign, whole, fraction = groups.flatten()
     units = digits(whole)
     # The fraction in billionths of a unit; a unit is at most a second.
     parts = digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 9, "0"), 0, 9))

@@ -66,18 +66,18 @@ class LaidOut:
 
 def laid_out(texts: pa.Array, forms: Sequence[str]) -> Iterator[LaidOut]:
     """Yield what layouts of some formats read of texts; every row at most once."""
-    known = layouts_of(tuple(forms))
-    if not known or not len(texts):
+    layouts = layouts_of(tuple(forms))
+    if not layouts or not len(texts):
         return
     starts, data = _letters_of(texts)
     lengths = np.diff(starts)
     is_left = np.asarray(texts.is_valid())
     for length in np.unique(lengths[is_left]).tolist():
-        if not 0 < length <= _LONGEST or length not in known:
+        if not 0 < length <= _LONGEST or length not in layouts:
             continue
         rows = np.flatnonzero(is_left & (lengths == length))
         columns = _columns(starts, data, rows, length)
-        for layout in known[length]:
+        for layout in layouts[length]:
             fits = _fits(columns, layout)
             if fits.all():
                 yield LaidOut(rows, _numbers(columns, layout), _is_zulu(layout))
@@ -112,10 +112,10 @@ def _columns(
 def _fits(columns: Letters, layout: Layout) -> BoolArray:
     fits = np.ones(columns.shape[1], dtype=bool)
     for place, letters in layout.signs:
-        found = columns[place] == letters[0]
+        is_sign = columns[place] == letters[0]
         for other in letters[1:]:
-            found |= columns[place] == other
-        fits &= found
+            is_sign |= columns[place] == other
+        fits &= is_sign
     for name, place, width in layout.fields:
         if name == "b":
             fits &= _month(columns, place) > 0
@@ -129,29 +129,29 @@ def _fits(columns: Letters, layout: Layout) -> BoolArray:
 
 
 def _numbers(columns: Letters, layout: Layout) -> dict[str, Int64Array]:
-    found: dict[str, Int64Array] = {}
+    numbers: dict[str, Int64Array] = {}
     for name, place, width in layout.fields:
         if name == "b":
-            found["m"] = _month(columns, place)
+            numbers["m"] = _month(columns, place)
         elif name == "p":
-            found["p"] = (columns[place] | 32 == ord("p")).astype(np.int64)
+            numbers["p"] = (columns[place] | 32 == ord("p")).astype(np.int64)
         else:
             value = np.zeros(columns.shape[1], dtype=np.int64)
             for digit in columns[place : place + width]:
                 value *= 10
                 value += digit - np.uint8(48)
-            found[name] = value * 10 ** (9 - width) if name == "f" else value
-    return found
+            numbers[name] = value * 10 ** (9 - width) if name == "f" else value
+    return numbers
 
 
 def _month(columns: Letters, place: int) -> Int64Array:
     """Return months by their names' first three letters, 0 where there is none."""
     low = columns[place : place + 3].astype(np.int64) | 32
     code = (low[0] << 16) | (low[1] << 8) | low[2]
-    known = np.array([int.from_bytes(name.encode()) for name in MONTHS])
-    order = np.argsort(known)
-    at = np.clip(np.searchsorted(known[order], code), 0, 11)
-    month: Int64Array = np.where(known[order][at] == code, order[at] + 1, 0)
+    codes = np.array([int.from_bytes(name.encode()) for name in MONTHS])
+    order = np.argsort(codes)
+    at = np.clip(np.searchsorted(codes[order], code), 0, 11)
+    month: Int64Array = np.where(codes[order][at] == code, order[at] + 1, 0)
     return month
 
 
@@ -162,11 +162,11 @@ def _is_zulu(layout: Layout) -> bool:
 @lru_cache(maxsize=256)
 def layouts_of(forms: tuple[str, ...]) -> Mapping[int, tuple[Layout, ...]]:
     """Return the layouts of formats by their length; none for a format that has too many."""
-    found: dict[int, list[Layout]] = {}
+    by_length: dict[int, list[Layout]] = {}
     for form in forms:
         for layout in itertools.islice(_layouts(form, is_iso=len(forms) > 1), _MOST_LAYOUTS):
-            found.setdefault(layout.length, []).append(layout)
-    return {length: tuple(layouts) for length, layouts in found.items()}
+            by_length.setdefault(layout.length, []).append(layout)
+    return {length: tuple(layouts) for length, layouts in by_length.items()}
 
 
 def _layouts(form: str, *, is_iso: bool) -> Iterator[Layout]:

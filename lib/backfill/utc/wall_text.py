@@ -63,7 +63,7 @@ def _laid_out(
 ) -> TextTimes:
     """Read what has a usual layout; what is left, by each pattern in turn."""
     count = len(texts)
-    found = TextTimes(*(np.zeros(count, dtype=kind) for kind in (int, bool, int, bool)))
+    times = TextTimes(*(np.zeros(count, dtype=kind) for kind in (int, bool, int, bool)))
     trimmed = pc.utf8_trim_whitespace(texts)
     for laid in laid_out(trimmed, forms):
         rows = laid.rows if len(laid.rows) < count else slice(None)
@@ -71,22 +71,22 @@ def _laid_out(
         days, is_date = _days(groups)
         clock, is_clock = _clock_us(groups, rolls_over=rolls_over)
         is_valid = is_date & is_clock
-        found.us[rows] = np.where(is_valid, days * DAY_US + clock, 0)
-        found.is_valid[rows] = is_valid
-        found.has_offset[rows] = is_valid & laid.is_zulu
+        times.us[rows] = np.where(is_valid, days * DAY_US + clock, 0)
+        times.is_valid[rows] = is_valid
+        times.has_offset[rows] = is_valid & laid.is_zulu
     for pattern in patterns:
-        left = np.flatnonzero(~found.is_valid & np.asarray(trimmed.is_valid()))
+        left = np.flatnonzero(~times.is_valid & np.asarray(trimmed.is_valid()))
         if len(left):
             some = trimmed if len(left) == count else trimmed.take(pa.array(left))
-            _put(found, left, _read(some, pattern, rolls_over=rolls_over))
-    return found
+            _put(times, left, _read(some, pattern, rolls_over=rolls_over))
+    return times
 
 
-def _put(into: TextTimes, rows: NDArray[np.intp], found: TextTimes) -> None:
-    into.us[rows] = found.us
-    into.is_valid[rows] = found.is_valid
-    into.offset_us[rows] = found.offset_us
-    into.has_offset[rows] = found.has_offset
+def _put(into: TextTimes, rows: NDArray[np.intp], part: TextTimes) -> None:
+    into.us[rows] = part.us
+    into.is_valid[rows] = part.is_valid
+    into.offset_us[rows] = part.offset_us
+    into.has_offset[rows] = part.has_offset
 
 
 def read_format(texts: pa.Array, form: str, *, rolls_over: bool = False) -> TextTimes:
@@ -116,16 +116,16 @@ class _Numbers:
     """The numbers of dates and times by their directives: months 1 to 12, `p` 1 after noon, `f` in
     nanoseconds."""
 
-    found: Mapping[str, Int64Array]
+    columns: Mapping[str, Int64Array]
     count: int
 
     def __getitem__(self, name: str) -> Int64Array:
-        if name not in self.found:
+        if name not in self.columns:
             return np.full(self.count, _ABSENT.get(name, 0), dtype=np.int64)
-        return self.found[name]
+        return self.columns[name]
 
     def __contains__(self, name: str) -> bool:
-        return name in self.found
+        return name in self.columns
 
 
 def digits(texts: pa.Array, absent: int = 0) -> Int64Array:
@@ -138,9 +138,9 @@ def digits(texts: pa.Array, absent: int = 0) -> Int64Array:
 
 def _groups(texts: pa.Array, pattern: str) -> tuple[dict[str, pa.Array], BoolArray]:
     """Return what the groups of a pattern hold, row by row, and which rows it fits."""
-    found = pc.extract_regex(texts, pattern)
-    names = (field.name for field in found.type)
-    return dict(zip(names, found.flatten(), strict=True)), np.asarray(found.is_valid())
+    groups = pc.extract_regex(texts, pattern)
+    names = (field.name for field in groups.type)
+    return dict(zip(names, groups.flatten(), strict=True)), np.asarray(groups.is_valid())
 
 
 def _has(groups: Mapping[str, pa.Array], name: str, count: int) -> BoolArray:
@@ -150,18 +150,18 @@ def _has(groups: Mapping[str, pa.Array], name: str, count: int) -> BoolArray:
 
 
 def _numbers_of(groups: Mapping[str, pa.Array], count: int) -> _Numbers:
-    found: dict[str, Int64Array] = {}
+    columns: dict[str, Int64Array] = {}
     for name, texts in groups.items():
         if name == "b":
             place = pc.index_in(pc.utf8_lower(texts), pa.array(MONTHS)).fill_null(-1)
-            found["m"] = place.to_numpy(zero_copy_only=False).astype(np.int64) + 1
+            columns["m"] = place.to_numpy(zero_copy_only=False).astype(np.int64) + 1
         elif name == "p":
-            found["p"] = np.asarray(pc.is_in(texts, pa.array(["p", "P"]))).astype(np.int64)
+            columns["p"] = np.asarray(pc.is_in(texts, pa.array(["p", "P"]))).astype(np.int64)
         elif name == "f":
-            found["f"] = digits(pc.utf8_rpad(texts.fill_null(""), 9, "0"))
+            columns["f"] = digits(pc.utf8_rpad(texts.fill_null(""), 9, "0"))
         elif name != "z":
-            found[name] = digits(texts, _ABSENT.get(name, 0))
-    return _Numbers(found, count)
+            columns[name] = digits(texts, _ABSENT.get(name, 0))
+    return _Numbers(columns, count)
 
 
 def _read(texts: pa.Array, pattern: str, *, rolls_over: bool) -> TextTimes:
@@ -218,8 +218,8 @@ def _monday_of(days: Int64Array) -> Int64Array:
 
 
 def _day_of(months: Int64Array) -> Int64Array:
-    found: Int64Array = _FIRST_DAYS[np.clip(months + _FIRST_MONTH, 0, len(_FIRST_DAYS) - 1)]
-    return found
+    days: Int64Array = _FIRST_DAYS[np.clip(months + _FIRST_MONTH, 0, len(_FIRST_DAYS) - 1)]
+    return days
 
 
 def _clock_us(groups: _Numbers, *, rolls_over: bool) -> tuple[Int64Array, BoolArray]:

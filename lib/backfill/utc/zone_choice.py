@@ -116,9 +116,9 @@ class ZoneChoice:
 
     def source_names(self) -> pa.Array:
         """Return where each row's zone came from."""
-        known = list(ZoneSource)
-        places = np.array([known.index(c.source) for c in self._combinations], dtype=np.int64)
-        names = named(places[self._inverse], known, self.codes < 0)
+        sources = list(ZoneSource)
+        places = np.array([sources.index(c.source) for c in self._combinations], dtype=np.int64)
+        names = named(places[self._inverse], sources, self.codes < 0)
         if self.labels is None:
             return names
         return pc.if_else(self.labels.is_valid(), ZoneSource.OFFSET.value, names)
@@ -145,22 +145,22 @@ def choose_zones(
     used: set[Answer] = set()
     chosen: list[_Chosen] = []
     for texts in combinations:
-        found = _choose(texts, chain, policy)
-        chosen.append(_answered(found, answers, asked, used))
-    zones = list(dict.fromkeys(found.zone for found in chosen if found.zone is not None))
+        choice = _choose(texts, chain, policy)
+        chosen.append(_answered(choice, answers, asked, used))
+    zones = list(dict.fromkeys(choice.zone for choice in chosen if choice.zone is not None))
     numbers = {zone: number for number, zone in enumerate(zones)}
     codes = np.array(
-        [-1 if found.zone is None else numbers[found.zone] for found in chosen], dtype=np.int64
+        [-1 if choice.zone is None else numbers[choice.zone] for choice in chosen], dtype=np.int64
     )
     return ZoneChoice(zones, codes[inverse], list(asked.values()), frozenset(used), chosen, inverse)
 
 
 def constant_zone(chain: Sequence[ZoneLink], rows: int, policy: ZonePolicy) -> ZoneChoice:
     """Return the choice of a chain of constants alone."""
-    found = _choose([], chain, policy)
-    zones = [found.zone] if found.zone else []
-    codes = np.full(rows, 0 if found.zone else -1, dtype=np.int64)
-    return ZoneChoice(zones, codes, [], frozenset(), [found], np.zeros(rows, dtype=np.int64))
+    choice = _choose([], chain, policy)
+    zones = [choice.zone] if choice.zone else []
+    codes = np.full(rows, 0 if choice.zone else -1, dtype=np.int64)
+    return ZoneChoice(zones, codes, [], frozenset(), [choice], np.zeros(rows, dtype=np.int64))
 
 
 def _combinations(
@@ -168,40 +168,43 @@ def _combinations(
 ) -> tuple[NDArray[np.int64], list[tuple[str | None, ...]]]:
     """Return for each row the number of its combination of texts, and the combinations."""
     inverse = np.zeros(rows, dtype=np.int64)
-    found: list[tuple[str | None, ...]] = [()]
+    combinations: list[tuple[str | None, ...]] = [()]
     for array in values:
         encoded = array.dictionary_encode(null_encoding="encode")
         names = encoded.dictionary.to_pylist() or [None]
         codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         pairs, inverse = np.unique(inverse * len(names) + codes, return_inverse=True)
-        found = [(*found[int(pair) // len(names)], names[int(pair) % len(names)]) for pair in pairs]
-    return inverse, found
+        combinations = [
+            (*combinations[int(pair) // len(names)], names[int(pair) % len(names)])
+            for pair in pairs
+        ]
+    return inverse, combinations
 
 
 def _answered(
-    found: _Chosen, answers: Answers, asked: dict[str, Question], used: set[Answer]
+    choice: _Chosen, answers: Answers, asked: dict[str, Question], used: set[Answer]
 ) -> _Chosen:
     """Ask about a doubtful spelling, or take the answer that there is."""
-    if not found.spelt or found.verdict is Verdict.MISSING:
-        return found
-    question = _question(found.spelt)
+    if not choice.spelt or choice.verdict is Verdict.MISSING:
+        return choice
+    question = _question(choice.spelt)
     answer = answers.find(question) if answers else None
     if answer is None:
-        if is_questionable(found.spelt):
-            asked.setdefault(found.spelt, question)
-        return found
+        if is_questionable(choice.spelt):
+            asked.setdefault(choice.spelt, question)
+        return choice
     used.add(answer)
     if answer.decision == SKIP:
-        told = f"{found.spelt!r} is left alone: {answer}"
-        return replace(found, zone=None, verdict=Verdict.INVALID, detail=told)
+        detail = f"{choice.spelt!r} is left alone: {answer}"
+        return replace(choice, zone=None, verdict=Verdict.INVALID, detail=detail)
     if answer.decision == IANA:
-        return found
-    return replace(found, zone=answer.decision, verdict=None, detail="")
+        return choice
+    return replace(choice, zone=answer.decision, verdict=None, detail="")
 
 
 def _question(spelt: str) -> Question:
-    known = is_zone(spelt)
-    candidates = [f"{IANA}: {says(spelt)}"] if known else []
+    is_name = is_zone(spelt)
+    candidates = [f"{IANA}: {says(spelt)}"] if is_name else []
     candidates += [zone for zone in meanings(spelt) if zone != spelt]
     return Question(
         kind=SPELLING,
@@ -209,7 +212,7 @@ def _question(spelt: str) -> Question:
         zone=spelt,
         read=spelt,
         candidates=" | ".join([*candidates, SKIP]),
-        applied=IANA if known else SKIP,
+        applied=IANA if is_name else SKIP,
     )
 
 
@@ -232,10 +235,10 @@ def _choose(texts: Sequence[str | None], chain: Sequence[ZoneLink], policy: Zone
             spelt = "" if policy.names.is_own(name) or not link.field else name
             return _Chosen(zone, source, place + 1, spelt=spelt)
         if not policy.is_fallback_on_invalid or link.is_looked_up:
-            told = f"the default zone {_unknown(text)}" if link.is_looked_up else _unknown(text)
-            told = wrong or told
+            detail = f"the default zone {_unknown(text)}" if link.is_looked_up else _unknown(text)
+            detail = wrong or detail
             return _Chosen(
-                None, _source(link), place + 1, Verdict.INVALID, told, "" if wrong else name
+                None, _source(link), place + 1, Verdict.INVALID, detail, "" if wrong else name
             )
         wrong = _unknown(text)
     return _default(policy, len(chain), wrong, "")
