@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import pyarrow.compute as pc
 import pytest
 
 from backfill import workbook
-from backfill.errors import UsageError
+from backfill.errors import PreflightError, UsageError
 from backfill.jobs.registry import entry_of
 from backfill.parameters import defaults_of
 from backfill.plans.keyed_rows import rows_where
@@ -59,8 +61,8 @@ def planks(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> Tables:
     return tables
 
 
-def planned(tables: Tables, **values: Any) -> workbook.Book:
-    name = "planks:Sizes"
+def planned(tables: Tables, task: str = "Sizes", **values: Any) -> workbook.Book:
+    name = f"planks:{task}"
     run = workbook.open_run(
         name,
         defaults_of(entry_of(name).parameters)
@@ -119,3 +121,51 @@ def test_a_word_that_answers_nothing_is_refused(planks: Tables) -> None:
 
     with pytest.raises(UsageError, match="yards"):
         first.decide("2", "yards")
+
+
+class Unnamed(Sizes):
+    """Asks what it never said that it would."""
+
+    name = "unnamed"
+    questions: ClassVar = {"whose": ("ours", "theirs")}
+
+    def compute(self, rows: pa.Table) -> pa.Table:
+        return pa.table({"metres": ["1"] * rows.num_rows, "ask": ["which_unit"] * rows.num_rows})
+
+
+class Mute(Unnamed):
+    name = "mute"
+    questions: ClassVar = {}
+
+
+class Lost(Sizes):
+    name = "lost"
+
+    def compute(self, rows: pa.Table) -> pa.Table:
+        raise KeyError(rows.num_rows)
+
+
+class Needy(Sizes):
+    def __init__(self, house: str) -> None:
+        self.house = house
+
+
+@pytest.mark.parametrize(("task", "known"), [("Unnamed", "whose"), ("Mute", "none")])
+def test_a_question_that_a_task_does_not_name_stops_its_plan(
+    planks: Tables, task: str, known: str
+) -> None:
+    with pytest.raises(PreflightError, match=rf"asks 'which_unit'.*\(there: {known}\)"):
+        planned(planks, task=task)
+
+
+def test_what_a_task_raises_is_told_with_its_line(planks: Tables) -> None:
+    with pytest.raises(KeyError):
+        planned(planks, task="Lost")
+
+    (told,) = [json.loads(path.read_text()) for path in planks.runs.glob("*-lost-*/summary.json")]
+    assert re.fullmatch(r"KeyError: 4 \(.*test_task_asks\.py, line \d+\)", told["error"])
+
+
+def test_a_task_that_can_not_be_made_is_no_error_of_ours(planks: Tables) -> None:
+    with pytest.raises(UsageError, match=r"planks:Needy can not be made: TypeError: .*house"):
+        planned(planks, task="Needy")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from backfill.decisions import Words
-from backfill.errors import UsageError
+from backfill.errors import BackfillError, UsageError
 from backfill.jobs.entry import Entry, answers_from
 from backfill.parameter import Kind, Parameter
 from backfill.parameters import DECISIONS, TASK_PARAMETERS
@@ -67,13 +67,21 @@ class FoundTask:
 
     def task(self, values: Mapping[str, Any]) -> Task:
         """Return the task of some values of its own parameters."""
+        try:
+            return _checked(self._made(values), self.origin)
+        except BackfillError:
+            raise
+        except Exception as error:  # somebody else's code: it raises what it likes
+            raise UsageError(
+                f"The task {self.origin} can not be made: {type(error).__name__}: {error}"
+            ) from error
+
+    def _made(self, values: Mapping[str, Any]) -> Any:
         made = self.made_by
         if self.dataclass is not None:
             chosen = {p.name: values[p.name] for p in self.own if p.name in values}
-            made = made(self.dataclass(**chosen))
-        elif inspect.isclass(made) or inspect.isfunction(made):
-            made = made()
-        return _checked(made, self.origin)
+            return made(self.dataclass(**chosen))
+        return made() if inspect.isclass(made) or inspect.isfunction(made) else made
 
     def job(self, values: Mapping[str, Any]) -> Job:
         own = {p.name: values[p.name] for p in self.own}

@@ -337,7 +337,7 @@ class RunBook(Asking, Frames):
             self._fail(name, int(lost.exit_code), str(lost))
             raise lost from None
         except Exception as error:  # a bug of ours, or of a person's cell: told, and raised
-            self._fail(name, int(ExitCode.UNEXPECTED), f"{type(error).__name__}: {error}")
+            self._fail(name, int(ExitCode.UNEXPECTED), failed_step.unexpected(error))
             raise
         finally:  # what a step has freed goes back to the system, before the next one takes more
             pa.default_memory_pool().release_unused()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from backfill.decisions import Answer, Answers, Question, Words
+from backfill.errors import PreflightError
 from backfill.report import Reporter
 
 ANSWER, ASK = "answer", "ask"
@@ -43,13 +44,19 @@ class TaskQuestions:
     def asked(self, rows: pa.Table, computed: pa.Table) -> list[Question]:
         """Return what is asked of rows that nobody has answered for."""
         asked: list[Question] = []
-        if not self._words or ASK not in computed.column_names:
+        if ASK not in computed.column_names:
             return asked
         kinds = computed.column(ASK).to_pylist()
+        if unknown := sorted({str(kind) for kind in kinds if kind} - {*self._words}):
+            known = ", ".join(self._words) or "none"
+            raise PreflightError(
+                f"The task asks {unknown[0]!r}, and nobody could answer: name it among its "
+                f"questions (there: {known}), with the words that answer it."
+            )
         for (key, scope, read), kind, applied in zip(
             _reads(rows), kinds, _applied(computed), strict=True
         ):
-            if kind is None:
+            if not kind:
                 continue
             words = " | ".join(self._words[kind])
             question = Question(
