@@ -29,7 +29,7 @@ class Sizes:
 
     name = "sizes"
     settings: ClassVar[dict[str, Any]] = {}
-    questions: ClassVar = {"which_unit": ("cm", "inch", "neither")}
+    questions: ClassVar[Any] = {"which_unit": ("cm", "inch", "neither")}
     reasons = ("no_unit",)
 
     def names(self) -> Names:
@@ -127,7 +127,7 @@ class Unnamed(Sizes):
     """Asks what it never said that it would."""
 
     name = "unnamed"
-    questions: ClassVar = {"whose": ("ours", "theirs")}
+    questions: ClassVar[Any] = {"whose": ("ours", "theirs")}
 
     def compute(self, rows: pa.Table) -> pa.Table:
         return pa.table({"metres": ["1"] * rows.num_rows, "ask": ["which_unit"] * rows.num_rows})
@@ -135,7 +135,7 @@ class Unnamed(Sizes):
 
 class Mute(Unnamed):
     name = "mute"
-    questions: ClassVar = {}
+    questions: ClassVar[Any] = {}
 
 
 class Lost(Sizes):

@@ -410,3 +410,26 @@ def test_an_end_that_is_earlier_than_its_start_on_one_date_is_told_with_the_line
     assert "on 1 of 9 sampled rows" in warning
     assert "like row 6: 14:00:00 and 00:45:00" in warning
     assert warning.endswith('after = "on_at"')
+
+
+def test_an_arrival_before_its_departure_asks_for_the_days_to_add(
+    bench_from: BenchFrom, tmp_path: Path
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE t (id int PRIMARY KEY, day date, a time, b time, u timestamptz,"
+        " v timestamptz); INSERT INTO t VALUES (1, '2026-05-01', '08:00', '07:10'),"
+        " (2, '2026-05-01', '22:00', '06:00'), (3, '2026-05-01', '09:00', '08:10')"
+    )
+    pairs = (("a", "u", "Asia/Manila"), ("b", "v", "Asia/Bangkok"))
+    spec = "".join(
+        f'[[pair]]\nwall = ["day", "{w}"]\ntarget = "{u}"\nzone = "={zone}"\n'
+        for w, u, zone in pairs
+    )
+
+    planned(bench, tmp_path, spec)
+
+    (warning,) = [text for text in bench.messages().splitlines() if "b is earlier than a" in text]
+    assert "on 1 of 3 sampled rows" in warning
+    assert "like row 2: 22:00:00 and 06:00:00" in warning
+    assert warning.endswith('counts the days to add: wall = ["day", "b", "…"]')

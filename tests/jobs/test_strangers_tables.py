@@ -170,6 +170,18 @@ SHAPES = {
         {1: (utc("2026-05-01 08:00", "Pacific/Tahiti"), utc("2026-05-01 23:00", "Asia/Hovd"))},
         "SELECT no, std_utc, sta_utc FROM leg",
     ),
+    "days to add to an arrival, which is another day there": Shape(
+        "hop",
+        "CREATE TABLE port (code char(3) PRIMARY KEY, tz text);"
+        "INSERT INTO port VALUES ('AAA', 'Pacific/Tahiti'), ('BBB', 'Asia/Hovd');"
+        "CREATE TABLE hop (no int PRIMARY KEY, day date, dep char(3) REFERENCES port,"
+        " arr char(3) REFERENCES port, dep_time time, arr_time time, arr_day_offset smallint,"
+        " dep_utc timestamptz, arr_utc timestamptz, rest_days int);"
+        "INSERT INTO hop VALUES (1, '2026-05-01', 'AAA', 'BBB', '22:00', '07:00', 2);",
+        {1: (utc("2026-05-01 22:00", "Pacific/Tahiti"), utc("2026-05-03 07:00", "Asia/Hovd"))},
+        "SELECT no, dep_utc, arr_utc FROM hop",
+        says=('wall = ["day", "arr_time", "arr_day_offset"]', 'wall = ["day", "dep_time"]'),
+    ),
     "two ways into one table, of which nobody knows whose they are": Shape(
         "trek",
         "CREATE TABLE hut (id int PRIMARY KEY, tz text);"

@@ -114,7 +114,7 @@ def _forms(look: TableLook, pair: GuessedPair) -> list[tuple[str, Guess]]:
     if len(pair.walls) == 1:
         forms += _form(look, pair.walls[0])
     else:
-        forms += _form_of_both(look, pair.walls)
+        forms += _form_of_both(look, pair.walls[:2])
     unit = _unit(look, pair.target) or _unit_beside(look, pair)
     if unit and unit.value not in TARGET_UNITS:
         unit = None

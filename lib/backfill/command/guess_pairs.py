@@ -60,7 +60,7 @@ def guess_pairs(look: TableLook) -> tuple[GuessedPair, ...]:
             kinds = " and ".join(look.columns[name].type_name for name in (*walls, target))
             why = f"their names, and their types: {kinds}"
             pairs[target] = GuessedPair(walls, target, why)
-            used |= {*walls[-1:], target}
+            used |= {*(walls[1:] or walls), target}
     return tuple(pairs[name] for name in look.columns if name in pairs)
 
 
@@ -142,7 +142,21 @@ def _date_and_time(look: TableLook, target: str, used: set[str]) -> tuple[str, .
     if not fitting or not days:
         return ()
     near = [d for d in days if (words_of(d) - _DAYS) & words_of(fitting[0])]
-    return (near or days)[0], fitting[0]
+    return (near or days)[0], fitting[0], *_days_to_add(look, fitting[0])
+
+
+def _days_to_add(look: TableLook, clock: str) -> list[str]:
+    """A column that counts how many days after its date a time of day is, of that end of a way."""
+    ends = headed(words_of(clock)) & {"from", "to"}
+    return [
+        name
+        for name, column in look.columns.items()
+        if column.plain_type in ("smallint", "integer", "bigint")
+        and {"day", "days"} & words_of(name)
+        and {"offset", "plus", "add", "later"} & words_of(name)
+        and headed(words_of(name)) & {"from", "to"} == ends
+        and all(re.fullmatch(r"-?[0-7]", text) for text in look.samples.get(name, ()))
+    ][:1]
 
 
 def _is_pair(look: TableLook, wall: str, target: str) -> bool:
@@ -150,6 +164,8 @@ def _is_pair(look: TableLook, wall: str, target: str) -> bool:
     holds = _holds(look, wall)
     if wall == target or look.columns[wall].plain_type not in _WALL_TYPES or holds is _Holds.TIME:
         return False
+    if any(wall in dict(reference.parts) for reference in look.references):
+        return False  # it names a row of another table
     if wall_words & _SAYS_UTC or target_words & _SAYS_LOCAL:
         return False
     if not (wall_words & _SAYS_LOCAL or target_words & _SAYS_UTC):

@@ -50,7 +50,7 @@ def check_columns(
     for pair in zoned.columns.pairs:
         check_walls(Place(zoned, pair), rows)
         warnings += unreadable(Place(zoned, pair), rows)
-    warnings += past_midnight(zoned, rows)
+    warnings += past_midnight(zoned, rows, policy)
     filled = sample_filled(connection, zoned.table, members)
     converted = convert_pairs(filled, zoned.columns, policy)
     for pair, values in zip(zoned.columns.pairs, converted, strict=True):
