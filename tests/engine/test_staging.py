@@ -52,3 +52,18 @@ def test_tables_are_whole_after_memory_was_given_back(staging: Staging) -> None:
     (rows,) = staging.read("SELECT * FROM extracted ORDER BY key", ROWS.schema)
     assert rows.to_pylist() == ROWS.take([1, 0]).to_pylist()
     assert staging.scalar("SELECT current_setting('memory_limit')") == "122.0 MiB"
+
+
+def test_rows_that_are_added_at_once_are_all_there_or_none(staging: Staging) -> None:
+    staging.create("extracted", ROWS.schema)
+
+    with staging.at_once():
+        staging.append("extracted", ROWS)
+        staging.append("extracted", ROWS)
+    with pytest.raises(RuntimeError, match="lost"), staging.at_once():
+        staging.append("extracted", ROWS)
+        raise RuntimeError("the connection was lost")
+
+    assert staging.scalar("SELECT count(*) FROM extracted") == 4
+    staging.append("extracted", ROWS)  # and nothing stands open
+    assert staging.scalar("SELECT count(*) FROM extracted") == 6

@@ -111,6 +111,19 @@ class Staging:
         if rows.num_rows:
             self._take(f'INSERT INTO "{table}" SELECT * FROM incoming', rows)
 
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Keep all or nothing of what is added within: it is written once, and not twice."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(self._error):  # the first error tells
+                self._connection.execute("ROLLBACK")
+            raise
+        with self._on_disk():
+            self._connection.execute("COMMIT")
+
     def show(self, table: str, parquet: Path) -> None:
         """Show a Parquet file as a table: its rows are not stored twice."""
         self._connection.execute(

@@ -43,12 +43,13 @@ def count_chosen(connection: Connection, table: PlainTable, where: str, said: st
 def stage_pages(pages: Iterable[pa.Table], staging: Staging, into: str, reporter: Reporter) -> int:
     """Put pages of rows into a table of staging; return how many rows there are."""
     rows = 0
-    for page in pages:
-        if not rows:
-            staging.create(into, page.schema)
-        staging.append(into, page)
-        rows += page.num_rows
-        reporter.message(f"extract: {rows:,} rows read", "debug")
+    with staging.at_once():
+        for page in pages:
+            if not rows:
+                staging.create(into, page.schema)
+            staging.append(into, page)
+            rows += page.num_rows
+            reporter.message(f"extract: {rows:,} rows read", "debug")
     return rows
 
 
