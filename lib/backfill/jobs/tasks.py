@@ -163,15 +163,15 @@ def _load(name: str) -> Any:
         known = os.environ.get("PYTHONPATH", "")
         os.environ["PYTHONPATH"] = os.pathsep.join(part for part in (here, known) if part)
     try:
-        found: Any = importlib.import_module(module)
+        attribute: Any = importlib.import_module(module)
         for part in path.split("."):
-            found = getattr(found, part)
+            attribute = getattr(attribute, part)
     except Exception as error:  # somebody else's code: it raises what it likes
         raise UsageError(
             f"The task {name} can not be loaded: {type(error).__name__}: {error}. It is named "
             "package.module:attribute, from here or from what is installed."
         ) from error
-    return found
+    return attribute
 
 
 def _checked(made: Any, origin: str) -> Task:

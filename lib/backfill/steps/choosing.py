@@ -126,15 +126,15 @@ class _Changes:
 
     def where(self, condition: str, *, in_sample_order: bool) -> Places:
         """Return places of the changes to write that fulfil a condition (empty: all of them)."""
-        found = self._places(condition, in_sample_order=in_sample_order)
+        places = self._places(condition, in_sample_order=in_sample_order)
         if condition and not np.array_equal(
-            found, self._places(condition, in_sample_order=in_sample_order)
+            places, self._places(condition, in_sample_order=in_sample_order)
         ):
             raise UsageError(
                 f"--only {condition!r} does not choose the same rows each time. Leave out random() "
                 "and what depends on the clock: a part must be found again on resume."
             )
-        return found
+        return places
 
     def _places(self, condition: str, *, in_sample_order: bool) -> Places:
         # md5 of the key spreads a sample over the plan, and is the same in every version.
@@ -143,16 +143,16 @@ class _Changes:
         try:
             if condition:
                 rows = rows.filter(condition)
-            found = self._fetched(rows.order(order).project("position"))
-            return np.asarray(found["position"], dtype=np.int64)
+            columns = self._fetched(rows.order(order).project("position"))
+            return np.asarray(columns["position"], dtype=np.int64)
         except self._errors as error:
             raise UsageError(self._refusal(condition, error)) from None
 
     def with_what_they_build_on(self, places: Places, covered: NDArray[np.bool_]) -> Places:
         """Add the earlier changes that some of these rows build on, like sessions of a day."""
         rows = self._connection.table("changes").filter("kind <> 'unchanged'")
-        found = self._fetched(rows.order("position").project(f"position, {self.chain} AS chain"))
-        positions, chains = found["position"], found["chain"].astype(str)
+        columns = self._fetched(rows.order("position").project(f"position, {self.chain} AS chain"))
+        positions, chains = columns["position"], columns["chain"].astype(str)
         is_chosen = np.isin(positions, places)
         last = dict(zip(chains[is_chosen], positions[is_chosen], strict=True))  # rising: the last
         needed = [p <= last.get(c, -1) for p, c in zip(positions, chains, strict=True)]

@@ -195,12 +195,12 @@ def _check(before: RunFacts, after: RunFacts, output: Path | None) -> None:
 
 def differences_of_settings(before: RunFacts, after: RunFacts) -> tuple[Different, ...]:
     """Return the settings, versions and decisions that are not the same, settings first."""
-    found = []
+    different = []
     for a, b in zip(_named(before), _named(after), strict=True):
         for name in dict.fromkeys([*a, *b]):
             if a.get(name) != b.get(name):
-                found.append(Different(name, _text(a.get(name)), _text(b.get(name))))
-    return tuple(found)
+                different.append(Different(name, _text(a.get(name)), _text(b.get(name))))
+    return tuple(different)
 
 
 def _named(facts: RunFacts) -> tuple[Mapping[str, Any], ...]:
@@ -252,14 +252,14 @@ def _join(
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the value columns, after giving both tables all of them."""
-    found: dict[str, list[str]] = {}
+    columns: dict[str, list[str]] = {}
     for name in ("a", "b"):
-        found[name] = [row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()]
+        columns[name] = [row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()]
     for name, other in (("a", "b"), ("b", "a")):
-        for column in found[other]:
-            if column not in found[name]:
+        for column in columns[other]:
+            if column not in columns[name]:
                 connection.execute(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} VARCHAR")
-    every = dict.fromkeys([*found["a"], *found["b"]])
+    every = dict.fromkeys([*columns["a"], *columns["b"]])
     return [column for column in every if column not in ("what", "key", "scope")]
 
 

@@ -167,8 +167,8 @@ class Ready:
             raise PreflightError(self._refusal)
         if own := part(self.task, "plan_target"):
             return dict(own())
-        told = {name: True for name in TOLD if part(self.task, name)}
-        return {"table": self.table.as_json(), **self.job.origin, **told}
+        parts = {name: True for name in TOLD if part(self.task, name)}
+        return {"table": self.table.as_json(), **self.job.origin, **parts}
 
     def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         """Read into staging; return the number of rows."""
@@ -282,12 +282,12 @@ class Ready:
 
 
 def _refuse_twice(staging: Staging) -> None:
-    found = staging.connection.execute(
+    doubles = staging.connection.execute(
         "SELECT key FROM extracted GROUP BY key HAVING count(*) > 1 ORDER BY key LIMIT 1000"
     ).fetchall()
-    if found:
+    if doubles:
         raise UsageError(
-            f"A key is there more than once: {first_keys([str(row[0]) for row in found])}. "
+            f"A key is there more than once: {first_keys([str(row[0]) for row in doubles])}. "
             "Which value counts, nobody can know: keep one row for each key."
         )
 

@@ -48,8 +48,8 @@ class JobKind:
         self._find = find
 
     def _part(self, target: Mapping[str, Any], name: str) -> Any:
-        found = self._find(target)
-        return part(found, name) if found is not None else None
+        parts = self._find(target)
+        return part(parts, name) if parts is not None else None
 
     @property
     def scope_name(self) -> str:
@@ -112,8 +112,8 @@ class JobKind:
             if target.get(name) or self._part(target, name):
                 own: Any = self._writer(target, name)
                 if hasattr(own, "look"):
-                    found: Mapping[int, str | None] = own.look(connection, rows, side)
-                    return found
+                    present: Mapping[int, str | None] = own.look(connection, rows, side)
+                    return present
         return TableWriter(plain_from_json(target["table"])).look(connection, rows, side)
 
     def remarks(
@@ -128,8 +128,8 @@ class JobKind:
         check = self._part(target, "check")
         if check is None:
             return Recomputed(0)
-        found = check(rows)
-        return found if isinstance(found, Recomputed) else Recomputed(rows.num_rows, list(found))
+        wrong = check(rows)
+        return wrong if isinstance(wrong, Recomputed) else Recomputed(rows.num_rows, list(wrong))
 
     def explain(self, trace: Trace) -> Explanation:
         """Return why a row's values are what they are. Read-only."""
@@ -173,8 +173,8 @@ class JobKind:
         if own := self._part(plan.target, "conclude"):
             return dict(own(folder, plan, ledger))
         own = self._part(plan.target, "finish")
-        found = own(folder) if own else None
-        return dict(found) if isinstance(found, Mapping) else {}
+        keys = own(folder) if own else None
+        return dict(keys) if isinstance(keys, Mapping) else {}
 
     def summary(self, plan: Plan, counts: Counts, by_scope: Mapping[str, Counts]) -> dict[str, Any]:
         """Return the task's own keys of the summary, and the totals."""

@@ -35,9 +35,9 @@ def lay_out_rows(
             column = f"{struct}.{field}" + (f" ({cases + 1})" if cases else "")
             path = field_of(struct, names, field)
             values.append(f"CAST({path} AS VARCHAR) AS {quoted(column)}")
-    known = {field.name for field in schema.field("why").type} if "why" in schema.names else set()
+    own = {field.name for field in schema.field("why").type} if "why" in schema.names else set()
     values += [
-        f"CAST({f'why.{quoted(note)}' if note in known else 'NULL'} AS VARCHAR) AS {quoted(note)}"
+        f"CAST({f'why.{quoted(note)}' if note in own else 'NULL'} AS VARCHAR) AS {quoted(note)}"
         for note in notes
     ]
     connection.execute(

@@ -55,10 +55,10 @@ def nothing_written(ledger: Ledger, folder: RunFolder) -> BackfillError | None:
     run_id = folder.run_id
     if ledger.totals(run_id).updated:
         return None
-    found = reasons_of(ledger, run_id)
-    left = {reason: n for reason, n in found.items() if reason in NOT_WRITTEN}
+    by_reason = reasons_of(ledger, run_id)
+    left = {reason: n for reason, n in by_reason.items() if reason in NOT_WRITTEN}
     if not left:
-        return _all_drifted(folder, found.get(SkipReason.DRIFTED, 0))
+        return _all_drifted(folder, by_reason.get(SkipReason.DRIFTED, 0))
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in left.items())
     kind = TooManyRefused if SkipReason.DATABASE_ERROR in left else RowsLeft
     return kind(

@@ -94,7 +94,7 @@ def write_run_file(
     frozen: Plan | None,
 ) -> None:
     """Write `run.json`: settings, versions of everything that computes, fingerprints."""
-    found = versions()
+    computed_by = versions()
     folder.write_json(
         evidence.RUN_FILE,
         {
@@ -109,8 +109,8 @@ def write_run_file(
             "settings_fingerprint": frozen.settings_fingerprint if frozen else None,
             "database_fingerprint": frozen.database_fingerprint if frozen else None,
             "plan_id": frozen.plan_id if frozen else None,
-            "tzdata_version": found["tzdata"],
-            "versions": found,
+            "tzdata_version": computed_by["tzdata"],
+            "versions": computed_by,
         },
     )
 

@@ -71,13 +71,13 @@ def stopped_run(ledger: Ledger, job: Job, runs: Path, say: Callable[[str], None]
 
     One whose plan is not in `runs` can not: what it wrote stays, and a new plan finds the rest.
     """
-    found = ledger.resumable(job.name, fingerprint(job.settings))
-    if found is None or RunFolder.of(runs, found.run_id).file(plan.PLAN_FILE).exists():
-        return found
+    stopped = ledger.resumable(job.name, fingerprint(job.settings))
+    if stopped is None or RunFolder.of(runs, stopped.run_id).file(plan.PLAN_FILE).exists():
+        return stopped
     say(
-        f"Run {found.run_id} of the same settings is {found.status}, but its plan is not in "
+        f"Run {stopped.run_id} of the same settings is {stopped.status}, but its plan is not in "
         f"{runs}: making a new one for what is left. ("
-        f"{next_command('revert', found.run_id)} would show what it wrote, to put it back.)"
+        f"{next_command('revert', stopped.run_id)} would show what it wrote, to put it back.)"
     )
     return None
 

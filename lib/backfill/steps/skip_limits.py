@@ -14,10 +14,10 @@ def check_named(settings: EngineSettings, kind: JobKind, staging: Staging | None
     """Raise `UsageError` for a reason that the job does not have, or that is near to one found."""
     if not settings.max_skips_of:
         return
-    found: list[tuple[str]] = []
+    reasons: list[tuple[str]] = []
     if staging is not None and staging.has("skips"):
-        found = staging.connection.execute("SELECT DISTINCT reason FROM skips").fetchall()
-    check_reasons(settings.max_skips_of, kind.reasons({}), {reason for (reason,) in found})
+        reasons = staging.connection.execute("SELECT DISTINCT reason FROM skips").fetchall()
+    check_reasons(settings.max_skips_of, kind.reasons({}), {reason for (reason,) in reasons})
 
 
 def check_of_plan(

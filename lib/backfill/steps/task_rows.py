@@ -138,7 +138,7 @@ def _field(rows: pa.Table, struct: str, name: str) -> pa.Array:
 
 def _after(computed: pa.Table, resolved: Resolved) -> dict[str, pa.Array]:
     """Return the computed values as texts, by target."""
-    found = {}
+    after = {}
     in_struct = _named_in(computed, "after")
     for column in resolved.table.targets:
         if column.name in in_struct:  # first: a target may itself be named after, rule or skip
@@ -150,8 +150,8 @@ def _after(computed: pa.Table, resolved: Resolved) -> dict[str, pa.Array]:
                 f"What was computed has no column {column.name}. It has: "
                 f"{', '.join(computed.column_names)}."
             )
-        found[column.name] = column_texts(values, resolved.columns[column.name])
-    return found
+        after[column.name] = column_texts(values, resolved.columns[column.name])
+    return after
 
 
 def _named_in(rows: pa.Table, name: str) -> list[str]:
@@ -185,12 +185,12 @@ def _fit(
 def _put_back(
     after: dict[str, pa.Array], fitted: Fitted, open_rows: Sequence[int]
 ) -> dict[str, pa.Array]:
-    found = {}
+    texts_of = {}
     for name, texts in after.items():
         mask = np.zeros(len(texts), dtype=bool)
         mask[list(open_rows)] = True
-        found[name] = pc.replace_with_mask(texts, pa.array(mask), fitted.values[name])
-    return found
+        texts_of[name] = pc.replace_with_mask(texts, pa.array(mask), fitted.values[name])
+    return texts_of
 
 
 def _same(before: pa.Array, after: pa.Array, *, is_json: bool) -> Mask:

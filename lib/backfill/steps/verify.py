@@ -85,30 +85,30 @@ def verify_run(
     Rows are read back over `lookers`, at once over each, or else over the ledger's connection.
     Memory: 20,000 rows or one chunk's image for each and one more, and the checkpoints.
     """
-    found = Verification(run.run_id, run.status)
+    proof = Verification(run.run_id, run.status)
     is_reverted = run.status is RunStatus.REVERTED
     skipping = set(ledger.skipping_chunks(run.run_id))
-    stretches = _stretches(ledger, run, found)
+    stretches = _stretches(ledger, run, proof)
     chain = ""
     with contextlib.closing(
-        ReadBack(lookers or [ledger.connection], run, kind, found.add_row)
+        ReadBack(lookers or [ledger.connection], run, kind, proof.add_row)
     ) as read_back:
         for chunk in _chunks(ledger, run.run_id, stretches):
-            rows = _check_image(run, chunk, found)
+            rows = _check_image(run, chunk, proof)
             if chunk.checkpoint is None:
-                found.findings.append(f"Checkpoint {chunk.number} is missing.")
+                proof.findings.append(f"Checkpoint {chunk.number} is missing.")
                 continue
             skips = ledger.skips(run.run_id, chunk.number) if chunk.number in skipping else []
-            _check_link(run, chunk, skips, chunk.starts or (chain,), found)
+            _check_link(run, chunk, skips, chunk.starts or (chain,), proof)
             chain = chunk.checkpoint.chain_hash
             if rows is not None and not is_reverted:
                 read_back.add(chunk.number, rows)
         read_back.finish()
-    found.rows, found.recomputed = read_back.rows, read_back.recomputed
-    _check_counts(ledger, run, stretches, found)
+    proof.rows, proof.recomputed = read_back.rows, read_back.recomputed
+    _check_counts(ledger, run, stretches, proof)
     if is_reverted:
-        found.notes.append("The run was reverted; its rows hold their before-images again.")
-    return found
+        proof.notes.append("The run was reverted; its rows hold their before-images again.")
+    return proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class _Stretch:
     starts: tuple[str, ...]
 
 
-def _stretches(ledger: Ledger, run: RunRow, found: Verification) -> list[_Stretch]:
+def _stretches(ledger: Ledger, run: RunRow, proof: Verification) -> list[_Stretch]:
     """Return the run's ranges in the order of their chunks; those of a part must cover it."""
     if not ledger.has_ranges():
         return [_whole(run)]
@@ -128,7 +128,7 @@ def _stretches(ledger: Ledger, run: RunRow, found: Verification) -> list[_Stretc
     if not ranges:
         return [_whole(run)]
     for part in parts.values():
-        _check_cover(part, [entry for entry in ranges if entry.part_no == part.part_no], found)
+        _check_cover(part, [entry for entry in ranges if entry.part_no == part.part_no], proof)
     # A run that an earlier version began has a chain that begins with nothing.
     return [
         _Stretch(
@@ -147,17 +147,17 @@ def _whole(run: RunRow) -> _Stretch:
     return _Stretch(Range(1, 1, 0, max(run.plan_rows, 1), 1), (CHAIN_START,))
 
 
-def _check_cover(part: Part, ranges: Sequence[Range], found: Verification) -> None:
+def _check_cover(part: Part, ranges: Sequence[Range], proof: Verification) -> None:
     row = 0
     for entry in sorted(ranges, key=lambda entry: entry.row_low):
         if entry.row_low != row:
-            found.findings.append(
+            proof.findings.append(
                 f"Range {entry.range_no}: it begins at row {entry.row_low:,} of part "
                 f"{part.part_no}, where row {row:,} was due."
             )
         row = entry.row_high
     if row != part.rows:
-        found.findings.append(
+        proof.findings.append(
             f"Part {part.part_no}: it covers {part.rows:,} rows, its ranges end at {row:,}."
         )
 
@@ -185,7 +185,7 @@ def _with_ends(stretches: Sequence[_Stretch]) -> Iterator[tuple[_Stretch, int]]:
     return zip(stretches, [*firsts[1:], sys.maxsize], strict=True)
 
 
-def _check_image(run: RunRow, chunk: _Chunk, found: Verification) -> pa.Table | None:
+def _check_image(run: RunRow, chunk: _Chunk, proof: Verification) -> pa.Table | None:
     """Return the rows of a chunk's image, or None where it is not what was written."""
     try:
         if chunk.stored is not None:
@@ -195,7 +195,7 @@ def _check_image(run: RunRow, chunk: _Chunk, found: Verification) -> pa.Table | 
     except (VerifyFailed, OSError, ValueError):
         pass  # said below, for every way in which it can be wrong
     if chunk.stored is not None or chunk.checkpoint is not None:
-        found.findings.append(f"Chunk {chunk.number}: its image is not the one that was written.")
+        proof.findings.append(f"Chunk {chunk.number}: its image is not the one that was written.")
     return None
 
 
@@ -204,12 +204,12 @@ def _check_link(
     chunk: _Chunk,
     skips: list[Skip],
     chains: tuple[str, ...],
-    found: Verification,
+    proof: Verification,
 ) -> None:
     """Hold a checkpoint against what came before it, its range, its image and its skips."""
     checkpoint, stored = chunk.checkpoint, chunk.stored
     assert checkpoint is not None
-    found.chunks += 1
+    proof.chunks += 1
     sha256 = stored.sha256 if stored else ""
     digest = skips_digest(skips)
     expected = [checkpoint.chained_to(run.run_id, chain, sha256, digest) for chain in chains]
@@ -217,48 +217,48 @@ def _check_link(
         what = "checkpoint, image or skips"
         if chunk.starts:
             what = "checkpoint, image, skips, or the record of its range or part"
-        found.findings.append(
+        proof.findings.append(
             f"Chunk {checkpoint.chunk_no}: {what} were changed after the commit (the chain of "
             "hashes breaks here)."
         )
     if stored and stored.rows != checkpoint.updated:
-        found.findings.append(
+        proof.findings.append(
             f"Chunk {checkpoint.chunk_no}: {checkpoint.updated} rows updated, but "
             f"{stored.rows} in its image."
         )
 
 
 def _check_counts(
-    ledger: Ledger, run: RunRow, stretches: Sequence[_Stretch], found: Verification
+    ledger: Ledger, run: RunRow, stretches: Sequence[_Stretch], proof: Verification
 ) -> None:
     """Hold the sums of the checkpoints against ranges and plan; look for skips of no chunk."""
     done = ledger.checkpoints(run.run_id)
     scanned = sum(checkpoint.scanned for checkpoint in done)
     numbers = {checkpoint.chunk_no for checkpoint in done}
     for number in sorted(set(ledger.skipping_chunks(run.run_id)) - numbers):
-        found.findings.append(f"Chunk {number}: skips without a checkpoint.")
+        proof.findings.append(f"Chunk {number}: skips without a checkpoint.")
     approved = sum(stretch.range.rows for stretch in stretches)
     if run.status is RunStatus.PLANNED:
         apply_it = next_command("apply", run.run_id)
-        found.notes.append(f"Nothing was written yet. Apply it: {apply_it}")
+        proof.notes.append(f"Nothing was written yet. Apply it: {apply_it}")
     elif run.status is RunStatus.PAUSED and scanned == approved < run.plan_rows:
-        found.notes.append(
+        proof.notes.append(
             f"{scanned:,} of {run.plan_rows:,} rows are applied, as was approved; the others are "
             f"in no part yet. Go on: {next_command('apply', run.run_id)}"
         )
     elif scanned != run.plan_rows:
-        found.findings.append(
+        proof.findings.append(
             f"The run is not complete: {scanned:,} of {run.plan_rows:,} rows have a checkpoint. "
             f"Go on: {next_command('resume', run.run_id)}"
         )
-    _check_range_counts(done, stretches, run, found)
+    _check_range_counts(done, stretches, run, proof)
 
 
 def _check_range_counts(
     done: Sequence[Checkpoint],
     stretches: Sequence[_Stretch],
     run: RunRow,
-    found: Verification,
+    proof: Verification,
 ) -> None:
     """A range holds no more rows than it should, and no fewer once the run is through."""
     by_range: Counter[int] = Counter()
@@ -268,7 +268,7 @@ def _check_range_counts(
         scanned, rows = by_range[stretch.range.range_no], stretch.range.rows
         is_short = run.status is RunStatus.SUCCEEDED and run.plan_rows and scanned < rows
         if scanned > rows or is_short:
-            found.findings.append(
+            proof.findings.append(
                 f"Range {stretch.range.range_no}: {scanned:,} rows have a checkpoint, it holds "
                 f"{rows:,}."
             )

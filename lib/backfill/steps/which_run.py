@@ -58,9 +58,9 @@ def run_to_apply(ledger: Ledger, wanted: str, runs: Path) -> RunRow:
     """Return the run that `apply` means; `latest` is the newest planned one that is no revert."""
     if wanted != LATEST:
         return find_planned(ledger, wanted, runs)
-    found = _newest(ledger, "status = 'planned' AND reverts IS NULL ORDER BY planned_at DESC")
-    if found is not None:
-        return found
+    planned = _newest(ledger, "status = 'planned' AND reverts IS NULL ORDER BY planned_at DESC")
+    if planned is not None:
+        return planned
     newest = ledger.get(LATEST)
     raise UsageError(
         f"There is no planned run to apply. The newest run is {newest.run_id} "
@@ -71,9 +71,9 @@ def run_to_apply(ledger: Ledger, wanted: str, runs: Path) -> RunRow:
 def run_to_resume(ledger: Ledger, wanted: str, runs: Path) -> RunRow:
     """Return the run that `resume` means: one that has begun. `latest` is the newest of them."""
     if wanted == LATEST:
-        found = _newest(ledger, "started_at IS NOT NULL ORDER BY started_at DESC")
-        if found is not None:
-            return found
+        begun = _newest(ledger, "started_at IS NOT NULL ORDER BY started_at DESC")
+        if begun is not None:
+            return begun
         raise UsageError(
             "No run has begun yet: there is nothing to go on with. List runs with: "
             f"{next_command('status')}"

@@ -84,8 +84,8 @@ def _make(values: Mapping[str, Any]) -> Job:
 
 def _listed(names: Sequence[str]) -> tuple[str, ...]:
     """Return names given one by one, or with commas between; one with a comma stands in quotes."""
-    found = (match for text in names for match in _NAME.finditer(text))
-    return tuple(name for m in found if (name := m[2] if m[1] is None else m[1].replace('""', '"')))
+    parts = (match for text in names for match in _NAME.finditer(text))
+    return tuple(name for m in parts if (name := m[2] if m[1] is None else m[1].replace('""', '"')))
 
 
 def _kind() -> JobKind:

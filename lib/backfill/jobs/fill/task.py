@@ -127,8 +127,8 @@ class FillTask:
             table,
             Match(tuple(columns[n] for n in keys), tuple(columns[n] for n in own)),
         )
-        taken = {*keys, *own, *self._settings.targets}
-        notes = [n for n in self.values.columns if n not in taken and n not in columns]
+        named = {*keys, *own, *self._settings.targets}
+        notes = [n for n in self.values.columns if n not in named and n not in columns]
         first = 1
         for batch in self.values.batches():
             given = {n: column_texts(batch.column(n), columns[n]) for n in (*keys, *own)}

@@ -234,12 +234,12 @@ def _decode(text: str) -> Any:
 
 
 def _without_doubles(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    document = dict(pairs)
+    if len(document) < len(pairs):
         names = [name for name, _value in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"an object has {twice!r} twice: which value counts, nobody can know")
-    return found
+    return document
 
 
 def _json_tables(path: Path) -> Iterator[pa.Table]:

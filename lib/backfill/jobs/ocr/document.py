@@ -109,8 +109,8 @@ def _left_alone(document: Mapping[str, Any], skip: Skip) -> dict[str, Any]:
     if document["status"] != "ok":
         return dict(document)  # the plan says so already
     if skip.reason == SkipReason.DATABASE_ERROR:
-        told = {"error_stage": "database", "error_type": str(skip.reason)}
-        return {**document, "status": "failed", **told, "error_message": skip.detail}
+        failure = {"error_stage": "database", "error_type": str(skip.reason)}
+        return {**document, "status": "failed", **failure, "error_message": skip.detail}
     return {
         **document,
         "status": "held",

@@ -78,7 +78,7 @@ def _images(trace: Trace, session: Mapping[str, Any]) -> list[dict[str, Any]]:
     staged = _staged_words(trace)
     cache = _cache_dir(trace)
     reader = trace.source.target.get("reader") or {}
-    found = []
+    images = []
     for detail in session.get("image_details", []):
         image = {name: detail[name] for name in ("sequence", "r2_key", "local_path", "sha256")}
         reading = find_reading(cache, reader, detail["sha256"]) if detail["sha256"] else None
@@ -90,8 +90,8 @@ def _images(trace: Trace, session: Mapping[str, Any]) -> list[dict[str, Any]]:
                 [w.text, *(round(v) for v in (w.left, w.top, w.width, w.height)), w.confidence]
                 for w in reading.words
             ]
-        found.append({**image, "words": words, "entries": [_parse(entry) for entry in entries]})
-    return found
+        images.append({**image, "words": words, "entries": [_parse(entry) for entry in entries]})
+    return images
 
 
 def _parse(entry: Entry) -> dict[str, Any]:
@@ -129,10 +129,10 @@ def _missing(session: Mapping[str, Any], images: Sequence[Mapping[str, Any]]) ->
             "not there: shown is what the database holds of the change."
         ]
     gone = [str(image["local_path"]) for image in images if not Path(image["local_path"]).is_file()]
-    told = [f"The image {path} is not there any more." for path in gone]
+    notes = [f"The image {path} is not there any more." for path in gone]
     if any(image["words"] is None for image in images):
-        told.append("Not every word is kept: neither working copy nor cache has the reading.")
-    return told
+        notes.append("Not every word is kept: neither working copy nor cache has the reading.")
+    return notes
 
 
 def _shift(
@@ -154,9 +154,9 @@ def _shift(
             if is_inside(word, box)
         ]
         parses += [entry for entry in image["entries"] if entry["corner"] == box[:2]]
-    told = {name: value for name, value in shift.items() if name != "source_crops"}
+    fields = {name: value for name, value in shift.items() if name != "source_crops"}
     return {
-        **told,
+        **fields,
         "boxes": boxes,
         "words": words,
         "parses": parses,

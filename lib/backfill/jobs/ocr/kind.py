@@ -75,8 +75,8 @@ class OcrRuns:
         for index, row in enumerate(rows.to_pylist()):
             after = DayState.of(row["after"])
             for shift in json.loads(after.payload or "[]"):
-                if told := _wrong_shift(shift):
-                    wrong.append((index, told))
+                if fault := _wrong_shift(shift):
+                    wrong.append((index, fault))
             for event in after.events:
                 for side in ("old", "new"):
                     value = getattr(event, f"{side}_value")
@@ -93,8 +93,8 @@ class OcrRuns:
         self, plan: Plan, counts: Counts, _by_scope: Mapping[str, Counts]
     ) -> dict[str, Any]:
         """Return sessions by outcome and events by type; `total_*` are sessions as well."""
-        told = {} if plan.reverts else {**plan.counts["sessions"], **plan.counts["events"]}
-        return {**told, **counts.totals()}
+        own = {} if plan.reverts else {**plan.counts["sessions"], **plan.counts["events"]}
+        return {**own, **counts.totals()}
 
     def conclude(self, folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[str, Any]:
         """Write the sessions' JSON files and the report."""

@@ -70,17 +70,17 @@ def write_output(folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[s
         for key in ("persisted_event_count", "swallowed_event_count", "stored_notifications"):
             totals[key] += document.get(key, 0)
         types.update(document.get("persisted_event_types", {}))
-    told = {
+    counts = {
         "persisted_event_count": totals["persisted_event_count"],
         "persisted_event_types": dict(sorted(types.items())),
         "swallowed_event_count": totals["swallowed_event_count"],
         "stored_notifications": totals["stored_notifications"],
     }
-    report = _report(plan, ledger, parameters, told, lines)
+    report = _report(plan, ledger, parameters, counts, lines)
     folder.write_json(REPORT_FILE, report)
     if parameters.get("output_file"):
         _write(Path(parameters["output_file"]), report)
-    return told
+    return counts
 
 
 def _documents(folder: RunFolder, plan: Plan, ledger: Ledger | None) -> Iterator[dict[str, Any]]:
@@ -113,7 +113,7 @@ def _report(
     plan: Plan,
     ledger: Ledger | None,
     parameters: Mapping[str, Any],
-    told: Mapping[str, Any],
+    counts: Mapping[str, Any],
     lines: list[dict[str, Any]],
 ) -> dict[str, Any]:
     settings = plan.settings
@@ -131,7 +131,7 @@ def _report(
         "selection": settings["selection"],
         **plan.counts["sessions"],
         **plan.counts["events"],
-        **told,
+        **counts,
         "run_id": plan.run_id,
         "plan_id": plan.plan_id,
         "sessions": lines,

@@ -107,21 +107,21 @@ def _spans(
         for event in events
         if event[side]
     }
-    found = []
+    spans = []
     for shift in shifts:
         start, end = (_minutes(str(shift.get(name, ""))) for name in ("start", "end"))
         if start is None or end is None:
             continue
         state = states.get(tuple(shift.get(name, "") for name in _NAMES), "same")
-        told = [str(shift.get(name) or "") for name in ("customer_name", "raw_type_label")]
-        label = " · ".join(text for text in told if text)[:_LONGEST_LABEL]
-        found.append(Span(start, end, label or f"{shift['start']}–{shift['end']}", state))
-    return tuple(found)
+        words = [str(shift.get(name) or "") for name in ("customer_name", "raw_type_label")]
+        label = " · ".join(text for text in words if text)[:_LONGEST_LABEL]
+        spans.append(Span(start, end, label or f"{shift['start']}–{shift['end']}", state))
+    return tuple(spans)
 
 
 def _minutes(text: str) -> int | None:
-    found = _TIME.fullmatch(text.strip())
-    return int(found[1]) * 60 + int(found[2]) if found else None
+    match = _TIME.fullmatch(text.strip())
+    return int(match[1]) * 60 + int(match[2]) if match else None
 
 
 def _clock(minutes: int) -> str:
@@ -130,8 +130,8 @@ def _clock(minutes: int) -> str:
 
 def confidence_picture(staging: Staging) -> Shown:
     """Return how sure the words of each field are, from 0 to 100."""
-    found = field_confidences(staging)
-    rows = [_spread(name, values) for name, values in found.items() if values]
+    confidences = field_confidences(staging)
+    rows = [_spread(name, values) for name, values in confidences.items() if values]
     if not rows:
         return NOTHING
     least = min(rows, key=lambda row: row.low)
@@ -142,12 +142,12 @@ def confidence_picture(staging: Staging) -> Shown:
         rows,
     )
     behind = table(
-        f"Confidence by field, 0 to 100 ({sum(map(len, found.values())):,} words)",
+        f"Confidence by field, 0 to 100 ({sum(map(len, confidences.values())):,} words)",
         ["field", "words", "not sure", "lowest twentieth", "lower quartile", "median", "highest"],
         [
             (
-                *(row.label, len(found[row.label])),
-                sum(value < limits.SURE for value in found[row.label]),
+                *(row.label, len(confidences[row.label])),
+                sum(value < limits.SURE for value in confidences[row.label]),
                 *(round(row.low, 1), round(row.lower_quartile, 1), round(row.median, 1)),
                 round(row.high, 1),
             )
@@ -174,13 +174,13 @@ def _spread(name: str, values: Sequence[float]) -> Spread:
 def field_confidences(staging: Staging) -> dict[str, list[float]]:
     """Return the confidences of the words of each field of all shifts that were read."""
     words = {
-        (key, sequence): json.loads(found)
-        for key, sequence, found in staging.rows(
+        (key, sequence): json.loads(text)
+        for key, sequence, text in staging.rows(
             "SELECT key, sequence, words FROM images WHERE words IS NOT NULL"
         )
     }
     names = ", ".join(f'"{name}"' for name in _FIELDS)
-    found: dict[str, list[float]] = {name: [] for name in _FIELDS}
+    confidences: dict[str, list[float]] = {name: [] for name in _FIELDS}
     for key, crops, *values in staging.rows(f"SELECT key, crops, {names} FROM shifts"):
         in_card = [
             word
@@ -189,8 +189,8 @@ def field_confidences(staging: Staging) -> dict[str, list[float]]:
             if is_inside(word, box)
         ]
         for name, value in zip(_FIELDS, values, strict=True):
-            found[name] += _confidences(str(value or ""), in_card)
-    return found
+            confidences[name] += _confidences(str(value or ""), in_card)
+    return confidences
 
 
 def _confidences(value: str, words: Sequence[Sequence[Any]]) -> Iterator[float]:

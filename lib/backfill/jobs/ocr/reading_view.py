@@ -192,6 +192,6 @@ def _doubt(staging: Staging, row: Sequence[Any], why: Sequence[str]) -> str:
 def _crop(staging: Staging, key: str, crop: Sequence[float]) -> str:
     sequence, left, top, width, height = crop
     of_image = "SELECT local_path FROM images WHERE key = ? AND sequence = ?"
-    found = staging.rows(of_image, [key, int(sequence)])
-    cut = cut_out(found[0][0], (left, top, width, height)) if found else None
+    rows = staging.rows(of_image, [key, int(sequence)])
+    cut = cut_out(rows[0][0], (left, top, width, height)) if rows else None
     return picture_markup(cut, f"image {int(sequence)}") if cut else ""

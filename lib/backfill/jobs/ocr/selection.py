@@ -34,12 +34,12 @@ def check_selection(connection: Connection, tables: Tables, selection: Selection
     """Raise `UsageError` for states that the database does not know, and for sessions asked for
     that do not exist or that another filter leaves out: never silence.
     """
-    known = states_of(connection, tables)
-    unknown = [state for state in selection.states if known and state not in known]
+    states = states_of(connection, tables)
+    unknown = [state for state in selection.states if states and state not in states]
     if unknown:
         raise UsageError(
             f"--states {', '.join(unknown)}: this database has no such state; it has "
-            f"{', '.join(known)}."
+            f"{', '.join(states)}."
         )
     if selection.session_ids:
         _check_asked_for(connection, tables, selection)
@@ -52,11 +52,11 @@ def _check_asked_for(connection: Connection, tables: Tables, selection: Selectio
         ),
         [list(selection.session_ids)],
     ).fetchall()
-    found = {row[0]: row[1:] for row in rows}
+    by_id = {row[0]: row[1:] for row in rows}
     wrong = [
         f"{session_id} {why}"
         for session_id in selection.session_ids
-        if (why := _why_left_out(found.get(session_id), selection))
+        if (why := _why_left_out(by_id.get(session_id), selection))
     ]
     if wrong:
         more = f" And {len(wrong) - MAX_LISTED} more." if len(wrong) > MAX_LISTED else ""

@@ -103,12 +103,12 @@ def missing_grants(
 
 def is_demo(connection: Connection, tables: Tables) -> bool:
     """Return whether the schema is the invented demo's, by its comment. Read-only."""
-    found = scalar(
+    comment = scalar(
         connection,
         "SELECT obj_description(to_regnamespace(quote_ident(%s)), 'pg_namespace')",
         tables.schema,
     )
-    return bool(found == DEMO_COMMENT)
+    return bool(comment == DEMO_COMMENT)
 
 
 def states_of(connection: Connection, tables: Tables) -> list[str]:

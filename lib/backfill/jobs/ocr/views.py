@@ -174,15 +174,15 @@ _HEADER = ("crop", "session", "shift", "field", "read", "right", "by", "at", "no
 def corrections_view(staging: Staging) -> Shown:
     """Return what was corrected: read, right, who and when, with the cut-out of the card."""
     rows = staging.rows("SELECT key, document FROM days ORDER BY position")
-    told = [
+    corrected = [
         (key, line)
         for key, document in rows
         for line in json.loads(document).get("corrections", ())
     ]
-    if not told:
+    if not corrected:
         return NOTHING
-    shown = told[:SHOWN_CORRECTIONS]
-    caption = f"Corrections in place of what was read ({len(told):,}, {len(shown):,} shown)"
+    shown = corrected[:SHOWN_CORRECTIONS]
+    caption = f"Corrections in place of what was read ({len(corrected):,}, {len(shown):,} shown)"
     head = "".join(f'<th scope="col">{name}</th>' for name in _HEADER)
     body = "".join(_row(staging, key, line) for key, line in shown)
     text = table(caption, _HEADER[1:], [_cells(key, line) for key, line in shown]).text
@@ -205,6 +205,6 @@ def _cells(key: str, line: dict[str, Any]) -> tuple[str, ...]:
 def _picture(staging: Staging, key: str, line: dict[str, Any]) -> str:
     box = read_box(line["box"])
     of_image = "SELECT local_path FROM images WHERE key = ? AND sha256 = ?"
-    found = staging.rows(of_image, [key, line["image_sha256"]])
-    cut = cut_out(found[0][0], box) if found and box else None
+    rows = staging.rows(of_image, [key, line["image_sha256"]])
+    cut = cut_out(rows[0][0], box) if rows and box else None
     return picture_markup(cut, f"{line['shift']} as it stands on the image") if cut else ""

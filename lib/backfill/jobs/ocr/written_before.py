@@ -99,11 +99,11 @@ def _run_that_wrote(folder: RunFolder, other: OtherDay) -> str:
 def _writes(changes: Path, other: OtherDay) -> bool:
     try:
         with duckdb.connect() as connection:
-            found = connection.execute(
+            row = connection.execute(
                 "SELECT count(*) FROM read_parquet(?) WHERE key = ? AND kind = 'changed'"
                 " AND source.schedule_date = ?",
                 [str(changes), other.session_id, other.day.isoformat()],
             ).fetchone()
     except duckdb.Error:
         return False  # a folder of another job, or of half a run
-    return bool(found and found[0])
+    return bool(row and row[0])

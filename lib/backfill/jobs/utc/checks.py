@@ -57,10 +57,10 @@ def check_columns(
         place = Place(zoned, pair)
         tells_unit = _check_target(place, filled, values)
         _check_direction(place, filled, values)
-        told = _instants_in_wall(place, filled, values)
-        if told and not policy.repairs:
-            raise PreflightError(told)
-        warnings += [told] if told else []
+        sentence = _instants_in_wall(place, filled, values)
+        if sentence and not policy.repairs:
+            raise PreflightError(sentence)
+        warnings += [sentence] if sentence else []
         is_said = tells_unit or pair.target.column.name in units_said
         warnings += [] if is_said else _untold_unit(place)
         warnings += [] if policy.repairs else _placeholders(place, filled, values)
@@ -153,9 +153,9 @@ def _check_target_unit(place: Place, rows: pa.Table, stored: pa.Array, values: P
 
 
 def _is_near(stored: pa.Array, target: Target, values: PairValues) -> BoolArray:
-    found = read_target(stored, target)
-    is_there = found.is_valid & values.wall.is_valid & ~values.wall.is_null & in_range(found.us)
-    near: BoolArray = is_there & (np.abs(bounded(found.us) - values.wall.us) <= _NEAR_US)
+    read = read_target(stored, target)
+    is_there = read.is_valid & values.wall.is_valid & ~values.wall.is_null & in_range(read.us)
+    near: BoolArray = is_there & (np.abs(bounded(read.us) - values.wall.us) <= _NEAR_US)
     return near
 
 
@@ -174,13 +174,13 @@ def _check_direction(place: Place, rows: pa.Table, values: PairValues) -> None:
     if west <= east:
         return
     row = first(tells & (np.floor_divide(values.wall.us + offset_us, step) == stored))
-    told = field_of(rows, "source", offset.column)[row].as_py()
+    value = field_of(rows, "source", offset.column)[row].as_py()
     unit = next((u for u, s in OFFSET_UNITS.items() if s == -offset.unit_seconds), "")
     mend = f'unit = "{unit}"' if unit else "a view that turns its sign"
     raise PreflightError(
         f"{place.zoned.table.relation}.{offset.column} counts the other way: on {west:,} filled "
         f"rows {place.pair.target.column.name} is the wall time plus the offset (on {east:,} minus "
-        f"it), like row {key_at(rows, row)}, whose offset is {told}. Nothing was planned. Say so "
+        f"it), like row {key_at(rows, row)}, whose offset is {value}. Nothing was planned. Say so "
         f'in the [[pair]]: offset = {{ column = "{offset.column}", {mend} }}'
     )
 

@@ -63,12 +63,12 @@ class Count:
 
     def as_json(self) -> dict[str, Any]:
         """Return what the plan counts beside the engine's."""
-        told: dict[str, Any] = {}
+        counts: dict[str, Any] = {}
         if self.overridden:
-            told["default_tz_overrides"] = dict(sorted(self.overridden.items()))
+            counts["default_tz_overrides"] = dict(sorted(self.overridden.items()))
         if self.patterns:
-            told["patterns"] = _pattern_counts(self.patterns)
-        return told | {"folds": self.folds, "gaps": self.gaps, "questions": self.questions}
+            counts["patterns"] = _pattern_counts(self.patterns)
+        return counts | {"folds": self.folds, "gaps": self.gaps, "questions": self.questions}
 
 
 def _pattern_counts(patterns: Counter[tuple[str, str]]) -> dict[str, int]:
@@ -93,11 +93,11 @@ def look_at_years(
     count: Count, answers: Answers, staging: Staging, reporter: Reporter, *, is_accepted: bool
 ) -> str:
     """Ask about years that look wrong; return why no plan may be made, if more than a few are."""
-    found = count.years
+    years = count.years
     waiting = []
     today = dt.datetime.now(dt.UTC).year
-    for place in found.odd(today):
-        question = ask_year(*place, found.counts[place], found.examples[place])
+    for place in years.odd(today):
+        question = ask_year(*place, years.counts[place], years.examples[place])
         if answer := answers.find(question):
             count.used.add(answer)
         else:
@@ -107,15 +107,15 @@ def look_at_years(
     staging.append("questions", questions_table([question for _place, question in waiting]))
     count.questions += len(waiting)
     places = [place for place, _question in waiting]
-    values = sum(found.counts[place] for place in places)
-    told = [f"{place[0]}: {question.read}" for place, question in waiting[:SHOWN_YEARS]]
+    values = sum(years.counts[place] for place in places)
+    examples = [f"{place[0]}: {question.read}" for place, question in waiting[:SHOWN_YEARS]]
     if len(waiting) > SHOWN_YEARS:
-        told.append(f"and {len(waiting) - SHOWN_YEARS} years more")
+        examples.append(f"and {len(waiting) - SHOWN_YEARS} years more")
     text = (
         f"{counted(values, 'planned instant lies', 'planned instants lie')} more than 150 years "
-        f"from the table's other times or from today ({'; '.join(told)})."
+        f"from the table's other times or from today ({'; '.join(examples)})."
     )
-    if not found.is_too_much(places, today):
+    if not years.is_too_much(places, today):
         reporter.message(text, "warning")
         return ""
     reporter.message(
@@ -138,11 +138,11 @@ _MANY = f"FROM questions WHERE {_OF_ROWS} GROUP BY {_ALIKE} HAVING count(*) > {M
 
 def ask_together(staging: Staging) -> int:
     """Put one question in the place of many alike; return how many fewer there are."""
-    found = staging.connection.execute(
+    alike = staging.connection.execute(
         f"SELECT {_ALIKE}, count(*), min(key), min(read), max(read), min(applied) {_MANY}"
         " ORDER BY ALL"
     ).fetchall()
-    if not found:
+    if not alike:
         return 0
     staging.connection.execute(
         "CREATE OR REPLACE TABLE questions AS SELECT * FROM questions"
@@ -159,7 +159,7 @@ def ask_together(staging: Staging) -> int:
             candidates=" | ".join(WORDS[kind]),
             applied=applied,
         )
-        for kind, column, zone, date, count, key, first, last, applied in found
+        for kind, column, zone, date, count, key, first, last, applied in alike
     ]
     staging.append("questions", questions_table(together))
-    return int(sum(row[4] for row in found)) - len(together)
+    return int(sum(row[4] for row in alike)) - len(together)

@@ -66,8 +66,8 @@ class DeepFound:
             )
         if len(self.differing) > SHOWN_ROWS:
             yield f"… {len(self.differing):,} values differ in all."
-        if told := self.unjudged.says():
-            yield told
+        if sentence := self.unjudged.says():
+            yield sentence
 
     def summary(self) -> dict[str, Any]:
         """Return what the command's last line tells, the first hundred rows of each kind."""

@@ -101,8 +101,8 @@ def _zone(
     zone = zone or choice.names()[0].as_py() or why.get("zone")
     if zone is None:
         return None
-    told = why.get("zone_source") if is_first else None
-    found = ZoneSource(told or choice.source_names()[0].as_py() or ZoneSource.EVENT)
+    recorded = why.get("zone_source") if is_first else None
+    origin = ZoneSource(recorded or choice.source_names()[0].as_py() or ZoneSource.EVENT)
     own = next((link.field for link in pair.chain if link.field and not link.is_looked_up), "")
     looked_up = [link.field for link in pair.chain if link.is_looked_up]
     spelt = next((str(source[name]) for name in fields if source.get(name)), None)
@@ -116,7 +116,7 @@ def _zone(
         ZoneSource.CONSTANT: "the specification: one zone for the whole table",
         ZoneSource.OFFSET: f"the row's own {pair.offset.column if pair.offset else 'text'}",
     }
-    return zone, says[found]
+    return zone, says[origin]
 
 
 def _column(
@@ -127,7 +127,7 @@ def _column(
     change = trace.change or {"before": {}, "after": {}}
     before, after = change["before"].get(target.name), change["after"].get(target.name)
     stored = [source.get(wall.name) for wall in pair.walls]
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "column": pair.label,
         "target": target.name,
         "stored": stored[0] if len(stored) == 1 else " ".join(str(part) for part in stored),
@@ -139,13 +139,13 @@ def _column(
     }
     local = _local(stored, pair.reading)
     if local is None or zone is None:
-        return told
-    told["wall_time"] = local.replace(tzinfo=None).isoformat(sep=" ")
+        return document
+    document["wall_time"] = local.replace(tzinfo=None).isoformat(sep=" ")
     try:
         conversion = explain_one(local.replace(tzinfo=None), zone[0])
     except UsageError as error:
-        return told | {"rule": str(error) if is_zone(zone[0]) else f"at the offset {zone[0]}"}
-    return told | _conversion(conversion, trace.source.settings)
+        return document | {"rule": str(error) if is_zone(zone[0]) else f"at the offset {zone[0]}"}
+    return document | _conversion(conversion, trace.source.settings)
 
 
 def _local(values: list[Any], reading: Reading) -> dt.datetime | None:
@@ -155,16 +155,16 @@ def _local(values: list[Any], reading: Reading) -> dt.datetime | None:
 
 
 def _conversion(found: Conversion, settings: dict[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "kind": found.kind.value,
         "rule": _SAYS[found.kind],
         "offset": _offset(found.offset_before),
     }
     if found.kind is LocalKind.NORMAL or found.transition is None:
-        return told | {"instant": _instant(found.first)}
+        return document | {"instant": _instant(found.first)}
     first, second = _CANDIDATES[found.kind]
     instant = found.transition
-    return told | {
+    return document | {
         "policy": settings.get(found.kind.value),
         "candidates": {first: _instant(found.first), second: _instant(found.second)},
         "transition": {
@@ -196,8 +196,8 @@ def _utc(value: Any, target: Target) -> str | None:
     """Return a planned target as an instant, however the column holds it."""
     if value is None or isinstance(value, dt.datetime):
         return _instant(value) if value is not None else None
-    found = read_target(pa.array([value]), target)
-    return _instant(_EPOCH + int(found.us[0]) * dt.timedelta(microseconds=1))
+    stored = read_target(pa.array([value]), target)
+    return _instant(_EPOCH + int(stored.us[0]) * dt.timedelta(microseconds=1))
 
 
 def _planned(column: dict[str, Any]) -> str | None:

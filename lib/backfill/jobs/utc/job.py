@@ -213,8 +213,8 @@ class UtcRows:
         unjudged = Unjudged()
         pages = self._pages(pending, looked_at, unjudged)
         rows = stage_pages(pages, staging, "extracted", reporter)
-        if told := unjudged.says():
-            reporter.message(told, "warning")
+        if sentence := unjudged.says():
+            reporter.message(sentence, "warning")
         self._check_all_read(pending, sum(looked_at), staging)
         return rows
 
@@ -241,8 +241,8 @@ class UtcRows:
             keys = [key for page in pending.pages() for key in page.column("key").to_pylist()]
             rows = len(keys)
         else:
-            found = staging.connection.sql("SELECT key FROM extracted").fetchall()
-            keys = [key for (key,) in found]
+            rows_staged = staging.connection.sql("SELECT key FROM extracted").fetchall()
+            keys = [key for (key,) in rows_staged]
         check_all_read(pending, counted, rows, set(keys))
 
     def plan_rows(self, work: Work) -> Iterator[Decided]:
@@ -313,20 +313,20 @@ def _check_households(
             f"--household-id: the specification of {table.relation} names no scope, the "
             'whole table is one. Leave the option out, or add scope = "…" to the file.'
         )
-    known = known_households(connection, table)
-    found = []
+    members = known_households(connection, table)
+    spelt = []
     for household in asked:
-        stored = household if household in known else None
-        stored = stored or stored_member(connection, table, household, known)
-        found.append(stored or household)
+        stored = household if household in members else None
+        stored = stored or stored_member(connection, table, household, members)
+        spelt.append(stored or household)
         if stored is None:
-            close = difflib.get_close_matches(household, known, 3) or sorted(known)[:3]
+            close = difflib.get_close_matches(household, members, 3) or sorted(members)[:3]
             hint = f" Near: {', '.join(close)}." if close else ""
             raise UsageError(
                 f"There is no {zoned.member} {household!r} in this database.{hint} "
                 f"List what is pending: {next_command('status')}"
             )
-    return tuple(dict.fromkeys(found or known))
+    return tuple(dict.fromkeys(spelt or members))
 
 
 def _check_zones(zoned: ZonedTable, settings: UtcSettings) -> None:

@@ -42,11 +42,11 @@ class Lookups:
         self._relations: dict[str, Relation] = {}
         self._columns: dict[str, dict[str, CatalogColumn]] = {}
         for spec in specs:
-            found = find_relation(connection, spec.table, is_read_only=True)
-            self._relations[spec.name] = found
-            self._columns[spec.name] = columns_of(connection, found)
+            other = find_relation(connection, spec.table, is_read_only=True)
+            self._relations[spec.name] = other
+            self._columns[spec.name] = columns_of(connection, other)
             needed = [*(key for _by, key in spec.parts), *([spec.since] if spec.since else [])]
-            require_columns(found, self._columns[spec.name], needed)
+            require_columns(other, self._columns[spec.name], needed)
         self._joins: dict[str, Join] = {}
         self._values: dict[str, LookedUp] = {}
         self._label, self._is_only = "", True
@@ -64,22 +64,22 @@ class Lookups:
 
     def own_value(self, column: str, path: str) -> LookedUp:
         """Return a value within a column of the row itself."""
-        found = LookedUp("", column, path)
-        return self._values.setdefault(found.field, found)
+        value = LookedUp("", column, path)
+        return self._values.setdefault(value.field, value)
 
     def value(self, name: str, column: str, link: str, path: str) -> tuple[LookedUp, CatalogColumn]:
         """Return a value of a lookup, and its column."""
         if name not in self._specs:
-            known = ", ".join(self._specs) or "none"
+            names = ", ".join(self._specs) or "none"
             raise PreflightError(
                 f"zone {link!r}: {self._relation} has no such column, and there is no [[lookup]] "
-                f'named {name}. Lookups: {known}. A constant is written like "=Europe/Paris".'
+                f'named {name}. Lookups: {names}. A constant is written like "=Europe/Paris".'
             )
         require_columns(self._relations[name], self._columns[name], [column])
         join = self._join(name)
-        found = LookedUp(join.name, column, path)
-        self._values.setdefault(found.field, found)
-        return found, self._columns[name][column]
+        looked_up = LookedUp(join.name, column, path)
+        self._values.setdefault(looked_up.field, looked_up)
+        return looked_up, self._columns[name][column]
 
     def used(self) -> tuple[tuple[Join, ...], tuple[LookedUp, ...]]:
         """Return the joins that chains use, each after those it needs, and the values."""
@@ -91,12 +91,12 @@ class Lookups:
         if label in self._joins:
             return self._joins[label]
         keys = sorted(key for _by, key in spec.parts)
-        known = unique_keys(self._connection, self._relations[name])
+        uniques = unique_keys(self._connection, self._relations[name])
         join = Join(
             name=label,
             relation=self._relations[name],
             parts=tuple(self._part(spec, by, key) for by, key in spec.parts),
-            is_unique=any(sorted(unique.columns) == keys for unique in known),
+            is_unique=any(sorted(unique.columns) == keys for unique in uniques),
             since=self._since(spec),
         )
         self._joins[label] = join
@@ -127,10 +127,10 @@ class Lookups:
         owner, dot, column = by.partition(".")
         earlier = list(self._specs)[: list(self._specs).index(spec.name)]
         if not dot or owner not in earlier:
-            known = f" Earlier lookups: {', '.join(earlier)}." if earlier else ""
+            hint = f" Earlier lookups: {', '.join(earlier)}." if earlier else ""
             raise PreflightError(
                 f"The lookup {spec.name} goes by {by!r}: {self._relation} has no such column, "
-                f"and it names no column of an earlier lookup.{known}"
+                f"and it names no column of an earlier lookup.{hint}"
             )
         require_columns(self._relations[owner], self._columns[owner], [column])
         return (self._join(owner).name, column), self._columns[owner][column]
@@ -161,9 +161,9 @@ class Lookups:
         is_text = any(wall.type is ColumnType.TEXT for wall in self._walls)
         if reading.form or (reading.kind is WallKind.DATE_AND_TIME and is_text):
             moment = Moment.TEXT
-        if told := self._beyond_sql():
+        if why := self._beyond_sql():
             raise PreflightError(
-                f"The lookup {spec.name} counts from {column.name}, but {self._label} {told}, "
+                f"The lookup {spec.name} counts from {column.name}, but {self._label} {why}, "
                 "which SQL does not do as we do. Use a view with one row for each key."
             )
         pattern = _pattern_of(reading.form) if reading.form else None

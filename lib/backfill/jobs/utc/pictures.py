@@ -43,12 +43,12 @@ def pending_picture(
         f" date_trunc('month', {local_time(first)}) AS month, count(*) AS rows"
         " FROM extracted GROUP BY ALL"
     )
-    found = _of_fullest(staging, member)
-    if not found:
-        return _filled(filled, found, wall)
-    unit, periods = _periods(found)
+    months = _of_fullest(staging, member)
+    if not months:
+        return _filled(filled, months, wall)
+    unit, periods = _periods(months)
     counts: dict[str, dict[str, int]] = {}
-    for scope, month, rows in found:
+    for scope, month, rows in months:
         period = month[: len(periods[0])] if periods and month else ""
         household = counts.setdefault(scope, {})
         household[period] = household.get(period, 0) + rows
@@ -61,12 +61,12 @@ def pending_picture(
             for name, part in counts.items()
         ],
     )
-    total = sum(rows for _scope, _month, rows in found)
+    total = sum(rows for _scope, _month, rows in months)
     drawn = sum(part.get(period, 0) for part in counts.values() for period in periods)
     beyond = f"; {total - drawn:,} of other times are in the table only" if total > drawn else ""
     caption = f"Pending rows by {member} and {unit} ({total:,} rows{beyond})"
     return figure(svg, caption, _by_month(staging, wall, total, member)) + _filled(
-        filled, found, wall
+        filled, months, wall
     )
 
 
@@ -192,10 +192,10 @@ def clock_change_picture(staging: Staging, columns: Columns) -> Shown:
     changes = _clock_changes(staging, columns)
     if not changes:
         return NOTHING
-    found = _around(staging, columns, changes)
-    if not found:
+    near = _around(staging, columns, changes)
+    if not near:
         return note("No wall time lies near a clock change of its zone.")
-    return _map(found)
+    return _map(near)
 
 
 def _clock_changes(staging: Staging, columns: Columns) -> pa.Table | None:
@@ -259,8 +259,8 @@ def _around(
     counted: Counter[tuple[int, int, bool]] = Counter()
     for rows in staging.read(_walls(columns), _WALLS_SCHEMA):
         names = rows.column("zone").combine_chunks().dictionary_encode()
-        known = [places.get(name, len(places)) for name in names.dictionary.to_pylist()]
-        zone = np.array(known, dtype=np.int64)[names.indices.to_numpy()]
+        codes = [places.get(name, len(places)) for name in names.dictionary.to_pylist()]
+        zone = np.array(codes, dtype=np.int64)[names.indices.to_numpy()]
         wall = rows.column("wall_s").to_numpy()
         change = np.searchsorted(keys, zone * _ZONE_STRIDE_S + wall, side="right") - 1
         is_near = (change >= 0) & (of_zone[change] == zone) & (wall < end[change] + _AROUND_S)

@@ -45,12 +45,14 @@ class _Rules:
     """How names of zones are taken, as the plan recorded it."""
 
     def __init__(self, target: Mapping[str, Any]) -> None:
-        told = target.get("zones") or {}
+        zones = target.get("zones") or {}
         self._default = target.get("default_tz")
-        self._unset = set(told.get("unset", ()))
-        self._decided = dict(told.get("decided", {}))
-        self.has_constants = not told.get("default_first", False)
-        self._names = names_from(told["names"], told.get("map", {})) if "names" in told else Names()
+        self._unset = set(zones.get("unset", ()))
+        self._decided = dict(zones.get("decided", {}))
+        self.has_constants = not zones.get("default_first", False)
+        self._names = (
+            names_from(zones["names"], zones.get("map", {})) if "names" in zones else Names()
+        )
 
     def zone_of(self, values: Sequence[str | None]) -> ZoneInfo | None:
         """Return the rules of the first value that is a zone, else the default's."""
@@ -58,9 +60,9 @@ class _Rules:
             name = (value or "").strip()
             if not name or name in self._unset:
                 continue
-            found = self._decided.get(name) or self._names.zone_of(name)
-            if found and is_zone(found):
-                return zone_info(found)
+            zone = self._decided.get(name) or self._names.zone_of(name)
+            if zone and is_zone(zone):
+                return zone_info(zone)
         return None
 
 
@@ -81,7 +83,7 @@ def _of_pair(
     walls = [pc.struct_field(some.column("source"), w.name).to_pylist() for w in pair.walls]
     judge = _Judge(pair)
     wrong: list[tuple[int, str]] = []
-    known = zip(
+    facts = zip(
         chosen.tolist(),
         zip(*walls, strict=True),
         written,
@@ -89,11 +91,11 @@ def _of_pair(
         _offsets_of(some, pair),
         strict=True,
     )
-    for index, values, instant, zone, fixed in known:
-        told = judge.wrong(values, instant, zone, fixed)
-        if told:
-            wrong.append((index, f"{column.name} is {after[index].as_py()}, {told}"))
-        if told is not None:
+    for index, values, instant, zone, fixed in facts:
+        verdict = judge.wrong(values, instant, zone, fixed)
+        if verdict:
+            wrong.append((index, f"{column.name} is {after[index].as_py()}, {verdict}"))
+        if verdict is not None:
             computed.add(index)
     return wrong
 
@@ -151,13 +153,13 @@ def _zones_of(rows: pa.Table, pair: Pair, rules: _Rules) -> list[ZoneInfo | None
     ]
     if not links:
         return [rules.zone_of(())] * rows.num_rows
-    known: dict[tuple[str | None, ...], ZoneInfo | None] = {}
-    found = []
+    by_values: dict[tuple[str | None, ...], ZoneInfo | None] = {}
+    zones = []
     for values in zip(*links, strict=True):
-        if values not in known:
-            known[values] = rules.zone_of(values)
-        found.append(known[values])
-    return found
+        if values not in by_values:
+            by_values[values] = rules.zone_of(values)
+        zones.append(by_values[values])
+    return zones
 
 
 def _offsets_of(rows: pa.Table, pair: Pair) -> list[int | None]:

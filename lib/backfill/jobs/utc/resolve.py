@@ -50,8 +50,8 @@ def resolve_table(
             f"{first} writes a first one."
         ) from None
     columns = columns_of(connection, relation)
-    found = _Resolver(connection, spec, relation, columns, encoding)
-    return found.table()
+    resolver = _Resolver(connection, spec, relation, columns, encoding)
+    return resolver.table()
 
 
 @dataclass
@@ -160,18 +160,18 @@ class _Resolver:
 
     def _parted(self, link: str) -> tuple[str, str]:
         """Return a link's column, and the path within its JSON or array, if it names one."""
-        found = _PATH.fullmatch(link) if link not in self.columns else None
-        return (found[1].strip(), re.sub(r"\s*(->>?)\s*", r"\1", found[2])) if found else (link, "")
+        match = _PATH.fullmatch(link) if link not in self.columns else None
+        return (match[1].strip(), re.sub(r"\s*(->>?)\s*", r"\1", match[2])) if match else (link, "")
 
     def _check_zone_type(self, relation: Relation, column: CatalogColumn, path: str = "") -> None:
         is_json, is_array = column.plain_type in ("json", "jsonb"), column.type_name.endswith("[]")
         meant = f"{column.name}->>'tz'" if is_json else f"{column.name}[1]"
         is_fit = (is_array and path.startswith("[")) or (is_json and path.startswith("-"))
         if (path or is_json or is_array) and not is_fit:
-            told = f"{path} leads into json, jsonb or an array only. Take it out."
+            mend = f"{path} leads into json, jsonb or an array only. Take it out."
             if is_json or is_array:
-                told = f'say which of its values is the zone, like zone = "{meant}"'
-            raise PreflightError(f"{relation}.{column.name} is {column.type_name}: {told}")
+                mend = f'say which of its values is the zone, like zone = "{meant}"'
+            raise PreflightError(f"{relation}.{column.name} is {column.type_name}: {mend}")
         if column.type_name in _OFFSET_TYPES:
             raise PreflightError(
                 f"{relation}.{column.name} is {column.type_name}: that is an offset from UTC, no "
@@ -206,9 +206,9 @@ class _Resolver:
             spelt = [pair.reading.missing[place] for pair in pairs]
             tried = dict.fromkeys(zip(spelt, (w.sql_type.name for w in walls), strict=True))
             if all(self._as_stored(each, kind) is None for each, kind in tried):
-                told = ", ".join(f"{wall.name} is {wall.type_name}" for wall in walls[:12])
+                types = ", ".join(f"{wall.name} is {wall.type_name}" for wall in walls[:12])
                 raise PreflightError(
-                    f"missing = {text!r}: no wall column of {self.relation} can hold it ({told}). "
+                    f"missing = {text!r}: no wall column of {self.relation} can hold it ({types}). "
                     'Write it as the column shows it, like missing = ["0"] of numbers.'
                 )
 
@@ -242,7 +242,7 @@ class _Resolver:
             with self.connection.transaction():
                 self.connection.execute(query, [1])
         except psycopg.Error as error:
-            told = str(error).splitlines()[0] if str(error) else type(error).__name__
+            words = str(error).splitlines()[0] if str(error) else type(error).__name__
             close = difflib.get_close_matches(self.spec.where, list(self.columns), 1)
             hint = f" Its columns: {', '.join(close or list(self.columns)[:12])}."
             if isinstance(error, psycopg.errors.UndefinedFunction | psycopg.errors.UndefinedObject):
@@ -251,6 +251,6 @@ class _Resolver:
                     "your own with their schema, like app.is_live(kind)."
                 )
             raise PreflightError(
-                f"where = {self.spec.where!r} is no condition on a row of {self.relation}: {told}."
+                f"where = {self.spec.where!r} is no condition on a row of {self.relation}: {words}."
                 f"{hint}"
             ) from None

@@ -34,8 +34,8 @@ def bounded(us: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def first(mask: NDArray[np.bool_]) -> int:
-    found = np.flatnonzero(mask)
-    return int(found[0]) if len(found) else 0
+    rows = np.flatnonzero(mask)
+    return int(rows[0]) if len(rows) else 0
 
 
 def key_at(rows: pa.Table, row: int) -> str:

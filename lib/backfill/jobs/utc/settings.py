@@ -126,7 +126,7 @@ class UtcSettings:
             for answer in self.answers.lines
             if answer.zone and is_zone(answer.decision)
         }
-        told: dict[str, Any] = {
+        document: dict[str, Any] = {
             "names": list(self.table.zone_names),
             "map": dict(self.table.zone_map),
             "unset": list(self.table.unset),
@@ -134,7 +134,7 @@ class UtcSettings:
             "decided": decided,
         }
         kept = [v for v in self.names.vocabularies if v is not Vocabulary.IANA]
-        return told | ({"versions": {v.value: version_of(v) for v in kept}} if kept else {})
+        return document | ({"versions": {v.value: version_of(v) for v in kept}} if kept else {})
 
 
 def zone_policy(settings: Mapping[str, Any]) -> ZonePolicy:

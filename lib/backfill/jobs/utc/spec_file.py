@@ -203,12 +203,12 @@ def _offset(entry: Any) -> OffsetSpec:
 
 
 def _lookups(entries: Any) -> tuple[LookupSpec, ...]:
-    found: list[LookupSpec] = []
+    lookups: list[LookupSpec] = []
     for entry in _tables(entries, "lookup"):
         _check_known(entry, {"name", "table", "by", "key", "from"}, "entries of a lookup")
         table = _name(entry["table"], "table")
         name = _name(entry.get("name") or table.split(".")[-1], "name")
-        if name in {other.name for other in found}:
+        if name in {other.name for other in lookups}:
             raise ValueError(f"two lookups are named {name}: give one of them another name")
         if "." in name:
             raise ValueError(f"the lookup's name {name!r} holds a dot: give it another name")
@@ -216,8 +216,8 @@ def _lookups(entries: Any) -> tuple[LookupSpec, ...]:
         if not by or len(by) != len(key):
             raise ValueError(f"lookup {name}: by and key name as many columns, one or more")
         since = _name(entry.get("from") or "", "from")
-        found.append(LookupSpec(name, table, tuple(zip(by, key, strict=True)), since))
-    return tuple(found)
+        lookups.append(LookupSpec(name, table, tuple(zip(by, key, strict=True)), since))
+    return tuple(lookups)
 
 
 def _tables(entries: Any, name: str) -> list[Mapping[str, Any]]:

@@ -159,8 +159,8 @@ def _pair_json(pair: Pair) -> dict[str, Any]:
 
 
 def _offset_json(offset: Offset) -> list[Any]:
-    told = [offset.column, offset.use.value, offset.unit_seconds]
-    return [*told, True] if offset.is_flag else told
+    entry = [offset.column, offset.use.value, offset.unit_seconds]
+    return [*entry, True] if offset.is_flag else entry
 
 
 def _pair(entry: Mapping[str, Any]) -> Pair:

@@ -89,9 +89,9 @@ def _repairs(staging: Staging, columns: Columns) -> Shown:
         rest="All of them: changes where kind = 'changed', by why.pattern",
         most=SHOWN_COUNTS,
     )
-    found: list[tuple[Any, ...]] = []
+    repaired: list[tuple[Any, ...]] = []
     for pair in columns.pairs:
-        found += staging.connection.execute(
+        repaired += staging.connection.execute(
             f"SELECT why.pattern, key, scope, {literal(pair.target.column.name)},"
             f" {wall_text(pair)}, {zone_of(pair, columns)}, {instant_text(pair.target, 'before')},"
             f" {instant_text(pair.target)}, round({why(pair, 'moved_s')} / 3600.0, 4)"
@@ -100,12 +100,12 @@ def _repairs(staging: Staging, columns: Columns) -> Shown:
             f" <= {SHOWN_REPAIRS} ORDER BY why.pattern, position"
         ).fetchall()
     return shown + table(
-        f"Before and after, with the distance ({len(found):,} rows shown)",
+        f"Before and after, with the distance ({len(repaired):,} rows shown)",
         [
             *("pattern", "key", "scope", "column", "wall time", "zone"),
             *("before (UTC)", "after (UTC)", "moves by (hours)"),
         ],
-        found,
+        repaired,
     )
 
 

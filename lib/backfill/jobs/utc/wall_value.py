@@ -149,17 +149,17 @@ def _of_text(text: str) -> dt.datetime:
         except ValueError:
             pass  # it knows less than we do, and of nothing more
     for pattern in _ISO:
-        if found := pattern.match(text):
-            return _of_groups(found)
+        if match := pattern.match(text):
+            return _of_groups(match)
     raise ValueError(f"{text!r} is not ISO 8601")
 
 
 def _clock(text: str) -> dt.timedelta:
-    found = _CLOCK.fullmatch(text)
-    if not found or not text:
+    match = _CLOCK.fullmatch(text)
+    if not match or not text:
         raise ValueError(f"{text!r} is no time of day")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()[:4])
-    fraction = int(f"{found[5] or '':0<6}"[:6])
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups()[:4])
+    fraction = int(f"{match[5] or '':0<6}"[:6])
     return dt.timedelta(days, seconds, fraction, 0, minutes, hours)
 
 
@@ -172,16 +172,16 @@ def _format_reader(reading: Reading) -> Callable[[str], dt.datetime]:
 
     def read(text: str) -> dt.datetime:
         text = _filled(text, width) if width else text.strip()
-        found = pattern.match(in_english(text, months, form) if months else text)
-        if not found:
+        match = pattern.match(in_english(text, months, form) if months else text)
+        if not match:
             raise ValueError(f"{text!r} is not in the format {form}")
         if picks:
-            year, month, day, hour, *rest = map(int, found.group(*picks))
+            year, month, day, hour, *rest = map(int, match.group(*picks))
             if is_half:
-                hour = hour % 12 + (12 if found["p"] in "pP" else 0)
+                hour = hour % 12 + (12 if match["p"] in "pP" else 0)
             if hour < 24:
                 return _at(year, month, day, hour, rest)
-        return _of_groups(found)
+        return _of_groups(match)
 
     return read
 
@@ -200,8 +200,8 @@ def _picks(names: set[str]) -> list[str]:
     return []
 
 
-def _of_groups(found: re.Match[str]) -> dt.datetime:
-    part = {name: value or "" for name, value in found.groupdict().items()}
+def _of_groups(match: re.Match[str]) -> dt.datetime:
+    part = {name: value or "" for name, value in match.groupdict().items()}
     hour, minute, second = (int(part.get(name) or 0) for name in ("H", "M", "S"))
     if "I" in part:
         hour = int(part["I"]) % 12 + (12 if part.get("p", "").lower() == "p" else 0)
