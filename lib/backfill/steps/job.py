@@ -34,7 +34,7 @@ from backfill.steps import results
 from backfill.steps.chosen import ChosenRows, count_chosen, stage_pages
 from backfill.steps.kind import JobKind
 from backfill.steps.task import CHAIN, TOLD, Decided, Preflight, Work, part
-from backfill.steps.task_questions import TaskQuestions
+from backfill.steps.task_questions import IDLE, TaskQuestions, tell_idle
 from backfill.steps.task_rows import decide, plain_schema, typed
 from backfill.steps.task_table import Resolved, check_rights, resolve, rights_of
 from backfill.steps.task_view import task_diff
@@ -210,9 +210,11 @@ class Ready:
             schema = self.task.plan_schema
             written, counted = results.write(own(work), schema, staging, folder, reporter)
         else:
-            written, counted = self._decide(staging, folder, reporter)
+            written, counted = self._decide(work)
             work.counts = {"rules": dict(sorted(counted.rules.items()))}
         self._refusal = work.refusal
+        idle = part(self.task, "idle_words") or IDLE
+        tell_idle(self.job.answers, work.used | counted.used, idle, reporter)
         scopes = part(self.task, "listed_scopes")
         if scopes is None:
             scopes = () if counted.kinds else (str(self.table.relation),)
@@ -225,9 +227,8 @@ class Ready:
             {**work.counts, "by_scope": by_scope},
         )
 
-    def _decide(
-        self, staging: Staging, folder: RunFolder, reporter: Reporter
-    ) -> tuple[int, results.Counted]:
+    def _decide(self, work: Work) -> tuple[int, results.Counted]:
+        staging, reporter = work.staging, work.reporter
         asking = TaskQuestions(part(self.task, "questions") or {}, self.job.answers)
         note = _note_type(staging, part(self.task, "chain") is not None)
         with connect(self._dsn, read_only=True, limits=PATIENT) as connection:
@@ -241,8 +242,8 @@ class Ready:
                 )
             blocks = self._blocks(staging, fitting, note, asking)
             schema = plain_schema(self.table, note)
-            written = results.write(blocks, schema, staging, folder, reporter)
-        asking.tell_idle(reporter)
+            written = results.write(blocks, schema, staging, work.folder, reporter)
+        work.used = asking.used
         return written
 
     def _blocks(

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from backfill.decisions import Answer
 from backfill.folder import RunFolder
 from backfill.plans import plan
 from backfill.plans.staging import Staging
@@ -30,10 +31,11 @@ SKIPS_SCHEMA = pa.schema(
 
 @dataclass
 class Counted:
-    """Rows by scope and what became of them, and those to write by rule."""
+    """Rows by scope and what became of them, those to write by rule; answers that had a say."""
 
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
+    used: set[Answer] = field(default_factory=set)
 
     def add(self, decided: Decided) -> None:
         groups = decided.changes.select(["scope", "kind", "rule"]).group_by(
@@ -45,6 +47,7 @@ class Counted:
             self.kinds[row["scope"] or "", kind] += row["count_all"]
             if not is_unchanged:
                 self.rules[row["rule"]] += row["count_all"]
+        self.used.update(decided.used)
         for _place, skip in decided.skips:
             kind = "drifted" if skip.reason == SkipReason.DRIFTED else "skipped"
             self.kinds[skip.scope, kind] += 1

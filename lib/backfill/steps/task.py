@@ -10,13 +10,13 @@ A task may have more, each with a default of the engine's; see `OPTIONAL`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from backfill.decisions import Question
+from backfill.decisions import Answer, Question
 from backfill.display.counting import counted
 from backfill.folder import RunFolder
 from backfill.plans.staging import Staging
@@ -89,11 +89,12 @@ class Preflight:
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A block of rows: those to write or found as planned, and those left alone, each with its
-    place in the order of the plan; and what is asked of persons."""
+    place in the order of the plan; what is asked of persons, and the answers that had a say."""
 
     changes: pa.Table  # in the columns of `rows.values.schema_of_changes`
     skips: Sequence[tuple[int, Skip]] = ()
     questions: Sequence[Question] = ()
+    used: Collection[Answer] = ()
 
 
 @dataclass(slots=True)
@@ -104,6 +105,7 @@ class Work:
     folder: RunFolder
     reporter: Reporter
     counts: dict[str, Any] = field(default_factory=dict)  # what the summary shows of its own
+    used: set[Answer] = field(default_factory=set)  # answers that had a say, of all rows
     refusal: str = ""  # why no plan may be made of it, though the diff is shown
 
 
@@ -140,6 +142,7 @@ OPTIONAL: Mapping[str, Any] = {
     "picture": None,  # (staging, database): shown below it
     "chain": None,  # (row): equal text for rows that build on one another; they go one by one
     "questions": None,  # kinds of question that its rows may ask, each with the words that answer
+    "idle_words": None,  # what a decision meets, and what may be misspelt where it meets nothing
     "reasons": None,  # why it skips rows, beside the engine's reasons: all of them
     "check": None,  # (rows): written rows that another computation finds wrong
     "remarks": None,  # (connection, rows): what an undo of each leaves behind

@@ -7,7 +7,7 @@ column `ask` with the kind that the row is in doubt by, NULL for none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
@@ -16,6 +16,8 @@ from backfill.errors import PreflightError
 from backfill.report import Reporter
 
 ANSWER, ASK = "answer", "ask"
+#: What a decision meets, and what may be misspelt where it meets nothing.
+IDLE = ("row", "key, or a value")
 
 
 class TaskQuestions:
@@ -24,7 +26,7 @@ class TaskQuestions:
     def __init__(self, words: Words, answers: Answers) -> None:
         self._words = words
         self._answers = answers
-        self._used: set[Answer] = set()
+        self.used: set[Answer] = set()
 
     def answered(self, rows: pa.Table) -> pa.Table:
         """Return rows with what was said of each."""
@@ -37,7 +39,7 @@ class TaskQuestions:
                 self._answers.find(Question(kind, key, scope=scope, read=read))
                 for key, scope, read in reads
             ]
-            self._used.update(answer for answer in found if answer)
+            self.used.update(answer for answer in found if answer)
             columns.append(pa.array([a.decision if a else None for a in found], pa.string()))
         return rows.append_column(ANSWER, pa.StructArray.from_arrays(columns, list(self._words)))
 
@@ -66,14 +68,18 @@ class TaskQuestions:
                 asked.append(question)
         return asked
 
-    def tell_idle(self, reporter: Reporter) -> None:
-        """Say which decisions met no row: a misspelt key must not pass unseen."""
-        for answer in self._answers.idle(self._used):
-            reporter.message(
-                f"The decision for {answer.what} (line {answer.line}) meets no row: it has no "
-                "effect. Look for a misspelt key, or a value that has changed since.",
-                "warning",
-            )
+
+def tell_idle(
+    answers: Answers, used: Iterable[Answer], words: tuple[str, str], reporter: Reporter
+) -> None:
+    """Say which decisions met nothing: a misspelt key must not pass unseen."""
+    met, misspelt = words
+    for answer in answers.idle(used):
+        reporter.message(
+            f"The decision for {answer.what} (line {answer.line}) meets no {met}: it has no "
+            f"effect. Look for a misspelt {misspelt} that has changed since.",
+            "warning",
+        )
 
 
 def _reads(rows: pa.Table) -> list[tuple[str, str, str]]:

@@ -141,6 +141,7 @@ class OcrSessions:
     plan_schema = CHANGES_SCHEMA
     counted_kinds = ("updated", "unchanged", "skipped")
     listed_scopes = ()
+    idle_words = ("session that is held back for that", "session, or a reading")
 
     @property
     def _users(self) -> list[int]:
@@ -262,13 +263,15 @@ class OcrSessions:
         days.flush()
         shifts.flush()
         self.chains = chains_of(changes)
+        rows = pa.Table.from_pylist(changes, schema=CHANGES_SCHEMA)
         questions = [question for plan in plans for question in plan.questions]
-        return Decided(pa.Table.from_pylist(changes, schema=CHANGES_SCHEMA), skips, questions)
+        used = {answer for plan in plans for _reason, answer in plan.answers}
+        return Decided(rows, skips, questions, used)
 
     def _tell(self, plans: Sequence[SessionPlan], work: Work) -> None:
         """Say what met nothing, what earlier runs wrote, and where doubts are listed."""
         folder, reporter, corrections = work.folder, work.reporter, self.chosen.corrections
-        warn_of_idle(plans, self.chosen.options.answers, corrections, reporter)
+        warn_of_idle(plans, corrections, reporter)
         tell_of_other_days(plans, work.staging, folder, reporter)
         if self.chosen.store_notifications:
             tell_of_messages(plans, reporter)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backfill.decisions import Answers
 from backfill.jobs.ocr.correction_sheet import idle_corrections
 from backfill.ocr.correcting import correct_reading, corrected_date
 from backfill.ocr.correction import Corrections
@@ -34,17 +33,9 @@ def read_corrected(
 
 
 def warn_of_idle(
-    plans: Sequence[SessionPlan], answers: Answers, corrections: Corrections, reporter: Reporter
+    plans: Sequence[SessionPlan], corrections: Corrections, reporter: Reporter
 ) -> None:
-    """Say which decisions and corrections met nothing: a misspelt one must not pass unseen."""
-    used = {answer for plan in plans for _reason, answer in plan.answers}
-    for answer in answers.idle(used):
-        reporter.message(
-            f"The decision for {answer.what} (line {answer.line}) meets no session that is held "
-            "back for that: it has no effect. Look for a misspelt session, or a reading that has "
-            "changed since.",
-            "warning",
-        )
+    """Say which corrections met nothing: a misspelt one must not pass unseen."""
     for line in idle_corrections(plans, corrections):
         reporter.message(
             f"The correction of {line.field} in line {line.line} meets no shift of the sessions "

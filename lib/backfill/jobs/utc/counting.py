@@ -13,11 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from backfill.decisions import ANY, Answer, Answers, Question
+from backfill.decisions import ANY, Answers, Question
 from backfill.display.counting import counted
 from backfill.plans.staging import Staging
 from backfill.plans.worksheet import questions_table
 from backfill.report import Reporter
+from backfill.steps.task import Work
 from backfill.utc.compute import Computed
 from backfill.utc.convert import LocalKind
 from backfill.utc.doubts import WORDS
@@ -34,7 +35,6 @@ class Count:
     folds: int = 0
     gaps: int = 0
     questions: int = 0
-    used: set[Answer] = field(default_factory=set)
     asked: set[tuple[str, ...]] = field(default_factory=set)
     years: YearCounts = field(default_factory=YearCounts)
     overridden: Counter[str] = field(default_factory=Counter)
@@ -43,7 +43,6 @@ class Count:
     def add(self, computed: Computed) -> None:
         self.folds += computed.folds
         self.gaps += computed.gaps
-        self.used |= computed.used
         self.years.add(computed.years)
         self.overridden.update(computed.overridden)
         self.patterns.update(computed.patterns)
@@ -89,9 +88,7 @@ def tell_overridden(overridden: Counter[str], default: str, reporter: Reporter) 
         reporter.message(f"… and {len(overridden) - SHOWN_SCOPES:,} scopes more.", "warning")
 
 
-def look_at_years(
-    count: Count, answers: Answers, staging: Staging, reporter: Reporter, *, is_accepted: bool
-) -> str:
+def look_at_years(count: Count, answers: Answers, work: Work, *, is_accepted: bool) -> str:
     """Ask about years that look wrong; return why no plan may be made, if more than a few are."""
     years = count.years
     waiting = []
@@ -99,12 +96,12 @@ def look_at_years(
     for place in years.odd(today):
         question = ask_year(*place, years.counts[place], years.examples[place])
         if answer := answers.find(question):
-            count.used.add(answer)
+            work.used.add(answer)
         else:
             waiting.append((place, question))
     if not waiting or is_accepted:
         return ""
-    staging.append("questions", questions_table([question for _place, question in waiting]))
+    work.staging.append("questions", questions_table([question for _place, question in waiting]))
     count.questions += len(waiting)
     places = [place for place, _question in waiting]
     values = sum(years.counts[place] for place in places)
@@ -116,9 +113,9 @@ def look_at_years(
         f"from the table's other times or from today ({'; '.join(examples)})."
     )
     if not years.is_too_much(places, today):
-        reporter.message(text, "warning")
+        work.reporter.message(text, "warning")
         return ""
-    reporter.message(
+    work.reporter.message(
         f"{text} No plan is made of it without --accept-years, or an answer for each year.",
         "warning",
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from backfill.decisions import Answer, Answers
+from backfill.decisions import Answers
 from backfill.display.pages import Shown
 from backfill.errors import PreflightError, UsageError
 from backfill.jobs.utc.blocks import compute_blocks
@@ -154,6 +154,7 @@ class UtcRows:
     pending: int | None = None
 
     counted_kinds = ("updated", "skipped")
+    idle_words = ("pending gap, fold or warning", "key or column, or a value")
 
     @property
     def table(self) -> Table:
@@ -252,12 +253,9 @@ class UtcRows:
         for computed in self._computed(work.staging):
             count.add(computed)
             questions = count.new_questions(computed.questions)
-            yield Decided(computed.changes, computed.skips, questions)
+            yield Decided(computed.changes, computed.skips, questions, computed.used)
         count.questions -= ask_together(work.staging)
-        self._warn_of_idle_decisions(count.used, reporter)
-        work.refusal = look_at_years(
-            count, chosen.answers, work.staging, reporter, is_accepted=chosen.accept_years
-        )
+        work.refusal = look_at_years(count, chosen.answers, work, is_accepted=chosen.accept_years)
         tell_overridden(count.overridden, chosen.default_tz or "", reporter)
         work.counts = count.as_json()
 
@@ -278,16 +276,6 @@ class UtcRows:
         order = self.chosen.order.sql
         query = f"SELECT key, scope, source, before FROM extracted ORDER BY {order}"
         return staging.read(query, extracted_schema(self.table))
-
-    def _warn_of_idle_decisions(self, used: set[Answer], reporter: Reporter) -> None:
-        """Say which decisions met no doubtful value: a misspelt key must not pass unseen."""
-        for answer in self.chosen.answers.idle(used):
-            reporter.message(
-                f"The decision for {answer.what} (line {answer.line}) meets no pending gap, fold "
-                "or warning: it has no effect. Look for a misspelt key or column, or a value that "
-                "has changed since.",
-                "warning",
-            )
 
     def diff_view(self, staging: Staging) -> Shown:
         return diff_view(staging, self.columns, self.zoned.member)
