@@ -220,7 +220,7 @@ class Book(RunBook):
         """The extracted rows as a dataframe (`staging.duckdb`, table `extracted`)."""
         if self._planning is None:
             return super().extracted
-        own = getattr(self._planning.ready, "frame", None)
+        own = getattr(self._planning.ready.rows, "frame", None)
         return own(self._planning.staging) if own else self._frame("extracted")
 
     def propose(self, rows: Any, reads: Sequence[str] | None = None) -> Shown:
@@ -232,7 +232,7 @@ class Book(RunBook):
         with self._step("compute"):
             if self._planning is None or self._plan is not None:
                 return self._frozen_note()
-            if not hasattr(self._planning.ready, "propose"):
+            if not hasattr(self._planning.ready.rows, "propose"):
                 raise UsageError(f"The {self._job.name} job computes its values by itself.")
             count = self._planning.propose(rows, reads)
         if count is None:

@@ -63,7 +63,7 @@ def job(bench: Bench) -> tuple[Any, list[pa.Table]]:
     planning: Any = book._planning
     query = "SELECT key, scope, source, before FROM extracted ORDER BY key"
     rows = pa.concat_tables(
-        planning.staging.read(query, extracted_schema(planning.ready.task.table))
+        planning.staging.read(query, extracted_schema(planning.ready.rows.table))
     )
     starts = range(0, rows.num_rows, BLOCK_ROWS)
     return planning.ready.task, [rows.slice(start, BLOCK_ROWS) for start in starts]

@@ -112,7 +112,7 @@ class Planning:
                 "warning",
             )
             return None
-        return int(ready.propose(rows, reads, self.staging, self._database, self._reporter))
+        return int(ready.rows.propose(rows, reads, self.staging, self._database, self._reporter))
 
     def compute(self) -> Computation:
         """Compute the changes; they go into the plan's own file, which staging shows as a table."""

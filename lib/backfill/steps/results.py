@@ -11,14 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer
-from backfill.folder import RunFolder
 from backfill.plans import plan
-from backfill.plans.staging import Staging
 from backfill.plans.worksheet import QUESTIONS_SCHEMA, questions_table
 from backfill.records.checkpoint import Counts
-from backfill.report import Reporter
 from backfill.skips import Skip, SkipReason
-from backfill.steps.task import Decided
+from backfill.steps.task import Decided, Work
 
 Places = NDArray[np.int64]
 SKIPS_SCHEMA = pa.schema(
@@ -65,32 +62,22 @@ class Counted:
 KINDS = tuple(Counts.__dataclass_fields__)
 
 
-def begin(staging: Staging) -> None:
-    """Make the tables of what is left alone and asked, empty."""
-    staging.create("skips", SKIPS_SCHEMA)
-    staging.create("questions", QUESTIONS_SCHEMA)
-
-
-def write(
-    blocks: Iterable[Decided],
-    schema: pa.Schema,
-    staging: Staging,
-    folder: RunFolder,
-    reporter: Reporter,
-) -> tuple[int, Counted]:
+def write(blocks: Iterable[Decided], schema: pa.Schema, work: Work) -> tuple[int, Counted]:
     """Write the plan's changes, stage and tell the rest; return rows written, and the counts."""
     counted = Counted()
+    work.staging.create("skips", SKIPS_SCHEMA)
+    work.staging.create("questions", QUESTIONS_SCHEMA)
 
     def taken() -> Iterator[pa.Table]:
         for decided in numbered(blocks):
             counted.add(decided)
-            staging.append("skips", skips_table(decided.skips))
-            staging.append("questions", questions_table(decided.questions))
-            reporter.skips(skip for _place, skip in decided.skips)
+            work.staging.append("skips", skips_table(decided.skips))
+            work.staging.append("questions", questions_table(decided.questions))
+            work.reporter.skips(skip for _place, skip in decided.skips)
             pa.default_memory_pool().release_unused()  # what computing took is needed no more
             yield decided.changes
 
-    return plan.write_changes(folder, taken(), schema), counted
+    return plan.write_changes(work.folder, taken(), schema), counted
 
 
 def numbered(blocks: Iterable[Decided]) -> Iterator[Decided]:

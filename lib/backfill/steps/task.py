@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from backfill.decisions import Answer, Question
 from backfill.display.counting import counted
+from backfill.display.pages import Shown
 from backfill.folder import RunFolder
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
@@ -99,7 +100,7 @@ class Decided:
 
 @dataclass(slots=True)
 class Work:
-    """What a task that decides by itself computes with, and what it says of all the rows."""
+    """What is computed with, and what the task says of all the rows."""
 
     staging: Staging
     folder: RunFolder
@@ -107,6 +108,35 @@ class Work:
     counts: dict[str, Any] = field(default_factory=dict)  # what the summary shows of its own
     used: set[Answer] = field(default_factory=set)  # answers that had a say, of all rows
     refusal: str = ""  # why no plan may be made of it, though the diff is shown
+
+
+class Rows(Protocol):
+    """A task upon its tables, as the preflight found them."""
+
+    @property
+    def plan_scope(self) -> dict[str, Any]:
+        """`table`: what is written to; `members`: of the scope, None for all."""
+        ...
+
+    def plan_target(self) -> dict[str, Any]:
+        """Return what the writer needs, as JSON; known once all is computed."""
+        ...
+
+    def stage_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
+        """Read into staging; return the number of rows. Read-only."""
+        ...
+
+    def plan_schema(self, staging: Staging) -> pa.Schema:
+        """Return the columns of what `plan_rows` decides: `rows.values.schema_of_changes`."""
+        ...
+
+    def plan_rows(self, work: Work) -> Iterator[Decided]:
+        """Yield what is decided of the staged rows, block after block; fill tables for views."""
+        ...
+
+    def diff_view(self, staging: Staging) -> Shown:
+        """Return what a person reads before approving."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +184,15 @@ OPTIONAL: Mapping[str, Any] = {
     "where": None,  # SQL: the rows that are to be read; the engine counts them, and reads them too
     # -- of a task that knows more of its tables than names ----------------------------------
     "parts_of_runs": None,  # (target): what has the parts for a run that only the ledger tells of
-    "preflight": None,  # (connection, writing=…): (the task upon its tables, what was found)
+    "preflight": None,  # (connection, writing=…): its `Rows`, and what was found
     "needed_rights": None,  # (connect): what roles need
     "plan_scope": None,  # its table, and the members of its scope
     "scope_name": None,  # what such a member is called
     "plan_target": None,  # what its writer needs, as JSON
     "stage_rows": None,  # (database's URL, staging, reporter): reads into staging by itself
     "plan_rows": None,  # (work): yields what it decided, block after block
-    "plan_schema": None,  # the columns of those
-    "counted_kinds": None,  # what is counted by scope; else all kinds of rows
+    "plan_schema": None,  # (staging): the columns of those
+    "counted_kinds": None,  # what is counted by scope; else all kinds of rows, and rules
     "listed_scopes": None,  # members that are listed even where none of their rows is
     "diff_view": None,  # (staging): shown in place of the engine's diff
     # -- of its runs, later -------------------------------------------------------------------

@@ -25,7 +25,8 @@ from backfill.server.database import Database
 from backfill.server.plain_table import PlainTable, targets_null
 from backfill.server.postgres import Connection, connect
 from backfill.steps.chosen import ChosenRows, count_chosen
-from backfill.steps.job import CHOSEN, PATIENT, Computation, Job, Ready
+from backfill.steps.job import Job, Ready
+from backfill.steps.plain_rows import CHOSEN, PATIENT, PlainRows, plain_preflight
 from backfill.steps.task import Preflight
 from backfill.steps.task_rows import typed
 from backfill.steps.task_table import Resolved
@@ -79,19 +80,19 @@ class FillJob(Job):
         self._nothing = None
         return {"values": str(path)}
 
-    def preflight(self, connection: Connection, *, writing: bool) -> FillRows:
-        ready = super().preflight(connection, writing=writing)
-        if self.has_values:
-            return FillRows(self, ready.found, ready.resolved)
-        where = self.where or targets_null(ready.table)
-        rows = count_chosen(connection, ready.table, where, "--where")
-        found = replace(
-            ready.found,
-            pending={str(ready.table.relation): rows},
-            what=CHOSEN,
-            facts={**ready.found.facts, "chosen": where},
-        )
-        return FillRows(self, found, ready.resolved)
+    def preflight(self, connection: Connection, *, writing: bool) -> Ready:
+        resolved = self.resolved(connection)
+        found = plain_preflight(self.task, connection, resolved, writing=writing)
+        if not self.has_values:
+            where = self.where or targets_null(resolved.table)
+            rows = count_chosen(connection, resolved.table, where, "--where")
+            found = replace(
+                found,
+                pending={str(resolved.table.relation): rows},
+                what=CHOSEN,
+                facts={**found.facts, "chosen": where},
+            )
+        return Ready(self, FillRows(self, resolved, found), found)
 
     def take(
         self,
@@ -110,24 +111,23 @@ class FillJob(Job):
         return self.resolved(connection)
 
 
-class FillRows(Ready):
+class FillRows(PlainRows):
     """Fill upon its table. Without values it waits for `propose`, which brings them."""
 
-    job: FillJob
-
-    def __init__(self, job: FillJob, found: Preflight, resolved: Resolved) -> None:
-        super().__init__(job, job.task, found, resolved)
+    def __init__(self, job: FillJob, resolved: Resolved, found: Preflight) -> None:
+        super().__init__(job.task, job.origin, job.answers, resolved, found)
+        self._job = job
 
     @property
     def _counted(self) -> int:
         return sum(self.found.pending.values())
 
-    def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
-        self.job.keep(RunFolder(staging.path.parent))
-        self.task = self.job.task
-        if not self.job.has_values:
+    def stage_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
+        self._job.keep(RunFolder(staging.path.parent))
+        self.task = self._job.task
+        if not self._job.has_values:
             return self._extract_rows(dsn, staging, reporter)
-        rows = super().extract(dsn, staging, reporter)
+        rows = super().stage_rows(dsn, staging, reporter)
         if rows != self._counted:
             raise PreflightError(
                 f"The preflight counted {self._counted:,} rows of values, {rows:,} were read: "
@@ -153,7 +153,7 @@ class FillRows(Ready):
 
     def frame(self, staging: Staging) -> Any:
         """Return the chosen rows as a dataframe: key, sources, targets; else the values' rows."""
-        if self.job.has_values:
+        if self._job.has_values:
             rows = staging.table("FROM extracted ORDER BY key")
             return rows.flatten().to_pandas()
         rows = staging.table(f"FROM {ROWS_TABLE} ORDER BY key")
@@ -176,9 +176,9 @@ class FillRows(Ready):
         """Take rows with new values; return how many. The run goes on as if a file held them."""
         path = staging.path.parent / KEPT_FILE
         with database.connect(read_only=True) as connection:
-            self.resolved = self.job.take(rows, reads, path, _extracted(staging), connection)
-        self.task = self.job.task
-        count = super().extract(database.dsn, staging, reporter)
+            self.resolved = self._job.take(rows, reads, path, _extracted(staging), connection)
+        self.task = self._job.task
+        count = super().stage_rows(database.dsn, staging, reporter)
         if count:
             self._compare_with_extracted(staging)
         return count
@@ -206,13 +206,13 @@ class FillRows(Ready):
             " AND coalesce(e.skip, 'drifted') = 'drifted'"
         )
 
-    def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
+    def plan_schema(self, staging: Staging) -> pa.Schema:
         if self.task.values is None:
             raise UsageError(
                 "Nothing was proposed yet. Compute new values from run.extracted, then: "
                 'run.propose(rows, reads=["…"])'
             )
-        return super().compute(staging, folder, reporter)
+        return super().plan_schema(staging)
 
 
 def _extracted(staging: Staging) -> list[str]:

@@ -138,7 +138,6 @@ class OcrSessions:
     sessions: Sequence[CaptureSession] = ()
     chains: Mapping[str, Any] = field(default_factory=dict)  # of the days that several write
 
-    plan_schema = CHANGES_SCHEMA
     counted_kinds = ("updated", "unchanged", "skipped")
     listed_scopes = ()
     idle_words = ("session that is held back for that", "session, or a reading")
@@ -158,6 +157,9 @@ class OcrSessions:
             "chains": self.chains,
             "reader": self.reader,
         }
+
+    def plan_schema(self, _staging: Staging) -> pa.Schema:
+        return CHANGES_SCHEMA
 
     def stage_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         """Read sessions, snapshots and event keys as of one moment."""

@@ -185,8 +185,7 @@ class UtcRows:
             "zones": self.chosen.zones_json(),
         }
 
-    @property
-    def plan_schema(self) -> pa.Schema:
+    def plan_schema(self, _staging: Staging) -> pa.Schema:
         return changes_schema(
             self.columns,
             struct_type(self.table.source_fields),
