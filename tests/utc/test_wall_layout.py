@@ -11,7 +11,7 @@ import pytest
 
 from backfill.utc import wall_text
 from backfill.utc.wall_format import pattern_of
-from backfill.utc.wall_text import TextTimes, read_clock, read_day, read_format, read_iso
+from backfill.utc.wall_text import Times, read_clock, read_day, read_format, read_iso
 
 FORMS = (
     *("%d.%m.%Y %H:%M", "%m/%d/%y %I:%M %p", "%Y%m%d%H%M%S%f", "%d-%b-%Y %H:%M:%S.%f"),
@@ -37,7 +37,7 @@ def written(source: random.Random, forms: tuple[str, ...]) -> str | None:
     return text
 
 
-def same(one: TextTimes, other: TextTimes) -> bool:
+def same(one: Times, other: Times) -> bool:
     return all(
         np.array_equal(getattr(one, name), getattr(other, name))
         for name in ("us", "is_valid", "offset_us", "has_offset")

@@ -14,7 +14,7 @@ from backfill.rows.values import BoolArray, Int64Array
 from backfill.utc.described import DAY_US, Reading, Unit, WallKind
 from backfill.utc.month_names import english_patterns
 from backfill.utc.wall_format import width_of
-from backfill.utc.wall_text import TextTimes, digits, read_clock, read_day, read_format, read_iso
+from backfill.utc.wall_text import Times, digits, read_clock, read_day, read_format, read_iso
 from backfill.utc.zones import load_rules
 
 
@@ -52,7 +52,7 @@ def read_walls(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
     read = _read(arrays, reading)
     is_valid = read.is_valid | is_null
     us = np.where(is_null, 0, read.us)
-    if read.has_offset is None or not read.has_offset.any():
+    if not read.has_offset.any():
         return WallTimes(us, is_null, is_valid)
     return WallTimes(us, is_null, is_valid, read.has_offset & ~is_null, read.offset_us)
 
@@ -86,57 +86,46 @@ def _number_of(text: str, kind: pa.DataType) -> tuple[int, ...]:
         return ()
 
 
-def _read(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
+def _read(arrays: Sequence[pa.Array], reading: Reading) -> Times:
     values = arrays[0]
-    no = np.zeros(len(values), dtype=bool)
     if reading.kind is WallKind.DATE_AND_TIME:
         return _read_date_and_time(arrays, reading)
     if reading.form or reading.kind is WallKind.TEXT:
         texts = _spelt(values, reading.form, reading.months)
-        times = read_format(texts, reading.form) if reading.form else read_iso(texts)
-        return _of_text(times)
+        return read_format(texts, reading.form) if reading.form else read_iso(texts)
     if reading.kind is WallKind.DATE:
-        times = read_day(values)
-        return WallTimes(times.us, no, times.is_valid)
+        return read_day(values)
     is_text = pa.types.is_string(values.type)
     if reading.kind is WallKind.NUMBER and (reading.unit.is_coarse or is_text):
         read = _read_days if reading.unit.is_coarse else _read_decimal
-        us, is_valid = read(values.cast(pa.string()), reading.unit)
-        return WallTimes(us, no, is_valid)
+        return Times.plain(*read(values.cast(pa.string()), reading.unit))
     numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     if reading.kind is WallKind.INSTANT:
         return _read_instants(numbers, reading.read_in)
     return _read_numbers(numbers, reading)
 
 
-def _read_numbers(numbers: Int64Array, reading: Reading) -> WallTimes:
-    no = np.zeros(len(numbers), dtype=bool)
+def _read_numbers(numbers: Int64Array, reading: Reading) -> Times:
     per_second = reading.unit.per_second if reading.kind is WallKind.NUMBER else 1_000_000
     if per_second > 1_000_000:
         us = numbers // (per_second // 1_000_000)
-        return WallTimes(us + reading.unit.zero_us, no, us > -(2**62))
+        return Times.plain(us + reading.unit.zero_us, us > -(2**62))
     factor = 1_000_000 // per_second
     limit = np.iinfo(np.int64).max // factor - 1
     is_valid = (numbers >= -limit) & (numbers <= limit)
-    return WallTimes(np.where(is_valid, numbers, 0) * factor, no, is_valid)
+    return Times.plain(np.where(is_valid, numbers, 0) * factor, is_valid)
 
 
-def _of_text(times: TextTimes) -> WallTimes:
-    no = np.zeros(len(times.us), dtype=bool)
-    return WallTimes(times.us, no, times.is_valid, times.has_offset, times.offset_us)
-
-
-def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
+def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> Times:
     if reading.follows:
         return _read_the_later(arrays, replace(reading, follows=False))
-    no = np.zeros(len(arrays[0]), dtype=bool)
-    more_us, is_valid = _days_to_add(arrays[2:], len(no))
+    more_us, is_valid = _days_to_add(arrays[2:], len(arrays[0]))
     if reading.form:
         day_form, _space, clock_form = reading.form.partition(" ")
         joined = pc.binary_join_element_wise(
             _spelt(arrays[0], day_form, reading.months), _spelt(arrays[1], clock_form, ""), " "
         )
-        times = _of_text(read_format(joined, reading.form, rolls_over=True))
+        times = read_format(joined, reading.form, rolls_over=True)
         is_valid = is_valid & times.is_valid
         return replace(times, us=np.where(is_valid, times.us + more_us, 0), is_valid=is_valid)
     day = read_day(arrays[0].cast(pa.string()))
@@ -145,10 +134,10 @@ def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> WallTim
     else:
         clock, is_clock = read_clock(arrays[1].cast(pa.string()))
     is_valid = is_valid & day.is_valid & is_clock
-    return WallTimes(np.where(is_valid, day.us + clock + more_us, 0), no, is_valid)
+    return Times.plain(np.where(is_valid, day.us + clock + more_us, 0), is_valid)
 
 
-def _read_the_later(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
+def _read_the_later(arrays: Sequence[pa.Array], reading: Reading) -> Times:
     """Read a date and a time that comes after another one: the day after, where it is earlier."""
     own = _read_date_and_time(arrays[:2], reading)
     other = _read_date_and_time((arrays[0], arrays[2]), reading)
@@ -227,11 +216,10 @@ def _read_decimal(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
     return np.where(is_negative, -us - (rest > 0), us) + unit.zero_us, is_valid
 
 
-def _read_instants(instants: Int64Array, zone: str) -> WallTimes:
+def _read_instants(instants: Int64Array, zone: str) -> Times:
     """Return the wall time that instants show in a zone."""
-    no = np.zeros(len(instants), dtype=bool)
     limit = 300_000_000_000_000_000
     is_valid = (instants > -limit) & (instants < limit)
     rules = load_rules(zone, 9_999)
     offsets = rules.offsets[np.searchsorted(rules.instants, instants, side="right")]
-    return WallTimes(np.where(is_valid, instants + offsets, 0), no, is_valid)
+    return Times.plain(np.where(is_valid, instants + offsets, 0), is_valid)

@@ -39,7 +39,7 @@ _ABSENT = {"Y": 1970, "y": 70, "I": 12} | dict.fromkeys("mdjGVu", 1)
 
 
 @dataclass(frozen=True, slots=True)
-class TextTimes:
+class Times:
     """One entry per row, in microseconds; `us` and `offset_us` are 0 where not valid or none."""
 
     us: Int64Array
@@ -47,23 +47,28 @@ class TextTimes:
     offset_us: Int64Array
     has_offset: BoolArray
 
+    @classmethod
+    def plain(cls, us: Int64Array, is_valid: BoolArray) -> Times:
+        """Return times of which none tells an offset."""
+        return cls(us, is_valid, np.zeros(len(us), np.int64), np.zeros(len(us), bool))
 
-def read_iso(texts: pa.Array) -> TextTimes:
+
+def read_iso(texts: pa.Array) -> Times:
     """Read ISO 8601, an offset or `Z` at its end included."""
     return _laid_out(texts, ISO, ISO_PATTERNS, rolls_over=False)
 
 
-def read_day(texts: pa.Array) -> TextTimes:
+def read_day(texts: pa.Array) -> Times:
     """Read dates alone, of ISO 8601 extended and basic."""
     return _laid_out(texts, DAYS, (), rolls_over=False)
 
 
 def _laid_out(
     texts: pa.Array, forms: Sequence[str], patterns: Sequence[str], *, rolls_over: bool
-) -> TextTimes:
+) -> Times:
     """Read what has a usual layout; what is left, by each pattern in turn."""
     count = len(texts)
-    times = TextTimes(*(np.zeros(count, dtype=kind) for kind in (int, bool, int, bool)))
+    times = Times(*(np.zeros(count, dtype=kind) for kind in (int, bool, int, bool)))
     trimmed = pc.utf8_trim_whitespace(texts)
     for laid in laid_out(trimmed, forms):
         rows = laid.rows if len(laid.rows) < count else slice(None)
@@ -82,14 +87,14 @@ def _laid_out(
     return times
 
 
-def _put(into: TextTimes, rows: NDArray[np.intp], part: TextTimes) -> None:
+def _put(into: Times, rows: NDArray[np.intp], part: Times) -> None:
     into.us[rows] = part.us
     into.is_valid[rows] = part.is_valid
     into.offset_us[rows] = part.offset_us
     into.has_offset[rows] = part.has_offset
 
 
-def read_format(texts: pa.Array, form: str, *, rolls_over: bool = False) -> TextTimes:
+def read_format(texts: pa.Array, form: str, *, rolls_over: bool = False) -> Times:
     """Read texts in a format; hours beyond 24:00 count on where `rolls_over`."""
     return _laid_out(texts, (form,), (pattern_of(form),), rolls_over=rolls_over)
 
@@ -164,14 +169,14 @@ def _numbers_of(groups: Mapping[str, pa.Array], count: int) -> _Numbers:
     return _Numbers(columns, count)
 
 
-def _read(texts: pa.Array, pattern: str, *, rolls_over: bool) -> TextTimes:
+def _read(texts: pa.Array, pattern: str, *, rolls_over: bool) -> Times:
     groups, matches = _groups(texts, pattern)
     numbers = _numbers_of(groups, len(texts))
     days, is_date = _days(numbers)
     clock, is_clock = _clock_us(numbers, rolls_over=rolls_over)
     offset, is_offset = _offsets(groups, len(texts))
     is_valid = matches & is_date & is_clock & is_offset
-    return TextTimes(
+    return Times(
         np.where(is_valid, days * DAY_US + clock, 0),
         is_valid,
         np.where(is_valid, offset, 0),
