@@ -103,13 +103,14 @@ class Staging:
     def create(self, table: str, schema: pa.Schema) -> None:
         """Make an empty table, replacing one of that name."""
         self._take(
-            f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM incoming', schema.empty_table()
+            f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT * FROM incoming",
+            schema.empty_table(),
         )
 
     def append(self, table: str, rows: pa.Table) -> None:
         """Add rows to a table of the same columns."""
         if rows.num_rows:
-            self._take(f'INSERT INTO "{table}" SELECT * FROM incoming', rows)
+            self._take(f"INSERT INTO {quoted(table)} SELECT * FROM incoming", rows)
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:

@@ -22,7 +22,7 @@ from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import PLAN_FILE
 from backfill.plans.sheet_csv import read_sheet, write_sheet
-from backfill.plans.staging import Staging
+from backfill.plans.staging import Staging, quoted
 from backfill.records.parts import user_name
 from backfill.regular_file import read_document
 from backfill.rows.keys import spellings
@@ -59,7 +59,7 @@ def questions_table(questions: Sequence[Question]) -> pa.Table:
 
 def staged_questions(staging: Staging) -> list[Question]:
     """Return the questions that compute left in staging, in their order."""
-    names = ", ".join(f'"{name}"' for name in Question.__dataclass_fields__)
+    names = ", ".join(map(quoted, Question.__dataclass_fields__))
     rows = staging.connection.cursor().execute(f"SELECT {names} FROM questions ORDER BY rowid")
     return [Question(*row) for row in rows.fetchall()]
 
