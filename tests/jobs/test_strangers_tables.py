@@ -182,6 +182,25 @@ SHAPES = {
         "SELECT no, dep_utc, arr_utc FROM hop",
         says=('wall = ["day", "arr_time", "arr_day_offset"]', 'wall = ["day", "dep_time"]'),
     ),
+    "a zone deep in JSON, a local time, an instant, and one that says no more than time": Shape(
+        "alarm",
+        "CREATE TABLE phone (id int PRIMARY KEY, prefs jsonb);"
+        'INSERT INTO phone VALUES (1, \'{"lang": "sv", "it\'\'s": {"tz": "Asia/Hovd"}}\');'
+        "CREATE TABLE alarm (id int PRIMARY KEY, phone int REFERENCES phone, ts timestamp,"
+        " ts_utc timestamp, ts_local timestamp);"
+        "INSERT INTO alarm VALUES (1, 1, now(), NULL, '2026-05-01 09:00');",
+        {1: (utc("2026-05-01 09:00", "Asia/Hovd"),)},
+        "SELECT id, ts_utc AT TIME ZONE 'UTC' FROM alarm",
+        says=("phone.prefs->'it''s'->>'tz'",),
+    ),
+    "two times of which neither begins anything": Shape(
+        "bus",
+        "CREATE TABLE bus (id int PRIMARY KEY, planned_local timestamp, planned_utc timestamptz,"
+        " actual_local timestamp, actual_utc timestamptz, tz text);"
+        "INSERT INTO bus VALUES (1, NULL, NULL, '2026-05-01 09:00', NULL, 'Asia/Hovd');",
+        {1: (None, utc("2026-05-01 09:00", "Asia/Hovd"))},
+        "SELECT id, planned_utc, actual_utc FROM bus",
+    ),
     "two ways into one table, of which nobody knows whose they are": Shape(
         "trek",
         "CREATE TABLE hut (id int PRIMARY KEY, tz text);"

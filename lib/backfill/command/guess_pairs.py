@@ -46,12 +46,14 @@ class _Holds(StrEnum):
 def guess_pairs(look: TableLook) -> tuple[GuessedPair, ...]:
     """Pair columns whose names say the same but for words like local, wall and utc.
 
-    First those that say so, then any `timestamp` and `timestamptz` that are named alike.
+    First those that say so, then any `timestamp` and `timestamptz` that are named alike; of
+    targets first those that say UTC.
     """
     pairs: dict[str, GuessedPair] = {}
     used: set[str] = set()
     for find in (_walls_of, _walls_by_type):
-        for target, column in look.columns.items():
+        for target in sorted(look.columns, key=lambda name: not words_of(name) & _SAYS_UTC):
+            column = look.columns[target]
             if column.plain_type not in _TARGET_TYPES or column.is_generated or target in used:
                 continue
             walls = find(look, target, used)
@@ -67,6 +69,7 @@ def guess_pairs(look: TableLook) -> tuple[GuessedPair, ...]:
 def _walls_of(look: TableLook, target: str, used: set[str]) -> tuple[str, ...]:
     free = [name for name in look.columns if name not in used]
     named = [name for name in free if _is_pair(look, name, target)]
+    named.sort(key=lambda name: not words_of(name) & _SAYS_LOCAL)
     moment = next((name for name in named if _holds(look, name) is _Holds.MOMENT), None)
     both = _date_and_time(look, target, used)
     if moment and not (both and moment == both[0]):  # a day in numbers goes with its time
@@ -189,6 +192,52 @@ def void_walls(look: TableLook, pairs: tuple[GuessedPair, ...]) -> tuple[str, ..
         if _VOID.fullmatch(text.strip())
     ]
     return tuple(dict.fromkeys(voids))
+
+
+_STARTS = {
+    *("start", "begin", "from", "arrive", "arrival", "open", "checkin", "in", "dep", "departure"),
+    *("dtstart", "since", "on", "first", "sent", "std"),
+}
+_ENDS = {
+    *(
+        "end",
+        "finish",
+        "until",
+        "to",
+        "leave",
+        "stop",
+        "close",
+        "checkout",
+        "out",
+        "arr",
+        "arrival",
+    ),
+    *("dtend", "till", "off", "last", "received", "sta"),
+}
+
+
+def is_span(pairs: tuple[GuessedPair, ...]) -> bool:
+    """Whether the first pair is a start and the second its end, by their names; one is, too."""
+    if len(pairs) < 2:
+        return True
+    start, end = ({*_stems(pair.target), *words_of(pair.target)} for pair in pairs[:2])
+    return bool(start & _STARTS and end & _ENDS)
+
+
+def likely_columns(look: TableLook) -> str:
+    """Name the columns that a pair could be made of."""
+    targets = [
+        name
+        for name, column in look.columns.items()
+        if is_target(look, name) or column.plain_type == "timestamp with time zone"
+    ]
+    walls = [
+        name
+        for name, column in look.columns.items()
+        if name not in targets
+        and (column.plain_type in (*_CLOCK_TYPES, "date") or column.plain_type.startswith("timest"))
+    ]
+    return f"times: {', '.join(walls) or 'none'}; instants: {', '.join(targets) or 'none'}"
 
 
 def is_target(look: TableLook, name: str) -> bool:

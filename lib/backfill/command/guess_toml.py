@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from backfill.command.guess_forms import Guess, GuessedPair
+from backfill.command.guess_pairs import is_span, likely_columns
 from backfill.command.table_guess import GuessedSpec
 from backfill.jobs.utc.table_spec import FILL_IN
 
@@ -56,7 +57,7 @@ def _plain_pairs(guessed: GuessedSpec) -> list[str]:
     if not guessed.pairs:
         return [
             f'pairs = [{{ wall = "", target = "" }}]  # {FILL_IN}: no two columns are named '
-            "alike but for words like local and utc",
+            f"alike but for words like local and utc; {likely_columns(guessed.look)}",
         ]
     lines = [
         f"    {{ wall = {_text(pair.walls[0])}, target = {_text(pair.target)} }},"
@@ -78,6 +79,7 @@ def _second(guessed: GuessedSpec) -> list[str]:
     lines += [_line("deleted", guessed.deleted)] if guessed.deleted else []
     # Of pairs in one line the first is a start: a row without it is left alone as a whole.
     is_plain = all(pair.is_plain for pair in guessed.pairs) and not guessed.void
+    is_plain = is_plain and is_span(guessed.pairs)
     lines += _plain_pairs(guessed) if is_plain else []
     for lookup in guessed.lookups:
         lines += [

@@ -17,7 +17,14 @@ from backfill.command.guess_forms import (
     offset_guess,
     with_forms,
 )
-from backfill.command.guess_pairs import guess_pairs, headed, is_target, void_walls, words_of
+from backfill.command.guess_pairs import (
+    guess_pairs,
+    headed,
+    is_span,
+    is_target,
+    void_walls,
+    words_of,
+)
 from backfill.server.table import Relation
 from backfill.server.table_look import Reference, TableLook
 from backfill.utc.spelling import Vocabulary, foreign_zone
@@ -89,6 +96,7 @@ class GuessedSpec:
             and all([own for own, _ in x.parts] == [self.scope.value] for x in self.lookups)
             and not self.vocabularies
             and not self.void
+            and is_span(self.pairs)
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -80,10 +80,17 @@ def _sample_within(
 ) -> dict[str, tuple[str, ...]]:
     """Return short texts of JSON objects by the path that leads to them."""
     query = sql.SQL(
-        "SELECT e.key, array_agg(DISTINCT e.value) FROM (SELECT {column}::jsonb AS o FROM {table}"
-        " WHERE {column} IS NOT NULL LIMIT {rows}) AS sampled CROSS JOIN LATERAL"
-        " jsonb_each_text(CASE WHEN jsonb_typeof(o) = 'object' THEN o ELSE '{{}}' END) AS e"
-        " WHERE length(e.value) BETWEEN 1 AND 60 GROUP BY e.key ORDER BY e.key LIMIT 100"
+        "WITH sampled AS (SELECT {column}::jsonb AS o FROM {table}"
+        " WHERE {column} IS NOT NULL LIMIT {rows}), parts AS (SELECT e.key, e.value FROM sampled"
+        " CROSS JOIN LATERAL jsonb_each(CASE WHEN jsonb_typeof(o) = 'object' THEN o"
+        " ELSE '{{}}' END) AS e)"
+        " SELECT path, array_agg(DISTINCT value) FROM ("
+        " SELECT ARRAY[key] AS path, value #>> '{{}}' AS value FROM parts"
+        " UNION ALL SELECT ARRAY[p.key, e.key], e.value FROM parts AS p CROSS JOIN LATERAL"
+        " jsonb_each_text(CASE WHEN jsonb_typeof(p.value) = 'object' THEN p.value"
+        " ELSE '{{}}' END) AS e) AS found"
+        " WHERE length(value) BETWEEN 1 AND 60 GROUP BY path ORDER BY cardinality(path), path"
+        " LIMIT 100"
     ).format(
         column=sql.Identifier(column), table=relation.identifier, rows=sql.Literal(SAMPLE_ROWS)
     )
@@ -91,8 +98,13 @@ def _sample_within(
         rows = connection.execute(query).fetchall()
     except psycopg.errors.InsufficientPrivilege:
         return {}
-    quoted = {str(key).replace("'", "''"): tuple(map(str, values)) for key, values in rows}
-    return {f"{column}->>'{key}'": values for key, values in quoted.items()}
+    return {_path_to(column, path): tuple(map(str, values)) for path, values in rows}
+
+
+def _path_to(column: str, path: Sequence[str]) -> str:
+    """Return a way into JSON as a specification has it: settings->'clock'->>'zone'."""
+    *above, last = (key.replace("'", "''") for key in path)
+    return "".join([column, *(f"->'{key}'" for key in above), f"->>'{last}'"])
 
 
 def _sample(connection: Connection, relation: Relation, column: str) -> tuple[str, ...]:
