@@ -102,7 +102,7 @@ def _sample_within(
 
 
 def _path_to(column: str, path: Sequence[str]) -> str:
-    """Return a way into JSON as a specification has it: settings->'clock'->>'zone'."""
+    """Return a way into JSON as people write it: settings->'size'->>'unit'."""
     *above, last = (key.replace("'", "''") for key in path)
     return "".join([column, *(f"->'{key}'" for key in above), f"->>'{last}'"])
 
