@@ -14,6 +14,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from tests.engine.workshop import Bench, add_noons
 
+from backfill.archive import evidence
 from backfill.errors import StorageError
 from backfill.records.ledger import Ledger
 from backfill.steps.evidence_check import disagreements
@@ -210,9 +211,11 @@ def test_no_file_holds_the_password(bench: Bench, monkeypatch: pytest.MonkeyPatc
     assert PASSWORD not in bench.messages()
 
 
+@pytest.mark.parametrize("piece_bytes", [16, 17, 23, 1_000_000])
 def test_a_password_that_got_into_a_log_is_taken_out_before_the_sums(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
 ) -> None:
+    monkeypatch.setattr(evidence, "_PIECE_BYTES", piece_bytes)  # it lies across two of them
     monkeypatch.setenv("DATABASE_URL", make_conninfo(bench.dsn, password=PASSWORD))
     planned = bench.plan()
     planned.folder.append_line("progress.jsonl", json.dumps({"leak": PASSWORD}))

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from backfill.display.eye import NotShown
@@ -43,6 +44,7 @@ _PREDICATE_TYPE = "urn:backfill-workbook:run:v1"
 _TEXT_SUFFIXES = (".json", ".jsonl", ".csv", ".ipynb", ".html", ".txt")
 _FROZEN = (PLAN_FILE, CHANGES_FILE, PLAN_SKIPS_FILE)
 _SHORTEST_SECRET = 4
+_PIECE_BYTES = 1_000_000
 #: What a person fills in after the folder was closed; the plan that takes it in keeps its own copy.
 WORKSHEETS = ("decisions.csv", "corrections.csv")
 
@@ -146,9 +148,11 @@ def close(folder: RunFolder, ledger: Ledger | None, password: str | None) -> str
     Raises `StorageError` when a file that must not be changed holds the live password.
     """
     remove_secret(folder, password)
-    _write_manifest(folder)
-    lines = [f"{sha256_of(folder.file(name))}  {name}\n" for name in evidence_files(folder)]
-    text = "".join(lines)
+    known = _write_manifest(folder)
+    sums = {
+        name: known.get(name) or sha256_of(folder.file(name)) for name in evidence_files(folder)
+    }
+    text = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
     folder.write_text(SUMS_FILE, text)
     digest = hashlib.sha256(text.encode()).hexdigest()
     if ledger is not None and ledger.exists():
@@ -164,6 +168,8 @@ def remove_secret(folder: RunFolder, password: str | None) -> list[str]:
     cleaned = []
     sheets = [name for name in WORKSHEETS if folder.file(name).is_file()]
     for name in (*evidence_files(folder), *sheets):
+        if not _may_hold(folder.file(name), password.encode()):
+            continue
         content = folder.file(name).read_bytes()
         if not pattern.search(content):
             continue
@@ -178,9 +184,22 @@ def remove_secret(folder: RunFolder, password: str | None) -> list[str]:
     return cleaned
 
 
-def _write_manifest(folder: RunFolder) -> None:
+def _may_hold(path: Path, secret: bytes) -> bool:
+    """Whether a file holds these bytes, wherever. Memory: a piece, however large the file is."""
+    with path.open("rb") as stream:
+        tail = b""
+        while piece := stream.read(_PIECE_BYTES):
+            if secret in tail + piece:
+                return True
+            tail = piece[1 - len(secret) :]
+    return False
+
+
+def _write_manifest(folder: RunFolder) -> dict[str, str]:
+    """Write what every other file's SHA-256 is; return that by name."""
     names = [name for name in evidence_files(folder) if name != MANIFEST_FILE]
     run = folder.read_json(RUN_FILE) if folder.file(RUN_FILE).exists() else {}
+    sums = {name: sha256_of(folder.file(name)) for name in names}
     materials = [
         {"name": name, "version": version} for name, version in run.get("versions", {}).items()
     ]
@@ -190,7 +209,7 @@ def _write_manifest(folder: RunFolder) -> None:
         {
             "_type": _STATEMENT_TYPE,
             "subject": [
-                {"name": name, "digest": {"sha256": sha256_of(folder.file(name))}} for name in names
+                {"name": name, "digest": {"sha256": digest}} for name, digest in sums.items()
             ],
             "predicateType": _PREDICATE_TYPE,
             "predicate": {
@@ -207,6 +226,7 @@ def _write_manifest(folder: RunFolder) -> None:
             },
         },
     )
+    return sums
 
 
 def _outcome(folder: RunFolder) -> Mapping[str, Any]:
