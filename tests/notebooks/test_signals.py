@@ -104,8 +104,8 @@ def test_a_signal_in_a_step_that_writes_nothing_ends_the_run_in_its_own_words(
     stopper.join()
 
     assert ended.exit_code == code
-    assert ended.outcome is not None
-    assert f"Run {RUN_ID} was stopped by {number.name} during {step}." in ended.outcome["error"]
+    assert ended.has_told
+    assert f"Run {RUN_ID} was stopped by {number.name} during {step}." in ended.error
     assert summary["status"] == status
 
 
@@ -120,8 +120,7 @@ def test_a_signal_between_two_cells_is_not_lost(
     ended, summary = executed(notebook, tmp_path)
 
     assert ended.exit_code == code
-    told = (ended.outcome or {}).get("error") or ended.error
-    assert f"Run {RUN_ID} was stopped by {name}" in told
+    assert f"Run {RUN_ID} was stopped by {name}" in ended.error
     assert "plan_id" not in summary
 
 

@@ -48,10 +48,9 @@ def run_notebook_of(
         summary, is_closed = _close(folder, stem, ended, terminal)
     exit_code = ended.exit_code or (ExitCode.OK if is_closed else ExitCode.UNEXPECTED)
     terminal(_end_of(summary, int(exit_code)))
-    error = (ended.outcome or {}).get("error") or (ended.error if ended.exit_code else "")
-    if error:
-        terminal.message(error, "error")
-    if ended.exit_code and ended.outcome is None:
+    if ended.error:
+        terminal.message(ended.error, "error")
+    if ended.exit_code and not ended.has_told:
         is_writing = notebook == APPLY_NOTEBOOK or bool(parameters.get("apply"))
         kept = folder.file(f"{stem}.ipynb")
         terminal.message(_how_to_go_on(folder, ended, kept, is_writing=is_writing), "error")
@@ -114,7 +113,7 @@ def _get_ready_to_close() -> None:
 
 
 def _close(
-    folder: RunFolder, stem: str, ended: Any, terminal: Terminal
+    folder: RunFolder, stem: str, ended: Ended, terminal: Terminal
 ) -> tuple[dict[str, Any], bool]:
     """Add the page to the folder, settle what a dead kernel left, and close it.
 
@@ -125,9 +124,8 @@ def _close(
     try:
         return close_folder(folder, stem, ended), True
     except StorageError as error:
-        summary = (ended.outcome or {}).get("summary") or {}
-        terminal.message(f"{error} {_how_to_close(folder, summary)}", "error")
-        return {**summary, "run_id": folder.run_id, "evidence": "not closed"}, False
+        terminal.message(f"{error} {_how_to_close(folder, ended.summary)}", "error")
+        return {**ended.summary, "run_id": folder.run_id, "evidence": "not closed"}, False
 
 
 def _how_to_close(folder: RunFolder, summary: Mapping[str, Any]) -> str:

@@ -97,8 +97,7 @@ def _show(folder: RunFolder, stem: str) -> None:
 
 def _is_others(ended: Ended, run: RunRow) -> bool:
     """Whether the run's end is another process's to tell: we were refused, or left it to others."""
-    summary = (ended.outcome or {}).get("summary") or {}
-    left = summary.get("status") == RunStatus.RUNNING and run.status is not RunStatus.RUNNING
+    left = ended.summary.get("status") == RunStatus.RUNNING and run.status is not RunStatus.RUNNING
     return left or (ended.exit_code == ExitCode.LEASE_HELD and run.started_at is not None)
 
 
@@ -119,13 +118,10 @@ def _printed(summary: dict[str, Any]) -> dict[str, Any]:
 
 def _summary(folder: RunFolder, stem: str, ended: Ended, ledger: Ledger | None) -> dict[str, Any]:
     """Return what the kernel told, or what can be known of a kernel that told nothing."""
-    summary = dict((ended.outcome or {}).get("summary") or {})
+    summary = dict(ended.summary)
     run = ledger.find(folder.run_id) if ledger else None
     if not summary:
-        summary = {
-            "run_id": folder.run_id,
-            "error": (ended.outcome or {}).get("error") or ended.error or "the kernel died",
-        }
+        summary = {"run_id": folder.run_id, "error": ended.error or "the kernel died"}
     summary["status"] = run.status.value if run else summary.get("status", RunStatus.FAILED.value)
     return {**summary, "exit_code": ended.exit_code, "notebook": f"{stem}.ipynb"}
 

@@ -36,14 +36,14 @@ _FROM_WHERE = 2 / 3
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a notebook ended: the kernel's own words, or None when it never got to say any."""
+    """How a notebook ended: in the kernel's own words, or as it looks where that said none."""
 
-    outcome: dict[str, Any] | None
     exit_code: int
-    signal: int | None
+    error: str
+    summary: Mapping[str, Any]  # empty where the kernel told none
+    has_told: bool
     kernel_pid: int | None
-    error: str = ""
-    raised_in: int | None = None  # the number of the cell that raised, where one did
+    raised_in: int | None  # the number of the cell that raised, where one did
 
 
 @dataclass
@@ -97,13 +97,19 @@ def run_notebook(
     with contextlib.suppress(FileNotFoundError):
         partial.chmod(0o600)
         partial.replace(folder.file(output))
-    outcome, received = relay.outcome, signals.received
+    outcome, received, raised_in = relay.outcome, signals.received, execution.raised_in
     if outcome is None and received is not None:
         error = f"Run {folder.run_id} was stopped by {signal.Signals(received).name}."
-        execution.raised_in = None  # what the signal raised is no fault of the cell
-    exit_code = _exit_code(outcome, error, received)
-    pid = signals.kernel_pid
-    return Ended(outcome, exit_code, received, pid, error, execution.raised_in)
+        raised_in = None  # what the signal raised is no fault of the cell
+    told = outcome or {}
+    return Ended(
+        _exit_code(outcome, error, received),
+        told.get("error") or error,
+        told.get("summary") or {},
+        outcome is not None,
+        signals.kernel_pid,
+        raised_in,
+    )
 
 
 def notebook_path(name: str) -> Path:
