@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from psycopg import sql
 
 from backfill.rows.columns import Column, ColumnType
 from backfill.rows.keys import Key, KeyColumn
-from backfill.server.text_moment import ISO_PATTERN, moment_of_text
+from backfill.server.since import Since
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,48 +37,6 @@ class Relation:
 
 
 _PLAIN = re.compile("[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*")
-
-
-class Moment(StrEnum):
-    """How columns of a row make a date and time that SQL can order."""
-
-    TYPED = "typed"  # date, timestamp: compared as it is
-    DATE_AND_TIME = "date_and_time"
-    SECONDS = "seconds"  # divided by `per_second`
-    TEXT = "text"  # in one column or two; ISO 8601, extended or basic, unless a pattern says else
-
-
-@dataclass(frozen=True, slots=True)
-class Since:
-    """From which moment of the row on a row of the other table counts: its `column`."""
-
-    column: str
-    moment: Moment
-    of: tuple[str, ...]  # columns of the row that tell the moment
-    per_second: int = 1
-    pattern: tuple[str, str] | None = None  # of texts: an expression, a letter for each group
-
-    def moment_of(self, alias: str) -> sql.Composable:
-        """Return the row's moment as a timestamp, NULL for a text that is none."""
-        columns = [sql.Identifier(alias, name) for name in self.of]
-        if self.moment is Moment.DATE_AND_TIME:
-            return sql.SQL("({}::date + {}::text::interval)").format(*columns)
-        if self.moment is Moment.SECONDS:
-            return sql.SQL(
-                "(timestamp '1970-01-01' + make_interval(secs => CASE WHEN abs({c}::numeric / {p})"
-                " < 200000000000 THEN ({c}::numeric / {p})::float8 END))"
-            ).format(c=columns[0], p=sql.Literal(self.per_second))
-        if self.moment is Moment.TEXT:
-            texts = [sql.SQL("btrim({}::text)").format(column) for column in columns]
-            pattern, parts = self.pattern or ISO_PATTERN
-            text = sql.SQL(" || ' ' || ").join(texts)
-            return sql.SQL(moment_of_text(parts)).format(text, sql.Literal(pattern))
-        return sql.SQL("{}::timestamp").format(columns[0])
-
-    def begins(self, alias: str) -> sql.Composable:
-        """Return when a row of the other table begins to count, comparable with the moment."""
-        column = sql.Identifier(alias, self.column)
-        return sql.SQL("{}::timestamp").format(column)
 
 
 #: In the place of a join's name: the other half of `by` is a text, the same for every row.

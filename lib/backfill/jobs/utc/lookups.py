@@ -14,7 +14,8 @@ from backfill.rows.columns import Column, ColumnType
 from backfill.server.catalog import find_relation, require_columns
 from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
 from backfill.server.postgres import Connection
-from backfill.server.table import CONSTANT, Join, JoinPart, LookedUp, Moment, Relation, Since, Table
+from backfill.server.since import Moment, Since
+from backfill.server.table import CONSTANT, Join, JoinPart, LookedUp, Relation, Table
 from backfill.utc.described import Reading, WallKind
 from backfill.utc.wall_format import pattern_of
 

@@ -8,7 +8,8 @@ from typing import Any
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.columns import TEXT, Column, ColumnType, SqlType
 from backfill.rows.keys import Key, KeyColumn
-from backfill.server.table import Join, JoinPart, LookedUp, Moment, Relation, Since, Table, Want
+from backfill.server.since import Moment, Since
+from backfill.server.table import Join, JoinPart, LookedUp, Relation, Table, Want
 from backfill.utc.described import (
     Columns,
     Encoding,
