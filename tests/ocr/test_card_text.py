@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.ocr.checks import ADDRESS_UNSURE, TITLE_UNSURE, check_times
+from backfill.ocr.checks import ADDRESS_UNSURE, TITLE_UNSURE, check_times, is_doubtful
 from backfill.ocr.layout import Layout, read_layout
-from backfill.ocr.lettering import repair_address
 from backfill.ocr.timetext import cut_duration
 from backfill.ocr.words import Word
 
@@ -84,9 +83,9 @@ def test_a_duration_at_the_end_of_a_title_is_cut(title: str, cut: tuple[str, int
     assert cut_duration(title) == cut
 
 
-def test_a_capital_that_was_read_twice_stands_once() -> None:
-    assert repair_address("Lerum, Vvallmovägen 7") == "Lerum, Vallmovägen 7"
-    assert repair_address("Lerum, Vivvägen 7") == "Lerum, Vivvägen 7"
+def test_a_capital_that_was_read_twice_is_a_doubt() -> None:
+    assert is_doubtful(Word("Vvallmovägen", 0, 0, 90, 20, 96.0))
+    assert not is_doubtful(Word("Vivvägen", 0, 0, 90, 20, 96.0))
 
 
 def test_a_duration_at_the_end_of_a_titles_first_line_is_no_name() -> None:
@@ -114,14 +113,6 @@ def test_a_sign_where_the_letter_of_a_house_number_wraps_to_is_a_doubt() -> None
 
     assert ADDRESS_UNSURE not in believed.flags
     assert ADDRESS_UNSURE in doubted.flags
-
-
-@pytest.mark.parametrize(
-    ("read", "mended"),
-    [("Askim, Skogsäng133A", "Askim, Skogsäng 133A"), ("Askim, Pilgatan 7", "Askim, Pilgatan 7")],
-)
-def test_a_number_glued_to_its_street_stands_apart(read: str, mended: str) -> None:
-    assert repair_address(read) == mended
 
 
 @pytest.mark.parametrize("title", ["Serviceteam - Intern", "Vara av parn"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from tests.ocr.screens import dejavu
 from backfill.ocr.checks import TIME_ABOVE_DATE
 from backfill.ocr.engine import EngineParams
 from backfill.ocr.engine_choice import EngineChoice
-from backfill.ocr.looks import doubtful_bands
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink, flatten
 from backfill.ocr.reading import ImageReading
@@ -128,15 +126,6 @@ def test_bars_tell_cards_apart_where_no_rule_does() -> None:
     assert rules_between_bars(sheet, [*beside, below], (900, 400)) == ()
 
 
-def test_a_run_below_the_times_as_wide_as_they_are_is_looked_at_again() -> None:
-    rows = tuple(
-        (Word(text, 40, 100 + 40 * place, 83, 22, confidence=96),)
-        for place, text in enumerate(("07:30", "08:45", "JAR", "N:45"))
-    )
-
-    assert doubtful_bands(rows, (), is_dated=True) == [2, 3]
-
-
 def test_the_smeared_edge_of_a_header_belongs_to_it() -> None:
     colours = np.full((1400, 600, 3), 253, dtype=np.uint8)
     colours[:129] = 73
@@ -156,18 +145,3 @@ def test_cards_a_little_brighter_than_a_dark_sheet_are_no_pictures() -> None:
 
     colours = np.stack([grey] * 3, axis=-1)
     assert len(without_pictures(colours, grey, ink).pieces) == len(ink.pieces)
-
-
-def test_a_date_whose_number_is_in_doubt_or_that_is_none_is_looked_at_again() -> None:
-    sure = (Word("Söndag", 30, 40, 90, 40), Word("11", 140, 40, 30, 40))
-    doubted = (sure[0], replace(sure[1], confidence=40.0, ink_agrees=False))
-
-    assert doubtful_bands((sure,), (), is_dated=True) == []
-    assert doubtful_bands((sure,), (), is_dated=False) == [0]
-    assert doubtful_bands((doubted,), (), is_dated=True) == [0]
-    assert (
-        doubtful_bands(
-            ((Word("v.", 30, 90, 20, 20), Word("36", 56, 90, 20, 20)),), (), is_dated=True
-        )
-        == []
-    )

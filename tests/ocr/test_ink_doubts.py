@@ -9,7 +9,7 @@ from tests.drawn.style import STYLES, Style
 
 from backfill.ocr import limits
 from backfill.ocr.bands import Band, find_bands
-from backfill.ocr.ink_doubts import doubt_by_ink, is_dot
+from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.words import Word
 
@@ -134,16 +134,3 @@ def test_words_beside_ink_that_was_not_read_are_doubted() -> None:
     assert [word.is_contradicted for word in head_lost] == [True, False]
     tail_lost = doubt_by_ink((brf, vitsippan), band, ink)
     assert [word.is_contradicted for word in tail_lost] == [False, True]
-
-
-@pytest.mark.parametrize(
-    ("drawn", "is_one"), [("•", True), ("e", False), ("o", False), ("-", False)]
-)
-def test_a_dot_is_told_from_letters_and_dashes(drawn: str, is_one: bool) -> None:
-    page = Image.new("L", (300, 120), 255)
-    ImageDraw.Draw(page).text((40, 30), drawn, font=STYLES[1].font(44), fill=60)
-    ink = find_ink(np.asarray(page, dtype=np.uint8))
-
-    (piece,) = ink.pieces
-
-    assert is_dot(piece, ink) is is_one

@@ -20,7 +20,7 @@ from backfill.ocr.checks import (
     is_unsure,
 )
 from backfill.ocr.clock import HOUR_MINUTES
-from backfill.ocr.lettering import repair_address, repair_title
+from backfill.ocr.lettering import repair_capitals
 from backfill.ocr.noise import (
     cut_collaborators,
     is_cancelled,
@@ -99,9 +99,9 @@ def entry_of(
     return Entry(
         anchor.start,
         anchor.end,
-        repair_title(title),
+        repair_capitals(re.sub(rf"\s*{BULLET}\s*", f" {BULLET} ", title).strip()),
         location,
-        repair_address(address),
+        repair_capitals(address),
         duration if duration is not None else title_minutes,
         tuple(word for cell in used for word in cell.words),
         tuple(dict.fromkeys(flags)),

@@ -39,10 +39,10 @@ _NUMBER_FIRST = re.compile(r"(?:\D*,)?\s*\d{1,4}\s*[^\W\d_]?\s+\D*[^\W\d_]{3}\D*
 # A street and its number without the blank between them: Gränd20C, 17Hagastigen.
 _GLUED = re.compile(r"[^\W\d_]{3}\d|\d[^\W\d_]{3}")
 _RINGS = "ÅÄåä"
-# What a C that stands alone is read as.
-_LIKE_A_LETTER = frozenset("€¢©®")
-# Strokes in a row that no word has: Ilvarsdal, illlervägen.
-_STROKES = re.compile(r"^[Il|]{2}[bcdfghjkmnpqrstvwxz]|[Il|]{4}|l{3}")
+# Strokes in a row that no word has: Ilvarsdal, illlervägen; a wide capital read twice: Vvallmo.
+_STROKES = re.compile(
+    r"^[Il|]{2}[bcdfghjkmnpqrstvwxz]|[Il|]{4}|l{3}|^(?:Vv|Ww|Ss|Cc|Zz|Xx)[^\W\d_]"
+)
 # Between a client and the job there; read as one of these, or lost.
 _SEPARATOR = re.compile(r"[•·»«]|(?<=\s)[-–—=+](?=\s)")
 _BAR = re.compile(r"(?<=\s)[|Il](?=\s)")
@@ -141,9 +141,7 @@ def is_doubtful(word: Word) -> bool:
 def _is_odd(text: str) -> bool:
     """Whether a text is nothing that stands on a card, however sure Tesseract is of it: 5Sb."""
     is_no_number = _ODD_NUMBER.fullmatch(text) and parse_duration(text) is None
-    return bool(
-        is_no_number or _STROKES.search(text) or _GLUED.search(text) or text in _LIKE_A_LETTER
-    )
+    return bool(is_no_number or _STROKES.search(text) or _GLUED.search(text))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Words that their ink contradicts or puts right: other digits, a bullet, a blank between two.
+"""Words that their ink contradicts: it has more digits than the text, or says another.
 
 Tesseract reads 11 as 1, 71 as 7, 17 as 11, 15B as 158 and Tallstigen as Talistigen now and then, or
 leaves out a line's first word, and is sure of it. A digit is one piece of ink; where digits touch
@@ -18,11 +18,9 @@ import numpy.typing as npt
 
 from backfill.ocr import limits
 from backfill.ocr.bands import Band
-from backfill.ocr.checks import known_words
 from backfill.ocr.masks import Piece
-from backfill.ocr.noise import plain
 from backfill.ocr.preprocess import Ink
-from backfill.ocr.words import BULLET, Word
+from backfill.ocr.words import Word
 
 Shape = npt.NDArray[np.bool_]
 
@@ -33,10 +31,6 @@ _STROKES = re.compile(r"[a-z]*(?:[il]{2}|Il)[a-z]*", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]+")
 # "+3" counts colleagues, and its sign is a piece of ink.
 _NUMBER = re.compile(r"[^\w+]*(?:\d{1,4}[^\W\d_]?|\d{1,2}[:.;]\d{2})\W*")
-# What a bullet is read as, blurred or small.
-LIKE_A_BULLET = frozenset("-–—eoOQ0®©*.°+=»«:;")
-# A capital I that is read as l hides that a name begins: Perlllner, Åsalvarsdal.
-_HIDDEN_START = re.compile(r"(?<=[a-zåäö]{2})[lI|](?=[bcdfghklmnpqrstvwxz][a-zåäö])")
 
 
 class Stroke(StrEnum):
@@ -206,14 +200,6 @@ def has_corners(shape: Shape) -> bool:
     return all(float(corner.mean()) >= limits.CORNER_FULL for corner in corners)
 
 
-def is_dot(piece: Piece, ink: Ink) -> bool:
-    """Whether a piece is as wide as tall, and full: no letter, no dash."""
-    shape = shape_of(piece, ink)
-    height, width = shape.shape
-    low, high = sorted((height, width))
-    return high <= limits.DOT_WIDE * low + 0.5 and float(shape.mean()) > limits.DOT_FULL
-
-
 def _span(rows: Shape) -> tuple[int, int]:
     """Return the columns from the first to behind the last that these rows ink."""
     inked = np.flatnonzero(rows.any(axis=0))
@@ -222,61 +208,3 @@ def _span(rows: Shape) -> tuple[int, int]:
 
 def _centre(piece: Piece) -> float:
     return piece.left + piece.width / 2
-
-
-def mend_by_ink(word: Word, band: Band, ink: Ink) -> tuple[Word, ...]:
-    """Return the word as its ink shows it, or the two words that a blank in its ink divides."""
-    if word.text in LIKE_A_BULLET:
-        inked = _pieces_in(word, band)
-        is_bullet = len(inked) == 1 and is_dot(inked[0], ink)
-        return (replace(word, text=BULLET),) if is_bullet else (word,)
-    starts = [match.start() for match in _HIDDEN_START.finditer(word.text)]
-    is_known = plain(word.text) in known_words()
-    if starts and not is_known and (blank := _blank_in(word, band, ink.letter_px)):
-        return _divided(word, band, ink.letter_px, blank, starts)
-    return (word,)
-
-
-def _divided(
-    word: Word, band: Band, unit: float, blank: tuple[int, int], starts: list[int]
-) -> tuple[Word, ...]:
-    """Return the word divided before the start nearest to the blank, whole if none is near.
-
-    Where no letters touch, as many of them stand before the start as pieces before the blank.
-    """
-    left, right = blank
-    share = ((left + right) / 2 - word.left) / word.width
-    at = min(starts, key=lambda start: abs(start / len(word.text) - share))
-    tall = [p for p in _pieces_in(word, band) if p.height > limits.SMALL_PIECE * unit]
-    if len(tall) == len(word.text):
-        at = sum(piece.right <= left for piece in tall)
-    if at not in starts or abs(at / len(word.text) - share) > limits.ASTRAY:
-        return (word,)
-    return (
-        replace(word, text=word.text[:at], width=left - word.left),
-        replace(word, text=word.text[at:], left=float(right), width=word.right - right),
-    )
-
-
-def _blank_in(word: Word, band: Band, unit: float) -> tuple[int, int] | None:
-    """Return where the widest blank in a word's ink begins and ends, if it is one of words."""
-    pieces = _pieces_in(word, band)
-    reach = itertools.accumulate((piece.right for piece in pieces), max)
-    blanks = sorted(
-        (after.left - end, end, after.left)
-        for end, after in zip(reach, pieces[1:], strict=False)
-        if after.left > end
-    )
-    if not blanks:
-        return None
-    width, begin, end = blanks[-1]
-    usual = blanks[-2][0] if len(blanks) > 1 else 0
-    return (begin, end) if width >= max(limits.WORD_BLANK * unit, limits.WIDER * usual) else None
-
-
-def _pieces_in(word: Word, band: Band) -> list[Piece]:
-    """Return the pieces of ink in the word's box, from left to right."""
-    return sorted(
-        (p for p in band.pieces if word.left <= p.left + p.width / 2 <= word.right),
-        key=lambda piece: piece.left,
-    )

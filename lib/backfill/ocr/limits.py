@@ -167,13 +167,8 @@ SEVEN_WIDE = Share(0.3)  # Width of a 7, of its height; a 1 without a flag is na
 CORNER_TALL = Share(0.12)  # Of a piece: the corners on the left of a B or D,
 CORNER_WIDE = Share(0.15)
 CORNER_FULL = Share(0.55)  # and how much of them is ink.
-DOT_WIDE = Times(1.4)  # A dot is no wider or taller,
-DOT_FULL = Share(0.7)  # and so full; an e or o has a hole.
 SMALLEST_SHAPE_PX = Px(9)  # The shape of a lower piece is no longer to be seen.
 DOTS_ABOVE = Share(0.4)  # Of a run's height: the dots of its i stand above this.
-WORD_BLANK = Letters(0.26)  # A blank between two words,
-WIDER = Times(1.5)  # than the next widest in the word.
-ASTRAY = Share(0.16)  # Of the word's width: how far from the blank its place in the text may lie.
 
 # — Likeness of texts —
 SIMILAR = Likeness(0.78)  # A text is one of the app's words.
@@ -224,7 +219,6 @@ FAR_DAYS = Days(60)  # From the day the pictures were sent: worth a warning,
 DOUBTED_DAYS = Days(300)  # and another year's, since nobody sends a screenshot so late.
 DATE_TOKENS = Count(6)  # Words and numbers of a date, at most.
 HEADER_GAP = Lines(1.5)  # Between the words of a heading,
-WRAP_PITCH = Lines(1.9)  # and between its two lines.
 STRIP_NAMES = Count(4)  # So many names of days on one line are a strip of the week.
 
 # — What a screen may hide —

@@ -20,18 +20,15 @@ from backfill.ocr import limits
 from backfill.ocr.bands import Band
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import TIME_FLAGS, is_doubtful
-from backfill.ocr.dates import names_day
 from backfill.ocr.engine import Page, Script
 from backfill.ocr.montage import Cut, Look, read_bands
-from backfill.ocr.noise import is_noise, is_on_time, is_week
+from backfill.ocr.noise import is_noise, is_on_time
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import is_number, parse_clock, parse_duration, parse_range
 from backfill.ocr.words import BULLET, Row, Rows, Word, span_of
 
 _DASH = re.compile(r"\s*[-–—]\s*")
-# A time of which only the minutes were read: N:45.
-_HALF_TIME = re.compile(r"^\D{1,2}[:.;]\d{2}$")
 SECOND = Cut(letter_px=32.0, squeeze=1.0, faint_squeeze=1.0, padding=0.6, is_all_spread=True)
 
 
@@ -66,25 +63,21 @@ def _is_range(text: str) -> bool:
     return found is not None and not found.rest
 
 
-def doubtful_bands(rows: Rows, entries: tuple[Entry, ...], *, is_dated: bool) -> list[int]:
+def doubtful_bands(rows: Rows, entries: tuple[Entry, ...]) -> list[int]:
     """Return the indices of the rows that matter to a shift or the date and may be misread.
 
     Times and the duration beside them are looked at again where a check speaks against them, texts
-    where a word is unsure, a date where none was found or its number is in doubt.
+    where a word is unsure, and runs of which nothing was read.
     """
     contradicted = [entry for entry in entries if TIME_FLAGS.intersection(entry.flags)]
     texts = {word for entry in entries for word in entry.words if not is_time_part(word.text)}
     times = {word for entry in contradicted for word in entry.words if is_time_part(word.text)}
-    clocks: list[Row] = [row for row in rows if len(row) == 1 and parse_clock(row[0].text)]
     return [
         index
         for index, row in enumerate(rows)
         if _says_nothing(row)
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
-        or (not texts.intersection(row) and _is_broken_date(row, is_dated=is_dated))
-        or _is_broken_time(row)
         or any(_is_duration_of(row, entry) for entry in contradicted)
-        or _stands_as_time(row, clocks)
     ]
 
 
@@ -179,41 +172,8 @@ def _is_duration_of(row: Row, entry: Entry) -> bool:
     return top <= row[0].middle <= bottom and (is_duration or is_beside)
 
 
-def _is_broken_date(row: Row, *, is_dated: bool) -> bool:
-    is_doubted = not is_dated or any(word.is_contradicted for word in row)
-    return is_doubted and names_day(" ".join(word.text for word in row))
-
-
 def _says_nothing(row: Row) -> bool:
     """Whether no word was read, or only signs that the engine doubts: a narrow 11 as quotes."""
     return not any(char.isalnum() for word in row for char in word.text) and all(
         word.confidence < limits.SURE for word in row
     )
-
-
-def _is_broken_time(row: Row) -> bool:
-    """Whether the run looks like a time that the grammar does not take."""
-    text = _text(row).replace(" ", "")
-    digits = sum(char.isdigit() for char in text)
-    if _HALF_TIME.match(text):
-        return not is_week(text)
-    return (
-        3 <= digits <= 5
-        and len(text) <= 6
-        and not _grammar(row)
-        and min(word.confidence for word in row) < limits.SURE
-    )
-
-
-def _stands_as_time(row: Row, times: list[Row]) -> bool:
-    """Whether a run that is no time stands below or above two times, and is as wide as they are."""
-    if not row or len(row) > 1 or _grammar(row) or is_noise(_text(row)):
-        return False
-    word = row[0]
-    alike = [
-        time
-        for time in times
-        if abs(time[0].left - word.left) < 0.4 * word.height
-        and abs(time[0].width - word.width) < 0.25 * time[0].width
-    ]
-    return len(alike) > 1

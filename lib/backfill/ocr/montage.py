@@ -14,7 +14,7 @@ import numpy.typing as npt
 from backfill.ocr import limits
 from backfill.ocr.bands import Band, dots_at_end
 from backfill.ocr.engine import Page, Script
-from backfill.ocr.ink_doubts import doubt_by_ink, mend_by_ink
+from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.masks import Piece, Pixels
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.words import BULLET, Rows, Word
@@ -124,8 +124,7 @@ def words_of_bands(montage: Montage, words: list[Word]) -> Rows:
             own.extend(_bullet_word(piece, place) for piece in place.band.bullets)
             own.extend(_ellipsis_word(place, own, montage.ink.letter_px))
         row = _side_by_side(sorted(own, key=lambda word: word.left))
-        mended = [part for word in row for part in mend_by_ink(word, place.band, montage.ink)]
-        rows.append(doubt_by_ink(tuple(mended), place.band, montage.ink))
+        rows.append(doubt_by_ink(row, place.band, montage.ink))
     return tuple(rows)
 
 

@@ -34,11 +34,11 @@ from backfill.ocr.sheet import bands_of_sheet, find_sheet, header_bottom, withou
 from backfill.ocr.shift import Entry
 from backfill.ocr.totals import NOTHING_TOLD, Told
 from backfill.ocr.unseen import find_unseen, holds_faint_text, scene_of
-from backfill.ocr.view import Tail, interpret, settle
+from backfill.ocr.view import Tail, interpret
 from backfill.ocr.words import Row, Rows, Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "25"
+READER_VERSION = "26"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +168,16 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     view = interpret(rows, sheet, ink)
     losers: dict[int, Row] = {}
     second = SecondCost()
-    doubtful = doubtful_bands(rows, view.entries, is_dated=view.date is not None)
+    doubtful = doubtful_bands(rows, view.entries)
     if doubtful:
         rows, losers = yield from look_again(ink, bands, rows, doubtful)
-        rows, view = settle(rows, losers, sheet, ink)
-        doubtful = doubtful_bands(rows, view.entries, is_dated=view.date is not None)
+        view = interpret(rows, sheet, ink)
+        doubtful = doubtful_bands(rows, view.entries)
     if doubtful and reader is not None:
-        told, others = ask_second(reader, ink, bands, rows, losers, doubtful)
-        told, told_view = settle(told, others, sheet, ink)
+        told = ask_second(reader, ink, bands, rows, losers, doubtful)
+        told_view = interpret(told, sheet, ink)
         if told_view.contradicted <= view.contradicted:
-            left = doubtful_bands(told, told_view.entries, is_dated=told_view.date is not None)
+            left = doubtful_bands(told, told_view.entries)
             second = SecondCost(len(doubtful), len(set(doubtful) - set(left)))
             rows, view = told, told_view
     unsaid = _without_states(all_bands, bands, rows)

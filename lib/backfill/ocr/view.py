@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -21,16 +19,14 @@ from backfill.ocr.checks import (
     TITLE_MISSING,
     check_times,
 )
-from backfill.ocr.clock import last_minutes, minutes_of, write_minutes
 from backfill.ocr.dates import DateEvidence, find_date, shows_other_day
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import read_layout
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.sheet import Bar, Sheet, is_cut, rules_between_bars
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import parse_clock
 from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
-from backfill.ocr.words import Row, Rows, Word, span_of
+from backfill.ocr.words import Rows, Word, span_of
 
 
 class Tail(StrEnum):
@@ -65,24 +61,6 @@ class View:
         return sum(DURATION_MISMATCH in entry.flags for entry in self.entries)
 
 
-def settle(rows: Rows, losers: dict[int, Row], sheet: Sheet, ink: Ink) -> tuple[Rows, View]:
-    """Return the rows and their view, taking of two readings of a time what the checks bear out.
-
-    Start, end and duration prove one another: that says more than how sure the engine was.
-    """
-    view = interpret(rows, sheet, ink)
-    for index, loser in losers.items():
-        if not view.contradicted:
-            break
-        others = (*rows[:index], loser, *rows[index + 1 :])
-        other_view = interpret(others, sheet, ink)
-        if len(other_view.entries) == len(view.entries) and (
-            other_view.contradicted < view.contradicted
-        ):
-            rows, view = others, other_view
-    return rows, view
-
-
 def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     """Return what the rows of an image, read from this ink, say."""
     words = [word for row in rows for word in row]
@@ -97,7 +75,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
         above, below = [], [word for word in words if not is_cut(word, sheet.top, ink)]
     rules = (*sheet.dividers, *rules_between_bars(sheet, below, ink.contrast.shape))
     layout = read_layout(below, rules)
-    whole = check_times(mend_lost_digits(layout.entries))
+    whole = check_times(layout.entries)
     width = float(ink.contrast.shape[1])
     entries = check_edges(whole, sheet, letter_px, width, is_top=date is not None)
     tail = Tail.FAREWELL if layout.farewell else Tail.ROOM
@@ -120,20 +98,12 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     is_begun = any(word.top > last for word in cut if word not in lone)
     flags += (CUT_BELOW,) * (is_begun or len(strays) < len(apart))
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape)
-    flags += (SECOND_DAY,) * (date is not None and shows_other_day(_sheet_words(words, date), date))
+    flags += (SECOND_DAY,) * (date is not None and shows_other_day(words, date))
     top = max(date.bottom, sheet.top) if date else sheet.top
     return View(
         date, entries, layout.farewell, flags, tail, find_told(words), layout.farewell_y, top,
         sheet.bottom,
     )  # fmt: skip
-
-
-def _sheet_words(words: list[Word], date: DateEvidence) -> list[Word]:
-    """Return the words from the heading's line on."""
-    first = date.text.split()[:1]
-    tops = [w.top for w in words if w.text in first and w.bottom <= date.bottom]
-    top = max(tops, default=0.0)
-    return [word for word in words if word.bottom > top]
 
 
 def _is_cut_below(word: Word, entries: tuple[Entry, ...], sheet: Sheet, unit: float) -> bool:
@@ -210,27 +180,3 @@ def is_at_edge(word: Word, sheet: Sheet, letter_px: float) -> bool:
         word.top - sheet.top < 6 * letter_px
         or sheet.bottom - word.bottom < limits.NEAR_BOTTOM * letter_px
     )
-
-
-# Two narrow digits side by side are read as one now and then: 11:00 as 1:00. The app writes hours
-# with two digits, so that what was read is known to be too short.
-_SHORT = re.compile(r"\W*\d[:.;]\d{2}\W*")
-
-
-def mend_lost_digits(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Return the entries, times too short by a digit as the durations demand them."""
-    return tuple(map(_mended, entries))
-
-
-def _mended(entry: Entry) -> Entry:
-    duration = entry.duration_minutes
-    if duration is None or duration in last_minutes(entry.start, entry.end):
-        return entry
-    short = {parse_clock(word.text) for word in entry.words if _SHORT.fullmatch(word.text)}
-    start = write_minutes(minutes_of(entry.end) - duration)
-    end = write_minutes(minutes_of(entry.start) + duration)
-    if entry.start in short and start[1:] == entry.start[1:]:
-        return replace(entry, start=start)
-    if entry.end in short and end[1:] == entry.end[1:]:
-        return replace(entry, end=end)
-    return entry
