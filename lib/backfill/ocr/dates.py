@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
+import statistics
 from dataclasses import dataclass
 
 from backfill.ocr import limits
@@ -72,6 +73,11 @@ def find_date(words: list[Word]) -> DateEvidence | None:
     """Return the date header's evidence: the one with a weekday, then the largest text, wins."""
     cells = _join_lines(make_cells(words))
     found = [(evidence, cell) for cell in cells if (evidence := _read_header(cell.text))]
+    if all(evidence.weekday is None for evidence, _cell in found):
+        usual = statistics.median(cell.height for cell in cells) if cells else 0.0
+        tall = [cell for cell in cells if cell.height >= usual]
+        wrapped = [cell for upper in tall if (cell := _wrapped(upper, tall))]
+        found += [(evidence, cell) for cell in wrapped if (evidence := _read_header(cell.text))]
     if not found:
         return None
     evidence, header = max(
@@ -221,6 +227,16 @@ def _join_lines(cells: list[Cell]) -> list[Cell]:
         else:
             joined.append(cell)
     return joined
+
+
+def _wrapped(upper: Cell, cells: list[Cell]) -> Cell | None:
+    """Return a heading joined with the line of the same height right below it, None without."""
+    for lower in cells:
+        is_alike = 0.7 * upper.height < lower.height < 1.4 * upper.height
+        is_below = 0 < lower.top - upper.top < limits.WRAP_PITCH * upper.height
+        if is_alike and is_below and abs(lower.left - upper.left) < 0.5 * upper.height:
+            return Cell((*upper.words, *lower.words))
+    return None
 
 
 @functools.lru_cache(maxsize=8192)

@@ -219,6 +219,7 @@ FAR_DAYS = Days(60)  # From the day the pictures were sent: worth a warning,
 DOUBTED_DAYS = Days(300)  # and another year's, since nobody sends a screenshot so late.
 DATE_TOKENS = Count(6)  # Words and numbers of a date, at most.
 HEADER_GAP = Lines(1.5)  # Between the words of a heading,
+WRAP_PITCH = Lines(1.9)  # and between its two lines.
 STRIP_NAMES = Count(4)  # So many names of days on one line are a strip of the week.
 
 # — What a screen may hide —

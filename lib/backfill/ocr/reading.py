@@ -34,7 +34,7 @@ from backfill.ocr.sheet import bands_of_sheet, find_sheet, header_bottom, withou
 from backfill.ocr.shift import Entry
 from backfill.ocr.totals import NOTHING_TOLD, Told
 from backfill.ocr.unseen import find_unseen, holds_faint_text, scene_of
-from backfill.ocr.view import Tail, interpret
+from backfill.ocr.view import Tail, interpret, settle
 from backfill.ocr.words import Row, Rows, Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
@@ -171,11 +171,11 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     doubtful = doubtful_bands(rows, view.entries)
     if doubtful:
         rows, losers = yield from look_again(ink, bands, rows, doubtful)
-        view = interpret(rows, sheet, ink)
+        rows, view = settle(rows, losers, sheet, ink)
         doubtful = doubtful_bands(rows, view.entries)
     if doubtful and reader is not None:
-        told = ask_second(reader, ink, bands, rows, losers, doubtful)
-        told_view = interpret(told, sheet, ink)
+        told, others = ask_second(reader, ink, bands, rows, losers, doubtful)
+        told, told_view = settle(told, others, sheet, ink)
         if told_view.contradicted <= view.contradicted:
             left = doubtful_bands(told, told_view.entries)
             second = SecondCost(len(doubtful), len(set(doubtful) - set(left)))

@@ -141,19 +141,22 @@ def ask_second(
     rows: Rows,
     losers: Mapping[int, Row],
     doubtful: Sequence[int],
-) -> Rows:
+) -> tuple[Rows, dict[int, Row]]:
     """Return the rows with the doubtful ones decided by what the second reader says of them.
 
-    `losers` are Tesseract's other readings. A reader that fails leaves every doubt as it is.
+    Beside them what it says of rows that it reads otherwise, for the checks to choose. `losers`
+    are Tesseract's other readings. A reader that fails leaves every doubt as it is.
     """
     try:
         texts = reader.lines(cut_lines(ink, [bands[index] for index in doubtful], LINE))
     except EngineFailure:
-        return rows
-    decided = list(rows)
+        return rows, {}
+    decided, told = list(rows), {}
     for index, text in zip(doubtful, texts, strict=True):
         decided[index] = vote(rows[index], losers.get(index, ()), text, bands[index])
-    return tuple(decided)
+        if _key("".join(word.text for word in decided[index])) != _key(text) and text:
+            told[index] = tuple(_placed(text.split(), bands[index], limits.CONTESTED))
+    return tuple(decided), told
 
 
 def vote(row: Row, other: Row, text: str, band: Band) -> Row:
