@@ -101,6 +101,7 @@ class Hatched:
             "env": dict(os.environ if env is None else env),
             "cwd": str(Path.cwd() if cwd is None else cwd),
             "session": start_new_session,
+            "mask": _mask(),
         }
         with contextlib.ExitStack() as stack:
             ends = [_Ends.of(number, how) for number, how in enumerate((stdin, stdout, stderr))]
@@ -185,6 +186,12 @@ class Hatched:
         return said.get(1), said.get(2)
 
 
+def _mask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
 def run(
     command: Sequence[str],
     *,
@@ -261,6 +268,9 @@ def serve(path: str) -> None:
     _load()
     wakes, woken = socket.socketpair()
     woken.setblocking(False)
+    for deaf in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(deaf, signal.SIG_IGN)  # meant for the tests, whose end is its own
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken.fileno())
     told: dict[int, socket.socket] = {}
@@ -282,9 +292,15 @@ def serve(path: str) -> None:
             if door in ready:
                 status = door.accept()[0]
                 size, files, _flags, _from = socket.recv_fds(status, _SIZE, 3)
-                request = json.loads(status.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL))
+                asked = status.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL)
+                if not asked:  # who asked was killed before it could say for what
+                    status.close()
+                    continue
+                request = json.loads(asked)
                 if (pid := os.fork()) == 0:
                     signal.set_wakeup_fd(-1)
+                    _prepare(request)
+                    status.sendall(os.getpid().to_bytes(_SIZE, "big"))
                     look.close()
                     for other in (door, wakes, woken, status, *told.values()):
                         other.close()
@@ -292,7 +308,6 @@ def serve(path: str) -> None:
                 for file in files:
                     os.close(file)
                 told[pid] = status
-                status.sendall(pid.to_bytes(_SIZE, "big"))
 
 
 def _ended() -> Iterator[tuple[int, int]]:
@@ -323,10 +338,17 @@ def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
         os._exit(code)
 
 
-def _move_in(request: Mapping[str, Any], files: Sequence[int]) -> None:
+def _prepare(request: Mapping[str, Any]) -> None:
+    """Do what must be done before anybody can send a signal, or kill its group."""
     if request["session"]:
         os.setsid()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _move_in(request: Mapping[str, Any], files: Sequence[int]) -> None:
+    os.umask(request["mask"])
     for number, file in enumerate(files):
         os.dup2(file, number)
     os.closerange(3, 64)

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
@@ -67,6 +68,7 @@ def environment(dsn: str, runs: Path) -> dict[str, str]:
 
 
 def run(dsn: str, runs: Path, *arguments: str) -> Said:
+    """Run a command as a user starts it."""
     ended = subprocess.run(
         [*COMMAND, *arguments],
         env=environment(dsn, runs),
@@ -74,6 +76,14 @@ def run(dsn: str, runs: Path, *arguments: str) -> Said:
         text=True,
         timeout=DEADLINE_SECONDS,
         check=False,
+    )
+    return Said(ended.returncode, ended.stdout, ended.stderr)
+
+
+def run_apart(dsn: str, runs: Path, *arguments: str) -> Said:
+    """Run a command in a process of its own, from the nursery."""
+    ended = nursery.run(
+        [*COMMAND, *arguments], env=environment(dsn, runs), timeout=DEADLINE_SECONDS
     )
     return Said(ended.returncode, ended.stdout, ended.stderr)
 
@@ -98,20 +108,25 @@ def stop_in_chunk(
     number: signal.Signals,
     *arguments: str,
     lock: LiteralString = "",
+    as_typed: bool = False,
 ) -> Said:
     """Run a command of five rows a chunk, and signal it while it waits inside a chunk.
 
     SIGKILL goes to the kernel, anything else to the command itself. The chunk waits for a row
     that another session holds, and gets it when the signal has been sent; after SIGKILL it never
-    does: the command must end all the same. `lock` locks a row of another table instead.
+    does: the command must end all the same. `lock` locks a row of another table instead. Where
+    the kernel is to be found, or `as_typed` says so, the command starts as a user starts it.
     """
+    is_real = as_typed or number == signal.SIGKILL
+    popen: Callable[..., subprocess.Popen[str] | nursery.Hatched]
+    popen = subprocess.Popen if is_real else nursery.Hatched
     row = f"e{chunk * 5 - 2:02d}"
     with psycopg.connect(bench.dsn) as other:
         if lock:
             other.execute(lock)
         else:
             other.execute("SELECT FROM events WHERE id = %s FOR UPDATE", [row])
-        process = subprocess.Popen(
+        process = popen(
             [*COMMAND, *arguments, "--lock-timeout-ms", "0"],
             env=environment(bench.dsn, bench.runs),
             stdout=subprocess.PIPE,
@@ -124,15 +139,15 @@ def stop_in_chunk(
                 if "kernel_process" in " ".join(child.cmdline()):
                     child.kill()
             out, err = process.communicate(timeout=DEADLINE_SECONDS)
-            return Said(process.returncode, out, err)
+            return Said(process.wait(), out, err)
         process.send_signal(number)
         wait_until_passed_on(process)
         other.rollback()
     out, err = process.communicate(timeout=DEADLINE_SECONDS)
-    return Said(process.returncode, out, err)
+    return Said(process.wait(), out, err)
 
 
-def wait_until_passed_on(process: subprocess.Popen[str]) -> None:
+def wait_until_passed_on(process: subprocess.Popen[str] | nursery.Hatched) -> None:
     """Wait until the command says that it has passed the signal on to its kernel."""
     assert process.stderr is not None
     for line in process.stderr:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from tests.engine.workshop import Bench, load_noons, load_traps, noon_utc
-from tests.jobs.command_line import Said, run, run_here, stop_in_chunk
+from tests.jobs.command_line import Said, run, run_apart, run_here, stop_in_chunk
 
 from backfill import cli
 from backfill.archive.evidence import evidence_files
@@ -105,7 +105,7 @@ def test_evidence_2_the_dry_run_reports_in_json_and_changes_nothing(story: Story
 def test_evidence_3_interrupted_after_a_chunk_the_same_command_resumes(bench: Bench) -> None:
     arguments = ("utc", "--apply", "--chunk-size", "5")
 
-    stopped = stop_in_chunk(bench, 2, signal.SIGINT, *arguments)
+    stopped = stop_in_chunk(bench, 2, signal.SIGINT, *arguments, as_typed=True)
     run_id = str(bench.scalar("SELECT run_id FROM backfill.run"))
 
     assert stopped.code == 130
@@ -257,7 +257,7 @@ def test_a_dry_run_is_applied_later_and_taken_back_by_commands(
     before = bench.table()
     run_id = bench.plan().run_id
 
-    applied = run(bench.dsn, bench.runs, "apply", run_id[:-2])
+    applied = run_apart(bench.dsn, bench.runs, "apply", run_id[:-2])
     assert (applied.code, applied.summary["total_updated"]) == (0, 12)
     assert applied.summary["run_id"] == run_id
     assert cli.main(["verify", run_id]) == 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 from tests.engine.workshop import HOUR_MS, NOON_MS, Bench, load_empty, take_steps
-from tests.jobs.command_line import run, run_here
+from tests.jobs.command_line import run_apart, run_here
 from tests.jobs.wall_values import encoded_instant, encoded_wall
 
 from backfill import workbook
@@ -260,15 +260,15 @@ def test_what_was_decided_is_shown_with_what_is_still_asked(bench: Bench) -> Non
 
 @pytest.mark.slow
 def test_a_round_from_question_to_explanation_by_command_and_kernel(bench: Bench) -> None:
-    asked_run = run(bench.dsn, bench.runs, "utc")
+    asked_run = run_apart(bench.dsn, bench.runs, "utc")
     path = sheet(bench, asked_run.summary["run_id"])
     path.write_text(
         path.read_text() + '"","fold","*","","","Europe/Stockholm","2025-10-26","","","","later",'
         '"Ada","2026-11-25","all of that night"\n'
     )
 
-    applied = run(bench.dsn, bench.runs, "utc", "--decisions", "latest", "--apply")
-    explained = run(bench.dsn, bench.runs, "explain", "latest", "fold-3")
+    applied = run_apart(bench.dsn, bench.runs, "utc", "--decisions", "latest", "--apply")
+    explained = run_apart(bench.dsn, bench.runs, "explain", "latest", "fold-3")
 
     assert (applied.code, explained.code) == (0, 0), applied.err
     assert starts(bench)["fold-3"] == LATER

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests import nursery
 
 from backfill import cli, workbook
 from backfill.server.database import Database
@@ -31,6 +32,7 @@ LEDGER = "SELECT coalesce(to_regclass('backfill.run')::text, '')"
 def own(started: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> EmbeddedServer:
     """An embedded server that a command without `DATABASE_URL` uses."""
     monkeypatch.setenv(HOME_ENV, str(started.home))
+    monkeypatch.setattr("backfill.notebook.kernel.subprocess", nursery.IN_PLACE_OF_SUBPROCESS)
     return started
 
 
