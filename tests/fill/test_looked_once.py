@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,9 +17,11 @@ from backfill.folder import RUN_ID_ENV, RunFolder
 from backfill.jobs.fill.job import FillJob
 from backfill.jobs.registry import JOBS
 from backfill.notebook.kernel import Kernel
+from backfill.notebook.opened import OPENED_ENV, hand_over, handed_over
 from backfill.notebook.relay import Terminal
 from backfill.parameters import defaults_of
-from backfill.steps.job import Job
+from backfill.steps.job import Job, Ready
+from backfill.steps.task import Preflight
 
 
 class Begun(Exception):
@@ -84,4 +87,23 @@ def test_what_a_command_has_looked_at_is_not_looked_at_again(
     said = run_here(shop.dsn, shop.runs, *arguments)
 
     assert "Begun" in str(said.summary["error"]), said.err
-    assert os.environ.get("BACKFILL_OPENED") is None
+    assert os.environ.get(OPENED_ENV) is None
+
+
+def test_what_can_not_travel_or_was_of_other_parameters_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel: Any = SimpleNamespace(folder=tmp_path, told={})
+    rows: Any = "what was resolved"
+    found = Preflight({"h": 1})
+
+    hand_over(kernel, {"fold": "skip"}, Ready(Job(task=lambda: "a stranger's"), rows, found))
+    assert kernel.told == {}
+
+    ready = Ready(Job(task="travels"), rows, found)
+    for looked_for, is_same in (({"fold": "skip"}, True), ({"fold": "later"}, False)):
+        hand_over(kernel, looked_for, ready)
+        monkeypatch.setenv(OPENED_ENV, kernel.told[OPENED_ENV])
+        opened = handed_over({"fold": "skip"})
+        assert (opened is not None and opened.found == found) is is_same
+    assert handed_over({"fold": "skip"}) is None
