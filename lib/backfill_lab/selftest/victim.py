@@ -93,7 +93,7 @@ def _obey(stdout: TextIO, command: Mapping[str, Any]) -> dict[str, Any]:
             stack.enter_context(_small_files(int(limit)))
         try:
             _VERBS[command["verb"]](command["values"])
-        except (Exception, KeyboardInterrupt) as caught:
+        except (Exception, KeyboardInterrupt) as caught:  # whatever it is, its case is told of it
             error = f"{type(caught).__name__}: {caught}"
     outcomes = [event for event in events if event["type"] == "outcome"]
     told = outcomes[-1] if outcomes else {"exit_code": 1, "error": error, "summary": {}}
