@@ -53,6 +53,13 @@ class Uncounted(FewLitres):
     where = ""
 
 
+class OwnWhere(FewLitres):
+    """Has something of its own that is called so."""
+
+    def where(self, least: int) -> str:  # type: ignore[override]
+        return f"gallons > {least}"
+
+
 class Wrong(Litres):
     where = "gallon > 0"
 
@@ -136,8 +143,11 @@ def test_rows_that_a_task_did_not_read_stop_the_run_by_name(tank: Tables) -> Non
         book.extract()
 
 
-def test_what_nobody_counted_is_said(tank: Tables, capsys: pytest.CaptureFixture[str]) -> None:
-    book = planned(tank, "Uncounted")
+@pytest.mark.parametrize("task", ["Uncounted", "OwnWhere"])
+def test_what_nobody_counted_is_said(
+    tank: Tables, capsys: pytest.CaptureFixture[str], task: str
+) -> None:
+    book = planned(tank, task)
 
     assert len(book.changes) == 6
     assert "that it read all it should, nobody has counted" in capsys.readouterr().err

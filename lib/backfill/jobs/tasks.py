@@ -27,7 +27,7 @@ from backfill.parameter import Kind, Parameter
 from backfill.parameters import DECISIONS, TASK_PARAMETERS
 from backfill.steps.job import Job
 from backfill.steps.kind import JobKind
-from backfill.steps.task import Task, part
+from backfill.steps.task import Task, where_of
 
 GROUP = "backfill.tasks"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -175,7 +175,7 @@ def _load(name: str) -> Any:
 
 
 def _checked(made: Any, origin: str) -> Task:
-    verbs = ["name", "names", "compute", *(() if part(made, "where") else ("extract",))]
+    verbs = ["name", "names", "compute", *(() if where_of(made) else ("extract",))]
     lacking = [name for name in verbs if not hasattr(made, name)]
     if lacking:
         raise UsageError(

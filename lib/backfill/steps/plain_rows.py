@@ -24,7 +24,7 @@ from backfill.server.plain_table import PlainTable, targets_null
 from backfill.server.postgres import Connection, connect
 from backfill.server.session import SessionLimits
 from backfill.steps.chosen import ChosenRows, count_chosen, stage_pages
-from backfill.steps.task import CHAIN, TOLD, Decided, Preflight, Work, part
+from backfill.steps.task import CHAIN, TOLD, Decided, Preflight, Work, part, where_of
 from backfill.steps.task_questions import TaskQuestions
 from backfill.steps.task_rows import decide, plain_schema, typed
 from backfill.steps.task_table import Resolved, check_rights
@@ -52,7 +52,7 @@ def plain_preflight(
         "computed from": ", ".join(column.name for column in table.sources) or "nothing",
         **(part(task, "facts") or {}),
     }
-    if where := part(task, "where"):
+    if where := where_of(task):
         rows = count_chosen(connection, table, where, f"The condition of {task.name}")
         return Preflight({str(table.relation): rows}, tuple(warnings), facts, what or CHOSEN)
     counted = (part(task, "pending") or _without_value)(connection, resolved)
@@ -115,7 +115,7 @@ class PlainRows:
 
     def _read(self, connection: Connection, staging: Staging, reporter: Reporter) -> int:
         """Read as the task does, or the rows that it chooses; compare them with the count."""
-        where, table = part(self.task, "where"), self.table
+        where, table = where_of(self.task), self.table
         own = getattr(self.task, "extract", None)
         if where:
             counted = sum(self.found.pending.values())

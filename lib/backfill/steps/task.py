@@ -214,3 +214,12 @@ TOLD = ("chain", "writer", "reverter")
 def part(task: object, name: str) -> Any:
     """Return an optional part of a task, or the engine's default."""
     return getattr(task, name, OPTIONAL[name])
+
+
+def where_of(task: object) -> str:
+    """Return the condition of the rows that a task is to read, empty where it says none.
+
+    Something else of that name is the task's own business.
+    """
+    where = part(task, "where")
+    return where if isinstance(where, str) else ""
