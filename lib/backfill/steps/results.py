@@ -81,7 +81,8 @@ def write(blocks: Iterable[Decided], schema: pa.Schema, work: Work) -> tuple[int
 
 
 def numbered(blocks: Iterable[Decided]) -> Iterator[Decided]:
-    """Give changes and skips positions without holes: rows that need nothing hold none."""
+    """Give changes and skips positions that count on from block to block, without holes: rows that
+    need nothing hold none."""
     position = 0
     for decided in blocks:
         changed = decided.changes.column("position").to_numpy()

@@ -92,7 +92,6 @@ def convert_pairs(
 
 def compute_utc(
     rows: pa.Table,
-    first_position: int,
     columns: Columns,
     policy: Policy,
     order: FoldOrder | None = None,
@@ -100,19 +99,17 @@ def compute_utc(
     """Return the changes and skips of extracted rows, which must be in the plan's order.
 
     `rows` has the columns key, scope, source, before of `extracted`. Every row that misses a
-    value, or with repairs holds another one, becomes either a change or a skip, and takes the
-    position of its place among the rows.
+    value, or with repairs holds another one, becomes either a change or a skip; its position is
+    its place among these rows.
     """
     pairs = convert_pairs(rows, columns, policy, order)
-    reasons = Reasons(rows, first_position)
+    reasons = Reasons(rows)
     collect_reasons(reasons, rows, columns, pairs, policy)
     warnings = find_warnings(columns, pairs)
     patterns = patterns_of(columns, pairs)
     review = review_rows(rows, columns, pairs, warnings, reasons, policy.answers, patterns)
     keep = ~reasons.is_skipped & _is_wanted(pairs)
-    changes = _changes(
-        rows, first_position, columns, pairs, warnings, review, patterns, keep, policy
-    )
+    changes = _changes(rows, columns, pairs, warnings, review, patterns, keep, policy)
     return Computed(
         changes,
         reasons.skips(),
@@ -163,7 +160,6 @@ def _by_scope(
 
 def _changes(
     rows: pa.Table,
-    first_position: int,
     columns: Columns,
     pairs: list[PairValues],
     warnings: Warnings,
@@ -173,7 +169,7 @@ def _changes(
     policy: Policy,
 ) -> pa.Table:
     kept = pa.array(keep)
-    position = pa.array(first_position + np.flatnonzero(keep))
+    position = pa.array(np.flatnonzero(keep))
     taken = rows.filter(kept)
     scope = taken.column("scope").combine_chunks().fill_null("")
     source = _used_source(rows, columns, pairs).filter(kept)

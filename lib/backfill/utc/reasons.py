@@ -22,9 +22,8 @@ _UNDECIDED = (SkipReason.AMBIGUOUS_LOCAL_TIME, SkipReason.NONEXISTENT_LOCAL_TIME
 class Reasons:
     """The first reason that stands against each row; a row is skipped once, as a whole."""
 
-    def __init__(self, rows: pa.Table, first_position: int) -> None:
+    def __init__(self, rows: pa.Table) -> None:
         self._rows = rows
-        self._first_position = first_position
         self.is_skipped: BoolArray = np.zeros(rows.num_rows, dtype=bool)
         self._found: list[tuple[int, str, SkipReason, str]] = []
         self._undecided: set[int] = set()
@@ -55,7 +54,7 @@ class Reasons:
         keys, scopes = self._rows.column("key"), self._rows.column("scope")
         return [
             (
-                self._first_position + row,
+                row,
                 Skip(keys[row].as_py(), scopes[row].as_py() or "", column, reason, detail),
             )
             for row, column, reason, detail in sorted(self._found)

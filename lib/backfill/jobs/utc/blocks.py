@@ -31,16 +31,14 @@ def compute_blocks(
 ) -> Iterator[Computed]:
     """Yield what is computed of each block: rows of `extracted`, in the order of the plan.
 
-    Positions count on from block to block. A bounded number of blocks is under way; one whose
+    Positions are those within a block. A bounded number of blocks is under way; one whose
     worker is killed is computed again, alone.
 
     Raises ClusterLost when a block kills its worker again and again.
     """
     if isinstance(executor, InThisProcess):
-        position = 0
         for rows in blocks:
-            yield compute_utc(rows, position, columns, policy, order)
-            position += rows.num_rows
+            yield compute_utc(rows, columns, policy, order)
         return
     for computed, changes in in_order(executor, _pieces(blocks, columns, policy, executor, order)):
         yield replace(computed, changes=_unpacked(changes))
@@ -59,15 +57,17 @@ def _pieces(
 ) -> Iterator[Callable[[], Work[_Packed]]]:
     position = 0
     for rows in blocks:
-        yield partial(_Block, executor, _packed(rows), position, columns, policy, order)
+        yield partial(_Block, executor, position, _packed(rows), columns, policy, order)
         position += rows.num_rows
 
 
 class _Block(Work[_Packed]):
     """A block under way, with all it takes to compute it again."""
 
-    def __init__(self, executor: Executor, *arguments: object) -> None:
+    def __init__(self, executor: Executor, position: int, *arguments: object) -> None:
+        """`position` is that of its first row among all."""
         self._executor = executor
+        self._position = position
         self._arguments = arguments
         self._work = executor.submit(_compute, *arguments)
 
@@ -80,15 +80,13 @@ class _Block(Work[_Packed]):
             return self._executor.alone(_compute, *self._arguments)
         except WorkerKilled as error:
             raise ClusterLost(
-                f"The rows from position {self._arguments[1]} on can not be computed: {error}. "
+                f"The rows from position {self._position} on can not be computed: {error}. "
                 "Look for what killed it (memory?) in the worker's log, and type the command again."
             ) from None
 
 
-def _compute(
-    rows: bytes, position: int, columns: Columns, policy: Policy, order: FoldOrder | None
-) -> _Packed:
-    computed = compute_utc(_unpacked(rows), position, columns, policy, order)
+def _compute(rows: bytes, columns: Columns, policy: Policy, order: FoldOrder | None) -> _Packed:
+    computed = compute_utc(_unpacked(rows), columns, policy, order)
     return replace(computed, changes=computed.changes.slice(0, 0)), _packed(computed.changes)
 
 

@@ -136,7 +136,7 @@ def _computed(
     if settings.repair:
         found.unjudged.add(page, looked.unjudged)
     wanted = page.filter(pa.array(looked.wanted))
-    return compute_utc(wanted, 0, zoned.columns, settings.policy, order)
+    return compute_utc(wanted, zoned.columns, settings.policy, order)
 
 
 def _take(found: DeepFound, computed: Computed, known: Known) -> None:
