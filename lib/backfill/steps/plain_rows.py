@@ -108,7 +108,7 @@ class PlainRows:
             return int(own(dsn, staging, reporter))
         with connect(dsn, read_only=True, limits=PATIENT) as connection:
             rows = self._read(connection, staging, reporter)
-            if not rows:
+            if not rows and not staging.has("extracted"):
                 staging.create("extracted", pa.schema([pa.field("key", pa.string())]))
             _refuse_twice(staging)
         return rows
