@@ -66,7 +66,7 @@ def job(bench: Bench) -> tuple[Any, list[pa.Table]]:
         planning.staging.read(query, extracted_schema(planning.ready.rows.table))
     )
     starts = range(0, rows.num_rows, BLOCK_ROWS)
-    return planning.ready.task, [rows.slice(start, BLOCK_ROWS) for start in starts]
+    return planning.ready.rows, [rows.slice(start, BLOCK_ROWS) for start in starts]
 
 
 def told(results: Iterator[Computed]) -> list[Any]:
