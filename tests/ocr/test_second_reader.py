@@ -21,7 +21,7 @@ from backfill.ocr.masks import Pixels
 from backfill.ocr.pool import read_images
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.reading import ImageReading
-from backfill.ocr.second_reader import ask_second, find_second_reader, second_reader_version, vote
+from backfill.ocr.second_reader import ask_second, find_second_reader, vote
 from backfill.ocr.words import Row, Word
 from backfill_lab.demo.stored import stored_sessions
 
@@ -62,7 +62,6 @@ def test_another_file_in_the_models_place_is_no_reader(
     second_reader._model_path.cache_clear()
     try:
         assert find_second_reader() is None
-        assert second_reader_version() == ""
         assert "rapidocr" not in EngineChoice()().version
     finally:
         monkeypatch.undo()

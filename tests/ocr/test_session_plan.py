@@ -254,10 +254,10 @@ def test_plan_ends_in_the_last_reading_that_was_not_held(days: list[list[Shift]]
 
 
 def test_sessions_of_one_instant_are_ordered_by_id_and_unknown_source_holds_nothing() -> None:
-    low, high = uuid.UUID(int=1), uuid.UUID(int=2)
     now = dt.datetime(2026, 1, 4, tzinfo=dt.UTC)
+    low, high = (CaptureSession(uuid.UUID(int=one), USER, "done", now) for one in (1, 2))
 
-    assert is_stale(low, now, high, now)
-    assert not is_stale(high, now, low, now)
-    assert not is_stale(low, now, low, now)
-    assert not is_stale(low, now, high, None)
+    assert is_stale(low, StoredSnapshot([], high.id, now))
+    assert not is_stale(high, StoredSnapshot([], low.id, now))
+    assert not is_stale(low, StoredSnapshot([], low.id, now))
+    assert not is_stale(low, StoredSnapshot([], high.id, None))

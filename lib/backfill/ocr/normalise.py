@@ -58,7 +58,7 @@ def normalise_entry(entry: Entry, towns: Towns | None = None) -> Shift:
     location, address_text = entry.location, entry.address
     if not title.label:
         title, location, address_text = _borrow_label(title, location, address_text)
-    address = parse_address(address_text, _town_line(location), towns)
+    address = parse_address(address_text, location, towns)
     shift_type = _decide_type(title, address)
     customer = _name_client(title, shift_type, address)
     label = _write_label(title)
@@ -141,14 +141,6 @@ def _borrow_label(title: _Title, location: str, address: str) -> tuple[_Title, s
                 rest,
             )
     return title, location, address
-
-
-def _town_line(location: str) -> str:
-    """A label on the line of the town names no town."""
-    words = _words(location)
-    matches = find_labels(words)
-    is_label = bool(words) and sum(match.stop - match.start for match in matches) == len(words)
-    return NO_TEXT if is_label and any(match.is_exact for match in matches) else location
 
 
 def _decide_type(title: _Title, address: Address) -> ShiftType:

@@ -79,15 +79,8 @@ class _Network:
 def find_second_reader() -> SecondReader | None:
     """Return the reader, None where its model is not installed or is another file."""
     path = _model_path()
-    return SecondReader(second_reader_version(), path) if path else None
-
-
-def second_reader_version() -> str:
-    """Return what goes into the cache's key: empty without the reader."""
-    path = _model_path()
-    if path is None:
-        return ""
-    return f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}-{MODEL_SHA256[:12]}"
+    version = f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}-{MODEL_SHA256[:12]}" if path else ""
+    return SecondReader(version, path) if path else None
 
 
 @cache

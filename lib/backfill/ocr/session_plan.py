@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +16,7 @@ from backfill.ocr.schedule_event import EventKey, PlannedEvent, identify_events
 from backfill.ocr.session import (
     ACCEPT,
     HOLD,
+    CaptureSession,
     HeldReason,
     PlanStatus,
     SessionFailure,
@@ -27,6 +27,8 @@ from backfill.ocr.session import (
 from backfill.ocr.stored_shift import read_stored
 
 SnapshotKey = tuple[int, dt.date]
+# A reading with fewer than this part of the stored shifts removes nothing by itself.
+SUSPICIOUS_PART = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ def _reasons_to_hold(
 ) -> list[tuple[HeldReason, str]]:
     """Return every reason with what to do about it, the one that decides first."""
     reasons: list[tuple[HeldReason, str]] = []
-    if before is not None and not options.allow_older and _is_stale(reading, before):
+    if before is not None and not options.allow_older and is_stale(reading.session, before):
         detail = (
             f"the snapshot comes from the newer session {before.source_session_id};"
             " --allow-older overwrites it"
@@ -205,16 +207,6 @@ def _reasons_to_hold(
     return reasons
 
 
-def _is_stale(reading: SessionReading, before: StoredSnapshot) -> bool:
-    session = reading.session
-    return is_stale(
-        session.id,
-        session.created_at,
-        before.source_session_id,
-        before.source_session_created_at,
-    )
-
-
 def _divide_events(
     reading: SessionReading, diff: ScheduleDiff, keys: Collection[EventKey]
 ) -> tuple[tuple[PlannedEvent, ...], tuple[PlannedEvent, ...]]:
@@ -231,24 +223,14 @@ def _divide_events(
     return tuple(inserted), tuple(swallowed)
 
 
-# A reading with fewer than this part of the stored shifts removes nothing by itself.
-SUSPICIOUS_PART = 0.5
-
-
-def is_stale(
-    session_id: uuid.UUID,
-    session_created_at: dt.datetime,
-    source_session_id: uuid.UUID,
-    source_created_at: dt.datetime | None,
-) -> bool:
+def is_stale(session: CaptureSession, before: StoredSnapshot) -> bool:
     """Tell whether a session is older than the one its day's snapshot comes from.
 
     Sessions are ordered by creation, then id, as the run reads them. A source session that no
     longer exists has no age (None) and holds nothing back.
     """
-    if source_created_at is None:
-        return False
-    return (session_created_at, session_id) < (source_created_at, source_session_id)
+    created_at = before.source_session_created_at
+    return created_at is not None and session.order_key < (created_at, before.source_session_id)
 
 
 def is_suspicious_removal(old_count: int, new_count: int) -> bool:
