@@ -109,6 +109,7 @@ def test_every_option_that_is_named_exists(document: str) -> None:
     foreign |= {"--a"}  # what is refused
     foreign |= {"--shared", "--parts", "--strange", "--first-strange", "--misses"}  # of bench.ocr
     foreign |= {"--memory-sessions", "--halves"}
+    foreign |= {"--groups", "--rows", "--rounds"}  # of tests.bench
     foreign |= {"--port", "--nworkers", "--nthreads"}  # of dask scheduler and dask worker
     foreign |= {"--no-deps"}  # of pip
 

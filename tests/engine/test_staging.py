@@ -32,6 +32,29 @@ def test_a_machine_of_many_cores_takes_no_more_threads_than_the_memory_is_for(
     staging.close()
 
 
+@pytest.mark.parametrize(
+    ("size", "threads", "limit"),
+    [
+        (500_000_000, 2, "122.0 MiB"),
+        (500_000_001, 1, "91.5 MiB"),
+        (1_000_000_000, 1, "91.5 MiB"),
+        (16_000_000_000, 1, "366.2 MiB"),
+    ],
+)
+def test_much_is_sorted_by_one_thread_which_gets_more_room_the_more_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, threads: int, limit: str
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    staging = Staging(tmp_path / "staging.duckdb")
+
+    staging.make_room(size)
+    staging.let_go()
+
+    assert staging.scalar("SELECT current_setting('threads')") == threads
+    assert staging.scalar("SELECT current_setting('memory_limit')") == limit
+    staging.close()
+
+
 def test_a_file_is_shown_as_a_table_under_any_name(staging: Staging, tmp_path: Path) -> None:
     path = tmp_path / 'it\'s a "file".parquet'
     pq.write_table(ROWS, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,11 @@ MEMORY_LIMIT_IDLE = "8MB"
 #: Each thread of DuckDB needs room of its own within the limit: four of them that sort ten million
 #: rows find too little.
 MOST_THREADS = 2
+#: What is larger than this is sorted by one thread: two of them need more memory than it is worth.
+LARGE_BYTES = 500_000_000
+#: One thread sorts a gigabyte in this much (in three quarters of it, as measured), and what is
+#: larger in more: by the root, since it has to merge more stretches, and longer ones.
+MB_FOR_A_GIGABYTE = 96
 BATCH_ROWS = 65_536
 
 
@@ -79,6 +85,7 @@ class Staging:
         import duckdb
 
         self.path = path
+        self._limit = MEMORY_LIMIT
         self._error = duckdb.Error
         # In a kernel it would load widgets, for a bar of its own that no run shows.
         with self._on_disk(), unseen("ipywidgets"):
@@ -124,6 +131,14 @@ class Staging:
             raise
         with self._on_disk():
             self._connection.execute("COMMIT")
+
+    def make_room(self, size: int) -> None:
+        """Take as much memory as the sorting of so many bytes of rows, as Arrow has them, needs."""
+        if size > LARGE_BYTES:
+            gigabytes = max(1.0, size / 1e9)
+            self._limit = f"{round(MB_FOR_A_GIGABYTE * math.sqrt(gigabytes))}MB"
+            self._connection.execute("SET threads = 1")
+            self._connection.execute(f"SET memory_limit = '{self._limit}'")
 
     def show(self, table: str, parquet: Path) -> None:
         """Show a Parquet file as a table: its rows are not stored twice."""
@@ -189,7 +204,7 @@ class Staging:
         """Give back the memory that keeps tables at hand; they are read from the disk again."""
         with contextlib.suppress(self._error):  # what is in use stays
             self._connection.execute(f"SET memory_limit = '{MEMORY_LIMIT_IDLE}'")
-        self._connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        self._connection.execute(f"SET memory_limit = '{self._limit}'")
 
     def close(self) -> None:
         self._connection.close()

@@ -42,14 +42,15 @@ def count_chosen(connection: Connection, table: PlainTable, where: str, said: st
 
 def stage_pages(pages: Iterable[pa.Table], staging: Staging, into: str, reporter: Reporter) -> int:
     """Put pages of rows into a table of staging; return how many rows there are."""
-    rows = 0
+    rows = size = 0
     with staging.at_once():
         for page in pages:
             if not rows:
                 staging.create(into, page.schema)
             staging.append(into, page)
-            rows += page.num_rows
+            rows, size = rows + page.num_rows, size + page.nbytes
             reporter.message(f"extract: {rows:,} rows read", "debug")
+    staging.make_room(size)
     return rows
 
 
