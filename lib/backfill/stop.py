@@ -38,6 +38,11 @@ class StopSignals:
         if self._is_halted:
             raise Halted(f"Run {self._run_id} was stopped.")
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether `check` would raise."""
+        return self.received is not None or self._is_halted
+
     def halt(self) -> None:
         """Have every worker of this process stop after its chunk."""
         self._is_halted = True

@@ -1,6 +1,6 @@
 """Applies a run and dies at a named point: started by tests as a process of its own.
 
-python killed_applier.py RUN_ID RUNS_DIR POINT NTH [CONDITION]
+python killed_applier.py RUN_ID RUNS_DIR POINT NTH [CONDITION [CHUNK_ROWS]]
 
 With `none` for a point it waits to be killed, and writes each chunk in one statement.
 """
@@ -21,7 +21,7 @@ from backfill.settings import EngineSettings
 from backfill.steps.running import apply_run
 
 
-def main(run_id: str, runs: str, point: str, nth: str, only: str = "") -> None:
+def main(run_id: str, runs: str, point: str, nth: str, only: str = "", rows: str = "5") -> None:
     seen: list[str] = []
 
     def die(name: str) -> None:
@@ -33,7 +33,7 @@ def main(run_id: str, runs: str, point: str, nth: str, only: str = "") -> None:
         Database(os.environ["DATABASE_URL"], is_embedded=False),
         RunFolder.of(Path(runs), run_id),
         kind_of("utc"),
-        EngineSettings(chunk_rows=5, only=only),
+        EngineSettings(chunk_rows=int(rows), only=only),
         Reporter(lambda _event: None),
         no_step if point == "none" else die,
     )

@@ -16,8 +16,9 @@ import pytest
 from tests.engine import killed_applier
 from tests.engine.workshop import NOON_MS, Bench, Row, add_noons, noon_utc
 
-from backfill.chunks import patience
-from backfill.chunks.chunk_statement import commit_at_once as really_commit
+from backfill.chunks import one_ahead
+from backfill.chunks.chunk_statement import answered as really_answer
+from backfill.chunks.chunk_statement import send_at_once as really_send
 from backfill.errors import Interrupted, LeaseHeld
 from backfill.plans.plan import Chunk, ChunkReader
 from backfill.server.session import Session
@@ -39,14 +40,21 @@ def spoil(bench: Bench) -> None:
 def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """For each chunk, whether one statement wrote it."""
     done: list[bool] = []
+    places: dict[int, int] = {}
 
-    def watched(*arguments: Any) -> Any:
+    def send(*arguments: Any) -> Any:
         done.append(False)
-        committed = really_commit(*arguments)
-        done[-1] = committed is not None
+        sent = really_send(*arguments)
+        places[id(sent)] = len(done) - 1
+        return sent
+
+    def answer(connection: Session, sent: Any) -> Any:
+        committed = really_answer(connection, sent)
+        done[places[id(sent)]] = True
         return committed
 
-    monkeypatch.setattr(patience, "commit_at_once", watched)
+    monkeypatch.setattr(one_ahead, "send_at_once", send)
+    monkeypatch.setattr(one_ahead, "answered", answer)
     return done
 
 
@@ -54,13 +62,13 @@ def before_chunk(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[],
     """Act just before the n-th statement is sent."""
     sent: list[int] = []
 
-    def commit_at_once(*arguments: Any) -> Any:
+    def send(*arguments: Any) -> Any:
         sent.append(1)
         if len(sent) == number:
             act()
-        return really_commit(*arguments)
+        return really_send(*arguments)
 
-    monkeypatch.setattr(patience, "commit_at_once", commit_at_once)
+    monkeypatch.setattr(one_ahead, "send_at_once", send)
 
 
 def test_chunks_that_go_as_planned_are_one_statement_each(
@@ -229,17 +237,17 @@ def test_a_statement_whose_answer_was_lost_is_settled_by_its_checkpoint(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = bench.plan().run_id
-    sent: list[int] = []
+    answers: list[int] = []
 
-    def commit_at_once(connection: Session, *more: Any) -> Any:
-        sent.append(1)
-        committed = really_commit(connection, *more)
-        if len(sent) == 2:
+    def answer(connection: Session, sent: Any) -> Any:
+        answers.append(1)
+        committed = really_answer(connection, sent)
+        if len(answers) == 2:
             connection.close()
             raise psycopg.OperationalError("the network went away")
         return committed
 
-    monkeypatch.setattr(patience, "commit_at_once", commit_at_once)
+    monkeypatch.setattr(one_ahead, "answered", answer)
     applied = bench.apply_with(run_id, chunk_rows=5)
 
     assert applied.counts.updated == 12

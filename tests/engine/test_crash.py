@@ -98,6 +98,9 @@ class Crash(Pace):
         assert filled == images == self.kept[-1]
         self.then()
 
+    def lets_follow(self) -> bool:
+        return False
+
     def after_chunk(self, _rows: int, _seconds: float, /) -> None:
         return
 

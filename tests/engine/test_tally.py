@@ -56,3 +56,15 @@ def test_what_other_processes_write_is_counted_when_the_database_tells_of_it() -
     tally.see(Counts(updated=40))
 
     assert _told(events) == [10, 40]
+
+
+def test_nothing_may_follow_a_chunk_that_is_reported_or_may_end_the_run() -> None:
+    chosen = EngineSettings(progress_interval_rows=20, max_skips=9)
+    tally = Tally("20261126T000000Z-utc-dry-abcdef", 40, chosen, Reporter(lambda _event: None))
+
+    assert tally.lets_follow(Counts(updated=19))
+    assert not tally.lets_follow(Counts(updated=20))
+    assert not tally.lets_follow(Counts(updated=18, skipped=1))
+    tally.add(Counts(updated=21))
+    assert tally.lets_follow(Counts(updated=18))
+    assert not tally.lets_follow(Counts(updated=19)), "the last chunk"

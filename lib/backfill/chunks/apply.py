@@ -17,18 +17,19 @@ from backfill.chunks.chunk_commit import (
     ReadyChunk,
     Step,
     StopRequested,
+    as_planned,
     check_requests,
     no_step,
 )
 from backfill.chunks.chunk_size import RECENT_CHUNKS, ChunkSizer
+from backfill.chunks.found_again import TailLost, flush
 from backfill.chunks.patience import (
     Connect,
     PatientCommitter,
-    TailLost,
     behind_of,
-    flush,
     kept,
 )
+from backfill.chunks.peekable import Peekable
 from backfill.chunks.refusals import Refusals
 from backfill.chunks.tally import Settle, Tally
 from backfill.chunks.writing import ChunkWriter, image_of
@@ -56,6 +57,8 @@ STAND_BY_SECONDS = 0.2
 _LOOKS_BETWEEN_COUNTS = 10
 #: So many chunks are made ready in one go, if they have no more than so many rows.
 _CHUNKS_TOGETHER, _ROWS_TOGETHER = 8, 4_000
+#: The next chunk is sent before the answer to the last one, if it has no more than so many rows.
+_ROWS_AHEAD = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,22 +208,44 @@ class Applier:
         self, claim: RangeClaim, reader: ChunkReader, number: int, behind: Behind
     ) -> tuple[int, Behind]:
         """Write what the reader has; return the number of the next chunk, and what is behind."""
-        for chunk in self._ready_chunks(reader):
-            self.stop.check()
-            self.pace.before_chunk(lambda: self._committer.breathe(claim))
-            self.step("between_chunks")
-            if behind.is_sweep:
-                own = chunk.wanted.column("position").to_numpy()
-                behind = replace(behind, locked=behind.locked.without(own))
-            comes_back = bool(behind.locked.rows) and not behind.is_sweep
-            ready = replace(chunk, is_last=chunk.is_last and not comes_back)
+        chunks = Peekable(self._ready_chunks(reader))
+        try:
+            for chunk in chunks:
+                if not self._committer.is_under_way:
+                    self.stop.check()
+                    self.pace.before_chunk(lambda: self._committer.breathe(claim))
+                    self.step("between_chunks")
+                if behind.is_sweep:
+                    own = chunk.wanted.column("position").to_numpy()
+                    behind = replace(behind, locked=behind.locked.without(own))
+                ready = _placed(chunk, number, behind)
+                following = partial(self._following, chunks, ready, behind)
+                with self.stop.shielded():
+                    done = self._committer.commit(claim, ready, behind, following)
+                number, behind = number + kept(done), behind_of(behind, done)
+                settle = partial(self._committer.settle, claim, number, behind.chain)
+                for committed in done:
+                    self._count(committed, settle)
+        finally:
             with self.stop.shielded():
-                done = self._committer.commit(claim, ready.numbered(number), behind)
-            number, behind = number + kept(done), behind_of(behind, done)
-            settle = partial(self._committer.settle, claim, number, behind.chain)
-            for committed in done:
-                self._count(committed, settle)
+                self._committer.finish()
         return number, behind
+
+    def _following(
+        self, chunks: Peekable[ReadyChunk], ready: ReadyChunk, behind: Behind
+    ) -> ReadyChunk | None:
+        """Return what comes behind a chunk, if it may be sent before that one is answered.
+
+        Not where anybody may want to stop, to wait or to be told in between; nor large chunks,
+        whose size follows the time that the last one took, and which would win nothing.
+        """
+        rows = self.settings.chunk_rows
+        if rows is None or rows > _ROWS_AHEAD or self.stop.is_asked:
+            return None
+        if not (self.pace.lets_follow() and self.tally.lets_follow(as_planned(ready))):
+            return None
+        chunk = chunks.peek()
+        return chunk and _placed(chunk, ready.chunk.number + 1, behind)
 
     def _count(self, committed: Committed, settle: Settle) -> None:
         self.reporter.skips(committed.left_alone)
@@ -279,6 +304,12 @@ class Applier:
             return ready
 
         return self._ahead.submit(work)
+
+
+def _placed(chunk: ReadyChunk, number: int, behind: Behind) -> ReadyChunk:
+    """Return a chunk in its place; its range does not end while locked rows are to come back."""
+    comes_back = bool(behind.locked.rows) and not behind.is_sweep
+    return replace(chunk, is_last=chunk.is_last and not comes_back).numbered(number)
 
 
 def _wanted(changes: pa.Table) -> pa.Table:

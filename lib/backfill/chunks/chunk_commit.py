@@ -205,6 +205,12 @@ def _record(
     return checkpoint
 
 
+def as_planned(ready: ReadyChunk) -> Counts:
+    """Return the counts of a chunk that goes as its plan says."""
+    idle = ready.chunk.changes.num_rows - ready.wanted.num_rows
+    return counts_of(ready.chunk, updated=ready.wanted.num_rows, unchanged=idle)
+
+
 def counts_of(
     chunk: Chunk, *, updated: int, unchanged: int, drifted: int = 0, skipped: int = 0
 ) -> Counts:

@@ -20,7 +20,7 @@ from psycopg import sql
 from backfill.chunks.chunk_commit import (
     Committed,
     ReadyChunk,
-    counts_of,
+    as_planned,
     skips_parameters,
     unchained,
 )
@@ -43,7 +43,10 @@ _STATEMENT = sql.SQL(
     "  scanned, updated, unchanged, drifted, skipped, elapsed_ms, chain_hash, committed_at,"
     "  range_no) SELECT %(run_id)s, %(chunk_no)s, %(key_low)s, %(key_high)s, %(scanned)s, updated,"
     "  %(unchanged)s, %(drifted)s, %(skipped)s, elapsed_ms, encode(sha256(convert_to("
-    "   %(chain_before)s::text || elapsed_ms::text || {separator}"
+    "   '[\"' || coalesce(nullif(%(chain)s::text, ''), (SELECT c.chain_hash"
+    "    FROM backfill.checkpoint AS c WHERE c.run_id = %(run_id)s"
+    "    AND c.chunk_no = %(chunk_no)s - 1)) || %(chain_before)s::text"
+    "   || elapsed_ms::text || {separator}"
     "   || to_char(committed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')"
     "   || %(chain_after)s::text, 'UTF8')), 'hex'),"
     "  committed_at, %(range_no)s FROM outcome RETURNING elapsed_ms, chain_hash, committed_at),"
@@ -76,19 +79,30 @@ class Statements:
         return self._known[shape]
 
 
-def commit_at_once(
+@dataclass(frozen=True, slots=True)
+class SentChunk:
+    """A chunk that the server has been sent, and the checkpoint that the plan foresees."""
+
+    ready: ReadyChunk
+    checkpoint: Checkpoint
+
+
+def send_at_once(
     connection: Session,
     claim: RangeClaim,
     ready: ReadyChunk,
-    chain: str,
+    chain: str | None,
     writer: ChunkWriter,
     statements: Statements,
-) -> Committed | None:
-    """Write a chunk that goes as planned; None when its writer has no single statement for it.
+) -> SentChunk | None:
+    """Send a chunk, to be `answered`; None when its writer has no single statement for it.
 
     Only the last chunk of a range waits for the disk: a crash of the server may take back those
-    before it, rows, image and checkpoint together. Raises `NotAsPlanned` and whatever the server
-    says; then nothing was written.
+    before it, rows, image and checkpoint together.
+
+    Without a `chain` it comes after the chunk whose number is one less, which may be under way
+    still: the server looks up that one's hash. Where it was not committed there is no hash, a
+    checkpoint without one is not stored, and nothing is written.
     """
     if not ready.wanted.num_rows:
         return None
@@ -99,28 +113,30 @@ def commit_at_once(
     checkpoint = _planned(claim, ready)
     parameters = _parameters(claim, ready, checkpoint, chain, update)
     query, names = statements.of(connection, update)
+    values = [parameters[name] for name in names]
+    connection.send_alone(query, values, waits=ready.is_last)
+    return SentChunk(ready, checkpoint)
+
+
+def answered(connection: Session, sent: SentChunk) -> Committed:
+    """Wait until a chunk is committed; raises `NotAsPlanned` and whatever the server says."""
     try:
-        values = [parameters[name] for name in names]
-        row = connection.execute_alone(query, values, waits=ready.is_last)
-    except psycopg.errors.CheckViolation as error:
+        row = connection.answer_alone()
+    except (psycopg.errors.CheckViolation, psycopg.errors.NotNullViolation) as error:
         if (error.diag.schema_name, error.diag.table_name) != ("backfill", "checkpoint"):
             raise
         raise NotAsPlanned from error
     assert row is not None
     elapsed_ms, chain_hash, committed_at = row
-    return Committed(
-        replace(
-            checkpoint, elapsed_ms=elapsed_ms, chain_hash=chain_hash, committed_at=committed_at
-        ),
-        is_on_disk=ready.is_last,
+    checkpoint = replace(
+        sent.checkpoint, elapsed_ms=elapsed_ms, chain_hash=chain_hash, committed_at=committed_at
     )
+    return Committed(checkpoint, is_on_disk=sent.ready.is_last)
 
 
 def _planned(claim: RangeClaim, ready: ReadyChunk) -> Checkpoint:
     """Return the checkpoint that the plan foresees, without what only the server knows."""
-    idle = ready.chunk.changes.num_rows - ready.wanted.num_rows
-    counts = counts_of(ready.chunk, updated=ready.wanted.num_rows, unchanged=idle)
-    return unchained(claim, ready.chunk, counts, 0, dt.datetime.fromtimestamp(0, dt.UTC))
+    return unchained(claim, ready.chunk, as_planned(ready), 0, dt.datetime.fromtimestamp(0, dt.UTC))
 
 
 def _numbered(update: sql.Composable) -> tuple[bytes, tuple[str, ...]]:
@@ -138,18 +154,23 @@ def _numbered(update: sql.Composable) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _parameters(
-    claim: RangeClaim, ready: ReadyChunk, checkpoint: Checkpoint, chain: str, update: ChunkUpdate
+    claim: RangeClaim,
+    ready: ReadyChunk,
+    checkpoint: Checkpoint,
+    chain: str | None,
+    update: ChunkUpdate,
 ) -> dict[str, Any]:
     skips = ready.chunk.skips
     before, after = checkpoint.chain_frame(
-        claim.run_id, chain, ready.image.sha256, skips_digest(skips)
+        claim.run_id, "", ready.image.sha256, skips_digest(skips)
     )
     names = ("chunk_no", "key_low", "key_high", "scanned", "unchanged", "drifted", "skipped")
     return {
         **fence_parameters(claim, is_last=ready.is_last),
         **update.parameters,
         **{name: getattr(checkpoint, name) for name in names},
-        "chain_before": before,
+        "chain": chain or "",  # NULL would be a value of another type, and that another statement
+        "chain_before": before.removeprefix('["'),
         "chain_after": after,
         "image_rows": ready.image.rows,
         "image_sha256": ready.image.sha256,

@@ -71,8 +71,8 @@ class TableWriter:
     def __init__(self, table: Table | PlainTable) -> None:
         self._table = table
         self._has_rules: bool | None = None  # known once a chunk takes the careful way
-        # The chunks that are being written, and those after them.
-        self._prepared: deque[list[tuple[pa.Table, _Batch]]] = deque(maxlen=2)
+        # The chunks that are being written, those after them, and those behind these.
+        self._prepared: deque[list[tuple[pa.Table, _Batch]]] = deque(maxlen=3)
 
     def prepare(self, chunks: Sequence[pa.Table]) -> None:
         """Pack the rows of the next chunks, all together; `write` knows them again."""

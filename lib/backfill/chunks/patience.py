@@ -30,13 +30,14 @@ from backfill.chunks.chunk_commit import (
     commit_chunk,
     no_step,
 )
-from backfill.chunks.chunk_statement import NotAsPlanned, Statements, commit_at_once
+from backfill.chunks.chunk_statement import NotAsPlanned
+from backfill.chunks.found_again import LostChunks, TailLost, flush, is_there, look_for
+from backfill.chunks.one_ahead import Following, OneAhead, alone
 from backfill.chunks.refusals import Refusals, is_hopeless
 from backfill.chunks.writing import ChunkWriter, RefusedRow, Written
-from backfill.errors import BackfillError, DatabaseUnreachable
+from backfill.errors import DatabaseUnreachable
 from backfill.next_command import next_command
 from backfill.records.checkpoint import Checkpoint, Counts
-from backfill.records.ledger import Ledger
 from backfill.records.ranges import RangeClaim, renew_range
 from backfill.report import Reporter
 from backfill.server.in_bulk import may_be_of_a_row
@@ -62,23 +63,6 @@ Connect = Callable[[], Session]
 T = TypeVar("T")
 
 
-class LostChunks(BackfillError):
-    """The server forgot commits; what is left is consistent, and a resume goes on from there.
-
-    `missing` chunks are gone; 0 where others are in their place.
-    """
-
-    missing = 0
-
-
-class TailLost(Exception):
-    """The server crashed before it had the last chunks of a range on its disk: write them again."""
-
-    def __init__(self, chunks: int, counts: Counts) -> None:
-        super().__init__(f"{chunks} chunks")
-        self.chunks, self.counts = chunks, counts
-
-
 @dataclass
 class PatientCommitter:
     """Commits chunks of one run over a connection that it may have to renew."""
@@ -94,7 +78,7 @@ class PatientCommitter:
 
     def __post_init__(self) -> None:
         self.connection = self.connect()
-        self._statements = Statements()
+        self._at_once = OneAhead(self.writer)
         self._wait = threading.Event()
         # What a crash of the server may take back of the range: its last chunks.
         self._at_risk: list[Counts] = []
@@ -102,15 +86,31 @@ class PatientCommitter:
     def close(self) -> None:
         self.connection.close()
 
-    def commit(self, claim: RangeClaim, ready: ReadyChunk, behind: Behind) -> list[Committed]:
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the next chunk was sent already, with the one before it."""
+        return self._at_once.is_under_way
+
+    def finish(self) -> None:
+        """Wait for a chunk that was sent ahead and whose turn never comes."""
+        self._at_once.look(self.connection)
+
+    def commit(
+        self,
+        claim: RangeClaim,
+        ready: ReadyChunk,
+        behind: Behind,
+        following: Following = alone,
+    ) -> list[Committed]:
         """Commit one chunk; transient errors again, a lost server anew, bad rows left alone.
 
         Returns several where the rows that fail at the commit had to be told from the others.
+        `following` says what may be sent before the answer is there.
         """
         tried = ready.wanted.num_rows
         # Whoever watches the steps of a chunk gets them one by one.
         is_plain = self.step is no_step and not behind.is_sweep
-        error = self._try_at_once(claim, ready, behind) if is_plain else None
+        error = self._try_at_once(claim, ready, behind, following) if is_plain else None
         if isinstance(error, Committed):
             self.refusals.record(tried)
             if error.is_on_disk:
@@ -129,8 +129,8 @@ class PatientCommitter:
                 return [committed]
         first, rest = ready.halves()
         done = self.commit(claim, first, behind)
-        following = behind_of(behind, done)
-        return done + self.commit(claim, rest.numbered(first.chunk.number + kept(done)), following)
+        number = first.chunk.number + kept(done)
+        return done + self.commit(claim, rest.numbered(number), behind_of(behind, done))
 
     def _persist(
         self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, *, knows_locks: bool
@@ -161,6 +161,8 @@ class PatientCommitter:
                 if found := self._found_again(claim, ready, behind, error):
                     return Committed(found)
             except (CommitRefused, psycopg.Error, RefusedRow) as error:
+                if is_there(error) and (found := self._found(claim, ready, behind)):
+                    return Committed(found)
                 if is_careful or is_hopeless(error):
                     raise
                 is_careful = True
@@ -172,6 +174,7 @@ class PatientCommitter:
         """
         if not self._at_risk:
             return
+        self._at_once.look(self.connection)
         try:
             flush(self.connection)
         except _AWAY as error:
@@ -186,16 +189,14 @@ class PatientCommitter:
         return self.passes_over and not behind.is_sweep
 
     def _try_at_once(
-        self, claim: RangeClaim, ready: ReadyChunk, behind: Behind
+        self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, following: Following
     ) -> Committed | psycopg.Error | None:
         """Commit a chunk in one statement; else nothing was written, and why, if there is a why.
 
         A server that was lost meanwhile the first step of the careful way finds lost.
         """
         try:
-            return commit_at_once(
-                self.connection, claim, ready, behind.chain, self.writer, self._statements
-            )
+            return self._at_once.commit(self.connection, claim, ready, behind.chain, following)
         except NotAsPlanned:
             return None
         except psycopg.Error as error:
@@ -250,10 +251,17 @@ class PatientCommitter:
         """Connect again; return the chunk's checkpoint, if its commit got through."""
         return self._look_again(claim, ready.chunk.number, behind.chain, error)
 
+    def _found(self, claim: RangeClaim, ready: ReadyChunk, behind: Behind) -> Checkpoint | None:
+        """Return a chunk's checkpoint that a session which we had lost committed after all."""
+        look = functools.partial(
+            look_for, claim=claim, number=ready.chunk.number, chain=behind.chain
+        )
+        return self.ask(look)
+
     def _look_again(
         self, claim: RangeClaim, number: int, chain: str, error: Exception
     ) -> Checkpoint | None:
-        look = functools.partial(_look_for, claim=claim, number=number, chain=chain)
+        look = functools.partial(look_for, claim=claim, number=number, chain=chain)
         try:
             return self._reconnect(look, f"wrote chunk {number}", error)
         except LostChunks as lost:
@@ -265,6 +273,7 @@ class PatientCommitter:
 
     def ask(self, question: Callable[[Connection], T]) -> T:
         """Return what a question that may be asked twice answers; a lost server is asked anew."""
+        self._at_once.look(self.connection)
         try:
             return question(self.connection)
         except _AWAY as error:
@@ -275,6 +284,7 @@ class PatientCommitter:
     def breathe(self, claim: RangeClaim) -> None:
         """Heed signals and requests, and renew the lease, while nothing is open: see `Pace`."""
         self.stop.check()
+        self._at_once.look(self.connection)
         try:
             fence = renew_range(self.connection, claim)
         except _AWAY as error:
@@ -324,43 +334,6 @@ class PatientCommitter:
                 self._back_off(min(attempt, 5))
         self.reporter.message("The connection was lost; connected again.", "warning")
         return found
-
-
-def flush(connection: Connection) -> None:
-    """Wait until everything that was committed before is on the server's disk.
-
-    A commit that waits takes those before it along; a message is the least to commit.
-    """
-    connection.execute("SELECT pg_catalog.pg_logical_emit_message(true, 'backfill', '')")
-
-
-def _look_for(
-    connection: Connection, claim: RangeClaim, number: int, chain: str
-) -> Checkpoint | None:
-    """Return the checkpoint of a range's next chunk, None when it is not committed.
-
-    Raises `LostChunks` when the server lost some that it had confirmed: a standby that was
-    promoted too early, or a crash without durable commits.
-    """
-    with connection.transaction():
-        # Takes the row lock behind which a commit still under way would stand.
-        renew_range(connection, claim)
-        done = [
-            checkpoint
-            for checkpoint in Ledger(connection).checkpoints(claim.run_id)
-            if checkpoint.range_no == claim.range.range_no
-        ]
-    before = [checkpoint for checkpoint in done if checkpoint.chunk_no < number]
-    missing = number - claim.range.first_chunk_no - len(before)
-    if missing or (before and before[-1].chain_hash != chain):
-        lost = LostChunks(
-            f"The server came back without chunks of run {claim.run_id} that it had confirmed: "
-            f"{len(before)} of {len(before) + missing} are there. Go on from what it has: "
-            f"{next_command('resume', claim.run_id)}"
-        )
-        lost.missing = missing
-        raise lost
-    return next((c for c in done if c.chunk_no == number), None)
 
 
 def behind_of(behind: Behind, done: Sequence[Committed]) -> Behind:

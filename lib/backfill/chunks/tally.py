@@ -62,6 +62,14 @@ class Tally:
             self._advance(self._own, settle)
             self._check_skips()
 
+    def lets_follow(self, counts: Counts) -> bool:
+        """Whether a chunk with these counts would neither be reported nor end the run."""
+        with self._lock:
+            total = self._own + counts
+            limits = (self.settings.max_skips, *self.settings.max_skips_of.values())
+            may_stop = counts.skipped > 0 and any(limit is not None for limit in limits)
+            return not (may_stop or self._is_due(total) or total.scanned >= self.rows)
+
     def leave(self, skips: Iterable[Skip]) -> None:
         """Count rows of the chunk that is added next, which were left alone only now."""
         with self._lock:
@@ -86,16 +94,16 @@ class Tally:
             self._report(settle)
 
     def _report(self, settle: Settle) -> None:
-        if self._is_due() or not self.remaining:
+        if self._is_due(self.total) or not self.remaining:
             settle()
             self.reporter.progress(self.run_id, self.total, self.remaining)
             self._reported = self.total.scanned
         elif self.settings.progress_interval_rows:
             self.reporter.tick(self.run_id, self.total, self.remaining)
 
-    def _is_due(self) -> bool:
+    def _is_due(self, total: Counts) -> bool:
         interval = self.settings.progress_interval_rows
-        scanned = self.total.scanned
+        scanned = total.scanned
         return bool(interval) and scanned // interval > self._reported // interval
 
     def _check_skips(self) -> None:

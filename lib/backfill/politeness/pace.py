@@ -16,6 +16,13 @@ class Pace:
     def before_chunk(self, breathe: Breathe, /) -> None:
         """Return when the next chunk may begin; nothing is open in the database meanwhile."""
 
+    def lets_follow(self) -> bool:
+        """Say whether a chunk may begin the moment the one before it ends, as far as is known now.
+
+        `before_chunk` is not asked then, and not told of it.
+        """
+        return True
+
     def after_chunk(self, rows: int, seconds: float, /) -> None:
         """Learn that a chunk of so many rows was committed, and how long it took."""
 

@@ -102,6 +102,10 @@ class PolitePace(Pace):
                 self._look_at_wal()  # what others wrote in a wait is not ours
             self._writers += 1
 
+    def lets_follow(self) -> bool:
+        """Say whether nothing is wrong; what a WAL budget allows it knows after each chunk only."""
+        return self._budget is None and self._hold() is None
+
     def after_chunk(self, _rows: int, _seconds: float, /) -> None:
         """Charge the chunk's WAL to the budget."""
         with self._lock:

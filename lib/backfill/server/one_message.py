@@ -7,6 +7,7 @@ a quarter as long as the server's whole work. This one knows bytes only.
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,50 +33,88 @@ class Statement:
     is_kept: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A message without its answer yet: what comes for each statement, and whose row is asked for.
+
+    For each answer: what the server keeps from then on, or the place of the statement.
+    """
+
+    expected: Sequence[tuple[_Key, bytes] | int]
+    asked: int
+    transformer: Transformer
+
+
 @dataclass
 class OneMessage:
     """Sends statements over one connection; `keeps` those by name that will come again.
 
-    A connection that a pooler gives to others may keep none.
+    A connection that a pooler gives to others may keep none. A message may be sent before the one
+    ahead of it is answered; until all are, the connection is good for nothing else.
     """
 
     connection: psycopg.Connection[Any]
     keeps: bool
     _names: dict[_Key, bytes] = field(default_factory=dict)  # that the server has
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _sent: deque[_Sent] = field(default_factory=deque)
 
-    def run(self, statements: Sequence[Statement], asked: int) -> tuple[Any, ...] | None:
-        """Run all of them; return the first row of the one in the place `asked`.
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a message waits for its answer."""
+        return bool(self._sent)
 
-        Raises what the server says of the first that it refuses; it runs none behind that. Nothing
-        is under way then, or the connection is closed.
-        """
+    def send(self, statements: Sequence[Statement], asked: int) -> None:
+        """Send all of them; `answer` then returns the first row of the one in the place `asked`."""
         pgconn = self.connection.pgconn
         transformer: Transformer = NewTransformer(self.connection)
         # Before anything is sent: what can not be sent leaves nothing half sent.
         values = [_Values.of(statement.values, transformer) for statement in statements]
-        pgconn.enter_pipeline_mode()
+        if not self._sent:
+            pgconn.enter_pipeline_mode()
         try:
-            # For each answer that comes: what the server keeps from then on, and whose row it is.
             expected: list[tuple[_Key, bytes] | int] = []
             for place, statement in enumerate(statements):
                 if new := self._send(pgconn, statement, values[place]):
                     expected.append(new)
                 expected.append(place)
             pgconn.pipeline_sync()
-            answers = self.connection.wait(_answers(pgconn))
-        finally:
+        except BaseException:
+            self._give_up()
+            raise
+        self._sent.append(_Sent(expected, asked, transformer))
+
+    def answer(self) -> tuple[Any, ...] | None:
+        """Wait for the answer to the message that was sent first of those without one.
+
+        Raises what the server says of the first statement that it refuses; it runs none behind
+        that in the message. Of a connection that is lost no answer comes any more.
+        """
+        if not self._sent:
+            raise psycopg.OperationalError("no answer comes any more: the connection was given up")
+        try:
+            answers = self.connection.wait(_answers(self.connection.pgconn))
+        except BaseException:
+            self._give_up()
+            raise
+        sent = self._sent.popleft()
+        if not self._sent:
             _leave(self.connection)
         row = None
-        for what, answer in zip(expected, answers, strict=False):
+        for what, answer in zip(sent.expected, answers, strict=False):
             if answer.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-                raise error_from_result(answer, transformer.encoding)
+                raise error_from_result(answer, sent.transformer.encoding)
             if not isinstance(what, int):
                 self._names[what[0]] = what[1]
-            elif what == asked and answer.ntuples:
-                transformer.set_pgresult(answer)
-                row = transformer.load_row(0, tuple)
+            elif what == sent.asked and answer.ntuples:
+                sent.transformer.set_pgresult(answer)
+                row = sent.transformer.load_row(0, tuple)
         return row
+
+    def _give_up(self) -> None:
+        """Expect no more answers; a connection from which some would come is closed."""
+        self._sent.clear()
+        _leave(self.connection)
 
     def _send(
         self, pgconn: PGconn, statement: Statement, values: _Values

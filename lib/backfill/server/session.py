@@ -269,25 +269,37 @@ class Session(psycopg.Connection[TupleRow]):
     def execute_alone(
         self, query: bytes, values: Sequence[Any], *, waits: bool = True
     ) -> tuple[Any, ...] | None:
-        """Run one statement with `$1`, `$2`, … in a transaction of its own; return its first row.
+        """Run a statement with `$1`, `$2`, … in a transaction of its own; return its first row."""
+        self.send_alone(query, values, waits=waits)
+        return self.answer_alone()
 
-        All of it is one message to the server and one from it. Unless it `waits`, the commit is
-        answered before it is on the disk: a crash of the server then takes it back, whole. What
-        is deferred runs on the path that the statement leaves: see `own_path_for_triggers`.
+    def send_alone(self, query: bytes, values: Sequence[Any], *, waits: bool = True) -> None:
+        """Send a statement for a transaction of its own, as one message; then `answer_alone`.
+
+        More of the same may be sent before: one runs after the other. Where one fails, the server
+        refuses those behind it, unless it was the commit that failed. Unless it `waits`, a crash
+        may take the commit back, whole. What is deferred runs on the path that it leaves.
         """
         *first, settings = self._first_statements(is_read_only=self._is_read_only)
         if not waits:
             settings = f"{settings}, {_UNWAITED}"
-        statements = [
-            *(Statement(text.encode()) for text in first),
-            Statement(settings.encode(), is_kept=True),
-            Statement(query, values, is_kept=True),
-            Statement(b"COMMIT"),
-        ]
+        statements = [Statement(text.encode()) for text in first]
+        statements += [Statement(settings.encode(), is_kept=True)]
+        statements += [Statement(query, values, is_kept=True), Statement(b"COMMIT")]
+        self._message.send(statements, asked=len(first) + 1)
+
+    def answer_alone(self) -> tuple[Any, ...] | None:
+        """Return the first row of what was sent first; once it failed, nothing has an answer."""
         try:
-            return self._message.run(statements, asked=len(first) + 1)
+            return self._message.answer()
+        except BaseException:
+            while self._message.is_under_way:
+                with contextlib.suppress(psycopg.Error):
+                    self._message.answer()
+            raise
         finally:
-            self._roll_back()
+            if not self._message.is_under_way:
+                self._roll_back()
 
     def in_transaction(self) -> contextlib.AbstractContextManager[None]:
         """Return the transaction that a statement runs in: the one that is open, or its own."""

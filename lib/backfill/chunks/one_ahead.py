@@ -1,0 +1,105 @@
+"""Chunks that go as planned, one statement each: the next is sent before the last one is answered.
+
+The server begins a chunk the moment the one before it is committed, and the client's work on both
+falls into that time. Never are more than two under way. The order holds by itself: a chunk that
+fails leaves its transaction failed, in which the server refuses whatever comes behind; one whose
+commit fails leaves no checkpoint, without which the next one has no hash to be chained to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import psycopg
+
+from backfill.chunks.chunk_commit import Committed, ReadyChunk
+from backfill.chunks.chunk_statement import (
+    SentChunk,
+    Statements,
+    answered,
+    send_at_once,
+)
+from backfill.chunks.writing import ChunkWriter
+from backfill.records.ranges import RangeClaim
+from backfill.server.session import Session
+
+#: Returns the chunk that comes next, if it may be sent before this one is answered.
+Following = Callable[[], ReadyChunk | None]
+
+
+def alone() -> None:
+    """Return what follows a chunk that nothing is sent behind."""
+
+
+@dataclass
+class OneAhead:
+    """Commits chunks over a connection, in order; `following` is what may be sent ahead."""
+
+    writer: ChunkWriter
+    _statements: Statements = field(default_factory=Statements)
+    _goes_well: bool = False  # the last chunk did; only then the next one is sent ahead
+    _sent: SentChunk | None = None
+    _outcome: Committed | Exception | None = None  # of the chunk that was sent, once it is known
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the next chunk was sent already."""
+        return self._sent is not None
+
+    def commit(
+        self,
+        connection: Session,
+        claim: RangeClaim,
+        ready: ReadyChunk,
+        chain: str,
+        following: Following = alone,
+    ) -> Committed | None:
+        """Commit a chunk, sent already or not; None when there is no single statement for it.
+
+        Raises `NotAsPlanned` and whatever the server says: then nothing behind it was written.
+        """
+        goes_well, self._goes_well = self._goes_well, False
+        sent = self._sent or self._send(connection, claim, ready, chain)
+        if sent is None:
+            return None
+        assert sent.ready.wanted is ready.wanted
+        self._sent = sent  # until it is answered, also where the next one can not be made
+        following_one = self._send_ahead(connection, claim, following) if goes_well else None
+        self._sent = None
+        committed = self._answer(connection, sent)
+        self._sent, self._goes_well = following_one, True
+        return committed
+
+    def look(self, connection: Session) -> None:
+        """Wait for the answer to a chunk that was sent ahead, to be told when it is its turn.
+
+        From then on the connection is good for other questions.
+        """
+        if self._sent is None or self._outcome is not None:
+            return
+        try:
+            self._outcome = answered(connection, self._sent)
+        except Exception as error:
+            self._outcome = error
+
+    def _send_ahead(
+        self, connection: Session, claim: RangeClaim, following: Following
+    ) -> SentChunk | None:
+        if self._outcome is not None or (ready := following()) is None:
+            return None
+        with contextlib.suppress(psycopg.DataError):  # told when it is that chunk's turn
+            return self._send(connection, claim, ready, None)
+        return None
+
+    def _send(
+        self, connection: Session, claim: RangeClaim, ready: ReadyChunk, chain: str | None
+    ) -> SentChunk | None:
+        return send_at_once(connection, claim, ready, chain, self.writer, self._statements)
+
+    def _answer(self, connection: Session, sent: SentChunk) -> Committed:
+        outcome, self._outcome = self._outcome, None
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome or answered(connection, sent)
