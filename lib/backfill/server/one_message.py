@@ -6,6 +6,7 @@ a quarter as long as the server's whole work. This one knows bytes only.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -88,18 +89,30 @@ class OneMessage:
         """Wait for the answer to the message that was sent first of those without one.
 
         Raises what the server says of the first statement that it refuses; it runs none behind
-        that in the message. Of a connection that is lost no answer comes any more.
+        that in the message, and to messages behind this one no answer is returned any more.
         """
         if not self._sent:
             raise psycopg.OperationalError("no answer comes any more: the connection was given up")
+        try:
+            return self._row_of(self._sent[0], self._next_answers())
+        except BaseException:
+            while self._sent:
+                with contextlib.suppress(psycopg.Error):
+                    self._next_answers()
+            raise
+
+    def _next_answers(self) -> list[PGresult]:
         try:
             answers = self.connection.wait(_answers(self.connection.pgconn))
         except BaseException:
             self._give_up()
             raise
-        sent = self._sent.popleft()
+        self._sent.popleft()
         if not self._sent:
             _leave(self.connection)
+        return answers
+
+    def _row_of(self, sent: _Sent, answers: Sequence[PGresult]) -> tuple[Any, ...] | None:
         row = None
         for what, answer in zip(sent.expected, answers, strict=False):
             if answer.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):

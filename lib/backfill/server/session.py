@@ -276,27 +276,20 @@ class Session(psycopg.Connection[TupleRow]):
     def send_alone(self, query: bytes, values: Sequence[Any], *, waits: bool = True) -> None:
         """Send a statement for a transaction of its own, as one message; then `answer_alone`.
 
-        More of the same may be sent before: one runs after the other. Where one fails, the server
-        refuses those behind it, unless it was the commit that failed. Unless it `waits`, a crash
-        may take the commit back, whole. What is deferred runs on the path that it leaves.
+        More may be sent before: where one fails, the server refuses those behind it, unless it was
+        the commit that failed. Unless it `waits`, a crash may take the commit back, whole.
         """
         *first, settings = self._first_statements(is_read_only=self._is_read_only)
         if not waits:
             settings = f"{settings}, {_UNWAITED}"
-        statements = [Statement(text.encode()) for text in first]
-        statements += [Statement(settings.encode(), is_kept=True)]
-        statements += [Statement(query, values, is_kept=True), Statement(b"COMMIT")]
+        kept = Statement(settings.encode(), is_kept=True), Statement(query, values, is_kept=True)
+        statements = [*(Statement(text.encode()) for text in first), *kept, Statement(b"COMMIT")]
         self._message.send(statements, asked=len(first) + 1)
 
     def answer_alone(self) -> tuple[Any, ...] | None:
-        """Return the first row of what was sent first; once it failed, nothing has an answer."""
+        """Return the first row of what was sent first; once that failed, nothing has an answer."""
         try:
             return self._message.answer()
-        except BaseException:
-            while self._message.is_under_way:
-                with contextlib.suppress(psycopg.Error):
-                    self._message.answer()
-            raise
         finally:
             if not self._message.is_under_way:
                 self._roll_back()
