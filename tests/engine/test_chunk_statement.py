@@ -42,9 +42,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     done: list[bool] = []
     places: dict[int, int] = {}
 
-    def send(*arguments: Any) -> Any:
+    def send(*arguments: Any, **named: Any) -> Any:
         done.append(False)
-        sent = really_send(*arguments)
+        sent = really_send(*arguments, **named)
         places[id(sent)] = len(done) - 1
         return sent
 
@@ -62,11 +62,11 @@ def before_chunk(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[],
     """Act just before the n-th statement is sent."""
     sent: list[int] = []
 
-    def send(*arguments: Any) -> Any:
+    def send(*arguments: Any, **named: Any) -> Any:
         sent.append(1)
         if len(sent) == number:
             act()
-        return really_send(*arguments)
+        return really_send(*arguments, **named)
 
     monkeypatch.setattr(one_ahead, "send_at_once", send)
 

@@ -42,8 +42,8 @@ def happened(monkeypatch: pytest.MonkeyPatch) -> Happened:
     """Which chunk was sent, and which was answered well, in that order."""
     happened: Happened = []
 
-    def send(*arguments: Any) -> Any:
-        sent = really_send(*arguments)
+    def send(*arguments: Any, **named: Any) -> Any:
+        sent = really_send(*arguments, **named)
         happened.append(("sent", arguments[2].chunk.number))
         return sent
 
@@ -183,12 +183,12 @@ def test_a_chunk_that_the_lost_session_commits_after_we_looked_is_found(
         late.append(connection)
         raise psycopg.OperationalError("the network went away")
 
-    def send(connection: Session, *more: Any) -> Any:
+    def send(connection: Session, *more: Any, **named: Any) -> Any:
         number = more[1].chunk.number
         if number == 4 and number in sent:
             late[0].answer_alone()
         sent.append(number)
-        return really_send(connection, *more)
+        return really_send(connection, *more, **named)
 
     at_answer(monkeypatch, 3, lose_late)
     monkeypatch.setattr(one_ahead, "send_at_once", send)
@@ -247,10 +247,10 @@ def test_who_lost_the_range_writes_neither_of_two_chunks(
         bench.sql(raise_token)
         seen.append(len(bench.checkpoints(run_id)))
 
-    def send(connection: Session, *more: Any) -> Any:
+    def send(connection: Session, *more: Any, **named: Any) -> Any:
         if more[1].chunk.number == 2:
             take()
-        return really_send(connection, *more)
+        return really_send(connection, *more, **named)
 
     monkeypatch.setattr(one_ahead, "send_at_once", send)
 

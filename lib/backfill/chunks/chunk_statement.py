@@ -26,7 +26,7 @@ from backfill.chunks.chunk_commit import (
 )
 from backfill.chunks.writing import ChunkUpdate, ChunkWriter
 from backfill.records.checkpoint import CHAIN_SEPARATOR, Checkpoint, skips_digest
-from backfill.records.ranges import FENCE, RangeClaim, fence_parameters
+from backfill.records.ranges import FENCE, LIGHT_FENCE, RangeClaim, fence_parameters
 from backfill.rows.binary_array import register
 from backfill.rows.spelt import escaped
 from backfill.server.session import Session, own_path_for_triggers
@@ -51,12 +51,14 @@ _STATEMENT = sql.SQL(
     "   || %(chain_after)s::text, 'UTF8')), 'hex'),"
     "  committed_at, %(range_no)s FROM outcome RETURNING elapsed_ms, chain_hash, committed_at),"
     " image AS (INSERT INTO backfill.chunk_image (run_id, chunk_no, rows, sha256, image)"
-    "  VALUES (%(run_id)s, %(chunk_no)s, %(image_rows)s, %(image_sha256)s, %(image)b)),"
-    " skip AS (INSERT INTO backfill.skip (run_id, chunk_no, key, scope, column_name, reason,"
+    "  VALUES (%(run_id)s, %(chunk_no)s, %(image_rows)s, %(image_sha256)s, %(image)b)){skip}"
+    " SELECT elapsed_ms, chain_hash, committed_at FROM checkpoint"
+)
+_SKIP = sql.SQL(
+    ", skip AS (INSERT INTO backfill.skip (run_id, chunk_no, key, scope, column_name, reason,"
     "  detail) SELECT %(run_id)s, %(chunk_no)s, * FROM unnest(%(skip_key)s::text[],"
     "  %(skip_scope)s::text[], %(skip_column)s::text[], %(skip_reason)s::text[],"
     "  %(skip_detail)s::text[]))"
-    " SELECT elapsed_ms, chain_hash, committed_at FROM checkpoint"
 )
 
 
@@ -64,18 +66,32 @@ class NotAsPlanned(Exception):
     """The chunk's outcome would not be the plan's: nothing was written, look at it with care."""
 
 
+_Shape = tuple[tuple[str, ...], bool, bool]
+
+
 @dataclass
 class Statements:
     """The statements of one writer over one connection, composed once, with `$1`, `$2`, …"""
 
-    _known: dict[tuple[str, ...], tuple[bytes, tuple[str, ...]]] = field(default_factory=dict)
+    _known: dict[_Shape, tuple[bytes, tuple[str, ...]]] = field(default_factory=dict)
 
-    def of(self, connection: Session, update: ChunkUpdate) -> tuple[bytes, tuple[str, ...]]:
-        """Return the statement and the names of its parameters in their order."""
-        shape = tuple(update.parameters)
+    def of(
+        self, connection: Session, update: ChunkUpdate, *, skips: bool, renews: bool
+    ) -> tuple[bytes, tuple[str, ...]]:
+        """Return the statement and the names of its parameters in their order.
+
+        What a chunk does not need is not in it: skips, and the renewal of the run's lease.
+        """
+        shape = (tuple(update.parameters), skips, renews)
         if shape not in self._known:
             guard = sql.SQL("{} AND {}").format(_GUARD, own_path_for_triggers(connection))
-            self._known[shape] = _numbered(update.compose(guard))
+            text = _STATEMENT.format(
+                fence=FENCE if renews else LIGHT_FENCE,
+                update=update.compose(guard),
+                separator=sql.Literal(CHAIN_SEPARATOR),
+                skip=_SKIP if skips else sql.SQL(""),
+            )
+            self._known[shape] = _numbered(text)
         return self._known[shape]
 
 
@@ -94,8 +110,12 @@ def send_at_once(
     chain: str | None,
     writer: ChunkWriter,
     statements: Statements,
+    *,
+    renews: bool = True,
 ) -> SentChunk | None:
     """Send a chunk, to be `answered`; None when its writer has no single statement for it.
+
+    Whether or not it `renews` the run's lease, the range's is renewed, and both must stand.
 
     Only the last chunk of a range waits for the disk: a crash of the server may take back those
     before it, rows, image and checkpoint together.
@@ -112,7 +132,8 @@ def send_at_once(
     register(connection)
     checkpoint = _planned(claim, ready)
     parameters = _parameters(claim, ready, checkpoint, chain, update)
-    query, names = statements.of(connection, update)
+    skips = bool(ready.chunk.skips)
+    query, names = statements.of(connection, update, skips=skips, renews=renews)
     values = [parameters[name] for name in names]
     connection.send_alone(query, values, waits=ready.is_last)
     return SentChunk(ready, checkpoint)
@@ -139,9 +160,8 @@ def _planned(claim: RangeClaim, ready: ReadyChunk) -> Checkpoint:
     return unchained(claim, ready.chunk, as_planned(ready), 0, dt.datetime.fromtimestamp(0, dt.UTC))
 
 
-def _numbered(update: sql.Composable) -> tuple[bytes, tuple[str, ...]]:
-    """Return the statement with numbered parameters, and their names."""
-    text = _STATEMENT.format(fence=FENCE, update=update, separator=sql.Literal(CHAIN_SEPARATOR))
+def _numbered(text: sql.Composable) -> tuple[bytes, tuple[str, ...]]:
+    """Return a statement with numbered parameters, and their names."""
     names: dict[str, int] = {}
 
     def number(found: re.Match[str]) -> str:

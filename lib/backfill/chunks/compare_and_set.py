@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import LiteralString
 
 import numpy as np
 import psycopg
@@ -21,10 +20,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from psycopg import sql
 
+from backfill.chunks.chunk_columns import Batch, PackedColumns
 from backfill.chunks.dense_keys import look_together
 from backfill.chunks.writing import ChunkUpdate, RefusedRow, Written, image_of
 from backfill.rows.binary_array import PackedColumn, pack, register
-from backfill.rows.columns import Column, ColumnType, array_cast
+from backfill.rows.columns import Column, ColumnType
 from backfill.rows.spelt import Spelt
 from backfill.server.catalog_columns import retyped
 from backfill.server.joins import value_now
@@ -42,29 +42,6 @@ _VETO = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """The rows of a chunk as SQL: a VALUES-like list `v`, and the parameters for it."""
-
-    source: sql.Composable
-    parameters: dict[str, Any]
-    looked_up: tuple[int, ...]  # the values of other tables that decided on some row
-
-
-@dataclass(frozen=True, slots=True)
-class _PackedColumns:
-    """The rows of several chunks as SQL."""
-
-    source: sql.Composable
-    columns: dict[str, PackedColumn]
-    looked_up: tuple[int, ...]
-
-    def batch(self, first: int, rows: int) -> _Batch:
-        """Return rows that stand together as the rows of one chunk."""
-        pieces = {name: column.piece(first, rows) for name, column in self.columns.items()}
-        return _Batch(self.source, pieces, self.looked_up)
-
-
 class TableWriter:
     """`ChunkWriter` for rows of one table."""
 
@@ -72,7 +49,7 @@ class TableWriter:
         self._table = table
         self._has_rules: bool | None = None  # known once a chunk takes the careful way
         # The chunks that are being written, those after them, and those behind these.
-        self._prepared: deque[list[tuple[pa.Table, _Batch]]] = deque(maxlen=3)
+        self._prepared: deque[list[tuple[pa.Table, Batch]]] = deque(maxlen=3)
 
     def prepare(self, chunks: Sequence[pa.Table]) -> None:
         """Pack the rows of the next chunks, all together; `write` knows them again."""
@@ -92,7 +69,7 @@ class TableWriter:
             "WITH written AS ({})"
             " SELECT count(*), array_agg(ord) FILTER (WHERE NOT is_kept), array_agg(ord)"
             " FROM written"
-        ).format(self._update(batch, own_path_for_triggers(connection)))
+        ).format(self._update(batch, batch.source, own_path_for_triggers(connection), ", v.ord"))
         row = connection.execute(query, batch.parameters, binary=True).fetchone()
         use_our_path(connection)
         assert row is not None
@@ -263,16 +240,22 @@ class TableWriter:
         if self._has_rules:
             return None
         batch = self._batch_of(changes)
-        return ChunkUpdate(partial(self._update, batch), batch.parameters)
+        return ChunkUpdate(partial(self._update, batch, batch.bare), batch.parameters)
 
-    def _update(self, batch: _Batch, guard: sql.Composable) -> sql.Composed:
+    def _update(
+        self,
+        batch: Batch,
+        values: sql.Composable,
+        guard: sql.Composable,
+        more: LiteralString = "",
+    ) -> sql.Composed:
+        """Return the UPDATE of rows as `values` has them; it returns `is_kept`, and `more`."""
         return sql.SQL(
             "UPDATE {relation} AS t SET {assignments} FROM {values}"
-            " WHERE {guard} AND {join} AND {before} AND {sources}"
-            " RETURNING v.ord, {kept} AS is_kept"
-        ).format(**self._parts(batch, guard))
+            " WHERE {guard} AND {join} AND {before} AND {sources} RETURNING {kept} AS is_kept{more}"
+        ).format(**{**self._parts(batch, guard), "values": values, "more": sql.SQL(more)})
 
-    def _parts(self, batch: _Batch, guard: sql.Composable) -> dict[str, sql.Composable]:
+    def _parts(self, batch: Batch, guard: sql.Composable) -> dict[str, sql.Composable]:
         return {
             "guard": guard,
             "relation": self._table.relation.identifier,
@@ -289,14 +272,14 @@ class TableWriter:
             "kept": self._equal(self._table.targets, "a"),
         }
 
-    def _batch_of(self, changes: pa.Table) -> _Batch:
+    def _batch_of(self, changes: pa.Table) -> Batch:
         for batches in tuple(self._prepared):
             for known, batch in batches:
                 if known is changes:
                     return batch
         return self._batch(changes)
 
-    def _batch(self, changes: pa.Table, sides: Sequence[str] = ("before", "after")) -> _Batch:
+    def _batch(self, changes: pa.Table, sides: Sequence[str] = ("before", "after")) -> Batch:
         """Return the rows as one `unnest` of arrays: no statement per row, no text pasted.
 
         Of the target columns it holds the `sides` that are asked for.
@@ -305,7 +288,7 @@ class TableWriter:
 
     def _packed(
         self, changes: pa.Table, sides: Sequence[str] = ("before", "after")
-    ) -> _PackedColumns:
+    ) -> PackedColumns:
         columns: dict[str, PackedColumn] = {}
         casts: dict[str, ColumnType] = {}
 
@@ -326,11 +309,7 @@ class TableWriter:
             if texts.null_count < len(texts):
                 add(f"z{index}", texts, ColumnType.TEXT)
                 used.append(index)
-        source = sql.SQL("unnest({}) WITH ORDINALITY AS v({}, ord)").format(
-            sql.SQL(", ").join(sql.Placeholder(n) + array_cast(kind) for n, kind in casts.items()),
-            sql.SQL(", ").join(map(sql.Identifier, columns)),
-        )
-        return _PackedColumns(source, columns, tuple(used))
+        return PackedColumns(columns, casts, tuple(used))
 
     def _join(self) -> sql.Composable:
         key = self._table.key
@@ -342,7 +321,7 @@ class TableWriter:
             for index, column in enumerate(columns)
         )
 
-    def _sources_match(self, batch: _Batch) -> sql.Composable:
+    def _sources_match(self, batch: Batch) -> sql.Composable:
         conditions = [self._equal(self._table.sources, "s")] if self._table.sources else []
         conditions += [
             # What is blank and what is not there mean the same.

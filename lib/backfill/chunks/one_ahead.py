@@ -9,6 +9,8 @@ commit fails leaves no checkpoint, without which the next one has no hash to be 
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,6 +27,8 @@ from backfill.chunks.writing import ChunkWriter
 from backfill.records.ranges import RangeClaim
 from backfill.server.session import Session
 
+#: The run's lease is renewed by the first chunk after so much of it has passed.
+RENEWED_AFTER = 1 / 50
 #: Returns the chunk that comes next, if it may be sent before this one is answered.
 Following = Callable[[], ReadyChunk | None]
 
@@ -39,6 +43,7 @@ class OneAhead:
 
     writer: ChunkWriter
     _statements: Statements = field(default_factory=Statements)
+    _renewed_at: float = -math.inf  # when the run's lease was, on a monotonic clock
     _goes_well: bool = False  # the last chunk did; only then the next one is sent ahead
     _sent: SentChunk | None = None
     _outcome: Committed | Exception | None = None  # of the chunk that was sent, once it is known
@@ -68,7 +73,11 @@ class OneAhead:
         self._sent = sent  # until it is answered, also where the next one can not be made
         following_one = self._send_ahead(connection, claim, following) if goes_well else None
         self._sent = None
-        committed = self._answer(connection, sent)
+        try:
+            committed = self._answer(connection, sent)
+        except BaseException:
+            self._renewed_at = -math.inf
+            raise
         self._sent, self._goes_well = following_one, True
         return committed
 
@@ -96,7 +105,13 @@ class OneAhead:
     def _send(
         self, connection: Session, claim: RangeClaim, ready: ReadyChunk, chain: str | None
     ) -> SentChunk | None:
-        return send_at_once(connection, claim, ready, chain, self.writer, self._statements)
+        now = time.monotonic()
+        renews = now - self._renewed_at >= claim.lease.seconds * RENEWED_AFTER
+        if renews:
+            self._renewed_at = now
+        return send_at_once(
+            connection, claim, ready, chain, self.writer, self._statements, renews=renews
+        )
 
     def _answer(self, connection: Session, sent: SentChunk) -> Committed:
         outcome, self._outcome = self._outcome, None

@@ -178,13 +178,15 @@ def _fence_off_appliers(connection: Connection, run_id: str) -> None:
     free_all_seats(connection, run_id)
 
 
-#: Common table expressions for a writer of the run: `run` is its row while the claim stands,
-#: `renewed` renews the lease when `passed` seconds of it have gone by, `seated` that of its seat.
-#: The row is never waited for: others hold it too.
-RUN_HELD = (
+#: A common table expression for a writer of the run: its row while the claim stands.
+RUN_STANDS = (
     "run AS (SELECT cancel_requested, pause_requested FROM backfill.run"
-    "  WHERE run_id = %(run_id)s AND lease_token = %(run_token)s AND status = 'running'),"
-    " renewed AS (UPDATE backfill.run"
+    "  WHERE run_id = %(run_id)s AND lease_token = %(run_token)s AND status = 'running')"
+)
+#: The same, and besides: `renewed` renews the lease when `passed` seconds of it have gone by,
+#: `seated` that of its seat. The row is never waited for: others hold it too.
+RUN_HELD = (
+    RUN_STANDS + ", renewed AS (UPDATE backfill.run"
     "  SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)"
     "  WHERE run_id = (SELECT run_id FROM backfill.run WHERE run_id = %(run_id)s"
     "   AND lease_token = %(run_token)s AND status = 'running' AND lease_expires_at"
