@@ -79,7 +79,10 @@ class Proxy:
 
         Others say the same: who watches a run and who holds its lease commit as well.
         """
-        writer = max(self._links, key=lambda link: link.sent)
+        # Who looked around before is gone.
+        writer = max(
+            (link for link in self._links if not link.is_closed), key=lambda link: link.sent
+        )
         self._cut_text = (writer, text, is_delivered)
 
     @property

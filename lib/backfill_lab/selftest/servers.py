@@ -288,7 +288,7 @@ def _no_connections(world: World) -> None:
     ended = task.end()
 
     equal("exit code of one that finds no connection", refused.exit_code, 1)
-    says(refused.error, "too many clients already", "backfill doctor")
+    says(refused.error, "too many clients already", "Then run the same command again")
     equal("exit code", (ended.exit_code, ended.error), (0, ""))
     _proven(world, run_id, promised)
 
