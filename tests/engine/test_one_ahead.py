@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from tests.engine import killed_applier
 from tests.engine.workshop import Bench, noon_utc
+from tests.server.pgbouncer import pooled
 
 from backfill.chunks import one_ahead
 from backfill.chunks.chunk_statement import SentChunk
@@ -125,6 +126,19 @@ def test_who_wants_to_hear_of_each_chunk_is_told_before_the_next_is_sent(
     run_id = bench.plan().run_id
 
     bench.apply_with(run_id, chunk_rows=2)
+
+    assert happened == [(what, n) for n in range(1, 7) for what in ("sent", "answered")]
+    assert_complete(bench, run_id)
+
+
+def test_behind_a_pooler_no_chunk_is_sent_before_the_last_one_is_answered(
+    bench: Bench, happened: Happened
+) -> None:
+    """It may give the server's session to others as soon as that one is answered."""
+    run_id = bench.plan().run_id
+
+    with pooled(bench.dsn, "transaction", 2) as dsn:
+        Bench(dsn, bench.runs, bench.connection).apply_with(run_id, chunk_rows=2)
 
     assert happened == [(what, n) for n in range(1, 7) for what in ("sent", "answered")]
     assert_complete(bench, run_id)

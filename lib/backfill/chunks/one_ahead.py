@@ -4,6 +4,9 @@ The server begins a chunk the moment the one before it is committed, and the cli
 falls into that time. Never are more than two under way. The order holds by itself: a chunk that
 fails leaves its transaction failed, in which the server refuses whatever comes behind; one whose
 commit fails leaves no checkpoint, without which the next one has no hash to be chained to.
+
+Not behind a pooler: PgBouncer 1.18 gives the server's session away when the first chunk is answered,
+also where half of the second one has gone there.
 """
 
 from __future__ import annotations
@@ -71,7 +74,8 @@ class OneAhead:
             return None
         assert sent.ready.wanted is ready.wanted
         self._sent = sent  # until it is answered, also where the next one can not be made
-        following_one = self._send_ahead(connection, claim, following) if goes_well else None
+        may_send = goes_well and connection.is_own
+        following_one = self._send_ahead(connection, claim, following) if may_send else None
         self._sent = None
         try:
             committed = self._answer(connection, sent)

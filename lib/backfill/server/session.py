@@ -175,12 +175,12 @@ class Session(psycopg.Connection[TupleRow]):
     _own_path: str | None
     _settings_query: str | None
     #: Does nobody else get this session of the server? Then it was set up once, for good.
-    _is_own: bool
+    is_own: bool
     _message: OneMessage
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self._pins, self._is_read_only, self._is_own = {}, True, False
+        self._pins, self._is_read_only, self.is_own = {}, True, False
         self._triggers_path = self._own_path = self._settings_query = None
         self._message = OneMessage(self, keeps=False)
 
@@ -200,7 +200,7 @@ class Session(psycopg.Connection[TupleRow]):
             return
         # A session that is nobody else's may keep a statement that is prepared by name.
         self._message.keeps = True
-        self._is_own = True
+        self.is_own = True
         hurried = {setting: "0" for setting, _value in self.execute(HURRIED).fetchall()}
         settings = {"application_name": name, **hurried}
         self._simply("; ".join(_set(setting, value) for setting, value in settings.items()))
@@ -326,7 +326,7 @@ class Session(psycopg.Connection[TupleRow]):
 
     def _first_statements(self, *, is_read_only: bool) -> list[str]:
         level = (self.isolation_level or psycopg.IsolationLevel.READ_COMMITTED).name
-        urgent = () if self._is_own else [name for name in _URGENT if name in self._pins]
+        urgent = () if self.is_own else [name for name in _URGENT if name in self._pins]
         return [
             f"BEGIN ISOLATION LEVEL {level.replace('_', ' ')}"
             f" READ {'ONLY' if is_read_only else 'WRITE'} NOT DEFERRABLE",

@@ -201,8 +201,8 @@ def apply_run(
             contextlib.closing(pace or _polite(database, claim, work)) as held,
         ):
             approved = _approved(connection, work, claim, approval)
+            tally = _tally(connection, work, approved.part)
             connection.close()
-            tally = _tally(work, approved.part)
             refusals = Refusals(settings.max_refused)
             hire = partial(_hired, work, approved, claim, stop, tally, refusals, step, held)
             ending.crew = Crew(hire, settings.workers, stop)
@@ -339,13 +339,12 @@ def _approved(
     return Approved(frozen, work.folder, part, positions)
 
 
-def _tally(work: _Work, part: Part) -> Tally:
+def _tally(connection: Connection, work: _Work, part: Part) -> Tally:
     """Count from what the run has written; `rows` is where it is when the part is through."""
     run_id = work.plan.run_id
-    with contextlib.closing(work.connect()) as connection:
-        parts = parts_of(connection, run_id)
-        total = Ledger(connection).totals(run_id)
-        left = reasons_of(Ledger(connection), run_id) if work.settings.max_skips_of else {}
+    parts = parts_of(connection, run_id)
+    total = Ledger(connection).totals(run_id)
+    left = reasons_of(Ledger(connection), run_id) if work.settings.max_skips_of else {}
     rows = sum(entry.rows for entry in parts if entry.part_no <= part.part_no)
     tally = Tally(run_id, rows, work.settings, work.reporter, total)
     tally.left.update({reason.value: left[reason] for reason in left if reason in FOUND_LATE})
