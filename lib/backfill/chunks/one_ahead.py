@@ -5,8 +5,8 @@ falls into that time. Never are more than two under way. The order holds by itse
 fails leaves its transaction failed, in which the server refuses whatever comes behind; one whose
 commit fails leaves no checkpoint, without which the next one has no hash to be chained to.
 
-Not behind a pooler: PgBouncer 1.18 gives the server's session away when the first chunk is answered,
-also where half of the second one has gone there.
+Not behind a pooler: PgBouncer 1.18 gives a server's session to others when the first chunk is
+answered, also where half of the second one has gone there.
 """
 
 from __future__ import annotations
