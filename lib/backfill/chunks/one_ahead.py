@@ -94,7 +94,7 @@ class OneAhead:
             return
         try:
             self._outcome = answered(connection, self._sent)
-        except Exception as error:
+        except Exception as error:  # raised again when it is that chunk's turn
             self._outcome = error
 
     def _send_ahead(
