@@ -158,12 +158,7 @@ def _pair(entry: Mapping[str, Any]) -> PairSpec:
             'wall is one column, or a date and a time: ["day", "starts"], and days to add to them: '
             '["day", "arrives", "day_offset"]'
         )
-    after = _name(entry.get("after") or "", "after")
-    if after and len(walls) != 2:
-        raise ValueError(
-            'after is of a date and a time, like wall = ["day", "ends"] and after = "starts": '
-            "the day after, where the one is earlier than the other"
-        )
+    after = _after(entry, walls)
     form = _name(entry.get("format") or "", "format")
     if form:
         pattern_of(form)
@@ -188,6 +183,16 @@ def _pair(entry: Mapping[str, Any]) -> PairSpec:
         series=_name(entry.get("series") or "", "series"),
         months=months,
     )
+
+
+def _after(entry: Mapping[str, Any], walls: tuple[str, ...]) -> str:
+    after = _name(entry.get("after") or "", "after")
+    if after and len(walls) != 2:
+        raise ValueError(
+            'after is of a date and a time, like wall = ["day", "ends"] and after = "starts": '
+            "the day after, where the one is earlier than the other"
+        )
+    return after
 
 
 def _offset(entry: Any) -> OffsetSpec:
