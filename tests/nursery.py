@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -34,6 +35,8 @@ from typing import IO, Any, Final, Self
 ROOT = Path(__file__).parents[1]
 #: Numbers are sent in so many bytes.
 _SIZE: Final = 4
+#: PR_SET_PDEATHSIG: the signal that a process gets when the one that forked it ends.
+_SIGNAL_AT_ITS_END: Final = 1
 #: A number, what `subprocess` has constants for, or a file.
 Stream = int | IO[Any] | None
 #: Where the nursery of this process listens, once there is one; a child inherits it.
@@ -340,6 +343,7 @@ def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
 
 def _prepare(request: Mapping[str, Any]) -> None:
     """Do what must be done before anybody can send a signal, or kill its group."""
+    ctypes.CDLL(None).prctl(_SIGNAL_AT_ITS_END, signal.SIGKILL)  # nothing outlives the tests
     if request["session"]:
         os.setsid()
     for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
