@@ -38,6 +38,12 @@ CREATE CONSTRAINT TRIGGER objector AFTER UPDATE ON events DEFERRABLE INITIALLY D
 Happened = list[tuple[str, int]]
 
 
+@pytest.fixture(autouse=True)
+def from_the_first_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six chunks are enough to have one sent ahead."""
+    monkeypatch.setattr(one_ahead, "WENT_WELL", 1)
+
+
 @pytest.fixture
 def happened(monkeypatch: pytest.MonkeyPatch) -> Happened:
     """Which chunk was sent, and which was answered well, in that order."""
@@ -116,6 +122,20 @@ def test_once_a_chunk_went_well_the_next_is_sent_before_the_answer(
     assert happened[:3] == [("sent", 1), ("answered", 1), ("sent", 2)]
     for number in range(2, 6):
         assert happened.index(("sent", number + 1)) < happened.index(("answered", number))
+    assert_complete(bench, run_id)
+
+
+def test_until_several_went_well_each_is_answered_before_the_next_is_sent(
+    bench: Bench, happened: Happened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_ahead, "WENT_WELL", 3)
+    run_id = bench.plan().run_id
+
+    bench.apply_with(run_id, chunk_rows=2)
+
+    one_by_one = [(what, number) for number in range(1, 4) for what in ("sent", "answered")]
+    assert happened[:7] == [*one_by_one, ("sent", 4)]
+    assert happened.index(("sent", 5)) < happened.index(("answered", 4))
     assert_complete(bench, run_id)
 
 

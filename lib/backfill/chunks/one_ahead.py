@@ -1,5 +1,7 @@
 """Chunks that go as planned, one statement each: the next is sent before the last one is answered.
 
+Only once several went well: what stops or fails early, or is over soon, does so chunk by chunk.
+
 The server begins a chunk the moment the one before it is committed, and the client's work on both
 falls into that time. Never are more than two under way. The order holds by itself: a chunk that
 fails leaves its transaction failed, in which the server refuses whatever comes behind; one whose
@@ -32,6 +34,8 @@ from backfill.server.session import Session
 
 #: The run's lease is renewed by the first chunk after so much of it has passed.
 RENEWED_AFTER = 1 / 50
+#: So many chunks in a row went as planned before one is sent ahead.
+WENT_WELL = 8
 #: Returns the chunk that comes next, if it may be sent before this one is answered.
 Following = Callable[[], ReadyChunk | None]
 
@@ -47,7 +51,7 @@ class OneAhead:
     writer: ChunkWriter
     _statements: Statements = field(default_factory=Statements)
     _renewed_at: float = -math.inf  # when the run's lease was, on a monotonic clock
-    _goes_well: bool = False  # the last chunk did; only then the next one is sent ahead
+    _went_well: int = 0  # so many chunks in a row; only then the next one is sent ahead
     _sent: SentChunk | None = None
     _outcome: Committed | Exception | None = None  # of the chunk that was sent, once it is known
 
@@ -68,13 +72,13 @@ class OneAhead:
 
         Raises `NotAsPlanned` and whatever the server says: then nothing behind it was written.
         """
-        goes_well, self._goes_well = self._goes_well, False
+        went_well, self._went_well = self._went_well, 0
         sent = self._sent or self._send(connection, claim, ready, chain)
         if sent is None:
             return None
         assert sent.ready.wanted is ready.wanted
         self._sent = sent  # until it is answered, also where the next one can not be made
-        may_send = goes_well and connection.is_own
+        may_send = went_well >= WENT_WELL and connection.is_own
         following_one = self._send_ahead(connection, claim, following) if may_send else None
         self._sent = None
         try:
@@ -82,7 +86,7 @@ class OneAhead:
         except BaseException:
             self._renewed_at = -math.inf
             raise
-        self._sent, self._goes_well = following_one, True
+        self._sent, self._went_well = following_one, went_well + 1
         return committed
 
     def look(self, connection: Session) -> None:
