@@ -131,6 +131,16 @@ def test_a_job_behind_a_dash_whose_blanks_were_lost_is_held(name: str) -> None:
     assert checks.TITLE_UNSURE in _all_flags(_visit(title=f"Ida {name}"))
 
 
+@pytest.mark.parametrize("title", ["Städse Ulla Alm", "Ulla Alm Utbild", "Fönst Alm"])
+def test_a_job_whose_last_letters_are_lost_is_no_part_of_a_client_unasked(title: str) -> None:
+    assert checks.TITLE_UNSURE in _all_flags(_visit(title=title))
+
+
+@pytest.mark.parametrize("title", ["Stina Alm", "Ulla Kontor", "Städse • Storstädning"])
+def test_a_name_that_only_begins_like_a_job_or_has_one_is_asked_about_no_more(title: str) -> None:
+    assert checks.TITLE_UNSURE not in _all_flags(_visit(title=title))
+
+
 @pytest.mark.parametrize("name", ["Alm-Lind • Storstädning", "Alm-Sten Fönsterputs"])
 def test_a_name_of_two_is_no_job(name: str) -> None:
     assert _all_flags(_visit(title=f"Ida {name}")) == ()
@@ -364,12 +374,19 @@ def test_a_town_that_no_town_is_called_is_doubted(town: str) -> None:
     assert checks.UNKNOWN_TEXT in _all_flags(entry)
 
 
-def test_a_date_of_another_year_is_held() -> None:
-    late = SENT + dt.timedelta(days=1100)
+@pytest.mark.parametrize(("days", "is_held"), [(1100, True), (200, False), (-60, False)])
+def test_a_date_of_another_year_is_held(days: int, is_held: bool) -> None:
+    sent = SENT + dt.timedelta(days=days)
+    session = _read([_reading(_break("07:00", "07:30"))], sent=sent)
 
-    assert (
-        f"date: {FAR_DATE}" in _read([_reading(_break("07:00", "07:30"))], sent=late).review_reasons
-    )
+    assert (f"date: {FAR_DATE}" in session.review_reasons) == is_held
+
+
+def test_a_date_that_nobody_knew_the_shifts_of_when_the_picture_was_sent_is_held() -> None:
+    early = SENT - dt.timedelta(days=165)  # a wrong weekday makes a date fit another year
+    session = _read([_reading(_break("07:00", "07:30"))], sent=early)
+
+    assert f"date: {FAR_DATE}" in session.review_reasons
 
 
 def test_a_week_that_is_not_the_dates_is_held() -> None:

@@ -177,7 +177,8 @@ def resolve_date(
         raise DateFailure(f"{evidence.text!r} is a date of no year near {near.year}.")
     date = min(fitting, key=lambda date: (abs((date - near).days), date))
     doubts = (WEEK_CONTRADICTS,) * bool(warnings)
-    is_far = created is not None and abs((date - created).days) > limits.DOUBTED_DAYS
+    ahead = (date - created).days if created else 0
+    is_far = not -limits.DOUBTED_DAYS <= ahead <= limits.AHEAD_DAYS
     doubts += (FAR_DATE,) * (is_far and evidence.year is None)
     return ResolvedDate(date, (*warnings, *_warnings(date, created, default_year)), doubts)
 

@@ -180,6 +180,7 @@ FUZZY_SIMILARITY_MIN = Likeness(0.82)  # A label,
 FUZZY_LETTERS_MIN = Count(5)  # which is so long at least,
 # in a client's title longer: a surname such as Kantor is no office (kontor).
 FUZZY_TITLE_LETTERS_MIN = Count(8)
+TORN_LETTERS_MIN = Count(5)  # So many letters that a job begins with are no client's name.
 SAME_TITLE = Likeness(0.8)  # Two readings of one title.
 
 # — Words, lines and cards —
@@ -216,7 +217,8 @@ LONGEST_SHIFT_MINUTES = Minutes(16 * 60)
 SAME_TIME_MINUTES = Minutes(5)  # Two images' times of one shift differ by no more.
 YEARS_AROUND = Count(10)  # Years in which a date without one may lie.
 FAR_DAYS = Days(60)  # From the day the pictures were sent: worth a warning,
-DOUBTED_DAYS = Days(300)  # and another year's, since nobody sends a screenshot so late.
+DOUBTED_DAYS = Days(300)  # and another year's, since nobody sends a screenshot so late,
+AHEAD_DAYS = Days(90)  # or has shifts that are so far ahead.
 DATE_TOKENS = Count(6)  # Words and numbers of a date, at most.
 HEADER_GAP = Lines(1.5)  # Between the words of a heading,
 WRAP_PITCH = Lines(1.9)  # and between its two lines.

@@ -39,7 +39,8 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
         or not _is_known_label(shift.raw_type_label)
         or _has_lost_its_head(entry.title)
     )
-    doubts += (TITLE_UNSURE,) * (bool(shift.customer_name) and _glues_job(entry.title))
+    is_torn = not shift.raw_type_label and _has_torn_job(shift.customer_name)
+    doubts += (TITLE_UNSURE,) * (bool(shift.customer_name) and (is_torn or _glues_job(entry.title)))
     return doubts + (UNKNOWN_TEXT,) * (bool(_unused(entry, shift)) or _is_no_town(shift))
 
 
@@ -65,6 +66,16 @@ def _glues_job(title: str) -> bool:
     behind = (title[dash.end() :] for dash in _GLUED_DASH.finditer(title))
     found = (find_labels(clean_words(text))[:1] for text in behind)
     return any(match.is_exact and not match.start for matches in found for match in matches)
+
+
+def _has_torn_job(name: str) -> bool:
+    """Whether a client is called as a job begins whose end was not read: Städse Ulla Alm."""
+    known = {word for label in load_vocabulary().labels for word in label.words}
+    words = {fold_word(word) for word in clean_words(name)} - known
+    return any(
+        len(word) >= limits.TORN_LETTERS_MIN and any(job.startswith(word) for job in known)
+        for word in words
+    )
 
 
 def _is_known_label(label: str) -> bool:

@@ -38,7 +38,7 @@ from backfill.ocr.view import Tail, interpret, settle
 from backfill.ocr.words import Row, Rows, Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "26"
+READER_VERSION = "27"
 
 
 @dataclass(frozen=True, slots=True)
