@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from backfill.plans.staging import Staging
+from backfill.report import Reporter
+from backfill.steps import chosen
 
 ROWS = pa.table({"key": ["b", "a"], "why": [{"zone": "x"}, {"zone": None}]})
 
@@ -90,3 +92,33 @@ def test_rows_that_are_added_at_once_are_all_there_or_none(staging: Staging) -> 
     assert staging.scalar("SELECT count(*) FROM extracted") == 4
     staging.append("extracted", ROWS)  # and nothing stands open
     assert staging.scalar("SELECT count(*) FROM extracted") == 6
+
+
+def test_what_was_kept_meanwhile_stays(staging: Staging) -> None:
+    staging.create("extracted", ROWS.schema)
+
+    with pytest.raises(RuntimeError, match="lost"), staging.at_once():
+        staging.append("extracted", ROWS)
+        staging.keep()
+        staging.append("extracted", ROWS)
+        raise RuntimeError("the connection was lost")
+
+    assert staging.scalar("SELECT count(*) FROM extracted") == 2
+
+
+def test_of_many_rows_only_so_many_are_held_in_memory(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chosen, "HELD_BYTES", 3 * ROWS.nbytes)
+    kept: list[int] = []
+    keep = Staging.keep
+
+    def counted(staging: Staging) -> None:
+        keep(staging)
+        kept.append(int(staging.scalar("SELECT count(*) FROM extracted") or 0))
+
+    monkeypatch.setattr(Staging, "keep", counted)
+    pages = (ROWS for _ in range(10))
+
+    assert chosen.stage_pages(pages, staging, "extracted", Reporter(lambda _event: None)) == 20
+    assert kept == [8, 16]

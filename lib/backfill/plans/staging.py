@@ -132,6 +132,12 @@ class Staging:
         with self._on_disk():
             self._connection.execute("COMMIT")
 
+    def keep(self) -> None:
+        """Keep what was added `at_once` so far: until then DuckDB holds it in memory."""
+        with self._on_disk():
+            self._connection.execute("COMMIT")
+            self._connection.execute("BEGIN")
+
     def make_room(self, size: int) -> None:
         """Take as much memory as the sorting of so many bytes of rows, as Arrow has them, needs."""
         if size > LARGE_BYTES:
