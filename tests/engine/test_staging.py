@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from backfill.plans import staging as staging_module
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
 from backfill.steps import chosen
@@ -94,12 +95,13 @@ def test_rows_that_are_added_at_once_are_all_there_or_none(staging: Staging) -> 
     assert staging.scalar("SELECT count(*) FROM extracted") == 6
 
 
-def test_what_was_kept_meanwhile_stays(staging: Staging) -> None:
+def test_what_was_kept_meanwhile_stays(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
     staging.create("extracted", ROWS.schema)
 
     with pytest.raises(RuntimeError, match="lost"), staging.at_once():
+        monkeypatch.setattr(staging_module, "HELD_BYTES", 0)
         staging.append("extracted", ROWS)
-        staging.keep()
+        monkeypatch.undo()
         staging.append("extracted", ROWS)
         raise RuntimeError("the connection was lost")
 
@@ -109,15 +111,15 @@ def test_what_was_kept_meanwhile_stays(staging: Staging) -> None:
 def test_of_many_rows_only_so_many_are_held_in_memory(
     staging: Staging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chosen, "HELD_BYTES", 3 * ROWS.nbytes)
+    monkeypatch.setattr(staging_module, "HELD_BYTES", 3 * ROWS.nbytes)
     kept: list[int] = []
-    keep = Staging.keep
+    keep = Staging._keep
 
     def counted(staging: Staging) -> None:
         keep(staging)
         kept.append(int(staging.scalar("SELECT count(*) FROM extracted") or 0))
 
-    monkeypatch.setattr(Staging, "keep", counted)
+    monkeypatch.setattr(Staging, "_keep", counted)
     pages = (ROWS for _ in range(10))
 
     assert chosen.stage_pages(pages, staging, "extracted", Reporter(lambda _event: None)) == 20

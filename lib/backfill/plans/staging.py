@@ -29,6 +29,8 @@ LARGE_BYTES = 500_000_000
 #: One thread sorts a gigabyte in this much (in three quarters of it, as measured), and what is
 #: larger in more: by the root, since it has to merge more stretches, and longer ones.
 MB_FOR_A_GIGABYTE = 96
+#: DuckDB holds what a transaction adds in memory, five times as much of it as Arrow does.
+HELD_BYTES = 50_000_000
 BATCH_ROWS = 65_536
 
 
@@ -86,6 +88,7 @@ class Staging:
 
         self.path = path
         self._limit = MEMORY_LIMIT
+        self._held: int | None = None  # bytes added in the transaction that is open, if one is
         self._error = duckdb.Error
         # In a kernel it would load widgets, for a bar of its own that no run shows.
         with self._on_disk(), unseen("ipywidgets"):
@@ -116,27 +119,35 @@ class Staging:
 
     def append(self, table: str, rows: pa.Table) -> None:
         """Add rows to a table of the same columns."""
-        if rows.num_rows:
-            self._take(f"INSERT INTO {quoted(table)} SELECT * FROM incoming", rows)
+        if not rows.num_rows:
+            return
+        self._take(f"INSERT INTO {quoted(table)} SELECT * FROM incoming", rows)
+        if self._held is not None:
+            self._held += rows.nbytes
+            if self._held > HELD_BYTES:
+                self._keep()
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Keep all or nothing of what is added within: it is written once, and not twice."""
+        """Write what is added within once, and not twice: all or nothing of some `HELD_BYTES`."""
         self._connection.execute("BEGIN")
+        self._held = 0
         try:
             yield
         except BaseException:
             with contextlib.suppress(self._error):  # the first error tells
                 self._connection.execute("ROLLBACK")
             raise
+        finally:
+            self._held = None
         with self._on_disk():
             self._connection.execute("COMMIT")
 
-    def keep(self) -> None:
-        """Keep what was added `at_once` so far: until then DuckDB holds it in memory."""
+    def _keep(self) -> None:
         with self._on_disk():
             self._connection.execute("COMMIT")
             self._connection.execute("BEGIN")
+        self._held = 0
 
     def make_room(self, size: int) -> None:
         """Take as much memory as the sorting of so many bytes of rows, as Arrow has them, needs."""

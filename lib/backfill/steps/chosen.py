@@ -18,9 +18,6 @@ from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection, scalar
 from backfill.server.session import on_own_path
 
-#: DuckDB holds what a transaction adds in memory, five times as much of it as Arrow does.
-HELD_BYTES = 50_000_000
-
 
 def count_chosen(connection: Connection, table: PlainTable, where: str, said: str) -> int:
     """Return how many rows there are; raise `UsageError` for a condition that is none.
@@ -45,16 +42,13 @@ def count_chosen(connection: Connection, table: PlainTable, where: str, said: st
 
 def stage_pages(pages: Iterable[pa.Table], staging: Staging, into: str, reporter: Reporter) -> int:
     """Put pages of rows into a table of staging; return how many rows there are."""
-    rows = size = held = 0
+    rows = size = 0
     with staging.at_once():
         for page in pages:
             if not rows:
                 staging.create(into, page.schema)
             staging.append(into, page)
-            rows, size, held = rows + page.num_rows, size + page.nbytes, held + page.nbytes
-            if held > HELD_BYTES:
-                staging.keep()
-                held = 0
+            rows, size = rows + page.num_rows, size + page.nbytes
             reporter.message(f"extract: {rows:,} rows read", "debug")
     staging.make_room(size)
     return rows

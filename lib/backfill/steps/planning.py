@@ -18,7 +18,7 @@ from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.plans.plan import Plan
-from backfill.plans.staging import STAGING_FILE, Staging
+from backfill.plans.staging import STAGING_FILE, Staging, quoted
 from backfill.plans.worksheet import (
     DECISIONS_FILE,
     answers_waiting,
@@ -215,7 +215,7 @@ def frame(staging: Staging, table: str, limit: int | None = None) -> Any:
     """
     tail = f" LIMIT {limit}" if limit is not None else ""
     order = _ORDERS.get(table, "position")
-    rows = staging.table(f'SELECT * FROM "{table}" ORDER BY {order}{tail}')
+    rows = staging.table(f"SELECT * FROM {quoted(table)} ORDER BY {order}{tail}")
     return to_dataframe(_in_utc(rows.flatten()))
 
 
