@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -261,21 +256,10 @@ def test_a_client_killed_after_sending_leaves_a_run_that_resumes_to_the_same_byt
     bench: Bench, is_row_free: bool
 ) -> None:
     run_id = bench.plan().run_id
-    arguments = [Path(killed_applier.__file__), run_id, bench.runs, "none", "1"]
+    command = [killed_applier.__file__, run_id, bench.runs, "none", "1"]
 
-    with psycopg.connect(bench.dsn) as other:
-        other.execute("SELECT FROM events WHERE id = 'e08' FOR UPDATE")
-        client = subprocess.Popen(
-            [sys.executable, *map(str, arguments)], env={**os.environ, "DATABASE_URL": bench.dsn}
-        )
-        bench.wait_for_lock_wait()
-        client.send_signal(signal.SIGKILL)
-        assert client.wait(60) == -signal.SIGKILL
-        if is_row_free:
-            other.rollback()
-        # The server looks for its client while a statement waits, and else may finish what it was
-        # sent: then the chunk is there, all of it.
-        bench.wait_until_alone()
+    bench.kill_while_waiting("e08", command, is_freed=is_row_free)
+
     committed = len(bench.checkpoints(run_id))
     assert committed in ((1, 2) if is_row_free else (1,))
     assert sum(start is not None for start, _end in bench.filled().values()) == 5 * committed

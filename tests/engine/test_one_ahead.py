@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -324,19 +319,10 @@ def test_a_client_killed_with_two_chunks_under_way_leaves_a_run_that_resumes(
     bench: Bench, is_row_free: bool
 ) -> None:
     run_id = bench.plan().run_id
-    arguments = [Path(killed_applier.__file__), run_id, bench.runs, "none", "1", "", "2"]
+    command = [killed_applier.__file__, run_id, bench.runs, "none", "1", "", "2"]
 
-    with psycopg.connect(bench.dsn) as other:
-        other.execute("SELECT FROM events WHERE id = 'e06' FOR UPDATE")
-        client = subprocess.Popen(
-            [sys.executable, *map(str, arguments)], env={**os.environ, "DATABASE_URL": bench.dsn}
-        )
-        bench.wait_for_lock_wait()
-        client.send_signal(signal.SIGKILL)
-        assert client.wait(60) == -signal.SIGKILL
-        if is_row_free:
-            other.rollback()
-        bench.wait_until_alone()
+    bench.kill_while_waiting("e06", command, is_freed=is_row_free)
+
     committed = len(bench.checkpoints(run_id))
     assert committed in ((2, 3, 4) if is_row_free else (2,))
     assert sum(start is not None for start, _end in bench.filled().values()) == 2 * committed

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -261,6 +265,24 @@ class Bench:
             "SELECT count(*) > 0 FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
+
+    def kill_while_waiting(self, held: str, command: Sequence[object], *, is_freed: bool) -> None:
+        """Start an applier, and kill it while it waits for a row that is held.
+
+        The server looks for its client while a statement waits, and else, the row being freed, may
+        finish what it was sent: then the chunk is there, all of it.
+        """
+        with psycopg.connect(self.dsn) as other:
+            other.execute("SELECT FROM events WHERE id = %s FOR UPDATE", [held])
+            client = subprocess.Popen(
+                [sys.executable, *map(str, command)], env={**os.environ, "DATABASE_URL": self.dsn}
+            )
+            self.wait_for_lock_wait()
+            client.send_signal(signal.SIGKILL)
+            assert client.wait(60) == -signal.SIGKILL
+            if is_freed:
+                other.rollback()
+            self.wait_until_alone()
 
     def messages(self) -> str:
         """Return all that was said, one line each."""
