@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -40,6 +41,11 @@ def kept_by_name(session: Session) -> int:
     return int(row[0])
 
 
+def executed(session: Session, query: bytes, values: Sequence[Any]) -> tuple[Any, ...] | None:
+    session.send_alone(query, values)
+    return session.answer_alone()
+
+
 def is_idle(session: Session) -> bool:
     return (
         session.pgconn.transaction_status == TransactionStatus.IDLE
@@ -48,7 +54,7 @@ def is_idle(session: Session) -> bool:
 
 
 def test_the_same_statement_again_is_kept_by_name_once(bench: Bench, session: Session) -> None:
-    rows = [session.execute_alone(INSERT, ["Skåne 100 %", place]) for place in (1, 70_000, 3)]
+    rows = [executed(session, INSERT, ["Skåne 100 %", place]) for place in (1, 70_000, 3)]
 
     assert rows == [("Skåne 100 %", 1), ("Skåne 100 %", 70_000), ("Skåne 100 %", 3)]
     assert noted(bench) == [("Skåne 100 %", 1), ("Skåne 100 %", 3), ("Skåne 100 %", 70_000)]
@@ -62,8 +68,8 @@ def test_where_a_pooler_may_stand_between_nothing_is_kept(bench: Bench) -> None:
         session._message.keeps = False
         before = kept_by_name(session)
 
-        session.execute_alone(INSERT, ["a", 1])
-        session.execute_alone(INSERT, ["b", 2])
+        executed(session, INSERT, ["a", 1])
+        executed(session, INSERT, ["b", 2])
 
         assert kept_by_name(session) == before
     assert noted(bench) == [("a", 1), ("b", 2)]
@@ -72,14 +78,14 @@ def test_where_a_pooler_may_stand_between_nothing_is_kept(bench: Bench) -> None:
 def test_a_refused_statement_leaves_nothing_and_a_session_that_goes_on(
     bench: Bench, session: Session
 ) -> None:
-    session.execute_alone(INSERT, ["a", 1])
+    executed(session, INSERT, ["a", 1])
 
     with pytest.raises(psycopg.errors.UniqueViolation) as refused:
-        session.execute_alone(INSERT, ["b", 1])
+        executed(session, INSERT, ["b", 1])
 
     assert refused.value.diag.table_name == "noted"
     assert is_idle(session)
-    assert session.execute_alone(INSERT, ["c", 2]) == ("c", 2)
+    assert executed(session, INSERT, ["c", 2]) == ("c", 2)
     assert noted(bench) == [("a", 1), ("c", 2)]
 
 
@@ -89,10 +95,10 @@ def test_a_statement_that_is_not_understood_is_tried_under_another_name(
     late = b"SELECT place FROM public.later WHERE place = $1"
     for _ in range(2):
         with pytest.raises(psycopg.errors.UndefinedTable):
-            session.execute_alone(late, [5])
+            executed(session, late, [5])
     bench.sql("CREATE TABLE later AS SELECT 5 AS place")
 
-    assert session.execute_alone(late, [5]) == (5,)
+    assert executed(session, late, [5]) == (5,)
     assert is_idle(session)
 
 
@@ -100,19 +106,19 @@ def test_a_value_that_no_text_can_hold_is_told_before_anything_is_sent(
     bench: Bench, session: Session
 ) -> None:
     with pytest.raises(psycopg.DataError):
-        session.execute_alone(INSERT, ["\0", 1])
+        executed(session, INSERT, ["\0", 1])
 
     assert is_idle(session)
-    assert session.execute_alone(INSERT, ["a", 1]) == ("a", 1)
+    assert executed(session, INSERT, ["a", 1]) == ("a", 1)
 
 
 def test_what_is_refused_at_the_commit_is_told(bench: Bench, session: Session) -> None:
     bench.sql("ALTER TABLE noted DROP CONSTRAINT noted_place_key")
     bench.sql("ALTER TABLE noted ADD UNIQUE (place) DEFERRABLE INITIALLY DEFERRED")
-    session.execute_alone(INSERT, ["a", 1])
+    executed(session, INSERT, ["a", 1])
 
     with pytest.raises(psycopg.errors.UniqueViolation):
-        session.execute_alone(INSERT, ["b", 1])
+        executed(session, INSERT, ["b", 1])
 
     assert is_idle(session)
     assert noted(bench) == [("a", 1)]
@@ -139,7 +145,7 @@ def test_a_server_that_ends_the_session_is_told_as_one_that_is_away(
     ending.start()
     try:
         with pytest.raises(psycopg.OperationalError):
-            session.execute_alone(b"SELECT pg_catalog.pg_sleep($1)", [30])
+            executed(session, b"SELECT pg_catalog.pg_sleep($1)", [30])
     finally:
         done.set()
         ending.join()
@@ -150,7 +156,7 @@ def test_a_server_that_ends_the_session_is_told_as_one_that_is_away(
 def test_a_message_larger_than_any_buffer_arrives_whole(session: Session) -> None:
     large = "å" * 4_000_000
 
-    assert session.execute_alone(b"SELECT pg_catalog.length($1)", [large]) == (4_000_000,)
+    assert executed(session, b"SELECT pg_catalog.length($1)", [large]) == (4_000_000,)
 
 
 NUMBERS = st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=20)
@@ -184,7 +190,7 @@ def test_pieces_arrive_as_they_were(session: Session) -> None:
     query = b"SELECT $1::timestamp[], $2::text[]"
 
     found = [
-        session.execute_alone(query, [moments.piece(first, 2), texts.piece(first, 2)])
+        executed(session, query, [moments.piece(first, 2), texts.piece(first, 2)])
         for first in (0, 1)
     ]
 

@@ -266,15 +266,9 @@ class Session(psycopg.Connection[TupleRow]):
             with super().transaction(savepoint_name, force_rollback):
                 yield
 
-    def execute_alone(
-        self, query: bytes, values: Sequence[Any], *, waits: bool = True
-    ) -> tuple[Any, ...] | None:
-        """Run a statement with `$1`, `$2`, … in a transaction of its own; return its first row."""
-        self.send_alone(query, values, waits=waits)
-        return self.answer_alone()
-
     def send_alone(self, query: bytes, values: Sequence[Any], *, waits: bool = True) -> None:
-        """Send a statement for a transaction of its own, as one message; then `answer_alone`.
+        """Send a statement with `$1`, `$2`, … for a transaction of its own, as one message; then
+        `answer_alone`.
 
         More may be sent before: where one fails, the server refuses those behind it, unless it was
         the commit that failed. Unless it `waits`, a crash may take the commit back, whole.
