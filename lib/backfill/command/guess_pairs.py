@@ -194,25 +194,14 @@ def void_walls(look: TableLook, pairs: tuple[GuessedPair, ...]) -> tuple[str, ..
     return tuple(dict.fromkeys(voids))
 
 
+#: Words for the start of a span, and for its end.
 _STARTS = {
-    *("start", "begin", "from", "arrive", "arrival", "open", "checkin", "in", "dep", "departure"),
-    *("dtstart", "since", "on", "first", "sent", "std"),
+    *("start", "begin", "since", "from", "first", "on", "in", "open", "sent", "arrive", "arrival"),
+    *("dep", "departure", "std", "dtstart", "checkin"),
 }
 _ENDS = {
-    *(
-        "end",
-        "finish",
-        "until",
-        "to",
-        "leave",
-        "stop",
-        "close",
-        "checkout",
-        "out",
-        "arr",
-        "arrival",
-    ),
-    *("dtend", "till", "off", "last", "received", "sta"),
+    *("end", "finish", "until", "till", "to", "last", "off", "out", "close", "stop", "leave"),
+    *("received", "arr", "arrival", "sta", "dtend", "checkout"),
 }
 
 

@@ -147,7 +147,7 @@ def _held_message(run_id: str, other: Mapping[str, Any]) -> str:
     return (
         f"Run {other['run_id']} is writing to the same rows: its lease is held by "
         f"{other['holder']} for {other['seconds_left']} s more (until {other['expires_at']} UTC, "
-        "renewed with each chunk).\n"
+        "renewed while it writes).\n"
         f"Watch it: {next_command('status', other['run_id'])} · stop it: "
         f"{next_command('cancel', other['run_id'])}{_join_hint(run_id, other)} · if its process is "
         f"dead, wait until the lease has run out, then: {next_command('apply', run_id)}"
