@@ -46,7 +46,7 @@ def test_a_dry_run_needs_no_right_to_write(
     book = take(three)
 
     assert three.summary(book)["sessions_ok"] == 3
-    assert f'GRANT INSERT ON "schedule_ingest"."schedule_event" TO "{reader}"' in three.messages()
+    assert f'GRANT INSERT ON schedule_ingest.schedule_event TO "{reader}"' in three.messages()
 
 
 def test_apply_without_the_rights_is_refused_before_anything_is_read(

@@ -24,13 +24,13 @@ from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.folder import notebooks_folder, project_root, runs_dir
 from backfill.next_command import next_command
 from backfill.records.ledger import Ledger
-from backfill.server.catalog import grant
 from backfill.server.catalog_columns import quoted_name
 from backfill.server.dsn import DSN_ENV, check_dsn, describe, redact
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.embedded_account import choose_account
 from backfill.server.embedded_binaries import find_binaries
 from backfill.server.postgres import Connection, connect, scalar
+from backfill.server.rights import grant
 
 OLDEST_PYTHON = (3, 11)
 LOCK_FILE = "requirements.lock"

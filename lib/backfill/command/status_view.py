@@ -145,7 +145,7 @@ def _pending(connection: Connection, spec: TableSpec) -> dict[str, Any]:
             "utc": dict(fullest) if len(counts) > MOST_SCOPES else counts,
             "utc_total": sum(counts.values()),
             "utc_scopes": len(counts),
-            "hidden": hidden_rows(connection, table),
+            "hidden": hidden_rows(connection, table.relations),
         }
     except (BackfillError, psycopg.Error) as error:  # of a role that may not look, among others
         return {"utc": None, "why": str(error).splitlines()[0]}

@@ -17,9 +17,10 @@ from backfill.jobs.utc.settings import UtcSettings
 from backfill.jobs.utc.spec_file import load_spec
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
-from backfill.server.catalog import hidden_rows, missing_rights
+from backfill.server.catalog import hidden_rows
 from backfill.server.dsn import DSN_ENV, redact
 from backfill.server.postgres import Connection
+from backfill.server.rights import missing_grants, rights_on
 
 
 def examine_table(connection: Connection, path: Path) -> list[Finding]:
@@ -53,14 +54,14 @@ def _of_table(
     for join in table.joins:
         keys = ", ".join(part.key for part in join.parts)
         yield Finding(f"lookup {join.name}", True, f"{join.relation} by {keys}")
-    grants = missing_rights(connection, table, writing=True)
+    grants = missing_grants(connection, rights_on(table))
     yield Finding(
         "rights to apply",
         not grants,
         "this role has them" if not grants else f"{len(grants)} are missing",
         " ".join(grants),
     )
-    for text in hidden_rows(connection, table):
+    for text in hidden_rows(connection, table.relations):
         yield Finding("row-level security", False, text, "use a role with BYPASSRLS")
     said = settings.table.units_said
     for warning in check_columns(connection, zoned, None, settings.policy, units_said=said):

@@ -9,9 +9,9 @@ import psycopg
 
 from backfill.errors import LeaseHeld, PreflightError
 from backfill.next_command import next_command
-from backfill.server.catalog import grant
 from backfill.server.catalog_columns import quoted_name
 from backfill.server.postgres import Connection, scalar
+from backfill.server.rights import grant
 
 #: Any number will do, as long as nobody else uses it: one creator of the tables at a time.
 _CREATION_LOCK = 7_214_906_113

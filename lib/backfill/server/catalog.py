@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import psycopg
 
@@ -12,8 +12,9 @@ from backfill.errors import PreflightError
 from backfill.rows.keys import Key
 from backfill.server.catalog_columns import CatalogColumn, UniqueKey, quoted_name, unique_keys
 from backfill.server.postgres import Connection, scalar
+from backfill.server.rights import grant
 from backfill.server.session import on_own_path
-from backfill.server.table import Relation, Table
+from backfill.server.table import Relation
 
 _KINDS = {"v": ", but a view", "m": ", but a materialized view", "f": ", but a foreign table"}
 _READABLE_KINDS = ("r", "p", "v", "m", "f")
@@ -127,86 +128,21 @@ def best_key(connection: Connection, relation: Relation) -> UniqueKey:
     return next(keys, UniqueKey((), is_primary=False, is_not_null=False))
 
 
-def columns_read(table: Table) -> dict[Relation, list[str]]:
-    """Return what a role must be allowed to read, by table: ours first."""
-    own = [
-        *(part.name for part in table.key.columns),
-        *([table.scope.name] if table.scope else []),
-        *(column.name for column in (*table.sources, *table.targets)),
-        *(part.by[1] for join in table.joins for part in join.parts if not part.by[0]),
-        *(value.column for value in table.looked_up if not value.join),
-        *(name for want in table.wants for name in want.needs),
-        *table.where_columns,
-        *([table.deleted] if table.deleted else []),
-    ]
-    read = {table.relation: list(dict.fromkeys(own))}
-    for join in table.joins:
-        columns = [*(part.key for part in join.parts), *table.looked_up_columns(join)]
-        columns += [join.since.column] if join.since else []
-        names = read.setdefault(join.relation, [])
-        names += [name for name in dict.fromkeys(columns) if name not in names]
-    return read
+NOT_REACHED = (
+    "rows that this role may not see are neither counted nor backfilled. Use a role with BYPASSRLS "
+    "to reach all."
+)
 
 
-def missing_rights(connection: Connection, table: Table, *, writing: bool) -> list[str]:
-    """Return the GRANT statements that the current role lacks, empty when it has all."""
-    wanted = [
-        (relation, column, "SELECT")
-        for relation, columns in columns_read(table).items()
-        for column in columns
-    ]
-    if writing:
-        wanted += [(table.relation, column.name, "UPDATE") for column in table.targets]
-    grants = [
-        grant(connection, right, relation.spelt, [column])
-        for relation, column, right in dict.fromkeys(wanted)
-        if not has_right(connection, relation, column, right)
-    ]
-    return _missing_usage(connection, table) + grants
+def hidden_rows(
+    connection: Connection, relations: Iterable[Relation], then: str = NOT_REACHED
+) -> list[str]:
+    """Return a sentence for each table of which row-level security may hide rows from this role.
 
-
-def _missing_usage(connection: Connection, table: Table) -> list[str]:
-    schemas = {relation.schema for relation in columns_read(table)}
-    return [
-        grant(connection, "USAGE", f"SCHEMA {quoted_name(schema)}")
-        for schema in sorted(schemas)
-        if not scalar(connection, "SELECT has_schema_privilege(%s, 'USAGE')", schema)
-    ]
-
-
-def grant(connection: Connection, right: str, on: str, columns: Sequence[str] = ()) -> str:
-    """Return the GRANT, to be pasted, of what the present role lacks; `on` is spelt as in SQL."""
-    listed = f" ({', '.join(map(quoted_name, columns))})" if columns else ""
-    role = quoted_name(str(scalar(connection, "SELECT current_user")))
-    return f"GRANT {right}{listed} ON {on} TO {role};"
-
-
-def has_right(connection: Connection, relation: Relation, column: str, right: str) -> bool:
-    """Whether the present role has a right, such as UPDATE, on a column. Read-only."""
-    # By oid: the regclass cast of a name would itself fail without USAGE on the schema.
-    return bool(
-        scalar(
-            connection,
-            "SELECT has_column_privilege(c.oid, %s, %s) FROM pg_class c"
-            " JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE n.nspname = %s AND c.relname = %s",
-            column,
-            right,
-            relation.schema,
-            relation.name,
-        )
-    )
-
-
-def hidden_rows(connection: Connection, table: Table) -> list[str]:
-    """Return a sentence for each table that is read and of which row-level security may hide rows.
-
-    Read-only.
+    `then` says what becomes of such rows. Read-only.
     """
-    relations = [table.relation, *(join.relation for join in table.joins)]
     return [
-        f"Row-level security is active on {relation}: rows that this role may not see are neither "
-        "counted nor backfilled. Use a role with BYPASSRLS to reach all."
+        f"Row-level security is active on {relation}: {then}"
         for relation in dict.fromkeys(relations)
         if is_row_security_active(connection, relation)
     ]

@@ -13,9 +13,8 @@ from importlib import resources
 
 from psycopg import sql
 
-from backfill.server.catalog import columns_read
+from backfill.server.rights import Right
 from backfill.server.roles import APPLIER, OPERATOR, PLANNER, READER
-from backfill.server.table import Relation, Table
 
 LEDGER_TABLES = ("run", "checkpoint", "chunk_image", "skip", "part", "range", "applier", "gate")
 #: What a planner says of its plan; everything else in the row is for others to say.
@@ -23,15 +22,6 @@ PLANNED_COLUMNS = (
     *("run_id", "job", "scope", "plan_id", "plan_rows", "settings", "target", "reverts"),
     *("settings_fingerprint", "database_fingerprint", "tzdata_version"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Right:
-    """What somebody may do with a table: `what` as in GRANT; without `columns`, with all of it."""
-
-    what: str
-    relation: Relation
-    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +42,6 @@ class Roles:
     @property
     def everyone(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.lookers, self.operator)))
-
-
-def rights_on(table: Table) -> list[Right]:
-    """Return what a job needs that reads and writes columns of a table, and of what it joins."""
-    written = Right("UPDATE", table.relation, tuple(column.name for column in table.targets))
-    read = columns_read(table).items()
-    return [*(Right("SELECT", relation, tuple(columns)) for relation, columns in read), written]
 
 
 def grants_for(job: str, rights: Sequence[Right], roles: Roles) -> str:

@@ -136,6 +136,11 @@ class Table:
     where_columns: tuple[str, ...] = ()  # that it may read
     deleted: str | None = None
 
+    @property
+    def relations(self) -> list[Relation]:
+        """Return the tables that are read: ours first."""
+        return list(dict.fromkeys([self.relation, *(join.relation for join in self.joins)]))
+
     def join(self, name: str) -> Join:
         """Return the join of that name."""
         return next(join for join in self.joins if join.name == name)

@@ -18,8 +18,8 @@ from backfill.folder import RunFolder
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
 from backfill.server.database import Database
-from backfill.server.grants import Right
 from backfill.server.postgres import Connection
+from backfill.server.rights import Right
 from backfill.server.session import Session
 from backfill.steps import results
 from backfill.steps.kind import JobKind

@@ -22,12 +22,13 @@ from backfill.plans.staging import Staging
 from backfill.report import Reporter
 from backfill.server.plain_table import PlainTable, targets_null
 from backfill.server.postgres import Connection, connect
+from backfill.server.rights import check_rights
 from backfill.server.session import SessionLimits
 from backfill.steps.chosen import ChosenRows, count_chosen, stage_pages
 from backfill.steps.task import CHAIN, TOLD, Decided, Preflight, Work, part, where_of
 from backfill.steps.task_questions import TaskQuestions
 from backfill.steps.task_rows import decide, plain_schema, typed
-from backfill.steps.task_table import Resolved, check_rights
+from backfill.steps.task_table import Resolved, cautions, rights_of
 from backfill.steps.task_view import task_diff
 
 BLOCK_ROWS = 20_000
@@ -44,7 +45,8 @@ def plain_preflight(
 ) -> Preflight:
     """Check rights, count the rows that wait; raise `PreflightError` or `UsageError`."""
     table, what = resolved.table, part(task, "what")
-    warnings = check_rights(connection, resolved, writing=writing)
+    warnings = check_rights(connection, rights_of(resolved), writing=writing)
+    warnings += cautions(connection, resolved)
     facts = {
         "table": str(table.relation),
         "key": ", ".join(column.name for column in table.key.columns),

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from backfill.errors import PreflightError, UsageError
 from backfill.rows.keys import Key
-from backfill.server.catalog import find_relation, grant, has_right, is_row_security_active
+from backfill.server.catalog import find_relation, hidden_rows
 from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
-from backfill.server.grants import Right
 from backfill.server.plain_table import (
     PlainTable,
     check_names,
@@ -19,6 +18,7 @@ from backfill.server.plain_table import (
     key_of,
 )
 from backfill.server.postgres import Connection
+from backfill.server.rights import Right
 from backfill.server.table import Relation
 from backfill.server.update_cost import cost_warnings
 from backfill.steps.task import Names
@@ -134,25 +134,16 @@ def rights_of(resolved: Resolved) -> tuple[Right, ...]:
     )
 
 
-def check_rights(connection: Connection, resolved: Resolved, *, writing: bool) -> list[str]:
-    """Return warnings; raise `PreflightError` with the GRANT for what the role lacks."""
-    relation = resolved.table.relation
-    lacking = {
-        right.what: [n for n in right.columns if not has_right(connection, relation, n, right.what)]
-        for right in rights_of(resolved)
-    }
-    grants = {r: grant(connection, r, relation.spelt, n) for r, n in lacking.items() if n}
-    if "SELECT" in grants or (writing and grants):
-        raise PreflightError(
-            f"This role lacks rights on {relation}. Mend, as the table's owner:\n"
-            + "\n".join(grants.values())
-        )
-    warnings = [f"To apply, this role will need: {grant}" for grant in grants.values()]
-    columns = [column.name for column in resolved.table.targets]
-    warnings += cost_warnings(connection, relation, columns, 0)
-    if is_row_security_active(connection, relation):
-        warnings.append(
-            f"Row-level security is active on {relation}: rows that this role may not see are "
-            "told as missing. Use a role with BYPASSRLS to reach all."
-        )
-    return warnings
+def cautions(connection: Connection, resolved: Resolved) -> list[str]:
+    """Return warnings: what makes writing dear, and which rows this role may not see."""
+    table = resolved.table
+    columns = [column.name for column in table.targets]
+    return [
+        *cost_warnings(connection, table.relation, columns, 0),
+        *hidden_rows(connection, [table.relation], _TOLD_AS_MISSING),
+    ]
+
+
+_TOLD_AS_MISSING = (
+    "rows that this role may not see are told as missing. Use a role with BYPASSRLS to reach all."
+)

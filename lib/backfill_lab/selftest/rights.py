@@ -14,7 +14,8 @@ from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.table_spec import EVENTS
-from backfill.server.grants import Roles, grants_for, rights_on
+from backfill.server.grants import Roles, grants_for
+from backfill.server.rights import rights_on
 from backfill.which_folder import run_folders
 from backfill_lab.selftest.case import Case
 from backfill_lab.selftest.claims import Disproved, equal, says, silent_about

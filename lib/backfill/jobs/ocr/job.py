@@ -37,7 +37,7 @@ from backfill.jobs.ocr.selection import (
 )
 from backfill.jobs.ocr.settings import OcrSettings
 from backfill.jobs.ocr.staged import day_row, extracted_row, image_row, shift_rows
-from backfill.jobs.ocr.tables import Tables, check_tables, is_demo, missing_grants, table_warnings
+from backfill.jobs.ocr.tables import Tables, check_tables, is_demo, table_warnings
 from backfill.jobs.ocr.views import corrections_view, diff_view
 from backfill.jobs.ocr.written_before import tell_of_messages, tell_of_other_days
 from backfill.ocr.failure import ImageFailure
@@ -60,8 +60,8 @@ from backfill.plans.staging import Staging
 from backfill.plans.worksheet import CORRECTIONS_FILE
 from backfill.report import Reporter
 from backfill.server.database import Database
-from backfill.server.grants import Right
 from backfill.server.postgres import Connection, connect
+from backfill.server.rights import Right
 from backfill.skips import Skip, SkipReason
 from backfill.steps.task import Decided, Preflight, Work
 from backfill.workers.cluster import check_executor, open_executor
@@ -94,7 +94,7 @@ class OcrTask:
         """Return the task upon its tables, and how many sessions are selected."""
         chosen, tables = self._chosen, self._tables
         notifying = chosen.store_notifications
-        check_tables(connection, tables, writing=writing, notifying=notifying)
+        warnings = check_tables(connection, tables, writing=writing, notifying=notifying)
         check_selection(connection, tables, chosen.selection)
         root = self._local_root(connection)
         reader = reader_facts(chosen.engine_choice)
@@ -106,10 +106,7 @@ class OcrTask:
                 chosen.scheduler, chosen.workers, ReaderVersions(chosen.engine_choice)
             ),
         }
-        grants = missing_grants(connection, tables, writing=True, notifying=notifying)
-        warnings = table_warnings(connection, tables, notifying=notifying)
-        if grants:
-            warnings.append(f"To apply, this role will need: {' '.join(grants)}")
+        warnings += table_warnings(connection, tables, notifying=notifying)
         found = Preflight(
             count_by_user(connection, tables, chosen.selection),
             tuple(warnings),

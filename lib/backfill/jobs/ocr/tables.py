@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from backfill.errors import PreflightError
-from backfill.server.catalog import grant, is_row_security_active
-from backfill.server.catalog_columns import columns_of, quoted_name
-from backfill.server.grants import Right
+from backfill.server.catalog import hidden_rows
+from backfill.server.catalog_columns import columns_of
 from backfill.server.postgres import Connection, scalar
+from backfill.server.rights import Right, check_rights
 from backfill.server.table import Relation
 from backfill.server.update_cost import check_replica_identity
 
@@ -34,7 +35,7 @@ _NOTIFICATION = {
         "notification_type", "message", "event_ids",
     }
 }  # fmt: skip
-_WRITE = {"day_snapshot": ("INSERT", "UPDATE"), "schedule_event": ("INSERT",)}
+_WRITE = [("INSERT", "day_snapshot"), ("UPDATE", "day_snapshot"), ("INSERT", "schedule_event")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,20 @@ class Tables:
             ("INSERT, DELETE", "schedule_event"),
             ("INSERT, DELETE", "schedule_notification"),
         ]
-        return [Right(what, Relation(self.schema, name)) for what, name in rights]
+        return self.rights_of(rights)
+
+    def rights_of(self, rights: Iterable[tuple[str, str]]) -> list[Right]:
+        return [Right(what, self.relation(name)) for what, name in rights]
+
+    def relation(self, name: str) -> Relation:
+        return Relation(self.schema, name)
 
 
-def check_tables(connection: Connection, tables: Tables, *, writing: bool, notifying: bool) -> None:
-    """Raise `PreflightError` for a table, column or right that is missing. Read-only.
+def check_tables(
+    connection: Connection, tables: Tables, *, writing: bool, notifying: bool
+) -> list[str]:
+    """Return a warning of rights that applying needs; raise `PreflightError` for a table or column
+    that is missing, or a right. Read-only.
 
     The capture tables are only ever read: no right to write them is asked for.
     """
@@ -74,31 +84,9 @@ def check_tables(connection: Connection, tables: Tables, *, writing: bool, notif
         )
     for name, columns in read.items():
         _check_columns(connection, tables, name, columns)
-    missing = missing_grants(connection, tables, writing=writing, notifying=notifying)
-    if missing:
-        raise PreflightError(
-            "This role lacks rights. Mend, as the tables' owner:\n" + "\n".join(missing)
-        )
-
-
-def missing_grants(
-    connection: Connection, tables: Tables, *, writing: bool, notifying: bool
-) -> list[str]:
-    """Return the GRANT statements that the current role lacks. Read-only."""
-    wanted = [(name, "SELECT") for name in (*_READ, *(_NOTIFICATION if notifying else ()))]
-    if writing:
-        wanted += [(name, right) for name, rights in _WRITE.items() for right in rights]
-        wanted += [(name, "INSERT") for name in _NOTIFICATION if notifying]
-    schema = quoted_name(tables.schema)
-    grants = []
-    if not scalar(connection, "SELECT has_schema_privilege(%s, 'USAGE')", tables.schema):
-        grants.append(grant(connection, "USAGE", f"SCHEMA {schema}"))
-    grants += [
-        grant(connection, right, f"{schema}.{quoted_name(name)}")
-        for name, right in wanted
-        if not _has_right(connection, tables.schema, name, right)
-    ]
-    return grants
+    rights = [("SELECT", name) for name in read] + _WRITE
+    rights += [("INSERT", name) for name in _NOTIFICATION if notifying]
+    return check_rights(connection, tables.rights_of(rights), writing=writing)
 
 
 def is_demo(connection: Connection, tables: Tables) -> bool:
@@ -124,7 +112,7 @@ def states_of(connection: Connection, tables: Tables) -> list[str]:
 
 
 def _check_columns(connection: Connection, tables: Tables, name: str, columns: set[str]) -> None:
-    found = columns_of(connection, Relation(tables.schema, name)).keys()
+    found = columns_of(connection, tables.relation(name)).keys()
     if not found:
         raise PreflightError(
             f"There is no table {tables.schema}.{name}. Is --db-schema the schema of the schedule "
@@ -134,27 +122,15 @@ def _check_columns(connection: Connection, tables: Tables, name: str, columns: s
         raise PreflightError(f"{tables.schema}.{name} has no column {', '.join(lacking)}.")
 
 
-def _has_right(connection: Connection, schema: str, name: str, right: str) -> bool:
-    # By oid: the name alone would need USAGE on the schema to be looked up.
-    return bool(
-        scalar(
-            connection,
-            "SELECT has_table_privilege(c.oid, %s) FROM pg_class c"
-            " JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE n.nspname = %s AND c.relname = %s",
-            right,
-            schema,
-            name,
-        )
-    )
-
-
 # Sessions are few and each is a transaction of its own: what a write costs does not matter here,
 # but what it sets off does.
 _INSERT, _UPDATE = 4, 16  # bits of pg_trigger.tgtype
 _SNAPSHOT = "day_snapshot"
 _FIRING = {_SNAPSHOT: _INSERT | _UPDATE, "schedule_event": _INSERT}
 _NOTIFYING = {"schedule_notification": _INSERT}
+_TAKEN_FOR_MISSING = (
+    "what this role may not see there is taken for missing. Use a role with BYPASSRLS to see all."
+)
 _SNAPSHOT_COLUMNS = ["snapshot_payload", "source_session_id", "updated_at"]
 
 
@@ -164,20 +140,15 @@ def table_warnings(connection: Connection, tables: Tables, *, notifying: bool) -
 
     Raises `PreflightError` where snapshots can not be updated at all.
     """
-    check_replica_identity(connection, Relation(tables.schema, _SNAPSHOT))
+    check_replica_identity(connection, tables.relation(_SNAPSHOT))
     firing = _FIRING | (_NOTIFYING if notifying else {})
     return [
         *(
             text
             for name, events in firing.items()
-            if (text := _triggers(connection, Relation(tables.schema, name), events))
+            if (text := _triggers(connection, tables.relation(name), events))
         ),
-        *(
-            f"Row-level security is active on {relation}: what this role may not see there is "
-            "taken for missing. Use a role with BYPASSRLS to see all."
-            for relation in (Relation(tables.schema, name) for name in _READ)
-            if is_row_security_active(connection, relation)
-        ),
+        *hidden_rows(connection, map(tables.relation, _READ), _TAKEN_FOR_MISSING),
     ]
 
 

@@ -111,7 +111,7 @@ def check_rows(task: UtcTask, database: Database, accepted: str, *, has_filled: 
     known = load_known(Path(accepted)) if accepted else frozenset()
     with database.connect(read_only=True) as connection:
         zoned = task.look_up(connection, writing=False).zoned
-        hidden = hidden_rows(connection, zoned.table)
+        hidden = hidden_rows(connection, zoned.table.relations)
     settings = replace(task.chosen, repair=has_filled, answers=Answers())
     members = sorted(set(settings.households)) or None
     rows = PendingRows(

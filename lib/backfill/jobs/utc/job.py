@@ -37,11 +37,11 @@ from backfill.plans.staging import Staging
 from backfill.report import Reporter
 from backfill.rows.columns import ColumnType
 from backfill.rows.values import struct_type
-from backfill.server.catalog import has_heirs, hidden_rows, missing_rights
+from backfill.server.catalog import has_heirs, hidden_rows
 from backfill.server.database import Database
-from backfill.server.grants import Right, rights_on
 from backfill.server.odd_text import check_text
 from backfill.server.postgres import Connection
+from backfill.server.rights import Right, check_rights, rights_on
 from backfill.server.session import Session
 from backfill.server.table import Table
 from backfill.server.update_cost import cost_warnings
@@ -99,7 +99,7 @@ class UtcTask:
         )
         pending = sum(counts.values())
         warnings += _warnings(connection, zoned, pending)
-        hidden = hidden_rows(connection, table)
+        hidden = hidden_rows(connection, table.relations)
         found = Preflight(
             counts,
             (*warnings, *hidden),
@@ -119,7 +119,7 @@ class UtcTask:
         """Find the table and what it looks up, check rights and the scope; samples nothing."""
         chosen = self.chosen
         zoned = resolve_table(connection, chosen.table, chosen.encoding)
-        warnings = _check_rights(connection, zoned.table, writing)
+        warnings = check_rights(connection, rights_on(zoned.table), writing=writing)
         check_lookups(connection, zoned.table)
         if chosen.skip_deleted and zoned.table.deleted is None:
             raise PreflightError(
@@ -339,17 +339,6 @@ def _check_width(table: Table) -> None:
             f"The pairs of {table.relation} make {values:,} values a row; PostgreSQL takes "
             f"{MOST_VALUES:,} in one statement. Split them over several specifications."
         )
-
-
-def _check_rights(connection: Connection, table: Table, writing: bool) -> list[str]:
-    grants = missing_rights(connection, table, writing=True)
-    needed = missing_rights(connection, table, writing=writing)
-    if needed:
-        raise PreflightError(
-            f"This role lacks rights on {table.relation}. Mend, as the table's owner:\n"
-            + "\n".join(needed)
-        )
-    return [f"To apply, this role will need: {' '.join(grants)}"] if grants else []
 
 
 def _warnings(connection: Connection, zoned: ZonedTable, pending: int) -> list[str]:

@@ -9,10 +9,10 @@ from psycopg import sql
 
 from backfill.plans.extract import row_columns, shaped
 from backfill.rows.columns import Column
-from backfill.server.catalog import columns_read
 from backfill.server.joins import join_clauses
 from backfill.server.pending import scope_condition
 from backfill.server.postgres import Connection, scalar
+from backfill.server.rights import columns_read
 from backfill.server.table import Table
 
 SAMPLE_ROWS = 5_000
