@@ -14,7 +14,6 @@ from tests.jobs.command_line import run_here
 from backfill import workbook
 from backfill.command import commands
 from backfill.folder import RUN_ID_ENV, RunFolder
-from backfill.jobs.fill.job import FillJob
 from backfill.jobs.registry import JOBS
 from backfill.notebook.kernel import Kernel
 from backfill.notebook.opened import OPENED_ENV, hand_over, handed_over
@@ -70,8 +69,7 @@ def test_what_a_command_has_looked_at_is_not_looked_at_again(
         """Do what the kernel does, of which the preflight must not be a part."""
         for name, value in {**kernel.told, RUN_ID_ENV: folder.run_id}.items():
             monkeypatch.setenv(name, value)
-        for job in (Job, FillJob):
-            monkeypatch.delattr(job, "preflight")
+        monkeypatch.delattr(Job, "preflight")
         declared = defaults_of(JOBS[arguments[0]].parameters)
         run = workbook.open_run(arguments[0], declared | parameters)
         shown = repr(run.preflight())

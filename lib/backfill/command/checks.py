@@ -122,8 +122,9 @@ def _to_write(options: argparse.Namespace, ready: Ready) -> dict[str, int]:
     """Compute as a dry run does, and keep nothing of it; return the rows to write, by scope."""
     from backfill.plans.staging import STAGING_FILE, Staging
     from backfill.report import Reporter
+    from backfill.steps.task import part
 
-    if not getattr(ready.job, "has_values", True):
+    if not part(ready.job.task, "has_values"):
         raise UsageError("Which values are to be there? --values FILE, or --query SQL.")
     quiet = Reporter(lambda _event: None)
     with tempfile.TemporaryDirectory(prefix="backfill-check-") as name:

@@ -72,13 +72,14 @@ def _run_job(
 ) -> int:
     from backfill.jobs.entry import latest_sheets
     from backfill.notebook.opened import hand_over
-    from backfill.notebook.own_notebook import Keeps, notebook_for
+    from backfill.notebook.own_notebook import notebook_for
     from backfill.records.ledger import Ledger
     from backfill.server.database import open_database
     from backfill.settings import engine_settings
     from backfill.steps.planning import look
     from backfill.steps.running import stopped_run
     from backfill.steps.skip_limits import check_named
+    from backfill.steps.task import part
     from backfill_lab.demo.seed import seed_if_empty
 
     terminal = terminal_of(options)
@@ -106,9 +107,10 @@ def _run_job(
     # What a person's own notebook says in its cell stays its own.
     names = {parameter.name for parameter in declared}
     said = {name: value for name, value in given_of(options).items() if name in names}
-    with notebook_for(entry, job, own) as notebook:  # what is refused here leaves no folder
+    with notebook_for(entry, job.task, own) as notebook:  # what is refused here leaves no folder
         folder.create()
-        kept = job.keep(folder) if isinstance(job, Keeps) else {}
+        keep = part(job.task, "keep_files")
+        kept = keep(folder) if keep else {}
         hand_over(kernel, values | kept, ready)
         parameters = said | kept if own.path else _changed(declared, values | kept)
         return run_notebook_of(notebook, folder, "notebook", parameters, terminal, kernel)

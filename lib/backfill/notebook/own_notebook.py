@@ -16,29 +16,17 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from backfill.errors import UsageError
-from backfill.folder import RunFolder
 from backfill.jobs.entry import Entry
 from backfill.notebook.headless import notebook_path
 from backfill.parameter import Kind, Parameter
+from backfill.steps.task import part
 
 #: The tag of the cells in which a person computes; with values at hand, `run.compute()` is enough.
 ANALYST_TAG = "analyst"
 _COMPUTE = "run.compute()"
-
-
-@runtime_checkable
-class Keeps(Protocol):
-    """A job that keeps something with its run before the notebook begins."""
-
-    @property
-    def has_values(self) -> bool: ...
-
-    def keep(self, folder: RunFolder) -> dict[str, Any]:
-        """Keep it; return the parameters that change by it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +82,23 @@ def _literals(path: str, source: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def notebook_for(entry: Entry, job: object, own: OwnNotebook) -> Iterator[str]:
+def notebook_for(entry: Entry, task: object, own: OwnNotebook) -> Iterator[str]:
     """Yield the notebook to run: a person's own, the shipped one, or one made for the occasion."""
     if own.path:
         yield own.path
-        return
-    if entry.notebook and not isinstance(job, Keeps):
+    elif entry.notebook and not entry.takes_notebook:
         yield entry.notebook
-        return
-    document = _with_values(entry, job) if isinstance(job, Keeps) else _of_task(entry, job)
-    with tempfile.TemporaryDirectory(prefix="backfill-notebook-") as folder:
-        path = Path(folder) / f"{entry.name.replace(':', '_')}.ipynb"
-        path.write_text(json.dumps(document), encoding="utf-8")
-        yield str(path)
+    else:
+        document = _with_values(entry, task) if entry.notebook else _of_task(entry, task)
+        with tempfile.TemporaryDirectory(prefix="backfill-notebook-") as folder:
+            path = Path(folder) / f"{entry.name.replace(':', '_')}.ipynb"
+            path.write_text(json.dumps(document), encoding="utf-8")
+            yield str(path)
 
 
-def _with_values(entry: Entry, job: Keeps) -> dict[str, Any]:
+def _with_values(entry: Entry, task: object) -> dict[str, Any]:
     """Return the shipped notebook as one that takes the values."""
-    if not job.has_values:
+    if not part(task, "has_values"):
         raise UsageError(
             "Which values? --values FILE, --query SQL, or --notebook FILE: your own copy of "
             "notebooks/06_fill_columns.ipynb, in which you compute them."
@@ -123,8 +110,8 @@ def _with_values(entry: Entry, job: Keeps) -> dict[str, Any]:
     return document
 
 
-def _of_task(entry: Entry, job: object) -> dict[str, Any]:
-    own = getattr(getattr(job, "task", None), "notebook", None)
+def _of_task(entry: Entry, task: object) -> dict[str, Any]:
+    own = part(task, "notebook")
     return _read(Path(own)) if own else task_notebook(entry.name, entry.parameters)
 
 

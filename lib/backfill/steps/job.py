@@ -26,7 +26,7 @@ from backfill.steps.kind import JobKind
 from backfill.steps.plain_rows import PlainRows, plain_preflight
 from backfill.steps.task import Preflight, Rows, Work, part
 from backfill.steps.task_questions import IDLE, tell_idle
-from backfill.steps.task_table import Resolved, resolve, rights_of
+from backfill.steps.task_table import resolve, resolved_of, rights_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +80,10 @@ class Job:
         """Check tables, rights and encodings; raise `PreflightError` or `UsageError`."""
         if own := part(self.task, "preflight"):
             return Ready(self, *own(connection, writing=writing))
-        resolved = self.resolved(connection)
+        resolved = resolved_of(self.task, connection)
         found = plain_preflight(self.task, connection, resolved, writing=writing)
         rows = PlainRows(self.task, self.origin, self.answers, resolved, found)
         return Ready(self, rows, found)
-
-    def resolved(self, connection: Connection) -> Resolved:
-        """Return the task's table with its types; raise what the task finds wrong with it."""
-        resolved = resolve(connection, self.task.names())
-        if accept := part(self.task, "accept"):
-            accept(resolved)
-        return resolved
 
 
 class Ready:

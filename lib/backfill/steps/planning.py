@@ -105,14 +105,10 @@ class Planning:
     def propose(self, rows: Any, reads: Sequence[str] | None) -> int | None:
         """Hand rows of a notebook to a job that waits for them; None where it has its own."""
         ready: Any = self.ready
-        if ready.job.has_values:
-            self._reporter.message(
-                "The values come from where the parameters say: what this cell proposes is not "
-                "used.",
-                "warning",
-            )
-            return None
-        return int(ready.rows.propose(rows, reads, self.staging, self._database, self._reporter))
+        count: int | None = ready.rows.propose(
+            rows, reads, self.staging, self._database, self._reporter
+        )
+        return count
 
     def compute(self) -> Computation:
         """Compute the changes; they go into the plan's own file, which staging shows as a table."""

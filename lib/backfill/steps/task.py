@@ -180,6 +180,8 @@ OPTIONAL: Mapping[str, Any] = {
     "writer": None,  # (target): writes something else than one row of one table
     "reverter": None,  # (target): writes that back
     "notebook": None,  # path of one of its own
+    "has_values": True,  # else the shipped notebook is for a person to compute in
+    "keep_files": None,  # (folder): keeps files with the run; parameters that change by that
     "counts_itself": False,  # it sees to it that all rows are read that should be
     "where": None,  # SQL: the rows that are to be read; the engine counts them, and reads them too
     # -- of a task that knows more of its tables than names ----------------------------------

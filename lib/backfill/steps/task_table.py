@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from backfill.errors import PreflightError, UsageError
 from backfill.rows.keys import Key
@@ -21,7 +22,7 @@ from backfill.server.postgres import Connection
 from backfill.server.rights import Right
 from backfill.server.table import Relation
 from backfill.server.update_cost import cost_warnings
-from backfill.steps.task import Names
+from backfill.steps.task import Names, part
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,14 @@ def _key(
             f"ALTER TABLE {relation.spelt} ADD PRIMARY KEY ({listed});"
         )
     return key_of(columns, chosen), wanted or chosen
+
+
+def resolved_of(task: Any, connection: Connection) -> Resolved:
+    """Return a task's table with its types; raise what the task finds wrong with it."""
+    resolved = resolve(connection, task.names())
+    if accept := part(task, "accept"):
+        accept(resolved)
+    return resolved
 
 
 def rights_of(resolved: Resolved) -> tuple[Right, ...]:

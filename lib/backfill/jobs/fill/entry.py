@@ -59,8 +59,9 @@ FILL_PARAMETERS: tuple[Parameter, ...] = (
 
 
 def _make(values: Mapping[str, Any]) -> Job:
-    from backfill.jobs.fill.job import FillJob
-    from backfill.jobs.fill.task import FillSettings
+    from backfill.jobs.fill.job import FillTask
+    from backfill.jobs.fill.settings import FillSettings
+    from backfill.steps.job import Job
 
     if not values["apply"] and any(values[parameter.name] for parameter in PART):
         raise UsageError(
@@ -79,7 +80,7 @@ def _make(values: Mapping[str, Any]) -> Job:
         overwrite=values["overwrite"],
         allow_null=values["allow_null"],
     )
-    return FillJob(settings, values["values"], values["query"], values["where"])
+    return Job(FillTask(settings, values["values"], values["query"], values["where"]))
 
 
 def _listed(names: Sequence[str]) -> tuple[str, ...]:

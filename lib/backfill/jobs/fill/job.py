@@ -1,90 +1,128 @@
-"""A run of fill as the engine sees it: values at hand, or rows to compute them from."""
+"""The fill task, before its table is known and upon it: values at hand, or rows to compute them
+from in a notebook."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from backfill.decisions import Answers
 from backfill.errors import PreflightError, UsageError
 from backfill.folder import FILE_MODE, RunFolder
 from backfill.jobs.fill.frames import as_frame, keep_frame
 from backfill.jobs.fill.query import keep_query
-from backfill.jobs.fill.task import FillSettings, FillTask
-from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, Values, open_values
-from backfill.plans.keyed_rows import rows_schema, rows_where
+from backfill.jobs.fill.settings import FillSettings
+from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, open_values
+from backfill.plans.fitting import column_texts
+from backfill.plans.keyed_rows import (
+    SHOWN_KEYS,
+    KeyedRows,
+    Match,
+    rows_schema,
+    rows_where,
+    struct_from,
+)
 from backfill.plans.staging import Staging, field_of
 from backfill.report import Reporter
+from backfill.rows.day_or_month import DATES, are_untold, how_untold
+from backfill.rows.texts import texts_of
+from backfill.server.catalog_columns import columns_of
 from backfill.server.database import Database
 from backfill.server.plain_table import PlainTable, targets_null
 from backfill.server.postgres import Connection, connect
 from backfill.steps.chosen import ChosenRows, count_chosen
-from backfill.steps.job import Job, Ready
 from backfill.steps.plain_rows import CHOSEN, PATIENT, PlainRows, plain_preflight
-from backfill.steps.task import Preflight
+from backfill.steps.task import Names, Preflight
 from backfill.steps.task_rows import typed
-from backfill.steps.task_table import Resolved
+from backfill.steps.task_table import Resolved, meant, resolved_of
 
+JOB_NAME = "fill"
 ROWS_TABLE = "rows"
 
 
-class FillJob(Job):
-    """`Job` of fill: of values that the parameters name, or that a notebook will propose."""
+class FillTask:
+    """`Task` of values that the parameters name, or that a notebook will propose."""
 
-    def __init__(self, settings: FillSettings, values: str, query: str, where: str) -> None:
+    name = JOB_NAME
+    what = ("row of values is there", "rows of values are there")
+    reasons = ()
+    counts_itself = True
+
+    def __init__(self, chosen: FillSettings, values: str, query: str, where: str) -> None:
         """`values` is a file, `query` DuckDB's SQL; `where` chooses rows for a notebook."""
-        self._chosen = settings
+        self._chosen = chosen
         self._query = query
-        self.where = where
+        self.chooses = where
+        self.overwrite = chosen.overwrite
+        self.allow_null = chosen.allow_null
+        #: Columns that the run has read itself: the values need not bring them along.
+        self._extracted: Collection[str] = ()
         self._nothing: tempfile.TemporaryDirectory[str] | None = None
-        given = open_values(Path(values)) if values else None
-        if given and query and not is_kept(given.path, query):
+        self.values = open_values(Path(values)) if values else None
+        if self.values and query and not is_kept(self.values.path, query):
             raise UsageError("Values come from --values or from --query: give one of them.")
-        if given is None and query:
+        if self.values is None and query:
             self._nothing = tempfile.TemporaryDirectory(prefix="backfill-fill-")
             path = Path(self._nothing.name) / KEPT_FILE
             try:
                 keep_query(query, path, Path.cwd())
-                given = open_values(path)
+                self.values = open_values(path)
             except UsageError:
                 self._nothing.cleanup()
                 raise
         #: Whether the parameters name the values; what a notebook proposes may be said anew.
-        self.has_values = given is not None
-        super().__init__(self._task(given))
-
-    def _task(self, values: Values | None, extracted: Collection[str] = ()) -> FillTask:
-        origin = self._query or (values.path.name if values else "")
-        return FillTask(self._chosen, values, origin, extracted)
+        self.has_values = self.values is not None
 
     @property
-    def settings(self) -> dict[str, Any]:
-        return {**super().settings, **({"where": self.where} if self.where else {})}
+    def _origin(self) -> str:
+        """The file or query that the values came from, as it was named."""
+        return self._query or (self.values.path.name if self.values else "")
 
-    def keep(self, folder: RunFolder) -> dict[str, Any]:
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            **self._chosen.as_json(),
+            "values": self._origin,
+            "values_sha256": self.values.sha256 if self.values else None,
+            **({"where": self.chooses} if self.chooses else {}),
+        }
+
+    def keep_files(self, folder: RunFolder) -> dict[str, Any]:
         """Keep what a query returned with the run; return the parameters that change by it."""
-        values = self.task.values
-        if self._nothing is None or values is None:
+        if self._nothing is None or self.values is None:
             return {}
         path = folder.file(KEPT_FILE)
-        shutil.copyfile(values.path, path)
+        shutil.copyfile(self.values.path, path)
         path.chmod(FILE_MODE)
-        self.task = self._task(replace(values, path=path))
+        self.values = replace(self.values, path=path)
         self._nothing.cleanup()
         self._nothing = None
         return {"values": str(path)}
 
-    def preflight(self, connection: Connection, *, writing: bool) -> Ready:
-        resolved = self.resolved(connection)
-        found = plain_preflight(self.task, connection, resolved, writing=writing)
+    def take(
+        self, rows: Any, reads: Sequence[str] | None, path: Path, extracted: Collection[str]
+    ) -> None:
+        """Take rows that a notebook proposes, kept at `path`, as if a file held them."""
+        keep_frame(rows, path)
+        path.chmod(FILE_MODE)
+        names = (reads,) if isinstance(reads, str) else reads
+        self._chosen = replace(self._chosen, reads=None if names is None else tuple(names))
+        self.values = open_values(path)
+        self._extracted = extracted
+
+    def preflight(self, connection: Connection, *, writing: bool) -> tuple[FillRows, Preflight]:
+        resolved = resolved_of(self, connection)
+        found = plain_preflight(self, connection, resolved, writing=writing)
         if not self.has_values:
-            where = self.where or targets_null(resolved.table)
+            where = self.chooses or targets_null(resolved.table)
             rows = count_chosen(connection, resolved.table, where, "--where")
             found = replace(
                 found,
@@ -92,40 +130,90 @@ class FillJob(Job):
                 what=CHOSEN,
                 facts={**found.facts, "chosen": where},
             )
-        return Ready(self, FillRows(self, resolved, found), found)
+        return FillRows(self, resolved, found), found
 
-    def take(
-        self,
-        rows: Any,
-        reads: Sequence[str] | None,
-        path: Path,
-        extracted: Collection[str],
-        connection: Connection,
-    ) -> Resolved:
-        """Take rows that a notebook proposes, kept at `path`, as if a file held them."""
-        keep_frame(rows, path)
-        path.chmod(FILE_MODE)
-        names = (reads,) if isinstance(reads, str) else reads
-        self._chosen = replace(self._chosen, reads=None if names is None else tuple(names))
-        self.task = self._task(open_values(path), extracted)
-        return self.resolved(connection)
+    @property
+    def facts(self) -> dict[str, str]:
+        if self.values is None:
+            return {}
+        return {"values": self._origin, "their columns": ", ".join(self.values.columns)}
+
+    def names(self) -> Names:
+        chosen = self._chosen
+        others = {*chosen.key, *chosen.targets}
+        columns = self.values.columns if self.values else ()
+        own = chosen.reads if chosen.reads is not None else columns
+        listed = tuple(name for name in own if name not in others)
+        if chosen.reads is not None:
+            return Names(chosen.table, chosen.targets, listed, chosen.key)
+        return Names(chosen.table, chosen.targets, key=chosen.key, perhaps=listed)
+
+    def accept(self, resolved: Resolved) -> None:
+        """Raise `UsageError` unless the values have a column for each key and target."""
+        if self.values is None:
+            return
+        for what, names in (
+            ("key column", resolved.found_by),
+            ("column to write", self._chosen.targets),
+            ("source", [n for n in self._chosen.reads or () if n not in self._extracted]),
+        ):
+            for name in names:
+                if name not in self.values.columns:
+                    raise UsageError(
+                        f"The values have no {what} {name}.{meant(name, self.values.columns)} "
+                        f"They have: {', '.join(self.values.columns) or 'no column at all'}."
+                    )
+
+    def pending(self, connection: Connection, resolved: Resolved) -> dict[str, int]:
+        rows = self.values.count() if self.values else 0
+        return {str(resolved.table.relation): rows}
+
+    def extract(self, connection: Connection, table: PlainTable) -> Iterator[pa.Table]:
+        """Yield each row of the values with the row of the table that its key names."""
+        assert self.values is not None
+        columns = columns_of(connection, table.relation)
+        keys = self._chosen.key or tuple(column.name for column in table.key.columns)
+        brought = {*self.values.columns} - {*keys}
+        own = [column.name for column in table.sources if column.name in brought]
+        reader = KeyedRows(
+            connection,
+            table,
+            Match(tuple(columns[n] for n in keys), tuple(columns[n] for n in own)),
+        )
+        named = {*keys, *own, *self._chosen.targets}
+        notes = [n for n in self.values.columns if n not in named and n not in columns]
+        first = 1
+        for batch in self.values.batches():
+            given = {n: column_texts(batch.column(n), columns[n]) for n in (*keys, *own)}
+            _refuse_null_keys({name: given[name] for name in keys}, first)
+            _refuse_untold_dates({n: given[n] for n in given if columns[n].kind in DATES}, first)
+            rows = reader.read(given)
+            values = {n: column_texts(batch.column(n), columns[n]) for n in self._chosen.targets}
+            noted = {name: texts_of(batch.column(name)) for name in notes}
+            count = batch.num_rows
+            rows = rows.append_column("given", struct_from(values, count))
+            yield rows.append_column("note", struct_from(noted, count))
+            first += count
+
+    def compute(self, rows: pa.Table) -> pa.Table:
+        return pa.table({"after": rows.column("given")})
 
 
 class FillRows(PlainRows):
     """Fill upon its table. Without values it waits for `propose`, which brings them."""
 
-    def __init__(self, job: FillJob, resolved: Resolved, found: Preflight) -> None:
-        super().__init__(job.task, job.origin, job.answers, resolved, found)
-        self._job = job
+    task: FillTask
+
+    def __init__(self, task: FillTask, resolved: Resolved, found: Preflight) -> None:
+        super().__init__(task, {}, Answers(), resolved, found)
 
     @property
     def _counted(self) -> int:
         return sum(self.found.pending.values())
 
     def stage_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
-        self._job.keep(RunFolder(staging.path.parent))
-        self.task = self._job.task
-        if not self._job.has_values:
+        self.task.keep_files(RunFolder(staging.path.parent))
+        if not self.task.has_values:
             return self._extract_rows(dsn, staging, reporter)
         rows = super().stage_rows(dsn, staging, reporter)
         if rows != self._counted:
@@ -153,7 +241,7 @@ class FillRows(PlainRows):
 
     def frame(self, staging: Staging) -> Any:
         """Return the chosen rows as a dataframe: key, sources, targets; else the values' rows."""
-        if self._job.has_values:
+        if self.task.has_values:
             rows = staging.table("FROM extracted ORDER BY key")
             return rows.flatten().to_pandas()
         rows = staging.table(f"FROM {ROWS_TABLE} ORDER BY key")
@@ -172,12 +260,22 @@ class FillRows(PlainRows):
         staging: Staging,
         database: Database,
         reporter: Reporter,
-    ) -> int:
-        """Take rows with new values; return how many. The run goes on as if a file held them."""
+    ) -> int | None:
+        """Take rows with new values; return how many. The run goes on as if a file held them.
+
+        None where the parameters name the values: those count.
+        """
+        if self.task.has_values:
+            reporter.message(
+                "The values come from where the parameters say: what this cell proposes is not "
+                "used.",
+                "warning",
+            )
+            return None
         path = staging.path.parent / KEPT_FILE
+        self.task.take(rows, reads, path, _extracted(staging))
         with database.connect(read_only=True) as connection:
-            self.resolved = self._job.take(rows, reads, path, _extracted(staging), connection)
-        self.task = self._job.task
+            self.resolved = resolved_of(self.task, connection)
         count = super().stage_rows(database.dsn, staging, reporter)
         if count:
             self._compare_with_extracted(staging)
@@ -230,3 +328,23 @@ def is_kept(path: Path, query: str) -> bool:
     with pa.ipc.open_file(path) as reader:
         metadata = reader.schema.metadata or {}
     return bool(metadata.get(QUERY_KEY, b"").decode() == query)
+
+
+def _refuse_untold_dates(dates: Mapping[str, pa.Array], first: int) -> None:
+    """Another row would be found, or taken for one that was edited."""
+    for name, texts in dates.items():
+        if places := are_untold(texts):
+            told = how_untold(texts[places[0]].as_py())
+            raise UsageError(f"{name} in row {first + places[0]:,} of the values: {told}.")
+
+
+def _refuse_null_keys(keys: Mapping[str, pa.Array], first: int) -> None:
+    for name, texts in keys.items():
+        if texts.null_count:
+            places = pc.indices_nonzero(texts.is_null()).to_pylist()
+            rows = [f"row {first + place:,}" for place in places]
+            more = f" and {len(rows) - SHOWN_KEYS:,} more" if len(rows) > SHOWN_KEYS else ""
+            raise UsageError(
+                f"The key {name} is NULL in {', '.join(rows[:SHOWN_KEYS])}{more} of the values: "
+                "which row is meant, nobody can know."
+            )

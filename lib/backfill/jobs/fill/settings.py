@@ -1,0 +1,29 @@
+"""What a run of fill was told: which values go where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FillSettings:
+    """What decides which values go where. Without `reads` every column of the values that the
+    table has as well, and that is neither key nor target, is a source."""
+
+    table: str
+    targets: tuple[str, ...]
+    key: tuple[str, ...] = ()
+    overwrite: bool = False
+    allow_null: bool = False
+    reads: tuple[str, ...] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "table": self.table,
+            "set": list(self.targets),
+            "key": list(self.key),
+            "overwrite": self.overwrite,
+            "allow_null": self.allow_null,
+            "reads": None if self.reads is None else list(self.reads),
+        }
