@@ -194,14 +194,18 @@ def void_walls(look: TableLook, pairs: tuple[GuessedPair, ...]) -> tuple[str, ..
     return tuple(dict.fromkeys(voids))
 
 
-#: Words for the start of a span, and for its end.
-_STARTS = {
+#: Words for where a way begins, and for where it ends.
+_FROM = {"origin", "departure", "dep", "depart", "departs", "std", "etd", "atd", "pickup", "source"}
+_TO = {"destination", "dest", "arrival", "arr", "arrive", "arrives", "sta", "eta", "ata", "dropoff"}
+#: Words for the start of a span, and for its end: a way is one, and so is the time between arriving
+#: somewhere and leaving it.
+_STARTS = _FROM | {
     *("start", "begin", "since", "from", "first", "on", "in", "open", "sent", "arrive", "arrival"),
-    *("dep", "departure", "std", "dtstart", "checkin"),
+    *("dtstart", "checkin"),
 }
-_ENDS = {
+_ENDS = _TO | {
     *("end", "finish", "until", "till", "to", "last", "off", "out", "close", "stop", "leave"),
-    *("received", "arr", "arrival", "sta", "dtend", "checkout"),
+    *("received", "dtend", "checkout"),
 }
 
 
@@ -241,11 +245,6 @@ def _stems(name: str) -> set[str]:
     """Return what a name means: start_time and starts_at mean start."""
     meant = words_of(name) - _SILENT
     return {word[:-1] if len(word) > 3 and word[-1] == "s" else word for word in meant}
-
-
-#: Words for where a way begins, and for where it ends.
-_FROM = {"origin", "departure", "dep", "depart", "departs", "std", "etd", "atd", "pickup", "source"}
-_TO = {"destination", "dest", "arrival", "arr", "arrive", "arrives", "sta", "eta", "ata", "dropoff"}
 
 
 def headed(words: set[str]) -> set[str]:

@@ -7,7 +7,7 @@ the engine does what it does for any table.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pyarrow as pa
 
@@ -25,9 +25,8 @@ from backfill.records.checkpoint import Counts
 from backfill.records.ledger import Ledger
 from backfill.server.plain_table import plain_from_json
 from backfill.server.postgres import Connection
-from backfill.skips import Reason
 from backfill.steps.laid_out import causes_of_any, lay_out_rows
-from backfill.steps.task import CHAIN, Cause, Recomputed, part
+from backfill.steps.task import CHAIN, Cause, Outcome, Recomputed, part
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -187,22 +186,10 @@ class JobKind:
             "rules": plan.counts.get("rules", {}),
         }
 
-    def verdict(
-        self,
-        plan: Plan,
-        *,
-        is_applied: bool,
-        allowed: Mapping[str, int | None],
-        left: Mapping[Reason, int],
-    ) -> BackfillError | None:
-        """Return the error that a run ends with although every step did its work, if any.
-
-        `allowed` holds how many rows may have `failed` or be `held`, where that was said anew
-        since the plan was made; None means any number. `left` are the rows that were left
-        alone, by reason.
-        """
+    def verdict(self, plan: Plan, **outcome: Unpack[Outcome]) -> BackfillError | None:
+        """Return the error that a run ends with although every step did its work, if any."""
         own = self._part(plan.target, "verdict")
-        return own(plan, is_applied=is_applied, allowed=allowed, left=left) if own else None
+        return own(plan, **outcome) if own else None
 
 
 def _explained(trace: Trace) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import pyarrow as pa
 
@@ -24,7 +24,7 @@ from backfill.plans.staging import Staging
 from backfill.report import Reporter
 from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
-from backfill.skips import Skip
+from backfill.skips import Reason, Skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,16 @@ class Rows(Protocol):
     def diff_view(self, staging: Staging) -> Shown:
         """Return what a person reads before approving."""
         ...
+
+
+class Outcome(TypedDict):
+    """How a run stands whose every step did its work."""
+
+    is_applied: bool
+    #: How many rows may have `failed` or be `held`, None for any number: where that was said anew
+    #: since the plan was made.
+    allowed: Mapping[str, int | None]
+    left: Mapping[Reason, int]  # rows that were left alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 
@@ -25,7 +25,8 @@ from backfill.plans.plan import Plan
 from backfill.records.checkpoint import Counts
 from backfill.records.ledger import Ledger
 from backfill.server.postgres import Connection
-from backfill.skips import NOT_WRITTEN, Reason
+from backfill.skips import NOT_WRITTEN
+from backfill.steps.task import Outcome
 
 _SHIFT_FIELDS = (
     "start", "end", "customer_name", "customer_fingerprint", "street", "street_number",
@@ -100,26 +101,19 @@ class OcrRuns:
         """Write the sessions' JSON files and the report."""
         return {} if plan.reverts else output.write_output(folder, plan, ledger)
 
-    def verdict(
-        self,
-        plan: Plan,
-        *,
-        is_applied: bool,
-        allowed: Mapping[str, int | None],
-        left: Mapping[Reason, int],
-    ) -> BackfillError | None:
+    def verdict(self, plan: Plan, **outcome: Unpack[Outcome]) -> BackfillError | None:
         """Return what a run with failed or held sessions ends with."""
         if plan.reverts:
             return None
         counts = plan.counts["sessions"]
-        allowed = {**plan.counts["allowed"], **allowed}
+        allowed = {**plan.counts["allowed"], **outcome["allowed"]}
         failed, held = counts["sessions_failed"], counts["sessions_held"]
         if failed and failed == counts["sessions_total"]:
             return SessionsFailed(
                 f"Every session failed ({failed}). Their stages and reasons are in skips.csv of "
                 f"the run's folder; nothing was written for them."
             )
-        refused = sum(left.get(reason, 0) for reason in NOT_WRITTEN)
+        refused = sum(outcome["left"].get(reason, 0) for reason in NOT_WRITTEN)
         if allowed["failed"] is not None and failed + refused > allowed["failed"]:
             late = f", {refused} of them when they were written" if refused else ""
             return TooManySkips(
@@ -127,7 +121,7 @@ class OcrRuns:
                 f"{allowed['failed']}. Stages and reasons are in skips.csv of the run's folder; "
                 "the others are not affected."
             )
-        if is_applied and allowed["held"] is not None and held > allowed["held"]:
+        if outcome["is_applied"] and allowed["held"] is not None and held > allowed["held"]:
             return TooManySkips(
                 f"{counted(held, 'session')} held back for a person; --max-held allows "
                 f"{allowed['held']}. Look at them in skips.csv of the run's folder: each reason "
