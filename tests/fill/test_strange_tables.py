@@ -1,0 +1,196 @@
+"""Tables as strangers make them: names, keys, widths, triggers and rights that a fill meets."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from psycopg.conninfo import make_conninfo
+from tests.fill.test_strange_values import box
+
+from backfill import workbook
+from backfill.errors import UsageError
+
+if TYPE_CHECKING:
+    from tests.fill.conftest import Tables
+
+
+def test_columns_named_like_ours_are_filled_like_any_other(tables: Tables) -> None:
+    names = ["rule", "skip", "detail", "key", "after", "before", "note", "given"]
+    columns = ", ".join(f"{name} text" for name in names)
+    tables.connection.execute(f"CREATE TABLE log (id int PRIMARY KEY, {columns})")
+    tables.make("INSERT INTO log VALUES (1), (2)")
+    rows = pd.DataFrame({"id": [1, 2], **{name: [f"{name} 1", f"{name} 2"] for name in names}})
+
+    run = tables.fill(rows, "log", names)
+    run.apply()
+    run.verify()
+
+    assert tables.rows("SELECT to_jsonb(log) - 'id' FROM log WHERE id = 2") == [
+        ({name: f"{name} 2" for name in names},)
+    ]
+
+
+def test_a_key_that_the_table_lacks_is_missing_whatever_its_sources_say(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE bed (id int PRIMARY KEY, width int, room uuid, v text)",
+        "INSERT INTO bed VALUES (1, 90), (2, 120)",
+    )
+    rows = pd.DataFrame(
+        {
+            "id": [1, 2, 9],
+            "v": ["a", "b", "c"],
+            "width": ["90", "wide", "5"],
+            "room": [None, None, "no"],
+        }
+    )
+
+    skips = tables.fill(rows, "bed", "v").skips.set_index("key")
+
+    assert skips["reason"].to_dict() == {"2": "drifted", "9": "missing_row"}
+    assert skips.loc["2", "detail"] == "width was 'wide', now it is '120'"
+
+
+def test_a_table_is_named_as_sql_names_it(tables: Tables) -> None:
+    tables.make(
+        'CREATE SCHEMA "my shop"',
+        'CREATE TABLE "my shop"."price.list" (id int PRIMARY KEY, v numeric(5,-2))'
+        if tables.connection.info.server_version >= 150000
+        else 'CREATE TABLE "my shop"."price.list" (id int PRIMARY KEY, v numeric)',
+        'INSERT INTO "my shop"."price.list" VALUES (1)',
+    )
+
+    tables.fill(pd.DataFrame({"id": [1], "v": [1234]}), '"my shop"."price.list"', "v").apply()
+
+    assert tables.rows('SELECT v::int / 100 FROM "my shop"."price.list"') == [(12,)]
+
+
+def test_hundreds_of_columns_are_fitted_written_and_put_back(tables: Tables) -> None:
+    columns = [f"c{number}" for number in range(120)]
+    listed = ", ".join(f"{name} int" for name in columns)
+    tables.connection.execute(f"CREATE TABLE wide (id int PRIMARY KEY, {listed})".encode())
+    tables.make("INSERT INTO wide (id) VALUES (1), (2)")
+
+    run = tables.fill(pd.DataFrame([{"id": 2, **dict.fromkeys(columns, 7)}]), "wide", columns)
+    run.apply()
+    run.verify()
+    assert tables.rows("SELECT id FROM wide WHERE c0 + c60 + c119 = 21") == [(2,)]
+    run.undo()
+
+    assert tables.rows("SELECT count(c0) + count(c119) FROM wide") == [(0,)]
+
+
+def test_a_key_of_a_composite_type_with_a_null_in_it_is_found(tables: Tables) -> None:
+    """Such a value is neither NULL nor NOT NULL to the server, or NULL though it is there."""
+    tables.make(
+        "CREATE TYPE shelf AS (floor int, name text)",
+        "CREATE TABLE book (place shelf PRIMARY KEY, title text)",
+        "INSERT INTO book VALUES (ROW(1, NULL)), (ROW(2, 'b')), (ROW(NULL, NULL))",
+    )
+
+    rows = pd.DataFrame({"place": ["(1,)", "(2,b)", "(,)"], "title": ["x", "y", "z"]})
+
+    run = tables.fill(rows, "book", "title")
+    run.apply()
+    run.verify()
+    assert tables.rows("SELECT title FROM book ORDER BY title") == [("x",), ("y",), ("z",)]
+    run.undo()
+
+    assert tables.rows("SELECT count(title) FROM book") == [(0,)]
+
+
+def test_names_with_lines_and_percent_signs_in_them_are_filled(tables: Tables) -> None:
+    name = 'a %s\nof "Ö" {}'
+    quoted = '"' + name.replace('"', '""') + '"'
+    made = f'CREATE TABLE {quoted} ({quoted} int PRIMARY KEY, {quoted[:-1]}?" text)'
+    tables.connection.execute(made.encode())
+    tables.connection.execute(f"INSERT INTO {quoted} VALUES (1)".encode())
+
+    run = tables.fill(pd.DataFrame({name: [1], f"{name}?": ["v"]}), quoted, [f"{name}?"])
+    run.apply()
+    run.verify()
+
+    assert tables.connection.execute(f"SELECT * FROM {quoted}".encode()).fetchall() == [(1, "v")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        ("tsvector", "o" * 3_000, "invalid_value"),  # refused as it is planned
+        ("text", "index", "database_error"),  # as it is written
+    ],
+)
+def test_a_value_that_is_too_long_for_an_index_or_a_type_costs_its_row_alone(
+    tables: Tables, kind: str, value: str, reason: str
+) -> None:
+    """The server calls that a limit of the program, as it does what is wrong for every row."""
+    box(tables, kind, 9)
+    tables.make("CREATE INDEX ON box (v)")
+    if value == "index":
+        value = "".join(chr(40 + n * n % 80) + chr(40 + n * 7 % 73) for n in range(30_000))
+    rows = pd.DataFrame({"id": range(1, 10), "v": ["x"] * 3 + [value] + ["x"] * 5})
+
+    run = tables.fill(rows, "box", "v")
+    run.apply()
+    run.verify()
+
+    assert tables.rows("SELECT id FROM box WHERE v IS NULL") == [(4,)]
+    assert run.skips[["key", "reason"]].values.tolist() == [["4", reason]]
+
+
+def test_a_trigger_that_updates_its_own_row_costs_that_row_alone(tables: Tables) -> None:
+    box(tables, "int", 9)
+    tables.make(
+        "CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " UPDATE box SET v = -1 WHERE id = NEW.id AND id = 6 AND pg_trigger_depth() = 1;"
+        " RETURN NEW; END $$",
+        "CREATE TRIGGER again BEFORE UPDATE ON box FOR EACH ROW EXECUTE FUNCTION again()",
+    )
+
+    run = tables.fill(pd.DataFrame({"id": range(1, 10), "v": range(1, 10)}), "box", "v")
+    run.apply()
+    run.verify()
+
+    assert tables.rows("SELECT id FROM box WHERE v IS NULL") == [(6,)]
+    assert run.skips["reason"].tolist() == ["database_error"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"), [("1 / (id - 2) = 0", "division by zero"), ("notes()", "only read")]
+)
+def test_a_condition_that_fails_or_writes_is_refused_in_words(
+    tables: Tables, condition: str, says: str
+) -> None:
+    box(tables, "int")
+    tables.make(
+        "CREATE FUNCTION notes() RETURNS boolean LANGUAGE plpgsql AS"
+        " $$ BEGIN DELETE FROM box; RETURN true; END $$"
+    )
+    given = {"table": "box", "set": ["v"], "where": condition, "dsn_env": "TABLES_URL"}
+    book = workbook.open_run("fill", {**given, "runs_dir": str(tables.runs)})
+
+    with pytest.raises(UsageError, match=says):
+        book.preflight()
+
+
+def test_rights_on_the_named_columns_alone_are_enough(tables: Tables) -> None:
+    box(tables, "int")
+    role, database = "of_columns", tables.connection.info.dbname
+    tables.connection.execute(
+        f"DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN;"
+        f" GRANT SELECT (id, v), UPDATE (v) ON box TO {role};"
+        f' GRANT CREATE ON DATABASE "{database}" TO {role}'.encode()
+    )
+    as_role = replace(tables, dsn=make_conninfo(tables.dsn, user=role))
+    os.environ["TABLES_URL"] = as_role.dsn
+
+    run = as_role.fill(pd.DataFrame({"id": [1], "v": [5]}), "box", "v")
+    run.apply()
+    run.verify()
+    run.undo()
+
+    assert tables.rows("SELECT count(v) FROM box") == [(0,)]
+    tables.connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
