@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Sequence
 
 import pytest
+from tests.ocr.cards import FRIDAY, SENT, card_of, day_of, image_of, pause, words_at
 
 from backfill.ocr import checks, meaning
 from backfill.ocr.dates import FAR_DATE, WEEK_CONTRADICTS, DateEvidence, shows_other_day
@@ -14,37 +14,11 @@ from backfill.ocr.doubts import explained
 from backfill.ocr.layout import read_layout
 from backfill.ocr.meaning import doubts_of
 from backfill.ocr.normalise import normalise_entry
-from backfill.ocr.reading import ImageReading
-from backfill.ocr.session import CaptureImage, CaptureSession, SessionReading
-from backfill.ocr.session_reading import ReadImage, read_session
 from backfill.ocr.shift import Entry
-from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
-from backfill.ocr.view import Tail
-from backfill.ocr.words import Word
-
-FRIDAY = DateEvidence(22, 8, 4, None, 34, "Fredag 22 augusti")
-SENT = dt.datetime(2025, 8, 22, 18, tzinfo=dt.UTC)
-
-
-def _line(text: str, left: float, top: float, height: float = 20) -> list[Word]:
-    """Words of one line, ten pixels a letter."""
-    words = []
-    for part in text.split():
-        words.append(Word(part, left, top, 10.0 * len(part), height, 96.0))
-        left += 10.0 * len(part) + 8
-    return words
-
-
-def _card(*lines: tuple[str, float, float]) -> Entry:
-    """The entry of a card: its times, and lines by their text and place."""
-    words = [word for line in lines for word in _line(*line)]
-    entries = checks.check_times(read_layout(words).entries)
-    assert len(entries) == 1, entries
-    return entries[0]
 
 
 def _visit(*more: tuple[str, float, float], title: str = "Ida Alm • Hemstädning") -> Entry:
-    return _card(
+    return card_of(
         ("07:00", 10, 10), ("09:15", 10, 40), (title, 120, 10), ("Lerum, Ringgatan 4", 120, 45),
         *more,
     )  # fmt: skip
@@ -75,14 +49,14 @@ def test_a_text_that_an_ellipsis_cuts_is_held(title: str) -> None:
 
 @pytest.mark.parametrize("times", ["1:00 - 4:30 PM", "1:00 – 4:30 p.m.", "1:00 EM - 4:30"])
 def test_half_of_the_day_told_once_is_held(times: str) -> None:
-    entry = _card((times, 10, 10), ("Ida Alm • Kontor", 10, 40), ("Lerum, Ringgatan 4", 10, 70))
+    entry = card_of((times, 10, 10), ("Ida Alm • Kontor", 10, 40), ("Lerum, Ringgatan 4", 10, 70))
 
     assert (entry.start, entry.end) == ("13:00", "16:30")
     assert checks.HALF_OF_DAY in entry.flags
 
 
 def test_half_of_the_day_told_of_both_times_is_read() -> None:
-    entry = _card(
+    entry = card_of(
         ("11:00 AM - 1:30 PM", 10, 10), ("Ida Alm • Kontor", 10, 40), ("Lerum, Ringgatan 4", 10, 70)
     )
 
@@ -92,19 +66,19 @@ def test_half_of_the_day_told_of_both_times_is_read() -> None:
 
 @pytest.mark.parametrize(("start", "end"), [("09:15", "07:00"), ("12:00", "09:30")])
 def test_a_shift_of_more_than_sixteen_hours_is_held(start: str, end: str) -> None:
-    entry = _card((start, 10, 10), (end, 10, 40), ("Rast", 120, 10))
+    entry = card_of((start, 10, 10), (end, 10, 40), ("Rast", 120, 10))
 
     assert checks.TOO_LONG in entry.flags
 
 
 def test_a_shift_over_midnight_is_not_too_long() -> None:
-    entry = _card(("22:00", 10, 10), ("06:00", 10, 40), ("Rast", 120, 10))
+    entry = card_of(("22:00", 10, 10), ("06:00", 10, 40), ("Rast", 120, 10))
 
     assert checks.TOO_LONG not in entry.flags
 
 
 def test_a_whole_day_is_what_its_duration_says() -> None:
-    entry = _card(("00:00", 10, 10), ("24:00", 10, 40), ("Semester", 120, 10), ("24h", 500, 10))
+    entry = card_of(("00:00", 10, 10), ("24:00", 10, 40), ("Semester", 120, 10), ("24h", 500, 10))
 
     assert entry.flags == ()
 
@@ -154,7 +128,7 @@ def test_a_job_made_of_a_known_stem_is_work() -> None:
 
 
 def test_work_with_neither_client_nor_place_is_held() -> None:
-    entry = _card(("07:00", 10, 10), ("09:15", 10, 40), ("Hemstädning", 120, 10))
+    entry = card_of(("07:00", 10, 10), ("09:15", 10, 40), ("Hemstädning", 120, 10))
 
     assert meaning.doubts_of(entry, normalise_entry(entry)) == (checks.NAMELESS,)
 
@@ -170,9 +144,9 @@ def test_a_text_without_a_place_in_the_shift_is_held() -> None:
 )
 def test_a_heading_over_the_shifts_of_others_is_no_part_of_a_card(heading: str) -> None:
     words = [
-        *_line("07:00", 10, 10), *_line("09:15", 10, 40), *_line("Lunch", 120, 10),
-        *_line(heading, 10, 140), *_line("10:00", 10, 210), *_line("11:15", 10, 240),
-        *_line("Rast", 120, 210),
+        *words_at("07:00", 10, 10), *words_at("09:15", 10, 40), *words_at("Lunch", 120, 10),
+        *words_at(heading, 10, 140), *words_at("10:00", 10, 210), *words_at("11:15", 10, 240),
+        *words_at("Rast", 120, 210),
     ]  # fmt: skip
     layout = read_layout(words)
 
@@ -199,149 +173,28 @@ def test_a_heading_right_above_a_card_is_no_part_of_its_name(heading: str, left:
     ],
 )
 def test_a_second_day_on_the_sheet_is_seen(lines: Sequence[tuple[str, float, float]]) -> None:
-    words = [word for line in lines for word in _line(*line)]
+    words = [word for line in lines for word in words_at(*line)]
 
-    assert shows_other_day([*_line(FRIDAY.text, 10, 50), *words], FRIDAY)
+    assert shows_other_day([*words_at(FRIDAY.text, 10, 50), *words], FRIDAY)
 
 
 @pytest.mark.parametrize("after", ["Lördag 23 augusti", "Saturday 23 August", "Samstag 23 August"])
 def test_a_heading_that_names_two_days_is_seen(after: str) -> None:
     both = DateEvidence(22, 8, 4, None, 34, f"Fredag 22 augusti {after}")
 
-    assert shows_other_day(_line(both.text, 10, 50), both)
+    assert shows_other_day(words_at(both.text, 10, 50), both)
 
 
 def test_the_heading_and_a_strip_of_the_week_are_no_second_day() -> None:
     strip = [w for at, day in enumerate(("mån", "tis", "ons", "tor", "fre", "lör", "sön"))
-             for w in _line(day, 60.0 * at, 90)]  # fmt: skip
+             for w in words_at(day, 60.0 * at, 90)]  # fmt: skip
 
-    assert not shows_other_day([*_line(FRIDAY.text, 10, 50), *strip], FRIDAY)
-
-
-def _reading(
-    *entries: Entry,
-    tail: Tail = Tail.ROOM,
-    farewell: str = "",
-    told: Told = NOTHING_TOLD,
-    date: DateEvidence | None = FRIDAY,
-    flags: tuple[str, ...] = (),
-) -> ImageReading:
-    words = tuple(word for entry in entries for word in entry.words)
-    return ImageReading("", 400, 800, words, entries, date, farewell, flags, tail, told)
-
-
-def _read(
-    readings: Sequence[ImageReading], *, numbers: Sequence[int] = (), sent: dt.datetime = SENT
-) -> SessionReading:
-    numbers = numbers or range(1, len(readings) + 1)
-    images = tuple(CaptureImage(uuid.uuid4(), n, f"{n}.png") for n in numbers)
-    session = CaptureSession(uuid.uuid4(), 1, "done", sent, images)
-    read = read_session(
-        session, [ReadImage(i, i.r2_key, r) for i, r in zip(images, readings, strict=True)]
-    )
-    assert isinstance(read, SessionReading)
-    return read
-
-
-def _break(start: str, end: str) -> Entry:
-    return _card((start, 10, 10), (end, 10, 40), ("Rast", 120, 10))
-
-
-def test_a_number_missing_in_the_sequence_is_told() -> None:
-    reading = _reading(_break("07:00", "07:30"))
-
-    read = _read([reading, reading], numbers=(1, 3))
-
-    assert read.review_reasons == (f"image 2: {meaning.IMAGE_MISSING}",)
-
-
-def test_images_that_share_no_card_may_lack_one_between() -> None:
-    first, last = _reading(_break("07:00", "07:30")), _reading(_break("12:00", "12:30"), date=None)
-
-    assert _read([first, last]).review_reasons == (f"image 2: {meaning.IMAGES_DO_NOT_MEET}",)
-
-
-def test_a_last_image_that_is_full_of_cards_may_lack_the_next() -> None:
-    open_end = _reading(_break("07:00", "07:30"), tail=Tail.EDGE)
-    ended = _reading(_break("07:00", "07:30"), tail=Tail.EDGE, farewell="07:30")
-
-    assert _read([open_end]).review_reasons == (f"image 1: {meaning.DAY_GOES_ON}",)
-    assert _read([ended]).review_reasons == ()
-
-
-def test_the_image_that_ends_the_day_is_the_one_with_its_last_card_not_the_last_sent() -> None:
-    """A person may send the lower screen first."""
-    morning, noon, evening = (
-        _break("07:00", "07:30"),
-        _break("12:00", "12:30"),
-        _break("16:00", "16:30"),
-    )
-    lower = _reading(noon, evening, date=None)
-    upper = _reading(morning, noon, tail=Tail.EDGE, flags=(checks.CUT_BELOW,))
-
-    assert _read([lower, upper]).review_reasons == ()
-    open_end = _reading(noon, evening, date=None, tail=Tail.EDGE)
-    assert _read([open_end, upper]).review_reasons == (f"image 1: {meaning.DAY_GOES_ON}",)
-
-
-def test_a_card_cut_below_is_shown_where_the_same_cards_have_room_below() -> None:
-    cut = _reading(_break("07:00", "07:30"), tail=Tail.EDGE, flags=(checks.CUT_BELOW,))
-    whole = _reading(_break("07:00", "07:30"), farewell="07:30", tail=Tail.FAREWELL, date=None)
-
-    assert _read([cut, whole]).review_reasons == ()
-    assert f"image 1: {checks.CUT_BELOW}" in _read([cut, cut]).review_reasons
-
-
-@pytest.mark.parametrize(("farewell", "is_held"), [
-    ("16:30", False), ("17:15", True), ("12:00", True), ("07:30", True),
-])  # fmt: skip
-def test_a_day_that_ends_at_another_time_than_its_last_shift_is_held(
-    farewell: str, is_held: bool
-) -> None:
-    day = (_break("07:00", "07:30"), _break("16:00", "16:30"))
-    read = _read([_reading(*day, farewell=farewell, tail=Tail.FAREWELL)])
-
-    assert read.review_reasons == (f"image 1: {checks.FAREWELL_MISMATCH}",) * is_held
-
-
-@pytest.mark.parametrize("farewell", ["06:00", "24:00"])
-def test_the_days_end_may_lie_beyond_midnight_or_before_a_longer_shifts(farewell: str) -> None:
-    end = "06:00" if farewell == "06:00" else "00:00"
-    night = (_break("07:00", "07:30"), _break("22:00", end))
-
-    assert _read([_reading(*night, farewell=farewell, tail=Tail.FAREWELL)]).review_reasons == ()
-
-
-@pytest.mark.parametrize(
-    ("line", "is_held"),
-    [
-        ("2 pass", False), ("3 pass", True), ("3 shifts", True), ("2 Schichten", False),
-        ("4 uppdrag", True), ("3 vagter", True), ("Totalt 1h 30m", False), ("Total 2h 30m", True),
-        ("Summa: 1,5 h", False), ("Gesamt 2,5 Std", True), ("Yhteensä 3h", True),
-        ("Sum 1h 30m", False),
-        ("3 kollegor", False), ("Rum 12", False),
-    ],
-)  # fmt: skip
-def test_a_sum_that_the_shifts_do_not_make_holds_the_session(line: str, is_held: bool) -> None:
-    told = find_told(_line(line, 10, 60))
-    day = (_break("07:00", "07:30"), _break("16:00", "17:00"))
-
-    read = _read([_reading(*day, told=told)])
-
-    assert read.review_reasons == (f"image 1: {checks.SUM_DIFFERS}",) * is_held
-
-
-def test_a_sum_may_leave_breaks_and_ways_out() -> None:
-    visit = _card(("08:00", 10, 10), ("10:00", 10, 40), ("Ida Alm • Kontor", 120, 10),
-                  ("Lerum, Ringgatan 4", 120, 45))  # fmt: skip
-
-    for told in (Told(120, 1), Told(150, 2)):
-        assert _read([_reading(visit, _break("10:00", "10:30"), told=told)]).review_reasons == ()
+    assert not shows_other_day([*words_at(FRIDAY.text, 10, 50), *strip], FRIDAY)
 
 
 def test_a_line_that_tells_the_sum_is_no_part_of_a_card() -> None:
-    words = [*_line("07:00", 10, 10), *_line("07:30", 10, 40), *_line("Rast", 120, 10),
-             *_line("Totalt", 10, 110), *_line("7h 30m", 300, 110)]  # fmt: skip
+    words = [*words_at("07:00", 10, 10), *words_at("07:30", 10, 40), *words_at("Rast", 120, 10),
+             *words_at("Totalt", 10, 110), *words_at("7h 30m", 300, 110)]  # fmt: skip
 
     layout = read_layout(words)
 
@@ -353,22 +206,22 @@ def test_a_line_that_tells_the_sum_is_no_part_of_a_card() -> None:
 def test_a_client_without_a_place_among_others_with_one_is_doubted() -> None:
     def card(start: str, end: str, *more: tuple[str, float, float]) -> Entry:
         name = {"07:00": "Ida Alm", "08:00": "Siv Dal", "09:00": "Bo Lind"}[start]
-        return _card((start, 10, 10), (end, 10, 40), (f"{name} • Kontor", 120, 10), *more)
+        return card_of((start, 10, 10), (end, 10, 40), (f"{name} • Kontor", 120, 10), *more)
 
     first = card("07:00", "08:00", ("Lerum, Ringgatan 4", 120, 45))
     bare, other = card("08:00", "09:00"), card("09:00", "10:00")
 
-    assert _read([_reading(first, bare)]).all_review_reasons == (
+    assert day_of([image_of(first, bare)]).all_review_reasons == (
         f"08:00–09:00: {checks.ADDRESS_UNSURE}",
     )  # fmt: skip
-    assert checks.ADDRESS_UNSURE not in str(_read([_reading(bare, other)]).all_review_reasons)
+    assert checks.ADDRESS_UNSURE not in str(day_of([image_of(bare, other)]).all_review_reasons)
 
 
 @pytest.mark.parametrize(
     "town", ["Fönsterputs Dagny Alm Lerum", "Kontor Lerum", "Ring Olof Ek Först"]
 )
 def test_a_town_that_no_town_is_called_is_doubted(town: str) -> None:
-    entry = _card(("07:00", 10, 10), ("09:15", 10, 40), ("Ida Alm • Kontor", 120, 10),
+    entry = card_of(("07:00", 10, 10), ("09:15", 10, 40), ("Ida Alm • Kontor", 120, 10),
                   (f"{town}, Ringgatan 4", 120, 45))  # fmt: skip
 
     assert checks.UNKNOWN_TEXT in _all_flags(entry)
@@ -377,14 +230,14 @@ def test_a_town_that_no_town_is_called_is_doubted(town: str) -> None:
 @pytest.mark.parametrize(("days", "is_held"), [(1100, True), (200, False), (-60, False)])
 def test_a_date_of_another_year_is_held(days: int, is_held: bool) -> None:
     sent = SENT + dt.timedelta(days=days)
-    session = _read([_reading(_break("07:00", "07:30"))], sent=sent)
+    session = day_of([image_of(pause("07:00", "07:30"))], sent=sent)
 
     assert (f"date: {FAR_DATE}" in session.review_reasons) == is_held
 
 
 def test_a_date_that_nobody_knew_the_shifts_of_when_the_picture_was_sent_is_held() -> None:
     early = SENT - dt.timedelta(days=165)  # a wrong weekday makes a date fit another year
-    session = _read([_reading(_break("07:00", "07:30"))], sent=early)
+    session = day_of([image_of(pause("07:00", "07:30"))], sent=early)
 
     assert f"date: {FAR_DATE}" in session.review_reasons
 
@@ -392,7 +245,7 @@ def test_a_date_that_nobody_knew_the_shifts_of_when_the_picture_was_sent_is_held
 def test_a_week_that_is_not_the_dates_is_held() -> None:
     other = DateEvidence(22, 8, 4, None, 36, "Fredag 22 augusti")
 
-    read = _read([_reading(_break("07:00", "07:30"), date=other)])
+    read = day_of([image_of(pause("07:00", "07:30"), date=other)])
 
     assert f"date: {WEEK_CONTRADICTS}" in read.review_reasons
 

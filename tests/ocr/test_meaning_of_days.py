@@ -1,0 +1,102 @@
+"""What the cards of a whole day say together: numbers, ends, sums and images that may lack."""
+
+from __future__ import annotations
+
+import pytest
+from tests.ocr.cards import card_of, day_of, image_of, pause, words_at
+
+from backfill.ocr import checks, meaning
+from backfill.ocr.totals import Told, find_told
+from backfill.ocr.view import Tail
+
+
+def test_a_number_missing_in_the_sequence_is_told() -> None:
+    reading = image_of(pause("07:00", "07:30"))
+
+    read = day_of([reading, reading], numbers=(1, 3))
+
+    assert read.review_reasons == (f"image 2: {meaning.IMAGE_MISSING}",)
+
+
+def test_images_that_share_no_card_may_lack_one_between() -> None:
+    first, last = image_of(pause("07:00", "07:30")), image_of(pause("12:00", "12:30"), date=None)
+
+    assert day_of([first, last]).review_reasons == (f"image 2: {meaning.IMAGES_DO_NOT_MEET}",)
+
+
+def test_a_last_image_that_is_full_of_cards_may_lack_the_next() -> None:
+    open_end = image_of(pause("07:00", "07:30"), tail=Tail.EDGE)
+    ended = image_of(pause("07:00", "07:30"), tail=Tail.EDGE, farewell="07:30")
+
+    assert day_of([open_end]).review_reasons == (f"image 1: {meaning.DAY_GOES_ON}",)
+    assert day_of([ended]).review_reasons == ()
+
+
+def test_the_image_that_ends_the_day_is_the_one_with_its_last_card_not_the_last_sent() -> None:
+    """A person may send the lower screen first."""
+    morning, noon, evening = (
+        pause("07:00", "07:30"),
+        pause("12:00", "12:30"),
+        pause("16:00", "16:30"),
+    )
+    lower = image_of(noon, evening, date=None)
+    upper = image_of(morning, noon, tail=Tail.EDGE, flags=(checks.CUT_BELOW,))
+
+    assert day_of([lower, upper]).review_reasons == ()
+    open_end = image_of(noon, evening, date=None, tail=Tail.EDGE)
+    assert day_of([open_end, upper]).review_reasons == (f"image 1: {meaning.DAY_GOES_ON}",)
+
+
+def test_a_card_cut_below_is_shown_where_the_same_cards_have_room_below() -> None:
+    cut = image_of(pause("07:00", "07:30"), tail=Tail.EDGE, flags=(checks.CUT_BELOW,))
+    whole = image_of(pause("07:00", "07:30"), farewell="07:30", tail=Tail.FAREWELL, date=None)
+
+    assert day_of([cut, whole]).review_reasons == ()
+    assert f"image 1: {checks.CUT_BELOW}" in day_of([cut, cut]).review_reasons
+
+
+@pytest.mark.parametrize(("farewell", "is_held"), [
+    ("16:30", False), ("17:15", True), ("12:00", True), ("07:30", True),
+])  # fmt: skip
+def test_a_day_that_ends_at_another_time_than_its_last_shift_is_held(
+    farewell: str, is_held: bool
+) -> None:
+    day = (pause("07:00", "07:30"), pause("16:00", "16:30"))
+    read = day_of([image_of(*day, farewell=farewell, tail=Tail.FAREWELL)])
+
+    assert read.review_reasons == (f"image 1: {checks.FAREWELL_MISMATCH}",) * is_held
+
+
+@pytest.mark.parametrize("farewell", ["06:00", "24:00"])
+def test_the_days_end_may_lie_beyond_midnight_or_before_a_longer_shifts(farewell: str) -> None:
+    end = "06:00" if farewell == "06:00" else "00:00"
+    night = (pause("07:00", "07:30"), pause("22:00", end))
+
+    assert day_of([image_of(*night, farewell=farewell, tail=Tail.FAREWELL)]).review_reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "is_held"),
+    [
+        ("2 pass", False), ("3 pass", True), ("3 shifts", True), ("2 Schichten", False),
+        ("4 uppdrag", True), ("3 vagter", True), ("Totalt 1h 30m", False), ("Total 2h 30m", True),
+        ("Summa: 1,5 h", False), ("Gesamt 2,5 Std", True), ("Yhteensä 3h", True),
+        ("Sum 1h 30m", False),
+        ("3 kollegor", False), ("Rum 12", False),
+    ],
+)  # fmt: skip
+def test_a_sum_that_the_shifts_do_not_make_holds_the_session(line: str, is_held: bool) -> None:
+    told = find_told(words_at(line, 10, 60))
+    day = (pause("07:00", "07:30"), pause("16:00", "17:00"))
+
+    read = day_of([image_of(*day, told=told)])
+
+    assert read.review_reasons == (f"image 1: {checks.SUM_DIFFERS}",) * is_held
+
+
+def test_a_sum_may_leave_breaks_and_ways_out() -> None:
+    visit = card_of(("08:00", 10, 10), ("10:00", 10, 40), ("Ida Alm • Kontor", 120, 10),
+                  ("Lerum, Ringgatan 4", 120, 45))  # fmt: skip
+
+    for told in (Told(120, 1), Told(150, 2)):
+        assert day_of([image_of(visit, pause("10:00", "10:30"), told=told)]).review_reasons == ()
