@@ -44,12 +44,13 @@ from backfill.parameters import (
     injected_names,
 )
 from backfill.plans import plan
+from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger, RunRow
 from backfill.report import Reporter
 from backfill.server.database import open_database
 from backfill.status import RunStatus
 from backfill.steps.comparison import Comparison, compare_runs
-from backfill.steps.job import Computation
+from backfill.steps.job import Computation, Ready
 from backfill.steps.planning import Planning, frame
 from backfill.steps.revert import plan_revert
 from backfill.steps.running import stopped_run
@@ -174,7 +175,7 @@ class Book(RunBook):
         with self._step("open"):
             entry = entry_of(job)
             self._usual = defaults_of(entry.parameters)
-            opened = handed_over(values) if self.run_id else None
+            opened = handed_over(values, Ready) if self.run_id else None
             self._job = opened.job if opened else entry.make(values)
             self.kind = self._job.kind
             check_named(self.settings, self.kind)
@@ -339,11 +340,13 @@ class PlanBook(RunBook):
     def __init__(self, values: dict[str, Any]) -> None:
         super().__init__(values)
         with self._step("open"):
-            run = _find_run(self)
+            self._plan = handed_over(values, Plan) if self.run_id else None
+            run = self._plan or _find_run(self)
             self.kind = kind_of(run.job)
             self._open_folder(run.run_id)
-            with contextlib.suppress(StalePlan):  # verify needs the database only
-                self._plan = plan.load(self.folder)
+            if self._plan is None:
+                with contextlib.suppress(StalePlan):  # verify needs the database only
+                    self._plan = plan.load(self.folder)
             self._settle(values)
             check_of_plan(self.settings, self.kind, self._plan, self.folder)
 

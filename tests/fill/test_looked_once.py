@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from tests.fill.conftest import Tables
 from tests.jobs.command_line import run_here
@@ -18,7 +19,8 @@ from backfill.jobs.registry import JOBS
 from backfill.notebook.kernel import Kernel
 from backfill.notebook.opened import OPENED_ENV, hand_over, handed_over
 from backfill.notebook.relay import Terminal
-from backfill.parameters import defaults_of
+from backfill.parameters import APPLY_PARAMETERS, defaults_of
+from backfill.plans import plan
 from backfill.steps.job import Job, Ready
 from backfill.steps.task import Preflight
 
@@ -88,6 +90,36 @@ def test_what_a_command_has_looked_at_is_not_looked_at_again(
     assert os.environ.get(OPENED_ENV) is None
 
 
+def test_a_plan_that_a_command_has_checked_is_checked_again_only_when_it_is_written(
+    shop: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = pd.DataFrame({"id": [1, 2], "beds": [2, 3]})
+    run_id = shop.fill(values, "room", ["beds"]).run_id
+
+    def begin(
+        _notebook: str,
+        folder: RunFolder,
+        _stem: str,
+        parameters: dict[str, Any],
+        _terminal: Terminal,
+        kernel: Kernel,
+    ) -> int:
+        for name, value in {**kernel.told, RUN_ID_ENV: folder.run_id}.items():
+            monkeypatch.setenv(name, value)
+        with monkeypatch.context() as patch:
+            patch.delattr(plan, "load")
+            book = workbook.open_plan(defaults_of(APPLY_PARAMETERS) | parameters)
+        book.apply()
+        raise Begun
+
+    monkeypatch.setattr(commands, "run_notebook_of", begin)
+
+    said = run_here(shop.dsn, shop.runs, "apply", run_id)
+
+    assert "Begun" in str(said.summary["error"]), said.err
+    assert shop.connection.execute("SELECT beds FROM room ORDER BY id").fetchall() == [(2,), (3,)]
+
+
 def test_what_can_not_travel_or_was_of_other_parameters_is_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +134,6 @@ def test_what_can_not_travel_or_was_of_other_parameters_is_looked_at_again(
     for looked_for, is_same in (({"fold": "skip"}, True), ({"fold": "later"}, False)):
         hand_over(kernel, looked_for, ready)
         monkeypatch.setenv(OPENED_ENV, kernel.told[OPENED_ENV])
-        opened = handed_over({"fold": "skip"})
+        opened = handed_over({"fold": "skip"}, Ready)
         assert (opened is not None and opened.found == found) is is_same
-    assert handed_over({"fold": "skip"}) is None
+    assert handed_over({"fold": "skip"}, Ready) is None

@@ -175,6 +175,7 @@ def _found_plan(options: argparse.Namespace, values: dict[str, Any]) -> str:
 def _run_plan(
     options: argparse.Namespace, run_id: str, values: dict[str, Any], kernel: Kernel
 ) -> int:
+    from backfill.notebook.opened import hand_over
     from backfill.parameters import APPLY_PARAMETERS
     from backfill.plans import plan
     from backfill.settings import engine_settings
@@ -182,9 +183,11 @@ def _run_plan(
     engine_settings(values)
     terminal = terminal_of(options)
     folder = RunFolder.of(runs_dir(values.get("runs_dir")), run_id)
-    plan.load(folder)  # a changed plan is refused before anything of the folder is touched
+    frozen = plan.load(folder)  # a changed one is refused before anything of the folder is touched
     folder.create()
-    changed = _changed(APPLY_PARAMETERS, {**values, "run_id": run_id})
+    values = {**values, "run_id": run_id}
+    hand_over(kernel, values, frozen)
+    changed = _changed(APPLY_PARAMETERS, values)
     with folder.own_name("apply") as stem:
         return run_notebook_of(APPLY_NOTEBOOK, folder, stem, changed, terminal, kernel)
 

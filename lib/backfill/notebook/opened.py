@@ -10,22 +10,25 @@ import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from backfill.notebook.kernel import Kernel
+from backfill.plans.plan import Plan
 from backfill.steps.job import Ready
 
 OPENED_ENV = "BACKFILL_OPENED"
 _FILE = "opened"
+_Found = TypeVar("_Found", Ready, Plan)
 
 
-def hand_over(kernel: Kernel, values: Mapping[str, Any], ready: Ready) -> None:
-    """Let a kernel's run of these parameters begin with the job as the preflight found it.
+def hand_over(kernel: Kernel, values: Mapping[str, Any], found: Ready | Plan) -> None:
+    """Let a kernel's run of these parameters begin with the job as the preflight found it, or with
+    a plan that was checked.
 
-    A job that can not travel (a task of somebody's own may hold anything) is looked at again.
+    What can not travel (a task of somebody's own may hold anything) is looked at again.
     """
     try:
-        held = pickle.dumps((dict(values), ready))
+        held = pickle.dumps((dict(values), found))
     except Exception:  # whatever a stranger's object raises
         return
     path = kernel.folder / _FILE
@@ -33,13 +36,13 @@ def hand_over(kernel: Kernel, values: Mapping[str, Any], ready: Ready) -> None:
     kernel.told[OPENED_ENV] = str(path)
 
 
-def handed_over(values: Mapping[str, Any]) -> Ready | None:
-    """Return the job as its preflight found it, where a command looked for these parameters."""
+def handed_over(values: Mapping[str, Any], what: type[_Found]) -> _Found | None:
+    """Return what a command found of these parameters, where it did."""
     path = os.environ.pop(OPENED_ENV, "")
     if not path:
         return None
     try:
-        looked_for, ready = pickle.loads(Path(path).read_bytes())
+        looked_for, found = pickle.loads(Path(path).read_bytes())
     except Exception:  # of a module that is not there any more, say: the cell will tell
         return None
-    return ready if looked_for == values else None
+    return found if looked_for == values and isinstance(found, what) else None
