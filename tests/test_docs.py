@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.reference.run_files import RUN_FILES
 
-from backfill.archive.run_files import RUN_FILES
 from backfill.chunks.patience import RECONNECT_SECONDS
 from backfill.cli import build_parser
 from backfill.errors import ExitCode

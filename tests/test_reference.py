@@ -8,10 +8,10 @@ from pathlib import Path
 from tests.reference.__main__ import reference
 from tests.reference.command_pages import NOTEBOOKS
 from tests.reference.markdown import table
+from tests.reference.words import EXIT_CODE_MEANS
 
 from backfill.cli import build_parser
 from backfill.command.options import command_parsers
-from backfill.errors import EXIT_CODE_MEANS
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")

@@ -21,25 +21,6 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-#: What each code tells a script, for people; README and reference say the same.
-EXIT_CODE_MEANS = {
-    ExitCode.OK: "done; skipped rows alone are no failure",
-    ExitCode.UNEXPECTED: "unexpected error, or the database does not answer",
-    ExitCode.USAGE: "a command or setting that cannot be meant",
-    ExitCode.PREFLIGHT: "preflight refused: a table, column, key, right or program is missing",
-    ExitCode.LEASE_HELD: "another run holds the lease",
-    ExitCode.STALE: "the plan is stale; rows drifted, or were locked or vetoed, and left alone",
-    ExitCode.VERIFY_FAILED: "verification failed",
-    ExitCode.TOO_MANY_SKIPS: (
-        "more skips, failed, held or refused rows than allowed: `--max-skips`, `--max-failed`, "
-        "`--max-held`"
-    ),
-    ExitCode.PENDING: "`backfill check` found pending rows",
-    ExitCode.INTERRUPTED: "interrupted or cancelled; `backfill resume RUN_ID` goes on",
-    ExitCode.TERMINATED: "terminated; the same",
-}
-
-
 class BackfillError(Exception):
     """Something a person can mend; the message ends with the next command to type."""
 

@@ -38,33 +38,6 @@ class SkipReason(StrEnum):
 #: Rows that were to be written, and that the database did not write.
 NOT_WRITTEN = frozenset({SkipReason.DATABASE_ERROR, SkipReason.VETOED, SkipReason.LOCKED})
 
-#: What stands behind each reason, and what a person can do, for the reference.
-SKIP_MEANS = {
-    SkipReason.MISSING_TIMEZONE: "neither row nor household has a zone: `--default-tz ZONE`",
-    SkipReason.INVALID_TIMEZONE: "the zone is no IANA name; mend it, or `--fallback-on-invalid-tz`",
-    SkipReason.MISSING_WALL_TIME: "the first wall time is NULL while another waits for its value",
-    SkipReason.INVALID_TIMESTAMP: "no date and time of the years 1 to 9999",
-    SkipReason.AMBIGUOUS_LOCAL_TIME: "the wall time happened twice, and the policy says skip",
-    SkipReason.NONEXISTENT_LOCAL_TIME: "the wall time never happened, and the policy says skip",
-    SkipReason.END_BEFORE_START: "after conversion the end is before the start (`--strict`)",
-    SkipReason.OFFSET_IN_TEXT: 'the text names its own offset: `offset_in_text = "use"`',
-    SkipReason.LEFT_BY_DECISION: "a person decided so; the detail names who, and when",
-    SkipReason.DRIFTED: "the row was edited after it was read; the next run looks at it anew",
-    SkipReason.DATABASE_ERROR: "the database refused this row: a trigger, a constraint, a policy",
-    SkipReason.VETOED: "a policy, trigger or rule left the row as it was, without an error",
-    SkipReason.LOCKED: "others held a lock on it, also when it was tried again at the run's end",
-    SkipReason.MISSING_ROW: "the table has no row of that key",
-    SkipReason.NO_VALUE: "the new value is NULL: `--allow-null` writes it all the same",
-    SkipReason.ALREADY_FILLED: "the target holds another value: `--overwrite`",
-    SkipReason.INVALID_VALUE: "type, length, domain or a CHECK refuses it; the detail has the "
-    "server's words",
-    SkipReason.SESSION_FAILED: "the session could not be read; its detail names stage and image",
-    SkipReason.STALE_SESSION: "a newer session wrote that day already: `--allow-older`",
-    SkipReason.SUSPICIOUS_REMOVAL: "more than half of a day would go: `--allow-removals`",
-    SkipReason.NEEDS_REVIEW: "a check failed, a person must look: `--accept-review`",
-    SkipReason.CONTRADICTING_IMAGES: "two images of the session tell different things",
-}
-
 
 class OwnReason(str):
     """A reason of a task that somebody else wrote."""

@@ -44,7 +44,6 @@ from backfill.parameters import (
     injected_names,
 )
 from backfill.plans import plan
-from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger, RunRow
 from backfill.report import Reporter
 from backfill.server.database import open_database
@@ -179,8 +178,7 @@ class Book(RunBook):
             self._job = opened.job if opened else entry.make(values)
             self.kind = self._job.kind
             check_named(self.settings, self.kind)
-            stopped = self._stopped_run()
-            if stopped:
+            if stopped := self._stopped_run():
                 self._open_folder(stopped.run_id)
                 self._plan = plan.load(self.folder)
                 self._settle(self.settings.kept)
@@ -290,8 +288,7 @@ class Book(RunBook):
         with self._step("compute"):
             if self._planning is None or self._plan is not None:
                 return self._frozen_note()
-            self._computed = self._planning.compute()
-            done = self._computed
+            self._computed = done = self._planning.compute()
             return note(
                 f"{counted(done.rows, 'row')} computed: {counted(done.changes, 'change')}, "
                 f"{counted(done.skips, 'skip')}."
@@ -340,7 +337,7 @@ class PlanBook(RunBook):
     def __init__(self, values: dict[str, Any]) -> None:
         super().__init__(values)
         with self._step("open"):
-            self._plan = handed_over(values, Plan) if self.run_id else None
+            self._plan = handed_over(values, plan.Plan) if self.run_id else None
             run = self._plan or _find_run(self)
             self.kind = kind_of(run.job)
             self._open_folder(run.run_id)

@@ -22,10 +22,10 @@ from tests.jobs.ocr_bench import (
     stored_json,
     truth,
 )
+from tests.reference.run_files import unlisted
 
 from backfill import cli
 from backfill.archive.evidence import evidence_files
-from backfill.archive.run_files import unlisted
 from backfill.folder import project_root
 from backfill.jobs.ocr.entry import OCR_PARAMETERS
 from backfill.records.ledger import Ledger

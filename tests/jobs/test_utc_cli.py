@@ -15,10 +15,10 @@ import psycopg
 import pytest
 from tests.engine.workshop import Bench, load_noons, load_traps, noon_utc
 from tests.jobs.command_line import Said, run, run_apart, run_here, stop_in_chunk
+from tests.reference.run_files import unlisted
 
 from backfill import cli
 from backfill.archive.evidence import evidence_files
-from backfill.archive.run_files import unlisted
 from backfill.folder import RunFolder
 from backfill.records.ledger import Ledger
 from backfill.steps.evidence_check import disagreements

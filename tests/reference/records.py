@@ -8,10 +8,16 @@ from importlib import resources
 
 import pyarrow as pa
 from tests.reference.markdown import code, section, table
-from tests.reference.words import COLUMN_MEANS, ENVIRONMENT, LEDGER_MEANS
+from tests.reference.run_files import RUN_FILES
+from tests.reference.words import (
+    COLUMN_MEANS,
+    ENVIRONMENT,
+    EXIT_CODE_MEANS,
+    LEDGER_MEANS,
+    SKIP_MEANS,
+)
 
-from backfill.archive.run_files import RUN_FILES
-from backfill.errors import EXIT_CODE_MEANS, ExitCode
+from backfill.errors import ExitCode
 from backfill.jobs.ocr import staged
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA
 from backfill.jobs.utc.table_json import zoned_from_json
@@ -19,7 +25,7 @@ from backfill.jobs.utc.table_spec import EVENTS
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.plans.extract import extracted_schema
 from backfill.rows.values import struct_type
-from backfill.skips import SKIP_MEANS, SkipReason
+from backfill.skips import SkipReason
 from backfill.steps.results import SKIPS_SCHEMA
 from backfill.utc.compute import changes_schema
 

@@ -1,12 +1,14 @@
-"""Words for the reference that stand nowhere else: columns, tables, environment variables."""
+"""Words for the reference that stand nowhere else: codes, reasons, columns, tables, variables."""
 
 from __future__ import annotations
 
+from backfill.errors import ExitCode
 from backfill.jobs.ocr.settings import CACHE_ENV
 from backfill.log_format import LOG_ENV
 from backfill.server.dsn import DSN_ENV
 from backfill.server.embedded import HOME_ENV
 from backfill.server.embedded_binaries import BINARIES_ENV
+from backfill.skips import SkipReason
 
 ENVIRONMENT = {
     DSN_ENV: "libpq URL or `service=NAME` of the database; none: the embedded PostgreSQL",
@@ -17,6 +19,51 @@ ENVIRONMENT = {
     CACHE_ENV: "folder of kept readings of images; default `.cache/ocr`",
     LOG_ENV: "`json`: all that is said on stderr is JSON lines; `text`: all of it is sentences; "
     "not set: without a terminal a run's way is JSON lines",
+}
+
+#: What each code tells a script, for people; README and reference say the same.
+EXIT_CODE_MEANS = {
+    ExitCode.OK: "done; skipped rows alone are no failure",
+    ExitCode.UNEXPECTED: "unexpected error, or the database does not answer",
+    ExitCode.USAGE: "a command or setting that cannot be meant",
+    ExitCode.PREFLIGHT: "preflight refused: a table, column, key, right or program is missing",
+    ExitCode.LEASE_HELD: "another run holds the lease",
+    ExitCode.STALE: "the plan is stale; rows drifted, or were locked or vetoed, and left alone",
+    ExitCode.VERIFY_FAILED: "verification failed",
+    ExitCode.TOO_MANY_SKIPS: (
+        "more skips, failed, held or refused rows than allowed: `--max-skips`, `--max-failed`, "
+        "`--max-held`"
+    ),
+    ExitCode.PENDING: "`backfill check` found pending rows",
+    ExitCode.INTERRUPTED: "interrupted or cancelled; `backfill resume RUN_ID` goes on",
+    ExitCode.TERMINATED: "terminated; the same",
+}
+
+#: What stands behind each reason, and what a person can do, for the reference.
+SKIP_MEANS = {
+    SkipReason.MISSING_TIMEZONE: "neither row nor household has a zone: `--default-tz ZONE`",
+    SkipReason.INVALID_TIMEZONE: "the zone is no IANA name; mend it, or `--fallback-on-invalid-tz`",
+    SkipReason.MISSING_WALL_TIME: "the first wall time is NULL while another waits for its value",
+    SkipReason.INVALID_TIMESTAMP: "no date and time of the years 1 to 9999",
+    SkipReason.AMBIGUOUS_LOCAL_TIME: "the wall time happened twice, and the policy says skip",
+    SkipReason.NONEXISTENT_LOCAL_TIME: "the wall time never happened, and the policy says skip",
+    SkipReason.END_BEFORE_START: "after conversion the end is before the start (`--strict`)",
+    SkipReason.OFFSET_IN_TEXT: 'the text names its own offset: `offset_in_text = "use"`',
+    SkipReason.LEFT_BY_DECISION: "a person decided so; the detail names who, and when",
+    SkipReason.DRIFTED: "the row was edited after it was read; the next run looks at it anew",
+    SkipReason.DATABASE_ERROR: "the database refused this row: a trigger, a constraint, a policy",
+    SkipReason.VETOED: "a policy, trigger or rule left the row as it was, without an error",
+    SkipReason.LOCKED: "others held a lock on it, also when it was tried again at the run's end",
+    SkipReason.MISSING_ROW: "the table has no row of that key",
+    SkipReason.NO_VALUE: "the new value is NULL: `--allow-null` writes it all the same",
+    SkipReason.ALREADY_FILLED: "the target holds another value: `--overwrite`",
+    SkipReason.INVALID_VALUE: "type, length, domain or a CHECK refuses it; the detail has the "
+    "server's words",
+    SkipReason.SESSION_FAILED: "the session could not be read; its detail names stage and image",
+    SkipReason.STALE_SESSION: "a newer session wrote that day already: `--allow-older`",
+    SkipReason.SUSPICIOUS_REMOVAL: "more than half of a day would go: `--allow-removals`",
+    SkipReason.NEEDS_REVIEW: "a check failed, a person must look: `--accept-review`",
+    SkipReason.CONTRADICTING_IMAGES: "two images of the session tell different things",
 }
 
 #: By name; `*ending`; or `struct.` for any other field of a struct. The first that fits is taken.
