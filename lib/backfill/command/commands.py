@@ -197,14 +197,15 @@ def run_verify(options: argparse.Namespace) -> int:
     from backfill.jobs.registry import kind_of
     from backfill.records.ledger import Ledger
     from backfill.status import RunStatus
-    from backfill.steps.verify import verify_run
+    from backfill.steps.verify import lookers_wanted, verify_run
 
     terminal = terminal_of(options)
     database = database_of(options)
-    with database.connect(read_only=True) as connection, database.lookers() as lookers:
+    with database.connect(read_only=True) as connection:
         ledger = Ledger(connection)
         run = ledger.get(options.run_id, has_started=True)
-        verification = verify_run(ledger, run, kind_of(run.job), lookers)
+        with database.lookers(lookers_wanted(run)) as lookers:
+            verification = verify_run(ledger, run, kind_of(run.job), lookers)
     for text in verification.findings:
         terminal.message(text, "error")
     for text in verification.notes:

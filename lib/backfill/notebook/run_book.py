@@ -49,7 +49,7 @@ from backfill.steps.left_alone import rows_left
 from backfill.steps.revert import settle_reverted
 from backfill.steps.running import apply_run, too_many_skips
 from backfill.steps.standing import Applied, standing
-from backfill.steps.verify import Verification, verify_run
+from backfill.steps.verify import Verification, lookers_wanted, verify_run
 from backfill.stop import Interrupts
 from backfill_lab.demo.seed import seed_if_empty
 
@@ -186,7 +186,7 @@ class RunBook(Asking, Frames):
                         "Nothing to verify: the plan was not applied. "
                         f"Apply it: {next_command('apply', self.run_id)}"
                     )
-                with self.database.lookers() as lookers:
+                with self.database.lookers(lookers_wanted(run)) as lookers:
                     self._verification = verify_run(ledger, run, self.kind, lookers)
             proof = self._verification
             view = self._look("The verification", lambda: verification_view(self.run_id, proof))

@@ -35,7 +35,7 @@ class Database:
         return connect(self.dsn, read_only=read_only, limits=limits)
 
     @contextlib.contextmanager
-    def lookers(self) -> Iterator[list[Connection]]:
+    def lookers(self, wanted: int = LOOKERS) -> Iterator[list[Connection]]:
         """Yield connections that read back at once: two keep one server process at work.
 
         Fewer, or none, where no more may be had.
@@ -43,7 +43,7 @@ class Database:
         with contextlib.ExitStack() as opened:
             lookers: list[Connection] = []
             with contextlib.suppress(NoConnectionLeft):
-                while len(lookers) < LOOKERS:
+                while len(lookers) < wanted:
                     lookers.append(opened.enter_context(self.connect(read_only=True)))
             yield lookers
 

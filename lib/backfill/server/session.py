@@ -201,8 +201,9 @@ class Session(psycopg.Connection[TupleRow]):
         # A session that is nobody else's may keep a statement that is prepared by name.
         self._message.keeps = True
         self.is_own = True
-        hurried = {setting: "0" for setting, _value in self.execute(HURRIED).fetchall()}
-        settings = {"application_name": name, **hurried}
+        # All of them, unasked: the view that tells which are set makes a row of every setting
+        # there is, which takes the server as long as all else that we do at the start.
+        settings = {"application_name": name, **unhurried(self.info.server_version)}
         self._simply("; ".join(_set(setting, value) for setting, value in settings.items()))
 
     def add_pins(self, pins: Mapping[str, str]) -> None:

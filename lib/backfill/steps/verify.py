@@ -23,11 +23,12 @@ from backfill.records.ledger import Ledger, RunRow
 from backfill.records.parts import Part, parts_of
 from backfill.records.ranges import Range, ranges_of
 from backfill.rows.image import Image, decode
+from backfill.server.database import LOOKERS
 from backfill.server.postgres import Connection
 from backfill.skips import Skip
 from backfill.status import RunStatus
 from backfill.steps.kind import JobKind
-from backfill.steps.read_back import ReadBack
+from backfill.steps.read_back import READ_BACK_ROWS, ReadBack
 
 SHOWN = 1_000
 
@@ -75,6 +76,11 @@ class _Chunk:
     starts: tuple[str, ...]
     checkpoint: Checkpoint | None
     stored: Image | None
+
+
+def lookers_wanted(run: RunRow) -> int:
+    """Return over how many connections a run is read back: of a small one, all is read at once."""
+    return LOOKERS if run.plan_rows > READ_BACK_ROWS else 0
 
 
 def verify_run(
