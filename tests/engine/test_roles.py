@@ -20,7 +20,8 @@ from backfill.jobs.registry import kind_of
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.table_spec import EVENTS
 from backfill.records.ledger import Ledger
-from backfill.server.grants import PLANNED_COLUMNS, Roles, grants_for, rights_on
+from backfill.server.grants import PLANNED_COLUMNS, Roles, grants_for
+from backfill.server.rights import rights_on
 from backfill.steps.evidence_check import disagreements
 
 REFUSED = psycopg.errors.InsufficientPrivilege
