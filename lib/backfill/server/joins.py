@@ -113,11 +113,9 @@ def _matching(
 
 
 def _since(join: Join) -> sql.Composable:
-    """The newest row that counts from the row's moment, or from before it."""
+    """Of the rows that count at the row's moment, the one that began last."""
     if join.since is None:
         return sql.SQL("")
-    return sql.SQL(" AND {begins} <= {moment} ORDER BY l.{column} DESC LIMIT 1").format(
-        begins=join.since.begins("l"),
-        moment=join.since.moment_of("t"),
-        column=sql.Identifier(join.since.column),
+    return sql.SQL(" AND {} ORDER BY {} DESC LIMIT 1").format(
+        join.since.counts("l", "t"), join.since.begins("l")
     )

@@ -45,7 +45,7 @@ def columns_read(table: Table) -> dict[Relation, list[str]]:
     read = {table.relation: list(dict.fromkeys(own))}
     for join in table.joins:
         columns = [*(part.key for part in join.parts), *table.looked_up_columns(join)]
-        columns += [join.since.column] if join.since else []
+        columns += join.since.columns if join.since else ()
         names = read.setdefault(join.relation, [])
         names += [name for name in dict.fromkeys(columns) if name not in names]
     return read

@@ -1,4 +1,4 @@
-"""From which moment a row of another table counts, as SQL.
+"""From which moment a row of another table counts, and up to which, as SQL.
 
 A date and a time out of a text never fail: one odd text must not stop a read. What a pattern
 finds is put together in numbers; a text that it does not fit is no moment (NULL). Hours beyond
@@ -32,13 +32,28 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """From which moment of the row on a row of the other table counts: its `column`."""
+    """From which moment of the row on a row of the other table counts: its `column`.
+
+    It counts up to the moment in `until`, if that names a column; a date there counts to its end.
+    Where both are the same column, that is a range. Nothing in them is no bound.
+    """
 
     column: str
     moment: Moment
     of: tuple[str, ...]  # columns of the row that tell the moment
     per_second: int = 1
     pattern: tuple[str, str] | None = None  # of texts: an expression, a letter for each group
+    until: str = ""
+    is_whole_day: bool = False  # `until` is a date
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the other table that it takes."""
+        return (self.column, self.until) if self.until not in ("", self.column) else (self.column,)
+
+    @property
+    def is_range(self) -> bool:
+        return self.until == self.column
 
     def moment_of(self, alias: str) -> sql.Composable:
         """Return the row's moment as a timestamp, NULL for a text that is none."""
@@ -59,8 +74,21 @@ class Since:
 
     def begins(self, alias: str) -> sql.Composable:
         """Return when a row of the other table begins to count, comparable with the moment."""
-        column = sql.Identifier(alias, self.column)
-        return sql.SQL("{}::timestamp").format(column)
+        column = sql.SQL("lower({})" if self.is_range else "{}").format(
+            sql.Identifier(alias, self.column)
+        )
+        return sql.SQL("coalesce({}::timestamp, '-infinity')").format(column)
+
+    def counts(self, alias: str, row: str) -> sql.Composable:
+        """Return whether a row of the other table counts at the moment of `row`."""
+        parts = {"begins": self.begins(alias), "moment": self.moment_of(row)}
+        if not self.until:
+            return sql.SQL("{begins} <= {moment}").format(**parts)
+        shape = "upper({})" if self.is_range else "({} + 1)" if self.is_whole_day else "{}"
+        end = sql.SQL(shape).format(sql.Identifier(alias, self.until))
+        return sql.SQL(
+            "{begins} <= {moment} AND {moment} < coalesce({end}::timestamp, 'infinity')"
+        ).format(**parts, end=end)
 
 
 def _moment_of_text(parts: str) -> str:

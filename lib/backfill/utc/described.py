@@ -12,9 +12,12 @@ from enum import StrEnum
 from backfill.errors import PreflightError
 from backfill.rows.columns import Column, ColumnType
 
-_SCALE = re.compile(r"\(\s*\d+\s*(?:,\s*(-?\d+)\s*)?\)")
+_MODIFIER = re.compile(r"\(\s*(\d+)\s*(?:,\s*(-?\d+)\s*)?\)")
 _DECIMALS = ('pg_catalog."numeric"', 'pg_catalog."float8"', 'pg_catalog."float4"')
 _SECOND_US = 1_000_000
+#: How long an instant is as text: without a fraction, and with the point that one begins with.
+PLAIN_TEXT = len("2026-06-01T12:00:00Z")
+_POINTED = PLAIN_TEXT + 1
 
 
 class Encoding(StrEnum):
@@ -179,7 +182,7 @@ class Target:
     def step_us(self) -> int:
         """The finest step that it holds, in microseconds; a finer instant is cut down."""
         if not self.is_number:
-            return 1
+            return 1 if self._digits is None else int(10 ** (6 - min(6, self._digits)))
         unit_us = max(1, _SECOND_US // self.unit.per_second)
         if not self.is_decimal:
             return unit_us
@@ -189,8 +192,30 @@ class Target:
     @property
     def scale(self) -> int | None:
         """How many digits stand behind the point of a decimal; None where any number may."""
-        found = _SCALE.search(self.column.sql_type.declared)
-        return int(found[1] or 0) if found else None
+        found = self._modifier
+        return int(found[2] or 0) if found else None
+
+    @property
+    def whole_digits(self) -> int | None:
+        """How many digits stand before the point of a decimal at most; None where any may."""
+        found = self._modifier
+        return int(found[1]) - int(found[2] or 0) if found else None
+
+    @property
+    def length(self) -> int | None:
+        """How many letters a text has room for; None where it is any number."""
+        return int(self._modifier[1]) if self.is_text and self._modifier else None
+
+    @property
+    def _digits(self) -> int | None:
+        """How many digits of a second's fraction it has room for; None for all that there are."""
+        if self.length is not None:
+            return max(0, self.length - _POINTED)
+        return int(self._modifier[1]) if self._modifier else None
+
+    @property
+    def _modifier(self) -> re.Match[str] | None:
+        return _MODIFIER.search(self.column.sql_type.declared)
 
 
 class OffsetUse(StrEnum):

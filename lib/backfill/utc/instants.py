@@ -44,9 +44,11 @@ def read_target(values: pa.Array, target: Target) -> Stored:
 
 def fits(utc_us: Int64Array, target: Target) -> BoolArray:
     """Tell which instants the column has room for."""
-    if not target.is_number or target.is_decimal:
+    if not target.is_number or (target.is_decimal and target.whole_digits is None):
         return np.ones(len(utc_us), dtype=bool)
     limit = _LIMITS.get(target.column.sql_type.name, 2**63 - 1)
+    if target.is_decimal and target.whole_digits is not None:
+        limit = min(limit, 10 ** max(0, target.whole_digits) - 1)
     per_second = target.unit.per_second
     most_us = limit // per_second * _SECOND_US + limit % per_second * _SECOND_US // per_second
     most_us = min(most_us, 2**62)
@@ -58,6 +60,8 @@ def written(utc_us: Int64Array, target: Target) -> pa.Array:
     """Return instants as the column stores them; where nothing fits the value means nothing."""
     if target.is_decimal:
         return _decimals(utc_us, target)
+    if not target.is_number:
+        utc_us = np.floor_divide(utc_us, target.step_us) * target.step_us
     if target.is_text:
         return _texts(utc_us)
     if target.column.type is ColumnType.BIGINT:

@@ -193,17 +193,17 @@ def differs(
     """Tell which filled values no reading of their wall time gives.
 
     Of a gap or fold both candidates will do, unless a column of the row says which. What can not
-    be computed is not called different.
+    be computed is not called different; nor is what another program rounded where we cut down.
     """
     step = pair.target.step_us
     is_computed = wall.is_valid & ~wall.is_null & in_range(candidates.first_us)
     if wall.has_offset is not None and not pair.reading.uses_offset:
         is_computed &= ~wall.has_offset
-    first, second, now = (
-        np.floor_divide(us, step) for us in (candidates.first_us, candidates.second_us, stored.us)
+    first, second = (
+        np.abs(us - stored.us) < step for us in (candidates.first_us, candidates.second_us)
     )
-    is_same = np.where(decisions == Decision.SECOND, False, first == now)
-    is_same |= np.where(decisions == Decision.FIRST, False, second == now)
+    is_same = np.where(decisions == Decision.SECOND, False, first)
+    is_same |= np.where(decisions == Decision.FIRST, False, second)
     wrong: BoolArray = ~stored.is_null & is_computed & ~(is_same & stored.is_valid)
     return wrong
 

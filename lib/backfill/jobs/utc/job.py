@@ -16,7 +16,7 @@ from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.checks import check_columns
 from backfill.jobs.utc.counting import Count, ask_together, look_at_years, tell_overridden
 from backfill.jobs.utc.kind import UtcRuns
-from backfill.jobs.utc.lookups import check_lookups
+from backfill.jobs.utc.lookups import check_lookups, unused_ends
 from backfill.jobs.utc.pending import (
     count_by_household,
     count_filled,
@@ -345,6 +345,14 @@ def _warnings(connection: Connection, zoned: ZonedTable, pending: int) -> list[s
     table = zoned.table
     columns = [column.name for column in table.targets]
     warnings = cost_warnings(connection, table.relation, columns, pending)
+    warnings += unused_ends(connection, table)
+    warnings += [
+        f"{table.relation}.{wall.name} is real, which keeps about seven digits: a time of day in "
+        "it may be minutes off. It is taken as it stands."
+        for pair in zoned.columns.pairs
+        for wall in pair.walls
+        if wall.sql_type.name == 'pg_catalog."float4"'
+    ]
     naive = [c.name for c in table.targets if c.type is ColumnType.TIMESTAMP]
     if naive:
         warnings.append(

@@ -20,6 +20,13 @@ from backfill.utc.described import Reading, WallKind
 from backfill.utc.wall_format import pattern_of
 
 _TEXT_NAMES = ('pg_catalog."text"', 'pg_catalog."varchar"', 'pg_catalog."bpchar"')
+_MOMENTS = ("date", "timestamp without time zone", "timestamp with time zone")
+_RANGES = ("daterange", "tsrange", "tstzrange")
+#: Words in names of columns where something ends; a capital letter begins a word, too.
+_ENDS = re.compile(
+    r"(?:^|_|\W|(?<=[a-z0-9])(?=[A-Z]))"
+    r"(?i:to|until|till?|thru|through|end(?:s|ed)?|expir[a-z]*|clos[a-z]*)(?:_|\b|(?=[A-Z]))"
+)
 _FAMILIES = (
     {"bigint", "integer", "smallint", "numeric"},
     {"text", "character varying", "name"},
@@ -46,7 +53,8 @@ class Lookups:
             other = find_relation(connection, spec.table, is_read_only=True)
             self._relations[spec.name] = other
             self._columns[spec.name] = columns_of(connection, other)
-            needed = [*(key for _by, key in spec.parts), *([spec.since] if spec.since else [])]
+            bounds = [name for name in (spec.since, spec.until) if name]
+            needed = [*(key for _by, key in spec.parts), *bounds]
             require_columns(other, self._columns[spec.name], needed)
         self._joins: dict[str, Join] = {}
         self._values: dict[str, LookedUp] = {}
@@ -140,15 +148,7 @@ class Lookups:
         if not spec.since:
             return None
         column = self._columns[spec.name][spec.since]
-        if column.type_name not in (
-            "date",
-            "timestamp without time zone",
-            "timestamp with time zone",
-        ):
-            raise PreflightError(
-                f"The lookup {spec.name} counts from {column.name}, which is {column.type_name}: "
-                "name a date or a timestamp."
-            )
+        until, is_whole_day = self._until(spec, column)
         names = tuple(wall.name for wall in self._walls)
         reading = self._reading
         moment = {
@@ -168,7 +168,22 @@ class Lookups:
                 "which SQL does not do as we do. Use a view with one row for each key."
             )
         pattern = _pattern_of(reading.form) if reading.form else None
-        return Since(column.name, moment, names, reading.unit.per_second, pattern)
+        per_second = reading.unit.per_second
+        return Since(column.name, moment, names, per_second, pattern, until, is_whole_day)
+
+    def _until(self, spec: LookupSpec, begins: CatalogColumn) -> tuple[str, bool]:
+        """Return the column up to which a row counts, and whether that day counts as a whole."""
+        if begins.plain_type in _RANGES and not spec.until:
+            return begins.name, False
+        ends = self._columns[spec.name][spec.until] if spec.until else begins
+        for column, word in ((begins, "from"), (ends, "until")):
+            if column.plain_type not in _MOMENTS:
+                raise PreflightError(
+                    f"The lookup {spec.name} counts {word} {column.name}, which is "
+                    f"{column.type_name}: name a date or a timestamp, or a range of them as from "
+                    "alone."
+                )
+        return spec.until, ends.plain_type == "date"
 
     def _beyond_sql(self) -> str:
         """Say why SQL can not tell the moment of the pair's wall time; empty where it can."""
@@ -204,6 +219,23 @@ def _is_alike(one: CatalogColumn, other: CatalogColumn) -> bool:
     if one.sql_type.operators or other.sql_type.operators:
         return False
     return any({one.plain_type, other.plain_type} <= family for family in _FAMILIES)
+
+
+def unused_ends(connection: Connection, table: Table) -> list[str]:
+    """Say where rows of a lookup seem to end, which nobody asked for. Read-only."""
+    told = []
+    for join in table.joins:
+        if join.since is None or join.since.until:
+            continue
+        columns = columns_of(connection, join.relation).values()
+        ends = [c.name for c in columns if c.plain_type in _MOMENTS and _ENDS.search(c.name)]
+        if ends and ends[0] != join.since.column:
+            told.append(
+                f"The lookup {join.name} counts from {join.since.column} on, with no end but the "
+                f"next row's beginning; {join.relation} has a column {ends[0]}. If a row ceases to "
+                f'count there, say so in its [[lookup]]: until = "{ends[0]}"'
+            )
+    return told
 
 
 def check_lookups(connection: Connection, table: Table) -> None:

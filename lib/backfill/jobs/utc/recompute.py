@@ -118,8 +118,8 @@ class _Judge:
         if local is None:
             return "but there is no wall time"
         if local.tzinfo is not None:
-            plain = local.astimezone(dt.UTC).replace(tzinfo=None)
-            return "" if to_us(plain) == written else f"not {local}"
+            plain = to_us(local.astimezone(dt.UTC).replace(tzinfo=None))
+            return "" if plain // self._step * self._step == written else f"not {local}"
         return self._compared(local, written, zone, fixed)
 
     def _compared(

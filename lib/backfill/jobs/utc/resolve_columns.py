@@ -14,6 +14,7 @@ from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.table import Relation
 from backfill.utc.described import (
     CLOCK_UNITS,
+    PLAIN_TEXT,
     Encoding,
     Offset,
     OffsetUse,
@@ -195,6 +196,12 @@ def target_of(relation: Relation, column: CatalogColumn, spec: PairSpec) -> Targ
             "can write it. Take it out of the table specification."
         )
     is_number = name in (*_WHOLE, *_DECIMAL)
+    if name == "real":
+        raise PreflightError(
+            f"{relation}.{column.name} is real: it keeps about seven digits, so an instant would "
+            "be minutes off. Make it double precision, bigint or timestamptz, or name another "
+            "column as the target."
+        )
     if name == "date":
         raise PreflightError(
             f"{relation}.{column.name} is date: an instant has a time of day, and whose day it is "
@@ -228,7 +235,17 @@ def target_of(relation: Relation, column: CatalogColumn, spec: PairSpec) -> Targ
             f"{relation}.{column.name} is {name}: it has no room for {unit} since 1970. If it "
             'holds seconds, say so in the [[pair]]: target_unit = "s"; else make it bigint.'
         )
-    return Target(column_of(column), unit)
+    return _long_enough(relation, Target(column_of(column), unit))
+
+
+def _long_enough(relation: Relation, target: Target) -> Target:
+    if target.length is not None and target.length < PLAIN_TEXT:
+        raise PreflightError(
+            f"{relation}.{target.column.name} has room for {target.length} letters: an instant is "
+            f"written like 2026-06-01T12:00:00Z, which takes {PLAIN_TEXT}. Make it longer, or name "
+            "another column as the target."
+        )
+    return target
 
 
 def offset_of(

@@ -210,7 +210,7 @@ def _offset(entry: Any) -> OffsetSpec:
 def _lookups(entries: Any) -> tuple[LookupSpec, ...]:
     lookups: list[LookupSpec] = []
     for entry in _tables(entries, "lookup"):
-        _check_known(entry, {"name", "table", "by", "key", "from"}, "entries of a lookup")
+        _check_known(entry, {"name", "table", "by", "key", "from", "until"}, "entries of a lookup")
         table = _name(entry["table"], "table")
         name = _name(entry.get("name") or table.split(".")[-1], "name")
         if name in {other.name for other in lookups}:
@@ -220,8 +220,10 @@ def _lookups(entries: Any) -> tuple[LookupSpec, ...]:
         by, key = _names(entry["by"], "by"), _names(entry["key"], "key")
         if not by or len(by) != len(key):
             raise ValueError(f"lookup {name}: by and key name as many columns, one or more")
-        since = _name(entry.get("from") or "", "from")
-        lookups.append(LookupSpec(name, table, tuple(zip(by, key, strict=True)), since))
+        since, until = (_name(entry.get(bound) or "", bound) for bound in ("from", "until"))
+        if until and not since:
+            raise ValueError(f"lookup {name}: until goes with from, the column where it begins")
+        lookups.append(LookupSpec(name, table, tuple(zip(by, key, strict=True)), since, until))
     return tuple(lookups)
 
 

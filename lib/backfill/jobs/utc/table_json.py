@@ -200,6 +200,7 @@ def _join_json(join: Join) -> dict[str, Any]:
         "operators": first.operators,
         "is_unique": join.is_unique,
         **({"more": [[p.key, *p.by, p.is_text, p.operators] for p in more]} if more else {}),
+        **({"until": [since.until, since.is_whole_day]} if since and since.until else {}),
         "since": [
             since.column,
             since.moment.value,
@@ -223,11 +224,11 @@ def _join(entry: Mapping[str, Any]) -> Join:
             for key, owner, by, is_text, operators in (first, *entry.get("more", ()))
         ),
         is_unique=entry["is_unique"],
-        since=_since(since) if since else None,
+        since=_since(since, entry.get("until") or ()) if since else None,
     )
 
 
-def _since(entry: Sequence[Any]) -> Since:
+def _since(entry: Sequence[Any], until: Sequence[Any]) -> Since:
     column, moment, of, per_second, *rest = entry
     pattern = (str(rest[0][0]), str(rest[0][1])) if rest else None
-    return Since(column, Moment(moment), tuple(of), per_second, pattern)
+    return Since(column, Moment(moment), tuple(of), per_second, pattern, *until)

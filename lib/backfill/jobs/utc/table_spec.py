@@ -64,6 +64,7 @@ class LookupSpec:
     table: str
     parts: tuple[tuple[str, str], ...]  # (by, key): what of the row is which of its columns
     since: str = ""  # from which wall date a row counts
+    until: str = ""  # and up to which
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,8 @@ def _lookup_json(lookup: LookupSpec) -> dict[str, Any]:
     for place, name in enumerate(("by", "key")):
         listed = [part[place] for part in lookup.parts]
         document[name] = listed if len(listed) > 1 else listed[0]
-    return document | ({"from": lookup.since} if lookup.since else {})
+    bounds = {"from": lookup.since, "until": lookup.until}
+    return document | {name: column for name, column in bounds.items() if column}
 
 
 def first_edition(
