@@ -42,7 +42,7 @@ class Reporter:
         self._started = time.monotonic()
         self._told_at = 0.0  # seconds after that, of the last word on progress
         self._telling = threading.Lock()  # workers of one process share a reporter
-        self._time_left: dict[str, TimeLeft] = {}  # by phase
+        self._time_left = TimeLeft()
 
     def message(self, text: str, level: str = "info") -> None:
         """Say one line to a person; kept in the run's folder."""
@@ -66,40 +66,28 @@ class Reporter:
         for event in events:
             self._tell(event)
 
-    def progress(
-        self, run_id: str, counts: Counts, remaining: int, *, phase: str = "apply", why: str = ""
-    ) -> None:
+    def progress(self, run_id: str, counts: Counts, remaining: int) -> None:
         """Say how far a run is, how fast, and how long it will take; kept in the run's folder.
 
         `elapsed_ms` is this stretch's.
         """
         self._told_at = seconds = time.monotonic() - self._started
-        event = self._progress("progress", run_id, counts, remaining, phase)
-        time_left = self._time_left.setdefault(phase, TimeLeft())
-        time_left.see(seconds, counts.scanned)
-        if forecast := time_left.forecast(remaining):
-            event |= _foretold(forecast)
-        if why:
-            event["waiting_for"] = why
-        self._keep(event)
+        self._time_left.see(seconds, counts.scanned)
+        self._keep(self._progress("progress", run_id, counts, remaining))
 
-    def tick(self, run_id: str, counts: Counts, remaining: int, *, phase: str = "apply") -> None:
+    def tick(self, run_id: str, counts: Counts, remaining: int) -> None:
         """Say between two reports how far a run is, once a second: a bar moves, no log grows."""
         seconds = time.monotonic() - self._started
         if seconds - self._told_at >= TICK_SECONDS:
             self._told_at = seconds
-            event = self._progress("tick", run_id, counts, remaining, phase)
-            if forecast := self._time_left.setdefault(phase, TimeLeft()).forecast(remaining):
-                event |= _foretold(forecast)
-            self._tell(event)
+            self._tell(self._progress("tick", run_id, counts, remaining))
 
-    def _progress(
-        self, kind: str, run_id: str, counts: Counts, remaining: int, phase: str
-    ) -> dict[str, Any]:
+    def _progress(self, kind: str, run_id: str, counts: Counts, remaining: int) -> dict[str, Any]:
+        forecast = self._time_left.forecast(remaining)
         return {
             "type": kind,
             "run_id": run_id,
-            "phase": phase,
+            "phase": "apply",
             "scanned": counts.scanned,
             "updated": counts.updated,
             "unchanged": counts.unchanged,
@@ -107,6 +95,7 @@ class Reporter:
             "skipped": counts.skipped,
             "remaining": remaining,
             "elapsed_ms": round((time.monotonic() - self._started) * 1000),
+            **(_foretold(forecast) if forecast else {}),
         }
 
     def pause(self, run_id: str, signal: str, reason: str) -> None:
@@ -124,8 +113,7 @@ class Reporter:
 
     def go_on(self, run_id: str, signal: str, paused_ms: int) -> None:
         """Say that a run waits no more; kept in the run's folder."""
-        for time_left in self._time_left.values():
-            time_left.pause(paused_ms / 1000)
+        self._time_left.pause(paused_ms / 1000)
         self._keep(
             {
                 "type": "go_on",

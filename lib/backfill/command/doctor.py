@@ -23,6 +23,7 @@ from backfill.command.table_doctor import examine_table
 from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.folder import notebooks_folder, project_root, runs_dir
 from backfill.next_command import next_command
+from backfill.notebook.kernel import KERNEL_NAME
 from backfill.records.ledger import Ledger
 from backfill.server.catalog_columns import quoted_name
 from backfill.server.dsn import DSN_ENV, check_dsn, describe, redact
@@ -35,7 +36,6 @@ from backfill.server.rights import grant
 OLDEST_PYTHON = (3, 11)
 LOCK_FILE = "requirements.lock"
 FREE_MB_MIN = 200
-KERNEL_NAME = "python3"
 TESSERACT_LANGUAGE = "swe"
 TESSERACT_SECONDS = 20.0
 NOTEBOOKS = (

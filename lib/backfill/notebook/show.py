@@ -94,7 +94,7 @@ class RecordLines:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._share: dict[str, float] = {}  # that was printed last, by phase
+        self._share: float | None = None  # that was printed last
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         if _has_notebook() and self._is_worth_a_line(event):
@@ -108,10 +108,10 @@ class RecordLines:
             return False
         whole = event["scanned"] + event["remaining"]
         share = event["scanned"] / whole if whole else 1.0
-        before = self._share.get(event["phase"])
+        before = self._share
         if before is not None and share < before + LEAST_SHARE and event["remaining"]:
             return False
-        self._share[event["phase"]] = share
+        self._share = share
         return True
 
 

@@ -137,7 +137,7 @@ class Fitting:
             return [(low + row[0], *row[1:]) for row in stored_rows]
 
         refused: dict[int, str] = {}
-        for answer in in_bulk(ask, 0, len(asked), refused.__setitem__):
+        for answer in in_bulk(ask, len(asked), refused.__setitem__):
             stored |= {row[0]: row[1:] for row in answer}
         for place, words in refused.items():
             fitted.refused[asked[place]] = self._blamed(batch, place, words)
@@ -187,7 +187,7 @@ class Fitting:
             said: dict[int, str] = {}
             query = self._query([], only=index)
             parameters = self._parameters(_Rows([], alone), 0, 1)
-            list(in_bulk(partial(self._try, query, parameters), 0, 1, said.__setitem__))
+            list(in_bulk(partial(self._try, query, parameters), 1, said.__setitem__))
             if said:
                 value = alone[index][0].as_py()
                 if value is not None:

@@ -161,7 +161,7 @@ class KeyedRows:
             answer = self._ask(given, low, high, self._match.sources)
             return answer if not low else [(low + row[0], *row[1:]) for row in answer]
 
-        for answer in in_bulk(ask, 0, rows, refused.__setitem__):
+        for answer in in_bulk(ask, rows, refused.__setitem__):
             matches += answer
         if len(matches) + len(refused) > rows:
             counts = Counter(row[0] for row in matches)
@@ -193,7 +193,6 @@ class KeyedRows:
         """Return what `_ask` finds for one row, None where the server refuses it."""
         answers = in_bulk(
             lambda _low, _high: self._ask(given, row, row + 1, sources),
-            0,
             1,
             lambda _row, _words: None,
         )

@@ -20,12 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from backfill.rows.values import Int64Array
+
 _RECIPE, _SCHEMA = b"backfill.recipe", b"backfill.schema"
 _NARROW = tuple((int(np.iinfo(kind).max), kind) for kind in (np.int8, np.int16, np.int32, np.int64))
 _INDICES = ((2**7, pa.int8()), (2**15, pa.int16()), (2**31, pa.int32()))
 _TRIED, _LOOKED_AT = 12, 32
 _FARTHEST = 2**60  # distances of distances still fit
-Int64Array = NDArray[np.int64]
 
 
 def pack_rows(rows: pa.Table) -> pa.Table:

@@ -33,15 +33,14 @@ def may_be_of_a_row(error: BaseException) -> bool:
 
 def in_bulk(
     ask: Callable[[int, int], T],
-    first: int,
-    behind: int,
+    rows: int,
     refused: Callable[[int, str], None],
 ) -> Iterator[T]:
-    """Yield what `ask(first, behind)` returns for stretches of rows, in order.
+    """Yield what `ask(first, behind)` returns for stretches of so many rows, in order.
 
     Rows that the server refuses are left out, and told to `refused` with the server's words.
     """
-    waiting = [(first, behind)]
+    waiting = [(0, rows)]
     while waiting:
         low, high = waiting.pop()
         if low == high:
