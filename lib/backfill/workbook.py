@@ -21,7 +21,7 @@ from backfill.archive.run_facts import facts_of
 from backfill.display.counting import counted
 from backfill.display.explanation import Explanation
 from backfill.display.eye import attempt
-from backfill.display.pages import NOTHING, Shown, note, part
+from backfill.display.pages import NOTHING, Shown, note, section
 from backfill.errors import BackfillError, StalePlan, UsageError
 from backfill.folder import new_run_id, runs_dir
 from backfill.jobs.entry import latest_sheets
@@ -309,7 +309,7 @@ class Book(RunBook):
                 return NOTHING
             ready, staging = self._planning.ready, self._planning.staging
             drawn = self._look("The picture", lambda: ready.picture(staging, self.database))
-            return part("pictures", drawn)
+            return section("pictures", drawn)
 
     def plan(self) -> Shown:
         """Freeze the plan; from here on nothing of it can change."""

@@ -12,7 +12,7 @@ import pytest
 
 from backfill.archive.changes_view import SHOWN_CHANGES, changes_view
 from backfill.archive.run_facts import read_facts
-from backfill.display.pages import PART_END, note, part
+from backfill.display.pages import PART_END, note, section
 from backfill.folder import RunFolder
 
 RUN_ID = "20261122T234000Z-fill-3f9c1a"
@@ -85,9 +85,9 @@ def test_a_member_of_the_scope_is_called_as_its_column_is(tmp_path: Path) -> Non
 
 
 def test_a_part_within_a_part_stands_beside_it() -> None:
-    held = part("held", note("wait"))
+    held = section("held", note("wait"))
 
-    both = part("pictures", held + note("drawn"))
+    both = section("pictures", held + note("drawn"))
 
     assert both.markup == held.markup + f"<!--part pictures-->{note('drawn').markup}{PART_END}"
-    assert part("pictures", held).markup == held.markup
+    assert section("pictures", held).markup == held.markup

@@ -14,7 +14,7 @@ from tests.jobs.command_line import run_here
 from tests.pages.conftest import Told
 from tests.pages.looking import Page, check_alone, check_picture, check_tables, pictures
 
-from backfill.display.pages import part, table
+from backfill.display.pages import section, table
 from backfill.folder import RunFolder
 from backfill.notebook.offline_page import write_page
 
@@ -32,7 +32,7 @@ def page_of(told: Told, which: str) -> str:
     return told.page(getattr(told, which), name)
 
 
-def section(markup: str, anchor: str) -> str:
+def section_of(markup: str, anchor: str) -> str:
     found = re.search(rf'<section id="{anchor}".*?</section>', markup, re.DOTALL)
     assert found, anchor
     return found[0]
@@ -138,14 +138,16 @@ def test_a_picture_stands_once_and_its_numbers_are_behind_it(told: Told) -> None
     assert len(figures) == len(set(figures)) == len(pictures(markup))
     for figure in figures:
         assert re.search(r"<details>.*<table.*</table>.*</details>", figure, re.DOTALL)
-    assert "Pending rows by household and month" in section(markup, "pictures")
-    assert "Wall times around clock changes" in section(page_of(told, "dry"), "pictures")
-    assert "Time and throughput" in section(markup, "checkpoints")
+    assert "Pending rows by household and month" in section_of(markup, "pictures")
+    assert "Wall times around clock changes" in section_of(page_of(told, "dry"), "pictures")
+    assert "Time and throughput" in section_of(markup, "checkpoints")
 
 
 def glance(markup: str) -> dict[str, str]:
     """Return the lines on top by their label, without tags."""
-    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", section(markup, "what-happened"), re.DOTALL)
+    found = re.findall(
+        r"<dt>(.*?)</dt><dd>(.*?)</dd>", section_of(markup, "what-happened"), re.DOTALL
+    )
     return {label: " ".join(re.sub(r"<[^>]+>", "", text).split()) for label, text in found}
 
 
@@ -171,7 +173,7 @@ def test_six_lines_answer_first(told: Told) -> None:
 
 
 def test_the_page_of_an_apply_shows_the_diff_that_was_approved(told: Told) -> None:
-    planned, applied = (section(page_of(told, which), "diff") for which in ("dry", "applied"))
+    planned, applied = (section_of(page_of(told, which), "diff") for which in ("dry", "applied"))
     assert "<ins>" in planned
     assert "before → after" in planned
 
@@ -180,7 +182,7 @@ def test_the_page_of_an_apply_shows_the_diff_that_was_approved(told: Told) -> No
 
 
 def test_each_row_left_alone_is_on_the_page_with_its_reason(told: Told) -> None:
-    shown = section(page_of(told, "applied"), "skips")
+    shown = section_of(page_of(told, "applied"), "skips")
 
     assert "trap-tz-offset-01" in shown
     assert "invalid_timezone" in shown
@@ -190,18 +192,18 @@ def test_each_row_left_alone_is_on_the_page_with_its_reason(told: Told) -> None:
 def test_versions_and_the_commands_that_check_are_on_the_page(told: Told) -> None:
     markup, run_id = page_of(told, "applied"), told.applied.summary["run_id"]
 
-    assert "tzdata" in section(markup, "versions")
-    assert told.applied.summary["plan_id"] in section(markup, "versions")
+    assert "tzdata" in section_of(markup, "versions")
+    assert told.applied.summary["plan_id"] in section_of(markup, "versions")
     for command in (
         "sha256sum -c SHA256SUMS",
         f"backfill evidence check {run_id}",
         f"backfill verify {run_id}",
     ):
-        assert f"<code>{command}</code>" in section(markup, "check")
+        assert f"<code>{command}</code>" in section_of(markup, "check")
 
 
 def test_progress_is_kept_as_plain_lines(told: Told) -> None:
-    shown = section(page_of(told, "rest"), "checkpoints")
+    shown = section_of(page_of(told, "rest"), "checkpoints")
 
     assert "apply: 0 of " in shown
     assert "\r" not in page_of(told, "rest")
@@ -213,7 +215,7 @@ def test_no_other_household_is_on_the_page(told: Told) -> None:
 
 
 def test_the_notebook_stands_below_with_a_line_where_something_moved(told: Told) -> None:
-    below = section(page_of(told, "rest"), "notebook")
+    below = section_of(page_of(told, "rest"), "notebook")
 
     assert 'Shown above: <a href="#diff">diff</a>' in below
     assert "preflight" in below
@@ -242,13 +244,13 @@ def test_an_error_is_told_before_the_lines(tmp_path: Path) -> None:
     write_page(folder, "notebook.ipynb", "notebook.html")
 
     markup = folder.file("notebook.html").read_text(encoding="utf-8")
-    assert "Error: Stopped by hand." in section(markup, "what-happened")
+    assert "Error: Stopped by hand." in section_of(markup, "what-happened")
     assert glance(markup)["Changed"] == "Nothing: the run ended before its plan was frozen."
 
 
 def test_what_a_database_held_can_not_end_a_part_or_name_an_address(tmp_path: Path) -> None:
     nasty = "<!--/part--></table><script src='https://invented.example/x.js'></script>"
-    folder = bare_folder(tmp_path, part("diff", table("Rows", ["key"], [(nasty,)])).markup)
+    folder = bare_folder(tmp_path, section("diff", table("Rows", ["key"], [(nasty,)])).markup)
 
     write_page(folder, "notebook.ipynb", "notebook.html")
 
@@ -256,7 +258,7 @@ def test_what_a_database_held_can_not_end_a_part_or_name_an_address(tmp_path: Pa
     check_alone(markup)
     assert "<script" not in markup
     assert Page(markup).unclosed == []
-    assert "x.js" in section(markup, "diff")
+    assert "x.js" in section_of(markup, "diff")
 
 
 def test_a_table_shows_no_more_than_it_may_and_counts_the_rest() -> None:
@@ -275,7 +277,7 @@ def test_ten_thousand_skips_leave_the_page_small(tmp_path: Path) -> None:
 
     markup = folder.file("notebook.html").read_text(encoding="utf-8")
     assert len(markup) < 100_000
-    assert "100 of 10,000" in section(markup, "skips")
+    assert "100 of 10,000" in section_of(markup, "skips")
 
 
 def test_the_summary_files_of_the_page_and_the_folder_agree(told: Told) -> None:

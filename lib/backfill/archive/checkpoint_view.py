@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from backfill.display.charts import throughput
-from backfill.display.pages import NOTHING, Shown, figure, part, table
+from backfill.display.pages import NOTHING, Shown, figure, section, table
 from backfill.records.checkpoint import Checkpoint, Counts
 from backfill.records.ledger import Ledger
 from backfill.server.database import Database
@@ -27,7 +27,7 @@ def applied_view(database: Database, run_id: str, counts: Counts) -> Shown:
 def pace_of_run(database: Database, run_id: str) -> Shown:
     """Return the picture of a run's chunks, as the database holds them. Read-only."""
     with database.connect(read_only=True) as connection:
-        return part("pace", pace_picture(Ledger(connection).checkpoints(run_id)))
+        return section("pace", pace_picture(Ledger(connection).checkpoints(run_id)))
 
 
 def pace_picture(checkpoints: Sequence[Checkpoint]) -> Shown:

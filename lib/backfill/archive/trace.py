@@ -48,7 +48,7 @@ class Looks(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FoundRun:
     """Where to look: the run's folder if there is one, the ledger if the database answers."""
 
     run_id: str
@@ -71,7 +71,7 @@ class Trace:
     it as planned (None: not asked or no answer), `present` what it has instead, as JSON text.
     """
 
-    source: Source
+    source: FoundRun
     key: str
     change: dict[str, Any] | None = None
     skip: Skip | None = None
@@ -122,7 +122,7 @@ class Trace:
 
 def find_source(
     run_id: str, runs: Path, connection: Connection | None, problem: str = ""
-) -> Source:
+) -> FoundRun:
     """Return where to look for a run by id, beginning or `latest`; `problem` is why there is no
     connection. Raises `UsageError` when neither database nor folder knows the run.
     """
@@ -148,7 +148,7 @@ def find_source(
         raise UsageError(f"{problems[0]} Nothing else is known of run {run_id}.")
     if folder is None:
         notes.append(f"The run's folder is not in {runs}: this is what the database tells.")
-    return Source(
+    return FoundRun(
         facts.run_id,
         facts.job,
         facts.settings,
@@ -174,7 +174,7 @@ def _plan(folder: RunFolder | None) -> tuple[Plan | None, list[str]]:
         return None, [f"The plan in the folder is not to be trusted: {error}"]
 
 
-def trace_row(source: Source, kind: Looks, key: str) -> Trace:
+def trace_row(source: FoundRun, kind: Looks, key: str) -> Trace:
     """Return what is known of a row; raise `UsageError` with near keys when nothing is.
 
     A key of several columns may be spelt as a JSON list or as `a,b`.
@@ -185,7 +185,7 @@ def trace_row(source: Source, kind: Looks, key: str) -> Trace:
     raise UsageError(_unknown(source, key))
 
 
-def _trace(source: Source, kind: Looks, key: str) -> Trace | None:
+def _trace(source: FoundRun, kind: Looks, key: str) -> Trace | None:
     if source.ledger is not None:  # a key that this database can not hold is kept spelt out
         key = holdable(source.ledger.connection, key)
     change = _planned_change(source, key)
@@ -211,7 +211,7 @@ def _trace(source: Source, kind: Looks, key: str) -> Trace | None:
     )
 
 
-def _planned_change(source: Source, key: str) -> dict[str, Any] | None:
+def _planned_change(source: FoundRun, key: str) -> dict[str, Any] | None:
     if source.folder is None:
         return None
     try:
@@ -222,7 +222,7 @@ def _planned_change(source: Source, key: str) -> dict[str, Any] | None:
     return change
 
 
-def _planned_skip(source: Source, key: str) -> Skip | None:
+def _planned_skip(source: FoundRun, key: str) -> Skip | None:
     if source.folder is None:
         return None
     try:
@@ -232,7 +232,7 @@ def _planned_skip(source: Source, key: str) -> Skip | None:
     return next((skip for _position, skip in skips if skip.key == key), None)
 
 
-def _ledger_skip(source: Source, key: str) -> tuple[int | None, Skip | None]:
+def _ledger_skip(source: FoundRun, key: str) -> tuple[int | None, Skip | None]:
     if source.ledger is None:
         return None, None
     row = source.ledger.connection.execute(
@@ -245,7 +245,7 @@ def _ledger_skip(source: Source, key: str) -> tuple[int | None, Skip | None]:
     return int(row[0]), Skip(row[1], row[2], row[3], reason_of(row[4]), row[5])
 
 
-def _written(source: Source, key: str) -> tuple[int, dict[str, Any]] | None:
+def _written(source: FoundRun, key: str) -> tuple[int, dict[str, Any]] | None:
     """Return (chunk, row) of the chunk image that holds the key; likely chunks are asked first."""
     if source.ledger is None:
         return None
@@ -271,7 +271,7 @@ def _written(source: Source, key: str) -> tuple[int, dict[str, Any]] | None:
     return None
 
 
-def _checkpoint(source: Source, chunk_no: int | None) -> Checkpoint | None:
+def _checkpoint(source: FoundRun, chunk_no: int | None) -> Checkpoint | None:
     if source.ledger is None or chunk_no is None:
         return None
     done = source.ledger.checkpoints(source.run_id)
@@ -279,7 +279,7 @@ def _checkpoint(source: Source, chunk_no: int | None) -> Checkpoint | None:
 
 
 def _present(
-    source: Source, kind: Looks, change: dict[str, Any] | None
+    source: FoundRun, kind: Looks, change: dict[str, Any] | None
 ) -> tuple[bool | None, str | None, str]:
     """Ask the database for the row as it is now: (as planned, what else it holds, problem)."""
     if source.ledger is None or change is None:
@@ -296,7 +296,7 @@ def _present(
     return 0 not in differs, differs.get(0), ""
 
 
-def _schema(source: Source) -> pa.Schema | None:
+def _schema(source: FoundRun) -> pa.Schema | None:
     """Return the types of an image row, from the plan's file or from any image of the run."""
     if source.folder is not None:
         with contextlib.suppress(OSError, pa.ArrowException):
@@ -308,7 +308,7 @@ def _schema(source: Source) -> pa.Schema | None:
     return None
 
 
-def _unknown(source: Source, key: str) -> str:
+def _unknown(source: FoundRun, key: str) -> str:
     keys = _known_keys(source)
     near = difflib.get_close_matches(key, keys, NEAR_KEYS, cutoff=0.4) or keys[:NEAR_KEYS]
     hint = f" Near: {', '.join(near)}." if near else ""
@@ -318,7 +318,7 @@ def _unknown(source: Source, key: str) -> str:
     )
 
 
-def _known_keys(source: Source) -> list[str]:
+def _known_keys(source: FoundRun) -> list[str]:
     """Return some keys of the run to compare with, or the ends of its chunks."""
     keys: list[str] = []
     if source.folder is not None:

@@ -120,10 +120,10 @@ def figure(svg: str, caption: str, behind: Shown) -> Shown:
     )
 
 
-def part(name: str, shown: Shown) -> Shown:
-    """Mark what is shown as a part that a run's report puts in its own place, like `diff`.
+def section(name: str, shown: Shown) -> Shown:
+    """Mark what is shown as a section that a run's report puts in its own place, like `diff`.
 
-    What is a part already stays one of its own, beside this.
+    What is a section already stays one of its own, beside this.
     """
     inner = "".join(_PART.findall(shown.markup))
     outer = _PART.sub("", shown.markup)

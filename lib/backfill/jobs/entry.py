@@ -50,22 +50,22 @@ def answers_from(values: Mapping[str, Any], job: str, words: Words) -> Answers:
     """Return the answers that the parameter `decisions` names; raise `UsageError`."""
     if not values["decisions"]:
         return Answers()
-    from backfill.plans.worksheet import DECISIONS_FILE, find_sheet, load_answers
+    from backfill.plans.worksheet import DECISIONS_FILE, load_answers, named_sheet
 
     runs = runs_dir(values["runs_dir"])
     return load_answers(
-        find_sheet(values["decisions"], runs, job, DECISIONS_FILE, "--decisions"), words
+        named_sheet(values["decisions"], runs, job, DECISIONS_FILE, "--decisions"), words
     )
 
 
 def latest_sheets(job: str, values: Mapping[str, Any]) -> dict[str, Path]:
     """Return by flag the sheets that checked parameters name as `latest`."""
-    from backfill.plans.worksheet import CORRECTIONS_FILE, DECISIONS_FILE, find_sheet
+    from backfill.plans.worksheet import CORRECTIONS_FILE, DECISIONS_FILE, named_sheet
 
     files = {"decisions": DECISIONS_FILE, "corrections": CORRECTIONS_FILE}
     runs = runs_dir(values["runs_dir"])
     return {
-        f"--{name}": find_sheet(LATEST, runs, job, file, f"--{name}")
+        f"--{name}": named_sheet(LATEST, runs, job, file, f"--{name}")
         for name, file in files.items()
         if values.get(name) == LATEST
     }

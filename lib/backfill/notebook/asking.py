@@ -12,7 +12,7 @@ from backfill.decisions import ANY, Question
 from backfill.display.counting import counted
 from backfill.display.explanation import Explanation, unexplained
 from backfill.display.eye import NotShown, attempt, shown, watching
-from backfill.display.pages import NOTHING, Shown, note, part, table
+from backfill.display.pages import NOTHING, Shown, note, section, table
 from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
@@ -45,7 +45,7 @@ class Asking:
                 "What was asked", lambda: questions_view(folder, worksheet.read_questions(folder))
             )
             used = shown("What was decided", lambda: used_view(worksheet.read_used(folder)))
-        return part("decisions", asked) + used
+        return section("decisions", asked) + used
 
     def decide(
         self,
@@ -116,7 +116,7 @@ def decide_in(
     """Write an answer into a run's `decisions.csv`; return what it answers, and how to go on."""
     questions = worksheet.read_questions(folder)
     answers = worksheet.make_answers(questions, kind.words, key, decision, **details)
-    count = worksheet.decide(folder, answers, kind.words)
+    count = worksheet.write_answers(folder, answers, kind.words)
     return note(
         f"{_about(answers[0].what if key == ANY else key, count)}: {decision}, by "
         f"{answers[0].by}. The next plan takes it in:\n"

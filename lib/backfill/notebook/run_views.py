@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backfill.display.pages import Shown, note, part, table
+from backfill.display.pages import Shown, note, section, table
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import Plan
@@ -93,7 +93,7 @@ def verification_view(run_id: str, proof: Verification) -> Shown:
     )
     for text in proof.notes:
         shown += note(text)
-    shown = part("verification", shown)
+    shown = section("verification", shown)
     if proof.findings:
         shown += table(
             f"Disagreements ({len(proof.findings):,} shown)",

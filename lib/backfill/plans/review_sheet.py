@@ -79,7 +79,7 @@ def settle(
             )
         given = {"by": who, "at": now}
         answers = [worksheet.answer_to(question, answer, given) for question in asked]
-        worksheet.decide(folder, answers, words)
+        worksheet.write_answers(folder, answers, words)
     if lines:
         _correct(folder, lines, answer.strip(), who, now)
     return len(ids) + len(lines)

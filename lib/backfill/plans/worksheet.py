@@ -64,7 +64,7 @@ def staged_questions(staging: Staging) -> list[Question]:
     return [Question(*row) for row in rows.fetchall()]
 
 
-def find_sheet(option: str, runs: Path, job: str, name: str, flag: str) -> Path:
+def named_sheet(option: str, runs: Path, job: str, name: str, flag: str) -> Path:
     """Return the worksheet that an option names: a file, a run (its id or the beginning), `latest`.
 
     `latest` is the job's newest run whose worksheet holds an answer. Raises `UsageError`.
@@ -240,7 +240,7 @@ def answers_waiting(folder: RunFolder, database: str) -> str:
     )
 
 
-def decide(folder: RunFolder, answers: Iterable[Answer], words: Words) -> int:
+def write_answers(folder: RunFolder, answers: Iterable[Answer], words: Words) -> int:
     """Write answers into the run's `decisions.csv`; return how many questions they answer.
 
     An answer to a question that is on the sheet fills its line; any other becomes a line of its

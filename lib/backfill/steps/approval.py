@@ -44,7 +44,7 @@ class Approval:
     pulled_in: int = 0
 
 
-def decide(
+def approve(
     connection: Connection,
     folder: RunFolder,
     kind: JobKind,

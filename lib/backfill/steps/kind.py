@@ -26,7 +26,7 @@ from backfill.records.ledger import Ledger
 from backfill.server.plain_table import plain_from_json
 from backfill.server.postgres import Connection
 from backfill.steps.laid_out import causes_of_any, lay_out_rows
-from backfill.steps.task import CHAIN, Cause, Outcome, Recomputed, part
+from backfill.steps.task import CHAIN, Cause, Recomputed, RunOutcome, part
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -186,7 +186,7 @@ class JobKind:
             "rules": plan.counts.get("rules", {}),
         }
 
-    def verdict(self, plan: Plan, **outcome: Unpack[Outcome]) -> BackfillError | None:
+    def verdict(self, plan: Plan, **outcome: Unpack[RunOutcome]) -> BackfillError | None:
         """Return the error that a run ends with although every step did its work, if any."""
         own = self._part(plan.target, "verdict")
         return own(plan, **outcome) if own else None

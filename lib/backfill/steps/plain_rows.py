@@ -27,7 +27,7 @@ from backfill.server.session import SessionLimits
 from backfill.steps.chosen import ChosenRows, count_chosen, stage_pages
 from backfill.steps.task import CHAIN, TOLD, Decided, Preflight, Work, part, where_of
 from backfill.steps.task_questions import TaskQuestions
-from backfill.steps.task_rows import decide, plain_schema, typed
+from backfill.steps.task_rows import decide_rows, plain_schema, typed
 from backfill.steps.task_table import Resolved, cautions, rights_of
 from backfill.steps.task_view import task_diff
 
@@ -169,7 +169,7 @@ class PlainRows:
                     f"The task {self.task.name} computed {computed.num_rows:,} rows of "
                     f"{block.num_rows:,}: row for row is what the engine needs."
                 )
-            changes, skips = decide(
+            changes, skips = decide_rows(
                 self.task, self.resolved, block, computed, fitting, first=place, note=note
             )
             place += block.num_rows

@@ -54,7 +54,7 @@ from backfill.server.postgres import (
 from backfill.server.session import Session
 from backfill.settings import EngineSettings, fingerprint
 from backfill.status import RunStatus
-from backfill.steps.approval import Approval, begin, decide, joined_part
+from backfill.steps.approval import Approval, approve, begin, joined_part
 from backfill.steps.choosing import find_rows
 from backfill.steps.ending import Ending
 from backfill.steps.job import Job
@@ -299,7 +299,7 @@ def _claim(ledger: Ledger, work: _Work) -> tuple[Lease, Approval | None]:
     if settings.join and (shared := joined()):
         return shared, None
     asked = Selection(settings.only, settings.canary)
-    approval = decide(ledger.connection, work.folder, work.kind, work.plan, asked)
+    approval = approve(ledger.connection, work.folder, work.kind, work.plan, asked)
     try:
         return lease.acquire(ledger, run_id, settings.lease_seconds), approval
     except LeaseHeld:  # perhaps by another applier of this run, since a moment ago

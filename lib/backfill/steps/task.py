@@ -139,7 +139,7 @@ class Rows(Protocol):
         ...
 
 
-class Outcome(TypedDict):
+class RunOutcome(TypedDict):
     """How a run stands whose every step did its work."""
 
     is_applied: bool

@@ -72,7 +72,7 @@ def _typed(texts: pa.Array, column: CatalogColumn) -> pa.Array:
         return texts
 
 
-def decide(
+def decide_rows(
     task: Task,
     resolved: Resolved,
     block: pa.Table,

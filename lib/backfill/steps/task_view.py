@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backfill.display.pages import Shown, part, table
+from backfill.display.pages import Shown, section, table
 from backfill.plans.staging import Staging, field_of
 from backfill.server.plain_table import PlainTable
 
@@ -20,7 +20,7 @@ def task_diff(staging: Staging, described: PlainTable) -> Shown:
     ]
     for rule in rules:
         shown += _rows(staging, described, rule)
-    return part("diff", shown) + part("skips", skips_table(staging))
+    return section("diff", shown) + section("skips", skips_table(staging))
 
 
 def _counts(staging: Staging) -> Shown:

@@ -157,12 +157,12 @@ def _corrections_from(values: Mapping[str, Any]) -> Corrections:
     from backfill.jobs.ocr.correction_sheet import load_corrections
     from backfill.ocr.correction import Corrections
     from backfill.ocr.vocabulary import known_towns
-    from backfill.plans.worksheet import CORRECTIONS_FILE, find_sheet
+    from backfill.plans.worksheet import CORRECTIONS_FILE, named_sheet
 
     if not values["corrections"]:
         return Corrections()
     runs = runs_dir(values["runs_dir"])
-    sheet = find_sheet(values["corrections"], runs, "ocr", CORRECTIONS_FILE, "--corrections")
+    sheet = named_sheet(values["corrections"], runs, "ocr", CORRECTIONS_FILE, "--corrections")
     return load_corrections(sheet, known_towns(values["towns"]))
 
 

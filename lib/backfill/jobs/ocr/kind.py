@@ -26,7 +26,7 @@ from backfill.records.checkpoint import Counts
 from backfill.records.ledger import Ledger
 from backfill.server.postgres import Connection
 from backfill.skips import NOT_WRITTEN
-from backfill.steps.task import Outcome
+from backfill.steps.task import RunOutcome
 
 _SHIFT_FIELDS = (
     "start", "end", "customer_name", "customer_fingerprint", "street", "street_number",
@@ -101,7 +101,7 @@ class OcrRuns:
         """Write the sessions' JSON files and the report."""
         return {} if plan.reverts else output.write_output(folder, plan, ledger)
 
-    def verdict(self, plan: Plan, **outcome: Unpack[Outcome]) -> BackfillError | None:
+    def verdict(self, plan: Plan, **outcome: Unpack[RunOutcome]) -> BackfillError | None:
         """Return what a run with failed or held sessions ends with."""
         if plan.reverts:
             return None

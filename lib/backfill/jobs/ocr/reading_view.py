@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from backfill.display.pages import Shown, escape, framed, note, part, table
+from backfill.display.pages import Shown, escape, framed, note, section, table
 from backfill.jobs.ocr.crops import cut_out, picture_markup, thumbnail
 from backfill.jobs.ocr.pictures import confidence_picture, days_picture
 from backfill.ocr import limits
@@ -35,7 +35,7 @@ def images_view(staging: Staging) -> Shown:
     """Return the days that wait for a person, timelines, confidence by field, each other day's
     shifts beside its images, and cut-outs of what was read with doubt or low confidence."""
     held, others = _days(staging)
-    held = part("held", held)  # a page has it first
+    held = section("held", held)  # a page has it first
     return held + days_picture(staging) + confidence_picture(staging) + others + _doubts(staging)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import sql
 
 from backfill.errors import UsageError
-from backfill.jobs.ocr.settings import Selection
+from backfill.jobs.ocr.settings import SelectedSessions
 from backfill.jobs.ocr.tables import Tables, states_of
 from backfill.ocr.session import CaptureImage, CaptureSession
 from backfill.server.postgres import Connection
@@ -30,7 +30,7 @@ class SnapshotRow:
     source_created_at: dt.datetime | None
 
 
-def check_selection(connection: Connection, tables: Tables, selection: Selection) -> None:
+def check_selection(connection: Connection, tables: Tables, selection: SelectedSessions) -> None:
     """Raise `UsageError` for states that the database does not know, and for sessions asked for
     that do not exist or that another filter leaves out: never silence.
     """
@@ -45,7 +45,7 @@ def check_selection(connection: Connection, tables: Tables, selection: Selection
         _check_asked_for(connection, tables, selection)
 
 
-def _check_asked_for(connection: Connection, tables: Tables, selection: Selection) -> None:
+def _check_asked_for(connection: Connection, tables: Tables, selection: SelectedSessions) -> None:
     rows = connection.execute(
         sql.SQL("SELECT id, user_id, state::text, created_at FROM {} WHERE id = ANY (%s)").format(
             tables["capture_session"]
@@ -63,7 +63,7 @@ def _check_asked_for(connection: Connection, tables: Tables, selection: Selectio
         raise UsageError(f"--session-id: {'; '.join(wrong[:MAX_LISTED])}.{more}")
 
 
-def _why_left_out(row: Any, selection: Selection) -> str:
+def _why_left_out(row: Any, selection: SelectedSessions) -> str:
     if row is None:
         return "does not exist"
     user_id, state, created_at = row
@@ -79,7 +79,9 @@ def _why_left_out(row: Any, selection: Selection) -> str:
     return ""
 
 
-def count_by_user(connection: Connection, tables: Tables, selection: Selection) -> dict[str, int]:
+def count_by_user(
+    connection: Connection, tables: Tables, selection: SelectedSessions
+) -> dict[str, int]:
     """Return how many sessions of each user are selected."""
     where, values = _where(selection)
     rows = connection.execute(
@@ -94,7 +96,7 @@ def count_by_user(connection: Connection, tables: Tables, selection: Selection) 
 
 
 def select_sessions(
-    connection: Connection, tables: Tables, selection: Selection
+    connection: Connection, tables: Tables, selection: SelectedSessions
 ) -> list[CaptureSession]:
     """Return the selected sessions with their images, ordered by created_at and id."""
     where, values = _where(selection)
@@ -129,7 +131,7 @@ def _images_of(
     return images
 
 
-def _where(selection: Selection) -> tuple[sql.Composable, dict[str, Any]]:
+def _where(selection: SelectedSessions) -> tuple[sql.Composable, dict[str, Any]]:
     parts = [sql.SQL("state::text = ANY (%(states)s)")]
     values: dict[str, Any] = {"states": list(selection.states), "limit": selection.limit}
     if selection.session_ids:

@@ -30,7 +30,7 @@ _BIGINT_MAX = 2**63
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class SelectedSessions:
     """Which sessions: every filter that is given must hold.
 
     Dates are UTC days of `created_at`, `to_date` included; `limit` takes the oldest, None all.
@@ -66,7 +66,7 @@ class OcrSettings:
     `language` is Tesseract's name (swe); `max_failed` and `max_held` None mean any number.
     """
 
-    selection: Selection
+    selection: SelectedSessions
     schema: str
     local_root: Path | None
     language: str
@@ -153,8 +153,8 @@ def default_cache_dir() -> Path:
     )
 
 
-def _selection(values: Mapping[str, Any]) -> Selection:
-    return Selection(
+def _selection(values: Mapping[str, Any]) -> SelectedSessions:
+    return SelectedSessions(
         session_ids=tuple(dict.fromkeys(_uuid(text) for text in values["session_id"])),
         user_id=_user(values["user_id"]),
         states=_states(values["states"]),

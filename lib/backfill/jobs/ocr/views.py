@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from backfill.display.pages import NOTHING, Shown, escape, framed, part, table
+from backfill.display.pages import NOTHING, Shown, escape, framed, section, table
 from backfill.jobs.ocr.crops import cut_out, picture_markup
 from backfill.ocr.correction import read_box
 from backfill.plans.staging import Staging
@@ -24,7 +24,7 @@ def diff_view(staging: Staging) -> Shown:
     shown += _events(documents)
     shown += _event_types(documents)
     shown += _messages(documents)
-    return part("diff", shown) + part("skips", _failures(staging)) + _timing(staging)
+    return section("diff", shown) + section("skips", _failures(staging)) + _timing(staging)
 
 
 def _documents(staging: Staging) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backfill.display.pages import NOTHING, Shown, part, table
+from backfill.display.pages import NOTHING, Shown, section, table
 from backfill.jobs.utc.staged_sql import instant_text, iso, wall_text, why
 from backfill.plans.staging import Staging, literal
 from backfill.steps.task_view import skips_table
@@ -23,7 +23,7 @@ def diff_view(staging: Staging, columns: Columns, member: str) -> Shown:
         shown += _candidates(staging, columns, kind, member)
     shown += _warnings(staging, columns, member)
     shown += _largest_offsets(staging, columns, member)
-    return part("diff", shown) + part("skips", skips_table(staging))
+    return section("diff", shown) + section("skips", skips_table(staging))
 
 
 def _counts(staging: Staging, member: str) -> Shown:
