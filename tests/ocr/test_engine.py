@@ -10,7 +10,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytesseract
 import pytest
 
 from backfill.errors import ExitCode, PreflightError, UsageError
@@ -40,7 +39,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "tesseract"
     path.write_text(HEAD, encoding="utf-8")
     path.chmod(0o755)
-    monkeypatch.setattr(pytesseract.pytesseract, "tesseract_cmd", str(path))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     return path
 
 
@@ -75,7 +74,7 @@ def test_language_data_that_is_not_installed_names_the_command(fake: Path) -> No
 def test_tesseract_absent_names_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pytesseract.pytesseract, "tesseract_cmd", str(tmp_path / "nothing"))
+    monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(PreflightError, match="brew install tesseract"):
         TesseractEngine("swe")
@@ -212,3 +211,17 @@ def test_tesserocr_that_takes_too_long_is_a_failure_and_reads_the_next_image() -
         engine.words(long, EngineParams(timeout_seconds=0.001))
 
     assert "Onsala," in [word.text for word in engine.words(long[:200], EngineParams())]
+
+
+@pytest.mark.ocr
+def test_a_process_that_reads_does_not_load_pandas() -> None:
+    program = (
+        "import sys, numpy as np;"
+        "from backfill.ocr.engine import EngineParams;"
+        "from backfill.ocr.engine_choice import make_engine;"
+        "blank = np.full((60, 200), 255, dtype=np.uint8);"
+        "print(make_engine().words(blank, EngineParams()), 'pandas' in sys.modules);"
+        "import pandas"
+    )
+
+    assert _said([sys.executable, "-c", program], os.environ).strip() == "[] False"

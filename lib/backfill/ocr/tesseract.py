@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import importlib
 import os
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -58,14 +63,11 @@ class TesseractEngine:
 
         Raises UsageError for an unknown language, PreflightError for what is not installed.
         """
-        import pytesseract
-
         # Tesseract's own threads cost 3.4 times what one process per core does (OCR.md §5).
         os.environ.setdefault("OMP_THREAD_LIMIT", "1")
         texts = language_data(language)
-        self._tesseract: Any = pytesseract
-        self.version = self._find_version()
-        listing = _listing(pytesseract.pytesseract.tesseract_cmd)
+        self.version = _version()
+        listing = _listing()
         if listing is None:
             raise PreflightError("Tesseract cannot list its languages; check TESSDATA_PREFIX.")
         self._data = find_language_data(texts, listing[1], listing[0])
@@ -90,8 +92,9 @@ class TesseractEngine:
 
     def _table(self, source: Path, params: EngineParams, timeout_seconds: float) -> str:
         """Return what Tesseract prints of an image, or of a list of images."""
+        tesseract = _pytesseract()
         try:
-            table = self._tesseract.image_to_data(
+            table = tesseract.image_to_data(
                 str(source),
                 lang=self._data.of(params.script),
                 config=f"--psm {params.page_mode} -c tessedit_do_invert=0",
@@ -99,7 +102,7 @@ class TesseractEngine:
             )
         except UnicodeDecodeError as error:
             raise EngineFailure(f"Tesseract printed bytes that are not UTF-8: {error}") from error
-        except self._tesseract.TesseractError as error:
+        except tesseract.TesseractError as error:
             raise EngineFailure(
                 f"Tesseract stopped with status {error.status}: {str(error.message)[:300]}"
             ) from error
@@ -110,21 +113,6 @@ class TesseractEngine:
         except OSError as error:
             raise EngineFailure(f"Tesseract could not be run: {error}") from error
         return str(table)
-
-    def _find_version(self) -> str:
-        try:
-            return str(self._tesseract.get_tesseract_version.__wrapped__()).split()[0]
-        except (self._tesseract.TesseractNotFoundError, OSError) as error:
-            raise PreflightError(
-                "Tesseract is not installed. Debian: apt-get install tesseract-ocr "
-                "tesseract-ocr-swe · macOS: brew install tesseract tesseract-lang · "
-                "conda install -c conda-forge tesseract"
-            ) from error
-        except (SystemExit, ValueError) as error:
-            raise PreflightError(
-                f"Tesseract does not tell a version that can be used ({error}); "
-                "reinstall it, e.g. apt-get install --reinstall tesseract-ocr"
-            ) from error
 
 
 class TesserocrEngine:
@@ -244,16 +232,50 @@ def _hash_language_data(codes: Iterable[str], folder: str | None) -> str:
     return digest.hexdigest()
 
 
-def _listing(program: str = "tesseract") -> tuple[str, list[str]] | None:
-    """Return the folder of the language data and its languages, as Tesseract's command tells them.
+@functools.cache
+def _pytesseract() -> Any:
+    """Return the package, loaded by the process that reads.
 
-    Pytesseract, which loads pandas, is not asked: an engine in process does without it.
+    It loads pandas where that is found, for a function that is not called here: 70 MB a process.
     """
-    import subprocess
+    modules: dict[str, Any] = sys.modules
+    if "pandas" in modules:
+        return importlib.import_module("pytesseract")
+    modules["pandas"] = None  # an import that finds this fails, as where nothing is installed
+    try:
+        return importlib.import_module("pytesseract")
+    finally:
+        del modules["pandas"]
 
-    command = shutil.which(program)
+
+def _version() -> str:
+    """Return the version of Tesseract's command; raises PreflightError."""
+    told = _said("--version")
+    if told is None:
+        raise PreflightError(
+            "Tesseract is not installed. Debian: apt-get install tesseract-ocr "
+            "tesseract-ocr-swe · macOS: brew install tesseract tesseract-lang · "
+            "conda install -c conda-forge tesseract"
+        )
+    found = re.match(r"tesseract v?(\d[\w.]*)", told)
+    if not found:
+        raise PreflightError(
+            f"Tesseract does not tell a version that can be used ({told[:80]!r}); "
+            "reinstall it, e.g. apt-get install --reinstall tesseract-ocr"
+        )
+    return found[1]
+
+
+def _listing() -> tuple[str, list[str]] | None:
+    """Return the folder of the language data and its languages, as Tesseract's command tells them."""
+    head, *languages = (_said("--list-langs") or "").splitlines() or [""]
+    return (head.split('"')[1], languages) if head.count('"') >= 2 else None
+
+
+def _said(question: str) -> str | None:
+    """Return what Tesseract's command answers; None where there is none."""
+    command = shutil.which("tesseract")
     if command is None:
         return None
-    told = subprocess.run([command, "--list-langs"], capture_output=True, check=False)
-    head, *languages = told.stdout.decode("utf-8", "replace").splitlines() or [""]
-    return (head.split('"')[1], languages) if head.count('"') >= 2 else None
+    told = subprocess.run([command, question], capture_output=True, check=False)
+    return (told.stdout or told.stderr).decode("utf-8", "replace")
