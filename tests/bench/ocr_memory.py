@@ -1,4 +1,7 @@
-"""What a whole run over screenshots holds in memory, and the size of its page, few and many."""
+"""What a whole run over screenshots holds in memory, and the size of its page, few and many.
+
+Memory is that of all its processes, pages that they share counted once.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +74,7 @@ def _run(dsn: str, home: Path, count: int, engine: str = "tesseract") -> tuple[f
             "--output-dir", str(home / "sessions"), "--json",
         ],
         allowed=(0, HELD),
+        shares_once=True,
     )  # fmt: skip
     pages = [path.stat().st_size for path in runs.rglob("*.html")]
     return peak, max(pages) / 1e6

@@ -48,7 +48,10 @@ class Stage:
 class Sampler:
     """Looks at a command, its kernel and a server of this machine, again and again."""
 
-    def __init__(self, pid: int, server_pid: int | None = None) -> None:
+    def __init__(
+        self, pid: int, server_pid: int | None = None, *, shares_once: bool = False
+    ) -> None:
+        self._held = _proportional if shares_once else _resident
         self._command = psutil.Process(pid)
         self._server = _process(server_pid)
         self._children: list[psutil.Process] = []
@@ -59,7 +62,10 @@ class Sampler:
 
     @property
     def peak_mb(self) -> float:
-        """The most memory that the command and its children ever held; shared pages count twice."""
+        """The most memory that the command and its children ever held.
+
+        Pages that processes share count for each of them, unless `shares_once`.
+        """
         return max((used.held_mb for used in self.found), default=0.0)
 
     def look(self) -> None:
@@ -69,10 +75,10 @@ class Sampler:
             self._backends = _children(self._server)
         self._looks += 1
         steps = threads = 0.0
-        held = _resident(self._command)
+        held = self._held(self._command)
         for child in self._children:
             own, others = _by_thread(child.pid)
-            steps, threads, held = steps + own, threads + others, held + _resident(child)
+            steps, threads, held = steps + own, threads + others, held + self._held(child)
         command = sum(_by_thread(self._command.pid))
         last = self.found[-1] if self.found else Used()
         self.times.append(time.time())
@@ -212,6 +218,14 @@ def _resident(process: psutil.Process) -> float:
         return float(process.memory_info().rss) / 2**20
     except psutil.Error:
         return 0.0  # ended between two looks
+
+
+def _proportional(process: psutil.Process) -> float:
+    """Return what a process holds, of a page that others hold too its share."""
+    try:
+        return float(process.memory_full_info().pss) / 2**20
+    except psutil.Error:
+        return 0.0
 
 
 def _by_thread(pid: int) -> tuple[float, float]:

@@ -61,24 +61,30 @@ def apply_seconds(events: list[str]) -> float:
 
 
 def run_backfill(
-    arguments: list[str], *, allowed: tuple[int, ...] = (0,)
+    arguments: list[str], *, allowed: tuple[int, ...] = (0,), shares_once: bool = False
 ) -> tuple[list[str], float]:
     """Run a command; return its lines on stderr, and the peak memory of all its processes in MB.
 
+    `shares_once`: pages that processes share count once.
+
     Raises RuntimeError for an exit code that is not allowed.
     """
-    lines, sampler = run_sampled(arguments, allowed=allowed)
+    lines, sampler = run_sampled(arguments, allowed=allowed, shares_once=shares_once)
     return lines, sampler.peak_mb
 
 
 def run_sampled(
-    arguments: list[str], *, allowed: tuple[int, ...] = (0,), server: int | None = None
+    arguments: list[str],
+    *,
+    allowed: tuple[int, ...] = (0,),
+    server: int | None = None,
+    shares_once: bool = False,
 ) -> tuple[list[str], Sampler]:
     """Run a command as `run_backfill` does; return what was seen of it and the server as well."""
     command = [sys.executable, "-m", "backfill", *arguments]
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
-        sampler = Sampler(process.pid, server)
+        sampler = Sampler(process.pid, server, shares_once=shares_once)
         while process.poll() is None:
             sampler.look()
             time.sleep(POLL_SECONDS)

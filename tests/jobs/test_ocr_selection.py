@@ -68,7 +68,7 @@ def test_filters_are_anded_and_the_oldest_come_first(
         ({"to_date": "20260203"}, "is not a date"),
         ({"from_date": "2026-02-03", "to_date": "2026-02-02"}, "is after --to-date"),
         ({"user_id": "somebody"}, "is not a whole number"),
-        ({"limit": 0}, "--limit must be between 1 and"),
+        *[({"limit": n}, "--limit must be between 1 and") for n in (0, -1, 2**60)],
         ({"store_notifications": True}, "--store-notifications needs --apply"),
         ({"ocr_lang": "klingon"}, "is not known"),
         ({"ocr_default_year": 20}, "--ocr-default-year"),

@@ -7,7 +7,8 @@ from pathlib import Path
 import matplotlib as mpl
 
 from backfill.ocr.engine import Engine, EngineParams
-from backfill.ocr.reading import ImageReading, read_batch
+from backfill.ocr.image_reader import read_batch
+from backfill.ocr.reading import ImageReading
 
 
 def dejavu(*, is_bold: bool = False) -> str:

@@ -56,6 +56,17 @@ def test_several_files_of_one_name_are_listed(root: Path) -> None:
     assert caught.value.failure.kind == "ambiguous_image"
 
 
+def test_of_many_files_of_one_name_a_few_are_listed(tmp_path: Path) -> None:
+    for number in range(1200):
+        (tmp_path / f"{number:04}").mkdir()
+        (tmp_path / f"{number:04}" / "screen.png").write_bytes(b"x")
+
+    with pytest.raises(UnreadableImage, match=r"1,200 files: .* and 1,195 more") as caught:
+        ImageRoot(tmp_path).resolve("elsewhere/screen.png")
+
+    assert str(caught.value).count("screen.png") == 6
+
+
 @pytest.mark.parametrize("key", ["nothing.png", "", "/", "a", "a/"])
 def test_a_missing_file_names_the_key(root: Path, key: str) -> None:
     assert _kind(lambda: ImageRoot(root).resolve(key)) == "missing_image"

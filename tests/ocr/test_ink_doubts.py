@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from tests.drawn.style import STYLES, Style
 
 from backfill.ocr import limits
-from backfill.ocr.bands import Band, find_bands
+from backfill.ocr.bands import Band, find_bands, with_labels
 from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.words import Word
@@ -25,7 +25,7 @@ def _drawn(text: str, style: Style = STYLES[1], *, touching: bool = False) -> tu
     else:
         pen.text((40, 30), text, font=font, fill=60)
     ink = find_ink(np.asarray(page, dtype=np.uint8))
-    (band,) = find_bands(ink)
+    (band,) = with_labels(find_bands(ink), ink)
     return band, ink
 
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
 from backfill.ocr import checks, limits
-from backfill.ocr.bands import find_bands
+from backfill.ocr.bands import find_bands, with_labels
 from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.looks import decide
 from backfill.ocr.normalise import normalise_entry
@@ -23,7 +23,7 @@ def _read_as_one(text: str, size_px: int, *, is_bold: bool) -> Word:
     font = ImageFont.truetype(dejavu(is_bold=is_bold), size_px)
     ImageDraw.Draw(screen).text((40, 40), text, 20, font)
     ink = find_ink(np.asarray(screen, dtype=np.uint8))
-    (band,) = find_bands(ink)
+    (band,) = with_labels(find_bands(ink), ink)
     word = Word(
         text.replace(" ", ""), band.left, band.top, band.right - band.left, band.bottom - band.top
     )

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
 from backfill.ocr import limits, second_reader
-from backfill.ocr.bands import Band
+from backfill.ocr.bands import Band, find_bands, with_labels
 from backfill.ocr.checks import is_doubtful
 from backfill.ocr.engine import EngineFailure
 from backfill.ocr.engine_choice import ALONE, EngineChoice
@@ -21,7 +21,8 @@ from backfill.ocr.masks import Pixels
 from backfill.ocr.pool import read_images
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.reading import ImageReading
-from backfill.ocr.second_reader import ask_second, find_second_reader, vote
+from backfill.ocr.second_reader import find_second_reader
+from backfill.ocr.votes import ask_second, vote
 from backfill.ocr.words import Row, Word
 from backfill_lab.demo.stored import stored_sessions
 
@@ -138,8 +139,7 @@ class _Failing:
 def test_a_reader_that_fails_leaves_every_doubt() -> None:
     ink: Ink = find_ink(_line("Djupdal", 30))
     rows = (_row("Djupdai"),)
-    box = ink.pieces[0]
-    band = Band(box.left, box.top, 200, box.bottom, ink.pieces)
+    (band,) = with_labels(find_bands(ink), ink)
 
     assert ask_second(_Failing(), ink, [band], rows, {}, [0]) == (rows, {})
 

@@ -14,8 +14,9 @@ from backfill.ocr.checks import COVERED, ROOM_BETWEEN
 from backfill.ocr.dates import DateEvidence
 from backfill.ocr.layout import read_layout
 from backfill.ocr.preprocess import find_ink
+from backfill.ocr.reading import Tail
 from backfill.ocr.unseen import Unseen, find_unseen, scene_of
-from backfill.ocr.view import Tail, View
+from backfill.ocr.view import View
 from backfill.ocr.words import Word
 
 WIDTH, HEIGHT = 760, 1500

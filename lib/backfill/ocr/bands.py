@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 
 from backfill.ocr import limits
-from backfill.ocr.masks import Piece, Pixels
+from backfill.ocr.masks import Labels, Piece, Pixels
 from backfill.ocr.preprocess import Ink
+
+_NO_LABELS = np.zeros((0, 0), dtype=np.uint16)
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """One run of text on one line: its box in pixels of the image and its pieces of ink."""
+    """One run of text on one line: its box in pixels of the image and its pieces of ink.
+
+    `labels` gives each pixel of the box the label of its piece, 0 where none of them is.
+    """
 
     left: int
     top: int
@@ -24,6 +30,7 @@ class Band:
     bottom: int
     pieces: tuple[Piece, ...]
     bullets: tuple[Piece, ...] = ()
+    labels: Labels = field(default_factory=lambda: _NO_LABELS, repr=False, compare=False)
 
 
 def find_bands(ink: Ink) -> tuple[Band, ...]:
@@ -43,6 +50,19 @@ def find_bands(ink: Ink) -> tuple[Band, ...]:
     bands = _without_faint(bands, ink.contrast)
     bands = [_without_bullets(part, unit) for band in bands for part in _split_at_icon(band)]
     return tuple(sorted(bands, key=lambda band: (band.top, band.left)))
+
+
+def with_labels(bands: Sequence[Band], ink: Ink) -> tuple[Band, ...]:
+    """Return the bands, each with the labels of its own pieces: all that is asked of them later."""
+    is_own = np.zeros(ink.label_count, dtype=np.bool_)
+    labelled = []
+    for band in bands:
+        own = [piece.label for piece in band.pieces]
+        is_own[own] = True
+        labels = ink.labels[band.top : band.bottom, band.left : band.right]
+        labelled.append(replace(band, labels=np.where(is_own[labels], labels, 0)))
+        is_own[own] = False
+    return tuple(labelled)
 
 
 def _is_letter(piece: Piece, unit: float) -> bool:

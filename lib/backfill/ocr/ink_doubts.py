@@ -122,7 +122,9 @@ def _agrees(
         return None if _may_touch(pieces, said) else False
     if len(pieces) > len(said):
         return False
-    return not any(_is_another(char, piece, ink) for char, piece in zip(said, pieces, strict=True))
+    return not any(
+        _is_another(char, piece, band, ink) for char, piece in zip(said, pieces, strict=True)
+    )
 
 
 def _may_touch(pieces: list[Piece], said: list[str]) -> bool:
@@ -135,13 +137,13 @@ def _may_touch(pieces: list[Piece], said: list[str]) -> bool:
     return pieces[-1].width > last_wide * tall or any(p.width > wide * tall for p in pieces[:-1])
 
 
-def _is_another(char: str, piece: Piece, ink: Ink) -> bool:
+def _is_another(char: str, piece: Piece, band: Band, ink: Ink) -> bool:
     """Whether a piece of ink is surely not this letter or digit."""
     if piece.height < limits.SMALLEST_SHAPE_PX:
         return False
     if char in tuple(Stroke):
-        return stroke_of(shape_of(piece, ink)) != char
-    return char in _ROUND and has_corners(shape_of(piece, ink))
+        return stroke_of(shape_of(piece, band, ink)) != char
+    return char in _ROUND and has_corners(shape_of(piece, band, ink))
 
 
 def _pieces_of(word: Word, row: tuple[Word, ...], tall: list[Piece], unit: float) -> list[Piece]:
@@ -163,10 +165,12 @@ def _pieces_of(word: Word, row: tuple[Word, ...], tall: list[Piece], unit: float
     ]
 
 
-def shape_of(piece: Piece, ink: Ink) -> Shape:
+def shape_of(piece: Piece, band: Band, ink: Ink) -> Shape:
     """Return where a piece is at least half as dark as its darkest, cut to what is so dark."""
     box = np.s_[piece.top : piece.bottom, piece.left : piece.right]
-    dark = np.where(ink.labels[box] == piece.label, ink.contrast[box], 0)
+    top, left = piece.top - band.top, piece.left - band.left
+    labels = band.labels[top : top + piece.height, left : left + piece.width]
+    dark = np.where(labels == piece.label, ink.contrast[box], 0)
     shape = dark >= limits.HALF_DARK * dark.max()
     rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
     return np.asarray(shape[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], dtype=np.bool_)

@@ -185,12 +185,10 @@ def _peak(ink: Ink, band: Band) -> float:
     return float(inked[int(0.95 * (inked.size - 1))]) if inked.size else 1.0
 
 
-def _own_ink(
-    ink: Ink, band: Band, top: int, bottom: int, left: int, right: int
-) -> npt.NDArray[np.bool_]:
-    is_own = np.zeros(ink.label_count, dtype=np.bool_)
-    is_own[[piece.label for piece in band.pieces]] = True
-    own: npt.NDArray[np.bool_] = is_own[ink.labels[top:bottom, left:right]]
+def _own_ink(band: Band, top: int, bottom: int, left: int, right: int) -> npt.NDArray[np.bool_]:
+    """Return where in a box around the band its own pieces are."""
+    own = np.zeros((bottom - top, right - left), dtype=np.bool_)
+    own[band.top - top : band.bottom - top, band.left - left : band.right - left] = band.labels > 0
     return own
 
 
@@ -205,7 +203,7 @@ def _cut(ink: Ink, band: Band, cut: Cut, peak: float, *, is_faint: bool) -> _Cro
     top, bottom = max(0, band.top - pad), min(ink.contrast.shape[0], band.bottom + pad)
     left, right = max(0, band.left - pad), min(ink.contrast.shape[1], band.right + pad)
     contrast = ink.contrast[top:bottom, left:right]
-    own = _own_ink(ink, band, top, bottom, left, right)
+    own = _own_ink(band, top, bottom, left, right)
     halo = cv2.dilate(own.astype(np.uint8), np.ones((5, 5), dtype=np.uint8))
     dark = (255 - np.clip(contrast * (255.0 / peak), 0, 255) * halo).astype(np.uint8)
     wide = scale * squeeze

@@ -14,7 +14,7 @@ from backfill.ocr.cache import ReadingCache
 from backfill.ocr.engine import Engine, EngineParams
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import read_bytes
-from backfill.ocr.reading import ImageReading, read_batch
+from backfill.ocr.reading import ImageReading
 from backfill.workers.executor import AHEAD, Executor, Work, WorkerKilled, local_executor
 
 Item = Path | bytes
@@ -246,6 +246,8 @@ def _read_batch(
     factory: EngineFactory, pictures: Sequence[Picture], params: EngineParams
 ) -> list[Outcome] | None:
     import cv2
+
+    from backfill.ocr.image_reader import read_batch  # with it OpenCV, which a run itself lacks
 
     cv2.setNumThreads(1)  # there is a worker for every core
     batch = [data for picture in pictures if (data := _bytes_of(picture)) is not None]

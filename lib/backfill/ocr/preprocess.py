@@ -30,6 +30,10 @@ class Ink:
     letter_px: float
     pictures: tuple[tuple[float, float, float, float], ...] = ()
 
+    def without_labels(self) -> Ink:
+        """Return what is still asked once the runs of text are found: a batch of images waits."""
+        return replace(self, labels=np.zeros((0, 0), dtype=np.uint16), pieces=())
+
 
 def flatten(grey: Pixels, header_px: int = 0) -> Pixels:
     """Return the contrast to the local median background, so that dark mode looks like light.

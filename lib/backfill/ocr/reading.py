@@ -1,44 +1,26 @@
-"""Read one screenshot: pixels → bands → words → entries and date, with a second look in doubt."""
+"""What one image says, as a value: words, cards, date, doubts; and as JSON. Pure."""
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
-import cv2
-import numpy as np
-
-from backfill.ocr import limits
-from backfill.ocr.bands import Band, find_bands
-from backfill.ocr.checks import FAINT_TEXT
 from backfill.ocr.dates import DateEvidence
-from backfill.ocr.engine import (
-    Engine,
-    EngineFailure,
-    EngineParams,
-    LineReader,
-    Page,
-    read_pages,
-)
-from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
-from backfill.ocr.images import Pixels, load_pixels
-from backfill.ocr.looks import doubtful_bands, look_again, look_first
-from backfill.ocr.noise import is_worn_state
-from backfill.ocr.pictures import without_pictures
-from backfill.ocr.preprocess import find_ink
-from backfill.ocr.second_reader import ask_second
-from backfill.ocr.sheet import bands_of_sheet, find_sheet, header_bottom, without_bars
 from backfill.ocr.shift import Entry
 from backfill.ocr.totals import NOTHING_TOLD, Told
-from backfill.ocr.unseen import find_unseen, holds_faint_text, scene_of
-from backfill.ocr.view import Tail, interpret, settle
-from backfill.ocr.words import Row, Rows, Word
+from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
 READER_VERSION = "27"
+
+
+class Tail(StrEnum):
+    """How the cards of an image end."""
+
+    FAREWELL = "farewell"
+    ROOM = "room"  # below the last card another would have its place
+    EDGE = "edge"  # the last card stands at the edge: others may follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +59,6 @@ class ImageReading:
         return asdict(self)
 
 
-_Steps = Generator[Page, list[Word], ImageReading]
-
-
 def reading_of_json(value: dict[str, Any]) -> ImageReading:
     """Return the reading that `ImageReading.as_json` wrote; raises KeyError, TypeError."""
     date = value["date"]
@@ -101,134 +80,3 @@ def reading_of_json(value: dict[str, Any]) -> ImageReading:
 
 def _words(values: list[dict[str, Any]]) -> tuple[Word, ...]:
     return tuple(Word(**word) for word in values)
-
-
-def read_batch(
-    batch: Sequence[bytes], engine: Engine, params: EngineParams
-) -> list[ImageReading | ImageFailure]:
-    """Return what each image says, or why it can not be read, in their order.
-
-    The images take their steps together: what the engine is to read of them, it reads in one go.
-    The result is the same as of each alone; `ocr_ms` is an equal share of the time.
-    """
-    started = time.perf_counter()
-    outcomes: dict[int, ImageReading | ImageFailure] = {}
-    waiting: dict[int, tuple[_Steps, Page]] = {}
-    reader = engine if isinstance(engine, LineReader) else None
-
-    def go_on(number: int, steps: _Steps, words: list[Word] | None) -> None:
-        try:
-            waiting[number] = steps, (next(steps) if words is None else steps.send(words))
-        except StopIteration as end:
-            outcomes[number] = end.value
-
-    for number, data in enumerate(batch):
-        try:
-            go_on(number, _read_pixels(load_pixels(data), reader), None)
-        except UnreadableImage as error:
-            outcomes[number] = error.failure
-    while waiting:
-        under_way, waiting = waiting, {}
-        pages = read_pages(engine, [page for _steps, page in under_way.values()], params)
-        for (number, (steps, _page)), words in zip(under_way.items(), pages, strict=True):
-            if isinstance(words, EngineFailure):
-                outcomes[number] = ImageFailure(Stage.OCR, "ocr_failed", str(words))
-            else:
-                go_on(number, steps, words)
-    share_ms = round((time.perf_counter() - started) * 1000 / max(len(batch), 1), 1)
-    return [_finished(outcomes[number], data, share_ms) for number, data in enumerate(batch)]
-
-
-def _finished(
-    outcome: ImageReading | ImageFailure, data: bytes, share_ms: float
-) -> ImageReading | ImageFailure:
-    if isinstance(outcome, ImageFailure):
-        return outcome
-    return replace(outcome, sha256=hashlib.sha256(data).hexdigest(), ocr_ms=share_ms)
-
-
-def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
-    """Yield each picture that the engine is to read, be sent its words, return the reading."""
-    height, width = pixels.shape[:2]
-    if min(height, width) < limits.SMALLEST_PX:
-        return ImageReading("", width, height, (), ())
-    pixels, grey, shrink = _shrink(pixels)
-    top = header_bottom(pixels)
-    ink = find_ink(grey, round(top))
-    scene = scene_of(pixels, ink.pieces, ink.letter_px)
-    ink = without_pictures(pixels, grey, ink)
-    sheet = find_sheet(pixels, grey, ink, top)
-    ink = without_bars(ink, sheet)
-    del pixels, grey  # while the engine reads, a batch of images waits here
-    all_bands = find_bands(ink)
-    bands, sheet = bands_of_sheet(all_bands, sheet, ink)
-    if not bands:
-        return ImageReading("", width, height, (), ())
-    rows = yield from look_first(ink, bands)
-    view = interpret(rows, sheet, ink)
-    losers: dict[int, Row] = {}
-    second = SecondCost()
-    doubtful = doubtful_bands(rows, view.entries)
-    if doubtful:
-        rows, losers = yield from look_again(ink, bands, rows, doubtful)
-        rows, view = settle(rows, losers, sheet, ink)
-        doubtful = doubtful_bands(rows, view.entries)
-    if doubtful and reader is not None:
-        told, others = ask_second(reader, ink, bands, rows, losers, doubtful)
-        told, told_view = settle(told, others, sheet, ink)
-        if told_view.contradicted <= view.contradicted:
-            left = doubtful_bands(told, told_view.entries)
-            second = SecondCost(len(doubtful), len(set(doubtful) - set(left)))
-            rows, view = told, told_view
-    unsaid = _without_states(all_bands, bands, rows)
-    is_faint = holds_faint_text(ink, unsaid, sheet.top, sheet.bottom)
-    words = tuple(_grow(word, shrink) for row in rows for word in row)
-    entries = tuple(
-        replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
-        for entry in view.entries
-    )
-    unseen = find_unseen(scene, view, (word for row in rows for word in row), ink.pictures)
-    flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)
-    return ImageReading(
-        "", width, height, words, entries, view.date, view.farewell, flags, unseen.tail, view.told,
-        second,
-    )  # fmt: skip
-
-
-def _without_states(all_bands: Sequence[Band], bands: Sequence[Band], rows: Rows) -> list[Band]:
-    """Return the bands without the small states ("on time"): pale perhaps, but they were read."""
-    states = {
-        band
-        for band, row in zip(bands, rows, strict=True)
-        if is_worn_state(" ".join(word.text for word in row))
-    }
-    return [band for band in all_bands if band not in states]
-
-
-def _shrink(pixels: Pixels) -> tuple[Pixels, Pixels, float]:
-    """Return the picture in colours and in grey, and the factor by which both were made smaller.
-
-    The shorter side is at most as long as is of use. Colours only tell bars and header.
-    """
-    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-    short, long = sorted(pixels.shape[:2])
-    working_px = (
-        limits.WORKING_PX_TABLET if short > limits.TWO_COLUMNS * long else limits.WORKING_PX
-    )
-    shrink = min(1.0, working_px / short)
-    if shrink == 1.0:
-        return pixels, grey, shrink
-    size = (round(pixels.shape[1] * shrink), round(pixels.shape[0] * shrink))
-    colours = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
-    grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    return colours, grey, shrink
-
-
-def _grow(word: Word, shrink: float) -> Word:
-    """Return the word with its box in pixels of the image as it was given."""
-    if shrink == 1.0:
-        return word
-    left, top, width, height = (
-        round(number / shrink, 1) for number in (word.left, word.top, word.width, word.height)
-    )
-    return replace(word, left=left, top=top, width=width, height=height)

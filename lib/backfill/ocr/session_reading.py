@@ -26,7 +26,7 @@ from backfill.ocr.meaning import (
     doubts_of_order,
 )
 from backfill.ocr.normalise import normalise_entry
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.reading import ImageReading, Tail
 from backfill.ocr.session import (
     CaptureImage,
     CaptureSession,
@@ -38,7 +38,6 @@ from backfill.ocr.session import (
 )
 from backfill.ocr.shift import Entry, Shift
 from backfill.ocr.totals import agrees
-from backfill.ocr.view import Tail
 from backfill.ocr.vocabulary import Towns
 from backfill.ocr.words import Word, span_of
 

@@ -267,7 +267,7 @@ def _version() -> str:
 
 
 def _listing() -> tuple[str, list[str]] | None:
-    """Return the folder of the language data and its languages, as Tesseract's command tells them."""
+    """Return the language data's folder and the languages in it, as Tesseract's command tells."""
     head, *languages = (_said("--list-langs") or "").splitlines() or [""]
     return (head.split('"')[1], languages) if head.count('"') >= 2 else None
 

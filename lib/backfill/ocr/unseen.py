@@ -21,8 +21,9 @@ from backfill.ocr.checks import COVERED, ROOM_BETWEEN
 from backfill.ocr.clock import minutes_of
 from backfill.ocr.masks import Piece, Pixels, differs, find_shapes
 from backfill.ocr.preprocess import Ink
+from backfill.ocr.reading import Tail
 from backfill.ocr.shift import Entry
-from backfill.ocr.view import Tail, View
+from backfill.ocr.view import View
 from backfill.ocr.words import Word, span_of
 
 Span = tuple[float, float]

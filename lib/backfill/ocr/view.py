@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from backfill.ocr import limits
 from backfill.ocr.checks import (
@@ -23,18 +22,11 @@ from backfill.ocr.dates import DateEvidence, find_date, shows_other_day
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import read_layout
 from backfill.ocr.preprocess import Ink
+from backfill.ocr.reading import Tail
 from backfill.ocr.sheet import Bar, Sheet, is_cut, rules_between_bars
 from backfill.ocr.shift import Entry
 from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
 from backfill.ocr.words import Row, Rows, Word, span_of
-
-
-class Tail(StrEnum):
-    """How the cards of an image end."""
-
-    FAREWELL = "farewell"
-    ROOM = "room"  # below the last card another would have its place
-    EDGE = "edge"  # the last card stands at the edge: others may follow
 
 
 @dataclass(frozen=True, slots=True)

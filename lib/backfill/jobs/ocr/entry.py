@@ -43,7 +43,7 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
         "limit",
         Kind.WHOLE,
         None,
-        "so many sessions only, the oldest; None = all",
+        "so many sessions only, the oldest, 1 or more; None = all",
         bounds=(1, MANY),
     ),
     Parameter(
