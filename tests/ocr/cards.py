@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from backfill.ocr import checks
 from backfill.ocr.dates import DateEvidence
 from backfill.ocr.layout import read_layout
-from backfill.ocr.reading import ImageReading
+from backfill.ocr.reading import ImageReading, Tail
 from backfill.ocr.session import CaptureImage, CaptureSession, SessionReading
 from backfill.ocr.session_reading import ReadImage, read_session
 from backfill.ocr.shift import Entry
 from backfill.ocr.totals import NOTHING_TOLD, Told
-from backfill.ocr.view import Tail
 from backfill.ocr.words import Word
 
 FRIDAY = DateEvidence(22, 8, 4, None, 34, "Fredag 22 augusti")

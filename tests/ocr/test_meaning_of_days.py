@@ -6,8 +6,8 @@ import pytest
 from tests.ocr.cards import card_of, day_of, image_of, pause, words_at
 
 from backfill.ocr import checks, meaning
+from backfill.ocr.reading import Tail
 from backfill.ocr.totals import Told, find_told
-from backfill.ocr.view import Tail
 
 
 def test_a_number_missing_in_the_sequence_is_told() -> None:
