@@ -126,7 +126,7 @@ class Resolved(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ExplainedWall:
+class Conversion:
     """One wall time explained: aware datetimes in UTC, offsets east of UTC.
 
     `first` and `second` are as in `Candidates`. For a normal time `transition` is None and both
@@ -198,7 +198,7 @@ def resolve(
     return Resolved(utc_us, skip_mask)
 
 
-def explain_one(wall: dt.datetime, zone: str) -> ExplainedWall:
+def explain_one(wall: dt.datetime, zone: str) -> Conversion:
     """Explain one naive wall time, whose `fold` is not looked at.
 
     Raises:
@@ -218,7 +218,7 @@ def explain_one(wall: dt.datetime, zone: str) -> ExplainedWall:
         transition = _instant(int(found.transition_us[0]))
         rules = load_rules(zone, wall.year)
         after_us = int(rules.offsets[np.searchsorted(rules.instants, found.transition_us[0]) + 1])
-    return ExplainedWall(
+    return Conversion(
         wall=wall,
         zone=zone,
         kind=kind,

@@ -15,8 +15,7 @@ from backfill.errors import UsageError
 from backfill.jobs.utc.settings import zone_policy
 from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.wall_value import local_time
-from backfill.utc.convert import Explanation as Conversion
-from backfill.utc.convert import LocalKind, explain_one
+from backfill.utc.convert import Conversion, LocalKind, explain_one
 from backfill.utc.described import Pair, Reading, Target
 from backfill.utc.instants import read_target
 from backfill.utc.zone_choice import ZoneSource, choose_zones, constant_zone
