@@ -137,6 +137,18 @@ def test_a_run_is_refused_when_the_time_zone_data_changed(
         bench.apply_with(run_id)
 
 
+def test_an_update_of_the_time_zone_data_hinders_no_revert(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bench.table()
+    run_id = bench.run().run_id
+    monkeypatch.setattr("backfill.steps.running.tzdata_version", lambda: "2031.1")
+
+    bench.revert(run_id)
+
+    assert bench.table() == before
+
+
 def test_a_run_is_refused_when_its_settings_are_not_those_of_its_row(bench: Bench) -> None:
     run_id = bench.plan().run_id
     bench.sql("UPDATE backfill.run SET settings_fingerprint = 'another'")

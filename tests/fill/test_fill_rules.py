@@ -95,6 +95,18 @@ def test_a_row_whose_source_differs_is_drifted_when_planned_and_when_applied(
     assert (run.summary["total_drifted"], run.summary["total_updated"]) == (2, 1)
 
 
+def test_values_that_came_as_they_are_outlive_an_update_of_the_time_zone_data(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.make("CREATE TABLE jar (id int PRIMARY KEY, lid text)", "INSERT INTO jar VALUES (3)")
+    planned = tables.fill(pd.DataFrame({"id": [3], "lid": ["cork"]}), "jar", "lid")
+    monkeypatch.setattr("backfill.steps.running.tzdata_version", lambda: "2031.1")
+
+    planned.apply()
+
+    assert tables.rows("TABLE jar") == [(3, "cork")]
+
+
 @pytest.mark.parametrize(
     ("keys", "says"),
     [

@@ -159,6 +159,10 @@ class JobKind:
         causes: Iterable[Cause] = own(before, after)
         return causes
 
+    def uses_calendar(self, target: Mapping[str, Any]) -> bool:
+        """Whether its values hang on the rules of local time: a plan is stale when they change."""
+        return self._part(target, "uses_calendar") is not False
+
     def count_pending(self, connection: Connection, plan: Plan) -> int | None:
         """Return how many rows of the plan's scope are pending now, None where nobody counts."""
         own = self._part(plan.target, "count_pending")

@@ -82,14 +82,14 @@ def stopped_run(ledger: Ledger, job: Job, runs: Path, say: Callable[[str], None]
     return None
 
 
-def check_fresh(
-    frozen: Plan, row: RunRow | None, connection: Connection, folder: RunFolder
-) -> None:
-    """Raise `StalePlan` unless plan, settings, time zone data and database are the run's own."""
-    checks = [
-        ("database", frozen.database_fingerprint, database_fingerprint(connection)),
-        ("time zone data (tzdata)", frozen.tzdata_version, tzdata_version()),
-    ]
+def check_fresh(frozen: Plan, row: RunRow | None, connection: Connection, work: _Work) -> None:
+    """Raise `StalePlan` unless plan, settings, time zone data and database are the run's own.
+
+    What puts values back computes none: the time zone data may be another by then.
+    """
+    checks = [("database", frozen.database_fingerprint, database_fingerprint(connection))]
+    if not frozen.reverts and work.kind.uses_calendar(frozen.target):
+        checks.append(("time zone data (tzdata)", frozen.tzdata_version, tzdata_version()))
     if row is not None:
         checks += [
             ("plan", row.plan_id, frozen.plan_id),
@@ -101,7 +101,7 @@ def check_fresh(
             raise StalePlan(
                 f"Run {frozen.run_id} can not go on: its {what} differs "
                 f"(it was {expected[:16]}, now it is {found[:16]}). Nothing was written. "
-                f"{plan.new_plan(folder)}"
+                f"{plan.new_plan(work.folder)}"
             )
 
 
@@ -251,7 +251,7 @@ def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:
     frozen = work.plan
     ledger.create()
     row = ledger.find(frozen.run_id)
-    check_fresh(frozen, row, ledger.connection, work.folder)
+    check_fresh(frozen, row, ledger.connection, work)
     if error := too_many_skips(frozen, work.folder, work.settings):
         raise error
     if row is None:

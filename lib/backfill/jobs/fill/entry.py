@@ -90,9 +90,10 @@ def _listed(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _kind() -> JobKind:
+    from backfill.jobs.fill.kind import FillRuns
     from backfill.steps.kind import JobKind
 
-    return JobKind("fill")
+    return JobKind("fill", FillRuns)
 
 
 ENTRY = Entry(

@@ -18,6 +18,7 @@ from backfill.decisions import Answers
 from backfill.errors import PreflightError, UsageError
 from backfill.folder import FILE_MODE, RunFolder
 from backfill.jobs.fill.frames import as_frame, keep_frame
+from backfill.jobs.fill.kind import FillRuns
 from backfill.jobs.fill.query import keep_query
 from backfill.jobs.fill.settings import FillSettings
 from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, open_values
@@ -53,7 +54,7 @@ class FillTask:
 
     name = JOB_NAME
     what = ("row of values is there", "rows of values are there")
-    reasons = ()
+    parts_of_runs = FillRuns
     counts_itself = True
 
     def __init__(self, chosen: FillSettings, values: str, query: str, where: str) -> None:

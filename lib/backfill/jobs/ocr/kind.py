@@ -38,6 +38,7 @@ class OcrRuns:
     """The parts that runs of the OCR job have, by the target of one (empty: of any)."""
 
     scope_name = "user_id"
+    uses_calendar = False
     questions: Words = WORDS
     reasons = ()
     chained_by = "concat(scope, ' ', source.schedule_date)"
