@@ -39,6 +39,7 @@ from backfill.server.postgres import Connection
 from backfill.status import RunStatus
 from backfill.steps.approval import is_open
 from backfill.steps.left_alone import nothing_written
+from backfill.steps.standing import Applied, standing
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Ending:
     folder: RunFolder
     reporter: Reporter
     crew: Crew | None = None
+    _standing: Applied | None = None
 
     @contextlib.contextmanager
     def told(self) -> Iterator[None]:
@@ -86,6 +88,11 @@ class Ending:
         else:
             if nothing := self._complete():
                 raise nothing
+
+    def standing(self) -> Applied:
+        """Return how the run stood when it was `told` to have ended well."""
+        assert self._standing is not None
+        return self._standing
 
     def _stopped(self, what: str, status: RunStatus) -> str:
         """Leave the run; return the message of a stop that was asked for."""
@@ -133,6 +140,10 @@ class Ending:
                     f"Run {self.plan.run_id} lost its lease before it could end. See: "
                     f"{next_command('status', self.plan.run_id)}"
                 )
+            if error is None:
+                ledger = Ledger(connection)
+                status = ledger.get(self.plan.run_id).status
+                self._standing = standing(ledger, self.plan, status)
         if message and error is None:
             self.reporter.advise(message)
         return error

@@ -202,15 +202,25 @@ def apply_run(
         ):
             approved = _approved(connection, work, claim, approval)
             tally = _tally(connection, work, approved.part)
-            connection.close()
             refusals = Refusals(settings.max_refused)
-            hire = partial(_hired, work, approved, claim, stop, tally, refusals, step, held)
+            writing = replace(work, connect=_first(connection, work.connect))
+            hire = partial(_hired, writing, approved, claim, stop, tally, refusals, step, held)
             ending.crew = Crew(hire, settings.workers, stop)
             ending.crew.run()
-    # A new connection: the first one may be gone after a restart of the server.
-    with contextlib.closing(work.connect()) as connection:
-        ledger = Ledger(connection)
-        return standing(ledger, frozen, ledger.get(frozen.run_id).status)
+    return ending.standing()
+
+
+def _first(connection: Session, connect: Connect) -> Connect:
+    """Return what hands out a connection that is there before it opens any other."""
+    there = [connection]
+
+    def connected() -> Session:
+        try:
+            return there.pop()
+        except IndexError:
+            return connect()
+
+    return connected
 
 
 def _writing(work: _Work) -> Session:
