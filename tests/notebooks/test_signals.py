@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from tests import nursery
 from tests.deadline import DEADLINE_SECONDS
 from tests.notebooks.copied import run_notebook, with_extra_cell
 
@@ -31,7 +33,7 @@ import os, psycopg
 other = psycopg.connect(os.environ["DATABASE_URL"])
 _ = other.execute("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 """
-SENDS = "import os, signal; os.kill(os.getppid(), signal.{name})"
+SENDS = "import os, signal; os.kill({}, signal.{})"
 IS_WAITING = (
     "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     " AND datname = current_database()"
@@ -53,13 +55,19 @@ def database(database_from: DatabaseFrom, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 def executed(
-    notebook: Path, tmp_path: Path, signals: RunSignals | None = None
+    notebook: Path, tmp_path: Path, signals: RunSignals | None = None, *, as_typed: bool = False
 ) -> tuple[headless.Ended, dict[str, Any]]:
-    """Run a notebook to its end, and close its folder; return both ends."""
+    """Run a notebook to its end, and close its folder; return both ends.
+
+    Its kernel starts as a user's does, or comes from the nursery.
+    """
     folder = RunFolder.of(tmp_path / "runs", RUN_ID)
     folder.create()
     parameters = {"apply": True, "runs_dir": str(tmp_path / "runs")}
-    ended = run_notebook(str(notebook), folder, parameters, signals)
+    with pytest.MonkeyPatch.context() as patch:
+        if not as_typed:
+            patch.setattr("backfill.notebook.kernel.subprocess", nursery.IN_PLACE_OF_SUBPROCESS)
+        ended = run_notebook(str(notebook), folder, parameters, signals)
     return ended, close_folder(folder, "notebook", ended)
 
 
@@ -100,7 +108,7 @@ def test_a_signal_in_a_step_that_writes_nothing_ends_the_run_in_its_own_words(
 
     stopper = threading.Thread(target=stop)
     stopper.start()
-    ended, summary = executed(notebook, tmp_path)
+    ended, summary = executed(notebook, tmp_path, as_typed=number == signal.SIGINT)
     stopper.join()
 
     assert ended.exit_code == code
@@ -115,9 +123,9 @@ def test_a_signal_between_two_cells_is_not_lost(
     database: str, tmp_path: Path, name: str, code: int
 ) -> None:
     assert database
-    notebook = with_extra_cell(tmp_path, "run.extract()", SENDS.format(name=name))
+    notebook = with_extra_cell(tmp_path, "run.extract()", SENDS.format(os.getpid(), name))
 
-    ended, summary = executed(notebook, tmp_path)
+    ended, summary = executed(notebook, tmp_path, as_typed=name == "SIGINT")
 
     assert ended.exit_code == code
     assert f"Run {RUN_ID} was stopped by {name}" in ended.error
@@ -128,7 +136,8 @@ def test_a_signal_between_two_cells_is_not_lost(
 def test_what_ctrl_c_raises_in_a_persons_own_cell_is_no_fault_of_the_cell(
     database: str, tmp_path: Path
 ) -> None:
-    waits = "import threading\n" + SENDS.format(name="SIGINT") + "\nthreading.Event().wait(60)"
+    sends = SENDS.format(os.getpid(), "SIGINT")
+    waits = f"import threading\n{sends}\nthreading.Event().wait(60)"
     notebook = with_extra_cell(tmp_path, "run.extract()", waits)
 
     ended, _summary = executed(notebook, tmp_path)
@@ -172,9 +181,11 @@ def test_a_signal_while_the_folder_is_closed_waits_and_the_next_one_does_not() -
 def test_a_signal_while_the_command_still_checks_ends_it_in_words(
     database: str, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
+    popen: Callable[..., subprocess.Popen[str] | nursery.Hatched]
+    popen = subprocess.Popen if number == signal.SIGTERM else nursery.Hatched
     with psycopg.connect(database) as other:
         other.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
-        command = subprocess.Popen(
+        command = popen(
             [sys.executable, "-m", "backfill", "utc", "--lock-timeout-ms", "0"],
             env={**os.environ, "BACKFILL_RUNS_DIR": str(tmp_path / "runs")},
             stdout=subprocess.PIPE,
