@@ -13,9 +13,8 @@ from backfill.chunks import dense_keys
 from backfill.chunks.compare_and_set import TableWriter
 from backfill.rows.keys import Key
 from backfill.server.catalog_columns import columns_of
-from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import connect, find_rows_by_key
-from backfill.server.table import Relation
+from backfill.server.table import Relation, Table
 
 #: A key's type, and the SQL of the key of row n of 6,000.
 DENSE = {
@@ -40,7 +39,7 @@ def looked_at(bench: Bench, key_type: str, key: str) -> tuple[dict[str, Any], li
     bench.sql("ANALYZE place")
     relation = Relation("public", "place")
     known = columns_of(bench.connection, relation)
-    table = PlainTable(
+    table = Table(
         relation,
         Key((known["k"].as_key(),)),
         (known["is_now"].as_column(),),

@@ -28,7 +28,6 @@ from backfill.rows.columns import Column, ColumnType
 from backfill.rows.spelt import Spelt
 from backfill.server.catalog_columns import retyped
 from backfill.server.joins import value_now
-from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
 from backfill.server.session import own_path_for_triggers, use_our_path
 from backfill.server.table import Table
@@ -45,7 +44,7 @@ _VETO = (
 class TableWriter:
     """`ChunkWriter` for rows of one table."""
 
-    def __init__(self, table: Table | PlainTable) -> None:
+    def __init__(self, table: Table) -> None:
         self._table = table
         self._has_rules: bool | None = None  # known once a chunk takes the careful way
         # The chunks that are being written, those after them, and those behind these.

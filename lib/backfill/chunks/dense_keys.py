@@ -15,7 +15,6 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from backfill.rows.keys import KeyColumn
-from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
 
@@ -33,7 +32,7 @@ Look = Callable[[pa.Table, sql.Composable], dict[int, str | None]]
 
 
 def look_together(
-    connection: Connection, table: Table | PlainTable, rows: pa.Table, look: Look
+    connection: Connection, table: Table, rows: pa.Table, look: Look
 ) -> dict[int, str | None]:
     """Return what `look` tells of rows, having found them in the cheaper way.
 
@@ -53,7 +52,7 @@ def look_together(
 
 
 def _dense_stretch(
-    connection: Connection, table: Table | PlainTable, keys: pa.ChunkedArray
+    connection: Connection, table: Table, keys: pa.ChunkedArray
 ) -> sql.Composable | None:
     """Return the condition that a row `t` lies between the ends of the keys, or None.
 

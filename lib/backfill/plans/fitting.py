@@ -24,8 +24,8 @@ from backfill.rows.spelt import Spelt
 from backfill.rows.texts import array_texts, texts_of
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.in_bulk import in_bulk
-from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
+from backfill.server.table import Table
 
 #: Types that hold less than the text of an instant may say.
 _PARTS_OF_AN_INSTANT = ("date", "timestamp")
@@ -69,7 +69,7 @@ class Fitted:
         self.remarks[row] = "; ".join(filter(None, (self.remarks.get(row), text)))
 
 
-def checks_of(connection: Connection, table: PlainTable) -> list[Check]:
+def checks_of(connection: Connection, table: Table) -> list[Check]:
     """Return the CHECK constraints of the table that read one of its targets."""
     rows = connection.execute(
         "SELECT o.conname::text, pg_get_expr(o.conbin, o.conrelid),"
@@ -92,7 +92,7 @@ class Fitting:
     """Asks about the values of one table's targets."""
 
     def __init__(
-        self, connection: Connection, table: PlainTable, columns: Mapping[str, CatalogColumn]
+        self, connection: Connection, table: Table, columns: Mapping[str, CatalogColumn]
     ) -> None:
         register(connection)
         self._connection = connection

@@ -26,9 +26,10 @@ from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.spelt import Spelt
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.in_bulk import in_bulk
-from backfill.server.plain_table import PlainTable, columns_sql
+from backfill.server.plain_table import columns_sql
 from backfill.server.postgres import Connection, find_rows_by_key
 from backfill.server.session import on_own_path
+from backfill.server.table import Table
 from backfill.skips import SkipReason
 
 PAGE_ROWS = 20_000
@@ -36,7 +37,7 @@ SHOWN_KEYS = 5
 NO_COLUMN = "none"  # the field of a struct that would have none
 
 
-def rows_schema(table: PlainTable) -> pa.Schema:
+def rows_schema(table: Table) -> pa.Schema:
     """Return the columns that this module reads."""
     return pa.schema(
         [
@@ -64,7 +65,7 @@ def struct_from(columns: Mapping[str, pa.Array], rows: int) -> pa.StructArray:
 
 
 def rows_where(
-    connection: Connection, table: PlainTable, where: str = "", page_rows: int = PAGE_ROWS
+    connection: Connection, table: Table, where: str = "", page_rows: int = PAGE_ROWS
 ) -> Iterator[pa.Table]:
     """Yield the rows that fulfil a condition in SQL (empty: all), a page at a time, by key.
 
@@ -106,7 +107,7 @@ def rows_where(
 
 
 def _shaped(
-    table: PlainTable,
+    table: Table,
     keys: Sequence[Any],
     values: Sequence[Sequence[Any]],
     skips: Sequence[str | None] = (),
@@ -140,7 +141,7 @@ class Match:
 class KeyedRows:
     """Finds the rows that keys name; the same rows in the same order, also where there is none."""
 
-    def __init__(self, connection: Connection, table: PlainTable, match: Match) -> None:
+    def __init__(self, connection: Connection, table: Table, match: Match) -> None:
         register(connection)
         self._connection = connection
         self._table = table

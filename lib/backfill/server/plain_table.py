@@ -7,7 +7,6 @@ the plan and back without losing a sign. Read-only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg import sql
@@ -16,51 +15,23 @@ from backfill.errors import PreflightError, UsageError
 from backfill.rows.columns import Column, ColumnType, SqlType
 from backfill.rows.keys import Key, KeyColumn
 from backfill.server.catalog_columns import CatalogColumn
-from backfill.server.table import Join, LookedUp, Relation
+from backfill.server.table import Relation, Table
 
 
-@dataclass(frozen=True, slots=True)
-class PlainTable:
-    """A table with the columns that a plan reads and writes; it has no scope but itself."""
-
-    relation: Relation
-    key: Key
-    targets: tuple[Column, ...]
-    sources: tuple[Column, ...] = ()
-
-    @property
-    def scope(self) -> KeyColumn:
-        return self.key.columns[0]
-
-    @property
-    def looked_up(self) -> tuple[LookedUp, ...]:
-        return ()
-
-    def join(self, name: str) -> Join:
-        raise KeyError(name)  # it joins nothing
-
-    @property
-    def where(self) -> str:
-        return ""
-
-    @property
-    def where_columns(self) -> tuple[str, ...]:
-        return ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what a run's row and plan keep of the table."""
-        return {
-            "schema": self.relation.schema,
-            "name": self.relation.name,
-            "key": [[c.name, c.type_name, c.operators] for c in self.key.columns],
-            "targets": [_column_json(column) for column in self.targets],
-            "sources": [_column_json(column) for column in self.sources],
-        }
+def plain_to_json(table: Table) -> dict[str, Any]:
+    """Return what a run's row and plan keep of the table."""
+    return {
+        "schema": table.relation.schema,
+        "name": table.relation.name,
+        "key": [[c.name, c.type_name, c.operators] for c in table.key.columns],
+        "targets": [_column_json(column) for column in table.targets],
+        "sources": [_column_json(column) for column in table.sources],
+    }
 
 
-def plain_from_json(document: Mapping[str, Any]) -> PlainTable:
+def plain_from_json(document: Mapping[str, Any]) -> Table:
     """Return the table that a run's row describes."""
-    return PlainTable(
+    return Table(
         Relation(str(document["schema"]), str(document["name"])),
         Key(tuple(KeyColumn(*map(str, entry)) for entry in document["key"])),
         tuple(_column_from(entry) for entry in document["targets"]),
@@ -109,7 +80,7 @@ def columns_sql(alias: str, columns: Iterable[Column]) -> sql.Composable:
     return sql.SQL(", ").join(column.read(sql.Identifier(alias, column.name)) for column in columns)
 
 
-def targets_null(table: PlainTable) -> str:
+def targets_null(table: Table) -> str:
     """Return the condition of the rows that wait for a value: a target is NULL."""
     names = [column.name.replace('"', '""') for column in table.targets]
     return " OR ".join(f'"{name}" IS NULL' for name in names)

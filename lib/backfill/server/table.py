@@ -122,14 +122,17 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the user's with the types of every column that we read or write."""
+    """A table of the user's with the types of every column that we read or write.
+
+    Key, targets and sources are all that most tasks need.
+    """
 
     relation: Relation
     key: Key
-    scope: KeyColumn | None  # None: the whole table is one scope
-    sources: tuple[Column, ...]  # what targets are computed from: a change of theirs is drift
     targets: tuple[Column, ...]
-    wants: tuple[Want, ...]
+    sources: tuple[Column, ...] = ()  # what targets are computed from: a change of theirs is drift
+    scope: KeyColumn | None = None  # None: the whole table is one scope
+    wants: tuple[Want, ...] = ()
     joins: tuple[Join, ...] = ()
     looked_up: tuple[LookedUp, ...] = ()
     where: str = ""  # SQL over the row: which rows at all

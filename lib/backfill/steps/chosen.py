@@ -14,12 +14,12 @@ from backfill.plans.counting_guard import check_all_read
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
 from backfill.server.in_bulk import words_of
-from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection, scalar
 from backfill.server.session import on_own_path
+from backfill.server.table import Table
 
 
-def count_chosen(connection: Connection, table: PlainTable, where: str, said: str) -> int:
+def count_chosen(connection: Connection, table: Table, where: str, said: str) -> int:
     """Return how many rows there are; raise `UsageError` for a condition that is none.
 
     `said` is what the condition is called where it was said.
@@ -59,7 +59,7 @@ class ChosenRows:
     """The rows that a condition chooses: page by page as they are `read`, or all keys at once."""
 
     connection: Connection
-    table: PlainTable
+    table: Table
     where: str
     read: Callable[[], Iterator[pa.Table]]
 

@@ -19,14 +19,14 @@ from backfill.plans.staging import Staging
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.postgres import Connection
-from backfill.server.rights import Right
+from backfill.server.rights import Right, rights_on
 from backfill.server.session import Session
 from backfill.steps import results
 from backfill.steps.kind import JobKind
 from backfill.steps.plain_rows import PlainRows, plain_preflight
 from backfill.steps.task import Preflight, Rows, Work, part
 from backfill.steps.task_questions import IDLE, tell_idle
-from backfill.steps.task_table import resolve, resolved_of, rights_of
+from backfill.steps.task_table import resolve, resolved_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Job:
             rights: Sequence[Right] = own(connect)
             return rights
         with connect() as connection:
-            return rights_of(resolve(connection, self.task.names()))
+            return rights_on(resolve(connection, self.task.names()).table)
 
     def preflight(self, connection: Connection, *, writing: bool) -> Ready:
         """Check tables, rights and encodings; raise `PreflightError` or `UsageError`."""

@@ -20,15 +20,16 @@ from backfill.plans.fitting import Fitting
 from backfill.plans.keyed_rows import NO_COLUMN, first_keys, rows_where
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
-from backfill.server.plain_table import PlainTable, targets_null
+from backfill.server.plain_table import plain_to_json, targets_null
 from backfill.server.postgres import Connection, connect
-from backfill.server.rights import check_rights
+from backfill.server.rights import check_rights, rights_on
 from backfill.server.session import SessionLimits
+from backfill.server.table import Table
 from backfill.steps.chosen import ChosenRows, count_chosen, stage_pages
 from backfill.steps.task import CHAIN, TOLD, Decided, Preflight, Work, part, where_of
 from backfill.steps.task_questions import TaskQuestions
 from backfill.steps.task_rows import decide_rows, plain_schema, typed
-from backfill.steps.task_table import Resolved, cautions, rights_of
+from backfill.steps.task_table import Resolved, cautions
 from backfill.steps.task_view import task_diff
 
 BLOCK_ROWS = 20_000
@@ -45,7 +46,7 @@ def plain_preflight(
 ) -> Preflight:
     """Check rights, count the rows that wait; raise `PreflightError` or `UsageError`."""
     table, what = resolved.table, part(task, "what")
-    warnings = check_rights(connection, rights_of(resolved), writing=writing)
+    warnings = check_rights(connection, rights_on(resolved.table), writing=writing)
     warnings += cautions(connection, resolved)
     facts = {
         "table": str(table.relation),
@@ -90,7 +91,7 @@ class PlainRows:
             setattr(self, name, part(task, name))
 
     @property
-    def table(self) -> PlainTable:
+    def table(self) -> Table:
         return self.resolved.table
 
     @property
@@ -102,7 +103,7 @@ class PlainRows:
         if own := part(self.task, "plan_target"):
             return dict(own())
         parts = {name: True for name in TOLD if part(self.task, name)}
-        return {"table": self.table.as_json(), **self._origin, **parts}
+        return {"table": plain_to_json(self.table), **self._origin, **parts}
 
     def stage_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         self._dsn = dsn

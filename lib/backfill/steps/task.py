@@ -22,8 +22,8 @@ from backfill.display.pages import Shown
 from backfill.folder import RunFolder
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
-from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
+from backfill.server.table import Table
 from backfill.skips import Reason, Skip
 
 
@@ -54,7 +54,7 @@ class Task(Protocol):
 
     def names(self) -> Names: ...
 
-    def extract(self, connection: Connection, table: PlainTable) -> Iterator[pa.Table]:
+    def extract(self, connection: Connection, table: Table) -> Iterator[pa.Table]:
         """Yield the rows to look at, in any order: key, scope, source, before. Read-only.
 
         Columns `skip` and `detail` say why a row gets no value; more columns go to `compute`.

@@ -18,7 +18,7 @@ from backfill.plans.fitting import Fitted, Fitting, column_texts
 from backfill.plans.keyed_rows import struct_from, struct_of
 from backfill.rows.values import schema_of_changes
 from backfill.server.catalog_columns import CatalogColumn
-from backfill.server.plain_table import PlainTable
+from backfill.server.table import Table
 from backfill.skips import Skip, SkipReason, reason_of
 from backfill.steps.task import CHAIN, Task, part
 from backfill.steps.task_table import Resolved
@@ -36,7 +36,7 @@ _TYPED: dict[str, pa.DataType] = {
 }
 
 
-def plain_schema(table: PlainTable, note: pa.StructType) -> pa.Schema:
+def plain_schema(table: Table, note: pa.StructType) -> pa.Schema:
     """Return the columns of the plan of a table whose values travel as texts."""
     return schema_of_changes(
         struct_of(column.name for column in table.sources),
@@ -169,7 +169,7 @@ def _leave_nulls(after: dict[str, pa.Array], reasons: list[str | None], columns:
 
 def _fit(
     fitting: Fitting,
-    table: PlainTable,
+    table: Table,
     block: pa.Table,
     after: dict[str, pa.Array],
     open_rows: Sequence[int],
@@ -253,7 +253,7 @@ def _changes(
     remarks: dict[int, str],
     first: int,
     note: pa.StructType,
-    table: PlainTable,
+    table: Table,
 ) -> pa.Table:
     rows = block.num_rows
     unchanged, overwritten = values.unchanged(), values.overwritten()

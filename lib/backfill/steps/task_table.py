@@ -13,14 +13,12 @@ from backfill.rows.keys import Key
 from backfill.server.catalog import find_relation, hidden_rows
 from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
 from backfill.server.plain_table import (
-    PlainTable,
     check_names,
     check_writable,
     key_of,
 )
 from backfill.server.postgres import Connection
-from backfill.server.rights import Right
-from backfill.server.table import Relation
+from backfill.server.table import Relation, Table
 from backfill.server.update_cost import cost_warnings
 from backfill.steps.task import Names, part
 
@@ -33,7 +31,7 @@ class Resolved:
     and they are sources: a row that got another value there since is another row.
     """
 
-    table: PlainTable
+    table: Table
     columns: Mapping[str, CatalogColumn]
     found_by: tuple[str, ...]
 
@@ -57,7 +55,7 @@ def resolve(connection: Connection, names: Names) -> Resolved:
     there = [name for name in names.perhaps if name in columns and name not in names.targets]
     sources = [name for name in (*names.sources, *there, *found_by) if name not in own]
     return Resolved(
-        PlainTable(
+        Table(
             relation,
             key,
             tuple(columns[name].as_text() for name in names.targets),
@@ -128,19 +126,6 @@ def resolved_of(task: Any, connection: Connection) -> Resolved:
     if accept := part(task, "accept"):
         accept(resolved)
     return resolved
-
-
-def rights_of(resolved: Resolved) -> tuple[Right, ...]:
-    """Return the columns that a task reads, and those that it writes."""
-    table = resolved.table
-    read = (
-        *(column.name for column in table.key.columns),
-        *(column.name for column in (*table.sources, *table.targets)),
-    )
-    return (
-        Right("SELECT", table.relation, tuple(dict.fromkeys(read))),
-        Right("UPDATE", table.relation, tuple(column.name for column in table.targets)),
-    )
 
 
 def cautions(connection: Connection, resolved: Resolved) -> list[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from backfill.display.pages import Shown, section, table
 from backfill.plans.staging import Staging, field_of
-from backfill.server.plain_table import PlainTable
+from backfill.server.table import Table
 
 SHOWN_ROWS = 50
 
 
-def task_diff(staging: Staging, described: PlainTable) -> Shown:
+def task_diff(staging: Staging, described: Table) -> Shown:
     """Return counts by rule, the first rows of each rule, rows with a warning, and the skips."""
     shown = _counts(staging)
     rules = [
@@ -36,7 +36,7 @@ def _counts(staging: Staging) -> Shown:
     )
 
 
-def _rows(staging: Staging, described: PlainTable, rule: str) -> Shown:
+def _rows(staging: Staging, described: Table, rule: str) -> Shown:
     names = [column.name for column in described.targets]
     sources = [column.name for column in described.sources]
     notes = _notes(staging)

@@ -37,8 +37,9 @@ from backfill.rows.day_or_month import DATES, are_untold, how_untold
 from backfill.rows.texts import texts_of
 from backfill.server.catalog_columns import columns_of
 from backfill.server.database import Database
-from backfill.server.plain_table import PlainTable, targets_null
+from backfill.server.plain_table import targets_null
 from backfill.server.postgres import Connection, connect
+from backfill.server.table import Table
 from backfill.steps.chosen import ChosenRows, count_chosen
 from backfill.steps.plain_rows import CHOSEN, PATIENT, PlainRows, plain_preflight
 from backfill.steps.task import Names, Preflight
@@ -169,7 +170,7 @@ class FillTask:
         rows = self.values.count() if self.values else 0
         return {str(resolved.table.relation): rows}
 
-    def extract(self, connection: Connection, table: PlainTable) -> Iterator[pa.Table]:
+    def extract(self, connection: Connection, table: Table) -> Iterator[pa.Table]:
         """Yield each row of the values with the row of the table that its key names."""
         assert self.values is not None
         columns = columns_of(connection, table.relation)
@@ -233,7 +234,7 @@ class FillRows(PlainRows):
             chosen = ChosenRows(connection, whole, where, read)
             return chosen.stage(staging, ROWS_TABLE, self._counted, reporter)
 
-    def _whole(self) -> PlainTable:
+    def _whole(self) -> Table:
         """Return the table with every readable column that is no target as a source."""
         targets = {column.name for column in self.table.targets}
         columns = self.resolved.columns.values()
