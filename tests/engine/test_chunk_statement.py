@@ -13,7 +13,7 @@ from tests.engine.workshop import NOON_MS, Bench, Row, add_noons, noon_utc
 
 from backfill.chunks import one_ahead
 from backfill.chunks.chunk_statement import answered as really_answer
-from backfill.chunks.chunk_statement import send_at_once as really_send
+from backfill.chunks.chunk_statement import packed as really_packed
 from backfill.errors import Interrupted, LeaseHeld
 from backfill.plans.plan import Chunk, ChunkReader
 from backfill.server.session import Session
@@ -37,9 +37,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     done: list[bool] = []
     places: dict[int, int] = {}
 
-    def send(*arguments: Any, **named: Any) -> Any:
+    def pack(*arguments: Any, **named: Any) -> Any:
         done.append(False)
-        sent = really_send(*arguments, **named)
+        sent = really_packed(*arguments, **named)
         places[id(sent)] = len(done) - 1
         return sent
 
@@ -48,7 +48,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         done[places[id(sent)]] = True
         return committed
 
-    monkeypatch.setattr(one_ahead, "send_at_once", send)
+    monkeypatch.setattr(one_ahead, "packed", pack)
     monkeypatch.setattr(one_ahead, "answered", answer)
     return done
 
@@ -57,13 +57,13 @@ def before_chunk(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[],
     """Act just before the n-th statement is sent."""
     sent: list[int] = []
 
-    def send(*arguments: Any, **named: Any) -> Any:
+    def pack(*arguments: Any, **named: Any) -> Any:
         sent.append(1)
         if len(sent) == number:
             act()
-        return really_send(*arguments, **named)
+        return really_packed(*arguments, **named)
 
-    monkeypatch.setattr(one_ahead, "send_at_once", send)
+    monkeypatch.setattr(one_ahead, "packed", pack)
 
 
 def test_chunks_that_go_as_planned_are_one_statement_each(

@@ -42,7 +42,7 @@ def kept_by_name(session: Session) -> int:
 
 
 def executed(session: Session, query: bytes, values: Sequence[Any]) -> tuple[Any, ...] | None:
-    session.send_alone(query, values)
+    session.send_alone(session.packed_alone(query, values))
     return session.answer_alone()
 
 

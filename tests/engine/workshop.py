@@ -266,7 +266,9 @@ class Bench:
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
 
-    def kill_while_waiting(self, held: str, command: Sequence[object], *, is_freed: bool) -> None:
+    def kill_while_waiting(
+        self, held: str, command: Sequence[object], *, is_freed: bool, pooler: str = ""
+    ) -> None:
         """Start an applier, and kill it while it waits for a row that is held.
 
         The server looks for its client while a statement waits, and else, the row being freed, may
@@ -275,7 +277,8 @@ class Bench:
         with psycopg.connect(self.dsn) as other:
             other.execute("SELECT FROM events WHERE id = %s FOR UPDATE", [held])
             client = subprocess.Popen(
-                [sys.executable, *map(str, command)], env={**os.environ, "DATABASE_URL": self.dsn}
+                [sys.executable, *map(str, command)],
+                env={**os.environ, "DATABASE_URL": pooler or self.dsn},
             )
             self.wait_for_lock_wait()
             client.send_signal(signal.SIGKILL)

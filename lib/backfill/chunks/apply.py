@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,6 +23,7 @@ from backfill.chunks.chunk_commit import (
 )
 from backfill.chunks.chunk_size import RECENT_CHUNKS, ChunkSizer
 from backfill.chunks.found_again import TailLost, flush
+from backfill.chunks.one_ahead import ROWS_AHEAD
 from backfill.chunks.patience import (
     Connect,
     PatientCommitter,
@@ -57,8 +58,6 @@ STAND_BY_SECONDS = 0.2
 _LOOKS_BETWEEN_COUNTS = 10
 #: So many chunks are made ready in one go, if they have no more than so many rows.
 _CHUNKS_TOGETHER, _ROWS_TOGETHER = 8, 4_000
-#: The next chunk is sent before the answer to the last one, if it has no more than so many rows.
-_ROWS_AHEAD = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +218,7 @@ class Applier:
                     own = chunk.wanted.column("position").to_numpy()
                     behind = replace(behind, locked=behind.locked.without(own))
                 ready = _placed(chunk, number, behind)
-                following = partial(self._following, chunks, ready, behind)
+                following = partial(self._following, chunks, behind)
                 with self.stop.shielded():
                     done = self._committer.commit(claim, ready, behind, following)
                 number, behind = number + kept(done), behind_of(behind, done)
@@ -232,20 +231,21 @@ class Applier:
         return number, behind
 
     def _following(
-        self, chunks: Peekable[ReadyChunk], ready: ReadyChunk, behind: Behind
+        self, chunks: Peekable[ReadyChunk], behind: Behind, under_way: Sequence[ReadyChunk]
     ) -> ReadyChunk | None:
-        """Return what comes behind a chunk, if it may be sent before that one is answered.
+        """Return what comes behind these chunks, if it may be sent before they are answered.
 
         Not where anybody may want to stop, to wait or to be told in between; nor large chunks,
         whose size follows the time that the last one took, and which would win nothing.
         """
         rows = self.settings.chunk_rows
-        if rows is None or rows > _ROWS_AHEAD or self.stop.is_asked:
+        if rows is None or rows > ROWS_AHEAD or self.stop.is_asked:
             return None
-        if not (self.pace.lets_follow() and self.tally.lets_follow(as_planned(ready))):
+        counts = sum(map(as_planned, under_way), Counts())
+        if not (self.pace.lets_follow() and self.tally.lets_follow(counts)):
             return None
-        chunk = chunks.peek()
-        return chunk and _placed(chunk, ready.chunk.number + 1, behind)
+        chunk = chunks.peek(len(under_way) - 1)
+        return chunk and _placed(chunk, under_way[-1].chunk.number + 1, behind)
 
     def _count(self, committed: Committed, settle: Settle) -> None:
         self.reporter.skips(committed.left_alone)

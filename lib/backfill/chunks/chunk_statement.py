@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +30,7 @@ from backfill.records.checkpoint import CHAIN_SEPARATOR, Checkpoint, skips_diges
 from backfill.records.ranges import FENCE, LIGHT_FENCE, RangeClaim, fence_parameters
 from backfill.rows.binary_array import register
 from backfill.rows.spelt import escaped
+from backfill.server.one_message import Packed
 from backfill.server.session import Session, own_path_for_triggers
 
 _GUARD = sql.SQL("(SELECT count(*) FROM fence) = 1")
@@ -96,14 +98,15 @@ class Statements:
 
 
 @dataclass(frozen=True, slots=True)
-class SentChunk:
-    """A chunk that the server has been sent, and the checkpoint that the plan foresees."""
+class PackedChunk:
+    """A chunk as the server is sent it, and the checkpoint that the plan foresees."""
 
     ready: ReadyChunk
     checkpoint: Checkpoint
+    transaction: Packed
 
 
-def send_at_once(
+def packed(
     connection: Session,
     claim: RangeClaim,
     ready: ReadyChunk,
@@ -112,8 +115,8 @@ def send_at_once(
     statements: Statements,
     *,
     renews: bool = True,
-) -> SentChunk | None:
-    """Send a chunk, to be `answered`; None when its writer has no single statement for it.
+) -> PackedChunk | None:
+    """Return a chunk to be sent; None when its writer has no single statement for it.
 
     Whether or not it `renews` the run's lease, the range's is renewed, and both must stand.
 
@@ -135,11 +138,16 @@ def send_at_once(
     skips = bool(ready.chunk.skips)
     query, names = statements.of(connection, update, skips=skips, renews=renews)
     values = [parameters[name] for name in names]
-    connection.send_alone(query, values, waits=ready.is_last)
-    return SentChunk(ready, checkpoint)
+    transaction = connection.packed_alone(query, values, waits=ready.is_last)
+    return PackedChunk(ready, checkpoint, transaction)
 
 
-def answered(connection: Session, sent: SentChunk) -> Committed:
+def send_together(connection: Session, chunks: Sequence[PackedChunk]) -> None:
+    """Send chunks as one message, each a transaction of its own; each is to be `answered`."""
+    connection.send_alone(*(chunk.transaction for chunk in chunks))
+
+
+def answered(connection: Session, sent: PackedChunk) -> Committed:
     """Wait until a chunk is committed; raises `NotAsPlanned` and whatever the server says."""
     try:
         row = connection.answer_alone()

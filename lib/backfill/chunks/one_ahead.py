@@ -1,14 +1,19 @@
-"""Chunks that go as planned, one statement each: the next is sent before the last one is answered.
+"""Chunks that go as planned, one statement each: the next are ready before the last is answered.
 
 Only once several went well: what stops or fails early, or is over soon, does so chunk by chunk.
 
-The server begins a chunk the moment the one before it is committed, and the client's work on both
-falls into that time. Never are more than two under way. The order holds by itself: a chunk that
-fails leaves its transaction failed, in which the server refuses whatever comes behind; one whose
-commit fails leaves no checkpoint, without which the next one has no hash to be chained to.
+Over a session of our own the next chunk is sent ahead: the server begins it the moment the one
+before it is committed, and the client's work on both falls into that time. Never are more than two
+under way. The order holds by itself: a chunk that fails leaves its transaction failed, in which the
+server refuses whatever comes behind; one whose commit fails leaves no checkpoint, without which the
+next one has no hash to be chained to.
 
-Not behind a pooler: PgBouncer 1.18 gives a server's session to others when the first chunk is
-answered, also where half of the second one has gone there.
+Behind a pooler nothing is sent ahead: PgBouncer 1.18 gives a server's session to others at the
+first answer, also where half of what comes next has gone there. There several chunks go as one
+message, which has one end and one answer and so is to the pooler what one chunk is, however many
+transactions it is to the server: that refuses all that comes behind a chunk that fails, up to the
+message's end. The next message is made while the server works on this one, and sent when it has
+been answered: whoever is stopped or killed has sent all of a message, or has not begun.
 """
 
 from __future__ import annotations
@@ -16,17 +21,19 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
 
 from backfill.chunks.chunk_commit import Committed, ReadyChunk
 from backfill.chunks.chunk_statement import (
-    SentChunk,
+    PackedChunk,
     Statements,
     answered,
-    send_at_once,
+    packed,
+    send_together,
 )
 from backfill.chunks.writing import ChunkWriter
 from backfill.records.ranges import RangeClaim
@@ -34,13 +41,19 @@ from backfill.server.session import Session
 
 #: The run's lease is renewed by the first chunk after so much of it has passed.
 RENEWED_AFTER = 1 / 50
-#: So many chunks in a row went as planned before one is sent ahead.
+#: So many chunks in a row went as planned before anything is made ready or sent ahead.
 WENT_WELL = 8
-#: Returns the chunk that comes next, if it may be sent before this one is answered.
-Following = Callable[[], ReadyChunk | None]
+#: Larger chunks are sent one by one, and a message of several has no more rows than this,
+ROWS_AHEAD = 2_000
+#: no more chunks,
+_TOGETHER = 8
+#: and as many as the server writes in this time: others wait for the pooler's session so long.
+_SECONDS_TOGETHER = 0.05
+#: Returns the chunk behind those that are under way, if it may be sent before these are answered.
+Following = Callable[[Sequence[ReadyChunk]], ReadyChunk | None]
 
 
-def alone() -> None:
+def alone(_under_way: Sequence[ReadyChunk]) -> None:
     """Return what follows a chunk that nothing is sent behind."""
 
 
@@ -51,14 +64,16 @@ class OneAhead:
     writer: ChunkWriter
     _statements: Statements = field(default_factory=Statements)
     _renewed_at: float = -math.inf  # when the run's lease was, on a monotonic clock
-    _went_well: int = 0  # so many chunks in a row; only then the next one is sent ahead
-    _sent: SentChunk | None = None
-    _outcome: Committed | Exception | None = None  # of the chunk that was sent, once it is known
+    _went_well: int = 0  # so many chunks in a row; only then the next ones are made ready
+    _seconds: float = math.inf  # that the server worked on the last chunk
+    _sent: deque[Sequence[PackedChunk]] = field(default_factory=deque)  # messages without an answer
+    #: What became of chunks that were sent, before it is their turn to be told.
+    _answers: deque[tuple[PackedChunk, Committed | Exception]] = field(default_factory=deque)
 
     @property
     def is_under_way(self) -> bool:
         """Whether the next chunk was sent already."""
-        return self._sent is not None
+        return bool(self._sent or self._answers)
 
     def commit(
         self,
@@ -73,56 +88,100 @@ class OneAhead:
         Raises `NotAsPlanned` and whatever the server says: then nothing behind it was written.
         """
         went_well, self._went_well = self._went_well, 0
-        sent = self._sent or self._send(connection, claim, ready, chain)
-        if sent is None:
-            return None
+        follows = following if went_well >= WENT_WELL else alone
+        if not self.is_under_way:
+            first = self._packed(connection, claim, ready, chain)
+            if first is None:
+                return None
+            self._send(connection, self._filled(connection, claim, [first], follows))
+        if not self._answers:
+            self._hear(connection, claim, follows)
+        sent, outcome = self._answers.popleft()
         assert sent.ready.wanted is ready.wanted
-        self._sent = sent  # until it is answered, also where the next one can not be made
-        may_send = went_well >= WENT_WELL and connection.is_own
-        following_one = self._send_ahead(connection, claim, following) if may_send else None
-        self._sent = None
-        try:
-            committed = self._answer(connection, sent)
-        except BaseException:
+        if isinstance(outcome, Exception):
             self._renewed_at = -math.inf
-            raise
-        self._sent, self._went_well = following_one, went_well + 1
-        return committed
+            raise outcome
+        self._went_well = went_well + 1
+        return outcome
 
     def look(self, connection: Session) -> None:
-        """Wait for the answer to a chunk that was sent ahead, to be told when it is its turn.
+        """Wait for the answers to chunks that were sent ahead, to be told when it is their turn.
 
         From then on the connection is good for other questions.
         """
-        if self._sent is None or self._outcome is not None:
-            return
-        try:
-            self._outcome = answered(connection, self._sent)
-        except Exception as error:  # raised again when it is that chunk's turn
-            self._outcome = error
+        while self._sent:
+            self._take_answers(connection)
 
-    def _send_ahead(
-        self, connection: Session, claim: RangeClaim, following: Following
-    ) -> SentChunk | None:
-        if self._outcome is not None or (ready := following()) is None:
-            return None
+    def _hear(self, connection: Session, claim: RangeClaim, follows: Following) -> None:
+        """Wait for an answer; the next message is made meanwhile, and sent before or after it."""
+        next_ones = self._next(connection, claim, follows) if len(self._sent) == 1 else []
+        if connection.is_own:
+            self._send(connection, next_ones)
+        self._take_answers(connection)
+        if next_ones and not connection.is_own and self._may_go_on(follows):
+            self._send(connection, next_ones)
+
+    def _may_go_on(self, follows: Following) -> bool:
+        """Whether all went well, and nobody wants to stop since the next message was made."""
+        went_well = not isinstance(self._answers[-1][1], Exception)
+        return went_well and follows(self._under_way()) is not None
+
+    def _under_way(self, more: Sequence[PackedChunk] = ()) -> list[ReadyChunk]:
+        told = [sent for sent, _outcome in self._answers]
+        return [sent.ready for sent in (*told, *(s for m in self._sent for s in m), *more)]
+
+    def _next(
+        self, connection: Session, claim: RangeClaim, follows: Following
+    ) -> list[PackedChunk]:
+        return self._filled(connection, claim, [], follows)
+
+    def _filled(
+        self,
+        connection: Session,
+        claim: RangeClaim,
+        message: list[PackedChunk],
+        follows: Following,
+    ) -> list[PackedChunk]:
+        """Return a message with all that may follow in it, as long as it can be made."""
         with contextlib.suppress(psycopg.DataError):  # told when it is that chunk's turn
-            return self._send(connection, claim, ready, None)
-        return None
+            while not message or self._takes_more(connection, message):
+                ready = follows(self._under_way(message))
+                one = self._packed(connection, claim, ready, None) if ready else None
+                if one is None:
+                    break
+                message.append(one)
+        return message
 
-    def _send(
+    def _takes_more(self, connection: Session, message: Sequence[PackedChunk]) -> bool:
+        if connection.is_own:
+            return False
+        rows, count = sum(chunk.ready.chunk.rows for chunk in message), len(message)
+        most = min(_TOGETHER, _SECONDS_TOGETHER / max(self._seconds, 0.001))
+        return count + 1 <= most and rows * (count + 1) <= ROWS_AHEAD * count
+
+    def _packed(
         self, connection: Session, claim: RangeClaim, ready: ReadyChunk, chain: str | None
-    ) -> SentChunk | None:
+    ) -> PackedChunk | None:
         now = time.monotonic()
         renews = now - self._renewed_at >= claim.lease.seconds * RENEWED_AFTER
         if renews:
             self._renewed_at = now
-        return send_at_once(
-            connection, claim, ready, chain, self.writer, self._statements, renews=renews
-        )
+        return packed(connection, claim, ready, chain, self.writer, self._statements, renews=renews)
 
-    def _answer(self, connection: Session, sent: SentChunk) -> Committed:
-        outcome, self._outcome = self._outcome, None
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome or answered(connection, sent)
+    def _send(self, connection: Session, message: Sequence[PackedChunk]) -> None:
+        if message:
+            send_together(connection, message)
+            self._sent.append(message)
+
+    def _take_answers(self, connection: Session) -> None:
+        """Wait for the answer to the message that was sent first; one that fails is the last."""
+        for chunk in self._sent.popleft():
+            try:
+                committed = answered(connection, chunk)
+            except Exception as error:  # raised again when it is that chunk's turn
+                self._sent.clear()
+                self._answers.append((chunk, error))
+                return
+            self._answers.append((chunk, committed))
+            if committed.checkpoint:
+                self._seconds = committed.checkpoint.elapsed_ms / 1000

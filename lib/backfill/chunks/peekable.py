@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -13,16 +15,16 @@ class Peekable(Generic[T]):
 
     def __init__(self, items: Iterator[T]) -> None:
         self._items = items
-        self._next: list[T] = []
+        self._next: deque[T] = deque()
 
     def __iter__(self) -> Iterator[T]:
         return self
 
     def __next__(self) -> T:
-        return self._next.pop() if self._next else next(self._items)
+        return self._next.popleft() if self._next else next(self._items)
 
-    def peek(self) -> T | None:
-        """Return what comes next, None where nothing does."""
-        if not self._next:
-            self._next.extend(item for item in [next(self._items, None)] if item is not None)
-        return self._next[0] if self._next else None
+    def peek(self, place: int = 0) -> T | None:
+        """Return what comes next, or so many places behind that; None where nothing does."""
+        missing = place + 1 - len(self._next)
+        self._next.extend(itertools.islice(self._items, max(missing, 0)))
+        return self._next[place] if place < len(self._next) else None

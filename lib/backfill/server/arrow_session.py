@@ -20,9 +20,9 @@ from backfill.server.session import (
     Session,
     SessionLimits,
     pinned,
-    settings_query,
     unhurried,
 )
+from backfill.server.settings_query import settings_query
 
 _READING = {
     "application_name": APPLICATION_NAME,

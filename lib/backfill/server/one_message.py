@@ -35,15 +35,27 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
-    """A message without its answer yet: what comes for each statement, and whose row is asked for.
-
-    For each answer: what the server keeps from then on, or the place of the statement.
+class Packed:
+    """Statements with their values as they are sent; `asked` is the place of the one whose first
+    row is the answer.
     """
 
-    expected: Sequence[tuple[_Key, bytes] | int]
+    statements: Sequence[Statement]
+    values: Sequence[_Values]
     asked: int
     transformer: Transformer
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What was sent and has no answer yet; with `is_end` its message ends with it.
+
+    Expected is for each answer: what the server keeps from then on, or the place of the statement.
+    """
+
+    packed: Packed
+    expected: Sequence[tuple[_Key, bytes] | int]
+    is_end: bool
 
 
 @dataclass
@@ -62,34 +74,40 @@ class OneMessage:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether a message waits for its answer."""
+        """Whether something that was sent waits for its answer."""
         return bool(self._sent)
 
-    def send(self, statements: Sequence[Statement], asked: int) -> None:
-        """Send all of them; `answer` then returns the first row of the one in the place `asked`."""
-        pgconn = self.connection.pgconn
+    def pack(self, statements: Sequence[Statement], asked: int) -> Packed:
+        """Do all that can be done before they are sent; what can not be sent is told here."""
         transformer: Transformer = NewTransformer(self.connection)
-        # Before anything is sent: what can not be sent leaves nothing half sent.
         values = [_Values.of(statement.values, transformer) for statement in statements]
+        return Packed(statements, values, asked, transformer)
+
+    def send(self, parts: Sequence[Packed]) -> None:
+        """Send them as one message, each to be answered for itself, in their order.
+
+        The server runs nothing that comes behind a statement which it refuses. It answers when it
+        is through with all of them.
+        """
+        pgconn = self.connection.pgconn
         if not self._sent:
             pgconn.enter_pipeline_mode()
         try:
-            expected: list[tuple[_Key, bytes] | int] = []
-            for place, statement in enumerate(statements):
-                if new := self._send(pgconn, statement, values[place]):
-                    expected.append(new)
-                expected.append(place)
+            sent = [
+                _Sent(packed, self._send_part(pgconn, packed), packed is parts[-1])
+                for packed in parts
+            ]
             pgconn.pipeline_sync()
         except BaseException:
             self._give_up()
             raise
-        self._sent.append(_Sent(expected, asked, transformer))
+        self._sent.extend(sent)
 
     def answer(self) -> tuple[Any, ...] | None:
-        """Wait for the answer to the message that was sent first of those without one.
+        """Wait for the answer to what was sent first of all that has none: its row.
 
-        Raises what the server says of the first statement that it refuses; it runs none behind
-        that in the message, and to messages behind this one no answer is returned any more.
+        Raises what the server says of the first statement that it refuses; to all that was sent
+        behind no answer is returned any more.
         """
         if not self._sent:
             raise psycopg.OperationalError("no answer comes any more: the connection was given up")
@@ -102,8 +120,10 @@ class OneMessage:
             raise
 
     def _next_answers(self) -> list[PGresult]:
+        first = self._sent[0]
+        count = None if first.is_end else len(first.expected)
         try:
-            answers = self.connection.wait(_answers(self.connection.pgconn))
+            answers = self.connection.wait(_answers(self.connection.pgconn, count))
         except BaseException:
             self._give_up()
             raise
@@ -113,21 +133,29 @@ class OneMessage:
         return answers
 
     def _row_of(self, sent: _Sent, answers: Sequence[PGresult]) -> tuple[Any, ...] | None:
-        row = None
+        row, transformer = None, sent.packed.transformer
         for what, answer in zip(sent.expected, answers, strict=False):
             if answer.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-                raise error_from_result(answer, sent.transformer.encoding)
+                raise error_from_result(answer, transformer.encoding)
             if not isinstance(what, int):
                 self._names[what[0]] = what[1]
-            elif what == sent.asked and answer.ntuples:
-                sent.transformer.set_pgresult(answer)
-                row = sent.transformer.load_row(0, tuple)
+            elif what == sent.packed.asked and answer.ntuples:
+                transformer.set_pgresult(answer)
+                row = transformer.load_row(0, tuple)
         return row
 
     def _give_up(self) -> None:
         """Expect no more answers; a connection from which some would come is closed."""
         self._sent.clear()
         _leave(self.connection)
+
+    def _send_part(self, pgconn: PGconn, packed: Packed) -> list[tuple[_Key, bytes] | int]:
+        expected: list[tuple[_Key, bytes] | int] = []
+        for place, statement in enumerate(packed.statements):
+            if new := self._send(pgconn, statement, packed.values[place]):
+                expected.append(new)
+            expected.append(place)
+        return expected
 
     def _send(
         self, pgconn: PGconn, statement: Statement, values: _Values
@@ -166,14 +194,14 @@ class _Values:
         return cls(buffers, transformer.types, transformer.formats)
 
 
-def _answers(pgconn: PGconn) -> Generator[Wait, Ready | int, list[PGresult]]:
-    """Send what is left to send; return every answer, and none that is of no statement."""
+def _answers(pgconn: PGconn, count: int | None) -> Generator[Wait, Ready | int, list[PGresult]]:
+    """Send what is left to send; return so many answers, or all up to the message's end."""
     while pgconn.flush():
         ready = yield Wait.RW
         if ready & Ready.R:
             pgconn.consume_input()
     answers: list[PGresult] = []
-    while True:
+    while len(answers) != count:
         while pgconn.is_busy():
             if (yield Wait.R):
                 pgconn.consume_input()
@@ -183,8 +211,9 @@ def _answers(pgconn: PGconn) -> Generator[Wait, Ready | int, list[PGresult]]:
         if answer is None:  # stands between the answers to two statements
             continue
         if answer.status == ExecStatus.PIPELINE_SYNC:
-            return answers
+            break
         answers.append(answer)
+    return answers
 
 
 def _leave(connection: psycopg.Connection[Any]) -> None:

@@ -8,7 +8,6 @@ its server's sessions. No statement is prepared beyond its transaction, none run
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString, Self
@@ -19,14 +18,13 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from backfill.rows.spelt import escaped
-from backfill.server.one_message import OneMessage, Statement
+from backfill.server.one_message import OneMessage, Packed, Statement
+from backfill.server.settings_query import settings_query
 
 #: Where names are looked for once tables are resolved: nobody else can put a function there.
 OUR_PATH = "pg_catalog, pg_temp"
 CLIENT_CHECK = "client_connection_check_interval"
 CLIENT_CHECK_MS = 1_000
-#: At the end of the settings, where it has the last word.
-_UNWAITED = "pg_catalog.set_config('synchronous_commit', 'off', true)"
 #: Settings that came with a version of the server, by its number.
 _SINCE = {CLIENT_CHECK: 140000, "idle_session_timeout": 140000, "transaction_timeout": 170000}
 #: What may end a transaction of ours before the query that sets everything has been understood.
@@ -100,30 +98,6 @@ def unhurried(version: int) -> dict[str, str]:
     return {name: "0" for name in _OF_SESSIONS if version >= _SINCE.get(name, 0)}
 
 
-def settings_query(values: Mapping[str, str]) -> str:
-    """Return the SELECT that sets `values` for the transaction that it runs in.
-
-    A checkpoint that we have seen committed must survive a crash of the server: without more, a
-    role that turned `synchronous_commit` off gets it on.
-    """
-    return _settings_query(tuple(values.items()))
-
-
-@functools.lru_cache(maxsize=64)  # a run opens a dozen sessions with the same
-def _settings_query(values: tuple[tuple[str, str], ...]) -> str:
-    parts: list[sql.Composable] = [
-        sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(n), sql.Literal(v))
-        for n, v in values
-    ]
-    parts.append(
-        sql.SQL(
-            "CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off'"
-            " THEN pg_catalog.set_config('synchronous_commit', 'on', true) END"
-        )
-    )
-    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(parts)).as_string(None)
-
-
 def _set(name: str, value: str, how: LiteralString = "") -> str:
     spelt = sql.SQL("SET {}{} TO {}").format(sql.SQL(how), sql.Identifier(name), sql.Literal(value))
     return spelt.as_string(None)
@@ -173,7 +147,7 @@ class Session(psycopg.Connection[TupleRow]):
     _is_read_only: bool
     _triggers_path: str | None
     _own_path: str | None
-    _settings_query: str | None
+    _settings_queries: dict[bool, str]  # by whether the commit waits for the disk
     #: Does nobody else get this session of the server? Then it was set up once, for good.
     is_own: bool
     _message: OneMessage
@@ -181,13 +155,14 @@ class Session(psycopg.Connection[TupleRow]):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._pins, self._is_read_only, self.is_own = {}, True, False
-        self._triggers_path = self._own_path = self._settings_query = None
+        self._triggers_path = self._own_path = None
+        self._settings_queries = {}
         self._message = OneMessage(self, keeps=False)
 
     def prepare_with(self, pins: Mapping[str, str], *, read_only: bool) -> None:
         """Say what every transaction from now on begins with."""
         self._pins, self._is_read_only = dict(pins), read_only
-        self._settings_query = None
+        self._settings_queries = {}
 
     def settle(self, name: str) -> None:
         """Where no pooler stands between, be seen under that name also between transactions.
@@ -209,12 +184,12 @@ class Session(psycopg.Connection[TupleRow]):
     def add_pins(self, pins: Mapping[str, str]) -> None:
         """Say what every transaction from now on begins with as well."""
         self._pins = {**self._pins, **pins}
-        self._settings_query = None
+        self._settings_queries = {}
 
     def drop_pin(self, name: str) -> None:
         """Leave a setting as it is, that this server does not have."""
         self._pins = {known: value for known, value in self._pins.items() if known != name}
-        self._settings_query = None
+        self._settings_queries = {}
 
     def run_triggers_on_own_path(self) -> None:
         """Have triggers of the user's tables look for names where the role's own sessions do.
@@ -267,19 +242,23 @@ class Session(psycopg.Connection[TupleRow]):
             with super().transaction(savepoint_name, force_rollback):
                 yield
 
-    def send_alone(self, query: bytes, values: Sequence[Any], *, waits: bool = True) -> None:
-        """Send a statement with `$1`, `$2`, … for a transaction of its own, as one message; then
-        `answer_alone`.
+    def packed_alone(self, query: bytes, values: Sequence[Any], *, waits: bool = True) -> Packed:
+        """Return a statement with `$1`, `$2`, … and the transaction of its own around it.
 
-        More may be sent before: where one fails, the server refuses those behind it, unless it was
-        the commit that failed. Unless it `waits`, a crash may take the commit back, whole.
+        Unless it `waits`, a crash may take the commit back, whole.
         """
-        *first, settings = self._first_statements(is_read_only=self._is_read_only)
-        if not waits:
-            settings = f"{settings}, {_UNWAITED}"
+        *first, settings = self._first_statements(is_read_only=self._is_read_only, waits=waits)
         kept = Statement(settings.encode(), is_kept=True), Statement(query, values, is_kept=True)
         statements = [*(Statement(text.encode()) for text in first), *kept, Statement(b"COMMIT")]
-        self._message.send(statements, asked=len(first) + 1)
+        return self._message.pack(statements, asked=len(first) + 1)
+
+    def send_alone(self, *transactions: Packed) -> None:
+        """Send transactions as one message; then `answer_alone` for each.
+
+        More may be sent before. Where one fails, the server refuses those behind it; in another
+        message not where it was the commit that failed.
+        """
+        self._message.send(transactions)
 
     def answer_alone(self) -> tuple[Any, ...] | None:
         """Return the first row of what was sent first; once that failed, nothing has an answer."""
@@ -319,22 +298,21 @@ class Session(psycopg.Connection[TupleRow]):
     def _beginning(self, *, is_read_only: bool) -> str:
         return "; ".join(self._first_statements(is_read_only=is_read_only))
 
-    def _first_statements(self, *, is_read_only: bool) -> list[str]:
+    def _first_statements(self, *, is_read_only: bool, waits: bool = True) -> list[str]:
         level = (self.isolation_level or psycopg.IsolationLevel.READ_COMMITTED).name
         urgent = () if self.is_own else [name for name in _URGENT if name in self._pins]
         return [
             f"BEGIN ISOLATION LEVEL {level.replace('_', ' ')}"
             f" READ {'ONLY' if is_read_only else 'WRITE'} NOT DEFERRABLE",
             *(_set(name, self._pins[name], "LOCAL ") for name in urgent),
-            f"SET LOCAL search_path TO {OUR_PATH}",  # before any operator is looked for
-            self._settings,
+            self._settings(waits=waits),
         ]
 
-    @property
-    def _settings(self) -> str:
-        if self._settings_query is None:
-            self._settings_query = settings_query(self._pins)
-        return self._settings_query
+    def _settings(self, *, waits: bool) -> str:
+        if waits not in self._settings_queries:
+            values = {"search_path": OUR_PATH, **self._pins}
+            self._settings_queries[waits] = settings_query(values, waits=waits)
+        return self._settings_queries[waits]
 
     def _commit(self) -> None:
         end = "COMMIT"
