@@ -25,6 +25,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 from tests import nursery
+from tests.pasted import every_site_is_pasted
 
 from backfill.loading import unseen
 from backfill.next_command import GIVEN_ENV
@@ -40,6 +41,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 BARE = "bare"
 FOLDER_PREFIX = "backfill-test-"
+FOLDER_PREFIX_OF_SITES = "backfill-sites-"
 SERVER_BYTES, TEMP_BYTES = 2_000_000_000, 8_000_000_000
 
 # Nothing asserts a time, and a gate gives the same answer twice: there examples are the same ones.
@@ -139,6 +141,19 @@ def pytest_configure(config: pytest.Config) -> None:
     # A terminated session must still stop its server, as an interrupted one does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end_session)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """Hold a test that says which printed commands it pastes to what it says."""
+    claimed = {site for mark in pyfuncitem.iter_markers("pastes") for site in mark.args}
+    if not claimed and not os.environ.get("BACKFILL_TEST_SHOW_SITES"):
+        return (yield)
+    with (
+        tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX_OF_SITES) as folder,
+        every_site_is_pasted(claimed, Path(folder, "rendered")),
+    ):
+        return (yield)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

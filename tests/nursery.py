@@ -362,9 +362,12 @@ def _move_in(request: Mapping[str, Any], files: Sequence[int]) -> None:
     sys.stdin = os.fdopen(0, encoding="utf-8")
     sys.stdout = os.fdopen(1, "w", 1 if os.isatty(1) else -1, "utf-8")
     sys.stderr = os.fdopen(2, "w", 1, "utf-8", "backslashreplace")
+    from tests.pasted import record_here
+
     from backfill.notebook import kernel
 
     kernel.subprocess = IN_PLACE_OF_SUBPROCESS  # type: ignore[attr-defined,assignment]
+    record_here()
 
 
 def _run(command: Sequence[str]) -> int:

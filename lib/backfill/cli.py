@@ -36,7 +36,13 @@ from backfill.errors import BackfillError, ExitCode
 from backfill.jobs.entry import Entry
 from backfill.jobs.registry import JOBS, entry_of
 from backfill.log_format import check_log_format, say_in_log
-from backfill.next_command import DATABASE_URL, RUNS_DIR, next_command, remember_given
+from backfill.next_command import (
+    DATABASE_URL,
+    RUNS_DIR,
+    next_command,
+    remember_about,
+    remember_given,
+)
 from backfill.notebook.run_signals import Stopped, stoppable
 from backfill.parameters import (
     APPLY_PARAMETERS,
@@ -121,6 +127,8 @@ def _take_given(options: argparse.Namespace) -> None:
         os.environ["DATABASE_URL"] = options.database_url
         given[DATABASE_URL] = without_password(options.database_url)
     remember_given(given)
+    if options.command in ("status", "doctor") and options.table:
+        remember_about(["--table", options.table])
 
 
 def _refuse_unknown(
@@ -202,7 +210,9 @@ def build_parser(task: Entry | None = None) -> argparse.ArgumentParser:
     doctor = command(
         "doctor", "what is wrong here, and the command that mends it", machine.run_doctor
     )
-    doctor.add_argument("--table", metavar="FILE", help="will this table specification work?")
+    doctor.add_argument(
+        "--table", metavar="FILE", type=path_option, help="will this specification work?"
+    )
     lab = command("lab", "JupyterLab on copies of the notebooks of your own", machine.run_lab)
     lab.add_argument(
         "--notebooks-dir", metavar="DIR", help="folder of your copies (default: backfill-notebooks)"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from backfill.errors import StorageError, UsageError
+from backfill.next_command import remember_runs
 from backfill.regular_file import opened, read_document
 
 #: How the command line tells a notebook's kernel the run id that it chose, and the executed
@@ -54,6 +55,17 @@ def runs_dir(option: str | os.PathLike[str] | None = None) -> Path:
     if named:
         return Path(named).expanduser().resolve()
     return (project_root() or Path.cwd()) / "runs"
+
+
+def named_runs(option: str | os.PathLike[str] | None) -> Path:
+    """Return where runs live, and have the commands printed from here on say so where they must.
+
+    For a notebook, which may be told of another folder than the command line would take.
+    """
+    runs = runs_dir(option)
+    if runs != runs_dir():
+        remember_runs(runs)
+    return runs
 
 
 @dataclass(frozen=True, slots=True)

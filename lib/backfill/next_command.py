@@ -17,8 +17,13 @@ GIVEN_ENV = "BACKFILL_GIVEN"
 RUNS_DIR = "--runs-dir"
 DATABASE_URL = "--database-url"
 _FOLDER = "folder"
+_ABOUT = "about"
+_TABLE = "--table"
 #: Commands of this machine: no database is named to them.
 _OF_MACHINE = {"db", "demo", "selftest", "completion"}
+#: Commands about rows that no run holds: they are told which, as the command before them was.
+_ABOUT_ROWS = {"check", "grants"}
+_ABOUT_A_TABLE = {("status",), ("status", "--json"), ("doctor",), ("utc",)}
 #: Commands that read and write no folder of a run.
 _WITHOUT_FOLDERS = {
     *("pause", "cancel", "status", "check", "verify", "init-table", "grants", *_OF_MACHINE)
@@ -30,6 +35,19 @@ def remember_given(options: Mapping[str, str]) -> None:
     os.environ[GIVEN_ENV] = json.dumps({**options, _FOLDER: str(Path.cwd())})
 
 
+def remember_about(words: Sequence[str]) -> None:
+    """Have `check` and `grants`, and what looks at a table, be printed about these rows.
+
+    `words` are options of theirs: `--job`, and what says which rows and rules are meant.
+    """
+    os.environ[GIVEN_ENV] = json.dumps({**_given(), _ABOUT: shlex.join(words)})
+
+
+def remember_runs(runs: Path) -> None:
+    """Have every command that is printed from here on name this folder of runs."""
+    os.environ[GIVEN_ENV] = json.dumps({**_given(), RUNS_DIR: str(runs)})
+
+
 def next_command(*words: str, runs: Path | None = None) -> str:
     """Return `backfill WORDS` with the options it needs, quoted for a shell.
 
@@ -39,12 +57,21 @@ def next_command(*words: str, runs: Path | None = None) -> str:
     given = _given()
     if runs is not None:
         given[RUNS_DIR] = str(runs)
-    options: list[str] = []
+    options = _about(words, shlex.split(given.get(_ABOUT, "")))
     if verb not in _WITHOUT_FOLDERS and given.get(RUNS_DIR):
         options += option(RUNS_DIR, given[RUNS_DIR])
     if verb not in _OF_MACHINE and given.get(DATABASE_URL):
         options += option(DATABASE_URL, given[DATABASE_URL])
     return shlex.join(["backfill", *words, *options])
+
+
+def _about(words: Sequence[str], about: list[str]) -> list[str]:
+    if len(words) == 1 and words[0] in _ABOUT_ROWS:
+        return about
+    if tuple(words) in _ABOUT_A_TABLE and _TABLE in about and "--job" not in about:
+        place = about.index(_TABLE)
+        return about[place : place + 2]
+    return []
 
 
 def usual_folder() -> Path:

@@ -23,7 +23,7 @@ from backfill.display.explanation import Explanation
 from backfill.display.eye import attempt
 from backfill.display.pages import NOTHING, Shown, note, section
 from backfill.errors import BackfillError, StalePlan, UsageError
-from backfill.folder import new_run_id, runs_dir
+from backfill.folder import named_runs, new_run_id, runs_dir
 from backfill.jobs.entry import latest_sheets
 from backfill.jobs.registry import JOBS, entry_of, kind_of
 from backfill.notebook.asking import decide_for, explain_row, review_of
@@ -113,18 +113,18 @@ def decide(
     key: str, decision: str, *, run_id: str = "latest", runs_folder: str = "", **told: str
 ) -> Shown:
     """Answer what a run asked, as `Asking.decide` does; `told` is what that one takes."""
-    return decide_for(run_id, runs_dir(runs_folder), key, decision, told)
+    return decide_for(run_id, named_runs(runs_folder), key, decision, told)
 
 
 def review(run_id: str = "latest", *, runs_folder: str = "", by: str = "") -> Review:
     """Return what a run waits for, to be settled by clicking: `run.review()` of any run."""
-    return review_of(run_id, runs_dir(runs_folder), by)
+    return review_of(run_id, named_runs(runs_folder), by)
 
 
 def explain(key: object, *, run_id: str = "latest", runs_folder: str = "") -> Explanation:
     """Return why a row of a run has its values; works without its folder, or its database."""
     database = open_database(lambda _text: None)
-    return explain_row(database, run_id, runs_dir(runs_folder), key)
+    return explain_row(database, run_id, named_runs(runs_folder), key)
 
 
 def compare(
@@ -135,7 +135,7 @@ def compare(
     Runs are named by id, its unique beginning, `latest`, or their folder; no database is needed.
     `.rows` has at most 500 differences; `output` names a .csv or .parquet file for all of them.
     """
-    runs = runs_dir(runs_folder)
+    runs = named_runs(runs_folder)
     before, after = (facts_of(runs, wanted) for wanted in (run_a, run_b))
     kind = kind_of(before.job)
     return compare_runs(before, after, kind, Path(output).expanduser() if output else None)
@@ -184,8 +184,8 @@ class Book(RunBook):
                 self._settle(self.settings.kept)
                 self.reporter.message(f"Run {stopped.run_id} is {stopped.status}: going on.")
                 return
-            self._open_folder(self.run_id or new_run_id(self._job.name), fresh=True)
             self.command = [*entry.command, *flags_of(entry.parameters, values)]
+            self._open_folder(self.run_id or new_run_id(self._job.name), fresh=True)
             self._planning = Planning(
                 self._job,
                 self.database,
@@ -361,8 +361,8 @@ class RevertBook(RunBook):
                 raise UsageError(f"Run {run.run_id} wrote nothing yet: nothing to put back.")
             self.kind = kind_of(run.job)
             check_named(self.settings, self.kind)
-            self._open_folder(self.run_id or new_run_id("revert"), fresh=True)
             self.command = ["revert", run.run_id, *flags_of(REVERT_PARAMETERS, values, ("run_id",))]
+            self._open_folder(self.run_id or new_run_id("revert"), fresh=True)
             with self.database.connect() as connection:
                 ledger = Ledger(connection)
                 self._plan = plan_revert(ledger, run, self.kind, self.folder, self.settings.kept)

@@ -20,12 +20,15 @@ import pytest
 from tests import nursery
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench
+from tests.pasted import RENDERED_ENV
 
 from backfill import cli
 from backfill.log_format import sentence_of
 
 COMMAND = [sys.executable, "-m", "backfill"]
-COMMAND_LINE_NEEDS = ("PATH", "HOME", "LANG", "BACKFILL_EMBEDDED_DIR", "VIRTUAL_ENV")
+COMMAND_LINE_NEEDS = (
+    *("PATH", "HOME", "LANG", "BACKFILL_EMBEDDED_DIR", "VIRTUAL_ENV", RENDERED_ENV),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from dataclasses import dataclass
 
 from tests.engine.workshop import Bench
 from tests.jobs.command_line import Said, run_here
-
-#: Up to where a sentence goes on, or ends.
-PRINTED = re.compile(r"\bbackfill (?=[a-z-]+\b)(?!is\b)[^·\n]*?(?= ·|[.,)]*(?:\n|$)| \(|\. |\))")
+from tests.pasted import commands_in, filled_in, note_pasted, read_by_a_shell
 
 
 def printed(said: Said, verb: str) -> str:
     """Return the one command of a verb that was printed."""
-    (found,) = {text for text in PRINTED.findall(said.err) if text.split()[1] == verb}
-    return str(found)
-
-
-def words_of(command: str) -> list[str]:
-    """Return what a shell reads of a printed command, behind the program's name."""
-    program, *words = shlex.split(command)
-    assert program == "backfill"
-    return words
+    (found,) = commands_in(said.err, verb)
+    return found
 
 
 @dataclass(frozen=True)
@@ -35,5 +24,13 @@ class Typed:
     def type(self, *arguments: str) -> Said:
         return run_here(self.bench.dsn, self.bench.runs, *arguments)
 
-    def paste(self, command: str) -> Said:
-        return self.type(*words_of(command))
+    def paste(self, command: str, *codes: int, **blanks: str) -> Said:
+        """Run a printed command, its capitals filled in; it ends as said, or with 0."""
+        words = read_by_a_shell(command)
+        said = self.type(*filled_in(words, blanks))
+        note_pasted(words, said.code, codes or {0}, said.err)
+        return said
+
+    def paste_all(self, text: str, *codes: int) -> list[Said]:
+        """Run every command that a text holds, in their order."""
+        return [self.paste(command, *codes) for command in commands_in(text)]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.workshop import add_noons, load_empty
 from tests.jobs.command_line import run_here, stop_in_chunk
-from tests.jobs.printed import Typed, printed, words_of
+from tests.jobs.printed import Typed, printed
+from tests.pasted import read_by_a_shell
 
 from backfill.workbook import decide
 
@@ -212,7 +213,7 @@ def test_a_database_given_by_address_is_named_again_without_its_password(place: 
     assert "--database-url" in command
     assert "s3cr" not in planned.err + planned.out
 
-    applied = run_here(nowhere, place.bench.runs, *words_of(command))
+    applied = run_here(nowhere, place.bench.runs, *read_by_a_shell(command))
 
     assert applied.code == 0
     assert place.written() == {"south": 6, "the north": 6}

@@ -18,7 +18,7 @@ from backfill.errors import ExitCode, UsageError
 from backfill.folder import RunFolder, runs_dir
 from backfill.jobs.entry import Entry, Pending
 from backfill.jobs.registry import JOBS, entry_of
-from backfill.next_command import next_command
+from backfill.next_command import next_command, remember_about
 from backfill.parameter import Kind, Parameter
 from backfill.server.roles import APPLIER, OPERATOR, PLANNER, READER
 
@@ -59,6 +59,7 @@ def _asked() -> dict[str, Parameter]:
 
 def job_of(options: argparse.Namespace) -> tuple[Entry, Job]:
     """Return the entry and the job that `--job` and its options mean; raise `UsageError`."""
+    from backfill.jobs.asked_again import asked_of
     from backfill.parameters import check_parameters
 
     entry = entry_of(options.job)
@@ -66,7 +67,9 @@ def job_of(options: argparse.Namespace) -> tuple[Entry, Job]:
     for name, parameter in _asked().items():
         if name in given and name not in entry.asked_by:
             raise UsageError(f"{parameter.flag} says nothing of --job {options.job}: leave it out.")
-    return entry, entry.make(check_parameters(entry.parameters, given, ()))
+    values = check_parameters(entry.parameters, given, ())
+    remember_about(asked_of(entry, values))
+    return entry, entry.make(values)
 
 
 def add_check_options(parser: argparse.ArgumentParser, task: Entry | None = None) -> None:
@@ -87,6 +90,8 @@ def add_check_options(parser: argparse.ArgumentParser, task: Entry | None = None
 
 def run_check(options: argparse.Namespace) -> int:
     """`backfill check`: exit 8 while anything is pending, for a CI gate."""
+    from backfill.jobs.asked_again import rows_of
+
     if entry_of(options.job).pending is Pending.UNKNOWN:
         plan = next_command(*entry_of(options.job).command)
         raise UsageError(f"Nobody can count what {options.job} would change but a dry run: {plan}")
@@ -111,9 +116,10 @@ def run_check(options: argparse.Namespace) -> int:
     document: dict[str, Any] = {"job": options.job, "total_pending": sum(pending.values())}
     document |= {"pending": {scope: count for scope, count in pending.items() if scope in shown}}
     if len(pending) > len(shown):
-        all_of_them = next_command("status", "--json")
         left = len(pending) - len(shown)
-        _say(options, [f"… {left:,} more with fewer rows; all of them: {all_of_them}"])
+        plan = next_command(*entry.command, *rows_of(entry, given_of(options)))
+        more = f"… {left:,} more with fewer rows; all stand in plan.json (by_scope) of: {plan}"
+        _say(options, [more])
         document["pending_scopes"] = len(pending)
     return _end(options, document, is_clean=not pending, is_sure=not preflight.hidden)
 

@@ -20,7 +20,7 @@ from backfill.errors import (
     StorageError,
 )
 from backfill.folder import RunFolder, new_run_id, runs_dir
-from backfill.next_command import next_command
+from backfill.next_command import next_command, remember_about
 from backfill.notebook.kernel import Kernel, kernel_ahead
 from backfill.notebook.relay import Terminal
 from backfill.parameters import Parameter
@@ -51,6 +51,7 @@ def terminal_of(options: argparse.Namespace) -> Terminal:
 
 def run_job(options: argparse.Namespace) -> int:
     """`backfill utc`, `backfill ocr`: plan, and with --apply also write and verify."""
+    from backfill.jobs.asked_again import asked_of
     from backfill.jobs.registry import entry_of
     from backfill.notebook.own_notebook import own_notebook
     from backfill.parameters import check_parameters
@@ -59,6 +60,7 @@ def run_job(options: argparse.Namespace) -> int:
     own = own_notebook(getattr(options, "notebook", None))
     given = _usual_paths(entry.parameters) | own.parameters | given_of(options)
     values = check_parameters(entry.parameters, given, ())
+    remember_about(asked_of(entry, values))
     with kernel_ahead() as kernel:
         return _run_job(options, entry, values, own, kernel)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from backfill.command.commands import database_of, terminal_of
 from backfill.command.ending import print_summary
+from backfill.command.options import path_option
 from backfill.command.runs_table import Cells, print_runs
 from backfill.command.words import counted_in
 from backfill.display.on_terminal import console_of, is_watched, print_grid
@@ -24,7 +25,9 @@ _CLEAR = "\x1b[H\x1b[2J"
 def add_status_options(parser: argparse.ArgumentParser) -> None:
     """Add what `backfill status` takes."""
     parser.add_argument("run_id", nargs="?", help="a run id, its unique beginning, or latest")
-    parser.add_argument("--table", metavar="FILE", help="pending rows of the table of this TOML")
+    parser.add_argument(
+        "--table", metavar="FILE", type=path_option, help="pending rows of this TOML's table"
+    )
     parser.add_argument(
         "--watch",
         nargs="?",

@@ -124,7 +124,7 @@ def _run(run: RunRow, totals: dict[str, Any], waiting: Waiting) -> dict[str, Any
 
 
 def _next_command(run: RunRow, is_expired: bool) -> str:
-    if run.status is RunStatus.PLANNED:
+    if run.started_at is None and run.status in (RunStatus.PLANNED, RunStatus.CANCELLED):
         return next_command("apply", run.run_id)
     if run.status in RESUMABLE or is_expired:
         return next_command("resume", run.run_id)

@@ -26,15 +26,16 @@ from backfill.errors import (
     StorageError,
     VerifyFailed,
 )
-from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, runs_dir
-from backfill.next_command import next_command
+from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, named_runs, runs_dir
+from backfill.jobs.asked_again import asked_again
+from backfill.next_command import next_command, remember_about
 from backfill.notebook import failed_step
 from backfill.notebook.asking import Asking
 from backfill.notebook.frames import Frames
 from backfill.notebook.run_views import head_view, plan_view, summary_view, verification_view
 from backfill.notebook.show import is_beside, listener
 from backfill.plans import plan
-from backfill.plans.plan import Plan
+from backfill.plans.plan import Plan, planned_by
 from backfill.records.kept import kept_with
 from backfill.records.ledger import Ledger
 from backfill.records.seats import holder_name, is_worked_on
@@ -79,7 +80,7 @@ class RunBook(Asking, Frames):
         self._interrupts = Interrupts()
         if RELAY_ENV in os.environ:  # whoever runs this kernel for a command sends it their signals
             self._interrupts.listen()
-        self.folder: RunFolder = RunFolder(runs_dir(values["runs_dir"]))
+        self.folder: RunFolder = RunFolder(named_runs(values["runs_dir"]))
         with self._step("open"):
             self.settings = engine_settings(values)
             self.database: Database = self._open_database()
@@ -100,6 +101,7 @@ class RunBook(Asking, Frames):
         self.folder = RunFolder.of(runs_dir(self.values["runs_dir"]), run_id)
         if fresh:
             self.folder.create()
+        remember_about(asked_again(self.command or planned_by(self.folder)))
         folder = self.folder if self.folder.path.is_dir() else None
         self.reporter = Reporter(listener(beside=self._is_beside), folder)
 

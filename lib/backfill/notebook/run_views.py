@@ -7,7 +7,6 @@ from typing import Any
 
 from backfill.display.pages import Shown, note, section, table
 from backfill.folder import RunFolder
-from backfill.next_command import next_command
 from backfill.plans.plan import Plan
 from backfill.steps.standing import planned_counts
 from backfill.steps.task import Preflight
@@ -55,7 +54,7 @@ def preflight_view(preflight: Preflight, scope_name: str) -> Shown:
         f"By {scope_name}: {preflight.total}",
         [scope_name, preflight.what[1]],
         pending.items(),
-        rest=f"All of them: {next_command('status')}" if len(pending) > SHOWN_MEMBERS else "",
+        rest="All of them: plan.json in the run's folder (by_scope)",
         most=SHOWN_MEMBERS,
     )
     shown += table("What was found", ["fact", "value"], preflight.facts.items())

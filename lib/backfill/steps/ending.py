@@ -181,14 +181,14 @@ class Ending:
 
 def resume_command(folder: RunFolder) -> str:
     """Return the exact command that goes on with a run, wherever its folder lies."""
-    return _command("resume", folder)
+    return command_for("resume", folder)
 
 
 def apply_command(folder: RunFolder) -> str:
     """Return the exact command that applies a run's plan, or what is left of it."""
-    return _command("apply", folder)
+    return command_for("apply", folder)
 
 
-def _command(verb: str, folder: RunFolder) -> str:
+def command_for(verb: str, folder: RunFolder) -> str:
     runs = folder.path.parent
     return next_command(verb, folder.run_id, runs=None if runs == runs_dir() else runs)

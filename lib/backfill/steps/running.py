@@ -76,8 +76,8 @@ def stopped_run(ledger: Ledger, job: Job, runs: Path, say: Callable[[str], None]
         return stopped
     say(
         f"Run {stopped.run_id} of the same settings is {stopped.status}, but its plan is not in "
-        f"{runs}: making a new one for what is left. ("
-        f"{next_command('revert', stopped.run_id)} would show what it wrote, to put it back.)"
+        f"{runs}: making a new one for what is left. (What it wrote, to put it back: "
+        f"{next_command('revert', stopped.run_id)})"
     )
     return None
 

@@ -120,7 +120,7 @@ def _kind(run: RunRow) -> str:
 
 
 def _way_on(run: RunRow) -> str:
-    if run.status is RunStatus.PLANNED:  # a revert
+    if run.started_at is None and run.status in (RunStatus.PLANNED, RunStatus.CANCELLED):
         return f"To write that: {next_command('apply', run.run_id)}"
     if run.status in RESUMABLE:
         return f"To write what is left of it: {next_command('resume', run.run_id)}"

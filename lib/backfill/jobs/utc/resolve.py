@@ -46,8 +46,7 @@ def resolve_table(
             raise
         first = next_command("init-table", "TABLE")
         raise PreflightError(
-            f"{error} A table of another name is described by --table FILE; "
-            f"{first} writes a first one."
+            f"{error} A table of another name is described by --table FILE. A first one: {first}"
         ) from None
     columns = columns_of(connection, relation)
     resolver = _Resolver(connection, spec, relation, columns, encoding)
