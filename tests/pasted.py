@@ -21,7 +21,7 @@ from tests.call_sites import site_of
 
 #: Names the file in which every process of a test writes the commands that it renders.
 RENDERED_ENV = "BACKFILL_TEST_RENDERED"
-_WORD = r"""(?:'[^']*'|"[^"]*"|[^\s'"·()`])+"""
+_WORD = r"""(?:'[^']*'|"[^"]*"|[^\s'"·()`<])+"""
 _PRINTED = re.compile(rf"\bbackfill(?: {_WORD})+")
 _END = ".,;:"
 #: Of the test that runs: the commands that were pasted and ended as expected, in their words.
@@ -31,8 +31,10 @@ _pasted: list[list[str]] = []
 def commands_in(text: str, *verbs: str) -> list[str]:
     """Return the commands of a text in their order, each once: of some verbs, or all."""
     found: dict[str, None] = {}
-    for match in _PRINTED.finditer(text):
+    place = 0
+    while match := _PRINTED.search(text, place):
         command = _up_to_its_end(match.group())
+        place = match.start() + len(command)
         words = shlex.split(command)
         if len(words) > 1 and words[1].islower() and (not verbs or words[1] in verbs):
             found[command] = None
@@ -67,6 +69,12 @@ def note_pasted(words: Sequence[str], code: int, expected: Collection[int], said
     _pasted.append(["backfill", *words])
 
 
+def note_run(command: str, code: int) -> None:
+    """The same of another program's command, which a shell has run."""
+    assert code == 0, f"{command} ended with {code}"
+    _pasted.append(shlex.split(command.split(" > ", maxsplit=1)[0]))
+
+
 # -- what is rendered where -----------------------------------------------------------------------
 
 
@@ -76,9 +84,8 @@ class _Recording:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    @staticmethod
-    def split(text: str) -> list[str]:
-        return shlex.split(text)
+    split = staticmethod(shlex.split)
+    quote = staticmethod(shlex.quote)
 
     def join(self, words: Sequence[str]) -> str:
         site = site_of(sys._getframe(1))
@@ -92,7 +99,7 @@ def record_here() -> None:
     if path := os.environ.get(RENDERED_ENV):
         from backfill import next_command
 
-        next_command.shlex = _Recording(Path(path))  # type: ignore[attr-defined]
+        next_command.shlex = _Recording(Path(path))  # type: ignore[attr-defined,assignment]
 
 
 @contextlib.contextmanager

@@ -84,9 +84,9 @@ def option(flag: str, value: str) -> list[str]:
     return [f"{flag}={value}"] if value.startswith("-") else [flag, value]
 
 
-def shell(words: Sequence[str]) -> str:
-    """Return words of another program's command, quoted for a shell."""
-    return shlex.join(words)
+def shell(words: Sequence[str], into: str) -> str:
+    """Return another program's command that writes a file, quoted for a shell."""
+    return f"{shlex.join(words)} > {shlex.quote(into)}"
 
 
 def _given() -> dict[str, str]:

@@ -27,7 +27,7 @@ from backfill.records.positions import Positions
 from backfill.records.selection import Selection
 from backfill.rows import image
 from backfill.settings import EngineSettings
-from backfill.steps import approval
+from backfill.steps import approval, running
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def pause_after_one_chunk(bench: Bench, run_id: str, **engine: Any) -> None:
 
 
 @pytest.mark.pastes(
-    "steps.approval:decide status",
+    "steps.approval:approve status",
     "steps.approval:_check_same resume",
     "steps.approval:begin status",
     "steps.choosing:_found verify",
@@ -106,7 +106,7 @@ def test_a_plan_is_written_part_by_part_by_what_is_printed(place: Typed, bench: 
     assert (place.paste(the_rest).code, written(bench)) == (0, 12)
 
 
-@pytest.mark.pastes("steps.approval:decide resume")
+@pytest.mark.pastes("steps.approval:approve resume")
 def test_a_run_that_an_earlier_version_began_is_finished_by_what_is_printed(
     place: Typed, bench: Bench
 ) -> None:
@@ -288,3 +288,38 @@ def test_tables_of_ours_that_can_not_be_made_are_made_by_what_the_printed_comman
     finally:
         for role in roles:
             bench.sql(f"DROP OWNED BY {role}; DROP ROLE {role};")
+
+
+@pytest.mark.pastes(
+    "steps.running:check_fresh new_plan",
+    "steps.running:_check_limit apply",
+    "steps.running:_tell_of_types new_plan",
+    "steps.ending:Ending._complete status",
+)
+def test_a_plan_that_does_not_fit_any_more_is_made_anew_or_written_over_one_connection(
+    place: Typed, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = bench.plan().run_id
+    bench.sql("UPDATE backfill.run SET settings_fingerprint = 'another'")
+    stale = place.type("apply", run_id)
+    again = place.paste(printed(stale, "utc"))
+    assert (stale.code, again.summary["dry_run"], written(bench)) == (5, True, 0)
+
+    run_id = again.summary["run_id"]
+    bench.sql("ALTER TABLE events ALTER start_at_utc TYPE numeric(20)")
+    with monkeypatch.context() as patch, printed_by_an_error(place, "status") as found:
+        patch.setattr(lease, "leave", lambda *_: lease.Left.LOST)
+        patch.setattr("backfill.steps.ending.Ending._has_ended", lambda *_: False)
+        bench.apply_with(run_id)
+    assert run_id in place.paste(found["status"]).out
+    (anew,) = commands_in(bench.messages(), "utc")
+    assert place.paste(anew).summary["dry_run"] is True
+
+    crowd = EngineSettings(workers=4)
+    work = stub(settings=crowd, plan=stub(run_id=run_id))
+    with monkeypatch.context() as patch, printed_by_an_error(place, "apply") as alone:
+        patch.setattr(running, "check_limit", lambda _c, _n, mend: raising(BackfillError(mend))())
+        running._check_limit(bench.connection, work)
+    bench.let_lease_run_out(run_id)
+    assert place.paste(alone["apply"]).code == 0
+    assert (bench.status(run_id), written(bench)) == ("succeeded", 12)

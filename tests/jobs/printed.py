@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tests.engine.workshop import Bench
@@ -24,13 +25,10 @@ class Typed:
     def type(self, *arguments: str) -> Said:
         return run_here(self.bench.dsn, self.bench.runs, *arguments)
 
-    def paste(self, command: str, *codes: int, **blanks: str) -> Said:
-        """Run a printed command, its capitals filled in; it ends as said, or with 0."""
+    def paste(self, printed: str | Collection[str], *codes: int, **blanks: str) -> Said:
+        """Run the one printed command, its capitals filled in; it ends as said, or with 0."""
+        (command,) = [printed] if isinstance(printed, str) else printed
         words = read_by_a_shell(command)
         said = self.type(*filled_in(words, blanks))
         note_pasted(words, said.code, codes or {0}, said.err)
         return said
-
-    def paste_all(self, text: str, *codes: int) -> list[Said]:
-        """Run every command that a text holds, in their order."""
-        return [self.paste(command, *codes) for command in commands_in(text)]

@@ -15,7 +15,9 @@ import pytest
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons, noon_utc
 from tests.jobs.command_line import COMMAND, environment, run_here
+from tests.jobs.printed import Typed
 from tests.nursery import Hatched
+from tests.pasted import commands_in
 
 from backfill.jobs.registry import kind_of
 from backfill.records.ledger import Ledger
@@ -153,6 +155,7 @@ def test_ctrl_c_to_one_of_two_leaves_the_run_to_the_other(bench: Bench) -> None:
     assert_whole(bench, run_id)
 
 
+@pytest.mark.pastes("steps.ending:Ending._stopped status")
 def test_ctrl_c_to_the_first_leaves_the_run_to_one_that_waits_for_its_rows(bench: Bench) -> None:
     run_id = bench.plan().run_id
 
@@ -167,6 +170,7 @@ def test_ctrl_c_to_the_first_leaves_the_run_to_one_that_waits_for_its_rows(bench
     assert (code, other) == (130, 0)
     assert "Other appliers go on with it" in err
     assert (summary["status"], summary["total_updated"]) == ("succeeded", 12)
+    assert run_id in Typed(bench).paste(commands_in(err, "status")).out
     assert_whole(bench, run_id)
 
 

@@ -20,6 +20,8 @@ from tests.jobs.ocr_bench import (
     take,
     truth,
 )
+from tests.jobs.printed import Typed
+from tests.pasted import commands_in
 
 from backfill import workbook
 from backfill.errors import TooManySkips, UsageError
@@ -101,6 +103,20 @@ def test_a_doubt_is_asked_with_its_crop_and_nothing_is_written(first: OcrBench) 
         ("needs_review", str(session_id(FIRST)))
     ]
     assert "Doubts about what was read: 2." in first.messages()
+
+
+@pytest.mark.pastes("jobs.ocr.job:OcrSessions._tell planned_again --corrections")
+def test_corrections_are_planned_by_what_is_printed_for_the_same_sessions(first: OcrBench) -> None:
+    start, end = truth(FIRST)[0][:2]
+    corrected(first, take(first, user_id=501).run_id, start=start, end=end)
+
+    (command,) = (c for c in commands_in(first.messages(), "ocr") if "--corrections" in c)
+    planned = Typed(first).paste(command)
+
+    assert planned.summary["dry_run"] is True
+    again = first.folder(planned.summary["run_id"]).read_json("plan.json")
+    assert {told["right"] for told in again["settings"]["corrections"]} == {start, end}
+    assert "--user-id 501" in str(first.messages())
 
 
 def test_a_correction_is_applied_and_never_asked_again(first: OcrBench) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.jobs.ocr_bench import FIRST, OcrBench, load_first, load_three, session_id, take, truth
+from tests.jobs.printed import Typed
 from tests.jobs.test_ocr_review import line, write
+from tests.pasted import commands_in
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import OcrBenchFrom
@@ -27,6 +29,10 @@ def _put_right(tmp_path: Path) -> str:
     return write(tmp_path / "date.csv", [told])
 
 
+@pytest.mark.pastes(
+    "jobs.ocr.written_before:tell_of_other_days revert",
+    "jobs.ocr.written_before:tell_of_other_days revert --apply",
+)
 def test_a_date_put_right_after_an_apply_names_the_other_day_and_takes_it_back(
     first: OcrBench, tmp_path: Path
 ) -> None:
@@ -39,9 +45,9 @@ def test_a_date_put_right_after_an_apply_names_the_other_day_and_takes_it_back(
     told = [text for text in first.messages().splitlines() if "still holds" in text]
     assert len(told) == 1
     assert f"planned for {RIGHT_DAY}; {WRONG_DAY} still holds" in told[0]
-    assert f"backfill revert {wrote}" in told[0]
-    assert "--apply" in told[0]
-    first.revert(wrote)
+    shown, reverted = (Typed(first).paste(command) for command in commands_in(told[0]))
+    assert shown.summary["dry_run"] is True and wrote == shown.summary["reverts"]
+    assert reverted.summary["dry_run"] is False
     assert first.stored()["day_snapshot"] == before
     done = take(first, corrections=put_right, apply=True)
     assert [str(row[0]) for row in first.sql(
@@ -50,17 +56,18 @@ def test_a_date_put_right_after_an_apply_names_the_other_day_and_takes_it_back(
     assert first.verify(done.run_id).is_proven
 
 
+@pytest.mark.pastes("jobs.ocr.written_before:tell_of_other_days runs --job ocr")
 def test_a_day_that_no_run_here_wrote_is_named_all_the_same(
     first: OcrBench, tmp_path: Path
 ) -> None:
-    take(first, apply=True)
+    wrote = take(first, apply=True).run_id
     for path in first.runs.glob("*/checkpoints.csv"):
         path.unlink()
 
     take(first, corrections=_put_right(tmp_path))
 
     assert f"{WRONG_DAY} still holds" in first.messages()
-    assert "backfill runs --job ocr" in first.messages()
+    assert wrote in Typed(first).paste(commands_in(first.messages(), "runs")).out
 
 
 def test_a_day_that_stays_is_not_named(first: OcrBench) -> None:

@@ -54,6 +54,11 @@ def verbs(commands: set[str]) -> set[str]:
     return {command.split()[1] for command in commands}
 
 
+@pytest.mark.pastes(
+    "archive.run_report:_how_to_check evidence check",
+    "archive.run_report:_how_to_check status",
+    "archive.run_report:_how_to_check verify",
+)
 def test_every_command_that_looks_does_so_wherever_it_is_printed(
     place: Typed, tmp_path: Path
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from tests.engine.workshop import load_empty
 from tests.jobs.command_line import stop_in_chunk
 from tests.jobs.printed import Typed, printed
 from tests.longer import longer
-from tests.pasted import commands_in
+from tests.pasted import commands_in, note_run
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom
@@ -54,6 +56,12 @@ ALL = [10, 20, 30, 40, 50, 60]
 NONE = [None] * 6
 
 
+@pytest.mark.pastes(
+    "archive.headline:_next",
+    "command.executing:_how_to_apply apply_command",
+    "notebook.run_book:RunBook.apply apply",
+    "notebook.run_book:RunBook.verify apply",
+)
 def test_a_plan_is_applied_verified_and_reverted_by_what_is_printed(place: Place) -> None:
     planned = place.type(*place.given)
     assert place.prices() == NONE
@@ -85,6 +93,7 @@ def test_drifted_rows_are_planned_again_by_what_is_printed(place: Place) -> None
         assert place.prices() == [10, 20, 30, 7, 50, 60]
 
 
+@pytest.mark.pastes("steps.left_alone:nothing_written new_plan")
 def test_a_run_of_which_the_database_takes_nothing_names_the_command_that_plans_the_same(
     place: Place,
 ) -> None:
@@ -120,6 +129,7 @@ def test_a_failed_verification_names_a_command_that_looks(place: Place) -> None:
 
 
 @pytest.mark.kill
+@pytest.mark.pastes("steps.ending:Ending._stopped resume_command")
 @pytest.mark.parametrize("how", ["paused", *longer("interrupted")])
 def test_a_run_that_stopped_goes_on_by_what_is_printed(place: Place, how: str) -> None:
     if how == "interrupted":
@@ -169,3 +179,25 @@ def test_more_skips_than_allowed_and_a_changed_plan_name_commands_that_plan_or_w
 
     assert refused.code == 5 and run_id != again.summary["run_id"]
     assert (again.code, again.summary["total_updated"], place.prices()) == (0, 6, NONE)
+
+
+@pytest.mark.pastes("jobs.fill.values:_recode shell", "jobs.fill.entry:_make apply RUN_ID")
+def test_a_file_in_another_encoding_is_read_after_what_is_printed_and_written_in_part(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place.folder)
+    place.bench.sql('ALTER TABLE our."market day" ADD COLUMN "who" text')
+    sold = place.folder / "who's selling.csv"
+    sold.write_bytes("id,who\n1,Åsa\n2,Björn\n".encode("latin-1"))
+    given = ("fill", "--table", 'our."market day"', "--set", "who", "--values")
+
+    refused = place.type(*given, str(sold))
+    (command,) = re.findall(r"iconv [^\n]+?(?=\.?\n)", refused.err)
+    ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    note_run(command, ended.returncode)
+    in_part = place.type(*given, "utf8-who's selling.csv", "--only", "key = '2'")
+    planned = place.type(*given, "utf8-who's selling.csv")
+    place.paste(printed(in_part, "apply"), RUN_ID=planned.summary["run_id"])
+
+    assert (refused.code, in_part.code) == (2, 2)
+    assert place.bench.sql('SELECT who FROM our."market day" WHERE who IS NOT NULL') == [("Björn",)]

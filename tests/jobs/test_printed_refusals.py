@@ -44,13 +44,13 @@ def written(bench: Bench) -> int:
 def test_where_there_is_no_run_yet_a_first_one_is_made_by_what_is_printed(place: Typed) -> None:
     for arguments in (("verify", "2020"), ("status",)):
         said = place.type(*arguments)
-        first = place.paste(*commands_in(said.err + said.out, "utc"))
+        first = place.paste(commands_in(said.err + said.out, "utc"))
         assert first.summary["dry_run"] is True and first.summary["total_updated"] == 12
         place.bench.sql("DROP SCHEMA backfill CASCADE")
     found = place.paste(printed(place.type("evidence", "check", "2020"), "runs"))
     none = place.type("runs", "--job", "ocr")
-    listed = place.paste(*commands_in(none.out, "runs"))
-    planned = place.paste(*commands_in(none.out, "utc"))
+    listed = place.paste(commands_in(none.out, "runs"))
+    planned = place.paste(commands_in(none.out, "utc"))
 
     assert found.out.count("-utc-") == listed.out.count("-utc-") == 2
     assert planned.summary["dry_run"] is True
@@ -61,7 +61,7 @@ def test_where_there_is_no_run_yet_a_first_one_is_made_by_what_is_printed(place:
     "records.ledger:Ledger.get status",
     "steps.which_run:run_to_resume status",
     "steps.which_run:run_to_resume apply",
-    "plans.worksheet:find_sheet runs",
+    "plans.worksheet:named_sheet runs",
     "archive.trace:find_source status",
     "archive.trace:Trace.outcome apply",
 )
@@ -133,8 +133,8 @@ def test_what_can_not_be_asked_of_a_run_names_a_look_at_it_or_the_same_again(
     with pytest.raises(UsageError) as never:
         check_transition(run_id, RunStatus.SUCCEEDED, RunStatus.PAUSED)
 
-    assert "planned" in place.paste(*commands_in(str(never.value))).out
-    assert place.paste(*commands_in(str(busy.value))).code == 0
+    assert "planned" in place.paste(commands_in(str(never.value))).out
+    assert place.paste(commands_in(str(busy.value))).code == 0
     assert bench.status(run_id) == "cancelled"
 
 
@@ -222,7 +222,7 @@ def test_of_many_households_all_are_told_by_what_is_said_to_tell_all(
         place.type("status", "--table", str(table)),
         place.type("check", "--table", str(table)),
     ):
-        planned = place.paste(*commands_in(said.out + said.err, "utc"))
+        planned = place.paste(commands_in(said.out + said.err, "utc"))
         whole = json.loads((bench.runs / planned.summary["run_id"] / "plan.json").read_text())
         summary = bench.summary_of(planned.summary["run_id"])
         assert len(whole["counts"]["by_scope"]) == len(summary["households"]) == 130
@@ -266,7 +266,7 @@ def test_a_table_that_is_not_known_is_described_by_what_is_printed_and_planned_t
         monkeypatch.chdir(folder_of(tmp_path, f"typed here {number}"))
         (command,) = commands_in(said.err + said.out, "init-table")
         made = place.paste(command, TABLE='"old visits"')
-        planned = place.paste(*commands_in(made.err + made.out, "utc"))
+        planned = place.paste(commands_in(made.err + made.out, "utc"))
         assert (planned.code, planned.summary["total_updated"]) == (0, 5)
 
 
@@ -320,14 +320,14 @@ def test_runs_that_differ_and_folders_that_are_not_whole_are_told_by_what_is_pri
     after = bench.plan().run_id
 
     shown = place.type("compare", before, after)
-    place.paste(*commands_in(shown.out, "compare"))
+    place.paste(commands_in(shown.out, "compare"))
     with (tmp_path / "differences.csv").open() as stream:
         assert len(list(csv.DictReader(stream))) == 502
 
     one, other = (SimpleNamespace(**RUN, job=job, run_id=before) for job in ("utc", "ocr"))
     with pytest.raises(UsageError) as unlike:
         comparison._check(one, other, None)  # type: ignore[arg-type]
-    assert before in place.paste(*commands_in(str(unlike.value))).out
+    assert before in place.paste(commands_in(str(unlike.value))).out
     (bench.folder(after).path / "changes.parquet").write_bytes(b"PAR1")
     broken = place.type("compare", before, after)
     assert place.paste(printed(broken, "evidence"), 0, 6).code == 0  # the first is whole

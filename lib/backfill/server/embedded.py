@@ -288,8 +288,8 @@ class EmbeddedServer:
         return DatabaseUnreachable(
             f"The embedded database in {self.home} {what}. Its last words ({self.log}):\n"
             f"{tail or '  (none)'}\n"
-            f"The disk has {free_mb} MB free. Mend: free some space if that is little, else "
-            f"type {next_command('db', 'stop')} and try again. To start afresh, which deletes the "
+            f"The disk has {free_mb} MB free. Mend: free some space if that is little; else try "
+            f"again after: {next_command('db', 'stop')}. To start afresh, which deletes the "
             f"embedded data: {next_command('db', 'reset')}"
         )
 

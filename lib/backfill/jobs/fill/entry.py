@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backfill.errors import UsageError
 from backfill.jobs.entry import Entry
 from backfill.next_command import next_command
-from backfill.parameter import Kind, Parameter
+from backfill.parameter import Kind, Parameter, flags_of
 from backfill.parameters import APPLY, ENGINE, PART, PLACES, THROTTLE, WORKERS
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _make(values: Mapping[str, Any]) -> Job:
     if not values["apply"] and any(values[parameter.name] for parameter in PART):
         raise UsageError(
             "--only and --canary say what of a plan is written: give them with --apply, or to the "
-            f"command that writes it: {next_command('apply', 'RUN_ID')}"
+            f"command that writes it: {next_command('apply', 'RUN_ID', *flags_of(PART, values))}"
         )
     if values["where"] and (values["values"] or values["query"]):
         raise UsageError(

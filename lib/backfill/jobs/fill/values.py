@@ -94,8 +94,8 @@ def _not_utf8(path: Path, error: UnicodeDecodeError) -> str:
 
 
 def _recode(encoding: str, path: Path) -> str:
-    command = shell(["iconv", "-f", encoding, "-t", "UTF-8", path.name])
-    return f"{command} > utf8-{path.name}"
+    words = ["iconv", "-f", encoding, "-t", "UTF-8", path.name]
+    return shell(words, into=f"utf8-{path.name}")
 
 
 def one_line(error: Exception) -> str:
