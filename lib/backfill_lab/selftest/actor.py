@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backfill_lab.selftest.claims import Disproved
+from backfill_lab.selftest.claims import Disproved, equal
 
 DEADLINE_SECONDS = 300.0
 _HIDDEN = ("DATABASE_URL", "TEST_DATABASE_URL", "BACKFILL_RELAY", "BACKFILL_RUN_ID")
@@ -33,6 +33,10 @@ class Outcome:
     @property
     def run_id(self) -> str:
         return str(self.summary["run_id"])
+
+    def went_well(self, whose: str = "") -> None:
+        """Raise `Disproved` unless the exit code is 0."""
+        equal(f"exit code {whose}".strip(), (self.exit_code, self.error), (0, ""))
 
     @property
     def messages(self) -> str:

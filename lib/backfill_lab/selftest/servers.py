@@ -13,16 +13,11 @@ from backfill.server.embedded_socket import SOCKET_FILE
 from backfill_lab.selftest.case import Case
 from backfill_lab.selftest.claims import Disproved, equal, holds, says
 from backfill_lab.selftest.proxy import Proxy, proxy_to
-from backfill_lab.selftest.world import Imprint, World, wait_for
+from backfill_lab.selftest.world import World, wait_for
 
 CHUNK_SIZE = 10
 READ = "backfill.plans.extract:PendingRows._read@before"
 ENOUGH_CUTS = 200
-
-
-def _calm(world: World, chunk_size: int = CHUNK_SIZE) -> Imprint:
-    with world.sibling() as calm:
-        return calm.imprint(calm.plan(apply=True, chunk_size=chunk_size).run_id)
 
 
 def _proxy(world: World) -> contextlib.AbstractContextManager[Proxy]:
@@ -36,34 +31,25 @@ def _end_sessions(world: World) -> None:
     )
 
 
-def _proven(world: World, run_id: str, promised: Imprint) -> None:
-    equal("table, checkpoints, images and skips", world.imprint(run_id), promised)
-    equal("status", world.status(run_id), "succeeded")
-    equal("verify", world.verify(run_id), [])
-    equal("evidence check", world.evidence(run_id), [])
-
-
 def _session_ended(point: str, world: World) -> None:
-    promised = _calm(world)
+    promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     task = world.start(
         "apply", (point, world.draw.randint(1, 5)), run_id=run_id, chunk_size=CHUNK_SIZE
     )
-    task.reached()
     _end_sessions(world)
     task.go()
     ended = task.end()
 
-    equal("exit code", (ended.exit_code, ended.error), (0, ""))
+    ended.went_well()
     says(ended.messages, "The connection was lost; connected again.")
-    _proven(world, run_id, promised)
+    world.proves(run_id, promised)
 
 
 def _session_ended_reading(world: World) -> None:
-    promised = _calm(world)
+    promised = world.promised(chunk_size=CHUNK_SIZE)
     before = world.table()
     task = world.start("utc", (READ, 1))
-    task.reached()
     _end_sessions(world)
     task.go()
     ended = task.end()
@@ -72,19 +58,18 @@ def _session_ended_reading(world: World) -> None:
     says(ended.error, "backfill doctor")
     equal("table", world.table(), before)
     again = world.plan(apply=True, chunk_size=CHUNK_SIZE)
-    equal("exit code again", (again.exit_code, again.error), (0, ""))
-    _proven(world, again.run_id, promised)
+    again.went_well("again")
+    world.proves(again.run_id, promised)
 
 
 def _killed_server(number: signal.Signals, world: World) -> None:
     """Stop at once, as `immediate` and a power cut of the machine's software do."""
     server = world.stage.server
-    promised = _calm(world)
+    promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     task = world.start(
         "apply", ("after_update", world.draw.randint(2, 5)), run_id=run_id, chunk_size=CHUNK_SIZE
     )
-    task.reached()
     world.connection.close()
     pid = int((server.data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
     os.kill(pid, number)
@@ -94,13 +79,13 @@ def _killed_server(number: signal.Signals, world: World) -> None:
     world.reconnect()
     ended = task.end()
 
-    equal("exit code", (ended.exit_code, ended.error), (0, ""))
+    ended.went_well()
     says(ended.messages, "The connection was lost; connected again.")
-    _proven(world, run_id, promised)
+    world.proves(run_id, promised)
 
 
 def _unplugged(world: World) -> None:
-    promised = _calm(world)
+    promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     with _proxy(world) as proxy:
         task = world.start(
@@ -111,7 +96,6 @@ def _unplugged(world: World) -> None:
             chunk_size=CHUNK_SIZE,
             _dsn=proxy.dsn(world.dsn),
         )
-        task.reached()
         proxy.unplug()
         task.go()
         task.reached()  # it tries again, and will for a while
@@ -119,12 +103,12 @@ def _unplugged(world: World) -> None:
         task.go()
         ended = task.end()
 
-    equal("exit code", (ended.exit_code, ended.error), (0, ""))
-    _proven(world, run_id, promised)
+    ended.went_well()
+    world.proves(run_id, promised)
 
 
 def _stalled(world: World) -> None:
-    promised = _calm(world)
+    promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     with _proxy(world) as proxy:
         task = world.start(
@@ -135,7 +119,6 @@ def _stalled(world: World) -> None:
             lease_seconds=2,
             _dsn=proxy.dsn(world.dsn),
         )
-        task.reached()
         proxy.stall()
         task.go()
         world.wait_until(
@@ -146,14 +129,14 @@ def _stalled(world: World) -> None:
         proxy.flow()
         first = task.end()
 
-    equal("exit code of the second", (second.exit_code, second.error), (0, ""))
+    second.went_well("of the second")
     equal("exit code of the first", first.exit_code, 4)
     says(first.error, "lost its lease")
-    _proven(world, run_id, promised)
+    world.proves(run_id, promised)
 
 
 def _commit_unknown(is_delivered: bool, world: World) -> None:
-    promised = _calm(world)
+    promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     with _proxy(world) as proxy:
         task = world.start(
@@ -163,20 +146,19 @@ def _commit_unknown(is_delivered: bool, world: World) -> None:
             chunk_size=CHUNK_SIZE,
             _dsn=proxy.dsn(world.dsn),
         )
-        task.reached()
         proxy.cut_at(b"COMMIT", is_delivered=is_delivered)
         task.go()
         ended = task.end()
         holds("the commit was cut off", proxy.is_cut)
 
-    equal("exit code", (ended.exit_code, ended.error), (0, ""))
+    ended.went_well()
     says(ended.messages, "The connection was lost; connected again.")
-    _proven(world, run_id, promised)
+    world.proves(run_id, promised)
 
 
 def _cuts(world: World) -> None:
     """Cut after a random number of bytes, again and again; resume until the run is done."""
-    promised = _calm(world)
+    promised = world.promised(chunk_size=CHUNK_SIZE)
     whole = _bytes_of_an_apply(world)
     run_id = world.plan().run_id
     cuts = 0
@@ -197,8 +179,8 @@ def _cuts(world: World) -> None:
             raise Disproved(f"the run was not done after {ENOUGH_CUTS} tries")
     closing = world.apply(run_id, chunk_size=CHUNK_SIZE)
 
-    equal("exit code", (closing.exit_code, closing.error), (0, ""))
-    _proven(world, run_id, promised)
+    closing.went_well()
+    world.proves(run_id, promised)
 
 
 def _bytes_of_an_apply(world: World) -> int:
@@ -206,13 +188,13 @@ def _bytes_of_an_apply(world: World) -> int:
     with world.sibling() as calm, _proxy(calm) as proxy:
         run_id = calm.plan().run_id
         ended = calm.apply(run_id, chunk_size=CHUNK_SIZE, _dsn=proxy.dsn(calm.dsn))
-        equal("exit code", (ended.exit_code, ended.error), (0, ""))
+        ended.went_well()
         return proxy.most_sent
 
 
 def _full_folder(world: World) -> None:
     """No file may grow beyond a few hundred bytes: so does a disk without room refuse."""
-    promised = _calm(world)
+    promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     refused = world.apply(
         run_id, chunk_size=CHUNK_SIZE, progress_interval=1, _file_bytes=world.draw.randint(1, 2_000)
@@ -223,8 +205,8 @@ def _full_folder(world: World) -> None:
     says(refused.error, "could not be written", f"backfill apply {run_id}")
     holds("the run says that it is not done", world.status(run_id) in ("failed", "interrupted"))
     resumed = world.apply(run_id, chunk_size=CHUNK_SIZE)
-    equal("exit code of the resume", (resumed.exit_code, resumed.error), (0, ""))
-    _proven(world, run_id, promised)
+    resumed.went_well("of the resume")
+    world.proves(run_id, promised)
 
 
 def _full_folder_planning(world: World) -> None:
@@ -235,12 +217,12 @@ def _full_folder_planning(world: World) -> None:
     says(refused.error, "could not be written")
     equal("table", world.table(), before)
     again = world.plan(apply=True, chunk_size=CHUNK_SIZE)
-    equal("exit code again", (again.exit_code, again.error), (0, ""))
+    again.went_well("again")
 
 
 def _full_database(world: World) -> None:
     """The server's own error of a full disk, raised in the middle of a chunk."""
-    promised = _calm(world)
+    promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     world.sql(
         "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
@@ -261,12 +243,12 @@ def _full_database(world: World) -> None:
     equal("chunks committed", world.chunks(run_id), 3)
     world.sql("DROP TRIGGER full_disk ON events")
     resumed = world.apply(run_id, chunk_size=CHUNK_SIZE)
-    equal("exit code of the resume", (resumed.exit_code, resumed.error), (0, ""))
-    _proven(world, run_id, promised)
+    resumed.went_well("of the resume")
+    world.proves(run_id, promised)
 
 
 def _no_connections(world: World) -> None:
-    promised = _calm(world)
+    promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     task = world.start(
         "apply",
@@ -275,7 +257,6 @@ def _no_connections(world: World) -> None:
         run_id=run_id,
         chunk_size=CHUNK_SIZE,
     )
-    task.reached()
     _end_sessions(world)
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(psycopg.OperationalError):
@@ -289,17 +270,16 @@ def _no_connections(world: World) -> None:
 
     equal("exit code of one that finds no connection", refused.exit_code, 1)
     says(refused.error, "too many clients already", "Then run the same command again")
-    equal("exit code", (ended.exit_code, ended.error), (0, ""))
-    _proven(world, run_id, promised)
+    ended.went_well()
+    world.proves(run_id, promised)
 
 
 def _forgetful_server(world: World) -> None:
     """A standby that was promoted without the last chunks: they were confirmed, and are gone."""
-    promised = _calm(world)
+    promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     world.sql("CREATE TABLE as_it_was AS SELECT id, start_at_utc, end_at_utc FROM events")
     task = world.start("apply", ("between_chunks", 4), run_id=run_id, chunk_size=CHUNK_SIZE)
-    task.reached()
     world.sql(
         "UPDATE events AS e SET start_at_utc = w.start_at_utc, end_at_utc = w.end_at_utc"
         " FROM as_it_was AS w, backfill.checkpoint AS c"
@@ -314,8 +294,8 @@ def _forgetful_server(world: World) -> None:
     equal("exit code", ended.exit_code, 1)
     says(ended.error, "without chunks of run", "2 of 3 are there", f"backfill resume {run_id}")
     resumed = world.apply(run_id, chunk_size=CHUNK_SIZE)
-    equal("exit code of the resume", (resumed.exit_code, resumed.error), (0, ""))
-    _proven(world, run_id, promised)
+    resumed.went_well("of the resume")
+    world.proves(run_id, promised)
 
 
 CASES = (

@@ -24,7 +24,7 @@ from backfill.steps.evidence_check import disagreements
 from backfill.steps.verify import verify_run
 from backfill_lab.demo.events import load_events
 from backfill_lab.selftest.actor import Actors, Outcome, Task
-from backfill_lab.selftest.claims import Disproved
+from backfill_lab.selftest.claims import Disproved, equal
 
 Row = tuple[Any, ...]
 Loader = Callable[[psycopg.Connection[Any]], None]
@@ -155,8 +155,9 @@ class World:
     # -- commands ---------------------------------------------------------------------------
 
     def start(self, verb: str, *points: tuple[str, int], **given: Any) -> Task:
-        """Begin a command; it stops at each (point, nth visit). Names that begin with `_` are
-        the victim's own: `_clock_hours`, `_file_bytes`, `_dsn`."""
+        """Begin a command; it stops at each (point, nth visit), and is returned when it stands at
+        the first. Names that begin with `_` are the victim's own: `_clock_hours`, `_file_bytes`,
+        `_dsn`."""
         own = {name[1:]: value for name, value in given.items() if name.startswith("_")}
         values = {name: value for name, value in given.items() if not name.startswith("_")}
         task = Task(
@@ -170,6 +171,8 @@ class World:
             },
         )
         self._open.callback(task.abandon)
+        if points:
+            task.reached()
         return task
 
     def plan(self, **given: Any) -> Outcome:
@@ -205,6 +208,26 @@ class World:
                 run_id,
             ),
         )
+
+    def promised(self, **given: Any) -> Imprint:
+        """Return what a run leaves that is planned and applied where nothing goes wrong."""
+        with self.sibling() as calm:
+            return calm.imprint(calm.plan(apply=True, **given).run_id)
+
+    def has_left(self, run_id: str, promised: Imprint) -> None:
+        """Raise `Disproved` unless the run left the same."""
+        equal("table, checkpoints, images and skips", self.imprint(run_id), promised)
+
+    def finds_nothing_wrong(self, run_id: str) -> None:
+        """Raise `Disproved` unless `verify` and `evidence check` find nothing wrong."""
+        equal("verify", self.verify(run_id), [])
+        equal("evidence check", self.evidence(run_id), [])
+
+    def proves(self, run_id: str, promised: Imprint) -> None:
+        """Raise `Disproved` unless the run succeeded, left what was promised, and can be proven."""
+        self.has_left(run_id, promised)
+        equal("status", self.status(run_id), "succeeded")
+        self.finds_nothing_wrong(run_id)
 
     def status(self, run_id: str) -> str:
         return str(self.scalar("SELECT status FROM backfill.run WHERE run_id = %s", run_id))
