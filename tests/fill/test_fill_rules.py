@@ -95,6 +95,22 @@ def test_a_row_whose_source_differs_is_drifted_when_planned_and_when_applied(
     assert (run.summary["total_drifted"], run.summary["total_updated"]) == (2, 1)
 
 
+def test_names_that_begin_as_a_path_does_are_names(tables: Tables) -> None:
+    tables.make(
+        'CREATE TABLE shelf (".key" int PRIMARY KEY, "$.at" text, ".of" text, "[0]" text)',
+        "INSERT INTO shelf VALUES (6, 'east', 'oak', NULL)",
+    )
+    rows = pd.DataFrame({".key": [6], "$.at": ["east"], ".of": ["oak"], "[0]": ["full"]})
+
+    run = tables.fill(rows, "shelf", "[0]", reads=[".of", "$.at"])
+    run.apply()
+    run.verify()
+
+    assert tables.rows("TABLE shelf") == [(6, "east", "oak", "full")]
+    run.undo()
+    assert tables.rows("TABLE shelf") == [(6, "east", "oak", None)]
+
+
 def test_values_that_came_as_they_are_outlive_an_update_of_the_time_zone_data(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,13 @@ KEPT = {
             4: (None,),
         },
     ),
+    "names that begin as a path does": Kept(
+        'CREATE TABLE t (id int PRIMARY KEY, ".w" timestamp, "[u]" timestamptz);'
+        "INSERT INTO t VALUES (4, '2026-02-07 17:45'), (5, NULL);",
+        'zone = "=Africa/Cairo"\n[[pair]]\nwall = ".w"\ntarget = "[u]"\n',
+        {4: (utc("2026-02-07 17:45", "Africa/Cairo"),), 5: (None,)},
+        'SELECT id, "[u]" FROM t',
+    ),
     "Julian days, and days since 1970 as text": Kept(
         "CREATE TABLE t (id int PRIMARY KEY, w numeric(12,4), u timestamptz, d text, v text);"
         "INSERT INTO t VALUES (1, 2461216.8750, NULL, '20635.25', NULL);",

@@ -26,6 +26,7 @@ from backfill.chunks.writing import ChunkUpdate, RefusedRow, Written, image_of
 from backfill.rows.binary_array import PackedColumn, pack, register
 from backfill.rows.columns import Column, ColumnType
 from backfill.rows.spelt import Spelt
+from backfill.rows.values import field_of
 from backfill.server.catalog_columns import retyped
 from backfill.server.joins import value_now
 from backfill.server.postgres import Connection
@@ -299,12 +300,12 @@ class TableWriter:
         for side in ("source", *sides):
             known = self._table.sources if side == "source" else self._table.targets
             for index, column in enumerate(known):
-                values = pc.struct_field(changes.column(side), column.name)
+                values = field_of(changes, side, column.name)
                 add(f"{_PREFIXES[side]}{index}", values, column.type)
         used = []
         for index, value in enumerate(self._table.looked_up):
             # NULL stands where a row did not need one.
-            texts = pc.struct_field(changes.column("source"), value.field)
+            texts = field_of(changes, "source", value.field)
             if texts.null_count < len(texts):
                 add(f"z{index}", texts, ColumnType.TEXT)
                 used.append(index)

@@ -17,7 +17,7 @@ from psycopg.adapt import Dumper, PyFormat
 from psycopg.pq import Format
 
 from backfill.rows.columns import NEGATIVE_INFINITY, POSITIVE_INFINITY, ColumnType
-from backfill.rows.values import Int64Array
+from backfill.rows.values import Int64Array, in_one
 
 #: PostgreSQL counts from 2000-01-01, we count from 1970-01-01.
 POSTGRES_EPOCH_US = 946_684_800_000_000
@@ -61,18 +61,14 @@ class PackedColumn:
 
 def pack(values: pa.Array | pa.ChunkedArray, column_type: ColumnType) -> PackedColumn:
     """Return a column as it is sent; jsonb travels as text."""
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
     if column_type.is_number:
-        return _pack_numbers(values, column_type)
+        return _pack_numbers(in_one(values), column_type)
     return pack_texts(values)
 
 
 def pack_texts(values: pa.Array | pa.ChunkedArray) -> PackedColumn:
     """Return texts as they are sent."""
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    values = values.cast(pa.large_string())
+    values = in_one(values).cast(pa.large_string())
     nulls = np.asarray(values.is_null())
     has_nulls = bool(nulls.any())
     if has_nulls:

@@ -49,10 +49,15 @@ def schema_of_changes(source: pa.DataType, state: pa.DataType, why: pa.DataType)
     )
 
 
+def in_one(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return a column's values as one array."""
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
 def field_of(rows: pa.Table, struct: str, name: str) -> pa.Array:
     """Return a field of a column of structs."""
-    values = pc.struct_field(rows.column(struct), name)
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    # In a list: alone, a name that begins with a dot would be a path.
+    return in_one(pc.struct_field(rows.column(struct), [name]))
 
 
 def named(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from backfill.errors import PreflightError
 from backfill.plans.fitting import Fitted, Fitting, column_texts
 from backfill.plans.keyed_rows import struct_from, struct_of
-from backfill.rows.values import schema_of_changes
+from backfill.rows.values import field_of, in_one, schema_of_changes
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.table import Table
 from backfill.skips import Skip, SkipReason, reason_of
@@ -103,7 +103,7 @@ def decide_rows(
         reasons[place], details[place] = SkipReason.INVALID_VALUE.value, words
         columns[place] = column
     after = _put_back(after, fitted, open_rows)
-    before = {c.name: _field(block, "before", c.name) for c in table.targets}
+    before = {c.name: field_of(block, "before", c.name) for c in table.targets}
     same = {
         c.name: _same(
             before[c.name], after[c.name], is_json=resolved.columns[c.name].kind == "json"
@@ -129,20 +129,13 @@ def _texts(rows: pa.Table, name: str, count: int) -> list[str | None]:
     return [None if value is None else str(value) for value in rows.column(name).to_pylist()]
 
 
-def _field(rows: pa.Table, struct: str, name: str) -> pa.Array:
-    column = rows.column(struct)
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    return pc.struct_field(column, [name])
-
-
 def _after(computed: pa.Table, resolved: Resolved) -> dict[str, pa.Array]:
     """Return the computed values as texts, by target."""
     after = {}
     in_struct = _named_in(computed, "after")
     for column in resolved.table.targets:
         if column.name in in_struct:  # first: a target may itself be named after, rule or skip
-            values = _field(computed, "after", column.name)
+            values = field_of(computed, "after", column.name)
         elif column.name in computed.column_names:
             values = computed.column(column.name)
         else:
@@ -296,10 +289,10 @@ def _why(block: pa.Table, computed: pa.Table, note: pa.StructType) -> pa.StructA
         if field.name == "detail" and "detail" in computed.column_names:
             array = computed.column("detail").cast(pa.string())
         elif field.name not in ("detail", CHAIN) and "note" in block.column_names:
-            array = _field(block, "note", field.name)
+            array = field_of(block, "note", field.name)
         else:
             array = pa.nulls(block.num_rows, pa.string())
-        arrays.append(array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array)
+        arrays.append(in_one(array))
     return pa.StructArray.from_arrays(arrays, fields=list(note))
 
 

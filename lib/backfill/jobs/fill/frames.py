@@ -17,6 +17,7 @@ from backfill.errors import UsageError
 from backfill.jobs.fill.query import with_texts
 from backfill.jobs.fill.values import one_line, refuse_twice
 from backfill.rows.texts import text_of
+from backfill.rows.values import in_one
 
 
 def keep_frame(rows: Any, path: Path) -> None:
@@ -97,7 +98,7 @@ def _from_pandas(rows: Any) -> pa.Table:
     for place, name in enumerate(rows.columns):
         arrays.append(_column_of_pandas(str(name), rows.iloc[:, place]))
         names.append(str(name))
-    flat = [a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in arrays]
+    flat = [in_one(array) for array in arrays]
     return pa.table(flat, names=names)
 
 

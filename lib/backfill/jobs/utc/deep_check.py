@@ -163,7 +163,7 @@ def _rows(changes: pa.Table) -> Iterator[dict[str, Any]]:
     for name in ("before", "after"):
         place = changes.column_names.index(name)
         column = changes.column(name).combine_chunks()
-        texts = [texts_of(pc.struct_field(column, field.name)) for field in column.type]
+        texts = [texts_of(pc.struct_field(column, [field.name])) for field in column.type]
         fields = [field.name for field in column.type]
         changes = changes.set_column(place, name, pa.StructArray.from_arrays(texts, fields))
     # Sources may be beyond any date: they are not asked for.

@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 
 from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.wall_value import EPOCH, reader_of
+from backfill.rows.values import field_of
 from backfill.steps.task import Recomputed
 from backfill.utc.convert import LocalKind
-from backfill.utc.described import OffsetUse, Pair, Target
+from backfill.utc.described import OffsetUse, Pair
 from backfill.utc.instants import read_target
 from backfill.utc.oracle import judge, offset_at, to_us
 from backfill.utc.row_offset import read_offsets
@@ -70,17 +71,15 @@ def _of_pair(
     rows: pa.Table, pair: Pair, rules: _Rules, computed: set[int]
 ) -> list[tuple[int, str]]:
     column = pair.target.column
-    before, after = (
-        pc.struct_field(rows.column(side), column.name) for side in ("before", "after")
-    )
+    before, after = (field_of(rows, side, column.name) for side in ("before", "after"))
     # What stood there before, or in columns that decided nothing, may be no date at all.
     is_changed = pc.and_kleene(
         after.is_valid(), pc.invert(pc.equal(before, after).fill_null(False))
     )
     chosen = np.flatnonzero(np.asarray(is_changed))
     some = rows.take(pa.array(chosen))
-    written = _instants(pc.struct_field(some.column("after"), column.name), pair.target).tolist()
-    walls = [pc.struct_field(some.column("source"), w.name).to_pylist() for w in pair.walls]
+    written = read_target(field_of(some, "after", column.name), pair.target).us.tolist()
+    walls = [field_of(some, "source", w.name).to_pylist() for w in pair.walls]
     judge = _Judge(pair)
     wrong: list[tuple[int, str]] = []
     facts = zip(
@@ -137,15 +136,10 @@ class _Judge:
         return "" if _is_possible(written, local, zone, step) else f"not {local} in {zone}"
 
 
-def _instants(values: pa.Array | pa.ChunkedArray, target: Target) -> Any:
-    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    return read_target(array, target).us
-
-
 def _zones_of(rows: pa.Table, pair: Pair, rules: _Rules) -> list[ZoneInfo | None]:
     """Return the rules that each row was read by; few combinations are looked at."""
     links = [
-        pc.struct_field(rows.column("source"), link.field).to_pylist()
+        field_of(rows, "source", link.field).to_pylist()
         if link.field
         else [link.constant] * rows.num_rows
         for link in pair.chain
