@@ -62,19 +62,18 @@ def _settle_dead_kernel(folder: RunFolder, ended: Ended, ledger: Ledger) -> None
 def _close(
     folder: RunFolder, stem: str, ended: Ended, ledger: Ledger | None, database: Database | None
 ) -> dict[str, Any]:
-    record = ledger if ledger is not None and ledger.exists() else None
-    summary = _summary(folder, stem, ended, record)
-    run = record.find(folder.run_id) if record else None
+    run = ledger.find(folder.run_id) if ledger else None
+    summary = _summary(stem, ended, folder.run_id, run)
     is_others = run is not None and _is_others(ended, run)
     is_running = run is not None and run.status is RunStatus.RUNNING
-    if record and is_running and (is_others or _goes_on(record, folder.run_id, ended)):
+    if ledger and is_running and (is_others or _goes_on(ledger, folder.run_id, ended)):
         return _printed(summary)  # the folder is the lease holder's, who will close it
     if not is_others:
         folder.write_json(evidence.SUMMARY_FILE, summary)
-    evidence.write_records(folder, record, _scope_name(folder), _planned_skips(folder))
+    evidence.write_records(folder, ledger, _scope_name(folder), _planned_skips(folder))
     if folder.file(f"{stem}.ipynb").exists():
         _show(folder, stem)
-    evidence.close(folder, record, password_of(database.dsn) if database else None)
+    evidence.close(folder, ledger, password_of(database.dsn) if database else None)
     return _printed(summary)
 
 
@@ -116,12 +115,11 @@ def _printed(summary: dict[str, Any]) -> dict[str, Any]:
     return last_line({k: v for k, v in summary.items() if k != "notebook"})
 
 
-def _summary(folder: RunFolder, stem: str, ended: Ended, ledger: Ledger | None) -> dict[str, Any]:
+def _summary(stem: str, ended: Ended, run_id: str, run: RunRow | None) -> dict[str, Any]:
     """Return what the kernel told, or what can be known of a kernel that told nothing."""
     summary = dict(ended.summary)
-    run = ledger.find(folder.run_id) if ledger else None
     if not summary:
-        summary = {"run_id": folder.run_id, "error": ended.error or "the kernel died"}
+        summary = {"run_id": run_id, "error": ended.error or "the kernel died"}
     summary["status"] = run.status.value if run else summary.get("status", RunStatus.FAILED.value)
     return {**summary, "exit_code": ended.exit_code, "notebook": f"{stem}.ipynb"}
 

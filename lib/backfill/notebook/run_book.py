@@ -182,7 +182,7 @@ class RunBook(Asking, Frames):
         with self._step("verify"):
             with self.database.connect(read_only=True) as connection:
                 ledger = Ledger(connection)
-                run = ledger.find(self.run_id) if ledger.exists() else None
+                run = ledger.find(self.run_id)
                 if run is None or run.status is RunStatus.PLANNED:
                     return note(
                         "Nothing to verify: the plan was not applied. "
@@ -236,7 +236,7 @@ class RunBook(Asking, Frames):
         """Let the job write its own files, as the database says the run stands."""
         with self.database.connect(read_only=True) as connection:
             ledger = Ledger(connection)
-            run = ledger.find(self.run_id) if ledger.exists() else None
+            run = ledger.find(self.run_id)
             is_started = run is not None and run.started_at is not None
             return self.kind.conclude(self.folder, self._frozen(), ledger if is_started else None)
 
@@ -389,7 +389,7 @@ class RunBook(Asking, Frames):
             return None  # it was not opened
         with self.database.connect(read_only=True) as connection:
             ledger = Ledger(connection)
-            run = ledger.find(self.run_id) if ledger.exists() else None
+            run = ledger.find(self.run_id)
             if run and self._plan and run.started_at:
                 applied = standing(ledger, self._plan, run.status)
                 return record.summary_document(self._plan, self.kind, applied, self._started)

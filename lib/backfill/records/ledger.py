@@ -159,8 +159,6 @@ class Ledger:
 
     def runs(self, limit: int = 50) -> list[RunRow]:
         """Return the newest runs first. Read-only."""
-        if not self.exists():
-            return []
         return self._runs(sql.SQL("ORDER BY planned_at DESC, run_id DESC LIMIT %s"), [limit])
 
     def resumable(self, job: str, settings_fingerprint: str) -> RunRow | None:
@@ -168,8 +166,6 @@ class Ledger:
 
         One that failed because none of its rows could be written has come to its end.
         """
-        if not self.exists():
-            return None
         runs = self._runs(
             sql.SQL(
                 "WHERE job = %s AND settings_fingerprint = %s AND reverts IS NULL"
@@ -184,6 +180,9 @@ class Ledger:
         return runs[0] if runs else None
 
     def _runs(self, tail: sql.Composable, values: Sequence[Any]) -> list[RunRow]:
+        """Return runs; none where this database has no tables of ours."""
+        if not self.exists():
+            return []
         with self.connection.cursor(row_factory=class_row(RunRow)) as cur:
             cur.execute(
                 sql.SQL("SELECT {} FROM backfill.run {}").format(_RUN_COLUMNS, tail), values

@@ -153,7 +153,7 @@ def _text(cell: dict[str, Any]) -> str:
 
 
 def _database(folder: RunFolder, ledger: Ledger) -> Iterator[str]:
-    run = ledger.find(folder.run_id) if ledger.exists() else None
+    run = ledger.find(folder.run_id)
     if run is None:
         if folder.file(plan.PLAN_FILE).exists():
             yield f"The database has no run {folder.run_id}. Is DATABASE_URL the run's database?"

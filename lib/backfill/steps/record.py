@@ -136,8 +136,7 @@ def finish(
         folder.write_json(evidence.SUMMARY_FILE, named)
         evidence.add_not_shown(folder, not_shown)
         ledger = Ledger(connection)
-        known = ledger if ledger.exists() else None
-        evidence.write_records(folder, known, scope_name, planned)
-        evidence.close(folder, known, password_of(database.dsn))
+        evidence.write_records(folder, ledger, scope_name, planned)
+        evidence.close(folder, ledger, password_of(database.dsn))
     if not notebook:
         rebuild_index(folder.path.parent)
