@@ -277,3 +277,65 @@ def test_a_part_is_written_where_only_that_is_approved(tables: Tables, tmp_path:
 
     assert tables.rows("SELECT id, watts FROM lamp ORDER BY id") == [(1, None), (2, 7), (3, None)]
     assert tables.rows("SELECT status FROM backfill.run") == [("paused",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.csv", "id,price\n1,3 €\n".encode("cp1252"), "iconv -f WINDOWS-1252 -t UTF-8 a.csv"),
+        ("a.csv", b"id,name\n" + b"1,x\n" * 30_000 + "2,“é”".encode("cp1252"), "WINDOWS-1252"),
+        ("a.csv", "id,name\n1,Åsa\n".encode("utf-16-le"), "iconv -f UTF-16LE"),
+        ("a.csv", "id,name\n1,Asa\n".encode("utf-16-be"), "iconv -f UTF-16BE"),
+        ("a.xlsx", b"PK", "save the sheet as CSV in UTF-8, or hand pandas.read_excel(…)"),
+        ("a.csv", b"SEP=;\nid;name\n1;x\n", "its first line, SEP=;, is Excel's own: take it out"),
+        ("a.json", b'{"id": [1, 2], "name": ["x", "y"]}', 'to_json(…, orient="records")'),
+        ("a.json", b'{\n"id": {"0": 1},\n"name": {"0": "x"}\n}', "it holds columns, not rows"),
+    ],
+)
+def test_a_file_of_another_make_is_refused_with_what_it_is(
+    tmp_path: Path, name: str, content: bytes, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(UsageError) as refused:
+        list(open_values(tmp_path / name).batches())
+
+    assert told in str(refused.value)
+
+
+def test_a_folder_is_refused_with_the_query_that_reads_it(tmp_path: Path) -> None:
+    folder = tmp_path / "it's.parquet"
+    folder.mkdir()
+
+    with pytest.raises(UsageError, match=r"is a folder\. All files in it at once: --query "):
+        open_values(folder)
+
+
+def test_a_query_that_names_two_columns_alike_is_refused_as_that(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="What --query returns has two columns of the name 'b'"):
+        keep_query("SELECT 1 AS a, 2 AS b, 3 AS b", tmp_path / "values.arrow", tmp_path)
+
+
+def test_bytes_are_what_the_type_of_their_column_has(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE crate (tag uuid PRIMARY KEY, twin uuid, kept interval, mark bytea)",
+        "INSERT INTO crate VALUES (md5('a')::uuid), (md5('b')::uuid)",
+    )
+    tags = [row[0] for row in tables.rows("SELECT tag FROM crate ORDER BY md5('b')::uuid = tag")]
+    kept = [(14, -3, 1500), (0, 1, 0)]
+    twelve = [b"".join(n.to_bytes(4, "little", signed=True) for n in one) for one in kept]
+    rows = pa.table(
+        {
+            "tag": pa.array([tag.bytes for tag in tags], pa.binary(16)),
+            "twin": pa.array([tags[1].bytes, str(tags[0]).encode()]),
+            "kept": pa.array(twelve, pa.binary(12)),
+            "mark": pa.array([tags[0].bytes, b"\0"]),
+        }
+    )
+
+    tables.fill(rows, "crate", ["twin", "kept", "mark"]).apply()
+
+    assert tables.rows("SELECT tag, twin, kept::text, mark FROM crate ORDER BY kept DESC") == [
+        (tags[0], tags[1], "1 year 2 mons -3 days +00:00:01.5", tags[0].bytes),
+        (tags[1], tags[0], "1 day", b"\0"),
+    ]

@@ -25,7 +25,7 @@ from backfill.chunks.dense_keys import look_together
 from backfill.chunks.writing import ChunkUpdate, RefusedRow, Written, image_of
 from backfill.rows.binary_array import PackedColumn, pack, register
 from backfill.rows.columns import Column, ColumnType
-from backfill.rows.spelt import Spelt
+from backfill.rows.spelt import condition
 from backfill.rows.values import field_of
 from backfill.server.catalog_columns import retyped
 from backfill.server.joins import value_now
@@ -333,11 +333,11 @@ class TableWriter:
         if self._table.where:
             # In a scope of its own: a condition of the user's must not meet our names.
             conditions.append(
-                sql.SQL("EXISTS (SELECT FROM (SELECT {}) AS t WHERE ({}))").format(
+                sql.SQL("EXISTS (SELECT FROM (SELECT {}) AS t WHERE {})").format(
                     sql.SQL(", ").join(
                         sql.Identifier("t", name) for name in self._table.where_columns
                     ),
-                    Spelt(self._table.where),
+                    condition(self._table.where),
                 )
             )
         return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")

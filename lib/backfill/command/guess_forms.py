@@ -25,6 +25,8 @@ _OFFSET_NAME = re.compile(
     r"(min|mins|minutes|hours|hrs|sec|secs|seconds|s|h|m)?$"
 )
 _OFFSET_TEXT = re.compile(r"[+-]\d{1,2}(:?\d{2})?|(UTC|GMT)\s*([+-]\d{1,2}(:?\d{2})?)?|Z")
+_SUMMER_NAME = re.compile(r"(^|_)(is_?)?(dst|summer|daylight|sommer|sommar)(_|time|zeit|tid|$)")
+_NO_ZONE = "; there is no zone"
 #: Below these, a number since 1970 of our days counts seconds, milliseconds, microseconds.
 _UNITS = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
 #: What other programs count, by the numbers of our days: too small, or too few, to be such a unit.
@@ -65,15 +67,32 @@ def offset_guess(look: TableLook) -> Guess | None:
             continue
         if column.plain_type == "interval":
             value = f'{{ column = {_toml(name)}, as = "zone" }}'
-            return Guess(value, "its name; there is no zone")
+            return Guess(value, f"its name{_NO_ZONE}")
         return _counted(name, look.samples.get(name, ()))
     return None
+
+
+def fold_guess(look: TableLook) -> Guess | None:
+    """A column that tells, beside a zone, which of two instants a wall time is."""
+    for name, column in look.columns.items():
+        spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+        if column.plain_type == "boolean" and _SUMMER_NAME.search(spaced):
+            value = f'{{ column = {_toml(name)}, as = "fold" }}'
+            return Guess(value, "its name: summer time or not, where a clock shows an hour twice")
+    offset = offset_guess(look)
+    if offset is None or "minutes_west" in offset.value:
+        return None
+    why = offset.why.removesuffix(_NO_ZONE)
+    return Guess(
+        offset.value.replace('as = "zone"', 'as = "fold"'),
+        f"{why}; where a clock shows an hour twice, it tells which one is meant",
+    )
 
 
 def _counted(name: str, sample: Sequence[str]) -> Guess:
     most = max((abs(float(text)) for text in sample if _is_number(text)), default=0.0)
     unit = "hours" if most <= 18 else "minutes" if most <= 18 * 60 else "seconds"
-    why = f"its name, and values up to {most:g}; there is no zone"
+    why = f"its name, and values up to {most:g}{_NO_ZONE}"
     return Guess(f'{{ column = {_toml(name)}, unit = "{unit}", as = "zone" }}', why)
 
 
@@ -87,7 +106,7 @@ def _offset_of_texts(name: str, sample: Sequence[str]) -> Guess | None:
     if read * 5 < len(sample) * 4:
         return None
     signed = next((text for text in sample if text.strip()[:1] in "+-"), sample[0])
-    why = f"values like {signed}; there is no zone"
+    why = f"values like {signed}{_NO_ZONE}"
     return Guess(f'{{ column = {_toml(name)}, as = "zone" }}', why)
 
 

@@ -86,9 +86,10 @@ def _second(guessed: GuessedSpec) -> list[str]:
             "",
             "[[lookup]]",
             f"name = {_text(lookup.name)}",
-            f"table = {_text(str(lookup.reference.other))}  # found: {lookup.by} refers to it",
+            f"table = {_text(str(lookup.reference.other))}  # {lookup.why}",
             f"by = {_listed([own for own, _other in lookup.parts])}",
             f"key = {_listed([other for _own, other in lookup.parts])}",
+            *(_line(entry, guess) for entry, guess in lookup.bounds),
         ]
     for pair in () if is_plain else guessed.pairs:
         lines += _pair(pair)

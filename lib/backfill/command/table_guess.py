@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from backfill.command.guess_forms import (
-    NUMBER_TYPES,
     TEXT_TYPES,
     Guess,
     GuessedPair,
+    fold_guess,
     offset_guess,
     with_forms,
 )
+from backfill.command.guess_lookups import COUNTRY, GuessedLookup, guess_lookups, zones_of
 from backfill.command.guess_pairs import (
     guess_pairs,
     headed,
@@ -26,35 +27,13 @@ from backfill.command.guess_pairs import (
     words_of,
 )
 from backfill.server.table import Relation
-from backfill.server.table_look import Reference, TableLook
+from backfill.server.table_look import TableLook
 from backfill.utc.spelling import Vocabulary, foreign_zone
 from backfill.utc.zone_names import is_zone
 
-_NO_ZONE_TYPES = (*NUMBER_TYPES, "smallint", "interval", "date", "uuid")
-_ZONE_NAMES = ("tz", "tzid", "timezone", "time_zone", "zone", "iana_tz", "tz_name", "olson")
 _ZONE_WORDS = {"tz", "tzid", "timezone", "time", "zone", "iana", "name", "olson"}
-_ZONE_ALIKE = {"tz", "tzid", "timezone", "olson", "zeitzone", "tidszon", "fuseau", "huso"}
-_COUNTRY = re.compile(r"(^|_)(country|land|nation)(_|$)")
 _SCOPE_NAMES = re.compile(r"(household|tenant|account|org|organisation|organization|clinic)_?id$")
 _DELETED_NAMES = ("deleted_at", "removed_at", "archived_at")
-#: From this share of known zone names on, a column is taken for one of zones whatever its name.
-SURE_SHARE = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class GuessedLookup:
-    """A table that a chain goes through: by which column it is found, and its zone column."""
-
-    name: str
-    by: str
-    reference: Reference
-    zone: Guess | None
-
-    @property
-    def parts(self) -> list[tuple[str, str]]:
-        """The columns that find its row: of ours, or of the lookup before it, and its own."""
-        owner, dot, _column = self.by.rpartition(".")
-        return [(f"{owner}{dot}{own}", other) for own, other in self.reference.parts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +75,7 @@ class GuessedSpec:
             and all([own for own, _ in x.parts] == [self.scope.value] for x in self.lookups)
             and not self.vocabularies
             and not self.void
+            and not any(lookup.is_sibling for lookup in self.lookups)
             and is_span(self.pairs)
         )
 
@@ -119,16 +99,18 @@ class GuessedSpec:
 
 def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> GuessedSpec:
     """Return what the table's specification probably is."""
-    zones = _zones(look)
+    zones = zones_of(look)
     pairs = with_forms(look, guess_pairs(look))
-    lookups = _lookups(look, others)
+    lookups = guess_lookups(look, others)
     paired, pairs = _ways_to_pairs(_ways(zones, lookups), pairs)
     own = [zone for zone in zones if zone.value not in paired]
     untold = _untold(lookups, paired) if pairs else ()
     zone = own[0] if own else Guess("", _which_way(lookups, untold) or _no_zone(look))
-    offset = None if own or lookups or _has_zones(pairs) else offset_guess(look)
-    if offset:
-        pairs = tuple(replace(p, more=(*p.more, ("offset", offset))) for p in pairs)
+    has_zone = bool(own or lookups or _haszones_of(pairs))
+    offset = None if has_zone else offset_guess(look)
+    decides = fold_guess(look) if has_zone and len(pairs) == 1 else offset
+    if decides:
+        pairs = tuple(replace(p, more=(*p.more, ("offset", decides))) for p in pairs)
     named = [zone.value, *(g.value for p in pairs for entry, g in p.more if entry == "zone")]
     samples = [look.samples.get(name, ()) for name in named if name]
     samples += [others[x.reference.other].samples.get(x.zone.value, ()) for x in lookups if x.zone]
@@ -185,52 +167,15 @@ def _left_out(
     named = {x.reference.other: x.name for x in lookups}
     lines = []
     for relation, one in ((look.relation, look), *others.items()):
-        for zone in _zones(one):
+        for zone in zones_of(one):
             way = zone.value if one is look else f"{named.get(relation)}.{zone.value}"
             if way not in used:
                 lines.append(f"{relation}.{zone.value} holds time zones, too: is it of the chain?")
     return lines
 
 
-def _has_zones(pairs: Sequence[GuessedPair]) -> bool:
+def _haszones_of(pairs: Sequence[GuessedPair]) -> bool:
     return any(entry == "zone" for pair in pairs for entry, _ in pair.more)
-
-
-def _zones(look: TableLook) -> list[Guess]:
-    """The columns that hold zones, the likeliest first; a name is enough where one is empty."""
-    guesses = []
-    for name, sample in look.samples.items():
-        column = look.columns[name]
-        if column.plain_type in _NO_ZONE_TYPES or column.plain_type.startswith("time"):
-            continue
-        if _COUNTRY.search(name.lower()):
-            continue
-        zone_names = sum(_is_known(value.strip()) for value in sample)
-        share = zone_names / len(sample) if sample else 0.0
-        is_named = name.lower() in _ZONE_NAMES
-        words = words_of(name)
-        is_alike = bool(words & _ZONE_ALIKE) or {"time", "zone"} <= words
-        is_near = "zone" in words and zone_names > 0
-        if (
-            share >= SURE_SHARE
-            or is_near
-            or ((is_named or is_alike) and (zone_names or not sample))
-        ):
-            seen = f"{zone_names} of {len(sample)} sampled values are zone names"
-            why = f"its name, and {seen}" if is_named or is_alike or is_near else seen
-            guesses.append((is_named, share, name, why))
-    for path, sample in look.within.items():
-        zone_names = sum(_is_known(value.strip()) for value in sample)
-        if zone_names >= SURE_SHARE * len(sample):
-            why = f"{zone_names} of {len(sample)} sampled values are zone names"
-            guesses.append((False, zone_names / len(sample), path, why))
-    return [Guess(name, why) for _named, _share, name, why in sorted(guesses, reverse=True)]
-
-
-def _is_known(name: str) -> bool:
-    return is_zone(name) or any(
-        foreign_zone(v, name) is not None for v in (Vocabulary.WINDOWS, Vocabulary.RAILS)
-    )
 
 
 def _vocabularies(samples: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -295,33 +240,6 @@ def _meant(way: _Way) -> set[str]:
     return headed(words_of(way.named) - _ZONE_WORDS)
 
 
-def _lookups(look: TableLook, others: Mapping[Relation, TableLook]) -> tuple[GuessedLookup, ...]:
-    """The tables behind foreign keys that have a zone, and those on the way to one."""
-    lookups: list[GuessedLookup] = []
-    for reference in look.references:
-        other = others[reference.other]
-        zone = next(iter(_zones(other)), None)
-        name = _free_name(reference.other.name, lookups)
-        further = [
-            (onward, next(iter(_zones(others[onward.other])), None))
-            for onward in other.references
-            if onward.other in others and onward.other != look.relation
-        ]
-        onward_found = [(onward, its) for onward, its in further if its]
-        if zone or onward_found:
-            lookups.append(GuessedLookup(name, reference.column, reference, zone))
-        for onward, its in onward_found[:1]:
-            by = f"{name}.{onward.column}"
-            lookups.append(GuessedLookup(_free_name(onward.other.name, lookups), by, onward, its))
-    return tuple(lookups)
-
-
-def _free_name(name: str, lookups: Sequence[GuessedLookup]) -> str:
-    plain = name.replace(".", "_")
-    names = {lookup.name for lookup in lookups}
-    return plain if plain not in names else f"{plain}_{len(lookups) + 1}"
-
-
 def _is_taken(lookup: GuessedLookup, paired: set[str]) -> bool:
     return lookup.zone is not None and f"{lookup.name}.{lookup.zone.value}" in paired
 
@@ -361,7 +279,7 @@ def _remarks(look: TableLook, others: Mapping[Relation, TableLook]) -> list[str]
     remarks = []
     for one in (look, *others.values()):
         for name in one.columns:
-            if _COUNTRY.search(name.lower()):
+            if COUNTRY.search(name.lower()):
                 remarks.append(
                     f"{one.relation}.{name} is no time zone: a country may have several, and "
                     "their rules change."

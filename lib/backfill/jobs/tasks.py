@@ -31,6 +31,14 @@ from backfill.steps.task import Task, where_of
 
 GROUP = "backfill.tasks"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+#: What flags of every task's command are called, or keep their values under.
+_TAKEN = frozenset(
+    (
+        *(parameter.name for parameter in (*TASK_PARAMETERS, DECISIONS)),
+        *("task", "command", "handler", "job", "help", "dry_run", "json", "quiet"),
+        *("database_url", "metrics_file", "notebook"),
+    )
+)
 _RESERVED = frozenset(("revert", "task", "utc", "ocr", "fill"))
 _KINDS: Mapping[Any, Kind] = {
     bool: Kind.FLAG,
@@ -81,7 +89,8 @@ class FoundTask:
         if self.dataclass is not None:
             chosen = {p.name: values[p.name] for p in self.own if p.name in values}
             return made(self.dataclass(**chosen))
-        return made() if inspect.isclass(made) or inspect.isfunction(made) else made
+        is_task = hasattr(made, "compute") and not inspect.isclass(made)
+        return made() if callable(made) and not is_task else made
 
     def job(self, values: Mapping[str, Any]) -> Job:
         own = {p.name: values[p.name] for p in self.own}
@@ -104,23 +113,32 @@ class FoundTask:
 
 def _parameter(field: dataclasses.Field[Any], hint: Any) -> Parameter:
     metadata = field.metadata
-    is_list = typing.get_origin(hint) in (list, tuple)
-    kind = Kind.TEXTS if is_list else _KINDS.get(_plain(hint))
+    if not _NAME.fullmatch(field.name) or field.name in _TAKEN:
+        raise UsageError(
+            f"The parameter {field.name} of the task needs another name: the command has a flag of "
+            "that name, or it is not made of small letters, digits and underscores."
+        )
+    plain = _plain(hint)
+    is_list = typing.get_origin(plain) in (list, tuple)
+    words = typing.get_args(plain) if typing.get_origin(plain) is typing.Literal else ()
+    is_words = bool(words) and all(isinstance(word, str) for word in words)
+    is_texts = is_list and {*typing.get_args(plain)} <= {str, ...}
+    kind = Kind.TEXTS if is_texts else Kind.TEXT if is_words else _KINDS.get(plain)
     if kind is None:
         raise UsageError(
-            f"The parameter {field.name} of the task is {hint}: str, int, float, bool, or a list "
-            "of str is what a flag can be."
+            f"The parameter {field.name} of the task is {hint}: str, int, float, bool, Literal of "
+            "words, or a list of str is what a flag can be."
         )
     if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
         raise UsageError(f"The parameter {field.name} of the task needs a default.")
     default = "" if is_list else field.default
-    choices = tuple(metadata.get("choices", ()))
+    choices = tuple(metadata.get("choices", words))
     return Parameter(field.name, kind, default, metadata.get("help", field.name), choices)
 
 
 def _plain(hint: Any) -> Any:
-    """Return the type of `X | None`."""
-    if isinstance(hint, types.UnionType):
+    """Return the type of `X | None`, and of `Optional[X]`."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         return next((part for part in typing.get_args(hint) if part is not type(None)), hint)
     return hint
 
@@ -138,7 +156,9 @@ def find_task(name: str) -> FoundTask:
         )
     try:
         return _found(entry.value, entry.load())
-    except Exception as error:  # somebody else's code: it raises what it likes
+    except BackfillError:
+        raise
+    except (Exception, SystemExit) as error:  # somebody else's code: it raises what it likes
         raise UsageError(
             f"The task {name} ({entry.value}) can not be loaded: {type(error).__name__}: {error}"
         ) from error
@@ -146,6 +166,11 @@ def find_task(name: str) -> FoundTask:
 
 def _found(origin: str, attribute: Any) -> FoundTask:
     own = getattr(attribute, "parameters", None)
+    if inspect.isclass(own) and not dataclasses.is_dataclass(own):
+        raise UsageError(
+            f"`parameters` of the task {origin} is the class {own.__name__}, and that is no "
+            "dataclass: write @dataclass(frozen=True) above it."
+        )
     return FoundTask(origin, attribute, own if inspect.isclass(own) else None)
 
 
@@ -166,7 +191,7 @@ def _load(name: str) -> Any:
         attribute: Any = importlib.import_module(module)
         for part in path.split("."):
             attribute = getattr(attribute, part)
-    except Exception as error:  # somebody else's code: it raises what it likes
+    except (Exception, SystemExit) as error:  # somebody else's code: it raises what it likes
         raise UsageError(
             f"The task {name} can not be loaded: {type(error).__name__}: {error}. It is named "
             "package.module:attribute, from here or from what is installed."
@@ -175,11 +200,20 @@ def _load(name: str) -> Any:
 
 
 def _checked(made: Any, origin: str) -> Task:
-    verbs = ["name", "names", "compute", *(() if where_of(made) else ("extract",))]
+    verbs = ["name", "settings", "names", "compute", *(() if where_of(made) else ("extract",))]
     lacking = [name for name in verbs if not hasattr(made, name)]
     if lacking:
+        is_method = callable(getattr(made, "where", None))
+        hint = " Its `where` is a method: make it a text, or a @property." if is_method else ""
         raise UsageError(
-            f"{origin} is no task: it has no {', '.join(lacking)}. See docs/your-own-backfill.md"
+            f"{origin} is no task: it has no {', '.join(lacking)}.{hint} See "
+            "docs/your-own-backfill.md"
+        )
+    questions = getattr(made, "questions", None)
+    if questions is not None and not isinstance(questions, Mapping):
+        raise UsageError(
+            f"`questions` of the task {origin} is a {type(questions).__name__}: it is a dict of "
+            'kinds, each with the words that answer it, like {"two_names": ("first", "second")}.'
         )
     if not _NAME.fullmatch(str(made.name)) or made.name in _RESERVED:
         raise UsageError(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
-from pathlib import Path
-
 import psycopg
 
 from backfill.errors import (
@@ -48,16 +45,6 @@ def lost(
     return DatabaseUnreachable(
         f"{failed}. What is committed stays committed. When it answers again: {way_on}"
     )
-
-
-def unexpected(error: Exception) -> str:
-    """Return what was raised, and where in somebody else's code, as in a task's."""
-    ours = Path(__file__).parents[1]
-    places = traceback.extract_tb(error.__traceback__)
-    own = next((x for x in reversed(places) if Path(x.filename).is_relative_to(ours)), None)
-    theirs = places[places.index(own) + 1 :] if own else []
-    where = f" ({theirs[0].filename}, line {theirs[0].lineno})" if theirs else ""
-    return f"{type(error).__name__}: {error}{where}"
 
 
 def no_room(error: StorageError, folder: RunFolder, *, is_writing: bool) -> StorageError:

@@ -26,6 +26,8 @@ from backfill.steps.task import part
 
 #: The tag of the cells in which a person computes; with values at hand, `run.compute()` is enough.
 ANALYST_TAG = "analyst"
+#: Jupyter's own tag of a cell that is to fail.
+_RAISES = "raises-exception"
 _COMPUTE = "run.compute()"
 
 
@@ -42,8 +44,14 @@ def own_notebook(path: str | None) -> OwnNotebook:
     if not path:
         return OwnNotebook()
     cells = _read(Path(path))["cells"]
+    for number, cell in enumerate(cells, 1):
+        if _RAISES in _tags(cell):
+            raise UsageError(
+                f"--notebook {path}: cell {number} is tagged {_RAISES}, and the notebook is the "
+                "run's evidence: every cell runs to its end. Take it out, or catch what it raises."
+            )
     for cell in cells:
-        if "parameters" in cell.get("metadata", {}).get("tags", []):
+        if "parameters" in _tags(cell):
             return OwnNotebook(path, _literals(path, "".join(cell["source"])))
     raise UsageError(
         f"--notebook {path} has no cell tagged `parameters`. Begin with a copy of "
@@ -60,7 +68,16 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"--notebook {path} is no notebook: {error}.") from None
     if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
         raise UsageError(f"--notebook {path} is no notebook: it has no cells.")
+    for number, cell in enumerate(document["cells"], 1):
+        if not isinstance(cell, dict) or not isinstance(cell.get("source"), str | list):
+            raise UsageError(f"--notebook {path} is no notebook: its cell {number} has no source.")
     return document
+
+
+def _tags(cell: dict[str, Any]) -> list[str]:
+    metadata = cell.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return tags if isinstance(tags, list) else []
 
 
 def _literals(path: str, source: str) -> dict[str, Any]:
@@ -105,7 +122,7 @@ def _with_values(entry: Entry, task: object) -> dict[str, Any]:
         )
     document = _read(notebook_path(entry.notebook))
     for cell in document["cells"]:
-        if ANALYST_TAG in cell.get("metadata", {}).get("tags", []):
+        if ANALYST_TAG in _tags(cell):
             cell["source"] = _COMPUTE
     return document
 

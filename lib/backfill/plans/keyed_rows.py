@@ -23,7 +23,7 @@ from psycopg import sql
 
 from backfill.errors import UsageError
 from backfill.rows.binary_array import pack_texts, register
-from backfill.rows.spelt import Spelt
+from backfill.rows.spelt import condition
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.in_bulk import in_bulk
 from backfill.server.plain_table import columns_sql
@@ -74,7 +74,7 @@ def rows_where(
     name = table.relation.name
     keys = [sql.Identifier(name, column.name) for column in table.key.columns]
     select = sql.SQL(
-        "SELECT {key}, {columns}, {walked} FROM {relation} AS {alias} WHERE {above} AND ({where})"
+        "SELECT {key}, {columns}, {walked} FROM {relation} AS {alias} WHERE {above} AND {where}"
         " ORDER BY {keys} LIMIT {rows}"
     )
     low: Sequence[str] = ()
@@ -90,7 +90,7 @@ def rows_where(
             relation=table.relation.identifier,
             alias=sql.Identifier(name),
             above=above,
-            where=Spelt(where or "true"),
+            where=condition(where or "true"),
             keys=sql.SQL(", ").join(keys),
             rows=sql.Literal(page_rows),
         )

@@ -13,6 +13,11 @@ class Spelt(sql.SQL):
     """SQL that somebody else spelt out: a condition, a type. Nothing is filled in."""
 
 
+def condition(text: str) -> sql.Composable:
+    """Return a condition in brackets; a comment at its end does not reach beyond it."""
+    return sql.Composed([sql.SQL("("), Spelt(text), sql.SQL("\n)")])
+
+
 def escaped(query: sql.Composable) -> sql.Composable:
     """Return a statement with the percent signs doubled that stand in names and texts."""
     if isinstance(query, sql.Composed):

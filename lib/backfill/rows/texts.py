@@ -32,6 +32,10 @@ _EARLY = re.compile("-[0-9]|0000-")
 _FOREVER = {pa.timestamp("us"): 2**63 - 1, pa.date32(): 2**31 - 1}
 
 
+#: The kind of column whose values are bytes.
+BYTEA = "bytea"
+
+
 class Digits(str):
     """A number as it was written, in JSON."""
 
@@ -39,11 +43,12 @@ class Digits(str):
 
 
 def texts_of(
-    values: pa.Array | pa.ChunkedArray, *, as_json: bool = False, as_bytes: bool = True
+    values: pa.Array | pa.ChunkedArray, *, as_json: bool = False, as_bytes: str = BYTEA
 ) -> pa.Array:
     """Return values as texts (`pa.string()`); lists and structs as JSON where the column is so.
 
-    Bytes are hex, or the UTF-8 text that they hold where the column is no bytea.
+    What bytes are, the kind of their column says, in `as_bytes`: hex of a bytea, a uuid's sixteen,
+    an interval as Parquet has it; else the UTF-8 text that they hold.
     """
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks() if values.num_chunks else pa.array([], values.type)
@@ -52,8 +57,8 @@ def texts_of(
         return _of_extension(values, as_json=as_json)
     if pa.types.is_dictionary(kind):
         return texts_of(values.dictionary_decode(), as_json=as_json, as_bytes=as_bytes)
-    if _is_binary(kind) and not as_bytes:
-        return _decoded(values)
+    if _is_binary(kind) and as_bytes != BYTEA:
+        return _decoded(values, as_bytes)
     for is_kind, how in _HOW:
         if is_kind(kind):
             return how(values)
@@ -79,14 +84,35 @@ def _is_binary(kind: pa.DataType) -> bool:
     )
 
 
-def _decoded(values: pa.Array) -> pa.Array:
-    texts = []
-    for value in values.to_pylist():
-        try:
-            texts.append(None if value is None else value.decode())
-        except UnicodeDecodeError:
-            texts.append(_NUL)
-    return pa.array(texts, pa.string())
+def _decoded(values: pa.Array, kind: str) -> pa.Array:
+    width = values.type.byte_width if pa.types.is_fixed_size_binary(values.type) else 0
+    how = _interval_of_parquet if (kind, width) == ("interval", 12) else _text_of_bytes
+    if kind == "uuid":
+        how = _uuid_of_bytes
+    return pa.array([None if v is None else how(v) for v in values.to_pylist()], pa.string())
+
+
+def _text_of_bytes(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return _NUL
+
+
+def _uuid_of_bytes(value: bytes) -> str:
+    """Sixteen bytes are the number itself: no spelling of it is as short."""
+    return value.hex() if len(value) == 16 else _text_of_bytes(value)
+
+
+def _interval_of_parquet(value: bytes) -> str:
+    """Months, days and milliseconds, of four bytes each, the low one first."""
+    months, days, millis = (int.from_bytes(value[i : i + 4], "little") for i in (0, 4, 8))
+    return f"{_signed(months)} months {_signed(days)} days {_signed(millis)} milliseconds"
+
+
+def _signed(number: int) -> int:
+    """Parquet knows no interval below zero; who writes one writes it as C would."""
+    return number - 2**32 if number >= 2**31 else number
 
 
 def storable(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from backfill.rows.keys import KeyColumn
-from backfill.rows.spelt import Spelt
+from backfill.rows.spelt import condition
 from backfill.server.table import Table, Want
 
 _DECIMAL = 'pg_catalog."numeric"'
@@ -27,7 +27,7 @@ def pending_filter(
     if members is not None and table.scope is not None:
         conditions.append(member_filter(table.scope))
     if table.where:
-        conditions.append(sql.SQL("({})").format(Spelt(table.where)))
+        conditions.append(condition(table.where))
     if skip_deleted and table.deleted:
         conditions.append(sql.SQL("t.{} IS NULL").format(sql.Identifier(table.deleted)))
     return sql.SQL(" AND ").join(conditions)

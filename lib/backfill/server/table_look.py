@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg import sql
 
 from backfill.server.catalog import best_key, find_relation
-from backfill.server.catalog_columns import CatalogColumn, columns_of
+from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation
 
@@ -17,6 +17,8 @@ SAMPLE_ROWS = 1_000
 #: Letters of a value that are read: enough to know what it is, a document may have millions.
 SAMPLE_LETTERS = 120
 HOPS = 2
+#: How many tables beside ours are looked at that refer to what ours refers to.
+SIBLINGS = 20
 _NO_SAMPLE = ("bytea", "json", "jsonb", "xml", "tsvector", "boolean")
 
 
@@ -44,10 +46,14 @@ class TableLook:
     samples: Mapping[str, tuple[str, ...]]
     references: tuple[Reference, ...] = ()
     within: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of JSON, by path
+    uniques: tuple[frozenset[str], ...] = ()  # columns that tell its rows apart
+    #: Tables that refer to what it refers to, by the columns of both: a person's settings.
+    siblings: tuple[Reference, ...] = ()
 
 
 def look_at(connection: Connection, name: str) -> tuple[TableLook, dict[Relation, TableLook]]:
-    """Return the table of that name, and the tables that it refers to, and those of these."""
+    """Return the table of that name, and the tables that it refers to, and those of these; also
+    those that refer to the same ones."""
     look = _look(connection, find_relation(connection, name))
     others: dict[Relation, TableLook] = {}
     waiting = [reference.other for reference in look.references]
@@ -56,7 +62,31 @@ def look_at(connection: Connection, name: str) -> tuple[TableLook, dict[Relation
             if other not in others:
                 others[other] = _look(connection, other)
         waiting = [r.other for other in list(others.values()) for r in other.references]
-    return look, others
+    siblings = [sibling for own in look.references for sibling in _siblings(connection, look, own)]
+    siblings = [sibling for sibling in siblings if sibling.other not in others][:SIBLINGS]
+    for sibling in siblings:
+        others[sibling.other] = _look(connection, sibling.other)
+    return replace(look, siblings=tuple(siblings)), others
+
+
+def _siblings(connection: Connection, look: TableLook, own: Reference) -> list[Reference]:
+    """Return the tables that refer to the same rows of a table, by our columns and theirs."""
+    rows = connection.execute(
+        "SELECT n.nspname::text, t.relname::text FROM pg_constraint c"
+        " JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace"
+        " WHERE c.contype = 'f' AND NOT t.relispartition"
+        " AND c.confrelid = format('%%I.%%I', %s::text, %s::text)::regclass"
+        " GROUP BY 1, 2 ORDER BY 1, 2",
+        [own.other.schema, own.other.name],
+    ).fetchall()
+    ours = {theirs: name for name, theirs in own.parts}
+    found = []
+    for relation in (Relation(*row) for row in rows):
+        for reference in _references(connection, relation) if relation != look.relation else ():
+            pairs = [(ours.get(theirs, ""), name) for name, theirs in reference.parts]
+            if reference.other == own.other and {name for name, _ in pairs} == {*ours.values()}:
+                found.append(Reference(relation, tuple(pairs)))
+    return found
 
 
 def _look(connection: Connection, relation: Relation) -> TableLook:
@@ -72,7 +102,10 @@ def _look(connection: Connection, relation: Relation) -> TableLook:
     for name, column in columns.items():
         if column.plain_type in ("json", "jsonb"):
             within |= _sample_within(connection, relation, name)
-    return TableLook(relation, columns, key.columns, key.is_primary, samples, references, within)
+    uniques = tuple(frozenset(unique.columns) for unique in unique_keys(connection, relation))
+    return TableLook(
+        relation, columns, key.columns, key.is_primary, samples, references, within, uniques
+    )
 
 
 def _sample_within(

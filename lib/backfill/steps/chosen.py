@@ -13,6 +13,7 @@ from backfill.errors import UsageError
 from backfill.plans.counting_guard import check_all_read
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
+from backfill.rows.spelt import condition
 from backfill.server.in_bulk import words_of
 from backfill.server.postgres import Connection, scalar
 from backfill.server.session import on_own_path
@@ -25,7 +26,7 @@ def count_chosen(connection: Connection, table: Table, where: str, said: str) ->
     `said` is what the condition is called where it was said.
     """
     query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
-        table.relation.identifier, sql.SQL(where)
+        table.relation.identifier, condition(where)
     )
     try:
         with connection.transaction(), on_own_path(connection):
@@ -68,11 +69,11 @@ class ChosenRows:
 
     def keys(self) -> set[str]:
         name = self.table.relation.name
-        query = sql.SQL("SELECT {key} FROM {relation} AS {alias} WHERE ({where})").format(
+        query = sql.SQL("SELECT {key} FROM {relation} AS {alias} WHERE {where}").format(
             key=self.table.key.text_expression(name),
             relation=self.table.relation.identifier,
             alias=sql.Identifier(name),
-            where=sql.SQL(self.where),
+            where=condition(self.where),
         )
         with self.connection.transaction(), on_own_path(self.connection):
             return {str(key) for (key,) in self.connection.execute(query)}

@@ -26,6 +26,7 @@ from backfill.steps.kind import JobKind
 from backfill.steps.plain_rows import PlainRows, plain_preflight
 from backfill.steps.task import Preflight, Rows, Work, part
 from backfill.steps.task_questions import IDLE, tell_idle
+from backfill.steps.task_returns import names_of, settings_of
 from backfill.steps.task_table import resolve, resolved_of
 
 
@@ -61,7 +62,7 @@ class Job:
     def settings(self) -> dict[str, Any]:
         """Everything that decides a value, as JSON: it is fingerprinted."""
         decided = {"decisions": self.answers.as_json()} if self.answers else {}
-        return {**self.origin, **self.task.settings, **decided}
+        return {**self.origin, **settings_of(self.task), **decided}
 
     @property
     def kind(self) -> JobKind:
@@ -74,7 +75,7 @@ class Job:
             rights: Sequence[Right] = own(connect)
             return rights
         with connect() as connection:
-            return rights_on(resolve(connection, self.task.names()).table)
+            return rights_on(resolve(connection, names_of(self.task)).table)
 
     def preflight(self, connection: Connection, *, writing: bool) -> Ready:
         """Check tables, rights and encodings; raise `PreflightError` or `UsageError`."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from backfill.decisions import Answers
 from backfill.display.pages import Shown
-from backfill.errors import PreflightError, UsageError
+from backfill.errors import UsageError
 from backfill.plans.fitting import Fitting
 from backfill.plans.keyed_rows import NO_COLUMN, first_keys, rows_where
 from backfill.plans.staging import Staging
@@ -28,6 +28,7 @@ from backfill.server.table import Table
 from backfill.steps.chosen import ChosenRows, count_chosen, stage_pages
 from backfill.steps.task import CHAIN, TOLD, Decided, Preflight, Work, part, where_of
 from backfill.steps.task_questions import TaskQuestions
+from backfill.steps.task_returns import computed_by, pages_of
 from backfill.steps.task_rows import decide_rows, plain_schema, typed
 from backfill.steps.task_table import Resolved, cautions
 from backfill.steps.task_view import task_diff
@@ -119,16 +120,16 @@ class PlainRows:
     def _read(self, connection: Connection, staging: Staging, reporter: Reporter) -> int:
         """Read as the task does, or the rows that it chooses; compare them with the count."""
         where, table = where_of(self.task), self.table
-        own = getattr(self.task, "extract", None)
+        has_own = hasattr(self.task, "extract")
+        own = partial(pages_of, self.task, connection, table)
         if where:
             counted = sum(self.found.pending.values())
             read, mend = partial(rows_where, connection, table, where), {}
-            if own is not None:
-                read, mend = partial(own, connection, table), {"mend": NOT_YIELDED}
+            if has_own:
+                read, mend = own, {"mend": NOT_YIELDED}
             chosen = ChosenRows(connection, table, where, read)
             return chosen.stage(staging, "extracted", counted, reporter, **mend)
-        assert own is not None  # without one or the other it is no task
-        rows = stage_pages(own(connection, table), staging, "extracted", reporter)
+        rows = stage_pages(own(), staging, "extracted", reporter)
         if not part(self.task, "counts_itself"):
             reporter.message(
                 "The task reads its rows by itself: that it read all it should, nobody has "
@@ -164,12 +165,7 @@ class PlainRows:
         place, note = 0, self._notes(staging)
         for block in staging.read("SELECT * FROM extracted ORDER BY key", schema, BLOCK_ROWS):
             given = self._asking.answered(typed(block, self.resolved))
-            computed = self.task.compute(given)
-            if computed.num_rows != block.num_rows:
-                raise PreflightError(
-                    f"The task {self.task.name} computed {computed.num_rows:,} rows of "
-                    f"{block.num_rows:,}: row for row is what the engine needs."
-                )
+            computed = computed_by(self.task, given)
             changes, skips = decide_rows(
                 self.task, self.resolved, block, computed, fitting, first=place, note=note
             )

@@ -38,6 +38,13 @@ class Names:
     key: tuple[str, ...] = ()
     perhaps: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Take one name for a list of one, and lists as they come."""
+        for name in ("targets", "sources", "key", "perhaps"):
+            value = getattr(self, name)
+            listed = (value,) if isinstance(value, str) else tuple(value)
+            object.__setattr__(self, name, listed)
+
 
 class Task(Protocol):
     """What somebody writes to have a backfill of their own."""

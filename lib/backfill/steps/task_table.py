@@ -21,6 +21,7 @@ from backfill.server.postgres import Connection
 from backfill.server.table import Relation, Table
 from backfill.server.update_cost import cost_warnings
 from backfill.steps.task import Names, part
+from backfill.steps.task_returns import called, names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,11 @@ def _check(names: Names) -> None:
             raise UsageError(f"{what} names {twice[0]} twice.")
     if both := set(names.targets) & set(names.key):
         raise UsageError(f"{min(both)} is in --key and in --set: a key stays as it is.")
+    if both := set(names.targets) & set(names.sources):
+        raise UsageError(
+            f"{min(both)} is a target and a source: what stands there now is in `before`, and is "
+            "compared when the row is written. Leave it out of the sources."
+        )
 
 
 def _require(
@@ -122,9 +128,9 @@ def _key(
 
 def resolved_of(task: Any, connection: Connection) -> Resolved:
     """Return a task's table with its types; raise what the task finds wrong with it."""
-    resolved = resolve(connection, task.names())
-    if accept := part(task, "accept"):
-        accept(resolved)
+    resolved = resolve(connection, names_of(task))
+    if part(task, "accept"):
+        called(task, "accept", resolved)
     return resolved
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from backfill.errors import UsageError
-from backfill.jobs.fill.values import BATCH_ROWS, CLOSED, QUERY_KEY, one_line
+from backfill.jobs.fill.values import BATCH_ROWS, CLOSED, QUERY_KEY, one_line, refuse_twice
 from backfill.plans.staging import quoted
 
 #: Types of DuckDB's that Arrow has not: it would get other bits, another number, no offset.
@@ -52,7 +52,9 @@ def keep_query(query: str, path: Path, base: Path) -> None:
             statements = connection.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("--query takes one SELECT of DuckDB's SQL over local files.")
-            rows = with_texts(connection.sql(statements[0].query))
+            rows = connection.sql(statements[0].query)
+            refuse_twice("What --query returns has", rows.columns)
+            rows = with_texts(rows)
             reader = rows.to_arrow_reader(BATCH_ROWS)
             _write(reader, query, path)
         except duckdb.Error as error:

@@ -28,9 +28,13 @@ BATCH_ROWS = 20_000
 KEPT_FILE = "values.arrow"
 QUERY_KEY = b"backfill.query"
 ENDINGS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson", ".arrow", ".feather")
+#: Of spreadsheets, which nothing that is installed here reads.
+_SHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 _COPIED = 1 << 20
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTED = re.compile('"[^"]*"')
+#: Letters in Windows' pages, as the euro; in LATIN1 nothing that anybody writes.
+_OF_WINDOWS = re.compile(rb"[\x80-\x9f]")
 #: A DuckDB that fetches nothing: no extension is installed or loaded for a file's or query's sake.
 CLOSED: dict[str, Any] = {
     "autoinstall_known_extensions": False,
@@ -62,10 +66,13 @@ class Values:
 
 def open_values(path: Path) -> Values:
     """Return a file's values; raise `UsageError` for one that can not be read."""
+    if path.is_dir():
+        files = shell([f"SELECT * FROM read_parquet('{path.name}/**', hive_partitioning = true)"])
+        raise UsageError(f"--values {path} is a folder. All files in it at once: --query {files}")
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(
             f"--values {path}: the ending {path.suffix or '(none)'} is not known. It reads "
-            f"{', '.join(ENDINGS)}; for anything else: --query \"SELECT … FROM 'file'\""
+            f"{', '.join(ENDINGS)}; {_mend_of(path.suffix.lower())}"
         )
     try:
         digest = _sha256(path)
@@ -77,8 +84,16 @@ def open_values(path: Path) -> Values:
     except (pa.ArrowException, ValueError, csv.Error) as error:
         words = str(error).strip().splitlines()[0]
         raise UsageError(f"--values {path} can not be read: {words}") from None
+    if any("\0" in name for name in columns):
+        raise UsageError(f"--values {path} can not be read: it is not in UTF-8. {_recoded(path)}")
     refuse_twice(f"--values {path} has", columns)
     return Values(path, columns, digest)
+
+
+def _mend_of(suffix: str) -> str:
+    if suffix in _SHEETS:
+        return "save the sheet as CSV in UTF-8, or hand pandas.read_excel(…) to workbook.fill"
+    return "for anything else: --query \"SELECT … FROM 'file'\""
 
 
 def refuse_twice(whose: str, names: Sequence[str]) -> None:
@@ -88,9 +103,25 @@ def refuse_twice(whose: str, names: Sequence[str]) -> None:
 
 
 def _not_utf8(path: Path, error: UnicodeDecodeError) -> str:
-    encoding = "UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "LATIN1"
     byte = f"0x{error.object[error.start]:02x}"
-    return f"it is not in UTF-8 (byte {byte}). If it is in {encoding}: {_recode(encoding, path)}"
+    return f"it is not in UTF-8 (byte {byte}). {_recoded(path)}"
+
+
+def _recoded(path: Path) -> str:
+    """Say how a file becomes UTF-8, by what its bytes are most likely in."""
+    encoding, seen = "LATIN1", b""
+    with path.open("rb") as stream:
+        while block := stream.read(_COPIED):
+            seen = seen or block[:2]
+            if seen in (b"\xff\xfe", b"\xfe\xff"):
+                encoding = "UTF-16"
+            elif b"\0" in block:
+                encoding = "UTF-16BE" if seen[:1] == b"\0" else "UTF-16LE"
+            elif _OF_WINDOWS.search(block):
+                encoding = "WINDOWS-1252"
+            if encoding != "LATIN1":
+                break
+    return f"If it is in {encoding}: {_recode(encoding, path)}"
 
 
 def _recode(encoding: str, path: Path) -> str:
@@ -158,6 +189,8 @@ def _csv_header(path: Path) -> tuple[list[str], str]:
     """Return the names of the first line, and what stands between them."""
     with path.open(encoding="utf-8-sig", newline="") as stream:
         line = _QUOTED.sub("", stream.readline())
+        if line.lower().startswith("sep="):
+            raise ValueError(f"its first line, {line.strip()}, is Excel's own: take it out")
         stream.seek(0)
         delimiter = max(_DELIMITERS, key=line.count)
         names = next(csv.reader(stream, delimiter=delimiter), [])
@@ -184,7 +217,7 @@ def _csv_tables(path: Path) -> Iterator[pa.Table]:
         except (duckdb.Error, OSError) as error:  # the reader's own, or as Arrow hands it on
             said = " ".join(str(error).strip().splitlines()[:3])
             if "not utf-8" in said:
-                said += f" If it is in LATIN1: {_recode('LATIN1', path)}"
+                said += f" {_recoded(path)}"
             raise UsageError(f"--values {path} can not be read: {said}") from None
 
 
@@ -207,10 +240,10 @@ def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
                 rows: Iterator[Any] = iter(_decode(stream.read()))
             elif path.suffix.lower() == ".json" and stream.readline().strip() == begin:
                 stream.seek(0)
-                rows = iter([_decode(stream.read())])  # one object over many lines
+                rows = iter([_refuse_columns(_decode(stream.read()))])  # one object over many lines
             else:
                 stream.seek(0)
-                rows = (_decode(line) for line in stream if line.strip())
+                rows = (_refuse_columns(_decode(line)) for line in stream if line.strip())
             for number, row in enumerate(rows, 1):
                 if not isinstance(row, Mapping):
                     raise UsageError(
@@ -220,6 +253,17 @@ def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
                 yield row
         except RecursionError:
             raise UsageError(f"--values {path} can not be read: it is nested too deep.") from None
+
+
+def _refuse_columns(row: Any) -> Any:
+    """Return a row; raise `ValueError` for an object that holds whole columns."""
+    parts = list(row.values()) if isinstance(row, Mapping) else []
+    if len(parts) > 1 and all(isinstance(part, Mapping | list) for part in parts):
+        raise ValueError(
+            "it holds columns, not rows. One object a row is needed; of a dataframe of pandas: "
+            'to_json(…, orient="records")'
+        )
+    return row
 
 
 def _decode(text: str) -> Any:

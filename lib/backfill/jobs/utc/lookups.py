@@ -20,8 +20,8 @@ from backfill.utc.described import Reading, WallKind
 from backfill.utc.wall_format import pattern_of
 
 _TEXT_NAMES = ('pg_catalog."text"', 'pg_catalog."varchar"', 'pg_catalog."bpchar"')
-_MOMENTS = ("date", "timestamp without time zone", "timestamp with time zone")
-_RANGES = ("daterange", "tsrange", "tstzrange")
+MOMENTS = ("date", "timestamp without time zone", "timestamp with time zone")
+RANGES = ("daterange", "tsrange", "tstzrange")
 #: Words in names of columns where something ends; a capital letter begins a word, too.
 _ENDS = re.compile(
     r"(?:^|_|\W|(?<=[a-z0-9])(?=[A-Z]))"
@@ -173,11 +173,11 @@ class Lookups:
 
     def _until(self, spec: LookupSpec, begins: CatalogColumn) -> tuple[str, bool]:
         """Return the column up to which a row counts, and whether that day counts as a whole."""
-        if begins.plain_type in _RANGES and not spec.until:
+        if begins.plain_type in RANGES and not spec.until:
             return begins.name, False
         ends = self._columns[spec.name][spec.until] if spec.until else begins
         for column, word in ((begins, "from"), (ends, "until")):
-            if column.plain_type not in _MOMENTS:
+            if column.plain_type not in MOMENTS:
                 raise PreflightError(
                     f"The lookup {spec.name} counts {word} {column.name}, which is "
                     f"{column.type_name}: name a date or a timestamp, or a range of them as from "
@@ -221,6 +221,11 @@ def _is_alike(one: CatalogColumn, other: CatalogColumn) -> bool:
     return any({one.plain_type, other.plain_type} <= family for family in _FAMILIES)
 
 
+def is_end(name: str) -> bool:
+    """Tell whether a column sounds as if something ended there."""
+    return _ENDS.search(name) is not None
+
+
 def unused_ends(connection: Connection, table: Table) -> list[str]:
     """Say where rows of a lookup seem to end, which nobody asked for. Read-only."""
     told = []
@@ -228,7 +233,7 @@ def unused_ends(connection: Connection, table: Table) -> list[str]:
         if join.since is None or join.since.until:
             continue
         columns = columns_of(connection, join.relation).values()
-        ends = [c.name for c in columns if c.plain_type in _MOMENTS and _ENDS.search(c.name)]
+        ends = [c.name for c in columns if c.plain_type in MOMENTS and is_end(c.name)]
         if ends and ends[0] != join.since.column:
             told.append(
                 f"The lookup {join.name} counts from {join.since.column} on, with no end but the "

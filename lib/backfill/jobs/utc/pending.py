@@ -11,6 +11,7 @@ from psycopg import sql
 
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.columns import ColumnType, read_expression
+from backfill.rows.spelt import condition
 from backfill.server.pending import pending_filter, scope_condition
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
@@ -121,7 +122,7 @@ def count_filled(
     Read-only. Text columns and values beyond the calendar are left out.
     """
     table, pair = zoned.table, zoned.columns.pairs[0]
-    where = sql.SQL("({})").format(sql.SQL(table.where)) if table.where else sql.SQL("true")
+    where = condition(table.where) if table.where else sql.SQL("true")
     rows = connection.execute(
         sql.SQL(
             "SELECT extract(year FROM to_timestamp(us / 1000000))::int::text, count(*)"

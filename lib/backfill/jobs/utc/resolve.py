@@ -24,6 +24,7 @@ from backfill.jobs.utc.table_spec import EVENTS, PairSpec, TableSpec
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
 from backfill.rows.columns import Column
+from backfill.rows.spelt import condition
 from backfill.server.catalog import best_key, find_relation, require_columns, unique_key
 from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.postgres import Connection
@@ -234,8 +235,8 @@ class _Resolver:
         """Let the server read the condition, alone: no second statement can hide in it."""
         if not table.where:
             return
-        query = sql.SQL("SELECT %s FROM {} AS t WHERE ({}) LIMIT 0").format(
-            table.relation.identifier, sql.SQL(table.where.replace("%", "%%"))
+        query = sql.SQL("SELECT %s FROM {} AS t WHERE {} LIMIT 0").format(
+            table.relation.identifier, condition(table.where)
         )
         try:
             with self.connection.transaction():

@@ -82,7 +82,7 @@ def _read(
     *,
     is_ordered: bool,
 ) -> pa.Table:
-    where = sql.SQL("({})").format(sql.SQL(table.where)) if table.where else sql.SQL("true")
+    where = condition(table.where) if table.where else sql.SQL("true")
     # A hash of the key: the same rows each time, from everywhere.
     by_hash = sql.SQL(" ORDER BY md5({})").format(table.key.text_expression("t"))
     query = sql.SQL(

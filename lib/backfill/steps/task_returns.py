@@ -1,0 +1,135 @@
+"""What a task's verbs hand over, held against what was asked of them.
+
+Tasks are other people's code. What is missing or of another kind is told in a sentence that names
+the verb, before the engine stumbles over it somewhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+
+from backfill.errors import BackfillError, PreflightError, UsageError
+from backfill.server.plain_table import PlainTable
+from backfill.server.postgres import Connection
+from backfill.steps.task import Names
+
+_PAGE = ("key", "scope", "source", "before")
+_WORDS = ("skip", "ask")
+
+
+def told(error: BaseException) -> str:
+    """Return what was raised, and where in somebody else's code, as in a task's."""
+    ours = Path(__file__).parents[1]
+    places = traceback.extract_tb(error.__traceback__)
+    own = next((x for x in reversed(places) if Path(x.filename).is_relative_to(ours)), None)
+    theirs = places[places.index(own) + 1 :] if own else []
+    where = f" ({theirs[0].filename}, line {theirs[0].lineno})" if theirs else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def called(task: Any, verb: str, *given: Any) -> Any:
+    """Return what a verb returns; raise `UsageError` for what it raises of its own."""
+    try:
+        return getattr(task, verb)(*given)
+    except (BackfillError, psycopg.Error):
+        raise
+    except Exception as error:  # somebody else's code: it raises what it likes
+        raise UsageError(f"`{verb}` of the task {task.name} failed: {told(error)}") from error
+
+
+def names_of(task: Any) -> Names:
+    names = task.names if isinstance(task.names, Names) else called(task, "names")
+    if not isinstance(names, Names):
+        raise UsageError(
+            _is_not(task, "names", names, 'Names("schema.table", targets=("column",))')
+        )
+    return names
+
+
+def settings_of(task: Any) -> Mapping[str, Any]:
+    """Return what decides the task's values: a dict that can be kept as JSON."""
+    settings = task.settings
+    if not isinstance(settings, Mapping):
+        raise UsageError(_is_not(task, "settings", settings, "a dict, {} where nothing decides"))
+    try:
+        json.dumps(dict(settings))
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"`settings` of the task {task.name} can not be kept as JSON: {error}. Make texts, "
+            "numbers, lists or dicts of what decides its values."
+        ) from None
+    return settings
+
+
+def pages_of(task: Any, connection: Connection, table: PlainTable) -> Iterator[pa.Table]:
+    """Yield what the task's `extract` reads; raise `PreflightError` for what is no page of rows."""
+    pages = task.extract(connection, table)
+    wanted = f"tables of pyarrow, with the columns {', '.join(_PAGE)}, one after the other (yield)"
+    if isinstance(pages, pa.Table | pa.RecordBatch) or not isinstance(pages, Iterable):
+        raise PreflightError(_is_not(task, "extract", pages, wanted))
+    for page in pages:
+        if not isinstance(page, pa.Table | pa.RecordBatch):
+            raise PreflightError(_is_not(task, "extract", page, wanted))
+        if lacking := [name for name in _PAGE if name not in page.schema.names]:
+            raise PreflightError(
+                f"What `extract` of the task {task.name} yields has no column {lacking[0]}. It "
+                f"has: {', '.join(page.schema.names)}. backfill.plans.keyed_rows makes such rows."
+            )
+        yield page
+
+
+def computed_by(task: Any, rows: pa.Table) -> pa.Table:
+    """Return what the task computes of rows; raise `PreflightError` for what is not row for row."""
+    try:
+        computed = task.compute(rows)
+    except SystemExit as error:
+        raise PreflightError(
+            f"`compute` of the task {task.name} ended the program ({told(error)}): nothing was "
+            "planned. Let it skip a row, or raise."
+        ) from None
+    if isinstance(computed, pa.RecordBatch):
+        computed = pa.Table.from_batches([computed])
+    if not isinstance(computed, pa.Table):
+        wanted = (
+            "a table of pyarrow, row for row, as pa.table({…}) makes it; of a dataframe: "
+            "pa.Table.from_pandas(frame, preserve_index=False)"
+        )
+        raise PreflightError(_is_not(task, "compute", computed, wanted))
+    if computed.num_rows != rows.num_rows:
+        raise PreflightError(
+            f"The task {task.name} computed {computed.num_rows:,} rows of "
+            f"{rows.num_rows:,}: row for row is what the engine needs."
+        )
+    for name in _WORDS:
+        if name in computed.column_names:
+            _check_words(task, name, computed.column(name))
+    return computed
+
+
+def _check_words(task: Any, name: str, column: pa.ChunkedArray) -> None:
+    """Refuse what only looks like a word: False is none, and neither is a text without letters."""
+    kind = column.type
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    is_text = pa.types.is_string(plain) or pa.types.is_large_string(plain)
+    if not (is_text or pa.types.is_string_view(plain) or pa.types.is_null(plain)):
+        found = str(plain)
+    elif any(word is not None and not word.strip() for word in column.unique().to_pylist()):
+        found = "a text without letters"
+    else:
+        return
+    raise PreflightError(
+        f"The column {name} that the task {task.name} computed is {found}: it holds a word like "
+        "no_number, or None where there is nothing to say."
+    )
+
+
+def _is_not(task: Any, verb: str, found: Any, wanted: str) -> str:
+    kind = "None" if found is None else f"a {type(found).__name__}"
+    return f"`{verb}` of the task {task.name} gives {kind}: it is to give {wanted}."

@@ -1,0 +1,217 @@
+"""Tasks that hand over something else than was asked: told in a sentence that names the verb."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from backfill import cli, workbook
+from backfill.errors import BackfillError
+from backfill.jobs.registry import entry_of
+from backfill.jobs.tasks import find_task
+from backfill.parameters import defaults_of
+from backfill.plans.keyed_rows import rows_where
+from backfill.steps.task import Names
+
+if TYPE_CHECKING:
+    from tests.fill.conftest import Tables
+
+
+class Sound:
+    """Twice the depth of each well that has none."""
+
+    name = "sound"
+    settings: ClassVar[Any] = {}
+    where: Any = "twice IS NULL -- the others are done"
+
+    def names(self) -> Any:
+        return Names("well", targets=("twice",), sources=("depth",))
+
+    def compute(self, rows: pa.Table) -> Any:
+        depths = pc.struct_field(rows["source"].combine_chunks(), "depth")
+        return pa.table({"twice": pc.multiply(depths, 2)})
+
+
+def with_(**parts: Any) -> type:
+    return type("Other", (Sound,), parts)
+
+
+def computes(what: Any) -> type:
+    return with_(compute=lambda _self, rows: what(rows) if callable(what) else what)
+
+
+def reads(*pages: Any) -> type:
+    return with_(where="", extract=lambda _self, _connection, _table: iter(pages))
+
+
+def raises(error: BaseException) -> Any:
+    def verb(*_given: Any) -> None:
+        raise error
+
+    return verb
+
+
+def also(**columns: Any) -> Any:
+    """Compute what is sound, and more columns."""
+    return lambda rows: pa.table(
+        {"twice": pa.array(range(rows.num_rows)), **{n: pa.array(v) for n, v in columns.items()}}
+    )
+
+
+@pytest.fixture
+def wells(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> Tables:
+    monkeypatch.setitem(sys.modules, "wells", sys.modules[__name__])
+    tables.make(
+        "CREATE TABLE well (id int PRIMARY KEY, depth int, twice int)",
+        "INSERT INTO well VALUES (3, 11), (5, 40)",
+    )
+    return tables
+
+
+def planned(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, task: Any, **values: Any
+) -> workbook.Book:
+    monkeypatch.setattr(sys.modules[__name__], "chosen", task, raising=False)
+    name = "wells:chosen"
+    run = workbook.open_run(
+        name,
+        defaults_of(entry_of(name).parameters)
+        | {"runs_dir": str(tables.runs), "dsn_env": "TABLES_URL"}
+        | values,
+    )
+    for step in (run.preflight, run.extract, run.compute, run.diff, run.plan):
+        step()
+    return run
+
+
+AS_MODULE = types.ModuleType("as_module")
+AS_MODULE.__dict__.update(
+    name="as_module", settings={}, where="true", names=Sound().names, compute=Sound().compute
+)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Sound,
+        Sound(),
+        functools.partial(Sound),
+        AS_MODULE,
+        with_(names=Names("well", targets="twice", sources=["depth"])),  # type: ignore[arg-type]
+        computes(lambda rows: Sound().compute(rows).to_batches()[0]),
+        computes(also(rule=[1, 2], skip=pa.nulls(2), detail=[True, False])),
+    ],
+)
+def test_a_task_is_taken_in_any_form_that_has_its_verbs(
+    wells: Tables, monkeypatch: pytest.MonkeyPatch, task: Any
+) -> None:
+    planned(wells, monkeypatch, task)
+
+    counted = wells.rows("SELECT status, count(*) FROM backfill.run GROUP BY 1")
+    assert counted == [("planned", 1)]
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        (computes(None), r"`compute` of the task sound gives None: it is to give a table of"),
+        (computes({"twice": [1, 2]}), "gives a dict"),
+        (computes(pd.DataFrame({"twice": [1, 2]})), r"gives a DataFrame.*Table\.from_pandas"),
+        (computes(lambda _rows: (yield)), "gives a generator"),
+        (computes(also(skip=[True, False])), "column skip that the task sound computed is bool"),
+        (computes(also(skip=[" ", None])), "skip .* is a text without letters"),
+        (computes(raises(SystemExit(0))), r"`compute` .* ended the program \(SystemExit: 0"),
+        (with_(names=lambda _self: ("well", "twice")), "`names` of the task sound gives a tuple"),
+        (with_(names=raises(OSError("no net"))), r"`names` .* failed: OSError: no net \(.*line"),
+        (
+            with_(names=lambda _self: Names("well", ("twice",), ("twice", "depth"))),
+            "twice is a target and a source: what stands there now is in `before`",
+        ),
+        (with_(accept=raises(ValueError("too deep"))), "`accept` .* failed: ValueError: too deep"),
+        (with_(settings=None), "`settings` of the task sound gives None"),
+        (with_(settings={"day": dt.date(2026, 5, 5)}), "kept as JSON: .*date is not JSON"),
+        (with_(where=lambda _self: "true"), "no extract. Its `where` is a method"),
+        (with_(questions=["deep"]), "`questions` .* is a list: it is a dict"),
+        (with_(parameters=Sound), "is the class Sound, and that is no dataclass"),
+        (with_(where="", extract=lambda *_given: None), "`extract` of the task sound gives None"),
+        (with_(where="", extract=lambda *_given: pa.table({"key": ["3"]})), "gives a Table"),
+        (reads({"key": ["3"]}), "`extract` of the task sound gives a dict"),
+        (reads(pa.table({"id": [3]})), "yields has no column key. It has: id. .*keyed_rows makes"),
+    ],
+)
+def test_what_a_task_hands_over_is_held_against_what_was_asked(
+    wells: Tables, monkeypatch: pytest.MonkeyPatch, task: Any, told: str
+) -> None:
+    with pytest.raises(BackfillError, match=told) as refused:
+        planned(wells, monkeypatch, task)
+
+    assert refused.value.exit_code in (2, 3)
+    assert wells.rows("SELECT count(*) FROM well WHERE twice IS NOT NULL") == [(0,)]
+
+
+def test_a_comment_at_the_end_of_a_condition_ends_with_it(
+    wells: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Own(Sound):
+        def extract(self, connection: Any, table: Any) -> Iterator[pa.Table]:
+            yield from rows_where(connection, table, "depth > 0 -- 100%", 1)
+
+    run = planned(wells, monkeypatch, Own, apply=True)
+    run.apply()
+    run.verify()
+
+    assert wells.rows("SELECT id, twice FROM well ORDER BY id") == [(3, 22), (5, 80)]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    unit: Literal["m", "ft"] = "m"
+    below: Optional[int] = None  # noqa: UP045
+    names: tuple[str, ...] = ()
+
+
+def test_words_to_choose_from_and_what_may_be_missing_are_flags(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "wells", sys.modules[__name__])
+    monkeypatch.setattr(sys.modules[__name__], "chosen", with_(parameters=Chosen), raising=False)
+
+    unit, below, names = find_task("wells:chosen").own
+
+    assert (unit.choices, unit.default) == (("m", "ft"), "m")
+    assert (below.kind, below.default) == ("whole number", None)
+    assert names.default == ""
+
+
+@pytest.mark.parametrize("name", ["apply", "runs_dir", "chunk_size", "json", "_own", "Depth"])
+def test_a_parameter_that_is_named_like_a_flag_of_ours_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    kind: Any = dataclass(type("Own", (), {"__annotations__": {name: str}, name: "x"}))
+    monkeypatch.setitem(sys.modules, "wells", sys.modules[__name__])
+    monkeypatch.setattr(sys.modules[__name__], "chosen", with_(parameters=kind), raising=False)
+
+    with pytest.raises(BackfillError, match=f"parameter {name} of the task needs another name"):
+        assert find_task("wells:chosen").own
+
+
+def test_a_module_that_ends_the_program_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ends_here.py").write_text("raise SystemExit(0)\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert cli.main(["task", "ends_here:Task"]) == 2
+
+    assert "ends_here:Task can not be loaded: SystemExit: 0" in capsys.readouterr().err
