@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from backfill.jobs.fill.frames import keep_frame
 from backfill.jobs.fill.query import keep_query
 from backfill.jobs.fill.values import open_values
 from backfill.jobs.registry import JOBS
+from backfill.notebook.own_notebook import own_notebook
 from backfill.parameters import defaults_of
 from backfill.rows.texts import text_of, texts_of
 from backfill.workbook import compare, open_run
@@ -339,3 +341,31 @@ def test_bytes_are_what_the_type_of_their_column_has(tables: Tables) -> None:
         (tags[0], tags[1], "1 year 2 mons -3 days +00:00:01.5", tags[0].bytes),
         (tags[1], tags[0], "1 day", b"\0"),
     ]
+
+
+PARAMETERS = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": ["set = 'v'"]}
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["a text", PARAMETERS], "its cell 1 has no source"),
+        ([PARAMETERS, {"cell_type": "code", "metadata": {}}], "its cell 2 has no source"),
+        (
+            [{**PARAMETERS, "metadata": {"tags": ["raises-exception"]}}, PARAMETERS],
+            "cell 1 is tagged raises-exception, and the notebook is the run's evidence",
+        ),
+        ([{**PARAMETERS, "metadata": {"tags": None}}], "has no cell tagged `parameters`"),
+        ([{**PARAMETERS, "metadata": None}], "has no cell tagged `parameters`"),
+    ],
+)
+def test_a_notebook_of_another_make_is_refused_in_a_sentence(
+    tmp_path: Path, cells: list[Any], told: str
+) -> None:
+    path = tmp_path / "own.ipynb"
+    path.write_text(json.dumps({"cells": cells, "nbformat": 4}), encoding="utf-8")
+
+    with pytest.raises(UsageError) as refused:
+        own_notebook(str(path))
+
+    assert told in str(refused.value)

@@ -16,8 +16,8 @@ import psycopg
 import pyarrow as pa
 
 from backfill.errors import BackfillError, PreflightError, UsageError
-from backfill.server.plain_table import PlainTable
 from backfill.server.postgres import Connection
+from backfill.server.table import Table
 from backfill.steps.task import Names
 
 _PAGE = ("key", "scope", "source", "before")
@@ -68,7 +68,7 @@ def settings_of(task: Any) -> Mapping[str, Any]:
     return settings
 
 
-def pages_of(task: Any, connection: Connection, table: PlainTable) -> Iterator[pa.Table]:
+def pages_of(task: Any, connection: Connection, table: Table) -> Iterator[pa.Table]:
     """Yield what the task's `extract` reads; raise `PreflightError` for what is no page of rows."""
     pages = task.extract(connection, table)
     wanted = f"tables of pyarrow, with the columns {', '.join(_PAGE)}, one after the other (yield)"
