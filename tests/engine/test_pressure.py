@@ -17,7 +17,7 @@ from tests.engine.replication import STANDBY, standby_of
 from tests.engine.workshop import Bench
 
 from backfill.politeness.signals import Signal
-from backfill.politeness.throttle import Limit, Reading, Throttle
+from backfill.politeness.throttle import Limit, SignalReading, Throttle
 from backfill.politeness.watch import Unreadable, Watch, explain_failure, read
 from backfill.politeness.window import window_from
 from backfill.server.embedded import EmbeddedServer
@@ -50,7 +50,7 @@ def stranger(bench: Bench, server: DatabaseServer) -> Iterator[Connection]:
 
 def reading(
     connection: Connection, signal: Signal, tables: tuple[str, ...] = (), **said: Any
-) -> Reading:
+) -> SignalReading:
     return read(connection, signal, Throttle(**said), tables)
 
 

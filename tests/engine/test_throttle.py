@@ -17,7 +17,7 @@ from backfill.politeness.throttle import (
     DEFAULT_LIMITS,
     Hold,
     Limit,
-    Reading,
+    SignalReading,
     Throttle,
     WalBudget,
     judge,
@@ -31,8 +31,8 @@ def throttle(**given: Any) -> Throttle:
     return throttle_from(check_parameters(REVERT_PARAMETERS, given, ()))
 
 
-def lag(value: float, at: float = 100.0) -> dict[Signal, Reading]:
-    return {Signal.REPLAY_LAG: Reading(value, "far", at)}
+def lag(value: float, at: float = 100.0) -> dict[Signal, SignalReading]:
+    return {Signal.REPLAY_LAG: SignalReading(value, "far", at)}
 
 
 # -- judging ------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ def test_a_reading_at_its_limit_goes_and_one_above_waits_with_its_reason() -> No
 
 def test_a_critical_reading_stops_even_when_another_signal_only_waits() -> None:
     limits = {Signal.VACUUM: Limit(pause=0), Signal.REPLAY_LAG: Limit(pause=10, stop=60)}
-    readings = {Signal.VACUUM: Reading(1, "events", 100), **lag(61)}
+    readings = {Signal.VACUUM: SignalReading(1, "events", 100), **lag(61)}
 
     assert judge(limits, readings, {}, 101) == Hold(
         Signal.REPLAY_LAG, "standby far is 1.017 min behind (limit 1 min)", is_critical=True

@@ -37,7 +37,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SignalReading:
     """What a signal said at `at` (monotonic seconds); `detail` names whose value it is."""
 
     value: float
@@ -85,7 +85,7 @@ class Throttle:
 
 def judge(
     limits: Mapping[Signal, Limit],
-    readings: Mapping[Signal, Reading],
+    readings: Mapping[Signal, SignalReading],
     failures: Mapping[Signal, str],
     now: float,
 ) -> Hold | None:
@@ -107,7 +107,7 @@ def judge(
     return holds[0] if holds else None
 
 
-def _sentence(signal: Signal, reading: Reading, limit: float) -> str:
+def _sentence(signal: Signal, reading: SignalReading, limit: float) -> str:
     about = SIGNALS[signal]
     value, most = (Quantity(amount, about.unit) for amount in (reading.value, limit))
     return about.sentence.format(value=value, limit=most, detail=reading.detail)
@@ -132,7 +132,7 @@ class WalBudget:
         if (left := self._free_at - now) <= 0:
             return None
         budget = str(Quantity(self._rate, Unit.BYTES))
-        reading = Reading(round(left, 1), budget)
+        reading = SignalReading(round(left, 1), budget)
         return Hold(Signal.WAL_BUDGET, _sentence(Signal.WAL_BUDGET, reading, 0))
 
 

@@ -17,7 +17,7 @@ import psycopg
 
 from backfill.errors import BackfillError, NoConnectionLeft
 from backfill.politeness.signals import SIGNALS, Signal
-from backfill.politeness.throttle import Reading, Throttle
+from backfill.politeness.throttle import SignalReading, Throttle
 from backfill.server.postgres import APPLICATION_NAME, Connection, scalar
 from backfill.server.session import SessionLimits, on_own_path
 
@@ -37,16 +37,16 @@ class Unreadable(Exception):
 
 def read(
     connection: Connection, signal: Signal, throttle: Throttle, tables: Sequence[str] = ()
-) -> Reading:
+) -> SignalReading:
     """Return what a signal says now, of a counter its state; raise `Unreadable`, `psycopg.Error`.
 
     Read-only. `tables` are spelt `schema.name`, as a run's scope has them.
     """
     if signal is Signal.GO_WHEN:
-        return Reading(0.0 if _says_true(connection, throttle.go_when) else 1.0)
+        return SignalReading(0.0 if _says_true(connection, throttle.go_when) else 1.0)
     if signal is Signal.WINDOW:
         window, now = throttle.window, scalar(connection, "SELECT clock_timestamp()")
-        return Reading(0.0 if window is None or window.is_open(now) else 1.0, str(window))
+        return SignalReading(0.0 if window is None or window.is_open(now) else 1.0, str(window))
     names = {
         "ours": APPLICATION_NAME,
         "tables": list(tables),
@@ -56,7 +56,7 @@ def read(
     value, detail, problem = row or (0.0, None, None)
     if problem:
         raise Unreadable(problem)
-    return Reading(float(value), str(detail or ""))
+    return SignalReading(float(value), str(detail or ""))
 
 
 def _says_true(connection: Connection, query: str) -> bool:
@@ -101,14 +101,14 @@ class Watch:
         self._connection: Connection | None = None
         self._closing = threading.Event()
         self._news = threading.Condition()
-        self._readings = {Signal.LOCK_WAITERS: Reading(0.0, at=time.monotonic())}
+        self._readings = {Signal.LOCK_WAITERS: SignalReading(0.0, at=time.monotonic())}
         self._failures: dict[Signal, str] = {}
-        self._counted: deque[Reading] = deque()
+        self._counted: deque[SignalReading] = deque()
         self._thread = threading.Thread(target=self._work, name="watch", daemon=True)
         if throttle.limits:
             self._thread.start()
 
-    def last(self) -> tuple[dict[Signal, Reading], dict[Signal, str]]:
+    def last(self) -> tuple[dict[Signal, SignalReading], dict[Signal, str]]:
         """Return the last readings, and the failures since."""
         with self._news:
             return dict(self._readings), dict(self._failures)
@@ -152,7 +152,7 @@ class Watch:
             self._readings[signal] = self._rate(reading) if SIGNALS[signal].is_counter else reading
             self._failures.pop(signal, None)
 
-    def _rate(self, last: Reading) -> Reading:
+    def _rate(self, last: SignalReading) -> SignalReading:
         """Return the growth a second of the only counter there is, over `RATE_SECONDS`."""
         self._counted.append(last)
         while len(self._counted) > 2 and last.at - self._counted[1].at >= RATE_SECONDS:

@@ -18,7 +18,7 @@ _WHY = {
 }
 #: Reasons that rows are left alone for only when they are to be written.
 FOUND_LATE = NOT_WRITTEN | {SkipReason.DRIFTED}
-Left = Mapping[Reason, int]
+LeftRows = Mapping[Reason, int]
 
 
 def reasons_of(ledger: Ledger, run_id: str) -> dict[Reason, int]:
@@ -31,7 +31,7 @@ def reasons_of(ledger: Ledger, run_id: str) -> dict[Reason, int]:
     return {reason_of(reason): int(number) for reason, number in rows}
 
 
-def rows_left(drifted: int, left: Left, *, is_applied: bool) -> BackfillError | None:
+def rows_left(drifted: int, left: LeftRows, *, is_applied: bool) -> BackfillError | None:
     """Return the error (exit code 5) of a run that left rows which wait for another one."""
     sentences = [
         f"{counted(left[reason], 'row')} {'was' if left[reason] == 1 else 'were'} left alone: {why}"

@@ -31,7 +31,7 @@ from backfill.utc.pairs import (
 )
 from backfill.utc.reasons import Reasons, collect_reasons
 from backfill.utc.repair import is_repair, moved_us, pattern_names, patterns_of
-from backfill.utc.review import Review, Warnings, find_warnings, review_rows
+from backfill.utc.review import ReviewedRows, Warnings, find_warnings, review_rows
 from backfill.utc.years import YearCounts, count_years
 
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -163,7 +163,7 @@ def _changes(
     columns: Columns,
     pairs: list[PairValues],
     warnings: Warnings,
-    review: Review,
+    review: ReviewedRows,
     patterns: NDArray[np.int8],
     keep: BoolArray,
     policy: Policy,
@@ -254,7 +254,7 @@ def _texts(warnings: Warnings) -> pa.Array:
 def _why(
     columns: Columns,
     pairs: list[PairValues],
-    review: Review,
+    review: ReviewedRows,
     patterns: NDArray[np.int8] | None,
 ) -> pa.StructArray:
     first = pairs[0].choice

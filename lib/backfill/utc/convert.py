@@ -118,7 +118,7 @@ class Candidates:
         return in_range(self.first_us) & in_range(self.second_us)
 
 
-class Resolved(NamedTuple):
+class ChosenInstants(NamedTuple):
     """The chosen instants (`NO_INSTANT` where skipped or impossible) and the rows skipped."""
 
     utc_us: Int64Array
@@ -174,7 +174,7 @@ def resolve(
     fold: FoldPolicy,
     gap: GapPolicy,
     decisions: NDArray[np.integer] | None = None,
-) -> Resolved:
+) -> ChosenInstants:
     """Choose one instant per row: by decision if there is one, else by policy.
 
     Policies and decisions bear on folds and gaps only; a normal row has nothing to choose.
@@ -195,7 +195,7 @@ def resolve(
     skip_mask: BoolArray = choice == Decision.SKIP
     utc_us = np.where(choice == Decision.SECOND, candidates.second_us, candidates.first_us)
     utc_us[skip_mask] = NO_INSTANT
-    return Resolved(utc_us, skip_mask)
+    return ChosenInstants(utc_us, skip_mask)
 
 
 def explain_one(wall: dt.datetime, zone: str) -> Conversion:

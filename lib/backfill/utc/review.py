@@ -34,7 +34,7 @@ Warnings = dict[ChangeWarning, BoolArray]
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class ReviewedRows:
     """`questions` wait for an answer; `answered` holds what was, by row, and `rows` counts them."""
 
     questions: list[Question]
@@ -76,13 +76,13 @@ def review_rows(
     reasons: Reasons,
     answers: Answers,
     patterns: NDArray[np.int8],
-) -> Review:
+) -> ReviewedRows:
     """Ask about each gap, fold and warning, or take the answer; a row may be skipped by one.
 
     A row that is left alone for a reason of its own is not asked about, unless it was skipped for
     its gap or fold: another answer would fill it.
     """
-    review = Review([], {}, rows.num_rows, set())
+    review = ReviewedRows([], {}, rows.num_rows, set())
     for pair in pairs:
         review.more.update(pair.choice.used)
     _take_years(review, columns, pairs, reasons, answers)
@@ -108,7 +108,7 @@ def review_rows(
 
 
 def _take_years(
-    review: Review,
+    review: ReviewedRows,
     columns: Columns,
     pairs: list[PairValues],
     reasons: Reasons,
@@ -122,7 +122,7 @@ def _take_years(
 
 
 def _take_patterns(
-    review: Review,
+    review: ReviewedRows,
     rows: pa.Table,
     patterns: NDArray[np.int8],
     reasons: Reasons,
@@ -173,7 +173,9 @@ def _rows_to_warn_of(
             yield int(row), warning
 
 
-def _leave_alone(review: Review, waiting: dict[int, list[Question]], reasons: Reasons) -> None:
+def _leave_alone(
+    review: ReviewedRows, waiting: dict[int, list[Question]], reasons: Reasons
+) -> None:
     """Skip the rows that an answer says to skip, and ask nothing else about them."""
     for row, answers in review.answered.items():
         skipping = [

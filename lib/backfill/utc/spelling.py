@@ -41,7 +41,7 @@ class Vocabulary(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class ZoneWords:
     """What names of zones a table may hold: `own` first of all, then each vocabulary."""
 
     vocabularies: tuple[Vocabulary, ...] = (Vocabulary.IANA,)
@@ -177,10 +177,10 @@ def near_misses(name: str) -> list[str]:
     return list(dict.fromkeys(same + same_city + similar))[:_NEAR_MISSES]
 
 
-def names_from(vocabularies: Sequence[str], own: Mapping[str, str]) -> Names:
+def names_from(vocabularies: Sequence[str], own: Mapping[str, str]) -> ZoneWords:
     """Return the names that a specification allows; raise `ValueError` for one it can not mean."""
     allowed = tuple(Vocabulary(name) for name in vocabularies)
     for spelt, zone in own.items():
         if not is_zone(zone):
             raise ValueError(f"zone_map: {spelt!r} is mapped to {zone!r}, which is no IANA name")
-    return Names(allowed, tuple(sorted(own.items())))
+    return ZoneWords(allowed, tuple(sorted(own.items())))

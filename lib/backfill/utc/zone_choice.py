@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from backfill.decisions import Answer, Answers, Question
 from backfill.rows.values import named
 from backfill.utc.described import ZoneLink
-from backfill.utc.spelling import Names, is_questionable, meanings, near_misses, says
+from backfill.utc.spelling import ZoneWords, is_questionable, meanings, near_misses, says
 from backfill.utc.zone_names import is_zone
 
 SPELLING = "zone_name"  # the kind of question that a spelling raises
@@ -51,7 +51,7 @@ class ZonePolicy:
     default: str | None = None
     is_fallback_on_invalid: bool = False
     is_default_first: bool = False
-    names: Names = field(default_factory=Names)
+    names: ZoneWords = field(default_factory=ZoneWords)
     unset: frozenset[str] = frozenset()
 
 

@@ -24,7 +24,7 @@ from backfill.utc.described import OffsetUse, Pair
 from backfill.utc.instants import read_target
 from backfill.utc.oracle import judge, offset_at, to_us
 from backfill.utc.row_offset import read_offsets
-from backfill.utc.spelling import Names, names_from
+from backfill.utc.spelling import ZoneWords, names_from
 from backfill.utc.zone_names import is_zone, zone_info
 
 _FAR_US = 2**61
@@ -52,7 +52,7 @@ class _Rules:
         self._decided = dict(zones.get("decided", {}))
         self.has_constants = not zones.get("default_first", False)
         self._names = (
-            names_from(zones["names"], zones.get("map", {})) if "names" in zones else Names()
+            names_from(zones["names"], zones.get("map", {})) if "names" in zones else ZoneWords()
         )
 
     def zone_of(self, values: Sequence[str | None]) -> ZoneInfo | None:

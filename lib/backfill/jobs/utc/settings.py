@@ -13,7 +13,7 @@ from backfill.jobs.utc.table_spec import EVENTS, TableSpec
 from backfill.utc.convert import FoldPolicy, GapPolicy
 from backfill.utc.described import Encoding
 from backfill.utc.pairs import Policy
-from backfill.utc.spelling import Names, Vocabulary, near_misses, version_of
+from backfill.utc.spelling import Vocabulary, ZoneWords, near_misses, version_of
 from backfill.utc.zone_choice import ZonePolicy
 from backfill.utc.zone_names import is_zone
 
@@ -115,9 +115,11 @@ class UtcSettings:
         )
 
     @property
-    def names(self) -> Names:
+    def names(self) -> ZoneWords:
         """The names of zones that the table may hold."""
-        return Names(tuple(Vocabulary(name) for name in self.table.zone_names), self.table.zone_map)
+        return ZoneWords(
+            tuple(Vocabulary(name) for name in self.table.zone_names), self.table.zone_map
+        )
 
     def zones_json(self) -> dict[str, Any]:
         """Return what a plan records of how zones' names were taken, so that it can be proven."""
@@ -145,7 +147,7 @@ def zone_policy(settings: Mapping[str, Any]) -> ZonePolicy:
         settings.get("default_tz"),
         settings.get("fallback_on_invalid_tz", False),
         settings.get("default_tz_first", False),
-        Names(tuple(names), tuple(sorted(table.get("zone_map", {}).items()))),
+        ZoneWords(tuple(names), tuple(sorted(table.get("zone_map", {}).items()))),
         frozenset(table.get("unset", ())),
     )
 
