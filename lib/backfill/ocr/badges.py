@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor
 from backfill.ocr.cells import Cell
+from backfill.ocr.timetext import parse_duration
+from backfill.ocr.title_order import is_job
 from backfill.ocr.vocabulary import find_labels
 from backfill.ocr.words import BULLET
 
@@ -17,7 +20,7 @@ _WHOLE = re.compile(rf"[^\W\d_].*{BULLET}.*[^\W\d_]")
 
 def tells_other_time(texts: Sequence[str]) -> bool:
     """Whether a text beside a card's own times tells one more: a break's, or one that was moved."""
-    return any(_CLOCK.search(text) for text in texts)
+    return any(_CLOCK.search(text) and parse_duration(text) is None for text in texts)
 
 
 def has_badge(lines: Sequence[Sequence[Cell]], anchor: Anchor, lengths: Sequence[Cell]) -> bool:
@@ -42,6 +45,31 @@ def has_badge(lines: Sequence[Sequence[Cell]], anchor: Anchor, lengths: Sequence
     first = below[0][0].words[0]
     is_below_times = below[0][0].left < anchor.left + limits.BELOW_TIMES * first.height
     return is_below_times and ends + first.width + limits.BLANK_BEFORE * first.height < right
+
+
+def without_left(kept: list[Cell], anchor: Anchor, height: float) -> tuple[list[Cell], list[Cell]]:
+    """Return texts and those left of the times where others are not: a heading below the card."""
+    edge = anchor.left - limits.LEFT_OF_TIMES * height
+    left_of = [cell for cell in kept if cell.left < edge]
+    own = [cell for cell in kept if cell.left >= edge]
+    return (own, left_of) if own else (kept, [])
+
+
+def breaks_early(title: Sequence[Sequence[Cell]], kept: Sequence[Cell]) -> bool:
+    """Whether a line of a title leaves room for the next one's first word: they are two texts.
+
+    A job below its client is known as one; what else stands there may be anything.
+    """
+    right = max((cell.right for cell in kept), default=0.0)
+    return any(
+        upper[-1].right + limits.BLANK_BEFORE * upper[-1].height + lower[0].words[0].width < right
+        for upper, lower in itertools.pairwise(title)
+        if not any(is_job(text) or BULLET in text for text in (_text_of(upper), _text_of(lower)))
+    )
+
+
+def _text_of(line: Sequence[Cell]) -> str:
+    return " ".join(cell.text for cell in line)
 
 
 def _is_beside(cell: Cell, anchor: Anchor) -> bool:

@@ -43,6 +43,7 @@ def find_bands(ink: Ink) -> tuple[Band, ...]:
     if not unit:
         return ()
     letters = [p for p in ink.pieces if _is_letter(p, unit)]
+    letters = _with_heading(letters, ink.pieces, unit)
     small = [p for p in ink.pieces if _is_small(p, unit)]
     groups = _join_sideways(letters, ink.contrast.shape[:2], unit)
     bands = _absorb_accents([_band_of(group) for group in groups])
@@ -73,6 +74,37 @@ def _is_letter(piece: Piece, unit: float) -> bool:
         and piece.area > 0.04 * unit * unit
         and not _is_shape(piece, unit)
     )
+
+
+def _with_heading(letters: list[Piece], pieces: Sequence[Piece], unit: float) -> list[Piece]:
+    """Return the letters, with those of a heading that are as large as portraits or their discs.
+
+    One after another: what stands beside letters of its size is a letter.
+    """
+    others = [
+        p
+        for p in pieces
+        if limits.LARGE_LETTER * unit < p.height < limits.TALLEST_HEADING * unit
+        and _is_no_outline(p, unit)
+        and not _is_letter(p, unit)
+    ]
+    while found := [p for p in others if _stands_among(p, letters)]:
+        letters = [*letters, *found]
+        others = [p for p in others if p not in found]
+    return letters
+
+
+def _stands_among(piece: Piece, letters: list[Piece]) -> bool:
+    """Whether a piece has letters of its size beside it, on its line; some touch one another."""
+    beside = sum(
+        max(1, round(other.width / other.height))
+        for other in letters
+        if other.height > limits.OF_HEADING * piece.height
+        and piece.top < other.middle < piece.bottom
+        and max(other.left - piece.right, piece.left - other.right)
+        < limits.HEADING_REACH * piece.height
+    )
+    return beside >= limits.HEADING_BESIDE
 
 
 def _is_no_outline(piece: Piece, unit: float) -> bool:
@@ -152,18 +184,32 @@ def _attach_small(bands: list[Band], small: list[Piece], unit: float) -> list[Ba
     rights = [band.right for band in bands]
     # From left to right: dots behind a bullet that ends a run belong to it, too.
     for piece in sorted(small, key=lambda piece: piece.left):
-        best, best_distance = -1, 0.55 * unit
-        for index, band in enumerate(bands):
-            if not band.left - unit <= piece.left <= rights[index] + unit:
-                continue
-            distance = max(band.top - piece.middle, piece.middle - band.bottom, 0.0)
-            if distance < best_distance:
-                best, best_distance = index, distance
+        near = [
+            (distance, index)
+            for index, band in enumerate(bands)
+            if band.left - unit <= piece.left <= rights[index] + unit
+            and (distance := max(band.top - piece.middle, piece.middle - band.bottom, 0.0))
+            < limits.SMALL_REACH * unit
+        ]
+        if len(near) > 1:
+            near = [(_off_letters(piece, bands[index], unit), index) for _, index in near]
+        best = min(near)[1] if near else -1
         if best >= 0:
             extra.setdefault(best, []).append(piece)
             if piece.height <= limits.ELLIPSIS_DOT * unit or piece.height == piece.width:
                 rights[best] = max(rights[best], piece.right)
     return [_band_of([*band.pieces, *extra.get(i, [])]) for i, band in enumerate(bands)]
+
+
+def _off_letters(piece: Piece, band: Band, unit: float) -> float:
+    """Return how far above or below the letters of a run a small piece lies, where it lies.
+
+    The tail of a g reaches down beside the dots of the Ö in the next line, and a run may end right
+    before them; no letter of theirs is near.
+    """
+    x = piece.left + piece.width / 2
+    near = [p for p in band.pieces if p.left - unit / 2 <= x <= p.right + unit / 2]
+    return min((max(p.top - piece.bottom, piece.top - p.bottom, 0) for p in near), default=unit)
 
 
 def _without_faint(bands: list[Band], contrast: Pixels) -> list[Band]:

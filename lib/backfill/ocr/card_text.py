@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor
-from backfill.ocr.badges import has_badge, tells_other_time
+from backfill.ocr.badges import breaks_early, has_badge, tells_other_time, without_left
 from backfill.ocr.cells import Cell
 from backfill.ocr.checks import (
     ADDRESS_UNSURE,
@@ -19,7 +19,7 @@ from backfill.ocr.checks import (
     UNKNOWN_TEXT,
     is_unsure,
 )
-from backfill.ocr.clock import HOUR_MINUTES
+from backfill.ocr.lengths import join_lengths, without_lengths
 from backfill.ocr.lettering import repair_capitals
 from backfill.ocr.noise import (
     cut_collaborators,
@@ -36,6 +36,7 @@ from backfill.ocr.noise import (
 )
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import cut_duration, parse_duration, parse_worn_duration, tells_half
+from backfill.ocr.title_order import arrange
 from backfill.ocr.vocabulary import find_labels
 from backfill.ocr.words import BULLET, Word
 
@@ -47,9 +48,15 @@ _LABEL_NUMBER = re.compile(r"\(.*\d|\b(?:dag|lunch|rast|restid)\s+\d", re.IGNORE
 
 
 def entry_of(
-    anchor: Anchor, card: list[Cell], height: float, lengths: Sequence[Cell] = ()
+    anchor: Anchor,
+    card: list[Cell],
+    height: float,
+    lengths: Sequence[Cell] = (),
+    second: float | None = None,
 ) -> Entry:
     """Return the entry of one card; `lengths` are the durations that its column is known to show.
+
+    `second` is the left edge of a table's second column, which says where.
 
     A text that stands where durations stand is one, however it was read. Every other text is part
     of title or address, known noise, a picture, or a doubt.
@@ -60,9 +67,9 @@ def entry_of(
     flags: tuple[str, ...] = (HALF_OF_DAY,) * anchor.is_half_guessed
     flags += (UNKNOWN_TEXT,) * any(_heads_others(cell.text) for cell in card)
     card = [cell for cell in card if not _heads_others(cell.text)]
-    for cell in _join_lengths(_without_pictures(_by_column(card, anchor), height), height):
+    for cell in join_lengths(_without_pictures(_by_column(card, anchor), height), height):
         minutes = parse_duration(cell.text)
-        if _is_at_rim(cell, anchor, lengths, height):
+        if _is_at_rim(cell, anchor, card, lengths, height):
             continue
         if minutes is None and _is_among_lengths(cell, anchor, lengths, height):
             duration = parse_worn_duration(cell.text)
@@ -80,16 +87,24 @@ def entry_of(
         elif is_scrap(cell.text) and _stands_below_address(cell, kept, height):
             unread.append(cell)
     flags += (UNKNOWN_TEXT,) * tells_other_time([anchor.rest, *(cell.text for cell in kept)])
-    lines = _lines(kept, height)
+    kept, left_of = without_left(kept, anchor, height)
+    flags += (UNKNOWN_TEXT,) * bool(left_of)
+    lines, beside = _lines_by_column(kept, second, height)
     chip, lines = _cut_chip(lines, anchor)
     if has_badge(lines, anchor, lengths):
         flags += (UNKNOWN_TEXT,)
         lines, anchor = (lines if anchor.rest else lines[1:]), replace(anchor, rest="")
     title_count = _title_count(lines, anchor)
-    title, title_minutes = _title_of(lines[:title_count], anchor.rest)
+    flags += (UNKNOWN_TEXT,) * breaks_early(
+        lines[:title_count], [cell for line in lines for cell in line]
+    )
+    lines += beside
+    texts, title_minutes = without_lengths([anchor.rest, *map(_text, lines[:title_count])])
+    title_lines, address_lines = arrange(texts, list(map(_text, lines[title_count:])))
+    title, minutes_behind = _title_of(title_lines)
+    title_minutes = title_minutes if title_minutes is not None else minutes_behind
     title = f"{title} {BULLET} {chip.text}" if chip else title
-    address_lines = [_text(line) for line in lines[title_count:]]
-    address, location = _split_location([text for text in address_lines if text])
+    address, location = _split_location(address_lines)
     flags += (UNKNOWN_TEXT,) * (BULLET in title and is_notice(title))
     flags += (TITLE_UNSURE,) * is_unsure([*lines[:title_count], *([[chip]] if chip else [])])
     flags += (ADDRESS_UNSURE,) * (bool(unread) or is_unsure(lines[title_count:]))
@@ -151,45 +166,6 @@ def _by_column(card: list[Cell], anchor: Anchor) -> list[Cell]:
     return divided
 
 
-def _join_lengths(card: list[Cell], height: float) -> list[Cell]:
-    """Return the cells, hours and minutes of one duration as one, beside or below one another."""
-    joined: list[Cell] = []
-    for cell in sorted(card, key=lambda cell: (round(cell.left / height), cell.top)):
-        minutes = parse_duration(cell.text)
-        mate = next((o for o in joined if _is_hours_before(o, cell, height)), None)
-        if minutes is not None and mate is not None:
-            joined[joined.index(mate)] = Cell((*mate.words, *cell.words))
-        else:
-            joined.append(cell)
-    return sorted(joined, key=lambda cell: (cell.top, cell.left))
-
-
-def _is_hours_before(hours: Cell, minutes: Cell, height: float) -> bool:
-    """Whether one cell is only hours, and the other only minutes close behind them."""
-    whole = parse_duration(hours.text)
-    return (
-        whole is not None
-        and whole % HOUR_MINUTES == 0
-        and not re.search(r"[hHt]", minutes.text)
-        and re.search(r"[ht]", hours.text) is not None
-        and not re.search(r"m", re.sub(r"tim", "", hours.text))
-        and (_is_right_of(minutes, hours, height) or _is_wrapped(minutes, hours, height))
-    )
-
-
-def _is_right_of(minutes: Cell, hours: Cell, height: float) -> bool:
-    return (
-        abs(hours.middle - minutes.middle) < 0.5 * height
-        and 0 <= minutes.left - hours.right < limits.HOURS_TO_MINUTES * height
-    )
-
-
-def _is_wrapped(minutes: Cell, hours: Cell, height: float) -> bool:
-    """Whether minutes stand right below hours that had no room beside them."""
-    off = min(abs(minutes.left - hours.left), abs(minutes.right - hours.right))
-    return off < 0.5 * height and 0 < minutes.middle - hours.middle <= limits.STACK_PITCH * height
-
-
 def _without_pictures(card: list[Cell], height: float) -> list[Cell]:
     """Return the cells without those beside and below a "Collaborators" heading.
 
@@ -231,11 +207,22 @@ def _cut_chip(lines: list[list[Cell]], anchor: Anchor) -> tuple[Cell | None, lis
     return chip, lines[1:]
 
 
-def _is_at_rim(cell: Cell, anchor: Anchor, lengths: Sequence[Cell], height: float) -> bool:
-    """Whether a scrap stands left of the times or right of all durations: a corner of the card."""
+def _is_at_rim(
+    cell: Cell, anchor: Anchor, card: Sequence[Cell], lengths: Sequence[Cell], height: float
+) -> bool:
+    """Whether a scrap stands left of the times or right of all durations: a corner of the card.
+
+    A short text that begins where longer ones do is one of them: a town of three letters.
+    """
     right = max((other.right for other in lengths), default=cell.left)
-    return len(cell.text) <= limits.LONGEST_SCRAP and (
-        cell.right < anchor.left + 0.2 * height or cell.left > right
+    return (
+        len(cell.text) <= limits.LONGEST_SCRAP
+        and (cell.right < anchor.left + 0.2 * height or cell.left > right)
+        and not any(
+            len(other.text) > limits.LONGEST_SCRAP
+            and abs(other.left - cell.left) < limits.SAME_EDGE * height
+            for other in card
+        )
     )
 
 
@@ -284,10 +271,11 @@ def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell]) -> bool:
 
 def _ends_address(cell: Cell, kept: list[Cell], height: float) -> bool:
     """Whether a lone number or letter is the street's, wrapped below a line that lacks one."""
-    if not re.fullmatch(r"\d{1,4}|[A-Za-zÅÄÖåäö]", cell.text):
+    text = cell.text.rstrip(",.")
+    if not re.fullmatch(r"\d{1,4}|[A-Za-zÅÄÖåäö]", text):
         return False
     last = _address_line_above(cell, kept, height)
-    return last is not None and bool(_ENDS_IN_DIGIT.search(last)) != cell.text.isdigit()
+    return last is not None and bool(_ENDS_IN_DIGIT.search(last)) != text.isdigit()
 
 
 def _stands_below_address(cell: Cell, kept: list[Cell], height: float) -> bool:
@@ -318,8 +306,17 @@ def _is_unread_duration(cell: Cell, card: list[Cell], height: float) -> bool:
         cell.left > left + 8 * height
         and len(cell.text) <= 9
         and bool(re.search(r"\d", cell.text))
-        and bool(re.search(r"[hm]\W*$|\dm|\dh", cell.text))
+        and bool(re.search(r"(?<![^\W\d_]{2})[hm]\W*$|\dm|\dh", cell.text))
     )
+
+
+def _lines_by_column(
+    kept: Sequence[Cell], second: float | None, height: float
+) -> tuple[list[list[Cell]], list[list[Cell]]]:
+    """Return the lines left of a table's second column, and those in it."""
+    edge = second - limits.SAME_EDGE * height if second is not None else float("inf")
+    left, right = ([c for c in kept if c.left < edge], [c for c in kept if c.left >= edge])
+    return _lines(left, height), _lines(right, height)
 
 
 def _lines(cells: list[Cell], height: float) -> list[list[Cell]]:
@@ -360,16 +357,13 @@ def _split_location(lines: list[str]) -> tuple[str, str]:
     return " ".join(lines), ""
 
 
-def _text(line: list[Cell]) -> str:
+def _text(line: Sequence[Cell]) -> str:
     return " ".join(filter(None, (cut_collaborators(cell.text) for cell in line)))
 
 
-def _title_of(lines: list[list[Cell]], before: str) -> tuple[str, int | None]:
-    """Return the title, and the minutes of a duration at the end of one of its lines.
+def _title_of(lines: Sequence[str]) -> tuple[str, int | None]:
+    """Return the title, and the minutes of a duration at its end.
 
     A line that ends in a hyphen or a slash right behind a letter goes on without a blank.
     """
-    cut = [cut_duration(text) for text in (before, *map(_text, lines)) if text]
-    whole = _BROKEN.sub(r"\1", "\n".join(filter(None, (text for text, _minutes in cut))))
-    title, minutes = cut_duration(whole.replace("\n", " "))
-    return title, next((found for _text, found in cut if found is not None), minutes)
+    return cut_duration(_BROKEN.sub(r"\1", "\n".join(lines)).replace("\n", " "))

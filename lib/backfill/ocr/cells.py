@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from backfill.ocr import limits
 from backfill.ocr.noise import is_counter, is_on_time
-from backfill.ocr.timetext import parse_clock, parse_range, tells_half
+from backfill.ocr.timetext import is_unit, parse_clock, parse_range, tells_half
 from backfill.ocr.words import Word, span_of
 
 _TIME_PART = re.compile(
@@ -84,17 +84,27 @@ def is_time_part(text: str) -> bool:
 
 def _run_for(word: Word, runs: list[list[Word]], height: float) -> list[Word] | None:
     """Return the run that the word continues: same line, smallest gap."""
-    best, best_gap = None, limits.GAP_IN_CELL * height
+    best, best_gap = None, limits.GAP_IN_RANGE * height
     for run in runs:
         last = run[-1]
         gap = word.left - last.right
         # The gap first: it rules out nearly all of thousands of pairs.
         if not -limits.OVERLAP * height <= gap < best_gap:
             continue
+        if gap >= limits.GAP_IN_CELL * height and not _is_range_without_dash(run, word):
+            continue
         overlap = min(word.bottom, last.bottom) - max(word.top, last.top)
         if overlap >= 0.6 * min(word.height, last.height) and not _is_whole(run, word):
             best, best_gap = run, gap
     return best
+
+
+def _is_range_without_dash(run: list[Word], word: Word) -> bool:
+    """Whether a time stands beside another, the dash between them perhaps unread."""
+    if not parse_clock(word.text):
+        return False
+    before = [part.text for part in run if not re.fullmatch(r"\W+", part.text)]
+    return bool(before) and bool(parse_clock(" ".join(before)))
 
 
 def _is_whole(run: list[Word], word: Word) -> bool:
@@ -104,5 +114,6 @@ def _is_whole(run: list[Word], word: Word) -> bool:
         return True
     last = run[-1].text
     if parse_clock(last) or parse_range(last) or (len(run) > 1 and tells_half(last)):
-        return not _TIME_PART.match(word.text)
-    return is_counter(text) and len(text) == 1 and len(word.text) > 2
+        return not (_TIME_PART.match(word.text) or is_unit(word.text))
+    is_lone = is_counter(text) and len(text) == 1
+    return is_lone and len(word.text) > 2 and not is_unit(word.text)

@@ -99,7 +99,9 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
             flags.append(TOO_LONG)
         if HALF_OF_DAY in flags and is_proven:
             flags.remove(HALF_OF_DAY)
-        if _may_be_afternoon(entry, entries[index - 1] if index else None):
+        if _may_be_afternoon(entry, entries[index - 1] if index else None) or (
+            not is_proven and _ends_before_it_begins(entry)
+        ):
             flags.append(HALF_OF_DAY)
         if not any(char.isalpha() for char in entry.title):
             flags.append(TITLE_MISSING)
@@ -190,6 +192,13 @@ def _may_be_afternoon(entry: Entry, before: Entry | None) -> bool:
     is_short = any(re.match(rf"\W*{told}(?!\d)", word.text) for word in entry.words)
     halves = any(holds_half(word.text) for word in entry.words)
     return not halves and (is_short or (before is not None and start < minutes_of(before.start)))
+
+
+def _ends_before_it_begins(entry: Entry) -> bool:
+    """Whether a shift that begins before one o'clock ends earlier: 12:15 to 3:15, no night."""
+    start, end = minutes_of(entry.start), minutes_of(entry.end)
+    halves = any(holds_half(word.text) for word in entry.words)
+    return not halves and 0 < end < start < limits.NOON_MINUTES
 
 
 def _overlaps(entry: Entry, after: Entry) -> bool:

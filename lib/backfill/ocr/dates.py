@@ -10,22 +10,29 @@ from dataclasses import dataclass
 
 from backfill.ocr import limits
 from backfill.ocr.cells import Cell, make_cells
-from backfill.ocr.likeness import likeness
-from backfill.ocr.noise import names_of, plain
+from backfill.ocr.day_apart import find_apart
+from backfill.ocr.day_names import (
+    TOKEN,
+    day_of,
+    index_of,
+    is_day_first,
+    relative_words,
+    weekday_of,
+)
+from backfill.ocr.noise import plain, words_of
 from backfill.ocr.words import Word
 
 FAR_DATE, WEEK_CONTRADICTS = "far_date", "week_contradicts"
 
-# 2025-08-22; 22.8. or 22.8.2025; 22/8/2025, which is no American date.
-_ISO = re.compile(r"\b(20\d{2})-(\d{2})-(\d{2})\b")
+# 2025-08-22, its hyphens perhaps unread; 22.8. or 22.8.2025; 22/8/2025.
+_ISO = re.compile(r"\b(20\d{2})[- ](\d{2})[- ](\d{2})\b")
 _DOTTED = re.compile(r"\b(\d{1,2})\.\s?(\d{1,2})\.?(?:\s?(20\d{2}))?(?!\d)")
-_SLASHED = re.compile(r"\b(1[3-9]|2\d|3[01])/(\d{1,2})(?:/(20\d{2}))?(?!\d)")
+_SLASHED = re.compile(r"\b(\d{1,2})/(\d{1,2})(?:/(20\d{2}))?(?!\d)")
 _WEEK = re.compile(
     r"\b(?:week|vecka|veoka|uge|uke|viikko|woche|kw|v{1,2})\W{0,2}\s*([0-5]?\d)\b", re.IGNORECASE
 )
 # A day's number, or what OCR makes of one digit.
 _HOLDS_DAY = re.compile(r"\d|\b[OolISB]{1,2}\b")
-_TOKEN = re.compile(r"[^\W\d_]+|\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,8 @@ def find_date(words: list[Word]) -> DateEvidence | None:
         wrapped = [cell for upper in tall if (cell := _wrapped(upper, tall))]
         found += [(evidence, cell) for cell in wrapped if (evidence := _read_header(cell.text))]
     if not found:
-        return None
+        apart = find_apart(cells)
+        return DateEvidence(*apart) if apart else None
     evidence, header = max(
         found, key=lambda pair: (pair[0].weekday is not None, pair[1].height, -pair[1].top)
     )
@@ -101,11 +109,14 @@ def shows_other_day(words: list[Word], evidence: DateEvidence) -> bool:
     if _holds_other_day(evidence):
         return True
     cells = [cell for cell in _join_lines(make_cells(words)) if cell.text != evidence.text]
+    relative = [cell for cell in cells if plain(cell.text) in words_of("other_days")]
+    if any(cell.top > evidence.bottom for cell in relative):
+        return True
     for cell in cells:
         found = _read_header(cell.text)
         if found and (found.day, found.month) != (evidence.day, evidence.month):
             return True
-    begun = [cell for cell in cells if _weekday(cell.words[0].text) is not None]
+    begun = [cell for cell in cells if weekday_of(cell.words[0].text) is not None]
     apart = [
         cell
         for cell in begun
@@ -113,14 +124,14 @@ def shows_other_day(words: list[Word], evidence: DateEvidence) -> bool:
         < limits.STRIP_NAMES
     ]
     named = {day for cell in apart if (day := _named_day(cell)) is not None}
-    firsts = {_weekday(cell.words[0].text) for cell in apart}
+    firsts = {weekday_of(cell.words[0].text) for cell in apart}
     return bool(named - {evidence.weekday}) or len(firsts) >= limits.STRIP_NAMES - 1
 
 
 def _holds_other_day(evidence: DateEvidence) -> bool:
     """Whether a heading names another day behind its own: two columns with one heading each."""
-    tokens = _TOKEN.findall(evidence.text)
-    days = [at for at, token in enumerate(tokens) if at and _weekday(token) is not None]
+    tokens = TOKEN.findall(evidence.text)
+    days = [at for at, token in enumerate(tokens) if at and weekday_of(token) is not None]
     later = (_read_names(tokens[at:]) for at in days)
     return any(f and (f.day, f.month) != (evidence.day, evidence.month) for f in later)
 
@@ -131,12 +142,7 @@ def _named_day(cell: Cell) -> int | None:
     is_numbered = len(texts) > 1 and bool(re.fullmatch(r"[0-3]?\d", texts[1]))
     if not is_numbered and (len(texts) > 1 or len(texts[0]) < 3):
         return None
-    return _weekday(texts[0])
-
-
-def _weekday(text: str) -> int | None:
-    """Return 0…6 of a text that is a weekday's name, whole or short, Monday first."""
-    return _exactly(plain(text), "weekdays")
+    return weekday_of(texts[0])
 
 
 def resolve_date(
@@ -243,14 +249,16 @@ def _wrapped(upper: Cell, cells: list[Cell]) -> Cell | None:
 @functools.lru_cache(maxsize=8192)
 def _read_header(text: str) -> DateEvidence | None:
     """Return day, month, weekday and year of a text such as "Friday 22 August"."""
-    tokens = _TOKEN.findall(text) if _HOLDS_DAY.search(text) else []
+    tokens = TOKEN.findall(text) if _HOLDS_DAY.search(text) else []
+    while tokens and plain(tokens[0]) in relative_words():
+        tokens = tokens[1:]
     if not 2 <= len(tokens) <= limits.DATE_TOKENS:
         return None
-    return _read_digits(text, _weekday(tokens[0])) or _read_names(tokens)
+    return _read_digits(text, weekday_of(tokens[0])) or _read_names(tokens)
 
 
 def _read_names(tokens: list[str]) -> DateEvidence | None:
-    weekday = _index_of(tokens[0], "weekdays")
+    weekday = index_of(tokens[0], "weekdays")
     rest = tokens[1:] if weekday is not None else tokens
     if rest and plain(rest[0]) in ("den", "the"):
         rest = rest[1:]
@@ -260,7 +268,7 @@ def _read_names(tokens: list[str]) -> DateEvidence | None:
     day_text, month_text = (
         (second, first) if first.isalpha() and second.isdecimal() else (first, second)
     )
-    day, month = _day(day_text), _index_of(month_text, "months")
+    day, month = day_of(day_text), index_of(month_text, "months")
     if day is None or month is None:
         return None
     year = next((int(t) for t in rest[2:] if t.isdecimal() and 2000 <= int(t) <= 2100), None)
@@ -276,36 +284,13 @@ def _read_digits(text: str, weekday: int | None) -> DateEvidence | None:
         year, month, day = map(int, found.groups())
     elif found := _DOTTED.search(text) or _SLASHED.search(text):
         day, month, year = int(found[1]), int(found[2]), int(found[3] or 0)
+        if "/" in found[0] and day <= 12 and day != month and not is_day_first(text):
+            return None  # 3/11 may be American
     else:
         return None
     if not (year or weekday is not None) or not (1 <= month <= 12 and 1 <= day <= 31):
         return None
     return DateEvidence(day, month, weekday, year or None)
-
-
-def _day(text: str) -> int | None:
-    digits = text.translate(str.maketrans("OoIlSB", "001158"))
-    return int(digits) if digits.isdecimal() and 1 <= int(digits) <= 31 else None
-
-
-def _index_of(token: str, kind: str) -> int | None:
-    """Return the index of the weekday or month that the token is, exactly or nearly."""
-    letters = plain(token)
-    index = _exactly(letters, kind)
-    if index is not None or len(letters) < 4:
-        return index
-    scores = [
-        (max(likeness(letters, name, limits.SIMILAR_NAME) for name in names), index)
-        for index, names in enumerate(names_of(kind))
-    ]
-    best, index = max(scores)
-    is_clear = sum(score == best for score, _ in scores) == 1
-    return index if best >= limits.SIMILAR_NAME and is_clear else None
-
-
-def _exactly(letters: str, kind: str) -> int | None:
-    both = zip(names_of(kind), names_of(f"{kind}_short"), strict=True)
-    return next((at for at, names in enumerate(both) if letters in (*names[0], *names[1])), None)
 
 
 def _week_cell(cells: list[Cell], header: Cell) -> Cell | None:

@@ -24,6 +24,7 @@ from backfill.ocr.engine import (
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import Pixels, load_pixels
 from backfill.ocr.looks import doubtful_bands, look_again, look_first
+from backfill.ocr.marks import with_marks
 from backfill.ocr.noise import is_worn_state
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink
@@ -120,7 +121,7 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     words = tuple(_grow(word, shrink) for row in rows for word in row)
     entries = tuple(
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
-        for entry in view.entries
+        for entry in with_marks(view.entries, bands, rows, ink)
     )
     unseen = find_unseen(scene, view, (word for row in rows for word in row), ink.pictures)
     flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)

@@ -29,6 +29,12 @@ _ROUND = frozenset("0689")
 # An i beside an l may be either; letters with rings and dots of their own are not counted.
 _STROKES = re.compile(r"[a-z]*(?:[il]{2}|Il)[a-z]*", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]+")
+_NAME = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*[.,]?")
+# Dots and rings above letters, as many as pieces of ink.
+_MARKS = {"i": 1, "j": 1, "ä": 2, "ö": 2, "ü": 2, "ë": 2, "å": 1, "é": 1, "è": 1, "á": 1, "ø": 0}
+# Capitals that have a sibling with a mark, and those with one.
+_BARE = frozenset("AOUE")
+_MARKED = frozenset("ÅÄÖÜÉÈJQ")
 # "+3" counts colleagues, and its sign is a piece of ink.
 _NUMBER = re.compile(r"[^\w+]*(?:\d{1,4}[^\W\d_]?|\d{1,2}[:.;]\d{2})\W*")
 
@@ -92,6 +98,42 @@ def _has_other_dots(word: Word, band: Band, unit: float) -> bool:
     return bool(dots) and len(dots) != sum(word.text.count(char) for char in "ij")
 
 
+def _has_more_marks(
+    word: Word, row: tuple[Word, ...], band: Band, tall: list[Piece], unit: float
+) -> bool:
+    """Whether more dots and rings stand above a word's letters than its text has.
+
+    Those of small print may be joined to one another, never parted: fewer say nothing. A ring
+    that touches its A makes it taller than other capitals.
+    """
+    if not _NAME.fullmatch(word.text):
+        return False
+    limit = band.top + limits.DOTS_ABOVE * (band.bottom - band.top)
+    own = [p for p in tall if word.left <= _centre(p) <= word.right]
+    marks = [
+        piece
+        for piece in band.pieces
+        if limits.MARK_TALL * unit <= piece.height <= limits.SMALL_PIECE * unit
+        and piece.middle < limit
+        and word.left <= _centre(piece) <= word.right
+        and any(p.left < _centre(piece) < p.right and p.top >= piece.bottom - 1 for p in own)
+    ]
+    if len(marks) > sum(_MARKS.get(char, 0) for char in word.text.casefold()):
+        return True
+    return word.text[0] in _BARE and _stands_out(word, row, own, tall)
+
+
+def _stands_out(word: Word, row: tuple[Word, ...], own: list[Piece], tall: list[Piece]) -> bool:
+    """Whether a word's capital is taller than those of its line's other words without marks."""
+    others = [
+        min(pieces, key=lambda piece: piece.left).height
+        for other in row
+        if other is not word and other.text[:1].isupper() and other.text[0] not in _MARKED
+        if (pieces := [p for p in tall if other.left <= _centre(p) <= other.right])
+    ]
+    return bool(own and others) and own[0].height > limits.MARKED_TALL * max(others)
+
+
 def _holds_blank(word: Word, tall: list[Piece], ink: Ink) -> bool:
     """Whether a word's ink stands in two parts: a blank between two words was not read."""
     if not _LETTERS.fullmatch(word.text):
@@ -115,6 +157,7 @@ def _agrees(
     """
     if not _NUMBER.fullmatch(word.text):
         is_other = _has_other_dots(word, band, ink.letter_px) or _holds_blank(word, tall, ink)
+        is_other = is_other or _has_more_marks(word, row, band, tall, ink.letter_px)
         return False if is_other else None
     said = [char for char in word.text if char.isalnum()]
     pieces = _pieces_of(word, row, tall, ink.letter_px)

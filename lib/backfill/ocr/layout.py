@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor, Divider, crossing, find_anchors
+from backfill.ocr.captions import second_column, without_captions
 from backfill.ocr.card_text import entry_of
 from backfill.ocr.cells import Cell, line_height, make_cells
 from backfill.ocr.noise import is_all_day, is_around, is_farewell, is_noise, is_tab
@@ -40,7 +41,7 @@ class Layout:
 def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout:
     """Return the entries of all cards, column by column, from top to bottom."""
     height = line_height(words)
-    cells = make_cells(words)
+    cells = without_captions(make_cells(words), height)
     anchors = find_anchors(cells, dividers, height)
     timed = {cell for anchor in anchors for cell in anchor.cells}
     timed |= told_cells([cell for cell in cells if cell not in timed])
@@ -53,9 +54,10 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
         cards = _cards(column, column_texts, dividers, height)
         strays += _strays(cards, column_texts)
         lengths = [cell for cell in column_texts if parse_duration(cell.text) is not None]
+        second = second_column(cards, height)
         for anchor, card in cards:
             if anchor.end:
-                entries.append(entry_of(anchor, card, height, lengths))
+                entries.append(entry_of(anchor, card, height, lengths, second))
             elif any(is_farewell(cell.text) for cell in card):
                 farewell, farewell_y = anchor.start, (anchor.top + anchor.bottom) / 2
             else:

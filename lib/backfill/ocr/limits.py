@@ -82,7 +82,9 @@ CARDS_SHARE = Share(0.08)  # and have so many of all pixels.
 FRAME_EDGE = Share(0.94)  # A sign that the font lacks is a frame: so much of its edges is ink,
 FRAME_INSIDE = Share(0.12)  # so little inside,
 FRAME_TALL = Letters(0.75)  # and it is as tall as a letter.
-CHIP_WIDE = Letters(2.0), Letters(18.0)  # A chip with words on it, from … to.
+CHIP_WIDE = Letters(2.0), Letters(60.0)  # A chip or bar with words on it, from … to.
+CHIP_LETTERS = Count(2)  # Its letters are holes in it, so many at least,
+CHIP_LETTER_TALL = Letters(0.35)  # of this height.
 CHIP_TALL = Letters(1.1), Letters(4.0)
 CHIP_FULL = Share(0.3)  # Of its box: ink,
 CHIP_ROW = Share(0.8)  # and of a row above or below its words.
@@ -93,6 +95,7 @@ CHIP_ROWS = Share(0.7)  # of its height.
 # — Runs of text —
 GAP_OF_WORDS = Letters(1.25)  # A blank between two words of a run is no wider.
 SMALL_PIECE = Letters(0.55)  # Dots, commas, hyphens are smaller than letters.
+SMALL_REACH = Letters(0.55)  # So far above or below a run they may lie.
 LARGEST_BULLET = Letters(0.86)
 TALLEST_PIECE = Letters(3.6)
 FAINTEST = Share(0.24)  # Of the contrast of the darkest text: less is no text.
@@ -106,6 +109,11 @@ LONGEST_STROKE = Letters(2.7)  # Wider and taller it is a picture, not a letter.
 DISC_TALL = Letters(2.3)  # A portrait is larger than a heading's capitals,
 DISC_WIDE = Share(0.75)  # of its height, rounder than a g,
 DISC_FULL = Share(0.5)  # and of its box fuller.
+OF_HEADING = Share(0.55)  # Of its height: letters beside it are so tall in a heading,
+HEADING_BESIDE = Count(2)  # and so many, so many of its heights away at most.
+HEADING_REACH = Times(2.0)
+LARGE_LETTER = Letters(1.8)  # A heading's letters are larger than this.
+TALLEST_HEADING = Letters(5.5)  # No heading has larger letters.
 BAR_TALL = Letters(2.6)  # A card's bar is taller than letters,
 BAR_FULL = Share(0.7)  # and of its box fuller.
 ELLIPSIS_DOT = Letters(0.34)  # A dot of an ellipsis,
@@ -170,6 +178,12 @@ CORNER_FULL = Share(0.55)  # and how much of them is ink.
 SMALLEST_SHAPE_PX = Px(9)  # The shape of a lower piece is no longer to be seen.
 DOTS_ABOVE = Share(0.4)  # Of a run's height: the dots of its i stand above this.
 
+STRIKE_WIDE = Letters(3.0)  # A line through text is so long at least,
+STRIKE_ROWS = Share(0.25), Share(0.8)  # from … to of the run's height,
+STRIKE_THICK = Letters(0.3)  # and no thicker.
+MARK_TALL = Letters(0.1)  # A dot or ring above a letter is so tall at least;
+MARKED_TALL = Times(1.17)  # joined to its letter the two are so many times a capital.
+
 # — Likeness of texts —
 SIMILAR = Likeness(0.78)  # A text is one of the app's words.
 SIMILAR_WORN = Likeness(0.55)  # Where nothing else stands, less is enough.
@@ -185,10 +199,14 @@ SAME_TITLE = Likeness(0.8)  # Two readings of one title.
 
 # — Words, lines and cards —
 GAP_IN_CELL = Lines(1.1)  # A blank in a cell is no wider.
+GAP_IN_RANGE = Lines(3.0)  # Between two times, whose dash stands there, unread perhaps.
 OVERLAP = Lines(1.0)  # The box of a time may reach over the dash that follows it.
 COLUMN_PITCH = Lines(10.0)  # Columns stand so far apart.
 STACK_PITCH = Lines(3.0)  # Start and end of one card under one another,
 SAME_LEFT = Lines(1.3)  # and their left edges.
+SAME_EDGE = Lines(0.6)  # Texts of one column begin as near to one another,
+FEWEST_ROWS = Count(2)  # and so many cards have it.
+LEFT_OF_TIMES = Lines(2.0)  # What begins so far left of its card's times is no part of it.
 FAR_BELOW = Lines(3.2)  # From the times to the last line of the last card,
 NEAR_ABOVE = Lines(1.2)  # and to a title above the first.
 BELOW_TIMES = Lines(1.0)  # A title below a range of times begins no further right,
@@ -206,6 +224,7 @@ LONGEST_STATE = Count(12)  # Letters of the small state below the times,
 STATE_TALL = Share(0.82)  # of the height of the times.
 NAME_WORDS = Count(4)  # Words of a client's name that has no job behind it.
 SCRAP_LETTERS = Count(2)  # Fewer are a scrap, of a picture or of a sign.
+FEWEST_NAMES = Count(3)  # Fewer clients of one first name are no wonder.
 TOWN_WORDS = Count(3)  # Words of a town's name, at most.
 HEADING_WORDS = Count(3)  # A heading above shifts has no more.
 SUM_WORDS = Count(5)  # A line that tells a sum has no more.
@@ -213,6 +232,7 @@ SUM_WORDS = Count(5)  # A line that tells a sum has no more.
 # — Days and times —
 # Longer no shift is: start and end may have changed places.
 DAWN_MINUTES = Minutes(6 * 60)  # Who writes 1:40 for a time before dawn may mean the afternoon.
+NOON_MINUTES = Minutes(13 * 60)  # No shift that begins earlier lasts until the next day.
 LONGEST_SHIFT_MINUTES = Minutes(16 * 60)
 SAME_TIME_MINUTES = Minutes(5)  # Two images' times of one shift differ by no more.
 YEARS_AROUND = Count(10)  # Years in which a date without one may lie.

@@ -23,15 +23,13 @@ IMAGES_DO_NOT_MEET = "images_do_not_meet"
 DAY_GOES_ON = "day_goes_on"
 
 # What divides a client from a job, where no known job stands behind it.
-_DASH = re.compile(r"\s[-–—|/]\s")
+_DASH = re.compile(r"\s[-–—|/]\s|(?<=[^\W\d_])\s[Il]\s(?=[^\W\d_])|:\s")
 _GLUED_DASH = re.compile(r"(?<=[^\W\d_])[-–—](?=[^\W\d_])")
 
 
 def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
     """Return the doubts about what one card, read and made a shift, means."""
-    is_placed = bool(shift.street or shift.city or shift.postal_area)
-    is_nameless = not shift.customer_name and not is_placed
-    doubts = (NAMELESS,) * (shift.shift_type == ShiftType.WORK and is_nameless)
+    doubts = (NAMELESS,) * (shift.shift_type == ShiftType.WORK and not shift.customer_name)
     is_undivided = bool(_DASH.search(entry.title)) and not shift.raw_type_label
     doubts += (LABEL_UNKNOWN,) * (
         shift.shift_type == ShiftType.UNKNOWN
@@ -52,6 +50,19 @@ def doubts_of_order(sequences: Sequence[int]) -> tuple[tuple[int, str], ...]:
         for number in range(1, max(present, default=0))
         if number not in present
     )
+
+
+def have_one_word(shifts: Sequence[Shift]) -> bool:
+    """Whether all of three clients or more begin or end with one word, as with a caption of each.
+
+    What many clients are called (Brf, Villa) is no caption.
+    """
+    names = {tuple(fold_word(word) for word in s.customer_name.split()) for s in shifts}
+    names.discard(())
+    if len(names) < limits.FEWEST_NAMES:
+        return False
+    ends = ({name[0] for name in names}, {name[-1] for name in names})
+    return any(len(end) == 1 and not end & {*words_of("clients")} for end in ends)
 
 
 def _has_lost_its_head(title: str) -> bool:
@@ -102,10 +113,14 @@ def _unused(entry: Entry, shift: Shift) -> list[str]:
     words = clean_words(text)
     labels = find_labels(words)
     labelled = {place for match in labels for place in range(match.start, match.stop)}
+    client = len(clean_words(entry.title.partition(BULLET)[0]))
+    named = min([client, *(match.start for match in labels)]) if shift.customer_name else 0
     return [
         word
         for place, word in enumerate(words)
-        if place not in labelled and not _is_known(word) and not _is_said(word, used)
+        if place not in labelled
+        and not (_is_known(word) and not (place < named and word.isdigit()))
+        and not _is_said(word, used)
     ]
 
 

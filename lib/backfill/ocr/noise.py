@@ -99,7 +99,11 @@ def is_cancelled(text: str) -> bool:
 
 
 def _says_cancelled(text: str) -> bool:
-    return len(plain(text)) > 4 and is_like(text, words_of("cancelled"), limits.SIMILAR_MEANING)
+    return (
+        len(plain(text)) > 4
+        and plain(text) not in words_of("not_cancelled")
+        and is_like(text, words_of("cancelled"), limits.SIMILAR_MEANING)
+    )
 
 
 def is_of_others(text: str) -> bool:

@@ -6,6 +6,7 @@ that is wider is a chip or a button, whose words count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -50,7 +51,12 @@ DISC = Shape(wide=(0.84, 1.19), full=(0.68, 0.96), smallest=1.45)
 def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
     """Return the ink of an RGB image, also given in grey, without the pieces on a picture."""
     boxes, solid = _find_pictures(colours, grey, ink.letter_px)
-    if chips := [*solid, *(box for piece in ink.pieces if (box := _chip_of(piece, ink)))]:
+    boxes = np.array(
+        [box for box in boxes.tolist() if not _is_hole(box, colours, ink)], dtype=np.float64
+    ).reshape(-1, 4)
+    chips = [*solid, *(box for piece in ink.pieces if (box := _chip_of(piece, ink)))]
+    chips += _rings(ink, chips)
+    if chips:
         ink = with_chips(ink, grey, chips)
     kept = tuple(p for p in ink.pieces if not _is_frame(p, ink))
     if boxes.size:
@@ -61,7 +67,7 @@ def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
             on_picture |= (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
         kept = tuple(p for p, is_on in zip(kept, on_picture, strict=True) if not is_on)
     found = tuple((box[0], box[1], box[2], box[3]) for box in boxes.tolist())
-    return replace(ink, pieces=kept, pictures=found)
+    return replace(ink, pieces=kept, pictures=found, chips=tuple(chips))
 
 
 def _is_frame(piece: Piece, ink: Ink) -> bool:
@@ -102,8 +108,50 @@ def _chip_of(piece: Piece, ink: Ink) -> Box | None:
     solid = np.flatnonzero(own.mean(axis=1) >= limits.CHIP_ROW)
     if solid.size < 3 or solid[-1] - solid[0] < limits.CHIP_TALL[0] * unit:
         return None
+    if _count_holes(own, unit) < limits.CHIP_LETTERS:
+        return None  # a large letter with feet
     top, bottom = piece.top + float(solid[0]), piece.top + float(solid[-1]) + 1
     return float(piece.left), top, float(piece.right), bottom
+
+
+def _rings(ink: Ink, chips: Sequence[Box]) -> list[Box]:
+    """Return the boxes of outlines of a chip's size around letters, and not of the chips known.
+
+    Where a chip is wider than the neighbourhood whose colour is the ground, only its rim is ink,
+    and swallows the letters beside it.
+    """
+    unit = ink.letter_px
+    found = []
+    for piece in ink.pieces:
+        if not (
+            limits.CHIP_WIDE[0] * unit <= piece.width <= limits.CHIP_WIDE[1] * unit
+            and limits.CHIP_SOLID_TALL * unit <= piece.height <= limits.CHIP_TALL[1] * unit
+        ):
+            continue
+        inside = sum(
+            piece.left < other.left
+            and other.right < piece.right
+            and piece.top < other.top
+            and other.bottom < piece.bottom
+            and other.height >= limits.CHIP_LETTER_TALL * unit
+            for other in ink.pieces
+        )
+        box = (float(piece.left), float(piece.top), float(piece.right), float(piece.bottom))
+        if inside >= limits.CHIP_LETTERS and not any(_is_on(box, chip) for chip in chips):
+            found.append(box)
+    return found
+
+
+def _count_holes(own: npt.NDArray[np.bool_], unit: float) -> int:
+    """Return how many holes as high as letters a shape encloses."""
+    wide = np.pad(~own, 1, constant_values=True).astype(np.uint8)
+    _labels, found = find_shapes(np.asarray(wide, dtype=np.uint8), connectivity=4)
+    height, width = wide.shape
+    return sum(
+        hole.height >= limits.CHIP_LETTER_TALL * unit and not (hole.left == 0 or hole.top == 0)
+        for hole in found
+        if hole.width < width and hole.height < height
+    )
 
 
 def _find_chips(mask: Mask, unit: float) -> list[Box]:
@@ -152,6 +200,35 @@ def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, l
     chips = _find_chips(dark, unit)
     apart = [box for box in boxes if not any(_is_on(box, chip) for chip in chips)]
     return np.array(apart, dtype=np.float64).reshape(-1, 4), chips
+
+
+def _is_hole(box: Sequence[float], colours: Pixels, ink: Ink) -> bool:
+    """Whether a box is what a letter on a coloured ground leaves free: the inside of its bowl.
+
+    The ground is of the same colour right above and below the letter.
+    """
+    margin = limits.PICTURE_MARGIN * ink.letter_px
+    left, top, right, bottom = box[0] + margin, box[1] + margin, box[2] - margin, box[3] - margin
+    holders = [
+        p
+        for p in ink.pieces
+        if p.left < left + 2 and p.right > right - 2 and p.top < top + 2 and p.bottom > bottom - 2
+    ]
+    inside = colours[round(top) : max(round(bottom), round(top) + 1), round(left) : round(right)]
+    if not holders or not inside.size:
+        return False
+    piece = min(holders, key=lambda p: p.height)
+    own = np.median(inside.reshape(-1, 3), axis=0)
+    reach, blank = round(0.3 * ink.letter_px), round(0.1 * ink.letter_px)
+    columns = slice(piece.left, piece.right)
+    strips = (
+        colours[max(0, piece.top - reach) : max(0, piece.top - blank), columns],
+        colours[piece.bottom + blank : piece.bottom + reach, columns],
+    )
+    return piece.height < limits.TALLEST_PIECE * ink.letter_px and all(
+        strip.size and np.abs(np.median(strip.reshape(-1, 3), axis=0) - own).max() <= limits.APART
+        for strip in strips
+    )
 
 
 def _is_on(box: Box, chip: Box) -> bool:

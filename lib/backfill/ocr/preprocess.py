@@ -20,7 +20,7 @@ class Ink:
     `contrast` is how far each pixel lies from its local background (0 = background), `labels`
     gives each pixel its piece's label (0 … `label_count` - 1), `letter_px` is the median height of
     a letter. `pictures` are the boxes (left, top, right, bottom) of portraits and the like, on
-    which nothing is text.
+    which nothing is text, `chips` those of grounds of another colour on which text stands.
     """
 
     contrast: Pixels
@@ -29,6 +29,7 @@ class Ink:
     pieces: tuple[Piece, ...]
     letter_px: float
     pictures: tuple[tuple[float, float, float, float], ...] = ()
+    chips: tuple[tuple[float, float, float, float], ...] = ()
 
     def without_labels(self) -> Ink:
         """Return what is still asked once the runs of text are found: a batch of images waits."""

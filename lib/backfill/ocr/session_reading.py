@@ -24,6 +24,7 @@ from backfill.ocr.meaning import (
     IMAGES_DO_NOT_MEET,
     doubts_of,
     doubts_of_order,
+    have_one_word,
 )
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.reading import ImageReading, Tail
@@ -99,9 +100,8 @@ def read_session(
         replace(reading, entries=entries) for reading, entries in zip(readings, whole, strict=True)
     ]
     rows = [[normalise_entry(entry, towns) for entry in reading.entries] for reading in readings]
-    are_placed = _are_placed([row for cards in rows for row in cards])
     readings = [
-        _doubted(reading, cards, are_placed=are_placed)
+        _doubted(reading, cards, [row for shown in rows for row in shown])
         for reading, cards in zip(readings, rows, strict=True)
     ]
     schedule = aggregate_images(rows)
@@ -126,31 +126,37 @@ def read_session(
     )
 
 
+def _lacks_town(row: Shift, rows: Sequence[Shift]) -> bool:
+    """Whether a shift has a street and no town, as no other of two or more: it was not read."""
+    towns = [bool(other.city) for other in rows if other is not row and other.street]
+    return bool(row.street) and not row.city and len(towns) > 1 and all(towns)
+
+
+def _lacks_number(row: Shift, rows: Sequence[Shift]) -> bool:
+    """Whether a shift has a street and no house number, and another has one."""
+    has_number = any(other.street_number for other in rows if other is not row)
+    return bool(row.street) and not row.street_number and has_number
+
+
 def _are_placed(rows: Sequence[Shift]) -> bool:
     """Whether all clients of a day but one at most have a place, so that one without is odd."""
     places = [bool(row.street or row.city) for row in rows if row.customer_name]
     return places.count(True) >= max(1, len(places) - 1)
 
 
-def _doubted(reading: ImageReading, rows: Sequence[Shift], *, are_placed: bool) -> ImageReading:
-    """Return the reading, its entries with the doubts about what they mean."""
-    entries = tuple(
-        replace(
-            entry,
-            flags=tuple(
-                dict.fromkeys(
-                    (
-                        *entry.flags,
-                        *doubts_of(entry, row),
-                        *(ADDRESS_UNSURE,)
-                        * (are_placed and bool(row.customer_name) and not (row.street or row.city)),
-                    )
-                )
-            ),
+def _doubted(reading: ImageReading, rows: Sequence[Shift], day: Sequence[Shift]) -> ImageReading:
+    """Return the reading, its entries with the doubts about what they mean on a day of shifts."""
+    are_placed, is_captioned = _are_placed(day), have_one_word(day)
+    entries = []
+    for entry, row in zip(reading.entries, rows, strict=True):
+        is_nowhere = are_placed and bool(row.customer_name) and not (row.street or row.city)
+        doubts = (
+            *doubts_of(entry, row),
+            *(TITLE_UNSURE,) * (is_captioned and bool(row.customer_name)),
+            *(ADDRESS_UNSURE,) * (is_nowhere or _lacks_town(row, day) or _lacks_number(row, day)),
         )
-        for entry, row in zip(reading.entries, rows, strict=True)
-    )
-    return replace(reading, entries=entries)
+        entries.append(replace(entry, flags=tuple(dict.fromkeys((*entry.flags, *doubts)))))
+    return replace(reading, entries=tuple(entries))
 
 
 def _image_doubts(
@@ -185,7 +191,11 @@ def _image_doubts(
             doubts.append((number, IMAGES_DO_NOT_MEET))
         doubts += [(number, doubt) for doubt in _doubts_of_whole(reading, shifts)]
     lowest = max(range(len(images)), key=lambda place: (reach[place], place))
-    is_ended = any(reading.farewell for reading in readings)
+    # A sum that the shifts make says that none is missing below.
+    is_ended = any(
+        reading.farewell or (reading.told.minutes and agrees(reading.told, shifts))
+        for reading in readings
+    )
     if not is_ended and readings[lowest].tail == Tail.EDGE:
         doubts.append((numbers[lowest], DAY_GOES_ON))
     return list(dict.fromkeys(doubts))

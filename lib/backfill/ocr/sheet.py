@@ -168,8 +168,17 @@ def header_bottom(colours: Pixels) -> float:
     for row in others:
         ahead = is_header[row : row + max(4, height // 60)]
         if not ahead.any():
+            if _comes_again(is_header[row:], height):
+                return 0.0  # it is the page itself, between its cards
             return _edge_of(rows, first, int(row)) if row >= limits.HEADER_MIN * height else 0.0
     return 0.0
+
+
+def _comes_again(is_header: npt.NDArray[np.bool_], height: int) -> bool:
+    """Whether rows further down have the colour again, more of them than a rule has."""
+    window = max(6, height // 200)
+    runs = np.convolve(is_header.astype(np.int32), np.ones(window, dtype=np.int32), "valid")
+    return bool((runs == window).any())
 
 
 def _edge_of(rows: npt.NDArray[np.float64], header: npt.NDArray[np.float64], row: int) -> float:

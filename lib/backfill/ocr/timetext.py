@@ -26,11 +26,18 @@ _HOUR_RANGE = re.compile(
     rf"{_AT}([0-2]?\d)\s?h\s?(\d{{2}})(?:{_DASH})([0-2]?\d)\s?h\s?(\d{{2}})(?!\d)(?!\s?m)\W*"
 )
 _BARE_RANGE = re.compile(r"^\W*([0-2]\d)(\d{2})\s*[-–—]\s*([0-2]\d)(\d{2})(?!\d)\W*")
+_HOURS = r"(?:h|hrs?|tim(?:mar|me)?|std|hours?)"
+_MINUTES = r"m(?:ins?)?"
 _DURATION = re.compile(
-    r"(?:^|(?<=\s))(?:(\d{1,2})\s*(?:h|tim)(?![a-zåäö]))?\s*(?:(\d{1,2})\s*(?:m|min)\b)?\W*$"
+    rf"(?:^|(?<=\s))(?:(\d{{1,2}})\s*{_HOURS}\.?(?![a-zåäö]))?\s*(?:(\d{{1,2}})\s*{_MINUTES}\b)?\W*$"
 )
+# 1,5 h; 1:30 h: the unit says that it is no time of day.
+_DECIMAL = re.compile(rf"\W*(\d{{1,2}})[.,](\d{{1,2}})\s?(?:{_HOURS}|t)\b\W*", re.IGNORECASE)
+_COLON = re.compile(rf"\W*(\d{{1,2}}):([0-5]\d)\s?{_HOURS}\b\W*", re.IGNORECASE)
+_UNIT = re.compile(rf"\W*{_HOURS}\b\W*", re.IGNORECASE)
 _LENGTH_AT_END = re.compile(
-    r"\s[^\w•·]*((?:(?:\d{1,2}|[Il|])\s?(?:h|tim))?(?:\s?\d{1,2}\s?m(?:in)?)?)\W*$"
+    rf"\s[^\w•·]*((?:(?:\d{{1,2}}|[Il|])\s?{_HOURS})?(?:\s?\d{{1,2}}\s?{_MINUTES})?"
+    rf"|\d{{1,2}}[.,:]\d{{1,2}}\s?{_HOURS})\W*$"
 )
 # What OCR makes of digits; applied only where nothing but a time can stand.
 _LIKE_DIGITS = {"O": "0", "o": "0", "Q": "0", "l": "1", "I": "1", "|": "1", "i": "1"}
@@ -84,10 +91,14 @@ def parse_range(text: str) -> ReadRange | None:
 
 
 def parse_duration(text: str) -> int | None:
-    """Return the minutes of a text that is a duration and nothing else ("3h 15m", "4h", "25m").
+    """Return the minutes of a text that is a duration and nothing else ("3h 15m", "1,5 h", "25m").
 
     A clock icon read as a letter or two before it is allowed.
     """
+    if told := _DECIMAL.fullmatch(text):
+        return round(60 * float(f"{told[1]}.{told[2]}"))
+    if told := _COLON.fullmatch(text):
+        return 60 * int(told[1]) + int(told[2])
     cleaned = re.sub(r"(?<=\d)[Oo](?=\s*[hm])", "0", text.strip())
     cleaned = re.sub(r"(?<![^\W_])(?:[iIl|](?=\d?\s?h\b)|[tT](?=h\b))", "1", cleaned)
     head = re.match(r"^[^\dA-Za-z]*(?:[A-Za-zÅÄÖåäö©@]{1,2}\W*\s+|[QOÖ©@]+\s*)?(?=\d)", cleaned)
@@ -97,6 +108,11 @@ def parse_duration(text: str) -> int | None:
         return None
     hours, minutes = int(match[1] or 0), int(match[2] or 0)
     return hours * 60 + minutes if hours <= 24 and minutes < 60 else None
+
+
+def is_unit(text: str) -> bool:
+    """Whether a word is the unit of hours: what it stands behind is a length, no time of day."""
+    return bool(_UNIT.fullmatch(text))
 
 
 def parse_worn_duration(text: str) -> int | None:

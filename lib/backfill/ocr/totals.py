@@ -19,10 +19,6 @@ from backfill.ocr.vocabulary import ShiftType
 from backfill.ocr.words import Word
 
 _COUNT = re.compile(r"\W*(\d{1,2})\s*([^\W\d_]+)\W*")
-# 7,5 h; 7.25 tim
-_DECIMAL = re.compile(
-    r"(\d{1,2})[.,](\d{1,2})\s?(?:h|hrs?|tim|timmar|t|std|hours)\b", re.IGNORECASE
-)
 # What a sum may leave out: nothing, breaks, ways, all that is no work.
 _LEFT_OUT: tuple[frozenset[str], ...] = (
     frozenset(),
@@ -82,10 +78,7 @@ def _minutes_of_sum(text: str) -> int | None:
     words = text.split()
     if not 2 <= len(words) <= limits.SUM_WORDS or plain(words[0]) not in words_of("sum"):
         return None
-    rest = " ".join(words[1:])
-    if found := _DECIMAL.fullmatch(rest):
-        return round(60 * float(f"{found[1]}.{found[2]}"))
-    return parse_duration(rest)
+    return parse_duration(" ".join(words[1:]))
 
 
 def _lines(cells: Sequence[Cell]) -> Iterator[list[Cell]]:

@@ -1,0 +1,92 @@
+"""What is drawn at a card's words and changes what they mean: a line through them, a chip's ground.
+
+A text that is struck through is called off. Words on a chip beside a title are a state of the
+card, and no part of the client's name, however they would go on in one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from backfill.ocr import limits
+from backfill.ocr.bands import Band
+from backfill.ocr.cells import is_time_part
+from backfill.ocr.checks import CANCELLED, UNKNOWN_TEXT, known_words
+from backfill.ocr.masks import Pixels, above
+from backfill.ocr.noise import is_noise, plain
+from backfill.ocr.preprocess import Ink
+from backfill.ocr.shift import Entry
+from backfill.ocr.timetext import is_number, is_unit
+from backfill.ocr.words import Rows, Word
+
+
+def with_marks(
+    entries: Sequence[Entry], bands: Sequence[Band], rows: Rows, ink: Ink
+) -> tuple[Entry, ...]:
+    """Return the entries, doubted where their words are struck through or stand on a chip."""
+    struck = {
+        word
+        for band, row in zip(bands, rows, strict=True)
+        for left, right in strikes(ink.contrast, band, ink.letter_px)
+        for word in row
+        if min(word.right, right) - max(word.left, left) > 0.5 * word.width
+    }
+    return tuple(_marked(entry, struck, ink.chips) for entry in entries)
+
+
+def strikes(contrast: Pixels, band: Band, unit: float) -> list[tuple[int, int]]:
+    """Return left and right of each line drawn through a run of text.
+
+    It goes on over the blanks between letters, which no stroke of a letter does, and lies amid
+    the run, not at its foot.
+    """
+    tall, wide = band.bottom - band.top, round(limits.STRIKE_WIDE * unit)
+    if band.right - band.left < wide:
+        return []
+    top = band.top + round(limits.STRIKE_ROWS[0] * tall)
+    bottom = band.top + round(limits.STRIKE_ROWS[1] * tall) + 1
+    part = above(contrast[top:bottom, band.left : band.right], limits.INK_CONTRAST)
+    lines = cv2.morphologyEx(part, cv2.MORPH_OPEN, np.ones((1, wide), dtype=np.uint8))
+    columns = np.flatnonzero(np.asarray(lines).any(axis=0))
+    if not columns.size or not _is_thin(np.asarray(lines), unit):
+        return []
+    breaks = np.flatnonzero(np.diff(columns) > 1)
+    starts, ends = columns[np.r_[0, breaks + 1]], columns[np.r_[breaks, columns.size - 1]]
+    return [
+        (band.left + int(start), band.left + int(end))
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _is_thin(lines: Pixels, unit: float) -> bool:
+    """Whether what goes on is a line, and no solid shape."""
+    return int((lines > 0).sum(axis=0).max()) <= max(2, limits.STRIKE_THICK * unit)
+
+
+def _marked(entry: Entry, struck: set[Word], chips: Sequence[tuple[float, ...]]) -> Entry:
+    flags = (CANCELLED,) * any(word in struck for word in entry.words)
+    flags += (UNKNOWN_TEXT,) * _has_words_on_chip(entry, chips)
+    return replace(entry, flags=tuple(dict.fromkeys((*entry.flags, *flags)))) if flags else entry
+
+
+def _has_words_on_chip(entry: Entry, chips: Sequence[tuple[float, ...]]) -> bool:
+    """Whether some of a card's words that nobody knows stand on a chip, and others do not."""
+    texts = [word for word in entry.words if _says_something(word.text)]
+    inside = [word for word in texts if any(_is_on(word, chip) for chip in chips)]
+    return len(inside) < len(texts) and any(
+        plain(word.text) not in known_words() for word in inside
+    )
+
+
+def _says_something(text: str) -> bool:
+    is_length = is_number(text) or is_unit(text) or is_time_part(text)
+    return any(char.isalpha() for char in text) and not is_length and not is_noise(text)
+
+
+def _is_on(word: Word, chip: Sequence[float]) -> bool:
+    left, top, right, bottom = chip
+    return left <= word.left + word.width / 2 <= right and top <= word.middle <= bottom

@@ -1,0 +1,193 @@
+"""Looks that write a card's values in other places and orders than the app: words and lines."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import pytest
+
+from backfill.ocr import checks
+from backfill.ocr.dates import find_date, resolve_date, shows_other_day
+from backfill.ocr.layout import read_layout
+from backfill.ocr.meaning import doubts_of, have_one_word
+from backfill.ocr.normalise import normalise_entry
+from backfill.ocr.shift import Entry, Shift
+from backfill.ocr.timetext import parse_duration
+from backfill.ocr.title_order import arrange, is_name
+from backfill.ocr.words import Word
+
+Line = tuple[str, float, float]
+
+
+def _words(lines: Sequence[Line], tall: float = 20) -> list[Word]:
+    """The words of lines (text, left, top), ten pixels a letter, as high as two."""
+    words = []
+    for text, left, top in lines:
+        x = left
+        for part in text.split():
+            words.append(Word(part, x, top, 10.0 * len(part), tall, 96.0))
+            x += 10.0 * len(part) + 8
+    return words
+
+
+def _entries(*lines: Line) -> tuple[Entry, ...]:
+    return checks.check_times(read_layout(_words(lines)).entries)
+
+
+def _shifts(*lines: Line) -> list[tuple[str, ...]]:
+    shifts = [normalise_entry(entry) for entry in _entries(*lines)]
+    return [
+        (s.start, s.end, s.customer_name, s.raw_type_label, s.street, s.street_number, s.city)
+        for s in shifts
+    ]
+
+
+WHERE = ("Ringgatan", "4", "Lerum")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("Vega Dunge", "Hemstädning", "Ringgatan 4", "Lerum"),
+        ("Hemstädning", "Vega Dunge", "Ringgatan 4", "Lerum"),
+        ("Hemstädning", "Vega Dunge", "Ringgatan 4, 443 30 Lerum"),
+        ("Hemstädning | Vega Dunge", "Lerum, Ringgatan 4"),
+        ("Hemstädning – Vega Dunge", "Ringgatan 4", "443 30 Lerum"),
+        ("Vega Dunge", "Hemstädning, Ringgatan 4", "Lerum"),
+        ("Hemstädning: Vega Dunge", "Ringgatan 4, Lerum"),
+    ],
+)
+def test_client_and_job_are_told_apart_in_any_order(texts: Sequence[str]) -> None:
+    lines = [(text, 10.0, 40.0 + 30 * place) for place, text in enumerate(texts)]
+
+    assert _shifts(("07:00 – 09:15", 10, 10), *lines) == [
+        ("07:00", "09:15", "Vega Dunge", "Hemstädning", *WHERE)
+    ]
+
+
+@pytest.mark.parametrize("note", ["Ta med mopp", "Portkod 4821", "Ny", "Lerum", "Avbokat", "Lunch"])
+def test_what_is_no_name_is_no_client_beside_a_job(note: str) -> None:
+    assert not is_name(note)
+    assert arrange(["Hemstädning", note], ["Ringgatan 4"]) == (
+        ["Hemstädning", note],
+        ["Ringgatan 4"],
+    )
+
+
+def test_a_job_at_an_address_without_a_client_is_asked_about() -> None:
+    (entry,) = _entries(
+        ("07:00 – 09:15", 10, 10), ("Skola", 10, 40), ("Lerum, Ringgatan 4", 10, 70)
+    )
+
+    assert checks.NAMELESS in doubts_of(entry, normalise_entry(entry))
+
+
+def test_captions_beside_the_values_are_no_part_of_them() -> None:
+    card = [
+        (("Start", 10.0), ("07:00", 200.0)), (("Slut", 10.0), ("09:15", 200.0)),
+        (("Kund", 10.0), ("Vega Dunge", 200.0)), (("Uppdrag", 10.0), ("Skola", 200.0)),
+        (("Adress", 10.0), ("Lerum, Ringgatan 4", 200.0)),
+    ]  # fmt: skip
+    lines = [(text, left, 10.0 + 30 * row) for row, pair in enumerate(card) for text, left in pair]
+
+    assert _shifts(*lines) == [("07:00", "09:15", "Vega Dunge", "Skola", *WHERE)]
+
+
+def test_a_caption_that_nobody_knows_is_asked_about_once_each_client_begins_with_it() -> None:
+    names = ["Brukare Vega Dunge", "Brukare Ivo Alm", "Brukare Tove Hed"]
+    shifts = [Shift("07:00", "08:00", n, "", "", "", "", "", "", "", "WORK", "") for n in names]
+
+    assert have_one_word(shifts)
+    assert not have_one_word(shifts[:2])
+
+
+def test_a_second_column_says_where_however_it_wraps() -> None:
+    rows: list[Line] = []
+    for top, start, name in (
+        (10.0, "07:00–08:00", "Vega Dunge"),
+        (130.0, "09:00–10:00", "Ivo Alm"),
+    ):
+        rows += [
+            (start, 10, top), (name, 160, top), ("Stora Torget", 400, top),
+            ("Skola", 160, top + 26), ("51, Lerum", 400, top + 26),
+        ]  # fmt: skip
+
+    assert [shift[2:] for shift in _shifts(*rows)] == [
+        (name, "Skola", "Stora Torget", "51", "Lerum") for name in ("Vega Dunge", "Ivo Alm")
+    ]
+
+
+@pytest.mark.parametrize("gap", [30, 50])
+def test_two_times_side_by_side_are_a_range_whose_dash_was_not_read(gap: int) -> None:
+    (entry,) = _entries(("07:00", 10, 10), ("09:15", 60 + gap, 10), ("Lunch", 10, 40))
+
+    assert (entry.start, entry.end) == ("07:00", "09:15")
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [("1 hr 30 min", 90), ("(1,5 h)", 90), ("1:30 h", 90), ("2 tim 15 min", 135), ("0,75 tim", 45)],
+)
+def test_a_length_may_be_written_in_many_ways(text: str, minutes: int) -> None:
+    (entry,) = _entries(("07:00 – 09:15", 10, 10), (text, 420, 10), ("Lunch", 10, 40))
+
+    assert parse_duration(text) == minutes == entry.duration_minutes
+
+
+def test_a_text_left_of_times_and_titles_is_no_part_of_the_card() -> None:
+    entries = _entries(
+        ("07:00 – 09:15", 150, 10), ("Rast", 150, 40),
+        ("Reserv", 10, 100), ("10:00 – 11:00", 150, 130), ("Lunch", 150, 160),
+    )  # fmt: skip
+
+    assert [entry.title for entry in entries] == ["Rast", "Lunch"]
+    assert any(checks.UNKNOWN_TEXT in entry.flags for entry in entries)
+
+
+def test_a_title_that_breaks_though_there_is_room_is_two_texts() -> None:
+    (entry,) = _entries(
+        ("07:00 – 09:15", 10, 10), ("Överlåtet", 10, 40), ("Vega Dunge", 10, 70),
+        ("Västra Frölunda, Ringgatan 14", 10, 100),
+    )  # fmt: skip
+
+    assert checks.UNKNOWN_TEXT in entry.flags
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "is_asked"),
+    [("12:15", "3:15", True), ("21:30", "5:30", False), ("12:15 PM", "3:15 PM", False)],
+)
+def test_a_shift_that_ends_before_it_begins_at_noon_is_asked_about(
+    start: str, end: str, *, is_asked: bool
+) -> None:
+    (entry,) = _entries((f"{start} – {end}", 10, 10), ("Lunch", 10, 40))
+
+    assert (checks.HALF_OF_DAY in entry.flags) is is_asked
+
+
+@pytest.mark.parametrize(
+    ("lines", "date"),
+    [
+        ([("Torsdag 6/11", 10, 40)], dt.date(2025, 11, 6)),
+        ([("Idag, tor 6 nov", 10, 40)], dt.date(2025, 11, 6)),
+        ([("Man 3. nov", 10, 40)], dt.date(2025, 11, 3)),
+        ([("November 2025", 10, 40), ("tor", 12, 90), ("6", 22, 115)], dt.date(2025, 11, 6)),
+        ([("Thursday 6/11", 10, 40)], None),  # may be American
+        # Of two days none is known to be meant.
+        ([("November 2025", 10, 40), ("tor 6", 12, 90), ("fre 7", 12, 290)], None),
+    ],
+)
+def test_dates_stand_in_many_forms(lines: list[Line], date: dt.date | None) -> None:
+    evidence = find_date(_words(lines))
+
+    assert (evidence and resolve_date(evidence, dt.date(2025, 11, 4)).date) == date
+
+
+@pytest.mark.parametrize("word", ["Imorgon", "Tomorrow", "I morgen", "Huomenna"])
+def test_a_heading_that_names_the_day_after_is_another_day(word: str) -> None:
+    words = _words([("Torsdag 6 november", 10, 40), (word, 10, 300)])
+    evidence = find_date(words)
+
+    assert evidence is not None
+    assert shows_other_day(words, evidence)
