@@ -38,7 +38,7 @@ _SAYS = {
     checks.LONE_TIME: "a time stands alone: write the shift it is of, or confirm the image",
     checks.TIME_ABOVE_DATE: "a time stands above the date: write its shift, or confirm the image",
     checks.STRAY_TEXT: "text stands in no card: say whether a shift is missing or another's",
-    checks.CANCELLED: "a word on it, or a line through it, says that it is called off: remove or confirm it",
+    checks.CANCELLED: "a word on it, or a line through it, says it is off: remove or confirm it",
     checks.TEXT_CUT_SHORT: "an ellipsis or the rim cuts its text: write what the app shows in full",
     checks.HALF_OF_DAY: "before or after noon is not told of each time: confirm its times",
     checks.TOO_LONG: "it lasts more than 16 hours: start and end may have changed places",
