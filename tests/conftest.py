@@ -254,18 +254,31 @@ def connection(database: str) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.fixture(scope="session")
+def unasked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the folders of tests lie that asked for none: most of them never make any."""
+    return tmp_path_factory.mktemp("unasked")
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def clean_environment(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, unasked_folder: Path
+) -> Iterator[None]:
     """Hide the user's database, runs and libpq variables; stop a server that a test forgot."""
+    has_folder = "tmp_path" in request.fixturenames
+    folder = request.getfixturevalue("tmp_path") if has_folder else unasked_folder / "its"
     hidden = [name for name in os.environ if name.startswith("PG")]
     for name in [*hidden, "DATABASE_URL", "TEST_DATABASE_URL", GIVEN_ENV]:
         monkeypatch.delenv(name, raising=False)
-    home = tmp_path / "embedded"
-    monkeypatch.setenv("BACKFILL_RUNS_DIR", str(tmp_path / "runs"))
+    home = folder / "embedded"
+    monkeypatch.setenv("BACKFILL_RUNS_DIR", str(folder / "runs"))
     monkeypatch.setenv(HOME_ENV, str(home))
     mask = os.umask(0o022)  # a run makes its process private; the next test must not inherit that
     broken_pipe = signal.getsignal(signal.SIGPIPE)  # nor that the command line dies of it
     yield
     signal.signal(signal.SIGPIPE, broken_pipe)
     os.umask(mask)
-    EmbeddedServer(home).reset()
+    if home.exists():
+        EmbeddedServer(home).reset()
+    if not has_folder and folder.exists():
+        shutil.rmtree(folder)

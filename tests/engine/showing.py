@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -44,6 +45,7 @@ class Showing:
             yield
 
 
+@functools.cache
 def everything_that_shows() -> list[Showing]:
     """Return every function and method of ours that returns something to look at.
 
@@ -80,9 +82,6 @@ def _shows(function: Callable[..., Any]) -> bool:
     return function.__annotations__.get("return") in wanted and not is_step
 
 
-SHOWING = everything_that_shows()
-
-
 def check_each(book: Any, look: Callable[[Any], object]) -> set[str]:
     """Break one after the other, and look; return those that were come upon."""
     met = _met_by(lambda: look(book))
@@ -98,7 +97,7 @@ def _met_by(look: Callable[[], object]) -> list[Showing]:
     """Return those that are called while something looks."""
     met: list[Showing] = []
     with pytest.MonkeyPatch.context() as patch:
-        for entry in SHOWING:
+        for entry in everything_that_shows():
             owner, name = entry.places[0]
             kept = getattr(owner, name)
 
@@ -109,7 +108,7 @@ def _met_by(look: Callable[[], object]) -> list[Showing]:
             for owner, name in entry.places:
                 patch.setattr(owner, name, note)
         look()
-    return [entry for entry in SHOWING if entry in met]
+    return [entry for entry in everything_that_shows() if entry in met]
 
 
 @contextmanager
@@ -118,7 +117,7 @@ def all_broken() -> Iterator[None]:
         raise EyeBroke("all")
 
     with pytest.MonkeyPatch.context() as patch:
-        for entry in SHOWING:
+        for entry in everything_that_shows():
             for owner, name in entry.places:
                 patch.setattr(owner, name, fail)
         yield

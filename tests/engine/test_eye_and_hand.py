@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.showing import SHOWING, EyeBroke, all_broken, check_each
+from tests.engine.showing import EyeBroke, all_broken, check_each, everything_that_shows
 from tests.engine.workshop import Bench, noon_utc, take_steps
 from tests.jobs.command_line import run_here
 
@@ -15,7 +15,7 @@ ALL_NOONS = {f"e{day:02d}": noon_utc(day) for day in range(1, 13)}
 
 
 def test_what_shows_is_found_by_itself() -> None:
-    names = {entry.name for entry in SHOWING}
+    names = {entry.name for entry in everything_that_shows()}
 
     assert {
         "backfill.jobs.utc.pictures.clock_change_picture",

@@ -10,7 +10,7 @@ from tests.structure.test_layers import LIB, MODULES, ROOT, text_of, tree_of
 
 def test_who_catches_everything_raises_again_or_says_why() -> None:
     silent = []
-    for name in MODULES:
+    for name in filter(may_catch, MODULES):
         caught = {
             line
             for node in ast.walk(tree_of(name))
@@ -20,6 +20,11 @@ def test_who_catches_everything_raises_again_or_says_why() -> None:
         silent += [f"{name}:{line}" for line in caught if line and "#" not in lines[line - 1]]
 
     assert silent == []
+
+
+def may_catch(name: str) -> bool:
+    """Tell by its text whether a module need be understood: most name nothing so broad."""
+    return re.search(r"\b(Base)?Exception\b|except\s*:|suppress\(\)", text_of(name)) is not None
 
 
 def caught_by(node: ast.AST) -> int:
