@@ -260,9 +260,24 @@ def unasked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("unasked")
 
 
+@pytest.fixture(scope="session")
+def readings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder of readings for all tests of all processes: a screenshot is read once.
+
+    A test of the reading itself names a folder of its own, or none.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "readings"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, unasked_folder: Path
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    unasked_folder: Path,
+    readings: Path,
 ) -> Iterator[None]:
     """Hide the user's database, runs and libpq variables; stop a server that a test forgot."""
     has_folder = "tmp_path" in request.fixturenames
@@ -272,6 +287,7 @@ def clean_environment(
         monkeypatch.delenv(name, raising=False)
     home = folder / "embedded"
     monkeypatch.setenv("BACKFILL_RUNS_DIR", str(folder / "runs"))
+    monkeypatch.setenv("BACKFILL_CACHE_DIR", str(readings))
     monkeypatch.setenv(HOME_ENV, str(home))
     mask = os.umask(0o022)  # a run makes its process private; the next test must not inherit that
     broken_pipe = signal.getsignal(signal.SIGPIPE)  # nor that the command line dies of it

@@ -48,12 +48,6 @@ def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     os.umask(mask)
 
 
-@pytest.fixture(scope="session")
-def readings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder of readings for all tests: each committed screenshot is read once."""
-    return tmp_path_factory.mktemp("readings")
-
-
 @pytest.fixture
 def ocr_from(
     database_from: DatabaseFrom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readings: Path

@@ -94,12 +94,18 @@ def _image(session: StoredSession, index: int = 0) -> bytes:
     return session.images[index].read_bytes()
 
 
+def _small_image() -> bytes:
+    """An image for what asks how many there are, not what is on them."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (120, 240), "white").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Outcome]:
+def outcomes(readings: Path) -> dict[Path, Outcome]:
     """The committed set, read once by the real Tesseract in two processes."""
     paths = [path for session in SESSIONS for path in session.images]
-    folder = tmp_path_factory.mktemp("cache")
-    read = read_images(paths, workers=WORKERS, engine_factory=EngineChoice(), cache_folder=folder)
+    read = read_images(paths, workers=WORKERS, engine_factory=EngineChoice(), cache_folder=readings)
     return dict(zip(paths, read, strict=True))
 
 
@@ -290,11 +296,12 @@ def test_failures_are_never_cached(tmp_path: Path) -> None:
 
 def test_items_are_taken_only_as_they_are_needed() -> None:
     taken: list[int] = []
+    image = _small_image()
 
     def many() -> Iterator[bytes]:
         for number in range(1000):
             taken.append(number)
-            yield _image(SESSIONS[0])
+            yield image
 
     read = read_images(many(), workers=1, engine_factory=FakeChoice("nothing"))
     next(read)
@@ -319,7 +326,7 @@ class Noting(InThisProcess):
 
 def test_batches_are_full_and_the_last_images_shared_by_all_workers() -> None:
     executor = Noting(2)
-    images = [_image(SESSIONS[0])] * (2 * BATCH_IMAGES + 4)
+    images = [_small_image()] * (2 * BATCH_IMAGES + 4)
 
     read = list(read_images(images, engine_factory=FakeChoice("nothing"), executor=executor))
 
@@ -329,7 +336,7 @@ def test_batches_are_full_and_the_last_images_shared_by_all_workers() -> None:
 
 def test_fewer_images_than_workers_are_a_piece_each() -> None:
     executor = Noting(8)
-    images = [_image(SESSIONS[0])] * 3
+    images = [_small_image()] * 3
 
     list(read_images(images, engine_factory=FakeChoice("nothing"), executor=executor))
 
