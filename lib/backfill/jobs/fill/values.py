@@ -10,6 +10,7 @@ import csv
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +68,9 @@ class Values:
 def open_values(path: Path) -> Values:
     """Return a file's values; raise `UsageError` for one that can not be read."""
     if path.is_dir():
-        files = shell([f"SELECT * FROM read_parquet('{path.name}/**', hive_partitioning = true)"])
-        raise UsageError(f"--values {path} is a folder. All files in it at once: --query {files}")
+        pattern = literal(f"{path.name}/**")
+        query = shlex.quote(f"SELECT * FROM read_parquet({pattern}, hive_partitioning = true)")
+        raise UsageError(f"--values {path} is a folder. All files in it at once: --query {query}")
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(
             f"--values {path}: the ending {path.suffix or '(none)'} is not known. It reads "
