@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.bench import computing, pooler, reading, whole, writing
+from tests.bench import computing, pooler, reading, tried, whole, writing
 from tests.bench.__main__ import main
 from tests.bench.contender import Measured
 from tests.bench.figures import Measures, figures
@@ -130,3 +130,10 @@ def test_commands_that_run_a_notebook_are_timed_as_a_whole() -> None:
     assert all(line in published for line in lines if "not measured" not in line)
     assert sum("not measured" not in line for line in lines) == len(names) + len(["head", "rule"])
     assert text.startswith(f"before\n{BEGIN}\n| figure") and text.endswith(f"{END}\nafter\n")
+
+
+def test_ways_that_were_tried_each_write_all_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    tried.main(["--rows", "1200", "--rounds", "1"])
+
+    table = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0].removeprefix("| ") for line in table[2:]] == [*tried.WAYS]

@@ -179,13 +179,13 @@ def _spent(postmaster: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure every way in each round, and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", default=[""], help="ways that hold one of these texts")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     names = [name for name in WAYS if any(text in name for text in options.only)]
     taken: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory(prefix="backfill-tried-") as home:

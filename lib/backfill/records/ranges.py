@@ -185,7 +185,10 @@ def take_range(connection: Connection, lease: Lease) -> RangeClaim | None:
 
     Two that ask at once get two ranges: a row that the other has locked is passed over.
     """
-    with connection.cursor(row_factory=class_row(Range)) as cur:
+    with (
+        connection.transaction(),
+        connection.cursor(row_factory=class_row(Range)) as cur,
+    ):
         cur.execute(
             sql.SQL(
                 "UPDATE backfill.range SET lease_token = lease_token + 1, lease_holder = %s,"
@@ -201,13 +204,13 @@ def take_range(connection: Connection, lease: Lease) -> RangeClaim | None:
             [holder_name(), lease.seconds, lease.run_id, lease.run_id, lease.token],
         )
         taken = cur.fetchone()
-    if taken is None:
-        return None
-    others = scalar(
-        connection,
-        "SELECT count(*) FROM backfill.range WHERE run_id = %s AND ended_at IS NULL",
-        lease.run_id,
-    )
+        if taken is None:
+            return None
+        others = scalar(
+            connection,
+            "SELECT count(*) FROM backfill.range WHERE run_id = %s AND ended_at IS NULL",
+            lease.run_id,
+        )
     return RangeClaim(lease, taken, is_alone=int(others) == 1)
 
 

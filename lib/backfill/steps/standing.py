@@ -46,15 +46,16 @@ def planned_counts(frozen: Plan) -> tuple[Counts, dict[str, Counts]]:
 
 def standing(ledger: Ledger, frozen: Plan, status: RunStatus) -> Applied:
     """Return how the whole run stands by its checkpoints, in all and by scope. Read-only."""
-    done = ledger.checkpoints(frozen.run_id)
-    total = sum((checkpoint.counts for checkpoint in done), Counts())
-    elapsed_ms = sum(checkpoint.elapsed_ms for checkpoint in done)
     planned, by_scope = planned_counts(frozen)
+    with ledger.connection.transaction():  # one for all questions, which saves two messages each
+        done = ledger.checkpoints(frozen.run_id)
+        waiting = waiting_of(ledger.connection, [frozen.run_id]).get(frozen.run_id, Waiting())
+        parts = tuple(parts_of(ledger.connection, frozen.run_id)) if ledger.has_ranges() else ()
+        left = reasons_of(ledger, frozen.run_id)
+    total = sum((checkpoint.counts for checkpoint in done), Counts())
     if total != planned:
         by_scope = _counts_by_scope(ledger, frozen, by_scope)
-    waiting = waiting_of(ledger.connection, [frozen.run_id]).get(frozen.run_id, Waiting())
-    parts = tuple(parts_of(ledger.connection, frozen.run_id)) if ledger.has_ranges() else ()
-    left = reasons_of(ledger, frozen.run_id)
+    elapsed_ms = sum(checkpoint.elapsed_ms for checkpoint in done)
     return Applied(status, total, by_scope, elapsed_ms, waiting.paused_ms, parts, left)
 
 
