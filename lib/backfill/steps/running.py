@@ -352,10 +352,9 @@ def _approved(
 def _tally(connection: Connection, work: _Work, part: Part) -> Tally:
     """Count from what the run has written; `rows` is where it is when the part is through."""
     run_id = work.plan.run_id
-    with connection.transaction():
-        parts = parts_of(connection, run_id)
-        total = Ledger(connection).totals(run_id)
-        left = reasons_of(Ledger(connection), run_id) if work.settings.max_skips_of else {}
+    parts = parts_of(connection, run_id)
+    total = Ledger(connection).totals(run_id)
+    left = reasons_of(Ledger(connection), run_id) if work.settings.max_skips_of else {}
     rows = sum(entry.rows for entry in parts if entry.part_no <= part.part_no)
     tally = Tally(run_id, rows, work.settings, work.reporter, total)
     tally.left.update({reason.value: left[reason] for reason in left if reason in FOUND_LATE})
