@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.engine.workshop import HOUR_MS, NOON_MS, Bench, load_empty
 from tests.jobs.command_line import run_here
-from tests.jobs.conftest import bench_from, ocr_from, readings
+from tests.jobs.conftest import bench_from, ocr_from
 from tests.jobs.ocr_bench import FIRST, OcrBench, load_first, session_id, take
 from tests.jobs.wall_values import encoded_instant, encoded_wall
 
@@ -20,7 +20,7 @@ from backfill.jobs.ocr import explain as ocr_explain
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom, OcrBenchFrom
 
-__all__ = ["bench_from", "ocr_from", "readings"]
+__all__ = ["bench_from", "ocr_from"]
 GAP = encoded_wall("2025-03-09 02:15", "epoch_ms")
 FOLD = encoded_wall("2025-10-26 02:30", "epoch_ms")
 

@@ -16,7 +16,7 @@ from PIL import Image
 from tests.cluster.conftest import wait_for
 from tests.cluster.dask_cluster import DaskCluster
 from tests.cluster.engines import DyingAtPicture, Quiet, Waiting, same_everywhere
-from tests.jobs.conftest import ocr_from, readings  # noqa: F401  (fixtures)
+from tests.jobs.conftest import ocr_from  # noqa: F401  (fixtures)
 from tests.jobs.ocr_bench import OcrBench, load_three, take
 
 from backfill.ocr.engine import EngineParams, Pixels

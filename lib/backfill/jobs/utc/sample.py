@@ -9,6 +9,7 @@ from psycopg import sql
 
 from backfill.plans.extract import row_columns, shaped
 from backfill.rows.columns import Column
+from backfill.rows.spelt import condition as as_condition
 from backfill.server.joins import join_clauses
 from backfill.server.pending import scope_condition
 from backfill.server.postgres import Connection, scalar
@@ -82,7 +83,7 @@ def _read(
     *,
     is_ordered: bool,
 ) -> pa.Table:
-    where = condition(table.where) if table.where else sql.SQL("true")
+    where = as_condition(table.where) if table.where else sql.SQL("true")
     # A hash of the key: the same rows each time, from everywhere.
     by_hash = sql.SQL(" ORDER BY md5({})").format(table.key.text_expression("t"))
     query = sql.SQL(
