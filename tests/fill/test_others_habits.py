@@ -343,6 +343,11 @@ def test_bytes_are_what_the_type_of_their_column_has(tables: Tables) -> None:
     ]
 
 
+def test_a_script_is_no_notebook() -> None:
+    with pytest.raises(UsageError, match=r"does not end in \.ipynb\. A script plans by itself"):
+        own_notebook("mine.py")
+
+
 PARAMETERS = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": ["set = 'v'"]}
 
 

@@ -43,6 +43,10 @@ def own_notebook(path: str | None) -> OwnNotebook:
     """Return a person's notebook; raise `UsageError` for one that can not be read."""
     if not path:
         return OwnNotebook()
+    if not path.endswith(".ipynb"):
+        raise UsageError(
+            f"--notebook {path} does not end in .ipynb. A script plans by itself: workbook.fill(…)."
+        )
     cells = _read(Path(path))["cells"]
     for number, cell in enumerate(cells, 1):
         if _RAISES in _tags(cell):
