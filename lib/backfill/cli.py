@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from backfill.command.options import (
     add_metrics_file,
     add_parameters,
     add_shared_options,
+    any_text,
     command_parsers,
     path_option,
     usage_of,
@@ -72,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser = build_parser(_task_of(given))
     except BackfillError as error:  # what the task that was named is wrong about
         return commands.report_error(build_parser().parse_args(["status"]), error)
+    _refuse_early_options(parser, given)
     options, unknown = parser.parse_known_args(given)
     if options.command is None and not unknown:
         printing.say(overview(parser), sys.stdout, end="")
@@ -80,6 +83,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _refuse_unknown(parser, options.command, unknown, given)
     _take_given(options)
     return _run(options)
+
+
+def _refuse_early_options(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
+    """Refuse `backfill --runs-dir DIR utc`, of which argparse would take DIR for the command."""
+    first = given[0].partition("=")[0] if given else ""
+    subs = command_parsers(parser).values()
+    known = {option for sub in subs for option in sub._option_string_actions}
+    if first in known - set(parser._option_string_actions):
+        parser.error(f"{first} goes behind the command, as in: backfill status {first} …")
 
 
 def _is_anywhere() -> bool:
@@ -138,7 +150,8 @@ def _refuse_unknown(
         parser.error(unknown_words(unknown, list(command_parsers(parser)), has_address=True))
     flags = list(command_parsers(parser)[command]._option_string_actions)
     has_address = any("://" in word or "@" in word for word in given)
-    Parser(prog=f"backfill {command}").error(unknown_words(unknown, flags, has_address=has_address))
+    prog = command_parsers(parser)[command].prog
+    Parser(prog=prog).error(unknown_words(unknown, flags, has_address=has_address))
 
 
 class _Root(Parser):
@@ -189,7 +202,9 @@ def build_parser(task: Entry | None = None) -> argparse.ArgumentParser:
     _add_run_id(command("verify", "prove from the database what a run did", commands.run_verify))
     explain = command("explain", "why a row of a run has its values", commands.run_explain)
     _add_run_id(explain)
-    explain.add_argument("key", help="the row's key: an event's id, a capture session's id")
+    explain.add_argument(
+        "key", type=any_text, help="the row's key: an event's id, a capture session's id"
+    )
     revert = command(
         "revert", "put back what a run wrote; a dry run by default", commands.run_revert
     )
@@ -226,10 +241,18 @@ def build_parser(task: Entry | None = None) -> argparse.ArgumentParser:
         command("completion", "print what bash, zsh or fish needs to complete", _run_completion)
     )
     _add_db(command("db", "the embedded PostgreSQL", machine.run_db))
-    for sub in command_parsers(parser).values():
+    _finish(parser, task)
+    return parser
+
+
+def _finish(parser: argparse.ArgumentParser, task: Entry | None) -> None:
+    """Add what every command takes; the commands that are about a task say its name."""
+    named = f" {shlex.quote(task.command[-1])}" if task else ""
+    of_task = {"task": named, "check": f" --job{named}", "grants": f" --job{named}"}
+    for name, sub in command_parsers(parser).items():
+        sub.prog += of_task.get(name, "") if task else ""
         add_shared_options(sub)
         sub.usage = usage_of(sub)
-    return parser
 
 
 def _run_completion(options: argparse.Namespace) -> int:

@@ -53,7 +53,10 @@ def runs_dir(option: str | os.PathLike[str] | None = None) -> Path:
     """Return where runs live: the option, `BACKFILL_RUNS_DIR`, or `runs/` beside `notebooks/`."""
     named = option or os.environ.get("BACKFILL_RUNS_DIR")
     if named:
-        return Path(named).expanduser().resolve()
+        try:
+            return Path(named).expanduser().resolve()
+        except (RuntimeError, OSError) as error:  # links in a circle, ~ of nobody
+            raise UsageError(f"The folder of the runs, {named}, is no path: {error}.") from None
     return (project_root() or Path.cwd()) / "runs"
 
 

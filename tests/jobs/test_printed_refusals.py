@@ -61,6 +61,7 @@ def test_where_there_is_no_run_yet_a_first_one_is_made_by_what_is_printed(place:
     "records.ledger:Ledger.get status",
     "steps.which_run:run_to_resume status",
     "steps.which_run:run_to_resume apply",
+    "steps.which_run:run_to_revert status",
     "plans.worksheet:named_sheet runs",
     "archive.trace:find_source status",
     "archive.trace:Trace.outcome apply",
@@ -73,6 +74,7 @@ def test_a_run_that_is_not_meant_is_found_or_applied_by_what_is_printed(
     for refused in (
         place.type("verify", "2020"),
         place.type("resume", "latest"),
+        place.type("revert", "latest", "--apply"),
         place.type("explain", "2020", "e01"),
     ):
         assert refused.code == 2

@@ -258,7 +258,7 @@ def test_a_folder_that_is_gone_and_a_name_that_is_empty_are_told(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         cli.main(["status", "--runs-dir", ""])
-    assert "argument --runs-dir: what was given is not a path" in capsys.readouterr().err
+    assert "argument --runs-dir: the value is empty" in capsys.readouterr().err
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)

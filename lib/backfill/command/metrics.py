@@ -22,6 +22,8 @@ def check_metrics_file(path: str | None) -> None:
             f"--metrics-file: there is no folder {folder} that can be written. "
             f"Make it: mkdir -p {shlex.quote(str(folder))}"
         )
+    if path and Path(path).is_dir():
+        raise UsageError(f"--metrics-file: {path} is a folder. Name a file in it.")
 
 
 def write_metrics(

@@ -64,9 +64,17 @@ def _number_or_word(text: str) -> int | str:
 
 def path_option(text: str) -> str:
     """Return a path that holds in any folder: a notebook's kernel has one of its own."""
-    if not text:  # as of a shell's variable that is not set; it would be the folder one is in
-        raise argparse.ArgumentTypeError("the name is empty")
-    return str(Path(text).expanduser().absolute())
+    try:
+        path = Path(text).expanduser().absolute()
+        path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle, ~ of nobody
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return str(path)
+
+
+def any_text(text: str) -> str:
+    """Return a text that may be empty, as the key of a row may."""
+    return text
 
 
 def _sheet(text: str) -> str:
@@ -100,12 +108,17 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(action, f"{what}{near(str(value), choices)}")
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
+        # `--household-id "$NOT_SET"` must never mean all households.
+        if not text and action.nargs != argparse.PARSER and action.type is not any_text:
+            raise argparse.ArgumentError(action, "the value is empty, as of an unset variable")
         try:
             return super()._get_value(action, text)
         except argparse.ArgumentError:
             name = getattr(action.type, "__name__", "value")
             kinds = {"int": "a whole number", "float": "a number", "path_option": "a path"}
             kind = kinds.get(name, name)
+            if action.type is path_option:
+                kind += ": links in a circle, or ~ of nobody"
             raise argparse.ArgumentError(action, f"{shown_word(text)} is not {kind}") from None
 
     def error(self, message: str) -> NoReturn:
@@ -125,6 +138,8 @@ def usage_of(parser: argparse.ArgumentParser) -> str:
     """Return the one line of usage: forty options in a row are no help."""
     words = [parser.prog, "[OPTION]…"]
     for action in parser._actions:
+        if action.dest == "task" and not parser.prog.endswith(" task"):
+            continue  # the task's name is in `prog`
         if not action.option_strings:
             choices = "|".join(map(str, action.choices)) if action.choices else ""
             name = choices or str(action.metavar or action.dest.upper())

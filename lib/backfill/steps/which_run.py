@@ -95,6 +95,11 @@ def run_of_notebook(ledger: Ledger, wanted: str, runs: Path, *, is_writing: bool
 def run_to_revert(ledger: Ledger, wanted: str, _runs: Path, *, is_writing: bool) -> RunRow:
     """Return the run that `revert` means; `latest`, the newest that wrote, is for looking."""
     run = ledger.get(wanted, has_written=True)
+    if is_writing and wanted == LATEST and run.started_at is None:
+        raise UsageError(
+            "No run has written anything yet: there is nothing to put back. List runs with: "
+            f"{next_command('status')}"
+        )
     if is_writing and wanted == LATEST:
         raise refuse_latest(run, "revert", "--apply")
     return run

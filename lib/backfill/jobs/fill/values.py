@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from backfill.errors import UsageError
 from backfill.next_command import shell
 from backfill.plans.staging import literal
+from backfill.regular_file import opened
 from backfill.rows.texts import Digits, json_text, storable, text_of
 
 BATCH_ROWS = 20_000
@@ -138,7 +139,7 @@ def one_line(error: Exception) -> str:
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with opened(path) as stream:  # of a pipe nobody would ever see the end
         while block := stream.read(_COPIED):
             digest.update(block)
     return digest.hexdigest()
