@@ -61,7 +61,7 @@ def test_where_there_is_no_run_yet_a_first_one_is_made_by_what_is_printed(place:
     "records.ledger:Ledger.get status",
     "steps.which_run:run_to_resume status",
     "steps.which_run:run_to_resume apply",
-    "steps.which_run:run_to_revert status",
+    "steps.which_run:refuse_to_revert_latest status",
     "plans.worksheet:named_sheet runs",
     "archive.trace:find_source status",
     "archive.trace:Trace.outcome apply",

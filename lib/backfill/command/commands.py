@@ -255,13 +255,13 @@ def run_revert(options: argparse.Namespace) -> int:
 def _run_revert(options: argparse.Namespace, values: dict[str, Any], kernel: Kernel) -> int:
     from backfill.parameters import REVERT_PARAMETERS
     from backfill.settings import engine_settings
-    from backfill.steps.which_run import refuse_latest
+    from backfill.steps.which_run import refuse_to_revert_latest
     from backfill.which_folder import LATEST
 
     engine_settings(values)
     run = _find(options, values["run_id"], has_written=True)
     if values["apply"] and values["run_id"] == LATEST:
-        raise refuse_latest(run, "revert", "--apply")
+        raise refuse_to_revert_latest(run)
     terminal = terminal_of(options)
     folder = RunFolder.of(runs_dir(values["runs_dir"]), new_run_id("revert"))
     folder.create()

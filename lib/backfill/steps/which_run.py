@@ -95,14 +95,19 @@ def run_of_notebook(ledger: Ledger, wanted: str, runs: Path, *, is_writing: bool
 def run_to_revert(ledger: Ledger, wanted: str, _runs: Path, *, is_writing: bool) -> RunRow:
     """Return the run that `revert` means; `latest`, the newest that wrote, is for looking."""
     run = ledger.get(wanted, has_written=True)
-    if is_writing and wanted == LATEST and run.started_at is None:
-        raise UsageError(
-            "No run has written anything yet: there is nothing to put back. List runs with: "
-            f"{next_command('status')}"
-        )
     if is_writing and wanted == LATEST:
-        raise refuse_latest(run, "revert", "--apply")
+        raise refuse_to_revert_latest(run)
     return run
+
+
+def refuse_to_revert_latest(run: RunRow) -> UsageError:
+    """Return the error of `revert latest --apply`: it names a run only where one has begun."""
+    if run.started_at is not None:
+        return refuse_latest(run, "revert", "--apply")
+    return UsageError(
+        "No run has written anything yet: there is nothing to put back. List runs with: "
+        f"{next_command('status')}"
+    )
 
 
 def refuse_latest(run: RunRow, verb: str, *options: str) -> UsageError:
