@@ -9,6 +9,7 @@ import contextlib
 import gc
 import importlib.abc
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -16,6 +17,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 PANDAS = "pandas"
+#: By this variable a person chooses pyarrow's allocator.
+POOL_ENV = "ARROW_DEFAULT_MEMORY_POOL"
 #: As many new objects as this before Python looks for circles among them: importing makes none.
 SELDOM = 100_000
 
@@ -102,6 +105,24 @@ def without_pandas() -> None:
     with unseen(PANDAS):
         pa.array([""])
     sys.meta_path.insert(0, _Introducing())
+
+
+def frugal() -> None:
+    """Have pyarrow take memory from the system's allocator: what is free there can be given back.
+
+    Its own keeps some 10 MB from the first array on. A person's own choice stays.
+    """
+    import pyarrow as pa
+
+    if POOL_ENV not in os.environ:
+        pa.set_memory_pool(pa.system_memory_pool())
+
+
+def give_back() -> None:
+    """Give memory that nobody uses any more back to the system, as far as `frugal` lets us."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 @contextlib.contextmanager

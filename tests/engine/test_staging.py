@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,7 @@ def test_a_machine_of_many_cores_takes_no_more_threads_than_the_memory_is_for(
 @pytest.mark.parametrize(
     ("size", "threads", "limit"),
     [
-        (500_000_000, 2, "122.0 MiB"),
+        (500_000_000, 2, "91.5 MiB"),
         (500_000_001, 1, "91.5 MiB"),
         (1_000_000_000, 1, "91.5 MiB"),
         (16_000_000_000, 1, "366.2 MiB"),
@@ -77,7 +78,52 @@ def test_tables_are_whole_after_memory_was_given_back(staging: Staging) -> None:
 
     (rows,) = staging.read("SELECT * FROM extracted ORDER BY key", ROWS.schema)
     assert rows.to_pylist() == ROWS.take([1, 0]).to_pylist()
-    assert staging.scalar("SELECT current_setting('memory_limit')") == "122.0 MiB"
+    assert staging.scalar("SELECT current_setting('memory_limit')") == "91.5 MiB"
+
+
+def test_long_rows_are_sorted_whole_and_in_order_though_the_memory_is_too_small_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging_module, "MEMORY_MB", 12)
+    staging = Staging(tmp_path / "staging.duckdb")
+    made = "SELECT md5(n::text) AS key, repeat(md5((n * 7)::text), 40) AS long FROM range({}) t(n)"
+    staging.connection.execute(f"CREATE TABLE extracted AS {made.format(20_000)}")
+    schema = staging.table("FROM extracted LIMIT 0").schema
+
+    read = pa.concat_tables(staging.read("FROM extracted ORDER BY key", schema, 1_000))
+
+    assert staging.scalar("SELECT current_setting('memory_limit')") != "11.4 MiB"
+    keys = read.column("key").to_pylist()
+    assert keys == sorted({hashlib.md5(str(n).encode()).hexdigest() for n in range(20_000)})
+    assert len(read.column("long")[7].as_py()) == 32 * 40
+    staging.close()
+
+
+def test_a_query_that_fails_on_its_way_goes_on_behind_what_was_read(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging.connection.execute("CREATE TABLE extracted AS FROM range(10) t(key)")
+    batches, given = Staging._batches, []
+
+    def few(self: Staging, query: str, rows: int, skipped: int) -> Iterator[pa.Table]:
+        for batch in batches(self, query, rows, skipped):
+            if len(given) == 2:
+                given.append(pa.table({}))
+                raise OSError("Out of Memory Error: could not allocate block")
+            given.append(batch)
+            yield batch
+
+    monkeypatch.setattr(Staging, "_batches", few)
+    schema = pa.schema([pa.field("key", pa.int64())])
+
+    read = list(staging.read("FROM extracted ORDER BY key DESC", schema, 3))
+
+    assert [rows.column("key").to_pylist() for rows in read] == [
+        [9, 8, 7],
+        [6, 5, 4],
+        [3, 2, 1],
+        [0],
+    ]
 
 
 def test_rows_that_are_added_at_once_are_all_there_or_none(staging: Staging) -> None:

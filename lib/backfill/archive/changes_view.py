@@ -7,6 +7,7 @@ import datetime as dt
 import itertools
 import json
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from backfill.archive.evidence import SKIPS_FILE
 from backfill.archive.run_facts import RunFacts
@@ -29,6 +31,7 @@ _NEAR_MS = (315_532_800_000, 4_102_444_800_000)
 _DIGEST = re.compile(r"[0-9a-f]{32,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KEPT = 24  # characters that stay beside what changed in a long value
 _LONGEST = 400
+_SHOWN_COLUMNS = ["key", "scope", "rule", "warnings", "before", "after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,35 +106,45 @@ def _scope_name(facts: RunFacts) -> str:
 
 
 def _telling(path: Any) -> tuple[int, list[Row]]:
-    """Return how many changes there are, and the most telling. Memory: two columns of all."""
+    """Return how many changes there are, and the most telling. Memory: a batch of the file."""
     with pq.ParquetFile(path) as file:
-        total = file.metadata.num_rows
-        wanted = _some_of_each(file.read(columns=["rule", "warnings"]))
+        wanted = _some_of_each(file)
         rows = _rows_at(file, wanted)
-    return total, [rows[place] for place in wanted]
+        return file.metadata.num_rows, [rows[place] for place in wanted]
 
 
-def _some_of_each(kinds: pa.Table) -> list[int]:
+def _some_of_each(file: pq.ParquetFile) -> list[int]:
     """Return places of rows, as many of each (rule, warnings) as of the others where there are so
-    many: the rarest kind first, those without a warning last. Memory: a number for each row.
+    many: the rarest kind first, those without a warning last.
     """
-    rules, warnings = (
-        pc.fill_null(kinds.column(name).cast(pa.string()), "").combine_chunks().dictionary_encode()
-        for name in ("rule", "warnings")
-    )
-    width = len(warnings.dictionary)
-    codes = rules.indices.to_numpy().astype(np.int64) * width + warnings.indices.to_numpy()
-    counts = np.bincount(codes)
-    is_warned = np.array([bool(text) for text in warnings.dictionary.to_pylist()], bool)
-    found = sorted(map(int, np.flatnonzero(counts)), key=lambda code: int(counts[code]))
-    found.sort(key=lambda code: not is_warned[code % width])
-    shares = _shares([int(counts[code]) for code in found])
+    rules: dict[str, int] = {}  # by when they first appear, as the warnings
+    warnings: dict[str, int] = {}
+    counts: Counter[tuple[int, int]] = Counter()
+    places: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    start = 0
+    for batch in file.iter_batches(columns=["rule", "warnings"]):
+        codes, width = _codes(batch.column("rule"), rules), 1 << 32
+        codes = codes * width + _codes(batch.column("warnings"), warnings)
+        for code in np.unique(codes).tolist():
+            kind = divmod(code, width)
+            here = np.flatnonzero(codes == code)
+            counts[kind] += len(here)
+            more = here[: SHOWN_CHANGES - len(places[kind])]
+            places[kind] += (more + start).tolist()
+        start += batch.num_rows
+    unwarned = warnings.get("")
+    found = sorted(counts, key=lambda kind: (kind[1] == unwarned, counts[kind], kind))
+    shares = _shares([counts[kind] for kind in found])
     return [
-        int(place)
-        for code, share in zip(found, shares, strict=True)
-        if share
-        for place in np.flatnonzero(codes == code)[:share]
+        place for kind, share in zip(found, shares, strict=True) for place in places[kind][:share]
     ]
+
+
+def _codes(texts: pa.Array, known: dict[str, int]) -> NDArray[np.int64]:
+    """Return texts as their numbers in `known`, to which new ones are added; NULL is blank."""
+    found = pc.fill_null(texts.cast(pa.string()), "").dictionary_encode()
+    numbers = [known.setdefault(text, len(known)) for text in found.dictionary.to_pylist()]
+    return np.array(numbers, np.int64)[found.indices.to_numpy()]
 
 
 def _shares(counts: list[int]) -> list[int]:
@@ -146,18 +159,23 @@ def _shares(counts: list[int]) -> list[int]:
 
 
 def _rows_at(file: pq.ParquetFile, wanted: list[int]) -> dict[int, Row]:
+    """Return rows by their place; read are only the row groups that hold one."""
     rows: dict[int, Row] = {}
     start = 0
-    names = ["key", "scope", "rule", "warnings", "before", "after"]
-    left = set(wanted)
-    for batch in file.iter_batches(columns=names):
-        here = sorted(n - start for n in left if start <= n < start + batch.num_rows)
-        page = batch.take(pa.array(here, pa.int64())).to_pylist()
-        rows |= {start + n: _row(values) for n, values in zip(here, page, strict=True)}
-        start += batch.num_rows
-        if len(rows) == len(wanted):
-            break
+    for group in range(file.num_row_groups):
+        behind = start + file.metadata.row_group(group).num_rows
+        if any(start <= place < behind for place in wanted):
+            for batch in file.iter_batches(row_groups=[group], columns=_SHOWN_COLUMNS):
+                rows |= _rows_in(batch, start, wanted)
+                start += batch.num_rows
+        start = behind
     return rows
+
+
+def _rows_in(batch: pa.RecordBatch, start: int, wanted: list[int]) -> dict[int, Row]:
+    here = [place for place in wanted if start <= place < start + batch.num_rows]
+    found = batch.take(pa.array([place - start for place in here], pa.int64())).to_pylist()
+    return {place: _row(values) for place, values in zip(here, found, strict=True)}
 
 
 def _row(values: Mapping[str, Any]) -> Row:

@@ -17,7 +17,7 @@ from typing import Any
 
 from backfill.errors import ExitCode, StorageError
 from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, notebooks_folder
-from backfill.loading import not_yet, unseen
+from backfill.loading import give_back, not_yet, unseen
 from backfill.notebook.kernel import KERNEL_NAME, Kernel, with_environment
 from backfill.notebook.relay import Relay, Terminal
 from backfill.notebook.run_signals import RunSignals, StoppedBefore
@@ -32,6 +32,8 @@ FETCHING = "requests"
 #: From this part of a notebook on its kernel has its largest tables behind it, and the process that
 #: waits may take some memory.
 _FROM_WHERE = 2 / 3
+#: When these are through, nothing more is loaded here until then.
+_FIRST_CELLS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class _Execution:
     def before_cell(self, cell_index: int, **_kwargs: Any) -> None:
         """Called before a cell runs: the kernel is there."""
         self.signals.before_cell(self.kernel.pid)
+        if cell_index < _FIRST_CELLS:
+            give_back()  # of the preflight, and of loading: while the kernel works, we only wait
         is_late = cell_index >= _FROM_WHERE * len(self.client.nb.cells)
         if is_late and self.meanwhile.ident is None:
             self.meanwhile.start()

@@ -18,13 +18,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from backfill.loading import seldom_collected, without_pandas
+from backfill.loading import POOL_ENV, frugal, seldom_collected, without_pandas
 from backfill.notebook.relay import socket_folder
 
 KERNEL_NAME = "python3"
 KERNEL_MODULE = "backfill.kernel_process"
 #: The kernel of a run gives memory back to the system when a step is through.
-KERNEL_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+KERNEL_MEMORY = {POOL_ENV: "system"}
 #: A kernel ends itself when the process of this number is gone.
 _PARENT_ENV = "JPY_PARENT_PID"
 _PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
@@ -98,6 +98,7 @@ def kernel_ahead() -> Iterator[Kernel]:
     kernel = Kernel()
     try:
         with seldom_collected():
+            frugal()
             without_pandas()
             yield kernel
     finally:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
-import pyarrow as pa
 
 from backfill.archive.checkpoint_view import applied_view, pace_of_run
 from backfill.display.counting import counted
@@ -28,6 +27,7 @@ from backfill.errors import (
 )
 from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, named_runs, runs_dir
 from backfill.jobs.asked_again import asked_again
+from backfill.loading import give_back
 from backfill.next_command import next_command, remember_about
 from backfill.notebook import failed_step
 from backfill.notebook.asking import Asking
@@ -343,7 +343,7 @@ class RunBook(Asking, Frames):
             self._fail(name, int(ExitCode.UNEXPECTED), told(error))
             raise
         finally:  # what a step has freed goes back to the system, before the next one takes more
-            pa.default_memory_pool().release_unused()
+            give_back()
 
     @property
     def _is_writing(self) -> bool:

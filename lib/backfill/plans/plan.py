@@ -358,6 +358,7 @@ def write_changes(folder: RunFolder, batches: Iterable[pa.Table], schema: pa.Sch
             # In one piece, whoever computed it: pages end where pieces do.
             whole = table.combine_chunks()
             writing = thread.submit(writer.write_table, whole, ChunkReader.BATCH_ROWS)
+            del table, whole  # the next block is computed meanwhile
         writing.result()
     return count
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # imported when a file is opened: `status` opens none
     import duckdb
 
 STAGING_FILE = "staging.duckdb"
-MEMORY_LIMIT = "128MB"
+MEMORY_MB = 96
 MEMORY_LIMIT_IDLE = "8MB"
 #: Each thread of DuckDB needs room of its own within the limit: four of them that sort ten million
 #: rows find too little.
@@ -31,6 +31,9 @@ LARGE_BYTES = 500_000_000
 MB_FOR_A_GIGABYTE = 96
 #: DuckDB holds what a transaction adds in memory, five times as much of it as Arrow does.
 HELD_BYTES = 50_000_000
+#: Rows of a kilobyte and keys of hundreds of characters need more to be sorted in than their size
+#: tells: half as much again, so many times.
+MOST_TIMES = 8
 BATCH_ROWS = 65_536
 
 
@@ -73,7 +76,7 @@ def threads() -> int:
 
 def _config(path: Path) -> dict[str, str | bool | int | float | list[str]]:
     return {
-        "memory_limit": MEMORY_LIMIT,
+        "memory_limit": f"{MEMORY_MB}MB",
         "threads": threads(),
         "temp_directory": f"{path}.tmp",
         "preserve_insertion_order": True,
@@ -87,7 +90,7 @@ class Staging:
         import duckdb
 
         self.path = path
-        self._limit = MEMORY_LIMIT
+        self._memory_mb = MEMORY_MB
         self._held: int | None = None  # bytes added in the transaction that is open, if one is
         self._error = duckdb.Error
         # In a kernel it would load widgets, for a bar of its own that no run shows.
@@ -153,9 +156,18 @@ class Staging:
         """Take as much memory as the sorting of so many bytes of rows, as Arrow has them, needs."""
         if size > LARGE_BYTES:
             gigabytes = max(1.0, size / 1e9)
-            self._limit = f"{round(MB_FOR_A_GIGABYTE * math.sqrt(gigabytes))}MB"
-            self._connection.execute("SET threads = 1")
-            self._connection.execute(f"SET memory_limit = '{self._limit}'")
+            self._memory_mb = round(MB_FOR_A_GIGABYTE * math.sqrt(gigabytes))
+            self._work_with(1)
+
+    def _more_room(self) -> None:
+        """Have DuckDB try again with one thread, or with more memory where it has one already."""
+        if self.scalar("SELECT current_setting('threads')") == 1:
+            self._memory_mb += self._memory_mb // 2
+        self._work_with(1)
+
+    def _work_with(self, threads: int) -> None:
+        self._connection.execute(f"SET threads = {threads}")
+        self._connection.execute(f"SET memory_limit = '{self._memory_mb}MB'")
 
     def show(self, table: str, parquet: Path) -> None:
         """Show a Parquet file as a table: its rows are not stored twice."""
@@ -184,12 +196,33 @@ class Staging:
     def read(
         self, query: str, schema: pa.Schema, batch_rows: int = BATCH_ROWS
     ) -> Iterator[pa.Table]:
-        """Yield a query's rows as tables of `schema`, a batch at a time."""
+        """Yield a query's rows as tables of `schema`, a batch at a time.
+
+        Where DuckDB finds too little memory it gets more, and goes on behind what was yielded: no
+        two rows of the query may have the same place in its order.
+        """
+        behind = times = 0
+        while True:
+            try:
+                for rows in self._batches(query, batch_rows, behind):
+                    behind += rows.num_rows
+                    yield rows.cast(schema)
+                return
+            except (self._error, OSError) as error:  # the latter is Arrow's, for any of the former
+                times += 1
+                if "Out of Memory" not in str(error) or times > MOST_TIMES:
+                    raise
+            self._more_room()
+
+    def _batches(self, query: str, batch_rows: int, skipped: int) -> Iterator[pa.Table]:
         # A cursor of its own: the caller writes to another table meanwhile.
         cursor = self._connection.cursor()
         try:
             for batch in cursor.sql(query).to_arrow_reader(batch_rows):
-                yield pa.Table.from_batches([batch]).cast(schema)
+                passed = min(skipped, batch.num_rows)
+                skipped -= passed
+                if passed < batch.num_rows:
+                    yield pa.Table.from_batches([batch.slice(passed)])
         finally:
             cursor.close()
 
@@ -221,7 +254,7 @@ class Staging:
         """Give back the memory that keeps tables at hand; they are read from the disk again."""
         with contextlib.suppress(self._error):  # what is in use stays
             self._connection.execute(f"SET memory_limit = '{MEMORY_LIMIT_IDLE}'")
-        self._connection.execute(f"SET memory_limit = '{self._limit}'")
+        self._connection.execute(f"SET memory_limit = '{self._memory_mb}MB'")
 
     def close(self) -> None:
         self._connection.close()

@@ -10,6 +10,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from backfill.errors import UsageError
+from backfill.loading import give_back
 from backfill.plans.counting_guard import check_all_read
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
@@ -50,6 +51,7 @@ def stage_pages(pages: Iterable[pa.Table], staging: Staging, into: str, reporter
                 staging.create(into, page.schema)
             staging.append(into, page)
             rows, size = rows + page.num_rows, size + page.nbytes
+            give_back()  # what reading and storing a page took
             reporter.message(f"extract: {rows:,} rows read", "debug")
     staging.make_room(size)
     return rows

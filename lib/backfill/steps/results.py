@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from backfill.decisions import Answer
+from backfill.loading import give_back
 from backfill.plans import plan
 from backfill.plans.worksheet import QUESTIONS_SCHEMA, questions_table
 from backfill.records.checkpoint import Counts
@@ -74,8 +75,9 @@ def write(blocks: Iterable[Decided], schema: pa.Schema, work: Work) -> tuple[int
             work.staging.append("skips", skips_table(decided.skips))
             work.staging.append("questions", questions_table(decided.questions))
             work.reporter.skips(skip for _place, skip in decided.skips)
-            pa.default_memory_pool().release_unused()  # what computing took is needed no more
+            give_back()  # what computing took is needed no more
             yield decided.changes
+            del decided  # while the next block is computed, nobody holds this one but its writer
 
     return plan.write_changes(work.folder, taken(), schema), counted
 
@@ -91,6 +93,7 @@ def numbered(blocks: Iterable[Decided]) -> Iterator[Decided]:
         end = position + len(places)
         is_whole = np.array_equal(places, np.arange(position, end))
         yield decided if is_whole else _moved(decided, places, changed, skipped, position)
+        del decided, changed  # before the next one is computed
         position = end
 
 

@@ -39,6 +39,7 @@ def compute_blocks(
     if isinstance(executor, InThisProcess):
         for rows in blocks:
             yield compute_utc(rows, columns, policy, order)
+            del rows  # before more are read
         return
     for computed, changes in in_order(executor, _pieces(blocks, columns, policy, executor, order)):
         yield replace(computed, changes=_unpacked(changes))

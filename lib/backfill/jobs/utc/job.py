@@ -253,6 +253,7 @@ class UtcRows:
             count.add(computed)
             questions = count.new_questions(computed.questions)
             yield Decided(computed.changes, computed.skips, questions, computed.used)
+            del computed  # before the next one is
         count.questions -= ask_together(work.staging)
         work.refusal = look_at_years(count, chosen.answers, work, is_accepted=chosen.accept_years)
         tell_overridden(count.overridden, chosen.default_tz or "", reporter)
