@@ -29,7 +29,7 @@ from tests.bench import (
     whole,
     writing,
 )
-from tests.bench.figures import Measures, figures
+from tests.bench.figures import Measures, figures, needed_beside
 from tests.bench.server import Server
 
 from backfill.folder import runs_dir
@@ -108,14 +108,24 @@ def _chosen(rows: int, options: argparse.Namespace, *, is_first: bool) -> list[t
     """Return (group, contender) in the order of a round."""
     return [
         (group, name)
-        for group in options.groups
-        for name in GROUPS[group]
-        if not options.only or any(text in name for text in options.only)
+        for group, name in _asked(options)
         if rows < LARGE_ROWS or name not in TOO_SLOW_FOR_LARGE
         if is_first
         or (group not in ("screens", "start") and name not in (whole.HELP, whole.STATUS))
         if group != "tables" or rows == _rows_of_tables(options)
     ]
+
+
+def _asked(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return the contenders of the groups asked for, or of those `only` some; without `only` also
+    what stands beside them in a figure."""
+    groups = {group: [*GROUPS[group]] for group in options.groups}
+    if options.only:
+        for group, names in groups.items():
+            groups[group] = [n for n in names if any(text in n for text in options.only)]
+    asked = [(group, name) for group, names in groups.items() for name in names]
+    beside = [] if options.only else needed_beside({name for _group, name in asked})
+    return asked + [(g, name) for name in beside for g in GROUPS if name in GROUPS[g]]
 
 
 def _rows_of_tables(options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.bench import computing, fill, pooler, reading, screens, start, whole, writing
@@ -271,6 +271,18 @@ _FIGURES: tuple[tuple[str, Sequence[str], str, Judge], ...] = (
 )
 
 
+def needed_beside(names: Collection[str]) -> list[str]:
+    """Return what else has to be measured so that these contenders give all their figures."""
+    beside = [
+        need
+        for _name, needs, _to_reach, _judge in _FIGURES
+        if needs[0] in names
+        for need in needs
+        if need not in names
+    ]
+    return [*dict.fromkeys(beside)]
+
+
 def promised() -> dict[str, str]:
     """Return what is to be reached, by the name of each figure; the growth between sizes last."""
     growth = {_growth_of(writing.OURS_AUTO): GROWTH_TO_REACH}
@@ -300,6 +312,8 @@ def _growth(ordered: list[Measures]) -> list[Figure]:
         return []
     grown = []
     for name in (writing.OURS_AUTO, writing.BOUND):
+        if name not in base[0] or name not in ordered[-1]:
+            continue
         ratio = ordered[-1].seconds_per_row(name) / base[0].seconds_per_row(name)
         reached, is_reached = _extra(ratio, 0.05)
         rows = ordered[-1].rows

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.bench import computing, pooler, reading, tried, whole, writing
+from tests.bench import computing, contender, fill, pooler, reading, tried, whole, writing
 from tests.bench.__main__ import main
 from tests.bench.contender import Measured
-from tests.bench.figures import Measures, figures
+from tests.bench.figures import Measures, figures, promised
 from tests.bench.published import BEGIN, END, with_figures
 
 pytestmark = pytest.mark.bench
@@ -33,10 +33,10 @@ def test_tiny_benchmark_leaves_figures_table_and_plots(capsys: pytest.CaptureFix
         computing.ZONEINFO,
     }
     for size in document["sizes"]:
-        for contender in size["contenders"].values():
-            assert contender["seconds"] >= 0
-            assert contender["peak_mb"] > 10
-            assert len(contender["rounds"]) == 1
+        for taken in size["contenders"].values():
+            assert taken["seconds"] >= 0
+            assert taken["peak_mb"] > 10
+            assert len(taken["rounds"]) == 1
         assert size["contenders"][writing.OURS_500]["wal_bytes_per_row"] > 50
     for figure in document["figures"]:
         assert set(figure) == {"name", "rows", "reached", "to_reach", "is_reached"}
@@ -76,6 +76,37 @@ def test_growth_compares_the_largest_size_with_a_hundred_thousand_rows() -> None
     (growth, _bound) = [f for f in figures(sizes) if f.name.startswith("cost per row")]
 
     assert (growth.rows, growth.reached, growth.is_reached) == (1_000_000, "+12.0 %", False)
+
+
+def test_growth_of_one_writer_alone_is_told_alone() -> None:
+    sizes = [Measures(100_000), Measures(10_000_000)]
+    for of in sizes:
+        of.add(writing.OURS_AUTO, Measured(of.rows, of.rows * 1e-5))
+
+    (growth,) = figures(sizes)
+
+    assert (growth.reached, growth.is_reached) == ("+0.0 %", True)
+
+
+def test_a_group_alone_measures_what_its_figures_stand_beside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = []
+
+    def measured(_group: str, name: str, _dsn: str, rows: int) -> Measured:
+        run.append(name)
+        return Measured(
+            rows, 1.0, 1, 1.0, {"apply_s": 1.0, "html_mb": 1, "second_s": 1, "start_s": 1}
+        )
+
+    monkeypatch.setattr(contender, "run", measured)
+
+    folder = main(["--rows", "10", "--rounds", "1", "--groups", "fill"])
+
+    assert run == [fill.PLAN, fill.FILL, reading.OURS, whole.RUN]
+    document = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
+    names = {figure["name"] for figure in document["figures"] if "Parquet" in figure["name"]}
+    assert names == {name for name in promised() if "Parquet" in name}
 
 
 def test_whole_run_may_take_its_apply_phase_and_a_bit() -> None:

@@ -40,9 +40,9 @@ def test_a_machine_of_many_cores_takes_no_more_threads_than_the_memory_is_for(
     ("size", "threads", "limit"),
     [
         (500_000_000, 2, "91.5 MiB"),
-        (500_000_001, 1, "91.5 MiB"),
-        (1_000_000_000, 1, "91.5 MiB"),
-        (16_000_000_000, 1, "366.2 MiB"),
+        (500_000_001, 1, "80.1 MiB"),
+        (1_000_000_000, 1, "80.1 MiB"),
+        (16_000_000_000, 1, "320.4 MiB"),
     ],
 )
 def test_much_is_sorted_by_one_thread_which_gets_more_room_the_more_it_is(

@@ -26,9 +26,9 @@ MEMORY_LIMIT_IDLE = "8MB"
 MOST_THREADS = 2
 #: What is larger than this is sorted by one thread: two of them need more memory than it is worth.
 LARGE_BYTES = 500_000_000
-#: One thread sorts a gigabyte in this much (in three quarters of it, as measured), and what is
+#: One thread sorts a gigabyte in this much (in less of it, as measured), and what is
 #: larger in more: by the root, since it has to merge more stretches, and longer ones.
-MB_FOR_A_GIGABYTE = 96
+MB_FOR_A_GIGABYTE = 84
 #: DuckDB holds what a transaction adds in memory, five times as much of it as Arrow does.
 HELD_BYTES = 50_000_000
 #: Rows of a kilobyte and keys of hundreds of characters need more to be sorted in than their size
