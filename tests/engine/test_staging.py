@@ -103,7 +103,8 @@ def test_a_query_that_fails_on_its_way_goes_on_behind_what_was_read(
     staging: Staging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     staging.connection.execute("CREATE TABLE extracted AS FROM range(10) t(key)")
-    batches, given = Staging._batches, []
+    batches = Staging._batches
+    given: list[pa.Table] = []
 
     def few(self: Staging, query: str, rows: int, skipped: int) -> Iterator[pa.Table]:
         for batch in batches(self, query, rows, skipped):

@@ -50,6 +50,22 @@ def test_the_rarest_kinds_stand_first_however_many_rows_of_another_have_a_warnin
     assert "0" in shown  # and some of those that are like all others
 
 
+def test_the_rows_are_those_of_the_whole_plan_in_however_many_pieces_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = [{}, {"rule": "cleared"}, {"warnings": "moved"}, {"rule": None, "warnings": "rounded"}]
+    rows = [kinds[min(n % 97, 3)] for n in range(400)] + [{"rule": "fold", "warnings": "rounded"}]
+    whole = keys(view(tmp_path / "whole", rows))
+
+    write = pq.write_table
+    monkeypatch.setattr(pq, "write_table", lambda *what: write(*what, row_group_size=33))
+    cut = keys(view(tmp_path / "cut", rows))
+
+    assert cut == whole
+    assert len(cut) == SHOWN_CHANGES
+    assert cut[0] == "400"  # at the very end, and alone of its kind
+
+
 def test_all_rows_are_shown_where_they_are_few(tmp_path: Path) -> None:
     assert sorted(keys(view(tmp_path, [{}, {"rule": None, "warnings": None}]))) == ["0", "1"]
 

@@ -144,7 +144,8 @@ def _codes(texts: pa.Array, known: dict[str, int]) -> NDArray[np.int64]:
     """Return texts as their numbers in `known`, to which new ones are added; NULL is blank."""
     found = pc.fill_null(texts.cast(pa.string()), "").dictionary_encode()
     numbers = [known.setdefault(text, len(known)) for text in found.dictionary.to_pylist()]
-    return np.array(numbers, np.int64)[found.indices.to_numpy()]
+    codes: NDArray[np.int64] = np.array(numbers, np.int64)[found.indices.to_numpy()]
+    return codes
 
 
 def _shares(counts: list[int]) -> list[int]:
