@@ -84,43 +84,55 @@ def decide_rows(
 ) -> tuple[pa.Table, list[tuple[int, Skip]]]:
     """Return what becomes of a block's rows: those to write or found as planned, and those left
     alone; `first` is the place of its first one."""
-    table = resolved.table
-    rows = block.num_rows
-    reasons: list[str | None] = _texts(block, "skip", rows)
-    details: list[str | None] = _texts(block, "detail", rows)
-    columns = [""] * rows
-    own, own_details = _texts(computed, "skip", rows), _texts(computed, "detail", rows)
-    for row in range(rows):
-        if reasons[row] is None and own[row] is not None:
-            reasons[row], details[row] = own[row], own_details[row]
+    left = _LeftAlone(block, computed)
     after = _after(computed, resolved)
     if not part(task, "allow_null"):
-        _leave_nulls(after, reasons, columns)
-    open_rows = [row for row in range(rows) if reasons[row] is None]
-    fitted = _fit(fitting, table, block, after, open_rows)
+        _leave_nulls(after, left)
+    open_rows = left.open_rows()
+    fitted = _fit(fitting, resolved.table, block, after, open_rows)
     for row, (column, words) in fitted.refused.items():
-        place = open_rows[row]
-        reasons[place], details[place] = SkipReason.INVALID_VALUE.value, words
-        columns[place] = column
-    after = _put_back(after, fitted, open_rows)
-    before = {c.name: field_of(block, "before", c.name) for c in table.targets}
-    same = {
-        c.name: _same(
-            before[c.name], after[c.name], is_json=resolved.columns[c.name].kind == "json"
-        )
-        for c in table.targets
-    }
-    full = {name: np.asarray(before[name].is_valid()) for name in before}
+        left.leave(open_rows[row], SkipReason.INVALID_VALUE, words, column)
+    values = _values(block, _put_back(after, fitted, open_rows), resolved)
     if not part(task, "overwrite"):
-        _leave_filled(before, same, full, reasons, columns, details)
-    is_open = np.array([reason is None for reason in reasons], dtype=bool)
+        _leave_filled(values, left)
     remarks = {open_rows[row]: text for row, text in fitted.remarks.items()}
-    changes = _changes(
-        block, computed, _Values(before, after, same, full), is_open, remarks, first, note, table
-    )
+    changes = _changes(block, computed, values, remarks, first, note, resolved.table)
+    changes = changes.take(pa.array(left.open_rows(), pa.int64()))
     if chain := part(task, "chain"):
         changes = _chained(changes, chain)
-    return changes, _skips(block, reasons, details, columns, first)
+    return changes, left.skips(block, first)
+
+
+class _LeftAlone:
+    """Why rows of a block get no value; the first reason of a row counts."""
+
+    def __init__(self, block: pa.Table, computed: pa.Table) -> None:
+        rows = block.num_rows
+        self._reasons = _texts(block, "skip", rows)
+        self.details = _texts(block, "detail", rows)
+        self._columns = [""] * rows
+        own = zip(_texts(computed, "skip", rows), _texts(computed, "detail", rows), strict=True)
+        for row, (reason, detail) in enumerate(own):
+            if reason is not None:
+                self.leave(row, reason, detail)
+
+    def leave(self, row: int, reason: str, detail: str | None, column: str = "") -> None:
+        if self._reasons[row] is None:
+            self._reasons[row], self.details[row] = str(reason), detail
+            self._columns[row] = column
+
+    def open_rows(self) -> list[int]:
+        """Return the rows that may get a value."""
+        return [row for row, reason in enumerate(self._reasons) if reason is None]
+
+    def skips(self, block: pa.Table, first: int) -> list[tuple[int, Skip]]:
+        keys, scopes = (block.column(name).to_pylist() for name in ("key", "scope"))
+        facts = zip(keys, scopes, self._columns, self._reasons, self.details, strict=True)
+        return [
+            (first + row, Skip(key, scope or "", column, reason_of(reason), detail or ""))
+            for row, (key, scope, column, reason, detail) in enumerate(facts)
+            if reason is not None
+        ]
 
 
 def _texts(rows: pa.Table, name: str, count: int) -> list[str | None]:
@@ -153,11 +165,10 @@ def _named_in(rows: pa.Table, name: str) -> list[str]:
     return [field.name for field in kind] if pa.types.is_struct(kind) else []
 
 
-def _leave_nulls(after: dict[str, pa.Array], reasons: list[str | None], columns: list[str]) -> None:
+def _leave_nulls(after: dict[str, pa.Array], left: _LeftAlone) -> None:
     for name, values in after.items():
         for row in pc.indices_nonzero(values.is_null()).to_pylist():
-            if reasons[row] is None:
-                reasons[row], columns[row] = SkipReason.NO_VALUE.value, name
+            left.leave(row, SkipReason.NO_VALUE, left.details[row], name)
 
 
 def _fit(
@@ -202,21 +213,6 @@ def _json(text: str | None) -> Any:
         return ("text", text)
 
 
-def _leave_filled(
-    before: dict[str, pa.Array],
-    same: dict[str, Mask],
-    full: dict[str, Mask],
-    reasons: list[str | None],
-    columns: list[str],
-    details: list[str | None],
-) -> None:
-    for name in before:
-        for row in np.flatnonzero(full[name] & ~same[name]):
-            if reasons[row] is None:
-                reasons[row], columns[row] = SkipReason.ALREADY_FILLED.value, name
-                details[row] = f"it holds {before[name][int(row)].as_py()!r}"
-
-
 @dataclass(frozen=True, slots=True)
 class _Values:
     """By target: present and new texts, where they are the same, and where one was there."""
@@ -238,11 +234,27 @@ class _Values:
         return np.asarray(np.logical_and.reduce([self.same[n] | nulls[n] for n in self.same]))
 
 
+def _values(block: pa.Table, after: dict[str, pa.Array], resolved: Resolved) -> _Values:
+    before = {name: field_of(block, "before", name) for name in after}
+    same = {
+        name: _same(before[name], after[name], is_json=resolved.columns[name].kind == "json")
+        for name in after
+    }
+    full = {name: np.asarray(before[name].is_valid()) for name in after}
+    return _Values(before, after, same, full)
+
+
+def _leave_filled(values: _Values, left: _LeftAlone) -> None:
+    for name, before in values.before.items():
+        for row in np.flatnonzero(values.full[name] & ~values.same[name]).tolist():
+            detail = f"it holds {before[row].as_py()!r}"
+            left.leave(row, SkipReason.ALREADY_FILLED, detail, name)
+
+
 def _changes(
     block: pa.Table,
     computed: pa.Table,
     values: _Values,
-    is_open: Mask,
     remarks: dict[int, str],
     first: int,
     note: pa.StructType,
@@ -255,7 +267,7 @@ def _changes(
     rules = np.where(unchanged, "unchanged", rules)
     own = _texts(computed, "rule", rows)
     named = [own[row] or str(rules[row]) for row in range(rows)]
-    whole = pa.table(
+    return pa.table(
         {
             "position": pa.array(np.arange(first, first + rows), pa.int64()),
             "key": block.column("key"),
@@ -269,7 +281,6 @@ def _changes(
             "why": _why(block, computed, note),
         }
     ).cast(plain_schema(table, note))
-    return whole.filter(pa.array(is_open))
 
 
 def _chained(changes: pa.Table, chain: Callable[[dict[str, Any]], str]) -> pa.Table:
@@ -294,21 +305,3 @@ def _why(block: pa.Table, computed: pa.Table, note: pa.StructType) -> pa.StructA
             array = pa.nulls(block.num_rows, pa.string())
         arrays.append(in_one(array))
     return pa.StructArray.from_arrays(arrays, fields=list(note))
-
-
-def _skips(
-    block: pa.Table,
-    reasons: Sequence[str | None],
-    details: Sequence[str | None],
-    columns: Sequence[str],
-    first: int,
-) -> list[tuple[int, Skip]]:
-    keys, scopes = block.column("key").to_pylist(), block.column("scope").to_pylist()
-    return [
-        (
-            first + row,
-            Skip(keys[row], scopes[row] or "", columns[row], reason_of(reason), details[row] or ""),
-        )
-        for row, reason in enumerate(reasons)
-        if reason is not None
-    ]
