@@ -28,17 +28,17 @@ import threading
 import traceback
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, Self
+
+from tests.ends import Ends, Stream
 
 ROOT = Path(__file__).parents[1]
 #: Numbers are sent in so many bytes.
 _SIZE: Final = 4
 #: PR_SET_PDEATHSIG: the signal that a process gets when the one that forked it ends.
 _SIGNAL_AT_ITS_END: Final = 1
-#: A number, what `subprocess` has constants for, or a file.
-Stream = int | IO[Any] | None
 #: Where the nursery of this process listens, once there is one; a child inherits it.
 _address: list[str] = []
 _own: list[Nursery] = []
@@ -107,7 +107,7 @@ class Hatched:
             "mask": _mask(),
         }
         with contextlib.ExitStack() as stack:
-            ends = [_Ends.of(number, how) for number, how in enumerate((stdin, stdout, stderr))]
+            ends = [Ends.of(number, how) for number, how in enumerate((stdin, stdout, stderr))]
             if stderr == subprocess.STDOUT:
                 ends[2].theirs = ends[1].theirs
             for end in ends:
@@ -207,32 +207,6 @@ def run(
     process = Hatched(command, env=env, cwd=cwd, stdout=pipe, stderr=pipe, text=True)
     out, err = process.communicate(timeout)
     return subprocess.CompletedProcess(process.args, process.wait(), out, err)
-
-
-@dataclass
-class _Ends:
-    """Where one of a process's three streams leads to, and the end of a pipe that is ours."""
-
-    theirs: int
-    ours: int | None = None
-    made: list[int] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, number: int, how: Stream) -> _Ends:
-        if how == subprocess.PIPE:
-            reader, writer = os.pipe()
-            theirs, ours = (reader, writer) if number == 0 else (writer, reader)
-            return cls(theirs, ours, [theirs])
-        if how == subprocess.DEVNULL:
-            null = os.open(os.devnull, os.O_RDWR)
-            return cls(null, None, [null])
-        if how is None or how == subprocess.STDOUT:
-            return cls(number)
-        return cls(how if isinstance(how, int) else how.fileno())
-
-    def close_theirs(self) -> None:
-        while self.made:
-            os.close(self.made.pop())
 
 
 #: Stands for the module `subprocess` where the product starts a process of its own with `Popen`.
@@ -359,6 +333,7 @@ def _move_in(request: Mapping[str, Any], files: Sequence[int]) -> None:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     sys.stdin = os.fdopen(0, encoding="utf-8")
     sys.stdout = os.fdopen(1, "w", 1 if os.isatty(1) else -1, "utf-8")
     sys.stderr = os.fdopen(2, "w", 1, "utf-8", "backslashreplace")

@@ -30,15 +30,16 @@ def documented_task() -> str:
 
 
 def typed(
-    tables: Tables, folder: Path, *words: str, **more: str
+    tables: Tables, folder: Path, *words: str, site: Path | None = None, as_user: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Type a command in a folder."""
+    """Type a command in a folder; `as_user` starts a Python of its own, and not the nursery's."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     line = [sys.executable, "-m", "backfill", *words, "--runs-dir", str(tables.runs)]
-    env = {**kept, "DATABASE_URL": tables.dsn, **more}
-    if not more:
+    installed = {"PYTHONPATH": str(site)} if site else {}
+    env = {**kept, "DATABASE_URL": tables.dsn, **installed}
+    if not as_user:
         return nursery.run(line, env=env, cwd=folder, timeout=DEADLINE_SECONDS)
-    return subprocess.run(  # only a Python of its own heeds its variables
+    return subprocess.run(
         line,
         env=env,
         cwd=folder,
@@ -49,9 +50,11 @@ def typed(
     )
 
 
-def command(tables: Tables, folder: Path, *words: str, **more: str) -> tuple[int, dict[str, Any]]:
+def command(
+    tables: Tables, folder: Path, *words: str, site: Path | None = None, as_user: bool = False
+) -> tuple[int, dict[str, Any]]:
     """Type a command in a folder; return its exit code and its summary."""
-    ended = typed(tables, folder, *words, **more)
+    ended = typed(tables, folder, *words, site=site, as_user=as_user)
     lines = ended.stdout.strip().splitlines()
     assert lines, ended.stderr
     return ended.returncode, json.loads(lines[-1])
@@ -86,10 +89,10 @@ def test_the_documented_task_plans_applies_and_is_undone(tables: Tables, tmp_pat
     assert tables.rows("SELECT phone_e164 FROM customer WHERE id = -1") == [(None,)]
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    """The stranger's package, installed into a folder of its own."""
-    target = tmp_path / "site"
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stranger's package, installed into a folder of its own, which nobody writes to."""
+    target = tmp_path_factory.mktemp("installed") / "site"
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"),
@@ -111,14 +114,13 @@ def test_an_installed_package_is_run_by_its_name_and_checks_what_it_wrote(
         "INSERT INTO parcel SELECT md5(n::text)::uuid, n * 250, NULL FROM generate_series(1, 9) n",
         "INSERT INTO parcel VALUES (md5('none')::uuid, NULL, NULL)",
     )
+    words = ("task", "weights", "--round-to", "1", "--apply")
 
-    code, summary = command(
-        tables, tmp_path, "task", "weights", "--round-to", "1", "--apply", PYTHONPATH=str(site)
-    )
+    code, summary = command(tables, tmp_path, *words, site=site, as_user=True)
 
     assert (code, summary["total_updated"]) == (0, 9)
     assert tables.rows("SELECT kilograms::text FROM parcel WHERE grams = 750") == [("0.800",)]
-    code, proof = command(tables, tmp_path, "verify", summary["run_id"], PYTHONPATH=str(site))
+    code, proof = command(tables, tmp_path, "verify", summary["run_id"], site=site)
     assert (code, proof["rows"], proof["recomputed"]) == (0, 9, 9)
     code, proof = command(tables, tmp_path, "verify", summary["run_id"])
     assert (code, proof["rows"], proof["recomputed"]) == (0, 9, 0)
@@ -145,9 +147,8 @@ def test_every_optional_part_of_a_task_does_what_the_page_says(
     tables: Tables, tmp_path: Path, site: Path
 ) -> None:
     make_shelves(tables)
-    installed = {"PYTHONPATH": str(site)}
 
-    code, summary = command(tables, tmp_path, "task", "shelves", "--apply", **installed)
+    code, summary = command(tables, tmp_path, "task", "shelves", "--apply", site=site)
 
     assert (code, summary["total_updated"]) == (0, 8)
     assert summary["sign"] == "behind the door"  # finish
@@ -162,7 +163,7 @@ def test_every_optional_part_of_a_task_does_what_the_page_says(
     assert journal(tables, "placed") == [1, 2, 3, 4, 5, 6, 7, 8]  # writer
     assert tables.rows("SELECT max(scanned) FROM backfill.checkpoint") == [(1,)]  # chain
 
-    code, undone = command(tables, tmp_path, "revert", summary["run_id"], "--apply", **installed)
+    code, undone = command(tables, tmp_path, "revert", summary["run_id"], "--apply", site=site)
 
     assert (code, undone["total_updated"]) == (0, 8)
     assert journal(tables, "taken") == [8, 7, 6, 5, 4, 3, 2, 1]  # reverter, the last one first
@@ -175,12 +176,11 @@ def test_a_part_of_a_chain_takes_along_what_its_rows_build_on_and_nobody_else_wr
     tables: Tables, tmp_path: Path, site: Path
 ) -> None:
     make_shelves(tables)
-    installed = {"PYTHONPATH": str(site)}
-    _code, planned = command(tables, tmp_path, "task", "shelves", **installed)
+    _code, planned = command(tables, tmp_path, "task", "shelves", site=site)
 
     words = ("apply", planned["run_id"], "--only", "key = '5'")
     refused, why = command(tables, tmp_path, *words)
-    code, summary = command(tables, tmp_path, *words, **installed)
+    code, summary = command(tables, tmp_path, *words, site=site)
 
     assert refused == 2
     assert "writes in its own way, and is not installed here" in why["error"]

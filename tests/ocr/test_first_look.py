@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +21,8 @@ from backfill_lab.demo.stored import stored_sessions
 from .screens import read_image
 
 Spoil = Callable[[Word], Word]
+#: What the real Tesseract says of a picture: each is read once for all tests here.
+_SAID: dict[tuple[bytes, tuple[int, ...], EngineParams], tuple[Word, ...]] = {}
 
 
 @dataclass
@@ -36,7 +39,10 @@ class SpoiltNumbers:
         self._engine = TesseractEngine("swe")
 
     def words(self, image: Pixels, params: EngineParams) -> list[Word]:
-        words = self._engine.words(image, params)
+        asked = hashlib.sha256(image.tobytes()).digest(), image.shape, params
+        if asked not in _SAID:
+            _SAID[asked] = tuple(self._engine.words(image, params))
+        words = list(_SAID[asked])
         if params.script is Script.NUMBERS:
             words = [self.spoil(word) for word in words]
         self.read.append((params.script, tuple(word.text for word in words)))
