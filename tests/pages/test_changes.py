@@ -53,7 +53,8 @@ def test_the_rarest_kinds_stand_first_however_many_rows_of_another_have_a_warnin
 def test_the_rows_are_those_of_the_whole_plan_in_however_many_pieces_it_lies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kinds = [{}, {"rule": "cleared"}, {"warnings": "moved"}, {"rule": None, "warnings": "rounded"}]
+    rare = {"rule": None, "warnings": "rounded"}
+    kinds: list[dict[str, Any]] = [{}, {"rule": "cleared"}, {"warnings": "moved"}, rare]
     rows = [kinds[min(n % 97, 3)] for n in range(400)] + [{"rule": "fold", "warnings": "rounded"}]
     whole = keys(view(tmp_path / "whole", rows))
 

@@ -223,27 +223,23 @@ def _tesseract() -> str:
     program = shutil.which("tesseract")
     if program is None:
         raise _Unwell("the command tesseract is not found; only screenshots need it")
-    done = subprocess.run(
-        [program, "--list-langs"],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=TESSERACT_SECONDS,
-        check=False,
-    )
-    languages = done.stdout.split()
+    languages = _said_by(program, "--list-langs").split()
     if TESSERACT_LANGUAGE not in languages:
         raise _Unwell(f"{program} has no language data {TESSERACT_LANGUAGE}")
-    version = subprocess.run(
-        [program, "--version"],
+    first = _said_by(program, "--version").splitlines()[0]
+    return f"{first} with {TESSERACT_LANGUAGE}, {program}"
+
+
+def _said_by(program: str, option: str) -> str:
+    done = subprocess.run(
+        [program, option],
         capture_output=True,
         text=True,
         errors="replace",
         timeout=TESSERACT_SECONDS,
         check=False,
     )
-    first = (version.stdout or version.stderr).splitlines()[0]
-    return f"{first} with {TESSERACT_LANGUAGE}, {program}"
+    return done.stdout or done.stderr
 
 
 def _kernel() -> str:
