@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from backfill.errors import ExitCode, PreflightError, UsageError
+from backfill.jobs.ocr.reader import reader_facts
+from backfill.ocr import tesseract
 from backfill.ocr.engine import EngineFailure, EngineParams, Script, language_data
-from backfill.ocr.engine_choice import make_engine
+from backfill.ocr.engine_choice import EngineChoice, make_engine
 from backfill.ocr.masks import Pixels
 from backfill.ocr.tesseract import TesseractEngine, TesserocrEngine, find_language_data
 from backfill_lab.demo.stored import stored_sessions
@@ -180,6 +182,17 @@ def test_tesserocr_reads_the_shifts_that_the_command_reads() -> None:
     ]
     assert in_process.date is not None and in_process.entries
     assert TesserocrEngine("swe").words(_blank(), EngineParams()) == []
+
+
+def test_damaged_data_is_told_before_the_first_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for code in ("swe", "eng"):
+        (tmp_path / f"{code}.traineddata").write_bytes(b"no network at all")
+    monkeypatch.setattr(tesseract, "_listing", lambda: (str(tmp_path), ["swe", "eng"]))
+
+    with pytest.raises(PreflightError, match="language data 'swe'"):
+        reader_facts(EngineChoice("tesserocr"))
 
 
 @pytest.mark.ocr

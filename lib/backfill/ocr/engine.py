@@ -99,6 +99,15 @@ class PageEngine(Protocol):
 
 
 @runtime_checkable
+class LoadingEngine(Protocol):
+    """An engine whose language data is loaded by who reads with it."""
+
+    def load(self) -> None:
+        """Load it now; raises PreflightError where it is damaged."""
+        ...
+
+
+@runtime_checkable
 class LineReader(Protocol):
     """An engine with a second reader of another make, asked about lines in doubt only."""
 
@@ -114,6 +123,11 @@ class TwoReaders:
         self._first, self._second = first, second
         self.name, self.language_hash = first.name, first.language_hash
         self.version = f"{first.version}+{version}"
+
+    def load(self) -> None:
+        """Load the first one's language data, if it is not loaded by a command."""
+        if isinstance(self._first, LoadingEngine):
+            self._first.load()
 
     def words(self, image: Pixels, params: EngineParams) -> list[Word]:
         """Read `image`; see `Engine.words`."""

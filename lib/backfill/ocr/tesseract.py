@@ -136,7 +136,10 @@ class TesserocrEngine:
         self._data = find_language_data(language_data(language), installed, self._folder)
         self.language_hash = self._data.sha256
         self._apis: dict[str, Any] = {}
-        self._api_for(Script.TEXT)  # data that is damaged is told before the first image
+
+    def load(self) -> None:
+        """Load the data for texts; raises PreflightError where it is damaged."""
+        self._api_for(Script.TEXT)
 
     def _api_for(self, script: Script) -> Any:
         """Return Tesseract with the script's language data, loaded when it is first needed."""

@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from backfill.ocr.engine import LoadingEngine
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pool import engine_here
 from backfill.ocr.reading import READER_VERSION
@@ -13,8 +14,13 @@ from backfill.versions import computing_versions
 
 
 def reader_facts(choice: EngineChoice) -> dict[str, str]:
-    """Return what is recorded with a plan; raises UsageError, PreflightError."""
+    """Return what is recorded with a plan; raises UsageError, PreflightError.
+
+    Data that is damaged is told before the first image.
+    """
     engine = engine_here(choice)
+    if isinstance(engine, LoadingEngine):
+        engine.load()
     return {
         "engine": engine.name,
         "version": engine.version,
