@@ -9,8 +9,8 @@ from tests.ocr.screens import dejavu
 
 from backfill.ocr import checks, limits
 from backfill.ocr.bands import find_bands, with_labels
+from backfill.ocr.candidates import decide
 from backfill.ocr.ink_doubts import doubt_by_ink
-from backfill.ocr.looks import decide
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.preprocess import find_ink
 from backfill.ocr.shift import Entry

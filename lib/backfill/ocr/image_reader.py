@@ -12,6 +12,7 @@ import numpy as np
 
 from backfill.ocr import limits
 from backfill.ocr.bands import Band, find_bands, with_labels
+from backfill.ocr.candidates import hear, settle
 from backfill.ocr.checks import FAINT_TEXT
 from backfill.ocr.engine import (
     Engine,
@@ -23,7 +24,7 @@ from backfill.ocr.engine import (
 )
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import Pixels, load_pixels
-from backfill.ocr.looks import doubtful_bands, look_again, look_first
+from backfill.ocr.looks import ask_second, doubtful_bands, look_again, look_first
 from backfill.ocr.marks import with_marks
 from backfill.ocr.noise import is_worn_state
 from backfill.ocr.pictures import without_pictures
@@ -31,8 +32,7 @@ from backfill.ocr.preprocess import find_ink
 from backfill.ocr.reading import ImageReading, SecondCost
 from backfill.ocr.sheet import bands_of_sheet, find_sheet, header_bottom, without_bars
 from backfill.ocr.unseen import find_unseen, holds_faint_text, scene_of
-from backfill.ocr.view import interpret, settle
-from backfill.ocr.votes import ask_second
+from backfill.ocr.view import interpret
 from backfill.ocr.words import Row, Rows, Word
 
 _Steps = Generator[Page, list[Word], ImageReading]
@@ -102,15 +102,16 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
         return ImageReading("", width, height, (), ())
     rows = yield from look_first(ink, bands)
     view = interpret(rows, sheet, ink)
-    losers: dict[int, Row] = {}
+    lost: dict[int, Row] = {}
     second = SecondCost()
     doubtful = doubtful_bands(rows, view.entries)
     if doubtful:
-        rows, losers = yield from look_again(ink, bands, rows, doubtful)
-        rows, view = settle(rows, losers, sheet, ink)
+        heard = yield from look_again(ink, bands, doubtful)
+        rows, lost = hear(rows, lost, heard)
+        rows, view = settle(rows, lost, sheet, ink)
         doubtful = doubtful_bands(rows, view.entries)
     if doubtful and reader is not None:
-        told, others = ask_second(reader, ink, bands, rows, losers, doubtful)
+        told, others = hear(rows, lost, ask_second(reader, ink, bands, doubtful))
         told, told_view = settle(told, others, sheet, ink)
         if told_view.contradicted <= view.contradicted:
             left = doubtful_bands(told, told_view.entries)

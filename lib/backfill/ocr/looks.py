@@ -1,35 +1,30 @@
-"""The looks at an image's runs of text, and the vote between two of them.
+"""The looks at an image's runs of text: the first at all, two more at what is in doubt then.
 
 First numbers are read by a small network, the rest by a large. Half of a screen's runs are times,
 durations and counters, which need no Swedish letters, and the small network (English) takes half
 the time of a language's own. What it does not read as a number, or is not sure of, is read with
-the texts.
-
-What is in doubt then is cut otherwise and read again. Where both readings agree, the text is
-believed. Where they differ, the grammar of times decides, then the confidence; the loser's doubt
-stays with the winner, so that a person is asked.
+the texts. What is in doubt is cut otherwise and read again, and then by a second reader.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Generator
-from dataclasses import replace
+from collections.abc import Generator, Sequence
 
 from backfill.ocr import limits
 from backfill.ocr.bands import Band
+from backfill.ocr.candidates import Heard, words_of_line
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import TIME_FLAGS, is_doubtful
-from backfill.ocr.engine import Page, Script
-from backfill.ocr.montage import Cut, Look, read_bands
+from backfill.ocr.engine import EngineFailure, LineReader, Page, Script
+from backfill.ocr.montage import Cut, Look, cut_lines, read_bands
 from backfill.ocr.noise import is_noise, is_on_time
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import is_number, parse_clock, parse_duration, parse_range
-from backfill.ocr.words import BULLET, Row, Rows, Word, span_of
+from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
+from backfill.ocr.words import Row, Rows, Word, span_of
 
-_DASH = re.compile(r"\s*[-–—]\s*")
 SECOND = Cut(letter_px=32.0, squeeze=1.0, faint_squeeze=1.0, padding=0.6, is_all_spread=True)
+LINE = Cut(letter_px=30.0, squeeze=1.0, faint_squeeze=1.0, padding=0.5, spread=0.0)
 
 
 def look_first(ink: Ink, bands: tuple[Band, ...]) -> Look:
@@ -82,79 +77,26 @@ def doubtful_bands(rows: Rows, entries: tuple[Entry, ...]) -> list[int]:
 
 
 def look_again(
-    ink: Ink,
-    bands: tuple[Band, ...],
-    rows: Rows,
-    doubtful: list[int],
-) -> Generator[Page, list[Word], tuple[Rows, dict[int, Row]]]:
-    """Return the rows with the doubtful ones read a second time and decided, and what lost.
+    ink: Ink, bands: Sequence[Band], doubtful: Sequence[int]
+) -> Generator[Page, list[Word], Heard]:
+    """Return what a second look makes of the doubtful rows.
 
     Yields the page that is to be read, and is sent its words.
     """
-    again = yield from read_bands(ink, [bands[index] for index in doubtful], cut=SECOND)
-    decided, losers = list(rows), {}
-    for index, second in zip(doubtful, again, strict=True):
-        decided[index] = decide(rows[index], second)
-        for other in (rows[index], second):
-            if other and _text(other) != _text(decided[index]):
-                losers[index] = other
-    return tuple(decided), losers
+    rows = yield from read_bands(ink, [bands[index] for index in doubtful], cut=SECOND)
+    return Heard(dict(zip(doubtful, rows, strict=True)))
 
 
-def decide(first: Row, second: Row) -> Row:
-    """Return the better of two readings of one run, with the confidence that the two deserve."""
-    if not first or not second:
-        return first or second
-    if _text(first) == _text(second):
-        return tuple(map(_agreed, first))
-    if _grammar(first) != _grammar(second):
-        return first if _grammar(first) else second
-    winner, loser = (first, second) if _worth(first) >= _worth(second) else (second, first)
-    if _text(first).replace(" ", "") == _text(second).replace(" ", ""):
-        # A blank is lost more often than one is read where there is none.
-        winner, loser = (first, second) if len(first) >= len(second) else (second, first)
-    return _with_doubts(winner, loser)
-
-
-def _agreed(word: Word) -> Word:
-    """Return the word believed; what its ink contradicts stays in doubt, however often read."""
-    return (
-        word
-        if word.is_contradicted
-        else replace(word, confidence=max(limits.AGREED, word.confidence))
-    )
-
-
-def _with_doubts(winner: Row, loser: Row) -> Row:
-    """Return the winner; words that the loser has too are sure, the others contested."""
-    others = {word.text.strip("-–—") for word in loser}
-    return tuple(
-        replace(
-            word,
-            confidence=limits.AGREED
-            if word.text.strip("-–—") in others and not word.is_contradicted
-            else min(word.confidence, limits.CONTESTED),
-        )
-        for word in winner
-    )
-
-
-def _grammar(row: Row) -> bool:
-    """Whether the text is wholly a time, a range or a duration."""
-    return is_number(_text(row))
-
-
-def _worth(row: Row) -> float:
-    return min(word.confidence for word in row)
-
-
-def _text(row: Row) -> str:
-    """Return the row's text; bullets, however read, say nothing, nor do blanks beside a dash."""
-    return _DASH.sub("-", " ".join(word.text for word in row if _is_said(word)))
-
-
-def _is_said(word: Word) -> bool:
-    return word.text != BULLET and (len(word.text) > 1 or word.text.isalnum() or word.text in "-–—")
+def ask_second(
+    reader: LineReader, ink: Ink, bands: Sequence[Band], doubtful: Sequence[int]
+) -> Heard:
+    """Return what the second reader makes of the doubtful rows: nothing where it fails."""
+    try:
+        texts = reader.lines(cut_lines(ink, [bands[index] for index in doubtful], LINE))
+    except EngineFailure:
+        return Heard({})
+    rows = map(words_of_line, texts, [bands[index] for index in doubtful])
+    return Heard(dict(zip(doubtful, rows, strict=True)), is_independent=True)
 
 
 def _is_duration_of(row: Row, entry: Entry) -> bool:
@@ -168,7 +110,7 @@ def _is_duration_of(row: Row, entry: Entry) -> bool:
         and row[0].left > max(w.right for w in first)
         and row[0].middle < top + max(w.height for w in first)
     )
-    is_duration = parse_duration(_text(row)) is not None
+    is_duration = parse_duration(" ".join(word.text for word in row)) is not None
     return top <= row[0].middle <= bottom and (is_duration or is_beside)
 
 

@@ -26,7 +26,7 @@ from backfill.ocr.reading import Tail
 from backfill.ocr.sheet import Bar, Sheet, is_cut, rules_between_bars
 from backfill.ocr.shift import Entry
 from backfill.ocr.totals import NOTHING_TOLD, Told, find_told
-from backfill.ocr.words import Row, Rows, Word, span_of
+from backfill.ocr.words import Rows, Word, span_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +51,6 @@ class View:
     def contradicted(self) -> int:
         """How many cards' times their durations contradict."""
         return sum(DURATION_MISMATCH in entry.flags for entry in self.entries)
-
-
-def settle(rows: Rows, losers: dict[int, Row], sheet: Sheet, ink: Ink) -> tuple[Rows, View]:
-    """Return the rows and their view, taking of two readings of a time what the checks bear out.
-
-    Start, end and duration prove one another: that says more than how sure the engine was.
-    """
-    view = interpret(rows, sheet, ink)
-    for index, loser in losers.items():
-        if not view.contradicted:
-            break
-        others = (*rows[:index], loser, *rows[index + 1 :])
-        other_view = interpret(others, sheet, ink)
-        if len(other_view.entries) == len(view.entries) and (
-            other_view.contradicted < view.contradicted
-        ):
-            rows, view = others, other_view
-    return rows, view
 
 
 def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:

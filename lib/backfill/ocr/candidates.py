@@ -1,0 +1,187 @@
+"""Candidates for what a run of text says, and the one place that decides between them.
+
+A run has a candidate of each look at it: Tesseract's first, its second at letters cut otherwise,
+and that of the second reader, which is of another make. Evidence for a candidate is another that
+says the same, a word of the vocabulary, the grammar of times, its own ink, and the checks of its
+card. Two independent pieces make a word sure. With fewer the better one stays, and a person is
+asked; a score alone proves nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+
+from backfill.ocr import limits
+from backfill.ocr.bands import Band
+from backfill.ocr.checks import known_words
+from backfill.ocr.noise import plain
+from backfill.ocr.preprocess import Ink
+from backfill.ocr.sheet import Sheet
+from backfill.ocr.timetext import is_number
+from backfill.ocr.view import View, interpret
+from backfill.ocr.words import BULLET, Row, Rows, Word
+
+_DASHES = re.compile("[–—]")
+_BULLETS = frozenset("•·●∙")
+# Signs that readers see or not, and that decide nothing.
+_TRIFLES = re.compile(r"[^\w:+&()-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one look makes of the runs that are in doubt, by their index.
+
+    `is_independent`: of a reader of another make; what both say is sure, also against the ink.
+    """
+
+    rows: Mapping[int, Row]
+    is_independent: bool = False
+
+
+def hear(rows: Rows, lost: Mapping[int, Row], heard: Heard) -> tuple[Rows, dict[int, Row]]:
+    """Return the rows, decided with what was heard of them, and for each the candidate that lost.
+
+    `lost` are those of before: witnesses for what an independent reader says.
+    """
+    decided, losers = list(rows), dict[int, Row]()
+    for index, new in heard.rows.items():
+        decided[index] = decide(
+            rows[index], new, lost.get(index, ()), is_independent=heard.is_independent
+        )
+        for row in (rows[index], new):
+            if row and _keys(_said(row)) != _keys(_said(decided[index])):
+                losers[index] = row
+    return tuple(decided), losers
+
+
+def settle(rows: Rows, losers: Mapping[int, Row], sheet: Sheet, ink: Ink) -> tuple[Rows, View]:
+    """Return the rows and their view, taking of two readings of a time what the checks bear out.
+
+    Start, end and duration prove one another: that says more than how sure the engine was.
+    """
+    view = interpret(rows, sheet, ink)
+    for index, loser in losers.items():
+        if not view.contradicted:
+            break
+        others = (*rows[:index], loser, *rows[index + 1 :])
+        other_view = interpret(others, sheet, ink)
+        if len(other_view.entries) == len(view.entries) and (
+            other_view.contradicted < view.contradicted
+        ):
+            rows, view = others, other_view
+    return rows, view
+
+
+def decide(best: Row, new: Row, lost: Row = (), *, is_independent: bool = False) -> Row:
+    """Return the row as its candidates, the vocabulary and the grammar of times bear it out."""
+    said, heard = _said(best), _said(new)
+    if not heard:
+        return best
+    if not any(char.isalnum() for word in said for char in word.text):
+        is_enough = sum(map(str.isalnum, _text(heard))) >= limits.FEWEST_LETTERS
+        told = tuple(map(_contested, new)) if is_independent else new
+        return told if is_enough or not said else best
+    witnesses = {_key(word.text) for word in lost}
+    matcher = SequenceMatcher(None, _keys(said), _keys(heard), autojunk=False)
+    decided = [word for word in best if word.text == BULLET]
+    for kind, one, one_end, two, two_end in matcher.get_opcodes():
+        mine, yours = said[one:one_end], heard[two:two_end]
+        if kind == "equal":
+            decided += [_agreed(word, is_independent=is_independent) for word in mine]
+        elif not mine:
+            continue
+        elif "".join(_keys(mine)) == "".join(_keys(yours)):
+            decided += _divided(mine, yours, is_independent=is_independent)
+        elif len(mine) == len(yours):
+            decided += [
+                _better(*pair, witnesses, is_independent=is_independent)
+                for pair in zip(mine, yours, strict=True)
+            ]
+        else:
+            is_time = is_number(_text(yours)) and not is_number(_text(mine))
+            decided += map(_contested, placed_like(yours, mine) if is_time else mine)
+    return tuple(sorted(decided, key=lambda word: word.left))
+
+
+def _divided(
+    mine: Sequence[Word], yours: Sequence[Word], *, is_independent: bool
+) -> Iterable[Word]:
+    """Return words of the same letters, but other blanks.
+
+    A blank is lost more often than one is read where there is none; the same reader loses it twice.
+    """
+    words = mine if len(mine) >= len(yours) else placed_like(yours, mine)
+    return (_agreed(word, is_independent=True) if is_independent else _contested(word)
+            for word in words)  # fmt: skip
+
+
+def _better(mine: Word, yours: Word, witnesses: set[str], *, is_independent: bool) -> Word:
+    """Return a word that two candidates say differently, as the better evidence has it."""
+    told = replace(mine, text=yours.text, ink_agrees=None) if is_independent else yours
+    is_known = plain(yours.text) in known_words() and plain(yours.text) != plain(mine.text)
+    is_vouched = is_known and plain(mine.text) not in known_words()
+    if _key(yours.text) in witnesses or is_vouched:
+        return _agreed(told, is_independent=True)
+    if is_number(yours.text) != is_number(mine.text):
+        winner = told if is_number(yours.text) else mine
+        return _contested(winner) if is_independent else winner
+    least = limits.SURE if is_independent else yours.confidence
+    is_weaker = mine.is_contradicted or mine.confidence < least
+    return _contested(told if is_weaker else mine)
+
+
+def _agreed(word: Word, *, is_independent: bool) -> Word:
+    """Return the word believed; what its ink contradicts stays in doubt for the same reader."""
+    if word.is_contradicted and not is_independent:
+        return word
+    told = replace(word, confidence=max(limits.AGREED, word.confidence))
+    return replace(told, ink_agrees=True) if is_independent else told
+
+
+def _contested(word: Word) -> Word:
+    return replace(word, confidence=min(word.confidence, limits.CONTESTED))
+
+
+def _said(row: Sequence[Word]) -> list[Word]:
+    return [word for word in row if word.text not in _BULLETS]
+
+
+def _text(words: Sequence[Word]) -> str:
+    return " ".join(word.text for word in words)
+
+
+def _keys(words: Sequence[Word]) -> list[str]:
+    return [_key(word.text) for word in words]
+
+
+def _key(text: str) -> str:
+    """Return what must be the same for two candidates to agree: letters with case and accents."""
+    return _TRIFLES.sub("", _DASHES.sub("-", text))
+
+
+def placed_like(texts: Sequence[Word], words: Sequence[Word]) -> list[Word]:
+    """Return words of these texts over the place of others, as wide as their letters are many."""
+    left, right = words[0].left, max(word.right for word in words)
+    whole = sum(len(word.text) for word in texts) + len(texts) - 1
+    placed, done = [], 0
+    for text in texts:
+        start = left + (right - left) * done / whole
+        width = (right - left) * len(text.text) / whole
+        placed.append(
+            replace(words[0], text=text.text, left=round(start, 1), width=round(width, 1))
+        )
+        done += len(text.text) + 1
+    return placed
+
+
+def words_of_line(text: str, band: Band) -> Row:
+    """Return the words of a reader that tells no places, over the whole of their run."""
+    box = Word(
+        "", float(band.left), float(band.top), float(band.right - band.left),
+        float(band.bottom - band.top), limits.SURE,
+    )  # fmt: skip
+    texts = [replace(box, text=part) for part in _DASHES.sub("-", text).split()]
+    return tuple(placed_like([word for word in texts if word.text not in _BULLETS], [box]))
