@@ -16,14 +16,13 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from backfill.errors import UsageError
+from backfill.ocr import limits
 from backfill.ocr.failure import UnreadableImage
 
 Pixels = npt.NDArray[np.uint8]
 
 MAX_BYTES = 40 * 1024 * 1024
 MAX_PIXELS = 50_000_000
-# Of files that a key may mean, those that are named.
-LISTED = 5
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
 # How a phone's HEIC file begins, behind the length of its first part.
 _HEIC = re.compile(rb"....ftyp(?:hei[cxms]|hev[cx]|mif1(?!.{0,24}avif)|msf1)", re.DOTALL)
@@ -74,8 +73,14 @@ class ImageRoot:
             )
         different = {path.resolve(): path for path in reversed(inside)}
         if len(different) > 1:
-            names = [path.relative_to(self.folder).as_posix() for path in inside[:LISTED]]
-            more = f" and {len(inside) - LISTED:,} more" if len(inside) > LISTED else ""
+            names = [
+                path.relative_to(self.folder).as_posix() for path in inside[: limits.FILES_LISTED]
+            ]
+            more = (
+                f" and {len(inside) - limits.FILES_LISTED:,} more"
+                if len(inside) > limits.FILES_LISTED
+                else ""
+            )
             raise UnreadableImage(
                 "ambiguous_image",
                 f"{r2_key!r} could be any of {len(inside):,} files: {', '.join(names)}{more}.",

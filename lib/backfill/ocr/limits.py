@@ -228,6 +228,7 @@ FEWEST_NAMES = Count(3)  # Fewer clients of one first name are no wonder.
 TOWN_WORDS = Count(3)  # Words of a town's name, at most.
 HEADING_WORDS = Count(3)  # A heading above shifts has no more.
 SUM_WORDS = Count(5)  # A line that tells a sum has no more.
+FILES_LISTED = Count(5)  # Of the files that a key may mean, so many are named.
 
 # — Days and times —
 # Longer no shift is: start and end may have changed places.
