@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import backfill_lab.demo
-from backfill.ocr.dates import DateFailure, find_date, resolve_date
+from backfill.ocr.cells import make_cells
+from backfill.ocr.dates import DateFailure, find_date, lines_of, resolve_date
 from backfill.ocr.failure import UnreadableImage
 from backfill.ocr.images import load_pixels
 from backfill.ocr.layout import read_layout
@@ -49,7 +50,7 @@ def test_any_words_give_entries_that_give_shifts(words: list[Word]) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.lists(WORD, max_size=8), st.one_of(st.none(), st.integers(1, 9999)))
 def test_any_header_gives_a_date_or_a_reason(words: list[Word], default_year: int | None) -> None:
-    evidence = find_date(words)
+    evidence = find_date(lines_of(make_cells(words)))
     if evidence is None:
         return
 

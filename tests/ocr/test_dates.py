@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from backfill.ocr.cells import make_cells
 from backfill.ocr.dates import (
     DateEvidence,
     DateFailure,
     find_date,
+    lines_of,
     resolve_date,
     resolve_session_date,
 )
@@ -28,7 +30,7 @@ def _header(text: str, week: str = "") -> DateEvidence:
     words = [Word(text, 31, 314, 400, 65)]
     if week:
         words.append(Word(week, 35, 375, 100, 39))
-    evidence = find_date(words)
+    evidence = find_date(lines_of(make_cells(words)))
     assert evidence is not None, text
     return evidence
 
@@ -37,7 +39,7 @@ def _header(text: str, week: str = "") -> DateEvidence:
 def test_the_dates_of_the_vectors(case: dict[str, Any]) -> None:
     words = [Word(text, x, y, 12 * len(text), h) for text, x, y, h in case["boxes_text_x_y_h"]]
 
-    evidence = find_date(words)
+    evidence = find_date(lines_of(make_cells(words)))
 
     if case["ideal"].startswith("error"):
         # 29 February on a Sunday: the nearest such year is far, and said to be.
@@ -69,13 +71,13 @@ def test_swedish_and_english_full_short_and_misread(text: str, date: str) -> Non
 
 @pytest.mark.parametrize("text", ["Lunch", "Vecka 34", "22", "Friday 32 August", "Restid 3 Xyz"])
 def test_other_texts_are_no_date(text: str) -> None:
-    assert find_date([Word(text, 31, 314, 400, 65)]) is None
+    assert find_date(lines_of(make_cells([Word(text, 31, 314, 400, 65)]))) is None
 
 
 def test_a_header_read_in_two_boxes_is_one_date() -> None:
     words = [Word("Måndag 29", 36, 330, 250, 46), Word("november", 320, 332, 240, 40)]
 
-    evidence = find_date(words)
+    evidence = find_date(lines_of(make_cells(words)))
 
     assert evidence is not None
     assert (evidence.day, evidence.month, evidence.weekday) == (29, 11, 0)

@@ -9,7 +9,8 @@ import pytest
 from tests.ocr.cards import FRIDAY, SENT, card_of, day_of, image_of, pause, words_at
 
 from backfill.ocr import checks, meaning
-from backfill.ocr.dates import FAR_DATE, WEEK_CONTRADICTS, DateEvidence, shows_other_day
+from backfill.ocr.cells import make_cells
+from backfill.ocr.dates import FAR_DATE, WEEK_CONTRADICTS, DateEvidence, lines_of, shows_other_day
 from backfill.ocr.doubts import explained
 from backfill.ocr.layout import read_layout
 from backfill.ocr.meaning import doubts_of
@@ -175,21 +176,23 @@ def test_a_heading_right_above_a_card_is_no_part_of_its_name(heading: str, left:
 def test_a_second_day_on_the_sheet_is_seen(lines: Sequence[tuple[str, float, float]]) -> None:
     words = [word for line in lines for word in words_at(*line)]
 
-    assert shows_other_day([*words_at(FRIDAY.text, 10, 50), *words], FRIDAY)
+    assert shows_other_day(lines_of(make_cells([*words_at(FRIDAY.text, 10, 50), *words])), FRIDAY)
 
 
 @pytest.mark.parametrize("after", ["Lördag 23 augusti", "Saturday 23 August", "Samstag 23 August"])
 def test_a_heading_that_names_two_days_is_seen(after: str) -> None:
     both = DateEvidence(22, 8, 4, None, 34, f"Fredag 22 augusti {after}")
 
-    assert shows_other_day(words_at(both.text, 10, 50), both)
+    assert shows_other_day(lines_of(make_cells(words_at(both.text, 10, 50))), both)
 
 
 def test_the_heading_and_a_strip_of_the_week_are_no_second_day() -> None:
     strip = [w for at, day in enumerate(("mån", "tis", "ons", "tor", "fre", "lör", "sön"))
              for w in words_at(day, 60.0 * at, 90)]  # fmt: skip
 
-    assert not shows_other_day([*words_at(FRIDAY.text, 10, 50), *strip], FRIDAY)
+    assert not shows_other_day(
+        lines_of(make_cells([*words_at(FRIDAY.text, 10, 50), *strip])), FRIDAY
+    )
 
 
 def test_a_line_that_tells_the_sum_is_no_part_of_a_card() -> None:

@@ -6,6 +6,7 @@ import pytest
 from tests.ocr.cards import card_of, day_of, image_of, pause, words_at
 
 from backfill.ocr import checks, meaning
+from backfill.ocr.cells import make_cells
 from backfill.ocr.reading import Tail
 from backfill.ocr.totals import Told, find_told
 
@@ -86,7 +87,7 @@ def test_the_days_end_may_lie_beyond_midnight_or_before_a_longer_shifts(farewell
     ],
 )  # fmt: skip
 def test_a_sum_that_the_shifts_do_not_make_holds_the_session(line: str, is_held: bool) -> None:
-    told = find_told(words_at(line, 10, 60))
+    told = find_told(make_cells(words_at(line, 10, 60)))
     day = (pause("07:00", "07:30"), pause("16:00", "17:00"))
 
     read = day_of([image_of(*day, told=told)])

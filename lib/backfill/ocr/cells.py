@@ -67,12 +67,15 @@ def make_cells(words: list[Word]) -> list[Cell]:
     height = line_height(words)
     ordered = sorted(words, key=lambda word: (word.left, word.top, word.text))
     runs: list[list[Word]] = []
+    rights: list[float] = []
     for word in ordered:
-        run = _run_for(word, runs, height)
-        if run is None:
+        place = _run_for(word, runs, rights, height)
+        if place is None:
             runs.append([word])
+            rights.append(word.right)
         else:
-            run.append(word)
+            runs[place].append(word)
+            rights[place] = word.right
     cells = [Cell(tuple(run)) for run in runs]
     return sorted(cells, key=lambda cell: (cell.top, cell.left))
 
@@ -82,20 +85,21 @@ def is_time_part(text: str) -> bool:
     return bool(_TIME_PART.match(text)) and not text.isdigit() and not text.isalpha()
 
 
-def _run_for(word: Word, runs: list[list[Word]], height: float) -> list[Word] | None:
-    """Return the run that the word continues: same line, smallest gap."""
+def _run_for(word: Word, runs: list[list[Word]], rights: list[float], height: float) -> int | None:
+    """Return the place of the run that the word continues: same line, smallest gap."""
     best, best_gap = None, limits.GAP_IN_RANGE * height
-    for run in runs:
-        last = run[-1]
-        gap = word.left - last.right
+    for place, right in enumerate(rights):
         # The gap first: it rules out nearly all of thousands of pairs.
+        gap = word.left - right
         if not -limits.OVERLAP * height <= gap < best_gap:
             continue
+        run = runs[place]
+        last = run[-1]
         if gap >= limits.GAP_IN_CELL * height and not _is_range_without_dash(run, word):
             continue
         overlap = min(word.bottom, last.bottom) - max(word.top, last.top)
         if overlap >= 0.6 * min(word.height, last.height) and not _is_whole(run, word):
-            best, best_gap = run, gap
+            best, best_gap = place, gap
     return best
 
 

@@ -6,10 +6,11 @@ import datetime as dt
 import functools
 import re
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backfill.ocr import limits
-from backfill.ocr.cells import Cell, make_cells
+from backfill.ocr.cells import Cell
 from backfill.ocr.day_apart import find_apart
 from backfill.ocr.day_names import (
     TOKEN,
@@ -20,7 +21,6 @@ from backfill.ocr.day_names import (
     weekday_of,
 )
 from backfill.ocr.noise import plain, words_of
-from backfill.ocr.words import Word
 
 FAR_DATE, WEEK_CONTRADICTS = "far_date", "week_contradicts"
 
@@ -76,9 +76,11 @@ class DateFailure(Exception):
     """No date, an impossible one, or two different ones; fails the session at stage `date`."""
 
 
-def find_date(words: list[Word]) -> DateEvidence | None:
-    """Return the date header's evidence: the one with a weekday, then the largest text, wins."""
-    cells = _join_lines(make_cells(words))
+def find_date(cells: Sequence[Cell]) -> DateEvidence | None:
+    """Return the date header's evidence: the one with a weekday, then the largest text, wins.
+
+    `cells` are those of `lines_of`.
+    """
     found = [(evidence, cell) for cell in cells if (evidence := _read_header(cell.text))]
     if all(evidence.weekday is None for evidence, _cell in found):
         usual = statistics.median(cell.height for cell in cells) if cells else 0.0
@@ -101,14 +103,14 @@ def find_date(words: list[Word]) -> DateEvidence | None:
     )  # fmt: skip
 
 
-def shows_other_day(words: list[Word], evidence: DateEvidence) -> bool:
-    """Whether words name a day that is not the evidence's: another date, another day's name.
+def shows_other_day(cells: Sequence[Cell], evidence: DateEvidence) -> bool:
+    """Whether cells name a day that is not the evidence's: another date, another day's name.
 
     Names on one line as a strip of the week has them say nothing.
     """
     if _holds_other_day(evidence):
         return True
-    cells = [cell for cell in _join_lines(make_cells(words)) if cell.text != evidence.text]
+    cells = [cell for cell in cells if cell.text != evidence.text]
     relative = [cell for cell in cells if plain(cell.text) in words_of("other_days")]
     if any(cell.top > evidence.bottom for cell in relative):
         return True
@@ -221,7 +223,7 @@ def resolve_session_date(
     )
 
 
-def _join_lines(cells: list[Cell]) -> list[Cell]:
+def lines_of(cells: Sequence[Cell]) -> list[Cell]:
     """Return the cells with those joined that follow on one line: large text has large blanks."""
     joined: list[Cell] = []
     for cell in sorted(cells, key=lambda cell: (cell.left, cell.top)):
@@ -293,7 +295,7 @@ def _read_digits(text: str, weekday: int | None) -> DateEvidence | None:
     return DateEvidence(day, month, weekday, year or None)
 
 
-def _week_cell(cells: list[Cell], header: Cell) -> Cell | None:
+def _week_cell(cells: Sequence[Cell], header: Cell) -> Cell | None:
     """Return the "Week 34" nearest below the header."""
     below = [
         cell

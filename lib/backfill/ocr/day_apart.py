@@ -25,7 +25,7 @@ class DayApart(NamedTuple):
     bottom: float
 
 
-def find_apart(cells: list[Cell]) -> DayApart | None:
+def find_apart(cells: Sequence[Cell]) -> DayApart | None:
     """Return the date of one month and one day; of several days none is known to be meant."""
     months = [(month, year, cell) for cell in cells for month, year in _month_of(cell.text)]
     days = [found for upper in cells for found in _weekday_and_number(upper, cells)]

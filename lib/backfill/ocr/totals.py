@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from backfill.ocr import limits
-from backfill.ocr.cells import Cell, make_cells
+from backfill.ocr.cells import Cell
 from backfill.ocr.clock import minutes_between
 from backfill.ocr.noise import plain, words_of
 from backfill.ocr.shift import Shift
 from backfill.ocr.timetext import parse_duration
 from backfill.ocr.vocabulary import ShiftType
-from backfill.ocr.words import Word
 
 _COUNT = re.compile(r"\W*(\d{1,2})\s*([^\W\d_]+)\W*")
 # What a sum may leave out: nothing, breaks, ways, all that is no work.
@@ -39,9 +38,9 @@ class Told:
 NOTHING_TOLD = Told()
 
 
-def find_told(words: list[Word]) -> Told:
+def find_told(cells: Sequence[Cell]) -> Told:
     """Return what the lines of a screen say of the whole day."""
-    texts = [" ".join(cell.text for cell in line) for line in _lines(make_cells(words))]
+    texts = [" ".join(cell.text for cell in line) for line in _lines(cells)]
     minutes = [found for text in texts if (found := _minutes_of_sum(text)) is not None]
     counts = [found for text in texts if (found := _count_of(text)) is not None]
     return Told(minutes[-1] if minutes else None, counts[-1] if counts else None)

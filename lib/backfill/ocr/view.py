@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from backfill.ocr import limits
+from backfill.ocr.cells import make_cells
 from backfill.ocr.checks import (
     CARD_COUNT_MISMATCH,
     CUT_BELOW,
@@ -18,7 +19,7 @@ from backfill.ocr.checks import (
     TITLE_MISSING,
     check_times,
 )
-from backfill.ocr.dates import DateEvidence, find_date, shows_other_day
+from backfill.ocr.dates import DateEvidence, find_date, lines_of, shows_other_day
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import read_layout
 from backfill.ocr.preprocess import Ink
@@ -56,7 +57,9 @@ class View:
 def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     """Return what the rows of an image, read from this ink, say."""
     words = [word for row in rows for word in row]
-    date, letter_px = find_date(words), ink.letter_px
+    cells = make_cells(words)
+    lines = lines_of(cells)
+    date, letter_px = find_date(lines), ink.letter_px
     end = header_end(words, sheet.dividers, ink.contrast.shape)
     if date:
         above = [word for word in words if end < word.top <= date.bottom]
@@ -90,10 +93,10 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     is_begun = any(word.top > last for word in cut if word not in lone)
     flags += (CUT_BELOW,) * (is_begun or len(strays) < len(apart))
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape)
-    flags += (SECOND_DAY,) * (date is not None and shows_other_day(words, date))
+    flags += (SECOND_DAY,) * (date is not None and shows_other_day(lines, date))
     top = max(date.bottom, sheet.top) if date else sheet.top
     return View(
-        date, entries, layout.farewell, flags, tail, find_told(words), layout.farewell_y, top,
+        date, entries, layout.farewell, flags, tail, find_told(cells), layout.farewell_y, top,
         sheet.bottom,
     )  # fmt: skip
 

@@ -178,16 +178,20 @@ def _exact_matches(folded: Sequence[str]) -> list[LabelMatch]:
 def _fuzzy_matches(folded: Sequence[str]) -> list[LabelMatch]:
     """Spans may have a word more or less than the label: recognition loses and adds blanks."""
     scored: list[tuple[float, LabelMatch]] = []
+    spans = [
+        (start, stop, joined)
+        for count in range(1, len(folded) + 1)
+        for start, stop in _spans(len(folded), count)
+        if len(joined := "".join(folded[start:stop])) >= limits.FUZZY_LETTERS_MIN
+    ]
     for label in load_vocabulary().labels:
         if len(label.joined) < limits.FUZZY_LETTERS_MIN:
             continue
-        for count in range(max(1, len(label.words) - 1), len(label.words) + 2):
-            for start, stop in _spans(len(folded), count):
-                joined = "".join(folded[start:stop])
-                if len(joined) < limits.FUZZY_LETTERS_MIN:
-                    continue
-                if score := likeness(joined, label.joined, limits.FUZZY_SIMILARITY_MIN):
-                    scored.append((score, LabelMatch(start, stop, label, is_exact=False)))
+        for start, stop, joined in spans:
+            if abs(stop - start - len(label.words)) > 1:
+                continue
+            if score := likeness(joined, label.joined, limits.FUZZY_SIMILARITY_MIN):
+                scored.append((score, LabelMatch(start, stop, label, is_exact=False)))
     scored.sort(key=lambda pair: (-pair[0], pair[1].start, pair[1].stop, pair[1].label.joined))
     return [match for _, match in scored]
 
