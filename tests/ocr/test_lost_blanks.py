@@ -65,6 +65,20 @@ def test_of_two_readings_that_differ_by_a_blank_the_one_that_has_it_wins_and_is_
         assert all(word.confidence < limits.SURE for word in decided)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_sure"),
+    [(80.0, 45.0, True), (62.0, 91.0, True), (38.0, 91.0, False), (65.0, 55.0, False)],
+)
+def test_two_looks_of_one_engine_prove_a_word_only_where_it_was_sure_enough(
+    first: float, second: float, is_sure: bool
+) -> None:
+    (word,) = decide(_row("RUTTILLBY", first), _row("RUTTILLBY", second))
+
+    assert (word.confidence >= limits.SURE) is is_sure
+    (told,) = decide((word,), _row("RUTTILLBY", 85.0), is_independent=True)
+    assert told.confidence >= limits.SURE
+
+
 @pytest.mark.parametrize("bar", ["I", "l", "|"])
 def test_a_bar_read_as_a_letter_between_client_and_job_is_no_part_of_the_name(bar: str) -> None:
     shift = normalise_entry(

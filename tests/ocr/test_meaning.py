@@ -41,6 +41,16 @@ def test_a_card_that_is_called_off_is_held(word: str, place: tuple[float, float]
     assert checks.CANCELLED in _visit((word, *place)).flags
 
 
+@pytest.mark.parametrize("title", ["Ida Alm • Kontor E", "Ida Alm • Ö Fönsterputs", "Lunch i"])
+def test_a_letter_alone_beside_a_job_may_be_a_picture(title: str) -> None:
+    assert checks.UNKNOWN_TEXT in _all_flags(_visit(title=title))
+
+
+@pytest.mark.parametrize("title", ["Karl I Alm • Kontor", "Ida Alm • Tjänstledig (del av dag)"])
+def test_a_letter_of_a_name_and_words_of_a_job_are_no_picture(title: str) -> None:
+    assert _all_flags(_visit(title=title)) == ()
+
+
 @pytest.mark.parametrize(
     "title", ["Ida Alm • Hem…", "Ida Alm •…", "Ida Al...", "Ida Alm • Hemstädning .."]
 )

@@ -90,7 +90,12 @@ def decide(best: Row, new: Row, lost: Row = (), *, is_independent: bool = False)
     for kind, one, one_end, two, two_end in matcher.get_opcodes():
         mine, yours = said[one:one_end], heard[two:two_end]
         if kind == "equal":
-            decided += [_agreed(word, is_independent=is_independent) for word in mine]
+            decided += [
+                _agreed(word, is_independent=is_independent)
+                if is_independent or _are_sure(word, same)
+                else word
+                for word, same in zip(mine, yours, strict=True)
+            ]
         elif not mine:
             continue
         elif "".join(_keys(mine)) == "".join(_keys(yours)):
@@ -131,6 +136,12 @@ def _better(mine: Word, yours: Word, witnesses: set[str], *, is_independent: boo
     least = limits.SURE if is_independent else yours.confidence
     is_weaker = mine.is_contradicted or mine.confidence < least
     return _contested(told if is_weaker else mine)
+
+
+def _are_sure(one: Word, other: Word) -> bool:
+    """Whether two looks of one engine that say the same prove it: it errs the same way twice."""
+    low, high = sorted((one.confidence, other.confidence))
+    return low >= limits.SURE_OF_WORSE and high >= limits.SURE_OF_BETTER
 
 
 def _agreed(word: Word, *, is_independent: bool) -> Word:

@@ -147,6 +147,8 @@ SURE_OF_TIME = Confidence(70.0)  # Digits of times that their own duration bears
 SURE_NUMBER = Confidence(88.0)  # A number is believed without the large network,
 NUMBER_WIDE = Letters(5.1)  # and no time or duration ("22h 45m") is wider.
 AGREED = Confidence(95.0)  # What two readings that agree are worth,
+SURE_OF_BETTER = Confidence(70.0)  # where one engine made both if it was so sure of one,
+SURE_OF_WORSE = Confidence(40.0)  # and so sure of the other,
 CONTESTED = Confidence(50.0)  # and the better of two that do not.
 CONTRADICTED = Confidence(40.0)  # A word that its ink contradicts.
 # A scrap without letters to Tesseract is a picture unless so many are heard.

@@ -39,7 +39,8 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
     )
     is_torn = not shift.raw_type_label and _has_torn_job(shift.customer_name)
     doubts += (TITLE_UNSURE,) * (bool(shift.customer_name) and (is_torn or _glues_job(entry.title)))
-    return doubts + (UNKNOWN_TEXT,) * (bool(_unused(entry, shift)) or _is_no_town(shift))
+    is_odd = _is_no_town(shift) or _holds_lone_letter(shift.raw_type_label)
+    return doubts + (UNKNOWN_TEXT,) * (bool(_unused(entry, shift)) or is_odd)
 
 
 def doubts_of_order(sequences: Sequence[int]) -> tuple[tuple[int, str], ...]:
@@ -128,6 +129,17 @@ def _is_no_town(shift: Shift) -> bool:
     """Whether what stands where a town does is too long for one, or says a job."""
     words = clean_words(shift.city)
     return len(words) > limits.TOWN_WORDS or any(match.is_exact for match in find_labels(words))
+
+
+def _holds_lone_letter(label: str) -> bool:
+    """Whether a letter stands alone beside a known job: a picture, read as one ("Kontor E")."""
+    words = clean_words(label)
+    labels = find_labels(words)
+    labelled = {place for match in labels for place in range(match.start, match.stop)}
+    return any(
+        len(word) == 1 and word.isalpha() and place not in labelled
+        for place, word in enumerate(words)
+    )
 
 
 def _is_said(word: str, used: str) -> bool:
