@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from backfill.ocr import checks
-from backfill.ocr.dates import find_date, resolve_date, shows_other_day
+from backfill.ocr.cells import make_cells
+from backfill.ocr.dates import find_date, lines_of, resolve_date, shows_other_day
 from backfill.ocr.layout import read_layout
 from backfill.ocr.meaning import doubts_of, have_one_word
 from backfill.ocr.normalise import normalise_entry
@@ -179,7 +180,7 @@ def test_a_shift_that_ends_before_it_begins_at_noon_is_asked_about(
     ],
 )
 def test_dates_stand_in_many_forms(lines: list[Line], date: dt.date | None) -> None:
-    evidence = find_date(_words(lines))
+    evidence = find_date(lines_of(make_cells(_words(lines))))
 
     assert (evidence and resolve_date(evidence, dt.date(2025, 11, 4)).date) == date
 
@@ -187,7 +188,8 @@ def test_dates_stand_in_many_forms(lines: list[Line], date: dt.date | None) -> N
 @pytest.mark.parametrize("word", ["Imorgon", "Tomorrow", "I morgen", "Huomenna"])
 def test_a_heading_that_names_the_day_after_is_another_day(word: str) -> None:
     words = _words([("Torsdag 6 november", 10, 40), (word, 10, 300)])
-    evidence = find_date(words)
+    cells = lines_of(make_cells(words))
+    evidence = find_date(cells)
 
     assert evidence is not None
-    assert shows_other_day(words, evidence)
+    assert shows_other_day(cells, evidence)

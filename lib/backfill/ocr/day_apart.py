@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from backfill.ocr import limits
@@ -45,7 +45,7 @@ def _month_of(text: str) -> Iterator[tuple[int, int | None]]:
         yield month + 1, int(tokens[1]) if len(tokens) == 2 else None
 
 
-def _weekday_and_number(cell: Cell, cells: list[Cell]) -> Iterator[tuple[int, int]]:
+def _weekday_and_number(cell: Cell, cells: Sequence[Cell]) -> Iterator[tuple[int, int]]:
     """Yield weekday and day of a cell that says both, or a weekday right above a number."""
     tokens = TOKEN.findall(cell.text)
     weekday = weekday_of(tokens[0]) if tokens else None
