@@ -58,6 +58,12 @@ def read_by_a_shell(command: str) -> list[str]:
     return ended.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
 
 
+def statements_in(text: str) -> list[str]:
+    """Return the SQL of a text that is whole: what has a gap to be filled in is none."""
+    found = re.findall(r"\b(?:ALTER|GRANT|VACUUM|ANALYZE)\b[^;]*;", text)
+    return [statement for statement in found if "…" not in statement]
+
+
 def filled_in(words: Sequence[str], blanks: Mapping[str, str]) -> list[str]:
     """Put words for the capitals of a command, as a person does: RUN_ID, TABLE, DIR."""
     return [blanks.get(word, word) for word in words]

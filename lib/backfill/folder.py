@@ -24,6 +24,8 @@ from backfill.regular_file import opened, read_document
 #: notebook's name in the run's folder, which it closes once more.
 RUN_ID_ENV = "BACKFILL_RUN_ID"
 NOTEBOOK_ENV = "BACKFILL_NOTEBOOK"
+#: What is wrong with a name that is none.
+NOT_UNICODE = "not in UTF-8: name another, or set PYTHONUTF8=1 or a locale of UTF-8"
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 PARTIAL_SUFFIX = ".partial"
@@ -54,10 +56,23 @@ def runs_dir(option: str | os.PathLike[str] | None = None) -> Path:
     named = option or os.environ.get("BACKFILL_RUNS_DIR")
     if named:
         try:
-            return Path(named).expanduser().resolve()
+            runs = Path(named).expanduser().resolve()
         except (RuntimeError, OSError) as error:  # links in a circle, ~ of nobody
             raise UsageError(f"The folder of the runs, {named}, is no path: {error}.") from None
-    return (project_root() or Path.cwd()) / "runs"
+    else:
+        runs = (project_root() or Path.cwd()) / "runs"
+    if not is_unicode(str(runs)):  # its name stands in every record of a run
+        raise UsageError(f"The folder of the runs, {str(runs)!a}, is {NOT_UNICODE}.")
+    return runs
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text came from bytes that the system's encoding of names knows."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def named_runs(option: str | os.PathLike[str] | None) -> Path:

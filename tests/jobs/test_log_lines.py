@@ -101,6 +101,8 @@ def test_all_that_happens_on_a_runs_way_is_one_log_where_nobody_watches(bench: B
     assert "ö" in next(line for line in said.log.splitlines() if '"skip"' in line)
     end = said.events[-1]
     assert (end["status"], end["exit_code"], end["total_updated"]) == ("succeeded", 0, 12)
+    kept = (bench.runs / run_id / "progress.jsonl").read_text(encoding="utf-8").splitlines()
+    assert set(kinds) - {json.loads(line)["type"] for line in kept} == {"start", "end"}
     answers = [line for line in said.log.splitlines() if not line.startswith("{")]
     assert answers == [f"Evidence: {bench.runs / run_id}"]
 

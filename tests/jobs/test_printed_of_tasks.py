@@ -198,6 +198,8 @@ def test_a_gate_and_rights_are_told_of_the_same_rows_by_what_is_printed(place: P
     gate = place.type("check", *asked)
 
     assert (gate.code, gate.summary["total_pending"]) == (8, 3)
+    assert gate.summary["total_left_alone"] == 1
+    assert "1 row has a reason to be left alone" in gate.err
     assert 'ON "our"."old bells" TO' in place.type("grants", *asked).out
     for command in commands_in(gate.err):
         place.paste(command, 0, 8)

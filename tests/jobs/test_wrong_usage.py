@@ -234,3 +234,15 @@ class Loaves:
     def extract(self, connection, table): ...
     def compute(self, rows): ...
 """
+
+
+def test_a_name_of_bytes_that_are_no_text_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = os.fsdecode(b"/tmp/runs-\xff")
+
+    for command, option in (("utc", "--runs-dir"), ("utc", "--household-id"), ("ocr", "--limit")):
+        assert f"{option}: the value is not in UTF-8" in refused(capsys, command, option, name)
+    monkeypatch.setenv("BACKFILL_RUNS_DIR", name)
+    assert cli.main(["runs"]) == 2
+    assert "The folder of the runs, '/tmp/runs-\\udcff', is not in UTF-8" in capsys.readouterr().err

@@ -103,17 +103,20 @@ def run_check(options: argparse.Namespace) -> int:
     with database_of(options).connect(read_only=True) as connection:
         ready = job.preflight(connection, writing=False)
     preflight = ready.found
-    pending, what = preflight.pending, preflight.what
+    pending, what, left_alone = preflight.pending, preflight.what, None
     if entry.pending is Pending.COMPUTED:
-        pending, what = (
-            _to_write(options, ready),
-            ("row is to be written", "rows are to be written"),
-        )
+        pending, left_alone = _to_write(options, ready)
+        what = ("row is to be written", "rows are to be written")
     pending = {scope: count for scope, count in pending.items() if count}
     _say(options, preflight.hidden)
     shown = dict(sorted(pending.items(), key=lambda entry: -entry[1])[:SHOWN_SCOPES])
     _say(options, _by_scope(shown, what, entry))
     document: dict[str, Any] = {"job": options.job, "total_pending": sum(pending.values())}
+    if left_alone is not None:
+        document["total_left_alone"] = left_alone
+        if left_alone:
+            left = counted(left_alone, "row has", "rows have")
+            _say(options, [f"{left} a reason to be left alone, which a dry run lists."])
     document |= {"pending": {scope: count for scope, count in pending.items() if scope in shown}}
     if len(pending) > len(shown):
         left = len(pending) - len(shown)
@@ -124,8 +127,12 @@ def run_check(options: argparse.Namespace) -> int:
     return _end(options, document, is_clean=not pending, is_sure=not preflight.hidden)
 
 
-def _to_write(options: argparse.Namespace, ready: Ready) -> dict[str, int]:
-    """Compute as a dry run does, and keep nothing of it; return the rows to write, by scope."""
+def _to_write(options: argparse.Namespace, ready: Ready) -> tuple[dict[str, int], int]:
+    """Compute as a dry run does, and keep nothing of it.
+
+    Returns the rows to write by scope, and how many would be left alone: those are decided, so
+    that a gate need not stay shut for them.
+    """
     from backfill.plans.staging import STAGING_FILE, Staging
     from backfill.report import Reporter
     from backfill.steps.task import part
@@ -139,7 +146,8 @@ def _to_write(options: argparse.Namespace, ready: Ready) -> dict[str, int]:
         ready.extract(database_of(options).dsn, staging, quiet)
         counts = ready.compute(staging, folder, quiet).counts["by_scope"]
         staging.close()
-    return {scope: part["updated"] for scope, part in counts.items()}
+    left_alone = sum(part.get("skipped", 0) for part in counts.values())
+    return {scope: part["updated"] for scope, part in counts.items()}, left_alone
 
 
 def _check_rows(options: argparse.Namespace, entry: Entry, job: Job) -> int:

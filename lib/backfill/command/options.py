@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from backfill.command.words import counted_in, shown_word
 from backfill.errors import ExitCode
+from backfill.folder import NOT_UNICODE, is_unicode
 from backfill.log_format import say_in_log
 from backfill.parameter import Kind, Parameter, near
 
@@ -111,6 +112,8 @@ class Parser(argparse.ArgumentParser):
         # `--household-id "$NOT_SET"` must never mean all households.
         if not text and action.nargs != argparse.PARSER and action.type is not any_text:
             raise argparse.ArgumentError(action, "the value is empty, as of an unset variable")
+        if action.nargs != argparse.PARSER and not is_unicode(text):
+            raise argparse.ArgumentError(action, f"the value is {NOT_UNICODE}")
         try:
             return super()._get_value(action, text)
         except argparse.ArgumentError:

@@ -50,7 +50,8 @@ class About:
 
 
 _MAY_SEE: LiteralString = (
-    "'this role may not see other sessions. Mend: GRANT pg_read_all_stats TO CURRENT_USER;'"
+    "'this role may not see other sessions. Mend: GRANT pg_read_all_stats TO '"
+    " || quote_ident(current_user) || ';'"
 )
 # By pg_locks, which every role sees in full; our own sessions may wait for one another.
 _LOCK_WAITERS: LiteralString = """
