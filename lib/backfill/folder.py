@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,15 @@ def runs_dir(option: str | os.PathLike[str] | None = None) -> Path:
     if not is_unicode(str(runs)):  # its name stands in every record of a run
         raise UsageError(f"The folder of the runs, {str(runs)!a}, is {NOT_UNICODE}.")
     return runs
+
+
+def has_temporary_folder() -> bool:
+    """Return whether any of the folders for temporary files has room for one."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def is_unicode(text: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -246,3 +247,42 @@ def test_a_name_of_bytes_that_are_no_text_is_told(
     monkeypatch.setenv("BACKFILL_RUNS_DIR", name)
     assert cli.main(["runs"]) == 2
     assert "The folder of the runs, '/tmp/runs-\\udcff', is not in UTF-8" in capsys.readouterr().err
+
+
+#: What writes a file of its own; `RUN` is a planned run, `DIR` a folder with room for nothing.
+WRITERS = {
+    "init-table": ("events", "--output", "DIR/a.toml"),
+    "compare": ("RUN", "RUN", "--output", "DIR/a.csv"),
+    "check": ("--deep", "--output", "DIR/a.csv", "--metrics-file", "DIR/a.prom"),
+    "runs": (),
+    "utc": ("--runs-dir", "DIR", "--metrics-file", "DIR/a.prom"),
+    "apply": ("RUN",),
+    "revert": ("RUN",),
+    "lab": ("--notebooks-dir", "DIR/mine"),
+    "db": ("start",),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", WRITERS)
+def test_a_full_disk_under_a_file_that_a_command_writes_is_a_sentence(
+    bench: Bench, tmp_path: Path, command: str
+) -> None:
+    run_id = bench.plan().run_id
+    words = [word.replace("RUN", run_id).replace("DIR", str(tmp_path)) for word in WRITERS[command]]
+
+    ended = subprocess.run(
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *COMMAND, command, *words],
+        env=environment(bench.dsn, bench.runs),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+
+    assert "Traceback" not in ended.stderr, ended.stderr
+    if command == "runs":  # a list of runs needs no page
+        assert ended.returncode == 0 and run_id in ended.stdout
+    else:
+        assert ended.returncode in (1, 2) and ended.stderr.strip(), ended.stderr
+    assert bench.scalar("SELECT count(start_at_utc) FROM events") == 0

@@ -115,8 +115,8 @@ def run_check(options: argparse.Namespace) -> int:
     if left_alone is not None:
         document["total_left_alone"] = left_alone
         if left_alone:
-            left = counted(left_alone, "row has", "rows have")
-            _say(options, [f"{left} a reason to be left alone, which a dry run lists."])
+            alone = counted(left_alone, "row has", "rows have")
+            _say(options, [f"{alone} a reason to be left alone, which a dry run lists."])
     document |= {"pending": {scope: count for scope, count in pending.items() if scope in shown}}
     if len(pending) > len(shown):
         left = len(pending) - len(shown)

@@ -19,7 +19,7 @@ from backfill.errors import (
     PreflightError,
     StorageError,
 )
-from backfill.folder import RunFolder, new_run_id, runs_dir
+from backfill.folder import RunFolder, has_temporary_folder, new_run_id, runs_dir
 from backfill.next_command import next_command, remember_about
 from backfill.notebook.kernel import Kernel, kernel_ahead
 from backfill.notebook.relay import Terminal
@@ -318,6 +318,9 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
     if isinstance(error, psycopg.errors.UntranslatableCharacter):
         lacking = f"This database has no such letter: {words_of(error)}. Name what is in it."
         return report_error(options, UsageError(lacking))
+    if isinstance(error, FileNotFoundError) and not has_temporary_folder():
+        nowhere = "No folder for temporary files can be written (/tmp, /var/tmp)"
+        return report_error(options, StorageError(f"{nowhere}. Free some room, or set TMPDIR."))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         leave_unread()
         full = f"{error.filename or 'What was to be printed'} could not be written"
