@@ -193,3 +193,42 @@ def test_a_heading_that_names_the_day_after_is_another_day(word: str) -> None:
 
     assert evidence is not None
     assert shows_other_day(cells, evidence)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        # A job that nobody knows stands where clients do, and the client above the street.
+        ("Provarbete", "Vega Dunge", "Östra Ringgatan 122, Lerum"),
+        # Ö. read as 6.
+        ("Vega Dunge • Skola", "6. Promenaden 20, Lerum"),
+        ("Vega Dunge • Skola", "Ringgatan 4, 443 30 Lerum kod 4821"),
+        ("Vega 17 Dunge • Skola", "Ringgatan 4, Lerum"),
+        ("Ersatt: Vega Dunge • Skola", "Ringgatan 4, Lerum"),
+        ("Reserv Vega Dunge • Skola", "Ringgatan 4, Lerum"),
+    ],
+)
+def test_a_text_that_no_part_of_a_shift_has_is_asked_about(texts: Sequence[str]) -> None:
+    lines = [(text, 10.0, 40.0 + 30 * place) for place, text in enumerate(texts)]
+    (entry,) = _entries(("07:00 – 09:15", 10, 10), *lines)
+
+    flags = (*entry.flags, *doubts_of(entry, normalise_entry(entry)))
+    assert {checks.UNKNOWN_TEXT, checks.LABEL_UNKNOWN} & set(flags)
+
+
+@pytest.mark.parametrize("length", ["2h 15m", "(2:15 h)", "2 tim 15 min", "2,25 h"])
+def test_a_length_right_behind_the_times_is_no_badge(length: str) -> None:
+    (entry,) = _entries(
+        (f"07:00 – 09:15 {length}", 10, 10), ("Vega Dunge • Skola", 10, 40),
+        ("Lerum, Ringgatan 4", 10, 70), ("Beläget i Västra Frölunda strax intill", 10, 100),
+    )[:1]  # fmt: skip
+
+    assert entry.duration_minutes == 135
+    assert entry.title == "Vega Dunge • Skola"
+
+
+def test_a_town_below_the_address_is_no_state_below_the_times() -> None:
+    assert _shifts(
+        ("07:00 – 09:15", 10, 10), ("Vega Dunge • Skola", 160, 10), ("Ringgatan 4", 10, 50),
+        ("Lerum", 10, 80),
+    ) == [("07:00", "09:15", "Vega Dunge", "Skola", *WHERE)]  # fmt: skip

@@ -11,7 +11,7 @@ from backfill.ocr.anchors import Anchor
 from backfill.ocr.cells import Cell
 from backfill.ocr.timetext import parse_duration
 from backfill.ocr.title_order import is_job
-from backfill.ocr.vocabulary import find_labels
+from backfill.ocr.vocabulary import find_labels, known_towns
 from backfill.ocr.words import BULLET
 
 _CLOCK = re.compile(r"(?<![\d.,:])[0-2]?\d[:.][0-5]\d(?![\d.,:])")
@@ -65,6 +65,22 @@ def breaks_early(title: Sequence[Sequence[Cell]], kept: Sequence[Cell]) -> bool:
         upper[-1].right + limits.BLANK_BEFORE * upper[-1].height + lower[0].words[0].width < right
         for upper, lower in itertools.pairwise(title)
         if not any(is_job(text) or BULLET in text for text in (_text_of(upper), _text_of(lower)))
+    )
+
+
+def is_undivided(address: Sequence[Sequence[Cell]]) -> bool:
+    """Whether a text without a number breaks above the street though there is room: no street.
+
+    It may be a client whose title is a job that nobody knows. A known town is none.
+    """
+    right = max((cell.right for line in address for cell in line), default=0.0)
+    return any(
+        not re.search(r"[\d,]", _text_of(upper))
+        and bool(re.search(r"[^\W\d_]{3}\.?\s+\d", _text_of(lower)))
+        and not known_towns().find_town(_text_of(upper))
+        and upper[-1].right + limits.BLANK_BEFORE * upper[-1].height + lower[0].words[0].width
+        < right
+        for upper, lower in itertools.pairwise(address)
     )
 
 

@@ -8,7 +8,13 @@ from dataclasses import replace
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor
-from backfill.ocr.badges import breaks_early, has_badge, tells_other_time, without_left
+from backfill.ocr.badges import (
+    breaks_early,
+    has_badge,
+    is_undivided,
+    tells_other_time,
+    without_left,
+)
 from backfill.ocr.cells import Cell
 from backfill.ocr.checks import (
     ADDRESS_UNSURE,
@@ -61,7 +67,7 @@ def entry_of(
     A text that stands where durations stand is one, however it was read. Every other text is part
     of title or address, known noise, a picture, or a doubt.
     """
-    duration: int | None = None
+    duration, anchor = _length_beside(anchor)
     kept: list[Cell] = []
     unread: list[Cell] = []
     flags: tuple[str, ...] = (HALF_OF_DAY,) * anchor.is_half_guessed
@@ -82,7 +88,11 @@ def entry_of(
             flags += (UNKNOWN_TEXT,) * (not is_known and len(plain(cell.text)) > limits.SCRAP)
         elif _is_unread_duration(cell, card, height):
             continue
-        elif not is_noise(cell.text) or _ends_address(cell, kept, height):
+        elif (
+            not is_noise(cell.text)
+            or _ends_address(cell, kept, height)
+            or _begins_line(cell, card, height)
+        ):
             kept.append(cell)
         elif is_scrap(cell.text) and _stands_below_address(cell, kept, height):
             unread.append(cell)
@@ -98,6 +108,7 @@ def entry_of(
     flags += (UNKNOWN_TEXT,) * breaks_early(
         lines[:title_count], [cell for line in lines for cell in line]
     )
+    address_cells = beside or lines[title_count:]
     lines += beside
     texts, title_minutes = without_lengths([anchor.rest, *map(_text, lines[:title_count])])
     title_lines, address_lines = arrange(texts, list(map(_text, lines[title_count:])))
@@ -105,7 +116,8 @@ def entry_of(
     title_minutes = title_minutes if title_minutes is not None else minutes_behind
     title = f"{title} {BULLET} {chip.text}" if chip else title
     address, location = _split_location(address_lines)
-    flags += (UNKNOWN_TEXT,) * (BULLET in title and is_notice(title))
+    is_left = bool(address_cells) and address_lines[:1] == [_text(address_cells[0])]
+    flags += (UNKNOWN_TEXT,) * (is_notice(title) or (is_left and is_undivided(address_cells)))
     flags += (TITLE_UNSURE,) * is_unsure([*lines[:title_count], *([[chip]] if chip else [])])
     flags += (ADDRESS_UNSURE,) * (bool(unread) or is_unsure(lines[title_count:]))
     flags += (CANCELLED,) * any(_says_cancelled(cell.text) for cell in kept)
@@ -121,6 +133,12 @@ def entry_of(
         tuple(word for cell in used for word in cell.words),
         tuple(dict.fromkeys(flags)),
     )
+
+
+def _length_beside(anchor: Anchor) -> tuple[int | None, Anchor]:
+    """Return the minutes of a duration right behind the times, and the anchor without it."""
+    minutes = parse_duration(anchor.rest)
+    return minutes, anchor if minutes is None else replace(anchor, rest="")
 
 
 def _meaning_of(text: str) -> str | None:
@@ -264,9 +282,20 @@ def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell]) -> bool:
         and other.bottom > anchor.top
         and parse_duration(other.text) is None
     ]
+    if cell.top - anchor.bottom > limits.BESIDE_STATE * cell.height:
+        return False
     is_small = is_noise(cell.text) or cell.height < limits.STATE_TALL * anchor.cells[0].height
     is_state = is_small and len(cell.text) <= limits.LONGEST_STATE and cell.right < anchor.right
     return is_state and bool(beside) and cell.right < min(beside)
+
+
+def _begins_line(cell: Cell, card: Sequence[Cell], height: float) -> bool:
+    """Whether a lone letter is a line's first: "Ö. Promenaden", however read."""
+    return bool(re.fullmatch(r"[^\W_]\.", cell.text)) and any(
+        0 < other.left - cell.right < limits.GAP_IN_RANGE * height
+        and abs(other.middle - cell.middle) < limits.SAME_LINE * height
+        for other in card
+    )
 
 
 def _ends_address(cell: Cell, kept: list[Cell], height: float) -> bool:

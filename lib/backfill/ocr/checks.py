@@ -39,6 +39,7 @@ _NUMBER_FIRST = re.compile(r"(?:\D*,)?\s*\d{1,4}\s*[^\W\d_]?\s+\D*[^\W\d_]{3}\D*
 # A street and its number without the blank between them: Gränd20C, 17Hagastigen.
 _GLUED = re.compile(r"[^\W\d_]{3}\d|\d[^\W\d_]{3}")
 _RINGS = "ÅÄåä"
+_CAPITAL_INSIDE = re.compile(r"[a-zåäöé][A-ZÅÄÖ]")  # LöÖf
 # Strokes in a row that no word has: Ilvarsdal, illlervägen; a wide capital read twice: Vvallmo.
 _STROKES = re.compile(
     r"^[Il|]{2}[bcdfghjkmnpqrstvwxz]|[Il|]{4}|l{3}|^(?:Vv|Ww|Ss|Cc|Zz|Xx)[^\W\d_]"
@@ -135,6 +136,8 @@ def is_doubtful(word: Word) -> bool:
         return False
     if _HOUSE_NUMBER.fullmatch(word.text):
         return word.confidence < (limits.SURE_BY_INK if word.ink_agrees else limits.SURE_ALONE)
+    if _CAPITAL_INSIDE.search(word.text) and letters not in known_words():
+        return True
     # A ring and two dots differ by a pixel: Åkerstigen, Äkerstigen.
     sure = limits.SURE_ALONE if word.text[0] in _RINGS else limits.SURE
     return word.confidence < sure and letters not in known_words()

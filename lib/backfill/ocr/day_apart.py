@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from backfill.ocr import limits
-from backfill.ocr.cells import Cell
+from backfill.ocr.cells import Cell, make_cells
 from backfill.ocr.day_names import TOKEN, day_of, exactly, weekday_of
 from backfill.ocr.noise import plain
 
@@ -25,10 +25,15 @@ class DayApart(NamedTuple):
     bottom: float
 
 
-def find_apart(cells: Sequence[Cell]) -> DayApart | None:
-    """Return the date of one month and one day; of several days none is known to be meant."""
-    months = [(month, year, cell) for cell in cells for month, year in _month_of(cell.text)]
-    days = [found for upper in cells for found in _weekday_and_number(upper, cells)]
+def find_apart(lines: Sequence[Cell]) -> DayApart | None:
+    """Return the date of one month and one day; of several days none is known to be meant.
+
+    The month stands on a line of its own, the day in a run of its own: what stands right of it is
+    a card's.
+    """
+    runs = make_cells([word for cell in lines for word in cell.words])
+    months = [(month, year, cell) for cell in lines for month, year in _month_of(cell.text)]
+    days = [found for upper in runs for found in _weekday_and_number(upper, runs)]
     if len(months) != 1 or len(days) != 1:
         return None
     (month, year, cell), (weekday, day) = months[0], days[0]

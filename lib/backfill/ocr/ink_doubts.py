@@ -123,6 +123,17 @@ def _has_more_marks(
     return word.text[0] in _BARE and _stands_out(word, row, own, tall)
 
 
+def _has_more_letters(word: Word, tall: list[Piece]) -> bool:
+    """Whether a word's ink has more letters than its text: they may touch, and never part."""
+    own = [p for p in tall if word.left <= _centre(p) <= word.right]
+    beside = any(after.right <= before.right for before, after in itertools.pairwise(own))
+    return (
+        bool(_NAME.fullmatch(word.text))
+        and not beside  # over one another: a ring, or a letter that fell apart
+        and len(own) > sum(char.isalpha() for char in word.text)
+    )
+
+
 def _stands_out(word: Word, row: tuple[Word, ...], own: list[Piece], tall: list[Piece]) -> bool:
     """Whether a word's capital is taller than those of its line's other words without marks."""
     others = [
@@ -158,6 +169,7 @@ def _agrees(
     if not _NUMBER.fullmatch(word.text):
         is_other = _has_other_dots(word, band, ink.letter_px) or _holds_blank(word, tall, ink)
         is_other = is_other or _has_more_marks(word, row, band, tall, ink.letter_px)
+        is_other = is_other or _has_more_letters(word, tall)
         return False if is_other else None
     said = [char for char in word.text if char.isalnum()]
     pieces = _pieces_of(word, row, tall, ink.letter_px)

@@ -223,6 +223,7 @@ PICTURE_REACH = Lines(1.1)  # How far off the middle of their heading portraits 
 WORDS_OF_BADGE = Count(3)
 BEFORE_TITLE = Lines(0.3)  # What ends so far left of the titles belongs to the times.
 LONGEST_STATE = Count(12)  # Letters of the small state below the times,
+BESIDE_STATE = Lines(1.5)  # how far below them it begins at most,
 STATE_TALL = Share(0.82)  # of the height of the times.
 NAME_WORDS = Count(4)  # Words of a client's name that has no job behind it.
 SCRAP_LETTERS = Count(2)  # Fewer are a scrap, of a picture or of a sign.

@@ -15,7 +15,7 @@ from backfill.ocr.identity import COMPANY_WORDS, fold_place, fold_word
 from backfill.ocr.lettering import clean_words
 from backfill.ocr.noise import words_of
 from backfill.ocr.shift import Entry, Shift
-from backfill.ocr.vocabulary import ShiftType, find_labels, load_vocabulary
+from backfill.ocr.vocabulary import LabelMatch, ShiftType, find_labels, known_towns, load_vocabulary
 from backfill.ocr.words import BULLET
 
 IMAGE_MISSING = "image_missing"
@@ -114,21 +114,40 @@ def _unused(entry: Entry, shift: Shift) -> list[str]:
     words = clean_words(text)
     labels = find_labels(words)
     labelled = {place for match in labels for place in range(match.start, match.stop)}
-    client = len(clean_words(entry.title.partition(BULLET)[0]))
-    named = min([client, *(match.start for match in labels)]) if shift.customer_name else 0
+    lost = _lost_numbers(entry, shift, labels)
     return [
         word
         for place, word in enumerate(words)
-        if place not in labelled
-        and not (_is_known(word) and not (place < named and word.isdigit()))
-        and not _is_said(word, used)
+        if place in lost
+        or (place not in labelled and not _is_known(word) and not _is_said(word, used))
     ]
 
 
+def _lost_numbers(entry: Entry, shift: Shift, labels: Sequence[LabelMatch]) -> set[int]:
+    """Return the places of numbers in a client's name, or before a street, that no part has.
+
+    Those behind a house number say a door, those behind a job count.
+    """
+    title = clean_words(entry.title.replace("/", " "))
+    client = len(clean_words(entry.title.partition(BULLET)[0]))
+    named = min([client, *(match.start for match in labels)]) if shift.customer_name else 0
+    said = shift.customer_name.split()
+    lost = {at for at, word in enumerate(title[:named]) if word.isdigit() and word not in said}
+    # No street begins with a number: 6. Promenaden.
+    first = clean_words(entry.address.replace("/", " "))[:2]
+    return lost | {len(title)} if len(first) > 1 and first[0].isdigit() else lost
+
+
 def _is_no_town(shift: Shift) -> bool:
-    """Whether what stands where a town does is too long for one, or says a job."""
+    """Whether what stands where a town does is too long for one, or says more than a town."""
     words = clean_words(shift.city)
-    return len(words) > limits.TOWN_WORDS or any(match.is_exact for match in find_labels(words))
+    town, rest = known_towns().split_head(words)
+    return (
+        len(words) > limits.TOWN_WORDS
+        or any(char.isdigit() for char in shift.city)
+        or bool(town and rest)
+        or any(match.is_exact for match in find_labels(words))
+    )
 
 
 def _holds_lone_letter(label: str) -> bool:

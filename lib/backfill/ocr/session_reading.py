@@ -190,7 +190,10 @@ def _image_doubts(
         if place and not any(other < place for other in meeting[place]):
             doubts.append((number, IMAGES_DO_NOT_MEET))
         doubts += [(number, doubt) for doubt in _doubts_of_whole(reading, shifts)]
-    lowest = max(range(len(images)), key=lambda place: (reach[place], place))
+    lowest = max(
+        range(len(images)),
+        key=lambda place: (reach[place], readings[place].tail != Tail.EDGE, place),
+    )
     # A sum that the shifts make says that none is missing below.
     is_ended = any(
         reading.farewell or (reading.told.minutes and agrees(reading.told, shifts))

@@ -46,8 +46,13 @@ def _job_above(lines: list[str], below: list[str]) -> tuple[list[str], list[str]
     """Return client • job where the title begins with the job, or is nothing else."""
     title = " ".join(lines)
     if is_job(title):
-        is_client = len(below) > 1 and is_name(below[0]) and _is_told(*below)
-        return ([f"{below[0]} {BULLET} {title}"], below[1:]) if is_client else None
+        if len(below) > 1 and is_name(below[0]) and _is_told(*below):
+            return [f"{below[0]} {BULLET} {title}"], below[1:]
+        name, _comma, street = below[0].partition(",")
+        has_town = "," in street.rstrip(" ,") or len(below) > 1
+        if is_name(name) and has_town and any(char.isdigit() for char in street):
+            return [f"{name} {BULLET} {title}"], [street.strip(), *below[1:]]
+        return None
     divided = _DIVIDED.fullmatch(title)
     for job, client in (divided.groups() if divided else ("", ""), (lines[0], " ".join(lines[1:]))):
         if is_job(job) and is_name(client):
