@@ -205,6 +205,8 @@ def test_metrics_that_could_be_written_nowhere_are_refused_before_a_run(
 
     assert said.code == 2
     assert said.summary["error"].endswith(f"Make it: mkdir -p '{nowhere.parent}'")
+    folder = run_here(bench.dsn, bench.runs, "utc", "--metrics-file", str(tmp_path))
+    assert folder.code == 2 and "is a folder. Name a file in it." in folder.err
     assert not bench.runs.exists()
 
 
@@ -212,7 +214,7 @@ def test_metrics_that_fail_at_the_end_are_said_and_change_no_exit_code(
     bench: Bench, tmp_path: Path
 ) -> None:
     taken = tmp_path / "taken"
-    taken.mkdir()
+    (tmp_path / ".taken.partial").mkdir()
 
     said = run_here(bench.dsn, bench.runs, "check", "--metrics-file", str(taken))
 
