@@ -114,7 +114,9 @@ class OneAhead:
 
     def _hear(self, connection: Session, claim: RangeClaim, follows: Following) -> None:
         """Wait for an answer; the next message is made meanwhile, and sent before or after it."""
-        next_ones = self._next(connection, claim, follows) if len(self._sent) == 1 else []
+        next_ones: list[PackedChunk] = []
+        if len(self._sent) == 1:
+            next_ones = self._filled(connection, claim, [], follows)
         if connection.is_own:
             self._send(connection, next_ones)
         self._take_answers(connection)
@@ -129,11 +131,6 @@ class OneAhead:
     def _under_way(self, more: Sequence[PackedChunk] = ()) -> list[ReadyChunk]:
         told = [sent for sent, _outcome in self._answers]
         return [sent.ready for sent in (*told, *(s for m in self._sent for s in m), *more)]
-
-    def _next(
-        self, connection: Session, claim: RangeClaim, follows: Following
-    ) -> list[PackedChunk]:
-        return self._filled(connection, claim, [], follows)
 
     def _filled(
         self,
