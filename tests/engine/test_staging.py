@@ -99,6 +99,22 @@ def test_long_rows_are_sorted_whole_and_in_order_though_the_memory_is_too_small_
     staging.close()
 
 
+def test_rows_of_sixty_kilobytes_are_added_whatever_the_memory_for_usual_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging_module, "MEMORY_MB", 12)
+    staging = Staging(tmp_path / "staging.duckdb")
+    texts = [f"{n:06d}" * 10_000 for n in range(300)]
+    rows = pa.table({"key": [text[:6] for text in texts], "long": texts})
+    staging.create("extracted", rows.schema)
+
+    with staging.at_once():
+        staging.append("extracted", rows)
+
+    assert pa.concat_tables(staging.read("FROM extracted ORDER BY key", rows.schema)) == rows
+    staging.close()
+
+
 def test_a_query_that_fails_on_its_way_goes_on_behind_what_was_read(
     staging: Staging, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,9 @@ HELD_BYTES = 50_000_000
 #: tells: half as much again, so many times.
 MOST_TIMES = 8
 BATCH_ROWS = 65_536
+#: DuckDB works on so many rows at a time, and has to hold them however long they are.
+VECTOR_ROWS = 2_048
+LONG_ROW_BYTES = 1_000
 
 
 def quoted(name: str) -> str:
@@ -91,6 +94,7 @@ class Staging:
 
         self.path = path
         self._memory_mb = MEMORY_MB
+        self._long_rows_mb = 0  # what the longest rows so far need
         self._held: int | None = None  # bytes added in the transaction that is open, if one is
         self._error = duckdb.Error
         # In a kernel it would load widgets, for a bar of its own that no run shows.
@@ -124,6 +128,7 @@ class Staging:
         """Add rows to a table of the same columns."""
         if not rows.num_rows:
             return
+        self._make_room_for_long(rows.nbytes // rows.num_rows)
         self._take(f"INSERT INTO {quoted(table)} SELECT * FROM incoming", rows)
         if self._held is not None:
             self._held += rows.nbytes
@@ -156,8 +161,16 @@ class Staging:
         """Take as much memory as the sorting of so many bytes of rows, as Arrow has them, needs."""
         if size > LARGE_BYTES:
             gigabytes = max(1.0, size / 1e9)
-            self._memory_mb = round(MB_FOR_A_GIGABYTE * math.sqrt(gigabytes))
+            by_size = round(MB_FOR_A_GIGABYTE * math.sqrt(gigabytes))
+            self._memory_mb = max(by_size, self._long_rows_mb)
             self._work_with(1)
+
+    def _make_room_for_long(self, row_bytes: int) -> None:
+        """Take as much memory as rows of that many bytes need to be added."""
+        needed = MEMORY_MB + 2 * VECTOR_ROWS * row_bytes // 1_000_000
+        if needed > max(self._memory_mb, self._long_rows_mb) and row_bytes > LONG_ROW_BYTES:
+            self._memory_mb = self._long_rows_mb = needed
+            self._connection.execute(f"SET memory_limit = '{needed}MB'")
 
     def _more_room(self) -> None:
         """Have DuckDB try again with one thread, or with more memory where it has one already."""
