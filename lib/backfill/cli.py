@@ -91,7 +91,7 @@ def _refuse_early_options(parser: argparse.ArgumentParser, given: Sequence[str])
     subs = command_parsers(parser).values()
     known = {option for sub in subs for option in sub._option_string_actions}
     if first in known - set(parser._option_string_actions):
-        parser.error(f"{first} goes behind the command, as in: backfill status {first} …")
+        parser.error(f"{first} goes behind the command that it is for: the command comes first")
 
 
 def _is_anywhere() -> bool:
