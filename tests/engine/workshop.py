@@ -253,10 +253,15 @@ class Bench:
             PAUSE.wait(0.01)
 
     def wait_until_alone(self) -> None:
-        """Wait until the server has ended the session of a client that was killed."""
+        """Wait until the server has ended the session of a client that was killed.
+
+        Behind a pooler the session stays, and has our name only within each transaction: there
+        the server is through with what it was sent when nothing of it is active.
+        """
         self.wait_until(
-            "SELECT count(*) = 0 FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'backfill-workbook'"
+            "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database()"
+            " AND (application_name = 'backfill-workbook'"
+            " OR state = 'active' AND pid <> pg_backend_pid())"
         )
 
     def wait_for_lock_wait(self) -> None:

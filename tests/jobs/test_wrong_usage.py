@@ -284,5 +284,6 @@ def test_a_full_disk_under_a_file_that_a_command_writes_is_a_sentence(
     if command == "runs":  # a list of runs needs no page
         assert ended.returncode == 0 and run_id in ended.stdout
     else:
-        assert ended.returncode in (1, 2) and ended.stderr.strip(), ended.stderr
+        # 3: the embedded database's own folder, or its socket's, has no room.
+        assert ended.returncode in (1, 2, 3) and ended.stderr.strip(), ended.stderr
     assert bench.scalar("SELECT count(start_at_utc) FROM events") == 0
