@@ -1,10 +1,10 @@
-"""The texts of one card → its title, its address, its duration; the rest is noise."""
+"""The texts of one card → its title, its address, its duration."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor
@@ -15,41 +15,34 @@ from backfill.ocr.badges import (
     tells_other_time,
     without_left,
 )
+from backfill.ocr.card_cells import sorted_cells
 from backfill.ocr.cells import Cell
 from backfill.ocr.checks import (
     ADDRESS_UNSURE,
     CANCELLED,
-    HALF_OF_DAY,
     TEXT_CUT_SHORT,
     TITLE_UNSURE,
     UNKNOWN_TEXT,
     is_unsure,
 )
-from backfill.ocr.lengths import join_lengths, without_lengths
+from backfill.ocr.lengths import without_lengths
 from backfill.ocr.lettering import repair_capitals
 from backfill.ocr.noise import (
     cut_collaborators,
-    is_cancelled,
-    is_collaborators,
     is_cut_short,
-    is_noise,
     is_notice,
-    is_of_others,
-    is_scrap,
-    is_worn_state,
     plain,
     words_of,
 )
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import cut_duration, parse_duration, parse_worn_duration, tells_half
+from backfill.ocr.timetext import cut_duration, parse_duration
 from backfill.ocr.title_order import arrange
 from backfill.ocr.vocabulary import find_labels
-from backfill.ocr.words import BULLET, Word
+from backfill.ocr.words import BULLET
 
 _STREET = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[A-Za-zÅÄÖåäö]?\s*(?:,|$)")
 # A word that a line breaks at its hyphen.
 _BROKEN = re.compile(r"(?<=[^\W\d_])([-/])\n(?=[^\W\d_])")
-_ENDS_IN_DIGIT = re.compile(r"\d$")
 _LABEL_NUMBER = re.compile(r"\(.*\d|\b(?:dag|lunch|rast|restid)\s+\d", re.IGNORECASE)
 
 
@@ -63,75 +56,79 @@ def entry_of(
     """Return the entry of one card; `lengths` are the durations that its column is known to show.
 
     `second` is the left edge of a table's second column, which says where.
-
-    A text that stands where durations stand is one, however it was read. Every other text is part
-    of title or address, known noise, a picture, or a doubt.
     """
-    duration, anchor = _length_beside(anchor)
-    kept: list[Cell] = []
-    unread: list[Cell] = []
-    flags: tuple[str, ...] = (HALF_OF_DAY,) * anchor.is_half_guessed
-    flags += (UNKNOWN_TEXT,) * any(_heads_others(cell.text) for cell in card)
-    card = [cell for cell in card if not _heads_others(cell.text)]
-    for cell in join_lengths(_without_pictures(_by_column(card, anchor), height), height):
-        minutes = parse_duration(cell.text)
-        if _is_at_rim(cell, anchor, card, lengths, height):
-            continue
-        if minutes is None and _is_among_lengths(cell, anchor, lengths, height):
-            duration = parse_worn_duration(cell.text)
-        elif minutes is not None:
-            duration = minutes
-        elif (meaning := _meaning_of(cell.text)) is not None:
-            flags += (meaning,)
-        elif _is_below_times(cell, anchor, card, height):
-            is_known = is_noise(cell.text) or is_worn_state(cell.text)
-            flags += (UNKNOWN_TEXT,) * (not is_known and len(plain(cell.text)) > limits.SCRAP)
-        elif _is_unread_duration(cell, card, height):
-            continue
-        elif (
-            not is_noise(cell.text)
-            or _ends_address(cell, kept, height)
-            or _begins_line(cell, card, height)
-        ):
-            kept.append(cell)
-        elif is_scrap(cell.text) and _stands_below_address(cell, kept, height):
-            unread.append(cell)
-    flags += (UNKNOWN_TEXT,) * tells_other_time([anchor.rest, *(cell.text for cell in kept)])
-    kept, left_of = without_left(kept, anchor, height)
-    flags += (UNKNOWN_TEXT,) * bool(left_of)
-    lines, beside = _lines_by_column(kept, second, height)
-    chip, lines = _cut_chip(lines, anchor)
-    if has_badge(lines, anchor, lengths):
-        flags += (UNKNOWN_TEXT,)
-        lines, anchor = (lines if anchor.rest else lines[1:]), replace(anchor, rest="")
-    title_count = _title_count(lines, anchor)
-    flags += (UNKNOWN_TEXT,) * breaks_early(
-        lines[:title_count], [cell for line in lines for cell in line]
-    )
-    address_cells = beside or lines[title_count:]
-    lines += beside
-    texts, title_minutes = without_lengths([anchor.rest, *map(_text, lines[:title_count])])
-    title_lines, address_lines = arrange(texts, list(map(_text, lines[title_count:])))
-    title, minutes_behind = _title_of(title_lines)
-    title_minutes = title_minutes if title_minutes is not None else minutes_behind
-    title = f"{title} {BULLET} {chip.text}" if chip else title
-    address, location = _split_location(address_lines)
-    is_left = bool(address_cells) and address_lines[:1] == [_text(address_cells[0])]
-    flags += (UNKNOWN_TEXT,) * (is_notice(title) or (is_left and is_undivided(address_cells)))
-    flags += (TITLE_UNSURE,) * is_unsure([*lines[:title_count], *([[chip]] if chip else [])])
-    flags += (ADDRESS_UNSURE,) * (bool(unread) or is_unsure(lines[title_count:]))
-    flags += (CANCELLED,) * any(_says_cancelled(cell.text) for cell in kept)
-    flags += (TEXT_CUT_SHORT,) * any(is_cut_short(cell.text) for cell in kept)
-    used = (*anchor.cells, *kept, *unread)
+    beside, anchor = _length_beside(anchor)
+    cells = sorted_cells(anchor, beside, card, lengths, height)
+    has_other_time = tells_other_time([anchor.rest, *(cell.text for cell in cells.kept)])
+    kept, left_of = without_left(cells.kept, anchor, height)
+    texts = _texts_of(anchor, kept, lengths, second, height)
+    flags = [
+        *cells.flags,
+        *(UNKNOWN_TEXT,) * has_other_time,
+        *(UNKNOWN_TEXT,) * bool(left_of),
+        *texts.flags,
+        *(ADDRESS_UNSURE,) * bool(cells.unread),
+        *(CANCELLED,) * any(_says_cancelled(cell.text) for cell in kept),
+        *(TEXT_CUT_SHORT,) * any(is_cut_short(cell.text) for cell in kept),
+    ]
+    used = (*anchor.cells, *kept, *cells.unread)
     return Entry(
         anchor.start,
         anchor.end,
-        repair_capitals(re.sub(rf"\s*{BULLET}\s*", f" {BULLET} ", title).strip()),
-        location,
-        repair_capitals(address),
-        duration if duration is not None else title_minutes,
+        repair_capitals(re.sub(rf"\s*{BULLET}\s*", f" {BULLET} ", texts.title).strip()),
+        texts.location,
+        repair_capitals(texts.address),
+        cells.minutes if cells.minutes is not None else texts.minutes,
         tuple(word for cell in used for word in cell.words),
         tuple(dict.fromkeys(flags)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """What the lines of a card say, the minutes among them, and the doubts."""
+
+    title: str
+    minutes: int | None
+    address: str
+    location: str
+    flags: tuple[str, ...]
+
+
+def _texts_of(
+    anchor: Anchor,
+    kept: Sequence[Cell],
+    lengths: Sequence[Cell],
+    second: float | None,
+    height: float,
+) -> _Texts:
+    """Return title and address of the cells that hold them."""
+    lines, beside = _lines_by_column(kept, second, height)
+    chip, lines = _cut_chip(lines, anchor)
+    is_doubted = has_badge(lines, anchor, lengths)
+    if is_doubted:
+        lines, anchor = (lines if anchor.rest else lines[1:]), replace(anchor, rest="")
+    count = _title_count(lines, anchor)
+    title_cells, address_cells = lines[:count], beside or lines[count:]
+    is_doubted |= breaks_early(title_cells, [cell for line in lines for cell in line])
+    below = [*lines[count:], *beside]
+    texts, minutes = without_lengths([anchor.rest, *map(_text, title_cells)])
+    title_lines, address_lines = arrange(texts, list(map(_text, below)))
+    title, minutes_behind = _title_of(title_lines)
+    title = f"{title} {BULLET} {chip.text}" if chip else title
+    is_left = bool(address_cells) and address_lines[:1] == [_text(address_cells[0])]
+    is_doubted |= is_notice(title) or (is_left and is_undivided(address_cells))
+    address, location = _split_location(address_lines)
+    return _Texts(
+        title,
+        minutes if minutes is not None else minutes_behind,
+        address,
+        location,
+        (
+            *(UNKNOWN_TEXT,) * is_doubted,
+            *(TITLE_UNSURE,) * is_unsure([*title_cells, *([[chip]] if chip else [])]),
+            *(ADDRESS_UNSURE,) * is_unsure(below),
+        ),
     )
 
 
@@ -141,21 +138,6 @@ def _length_beside(anchor: Anchor) -> tuple[int | None, Anchor]:
     return minutes, anchor if minutes is None else replace(anchor, rest="")
 
 
-def _meaning_of(text: str) -> str | None:
-    """Return the doubt that a text raises which changes what its card means; None of others."""
-    if tells_half(text):
-        return HALF_OF_DAY
-    words = text.split()
-    if any(match.is_exact for match in find_labels(words)):
-        return None
-    return CANCELLED if is_cancelled(text) and len(words) <= limits.WORDS_OF_BADGE else None
-
-
-def _heads_others(text: str) -> bool:
-    """Whether a text heads shifts of others, or of nobody."""
-    return is_of_others(text) and not any(match.is_exact for match in find_labels(text.split()))
-
-
 def _says_cancelled(text: str) -> bool:
     """Whether a word of a longer text, no part of a known label, says that its card is off."""
     words = text.split()
@@ -163,50 +145,6 @@ def _says_cancelled(text: str) -> bool:
     return any(
         plain(word) in words_of("cancelled") for at, word in enumerate(words) if at not in labelled
     )
-
-
-def _by_column(card: list[Cell], anchor: Anchor) -> list[Cell]:
-    """Return the cells, those divided that reach from the times' column into the title's."""
-    first = anchor.cells[0]
-    titles = [
-        cell.left
-        for cell in card
-        if cell.left >= anchor.right and abs(cell.middle - first.middle) < first.height
-    ]
-    if not (anchor.is_stacked and titles):
-        return card
-    edge = min(titles) - limits.BEFORE_TITLE * first.height
-    divided: list[Cell] = []
-    for cell in card:
-        own = tuple(word for word in cell.words if word.right < edge)
-        rest = cell.words[len(own) :]
-        divided += [Cell(own), Cell(rest)] if own and rest else [cell]
-    return divided
-
-
-def _without_pictures(card: list[Cell], height: float) -> list[Cell]:
-    """Return the cells without those beside and below a "Collaborators" heading.
-
-    What stands there are portraits and a counter, whatever letters they were read as.
-    """
-    heads = [word for cell in card for word in cell.words if is_collaborators(word.text)]
-    return [
-        cell
-        for cell in (_before(cell, heads) for cell in card)
-        if cell is not None and not any(_is_picture_of(cell, head, height) for head in heads)
-    ]
-
-
-def _before(cell: Cell, heads: Sequence[Word]) -> Cell | None:
-    """Return what of a cell stands before the heading in it; None where nothing does."""
-    at = next((place for place, word in enumerate(cell.words) if word in heads), None)
-    return cell if at is None else Cell(cell.words[:at]) if at else None
-
-
-def _is_picture_of(cell: Cell, head: Word, height: float) -> bool:
-    if cell.left >= head.right - 0.3 * height:
-        return abs(cell.middle - head.middle) < limits.PICTURE_REACH * height
-    return cell.left >= head.left - height and cell.top >= head.top + 0.5 * height
 
 
 def _cut_chip(lines: list[list[Cell]], anchor: Anchor) -> tuple[Cell | None, list[list[Cell]]]:
@@ -223,120 +161,6 @@ def _cut_chip(lines: list[list[Cell]], anchor: Anchor) -> tuple[Cell | None, lis
     if not (is_label and is_beside) or below.left >= chip.left or _is_address(_text(lines[1])):
         return None, lines
     return chip, lines[1:]
-
-
-def _is_at_rim(
-    cell: Cell, anchor: Anchor, card: Sequence[Cell], lengths: Sequence[Cell], height: float
-) -> bool:
-    """Whether a scrap stands left of the times or right of all durations: a corner of the card.
-
-    A short text that begins where longer ones do is one of them: a town of three letters.
-    """
-    right = max((other.right for other in lengths), default=cell.left)
-    return (
-        len(cell.text) <= limits.LONGEST_SCRAP
-        and (cell.right < anchor.left + 0.2 * height or cell.left > right)
-        and not any(
-            len(other.text) > limits.LONGEST_SCRAP
-            and abs(other.left - cell.left) < limits.SAME_EDGE * height
-            for other in card
-        )
-    )
-
-
-def _is_among_lengths(cell: Cell, anchor: Anchor, lengths: Sequence[Cell], height: float) -> bool:
-    """Whether a short text stands right of its card's title, below or above other durations."""
-    return (
-        len(cell.text) <= limits.LONGEST_DURATION
-        and cell.top < anchor.top + 0.8 * height
-        and cell.left > anchor.right + limits.FAR_RIGHT * height
-        and any(
-            abs(cell.right - other.right) < height or abs(cell.left - other.left) < height
-            for other in lengths
-        )
-    )
-
-
-def _is_below_times(cell: Cell, anchor: Anchor, card: list[Cell], height: float) -> bool:
-    """Whether the cell is the small state under the times ("on time", however it was read)."""
-    if not anchor.is_stacked and not _has_title_beside(anchor, cell, card):
-        return False
-    return (
-        anchor.left - 0.6 * height <= cell.left < anchor.right - height
-        and cell.top >= anchor.bottom - 0.3 * height
-        and any(
-            other.left >= anchor.right - height and parse_duration(other.text) is None
-            for other in card
-            if other is not cell
-        )
-    )
-
-
-def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell]) -> bool:
-    """Whether a range's title stands right of it on its line, and the cell is a state below it."""
-    beside = [
-        other.left
-        for other in card
-        if other.left > anchor.right
-        and other.top < anchor.bottom
-        and other.bottom > anchor.top
-        and parse_duration(other.text) is None
-    ]
-    if cell.top - anchor.bottom > limits.BESIDE_STATE * cell.height:
-        return False
-    is_small = is_noise(cell.text) or cell.height < limits.STATE_TALL * anchor.cells[0].height
-    is_state = is_small and len(cell.text) <= limits.LONGEST_STATE and cell.right < anchor.right
-    return is_state and bool(beside) and cell.right < min(beside)
-
-
-def _begins_line(cell: Cell, card: Sequence[Cell], height: float) -> bool:
-    """Whether a lone letter is a line's first: "Ö. Promenaden", however read."""
-    return bool(re.fullmatch(r"[^\W_]\.", cell.text)) and any(
-        0 < other.left - cell.right < limits.GAP_IN_RANGE * height
-        and abs(other.middle - cell.middle) < limits.SAME_LINE * height
-        for other in card
-    )
-
-
-def _ends_address(cell: Cell, kept: list[Cell], height: float) -> bool:
-    """Whether a lone number or letter is the street's, wrapped below a line that lacks one."""
-    text = cell.text.rstrip(",.")
-    if not re.fullmatch(r"\d{1,4}|[A-Za-zÅÄÖåäö]", text):
-        return False
-    last = _address_line_above(cell, kept, height)
-    return last is not None and bool(_ENDS_IN_DIGIT.search(last)) != text.isdigit()
-
-
-def _stands_below_address(cell: Cell, kept: list[Cell], height: float) -> bool:
-    """Whether a sign that is no letter stands where the letter of a house number wraps to."""
-    last = _address_line_above(cell, kept, height)
-    return last is not None and bool(_ENDS_IN_DIGIT.search(last))
-
-
-def _address_line_above(cell: Cell, kept: list[Cell], height: float) -> str | None:
-    """Return the line of an address right above a cell that begins where it begins."""
-    above = [other for other in kept if other.middle < cell.middle - 0.5 * height]
-    last = max(above, key=lambda other: other.middle, default=None)
-    if (
-        last is not None
-        and abs(last.left - cell.left) <= 0.6 * height
-        and cell.middle - last.middle <= limits.STACK_PITCH * height
-        and len(above) > 1
-        and ("," in last.text or len(above) > 2)
-    ):
-        return cut_collaborators(last.text)
-    return None
-
-
-def _is_unread_duration(cell: Cell, card: list[Cell], height: float) -> bool:
-    """Whether a short text with digits stands far right of the card's text."""
-    left = min(other.left for other in card if not is_noise(other.text) or other is cell)
-    return (
-        cell.left > left + 8 * height
-        and len(cell.text) <= 9
-        and bool(re.search(r"\d", cell.text))
-        and bool(re.search(r"(?<![^\W\d_]{2})[hm]\W*$|\dm|\dh", cell.text))
-    )
 
 
 def _lines_by_column(

@@ -81,29 +81,13 @@ def read_session(
     if failure := _without_cards(session, images, readings):
         return failure
     try:
-        resolved = (
-            SessionDate(date, 0, (date,) * len(readings))
-            if date
-            else resolve_session_date(
-                tuple(reading.date for reading in readings),
-                session.created_at.astimezone(dt.UTC).date(),
-                default_year,
-            )
-        )
+        resolved = _date_of(session, readings, date, default_year)
     except DateFailure as error:
         return SessionFailure(
             session, Stage.DATE, "date_not_decided", str(error), _details(images, None)
         )
     shown = [reading.entries for reading in readings]
-    whole = without_worse_twins(tuple(reading.entries for reading in readings))
-    readings = [
-        replace(reading, entries=entries) for reading, entries in zip(readings, whole, strict=True)
-    ]
-    rows = [[normalise_entry(entry, towns) for entry in reading.entries] for reading in readings]
-    readings = [
-        _doubted(reading, cards, [row for shown in rows for row in shown])
-        for reading, cards in zip(readings, rows, strict=True)
-    ]
+    readings, rows = _cards_of(readings, towns)
     schedule = aggregate_images(rows)
     return SessionReading(
         session=session,
@@ -124,6 +108,35 @@ def read_session(
         evidence=_evidence(schedule, images, readings, rows),
         image_details=_details(images, resolved),
     )
+
+
+def _date_of(
+    session: CaptureSession,
+    readings: Sequence[ImageReading],
+    date: dt.date | None,
+    default_year: int | None,
+) -> SessionDate:
+    """Return the session's date, as a person knows it or the images say it; raises DateFailure."""
+    if date:
+        return SessionDate(date, 0, (date,) * len(readings))
+    sent = session.created_at.astimezone(dt.UTC).date()
+    return resolve_session_date(tuple(reading.date for reading in readings), sent, default_year)
+
+
+def _cards_of(
+    readings: Sequence[ImageReading], towns: Towns | None
+) -> tuple[list[ImageReading], list[list[Shift]]]:
+    """Return the readings with their cards, the better of twins, and the shifts of each."""
+    whole = without_worse_twins(tuple(reading.entries for reading in readings))
+    kept = [
+        replace(reading, entries=entries) for reading, entries in zip(readings, whole, strict=True)
+    ]
+    rows = [[normalise_entry(entry, towns) for entry in reading.entries] for reading in kept]
+    everything = [row for shown in rows for row in shown]
+    doubted = [
+        _doubted(reading, cards, everything) for reading, cards in zip(kept, rows, strict=True)
+    ]
+    return doubted, rows
 
 
 def _lacks_town(row: Shift, rows: Sequence[Shift]) -> bool:
