@@ -150,7 +150,7 @@ def test_an_apply_that_begins_while_the_address_leads_to_a_standby_waits_until_t
     assert applied.status == "succeeded" and applied.counts.updated == len(ALL_NOONS)
 
 
-@pytest.mark.pastes("steps.running:_writing apply")
+@pytest.mark.pastes("steps.first_session:first_session apply")
 def test_an_apply_on_a_standby_ends_with_what_to_name_and_so_does_every_command_that_writes(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:

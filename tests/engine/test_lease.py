@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +17,8 @@ from backfill.errors import Interrupted, LeaseHeld, Terminated
 from backfill.records.lease import acquire, overlaps
 from backfill.records.ledger import Ledger
 from backfill.records.seats import holder_name
+from backfill.steps import running
+from backfill.steps.approval import Approval, approve
 
 
 def claim(bench: Bench, run_id: str, seconds: int = 60) -> None:
@@ -274,3 +277,23 @@ def test_claims_at_the_same_moment_are_granted_to_one_alone(bench: Bench) -> Non
         thread.join(timeout=DEADLINE_SECONDS)
 
     assert len(granted) == 1
+
+
+@pytest.mark.parametrize("joins", [False, True])
+def test_who_comes_as_others_write_the_last_row_is_told_that_nothing_is_left(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, joins: bool
+) -> None:
+    run_id = bench.plan().run_id
+
+    def overtaken(*arguments: Any) -> Approval:
+        monkeypatch.setattr(running, "approve", approve)
+        approval = approve(*arguments)
+        bench.apply_with(run_id)
+        return approval
+
+    monkeypatch.setattr(running, "approve", overtaken)
+    applied = bench.apply_with(run_id, join=joins)
+
+    assert (applied.status, applied.counts.updated) == ("succeeded", 12)
+    assert f"Run {run_id} is succeeded already: nothing to write." in bench.messages()
+    assert bench.verify(run_id).findings == []

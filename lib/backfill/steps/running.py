@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from backfill.chunks import patience
 from backfill.chunks.apply import Applier, Approved
 from backfill.chunks.chunk_commit import Step, no_step
 from backfill.chunks.compare_and_set import TableWriter
@@ -21,7 +19,6 @@ from backfill.chunks.refusals import Refusals
 from backfill.chunks.tally import Tally
 from backfill.display.counting import counted
 from backfill.errors import (
-    DatabaseUnreachable,
     LeaseHeld,
     StalePlan,
     TooManySkips,
@@ -43,20 +40,16 @@ from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.own_text import holdable_json
 from backfill.server.postgres import (
-    NAME_THE_PRIMARY,
-    ONLY_READS,
     Connection,
     check_limit,
     database_fingerprint,
-    find_rows_by_key,
-    scalar,
 )
-from backfill.server.session import Session
 from backfill.settings import EngineSettings, fingerprint
 from backfill.status import RunStatus
 from backfill.steps.approval import Approval, approve, begin, joined_part
 from backfill.steps.choosing import find_rows
 from backfill.steps.ending import Ending
+from backfill.steps.first_session import connector, first_session, handing_out
 from backfill.steps.job import Job
 from backfill.steps.kind import JobKind
 from backfill.steps.left_alone import FOUND_LATE, reasons_of
@@ -135,9 +128,6 @@ def too_many_skips(
     )
 
 
-_LOOK_AGAIN_SECONDS = 0.5
-
-
 def _too_many_of_a_reason(
     frozen: Plan, folder: RunFolder, settings: EngineSettings
 ) -> TooManySkips | None:
@@ -185,14 +175,19 @@ def apply_run(
     frozen = plan.load(folder)
     if kind.chain(frozen.target):
         settings = _one_by_one(kind, settings)
-    work = _Work(frozen, folder, kind, settings, reporter, _connector(database, settings))
-    with contextlib.closing(_writing(work)) as connection:
+    work = _Work(frozen, folder, kind, settings, reporter, connector(database, settings))
+    with contextlib.closing(first_session(work.connect, frozen.run_id, reporter)) as connection:
         _check_limit(connection, work)
         ledger = Ledger(connection)
         if done := _written_already(ledger, work):
             return standing(ledger, frozen, done)
         _tell_of_types(connection, work)
-        claim, approval = _claim(ledger, work)
+        try:
+            claim, approval = _claim(ledger, work)
+        except UsageError:  # perhaps others wrote the last of it since a moment ago
+            if done := _ended_status(ledger.get(frozen.run_id), reporter):
+                return standing(ledger, frozen, done)
+            raise
         _tell(claim, approval, reporter)
         ending = Ending(work.connect, claim, frozen, folder, reporter)
         with (
@@ -203,47 +198,11 @@ def apply_run(
             approved = _approved(connection, work, claim, approval)
             tally = _tally(connection, work, approved.part)
             refusals = Refusals(settings.max_refused)
-            writing = replace(work, connect=_first(connection, work.connect))
+            writing = replace(work, connect=handing_out(connection, work.connect))
             hire = partial(_hired, writing, approved, claim, stop, tally, refusals, step, held)
             ending.crew = Crew(hire, settings.workers, stop)
             ending.crew.run()
     return ending.standing()
-
-
-def _first(connection: Session, connect: Connect) -> Connect:
-    """Return what hands out a connection that is there before it opens any other."""
-    there = [connection]
-
-    def connected() -> Session:
-        try:
-            return there.pop()
-        except IndexError:
-            return connect()
-
-    return connected
-
-
-def _writing(work: _Work) -> Session:
-    """Return a connection to a server that writes; one that only reads is waited for.
-
-    During a failover the address leads to a standby for a moment.
-    """
-    end = time.monotonic() + patience.RECONNECT_SECONDS
-    is_told = False
-    while True:
-        connection = work.connect()
-        if not scalar(connection, "SELECT pg_is_in_recovery()"):
-            return connection
-        connection.close()
-        if time.monotonic() >= end:
-            raise DatabaseUnreachable(
-                f"{ONLY_READS}: run {work.plan.run_id} was not begun, nothing was written. "
-                f"{NAME_THE_PRIMARY}. Then: {next_command('apply', work.plan.run_id)}"
-            )
-        if not is_told:
-            work.reporter.message(f"{ONLY_READS}: waiting until it writes.", "warning")
-            is_told = True
-        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def _check_limit(connection: Connection, work: _Work) -> None:
@@ -266,10 +225,16 @@ def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:
         raise error
     if row is None:
         ledger.register(row_of(frozen))
-    elif row.status in (RunStatus.SUCCEEDED, RunStatus.REVERTED):
-        work.reporter.message(f"Run {frozen.run_id} is {row.status} already: nothing to write.")
-        return row.status
-    return None
+        return None
+    return _ended_status(row, work.reporter)
+
+
+def _ended_status(row: RunRow, reporter: Reporter) -> RunStatus | None:
+    """Tell of a run that has nothing to write any more, and return its status."""
+    if row.status not in (RunStatus.SUCCEEDED, RunStatus.REVERTED):
+        return None
+    reporter.message(f"Run {row.run_id} is {row.status} already: nothing to write.")
+    return row.status
 
 
 def _tell_of_types(connection: Connection, work: _Work) -> None:
@@ -388,13 +353,3 @@ def _hired(
         step,
         pace,
     )
-
-
-def _connector(database: Database, settings: EngineSettings) -> Connect:
-    def connect() -> Session:
-        connection = database.connect(limits=settings.limits)
-        find_rows_by_key(connection)
-        connection.run_triggers_on_own_path()
-        return connection
-
-    return connect
