@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
+from tests.bench import others
 from tests.bench.figure import Figure
 from tests.bench.ocr_quality import MEMORY, SHARED_ENV, goals, shared_sessions, tallies, tell
 from tests.bench.ocr_speed import TO_REACH, speed_figures
@@ -34,6 +35,7 @@ from backfill.ocr.pool import read_images
 from backfill.ocr.reading import ImageReading
 from backfill.workers.executor import default_workers
 
+KINDS_OF_STRANGE = (*KINDS, *others.KINDS)
 PARTS = ("quality", "shared", "strange", "speed", "memory")
 # Looks that chance chose, for each session of a style that somebody did.
 ANY_SHARE = 4
@@ -53,7 +55,10 @@ def main() -> None:
     parser.add_argument("--strange", type=int, default=36, help="sessions of each strange set")
     parser.add_argument("--first-strange", type=int, default=0)
     parser.add_argument("--halves", nargs="*", choices=tuple(Half), default=tuple(Half))
-    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=KINDS, help="of strange sets")
+    parser.add_argument(
+        "--kinds", nargs="*", choices=KINDS_OF_STRANGE, default=KINDS_OF_STRANGE,
+        help="of strange sets",
+    )  # fmt: skip
     parser.add_argument("--shared", help=f"folder of sets from elsewhere, by default ${SHARED_ENV}")
     parser.add_argument(
         "--memory-sessions", nargs=2, type=int, default=(50, 500), metavar=("FEW", "MANY")
@@ -91,14 +96,17 @@ def _strange_sessions(options: argparse.Namespace, kinds: Sequence[str]) -> list
     if not has_browser():
         _say("strange screens left out, for want of Chromium")
         return []
-    with Drawer(MEMORY / "drawn") as drawer:
+    count, first = options.strange, options.first_strange
+    with Drawer(MEMORY / "drawn") as drawer, others.Camera(MEMORY / "others") as camera:
         return [
             session
             for half in Half
             if half in options.halves
             for kind in kinds
-            for session in strange_sessions(
-                drawer, half, kind, options.strange, options.first_strange
+            for session in (
+                others.others_sessions(camera, half, kind, count, first)
+                if kind in others.KINDS
+                else strange_sessions(drawer, half, kind, count, first)
             )
         ]
 
