@@ -38,13 +38,7 @@ from backfill.errors import BackfillError, ExitCode
 from backfill.jobs.entry import Entry
 from backfill.jobs.registry import JOBS, entry_of
 from backfill.log_format import check_log_format, say_in_log
-from backfill.next_command import (
-    DATABASE_URL,
-    RUNS_DIR,
-    next_command,
-    remember_about,
-    remember_given,
-)
+from backfill.next_command import RUNS_DIR, next_command, remember_about, remember_given
 from backfill.notebook.run_signals import Stopped, stoppable
 from backfill.parameters import (
     APPLY_PARAMETERS,
@@ -81,7 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(ExitCode.OK)
     if unknown:  # argparse would name the help of all commands
         _refuse_unknown(parser, options.command, unknown, given)
-    _take_given(options)
     return _run(options)
 
 
@@ -105,6 +98,7 @@ def _is_anywhere() -> bool:
 def _run(options: argparse.Namespace) -> int:
     try:
         with stoppable():
+            _take_given(options)
             check_log_format()
             check_metrics_file(getattr(options, "metrics_file", None))
             code = int(options.handler(options))
@@ -132,13 +126,12 @@ def _stopped(how: str, *, is_interrupt: bool, as_json: bool) -> int:
 
 def _take_given(options: argparse.Namespace) -> None:
     """Let database and folder hold for what this command starts, and prints."""
-    given = {RUNS_DIR: options.runs_dir} if options.runs_dir else {}
-    if options.database_url:
-        from backfill.server.dsn import without_password  # psycopg: `--help` does without
+    remember_given({RUNS_DIR: options.runs_dir} if options.runs_dir else {})
+    if options.database_url or options.dsn_env:
+        from backfill.server.given import take_database  # psycopg: `--help` does without
 
-        os.environ["DATABASE_URL"] = options.database_url
-        given[DATABASE_URL] = without_password(options.database_url)
-    remember_given(given)
+        # Also of a notebook that names a variable of its own.
+        options.dsn_env = take_database(options.database_url, options.dsn_env)
     if options.command in ("status", "doctor") and options.table:
         remember_about(["--table", options.table])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 
@@ -47,10 +48,32 @@ class StorageError(BackfillError):
     """A file of the run could not be written; the database is not affected."""
 
 
+#: What the system says where there is no room left, or no more may be taken.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what it came of, is that there is no room."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        error = error.__context__
+    return False
+
+
+def mend_of(error: BaseException) -> str:
+    """Return what to do about a file that could not be written, without a full stop."""
+    return "Free some room" if is_full(error) else "Mend that"
+
+
 class UsageError(BackfillError):
     """An option or parameter that cannot be meant."""
 
     exit_code = ExitCode.USAGE
+
+
+class UnreadableAddress(UsageError):
+    """A connection string that can not be read. What is said of it holds nothing of it."""
 
 
 class PreflightError(BackfillError):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from backfill.errors import StorageError, UsageError
-from backfill.next_command import remember_runs
+from backfill.next_command import RUNS_DIR, remember_option
 from backfill.regular_file import opened, read_document
 
 #: How the command line tells a notebook's kernel the run id that it chose, and the executed
@@ -92,7 +92,7 @@ def named_runs(option: str | os.PathLike[str] | None) -> Path:
     """
     runs = runs_dir(option)
     if runs != runs_dir():
-        remember_runs(runs)
+        remember_option(RUNS_DIR, str(runs))
     return runs
 
 

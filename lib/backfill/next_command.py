@@ -16,6 +16,11 @@ from pathlib import Path
 GIVEN_ENV = "BACKFILL_GIVEN"
 RUNS_DIR = "--runs-dir"
 DATABASE_URL = "--database-url"
+DSN_ENV_OPTION = "--dsn-env"
+#: The variable by which a command finds its database unless it is told.
+USUAL_VARIABLE = "DATABASE_URL"
+#: How a command says which database: never with a secret.
+_OF_DATABASE = (DATABASE_URL, DSN_ENV_OPTION)
 _FOLDER = "folder"
 _ABOUT = "about"
 _TABLE = "--table"
@@ -43,9 +48,18 @@ def remember_about(words: Sequence[str]) -> None:
     os.environ[GIVEN_ENV] = json.dumps({**_given(), _ABOUT: shlex.join(words)})
 
 
-def remember_runs(runs: Path) -> None:
-    """Have every command that is printed from here on name this folder of runs."""
-    os.environ[GIVEN_ENV] = json.dumps({**_given(), RUNS_DIR: str(runs)})
+def remember_option(flag: str, value: str) -> None:
+    """Have every command that is printed from here on carry an option, where it takes it."""
+    os.environ[GIVEN_ENV] = json.dumps({**_given(), flag: value})
+
+
+def remember_variable(name: str) -> None:
+    """Have every command that is printed from here on find its database by this variable."""
+    given = {key: value for key, value in _given().items() if key != DSN_ENV_OPTION}
+    if name != USUAL_VARIABLE:
+        given.pop(DATABASE_URL, None)
+        given[DSN_ENV_OPTION] = name
+    os.environ[GIVEN_ENV] = json.dumps(given)
 
 
 def next_command(*words: str, runs: Path | None = None) -> str:
@@ -60,8 +74,9 @@ def next_command(*words: str, runs: Path | None = None) -> str:
     options = _about(words, shlex.split(given.get(_ABOUT, "")))
     if verb not in _WITHOUT_FOLDERS and given.get(RUNS_DIR):
         options += option(RUNS_DIR, given[RUNS_DIR])
-    if verb not in _OF_MACHINE and given.get(DATABASE_URL):
-        options += option(DATABASE_URL, given[DATABASE_URL])
+    for flag in _OF_DATABASE:
+        if verb not in _OF_MACHINE and given.get(flag):
+            options += option(flag, given[flag])
     return shlex.join(["backfill", *words, *options])
 
 

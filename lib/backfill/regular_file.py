@@ -12,6 +12,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from backfill.errors import UsageError
+
 #: Documents, sheets of decisions, table specifications, queries: far more than a person writes.
 DOCUMENT_BYTES = 64 * 1024 * 1024
 _MB = 1_000_000
@@ -31,6 +33,23 @@ def read_document(path: Path, most_bytes: int = DOCUMENT_BYTES) -> bytes:
     if len(content) > most_bytes:
         raise NotRegular(path, f"It is larger than {most_bytes // _MB} MB")
     return content
+
+
+def is_special(path: Path) -> bool:
+    """Return whether a path is a pipe, a device or a socket: it may never end, or not be a file."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def check_target(flag: str, path: Path) -> None:
+    """Raise `UsageError` for what can not become a file: its name would be taken from it."""
+    if path.is_dir():
+        raise UsageError(f"{flag}: {path} is a folder. Name a file in it.")
+    if is_special(path):
+        raise UsageError(f"{flag}: {path} is a pipe or a device. Name a file.")
 
 
 @contextlib.contextmanager

@@ -97,10 +97,8 @@ def fill(
     allow_null, chunk_size, runs_dir, …
     """
     names = {"table": table, "set": [set] if isinstance(set, str) else in_quotes(set)}
-    declared = JOBS["fill"].parameters
-    book = Book(
-        "fill", _parameters(declared, {**options, **names}, [*options], beside=True), beside=True
-    )
+    given = _parameters(JOBS["fill"].parameters, {**options, **names}, [*options], beside=True)
+    book = Book("fill", given, beside=True)
     book.preflight()
     book.propose(rows, reads)
     diff = book.diff()
@@ -121,10 +119,12 @@ def review(run_id: str = "latest", *, runs_folder: str = "", by: str = "") -> Re
     return review_of(run_id, named_runs(runs_folder), by)
 
 
-def explain(key: object, *, run_id: str = "latest", runs_folder: str = "") -> Explanation:
+def explain(
+    key: object, *, run_id: str = "latest", runs_folder: str = "", dsn_env: str = "DATABASE_URL"
+) -> Explanation:
     """Return why a row of a run has its values; works without its folder, or its database."""
-    database = open_database(lambda _text: None)
-    return explain_row(database, run_id, named_runs(runs_folder), key)
+    looked = open_database(lambda _text: None, dsn_env)
+    return explain_row(looked, run_id, named_runs(runs_folder), key)
 
 
 def compare(

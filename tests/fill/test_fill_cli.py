@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,31 @@ def test_a_query_finds_files_beside_it(tmp_path: Path) -> None:
     keep_query("SELECT id, id * 2 AS twice FROM 'rows.parquet'", tmp_path / "v.arrow", tmp_path)
 
     assert read(tmp_path / "v.arrow") == [{"id": 1, "twice": 2}, {"id": 2, "twice": 4}]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM 'pipe.csv'",
+        'SELECT * FROM "pipe.csv"',
+        "SELECT * FROM read_csv(['rows.csv', 'p*.csv'])",
+        "SELECT content FROM read_text('/dev/zero')",
+    ],
+)
+def test_a_query_never_waits_for_what_is_no_file(tmp_path: Path, query: str) -> None:
+    (tmp_path / "rows.csv").write_text("id\n1\n")
+    os.mkfifo(tmp_path / "pipe.csv")
+
+    with pytest.raises(UsageError, match=r"which is no regular file \(a pipe or a device\)"):
+        keep_query(query, tmp_path / "values.arrow", tmp_path)
+
+
+def test_a_texts_quotes_and_patterns_in_a_query_name_no_file(tmp_path: Path) -> None:
+    query = """SELECT 1 AS id, 'it''s [a-' AS "a""b", '**', regexp_matches('x', '[^z]+$') AS m"""
+
+    keep_query(query, tmp_path / "v.arrow", tmp_path)
+
+    assert len(read(tmp_path / "v.arrow")) == 1
 
 
 @pytest.mark.slow

@@ -117,6 +117,39 @@ def test_a_pipe_or_a_device_is_refused_as_a_file(bench: Bench, tmp_path: Path, o
         assert said.summary["status"] == "refused"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("utc", "--metrics-file"),
+        ("check", "--deep", "--output"),
+        ("compare", "RUN", "RUN", "--output"),
+        ("ocr", "--local-root", ".", "--output-file"),
+    ],
+)
+def test_what_is_no_file_is_never_replaced_by_one(
+    bench: Bench, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    run_id = bench.plan().run_id if "RUN" in words else ""
+
+    for path in (pipe, tmp_path):
+        given = [run_id if word == "RUN" else word for word in words]
+        said = run_here(bench.dsn, bench.runs, *given, str(path))
+        assert said.code == 2, said.err
+
+    assert pipe.is_fifo()
+
+
+def test_a_notebook_that_is_a_pipe_is_refused(bench: Bench, tmp_path: Path) -> None:
+    pipe = tmp_path / "own.ipynb"
+    os.mkfifo(pipe)
+
+    said = run_here(bench.dsn, bench.runs, "fill", "--notebook", str(pipe))
+
+    assert (said.code, "no regular file" in said.err) == (2, True)
+
+
 def test_a_sheet_larger_than_anybody_writes_is_refused(bench: Bench, tmp_path: Path) -> None:
     huge = tmp_path / "decisions.csv"
     with huge.open("wb") as stream:

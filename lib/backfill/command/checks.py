@@ -20,6 +20,7 @@ from backfill.jobs.entry import Entry, Pending
 from backfill.jobs.registry import JOBS, entry_of
 from backfill.next_command import next_command, remember_about
 from backfill.parameter import Kind, Parameter
+from backfill.regular_file import check_target
 from backfill.server.roles import APPLIER, OPERATOR, PLANNER, READER
 
 if TYPE_CHECKING:  # a command line that only looks need not load what computes
@@ -154,6 +155,8 @@ def _check_rows(options: argparse.Namespace, entry: Entry, job: Job) -> int:
     """Look at the rows themselves: what waits and is not known, and with --deep what differs."""
     if entry.check_rows is None:
         raise UsageError(f"--job {options.job} has no look at rows one by one: leave --deep out.")
+    if options.output:
+        check_target("--output", Path(options.output))
     accepted = options.allow_known or ""
     rows = entry.check_rows(job.task, database_of(options), accepted, has_filled=bool(options.deep))
     _say(options, rows.hidden)

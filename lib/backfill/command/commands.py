@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from backfill.errors import (
     ExitCode,
     PreflightError,
     StorageError,
+    is_full,
 )
 from backfill.folder import RunFolder, has_temporary_folder, new_run_id, runs_dir
 from backfill.next_command import next_command, remember_about
@@ -55,11 +55,15 @@ def run_job(options: argparse.Namespace) -> int:
     from backfill.jobs.registry import entry_of
     from backfill.notebook.own_notebook import own_notebook
     from backfill.parameters import check_parameters
+    from backfill.server.dsn import DSN_ENV
+    from backfill.server.given import take_database
 
     entry = entry_of(getattr(options, "task", options.command))
     own = own_notebook(getattr(options, "notebook", None))
     given = _usual_paths(entry.parameters) | own.parameters | given_of(options)
     values = check_parameters(entry.parameters, given, ())
+    if values["dsn_env"] not in (options.dsn_env, DSN_ENV):  # a notebook's own cell names it
+        take_database(None, values["dsn_env"])
     remember_about(asked_of(entry, values))
     with kernel_ahead() as kernel:
         return _run_job(options, entry, values, own, kernel)
@@ -284,9 +288,9 @@ def _find(options: argparse.Namespace, wanted: str, *, has_written: bool = False
 
 def report_error(options: argparse.Namespace, error: BackfillError) -> int:
     """Print what happened and how to go on; a summary line as well, so that scripts can read on."""
-    from backfill.server.dsn import redact
+    from backfill.server.dsn import said_of
 
-    text = redact(str(error), os.environ.get("DATABASE_URL", ""))
+    text = said_of(error, os.environ.get("DATABASE_URL", ""))
     terminal_of(options).message(text, "error")
     document = {"status": "refused", "exit_code": int(error.exit_code), "error": text}
     print_refusal(document, as_json=options.json)
@@ -321,7 +325,7 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
     if isinstance(error, FileNotFoundError) and not has_temporary_folder():
         nowhere = "No folder for temporary files can be written (/tmp, /var/tmp)"
         return report_error(options, StorageError(f"{nowhere}. Free some room, or set TMPDIR."))
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if isinstance(error, OSError) and is_full(error):
         leave_unread()
         full = f"{error.filename or 'What was to be printed'} could not be written"
         return report_error(options, StorageError(f"{full}: {error.strerror}. Free some room."))

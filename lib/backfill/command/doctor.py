@@ -26,7 +26,7 @@ from backfill.next_command import next_command
 from backfill.notebook.kernel import KERNEL_NAME
 from backfill.records.ledger import Ledger
 from backfill.server.catalog_columns import quoted_name
-from backfill.server.dsn import DSN_ENV, check_dsn, describe, redact
+from backfill.server.dsn import DSN_ENV, check_dsn, describe, said_of
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.embedded_account import choose_account
 from backfill.server.embedded_binaries import find_binaries
@@ -81,7 +81,7 @@ def _guarded(what: str, check: Callable[[], str], mend: str) -> Finding:
     except _Unwell as error:
         return Finding(what, False, str(error), error.mend or mend)
     except Exception as error:  # whatever it is, it is the answer to this question
-        text = redact(str(error), os.environ.get(DSN_ENV, "")).strip()
+        text = said_of(error, os.environ.get(DSN_ENV, "")).strip()
         is_ours = isinstance(error, BackfillError)
         return Finding(what, False, text if is_ours else f"{type(error).__name__}: {text}", mend)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from backfill.command.ending import print_ending
 from backfill.command.metrics import write_metrics
-from backfill.errors import ExitCode, StorageError
+from backfill.errors import ExitCode, StorageError, mend_of
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.notebook.kernel import Kernel
@@ -124,16 +124,16 @@ def _close(
     try:
         return close_folder(folder, stem, ended), True
     except StorageError as error:
-        terminal.message(f"{error} {_how_to_close(folder, ended.summary)}", "error")
+        terminal.message(f"{error} {_how_to_close(folder, ended.summary, mend_of(error))}", "error")
         return {**ended.summary, "run_id": folder.run_id, "evidence": "not closed"}, False
 
 
-def _how_to_close(folder: RunFolder, summary: Mapping[str, Any]) -> str:
+def _how_to_close(folder: RunFolder, summary: Mapping[str, Any], mend: str) -> str:
     """Return what to do about a folder without its sums: a plan is made again, never applied."""
     from backfill.plans.plan import planned_by
     from backfill.steps.ending import resume_command
 
     if summary.get("dry_run") is False:
-        return f"Free some room; to close the run's folder: {resume_command(folder)}"
+        return f"{mend}; to close the run's folder: {resume_command(folder)}"
     again = next_command(*planned_by(folder))
-    return f"Its plan is not whole and nothing was written. Free some room, then: {again}"
+    return f"Its plan is not whole and nothing was written. {mend}, then: {again}"

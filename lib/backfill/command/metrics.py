@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backfill.errors import UsageError
+from backfill.regular_file import check_target
 
 _RESULTS = ("scanned", "updated", "unchanged", "skipped", "drifted")
 
@@ -22,8 +23,8 @@ def check_metrics_file(path: str | None) -> None:
             f"--metrics-file: there is no folder {folder} that can be written. "
             f"Make it: mkdir -p {shlex.quote(str(folder))}"
         )
-    if path and Path(path).is_dir():
-        raise UsageError(f"--metrics-file: {path} is a folder. Name a file in it.")
+    if path:
+        check_target("--metrics-file", Path(path))
 
 
 def write_metrics(

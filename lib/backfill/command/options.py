@@ -160,6 +160,12 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
         "others on this machine can read a command line: keep passwords in DATABASE_URL",
     )
     group.add_argument(
+        "--dsn-env",
+        metavar="NAME",
+        help="name of the environment variable that holds the connection string "
+        "(default: DATABASE_URL)",
+    )
+    group.add_argument(
         "--runs-dir",
         type=path_option,
         metavar="DIR",

@@ -18,7 +18,7 @@ from backfill.jobs.utc.spec_file import load_spec
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
 from backfill.server.catalog import hidden_rows
-from backfill.server.dsn import DSN_ENV, redact
+from backfill.server.dsn import DSN_ENV, said_of
 from backfill.server.postgres import Connection
 from backfill.server.rights import missing_grants, rights_on
 
@@ -37,7 +37,7 @@ def examine_table(connection: Connection, path: Path) -> list[Finding]:
         findings.append(Finding("table", True, f"{zoned.table.relation} is as {path} says"))
         findings += _of_table(connection, zoned, settings)
     except (BackfillError, psycopg.Error) as error:
-        text = redact(str(error), os.environ.get(DSN_ENV, "")).strip()
+        text = said_of(error, os.environ.get(DSN_ENV, "")).strip()
         findings.append(Finding("table", False, text, f"mend {path}, or what it names"))
     return findings
 

@@ -10,6 +10,7 @@ from backfill.errors import (
     PreflightError,
     StorageError,
     Terminated,
+    mend_of,
 )
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
@@ -52,10 +53,11 @@ def no_room(error: StorageError, folder: RunFolder, *, is_writing: bool) -> Stor
 
     What is written already is closed; a plan without its files is made again.
     """
+    mend = mend_of(error)
     if is_writing:
-        return StorageError(f"{error} Free some room, then: {apply_command(folder)}")
+        return StorageError(f"{error} {mend}, then: {apply_command(folder)}")
     again = next_command(*planned_by(folder))
-    return StorageError(f"{error} Free some room, then make the plan again: {again}")
+    return StorageError(f"{error} {mend}, then make the plan again: {again}")
 
 
 def stopped(

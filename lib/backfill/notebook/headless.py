@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backfill.errors import ExitCode, StorageError
+from backfill.errors import ExitCode, StorageError, mend_of
 from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, notebooks_folder
 from backfill.loading import give_back, not_yet, unseen
 from backfill.notebook.kernel import KERNEL_NAME, Kernel, with_environment
@@ -167,7 +167,7 @@ def _execute(
         except OSError as error:
             return (
                 f"The notebook could not be written to {partial.parent}: {error.strerror}. What "
-                "is committed in the database stays committed. Free some room and go on."
+                f"is committed in the database stays committed. {mend_of(error)}, and go on."
             )
         except StoppedBefore:
             return "stopped between two cells"

@@ -22,6 +22,7 @@ from backfill.errors import UsageError
 from backfill.jobs.entry import Entry
 from backfill.notebook.headless import notebook_path
 from backfill.parameter import Kind, Parameter
+from backfill.regular_file import read_document
 from backfill.steps.task import part
 
 #: The tag of the cells in which a person computes; with values at hand, `run.compute()` is enough.
@@ -65,7 +66,7 @@ def own_notebook(path: str | None) -> OwnNotebook:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_document(path).decode())
     except OSError as error:
         raise UsageError(f"--notebook {path}: {error.strerror}.") from None
     except ValueError as error:

@@ -28,7 +28,7 @@ from backfill.errors import (
 from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, named_runs, runs_dir
 from backfill.jobs.asked_again import asked_again
 from backfill.loading import give_back
-from backfill.next_command import next_command, remember_about
+from backfill.next_command import next_command, remember_about, remember_variable
 from backfill.notebook import failed_step
 from backfill.notebook.asking import Asking
 from backfill.notebook.frames import Frames
@@ -314,6 +314,7 @@ class RunBook(Asking, Frames):
     def _step(self, name: str) -> Iterator[None]:
         """Take one step; when it fails, record the outcome before the error goes on."""
         try:
+            remember_variable(self.values["dsn_env"])
             with watching(self._not_shown):
                 self._interrupts.check()
                 yield

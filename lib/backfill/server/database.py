@@ -48,17 +48,26 @@ class Database:
             yield lookers
 
 
-def open_database(say: Callable[[str], None], dsn_env: str = DSN_ENV) -> Database:
-    """Return the database to work on; start the embedded server where none is named."""
+def dsn_of(dsn_env: str) -> str:
+    """Return the connection string that the variable of this name holds.
+
+    Raises `UsageError` where it is not set: somebody means a database, another one will not do.
+    """
     dsn = os.environ.get(dsn_env, "").strip()
-    if dsn:
-        check_dsn(dsn)
-        return Database(dsn, is_embedded=False)
-    if dsn_env != DSN_ENV:  # somebody means a database: another one will not do
+    if not dsn:
         raise UsageError(
             f"The environment variable {dsn_env}, which dsn_env names, is not set. Put the "
             f"connection string there, or leave dsn_env out: then it is {DSN_ENV}."
         )
+    return dsn
+
+
+def open_database(say: Callable[[str], None], dsn_env: str = DSN_ENV) -> Database:
+    """Return the database to work on; start the embedded server where none is named."""
+    dsn = os.environ.get(dsn_env, "").strip() if dsn_env == DSN_ENV else dsn_of(dsn_env)
+    if dsn:
+        check_dsn(dsn, dsn_env)
+        return Database(dsn, is_embedded=False)
     from backfill.server import embedded  # only then: it brings much along
 
     dsn = embedded.ensure_running()

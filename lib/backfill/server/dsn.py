@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from backfill.errors import UsageError
+from backfill.errors import UnreadableAddress
+from backfill.next_command import USUAL_VARIABLE
 
-DSN_ENV = "DATABASE_URL"
+DSN_ENV = USUAL_VARIABLE
 #: Words of libpq that hold a secret.
 SECRETS = ("password", "sslpassword", "oauth_client_secret")
 HIDDEN = "***"
@@ -60,11 +61,14 @@ def describe(dsn: str) -> str:
     return f"database {parts.get('dbname') or parts.get('user') or '(default)'} at {host}{port}"
 
 
-def check_dsn(dsn: str) -> None:
-    """Raise `UsageError` unless the connection string can be read, and in one way only."""
+def check_dsn(dsn: str, where: str = DSN_ENV) -> None:
+    """Raise `UnreadableAddress` unless the connection string can be read, and in one way only.
+
+    `where` it stands: a variable, or an option.
+    """
     if parts_of(dsn) is None:
-        raise UsageError(
-            f"{DSN_ENV} is not a connection string that libpq understands "
+        raise UnreadableAddress(
+            f"{where} is not a connection string that libpq understands "
             "(postgresql://user@host/database, or service=NAME). It is not shown, since it may "
             "hold a password: in a URL write its special characters as %40 (@), %2F (/), %3A (:), "
             "%25 (%), %23 (#), %3F (?), %26 (&), %20 (a blank)."
@@ -87,7 +91,18 @@ def without_password(dsn: str) -> str:
 def password_of(dsn: str) -> str | None:
     """Return the live password, for scanning files: never print it."""
     parts = parts_of(dsn) or {}
-    return parts.get("password") or os.environ.get("PGPASSWORD") or None
+    password = parts.get("password") or os.environ.get("PGPASSWORD")
+    return password if password and _is_secret(password, parts) else None
+
+
+def _is_secret(value: str, parts: Mapping[str, str]) -> bool:
+    """Whether hiding a word hides anything: `postgres:postgres@…` is said by each user's name."""
+    return value not in (seen for name, seen in parts.items() if name not in SECRETS)
+
+
+def said_of(error: Exception, dsn: str) -> str:
+    """Return what an error says, without secrets."""
+    return str(error) if isinstance(error, UnreadableAddress) else redact(str(error), dsn)
 
 
 def redact(text: str, dsn: str = "") -> str:
@@ -112,7 +127,7 @@ def _secrets(dsn: str) -> Iterator[str]:
         yield from (piece for piece in re.split(r"[/@:?#&=\s]", behind) if _is_telling(piece))
         return
     found = [parts.get(name) for name in SECRETS] + [password_of(dsn)]
-    for value in filter(None, found):
+    for value in (value for value in found if value and _is_secret(value, parts)):
         yield from {value, quote(value), quote(value, safe=""), unquote(value)}
 
 

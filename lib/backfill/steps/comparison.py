@@ -26,6 +26,7 @@ from backfill.errors import StorageError, UsageError
 from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE
 from backfill.plans.staging import literal, quoted, threads
+from backfill.regular_file import check_target
 from backfill.steps.kind import JobKind
 from backfill.steps.task import Cause
 
@@ -188,6 +189,8 @@ def _check(before: RunFacts, after: RunFacts, output: Path | None) -> None:
         )
     if output is not None and output.suffix not in SUFFIXES:
         raise UsageError(f"--output {output}: name a file that ends in {' or '.join(SUFFIXES)}.")
+    if output is not None:
+        check_target("--output", output)
 
 
 # -- settings and versions ----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 import tempfile
 from pathlib import Path
@@ -12,11 +13,14 @@ import pyarrow as pa
 from backfill.errors import UsageError
 from backfill.jobs.fill.values import BATCH_ROWS, CLOSED, QUERY_KEY, one_line, refuse_twice
 from backfill.plans.staging import quoted
+from backfill.regular_file import is_special
 
 #: Types of DuckDB's that Arrow has not: it would get other bits, another number, no offset.
 _OWN_TYPES = re.compile(
     r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|\b(?:BIT|BIGNUM|UHUGEINT|TIME WITH TIME ZONE)\b"""
 )
+#: What may name a file in a query: a text, or a name in quotes.
+_NAMES = re.compile(r"""'((?:[^']|'')*)'|"((?:[^"]|"")*)["]""")
 
 
 def with_texts(rows: Any) -> Any:
@@ -50,6 +54,7 @@ def keep_query(query: str, path: Path, base: Path) -> None:
             for setting in ("python_enable_replacements = false", "lock_configuration = true"):
                 connection.execute(f"SET {setting}")
             statements = connection.extract_statements(query)
+            _refuse_pipes(query, base)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("--query takes one SELECT of DuckDB's SQL over local files.")
             rows = connection.sql(statements[0].query)
@@ -67,6 +72,22 @@ def keep_query(query: str, path: Path, base: Path) -> None:
             raise UsageError(f"--query can not be evaluated: {said}") from None
         finally:
             connection.close()
+
+
+def _refuse_pipes(query: str, base: Path) -> None:
+    """Raise `UsageError` for a file that is none: DuckDB would wait for it for ever."""
+    for text, name in _NAMES.findall(query):
+        named = (text.replace("''", "'") or name.replace('""', '"')).removeprefix("file://")
+        try:
+            found = glob.iglob(named, root_dir=base, recursive=True)  # noqa: PTH207  absolute ones too
+            special = next((path for path in (named, *found) if is_special(base / path)), None)
+        except (ValueError, re.error):  # no path at all
+            continue
+        if special is not None:
+            raise UsageError(
+                f"--query reads {special}, which is no regular file (a pipe or a device): it "
+                "may never end. Write what comes from it into a file first, and name that."
+            )
 
 
 def _write(reader: pa.RecordBatchReader, query: str, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backfill.folder import runs_dir
@@ -18,6 +19,7 @@ from backfill.parameters import (
     SCHEDULER,
     THROTTLE,
 )
+from backfill.regular_file import check_target
 
 if TYPE_CHECKING:
     from backfill.ocr.correction import Corrections
@@ -148,6 +150,8 @@ def _make(values: Mapping[str, Any]) -> Job:
     from backfill.ocr.session import WORDS
     from backfill.steps.job import Job
 
+    if values["output_file"]:
+        check_target("--output-file", Path(values["output_file"]))
     answers = answers_from(values, "ocr", WORDS)
     task = OcrTask(settings_from(values, answers, _corrections_from(values)))
     return Job(task, answers=answers)
