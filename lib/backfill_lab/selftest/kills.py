@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import signal
 
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import cases
 from backfill_lab.selftest.claims import equal, says
 from backfill_lab.selftest.world import World
 
@@ -21,7 +20,9 @@ def _drift(world: World) -> None:
     )
 
 
+@cases("kill.apply", CHUNK_STEPS, quick=("before_commit", "after_commit"))
 def _kill_apply(point: str, world: World) -> None:
+    """An apply killed at {way} resumes to the bytes of a calm run."""
     chunk_size = world.draw.randint(7, 40)
     with world.sibling() as calm:
         calm_run = calm.plan().run_id
@@ -46,7 +47,9 @@ def _kill_apply(point: str, world: World) -> None:
     world.proves(run_id, promised)
 
 
+@cases("kill.revert", CHUNK_STEPS, quick=("before_commit",))
 def _kill_revert(point: str, world: World) -> None:
+    """A revert killed at {way} resumes to the bytes of a calm one."""
     chunk_size = world.draw.randint(7, 40)
     before = world.table()
     with world.sibling() as calm:
@@ -73,25 +76,3 @@ def _kill_revert(point: str, world: World) -> None:
         ("reverted", "succeeded"),
     )
     equal("verify", world.verify(revert_id), [])
-
-
-CASES = (
-    *(
-        Case(
-            f"kill.apply.{step}",
-            f"An apply killed at {step} resumes to the bytes of a calm run.",
-            functools.partial(_kill_apply, step),
-            is_quick=step in ("before_commit", "after_commit"),
-        )
-        for step in CHUNK_STEPS
-    ),
-    *(
-        Case(
-            f"kill.revert.{step}",
-            f"A revert killed at {step} resumes to the bytes of a calm one.",
-            functools.partial(_kill_revert, step),
-            is_quick=step == "before_commit",
-        )
-        for step in CHUNK_STEPS
-    ),
-)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from backfill.folder import project_root
 from backfill.server.dsn import DSN_ENV
 from backfill.which_folder import run_folders
 from backfill_lab.selftest.actor import environment
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import case
 from backfill_lab.selftest.claims import equal, holds, says, silent_about
 from backfill_lab.selftest.tampering import every_file_is_watched
 from backfill_lab.selftest.world import World, wait_for
@@ -126,25 +125,27 @@ def run(world: World, *arguments: str, **more: str) -> tuple[int, dict[str, Any]
     return code, json.loads(out.splitlines()[-1]), err
 
 
-def _locked_row(world: World) -> psycopg.Connection[Any]:
-    """Lock a row in the middle of the plan: an apply comes that far and waits."""
+_APPLY = ("utc", "--apply", "--chunk-size", "5", "--lock-timeout-ms", "0")
+
+
+def _standing(
+    world: World, module: str = "backfill", arguments: Sequence[str] = _APPLY, **more: str
+) -> tuple[Program, int, psycopg.Connection[Any]]:
+    """Return a program whose apply waits for a row in the middle of the plan, the id of its
+    kernel, and the session that has locked the row."""
     other = world.other_session()
     other.execute(
         "SELECT FROM events WHERE id = (SELECT id FROM events WHERE start_at_utc IS NULL"
         " AND start_at IS NOT NULL AND tz LIKE 'Europe/S%%' ORDER BY id OFFSET 3 LIMIT 1)"
         " FOR UPDATE"
     )
-    return other
-
-
-def _wait_for_lock(world: World) -> None:
+    program = Program(world, module, *arguments, **more)
     world.wait_until(
         "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         " AND datname = current_database() AND application_name = 'backfill-workbook'"
     )
-
-
-_APPLY = ("utc", "--apply", "--chunk-size", "5", "--lock-timeout-ms", "0")
+    (kernel,) = program.kernels()
+    return program, kernel, other
 
 
 def _calm(world: World) -> list[str]:
@@ -163,9 +164,7 @@ def _resumed(world: World, run_id: str, promised: list[str]) -> None:
 
 def _signalled(number: signal.Signals, exit_code: int, world: World) -> None:
     promised = _calm(world)
-    lock = _locked_row(world)
-    program = Program(world, "backfill", *_APPLY)
-    _wait_for_lock(world)
+    program, _kernel, lock = _standing(world)
     program.signal(number)
     wait_for("it was heard", lambda: "once more kills it" in program.said())
     lock.rollback()
@@ -184,12 +183,29 @@ def _signalled(number: signal.Signals, exit_code: int, world: World) -> None:
     _resumed(world, run_id, promised)
 
 
+@case("lies.interrupted", is_quick=True)
+def _interrupted(world: World) -> None:
+    """Ctrl-C ends the run after its chunk: exit 130, interrupted, and it goes on."""
+    _signalled(signal.SIGINT, 130, world)
+
+
+@case("lies.terminated")
+def _terminated(world: World) -> None:
+    """SIGTERM ends the run after its chunk: exit 143, interrupted, and it goes on."""
+    _signalled(signal.SIGTERM, 143, world)
+
+
+@case("lies.hung_up")
+def _hung_up(world: World) -> None:
+    """SIGHUP ends the run after its chunk: exit 143, interrupted, and it goes on."""
+    _signalled(signal.SIGHUP, 143, world)
+
+
+@case("lies.interrupted_twice")
 def _interrupted_twice(world: World) -> None:
+    """A second Ctrl-C kills the kernel: exit 130, interrupted, and it goes on."""
     promised = _calm(world)
-    lock = _locked_row(world)
-    program = Program(world, "backfill", *_APPLY)
-    _wait_for_lock(world)
-    (kernel,) = program.kernels()
+    program, kernel, lock = _standing(world)
     program.signal(signal.SIGINT)
     wait_for("the first one was heard", lambda: "once more kills it" in program.said())
     program.signal(signal.SIGINT)
@@ -206,12 +222,11 @@ def _interrupted_twice(world: World) -> None:
     _resumed(world, run_id, promised)
 
 
+@case("lies.kernel_killed")
 def _kernel_killed(world: World) -> None:
+    """A killed kernel is no success: exit 1, interrupted, and it goes on."""
     promised = _calm(world)
-    lock = _locked_row(world)
-    program = Program(world, "backfill", *_APPLY)
-    _wait_for_lock(world)
-    (kernel,) = program.kernels()
+    program, kernel, lock = _standing(world)
     os.kill(kernel, signal.SIGKILL)
     lock.rollback()
     code, out, err = program.end()
@@ -229,10 +244,8 @@ def _kernel_killed(world: World) -> None:
 def _program_killed(module: str, world: World) -> None:
     """Kill whatever executes the notebook; its kernel is an orphan, and ends by itself."""
     promised = _calm(world)
-    lock = _locked_row(world)
-    program = Program(world, module, *(_APPLY if module == "backfill" else _papermill(world)))
-    _wait_for_lock(world)
-    (kernel,) = program.kernels()
+    arguments = _APPLY if module == "backfill" else _papermill(world)
+    program, kernel, lock = _standing(world, module, arguments)
     program.signal(signal.SIGKILL)
     code, _out, _err = program.end()
     lock.rollback()
@@ -248,6 +261,18 @@ def _program_killed(module: str, world: World) -> None:
     _resumed(world, folder.run_id, promised)
 
 
+@case("lies.command_killed")
+def _command_killed(world: World) -> None:
+    """A killed command leaves a folder that says so, and goes on."""
+    _program_killed("backfill", world)
+
+
+@case("lies.papermill_killed")
+def _papermill_killed(world: World) -> None:
+    """Stock papermill killed: the folder says so, and the run goes on."""
+    _program_killed("papermill", world)
+
+
 def _papermill(world: World) -> list[str]:
     root = project_root()
     assert root is not None
@@ -261,13 +286,11 @@ def _papermill(world: World) -> list[str]:
     ]
 
 
+@case("lies.papermill_interrupted")
 def _papermill_interrupted(world: World) -> None:
-    """Stock papermill may call the notebook completed; the run's status does not come from it."""
+    """Stock papermill interrupted: the run is interrupted, whatever papermill says."""
     promised = _calm(world)
-    lock = _locked_row(world)
-    program = Program(world, "papermill", *_papermill(world))
-    _wait_for_lock(world)
-    (kernel,) = program.kernels()
+    program, kernel, lock = _standing(world, "papermill", _papermill(world))
     os.kill(kernel, signal.SIGINT)
     lock.rollback()
     program.end()
@@ -280,8 +303,9 @@ def _papermill_interrupted(world: World) -> None:
     _resumed(world, folder.run_id, promised)
 
 
+@case("lies.truncated")
 def _truncated(world: World) -> None:
-    """A cut notebook is named, even by one who made the sums anew."""
+    """Any byte of any file of a run with its notebook, or half of the notebook: it is named."""
     code, summary, _err = run(world, *_APPLY)
     run_id = summary["run_id"]
     equal("exit code", code, 0)
@@ -301,8 +325,9 @@ def _truncated(world: World) -> None:
     says(err, "notebook.ipynb")
 
 
+@case("lies.strange_texts")
 def _strange_texts(world: World) -> None:
-    """Keys, zones and households that are HTML stay text in the page, and no address is named."""
+    """HTML from the database stays text; the password is in no file, output or process list."""
     bait = "<script>alert(1)</script><img src=x onerror=alert(2)>"
     home = f"hh {bait} https://example.org/"
     secret = f"pw{world.draw.getrandbits(80):x}"
@@ -314,9 +339,7 @@ def _strange_texts(world: World) -> None:
         bait, home, bait, bait,
     )  # fmt: skip
     dsn = world.dsn.replace("postgres@", f"postgres:{secret}@")
-    lock = _locked_row(world)
-    program = Program(world, "backfill", *_APPLY, **{DSN_ENV: dsn})
-    _wait_for_lock(world)
+    program, _kernel, lock = _standing(world, **{DSN_ENV: dsn})
     shown = b"\n".join(command_of(pid) for pid in (program.pid, *children_of(program.pid)))
     lock.rollback()
     code, out, err = program.end()
@@ -331,58 +354,3 @@ def _strange_texts(world: World) -> None:
         if path.is_file():
             silent_about(path.read_bytes().decode("latin-1"), secret)
     equal("evidence check", world.evidence(run_id), [])
-
-
-CASES = (
-    Case(
-        "lies.interrupted",
-        "Ctrl-C ends the run after its chunk: exit 130, interrupted, and it goes on.",
-        functools.partial(_signalled, signal.SIGINT, 130),
-        is_quick=True,
-    ),
-    Case(
-        "lies.terminated",
-        "SIGTERM ends the run after its chunk: exit 143, interrupted, and it goes on.",
-        functools.partial(_signalled, signal.SIGTERM, 143),
-    ),
-    Case(
-        "lies.hung_up",
-        "SIGHUP ends the run after its chunk: exit 143, interrupted, and it goes on.",
-        functools.partial(_signalled, signal.SIGHUP, 143),
-    ),
-    Case(
-        "lies.interrupted_twice",
-        "A second Ctrl-C kills the kernel: exit 130, interrupted, and it goes on.",
-        _interrupted_twice,
-    ),
-    Case(
-        "lies.kernel_killed",
-        "A killed kernel is no success: exit 1, interrupted, and it goes on.",
-        _kernel_killed,
-    ),
-    Case(
-        "lies.command_killed",
-        "A killed command leaves a folder that says so, and goes on.",
-        functools.partial(_program_killed, "backfill"),
-    ),
-    Case(
-        "lies.papermill_killed",
-        "Stock papermill killed: the folder says so, and the run goes on.",
-        functools.partial(_program_killed, "papermill"),
-    ),
-    Case(
-        "lies.papermill_interrupted",
-        "Stock papermill interrupted: the run is interrupted, whatever papermill says.",
-        _papermill_interrupted,
-    ),
-    Case(
-        "lies.truncated",
-        "Any byte of any file of a run with its notebook, or half of the notebook: it is named.",
-        _truncated,
-    ),
-    Case(
-        "lies.strange_texts",
-        "HTML from the database stays text; the password is in no file, output or process list.",
-        _strange_texts,
-    ),
-)

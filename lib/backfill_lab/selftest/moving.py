@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from backfill.records.ledger import Ledger
 from backfill.rows import image
 from backfill_lab.demo.events import load_events
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import case
 from backfill_lab.selftest.claims import equal, holds, says
 from backfill_lab.selftest.world import World
 
@@ -67,7 +67,9 @@ def _drifted(world: World, run_id: str) -> list[str]:
     return keys
 
 
+@case("moving.while_reading", is_quick=True)
 def _while_reading(world: World) -> None:
+    """Rows that come, change and go while the plan reads are planned as they stand, or not."""
     some = [
         row[0]
         for row in world.sql(
@@ -121,11 +123,16 @@ def _moved(world: World, disturb: Callable[[str], tuple[list[str], dict[str, str
     world.finds_nothing_wrong(run_id)
 
 
+@case("moving.between_plan_and_apply")
 def _between_plan_and_apply(world: World) -> None:
+    """Rows edited, filled or deleted after the plan are listed and keep what they hold."""
     _moved(world, lambda run_id: _change_some(world, _planned_keys(world, run_id)))
 
 
+@case("moving.while_applying", is_quick=True)
 def _while_applying(world: World) -> None:
+    """Rows edited, filled or deleted during the apply are listed and keep what they hold."""
+
     def disturb(run_id: str) -> tuple[list[str], dict[str, str]]:
         task = world.start("apply", ("between_chunks", 3), run_id=run_id, chunk_size=CHUNK_SIZE)
         high = world.scalar("SELECT max(key_high) FROM backfill.checkpoint")
@@ -138,8 +145,9 @@ def _while_applying(world: World) -> None:
     _moved(world, disturb)
 
 
+@case("moving.zone_of_household")
 def _zone_of_household(world: World) -> None:
-    """The default zone of a household is a source like any column."""
+    """A household that moves to another zone makes the rows that used its zone drift."""
     run_id = world.plan().run_id
     table = pq.read_table(world.folder(run_id).file("changes.parquet"))
     used = sorted(
@@ -159,7 +167,9 @@ def _zone_of_household(world: World) -> None:
     equal("their values", _values(world, *used), before)
 
 
+@case("moving.before_revert")
 def _before_revert(world: World) -> None:
+    """A revert puts back all rows but those edited since, which it lists."""
     before: dict[str, str] = dict(world.sql("SELECT id, e::text FROM events AS e"))
     run_id = world.plan(apply=True).run_id
     edited, gone, title = world.draw.sample(_planned_keys(world, run_id), 3)
@@ -225,7 +235,9 @@ class _Neighbours:
             thread.join()
 
 
+@case("moving.crowd")
 def _crowd(_world: World) -> None:
+    """Among busy neighbours a run ends, and every row is written, listed or newer than it."""
     with _world.sibling(load_crowd) as world:
         before = {row[0] for row in world.sql("SELECT id FROM events")}
         with _Neighbours(world) as neighbours:
@@ -254,39 +266,3 @@ def _crowd(_world: World) -> None:
         equal("rows that were written and listed", written & listed, set())
         equal("pending rows of old that nobody lists", (pending & before) - listed, set())
         world.finds_nothing_wrong(run_id)
-
-
-CASES = (
-    Case(
-        "moving.while_reading",
-        "Rows that come, change and go while the plan reads are planned as they stand, or not.",
-        _while_reading,
-        is_quick=True,
-    ),
-    Case(
-        "moving.between_plan_and_apply",
-        "Rows edited, filled or deleted after the plan are listed and keep what they hold.",
-        _between_plan_and_apply,
-    ),
-    Case(
-        "moving.while_applying",
-        "Rows edited, filled or deleted during the apply are listed and keep what they hold.",
-        _while_applying,
-        is_quick=True,
-    ),
-    Case(
-        "moving.zone_of_household",
-        "A household that moves to another zone makes the rows that used its zone drift.",
-        _zone_of_household,
-    ),
-    Case(
-        "moving.before_revert",
-        "A revert puts back all rows but those edited since, which it lists.",
-        _before_revert,
-    ),
-    Case(
-        "moving.crowd",
-        "Among busy neighbours a run ends, and every row is written, listed or newer than it.",
-        _crowd,
-    ),
-)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-
 from backfill.which_folder import run_folders
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import cases
 from backfill_lab.selftest.claims import equal, holds, says
 from backfill_lab.selftest.world import World
 
@@ -24,16 +22,29 @@ _CLOSING = {
     "sums": "backfill.records.ledger:Ledger.record_sums@before",
     "closed": "backfill.records.ledger:Ledger.record_sums@after",
 }
+_PLANNING_A_REVERT = {
+    "reading": "backfill.workbook:plan_revert@before",
+    "freezing_changes": "backfill.plans.plan:write_changes@after",
+}
+_ENDING_A_REVERT = {
+    "ended": "backfill.records.lease:leave@after",
+    "settling": "backfill.notebook.run_book:settle_reverted@before",
+    "settled": "backfill.notebook.run_book:settle_reverted@after",
+    "sums": "backfill.records.ledger:Ledger.record_sums@before",
+}
 
 
-def _kill_planning(point: str, world: World) -> None:
+@cases("kill.plan", _PLANNING, quick=("freezing_plan",))
+def _kill_planning(when: str, world: World) -> None:
+    """A plan killed while {words} left the table alone; planned again, it ends in the same
+    bytes."""
     with world.sibling() as calm:
         run = calm.plan(apply=True, chunk_size=CHUNK_SIZE)
         promised = calm.imprint(run.run_id)
         plan = calm.folder(run.run_id).file("changes.parquet").read_bytes()
     before = world.table()
 
-    world.start("utc", (point, 1)).kill()
+    world.start("utc", (_PLANNING[when], 1)).kill()
     (folder,) = run_folders(world.runs)
     refused = world.apply(folder.run_id)
 
@@ -50,7 +61,10 @@ def _kill_planning(point: str, world: World) -> None:
     world.has_left(again.run_id, promised)
 
 
-def _kill_registering(point: str, world: World) -> None:
+@cases("kill.plan", ("before_its_row", "after_its_row"))
+def _kill_registering(when: str, world: World) -> None:
+    """A frozen plan can be applied, whether or not its row reached the database."""
+    point = f"backfill.records.ledger:Ledger.register@{when.removesuffix('_its_row')}"
     promised = world.promised(chunk_size=CHUNK_SIZE)
 
     world.start("utc", (point, 1)).kill()
@@ -62,12 +76,14 @@ def _kill_registering(point: str, world: World) -> None:
     equal("evidence check", world.evidence(folder.run_id), [])
 
 
-def _kill_closing(point: str, world: World) -> None:
+@cases("kill.close", _CLOSING, quick=("sums",))
+def _kill_closing(when: str, world: World) -> None:
+    """A folder that a kill kept from being closed says so, and is closed by applying again."""
     promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
 
-    world.start("apply", (point, 1), run_id=run_id, chunk_size=CHUNK_SIZE).kill()
-    is_closed = point == _CLOSING["closed"]
+    world.start("apply", (_CLOSING[when], 1), run_id=run_id, chunk_size=CHUNK_SIZE).kill()
+    is_closed = when == "closed"
     found = world.evidence(run_id)
     if world.status(run_id) == "running":
         world.let_lease_run_out(run_id)
@@ -78,12 +94,14 @@ def _kill_closing(point: str, world: World) -> None:
     world.proves(run_id, promised)
 
 
-def _kill_reverting(point: str, world: World) -> None:
+@cases("kill.revert", _PLANNING_A_REVERT)
+def _kill_reverting(when: str, world: World) -> None:
+    """A revert killed while it was planned changed nothing; a new one puts all back."""
     before = world.table()
     run_id = world.plan(apply=True).run_id
     written = world.table()
 
-    world.start("revert", (point, 1), run_id=run_id, apply=True).kill()
+    world.start("revert", (_PLANNING_A_REVERT[when], 1), run_id=run_id, apply=True).kill()
     equal("table after the kill", world.table(), written)
     again = world.start("revert", run_id=run_id, apply=True).end()
 
@@ -92,12 +110,14 @@ def _kill_reverting(point: str, world: World) -> None:
     equal("status", world.status(run_id), "reverted")
 
 
-def _kill_settling(point: str, world: World) -> None:
+@cases("kill.revert", _ENDING_A_REVERT)
+def _kill_settling(when: str, world: World) -> None:
+    """A revert killed at its very end still leaves its run reverted when it is resumed."""
     before = world.table()
     run_id = world.plan(apply=True).run_id
     revert_id = world.plan_revert(run_id).run_id
 
-    world.start("apply", (point, 1), run_id=revert_id).kill()
+    world.start("apply", (_ENDING_A_REVERT[when], 1), run_id=revert_id).kill()
     if world.status(revert_id) == "running":
         world.let_lease_run_out(revert_id)
     again = world.apply(revert_id)
@@ -106,58 +126,3 @@ def _kill_settling(point: str, world: World) -> None:
     equal("table as before the run", world.table(), before)
     equal("status of the run", world.status(run_id), "reverted")
     equal("evidence check", world.evidence(revert_id), [])
-
-
-CASES = (
-    *(
-        Case(
-            f"kill.plan.{name}",
-            f"A plan killed while {name.replace('_', ' ')} left the table alone; planned again, "
-            "it ends in the same bytes.",
-            functools.partial(_kill_planning, point),
-            is_quick=name == "freezing_plan",
-        )
-        for name, point in _PLANNING.items()
-    ),
-    *(
-        Case(
-            f"kill.plan.{name}",
-            "A frozen plan can be applied, whether or not its row reached the database.",
-            functools.partial(_kill_registering, f"backfill.records.ledger:Ledger.register@{when}"),
-        )
-        for name, when in (("before_its_row", "before"), ("after_its_row", "after"))
-    ),
-    *(
-        Case(
-            f"kill.close.{name}",
-            "A folder that a kill kept from being closed says so, and is closed by applying again.",
-            functools.partial(_kill_closing, point),
-            is_quick=name == "sums",
-        )
-        for name, point in _CLOSING.items()
-    ),
-    *(
-        Case(
-            f"kill.revert.{name}",
-            "A revert killed while it was planned changed nothing; a new one puts all back.",
-            functools.partial(_kill_reverting, point),
-        )
-        for name, point in (
-            ("reading", "backfill.workbook:plan_revert@before"),
-            ("freezing_changes", "backfill.plans.plan:write_changes@after"),
-        )
-    ),
-    *(
-        Case(
-            f"kill.revert.{name}",
-            "A revert killed at its very end still leaves its run reverted when it is resumed.",
-            functools.partial(_kill_settling, point),
-        )
-        for name, point in (
-            ("ended", "backfill.records.lease:leave@after"),
-            ("settling", "backfill.notebook.run_book:settle_reverted@before"),
-            ("settled", "backfill.notebook.run_book:settle_reverted@after"),
-            ("sums", "backfill.records.ledger:Ledger.record_sums@before"),
-        )
-    ),
-)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 
 import psycopg
 from psycopg import sql
 
 from backfill_lab.demo.events import load_events
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import case
 from backfill_lab.selftest.claims import equal, holds, says
 from backfill_lab.selftest.world import WAIT_SECONDS, World
 
@@ -80,7 +79,27 @@ def _refused_rows(body: str, detail: str, here: World) -> None:
         world.finds_nothing_wrong(ended.run_id)
 
 
+@case("poison.constraint")
+def _constraint(world: World) -> None:
+    """Three rows of 10,000 that violate a constraint are listed; the others are written."""
+    _refused_rows("", "violates check constraint", world)
+
+
+@case("poison.trigger_raises")
+def _trigger_raises(world: World) -> None:
+    """Three rows of 10,000 for which a trigger raises are listed; the others are written."""
+    _refused_rows("RAISE EXCEPTION 'not on my watch';", "not on my watch", world)
+
+
+@case("poison.trigger_rewrites")
+def _trigger_rewrites(world: World) -> None:
+    """Three rows of 10,000 whose value a trigger rewrites are listed, and not rewritten."""
+    _refused_rows("NEW.start_at_utc := 1;", "a trigger or rule stored another value", world)
+
+
+@case("poison.held_lock", is_quick=True)
 def _held_lock(world: World) -> None:
+    """A row that somebody holds locked is listed; the next run writes it."""
     run_id = world.plan().run_id
     key = world.scalar(
         "SELECT min(id) FROM events WHERE start_at_utc IS NULL AND tz = 'Europe/Stockholm'"
@@ -100,7 +119,9 @@ def _held_lock(world: World) -> None:
         "SELECT start_at_utc IS NOT NULL FROM events WHERE id = %s", key))  # fmt: skip
 
 
+@case("poison.deadlock")
 def _deadlock(world: World) -> None:
+    """A deadlock is tried again."""
     promised = world.promised()
     run_id = world.plan().run_id
     world.sql("CREATE TABLE turnstile (id int PRIMARY KEY)")
@@ -131,31 +152,3 @@ def _deadlock(world: World) -> None:
     world.has_left(run_id, promised)
     deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     world.wait_until(deadlocks)
-
-
-CASES = (
-    Case(
-        "poison.constraint",
-        "Three rows of 10,000 that violate a constraint are listed; the others are written.",
-        functools.partial(_refused_rows, "", "violates check constraint"),
-    ),
-    Case(
-        "poison.trigger_raises",
-        "Three rows of 10,000 for which a trigger raises are listed; the others are written.",
-        functools.partial(_refused_rows, "RAISE EXCEPTION 'not on my watch';", "not on my watch"),
-    ),
-    Case(
-        "poison.trigger_rewrites",
-        "Three rows of 10,000 whose value a trigger rewrites are listed, and not rewritten.",
-        functools.partial(
-            _refused_rows, "NEW.start_at_utc := 1;", "a trigger or rule stored another value"
-        ),
-    ),
-    Case(
-        "poison.held_lock",
-        "A row that somebody holds locked is listed; the next run writes it.",
-        _held_lock,
-        is_quick=True,
-    ),
-    Case("poison.deadlock", "A deadlock is tried again.", _deadlock),
-)

@@ -17,7 +17,7 @@ from backfill.jobs.utc.table_spec import EVENTS
 from backfill.server.grants import Roles, grants_for
 from backfill.server.rights import rights_on
 from backfill.which_folder import run_folders
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import case
 from backfill_lab.selftest.claims import Disproved, equal, says, silent_about
 from backfill_lab.selftest.world import World
 
@@ -46,7 +46,9 @@ def _roles(world: World) -> Iterator[tuple[str, str]]:
             world.sql(f"DROP ROLE {name}")
 
 
+@case("rights.least", is_quick=True)
 def _least_rights(world: World) -> None:
+    """Planner and applier work with exactly the rights that backfill grants prints."""
     before = world.table()
     promised = world.promised()
     with _roles(world) as (planner, applier):
@@ -94,8 +96,9 @@ def _may_not(dsn: str, statement: str) -> None:
     raise Disproved(f"the role may {statement}")
 
 
+@case("rights.owner_applies")
 def _owner_applies(world: World) -> None:
-    """What a planner of few rights froze can be applied by a role that may read more."""
+    """A plan of a role with few rights can be applied by one with more."""
     with _roles(world) as (planner, _applier):
         planned = world.plan(_dsn=planner)
     applied = world.apply(planned.run_id)
@@ -103,7 +106,9 @@ def _owner_applies(world: World) -> None:
     applied.went_well()
 
 
+@case("rights.private_files")
 def _private_files(world: World) -> None:
+    """Files of a run are 0600, folders 0700."""
     run_id = world.plan(apply=True).run_id
     world.start("revert", run_id=run_id, apply=True).end()
     world.start("utc", ("backfill.plans.plan:write_changes@after", 1)).kill()
@@ -113,7 +118,9 @@ def _private_files(world: World) -> None:
         equal(f"mode of {name}", oct(mode), oct(0o700 if path.is_dir() else 0o600))
 
 
+@case("rights.paths", is_quick=True)
 def _way_out(world: World) -> None:
+    """No run id leads out of the folder of runs."""
     world.plan()
     for run_id in (
         "../../etc/passwd",
@@ -139,8 +146,9 @@ def _way_out(world: World) -> None:
     equal("folders", len(run_folders(world.runs)), 1)
 
 
+@case("rights.password")
 def _no_password(world: World) -> None:
-    """A refused password is neither shown nor written down."""
+    """A refused password is shown and written nowhere."""
     secret = f"s3cret-{world.draw.getrandbits(60):x}"
     role = f"locked_{world.draw.getrandbits(40):x}"
     rules = world.stage.server.data / "pg_hba.conf"
@@ -167,21 +175,3 @@ def _no_password(world: World) -> None:
             silent_about(path.read_text(encoding="utf-8", errors="replace"), secret)
     holds_database = conninfo_to_dict(world.dsn)["dbname"]
     equal("the database is there", world.scalar("SELECT current_database()"), holds_database)
-
-
-CASES = (
-    Case(
-        "rights.least",
-        "Planner and applier work with exactly the rights that backfill grants prints.",
-        _least_rights,
-        is_quick=True,
-    ),
-    Case(
-        "rights.owner_applies",
-        "A plan of a role with few rights can be applied by one with more.",
-        _owner_applies,
-    ),
-    Case("rights.private_files", "Files of a run are 0600, folders 0700.", _private_files),
-    Case("rights.paths", "No run id leads out of the folder of runs.", _way_out, is_quick=True),
-    Case("rights.password", "A refused password is shown and written nowhere.", _no_password),
-)

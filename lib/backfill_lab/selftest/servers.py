@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import signal
 
 import psycopg
 
 from backfill.server.embedded_socket import SOCKET_FILE
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import case, cases
 from backfill_lab.selftest.claims import Disproved, equal, holds, says
 from backfill_lab.selftest.proxy import Proxy, proxy_to
 from backfill_lab.selftest.world import World, wait_for
@@ -31,7 +30,13 @@ def _end_sessions(world: World) -> None:
     )
 
 
+@cases(
+    "server.session_ended",
+    ("between_chunks", "after_update", "before_commit"),
+    quick=("after_update",),
+)
 def _session_ended(point: str, world: World) -> None:
+    """A session ended at {way} is replaced, and the run ends in the same bytes."""
     promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     task = world.start(
@@ -46,7 +51,9 @@ def _session_ended(point: str, world: World) -> None:
     world.proves(run_id, promised)
 
 
+@case("server.session_ended.reading")
 def _session_ended_reading(world: World) -> None:
+    """A session ended while reading ends the plan with a message; the next plan is whole."""
     promised = world.promised(chunk_size=CHUNK_SIZE)
     before = world.table()
     task = world.start("utc", (READ, 1))
@@ -62,8 +69,42 @@ def _session_ended_reading(world: World) -> None:
     world.proves(again.run_id, promised)
 
 
-def _killed_server(number: signal.Signals, world: World) -> None:
-    """Stop at once, as `immediate` and a power cut of the machine's software do."""
+def _commit_unknown(is_delivered: bool, world: World) -> None:
+    promised = world.promised(chunk_size=CHUNK_SIZE)
+    run_id = world.plan().run_id
+    with _proxy(world) as proxy:
+        task = world.start(
+            "apply",
+            ("before_commit", world.draw.randint(1, 5)),
+            run_id=run_id,
+            chunk_size=CHUNK_SIZE,
+            _dsn=proxy.dsn(world.dsn),
+        )
+        proxy.cut_at(b"COMMIT", is_delivered=is_delivered)
+        task.go()
+        ended = task.end()
+        holds("the commit was cut off", proxy.is_cut)
+
+    ended.went_well()
+    says(ended.messages, "The connection was lost; connected again.")
+    world.proves(run_id, promised)
+
+
+@case("server.commit_unknown.arrived", is_quick=True)
+def _commit_unknown_arrived(world: World) -> None:
+    """A commit that got through, its answer lost, is not done twice."""
+    _commit_unknown(True, world)
+
+
+@case("server.commit_unknown.lost", is_quick=True)
+def _commit_unknown_lost(world: World) -> None:
+    """A commit that never arrived is done again."""
+    _commit_unknown(False, world)
+
+
+@case("server.immediate_stop")
+def _immediate_stop(world: World) -> None:
+    """A server stopped at once and started again costs the open chunk only."""
     server = world.stage.server
     promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
@@ -72,7 +113,7 @@ def _killed_server(number: signal.Signals, world: World) -> None:
     )
     world.connection.close()
     pid = int((server.data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
-    os.kill(pid, number)
+    os.kill(pid, signal.SIGQUIT)  # as `immediate` and a power cut of the machine's software do
     wait_for("the server is gone", lambda: not server.is_running())
     task.go()
     server.start()
@@ -84,7 +125,9 @@ def _killed_server(number: signal.Signals, world: World) -> None:
     world.proves(run_id, promised)
 
 
+@case("server.network.unplugged")
 def _unplugged(world: World) -> None:
+    """An unplugged network is waited for."""
     promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     with _proxy(world) as proxy:
@@ -107,7 +150,9 @@ def _unplugged(world: World) -> None:
     world.proves(run_id, promised)
 
 
+@case("server.network.stalled")
 def _stalled(world: World) -> None:
+    """A network that stands still costs the lease; the woken writer writes nothing."""
     promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     with _proxy(world) as proxy:
@@ -135,29 +180,9 @@ def _stalled(world: World) -> None:
     world.proves(run_id, promised)
 
 
-def _commit_unknown(is_delivered: bool, world: World) -> None:
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
-    with _proxy(world) as proxy:
-        task = world.start(
-            "apply",
-            ("before_commit", world.draw.randint(1, 5)),
-            run_id=run_id,
-            chunk_size=CHUNK_SIZE,
-            _dsn=proxy.dsn(world.dsn),
-        )
-        proxy.cut_at(b"COMMIT", is_delivered=is_delivered)
-        task.go()
-        ended = task.end()
-        holds("the commit was cut off", proxy.is_cut)
-
-    ended.went_well()
-    says(ended.messages, "The connection was lost; connected again.")
-    world.proves(run_id, promised)
-
-
+@case("server.network.cuts")
 def _cuts(world: World) -> None:
-    """Cut after a random number of bytes, again and again; resume until the run is done."""
+    """Cut after any number of bytes, over and over, the run ends in the same bytes."""
     promised = world.promised(chunk_size=CHUNK_SIZE)
     whole = _bytes_of_an_apply(world)
     run_id = world.plan().run_id
@@ -192,8 +217,12 @@ def _bytes_of_an_apply(world: World) -> int:
         return proxy.most_sent
 
 
+@case("server.disk_full.folder")
 def _full_folder(world: World) -> None:
-    """No file may grow beyond a few hundred bytes: so does a disk without room refuse."""
+    """A run's folder without room stops the run, which then goes on.
+
+    No file may grow beyond a few hundred bytes: so does a disk without room refuse.
+    """
     promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     refused = world.apply(
@@ -209,7 +238,9 @@ def _full_folder(world: World) -> None:
     world.proves(run_id, promised)
 
 
+@case("server.disk_full.planning")
 def _full_folder_planning(world: World) -> None:
+    """Without room for the plan nothing is written to the table."""
     before = world.table()
     refused = world.plan(_file_bytes=world.draw.randint(1, 20_000), apply=True)
 
@@ -220,8 +251,12 @@ def _full_folder_planning(world: World) -> None:
     again.went_well("again")
 
 
+@case("server.disk_full.database")
 def _full_database(world: World) -> None:
-    """The server's own error of a full disk, raised in the middle of a chunk."""
+    """A database without room stops the run, not row by row, and it goes on.
+
+    The server's own error of a full disk, raised in the middle of a chunk.
+    """
     promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     world.sql(
@@ -247,7 +282,9 @@ def _full_database(world: World) -> None:
     world.proves(run_id, promised)
 
 
+@case("server.no_connections")
 def _no_connections(world: World) -> None:
+    """Out of connections: a new applier is told, a running one waits for one."""
     promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     task = world.start(
@@ -274,8 +311,12 @@ def _no_connections(world: World) -> None:
     world.proves(run_id, promised)
 
 
+@case("server.forgot_chunks")
 def _forgetful_server(world: World) -> None:
-    """A standby that was promoted without the last chunks: they were confirmed, and are gone."""
+    """A server that lost confirmed chunks is told of; the run goes on from what is there.
+
+    A standby that was promoted without the last chunks: they were confirmed, and are gone.
+    """
     promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     world.sql("CREATE TABLE as_it_was AS SELECT id, start_at_utc, end_at_utc FROM events")
@@ -296,78 +337,3 @@ def _forgetful_server(world: World) -> None:
     resumed = world.apply(run_id, chunk_size=CHUNK_SIZE)
     resumed.went_well("of the resume")
     world.proves(run_id, promised)
-
-
-CASES = (
-    *(
-        Case(
-            f"server.session_ended.{point}",
-            f"A session ended at {point} is replaced, and the run ends in the same bytes.",
-            functools.partial(_session_ended, point),
-            is_quick=point == "after_update",
-        )
-        for point in ("between_chunks", "after_update", "before_commit")
-    ),
-    Case(
-        "server.session_ended.reading",
-        "A session ended while reading ends the plan with a message; the next plan is whole.",
-        _session_ended_reading,
-    ),
-    Case(
-        "server.commit_unknown.arrived",
-        "A commit that got through, its answer lost, is not done twice.",
-        functools.partial(_commit_unknown, True),
-        is_quick=True,
-    ),
-    Case(
-        "server.commit_unknown.lost",
-        "A commit that never arrived is done again.",
-        functools.partial(_commit_unknown, False),
-        is_quick=True,
-    ),
-    Case(
-        "server.immediate_stop",
-        "A server stopped at once and started again costs the open chunk only.",
-        functools.partial(_killed_server, signal.SIGQUIT),
-    ),
-    Case(
-        "server.network.unplugged",
-        "An unplugged network is waited for.",
-        _unplugged,
-    ),
-    Case(
-        "server.network.stalled",
-        "A network that stands still costs the lease; the woken writer writes nothing.",
-        _stalled,
-    ),
-    Case(
-        "server.network.cuts",
-        "Cut after any number of bytes, over and over, the run ends in the same bytes.",
-        _cuts,
-    ),
-    Case(
-        "server.disk_full.folder",
-        "A run's folder without room stops the run, which then goes on.",
-        _full_folder,
-    ),
-    Case(
-        "server.disk_full.planning",
-        "Without room for the plan nothing is written to the table.",
-        _full_folder_planning,
-    ),
-    Case(
-        "server.disk_full.database",
-        "A database without room stops the run, not row by row, and it goes on.",
-        _full_database,
-    ),
-    Case(
-        "server.no_connections",
-        "Out of connections: a new applier is told, a running one waits for one.",
-        _no_connections,
-    ),
-    Case(
-        "server.forgot_chunks",
-        "A server that lost confirmed chunks is told of; the run goes on from what is there.",
-        _forgetful_server,
-    ),
-)

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from backfill_lab.demo.captures import load_captures
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import case
 from backfill_lab.selftest.claims import equal, holds
 from backfill_lab.selftest.kills import CHUNK_STEPS
 from backfill_lab.selftest.world import World
@@ -42,7 +42,10 @@ def _stored(world: World) -> list[list[str]]:
     ]
 
 
+@case("kill.ocr")
 def _kill_each_step(empty: World) -> None:
+    """An OCR run killed at each step, one after the other, ends as a calm one; so does its
+    revert."""
     with empty.sibling(load_screenshots) as calm:
         before = _stored(calm)
         calm_run = calm.start("ocr", limit=SESSIONS, apply=True).end()
@@ -73,13 +76,3 @@ def _kill_each_step(empty: World) -> None:
         reverted = world.apply(revert)
         reverted.went_well("of the revert")
         equal("all as before the run", _stored(world), before)
-
-
-CASES = (
-    Case(
-        "kill.ocr",
-        "An OCR run killed at each step, one after the other, ends as a calm one; so does its"
-        " revert.",
-        _kill_each_step,
-    ),
-)

@@ -6,13 +6,14 @@ Each that can be filled lives a whole life: planned, killed, resumed, run again,
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import case
 from backfill_lab.selftest.claims import equal, holds, says
 from backfill_lab.selftest.world import World
 
@@ -55,47 +56,45 @@ def _spec(world: World, shape: _Shape) -> str:
 
 
 def _create(world: World, shape: _Shape, key_values: list[tuple[object, ...]]) -> None:
-    columns = [
-        sql.SQL("{} {} NOT NULL").format(sql.Identifier(name), sql.SQL(kind))
-        for name, kind in shape.keys
+    """Make the table of a shape, with a row of a day of its own for each key."""
+    typed = [
+        *((name, f"{kind} NOT NULL") for name, kind in shape.keys),
+        *((shape.scope, "text NOT NULL"), (shape.zone, "text")),
+        *((shape.wall, "bigint"), (shape.target, "bigint")),
     ]
-    columns += [
-        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
-        for name, kind in (
-            (shape.scope, "text NOT NULL"),
-            (shape.zone, "text"),
-            (shape.wall, "bigint"),
-            (shape.target, "bigint"),
-        )
-    ]
-    names = [*(name for name, _type in shape.keys), shape.scope, shape.zone, shape.wall]
+    columns = [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in typed]
+    table, keys = sql.Identifier(shape.name), _names(name for name, _type in shape.keys)
     world.connection.execute(
         sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({})) {}").format(
-            sql.Identifier(shape.name),
-            sql.SQL(", ").join(columns),
-            sql.SQL(", ").join(sql.Identifier(name) for name, _type in shape.keys),
-            sql.SQL(shape.tail),
+            table, sql.SQL(", ").join(columns), keys, sql.SQL(shape.tail)
         )
     )
     if "PARTITION" in shape.tail:
-        for number in range(3):
-            world.connection.execute(
-                sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES WITH (MODULUS 3, REMAINDER {})")
-                .format(
-                    sql.Identifier(f"{shape.name}_{number}"),
-                    sql.Identifier(shape.name),
-                    sql.Literal(number),
-                )
-            )  # fmt: skip
+        _create_partitions(world, shape)
+    names = _names(name for name, _type in typed[:-1])
     for n, values in enumerate(key_values):
         row = (*values, "<house>", "Europe/Stockholm", NOON_MS + n * DAY_MS)
         world.connection.execute(
             sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-                sql.Identifier(shape.name),
-                sql.SQL(", ").join(map(sql.Identifier, names)),
-                sql.SQL(", ").join(map(sql.Literal, row)),
+                table, names, sql.SQL(", ").join(map(sql.Literal, row))
             )
         )
+
+
+def _names(names: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
+def _create_partitions(world: World, shape: _Shape) -> None:
+    for number in range(3):
+        world.connection.execute(
+            sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES WITH (MODULUS 3, REMAINDER {})")
+            .format(
+                sql.Identifier(f"{shape.name}_{number}"),
+                sql.Identifier(shape.name),
+                sql.Literal(number),
+            )
+        )  # fmt: skip
 
 
 def _filled(world: World, shape: _Shape) -> tuple[int, int]:
@@ -134,12 +133,16 @@ def _whole_life(world: World, shape: _Shape, key_values: list[tuple[object, ...]
     equal("table after the revert", world.table(quoted), before)
 
 
+@case("shapes.keys.uuid")
 def _uuid_keys(world: World) -> None:
+    """Keys of type uuid: killed, resumed, reverted."""
     keys: list[tuple[object, ...]] = [(f"{world.draw.getrandbits(128):032x}",) for _ in range(60)]
     _whole_life(world, _Shape(keys=(("id", "uuid"),)), keys)
 
 
+@case("shapes.keys.bigint")
 def _bigint_keys(world: World) -> None:
+    """Keys of type bigint: killed, resumed, reverted."""
     numbers = {
         -(2**63),
         2**63 - 1,
@@ -151,7 +154,9 @@ def _bigint_keys(world: World) -> None:
     _whole_life(world, _Shape(keys=(("id", "bigint"),)), keys)
 
 
+@case("shapes.keys.text")
 def _text_keys(world: World) -> None:
+    """Odd texts as keys in every collation that the server has: killed, resumed, reverted."""
     found = world.sql(
         "SELECT DISTINCT ON (collprovider, collname) quote_ident(collname) FROM pg_collation"
         " WHERE collencoding IN (-1, 6) AND collname <> 'default'"
@@ -168,13 +173,17 @@ def _text_keys(world: World) -> None:
         world.sql("DROP TABLE calendar")
 
 
+@case("shapes.keys.composite", is_quick=True)
 def _composite_keys(world: World) -> None:
+    """Keys of two columns: killed, resumed, reverted."""
     keys: list[tuple[object, ...]] = [(text, n % 3) for n, text in enumerate(ODD_TEXTS)]
     keys += [(text, n % 3 + 7) for n, text in enumerate(ODD_TEXTS[:15])]
     _whole_life(world, _Shape(keys=(("part one", "text"), ('two"', "integer"))), keys)
 
 
+@case("shapes.names", is_quick=True)
 def _odd_names(world: World) -> None:
+    """Tables and columns whose names hold quotes and SQL: killed, resumed, reverted."""
     shape = _Shape(
         name='we"ird; DROP TABLE household; --',
         keys=(("id'; --", "text"),),
@@ -187,12 +196,16 @@ def _odd_names(world: World) -> None:
     equal("the other tables", world.scalar("SELECT count(*) FROM household"), 3)
 
 
+@case("shapes.partitions")
 def _partitions(world: World) -> None:
+    """A partitioned table: killed, resumed, reverted."""
     shape = _Shape(tail="PARTITION BY HASH (id)")
     _whole_life(world, shape, [(text,) for text in ODD_TEXTS])
 
 
+@case("shapes.row_security")
 def _row_security(world: World) -> None:
+    """Row-level security: the rows that the role sees are written, and a warning says so."""
     shape = _Shape()
     _create(world, shape, [(text,) for text in ODD_TEXTS])
     role = f"reader_{world.draw.getrandbits(32):x}"
@@ -214,7 +227,9 @@ def _row_security(world: World) -> None:
         world.sql(f"DROP ROLE {role}")
 
 
+@case("shapes.view")
 def _not_a_table(world: World) -> None:
+    """A view is refused with exit code 3."""
     _create(world, _Shape(), [("a",)])
     world.sql("CREATE VIEW looks_like_one AS SELECT * FROM calendar")
     refused = world.plan(table=_spec(world, _Shape(name="looks_like_one")))
@@ -223,7 +238,9 @@ def _not_a_table(world: World) -> None:
     says(refused.error, "looks_like_one is not a table", "Name the table under it")
 
 
+@case("shapes.generated")
 def _generated(world: World) -> None:
+    """A generated target column is refused with exit code 3."""
     _create(world, _Shape(), [("a",)])
     world.sql("ALTER TABLE calendar DROP COLUMN utc")
     world.sql("ALTER TABLE calendar ADD utc bigint GENERATED ALWAYS AS (wall) STORED")
@@ -231,34 +248,3 @@ def _generated(world: World) -> None:
 
     equal("exit code", refused.exit_code, 3)
     says(refused.error, "utc is a generated column", "Take it out of the table specification")
-
-
-CASES = (
-    Case("shapes.keys.uuid", "Keys of type uuid: killed, resumed, reverted.", _uuid_keys),
-    Case("shapes.keys.bigint", "Keys of type bigint: killed, resumed, reverted.", _bigint_keys),
-    Case(
-        "shapes.keys.text",
-        "Odd texts as keys in every collation that the server has: killed, resumed, reverted.",
-        _text_keys,
-    ),
-    Case(
-        "shapes.keys.composite",
-        "Keys of two columns: killed, resumed, reverted.",
-        _composite_keys,
-        is_quick=True,
-    ),
-    Case(
-        "shapes.names",
-        "Tables and columns whose names hold quotes and SQL: killed, resumed, reverted.",
-        _odd_names,
-        is_quick=True,
-    ),
-    Case("shapes.partitions", "A partitioned table: killed, resumed, reverted.", _partitions),
-    Case(
-        "shapes.row_security",
-        "Row-level security: the rows that the role sees are written, and a warning says so.",
-        _row_security,
-    ),
-    Case("shapes.view", "A view is refused with exit code 3.", _not_a_table),
-    Case("shapes.generated", "A generated target column is refused with exit code 3.", _generated),
-)

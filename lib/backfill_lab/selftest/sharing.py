@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import signal
 
 from backfill_lab.selftest.actor import Task
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import case, cases
 from backfill_lab.selftest.claims import equal, holds, says
 from backfill_lab.selftest.kills import CHUNK_STEPS
 from backfill_lab.selftest.world import Imprint, World
@@ -36,7 +35,10 @@ def _join(world: World, run_id: str, *points: tuple[str, int], lease_seconds: in
     )
 
 
+@cases("sharing.killed", CHUNK_STEPS, quick=("before_commit",))
 def _killed(point: str, world: World) -> None:
+    """Of two appliers one is killed at {way}: the other takes its ranges over, and the run ends in
+    the bytes of a calm one."""
     promised = _calm(world)
     run_id = world.plan().run_id
     victim = _join(world, run_id, (point, world.draw.randint(1, 3)))
@@ -54,7 +56,9 @@ def _killed(point: str, world: World) -> None:
     world.proves(run_id, promised)
 
 
+@cases("sharing.stopped", ("before_fence", "before_commit"))
 def _stopped(point: str, world: World) -> None:
+    """An applier that slept at {way} until another took its range over writes nothing more."""
     promised = _calm(world)
     run_id = world.plan().run_id
     sleeper = _join(world, run_id, (point, 2), lease_seconds=LEASE_SECONDS)
@@ -74,7 +78,9 @@ def _stopped(point: str, world: World) -> None:
     world.proves(run_id, promised)
 
 
+@case("sharing.same_moment", is_quick=True)
 def _same_moment(world: World) -> None:
+    """Three appliers that join together write each row once, and each tells the whole run."""
     promised = _calm(world)
     run_id = world.plan().run_id
     tasks = [_join(world, run_id) for _ in range(3)]
@@ -89,7 +95,9 @@ def _same_moment(world: World) -> None:
     world.proves(run_id, promised)
 
 
+@cases("sharing", ("pause", "cancel"))
 def _asked_to_stop(what: str, world: World) -> None:
+    """A request to {way} stops two appliers within a chunk; the run goes on from there."""
     promised = _calm(world)
     run_id = world.plan().run_id
     tasks = [_join(world, run_id, ("between_chunks", 2)) for _ in range(2)]
@@ -106,7 +114,9 @@ def _asked_to_stop(what: str, world: World) -> None:
     world.finds_nothing_wrong(run_id)
 
 
+@cases("parts.killed", CHUNK_STEPS, quick=("after_commit",))
 def _killed_in_part(point: str, world: World) -> None:
+    """An apply of a part that is killed at {way} resumes to that part, and no more."""
     with world.sibling() as calm:
         calm_id = calm.plan().run_id
         calm.apply(calm_id, only=ONLY, chunk_size=CHUNK_SIZE)
@@ -126,49 +136,3 @@ def _killed_in_part(point: str, world: World) -> None:
     equal("verify of the part", world.verify(run_id), [])
     equal("exit code of the rest", world.apply(run_id, chunk_size=CHUNK_SIZE).exit_code, 0)
     world.proves(run_id, whole)
-
-
-CASES = (
-    *(
-        Case(
-            f"sharing.killed.{step}",
-            f"Of two appliers one is killed at {step}: the other takes its ranges over, and the "
-            "run ends in the bytes of a calm one.",
-            functools.partial(_killed, step),
-            is_quick=step == "before_commit",
-        )
-        for step in CHUNK_STEPS
-    ),
-    *(
-        Case(
-            f"sharing.stopped.{step}",
-            f"An applier that slept at {step} until another took its range over writes nothing "
-            "more.",
-            functools.partial(_stopped, step),
-        )
-        for step in ("before_fence", "before_commit")
-    ),
-    Case(
-        "sharing.same_moment",
-        "Three appliers that join together write each row once, and each tells the whole run.",
-        _same_moment,
-        is_quick=True,
-    ),
-    *(
-        Case(
-            f"sharing.{what}",
-            f"A request to {what} stops two appliers within a chunk; the run goes on from there.",
-            functools.partial(_asked_to_stop, what),
-        )
-        for what in ("pause", "cancel")
-    ),
-    *(
-        Case(
-            f"parts.killed.{step}",
-            f"An apply of a part that is killed at {step} resumes to that part, and no more.",
-            functools.partial(_killed_in_part, step),
-            is_quick=step == "after_commit",
-        )
-        for step in CHUNK_STEPS
-    ),
-)

@@ -30,22 +30,19 @@ from backfill_lab.selftest import (
     tampering,
     writers,
 )
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import Case, Cases
 from backfill_lab.selftest.world import Stage
 
-CASES: tuple[Case, ...] = (
-    *kills.CASES,
-    *phases.CASES,
-    *sessions.CASES,
-    *writers.CASES,
-    *sharing.CASES,
-    *servers.CASES,
-    *moving.CASES,
-    *poison.CASES,
-    *shapes.CASES,
-    *tampering.CASES,
-    *rights.CASES,
-    *lies.CASES,
+_GROUPS = (
+    *(kills, phases, sessions, writers, sharing, servers),
+    *(moving, poison, shapes, tampering, rights, lies),
+)
+CASES = tuple(
+    case
+    for group in _GROUPS
+    for made in vars(group).values()
+    if isinstance(made, Cases)
+    for case in made
 )
 _PREFIX = "backfill-selftest-"
 _MEMORY = Path("/dev/shm")

@@ -11,7 +11,7 @@ from backfill.archive.evidence import SUMS_FILE, evidence_files
 from backfill.jobs.registry import kind_of
 from backfill.records.ledger import Ledger
 from backfill.steps.verify import verify_run
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import case
 from backfill_lab.selftest.claims import Disproved, equal, holds, says
 from backfill_lab.selftest.world import World
 
@@ -48,7 +48,9 @@ def every_file_is_watched(world: World, run_id: str) -> list[str]:
     return names
 
 
+@case("tampering.files", is_quick=True)
 def _files(world: World) -> None:
+    """One byte changed in any file of a run: evidence check names the file."""
     run_id = world.plan(apply=True, chunk_size=CHUNK_SIZE).run_id
     names = every_file_is_watched(world, run_id)
 
@@ -56,8 +58,9 @@ def _files(world: World) -> None:
         holds(f"{name} is one of the files", name in names)
 
 
+@case("tampering.plan")
 def _changed_plan(world: World) -> None:
-    """A plan of which one byte was changed is refused, whichever byte it is."""
+    """A plan of which any byte was changed is refused with exit code 5."""
     run_id = world.plan().run_id
     before = world.table()
     for name in ("plan.json", "changes.parquet", "plan_skips.csv"):
@@ -101,7 +104,9 @@ _SKIP = (
 )
 
 
+@case("tampering.record", is_quick=True)
 def _rows(world: World) -> None:
+    """Any column of any checkpoint, image or skip changed: verify names the chunk."""
     run_id = world.plan(apply=True, chunk_size=CHUNK_SIZE).run_id
     equal("verify before", world.verify(run_id), [])
     chunk = world.draw.randint(2, world.chunks(run_id) - 1)
@@ -149,7 +154,9 @@ def _verified_after(world: World, run_id: str, change: Callable[[], object]) -> 
     return findings
 
 
+@case("tampering.rows")
 def _written_rows(world: World) -> None:
+    """Any written row changed or deleted since: verify names each."""
     run_id = world.plan(apply=True).run_id
     key = world.scalar(
         "SELECT id FROM events WHERE id = ANY (SELECT id FROM events WHERE start_at_utc IS NOT"
@@ -170,29 +177,3 @@ def _written_rows(world: World) -> None:
         if len(findings) != rows:
             raise Disproved(f"{statement}: {len(findings)} of {rows} rows were noticed")
         says(findings[0], "is not as written")
-
-
-CASES = (
-    Case(
-        "tampering.files",
-        "One byte changed in any file of a run: evidence check names the file.",
-        _files,
-        is_quick=True,
-    ),
-    Case(
-        "tampering.plan",
-        "A plan of which any byte was changed is refused with exit code 5.",
-        _changed_plan,
-    ),
-    Case(
-        "tampering.record",
-        "Any column of any checkpoint, image or skip changed: verify names the chunk.",
-        _rows,
-        is_quick=True,
-    ),
-    Case(
-        "tampering.rows",
-        "Any written row changed or deleted since: verify names each.",
-        _written_rows,
-    ),
-)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import signal
 from collections import Counter
 
-from backfill_lab.selftest.case import Case
+from backfill_lab.selftest.case import case, cases
 from backfill_lab.selftest.claims import equal, holds, says
 from backfill_lab.selftest.world import World
 
 CHUNK_SIZE = 25
 LEASE_SECONDS = 2
+_CLOCKS = {"ahead": 7, "behind": -7}  # hours
 
 
+@cases("writers.refused", ("between_chunks", "after_update"), quick=("after_update",))
 def _two_at_once(point: str, world: World) -> None:
+    """While one applies (it stands at {way}), a second one exits 4 and writes nothing."""
     run_id = world.plan().run_id
     task = world.start("apply", (point, 2), run_id=run_id, chunk_size=CHUNK_SIZE)
     before = world.table()
@@ -30,7 +32,9 @@ def _two_at_once(point: str, world: World) -> None:
     world.finds_nothing_wrong(run_id)
 
 
+@case("writers.same_moment")
 def _same_moment(world: World) -> None:
+    """Of three appliers that start together one writes, once."""
     run_id = world.plan().run_id
     tasks = [world.start("apply", run_id=run_id, chunk_size=5) for _ in range(3)]
     codes = Counter(task.end().exit_code for task in tasks)
@@ -43,7 +47,13 @@ def _same_moment(world: World) -> None:
     world.has_left(run_id, promised)
 
 
+@cases(
+    "writers.stopped",
+    ("between_chunks", "before_fence", "after_update", "before_commit"),
+    quick=("before_commit",),
+)
 def _stopped(point: str, world: World) -> None:
+    """An applier that slept through its lease's end at {way} writes nothing more."""
     promised = world.promised(chunk_size=CHUNK_SIZE)
     run_id = world.plan().run_id
     nth = world.draw.randint(1, 3)
@@ -73,10 +83,17 @@ def _stopped(point: str, world: World) -> None:
     world.finds_nothing_wrong(run_id)
 
 
-def _wrong_clock(hours: int, world: World) -> None:
+@cases("writers.clock", _CLOCKS)
+def _wrong_clock(which: str, world: World) -> None:
+    """A client whose clock is hours off has the same lease as any other."""
+    hours = _CLOCKS[which]
     run_id = world.plan(_clock_hours=hours).run_id
     task = world.start(
-        "apply", ("between_chunks", 2), run_id=run_id, chunk_size=CHUNK_SIZE, _clock_hours=hours
+        "apply",
+        ("between_chunks", 2),
+        run_id=run_id,
+        chunk_size=CHUNK_SIZE,
+        _clock_hours=hours,
     )
     seconds = float(
         world.scalar(
@@ -98,38 +115,3 @@ def _wrong_clock(hours: int, world: World) -> None:
         run_id,
     )
     equal("checkpoints with a time that is not the database's", late, 0)
-
-
-CASES = (
-    *(
-        Case(
-            f"writers.refused.{point}",
-            f"While one applies (it stands at {point}), a second one exits 4 and writes nothing.",
-            functools.partial(_two_at_once, point),
-            is_quick=point == "after_update",
-        )
-        for point in ("between_chunks", "after_update")
-    ),
-    Case(
-        "writers.same_moment",
-        "Of three appliers that start together one writes, once.",
-        _same_moment,
-    ),
-    *(
-        Case(
-            f"writers.stopped.{point}",
-            f"An applier that slept through its lease's end at {point} writes nothing more.",
-            functools.partial(_stopped, point),
-            is_quick=point == "before_commit",
-        )
-        for point in ("between_chunks", "before_fence", "after_update", "before_commit")
-    ),
-    *(
-        Case(
-            f"writers.clock.{name}",
-            "A client whose clock is hours off has the same lease as any other.",
-            functools.partial(_wrong_clock, hours),
-        )
-        for name, hours in (("ahead", 7), ("behind", -7))
-    ),
-)
