@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from backfill.rows import image_packing
-from backfill.rows.image_packing import pack_rows, unpack_rows
+from backfill.rows import image
+from backfill.rows.image import pack_rows, unpack_rows
 from backfill.rows.values import Int64Array
 
 
@@ -24,13 +24,13 @@ def test_of_a_wide_table_few_columns_are_tried_and_the_right_one_is_found(
         offset = source.choice([3_600, 7_200], 200)
         rows = rows.append_column(f"{number} utc", pa.array(wall - offset))
     tried: list[int] = []
-    narrowed = image_packing._narrowed
+    narrowed = image._narrowed
 
     def counted(values: Int64Array, mask: NDArray[np.bool_]) -> tuple[NDArray[Any], int, int]:
         tried.append(len(values))
         return narrowed(values, mask)
 
-    monkeypatch.setattr(image_packing, "_narrowed", counted)
+    monkeypatch.setattr(image, "_narrowed", counted)
     packed = pack_rows(rows)
 
     assert unpack_rows(packed).equals(rows)

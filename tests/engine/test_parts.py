@@ -18,8 +18,8 @@ from tests.engine.in_parts import ALL_NOONS, evidence, filled, parts
 from tests.engine.workshop import Bench, load_noons
 
 from backfill.errors import Interrupted, LeaseHeld, StalePlan, UsageError
+from backfill.records.parts import sample_rows
 from backfill.records.positions import Positions
-from backfill.records.selection import sample_rows
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom

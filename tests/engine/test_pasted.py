@@ -23,8 +23,8 @@ from backfill.plans import extract, plan
 from backfill.plans.plan import ChunkReader
 from backfill.records import lease, ledger_tables, ranges
 from backfill.records.ledger import Ledger
+from backfill.records.parts import Selection
 from backfill.records.positions import Positions
-from backfill.records.selection import Selection
 from backfill.rows import image
 from backfill.settings import EngineSettings
 from backfill.steps import approval, running

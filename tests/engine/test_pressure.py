@@ -17,10 +17,10 @@ from tests.engine.replication import STANDBY, standby_of
 from tests.engine.workshop import Bench
 from tests.pasted import statements_in
 
+from backfill.politeness.quantity import window_from
 from backfill.politeness.signals import Signal
 from backfill.politeness.throttle import Limit, SignalReading, Throttle
 from backfill.politeness.watch import Unreadable, Watch, explain_failure, read
-from backfill.politeness.window import window_from
 from backfill.server.embedded import EmbeddedServer
 from backfill.server.embedded_process import wait_until
 from backfill.server.postgres import Connection, connect

@@ -11,7 +11,7 @@ import pytest
 
 from backfill.errors import UsageError
 from backfill.parameters import REVERT_PARAMETERS, check_parameters
-from backfill.politeness.quantity import Quantity, Unit, quantity
+from backfill.politeness.quantity import Quantity, Unit, quantity, window_from
 from backfill.politeness.signals import Signal
 from backfill.politeness.throttle import (
     DEFAULT_LIMITS,
@@ -23,7 +23,6 @@ from backfill.politeness.throttle import (
     judge,
     throttle_from,
 )
-from backfill.politeness.window import window_from
 
 
 def throttle(**given: Any) -> Throttle:

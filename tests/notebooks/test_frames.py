@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from backfill.notebook.frames import TableView
-from backfill.rows.dataframe import to_dataframe
+from backfill.rows.values import to_dataframe
 
 LARGE = 2**53 + 1
 

@@ -18,7 +18,7 @@ from backfill.errors import ExitCode
 from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE
 from backfill.plans.worksheet import DECISIONS_FILE, QUESTIONS_FILE
-from backfill.records.selection import Selection
+from backfill.records.parts import Selection
 from backfill.status import RESUMABLE, RunStatus
 
 _SHOWN_MEMBERS = 5

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,7 +33,6 @@ from backfill.chunks.patience import (
     behind_of,
     kept,
 )
-from backfill.chunks.peekable import Peekable
 from backfill.chunks.refusals import Refusals
 from backfill.chunks.tally import Settle, Tally
 from backfill.chunks.writing import ChunkWriter, image_of
@@ -58,6 +60,8 @@ STAND_BY_SECONDS = 0.2
 _LOOKS_BETWEEN_COUNTS = 10
 #: So many chunks are made ready in one go, if they have no more than so many rows.
 _CHUNKS_TOGETHER, _ROWS_TOGETHER = 8, 4_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,3 +320,23 @@ def _wanted(changes: pa.Table) -> pa.Table:
     """Return the changes that are to be written."""
     is_wanted = pc.not_equal(changes.column("kind"), "unchanged")
     return changes if pc.all(is_wanted).as_py() else changes.filter(is_wanted)
+
+
+class Peekable(Generic[T]):
+    """Yields what an iterator yields; nothing is fetched before it is asked for."""
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self._items = items
+        self._next: deque[T] = deque()
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        return self._next.popleft() if self._next else next(self._items)
+
+    def peek(self, place: int = 0) -> T | None:
+        """Return what comes next, or so many places behind that; None where nothing does."""
+        missing = place + 1 - len(self._next)
+        self._next.extend(itertools.islice(self._items, max(missing, 0)))
+        return self._next[place] if place < len(self._next) else None

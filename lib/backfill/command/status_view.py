@@ -18,10 +18,9 @@ from backfill.jobs.utc.table_spec import EVENTS, TableSpec
 from backfill.next_command import next_command
 from backfill.politeness.waiting import Waiting, waiting_of
 from backfill.records.ledger import Ledger, RunRow
-from backfill.records.parts import parts_of
+from backfill.records.parts import Selection, parts_of
 from backfill.records.ranges import progress_of
 from backfill.records.seats import holders_at_work
-from backfill.records.selection import Selection
 from backfill.server.catalog import hidden_rows
 from backfill.server.postgres import Connection
 from backfill.status import RESUMABLE, RunStatus

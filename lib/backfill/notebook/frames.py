@@ -9,7 +9,7 @@ from backfill.display.pages import Shown, table
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE
-from backfill.rows.dataframe import to_dataframe
+from backfill.rows.values import to_dataframe
 
 TABLES = ("changes", "skips", "extracted", "shifts")
 

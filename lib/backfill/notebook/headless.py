@@ -176,9 +176,8 @@ def _execute(
     return ""
 
 
-def _register_engine(execution: _Execution) -> None:
+def _client_class(execution: _Execution) -> Any:
     from papermill.clientwrap import PapermillNotebookClient
-    from papermill.engines import NBClientEngine, papermill_engines
 
     class SignalledClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
         """Papermill's own client, which tells when the kernel is through with a cell."""
@@ -193,6 +192,12 @@ def _register_engine(execution: _Execution) -> None:
                 execution.signals.is_idle()
             return super().process_message(msg, cell, cell_index)
 
+    return SignalledClient
+
+
+def _register_engine(execution: _Execution) -> None:
+    from papermill.engines import NBClientEngine, papermill_engines
+
     class SignalledEngine(NBClientEngine):  # type: ignore[misc]
         """Papermill's own engine, except that signals find its kernel."""
 
@@ -200,7 +205,7 @@ def _register_engine(execution: _Execution) -> None:
         def execute_managed_notebook(
             cls, nb_man: Any, kernel_name: str, start_timeout: int = 60, **_kwargs: Any
         ) -> Any:
-            client = SignalledClient(
+            client = _client_class(execution)(
                 nb_man,
                 km=execution.kernel.manager(),
                 kernel_name=kernel_name,

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from backfill.errors import UsageError
-from backfill.politeness.quantity import Quantity, Unit, quantity
+from backfill.politeness.quantity import Quantity, Unit, Window, quantity, window_from
 from backfill.politeness.signals import SIGNALS, Signal
-from backfill.politeness.window import Window, window_from
 from backfill.regular_file import read_document
 
 READABLE_SECONDS = 15.0

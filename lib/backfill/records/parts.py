@@ -10,21 +10,26 @@ import datetime as dt
 import getpass
 import hashlib
 import json
+import math
 import os
+import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from backfill.errors import UsageError
 from backfill.records.ranges import Range
-from backfill.records.selection import Selection
 from backfill.server.own_text import holdable, holdable_json
 from backfill.server.postgres import Connection
 
 if TYPE_CHECKING:  # it is of NumPy, for which `status` need not wait
     from backfill.records.positions import Positions
+
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?) *%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +117,46 @@ def record_part(
             positions.sha256,
             holdable(connection, approver()),
         ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`only` is a condition in SQL, `canary` a share (`1%`) or number of rows; empty: all left."""
+
+    only: str = ""
+    canary: str = ""
+
+    def __post_init__(self) -> None:
+        if self.canary:
+            sample_rows(self.canary, 1)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Selection:
+        return cls(str(document.get("only", "")), str(document.get("canary", "")))
+
+    def as_json(self) -> dict[str, str]:
+        named = {"only": self.only, "canary": self.canary}
+        return {name: value for name, value in named.items() if value}
+
+    @property
+    def is_all(self) -> bool:
+        return not (self.only or self.canary)
+
+    def __str__(self) -> str:
+        if self.is_all:
+            return "everything left"
+        sample = f"a sample of {self.canary}" if self.canary else ""
+        return " of ".join(text for text in (sample, self.only) if text)
+
+
+def sample_rows(canary: str, rows: int) -> int:
+    """Return how many of `rows` rows a sample takes: at least one, at most all."""
+    share = _PERCENT.fullmatch(canary.strip())
+    if share and 0 < float(share[1]) <= 100:
+        return min(rows, math.ceil(rows * float(share[1]) / 100))
+    if canary.strip().isdigit() and int(canary) > 0:
+        return min(rows, int(canary))
+    raise UsageError(
+        f"The canary must be a share like 1% or a number of rows like 100; it is {canary!r}."
     )

@@ -66,3 +66,19 @@ def named(
     """Return the name that each code is the place of, NULL where there is none."""
     places = pa.array(codes.astype(np.int64), mask=is_none)
     return pa.DictionaryArray.from_arrays(places, pa.array(names, pa.string())).cast(pa.string())
+
+
+def to_dataframe(rows: pa.Table) -> Any:
+    """Return rows as a dataframe; struct columns are spread as `after.…`.
+
+    Whole numbers and booleans come in pandas' own nullable types, so that a missing one is `<NA>`
+    and 2**53 + 1 is not rounded; everything else as pyarrow hands it out.
+    """
+    import pandas as pd
+
+    nullable = {
+        **{pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype()},
+        **{pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()},
+        pa.bool_(): pd.BooleanDtype(),
+    }
+    return rows.flatten().to_pandas(types_mapper=nullable.get)

@@ -16,10 +16,9 @@ from backfill.plans.plan import Plan
 from backfill.records.kept import keep
 from backfill.records.lease import Lease, stand_by
 from backfill.records.ledger import Ledger
-from backfill.records.parts import Part, parts_of, record_part
+from backfill.records.parts import Part, Selection, parts_of, record_part
 from backfill.records.positions import Positions
 from backfill.records.ranges import cut, done_of, open_ranges, ranges_of, shorten
-from backfill.records.selection import Selection
 from backfill.server.postgres import Connection
 from backfill.settings import EngineSettings
 from backfill.status import RunStatus

@@ -17,9 +17,8 @@ from backfill.errors import StalePlan, UsageError
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE, Plan
-from backfill.records.parts import Part
+from backfill.records.parts import Part, Selection, sample_rows
 from backfill.records.positions import Places, Positions
-from backfill.records.selection import Selection, sample_rows
 from backfill.steps.kind import JobKind
 
 _SHARED_COLUMNS = ("key", "scope", "kind", "rule", "warnings")

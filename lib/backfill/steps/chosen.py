@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
+from typing import Protocol
 
 import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from backfill.errors import UsageError
+from backfill.errors import PreflightError, UsageError
 from backfill.loading import give_back
-from backfill.plans.counting_guard import check_all_read
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
 from backfill.rows.spelt import condition
@@ -19,6 +19,9 @@ from backfill.server.in_bulk import words_of
 from backfill.server.postgres import Connection, scalar
 from backfill.server.session import on_own_path
 from backfill.server.table import Table
+
+SHOWN_KEYS = 5
+_MEND = "Is the key's index sound? Mend: REINDEX, then plan again."
 
 
 def count_chosen(connection: Connection, table: Table, where: str, said: str) -> int:
@@ -92,3 +95,42 @@ class ChosenRows:
             keys = staging.connection.sql(f"SELECT key FROM {into}").fetchall()
             check_all_read(self, counted, rows, {str(key) for (key,) in keys}, **mend)
         return rows
+
+
+class Rows(Protocol):
+    """Rows of a table that can be read page by page, and whose keys another way finds as well."""
+
+    def keys(self) -> set[str]: ...
+
+    def pages(self) -> Iterator[pa.Table]: ...
+
+
+def check_all_read(
+    pending: Rows, counted: int | None, rows: int, read: Set[str], mend: str = _MEND
+) -> None:
+    """Raise `PreflightError` unless others explain why `rows` were read where more were counted.
+
+    `mend` says what else may be the matter, and what to do.
+
+    1. Keys that are pending now and were not read may have come meanwhile. 2. So the table is read
+    once more: whoever was there before that, and still is after it, must be read this time.
+    """
+    if rows != len(read):
+        raise PreflightError(
+            f"{rows:,} rows were read with {len(read):,} keys: some twice. Nothing was planned. "
+            "Does a table inherit from this one, with keys of its own? Then make them unique over "
+            "both. Else: REINDEX, then plan again."
+        )
+    missing = pending.keys() - read
+    if not missing:
+        return
+    for page in pending.pages():
+        missing -= set(page.column("key").to_pylist())
+    missing &= pending.keys()
+    if missing:
+        some = ", ".join(sorted(missing)[:SHOWN_KEYS])
+        raise PreflightError(
+            f"The preflight counted {counted or 0:,} rows, {rows:,} were read; "
+            f"{len(missing):,} are there and can not be read by their key, among them {some}. "
+            f"Nothing was planned. {mend}"
+        )

@@ -28,7 +28,7 @@ from backfill.plans.worksheet import (
 )
 from backfill.records.ledger import Ledger
 from backfill.report import Reporter
-from backfill.rows.dataframe import to_dataframe
+from backfill.rows.values import to_dataframe
 from backfill.server.database import Database
 from backfill.server.own_text import holdable
 from backfill.server.postgres import ONLY_READS, database_fingerprint

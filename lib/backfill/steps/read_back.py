@@ -12,18 +12,31 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 import numpy as np
+import psycopg
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from backfill.errors import PreflightError
 from backfill.records.ledger import RunRow
+from backfill.server.in_bulk import words_of
 from backfill.server.postgres import Connection, find_rows_by_key
 from backfill.steps.kind import JobKind
-from backfill.steps.looking import rows_not_at
 
 #: Rows of small chunks are read back together.
 READ_BACK_ROWS = 20_000
 #: Computing again is row by row: of a larger run, every n-th row is enough to tell.
 RECOMPUTED_ROWS = 100_000
+
+#: What the server says of a table that was dropped, renamed, or whose columns were.
+_OF_ANOTHER_TABLE = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.DatatypeMismatch,
+    psycopg.errors.CannotCoerce,
+    psycopg.errors.InvalidSchemaName,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +134,21 @@ class ReadBack:
 def _named(looked: _Looked, row: int) -> str:
     key = looked.rows.column("key")[row].as_py()
     return f"Row {key} (chunk {looked.numbers[row]})"
+
+
+def rows_not_at(
+    connection: Connection, kind: JobKind, run: RunRow, rows: pa.Table, side: str
+) -> Mapping[int, str | None]:
+    """Return present values by row, of the image rows that the database holds not at `side`.
+
+    Raises `PreflightError` where the table can not hold such rows any more.
+    """
+    try:
+        return kind.look(connection, run.target, rows, side)
+    except _OF_ANOTHER_TABLE as error:
+        raise PreflightError(
+            f"The rows of run {run.run_id} can not be looked at: {words_of(error)}. "
+            f"{run.scope.get('table', 'The table')} is not what it was when the run wrote to it. "
+            "Give table, columns and types their names back, if need be for this command only, "
+            "and type it again. The run's images stay in backfill.chunk_image."
+        ) from None

@@ -26,7 +26,7 @@ from backfill.server.postgres import Connection
 from backfill.skips import Skip, SkipReason
 from backfill.status import RunStatus
 from backfill.steps.kind import JobKind
-from backfill.steps.looking import rows_not_at
+from backfill.steps.read_back import rows_not_at
 from backfill.steps.results import Counted
 from backfill.steps.task import Decided
 
@@ -38,6 +38,11 @@ _REVERTIBLE = frozenset(
         RunStatus.PAUSED,
         RunStatus.FAILED,
     }
+)
+#: What the plan of a revert has of the run that it puts back.
+_OF_THE_RUN = (
+    *("job", "scope", "target", "settings", "settings_fingerprint"),
+    *("database_fingerprint", "tzdata_version"),
 )
 
 
@@ -68,16 +73,10 @@ def plan_revert(
     return plan.freeze(
         folder,
         {
-            "job": run.job,
-            "scope": run.scope,
-            "settings": run.settings,
-            "settings_fingerprint": run.settings_fingerprint,
-            "database_fingerprint": run.database_fingerprint,
-            "tzdata_version": run.tzdata_version,
+            **{name: getattr(run, name) for name in _OF_THE_RUN},
             "rows": written + len(drifted),
             "changes": written,
             "skips": 0,
-            "target": run.target,
             "counts": {"by_scope": by_scope},
             "reverts": run.run_id,
             "kept": dict(kept or {}),

@@ -34,8 +34,7 @@ from backfill.politeness.throttle import DEFAULT_LIMITS
 from backfill.records import lease
 from backfill.records.lease import Lease
 from backfill.records.ledger import Ledger, RunRow
-from backfill.records.parts import Part, parts_of
-from backfill.records.selection import Selection
+from backfill.records.parts import Part, Selection, parts_of
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.own_text import holdable_json
@@ -44,6 +43,7 @@ from backfill.server.postgres import (
     check_limit,
     database_fingerprint,
 )
+from backfill.server.session import Session
 from backfill.settings import EngineSettings, fingerprint
 from backfill.status import RunStatus
 from backfill.steps.approval import Approval, approve, begin, joined_part
@@ -189,19 +189,33 @@ def apply_run(
                 return standing(ledger, frozen, done)
             raise
         _tell(claim, approval, reporter)
-        ending = Ending(work.connect, claim, frozen, folder, reporter)
-        with (
-            stop_signals(frozen.run_id) as stop,
-            ending.told(),
-            contextlib.closing(pace or _polite(database, claim, work)) as held,
-        ):
-            approved = _approved(connection, work, claim, approval)
-            tally = _tally(connection, work, approved.part)
-            refusals = Refusals(settings.max_refused)
-            writing = replace(work, connect=handing_out(connection, work.connect))
-            hire = partial(_hired, writing, approved, claim, stop, tally, refusals, step, held)
-            ending.crew = Crew(hire, settings.workers, stop)
-            ending.crew.run()
+        polite = partial(_polite, database, claim, work)
+        return _written(connection, work, claim, approval, step, lambda: pace or polite())
+
+
+def _written(
+    connection: Session,
+    work: _Work,
+    claim: Lease,
+    approval: Approval | None,
+    step: Step,
+    paced: Callable[[], Pace],
+) -> Applied:
+    """Write what is approved of a run that was claimed; however that ends, its row says so."""
+    settings = work.settings
+    ending = Ending(work.connect, claim, work.plan, work.folder, work.reporter)
+    with (
+        stop_signals(claim.run_id) as stop,
+        ending.told(),
+        contextlib.closing(paced()) as pace,
+    ):
+        approved = _approved(connection, work, claim, approval)
+        tally = _tally(connection, work, approved.part)
+        refusals = Refusals(settings.max_refused)
+        writing = replace(work, connect=handing_out(connection, work.connect))
+        hire = partial(_hired, writing, approved, claim, stop, tally, refusals, step, pace)
+        ending.crew = Crew(hire, settings.workers, stop)
+        ending.crew.run()
     return ending.standing()
 
 

@@ -133,15 +133,7 @@ def change_row(
     reading = plan.outcome
     assert isinstance(reading, SessionReading)
     before = _before(plan, snapshots.get((plan.session.user_id, reading.schedule_date)))
-    after = before
-    if plan.is_writing and plan.after is not None:
-        after = DayState(
-            _json(plan.after),
-            str(plan.session.id),
-            None,
-            tuple(_stored_event(event) for event in plan.events),
-            tuple(_stored_notification(entry) for entry in notifications),
-        )
+    after = _after(plan, notifications) or before
     return {
         "position": position,
         "key": str(plan.session.id),
@@ -156,16 +148,33 @@ def change_row(
         },
         "before": before.as_struct(),
         "after": after.as_struct(),
-        "why": {
-            "shifts": len(reading.shifts),
-            "events": len(plan.events),
-            "swallowed": len(plan.swallowed),
-            "snapshot_only": plan.is_writing and not (plan.events or plan.swallowed),
-            "corrections": len(reading.corrections),
-            "decision": "; ".join(f"{reason}: {answer}" for reason, answer in plan.answers) or None,
-            "confidence": min((e.confidence for e in reading.evidence), default=None),
-        },
+        "why": _why(plan, reading),
     }
+
+
+def _why(plan: SessionPlan, reading: SessionReading) -> dict[str, Any]:
+    return {
+        "shifts": len(reading.shifts),
+        "events": len(plan.events),
+        "swallowed": len(plan.swallowed),
+        "snapshot_only": plan.is_writing and not (plan.events or plan.swallowed),
+        "corrections": len(reading.corrections),
+        "decision": "; ".join(f"{reason}: {answer}" for reason, answer in plan.answers) or None,
+        "confidence": min((e.confidence for e in reading.evidence), default=None),
+    }
+
+
+def _after(plan: SessionPlan, notifications: Sequence[Notification]) -> DayState | None:
+    """Return the state that a session writes, None where it writes none."""
+    if not plan.is_writing or plan.after is None:
+        return None
+    return DayState(
+        _json(plan.after),
+        str(plan.session.id),
+        None,
+        tuple(_stored_event(event) for event in plan.events),
+        tuple(_stored_notification(entry) for entry in notifications),
+    )
 
 
 def _before(plan: SessionPlan, read: SnapshotRow | None) -> DayState:

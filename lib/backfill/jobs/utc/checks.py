@@ -12,12 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.errors import PreflightError
-from backfill.jobs.utc.midnight import past_midnight
 from backfill.jobs.utc.resolve_columns import UNIT_NAMES
 from backfill.jobs.utc.sample import sample_filled, sample_rows
-from backfill.jobs.utc.sampled_place import Place, bounded, first, key_at
 from backfill.jobs.utc.table_spec import OFFSET_UNITS
-from backfill.jobs.utc.wall_checks import check_walls, unreadable
+from backfill.jobs.utc.wall_checks import (
+    Place,
+    bounded,
+    check_walls,
+    first,
+    key_at,
+    past_midnight,
+    unreadable,
+)
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.texts import texts_of
 from backfill.rows.values import BoolArray, field_of

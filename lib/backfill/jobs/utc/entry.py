@@ -24,17 +24,10 @@ if TYPE_CHECKING:
 
 UTC_PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
-        "household_id",
-        Kind.TEXTS,
-        "",
-        "one household, or a list; empty = all",
-        metavar="ID",
+        "household_id", Kind.TEXTS, "", "one household, or a list; empty = all", metavar="ID"
     ),
     Parameter(
-        "default_tz",
-        Kind.TEXT,
-        "",
-        "last resort: zone of rows that have none, nor their household",
+        "default_tz", Kind.TEXT, "", "last resort: zone of rows that have none, nor their household"
     ),
     Parameter(
         "default_tz_first",

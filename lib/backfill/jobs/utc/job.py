@@ -31,7 +31,6 @@ from backfill.jobs.utc.views import diff_view
 from backfill.jobs.utc.wanted import Unjudged, fold_order, look_at
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
-from backfill.plans.counting_guard import check_all_read
 from backfill.plans.extract import PendingRows, extracted_schema
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
@@ -45,7 +44,7 @@ from backfill.server.rights import Right, check_rights, rights_on
 from backfill.server.session import Session
 from backfill.server.table import Table
 from backfill.server.update_cost import cost_warnings
-from backfill.steps.chosen import stage_pages
+from backfill.steps.chosen import check_all_read, stage_pages
 from backfill.steps.task import Decided, Preflight, Work
 from backfill.utc.compute import Computed, changes_schema
 from backfill.utc.described import Columns, OffsetUse

@@ -29,6 +29,10 @@ from backfill.utc.described import (
 _TEXTS = ("text", "character varying", "character", "citext", "name")
 _WHOLE = ("bigint", "integer", "smallint")
 _DECIMAL = ("numeric", "double precision", "real")
+_TARGETS = (
+    *("timestamp with time zone", "timestamp without time zone"),
+    *("text", "character varying", "character"),
+)
 _CLOCKS = ("time without time zone", "interval", *_TEXTS)
 UNIT_NAMES = {
     **{"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"},
@@ -189,13 +193,25 @@ def _check_date_and_time(
 
 def target_of(relation: Relation, column: CatalogColumn, spec: PairSpec) -> Target:
     """Return what a target column stores."""
+    is_number = column.plain_type in (*_WHOLE, *_DECIMAL)
+    _check_target(relation, column)
+    if spec.target_unit and not is_number:
+        raise PreflightError(
+            f"{relation}.{column.name} is {column.plain_type}: target_unit is of numbers only. "
+            "Take it out."
+        )
+    unit = _target_unit(relation, column, spec) if is_number else Unit.MILLISECONDS
+    return _long_enough(relation, Target(column_of(column), unit))
+
+
+def _check_target(relation: Relation, column: CatalogColumn) -> None:
+    """Refuse a column that no instant can be written to."""
     name = column.plain_type
     if column.is_generated:
         raise PreflightError(
             f"{relation}.{column.name} is a generated column: PostgreSQL fills it itself, nobody "
             "can write it. Take it out of the table specification."
         )
-    is_number = name in (*_WHOLE, *_DECIMAL)
     if name == "real":
         raise PreflightError(
             f"{relation}.{column.name} is real: it keeps about seven digits, so an instant would "
@@ -207,35 +223,30 @@ def target_of(relation: Relation, column: CatalogColumn, spec: PairSpec) -> Targ
             f"{relation}.{column.name} is date: an instant has a time of day, and whose day it is "
             "nobody could tell. Name a timestamptz, timestamp, number or text as the target."
         )
-    if not is_number and name not in (
-        "timestamp with time zone",
-        "timestamp without time zone",
-        "text",
-        "character varying",
-        "character",
-    ):
+    if name not in (*_WHOLE, *_DECIMAL, *_TARGETS):
         raise PreflightError(
             f"{relation}.{column.name} is {name}; this job works with timestamp with time zone, "
             f"timestamp, whole numbers, numeric and text. {_MEND}"
         )
-    if spec.target_unit and not is_number:
-        raise PreflightError(
-            f"{relation}.{column.name} is {name}: target_unit is of numbers only. Take it out."
-        )
+
+
+def _target_unit(relation: Relation, column: CatalogColumn, spec: PairSpec) -> Unit:
+    """Return what the numbers of a target count; refuse a unit that can not be meant."""
     unit = spec.target_unit or Unit.MILLISECONDS
-    named = unit_in_name(column.name) if is_number and not spec.target_unit else None
+    named = None if spec.target_unit else unit_in_name(column.name)
     if named and named is not unit:
         raise PreflightError(
             f"{relation}.{column.name} sounds as if it counts {UNIT_NAMES[named]}, and the "
             f'specification does not say. Say in the [[pair]]: target_unit = "{named}"; or, if '
             'it holds milliseconds all the same: target_unit = "ms"'
         )
-    if name in ("integer", "smallint") and unit is not Unit.SECONDS:
+    if column.plain_type in ("integer", "smallint") and unit is not Unit.SECONDS:
         raise PreflightError(
-            f"{relation}.{column.name} is {name}: it has no room for {unit} since 1970. If it "
-            'holds seconds, say so in the [[pair]]: target_unit = "s"; else make it bigint.'
+            f"{relation}.{column.name} is {column.plain_type}: it has no room for {unit} since "
+            '1970. If it holds seconds, say so in the [[pair]]: target_unit = "s"; else make it '
+            "bigint."
         )
-    return _long_enough(relation, Target(column_of(column), unit))
+    return unit
 
 
 def _long_enough(relation: Relation, target: Target) -> Target:
