@@ -200,7 +200,7 @@ def test_of_a_notebook_whose_cell_raises_the_cell_is_named_not_the_kernel(
 
     assert ended.returncode == 1
     assert "KeyError: 'stad'" in ended.stderr
-    assert "of the notebook raised before the plan was frozen: nothing was written" in ended.stderr
+    assert "of the notebook raised KeyError before the plan was frozen: nothing " in ended.stderr
     assert "mend the notebook, and type the command again" in ended.stderr
     assert "kernel ended" not in ended.stderr
     (kept,) = tables.runs.glob("*/notebook.ipynb")

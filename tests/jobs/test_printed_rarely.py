@@ -63,7 +63,7 @@ def test_a_step_that_failed_names_a_command_that_writes_only_where_one_was_writi
         lost = psycopg.OperationalError("gone")
         refused = psycopg.errors.InsufficientPrivilege("denied")
         full = StorageError("The disk is full.")
-        ended = Ended(1, "", {}, False, None, None)
+        ended = Ended(1, "", {}, False, None, "The kernel ended")
         kept = folder.file("notebook.ipynb")
         return {
             "refused": str(failed_step.refused("x", refused, folder, is_writing=is_writing)),
@@ -73,7 +73,7 @@ def test_a_step_that_failed_names_a_command_that_writes_only_where_one_was_writi
                 failed_step.stopped("x", "SIGTERM", folder.run_id, folder, is_writing=is_writing)
             ),
             "killed": executing._how_to_go_on(folder, ended, kept, is_writing=is_writing),
-            "not closed": executing._how_to_close(folder, {"dry_run": not is_writing}),
+            "not closed": executing._how_to_close(folder, {"dry_run": not is_writing}, "Mend it"),
         }
 
     folder = bench.folder(bench.plan().run_id)

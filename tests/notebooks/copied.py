@@ -15,10 +15,14 @@ from backfill.notebook.run_signals import RunSignals, listening
 
 
 def with_extra_cell(tmp_path: Path, before: str, source: str) -> Path:
-    """Copy notebook 01 with one more cell before the first that holds the text `before`."""
+    """Copy notebook 01 with one more cell before the first that holds the text `before`.
+
+    An empty one stands for its end.
+    """
     document = json.loads(headless.notebook_path("01_utc_backfill").read_text(encoding="utf-8"))
     cells = document["cells"]
-    place = next(n for n, cell in enumerate(cells) if before in "".join(cell["source"]))
+    places = (n for n, cell in enumerate(cells) if before in "".join(cell["source"]))
+    place = next(places) if before else len(cells)
     extra = {"cell_type": "code", "id": "extra", "metadata": {}, "source": source}
     cells.insert(place, extra | {"outputs": [], "execution_count": None})
     path = tmp_path / "copied.ipynb"

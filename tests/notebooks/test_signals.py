@@ -143,7 +143,45 @@ def test_what_ctrl_c_raises_in_a_persons_own_cell_is_no_fault_of_the_cell(
     ended, _summary = executed(notebook, tmp_path)
 
     assert ended.exit_code == 130
-    assert ended.raised_in is None
+    assert ended.what == f"Run {RUN_ID} was stopped by SIGINT in cell [5] of the notebook"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("step", "code", "what"),
+    [
+        (
+            "run.summary()",
+            "raise LookupError('no')",
+            "Cell [{}] of the notebook raised LookupError",
+        ),
+        (
+            "run.preflight()",
+            "__import__('sys').exit()",
+            "Cell [{}] of the notebook raised SystemExit",
+        ),
+        ("run.preflight()", "exit()", "Cell [{}] of the notebook ended its kernel by exit()"),
+        (
+            "run.preflight()",
+            "__import__('os')._exit(3)",
+            "In cell [{}] of the notebook its kernel ended (exit code 3)",
+        ),
+    ],
+)
+def test_a_cell_that_ends_the_notebook_is_named_with_what_it_did(
+    database: str, tmp_path: Path, step: str, code: str, what: str
+) -> None:
+    assert database
+    notebook = with_extra_cell(tmp_path, step, code)
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+    ended, summary = executed(notebook, tmp_path)
+
+    assert ended.exit_code == 1
+    assert ended.what == what.format(codes.index(code) + 2)  # one cell is papermill's
+    assert ended.has_told is (not step)
+    assert summary["error"]
 
 
 def test_a_signal_before_the_first_cell_ends_the_kernel_and_nothing_has_begun(

@@ -48,9 +48,9 @@ def run_notebook_of(
         summary, is_closed = _close(folder, stem, ended, terminal)
     exit_code = ended.exit_code or (ExitCode.OK if is_closed else ExitCode.UNEXPECTED)
     terminal(_end_of(summary, int(exit_code)))
-    if ended.error:
+    if ended.error and not ended.is_stopped:  # then the way on says it
         terminal.message(ended.error, "error")
-    if ended.exit_code and not ended.has_told:
+    if ended.what:
         is_writing = notebook == APPLY_NOTEBOOK or bool(parameters.get("apply"))
         kept = folder.file(f"{stem}.ipynb")
         terminal.message(_how_to_go_on(folder, ended, kept, is_writing=is_writing), "error")
@@ -88,10 +88,11 @@ def _how_to_go_on(folder: RunFolder, ended: Ended, kept: Path, *, is_writing: bo
     from backfill.plans.plan import PLAN_FILE
     from backfill.steps.ending import resume_command
 
-    what, again = "The notebook's kernel ended", "Type the command again."
-    if ended.raised_in is not None:
-        what = f"Cell [{ended.raised_in}] of the notebook raised"
+    what, again = ended.what, "Type the command again."
+    if not ended.is_stopped:
         again = f"See {kept}, mend the notebook, and type the command again."
+    if ended.has_told:
+        return f"{what} when the run had told its end, which stands. See {kept}."
     if not folder.file(PLAN_FILE).is_file():
         return f"{what} before the plan was frozen: nothing was written. {again}"
     if not is_writing:

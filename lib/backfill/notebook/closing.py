@@ -119,8 +119,10 @@ def _summary(stem: str, ended: Ended, run_id: str, run: RunRow | None) -> dict[s
     """Return what the kernel told, or what can be known of a kernel that told nothing."""
     summary = dict(ended.summary)
     if not summary:
-        summary = {"run_id": run_id, "error": ended.error or "the kernel died"}
+        summary = {"run_id": run_id, "error": ended.error or ended.what or "the kernel died"}
     summary["status"] = run.status.value if run else summary.get("status", RunStatus.FAILED.value)
+    if ended.exit_code and ended.error:
+        summary.setdefault("error", ended.error)
     return {**summary, "exit_code": ended.exit_code, "notebook": f"{stem}.ipynb"}
 
 

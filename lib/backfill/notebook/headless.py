@@ -45,7 +45,12 @@ class Ended:
     summary: Mapping[str, Any]  # empty where the kernel told none
     has_told: bool
     kernel_pid: int | None
-    raised_in: int | None  # the number of the cell that raised, where one did
+    what: str  # ended the notebook, and in which cell, where the kernel did not tell of it
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal ended it, which is no fault of the notebook's."""
+        return bool(self.what) and self.error == f"{self.what}."
 
 
 @dataclass
@@ -57,16 +62,49 @@ class _Execution:
     #: Begins when the kernel is at work on the last cells.
     meanwhile: threading.Thread
     client: Any = None
-    raised_in: int | None = None
+    cell: int = 0  # the number, as Jupyter shows it, of the last cell that began
+    is_last: bool = False
+    left_in: int = 0  # the number of the cell that asked its kernel to end, where one did
 
     def before_cell(self, cell_index: int, **_kwargs: Any) -> None:
         """Called before a cell runs: the kernel is there."""
         self.signals.before_cell(self.kernel.pid)
+        cells = self.client.nb.cells
+        begins = cells[cell_index].cell_type == "code" and bool(cells[cell_index].source.strip())
+        self.cell += begins
+        self.is_last = cell_index == len(cells) - 1
         if cell_index < _FIRST_CELLS:
             give_back()  # of the preflight, and of loading: while the kernel works, we only wait
-        is_late = cell_index >= _FROM_WHERE * len(self.client.nb.cells)
+        is_late = cell_index >= _FROM_WHERE * len(cells)
         if is_late and self.meanwhile.ident is None:
             self.meanwhile.start()
+
+    def after_cell(self, execute_reply: Any = None, **_kwargs: Any) -> None:
+        """Called when a cell has run: `exit()` ends its kernel a while after it."""
+        content = execute_reply["content"] if execute_reply else {}
+        if any(each.get("source") == "ask_exit" for each in content.get("payload", ())):
+            self.left_in = self.left_in or self.cell
+
+    @property
+    def raised(self) -> str:
+        """The name of what a cell raised, where one did: papermill lets `sys.exit()` pass."""
+        cells = self.client.nb.cells if self.client else []
+        outputs = [output for cell in cells for output in cell.get("outputs", ())]
+        return next((o.ename for o in outputs if o.output_type == "error"), "")
+
+    def what_ended(self, error: str) -> str:
+        """Return what ended a notebook whose run did not tell of it; `error` is papermill's."""
+        if raised := self.raised:
+            return f"Cell [{self.cell}] of the notebook raised {raised}"
+        if self.left_in:
+            return f"Cell [{self.left_in}] of the notebook ended its kernel by exit()"
+        if self.is_last and not error:
+            return "The notebook ended"
+        code = self.kernel.exit_code
+        if code is None or not self.cell:
+            return "The notebook's kernel ended"
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return f"In cell [{self.cell}] of the notebook its kernel ended ({how})"
 
 
 def run_notebook(
@@ -101,18 +139,24 @@ def run_notebook(
     with contextlib.suppress(FileNotFoundError):
         partial.chmod(0o600)
         partial.replace(folder.file(output))
-    outcome, received, raised_in = relay.outcome, signals.received, execution.raised_in
-    if outcome is None and received is not None:
-        error = f"Run {folder.run_id} was stopped by {signal.Signals(received).name}."
-        raised_in = None  # what the signal raised is no fault of the cell
+    outcome, received = relay.outcome, signals.received
+    if execution.raised == "KeyboardInterrupt" and received is None:
+        received = signal.SIGINT  # somebody interrupted the kernel itself
+    what = execution.what_ended(error)
+    if received is not None:  # what a signal raises is no fault of the cell
+        name = signal.Signals(received).name
+        what = f"Run {folder.run_id} was stopped by {name}"
+        what += f" in cell [{execution.cell}] of the notebook" if execution.cell else ""
+        error = f"{what}."
     told = outcome or {}
+    code = _exit_code(outcome, error, received)
     return Ended(
-        _exit_code(outcome, error, received),
+        code,
         told.get("error") or error,
         told.get("summary") or {},
         outcome is not None,
         signals.kernel_pid,
-        raised_in,
+        what if code and not told.get("exit_code") else "",
     )
 
 
@@ -162,8 +206,7 @@ def _execute(
                 cwd=str(Path.cwd()),  # as stock papermill does: paths mean what they mean here
             )
         except PapermillExecutionError as error:
-            execution.raised_in = int(error.exec_count or 0)
-            return f"{error.ename}: {error.evalue}"
+            return f"{error.ename}: {error.evalue}".removesuffix(": ")
         except OSError as error:
             return (
                 f"The notebook could not be written to {partial.parent}: {error.strerror}. What "
@@ -215,6 +258,7 @@ def _register_engine(execution: _Execution) -> None:
             )
             execution.client = client
             client.on_cell_start = execution.before_cell
+            client.on_cell_executed = execution.after_cell
             try:
                 return client.execute(cleanup_kc=True)
             finally:

@@ -54,6 +54,11 @@ class Kernel:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """How its process ended, minus a signal's number; None while it lives."""
+        return self._process.poll()
+
     def _addresses(self) -> dict[str, Any]:
         """Return how to reach it: sockets in a folder that is ours alone, messages signed."""
         return {

@@ -234,7 +234,7 @@ def _kernel_killed(world: World) -> None:
     run_id = summary["run_id"]
 
     equal("exit code", code, 1)
-    says(err, "kernel ended before the run did", f"backfill resume {run_id}")
+    says(err, "kernel ended", "before the run did", f"backfill resume {run_id}")
     silent_about(err, "Traceback")
     equal("status", (summary["status"], world.status(run_id)), ("interrupted",) * 2)
     equal("evidence check", world.evidence(run_id), [])
