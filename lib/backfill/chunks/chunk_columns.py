@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import pyarrow as pa
 from psycopg import sql
 
-from backfill.rows.binary_array import PackedColumn
+from backfill.rows.binary_array import PackedColumn, pack
 from backfill.rows.columns import ColumnType, array_cast
+from backfill.rows.values import field_of
+from backfill.server.table import Table
+
+#: What the columns of `v` begin with, by the side of a change that they come from.
+PREFIXES = {"source": "s", "before": "b", "after": "a"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +64,29 @@ class PackedColumns:
     @property
     def _arrays(self) -> list[sql.Composable]:
         return [sql.Placeholder(n) + array_cast(kind) for n, kind in self.kinds.items()]
+
+
+def packed_columns(
+    table: Table, changes: pa.Table, sides: Sequence[str] = ("before", "after")
+) -> PackedColumns:
+    """Return changes as columns to send: keys, sources, of the targets the `sides` asked for."""
+    columns: dict[str, PackedColumn] = {}
+    casts: dict[str, ColumnType] = {}
+
+    def add(name: str, values: pa.Array | pa.ChunkedArray, kind: ColumnType) -> None:
+        columns[name], casts[name] = pack(values, kind), kind
+
+    for index, texts in enumerate(table.key.split(changes.column("key"))):
+        add(f"k{index}", texts, ColumnType.TEXT)
+    for side in ("source", *sides):
+        known = table.sources if side == "source" else table.targets
+        for index, column in enumerate(known):
+            add(f"{PREFIXES[side]}{index}", field_of(changes, side, column.name), column.type)
+    used = []
+    for index, value in enumerate(table.looked_up):
+        # NULL stands where a row did not need one.
+        texts = field_of(changes, "source", value.field)
+        if texts.null_count < len(texts):
+            add(f"z{index}", texts, ColumnType.TEXT)
+            used.append(index)
+    return PackedColumns(columns, casts, tuple(used))

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from typing import LiteralString
 
 import numpy as np
 import psycopg
@@ -20,13 +19,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from psycopg import sql
 
-from backfill.chunks.chunk_columns import Batch, PackedColumns
+from backfill.chunks.chunk_columns import PREFIXES, Batch, packed_columns
 from backfill.chunks.dense_keys import look_together
 from backfill.chunks.writing import ChunkUpdate, RefusedRow, Written, image_of
-from backfill.rows.binary_array import PackedColumn, pack, register
-from backfill.rows.columns import Column, ColumnType
+from backfill.rows.binary_array import register
+from backfill.rows.columns import Column
 from backfill.rows.spelt import condition
-from backfill.rows.values import field_of
+from backfill.rows.values import with_fields
 from backfill.server.catalog_columns import retyped
 from backfill.server.joins import value_now
 from backfill.server.postgres import Connection
@@ -34,8 +33,6 @@ from backfill.server.session import own_path_for_triggers, use_our_path
 from backfill.server.table import Table
 from backfill.skips import Skip, SkipReason
 
-#: What the columns of `v` begin with, by the side of a change that they come from.
-_PREFIXES = {"source": "s", "before": "b", "after": "a"}
 _VETO = (
     "the row is as it was read, and the update changed nothing: a policy, a trigger that returns "
     "NULL or a rule keeps it so"
@@ -53,7 +50,7 @@ class TableWriter:
 
     def prepare(self, chunks: Sequence[pa.Table]) -> None:
         """Pack the rows of the next chunks, all together; `write` knows them again."""
-        columns = self._packed(pa.concat_tables(chunks))
+        columns = packed_columns(self._table, pa.concat_tables(chunks))
         first, batches = 0, []
         for changes in chunks:
             batches.append((changes, columns.batch(first, changes.num_rows)))
@@ -67,17 +64,26 @@ class TableWriter:
         batch = self._batch_of(changes)
         query = sql.SQL(
             "WITH written AS ({})"
-            " SELECT count(*), array_agg(ord) FILTER (WHERE NOT is_kept), array_agg(ord)"
-            " FROM written"
-        ).format(self._update(batch, batch.source, own_path_for_triggers(connection), ", v.ord"))
+            " SELECT count(*), array_agg(ord) FILTER (WHERE NOT is_kept), array_agg(ord),"
+            " bool_and(is_as_read) FROM written"
+        ).format(
+            self._update(
+                batch,
+                batch.source,
+                own_path_for_triggers(connection),
+                sql.SQL("{} AS is_kept, {} AS is_as_read, v.ord").format(*self._kept()),
+            )
+        )
         row = connection.execute(query, batch.parameters, binary=True).fetchone()
         use_our_path(connection)
         assert row is not None
-        count, rewritten, written = row
+        count, rewritten, written, is_as_read = row
         if rewritten:
             key = changes.column("key")[rewritten[0] - 1].as_py()
             raise RefusedRow(self._rewritten(connection, key))
         image = image_of(changes)
+        if is_as_read is False:
+            image = self._with_present_sources(connection, image)
         if count == changes.num_rows:
             return Written(image)
         mask = _mask(changes, [ord_ - 1 for ord_ in written or []])
@@ -126,6 +132,7 @@ class TableWriter:
                 " WHERE {join} AND {before} AND {sources}"
             ).format(**self._parts(own, sql.SQL("true")))
             connection.execute(update, own.parameters)
+            matched = self._with_present_sources(connection, matched)
         left = self._not_written(connection, matched)
         if left.drifted:
             raise RefusedRow(self._rewritten(connection, left.drifted[0].key))
@@ -226,7 +233,7 @@ class TableWriter:
         ).format(
             first=sql.Identifier(self._table.key.columns[0].name),
             sources=self._sources_match(batch),
-            equal=self._equal(self._table.targets, _PREFIXES[side]),
+            equal=self._equal(self._table.targets, PREFIXES[side]),
             present=self._present_columns(),
             values=batch.source,
             relation=self._table.relation.identifier,
@@ -240,20 +247,52 @@ class TableWriter:
         if self._has_rules:
             return None
         batch = self._batch_of(changes)
-        return ChunkUpdate(partial(self._update, batch, batch.bare), batch.parameters)
+        returned = sql.SQL("{} AND {} AS is_kept").format(*self._kept())
+        update = partial(self._update, batch, batch.bare, returned=returned)
+        return ChunkUpdate(update, batch.parameters)
 
     def _update(
         self,
         batch: Batch,
         values: sql.Composable,
         guard: sql.Composable,
-        more: LiteralString = "",
+        returned: sql.Composable,
     ) -> sql.Composed:
-        """Return the UPDATE of rows as `values` has them; it returns `is_kept`, and `more`."""
+        """Return the UPDATE of rows as `values` has them, and what it is to return of each."""
         return sql.SQL(
             "UPDATE {relation} AS t SET {assignments} FROM {values}"
-            " WHERE {guard} AND {join} AND {before} AND {sources} RETURNING {kept} AS is_kept{more}"
-        ).format(**{**self._parts(batch, guard), "values": values, "more": sql.SQL(more)})
+            " WHERE {guard} AND {join} AND {before} AND {sources} RETURNING {returned}"
+        ).format(**{**self._parts(batch, guard), "values": values, "returned": returned})
+
+    def _kept(self) -> tuple[sql.Composable, sql.Composable]:
+        """Return whether a row now holds what the plan says, and whether its sources are as read.
+
+        A trigger may change those with every write (`updated_at`, a version), and a column that
+        is generated from a target does.
+        """
+        return self._equal(self._table.targets, "a"), self._equal(self._table.sources, "s")
+
+    def _with_present_sources(self, connection: Connection, rows: pa.Table) -> pa.Table:
+        """Return rows that were just written with their sources as they stand now.
+
+        What was written is proven, and put back, by the row as the write left it.
+        """
+        if not self._table.sources:
+            return rows
+        batch = self._batch(rows, ())
+        query = sql.SQL(
+            "SELECT {present} FROM {values} LEFT JOIN {relation} AS t ON {join} ORDER BY v.ord"
+        ).format(
+            present=sql.SQL(", ").join(
+                column.read(sql.Identifier("t", column.name)) for column in self._table.sources
+            ),
+            values=batch.source,
+            relation=self._table.relation.identifier,
+            join=self._join(),
+        )
+        present = zip(*connection.execute(query, batch.parameters), strict=True)
+        names = [column.name for column in self._table.sources]
+        return with_fields(rows, "source", dict(zip(names, present, strict=True)))
 
     def _parts(self, batch: Batch, guard: sql.Composable) -> dict[str, sql.Composable]:
         return {
@@ -269,7 +308,6 @@ class TableWriter:
             "join": self._join(),
             "before": self._equal(self._table.targets, "b"),
             "sources": self._sources_match(batch),
-            "kept": self._equal(self._table.targets, "a"),
         }
 
     def _batch_of(self, changes: pa.Table) -> Batch:
@@ -284,45 +322,28 @@ class TableWriter:
 
         Of the target columns it holds the `sides` that are asked for.
         """
-        return self._packed(changes, sides).batch(0, changes.num_rows)
-
-    def _packed(
-        self, changes: pa.Table, sides: Sequence[str] = ("before", "after")
-    ) -> PackedColumns:
-        columns: dict[str, PackedColumn] = {}
-        casts: dict[str, ColumnType] = {}
-
-        def add(name: str, values: pa.Array | pa.ChunkedArray, kind: ColumnType) -> None:
-            columns[name], casts[name] = pack(values, kind), kind
-
-        for index, texts in enumerate(self._table.key.split(changes.column("key"))):
-            add(f"k{index}", texts, ColumnType.TEXT)
-        for side in ("source", *sides):
-            known = self._table.sources if side == "source" else self._table.targets
-            for index, column in enumerate(known):
-                values = field_of(changes, side, column.name)
-                add(f"{_PREFIXES[side]}{index}", values, column.type)
-        used = []
-        for index, value in enumerate(self._table.looked_up):
-            # NULL stands where a row did not need one.
-            texts = field_of(changes, "source", value.field)
-            if texts.null_count < len(texts):
-                add(f"z{index}", texts, ColumnType.TEXT)
-                used.append(index)
-        return PackedColumns(columns, casts, tuple(used))
+        return packed_columns(self._table, changes, sides).batch(0, changes.num_rows)
 
     def _join(self) -> sql.Composable:
         key = self._table.key
         return key.equals("t", [sql.SQL(f"v.k{index}") for index in range(len(key.columns))])
 
     def _equal(self, columns: tuple[Column, ...], prefix: str) -> sql.Composable:
-        return sql.SQL(" AND ").join(
-            column.same(sql.Identifier("t", column.name), sql.Identifier("v", f"{prefix}{index}"))
-            for index, column in enumerate(columns)
+        return (
+            sql.SQL(" AND ").join(
+                column.same(
+                    sql.Identifier("t", column.name), sql.Identifier("v", f"{prefix}{index}")
+                )
+                for index, column in enumerate(columns)
+            )
+            if columns
+            else sql.SQL("true")
         )
 
     def _sources_match(self, batch: Batch) -> sql.Composable:
-        conditions = [self._equal(self._table.sources, "s")] if self._table.sources else []
+        conditions: list[sql.Composable] = []
+        if self._table.sources:
+            conditions.append(self._equal(self._table.sources, "s"))
         conditions += [
             # What is blank and what is not there mean the same.
             sql.SQL("(v.z{i} IS NULL OR coalesce({now}, '') = v.z{i})").format(

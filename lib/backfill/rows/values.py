@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,25 @@ def field_of(rows: pa.Table, struct: str, name: str) -> pa.Array:
     """Return a field of a column of structs."""
     # In a list: alone, a name that begins with a dot would be a path.
     return in_one(pc.struct_field(rows.column(struct), [name]))
+
+
+def with_fields(
+    rows: pa.Table, struct: str, values: Mapping[str, Sequence[str | int | None]]
+) -> pa.Table:
+    """Return rows in which a column of structs has other values in the fields that are named.
+
+    They are as they travel: numbers as int64, all else as text.
+    """
+    column = in_one(rows.column(struct))
+    fields = list(column.type)
+    parts = [
+        pa.array(values[field.name]).cast(field.type) if field.name in values else part
+        for field, part in zip(fields, column.flatten(), strict=True)
+    ]
+    place = rows.column_names.index(struct)
+    return rows.set_column(
+        place, rows.field(place), pa.StructArray.from_arrays(parts, fields=fields)
+    )
 
 
 def named(

@@ -10,7 +10,13 @@ import psycopg
 
 from backfill.errors import PreflightError
 from backfill.rows.keys import Key
-from backfill.server.catalog_columns import CatalogColumn, UniqueKey, quoted_name, unique_keys
+from backfill.server.catalog_columns import (
+    CatalogColumn,
+    UniqueKey,
+    adding_key,
+    quoted_name,
+    unique_keys,
+)
 from backfill.server.postgres import Connection, scalar
 from backfill.server.rights import grant
 from backfill.server.session import on_own_path
@@ -111,12 +117,10 @@ def unique_key(
     keys = unique_keys(connection, relation)
     if not any(key.columns == names and key.is_not_null for key in keys):
         listed = ", ".join(names)
-        quoted = "SELECT string_agg(quote_ident(name), ', ') FROM unnest(%s::text[]) AS n(name)"
-        spelt = scalar(connection, quoted, list(names))
         raise PreflightError(
             f"{relation} has no primary key or unique index on exactly ({listed}) with NOT NULL "
             f"columns: rows could not be told apart, and the walk would be slow. "
-            f"Mend: ALTER TABLE {relation.spelt} ADD PRIMARY KEY ({spelt});"
+            f"Mend: {adding_key(connection, relation, names)}"
         )
     return Key(tuple(columns[name].as_key() for name in names))
 

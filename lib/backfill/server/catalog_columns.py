@@ -179,6 +179,24 @@ def unique_keys(connection: Connection, relation: Relation) -> list[UniqueKey]:
     return [UniqueKey(tuple(columns), primary, not_null) for columns, primary, not_null in rows]
 
 
+def adding_key(connection: Connection, relation: Relation, names: Iterable[str] = ()) -> str:
+    """Return the command that gives a table a primary key; `…` where nobody knows its columns.
+
+    That of a partitioned table must hold the columns by which it is divided. Read-only.
+    """
+    rows = connection.execute(
+        "SELECT quote_ident(name) FROM unnest(%s::text[]) AS n(name) UNION ALL"
+        " SELECT quote_ident(a.attname) FROM pg_partitioned_table p"
+        " JOIN pg_class c ON c.oid = p.partrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (p.partattrs::int2[])"
+        " WHERE n.nspname = %s AND c.relname = %s",
+        [wanted := list(names), relation.schema, relation.name],
+    ).fetchall()
+    columns = list(dict.fromkeys(str(name) for (name,) in rows))
+    listed = ", ".join(columns if wanted else ["…", *columns])
+    return f"ALTER TABLE {relation.spelt} ADD PRIMARY KEY ({listed});"
+
+
 def _spelt(schema: str, type_name: str) -> str:
     first = schema if schema == "pg_catalog" else quoted_name(schema)
     return f"{first}.{quoted_name(type_name)}"

@@ -66,7 +66,7 @@ def cost_warnings(
         *_room(leaves),
         *_whole_rows(connection, leaves, pending),
         *_generated(relation, generated),
-        *_foreign_keys(connection, oids, columns),
+        *_foreign_keys(connection, relation, oids, columns),
     ]
 
 
@@ -164,9 +164,9 @@ def _indexes(
     return [
         f"Indexes hold a column that will be written ({names}): no update of it can be a HOT "
         f"update, so all indexes of {relation} are written as well, about {WAL_INDEXED} bytes of "
-        f"WAL a row instead of {WAL_USUAL} ({_megabytes(WAL_INDEXED * pending)} for "
-        f"{pending:,} rows). Mend, where nobody needs them meanwhile: DROP INDEX before, CREATE "
-        "INDEX CONCURRENTLY after. Nothing to do if that is fine."
+        f"WAL a row instead of {WAL_USUAL}{_of_all(WAL_INDEXED, pending)}. Mend, "
+        "where nobody needs them meanwhile: DROP INDEX before, CREATE INDEX CONCURRENTLY after. "
+        "Nothing to do if that is fine."
     ]
 
 
@@ -238,7 +238,7 @@ def _whole_rows(connection: Connection, leaves: Sequence[_Leaf], pending: int) -
     names = ", ".join(leaf.name for leaf in whole)
     return [
         f"REPLICA IDENTITY FULL on {names}: each update writes the whole old row to the WAL, about "
-        f"{width:.0f} bytes a row more ({_megabytes(width * pending)} for {pending:,} rows). Mend, "
+        f"{width:.0f} bytes a row more{_of_all(width, pending)}. Mend, "
         f"if there is a primary key: ALTER TABLE {whole[0].name} REPLICA IDENTITY DEFAULT;"
     ]
 
@@ -269,22 +269,57 @@ def _generated(relation: Relation, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _foreign_keys(connection: Connection, oids: Sequence[int], columns: Sequence[str]) -> list[str]:
+#: What `ON UPDATE` of a foreign key does to the rows that refer: pg_constraint.confupdtype.
+_CASCADES, _FORGETS = "c", {"n": "SET NULL", "d": "SET DEFAULT"}
+
+
+def _foreign_keys(
+    connection: Connection, relation: Relation, oids: Sequence[int], columns: Sequence[str]
+) -> list[str]:
+    """Name the foreign keys that hold a written column; those that change other rows by name.
+
+    Raises `PreflightError` where rows of others would lose what they refer to: no image has them.
+    """
     rows = connection.execute(
-        "SELECT DISTINCT k.conname, k.conrelid::regclass::text FROM pg_constraint AS k"
+        "SELECT quote_ident(k.conname), k.conrelid::regclass::text,"
+        "  max(CASE WHEN a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)"
+        "   THEN k.confupdtype::text END) FROM pg_constraint AS k"
         " JOIN pg_attribute AS a ON a.attname = ANY (%s)"
         "  AND (a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)"
         "   OR a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey))"
-        " WHERE k.contype = 'f' AND k.conparentid = 0 AND a.attrelid = ANY (%s::oid[]) ORDER BY 1",
+        " WHERE k.contype = 'f' AND k.conparentid = 0 AND a.attrelid = ANY (%s::oid[])"
+        " GROUP BY k.oid, k.conname, k.conrelid ORDER BY 1",
         [list(columns), list(oids)],
     ).fetchall()
     if not rows:
         return []
-    names = ", ".join(f"{name} of {owner}" for name, owner in rows)
-    return [
+    for name, owner, does in rows:
+        if forgets := _FORGETS.get(does):
+            raise PreflightError(
+                f"{name} of {owner} is ON UPDATE {forgets}: each row there that refers to a value "
+                f"of {relation} which this writes, or puts back, would lose it, and no revert "
+                f"could give it back. Mend, as its owner: ALTER TABLE {owner} DROP CONSTRAINT "
+                f"{name}; and add it again ON UPDATE CASCADE, or after the run."
+            )
+    names = ", ".join(f"{name} of {owner}" for name, owner, _does in rows)
+    warning = (
         f"Foreign keys hold a column that will be written ({names}): each row costs a look-up, and "
         "a value that breaks one is skipped. Nothing to do if that is meant."
+    )
+    carried = [f"{owner} ({name})" for name, owner, does in rows if does == _CASCADES]
+    if not carried:
+        return [warning]
+    return [
+        warning,
+        f"ON UPDATE CASCADE carries what is written on to {', '.join(carried)}: rows there change "
+        "with it, also when it is put back, and are in no plan and no image of this run. Where "
+        "NULL is put back, they hold NULL too. Nothing to do if that is meant.",
     ]
+
+
+def _of_all(a_row: float, rows: int) -> str:
+    """Return what so many bytes a row come to, in parentheses, where the rows are counted."""
+    return f" ({_megabytes(a_row * rows)} for {rows:,} rows)" if rows else ""
 
 
 def _megabytes(amount: float) -> str:

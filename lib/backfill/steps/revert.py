@@ -22,7 +22,7 @@ from backfill.plans.plan import Plan
 from backfill.records.ledger import Ledger, RunRow
 from backfill.rows import image
 from backfill.rows.values import schema_of_changes
-from backfill.server.postgres import Connection
+from backfill.server.postgres import Connection, database_fingerprint
 from backfill.skips import Skip, SkipReason
 from backfill.status import RunStatus
 from backfill.steps.kind import JobKind
@@ -40,10 +40,7 @@ _REVERTIBLE = frozenset(
     }
 )
 #: What the plan of a revert has of the run that it puts back.
-_OF_THE_RUN = (
-    *("job", "scope", "target", "settings", "settings_fingerprint"),
-    *("database_fingerprint", "tzdata_version"),
-)
+_OF_THE_RUN = ("job", "scope", "target", "settings", "settings_fingerprint", "tzdata_version")
 
 
 def plan_revert(
@@ -74,6 +71,9 @@ def plan_revert(
         folder,
         {
             **{name: getattr(run, name) for name in _OF_THE_RUN},
+            # Where the ledger is, there are the rows: also of a database that was restored,
+            # renamed or upgraded since.
+            "database_fingerprint": database_fingerprint(ledger.connection),
             "rows": written + len(drifted),
             "changes": written,
             "skips": 0,

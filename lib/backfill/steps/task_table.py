@@ -11,7 +11,7 @@ from typing import Any
 from backfill.errors import PreflightError, UsageError
 from backfill.rows.keys import Key
 from backfill.server.catalog import find_relation, hidden_rows
-from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
+from backfill.server.catalog_columns import CatalogColumn, adding_key, columns_of, unique_keys
 from backfill.server.plain_table import (
     check_names,
     check_writable,
@@ -117,11 +117,10 @@ def _key(
     own = next((names for names in not_null if wanted and set(names) == set(wanted)), None)
     chosen = wanted if own else primary or next(iter(not_null), None)
     if chosen is None:
-        listed = ", ".join(wanted) or "its key columns"
         raise PreflightError(
             f"{relation} has no primary key, and no unique index over NOT NULL columns: a row "
             "could not be told from another, nor put back. Mend, as the table's owner: "
-            f"ALTER TABLE {relation.spelt} ADD PRIMARY KEY ({listed});"
+            f"{adding_key(connection, relation, wanted)}"
         )
     return key_of(columns, chosen), wanted or chosen
 

@@ -26,7 +26,7 @@ from backfill.next_command import next_command
 from backfill.rows.columns import Column
 from backfill.rows.spelt import condition
 from backfill.server.catalog import best_key, find_relation, require_columns, unique_key
-from backfill.server.catalog_columns import CatalogColumn, columns_of
+from backfill.server.catalog_columns import CatalogColumn, adding_key, columns_of
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation, Table, Want
 from backfill.utc.described import Columns, Encoding, OffsetUse, Pair, ZoneLink
@@ -70,8 +70,7 @@ class _Resolver:
         if not key:
             raise PreflightError(
                 f"{self.relation} has no primary key and no unique index of NOT NULL columns: rows "
-                f"could not be told apart. Mend: ALTER TABLE {self.relation.spelt} ADD "
-                "PRIMARY KEY (…);"
+                f"could not be told apart. Mend: {adding_key(self.connection, self.relation)}"
             )
         lookups = Lookups(self.connection, self.relation, columns, spec.lookups)
         pairs = tuple(self._pair(pair, lookups) for pair in spec.pairs)

@@ -1,0 +1,104 @@
+"""Tables of others that hang on the one that is filled, and keys that are not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from backfill.errors import PreflightError
+
+if TYPE_CHECKING:
+    from tests.fill.conftest import Tables
+
+
+def test_what_was_written_comes_back_in_a_database_that_got_another_name(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.make(
+        "CREATE TABLE tram (line int PRIMARY KEY, depot text)", "INSERT INTO tram VALUES (1), (2)"
+    )
+    run = tables.fill(pd.DataFrame({"line": [1, 2], "depot": ["east", "west"]}), "tram", "depot")
+    run.apply()
+    name = tables.connection.info.dbname
+    tables.connection.close()
+    others = make_conninfo(tables.dsn, dbname="postgres")
+    with psycopg.connect(others, autocommit=True) as server:
+        server.execute(_renamed(name, f"{name}_moved"))
+    try:
+        moved = make_conninfo(tables.dsn, dbname=f"{name}_moved")
+        monkeypatch.setenv("TABLES_URL", moved)
+
+        run.undo()
+
+        with psycopg.connect(moved) as connection:
+            assert connection.execute("SELECT count(depot) FROM tram").fetchall() == [(0,)]
+    finally:
+        with psycopg.connect(others, autocommit=True) as server:
+            server.execute(_renamed(f"{name}_moved", name))
+
+
+def _renamed(old: str, new: str) -> sql.Composed:
+    names = map(sql.Identifier, (old, new))
+    return sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*names)
+
+
+def _plates(tables: Tables, on_update: str) -> pd.DataFrame:
+    tables.make(
+        "CREATE TABLE car (id int PRIMARY KEY, plate text UNIQUE)",
+        "INSERT INTO car SELECT i, 'old ' || i FROM generate_series(1, 5) AS i",
+    )
+    tables.connection.execute(
+        "CREATE TABLE fine (no int PRIMARY KEY, plate text DEFAULT 'none'"
+        f" REFERENCES car (plate) ON UPDATE {on_update})".encode()
+    )
+    tables.make("INSERT INTO fine SELECT i, 'old ' || i FROM generate_series(1, 5) AS i")
+    return pd.DataFrame({"id": [1, 2], "plate": ["new 1", "new 2"]})
+
+
+@pytest.mark.parametrize("on_update", ["SET NULL", "SET DEFAULT"])
+def test_rows_of_others_that_would_lose_what_they_refer_to_keep_it(
+    tables: Tables, on_update: str
+) -> None:
+    rows = _plates(tables, on_update)
+
+    refusal = f"fine_plate_fkey of public.fine is ON UPDATE {on_update}"
+    with pytest.raises(PreflightError, match=refusal):
+        tables.fill(rows, "car", "plate", overwrite=True).apply()
+
+    assert tables.rows("SELECT count(*) FROM fine WHERE plate LIKE 'old%'") == [(5,)]
+
+
+def test_rows_of_others_that_are_carried_along_are_named_and_come_back(
+    tables: Tables, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tables.fill(_plates(tables, "CASCADE"), "car", "plate", overwrite=True)
+    assert "ON UPDATE CASCADE carries what is written on to public.fine" in capsys.readouterr().err
+    run.apply()
+    assert tables.rows("SELECT count(*) FROM fine WHERE plate LIKE 'new%'") == [(2,)]
+
+    run.undo()
+
+    assert tables.rows("SELECT count(*) FROM fine WHERE plate LIKE 'old%'") == [(5,)]
+
+
+def test_the_key_that_is_proposed_can_be_added_to_a_partitioned_table(tables: Tables) -> None:
+    tables.make(
+        'CREATE TABLE stay (id int, "check in" date, v int) PARTITION BY RANGE ("check in")',
+        "CREATE TABLE stay_rest PARTITION OF stay DEFAULT",
+        "INSERT INTO stay VALUES (1, '2026-02-03')",
+    )
+    rows = pd.DataFrame({"id": [1], "v": [2]})
+
+    with pytest.raises(PreflightError) as refused:
+        tables.fill(rows, "stay", "v", key="id")
+
+    mend = str(refused.value).partition("as the table's owner: ")[2]
+    assert mend == 'ALTER TABLE public.stay ADD PRIMARY KEY (id, "check in");'
+    tables.connection.execute(mend.encode())
+    tables.fill(rows, "stay", "v", key="id").apply()
+    assert tables.rows("SELECT v FROM stay") == [(2,)]
