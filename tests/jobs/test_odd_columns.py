@@ -66,6 +66,27 @@ KEPT = {
         {1: (dt.datetime(2026, 7, 3, 14, 0, 0, 123456, tzinfo=None), 1783087200123)},  # noqa: DTZ001
         "SELECT id, u, v FROM t",
     ),
+    "micro- and nanoseconds and ticks in numeric and in text": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w numeric(20,0), u numeric(20,0), d text,"
+        " v numeric(24,0), e varchar(40), x timestamptz, f numeric, y text);"
+        "INSERT INTO t VALUES (1, 1783069200123456, NULL, ' 1783069200123456789 ', NULL,"
+        " '639186660001234567', NULL, 1783069200123456.9, NULL),"
+        " (2, 1e19, NULL, '99999999999999999999999', NULL, 'none', NULL, -1, NULL);",
+        f'zone = "=America/Lima"\n{PAIR}unit = "us"\ntarget_unit = "us"\n'
+        '[[pair]]\nwall = "d"\ntarget = "v"\nunit = "ns"\ntarget_unit = "ns"\n'
+        '[[pair]]\nwall = "e"\ntarget = "x"\nunit = "ticks"\n'
+        '[[pair]]\nwall = "f"\ntarget = "y"\nunit = "us"\n',
+        {
+            1: (
+                1783087200123456,
+                1783087200123456000,
+                utc("2026-07-03 09:00:00.123456", "America/Lima"),
+                "2026-07-03T14:00:00.123456Z",
+            ),
+            2: (None, None, None, None),
+        },
+        "SELECT id, u, v, x, y FROM t",
+    ),
     "a date and a time in numbers without their zeros": Kept(
         "CREATE TABLE t (id int PRIMARY KEY, d int, c smallint, u timestamptz);"
         "INSERT INTO t VALUES (1, 20261004, 130), (2, 20261004, 2345), (3, 20261004, 0),"

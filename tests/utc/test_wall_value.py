@@ -11,7 +11,7 @@ import pytest
 from tests.utc.test_wall_layout import FORMS, ISO, written
 
 from backfill.jobs.utc.wall_value import local_time
-from backfill.utc.described import Reading, WallKind
+from backfill.utc.described import Reading, Unit, WallKind
 from backfill.utc.wall import read_walls
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -57,3 +57,19 @@ def test_what_a_format_reads_the_proof_reads_alike(form: str) -> None:
 @pytest.mark.parametrize("form", [*ISO, "%Y-%jT%H:%M", "%Y%m%d"])
 def test_what_iso_8601_reads_the_proof_reads_alike(form: str) -> None:
     assert check(texts_in(form), Reading(WallKind.TEXT)) > 50
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns", "ticks"])
+def test_counts_of_our_days_are_read_and_proven_alike_as_number_and_as_text(unit: str) -> None:
+    source, reading = random.Random(unit), Reading(WallKind.NUMBER, Unit(unit))
+    second = reading.unit.per_second
+    counts = [source.randrange(-second * 10**9, second * 4 * 10**9) for _ in range(300)]
+    first = -reading.unit.zero_us * second // 1_000_000
+    counts = [first + count for count in [*counts, 0, 1, -1, 999, -999]]
+
+    as_text = read_walls([pa.array([str(count) for count in counts])], reading)
+
+    assert as_text.is_valid.all()
+    assert as_text.us.tolist() == [(c - first) * 1_000_000 // second for c in counts]
+    assert as_text.us.tolist() == read_walls([pa.array(counts)], reading).us.tolist()
+    assert check([f"{count}.5" for count in counts], reading) == len(counts)

@@ -34,7 +34,8 @@ class WallTimes:
 
 _MOST_CLOCK_US = 10 * DAY_US  # since midnight
 _MOST_DAYS = 10_000_000  # of any count of days: years 1 to 9999 have 3.7 million
-_PLAIN_NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,18})(?:\.(?P<f>\d{1,18}))?$"
+_PLAIN_NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,%s})(?:\.(?P<f>\d{1,18}))?$"
+_MOST_DIGITS = 18  # int64 takes any number of these
 
 
 def read_walls(arrays: Sequence[pa.Array], reading: Reading) -> WallTimes:
@@ -183,7 +184,7 @@ def spelt_in_english(texts: pa.Array, language: str, form: str = "") -> pa.Array
 
 def _read_days(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
     """Read days with a fraction to the millisecond: their digits tell no more."""
-    groups = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER)
+    groups = _parts_of(values, _MOST_DIGITS)
     sign, whole, fraction = groups.flatten()
     days = digits(whole)
     is_valid = np.asarray(groups.is_valid()) & (days <= _MOST_DAYS * DAY_US // unit.unit_us)
@@ -194,24 +195,29 @@ def _read_days(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
     return (us + 500) // 1_000 * 1_000 + unit.zero_us, is_valid
 
 
+def _parts_of(values: pa.Array, most: int) -> pa.StructArray:
+    """Return sign, digits before the point and behind it; NULL for what is no such number."""
+    return pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER % most)
+
+
 def _read_decimal(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
     """Read numbers with a fraction exactly: whole units, and what is left of one, in integers."""
-    groups = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER)
-    is_valid = np.asarray(groups.is_valid())
+    per_second = unit.per_second
+    # Digits of a unit that are less than a microsecond: of nanoseconds three, of ticks one.
+    finer = len(str(max(1, per_second // 1_000_000))) - 1
+    groups = _parts_of(values, _MOST_DIGITS + finer)
     sign, whole, fraction = groups.flatten()
-    units = digits(whole)
+    is_valid = np.asarray(groups.is_valid())
     # The fraction in billionths of a unit; a unit is at most a second.
     parts = digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 9, "0"), 0, 9))
-    limit = np.iinfo(np.int64).max // 2_000_000
-    per_second = unit.per_second
-    is_valid &= units <= limit * max(1, per_second // 1_000_000)
-    units = np.where(is_valid, units, 0)
-    if per_second <= 1_000_000:
-        us = units * (1_000_000 // per_second) + parts // (1_000 * per_second)
-        rest = parts % (1_000 * per_second)
+    if finer:
+        us = digits(pc.utf8_slice_codeunits(whole, 0, -finer))
+        rest = digits(pc.utf8_slice_codeunits(whole, -finer)) + parts
     else:
-        finer = per_second // 1_000_000
-        us, rest = units // finer, units % finer + parts
+        units, unit_us = digits(whole), 1_000_000 // per_second
+        is_valid &= units <= np.iinfo(np.int64).max // 2 // unit_us
+        us = np.where(is_valid, units, 0) * unit_us + parts // (1_000 * per_second)
+        rest = parts % (1_000 * per_second)
     is_negative = np.asarray(pc.equal(sign, "-").fill_null(False))
     return np.where(is_negative, -us - (rest > 0), us) + unit.zero_us, is_valid
 
