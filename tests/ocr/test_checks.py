@@ -34,6 +34,10 @@ def test_a_house_number_must_be_read_more_surely_than_a_word(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("Ilvarsdal", True), ("Illlerstad", True), ("illlervägen", True),
+     ("Iievska", True), ("Illvägen", True), ("Il", True), ("Ömfelt", True),
+     ("Bjöm", True), ("Kvamgren", True),
+     ("Strömgren", False), ("Omstädning", False), ("Åström", False), ("Wilma", False),
+     ("Ilievska", False), ("Malmberg", False),
      ("Ivarsdal", False), ("Illerstad", False), ("Illervägen", False), ("Björkhill", False)],
 )  # fmt: skip
 def test_strokes_that_no_word_has_are_doubted_however_sure(text: str, *, expected: bool) -> None:

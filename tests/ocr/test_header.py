@@ -72,6 +72,14 @@ def test_a_week_in_the_middle_of_the_screen_is_no_header() -> None:
 
 
 def test_times_above_a_date_are_told_from_the_clock_of_the_phone() -> None:
-    assert not holds_times(_words(("10:41", 60, 50), ("Ulla", 300, 400)), SIZE)
-    assert holds_times(_words(("08:00", 60, 400)), SIZE)
-    assert holds_times(_words(("08:00-09:00", 60, 50)), SIZE)
+    assert not holds_times(_words(("10:41", 60, 50), ("Ulla", 300, 400)), SIZE, ())
+    assert holds_times(_words(("08:00-09:00", 60, 50)), SIZE, ())
+
+
+def test_a_time_alone_above_the_date_is_a_messages_unless_cards_have_it_in_its_column() -> None:
+    cards = _words(*CARD)
+
+    assert not holds_times(_words(("Planering", 60, 200), ("19:42", 460, 400)), SIZE, cards)
+    assert holds_times(_words(("08:00", 60, 400)), SIZE, cards)
+    assert holds_times(_words(("Ulla", 300, 400), ("19:42", 460, 400)), SIZE, cards)
+    assert holds_times(_words(("19:42", 460, 400)), SIZE, _words(("08:00–09:00", 455, 600)))

@@ -101,6 +101,19 @@ def test_a_line_through_text_is_seen_and_no_other_line(text: str) -> None:
     assert strikes(struck.contrast, plain, ink.letter_px)
 
 
+@pytest.mark.parametrize("place", [0, 60, 160])
+@pytest.mark.parametrize(("wide", "is_line"), [(25, False), (45, False), (66, True)])
+def test_letters_that_touch_are_no_line_wherever_they_stand(
+    place: int, wide: int, *, is_line: bool
+) -> None:
+    """Of letters twenty pixels tall, in a run of two hundred and twenty-six."""
+    contrast = np.zeros((60, 300), dtype=np.uint8)
+    contrast[30:32, 40 + place : 40 + place + wide] = 200
+    band = Band(40, 20, 266, 45, ())
+
+    assert bool(strikes(contrast, band, 20.0)) is is_line
+
+
 @pytest.mark.parametrize(
     ("drawn", "read", "is_doubted"),
     [("Östra", "Ostra", True), ("Östra", "Östra", False), ("Ostra", "Ostra", False),

@@ -9,12 +9,12 @@ import pytest
 
 from backfill.ocr import checks
 from backfill.ocr.cells import make_cells
-from backfill.ocr.dates import find_date, lines_of, resolve_date, shows_other_day
+from backfill.ocr.dates import DateFailure, find_date, lines_of, resolve_date, shows_other_day
 from backfill.ocr.layout import read_layout
 from backfill.ocr.meaning import doubts_of, have_one_word
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.shift import Entry, Shift
-from backfill.ocr.timetext import parse_duration
+from backfill.ocr.timetext import parse_duration, parse_range
 from backfill.ocr.title_order import arrange, is_name
 from backfill.ocr.words import Word
 
@@ -57,6 +57,10 @@ WHERE = ("Ringgatan", "4", "Lerum")
         ("Hemstädning – Vega Dunge", "Ringgatan 4", "443 30 Lerum"),
         ("Vega Dunge", "Hemstädning, Ringgatan 4", "Lerum"),
         ("Hemstädning: Vega Dunge", "Ringgatan 4, Lerum"),
+        # What a long dash and a bullet are read as.
+        ("Hemstädning —- Vega Dunge", "Ringgatan 4, Lerum"),
+        ("Hemstädning = Vega Dunge", "Ringgatan 4, Lerum"),
+        ("Hemstädning + Vega Dunge", "Ringgatan 4, Lerum"),
     ],
 )
 def test_client_and_job_are_told_apart_in_any_order(texts: Sequence[str]) -> None:
@@ -174,7 +178,11 @@ def test_a_shift_that_ends_before_it_begins_at_noon_is_asked_about(
         ([("Idag, tor 6 nov", 10, 40)], dt.date(2025, 11, 6)),
         ([("Man 3. nov", 10, 40)], dt.date(2025, 11, 3)),
         ([("November 2025", 10, 40), ("tor", 12, 90), ("6", 22, 115)], dt.date(2025, 11, 6)),
-        ([("Thursday 6/11", 10, 40)], None),  # may be American
+        # Of the two ways the one whose weekday fits near the day of sending.
+        ([("Thursday 6/11", 10, 40)], dt.date(2025, 11, 6)),
+        ([("Thursday 11/6", 10, 40)], dt.date(2025, 11, 6)),
+        ([("Lerdag 8/11", 10, 40)], dt.date(2025, 11, 8)),  # ø is no letter of the reader's
+        ([("Lokakuuta 2025", 10, 40), ("maa", 12, 90), ("13", 22, 115)], dt.date(2025, 10, 13)),
         # Of two days none is known to be meant.
         ([("November 2025", 10, 40), ("tor 6", 12, 90), ("fre 7", 12, 290)], None),
     ],
@@ -183,6 +191,22 @@ def test_dates_stand_in_many_forms(lines: list[Line], date: dt.date | None) -> N
     evidence = find_date(lines_of(make_cells(_words(lines))))
 
     assert (evidence and resolve_date(evidence, dt.date(2025, 11, 4)).date) == date
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("Friday 9/5", dt.date(2025, 7, 7)),  # 9 May and 5 September 2025 are Fridays
+        ("Tuesday 9/8", dt.date(2025, 8, 7)),  # neither day is a Tuesday
+        ("Thursday 6/11", dt.date(2024, 3, 1)),  # a Thursday, but far away
+    ],
+)
+def test_a_date_whose_month_is_not_told_is_no_date(text: str, sent: dt.date) -> None:
+    evidence = find_date(lines_of(make_cells(_words([(text, 10, 40)]))))
+
+    assert evidence is not None
+    with pytest.raises(DateFailure, match="which number is the month"):
+        resolve_date(evidence, sent)
 
 
 @pytest.mark.parametrize("word", ["Imorgon", "Tomorrow", "I morgen", "Huomenna"])
@@ -203,6 +227,7 @@ def test_a_heading_that_names_the_day_after_is_another_day(word: str) -> None:
         # Ö. read as 6.
         ("Vega Dunge • Skola", "6. Promenaden 20, Lerum"),
         ("Vega Dunge • Skola", "Ringgatan 4, 443 30 Lerum kod 4821"),
+        ("Vega Dunge • Skola", "Ringgatan 4, 443 30 Lerum", "OBS husdjur"),
         ("Vega 17 Dunge • Skola", "Ringgatan 4, Lerum"),
         ("Ersatt: Vega Dunge • Skola", "Ringgatan 4, Lerum"),
         ("Reserv Vega Dunge • Skola", "Ringgatan 4, Lerum"),
@@ -232,3 +257,88 @@ def test_a_town_below_the_address_is_no_state_below_the_times() -> None:
         ("07:00 – 09:15", 10, 10), ("Vega Dunge • Skola", 160, 10), ("Ringgatan 4", 10, 50),
         ("Lerum", 10, 80),
     ) == [("07:00", "09:15", "Vega Dunge", "Skola", *WHERE)]  # fmt: skip
+
+
+@pytest.mark.parametrize("town", ["Lerum", "Kungsbacka"])
+def test_a_small_town_below_a_small_address_is_no_state_below_the_times(town: str) -> None:
+    words = [
+        *_words([("07:00 – 09:15", 10, 10), ("Vega Dunge • Skola", 160, 10)], tall=28),
+        *_words([("Ringgatan 4", 10, 42), (town, 10, 66)], tall=18),
+    ]
+    (entry,) = checks.check_times(read_layout(words).entries)
+
+    assert (entry.address, entry.location, entry.flags) == ("Ringgatan 4", town, ())
+
+
+@pytest.mark.parametrize("job", ["Skola", "Städservice"])
+def test_a_job_below_the_times_is_no_state(job: str) -> None:
+    words = [
+        *_words([("07:00 – 09:15", 10, 10), ("Vega Dunge •", 160, 10)], tall=28),
+        *_words([(job, 10, 42)], tall=18),
+        *_words([("Ringgatan 4, Lerum", 10, 72)], tall=28),
+    ]
+    (entry,) = checks.check_times(read_layout(words).entries)
+
+    assert (entry.title, entry.flags) == (f"Vega Dunge • {job}", ())
+
+
+def test_a_house_number_wraps_in_its_own_column_beside_a_job() -> None:
+    rows: list[Line] = []
+    for top, start in ((10.0, "07:00–08:00"), (130.0, "09:00–10:00")):
+        rows += [
+            (start, 10, top), ("Vega Dunge", 160, top + 2), ("Lerum, Stora Vägen", 400, top),
+            ("Skola", 160, top + 28), ("151", 400, top + 26),
+        ]  # fmt: skip
+
+    assert [shift[4:] for shift in _shifts(*rows)] == [("Stora Vägen", "151", "Lerum")] * 2
+
+
+def test_a_house_number_on_a_line_of_its_own_is_the_streets_above_it() -> None:
+    rows: list[Line] = []
+    for top, start in ((10.0, "07:00–08:00"), (130.0, "09:00–10:00")):
+        rows += [
+            (start, 10, top), ("Vega Dunge • Skola", 160, top + 2), ("Stora Vägen", 400, top),
+            ("85,", 400, top + 26), ("443 40 Lerum", 400, top + 52),
+        ]  # fmt: skip
+
+    assert [shift[4:] for shift in _shifts(*rows)] == [("Stora Vägen", "85", "Lerum")] * 2
+
+
+@pytest.mark.parametrize("wide", [30, 45])
+def test_the_half_of_the_day_may_stand_apart_from_its_time(wide: float) -> None:
+    words = _words([("8:30", 10, 10), ("10:30", 10, 40), ("AM", 60 + wide, 40)])
+    words += _words([("AM", 50 + wide, 10), ("Vega Dunge • Skola", 200, 10)])
+    (entry,) = checks.check_times(read_layout(words).entries)
+
+    assert (entry.start, entry.end) == ("08:30", "10:30")
+    assert checks.HALF_OF_DAY not in entry.flags
+
+
+@pytest.mark.parametrize("length", ["1h", "1 h", "1hr", "1,0 h"])
+def test_a_length_glued_to_the_times_is_one(length: str) -> None:
+    (entry,) = _entries(
+        (f"15:00 – 16:00{length}", 10, 10), ("Vega Dunge • Skola", 10, 40),
+        ("Lerum, Ringgatan 4", 10, 70),
+    )  # fmt: skip
+
+    assert (entry.start, entry.end, entry.duration_minutes) == ("15:00", "16:00", 60)
+    assert parse_range("15:00 – 16:001") is None
+
+
+@pytest.mark.parametrize("signs", ['"”', "'’", "||", "“„"])
+def test_the_round_ends_of_a_chip_part_no_times(signs: str) -> None:
+    (entry,) = _entries(
+        (f"{signs[0]}07:00- 09:15{signs[1]}", 10, 10), ("Vega Dunge • Skola", 10, 40),
+        ("Lerum, Ringgatan 4", 10, 70),
+    )  # fmt: skip
+
+    assert (entry.start, entry.end, entry.title) == ("07:00", "09:15", "Vega Dunge • Skola")
+
+
+@pytest.mark.parametrize("name", ["Karl- Åke Öberg", "Berit Alm- Ek"])
+def test_a_name_has_no_blank_behind_its_hyphen(name: str) -> None:
+    (entry,) = _entries(
+        ("07:00 – 09:15", 10, 10), (f"{name} • Skola", 10, 40), ("Lerum, Ringgatan 4", 10, 70)
+    )
+
+    assert normalise_entry(entry).customer_name == name.replace("- ", "-")

@@ -111,6 +111,21 @@ CHIPS = {
 }
 
 
+@pytest.mark.parametrize("chip", [CHIPS["blue"], CHIPS["night blue"]], ids=["blue", "night blue"])
+def test_a_chip_in_the_colour_of_the_header_is_no_card(chip: tuple[str, str]) -> None:
+    image, pen = _screen(DARK)
+    pen.rectangle((0, 0, WIDTH, 200), fill=chip[0])
+    for top in (340, 470, 600):
+        pen.rounded_rectangle((30, top, 330, top + 46), 23, fill=chip[0])
+        _write(pen, "09:15 — 10:30", 60, top + 9, "#000000", 26)
+
+    ink = _ink(image)
+
+    for top in (340, 470, 600):
+        inside = [p for p in ink.pieces if 30 < p.left < 320 and top < p.middle < top + 46]
+        assert len([p for p in inside if p.height > 14]) == 8
+
+
 @pytest.mark.parametrize("chip", CHIPS.values(), ids=CHIPS)
 @pytest.mark.parametrize("size_px", [19, 24])
 @pytest.mark.parametrize("text", ["Storstädning", "Fönsterputs", "Kontor"])

@@ -170,6 +170,36 @@ def test_doubtful_reading_is_held_unless_accepted(flaw: Any, reason: HeldReason)
     assert accepted.status is PlanStatus.OK
 
 
+@pytest.mark.parametrize("word", ["Dropped", "Struket", "Ersätter"])
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_client_that_is_a_known_one_behind_a_word_is_asked_about(
+    word: str, *, is_stored: bool
+) -> None:
+    longer = make_visit("08:00", "10:00", f"{word} Anna Berg", "Ekvägen/3/Askim")
+    sure = (ShiftEvidence(95.0),)
+    known = {(USER, DAY - dt.timedelta(30)): next(iter(_snapshot(1, ANNA).values()))}
+    other = SessionReading(_session(2), DAY - dt.timedelta(1), (ANNA,), evidence=sure)
+    read = _reading(3, longer, evidence=sure)
+
+    *_others, plan = plan_sessions(
+        [read] if is_stored else [other, read], known if is_stored else {}
+    )
+    assert plan.held_reason is HeldReason.NEEDS_REVIEW
+    assert "title_unsure" in plan.detail
+
+    looked_at = (ShiftEvidence(95.0, looked_at=("customer_name", "raw_type_label")),)
+    (plan,) = plan_sessions([_reading(3, longer, evidence=looked_at)], known)
+    assert plan.status is PlanStatus.OK
+
+
+def test_clients_of_one_family_name_are_no_words_before_one_another() -> None:
+    maria = make_visit("08:00", "10:00", "Maria Berg", "Ekvägen/3/Askim")
+    both = (ANNA, maria)
+
+    (plan,) = plan_sessions([_reading(3, *both, evidence=(ShiftEvidence(95.0),) * 2)], {})
+    assert plan.status is PlanStatus.OK
+
+
 def test_held_session_leaves_the_snapshot_for_the_next() -> None:
     held, after = plan_sessions(
         [_reading(2, review_reasons=("blurred",)), _reading(3, ANNA, BO)], _snapshot(1, ANNA)

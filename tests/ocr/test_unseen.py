@@ -185,6 +185,21 @@ def test_a_day_that_may_go_on_below_the_edge_is_told(look: Look, lines: float) -
 
 
 @looks
+@pytest.mark.parametrize("place", [1, 2])
+@pytest.mark.parametrize("bar", ["#000000", "#9aa0a6"])
+def test_below_a_bar_across_the_screen_another_app_may_hide_cards(
+    look: Look, place: int, bar: str
+) -> None:
+    screen = _screen(look)
+    edge = screen.boxes[place][1] + 8
+    screen.pen.rectangle((0, edge, WIDTH, HEIGHT), fill=look.page)
+    screen.pen.rectangle((0, edge, WIDTH, edge + 8), fill=bar)
+    screen.words = [word for word in screen.words if word.bottom < edge]
+
+    assert screen.unseen().tail is Tail.EDGE
+
+
+@looks
 def test_what_stands_right_below_the_last_card_may_be_another(look: Look) -> None:
     screen = _screen(look)
     y = screen.y + look.blank_px / 2

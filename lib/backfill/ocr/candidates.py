@@ -24,7 +24,7 @@ from backfill.ocr.timetext import is_number
 from backfill.ocr.view import View, interpret
 from backfill.ocr.words import BULLET, Row, Rows, Word
 
-_DASHES = re.compile("[–—]")
+_DASHES = re.compile("[–—-]+")
 _BULLETS = frozenset("•·●∙")
 # Signs that readers see or not, and that decide nothing.
 _TRIFLES = re.compile(r"[^\w:+&()-]")

@@ -25,6 +25,7 @@ from backfill.ocr.timetext import parse_duration, parse_worn_duration, tells_hal
 from backfill.ocr.vocabulary import find_labels
 from backfill.ocr.words import Word
 
+_NAME_AND_NUMBER = re.compile(r"[^\W\d_]{3}\.?\s+\d")
 _ENDS_IN_DIGIT = re.compile(r"\d$")
 
 
@@ -208,9 +209,21 @@ def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell]) -> bool:
     ]
     if cell.top - anchor.bottom > limits.BESIDE_STATE * cell.height:
         return False
+    is_text = find_labels(cell.text.split()) or _NAME_AND_NUMBER.search(cell.text)
+    if is_text or any(_is_line_between(other, anchor, cell) for other in card):
+        return False
     is_small = is_noise(cell.text) or cell.height < limits.STATE_TALL * anchor.cells[0].height
     is_state = is_small and len(cell.text) <= limits.LONGEST_STATE and cell.right < anchor.right
     return is_state and bool(beside) and cell.right < min(beside)
+
+
+def _is_line_between(line: Cell, anchor: Anchor, cell: Cell) -> bool:
+    """Whether a line that a cell goes on, since it begins as the cell does, stands above it."""
+    return (
+        anchor.bottom - 0.5 * line.height < line.middle < cell.top
+        and abs(line.left - cell.left) < limits.SAME_EDGE * cell.height
+        and line not in anchor.cells
+    )
 
 
 def _begins_line(cell: Cell, card: Sequence[Cell], height: float) -> bool:
@@ -240,16 +253,27 @@ def _stands_below_address(cell: Cell, kept: list[Cell], height: float) -> bool:
 def _address_line_above(cell: Cell, kept: list[Cell], height: float) -> str | None:
     """Return the line of an address right above a cell that begins where it begins."""
     above = [other for other in kept if other.middle < cell.middle - 0.5 * height]
-    last = max(above, key=lambda other: other.middle, default=None)
+    last = max(
+        (other for other in above if abs(other.left - cell.left) <= limits.SAME_EDGE * height),
+        key=lambda other: other.middle,
+        default=None,
+    )
     if (
         last is not None
-        and abs(last.left - cell.left) <= 0.6 * height
         and cell.middle - last.middle <= limits.STACK_PITCH * height
         and len(above) > 1
-        and ("," in last.text or len(above) > 2)
+        and ("," in last.text or len(above) > 2 or _is_in_column(last, above))
     ):
         return cut_collaborators(last.text)
     return None
+
+
+def _is_in_column(line: Cell, others: Sequence[Cell]) -> bool:
+    """Whether a line stands right of another, in a column of its own."""
+    return any(
+        other.right < line.left and other.top < line.bottom and line.top < other.bottom
+        for other in others
+    )
 
 
 def _is_unread_duration(cell: Cell, card: list[Cell], height: float) -> bool:

@@ -41,8 +41,8 @@ from backfill.ocr.vocabulary import find_labels
 from backfill.ocr.words import BULLET
 
 _STREET = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[A-Za-zÅÄÖåäö]?\s*(?:,|$)")
-# A word that a line breaks at its hyphen.
-_BROKEN = re.compile(r"(?<=[^\W\d_])([-/])\n(?=[^\W\d_])")
+# A word that a line breaks at its hyphen, or behind which a blank was read.
+_BROKEN = re.compile(r"(?<=[^\W\d_])(?:([-/])\n|(-)\s)(?=[^\W\d_])")
 _LABEL_NUMBER = re.compile(r"\(.*\d|\b(?:dag|lunch|rast|restid)\s+\d", re.IGNORECASE)
 
 
@@ -219,4 +219,4 @@ def _title_of(lines: Sequence[str]) -> tuple[str, int | None]:
 
     A line that ends in a hyphen or a slash right behind a letter goes on without a blank.
     """
-    return cut_duration(_BROKEN.sub(r"\1", "\n".join(lines)).replace("\n", " "))
+    return cut_duration(_BROKEN.sub(r"\1\2", "\n".join(lines)).replace("\n", " "))

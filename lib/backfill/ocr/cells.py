@@ -18,6 +18,10 @@ _TIME_PART = re.compile(
 )
 
 
+# What the round ends of a chip are read as.
+_QUOTES = "\"'`´‘’‚“”„|"
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One run of text on one line, with its words from left to right.
@@ -95,7 +99,8 @@ def _run_for(word: Word, runs: list[list[Word]], rights: list[float], height: fl
             continue
         run = runs[place]
         last = run[-1]
-        if gap >= limits.GAP_IN_CELL * height and not _is_range_without_dash(run, word):
+        is_apart = gap >= limits.GAP_IN_CELL * height
+        if is_apart and not (_is_range_without_dash(run, word) or _is_half_of(run, word)):
             continue
         overlap = min(word.bottom, last.bottom) - max(word.top, last.top)
         if overlap >= 0.6 * min(word.height, last.height) and not _is_whole(run, word):
@@ -111,6 +116,11 @@ def _is_range_without_dash(run: list[Word], word: Word) -> bool:
     return bool(before) and bool(parse_clock(" ".join(before)))
 
 
+def _is_half_of(run: list[Word], word: Word) -> bool:
+    """Whether a word tells the half of the day of the time before it, whose boxes lie apart."""
+    return tells_half(word.text) and bool(parse_clock(run[-1].text))
+
+
 def _is_whole(run: list[Word], word: Word) -> bool:
     """Whether the run ends here: a time, a state below it or a counter, and then other text."""
     text = " ".join(part.text for part in run)
@@ -118,6 +128,6 @@ def _is_whole(run: list[Word], word: Word) -> bool:
         return True
     last = run[-1].text
     if parse_clock(last) or parse_range(last) or (len(run) > 1 and tells_half(last)):
-        return not (_TIME_PART.match(word.text) or is_unit(word.text))
+        return not (_TIME_PART.match(word.text.strip(_QUOTES)) or is_unit(word.text))
     is_lone = is_counter(text) and len(text) == 1
     return is_lone and len(word.text) > 2 and not is_unit(word.text)

@@ -40,9 +40,14 @@ _NUMBER_FIRST = re.compile(r"(?:\D*,)?\s*\d{1,4}\s*[^\W\d_]?\s+\D*[^\W\d_]{3}\D*
 _GLUED = re.compile(r"[^\W\d_]{3}\d|\d[^\W\d_]{3}")
 _RINGS = "ÅÄåä"
 _CAPITAL_INSIDE = re.compile(r"[a-zåäöé][A-ZÅÄÖ]")  # LöÖf
-# Strokes in a row that no word has: Ilvarsdal, illlervägen; a wide capital read twice: Vvallmo.
+# Strokes in a row that no word has: Ilvarsdal, illlervägen, Iievska, Il vägen; a wide capital read
+# twice: Vvallmo.
 _STROKES = re.compile(
-    r"^[Il|]{2}[bcdfghjkmnpqrstvwxz]|[Il|]{4}|l{3}|^(?:Vv|Ww|Ss|Cc|Zz|Xx)[^\W\d_]"
+    r"^[Il|]{2,3}(?:[bcdfghjkmnpqrstvwxz]|$)|^[Il|]i|[Il|]{4}|l{3}|^(?:Vv|Ww|Ss|Cc|Zz|Xx)[^\W\d_]"
+)
+# An r and an n that touch are read as m: Ömfelt, Bjöm, Kamgren; not so Ström.
+_TOUCHING = re.compile(
+    r"(?<!tr)[öä]m(?!m)|(?<=[^\W\d_])[aeouy]m(?=[cdfghjklqrtvwxz])", re.IGNORECASE
 )
 # Between a client and the job there; read as one of these, or lost.
 _SEPARATOR = re.compile(r"[•·»«]|(?<=\s)[-–—=+](?=\s)")
@@ -146,7 +151,8 @@ def is_doubtful(word: Word) -> bool:
 def _is_odd(text: str) -> bool:
     """Whether a text is nothing that stands on a card, however sure Tesseract is of it: 5Sb."""
     is_no_number = _ODD_NUMBER.fullmatch(text) and parse_duration(text) is None
-    return bool(is_no_number or _STROKES.search(text) or _GLUED.search(text))
+    is_touching = bool(_TOUCHING.search(text)) and plain(text) not in known_words()
+    return bool(is_no_number or is_touching or _STROKES.search(text) or _GLUED.search(text))
 
 
 @functools.cache

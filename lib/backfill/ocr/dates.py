@@ -7,7 +7,7 @@ import functools
 import re
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backfill.ocr import limits
 from backfill.ocr.cells import Cell
@@ -37,7 +37,10 @@ _HOLDS_DAY = re.compile(r"\d|\b[OolISB]{1,2}\b")
 
 @dataclass(frozen=True, slots=True)
 class DateEvidence:
-    """What one image says of its date; `weekday` 0 = Monday, None where it says nothing."""
+    """What one image says of its date; `weekday` 0 = Monday, None where it says nothing.
+
+    `is_either_way`: day and month are digits and may stand the other way round (3/11).
+    """
 
     day: int
     month: int
@@ -47,6 +50,7 @@ class DateEvidence:
     text: str = ""
     confidence: float = 100.0
     bottom: float = 0.0
+    is_either_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +101,9 @@ def find_date(cells: Sequence[Cell]) -> DateEvidence | None:
     week = _WEEK.search(week_cell.text) if week_cell else None
     number = int(week[1]) if week and 1 <= int(week[1]) <= 53 else None
     bottom = max(header.bottom, week_cell.bottom if week_cell else 0)
-    return DateEvidence(
-        evidence.day, evidence.month, evidence.weekday, evidence.year, number, header.text,
-        header.confidence, bottom,
-    )  # fmt: skip
+    return replace(
+        evidence, iso_week=number, text=header.text, confidence=header.confidence, bottom=bottom
+    )
 
 
 def shows_other_day(cells: Sequence[Cell], evidence: DateEvidence) -> bool:
@@ -158,6 +161,8 @@ def resolve_date(
 
     Raises DateFailure when no year fits.
     """
+    if evidence.is_either_way:
+        return _resolve_ways(evidence, created, default_year)
     near = created or dt.date(default_year or dt.date.max.year, 7, 1)
     if evidence.year is not None:
         years: tuple[int, ...] = (evidence.year,)
@@ -189,6 +194,25 @@ def resolve_date(
     is_far = not -limits.DOUBTED_DAYS <= ahead <= limits.AHEAD_DAYS
     doubts += (FAR_DATE,) * (is_far and evidence.year is None)
     return ResolvedDate(date, (*warnings, *_warnings(date, created, default_year)), doubts)
+
+
+def _resolve_ways(
+    evidence: DateEvidence, created: dt.date | None, default_year: int | None
+) -> ResolvedDate:
+    """Return the one of a date's two ways whose weekday fits near the day of its sending."""
+    swapped = replace(evidence, day=evidence.month, month=evidence.day)
+    found: list[ResolvedDate] = []
+    for way in (evidence, swapped):
+        try:
+            resolved = resolve_date(replace(way, is_either_way=False), created, default_year)
+        except DateFailure:
+            continue
+        is_near = created and abs((resolved.date - created).days) <= limits.FAR_DAYS
+        if is_near or evidence.year is not None:
+            found.append(resolved)
+    if len(found) != 1:
+        raise DateFailure(f"{evidence.text!r} may be two days: which number is the month?")
+    return found[0]
 
 
 def resolve_session_date(
@@ -256,7 +280,7 @@ def _read_header(text: str) -> DateEvidence | None:
         tokens = tokens[1:]
     if not 2 <= len(tokens) <= limits.DATE_TOKENS:
         return None
-    return _read_digits(text, weekday_of(tokens[0])) or _read_names(tokens)
+    return _read_digits(text, index_of(tokens[0], "weekdays")) or _read_names(tokens)
 
 
 def _read_names(tokens: list[str]) -> DateEvidence | None:
@@ -286,13 +310,12 @@ def _read_digits(text: str, weekday: int | None) -> DateEvidence | None:
         year, month, day = map(int, found.groups())
     elif found := _DOTTED.search(text) or _SLASHED.search(text):
         day, month, year = int(found[1]), int(found[2]), int(found[3] or 0)
-        if "/" in found[0] and day <= 12 and day != month and not is_day_first(text):
-            return None  # 3/11 may be American
     else:
         return None
     if not (year or weekday is not None) or not (1 <= month <= 12 and 1 <= day <= 31):
         return None
-    return DateEvidence(day, month, weekday, year or None)
+    is_american = "/" in found[0] and day <= 12 and day != month and not is_day_first(text)
+    return DateEvidence(day, month, weekday, year or None, is_either_way=is_american)
 
 
 def _week_cell(cells: Sequence[Cell], header: Cell) -> Cell | None:

@@ -7,6 +7,7 @@ A header as white as the sheet below it shows its nature by its words: the phone
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Divider
@@ -37,12 +38,31 @@ def header_end(words: list[Word], dividers: tuple[Divider, ...], size: tuple[int
     return min((rule.y for rule in dividers if end < rule.y < next_top), default=end)
 
 
-def holds_times(words: list[Word], size: tuple[int, ...]) -> bool:
-    """Whether one of the words is a range of times, or a time lower than a phone's clock stands."""
+def holds_times(words: list[Word], size: tuple[int, ...], of_cards: Sequence[Word]) -> bool:
+    """Whether one of the words is a range of times, or a time lower than a phone's clock stands.
+
+    A time alone on its line, in no column of the cards' times, tells when a message was sent.
+    """
     return any(
         parse_range(word.text)
-        or (parse_clock(word.text) and word.bottom > limits.STATUS_SHARE * size[0])
+        or (
+            parse_clock(word.text)
+            and word.bottom > limits.STATUS_SHARE * size[0]
+            and not (_is_alone(word, words) and not any(_is_below(word, w) for w in of_cards))
+        )
         for word in words
+    )
+
+
+def _is_alone(word: Word, words: Sequence[Word]) -> bool:
+    return not any(w is not word and w.top < word.bottom and word.top < w.bottom for w in words)
+
+
+def _is_below(word: Word, other: Word) -> bool:
+    """Whether another time begins or ends in a word's column."""
+    reach = limits.SAME_LEFT * word.height
+    return min(abs(other.left - word.left), abs(other.right - word.right)) <= reach and bool(
+        parse_clock(other.text) or parse_range(other.text)
     )
 
 

@@ -36,7 +36,7 @@ _MARKS = {"i": 1, "j": 1, "ä": 2, "ö": 2, "ü": 2, "ë": 2, "å": 1, "é": 1, 
 _BARE = frozenset("AOUE")
 _MARKED = frozenset("ÅÄÖÜÉÈJQ")
 # "+3" counts colleagues, and its sign is a piece of ink.
-_NUMBER = re.compile(r"[^\w+]*(?:\d{1,4}[^\W\d_]?|\d{1,2}[:.;]\d{2})\W*")
+_NUMBER = re.compile(r"[^\w+]*(?:\d{1,4}[^\W\d_]?|\d{1,2}[:.;]\d{1,2})\W*")
 
 
 class Stroke(StrEnum):

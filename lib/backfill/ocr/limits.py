@@ -264,4 +264,6 @@ HEADING_BLANK = Letters(5.5)  # Less may be what a look leaves free below its he
 COVER_TALL = Letters(3.0)  # What lies over a card is so tall,
 COVER_WIDE = Share(0.5)  # of the width,
 COVER_FULL = Share(0.55)  # and of its own box.
+RIM_TO_RIM = Share(0.97)  # Of the width: a bar that parts the screen is of one colour on so much,
+BAR_THICK = Letters(1.5)  # and no thicker; what is, hides what lies below it.
 OTHER_COLOUR = Levels(10)  # Of the nearest colour: from here on a colour is another one.

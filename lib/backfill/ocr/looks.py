@@ -62,15 +62,18 @@ def doubtful_bands(rows: Rows, entries: tuple[Entry, ...]) -> list[int]:
     """Return the indices of the rows that matter to a shift or the date and may be misread.
 
     Times and the duration beside them are looked at again where a check speaks against them, texts
-    where a word is unsure, and runs of which nothing was read.
+    where a word is unsure, runs of which nothing was read, and times of no card that their ink
+    contradicts.
     """
     contradicted = [entry for entry in entries if TIME_FLAGS.intersection(entry.flags)]
     texts = {word for entry in entries for word in entry.words if not is_time_part(word.text)}
     times = {word for entry in contradicted for word in entry.words if is_time_part(word.text)}
+    first = min((word.top for entry in entries for word in entry.words), default=float("inf"))
     return [
         index
         for index, row in enumerate(rows)
         if _says_nothing(row)
+        or (row and row[0].top >= first and _is_unread_time(row))
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
         or any(_is_duration_of(row, entry) for entry in contradicted)
     ]
@@ -112,6 +115,13 @@ def _is_duration_of(row: Row, entry: Entry) -> bool:
     )
     is_duration = parse_duration(" ".join(word.text for word in row)) is not None
     return top <= row[0].middle <= bottom and (is_duration or is_beside)
+
+
+def _is_unread_time(row: Row) -> bool:
+    """Whether a run has a part of a time, not a whole one, and its ink contradicts a word of it."""
+    texts = [word.text for word in row if is_time_part(word.text)]
+    is_whole = any(parse_clock(text) or parse_range(text) for text in texts)
+    return bool(texts) and not is_whole and any(word.is_contradicted for word in row)
 
 
 def _says_nothing(row: Row) -> bool:

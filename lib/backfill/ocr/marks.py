@@ -33,7 +33,8 @@ def with_marks(
         for band, row in zip(bands, rows, strict=True)
         for left, right in strikes(ink.contrast, band, ink.letter_px)
         for word in row
-        if min(word.right, right) - max(word.left, left) > 0.5 * word.width
+        if any(char.isalnum() for char in word.text)  # a long dash is no line through it
+        and min(word.right, right) - max(word.left, left) > 0.5 * word.width
     }
     return tuple(_marked(entry, struck, ink.chips) for entry in entries)
 
@@ -50,7 +51,11 @@ def strikes(contrast: Pixels, band: Band, unit: float) -> list[tuple[int, int]]:
     top = band.top + round(limits.STRIKE_ROWS[0] * tall)
     bottom = band.top + round(limits.STRIKE_ROWS[1] * tall) + 1
     part = above(contrast[top:bottom, band.left : band.right], limits.INK_CONTRAST)
-    lines = cv2.morphologyEx(part, cv2.MORPH_OPEN, np.ones((1, wide), dtype=np.uint8))
+    # What is beyond the run is no ink: else a wide letter at its end would go on there.
+    kernel = np.ones((1, wide), dtype=np.uint8)
+    lines = cv2.morphologyEx(
+        part, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0.0,) * 4
+    )
     columns = np.flatnonzero(np.asarray(lines).any(axis=0))
     if not columns.size or not _is_thin(np.asarray(lines), unit):
         return []

@@ -139,13 +139,14 @@ def _lost_numbers(entry: Entry, shift: Shift, labels: Sequence[LabelMatch]) -> s
 
 
 def _is_no_town(shift: Shift) -> bool:
-    """Whether what stands where a town does is too long for one, or says more than a town."""
+    """Whether what stands where a town does is too long for one, says more, or is another's."""
     words = clean_words(shift.city)
     town, rest = known_towns().split_head(words)
     return (
         len(words) > limits.TOWN_WORDS
         or any(char.isdigit() for char in shift.city)
         or bool(town and rest)
+        or bool(shift.postal_area and fold_place(shift.postal_area) != fold_place(shift.city))
         or any(match.is_exact for match in find_labels(words))
     )
 

@@ -326,8 +326,11 @@ def _stands_apart(box: Box, colours: Pixels, unit: float) -> bool:
 def _backgrounds(grey: Pixels) -> tuple[int, int]:
     """Return the brightness of the sheet and of the cards on it, perhaps the same.
 
-    Cards a little brighter than a dark sheet would else be shreds of pictures in a noisy JPEG.
+    Told where cards stand: a header in the colour of the chips below it is no card. Cards a little
+    brighter than a dark sheet would else be shreds of pictures in a noisy JPEG.
     """
+    height = grey.shape[0]
+    grey = grey[round(limits.HEADER_MAX * height) : round(limits.TAB_MIN * height)]
     counts = count_levels(grey)
     sheet = int(counts.argmax())
     counts[max(0, sheet - limits.APART) : sheet + limits.APART + 1] = 0

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backfill.decisions import Answer, Answers, Question
 from backfill.ocr.aggregate import order_key
-from backfill.ocr.doubts import explained
+from backfill.ocr.checks import TITLE_UNSURE
+from backfill.ocr.doubts import explained, is_settled
+from backfill.ocr.identity import fold_text
 from backfill.ocr.notify import SUMMARY_THRESHOLD_DEFAULT, write_notifications
 from backfill.ocr.schedule_diff import ScheduleDiff, diff_schedules
 from backfill.ocr.schedule_event import EventKey, PlannedEvent, identify_events
@@ -22,8 +24,10 @@ from backfill.ocr.session import (
     SessionFailure,
     SessionPlan,
     SessionReading,
+    ShiftEvidence,
     StoredSnapshot,
 )
+from backfill.ocr.shift import Shift
 from backfill.ocr.stored_shift import read_stored
 
 SnapshotKey = tuple[int, dt.date]
@@ -63,12 +67,13 @@ def plan_sessions(
     present = dict(snapshots)
     keys = set(stored_event_keys)
     plans: list[SessionPlan] = []
+    clients = _clients(outcomes, snapshots)
     for outcome in sorted(outcomes, key=lambda outcome: outcome.session.order_key):
         if isinstance(outcome, SessionFailure):
             plans.append(_plan_failure(outcome))
             continue
         day = (outcome.session.user_id, outcome.schedule_date)
-        plan = _plan_reading(outcome, present.get(day), keys, options)
+        plan = _plan_reading(_doubted(outcome, clients), present.get(day), keys, options)
         plans.append(plan)
         keys.update(planned.unique_key for planned in plan.events)
         if plan.after is not None:
@@ -80,6 +85,42 @@ def plan_sessions(
 def make_payload(reading: SessionReading) -> tuple[dict[str, str], ...]:
     """Return the snapshot payload: twelve fields a shift, in chronological order."""
     return tuple(shift.as_json() for shift in sorted(reading.shifts, key=order_key))
+
+
+def _clients(
+    outcomes: Sequence[SessionReading | SessionFailure],
+    snapshots: Mapping[SnapshotKey, StoredSnapshot],
+) -> frozenset[str]:
+    """Return the clients, of two words or more, that are stored or were read without a doubt."""
+    read = (
+        shift.customer_name
+        for outcome in outcomes
+        if isinstance(outcome, SessionReading)
+        for shift, evidence in zip(outcome.shifts, outcome.evidence, strict=False)
+        if TITLE_UNSURE not in evidence.review_reasons
+    )
+    stored = (
+        shift.customer_name
+        for snapshot in snapshots.values()
+        for shift in read_stored(snapshot.payload)
+    )
+    return frozenset(fold_text(name) for name in (*read, *stored) if " " in name)
+
+
+def _doubted(reading: SessionReading, clients: Collection[str]) -> SessionReading:
+    """Return the reading, its clients doubted that are a known one's with a word before it.
+
+    No single screen tells a word that says something of its card ("Dropped") from a first name.
+    """
+
+    def doubt(shift: Shift, evidence: ShiftEvidence) -> ShiftEvidence:
+        words, reasons = fold_text(shift.customer_name).split(), evidence.review_reasons
+        is_longer = any(" ".join(words[at:]) in clients for at in range(1, len(words) - 1))
+        if not is_longer or is_settled(TITLE_UNSURE, evidence.looked_at):
+            return evidence
+        return replace(evidence, review_reasons=tuple(dict.fromkeys((*reasons, TITLE_UNSURE))))
+
+    return replace(reading, evidence=tuple(map(doubt, reading.shifts, reading.evidence)))
 
 
 def _plan_failure(failure: SessionFailure) -> SessionPlan:

@@ -19,15 +19,17 @@ _SINGLE = re.compile(rf"{_AT}{_CLOCK}{_UHR}\W*$", re.IGNORECASE)
 _SINGLE_HALF = re.compile(rf"{_AT}{_CLOCK}{_HALF}\W*$")
 # The dash may be read as other signs, or lost: two times of day on one line are a range.
 _DASH = r"(?:\s*[-–—~=_»«]+\s*)+|\s+(?:till?|to|bis|kl\.?)\s+(?:kl\.?\s*)?|\s+"
-_RANGE = re.compile(rf"{_AT}{_CLOCK}{_UHR}(?:{_DASH}){_CLOCK}(?!\d){_UHR}\W*")
+_HOURS = r"(?:h|hrs?|tim(?:mar|me)?|std|hours?)"
+_MINUTES = r"m(?:ins?)?"
+# Behind a time: no digit, or those of a length whose blank was lost (16:001h).
+_ENDS = rf"(?!\d)|(?=\d{{1,2}}(?:[.,:]\d{{1,2}})?\s?(?:{_HOURS}|{_MINUTES})\b)"
+_RANGE = re.compile(rf"{_AT}{_CLOCK}{_UHR}(?:{_DASH}){_CLOCK}(?:{_ENDS}){_UHR}\W*")
 _HALF_RANGE = re.compile(rf"{_AT}{_CLOCK}(?:{_HALF})?(?:{_DASH}){_CLOCK}(?!\d)(?:{_HALF})?\W*")
 # 7h30 – 9h15: only as a range, since 7h30 alone may be a length.
 _HOUR_RANGE = re.compile(
     rf"{_AT}([0-2]?\d)\s?h\s?(\d{{2}})(?:{_DASH})([0-2]?\d)\s?h\s?(\d{{2}})(?!\d)(?!\s?m)\W*"
 )
 _BARE_RANGE = re.compile(r"^\W*([0-2]\d)(\d{2})\s*[-–—]\s*([0-2]\d)(\d{2})(?!\d)\W*")
-_HOURS = r"(?:h|hrs?|tim(?:mar|me)?|std|hours?)"
-_MINUTES = r"m(?:ins?)?"
 _DURATION = re.compile(
     rf"(?:^|(?<=\s))(?:(\d{{1,2}})\s*{_HOURS}\.?(?![a-zåäö]))?\s*(?:(\d{{1,2}})\s*{_MINUTES}\b)?\W*$"
 )

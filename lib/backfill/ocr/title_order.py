@@ -14,7 +14,8 @@ from backfill.ocr.noise import is_around, is_cancelled, is_notice, is_of_others
 from backfill.ocr.vocabulary import find_labels, known_towns
 from backfill.ocr.words import BULLET
 
-_DIVIDED = re.compile(rf"(.+?)(?:\s*[{BULLET}·]\s*|\s+[|Il–—-]\s+|[:,]\s+)(.+)")
+# The sign as it is written, or as it is read: — as "—-" or "=", • as "+".
+_DIVIDED = re.compile(rf"(.+?)(?:\s*[{BULLET}·]\s*|\s+(?:[|Il]|[–—=+-]+)\s+|[:,]\s+)(.+)")
 # Small words within a name: Ebba von Essen, Torvald & Söner.
 _PARTICLES = frozenset(("von", "af", "av", "de", "der", "van", "och", "i", "på", "&", "la", "el"))
 _NAME_WORD = re.compile(r"[^\W\d_][^\d,;:!?()]*")

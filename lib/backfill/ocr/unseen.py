@@ -99,7 +99,8 @@ def find_unseen(scene: Scene, view: View, words: Iterable[Word], pictures: Itera
     covers = _covers(scene, view, entries, end)
     if any(_is_over_a_card(box, entries, spans, view) for box in covers):
         flags += (COVERED,)
-    if view.tail is not Tail.FAREWELL and not _is_blank(scene, foot, blank, view.bottom):
+    is_free = _is_blank(scene, foot, blank, view.bottom) and not _ends_at_bar(scene, spans, view)
+    if view.tail is not Tail.FAREWELL and not is_free:
         return Unseen(flags, Tail.EDGE)
     return Unseen(flags, view.tail)
 
@@ -176,6 +177,33 @@ def _foot(scene: Scene, spans: Sequence[Span]) -> float:
 def _is_blank(scene: Scene, foot: float, blank: float, bottom: float) -> bool:
     is_free = not any(top < foot + blank and low > foot for top, low in scene.inked)
     return is_free and foot + blank < bottom
+
+
+def _ends_at_bar(scene: Scene, spans: Sequence[Span], view: View) -> bool:
+    """Whether a bar from rim to rim ends the list below its last card, as no rule between cards.
+
+    What begins there may be another app's half of the screen, in the sheet's own colour.
+    """
+    height = scene.colours.shape[0]
+    first, foot = (round(edge / limits.SHRINK) for edge in (spans[0][0], spans[-1][1]))
+    last = min(round(view.bottom / limits.SHRINK), round(limits.TAB_MIN * height))
+    rows = scene.colours[first:last].astype(np.int16)
+    if foot - first < 1 or last <= foot:
+        return False
+    page = _commonest(np.concatenate((rows[: foot - first, :2], rows[: foot - first, -2:]), axis=1))
+    colour = np.median(rows, axis=1)
+    is_even = (np.abs(rows - colour[:, None]).max(axis=2) <= limits.OTHER_COLOUR).mean(axis=1)
+    rims = np.stack((rows[:, 0], rows[:, -1], colour), axis=1)
+    is_off = np.abs(rims - page).max(axis=2).min(axis=1) > limits.OTHER_COLOUR
+    is_other = (is_even >= limits.RIM_TO_RIM) & is_off
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], is_other, [False])).astype(np.int8)))
+    bars = {
+        int(top): int(np.abs(colour[top:end] - page).max())
+        for top, end in edges.reshape(-1, 2)
+        if end < len(rows) and (end - top) * limits.SHRINK <= limits.BAR_THICK * scene.letter_px
+    }
+    usual = max((off for top, off in bars.items() if first + top <= foot), default=0)
+    return any(off > 2 * usual for top, off in bars.items() if first + top > foot)
 
 
 def _covers(scene: Scene, view: View, entries: Sequence[Entry], end: float) -> list[Span]:

@@ -71,6 +71,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     rules = (*sheet.dividers, *rules_between_bars(sheet, below, ink.contrast.shape))
     layout = read_layout(below, rules)
     whole = check_times(layout.entries)
+    of_cards = [word for entry in whole for word in entry.words]
     width = float(ink.contrast.shape[1])
     entries = check_edges(whole, sheet, letter_px, width, is_top=date is not None)
     tail = Tail.FAREWELL if layout.farewell else Tail.ROOM
@@ -89,10 +90,10 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     flags = (CARD_COUNT_MISMATCH,) * has_loose_bar
     flags += (LONE_TIME,) * bool(lone) + (STRAY_TEXT,) * bool(strays)
     last = max((span_of(entry.words)[3] for entry in entries), default=sheet.top)
-    cut = [*layout.lone_times, *(word for entry in whole for word in entry.words)]
+    cut = [*layout.lone_times, *of_cards]
     is_begun = any(word.top > last for word in cut if word not in lone)
     flags += (CUT_BELOW,) * (is_begun or len(strays) < len(apart))
-    flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape)
+    flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape, of_cards)
     flags += (SECOND_DAY,) * (date is not None and shows_other_day(lines, date))
     top = max(date.bottom, sheet.top) if date else sheet.top
     return View(
