@@ -334,3 +334,20 @@ def test_an_encoding_that_the_column_can_not_hold_is_refused(bench: Bench) -> No
 
     assert "Column start_at is bigint: it can not hold wall times as timestamp." in message
     assert "--encoding epoch_ms or epoch_s" in message
+
+
+@pytest.mark.parametrize("how", ["WITH INOUT AS IMPLICIT", "WITH FUNCTION public.seven(text)"])
+def test_a_cast_that_somebody_made_is_named_unless_it_does_what_the_types_do(
+    bench: Bench, how: str
+) -> None:
+    bench.sql("CREATE FUNCTION seven(text) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 7'")
+    bench.sql(f"CREATE CAST (text AS int) {how}")
+    if "INOUT" not in how:
+        with pytest.raises(PreflightError, match=r"from text to integer, by .*seven\(text\)") as no:
+            bench.plan()
+        for statement in str(no.value).partition("does: ")[2].split(";")[:2]:
+            bench.sql(statement)
+
+    bench.run()
+
+    assert bench.scalar("SELECT count(start_at_utc) FROM events") == 12
