@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from tests.fill.test_strange_values import box
 
 from backfill import workbook
-from backfill.errors import UsageError
+from backfill.errors import PreflightError, UsageError
 
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
@@ -194,3 +194,26 @@ def test_rights_on_the_named_columns_alone_are_enough(tables: Tables) -> None:
 
     assert tables.rows("SELECT count(v) FROM box") == [(0,)]
     tables.connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
+
+
+@pytest.mark.parametrize(
+    "cast", ["(text AS mood) WITH FUNCTION moody(text)", "(mood AS text) WITH FUNCTION said(mood)"]
+)
+def test_a_cast_of_ones_own_to_or_from_a_columns_type_is_named(tables: Tables, cast: str) -> None:
+    tables.make(
+        "CREATE TYPE mood AS ENUM ('glad', 'calm')",
+        "CREATE TABLE cat (id int PRIMARY KEY, mood mood)",
+        "INSERT INTO cat (id) VALUES (1), (2)",
+        "CREATE FUNCTION moody(text) RETURNS mood LANGUAGE sql AS $$ SELECT 'calm'::mood $$",
+        "CREATE FUNCTION said(mood) RETURNS text LANGUAGE sql AS $$ SELECT 'x'::text $$",
+        "CREATE TABLE dog (id int PRIMARY KEY, n int)",
+        "INSERT INTO dog (id) VALUES (1)",
+    )
+    tables.connection.execute(f"CREATE CAST {cast} AS ASSIGNMENT")
+    rows = pd.DataFrame({"id": [1, 2], "mood": ["glad", "calm"]})
+
+    with pytest.raises(PreflightError, match=r"has a cast of its own from .*DROP CAST"):
+        tables.fill(rows, "cat", "mood")
+
+    assert tables.rows("SELECT count(mood) FROM cat") == [(0,)]
+    assert tables.fill(pd.DataFrame({"id": [1], "n": [3]}), "dog", "n").summary["total_updated"]

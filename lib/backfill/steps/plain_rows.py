@@ -20,6 +20,7 @@ from backfill.plans.fitting import Fitting
 from backfill.plans.keyed_rows import NO_COLUMN, first_keys, rows_where
 from backfill.plans.staging import Staging
 from backfill.report import Reporter
+from backfill.server.own_casts import check_casts
 from backfill.server.plain_table import plain_to_json, targets_null
 from backfill.server.postgres import Connection, connect
 from backfill.server.rights import check_rights, rights_on
@@ -48,6 +49,7 @@ def plain_preflight(
     """Check rights, count the rows that wait; raise `PreflightError` or `UsageError`."""
     table, what = resolved.table, part(task, "what")
     warnings = check_rights(connection, rights_on(resolved.table), writing=writing)
+    check_casts(connection, table.relations)
     warnings += cautions(connection, resolved)
     facts = {
         "table": str(table.relation),

@@ -30,7 +30,6 @@ from backfill.records.ledger import Ledger
 from backfill.report import Reporter
 from backfill.rows.values import to_dataframe
 from backfill.server.database import Database
-from backfill.server.own_casts import check_casts
 from backfill.server.own_text import holdable
 from backfill.server.postgres import ONLY_READS, database_fingerprint
 from backfill.settings import EngineSettings, fingerprint
@@ -56,7 +55,6 @@ def look(
     with database.connect(read_only=True, limits=settings.limits) as connection:
         for flag, sheet in latest_sheets.items():
             check_origin(flag, sheet, database_fingerprint(connection))
-        check_casts(connection)
         return job.preflight(connection, writing=writing)
 
 

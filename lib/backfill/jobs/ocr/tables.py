@@ -10,6 +10,7 @@ from psycopg import sql
 from backfill.errors import PreflightError
 from backfill.server.catalog import hidden_rows
 from backfill.server.catalog_columns import columns_of
+from backfill.server.own_casts import check_casts
 from backfill.server.postgres import Connection, scalar
 from backfill.server.rights import Right, check_rights
 from backfill.server.table import Relation
@@ -86,7 +87,9 @@ def check_tables(
         _check_columns(connection, tables, name, columns)
     rights = [("SELECT", name) for name in read] + _WRITE
     rights += [("INSERT", name) for name in _NOTIFICATION if notifying]
-    return check_rights(connection, tables.rights_of(rights), writing=writing)
+    needed = tables.rights_of(rights)
+    check_casts(connection, {right.relation for right in needed})
+    return check_rights(connection, needed, writing=writing)
 
 
 def is_demo(connection: Connection, tables: Tables) -> bool:

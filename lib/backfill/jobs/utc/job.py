@@ -39,6 +39,7 @@ from backfill.rows.values import struct_type
 from backfill.server.catalog import has_heirs, hidden_rows
 from backfill.server.database import Database
 from backfill.server.odd_text import check_text
+from backfill.server.own_casts import check_casts
 from backfill.server.postgres import Connection
 from backfill.server.rights import Right, check_rights, rights_on
 from backfill.server.session import Session
@@ -78,6 +79,7 @@ class UtcTask:
         """Return the task upon its table, sampled, and what waits there."""
         rows = self.look_up(connection, writing=writing)
         zoned, table = rows.zoned, rows.zoned.table
+        check_casts(connection, table.relations)
         check_text(connection, table)
         warnings = [
             *rows.warnings,
