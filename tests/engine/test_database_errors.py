@@ -15,6 +15,7 @@ from tests.engine.workshop import Bench, noon_utc
 from backfill.chunks import patience
 from backfill.errors import DatabaseUnreachable, PreflightError
 from backfill.server.database import Database
+from backfill.server.postgres import what_failed
 
 ALL_NOONS = {f"e{day:02d}": noon_utc(day) for day in range(1, 13)}
 TRIGGER = """
@@ -278,3 +279,36 @@ def test_a_right_taken_away_during_the_run_stops_it_and_names_the_mend(bench: Be
 
     assert bench.status(run_id) == "failed"
     assert set(bench.filled().values()) == {(None, None)}
+
+
+@pytest.mark.parametrize(
+    ("statements", "mend"),
+    [
+        (
+            [
+                "SET temp_file_limit = '64kB'; SET work_mem = '64kB'",
+                "SELECT count(*) FROM (SELECT g::text FROM generate_series(1, 50000) AS g ORDER BY"
+                " 1) AS t",
+            ],
+            "ALTER ROLE … SET work_mem = '256MB'",
+        ),
+        (
+            [
+                "DO $$ BEGIN RAISE EXCEPTION 'out of shared memory' USING ERRCODE = '53200',"
+                " HINT = 'You might need to increase max_locks_per_transaction.'; END $$"
+            ],
+            "You might need to increase max_locks_per_transaction",
+        ),
+    ],
+)
+def test_a_limit_of_the_server_is_told_with_its_own_mend(
+    bench: Bench, statements: list[str], mend: str
+) -> None:
+    with pytest.raises(psycopg.OperationalError) as limited:
+        for statement in statements:
+            bench.sql(statement)
+
+    said = what_failed(limited.value, "extract")
+
+    assert said.startswith("The server could not go on during extract: ")
+    assert mend in said and not said.endswith(".")

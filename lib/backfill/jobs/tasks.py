@@ -224,15 +224,19 @@ def _checked(made: Any, origin: str) -> Task:
 
 
 def installed_kind(name: str) -> JobKind:
-    """Return what can be done for a task's runs.
+    """Return what can be done for a task's runs, by the name that it has itself.
 
-    Only what is installed under that name is ever loaded: what a ledger's row says names no code.
+    Only what is installed is ever loaded: what a ledger's row says chooses among that, and names
+    no other code. An entry point may have another name than its task.
     """
 
     def find(target: Mapping[str, Any]) -> Task | None:
-        if name not in _installed():
+        installed = _installed()
+        origin = target.get("task")
+        by_origin = [key for key, entry in installed.items() if entry.value == origin]
+        known = next((key for key in (*by_origin, name) if key in installed), None)
+        if known is None:
             return None
-        found = find_task(name)
-        return found.task(dict(target.get("parameters") or {}))
+        return find_task(known).task(dict(target.get("parameters") or {}))
 
     return JobKind(name, find)

@@ -26,7 +26,7 @@ from backfill.server.arrow_session import ArrowSession, open_arrow
 from backfill.server.dsn import redact
 from backfill.server.joins import join_clauses, looked_up_value
 from backfill.server.pending import pending_filter
-from backfill.server.postgres import unreachable
+from backfill.server.postgres import mend_of_limit, unreachable
 from backfill.server.table import Table
 
 PAGE_ROWS = 100_000
@@ -284,6 +284,8 @@ def _translated(dsn: str, error: Any) -> Exception:
     text = redact(str(error), dsn)
     if (error.sqlstate or _CONNECTIONS[0]).startswith(_CONNECTIONS):
         return unreachable(dsn, error)
+    mend = mend_of_limit(error.sqlstate)
     return DatabaseUnreachable(
-        f"The server refused to read: {text.strip()}. Run: {next_command('doctor')}"
+        f"The server refused to read: {text.strip()}. {mend}{mend and '. '}"
+        f"Run: {next_command('doctor')}"
     )

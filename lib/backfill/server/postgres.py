@@ -53,6 +53,13 @@ _IS_FULL = re.compile(
 )
 #: Classes of errors of a server that is there: no room, a limit, its own files.
 _OF_ROOM_AND_LIMITS = ("53", "54", "58")
+#: What mends them, by SQLSTATE, where the server has no hint of its own.
+_MENDS = {
+    "53100": "Free some room on the server's disk",
+    "53200": "Let the server have more memory, or say fewer --workers",
+    "53400": "What is sorted in memory needs no such file: ALTER ROLE … SET work_mem = '256MB'; or "
+    "raise it, as a superuser: ALTER ROLE … SET temp_file_limit = '20GB'",
+}
 _BY_KEY = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -292,8 +299,17 @@ def what_failed(error: psycopg.Error, step: str = "") -> str:
             "takes any bytes; mend the text of these rows, then try again"
         )
     if (error.sqlstate or "").startswith(_OF_ROOM_AND_LIMITS):
-        return f"The server could not go on{during}: {reason}"
+        mend = mend_of_limit(error.sqlstate or "", error.diag.message_hint)
+        return f"The server could not go on{during}: {reason}{mend and '. '}{mend}"
     return f"The database was lost{during}: {reason}"
+
+
+def mend_of_limit(sqlstate: str, hint: str | None = None) -> str:
+    """Return what mends a lack of room or a limit that is reached: the server's own hint, or ours.
+
+    Without a full stop; empty for any other error.
+    """
+    return (hint or _MENDS.get(sqlstate, "")).rstrip(".")
 
 
 def database_fingerprint(connection: Connection) -> str:

@@ -20,7 +20,7 @@ class Parameters:
 
 
 class Weights:
-    name = "weights"
+    name = "parcel_weights"  # another than its entry point's
     parameters = Parameters
 
     def __init__(self, chosen: Parameters) -> None:
