@@ -45,7 +45,7 @@ def test_behind_a_pooler_chunks_go_together_and_none_before_the_last_message_is_
     bench: Bench, pooler: Bench, happened: Happened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may give the server's session to others as soon as a message is answered."""
-    monkeypatch.setattr(one_ahead, "ROWS_AHEAD", 6)
+    monkeypatch.setattr(one_ahead, "_ROWS_TOGETHER", 6)
     run_id = bench.plan().run_id
 
     pooler.apply_with(run_id, chunk_rows=2)
@@ -73,7 +73,7 @@ def test_behind_a_pooler_whoever_stops_has_sent_nothing_more(
     bench: Bench, pooler: Bench, happened: Happened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next message is ready by then, and stays here."""
-    monkeypatch.setattr(one_ahead, "ROWS_AHEAD", 4)
+    monkeypatch.setattr(one_ahead, "_ROWS_TOGETHER", 4)
     monkeypatch.setattr(PolitePace, "lets_follow", lambda _pace: ("answered", 3) not in happened)
     run_id = bench.plan().run_id
 

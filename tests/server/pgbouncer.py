@@ -8,8 +8,11 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import psycopg
@@ -20,6 +23,7 @@ from backfill.server.embedded_binaries import find_binaries
 from backfill.server.embedded_process import wait_until
 
 PORT = 6432
+NAMES = "SELECT name FROM pg_catalog.pg_prepared_statements"
 _SETTINGS = """\
 [databases]
 * = {target}
@@ -75,3 +79,34 @@ def _listens(path: Path) -> bool:
 def admin(dsn: str) -> psycopg.Connection[tuple[object, ...]]:
     """Return a connection to the bouncer's own database."""
     return psycopg.connect(dsn, dbname="pgbouncer", autocommit=True, prepare_threshold=None)
+
+
+@dataclass
+class Onlooker:
+    """An application in the same pool that does nothing but look which names its session has."""
+
+    dsn: str
+    found: list[Any] = field(default_factory=list)
+    looks: int = 0
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        is_over = threading.Event()
+        begun = threading.Event()
+
+        def look() -> None:
+            with psycopg.connect(self.dsn, autocommit=True, prepare_threshold=None) as connection:
+                while not is_over.is_set():
+                    with contextlib.suppress(psycopg.errors.QueryCanceled):
+                        self.found += connection.execute(NAMES).fetchall()
+                        self.looks += 1
+                    begun.set()
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        begun.wait()
+        try:
+            yield
+        finally:
+            is_over.set()
+            looking.join()

@@ -30,8 +30,10 @@ from backfill.records.checkpoint import CHAIN_SEPARATOR, Checkpoint, skips_diges
 from backfill.records.ranges import FENCE, LIGHT_FENCE, RangeClaim, fence_parameters
 from backfill.rows.binary_array import register
 from backfill.rows.spelt import escaped
+from backfill.server.lending import may_lend
 from backfill.server.one_message import Packed
 from backfill.server.session import Session, own_path_for_triggers
+from backfill.server.table import Relation
 
 _GUARD = sql.SQL("(SELECT count(*) FROM fence) = 1")
 _STATEMENT = sql.SQL(
@@ -104,6 +106,7 @@ class PackedChunk:
     ready: ReadyChunk
     checkpoint: Checkpoint
     transaction: Packed
+    relation: Relation | None  # that it writes to, where its writer says so
 
 
 def packed(
@@ -139,12 +142,19 @@ def packed(
     query, names = statements.of(connection, update, skips=skips, renews=renews)
     values = [parameters[name] for name in names]
     transaction = connection.packed_alone(query, values, waits=ready.is_last)
-    return PackedChunk(ready, checkpoint, transaction)
+    return PackedChunk(ready, checkpoint, transaction, update.relation)
 
 
 def send_together(connection: Session, chunks: Sequence[PackedChunk]) -> None:
-    """Send chunks as one message, each a transaction of its own; each is to be `answered`."""
-    connection.send_alone(*(chunk.transaction for chunk in chunks))
+    """Send chunks as one message, each a transaction of its own; each is to be `answered`.
+
+    Several have one statement among them, planned once, where the pooler and the table allow it.
+    """
+    relation = chunks[0].relation
+    if len(chunks) > 1 and connection.lends is None:
+        connection.lends = relation is not None and may_lend(connection, relation)
+    lends = len(chunks) > 1 and bool(connection.lends)
+    connection.send_alone(*(chunk.transaction for chunk in chunks), lends=lends)
 
 
 def answered(connection: Session, sent: PackedChunk) -> Committed:

@@ -249,7 +249,7 @@ class TableWriter:
         batch = self._batch_of(changes)
         returned = sql.SQL("{} AND {} AS is_kept").format(*self._kept())
         update = partial(self._update, batch, batch.bare, returned=returned)
-        return ChunkUpdate(update, batch.parameters)
+        return ChunkUpdate(update, batch.parameters, self._table.relation)
 
     def _update(
         self,

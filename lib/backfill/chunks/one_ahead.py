@@ -13,7 +13,8 @@ first answer, also where half of what comes next has gone there. There several c
 message, which has one end and one answer and so is to the pooler what one chunk is, however many
 transactions it is to the server: that refuses all that comes behind a chunk that fails, up to the
 message's end. The next message is made while the server works on this one, and sent when it has
-been answered: whoever is stopped or killed has sent all of a message, or has not begun.
+been answered: whoever is stopped or killed has sent all of a message, or has not begun. Where
+`lending` finds it safe, their statement is planned once a message, and has a name until then.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ from backfill.server.session import Session
 RENEWED_AFTER = 1 / 50
 #: So many chunks in a row went as planned before anything is made ready or sent ahead.
 WENT_WELL = 8
-#: Larger chunks are sent one by one, and a message of several has no more rows than this,
+#: Larger chunks are sent one by one.
 ROWS_AHEAD = 2_000
-#: no more chunks,
-_TOGETHER = 8
+#: A message of several has no more rows and chunks than this,
+_ROWS_TOGETHER, _TOGETHER = 4_000, 8
 #: and as many as the server writes in this time: others wait for the pooler's session so long.
 _SECONDS_TOGETHER = 0.05
 #: Returns the chunk behind those that are under way, if it may be sent before these are answered.
@@ -154,7 +155,7 @@ class OneAhead:
             return False
         rows, count = sum(chunk.ready.chunk.rows for chunk in message), len(message)
         most = min(_TOGETHER, _SECONDS_TOGETHER / max(self._seconds, 0.001))
-        return count + 1 <= most and rows * (count + 1) <= ROWS_AHEAD * count
+        return count + 1 <= most and rows * (count + 1) <= _ROWS_TOGETHER * count
 
     def _packed(
         self, connection: Session, claim: RangeClaim, ready: ReadyChunk, chain: str | None

@@ -10,6 +10,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from backfill.server.postgres import Connection
+from backfill.server.table import Relation
 from backfill.skips import Skip
 
 #: The columns of a change that an image keeps.
@@ -56,11 +57,13 @@ class ChunkUpdate:
 
     It returns one row for each that it wrote, `is_kept` tells whether the row now holds what the
     plan says; it writes nothing unless the condition holds that `compose` is given. Parameters
-    are named; equal names of one writer mean an equal statement.
+    are named; equal names of one writer mean an equal statement. Without its `relation`, the table
+    that it writes to, it is planned for each chunk behind a pooler.
     """
 
     compose: Callable[[sql.Composable], sql.Composable]
     parameters: dict[str, Any]
+    relation: Relation | None = None
 
 
 class ChunkWriter(Protocol):

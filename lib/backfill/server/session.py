@@ -18,7 +18,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from backfill.rows.spelt import escaped
-from backfill.server.one_message import OneMessage, Packed, Statement
+from backfill.server.one_message import OneMessage, Packed, Statement, chained
 from backfill.server.settings_query import settings_query
 
 #: Where names are looked for once tables are resolved: nobody else can put a function there.
@@ -147,14 +147,16 @@ class Session(psycopg.Connection[TupleRow]):
     _is_read_only: bool
     _triggers_path: str | None
     _own_path: str | None
-    _settings_queries: dict[bool, str]  # by whether the commit waits for the disk
+    _settings_queries: dict[tuple[bool, bool], str]  # by `waits` and `plans_once`
     #: Does nobody else get this session of the server? Then it was set up once, for good.
     is_own: bool
+    #: May the server have statements by name for one message? None: nobody has looked yet.
+    lends: bool | None
     _message: OneMessage
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self._pins, self._is_read_only, self.is_own = {}, True, False
+        self._pins, self._is_read_only, self.is_own, self.lends = {}, True, False, None
         self._triggers_path = self._own_path = None
         self._settings_queries = {}
         self._message = OneMessage(self, keeps=False)
@@ -247,18 +249,21 @@ class Session(psycopg.Connection[TupleRow]):
 
         Unless it `waits`, a crash may take the commit back, whole.
         """
-        *first, settings = self._first_statements(is_read_only=self._is_read_only, waits=waits)
+        *first, settings = self._first_statements(
+            is_read_only=self._is_read_only, waits=waits, plans_once=not self.is_own
+        )
         kept = Statement(settings.encode(), is_kept=True), Statement(query, values, is_kept=True)
         statements = [*(Statement(text.encode()) for text in first), *kept, Statement(b"COMMIT")]
         return self._message.pack(statements, asked=len(first) + 1)
 
-    def send_alone(self, *transactions: Packed) -> None:
+    def send_alone(self, *transactions: Packed, lends: bool = False) -> None:
         """Send transactions as one message; then `answer_alone` for each.
 
         More may be sent before. Where one fails, the server refuses those behind it; in another
-        message not where it was the commit that failed.
+        message not where it was the commit that failed. With `lends`, which is for sessions that
+        others get, the server has their statements by name until the message ends.
         """
-        self._message.send(transactions)
+        self._message.send(chained(transactions) if lends else transactions, lends=lends)
 
     def answer_alone(self) -> tuple[Any, ...] | None:
         """Return the first row of what was sent first; once that failed, nothing has an answer."""
@@ -298,21 +303,25 @@ class Session(psycopg.Connection[TupleRow]):
     def _beginning(self, *, is_read_only: bool) -> str:
         return "; ".join(self._first_statements(is_read_only=is_read_only))
 
-    def _first_statements(self, *, is_read_only: bool, waits: bool = True) -> list[str]:
+    def _first_statements(
+        self, *, is_read_only: bool, waits: bool = True, plans_once: bool = False
+    ) -> list[str]:
         level = (self.isolation_level or psycopg.IsolationLevel.READ_COMMITTED).name
         urgent = () if self.is_own else [name for name in _URGENT if name in self._pins]
         return [
             f"BEGIN ISOLATION LEVEL {level.replace('_', ' ')}"
             f" READ {'ONLY' if is_read_only else 'WRITE'} NOT DEFERRABLE",
             *(_set(name, self._pins[name], "LOCAL ") for name in urgent),
-            self._settings(waits=waits),
+            self._settings(waits=waits, plans_once=plans_once),
         ]
 
-    def _settings(self, *, waits: bool) -> str:
-        if waits not in self._settings_queries:
+    def _settings(self, *, waits: bool, plans_once: bool) -> str:
+        if (waits, plans_once) not in self._settings_queries:
             values = {"search_path": OUR_PATH, **self._pins}
-            self._settings_queries[waits] = settings_query(values, waits=waits)
-        return self._settings_queries[waits]
+            if plans_once:  # left to itself the server plans a statement five times before it may
+                values["plan_cache_mode"] = "force_generic_plan"
+            self._settings_queries[waits, plans_once] = settings_query(values, waits=waits)
+        return self._settings_queries[waits, plans_once]
 
     def _commit(self) -> None:
         end = "COMMIT"
@@ -329,6 +338,9 @@ class Session(psycopg.Connection[TupleRow]):
         status = self.pgconn.transaction_status
         if status == TransactionStatus.ACTIVE:
             self.close()
+        elif self._message.has_lent:
+            with contextlib.suppress(psycopg.Error):
+                self._message.roll_back()
         elif status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
             with contextlib.suppress(psycopg.Error):
                 self._simply("ROLLBACK")
