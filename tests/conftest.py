@@ -25,6 +25,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 from tests import nursery
+from tests.compiled import compile_share
 from tests.pasted import every_site_is_pasted
 
 from backfill.loading import unseen
@@ -141,6 +142,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A terminated session must still stop its server, as an interrupted one does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end_session)
+    compile_share(config)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -218,11 +218,18 @@ IN_PLACE_OF_SUBPROCESS = types.SimpleNamespace(
 # -- the nursery's own process --------------------------------------------------------------------
 
 
-#: What commands, kernels and appliers load, but for what is seldom asked for.
+#: What commands, kernels and appliers load, at their start and later.
 _LOADED = (
     "duckdb ipykernel.ipkernel ipykernel.kernelapp papermill.clientwrap papermill.engines",
-    "pyarrow.parquet backfill.cli backfill.jobs.fill.job backfill.jobs.utc.job",
-    "backfill.notebook.headless backfill.notebook.jupyter backfill.notebook.review",
+    "IPython.core.completerlib IPython.core.debugger IPython.core.logger IPython.core.oinspect",
+    "IPython.extensions.storemagic ipykernel.debugger sqlite3 tornado.platform.asyncio",
+    "faulthandler tornado.queues psutil numpy.ma pyarrow.acero pyarrow.dataset pyarrow.parquet",
+    "adbc_driver_postgresql.dbapi mistune pygments.formatters.html cv2 PIL.ImageDraw PIL.ImageOps",
+    "PIL.PngImagePlugin PIL.JpegImagePlugin backfill.ocr.looks backfill.display.standalone",
+    "backfill.cli backfill.jobs.fill.job backfill.jobs.ocr.job backfill.jobs.utc.job",
+    "backfill.jobs.ocr.review backfill.jobs.ocr.written_before backfill.jobs.tasks",
+    "backfill.notebook.closing backfill.notebook.headless backfill.notebook.jupyter",
+    "backfill.notebook.own_notebook backfill.notebook.rendering backfill.notebook.review",
     "backfill.steps.running backfill.workbook",
 )
 
@@ -233,9 +240,18 @@ def _load() -> None:
     from backfill.notebook.headless import FORM_CHECKS
 
     without_pandas()
-    with unseen("debugpy", *FORM_CHECKS):
+    with unseen("debugpy", "polars", *FORM_CHECKS):
         for name in " ".join(_LOADED).split():
             importlib.import_module(name)
+    from backfill.display.standalone import _templates
+    from backfill.utc.spelling import abbreviations
+    from backfill.versions import code_digest
+
+    # What each run asks: the rules of 132 zones, what of us computes, what pages are made from.
+    abbreviations()
+    code_digest()
+    for page in _templates().list_templates(["html"]):
+        _templates().get_template(page)
     gc.collect()
     gc.freeze()
 
