@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 from types import FrameType
 
 from backfill.errors import BackfillError, Interrupted, Terminated
@@ -109,6 +110,12 @@ class Interrupts:
         self._heard, told = socket.socketpair()
         told.setblocking(False)
         signal.set_wakeup_fd(told.detach(), warn_on_full_buffer=False)
+        # Until a child has forgotten them, no signal reaches it: it would be told to the run.
+        os.register_at_fork(
+            before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, _SIGNALS),
+            after_in_child=_forget,
+            after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, _SIGNALS),
+        )
         for number in _SIGNALS:
             if number != signal.SIGINT:  # the kernel sees to that one
                 signal.signal(number, _no_handler)
@@ -144,6 +151,18 @@ class Interrupts:
             self.received = number
             if signal.getsignal(number) is _no_handler:  # else `stop_signals` sees to it
                 os.kill(os.getpid(), signal.SIGINT)  # ignored where no cell runs
+
+
+def _forget() -> None:
+    """Let a process that a cell forks die of a signal to it, and tell nobody: a pool's workers do.
+
+    What wakes the thread is shared with it, so it would end the run as well.
+    """
+    signal.set_wakeup_fd(-1)
+    for number in _SIGNALS:
+        if signal.getsignal(number) is _no_handler:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def _no_handler(_number: int, _frame: FrameType | None) -> None:

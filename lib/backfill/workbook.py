@@ -27,6 +27,7 @@ from backfill.folder import named_runs, new_run_id, runs_dir
 from backfill.jobs.entry import latest_sheets
 from backfill.jobs.registry import JOBS, entry_of, kind_of
 from backfill.notebook.asking import decide_for, explain_row, review_of
+from backfill.notebook.built_ins import checked
 from backfill.notebook.fill_run import FillRun, in_quotes
 from backfill.notebook.opened import handed_over
 from backfill.notebook.review import Review
@@ -39,7 +40,6 @@ from backfill.parameters import (
     REVERT_PARAMETERS,
     VERIFY_PARAMETERS,
     Parameter,
-    check_parameters,
     defaults_of,
     injected_names,
 )
@@ -151,7 +151,7 @@ def _parameters(
     reporter = Reporter(listener(beside=beside or is_beside()))
     with _told(reporter):
         injected = {*given, *injected_names(namespace.get("In", []))}
-        return check_parameters(declared, namespace, injected)
+        return checked(declared, namespace, injected)
 
 
 @contextlib.contextmanager
@@ -315,10 +315,9 @@ class Book(RunBook):
         """Freeze the plan; from here on nothing of it can change."""
         with self._step("plan"):
             if self._planning is not None and self._plan is None:
-                if self._computed is None:
-                    raise UsageError("There is nothing to freeze yet. Run the compute cell first.")
+                computed = self._planning.needed(self._computed)
                 check_named(self.settings, self.kind, self._planning.staging)
-                self._plan = self._planning.freeze(self._computed, self.settings.kept)
+                self._plan = self._planning.freeze(computed, self.settings.kept)
                 self._write_run_file()
             return self._plan_view()
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pytest
 
 from backfill import cli, workbook
-from backfill.errors import BackfillError
+from backfill.errors import BackfillError, PreflightError
 from backfill.jobs.registry import entry_of
 from backfill.jobs.tasks import find_task
 from backfill.parameters import defaults_of
@@ -215,3 +215,28 @@ def test_a_module_that_ends_the_program_is_told_of(
     assert cli.main(["task", "ends_here:Task"]) == 2
 
     assert "ends_here:Task can not be loaded: SystemExit: 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("found", [None, True, ["3"], [(2, "deep")], [("3", "deep")]], ids=repr)
+def test_a_check_that_tells_no_list_of_rows_is_told_what_it_is_to_give(
+    wells: Tables, monkeypatch: pytest.MonkeyPatch, found: Any
+) -> None:
+    task = with_(check=lambda _self, _rows: found)
+    run = planned(wells, monkeypatch, task, apply=True)
+    run.apply()
+
+    with pytest.raises(PreflightError, match=r"`check` of the task sound gives .*\[\] where all"):
+        run.verify()
+
+
+def test_a_report_of_a_task_that_fails_is_said_and_the_rows_stay_written(
+    wells: Tables, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    task = with_(finish=raises(OSError("the printer is out of paper")))
+    run = planned(wells, monkeypatch, task, apply=True)
+    run.apply()
+    run.verify()
+    run.summary()
+
+    assert "own report was not made (OSError: the printer is out of paper" in capfd.readouterr().err
+    assert wells.rows("SELECT count(*) FROM well WHERE twice IS NOT NULL") == [(2,)]

@@ -181,7 +181,7 @@ def test_more_skips_than_allowed_and_a_changed_plan_name_commands_that_plan_or_w
     assert (again.code, again.summary["total_updated"], place.prices()) == (0, 6, NONE)
 
 
-@pytest.mark.pastes("jobs.fill.values:_recode shell", "jobs.fill.entry:_make apply RUN_ID")
+@pytest.mark.pastes("jobs.fill.other_files:_recode shell", "jobs.fill.entry:_make apply RUN_ID")
 def test_a_file_in_another_encoding_is_read_after_what_is_printed_and_written_in_part(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

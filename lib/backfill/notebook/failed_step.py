@@ -1,20 +1,27 @@
-"""What to say of a step that the server refused, in which it was lost, or that a signal ended."""
+"""What to say of a step that the server refused, in which it was lost, that a signal ended or that
+never came."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import psycopg
 
+from backfill.display.eye import NotShown, attempt
 from backfill.errors import (
     DatabaseUnreachable,
     Interrupted,
     PreflightError,
     StorageError,
     Terminated,
+    UsageError,
     mend_of,
 )
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import PLAN_FILE, planned_by
+from backfill.report import Reporter
 from backfill.server.dsn import redact
 from backfill.server.postgres import what_failed
 from backfill.steps.ending import apply_command, resume_command
@@ -72,3 +79,29 @@ def stopped(
     else:
         sentence += f" Nothing was written. See: {next_command('status', run_id)}"
     return Interrupted(sentence) if signal_name == "SIGINT" else Terminated(sentence)
+
+
+def never_applied(run_id: str) -> UsageError:
+    """Return the error of a run that was to be applied, in a notebook that leaves that out."""
+    return UsageError(
+        "It was to be applied, and the notebook never called run.apply(): nothing was written. To "
+        f"write exactly this plan: {next_command('apply', run_id)}"
+    )
+
+
+def own_report(
+    make: Callable[[], dict[str, Any]], reporter: Reporter | None = None
+) -> dict[str, Any]:
+    """Return what a job's own report adds to the summary; say why, where it could not be made.
+
+    Without a reporter the run stopped half way, and nothing may hide why.
+    """
+
+    def not_made(missed: NotShown) -> dict[str, Any]:
+        if reporter:
+            said = f"{missed.what} was not made ({missed.why})."
+            reporter.message(f"{said} What is written is not touched by that.", "warning")
+        return {}
+
+    but = (StorageError,) if reporter else ()
+    return attempt("The job's own report", make, not_made, but=but)

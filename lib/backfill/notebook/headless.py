@@ -34,6 +34,11 @@ FETCHING = "requests"
 _FROM_WHERE = 2 / 3
 #: When these are through, nothing more is loaded here until then.
 _FIRST_CELLS = 5
+#: What is said of a notebook of which every cell ran, where its run did not tell the end.
+RAN_THROUGH = "The notebook ended"
+NO_SUMMARY = "The notebook never called run.summary(): how its run ended, nobody has told."
+#: What a cell printed may be still on its way this long after the cell has ended.
+_OUTPUT_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ class _Execution:
         if self.left_in:
             return f"Cell [{self.left_in}] of the notebook ended its kernel by exit()"
         if self.is_last and not error:
-            return "The notebook ended"
+            return RAN_THROUGH
         code = self.kernel.exit_code
         if code is None or not self.cell:
             return "The notebook's kernel ended"
@@ -143,6 +148,8 @@ def run_notebook(
     if execution.raised == "KeyboardInterrupt" and received is None:
         received = signal.SIGINT  # somebody interrupted the kernel itself
     what = execution.what_ended(error)
+    if outcome is None and what == RAN_THROUGH:
+        error = NO_SUMMARY
     if received is not None:  # what a signal raises is no fault of the cell
         name = signal.Signals(received).name
         what = f"Run {folder.run_id} was stopped by {name}"
@@ -202,11 +209,14 @@ def _execute(
                 parameters=dict(parameters),
                 engine_name=ENGINE_NAME,
                 kernel_name=KERNEL_NAME,
+                language="python",  # a notebook need not say so
                 progress_bar=False,
                 cwd=str(Path.cwd()),  # as stock papermill does: paths mean what they mean here
             )
         except PapermillExecutionError as error:
             return f"{error.ename}: {error.evalue}".removesuffix(": ")
+        except TimeoutError as error:  # an OSError, but none of a file
+            return f"{type(error).__name__}: {str(error).splitlines()[0]}"
         except OSError as error:
             return (
                 f"The notebook could not be written to {partial.parent}: {error.strerror}. What "
@@ -254,6 +264,8 @@ def _register_engine(execution: _Execution) -> None:
                 kernel_name=kernel_name,
                 startup_timeout=start_timeout,
                 timeout=None,
+                iopub_timeout=_OUTPUT_SECONDS,
+                raise_on_iopub_timeout=False,  # what is only shown fails no run
                 log_output=False,
             )
             execution.client = client

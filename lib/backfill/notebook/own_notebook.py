@@ -12,6 +12,7 @@ import ast
 import contextlib
 import json
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -48,7 +49,13 @@ def own_notebook(path: str | None) -> OwnNotebook:
         raise UsageError(
             f"--notebook {path} does not end in .ipynb. A script plans by itself: workbook.fill(…)."
         )
-    cells = _read(Path(path))["cells"]
+    document = _read(Path(path))
+    cells = document["cells"]
+    if (language := _language(document)) != "python":
+        raise UsageError(
+            f"--notebook {path} is written in {language}, and a run's kernel is Python. Compute "
+            "there, save the rows as Parquet or CSV, and fill from that: --values FILE"
+        )
     for number, cell in enumerate(cells, 1):
         if _RAISES in _tags(cell):
             raise UsageError(
@@ -71,12 +78,27 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"--notebook {path}: {error.strerror}.") from None
     except ValueError as error:
         raise UsageError(f"--notebook {path} is no notebook: {error}.") from None
+    if isinstance(document, dict) and "worksheets" in document:
+        raise UsageError(
+            f"--notebook {path} is of an old format: jupyter nbconvert --to notebook --inplace "
+            f"{shlex.quote(path.name)}"
+        )
     if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
         raise UsageError(f"--notebook {path} is no notebook: it has no cells.")
     for number, cell in enumerate(document["cells"], 1):
         if not isinstance(cell, dict) or not isinstance(cell.get("source"), str | list):
             raise UsageError(f"--notebook {path} is no notebook: its cell {number} has no source.")
     return document
+
+
+def _language(document: dict[str, Any]) -> str:
+    """Return the language of a notebook that names one; without a name it is ours."""
+    metadata = document.get("metadata")
+    for part_name, name in (("kernelspec", "language"), ("language_info", "name")):
+        told = metadata.get(part_name) if isinstance(metadata, dict) else None
+        if isinstance(told, dict) and isinstance(told.get(name), str):
+            return str(told[name]).lower()
+    return "python"
 
 
 def _tags(cell: dict[str, Any]) -> list[str]:

@@ -213,9 +213,7 @@ class RunBook(Asking, Frames):
             document = record.summary_document(
                 self._frozen(), self.kind, self._applied, self._started
             )
-            document |= attempt(
-                "The job's own report", self._conclude, lambda _missed: {}, but=(StorageError,)
-            )
+            document |= failed_step.own_report(self._conclude, self.reporter)
             document |= self._proof()
             error = self._final_error(document)
             document["exit_code"] = int(error.exit_code) if error else 0
@@ -244,8 +242,7 @@ class RunBook(Asking, Frames):
     def _conclude_stopped(self) -> dict[str, Any]:
         """The same for a run that stopped half way: nothing of it may hide why it stopped."""
         with watching(self._not_shown):
-            what = "The job's own report"
-            return attempt(what, self._conclude, lambda _missed: {}) if self._plan else {}
+            return failed_step.own_report(self._conclude) if self._plan else {}
 
     def _proof(self) -> dict[str, Any]:
         """Return what verify found, for the summary; nothing where it did not run."""
@@ -265,6 +262,8 @@ class RunBook(Asking, Frames):
 
     def _final_error(self, document: Mapping[str, Any]) -> BackfillError | None:
         left = self._applied.left if self._applied else {}
+        if self.values["apply"] and self._applied is None:
+            return failed_step.never_applied(self.run_id)
         return (
             rows_left(document["total_drifted"], left, is_applied=self._applied is not None)
             or too_many_skips(self._frozen(), self.folder, self.settings)

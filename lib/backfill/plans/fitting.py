@@ -20,6 +20,7 @@ from psycopg import sql
 
 from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.day_or_month import DATES, are_untold, how_untold
+from backfill.rows.number_texts import WHOLE, how_written, wholes
 from backfill.rows.spelt import Spelt
 from backfill.rows.texts import array_texts, texts_of
 from backfill.server.catalog_columns import CatalogColumn
@@ -34,15 +35,12 @@ _MOST_PAIRS = 50
 _NO_OFFSET = r"^\s*\d{4,}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?)?\s*$"
 
 
-_WHOLE = ("int2", "int4", "int8", "oid")
-
-
 def column_texts(values: pa.Array | pa.ChunkedArray, column: CatalogColumn) -> pa.Array:
     """Return values as texts for their column: JSON, bytes, arrays and whole numbers as it has
     them."""
     texts = texts_of(values, as_json=column.is_json, as_bytes=column.kind)
-    if pa.types.is_decimal(values.type) and column.kind in _WHOLE:  # 5.00 is 5; 5.50 is refused
-        return pc.replace_substring_regex(texts, r"[.]0+$", "")
+    if column.kind in WHOLE:
+        return wholes(texts)
     return array_texts(texts) if column.kind.startswith("_") else texts
 
 
@@ -152,7 +150,10 @@ class Fitting:
                 for row in _places(values.is_null()):
                     fitted.refused.setdefault(row, (column.name, self._null_words(column)))
             for row in _places(pc.match_substring(values, "\0").fill_null(fill_value=False)):
-                words = 'invalid byte sequence for encoding "UTF8": 0x00'
+                words = (
+                    'invalid byte sequence for encoding "UTF8": 0x00, or what is no UTF-8: bytes,'
+                    " or half of a pair of surrogates"
+                )
                 fitted.refused.setdefault(row, (column.name, words))
 
     def _look_for_untold_dates(self, fitted: Fitted) -> None:
@@ -190,9 +191,11 @@ class Fitting:
             list(in_bulk(partial(self._try, query, parameters), 1, said.__setitem__))
             if said:
                 value = alone[index][0].as_py()
+                words = said[0]
                 if value is not None:
-                    self._known[column.name][value] = said[0]
-                return column.name, said[0]
+                    words += how_written(column.kind, value)
+                    self._known[column.name][value] = words
+                return column.name, words
         return self._columns[0].name, words
 
     def _try(self, query: sql.Composed, parameters: dict[str, Any], _low: int, _high: int) -> None:

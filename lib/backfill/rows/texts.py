@@ -68,10 +68,50 @@ def texts_of(
 
 def _as_python(values: pa.Array) -> list[Any]:
     """A map is a dict, unless a key is there twice."""
+    if (micros := _leaves(values.type, _micros)) != values.type:
+        try:
+            values = values.cast(micros)
+        except pa.ArrowInvalid:  # digits that no Python object has: a moment's are kept as text
+            values = values.cast(_leaves(values.type, _texts), safe=False)
     try:
         return list(values.to_pylist(maps_as_pydicts="strict"))
     except (KeyError, TypeError):
         return list(values.to_pylist())
+    except (OverflowError, ValueError):  # beyond what Python has: only its row is refused
+        return [_one_as_python(value) for value in values]
+
+
+def _one_as_python(value: pa.Scalar[Any]) -> Any:
+    try:
+        return value.as_py()
+    except (OverflowError, ValueError):
+        return "out of range"
+
+
+def _micros(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return pa.timestamp("us", kind.tz)
+    if pa.types.is_duration(kind) and kind.unit == "ns":
+        return pa.duration("us")
+    return pa.time64("us") if str(kind) == "time64[ns]" else kind
+
+
+def _texts(kind: pa.DataType) -> pa.DataType:
+    is_moment = pa.types.is_timestamp(kind) and kind.unit == "ns"
+    return pa.string() if is_moment else _micros(kind)
+
+
+def _leaves(kind: pa.DataType, how: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """Return a type with the types within it made into others."""
+    types = pa.types
+    if types.is_struct(kind):
+        return pa.struct([part.with_type(_leaves(part.type, how)) for part in kind])
+    if types.is_map(kind):
+        return pa.map_(_leaves(kind.key_type, how), _leaves(kind.item_type, how))
+    made = pa.large_list if types.is_large_list(kind) else pa.list_
+    if made is pa.large_list or types.is_list(kind):
+        return made(kind.value_field.with_type(_leaves(kind.value_type, how)))
+    return how(kind)
 
 
 def _is_binary(kind: pa.DataType) -> bool:
@@ -148,7 +188,10 @@ def _is_calendar(kind: pa.DataType) -> bool:
 
 
 def _dates(values: pa.Array) -> pa.Array:
-    return _with_forever(values.cast(pa.date32()))
+    try:
+        return _with_forever(values.cast(pa.date32()))
+    except pa.ArrowInvalid:  # days in milliseconds, with a time of the day
+        return _timestamps(values.cast(pa.int64()).cast(pa.timestamp("ms")))
 
 
 def _of_extension(values: pa.Array, *, as_json: bool) -> pa.Array:

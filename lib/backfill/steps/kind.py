@@ -27,6 +27,7 @@ from backfill.server.plain_table import plain_from_json
 from backfill.server.postgres import Connection
 from backfill.steps.laid_out import causes_of_any, lay_out_rows
 from backfill.steps.task import CHAIN, Cause, Recomputed, RunOutcome, part
+from backfill.steps.task_returns import found_wrong
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -128,7 +129,9 @@ class JobKind:
         if check is None:
             return Recomputed(0)
         wrong = check(rows)
-        return wrong if isinstance(wrong, Recomputed) else Recomputed(rows.num_rows, list(wrong))
+        if isinstance(wrong, Recomputed):
+            return wrong
+        return Recomputed(rows.num_rows, found_wrong(self.name, wrong, rows.num_rows))
 
     def explain(self, trace: Trace) -> Explanation:
         """Return why a row's values are what they are. Read-only."""

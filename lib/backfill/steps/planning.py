@@ -13,7 +13,7 @@ import psycopg
 import pyarrow as pa
 
 from backfill.display.counting import counted
-from backfill.errors import BackfillError, PreflightError
+from backfill.errors import BackfillError, PreflightError, UsageError
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans import plan
@@ -56,6 +56,9 @@ def look(
         for flag, sheet in latest_sheets.items():
             check_origin(flag, sheet, database_fingerprint(connection))
         return job.preflight(connection, writing=writing)
+
+
+_NOTHING_YET = "There is nothing to freeze yet. Run the compute cell first."
 
 
 class Planning:
@@ -114,6 +117,12 @@ class Planning:
         """Compute the changes; they go into the plan's own file, which staging shows as a table."""
         computed = self.ready.compute(self.staging, self._folder, self._reporter)
         self.staging.show("changes", self._folder.file(plan.CHANGES_FILE))
+        return computed
+
+    def needed(self, computed: Computation | None) -> Computation:
+        """Return what was computed; raise `UsageError` where nothing was."""
+        if computed is None:
+            raise UsageError(getattr(self.ready.rows, "nothing_yet", _NOTHING_YET))
         return computed
 
     def freeze(self, computed: Computation, kept: Mapping[str, Any] | None = None) -> Plan:

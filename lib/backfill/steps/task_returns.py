@@ -130,6 +130,20 @@ def _check_words(task: Any, name: str, column: pa.ChunkedArray) -> None:
     )
 
 
+def found_wrong(name: str, wrong: Any, rows: int) -> list[tuple[int, str]]:
+    """Return what a task's `check` finds, by row; raise `PreflightError` for what is no list."""
+    wanted = f'[(row, "what is wrong"), …] of rows 0 to {rows - 1}, and [] where all is well'
+    try:
+        found = [(range(rows)[row], str(what)) for row, what in wrong]
+    except (TypeError, ValueError, IndexError):
+        raise PreflightError(_gives(name, "check", wrong, wanted)) from None
+    return found
+
+
 def _is_not(task: Any, verb: str, found: Any, wanted: str) -> str:
+    return _gives(task.name, verb, found, wanted)
+
+
+def _gives(name: str, verb: str, found: Any, wanted: str) -> str:
     kind = "None" if found is None else f"a {type(found).__name__}"
-    return f"`{verb}` of the task {task.name} gives {kind}: it is to give {wanted}."
+    return f"`{verb}` of the task {name} gives {kind}: it is to give {wanted}."

@@ -28,7 +28,7 @@ FILL_PARAMETERS: tuple[Parameter, ...] = (
         metavar="COLUMN",
     ),
     Parameter(
-        "values", Kind.PATH, "", "file of values: .parquet .csv .json .jsonl .arrow .feather"
+        "values", Kind.PATH, "", "file of values: .parquet .csv .tsv .json .jsonl .arrow .feather"
     ),
     Parameter(
         "query",

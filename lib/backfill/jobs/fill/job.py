@@ -3,6 +3,7 @@ from in a notebook."""
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.decisions import Answers
+from backfill.display.counting import counted
 from backfill.errors import PreflightError, UsageError
 from backfill.folder import FILE_MODE, RunFolder
 from backfill.jobs.fill.frames import as_frame, keep_frame
 from backfill.jobs.fill.kind import FillRuns
 from backfill.jobs.fill.query import keep_query
-from backfill.jobs.fill.settings import FillSettings
+from backfill.jobs.fill.settings import NOTHING_PROPOSED, FillSettings
 from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, open_values
 from backfill.plans.fitting import column_texts
 from backfill.plans.keyed_rows import (
@@ -31,7 +33,7 @@ from backfill.plans.keyed_rows import (
     rows_where,
     struct_from,
 )
-from backfill.plans.staging import Staging, field_of
+from backfill.plans.staging import Staging, field_of, literal, quoted
 from backfill.report import Reporter
 from backfill.rows.day_or_month import DATES, are_untold, how_untold
 from backfill.rows.texts import texts_of
@@ -62,6 +64,7 @@ class FillTask:
         """`values` is a file, `query` DuckDB's SQL; `where` chooses rows for a notebook."""
         self._chosen = chosen
         self._query = query
+        self._file = values
         self.chooses = where
         self.overwrite = chosen.overwrite
         self.allow_null = chosen.allow_null
@@ -164,7 +167,16 @@ class FillTask:
                     raise UsageError(
                         f"The values have no {what} {name}.{meant(name, self.values.columns)} "
                         f"They have: {', '.join(self.values.columns) or 'no column at all'}."
+                        f"{self._renamed(name, self.values.columns)}"
                     )
+
+    def _renamed(self, name: str, columns: Sequence[str]) -> str:
+        """Return how a column that is only spelt otherwise gets the table's name."""
+        same = [n for n in columns if n.strip().casefold() == name.casefold()]
+        if not same or not self._file:
+            return ""
+        query = f"SELECT * RENAME ({quoted(same[0])} AS {quoted(name)}) FROM {literal(self._file)}"
+        return f" By the table's name: --query {shlex.quote(query)}"
 
     def pending(self, connection: Connection, resolved: Resolved) -> dict[str, int]:
         rows = self.values.count() if self.values else 0
@@ -205,6 +217,7 @@ class FillRows(PlainRows):
     """Fill upon its table. Without values it waits for `propose`, which brings them."""
 
     task: FillTask
+    nothing_yet = NOTHING_PROPOSED
 
     def __init__(self, task: FillTask, resolved: Resolved, found: Preflight) -> None:
         super().__init__(task, {}, Answers(), resolved, found)
@@ -274,6 +287,8 @@ class FillRows(PlainRows):
                 "warning",
             )
             return None
+        if self.task.values is not None:
+            reporter.message("This takes the place of what was proposed before: all rows at once.")
         path = staging.path.parent / KEPT_FILE
         self.task.take(rows, reads, path, _extracted(staging))
         with database.connect(read_only=True) as connection:
@@ -281,6 +296,12 @@ class FillRows(PlainRows):
         count = super().stage_rows(database.dsn, staging, reporter)
         if count:
             self._compare_with_extracted(staging)
+        if left := _not_proposed(staging):
+            reporter.message(
+                f"{counted(left, 'row')} of those that were read {'are' if left > 1 else 'is'} not "
+                "among the proposed ones, and will stay as before.",
+                "warning",
+            )
         return count
 
     def _compare_with_extracted(self, staging: Staging) -> None:
@@ -308,10 +329,7 @@ class FillRows(PlainRows):
 
     def plan_schema(self, staging: Staging) -> pa.Schema:
         if self.task.values is None:
-            raise UsageError(
-                "Nothing was proposed yet. Compute new values from run.extracted, then: "
-                'run.propose(rows, reads=["…"])'
-            )
+            raise UsageError(NOTHING_PROPOSED)
         return super().plan_schema(staging)
 
 
@@ -321,6 +339,14 @@ def _extracted(staging: Staging) -> list[str]:
         return []
     none = staging.table(f"SELECT source FROM {ROWS_TABLE} LIMIT 0")
     return [field.name for field in none.schema.field("source").type]
+
+
+def _not_proposed(staging: Staging) -> int:
+    """Return how many rows were read for a notebook that it did not hand back."""
+    if not staging.has(ROWS_TABLE):
+        return 0
+    left = f"SELECT count(*) FROM {ROWS_TABLE} ANTI JOIN extracted USING (key)"
+    return int(staging.scalar(left))
 
 
 def is_kept(path: Path, query: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from backfill.errors import UsageError
+from backfill.jobs.fill.guessed_dates import refuse_guessed_dates
 from backfill.jobs.fill.values import BATCH_ROWS, CLOSED, QUERY_KEY, one_line, refuse_twice
 from backfill.plans.staging import quoted
 from backfill.regular_file import is_special
@@ -21,6 +22,9 @@ _OWN_TYPES = re.compile(
 )
 #: What may name a file in a query: a text, or a name in quotes.
 _NAMES = re.compile(r"""'((?:[^']|'')*)'|"((?:[^"]|"")*)["]""")
+
+#: A wall time is taken as UTC wherever a machine stands, as it is by the server.
+SETTINGS = ("TimeZone = 'UTC'", "python_enable_replacements = false", "lock_configuration = true")
 
 
 def with_texts(rows: Any) -> Any:
@@ -51,12 +55,13 @@ def keep_query(query: str, path: Path, base: Path) -> None:
         config = {**CLOSED, "extension_directory": nothing, "file_search_path": str(base)}
         connection = duckdb.connect(config=config)
         try:
-            for setting in ("python_enable_replacements = false", "lock_configuration = true"):
+            for setting in SETTINGS:
                 connection.execute(f"SET {setting}")
             statements = connection.extract_statements(query)
             _refuse_pipes(query, base)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("--query takes one SELECT of DuckDB's SQL over local files.")
+            refuse_guessed_dates(connection, statements[0].query)
             rows = connection.sql(statements[0].query)
             refuse_twice("What --query returns has", rows.columns)
             rows = with_texts(rows)

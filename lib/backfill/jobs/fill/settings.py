@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+NOTHING_PROPOSED = (
+    "Nothing was proposed yet. Compute new values from run.extracted, then: "
+    'run.propose(rows, reads=["…"])'
+)
+
 
 @dataclass(frozen=True, slots=True)
 class FillSettings:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backfill.errors import UsageError
-from backfill.next_command import shell
+from backfill.jobs.fill.other_files import folder, mend_of, not_there, not_utf8, recoded, seems
 from backfill.plans.staging import literal
 from backfill.regular_file import opened
 from backfill.rows.texts import Digits, json_text, storable, text_of
@@ -29,14 +30,14 @@ BATCH_ROWS = 20_000
 #: What the rows of a query, or of a notebook, are kept as in the run's folder.
 KEPT_FILE = "values.arrow"
 QUERY_KEY = b"backfill.query"
-ENDINGS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson", ".arrow", ".feather")
-#: Of spreadsheets, which nothing that is installed here reads.
-_SHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+_CSV = (".csv", ".tsv", ".txt")
+_JSON = (".json", ".jsonl", ".ndjson")
+ENDINGS = (".parquet", *_CSV, *_JSON, ".arrow", ".feather")
+#: How texts may be packed.
+_PACKED = {".gz": "gzip", ".zst": "zstd"}
 _COPIED = 1 << 20
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTED = re.compile('"[^"]*"')
-#: Letters in Windows' pages, as the euro; in LATIN1 nothing that anybody writes.
-_OF_WINDOWS = re.compile(rb"[\x80-\x9f]")
 #: A DuckDB that fetches nothing: no extension is installed or loaded for a file's or query's sake.
 CLOSED: dict[str, Any] = {
     "autoinstall_known_extensions": False,
@@ -55,7 +56,7 @@ class Values:
 
     def count(self) -> int:
         """Return how many rows there are."""
-        if self.path.suffix.lower() == ".parquet":
+        if _ending(self.path) == ".parquet":
             return int(pq.read_metadata(self.path).num_rows)
         return sum(table.num_rows for table in _tables(self.path))
 
@@ -69,67 +70,54 @@ class Values:
 def open_values(path: Path) -> Values:
     """Return a file's values; raise `UsageError` for one that can not be read."""
     if path.is_dir():
-        pattern = literal(f"{path.name}/**")
-        query = shlex.quote(f"SELECT * FROM read_parquet({pattern}, hive_partitioning = true)")
-        raise UsageError(f"--values {path} is a folder. All files in it at once: --query {query}")
-    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(folder(path))
+    ending = _ending(path)
+    if ending not in ENDINGS and not not_there(path):
         raise UsageError(
-            f"--values {path}: the ending {path.suffix or '(none)'} is not known. It reads "
-            f"{', '.join(ENDINGS)}; {_mend_of(path.suffix.lower())}"
+            f"--values {path}: the ending {ending or '(none)'} is not known. It reads "
+            f"{', '.join(ENDINGS)}, texts also packed (.csv.gz, .csv.zst); {mend_of(path)}"
         )
     try:
         digest = _sha256(path)
+        if path.suffix.lower() in _CSV + _JSON and (told := seems(path)):
+            raise UsageError(f"--values {path} {told}.")
         columns = tuple(_columns(path))
     except OSError as error:
-        raise UsageError(f"--values {path}: {error.strerror or error}.") from None
+        raise UsageError(f"--values {path}: {error.strerror or error}.{not_there(path)}") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"--values {path} can not be read: {_not_utf8(path, error)}") from None
+        raise UsageError(f"--values {path} can not be read: {not_utf8(path, error)}") from None
     except (pa.ArrowException, ValueError, csv.Error) as error:
-        words = str(error).strip().splitlines()[0]
-        raise UsageError(f"--values {path} can not be read: {words}") from None
+        if not (told := seems(path)):
+            told = f"can not be read: {str(error).strip().splitlines()[0]}"
+        raise UsageError(f"--values {path} {told}") from None
     if any("\0" in name for name in columns):
-        raise UsageError(f"--values {path} can not be read: it is not in UTF-8. {_recoded(path)}")
+        raise UsageError(f"--values {path} can not be read: it is not in UTF-8. {recoded(path)}")
     refuse_twice(f"--values {path} has", columns)
     return Values(path, columns, digest)
 
 
-def _mend_of(suffix: str) -> str:
-    if suffix in _SHEETS:
-        return "save the sheet as CSV in UTF-8, or hand pandas.read_excel(…) to workbook.fill"
-    return "for anything else: --query \"SELECT … FROM 'file'\""
+def _ending(path: Path) -> str:
+    """Return what a file's name says of its kind: `.csv` of values.csv.gz."""
+    last = path.suffix.lower()
+    if last in _PACKED and (inner := Path(path.stem).suffix.lower()) in _CSV + _JSON:
+        return inner
+    return last
+
+
+def _text(path: Path) -> TextIO:
+    """Open a file of text, also where it is packed."""
+    packed = _PACKED.get(path.suffix.lower())
+    if packed is None:
+        return path.open(encoding="utf-8-sig", newline="")
+    stream: Any = pa.CompressedInputStream(pa.OSFile(str(path)), packed)
+    return io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
 
 
 def refuse_twice(whose: str, names: Sequence[str]) -> None:
     """Raise `UsageError` for a name that two columns have."""
     if twice := [name for name in names if names.count(name) > 1]:
-        raise UsageError(f"{whose} two columns of the name {twice[0]!r}.")
-
-
-def _not_utf8(path: Path, error: UnicodeDecodeError) -> str:
-    byte = f"0x{error.object[error.start]:02x}"
-    return f"it is not in UTF-8 (byte {byte}). {_recoded(path)}"
-
-
-def _recoded(path: Path) -> str:
-    """Say how a file becomes UTF-8, by what its bytes are most likely in."""
-    encoding, seen = "LATIN1", b""
-    with path.open("rb") as stream:
-        while block := stream.read(_COPIED):
-            seen = seen or block[:2]
-            if seen in (b"\xff\xfe", b"\xfe\xff"):
-                encoding = "UTF-16"
-            elif b"\0" in block:
-                encoding = "UTF-16BE" if seen[:1] == b"\0" else "UTF-16LE"
-            elif _OF_WINDOWS.search(block):
-                encoding = "WINDOWS-1252"
-            if encoding != "LATIN1":
-                break
-    return f"If it is in {encoding}: {_recode(encoding, path)}"
-
-
-def _recode(encoding: str, path: Path) -> str:
-    words = ["iconv", "-f", encoding, "-t", "UTF-8", path.name]
-    return shell(words, into=f"utf8-{path.name}")
+        mend = "" if twice[0].strip() else " Is its first line the one with the columns' names?"
+        raise UsageError(f"{whose} two columns of the name {twice[0]!r}.{mend}")
 
 
 def one_line(error: Exception) -> str:
@@ -146,20 +134,20 @@ def _sha256(path: Path) -> str:
 
 
 def _columns(path: Path) -> Sequence[str]:
-    match path.suffix.lower():
+    match _ending(path):
         case ".parquet":
             return list(pq.read_schema(path).names)
         case ".arrow" | ".feather":
             with _arrow(path) as reader:
                 return list(reader.schema.names)
-        case ".csv":
+        case ending if ending in _CSV:
             return _csv_header(path)[0]
         case _:
             return list(dict.fromkeys(name for row in _json_rows(path) for name in row))
 
 
 def _tables(path: Path) -> Iterator[pa.Table]:
-    match path.suffix.lower():
+    match _ending(path):
         case ".parquet":
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(BATCH_ROWS):
@@ -172,7 +160,7 @@ def _tables(path: Path) -> Iterator[pa.Table]:
                 else:
                     for batch in reader:
                         yield pa.Table.from_batches([batch])
-        case ".csv":
+        case ending if ending in _CSV:
             yield from _csv_tables(path)
         case _:
             yield from _json_tables(path)
@@ -190,15 +178,17 @@ def _arrow(path: Path) -> pa.RecordBatchFileReader | pa.RecordBatchStreamReader:
 
 def _csv_header(path: Path) -> tuple[list[str], str]:
     """Return the names of the first line, and what stands between them."""
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        line = _QUOTED.sub("", stream.readline())
+    with _text(path) as stream:
+        first = stream.readline()
+        line = _QUOTED.sub("", first)
         if line.lower().startswith("sep="):
             raise ValueError(f"its first line, {line.strip()}, is Excel's own: take it out")
-        stream.seek(0)
         delimiter = max(_DELIMITERS, key=line.count)
-        names = next(csv.reader(stream, delimiter=delimiter), [])
+        names = next(csv.reader(chain([first], stream), delimiter=delimiter), [])
     if not names:
         raise ValueError("its first line names no column")
+    if len(names) == 1 and line.startswith("#"):
+        raise ValueError(f"its first line, {line.strip()!r}, names no column: take it out")
     return names, delimiter
 
 
@@ -220,7 +210,7 @@ def _csv_tables(path: Path) -> Iterator[pa.Table]:
         except (duckdb.Error, OSError) as error:  # the reader's own, or as Arrow hands it on
             said = " ".join(str(error).strip().splitlines()[:3])
             if "not utf-8" in said:
-                said += f" {_recoded(path)}"
+                said += f" {recoded(path)}"
             raise UsageError(f"--values {path} can not be read: {said}") from None
 
 
@@ -233,20 +223,17 @@ def _keys(names: Sequence[str]) -> list[str]:
 
 
 def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8-sig") as stream:
-        begin = stream.read(1)
-        while begin and begin.isspace():
-            begin = stream.read(1)
-        stream.seek(0)
+    with _text(path) as stream:
+        first = next((line for line in stream if line.strip()), "")
+        begin = first.strip()
         try:
-            if begin == "[":
-                rows: Iterator[Any] = iter(_decode(stream.read()))
-            elif path.suffix.lower() == ".json" and stream.readline().strip() == begin:
-                stream.seek(0)
-                rows = iter([_refuse_columns(_decode(stream.read()))])  # one object over many lines
+            if begin.startswith("["):
+                rows: Iterator[Any] = iter(_decode(first + stream.read()))
+            elif _ending(path) == ".json" and begin == "{":  # one object over many lines
+                rows = iter([_refuse_columns(_decode(first + stream.read()))])
             else:
-                stream.seek(0)
-                rows = (_refuse_columns(_decode(line)) for line in stream if line.strip())
+                lines = (line for line in chain([first], stream) if line.strip())
+                rows = (_refuse_columns(_decode(line, n)) for n, line in enumerate(lines, 1))
             for number, row in enumerate(rows, 1):
                 if not isinstance(row, Mapping):
                     raise UsageError(
@@ -269,15 +256,23 @@ def _refuse_columns(row: Any) -> Any:
     return row
 
 
-def _decode(text: str) -> Any:
-    """Return JSON with numbers as they are written; raise `ValueError` for a name that is twice."""
-    return json.loads(
-        text,
-        parse_float=Digits,
-        parse_int=Digits,
-        parse_constant=Digits,
-        object_pairs_hook=_without_doubles,
-    )
+def _decode(text: str, row: int = 0) -> Any:
+    """Return JSON with numbers as they are written; raise `ValueError` for a name that is twice.
+
+    `row` is the number of a row that stands on a line of its own.
+    """
+    try:
+        return json.loads(
+            text,
+            parse_float=Digits,
+            parse_int=Digits,
+            parse_constant=Digits,
+            object_pairs_hook=_without_doubles,
+        )
+    except json.JSONDecodeError as error:
+        if not row:
+            raise
+        raise ValueError(f"row {row} is no JSON: {error.msg} (character {error.pos + 1})") from None
 
 
 def _without_doubles(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

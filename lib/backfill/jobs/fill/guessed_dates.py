@@ -1,0 +1,142 @@
+"""Dates in a CSV that a query reads, of which DuckDB would guess whether the day comes first."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from backfill.errors import UsageError
+from backfill.plans.staging import literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+_READERS = ("read_csv", "read_csv_auto")
+_TEXT_FILES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
+#: By which option a person says how such values are written, by the type that DuckDB gives them.
+_SAYS = {"DATE": "dateformat", "TIMESTAMP": "timestampformat"}
+#: DuckDB writes a named argument down as a comparison, in parentheses.
+_BRACED = re.compile(r"\((\w+ = '[^']*')\)")
+#: What many files at once are read by, and one is not.
+_OF_MANY = ("filename", "hive_partitioning", "hive_types", "union_by_name", "hive_types_autocast")
+_SNIFFED = "SELECT * FROM sniff_csv('')"
+_READ = "SELECT * FROM read_csv('')"
+
+
+def refuse_guessed_dates(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Raise `UsageError` where a date that the query reads may have the day first, or the month."""
+    import duckdb
+
+    tree = _tree(connection, query)
+    names = _names(tree)
+    for arguments in _reads(tree):
+        try:
+            guess = _guess(connection, arguments, names)
+        except duckdb.Error:  # what is wrong with the file, the query itself will say
+            continue
+        if guess:
+            option, form = guess
+            shown = _text(connection, _READ, arguments, f"{option} = {literal(form)}")
+            raise UsageError(
+                "--query can not be evaluated: dates that it reads may have the day first, or the "
+                "month. Say how they are written, if it is so: "
+                + _BRACED.sub(r"\1", shown.removeprefix("SELECT * "))
+            )
+
+
+def _guess(
+    connection: duckdb.DuckDBPyConnection, arguments: list[Any], names: set[str]
+) -> tuple[str, str] | None:
+    """Return the option and the format that DuckDB would take, though another fits as well."""
+    query = _text(connection, _SNIFFED, [_first_file(connection, arguments), *arguments[1:]])
+    found = connection.sql(query).to_arrow_table().to_pylist()
+    row = {name.casefold(): value for name, value in found[0].items()} if found else {}
+    said = {_option(argument) for argument in arguments}
+    for kind, option in _SAYS.items():
+        form = str(row.get(option) or "")
+        columns = [
+            part["name"]
+            for part in row.get("columns") or ()
+            if str(part["type"]) == kind and ("*" in names or part["name"].casefold() in names)
+        ]
+        if not columns or option in said or "%d" not in form or form.startswith("%Y"):
+            continue
+        other = form.translate({ord("d"): "m", ord("m"): "d"})
+        text = _text(connection, _READ, arguments, f"{option} = {literal(other)}")
+        read = connection.sql(text)
+        kinds = dict(zip(read.columns, map(str, read.types), strict=True))
+        if "%y" in form or any(kinds.get(name) == kind for name in columns):
+            return option, form
+    return None
+
+
+def _first_file(connection: duckdb.DuckDBPyConnection, arguments: list[Any]) -> Any:
+    """Return the argument that names one of the files that a pattern, or a list of them, means."""
+    query = _text(connection, "SELECT min(file) FROM glob('')", arguments[:1])
+    [(file,)] = connection.execute(query).fetchall()
+    return _constant(file) if file else arguments[0]
+
+
+def _constant(text: str) -> dict[str, Any]:
+    kind = {"class": "CONSTANT", "type": "VALUE_CONSTANT", "alias": ""}
+    return {"name": "", "expression": {**kind, "literal": {"kind": "STRING", "text": text}}}
+
+
+def _tree(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """Return a query as DuckDB parses it; one that it can not write down has no tree."""
+    [(tree,)] = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
+    return json.loads(tree)
+
+
+def _text(
+    connection: duckdb.DuckDBPyConnection, query: str, arguments: list[Any], *more: str
+) -> str:
+    """Return a query over one file with the arguments that the file was to be read by."""
+    for option in more:
+        query = query.replace("('')", f"('', {option})")
+    tree = _tree(connection, query)
+    called = tree["statements"][0]["node"]["from_table"]["function"]
+    called["arguments"] = arguments + called["arguments"][1:]
+    said = json.dumps(tree)
+    [(text,)] = connection.execute("SELECT json_deserialize_sql(?)", [said]).fetchall()
+    return str(text)
+
+
+def _reads(tree: Any) -> Iterator[list[Any]]:
+    """Yield the arguments of each reading of a CSV: its file, then what was said of it."""
+    for node in _nodes(tree):
+        name = str(node.get("table_name", ""))
+        if node.get("type") == "BASE_TABLE" and name.lower().endswith(_TEXT_FILES):
+            yield [_constant(name)]
+        called = node.get("function")
+        if isinstance(called, Mapping) and called.get("function_name") in _READERS:
+            yield [part for part in called["arguments"] if _option(part) not in _OF_MANY]
+
+
+def _names(tree: Any) -> set[str]:
+    """Return the names of columns that a query speaks of; * for all."""
+    names: set[str] = set()
+    for node in _nodes(tree):
+        names.update(str(name).casefold() for name in node.get("column_names") or ())
+        if node.get("class") == "STAR":
+            names.add("*")
+    return names
+
+
+def _option(argument: Any) -> str:
+    """Return the name of a named argument, or nothing."""
+    said = argument["expression"]
+    is_named = said.get("type") == "COMPARE_EQUAL"
+    return str(said["left"]["column_names"][-1] if is_named else argument["name"])
+
+
+def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(tree, Mapping):
+        yield tree
+        for part in tree.values():
+            yield from _nodes(part)
+    elif isinstance(tree, list):
+        for part in tree:
+            yield from _nodes(part)

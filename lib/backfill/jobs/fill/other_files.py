@@ -1,0 +1,96 @@
+"""Files that hold no values as they are: what they seem to be, and what mends that."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from backfill.next_command import shell
+from backfill.plans.staging import literal
+
+_BLOCK = 1 << 20
+#: Of spreadsheets, which nothing that is installed here reads.
+_SHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+#: Letters in Windows' pages, as the euro; in LATIN1 nothing that anybody writes.
+_OF_WINDOWS = re.compile(rb"[\x80-\x9f]")
+#: What a file is that begins so, whatever its name says.
+_BEGINNINGS = (
+    (b"PK\x03\x04", "is a packed folder, as sheets of Excel are: save the sheet as CSV in UTF-8"),
+    (b"\xd0\xcf\x11\xe0", "is a sheet of an old Excel: save it as CSV in UTF-8"),
+    (b"\x1f\x8b", "is packed by gzip: let its name end in .gz"),
+    (b"\x28\xb5\x2f\xfd", "is packed by zstd: let its name end in .zst"),
+    (b"PAR1", "is Parquet: let its name end in .parquet"),
+    (b"ARROW1", "is Arrow: let its name end in .arrow"),
+    (b"FEA1", "is Feather's first format: write it anew, as pandas' to_feather does"),
+    (b"<!DOCTYPE", "is a page of HTML, as one that asks to sign in"),
+    (b"<html", "is a page of HTML, as one that asks to sign in"),
+)
+
+
+def not_there(path: Path) -> str:
+    """Return the mend of a name that no file has: an address, or a pattern of names; else none."""
+    schemes = [place for place, part in enumerate(path.parts) if re.fullmatch(r"\w{2,}:", part)]
+    if schemes:
+        return " It reads files of this machine: fetch it first."
+    return f" {_at_once(path)}" if re.search(r"[*?[]", str(path)) else ""
+
+
+def folder(path: Path) -> str:
+    return f"--values {path} is a folder. {_at_once(path / '**')}"
+
+
+def _at_once(pattern: Path) -> str:
+    last = pattern.suffix.lower()
+    if last in (".csv", ".tsv", ".json", ".jsonl", ".ndjson"):
+        query = f"SELECT * FROM {literal(pattern)}"
+    else:
+        query = f"SELECT * FROM read_parquet({literal(pattern)}, hive_partitioning = true)"
+    return f"All files in it at once: --query {shlex.quote(query)}"
+
+
+def mend_of(path: Path) -> str:
+    """Return what mends a file of another ending."""
+    if path.suffix.lower() in _SHEETS:
+        return "save the sheet as CSV in UTF-8, or hand pandas.read_excel(…) to workbook.fill"
+    query = shlex.quote(f"SELECT * FROM read_csv({literal(path.name)})")
+    return (
+        f"text like CSV: --query {query}; anything else: read it in Python, and hand the dataframe "
+        "to workbook.fill"
+    )
+
+
+def seems(path: Path) -> str:
+    """Return what a file is by its first bytes, where its name says something else."""
+    with path.open("rb") as stream:
+        begin = stream.read(16)
+    return next((told for first, told in _BEGINNINGS if begin.startswith(first)), "")
+
+
+def not_utf8(path: Path, error: UnicodeDecodeError) -> str:
+    byte = f"0x{error.object[error.start]:02x}"
+    return f"it is not in UTF-8 (byte {byte}). {recoded(path)}"
+
+
+def recoded(path: Path) -> str:
+    """Say how a file becomes UTF-8, by what its bytes are most likely in."""
+    if path.suffix.lower() in (".gz", ".zst"):
+        return "Unpack it, and name the unpacked file: its letters can be looked at then."
+    encoding, seen = "LATIN1", b""
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            seen = seen or block[:2]
+            if seen in (b"\xff\xfe", b"\xfe\xff"):
+                encoding = "UTF-16"
+            elif b"\0" in block:
+                encoding = "UTF-16BE" if seen[:1] == b"\0" else "UTF-16LE"
+            elif _OF_WINDOWS.search(block):
+                encoding = "WINDOWS-1252"
+            if encoding != "LATIN1":
+                break
+    return f"If it is in {encoding}: {_recode(encoding, path)}"
+
+
+def _recode(encoding: str, path: Path) -> str:
+    words = ["iconv", "-f", encoding, "-t", "UTF-8", path.name]
+    return shell(words, into=f"utf8-{path.name}")
