@@ -41,11 +41,12 @@ _SHOWN = """shot => {
     if (here) over.push(e.getBoundingClientRect());
   }
   const whole = {}, cut = [];
-  for (const e of document.querySelectorAll('[data-card]')) {
-    const card = Number(e.dataset.card);
+  for (const e of document.querySelectorAll('.heading, [data-card]')) {
+    const card = Number(e.dataset.card ?? -1);
     if (e.scrollWidth > e.clientWidth + 1 && e.classList.contains('cut')) cut.push(card);
     for (const r of e.getClientRects()) {
-      const inside = r.top >= box.top - 1 && r.bottom <= box.bottom + 1 && r.right <= box.right + 1;
+      const inside = card < 0 && !document.getElementById('list').contains(e)
+        || r.top >= box.top - 1 && r.bottom <= box.bottom + 1 && r.right <= box.right + 1;
       const covered = over.some(o => o.left < r.right && r.left < o.right
                                   && o.top < r.bottom && r.top < o.bottom);
       whole[card] = (whole[card] ?? true) && inside && !covered;
@@ -57,7 +58,7 @@ _SHOWN = """shot => {
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A screen as PNG, and the places of the cards that it shows whole."""
+    """A screen as PNG, and the places of the cards that it shows whole; -1 is the heading."""
 
     data: bytes
     whole: frozenset[int]
@@ -142,7 +143,7 @@ def _session(camera: Camera, name: str, made: Draft, *, is_asked: bool) -> TrueS
     if made.left_out is not None and len(shots) > made.left_out % len(shots) > 0:
         del shots[made.left_out]
     shown = frozenset().union(*(shot.whole for shot in shots))
-    is_whole = shown >= set(range(len(made.entries)))
+    is_whole = shown >= set(range(-1, len(made.entries)))
     spoil = "photo" if made.is_photo else rng.choice(_SPOILS)
     data = [_spoilt(shot.data, spoil, look, rng) for shot in shots]
     images = _ordered(data, made)

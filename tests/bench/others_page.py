@@ -122,7 +122,8 @@ def _thumb(rng: random.Random) -> str:
 
 def _agenda(sheet: Sheet, place: int, entry: Entry) -> str:
     left = f'<div class="times left">{sheet.times(place, entry, is_stacked=True)}</div>'
-    head = f"<div class=line>{sheet.title(place, entry)}{sheet.duration(place, entry)}</div>"
+    title = f"<div>{sheet.title(place, entry)}</div>"
+    head = f"<div class=line>{title}{sheet.duration(place, entry)}</div>"
     return _card(sheet, entry, f"{left}<div class=body>{head}{sheet.address(place, entry)}</div>")
 
 

@@ -76,8 +76,9 @@ def find_anchors(cells: list[Cell], dividers: tuple[Divider, ...], height: float
 
 
 def _is_stacked(upper: Cell, lower: Cell, dividers: tuple[Divider, ...], height: float) -> bool:
+    is_aligned = min(abs(upper.left - lower.left), abs(upper.right - lower.right))
     return (
-        abs(upper.left - lower.left) <= limits.SAME_LEFT * height
+        is_aligned <= limits.SAME_LEFT * height
         and 0 < lower.middle - upper.middle <= limits.STACK_PITCH * height
         and not any(upper.middle < rule.y < lower.middle for rule in crossing(dividers, upper))
     )

@@ -48,10 +48,14 @@ def has_badge(lines: Sequence[Sequence[Cell]], anchor: Anchor, lengths: Sequence
 
 
 def without_left(kept: list[Cell], anchor: Anchor, height: float) -> tuple[list[Cell], list[Cell]]:
-    """Return texts and those left of the times where others are not: a heading below the card."""
+    """Return texts and those left of the times where others are not: a heading below the card.
+
+    What ends where the times do stands in a column of values at the right edge.
+    """
     edge = anchor.left - limits.LEFT_OF_TIMES * height
-    left_of = [cell for cell in kept if cell.left < edge]
-    own = [cell for cell in kept if cell.left >= edge]
+    end = limits.SAME_EDGE * height
+    own = [c for c in kept if c.left >= edge or abs(c.right - anchor.right) < end]
+    left_of = [cell for cell in kept if cell not in own]
     return (own, left_of) if own else (kept, [])
 
 

@@ -6,32 +6,145 @@ on the same left edge from card to card.
 
 from __future__ import annotations
 
+import itertools
+import re
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 
 from backfill.ocr import limits
-from backfill.ocr.anchors import Anchor
+from backfill.ocr.anchors import Anchor, Divider
 from backfill.ocr.cells import Cell
 from backfill.ocr.noise import is_noise, plain, words_of
-from backfill.ocr.timetext import parse_duration
+from backfill.ocr.timetext import parse_clock, parse_duration
+from backfill.ocr.vocabulary import load_vocabulary
+
+# A street with its number.
+_NUMBERED = re.compile(r"[^\W\d_]{3,}\.?\s+\d")
 
 
 def without_captions(cells: Sequence[Cell], height: float) -> list[Cell]:
     """Return the cells without the captions that stand below one another at their left."""
-    begun = [cell for cell in cells if plain(cell.words[0].text) in words_of("captions")]
+    begun = _captions(cells, height)
     kept: list[Cell] = []
     for cell in cells:
-        is_caption = cell in begun and any(
+        if cell not in begun:
+            kept.append(cell)
+        elif len(cell.words) > 1:
+            kept.append(Cell(cell.words[1:]))
+    return kept
+
+
+def _captions(cells: Sequence[Cell], height: float) -> list[Cell]:
+    """Return the cells that begin with a caption, below another of the same left edge."""
+    begun = [cell for cell in cells if plain(cell.words[0].text) in words_of("captions")]
+    return [
+        cell
+        for cell in begun
+        if any(
             other is not cell
             and abs(other.left - cell.left) < limits.SAME_EDGE * height
             and abs(other.middle - cell.middle) > height
             for other in begun
         )
-        if not is_caption:
-            kept.append(cell)
-        elif len(cell.words) > 1:
-            kept.append(Cell(cell.words[1:]))
+    ]
+
+
+def hours_of_scale(cells: Sequence[Cell], height: float) -> list[Cell]:
+    """Return the full hours that stand below one another, evenly: a scale, and no card's times.
+
+    Where text stands beside most of them they are the starts of cards.
+    """
+    hours = [(cell, clock) for cell in cells if (clock := parse_clock(cell.text)).endswith(":00")]
+    for first, _clock in hours:
+        column = [
+            (cell, int(clock[:2]))
+            for cell, clock in sorted(hours, key=lambda pair: pair[0].middle)
+            if abs(cell.right - first.right) < limits.SAME_EDGE * height
+        ]
+        pitches = [
+            (lower.middle - upper.middle) / hour
+            for (upper, before), (lower, after) in itertools.pairwise(column)
+            if (hour := (after - before) % 24)
+        ]
+        is_even = limits.FEWEST_HOURS <= len(column) == len(pitches) + 1 and (
+            max(pitches) - min(pitches) < limits.SAME_PITCH * min(pitches)
+        )
+        beside = sum(_has_text_beside(cell, cells) for cell, _hour in column)
+        if is_even and 2 * beside <= len(column):
+            return [cell for cell, _hour in column]
+    return []
+
+
+def _has_text_beside(cell: Cell, cells: Sequence[Cell]) -> bool:
+    return any(
+        other.left > cell.right and abs(other.middle - cell.middle) < 0.5 * cell.height
+        for other in cells
+    )
+
+
+def without_signs(cells: Sequence[Cell], height: float) -> list[Cell]:
+    """Return the cells without the sign (a pin) before each address, whatever it was read as.
+
+    What follows it begins where another text with a number does, behind its sign or without one.
+    """
+    signed = [cell for cell in cells if _may_begin_with_sign(cell)]
+    numbered = [cell for cell in cells if cell not in signed and _NUMBERED.search(cell.text)]
+    step = limits.SAME_SIGN * height
+    kept = []
+    for cell in cells:
+        recurs = cell in signed and (
+            any(
+                other is not cell
+                and abs(other.left - cell.left) < step
+                and abs(other.words[1].left - cell.words[1].left) < step
+                for other in signed
+            )
+            or any(abs(other.left - cell.words[1].left) < step for other in numbered)
+        )
+        kept.append(Cell(cell.words[1:]) if recurs else cell)
     return kept
+
+
+def _may_begin_with_sign(cell: Cell) -> bool:
+    """Whether a text with a number begins with what is no word of an address: Q Nygatan 4."""
+    return (
+        begins_with_sign(cell.text)
+        and len(cell.words[0].text) <= limits.SIGN_CHARS
+        and bool(_NUMBERED.search(" ".join(word.text for word in cell.words[1:])))
+    )
+
+
+def begins_with_sign(text: str) -> bool:
+    """Whether the first of several words is one letter, digit or none, and shortens nothing."""
+    first, _blank, rest = text.partition(" ")
+    short = load_vocabulary().short_words
+    return bool(rest) and len(plain(first)) <= 1 and first.strip(".").casefold() not in short
+
+
+def group_rules(
+    dividers: Sequence[Divider], cells: Sequence[Cell], height: float
+) -> tuple[Divider, ...]:
+    """Return the rules without those between the captioned rows of one card.
+
+    A card's rows stand closer than cards do: which caption begins one the gaps above them tell.
+    """
+    begun = sorted(_captions(cells, height), key=lambda cell: cell.middle)
+    gaps: dict[str, list[float]] = {}
+    for upper, lower in itertools.pairwise(begun):
+        gaps.setdefault(plain(lower.words[0].text), []).append(lower.middle - upper.middle)
+    if len(begun) < limits.FEWEST_CAPTIONS:
+        return tuple(dividers)
+    means = {name: statistics.mean(found) for name, found in gaps.items()}
+    first = max(means, key=lambda name: means[name])
+    if means[first] < limits.CARD_GAP * min(means.values()):
+        first = plain(begun[0].words[0].text)  # one card, whose first caption begins it
+    kept = []
+    for rule in dividers:
+        below = next((cell for cell in begun if cell.middle > rule.y), None)
+        if below is None or plain(below.words[0].text) == first:
+            kept.append(rule)
+    return tuple(kept)
 
 
 def second_column(cards: Sequence[tuple[Anchor, Sequence[Cell]]], height: float) -> float | None:

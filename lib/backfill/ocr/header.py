@@ -41,14 +41,20 @@ def header_end(words: list[Word], dividers: tuple[Divider, ...], size: tuple[int
 def holds_times(words: list[Word], size: tuple[int, ...], of_cards: Sequence[Word]) -> bool:
     """Whether one of the words is a range of times, or a time lower than a phone's clock stands.
 
-    A time alone on its line, in no column of the cards' times, tells when a message was sent.
+    A time alone on its line, in no column of the cards' times, tells when a message was sent. On a
+    screen that shows a screen the clock stands above all else beside network and battery.
     """
+    first = next(iter(_lines(words)), [])
+    clocks = [word for word in first if parse_clock(word.text)]
+    states = [word for word in first if word not in clocks]
+    is_status = len(clocks) == 1 and bool(states) and all(_is_state(w.text) for w in states)
     return any(
         parse_range(word.text)
         or (
             parse_clock(word.text)
             and word.bottom > limits.STATUS_SHARE * size[0]
             and not (_is_alone(word, words) and not any(_is_below(word, w) for w in of_cards))
+            and not (is_status and word in clocks)
         )
         for word in words
     )

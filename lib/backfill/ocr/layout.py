@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor, Divider, crossing, find_anchors
-from backfill.ocr.captions import second_column, without_captions
+from backfill.ocr.captions import (
+    group_rules,
+    hours_of_scale,
+    second_column,
+    without_captions,
+    without_signs,
+)
 from backfill.ocr.card_text import entry_of
 from backfill.ocr.cells import Cell, line_height, make_cells
 from backfill.ocr.noise import is_all_day, is_around, is_farewell, is_noise, is_tab
@@ -27,8 +33,8 @@ from backfill.ocr.words import Word
 class Layout:
     """What a screen says below its date.
 
-    Entries, the farewell's time and its place, times without a partner, and words that no card
-    has.
+    Entries, the farewell's time and its place, times without a partner, words that no card has, and
+    the lower end of a scale of hours beside the cards.
     """
 
     entries: tuple[Entry, ...]
@@ -36,12 +42,18 @@ class Layout:
     farewell_y: float | None = None
     lone_times: tuple[Word, ...] = ()
     strays: tuple[Word, ...] = ()
+    scale_y: float | None = None
 
 
 def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout:
     """Return the entries of all cards, column by column, from top to bottom."""
     height = line_height(words)
-    cells = without_captions(make_cells(words), height)
+    whole = make_cells(words)
+    scale = hours_of_scale(whole, height)
+    # The lines of a scale go behind its cards.
+    dividers = () if scale else group_rules(dividers, whole, height)
+    whole = [cell for cell in whole if cell not in scale]
+    cells = without_signs(without_captions(whole, height), height)
     anchors = find_anchors(cells, dividers, height)
     timed = {cell for anchor in anchors for cell in anchor.cells}
     timed |= told_cells([cell for cell in cells if cell not in timed])
@@ -50,7 +62,9 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     farewell, farewell_y = "", None
     lone: list[Word] = []
     strays: list[Word] = []
-    for column, column_texts in _columns(anchors, texts, height):
+    # Beside a scale of hours a short card has its times where another has text.
+    columns = [(anchors, texts)] if scale else _columns(anchors, texts, height)
+    for column, column_texts in columns:
         cards = _cards(column, column_texts, dividers, height)
         strays += _strays(cards, column_texts)
         lengths = [cell for cell in column_texts if parse_duration(cell.text) is not None]
@@ -62,7 +76,8 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
                 farewell, farewell_y = anchor.start, (anchor.top + anchor.bottom) / 2
             else:
                 lone.extend(anchor.cells[0].words)
-    return Layout(tuple(entries), farewell, farewell_y, tuple(lone), tuple(strays))
+    foot = max((cell.bottom for cell in scale), default=None)
+    return Layout(tuple(entries), farewell, farewell_y, tuple(lone), tuple(strays), foot)
 
 
 def _columns(

@@ -208,6 +208,12 @@ STACK_PITCH = Lines(3.0)  # Start and end of one card under one another,
 SAME_LEFT = Lines(1.3)  # and their left edges.
 SAME_EDGE = Lines(0.6)  # Texts of one column begin as near to one another,
 FEWEST_ROWS = Count(2)  # and so many cards have it.
+SAME_SIGN = Lines(0.25)  # One sign before the texts of a column, and they, begin as near as this,
+SIGN_CHARS = Count(2)  # and so many characters at most are read in it.
+FEWEST_HOURS = Count(3)  # Of a scale at the side of a day,
+SAME_PITCH = Share(0.12)  # that are as far apart, but for so much.
+FEWEST_CAPTIONS = Count(2)  # Beside the values of a card;
+CARD_GAP = Times(1.25)  # between two cards they stand so many times farther apart.
 LEFT_OF_TIMES = Lines(2.0)  # What begins so far left of its card's times is no part of it.
 FAR_BELOW = Lines(3.2)  # From the times to the last line of the last card,
 NEAR_ABOVE = Lines(1.2)  # and to a title above the first.
@@ -230,7 +236,7 @@ SCRAP_LETTERS = Count(2)  # Fewer are a scrap, of a picture or of a sign.
 FEWEST_NAMES = Count(3)  # Fewer clients of one first name are no wonder.
 TOWN_WORDS = Count(3)  # Words of a town's name, at most.
 HEADING_WORDS = Count(3)  # A heading above shifts has no more.
-SUM_WORDS = Count(5)  # A line that tells a sum has no more.
+SUM_WORDS = Count(6)  # A line that tells a sum has no more.
 FILES_LISTED = Count(5)  # Of the files that a key may mean, so many are named.
 
 # — Days and times —

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from backfill.ocr import limits
+from backfill.ocr.captions import begins_with_sign
 from backfill.ocr.checks import LABEL_UNKNOWN, NAMELESS, TITLE_UNSURE, UNKNOWN_TEXT
 from backfill.ocr.identity import COMPANY_WORDS, fold_place, fold_word
 from backfill.ocr.lettering import clean_words
@@ -133,9 +134,10 @@ def _lost_numbers(entry: Entry, shift: Shift, labels: Sequence[LabelMatch]) -> s
     named = min([client, *(match.start for match in labels)]) if shift.customer_name else 0
     said = shift.customer_name.split()
     lost = {at for at, word in enumerate(title[:named]) if word.isdigit() and word not in said}
-    # No street begins with a number: 6. Promenaden.
-    first = clean_words(entry.address.replace("/", " "))[:2]
-    return lost | {len(title)} if len(first) > 1 and first[0].isdigit() else lost
+    # No street begins with a number (6. Promenaden), nor with a lone letter that shortens nothing.
+    first, _blank, rest = " ".join(clean_words(entry.address.replace("/", " "))).partition(" ")
+    is_odd = bool(rest) and (first.isdigit() or begins_with_sign(f"{first} {rest}"))
+    return lost | {len(title)} if is_odd else lost
 
 
 def _is_no_town(shift: Shift) -> bool:

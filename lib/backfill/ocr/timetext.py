@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from backfill.ocr.clock import minutes_between
+from backfill.ocr.clock import DAY_MINUTES, minutes_between
 
 NO_TIME = ""
 
@@ -18,7 +18,7 @@ _UHR = r"(?:\s*[Uu]hr\b)?"
 _SINGLE = re.compile(rf"{_AT}{_CLOCK}{_UHR}\W*$", re.IGNORECASE)
 _SINGLE_HALF = re.compile(rf"{_AT}{_CLOCK}{_HALF}\W*$")
 # The dash may be read as other signs, or lost: two times of day on one line are a range.
-_DASH = r"(?:\s*[-–—~=_»«]+\s*)+|\s+(?:till?|to|bis|kl\.?)\s+(?:kl\.?\s*)?|\s+"
+_DASH = r"(?:\s*[-–—~=_»«>→]+\s*)+|\s+(?:till?|to|bis|kl\.?)\s+(?:kl\.?\s*)?|\s+"
 _HOURS = r"(?:h|hrs?|tim(?:mar|me)?|std|hours?)"
 _MINUTES = r"m(?:ins?)?"
 # Behind a time: no digit, or those of a length whose blank was lost (16:001h).
@@ -35,7 +35,9 @@ _DURATION = re.compile(
 )
 # 1,5 h; 1:30 h: the unit says that it is no time of day.
 _DECIMAL = re.compile(rf"\W*(\d{{1,2}})[.,](\d{{1,2}})\s?(?:{_HOURS}|t)\b\W*", re.IGNORECASE)
-_COLON = re.compile(rf"\W*(\d{{1,2}}):([0-5]\d)\s?{_HOURS}\b\W*", re.IGNORECASE)
+_COLON = re.compile(rf"\W*(\d{{1,2}}):([0-5]\d)\s?(?:{_HOURS}|t)\b\W*", re.IGNORECASE)
+# 150 min; "150 m" is a way.
+_MINUTES_ALONE = re.compile(r"\W*(\d{3,4})\s?min(?:s|uter|utes)?\b\W*", re.IGNORECASE)
 _UNIT = re.compile(rf"\W*{_HOURS}\b\W*", re.IGNORECASE)
 _LENGTH_AT_END = re.compile(
     rf"\s[^\w•·]*((?:(?:\d{{1,2}}|[Il|])\s?{_HOURS})?(?:\s?\d{{1,2}}\s?{_MINUTES})?"
@@ -101,6 +103,8 @@ def parse_duration(text: str) -> int | None:
         return round(60 * float(f"{told[1]}.{told[2]}"))
     if told := _COLON.fullmatch(text):
         return 60 * int(told[1]) + int(told[2])
+    if told := _MINUTES_ALONE.fullmatch(text):
+        return int(told[1]) if int(told[1]) <= DAY_MINUTES else None
     cleaned = re.sub(r"(?<=\d)[Oo](?=\s*[hm])", "0", text.strip())
     cleaned = re.sub(r"(?<![^\W_])(?:[iIl|](?=\d?\s?h\b)|[tT](?=h\b))", "1", cleaned)
     head = re.match(r"^[^\dA-Za-z]*(?:[A-Za-zÅÄÖåäö©@]{1,2}\W*\s+|[QOÖ©@]+\s*)?(?=\d)", cleaned)

@@ -75,9 +75,12 @@ def agrees(told: Told, shifts: Sequence[Shift]) -> bool:
 def _minutes_of_sum(text: str) -> int | None:
     """Return the minutes of a line such as "Totalt 7h 30m", None of any other."""
     words = text.split()
-    if not 2 <= len(words) <= limits.SUM_WORDS or plain(words[0]) not in words_of("sum"):
+    if len(words) > limits.SUM_WORDS:
         return None
-    return parse_duration(" ".join(words[1:]))
+    for count in (1, 2):  # "Totalt", "I alt"
+        if plain("".join(words[:count])) in words_of("sum") and words[count:]:
+            return parse_duration(" ".join(words[count:]))
+    return None
 
 
 def _lines(cells: Sequence[Cell]) -> Iterator[list[Cell]]:

@@ -88,9 +88,10 @@ def find_unseen(scene: Scene, view: View, words: Iterable[Word], pictures: Itera
         *((top, bottom) for _left, top, _right, bottom in pictures),
     ))  # fmt: skip
     blanks = [_widest_blank(filled, gap) for gap in gaps]
-    if _hides_card(entries, spans, blanks, scene.letter_px):
+    # Beside a scale of hours a blank is free time.
+    if view.scale_y is None and _hides_card(entries, spans, blanks, scene.letter_px):
         flags += (ROOM_BETWEEN,)
-    foot = _foot(scene, spans)
+    foot = max(_foot(scene, spans), view.scale_y or 0.0)
     blank = (
         max(*blanks[1:], limits.CARD_BLANK * scene.letter_px, 0.0)
         + limits.NEXT_LINE * scene.letter_px

@@ -35,7 +35,8 @@ class View:
     """The rows of an image as date, checked entries and doubts.
 
     `top` and `bottom` are the rows between which the cards stand, `farewell_y` the middle of the
-    day's last line, None where it is not shown; all in pixels.
+    day's last line, None where it is not shown, `scale_y` the lower end of a scale of hours beside
+    the cards; all in pixels.
     """
 
     date: DateEvidence | None
@@ -47,6 +48,7 @@ class View:
     farewell_y: float | None = None
     top: float = 0.0
     bottom: float = 0.0
+    scale_y: float | None = None
 
     @property
     def contradicted(self) -> int:
@@ -98,7 +100,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     top = max(date.bottom, sheet.top) if date else sheet.top
     return View(
         date, entries, layout.farewell, flags, tail, find_told(cells), layout.farewell_y, top,
-        sheet.bottom,
+        sheet.bottom, layout.scale_y,
     )  # fmt: skip
 
 

@@ -81,6 +81,7 @@ class Vocabulary:
     older_types: Mapping[str, str]
     street_tails: frozenset[str]
     door_words: frozenset[str]
+    short_words: frozenset[str]
     towns: tuple[str, ...]
     work_stems: tuple[str, ...]
 
@@ -103,6 +104,7 @@ def load_vocabulary() -> Vocabulary:
         older_types=data["older_types"],
         street_tails=frozenset(fold_word(word) for word in address["street_tails"]),
         door_words=frozenset(fold_word(word) for word in address["door_words"]),
+        short_words=frozenset(address["short_words"]),
         towns=tuple(address["towns"]),
         work_stems=tuple(fold_word(stem) for stem in data["work"]["stems"]),
     )
