@@ -102,3 +102,20 @@ def test_the_key_that_is_proposed_can_be_added_to_a_partitioned_table(tables: Ta
     tables.connection.execute(mend.encode())
     tables.fill(rows, "stay", "v", key="id").apply()
     assert tables.rows("SELECT v FROM stay") == [(2,)]
+
+
+def test_a_table_elsewhere_is_named_so_that_it_is_found(tables: Tables) -> None:
+    tables.make(
+        'CREATE SCHEMA "Front Desk"',
+        'CREATE TABLE "Front Desk".guest (id int PRIMARY KEY, v text)',
+        'INSERT INTO "Front Desk".guest VALUES (7)',
+    )
+    rows = pd.DataFrame({"id": [7], "v": ["late"]})
+
+    with pytest.raises(PreflightError) as refused:
+        tables.fill(rows, "guest", "v")
+
+    name = str(refused.value).partition("with its schema: ")[2].partition(", or: ")[0]
+    tables.fill(rows, name, "v").apply()
+    assert tables.rows('SELECT v FROM "Front Desk".guest') == [("late",)]
+    assert str(refused.value).endswith('SET search_path = "Front Desk"')
