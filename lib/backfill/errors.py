@@ -86,6 +86,10 @@ class EveryRowRefused(PreflightError):
     """The server refuses every row for what is wrong with statement, table or role."""
 
 
+class NamesNotFound(PreflightError):
+    """A function of the user's that a read calls looks for names where sessions of ours do not."""
+
+
 class LeaseHeld(BackfillError):
     """Another run writes to the same rows, or took this run's lease away."""
 

@@ -119,3 +119,14 @@ def test_a_table_elsewhere_is_named_so_that_it_is_found(tables: Tables) -> None:
     tables.fill(rows, name, "v").apply()
     assert tables.rows('SELECT v FROM "Front Desk".guest') == [("late",)]
     assert str(refused.value).endswith('SET search_path = "Front Desk"')
+
+
+def test_a_key_that_is_not_null_for_new_rows_only_is_no_key(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE badge (no int UNIQUE, v text)", "INSERT INTO badge VALUES (1), (NULL)"
+    )
+    if tables.connection.info.server_version >= 180000:
+        tables.make("ALTER TABLE badge ADD CONSTRAINT known NOT NULL no NOT VALID")
+
+    with pytest.raises(PreflightError, match="no unique index over NOT NULL columns"):
+        tables.fill(pd.DataFrame({"no": [1], "v": ["x"]}), "badge", "v", key="no")

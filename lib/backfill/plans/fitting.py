@@ -24,7 +24,7 @@ from backfill.rows.number_texts import WHOLE, how_written, wholes
 from backfill.rows.spelt import Spelt
 from backfill.rows.texts import array_texts, texts_of
 from backfill.server.catalog_columns import CatalogColumn
-from backfill.server.in_bulk import in_bulk
+from backfill.server.in_bulk import in_bulk, rows_of
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
 
@@ -131,7 +131,7 @@ class Fitting:
 
         def ask(low: int, high: int) -> list[Sequence[Any]]:
             parameters = self._parameters(batch, low, high)
-            stored_rows = self._connection.execute(self._query(self._checks), parameters).fetchall()
+            stored_rows = rows_of(self._connection, self._query(self._checks), parameters)
             return [(low + row[0], *row[1:]) for row in stored_rows]
 
         refused: dict[int, str] = {}
@@ -199,7 +199,7 @@ class Fitting:
         return self._columns[0].name, words
 
     def _try(self, query: sql.Composed, parameters: dict[str, Any], _low: int, _high: int) -> None:
-        self._connection.execute(query, parameters)
+        rows_of(self._connection, query, parameters)
 
     def _take(
         self,

@@ -165,7 +165,10 @@ _COLUMNS = """
 def unique_keys(connection: Connection, relation: Relation) -> list[UniqueKey]:
     """Return the unique keys of a table: the primary one first, then the shortest."""
     rows = connection.execute(
-        "SELECT array_agg(a.attname::text ORDER BY k.ord), i.indisprimary, bool_and(a.attnotnull)"
+        "SELECT array_agg(a.attname::text ORDER BY k.ord), i.indisprimary, bool_and(a.attnotnull"
+        # One that is NOT VALID holds for new rows only (PostgreSQL 18).
+        "  AND NOT EXISTS (SELECT FROM pg_constraint AS n WHERE n.conrelid = a.attrelid"
+        "   AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum] AND NOT n.convalidated))"
         " FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
         " JOIN pg_namespace n ON n.oid = c.relnamespace"
         " CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ord)"

@@ -6,10 +6,15 @@ alone. Where none is at fault, that is one statement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg import sql
+
+from backfill.errors import NamesNotFound
+from backfill.server.postgres import Connection
+from backfill.server.session import on_own_path
 
 T = TypeVar("T")
 
@@ -63,3 +68,17 @@ def words_of(error: psycopg.Error) -> str:
     """Return what the server said, in one line."""
     said = error.diag.message_primary or str(error).strip() or repr(error)
     return " ".join(said.split())
+
+
+def rows_of(
+    connection: Connection, query: sql.Composed, parameters: dict[str, Any]
+) -> list[Sequence[Any]]:
+    """Return what a query gives in which the user's own functions are called, as by a CHECK.
+
+    Where they find names by the search_path, that is the role's own, as when rows are written.
+    """
+    try:
+        return list(connection.execute(query, parameters))
+    except NamesNotFound:
+        with connection.transaction(), on_own_path(connection):
+            return list(connection.execute(query, parameters))

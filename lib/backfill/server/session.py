@@ -18,6 +18,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from backfill.rows.spelt import escaped
+from backfill.server.lost_names import lost_names
 from backfill.server.one_message import OneMessage, Packed, Statement, chained
 from backfill.server.settings_query import settings_query
 
@@ -119,7 +120,11 @@ class SessionCursor(psycopg.Cursor[Any]):
 
     def execute(self, query: Any, params: Any = None, **named: Any) -> Self:
         with self._in_transaction():
-            return super().execute(_spelt(query, params), params, **named)
+            try:
+                return super().execute(_spelt(query, params), params, **named)
+            except psycopg.errors.ProgrammingError as error:
+                reads = isinstance(self.connection, Session) and self.connection.reads_on_our_path
+                raise (lost_names(error) if reads else None) or error from None
 
     def executemany(self, query: Any, params_seq: Any, **named: Any) -> None:
         with self._in_transaction():
@@ -158,6 +163,7 @@ class Session(psycopg.Connection[TupleRow]):
         super().__init__(*args, **named)
         self._pins, self._is_read_only, self.is_own, self.lends = {}, True, False, None
         self._triggers_path = self._own_path = None
+        self._is_on_own_path = False
         self._settings_queries = {}
         self._message = OneMessage(self, keeps=False)
 
@@ -215,6 +221,11 @@ class Session(psycopg.Connection[TupleRow]):
     def triggers_path(self) -> str | None:
         return self._triggers_path
 
+    @property
+    def reads_on_our_path(self) -> bool:
+        """Whether what a statement calls looks for names on our path now."""
+        return self._triggers_path is None and not self._is_on_own_path
+
     def use_own_path(self) -> None:
         """From now on in this transaction, look for names as the role's own sessions do.
 
@@ -222,10 +233,12 @@ class Session(psycopg.Connection[TupleRow]):
         """
         path = ", ".join(part for part in ("pg_catalog", self.own_path) if part)
         self._simply(_path_query(path))
+        self._is_on_own_path = True
 
     def use_our_path(self) -> None:
         """From now on in this transaction, look for names where only we do."""
         self._simply(f"SET LOCAL search_path TO {OUR_PATH}")
+        self._is_on_own_path = False
 
     def create_database(self, name: str) -> None:
         """Create a database: the one statement of ours that no transaction can hold."""
@@ -293,6 +306,7 @@ class Session(psycopg.Connection[TupleRow]):
 
     def _begin(self) -> None:
         """Begin, and set everything, in one message to the server."""
+        self._is_on_own_path = False
         try:
             self._simply(self._beginning(is_read_only=self._is_read_only))
         except psycopg.errors.FeatureNotSupported:
