@@ -35,7 +35,9 @@ def bench(
 ) -> Iterator[Bench]:
     dsn = database_from("stored-84efe5e", load_stored)
     monkeypatch.setenv("DATABASE_URL", dsn)
-    monkeypatch.setattr("backfill.steps.running.database_fingerprint", lambda _c: FINGERPRINT)
+    for module in ("running", "revert"):
+        name = f"backfill.steps.{module}.database_fingerprint"
+        monkeypatch.setattr(name, lambda _connection: FINGERPRINT)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(STORED / "runs", tmp_path / "runs")
     with psycopg.connect(dsn, autocommit=True) as connection:
