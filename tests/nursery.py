@@ -362,12 +362,17 @@ def _move_in(request: Mapping[str, Any], files: Sequence[int]) -> None:
 
 
 def _run(command: Sequence[str]) -> int:
-    """Run `-m MODULE …` or `FILE …` as Python does; return its exit code."""
+    """Run `[-P] -m MODULE …` or `FILE …` as Python does; return its exit code."""
     import runpy
 
     try:
+        if is_safe := command[0] == "-P":
+            del sys.path[0]
+            command = command[1:]
         if command[0] == "-m":
-            sys.argv, sys.path[0] = list(command[1:]), str(Path.cwd())
+            sys.argv = list(command[1:])
+            if not is_safe:
+                sys.path[0] = str(Path.cwd())
             runpy.run_module(command[1], run_name="__main__", alter_sys=True)
         else:
             sys.argv, sys.path[0] = list(command), str(Path(command[0]).parent)

@@ -1,6 +1,8 @@
 """`python -m backfill.kernel_process`: the kernel of a run, in a process of its own.
 
 It is ipykernel as it is, without what nobody can use where there is no browser: the debugger.
+It is started with `-P`, so that no file of the folder where the command was typed is taken for a
+module while it loads.
 """
 
 from __future__ import annotations
@@ -13,11 +15,11 @@ from typing import Any
 
 from backfill.loading import seldom_collected, unseen, without_pandas
 
+_SITES = ("site-packages", "dist-packages")
+
 
 def main() -> None:
     """Load what a run's cells need, and be a kernel until the command ends it."""
-    if sys.path[0] == "" or Path(sys.path[0]) == Path.cwd():
-        del sys.path[0]  # while we load: a person's file may have a package's name
     with seldom_collected():
         with unseen("debugpy"):
             from ipykernel.kernelapp import IPKernelApp
@@ -27,6 +29,9 @@ def main() -> None:
         with contextlib.suppress(Exception):  # the first cell will say what is wrong
             without_pandas()
             import backfill.workbook  # noqa: F401
+    # Behind the standard library, as IPython has it: a person's file may have a module's name.
+    sites = (n for n, path in enumerate(sys.path) if Path(path).name in _SITES)
+    sys.path.insert(next(sites, 0), "")
     gc.freeze()  # what is loaded stays
     app.start()
 

@@ -297,6 +297,18 @@ def report_error(options: argparse.Namespace, error: BackfillError) -> int:
     return int(error.exit_code)
 
 
+def _no_room(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return (
+            "The system gives this process no more memory. What was committed stays committed. Let "
+            "it have more: ulimit -v unlimited, or a larger machine."
+        )
+    lost = getattr(error, "filename", None) or "What was to be printed"
+    return (
+        f"{lost} could not be written: {getattr(error, 'strerror', None) or error}. Free some room."
+    )
+
+
 def report_bug(options: argparse.Namespace, error: Exception) -> int:
     """Print an unexpected error with its traceback, without secrets."""
     import traceback
@@ -325,10 +337,9 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
     if isinstance(error, FileNotFoundError) and not has_temporary_folder():
         nowhere = "No folder for temporary files can be written (/tmp, /var/tmp)"
         return report_error(options, StorageError(f"{nowhere}. Free some room, or set TMPDIR."))
-    if isinstance(error, OSError) and is_full(error):
+    if isinstance(error, MemoryError) or is_full(error):
         leave_unread()
-        full = f"{error.filename or 'What was to be printed'} could not be written"
-        return report_error(options, StorageError(f"{full}: {error.strerror}. Free some room."))
+        return report_error(options, StorageError(_no_room(error)))
     text = redact("".join(traceback.format_exception(error)), os.environ.get("DATABASE_URL", ""))
     terminal = terminal_of(options)
     terminal.message(text.rstrip(), "error")

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from backfill.loading import POOL_ENV, frugal, seldom_collected, without_pandas
+from backfill.notebook.process_limits import widen_limits
 from backfill.notebook.relay import socket_folder
 
 KERNEL_NAME = "python3"
@@ -27,6 +28,7 @@ KERNEL_MODULE = "backfill.kernel_process"
 KERNEL_MEMORY = {POOL_ENV: "system"}
 #: A kernel ends itself when the process of this number is gone.
 _PARENT_ENV = "JPY_PARENT_PID"
+_PROFILES_ENV = "IPYTHONDIR"
 _PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 _OPTIONS = (
     "--log-level=50",  # its own remarks are not the run's
@@ -42,10 +44,13 @@ class Kernel:
         self.told: dict[str, str] = {}  # what it is to know before its first cell, by variable
         self._connection = self.folder / "connection.json"
         self._connection.write_text(json.dumps(self._addresses()), encoding="utf-8")
-        memory = {name: os.environ.get(name, value) for name, value in KERNEL_MEMORY.items()}
+        own = {name: os.environ.get(name, value) for name, value in KERNEL_MEMORY.items()}
+        # Evidence is made by what a notebook says: no profile, history or start-up file of a
+        # person's takes part, and none that is broken or can not be written ends the run.
+        own |= {_PROFILES_ENV: str(self.folder / "profiles"), _PARENT_ENV: str(os.getpid())}
         self._process = subprocess.Popen(
             [*_command(), "-f", str(self._connection)],
-            env={**os.environ, **memory, _PARENT_ENV: str(os.getpid())},
+            env={**os.environ, **own},
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C on the terminal is the command's to pass on
         )
@@ -86,7 +91,8 @@ class Kernel:
 
 
 def _command() -> list[str]:
-    return [sys.executable, "-m", KERNEL_MODULE, *_OPTIONS]
+    # Without the folder of the moment first in its path: a person's file may have a module's name.
+    return [sys.executable, "-P", "-m", KERNEL_MODULE, *_OPTIONS]
 
 
 def with_environment(values: Mapping[str, str]) -> str:
@@ -100,6 +106,7 @@ def kernel_ahead() -> Iterator[Kernel]:
 
     The block loads what it needs meanwhile, and so does without pandas.
     """
+    widen_limits()
     kernel = Kernel()
     try:
         with seldom_collected():
