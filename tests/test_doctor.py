@@ -9,8 +9,7 @@ import pytest
 
 from backfill.cli import main
 from backfill.command import doctor
-from backfill.command.doctor import examine
-from backfill.command.finding import Finding
+from backfill.command.doctor import Finding, examine
 from backfill.server.embedded import HOME_ENV
 
 

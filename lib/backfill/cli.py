@@ -44,10 +44,11 @@ from backfill.parameters import (
     APPLY_PARAMETERS,
     REVERT_PARAMETERS,
     TASK_PARAMETERS,
-    Parameter,
 )
 
-Handler = Callable[[argparse.Namespace], int]
+_Handler = Callable[[argparse.Namespace], int]
+_Add = Callable[..., None]
+_Command = tuple[str, str, _Handler, tuple[_Add, ...]]
 EPILOG = """exit codes: 0 ok · 1 unexpected error · 2 usage or settings · 3 preflight refused ·
 4 another run holds the lease · 5 plan stale or rows drifted · 6 verification failed ·
 7 more skips or failed sessions than allowed · 8 check found pending rows ·
@@ -164,78 +165,21 @@ def build_parser(task: Entry | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="our version, and what computes")
     subparsers: Any = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-
-    def command(name: str, says: str, handler: Handler) -> argparse.ArgumentParser:
-        sub: argparse.ArgumentParser = subparsers.add_parser(
-            name, help=says, description=says, epilog=EPILOG
-        )
+    for name, says, handler, takes in (*map(_command_of, JOBS.values()), *_COMMANDS):
+        sub = subparsers.add_parser(name, help=says, description=says, epilog=EPILOG)
         sub.set_defaults(handler=handler)
-        return sub
-
-    for entry in JOBS.values():
-        job = command(entry.name, f"{entry.says}; a dry run by default", commands.run_job)
-        add_parameters(job, entry.parameters)
-        _add_mode(job)
-        add_metrics_file(job)
-        if entry.takes_notebook:
-            _add_notebook(job)
-    own_task = command("task", "run a task of your own; a dry run by default", commands.run_job)
-    _add_task(own_task, task.parameters if task else ())
-    apply = command("apply", "write exactly the plan that a dry run froze", commands.run_plan)
-    resume = command("resume", "go on with a run from its last checkpoint", commands.run_plan)
-    for sub in (apply, resume):
-        _add_run_id(sub)
-        add_parameters(sub, APPLY_PARAMETERS)
-        add_metrics_file(sub)
-    for name in ("pause", "cancel"):
-        _add_run_id(command(name, f"{name} a run after its current chunk", requests.run_request))
-    add_status_options(command("status", "runs, progress and pending rows", run_status))
-    add_runs_options(command("runs", "which runs there are, newest first", run_runs))
-    add_compare_options(command("compare", "what differs between two runs, and why", run_compare))
-    _add_run_id(command("verify", "prove from the database what a run did", commands.run_verify))
-    explain = command("explain", "why a row of a run has its values", commands.run_explain)
-    _add_run_id(explain)
-    explain.add_argument(
-        "key", type=any_text, help="the row's key: an event's id, a capture session's id"
-    )
-    revert = command(
-        "revert", "put back what a run wrote; a dry run by default", commands.run_revert
-    )
-    _add_run_id(revert)
-    add_parameters(revert, REVERT_PARAMETERS)
-    _add_mode(revert)
-    add_metrics_file(revert)
-    check = command("check", "exit 8 while anything is pending (a gate for CI)", checks.run_check)
-    checks.add_check_options(check, task)
-    add_metrics_file(check)
-    checks.add_grants_options(
-        command("grants", "print the least SQL rights of each role", checks.run_grants), task
-    )
-    add_init_table_options(
-        command("init-table", "write a first --table file from the catalog", run_init_table)
-    )
-    _add_evidence(command("evidence", "check an archived run", checks.run_evidence))
-    doctor = command(
-        "doctor", "what is wrong here, and the command that mends it", machine.run_doctor
-    )
-    doctor.add_argument(
-        "--table", metavar="FILE", type=path_option, help="will this specification work?"
-    )
-    lab = command("lab", "JupyterLab on copies of the notebooks of your own", machine.run_lab)
-    lab.add_argument(
-        "--notebooks-dir", metavar="DIR", help="folder of your copies (default: backfill-notebooks)"
-    )
-    lab.add_argument("lab_options", nargs="*", help="options for jupyter lab, behind --")
-    command("demo", "every job on invented data, from dry run to proof", machine.run_demo)
-    _add_selftest(
-        command("selftest", "prove the promises on throw-away data", machine.run_selftest)
-    )
-    add_completion_options(
-        command("completion", "print what bash, zsh or fish needs to complete", _run_completion)
-    )
-    _add_db(command("db", "the embedded PostgreSQL", machine.run_db))
+        for add in takes:
+            add(sub, task) if add in _ABOUT_A_TASK else add(sub)
     _finish(parser, task)
     return parser
+
+
+def _command_of(entry: Entry) -> _Command:
+    def add_own(parser: argparse.ArgumentParser) -> None:
+        add_parameters(parser, entry.parameters)
+
+    takes = (add_own, _add_mode, add_metrics_file, *([_add_notebook] * entry.takes_notebook))
+    return entry.name, f"{entry.says}; a dry run by default", commands.run_job, takes
 
 
 def _finish(parser: argparse.ArgumentParser, task: Entry | None) -> None:
@@ -266,13 +210,11 @@ def _task_of(given: Sequence[str]) -> Entry | None:
     return entry_of(name) if name else None
 
 
-def _add_task(parser: argparse.ArgumentParser, own: tuple[Parameter, ...]) -> None:
+def _add_task(parser: argparse.ArgumentParser, task: Entry | None = None) -> None:
     parser.add_argument(
         "task", metavar="NAME", help="an installed task's name, or package.module:attribute"
     )
-    add_parameters(parser, own or TASK_PARAMETERS)
-    _add_mode(parser)
-    add_metrics_file(parser)
+    add_parameters(parser, (task.parameters if task else ()) or TASK_PARAMETERS)
 
 
 def _add_notebook(parser: argparse.ArgumentParser) -> None:
@@ -286,6 +228,33 @@ def _add_notebook(parser: argparse.ArgumentParser) -> None:
 
 def _add_run_id(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_id", help="a run id, its unique beginning, or latest")
+
+
+def _add_apply(parser: argparse.ArgumentParser) -> None:
+    add_parameters(parser, APPLY_PARAMETERS)
+
+
+def _add_key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "key", type=any_text, help="the row's key: an event's id, a capture session's id"
+    )
+
+
+def _add_revert(parser: argparse.ArgumentParser) -> None:
+    add_parameters(parser, REVERT_PARAMETERS)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--table", metavar="FILE", type=path_option, help="will this specification work?"
+    )
+
+
+def _add_lab(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--notebooks-dir", metavar="DIR", help="folder of your copies (default: backfill-notebooks)"
+    )
+    parser.add_argument("lab_options", nargs="*", help="options for jupyter lab, behind --")
 
 
 def _add_mode(parser: argparse.ArgumentParser) -> None:
@@ -329,6 +298,60 @@ def _add_db(parser: argparse.ArgumentParser) -> None:
         help="how seed writes wall-clock columns (default epoch_ms)",
     )
 
+
+_WRITING: tuple[_Add, ...] = (_add_run_id, _add_apply, add_metrics_file)
+#: Every command beside the jobs': its name, what it does, what runs it, what it takes.
+_COMMANDS: tuple[_Command, ...] = (
+    (
+        *("task", "run a task of your own; a dry run by default", commands.run_job),
+        (_add_task, _add_mode, add_metrics_file),
+    ),
+    ("apply", "write exactly the plan that a dry run froze", commands.run_plan, _WRITING),
+    ("resume", "go on with a run from its last checkpoint", commands.run_plan, _WRITING),
+    ("pause", "pause a run after its current chunk", requests.run_request, (_add_run_id,)),
+    ("cancel", "cancel a run after its current chunk", requests.run_request, (_add_run_id,)),
+    ("status", "runs, progress and pending rows", run_status, (add_status_options,)),
+    ("runs", "which runs there are, newest first", run_runs, (add_runs_options,)),
+    ("compare", "what differs between two runs, and why", run_compare, (add_compare_options,)),
+    ("verify", "prove from the database what a run did", commands.run_verify, (_add_run_id,)),
+    ("explain", "why a row of a run has its values", commands.run_explain, (_add_run_id, _add_key)),
+    (
+        *("revert", "put back what a run wrote; a dry run by default", commands.run_revert),
+        (_add_run_id, _add_revert, _add_mode, add_metrics_file),
+    ),
+    (
+        *("check", "exit 8 while anything is pending (a gate for CI)", checks.run_check),
+        (checks.add_check_options, add_metrics_file),
+    ),
+    (
+        *("grants", "print the least SQL rights of each role", checks.run_grants),
+        (checks.add_grants_options,),
+    ),
+    (
+        *("init-table", "write a first --table file from the catalog", run_init_table),
+        (add_init_table_options,),
+    ),
+    ("evidence", "check an archived run", checks.run_evidence, (_add_evidence,)),
+    (
+        *("doctor", "what is wrong here, and the command that mends it", machine.run_doctor),
+        (_add_doctor,),
+    ),
+    ("lab", "JupyterLab on copies of the notebooks of your own", machine.run_lab, (_add_lab,)),
+    ("demo", "every job on invented data, from dry run to proof", machine.run_demo, ()),
+    (
+        *("selftest", "prove the promises on throw-away data", machine.run_selftest),
+        (_add_selftest,),
+    ),
+    (
+        *("completion", "print what bash, zsh or fish needs to complete", _run_completion),
+        (add_completion_options,),
+    ),
+    ("db", "the embedded PostgreSQL", machine.run_db, (_add_db,)),
+)
+#: What adds options of the task that a command line names.
+_ABOUT_A_TASK: tuple[_Add, ...] = (
+    *(_add_task, checks.add_check_options, checks.add_grants_options),
+)
 
 if __name__ == "__main__":
     sys.exit(main())

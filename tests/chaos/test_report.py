@@ -18,7 +18,7 @@ from backfill.report import Reporter
 from backfill_lab.selftest import command
 from backfill_lab.selftest.case import Case
 from backfill_lab.selftest.claims import Disproved, equal, holds, says, silent_about
-from backfill_lab.selftest.page import HTML_FILE, JSON_FILE, write_report
+from backfill_lab.selftest.command import HTML_FILE, JSON_FILE, write_report
 from backfill_lab.selftest.suite import CASES, Result, choose, run_case
 from backfill_lab.selftest.world import Stage, World
 

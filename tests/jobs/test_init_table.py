@@ -13,8 +13,8 @@ import pytest
 from tests.conftest import Connection, DatabaseFrom
 
 from backfill import cli
+from backfill.command.doctor import examine_table
 from backfill.command.guess_toml import as_toml
-from backfill.command.table_doctor import examine_table
 from backfill.command.table_guess import guess_spec
 from backfill.errors import UsageError
 from backfill.jobs.utc.spec_file import load_spec

@@ -96,8 +96,8 @@ def test_a_step_that_failed_names_a_command_that_writes_only_where_one_was_writi
 
 @pytest.mark.pastes(
     "cli:_stopped status",
-    "command.commands:report_bug doctor",
-    "command.commands:report_bug grants",
+    "command.commands:_situation doctor",
+    "command.commands:_situation grants",
     "command.commands:report_bug status",
     "command.doctor:_database status",
     "archive.runs_index:_no_list runs",

@@ -148,7 +148,7 @@ def test_what_can_not_be_asked_of_a_run_names_a_look_at_it_or_the_same_again(
     "steps.verify:_check_counts apply",
     "steps.verify:_check_counts resume",
     "steps.revert:plan_revert cancel",
-    "command.commands:_run_job revert",
+    "command.commands:_stopped revert",
     "steps.running:stopped_run revert",
 )
 def test_what_status_and_verify_say_next_does_what_that_state_of_a_run_wants(
@@ -238,7 +238,7 @@ def test_of_many_households_all_are_told_by_what_is_said_to_tell_all(
 
 @pytest.mark.pastes(
     "command.init_table:run_init_table utc --table",
-    "command.table_doctor:examine_table init-table TABLE",
+    "command.doctor:examine_table init-table TABLE",
     "jobs.utc.spec_file:load_spec init-table TABLE",
     "jobs.utc.resolve:resolve_table init-table TABLE",
 )

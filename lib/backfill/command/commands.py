@@ -29,6 +29,8 @@ from backfill.printing import leave_unread
 if TYPE_CHECKING:
     from backfill.jobs.entry import Entry
     from backfill.notebook.own_notebook import OwnNotebook
+    from backfill.server.database import Database
+    from backfill.steps.job import Job
 
 _DROPPED = {
     "command",
@@ -79,11 +81,9 @@ def _run_job(
     from backfill.jobs.entry import latest_sheets
     from backfill.notebook.opened import hand_over
     from backfill.notebook.own_notebook import notebook_for
-    from backfill.records.ledger import Ledger
     from backfill.server.database import open_database
     from backfill.settings import engine_settings
     from backfill.steps.planning import look
-    from backfill.steps.running import stopped_run
     from backfill.steps.skip_limits import check_named
     from backfill.steps.task import part
     from backfill_lab.demo.seed import seed_if_empty
@@ -98,17 +98,8 @@ def _run_job(
         seed_if_empty(database, terminal.log)
     sheets = latest_sheets(job.name, values)
     ready = look(job, database, settings, sheets, writing=values["apply"])
-    if values["apply"]:
-        runs = runs_dir(values["runs_dir"])
-        with database.connect(read_only=True) as connection:
-            stopped = stopped_run(Ledger(connection), job, runs, terminal.message)
-        if stopped:
-            terminal.message(
-                f"Run {stopped.run_id} of the same settings is {stopped.status}: going on from its "
-                f"last checkpoint. (What it wrote, to put it "
-                f"back: {next_command('revert', stopped.run_id)})"
-            )
-            return _run_plan(options, stopped.run_id, _said_anew(options, values), kernel)
+    if stopped := _stopped(database, job, values, terminal):
+        return _run_plan(options, stopped, _said_anew(options, values), kernel)
     folder = RunFolder.of(runs_dir(values["runs_dir"]), new_run_id(job.name))
     # What a person's own notebook says in its cell stays its own.
     names = {parameter.name for parameter in declared}
@@ -120,6 +111,27 @@ def _run_job(
         hand_over(kernel, values | kept, ready)
         parameters = said | kept if own.path else _changed(declared, values | kept)
         return run_notebook_of(notebook, folder, "notebook", parameters, terminal, kernel)
+
+
+def _stopped(
+    database: Database, job: Job, values: Mapping[str, Any], terminal: Terminal
+) -> str | None:
+    """Return the id of the run that an apply of these values goes on with, if there is one."""
+    from backfill.records.ledger import Ledger
+    from backfill.steps.running import stopped_run
+
+    if not values["apply"]:
+        return None
+    with database.connect(read_only=True) as connection:
+        runs = runs_dir(values["runs_dir"])
+        stopped = stopped_run(Ledger(connection), job, runs, terminal.message)
+    if stopped is None:
+        return None
+    terminal.message(
+        f"Run {stopped.run_id} of the same settings is {stopped.status}: going on from its last "
+        f"checkpoint. (What it wrote, to put it back: {next_command('revert', stopped.run_id)})"
+    )
+    return stopped.run_id
 
 
 def _usual_paths(declared: Sequence[Parameter]) -> dict[str, Any]:
@@ -313,33 +325,10 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
     """Print an unexpected error with its traceback, without secrets."""
     import traceback
 
-    import psycopg
-
-    from backfill.errors import UsageError
     from backfill.server.dsn import redact
-    from backfill.server.in_bulk import words_of
-    from backfill.server.postgres import what_failed
 
-    read_only = psycopg.errors.ReadOnlySqlTransaction
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | read_only):
-        mend = next_command("doctor")
-        failed = f"{what_failed(error)}. What is committed stays committed. Run: {mend}"
-        return report_error(options, DatabaseUnreachable(failed))
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        said = str(error).splitlines()[0]
-        lacking = (
-            f"This role lacks a right: {said}. Grant it what this prints: {next_command('grants')}"
-        )
-        return report_error(options, PreflightError(lacking))
-    if isinstance(error, psycopg.errors.UntranslatableCharacter):
-        lacking = f"This database has no such letter: {words_of(error)}. Name what is in it."
-        return report_error(options, UsageError(lacking))
-    if isinstance(error, FileNotFoundError) and not has_temporary_folder():
-        nowhere = "No folder for temporary files can be written (/tmp, /var/tmp)"
-        return report_error(options, StorageError(f"{nowhere}. Free some room, or set TMPDIR."))
-    if isinstance(error, MemoryError) or is_full(error):
-        leave_unread()
-        return report_error(options, StorageError(_no_room(error)))
+    if situation := _situation(error):
+        return report_error(options, situation)
     text = redact("".join(traceback.format_exception(error)), os.environ.get("DATABASE_URL", ""))
     terminal = terminal_of(options)
     terminal.message(text.rstrip(), "error")
@@ -350,3 +339,35 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
     )
     print_summary({"status": "error", "exit_code": 1, "error": text.rstrip().splitlines()[-1]})
     return int(ExitCode.UNEXPECTED)
+
+
+def _situation(error: Exception) -> BackfillError | None:
+    """Return what an error tells of the database or the machine; None where it is a bug of ours."""
+    import psycopg
+
+    from backfill.errors import UsageError
+    from backfill.server.in_bulk import words_of
+    from backfill.server.postgres import what_failed
+
+    read_only = psycopg.errors.ReadOnlySqlTransaction
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | read_only):
+        mend = next_command("doctor")
+        return DatabaseUnreachable(
+            f"{what_failed(error)}. What is committed stays committed. Run: {mend}"
+        )
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        said = str(error).splitlines()[0]
+        return PreflightError(
+            f"This role lacks a right: {said}. Grant it what this prints: {next_command('grants')}"
+        )
+    if isinstance(error, psycopg.errors.UntranslatableCharacter):
+        return UsageError(
+            f"This database has no such letter: {words_of(error)}. Name what is in it."
+        )
+    if isinstance(error, FileNotFoundError) and not has_temporary_folder():
+        nowhere = "No folder for temporary files can be written (/tmp, /var/tmp)"
+        return StorageError(f"{nowhere}. Free some room, or set TMPDIR.")
+    if isinstance(error, MemoryError) or is_full(error):
+        leave_unread()
+        return StorageError(_no_room(error))
+    return None

@@ -1,4 +1,4 @@
-"""What is wrong with this machine or database, each with the command that mends it.
+"""What is wrong with this machine, this database or a table's specification, each with its mend.
 
 Nothing is changed: the embedded server is not started, no table is made. A check that fails in a
 way nobody foresaw is a finding like any other, never a traceback.
@@ -14,24 +14,34 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from backfill.command.finding import Finding
-from backfill.command.table_doctor import examine_table
+import psycopg
+
+from backfill.display.on_terminal import console_of, print_grid
+from backfill.display.pages import Grid
 from backfill.errors import BackfillError, DatabaseUnreachable
 from backfill.folder import notebooks_folder, project_root, runs_dir
+from backfill.jobs.utc.checks import check_columns
+from backfill.jobs.utc.job import UtcTask
+from backfill.jobs.utc.pending import count_pending
+from backfill.jobs.utc.settings import UtcSettings
+from backfill.jobs.utc.spec_file import load_spec
+from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
 from backfill.notebook.kernel import KERNEL_NAME
 from backfill.records.ledger import Ledger
+from backfill.server.catalog import hidden_rows
 from backfill.server.catalog_columns import quoted_name
 from backfill.server.dsn import DSN_ENV, check_dsn, describe, said_of
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.embedded_account import choose_account
 from backfill.server.embedded_binaries import find_binaries
 from backfill.server.postgres import Connection, connect, scalar
-from backfill.server.rights import grant
+from backfill.server.rights import grant, missing_grants, rights_on
 
 OLDEST_PYTHON = (3, 11)
 LOCK_FILE = "requirements.lock"
@@ -51,6 +61,31 @@ INSTALL_TESSERACT = (
     "sudo apt-get install tesseract-ocr tesseract-ocr-swe "
     "(or: brew install tesseract tesseract-lang; conda install -c conda-forge tesseract)"
 )
+
+_WORDS = {True: "ok", False: "BAD"}
+_TONES = {"ok": "green", "BAD": "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `mend` is the command to type, empty when all is well."""
+
+    what: str
+    is_well: bool
+    detail: str
+    mend: str = ""
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print findings as a table for a person, then what mends them: each to be copied whole."""
+    console = console_of()
+    rows = [(_WORDS[finding.is_well], finding.what, finding.detail) for finding in findings]
+    print_grid(console, Grid("", ("", "looked at", "found"), rows), _TONES)
+    for finding in findings:
+        if not finding.is_well and finding.mend:
+            console.print(f"\n{finding.what}, its mend:", style="bold")
+            console.print(finding.mend, soft_wrap=True)
+    console.print()
 
 
 def examine(runs: str | None = None, table: str | None = None) -> list[Finding]:
@@ -264,3 +299,54 @@ def _notebooks() -> str:
     if missing:
         raise _Unwell(f"missing in {folder}: {', '.join(missing)}")
     return f"{len(NOTEBOOKS)} in {folder}"
+
+
+def examine_table(connection: Connection, path: Path) -> list[Finding]:
+    """Return what was found about a specification, in the order in which things depend."""
+    try:
+        spec = load_spec(path)
+    except BackfillError as error:
+        first = next_command("init-table", "TABLE")
+        return [Finding("specification", False, str(error), first)]
+    findings = [Finding("specification", True, f"{path}: {spec.table}")]
+    settings = UtcSettings(table=spec)
+    try:
+        zoned = UtcTask(settings).look_up(connection, writing=False).zoned
+        findings.append(Finding("table", True, f"{zoned.table.relation} is as {path} says"))
+        findings += _of_table(connection, zoned, settings)
+    except (BackfillError, psycopg.Error) as error:
+        text = said_of(error, os.environ.get(DSN_ENV, "")).strip()
+        findings.append(Finding("table", False, text, f"mend {path}, or what it names"))
+    return findings
+
+
+def _of_table(
+    connection: Connection, zoned: ZonedTable, settings: UtcSettings
+) -> Iterator[Finding]:
+    table = zoned.table
+    yield Finding("key", True, _key_of(zoned))
+    for pair in zoned.columns.pairs:
+        chain = ", then ".join(link.field or link.constant for link in pair.chain)
+        detail = f"{pair.reading.name} → {pair.target.column.name}; zone: {chain or 'its offset'}"
+        yield Finding(f"pair {pair.label}", True, detail)
+    for join in table.joins:
+        keys = ", ".join(part.key for part in join.parts)
+        yield Finding(f"lookup {join.name}", True, f"{join.relation} by {keys}")
+    grants = missing_grants(connection, rights_on(table))
+    yield Finding(
+        "rights to apply",
+        not grants,
+        "this role has them" if not grants else f"{len(grants)} are missing",
+        " ".join(grants),
+    )
+    for text in hidden_rows(connection, table.relations):
+        yield Finding("row-level security", False, text, "use a role with BYPASSRLS")
+    said = settings.table.units_said
+    for warning in check_columns(connection, zoned, None, settings.policy, units_said=said):
+        yield Finding("columns", False, warning)
+    pending = sum(count_pending(connection, table, None, skip_deleted=False).values())
+    yield Finding("pending rows", True, f"{pending:,}")
+
+
+def _key_of(zoned: ZonedTable) -> str:
+    return ", ".join(column.name for column in zoned.table.key.columns)

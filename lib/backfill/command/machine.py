@@ -55,8 +55,7 @@ def _seed(dsn: str, encoding: Any) -> str:
 
 def run_doctor(options: argparse.Namespace) -> int:
     """`backfill doctor`: what is wrong here, and the command that mends it."""
-    from backfill.command.doctor import examine
-    from backfill.command.finding import print_findings
+    from backfill.command.doctor import examine, print_findings
 
     findings = examine(options.runs_dir, options.table)
     if is_watched():

@@ -1,4 +1,5 @@
-"""The sheet of corrections: read from CSV, and written with a crop beside every doubtful field.
+"""The sheet of corrections: read from CSV, taken in, and written with a crop beside every doubtful
+field.
 
 corrections.csv        what was corrected, then what is in doubt, with an empty `right`
 corrections_used.csv   the corrections that the plan took in; evidence
@@ -16,7 +17,7 @@ from backfill.display.eye import attempt
 from backfill.errors import UsageError
 from backfill.folder import FOLDER_MODE, RunFolder
 from backfill.jobs.ocr.crops import as_jpeg, cut_out
-from backfill.ocr.correcting import doubts_of_images
+from backfill.ocr.correcting import correct_reading, corrected_date, doubts_of_images
 from backfill.ocr.correction import (
     DATE,
     FIELDS,
@@ -28,7 +29,9 @@ from backfill.ocr.correction import (
 )
 from backfill.ocr.doubts import IMAGE, SHIFT, fields_of
 from backfill.ocr.failure import Stage
+from backfill.ocr.reading import ImageReading
 from backfill.ocr.session import (
+    CaptureSession,
     HeldReason,
     ImageDetail,
     SessionFailure,
@@ -36,10 +39,12 @@ from backfill.ocr.session import (
     SessionReading,
     ShiftEvidence,
 )
+from backfill.ocr.session_reading import ReadImage, read_session
 from backfill.ocr.shift import Shift
 from backfill.ocr.vocabulary import Towns
 from backfill.plans.sheet_csv import read_sheet, write_sheet
 from backfill.plans.worksheet import CORRECTIONS_FILE, CORRECTIONS_USED_FILE, read_text
+from backfill.report import Reporter
 
 CROPS_FOLDER = "crops"
 HEADER = (
@@ -228,3 +233,42 @@ def idle_corrections(plans: Iterable[SessionPlan], corrections: Corrections) -> 
         for told in plan.outcome.corrections
     }
     return [line for line in corrections.lines if line not in used]
+
+
+def read_corrected(
+    session: CaptureSession, images: Sequence[ReadImage], corrections: Corrections, **given: Any
+) -> SessionReading | SessionFailure:
+    """Return what a session says, with what a person said is right; `given` as `read_session`."""
+    outcome = read_session(session, images, **given)
+    shas = [i.outcome.sha256 for i in images if isinstance(i.outcome, ImageReading)]
+    about = corrections.about(str(session.id), shas)
+    if not about:
+        return outcome
+    day = corrected_date(about)
+    date_read = outcome.schedule_date.isoformat() if isinstance(outcome, SessionReading) else ""
+    if day is not None:
+        outcome = read_session(session, images, date=day, **given)
+    if isinstance(outcome, SessionFailure):
+        return outcome
+    return correct_reading(outcome, about, date_read)
+
+
+def warn_of_idle(
+    plans: Sequence[SessionPlan], corrections: Corrections, reporter: Reporter
+) -> None:
+    """Say which corrections met nothing: a misspelt one must not pass unseen."""
+    for line in idle_corrections(plans, corrections):
+        reporter.message(
+            f"The correction of {line.field} in line {line.line} meets no shift of the sessions "
+            "read: it has no effect. Look at image_sha256, session_id, shift and box.",
+            "warning",
+        )
+    for plan in plans:
+        for told in getattr(plan.outcome, "corrections", ()):
+            if not told.is_as_expected:
+                reporter.message(
+                    f"Session {plan.session.id}, {told.shift}: {told.correction.field} is read as "
+                    f"{told.read!r} now, not {told.correction.read!r} as when it was corrected; "
+                    f"{told.correction.right!r} counts.",
+                    "warning",
+                )

@@ -17,7 +17,7 @@ from psycopg import IsolationLevel
 from backfill.display.pages import Shown
 from backfill.errors import UsageError
 from backfill.jobs.ocr import staged
-from backfill.jobs.ocr.correction_sheet import write_corrections
+from backfill.jobs.ocr.correction_sheet import read_corrected, warn_of_idle, write_corrections
 from backfill.jobs.ocr.day_state import CHANGES_SCHEMA, chains_of, change_row
 from backfill.jobs.ocr.document import cost_of_second_reader, event_types, planned_document
 from backfill.jobs.ocr.files import LocatedSession, locate_images
@@ -25,7 +25,6 @@ from backfill.jobs.ocr.kind import OcrRuns
 from backfill.jobs.ocr.output import write_planned
 from backfill.jobs.ocr.reader import ReaderVersions, reader_facts
 from backfill.jobs.ocr.reading_view import images_view
-from backfill.jobs.ocr.review import read_corrected, warn_of_idle
 from backfill.jobs.ocr.selection import (
     Day,
     SnapshotRow,
