@@ -227,7 +227,7 @@ _LOADED = (
     "adbc_driver_postgresql.dbapi mistune pygments.formatters.html cv2 PIL.ImageDraw PIL.ImageOps",
     "PIL.PngImagePlugin PIL.JpegImagePlugin backfill.ocr.looks backfill.display.standalone",
     "backfill.cli backfill.jobs.fill.job backfill.jobs.ocr.job backfill.jobs.utc.job",
-    "backfill.jobs.ocr.review backfill.jobs.ocr.written_before backfill.jobs.tasks",
+    "backfill.jobs.ocr.correction_sheet backfill.jobs.ocr.written_before backfill.jobs.tasks",
     "backfill.notebook.closing backfill.notebook.headless backfill.notebook.jupyter",
     "backfill.notebook.own_notebook backfill.notebook.rendering backfill.notebook.review",
     "backfill.steps.running backfill.workbook",
