@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from backfill.errors import BackfillError
+
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
 
@@ -95,3 +97,29 @@ def test_where_rules_stand_in_the_way_a_moved_source_is_taken_as_it_is(tables: T
     run.undo()
 
     assert tables.rows("SELECT count(watt), min(rev) FROM lamp") == [(0, 9)]
+
+
+@pytest.mark.parametrize(
+    "moving",
+    [
+        "CREATE TABLE note (id int, rev int DEFAULT 0, body text, PRIMARY KEY (id, rev));"
+        " CREATE FUNCTION next() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN NEW.rev = OLD.rev + 1; RETURN NEW; END$$;"
+        " CREATE TRIGGER next BEFORE UPDATE ON note FOR EACH ROW EXECUTE FUNCTION next()",
+        "CREATE TABLE note (id int, body text,"
+        " rev int GENERATED ALWAYS AS (coalesce(length(body), 0)) STORED, PRIMARY KEY (id, rev))",
+    ],
+    ids=["by a trigger", "as it is generated"],
+)
+def test_a_row_whose_key_the_write_would_move_stays_as_it_is(tables: Tables, moving: str) -> None:
+    tables.connection.execute(moving.encode())
+    tables.make("INSERT INTO note (id) SELECT i FROM generate_series(1, 4) AS i")
+    rows = pd.DataFrame({"id": [1, 2], "rev": [0, 0], "body": ["hello", "world"]})
+
+    run = tables.fill(rows, "note", "body")
+    with pytest.raises(BackfillError):
+        run.apply()
+
+    assert set(run.skips["reason"]) == {"database_error"}
+    assert "another key" in run.skips["detail"].iloc[0]
+    assert tables.rows("SELECT count(body), max(rev) FROM note") == [(0, 0)]

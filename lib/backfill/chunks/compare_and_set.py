@@ -99,8 +99,8 @@ class TableWriter:
         types = "; ".join(self.retyped(connection))
         why = f"{types}: it stored" if types else "a trigger or rule stored"
         return (
-            f"{why} another value than the plan's for key {key}: what was approved would not be "
-            "what is written"
+            f"{why} another value than the plan's for key {key}, or another key: what was approved "
+            "would not be what is written"
         )
 
     def _is_ruled(self, connection: Connection) -> bool:
@@ -265,12 +265,14 @@ class TableWriter:
         ).format(**{**self._parts(batch, guard), "values": values, "returned": returned})
 
     def _kept(self) -> tuple[sql.Composable, sql.Composable]:
-        """Return whether a row now holds what the plan says, and whether its sources are as read.
+        """Return whether a row now holds what the plan says, by the key that it has there, and
+        whether its sources are as read.
 
         A trigger may change those with every write (`updated_at`, a version), and a column that
-        is generated from a target does.
+        is generated from a target does. Where it changes the key, nobody finds the row again.
         """
-        return self._equal(self._table.targets, "a"), self._equal(self._table.sources, "s")
+        kept = sql.SQL("{} AND {}").format(self._equal(self._table.targets, "a"), self._join())
+        return kept, self._equal(self._table.sources, "s")
 
     def _with_present_sources(self, connection: Connection, rows: pa.Table) -> pa.Table:
         """Return rows that were just written with their sources as they stand now.
