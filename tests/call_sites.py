@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 TESTS = Path(__file__).parent
 LIB = TESTS.parent / "lib"
@@ -22,6 +23,8 @@ RENDERERS = {
     *("next_command", "planned_again", "new_plan", "resume_command", "apply_command"),
     *("command_for", "shell"),
 }
+#: A file, and the line and column in it.
+Place: TypeAlias = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -72,19 +75,24 @@ def _words(call: ast.Call) -> list[str]:
     return words if _name(call.func) == "next_command" else [_name(call.func), *words]
 
 
-def site_of(frame: types.FrameType | None) -> str | None:
-    """Return the site that is being called in a frame, or above it where that is a renderer."""
+def place_of(frame: types.FrameType | None) -> Place | None:
+    """Return where in our code a frame stands, or one above it where that is a renderer's."""
     while frame is not None:
         code = frame.f_code
         if Path(code.co_filename).is_relative_to(LIB) and code.co_name not in RENDERERS:
             line, _end, column, _end_column = list(code.co_positions())[frame.f_lasti // 2]
-            return _by_place().get((code.co_filename, line or 0, column or 0))
+            return code.co_filename, line or 0, column or 0
         frame = frame.f_back
     return None
 
 
+def site_at(place: Place | None) -> str | None:
+    """Return the site that stands in a place."""
+    return _by_place().get(place) if place else None
+
+
 @functools.cache
-def _by_place() -> dict[tuple[str, int, int], str]:
+def _by_place() -> dict[Place, str]:
     return {
         (str(LIB / f"{site.module.replace('.', '/')}.py"), *site.place): site.name
         for site in all_sites()

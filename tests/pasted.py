@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from tests.call_sites import site_of
+from tests.call_sites import place_of, site_at
 
 #: Names the file in which every process of a test writes the commands that it renders.
 RENDERED_ENV = "BACKFILL_TEST_RENDERED"
@@ -94,9 +94,9 @@ class _Recording:
     quote = staticmethod(shlex.quote)
 
     def join(self, words: Sequence[str]) -> str:
-        site = site_of(sys._getframe(1))
-        with self._path.open("a") as stream:
-            stream.write(json.dumps([site, list(words)]) + "\n")
+        place = place_of(sys._getframe(1))
+        with self._path.open("a") as stream:  # which site it is, the test's own process knows
+            stream.write(json.dumps([place, list(words)]) + "\n")
         return shlex.join(words)
 
 
@@ -117,7 +117,8 @@ def every_site_is_pasted(claimed: Collection[str], path: Path) -> Iterator[None]
         patch.setattr("backfill.next_command.shlex", _Recording(path))
         path.touch()
         yield
-    rendered = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = map(json.loads, path.read_text().splitlines())
+    rendered = [(site_at(place and tuple(place)), words) for place, words in lines]
     pasted = {site for site, words in rendered if words in _pasted}
     if os.environ.get("BACKFILL_TEST_SHOW_SITES"):
         print("PASTED", json.dumps(sorted(map(str, pasted))))
