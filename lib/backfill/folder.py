@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ NOT_UNICODE = "not in UTF-8: name another, or set PYTHONUTF8=1 or a locale of UT
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 PARTIAL_SUFFIX = ".partial"
+#: Less than this is next to no room.
+_NO_ROOM_BYTES = 1_000_000
 _CLOSING_LOCK = f".closing{PARTIAL_SUFFIX}"
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[a-z][a-z0-9_]*-[0-9a-f]{6}")
 
@@ -74,6 +77,11 @@ def has_temporary_folder() -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def is_temporary_full() -> bool:
+    """Return whether the folder for temporary files has next to no room."""
+    return shutil.disk_usage(tempfile.gettempdir()).free < _NO_ROOM_BYTES
 
 
 def is_unicode(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -11,6 +12,8 @@ from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons
 from tests.jobs.command_line import COMMAND, Said, environment
 from tests.jobs.conftest import BenchFrom
+
+from backfill.command import commands
 
 
 @pytest.fixture
@@ -71,3 +74,18 @@ def test_a_run_takes_nothing_from_the_persons_profile_nor_from_files_named_like_
     assert bench.scalar("SELECT count(start_at_utc) FROM events") == 12
     (folder,) = bench.runs.glob("*-utc-*")
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} == {0}
+
+
+def test_a_folder_for_temporary_files_without_room_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    printed = commands._no_room(full)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("backfill.folder._NO_ROOM_BYTES", 1 << 60)
+
+    kept = commands._no_room(full)
+
+    assert printed.startswith("What was to be printed could not be written: No space left")
+    assert kept.startswith(f"The folder for temporary files, {tmp_path}, is full")
+    assert kept.endswith("Free some room, or set TMPDIR.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from backfill.errors import (
     StorageError,
     is_full,
 )
-from backfill.folder import RunFolder, has_temporary_folder, new_run_id, runs_dir
+from backfill.folder import RunFolder, has_temporary_folder, is_temporary_full, new_run_id, runs_dir
 from backfill.next_command import next_command, remember_about
 from backfill.notebook.kernel import Kernel, kernel_ahead
 from backfill.notebook.relay import Terminal
@@ -315,10 +316,11 @@ def _no_room(error: Exception) -> str:
             "The system gives this process no more memory. What was committed stays committed. Let "
             "it have more: ulimit -v unlimited, or a larger machine."
         )
-    lost = getattr(error, "filename", None) or "What was to be printed"
-    return (
-        f"{lost} could not be written: {getattr(error, 'strerror', None) or error}. Free some room."
-    )
+    lost, mend = getattr(error, "filename", None) or "What was to be printed", "Free some room"
+    if lost == "What was to be printed" and is_temporary_full():
+        lost = f"The folder for temporary files, {tempfile.gettempdir()}, is full: a file there"
+        mend += ", or set TMPDIR"
+    return f"{lost} could not be written: {getattr(error, 'strerror', None) or error}. {mend}."
 
 
 def report_bug(options: argparse.Namespace, error: Exception) -> int:
