@@ -182,6 +182,56 @@ def test_a_row_of_a_lookup_counts_as_long_as_it_says(
     assert bench.verify(book.run_id).findings == []
 
 
+@pytest.mark.parametrize(
+    ("day", "second", "last", "told"),
+    [
+        ("", "2026-09-13", "Asia/Tokyo", "counts to the end of the day in gone, though 1 row ends"),
+        ("", "2026-09-14", "Asia/Tokyo", ""),
+        ("", "2026-10-02", "Asia/Tokyo", "counts to the end of the day in gone. If it no longer"),
+        ('until_day = "included"\n', "2026-09-13", "Asia/Tokyo", ""),
+        ('until_day = "excluded"\n', "2026-09-13", None, ""),
+    ],
+)
+def test_whether_the_last_day_of_a_lookup_counts_is_said_or_asked(
+    bench_from: BenchFrom, tmp_path: Path, day: str, second: str, last: str | None, told: str
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql("CREATE TABLE stay (crew text, begun date, gone date, tz text)")
+    rows = f"('x', '2026-01-01', '2026-09-13', 'Asia/Seoul'), ('x', '{second}', '2026-11-20', %s)"
+    bench.sql(f"INSERT INTO stay VALUES {rows}", "Asia/Tokyo")
+    bench.sql("CREATE TABLE t (id int PRIMARY KEY, crew text, w timestamp, u timestamptz)")
+    bench.sql("INSERT INTO t VALUES (1, 'x', '2026-11-20 08:00')")
+    lookup = '[[lookup]]\nname = "stay"\ntable = "stay"\nby = "crew"\nkey = "crew"\n'
+    bounds = f'from = "begun"\nuntil = "gone"\n{day}'
+
+    planned(bench, tmp_path, f'table = "t"\nzone = "stay.tz"\n{lookup}{bounds}{PAIR}', apply=True)
+
+    assert bench.sql("SELECT u FROM t") == [(utc("2026-11-19 23:00") if last else None,)]
+    assert ("until_day" in bench.messages()) is bool(told)
+    assert told in bench.messages()
+
+
+@pytest.mark.parametrize(
+    ("gone", "bounds", "says"),
+    [
+        ("timestamp", 'until = "gone"\nuntil_day = "excluded"\n', "a moment needs no such word"),
+        ("date", 'until = "gone"\nuntil_day = "open"\n', '"included" or "excluded"'),
+        ("date", 'until_day = "excluded"\n', "goes with until"),
+    ],
+)
+def test_what_is_said_of_a_last_day_that_can_not_be_meant_is_refused(
+    bench_from: BenchFrom, tmp_path: Path, gone: str, bounds: str, says: str
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(f"CREATE TABLE stay (crew text, begun date, gone {gone}, tz text)")
+    bench.sql("CREATE TABLE t (id int PRIMARY KEY, crew text, w timestamp, u timestamptz)")
+    lookup = '[[lookup]]\nname = "stay"\ntable = "stay"\nby = "crew"\nkey = "crew"\n'
+
+    with pytest.raises((UsageError, PreflightError), match=says):
+        spec = f'table = "t"\nzone = "stay.tz"\n{lookup}from = "begun"\n{bounds}{PAIR}'
+        planned(bench, tmp_path, spec)
+
+
 def test_an_end_that_nobody_named_is_told_of_and_one_without_a_beginning_refused(
     bench_from: BenchFrom, tmp_path: Path
 ) -> None:

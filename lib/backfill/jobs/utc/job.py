@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.checks import check_columns
 from backfill.jobs.utc.counting import Count, ask_together, look_at_years, tell_overridden
 from backfill.jobs.utc.kind import UtcRuns
-from backfill.jobs.utc.lookups import check_lookups, unused_ends
+from backfill.jobs.utc.lookups import check_lookups, untold_days, unused_ends
 from backfill.jobs.utc.pending import (
     count_by_household,
     count_filled,
@@ -27,6 +27,7 @@ from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.settings import Order, UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
+from backfill.jobs.utc.table_spec import LookupSpec
 from backfill.jobs.utc.views import diff_view
 from backfill.jobs.utc.wanted import Unjudged, fold_order, look_at
 from backfill.jobs.utc.zoned_table import ZonedTable
@@ -99,7 +100,7 @@ class UtcTask:
             skip_deleted=self.chosen.skip_deleted,
         )
         pending = sum(counts.values())
-        warnings += _warnings(connection, zoned, pending)
+        warnings += _warnings(connection, zoned, self.chosen.table.lookups, pending)
         hidden = hidden_rows(connection, table.relations)
         found = Preflight(
             counts,
@@ -343,11 +344,16 @@ def _check_width(table: Table) -> None:
         )
 
 
-def _warnings(connection: Connection, zoned: ZonedTable, pending: int) -> list[str]:
+def _warnings(
+    connection: Connection, zoned: ZonedTable, lookups: Iterable[LookupSpec], pending: int
+) -> list[str]:
     table = zoned.table
     columns = [column.name for column in table.targets]
     warnings = cost_warnings(connection, table.relation, columns, pending)
-    warnings += unused_ends(connection, table)
+    warnings += [
+        *unused_ends(connection, table),
+        *untold_days(connection, table, lookups),
+    ]
     warnings += [
         f"{table.relation}.{wall.name} is real, which keeps about seven digits: a time of day in "
         "it may be minutes off. It is taken as it stands."

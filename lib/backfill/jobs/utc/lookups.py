@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import psycopg
 from psycopg import sql
 
+from backfill.display.counting import counted
 from backfill.errors import PreflightError
-from backfill.jobs.utc.table_spec import LookupSpec
+from backfill.jobs.utc.table_spec import LookupSpec, UntilDay
 from backfill.rows.columns import Column, ColumnType
 from backfill.server.catalog import find_relation, require_columns
 from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
@@ -183,7 +185,13 @@ class Lookups:
                     f"{column.type_name}: name a date or a timestamp, or a range of them as from "
                     "alone."
                 )
-        return spec.until, ends.plain_type == "date"
+        is_date = ends.plain_type == "date"
+        if spec.until_day and not is_date:
+            raise PreflightError(
+                f"The lookup {spec.name} says until_day, and {ends.name} is {ends.type_name}: a "
+                "moment needs no such word. Leave it out."
+            )
+        return spec.until, is_date and spec.until_day is not UntilDay.EXCLUDED
 
     def _beyond_sql(self) -> str:
         """Say why SQL can not tell the moment of the pair's wall time; empty where it can."""
@@ -241,6 +249,40 @@ def unused_ends(connection: Connection, table: Table) -> list[str]:
                 f'count there, say so in its [[lookup]]: until = "{ends[0]}"'
             )
     return told
+
+
+def untold_days(connection: Connection, table: Table, specs: Iterable[LookupSpec]) -> Iterator[str]:
+    """Say of which lookups nobody said whether the last day counts, unless their rows tell.
+
+    They do where the next row begins on the day after. Read-only.
+    """
+    untold = {spec.name for spec in specs if spec.until_day is None}
+    for join in table.joins:
+        since = join.since
+        if since is None or not (since.until and since.is_whole_day) or join.name not in untold:
+            continue
+        query = sql.SQL(
+            "SELECT count(*) FILTER (WHERE begins = ends + 1),"
+            " count(*) FILTER (WHERE begins = ends) FROM (SELECT {ends} AS ends,"
+            " lead({begins}) OVER (PARTITION BY {key} ORDER BY {begins})::date AS begins"
+            " FROM {relation}) AS r"
+        ).format(
+            ends=sql.Identifier(since.until),
+            begins=sql.Identifier(since.column),
+            key=sql.SQL(", ").join(sql.Identifier(part.key) for part in join.parts),
+            relation=join.relation.identifier,
+        )
+        after = same = 0
+        with contextlib.suppress(psycopg.errors.UndefinedFunction):  # a type without an order
+            after, same = connection.execute(query).fetchone() or (0, 0)
+        if after and not same:
+            continue
+        seen = f", though {counted(same, 'row ends', 'rows end')} where the next one begins"
+        yield (
+            f"A row of the lookup {join.name} counts to the end of the day in "
+            f"{since.until}{seen if same else ''}. If it no longer counts on that day, say so in "
+            'its [[lookup]]: until_day = "excluded"; else "included".'
+        )
 
 
 def check_lookups(connection: Connection, table: Table) -> None:

@@ -14,6 +14,7 @@ from backfill.jobs.utc.table_spec import (
     OffsetSpec,
     PairSpec,
     TableSpec,
+    UntilDay,
     first_edition,
 )
 from backfill.next_command import next_command
@@ -207,10 +208,13 @@ def _offset(entry: Any) -> OffsetSpec:
     return OffsetSpec(_name(entry["column"], "column"), OffsetUse(use), unit)
 
 
+_OF_LOOKUP = {"name", "table", "by", "key", "from", "until", "until_day"}
+
+
 def _lookups(entries: Any) -> tuple[LookupSpec, ...]:
     lookups: list[LookupSpec] = []
     for entry in _tables(entries, "lookup"):
-        _check_known(entry, {"name", "table", "by", "key", "from", "until"}, "entries of a lookup")
+        _check_known(entry, _OF_LOOKUP, "entries of a lookup")
         table = _name(entry["table"], "table")
         name = _name(entry.get("name") or table.split(".")[-1], "name")
         if name in {other.name for other in lookups}:
@@ -223,7 +227,13 @@ def _lookups(entries: Any) -> tuple[LookupSpec, ...]:
         since, until = (_name(entry.get(bound) or "", bound) for bound in ("from", "until"))
         if until and not since:
             raise ValueError(f"lookup {name}: until goes with from, the column where it begins")
-        lookups.append(LookupSpec(name, table, tuple(zip(by, key, strict=True)), since, until))
+        day = entry.get("until_day")
+        if day is not None and (day not in list(UntilDay) or not until):
+            raise ValueError(
+                f'lookup {name}: until_day is "included" or "excluded", and goes with until'
+            )
+        parts = tuple(zip(by, key, strict=True))
+        lookups.append(LookupSpec(name, table, parts, since, until, UntilDay(day) if day else None))
     return tuple(lookups)
 
 

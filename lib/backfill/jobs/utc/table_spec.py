@@ -7,6 +7,7 @@ of one table; the second has `[[pair]]`, chains of zones and `[[lookup]]`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from backfill.errors import UsageError
@@ -56,6 +57,13 @@ class PairSpec:
         return "+".join(self.walls[:2] if self.follows else self.walls)
 
 
+class UntilDay(StrEnum):
+    """Whether a row of a lookup still counts on the date in `until`."""
+
+    INCLUDED = "included"
+    EXCLUDED = "excluded"
+
+
 @dataclass(frozen=True, slots=True)
 class LookupSpec:
     """Another table, or view, in which rows find values: by a column, or an earlier lookup's."""
@@ -65,6 +73,7 @@ class LookupSpec:
     parts: tuple[tuple[str, str], ...]  # (by, key): what of the row is which of its columns
     since: str = ""  # from which wall date a row counts
     until: str = ""  # and up to which
+    until_day: UntilDay | None = None  # of a date there; None: nobody said
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +216,8 @@ def _lookup_json(lookup: LookupSpec) -> dict[str, Any]:
         listed = [part[place] for part in lookup.parts]
         document[name] = listed if len(listed) > 1 else listed[0]
     bounds = {"from": lookup.since, "until": lookup.until}
+    if lookup.until_day:
+        bounds["until_day"] = lookup.until_day.value
     return document | {name: column for name, column in bounds.items() if column}
 
 
