@@ -50,6 +50,12 @@ class Parameter:
     def flag(self) -> str:
         return f"--{self.name.replace('_', '-')}"
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Its flag; of what is done unless somebody says no, the one that says so as well."""
+        is_usual = self.kind is Kind.FLAG and self.default is not False
+        return (self.flag, f"--no-{self.flag[2:]}") if is_usual else (self.flag,)
+
     def check(self, value: Any) -> Any:
         """Return the value in its kind; raise `UsageError` that says what it must be."""
         from backfill.server.dsn import redact  # psycopg: `--help` does without
@@ -166,7 +172,7 @@ def flags_of(
         if parameter.usual_path and Path(value) == usual_folder() / parameter.usual_path:
             continue
         if parameter.kind is Kind.FLAG:
-            words += [parameter.flag] if value else []
+            words.append(parameter.flag if value else parameter.flags[-1])
         else:
             for text in value if isinstance(value, list) else [value]:
                 words += option(parameter.flag, str(text))

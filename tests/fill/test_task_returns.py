@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import functools
 import sys
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional
 
@@ -17,10 +19,13 @@ import pyarrow.compute as pc
 import pytest
 
 from backfill import cli, workbook
-from backfill.errors import BackfillError, PreflightError
+from backfill.command.options import add_flag
+from backfill.errors import BackfillError, PreflightError, UsageError
+from backfill.jobs import tasks
 from backfill.jobs.registry import entry_of
 from backfill.jobs.tasks import find_task
-from backfill.parameters import defaults_of
+from backfill.parameter import flags_of
+from backfill.parameters import check_parameters, defaults_of
 from backfill.plans.keyed_rows import rows_where
 from backfill.steps.task import Names
 
@@ -192,6 +197,56 @@ def test_words_to_choose_from_and_what_may_be_missing_are_flags(
     assert (unit.choices, unit.default) == (("m", "ft"), "m")
     assert (below.kind, below.default) == ("whole number", None)
     assert names.default == ""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is done unless somebody says otherwise."""
+
+    sides: tuple[str, ...] = ("north", "south")
+    round_up: bool = True
+    units: list[str] = field(default_factory=lambda: ["m"])
+
+
+def test_what_a_task_does_unless_told_otherwise_is_what_it_gets_and_can_be_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "wells", sys.modules[__name__])
+    monkeypatch.setattr(sys.modules[__name__], "chosen", with_(parameters=Usual), raising=False)
+    own = find_task("wells:chosen").own
+    parser = argparse.ArgumentParser()
+    for parameter in own:
+        add_flag(parser, parameter)
+
+    def got(*words: str) -> dict[str, Any]:
+        said = {k: v for k, v in vars(parser.parse_args(words)).items() if v is not None}
+        return check_parameters(own, said, ())
+
+    assert got() == {"sides": ["north", "south"], "round_up": True, "units": ["m"]}
+    told = got("--sides", "east", "--no-round-up", "--units", "ft", "--units", "m")
+    assert told == {"sides": ["east"], "round_up": False, "units": ["ft", "m"]}
+    assert got(*flags_of(own, told)) == told
+
+
+def test_two_packages_with_a_task_of_one_name_are_told_apart_by_where_they_are(
+    wells: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules[__name__]
+    for name, found in (("one", []), ("two", [(0, "of the other package")])):
+        task = with_(check=lambda _self, _rows, found=found: found)
+        monkeypatch.setattr(module, name, task, raising=False)
+    offered = [EntryPoint("sound", f"wells:{n}", tasks.GROUP) for n in ("one", "two", "two")]
+    monkeypatch.setattr(tasks, "_installed", lambda: offered)
+
+    with pytest.raises(UsageError, match=r"Several packages have .*wells:one or wells:two"):
+        find_task("sound")
+
+    rows = pa.table({"key": ["3"]})
+    kind = tasks.installed_kind("sound")
+    of_one, of_two = ({"task": f"wells:{n}", "parameters": {}} for n in ("one", "two"))
+    assert (kind.recompute(of_one, rows).wrong, kind.recompute(of_one, rows).rows) == ([], 1)
+    assert kind.recompute(of_two, rows).wrong == [(0, "of the other package")]
+    assert kind.recompute({"task": "gone:task", "parameters": {}}, rows).rows == 0
 
 
 @pytest.mark.parametrize("name", ["apply", "runs_dir", "chunk_size", "json", "_own", "Depth"])

@@ -220,7 +220,8 @@ def add_flag(parser: argparse._ActionsContainer, parameter: Parameter) -> None:
     says = re.sub("; None = (.*)$", r" (default: \1)", says)
     says = says.replace("%", "%%")
     if parameter.kind is Kind.FLAG:
-        parser.add_argument(parameter.flag, action="store_true", default=None, help=says)
+        how = argparse.BooleanOptionalAction if len(parameter.flags) > 1 else "store_true"
+        parser.add_argument(parameter.flag, action=how, default=None, help=says)
     elif parameter.kind is Kind.TEXTS:
         parser.add_argument(parameter.flag, action="append", metavar=parameter.metavar, help=says)
     else:

@@ -31,7 +31,7 @@ def asked_again(words: Sequence[str]) -> list[str]:
         entry = entry_of(name)
     except UsageError:
         return []
-    asked = {p.flag: p for p in entry.parameters if p.name in entry.asked_by}
+    asked = {flag: p for p in entry.parameters if p.name in entry.asked_by for flag in p.flags}
     found = _named(entry.command)
     for place, word in enumerate(words):
         flag, is_whole, _value = word.partition("=")

@@ -131,7 +131,10 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> Parameter:
         )
     if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
         raise UsageError(f"The parameter {field.name} of the task needs a default.")
-    default = "" if is_list else field.default
+    made = field.default_factory
+    default: Any = field.default if made is dataclasses.MISSING else made()
+    if is_list:
+        default = list(default) or ""
     choices = tuple(metadata.get("choices", words))
     return Parameter(field.name, kind, default, metadata.get("help", field.name), choices)
 
@@ -147,20 +150,30 @@ def find_task(name: str) -> FoundTask:
     """Return the task of a name; raise `UsageError` that lists what is installed."""
     if ":" in name:
         return _found(name, _load(name))
-    entry = _installed().get(name)
-    if entry is None:
-        listed = ", ".join(sorted(_installed())) or "none is installed"
+    installed = _installed()
+    entries = {entry.value: entry for entry in installed if entry.name == name}
+    if not entries:
+        listed = ", ".join(sorted({entry.name for entry in installed})) or "none is installed"
         raise UsageError(
             f"There is no task {name!r}. Tasks of the entry points {GROUP}: {listed}. Or name it "
             "as package.module:attribute."
         )
+    if len(entries) > 1:
+        raise UsageError(
+            f"Several packages have a task {name}. Which one is meant: {' or '.join(entries)}?"
+        )
+    return _loaded(*entries.values())
+
+
+def _loaded(entry: importlib.metadata.EntryPoint) -> FoundTask:
     try:
         return _found(entry.value, entry.load())
     except BackfillError:
         raise
     except (Exception, SystemExit) as error:  # somebody else's code: it raises what it likes
+        told = f"{type(error).__name__}: {error}"
         raise UsageError(
-            f"The task {name} ({entry.value}) can not be loaded: {type(error).__name__}: {error}"
+            f"The task {entry.name} ({entry.value}) can not be loaded: {told}"
         ) from error
 
 
@@ -174,8 +187,8 @@ def _found(origin: str, attribute: Any) -> FoundTask:
     return FoundTask(origin, attribute, own if inspect.isclass(own) else None)
 
 
-def _installed() -> Mapping[str, importlib.metadata.EntryPoint]:
-    return {entry.name: entry for entry in importlib.metadata.entry_points(group=GROUP)}
+def _installed() -> list[importlib.metadata.EntryPoint]:
+    return list(importlib.metadata.entry_points(group=GROUP))
 
 
 def _load(name: str) -> Any:
@@ -232,11 +245,9 @@ def installed_kind(name: str) -> JobKind:
 
     def find(target: Mapping[str, Any]) -> Task | None:
         installed = _installed()
-        origin = target.get("task")
-        by_origin = [key for key, entry in installed.items() if entry.value == origin]
-        known = next((key for key in (*by_origin, name) if key in installed), None)
-        if known is None:
-            return None
-        return find_task(known).task(dict(target.get("parameters") or {}))
+        by_origin = [entry for entry in installed if entry.value == target.get("task")]
+        by_name = {entry.value: entry for entry in installed if entry.name == name}
+        known = by_origin or (list(by_name.values()) if len(by_name) == 1 else [])
+        return _loaded(known[0]).task(dict(target.get("parameters") or {})) if known else None
 
     return JobKind(name, find)
