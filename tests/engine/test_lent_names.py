@@ -188,12 +188,14 @@ def test_a_run_behind_a_pooler_has_names_for_its_messages_and_leaves_none(
         "CREATE TABLE later () INHERITS (events); CREATE TRIGGER told AFTER UPDATE ON later"
         " FOR EACH ROW EXECUTE FUNCTION tell()",
         "CREATE TABLE dish (event text REFERENCES events ON UPDATE CASCADE)",
+        "CREATE FOREIGN DATA WRAPPER afar; CREATE SERVER elsewhere FOREIGN DATA WRAPPER afar",
+        "ALTER TABLE events RENAME TO kept; CREATE VIEW events AS SELECT * FROM kept",
     ],
 )
 def test_a_table_whose_commits_may_fail_of_something_else_goes_without_names(
     bench: Bench, pool_of_one: str, made: str
 ) -> None:
-    """A trigger's note to others is sent at the commit, and may not find room."""
+    """A trigger's notes are sent at the commit, and may find no room; other servers commit too."""
     bench.sql(
         "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN NOTIFY told; RETURN NULL; END $$"

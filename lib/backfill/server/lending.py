@@ -26,15 +26,17 @@ _NAMED = b"""\
 SELECT pg_catalog.pg_backend_pid(), EXISTS (SELECT FROM pg_catalog.pg_prepared_statements
  WHERE name OPERATOR(pg_catalog.=) 'backfill_0')"""
 #: What may run at a commit, and fail there, though no constraint is deferred: triggers send notes
-#: that others read, foreign tables commit elsewhere; and other tables' triggers may, by a cascade.
+#: that others read, also those of other tables by a cascade or behind a view; and whatever reads a
+#: foreign table, be it for a zone, has another server commit.
 _FAILS_AT_COMMITS = """\
 WITH RECURSIVE part AS (
- SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = %s AND c.relname = %s
- UNION SELECT i.inhrelid FROM pg_inherits i JOIN part ON part.oid = i.inhparent)
-SELECT EXISTS (SELECT FROM part WHERE
- EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = part.oid AND NOT t.tgisinternal)
- OR EXISTS (SELECT FROM pg_foreign_table f WHERE f.ftrelid = part.oid)
+ UNION SELECT c.oid, c.relkind FROM pg_inherits i JOIN part ON part.oid = i.inhparent
+ JOIN pg_class c ON c.oid = i.inhrelid)
+SELECT EXISTS (SELECT FROM pg_foreign_server) OR EXISTS (SELECT FROM part
+ WHERE part.relkind NOT IN ('r', 'p')
+ OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = part.oid AND NOT t.tgisinternal)
  OR EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = part.oid
   AND k.confupdtype NOT IN ('a', 'r')))"""
 
