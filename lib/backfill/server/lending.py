@@ -27,7 +27,7 @@ SELECT pg_catalog.pg_backend_pid(), EXISTS (SELECT FROM pg_catalog.pg_prepared_s
  WHERE name OPERATOR(pg_catalog.=) 'backfill_0')"""
 #: What may run at a commit, and fail there, though no constraint is deferred: triggers send notes
 #: that others read, also those of other tables by a cascade or behind a view; and whatever reads a
-#: foreign table, be it for a zone, has another server commit.
+#: foreign table, be it to look a value up, has another server commit.
 _FAILS_AT_COMMITS = """\
 WITH RECURSIVE part AS (
  SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
