@@ -16,6 +16,7 @@ from tests import nursery
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.in_parts import ALL_NOONS, evidence, filled, parts
 from tests.engine.workshop import Bench, load_noons
+from tests.longer import longer
 
 from backfill.errors import Interrupted, LeaseHeld, StalePlan, UsageError
 from backfill.records.parts import sample_rows
@@ -189,7 +190,9 @@ def test_a_resume_inside_a_part_finishes_that_part_and_no_more(bench: Bench) -> 
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize("point", ["before_fence", "after_update", "before_commit", "after_commit"])
+@pytest.mark.parametrize(
+    "point", ["before_commit", "after_commit", *longer("before_fence", "after_update")]
+)
 def test_a_part_killed_half_way_ends_in_the_same_bytes(
     bench: Bench, database_from: DatabaseFrom, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from tests.engine.workshop import Bench, add_noons, load_noons, noon_utc
+from tests.longer import longer
 
 from backfill.errors import EveryRowRefused, PreflightError, TooManyRefused
 
@@ -170,7 +171,7 @@ def test_a_share_that_is_allowed_is_skipped(bench: Bench) -> None:
     )
 
 
-@pytest.mark.parametrize("chunk_rows", [1, 7, 50])
+@pytest.mark.parametrize("chunk_rows", [50, *longer(1, 7)])
 def test_a_run_of_which_every_row_is_refused_is_no_success(bench: Bench, chunk_rows: int) -> None:
     run_id = bench.plan().run_id
     refuse(bench, "true")

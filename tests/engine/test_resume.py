@@ -14,6 +14,7 @@ import pytest
 from tests import nursery
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import NOON_MS, Bench, Row, load_noons
+from tests.longer import longer
 
 from backfill.errors import Interrupted, LeaseHeld, StalePlan, Terminated, VerifyFailed
 
@@ -26,10 +27,9 @@ POINTS = (
     ("between_chunks", 1, 0),
     ("before_fence", 2, 1),
     ("after_update", 1, 0),
-    ("after_update", 3, 2),
     ("before_commit", 2, 1),
-    ("after_commit", 2, 2),
     ("after_commit", 3, 3),
+    *longer(("after_update", 3, 2), ("after_commit", 2, 2)),
 )
 
 

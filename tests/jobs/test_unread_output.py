@@ -12,6 +12,7 @@ import pytest
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons, noon_utc
 from tests.jobs.command_line import COMMAND, environment, run_here
+from tests.longer import longer
 
 from backfill import cli
 from backfill.command import requests
@@ -246,7 +247,7 @@ def test_what_is_said_anew_counts_and_is_kept_from_then_on(bench: Bench) -> None
     assert [row[3] for row in bench.checkpoints(run_id)] == [6, 6]
 
 
-@pytest.mark.parametrize("command", ["status", "doctor", "runs", "grants"])
+@pytest.mark.parametrize("command", ["status", *longer("doctor", "runs", "grants")])
 def test_a_full_disk_under_the_output_is_said_in_a_sentence(bench: Bench, command: str) -> None:
     full = Path("/dev/full")
     if not full.exists():
@@ -268,7 +269,7 @@ def test_a_full_disk_under_the_output_is_said_in_a_sentence(bench: Bench, comman
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", *longer(">&-", "2>&-")])
 def test_a_run_started_without_its_streams_is_planned_all_the_same(
     bench: Bench, closed: str
 ) -> None:

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from tests import nursery
 from tests.deadline import DEADLINE_SECONDS
+from tests.longer import longer
 from tests.notebooks.copied import run_notebook, with_extra_cell
 
 from backfill.folder import RunFolder
@@ -88,7 +89,7 @@ def wait_for_lock(dsn: str) -> None:
     [
         (signal.SIGHUP, "verify", "backfill.chunk_image", 143, "succeeded"),
         (signal.SIGTERM, "extract", "events", 143, "failed"),
-        (signal.SIGINT, "verify", "backfill.chunk_image", 130, "succeeded"),
+        *longer((signal.SIGINT, "verify", "backfill.chunk_image", 130, "succeeded")),
     ],
 )
 def test_a_signal_in_a_step_that_writes_nothing_ends_the_run_in_its_own_words(

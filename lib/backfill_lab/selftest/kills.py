@@ -20,7 +20,7 @@ def _drift(world: World) -> None:
     )
 
 
-@cases("kill.apply", CHUNK_STEPS, quick=("before_commit", "after_commit"))
+@cases("kill.apply", CHUNK_STEPS, quick=("before_commit",))
 def _kill_apply(point: str, world: World) -> None:
     """An apply killed at {way} resumes to the bytes of a calm run."""
     chunk_size = world.draw.randint(7, 40)
@@ -47,7 +47,7 @@ def _kill_apply(point: str, world: World) -> None:
     world.proves(run_id, promised)
 
 
-@cases("kill.revert", CHUNK_STEPS, quick=("before_commit",))
+@cases("kill.revert", CHUNK_STEPS)
 def _kill_revert(point: str, world: World) -> None:
     """A revert killed at {way} resumes to the bytes of a calm one."""
     chunk_size = world.draw.randint(7, 40)

@@ -183,7 +183,7 @@ def _signalled(number: signal.Signals, exit_code: int, world: World) -> None:
     _resumed(world, run_id, promised)
 
 
-@case("lies.interrupted", is_quick=True)
+@case("lies.interrupted")
 def _interrupted(world: World) -> None:
     """Ctrl-C ends the run after its chunk: exit 130, interrupted, and it goes on."""
     _signalled(signal.SIGINT, 130, world)

@@ -96,7 +96,7 @@ def _commit_unknown_arrived(world: World) -> None:
     _commit_unknown(True, world)
 
 
-@case("server.commit_unknown.lost", is_quick=True)
+@case("server.commit_unknown.lost")
 def _commit_unknown_lost(world: World) -> None:
     """A commit that never arrived is done again."""
     _commit_unknown(False, world)

@@ -181,7 +181,7 @@ def _composite_keys(world: World) -> None:
     _whole_life(world, _Shape(keys=(("part one", "text"), ('two"', "integer"))), keys)
 
 
-@case("shapes.names", is_quick=True)
+@case("shapes.names")
 def _odd_names(world: World) -> None:
     """Tables and columns whose names hold quotes and SQL: killed, resumed, reverted."""
     shape = _Shape(

@@ -35,7 +35,7 @@ def _join(world: World, run_id: str, *points: tuple[str, int], lease_seconds: in
     )
 
 
-@cases("sharing.killed", CHUNK_STEPS, quick=("before_commit",))
+@cases("sharing.killed", CHUNK_STEPS)
 def _killed(point: str, world: World) -> None:
     """Of two appliers one is killed at {way}: the other takes its ranges over, and the run ends in
     the bytes of a calm one."""
@@ -114,7 +114,7 @@ def _asked_to_stop(what: str, world: World) -> None:
     world.finds_nothing_wrong(run_id)
 
 
-@cases("parts.killed", CHUNK_STEPS, quick=("after_commit",))
+@cases("parts.killed", CHUNK_STEPS)
 def _killed_in_part(point: str, world: World) -> None:
     """An apply of a part that is killed at {way} resumes to that part, and no more."""
     with world.sibling() as calm:

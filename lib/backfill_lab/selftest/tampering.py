@@ -48,7 +48,7 @@ def every_file_is_watched(world: World, run_id: str) -> list[str]:
     return names
 
 
-@case("tampering.files", is_quick=True)
+@case("tampering.files")
 def _files(world: World) -> None:
     """One byte changed in any file of a run: evidence check names the file."""
     run_id = world.plan(apply=True, chunk_size=CHUNK_SIZE).run_id
