@@ -44,6 +44,17 @@ def test_strokes_that_no_word_has_are_doubted_however_sure(text: str, *, expecte
     assert is_doubtful(Word(text, 0, 0, 200, 20, 97)) is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("Prästgårdsl'den", True), ("Ek’backen", True), ("Tor|gatan", True), ("Lö!gatan", True),
+     ("Gr“nd", True), ("Ekb*cken", True),
+     ("O'Hara", False), ("D’Angelo", False), ("Lill-Britt", False), ("Skola/kontor", False),
+     ("Lerum,", False), ("(Skola)", False), ("Tak&Plåt", False), ("Alm•Skola", False)],
+)  # fmt: skip
+def test_a_sign_within_a_word_is_no_letter_of_it(text: str, *, expected: bool) -> None:
+    assert is_doubtful(Word(text, 0, 0, 200, 20, 97, ink_agrees=True)) is expected
+
+
 @pytest.mark.parametrize(("confidence", "expected"), [(90, True), (96, False)])
 def test_a_ring_and_two_dots_must_be_read_more_surely_than_another_letter(
     confidence: float, expected: bool

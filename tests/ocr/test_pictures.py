@@ -178,3 +178,39 @@ def test_portraits_and_grey_addresses_are_no_faint_text(
     ink = _ink(image)
 
     assert not holds_faint_text(ink, find_bands(ink), 0, HEIGHT)
+
+
+def _button(
+    pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], fill: str, *, shape: str
+) -> None:
+    if shape == "round":
+        pen.ellipse(box, fill=fill)
+    else:
+        pen.rounded_rectangle(box, 34, fill=fill)
+
+
+@themes
+@pytest.mark.parametrize("shape", ["round", "square"])
+@pytest.mark.parametrize(("side", "fill"), [(124, "#8a1c1c"), (140, "#0b57d0"), (150, "#5f6b1f")])
+def test_a_floating_button_is_no_text(
+    theme: tuple[str, str], shape: str, side: int, fill: str
+) -> None:
+    image, pen = _screen(theme)
+    box = (620, 500, 620 + side, 500 + side)
+    _button(pen, box, fill, shape=shape)
+    x, y = 620 + side // 2, 500 + side // 2
+    pen.line((x - 18, y, x + 18, y), "#ffffff", 5)
+    pen.line((x, y - 18, x, y + 18), "#ffffff", 5)
+
+    assert not _inside(_ink(image), box)
+
+
+@themes
+def test_a_small_square_card_keeps_its_words(theme: tuple[str, str]) -> None:
+    image, pen = _screen(theme)
+    box = (600, 480, 750, 630)
+    _button(pen, box, "#0b57d0", shape="square")
+    for line, text in enumerate(("12:00", "Lunch", "30 min")):
+        _write(pen, text, 630, 500 + 40 * line, "#ffffff")
+
+    assert _inside(_ink(image), box) >= 10

@@ -155,6 +155,8 @@ def test_the_clock_of_a_screen_within_a_screen_is_no_card_above_the_date() -> No
     title = words_at("Mina pass", 40, 280)
 
     assert not holds_times([*state, *title], (1000, 400), [])
+    assert not holds_times([*state, *words_at("all", 270, 230), *title], (1000, 400), [])
+    assert not holds_times([*words_at("21:47", 10, 5), *state, *title], (1000, 400), [])
     assert holds_times([*words_at("Lunch", 40, 200), *state, *title], (1000, 400), [])
     assert holds_times([*words_at("05:54", 40, 230), *words_at("Lunch", 120, 230)], (1000, 400), [])
 

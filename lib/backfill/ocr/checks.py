@@ -39,6 +39,8 @@ _NUMBER_FIRST = re.compile(r"(?:\D*,)?\s*\d{1,4}\s*[^\W\d_]?\s+\D*[^\W\d_]{3}\D*
 # A street and its number without the blank between them: Gränd20C, 17Hagastigen.
 _GLUED = re.compile(r"[^\W\d_]{3}\d|\d[^\W\d_]{3}")
 _RINGS = "ÅÄåä"
+# Prästgårdsl'den: no letter, where a word has one; of names only O'Hara and D'Angelo have a sign.
+_SIGN_INSIDE = re.compile(r"[^\W\d_]{2}[^\w\s.,:;/&+()•·–—-]+[^\W\d_]")
 _CAPITAL_INSIDE = re.compile(r"[a-zåäöé][A-ZÅÄÖ]")  # LöÖf
 # Strokes in a row that no word has: Ilvarsdal, illlervägen, Iievska, Il vägen; a wide capital read
 # twice: Vvallmo.
@@ -135,7 +137,8 @@ def is_doubtful(word: Word) -> bool:
     letters = plain(word.text)
     if is_collaborators(word.text):
         return False
-    if word.is_contradicted or (_is_odd(word.text) and not word.ink_agrees):
+    is_odd = _is_odd(word.text) and not word.ink_agrees
+    if word.is_contradicted or is_odd or _SIGN_INSIDE.search(word.text):
         return True
     if not letters:
         return False

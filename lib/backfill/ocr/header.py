@@ -15,6 +15,8 @@ from backfill.ocr.noise import names_of, plain
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
 from backfill.ocr.words import Word
 
+# What the bars of a signal are read as: all, ill, atl.
+_BARS = re.compile(r"[ailt1]{2,4}")
 _STATUS_WORDS = frozenset(("lte", "wifi", "volte", "telia", "tele2", "telenor", "tre", "comviq"))
 
 
@@ -44,20 +46,29 @@ def holds_times(words: list[Word], size: tuple[int, ...], of_cards: Sequence[Wor
     A time alone on its line, in no column of the cards' times, tells when a message was sent. On a
     screen that shows a screen the clock stands above all else beside network and battery.
     """
-    first = next(iter(_lines(words)), [])
-    clocks = [word for word in first if parse_clock(word.text)]
-    states = [word for word in first if word not in clocks]
-    is_status = len(clocks) == 1 and bool(states) and all(_is_state(w.text) for w in states)
+    clocks = _clocks_above_all(words)
     return any(
         parse_range(word.text)
         or (
             parse_clock(word.text)
             and word.bottom > limits.STATUS_SHARE * size[0]
             and not (_is_alone(word, words) and not any(_is_below(word, w) for w in of_cards))
-            and not (is_status and word in clocks)
+            and word not in clocks
         )
         for word in words
     )
+
+
+def _clocks_above_all(words: list[Word]) -> list[Word]:
+    """Return the times beside states of network and battery, above any line that says more."""
+    found: list[Word] = []
+    for line in _lines(words):
+        clocks = [word for word in line if parse_clock(word.text)]
+        states = [word for word in line if word not in clocks]
+        if len(clocks) > 1 or not all(_is_state(word.text) for word in states):
+            break
+        found += clocks if states else []
+    return found
 
 
 def _is_alone(word: Word, words: Sequence[Word]) -> bool:
@@ -129,6 +140,7 @@ def _is_state(text: str) -> bool:
     letters = plain(text)
     return (
         letters in _STATUS_WORDS
+        or bool(_BARS.fullmatch(letters))
         or "%" in text
         or len(letters) <= (3 if re.search(r"\d", letters) else 2)
     )

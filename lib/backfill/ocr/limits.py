@@ -65,7 +65,10 @@ TOUCHING = Letters(0.25)  # So near to the header a line stands that it cuts.
 
 # — Pictures, chips, emoji —
 THICKER_THAN_STROKES = Letters(1.25)  # No stroke of a letter is as thick.
-TALLEST_PICTURE = Letters(6.0)  # No portrait is larger.
+TALLEST_PICTURE = Letters(6.0)  # No portrait is larger,
+TALLEST_BUTTON = Letters(9.0)  # and no round or square button, …
+BUTTON_PIECES = Count(4)  # … which has one sign on it, of so few pieces …
+BUTTON_MIDDLE = Share(0.3)  # … so near to its middle, of its width.
 PICTURE_MARGIN = Letters(0.3)
 PICTURE_CONTRAST = Levels(25)  # What is dark is told from the sheet by brightness,
 PALE_CONTRAST = Levels(9)  # a pale disc by any of its colours …

@@ -52,7 +52,12 @@ def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
     """Return the ink of an RGB image, also given in grey, without the pieces on a picture."""
     boxes, solid = _find_pictures(colours, grey, ink.letter_px)
     boxes = np.array(
-        [box for box in boxes.tolist() if not _is_hole(box, colours, ink)], dtype=np.float64
+        [
+            box
+            for box in boxes.tolist()
+            if not _is_hole(box, colours, ink) and not _holds_text(box, ink)
+        ],
+        dtype=np.float64,
     ).reshape(-1, 4)
     chips = [*solid, *(box for piece in ink.pieces if (box := _chip_of(piece, ink)))]
     chips += _rings(ink, chips)
@@ -68,6 +73,21 @@ def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
         kept = tuple(p for p, is_on in zip(kept, on_picture, strict=True) if not is_on)
     found = tuple((box[0], box[1], box[2], box[3]) for box in boxes.tolist())
     return replace(ink, pieces=kept, pictures=found, chips=tuple(chips))
+
+
+def _holds_text(box: Sequence[float], ink: Ink) -> bool:
+    """Whether a shape larger than a portrait has more on it than a button's sign: a small card."""
+    margin = limits.PICTURE_MARGIN * ink.letter_px
+    left, top, right, bottom = box
+    if bottom - top - 2 * margin <= limits.TALLEST_PICTURE * ink.letter_px:
+        return False
+    # Its corners may be ink themselves, where the colour around them is the ground's.
+    x, y, reach = (left + right) / 2, (top + bottom) / 2, limits.BUTTON_MIDDLE * (right - left)
+    pieces = sum(
+        abs(piece.left + piece.width / 2 - x) < reach and abs(piece.middle - y) < reach
+        for piece in ink.pieces
+    )
+    return pieces > limits.BUTTON_PIECES
 
 
 def _is_frame(piece: Piece, ink: Ink) -> bool:
@@ -280,7 +300,7 @@ def _solid(mask: Mask, side: int, unit: float, shape: Shape | None = None) -> li
         for _label, x, y, wide, tall, area in find_shapes(solid, connectivity=8)[1]
         if like.wide[0] <= wide / tall <= like.wide[1]
         and like.full[0] <= area / (wide * tall) <= like.full[1]
-        and like.smallest * unit <= 2 * tall <= limits.TALLEST_PICTURE * unit
+        and like.smallest * unit <= 2 * tall <= limits.TALLEST_BUTTON * unit
     ]
     # Portraits side by side may overlap; pale ones that do are told by nothing from a chip.
     widths = _widths(mask) if shape and found else None
