@@ -13,7 +13,7 @@ import pytest
 from tests.fill.test_own_task import command, typed
 
 from backfill.errors import UsageError
-from backfill.jobs.fill.query import keep_query
+from backfill.jobs.fill.frames import keep_query
 from backfill.jobs.fill.values import open_values
 from backfill_lab.demo.customers import load_customers
 

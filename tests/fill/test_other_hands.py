@@ -20,7 +20,7 @@ from tests.pasted import commands_in, note_pasted
 
 from backfill.cli import main
 from backfill.errors import UsageError
-from backfill.jobs.fill.query import keep_query
+from backfill.jobs.fill.frames import keep_query
 from backfill.jobs.fill.values import open_values
 from backfill.jobs.registry import JOBS
 from backfill.notebook.built_ins import with_built_ins
@@ -224,7 +224,7 @@ def test_a_date_that_is_told_or_sure_or_not_asked_for_is_read(tmp_path: Path, qu
 
 def test_a_query_s_wall_time_is_utc_wherever_the_machine_stands(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from backfill.jobs.fill.query import keep_query\n"
+        "import sys; from pathlib import Path; from backfill.jobs.fill.frames import keep_query\n"
         "here = Path(sys.argv[1])\n"
         "keep_query(\"SELECT '2026-07-01 12:00'::timestamptz AS at\", here / 'v.arrow', here)\n"
     )

@@ -17,8 +17,7 @@ from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
 from backfill.errors import UsageError
-from backfill.jobs.fill.frames import keep_frame
-from backfill.jobs.fill.query import keep_query
+from backfill.jobs.fill.frames import keep_frame, keep_query
 from backfill.jobs.fill.values import open_values
 from backfill.jobs.registry import JOBS
 from backfill.notebook.own_notebook import own_notebook

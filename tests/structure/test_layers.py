@@ -43,7 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "archive": ("archive.*",),
     "steps": ("steps.*",),
     "jobs": ("jobs.utc.*", "jobs.ocr.*", "jobs.fill.*", "jobs.tasks", "jobs.entry"),
-    "registry": ("jobs.registry", "jobs.asked_again"),
+    "registry": ("jobs.registry",),
     "notebook": ("notebook.*",),
     "workbook": ("workbook", "kernel_process", "tour"),
     "command line": ("command.*", "lab.selftest.*", "cli", "__main__"),

@@ -113,33 +113,33 @@ def approved_csv(run_id: str, ledger: Ledger | None) -> dict[str, str]:
     ]
     ranges = [asdict(entry) for entry in ranges_of(ledger.connection, run_id)]
     return {
-        PARTS_FILE: _csv(PART_COLUMNS, lines),
-        RANGES_FILE: _csv(_RANGE_COLUMNS, ranges),
+        PARTS_FILE: _csv_of(PART_COLUMNS, lines),
+        RANGES_FILE: _csv_of(_RANGE_COLUMNS, ranges),
     }
 
 
-def _csv(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+def _csv_of(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    return _csv(names, ([row[name] for name in names] for row in rows))
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(names)
-    writer.writerows([row[name] for name in names] for row in rows)
+    writer.writerow(header)
+    writer.writerows(rows)
     return text.getvalue()
 
 
 def skips_csv(skips: Iterable[Skip], scope_name: str) -> str:
     """Return rows left alone as CSV, in the order given."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(["key", scope_name, "column", "reason", "detail"])
-    for skip in skips:
-        writer.writerow([skip.key, skip.scope, skip.column, str(skip.reason), skip.detail])
-    return text.getvalue()
+    header = ("key", scope_name, "column", "reason", "detail")
+    return _csv(header, ((s.key, s.scope, s.column, str(s.reason), s.detail) for s in skips))
 
 
 def checkpoints_csv(checkpoints: Sequence[Checkpoint], names: Sequence[str] = ()) -> str:
     """Return checkpoints as CSV: the columns of `backfill.checkpoint`, times in UTC."""
     names = names or list(Checkpoint.__dataclass_fields__)
-    return _csv(names, map(asdict, checkpoints))
+    return _csv_of(names, map(asdict, checkpoints))
 
 
 def close(folder: RunFolder, ledger: Ledger | None, password: str | None) -> str:

@@ -60,7 +60,7 @@ def _asked() -> dict[str, Parameter]:
 
 def job_of(options: argparse.Namespace) -> tuple[Entry, Job]:
     """Return the entry and the job that `--job` and its options mean; raise `UsageError`."""
-    from backfill.jobs.asked_again import asked_of
+    from backfill.jobs.registry import asked_of
     from backfill.parameters import check_parameters
 
     entry = entry_of(options.job)
@@ -91,7 +91,7 @@ def add_check_options(parser: argparse.ArgumentParser, task: Entry | None = None
 
 def run_check(options: argparse.Namespace) -> int:
     """`backfill check`: exit 8 while anything is pending, for a CI gate."""
-    from backfill.jobs.asked_again import rows_of
+    from backfill.jobs.registry import rows_of
 
     if entry_of(options.job).pending is Pending.UNKNOWN:
         plan = next_command(*entry_of(options.job).command)

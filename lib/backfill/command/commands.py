@@ -54,8 +54,7 @@ def terminal_of(options: argparse.Namespace) -> Terminal:
 
 def run_job(options: argparse.Namespace) -> int:
     """`backfill utc`, `backfill ocr`: plan, and with --apply also write and verify."""
-    from backfill.jobs.asked_again import asked_of
-    from backfill.jobs.registry import entry_of
+    from backfill.jobs.registry import asked_of, entry_of
     from backfill.notebook.own_notebook import own_notebook
     from backfill.parameters import check_parameters
     from backfill.server.dsn import DSN_ENV

@@ -26,7 +26,7 @@ from backfill.errors import (
     VerifyFailed,
 )
 from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, named_runs, runs_dir
-from backfill.jobs.asked_again import asked_again
+from backfill.jobs.registry import asked_again
 from backfill.loading import give_back
 from backfill.next_command import next_command, remember_about, remember_variable
 from backfill.notebook import failed_step

@@ -294,19 +294,12 @@ def read_skips(folder: RunFolder) -> list[tuple[int, Skip]]:
         _readable(folder),
         folder.file(SKIPS_FILE).open(encoding="utf-8", newline="") as stream,
     ):
-        return [
-            (
-                int(row["position"]),
-                Skip(
-                    row["key"],
-                    row["scope"],
-                    row["column"],
-                    reason_of(row["reason"]),
-                    row["detail"],
-                ),
-            )
-            for row in csv.DictReader(stream)
-        ]
+        return [(int(row["position"]), _skip_of(row)) for row in csv.DictReader(stream)]
+
+
+def _skip_of(row: Mapping[str, str]) -> Skip:
+    reason = reason_of(row["reason"])
+    return Skip(row["key"], row["scope"], row["column"], reason, row["detail"])
 
 
 @contextlib.contextmanager

@@ -214,13 +214,12 @@ class Planning:
 _ORDERS = {"extracted": "key", "shifts": "key, schedule_date, place"}
 
 
-def frame(staging: Staging, table: str, limit: int | None = None) -> Any:
+def frame(staging: Staging, table: str) -> Any:
     """Return a staging table as a pandas dataframe, in the plan's order, struct columns
     spread as `source.start_at`, `after.start_at_utc`, ….
     """
-    tail = f" LIMIT {limit}" if limit is not None else ""
     order = _ORDERS.get(table, "position")
-    rows = staging.table(f"SELECT * FROM {quoted(table)} ORDER BY {order}{tail}")
+    rows = staging.table(f"SELECT * FROM {quoted(table)} ORDER BY {order}")
     return to_dataframe(_in_utc(rows.flatten()))
 
 

@@ -33,12 +33,7 @@ class Applied:
 def planned_counts(frozen: Plan) -> tuple[Counts, dict[str, Counts]]:
     """Return what applying the plan would count, in all and by scope."""
     by_scope = {
-        scope: Counts(
-            updated=part.get("updated", 0),
-            unchanged=part.get("unchanged", 0),
-            drifted=part.get("drifted", 0),
-            skipped=part.get("skipped", 0),
-        )
+        scope: Counts(*(part.get(kind, 0) for kind in Counts.__dataclass_fields__))
         for scope, part in frozen.counts.get("by_scope", {}).items()
     }
     return sum(by_scope.values(), Counts()), by_scope

@@ -87,7 +87,7 @@ def _listed(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _kind() -> JobKind:
-    from backfill.jobs.fill.kind import FillRuns
+    from backfill.jobs.fill.settings import FillRuns
     from backfill.steps.kind import JobKind
 
     return JobKind("fill", FillRuns)

@@ -19,10 +19,8 @@ from backfill.decisions import Answers
 from backfill.display.counting import counted
 from backfill.errors import PreflightError, UsageError
 from backfill.folder import FILE_MODE, RunFolder
-from backfill.jobs.fill.frames import as_frame, keep_frame
-from backfill.jobs.fill.kind import FillRuns
-from backfill.jobs.fill.query import keep_query
-from backfill.jobs.fill.settings import NOTHING_PROPOSED, FillSettings
+from backfill.jobs.fill.frames import as_frame, keep_frame, keep_query
+from backfill.jobs.fill.settings import NOTHING_PROPOSED, FillRuns, FillSettings
 from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, open_values
 from backfill.plans.fitting import column_texts
 from backfill.plans.keyed_rows import (

@@ -1,7 +1,8 @@
-"""What a run of fill was told: which values go where."""
+"""What a run of fill was told, which values go where; and what its ledger row alone tells."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,3 +33,13 @@ class FillSettings:
             "allow_null": self.allow_null,
             "reads": None if self.reads is None else list(self.reads),
         }
+
+
+class FillRuns:
+    """The parts that runs of fill have: its values came as they are, and no rule makes them."""
+
+    reasons = ()
+    uses_calendar = False
+
+    def __init__(self, _target: Mapping[str, Any]) -> None:
+        """The same for any run."""
