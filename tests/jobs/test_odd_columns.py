@@ -87,6 +87,15 @@ KEPT = {
         },
         "SELECT id, u, v, x, y FROM t",
     ),
+    "a condition in capitals, and with names in quotes": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w timestamp, u timestamptz, gone_at date,"
+        ' "Kind (old)" text, "say ""so"" x" int);'
+        "INSERT INTO t SELECT i, '2026-05-06 07:08', NULL, CASE i WHEN 2 THEN now() END,"
+        " CASE i WHEN 3 THEN 'y' ELSE 'x' END, i % 4 FROM generate_series(1, 4) AS i;",
+        """where = 'GONE_AT IS NULL AND "Kind (old)" <> $$y$$ AND T."say ""so"" x" > 0'\n"""
+        f'zone = "=Asia/Yerevan"\n{PAIR}',
+        {1: (utc("2026-05-06 07:08", "Asia/Yerevan"),), 2: (None,), 3: (None,), 4: (None,)},
+    ),
     "a date and a time in numbers without their zeros": Kept(
         "CREATE TABLE t (id int PRIMARY KEY, d int, c smallint, u timestamptz);"
         "INSERT INTO t VALUES (1, 20261004, 130), (2, 20261004, 2345), (3, 20261004, 0),"

@@ -107,6 +107,11 @@ def test_repair_replaces_a_target_that_holds_no_date_and_proves_it(
             'zone = "=Asia/Manila"\nwhere = "ours(id)"\n[[pair]]\nwall = "w"\ntarget = "u"\n',
             "with their schema, like app.is_live(kind)",
         ),
+        (
+            "CREATE TABLE m (id int PRIMARY KEY, w timestamp, u timestamptz)",
+            'zone = "=Asia/Manila"\nwhere = "id>3) OR (true"\n[[pair]]\nwall = "w"\ntarget = "u"\n',
+            'syntax error at or near ")"',
+        ),
     ],
 )
 def test_what_would_be_read_wrongly_or_not_at_all_is_refused_with_its_mend(

@@ -24,9 +24,9 @@ from backfill.jobs.utc.table_spec import EVENTS, PairSpec, TableSpec
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
 from backfill.rows.columns import Column
-from backfill.rows.spelt import condition
+from backfill.rows.spelt import Spelt, condition
 from backfill.server.catalog import best_key, find_relation, require_columns, unique_key
-from backfill.server.catalog_columns import CatalogColumn, adding_key, columns_of
+from backfill.server.catalog_columns import CatalogColumn, adding_key, columns_of, quoted_name
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation, Table, Want
 from backfill.utc.described import Columns, Encoding, OffsetUse, Pair, ZoneLink
@@ -227,16 +227,21 @@ class _Resolver:
         return str(row[0]) if row else None
 
     def _where_columns(self) -> tuple[str, ...]:
-        words = set(re.findall(r"\w+", self.spec.where))
-        return tuple(name for name in self.columns if name in words)
+        """Return the columns that the condition may name, as SQL spells them: in any case, or in
+        quotes with anything in them."""
+        where = self.spec.where
+        words = set(re.findall(r"\w+", where))
+        words |= {word.lower() for word in words}
+        return tuple(n for n in self.columns if n in words or quoted_name(n) in where)
 
     def _check_where(self, table: Table) -> None:
         """Let the server read the condition, alone: no second statement can hide in it."""
         if not table.where:
             return
-        query = sql.SQL("SELECT %s FROM {} AS t WHERE {} LIMIT 0").format(
-            table.relation.identifier, condition(table.where)
-        )
+        # Once more where a bracket too many would be seen.
+        query = sql.SQL(
+            "SELECT %s FROM {} AS t WHERE {} AND CASE WHEN {}\n THEN true END LIMIT 0"
+        ).format(table.relation.identifier, condition(table.where), Spelt(table.where))
         try:
             with self.connection.transaction():
                 self.connection.execute(query, [1])
