@@ -59,6 +59,7 @@ WHERE = ("Ringgatan", "4", "Lerum")
         ("Hemstädning: Vega Dunge", "Ringgatan 4, Lerum"),
         # What a long dash and a bullet are read as.
         ("Hemstädning —- Vega Dunge", "Ringgatan 4, Lerum"),
+        ("Hemstädning", "Vega Dunge, Lerum,", "Ringgatan 4"),
         ("Hemstädning = Vega Dunge", "Ringgatan 4, Lerum"),
         ("Hemstädning + Vega Dunge", "Ringgatan 4, Lerum"),
     ],

@@ -45,11 +45,12 @@ _CAPITAL_INSIDE = re.compile(r"[a-zåäöé][A-ZÅÄÖ]")  # LöÖf
 # Strokes in a row that no word has: Ilvarsdal, illlervägen, Iievska, Il vägen; a wide capital read
 # twice: Vvallmo.
 _STROKES = re.compile(
-    r"^[Il|]{2,3}(?:[bcdfghjkmnpqrstvwxz]|$)|^[Il|]i|[Il|]{4}|l{3}|^(?:Vv|Ww|Ss|Cc|Zz|Xx)[^\W\d_]"
+    r"^[Il|]{2,3}(?:[bcdfghjkmnpqrstvwxz]|$)|^[I|]i|[Il|]{4}|l{3}|^(?:Vv|Ww|Ss|Cc|Zz|Xx)[^\W\d_]"
 )
 # An r and an n that touch are read as m: Ömfelt, Bjöm, Kamgren; not so Ström.
 _TOUCHING = re.compile(
-    r"(?<!tr)[öä]m(?!m)|(?<=[^\W\d_])[aeouy]m(?=[cdfghjklqrtvwxz])", re.IGNORECASE
+    r"(?<!tr)[öä]m(?=[cdfghjklnqrstvwxz]|$)|(?<=[^\W\d_])[aeouy]m(?=[cdfghjkqrtvwxz])",
+    re.IGNORECASE,
 )
 # Between a client and the job there; read as one of these, or lost.
 _SEPARATOR = re.compile(r"[•·»«]|(?<=\s)[-–—=+](?=\s)")

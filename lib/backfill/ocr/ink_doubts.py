@@ -52,11 +52,49 @@ def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...
         (p for p in band.pieces if p.height > limits.SMALL_PIECE * ink.letter_px),
         key=lambda piece: piece.left,
     )
+    row = _joined(row, tall, ink.letter_px)
     beside = _beside_unread(row, tall, ink.letter_px)
     return tuple(
-        _marked(word, False if word in beside else _agrees(word, row, band, tall, ink))
+        word
+        if word.ink_agrees
+        else _marked(word, False if word in beside else _agrees(word, row, band, tall, ink))
         for word in row
     )
+
+
+def _joined(row: tuple[Word, ...], tall: list[Piece], unit: float) -> tuple[Word, ...]:
+    """Return the words, two as one where the ink between has no blank: Il vägen, for Ilvägen.
+
+    A blank is told by the line's others, of which there must be one.
+    """
+    pairs = list(itertools.pairwise(row))
+    if len(pairs) < 2 or not any(_may_be_one(*pair) for pair in pairs):
+        return row
+    gaps = [_blank_between(*pair, tall) for pair in pairs]
+    joined = [row[0]]
+    for at, (gap, (last, word)) in enumerate(zip(gaps, pairs, strict=True)):
+        usual = min(other for place, other in enumerate(gaps) if place != at)
+        is_one = gap <= limits.NO_BLANK_WIDE * unit and gap <= limits.NO_BLANK * usual
+        if not (is_one and _may_be_one(last, word)):
+            joined.append(word)
+            continue
+        confidence = min(last.confidence, word.confidence)
+        joined[-1] = replace(
+            joined[-1], text=joined[-1].text + word.text, width=word.right - joined[-1].left,
+            confidence=confidence, ink_agrees=True,
+        )  # fmt: skip
+    return tuple(joined)
+
+
+def _may_be_one(left: Word, right: Word) -> bool:
+    return right.text[:1].islower() and bool(_LETTERS.fullmatch(left.text))
+
+
+def _blank_between(left: Word, right: Word, tall: list[Piece]) -> float:
+    """Return how wide the ink between two words is free, infinity where one of them has none."""
+    ends = [p.right for p in tall if left.left <= _centre(p) <= left.right]
+    starts = [p.left for p in tall if right.left <= _centre(p) <= right.right]
+    return min(starts) - max(ends) if ends and starts else float("inf")
 
 
 def _marked(word: Word, agrees: bool | None) -> Word:

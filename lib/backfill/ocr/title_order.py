@@ -51,7 +51,9 @@ def _job_above(lines: list[str], below: list[str]) -> tuple[list[str], list[str]
             return [f"{below[0]} {BULLET} {title}"], below[1:]
         name, _comma, street = below[0].partition(",")
         has_town = "," in street.rstrip(" ,") or len(below) > 1
-        if is_name(name) and has_town and any(char.isdigit() for char in street):
+        # The street may go on below where a town stands before it on the line.
+        text = " ".join((street, *below[1:])) if "," in street else street
+        if is_name(name) and has_town and any(char.isdigit() for char in text):
             return [f"{name} {BULLET} {title}"], [street.strip(), *below[1:]]
         return None
     divided = _DIVIDED.fullmatch(title)
