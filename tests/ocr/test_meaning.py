@@ -110,7 +110,8 @@ def test_a_job_that_is_read_nearly_or_written_small_is_known(job: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Alm-Inledande Storstädning", "Alm–Kontor", "Alm-Extra Städtillfälle"]
+    "name",
+    ["Alm-Inledande Storstädning", "Alm–Kontor", "Alm-Extra Städtillfälle", "Kontor-Vega Alm"],
 )
 def test_a_job_behind_a_dash_whose_blanks_were_lost_is_held(name: str) -> None:
     assert checks.TITLE_UNSURE in _all_flags(_visit(title=f"Ida {name}"))

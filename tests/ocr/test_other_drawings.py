@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +133,30 @@ def test_dots_and_rings_that_the_text_lacks_are_a_doubt(
     (told,) = doubt_by_ink((word,), band, ink)
 
     assert told.is_contradicted is is_doubted
+
+
+@pytest.mark.parametrize(
+    ("drawn", "read", "is_doubted"),
+    [("Ovre", "ovre", True), ("ovre", "ovre", False), ("Ulla", "ulla", True),
+     ("ulla", "ulla", False), ("Ovre", "Ovre", False)],
+)  # fmt: skip
+def test_a_small_letter_as_tall_as_the_lines_capitals_is_a_doubt(
+    drawn: str, read: str, *, is_doubted: bool
+) -> None:
+    sheet = Sheet()
+    sheet.write(f"{drawn} Kvarn", 20, 40)
+    ink = sheet.ink()
+    (band,) = with_labels(tuple(sheet.bands(30, 80)), ink)
+    tall = band.bottom - band.top
+    pieces = sorted(band.pieces, key=lambda piece: piece.left)
+    gaps = [two.left - one.right for one, two in itertools.pairwise(pieces)]
+    half = pieces[gaps.index(max(gaps)) + 1].left
+    words = (
+        Word(read, band.left, band.top, half - 4 - band.left, tall, 96.0),
+        Word("Kvarn", half, band.top, band.right - half, tall, 96.0),
+    )
+
+    assert doubt_by_ink(words, band, ink)[0].is_contradicted is is_doubted
 
 
 def test_the_page_between_its_cards_is_no_header() -> None:

@@ -199,6 +199,15 @@ def test_below_a_bar_across_the_screen_another_app_may_hide_cards(
     assert screen.unseen().tail is Tail.EDGE
 
 
+@pytest.mark.parametrize(("rule", "tail"), [("#c3c9d0", Tail.ROOM), ("#111111", Tail.EDGE)])
+def test_the_rule_below_an_only_card_is_no_bar(rule: str, tail: Tail) -> None:
+    screen = Screen(LOOKS["ruled"], Image.new("RGB", (WIDTH, HEIGHT), "#ffffff"))
+    screen.card(*DAY[0])
+    screen.pen.rectangle((0, screen.y, WIDTH, screen.y + 6), fill=rule)
+
+    assert screen.unseen().tail is tail
+
+
 @looks
 def test_what_stands_right_below_the_last_card_may_be_another(look: Look) -> None:
     screen = _screen(look)

@@ -28,12 +28,15 @@ Shape = npt.NDArray[np.bool_]
 _ROUND = frozenset("0689")
 # An i beside an l may be either; letters with rings and dots of their own are not counted.
 _STROKES = re.compile(r"[a-z]*(?:[il]{2}|Il)[a-z]*", re.IGNORECASE)
+# No word, but the head of one whose blank is none.
+_TWO_STROKES = re.compile(r"[Il|]{2}")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _NAME = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*[.,]?")
 # Dots and rings above letters, as many as pieces of ink.
 _MARKS = {"i": 1, "j": 1, "ä": 2, "ö": 2, "ü": 2, "ë": 2, "å": 1, "é": 1, "è": 1, "á": 1, "ø": 0}
 # Capitals that have a sibling with a mark, and those with one.
 _BARE = frozenset("AOUE")
+_SMALL = frozenset("aou")
 _MARKED = frozenset("ÅÄÖÜÉÈJQ")
 # "+3" counts colleagues, and its sign is a piece of ink.
 _NUMBER = re.compile(r"[^\w+]*(?:\d{1,4}[^\W\d_]?|\d{1,2}[:.;]\d{1,2})\W*")
@@ -52,7 +55,7 @@ def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...
         (p for p in band.pieces if p.height > limits.SMALL_PIECE * ink.letter_px),
         key=lambda piece: piece.left,
     )
-    row = _joined(row, tall, ink.letter_px)
+    row = _joined(row)
     beside = _beside_unread(row, tall, ink.letter_px)
     return tuple(
         word
@@ -62,39 +65,19 @@ def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...
     )
 
 
-def _joined(row: tuple[Word, ...], tall: list[Piece], unit: float) -> tuple[Word, ...]:
-    """Return the words, two as one where the ink between has no blank: Il vägen, for Ilvägen.
-
-    A blank is told by the line's others, of which there must be one.
-    """
-    pairs = list(itertools.pairwise(row))
-    if len(pairs) < 2 or not any(_may_be_one(*pair) for pair in pairs):
-        return row
-    gaps = [_blank_between(*pair, tall) for pair in pairs]
-    joined = [row[0]]
-    for at, (gap, (last, word)) in enumerate(zip(gaps, pairs, strict=True)):
-        usual = min(other for place, other in enumerate(gaps) if place != at)
-        is_one = gap <= limits.NO_BLANK_WIDE * unit and gap <= limits.NO_BLANK * usual
-        if not (is_one and _may_be_one(last, word)):
+def _joined(row: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return the words, two strokes joined with the word behind them: Il vägen, for Ilvägen."""
+    joined = list(row[:1])
+    for word in row[1:]:
+        last = joined[-1]
+        if _TWO_STROKES.fullmatch(last.text) and word.text[:1].islower():
+            joined[-1] = replace(
+                word, text=last.text + word.text, left=last.left, width=word.right - last.left,
+                confidence=min(last.confidence, word.confidence), ink_agrees=True,
+            )  # fmt: skip
+        else:
             joined.append(word)
-            continue
-        confidence = min(last.confidence, word.confidence)
-        joined[-1] = replace(
-            joined[-1], text=joined[-1].text + word.text, width=word.right - joined[-1].left,
-            confidence=confidence, ink_agrees=True,
-        )  # fmt: skip
     return tuple(joined)
-
-
-def _may_be_one(left: Word, right: Word) -> bool:
-    return right.text[:1].islower() and bool(_LETTERS.fullmatch(left.text))
-
-
-def _blank_between(left: Word, right: Word, tall: list[Piece]) -> float:
-    """Return how wide the ink between two words is free, infinity where one of them has none."""
-    ends = [p.right for p in tall if left.left <= _centre(p) <= left.right]
-    starts = [p.left for p in tall if right.left <= _centre(p) <= right.right]
-    return min(starts) - max(ends) if ends and starts else float("inf")
 
 
 def _marked(word: Word, agrees: bool | None) -> Word:
@@ -158,7 +141,10 @@ def _has_more_marks(
     ]
     if len(marks) > sum(_MARKS.get(char, 0) for char in word.text.casefold()):
         return True
-    return word.text[0] in _BARE and _stands_out(word, row, own, tall)
+    if word.text[0] in _BARE:
+        return _stands_out(word, row, own, tall, limits.MARKED_TALL)
+    # What was read as a small letter is as tall as a capital: ovre, for Övre.
+    return word.text[0] in _SMALL and _stands_out(word, row, own, tall, limits.CAPITAL_TALL)
 
 
 def _has_more_letters(word: Word, tall: list[Piece]) -> bool:
@@ -172,15 +158,17 @@ def _has_more_letters(word: Word, tall: list[Piece]) -> bool:
     )
 
 
-def _stands_out(word: Word, row: tuple[Word, ...], own: list[Piece], tall: list[Piece]) -> bool:
-    """Whether a word's capital is taller than those of its line's other words without marks."""
+def _stands_out(
+    word: Word, row: tuple[Word, ...], own: list[Piece], tall: list[Piece], least: float
+) -> bool:
+    """Whether a word's first letter is so much taller than its line's capitals without marks."""
     others = [
         min(pieces, key=lambda piece: piece.left).height
         for other in row
         if other is not word and other.text[:1].isupper() and other.text[0] not in _MARKED
         if (pieces := [p for p in tall if other.left <= _centre(p) <= other.right])
     ]
-    return bool(own and others) and own[0].height > limits.MARKED_TALL * max(others)
+    return bool(own and others) and own[0].height > least * max(others)
 
 
 def _holds_blank(word: Word, tall: list[Piece], ink: Ink) -> bool:

@@ -169,8 +169,6 @@ TWO_ONES_WIDE = Share(0.55)  # unless both are a 1.
 LETTER_BEHIND_WIDE = Share(1.05)  # So is the letter behind a number, an A.
 BLANK_WIDE = Letters(0.3)  # A blank in what was read as one word,
 BLANK_MORE = Times(2.2)  # wider than the next,
-NO_BLANK_WIDE = Letters(0.45)  # What was read as a blank is none if it is no wider,
-NO_BLANK = Share(0.5)  # and so much of the narrowest other of its line.
 LETTERS_OF_TWO = Count(5)  # of which so many letters are two words at least.
 HALF_DARK = Share(0.5)  # Of a piece's darkest: the edge of a stroke, in whatever colours.
 BAR_ROWS = Share(0.12)  # Of a piece's height: within this lies the bar of a 7,
@@ -190,6 +188,7 @@ STRIKE_ROWS = Share(0.25), Share(0.8)  # from … to of the run's height,
 STRIKE_THICK = Letters(0.3)  # and no thicker.
 MARK_TALL = Letters(0.1)  # A dot or ring above a letter is so tall at least;
 MARKED_TALL = Times(1.17)  # joined to its letter the two are so many times a capital.
+CAPITAL_TALL = Times(0.88)  # No small a, o or u is so tall, of a capital.
 
 # — Likeness of texts —
 SIMILAR = Likeness(0.78)  # A text is one of the app's words.
@@ -276,5 +275,6 @@ COVER_TALL = Letters(3.0)  # What lies over a card is so tall,
 COVER_WIDE = Share(0.5)  # of the width,
 COVER_FULL = Share(0.55)  # and of its own box.
 RIM_TO_RIM = Share(0.97)  # Of the width: a bar that parts the screen is of one colour on so much,
+BAR_CONTRAST = Levels(90)  # Where one card has no other to compare with: a rule is fainter.
 BAR_THICK = Letters(1.5)  # and no thicker; what is, hides what lies below it.
 OTHER_COLOUR = Levels(10)  # Of the nearest colour: from here on a colour is another one.

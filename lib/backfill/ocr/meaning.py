@@ -75,10 +75,16 @@ def _has_lost_its_head(title: str) -> bool:
 
 
 def _glues_job(title: str) -> bool:
-    """Whether a job begins right behind a dash, whose blanks were lost: Alm-Inledande Städning."""
-    behind = (title[dash.end() :] for dash in _GLUED_DASH.finditer(title))
-    found = (find_labels(clean_words(text))[:1] for text in behind)
-    return any(match.is_exact and not match.start for matches in found for match in matches)
+    """Whether a job stands right at a dash, whose blanks were lost: Alm-Städning, Städning-Ulla."""
+    for dash in _GLUED_DASH.finditer(title):
+        words = clean_words(title[: dash.start()])
+        behind = find_labels(clean_words(title[dash.end() :]))[:1]
+        before = find_labels(words)[-1:]
+        if any(match.is_exact and not match.start for match in behind) or any(
+            match.is_exact and match.stop == len(words) for match in before
+        ):
+            return True
+    return False
 
 
 def _has_torn_job(name: str) -> bool:

@@ -183,28 +183,27 @@ def _is_blank(scene: Scene, foot: float, blank: float, bottom: float) -> bool:
 def _ends_at_bar(scene: Scene, spans: Sequence[Span], view: View) -> bool:
     """Whether a bar from rim to rim ends the list below its last card, as no rule between cards.
 
-    What begins there may be another app's half of the screen, in the sheet's own colour.
+    What begins there may be another app's half of the screen, in the sheet's own colour. A bar is
+    darker or brighter than what lies right above and below it; where one colour ends is none.
     """
-    height = scene.colours.shape[0]
-    first, foot = (round(edge / limits.SHRINK) for edge in (spans[0][0], spans[-1][1]))
+    height, foot = scene.colours.shape[0], round(spans[-1][1] / limits.SHRINK)
+    first = round(spans[0][0] / limits.SHRINK)
     last = min(round(view.bottom / limits.SHRINK), round(limits.TAB_MIN * height))
     rows = scene.colours[first:last].astype(np.int16)
-    if foot - first < 1 or last <= foot:
+    if not 0 < foot - first < len(rows):
         return False
-    page = _commonest(np.concatenate((rows[: foot - first, :2], rows[: foot - first, -2:]), axis=1))
-    colour = np.median(rows, axis=1)
-    is_even = (np.abs(rows - colour[:, None]).max(axis=2) <= limits.OTHER_COLOUR).mean(axis=1)
-    rims = np.stack((rows[:, 0], rows[:, -1], colour), axis=1)
-    is_off = np.abs(rims - page).max(axis=2).min(axis=1) > limits.OTHER_COLOUR
-    is_other = (is_even >= limits.RIM_TO_RIM) & is_off
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], is_other, [False])).astype(np.int8)))
-    bars = {
-        int(top): int(np.abs(colour[top:end] - page).max())
-        for top, end in edges.reshape(-1, 2)
-        if end < len(rows) and (end - top) * limits.SHRINK <= limits.BAR_THICK * scene.letter_px
-    }
-    usual = max((off for top, off in bars.items() if first + top <= foot), default=0)
-    return any(off > 2 * usual for top, off in bars.items() if first + top > foot)
+    usual = np.median(rows, axis=1).astype(np.int16)
+    is_even = (np.abs(rows - usual[:, None]).max(axis=2) <= limits.OTHER_COLOUR).mean(axis=1)
+    own = np.stack((rows[:, 0], rows[:, -1], usual), axis=1)
+    reach = max(1, round(limits.BAR_THICK * scene.letter_px / limits.SHRINK))
+    around = np.pad(own, ((reach, reach), (0, 0), (0, 0)), mode="edge")
+    above, below = around[: len(own)], around[2 * reach :]
+    beyond = np.maximum(np.minimum(above, below) - own, own - np.maximum(above, below))
+    off = np.where(is_even >= limits.RIM_TO_RIM, beyond.max(axis=2).min(axis=1), 0)
+    rules = int(off[: foot - first].max())
+    # Of one card nobody knows whether it has a rule below it; none is as dark as a bar.
+    least = limits.OTHER_COLOUR if len(spans) > 1 else limits.BAR_CONTRAST
+    return int(off[foot - first :].max()) > max(least, 2 * rules)
 
 
 def _covers(scene: Scene, view: View, entries: Sequence[Entry], end: float) -> list[Span]:
