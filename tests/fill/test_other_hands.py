@@ -258,6 +258,34 @@ def test_whole_numbers_with_a_point_are_whole_and_dressed_ones_are_told_how_to_w
     assert told["3"].startswith("invalid input syntax for type integer")
 
 
+def test_a_word_for_no_value_is_written_as_the_text_it_is_and_said_to_be_one(
+    tables: Tables,
+) -> None:
+    tables.make(
+        "CREATE TABLE flag (id int PRIMARY KEY, motto text)",
+        "INSERT INTO flag SELECT generate_series(1, 4)",
+    )
+    mottos = [str(None), str(float("nan")), "Nanook", "\\N"]
+
+    run = opened(tables, table="flag", set="motto", apply=True)
+    run.preflight()
+    run.propose(pd.DataFrame({"id": range(1, 5), "motto": mottos}))
+    run.diff()
+
+    changes = run.duckdb.sql("SELECT key, warnings FROM changes ORDER BY key").fetchall()
+    said = {key: warnings for key, warnings in changes if warnings}
+    assert list(said) == ["1", "2", "4"]
+    assert said["4"] == r"motto: '\\N' is a text here, no NULL"
+    run.plan()
+    run.apply()
+    assert tables.rows("SELECT motto FROM flag ORDER BY id") == [
+        ("None",),
+        ("nan",),
+        ("Nanook",),
+        ("\\N",),
+    ]
+
+
 def test_rows_that_a_notebook_does_not_hand_back_are_counted(
     tables: Tables, capfd: pytest.CaptureFixture[str]
 ) -> None:

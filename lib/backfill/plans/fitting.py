@@ -20,7 +20,7 @@ from psycopg import sql
 
 from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.day_or_month import DATES, are_untold, how_untold
-from backfill.rows.number_texts import WHOLE, how_written, wholes
+from backfill.rows.others_texts import NO_VALUES, WHOLE, how_written, wholes
 from backfill.rows.spelt import Spelt
 from backfill.rows.texts import array_texts, texts_of
 from backfill.server.catalog_columns import CatalogColumn
@@ -140,7 +140,7 @@ class Fitting:
         for place, words in refused.items():
             fitted.refused[asked[place]] = self._blamed(batch, place, words)
         self._take(fitted, asked, stored, batch)
-        self._remark_wall_times(fitted, batch, asked)
+        self._remark_readings(fitted, batch, asked)
         return fitted
 
     def _look_for_nulls(self, fitted: Fitted) -> None:
@@ -225,15 +225,18 @@ class Fitting:
             if texts:
                 fitted.values[name] = _replaced(fitted.values[name], texts)
 
-    def _remark_wall_times(self, fitted: Fitted, batch: _Rows, asked: Sequence[int]) -> None:
-        """Where an instant is wanted and no offset is given, our sessions take it as UTC."""
+    def _remark_readings(self, fitted: Fitted, batch: _Rows, asked: Sequence[int]) -> None:
+        """Where an instant is wanted and no offset is given, our sessions take it as UTC; words of
+        other programs for no value are texts where texts are wanted."""
         for column, values in zip(self._columns, batch.values, strict=True):
+            found, says = pa.array([], pa.bool_()), ""
             if column.kind == "timestamptz":
-                for place in _places(pc.match_substring_regex(values, _NO_OFFSET)):
-                    was = values[place].as_py()
-                    fitted.remark(
-                        asked[place], f"{column.name}: {was!r} names no offset: read as UTC"
-                    )
+                found = pc.match_substring_regex(values, _NO_OFFSET)
+                says = "names no offset: read as UTC"
+            elif column.is_plain_text:
+                found, says = pc.is_in(values, NO_VALUES), "is a text here, no NULL"
+            for place in _places(found):
+                fitted.remark(asked[place], f"{column.name}: {values[place].as_py()!r} {says}")
 
     def _check_words(self, name: str) -> tuple[str, str]:
         check = next(check for check in self._checks if check.name == name)

@@ -1,4 +1,5 @@
-"""Numbers as texts: as other programs write whole ones, and as countries and sheets dress them."""
+"""Values as other programs write them: whole numbers with a point, numbers as countries and sheets
+dress them, words for no value at all."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ import pyarrow.compute as pc
 #: Types, as the catalog names them, of whole numbers; then of all.
 WHOLE = ("int2", "int4", "int8", "oid")
 _NUMBERS = (*WHOLE, "numeric", "float4", "float8")
+#: What is written for no value: by databases, sheets, Python and pandas' `astype(str)`.
+NO_VALUES = pa.array(["NULL", "null", "\\N", "#N/A", "NaN", "nan", "None", "NaT", "<NA>"])
 #: A number with a comma, blanks, an apostrophe, a sign of money or a per cent.
 _DRESSED = re.compile(r"(?!\s*[-+]?\d+(?:[.]\d*)?\s*$)\D{0,5}\d[\d.,'’_\s]*\D{0,5}")
 
