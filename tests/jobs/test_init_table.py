@@ -185,6 +185,41 @@ def test_formats_units_and_offsets_are_told_from_samples(connection: Connection)
     ]
 
 
+@pytest.mark.parametrize(
+    ("columns", "walls"),
+    [
+        ("starttime timestamp, starttimeutc timestamptz", [["starttime"]]),
+        ("localbegin timestamp, pickuputc timestamptz, pickuplocal timestamp", [["pickuplocal"]]),
+        ("hora_local timestamp, hora_utc timestamptz", [["hora_local"]]),
+        ("fecha_inicio timestamp, inicio_utc timestamptz", [["fecha_inicio"]]),
+        ("fecha date, hora_salida time, salida_utc timestamptz", [["fecha", "hora_salida"]]),
+        ("beginn_uhrzeit timestamp, beginn_utc timestamptz", [["beginn_uhrzeit"]]),
+        (
+            "service_date date, arrival_time text DEFAULT '25:10:00', arrival_utc timestamptz,"
+            " departure_time text DEFAULT '08:05:00', departure_utc timestamptz",
+            [["service_date", "arrival_time"], ["service_date", "departure_time"]],
+        ),
+        ("day date, overtime int DEFAULT 45, shift_utc timestamptz", []),
+        ("locality text DEFAULT 'x', ity_utc timestamptz, candidate text DEFAULT 'y'", []),
+        ("tid int DEFAULT 7, utc timestamptz", []),
+        ("runtime timestamp, update_utc timestamptz", []),
+    ],
+)
+def test_words_of_other_languages_and_without_a_break_make_pairs_only_where_they_are_sure(
+    connection: Connection, columns: str, walls: list[list[str]]
+) -> None:
+    ddl = (
+        f"CREATE TABLE plan (id int PRIMARY KEY, tz text DEFAULT 'Asia/Tokyo', {columns});"
+        "INSERT INTO plan (id) SELECT generate_series(1, 5)"
+    )
+
+    spec = tomllib.loads(guessed_from(connection, ddl, "plan"))
+
+    pairs = spec.get("pair") or spec["pairs"]
+    found = [pair["wall"] for pair in pairs if pair["wall"]]
+    assert [wall if isinstance(wall, list) else [wall] for wall in found] == walls
+
+
 def test_a_table_without_any_zone_asks_for_a_constant(connection: Connection) -> None:
     ddl = "CREATE TABLE till (id int PRIMARY KEY, sold_local timestamp, sold_utc timestamptz)"
 

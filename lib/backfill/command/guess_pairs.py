@@ -22,9 +22,21 @@ _SAYS_TIME = {"time", "clock", "hour", "zeit", "uhrzeit", "heure", "hora", "ora"
 _FILLERS = {
     *("at", "time", "ts", "on", "datetime", "stamp", "timestamp", "epoch", "unix", *_UNITS),
     *("dt", "dtm", "dttm", "tm", "ticks", "jd", "serial"),
+    # `tid` and `ora` are ids and hours elsewhere, `data` is anything: not in this list.
+    *("zeit", "uhrzeit", "zeitpunkt", "heure", "hora", "momento", "tidpunkt", "horodatage"),
 }
 _SILENT = _SAYS_LOCAL | _SAYS_UTC | _FILLERS
-_DAYS = {"date", "day"}
+_DAYS = {"date", "day", "fecha", "datum", "tag", "jour", "dia", "giorno", "dag"}
+#: What ends a word of several without a break, as in `pickuputc`, whatever stands before it.
+_MARKS = ("utc", "gmt", "local", "lokal")
+#: What is a word of its own where the rest is one that we know: `starttime`, and never `overtime`.
+_PARTS = (*_MARKS, "datetime", "timestamp", "time", "zeit", "date", "datum", "on", "at")
+#: Words for what happens, beside those for a start and an end.
+_EVENTS = {
+    *("started", "ended", "created", "updated", "modified", "changed", "booked", "recorded"),
+    *("logged", "measured", "observed", "scheduled", "planned", "actual", "event", "visit"),
+}
+_LEAST_REST = 3
 _TIME_OF_DAY = re.compile(
     r"\d{1,2}(:\d{2}){1,2}([.,]\d+)?(\s*[AaPp]\.?[Mm]\.?)?|\d{1,2}\s*[AaPp][Mm]"
 )
@@ -201,11 +213,11 @@ _TO = {"destination", "dest", "arrival", "arr", "arrive", "arrives", "sta", "eta
 #: somewhere and leaving it.
 _STARTS = _FROM | {
     *("start", "begin", "since", "from", "first", "on", "in", "open", "sent", "arrive", "arrival"),
-    *("dtstart", "checkin"),
+    *("dtstart", "checkin", "inicio", "comienzo", "beginn", "anfang", "debut", "inizio"),
 }
 _ENDS = _TO | {
     *("end", "finish", "until", "till", "to", "last", "off", "out", "close", "stop", "leave"),
-    *("received", "dtend", "checkout"),
+    *("received", "dtend", "checkout", "fin", "ende", "slut"),
 }
 
 
@@ -256,4 +268,20 @@ def headed(words: set[str]) -> set[str]:
 def words_of(name: str) -> set[str]:
     """Return the words of a column's name, in small letters."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return {word for word in re.split(r"\W+|_", spaced.lower()) if word}
+    found = [word for word in re.split(r"\W+|_", spaced.lower()) if word]
+    return {part for word in found for part in _parts_of(word)}
+
+
+def _parts_of(word: str) -> tuple[str, ...]:
+    """Return the words that one without a break between them is surely made of."""
+    known = _SILENT | _SAYS_TIME | _DAYS | _STARTS | _ENDS | _EVENTS
+    if word in known:
+        return (word,)
+    for part in _PARTS:
+        for rest in (word.removesuffix(part), word.removeprefix(part)):
+            if rest == word or len(rest) < _LEAST_REST:
+                continue
+            found = _parts_of(rest)
+            if set(found) <= known or (part in _MARKS and word.endswith(part)):
+                return (*found, part)
+    return (word,)

@@ -196,12 +196,12 @@ class PlainRows:
 
 
 def _refuse_twice(staging: Staging) -> None:
-    doubles = staging.connection.execute(
-        "SELECT key FROM extracted GROUP BY key HAVING count(*) > 1 ORDER BY key LIMIT 1000"
-    ).fetchall()
+    query = "SELECT key FROM extracted GROUP BY key HAVING count(*) > 1 ORDER BY key LIMIT 1000"
+    pages = staging.read(query, pa.schema([pa.field("key", pa.string())]))
+    doubles = [str(key) for page in pages for key in page["key"].to_pylist()]
     if doubles:
         raise UsageError(
-            f"A key is there more than once: {first_keys([str(row[0]) for row in doubles])}. "
+            f"A key is there more than once: {first_keys(doubles)}. "
             "Which value counts, nobody can know: keep one row for each key."
         )
 
