@@ -5,6 +5,7 @@ In a clean clone each process would rewrite and compile all of them for itself, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from importlib.machinery import SourceFileLoader
@@ -24,10 +25,11 @@ def compile_share(config: pytest.Config) -> None:
         return
     count = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     for path in sorted(TESTS.rglob("*.py"))[int(worker) % count :: count]:
-        if path.name.startswith("test_"):
-            _rewrite(path, config)
-        elif path.name != "conftest.py":
-            SourceFileLoader(path.stem, str(path)).get_code(path.stem)
+        with contextlib.suppress(SyntaxError, ValueError):  # told when it is collected
+            if path.name.startswith("test_"):
+                _rewrite(path, config)
+            elif path.name != "conftest.py":
+                SourceFileLoader(path.stem, str(path)).get_code(path.stem)
 
 
 def _rewrite(path: Path, config: pytest.Config) -> None:
