@@ -73,7 +73,7 @@ class Parameter:
         if self.choices and checked not in self.choices:
             raise UsageError(
                 f"{self.flag} {checked!r} is not known; use one of {', '.join(self.choices)}."
-                f"{near(str(checked), self.choices)}"
+                f"{did_you_mean(str(checked), self.choices)}"
             )
         self._check_bounds(checked)
         return checked
@@ -113,7 +113,7 @@ class Parameter:
         raise UsageError(f"The parameter {self.name} must be {self.kind}; it is {value!r}.")
 
 
-def near(word: str, words: Iterable[str]) -> str:
+def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return ` Did you mean …?` where a known word is like this one, else nothing."""
     words = list(words)
     alike = [k for k in words if len(word) > len("--a") and k.startswith(word)]
@@ -144,7 +144,7 @@ def check_parameters(
     parameters = {parameter.name: parameter for parameter in declared}
     unknown = sorted(set(injected) - set(parameters))
     if unknown:
-        meant = near(unknown[0], parameters) if len(unknown) == 1 else ""
+        meant = did_you_mean(unknown[0], parameters) if len(unknown) == 1 else ""
         raise UsageError(
             f"Unknown parameter {', '.join(unknown)}."
             f" This notebook takes: {', '.join(parameters)}.{meant}"

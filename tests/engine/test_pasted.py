@@ -168,7 +168,7 @@ def test_who_finds_a_run_in_other_hands_is_told_how_to_look_stop_join_or_take_ov
 @pytest.mark.pastes(
     "chunks.tally:Tally._check_skips status",
     "chunks.tally:Tally._check_skips resume --max-skips -1",
-    "steps.ending:Ending.told resume_command",
+    "steps.ending:Ending.recorded resume_command",
     "steps.ending:Ending._failed resume_command",
     "steps.ending:Ending._failed new_plan",
 )

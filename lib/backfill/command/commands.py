@@ -178,7 +178,7 @@ def _found_plan(options: argparse.Namespace, values: dict[str, Any]) -> str:
     """Return the id of the run to write."""
     from backfill.records.ledger import Ledger
     from backfill.settings import engine_settings
-    from backfill.steps.which_run import run_to_apply, run_to_resume, told
+    from backfill.steps.which_run import latest_in_words, run_to_apply, run_to_resume
     from backfill.which_folder import LATEST
 
     engine_settings(values)
@@ -186,7 +186,7 @@ def _found_plan(options: argparse.Namespace, values: dict[str, Any]) -> str:
     with database_of(options).connect(read_only=True) as connection:
         run = find(Ledger(connection), values["run_id"], runs_dir(values["runs_dir"]))
     if values["run_id"] == LATEST:
-        terminal_of(options).message(told(run))
+        terminal_of(options).message(latest_in_words(run))
     return run.run_id
 
 

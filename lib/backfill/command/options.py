@@ -14,7 +14,7 @@ from backfill.command.words import counted_in, shown_word
 from backfill.errors import ExitCode
 from backfill.folder import NOT_UNICODE, is_unicode
 from backfill.log_format import say_in_log
-from backfill.parameter import Kind, Parameter, near
+from backfill.parameter import Kind, Parameter, did_you_mean
 
 UNFLAGGED = {"apply", "runs_dir", "lease_seconds", "run_id", "dsn_env"}
 #: Groups of a command's options, in the order of its help; what is in none comes first.
@@ -106,7 +106,7 @@ class Parser(argparse.ArgumentParser):
             return
         choices = [str(choice) for choice in action.choices]
         what = f"{shown_word(str(value))} is not known (choose from {', '.join(choices)})."
-        raise argparse.ArgumentError(action, f"{what}{near(str(value), choices)}")
+        raise argparse.ArgumentError(action, f"{what}{did_you_mean(str(value), choices)}")
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         # `--household-id "$NOT_SET"` must never mean all households.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from backfill.parameter import near
+from backfill.parameter import did_you_mean
 
 _PLAIN = re.compile(r"[\w.,:+%=-]{1,60}")
 _OPTION = re.compile(r"--[a-z][a-z-]{0,40}")
@@ -25,7 +25,7 @@ def unknown_words(words: Sequence[str], flags: Sequence[str], *, has_address: bo
     """
     option = next((word.partition("=")[0] for word in words if word.startswith("--")), "")
     if _OPTION.fullmatch(option):
-        return f"there is no {option}.{near(option, flags)}"
+        return f"there is no {option}.{did_you_mean(option, flags)}"
     first = words[0]
     if has_address or not (_PLAIN.fullmatch(first) and "://" not in first):
         return (

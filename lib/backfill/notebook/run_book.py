@@ -50,7 +50,7 @@ from backfill.steps.left_alone import rows_left
 from backfill.steps.revert import settle_reverted
 from backfill.steps.running import apply_run, too_many_skips
 from backfill.steps.standing import Applied, standing
-from backfill.steps.task_returns import told
+from backfill.steps.task_returns import raised_in_words
 from backfill.steps.verify import Verification, lookers_wanted, verify_run
 from backfill.stop import Interrupts
 from backfill_lab.demo.seed import seed_if_empty
@@ -340,7 +340,7 @@ class RunBook(Asking, Frames):
             self._fail(name, int(lost.exit_code), str(lost))
             raise lost from None
         except Exception as error:  # a bug of ours, or of a person's cell: told, and raised
-            self._fail(name, int(ExitCode.UNEXPECTED), told(error))
+            self._fail(name, int(ExitCode.UNEXPECTED), raised_in_words(error))
             raise
         finally:  # what a step has freed goes back to the system, before the next one takes more
             give_back()

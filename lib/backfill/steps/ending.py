@@ -55,7 +55,7 @@ class Ending:
     _standing: Applied | None = None
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
+    def recorded(self) -> Iterator[None]:
         """Run the block; record how it ended, and raise what the operator is to be told."""
         try:
             yield
@@ -90,7 +90,7 @@ class Ending:
                 raise nothing
 
     def standing(self) -> Applied:
-        """Return how the run stood when it was `told` to have ended well."""
+        """Return how the run stood when it was `recorded` to have ended well."""
         assert self._standing is not None
         return self._standing
 

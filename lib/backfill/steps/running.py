@@ -206,7 +206,7 @@ def _written(
     ending = Ending(work.connect, claim, work.plan, work.folder, work.reporter)
     with (
         stop_signals(claim.run_id) as stop,
-        ending.told(),
+        ending.recorded(),
         contextlib.closing(paced()) as pace,
     ):
         approved = _approved(connection, work, claim, approval)

@@ -24,7 +24,7 @@ _PAGE = ("key", "scope", "source", "before")
 _WORDS = ("skip", "ask")
 
 
-def told(error: BaseException) -> str:
+def raised_in_words(error: BaseException) -> str:
     """Return what was raised, and where in somebody else's code, as in a task's."""
     ours = Path(__file__).parents[1]
     places = traceback.extract_tb(error.__traceback__)
@@ -41,7 +41,9 @@ def called(task: Any, verb: str, *given: Any) -> Any:
     except (BackfillError, psycopg.Error):
         raise
     except Exception as error:  # somebody else's code: it raises what it likes
-        raise UsageError(f"`{verb}` of the task {task.name} failed: {told(error)}") from error
+        raise UsageError(
+            f"`{verb}` of the task {task.name} failed: {raised_in_words(error)}"
+        ) from error
 
 
 def names_of(task: Any) -> Names:
@@ -91,8 +93,8 @@ def computed_by(task: Any, rows: pa.Table) -> pa.Table:
         computed = task.compute(rows)
     except SystemExit as error:
         raise PreflightError(
-            f"`compute` of the task {task.name} ended the program ({told(error)}): nothing was "
-            "planned. Let it skip a row, or raise."
+            f"`compute` of the task {task.name} ended the program "
+            f"({raised_in_words(error)}): nothing was planned. Let it skip a row, or raise."
         ) from None
     if isinstance(computed, pa.RecordBatch):
         computed = pa.Table.from_batches([computed])

@@ -93,12 +93,12 @@ def _require(
     for name in names:
         if name not in columns:
             raise PreflightError(
-                f"{relation} has no column {name}.{meant(name, columns)} "
+                f"{relation} has no column {name}.{did_you_mean(name, columns)} "
                 f"It has: {', '.join(columns)}."
             )
 
 
-def meant(name: str, columns: Iterable[str]) -> str:
+def did_you_mean(name: str, columns: Iterable[str]) -> str:
     """Return the sentence that asks for the column that was probably meant, or nothing."""
     names = {column.casefold(): column for column in columns}
     close = difflib.get_close_matches(name.casefold(), list(names), 2)

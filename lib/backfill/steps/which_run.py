@@ -119,7 +119,7 @@ def refuse_latest(run: RunRow, verb: str, *options: str) -> UsageError:
     )
 
 
-def told(run: RunRow) -> str:
+def latest_in_words(run: RunRow) -> str:
     """Return which run `latest` was, for a person."""
     when = f", planned {run.planned_at:%Y-%m-%d %H:%M} UTC" if run.planned_at else ""
     return f"latest is run {run.run_id} ({_kind(run)}, {run.status}{when})."

@@ -44,7 +44,7 @@ from backfill.steps.chosen import ChosenRows, count_chosen
 from backfill.steps.plain_rows import CHOSEN, PATIENT, PlainRows, plain_preflight
 from backfill.steps.task import Names, Preflight
 from backfill.steps.task_rows import typed
-from backfill.steps.task_table import Resolved, meant, resolved_of
+from backfill.steps.task_table import Resolved, did_you_mean, resolved_of
 
 JOB_NAME = "fill"
 ROWS_TABLE = "rows"
@@ -163,7 +163,8 @@ class FillTask:
             for name in names:
                 if name not in self.values.columns:
                     raise UsageError(
-                        f"The values have no {what} {name}.{meant(name, self.values.columns)} "
+                        f"The values have no {what} {name}."
+                        f"{did_you_mean(name, self.values.columns)} "
                         f"They have: {', '.join(self.values.columns) or 'no column at all'}."
                         f"{self._renamed(name, self.values.columns)}"
                     )
