@@ -38,6 +38,7 @@ def test_what_a_trigger_stamps_is_proven_and_put_back(tables: Tables) -> None:
     run.apply()
     assert tables.rows("SELECT count(*) FROM lamp WHERE watt = 40 AND rev = 8") == [(30,)]
     run.verify()
+    assert "as planned" in repr(run.explain(4))
 
     run.undo()
     assert tables.rows("SELECT count(*) FROM lamp WHERE watt IS NULL") == [(30,)]

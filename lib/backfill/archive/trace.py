@@ -197,7 +197,8 @@ def _trace(source: FoundRun, kind: Looks, key: str) -> Trace | None:
         change = change or written[1]
     if change is None and planned_skip is None and skip is None:
         return None
-    holds, present, problem = _present(source, kind, change)
+    # As the write left it: a trigger may have changed what the plan read.
+    holds, present, problem = _present(source, kind, written[1] if written else change)
     return Trace(
         source,
         key,

@@ -65,8 +65,8 @@ def check_columns(
         _check_direction(place, filled, values)
         sentence = _instants_in_wall(place, filled, values)
         if sentence and not policy.repairs:
-            raise PreflightError(sentence)
-        warnings += [sentence] if sentence else []
+            raise PreflightError(f"{sentence} {_NOT_PLANNED}")
+        warnings += [f"{sentence} {_REPAIRED}"] if sentence else []
         is_said = tells_unit or pair.target.column.name in units_said
         warnings += [] if is_said else _untold_unit(place)
         warnings += [] if policy.repairs else _placeholders(place, filled, values)
@@ -191,6 +191,15 @@ def _check_direction(place: Place, rows: pa.Table, values: PairValues) -> None:
     )
 
 
+_NOT_PLANNED = (
+    "Nothing was planned. Compare some rows by hand before you go on; if the wall time is right "
+    "and the filled values are wrong: --repair"
+)
+_REPAIRED = (
+    "With --repair the wall time is taken to be right: compare some rows by hand before you apply."
+)
+
+
 def _instants_in_wall(place: Place, rows: pa.Table, values: PairValues) -> str:
     """Say that the wall column holds instants, where rows whose zone is not at offset 0 tell."""
     step = place.pair.target.step_us
@@ -213,6 +222,5 @@ def _instants_in_wall(place: Place, rows: pa.Table, values: PairValues) -> str:
         f"of zones that are not at offset 0 it equals {place.pair.target.column.name} (on "
         f"{different:,} it differs), like row {key_at(rows, row)}: "
         f"{show_instant(int(values.stored.us[row]))} in {zone}. Converting it again would move "
-        "every event. Nothing was planned. Compare some rows by hand before you go on; if the "
-        "wall time is right and the filled values are wrong: --repair"
+        "every event."
     )
