@@ -89,7 +89,7 @@ def _how_to_go_on(folder: RunFolder, ended: Ended, kept: Path, *, is_writing: bo
     from backfill.steps.ending import resume_command
 
     what, again = ended.what, "Type the command again."
-    if not ended.is_stopped:
+    if ended.is_by_cell:
         again = f"See {kept}, mend the notebook, and type the command again."
     if ended.has_told:
         return f"{what} when the run had told its end, which stands. See {kept}."

@@ -34,6 +34,7 @@ FETCHING = "requests"
 _FROM_WHERE = 2 / 3
 #: When these are through, nothing more is loaded here until then.
 _FIRST_CELLS = 5
+_CELL = "Cell ["
 #: What is said of a notebook of which every cell ran, where its run did not tell the end.
 RAN_THROUGH = "The notebook ended"
 NO_SUMMARY = "The notebook never called run.summary(): how its run ended, nobody has told."
@@ -56,6 +57,11 @@ class Ended:
     def is_stopped(self) -> bool:
         """Whether a signal ended it, which is no fault of the notebook's."""
         return bool(self.what) and self.error == f"{self.what}."
+
+    @property
+    def is_by_cell(self) -> bool:
+        """Whether a cell ended it by what it says: to be mended, and not only typed again."""
+        return self.what.startswith(_CELL)
 
 
 @dataclass
@@ -100,9 +106,9 @@ class _Execution:
     def what_ended(self, error: str) -> str:
         """Return what ended a notebook whose run did not tell of it; `error` is papermill's."""
         if raised := self.raised:
-            return f"Cell [{self.cell}] of the notebook raised {raised}"
+            return f"{_CELL}{self.cell}] of the notebook raised {raised}"
         if self.left_in:
-            return f"Cell [{self.left_in}] of the notebook ended its kernel by exit()"
+            return f"{_CELL}{self.left_in}] of the notebook ended its kernel by exit()"
         if self.is_last and not error:
             return RAN_THROUGH
         code = self.kernel.exit_code
