@@ -22,6 +22,7 @@ from tests.jobs.ocr_bench import (
     take,
     truth,
 )
+from tests.longer import longer
 
 from backfill.errors import ExitCode, Interrupted, RowsDrifted
 from backfill.ocr.dates import DateEvidence
@@ -244,10 +245,9 @@ def test_verify_sees_an_edit_of_a_day_of_several_sessions(chain: OcrBench) -> No
 @pytest.mark.parametrize(
     ("point", "nth", "committed"),
     [
-        ("between_chunks", 2, 1),
-        ("after_update", 2, 1),
         ("before_commit", 3, 2),
         ("after_commit", 2, 2),
+        *longer(("between_chunks", 2, 1), ("after_update", 2, 1)),
     ],
 )
 def test_a_killed_apply_is_gone_on_with_to_the_same_end(

@@ -17,6 +17,7 @@ from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons
 from tests.jobs.command_line import COMMAND, Said, environment
 from tests.jobs.conftest import BenchFrom
+from tests.longer import longer
 from tests.nursery import Hatched
 
 from backfill import cli
@@ -159,7 +160,7 @@ def test_a_pipe_is_refused_by_every_option_that_reads_a_file(bench: Bench, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["a full disk", "nobody reads"])
+@pytest.mark.parametrize("where", ["nobody reads", *longer("a full disk")])
 def test_no_command_hangs_or_breaks_where_its_output_can_not_go(bench: Bench, where: str) -> None:
     run_id = bench.plan().run_id
     reader, writer = os.pipe()

@@ -119,7 +119,9 @@ def test_a_signal_in_a_step_that_writes_nothing_ends_the_run_in_its_own_words(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 143)])
+@pytest.mark.parametrize(
+    ("name", "code"), [("SIGINT", 130), *longer(("SIGTERM", 143), ("SIGHUP", 143))]
+)
 def test_a_signal_between_two_cells_is_not_lost(
     database: str, tmp_path: Path, name: str, code: int
 ) -> None:
