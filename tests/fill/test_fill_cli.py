@@ -190,6 +190,32 @@ def test_a_notebook_of_ones_own_runs_and_its_code_is_the_evidence(
 
 
 @pytest.mark.slow
+def test_a_notebook_that_names_no_kernel_may_have_a_pool_and_python_s_own_set(
+    tables: Tables, tmp_path: Path
+) -> None:
+    load_customers(tables.connection)
+    mine = own_notebook(
+        tmp_path,
+        "from multiprocessing import get_context\n"
+        "rows = run.extracted\n"
+        "assert len(set(rows['city'])) == 1 and set == ['city_name']\n"
+        "with get_context('fork').Pool(2) as pool:\n"
+        "    rows['city_name'] = pool.map(str.swapcase, rows['city'])\n"
+        "run.propose(rows, reads=['city'])",
+    )
+    document = json.loads(mine.read_text(encoding="utf-8"))
+    mine.write_text(json.dumps(document | {"metadata": {}}), encoding="utf-8")
+
+    words = ("--where", "city = ' visby'", "--set", "city_name", "--apply")
+    code, summary = command(tables, tmp_path, "fill", "--notebook", str(mine), *words)
+
+    assert code == 0, summary
+    assert tables.rows("SELECT DISTINCT city_name FROM customer WHERE city = ' visby'") == [
+        (" VISBY",)
+    ]
+
+
+@pytest.mark.slow
 def test_of_a_notebook_whose_cell_raises_the_cell_is_named_not_the_kernel(
     tables: Tables, tmp_path: Path
 ) -> None:
