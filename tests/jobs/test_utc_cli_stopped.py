@@ -99,7 +99,8 @@ def test_a_notebook_that_ends_before_there_is_a_plan_names_no_run_to_resume(
 
     said = capsys.readouterr().err
     assert code == 1
-    assert "before the plan was frozen: nothing was written. Type the command again." in said
+    assert "raised SystemExit before the plan was frozen: nothing was written. See " in said
+    assert "mend the notebook, and type the command again." in said
     assert "backfill resume" not in said
 
 
