@@ -323,7 +323,15 @@ def test_a_length_glued_to_the_times_is_one(length: str) -> None:
     )  # fmt: skip
 
     assert (entry.start, entry.end, entry.duration_minutes) == ("15:00", "16:00", 60)
+    (entry,) = _entries((f"15:00- 16:00{length}", 10, 10), ("Rast", 10, 40))
+    assert (entry.start, entry.end, entry.duration_minutes) == ("15:00", "16:00", 60)
     assert parse_range("15:00 – 16:001") is None
+
+
+def test_a_text_beside_a_range_of_times_is_a_cell_of_its_own() -> None:
+    cells = make_cells(_words([("09:30 – 12:45", 10, 40), ("Ringgatan 161", 146, 40)]))
+
+    assert [cell.text for cell in cells] == ["09:30 – 12:45", "Ringgatan 161"]
 
 
 @pytest.mark.parametrize("signs", ['"”', "'’", "||", "“„"])

@@ -199,6 +199,19 @@ def test_below_a_bar_across_the_screen_another_app_may_hide_cards(
     assert screen.unseen().tail is Tail.EDGE
 
 
+@looks
+@pytest.mark.parametrize("other", ["#7a5c3e", "#3f6f9f"])
+def test_below_the_list_another_colour_than_any_above_may_hide_cards(
+    look: Look, other: str
+) -> None:
+    screen = _screen(look)
+    edge = screen.boxes[2][1] + 4
+    screen.pen.rectangle((0, edge, WIDTH, HEIGHT), fill=other)
+    screen.words = [word for word in screen.words if word.bottom < edge]
+
+    assert screen.unseen().tail is Tail.EDGE
+
+
 @pytest.mark.parametrize(("rule", "tail"), [("#c3c9d0", Tail.ROOM), ("#111111", Tail.EDGE)])
 def test_the_rule_below_an_only_card_is_no_bar(rule: str, tail: Tail) -> None:
     screen = Screen(LOOKS["ruled"], Image.new("RGB", (WIDTH, HEIGHT), "#ffffff"))

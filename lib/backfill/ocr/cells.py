@@ -128,6 +128,11 @@ def _is_whole(run: list[Word], word: Word) -> bool:
         return True
     last = run[-1].text
     if parse_clock(last) or parse_range(last) or (len(run) > 1 and tells_half(last)):
-        return not (_TIME_PART.match(word.text.strip(_QUOTES)) or is_unit(word.text))
+        is_part = _TIME_PART.match(word.text.strip(_QUOTES)) or is_unit(word.text)
+        # A time glued to its length, whose unit may stand apart: 16:001h, 16:001,0 h.
+        is_end = not parse_range(text) and any(
+            parse_range(f"{text} {word.text}{unit}") for unit in ("", "h")
+        )
+        return not (is_part or is_end)
     is_lone = is_counter(text) and len(text) == 1
     return is_lone and len(word.text) > 2 and not is_unit(word.text)

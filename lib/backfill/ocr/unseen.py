@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from backfill.ocr import limits
 from backfill.ocr.bands import Band
@@ -184,7 +185,8 @@ def _ends_at_bar(scene: Scene, spans: Sequence[Span], view: View) -> bool:
     """Whether a bar from rim to rim ends the list below its last card, as no rule between cards.
 
     What begins there may be another app's half of the screen, in the sheet's own colour. A bar is
-    darker or brighter than what lies right above and below it; where one colour ends is none.
+    darker or brighter than what lies right above and below it; where one colour ends is none,
+    unless the other is nowhere on the screen above.
     """
     height, foot = scene.colours.shape[0], round(spans[-1][1] / limits.SHRINK)
     first = round(spans[0][0] / limits.SHRINK)
@@ -201,9 +203,20 @@ def _ends_at_bar(scene: Scene, spans: Sequence[Span], view: View) -> bool:
     beyond = np.maximum(np.minimum(above, below) - own, own - np.maximum(above, below))
     off = np.where(is_even >= limits.RIM_TO_RIM, beyond.max(axis=2).min(axis=1), 0)
     rules = int(off[: foot - first].max())
+    if _is_elsewhere(scene, own[-1], foot) and is_even[-1] >= limits.RIM_TO_RIM:
+        return True
     # Of one card nobody knows whether it has a rule below it; none is as dark as a bar.
     least = limits.OTHER_COLOUR if len(spans) > 1 else limits.BAR_CONTRAST
     return int(off[foot - first :].max()) > max(least, 2 * rules)
+
+
+def _is_elsewhere(scene: Scene, row: npt.NDArray[np.int16], foot: int) -> bool:
+    """Whether a row's colour, the same at both rims, is that of no row above the list's foot."""
+    above = scene.colours[:foot].astype(np.int16)
+    seen = np.concatenate((above[:, 0], above[:, -1], np.median(above, axis=1).astype(np.int16)))
+    return bool((np.abs(seen - row[2]).max(axis=1) > limits.OTHER_COLOUR).all()) and bool(
+        np.abs(row - row[2]).max() <= limits.OTHER_COLOUR
+    )
 
 
 def _covers(scene: Scene, view: View, entries: Sequence[Entry], end: float) -> list[Span]:
