@@ -222,6 +222,13 @@ def test_a_date_that_is_told_or_sure_or_not_asked_for_is_read(tmp_path: Path, qu
     assert [row["id"] for row in read(tmp_path / "values.arrow")] == [1, 2] or "all_v" in query
 
 
+def test_a_query_that_names_a_table_of_the_database_is_told_where_to_join(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("id,name\n1,x\n")
+
+    with pytest.raises(UsageError, match=r"no table of the database: join .* run\.extracted"):
+        keep_query("FROM oar JOIN 'd.csv' USING (id)", tmp_path / "values.arrow", tmp_path)
+
+
 def test_a_query_s_wall_time_is_utc_wherever_the_machine_stands(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from backfill.jobs.fill.frames import keep_query\n"

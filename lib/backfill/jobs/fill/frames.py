@@ -233,6 +233,11 @@ def keep_query(query: str, path: Path, base: Path) -> None:
                     f"{said.split(' Please try ')[0]}. It reads local files, with what DuckDB "
                     "brings along and no more: fetch or convert the file first."
                 )
+            elif "Table with name" in said:
+                said += (
+                    " It reads files, and no table of the database: join those rows in a notebook, "
+                    "where run.extracted has them."
+                )
             raise UsageError(f"--query can not be evaluated: {said}") from None
         finally:
             connection.close()
