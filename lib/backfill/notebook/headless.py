@@ -150,7 +150,12 @@ def run_notebook(
     with contextlib.suppress(FileNotFoundError):
         partial.chmod(0o600)
         partial.replace(folder.file(output))
-    outcome, received = relay.outcome, signals.received
+    return _ended(folder.run_id, relay.outcome, execution, error)
+
+
+def _ended(run_id: str, outcome: dict[str, Any] | None, execution: _Execution, error: str) -> Ended:
+    """Return how a notebook ended, by its own word where it told one, and by what was met."""
+    received = execution.signals.received
     if execution.raised == "KeyboardInterrupt" and received is None:
         received = signal.SIGINT  # somebody interrupted the kernel itself
     what = execution.what_ended(error)
@@ -158,7 +163,7 @@ def run_notebook(
         error = NO_SUMMARY
     if received is not None:  # what a signal raises is no fault of the cell
         name = signal.Signals(received).name
-        what = f"Run {folder.run_id} was stopped by {name}"
+        what = f"Run {run_id} was stopped by {name}"
         what += f" in cell [{execution.cell}] of the notebook" if execution.cell else ""
         error = f"{what}."
     told = outcome or {}
@@ -168,7 +173,7 @@ def run_notebook(
         told.get("error") or error,
         told.get("summary") or {},
         outcome is not None,
-        signals.kernel_pid,
+        execution.signals.kernel_pid,
         what if code and not told.get("exit_code") else "",
     )
 

@@ -115,21 +115,7 @@ class UtcRuns:
                 " <> coalesce(b.reason, '') OR b.reason <> coalesce(a.reason, '')",
                 "decisions of persons",
             )
-        for name, rule, reason in _POLICIES:
-            if a.get(name) != b.get(name):
-                yield Cause(
-                    f"a.rule = '{rule}' OR b.rule = '{rule}' OR contains(coalesce(a.reason, ''),"
-                    f" '{reason}') OR contains(coalesce(b.reason, ''), '{reason}')",
-                    change(name),
-                )
-        for name in _ZONE_SETTINGS:
-            if a.get(name) != b.get(name):
-                yield Cause(
-                    "a.zone IS DISTINCT FROM b.zone OR a.state <> b.state"
-                    " OR a.zone_source IS DISTINCT FROM b.zone_source"
-                    " OR a.reason IS DISTINCT FROM b.reason",
-                    change(name),
-                )
+        yield from _of_policies(a, b)
         if a.get("strict") != b.get("strict"):
             yield Cause("a.state <> b.state", change("strict"))
         if a.get("encoding") != b.get("encoding"):
@@ -137,6 +123,25 @@ class UtcRuns:
         old, new = (facts.plan.get("tzdata_version") for facts in (before, after))
         if old != new:
             yield Cause("a.key = b.key", f"tzdata: {old} → {new}")
+
+
+def _of_policies(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Cause]:
+    """Explain rows by a policy, or a way to their zone, that was another."""
+    for name, rule, reason in _POLICIES:
+        if a.get(name) != b.get(name):
+            yield Cause(
+                f"a.rule = '{rule}' OR b.rule = '{rule}' OR contains(coalesce(a.reason, ''),"
+                f" '{reason}') OR contains(coalesce(b.reason, ''), '{reason}')",
+                f"{name}: {a.get(name)} → {b.get(name)}",
+            )
+    for name in _ZONE_SETTINGS:
+        if a.get(name) != b.get(name):
+            yield Cause(
+                "a.zone IS DISTINCT FROM b.zone OR a.state <> b.state"
+                " OR a.zone_source IS DISTINCT FROM b.zone_source"
+                " OR a.reason IS DISTINCT FROM b.reason",
+                f"{name}: {a.get(name)} → {b.get(name)}",
+            )
 
 
 def _of_scope(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
