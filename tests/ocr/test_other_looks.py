@@ -328,6 +328,21 @@ def test_a_length_glued_to_the_times_is_one(length: str) -> None:
     assert parse_range("15:00 – 16:001") is None
 
 
+@pytest.mark.parametrize("length", ["2 tim 15 min", "(2 tim 15 min)", "2 h 15 m"])
+def test_the_hours_of_a_length_are_no_sign_before_an_address(length: str) -> None:
+    lines = [
+        (text, 10.0, top + down)
+        for top, start in ((10.0, "07:00 – 09:15"), (160.0, "10:00 – 12:15"))
+        for text, down in (
+            (start, 0), ("Vega Dunge • Skola", 30), ("Ringgatan 4, Lerum", 60), (length, 90)
+        )
+    ]  # fmt: skip
+
+    assert [(e.title, e.duration_minutes) for e in _entries(*lines)] == [
+        ("Vega Dunge • Skola", 135)
+    ] * 2
+
+
 def test_a_text_beside_a_range_of_times_is_a_cell_of_its_own() -> None:
     cells = make_cells(_words([("09:30 – 12:45", 10, 40), ("Ringgatan 161", 146, 40)]))
 

@@ -110,6 +110,7 @@ def _may_begin_with_sign(cell: Cell) -> bool:
     """Whether a text with a number begins with what is no word of an address: Q Nygatan 4."""
     return (
         begins_with_sign(cell.text)
+        and parse_duration(cell.text) is None
         and len(cell.words[0].text) <= limits.SIGN_CHARS
         and bool(_NUMBERED.search(" ".join(word.text for word in cell.words[1:])))
     )
