@@ -26,17 +26,17 @@ TOUR_ENV = "BACKFILL_TOUR_URL"
 
 
 def begin(namespace: Mapping[str, Any]) -> Book:
-    """Check the tour's parameter, make its database anew, and open a run that will be applied."""
+    """Check the tour's parameter, make its database anew, and open a run that only plans."""
     given = check_parameters(TOUR_PARAMETERS, namespace, injected_names(namespace.get("In", [])))
     os.environ[TOUR_ENV] = _fresh_database()
     defaults = {parameter.name: parameter.default for parameter in UTC_PARAMETERS}
-    return Book("utc", defaults | given | {"dsn_env": TOUR_ENV, "apply": True})
+    return Book("utc", defaults | given | {"dsn_env": TOUR_ENV, "apply": False})
 
 
 def plan_again(run: Book) -> Book:
-    """Close a run that only planned, and return a new one whose plan takes its decisions in."""
+    """Close a run that only planned; return one to be applied, with its decisions in the plan."""
     run.summary()
-    again = Book("utc", run.values | {"decisions": run.run_id})
+    again = Book("utc", run.values | {"decisions": run.run_id, "apply": True})
     again.preflight()
     again.extract()
     again.compute()
