@@ -27,10 +27,10 @@ setup: ## make .venv from the lock file, and install system parts that are missi
 demo: setup ## both jobs on invented data: dry run, apply, verify, run again, evidence
 	@$(PYTHON) -m backfill demo
 
-# Three processes for two cores: a part of the tests' time is waiting, for locks, signals and ends.
-test: setup ## every promise on a real server, three processes (some: make test ARGS="-k lease tests/engine")
+# Four processes for two cores: a part of the tests' time is waiting, for locks, signals and ends.
+test: setup ## every promise on a real server, four processes (some: make test ARGS="-k lease tests/engine")
 	@scripts/system-packages pgbouncer
-	$(PYTEST) -n 3 --dist worksteal --ignore=tests/browser -m "not ($(APART))" $(ARGS)
+	$(PYTEST) -n 4 --dist worksteal --ignore=tests/browser -m "not ($(APART))" $(ARGS)
 
 test-rest: setup ## what takes long or starts clusters: Dask, benchmarks at a tiny size, the demo twice
 	@scripts/system-packages shells
