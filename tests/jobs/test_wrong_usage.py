@@ -37,7 +37,7 @@ NEEDS = {
     "evidence": ("check", "RUN"),
     "fill": ("--table", "events", "--set", "title"),
     "task": ("json:loads",),
-    "init-table": ("events", "--output", "-"),
+    "init-table": ("events", "--output", "a.toml"),
     "completion": ("bash",),
     "db": ("stop",),
     "lab": ("--notebooks-dir", "/dev/null/mine"),
@@ -131,6 +131,7 @@ def ended(bench: Bench, arguments: list[str], **streams: IO[str] | int) -> Said:
         process = Hatched(
             [*COMMAND, *arguments],
             env=environment(bench.dsn, bench.runs),
+            cwd=bench.runs.parent,
             **{"stdout": said, "stderr": said, **streams},  # type: ignore[arg-type]
             text=True,
         )

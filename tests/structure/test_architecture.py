@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,22 @@ FLOORS = {
     "doors": ("notebook", "workbook", "command line"),
 }
 WING = "demo data"
+TOP_LEVEL = {
+    *("docs", "lib", "notebooks", "runs", "scripts", "tests"),
+    *("CHANGELOG.md", "LICENSE", "MANIFEST.in", "Makefile", "README.md", "environment.yml"),
+    *("mkdocs.yml", "pyproject.toml", "setup.py"),
+    *("requirements.lock", "requirements-models.lock", "requirements-postgres.lock"),
+}
+
+
+def test_nothing_else_lies_at_the_top_not_even_what_a_test_left_there() -> None:
+    kept = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+
+    top = {Path(name).parts[0] for name in kept if name}
+
+    assert {name for name in top if not name.startswith(".")} == TOP_LEVEL
 
 
 def named() -> list[str]:
