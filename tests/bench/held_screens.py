@@ -15,6 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 from tests.bench.ocr_truth import TrueImage, TrueSession, judge
+from tests.bench.pages import Browser
 from tests.bench.strange import Drawer
 from tests.bench.strange_day import StrangeDay, StrangeLook, any_look, invent_day
 from tests.bench.strange_hidden import blank_card, covered_card, end_is_later, told_sum
@@ -177,7 +178,8 @@ def page(held: Sequence[tuple[str, ...]]) -> str:
 def main() -> None:
     """Draw what is not drawn yet, read all, write the page."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with Drawer(Path(".cache/bench-ocr/drawn")) as drawer:
+    with Browser() as browser:
+        drawer = Drawer(Path(".cache/bench-ocr/drawn"), browser)
         for screen in SCREENS:
             if not screen.picture.exists():
                 screen.picture.write_bytes(draw(drawer, screen))

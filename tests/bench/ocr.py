@@ -17,6 +17,7 @@ from tests.bench.ocr_speed import TO_REACH, speed_figures
 from tests.bench.ocr_truth import Tally, TrueSession
 from tests.bench.pages import (
     ANY,
+    Browser,
     has_browser,
     make_any_sessions,
     make_page_sessions,
@@ -97,7 +98,9 @@ def _strange_sessions(options: argparse.Namespace, kinds: Sequence[str]) -> list
         _say("strange screens left out, for want of Chromium")
         return []
     count, first = options.strange, options.first_strange
-    with Drawer(MEMORY / "drawn") as drawer, others.Camera(MEMORY / "others") as camera:
+    with Browser() as browser:
+        drawer = Drawer(MEMORY / "drawn", browser)
+        camera = others.Camera(MEMORY / "others", browser)
         return [
             session
             for half in Half

@@ -11,17 +11,15 @@ import io
 import json
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, ImageDraw, ImageFilter
 from tests.bench.ocr_truth import TrueImage, TrueSession
 from tests.bench.others_draft import ASKED, READABLE, Draft, draft
 from tests.bench.others_look import Look, any_look
 from tests.bench.others_page import heading_of, page_of
-from tests.bench.pages import open_browser
+from tests.bench.pages import Browser
 from tests.bench.strange_words import Half
 
 #: The kinds of sessions: to be read, and where a person would ask.
@@ -64,24 +62,17 @@ class Shot:
     whole: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True)
 class Camera:
     """Draws pages; a page that was drawn before comes from the folder, without a browser."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._stack = ExitStack()
-        self._browser: Any = None
-
-    def __enter__(self) -> Camera:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    folder: Path
+    browser: Browser
 
     def shots(self, page: str, look: Look, overlap: float) -> list[Shot]:
         """Return the screens of a page from its top on; `overlap` is a share of the list."""
         key = f"{page}|{look.width}|{look.height}|{look.density}|{overlap}|{_SHOWN}"
-        folder = self._folder / hashlib.sha256(key.encode()).hexdigest()
+        folder = self.folder / hashlib.sha256(key.encode()).hexdigest()
         if not (folder / "shown.json").is_file():
             folder.mkdir(parents=True, exist_ok=True)
             shown = list(self._draw(page, look, overlap, folder))
@@ -93,32 +84,25 @@ class Camera:
         ]
 
     def _draw(self, html: str, look: Look, overlap: float, folder: Path) -> Iterator[list[int]]:
-        if self._browser is None:
-            self._browser = self._stack.enter_context(open_browser())
-        context = self._browser.new_context(
-            viewport={"width": look.width, "height": look.height}, device_scale_factor=look.density
-        )
-        page = context.new_page()
-        page.set_content(html)
-        step, last = page.evaluate(
-            "() => { const l = document.getElementById('list');"
-            " return [l.clientHeight, l.scrollHeight - l.clientHeight]; }"
-        )
-        scroll = 0
-        for shot in range(_MOST_SHOTS):
-            page.evaluate(f"document.getElementById('list').scrollTop = {scroll}")
-            # What lies over the list stays where it is.
-            page.evaluate(
-                "document.querySelectorAll('.over').forEach("
-                f"e => e.style.transform = 'translateY({scroll}px)')"
+        with self.browser.page(html, look) as page:
+            step, last = page.evaluate(
+                "() => { const l = document.getElementById('list');"
+                " return [l.clientHeight, l.scrollHeight - l.clientHeight]; }"
             )
-            shown = page.evaluate(_SHOWN, shot)
-            (folder / f"{shot}.png").write_bytes(page.screenshot())
-            yield sorted(set(shown["whole"]) - set(shown["cut"]))
-            if scroll >= last:
-                break
-            scroll = min(scroll + round(step * (1 - overlap)), last)
-        context.close()
+            scroll = 0
+            for shot in range(_MOST_SHOTS):
+                page.evaluate(f"document.getElementById('list').scrollTop = {scroll}")
+                # What lies over the list stays where it is.
+                page.evaluate(
+                    "document.querySelectorAll('.over').forEach("
+                    f"e => e.style.transform = 'translateY({scroll}px)')"
+                )
+                shown = page.evaluate(_SHOWN, shot)
+                (folder / f"{shot}.png").write_bytes(page.screenshot())
+                yield sorted(set(shown["whole"]) - set(shown["cut"]))
+                if scroll >= last:
+                    break
+                scroll = min(scroll + round(step * (1 - overlap)), last)
 
 
 def others_sessions(

@@ -6,8 +6,8 @@ import io
 import random
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol, Self
 
 from PIL import Image, ImageFilter
 from tests.bench.any_page import AnyLook, any_page
@@ -45,15 +45,56 @@ def open_browser() -> Iterator[Any]:
             browser.close()
 
 
+class Phone(Protocol):
+    """What a page is drawn on: CSS pixels of its screen, and dots of each."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def density(self) -> float: ...
+
+
+@contextmanager
+def open_page(browser: Any, phone: Phone) -> Iterator[Any]:
+    """Yield an empty page of a browser."""
+    context = browser.new_context(
+        viewport={"width": phone.width, "height": phone.height}, device_scale_factor=phone.density
+    )
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+class Browser:
+    """The browser of all that draws in a process, started with the first page: no two can run."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._opened: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def page(self, html: str, phone: Phone) -> Iterator[Any]:
+        """Yield a page with a document."""
+        if self._opened is None:
+            self._opened = self._stack.enter_context(open_browser())
+        with open_page(self._opened, phone) as page:
+            page.set_content(html)
+            yield page
+
+
 def make_page_sessions(browser: Any, look: PageLook, seeds: range) -> list[Session]:
     """Return a session for each seed; the same seed, browser and fonts give the same pictures."""
-    context = browser.new_context(
-        viewport={"width": look.width, "height": look.height}, device_scale_factor=look.density
-    )
-    page = context.new_page()
-    sessions = [_make_session(page, look, seed) for seed in seeds]
-    context.close()
-    return sessions
+    with open_page(browser, look) as page:
+        return [_make_session(page, look, seed) for seed in seeds]
 
 
 def make_any_sessions(browser: Any, seeds: range) -> list[Session]:

@@ -6,13 +6,12 @@ import hashlib
 import io
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from tests.bench.ocr_truth import TrueImage, TrueSession
-from tests.bench.pages import open_browser
+from tests.bench.pages import Browser
 from tests.bench.strange_day import StrangeLook, any_look, invent_day
 from tests.bench.strange_hidden import HIDDEN
 from tests.bench.strange_page import Twist, page_of
@@ -27,52 +26,38 @@ KINDS = ("app", "strange", *_TRAPS)
 _SEEDS = {Half.TUNE: 0, Half.BLIND: 10_000_000}
 
 
+@dataclass(frozen=True, slots=True)
 class Drawer:
     """Draws pages; a page that was drawn before comes from the folder, without a browser."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._stack = ExitStack()
-        self._browser: Any = None
-
-    def __enter__(self) -> Drawer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    folder: Path
+    browser: Browser
 
     def views(self, page: str, look: StrangeLook) -> list[bytes]:
         """Return the screens of a page from its top to its end, as PNG."""
         key = hashlib.sha256(
             f"{page}|{look.width}|{look.height}|{look.density}".encode()
         ).hexdigest()
-        known = sorted((self._folder / key).glob("*.png"))
+        known = sorted((self.folder / key).glob("*.png"))
         if known:
             return [path.read_bytes() for path in known]
         drawn = list(self._draw(page, look))
-        (self._folder / key).mkdir(parents=True, exist_ok=True)
+        (self.folder / key).mkdir(parents=True, exist_ok=True)
         for place, data in enumerate(drawn):
-            (self._folder / key / f"{place}.png").write_bytes(data)
+            (self.folder / key / f"{place}.png").write_bytes(data)
         return drawn
 
     def _draw(self, html: str, look: StrangeLook) -> Iterator[bytes]:
-        if self._browser is None:
-            self._browser = self._stack.enter_context(open_browser())
-        context = self._browser.new_context(
-            viewport={"width": look.width, "height": look.height}, device_scale_factor=look.density
-        )
-        page = context.new_page()
-        page.set_content(html)
-        whole = int(page.evaluate("document.documentElement.scrollHeight"))
-        window = look.height - (200 if look.is_app else 40)
-        last, scroll = max(0, whole - look.height), 0
-        while True:
-            page.evaluate(f"window.scrollTo(0, {scroll})")
-            yield bytes(page.screenshot())
-            if scroll >= last:
-                break
-            scroll = min(scroll + round(window * (1 - OVERLAP)), last)
-        context.close()
+        with self.browser.page(html, look) as page:
+            whole = int(page.evaluate("document.documentElement.scrollHeight"))
+            window = look.height - (200 if look.is_app else 40)
+            last, scroll = max(0, whole - look.height), 0
+            while True:
+                page.evaluate(f"window.scrollTo(0, {scroll})")
+                yield bytes(page.screenshot())
+                if scroll >= last:
+                    break
+                scroll = min(scroll + round(window * (1 - OVERLAP)), last)
 
 
 def strange_sessions(
