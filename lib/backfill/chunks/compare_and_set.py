@@ -331,21 +331,14 @@ class TableWriter:
         return key.equals("t", [sql.SQL(f"v.k{index}") for index in range(len(key.columns))])
 
     def _equal(self, columns: tuple[Column, ...], prefix: str) -> sql.Composable:
-        return (
-            sql.SQL(" AND ").join(
-                column.same(
-                    sql.Identifier("t", column.name), sql.Identifier("v", f"{prefix}{index}")
-                )
-                for index, column in enumerate(columns)
-            )
-            if columns
-            else sql.SQL("true")
-        )
+        same = [
+            column.same(sql.Identifier("t", column.name), sql.Identifier("v", f"{prefix}{index}"))
+            for index, column in enumerate(columns)
+        ]
+        return sql.SQL(" AND ").join(same) if same else sql.SQL("true")
 
     def _sources_match(self, batch: Batch) -> sql.Composable:
-        conditions: list[sql.Composable] = []
-        if self._table.sources:
-            conditions.append(self._equal(self._table.sources, "s"))
+        conditions: list[sql.Composable] = [self._equal(self._table.sources, "s")]
         conditions += [
             # What is blank and what is not there mean the same.
             sql.SQL("(v.z{i} IS NULL OR coalesce({now}, '') = v.z{i})").format(
@@ -363,7 +356,7 @@ class TableWriter:
                     condition(self._table.where),
                 )
             )
-        return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
+        return sql.SQL(" AND ").join(conditions)
 
     def _present_columns(self) -> sql.Composable:
         """Return the row's sources and targets as one JSON object."""

@@ -302,7 +302,7 @@ def report_error(options: argparse.Namespace, error: BackfillError) -> int:
     """Print what happened and how to go on; a summary line as well, so that scripts can read on."""
     from backfill.server.dsn import said_of
 
-    text = said_of(error, os.environ.get("DATABASE_URL", ""))
+    text = said_of(error)
     terminal_of(options).message(text, "error")
     document = {"status": "refused", "exit_code": int(error.exit_code), "error": text}
     print_refusal(document, as_json=options.json)

@@ -116,7 +116,7 @@ def _guarded(what: str, check: Callable[[], str], mend: str) -> Finding:
     except _Unwell as error:
         return Finding(what, False, str(error), error.mend or mend)
     except Exception as error:  # whatever it is, it is the answer to this question
-        text = said_of(error, os.environ.get(DSN_ENV, "")).strip()
+        text = said_of(error).strip()
         is_ours = isinstance(error, BackfillError)
         return Finding(what, False, text if is_ours else f"{type(error).__name__}: {text}", mend)
 
@@ -315,7 +315,7 @@ def examine_table(connection: Connection, path: Path) -> list[Finding]:
         findings.append(Finding("table", True, f"{zoned.table.relation} is as {path} says"))
         findings += _of_table(connection, zoned, settings)
     except (BackfillError, psycopg.Error) as error:
-        text = said_of(error, os.environ.get(DSN_ENV, "")).strip()
+        text = said_of(error).strip()
         findings.append(Finding("table", False, text, f"mend {path}, or what it names"))
     return findings
 

@@ -100,9 +100,11 @@ def _is_secret(value: str, parts: Mapping[str, str]) -> bool:
     return value not in (seen for name, seen in parts.items() if name not in SECRETS)
 
 
-def said_of(error: Exception, dsn: str) -> str:
-    """Return what an error says, without secrets."""
-    return str(error) if isinstance(error, UnreadableAddress) else redact(str(error), dsn)
+def said_of(error: Exception) -> str:
+    """Return what an error says, without the secrets of the database that this process goes by."""
+    if isinstance(error, UnreadableAddress):
+        return str(error)
+    return redact(str(error), os.environ.get(DSN_ENV, ""))
 
 
 def redact(text: str, dsn: str = "") -> str:
