@@ -16,6 +16,7 @@ from typing import Any
 from backfill.loading import seldom_collected, unseen, without_pandas
 
 _SITES = ("site-packages", "dist-packages")
+_FAREWELL_SECONDS = 10.0
 
 
 def main() -> None:
@@ -34,6 +35,17 @@ def main() -> None:
     sys.path.insert(next(sites, 0), "")
     gc.freeze()  # what is loaded stays
     app.start()
+    _heard_out(app.control_thread)
+
+
+def _heard_out(control: Any) -> None:
+    """Wait for the thread that was asked to end the kernel: it says so last.
+
+    ipykernel closes that thread's line beside it, and what it says then is a traceback.
+    """
+    if control is not None and control.is_alive():
+        control.stop()
+        control.join(_FAREWELL_SECONDS)
 
 
 if __name__ == "__main__":
