@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,8 +32,9 @@ Happened = list[tuple[str, int]]
 
 
 def from_the_first_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make six chunks enough to have one sent ahead."""
+    """Make six chunks enough to have one sent ahead, and many together on a slow machine too."""
     monkeypatch.setattr(one_ahead, "WENT_WELL", 1)
+    monkeypatch.setattr(one_ahead, "_SECONDS_TOGETHER", math.inf)
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Happened:
