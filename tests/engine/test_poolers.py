@@ -13,6 +13,7 @@ from psycopg import sql
 from tests.conftest import DatabaseFrom
 from tests.engine.appliers import ALL_NOONS, load_many
 from tests.engine.workshop import Bench
+from tests.server.middleman import without_prepared_copies
 from tests.server.pgbouncer import pooled
 
 from backfill.errors import DatabaseUnreachable, ExitCode, PreflightError
@@ -167,3 +168,16 @@ def test_a_time_out_of_a_millisecond_is_set_aside_behind_a_pooler_or_named(bench
             open_arrow(dsn, {}),
         ):
             pass
+
+
+def test_rows_are_read_through_what_does_not_carry_a_prepared_copy(bench: Bench) -> None:
+    """pgpool-II ends with a session that begins one, which is how Arrow's driver reads."""
+    with without_prepared_copies(bench.dsn) as dsn:
+        with open_arrow(dsn, {}) as session, session.transaction() as cursor:
+            cursor.execute("SELECT 'one'::text, NULL::float8, ARRAY[2, 3]")
+            assert cursor.fetchall() == [("one", None, [2, 3])]
+        behind = Bench(dsn, bench.runs, bench.connection)
+        run_id = behind.run().run_id
+
+        assert behind.verify(run_id).findings == []
+    assert bench.filled() == ALL_NOONS

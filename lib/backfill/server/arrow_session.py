@@ -1,7 +1,8 @@
 """The other driver's sessions: rows as Arrow, in transactions that set what they rely on.
 
 What `session` does for psycopg. The driver prepares each statement without a name, and looks at it
-before it runs it: between BEGIN and COMMIT a pooler keeps all of that on one session.
+before it runs it: between BEGIN and COMMIT a pooler keeps all of that on one session. It reads by
+COPY, except where something in between ends a session that does so.
 """
 
 from __future__ import annotations
@@ -32,13 +33,18 @@ _LIMITS = SessionLimits(statement_timeout_ms=0)
 _UNQUOTED = {"quote_all_identifiers": "off"}
 _A_SECOND_MS = 1_000
 _AUTOCOMMIT = "adbc.connection.autocommit"
+_BY_COPY = "adbc.postgresql.use_copy"
 
 
 class ArrowSession:
     """A read-only connection; `cursor` works within `transaction` only."""
 
-    def __init__(self, connection: Any, cursor: Any, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, connection: Any, cursor: Any, settings: Mapping[str, str], *, copies: bool = True
+    ) -> None:
         self.cursor = cursor
+        if not copies:  # then an answer lies in memory whole
+            cursor.adbc_statement.set_options(**{_BY_COPY: "false"})
         self._connection = connection
         self._settings = dict(settings)
         self._version: int | None = None
@@ -80,12 +86,14 @@ class ArrowSession:
 @contextlib.contextmanager
 def open_arrow(dsn: str, settings: Mapping[str, str]) -> Iterator[ArrowSession]:
     """Yield a session whose transactions have `settings` too. Raises the driver's own errors."""
-    with _connected(dsn) as connection, connection.cursor() as cursor:
-        yield ArrowSession(connection, cursor, settings)
+    opened, copies = _connected(dsn)
+    with opened as connection, connection.cursor() as cursor:
+        yield ArrowSession(connection, cursor, settings, copies=copies)
 
 
-def _connected(dsn: str) -> Any:
-    """Return a connection whose driver knows the server's types, and that may stand idle.
+def _connected(dsn: str) -> tuple[Any, bool]:
+    """Return a connection whose driver knows the server's types, and that may stand idle, and
+    whether COPY passes through it.
 
     It learns them when it connects, by the names of functions, and knows none of those that a
     role's `quote_all_identifiers` has put in quotes; and a role's time-outs may not leave it the
@@ -97,23 +105,25 @@ def _connected(dsn: str) -> Any:
     try:
         connection = _opened(dsn)
     except adbc_driver_manager.Error as error:
-        return _with_time(dsn, error)
+        return _with_time(dsn, error), True
     try:
         needed = _needed_settings(connection)
     except adbc_driver_manager.Error as error:
         connection.close()
-        return _with_time(dsn, error)
+        if uncopied := _without_copies(dsn):
+            return uncopied, False
+        return _with_time(dsn, error), True
     if not needed:
-        return connection
+        return connection, True
     try:
         again = _opened(from_the_start(dsn, needed))
     except adbc_driver_manager.Error:
         if _UNQUOTED.items() <= needed.items():
             connection.close()
             raise
-        return connection  # a pooler: there nobody ends our sessions either
+        return connection, True  # a pooler: there nobody ends our sessions either
     connection.close()
-    return again
+    return again, True
 
 
 def _opened(dsn: str) -> Any:
@@ -121,6 +131,21 @@ def _opened(dsn: str) -> Any:
         import adbc_driver_postgresql.dbapi
 
     return adbc_driver_postgresql.dbapi.connect(watchful(dsn), autocommit=True)
+
+
+def _without_copies(dsn: str) -> Any | None:
+    """Return a connection that is good but for COPY; None where that was not what it ended of.
+
+    The driver prepares it, and pgpool-II 4.3 ends with a session that does so.
+    """
+    import adbc_driver_manager
+
+    connection = _opened(dsn)
+    with contextlib.suppress(adbc_driver_manager.Error):
+        if not _needed_settings(connection, copies=False):
+            return connection
+    connection.close()
+    return None
 
 
 def _with_time(dsn: str, error: Exception) -> Any:
@@ -142,9 +167,9 @@ def _with_time(dsn: str, error: Exception) -> Any:
     ) from None
 
 
-def _needed_settings(connection: Any) -> dict[str, str]:
+def _needed_settings(connection: Any, *, copies: bool = True) -> dict[str, str]:
     """Return what must be otherwise from the start on."""
-    session = ArrowSession(connection, connection.cursor(), {})
+    session = ArrowSession(connection, connection.cursor(), {}, copies=copies)
     with contextlib.closing(session.cursor), session.transaction() as cursor:
         # As numbers: the driver may not know what text is yet.
         cursor.execute("SELECT 'known'::text, current_setting('server_version_num')::int4")
