@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.jobs.utc.formats import digits_format, likely_formats, likely_in_words
-from backfill.jobs.utc.resolve_columns import unit_in_name
+from backfill.jobs.utc.resolve_columns import offsets_by_unit, unit_in_name
 from backfill.server.table_look import TableLook
-from backfill.utc.described import TARGET_UNITS, Reading, WallKind
+from backfill.utc.described import HHMM_SECONDS, TARGET_UNITS, Reading, WallKind
 from backfill.utc.wall import read_walls
 
 TEXT_TYPES = ("text", "character varying", "character", "citext", "name")
 NUMBER_TYPES = ("bigint", "integer", "numeric", "double precision")
+CLOCK_NUMBERS = ("smallint", *NUMBER_TYPES)
 _OFFSET_TYPES = ("integer", "smallint", "bigint", "numeric", "interval")
 _OFFSET_NAME = re.compile(
     r"(utc|gmt|tz|zone|time)_?offset|(^|_)(gmt|utc)_?(off|diff|delta)|offset_?"
@@ -30,7 +31,10 @@ _NO_ZONE = "; there is no zone"
 #: Below these, a number since 1970 of our days counts seconds, milliseconds, microseconds.
 _UNITS = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
 #: What other programs count, by the numbers of our days: too small, or too few, to be such a unit.
-_OTHER_UNITS = ((27_000, 75_000, "excel"), (2.44e6, 2.49e6, "julian"), (6.2e17, 6.7e17, "ticks"))
+_OTHER_UNITS = (
+    *((27_000, 75_000, "excel"), (2.44e6, 2.49e6, "julian"), (6.2e17, 6.7e17, "ticks")),
+    *((1.15e17, 1.45e17, "filetime"), (1.15e16, 1.45e16, "webkit")),
+)
 _COUNT_TEXT = re.compile(r"\d{9,19}(\.\d+)?")
 
 
@@ -92,6 +96,9 @@ def fold_guess(look: TableLook) -> Guess | None:
 def _counted(name: str, sample: Sequence[str]) -> Guess:
     most = max((abs(float(text)) for text in sample if _is_number(text)), default=0.0)
     unit = "hours" if most <= 18 else "minutes" if most <= 18 * 60 else "seconds"
+    fits = offsets_by_unit(float(text) for text in sample if _is_number(text))
+    if len(fits[HHMM_SECONDS]) > max(len(f) for u, f in fits.items() if u != HHMM_SECONDS):
+        unit = "hhmm"
     why = f"its name, and values up to {most:g}{_NO_ZONE}"
     return Guess(f'{{ column = {_toml(name)}, unit = "{unit}", as = "zone" }}', why)
 
@@ -157,7 +164,7 @@ def _form_of_both(look: TableLook, walls: Sequence[str]) -> list[tuple[str, Gues
     dates, clocks = (look.samples.get(name, ()) for name in walls)
     if not dates or not clocks:
         return []
-    if look.columns[walls[1]].plain_type in NUMBER_TYPES:
+    if look.columns[walls[1]].plain_type in CLOCK_NUMBERS:
         width = 4 if max(len(text) for text in clocks) <= 4 else 6
         clocks = tuple(text.zfill(width) for text in clocks)
         dates = tuple(text for text in dates if text.strip("0")) or dates
@@ -165,7 +172,7 @@ def _form_of_both(look: TableLook, walls: Sequence[str]) -> list[tuple[str, Gues
     longest = range(max(len(dates), len(clocks)))
     columns = [pa.array([one[i % len(one)] for i in longest]) for one in (dates, clocks)]
     share = float(np.mean(read_walls(columns, Reading(WallKind.DATE_AND_TIME)).is_valid))
-    if any(look.columns[name].plain_type in NUMBER_TYPES for name in walls):
+    if any(look.columns[name].plain_type in CLOCK_NUMBERS for name in walls):
         share = 0.0  # numbers are read by a format only
     both = pc.binary_join_element_wise(*columns, " ")
     forms = likely_formats(both, read_otherwise=share)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from backfill.command.guess_forms import NUMBER_TYPES, TEXT_TYPES, GuessedPair
+from backfill.command.guess_forms import CLOCK_NUMBERS, NUMBER_TYPES, TEXT_TYPES, GuessedPair
 from backfill.server.table_look import TableLook
 
 _WALL_TYPES = ("timestamp without time zone", "date", *NUMBER_TYPES, *TEXT_TYPES)
@@ -106,7 +106,7 @@ def _walls_by_type(look: TableLook, target: str, used: set[str]) -> tuple[str, .
 
 def _holds(look: TableLook, name: str) -> _Holds | None:
     kind = look.columns[name].plain_type
-    is_clock = words_of(name) & _SAYS_TIME and kind in NUMBER_TYPES and _are_clocks(look, name)
+    is_clock = words_of(name) & _SAYS_TIME and kind in CLOCK_NUMBERS and _are_clocks(look, name)
     if kind in _CLOCK_TYPES or is_clock:
         return _Holds.TIME
     if kind == "date":
@@ -207,7 +207,10 @@ def void_walls(look: TableLook, pairs: tuple[GuessedPair, ...]) -> tuple[str, ..
 
 
 #: Words for where a way begins, and for where it ends.
-_FROM = {"origin", "departure", "dep", "depart", "departs", "std", "etd", "atd", "pickup", "source"}
+_FROM = {
+    *("origin", "orig", "departure", "dep", "depart", "departs", "std", "etd", "atd", "pickup"),
+    "source",
+}
 _TO = {"destination", "dest", "arrival", "arr", "arrive", "arrives", "sta", "eta", "ata", "dropoff"}
 #: Words for the start of a span, and for its end: a way is one, and so is the time between arriving
 #: somewhere and leaving it.

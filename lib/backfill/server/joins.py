@@ -101,6 +101,11 @@ def _clause(table: Table, join: Join) -> sql.Composable:
     )
 
 
+def is_found(join: Join) -> sql.Composable:
+    """Return whether the row `l` of a joined table is the one that the row `t` names itself."""
+    return _equal(join, [_joined_value(part.by) for part in join.parts])
+
+
 def _equal(join: Join, values: Sequence[sql.Composable]) -> sql.Composable:
     return _matching(join, [sql.Identifier("l", part.key) for part in join.parts], values)
 

@@ -29,7 +29,8 @@ def pending_filter(
     if table.where:
         conditions.append(condition(table.where))
     if skip_deleted and table.deleted:
-        conditions.append(sql.SQL("t.{} IS NULL").format(sql.Identifier(table.deleted)))
+        deleted = sql.Identifier(table.deleted)  # a moment, or a boolean
+        conditions.append(sql.SQL("(t.{0} IS NULL OR t.{0}::text = 'false')").format(deleted))
     return sql.SQL(" AND ").join(conditions)
 
 

@@ -85,10 +85,18 @@ class Since:
         if not self.until:
             return sql.SQL("{begins} <= {moment}").format(**parts)
         shape = "upper({})" if self.is_range else "({} + 1)" if self.is_whole_day else "{}"
-        end = sql.SQL(shape).format(sql.Identifier(alias, self.until))
-        return sql.SQL(
+        column = sql.Identifier(alias, self.until)
+        counts = sql.SQL(
             "{begins} <= {moment} AND {moment} < coalesce({end}::timestamp, 'infinity')"
-        ).format(**parts, end=end)
+        )
+        if self.is_range:  # an empty one has no bounds, and counts never
+            counts = sql.SQL(
+                "isempty({column}) IS NOT TRUE AND {begins} <= {moment}"
+                " AND ({begins} < {moment} OR lower_inc({column}) IS NOT FALSE)"
+                " AND {moment} <= coalesce({end}::timestamp, 'infinity')"
+                " AND ({moment} < coalesce({end}::timestamp, 'infinity') OR upper_inc({column}))"
+            )
+        return counts.format(**parts, column=column, end=sql.SQL(shape).format(column))
 
 
 def _moment_of_text(parts: str) -> str:

@@ -38,6 +38,9 @@ class Unit(StrEnum):
     MICROSECONDS = "us"
     NANOSECONDS = "ns"
     TICKS = "ticks"  # tenths of microseconds since the year 1, as .NET has them
+    FILETIME = "filetime"  # tenths of microseconds since 1601, as Windows has them
+    WEBKIT = "webkit"  # microseconds since 1601, as browsers have them
+    COCOA = "cocoa"  # seconds since 2001, as Apple has them
     MINUTES = "min"
     HOURS = "h"
     DAYS = "days"  # since 1970
@@ -67,16 +70,20 @@ class Unit(StrEnum):
 
 DAY_US = 86_400_000_000
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000, "ticks": 10_000_000}
+_PER_SECOND |= {"filetime": 10_000_000, "webkit": 1_000_000, "cocoa": 1}
 _COARSE_US = {"min": 60_000_000, "h": 3_600_000_000} | dict.fromkeys(
     ("days", "excel", "julian"), DAY_US
 )
 _ZERO_US = {
     "ticks": -719_162 * DAY_US,
     "excel": -25_569 * DAY_US,
+    **dict.fromkeys(("filetime", "webkit"), -134_774 * DAY_US),
+    "cocoa": 11_323 * DAY_US,
     "julian": -2_440_587 * DAY_US - DAY_US // 2,
 }
-#: Units that numbers are tried in, to recognise what they count.
-TRIED_UNITS = tuple(unit for unit in Unit if unit not in (Unit.MINUTES, Unit.HOURS))
+#: Units that numbers are tried in, to recognise what they count. Seconds since 2001 are seconds
+#: since 1970 of other years, which nobody can tell.
+TRIED_UNITS = tuple(u for u in Unit if u not in (Unit.MINUTES, Unit.HOURS, Unit.COCOA))
 #: Units that a time of day may count, since midnight.
 CLOCK_UNITS = (Unit.SECONDS, Unit.MILLISECONDS, Unit.MICROSECONDS, Unit.MINUTES, Unit.HOURS)
 #: Units that a target may count: all since 1970.
@@ -218,6 +225,10 @@ class Target:
         return _MODIFIER.search(self.column.sql_type.declared)
 
 
+#: The unit of numbers like 530, five hours and thirty minutes: on the hour each is so many seconds.
+HHMM_SECONDS = 36
+
+
 class OffsetUse(StrEnum):
     """What an offset of the row decides."""
 
@@ -227,8 +238,8 @@ class OffsetUse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """A column of offsets: numbers of `unit_seconds` east of UTC each (below 0: west), or text
-    like +02:00."""
+    """A column of offsets: numbers of `unit_seconds` east of UTC each (below 0: west; or
+    `HHMM_SECONDS`), or text like +02:00."""
 
     column: str
     use: OffsetUse

@@ -10,18 +10,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backfill.rows.values import Int64Array, field_of, named
-from backfill.utc.described import Offset
+from backfill.utc.described import HHMM_SECONDS, Offset
 from backfill.utc.wall_text import digits
 
 _MOST_SECONDS = 18 * 3_600
 _MOST_US = _MOST_SECONDS * 1_000_000
 #: Without a colon all digits are there, or hours behind a sign: 120 would be two hours or 1:20.
 _CLOCK = (
-    r"^(?:UTC|GMT)?\s*(?:"
+    r"^(?i:UTC|GMT)?\s*(?:"
     r"(?P<s>[+-]?)(?:(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<c>\d{2})(?:\.0+)?)?"
     r"|(?P<h2>\d{2})(?P<m2>\d{2})(?P<c2>\d{2})?)"
     r"|(?P<s3>[+-])(?P<h3>\d{1,2}))$"
 )
+_MINUS = "[\u2212\u2012\u2013]"  # as typography has it
 _NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,9})(?:\.(?P<f>\d{1,9}))?$"
 
 
@@ -40,13 +41,23 @@ def read_offsets(rows: pa.Table, offset: Offset) -> RowOffsets:
     is_null = np.asarray(values.is_null())
     if pa.types.is_integer(values.type):
         numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-        is_small = (numbers >= -_MOST_SECONDS) & (numbers <= _MOST_SECONDS)
-        us = np.where(is_small, numbers, 0) * (offset.unit_seconds * 1_000_000)
-        is_valid = is_small & (np.abs(us) <= _MOST_US)
+        us, is_valid = _counted(numbers, offset.unit_seconds)
+        is_valid &= np.abs(us) <= _MOST_US
     else:
         us, is_valid = _of_texts(values, offset.unit_seconds)
     is_valid = is_valid & ~is_null
     return RowOffsets(np.where(is_valid, us, 0), is_null, is_valid)
+
+
+def _counted(numbers: Int64Array, unit_seconds: int) -> tuple[Int64Array, NDArray[np.bool_]]:
+    is_valid = (numbers >= -_MOST_SECONDS) & (numbers <= _MOST_SECONDS)
+    numbers = np.where(is_valid, numbers, 0)
+    if abs(unit_seconds) == HHMM_SECONDS:
+        hours, minutes = np.divmod(np.abs(numbers), 100)
+        is_valid &= minutes < 60
+        numbers = np.sign(numbers) * (hours * 60 + minutes)
+        unit_seconds = 60 if unit_seconds > 0 else -60
+    return numbers * (unit_seconds * 1_000_000), is_valid
 
 
 def _of_texts(values: pa.Array, unit_seconds: int) -> tuple[Int64Array, NDArray[np.bool_]]:
@@ -55,19 +66,23 @@ def _of_texts(values: pa.Array, unit_seconds: int) -> tuple[Int64Array, NDArray[
         groups = pc.extract_regex(texts, _NUMBER)
         sign, whole, fraction = groups.flatten()
         parts = digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 6, "0"), 0, 6))
-        units = np.minimum(digits(whole), _MOST_SECONDS + 1)
-        us = units * (unit_seconds * 1_000_000) + parts * unit_seconds
+        us, is_valid = _counted(digits(whole), unit_seconds)
+        us += parts * unit_seconds
     else:
-        texts = pc.if_else(pc.is_in(texts, pa.array(["Z", "z", "UTC", "GMT"])), "+00:00", texts)
+        texts = pc.replace_substring_regex(texts, _MINUS, "-")
+        texts = pc.if_else(
+            pc.is_in(pc.ascii_upper(texts), pa.array(["Z", "UTC", "GMT"])), "+00:00", texts
+        )
         groups = pc.extract_regex(texts, _CLOCK)
         group = dict(zip((field.name for field in groups.type), groups.flatten(), strict=True))
         hours = digits(group["h"]) + digits(group["h2"]) + digits(group["h3"])
         minutes = digits(group["m"]) + digits(group["m2"])
         seconds = digits(group["c"]) + digits(group["c2"])
         us = (hours * 3600 + minutes * 60 + seconds) * 1_000_000
+        is_valid = (minutes < 60) & (seconds < 60)
         signs = (group["s"].fill_null(""), group["s3"].fill_null(""))
         sign = pc.binary_join_element_wise(*signs, "")
-    is_valid = np.asarray(groups.is_valid()) & (np.abs(us) <= _MOST_US)
+    is_valid &= np.asarray(groups.is_valid()) & (np.abs(us) <= _MOST_US)
     is_west = np.asarray(pc.equal(sign, "-").fill_null(False))
     return np.where(is_west, -us, us), is_valid
 

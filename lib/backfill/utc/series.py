@@ -4,7 +4,8 @@ A meter that counts on through the end of summer time writes the repeated hour t
 series and one clock change the rows stand in the order of another column: where the wall time
 falls back, the second pass begins. Steps: 1. collect the rows of folds; 2. sort each series; 3.
 find the one place where the time falls back; 4. what is before it happened earlier, what comes
-after it later. Without such a place, or with several, nothing is decided.
+after it later. Without such a place, or with several, nothing is decided; nor where texts count on
+(r9, r10) and so have two orders.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -21,12 +23,14 @@ from backfill.utc.convert import Decision, LocalKind
 from backfill.utc.described import Columns, Pair
 from backfill.utc.pairs import FoldOrder, PairValues
 
-_WHOLE = re.compile(r"[+-]?\d{1,40}")
+_NUMBER = re.compile(r"[+-]?(?=\.?\d)(\d*)(?:\.\d*)?(?:[eE][+-]?\d{1,3})?")
+_DIGITS = re.compile(r"(\d+)")
+_Rank = tuple[int, Decimal | str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    order: tuple[int, int | str]
+    order: _Rank
     wall_us: int
     key: str
 
@@ -68,6 +72,8 @@ class FoldRows:
         decided: dict[str, dict[str, Decision]] = {}
         for (label, _series, _change), readings in self._found.items():
             ordered = sorted(readings, key=lambda reading: reading.order)
+            if not _is_sure([reading.order for reading in ordered]):
+                continue
             walls = np.array([reading.wall_us for reading in ordered])
             falls = np.flatnonzero(np.diff(walls) <= 0)
             if len(falls) != 1:
@@ -92,6 +98,14 @@ def order_of(batches: Iterable[tuple[pa.Table, list[PairValues]]], columns: Colu
     return rows.decide()
 
 
-def _rank(text: str) -> tuple[int, int | str]:
+def _rank(text: str) -> _Rank:
     """Numbers in the order of numbers, all else as text."""
-    return (0, int(text)) if _WHOLE.fullmatch(text) else (1, text)
+    return (0, Decimal(text)) if _NUMBER.fullmatch(text) else (1, text)
+
+
+def _is_sure(ordered: Sequence[_Rank]) -> bool:
+    """Tell whether texts have one order: to people r10 comes after r9, letter by letter before."""
+    parts = [_DIGITS.split(text) for _kind, text in ordered if isinstance(text, str)]
+    # Every second part is digits.
+    natural = [[int(p) if place % 2 else p for place, p in enumerate(split)] for split in parts]
+    return natural == sorted(natural)

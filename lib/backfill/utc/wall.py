@@ -107,14 +107,16 @@ def _read(arrays: Sequence[pa.Array], reading: Reading) -> Times:
 
 
 def _read_numbers(numbers: Int64Array, reading: Reading) -> Times:
-    per_second = reading.unit.per_second if reading.kind is WallKind.NUMBER else 1_000_000
+    is_count = reading.kind is WallKind.NUMBER
+    per_second = reading.unit.per_second if is_count else 1_000_000
+    zero_us = reading.unit.zero_us if is_count else 0
     if per_second > 1_000_000:
         us = numbers // (per_second // 1_000_000)
-        return Times.plain(us + reading.unit.zero_us, us > -(2**62))
+        return Times.plain(us + zero_us, us > -(2**62))
     factor = 1_000_000 // per_second
-    limit = np.iinfo(np.int64).max // factor - 1
+    limit = (np.iinfo(np.int64).max - abs(zero_us)) // factor - 1
     is_valid = (numbers >= -limit) & (numbers <= limit)
-    return Times.plain(np.where(is_valid, numbers, 0) * factor, is_valid)
+    return Times.plain(np.where(is_valid, numbers, 0) * factor + zero_us, is_valid)
 
 
 def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> Times:

@@ -57,6 +57,21 @@ def pattern_of(form: str) -> str:
     return pattern
 
 
+def check_halves(form: str) -> None:
+    """Raise `UsageError` for an hour of twelve without its half of the day, or a half without."""
+    names = {token.lstrip("%-") for token in tokens_of(form)[0] if token.startswith("%")}
+    if "p" in names and "I" not in names:
+        raise UsageError(
+            f"format {form!r} has %p (AM or PM) and no %I: beside hours of 24 it would not count. "
+            "Write %I for the hour."
+        )
+    if "I" in names and "p" not in names:
+        raise UsageError(
+            f"format {form!r} has %I, an hour of twelve, and no %p: nobody could tell morning from "
+            "evening. Write %H for hours of 24, or add %p."
+        )
+
+
 @lru_cache(maxsize=256)
 def width_of(form: str) -> int:
     """Return how many digits a format of digits alone has; 0 for any other, or any number."""

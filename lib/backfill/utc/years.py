@@ -12,7 +12,7 @@ import pyarrow as pa
 from backfill.decisions import Answers, Question
 from backfill.rows.values import BoolArray
 from backfill.utc.convert import in_range
-from backfill.utc.described import Columns
+from backfill.utc.described import DAY_US, Columns, WallKind
 from backfill.utc.pairs import PairValues
 
 YEAR = "year"
@@ -20,7 +20,11 @@ YEAR = "year"
 FAR_YEARS = 150
 #: From this share of rows on a plan needs --accept-years.
 MOST_SHARE = 0.01
+#: Seconds of our days read as milliseconds, and so on, lie in the first days of 1970.
+EARLY_US = 60 * DAY_US
+_LATER = 1975
 _US = "datetime64[us]"
+_EPOCH_YEAR = 1970
 
 
 @dataclass(slots=True)
@@ -29,9 +33,11 @@ class YearCounts:
 
     counts: Counter[tuple[str, int]] = field(default_factory=Counter)
     examples: dict[tuple[str, int], str] = field(default_factory=dict)
+    early: Counter[str] = field(default_factory=Counter)  # counts that may be of another unit
 
     def add(self, other: YearCounts) -> None:
         self.counts.update(other.counts)
+        self.early.update(other.early)
         for place, key in other.examples.items():
             self.examples.setdefault(place, key)
 
@@ -47,7 +53,9 @@ class YearCounts:
         return sorted(
             (pair, year)
             for pair, year in self.counts
-            if abs(year - this_year) > FAR_YEARS or abs(year - middle) > FAR_YEARS
+            if abs(year - this_year) > FAR_YEARS
+            or abs(year - middle) > FAR_YEARS
+            or (year == _EPOCH_YEAR and self.early[pair] and middle >= _LATER)
         )
 
     def is_too_much(self, places: Sequence[tuple[str, int]], this_year: int) -> bool:
@@ -83,6 +91,9 @@ def count_years(
         for year, place, count in zip(years.tolist(), first.tolist(), counts.tolist(), strict=True):
             found.counts[(pair.label, year)] = count
             found.examples[(pair.label, year)] = rows.column("key")[int(planned[place])].as_py()
+        is_early = np.abs(values.wall.us[planned]) < EARLY_US
+        if pair.reading.kind is WallKind.NUMBER and not pair.reading.form and is_early.any():
+            found.early[pair.label] = int(np.count_nonzero(is_early))
     return found
 
 

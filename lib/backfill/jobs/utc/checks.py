@@ -5,15 +5,17 @@ Each refusal shows a row, and the line of the specification that mends it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg import sql
 
 from backfill.errors import PreflightError
 from backfill.jobs.utc.resolve_columns import UNIT_NAMES
-from backfill.jobs.utc.sample import sample_filled, sample_rows
+from backfill.jobs.utc.sample import SAMPLE_ROWS, sample_filled, sample_rows
 from backfill.jobs.utc.table_spec import OFFSET_UNITS
 from backfill.jobs.utc.wall_checks import (
     Place,
@@ -27,13 +29,16 @@ from backfill.jobs.utc.wall_checks import (
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.texts import texts_of
 from backfill.rows.values import BoolArray, field_of
+from backfill.server.catalog_columns import columns_of
 from backfill.server.postgres import Connection
+from backfill.server.table import Table
 from backfill.utc.compute import convert_pairs
 from backfill.utc.convert import in_range
-from backfill.utc.described import TARGET_UNITS, OffsetUse, Target, WallKind
+from backfill.utc.described import TARGET_UNITS, OffsetUse, Pair, Target, WallKind
 from backfill.utc.doubts import show_instant, show_time
 from backfill.utc.instants import Stored, read_target
 from backfill.utc.pairs import PairValues, Policy
+from backfill.utc.wall_format import tokens_of
 
 #: No zone is further from UTC than this; a value further off was not converted from the other.
 _NEAR_US = 27 * 3_600_000_000
@@ -69,8 +74,59 @@ def check_columns(
         warnings += [f"{sentence} {_REPAIRED}"] if sentence else []
         is_said = tells_unit or pair.target.column.name in units_said
         warnings += [] if is_said else _untold_unit(place)
-        warnings += [] if policy.repairs else _placeholders(place, filled, values)
+        if not policy.repairs:
+            warnings += [*_placeholders(place, filled, values), *_others(place, filled, values)]
     return warnings
+
+
+def read_oddly(zoned: ZonedTable, pair: Pair) -> Iterator[str]:
+    """Say what a reading leaves out: the time of day, or an offset that its format spells out."""
+    form, wall = pair.reading.form, Place(zoned, pair).wall
+    has_hour = {"H", "I"} & {token.lstrip("%-") for token in tokens_of(form)[0]}
+    if pair.reading.kind is WallKind.DATE or (form and not has_hour):
+        yield (
+            f"{wall} is a day without a time: its midnight is taken. If another column tells the "
+            f'time, name both: wall = ["{pair.walls[0].name}", "…"]'
+        )
+    if re.search(r"(%[SMf]|\s)(Z|UTC|GMT)$", form):
+        yield (
+            f"{wall}: in format {form!r} the end is no more than letters, and what says UTC is "
+            'taken for wall time. If it is an instant: %z in its place, and offset_in_text = "use"'
+        )
+
+
+def check_deleted(connection: Connection, table: Table) -> None:
+    """Raise `PreflightError` where rows that are not deleted have something in that column too.
+
+    A boolean says it by itself.
+    """
+    assert table.deleted is not None
+    column = columns_of(connection, table.relation)[table.deleted]
+    if column.plain_type == "boolean":
+        return
+    query = sql.SQL(
+        "SELECT s.value FROM (SELECT {name}::text AS value FROM {relation}"
+        " WHERE {name} IS NOT NULL LIMIT {rows}) AS s WHERE s.value ~* {idle} LIMIT 1"
+    ).format(
+        name=sql.Identifier(column.name),
+        relation=table.relation.identifier,
+        rows=sql.Literal(SAMPLE_ROWS),
+        idle=sql.Literal(_IDLE),
+    )
+    row = connection.execute(query).fetchone()
+    if row is None and not column.is_not_null:
+        return
+    value = sql.Literal(row[0]).as_string(None) if row else "…"
+    why = f"holds {value}, which sounds like not deleted" if row else "is NOT NULL"
+    raise PreflightError(
+        f"--skip-deleted: {table.relation}.{column.name} {why}, and every row with a value there "
+        "would be left out. Say in the table's specification which rows are meant, and leave the "
+        f'option out, like where = "{column.name} = {value}"'
+    )
+
+
+#: What a column of deleted rows says of one that is there.
+_IDLE = r"^\s*(0|f|false|n|no|active|-?infinity|(0001|1900|1970|9999)-\d\d-\d\d.*|)\s*$"
 
 
 def _check_target(place: Place, rows: pa.Table, values: PairValues) -> bool:
@@ -118,6 +174,29 @@ def _placeholders(place: Place, rows: pa.Table, values: PairValues) -> list[str]
         f"{place.target} of {count:,} sampled rows is not NULL and holds no instant that their "
         f"wall time could give, like row {key_at(rows, row)}: {shown!r}. They count as filled and "
         "are left alone; --repair plans them too."
+    ]
+
+
+def _others(place: Place, rows: pa.Table, values: PairValues) -> list[str]:
+    """Say that most filled rows hold another instant than their wall time gives: a wrong zone,
+    unit or format shows there first."""
+    stored, candidates = values.stored, values.candidates
+    tells = stored.is_valid & ~stored.is_null & in_range(stored.us) & (stored.us != 0)
+    tells &= values.wall.is_valid & ~values.wall.is_null & in_range(candidates.first_us)
+    tells &= (values.choice.codes >= 0) | values.is_free
+    step = place.pair.target.step_us
+    apart = [np.abs(us - stored.us) >= step for us in (candidates.first_us, candidates.second_us)]
+    is_other = tells & apart[0] & apart[1]
+    count, all_told = int(np.count_nonzero(is_other)), int(np.count_nonzero(tells))
+    if count * 2 <= all_told:
+        return []
+    row = first(is_other)
+    return [
+        f"{place.target} of {count:,} of {all_told:,} sampled rows that are filled is another "
+        f"instant than {place.pair.label} gives, like row {key_at(rows, row)}: "
+        f"{show_instant(int(stored.us[row]))}, where {show_instant(int(candidates.first_us[row]))} "
+        "would be written. Is it the zone, the unit, the format? If the filled values are wrong: "
+        "--repair"
     ]
 
 

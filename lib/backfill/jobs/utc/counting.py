@@ -108,9 +108,12 @@ def look_at_years(count: Count, answers: Answers, work: Work, *, is_accepted: bo
     examples = [f"{place[0]}: {question.read}" for place, question in waiting[:SHOWN_YEARS]]
     if len(waiting) > SHOWN_YEARS:
         examples.append(f"and {len(waiting) - SHOWN_YEARS} years more")
+    early = ""
+    if any(years.early[pair] for pair, _year in places):
+        early = ", or in the first days of 1970, where counts of a larger unit are read"
     text = (
         f"{counted(values, 'planned instant lies', 'planned instants lie')} more than 150 years "
-        f"from the table's other times or from today ({'; '.join(examples)})."
+        f"from the table's other times or from today{early} ({'; '.join(examples)})."
     )
     if not years.is_too_much(places, today):
         work.reporter.message(text, "warning")

@@ -13,10 +13,10 @@ from backfill.decisions import Answers
 from backfill.display.pages import Shown
 from backfill.errors import PreflightError, UsageError
 from backfill.jobs.utc.blocks import compute_blocks
-from backfill.jobs.utc.checks import check_columns
+from backfill.jobs.utc.checks import check_columns, check_deleted, read_oddly
 from backfill.jobs.utc.counting import Count, ask_together, look_at_years, tell_overridden
 from backfill.jobs.utc.kind import UtcRuns
-from backfill.jobs.utc.lookups import check_lookups, untold_days, unused_ends
+from backfill.jobs.utc.lookups import check_lookups, unfound, untold_days, unused_ends
 from backfill.jobs.utc.pending import (
     count_by_household,
     count_filled,
@@ -100,7 +100,7 @@ class UtcTask:
             skip_deleted=self.chosen.skip_deleted,
         )
         pending = sum(counts.values())
-        warnings += _warnings(connection, zoned, self.chosen.table.lookups, pending)
+        warnings += _warnings(connection, zoned, self.chosen.table.lookups, pending, rows.members)
         hidden = hidden_rows(connection, table.relations)
         found = Preflight(
             counts,
@@ -129,6 +129,8 @@ class UtcTask:
                 f"{chosen.table.deleted or 'for deleted rows in its specification'}. Leave "
                 "the option out, or name the column with --table spec.toml."
             )
+        if chosen.skip_deleted:
+            check_deleted(connection, zoned.table)
         heirs = has_heirs(connection, zoned.table.relation)
         _check_width(zoned.table)
         _check_zones(zoned, chosen)
@@ -345,7 +347,11 @@ def _check_width(table: Table) -> None:
 
 
 def _warnings(
-    connection: Connection, zoned: ZonedTable, lookups: Iterable[LookupSpec], pending: int
+    connection: Connection,
+    zoned: ZonedTable,
+    lookups: Iterable[LookupSpec],
+    pending: int,
+    members: Sequence[str] | None,
 ) -> list[str]:
     table = zoned.table
     columns = [column.name for column in table.targets]
@@ -353,6 +359,7 @@ def _warnings(
     warnings += [
         *unused_ends(connection, table),
         *untold_days(connection, table, lookups),
+        *unfound(connection, table, members),
     ]
     warnings += [
         f"{table.relation}.{wall.name} is real, which keeps about seven digits: a time of day in "
@@ -361,6 +368,7 @@ def _warnings(
         for wall in pair.walls
         if wall.sql_type.name == 'pg_catalog."float4"'
     ]
+    warnings += [sentence for pair in zoned.columns.pairs for sentence in read_oddly(zoned, pair)]
     naive = [c.name for c in table.targets if c.type is ColumnType.TIMESTAMP]
     if naive:
         warnings.append(

@@ -11,10 +11,13 @@ from psycopg import sql
 
 from backfill.display.counting import counted
 from backfill.errors import PreflightError
+from backfill.jobs.utc.sample import SAMPLE_ROWS
 from backfill.jobs.utc.table_spec import LookupSpec, UntilDay
 from backfill.rows.columns import Column, ColumnType
 from backfill.server.catalog import find_relation, require_columns
 from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
+from backfill.server.joins import is_found
+from backfill.server.pending import pending_filter, scope_condition
 from backfill.server.postgres import Connection
 from backfill.server.since import Moment, Since
 from backfill.server.table import CONSTANT, Join, JoinPart, LookedUp, Relation, Table
@@ -283,6 +286,41 @@ def untold_days(connection: Connection, table: Table, specs: Iterable[LookupSpec
             f"{since.until}{seen if same else ''}. If it no longer counts on that day, say so in "
             'its [[lookup]]: until_day = "excluded"; else "included".'
         )
+
+
+def unfound(connection: Connection, table: Table, members: Sequence[str] | None) -> Iterator[str]:
+    """Say of which lookups pending rows name what no row of theirs has, by a sample. Read-only."""
+    pending = pending_filter(table, None, skip_deleted=False)
+    for join in table.joins:
+        own = [part.by[1] for part in join.parts if not part.by[0]]
+        if not own or any(part.by[0] not in ("", CONSTANT) for part in join.parts):
+            continue  # of two that follow each other, the earlier one is told of
+        names = sql.SQL(", ").join(sql.Identifier("t", name) for name in own)
+        query = sql.SQL(
+            "SELECT count(*), min(concat_ws(', ', {names})) FROM (SELECT {names} FROM {relation}"
+            " AS t WHERE num_nulls({names}) = 0 AND {pending} AND {members} LIMIT {rows}) AS t"
+            " WHERE NOT EXISTS (SELECT FROM {other} AS l WHERE {found})"
+        ).format(
+            names=names,
+            relation=table.relation.identifier,
+            pending=pending,
+            members=scope_condition(table, members),
+            rows=sql.Literal(SAMPLE_ROWS),
+            other=join.relation.identifier,
+            found=is_found(join),
+        )
+        count, example = connection.execute(query).fetchone() or (0, "")
+        if count:
+            is_text = any(part.is_text for part in join.parts)
+            yield (
+                f"The lookup {join.name} finds no row in {join.relation} for "
+                f"{counted(count, 'sampled row', 'sampled rows')}, like {', '.join(own)} = "
+                f"{example!r}{_AS_TEXT if is_text else ''}: there the next in the chain of zones "
+                "counts, or --default-tz."
+            )
+
+
+_AS_TEXT = " (their types differ, so they are compared as text)"
 
 
 def check_lookups(connection: Connection, table: Table) -> None:

@@ -14,6 +14,7 @@ from psycopg import sql
 from backfill.errors import PreflightError, UsageError
 from backfill.jobs.utc.lookups import Lookups
 from backfill.jobs.utc.resolve_columns import (
+    check_order,
     column_of,
     missing_values,
     offset_of,
@@ -129,6 +130,8 @@ class _Resolver:
         lookups.begin(spec.label, walls, reading, is_only=len(self.spec.pairs) == 1)
         chain = tuple(self._link(link, lookups) for link in self.spec.chain_of(spec))
         offset = offset_of(self.relation, self.columns, spec)
+        if spec.fold_by:
+            check_order(self.relation, self.columns[spec.fold_by])
         if not chain and not (offset and offset.use is OffsetUse.ZONE) and spec.zone is not None:
             raise UsageError(f"The pair {spec.label} has an empty chain of zones.")
         return Pair(

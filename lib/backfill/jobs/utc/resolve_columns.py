@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from backfill.errors import PreflightError
@@ -14,6 +15,7 @@ from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.table import Relation
 from backfill.utc.described import (
     CLOCK_UNITS,
+    HHMM_SECONDS,
     PLAIN_TEXT,
     Encoding,
     Offset,
@@ -33,10 +35,16 @@ _TARGETS = (
     *("timestamp with time zone", "timestamp without time zone"),
     *("text", "character varying", "character"),
 )
+_MOMENTS = (
+    *("timestamp with time zone", "timestamp without time zone"),
+    *("date", "time without time zone"),
+)
 _CLOCKS = ("time without time zone", "interval", *_TEXTS)
 UNIT_NAMES = {
     **{"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"},
-    **{"ticks": ".NET's ticks", "days": "days since 1970", "excel": "Excel's days"},
+    **{"filetime": "Windows' FILETIME", "webkit": "microseconds since 1601"},
+    **{"cocoa": "seconds since 2001", "ticks": ".NET's ticks"},
+    **{"days": "days since 1970", "excel": "Excel's days"},
     **{"julian": "Julian days", "min": "minutes", "h": "hours"},
 }
 _UNIT_WORDS = {
@@ -257,6 +265,34 @@ def _long_enough(relation: Relation, target: Target) -> Target:
             "another column as the target."
         )
     return target
+
+
+def check_order(relation: Relation, column: CatalogColumn) -> None:
+    """Refuse a column whose values stand in another order than their texts."""
+    if column.plain_type not in (*_WHOLE, *_DECIMAL, *_TEXTS, *_MOMENTS, "uuid"):
+        raise PreflightError(
+            f"{relation}.{column.name} is {column.type_name}: fold_by names a number, a time, text "
+            "or uuid, in whose order the rows of a fold came."
+        )
+
+
+#: What numbers of offsets may count, by its seconds.
+OFFSET_WORDS = {3600: "hours", 60: "minutes", 1: "seconds", HHMM_SECONDS: "hhmm"}
+
+
+def offsets_by_unit(numbers: Iterable[float]) -> dict[int, set[float]]:
+    """Return, by what they may count, which numbers are offsets that a place has: quarters of
+    hours, fifteen hours at most."""
+    plain = {abs(number) for number in numbers if number}
+    return {unit: {n for n in plain if _is_offset(n, unit)} for unit in OFFSET_WORDS}
+
+
+def _is_offset(number: float, unit: int) -> bool:
+    seconds = number * unit
+    if unit == HHMM_SECONDS:
+        hours, minutes = divmod(number, 100)
+        seconds = hours * 3_600 + minutes * 60 if hours and minutes < 60 else math.inf
+    return seconds <= 15 * 3_600 and seconds % 900 == 0
 
 
 def offset_of(

@@ -22,7 +22,7 @@ from backfill.regular_file import read_document
 from backfill.utc.described import TARGET_UNITS, OffsetUse, Unit
 from backfill.utc.month_names import LANGUAGES
 from backfill.utc.spelling import Vocabulary, names_from
-from backfill.utc.wall_format import pattern_of
+from backfill.utc.wall_format import check_halves, pattern_of
 from backfill.utc.zone_names import is_zone
 
 _FIRST = {"table", "key", "scope", "zone", "pairs", "lookup", "deleted"}
@@ -163,6 +163,7 @@ def _pair(entry: Mapping[str, Any]) -> PairSpec:
     form = _name(entry.get("format") or "", "format")
     if form:
         pattern_of(form)
+        check_halves(form)
     in_text = entry.get("offset_in_text") or "skip"
     if in_text not in ("skip", "use"):
         raise ValueError(f'offset_in_text is "skip" or "use", not {in_text!r}')

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from backfill.errors import UsageError
-from backfill.utc.described import OffsetUse, Unit
+from backfill.utc.described import HHMM_SECONDS, OffsetUse, Unit
 from backfill.utc.spelling import Vocabulary
 from backfill.utc.zone_names import is_zone
 
@@ -21,6 +21,7 @@ FILL_IN = "FILL IN"
 OFFSET_UNITS = {
     **{"seconds": 1, "minutes": 60, "hours": 3600, "s": 1, "min": 60, "h": 3600},
     **{"seconds_west": -1, "minutes_west": -60, "hours_west": -3600},
+    "hhmm": HHMM_SECONDS,
 }
 
 

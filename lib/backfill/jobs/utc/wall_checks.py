@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from backfill.errors import PreflightError
 from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats, likely_in_words
-from backfill.jobs.utc.resolve_columns import UNIT_NAMES
+from backfill.jobs.utc.resolve_columns import OFFSET_WORDS, UNIT_NAMES, offsets_by_unit
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.values import BoolArray, field_of
 from backfill.utc.compute import convert_pairs
@@ -135,10 +135,15 @@ def _check_date_and_time(place: Place, rows: pa.Table) -> None:
         _check_format(place, rows, texts, read_otherwise=share)
 
 
+#: Digits of a date and a time; some programs leave out what is not known at the end.
+_SPELT_DATE = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-4])[0-5]\d"
+
+
 def _check_counts(place: Place, rows: pa.Table, texts: pa.Array) -> None:
     """Counts since 1970 that are written as text need their unit."""
     plain = pc.utf8_trim_whitespace(texts)
     is_count = np.asarray(pc.match_substring_regex(plain, r"^-?\d{9,19}(\.\d+)?$").fill_null(False))
+    is_count &= ~np.asarray(pc.match_substring_regex(plain, _SPELT_DATE).fill_null(False))
     if np.count_nonzero(is_count) * 2 <= len(plain.drop_null()):
         return
     numbers = pc.if_else(pa.array(is_count), plain, pa.scalar(None, pa.string()))
@@ -208,25 +213,24 @@ def _share_of_our_days(us: NDArray[np.int64], values: pa.Array) -> float:
 
 
 def _check_offsets(place: Place, rows: pa.Table, offset: Offset) -> None:
-    """Hours taken for minutes, or the other way round, are told by their size."""
+    """Hours taken for minutes, and the like, are told by what places have: 530 minutes is none."""
     texts = field_of(rows, "source", offset.column).cast(pa.string()).drop_null()
     if not offset.unit_seconds:
         _check_offset_texts(place, offset, texts)
         return
-    numbers = np.abs(np.array([float(text) for text in texts.to_pylist() if _is_number(text)]))
-    if not numbers.size or not numbers.any():
+    numbers = [float(text) for text in texts.to_pylist() if _is_number(text)]
+    declared = abs(offset.unit_seconds)
+    fits = offsets_by_unit(numbers)
+    best = max([declared, *fits], key=lambda unit: len(fits[unit]))
+    told = fits[best] - fits[declared]
+    if best == declared or not told:
         return
-    likely = {3600: "hours", 60: "minutes", 1: "seconds"}
-    most = float(numbers.max())
-    fits = [
-        seconds for seconds in likely if most * seconds <= 15 * 3600 and most * seconds >= 15 * 60
-    ]
-    if abs(offset.unit_seconds) not in fits and fits:
-        raise PreflightError(
-            f"{place.zoned.table.relation}.{offset.column} holds offsets up to {most:g}: in "
-            f"{likely[abs(offset.unit_seconds)]} that is no offset that a place has. Say what they "
-            f'are: offset = {{ column = "{offset.column}", unit = "{likely[fits[0]]}" }}'
-        )
+    raise PreflightError(
+        f"{place.zoned.table.relation}.{offset.column} holds numbers like {min(told):g}: in "
+        f"{OFFSET_WORDS[declared]} that is no offset that a place has, in {OFFSET_WORDS[best]} it "
+        f'is. Say what they are: offset = {{ column = "{offset.column}", unit = '
+        f'"{OFFSET_WORDS[best]}" }}'
+    )
 
 
 def _check_offset_texts(place: Place, offset: Offset, texts: pa.Array) -> None:

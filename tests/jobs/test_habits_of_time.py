@@ -1,0 +1,280 @@
+"""Times as other programs keep them: read as they are meant, or told of before anything is planned.
+
+What is not sure is refused with the line that mends it, or said in a warning that names a row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from tests.engine.workshop import load_nothing
+from tests.jobs.conftest import BenchFrom
+from tests.jobs.test_odd_columns import PAIR, Kept, planned, utc
+
+from backfill.errors import PreflightError, UsageError
+
+
+def at(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+
+KEPT = {
+    "digits of a clock as offsets, as numbers and as text": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w timestamp, o smallint, u timestamptz, p text,"
+        " v timestamptz); INSERT INTO t VALUES (1, '2026-03-01 10:00', 545, NULL, '-230', NULL),"
+        " (2, '2026-03-01 10:00', -930, NULL, '100', NULL),"
+        " (3, '2026-03-01 10:00', 575, NULL, '+1245', NULL);",
+        f'{PAIR}offset = {{ column = "o", unit = "hhmm" }}\n',
+        {1: (at("2026-03-01 04:15"),), 2: (at("2026-03-01 19:30"),), 3: (None,)},
+    ),
+    "offsets as typography and small letters have them": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w timestamp, o text, u timestamptz);"
+        "INSERT INTO t SELECT g, '2026-03-01 10:00', o FROM unnest(ARRAY['\u221209:30', 'utc+4',"
+        " 'Gmt\u20132', 'z', '+04:75', '\u201404:00']) WITH ORDINALITY AS a(o, g);",
+        f'{PAIR}offset = {{ column = "o" }}\n',
+        {
+            1: (at("2026-03-01 19:30"),),
+            2: (at("2026-03-01 06:00"),),
+            3: (at("2026-03-01 12:00"),),
+            4: (at("2026-03-01 10:00"),),
+            5: (None,),
+            6: (None,),
+        },
+    ),
+    "the passes of a fold in the order of decimals": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w timestamp, o numeric(6,2), u timestamptz);"
+        "INSERT INTO t VALUES (1, '2026-10-25 02:10', 9.75), (2, '2026-10-25 02:40', 9.80),"
+        " (3, '2026-10-25 02:10', 10.05), (4, '2026-10-25 02:40', 100);",
+        f'zone = "=Europe/Vienna"\n{PAIR}fold_by = "o"\n',
+        {
+            1: (at("2026-10-25 00:10"),),
+            2: (at("2026-10-25 00:40"),),
+            3: (at("2026-10-25 01:10"),),
+            4: (at("2026-10-25 01:40"),),
+        },
+    ),
+    "counts since 1601 and since 2001": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w bigint, u timestamptz, x bigint, v timestamptz,"
+        " y double precision, z timestamptz); INSERT INTO t VALUES"
+        " (1, 134169246000001239, NULL, 13416924600000123, NULL, 794143799.5, NULL),"
+        " (2, -9223372036854775808, NULL, 9223372036854775807, NULL, -1e18, NULL);",
+        f'zone = "=Asia/Kolkata"\n{PAIR}unit = "filetime"\n'
+        '[[pair]]\nwall = "x"\ntarget = "v"\nunit = "webkit"\n'
+        '[[pair]]\nwall = "y"\ntarget = "z"\nunit = "cocoa"\n',
+        {
+            1: (
+                utc("2026-03-02 11:30:00.000123", "Asia/Kolkata"),
+                utc("2026-03-02 11:30:00.000123", "Asia/Kolkata"),
+                utc("2026-03-02 11:29:59.5", "Asia/Kolkata"),
+            ),
+            2: (None, None, None),
+        },
+        "SELECT id, u, v, z FROM t ORDER BY id",
+    ),
+    "ranges of a lookup that are empty, and bounds within them and without": Kept(
+        "CREATE TABLE berth (boat int, held tsrange, tz text); INSERT INTO berth VALUES"
+        " (3, 'empty', 'Asia/Tokyo'), (3, '[2026-01-01,2026-02-01 12:00]', 'Europe/Riga'),"
+        " (3, '(2026-03-01 12:00,)', 'Europe/Lisbon');"
+        "CREATE TABLE t (id int PRIMARY KEY, boat int, w timestamp, u timestamptz);"
+        "INSERT INTO t VALUES (1, 3, '2026-02-01 12:00'), (2, 3, '2026-02-14'),"
+        " (3, 3, '2026-03-01 12:00'), (4, 3, '2026-03-01 12:01');",
+        'zone = "berth.tz"\n[[lookup]]\nname = "berth"\ntable = "berth"\nby = "boat"\n'
+        f'key = "boat"\nfrom = "held"\n{PAIR}',
+        {
+            1: (at("2026-02-01 10:00"),),
+            2: (None,),
+            3: (None,),
+            4: (at("2026-03-01 12:01"),),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_times_of_other_programs_are_read_proven_and_put_back(
+    bench_from: BenchFrom, tmp_path: Path, name: str
+) -> None:
+    kept = KEPT[name]
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(kept.ddl)
+    before = bench.table("t")
+
+    book = planned(bench, tmp_path, kept.spec, apply=True)
+
+    assert {row[0]: row[1:] for row in bench.sql(kept.select)} == kept.expected
+    proof = bench.verify(book.run_id)
+    assert (proof.findings, proof.recomputed) == ([], proof.rows)
+    bench.revert(book.run_id)
+    assert bench.table("t") == before
+
+
+def test_texts_that_count_on_have_two_orders_and_decide_no_fold(
+    bench_from: BenchFrom, tmp_path: Path
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE t (id int PRIMARY KEY, w timestamp, s text, o text, u timestamptz);"
+        "INSERT INTO t VALUES (1, '2026-10-25 02:10', 'a', 'rec9'),"
+        " (2, '2026-10-25 02:10', 'a', 'rec10'),"
+        " (3, '2026-10-25 02:10', 'b', 'rec-9'), (4, '2026-10-25 02:10', 'b', 'rec-A');"
+    )
+    spec = f'zone = "=Europe/Vienna"\n{PAIR}fold_by = "o"\nseries = "s"\n'
+
+    book = planned(bench, tmp_path, spec, apply=True)
+
+    earlier, later = at("2026-10-25 00:10"), at("2026-10-25 01:10")
+    assert bench.sql("SELECT u FROM t ORDER BY id") == [
+        (earlier,),
+        (earlier,),
+        (earlier,),
+        (later,),
+    ]
+    asked = (bench.runs / book.run_id / "questions.csv").read_text(encoding="utf-8")
+    assert asked.count('"fold"') == 2
+
+
+DELETED = "CREATE TABLE t (id int PRIMARY KEY, w timestamp, u timestamptz, gone {});"
+ROWS = "INSERT INTO t SELECT g, '2026-03-01', NULL, {} FROM generate_series(1, 4) AS g"
+UTC = f'zone = "=UTC"\n{PAIR}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("boolean NOT NULL", "g > 2"),
+        ("boolean", "CASE g WHEN 1 THEN NULL ELSE g > 2 END"),
+        ("timestamptz", "CASE WHEN g > 2 THEN now() END"),
+        ("varchar(9)", "CASE WHEN g > 2 THEN 'mara' END"),
+    ],
+)
+def test_rows_that_are_not_deleted_are_written_whatever_says_so(
+    bench_from: BenchFrom, tmp_path: Path, kind: str, values: str
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(DELETED.format(kind) + ROWS.format(values))
+
+    planned(bench, tmp_path, f'deleted = "gone"\n{UTC}', apply=True, skip_deleted=True)
+
+    assert bench.sql("SELECT id FROM t WHERE u IS NOT NULL ORDER BY 1") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "told"),
+    [
+        ("int", "(g > 2)::int", "where = \"gone = '0'\""),
+        ("text NOT NULL", "CASE WHEN g > 2 THEN 'x' ELSE '' END", "where = \"gone = ''\""),
+        ("date", "CASE WHEN g > 2 THEN now() ELSE '9999-12-31' END", "gone = '9999-12-31'"),
+        (
+            "timestamp NOT NULL",
+            "CASE WHEN g > 2 THEN now() ELSE 'infinity' END",
+            "gone = 'infinity'",
+        ),
+        ("timestamp NOT NULL", "now()", "gone is NOT NULL"),
+    ],
+)
+def test_a_column_of_deleted_rows_that_all_rows_fill_is_refused_with_its_condition(
+    bench_from: BenchFrom, tmp_path: Path, kind: str, values: str, told: str
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(DELETED.format(kind) + ROWS.format(values))
+
+    with pytest.raises(PreflightError) as refused:
+        planned(bench, tmp_path, f'deleted = "gone"\n{UTC}', skip_deleted=True)
+
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "spec", "told"),
+    [
+        (
+            "w text",
+            "'03.02.2026 02:30 PM'",
+            f'{UTC}format = "%d.%m.%Y %H:%M %p"',
+            "%I for the hour",
+        ),
+        ("w text", "'03.02.2026 02:30'", f'{UTC}format = "%d.%m.%Y %I:%M"', "and no %p"),
+        (
+            "w timestamp, o int",
+            "'2026-03-01', (ARRAY[430, -230, 1000])[1 + g % 3]",
+            f'{PAIR}offset = {{ column = "o", unit = "minutes" }}',
+            'unit = "hhmm"',
+        ),
+        (
+            "w timestamp, o text",
+            "'2026-03-01', (ARRAY['60', '-90', '330'])[1 + g % 3]",
+            f'{PAIR}offset = {{ column = "o", unit = "hhmm" }}',
+            'unit = "minutes"',
+        ),
+        (
+            "w timestamp, o interval",
+            "'2026-03-01'",
+            f'{UTC}fold_by = "o"',
+            "fold_by names a number",
+        ),
+        ("w timestamp, o mood", "'2026-03-01'", f'{UTC}fold_by = "o"', "fold_by names a number"),
+        (
+            "w bigint",
+            "1772359200000 / CASE WHEN g < 4 THEN 1 ELSE 1000 END",
+            UTC,
+            "in the first days of 1970",
+        ),
+    ],
+)
+def test_what_a_specification_can_not_mean_is_refused_with_what_mends_it(
+    bench_from: BenchFrom, tmp_path: Path, columns: str, rows: str, spec: str, told: str
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        f"CREATE TYPE mood AS ENUM ('b', 'a'); CREATE TABLE t (id int PRIMARY KEY, u timestamptz,"
+        f" {columns}); INSERT INTO t SELECT g, NULL, {rows} FROM generate_series(1, 5) AS g;"
+    )
+
+    with pytest.raises((PreflightError, UsageError)) as refused:
+        planned(bench, tmp_path, spec)
+
+    assert told in str(refused.value)
+
+
+LOOKUP = '[[lookup]]\nname = "hub"\ntable = "hub"\nby = "hub"\nkey = "id"\n'
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "spec", "told"),
+    [
+        (
+            "w timestamp, hub text",
+            "NULL, '2026-03-01', CASE g WHEN 1 THEN '07' WHEN 2 THEN '7' END",
+            f'zone = ["hub.tz", "=UTC"]\n{LOOKUP}{PAIR}',
+            "finds no row in public.hub for 1 sampled row, like hub = '07' (their types differ",
+        ),
+        (
+            "w timestamp",
+            "CASE WHEN g < 3 THEN timestamptz '2026-03-01 05:00Z' END, '2026-03-01'",
+            f'zone = "=Asia/Tokyo"\n{PAIR}',
+            "u of 2 of 2 sampled rows that are filled is another instant than w gives, like row",
+        ),
+        ("w date", "NULL, '2026-03-01'", UTC, "w is a day without a time: its midnight is taken"),
+        (
+            "w text",
+            "NULL, '2026-03-01T10:00:00Z'",
+            f'{UTC}format = "%Y-%m-%dT%H:%M:%SZ"\n',
+            "what says UTC is taken for wall time",
+        ),
+    ],
+)
+def test_what_may_not_be_meant_is_planned_and_said(
+    bench_from: BenchFrom, tmp_path: Path, columns: str, rows: str, spec: str, told: str
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE hub (id int PRIMARY KEY, tz text); INSERT INTO hub VALUES (7, 'Asia/Seoul');"
+        f"CREATE TABLE t (id int PRIMARY KEY, u timestamptz, {columns});"
+        f"INSERT INTO t SELECT g, {rows} FROM generate_series(1, 3) AS g;"
+    )
+
+    planned(bench, tmp_path, spec)
+
+    assert told in bench.messages()
