@@ -61,6 +61,12 @@ def is_full(error: BaseException | None) -> bool:
     return False
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says; of one that says nothing, its kind."""
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__
+
+
 def mend_of(error: BaseException) -> str:
     """Return what to do about a file that could not be written, without a full stop."""
     return "Free some room" if is_full(error) else "Mend that"

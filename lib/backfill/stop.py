@@ -7,15 +7,35 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import FrameType
 
 from backfill.errors import BackfillError, Interrupted, Terminated
 
-_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+Handler = Callable[[int, FrameType | None], object] | signal.Handlers
+
+
+@contextlib.contextmanager
+def handled(numbers: Iterable[signal.Signals], handler: Handler) -> Iterator[None]:
+    """Have signals handled while the block runs; a hang-up that `nohup` keeps away stays away.
+
+    Outside the main thread nothing can be installed: there they stay as they are.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, handler)
+        for number in numbers
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 class Halted(BackfillError):
@@ -81,15 +101,8 @@ def stop_signals(run_id: str) -> Iterator[StopSignals]:
     Outside the main thread nothing can be installed: then only pause and cancel end a run.
     """
     stop = StopSignals(run_id)
-    if threading.current_thread() is not threading.main_thread():
+    with handled(SIGNALS, stop.handle):
         yield stop
-        return
-    before = {number: signal.signal(number, stop.handle) for number in _SIGNALS}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Interrupts:
@@ -112,11 +125,11 @@ class Interrupts:
         signal.set_wakeup_fd(told.detach(), warn_on_full_buffer=False)
         # Until a child has forgotten them, no signal reaches it: it would be told to the run.
         os.register_at_fork(
-            before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, _SIGNALS),
+            before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, SIGNALS),
             after_in_child=_forget,
-            after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, _SIGNALS),
+            after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, SIGNALS),
         )
-        for number in _SIGNALS:
+        for number in SIGNALS:
             if number != signal.SIGINT:  # the kernel sees to that one
                 signal.signal(number, _no_handler)
         threading.Thread(target=self._turn, name="signals", daemon=True).start()
@@ -126,18 +139,9 @@ class Interrupts:
         if self.received is not None:
             raise KeyboardInterrupt
 
-    @contextlib.contextmanager
-    def over(self) -> Iterator[None]:
+    def over(self) -> contextlib.AbstractContextManager[None]:
         """Heed no more of them while the block writes down how the run ended."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        return handled(SIGNALS, signal.SIG_IGN)
 
     @property
     def name(self) -> str:
@@ -146,7 +150,7 @@ class Interrupts:
     def _turn(self) -> None:
         while numbers := self._heard.recv(1):
             number = numbers[0]
-            if number == signal.SIGINT or number not in _SIGNALS or self.received is not None:
+            if number == signal.SIGINT or number not in SIGNALS or self.received is not None:
                 continue
             self.received = number
             if signal.getsignal(number) is _no_handler:  # else `stop_signals` sees to it
@@ -159,10 +163,10 @@ def _forget() -> None:
     What wakes the thread is shared with it, so it would end the run as well.
     """
     signal.set_wakeup_fd(-1)
-    for number in _SIGNALS:
+    for number in SIGNALS:
         if signal.getsignal(number) is _no_handler:
             signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _no_handler(_number: int, _frame: FrameType | None) -> None:

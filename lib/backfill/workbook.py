@@ -26,7 +26,7 @@ from backfill.errors import BackfillError, StalePlan, UsageError
 from backfill.folder import named_runs, new_run_id, runs_dir
 from backfill.jobs.entry import latest_sheets
 from backfill.jobs.registry import JOBS, entry_of, kind_of
-from backfill.notebook.asking import decide_for, explain_row, review_of
+from backfill.notebook.asking import decide_in, explain_row
 from backfill.notebook.built_ins import checked
 from backfill.notebook.fill_run import FillRun, in_quotes
 from backfill.notebook.opened import handed_over
@@ -44,6 +44,7 @@ from backfill.parameters import (
     injected_names,
 )
 from backfill.plans import plan
+from backfill.plans.worksheet import DECISIONS_FILE
 from backfill.records.ledger import Ledger, RunRow
 from backfill.report import Reporter
 from backfill.server.database import open_database
@@ -55,6 +56,7 @@ from backfill.steps.revert import plan_revert
 from backfill.steps.running import stopped_run
 from backfill.steps.skip_limits import check_named, check_of_plan
 from backfill.steps.which_run import row_of, run_of_notebook, run_to_revert
+from backfill.which_folder import find_folder
 
 SHOWN_REMARKS = 1_000
 
@@ -111,12 +113,14 @@ def decide(
     key: str, decision: str, *, run_id: str = "latest", runs_folder: str = "", **told: str
 ) -> Shown:
     """Answer what a run asked, as `Asking.decide` does; `told` is what that one takes."""
-    return decide_for(run_id, named_runs(runs_folder), key, decision, told)
+    folder = find_folder(named_runs(runs_folder), run_id, DECISIONS_FILE)
+    return decide_in(folder, kind_of(folder.job), key, decision, told)
 
 
 def review(run_id: str = "latest", *, runs_folder: str = "", by: str = "") -> Review:
     """Return what a run waits for, to be settled by clicking: `run.review()` of any run."""
-    return review_of(run_id, named_runs(runs_folder), by)
+    folder = find_folder(named_runs(runs_folder), run_id, DECISIONS_FILE)
+    return Review(folder, kind_of(folder.job).words, by=by)
 
 
 def explain(
@@ -214,14 +218,6 @@ class Book(RunBook):
     def _what(self) -> tuple[str, dict[str, Any]]:
         return self._job.name, self._job.settings
 
-    @property
-    def extracted(self) -> Any:
-        """The extracted rows as a dataframe (`staging.duckdb`, table `extracted`)."""
-        if self._planning is None:
-            return super().extracted
-        own = getattr(self._planning.ready.rows, "frame", None)
-        return own(self._planning.staging) if own else self._frame("extracted")
-
     def propose(self, rows: Any, reads: Sequence[str] | None = None) -> Shown:
         """Take rows with new values from the notebook: a dataframe with the key and the targets.
 
@@ -239,33 +235,23 @@ class Book(RunBook):
         return note(f"{counted(count, 'row is', 'rows are')} proposed.") + self.compute()
 
     @property
-    def changes(self) -> Any:
-        """The changes as a dataframe, as soon as they are computed."""
-        return super().changes if self._planning is None else self._frame("changes")
-
-    @property
-    def skips(self) -> Any:
-        """The rows left alone, as a dataframe, as soon as they are known."""
-        return super().skips if self._planning is None else self._frame("skips")
-
-    @property
-    def shifts(self) -> Any:
-        """The shifts that were read, as a dataframe (OCR only)."""
-        if self._planning is None or not self._planning.staging.has("shifts"):
-            return super().shifts
-        return self._frame("shifts")
-
-    @property
     def duckdb(self) -> Any:
         """A DuckDB connection over the same tables: run.duckdb.sql("FROM changes")."""
         # One of the analyst's own: the steps leave results open on theirs.
         return super().duckdb if self._planning is None else self._planning.staging.own_connection()
 
     def _frame(self, name: str) -> Any:
-        assert self._planning is not None
-        if not self._planning.staging.has(name):
+        """Return a table as soon as there is one: out of staging, where the run is planned here."""
+        if self._planning is None:
+            return super()._frame(name)
+        staging = self._planning.staging
+        if name == "extracted" and (own := getattr(self._planning.ready.rows, "frame", None)):
+            return own(staging)
+        if not staging.has(name):
+            if name == "shifts":  # of a job that reads none
+                return super()._frame(name)
             raise UsageError(f"There is no table {name} yet. Run the cells above first.")
-        return frame(self._planning.staging, name)
+        return frame(staging, name)
 
     def preflight(self) -> Shown:
         """Check tables, rights, encodings and household; show what is pending."""

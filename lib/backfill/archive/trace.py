@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backfill.chunks.writing import IMAGE_COLUMNS
-from backfill.errors import BackfillError, StalePlan, UsageError
+from backfill.errors import BackfillError, StalePlan, UsageError, first_line
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans import plan
@@ -27,6 +27,7 @@ from backfill.plans.plan import CHANGES_FILE, PLAN_FILE, Plan
 from backfill.plans.staging import STAGING_FILE, look_into
 from backfill.records.checkpoint import Checkpoint
 from backfill.records.ledger import Ledger, RunRow
+from backfill.records.planned import Planned
 from backfill.rows import image
 from backfill.rows.keys import spellings
 from backfill.server.own_text import holdable
@@ -51,14 +52,15 @@ class Looks(Protocol):
 class FoundRun:
     """Where to look: the run's folder if there is one, the ledger if the database answers."""
 
-    run_id: str
-    job: str
-    settings: dict[str, Any]
-    target: dict[str, Any]
+    facts: Planned
     status: str
     folder: RunFolder | None
     ledger: Ledger | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def run_id(self) -> str:
+        return self.facts.run_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +151,7 @@ def find_source(
     if folder is None:
         notes.append(f"The run's folder is not in {runs}: this is what the database tells.")
     return FoundRun(
-        facts.run_id,
-        facts.job,
-        facts.settings,
-        facts.target,
+        facts,
         row.status.value if row else "planned",
         folder,
         ledger if row else None,
@@ -291,9 +290,9 @@ def _present(
         rows = pa.Table.from_pylist([row], schema=schema) if schema else None
         if rows is None:
             return None, None, ""
-        differs = kind.look(source.ledger.connection, source.target, rows, "after")
+        differs = kind.look(source.ledger.connection, source.facts.target, rows, "after")
     except (psycopg.Error, BackfillError) as error:
-        return None, None, f"The row could not be looked at: {str(error).splitlines()[0]}"
+        return None, None, f"The row could not be looked at: {first_line(error)}"
     return 0 not in differs, differs.get(0), ""
 
 

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -18,42 +18,30 @@ from backfill.chunks.chunk_commit import (
     Behind,
     Committed,
     ReadyChunk,
-    Step,
     StopRequested,
     as_planned,
     check_requests,
-    no_step,
 )
 from backfill.chunks.chunk_size import RECENT_CHUNKS, ChunkSizer
 from backfill.chunks.found_again import TailLost, flush
 from backfill.chunks.one_ahead import ROWS_AHEAD
-from backfill.chunks.patience import (
-    Connect,
-    PatientCommitter,
-    behind_of,
-    kept,
-)
-from backfill.chunks.refusals import Refusals
-from backfill.chunks.tally import Settle, Tally
+from backfill.chunks.patience import PatientCommitter, Shared, behind_of, kept
+from backfill.chunks.tally import Settle
 from backfill.chunks.writing import ChunkWriter, image_of
 from backfill.display.counting import counted
 from backfill.errors import LeaseHeld
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import ChunkReader, Plan
-from backfill.politeness.pace import Pace
 from backfill.records.checkpoint import Counts
-from backfill.records.lease import Lease, stand_by
+from backfill.records.lease import stand_by
 from backfill.records.ledger import Ledger
 from backfill.records.parts import Part
 from backfill.records.positions import Positions
 from backfill.records.ranges import RangeClaim, done_of, ranges_of, renew_range, take_range
-from backfill.report import Reporter
 from backfill.rows import image
 from backfill.server.postgres import Connection
-from backfill.settings import EngineSettings
 from backfill.status import RunStatus
-from backfill.stop import StopSignals
 
 STAND_BY_SECONDS = 0.2
 #: Every so many looks, what others have written meanwhile is counted.
@@ -76,35 +64,14 @@ class Approved:
 
 @dataclass
 class Applier:
-    """One writer over one connection: takes range after range of a part, until all have ended.
-
-    What it shares with the other workers of its process: lease, stop, tally and pace.
-    """
+    """One writer over one connection: takes range after range of a part, until all have ended."""
 
     approved: Approved
+    shared: Shared
     writer: ChunkWriter
-    lease: Lease
-    connect: Connect
-    settings: EngineSettings
-    reporter: Reporter
-    stop: StopSignals
-    tally: Tally
-    refusals: Refusals
-    passes_over: bool = True  # rows that are locked, until the end of their range
-    step: Step = no_step
-    pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
-        self._committer = PatientCommitter(
-            self.lease.run_id,
-            self.writer,
-            self.connect,
-            self.reporter,
-            self.stop,
-            self.refusals,
-            self.step,
-            self.passes_over,
-        )
+        self._committer = PatientCommitter(self.shared, self.writer)
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="next-chunk")
         self._wait = threading.Event()
         self._sizer = self._committer.ask(self._sized)
@@ -136,12 +103,12 @@ class Applier:
         """Return a range to write; waits while others hold all that are left."""
         looks = 0
         while True:
-            self.stop.check()
+            self.shared.stop.check()
             if claim := self._committer.ask(self._take):
                 return claim
             is_over = self._committer.ask(self._is_over)
             if is_over or looks % _LOOKS_BETWEEN_COUNTS == 0:
-                self.tally.see(
+                self.shared.tally.see(
                     self._committer.ask(self._totals), lambda: self._committer.ask(flush)
                 )
             if is_over:
@@ -152,43 +119,44 @@ class Applier:
     def _sized(self, connection: Connection) -> ChunkSizer:
         """Return what chooses the chunks' size; of a run that goes on it knows the last ones."""
         known: list[tuple[int, float]] = []
-        if self.settings.chunk_rows is None:
-            done = Ledger(connection).checkpoints(self.lease.run_id)
+        settings = self.shared.settings
+        if settings.chunk_rows is None:
+            done = Ledger(connection).checkpoints(self.shared.lease.run_id)
             last = sorted(done, key=lambda chunk: chunk.committed_at)[-RECENT_CHUNKS:]
             known = [(chunk.scanned, chunk.elapsed_ms / 1000) for chunk in last]
-        return ChunkSizer(self.settings.chunk_rows, self.settings.chunk_seconds, known)
+        return ChunkSizer(settings.chunk_rows, settings.chunk_seconds, known)
 
     def _take(self, connection: Connection) -> RangeClaim | None:
-        return take_range(connection, self.lease)
+        return take_range(connection, self.shared.lease)
 
     def _is_over(self, connection: Connection) -> bool:
         """Whether every range has ended; else keep the run's lease alive."""
         if self._have_ended(connection):
             return True
         try:
-            check_requests(stand_by(connection, self.lease))
+            check_requests(stand_by(connection, self.shared.lease))
         except LeaseHeld:
             if self._have_ended(connection):  # at this very moment
                 return True
-            run = Ledger(connection).find(self.lease.run_id)
+            run = Ledger(connection).find(self.shared.lease.run_id)
             if run and run.status in (RunStatus.PAUSED, RunStatus.CANCELLED):
                 raise StopRequested(run.status) from None  # the others heeded it already
             raise
         return False
 
     def _have_ended(self, connection: Connection) -> bool:
-        return all(entry.has_ended for entry in ranges_of(connection, self.lease.run_id))
+        return all(entry.has_ended for entry in ranges_of(connection, self.shared.lease.run_id))
 
     def _totals(self, connection: Connection) -> Counts:
-        return Ledger(connection).totals(self.lease.run_id)
+        return Ledger(connection).totals(self.shared.lease.run_id)
 
     def _is_written(self, claim: RangeClaim) -> bool:
         """Write what is left of a range; whether it is through, or a crash took its end back."""
         try:
             self._write(claim)
         except TailLost as lost:
-            self.tally.take_back(lost.counts)
-            self.reporter.message(
+            self.shared.tally.take_back(lost.counts)
+            self.shared.reporter.message(
                 f"The server came back without its last {counted(lost.chunks, 'chunk')}, which it "
                 "did not have on its disk yet: they are written again.",
                 "warning",
@@ -215,22 +183,22 @@ class Applier:
         try:
             for chunk in chunks:
                 if not self._committer.is_under_way:
-                    self.stop.check()
-                    self.pace.before_chunk(lambda: self._committer.breathe(claim))
-                    self.step("between_chunks")
+                    self.shared.stop.check()
+                    self.shared.pace.before_chunk(lambda: self._committer.breathe(claim))
+                    self.shared.step("between_chunks")
                 if behind.is_sweep:
                     own = chunk.wanted.column("position").to_numpy()
                     behind = replace(behind, locked=behind.locked.without(own))
                 ready = _placed(chunk, number, behind)
                 following = partial(self._following, chunks, behind)
-                with self.stop.shielded():
+                with self.shared.stop.shielded():
                     done = self._committer.commit(claim, ready, behind, following)
                 number, behind = number + kept(done), behind_of(behind, done)
                 settle = partial(self._committer.settle, claim, number, behind.chain)
                 for committed in done:
                     self._count(committed, settle)
         finally:
-            with self.stop.shielded():
+            with self.shared.stop.shielded():
                 self._committer.finish()
         return number, behind
 
@@ -242,23 +210,23 @@ class Applier:
         Not where anybody may want to stop, to wait or to be told in between; nor large chunks,
         whose size follows the time that the last one took, and which would win nothing.
         """
-        rows = self.settings.chunk_rows
-        if rows is None or rows > ROWS_AHEAD or self.stop.is_asked:
+        rows = self.shared.settings.chunk_rows
+        if rows is None or rows > ROWS_AHEAD or self.shared.stop.is_asked:
             return None
         counts = sum(map(as_planned, under_way), Counts())
-        if not (self.pace.lets_follow() and self.tally.lets_follow(counts)):
+        if not (self.shared.pace.lets_follow() and self.shared.tally.lets_follow(counts)):
             return None
         chunk = chunks.peek(len(under_way) - 1)
         return chunk and _placed(chunk, under_way[-1].chunk.number + 1, behind)
 
     def _count(self, committed: Committed, settle: Settle) -> None:
-        self.reporter.skips(committed.left_alone)
+        self.shared.reporter.skips(committed.left_alone)
         if checkpoint := committed.checkpoint:
             seconds = checkpoint.elapsed_ms / 1000
             self._sizer.record(checkpoint.scanned, seconds)
-            self.pace.after_chunk(checkpoint.scanned, seconds)
-            self.tally.leave(committed.left_alone)
-            self.tally.add(checkpoint.counts, settle)
+            self.shared.pace.after_chunk(checkpoint.scanned, seconds)
+            self.shared.tally.leave(committed.left_alone)
+            self.shared.tally.add(checkpoint.counts, settle)
 
     def _beginning(
         self, connection: Connection, claim: RangeClaim
@@ -294,7 +262,7 @@ class Applier:
         """
         rows = self._sizer.rows
         fitting = min(_CHUNKS_TOGETHER, _ROWS_TOGETHER // rows)
-        count = max(1, fitting) if self.settings.chunk_rows else 1
+        count = max(1, fitting) if self.shared.settings.chunk_rows else 1
 
         def work() -> list[ReadyChunk]:
             ready: list[ReadyChunk] = []

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from backfill.chunks.refusals import Refusal, is_hopeless
 from backfill.chunks.writing import ChunkWriter, RefusedRow, Written, image_of
+from backfill.errors import first_line
 from backfill.server.postgres import Connection
 from backfill.skips import Skip, SkipReason
 
@@ -87,7 +88,7 @@ class CarefulWriter:
                 raise
             if changes.num_rows == 1 and isinstance(error, BUSY):
                 self._locked_in_a_row += 1
-                return self._busy(changes, _said(error))
+                return self._busy(changes, first_line(error))
             if changes.num_rows == 1:
                 self._locked_in_a_row = 0
                 return self._refuse(changes, error)
@@ -127,12 +128,8 @@ class CarefulWriter:
     def _refuse(self, changes: pa.Table, error: Exception) -> Written:
         key, scope = (changes.column(name)[0].as_py() for name in ("key", "scope"))
         self.refused.append(Refusal(key, error))
-        skip = Skip(key, scope, "", SkipReason.DATABASE_ERROR, _said(error))
+        skip = Skip(key, scope, "", SkipReason.DATABASE_ERROR, first_line(error))
         return Written(image_of(changes.slice(0, 0)), skipped=(skip,))
-
-
-def _said(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _shorten_patience(connection: Connection) -> None:

@@ -34,15 +34,19 @@ from backfill.chunks.chunk_statement import NotAsPlanned
 from backfill.chunks.found_again import LostChunks, TailLost, flush, is_there, look_for
 from backfill.chunks.one_ahead import Following, OneAhead, alone
 from backfill.chunks.refusals import Refusals, is_hopeless
+from backfill.chunks.tally import Tally
 from backfill.chunks.writing import ChunkWriter, RefusedRow, Written
-from backfill.errors import DatabaseUnreachable
+from backfill.errors import DatabaseUnreachable, first_line
 from backfill.next_command import next_command
+from backfill.politeness.pace import Pace
 from backfill.records.checkpoint import Checkpoint, Counts
+from backfill.records.lease import Lease
 from backfill.records.ranges import RangeClaim, renew_range
 from backfill.report import Reporter
 from backfill.server.in_bulk import may_be_of_a_row
-from backfill.server.postgres import Connection
+from backfill.server.postgres import AWAY, Connection
 from backfill.server.session import Session
+from backfill.settings import EngineSettings
 from backfill.stop import StopSignals
 
 ATTEMPTS = 5
@@ -52,32 +56,35 @@ FIRST_BACKOFF_SECONDS = 0.1
 #: Worth the same statement again: nothing is wrong with the rows.
 TRANSIENT = (*BUSY, psycopg.errors.QueryCanceled)
 
-#: The server is away, or here but not yet the one that writes: a standby before its promotion.
-_AWAY = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.ReadOnlySqlTransaction,
-)
-
 Connect = Callable[[], Session]
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the workers of one process share while they write a run."""
+
+    lease: Lease
+    connect: Connect
+    settings: EngineSettings
+    reporter: Reporter
+    stop: StopSignals
+    tally: Tally
+    refusals: Refusals
+    passes_over: bool  # rows that are locked, until the end of their range
+    step: Step
+    pace: Pace
 
 
 @dataclass
 class PatientCommitter:
     """Commits chunks of one run over a connection that it may have to renew."""
 
-    run_id: str
+    shared: Shared
     writer: ChunkWriter
-    connect: Connect
-    reporter: Reporter
-    stop: StopSignals
-    refusals: Refusals
-    step: Step = no_step
-    passes_over: bool = True  # rows that are locked, until the end of their range
 
     def __post_init__(self) -> None:
-        self.connection = self.connect()
+        self.connection = self.shared.connect()
         self._at_once = OneAhead(self.writer)
         self._wait = threading.Event()
         # What a crash of the server may take back of the range: its last chunks.
@@ -109,10 +116,10 @@ class PatientCommitter:
         """
         tried = ready.wanted.num_rows
         # Whoever watches the steps of a chunk gets them one by one.
-        is_plain = self.step is no_step and not behind.is_sweep
+        is_plain = self.shared.step is no_step and not behind.is_sweep
         error = self._try_at_once(claim, ready, behind, following) if is_plain else None
         if isinstance(error, Committed):
-            self.refusals.record(tried)
+            self.shared.refusals.record(tried)
             if error.is_on_disk:
                 self._at_risk.clear()
             elif error.checkpoint:
@@ -152,17 +159,20 @@ class PatientCommitter:
                 self._back_off(attempt)
                 # The failed transaction did not renew the lease; somebody may want us to stop.
                 self.breathe(claim)
-            except _AWAY as error:
+            except AWAY as error:
                 if not self._is_away(error):
                     if is_careful or not may_be_of_a_row(error):
                         raise
                     is_careful = True
                     continue
-                if found := self._found_again(claim, ready, behind, error):
-                    return Committed(found)
+                if done := self._look_again(claim, ready.chunk.number, behind.chain, error):
+                    return Committed(done)
             except (CommitRefused, psycopg.Error, RefusedRow) as error:
-                if is_there(error) and (found := self._found(claim, ready, behind)):
-                    return Committed(found)
+                # By a session that we had lost, which committed it after all?
+                number, chain = ready.chunk.number, behind.chain
+                look = functools.partial(look_for, claim=claim, number=number, chain=chain)
+                if is_there(error) and (done := self.ask(look)):
+                    return Committed(done)
                 if is_careful or is_hopeless(error):
                     raise
                 is_careful = True
@@ -177,7 +187,7 @@ class PatientCommitter:
         self._at_once.look(self.connection)
         try:
             flush(self.connection)
-        except _AWAY as error:
+        except AWAY as error:
             if not self._is_away(error):
                 raise
             # What is there after a crash is there for good.
@@ -186,7 +196,7 @@ class PatientCommitter:
 
     def _comes_back(self, behind: Behind) -> bool:
         """Whether rows that are locked now are written at the range's end."""
-        return self.passes_over and not behind.is_sweep
+        return self.shared.passes_over and not behind.is_sweep
 
     def _try_at_once(
         self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, following: Following
@@ -205,7 +215,7 @@ class PatientCommitter:
             return error
 
     def _try(self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, write: Write) -> Committed:
-        return commit_chunk(self.connection, claim, ready, behind, write, self.step)
+        return commit_chunk(self.connection, claim, ready, behind, write, self.shared.step)
 
     def _try_carefully(
         self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, *, knows_locks: bool
@@ -238,29 +248,17 @@ class PatientCommitter:
             nonlocal tried
             written = write(connection, changes)
             tried = changes.num_rows - len(written.locked)
-            self.refusals.judge(ready.chunk.number, tried, careful.refused)
+            self.shared.refusals.judge(ready.chunk.number, tried, careful.refused)
             return written
 
         committed = self._try(claim, ready, behind, judged)
-        self.refusals.record(tried, careful.refused)
+        self.shared.refusals.record(tried, careful.refused)
         return committed
-
-    def _found_again(
-        self, claim: RangeClaim, ready: ReadyChunk, behind: Behind, error: Exception
-    ) -> Checkpoint | None:
-        """Connect again; return the chunk's checkpoint, if its commit got through."""
-        return self._look_again(claim, ready.chunk.number, behind.chain, error)
-
-    def _found(self, claim: RangeClaim, ready: ReadyChunk, behind: Behind) -> Checkpoint | None:
-        """Return a chunk's checkpoint that a session which we had lost committed after all."""
-        look = functools.partial(
-            look_for, claim=claim, number=ready.chunk.number, chain=behind.chain
-        )
-        return self.ask(look)
 
     def _look_again(
         self, claim: RangeClaim, number: int, chain: str, error: Exception
     ) -> Checkpoint | None:
+        """Connect again; return the chunk's checkpoint, if its commit got through."""
         look = functools.partial(look_for, claim=claim, number=number, chain=chain)
         try:
             return self._reconnect(look, f"wrote chunk {number}", error)
@@ -276,25 +274,25 @@ class PatientCommitter:
         self._at_once.look(self.connection)
         try:
             return question(self.connection)
-        except _AWAY as error:
+        except AWAY as error:
             if not self._is_away(error):
                 raise
             return self._reconnect(question, "looked for its next rows", error)
 
     def breathe(self, claim: RangeClaim) -> None:
         """Heed signals and requests, and renew the lease, while nothing is open: see `Pace`."""
-        self.stop.check()
+        self.shared.stop.check()
         self._at_once.look(self.connection)
         try:
             fence = renew_range(self.connection, claim)
-        except _AWAY as error:
+        except AWAY as error:
             # What is wrong here the next try meets again, and knows how to mend.
             if not self._is_away(error):
                 return
             # Until then, which may be long, the lease is kept over another connection.
             with (
                 contextlib.suppress(DatabaseUnreachable, psycopg.Error),
-                contextlib.closing(self.connect()) as spare,
+                contextlib.closing(self.shared.connect()) as spare,
             ):
                 check_requests(renew_range(spare, claim))
             return
@@ -320,19 +318,19 @@ class PatientCommitter:
             attempt += 1
             try:
                 self.connection.close()
-                self.connection = self.connect()
+                self.connection = self.shared.connect()
                 found = look(self.connection)
                 break
-            except (DatabaseUnreachable, *_AWAY):
+            except (DatabaseUnreachable, *AWAY):
                 if time.monotonic() > deadline:
                     raise DatabaseUnreachable(
-                        f"The database went away while run {self.run_id} {what} "
-                        f"({str(error).splitlines()[0]}), and did not come back "
+                        f"The database went away while run {self.shared.lease.run_id} {what} "
+                        f"({first_line(error)}), and did not come back "
                         f"within {RECONNECT_SECONDS:.0f} s. What was reported stays committed. "
-                        f"When it answers again: {next_command('resume', self.run_id)}"
+                        f"When it answers again: {next_command('resume', self.shared.lease.run_id)}"
                     ) from None
                 self._back_off(min(attempt, 5))
-        self.reporter.message("The connection was lost; connected again.", "warning")
+        self.shared.reporter.message("The connection was lost; connected again.", "warning")
         return found
 
 

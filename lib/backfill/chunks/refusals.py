@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from backfill.errors import BackfillError, EveryRowRefused, TooManyRefused
+from backfill.errors import BackfillError, EveryRowRefused, TooManyRefused, first_line
 
 #: Rows that were tried before a share of them says something.
 SHARE_OF_ROWS = 100
@@ -72,7 +72,7 @@ class Refusals:
         """Raise for a chunk that must not be committed; before the commit, so that it is not."""
         if not refused:
             return
-        said = str(refused[0].error).strip().splitlines()[0]
+        said = first_line(refused[0].error)
         with self._lock:
             of_class = sum(is_of_class_42(refusal.error) for refusal in refused)
             if of_class == tried and (tried > 1 or self._strikes + 1 >= _STRIKES):

@@ -18,6 +18,7 @@ from backfill.errors import (
     ExitCode,
     PreflightError,
     StorageError,
+    first_line,
     is_full,
 )
 from backfill.folder import RunFolder, has_temporary_folder, is_temporary_full, new_run_id, runs_dir
@@ -348,18 +349,17 @@ def _situation(error: Exception) -> BackfillError | None:
 
     from backfill.errors import UsageError
     from backfill.server.in_bulk import words_of
-    from backfill.server.postgres import what_failed
+    from backfill.server.postgres import AWAY, what_failed
 
-    read_only = psycopg.errors.ReadOnlySqlTransaction
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | read_only):
+    if isinstance(error, AWAY):
         mend = next_command("doctor")
         return DatabaseUnreachable(
             f"{what_failed(error)}. What is committed stays committed. Run: {mend}"
         )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        said = str(error).splitlines()[0]
         return PreflightError(
-            f"This role lacks a right: {said}. Grant it what this prints: {next_command('grants')}"
+            f"This role lacks a right: {first_line(error)}. Grant it what this prints: "
+            + next_command("grants")
         )
     if isinstance(error, psycopg.errors.UntranslatableCharacter):
         return UsageError(

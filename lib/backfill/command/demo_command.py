@@ -24,9 +24,9 @@ from backfill.folder import runs_dir
 from backfill.log_format import sentence_of
 from backfill.notebook.headless import notebook_path
 from backfill.notebook.relay import Terminal
-from backfill.notebook.run_signals import handled
 from backfill.report import progress_line
 from backfill.server.embedded import EmbeddedServer, default_home
+from backfill.stop import handled
 
 SKIPS_SHOWN = 3
 STOP_SECONDS = 60.0
@@ -258,13 +258,11 @@ def _embedded_server() -> Iterator[None]:
             server.stop()
 
 
-@contextlib.contextmanager
-def _sigterm_as_exit() -> Iterator[None]:
+def _sigterm_as_exit() -> contextlib.AbstractContextManager[None]:
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    with handled((signal.SIGTERM,), leave):
-        yield
+    return handled((signal.SIGTERM,), leave)
 
 
 def _event(line: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from backfill.command.ending import print_summary
 from backfill.command.runs_table import Cells, print_runs
 from backfill.command.words import counted_in
 from backfill.display.on_terminal import is_watched, print_shown
-from backfill.errors import BackfillError, ExitCode, UsageError
+from backfill.errors import BackfillError, ExitCode, UsageError, first_line
 from backfill.folder import runs_dir
 from backfill.next_command import next_command
 
@@ -135,11 +135,8 @@ def _rows(say: Callable[[str, str], None]) -> list[RunRow] | None:
         with database.connect(read_only=True) as connection:
             return Ledger(connection).runs(MOST_RUNS)
     except BackfillError as error:
-        first = str(error).splitlines()[0]
-        say(
-            f"The database was not asked, folders only: {first} See: {next_command('doctor')}",
-            "warning",
-        )
+        said = f"The database was not asked, folders only: {first_line(error)}"
+        say(f"{said} See: {next_command('doctor')}", "warning")
         return None
 
 

@@ -10,7 +10,7 @@ import psycopg
 
 from backfill.display.counting import counted
 from backfill.display.eye import attempt
-from backfill.errors import BackfillError
+from backfill.errors import BackfillError, first_line
 from backfill.jobs.utc.pending import count_by_household, known_households
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.spec_file import load_spec
@@ -147,7 +147,7 @@ def _pending(connection: Connection, spec: TableSpec) -> dict[str, Any]:
             "hidden": hidden_rows(connection, table.relations),
         }
     except (BackfillError, psycopg.Error) as error:  # of a role that may not look, among others
-        return {"utc": None, "why": str(error).splitlines()[0]}
+        return {"utc": None, "why": first_line(error)}
 
 
 def status_text(document: dict[str, Any]) -> str:

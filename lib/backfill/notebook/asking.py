@@ -21,7 +21,6 @@ from backfill.plans import worksheet
 from backfill.plans.plan import planned_again
 from backfill.server.database import Database
 from backfill.steps.kind import JobKind
-from backfill.which_folder import find_folder
 
 SHOWN_QUESTIONS = 100
 
@@ -98,7 +97,7 @@ def explain_row(database: Database | None, run_id: str, runs: Path, key: object)
         except DatabaseUnreachable as error:
             problem = str(error).split(". ")[0]
         source = find_source(run_id, runs, connection, problem)
-        kind = kind_of(source.job)
+        kind = kind_of(source.facts.job)
         parts = [str(part) for part in key] if isinstance(key, tuple | list) else [str(key)]
         key = json.dumps(parts, ensure_ascii=False) if len(parts) > 1 else parts[0]
         trace = trace_row(source, kind, key)
@@ -171,16 +170,3 @@ def used_view(used: Sequence[Mapping[str, str]]) -> Shown:
         [[line.get(name, "") for name in names] for line in used[:SHOWN_QUESTIONS]],
         rest=f"All of them: {worksheet.USED_FILE} in the run's folder",
     )
-
-
-def decide_for(run_id: str, runs: Path, key: str, decision: str, details: dict[str, str]) -> Shown:
-    """Answer a question of any run whose folder is at hand."""
-    folder = find_folder(runs, run_id, worksheet.DECISIONS_FILE)
-    kind = kind_of(folder.job)
-    return decide_in(folder, kind, key, decision, details)
-
-
-def review_of(run_id: str, runs: Path, by: str) -> Review:
-    """Return what any run whose folder is at hand waits for."""
-    folder = find_folder(runs, run_id, worksheet.DECISIONS_FILE)
-    return Review(folder, kind_of(folder.job).words, by=by)

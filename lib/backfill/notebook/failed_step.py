@@ -4,18 +4,21 @@ never came."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
 from backfill.display.eye import NotShown, attempt
 from backfill.errors import (
+    BackfillError,
     DatabaseUnreachable,
     Interrupted,
     PreflightError,
     StorageError,
     Terminated,
     UsageError,
+    first_line,
     mend_of,
 )
 from backfill.folder import RunFolder
@@ -23,58 +26,70 @@ from backfill.next_command import next_command
 from backfill.plans.plan import PLAN_FILE, planned_by
 from backfill.report import Reporter
 from backfill.server.dsn import redact
-from backfill.server.postgres import what_failed
+from backfill.server.postgres import AWAY, what_failed
 from backfill.steps.ending import apply_command, resume_command
 
 
-def refused(step: str, error: Exception, folder: RunFolder, *, is_writing: bool) -> PreflightError:
-    """Return the error of a right that lacks; `is_writing`: the run has a plan to write."""
-    way_on = f", then: {apply_command(folder)}" if is_writing else ""
+@dataclass(frozen=True, slots=True)
+class FailedStep:
+    """A step of the run in a folder; `is_writing`: the run has a plan to write."""
+
+    name: str
+    folder: RunFolder
+    dsn: str
+    is_writing: bool
+
+
+def in_our_words(error: Exception, step: FailedStep) -> BackfillError | None:
+    """Return what to say in place of an error, None for one that is said as it is."""
+    say = next((say for kinds, say in _SAID if isinstance(error, kinds)), None)
+    return say(error, step) if say else None
+
+
+def refused(error: psycopg.Error, step: FailedStep) -> PreflightError:
+    """Return the error of a right that lacks."""
+    way_on = f", then: {apply_command(step.folder)}" if step.is_writing else ""
     return PreflightError(
-        f"The role lacks a right for {step}: {str(error).splitlines()[0]}. Grant what this "
+        f"The role lacks a right for {step.name}: {first_line(error)}. Grant what this "
         f"prints: {next_command('grants')}{way_on}"
     )
 
 
-#: What a server says that is away, or here but not the one that writes.
-AWAY = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.ReadOnlySqlTransaction,
-)
-
-
-def lost(
-    step: str, error: psycopg.Error, dsn: str, folder: RunFolder, *, is_writing: bool
-) -> DatabaseUnreachable:
+def lost(error: psycopg.Error, step: FailedStep) -> DatabaseUnreachable:
     """Return the error of a database that went away; a dry run is never told to write."""
-    failed = redact(what_failed(error, step), dsn)
-    way_on = apply_command(folder) if is_writing else next_command("doctor")
+    failed = redact(what_failed(error, step.name), step.dsn)
+    way_on = apply_command(step.folder) if step.is_writing else next_command("doctor")
     return DatabaseUnreachable(
         f"{failed}. What is committed stays committed. When it answers again: {way_on}"
     )
 
 
-def no_room(error: StorageError, folder: RunFolder, *, is_writing: bool) -> StorageError:
+def no_room(error: StorageError, step: FailedStep) -> StorageError:
     """Return the error of a file that could not be written, with the way on.
 
     What is written already is closed; a plan without its files is made again.
     """
     mend = mend_of(error)
-    if is_writing:
-        return StorageError(f"{error} {mend}, then: {apply_command(folder)}")
-    again = next_command(*planned_by(folder))
+    if step.is_writing:
+        return StorageError(f"{error} {mend}, then: {apply_command(step.folder)}")
+    again = next_command(*planned_by(step.folder))
     return StorageError(f"{error} {mend}, then make the plan again: {again}")
 
 
-def stopped(
-    step: str, signal_name: str, run_id: str, folder: RunFolder, *, is_writing: bool
-) -> Interrupted | Terminated:
+#: What is said in other words than the error's own: its kinds, and what says it.
+_SAID: tuple[tuple[Any, Callable[[Any, FailedStep], BackfillError]], ...] = (
+    (StorageError, no_room),
+    (psycopg.errors.InsufficientPrivilege, refused),
+    (AWAY, lost),
+)
+
+
+def stopped(signal_name: str, run_id: str, step: FailedStep) -> Interrupted | Terminated:
     """Return the error of a step that a signal ended while no chunk was open."""
-    sentence = f"Run {run_id} was stopped by {signal_name} during {step}."
-    if is_writing:
-        sentence += f" What is committed stays committed. Go on with: {resume_command(folder)}"
-    elif not folder.file(PLAN_FILE).is_file():
+    sentence = f"Run {run_id} was stopped by {signal_name} during {step.name}."
+    if step.is_writing:
+        sentence += f" What is committed stays committed. Go on with: {resume_command(step.folder)}"
+    elif not step.folder.file(PLAN_FILE).is_file():
         sentence += " Nothing was written. Type the command again."
     else:
         sentence += f" Nothing was written. See: {next_command('status', run_id)}"

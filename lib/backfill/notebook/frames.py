@@ -14,6 +14,7 @@ from backfill.rows.values import to_dataframe
 TABLES = ("changes", "skips", "extracted", "shifts")
 
 #: The tables of `staging.duckdb` that a run which only applies a plan has no need of.
+_STAGED = {"extracted": "extracted nothing", "shifts": "read no screenshots"}
 STAGED_ONLY = "It goes on with a frozen plan. Use run.changes and run.skips, or plan anew."
 
 
@@ -27,27 +28,35 @@ class Frames:
     @property
     def changes(self) -> Any:
         """The changes as a dataframe, in key order; struct columns spread as `after.…`."""
-        import pyarrow.parquet as pq
-
-        return to_dataframe(pq.read_table(self._file(CHANGES_FILE)))
+        return self._frame("changes")
 
     @property
     def skips(self) -> Any:
         """The rows that the plan leaves alone, as a dataframe."""
-        import pandas as pd
-
-        texts = pd.read_csv(self._file(SKIPS_FILE), dtype=str, keep_default_na=False)
-        return texts.astype({"position": "Int64"})
+        return self._frame("skips")
 
     @property
     def extracted(self) -> Any:
         """The extracted rows as a dataframe; only where the run was planned."""
-        raise UsageError(f"Run {self.run_id} extracted nothing here. {STAGED_ONLY}")
+        return self._frame("extracted")
 
     @property
     def shifts(self) -> Any:
         """The shifts that were read from screenshots, as a dataframe; only where it was planned."""
-        raise UsageError(f"Run {self.run_id} read no screenshots here. {STAGED_ONLY}")
+        return self._frame("shifts")
+
+    def _frame(self, name: str) -> Any:
+        """Return a table of the run out of its frozen plan."""
+        if lacking := _STAGED.get(name):
+            raise UsageError(f"Run {self.run_id} {lacking} here. {STAGED_ONLY}")
+        if name == "changes":
+            import pyarrow.parquet as pq
+
+            return to_dataframe(pq.read_table(self._file(CHANGES_FILE)))
+        import pandas as pd
+
+        texts = pd.read_csv(self._file(SKIPS_FILE), dtype=str, keep_default_na=False)
+        return texts.astype({"position": "Int64"})
 
     def table(self, name: str = "changes") -> TableView:
         """Show all rows of one of the run's tables, to sort, search and page through."""

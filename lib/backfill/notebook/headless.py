@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backfill.errors import ExitCode, StorageError, mend_of
+from backfill.errors import ExitCode, StorageError, first_line, mend_of
 from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, notebooks_folder
 from backfill.loading import give_back, not_yet, unseen
 from backfill.notebook.kernel import KERNEL_NAME, Kernel, with_environment
@@ -227,7 +227,7 @@ def _execute(
         except PapermillExecutionError as error:
             return f"{error.ename}: {error.evalue}".removesuffix(": ")
         except TimeoutError as error:  # an OSError, but none of a file
-            return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            return f"{type(error).__name__}: {first_line(error)}"
         except OSError as error:
             return (
                 f"The notebook could not be written to {partial.parent}: {error.strerror}. What "

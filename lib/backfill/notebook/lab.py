@@ -27,11 +27,11 @@ from backfill.folder import notebooks_folder, runs_dir
 from backfill.next_command import next_command
 from backfill.notebook.kernel import KERNEL_NAME
 from backfill.notebook.relay import Terminal
-from backfill.notebook.run_signals import SIGNALS, handled
 from backfill.server.database import Database, open_database
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.server.embedded_process import wait_until
 from backfill.server.postgres import scalar
+from backfill.stop import SIGNALS, handled
 from backfill_lab.demo.seed import seed_if_empty
 
 FIRST_NOTEBOOK = "00_start_here"

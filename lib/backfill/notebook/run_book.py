@@ -22,7 +22,6 @@ from backfill.display.pages import Shown, note, style
 from backfill.errors import (
     BackfillError,
     ExitCode,
-    StorageError,
     VerifyFailed,
 )
 from backfill.folder import NOTEBOOK_ENV, RUN_ID_ENV, RunFolder, named_runs, runs_dir
@@ -31,6 +30,7 @@ from backfill.loading import give_back
 from backfill.next_command import next_command, remember_about, remember_variable
 from backfill.notebook import failed_step
 from backfill.notebook.asking import Asking
+from backfill.notebook.failed_step import FailedStep
 from backfill.notebook.frames import Frames
 from backfill.notebook.run_views import head_view, plan_view, summary_view, verification_view
 from backfill.notebook.show import is_beside, listener
@@ -317,41 +317,33 @@ class RunBook(Asking, Frames):
             with watching(self._not_shown):
                 self._interrupts.check()
                 yield
-        except StorageError as error:
-            full = failed_step.no_room(error, self.folder, is_writing=self._is_writing)
-            self._fail(name, int(full.exit_code), str(full))
-            raise full from None
-        except BackfillError as error:
-            self._fail(name, int(error.exit_code), str(error))
-            raise
         except KeyboardInterrupt:
             with self._interrupts.over():
-                by, to_write = self._interrupts.name, self._is_writing
-                ended = failed_step.stopped(name, by, self.run_id, self.folder, is_writing=to_write)
-                self._fail(name, int(ended.exit_code), str(ended))
+                by = self._interrupts.name
+                self._fail(name, failed_step.stopped(by, self.run_id, self._failed(name)))
             raise
-        except psycopg.errors.InsufficientPrivilege as error:
-            refused = failed_step.refused(name, error, self.folder, is_writing=self._is_writing)
-            self._fail(name, int(refused.exit_code), str(refused))
-            raise refused from None
-        except failed_step.AWAY as error:
-            to_write, dsn = self._is_writing, self.database.dsn
-            lost = failed_step.lost(name, error, dsn, self.folder, is_writing=to_write)
-            self._fail(name, int(lost.exit_code), str(lost))
-            raise lost from None
         except Exception as error:  # a bug of ours, or of a person's cell: told, and raised
-            self._fail(name, int(ExitCode.UNEXPECTED), raised_in_words(error))
-            raise
+            said = failed_step.in_our_words(error, self._failed(name))
+            self._fail(name, said or error)
+            if said is None:
+                raise
+            raise said from None
         finally:  # what a step has freed goes back to the system, before the next one takes more
             give_back()
 
-    @property
-    def _is_writing(self) -> bool:
-        return bool(self._plan and self.values.get("apply"))
+    def _failed(self, step: str) -> FailedStep:
+        is_writing = bool(self._plan and self.values.get("apply"))
+        return FailedStep(step, self.folder, self._dsn, is_writing)
 
-    def _fail(self, step: str, exit_code: int, message: str) -> None:
-        database = getattr(self, "database", None)
-        message = redact(message, database.dsn if database else "")
+    @property
+    def _dsn(self) -> str:
+        return self.database.dsn if hasattr(self, "database") else ""  # else it was not opened
+
+    def _fail(self, step: str, error: Exception) -> None:
+        exit_code, message = int(ExitCode.UNEXPECTED), raised_in_words(error)
+        if isinstance(error, BackfillError):
+            exit_code, message = int(error.exit_code), str(error)
+        message = redact(message, self._dsn)
         document: dict[str, Any] = {
             **self._standing(),
             **self._proof(),

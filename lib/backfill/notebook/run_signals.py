@@ -15,13 +15,13 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from backfill.stop import SIGNALS, handled
+
 _TOLD = {
     "before": "Stopping before the notebook begins; once more stops at once.",
     "cells": "Stopping after the current chunk; once more kills it.",
     "after": "The run has ended: closing its folder first. Once more leaves it open.",
 }
-
 
 #: How long a kernel that has been interrupted may be idle without having answered.
 IDLE_SECONDS = 3.0
@@ -109,32 +109,10 @@ def listening(say: Callable[[str], None]) -> Iterator[RunSignals]:
         yield heard
 
 
-@contextlib.contextmanager
-def stoppable() -> Iterator[None]:
+def stoppable() -> contextlib.AbstractContextManager[None]:
     """Raise `Stopped` where SIGTERM or SIGHUP meets the block, as Ctrl-C raises its like."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise Stopped(number)
 
-    with handled((signal.SIGTERM, signal.SIGHUP), stop):
-        yield
-
-
-@contextlib.contextmanager
-def handled(
-    numbers: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], None]
-) -> Iterator[None]:
-    """Have signals handled while the block runs; a hang-up that `nohup` keeps away stays away."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # nothing can be installed here
-        return
-    before = {
-        number: signal.signal(number, handler)
-        for number in numbers
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
+    return handled((signal.SIGTERM, signal.SIGHUP), stop)

@@ -36,6 +36,7 @@ import pyarrow.parquet as pq
 from backfill.errors import StalePlan, StorageError
 from backfill.folder import RunFolder, sha256_of
 from backfill.next_command import next_command
+from backfill.records.planned import Planned
 from backfill.records.positions import Positions
 from backfill.settings import canonical_json
 from backfill.skips import Skip, reason_of
@@ -49,26 +50,16 @@ FORMAT_VERSION = 1
 _LONGEST_FIELD = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Planned):
     """What was frozen. `rows` is scanned rows: changes, unchanged and skips together."""
 
-    plan_id: str
-    run_id: str
-    job: str
-    scope: dict[str, Any]
-    settings: dict[str, Any]
-    settings_fingerprint: str
-    database_fingerprint: str
-    tzdata_version: str
     changes_sha256: str
     skips_sha256: str
     rows: int
     changes: int
     skips: int
-    target: dict[str, Any]
     counts: dict[str, Any]
-    reverts: str | None = None
     format_version: int = FORMAT_VERSION
     #: How it is to be written, by parameter, where that was said and is not the usual.
     kept: dict[str, Any] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from backfill.errors import StorageError
+from backfill.errors import StorageError, first_line
 from backfill.folder import FILE_MODE
 from backfill.loading import unseen
 
@@ -202,7 +202,7 @@ class Staging:
         except (self._error, OSError) as error:
             raise StorageError(
                 f"The staging file {self.path} could not be written: "
-                f"{str(error).splitlines()[0]}. Nothing was done in the database. Free some room, "
+                f"{first_line(error)}. Nothing was done in the database. Free some room, "
                 "or choose another folder with --runs-dir DIR, and plan again."
             ) from error
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import psycopg
 
-from backfill.errors import BackfillError, NoConnectionLeft
+from backfill.errors import BackfillError, NoConnectionLeft, first_line
 from backfill.politeness.signals import SIGNALS, Signal
 from backfill.politeness.throttle import SignalReading, Throttle
 from backfill.server.postgres import APPLICATION_NAME, Connection, scalar
@@ -79,7 +79,7 @@ def explain_failure(error: Exception) -> str:
     """Return one line that tells a person why a signal could not be read."""
     if isinstance(error, psycopg.Error) and error.diag.message_primary:
         return error.diag.message_primary
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    said = first_line(error)
     if isinstance(error, NoConnectionLeft):
         return f"{said}. Raise that limit, or resume without the watch: --max-lock-waiters -1"
     return said

@@ -21,6 +21,7 @@ from backfill.records.ledger_tables import (
     has_ranges,
     has_tables,
 )
+from backfill.records.planned import Planned
 from backfill.server.own_text import holdable, holdable_json
 from backfill.server.postgres import Connection, scalar
 from backfill.skips import Skip
@@ -31,22 +32,12 @@ from backfill.which_folder import LATEST, ambiguous
 _IMAGES_BYTES = 4_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow(Planned):
     """A row of `backfill.run`."""
 
-    run_id: str
-    job: str
-    scope: dict[str, Any]
-    plan_id: str
     plan_rows: int
     status: RunStatus
-    settings: dict[str, Any]
-    target: dict[str, Any]
-    settings_fingerprint: str
-    database_fingerprint: str
-    tzdata_version: str
-    reverts: str | None = None
     lease_token: int = 0
     lease_expires_at: dt.datetime | None = None
     lease_holder: str | None = None
@@ -103,12 +94,9 @@ class Ledger:
         """Write the row of a new run, at status planned: what else a row holds is for others."""
         self.create()  # or tables of an earlier version would lack what the row relies on
         held = partial(holdable_json, self.connection)
-        documents = ("scope", "settings", "target")
-        names = ("run_id", "job", "plan_id", "plan_rows", "settings_fingerprint")
-        facts = (*names, "database_fingerprint", "tzdata_version", "reverts")
         values = {
-            **{name: getattr(run, name) for name in facts},
-            **{name: Jsonb(held(getattr(run, name))) for name in documents},
+            name: Jsonb(held(fact)) if isinstance(fact, dict) else fact
+            for name, fact in (run.facts() | {"plan_rows": run.plan_rows}).items()
         }
         self.connection.execute(
             sql.SQL("INSERT INTO backfill.run ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(

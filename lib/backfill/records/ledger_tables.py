@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import psycopg
 
-from backfill.errors import LeaseHeld, PreflightError
+from backfill.errors import LeaseHeld, PreflightError, first_line
 from backfill.next_command import next_command
 from backfill.server.catalog_columns import quoted_name
 from backfill.server.postgres import Connection, scalar
@@ -67,13 +67,13 @@ def create_tables(connection: Connection, *, is_new: bool) -> None:
             + next_command("status")
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
-        raise PreflightError(_refusal(connection, is_new, str(error))) from None
+        raise PreflightError(_refusal(connection, is_new, first_line(error))) from None
     except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction):
         raise
     except psycopg.DatabaseError as error:  # what an event trigger that guards DDL raises
         raise PreflightError(
             "The server refused to make the tool's own tables in schema backfill: "
-            f"{str(error).splitlines()[0]}. Nothing was written. Does that schema hold tables of "
+            f"{first_line(error)}. Nothing was written. Does that schema hold tables of "
             "somebody else's? They must have another one. Does an event trigger guard tables here "
             "(pg_event_trigger)? Have whoever may run what this prints, then type the command "
             "again: " + next_command("grants")
@@ -103,6 +103,6 @@ def _refusal(connection: Connection, is_new: bool, said: str) -> str:
     database = quoted_name(str(scalar(connection, "SELECT current_database()")))
     return (
         "This role may not create the tool's own tables in schema backfill "
-        f"({said.splitlines()[0]}). Mend, as the database's owner: "
+        f"({said}). Mend, as the database's owner: "
         + grant(connection, "CREATE", f"DATABASE {database}")
     )

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from backfill.display.counting import counted
-from backfill.errors import DatabaseUnreachable, NoConnectionLeft, PreflightError
+from backfill.errors import DatabaseUnreachable, NoConnectionLeft, PreflightError, first_line
 from backfill.next_command import next_command
 from backfill.server.dsn import DSN_ENV, describe, redact
 from backfill.server.session import (
@@ -32,6 +32,12 @@ Connection = psycopg.Connection[TupleRow]
 
 APPLICATION_NAME = "backfill-workbook"
 CONNECT_TIMEOUT_SECONDS = 10
+#: What a server says that is away, or here but not, or not yet, the one that writes.
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
 ONLY_READS = "This server only reads now, as a standby does"
 NAME_THE_PRIMARY = (
     f"Name the server that writes in {DSN_ENV}; of several hosts in one URL, "
@@ -279,7 +285,7 @@ def check_limit(connection: Connection, needed: int, mend: str = "") -> None:
 
 def what_failed(error: psycopg.Error, step: str = "") -> str:
     """Say what became of a statement: a lock or a time limit missed is no lost database."""
-    reason = (str(error).strip() or repr(error)).splitlines()[0]
+    reason = first_line(error)
     during = f" during {step}" if step else ""
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return (

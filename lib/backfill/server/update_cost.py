@@ -5,7 +5,7 @@ The factors are medians of `make bench-shapes`, bytes of WAL a row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backfill.errors import PreflightError
@@ -87,15 +87,15 @@ def _oids(connection: Connection, relation: Relation) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
-def _not_run(relation: Relation, *, is_replica: bool) -> list[str]:
+def _not_run(relation: Relation, *, is_replica: bool) -> Iterator[str]:
     if not is_replica:
-        return []
-    return [
+        return
+    yield (
         f"This role's sessions have session_replication_role = replica: for the rows that this run "
         f"writes, no foreign key of {relation} is looked at, and of its triggers only those run "
         "that are enabled for a replica, or always. If they are to run: ALTER ROLE … RESET "
         "session_replication_role; (or ALTER DATABASE …)"
-    ]
+    )
 
 
 def _triggers(
@@ -105,7 +105,7 @@ def _triggers(
     columns: Sequence[str],
     *,
     is_replica: bool,
-) -> list[str]:
+) -> Iterator[str]:
     rows = connection.execute(
         "SELECT t.tgname, t.tgtype & 1 = 1 FROM pg_trigger AS t WHERE NOT t.tgisinternal"
         # Of a partition: its own row triggers, not the copies of its parent's.
@@ -119,19 +119,19 @@ def _triggers(
         [oids[0], list(oids), ["R" if is_replica else "O", "A"], list(columns)],
     ).fetchall()
     if not rows:
-        return []
+        return
     by_row = [str(name) for name, is_row in rows if is_row]
     cost = (
         f" Once a row runs {', '.join(by_row)}: one that does nothing costs a sixth more WAL."
         if by_row
         else ""
     )
-    return [
+    yield (
         f"{relation} has triggers that every update fires: "
         f"{', '.join(str(name) for name, _is_row in rows)}.{cost} "
         "Make sure that they may run; a row whose value a trigger changes is skipped. If they "
         f"need not run: ALTER TABLE {relation.spelt} DISABLE TRIGGER …; for the time of the run."
-    ]
+    )
 
 
 def _indexes(
@@ -140,7 +140,7 @@ def _indexes(
     oids: Sequence[int],
     written: Sequence[str],
     pending: int,
-) -> list[str]:
+) -> Iterator[str]:
     """Name indexes that hold a written column, also in an expression, predicate or INCLUDE.
 
     From PostgreSQL 16 on a BRIN index does not stand in the way of a HOT update.
@@ -159,15 +159,15 @@ def _indexes(
         [list(written), list(oids), connection.info.server_version < 160_000],
     ).fetchall()
     if not rows:
-        return []
+        return
     names = ", ".join(str(row[0]) for row in rows)
-    return [
+    yield (
         f"Indexes hold a column that will be written ({names}): no update of it can be a HOT "
         f"update, so all indexes of {relation} are written as well, about {WAL_INDEXED} bytes of "
         f"WAL a row instead of {WAL_USUAL}{_of_all(WAL_INDEXED, pending)}. Mend, "
         "where nobody needs them meanwhile: DROP INDEX before, CREATE INDEX CONCURRENTLY after. "
         "Nothing to do if that is fine."
-    ]
+    )
 
 
 def _leaves(connection: Connection, oids: Sequence[int]) -> list[_Leaf]:
@@ -203,7 +203,7 @@ def _check_identity(leaves: Sequence[_Leaf]) -> None:
             )
 
 
-def _room(leaves: Sequence[_Leaf]) -> list[str]:
+def _room(leaves: Sequence[_Leaf]) -> Iterator[str]:
     """Name the tables whose pages are full: new versions of their rows go to other pages."""
     full = [
         leaf
@@ -214,33 +214,33 @@ def _room(leaves: Sequence[_Leaf]) -> list[str]:
         and leaf.free < LITTLE_ROOM
     ]
     if not full:
-        return []
+        return
     described = ", ".join(
         f"{leaf.name} (fillfactor {leaf.fillfactor}, about {leaf.free or 0:.0%} free)"
         for leaf in full
     )
-    return [
+    yield (
         f"Little room for HOT updates in {described}: new versions of rows go to other pages, and "
         f"every index gets an entry for each, about {WAL_USUAL} bytes of WAL a row instead of "
         f"{WAL_WITH_ROOM}. Mend, only where a rewrite is worth it, since it locks the table: ALTER "
         f"TABLE {full[0].name} SET (fillfactor = 70); VACUUM FULL {full[0].name}; (pg_repack does "
         "it without the lock). Nothing to do if that is fine."
-    ]
+    )
 
 
-def _whole_rows(connection: Connection, leaves: Sequence[_Leaf], pending: int) -> list[str]:
+def _whole_rows(connection: Connection, leaves: Sequence[_Leaf], pending: int) -> Iterator[str]:
     """Warn of full row images in the WAL, which logical decoding asks for."""
     found = connection.execute("SELECT current_setting('wal_level')").fetchone()
     whole = [leaf for leaf in leaves if leaf.identity == "f"]
     if not whole or not found or found[0] != "logical":
-        return []
+        return
     width = max(leaf.row_bytes or 0.0 for leaf in whole)
     names = ", ".join(leaf.name for leaf in whole)
-    return [
+    yield (
         f"REPLICA IDENTITY FULL on {names}: each update writes the whole old row to the WAL, about "
         f"{width:.0f} bytes a row more{_of_all(width, pending)}. Mend, "
         f"if there is a primary key: ALTER TABLE {whole[0].name} REPLICA IDENTITY DEFAULT;"
-    ]
+    )
 
 
 def _generated_from(
@@ -260,13 +260,13 @@ def _generated_from(
     return [str(row[0]) for row in rows]
 
 
-def _generated(relation: Relation, names: Sequence[str]) -> list[str]:
+def _generated(relation: Relation, names: Sequence[str]) -> Iterator[str]:
     if not names:
-        return []
-    return [
+        return
+    yield (
         f"Generated columns of {relation} are computed from what will be written "
         f"({', '.join(names)}): they change with it, in the same row version. Nothing to do."
-    ]
+    )
 
 
 #: What `ON UPDATE` of a foreign key does to the rows that refer: pg_constraint.confupdtype.
@@ -275,7 +275,7 @@ _CASCADES, _FORGETS = "c", {"n": "SET NULL", "d": "SET DEFAULT"}
 
 def _foreign_keys(
     connection: Connection, relation: Relation, oids: Sequence[int], columns: Sequence[str]
-) -> list[str]:
+) -> Iterator[str]:
     """Name the foreign keys that hold a written column; those that change other rows by name.
 
     Raises `PreflightError` where rows of others would lose what they refer to: no image has them.
@@ -292,7 +292,7 @@ def _foreign_keys(
         [list(columns), list(oids)],
     ).fetchall()
     if not rows:
-        return []
+        return
     for name, owner, does in rows:
         if forgets := _FORGETS.get(does):
             raise PreflightError(
@@ -302,19 +302,16 @@ def _foreign_keys(
                 f"{name}; and add it again ON UPDATE CASCADE, or after the run."
             )
     names = ", ".join(f"{name} of {owner}" for name, owner, _does in rows)
-    warning = (
+    yield (
         f"Foreign keys hold a column that will be written ({names}): each row costs a look-up, and "
         "a value that breaks one is skipped. Nothing to do if that is meant."
     )
-    carried = [f"{owner} ({name})" for name, owner, does in rows if does == _CASCADES]
-    if not carried:
-        return [warning]
-    return [
-        warning,
-        f"ON UPDATE CASCADE carries what is written on to {', '.join(carried)}: rows there change "
-        "with it, also when it is put back, and are in no plan and no image of this run. Where "
-        "NULL is put back, they hold NULL too. Nothing to do if that is meant.",
-    ]
+    if carried := [f"{owner} ({name})" for name, owner, does in rows if does == _CASCADES]:
+        yield (
+            f"ON UPDATE CASCADE carries what is written on to {', '.join(carried)}: rows there "
+            "change with it, also when it is put back, and are in no plan and no image of this "
+            "run. Where NULL is put back, they hold NULL too. Nothing to do if that is meant."
+        )
 
 
 def _of_all(a_row: float, rows: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backfill.errors import StalePlan, UsageError
+from backfill.errors import StalePlan, UsageError, first_line
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE, Plan
@@ -164,9 +164,8 @@ class _Changes:
 
     def _refusal(self, condition: str, error: Exception) -> str:
         columns = ", ".join((*_SHARED_COLUMNS, *self._own))
-        said = str(error).strip().splitlines()[0]
         return (
-            f"--only {condition!r} is no condition on this plan's changes: {said} "
+            f"--only {condition!r} is no condition on this plan's changes: {first_line(error)} "
             f"Columns: {columns}; and {', '.join(_STRUCTS)}, whose fields follow a dot "
             f"(why.detail). Example: --only \"warnings = ''\""
         )

@@ -22,7 +22,7 @@ from backfill.archive.run_facts import RunFacts
 from backfill.display.eye import shown
 from backfill.display.inline import inlined
 from backfill.display.pages import Shown, note, table
-from backfill.errors import StorageError, UsageError
+from backfill.errors import StorageError, UsageError, first_line
 from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE
 from backfill.plans.staging import literal, quoted, threads
@@ -170,7 +170,7 @@ def compare_runs(
     except (duckdb.Error, OSError, ValueError, KeyError) as error:  # ArrowInvalid is a ValueError
         raise StorageError(
             f"Runs {before.run_id} and {after.run_id} could not be compared: "
-            f"{str(error).splitlines()[0]}. Are their folders whole? "
+            f"{first_line(error)}. Are their folders whole? "
             f"{next_command('evidence', 'check', str(before.folder.path))}"
         ) from None
 

@@ -26,6 +26,7 @@ from backfill.errors import (
     Terminated,
     TooManyRefused,
     TooManySkips,
+    first_line,
 )
 from backfill.folder import RunFolder, runs_dir
 from backfill.next_command import next_command
@@ -74,9 +75,9 @@ class Ending:
             raise type(error)(self._failed(str(error))) from None
         except psycopg.Error as error:
             if is_of_class_42(error):
-                said = f"the server refused: {str(error).splitlines()[0]}"
+                said = f"the server refused: {first_line(error)}"
                 raise PreflightError(self._failed(said)) from None
-            text = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            text = first_line(error)
             self._leave(RunStatus.FAILED, text)
             raise DatabaseUnreachable(
                 f"Run {self.plan.run_id} stopped {self._place()}: {text}. Committed chunks stay "

@@ -204,7 +204,7 @@ def _explained(trace: Trace) -> dict[str, Any]:
     skip = trace.skip
     return {
         "run_id": trace.source.run_id,
-        "job": trace.source.job,
+        "job": trace.source.facts.job,
         "key": trace.key,
         "table": change.get("scope") or (skip.scope if skip else None),
         "outcome": trace.outcome,

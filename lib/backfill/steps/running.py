@@ -14,7 +14,7 @@ from backfill.chunks.apply import Applier, Approved
 from backfill.chunks.chunk_commit import Step, no_step
 from backfill.chunks.compare_and_set import TableWriter
 from backfill.chunks.crew import Crew
-from backfill.chunks.patience import Connect
+from backfill.chunks.patience import Connect, Shared
 from backfill.chunks.refusals import Refusals
 from backfill.chunks.tally import Tally
 from backfill.display.counting import counted
@@ -55,7 +55,7 @@ from backfill.steps.kind import JobKind
 from backfill.steps.left_alone import FOUND_LATE, reasons_of
 from backfill.steps.standing import Applied, standing
 from backfill.steps.which_run import row_of
-from backfill.stop import StopSignals, stop_signals
+from backfill.stop import stop_signals
 from backfill.utc.zone_names import tzdata_version
 
 
@@ -212,9 +212,17 @@ def _written(
         approved = _approved(connection, work, claim, approval)
         tally = _tally(connection, work, approved.part)
         refusals = Refusals(settings.max_refused)
-        writing = replace(work, connect=handing_out(connection, work.connect))
-        hire = partial(_hired, writing, approved, claim, stop, tally, refusals, step, pace)
-        ending.crew = Crew(hire, settings.workers, stop)
+        shared = Shared(
+            *(claim, handing_out(connection, work.connect), settings, work.reporter),
+            *(stop, tally, refusals),
+            passes_over=not work.kind.chain(work.plan.target),
+            step=step,
+            pace=pace,
+        )
+        writer = work.kind.reverter if work.plan.reverts else work.kind.writer
+        ending.crew = Crew(
+            lambda: Applier(approved, shared, writer(work.plan.target)), settings.workers, stop
+        )
         ending.crew.run()
     return ending.standing()
 
@@ -339,31 +347,3 @@ def _tally(connection: Connection, work: _Work, part: Part) -> Tally:
     tally.left.update({reason.value: left[reason] for reason in left if reason in FOUND_LATE})
     tally.begin()
     return tally
-
-
-def _hired(
-    work: _Work,
-    approved: Approved,
-    claim: Lease,
-    stop: StopSignals,
-    tally: Tally,
-    refusals: Refusals,
-    step: Step,
-    pace: Pace,
-) -> Applier:
-    """Return another worker of this process, with a connection of its own."""
-    writer = work.kind.reverter if work.plan.reverts else work.kind.writer
-    return Applier(
-        approved,
-        writer(work.plan.target),
-        claim,
-        work.connect,
-        work.settings,
-        work.reporter,
-        stop,
-        tally,
-        refusals,
-        not work.kind.chain(work.plan.target),
-        step,
-        pace,
-    )

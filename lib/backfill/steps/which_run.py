@@ -21,20 +21,7 @@ from backfill.which_folder import LATEST
 
 def row_of(frozen: Plan) -> RunRow:
     """Return the ledger row of a plan that nobody has applied yet."""
-    return RunRow(
-        run_id=frozen.run_id,
-        job=frozen.job,
-        scope=frozen.scope,
-        plan_id=frozen.plan_id,
-        plan_rows=frozen.rows,
-        status=RunStatus.PLANNED,
-        settings=frozen.settings,
-        target=frozen.target,
-        settings_fingerprint=frozen.settings_fingerprint,
-        database_fingerprint=frozen.database_fingerprint,
-        tzdata_version=frozen.tzdata_version,
-        reverts=frozen.reverts,
-    )
+    return RunRow(**frozen.facts(), plan_rows=frozen.rows, status=RunStatus.PLANNED)
 
 
 def find_planned(ledger: Ledger, wanted: str, runs: Path) -> RunRow:

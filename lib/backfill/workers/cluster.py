@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from backfill.errors import BackfillError, ClusterLost, PreflightError, UsageError
+from backfill.errors import BackfillError, ClusterLost, PreflightError, UsageError, first_line
 from backfill.workers.executor import Executor, Work, WorkerKilled, local_executor
 
 T = TypeVar("T")
@@ -262,8 +262,7 @@ def _knock(address: str, loop: Any, connect: Any, security: Mapping[str, Any]) -
 
 
 def _sentence(error: BaseException) -> str:
-    text = str(error).strip().splitlines()[0:1]
-    return f"{(text or [type(error).__name__])[0].rstrip('.')}."
+    return f"{first_line(error).rstrip('.')}."
 
 
 # -- on the worker ------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from backfill.errors import UsageError
+from backfill.errors import UsageError, first_line
 from backfill.jobs.fill.other_files import folder, mend_of, not_there, not_utf8, recoded, seems
 from backfill.plans.staging import literal
 from backfill.regular_file import opened
@@ -88,7 +88,7 @@ def open_values(path: Path) -> Values:
         raise UsageError(f"--values {path} can not be read: {not_utf8(path, error)}") from None
     except (pa.ArrowException, ValueError, csv.Error) as error:
         if not (told := seems(path)):
-            told = f"can not be read: {str(error).strip().splitlines()[0]}"
+            told = f"can not be read: {first_line(error)}"
         raise UsageError(f"--values {path} {told}") from None
     if any("\0" in name for name in columns):
         raise UsageError(f"--values {path} can not be read: it is not in UTF-8. {recoded(path)}")

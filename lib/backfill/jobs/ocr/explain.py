@@ -28,7 +28,7 @@ def explain_session(trace: Trace) -> Explanation:
     stored = _stored(change)
     document: dict[str, Any] = {
         "run_id": trace.source.run_id,
-        "job": trace.source.job,
+        "job": trace.source.facts.job,
         "key": trace.key,
         "user_id": session.get("user_id") or change.get("scope"),
         "schedule_date": session.get("schedule_date")
@@ -45,7 +45,7 @@ def explain_session(trace: Trace) -> Explanation:
         "shifts": [_shift(shift, session, images) for shift in session.get("shifts", stored)],
         "events": session.get("preview_events") or _events(change),
         "notifications": [n["message"] for n in session.get("notifications", [])],
-        "reader": trace.source.target.get("reader"),
+        "reader": trace.source.facts.target.get("reader"),
         "notes": [*trace.notes, *_missing(session, images)],
     }
     return Explanation(document, _view(document, images))
@@ -77,7 +77,7 @@ def _images(trace: Trace, session: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the images with the words and the parse that were kept of them."""
     staged = _staged_words(trace)
     cache = _cache_dir(trace)
-    reader = trace.source.target.get("reader") or {}
+    reader = trace.source.facts.target.get("reader") or {}
     images = []
     for detail in session.get("image_details", []):
         image = {name: detail[name] for name in ("sequence", "r2_key", "local_path", "sha256")}

@@ -35,7 +35,7 @@ _SAYS = {
 
 def explain_utc(trace: Trace) -> Explanation:
     """Return why a row's values are what they are, from what was traced. Read-only."""
-    target = trace.source.target
+    target = trace.source.facts.target
     zoned = zoned_from_json(target["table"], target.get("encodings"))
     source = trace.change["source"] if trace.change else _staged_source(trace)
     zones = [
@@ -52,7 +52,7 @@ def explain_utc(trace: Trace) -> Explanation:
     scope = change.get("scope") or (trace.skip.scope if trace.skip else None)
     document = {
         "run_id": trace.source.run_id,
-        "job": trace.source.job,
+        "job": trace.source.facts.job,
         "key": trace.key,
         zoned.scope_name or "scope": scope,
         "outcome": trace.outcome,
@@ -88,7 +88,7 @@ def _zone(
     trace: Trace, pair: Pair, source: dict[str, Any], *, is_first: bool
 ) -> tuple[str, str] | None:
     """Return the zone that was used and where it came from; None when there was none."""
-    settings = trace.source.settings
+    settings = trace.source.facts.settings
     policy = zone_policy(settings)
     fields = [link.field for link in pair.chain if link.field]
     values = [pa.array([source.get(name)], pa.string()) for name in fields]
@@ -144,7 +144,7 @@ def _column(
         conversion = explain_one(local.replace(tzinfo=None), zone[0])
     except UsageError as error:
         return document | {"rule": str(error) if is_zone(zone[0]) else f"at the offset {zone[0]}"}
-    return document | _conversion(conversion, trace.source.settings)
+    return document | _conversion(conversion, trace.source.facts.settings)
 
 
 def _local(values: list[Any], reading: Reading) -> dt.datetime | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import psycopg
 from psycopg import sql
 
-from backfill.errors import PreflightError, UsageError
+from backfill.errors import PreflightError, UsageError, first_line
 from backfill.jobs.utc.lookups import Lookups
 from backfill.jobs.utc.resolve_columns import (
     check_order,
@@ -249,7 +249,7 @@ class _Resolver:
             with self.connection.transaction():
                 self.connection.execute(query, [1])
         except psycopg.Error as error:
-            words = str(error).splitlines()[0] if str(error) else type(error).__name__
+            words = first_line(error)
             close = difflib.get_close_matches(self.spec.where, list(self.columns), 1)
             hint = f" Its columns: {', '.join(close or list(self.columns)[:12])}."
             if isinstance(error, psycopg.errors.UndefinedFunction | psycopg.errors.UndefinedObject):
