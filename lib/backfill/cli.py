@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from backfill import printing
@@ -175,10 +176,9 @@ def build_parser(task: Entry | None = None) -> argparse.ArgumentParser:
 
 
 def _command_of(entry: Entry) -> _Command:
-    def add_own(parser: argparse.ArgumentParser) -> None:
-        add_parameters(parser, entry.parameters)
-
-    takes = (add_own, _add_mode, add_metrics_file, *([_add_notebook] * entry.takes_notebook))
+    own = partial(add_parameters, parameters=entry.parameters)
+    notebook = [_add_notebook] * entry.takes_notebook
+    takes: tuple[_Add, ...] = (own, _add_mode, add_metrics_file, *notebook)
     return entry.name, f"{entry.says}; a dry run by default", commands.run_job, takes
 
 
@@ -217,44 +217,13 @@ def _add_task(parser: argparse.ArgumentParser, task: Entry | None = None) -> Non
     add_parameters(parser, (task.parameters if task else ()) or TASK_PARAMETERS)
 
 
-def _add_notebook(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--notebook",
-        type=path_option,
-        metavar="FILE",
-        help="your own copy of notebook 06, whose parameters the flags override",
-    )
+def _takes(*names: str, **how: Any) -> _Add:
+    """Return what adds one argument to a command's parser."""
 
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(*names, **how)
 
-def _add_run_id(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_id", help="a run id, its unique beginning, or latest")
-
-
-def _add_apply(parser: argparse.ArgumentParser) -> None:
-    add_parameters(parser, APPLY_PARAMETERS)
-
-
-def _add_key(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "key", type=any_text, help="the row's key: an event's id, a capture session's id"
-    )
-
-
-def _add_revert(parser: argparse.ArgumentParser) -> None:
-    add_parameters(parser, REVERT_PARAMETERS)
-
-
-def _add_doctor(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--table", metavar="FILE", type=path_option, help="will this specification work?"
-    )
-
-
-def _add_lab(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--notebooks-dir", metavar="DIR", help="folder of your copies (default: backfill-notebooks)"
-    )
-    parser.add_argument("lab_options", nargs="*", help="options for jupyter lab, behind --")
+    return add
 
 
 def _add_mode(parser: argparse.ArgumentParser) -> None:
@@ -263,42 +232,64 @@ def _add_mode(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--apply", action="store_true", default=None, help="write the plan")
 
 
-def _add_evidence(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("check",), help="what to do with it")
-    parser.add_argument(
+_add_apply = partial(add_parameters, parameters=APPLY_PARAMETERS)
+_add_revert = partial(add_parameters, parameters=REVERT_PARAMETERS)
+_add_run_id = _takes("run_id", help="a run id, its unique beginning, or latest")
+_add_key = _takes("key", type=any_text, help="the row's key: an event's id, a capture session's id")
+_add_notebook = _takes(
+    "--notebook",
+    type=path_option,
+    metavar="FILE",
+    help="your own copy of notebook 06, whose parameters the flags override",
+)
+_DOCTOR = (
+    _takes("--table", metavar="FILE", type=path_option, help="will this specification work?"),
+)
+_LAB = (
+    _takes(
+        "--notebooks-dir",
+        metavar="DIR",
+        help="folder of your copies (default: backfill-notebooks)",
+    ),
+    _takes("lab_options", nargs="*", help="options for jupyter lab, behind --"),
+)
+_EVIDENCE = (
+    _takes("action", choices=("check",), help="what to do with it"),
+    _takes(
         "run_dir",
         metavar="RUN_DIR",
         help="a run's folder, or what names a run: its id, its unique beginning, latest",
-    )
-
-
-def _add_selftest(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--chaos", action="store_true", required=True, help="kills, faults, two writers, tampering"
-    )
-    parser.add_argument(
-        "--case", action="append", metavar="NAME", help="only this case, or group of cases"
-    )
-    parser.add_argument(
-        "--seed", type=counted_in(0, 2**32 - 1), metavar="N", help="what the cases leave to chance"
-    )
-    parser.add_argument("--list", action="store_true", help="name the cases and run none")
-
-
-def _add_db(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    ),
+)
+_SELFTEST = (
+    _takes(
+        "--chaos",
+        action="store_true",
+        required=True,
+        help="kills, faults, two writers, tampering",
+    ),
+    _takes("--case", action="append", metavar="NAME", help="only this case, or group of cases"),
+    _takes(
+        "--seed",
+        type=counted_in(0, 2**32 - 1),
+        metavar="N",
+        help="what the cases leave to chance",
+    ),
+    _takes("--list", action="store_true", help="name the cases and run none"),
+)
+_DB = (
+    _takes(
         "action",
         choices=("start", "stop", "url", "seed", "reset"),
         help="url prints its address; seed loads the demo anew; reset deletes the data",
-    )
-    parser.add_argument(
+    ),
+    _takes(
         "--encoding",
         choices=("epoch_ms", "timestamp"),
         default="epoch_ms",
         help="how seed writes wall-clock columns (default epoch_ms)",
-    )
-
-
+    ),
+)
 _WRITING: tuple[_Add, ...] = (_add_run_id, _add_apply, add_metrics_file)
 #: Every command beside the jobs': its name, what it does, what runs it, what it takes.
 _COMMANDS: tuple[_Command, ...] = (
@@ -331,22 +322,22 @@ _COMMANDS: tuple[_Command, ...] = (
         *("init-table", "write a first --table file from the catalog", run_init_table),
         (add_init_table_options,),
     ),
-    ("evidence", "check an archived run", checks.run_evidence, (_add_evidence,)),
+    ("evidence", "check an archived run", checks.run_evidence, _EVIDENCE),
     (
         *("doctor", "what is wrong here, and the command that mends it", machine.run_doctor),
-        (_add_doctor,),
+        _DOCTOR,
     ),
-    ("lab", "JupyterLab on copies of the notebooks of your own", machine.run_lab, (_add_lab,)),
+    ("lab", "JupyterLab on copies of the notebooks of your own", machine.run_lab, _LAB),
     ("demo", "every job on invented data, from dry run to proof", machine.run_demo, ()),
     (
         *("selftest", "prove the promises on throw-away data", machine.run_selftest),
-        (_add_selftest,),
+        _SELFTEST,
     ),
     (
         *("completion", "print what bash, zsh or fish needs to complete", _run_completion),
         (add_completion_options,),
     ),
-    ("db", "the embedded PostgreSQL", machine.run_db, (_add_db,)),
+    ("db", "the embedded PostgreSQL", machine.run_db, _DB),
 )
 #: What adds options of the task that a command line names.
 _ABOUT_A_TASK: tuple[_Add, ...] = (

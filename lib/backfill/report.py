@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from backfill.errors import StorageError
 from backfill.folder import RunFolder
 from backfill.log_format import log_line
+from backfill.skips import SKIP_FIELDS, Skip
 from backfill.time_left import Forecast, TimeLeft
 
 if TYPE_CHECKING:  # psycopg behind them: `--help` does without
     from backfill.records.checkpoint import Counts
-    from backfill.skips import Skip
 
 RELAY_ENV = "BACKFILL_RELAY"
 PROGRESS_FILE = "progress.jsonl"
@@ -88,11 +88,7 @@ class Reporter:
             "type": kind,
             "run_id": run_id,
             "phase": "apply",
-            "scanned": counts.scanned,
-            "updated": counts.updated,
-            "unchanged": counts.unchanged,
-            "drifted": counts.drifted,
-            "skipped": counts.skipped,
+            **counts.by_name(),
             "remaining": remaining,
             "elapsed_ms": round((time.monotonic() - self._started) * 1000),
             **(_foretold(forecast) if forecast else {}),
@@ -150,11 +146,7 @@ def _skip_event(skip: Skip) -> dict[str, Any]:
         "type": "skip",
         "level": "warning",
         "text": f"skipped {skip.key}{column}: {skip.reason}{detail}",
-        "key": skip.key,
-        "scope": skip.scope,
-        "column": skip.column,
-        "reason": skip.reason.value,
-        "detail": skip.detail,
+        **dict(zip(SKIP_FIELDS, skip.texts(), strict=True)),
     }
 
 

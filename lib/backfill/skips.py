@@ -73,3 +73,15 @@ class Skip:
     column: str
     reason: Reason
     detail: str
+
+    @classmethod
+    def of(cls, key: str, scope: str, column: str, reason: str, detail: str) -> Skip:
+        """Return the skip that such texts tell of."""
+        return cls(key, scope, column, reason_of(reason), detail)
+
+    def texts(self) -> tuple[str, ...]:
+        """Return it as files and tables have it, in the order of `SKIP_FIELDS`."""
+        return self.key, self.scope, self.column, self.reason.value, self.detail
+
+
+SKIP_FIELDS = tuple(Skip.__dataclass_fields__)

@@ -182,7 +182,10 @@ class Book(RunBook):
             self._job = opened.job if opened else entry.make(values)
             self.kind = self._job.kind
             check_named(self.settings, self.kind)
-            if stopped := self._stopped_run():
+            # The command line has looked for it before it named this run.
+            said = self.reporter.message
+            stopped = None if self.run_id else stopped_run(self.database, self._job, values, said)
+            if stopped:
                 self._open_folder(stopped.run_id)
                 self._plan = plan.load(self.folder)
                 self._settle(self.settings.kept)
@@ -199,21 +202,6 @@ class Book(RunBook):
                 opened,
             )
             self._write_run_file()
-
-    def _stopped_run(self) -> RunRow | None:
-        """Return the run of the same settings that this one goes on with, if there is one.
-
-        The command line has looked for it before it named this run.
-        """
-        if not self.values["apply"] or self.run_id:
-            return None
-        with self.database.connect(read_only=True) as connection:
-            return stopped_run(
-                Ledger(connection),
-                self._job,
-                runs_dir(self.values["runs_dir"]),
-                self.reporter.message,
-            )
 
     def _what(self) -> tuple[str, dict[str, Any]]:
         return self._job.name, self._job.settings

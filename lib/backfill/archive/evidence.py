@@ -133,7 +133,7 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def skips_csv(skips: Iterable[Skip], scope_name: str) -> str:
     """Return rows left alone as CSV, in the order given."""
     header = ("key", scope_name, "column", "reason", "detail")
-    return _csv(header, ((s.key, s.scope, s.column, str(s.reason), s.detail) for s in skips))
+    return _csv(header, (skip.texts() for skip in skips))
 
 
 def checkpoints_csv(checkpoints: Sequence[Checkpoint], names: Sequence[str] = ()) -> str:

@@ -14,7 +14,7 @@ from backfill.archive.evidence import CHECKPOINTS_FILE, RUN_FILE, SUMMARY_FILE, 
 from backfill.errors import BackfillError
 from backfill.folder import RUN_ID, RunFolder
 from backfill.plans.plan import PLAN_FILE
-from backfill.records.checkpoint import Checkpoint
+from backfill.records.checkpoint import COUNTED, Checkpoint
 from backfill.which_folder import find_folder
 
 NOT_CLOSED = "not closed"  # by its folder alone nobody knows whether it still runs
@@ -141,16 +141,7 @@ def read_checkpoints(folder: RunFolder) -> list[Checkpoint]:
 
 
 def _checkpoint(row: Mapping[str, str]) -> Checkpoint:
-    return Checkpoint(
-        int(row["chunk_no"]),
-        row["key_low"],
-        row["key_high"],
-        int(row["scanned"]),
-        int(row["updated"]),
-        int(row["unchanged"]),
-        int(row["drifted"]),
-        int(row["skipped"]),
-        int(row["elapsed_ms"]),
-        row["chain_hash"],
-        dt.datetime.fromisoformat(row["committed_at"]),
-    )
+    numbers = ("chunk_no", "scanned", *COUNTED, "elapsed_ms")
+    values: dict[str, Any] = {name: int(row[name]) for name in numbers}
+    values |= {name: row[name] for name in ("key_low", "key_high", "chain_hash")}
+    return Checkpoint(**values, committed_at=dt.datetime.fromisoformat(row["committed_at"]))

@@ -32,7 +32,7 @@ from backfill.rows import image
 from backfill.rows.keys import spellings
 from backfill.server.own_text import holdable
 from backfill.server.postgres import Connection
-from backfill.skips import Skip, SkipReason, reason_of
+from backfill.skips import Skip, SkipReason
 from backfill.status import RunStatus
 from backfill.which_folder import meant, run_folders
 
@@ -242,7 +242,7 @@ def _ledger_skip(source: FoundRun, key: str) -> tuple[int | None, Skip | None]:
     ).fetchone()
     if row is None:
         return None, None
-    return int(row[0]), Skip(row[1], row[2], row[3], reason_of(row[4]), row[5])
+    return int(row[0]), Skip.of(*row[1:])
 
 
 def _written(source: FoundRun, key: str) -> tuple[int, dict[str, Any]] | None:

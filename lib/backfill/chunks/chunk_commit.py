@@ -25,7 +25,7 @@ from backfill.records.positions import Positions
 from backfill.records.ranges import RangeClaim, pass_over, renew_range
 from backfill.rows import image
 from backfill.server.postgres import Connection
-from backfill.skips import Skip, SkipReason
+from backfill.skips import SKIP_FIELDS, Skip, SkipReason
 from backfill.status import RunStatus
 
 Step = Callable[[str], None]
@@ -235,11 +235,7 @@ def unchained(
         chunk_no=chunk.number,
         key_low=low,
         key_high=high,
-        scanned=counts.scanned,
-        updated=counts.updated,
-        unchanged=counts.unchanged,
-        drifted=counts.drifted,
-        skipped=counts.skipped,
+        **counts.by_name(),
         elapsed_ms=elapsed_ms,
         chain_hash="",
         committed_at=now,
@@ -278,10 +274,5 @@ def _insert(
 
 def skips_parameters(skips: tuple[Skip, ...]) -> dict[str, list[str]]:
     """Return the columns of skips as named parameters."""
-    return {
-        "skip_key": [skip.key for skip in skips],
-        "skip_scope": [skip.scope for skip in skips],
-        "skip_column": [skip.column for skip in skips],
-        "skip_reason": [skip.reason.value for skip in skips],
-        "skip_detail": [skip.detail for skip in skips],
-    }
+    rows = [skip.texts() for skip in skips]
+    return {f"skip_{name}": [row[i] for row in rows] for i, name in enumerate(SKIP_FIELDS)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from backfill.errors import TooManySkips
 from backfill.next_command import next_command
-from backfill.records.checkpoint import Counts
+from backfill.records.checkpoint import COUNTED, Counts
 from backfill.report import Reporter
 from backfill.settings import EngineSettings
 from backfill.skips import Skip
@@ -83,9 +83,7 @@ class Tally:
     def take_back(self, counts: Counts) -> None:
         """Count no longer what a crash of the server took back."""
         with self._lock:
-            self._own += Counts(
-                -counts.updated, -counts.unchanged, -counts.drifted, -counts.skipped
-            )
+            self._own += Counts(*(-getattr(counts, name) for name in COUNTED))
             self.total = self._own
 
     def _advance(self, total: Counts, settle: Settle) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backfill.command.commands import database_of, given_of, terminal_of
+from backfill.command.commands import database_of, given_of, ledger_of, terminal_of
 from backfill.command.ending import print_summary
 from backfill.command.metrics import write_metrics
 from backfill.command.options import add_flag
@@ -195,7 +195,6 @@ def _end(
 def run_evidence(options: argparse.Namespace) -> int:
     """`backfill evidence check RUN_DIR`: do hashes, notebook and database agree?"""
     from backfill.jobs.registry import kind_of
-    from backfill.records.ledger import Ledger
     from backfill.steps.evidence_check import disagreements
     from backfill.which_folder import find_folder
 
@@ -204,8 +203,8 @@ def run_evidence(options: argparse.Namespace) -> int:
         folder = RunFolder.of(path.parent, path.name)
     else:
         folder = find_folder(runs_dir(options.runs_dir), options.run_dir)
-    with database_of(options).connect(read_only=True) as connection:
-        wrong = disagreements(folder, Ledger(connection), kind_of)
+    with ledger_of(options) as ledger:
+        wrong = disagreements(folder, ledger, kind_of)
     terminal = terminal_of(options)
     for text in wrong:
         terminal.message(text, "error")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,7 @@ from backfill.printing import leave_unread
 if TYPE_CHECKING:
     from backfill.jobs.entry import Entry
     from backfill.notebook.own_notebook import OwnNotebook
-    from backfill.server.database import Database
-    from backfill.steps.job import Job
+    from backfill.records.ledger import Ledger
 
 _DROPPED = {
     "command",
@@ -85,6 +85,7 @@ def _run_job(
     from backfill.server.database import open_database
     from backfill.settings import engine_settings
     from backfill.steps.planning import look
+    from backfill.steps.running import stopped_run
     from backfill.steps.skip_limits import check_named
     from backfill.steps.task import part
     from backfill_lab.demo.seed import seed_if_empty
@@ -99,8 +100,13 @@ def _run_job(
         seed_if_empty(database, terminal.log)
     sheets = latest_sheets(job.name, values)
     ready = look(job, database, settings, sheets, writing=values["apply"])
-    if stopped := _stopped(database, job, values, terminal):
-        return _run_plan(options, stopped, _said_anew(options, values), kernel)
+    if stopped := stopped_run(database, job, values, terminal.message):
+        terminal.message(
+            f"Run {stopped.run_id} of the same settings is {stopped.status}: going on from its "
+            "last checkpoint. (What it wrote, to put it back: "
+            f"{next_command('revert', stopped.run_id)})"
+        )
+        return _run_plan(options, stopped.run_id, _said_anew(options, values), kernel)
     folder = RunFolder.of(runs_dir(values["runs_dir"]), new_run_id(job.name))
     # What a person's own notebook says in its cell stays its own.
     names = {parameter.name for parameter in declared}
@@ -112,27 +118,6 @@ def _run_job(
         hand_over(kernel, values | kept, ready)
         parameters = said | kept if own.path else _changed(declared, values | kept)
         return run_notebook_of(notebook, folder, "notebook", parameters, terminal, kernel)
-
-
-def _stopped(
-    database: Database, job: Job, values: Mapping[str, Any], terminal: Terminal
-) -> str | None:
-    """Return the id of the run that an apply of these values goes on with, if there is one."""
-    from backfill.records.ledger import Ledger
-    from backfill.steps.running import stopped_run
-
-    if not values["apply"]:
-        return None
-    with database.connect(read_only=True) as connection:
-        runs = runs_dir(values["runs_dir"])
-        stopped = stopped_run(Ledger(connection), job, runs, terminal.message)
-    if stopped is None:
-        return None
-    terminal.message(
-        f"Run {stopped.run_id} of the same settings is {stopped.status}: going on from its last "
-        f"checkpoint. (What it wrote, to put it back: {next_command('revert', stopped.run_id)})"
-    )
-    return stopped.run_id
 
 
 def _usual_paths(declared: Sequence[Parameter]) -> dict[str, Any]:
@@ -177,15 +162,14 @@ def run_plan(options: argparse.Namespace) -> int:
 
 def _found_plan(options: argparse.Namespace, values: dict[str, Any]) -> str:
     """Return the id of the run to write."""
-    from backfill.records.ledger import Ledger
     from backfill.settings import engine_settings
     from backfill.steps.which_run import latest_in_words, run_to_apply, run_to_resume
     from backfill.which_folder import LATEST
 
     engine_settings(values)
     find = run_to_resume if options.command == "resume" else run_to_apply
-    with database_of(options).connect(read_only=True) as connection:
-        run = find(Ledger(connection), values["run_id"], runs_dir(values["runs_dir"]))
+    with ledger_of(options) as ledger:
+        run = find(ledger, values["run_id"], runs_dir(values["runs_dir"]))
     if values["run_id"] == LATEST:
         terminal_of(options).message(latest_in_words(run))
     return run.run_id
@@ -276,7 +260,8 @@ def _run_revert(options: argparse.Namespace, values: dict[str, Any], kernel: Ker
     from backfill.which_folder import LATEST
 
     engine_settings(values)
-    run = _find(options, values["run_id"], has_written=True)
+    with ledger_of(options) as ledger:
+        run = ledger.get(values["run_id"], has_written=True)
     if values["apply"] and values["run_id"] == LATEST:
         raise refuse_to_revert_latest(run)
     terminal = terminal_of(options)
@@ -292,11 +277,13 @@ def database_of(options: argparse.Namespace) -> Any:
     return open_database(terminal_of(options).message)
 
 
-def _find(options: argparse.Namespace, wanted: str, *, has_written: bool = False) -> Any:
+@contextlib.contextmanager
+def ledger_of(options: argparse.Namespace) -> Iterator[Ledger]:
+    """Yield the ledger of the database that is meant, to look into."""
     from backfill.records.ledger import Ledger
 
     with database_of(options).connect(read_only=True) as connection:
-        return Ledger(connection).get(wanted, has_written=has_written)
+        yield Ledger(connection)
 
 
 def report_error(options: argparse.Namespace, error: BackfillError) -> int:

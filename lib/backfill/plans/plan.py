@@ -39,13 +39,12 @@ from backfill.next_command import next_command
 from backfill.records.planned import Planned
 from backfill.records.positions import Positions
 from backfill.settings import canonical_json
-from backfill.skips import Skip, reason_of
+from backfill.skips import SKIP_FIELDS, Skip
 
 PLAN_FILE = "plan.json"
 RUN_FILE = "run.json"
 CHANGES_FILE = "changes.parquet"
 SKIPS_FILE = "plan_skips.csv"
-SKIP_HEADER = ("position", "key", "scope", "column", "reason", "detail")
 FORMAT_VERSION = 1
 _LONGEST_FIELD = 2**31 - 1
 
@@ -285,12 +284,10 @@ def read_skips(folder: RunFolder) -> list[tuple[int, Skip]]:
         _readable(folder),
         folder.file(SKIPS_FILE).open(encoding="utf-8", newline="") as stream,
     ):
-        return [(int(row["position"]), _skip_of(row)) for row in csv.DictReader(stream)]
-
-
-def _skip_of(row: Mapping[str, str]) -> Skip:
-    reason = reason_of(row["reason"])
-    return Skip(row["key"], row["scope"], row["column"], reason, row["detail"])
+        return [
+            (int(row["position"]), Skip.of(*(row[name] for name in SKIP_FIELDS)))
+            for row in csv.DictReader(stream)
+        ]
 
 
 @contextlib.contextmanager
@@ -311,11 +308,9 @@ def write_skips(folder: RunFolder, skips: Iterator[tuple[int, Skip]]) -> int:
     with folder.writing(SKIPS_FILE) as path, path.open("w", encoding="utf-8", newline="") as stream:
         # Quoted throughout: a carriage return in a key must not end a row.
         writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        writer.writerow(SKIP_HEADER)
+        writer.writerow(["position", *SKIP_FIELDS])
         for position, skip in skips:
-            writer.writerow(
-                [position, skip.key, skip.scope, skip.column, skip.reason.value, skip.detail]
-            )
+            writer.writerow([position, *skip.texts()])
             count += 1
     return count
 

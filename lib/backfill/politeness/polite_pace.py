@@ -8,7 +8,6 @@ run, resumable. All waits are counted by signal.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ from backfill.politeness.pace import Breathe, Pace
 from backfill.politeness.signals import SIGNALS, Signal
 from backfill.politeness.throttle import Hold, Throttle, WalBudget, judge
 from backfill.politeness.waiting import note_waited, note_waiting
-from backfill.politeness.watch import LIMITS, Watch
+from backfill.politeness.watch import LIMITS, Spare, Watch
 from backfill.records.lease import Lease
 from backfill.report import Reporter
 from backfill.server.database import Database
@@ -66,11 +65,10 @@ class PolitePace(Pace):
         self._watch = Watch(
             lambda: database.connect(read_only=True, limits=LIMITS), throttle, tables
         )
-        self._database = database
         self._claim = claim
         self._reporter = reporter
         self._lock = threading.RLock()
-        self._connection: Connection | None = None
+        self._spare = Spare(lambda: database.connect(limits=LIMITS))
         self._wait: _Wait | None = None
         self._paused: Counter[Signal] = Counter()  # milliseconds that are not noted yet
         self._budget = WalBudget(throttle.wal_budget) if throttle.wal_budget else None
@@ -121,8 +119,7 @@ class PolitePace(Pace):
         with self._lock:
             self._end_wait()
             self._note_waited()
-            if self._connection:
-                self._connection.close()
+            self._spare.close()
 
     def _hold(self) -> Hold | None:
         now = time.monotonic()
@@ -173,13 +170,7 @@ class PolitePace(Pace):
     def _do(self, work: Callable[[Connection], object]) -> bool:
         """Do something on our own connection; return False if it can not be done now."""
         try:
-            if self._connection is None or self._connection.closed or self._connection.broken:
-                self._connection = self._database.connect(limits=LIMITS)
-            work(self._connection)
+            self._spare.ask(work)
         except (BackfillError, psycopg.Error):
-            with contextlib.suppress(psycopg.Error):
-                if self._connection:
-                    self._connection.close()
-            self._connection = None
             return False
         return True

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import psycopg
 
@@ -20,6 +20,8 @@ from backfill.politeness.signals import SIGNALS, Signal
 from backfill.politeness.throttle import SignalReading, Throttle
 from backfill.server.postgres import APPLICATION_NAME, Connection, scalar
 from backfill.server.session import SessionLimits, on_own_path
+
+T = TypeVar("T")
 
 INTERVAL_SECONDS = 0.5
 #: The growth of a counter a second is the mean over this time.
@@ -85,6 +87,30 @@ def explain_failure(error: Exception) -> str:
     return said
 
 
+class Spare:
+    """A connection of one's own: opened when it is needed, given up when it is lost."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._connection: Connection | None = None
+
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """Return what a question answers; raise `BackfillError` or `psycopg.Error`."""
+        if self._connection is None:
+            self._connection = self._connect()
+        try:
+            return question(self._connection)
+        except psycopg.Error:
+            if self._connection.closed or self._connection.broken:
+                self.close()
+            raise
+
+    def close(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+
 class Watch:
     """The last reading of each signal, and why one could not be read.
 
@@ -95,10 +121,9 @@ class Watch:
     def __init__(
         self, connect: Callable[[], Connection], throttle: Throttle, tables: Sequence[str]
     ) -> None:
-        self._connect = connect
+        self._spare = Spare(connect)
         self._throttle = throttle
         self._tables = tables
-        self._connection: Connection | None = None
         self._closing = threading.Event()
         self._news = threading.Condition()
         self._readings = {Signal.LOCK_WAITERS: SignalReading(0.0, at=time.monotonic())}
@@ -132,20 +157,14 @@ class Watch:
                 self._read(signal)
             with self._news:
                 self._news.notify_all()
-        if self._connection:
-            self._connection.close()
+        self._spare.close()
 
     def _read(self, signal: Signal) -> None:
         try:
-            if self._connection is None:
-                self._connection = self._connect()
-            reading = read(self._connection, signal, self._throttle, self._tables)
+            reading = self._spare.ask(lambda c: read(c, signal, self._throttle, self._tables))
         except (psycopg.Error, BackfillError, Unreadable) as error:
             with self._news:
                 self._failures[signal] = explain_failure(error)
-            if self._connection and (self._connection.closed or self._connection.broken):
-                self._connection.close()
-                self._connection = None
             return
         reading = replace(reading, at=time.monotonic())
         with self._news:

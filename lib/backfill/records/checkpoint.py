@@ -28,18 +28,20 @@ class Counts:
     def scanned(self) -> int:
         return self.updated + self.unchanged + self.drifted + self.skipped
 
+    def by_name(self) -> dict[str, int]:
+        """Return them as checkpoints and events name them."""
+        return {name: getattr(self, name) for name in ("scanned", *COUNTED)}
+
     def totals(self) -> dict[str, int]:
         """Return them as every summary names them."""
         names = ("scanned", "updated", "skipped", "unchanged", "drifted")
         return {f"total_{name}": getattr(self, name) for name in names}
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.updated + other.updated,
-            self.unchanged + other.unchanged,
-            self.drifted + other.drifted,
-            self.skipped + other.skipped,
-        )
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in COUNTED))
+
+
+COUNTED = tuple(Counts.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Checkpoint:
 
     @property
     def counts(self) -> Counts:
-        return Counts(self.updated, self.unchanged, self.drifted, self.skipped)
+        return Counts(*(getattr(self, name) for name in COUNTED))
 
     def chained_to(self, run_id: str, previous: str, image_sha256: str, skips_sha256: str) -> str:
         """Return the hash that this checkpoint must carry.
@@ -86,13 +88,10 @@ class Checkpoint:
         return f'{before}, "', f'", {after}'
 
 
-_CHAINED = (
-    *("chunk_no", "key_low", "key_high", "scanned"),
-    *("updated", "unchanged", "drifted", "skipped"),
-)
+_CHAINED = ("chunk_no", "key_low", "key_high", "scanned", *COUNTED)
 
 
 def skips_digest(skips: Sequence[Skip]) -> str:
     """Return a hash of a chunk's skip rows, whatever their order."""
-    rows = sorted([s.key, s.scope, s.column, str(s.reason), s.detail] for s in skips)
+    rows = sorted(skip.texts() for skip in skips)
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()

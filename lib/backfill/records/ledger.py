@@ -230,7 +230,7 @@ class Ledger:
             " AND (%s::bigint IS NULL OR chunk_no = %s) ORDER BY chunk_no, key, column_name",
             [run_id, chunk_no, chunk_no],
         ).fetchall()
-        return [Skip(*row) for row in rows]
+        return [Skip.of(*row) for row in rows]
 
     def skipping_chunks(self, run_id: str) -> list[int]:
         """Return the numbers of the chunks that left skips. Read-only."""

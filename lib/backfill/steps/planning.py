@@ -33,7 +33,7 @@ from backfill.server.database import Database
 from backfill.server.own_text import holdable
 from backfill.server.postgres import ONLY_READS, database_fingerprint
 from backfill.settings import EngineSettings, fingerprint
-from backfill.skips import Skip, reason_of
+from backfill.skips import Skip
 from backfill.steps.job import Computation, Job, Ready
 from backfill.steps.task import Preflight
 from backfill.steps.which_run import row_of
@@ -184,7 +184,7 @@ class Planning:
         )
         while batch := rows.fetchmany(10_000):
             for position, key, scope, column, reason, detail in batch:
-                yield position, Skip(held(key), scope, column, reason_of(reason), held(detail))
+                yield position, Skip.of(held(key), scope, column, reason, held(detail))
 
     def _register(self, frozen: Plan) -> None:
         """Write the run's row: a planner without that right still gets its plan."""

@@ -14,15 +14,15 @@ from backfill.decisions import Answer
 from backfill.loading import give_back
 from backfill.plans import plan
 from backfill.plans.worksheet import QUESTIONS_SCHEMA, questions_table
-from backfill.records.checkpoint import Counts
-from backfill.skips import Skip, SkipReason
+from backfill.records.checkpoint import COUNTED
+from backfill.skips import SKIP_FIELDS, Skip, SkipReason
 from backfill.steps.task import Decided, Work
 
 Places = NDArray[np.int64]
 SKIPS_SCHEMA = pa.schema(
     [
         pa.field("position", pa.int64()),
-        *(pa.field(name, pa.string()) for name in ("key", "scope", "column", "reason", "detail")),
+        *(pa.field(name, pa.string()) for name in SKIP_FIELDS),
     ]
 )
 
@@ -60,7 +60,7 @@ class Counted:
 
 
 #: What is counted of a scope, where a task says nothing else.
-KINDS = tuple(Counts.__dataclass_fields__)
+KINDS = COUNTED
 
 
 def write(blocks: Iterable[Decided], schema: pa.Schema, work: Work) -> tuple[int, Counted]:
@@ -110,15 +110,7 @@ def _moved(
 
 def skips_table(skips: Sequence[tuple[int, Skip]]) -> pa.Table:
     """Return skips as rows of the staging table `skips`."""
-    return pa.table(
-        {
-            "position": [position for position, _skip in skips],
-            **{
-                name: [getattr(skip, name) for _position, skip in skips]
-                for name in ("key", "scope", "column")
-            },
-            "reason": [skip.reason.value for _position, skip in skips],
-            "detail": [skip.detail for _position, skip in skips],
-        },
-        schema=SKIPS_SCHEMA,
-    )
+    rows = [dict(zip(SKIP_FIELDS, skip.texts(), strict=True)) for _position, skip in skips]
+    places = [position for position, _skip in skips]
+    columns = {name: [row[name] for row in rows] for name in SKIP_FIELDS}
+    return pa.table({"position": places, **columns}, schema=SKIPS_SCHEMA)

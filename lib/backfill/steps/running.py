@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from backfill.chunks.apply import Applier, Approved
 from backfill.chunks.chunk_commit import Step, no_step
@@ -24,7 +24,7 @@ from backfill.errors import (
     TooManySkips,
     UsageError,
 )
-from backfill.folder import RunFolder
+from backfill.folder import RunFolder, runs_dir
 from backfill.next_command import next_command
 from backfill.plans import plan
 from backfill.plans.plan import Plan
@@ -59,12 +59,19 @@ from backfill.stop import stop_signals
 from backfill.utc.zone_names import tzdata_version
 
 
-def stopped_run(ledger: Ledger, job: Job, runs: Path, say: Callable[[str], None]) -> RunRow | None:
-    """Return the newest run of the same job and settings that stopped half way, if it can go on.
+def stopped_run(
+    database: Database, job: Job, values: Mapping[str, Any], say: Callable[[str], None]
+) -> RunRow | None:
+    """Return the run that an apply of checked parameters goes on with, if there is one.
 
-    One whose plan is not in `runs` can not: what it wrote stays, and a new plan finds the rest.
+    That is the newest of the same job and settings that stopped half way. One whose plan is not in
+    the folder of the runs can not: what it wrote stays, and a new plan finds the rest.
     """
-    stopped = ledger.resumable(job.name, fingerprint(job.settings))
+    if not values["apply"]:
+        return None
+    runs = runs_dir(values["runs_dir"])
+    with database.connect(read_only=True) as connection:
+        stopped = Ledger(connection).resumable(job.name, fingerprint(job.settings))
     if stopped is None or RunFolder.of(runs, stopped.run_id).file(plan.PLAN_FILE).exists():
         return stopped
     say(

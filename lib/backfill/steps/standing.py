@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from backfill.plans.plan import Plan
 from backfill.politeness.waiting import Waiting, waiting_of
-from backfill.records.checkpoint import Counts
+from backfill.records.checkpoint import COUNTED, Counts
 from backfill.records.ledger import Ledger
 from backfill.records.parts import Part, parts_of
 from backfill.rows import image
@@ -33,7 +33,7 @@ class Applied:
 def planned_counts(frozen: Plan) -> tuple[Counts, dict[str, Counts]]:
     """Return what applying the plan would count, in all and by scope."""
     by_scope = {
-        scope: Counts(*(part.get(kind, 0) for kind in Counts.__dataclass_fields__))
+        scope: Counts(*(part.get(kind, 0) for kind in COUNTED))
         for scope, part in frozen.counts.get("by_scope", {}).items()
     }
     return sum(by_scope.values(), Counts()), by_scope

@@ -19,7 +19,7 @@ from backfill.plans.keyed_rows import struct_from, struct_of
 from backfill.rows.values import field_of, in_one, schema_of_changes
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.table import Table
-from backfill.skips import Skip, SkipReason, reason_of
+from backfill.skips import Skip, SkipReason
 from backfill.steps.task import CHAIN, Task, part
 from backfill.steps.task_table import Resolved
 
@@ -129,7 +129,7 @@ class _LeftAlone:
         keys, scopes = (block.column(name).to_pylist() for name in ("key", "scope"))
         facts = zip(keys, scopes, self._columns, self._reasons, self.details, strict=True)
         return [
-            (first + row, Skip(key, scope or "", column, reason_of(reason), detail or ""))
+            (first + row, Skip.of(key, scope or "", column, reason, detail or ""))
             for row, (key, scope, column, reason, detail) in enumerate(facts)
             if reason is not None
         ]
