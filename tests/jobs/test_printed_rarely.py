@@ -65,13 +65,13 @@ def test_a_step_that_failed_names_a_command_that_writes_only_where_one_was_writi
         full = StorageError("The disk is full.")
         ended = Ended(1, "", {}, False, None, "The kernel ended")
         kept = folder.file("notebook.ipynb")
+        step = failed_step.FailedStep("x", folder, "", is_writing)
         return {
-            "refused": str(failed_step.refused("x", refused, folder, is_writing=is_writing)),
-            "lost": str(failed_step.lost("x", lost, "", folder, is_writing=is_writing)),
-            "no room": str(failed_step.no_room(full, folder, is_writing=is_writing)),
-            "stopped": str(
-                failed_step.stopped("x", "SIGTERM", folder.run_id, folder, is_writing=is_writing)
-            ),
+            **{
+                what: str(failed_step.in_our_words(error, step))
+                for what, error in (("refused", refused), ("lost", lost), ("no room", full))
+            },
+            "stopped": str(failed_step.stopped("SIGTERM", folder.run_id, step)),
             "killed": executing._how_to_go_on(folder, ended, kept, is_writing=is_writing),
             "not closed": executing._how_to_close(folder, {"dry_run": not is_writing}, "Mend it"),
         }
