@@ -19,6 +19,19 @@ COUNT_OR_NO_LIMIT = (-1, MANY)
 MILLISECONDS = (0, 86_400_000)
 CHUNK_ROWS_BOUNDS = (1, 100_000)
 
+
+def _count(
+    name: str, default: int, bounds: tuple[int, int], says: str, unit: str = ""
+) -> Parameter:
+    """Return a parameter that is a whole number within bounds."""
+    return Parameter(name, Kind.WHOLE, default, says, metavar=unit, bounds=bounds)
+
+
+def _said(name: str, metavar: str, says: str, kind: Kind = Kind.TEXT) -> Parameter:
+    """Return a parameter that says nothing unless it is given."""
+    return Parameter(name, kind, "", says, metavar=metavar)
+
+
 CHUNK_SIZE = Parameter(
     "chunk_size",
     Kind.WHOLE_OR_WORD,
@@ -27,19 +40,13 @@ CHUNK_SIZE = Parameter(
     metavar="N|auto",
     bounds=CHUNK_ROWS_BOUNDS,
 )
+_PROGRESS = "rows between two progress reports; 0 = only first and last"
 ENGINE = (
     CHUNK_SIZE,
     Parameter(
         "chunk_time", Kind.NUMBER, 0.5, "seconds a chunk should take with auto", bounds=(0.01, 60.0)
     ),
-    Parameter(
-        "progress_interval",
-        Kind.WHOLE,
-        5000,
-        "rows between two progress reports; 0 = only first and last",
-        metavar="ROWS",
-        bounds=(0, 1_000_000_000),
-    ),
+    _count("progress_interval", 5000, (0, 1_000_000_000), _PROGRESS, "ROWS"),
     Parameter(
         "max_skips",
         Kind.WHOLE_OR_WORD,
@@ -56,77 +63,26 @@ ENGINE = (
         metavar="SHARE",
         bounds=(0.0, 1.0),
     ),
-    Parameter(
-        "lease_seconds",
-        Kind.WHOLE,
-        60,
-        "how long a claim lasts unless it is renewed",
-        bounds=(1, 86_400),
-    ),
-    Parameter(
-        "lock_timeout_ms",
-        Kind.WHOLE,
-        5000,
-        "how long a statement waits for a row lock",
-        bounds=MILLISECONDS,
-    ),
-    Parameter(
-        "statement_timeout_ms",
-        Kind.WHOLE,
-        60000,
-        "how long a statement may run; 0 = ever",
-        bounds=MILLISECONDS,
-    ),
+    _count("lease_seconds", 60, (1, 86_400), "how long a claim lasts unless it is renewed"),
+    _count("lock_timeout_ms", 5000, MILLISECONDS, "how long a statement waits for a row lock"),
+    _count("statement_timeout_ms", 60000, MILLISECONDS, "how long a statement may run; 0 = ever"),
 )
+_WAIT_WHILE = "wait while a signal is above this, like connections:75% or replay-lag:10s; or a list"
+_WAITERS = "wait while more sessions wait for a lock of ours; -1 = do not look"
+_STANDBY = "a standby that must be connected while --max-replay-lag is watched, or a list"
+_GO_WHEN = "wait unless this query returns true; it is kept with the run's parameters"
+_CRITICAL = "stop above this, resumable, like connections:95% or replay-lag:60s; or a list"
 THROTTLE = (
-    Parameter(
-        "wait_while",
-        Kind.TEXTS,
-        "",
-        "wait while a signal is above this, like connections:75% or replay-lag:10s; or a list",
-        metavar="NAME:LIMIT",
+    _said("wait_while", "NAME:LIMIT", _WAIT_WHILE, Kind.TEXTS),
+    _said("wal_budget", "BYTES", "WAL that the run may write a second, like 16MB; empty = any"),
+    _count("max_lock_waiters", 0, COUNT_OR_NO_LIMIT, _WAITERS),
+    _said(
+        "max_replay_lag", "LAG", "wait while a standby is further behind: 10s, 64MB, or 10s,64MB"
     ),
-    Parameter(
-        "wal_budget",
-        Kind.TEXT,
-        "",
-        "WAL that the run may write a second, like 16MB; empty = any",
-        metavar="BYTES",
-    ),
-    Parameter(
-        "max_lock_waiters",
-        Kind.WHOLE,
-        0,
-        "wait while more sessions wait for a lock of ours; -1 = do not look",
-        bounds=COUNT_OR_NO_LIMIT,
-    ),
-    Parameter(
-        "max_replay_lag",
-        Kind.TEXT,
-        "",
-        "wait while a standby is further behind: 10s, 64MB, or 10s,64MB",
-        metavar="LAG",
-    ),
-    Parameter(
-        "standby",
-        Kind.TEXTS,
-        "",
-        "a standby that must be connected while --max-replay-lag is watched, or a list",
-        metavar="NAME",
-    ),
-    Parameter(
-        "max_transaction_age",
-        Kind.TEXT,
-        "",
-        "wait while a transaction of others is older, like 5min",
-        metavar="TIME",
-    ),
-    Parameter(
-        "max_wal_rate",
-        Kind.TEXT,
-        "",
-        "wait while the whole server writes more WAL a second, like 64MB",
-        metavar="BYTES",
+    _said("standby", "NAME", _STANDBY, Kind.TEXTS),
+    _said("max_transaction_age", "TIME", "wait while a transaction of others is older, like 5min"),
+    _said(
+        "max_wal_rate", "BYTES", "wait while the whole server writes more WAL a second, like 64MB"
     ),
     Parameter(
         "max_connections",
@@ -139,35 +95,13 @@ THROTTLE = (
     Parameter(
         "yield_to_vacuum", Kind.FLAG, False, "wait while a vacuum is at work on a table we write"
     ),
-    Parameter(
-        "go_when",
-        Kind.TEXT,
-        "",
-        "wait unless this query returns true; it is kept with the run's parameters",
-        metavar="SQL",
-    ),
-    Parameter("go_when_file", Kind.PATH, "", "the same, read from a file", metavar="FILE"),
-    Parameter(
-        "window",
-        Kind.TEXT,
-        "",
-        "write at this time of day only, like '22:00-05:00 Europe/Stockholm'",
-        metavar="TIMES",
-    ),
-    Parameter(
-        "critical",
-        Kind.TEXTS,
-        "",
-        "stop above this, resumable, like connections:95% or replay-lag:60s; or a list",
-        metavar="NAME:AMOUNT",
-    ),
+    _said("go_when", "SQL", _GO_WHEN),
+    _said("go_when_file", "FILE", "the same, read from a file", Kind.PATH),
+    _said("window", "TIMES", "write at this time of day only, like '22:00-05:00 Europe/Stockholm'"),
+    _said("critical", "NAME:AMOUNT", _CRITICAL, Kind.TEXTS),
 )
-SCHEDULER = Parameter(
-    "scheduler",
-    Kind.TEXT,
-    "",
-    "compute on a Dask cluster: tcp://HOST:8786; empty = on this machine",
-    metavar="ADDRESS",
+SCHEDULER = _said(
+    "scheduler", "ADDRESS", "compute on a Dask cluster: tcp://HOST:8786; empty = on this machine"
 )
 PLACES = (
     Parameter("runs_dir", Kind.PATH, "", "folder of the runs; empty = runs/ beside notebooks/"),
@@ -178,24 +112,17 @@ PLACES = (
         "name of the environment variable that holds the connection string",
     ),
 )
-WORKERS = Parameter(
-    "workers", Kind.WHOLE, 1, "connections that write at once, each a range", bounds=(1, 64)
-)
+WORKERS = _count("workers", 1, (1, 64), "connections that write at once, each a range")
 APPLY = Parameter("apply", Kind.FLAG, False, "write the plan; without it nothing is written")
 _ONLY = "approve these changes only: a condition in SQL, like: rule LIKE 'fold%'; empty = all left"
 _CANARY = "approve a sample of them first: a share like 1%, or a number of rows"
 PART = (
-    Parameter("only", Kind.TEXT, "", _ONLY, metavar="CONDITION"),
-    Parameter("canary", Kind.WHOLE_OR_WORD, "", _CANARY, metavar="SHARE"),
+    _said("only", "CONDITION", _ONLY),
+    _said("canary", "SHARE", _CANARY, Kind.WHOLE_OR_WORD),
 )
 _JOIN = Parameter("join", Kind.FLAG, False, "write beside whoever applies the run already")
-DECISIONS = Parameter(
-    "decisions",
-    Kind.SHEET,
-    "",
-    "CSV of decisions: a file, or a run whose questions were answered",
-    metavar="FILE|RUN_ID|latest",
-)
+_DECISIONS = "CSV of decisions: a file, or a run whose questions were answered"
+DECISIONS = _said("decisions", "FILE|RUN_ID|latest", _DECISIONS, Kind.SHEET)
 
 #: What every task takes beside its own.
 TASK_PARAMETERS: tuple[Parameter, ...] = (*ENGINE, WORKERS, *THROTTLE, *PLACES, APPLY)
@@ -212,19 +139,9 @@ def _as_kept(*declared: Parameter) -> tuple[Parameter, ...]:
 
 _KEPT = (
     *(*ENGINE, WORKERS, *THROTTLE),
-    Parameter(
-        "max_failed",
-        Kind.WHOLE,
-        0,
-        "exit 7 when more sessions failed; -1 = no limit",
-        bounds=COUNT_OR_NO_LIMIT,
-    ),
-    Parameter(
-        "max_held",
-        Kind.WHOLE,
-        0,
-        "exit 7 when more sessions are held back; -1 = no limit",
-        bounds=COUNT_OR_NO_LIMIT,
+    _count("max_failed", 0, COUNT_OR_NO_LIMIT, "exit 7 when more sessions failed; -1 = no limit"),
+    _count(
+        "max_held", 0, COUNT_OR_NO_LIMIT, "exit 7 when more sessions are held back; -1 = no limit"
     ),
 )
 #: How a plan is written unless it is said, by name. A run keeps what differs from this.

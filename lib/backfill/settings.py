@@ -50,6 +50,11 @@ class EngineSettings:
             self.lock_timeout_ms, self.statement_timeout_ms, self.lease_seconds * 1_000
         )
 
+    def skip_limits(self) -> dict[str, int]:
+        """Return how many rows may be skipped, by reason; in all under the empty one."""
+        in_all = {} if self.max_skips is None else {"": self.max_skips}
+        return {**self.max_skips_of, **in_all}
+
     def as_json(self) -> dict[str, Any]:
         """Return what `run.json` records."""
         names = (name for name in self.__dataclass_fields__ if name != "kept")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,18 @@ class ListedRun:
     run_id: str
     job: str
     status: str
-    opened_at: str
     is_dry_run: bool
-    database: str
-    counts: Mapping[str, int]
     reverts: str
-    reverted_by: str
     error: str
-    pages: tuple[str, ...]
     where: str
+    database: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    pages: tuple[str, ...] = ()
+    reverted_by: str = ""
+
+    @property
+    def opened_at(self) -> str:
+        return opened_at(self.run_id)
 
     def as_json(self) -> dict[str, Any]:
         """Return the line as `backfill runs --json` prints it."""
@@ -88,18 +91,12 @@ def matching(
 def _of_folder(facts: RunFacts) -> ListedRun:
     pages = (path.name for pattern in _PAGES for path in sorted(facts.folder.path.glob(pattern)))
     return ListedRun(
-        facts.run_id,
-        facts.job,
-        facts.status,
-        facts.opened_at,
-        facts.is_dry_run,
+        *(facts.run_id, facts.job, facts.status, facts.is_dry_run, facts.reverts),
+        " ".join((facts.error or "; ".join(facts.problems)).split()),
+        "folder",
         str(facts.run.get("database") or ""),
         facts.counts,
-        facts.reverts,
-        "",
-        " ".join((facts.error or "; ".join(facts.problems)).split()),
         tuple(pages),
-        "folder",
     )
 
 
@@ -115,20 +112,8 @@ def _as_in_database(run: ListedRun, row: RunRow) -> ListedRun:
 
 
 def _of_row(row: RunRow) -> ListedRun:
-    return ListedRun(
-        row.run_id,
-        row.job,
-        row.status.value,
-        opened_at(row.run_id),
-        row.started_at is None,
-        "",
-        {},
-        row.reverts or "",
-        "",
-        row.message,
-        (),
-        "database only",
-    )
+    facts = (row.run_id, row.job, row.status.value, row.started_at is None, row.reverts or "")
+    return ListedRun(*facts, row.message, "database only")
 
 
 def _mark_reverted(listed: dict[str, ListedRun]) -> None:

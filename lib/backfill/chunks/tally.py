@@ -66,8 +66,7 @@ class Tally:
         """Whether a chunk with these counts would neither be reported nor end the run."""
         with self._lock:
             total = self._own + counts
-            limits = (self.settings.max_skips, *self.settings.max_skips_of.values())
-            may_stop = counts.skipped > 0 and any(limit is not None for limit in limits)
+            may_stop = counts.skipped > 0 and bool(self.settings.skip_limits())
             return not (may_stop or self._is_due(total) or total.scanned >= self.rows)
 
     def leave(self, skips: Iterable[Skip]) -> None:
@@ -105,10 +104,9 @@ class Tally:
         return bool(interval) and scanned // interval > self._reported // interval
 
     def _check_skips(self) -> None:
-        limits = {"": self.settings.max_skips, **self.settings.max_skips_of}
-        for reason, allowed in limits.items():
+        for reason, allowed in self.settings.skip_limits().items():
             skipped = self.left[reason] if reason else self.total.skipped
-            if allowed is None or skipped <= allowed:
+            if skipped <= allowed:
                 continue
             what = f"{skipped} rows" + (f" as {reason}" if reason else "")
             raise TooManySkips(

@@ -261,32 +261,17 @@ class KeyedRows:
         keys: list[Any] = list(texts)
         skips: list[Any] = [None] * rows
         details: list[Any] = [None] * rows
-        if not all(there):
-            self._leave_missing(given, there, refused, keys, skips, details)
+        asked = [] if all(there) else self._given_keys(given)
+        for row in (row for row in range(rows) if not there[row]):
+            keys[row], skips[row] = asked[row], SkipReason.MISSING_ROW.value
+            details[row] = refused.get(row, "")
+        sources = [column.name for column in self._table.sources]
         for row in (row for row in range(rows) if there[row] and differing[row] is not None):
             name = self._match.sources[differing[row]].name
             skips[row] = SkipReason.DRIFTED.value
-            details[row] = self._drifted(name, given[name][row].as_py(), matches[row][4:])
+            was, now = given[name][row].as_py(), values[sources.index(name)][row]
+            details[row] = f"{name} was {_shown(was)}, now it is {_shown(now)}"
         return _shaped(self._table, keys, values, skips, details)
-
-    def _leave_missing(
-        self,
-        given: Mapping[str, pa.Array],
-        there: Sequence[bool],
-        refused: Mapping[int, str],
-        keys: list[Any],
-        skips: list[Any],
-        details: list[Any],
-    ) -> None:
-        asked = self._given_keys(given)
-        for row in (row for row, is_there in enumerate(there) if not is_there):
-            keys[row], skips[row] = asked[row], SkipReason.MISSING_ROW.value
-            details[row] = refused.get(row, "")
-
-    def _drifted(self, name: str, given: str | None, values: Sequence[Any]) -> str:
-        names = [column.name for column in self._table.sources]
-        now = values[names.index(name)]
-        return f"{name} was {_shown(given)}, now it is {_shown(now)}"
 
     def _given_keys(self, given: Mapping[str, pa.Array]) -> list[str]:
         parts = [given[column.name].to_pylist() for column in self._match.keys]

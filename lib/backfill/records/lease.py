@@ -268,8 +268,7 @@ def leave(
         )
         wait_at_the_door(connection)
         free_seat(connection, lease.run_id, holder_name())
-        if is_worked_on(connection, lease.run_id):
-            _hand_on(connection, lease.run_id)
+        if _goes_on(connection, lease.run_id):
             return Left.OTHERS_WORK_ON
         connection.execute(
             "UPDATE backfill.run SET status = %s, message = %s, lease_expires_at = NULL,"
@@ -280,14 +279,16 @@ def leave(
     return Left.ENDED
 
 
-def _hand_on(connection: Connection, run_id: str) -> None:
-    """Let the run's row name a holder who is at work, where the one that it names is no more."""
-    if at_work := holders_at_work(connection, run_id):
+def _goes_on(connection: Connection, run_id: str) -> bool:
+    """Whether others work on; then the run's row names one of them, where it names nobody there."""
+    goes_on = is_worked_on(connection, run_id)
+    if goes_on and (at_work := holders_at_work(connection, run_id)):
         connection.execute(
             "UPDATE backfill.run SET lease_holder = %s"
             " WHERE run_id = %s AND lease_holder <> ALL (%s)",
             [at_work[0], run_id, at_work],
         )
+    return goes_on
 
 
 def release_dead(connection: Connection, run_id: str, holder: str, message: str) -> bool:
@@ -308,10 +309,7 @@ def release_dead(connection: Connection, run_id: str, holder: str, message: str)
             [run_id, holder],
         )
         wait_at_the_door(connection)
-        if not free_seat(connection, run_id, holder):
-            return False
-        if is_worked_on(connection, run_id):
-            _hand_on(connection, run_id)
+        if not free_seat(connection, run_id, holder) or _goes_on(connection, run_id):
             return False
         connection.execute(
             "UPDATE backfill.run SET status = 'interrupted', message = %s, lease_expires_at = NULL,"

@@ -123,31 +123,17 @@ def too_many_skips(
     frozen: Plan, folder: RunFolder, settings: EngineSettings
 ) -> TooManySkips | None:
     """Return the error of a plan that itself skips more rows than allowed, if it does."""
-    if error := _too_many_of_a_reason(frozen, folder, settings):
-        return error
-    if settings.max_skips is None or frozen.skips <= settings.max_skips:
-        return None
-    return TooManySkips(
-        f"The plan of run {frozen.run_id} skips {counted(frozen.skips, 'row')}; --max-skips allows "
-        f"{settings.max_skips}. Nothing was written. Look at skips.csv in the run's folder; to "
-        "write the others all the same: "
-        + next_command("apply", frozen.run_id, "--max-skips", str(frozen.skips))
-    )
-
-
-def _too_many_of_a_reason(
-    frozen: Plan, folder: RunFolder, settings: EngineSettings
-) -> TooManySkips | None:
-    if not settings.max_skips_of or not frozen.skips:
-        return None
-    planned = Counter(skip.reason.value for _place, skip in plan.read_skips(folder))
-    for reason, allowed in settings.max_skips_of.items():
+    planned = Counter({"": frozen.skips})
+    if settings.max_skips_of and frozen.skips:
+        planned.update(skip.reason.value for _place, skip in plan.read_skips(folder))
+    for reason, allowed in settings.skip_limits().items():
         if planned[reason] > allowed:
+            what = f"{counted(planned[reason], 'row')}" + (f" as {reason}" if reason else "")
+            limit = f"{reason}={planned[reason]}" if reason else str(planned[reason])
             return TooManySkips(
-                f"The plan of run {frozen.run_id} skips {counted(planned[reason], 'row')} as "
-                f"{reason}; --max-skips allows {allowed}. Nothing was written. Look at skips.csv "
-                "in the run's folder; to write the others all the same: "
-                + next_command("apply", frozen.run_id, "--max-skips", f"{reason}={planned[reason]}")
+                f"The plan of run {frozen.run_id} skips {what}; --max-skips allows {allowed}. "
+                "Nothing was written. Look at skips.csv in the run's folder; to write the others "
+                f"all the same: {next_command('apply', frozen.run_id, '--max-skips', limit)}"
             )
     return None
 

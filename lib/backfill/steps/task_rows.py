@@ -89,7 +89,10 @@ def decide_rows(
     if not part(task, "allow_null"):
         _leave_nulls(after, left)
     open_rows = left.open_rows()
-    fitted = _fit(fitting, resolved.table, block, after, open_rows)
+    chosen = pa.array(open_rows, pa.int64())
+    asked = {name: texts.take(chosen) for name, texts in after.items()}
+    keys = resolved.table.key.split(block.column("key").take(chosen))
+    fitted = fitting.fit(keys, asked) if open_rows else Fitted(asked)
     for row, (column, words) in fitted.refused.items():
         left.leave(open_rows[row], SkipReason.INVALID_VALUE, words, column)
     values = _values(block, _put_back(after, fitted, open_rows), resolved)
@@ -144,7 +147,8 @@ def _texts(rows: pa.Table, name: str, count: int) -> list[str | None]:
 def _after(computed: pa.Table, resolved: Resolved) -> dict[str, pa.Array]:
     """Return the computed values as texts, by target."""
     after = {}
-    in_struct = _named_in(computed, "after")
+    kind = computed.schema.field("after").type if "after" in computed.column_names else pa.null()
+    in_struct = [field.name for field in kind] if pa.types.is_struct(kind) else []
     for column in resolved.table.targets:
         if column.name in in_struct:  # first: a target may itself be named after, rule or skip
             values = field_of(computed, "after", column.name)
@@ -159,42 +163,22 @@ def _after(computed: pa.Table, resolved: Resolved) -> dict[str, pa.Array]:
     return after
 
 
-def _named_in(rows: pa.Table, name: str) -> list[str]:
-    """Return the names of the fields of a struct; none where the column is missing or no struct."""
-    kind = rows.schema.field(name).type if name in rows.column_names else pa.null()
-    return [field.name for field in kind] if pa.types.is_struct(kind) else []
-
-
 def _leave_nulls(after: dict[str, pa.Array], left: _LeftAlone) -> None:
     for name, values in after.items():
         for row in pc.indices_nonzero(values.is_null()).to_pylist():
             left.leave(row, SkipReason.NO_VALUE, left.details[row], name)
 
 
-def _fit(
-    fitting: Fitting,
-    table: Table,
-    block: pa.Table,
-    after: dict[str, pa.Array],
-    open_rows: Sequence[int],
-) -> Fitted:
-    chosen = pa.array(open_rows, pa.int64())
-    values = {name: texts.take(chosen) for name, texts in after.items()}
-    if not open_rows:
-        return Fitted(values)
-    keys = table.key.split(block.column("key").take(chosen))
-    return fitting.fit(keys, values)
-
-
 def _put_back(
     after: dict[str, pa.Array], fitted: Fitted, open_rows: Sequence[int]
 ) -> dict[str, pa.Array]:
-    texts_of = {}
-    for name, texts in after.items():
-        mask = np.zeros(len(texts), dtype=bool)
-        mask[list(open_rows)] = True
-        texts_of[name] = pc.replace_with_mask(texts, pa.array(mask), fitted.values[name])
-    return texts_of
+    """Return all rows' texts, those that were fitted as the server has them."""
+    mask = np.zeros(len(next(iter(after.values()))), dtype=bool)
+    mask[list(open_rows)] = True
+    return {
+        name: pc.replace_with_mask(texts, pa.array(mask), fitted.values[name])
+        for name, texts in after.items()
+    }
 
 
 def _same(before: pa.Array, after: pa.Array, *, is_json: bool) -> Mask:
