@@ -130,7 +130,7 @@ def _take_given(options: argparse.Namespace) -> None:
     """Let database and folder hold for what this command starts, and prints."""
     remember_given({RUNS_DIR: options.runs_dir} if options.runs_dir else {})
     if options.database_url or options.dsn_env:
-        from backfill.server.given import take_database  # psycopg: `--help` does without
+        from backfill.server.database import take_database  # psycopg: `--help` does without
 
         # Also of a notebook that names a variable of its own.
         options.dsn_env = take_database(options.database_url, options.dsn_env)

@@ -54,7 +54,6 @@ from backfill.steps.job import Computation, Ready
 from backfill.steps.planning import Planning, frame
 from backfill.steps.revert import plan_revert
 from backfill.steps.running import stopped_run
-from backfill.steps.skip_limits import check_named, check_of_plan
 from backfill.steps.which_run import row_of, run_of_notebook, run_to_revert
 from backfill.which_folder import find_folder
 
@@ -181,7 +180,7 @@ class Book(RunBook):
             opened = handed_over(values, Ready) if self.run_id else None
             self._job = opened.job if opened else entry.make(values)
             self.kind = self._job.kind
-            check_named(self.settings, self.kind)
+            self.kind.check_skip_limits(self.settings)
             # The command line has looked for it before it named this run.
             said = self.reporter.message
             stopped = None if self.run_id else stopped_run(self.database, self._job, values, said)
@@ -290,7 +289,7 @@ class Book(RunBook):
         with self._step("plan"):
             if self._planning is not None and self._plan is None:
                 computed = self._planning.needed(self._computed)
-                check_named(self.settings, self.kind, self._planning.staging)
+                self.kind.check_skip_limits(self.settings, seen=self._planning.reasons)
                 self._plan = self._planning.freeze(computed, self.settings.kept)
                 self._write_run_file()
             return self._plan_view()
@@ -318,7 +317,11 @@ class PlanBook(RunBook):
                 with contextlib.suppress(StalePlan):  # verify needs the database only
                     self._plan = plan.load(self.folder)
             self._settle(values)
-            check_of_plan(self.settings, self.kind, self._plan, self.folder)
+            if self._plan:
+                self.kind.check_skip_limits(self.settings, self._plan.target, self._reasons)
+
+    def _reasons(self) -> Iterator[str]:
+        return (skip.reason.value for _place, skip in plan.read_skips(self.folder))
 
 
 class RevertBook(RunBook):
@@ -333,7 +336,7 @@ class RevertBook(RunBook):
             if values["apply"] and run.status is RunStatus.PLANNED:
                 raise UsageError(f"Run {run.run_id} wrote nothing yet: nothing to put back.")
             self.kind = kind_of(run.job)
-            check_named(self.settings, self.kind)
+            self.kind.check_skip_limits(self.settings)
             self.command = ["revert", run.run_id, *flags_of(REVERT_PARAMETERS, values, ("run_id",))]
             self._open_folder(self.run_id or new_run_id("revert"), fresh=True)
             with self.database.connect() as connection:

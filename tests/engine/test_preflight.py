@@ -69,7 +69,7 @@ def test_a_missing_column_names_what_is_there(bench: Bench) -> None:
     message = refusal(bench)
 
     assert "public.events has no column start_at_utc." in message
-    assert "It has start_at_utcs" in message
+    assert "Did you mean start_at_utcs" in message
     assert "--table spec.toml" in message
 
 
@@ -88,7 +88,7 @@ def test_a_table_without_a_key_is_refused_with_the_statement_that_adds_one(bench
     message = refusal(bench)
 
     assert "no primary key or unique index on exactly (id)" in message
-    assert message.endswith("Mend: ALTER TABLE public.events ADD PRIMARY KEY (id);")
+    assert message.endswith("owner: ALTER TABLE public.events ADD PRIMARY KEY (id);")
 
 
 @pytest.mark.parametrize(

@@ -307,6 +307,7 @@ def test_the_doctor_tells_whether_a_specification_will_work(
     assert [(f.what, f.is_well) for f in well][:2] == [("specification", True), ("table", True)]
     assert all(finding.is_well for finding in well)
     assert [finding.detail for finding in ill if not finding.is_well] == [
-        "public.clinic has no column no_such_zone. Name one that is there: "
+        "public.clinic has no column no_such_zone. It has: clinic_id, title, timezone. "
+        "Name one that is there: "
         "a table is described with --table spec.toml."
     ]

@@ -58,8 +58,8 @@ def run_job(options: argparse.Namespace) -> int:
     from backfill.jobs.registry import asked_of, entry_of
     from backfill.notebook.own_notebook import own_notebook
     from backfill.parameters import check_parameters
+    from backfill.server.database import take_database
     from backfill.server.dsn import DSN_ENV
-    from backfill.server.given import take_database
 
     entry = entry_of(getattr(options, "task", options.command))
     own = own_notebook(getattr(options, "notebook", None))
@@ -86,7 +86,6 @@ def _run_job(
     from backfill.settings import engine_settings
     from backfill.steps.planning import look
     from backfill.steps.running import stopped_run
-    from backfill.steps.skip_limits import check_named
     from backfill.steps.task import part
     from backfill_lab.demo.seed import seed_if_empty
 
@@ -94,7 +93,7 @@ def _run_job(
     declared = entry.parameters
     settings = engine_settings(values)
     job = entry.make(values)
-    check_named(settings, job.kind)
+    job.kind.check_skip_limits(settings)
     database = open_database(terminal.log)
     if not values.get("table"):
         seed_if_empty(database, terminal.log)

@@ -14,6 +14,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -97,28 +98,20 @@ def shaped(
     )
 
 
+@dataclass(frozen=True, slots=True)
 class PendingRows:
     """The rows of a table, within a scope, that miss a value they could have. Read-only.
 
     With `has_filled` also those that have one.
     """
 
-    def __init__(
-        self,
-        dsn: str,
-        table: Table,
-        members: Sequence[str] | None,
-        *,
-        skip_deleted: bool,
-        has_places: bool = False,
-        has_filled: bool = False,
-    ) -> None:
-        self._dsn = dsn
-        self._table = table
-        self._members = members
-        self._skip_deleted = skip_deleted
-        self._has_places = has_places
-        self._has_filled = has_filled
+    dsn: str
+    table: Table
+    members: Sequence[str] | None
+    _: KW_ONLY
+    skip_deleted: bool
+    has_places: bool = False
+    has_filled: bool = False
 
     def pages(self, page_rows: int = PAGE_ROWS, expected: int | None = None) -> Iterator[pa.Table]:
         """Yield the pending rows page by page, pages in key order, rows of a page in any.
@@ -126,7 +119,7 @@ class PendingRows:
         The next page is read meanwhile. With no more than a page of rows `expected`, the server
         looks for them in its own way: walking the key of a large table takes longer than that.
         """
-        with _in_our_words(self._dsn), open_arrow(self._dsn, self._settings) as session:
+        with _in_our_words(self.dsn), open_arrow(self.dsn, self._settings) as session:
             is_small = expected is not None and expected <= page_rows
             for page in _ahead(self._walk(session, None if is_small else page_rows)):
                 if page.num_rows:
@@ -134,7 +127,7 @@ class PendingRows:
 
     def keys(self) -> set[str]:
         """Return the keys of all these rows, by one statement that walks nothing. Read-only."""
-        return set(self._asked(self._table.key.text_expression("t")).to_pylist())
+        return set(self._asked(self.table.key.text_expression("t")).to_pylist())
 
     def count(self) -> int:
         """Return how many they are, by one statement that walks nothing. Read-only."""
@@ -142,11 +135,11 @@ class PendingRows:
 
     def _asked(self, what: sql.Composable) -> pa.ChunkedArray:
         query = sql.SQL("SELECT {what} FROM {relation} AS t WHERE {filter}").format(
-            what=what, relation=self._table.relation.identifier, filter=self._filter
+            what=what, relation=self.table.relation.identifier, filter=self._filter
         )
         with (
-            _in_our_words(self._dsn),
-            open_arrow(self._dsn, self._settings) as session,
+            _in_our_words(self.dsn),
+            open_arrow(self.dsn, self._settings) as session,
             session.transaction() as cursor,
         ):
             cursor.execute(self._text(query))
@@ -154,15 +147,15 @@ class PendingRows:
 
     @property
     def _settings(self) -> dict[str, str]:
-        return {"backfill.members": json.dumps(self._members or [])}
+        return {"backfill.members": json.dumps(self.members or [])}
 
     @property
     def _filter(self) -> sql.Composable:
         return pending_filter(
-            self._table,
-            self._members,
-            skip_deleted=self._skip_deleted,
-            has_filled=self._has_filled,
+            self.table,
+            self.members,
+            skip_deleted=self.skip_deleted,
+            has_filled=self.has_filled,
         )
 
     def _walk(self, session: ArrowSession, page_rows: int | None) -> Iterator[pa.Table]:
@@ -183,9 +176,9 @@ class PendingRows:
         return self._one_key(
             cursor,
             sql.SQL("SELECT {keys} FROM {relation} AS t ORDER BY {descending} LIMIT 1").format(
-                keys=self._table.key.texts("t"),
-                relation=self._table.relation.identifier,
-                descending=self._table.key.descending("t"),
+                keys=self.table.key.texts("t"),
+                relation=self.table.relation.identifier,
+                descending=self.table.key.descending("t"),
             ),
         )
 
@@ -199,10 +192,10 @@ class PendingRows:
             "SELECT {keys} FROM {relation} AS t WHERE {above} AND {below}"
             " ORDER BY {identifiers} LIMIT 1 OFFSET {skipped}"
         ).format(
-            keys=self._table.key.texts("t"),
-            relation=self._table.relation.identifier,
+            keys=self.table.key.texts("t"),
+            relation=self.table.relation.identifier,
             above=self._above(low),
-            identifiers=self._table.key.identifiers("t"),
+            identifiers=self.table.key.identifiers("t"),
             below=self._bounded("<", "high"),
             skipped=sql.Literal(page_rows - 1),
         )
@@ -212,15 +205,15 @@ class PendingRows:
         self._set_bounds(session, low, high)
         session.cursor.execute(self._text(self._select(low)))
         rows = session.cursor.fetch_arrow_table()
-        return shaped(self._table, rows.columns, has_places=self._has_places)
+        return shaped(self.table, rows.columns, has_places=self.has_places)
 
     def _select(self, low: list[str] | None) -> sql.Composed:
-        table = self._table
+        table = self.table
         return sql.SQL(
             "SELECT {columns} FROM {relation} AS t{joins} WHERE {above} AND {below} AND {filter}"
         ).format(
             columns=sql.SQL(", ").join(
-                [*row_columns(table), *(_HEAP_PLACE if self._has_places else ())]
+                [*row_columns(table), *(_HEAP_PLACE if self.has_places else ())]
             ),
             relation=table.relation.identifier,
             joins=join_clauses(table),
@@ -246,9 +239,9 @@ class PendingRows:
     def _bounded(self, operator: str, name: str) -> sql.Composable:
         texts = [
             sql.SQL("current_setting({})").format(sql.Literal(f"backfill.{name}{index}"))
-            for index in range(len(self._table.key.columns))
+            for index in range(len(self.table.key.columns))
         ]
-        return self._table.key.compared("t", operator, texts)
+        return self.table.key.compared("t", operator, texts)
 
     def _one_key(self, cursor: Any, query: sql.Composed) -> list[str] | None:
         cursor.execute(self._text(query))

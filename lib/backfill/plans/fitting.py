@@ -19,8 +19,15 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from backfill.rows.binary_array import pack_texts, register
-from backfill.rows.day_or_month import DATES, are_untold, how_untold
-from backfill.rows.others_texts import NO_VALUES, WHOLE, how_written, wholes
+from backfill.rows.others_texts import (
+    DATES,
+    NO_VALUES,
+    WHOLE,
+    are_untold,
+    how_untold,
+    how_written,
+    wholes,
+)
 from backfill.rows.spelt import Spelt
 from backfill.rows.texts import array_texts, texts_of
 from backfill.server.catalog_columns import CatalogColumn

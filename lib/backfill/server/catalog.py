@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import psycopg
 
@@ -95,17 +95,30 @@ def _no_table(connection: Connection, name: str) -> str:
     )
 
 
+#: Of tables that a specification describes.
+_BY_SPEC = " Name one that is there: a table is described with --table spec.toml."
+
+
 def require_columns(
-    relation: Relation, columns: dict[str, CatalogColumn], names: Iterable[str]
+    relation: Relation,
+    columns: Mapping[str, CatalogColumn],
+    names: Iterable[str],
+    mend: str = _BY_SPEC,
 ) -> None:
-    missing = [name for name in names if name not in columns]
-    if missing:
-        close = [m for name in missing for m in difflib.get_close_matches(name, list(columns), 2)]
-        hint = f" It has {', '.join(close)}." if close else ""
+    """Raise `PreflightError` for columns that are not there; `mend` says where they were named."""
+    if missing := [name for name in names if name not in columns]:
+        hint = did_you_mean(missing[0], columns)
         raise PreflightError(
-            f"{relation} has no column {', '.join(missing)}.{hint} Name one that is there: "
-            "a table is described with --table spec.toml."
+            f"{relation} has no column {', '.join(missing)}.{hint} It has: {', '.join(columns)}."
+            + mend
         )
+
+
+def did_you_mean(name: str, columns: Iterable[str]) -> str:
+    """Return the sentence that asks for the column that was probably meant, or nothing."""
+    names = {column.casefold(): column for column in columns}
+    close = difflib.get_close_matches(name.casefold(), list(names), 2)
+    return f" Did you mean {' or '.join(names[folded] for folded in close)}?" if close else ""
 
 
 def unique_key(
@@ -117,13 +130,18 @@ def unique_key(
     """The key must be the whole of a valid unique index: it serves the walk and the update."""
     keys = unique_keys(connection, relation)
     if not any(key.columns == names and key.is_not_null for key in keys):
-        listed = ", ".join(names)
-        raise PreflightError(
-            f"{relation} has no primary key or unique index on exactly ({listed}) with NOT NULL "
-            f"columns: rows could not be told apart, and the walk would be slow. "
-            f"Mend: {adding_key(connection, relation, names)}"
-        )
+        raise no_key(connection, relation, names)
     return Key(tuple(columns[name].as_key() for name in names))
+
+
+def no_key(connection: Connection, relation: Relation, names: Sequence[str] = ()) -> PreflightError:
+    """Return the error of a table whose rows no index tells apart: by these columns, or by any."""
+    over = f"on exactly ({', '.join(names)}) with" if names else "of"
+    return PreflightError(
+        f"{relation} has no primary key or unique index {over} NOT NULL columns: a row could "
+        "not be told from another, nor put back. Mend, as the table's owner: "
+        f"{adding_key(connection, relation, names)}"
+    )
 
 
 def best_key(connection: Connection, relation: Relation) -> UniqueKey:

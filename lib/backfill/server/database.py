@@ -11,8 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from backfill.errors import NoConnectionLeft, UsageError
-from backfill.next_command import next_command
-from backfill.server.dsn import DSN_ENV, check_dsn, describe
+from backfill.next_command import (
+    DATABASE_URL,
+    DSN_ENV_OPTION,
+    next_command,
+    remember_option,
+    remember_variable,
+)
+from backfill.server.dsn import DSN_ENV, check_dsn, describe, without_password
 from backfill.server.postgres import Connection, connect
 from backfill.server.session import Session, SessionLimits
 
@@ -60,6 +66,26 @@ def dsn_of(dsn_env: str) -> str:
             f"connection string there, or leave dsn_env out: then it is {DSN_ENV}."
         )
     return dsn
+
+
+def take_database(address: str | None, variable: str | None) -> str:
+    """Have this process, and all it starts and prints, go by an address or a variable.
+
+    Returns the name of the variable to go by. Raises `UsageError` for both, for a variable that
+    is not set, and for what can not be read.
+    """
+    if address and variable:
+        raise UsageError(f"{DATABASE_URL} and {DSN_ENV_OPTION} both say which database: give one.")
+    if address:
+        check_dsn(address, DATABASE_URL)
+        os.environ[DSN_ENV] = address
+        remember_option(DATABASE_URL, without_password(address))
+        return DSN_ENV
+    name = variable or DSN_ENV
+    os.environ[DSN_ENV] = dsn = dsn_of(name)
+    check_dsn(dsn, name)
+    remember_variable(name)
+    return name
 
 
 def open_database(say: Callable[[str], None], dsn_env: str = DSN_ENV) -> Database:

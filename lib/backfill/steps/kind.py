@@ -25,6 +25,7 @@ from backfill.records.checkpoint import Counts
 from backfill.records.ledger import Ledger
 from backfill.server.plain_table import plain_from_json
 from backfill.server.postgres import Connection
+from backfill.settings import EngineSettings, check_reasons
 from backfill.steps.laid_out import causes_of_any, lay_out_rows
 from backfill.steps.task import CHAIN, Cause, Recomputed, RunOutcome, part
 from backfill.steps.task_returns import found_wrong
@@ -79,6 +80,19 @@ class JobKind:
         """Return its own reasons for a skip, beside the engine's; None where it tells none."""
         own = self._part(target, "reasons")
         return None if own is None else [str(reason) for reason in own]
+
+    def check_skip_limits(
+        self,
+        settings: EngineSettings,
+        target: Mapping[str, Any] | None = None,
+        seen: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        """Raise `UsageError` for a reason as which no row is skipped: it would limit nothing.
+
+        Nor may one be near to a reason `seen`: it is a misspelling of that.
+        """
+        if settings.max_skips_of:
+            check_reasons(settings.max_skips_of, self.reasons(target or {}), set(seen()))
 
     def change_columns(self, schema: pa.Schema) -> Mapping[str, str]:
         """Return columns by which people choose changes: DuckDB expressions by name."""

@@ -178,6 +178,10 @@ class Planning:
         """Return the command that plans the same with a run's answers; it writes nothing."""
         return plan.planned_again(self._folder, "--decisions", answered)
 
+    def reasons(self) -> Iterator[str]:
+        """Yield the reasons for which rows were left alone."""
+        return (reason for (reason,) in self.staging.rows("SELECT DISTINCT reason FROM skips"))
+
     def _skips(self, held: Callable[[str], str]) -> Iterator[tuple[int, Skip]]:
         rows = self.staging.connection.execute(
             'SELECT position, key, scope, "column", reason, detail FROM skips ORDER BY position'

@@ -3,15 +3,14 @@ is said here."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backfill.errors import PreflightError, UsageError
+from backfill.errors import UsageError
 from backfill.rows.keys import Key
-from backfill.server.catalog import find_relation, hidden_rows
-from backfill.server.catalog_columns import CatalogColumn, adding_key, columns_of, unique_keys
+from backfill.server.catalog import find_relation, hidden_rows, no_key, require_columns
+from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
 from backfill.server.plain_table import (
     check_names,
     check_writable,
@@ -42,7 +41,7 @@ def resolve(connection: Connection, names: Names) -> Resolved:
     _check(names)
     relation = find_relation(connection, names.table)
     columns = columns_of(connection, relation)
-    _require(relation, columns, (*names.key, *names.targets, *names.sources))
+    require_columns(relation, columns, (*names.key, *names.targets, *names.sources), mend="")
     for target in names.targets:
         check_writable(relation, columns[target])
     key, found_by = _key(connection, relation, columns, names.key)
@@ -87,24 +86,6 @@ def _check(names: Names) -> None:
         )
 
 
-def _require(
-    relation: Relation, columns: Mapping[str, CatalogColumn], names: Iterable[str]
-) -> None:
-    for name in names:
-        if name not in columns:
-            raise PreflightError(
-                f"{relation} has no column {name}.{did_you_mean(name, columns)} "
-                f"It has: {', '.join(columns)}."
-            )
-
-
-def did_you_mean(name: str, columns: Iterable[str]) -> str:
-    """Return the sentence that asks for the column that was probably meant, or nothing."""
-    names = {column.casefold(): column for column in columns}
-    close = difflib.get_close_matches(name.casefold(), list(names), 2)
-    return f" Did you mean {' or '.join(names[folded] for folded in close)}?" if close else ""
-
-
 def _key(
     connection: Connection,
     relation: Relation,
@@ -117,11 +98,7 @@ def _key(
     own = next((names for names in not_null if wanted and set(names) == set(wanted)), None)
     chosen = wanted if own else primary or next(iter(not_null), None)
     if chosen is None:
-        raise PreflightError(
-            f"{relation} has no primary key, and no unique index over NOT NULL columns: a row "
-            "could not be told from another, nor put back. Mend, as the table's owner: "
-            f"{adding_key(connection, relation, wanted)}"
-        )
+        raise no_key(connection, relation)
     return key_of(columns, chosen), wanted or chosen
 
 

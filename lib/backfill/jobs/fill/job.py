@@ -33,8 +33,9 @@ from backfill.plans.keyed_rows import (
 )
 from backfill.plans.staging import Staging, field_of, literal, quoted
 from backfill.report import Reporter
-from backfill.rows.day_or_month import DATES, are_untold, how_untold
+from backfill.rows.others_texts import DATES, are_untold, how_untold
 from backfill.rows.texts import texts_of
+from backfill.server.catalog import did_you_mean
 from backfill.server.catalog_columns import columns_of
 from backfill.server.database import Database
 from backfill.server.plain_table import targets_null
@@ -44,7 +45,7 @@ from backfill.steps.chosen import ChosenRows, count_chosen
 from backfill.steps.plain_rows import CHOSEN, PATIENT, PlainRows, plain_preflight
 from backfill.steps.task import Names, Preflight
 from backfill.steps.task_rows import typed
-from backfill.steps.task_table import Resolved, did_you_mean, resolved_of
+from backfill.steps.task_table import Resolved, resolved_of
 
 JOB_NAME = "fill"
 ROWS_TABLE = "rows"

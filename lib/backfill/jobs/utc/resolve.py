@@ -26,8 +26,8 @@ from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.next_command import next_command
 from backfill.rows.columns import Column
 from backfill.rows.spelt import Spelt, condition
-from backfill.server.catalog import best_key, find_relation, require_columns, unique_key
-from backfill.server.catalog_columns import CatalogColumn, adding_key, columns_of, quoted_name
+from backfill.server.catalog import best_key, find_relation, no_key, require_columns, unique_key
+from backfill.server.catalog_columns import CatalogColumn, columns_of, quoted_name
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation, Table, Want
 from backfill.utc.described import Columns, Encoding, OffsetUse, Pair, ZoneLink
@@ -69,10 +69,7 @@ class _Resolver:
         require_columns(self.relation, columns, self._named())
         key = spec.key or best_key(self.connection, self.relation).columns
         if not key:
-            raise PreflightError(
-                f"{self.relation} has no primary key and no unique index of NOT NULL columns: rows "
-                f"could not be told apart. Mend: {adding_key(self.connection, self.relation)}"
-            )
+            raise no_key(self.connection, self.relation)
         lookups = Lookups(self.connection, self.relation, columns, spec.lookups)
         pairs = tuple(self._pair(pair, lookups) for pair in spec.pairs)
         self._check_missing(pairs)
