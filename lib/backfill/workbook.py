@@ -273,7 +273,7 @@ class Book(RunBook):
             if self._planning is None:
                 return self._plan_view()
             ready, staging = self._planning.ready, self._planning.staging
-            return self._look("The diff", lambda: ready.diff_view(staging))
+            return self._look("The diff", lambda: ready.rows.diff_view(staging))
 
     def picture(self) -> Shown:
         """Show the job's pictures: each with the table behind it."""

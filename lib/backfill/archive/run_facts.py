@@ -97,7 +97,7 @@ def read_facts(folder: RunFolder, *, with_plan: bool = True) -> RunFacts:
             try:
                 documents[name] = folder.read_json(name)
             except BackfillError as error:
-                problems.append(_without_path(str(error), folder))
+                problems.append(str(error).replace(f"{folder.path}/", ""))
     is_closed = folder.file(SUMS_FILE).exists()
     if not is_closed and problems and not any(folder.file(n).exists() for n in documents):
         problems = []  # just opened, or killed before it wrote a word
@@ -109,10 +109,6 @@ def read_facts(folder: RunFolder, *, with_plan: bool = True) -> RunFacts:
         tuple(problems),
         is_closed,
     )
-
-
-def _without_path(text: str, folder: RunFolder) -> str:
-    return text.replace(f"{folder.path}/", "")
 
 
 def facts_of(runs: Path, wanted: str) -> RunFacts:

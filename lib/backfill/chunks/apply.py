@@ -104,13 +104,12 @@ class Applier:
         looks = 0
         while True:
             self.shared.stop.check()
-            if claim := self._committer.ask(self._take):
+            if claim := self._committer.ask(lambda c: take_range(c, self.shared.lease)):
                 return claim
             is_over = self._committer.ask(self._is_over)
             if is_over or looks % _LOOKS_BETWEEN_COUNTS == 0:
-                self.shared.tally.see(
-                    self._committer.ask(self._totals), lambda: self._committer.ask(flush)
-                )
+                total = self._committer.ask(lambda c: Ledger(c).totals(self.shared.lease.run_id))
+                self.shared.tally.see(total, lambda: self._committer.ask(flush))
             if is_over:
                 return None
             looks += 1
@@ -125,9 +124,6 @@ class Applier:
             last = sorted(done, key=lambda chunk: chunk.committed_at)[-RECENT_CHUNKS:]
             known = [(chunk.scanned, chunk.elapsed_ms / 1000) for chunk in last]
         return ChunkSizer(settings.chunk_rows, settings.chunk_seconds, known)
-
-    def _take(self, connection: Connection) -> RangeClaim | None:
-        return take_range(connection, self.shared.lease)
 
     def _is_over(self, connection: Connection) -> bool:
         """Whether every range has ended; else keep the run's lease alive."""
@@ -146,9 +142,6 @@ class Applier:
 
     def _have_ended(self, connection: Connection) -> bool:
         return all(entry.has_ended for entry in ranges_of(connection, self.shared.lease.run_id))
-
-    def _totals(self, connection: Connection) -> Counts:
-        return Ledger(connection).totals(self.shared.lease.run_id)
 
     def _is_written(self, claim: RangeClaim) -> bool:
         """Write what is left of a range; whether it is through, or a crash took its end back."""

@@ -144,7 +144,7 @@ def _to_write(options: argparse.Namespace, ready: Ready) -> tuple[dict[str, int]
     with tempfile.TemporaryDirectory(prefix="backfill-check-") as name:
         folder = RunFolder(Path(name))
         staging = Staging(folder.file(STAGING_FILE))
-        ready.extract(database_of(options).dsn, staging, quiet)
+        ready.rows.stage_rows(database_of(options).dsn, staging, quiet)
         counts = ready.compute(staging, folder, quiet).counts["by_scope"]
         staging.close()
     left_alone = sum(part.get("skipped", 0) for part in counts.values())

@@ -324,7 +324,7 @@ def _of_table(
     connection: Connection, zoned: ZonedTable, settings: UtcSettings
 ) -> Iterator[Finding]:
     table = zoned.table
-    yield Finding("key", True, _key_of(zoned))
+    yield Finding("key", True, ", ".join(column.name for column in table.key.columns))
     for pair in zoned.columns.pairs:
         chain = ", then ".join(link.field or link.constant for link in pair.chain)
         detail = f"{pair.reading.name} → {pair.target.column.name}; zone: {chain or 'its offset'}"
@@ -346,7 +346,3 @@ def _of_table(
         yield Finding("columns", False, warning)
     pending = sum(count_pending(connection, table, None, skip_deleted=False).values())
     yield Finding("pending rows", True, f"{pending:,}")
-
-
-def _key_of(zoned: ZonedTable) -> str:
-    return ", ".join(column.name for column in zoned.table.key.columns)

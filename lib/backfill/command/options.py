@@ -195,7 +195,8 @@ def add_metrics_file(parser: argparse.ArgumentParser) -> None:
 
 def add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Parameter]) -> None:
     """Add a flag for each parameter, in its group."""
-    names = {parameter.name: parameter for parameter in parameters if parameter.name in _known()}
+    grouped = {name for members in GROUPS.values() for name in members}
+    names = {parameter.name: parameter for parameter in parameters if parameter.name in grouped}
     for parameter in parameters:
         if parameter.name not in UNFLAGGED and parameter.name not in names:
             add_flag(parser, parameter)
@@ -205,10 +206,6 @@ def add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Paramet
             group = parser.add_argument_group(title)
             for parameter in present:
                 add_flag(group, parameter)
-
-
-def _known() -> set[str]:
-    return {name for members in GROUPS.values() for name in members}
 
 
 def add_flag(parser: argparse._ActionsContainer, parameter: Parameter) -> None:

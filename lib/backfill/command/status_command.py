@@ -66,15 +66,11 @@ def watch(
             if is_screen:
                 say(_CLEAR, sys.stdout, end="")
             _show(options, document)
-            if not _goes_on(document):
+            if document.get("status", "running") != "running" and "runs" not in document:
                 return
             wait(options.watch)
     except KeyboardInterrupt:
         terminal_of(options).message("No longer watching; the run goes on.")
-
-
-def _goes_on(document: dict[str, Any]) -> bool:
-    return document.get("status", "running") == "running" or "runs" in document
 
 
 def _show(options: argparse.Namespace, document: dict[str, Any]) -> None:

@@ -106,7 +106,8 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
     own = [zone for zone in zones if zone.value not in paired]
     untold = _untold(lookups, paired) if pairs else ()
     zone = own[0] if own else Guess("", _which_way(lookups, untold) or _no_zone(look))
-    has_zone = bool(own or lookups or _haszones_of(pairs))
+    has_own = any(entry == "zone" for pair in pairs for entry, _ in pair.more)
+    has_zone = bool(own or lookups or has_own)
     offset = None if has_zone else offset_guess(look)
     decides = fold_guess(look) if has_zone and len(pairs) == 1 else offset
     if decides:
@@ -172,10 +173,6 @@ def _left_out(
             if way not in used:
                 lines.append(f"{relation}.{zone.value} holds time zones, too: is it of the chain?")
     return lines
-
-
-def _haszones_of(pairs: Sequence[GuessedPair]) -> bool:
-    return any(entry == "zone" for pair in pairs for entry, _ in pair.more)
 
 
 def _vocabularies(samples: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -117,14 +117,10 @@ def decide_in(
     answers = worksheet.make_answers(questions, kind.words, key, decision, **details)
     count = worksheet.write_answers(folder, answers, kind.words)
     return note(
-        f"{_about(answers[0].what if key == ANY else key, count)}: {decision}, by "
+        f"{answers[0].what if key == ANY else key} ({counted(count, 'question')}): {decision}, by "
         f"{answers[0].by}. The next plan takes it in:\n"
         f"{planned_again(folder, '--decisions', folder.run_id)}"
     )
-
-
-def _about(what: str, count: int) -> str:
-    return f"{what} ({counted(count, 'question')})"
 
 
 def questions_view(folder: RunFolder, questions: Sequence[Question]) -> Shown:

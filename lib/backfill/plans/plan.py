@@ -331,7 +331,9 @@ def write_changes(folder: RunFolder, batches: Iterable[pa.Table], schema: pa.Sch
         for table in batches:
             if not table.num_rows:
                 continue
-            last = _last_position(table, last)
+            positions = table.column("position").to_numpy()
+            assert positions[0] > last and (np.diff(positions) > 0).all(), "changes out of order"
+            last = int(positions[-1])
             count += table.num_rows
             writing.result()
             # In one piece, whoever computed it: pages end where pieces do.
@@ -340,10 +342,3 @@ def write_changes(folder: RunFolder, batches: Iterable[pa.Table], schema: pa.Sch
             del table, whole  # the next block is computed meanwhile
         writing.result()
     return count
-
-
-def _last_position(changes: pa.Table, before: int) -> int:
-    """Return the last position; `before` is that of the changes before these."""
-    positions = changes.column("position").to_numpy()
-    assert positions[0] > before and (np.diff(positions) > 0).all(), "changes out of order"
-    return int(positions[-1])

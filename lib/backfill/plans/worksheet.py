@@ -187,16 +187,12 @@ def _has_answer(sheet: Path) -> bool:
 
 def write_worksheets(folder: RunFolder, questions: Sequence[Question], answers: Answers) -> None:
     """Write the questions of a plan, the sheet to answer them in, and the answers it took in."""
-    asked = [_question_row(question) for question in questions]
+    asked = [{name: getattr(question, name, "") for name in HEADER} for question in questions]
     used = [_answer_row(answer) for answer in answers.lines]
     folder.write_text(QUESTIONS_FILE, write_sheet(HEADER, asked))
     folder.write_text(DECISIONS_FILE, write_sheet(HEADER, [*used, *asked]))
     if used:
         folder.write_text(USED_FILE, write_sheet(HEADER, used))
-
-
-def _question_row(question: Question) -> dict[str, str]:
-    return {name: getattr(question, name, "") for name in HEADER}
 
 
 def _answer_row(answer: Answer) -> dict[str, str]:

@@ -126,12 +126,10 @@ def _secrets(dsn: str) -> Iterator[str]:
     if parts is None:
         yield dsn
         behind = dsn.partition("://")[2] or dsn
-        yield from (piece for piece in re.split(r"[/@:?#&=\s]", behind) if _is_telling(piece))
+        yield from (
+            piece for piece in re.split(r"[/@:?#&=\s]", behind) if len(piece) >= _LEAST_PIECE
+        )
         return
     found = [parts.get(name) for name in SECRETS] + [password_of(dsn)]
     for value in (value for value in found if value and _is_secret(value, parts)):
         yield from {value, quote(value), quote(value, safe=""), unquote(value)}
-
-
-def _is_telling(piece: str) -> bool:
-    return len(piece) >= _LEAST_PIECE

@@ -78,7 +78,9 @@ def _candidates(data_owner: int) -> Iterator[Account]:
         # Without an entry in passwd (as in `docker run --user`) initdb does not work.
         yield Account((), uid, gid) if _is_known(uid) else _in_namespace()
     elif data_owner != 0:
-        yield _as_user(data_owner, _group_of(data_owner))
+        yield _as_user(
+            data_owner, pwd.getpwuid(data_owner).pw_gid if _is_known(data_owner) else data_owner
+        )
     else:
         yield _in_namespace()
         someone = _unprivileged()
@@ -125,10 +127,6 @@ def _is_known(uid: int) -> bool:
     except KeyError:
         return False
     return True
-
-
-def _group_of(uid: int) -> int:
-    return pwd.getpwuid(uid).pw_gid if _is_known(uid) else uid
 
 
 def _unprivileged() -> pwd.struct_passwd:

@@ -73,7 +73,7 @@ def _ends_what_is_left(session: Session) -> bool:
     if row is None or not row[1]:
         return False
     end = time.monotonic() + _SECONDS
-    while _is_there(session, row[0]):
+    while session.execute("SELECT FROM pg_stat_activity WHERE pid = %s", row[:1]).rowcount:
         if time.monotonic() >= end:
             return False
         time.sleep(_LOOK_AGAIN_SECONDS)
@@ -83,7 +83,3 @@ def _ends_what_is_left(session: Session) -> bool:
 def _another(session: Session) -> psycopg.Connection[Any]:
     """Return a plain connection to the same place."""
     return psycopg.connect(session.info.dsn, password=session.info.password or None)
-
-
-def _is_there(session: Session, pid: int) -> bool:
-    return session.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid]).rowcount > 0

@@ -339,13 +339,10 @@ class Session(psycopg.Connection[TupleRow]):
 
     def _commit(self) -> None:
         end = "COMMIT"
-        if self._triggers_path is not None and not self._is_failed:
+        is_failed = self.pgconn.transaction_status == TransactionStatus.INERROR
+        if self._triggers_path is not None and not is_failed:
             end = f"{_path_query(self._triggers_path)}; COMMIT"
         self._simply(end)
-
-    @property
-    def _is_failed(self) -> bool:
-        return self.pgconn.transaction_status == TransactionStatus.INERROR
 
     def _roll_back(self) -> None:
         """Leave no transaction open; a connection that will not listen is given up."""

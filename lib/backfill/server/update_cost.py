@@ -316,8 +316,4 @@ def _foreign_keys(
 
 def _of_all(a_row: float, rows: int) -> str:
     """Return what so many bytes a row come to, in parentheses, where the rows are counted."""
-    return f" ({_megabytes(a_row * rows)} for {rows:,} rows)" if rows else ""
-
-
-def _megabytes(amount: float) -> str:
-    return f"{amount / 1_000_000:,.1f} MB"
+    return f" ({a_row * rows / 1_000_000:,.1f} MB for {rows:,} rows)" if rows else ""

@@ -110,10 +110,6 @@ class Ready:
             raise PreflightError(self._refusal)
         return self.rows.plan_target()
 
-    def extract(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
-        """Read into staging; return the number of rows."""
-        return self.rows.stage_rows(dsn, staging, reporter)
-
     def compute(self, staging: Staging, folder: RunFolder, reporter: Reporter) -> Computation:
         """Write the plan's `changes.parquet`; fill `skips` and `questions` of staging."""
         work = Work(staging, folder, reporter)
@@ -133,10 +129,6 @@ class Ready:
             skips,
             {**rules, **work.counts, "by_scope": counted.by_scope(scopes, kinds or results.KINDS)},
         )
-
-    def diff_view(self, staging: Staging) -> Shown:
-        """Return what a person reads before approving."""
-        return self.rows.diff_view(staging)
 
     def picture(self, staging: Staging, database: Database) -> Shown:
         """Return the picture that belongs to the diff."""

@@ -37,14 +37,10 @@ if TYPE_CHECKING:
 FindParts = Callable[[Mapping[str, Any]], object | None]
 
 
-def _no_parts(_target: Mapping[str, Any]) -> None:
-    return None
-
-
 class JobKind:
     """The runs of one task, shipped or somebody else's."""
 
-    def __init__(self, name: str, find: FindParts = _no_parts) -> None:
+    def __init__(self, name: str, find: FindParts = lambda _target: None) -> None:
         self.name = name
         self._find = find
 

@@ -103,7 +103,7 @@ class Planning:
         return found
 
     def extract(self) -> int:
-        return self.ready.extract(self._database.dsn, self.staging, self._reporter)
+        return self.ready.rows.stage_rows(self._database.dsn, self.staging, self._reporter)
 
     def propose(self, rows: Any, reads: Sequence[str] | None) -> int | None:
         """Hand rows of a notebook to a job that waits for them; None where it has its own."""
