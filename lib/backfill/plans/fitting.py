@@ -195,7 +195,8 @@ class Fitting:
             said: dict[int, str] = {}
             query = self._query([], only=index)
             parameters = self._parameters(_Rows([], alone), 0, 1)
-            list(in_bulk(partial(self._try, query, parameters), 1, said.__setitem__))
+            ask = partial(rows_of, self._connection, query, parameters)
+            list(in_bulk(lambda *_rows, ask=ask: ask(), 1, said.__setitem__))
             if said:
                 value = alone[index][0].as_py()
                 words = said[0]
@@ -204,9 +205,6 @@ class Fitting:
                     self._known[column.name][value] = words
                 return column.name, words
         return self._columns[0].name, words
-
-    def _try(self, query: sql.Composed, parameters: dict[str, Any], _low: int, _high: int) -> None:
-        rows_of(self._connection, query, parameters)
 
     def _take(
         self,
@@ -247,21 +245,18 @@ class Fitting:
 
     def _check_words(self, name: str) -> tuple[str, str]:
         check = next(check for check in self._checks if check.name == name)
-        targets = [column.name for column in self._columns if column.name in check.columns]
-        return targets[0], (
+        target = next(column.name for column in self._columns if column.name in check.columns)
+        return target, (
             f'new row for relation "{self._table.relation.name}" violates check constraint "{name}"'
         )
 
     def _parameters(self, batch: _Rows, low: int, high: int) -> dict[str, Any]:
-        keys = [f"k{index}" for index in range(len(batch.keys))]
-        values = [f"a{index}" for index in range(len(self._columns))]
-        columns = [*batch.keys, *(batch.values or [_EMPTY] * len(values))]
-        if batch is _NO_ROWS:
-            keys = [f"k{index}" for index in range(len(self._table.key.columns))]
-            columns = [_EMPTY] * (len(keys) + len(values))
+        keys = len(self._table.key.columns) if batch is _NO_ROWS else len(batch.keys)
+        names = [*(f"k{i}" for i in range(keys)), *(f"a{i}" for i in range(len(self._columns)))]
+        columns = [*batch.keys, *batch.values] or [_EMPTY] * len(names)
         return {
             name: pack_texts(column.slice(low, high - low)).whole
-            for name, column in zip([*keys, *values], columns, strict=True)
+            for name, column in zip(names, columns, strict=True)
         }
 
     def _query(self, checks: Sequence[Check], only: int | None = None) -> sql.Composed:
@@ -313,8 +308,8 @@ class Fitting:
 
         A cast would cut off what is too long; the input of a type refuses it, as an UPDATE does.
         """
-        own = [i for i in numbers if not self._columns[i].is_plain_text]
-        own = [i for i in own if not self._columns[i].is_json]
+        columns = {i: self._columns[i] for i in numbers}
+        own = [i for i, c in columns.items() if not (c.is_plain_text or c.is_json)]
         if not own:
             return sql.SQL("")
         pairs = [
