@@ -25,6 +25,7 @@ from backfill.records.positions import Positions
 from backfill.records.ranges import RangeClaim, pass_over, renew_range
 from backfill.rows import image
 from backfill.server.postgres import Connection
+from backfill.server.standby_wait import StandbyMissing
 from backfill.skips import SKIP_FIELDS, Skip, SkipReason
 from backfill.status import RunStatus
 
@@ -153,7 +154,10 @@ def commit_chunk(
             step("before_commit")
             is_at_commit = True
     except psycopg.Error as error:
-        if is_at_commit and not (connection.closed or connection.broken):
+        is_answer = not (
+            connection.closed or connection.broken or isinstance(error, StandbyMissing)
+        )
+        if is_at_commit and is_answer:
             raise CommitRefused(error) from error
         raise
     step("after_commit")

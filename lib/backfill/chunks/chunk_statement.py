@@ -32,8 +32,9 @@ from backfill.rows.binary_array import register
 from backfill.rows.spelt import escaped
 from backfill.server.lending import may_lend
 from backfill.server.one_message import Packed
-from backfill.server.session import Session, own_path_for_triggers
+from backfill.server.session import Session
 from backfill.server.table import Relation
+from backfill.server.triggers_path import own_path_for_triggers
 
 _GUARD = sql.SQL("(SELECT count(*) FROM fence) = 1")
 _STATEMENT = sql.SQL(

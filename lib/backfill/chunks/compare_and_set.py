@@ -29,8 +29,8 @@ from backfill.rows.values import with_fields
 from backfill.server.catalog_columns import retyped
 from backfill.server.joins import value_now
 from backfill.server.postgres import Connection
-from backfill.server.session import own_path_for_triggers, use_our_path
 from backfill.server.table import Table
+from backfill.server.triggers_path import own_path_for_triggers, use_our_path
 from backfill.skips import Skip, SkipReason
 
 _VETO = (

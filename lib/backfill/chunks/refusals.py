@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from backfill.errors import BackfillError, EveryRowRefused, TooManyRefused, first_line
+from backfill.server.standby_wait import StandbyMissing
 
 #: Rows that were tried before a share of them says something.
 SHARE_OF_ROWS = 100
@@ -27,6 +28,7 @@ _ROW_CHECK = "ExecWithCheckOptions"
 _OF_THE_SERVER = (
     psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.InsufficientResources,
+    StandbyMissing,
 )
 
 

@@ -27,6 +27,7 @@ from backfill.server.session import (
     pinned,
     unhurried,
 )
+from backfill.server.standby_wait import StandbyMissing
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -307,7 +308,8 @@ def what_failed(error: psycopg.Error, step: str = "") -> str:
     if (error.sqlstate or "").startswith(_OF_ROOM_AND_LIMITS):
         mend = mend_of_limit(error.sqlstate or "", error.diag.message_hint)
         return f"The server could not go on{during}: {reason}{mend and '. '}{mend}"
-    return f"The database was lost{during}: {reason}"
+    became = "waited for in vain" if isinstance(error, StandbyMissing) else "lost"
+    return f"The database was {became}{during}: {reason}"
 
 
 def mend_of_limit(sqlstate: str, hint: str | None = None) -> str:

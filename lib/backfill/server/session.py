@@ -14,6 +14,7 @@ from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
@@ -21,6 +22,7 @@ from backfill.rows.spelt import escaped
 from backfill.server.lost_names import lost_names
 from backfill.server.one_message import OneMessage, Packed, Statement, chained
 from backfill.server.settings_query import settings_query
+from backfill.server.standby_wait import StandbyMissing, StandbyWait
 
 #: Where names are looked for once tables are resolved: nobody else can put a function there.
 OUR_PATH = "pg_catalog, pg_temp"
@@ -166,6 +168,10 @@ class Session(psycopg.Connection[TupleRow]):
         self._is_on_own_path = False
         self._settings_queries = {}
         self._message = OneMessage(self, keeps=False)
+        self._standbys = StandbyWait(self)
+
+    def wait(self, gen: PQGen[RV], *args: Any, **named: Any) -> RV:
+        return super().wait(self._standbys.watched(gen), *args, **named)
 
     def prepare_with(self, pins: Mapping[str, str], *, read_only: bool) -> None:
         """Say what every transaction from now on begins with."""
@@ -281,10 +287,20 @@ class Session(psycopg.Connection[TupleRow]):
     def answer_alone(self) -> tuple[Any, ...] | None:
         """Return the first row of what was sent first; once that failed, nothing has an answer."""
         try:
-            return self._message.answer()
+            with self._standbys.at_commit():
+                return self._message.answer()
+        except StandbyMissing:
+            self._take_the_rest()
+            raise
         finally:
             if not self._message.is_under_way:
                 self._roll_back()
+
+    def _take_the_rest(self) -> None:
+        """Wait for what was sent behind; the server would go on with it, whoever has left."""
+        while self._message.is_under_way:
+            with contextlib.suppress(psycopg.Error), self._standbys.at_commit():
+                self._message.answer()
 
     def in_transaction(self) -> contextlib.AbstractContextManager[None]:
         """Return the transaction that a statement runs in: the one that is open, or its own."""
@@ -342,7 +358,8 @@ class Session(psycopg.Connection[TupleRow]):
         is_failed = self.pgconn.transaction_status == TransactionStatus.INERROR
         if self._triggers_path is not None and not is_failed:
             end = f"{_path_query(self._triggers_path)}; COMMIT"
-        self._simply(end)
+        with self._standbys.at_commit():
+            self._simply(end)
 
     def _roll_back(self) -> None:
         """Leave no transaction open; a connection that will not listen is given up."""
@@ -374,23 +391,3 @@ def on_own_path(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
     connection.use_own_path()
     yield
     connection.use_our_path()
-
-
-def use_our_path(connection: psycopg.Connection[TupleRow]) -> None:
-    """Look for names on our path again, for the rest of a transaction that is open."""
-    if isinstance(connection, Session) and connection.triggers_path is not None:
-        connection.use_our_path()
-
-
-def own_path_for_triggers(connection: psycopg.Connection[TupleRow]) -> sql.Composable:
-    """Return a condition that is always true, and from which on names are the role's own.
-
-    The statement that it is part of has been understood by then, and only what it sets off, like
-    a trigger that names a table without its schema, looks for names again.
-    """
-    path = connection.triggers_path if isinstance(connection, Session) else None
-    if path is None:
-        return sql.SQL("true")
-    return sql.SQL("(SELECT pg_catalog.set_config('search_path', {}, true)) IS NOT NULL").format(
-        sql.Literal(path)
-    )

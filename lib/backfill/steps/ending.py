@@ -37,6 +37,7 @@ from backfill.records.ledger import Ledger
 from backfill.records.parts import parts_of
 from backfill.report import Reporter
 from backfill.server.postgres import Connection
+from backfill.server.standby_wait import StandbyMissing
 from backfill.status import RunStatus
 from backfill.steps.approval import is_open
 from backfill.steps.left_alone import nothing_written
@@ -121,6 +122,9 @@ class Ending:
             with contextlib.closing(self.connect()) as connection:
                 held = self.crew.held if self.crew else {}
                 return lease.leave(connection, self.claim, held, status, message[:2000])
+        except StandbyMissing as missing:  # the run's row says so all the same
+            self.reporter.message(f"While the run ended, {missing}.", "warning")
+            return Left.LOST
         except (BackfillError, psycopg.Error) as error:
             self.reporter.message(f"The run's end could not be recorded now: {error}", "warning")
             return Left.LOST

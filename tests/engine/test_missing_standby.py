@@ -1,0 +1,98 @@
+"""A server whose commits wait for a synchronous standby that is gone: told, and not waited for."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.engine.appliers import ALL_NOONS, load_many
+from tests.engine.workshop import LISTENER, Bench
+
+from backfill.errors import BackfillError, DatabaseUnreachable, Interrupted
+from backfill.jobs.registry import kind_of
+from backfill.report import Reporter
+from backfill.server import standby_wait
+from backfill.server.database import Database
+from backfill.server.embedded import EmbeddedServer
+from backfill.settings import EngineSettings
+from backfill.steps.running import apply_run
+
+
+@pytest.fixture
+def bench(server_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """Forty noons on a server of their own, which is soon asked to wait."""
+    server = EmbeddedServer(server_folder / "alone", durable=False)
+    monkeypatch.setattr(standby_wait, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(standby_wait._Looker, "_known_at", -math.inf)  # and back, for others
+    try:
+        server.start()
+        load_many(server.dsn)
+        monkeypatch.setenv("DATABASE_URL", server.dsn)
+        with psycopg.connect(server.dsn, autocommit=True) as connection:
+            bench = Bench(server.dsn, tmp_path / "runs", connection)
+            monkeypatch.setattr(LISTENER, lambda: bench.events.append)
+            yield bench
+    finally:
+        server.reset()
+
+
+def ask_for(bench: Bench, standbys: str) -> None:
+    bench.connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{standbys}'".encode())
+    bench.connection.execute("SELECT pg_reload_conf()")
+    bench.wait_until(f"SELECT current_setting('synchronous_standby_names') = '{standbys}'")
+
+
+def stopped(bench: Bench, run_id: str, *, signals: bool = False) -> BackfillError:
+    """Return what ends a run whose server is asked to wait while its third chunk is written."""
+    seen: list[str] = []
+
+    def step(name: str) -> None:
+        seen.append(name)
+        if name == "after_update" and seen.count(name) == 3:
+            ask_for(bench, "far_away")
+            if signals:
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(BackfillError) as caught:
+        apply_run(
+            Database(bench.dsn, is_embedded=False),
+            bench.folder(run_id),
+            kind_of("utc"),
+            EngineSettings(chunk_rows=5),
+            Reporter(bench.events.append),
+            step,
+        )
+    return caught.value
+
+
+def test_a_run_whose_standby_is_gone_names_the_setting_and_goes_on_when_it_is_mended(
+    bench: Bench,
+) -> None:
+    run_id = bench.plan().run_id
+
+    error = stopped(bench, run_id)
+
+    assert isinstance(error, DatabaseUnreachable)
+    assert "synchronous_standby_names = 'far_away'" in str(error)
+    assert "SELECT pg_reload_conf()" in str(error) and f"backfill resume {run_id}" in str(error)
+    assert bench.status(run_id) == "failed"
+    assert len(bench.checkpoints(run_id)) == 3  # the third chunk stands
+    ask_for(bench, "")
+    bench.apply(run_id)
+    assert bench.status(run_id) == "succeeded" and bench.filled() == ALL_NOONS
+
+
+def test_the_first_interrupt_ends_a_run_that_waits_for_a_standby(bench: Bench) -> None:
+    run_id = bench.plan().run_id
+
+    error = stopped(bench, run_id, signals=True)
+
+    assert isinstance(error, Interrupted | DatabaseUnreachable)
+    assert f"backfill resume {run_id}" in str(error)
+    assert bench.status(run_id) in ("interrupted", "failed")
+    waiting = "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    bench.wait_until(waiting)  # nobody is left behind with locks
