@@ -1,6 +1,7 @@
-"""Reading files that people name: regular ones of a bounded size, so that no read waits for ever.
+"""Files that people name, read and written: regular ones, so that nothing waits for ever.
 
-A pipe, a device or a file that never ends would hang a command that may hold a lease.
+A pipe, a device or a file that never ends would hang a command that may hold a lease. What is
+written is there in whole, or not at all.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import secrets
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,12 +47,43 @@ def is_special(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def check_target(flag: str, path: Path) -> None:
-    """Raise `UsageError` for what can not become a file: its name would be taken from it."""
-    if path.is_dir():
+def check_target(flag: str, path: Path, *, makes_folder: bool = False) -> None:
+    """Raise `UsageError`, before anything is done, for what can not become a file.
+
+    Its folder must be there, unless whoever writes it `makes_folder`.
+    """
+    if path.name == "-":  # elsewhere that is stdout
+        raise UsageError(f"{flag}: - is no file's name, and on stdout stands the summary.")
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        is_folder = False
+    except OSError as error:  # a name that is too long, links in a circle, a file for a folder
+        raise UsageError(f"{flag}: {path} can be no file: {error.strerror}.") from None
+    if is_folder:
         raise UsageError(f"{flag}: {path} is a folder. Name a file in it.")
     if is_special(path):
         raise UsageError(f"{flag}: {path} is a pipe or a device. Name a file.")
+    if not makes_folder and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        raise UsageError(
+            f"{flag}: there is no folder {path.parent} that can be written. "
+            f"Make it: mkdir -p {shlex.quote(str(path.parent))}"
+        )
+
+
+@contextlib.contextmanager
+def whole(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """Yield a file beside `path` that takes its place when the block ends well, and else goes.
+
+    A reader sees the old file or the new one. `mode` is what the umask takes from.
+    """
+    partial = path.with_name(f".{secrets.token_hex(4)}.partial")
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -196,3 +196,18 @@ def test_pieces_arrive_as_they_were(session: Session) -> None:
 
     assert found == [(walls[:2], ["", None]), (walls[1:], [None, "Å\n"])]
     assert np.diff(moments.begins).tolist() == [12, 4, 12]
+
+
+def test_few_long_texts_are_packed_as_many_short_ones_are() -> None:
+    texts = [None, "å" * 300, "", "b" * 2_000, None]
+    column = pa.array(["first", *texts], pa.string()).slice(1)
+
+    packed = pack(column, ColumnType.TEXT)
+
+    lengths = [b"\xff\xff\xff\xff" if text is None else None for text in texts]
+    content = [
+        mark or len(text.encode()).to_bytes(4, "big") + text.encode()
+        for mark, text in zip(lengths, (text or "" for text in texts), strict=True)
+    ]
+    assert packed.content == b"".join(content)
+    assert np.diff(packed.begins).tolist() == [len(part) for part in content]

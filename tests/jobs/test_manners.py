@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import resource
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -213,13 +214,42 @@ def test_metrics_that_could_be_written_nowhere_are_refused_before_a_run(
 def test_metrics_that_fail_at_the_end_are_said_and_change_no_exit_code(
     bench: Bench, tmp_path: Path
 ) -> None:
-    taken = tmp_path / "taken"
-    (tmp_path / ".taken.partial").mkdir()
+    metrics = tmp_path / "backfill.prom"
+    metrics.write_text("of yesterday")
+    room = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    said = run_here(bench.dsn, bench.runs, "check", "--metrics-file", str(taken))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, room[1]))
+    try:
+        said = run_here(bench.dsn, bench.runs, "check", "--metrics-file", str(metrics))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, room)
 
     assert (said.code, said.summary["total_pending"]) == (8, 12)
-    assert "could not be written: Is a directory" in said.err
+    assert "could not be written: File too large" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["backfill.prom"]
+    assert metrics.read_text() == "of yesterday"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("init-table", "events", "--output"),
+        ("check", "--deep", "--output"),
+        ("check", "--metrics-file"),
+        ("utc", "--metrics-file"),
+        ("ocr", "--output-file"),
+    ],
+)
+def test_what_can_be_no_file_is_refused_before_anything_is_done(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    for name, why in (("-", "on stdout stands the summary"), ("n" * 300, "File name too long")):
+        said = run_here(bench.dsn, bench.runs, *command, name)
+
+        assert said.code == 2 and why in said.err, said.err
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_status_and_doctor_look_at_a_table_of_ones_own(bench: Bench, tmp_path: Path) -> None:

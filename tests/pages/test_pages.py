@@ -22,3 +22,11 @@ def test_a_figures_caption_is_escaped() -> None:
 
     assert "<script" not in html
     assert "<svg></svg>" in html
+
+
+def test_a_text_of_megabytes_is_shown_by_its_beginning_and_its_length() -> None:
+    shown = table("Letters", ["body", "pages"], [("<b>" + "å" * 3_000_000, 12)])
+
+    assert len(shown.markup) < 5_000 and len(shown.text) < 5_000
+    for text in (shown.markup, shown.text, str(shown.blocks[0])):
+        assert "å… (3,000,003 characters)" in text

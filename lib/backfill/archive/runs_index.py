@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,8 +16,9 @@ from backfill.archive.runs_list import ListedRun, list_runs
 from backfill.display.eye import NotShown, attempt
 from backfill.display.pages import MAX_SHOWN_ROWS, note
 from backfill.display.standalone import script_of, whole_page
-from backfill.folder import FILE_MODE, FOLDER_MODE, PARTIAL_SUFFIX
+from backfill.folder import FILE_MODE, FOLDER_MODE
 from backfill.next_command import next_command
+from backfill.regular_file import whole
 from backfill.which_folder import run_folders
 
 INDEX_FILE = "index.html"
@@ -34,7 +34,6 @@ def rebuild_index(runs: Path) -> bool:
     Never raises: a list of runs is no reason for a run to fail. Rebuilds at the same time wait
     for each other, so that the last one sees every folder that was closed before it.
     """
-    partial = runs / f".{INDEX_FILE}-{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
     try:
         runs.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         with _alone(runs):
@@ -43,12 +42,9 @@ def rebuild_index(runs: Path) -> bool:
                 lambda: index_page(list_runs(runs, most=MAX_SHOWN_ROWS), len(run_folders(runs))),
                 _no_list,
             )
-            partial.touch(mode=FILE_MODE)
-            partial.write_text(page, encoding="utf-8")
-            partial.replace(runs / INDEX_FILE)
+            with whole(runs / INDEX_FILE, FILE_MODE) as partial:
+                partial.write_text(page, encoding="utf-8")
     except Exception:  # whatever it is, the run's own record is complete without this page
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         return False
     return True
 

@@ -9,6 +9,7 @@ from backfill.command.commands import terminal_of
 from backfill.command.ending import print_summary
 from backfill.errors import ExitCode, UsageError
 from backfill.next_command import next_command
+from backfill.regular_file import check_target, whole
 
 
 def add_init_table_options(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +28,7 @@ def run_init_table(options: argparse.Namespace) -> int:
 
     terminal = terminal_of(options)
     path = Path(options.output or f"{options.table}.toml").expanduser()
+    check_target("--output", path)
     with open_database(terminal.message).connect(read_only=True) as connection:
         guessed = guess_spec(*look_at(connection, options.table))
     _write_new(path, as_toml(guessed))
@@ -53,8 +55,9 @@ def run_init_table(options: argparse.Namespace) -> int:
 
 def _write_new(path: Path, text: str) -> None:
     try:
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(text)
+        with whole(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+            path.touch(exist_ok=False)  # nobody else's from here on
     except FileExistsError:
         raise UsageError(
             f"{path} is there already and stays as it is. Name another file with --output FILE, "

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from backfill.errors import UsageError
-from backfill.regular_file import check_target
+from backfill.regular_file import check_target, whole
 
 _RESULTS = ("scanned", "updated", "unchanged", "skipped", "drifted")
 
 
 def check_metrics_file(path: str | None) -> None:
     """Raise `UsageError` before a run begins whose end could be written nowhere."""
-    folder = Path(path).parent if path else None
-    if folder is not None and not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise UsageError(
-            f"--metrics-file: there is no folder {folder} that can be written. "
-            f"Make it: mkdir -p {shlex.quote(str(folder))}"
-        )
     if path:
         check_target("--metrics-file", Path(path))
 
@@ -40,13 +31,11 @@ def write_metrics(
     """
     if not path:
         return
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.partial")
     try:
-        partial.write_text("".join(_lines(document, exit_code, job)), encoding="utf-8")
-        partial.replace(target)
+        with whole(Path(path)) as partial:
+            partial.write_text("".join(_lines(document, exit_code, job)), encoding="utf-8")
     except OSError as error:
-        say(f"--metrics-file {target} could not be written: {error.strerror}.", "error")
+        say(f"--metrics-file {path} could not be written: {error.strerror}.", "error")
 
 
 def _lines(document: Mapping[str, Any], exit_code: int, job: str) -> Iterator[str]:

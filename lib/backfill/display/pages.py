@@ -18,6 +18,7 @@ PART_END = "<!--/part-->"  # nothing else has it: what came from a database is e
 _PART = re.compile(rf"(<!--part [a-z]+-->.*?{re.escape(PART_END)})", re.DOTALL)
 WIDE = 7  # more columns are set smaller, so that they fit
 SHORT_TEXT = 24  # fits on a line
+LONGEST_CELL = 2_000  # characters; a few texts of megabytes would make pages that none opens
 SHORT_WORD = 12  # dates and the like, which a hyphen would break
 
 
@@ -71,7 +72,7 @@ def table(
     What is left out is counted in the caption.
     """
     listed = [list(row) for row in rows]
-    shown = listed[: min(most, MAX_SHOWN_ROWS)]
+    shown = [[*map(_to_look_at, row)] for row in listed[: min(most, MAX_SHOWN_ROWS)]]
     if len(listed) > len(shown):
         caption = f"{caption}; the first {len(shown):,} of {len(listed):,} are shown"
     grid = Grid(caption, header, shown, rest)
@@ -142,6 +143,13 @@ def escape(value: Any) -> str:
 
 def _cell(label: str, value: Any) -> str:
     return f'<td{_align(value)} data-label="{label}">{escape(value)}</td>'
+
+
+def _to_look_at(value: Any) -> Any:
+    """Return the beginning of a text that nobody would read to its end, and how long it is."""
+    if not isinstance(value, str) or len(value) <= LONGEST_CELL:
+        return value
+    return f"{value[:LONGEST_CELL]}… ({len(value):,} characters)"
 
 
 def _align(cell: Any) -> str:

@@ -23,10 +23,11 @@ from backfill.display.eye import shown
 from backfill.display.inline import inlined
 from backfill.display.pages import Shown, note, table
 from backfill.errors import StorageError, UsageError, first_line
+from backfill.folder import FILE_MODE
 from backfill.next_command import next_command
 from backfill.plans.plan import CHANGES_FILE, PLAN_FILE
 from backfill.plans.staging import literal, quoted, threads
-from backfill.regular_file import check_target
+from backfill.regular_file import check_target, whole
 from backfill.steps.kind import JobKind
 from backfill.steps.task import Cause
 
@@ -315,15 +316,10 @@ def _compared(
 
 
 def _write(connection: duckdb.DuckDBPyConnection, output: Path) -> None:
-    """Write every difference; beside its place first, so that a reader sees all or nothing."""
+    """Write every difference."""
     kind = "PARQUET" if output.suffix == ".parquet" else "CSV, HEADER"
-    partial = output.with_name(f".{output.name}.partial")
-    partial.touch(mode=0o600)
-    try:
+    with whole(output, FILE_MODE) as partial:
         connection.execute(
             f"COPY (SELECT {', '.join(map(quoted, _HEADER))} FROM differences"
             f" ORDER BY what, key) TO {literal(partial)} (FORMAT {kind})"
         )
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)

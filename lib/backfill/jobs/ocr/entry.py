@@ -151,7 +151,7 @@ def _make(values: Mapping[str, Any]) -> Job:
     from backfill.steps.job import Job
 
     if values["output_file"]:
-        check_target("--output-file", Path(values["output_file"]))
+        check_target("--output-file", Path(values["output_file"]), makes_folder=True)
     answers = answers_from(values, "ocr", WORDS)
     task = OcrTask(settings_from(values, answers, _corrections_from(values)))
     return Job(task, answers=answers)

@@ -10,7 +10,6 @@ import contextlib
 import datetime as dt
 import json
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from backfill.jobs.ocr.day_state import DayState
 from backfill.jobs.ocr.document import applied_document
 from backfill.plans.plan import CHANGES_FILE, Plan, read_skips
 from backfill.records.ledger import Ledger
+from backfill.regular_file import whole
 from backfill.rows import image
 from backfill.skips import Skip
 
@@ -163,17 +163,12 @@ def _run_of(path: Path) -> str:
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> None:
-    """Write JSON beside its place and rename it: a reader sees all of it or nothing."""
+    """Write JSON, all of it or nothing."""
     with _storage(path):
         path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".partial-", delete=False
-        ) as stream:
-            json.dump(document, stream, indent=2, ensure_ascii=False, default=str)
-            stream.write("\n")
-        partial = Path(stream.name)
-        partial.chmod(FILE_MODE)
-        partial.replace(path)
+        with whole(path, FILE_MODE) as partial:
+            text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+            partial.write_text(f"{text}\n", encoding="utf-8")
 
 
 @contextlib.contextmanager

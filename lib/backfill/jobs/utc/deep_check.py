@@ -23,7 +23,7 @@ from backfill.jobs.utc.wanted import Unjudged, fold_order, look_at
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.plans.extract import PendingRows
 from backfill.plans.sheet_csv import read_sheet, write_sheet
-from backfill.regular_file import read_document
+from backfill.regular_file import read_document, whole
 from backfill.rows.texts import texts_of
 from backfill.server.catalog import hidden_rows
 from backfill.server.database import Database
@@ -86,7 +86,8 @@ class DeepFound:
     def write(self, path: Path) -> None:
         """Write every value that differs as CSV; raise `UsageError` where that can not be."""
         try:
-            path.write_text(write_sheet(_HEADER, self.differing), encoding="utf-8")
+            with whole(path) as partial:
+                partial.write_text(write_sheet(_HEADER, self.differing), encoding="utf-8")
         except OSError as error:
             raise UsageError(f"--output {path} can not be written: {error.strerror}.") from None
 
