@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backfill_lab.selftest.claims import Disproved, equal
+from backfill_lab.selftest.claims import Disproved, equal, says
 
 DEADLINE_SECONDS = 300.0
 _HIDDEN = ("DATABASE_URL", "TEST_DATABASE_URL", "BACKFILL_RELAY", "BACKFILL_RUN_ID")
@@ -37,6 +37,11 @@ class Outcome:
     def went_well(self, whose: str = "") -> None:
         """Raise `Disproved` unless the exit code is 0."""
         equal(f"exit code {whose}".strip(), (self.exit_code, self.error), (0, ""))
+
+    def exited(self, code: int, *said: str, whose: str = "") -> None:
+        """Raise `Disproved` unless this is the exit code, and the error says each part."""
+        equal(f"exit code {whose} ({self.error})".strip(), self.exit_code, code)
+        says(self.error, *said)
 
     @property
     def messages(self) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 from backfill_lab.selftest.case import cases
 from backfill_lab.selftest.claims import equal, says
 from backfill_lab.selftest.world import World
@@ -27,23 +25,20 @@ def _kill_apply(point: str, world: World) -> None:
     with world.sibling() as calm:
         calm_run = calm.plan().run_id
         _drift(calm)
-        ended = calm.apply(calm_run, chunk_size=chunk_size)
+        calm.apply(calm_run, chunk_size=chunk_size).exited(5, whose="of the calm run")
         chunks = calm.chunks(calm_run)
         promised = calm.imprint(calm_run)
-    equal("exit code of the calm run", ended.exit_code, 5)
     nth = world.draw.randint(1, chunks)
     run_id = world.plan().run_id
     _drift(world)
 
-    task = world.start("apply", (point, nth), run_id=run_id, chunk_size=chunk_size)
-    equal("exit code of the killed process", task.kill().exit_code, -signal.SIGKILL)
+    world.kill("apply", point, nth, run_id=run_id, chunk_size=chunk_size)
     equal("chunks committed", world.chunks(run_id), nth if point == "after_commit" else nth - 1)
     says(world.evidence(run_id), "summary.json says planned, the database says running")
     world.let_lease_run_out(run_id)
     resumed = world.apply(run_id, chunk_size=chunk_size)
 
-    equal("exit code", resumed.exit_code, 5)
-    says(resumed.error, "1 rows were left alone: they were edited", "drifted.csv")
+    resumed.exited(5, "1 rows were left alone: they were edited", "drifted.csv")
     world.proves(run_id, promised)
 
 
@@ -54,25 +49,21 @@ def _kill_revert(point: str, world: World) -> None:
     before = world.table()
     with world.sibling() as calm:
         calm_run = calm.plan(apply=True, chunk_size=chunk_size).run_id
-        calm_revert = calm.plan_revert(calm_run).run_id
+        calm_revert = calm.revert(calm_run).run_id
         calm.apply(calm_revert, chunk_size=chunk_size)
         chunks = calm.chunks(calm_revert)
         promised = calm.imprint(calm_revert)
     nth = world.draw.randint(1, chunks)
     run_id = world.plan(apply=True, chunk_size=chunk_size).run_id
-    revert_id = world.plan_revert(run_id).run_id
+    revert_id = world.revert(run_id).run_id
 
-    task = world.start("apply", (point, nth), run_id=revert_id, chunk_size=chunk_size)
-    equal("exit code of the killed process", task.kill().exit_code, -signal.SIGKILL)
+    world.kill("apply", point, nth, run_id=revert_id, chunk_size=chunk_size)
     world.let_lease_run_out(revert_id)
     resumed = world.apply(revert_id, chunk_size=chunk_size)
 
     resumed.went_well()
     world.has_left(revert_id, promised)
     equal("table as before the run", world.table(), before)
-    equal(
-        "status of run and revert",
-        (world.status(run_id), world.status(revert_id)),
-        ("reverted", "succeeded"),
-    )
+    statuses = (world.status(run_id), world.status(revert_id))
+    equal("status of run and revert", statuses, ("reverted", "succeeded"))
     equal("verify", world.verify(revert_id), [])

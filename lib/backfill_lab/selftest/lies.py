@@ -140,10 +140,7 @@ def _standing(
         " FOR UPDATE"
     )
     program = Program(world, module, *arguments, **more)
-    world.wait_until(
-        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        " AND datname = current_database() AND application_name = 'backfill-workbook'"
-    )
+    world.wait_until_it_waits()
     (kernel,) = program.kernels()
     return program, kernel, other
 
@@ -162,24 +159,35 @@ def _resumed(world: World, run_id: str, promised: list[str]) -> None:
     world.finds_nothing_wrong(run_id)
 
 
+def _interrupted_run(world: World, program: Program, exit_code: int, *said: str) -> str:
+    """Raise `Disproved` unless a program ends so, and its run is interrupted; return the run."""
+    code, out, err = program.end()
+    summary = json.loads(out.splitlines()[-1])
+    run_id = summary["run_id"]
+
+    equal("exit code", code, exit_code)
+    says(err, *said, f"backfill resume {run_id}")
+    silent_about(err, "Traceback")
+    equal("status of the summary", summary["status"], "interrupted")
+    _is_interrupted(world, run_id, exit_code)
+    return str(run_id)
+
+
+def _is_interrupted(world: World, run_id: str, exit_code: int) -> None:
+    told = world.folder(run_id).read_json("summary.json")
+    equal("summary.json", (told["status"], told["exit_code"]), ("interrupted", exit_code))
+    equal("status", world.status(run_id), "interrupted")
+    equal("evidence check", world.evidence(run_id), [])
+
+
 def _signalled(number: signal.Signals, exit_code: int, world: World) -> None:
     promised = _calm(world)
     program, _kernel, lock = _standing(world)
     program.signal(number)
     wait_for("it was heard", lambda: "once more kills it" in program.said())
     lock.rollback()
-    code, out, err = program.end()
-    summary = json.loads(out.splitlines()[-1])
-    run_id = summary["run_id"]
-
-    equal("exit code", code, exit_code)
-    says(err, f"stopped by {number.name}", f"backfill resume {run_id}")
-    silent_about(err, "Traceback")
-    equal("status", (summary["status"], world.status(run_id)), ("interrupted",) * 2)
+    run_id = _interrupted_run(world, program, exit_code, f"stopped by {number.name}")
     equal("lease", world.sql("SELECT lease_expires_at FROM backfill.run"), [(None,)])
-    told = world.folder(run_id).read_json("summary.json")
-    equal("summary.json", (told["status"], told["exit_code"]), ("interrupted", exit_code))
-    equal("evidence check", world.evidence(run_id), [])
     _resumed(world, run_id, promised)
 
 
@@ -211,15 +219,7 @@ def _interrupted_twice(world: World) -> None:
     program.signal(signal.SIGINT)
     wait_for("the kernel is gone", lambda: kernel not in program.kernels())
     lock.rollback()
-    code, out, err = program.end()
-    run_id = json.loads(out.splitlines()[-1])["run_id"]
-
-    equal("exit code", code, 130)
-    says(err, "backfill resume")
-    silent_about(err, "Traceback")
-    equal("status", world.status(run_id), "interrupted")
-    equal("evidence check", world.evidence(run_id), [])
-    _resumed(world, run_id, promised)
+    _resumed(world, _interrupted_run(world, program, 130), promised)
 
 
 @case("lies.kernel_killed")
@@ -229,15 +229,7 @@ def _kernel_killed(world: World) -> None:
     program, kernel, lock = _standing(world)
     os.kill(kernel, signal.SIGKILL)
     lock.rollback()
-    code, out, err = program.end()
-    summary = json.loads(out.splitlines()[-1])
-    run_id = summary["run_id"]
-
-    equal("exit code", code, 1)
-    says(err, "kernel ended", "before the run did", f"backfill resume {run_id}")
-    silent_about(err, "Traceback")
-    equal("status", (summary["status"], world.status(run_id)), ("interrupted",) * 2)
-    equal("evidence check", world.evidence(run_id), [])
+    run_id = _interrupted_run(world, program, 1, "kernel ended", "before the run did")
     _resumed(world, run_id, promised)
 
 
@@ -252,8 +244,7 @@ def _program_killed(module: str, world: World) -> None:
     wait_for("the orphan has ended", lambda: not command_of(kernel).strip())
     (folder,) = run_folders(world.runs)
     is_done = world.status(folder.run_id) == "succeeded"
-    if not is_done:
-        world.let_lease_run_out(folder.run_id)
+    world.let_lease_run_out(folder.run_id)
 
     equal("exit code", code, -signal.SIGKILL)
     holds("the folder does not claim success before it is closed", is_done or world.evidence(
@@ -295,11 +286,8 @@ def _papermill_interrupted(world: World) -> None:
     lock.rollback()
     program.end()
     (folder,) = run_folders(world.runs)
-    told = world.folder(folder.run_id).read_json("summary.json")
 
-    equal("status", world.status(folder.run_id), "interrupted")
-    equal("summary.json", (told["status"], told["exit_code"]), ("interrupted", 130))
-    equal("evidence check", world.evidence(folder.run_id), [])
+    _is_interrupted(world, folder.run_id, 130)
     _resumed(world, folder.run_id, promised)
 
 

@@ -13,13 +13,10 @@ from backfill.records.ledger import Ledger
 from backfill.rows import image
 from backfill_lab.demo.events import load_events
 from backfill_lab.selftest.case import case
-from backfill_lab.selftest.claims import equal, holds, says
-from backfill_lab.selftest.world import World
+from backfill_lab.selftest.claims import equal, holds
+from backfill_lab.selftest.world import NOON_MS, NOON_UTC_MS, READ, World
 
 CHUNK_SIZE = 20
-READ = "backfill.plans.extract:PendingRows._read@before"
-NOON_MS = 1_748_865_600_000  # 2025-06-02 12:00 by the wall
-NOON_UTC_MS = 1_748_858_400_000  # the same in Stockholm, in UTC
 CROWD_ROWS = 4_000
 NEIGHBOUR_PAUSE_SECONDS = 0.002
 
@@ -55,13 +52,10 @@ def _values(world: World, *keys: str) -> dict[str, tuple[int | None, int | None]
 
 def _drifted(world: World, run_id: str) -> list[str]:
     """Return the keys that the database lists as drifted, and that the folder lists as well."""
-    keys = [
-        row[0]
-        for row in world.sql(
-            "SELECT key FROM backfill.skip WHERE run_id = %s AND reason = 'drifted' ORDER BY key",
-            run_id,
-        )
-    ]
+    keys = world.column(
+        "SELECT key FROM backfill.skip WHERE run_id = %s AND reason = 'drifted' ORDER BY key",
+        run_id,
+    )
     with world.folder(run_id).file("drifted.csv").open(encoding="utf-8", newline="") as stream:
         equal("drifted.csv", sorted(row["key"] for row in csv.DictReader(stream)), sorted(keys))
     return keys
@@ -70,13 +64,9 @@ def _drifted(world: World, run_id: str) -> list[str]:
 @case("moving.while_reading", is_quick=True)
 def _while_reading(world: World) -> None:
     """Rows that come, change and go while the plan reads are planned as they stand, or not."""
-    some = [
-        row[0]
-        for row in world.sql(
-            "SELECT id FROM events WHERE start_at_utc IS NULL AND tz = 'Europe/Stockholm'"
-            " ORDER BY id"
-        )
-    ]
+    some = world.column(
+        "SELECT id FROM events WHERE start_at_utc IS NULL AND tz = 'Europe/Stockholm' ORDER BY id"
+    )
     edited, deleted = world.draw.sample(some, 2)
     task = world.start("utc", (READ, 1), apply=True, chunk_size=CHUNK_SIZE)
     _add(world, "!first", "~last")
@@ -112,8 +102,7 @@ def _moved(world: World, disturb: Callable[[str], tuple[list[str], dict[str, str
     listed, stay = disturb(run_id)
     ended = world.apply(run_id, chunk_size=CHUNK_SIZE)
 
-    equal("exit code", ended.exit_code, 5)
-    says(ended.error, "4 rows were left alone", "drifted.csv")
+    ended.exited(5, "4 rows were left alone", "drifted.csv")
     equal("rows listed as drifted", _drifted(world, run_id), listed)
     found: dict[str, str] = dict(
         world.sql("SELECT id, e::text FROM events AS e WHERE id = ANY (%s)", list(stay))
@@ -139,7 +128,7 @@ def _while_applying(world: World) -> None:
         left = [key for key in _planned_keys(world, run_id) if key > high]
         changed = _change_some(world, left)
         task.go()
-        equal("exit code of the disturbed apply", task.end().exit_code, 5)
+        task.end().exited(5, whose="of the disturbed apply")
         return changed
 
     _moved(world, disturb)
@@ -149,19 +138,15 @@ def _while_applying(world: World) -> None:
 def _zone_of_household(world: World) -> None:
     """A household that moves to another zone makes the rows that used its zone drift."""
     run_id = world.plan().run_id
-    table = pq.read_table(world.folder(run_id).file("changes.parquet"))
+    changes = pq.read_table(world.folder(run_id).file("changes.parquet")).to_pylist()
     used = sorted(
-        key
-        for key, source in zip(
-            table.column("key").to_pylist(), table.column("source").to_pylist(), strict=True
-        )
-        if source["household.tz"] is not None and source["household.tz"] == "Europe/Stockholm"
+        row["key"] for row in changes if row["source"]["household.tz"] == "Europe/Stockholm"
     )
     world.sql("UPDATE household SET tz = 'Asia/Tokyo' WHERE id = 'hh_demo'")
     before = _values(world, *used)
     ended = world.apply(run_id, chunk_size=CHUNK_SIZE)
 
-    equal("exit code", ended.exit_code, 5)
+    ended.exited(5)
     holds("some rows used the household's zone", used)
     equal("rows listed as drifted", sorted(_drifted(world, run_id)), used)
     equal("their values", _values(world, *used), before)
@@ -176,10 +161,9 @@ def _before_revert(world: World) -> None:
     world.sql("UPDATE events SET start_at_utc = 7 WHERE id = %s", edited)
     world.sql("DELETE FROM events WHERE id = %s", gone)
     world.sql("UPDATE events SET title = 'does not matter' WHERE id = %s", title)
-    revert = world.start("revert", run_id=run_id, apply=True).end()
+    revert = world.revert(run_id, apply=True)
 
-    equal("exit code", revert.exit_code, 5)
-    says(revert.error, "2 rows were left alone")
+    revert.exited(5, "2 rows were left alone")
     equal("rows listed as drifted", _drifted(world, revert.run_id), sorted([edited, gone]))
     equal("the edited value", world.scalar(
         "SELECT start_at_utc FROM events WHERE id = %s", edited), 7)  # fmt: skip
@@ -239,7 +223,7 @@ class _Neighbours:
 def _crowd(_world: World) -> None:
     """Among busy neighbours a run ends, and every row is written, listed or newer than it."""
     with _world.sibling(load_crowd) as world:
-        before = {row[0] for row in world.sql("SELECT id FROM events")}
+        before = set(world.column("SELECT id FROM events"))
         with _Neighbours(world) as neighbours:
             run_id = world.plan().run_id
             ended = world.apply(run_id, chunk_size=CHUNK_SIZE, progress_interval=500)
@@ -248,18 +232,16 @@ def _crowd(_world: World) -> None:
         for chunk_no, _rows, sha256, content in Ledger(world.connection).images(run_id):
             rows = image.decode(run_id, chunk_no, sha256, content)
             written |= set(rows.column("key").to_pylist())
-        listed = {row[0] for row in world.sql("SELECT key FROM backfill.skip")}
-        pending = {
-            row[0]
-            for row in world.sql(
+        listed = set(world.column("SELECT key FROM backfill.skip"))
+        pending = set(
+            world.column(
                 "SELECT id FROM events WHERE (start_at IS NOT NULL AND start_at_utc IS NULL)"
                 " OR (end_at IS NOT NULL AND end_at_utc IS NULL)"
             )
-        }
+        )
 
         holds(f"the neighbours were busy: {neighbours.statements}", neighbours.statements > 200)
-        holds(f"exit code 5: {ended.exit_code} {ended.error}", ended.exit_code == 5)
-        says(ended.error, "rows were left alone")
+        ended.exited(5, "rows were left alone")
         equal(
             "planned rows that were neither written nor listed", planned - written - listed, set()
         )

@@ -44,14 +44,13 @@ def _kill_planning(when: str, world: World) -> None:
         plan = calm.folder(run.run_id).file("changes.parquet").read_bytes()
     before = world.table()
 
-    world.start("utc", (_PLANNING[when], 1)).kill()
+    world.kill("utc", _PLANNING[when])
     (folder,) = run_folders(world.runs)
     refused = world.apply(folder.run_id)
 
     equal("table after the kill", world.table(), before)
     says(world.evidence(folder.run_id), "SHA256SUMS is not there", "backfill utc")
-    equal("exit code of applying a plan that is not whole", refused.exit_code, 2)
-    says(refused.error, "no run", "backfill ")
+    refused.exited(2, "no run", "backfill ", whose="of applying a plan that is not whole")
     again = world.plan(apply=True, chunk_size=CHUNK_SIZE)
     again.went_well()
     holds(
@@ -67,7 +66,7 @@ def _kill_registering(when: str, world: World) -> None:
     point = f"backfill.records.ledger:Ledger.register@{when.removesuffix('_its_row')}"
     promised = world.promised(chunk_size=CHUNK_SIZE)
 
-    world.start("utc", (point, 1)).kill()
+    world.kill("utc", point)
     (folder,) = run_folders(world.runs)
     applied = world.apply(folder.run_id, chunk_size=CHUNK_SIZE)
 
@@ -79,19 +78,14 @@ def _kill_registering(when: str, world: World) -> None:
 @cases("kill.close", _CLOSING, quick=("sums",))
 def _kill_closing(when: str, world: World) -> None:
     """A folder that a kill kept from being closed says so, and is closed by applying again."""
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
+    planned = world.planned(chunk_size=CHUNK_SIZE)
 
-    world.start("apply", (_CLOSING[when], 1), run_id=run_id, chunk_size=CHUNK_SIZE).kill()
-    is_closed = when == "closed"
-    found = world.evidence(run_id)
-    if world.status(run_id) == "running":
-        world.let_lease_run_out(run_id)
-    resumed = world.apply(run_id, chunk_size=CHUNK_SIZE)
+    planned.start((_CLOSING[when], 1)).kill()
+    is_silent = not world.evidence(planned.run_id)
+    world.let_lease_run_out(planned.run_id)
 
-    equal("evidence check after the kill is silent", not found, is_closed)
-    resumed.went_well()
-    world.proves(run_id, promised)
+    equal("evidence check after the kill is silent", is_silent, when == "closed")
+    planned.goes_on()
 
 
 @cases("kill.revert", _PLANNING_A_REVERT)
@@ -101,9 +95,9 @@ def _kill_reverting(when: str, world: World) -> None:
     run_id = world.plan(apply=True).run_id
     written = world.table()
 
-    world.start("revert", (_PLANNING_A_REVERT[when], 1), run_id=run_id, apply=True).kill()
+    world.kill("revert", _PLANNING_A_REVERT[when], run_id=run_id, apply=True)
     equal("table after the kill", world.table(), written)
-    again = world.start("revert", run_id=run_id, apply=True).end()
+    again = world.revert(run_id, apply=True)
 
     again.went_well()
     equal("table as before the run", world.table(), before)
@@ -115,11 +109,10 @@ def _kill_settling(when: str, world: World) -> None:
     """A revert killed at its very end still leaves its run reverted when it is resumed."""
     before = world.table()
     run_id = world.plan(apply=True).run_id
-    revert_id = world.plan_revert(run_id).run_id
+    revert_id = world.revert(run_id).run_id
 
-    world.start("apply", (_ENDING_A_REVERT[when], 1), run_id=revert_id).kill()
-    if world.status(revert_id) == "running":
-        world.let_lease_run_out(revert_id)
+    world.kill("apply", _ENDING_A_REVERT[when], run_id=revert_id)
+    world.let_lease_run_out(revert_id)
     again = world.apply(revert_id)
 
     again.went_well()

@@ -10,12 +10,10 @@ from psycopg import sql
 from backfill_lab.demo.events import load_events
 from backfill_lab.selftest.case import case
 from backfill_lab.selftest.claims import equal, holds, says
-from backfill_lab.selftest.world import WAIT_SECONDS, World
+from backfill_lab.selftest.world import NOON_MS, NOON_UTC_MS, WAIT_SECONDS, World
 
 MANY_ROWS = 10_000
 CHUNK_SIZE = 20
-NOON_MS = 1_748_865_600_000  # 2025-06-02 12:00 by the wall
-NOON_UTC_MS = 1_748_858_400_000  # the same in Stockholm, in UTC
 
 
 def load_many(connection: psycopg.Connection[object]) -> None:
@@ -75,7 +73,7 @@ def _refused_rows(body: str, detail: str, here: World) -> None:
         count = "SELECT count(*) FROM events WHERE start_at_utc = %s + id::bigint * 60000"
         equal("rows written", world.scalar(count, NOON_UTC_MS), MANY_ROWS - 3)
         left = "SELECT id FROM events WHERE start_at_utc IS NULL ORDER BY id"
-        equal("rows left alone", [row[0] for row in world.sql(left)], keys)
+        equal("rows left alone", world.column(left), keys)
         world.finds_nothing_wrong(ended.run_id)
 
 
@@ -108,7 +106,7 @@ def _held_lock(world: World) -> None:
     other.execute("SELECT FROM events WHERE id = %s FOR UPDATE", [key])
     ended = world.apply(run_id, chunk_size=CHUNK_SIZE, lock_timeout_ms=30)
 
-    equal("exit code", ended.exit_code, 5)
+    ended.exited(5)
     found = world.sql("SELECT key, reason FROM backfill.skip WHERE reason = 'locked'")
     equal("rows skipped", found, [(key, "locked")])
     equal("verify", world.verify(run_id), [])
@@ -136,10 +134,7 @@ def _deadlock(world: World) -> None:
     other.execute("SET deadlock_timeout = '10min'")
     other.execute("SELECT FROM turnstile FOR UPDATE")
     task = world.start("apply", run_id=run_id)
-    world.wait_until(
-        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        " AND datname = current_database() AND application_name = 'backfill-workbook'"
-    )
+    world.wait_until_it_waits()
     cross = threading.Thread(
         target=lambda: other.execute("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
     )

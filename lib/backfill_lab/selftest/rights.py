@@ -58,16 +58,13 @@ def _least_rights(world: World) -> None:
         run_id = planned.run_id
         equal("the run is in the database", world.status(run_id), "planned")
         refused = world.apply(run_id, _dsn=planner)
-        equal("exit code of the planner's apply", refused.exit_code, 3)
         # Nothing has begun: the way on is to apply, and resume would refuse.
-        says(refused.error, "permission denied", f"backfill apply {run_id}")
+        refused.exited(3, "permission denied", f"backfill apply {run_id}", whose="of the planner")
         equal("status after the refusal", world.status(run_id), "planned")
-        applied = world.apply(run_id, _dsn=applier)
-        applied.went_well("of the apply")
+        world.apply(run_id, _dsn=applier).went_well("of the apply")
         world.has_left(run_id, promised)
         equal("evidence check", world.evidence(run_id), [])
-        revert = world.start("revert", run_id=run_id, apply=True, _dsn=applier).end()
-        revert.went_well("of the revert")
+        world.revert(run_id, apply=True, _dsn=applier).went_well("of the revert")
         equal("table after the revert", world.table(), before)
         equal("status", world.status(run_id), "reverted")
         _may_not(planner, "UPDATE events SET start_at_utc = 1")
@@ -101,17 +98,16 @@ def _owner_applies(world: World) -> None:
     """A plan of a role with few rights can be applied by one with more."""
     with _roles(world) as (planner, _applier):
         planned = world.plan(_dsn=planner)
-    applied = world.apply(planned.run_id)
 
-    applied.went_well()
+    world.apply(planned.run_id).went_well()
 
 
 @case("rights.private_files")
 def _private_files(world: World) -> None:
     """Files of a run are 0600, folders 0700."""
     run_id = world.plan(apply=True).run_id
-    world.start("revert", run_id=run_id, apply=True).end()
-    world.start("utc", ("backfill.plans.plan:write_changes@after", 1)).kill()
+    world.revert(run_id, apply=True)
+    world.kill("utc", "backfill.plans.plan:write_changes@after")
     for path in world.runs.rglob("*"):
         mode = stat.S_IMODE(path.stat().st_mode)
         name = path.relative_to(world.runs)
@@ -141,8 +137,7 @@ def _way_out(world: World) -> None:
             raise Disproved(f"{run_id!r} passed as a run id")
         if "\0" in run_id or not run_id:
             continue
-        refused = world.apply(run_id)
-        equal(f"exit code of applying {run_id!r}", refused.exit_code, 2)
+        world.apply(run_id).exited(2, whose=f"of applying {run_id!r}")
     equal("folders", len(run_folders(world.runs)), 1)
 
 
@@ -163,8 +158,7 @@ def _no_password(world: World) -> None:
         )
         for verb in ("utc", "apply", "revert"):
             ended = world.start(verb, _dsn=dsn).end()
-            equal("exit code", ended.exit_code, 1)
-            says(ended.error, "password authentication failed", "backfill doctor")
+            ended.exited(1, "password authentication failed", "backfill doctor")
             silent_about(f"{ended}", secret)
     finally:
         rules.write_text(before, encoding="utf-8")

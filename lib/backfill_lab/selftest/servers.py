@@ -9,14 +9,15 @@ import signal
 import psycopg
 
 from backfill.server.embedded_socket import SOCKET_FILE
+from backfill_lab.selftest.actor import Outcome
 from backfill_lab.selftest.case import case, cases
 from backfill_lab.selftest.claims import Disproved, equal, holds, says
 from backfill_lab.selftest.proxy import Proxy, proxy_to
-from backfill_lab.selftest.world import World, wait_for
+from backfill_lab.selftest.world import READ, Planned, World, wait_for
 
 CHUNK_SIZE = 10
-READ = "backfill.plans.extract:PendingRows._read@before"
 ENOUGH_CUTS = 200
+_IT_TRIES_AGAIN = ("backfill.chunks.patience:PatientCommitter._back_off@before", 2)
 
 
 def _proxy(world: World) -> contextlib.AbstractContextManager[Proxy]:
@@ -30,6 +31,14 @@ def _end_sessions(world: World) -> None:
     )
 
 
+def _connected_again(planned: Planned, ended: Outcome) -> None:
+    """Raise `Disproved` unless the run lost its connection, said so, and is written all the
+    same."""
+    ended.went_well()
+    says(ended.messages, "The connection was lost; connected again.")
+    planned.is_proven()
+
+
 @cases(
     "server.session_ended",
     ("between_chunks", "after_update", "before_commit"),
@@ -37,18 +46,11 @@ def _end_sessions(world: World) -> None:
 )
 def _session_ended(point: str, world: World) -> None:
     """A session ended at {way} is replaced, and the run ends in the same bytes."""
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
-    task = world.start(
-        "apply", (point, world.draw.randint(1, 5)), run_id=run_id, chunk_size=CHUNK_SIZE
-    )
+    planned = world.planned(chunk_size=CHUNK_SIZE)
+    task = planned.start((point, world.draw.randint(1, 5)))
     _end_sessions(world)
     task.go()
-    ended = task.end()
-
-    ended.went_well()
-    says(ended.messages, "The connection was lost; connected again.")
-    world.proves(run_id, promised)
+    _connected_again(planned, task.end())
 
 
 @case("server.session_ended.reading")
@@ -59,10 +61,8 @@ def _session_ended_reading(world: World) -> None:
     task = world.start("utc", (READ, 1))
     _end_sessions(world)
     task.go()
-    ended = task.end()
 
-    equal("exit code", ended.exit_code, 1)
-    says(ended.error, "backfill doctor")
+    task.end().exited(1, "backfill doctor")
     equal("table", world.table(), before)
     again = world.plan(apply=True, chunk_size=CHUNK_SIZE)
     again.went_well("again")
@@ -70,24 +70,15 @@ def _session_ended_reading(world: World) -> None:
 
 
 def _commit_unknown(is_delivered: bool, world: World) -> None:
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
+    planned = world.planned(chunk_size=CHUNK_SIZE)
     with _proxy(world) as proxy:
-        task = world.start(
-            "apply",
-            ("before_commit", world.draw.randint(1, 5)),
-            run_id=run_id,
-            chunk_size=CHUNK_SIZE,
-            _dsn=proxy.dsn(world.dsn),
-        )
+        nth = world.draw.randint(1, 5)
+        task = planned.start(("before_commit", nth), _dsn=proxy.dsn(world.dsn))
         proxy.cut_at(b"COMMIT", is_delivered=is_delivered)
         task.go()
         ended = task.end()
         holds("the commit was cut off", proxy.is_cut)
-
-    ended.went_well()
-    says(ended.messages, "The connection was lost; connected again.")
-    world.proves(run_id, promised)
+    _connected_again(planned, ended)
 
 
 @case("server.commit_unknown.arrived", is_quick=True)
@@ -106,11 +97,8 @@ def _commit_unknown_lost(world: World) -> None:
 def _immediate_stop(world: World) -> None:
     """A server stopped at once and started again costs the open chunk only."""
     server = world.stage.server
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
-    task = world.start(
-        "apply", ("after_update", world.draw.randint(2, 5)), run_id=run_id, chunk_size=CHUNK_SIZE
-    )
+    planned = world.planned(chunk_size=CHUNK_SIZE)
+    task = planned.start(("after_update", world.draw.randint(2, 5)))
     world.connection.close()
     pid = int((server.data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
     os.kill(pid, signal.SIGQUIT)  # as `immediate` and a power cut of the machine's software do
@@ -118,27 +106,16 @@ def _immediate_stop(world: World) -> None:
     task.go()
     server.start()
     world.reconnect()
-    ended = task.end()
-
-    ended.went_well()
-    says(ended.messages, "The connection was lost; connected again.")
-    world.proves(run_id, promised)
+    _connected_again(planned, task.end())
 
 
 @case("server.network.unplugged")
 def _unplugged(world: World) -> None:
     """An unplugged network is waited for."""
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
+    planned = world.planned(chunk_size=CHUNK_SIZE)
     with _proxy(world) as proxy:
-        task = world.start(
-            "apply",
-            ("after_update", 3),
-            ("backfill.chunks.patience:PatientCommitter._back_off@before", 2),
-            run_id=run_id,
-            chunk_size=CHUNK_SIZE,
-            _dsn=proxy.dsn(world.dsn),
-        )
+        dsn = proxy.dsn(world.dsn)
+        task = planned.start(("after_update", 3), _IT_TRIES_AGAIN, _dsn=dsn)
         proxy.unplug()
         task.go()
         task.reached()  # it tries again, and will for a while
@@ -147,53 +124,43 @@ def _unplugged(world: World) -> None:
         ended = task.end()
 
     ended.went_well()
-    world.proves(run_id, promised)
+    planned.is_proven()
 
 
 @case("server.network.stalled")
 def _stalled(world: World) -> None:
     """A network that stands still costs the lease; the woken writer writes nothing."""
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
+    planned = world.planned(chunk_size=CHUNK_SIZE)
     with _proxy(world) as proxy:
-        task = world.start(
-            "apply",
-            ("after_update", 3),
-            run_id=run_id,
-            chunk_size=CHUNK_SIZE,
-            lease_seconds=2,
-            _dsn=proxy.dsn(world.dsn),
-        )
+        dsn = proxy.dsn(world.dsn)
+        task = planned.start(("after_update", 3), lease_seconds=2, _dsn=dsn)
         proxy.stall()
         task.go()
         world.wait_until(
             "SELECT lease_expires_at < clock_timestamp() FROM backfill.run WHERE run_id = %s",
-            run_id,
+            planned.run_id,
         )
-        second = world.apply(run_id, chunk_size=CHUNK_SIZE, lock_timeout_ms=20_000)
+        second = planned.apply(lock_timeout_ms=20_000)
         proxy.flow()
         first = task.end()
 
     second.went_well("of the second")
-    equal("exit code of the first", first.exit_code, 4)
-    says(first.error, "lost its lease")
-    world.proves(run_id, promised)
+    first.exited(4, "lost its lease", whose="of the first")
+    planned.is_proven()
 
 
 @case("server.network.cuts")
 def _cuts(world: World) -> None:
     """Cut after any number of bytes, over and over, the run ends in the same bytes."""
-    promised = world.promised(chunk_size=CHUNK_SIZE)
+    planned = world.planned(chunk_size=CHUNK_SIZE)
     whole = _bytes_of_an_apply(world)
-    run_id = world.plan().run_id
     cuts = 0
     with _proxy(world) as proxy:
         for _ in range(ENOUGH_CUTS):
             proxy.cut_after(world.draw.randint(100, whole))
-            ended = world.apply(run_id, chunk_size=CHUNK_SIZE, _dsn=proxy.dsn(world.dsn))
+            ended = planned.apply(_dsn=proxy.dsn(world.dsn))
             cuts += proxy.is_cut
-            if world.status(run_id) == "running":
-                world.let_lease_run_out(run_id)
+            world.let_lease_run_out(planned.run_id)
             if ended.exit_code == 0 and cuts > 10:
                 break
             holds(
@@ -202,10 +169,7 @@ def _cuts(world: World) -> None:
             )
         else:
             raise Disproved(f"the run was not done after {ENOUGH_CUTS} tries")
-    closing = world.apply(run_id, chunk_size=CHUNK_SIZE)
-
-    closing.went_well()
-    world.proves(run_id, promised)
+    planned.goes_on()
 
 
 def _bytes_of_an_apply(world: World) -> int:
@@ -223,19 +187,14 @@ def _full_folder(world: World) -> None:
 
     No file may grow beyond a few hundred bytes: so does a disk without room refuse.
     """
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
-    refused = world.apply(
-        run_id, chunk_size=CHUNK_SIZE, progress_interval=1, _file_bytes=world.draw.randint(1, 2_000)
-    )
+    planned = world.planned(chunk_size=CHUNK_SIZE)
+    refused = planned.apply(progress_interval=1, _file_bytes=world.draw.randint(1, 2_000))
 
-    equal("exit code", refused.exit_code, 1)
     # Where it stopped depends on the room: to apply is right for a run that has begun or not.
-    says(refused.error, "could not be written", f"backfill apply {run_id}")
-    holds("the run says that it is not done", world.status(run_id) in ("failed", "interrupted"))
-    resumed = world.apply(run_id, chunk_size=CHUNK_SIZE)
-    resumed.went_well("of the resume")
-    world.proves(run_id, promised)
+    refused.exited(1, "could not be written", f"backfill apply {planned.run_id}")
+    status = world.status(planned.run_id)
+    holds("the run says that it is not done", status in ("failed", "interrupted"))
+    planned.goes_on()
 
 
 @case("server.disk_full.planning")
@@ -244,8 +203,7 @@ def _full_folder_planning(world: World) -> None:
     before = world.table()
     refused = world.plan(_file_bytes=world.draw.randint(1, 20_000), apply=True)
 
-    equal("exit code", refused.exit_code, 1)
-    says(refused.error, "could not be written")
+    refused.exited(1, "could not be written")
     equal("table", world.table(), before)
     again = world.plan(apply=True, chunk_size=CHUNK_SIZE)
     again.went_well("again")
@@ -257,8 +215,7 @@ def _full_database(world: World) -> None:
 
     The server's own error of a full disk, raised in the middle of a chunk.
     """
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
+    planned = world.planned(chunk_size=CHUNK_SIZE)
     world.sql(
         "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " IF OLD.id = (SELECT key_low FROM backfill.checkpoint ORDER BY chunk_no LIMIT 1)"
@@ -270,45 +227,36 @@ def _full_database(world: World) -> None:
     world.sql(
         "CREATE TRIGGER full_disk BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION no_room()"
     )
-    refused = world.apply(run_id, chunk_size=CHUNK_SIZE)
+    refused = planned.apply()
 
-    equal("exit code", refused.exit_code, 1)
-    says(refused.error, "No space left on device", "after chunk 3", f"backfill resume {run_id}")
-    equal("status", world.status(run_id), "failed")
-    equal("chunks committed", world.chunks(run_id), 3)
+    resume = f"backfill resume {planned.run_id}"
+    refused.exited(1, "No space left on device", "after chunk 3", resume)
+    equal("status", world.status(planned.run_id), "failed")
+    equal("chunks committed", world.chunks(planned.run_id), 3)
     world.sql("DROP TRIGGER full_disk ON events")
-    resumed = world.apply(run_id, chunk_size=CHUNK_SIZE)
-    resumed.went_well("of the resume")
-    world.proves(run_id, promised)
+    planned.goes_on()
 
 
 @case("server.no_connections")
 def _no_connections(world: World) -> None:
     """Out of connections: a new applier is told, a running one waits for one."""
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
-    task = world.start(
-        "apply",
-        ("after_update", 3),
-        ("backfill.chunks.patience:PatientCommitter._back_off@before", 2),
-        run_id=run_id,
-        chunk_size=CHUNK_SIZE,
-    )
+    planned = world.planned(chunk_size=CHUNK_SIZE)
+    task = planned.start(("after_update", 3), _IT_TRIES_AGAIN)
     _end_sessions(world)
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(psycopg.OperationalError):
             while True:
                 stack.enter_context(psycopg.connect(world.dsn))
-        refused = world.apply(run_id)
+        refused = world.apply(planned.run_id)
         task.go()
         task.reached()
     task.go()
     ended = task.end()
 
-    equal("exit code of one that finds no connection", refused.exit_code, 1)
-    says(refused.error, "too many clients already", "Then run the same command again")
+    said = ("too many clients already", "Then run the same command again")
+    refused.exited(1, *said, whose="of one that finds no connection")
     ended.went_well()
-    world.proves(run_id, promised)
+    planned.is_proven()
 
 
 @case("server.forgot_chunks")
@@ -317,10 +265,9 @@ def _forgetful_server(world: World) -> None:
 
     A standby that was promoted without the last chunks: they were confirmed, and are gone.
     """
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
+    planned = world.planned(chunk_size=CHUNK_SIZE)
     world.sql("CREATE TABLE as_it_was AS SELECT id, start_at_utc, end_at_utc FROM events")
-    task = world.start("apply", ("between_chunks", 4), run_id=run_id, chunk_size=CHUNK_SIZE)
+    task = planned.start(("between_chunks", 4))
     world.sql(
         "UPDATE events AS e SET start_at_utc = w.start_at_utc, end_at_utc = w.end_at_utc"
         " FROM as_it_was AS w, backfill.checkpoint AS c"
@@ -330,10 +277,7 @@ def _forgetful_server(world: World) -> None:
         world.sql(f"DELETE FROM backfill.{table} WHERE chunk_no = 3")
     _end_sessions(world)
     task.go()
-    ended = task.end()
 
-    equal("exit code", ended.exit_code, 1)
-    says(ended.error, "without chunks of run", "2 of 3 are there", f"backfill resume {run_id}")
-    resumed = world.apply(run_id, chunk_size=CHUNK_SIZE)
-    resumed.went_well("of the resume")
-    world.proves(run_id, promised)
+    said = ("without chunks of run", "2 of 3 are there", f"backfill resume {planned.run_id}")
+    task.end().exited(1, *said)
+    planned.goes_on()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import psycopg
@@ -30,14 +29,10 @@ def load_screenshots(connection: psycopg.Connection[Any]) -> None:
 def _stored(world: World) -> list[list[str]]:
     """Return every row of the schedule system's tables, but for what a clock or chance decides."""
     return [
-        [
-            row[0]
-            for row in world.sql(
-                f"SELECT (to_jsonb(t) - %s::text[])::text FROM schedule_ingest.{table} AS t"
-                " ORDER BY 1",
-                list(_CLOCKS),
-            )
-        ]
+        world.column(
+            f"SELECT (to_jsonb(t) - %s::text[])::text FROM schedule_ingest.{table} AS t ORDER BY 1",
+            list(_CLOCKS),
+        )
         for table in _TABLES
     ]
 
@@ -56,22 +51,18 @@ def _kill_each_step(empty: World) -> None:
     with empty.sibling(load_screenshots) as world:
         run_id = world.start("ocr", limit=SESSIONS).end().run_id
         for committed, step in enumerate(CHUNK_STEPS):
-            task = world.start("apply", (step, 1 if committed == 0 else 2), run_id=run_id)
-            equal("exit code of the killed process", task.kill().exit_code, -signal.SIGKILL)
+            world.kill("apply", step, 1 if committed == 0 else 2, run_id=run_id)
             world.let_lease_run_out(run_id)
         resumed = world.apply(run_id)
 
         equal("exit code", resumed.exit_code, calm_run.exit_code)
         equal("snapshots, events, messages and sessions", _stored(world), promised)
-        equal(
-            "checkpoints",
-            world.imprint(run_id, "schedule_ingest.day_snapshot").checkpoints,
-            checkpoints,
-        )
+        left = world.imprint(run_id, "schedule_ingest.day_snapshot").checkpoints
+        equal("checkpoints", left, checkpoints)
         world.finds_nothing_wrong(run_id)
-        revert = world.start("revert", run_id=run_id).end().run_id
+        revert = world.revert(run_id).run_id
         for step in CHUNK_STEPS[:2]:
-            world.start("apply", (step, 2), run_id=revert).kill()
+            world.kill("apply", step, 2, run_id=revert)
             world.let_lease_run_out(revert)
         reverted = world.apply(revert)
         reverted.went_well("of the revert")

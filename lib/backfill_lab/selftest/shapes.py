@@ -15,9 +15,8 @@ from psycopg import sql
 
 from backfill_lab.selftest.case import case
 from backfill_lab.selftest.claims import equal, holds, says
-from backfill_lab.selftest.world import World
+from backfill_lab.selftest.world import NOON_MS, World
 
-NOON_MS = 1_748_865_600_000  # 2025-06-02 12:00 by the wall
 DAY_MS = 86_400_000
 ODD_TEXTS = (
     *("a", "A", "á", "Ä", "Z", "z", "_", " ", "  lead", "tail ", '"', "it's", "a\nb", "a\tb"),
@@ -119,7 +118,7 @@ def _whole_life(world: World, shape: _Shape, key_values: list[tuple[object, ...]
     planned = world.plan(table=spec)
     planned.went_well("of the plan")
     run_id = planned.run_id
-    world.start("apply", ("before_commit", 3), run_id=run_id, chunk_size=7).kill()
+    world.kill("apply", "before_commit", 3, run_id=run_id, chunk_size=7)
     world.let_lease_run_out(run_id)
     resumed = world.apply(run_id, chunk_size=7)
 
@@ -128,8 +127,7 @@ def _whole_life(world: World, shape: _Shape, key_values: list[tuple[object, ...]
     equal("verify", world.verify(run_id), [])
     again = world.plan(table=spec, apply=True)
     equal("rows of a second run", again.summary["total_scanned"], 0)
-    revert = world.start("revert", run_id=run_id, apply=True).end()
-    revert.went_well("of the revert")
+    world.revert(run_id, apply=True).went_well("of the revert")
     equal("table after the revert", world.table(quoted), before)
 
 
@@ -234,8 +232,7 @@ def _not_a_table(world: World) -> None:
     world.sql("CREATE VIEW looks_like_one AS SELECT * FROM calendar")
     refused = world.plan(table=_spec(world, _Shape(name="looks_like_one")))
 
-    equal("exit code", refused.exit_code, 3)
-    says(refused.error, "looks_like_one is not a table", "Name the table under it")
+    refused.exited(3, "looks_like_one is not a table", "Name the table under it")
 
 
 @case("shapes.generated")
@@ -246,5 +243,4 @@ def _generated(world: World) -> None:
     world.sql("ALTER TABLE calendar ADD utc bigint GENERATED ALWAYS AS (wall) STORED")
     refused = world.plan(table=_spec(world, _Shape()))
 
-    equal("exit code", refused.exit_code, 3)
-    says(refused.error, "utc is a generated column", "Take it out of the table specification")
+    refused.exited(3, "utc is a generated column", "Take it out of the table specification")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -67,15 +66,10 @@ def _changed_plan(world: World) -> None:
         path = world.folder(run_id).file(name)
         content = path.read_bytes()
         flip(path, world.draw.randrange(len(content)))
-        refused = world.apply(run_id)
-        holds(
-            f"exit code 5: {name} {refused.exit_code} {refused.error}",
-            refused.exit_code == 5,
-        )
-        says(refused.error, f"run {run_id}", "new plan")
+        world.apply(run_id).exited(5, f"run {run_id}", "new plan", whose=f"with another {name}")
         path.write_bytes(content)
     equal("table", world.table(), before)
-    equal("exit code of the plan as it was", world.apply(run_id).exit_code, 0)
+    world.apply(run_id).went_well("of the plan as it was")
 
 
 _CHECKPOINT = (
@@ -129,24 +123,23 @@ def _rows(world: World) -> None:
         f"INSERT INTO backfill.skip VALUES ('{run_id}', {chunk}, 'k', 's', '', 'drifted', '')",
     ]
     for statement in statements:
-        findings = _verified_after(world, run_id, lambda s=statement: world.sql(s))  # type: ignore[misc]
+        findings = _verified_after(world, run_id, statement)
         holds(f"verify notices: {statement}", findings)
         says(findings, "hunk ")
 
-    def drop_last() -> None:
-        last = f"WHERE run_id = '{run_id}' AND chunk_no = {world.chunks(run_id)}"
-        for table in ("chunk_image", "skip", "checkpoint"):
-            world.sql(f"DELETE FROM backfill.{table} {last}")
-
-    says(_verified_after(world, run_id, drop_last), "The run is not complete")
+    last = f"WHERE run_id = '{run_id}' AND chunk_no = {world.chunks(run_id)}"
+    tables = ("chunk_image", "skip", "checkpoint")
+    drop_last = [f"DELETE FROM backfill.{table} {last}" for table in tables]
+    says(_verified_after(world, run_id, *drop_last), "The run is not complete")
     equal("verify after all is as it was", world.verify(run_id), [])
 
 
-def _verified_after(world: World, run_id: str, change: Callable[[], object]) -> list[str]:
-    """Return what verify finds after a change, and take the change back."""
+def _verified_after(world: World, run_id: str, *statements: str) -> list[str]:
+    """Return what verify finds after some statements, and take them back."""
     findings: list[str] = []
     with world.connection.transaction() as transaction:
-        change()
+        for statement in statements:
+            world.sql(statement)
         ledger = Ledger(world.connection)
         run = ledger.get(run_id)
         findings = verify_run(ledger, run, kind_of(run.job)).findings
@@ -162,8 +155,9 @@ def _written_rows(world: World) -> None:
         "SELECT id FROM events WHERE id = ANY (SELECT id FROM events WHERE start_at_utc IS NOT"
         " NULL AND tz = 'Europe/Stockholm') ORDER BY md5(id) LIMIT 1"
     )
-    written = [row[0] for row in world.sql("SELECT id FROM events WHERE tz = 'Asia/Tokyo'"
-                                           " AND start_at_utc IS NOT NULL")]  # fmt: skip
+    written = world.column(
+        "SELECT id FROM events WHERE tz = 'Asia/Tokyo' AND start_at_utc IS NOT NULL"
+    )
     holds("rows to change", key and written)
     findings = []
     for statement in (
@@ -172,7 +166,7 @@ def _written_rows(world: World) -> None:
         "UPDATE events SET tz = 'Asia/Seoul' WHERE start_at_utc IS NOT NULL",
         "DELETE FROM events WHERE start_at_utc IS NOT NULL",
     ):
-        findings = _verified_after(world, run_id, lambda s=statement: world.sql(s))  # type: ignore[misc]
+        findings = _verified_after(world, run_id, statement)
         rows = world.scalar("SELECT sum(rows) FROM backfill.chunk_image")
         if len(findings) != rows:
             raise Disproved(f"{statement}: {len(findings)} of {rows} rows were noticed")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import random
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +30,10 @@ from backfill_lab.selftest.claims import Disproved, equal
 Row = tuple[Any, ...]
 Loader = Callable[[psycopg.Connection[Any]], None]
 CALENDAR_ROWS = 150
+NOON_MS = 1_748_865_600_000  # 2025-06-02 12:00 by the wall
+NOON_UTC_MS = 1_748_858_400_000  # the same in Stockholm, in UTC
+#: Where a plan begins to read.
+READ = "backfill.plans.extract:PendingRows._read@before"
 WAIT_SECONDS = 120.0
 _LOOK_SECONDS = 0.01
 
@@ -140,9 +145,13 @@ class World:
     def scalar(self, query: str, *values: Any) -> Any:
         return self.sql(query, *values)[0][0]
 
+    def column(self, query: str, *values: Any) -> list[Any]:
+        """Return the first column of all rows."""
+        return [row[0] for row in self.sql(query, *values)]
+
     def table(self, name: str = "events") -> list[str]:
         """Return every row as PostgreSQL writes it: two of these compare byte for byte."""
-        return [row[0] for row in self.sql(f"SELECT t::text FROM {name} AS t ORDER BY 1")]
+        return self.column(f"SELECT t::text FROM {name} AS t ORDER BY 1")
 
     def reconnect(self) -> None:
         """Connect again, after the server was started again."""
@@ -175,6 +184,11 @@ class World:
             task.reached()
         return task
 
+    def kill(self, verb: str, point: str, nth: int = 1, **given: Any) -> None:
+        """Begin a command, and kill it at a point."""
+        killed = self.start(verb, (point, nth), **given).kill()
+        equal("exit code of the killed process", killed.exit_code, -signal.SIGKILL)
+
     def plan(self, **given: Any) -> Outcome:
         """Make a dry run."""
         return self.start("utc", **given).end()
@@ -183,8 +197,13 @@ class World:
         """Apply or resume a run, to its end."""
         return self.start("apply", run_id=run_id, **given).end()
 
-    def plan_revert(self, run_id: str) -> Outcome:
-        return self.start("revert", run_id=run_id).end()
+    def revert(self, run_id: str, **given: Any) -> Outcome:
+        """Plan the undoing of a run, and with `apply` do it."""
+        return self.start("revert", run_id=run_id, **given).end()
+
+    def planned(self, **given: Any) -> Planned:
+        """Return a plan that is to be written in the way given, and what must come of it."""
+        return Planned(self, self.plan().run_id, given, self.promised(**given))
 
     # -- what a run left --------------------------------------------------------------------
 
@@ -210,9 +229,11 @@ class World:
         )
 
     def promised(self, **given: Any) -> Imprint:
-        """Return what a run leaves that is planned and applied where nothing goes wrong."""
+        """Return what a plan leaves that is applied so where nothing goes wrong."""
         with self.sibling() as calm:
-            return calm.imprint(calm.plan(apply=True, **given).run_id)
+            run_id = calm.plan().run_id
+            calm.apply(run_id, **given).went_well("of the calm run")
+            return calm.imprint(run_id)
 
     def has_left(self, run_id: str, promised: Imprint) -> None:
         """Raise `Disproved` unless the run left the same."""
@@ -259,11 +280,11 @@ class World:
     # -- time -------------------------------------------------------------------------------
 
     def let_lease_run_out(self, run_id: str) -> None:
-        """Do what a minute does to the lease of a writer that was killed."""
+        """Do what a minute does to the lease of a writer that was killed, if it held one still."""
         self.wait_until_alone()
         self.sql(
             "UPDATE backfill.run SET lease_expires_at = clock_timestamp() - interval '1 second'"
-            " WHERE run_id = %s",
+            " WHERE run_id = %s AND status = 'running'",
             run_id,
         )
 
@@ -274,16 +295,51 @@ class World:
             " AND application_name = 'backfill-workbook' AND pid <> pg_backend_pid()"
         )
 
+    def wait_until_it_waits(self) -> None:
+        """Wait until a session of the tool's waits for a lock of somebody else's."""
+        self.wait_until(
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            " AND datname = current_database() AND application_name = 'backfill-workbook'"
+        )
+
     def wait_until(self, question: str, *values: Any) -> None:
         """Ask the database until it says true."""
         wait_for(question, lambda: bool(self.scalar(question, *values)))
 
 
-def wait_for(what: str, is_true: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan of a world, in what way it is to be written, and what that leaves where nothing goes
+    wrong."""
+
+    world: World
+    run_id: str
+    given: Mapping[str, Any]
+    promised: Imprint
+
+    def start(self, *points: tuple[str, int], **more: Any) -> Task:
+        """Begin to write it, as `World.start` does."""
+        return self.world.start("apply", *points, run_id=self.run_id, **{**self.given, **more})
+
+    def apply(self, **more: Any) -> Outcome:
+        """Write it, or go on with that."""
+        return self.start(**more).end()
+
+    def is_proven(self) -> None:
+        """Raise `Disproved` unless it was written as promised, and can be proven."""
+        self.world.proves(self.run_id, self.promised)
+
+    def goes_on(self) -> None:
+        """Raise `Disproved` unless another apply leaves what was promised."""
+        self.apply().went_well("of the resume")
+        self.is_proven()
+
+
+def wait_for(what: str, is_true: Callable[[], bool]) -> None:
     """Look until it is true; raise `Disproved` after a deadline."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + WAIT_SECONDS
     pause = threading.Event()
     while not is_true():
         if time.monotonic() > deadline:
-            raise Disproved(f"still not true after {seconds:.0f} s: {what}")
+            raise Disproved(f"still not true after {WAIT_SECONDS:.0f} s: {what}")
         pause.wait(_LOOK_SECONDS)

@@ -6,7 +6,7 @@ import signal
 from collections import Counter
 
 from backfill_lab.selftest.case import case, cases
-from backfill_lab.selftest.claims import equal, holds, says
+from backfill_lab.selftest.claims import equal, holds
 from backfill_lab.selftest.world import World
 
 CHUNK_SIZE = 25
@@ -23,8 +23,7 @@ def _two_at_once(point: str, world: World) -> None:
 
     second = world.apply(run_id, chunk_size=CHUNK_SIZE, lock_timeout_ms=300)
 
-    holds(f"the second exits 4: {second.exit_code} {second.error}", second.exit_code == 4)
-    says(second.error, f"Run {run_id}", "backfill")
+    second.exited(4, f"Run {run_id}", "backfill", whose="of the second")
     equal("table after the second was refused", world.table(), before)
     task.go()
     first = task.end()
@@ -54,12 +53,9 @@ def _same_moment(world: World) -> None:
 )
 def _stopped(point: str, world: World) -> None:
     """An applier that slept through its lease's end at {way} writes nothing more."""
-    promised = world.promised(chunk_size=CHUNK_SIZE)
-    run_id = world.plan().run_id
-    nth = world.draw.randint(1, 3)
-    task = world.start(
-        "apply", (point, nth), run_id=run_id, chunk_size=CHUNK_SIZE, lease_seconds=LEASE_SECONDS
-    )
+    planned = world.planned(chunk_size=CHUNK_SIZE)
+    run_id = planned.run_id
+    task = planned.start((point, world.draw.randint(1, 3)), lease_seconds=LEASE_SECONDS)
     task.signal(signal.SIGSTOP)
     task.go()  # it reads this when it wakes
     world.wait_until(
@@ -69,18 +65,16 @@ def _stopped(point: str, world: World) -> None:
         "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database()"
         " AND application_name = 'backfill-workbook' AND state LIKE 'idle in transaction%%'"
     )
-    second = world.apply(run_id, chunk_size=CHUNK_SIZE)
+    second = planned.apply()
     after_second = world.imprint(run_id)
     task.signal(signal.SIGCONT)
     first = task.end()
 
     second.went_well("of the second")
-    equal("what the second left", after_second, promised)
-    equal("exit code of the first", first.exit_code, 4)
-    says(first.error, f"Run {run_id} lost its lease", "Nothing more was written here")
-    equal("what is there after the first woke", world.imprint(run_id), promised)
-    equal("status", world.status(run_id), "succeeded")
-    world.finds_nothing_wrong(run_id)
+    equal("what the second left", after_second, planned.promised)
+    said = (f"Run {run_id} lost its lease", "Nothing more was written here")
+    first.exited(4, *said, whose="of the first")
+    planned.is_proven()
 
 
 @cases("writers.clock", _CLOCKS)
@@ -88,13 +82,8 @@ def _wrong_clock(which: str, world: World) -> None:
     """A client whose clock is hours off has the same lease as any other."""
     hours = _CLOCKS[which]
     run_id = world.plan(_clock_hours=hours).run_id
-    task = world.start(
-        "apply",
-        ("between_chunks", 2),
-        run_id=run_id,
-        chunk_size=CHUNK_SIZE,
-        _clock_hours=hours,
-    )
+    given = {"chunk_size": CHUNK_SIZE, "_clock_hours": hours}
+    task = world.start("apply", ("between_chunks", 2), run_id=run_id, **given)
     seconds = float(
         world.scalar(
             "SELECT extract(epoch FROM lease_expires_at - clock_timestamp()) FROM backfill.run"
@@ -103,7 +92,7 @@ def _wrong_clock(which: str, world: World) -> None:
         )
     )
     holds(f"the lease ends by the database's clock, in {seconds:.0f} s", 30 < seconds <= 60)
-    equal("exit code of a second", world.apply(run_id).exit_code, 4)
+    world.apply(run_id).exited(4, whose="of a second")
     task.go()
     first = task.end()
 
