@@ -3,8 +3,8 @@ that a row of it differs, whatever the task."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from backfill.archive.run_facts import RunFacts
 from backfill.folder import RunFolder
@@ -62,6 +62,15 @@ def causes_of_writing(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
         yield Cause("b.key IS NULL", f"run {before.run_id} wrote it, or dealt with it")
 
 
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    """Return by name what two runs were told otherwise, as `name: before → after`."""
+    return {
+        name: f"{name}: {str(before.get(name))[:80]} → {str(after.get(name))[:80]}"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    }
+
+
 def causes_of_any(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
     """Yield what may explain a row of any task, the surest first."""
     a, b = (facts.plan.get("settings") or {} for facts in (before, after))
@@ -69,6 +78,5 @@ def causes_of_any(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
     yield Cause("a.key IS NULL", "it was not among the rows before")
     yield Cause("b.key IS NULL", "it is not among the rows any more")
     yield Cause("a.state <> b.state AND a.state = 'planned'", "it was written since, or edited")
-    for name in sorted(set(a) | set(b)):
-        if a.get(name) != b.get(name):
-            yield Cause("a.key = b.key", f"{name}: {a.get(name)} → {b.get(name)}")
+    for _name, text in sorted(changed(a, b).items()):
+        yield Cause("a.key = b.key", text)

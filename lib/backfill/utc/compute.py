@@ -28,6 +28,7 @@ from backfill.utc.pairs import (
     choose_for_pairs,
     convert_pair,
     count_kind,
+    is_waiting,
 )
 from backfill.utc.reasons import Reasons, collect_reasons
 from backfill.utc.repair import is_repair, moved_us, pattern_names, patterns_of
@@ -35,6 +36,7 @@ from backfill.utc.review import ReviewedRows, Warnings, find_warnings, review_ro
 from backfill.utc.years import YearCounts, count_years
 
 _INSTANT = pa.timestamp("us", tz="UTC")
+_KIND_NAMES = [kind.value for kind in sorted(LocalKind, key=lambda kind: kind.code)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def compute_utc(
     warnings = find_warnings(columns, pairs)
     patterns = patterns_of(columns, pairs)
     review = review_rows(rows, columns, pairs, warnings, reasons, policy.answers, patterns)
-    keep = ~reasons.is_skipped & _is_wanted(pairs)
+    keep = ~reasons.is_skipped & is_waiting(pairs)
     changes = _changes(rows, columns, pairs, warnings, review, patterns, keep, policy)
     return Computed(
         changes,
@@ -123,18 +125,8 @@ def compute_utc(
     )
 
 
-def _is_wanted(pairs: list[PairValues]) -> BoolArray:
-    wanted: BoolArray = pairs[0].is_pending.copy()
-    for pair in pairs[1:]:
-        wanted |= pair.is_pending
-    return wanted
-
-
 def _overridden(rows: pa.Table, pairs: list[PairValues], keep: BoolArray) -> Counter[str]:
-    mask = np.zeros(rows.num_rows, dtype=bool)
-    for pair in pairs:
-        mask |= pair.choice.is_overridden & pair.is_pending
-    mask &= keep
+    mask = keep & np.logical_or.reduce([p.choice.is_overridden & p.is_pending for p in pairs])
     if not mask.any():
         return Counter()
     counts = rows.column("scope").filter(pa.array(mask)).fill_null("").value_counts().to_pylist()
@@ -194,10 +186,8 @@ def _changes(
 
 
 def _kinds(pairs: list[PairValues]) -> pa.Array:
-    changed = np.zeros(len(pairs[0].is_pending), dtype=np.int8)
-    for pair in pairs:
-        changed |= is_repair(pair).astype(np.int8)
-    return named(changed, ["added", "changed"])
+    changed = np.logical_or.reduce([is_repair(pair) for pair in pairs])
+    return named(changed.astype(np.int8), ["added", "changed"])
 
 
 def _used_source(rows: pa.Table, columns: Columns, pairs: list[PairValues]) -> pa.StructArray:
@@ -236,8 +226,7 @@ def _rules(pairs: list[PairValues]) -> pa.Array:
     for kind in (LocalKind.FOLD, LocalKind.GAP):
         for pair in pairs:
             code[pair.is_pending & (pair.candidates.kind == kind.code)] = kind.code
-    names = {kind.code: kind.value for kind in LocalKind}
-    return named(code, [names.get(number, "") for number in range(max(names) + 1)])
+    return named(code, _KIND_NAMES)
 
 
 def _texts(warnings: Warnings) -> pa.Array:
@@ -263,15 +252,13 @@ def _why(
     if patterns is not None:
         names.append("pattern")
         arrays.append(pattern_names(patterns))
-    kinds = {kind.code: kind.value for kind in LocalKind}
-    kind_names = [kinds.get(number, "") for number in range(max(kinds) + 1)]
     for pair, values, is_own in zip(columns.pairs, pairs, columns.own_chains, strict=True):
         is_idle = ~values.is_pending
         is_plain = is_idle | (values.candidates.kind == LocalKind.NORMAL.code)
         kind = pc.if_else(
             pa.array(is_idle),
             pa.scalar(None, pa.string()),
-            named(values.candidates.kind, kind_names),
+            named(values.candidates.kind, _KIND_NAMES),
         )
         names += [f"{pair.label}_{part}" for part in ("kind", "offset_s", "first", "second")]
         arrays += [

@@ -215,6 +215,12 @@ def is_unjudged(pair: PairValues) -> BoolArray:
     return unjudged
 
 
+def is_waiting(pairs: Sequence[PairValues]) -> BoolArray:
+    """Tell which rows have a value that waits."""
+    waits: BoolArray = np.logical_or.reduce([pair.is_pending for pair in pairs])
+    return waits
+
+
 def count_kind(pair: PairValues, kind: LocalKind) -> int:
     return int(np.count_nonzero(pair.is_pending & (pair.candidates.kind == kind.code)))
 

@@ -13,7 +13,7 @@ from backfill.skips import Skip, SkipReason
 from backfill.utc.convert import LocalKind, in_range
 from backfill.utc.described import Columns, OffsetUse, Pair
 from backfill.utc.doubts import zone_at
-from backfill.utc.pairs import PairValues, Policy, has_instant, is_end_before_start
+from backfill.utc.pairs import PairValues, Policy, has_instant, is_end_before_start, is_waiting
 from backfill.utc.zone_choice import ZoneChoice
 
 _UNDECIDED = (SkipReason.AMBIGUOUS_LOCAL_TIME, SkipReason.NONEXISTENT_LOCAL_TIME)
@@ -69,12 +69,9 @@ def collect_reasons(
     policy: Policy,
 ) -> None:
     first = columns.pairs[0].label
-    waits = pairs[0].is_pending.copy()
-    for values in pairs[1:]:
-        waits |= values.is_pending
     if columns.is_span:
         reasons.add(
-            pairs[0].wall.is_null & waits,
+            pairs[0].wall.is_null & is_waiting(pairs),
             SkipReason.MISSING_WALL_TIME,
             first,
             lambda _row: f"{first} is NULL while another column waits for its UTC value",

@@ -58,9 +58,8 @@ class ReviewedRows:
 
 def find_warnings(columns: Columns, pairs: list[PairValues]) -> Warnings:
     """Return which rows look implausible, by warning."""
-    is_fallback = pairs[0].choice.is_fallback
-    for pair in pairs[1:]:
-        is_fallback = is_fallback | (pair.choice.is_fallback & pair.is_pending)
+    others = [pair.choice.is_fallback & pair.is_pending for pair in pairs[1:]]
+    is_fallback = np.logical_or.reduce([pairs[0].choice.is_fallback, *others])
     return {
         ChangeWarning.END_BEFORE_START: is_end_before_start(columns, pairs),
         ChangeWarning.DURATION_CHANGED: is_duration_changed(columns, pairs),

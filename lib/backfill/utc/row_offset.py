@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from backfill.rows.values import Int64Array, field_of, named
 from backfill.utc.described import HHMM_SECONDS, Offset
+from backfill.utc.wall import parts_of
 from backfill.utc.wall_text import digits
 
 _MOST_SECONDS = 18 * 3_600
@@ -23,7 +24,6 @@ _CLOCK = (
     r"|(?P<s3>[+-])(?P<h3>\d{1,2}))$"
 )
 _MINUS = "[\u2212\u2012\u2013]"  # as typography has it
-_NUMBER = r"^(?P<s>[+-]?)(?P<w>\d{1,9})(?:\.(?P<f>\d{1,9}))?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,38 +63,36 @@ def _counted(numbers: Int64Array, unit_seconds: int) -> tuple[Int64Array, NDArra
 def _of_texts(values: pa.Array, unit_seconds: int) -> tuple[Int64Array, NDArray[np.bool_]]:
     texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
     if unit_seconds:
-        groups = pc.extract_regex(texts, _NUMBER)
-        sign, whole, fraction = groups.flatten()
-        parts = digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 6, "0"), 0, 6))
+        is_number, is_west, whole, parts = parts_of(texts, most=9, behind=6)
         us, is_valid = _counted(digits(whole), unit_seconds)
         us += parts * unit_seconds
-    else:
-        texts = pc.replace_substring_regex(texts, _MINUS, "-")
-        texts = pc.if_else(
-            pc.is_in(pc.ascii_upper(texts), pa.array(["Z", "UTC", "GMT"])), "+00:00", texts
-        )
-        groups = pc.extract_regex(texts, _CLOCK)
-        group = dict(zip((field.name for field in groups.type), groups.flatten(), strict=True))
-        hours = digits(group["h"]) + digits(group["h2"]) + digits(group["h3"])
-        minutes = digits(group["m"]) + digits(group["m2"])
-        seconds = digits(group["c"]) + digits(group["c2"])
-        us = (hours * 3600 + minutes * 60 + seconds) * 1_000_000
-        is_valid = (minutes < 60) & (seconds < 60)
-        signs = (group["s"].fill_null(""), group["s3"].fill_null(""))
-        sign = pc.binary_join_element_wise(*signs, "")
-    is_valid &= np.asarray(groups.is_valid()) & (np.abs(us) <= _MOST_US)
-    is_west = np.asarray(pc.equal(sign, "-").fill_null(False))
+        return np.where(is_west, -us, us), is_valid & is_number & (np.abs(us) <= _MOST_US)
+    texts = pc.replace_substring_regex(texts, _MINUS, "-")
+    texts = pc.if_else(
+        pc.is_in(pc.ascii_upper(texts), pa.array(["Z", "UTC", "GMT"])), "+00:00", texts
+    )
+    groups = pc.extract_regex(texts, _CLOCK)
+    group = dict(zip((field.name for field in groups.type), groups.flatten(), strict=True))
+    hours = digits(group["h"]) + digits(group["h2"]) + digits(group["h3"])
+    minutes = digits(group["m"]) + digits(group["m2"])
+    seconds = digits(group["c"]) + digits(group["c2"])
+    us = (hours * 3600 + minutes * 60 + seconds) * 1_000_000
+    signs = (group["s"].fill_null(""), group["s3"].fill_null(""))
+    is_west = np.asarray(pc.equal(pc.binary_join_element_wise(*signs, ""), "-").fill_null(False))
+    is_valid = np.asarray(groups.is_valid()) & (minutes < 60) & (seconds < 60)
+    is_valid &= np.abs(us) <= _MOST_US
     return np.where(is_west, -us, us), is_valid
 
 
 def labels_of(offset_us: Int64Array, is_free: NDArray[np.bool_]) -> pa.Array:
     """Return offsets as text, like +05:30, NULL where the row has none of its own."""
     offsets, inverse = np.unique(offset_us, return_inverse=True)
-    texts = [_label(int(us)) for us in offsets]
+    texts = [offset_text(int(us)) for us in offsets]
     return named(inverse, texts, ~is_free)
 
 
-def _label(us: int) -> str:
+def offset_text(us: int) -> str:
+    """Return an offset as text, like +05:30; with its seconds, where it has some."""
     minutes, seconds = divmod(abs(us) // 1_000_000, 60)
     tail = f":{seconds:02}" if seconds else ""
     return f"{'-' if us < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}{tail}"

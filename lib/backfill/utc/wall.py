@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -186,20 +187,32 @@ def spelt_in_english(texts: pa.Array, language: str, form: str = "") -> pa.Array
 
 def _read_days(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
     """Read days with a fraction to the millisecond: their digits tell no more."""
-    groups = _parts_of(values, _MOST_DIGITS)
-    sign, whole, fraction = groups.flatten()
-    days = digits(whole)
-    is_valid = np.asarray(groups.is_valid()) & (days <= _MOST_DAYS * DAY_US // unit.unit_us)
-    parts = digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 12, "0"), 0, 12))
+    number = parts_of(values, most=_MOST_DIGITS, behind=12)
+    days = digits(number.whole)
+    is_valid = number.is_valid & (days <= _MOST_DAYS * DAY_US // unit.unit_us)
     us = np.where(is_valid, days, 0) * unit.unit_us
-    us += parts * (unit.unit_us // 1_000_000) // 1_000_000
-    us = np.where(np.asarray(pc.equal(sign, "-").fill_null(False)), -us, us)
+    us += number.fraction * (unit.unit_us // 1_000_000) // 1_000_000
+    us = np.where(number.is_negative, -us, us)
     return (us + 500) // 1_000 * 1_000 + unit.zero_us, is_valid
 
 
-def _parts_of(values: pa.Array, most: int) -> pa.StructArray:
-    """Return sign, digits before the point and behind it; NULL for what is no such number."""
-    return pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER % most)
+class Parts(NamedTuple):
+    """Decimal numbers taken apart: digits before the point as texts, those behind it counted."""
+
+    is_valid: BoolArray  # a number of no more digits than may be
+    is_negative: BoolArray
+    whole: pa.Array
+    fraction: Int64Array
+
+
+def parts_of(values: pa.Array, *, most: int, behind: int) -> Parts:
+    """Take numbers apart that have `most` digits before the point; `behind` it so many count."""
+    groups = pc.extract_regex(pc.utf8_trim_whitespace(values), _PLAIN_NUMBER % most)
+    sign, whole, fraction = groups.flatten()
+    padded = pc.utf8_rpad(fraction.fill_null(""), behind, "0")
+    counted = digits(pc.utf8_slice_codeunits(padded, 0, behind))
+    is_negative = np.asarray(pc.equal(sign, "-").fill_null(False))
+    return Parts(np.array(groups.is_valid()), is_negative, whole, counted)
 
 
 def _read_decimal(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
@@ -207,11 +220,8 @@ def _read_decimal(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
     per_second = unit.per_second
     # Digits of a unit that are less than a microsecond: of nanoseconds three, of ticks one.
     finer = len(str(max(1, per_second // 1_000_000))) - 1
-    groups = _parts_of(values, _MOST_DIGITS + finer)
-    sign, whole, fraction = groups.flatten()
-    is_valid = np.asarray(groups.is_valid())
     # The fraction in billionths of a unit; a unit is at most a second.
-    parts = digits(pc.utf8_slice_codeunits(pc.utf8_rpad(fraction.fill_null(""), 9, "0"), 0, 9))
+    is_valid, is_negative, whole, parts = parts_of(values, most=_MOST_DIGITS + finer, behind=9)
     if finer:
         us = digits(pc.utf8_slice_codeunits(whole, 0, -finer))
         rest = digits(pc.utf8_slice_codeunits(whole, -finer)) + parts
@@ -220,7 +230,6 @@ def _read_decimal(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
         is_valid &= units <= np.iinfo(np.int64).max // 2 // unit_us
         us = np.where(is_valid, units, 0) * unit_us + parts // (1_000 * per_second)
         rest = parts % (1_000 * per_second)
-    is_negative = np.asarray(pc.equal(sign, "-").fill_null(False))
     return np.where(is_negative, -us - (rest > 0), us) + unit.zero_us, is_valid
 
 

@@ -29,7 +29,7 @@ from backfill.records.checkpoint import Counts
 from backfill.records.ledger import Ledger
 from backfill.server.postgres import Connection
 from backfill.skips import NOT_WRITTEN
-from backfill.steps.laid_out import causes_of_writing
+from backfill.steps.laid_out import causes_of_writing, changed
 from backfill.steps.task import Cause, RunOutcome
 
 if TYPE_CHECKING:
@@ -178,18 +178,12 @@ class OcrRuns:
         readers = [
             (facts.plan.get("target") or {}).get("reader") or {} for facts in (before, after)
         ]
-        read = [
-            f"{name}: {readers[0].get(name)} → {readers[1].get(name)}"
-            for name in dict.fromkeys([*readers[0], *readers[1]])
-            if readers[0].get(name) != readers[1].get(name)
+        read = changed(*readers).values()
+        otherwise = changed(a, b)
+        settings = ["decisions of persons"] if otherwise.pop("decisions", "") else []
+        settings += [
+            text for name, text in otherwise.items() if name not in ("selection", "local_root")
         ]
-        settings = [
-            f"{name}: {_short(a.get(name))} → {_short(b.get(name))}"
-            for name in dict.fromkeys([*a, *b])
-            if name not in ("selection", "decisions", "local_root") and a.get(name) != b.get(name)
-        ]
-        if a.get("decisions") != b.get("decisions"):
-            settings.insert(0, "decisions of persons")
         if read:
             yield Cause("coalesce(a.what, b.what) = 'shift'", "; ".join(read))
         if read or settings:
@@ -262,7 +256,3 @@ def _rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _line(shift: Mapping[str, Any]) -> str:
     return " ".join(str(shift[name]) for name in _COMPARED_FIELDS if shift.get(name))
-
-
-def _short(value: Any) -> str:
-    return str(value)[:80]

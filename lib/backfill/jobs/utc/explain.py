@@ -18,6 +18,7 @@ from backfill.jobs.utc.wall_value import local_time
 from backfill.utc.convert import Conversion, LocalKind, explain_one
 from backfill.utc.described import Pair, Reading, Target
 from backfill.utc.instants import read_target
+from backfill.utc.row_offset import offset_text
 from backfill.utc.zone_choice import ZoneSource, choose_zones, constant_zone
 from backfill.utc.zone_names import is_zone
 
@@ -185,10 +186,7 @@ def _wall(instant: dt.datetime, offset: dt.timedelta) -> str:
 
 
 def _offset(value: dt.timedelta) -> str:
-    sign = "-" if value < dt.timedelta(0) else "+"
-    minutes, seconds = divmod(int(abs(value).total_seconds()), 60)
-    tail = f":{seconds:02}" if seconds else ""
-    return f"{sign}{minutes // 60:02}:{minutes % 60:02}{tail}"
+    return offset_text(value // dt.timedelta(microseconds=1))
 
 
 def _utc(value: Any, target: Target) -> str | None:

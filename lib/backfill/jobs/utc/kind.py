@@ -24,16 +24,37 @@ from backfill.records.checkpoint import Counts
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
 from backfill.skips import SkipReason
-from backfill.steps.laid_out import causes_of_writing
+from backfill.steps.laid_out import causes_of_writing, changed
 from backfill.steps.task import Cause, Recomputed
 from backfill.utc.doubts import WORDS
 
-#: A setting that bears on rows of one rule, or on those left alone for one reason.
-_POLICIES = (
-    ("fold", "fold", SkipReason.AMBIGUOUS_LOCAL_TIME),
-    ("gap", "gap", SkipReason.NONEXISTENT_LOCAL_TIME),
+
+def _of_policy(rule: str, reason: SkipReason) -> str:
+    """Return the condition of rows of one rule, or of those left alone for one reason."""
+    return (
+        f"a.rule = '{rule}' OR b.rule = '{rule}' OR contains(coalesce(a.reason, ''), '{reason}')"
+        f" OR contains(coalesce(b.reason, ''), '{reason}')"
+    )
+
+
+_BY_DECISION = (
+    "a.rule = 'fold' OR a.rule = 'gap' OR b.rule = 'fold' OR b.rule = 'gap' OR a.reason"
+    " <> coalesce(b.reason, '') OR b.reason <> coalesce(a.reason, '')"
 )
-_ZONE_SETTINGS = ("default_tz", "fallback_on_invalid_tz")
+_BY_ZONE = (
+    "a.zone IS DISTINCT FROM b.zone OR a.state <> b.state"
+    " OR a.zone_source IS DISTINCT FROM b.zone_source"
+    " OR a.reason IS DISTINCT FROM b.reason"
+)
+#: The rows that a setting bears on, the surest first.
+_BY_SETTING = {
+    "fold": _of_policy("fold", SkipReason.AMBIGUOUS_LOCAL_TIME),
+    "gap": _of_policy("gap", SkipReason.NONEXISTENT_LOCAL_TIME),
+    "default_tz": _BY_ZONE,
+    "fallback_on_invalid_tz": _BY_ZONE,
+    "strict": "a.state <> b.state",
+    "encoding": "a.key = b.key",
+}
 
 
 class UtcRuns:
@@ -98,50 +119,23 @@ class UtcRuns:
     def causes(before: RunFacts, after: RunFacts) -> Iterator[Cause]:
         """Yield what may explain a row, the surest first."""
         a, b = (facts.plan.get("settings") or {} for facts in (before, after))
-
-        def change(name: str) -> str:
-            return f"{name}: {a.get(name)} → {b.get(name)}"
-
+        otherwise = changed(a, b)
         yield from _of_scope(before, after)
         yield from causes_of_writing(before, after)
-        if a.get("skip_deleted") != b.get("skip_deleted"):
-            yield Cause("a.key IS NULL OR b.key IS NULL", change("skip_deleted"))
+        if "skip_deleted" in otherwise:
+            yield Cause("a.key IS NULL OR b.key IS NULL", otherwise["skip_deleted"])
         yield Cause("a.key IS NULL", "it was not pending before, or not there")
         yield Cause("b.key IS NULL", "it is not pending any more, or gone")
         yield from _edited(before, after)
-        if a.get("decisions") != b.get("decisions"):
-            yield Cause(
-                "a.rule = 'fold' OR a.rule = 'gap' OR b.rule = 'fold' OR b.rule = 'gap' OR a.reason"
-                " <> coalesce(b.reason, '') OR b.reason <> coalesce(a.reason, '')",
-                "decisions of persons",
-            )
-        yield from _of_policies(a, b)
-        if a.get("strict") != b.get("strict"):
-            yield Cause("a.state <> b.state", change("strict"))
-        if a.get("encoding") != b.get("encoding"):
-            yield Cause("a.key = b.key", change("encoding"))
-        old, new = (facts.plan.get("tzdata_version") for facts in (before, after))
-        if old != new:
-            yield Cause("a.key = b.key", f"tzdata: {old} → {new}")
-
-
-def _of_policies(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Cause]:
-    """Explain rows by a policy, or a way to their zone, that was another."""
-    for name, rule, reason in _POLICIES:
-        if a.get(name) != b.get(name):
-            yield Cause(
-                f"a.rule = '{rule}' OR b.rule = '{rule}' OR contains(coalesce(a.reason, ''),"
-                f" '{reason}') OR contains(coalesce(b.reason, ''), '{reason}')",
-                f"{name}: {a.get(name)} → {b.get(name)}",
-            )
-    for name in _ZONE_SETTINGS:
-        if a.get(name) != b.get(name):
-            yield Cause(
-                "a.zone IS DISTINCT FROM b.zone OR a.state <> b.state"
-                " OR a.zone_source IS DISTINCT FROM b.zone_source"
-                " OR a.reason IS DISTINCT FROM b.reason",
-                f"{name}: {a.get(name)} → {b.get(name)}",
-            )
+        if "decisions" in otherwise:
+            yield Cause(_BY_DECISION, "decisions of persons")
+        for name, condition in _BY_SETTING.items():
+            if name in otherwise:
+                yield Cause(condition, otherwise[name])
+        tzdata = changed(
+            *({"tzdata": facts.plan.get("tzdata_version")} for facts in (before, after))
+        )
+        yield from (Cause("a.key = b.key", text) for text in tzdata.values())
 
 
 def _of_scope(before: RunFacts, after: RunFacts) -> Iterator[Cause]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from backfill.decisions import Answers
 from backfill.errors import UsageError
@@ -16,9 +16,6 @@ from backfill.utc.pairs import Policy
 from backfill.utc.spelling import Vocabulary, ZoneWords, near_misses, version_of
 from backfill.utc.zone_choice import ZonePolicy
 from backfill.utc.zone_names import is_zone
-
-_Choice = TypeVar("_Choice", bound=StrEnum)
-
 
 #: How `Order.HEAP` walks: this many pages of the table at a time, 16 MB, in so many rounds.
 STRETCH_PAGES = 2_048
@@ -150,13 +147,3 @@ def zone_policy(settings: Mapping[str, Any]) -> ZonePolicy:
         ZoneWords(tuple(names), tuple(sorted(table.get("zone_map", {}).items()))),
         frozenset(table.get("unset", ())),
     )
-
-
-def choice(flag: str, value: str, choices: type[_Choice]) -> _Choice:
-    """Return the member that a word names; raise `UsageError` that lists the words."""
-    try:
-        return choices(value)
-    except ValueError:
-        raise UsageError(
-            f"{flag} {value!r} is not known; use one of {', '.join(choices)}."
-        ) from None
