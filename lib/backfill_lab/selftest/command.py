@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import html
-import json
-import os
-import re
 import signal
 import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from backfill.display.pages import STYLE, table
+from backfill.display.pages import table
+from backfill.display.standalone import whole_page
 from backfill.errors import ExitCode, UsageError
-from backfill.folder import FILE_MODE, FOLDER_MODE
+from backfill.folder import RunFolder
 from backfill.report import Reporter
 from backfill.versions import versions
 from backfill_lab.selftest.suite import CASES, Result, choose, run_cases, stamp
@@ -24,7 +21,6 @@ DEFAULT_SEED = 20_261_122
 
 JSON_FILE = "report.json"
 HTML_FILE = "report.html"
-_ADDRESS = re.compile(r"(https?):(//)", re.IGNORECASE)
 
 
 def listed() -> list[dict[str, Any]]:
@@ -75,17 +71,17 @@ def summary(results: Sequence[Result], seed: int) -> dict[str, Any]:
     }
 
 
-def write_report(folder: Path, results: Sequence[Result], seed: int) -> None:
-    """Write `report.json` and `report.html` into `folder`, private."""
-    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    folder.chmod(FOLDER_MODE)
+def write_report(path: Path, results: Sequence[Result], seed: int) -> None:
+    """Write `report.json` and `report.html` into a folder, private."""
+    folder = RunFolder(path)
+    folder.create()
     document = {
         **summary(results, seed),
         "versions": versions(),
         "results": [_entry(result) for result in results],
     }
-    _write(folder / JSON_FILE, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    _write(folder / HTML_FILE, page(results, seed))
+    folder.write_json(JSON_FILE, document)
+    folder.write_text(HTML_FILE, page(results, seed))
 
 
 def _entry(result: Result) -> dict[str, Any]:
@@ -111,15 +107,4 @@ def page(results: Sequence[Result], seed: int) -> str:
             for r in results
         ],
     )
-    body = _ADDRESS.sub(r"\1&#58;\2", shown.markup)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n"
-        f"<body><main><h1>{html.escape(title)}</h1>{body}</main></body></html>\n"
-    )
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    return whole_page("base.html", title, body=shown, script="")

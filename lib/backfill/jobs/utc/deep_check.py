@@ -18,10 +18,7 @@ import pyarrow.compute as pc
 from backfill.decisions import Answers
 from backfill.errors import UsageError
 from backfill.jobs.utc.job import UtcTask
-from backfill.jobs.utc.settings import UtcSettings
-from backfill.jobs.utc.wanted import Unjudged, fold_order, look_at
-from backfill.jobs.utc.zoned_table import ZonedTable
-from backfill.plans.extract import PendingRows
+from backfill.jobs.utc.wanted import Unjudged, fold_order
 from backfill.plans.sheet_csv import read_sheet, write_sheet
 from backfill.regular_file import read_document, whole
 from backfill.rows.texts import texts_of
@@ -29,8 +26,6 @@ from backfill.server.catalog import hidden_rows
 from backfill.server.database import Database
 from backfill.skips import Skip
 from backfill.utc.compute import Computed, compute_utc
-from backfill.utc.pairs import FoldOrder
-from backfill.utc.series import has_order
 from backfill.utc.zone_names import tzdata_version
 
 SHOWN_ROWS = 100
@@ -111,33 +106,18 @@ def check_rows(task: UtcTask, database: Database, accepted: str, *, has_filled: 
     """
     known = load_known(Path(accepted)) if accepted else frozenset()
     with database.connect(read_only=True) as connection:
-        zoned = task.look_up(connection, writing=False).zoned
-        hidden = hidden_rows(connection, zoned.table.relations)
-    settings = replace(task.chosen, repair=has_filled, answers=Answers())
-    members = sorted(set(settings.households)) or None
-    rows = PendingRows(
-        database.dsn,
-        zoned.table,
-        members,
-        skip_deleted=settings.skip_deleted,
-        has_filled=has_filled or has_order(zoned.columns),
-    )
-    order = fold_order(rows.pages(), zoned.columns, settings.policy)
+        looked_up = task.look_up(connection, writing=False)
+        hidden = hidden_rows(connection, looked_up.table.relations)
+    chosen = replace(task.chosen, repair=has_filled, answers=Answers())
+    rows = replace(looked_up, chosen=chosen)
+    pending = rows.pending_rows(database.dsn)
+    order = fold_order(pending.pages(), rows.columns, chosen.policy)
     found = DeepFound(hidden=hidden)
-    for page in rows.pages():
+    for page in pending.pages():
         found.rows += page.num_rows
-        _take(found, _computed(found, page, zoned, settings, order), known)
+        wanted = rows.wanted(page, found.unjudged)
+        _take(found, compute_utc(wanted, rows.columns, chosen.policy, order), known)
     return found
-
-
-def _computed(
-    found: DeepFound, page: pa.Table, zoned: ZonedTable, settings: UtcSettings, order: FoldOrder
-) -> Computed:
-    looked = look_at(page, zoned.columns, settings.policy)
-    if settings.repair:
-        found.unjudged.add(page, looked.unjudged)
-    wanted = page.filter(pa.array(looked.wanted))
-    return compute_utc(wanted, zoned.columns, settings.policy, order)
 
 
 def _take(found: DeepFound, computed: Computed, known: Known) -> None:

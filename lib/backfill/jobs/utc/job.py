@@ -202,17 +202,33 @@ class UtcRows:
         """Whether rows that have their value are looked at as well."""
         return self.chosen.repair or has_order(self.columns)
 
-    def stage_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
-        has_places = self.chosen.order is Order.HEAP
-        staging.create("extracted", extracted_schema(self.table, has_places=has_places))
-        pending = PendingRows(
+    @property
+    def _has_places(self) -> bool:
+        return self.chosen.order is Order.HEAP
+
+    def pending_rows(self, dsn: str) -> PendingRows:
+        """Return the rows to read: those that wait, or all of them."""
+        return PendingRows(
             dsn,
             self.table,
             self.members,
             skip_deleted=self.chosen.skip_deleted,
-            has_places=has_places,
+            has_places=self._has_places,
             has_filled=self._has_filled,
         )
+
+    def wanted(self, page: pa.Table, unjudged: Unjudged) -> pa.Table:
+        """Return the rows that compute is to see of some that were read."""
+        if not self._has_filled:
+            return page
+        looked = look_at(page, self.columns, self.chosen.policy)
+        if self.chosen.repair:
+            unjudged.add(page, looked.unjudged)
+        return page.filter(pa.array(looked.wanted))
+
+    def stage_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
+        staging.create("extracted", extracted_schema(self.table, has_places=self._has_places))
+        pending = self.pending_rows(dsn)
         looked_at: list[int] = []
         unjudged = Unjudged()
         pages = self._pages(pending, looked_at, unjudged)
@@ -228,13 +244,7 @@ class UtcRows:
         """Yield, of the rows that are read, those that compute is to see, page by page."""
         for page in pending.pages(expected=None if self._has_filled else self.pending):
             looked_at.append(page.num_rows)
-            if not self._has_filled:
-                yield page
-                continue
-            looked = look_at(page, self.columns, self.chosen.policy)
-            if self.chosen.repair:
-                unjudged.add(page, looked.unjudged)
-            yield page.filter(pa.array(looked.wanted))
+            yield self.wanted(page, unjudged)
 
     def _check_all_read(self, pending: PendingRows, rows: int, staging: Staging) -> None:
         """Raise `PreflightError` unless the rows that were looked at are those that are there."""
