@@ -8,7 +8,7 @@ title and a description for those who do not see it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backfill.display.pages import escape
@@ -95,10 +95,7 @@ def strips(title: str, says: str, columns: Sequence[str], rows: Sequence[Strip])
         top = max(row.values, default=0)
         highest = (top if row.is_apart else shared) or 1
         drawn += [_label(row.label, base - 4), _rule(base)]
-        for place, value in enumerate(row.values):
-            height = max(tall * value / highest, 1.5) if value else 0
-            if height:
-                drawn.append(_bar(_LEFT + place * step, base - height, step * 0.8, height))
+        drawn += _bars(row.values, step, base, tall, highest)
         drawn.append(_text(_LEFT + _PLOT + 6, base - 4, f"max {top:,}", size=11))
     bottom = 8 + len(rows) * pitch
     drawn += _axis(columns, step, bottom + 10)
@@ -123,10 +120,7 @@ def clock_changes(title: str, says: str, changes: Sequence[ClockChange]) -> str:
             _text(inside[0] + inside[1] / 2, base - tall - 3, change.kind, 10, "middle"),
         ]
         highest = max(change.counts, default=0) or 1
-        for place, count in enumerate(change.counts):
-            height = max(tall * count / highest, 1.5) if count else 0
-            if height:
-                drawn.append(_bar(_LEFT + place * step, base - height, step * 0.7, height))
+        drawn += _bars(change.counts, step, base, tall, highest, share=0.7)
         drawn.append(_text(_LEFT + _PLOT + 6, base - 4, f"max {highest:,}", size=11))
     bottom = 18 + len(changes) * pitch
     if changes:
@@ -267,6 +261,16 @@ def _bar(x: float, y: float, width: float, height: float, colour: str = _BLUE) -
         f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(max(width, 0.8))}" height="{_n(height)}"'
         f' fill="{colour}"/>'
     )
+
+
+def _bars(
+    values: Sequence[int], step: float, base: float, tall: float, highest: int, share: float = 0.8
+) -> Iterator[str]:
+    """Draw a bar for each value but 0, `tall` for the highest; none is too low to be seen."""
+    for place, value in enumerate(values):
+        if value:
+            height = max(tall * value / highest, 1.5)
+            yield _bar(_LEFT + place * step, base - height, step * share, height)
 
 
 def _hatching(name: str, path: str) -> str:

@@ -86,7 +86,8 @@ class Decision(IntEnum):
     SKIP = 3
 
 
-_CHOICES: Mapping[FoldPolicy | GapPolicy, Decision] = {
+#: What policies and persons say of a fold or gap, by the same words.
+DECISIONS: Mapping[str, Decision] = {
     FoldPolicy.EARLIER: Decision.FIRST,
     FoldPolicy.LATER: Decision.SECOND,
     FoldPolicy.SKIP: Decision.SKIP,
@@ -184,8 +185,8 @@ def resolve(
     """
     by_kind = np.empty(len(LocalKind), dtype=np.int8)
     by_kind[NORMAL_CODE] = Decision.FIRST
-    by_kind[GAP_CODE] = _CHOICES[gap]
-    by_kind[FOLD_CODE] = _CHOICES[fold]
+    by_kind[GAP_CODE] = DECISIONS[gap]
+    by_kind[FOLD_CODE] = DECISIONS[fold]
     choice = by_kind[candidates.kind]
     if decisions is not None:
         if not np.isin(decisions, list(Decision)).all():

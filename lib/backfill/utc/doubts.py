@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from backfill.decisions import Question, Words
-from backfill.utc.convert import Candidates, Decision, FoldPolicy, GapPolicy, LocalKind
+from backfill.utc.convert import Candidates, FoldPolicy, GapPolicy, LocalKind
 from backfill.utc.wall import WallTimes
 from backfill.utc.zone_choice import IANA, SPELLING, ZoneChoice
 from backfill.utc.zone_names import is_zone
@@ -35,13 +35,6 @@ WORDS: Words = {
     "stored_as_utc": (ACCEPT, SKIP),
     "other_rules": (ACCEPT, SKIP),
     "other": (ACCEPT, SKIP),
-}
-DECISIONS = {
-    "earlier": Decision.FIRST,
-    "shift_forward": Decision.FIRST,
-    "later": Decision.SECOND,
-    "first_valid": Decision.SECOND,
-    SKIP: Decision.SKIP,
 }
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from backfill.decisions import Answer, Answers, Question
 from backfill.rows.values import BoolArray, Int64Array, field_of
 from backfill.utc.convert import (
+    DECISIONS,
     Candidates,
     Decision,
     FoldPolicy,
@@ -23,11 +24,11 @@ from backfill.utc.convert import (
     resolve,
 )
 from backfill.utc.described import Columns, OffsetUse, Pair, Target, ZoneLink
-from backfill.utc.doubts import DECISIONS, ask_value
+from backfill.utc.doubts import ask_value
 from backfill.utc.instants import Stored, fits, read_target
 from backfill.utc.row_offset import RowOffsets, labels_of, read_offsets
 from backfill.utc.wall import WallTimes, read_walls
-from backfill.utc.zone_choice import ZoneChoice, ZonePolicy, choose_zones, constant_zone
+from backfill.utc.zone_choice import ZoneChoice, ZonePolicy, choose_zones
 
 #: What an ordering of rows says of folds: decisions by key of the row, then by pair.
 FoldOrder = Mapping[str, Mapping[str, Decision]]
@@ -69,11 +70,9 @@ def choose_for_pairs(rows: pa.Table, columns: Columns, policy: Policy) -> list[Z
         if pair.chain in choices:
             continue
         values = [field_of(rows, "source", link.field) for link in pair.chain if link.field]
-        if values:
-            choice = choose_zones(values, pair.chain, policy.zones, policy.answers)
-        else:
-            choice = constant_zone(pair.chain, rows.num_rows, policy.zones)
-        choices[pair.chain] = choice
+        choices[pair.chain] = choose_zones(
+            values, pair.chain, policy.zones, policy.answers, rows=rows.num_rows
+        )
     return [choices[pair.chain] for pair in columns.pairs]
 
 

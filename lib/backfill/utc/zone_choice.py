@@ -133,13 +133,14 @@ def choose_zones(
     chain: Sequence[ZoneLink],
     policy: ZonePolicy,
     answers: Answers | None = None,
+    *,
+    rows: int,
 ) -> ZoneChoice:
-    """Choose each row's zone from a chain, and the default.
+    """Choose the zone of each of some rows from a chain, and the default.
 
     `values` are the chain's fields, in its order, without the constants.
     """
     answers = answers or Answers()
-    rows = len(values[0]) if values else 0
     inverse, combinations = _combinations(values, rows)
     asked: dict[str, Question] = {}
     used: set[Answer] = set()
@@ -153,14 +154,6 @@ def choose_zones(
         [-1 if choice.zone is None else numbers[choice.zone] for choice in chosen], dtype=np.int64
     )
     return ZoneChoice(zones, codes[inverse], list(asked.values()), frozenset(used), chosen, inverse)
-
-
-def constant_zone(chain: Sequence[ZoneLink], rows: int, policy: ZonePolicy) -> ZoneChoice:
-    """Return the choice of a chain of constants alone."""
-    choice = _choose([], chain, policy)
-    zones = [choice.zone] if choice.zone else []
-    codes = np.full(rows, 0 if choice.zone else -1, dtype=np.int64)
-    return ZoneChoice(zones, codes, [], frozenset(), [choice], np.zeros(rows, dtype=np.int64))
 
 
 def _combinations(

@@ -17,16 +17,13 @@ from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.wall_value import local_time
 from backfill.utc.convert import Conversion, LocalKind, explain_one
 from backfill.utc.described import Pair, Reading, Target
+from backfill.utc.doubts import WORDS
 from backfill.utc.instants import read_target
 from backfill.utc.row_offset import offset_text
-from backfill.utc.zone_choice import ZoneSource, choose_zones, constant_zone
+from backfill.utc.zone_choice import ZoneSource, choose_zones
 from backfill.utc.zone_names import is_zone
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_CANDIDATES = {
-    LocalKind.FOLD: ("earlier", "later"),
-    LocalKind.GAP: ("shift_forward", "first_valid"),
-}
 _SAYS = {
     LocalKind.NORMAL: "normal: this wall time happened once",
     LocalKind.FOLD: "fold: the clock was set back, this wall time happened twice",
@@ -93,9 +90,7 @@ def _zone(
     policy = zone_policy(settings)
     fields = [link.field for link in pair.chain if link.field]
     values = [pa.array([source.get(name)], pa.string()) for name in fields]
-    choice = (
-        choose_zones(values, pair.chain, policy) if values else constant_zone(pair.chain, 1, policy)
-    )
+    choice = choose_zones(values, pair.chain, policy, rows=1)
     why = (trace.change or {}).get("why") or {}
     zone = why.get(f"{pair.label}_zone") or (why.get("zone") if is_first else None)
     zone = zone or choice.names()[0].as_py() or why.get("zone")
@@ -162,7 +157,7 @@ def _conversion(found: Conversion, settings: dict[str, Any]) -> dict[str, Any]:
     }
     if found.kind is LocalKind.NORMAL or found.transition is None:
         return document | {"instant": _instant(found.first)}
-    first, second = _CANDIDATES[found.kind]
+    first, second = WORDS[found.kind.value][:2]
     instant = found.transition
     return document | {
         "policy": settings.get(found.kind.value),

@@ -9,6 +9,7 @@ from backfill.jobs.utc.staged_sql import instant_text, iso, wall_text, why
 from backfill.plans.staging import Staging, literal
 from backfill.steps.task_view import skips_table
 from backfill.utc.described import Columns, Pair
+from backfill.utc.doubts import WORDS
 
 SHOWN_COUNTS = 100
 TELLING_ROWS = 50
@@ -44,7 +45,6 @@ def _counts(staging: Staging, member: str) -> Shown:
 
 
 def _candidates(staging: Staging, columns: Columns, kind: str, member: str) -> Shown:
-    names = {"fold": ("earlier", "later"), "gap": ("shift_forward", "first_valid")}[kind]
     rows: list[tuple[Any, ...]] = []
     count = 0
     for pair in columns.pairs:
@@ -61,7 +61,7 @@ def _candidates(staging: Staging, columns: Columns, kind: str, member: str) -> S
     says = {"fold": "happened twice", "gap": "never happened"}[kind]
     return table(
         f"Wall times that {says} ({kind}s): {count:,} values, {min(len(rows), count):,} shown",
-        ["key", member, "column", "wall time", "zone", *names, "planned (UTC)"],
+        ["key", member, "column", "wall time", "zone", *WORDS[kind][:2], "planned (UTC)"],
         rows,
         rest=f"All of them: changes where rule = '{kind}'",
     )
