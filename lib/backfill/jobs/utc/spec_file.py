@@ -15,7 +15,6 @@ from backfill.jobs.utc.table_spec import (
     PairSpec,
     TableSpec,
     UntilDay,
-    first_edition,
 )
 from backfill.next_command import next_command
 from backfill.regular_file import read_document
@@ -26,7 +25,7 @@ from backfill.utc.wall_format import check_halves, pattern_of
 from backfill.utc.zone_names import is_zone
 
 _FIRST = {"table", "key", "scope", "zone", "pairs", "lookup", "deleted"}
-_SECOND = {
+_KNOWN = {
     *_FIRST,
     *("pair", "where", "unset", "missing", "zone_names", "zone_map"),
 }
@@ -54,23 +53,13 @@ def load_spec(path: Path) -> TableSpec:
 
 def spec_from_json(document: Mapping[str, Any]) -> TableSpec:
     """Return the specification that TOML, or a run's settings, describe."""
-    if not _is_first(document):
-        _check_known(document, _SECOND, "entries")
-        return _second_edition(document)
-    lookup = document.get("lookup")
-    return first_edition(
-        table=_name(document["table"], "table"),
-        key=_names(document["key"], "key"),
-        scope=_name(document["scope"], "scope"),
-        zone=_name(document["zone"], "zone"),
-        pairs=tuple(_plain_pair(entry) for entry in document["pairs"]),
-        lookup=_plain_lookup(lookup) if lookup else None,
-        deleted=str(document["deleted"]) if document.get("deleted") else None,
-    )
+    _check_known(document, _KNOWN, "entries")
+    return _specification(document, edition=1 if _is_first(document) else 2)
 
 
 def _is_first(document: Mapping[str, Any]) -> bool:
-    """The first edition has these entries and no others, in their plain forms."""
+    """The first edition has these entries and no others, in their plain forms: it is written down
+    as it was, so that what it fingerprinted stays the same."""
     lookup = document.get("lookup")
     pairs = document.get("pairs")
     return (
@@ -85,13 +74,6 @@ def _is_first(document: Mapping[str, Any]) -> bool:
     )
 
 
-def _plain_pair(entry: Any) -> tuple[str, str]:
-    if isinstance(entry, dict):
-        return str(entry["wall"]), str(entry["target"])
-    wall, target = entry
-    return str(wall), str(target)
-
-
 def _plain_lookup(entry: Any) -> tuple[str, str, str]:
     if isinstance(entry, dict):
         return str(entry["table"]), str(entry["key"]), str(entry["zone"])
@@ -99,7 +81,7 @@ def _plain_lookup(entry: Any) -> tuple[str, str, str]:
     return str(table), str(key), str(zone)
 
 
-def _second_edition(document: Mapping[str, Any]) -> TableSpec:
+def _specification(document: Mapping[str, Any], edition: int) -> TableSpec:
     zone_map = document.get("zone_map") or {}
     if not isinstance(zone_map, Mapping):
         raise TypeError('zone_map is a table, like { "CEST" = "Europe/Stockholm" }')
@@ -112,10 +94,10 @@ def _second_edition(document: Mapping[str, Any]) -> TableSpec:
     if is_span and "pair" in document:
         raise ValueError("pairs and [[pair]] say the same: keep one of them")
     scope = _name(document.get("scope") or "", "scope")
-    zone = _names(document.get("zone") or (), "zone")
+    zone = _names(document["zone"] if edition == 1 else document.get("zone") or (), "zone")
     entries = document.get("lookup") or ()
-    if isinstance(entries, Mapping) and "zone" in entries:
-        if not scope:
+    if entries and (edition == 1 or (isinstance(entries, Mapping) and "zone" in entries)):
+        if not scope and edition == 2:
             raise ValueError("lookup = { table, key, zone } finds its row by the scope: name one")
         table, key, column = _plain_lookup(entries)
         name = table.split(".")[-1]
@@ -134,6 +116,7 @@ def _second_edition(document: Mapping[str, Any]) -> TableSpec:
         missing=_names(document.get("missing") or (), "missing"),
         zone_names=vocabularies,
         zone_map=tuple(sorted(own.items())),
+        edition=edition,
         is_span=is_span,
     )
 

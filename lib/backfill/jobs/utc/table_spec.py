@@ -222,41 +222,15 @@ def _lookup_json(lookup: LookupSpec) -> dict[str, Any]:
     return document | {name: column for name, column in bounds.items() if column}
 
 
-def first_edition(
-    table: str,
-    key: tuple[str, ...],
-    scope: str,
-    zone: str,
-    pairs: tuple[tuple[str, str], ...],
-    lookup: tuple[str, str, str] | None,
-    deleted: str | None,
-) -> TableSpec:
-    lookups: tuple[LookupSpec, ...] = ()
-    chain = [zone]
-    if lookup:
-        name = lookup[0].split(".")[-1]
-        lookups = (LookupSpec(name, lookup[0], ((scope, lookup[1]),)),)
-        chain.append(f"{name}.{lookup[2]}")
-    return TableSpec(
-        table=table,
-        key=key,
-        scope=scope,
-        zone=tuple(chain),
-        pairs=tuple(PairSpec((wall,), target) for wall, target in pairs),
-        lookups=lookups,
-        deleted=deleted,
-        edition=1,
-        is_span=True,
-    )
-
-
 #: The table that ships: calendar events and their households.
-EVENTS = first_edition(
+EVENTS = TableSpec(
     table="events",
     key=("id",),
     scope="household_id",
-    zone="tz",
-    pairs=(("start_at", "start_at_utc"), ("end_at", "end_at_utc")),
-    lookup=("household", "id", "tz"),
+    zone=("tz", "household.tz"),
+    pairs=(PairSpec(("start_at",), "start_at_utc"), PairSpec(("end_at",), "end_at_utc")),
+    lookups=(LookupSpec("household", "household", (("household_id", "id"),)),),
     deleted="deleted_at",
+    edition=1,
+    is_span=True,
 )
