@@ -162,16 +162,16 @@ def _changes(
 ) -> pa.Table:
     kept = pa.array(keep)
     position = pa.array(np.flatnonzero(keep))
-    taken = rows.filter(kept)
-    scope = taken.column("scope").combine_chunks().fill_null("")
+    planned = rows.filter(kept)
+    scope = planned.column("scope").combine_chunks().fill_null("")
     source = _used_source(rows, columns, pairs).filter(kept)
-    before = taken.column("before").combine_chunks()
+    before = planned.column("before").combine_chunks()
     after = _after(rows, columns, pairs).filter(kept)
     why = _why(columns, pairs, review, patterns if policy.repairs else None).filter(kept)
     return pa.table(
         {
             "position": position,
-            "key": taken.column("key").combine_chunks(),
+            "key": planned.column("key").combine_chunks(),
             "scope": scope,
             "kind": _kinds(pairs).filter(kept),
             "rule": _rules(pairs).filter(kept),

@@ -209,22 +209,23 @@ def explain_one(wall: dt.datetime, zone: str) -> Conversion:
     if wall.tzinfo is not None:
         raise UsageError(f"{wall} carries an offset; give the wall time alone, and the zone.")
     wall_us = _microseconds(wall.replace(tzinfo=dt.UTC))
-    found = classify(np.array([wall_us]), np.zeros(1, dtype=np.int64), [zone])
-    if not found.is_in_range()[0]:
+    candidates = classify(np.array([wall_us]), np.zeros(1, dtype=np.int64), [zone])
+    if not candidates.is_in_range()[0]:
         raise UsageError(f"{wall} in {zone} falls outside years 1..9999 in UTC.")
-    kind = _KINDS[int(found.kind[0])]
-    before_us = after_us = int(found.offset_us[0])
+    kind = _KINDS[int(candidates.kind[0])]
+    before_us = after_us = int(candidates.offset_us[0])
     transition = None
     if kind is not LocalKind.NORMAL:
-        transition = _instant(int(found.transition_us[0]))
+        transition_us = int(candidates.transition_us[0])
+        transition = _instant(transition_us)
         rules = load_rules(zone, wall.year)
-        after_us = int(rules.offsets[np.searchsorted(rules.instants, found.transition_us[0]) + 1])
+        after_us = int(rules.offsets[np.searchsorted(rules.instants, transition_us) + 1])
     return Conversion(
         wall=wall,
         zone=zone,
         kind=kind,
-        first=_instant(int(found.first_us[0])),
-        second=_instant(int(found.second_us[0])),
+        first=_instant(int(candidates.first_us[0])),
+        second=_instant(int(candidates.second_us[0])),
         transition=transition,
         offset_before=dt.timedelta(microseconds=before_us),
         offset_after=dt.timedelta(microseconds=after_us),

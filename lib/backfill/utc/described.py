@@ -199,14 +199,14 @@ class Target:
     @property
     def scale(self) -> int | None:
         """How many digits stand behind the point of a decimal; None where any number may."""
-        found = self._modifier
-        return int(found[2] or 0) if found else None
+        modifier = self._modifier
+        return int(modifier[2] or 0) if modifier else None
 
     @property
     def whole_digits(self) -> int | None:
         """How many digits stand before the point of a decimal at most; None where any may."""
-        found = self._modifier
-        return int(found[1]) - int(found[2] or 0) if found else None
+        modifier = self._modifier
+        return int(modifier[1]) - int(modifier[2] or 0) if modifier else None
 
     @property
     def length(self) -> int | None:

@@ -51,7 +51,7 @@ def ask_value(
     is_fold = candidates.kind[row] == LocalKind.FOLD.code
     kind = LocalKind.FOLD if is_fold else LocalKind.GAP
     instants = (int(candidates.first_us[row]), int(candidates.second_us[row]))
-    told = [
+    shown = [
         f"{word}: {show_instant(instant)}"
         for word, instant in zip(WORDS[kind.value], instants, strict=False)
     ]
@@ -64,7 +64,7 @@ def ask_value(
         zone=zone_at(choice, row),
         local_date=local_date(us),
         read=show_time(us),
-        candidates=" | ".join([*told, SKIP]),
+        candidates=" | ".join([*shown, SKIP]),
         applied=(policies[0] if is_fold else policies[1]).value,
     )
 

@@ -82,19 +82,19 @@ def count_years(
     rows: pa.Table, columns: Columns, pairs: Sequence[PairValues], keep: BoolArray
 ) -> YearCounts:
     """Count the planned instants of a batch by year."""
-    found = YearCounts()
+    by_year = YearCounts()
     for pair, values in zip(columns.pairs, pairs, strict=True):
         planned = np.flatnonzero(keep & values.is_pending & in_range(values.utc_us))
         years, first, counts = np.unique(
             years_of(values.utc_us[planned]), return_index=True, return_counts=True
         )
         for year, place, count in zip(years.tolist(), first.tolist(), counts.tolist(), strict=True):
-            found.counts[(pair.label, year)] = count
-            found.examples[(pair.label, year)] = rows.column("key")[int(planned[place])].as_py()
+            by_year.counts[(pair.label, year)] = count
+            by_year.examples[(pair.label, year)] = rows.column("key")[int(planned[place])].as_py()
         is_early = np.abs(values.wall.us[planned]) < EARLY_US
         if pair.reading.kind is WallKind.NUMBER and not pair.reading.form and is_early.any():
-            found.early[pair.label] = int(np.count_nonzero(is_early))
-    return found
+            by_year.early[pair.label] = int(np.count_nonzero(is_early))
+    return by_year
 
 
 def ask_year(label: str, year: int, count: int = 0, key: str = "") -> Question:

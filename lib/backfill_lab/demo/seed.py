@@ -105,13 +105,13 @@ def _holds_anything(connection: Connection) -> bool:
 
 def _not_ours(connection: Connection) -> list[str]:
     """Return what stands where the demo would, or hangs on its record, and is not the demo's."""
-    found = []
+    foreign = []
     if _has(connection, "public.events") and not _is_the_demos_calendar(connection):
-        found.append("This server holds a table public.events that is not the demo's")
+        foreign.append("This server holds a table public.events that is not the demo's")
     if not is_the_demos_customers(connection):
-        found.append(f"This server holds a table public.{CUSTOMERS} that is not the demo's")
+        foreign.append(f"This server holds a table public.{CUSTOMERS} that is not the demo's")
     if not _is_the_demos_ingest(connection):
-        found.append(f"This server holds a schema {CAPTURES_SCHEMA} that is not the demo's")
+        foreign.append(f"This server holds a schema {CAPTURES_SCHEMA} that is not the demo's")
     if _has(connection, "backfill.run"):
         runs = scalar(
             connection,
@@ -120,8 +120,8 @@ def _not_ours(connection: Connection) -> list[str]:
             list(_TABLES),
         )
         if runs:
-            found.append(f"This server holds the record of runs on {runs}, and what undoes them")
-    return found
+            foreign.append(f"This server holds the record of runs on {runs}, and what undoes them")
+    return foreign
 
 
 def _has(connection: Connection, name: str) -> bool:
@@ -137,14 +137,14 @@ def _is_the_demos_calendar(connection: Connection) -> bool:
     if {str(name) for (name,) in columns} != set(EVENT_COLUMNS):
         return False
     others = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {} <> ALL (%s))")
-    known = [str(household[0]) for household in HOUSEHOLDS]
+    households = [str(household[0]) for household in HOUSEHOLDS]
     places = [("events", "household_id")]
     places += [("household", "id")] if _has(connection, "public.household") else []
     return not any(
         scalar(
             connection,
             others.format(sql.Identifier("public", table), sql.Identifier(column)),
-            known,
+            households,
         )
         for table, column in places
     )

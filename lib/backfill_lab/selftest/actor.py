@@ -207,11 +207,11 @@ class Task:
             if "ended" in heard:
                 self._has_ended = True
                 self._actors.give_back(self._actor)
-                told = heard["ended"]
+                outcome = heard["ended"]
                 return Outcome(
-                    int(told["exit_code"]),
-                    str(told.get("error") or ""),
-                    dict(told.get("summary") or {}),
-                    tuple(told["events"]),
+                    int(outcome["exit_code"]),
+                    str(outcome.get("error") or ""),
+                    dict(outcome.get("summary") or {}),
+                    tuple(outcome["events"]),
                 )
             self.go()

@@ -40,8 +40,8 @@ def selftest(
     folder = runs / stamp(dt.datetime.now(dt.UTC))
     write_report(folder, results, seed)
     reporter.message(f"Report: {folder / HTML_FILE}")
-    told = summary(results, seed) | {"report": str(folder)}
-    return int(ExitCode.VERIFY_FAILED if told["failed"] else ExitCode.OK), told
+    totals = summary(results, seed) | {"report": str(folder)}
+    return int(ExitCode.VERIFY_FAILED if totals["failed"] else ExitCode.OK), totals
 
 
 def _let_programs_hear() -> None:
@@ -97,10 +97,10 @@ def _entry(result: Result) -> dict[str, Any]:
 
 def page(results: Sequence[Result], seed: int) -> str:
     """Return the report as one page that names no address."""
-    told = summary(results, seed)
-    title = f"Selftest: {told['passed']} of {told['cases']} cases passed"
+    totals = summary(results, seed)
+    title = f"Selftest: {totals['passed']} of {totals['cases']} cases passed"
     shown = table(
-        f"{told['cases']} cases, seed {seed}, {told['elapsed_ms'] / 1000:.0f} s",
+        f"{totals['cases']} cases, seed {seed}, {totals['elapsed_ms'] / 1000:.0f} s",
         ["case", "promise", "outcome", "seed", "ms", "what was found"],
         [
             [r.case.name, r.case.promise, r.outcome, str(r.seed), r.elapsed_ms, r.error]

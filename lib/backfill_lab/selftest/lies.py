@@ -85,10 +85,10 @@ class Program:
 def children_of(pid: int) -> list[int]:
     """Return the ids of all processes below one."""
     parents = dict(_parents())
-    found = [pid]
-    for known in found:
-        found += [child for child, parent in parents.items() if parent == known]
-    return found[1:]
+    pids = [pid]
+    for above in pids:
+        pids += [child for child, parent in parents.items() if parent == above]
+    return pids[1:]
 
 
 def command_of(pid: int) -> bytes:
@@ -174,8 +174,8 @@ def _interrupted_run(world: World, program: Program, exit_code: int, *said: str)
 
 
 def _is_interrupted(world: World, run_id: str, exit_code: int) -> None:
-    told = world.folder(run_id).read_json("summary.json")
-    equal("summary.json", (told["status"], told["exit_code"]), ("interrupted", exit_code))
+    summary = world.folder(run_id).read_json("summary.json")
+    equal("summary.json", (summary["status"], summary["exit_code"]), ("interrupted", exit_code))
     equal("status", world.status(run_id), "interrupted")
     equal("evidence check", world.evidence(run_id), [])
 

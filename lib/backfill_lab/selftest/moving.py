@@ -104,10 +104,10 @@ def _moved(world: World, disturb: Callable[[str], tuple[list[str], dict[str, str
 
     ended.exited(5, "4 rows were left alone", "drifted.csv")
     equal("rows listed as drifted", _drifted(world, run_id), listed)
-    found: dict[str, str] = dict(
+    rows: dict[str, str] = dict(
         world.sql("SELECT id, e::text FROM events AS e WHERE id = ANY (%s)", list(stay))
     )
-    equal("edited and new rows", found, stay)
+    equal("edited and new rows", rows, stay)
     equal("drifted rows in the summary", ended.summary["total_drifted"], 4)
     world.finds_nothing_wrong(run_id)
 

@@ -107,8 +107,8 @@ def _held_lock(world: World) -> None:
     ended = world.apply(run_id, chunk_size=CHUNK_SIZE, lock_timeout_ms=30)
 
     ended.exited(5)
-    found = world.sql("SELECT key, reason FROM backfill.skip WHERE reason = 'locked'")
-    equal("rows skipped", found, [(key, "locked")])
+    skipped = world.sql("SELECT key, reason FROM backfill.skip WHERE reason = 'locked'")
+    equal("rows skipped", skipped, [(key, "locked")])
     equal("verify", world.verify(run_id), [])
     other.rollback()
     again = world.plan(apply=True)

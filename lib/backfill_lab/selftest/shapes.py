@@ -155,13 +155,13 @@ def _bigint_keys(world: World) -> None:
 @case("shapes.keys.text")
 def _text_keys(world: World) -> None:
     """Odd texts as keys in every collation that the server has: killed, resumed, reverted."""
-    found = world.sql(
+    collations = world.sql(
         "SELECT DISTINCT ON (collprovider, collname) quote_ident(collname) FROM pg_collation"
         " WHERE collencoding IN (-1, 6) AND collname <> 'default'"
     )
     keys: list[tuple[object, ...]] = [(text,) for text in ODD_TEXTS]
-    holds("this server has several collations", len(found) > 1)
-    for (collation,) in found:
+    holds("this server has several collations", len(collations) > 1)
+    for (collation,) in collations:
         try:
             world.sql(f"SELECT 'a' < 'b' COLLATE {collation}")
         except psycopg.errors.FeatureNotSupported:

@@ -96,8 +96,8 @@ def _obey(stdout: TextIO, command: Mapping[str, Any]) -> dict[str, Any]:
         except (Exception, KeyboardInterrupt) as caught:  # whatever it is, its case is told of it
             error = f"{type(caught).__name__}: {caught}"
     outcomes = [event for event in events if event["type"] == "outcome"]
-    told = outcomes[-1] if outcomes else {"exit_code": 1, "error": error, "summary": {}}
-    return {**told, "events": [event for event in events if event["type"] != "outcome"]}
+    outcome = outcomes[-1] if outcomes else {"exit_code": 1, "error": error, "summary": {}}
+    return {**outcome, "events": [event for event in events if event["type"] != "outcome"]}
 
 
 @contextlib.contextmanager

@@ -51,8 +51,8 @@ def _guess(
 ) -> tuple[str, str] | None:
     """Return the option and the format that DuckDB would take, though another fits as well."""
     query = _text(connection, _SNIFFED, [_first_file(connection, arguments), *arguments[1:]])
-    found = connection.sql(query).to_arrow_table().to_pylist()
-    row = {name.casefold(): value for name, value in found[0].items()} if found else {}
+    sniffed = connection.sql(query).to_arrow_table().to_pylist()
+    row = {name.casefold(): value for name, value in sniffed[0].items()} if sniffed else {}
     said = {_option(argument) for argument in arguments}
     for kind, option in _SAYS.items():
         form = str(row.get(option) or "")

@@ -64,7 +64,7 @@ def seems(path: Path) -> str:
     """Return what a file is by its first bytes, where its name says something else."""
     with path.open("rb") as stream:
         begin = stream.read(16)
-    return next((told for first, told in _BEGINNINGS if begin.startswith(first)), "")
+    return next((kind for first, kind in _BEGINNINGS if begin.startswith(first)), "")
 
 
 def not_utf8(path: Path, error: UnicodeDecodeError) -> str:

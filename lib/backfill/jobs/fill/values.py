@@ -79,17 +79,17 @@ def open_values(path: Path) -> Values:
         )
     try:
         digest = _sha256(path)
-        if path.suffix.lower() in _CSV + _JSON and (told := seems(path)):
-            raise UsageError(f"--values {path} {told}.")
+        if path.suffix.lower() in _CSV + _JSON and (kind := seems(path)):
+            raise UsageError(f"--values {path} {kind}.")
         columns = tuple(_columns(path))
     except OSError as error:
         raise UsageError(f"--values {path}: {error.strerror or error}.{not_there(path)}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"--values {path} can not be read: {not_utf8(path, error)}") from None
     except (pa.ArrowException, ValueError, csv.Error) as error:
-        if not (told := seems(path)):
-            told = f"can not be read: {first_line(error)}"
-        raise UsageError(f"--values {path} {told}") from None
+        if not (kind := seems(path)):
+            kind = f"can not be read: {first_line(error)}"
+        raise UsageError(f"--values {path} {kind}") from None
     if any("\0" in name for name in columns):
         raise UsageError(f"--values {path} can not be read: it is not in UTF-8. {recoded(path)}")
     refuse_twice(f"--values {path} has", columns)

@@ -193,9 +193,9 @@ def _write_used_crops(folder: RunFolder, plan: SessionPlan) -> None:
     if not isinstance(plan.outcome, SessionReading):
         return
     paths = {detail.sha256: detail.local_path for detail in plan.outcome.image_details}
-    for told in plan.outcome.corrections:
-        if path := paths.get(told.correction.image_sha256):
-            _write_crop(folder, told.correction, path)
+    for corrected in plan.outcome.corrections:
+        if path := paths.get(corrected.correction.image_sha256):
+            _write_crop(folder, corrected.correction, path)
 
 
 def _crop_name(correction: Correction) -> str:
@@ -227,10 +227,10 @@ def _cut(path: str, correction: Correction) -> bytes | None:
 def idle_corrections(plans: Iterable[SessionPlan], corrections: Corrections) -> list[Correction]:
     """Return the corrections that met no shift of any session."""
     used: set[Any] = {
-        told.correction
+        corrected.correction
         for plan in plans
         if isinstance(plan.outcome, SessionReading)
-        for told in plan.outcome.corrections
+        for corrected in plan.outcome.corrections
     }
     return [line for line in corrections.lines if line not in used]
 
@@ -264,11 +264,12 @@ def warn_of_idle(
             "warning",
         )
     for plan in plans:
-        for told in getattr(plan.outcome, "corrections", ()):
-            if not told.is_as_expected:
+        for done in getattr(plan.outcome, "corrections", ()):
+            line = done.correction
+            if not done.is_as_expected:
                 reporter.message(
-                    f"Session {plan.session.id}, {told.shift}: {told.correction.field} is read as "
-                    f"{told.read!r} now, not {told.correction.read!r} as when it was corrected; "
-                    f"{told.correction.right!r} counts.",
+                    f"Session {plan.session.id}, {done.shift}: {line.field} is read as "
+                    f"{done.read!r} now, not {line.read!r} as when it was corrected; "
+                    f"{line.right!r} counts.",
                     "warning",
                 )

@@ -61,7 +61,7 @@ def planned_document(plan: SessionPlan, stored: Collection[Notification]) -> dic
         "contradictions": [contradiction.detail for contradiction in reading.contradictions],
         "warnings": list(reading.warnings),
         "decisions": [{"of": why.value, **answer.as_json()} for why, answer in plan.answers],
-        "corrections": [told.as_json() for told in reading.corrections],
+        "corrections": [corrected.as_json() for corrected in reading.corrections],
         "outcome": plan.status.value,
         "status": "held" if plan.status is PlanStatus.HELD else "ok",
     }

@@ -115,13 +115,13 @@ def states_of(connection: Connection, tables: Tables) -> list[str]:
 
 
 def _check_columns(connection: Connection, tables: Tables, name: str, columns: set[str]) -> None:
-    found = columns_of(connection, tables.relation(name)).keys()
-    if not found:
+    present = columns_of(connection, tables.relation(name)).keys()
+    if not present:
         raise PreflightError(
             f"There is no table {tables.schema}.{name}. Is --db-schema the schema of the schedule "
             "system, and DATABASE_URL its database?"
         )
-    if lacking := sorted(columns - found):
+    if lacking := sorted(columns - present):
         raise PreflightError(f"{tables.schema}.{name} has no column {', '.join(lacking)}.")
 
 

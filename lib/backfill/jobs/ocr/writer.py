@@ -89,13 +89,13 @@ class SessionWriter:
         is there.
         """
         other = "before" if side == "after" else "after"
-        found: dict[int, str | None] = {}
+        elsewhere: dict[int, str | None] = {}
         for index, row in enumerate(rows.to_pylist()):
             wanted, opposite = DayState.of(row[side]), DayState.of(row[other])
             if not self._is_at(connection, row, wanted, opposite):
                 present = self._present(connection, row)
-                found[index] = present[0] if present else None
-        return found
+                elsewhere[index] = present[0] if present else None
+        return elsewhere
 
     def sent_notifications(self, connection: Connection, row: Mapping[str, Any]) -> list[str]:
         """Return the ids of a row's messages that are pending no more. Read-only."""
@@ -142,8 +142,8 @@ class SessionWriter:
                 " RETURNING updated_at::text"
             ).format(table, guard)
             values = [*new, *old]
-        found = connection.execute(query, values).fetchone()
-        return str(found[0]) if found else None
+        moved = connection.execute(query, values).fetchone()
+        return str(moved[0]) if moved else None
 
     def _move_rest(
         self, connection: Connection, row: Mapping[str, Any], before: DayState, after: DayState
@@ -171,7 +171,7 @@ class SessionWriter:
         ).format(self._tables["schedule_event"])
         inserted = []
         for event in events:
-            found = connection.execute(
+            stored = connection.execute(
                 query,
                 [
                     event.event_id,
@@ -188,8 +188,8 @@ class SessionWriter:
                     row["key"],
                 ],
             ).fetchone()
-            if found:
-                inserted.append(replace(event, detected_at=str(found[0])))
+            if stored:
+                inserted.append(replace(event, detected_at=str(stored[0])))
         return tuple(inserted)
 
     def _insert_notifications(
@@ -209,7 +209,7 @@ class SessionWriter:
         ).format(self._tables["schedule_notification"])
         inserted = []
         for entry in notifications:
-            found = connection.execute(
+            stored = connection.execute(
                 query,
                 {
                     "id": entry.notification_id,
@@ -222,7 +222,7 @@ class SessionWriter:
                     "notify_past": self._notify_past,
                 },
             ).fetchone()
-            if found:
+            if stored:
                 inserted.append(entry)
         return tuple(inserted)
 
@@ -255,10 +255,10 @@ class SessionWriter:
         digest = snapshot_digest(*present) if present else snapshot_digest(None, None)
         if digest not in self._accepted(row["key"], state, other):
             return False
-        found = self._events_present(connection, row, (*state.events, *other.events))
+        standing = self._events_present(connection, row, (*state.events, *other.events))
         wanted = {event.event_id for event in state.events}
         unwanted = {event.event_id for event in other.events} - wanted
-        return wanted <= found and not unwanted & found
+        return wanted <= standing and not unwanted & standing
 
     def _accepted(self, key: str, state: DayState, other: DayState) -> set[str]:
         """Return the digests that mean "at `state`": its own, and those built on it in the run."""
@@ -271,14 +271,14 @@ class SessionWriter:
         return set(states[:place])
 
     def _present(self, connection: Connection, row: Mapping[str, Any]) -> tuple[str, str] | None:
-        found = connection.execute(
+        stored = connection.execute(
             sql.SQL(
                 "SELECT snapshot_payload::text, source_session_id::text FROM {}"
                 " WHERE user_id = %s AND schedule_date = %s"
             ).format(self._tables["day_snapshot"]),
             [int(row["scope"]), dt.date.fromisoformat(row["source"]["schedule_date"])],
         ).fetchone()
-        return (str(found[0]), str(found[1])) if found else None
+        return (str(stored[0]), str(stored[1])) if stored else None
 
     def _events_present(
         self, connection: Connection, row: Mapping[str, Any], events: Sequence[StoredEvent]
@@ -293,8 +293,8 @@ class SessionWriter:
             ).format(self._tables["schedule_event"]),
             [[event.event_id for event in events], row["key"]],
         ).fetchall()
-        found = {str(entry[0]): tuple(entry[1:]) for entry in rows}
-        return {event.event_id for event in events if found.get(event.event_id) == _content(event)}
+        stored = {str(entry[0]): tuple(entry[1:]) for entry in rows}
+        return {event.event_id for event in events if stored.get(event.event_id) == _content(event)}
 
 
 def _content(event: StoredEvent) -> tuple[Any, ...]:

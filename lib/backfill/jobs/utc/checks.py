@@ -200,11 +200,11 @@ def _others(place: Place, rows: pa.Table, values: PairValues) -> list[str]:
     ]
 
 
-def _check_text_target(place: Place, rows: pa.Table, stored: pa.Array, found: Stored) -> None:
+def _check_text_target(place: Place, rows: pa.Table, stored: pa.Array, instants: Stored) -> None:
     texts = pc.utf8_trim_whitespace(stored)
     says_offset = np.asarray(pc.match_substring_regex(texts, r"([Zz]|[+-]\d{2}(:?\d{2})?)$"))
-    is_instant = found.is_valid & np.where(found.is_null, False, says_offset == True)  # noqa: E712
-    is_filled = ~found.is_null
+    is_instant = instants.is_valid & np.where(instants.is_null, False, says_offset == True)  # noqa: E712
+    is_filled = ~instants.is_null
     if np.count_nonzero(is_instant) * 2 >= np.count_nonzero(is_filled):
         return
     row = first(is_filled & ~is_instant)

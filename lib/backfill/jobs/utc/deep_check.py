@@ -112,27 +112,27 @@ def check_rows(task: UtcTask, database: Database, accepted: str, *, has_filled: 
     rows = replace(looked_up, chosen=chosen)
     pending = rows.pending_rows(database.dsn)
     order = fold_order(pending.pages(), rows.columns, chosen.policy)
-    found = DeepFound(hidden=hidden)
+    result = DeepFound(hidden=hidden)
     for page in pending.pages():
-        found.rows += page.num_rows
-        wanted = rows.wanted(page, found.unjudged)
-        _take(found, compute_utc(wanted, rows.columns, chosen.policy, order), known)
-    return found
+        result.rows += page.num_rows
+        wanted = rows.wanted(page, result.unjudged)
+        _take(result, compute_utc(wanted, rows.columns, chosen.policy, order), known)
+    return result
 
 
-def _take(found: DeepFound, computed: Computed, known: Known) -> None:
+def _take(result: DeepFound, computed: Computed, known: Known) -> None:
     for _position, skip in computed.skips:
         if _is_known(skip, known):
-            found.known += 1
+            result.known += 1
         else:
-            found.pending[skip.scope] += 1
+            result.pending[skip.scope] += 1
     for change in _rows(computed.changes):
         if change["kind"] == "added":
-            found.pending[change["scope"]] += 1
+            result.pending[change["scope"]] += 1
             continue
         pattern = change["why"]["pattern"]
-        found.patterns[pattern] += 1
-        found.differing += _differing(change, pattern)
+        result.patterns[pattern] += 1
+        result.differing += _differing(change, pattern)
 
 
 def _is_known(skip: Skip, known: Known) -> bool:

@@ -149,25 +149,25 @@ def _local(values: list[Any], reading: Reading) -> dt.datetime | None:
     return None
 
 
-def _conversion(found: Conversion, settings: dict[str, Any]) -> dict[str, Any]:
+def _conversion(conversion: Conversion, settings: dict[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = {
-        "kind": found.kind.value,
-        "rule": _SAYS[found.kind],
-        "offset": _offset(found.offset_before),
+        "kind": conversion.kind.value,
+        "rule": _SAYS[conversion.kind],
+        "offset": _offset(conversion.offset_before),
     }
-    if found.kind is LocalKind.NORMAL or found.transition is None:
-        return document | {"instant": _instant(found.first)}
-    first, second = WORDS[found.kind.value][:2]
-    instant = found.transition
+    if conversion.kind is LocalKind.NORMAL or conversion.transition is None:
+        return document | {"instant": _instant(conversion.first)}
+    first, second = WORDS[conversion.kind.value][:2]
+    instant = conversion.transition
     return document | {
-        "policy": settings.get(found.kind.value),
-        "candidates": {first: _instant(found.first), second: _instant(found.second)},
+        "policy": settings.get(conversion.kind.value),
+        "candidates": {first: _instant(conversion.first), second: _instant(conversion.second)},
         "transition": {
             "instant": _instant(instant),
-            "local_before": _wall(instant, found.offset_before),
-            "local_after": _wall(instant, found.offset_after),
-            "offset_before": _offset(found.offset_before),
-            "offset_after": _offset(found.offset_after),
+            "local_before": _wall(instant, conversion.offset_before),
+            "local_after": _wall(instant, conversion.offset_after),
+            "offset_before": _offset(conversion.offset_before),
+            "offset_after": _offset(conversion.offset_after),
         },
     }
 

@@ -89,16 +89,16 @@ def likely_in_words(texts: pa.Array, english: Sequence[str] | None = None) -> li
         return []
     english = likely_formats(plain) if english is None else english
     least = share_read(plain, english[0]) if english else 0.0
-    found: list[tuple[float, str, str]] = []
+    likely: list[tuple[float, str, str]] = []
     for language in LANGUAGES if least < 1 else ():
         # A month that only English has is none of the language's, however well it is read.
         words = "|".join(f"(?:{pattern})" for pattern, _english in english_patterns(language))
         is_own = pc.match_substring_regex(plain, words)
         spelt = pc.if_else(is_own, spelt_in_english(plain, language), "")
         forms = likely_formats(spelt)
-        found += [(share_read(spelt, forms[0]), forms[0], language)] if forms else []
-    best = max((share for share, _form, _language in found), default=0.0)
-    return [(form, language) for share, form, language in found if share == best > least]
+        likely += [(share_read(spelt, forms[0]), forms[0], language)] if forms else []
+    best = max((share for share, _form, _language in likely), default=0.0)
+    return [(form, language) for share, form, language in likely if share == best > least]
 
 
 def _candidates(few: Sequence[str]) -> Iterator[str]:
@@ -116,9 +116,9 @@ def _candidates(few: Sequence[str]) -> Iterator[str]:
 
 def share_read(texts: pa.Array, form: str, *, is_recent: bool = False) -> float:
     """Return which share of the values a format reads, of these centuries only if `is_recent`."""
-    found = read_format(texts, form)
-    is_read = found.is_valid
+    times = read_format(texts, form)
+    is_read = times.is_valid
     if is_recent:
-        years = years_of(found.us)
+        years = years_of(times.us)
         is_read = is_read & (years >= _FIRST_YEAR) & (years <= _LAST_YEAR)
     return float(np.mean(is_read))

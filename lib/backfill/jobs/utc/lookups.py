@@ -239,19 +239,19 @@ def is_end(name: str) -> bool:
 
 def unused_ends(connection: Connection, table: Table) -> list[str]:
     """Say where rows of a lookup seem to end, which nobody asked for. Read-only."""
-    told = []
+    sentences = []
     for join in table.joins:
         if join.since is None or join.since.until:
             continue
         columns = columns_of(connection, join.relation).values()
         ends = [c.name for c in columns if c.plain_type in MOMENTS and is_end(c.name)]
         if ends and ends[0] != join.since.column:
-            told.append(
+            sentences.append(
                 f"The lookup {join.name} counts from {join.since.column} on, with no end but the "
                 f"next row's beginning; {join.relation} has a column {ends[0]}. If a row ceases to "
                 f'count there, say so in its [[lookup]]: until = "{ends[0]}"'
             )
-    return told
+    return sentences
 
 
 def untold_days(connection: Connection, table: Table, specs: Iterable[LookupSpec]) -> Iterator[str]:

@@ -62,7 +62,7 @@ def count_by_household(
 
 
 def stored_member(
-    connection: Connection, table: Table, member: str, known: Sequence[str]
+    connection: Connection, table: Table, member: str, listed: Sequence[str]
 ) -> str | None:
     """Return how the server spells a member that rows have, or that is `known`; else None.
 
@@ -93,7 +93,7 @@ def stored_member(
         return None
     if stored is not None:
         return str(stored)
-    return str(spelt) if spelt in known else None
+    return str(spelt) if spelt in listed else None
 
 
 def known_households(connection: Connection, table: Table) -> list[str]:

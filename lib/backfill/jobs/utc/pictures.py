@@ -106,7 +106,7 @@ def _by_month(staging: Staging, wall: str, total: int, member: str) -> Shown:
     )
 
 
-def _periods(found: Sequence[tuple[str, str, int]]) -> tuple[str, list[str]]:
+def _periods(months: Sequence[tuple[str, str, int]]) -> tuple[str, list[str]]:
     """Return `month` or `year`, and the columns, without holes.
 
     A row of the year 9999 must not press the others to the edge: the columns reach from the first
@@ -114,7 +114,7 @@ def _periods(found: Sequence[tuple[str, str, int]]) -> tuple[str, list[str]]:
     the picture shows the stretch of years in which most rows lie.
     """
     by_month: dict[int, int] = {}
-    for _scope, month, rows in found:
+    for _scope, month, rows in months:
         if month:
             number = _month_number(month)
             by_month[number] = by_month.get(number, 0) + rows
@@ -290,9 +290,9 @@ def _walls(columns: Columns) -> str:
     )
 
 
-def _map(found: Sequence[tuple[str, str, int, int, int, int, int]]) -> Shown:
+def _map(near: Sequence[tuple[str, str, int, int, int, int, int]]) -> Shown:
     grouped: dict[tuple[str, str, int, int], dict[int, tuple[int, int]]] = {}
-    for zone, kind, start, end, half_hour, count, inside in found:
+    for zone, kind, start, end, half_hour, count, inside in near:
         grouped.setdefault((zone, kind, start, end), {})[half_hour] = (count, inside)
     ranked = sorted(
         grouped,
@@ -303,7 +303,7 @@ def _map(found: Sequence[tuple[str, str, int, int, int, int, int]]) -> Shown:
         ),
     )
     drawn = sorted(ranked[:SHOWN_CHANGES])
-    inside = sum(row[6] for row in found)
+    inside = sum(row[6] for row in near)
     svg = clock_changes(
         "Wall times around clock changes, by zone",
         f"{len(grouped):,} clock changes have wall times near them; {inside:,} wall times lie "

@@ -153,8 +153,8 @@ class _Resolver:
             self._check_zone_type(self.relation, self.columns[base], path)
             return ZoneLink(field=lookups.own_value(base, path).field)
         name, _dot, column = base.partition(".")
-        value, found = lookups.value(name, column, link, path)
-        self._check_zone_type(lookups.relation_of(name), found, path)
+        value, looked_up = lookups.value(name, column, link, path)
+        self._check_zone_type(lookups.relation_of(name), looked_up, path)
         return ZoneLink(field=value.field, is_looked_up=True)
 
     def _parted(self, link: str) -> tuple[str, str]:

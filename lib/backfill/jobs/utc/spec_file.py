@@ -228,12 +228,12 @@ def _tables(entries: Any, name: str) -> list[Mapping[str, Any]]:
     return list(listed)
 
 
-def _unit(entry: Mapping[str, Any], name: str, known: Sequence[Unit]) -> Unit | None:
+def _unit(entry: Mapping[str, Any], name: str, units: Sequence[Unit]) -> Unit | None:
     value = entry.get(name)
     if value is None:
         return None
-    if value not in known:
-        raise ValueError(f"{name} is one of {', '.join(known)}, not {value!r}")
+    if value not in units:
+        raise ValueError(f"{name} is one of {', '.join(units)}, not {value!r}")
     return Unit(value)
 
 
@@ -250,8 +250,8 @@ def _name(value: Any, entry: str) -> str:
     return value
 
 
-def _check_known(document: Mapping[str, Any], known: set[str], what: str) -> None:
-    if unknown := sorted(set(document) - known):
+def _check_known(document: Mapping[str, Any], allowed: set[str], what: str) -> None:
+    if unknown := sorted(set(document) - allowed):
         raise ValueError(
-            f"unknown {what} {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            f"unknown {what} {', '.join(unknown)}; known are {', '.join(sorted(allowed))}"
         )

@@ -72,15 +72,15 @@ def _us(texts: pa.Array, form: str, row: int) -> int:
 def _check_format(
     place: Place, rows: pa.Table, texts: pa.Array, *, read_otherwise: float | None = None
 ) -> None:
-    found = likely_formats(texts, read_otherwise=read_otherwise)
-    english = found if read_otherwise is None else None
+    forms = likely_formats(texts, read_otherwise=read_otherwise)
+    english = forms if read_otherwise is None else None
     if words := likely_in_words(texts, english):
         _refuse_words(place, rows, texts, words)
-    if not found:
+    if not forms:
         return
-    row = first(_reads(texts, found[0]))
-    said = " or ".join(f'format = "{form}"' for form in found)
-    which = " (both read every value: only you know which)" if len(found) > 1 else ""
+    row = first(_reads(texts, forms[0]))
+    said = " or ".join(f'format = "{form}"' for form in forms)
+    which = " (both read every value: only you know which)" if len(forms) > 1 else ""
     raise PreflightError(
         f"{place.wall} is not ISO 8601: row {key_at(rows, row)} says {texts[row].as_py()!r}. "
         f"Nothing was planned. Say in its [[pair]]: {said}{which}"
@@ -147,9 +147,9 @@ def _check_counts(place: Place, rows: pa.Table, texts: pa.Array) -> None:
     if np.count_nonzero(is_count) * 2 <= len(plain.drop_null()):
         return
     numbers = pc.if_else(pa.array(is_count), plain, pa.scalar(None, pa.string()))
-    found = _units_of_our_days(place.pair, numbers)
+    units = _units_of_our_days(place.pair, numbers)
     row = first(is_count)
-    said = " or ".join(f'unit = "{unit}"' for unit, _share in found) or 'unit = "ms"'
+    said = " or ".join(f'unit = "{unit}"' for unit, _share in units) or 'unit = "ms"'
     raise PreflightError(
         f"{place.wall} holds counts of time as text: row {key_at(rows, row)} says "
         f"{plain[row].as_py()!r}. Nothing was planned. Say in its [[pair]] what they count: {said}"
@@ -164,7 +164,7 @@ def _units_of_our_days(pair: Pair, values: pa.Array) -> list[tuple[Unit, float]]
         for unit in TRIED_UNITS
     ]
     likely = [(unit, share) for unit, share in shares if share > 0.5]
-    return sorted(likely, key=lambda found: -round(found[1], 1))
+    return sorted(likely, key=lambda likely_unit: -round(likely_unit[1], 1))
 
 
 def _check_unit(place: Place, rows: pa.Table, values: pa.Array) -> None:
@@ -175,8 +175,8 @@ def _check_unit(place: Place, rows: pa.Table, values: pa.Array) -> None:
         return
     # Who says a unit means it: only counts since 1970 are told from each other then.
     is_usual = declared is Unit.MILLISECONDS
-    found = [u for u, _ in _units_of_our_days(place.pair, values) if is_usual or u in TARGET_UNITS]
-    if not found:
+    units = [u for u, _ in _units_of_our_days(place.pair, values) if is_usual or u in TARGET_UNITS]
+    if not units:
         return
     is_there = np.asarray(values.is_valid())
     row = first(is_there)
@@ -188,11 +188,11 @@ def _check_unit(place: Place, rows: pa.Table, values: pa.Array) -> None:
         else f"in row {key_at(rows, row)} {values[row].as_py()} would be the year "
         f"{int(years_of(bounded(walls.us))[row])}"
     )
-    is_epoch_s = is_usual and found[0] is Unit.SECONDS
+    is_epoch_s = is_usual and units[0] is Unit.SECONDS
     flag = " or --encoding epoch_s" if is_epoch_s else ""
-    names = " or ".join(UNIT_NAMES[unit] for unit in found)
-    said = " or ".join(f'unit = "{unit}"' for unit in found)
-    shown = "" if len(found) == 1 else f" ({_spelt_in(place.pair, values.slice(row, 1), found)})"
+    names = " or ".join(UNIT_NAMES[unit] for unit in units)
+    said = " or ".join(f'unit = "{unit}"' for unit in units)
+    shown = "" if len(units) == 1 else f" ({_spelt_in(place.pair, values.slice(row, 1), units)})"
     raise PreflightError(
         f"{place.wall} looks like {names}, not {UNIT_NAMES[declared]}: {where}{shown}. If it "
         f"is in {names}, say so: {said} in its [[pair]]{flag}"
@@ -286,15 +286,16 @@ def key_at(rows: pa.Table, row: int) -> str:
 
 def past_midnight(zoned: ZonedTable, rows: pa.Table, policy: Policy) -> list[str]:
     """Say which time of day comes before the one that it seems to follow, on the same date."""
-    told: list[str] = []
+    sentences: list[str] = []
     dated = [pair for pair in zoned.columns.pairs if _is_on_a_date(pair)]
     several = [(a, b) for a, b in combinations(dated, 2) if a.walls[0] == b.walls[0]]
     if not several:
-        return told
-    found = dict(zip(zoned.columns.pairs, convert_pairs(rows, zoned.columns, policy), strict=True))
+        return sentences
+    values = convert_pairs(rows, zoned.columns, policy)
+    converted = dict(zip(zoned.columns.pairs, values, strict=True))
     for one, other in several:
-        told += _compared(zoned, rows, (one, found[one]), (other, found[other]))
-    return told
+        sentences += _compared(zoned, rows, (one, converted[one]), (other, converted[other]))
+    return sentences
 
 
 def _is_on_a_date(pair: Pair) -> bool:
@@ -307,8 +308,8 @@ def _compared(
     """Take for the start what mostly comes first; where the end is earlier, say so."""
     (start, of_start), (end, of_end) = one, other
     is_of_one_zone, values = start.chain == end.chain, (of_start, of_end)
-    is_there = np.logical_and.reduce([_is_there(found, is_of_one_zone) for found in values])
-    first_us, second_us = (found.wall.us if is_of_one_zone else found.utc_us for found in values)
+    is_there = np.logical_and.reduce([_is_there(each, is_of_one_zone) for each in values])
+    first_us, second_us = (each.wall.us if is_of_one_zone else each.utc_us for each in values)
     is_before, is_after = is_there & (second_us < first_us), is_there & (second_us > first_us)
     if np.count_nonzero(is_before) > np.count_nonzero(is_after):
         start, end, is_before = end, start, is_after
