@@ -39,7 +39,7 @@ def postmaster_pid(data: Path, cluster: str) -> int | None:
     if not fields or not fields[0].isdecimal():
         return None
     pid = int(fields[0])
-    return pid if _belongs(_command_line(pid), cluster) else None
+    return pid if _belongs(command_line(pid), cluster) else None
 
 
 def is_ready(data: Path) -> bool:
@@ -118,12 +118,12 @@ def _processes(cluster: str) -> list[int]:
 def _all_processes() -> Iterator[tuple[int, str]]:
     if sys.platform == "linux":
         pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-        yield from ((pid, _command_line(pid)) for pid in pids)
+        yield from ((pid, command_line(pid)) for pid in pids)
     else:
         yield from _ps("-ax")
 
 
-def _command_line(pid: int) -> str:
+def command_line(pid: int) -> str:
     """Return the command line of a living process, or nothing if it is gone or a zombie."""
     if sys.platform != "linux":
         return next((command for _, command in _ps("-p", str(pid))), "")
@@ -145,7 +145,7 @@ def _ps(*selection: str) -> Iterator[tuple[int, str]]:
 
 def _has_ended(pid: int, cluster: str) -> bool:
     """Return whether the process is over; where it is our child, leave no zombie of it."""
-    if _belongs(_command_line(pid), cluster):
+    if _belongs(command_line(pid), cluster):
         return False
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid

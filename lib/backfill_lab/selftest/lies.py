@@ -17,6 +17,7 @@ import psycopg
 
 from backfill.folder import project_root
 from backfill.server.dsn import DSN_ENV
+from backfill.server.embedded_process import command_line
 from backfill.which_folder import run_folders
 from backfill_lab.selftest.actor import environment
 from backfill_lab.selftest.case import case
@@ -78,7 +79,7 @@ class Program:
         return [
             pid
             for pid in children_of(self.pid)
-            if any(name in command_of(pid) for name in (b"kernel_process", b"ipykernel_launcher"))
+            if any(name in command_line(pid) for name in ("kernel_process", "ipykernel_launcher"))
         ]
 
 
@@ -89,18 +90,6 @@ def children_of(pid: int) -> list[int]:
     for above in pids:
         pids += [child for child, parent in parents.items() if parent == above]
     return pids[1:]
-
-
-def command_of(pid: int) -> bytes:
-    """Return a process's command line as everybody on the machine can read it."""
-    if PROC.is_dir():
-        with contextlib.suppress(OSError):
-            return PROC.joinpath(str(pid), "cmdline").read_bytes().replace(b"\0", b" ")
-        return b""
-    shown = subprocess.run(
-        ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, check=False
-    )
-    return shown.stdout
 
 
 def _parents() -> Iterator[tuple[int, int]]:
@@ -241,7 +230,7 @@ def _program_killed(module: str, world: World) -> None:
     program.signal(signal.SIGKILL)
     code, _out, _err = program.end()
     lock.rollback()
-    wait_for("the orphan has ended", lambda: not command_of(kernel).strip())
+    wait_for("the orphan has ended", lambda: not command_line(kernel))
     (folder,) = run_folders(world.runs)
     is_done = world.status(folder.run_id) == "succeeded"
     world.let_lease_run_out(folder.run_id)
@@ -328,7 +317,7 @@ def _strange_texts(world: World) -> None:
     )  # fmt: skip
     dsn = world.dsn.replace("postgres@", f"postgres:{secret}@")
     program, _kernel, lock = _standing(world, **{DSN_ENV: dsn})
-    shown = b"\n".join(command_of(pid) for pid in (program.pid, *children_of(program.pid)))
+    shown = "\n".join(command_line(pid) for pid in (program.pid, *children_of(program.pid)))
     lock.rollback()
     code, out, err = program.end()
     run_id = json.loads(out.splitlines()[-1])["run_id"]
@@ -337,7 +326,7 @@ def _strange_texts(world: World) -> None:
     page = world.folder(run_id).file("notebook.html").read_text(encoding="utf-8")
     silent_about(page, "<script", "<img src=x", "http://", "https://")
     says(page, "&lt;script&gt;alert(1)")
-    silent_about(f"{shown.decode(errors='replace')}{out}{err}", secret)
+    silent_about(f"{shown}{out}{err}", secret)
     for path in world.folder(run_id).path.rglob("*"):
         if path.is_file():
             silent_about(path.read_bytes().decode("latin-1"), secret)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ from backfill.jobs.registry import kind_of
 from backfill.records.ledger import Ledger
 from backfill.server.database import Database
 from backfill.server.embedded import EmbeddedServer
+from backfill.server.embedded_process import wait_until
 from backfill.server.postgres import Connection
 from backfill.steps.evidence_check import disagreements
 from backfill.steps.verify import verify_run
@@ -35,7 +34,6 @@ NOON_UTC_MS = 1_748_858_400_000  # the same in Stockholm, in UTC
 #: Where a plan begins to read.
 READ = "backfill.plans.extract:PendingRows._read@before"
 WAIT_SECONDS = 120.0
-_LOOK_SECONDS = 0.01
 
 
 def load_calendar(connection: psycopg.Connection[Any]) -> None:
@@ -337,9 +335,5 @@ class Planned:
 
 def wait_for(what: str, is_true: Callable[[], bool]) -> None:
     """Look until it is true; raise `Disproved` after a deadline."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    pause = threading.Event()
-    while not is_true():
-        if time.monotonic() > deadline:
-            raise Disproved(f"still not true after {WAIT_SECONDS:.0f} s: {what}")
-        pause.wait(_LOOK_SECONDS)
+    if not wait_until(is_true, WAIT_SECONDS):
+        raise Disproved(f"still not true after {WAIT_SECONDS:.0f} s: {what}")
