@@ -12,7 +12,6 @@ changes, skips   the engine's
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -98,38 +97,32 @@ DAYS = pa.schema(
 class Rows:
     """Rows on their way to a table: DuckDB takes many at once far faster than one by one."""
 
-    def __init__(self, staging: Staging, table: str, schema: pa.Schema) -> None:
+    def __init__(self, staging: Staging, table: str, schema: pa.Schema, most: int = 100) -> None:
+        """No more than `most` rows are kept before they are passed on."""
         staging.create(table, schema)
-        self._place = (staging, table, schema)
+        self._staging, self._table, self._schema, self._most = staging, table, schema, most
         self._rows: list[Mapping[str, Any]] = []
 
     def add(self, *rows: Mapping[str, Any]) -> None:
         """Keep rows, and pass them on when there are enough."""
         self._rows += rows
-        if len(self._rows) >= _HELD_ROWS:
+        if len(self._rows) >= self._most:
             self.flush()
 
     def flush(self) -> None:
         """Pass on what is kept."""
-        append_rows(*self._place, self._rows)
+        self._staging.append(self._table, pa.Table.from_pylist(self._rows, schema=self._schema))
         self._rows = []
-
-
-def append_rows(
-    staging: Staging, table: str, schema: pa.Schema, rows: Iterable[Mapping[str, Any]]
-) -> None:
-    """Add rows given as dictionaries."""
-    staging.append(table, pa.Table.from_pylist(list(rows), schema=schema))
 
 
 def stage_tuples(
     staging: Staging, table: str, schema: pa.Schema, rows: Iterable[Sequence[Any]]
 ) -> None:
     """Make a table of rows given in the order of the columns, a batch at a time."""
-    staging.create(table, schema)
-    named = (dict(zip(schema.names, row, strict=True)) for row in rows)
-    while batch := list(itertools.islice(named, _BATCH_ROWS)):
-        append_rows(staging, table, schema, batch)
+    staged = Rows(staging, table, schema, _BATCH_ROWS)
+    for row in rows:
+        staged.add(dict(zip(schema.names, row, strict=True)))
+    staged.flush()
 
 
 def stored_days(staging: Staging, days: set[Day]) -> tuple[dict[Day, SnapshotRow], list[EventKey]]:
@@ -154,7 +147,6 @@ def _aware(microseconds: int | None) -> dt.datetime | None:
 
 
 _BATCH_ROWS = 5_000
-_HELD_ROWS = 100
 
 
 def extracted_row(session: CaptureSession) -> tuple[Any, ...]:
