@@ -161,12 +161,8 @@ def _take_steps(book: RunBook) -> None:
             getattr(book, name)()
 
 
-def _plan(values: dict[str, Any]) -> None:
-    _take_steps(workbook.open_run("utc", values))
-
-
-def _ocr(values: dict[str, Any]) -> None:
-    _take_steps(workbook.open_run("ocr", values))
+def _plan(job: str, values: dict[str, Any]) -> None:
+    _take_steps(workbook.open_run(job, values))
 
 
 def _apply(values: dict[str, Any]) -> None:
@@ -178,8 +174,8 @@ def _revert(values: dict[str, Any]) -> None:
 
 
 _VERBS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "utc": _plan,
-    "ocr": _ocr,
+    "utc": functools.partial(_plan, "utc"),
+    "ocr": functools.partial(_plan, "ocr"),
     "apply": _apply,
     "revert": _revert,
 }

@@ -229,14 +229,17 @@ def _rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         **{name: document[name] for name in _SESSION_FIELDS if document.get(name)},
     }
     seen: Counter[str] = Counter()
-    for shift in document.get("shifts", ()):
-        # Two shifts of one day may begin together: the second one is numbered.
-        key = f"{session} {document.get('schedule_date', '')} {shift['start']}"
+
+    def numbered(key: str) -> str:
+        """Two shifts of one day may begin together: the second one is numbered."""
         seen[key] += 1
+        return key if seen[key] == 1 else f"{key} ({seen[key]})"
+
+    for shift in document.get("shifts", ()):
         yield {
             **shared,
             "what": "shift",
-            "key": key if seen[key] == 1 else f"{key} ({seen[key]})",
+            "key": numbered(f"{session} {document.get('schedule_date', '')} {shift['start']}"),
             "doubts": ", ".join(shift.get("review_reasons", ())),
             **{name: shift.get(name, "") for name in _COMPARED_FIELDS},
         }
@@ -244,11 +247,10 @@ def _rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         old, new = event.get("old") or {}, event.get("new") or {}
         start = (new or old).get("start", "")
         key = f"{session} {document.get('schedule_date', '')} {event['event_type']} {start}"
-        seen[key] += 1
         yield {
             **shared,
             "what": "event",
-            "key": key if seen[key] == 1 else f"{key} ({seen[key]})",
+            "key": numbered(key),
             "old": _line(old),
             "new": _line(new),
         }
