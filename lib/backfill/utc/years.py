@@ -22,6 +22,8 @@ FAR_YEARS = 150
 MOST_SHARE = 0.01
 #: Seconds of our days read as milliseconds, and so on, lie in the first days of 1970.
 EARLY_US = 60 * DAY_US
+#: A smaller share of them is a few rows' own mistake, and says nothing of the column's unit.
+EARLY_SHARE = 0.1
 _LATER = 1975
 _US = "datetime64[us]"
 _EPOCH_YEAR = 1970
@@ -55,8 +57,18 @@ class YearCounts:
             for pair, year in self.counts
             if abs(year - this_year) > FAR_YEARS
             or abs(year - middle) > FAR_YEARS
-            or (year == _EPOCH_YEAR and self.early[pair] and middle >= _LATER)
+            or (year == _EPOCH_YEAR and self.has_early(pair) and middle >= _LATER)
         )
+
+    def has_early(self, pair: str) -> bool:
+        """Tell whether enough counts of a pair may be of another unit to ask about it."""
+        return self.early[pair] > EARLY_SHARE * self._of_pairs()[pair]
+
+    def _of_pairs(self) -> Counter[str]:
+        rows = Counter[str]()
+        for (pair, _year), count in self.counts.items():
+            rows[pair] += count
+        return rows
 
     def is_too_much(self, places: Sequence[tuple[str, int]], this_year: int) -> bool:
         """Tell whether so many rows lie in odd years that no plan is made of it in silence.
@@ -66,10 +78,7 @@ class YearCounts:
         """
         pairs = {pair for pair, _year in places}
         rows = max(sum(self.counts[p] for p in places if p[0] == pair) for pair in pairs)
-        of_pair = Counter[str]()
-        for (pair, _year), count in self.counts.items():
-            of_pair[pair] += count
-        is_share = rows > MOST_SHARE * max(of_pair.values())
+        is_share = rows > MOST_SHARE * max(self._of_pairs().values())
         return is_share and (rows > 1 or max(year for _pair, year in places) > this_year)
 
 

@@ -109,7 +109,7 @@ def look_at_years(count: Count, answers: Answers, work: Work, *, is_accepted: bo
     if len(waiting) > SHOWN_YEARS:
         examples.append(f"and {len(waiting) - SHOWN_YEARS} years more")
     early = ""
-    if any(years.early[pair] for pair, _year in places):
+    if any(years.has_early(pair) for pair, _year in places):
         early = ", or in the first days of 1970, where counts of a larger unit are read"
     text = (
         f"{counted(values, 'planned instant lies', 'planned instants lie')} more than 150 years "
