@@ -168,9 +168,10 @@ def _absorb_accents(bands: list[Band]) -> list[Band]:
     for band in sorted(bands, key=lambda band: band.left - band.right):
         height = band.bottom - band.top
         for index, host in enumerate(kept):
-            overlap = min(band.bottom, host.bottom) - max(band.top, host.top)
             is_within = host.left <= band.left and band.right <= host.right
-            if is_within and overlap > 0.3 * height:
+            if is_within and (
+                min(band.bottom, host.bottom) - max(band.top, host.top) > 0.3 * height
+            ):
                 kept[index] = _band_of([*host.pieces, *band.pieces])
                 break
         else:
@@ -198,7 +199,9 @@ def _attach_small(bands: list[Band], small: list[Piece], unit: float) -> list[Ba
             extra.setdefault(best, []).append(piece)
             if piece.height <= limits.ELLIPSIS_DOT * unit or piece.height == piece.width:
                 rights[best] = max(rights[best], piece.right)
-    return [_band_of([*band.pieces, *extra.get(i, [])]) for i, band in enumerate(bands)]
+    return [
+        _band_of([*band.pieces, *extra[i]]) if i in extra else band for i, band in enumerate(bands)
+    ]
 
 
 def _off_letters(piece: Piece, band: Band, unit: float) -> float:
@@ -223,13 +226,13 @@ def _split_at_icon(band: Band) -> list[Band]:
     """Return what stands before and after a clock icon: a ring apart from what is beside it."""
     pieces = band.pieces
     for index, ring in enumerate(pieces):
-        before = [p for p in pieces[:index] if p.left < ring.left]
+        if not _is_ring(ring):
+            continue
         after = [p for p in pieces[index + 1 :] if p.right > ring.right]
-        if (
-            1 < len(after) <= limits.ICON_LETTERS
-            and _is_ring(ring)
-            and _is_icon(ring, before, after, pieces)
-        ):
+        if not 1 < len(after) <= limits.ICON_LETTERS:
+            continue
+        before = [p for p in pieces[:index] if p.left < ring.left]
+        if _is_icon(ring, before, after, pieces):
             return [_band_of(part) for part in (before, after) if part]
     return [band]
 

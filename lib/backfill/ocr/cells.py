@@ -35,19 +35,15 @@ class Cell:
     right: float = field(init=False, compare=False)
     top: float = field(init=False, compare=False)
     bottom: float = field(init=False, compare=False)
+    height: float = field(init=False, compare=False)
+    middle: float = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", " ".join(word.text for word in self.words))
         for name, side in zip(("left", "top", "right", "bottom"), span_of(self.words), strict=True):
             object.__setattr__(self, name, side)
-
-    @property
-    def height(self) -> float:
-        return self.bottom - self.top
-
-    @property
-    def middle(self) -> float:
-        return (self.top + self.bottom) / 2
+        object.__setattr__(self, "height", self.bottom - self.top)
+        object.__setattr__(self, "middle", (self.top + self.bottom) / 2)
 
     @property
     def confidence(self) -> float:

@@ -252,6 +252,8 @@ def lines_of(cells: Sequence[Cell]) -> list[Cell]:
     joined: list[Cell] = []
     for cell in sorted(cells, key=lambda cell: (cell.left, cell.top)):
         for index, other in enumerate(joined):
+            if cell.top >= other.bottom or other.top >= cell.bottom:
+                continue
             overlap = min(cell.bottom, other.bottom) - max(cell.top, other.top)
             is_near = cell.left - other.right < limits.HEADER_GAP * max(cell.height, other.height)
             if is_near and overlap > 0.6 * min(cell.height, other.height):

@@ -120,7 +120,12 @@ def _has_other_dots(word: Word, band: Band, unit: float) -> bool:
 
 
 def _has_more_marks(
-    word: Word, row: tuple[Word, ...], band: Band, tall: list[Piece], unit: float
+    word: Word,
+    row: tuple[Word, ...],
+    band: Band,
+    own: list[Piece],
+    tall: list[Piece],
+    unit: float,
 ) -> bool:
     """Whether more dots and rings stand above a word's letters than its text has.
 
@@ -130,7 +135,6 @@ def _has_more_marks(
     if not _NAME.fullmatch(word.text):
         return False
     limit = band.top + limits.DOTS_ABOVE * (band.bottom - band.top)
-    own = [p for p in tall if word.left <= _centre(p) <= word.right]
     marks = [
         piece
         for piece in band.pieces
@@ -147,9 +151,8 @@ def _has_more_marks(
     return word.text[0] in _SMALL and _stands_out(word, row, own, tall, limits.CAPITAL_TALL)
 
 
-def _has_more_letters(word: Word, tall: list[Piece]) -> bool:
+def _has_more_letters(word: Word, own: list[Piece]) -> bool:
     """Whether a word's ink has more letters than its text: they may touch, and never part."""
-    own = [p for p in tall if word.left <= _centre(p) <= word.right]
     beside = any(after.right <= before.right for before, after in itertools.pairwise(own))
     return (
         bool(_NAME.fullmatch(word.text))
@@ -171,18 +174,15 @@ def _stands_out(
     return bool(own and others) and own[0].height > least * max(others)
 
 
-def _holds_blank(word: Word, tall: list[Piece], ink: Ink) -> bool:
+def _holds_blank(word: Word, own: list[Piece], unit: float) -> bool:
     """Whether a word's ink stands in two parts: a blank between two words was not read."""
     if not _LETTERS.fullmatch(word.text):
         return False
-    pieces = [p for p in tall if word.left <= _centre(p) <= word.right]
-    reach = itertools.accumulate((p.right for p in pieces), max)
-    gaps = sorted(after.left - end for after, end in zip(pieces[1:], reach, strict=False))
+    reach = itertools.accumulate((p.right for p in own), max)
+    gaps = sorted(after.left - end for after, end in zip(own[1:], reach, strict=False))
     if len(gaps) < limits.LETTERS_OF_TWO - 1:
         return False
-    return gaps[-1] >= limits.BLANK_WIDE * ink.letter_px and gaps[-1] >= limits.BLANK_MORE * max(
-        gaps[-2], 1
-    )
+    return gaps[-1] >= limits.BLANK_WIDE * unit and gaps[-1] >= limits.BLANK_MORE * max(gaps[-2], 1)
 
 
 def _agrees(
@@ -193,9 +193,14 @@ def _agrees(
     It can not of touching digits, nor of words whose dots say nothing else.
     """
     if not _NUMBER.fullmatch(word.text):
-        is_other = _has_other_dots(word, band, ink.letter_px) or _holds_blank(word, tall, ink)
-        is_other = is_other or _has_more_marks(word, row, band, tall, ink.letter_px)
-        is_other = is_other or _has_more_letters(word, tall)
+        left, right, unit = word.left, word.right, ink.letter_px
+        own = [p for p in tall if left <= p.left + p.width / 2 <= right]
+        is_other = (
+            _has_other_dots(word, band, unit)
+            or _holds_blank(word, own, unit)
+            or _has_more_marks(word, row, band, own, tall, unit)
+            or _has_more_letters(word, own)
+        )
         return False if is_other else None
     said = [char for char in word.text if char.isalnum()]
     pieces = _pieces_of(word, row, tall, ink.letter_px)

@@ -57,12 +57,11 @@ def find_shapes(mask: Mask, *, connectivity: int) -> tuple[Labels, list[Piece]]:
     labels: Labels = np.asarray(found, dtype=np.int32)
     if count == 1:
         return labels, []
-    starts, ends = mask.copy(), mask.copy()
-    np.greater(mask[:, 1:], mask[:, :-1], out=starts[:, 1:].view(np.bool_))
-    np.greater(mask[:, :-1], mask[:, 1:], out=ends[:, :-1].view(np.bool_))
-    first, last = cv2.findNonZero(starts), cv2.findNonZero(ends)
-    left, row = first.reshape(-1, 2).T  # run by run, row by row
-    right = last.reshape(-1, 2)[:, 0] + 1
+    wide = cv2.copyMakeBorder(mask, 0, 0, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    # Where a run begins and right behind its end, in turn, row by row.
+    edges = cv2.findNonZero(cv2.bitwise_xor(wide[:, 1:], wide[:, :-1])).reshape(-1, 2)
+    left, row = edges[::2].T
+    right = edges[1::2, 0]
     own = labels[row, left]
     sides = np.empty((count, 5), dtype=np.int64)
     sides[:, 0] = mask.shape[1]

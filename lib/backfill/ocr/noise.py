@@ -153,6 +153,7 @@ def is_week(text: str) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def is_noise(text: str) -> bool:
     """Whether a text on its own belongs to no shift."""
     return (

@@ -51,11 +51,12 @@ DISC = Shape(wide=(0.84, 1.19), full=(0.68, 0.96), smallest=1.45)
 def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
     """Return the ink of an RGB image, also given in grey, without the pieces on a picture."""
     boxes, solid = _find_pictures(colours, grey, ink.letter_px)
+    pieces = np.array(ink.pieces).reshape(-1, 6)
     boxes = np.array(
         [
             box
             for box in boxes.tolist()
-            if not _is_hole(box, colours, ink) and not _holds_text(box, ink)
+            if not _is_hole(box, colours, ink, pieces) and not _holds_text(box, ink)
         ],
         dtype=np.float64,
     ).reshape(-1, 4)
@@ -63,15 +64,9 @@ def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
     chips += _rings(ink, chips)
     if chips:
         ink = with_chips(ink, grey, chips)
-    kept = tuple(p for p in ink.pieces if not _is_frame(p, ink))
-    if boxes.size:
-        x = np.array([piece.left + piece.width / 2 for piece in kept])
-        y = np.array([piece.middle for piece in kept])
-        on_picture = np.zeros(len(kept), dtype=np.bool_)
-        for left, top, right, bottom in boxes:
-            on_picture |= (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
-        kept = tuple(p for p, is_on in zip(kept, on_picture, strict=True) if not is_on)
     found = tuple((box[0], box[1], box[2], box[3]) for box in boxes.tolist())
+    ink = ink.without_pieces_in(found)
+    kept = tuple(p for p in ink.pieces if not _is_frame(p, ink))
     return replace(ink, pieces=kept, pictures=found, chips=tuple(chips))
 
 
@@ -106,7 +101,10 @@ def _is_frame(piece: Piece, ink: Ink) -> bool:
     edges = (own[:, -line:].T, own[:line], own[-line:], own[:, :line].T)
     inside = own[line + 1 : -line - 1, line + 1 : -line - 1]
     return (
-        all(float(edge.any(0).mean()) >= limits.FRAME_EDGE for edge in edges)
+        all(
+            np.count_nonzero(np.logical_or.reduce(edge)) / edge.shape[1] >= limits.FRAME_EDGE
+            for edge in edges
+        )
         and inside.size > 0
         and float(inside.mean()) <= limits.FRAME_INSIDE
     )
@@ -222,18 +220,19 @@ def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, l
     return np.array(apart, dtype=np.float64).reshape(-1, 4), chips
 
 
-def _is_hole(box: Sequence[float], colours: Pixels, ink: Ink) -> bool:
+def _is_hole(
+    box: Sequence[float], colours: Pixels, ink: Ink, pieces: npt.NDArray[np.int64]
+) -> bool:
     """Whether a box is what a letter on a coloured ground leaves free: the inside of its bowl.
 
-    The ground is of the same colour right above and below the letter.
+    `pieces` are the ink's, a row each. The ground is of the same colour right above and below the
+    letter.
     """
     margin = limits.PICTURE_MARGIN * ink.letter_px
     left, top, right, bottom = box[0] + margin, box[1] + margin, box[2] - margin, box[3] - margin
-    holders = [
-        p
-        for p in ink.pieces
-        if p.left < left + 2 and p.right > right - 2 and p.top < top + 2 and p.bottom > bottom - 2
-    ]
+    _label, x, y, width, height, _area = pieces.T
+    holds = (x < left + 2) & (x + width > right - 2) & (y < top + 2) & (y + height > bottom - 2)
+    holders = [ink.pieces[place] for place in np.flatnonzero(holds)]
     inside = colours[round(top) : max(round(bottom), round(top) + 1), round(left) : round(right)]
     if not holders or not inside.size:
         return False

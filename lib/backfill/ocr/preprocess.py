@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -30,6 +31,15 @@ class Ink:
     letter_px: float
     pictures: tuple[tuple[float, float, float, float], ...] = ()
     chips: tuple[tuple[float, float, float, float], ...] = ()
+
+    def without_pieces_in(self, boxes: Iterable[Sequence[float]]) -> Ink:
+        """Return the ink without the pieces whose middle is in a box: left, top, right, bottom."""
+        _label, left, top, width, height, _area = np.array(self.pieces).reshape(-1, 6).T
+        x, y = left + width / 2, top + height / 2
+        is_in = np.zeros(len(self.pieces), dtype=np.bool_)
+        for left_px, top_px, right_px, bottom_px in boxes:
+            is_in |= (left_px <= x) & (x <= right_px) & (top_px <= y) & (y <= bottom_px)
+        return replace(self, pieces=tuple(itertools.compress(self.pieces, (~is_in).tolist())))
 
     def without_labels(self) -> Ink:
         """Return what is still asked once the runs of text are found: a batch of images waits."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from backfill.ocr import limits
 from backfill.ocr.anchors import Divider
 from backfill.ocr.bands import Band
-from backfill.ocr.masks import Piece, Pixels, above, chroma, find_shapes
+from backfill.ocr.masks import Pixels, above, chroma, find_shapes
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.words import Word
 
@@ -31,11 +31,6 @@ class Bar:
         """Whether the bar goes on well above and below a row."""
         margin = (self.bottom - self.top) * limits.BAR_END
         return self.top + margin < y < self.bottom - margin
-
-    def holds(self, piece: Piece) -> bool:
-        """Whether a piece of ink is this bar: no letter, however small the text beside it."""
-        x = piece.left + piece.width / 2
-        return self.left <= x <= self.right and self.top <= piece.middle <= self.bottom
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +65,7 @@ def _without_crossed(rules: tuple[Divider, ...], bars: tuple[Bar, ...]) -> tuple
 
 def without_bars(ink: Ink, sheet: Sheet) -> Ink:
     """Return the ink without the cards' bars, which beside small text may pass for letters."""
-    kept = tuple(p for p in ink.pieces if not any(bar.holds(p) for bar in sheet.bars))
-    return replace(ink, pieces=kept)
+    return ink.without_pieces_in((bar.left, bar.top, bar.right, bar.bottom) for bar in sheet.bars)
 
 
 def tab_top(bands: tuple[Band, ...], shape: tuple[int, ...], sheet: Sheet) -> float:
@@ -210,21 +204,23 @@ def _find_rules(whole: Pixels, ink: Ink) -> tuple[Divider, ...]:
 def _rules_of_column(grey: Pixels, pair_px: float) -> list[float]:
     # A rule darkens or lightens the whole row; text does both.
     share = np.maximum(_share_brighter(grey[:-1], grey[1:]), _share_brighter(grey[1:], grey[:-1]))
+    lines = np.flatnonzero(share >= limits.RULE_SHARE)
+    # Others are the foot of a line of narrow letters.
+    is_even = _are_even(grey[lines]) & _are_even(grey[lines + 1])
     rules: list[list[int]] = []
-    for line in np.flatnonzero(share >= limits.RULE_SHARE):
-        if not (_is_even(grey[line]) and _is_even(grey[line + 1])):
-            continue  # the foot of a line of narrow letters
+    for line in lines[is_even].tolist():
         if rules and line - rules[-1][-1] <= pair_px:
-            rules[-1].append(int(line))
+            rules[-1].append(line)
         else:
-            rules.append([int(line)])
+            rules.append([line])
     return [(rule[0] + rule[-1]) / 2 + 0.5 for rule in rules]
 
 
-def _is_even(row: Pixels) -> bool:
-    """Whether most of a row has one brightness."""
-    from_median = np.abs(row.astype(np.int16) - int(np.median(row)))
-    return bool(np.mean(from_median <= limits.EVEN) >= limits.RULE_SHARE)
+def _are_even(rows: Pixels) -> npt.NDArray[np.bool_]:
+    """Return for each row whether most of it has one brightness."""
+    medians = np.median(rows, axis=1, keepdims=True).astype(np.int16)
+    is_near = np.abs(rows.astype(np.int16) - medians) <= limits.EVEN
+    return np.asarray(is_near.mean(axis=1) >= limits.RULE_SHARE)
 
 
 def _share_brighter(one: Pixels, other: Pixels) -> npt.NDArray[np.float64]:

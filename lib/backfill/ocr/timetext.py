@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -62,6 +63,7 @@ class ReadRange:
     is_half_guessed: bool = False
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_clock(text: str) -> str:
     """Return `HH:MM` when the whole text is one time of day (24:00 included), else NO_TIME."""
     match = _SINGLE.match(text.translate(_LOOKALIKES))
@@ -81,6 +83,7 @@ def tells_half(text: str) -> bool:
     return bool(_HALF_WORD.match(text))
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_range(text: str) -> ReadRange | None:
     """Return the range that the text begins with, None when there is none or it cannot be."""
     if (halves := _HALF_RANGE.match(text)) and any(halves.group(3, 4, 7, 8)):
@@ -94,6 +97,7 @@ def parse_range(text: str) -> ReadRange | None:
     return ReadRange(start, end, text[match.end() :].strip())
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_duration(text: str) -> int | None:
     """Return the minutes of a text that is a duration and nothing else ("3h 15m", "1,5 h", "25m").
 

@@ -87,10 +87,9 @@ def _lines(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
     """Yield each cell alone, and cells that stand on one line together."""
     for cell in cells:
         yield [cell]
+        edge, middle, reach = cell.right, cell.middle, 0.5 * cell.height
         right = [
-            other
-            for other in cells
-            if other.left > cell.right and abs(other.middle - cell.middle) < 0.5 * cell.height
+            other for other in cells if other.left > edge and abs(other.middle - middle) < reach
         ]
         if right:
             yield [cell, *sorted(right, key=lambda other: other.left)]

@@ -283,8 +283,7 @@ def _commonest(part: Pixels) -> Pixels:
     """Return the colour that most pixels have, as an array of three."""
     flat = part.reshape(-1, 3).astype(np.int32)
     codes = (flat[:, 0] >> 2 << 12) | (flat[:, 1] >> 2 << 6) | flat[:, 2] >> 2
-    values, counts = np.unique(codes, return_counts=True)
-    own = flat[codes == values[counts.argmax()]]
+    own = flat[codes == np.bincount(codes).argmax()]
     return np.asarray(np.median(own, axis=0), dtype=np.int16)
 
 

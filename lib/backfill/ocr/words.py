@@ -55,8 +55,8 @@ Rows = tuple[Row, ...]
 def span_of(words: Collection[Word]) -> tuple[float, float, float, float]:
     """Return left, top, right and bottom of words, of which there must be one."""
     return (
-        min(word.left for word in words),
-        min(word.top for word in words),
-        max(word.right for word in words),
-        max(word.bottom for word in words),
+        min([word.left for word in words]),
+        min([word.top for word in words]),
+        max([word.left + word.width for word in words]),
+        max([word.top + word.height for word in words]),
     )
