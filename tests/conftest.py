@@ -169,6 +169,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(trylast=True)  # the servers of a session that was ended are stopped first
 def pytest_sessionfinish() -> None:
     nursery.close()
 

@@ -57,8 +57,10 @@ class Stage:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.actors.close()
-        self.server.reset()
+        try:
+            self.actors.close()
+        finally:
+            self.server.reset()
 
     @contextlib.contextmanager
     def world(self, draw: random.Random, loader: Loader = load_calendar) -> Iterator[World]:
