@@ -15,10 +15,9 @@ from backfill.decisions import Words
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.plans import worksheet
-from backfill.plans.sheet_csv import read_sheet, write_sheet
+from backfill.plans.sheet_csv import read_sheet
 from backfill.plans.worksheet import CORRECTIONS_FILE, DECISIONS_FILE, read_text
 from backfill.records.parts import user_name
-from backfill.server.dsn import redact
 
 QUESTION = "question"
 DOUBT = "doubt"
@@ -91,10 +90,7 @@ def _correct(folder: RunFolder, lines: set[int], right: str, who: str, now: str)
     answer = {"right": right, "by": who if right else "", "at": now if right else ""}
     filled = [cells | answer if line in lines else cells for line, cells in rows]
     header = list(dict.fromkeys(name for cells in filled for name in cells))
-    text = write_sheet(header, filled)
-    if redact(text) != text:
-        raise UsageError("A correction holds a password. Nothing was written.")
-    folder.write_text(CORRECTIONS_FILE, text)
+    worksheet.write_private(folder, CORRECTIONS_FILE, header, filled, "correction")
 
 
 def _must_be_there(missing: int) -> None:

@@ -249,11 +249,18 @@ def write_answers(folder: RunFolder, answers: Iterable[Answer], words: Words) ->
     rows = [_replaced(cells, new) for _line, cells in _sheet_rows(folder)]
     places = {_place_of(row) for row in rows}
     rows += [row for row in map(_answer_row, new) if _place_of(row) not in places]
-    text = write_sheet(HEADER, rows)
-    if redact(text) != text:
-        raise UsageError("A decision holds a password. Nothing was written.")
-    folder.write_text(DECISIONS_FILE, text)
+    write_private(folder, DECISIONS_FILE, HEADER, rows, "decision")
     return count
+
+
+def write_private(
+    folder: RunFolder, name: str, header: Sequence[str], rows: list[dict[str, str]], what: str
+) -> None:
+    """Write a sheet that a person filled in; raise `UsageError` for one that holds a secret."""
+    text = write_sheet(header, rows)
+    if redact(text) != text:
+        raise UsageError(f"A {what} holds a password. Nothing was written.")
+    folder.write_text(name, text)
 
 
 def _sheet_rows(folder: RunFolder) -> list[tuple[int, dict[str, str]]]:

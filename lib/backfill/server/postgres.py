@@ -67,6 +67,23 @@ _MENDS = {
     "53400": "What is sorted in memory needs no such file: ALTER ROLE … SET work_mem = '256MB'; or "
     "raise it, as a superuser: ALTER ROLE … SET temp_file_limit = '20GB'",
 }
+#: What became of a statement that met such an error, and what to do about it.
+_FAILED: Mapping[type[psycopg.Error], tuple[str, str]] = {
+    psycopg.errors.LockNotAvailable: (
+        "Others held a lock for too long",
+        "Wait for them, or longer with --lock-timeout-ms N",
+    ),
+    psycopg.errors.QueryCanceled: (
+        "A statement took too long",
+        "Others may hold what it needs; wait for them, or longer with --statement-timeout-ms N",
+    ),
+    psycopg.errors.ReadOnlySqlTransaction: (ONLY_READS, NAME_THE_PRIMARY),
+    StandbyMissing: ("The database was waited for in vain", ""),
+    psycopg.errors.CharacterNotInRepertoire: (
+        "Some text of the database is not UTF-8",
+        "A database in SQL_ASCII takes any bytes; mend the text of these rows, then try again",
+    ),
+}
 _BY_KEY = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -286,30 +303,17 @@ def check_limit(connection: Connection, needed: int, mend: str = "") -> None:
 
 def what_failed(error: psycopg.Error, step: str = "") -> str:
     """Say what became of a statement: a lock or a time limit missed is no lost database."""
-    reason = first_line(error)
-    during = f" during {step}" if step else ""
-    if isinstance(error, psycopg.errors.LockNotAvailable):
-        return (
-            f"Others held a lock for too long{during}: {reason}. Wait for them, or longer with "
-            "--lock-timeout-ms N"
-        )
-    if isinstance(error, psycopg.errors.QueryCanceled):
-        return (
-            f"A statement took too long{during}: {reason}. Others may hold what it needs; wait for "
-            "them, or longer with --statement-timeout-ms N"
-        )
-    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-        return f"{ONLY_READS}{during}. {NAME_THE_PRIMARY}"
-    if isinstance(error, psycopg.errors.CharacterNotInRepertoire):
-        return (
-            f"Some text of the database is not UTF-8{during}: {reason}. A database in SQL_ASCII "
-            "takes any bytes; mend the text of these rows, then try again"
-        )
+    what, mend = next(
+        (said for kind, said in _FAILED.items() if isinstance(error, kind)),
+        ("The database was lost", ""),
+    )
     if (error.sqlstate or "").startswith(_OF_ROOM_AND_LIMITS):
+        what = "The server could not go on"
         mend = mend_of_limit(error.sqlstate or "", error.diag.message_hint)
-        return f"The server could not go on{during}: {reason}{mend and '. '}{mend}"
-    became = "waited for in vain" if isinstance(error, StandbyMissing) else "lost"
-    return f"The database was {became}{during}: {reason}"
+    during = f" during {step}" if step else ""
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        return f"{what}{during}. {mend}"
+    return f"{what}{during}: {first_line(error)}{mend and '. '}{mend}"
 
 
 def mend_of_limit(sqlstate: str, hint: str | None = None) -> str:

@@ -101,12 +101,13 @@ def verify_run(
     ) as read_back:
         for chunk in _chunks(ledger, run.run_id, stretches):
             rows = _check_image(run, chunk, proof)
-            if chunk.checkpoint is None:
+            if (checkpoint := chunk.checkpoint) is None:
                 proof.findings.append(f"Checkpoint {chunk.number} is missing.")
                 continue
+            proof.chunks += 1
             skips = ledger.skips(run.run_id, chunk.number) if chunk.number in skipping else []
-            _check_link(run, chunk, skips, chunk.starts or (chain,), proof)
-            chain = chunk.checkpoint.chain_hash
+            proof.findings += _check_link(run, chunk, checkpoint, skips, chunk.starts or (chain,))
+            chain = checkpoint.chain_hash
             if rows is not None and not is_reverted:
                 read_back.add(chunk.number, rows)
         read_back.finish()
@@ -134,7 +135,8 @@ def _stretches(ledger: Ledger, run: RunRow, proof: Verification) -> list[_Stretc
     if not ranges:
         return [_whole(run)]
     for part in parts.values():
-        _check_cover(part, [entry for entry in ranges if entry.part_no == part.part_no], proof)
+        own = [entry for entry in ranges if entry.part_no == part.part_no]
+        proof.findings += _check_cover(part, own)
     # A run that an earlier version began has a chain that begins with nothing.
     return [
         _Stretch(
@@ -153,19 +155,17 @@ def _whole(run: RunRow) -> _Stretch:
     return _Stretch(Range(1, 1, 0, max(run.plan_rows, 1), 1), (CHAIN_START,))
 
 
-def _check_cover(part: Part, ranges: Sequence[Range], proof: Verification) -> None:
+def _check_cover(part: Part, ranges: Sequence[Range]) -> Iterator[str]:
     row = 0
     for entry in sorted(ranges, key=lambda entry: entry.row_low):
         if entry.row_low != row:
-            proof.findings.append(
+            yield (
                 f"Range {entry.range_no}: it begins at row {entry.row_low:,} of part "
                 f"{part.part_no}, where row {row:,} was due."
             )
         row = entry.row_high
     if row != part.rows:
-        proof.findings.append(
-            f"Part {part.part_no}: it covers {part.rows:,} rows, its ranges end at {row:,}."
-        )
+        yield f"Part {part.part_no}: it covers {part.rows:,} rows, its ranges end at {row:,}."
 
 
 def _chunks(ledger: Ledger, run_id: str, stretches: Sequence[_Stretch]) -> Iterator[_Chunk]:
@@ -206,16 +206,10 @@ def _check_image(run: RunRow, chunk: _Chunk, proof: Verification) -> pa.Table | 
 
 
 def _check_link(
-    run: RunRow,
-    chunk: _Chunk,
-    skips: list[Skip],
-    chains: tuple[str, ...],
-    proof: Verification,
-) -> None:
+    run: RunRow, chunk: _Chunk, checkpoint: Checkpoint, skips: list[Skip], chains: tuple[str, ...]
+) -> Iterator[str]:
     """Hold a checkpoint against what came before it, its range, its image and its skips."""
-    checkpoint, stored = chunk.checkpoint, chunk.stored
-    assert checkpoint is not None
-    proof.chunks += 1
+    stored = chunk.stored
     sha256 = stored.sha256 if stored else ""
     digest = skips_digest(skips)
     expected = [checkpoint.chained_to(run.run_id, chain, sha256, digest) for chain in chains]
@@ -223,12 +217,12 @@ def _check_link(
         what = "checkpoint, image or skips"
         if chunk.starts:
             what = "checkpoint, image, skips, or the record of its range or part"
-        proof.findings.append(
+        yield (
             f"Chunk {checkpoint.chunk_no}: {what} were changed after the commit (the chain of "
             "hashes breaks here)."
         )
     if stored and stored.rows != checkpoint.updated:
-        proof.findings.append(
+        yield (
             f"Chunk {checkpoint.chunk_no}: {checkpoint.updated} rows updated, but "
             f"{stored.rows} in its image."
         )
@@ -257,24 +251,15 @@ def _check_counts(
             f"The run is not complete: {scanned:,} of {run.plan_rows:,} rows have a checkpoint. "
             f"Go on: {next_command('resume', run.run_id)}"
         )
-    _check_range_counts(done, stretches, run, proof)
-
-
-def _check_range_counts(
-    done: Sequence[Checkpoint],
-    stretches: Sequence[_Stretch],
-    run: RunRow,
-    proof: Verification,
-) -> None:
-    """A range holds no more rows than it should, and no fewer once the run is through."""
+    # A range holds no more rows than it should, and no fewer once the run is through.
     by_range: Counter[int] = Counter()
     for checkpoint in done:
         by_range[checkpoint.range_no] += checkpoint.scanned
     for stretch in stretches:
-        scanned, rows = by_range[stretch.range.range_no], stretch.range.rows
-        is_short = run.status is RunStatus.SUCCEEDED and run.plan_rows and scanned < rows
-        if scanned > rows or is_short:
+        written, rows = by_range[stretch.range.range_no], stretch.range.rows
+        is_short = run.status is RunStatus.SUCCEEDED and run.plan_rows and written < rows
+        if written > rows or is_short:
             proof.findings.append(
-                f"Range {stretch.range.range_no}: {scanned:,} rows have a checkpoint, it holds "
+                f"Range {stretch.range.range_no}: {written:,} rows have a checkpoint, it holds "
                 f"{rows:,}."
             )
