@@ -84,8 +84,8 @@ def _refuse_early_options(parser: argparse.ArgumentParser, given: Sequence[str])
     """Refuse `backfill --runs-dir DIR utc`, of which argparse would take DIR for the command."""
     first = given[0].partition("=")[0] if given else ""
     subs = command_parsers(parser).values()
-    known = {option for sub in subs for option in sub._option_string_actions}
-    if first in known - set(parser._option_string_actions):
+    options = {option for sub in subs for option in sub._option_string_actions}
+    if first in options - set(parser._option_string_actions):
         parser.error(f"{first} goes behind the command that it is for: the command comes first")
 
 

@@ -120,9 +120,9 @@ class Interrupts:
         """Heed them from now on, for the rest of this process."""
         if threading.current_thread() is not threading.main_thread():
             return
-        self._heard, told = socket.socketpair()
-        told.setblocking(False)
-        signal.set_wakeup_fd(told.detach(), warn_on_full_buffer=False)
+        self._heard, sender = socket.socketpair()
+        sender.setblocking(False)
+        signal.set_wakeup_fd(sender.detach(), warn_on_full_buffer=False)
         # Until a child has forgotten them, no signal reaches it: it would be told to the run.
         os.register_at_fork(
             before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, SIGNALS),

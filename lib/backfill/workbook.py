@@ -109,11 +109,11 @@ def fill(
 
 
 def decide(
-    key: str, decision: str, *, run_id: str = "latest", runs_folder: str = "", **told: str
+    key: str, decision: str, *, run_id: str = "latest", runs_folder: str = "", **details: str
 ) -> Shown:
-    """Answer what a run asked, as `Asking.decide` does; `told` is what that one takes."""
+    """Answer what a run asked, as `Asking.decide` does; `details` are what that one takes."""
     folder = find_folder(named_runs(runs_folder), run_id, DECISIONS_FILE)
-    return decide_in(folder, kind_of(folder.job), key, decision, told)
+    return decide_in(folder, kind_of(folder.job), key, decision, details)
 
 
 def review(run_id: str = "latest", *, runs_folder: str = "", by: str = "") -> Review:
@@ -245,8 +245,10 @@ class Book(RunBook):
         with self._step("preflight"):
             if self._planning is None:
                 return self._frozen_note()
-            found = self._planning.preflight(self.settings, writing=self.values["apply"])
-            return self._look("The preflight", lambda: preflight_view(found, self.kind.scope_name))
+            preflight = self._planning.preflight(self.settings, writing=self.values["apply"])
+            return self._look(
+                "The preflight", lambda: preflight_view(preflight, self.kind.scope_name)
+            )
 
     def extract(self) -> Shown:
         """Read the pending rows into staging."""

@@ -69,7 +69,7 @@ def test_what_a_command_has_looked_at_is_not_looked_at_again(
         kernel: Kernel,
     ) -> int:
         """Do what the kernel does, of which the preflight must not be a part."""
-        for name, value in {**kernel.told, RUN_ID_ENV: folder.run_id}.items():
+        for name, value in {**kernel.environment, RUN_ID_ENV: folder.run_id}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delattr(Job, "preflight")
         declared = defaults_of(JOBS[arguments[0]].parameters)
@@ -104,7 +104,7 @@ def test_a_plan_that_a_command_has_checked_is_checked_again_only_when_it_is_writ
         _terminal: Terminal,
         kernel: Kernel,
     ) -> int:
-        for name, value in {**kernel.told, RUN_ID_ENV: folder.run_id}.items():
+        for name, value in {**kernel.environment, RUN_ID_ENV: folder.run_id}.items():
             monkeypatch.setenv(name, value)
         with monkeypatch.context() as patch:
             patch.delattr(plan, "load")
@@ -123,17 +123,17 @@ def test_a_plan_that_a_command_has_checked_is_checked_again_only_when_it_is_writ
 def test_what_can_not_travel_or_was_of_other_parameters_is_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kernel: Any = SimpleNamespace(folder=tmp_path, told={})
+    kernel: Any = SimpleNamespace(folder=tmp_path, environment={})
     rows: Any = "what was resolved"
     found = Preflight({"h": 1})
 
     hand_over(kernel, {"fold": "skip"}, Ready(Job(task=lambda: "a stranger's"), rows, found))
-    assert kernel.told == {}
+    assert kernel.environment == {}
 
     ready = Ready(Job(task="travels"), rows, found)
     for looked_for, is_same in (({"fold": "skip"}, True), ({"fold": "later"}, False)):
         hand_over(kernel, looked_for, ready)
-        monkeypatch.setenv(OPENED_ENV, kernel.told[OPENED_ENV])
+        monkeypatch.setenv(OPENED_ENV, kernel.environment[OPENED_ENV])
         opened = handed_over({"fold": "skip"}, Ready)
-        assert (opened is not None and opened.found == found) is is_same
+        assert (opened is not None and opened.preflight == found) is is_same
     assert handed_over({"fold": "skip"}, Ready) is None

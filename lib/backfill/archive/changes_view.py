@@ -133,18 +133,20 @@ def _some_of_each(file: pq.ParquetFile) -> list[int]:
             places[kind] += (more + start).tolist()
         start += batch.num_rows
     unwarned = warnings.get("")
-    found = sorted(counts, key=lambda kind: (kind[1] == unwarned, counts[kind], kind))
-    shares = _shares([counts[kind] for kind in found])
+    kinds = sorted(counts, key=lambda kind: (kind[1] == unwarned, counts[kind], kind))
+    shares = _shares([counts[kind] for kind in kinds])
     return [
-        place for kind, share in zip(found, shares, strict=True) for place in places[kind][:share]
+        place for kind, share in zip(kinds, shares, strict=True) for place in places[kind][:share]
     ]
 
 
-def _codes(texts: pa.Array, known: dict[str, int]) -> NDArray[np.int64]:
-    """Return texts as their numbers in `known`, to which new ones are added; NULL is blank."""
-    found = pc.fill_null(texts.cast(pa.string()), "").dictionary_encode()
-    numbers = [known.setdefault(text, len(known)) for text in found.dictionary.to_pylist()]
-    codes: NDArray[np.int64] = np.array(numbers, np.int64)[found.indices.to_numpy()]
+def _codes(texts: pa.Array, numbers_of: dict[str, int]) -> NDArray[np.int64]:
+    """Return texts as their numbers in `numbers_of`, to which new ones are added; NULL is blank."""
+    encoded = pc.fill_null(texts.cast(pa.string()), "").dictionary_encode()
+    numbers = [
+        numbers_of.setdefault(text, len(numbers_of)) for text in encoded.dictionary.to_pylist()
+    ]
+    codes: NDArray[np.int64] = np.array(numbers, np.int64)[encoded.indices.to_numpy()]
     return codes
 
 
@@ -175,8 +177,8 @@ def _rows_at(file: pq.ParquetFile, wanted: list[int]) -> dict[int, Row]:
 
 def _rows_in(batch: pa.RecordBatch, start: int, wanted: list[int]) -> dict[int, Row]:
     here = [place for place in wanted if start <= place < start + batch.num_rows]
-    found = batch.take(pa.array([place - start for place in here], pa.int64())).to_pylist()
-    return {place: _row(values) for place, values in zip(here, found, strict=True)}
+    rows = batch.take(pa.array([place - start for place in here], pa.int64())).to_pylist()
+    return {place: _row(values) for place, values in zip(here, rows, strict=True)}
 
 
 def _row(values: Mapping[str, Any]) -> Row:

@@ -148,9 +148,9 @@ def close(folder: RunFolder, ledger: Ledger | None, password: str | None) -> str
     Raises `StorageError` when a file that must not be changed holds the live password.
     """
     remove_secret(folder, password)
-    known = _write_manifest(folder)
+    digests = _write_manifest(folder)
     sums = {
-        name: known.get(name) or sha256_of(folder.file(name)) for name in evidence_files(folder)
+        name: digests.get(name) or sha256_of(folder.file(name)) for name in evidence_files(folder)
     }
     text = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
     folder.write_text(SUMS_FILE, text)

@@ -117,13 +117,13 @@ class Applier:
 
     def _sized(self, connection: Connection) -> ChunkSizer:
         """Return what chooses the chunks' size; of a run that goes on it knows the last ones."""
-        known: list[tuple[int, float]] = []
+        before: list[tuple[int, float]] = []
         settings = self.shared.settings
         if settings.chunk_rows is None:
             done = Ledger(connection).checkpoints(self.shared.lease.run_id)
             last = sorted(done, key=lambda chunk: chunk.committed_at)[-RECENT_CHUNKS:]
-            known = [(chunk.scanned, chunk.elapsed_ms / 1000) for chunk in last]
-        return ChunkSizer(settings.chunk_rows, settings.chunk_seconds, known)
+            before = [(chunk.scanned, chunk.elapsed_ms / 1000) for chunk in last]
+        return ChunkSizer(settings.chunk_rows, settings.chunk_seconds, before)
 
     def _is_over(self, connection: Connection) -> bool:
         """Whether every range has ended; else keep the run's lease alive."""
@@ -233,7 +233,7 @@ class Applier:
             )
         done = done_of(connection, claim.run_id, stretch)
         reader = self._reader(
-            stretch.row_low + done.taken, stretch.row_high, self.approved.positions
+            stretch.row_low + done.passed, stretch.row_high, self.approved.positions
         )
         chain = done.chain_hash or part.chain_start(stretch)
         return reader, stretch.first_chunk_no + done.chunks, Behind(chain, done.locked)

@@ -79,8 +79,8 @@ def packed_columns(
     for index, texts in enumerate(table.key.split(changes.column("key"))):
         add(f"k{index}", texts, ColumnType.TEXT)
     for side in ("source", *sides):
-        known = table.sources if side == "source" else table.targets
-        for index, column in enumerate(known):
+        described = table.sources if side == "source" else table.targets
+        for index, column in enumerate(described):
             add(f"{PREFIXES[side]}{index}", field_of(changes, side, column.name), column.type)
     used = []
     for index, value in enumerate(table.looked_up):

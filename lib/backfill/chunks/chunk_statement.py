@@ -183,8 +183,8 @@ def _numbered(text: sql.Composable) -> tuple[bytes, tuple[str, ...]]:
     """Return a statement with numbered parameters, and their names."""
     names: dict[str, int] = {}
 
-    def number(found: re.Match[str]) -> str:
-        name = found.group(1)
+    def number(match: re.Match[str]) -> str:
+        name = match.group(1)
         return "%" if name is None else f"${names.setdefault(name, len(names) + 1)}"
 
     # `%%` stands for itself: names of columns may hold it.

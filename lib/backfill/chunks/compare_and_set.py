@@ -314,8 +314,8 @@ class TableWriter:
 
     def _batch_of(self, changes: pa.Table) -> Batch:
         for batches in tuple(self._prepared):
-            for known, batch in batches:
-                if known is changes:
+            for prepared, batch in batches:
+                if prepared is changes:
                     return batch
         return self._batch(changes)
 

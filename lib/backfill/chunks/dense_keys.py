@@ -47,8 +47,8 @@ def look_together(
         suspects = [*look(rows, stretch)]
     if not suspects:
         return {}
-    found = look(rows.take(suspects), anywhere)
-    return {suspects[place]: told for place, told in found.items()}
+    differing = look(rows.take(suspects), anywhere)
+    return {suspects[place]: present for place, present in differing.items()}
 
 
 def _dense_stretch(
@@ -71,8 +71,10 @@ def _dense_stretch(
         table.key.compared("t", ">=", low), table.key.compared("t", "<=", high)
     )
     query = sql.SQL("EXPLAIN (FORMAT JSON) SELECT FROM {} AS t WHERE {}")
-    ((told,),) = connection.execute(query.format(table.relation.identifier, between)).fetchall()
-    walked = told[0]["Plan"]["Plan Rows"]
+    ((explained,),) = connection.execute(
+        query.format(table.relation.identifier, between)
+    ).fetchall()
+    walked = explained[0]["Plan"]["Plan Rows"]
     return between if walked <= MOST_WALKED * len(keys) else None
 
 

@@ -130,8 +130,8 @@ class OneAhead:
         return went_well and follows(self._under_way()) is not None
 
     def _under_way(self, more: Sequence[PackedChunk] = ()) -> list[ReadyChunk]:
-        told = [sent for sent, _outcome in self._answers]
-        return [sent.ready for sent in (*told, *(s for m in self._sent for s in m), *more)]
+        answered_ones = [sent for sent, _outcome in self._answers]
+        return [sent.ready for sent in (*answered_ones, *(s for m in self._sent for s in m), *more)]
 
     def _filled(
         self,

@@ -319,7 +319,7 @@ class PatientCommitter:
             try:
                 self.connection.close()
                 self.connection = self.shared.connect()
-                found = look(self.connection)
+                answer = look(self.connection)
                 break
             except (DatabaseUnreachable, *AWAY):
                 if time.monotonic() > deadline:
@@ -331,7 +331,7 @@ class PatientCommitter:
                     ) from None
                 self._back_off(min(attempt, 5))
         self.shared.reporter.message("The connection was lost; connected again.", "warning")
-        return found
+        return answer
 
 
 def behind_of(behind: Behind, done: Sequence[Committed]) -> Behind:

@@ -103,7 +103,7 @@ def run_check(options: argparse.Namespace) -> int:
         raise UsageError("--output lists rows that differ: give --deep as well.")
     with database_of(options).connect(read_only=True) as connection:
         ready = job.preflight(connection, writing=False)
-    preflight = ready.found
+    preflight = ready.preflight
     pending, what, left_alone = preflight.pending, preflight.what, None
     if entry.pending is Pending.COMPUTED:
         pending, left_alone = _to_write(options, ready)

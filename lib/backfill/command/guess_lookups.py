@@ -109,20 +109,20 @@ def guess_lookups(
 
 
 def _of_siblings(
-    look: TableLook, others: Mapping[Relation, TableLook], known: Sequence[GuessedLookup]
+    look: TableLook, others: Mapping[Relation, TableLook], lookups: Sequence[GuessedLookup]
 ) -> list[GuessedLookup]:
     """Zones in tables that refer to the same row as ours, where that row itself has none: one for
     each, or those of several times."""
-    found: list[GuessedLookup] = []
+    siblings: list[GuessedLookup] = []
     for sibling in look.siblings:
         zone = next(iter(zones_of(others[sibling.other])), None)
         columns = frozenset(theirs for _own, theirs in sibling.parts)
         bounds = () if columns in others[sibling.other].uniques else _bounds(others[sibling.other])
-        has_way = any(x.reference.column == sibling.column for x in (*known, *found))
+        has_way = any(x.reference.column == sibling.column for x in (*lookups, *siblings))
         if zone and bounds is not None and not has_way:
-            name = _free_name(sibling.other.name, (*known, *found))
-            found.append(GuessedLookup(name, sibling.column, sibling, zone, bounds, True))
-    return found
+            name = _free_name(sibling.other.name, (*lookups, *siblings))
+            siblings.append(GuessedLookup(name, sibling.column, sibling, zone, bounds, True))
+    return siblings
 
 
 def _bounds(look: TableLook) -> tuple[tuple[str, Guess], ...] | None:

@@ -264,27 +264,27 @@ def _stems(name: str) -> set[str]:
 
 def headed(words: set[str]) -> set[str]:
     """Return words with those for a way's two ends made one each."""
-    ends = {end for end, known in (("from", _FROM), ("to", _TO)) if words & known}
+    ends = {end for end, end_words in (("from", _FROM), ("to", _TO)) if words & end_words}
     return (words - _FROM - _TO) | ends
 
 
 def words_of(name: str) -> set[str]:
     """Return the words of a column's name, in small letters."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    found = [word for word in re.split(r"\W+|_", spaced.lower()) if word]
-    return {part for word in found for part in _parts_of(word)}
+    pieces = [word for word in re.split(r"\W+|_", spaced.lower()) if word]
+    return {part for word in pieces for part in _parts_of(word)}
 
 
 def _parts_of(word: str) -> tuple[str, ...]:
     """Return the words that one without a break between them is surely made of."""
-    known = _SILENT | _SAYS_TIME | _DAYS | _STARTS | _ENDS | _EVENTS
-    if word in known:
+    vocabulary = _SILENT | _SAYS_TIME | _DAYS | _STARTS | _ENDS | _EVENTS
+    if word in vocabulary:
         return (word,)
     for part in _PARTS:
         for rest in (word.removesuffix(part), word.removeprefix(part)):
             if rest == word or len(rest) < _LEAST_REST:
                 continue
-            found = _parts_of(rest)
-            if set(found) <= known or (part in _MARKS and word.endswith(part)):
-                return (*found, part)
+            parts = _parts_of(rest)
+            if set(parts) <= vocabulary or (part in _MARKS and word.endswith(part)):
+                return (*parts, part)
     return (word,)

@@ -135,9 +135,9 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
     )
 
 
-def _untold(lookups: Sequence[GuessedLookup], taken: set[str]) -> tuple[str, ...]:
+def _untold(lookups: Sequence[GuessedLookup], paired: set[str]) -> tuple[str, ...]:
     """Ways to zones by two columns into one table: a chain would give one of them to both."""
-    ways = [x for x in lookups if x.zone and not _is_taken(x, taken)]
+    ways = [x for x in lookups if x.zone and not _is_taken(x, paired)]
     tables = [x.reference.other for x in ways]
     return tuple(
         f"{x.name}.{x.zone.value}" for x in ways if x.zone and tables.count(x.reference.other) > 1

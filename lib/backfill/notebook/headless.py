@@ -139,7 +139,11 @@ def run_notebook(
     terminal({"type": "start", "text": f"Run {folder.run_id} begins.", "notebook": name})
     relay = Relay(terminal)
     error = ""
-    kernel.told |= {RELAY_ENV: relay.address, RUN_ID_ENV: folder.run_id, NOTEBOOK_ENV: output}
+    kernel.environment |= {
+        RELAY_ENV: relay.address,
+        RUN_ID_ENV: folder.run_id,
+        NOTEBOOK_ENV: output,
+    }
     beside = threading.Thread(target=meanwhile, name="meanwhile", daemon=True)
     execution = _Execution(kernel, signals, beside)
     try:
@@ -166,15 +170,15 @@ def _ended(run_id: str, outcome: dict[str, Any] | None, execution: _Execution, e
         what = f"Run {run_id} was stopped by {name}"
         what += f" in cell [{execution.cell}] of the notebook" if execution.cell else ""
         error = f"{what}."
-    told = outcome or {}
+    document = outcome or {}
     code = _exit_code(outcome, error, received)
     return Ended(
         code,
-        told.get("error") or error,
-        told.get("summary") or {},
+        document.get("error") or error,
+        document.get("summary") or {},
         outcome is not None,
         execution.signals.kernel_pid,
-        what if code and not told.get("exit_code") else "",
+        what if code and not document.get("exit_code") else "",
     )
 
 
@@ -247,7 +251,9 @@ def _client_class(execution: _Execution) -> Any:
         """Papermill's own client, which tells when the kernel is through with a cell."""
 
         def papermill_execute_cells(self) -> None:
-            message_id = self.kc.execute(with_environment(execution.kernel.told), silent=True)
+            message_id = self.kc.execute(
+                with_environment(execution.kernel.environment), silent=True
+            )
             self.wait_for_reply(message_id)
             super().papermill_execute_cells()
 

@@ -85,7 +85,7 @@ def _read_notebook(folder: RunFolder, name: str) -> Any:
 def _below(body: str) -> str:
     """Put the notebook's headings below the page's, and leave out what the page has already."""
     body = _OWN_STYLE.sub("", body)
-    return _HEADING.sub(lambda found: f"<{found[1]}h{int(found[2]) + 2}", body)
+    return _HEADING.sub(lambda tag: f"<{tag[1]}h{int(tag[2]) + 2}", body)
 
 
 _PART = re.compile(rf"<!--part ([a-z]+)-->(.*?){re.escape(PART_END)}", re.DOTALL)

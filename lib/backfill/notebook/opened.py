@@ -21,19 +21,19 @@ _FILE = "opened"
 _Found = TypeVar("_Found", Ready, Plan)
 
 
-def hand_over(kernel: Kernel, values: Mapping[str, Any], found: Ready | Plan) -> None:
+def hand_over(kernel: Kernel, values: Mapping[str, Any], opened: Ready | Plan) -> None:
     """Let a kernel's run of these parameters begin with the job as the preflight found it, or with
     a plan that was checked.
 
     What can not travel (a task of somebody's own may hold anything) is looked at again.
     """
     try:
-        held = pickle.dumps((dict(values), found))
+        held = pickle.dumps((dict(values), opened))
     except Exception:  # whatever a stranger's object raises
         return
     path = kernel.folder / _FILE
     path.write_bytes(held)
-    kernel.told[OPENED_ENV] = str(path)
+    kernel.environment[OPENED_ENV] = str(path)
 
 
 def handed_over(values: Mapping[str, Any], what: type[_Found]) -> _Found | None:
@@ -42,7 +42,7 @@ def handed_over(values: Mapping[str, Any], what: type[_Found]) -> _Found | None:
     if not path:
         return None
     try:
-        looked_for, found = pickle.loads(Path(path).read_bytes())
+        looked_for, opened = pickle.loads(Path(path).read_bytes())
     except Exception:  # of a module that is not there any more, say: the cell will tell
         return None
-    return found if looked_for == values and isinstance(found, what) else None
+    return opened if looked_for == values and isinstance(opened, what) else None

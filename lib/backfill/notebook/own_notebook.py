@@ -95,9 +95,9 @@ def _language(document: dict[str, Any]) -> str:
     """Return the language of a notebook that names one; without a name it is ours."""
     metadata = document.get("metadata")
     for part_name, name in (("kernelspec", "language"), ("language_info", "name")):
-        told = metadata.get(part_name) if isinstance(metadata, dict) else None
-        if isinstance(told, dict) and isinstance(told.get(name), str):
-            return str(told[name]).lower()
+        section = metadata.get(part_name) if isinstance(metadata, dict) else None
+        if isinstance(section, dict) and isinstance(section.get(name), str):
+            return str(section[name]).lower()
     return "python"
 
 

@@ -234,13 +234,13 @@ class Fitting:
         """Where an instant is wanted and no offset is given, our sessions take it as UTC; words of
         other programs for no value are texts where texts are wanted."""
         for column, values in zip(self._columns, batch.values, strict=True):
-            found, says = pa.array([], pa.bool_()), ""
+            remarkable, says = pa.array([], pa.bool_()), ""
             if column.kind == "timestamptz":
-                found = pc.match_substring_regex(values, _NO_OFFSET)
+                remarkable = pc.match_substring_regex(values, _NO_OFFSET)
                 says = "names no offset: read as UTC"
             elif column.is_plain_text:
-                found, says = pc.is_in(values, NO_VALUES), "is a text here, no NULL"
-            for place in _places(found):
+                remarkable, says = pc.is_in(values, NO_VALUES), "is a text here, no NULL"
+            for place in _places(remarkable):
                 fitted.remark(asked[place], f"{column.name}: {values[place].as_py()!r} {says}")
 
     def _check_words(self, name: str) -> tuple[str, str]:

@@ -150,15 +150,15 @@ def load(folder: RunFolder) -> Plan:
         ) from None
     if plan.run_id != folder.run_id:
         raise StalePlan(f"{PLAN_FILE} in {folder.path} is that of run {plan.run_id}. {again}")
-    for name, stored, found in (
+    for name, stored, digest in (
         (CHANGES_FILE, plan.changes_sha256, changes),
         (SKIPS_FILE, plan.skips_sha256, skips),
         (PLAN_FILE, plan.plan_id, identity),
     ):
-        if stored != found:
+        if stored != digest:
             raise StalePlan(
                 f"{name} of run {folder.run_id} was changed after the plan was frozen: "
-                f"its hash is {found[:12]}…, the plan says {stored[:12]}…. {again}"
+                f"its hash is {digest[:12]}…, the plan says {stored[:12]}…. {again}"
             )
     return plan
 
@@ -267,9 +267,9 @@ class ChunkReader:
             self._buffer = pa.concat_tables([self._buffer, own])
         positions = self._buffer.column("position").to_numpy()
         first, cut = np.searchsorted(positions, [start, end], side="left")
-        taken = self._buffer.slice(first, cut - first)
+        changes = self._buffer.slice(first, cut - first)
         self._buffer = self._buffer.slice(cut)
-        return taken
+        return changes
 
     def _highest(self) -> int:
         count = self._buffer.num_rows

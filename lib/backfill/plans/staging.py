@@ -241,10 +241,10 @@ class Staging:
 
     def has(self, table: str) -> bool:
         """Return whether a step has made a table, or shown a file as one."""
-        found = self._connection.execute(
+        tables = self._connection.execute(
             "SELECT 1 FROM information_schema.tables WHERE table_name = ?", [table]
         ).fetchall()
-        return bool(found)
+        return bool(tables)
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query, for a person to look at: all of them at once."""

@@ -82,8 +82,8 @@ class Checkpoint:
         """Return the hashed text, a JSON list of texts, before `elapsed_ms` and after
         `committed_at`: these two a server may know that hashes in one statement with the rest.
         """
-        known = [previous, run_id, *(str(getattr(self, name)) for name in _CHAINED)]
-        before = json.dumps(known, ensure_ascii=False)[:-1]
+        texts = [previous, run_id, *(str(getattr(self, name)) for name in _CHAINED)]
+        before = json.dumps(texts, ensure_ascii=False)[:-1]
         after = json.dumps([image_sha256, skips_sha256], ensure_ascii=False)[1:]
         return f'{before}, "', f'", {after}'
 

@@ -19,12 +19,12 @@ def kept_of(ledger: Ledger, run_id: str) -> dict[str, Any]:
     """
     if not ledger.exists():
         return {}
-    found = scalar(
+    kept = scalar(
         ledger.connection,
         "SELECT to_jsonb(r) -> 'kept' FROM backfill.run AS r WHERE run_id = %s",
         run_id,
     )
-    return dict(found or {})
+    return dict(kept or {})
 
 
 def kept_with(
@@ -36,10 +36,10 @@ def kept_with(
     `UsageError` for what somebody wrote into a plan's file that can not be meant.
     """
     stored = kept_of(ledger, run_id)
-    found = settled(KEPT_DEFAULTS, planned, stored, said)
+    kept = settled(KEPT_DEFAULTS, planned, stored, said)
     limits = settled(stored, said)
-    found |= {name: limits.get(name) for name in ("max_failed", "max_held")}
-    return {p.name: p.check(found[p.name]) for p in APPLY_PARAMETERS if p.name in found}
+    kept |= {name: limits.get(name) for name in ("max_failed", "max_held")}
+    return {p.name: p.check(kept[p.name]) for p in APPLY_PARAMETERS if p.name in kept}
 
 
 def keep(connection: Connection, run_id: str, kept: Mapping[str, Any]) -> None:

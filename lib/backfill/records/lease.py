@@ -253,12 +253,12 @@ def leave(
     """
     check_transition(lease.run_id, RunStatus.RUNNING, status)
     with connection.transaction():
-        found = connection.execute(
+        stands = connection.execute(
             "SELECT 1 FROM backfill.run WHERE run_id = %s AND lease_token = %s"
             " AND status = 'running' FOR NO KEY UPDATE",
             [lease.run_id, lease.token],
         ).fetchone()
-        if found is None:
+        if stands is None:
             return Left.LOST
         connection.execute(
             "UPDATE backfill.range AS r SET lease_expires_at = NULL, lease_holder = NULL"

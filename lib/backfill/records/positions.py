@@ -61,9 +61,9 @@ class Positions:
         """Return which of some places, rising, are among these."""
         if self.chosen is None:
             return (places >= 0) & (places < self.rows)
-        found = np.minimum(np.searchsorted(self.chosen, places), max(self.rows - 1, 0))
+        nearest = np.minimum(np.searchsorted(self.chosen, places), max(self.rows - 1, 0))
         return (
-            np.asarray(self.chosen[found] == places) if self.rows else np.zeros(len(places), bool)
+            np.asarray(self.chosen[nearest] == places) if self.rows else np.zeros(len(places), bool)
         )
 
     @property

@@ -100,7 +100,7 @@ class Done:
     locked: Positions
 
     @property
-    def taken(self) -> int:
+    def passed(self) -> int:
         """Rows behind which the range goes on."""
         return self.scanned + self.locked.rows
 
@@ -203,15 +203,15 @@ def take_range(connection: Connection, lease: Lease) -> RangeClaim | None:
             ).format(_COLUMNS),
             [holder_name(), lease.seconds, lease.run_id, lease.run_id, lease.token],
         )
-        taken = cur.fetchone()
-        if taken is None:
+        stretch = cur.fetchone()
+        if stretch is None:
             return None
         others = scalar(
             connection,
             "SELECT count(*) FROM backfill.range WHERE run_id = %s AND ended_at IS NULL",
             lease.run_id,
         )
-    return RangeClaim(lease, taken, is_alone=int(others) == 1)
+    return RangeClaim(lease, stretch, is_alone=int(others) == 1)
 
 
 #: Common table expressions: `run` and `fenced` have one row each while the claim holds, and with

@@ -186,8 +186,8 @@ def _pack(name: str, leaf: pa.Array, bases: _Bases) -> tuple[dict[str, Any], pa.
 
 def _pack_whole(name: str, leaf: pa.Array, bases: _Bases) -> tuple[dict[str, Any], pa.Array]:
     mask = np.asarray(leaf.is_null()) if leaf.null_count else None
-    known = leaf if mask is None else leaf.fill_null(0)
-    values = known.to_numpy(zero_copy_only=False).astype(np.int64)
+    filled = leaf if mask is None else leaf.fill_null(0)
+    values = filled.to_numpy(zero_copy_only=False).astype(np.int64)
     if len(values) and (values.min() < -_FARTHEST or values.max() > _FARTHEST):
         return {"as": "is"}, leaf  # an infinity: no room for distances
     best = _narrowed(values, mask)
@@ -208,9 +208,9 @@ def _pack_whole(name: str, leaf: pa.Array, bases: _Bases) -> tuple[dict[str, Any
 
 def _narrowed(values: Int64Array, mask: NDArray[np.bool_] | None) -> tuple[NDArray[Any], int, int]:
     """Return values as (narrow, low, step): each is low + step × narrow."""
-    known = values if mask is None else values[~mask]
-    low = int(known.min())
-    step = int(np.gcd.reduce(known - low)) or 1
+    valid = values if mask is None else values[~mask]
+    low = int(valid.min())
+    step = int(np.gcd.reduce(valid - low)) or 1
     steps = (values - low) // step
     if mask is not None:
         steps = np.where(mask, 0, steps)

@@ -171,10 +171,10 @@ def _array_text(text: str | None) -> str | None:
     if text is None or not text.startswith("["):
         return text
     try:
-        found = json.loads(text, parse_float=Digits, parse_int=Digits, parse_constant=Digits)
+        value = json.loads(text, parse_float=Digits, parse_int=Digits, parse_constant=Digits)
     except (ValueError, RecursionError):
         return text  # `[0:1]={a,b}`: the server's own
-    return array_literal(found) if isinstance(found, list) else text
+    return array_literal(value) if isinstance(value, list) else text
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -93,10 +93,10 @@ class UniqueKey:
 def columns_of(connection: Connection, relation: Relation) -> dict[str, CatalogColumn]:
     """Return the table's columns by name, in their order."""
     rows = connection.execute(_COLUMNS, [relation.schema, relation.name]).fetchall()
-    found = {}
+    columns = {}
     for name, declared, type_name, kind, schema, full, operators, modifier, *flags in rows:
         generated, not_null, identity, readable, is_domain = flags
-        found[name] = CatalogColumn(
+        columns[name] = CatalogColumn(
             name,
             declared,
             type_name,
@@ -108,7 +108,7 @@ def columns_of(connection: Connection, relation: Relation) -> dict[str, CatalogC
             has_modifier=modifier >= 0 or is_domain,
             sql_type=SqlType(_spelt(schema, kind), _declared(schema, kind, full), operators),
         )
-    return found
+    return columns
 
 
 def retyped(connection: Connection, relation: Relation, columns: Iterable[Column]) -> list[str]:
@@ -117,11 +117,11 @@ def retyped(connection: Connection, relation: Relation, columns: Iterable[Column
     A text is left out: versions that did not keep the types called every column so.
     """
     now = columns_of(connection, relation)
-    known = [(column.name, column.sql_type) for column in columns if column.sql_type != TEXT]
+    typed = [(column.name, column.sql_type) for column in columns if column.sql_type != TEXT]
     return [
         f"{relation}.{name} is {now[name].declared} now, and was {_plain(was)} when the plan was "
         "made"
-        for name, was in known
+        for name, was in typed
         if name in now and _plain(now[name].sql_type) != _plain(was)
     ]
 

@@ -130,6 +130,6 @@ def _secrets(dsn: str) -> Iterator[str]:
             piece for piece in re.split(r"[/@:?#&=\s]", behind) if len(piece) >= _LEAST_PIECE
         )
         return
-    found = [parts.get(name) for name in SECRETS] + [password_of(dsn)]
-    for value in (value for value in found if value and _is_secret(value, parts)):
+    secrets = [parts.get(name) for name in SECRETS] + [password_of(dsn)]
+    for value in (value for value in secrets if value and _is_secret(value, parts)):
         yield from {value, quote(value), quote(value, safe=""), unquote(value)}

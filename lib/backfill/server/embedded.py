@@ -150,8 +150,8 @@ class EmbeddedServer:
     @property
     def _cluster(self) -> str:
         # The inode follows a folder that is moved, and tells a copy from its original.
-        known = self.data.stat()
-        digest = hashlib.sha256(f"{known.st_dev}:{known.st_ino}".encode()).hexdigest()
+        folder = self.data.stat()
+        digest = hashlib.sha256(f"{folder.st_dev}:{folder.st_ino}".encode()).hexdigest()
         return f"backfill_{digest[:16]}"
 
     @property

@@ -53,10 +53,10 @@ def find_binaries(major: int | None = None) -> Binaries:
     """
     seen = []
     for folder in _candidate_folders():
-        found = _major_version(folder)
-        if found is not None and found >= OLDEST_MAJOR and major in (None, found):
-            return Binaries(folder, found)
-        seen.append(f"{folder} ({found or 'no server'})")
+        version = _major_version(folder)
+        if version is not None and version >= OLDEST_MAJOR and major in (None, version):
+            return Binaries(folder, version)
+        seen.append(f"{folder} ({version or 'no server'})")
     wanted = "PostgreSQL" if major is None else f"PostgreSQL {major}, which made this data folder,"
     looked = f" Looked in: {', '.join(seen)}." if seen else ""
     reset = "" if major is None else f", or start afresh: {next_command('db', 'reset')}"

@@ -44,9 +44,9 @@ def make_socket_folder(home: Path, account: Account) -> None:
     """
     folder = socket_folder(home)
     folder.mkdir(mode=0o700, exist_ok=True)
-    known = folder.lstat()
-    is_private = stat.S_ISDIR(known.st_mode) and stat.S_IMODE(known.st_mode) & 0o077 == 0
-    if not is_private or known.st_uid not in (os.geteuid(), account.uid):
+    status = folder.lstat()
+    is_private = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077 == 0
+    if not is_private or status.st_uid not in (os.geteuid(), account.uid):
         raise PreflightError(
             f"The socket folder {folder} is not private to you. Mend: remove it, or set "
             "BACKFILL_EMBEDDED_DIR to a path shorter than 80 bytes"

@@ -19,7 +19,7 @@ def check_casts(connection: Connection, relations: Iterable[Relation]) -> None:
     One `WITH INOUT` is what PostgreSQL does without it, so it does no harm; an extension's is what
     its type means. Types are PostgreSQL's own, and those of the tables' columns.
     """
-    found = connection.execute(
+    cast = connection.execute(
         "SELECT format_type(s.oid, NULL), format_type(t.oid, NULL),"
         " CASE WHEN c.castfunc = 0 THEN 'their bytes' ELSE c.castfunc::regprocedure::text END,"
         " c.castcontext::text"
@@ -36,9 +36,9 @@ def check_casts(connection: Connection, relations: Iterable[Relation]) -> None:
         "  AND d.objid = c.oid AND d.deptype = 'e') ORDER BY c.oid LIMIT 1",
         [[str(each) for each in relations]],
     ).fetchone()
-    if found is None:
+    if cast is None:
         return
-    source, target, by, context = map(str, found)
+    source, target, by, context = map(str, cast)
     pair = f"({source} AS {target})"
     raise PreflightError(
         f"This database has a cast of its own from {source} to {target}, by {by}: what is compared "

@@ -50,9 +50,9 @@ def holdable_json(connection: Connection, value: Any) -> Any:
 
 def _codec(encoding: str) -> str:
     name = _IN_PYTHON.get(encoding, encoding)
-    for known in (name, name.replace("WIN", "cp"), name.replace("KOI8", "koi8_")):
+    for spelling in (name, name.replace("WIN", "cp"), name.replace("KOI8", "koi8_")):
         try:
-            return codecs.lookup(known).name
+            return codecs.lookup(spelling).name
         except LookupError:
             continue
     return "ascii"

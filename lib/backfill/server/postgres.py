@@ -175,8 +175,8 @@ def _with_time(
 
 def _version_of(connection: Session) -> int:
     """Return the server's version, also when it has ended the connection by now."""
-    told = (connection.pgconn.parameter_status(b"server_version") or b"").split(b".")[0]
-    return connection.pgconn.server_version or (int(told) * 10_000 if told.isdigit() else 0)
+    major = (connection.pgconn.parameter_status(b"server_version") or b"").split(b".")[0]
+    return connection.pgconn.server_version or (int(major) * 10_000 if major.isdigit() else 0)
 
 
 def from_the_start(dsn: str, settings: Mapping[str, str]) -> str:

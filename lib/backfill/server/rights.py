@@ -86,15 +86,15 @@ def missing_grants(connection: Connection, rights: Sequence[Right]) -> list[str]
 def _lacking(connection: Connection, right: Right) -> Right | None:
     """Return what the role lacks of a right: of columns, those."""
     # By oid: the regclass cast of a name would itself fail without USAGE on the schema.
-    found = (
+    table = (
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = %s AND c.relname = %s"
     )
     named = [right.relation.schema, right.relation.name]
     if not right.columns:
-        may = "SELECT has_table_privilege(c.oid, %s)" + found
+        may = "SELECT has_table_privilege(c.oid, %s)" + table
         return None if scalar(connection, may, right.what, *named) else right
-    may = "SELECT has_column_privilege(c.oid, %s, %s)" + found
+    may = "SELECT has_column_privilege(c.oid, %s, %s)" + table
     columns = tuple(
         column
         for column in right.columns

@@ -202,7 +202,7 @@ class Session(psycopg.Connection[TupleRow]):
 
     def drop_pin(self, name: str) -> None:
         """Leave a setting as it is, that this server does not have."""
-        self._pins = {known: value for known, value in self._pins.items() if known != name}
+        self._pins = {pin: value for pin, value in self._pins.items() if pin != name}
         self._settings_queries = {}
 
     def run_triggers_on_own_path(self) -> None:

@@ -159,5 +159,5 @@ class Table:
     @property
     def source_fields(self) -> tuple[Column, ...]:
         """What a change's `source` holds: source columns, then values looked up."""
-        found = (Column(value.field, ColumnType.TEXT) for value in self.looked_up)
-        return (*self.sources, *found)
+        looked_up = (Column(value.field, ColumnType.TEXT) for value in self.looked_up)
+        return (*self.sources, *looked_up)

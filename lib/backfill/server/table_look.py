@@ -81,13 +81,13 @@ def _siblings(connection: Connection, look: TableLook, own: Reference) -> list[R
         [own.other.schema, own.other.name],
     ).fetchall()
     ours = {theirs: name for name, theirs in own.parts}
-    found = []
+    siblings = []
     for relation in (Relation(*row) for row in rows):
         for reference in _references(connection, relation) if relation != look.relation else ():
             pairs = [(ours.get(theirs, ""), name) for name, theirs in reference.parts]
             if reference.other == own.other and {name for name, _ in pairs} == {*ours.values()}:
-                found.append(Reference(relation, tuple(pairs)))
-    return found
+                siblings.append(Reference(relation, tuple(pairs)))
+    return siblings
 
 
 def _look(connection: Connection, relation: Relation) -> TableLook:

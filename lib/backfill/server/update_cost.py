@@ -230,9 +230,9 @@ def _room(leaves: Sequence[_Leaf]) -> Iterator[str]:
 
 def _whole_rows(connection: Connection, leaves: Sequence[_Leaf], pending: int) -> Iterator[str]:
     """Warn of full row images in the WAL, which logical decoding asks for."""
-    found = connection.execute("SELECT current_setting('wal_level')").fetchone()
+    level = connection.execute("SELECT current_setting('wal_level')").fetchone()
     whole = [leaf for leaf in leaves if leaf.identity == "f"]
-    if not whole or not found or found[0] != "logical":
+    if not whole or not level or level[0] != "logical":
         return
     width = max(leaf.row_bytes or 0.0 for leaf in whole)
     names = ", ".join(leaf.name for leaf in whole)

@@ -147,7 +147,7 @@ def _cut_further(
         return
     for entry in ranges_of(connection, run_id):
         if not entry.has_ended:
-            next_row = entry.row_low + done_of(connection, run_id, entry).taken
+            next_row = entry.row_low + done_of(connection, run_id, entry).passed
             left.append((entry, next_row))
     rows = sum(entry.row_high - next_row for entry, next_row in left)
     for entry, next_row in left:

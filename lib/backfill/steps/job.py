@@ -82,18 +82,18 @@ class Job:
         if own := part(self.task, "preflight"):
             return Ready(self, *own(connection, writing=writing))
         resolved = resolved_of(self.task, connection)
-        found = plain_preflight(self.task, connection, resolved, writing=writing)
-        rows = PlainRows(self.task, self.origin, self.answers, resolved, found)
-        return Ready(self, rows, found)
+        preflight = plain_preflight(self.task, connection, resolved, writing=writing)
+        rows = PlainRows(self.task, self.origin, self.answers, resolved, preflight)
+        return Ready(self, rows, preflight)
 
 
 class Ready:
     """A job as its preflight found it."""
 
-    def __init__(self, job: Job, rows: Rows, found: Preflight) -> None:
+    def __init__(self, job: Job, rows: Rows, preflight: Preflight) -> None:
         self.job = job
         self.rows = rows
-        self.found = found
+        self.preflight = preflight
         self._refusal = ""
 
     @property

@@ -81,12 +81,12 @@ class PlainRows:
         origin: Mapping[str, Any],
         answers: Answers,
         resolved: Resolved,
-        found: Preflight,
+        preflight: Preflight,
     ) -> None:
-        """`origin` says where the task was found; `found` is what its preflight counted."""
+        """`origin` says where the task was found; `preflight` is what that counted."""
         self.task = task
         self.resolved = resolved
-        self.found = found
+        self.preflight = preflight
         self._origin = origin
         self._dsn = ""
         self._asking = TaskQuestions(part(task, "questions") or {}, answers)
@@ -125,7 +125,7 @@ class PlainRows:
         has_own = hasattr(self.task, "extract")
         own = partial(pages_of, self.task, connection, table)
         if where:
-            counted = sum(self.found.pending.values())
+            counted = sum(self.preflight.pending.values())
             read, mend = partial(rows_where, connection, table, where), {}
             if has_own:
                 read, mend = own, {"mend": NOT_YIELDED}

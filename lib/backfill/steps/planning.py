@@ -96,11 +96,11 @@ class Planning:
             self.job, self._database, settings, self._latest_sheets, writing=writing
         )
         self._opened = None  # a cell that is run again looks again
-        found = self._ready.found
-        for warning in found.warnings:
+        preflight = self._ready.preflight
+        for warning in preflight.warnings:
             self._reporter.message(warning, "warning")
-        self._reporter.message(f"{found.total} before the run.")
-        return found
+        self._reporter.message(f"{preflight.total} before the run.")
+        return preflight
 
     def extract(self) -> int:
         return self.ready.rows.stage_rows(self._database.dsn, self.staging, self._reporter)

@@ -69,7 +69,7 @@ def write(blocks: Iterable[Decided], schema: pa.Schema, work: Work) -> tuple[int
     work.staging.create("skips", SKIPS_SCHEMA)
     work.staging.create("questions", QUESTIONS_SCHEMA)
 
-    def taken() -> Iterator[pa.Table]:
+    def changes() -> Iterator[pa.Table]:
         for decided in numbered(blocks):
             counted.add(decided)
             work.staging.append("skips", skips_table(decided.skips))
@@ -79,7 +79,7 @@ def write(blocks: Iterable[Decided], schema: pa.Schema, work: Work) -> tuple[int
             yield decided.changes
             del decided  # while the next block is computed, nobody holds this one but its writer
 
-    return plan.write_changes(work.folder, taken(), schema), counted
+    return plan.write_changes(work.folder, changes(), schema), counted
 
 
 def numbered(blocks: Iterable[Decided]) -> Iterator[Decided]:

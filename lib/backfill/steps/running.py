@@ -96,11 +96,11 @@ def check_fresh(frozen: Plan, row: RunRow | None, connection: Connection, work: 
             ("settings", row.settings_fingerprint, frozen.settings_fingerprint),
             *_facts_of_both(connection, frozen, row),
         ]
-    for what, expected, found in checks:
-        if expected != found:
+    for what, expected, present in checks:
+        if expected != present:
             raise StalePlan(
                 f"Run {frozen.run_id} can not go on: its {what} differs "
-                f"(it was {expected[:16]}, now it is {found[:16]}). Nothing was written. "
+                f"(it was {expected[:16]}, now it is {present[:16]}). Nothing was written. "
                 f"{plan.new_plan(work.folder)}"
             )
 

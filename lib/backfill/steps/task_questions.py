@@ -35,12 +35,12 @@ class TaskQuestions:
         reads = _reads(rows)
         columns = []
         for kind in self._words:
-            found = [
+            answers = [
                 self._answers.find(Question(kind, key, scope=scope, read=read))
                 for key, scope, read in reads
             ]
-            self.used.update(answer for answer in found if answer)
-            columns.append(pa.array([a.decision if a else None for a in found], pa.string()))
+            self.used.update(answer for answer in answers if answer)
+            columns.append(pa.array([a.decision if a else None for a in answers], pa.string()))
         return rows.append_column(ANSWER, pa.StructArray.from_arrays(columns, list(self._words)))
 
     def asked(self, rows: pa.Table, computed: pa.Table) -> list[Question]:
@@ -50,10 +50,10 @@ class TaskQuestions:
             return asked
         kinds = computed.column(ASK).to_pylist()
         if unknown := sorted({str(kind) for kind in kinds if kind} - {*self._words}):
-            known = ", ".join(self._words) or "none"
+            kinds_named = ", ".join(self._words) or "none"
             raise PreflightError(
                 f"The task asks {unknown[0]!r}, and nobody could answer: name it among its "
-                f"questions (there: {known}), with the words that answer it."
+                f"questions (there: {kinds_named}), with the words that answer it."
             )
         for (key, scope, read), kind, applied in zip(
             _reads(rows), kinds, _applied(computed), strict=True

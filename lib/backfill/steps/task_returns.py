@@ -121,13 +121,13 @@ def _check_words(task: Any, name: str, column: pa.ChunkedArray) -> None:
     plain = kind.value_type if pa.types.is_dictionary(kind) else kind
     is_text = pa.types.is_string(plain) or pa.types.is_large_string(plain)
     if not (is_text or pa.types.is_string_view(plain) or pa.types.is_null(plain)):
-        found = str(plain)
+        what = str(plain)
     elif any(word is not None and not word.strip() for word in column.unique().to_pylist()):
-        found = "a text without letters"
+        what = "a text without letters"
     else:
         return
     raise PreflightError(
-        f"The column {name} that the task {task.name} computed is {found}: it holds a word like "
+        f"The column {name} that the task {task.name} computed is {what}: it holds a word like "
         "no_number, or None where there is nothing to say."
     )
 
@@ -136,16 +136,16 @@ def found_wrong(name: str, wrong: Any, rows: int) -> list[tuple[int, str]]:
     """Return what a task's `check` finds, by row; raise `PreflightError` for what is no list."""
     wanted = f'[(row, "what is wrong"), …] of rows 0 to {rows - 1}, and [] where all is well'
     try:
-        found = [(range(rows)[row], str(what)) for row, what in wrong]
+        rows_wrong = [(range(rows)[row], str(what)) for row, what in wrong]
     except (TypeError, ValueError, IndexError):
         raise PreflightError(_gives(name, "check", wrong, wanted)) from None
-    return found
+    return rows_wrong
 
 
-def _is_not(task: Any, verb: str, found: Any, wanted: str) -> str:
-    return _gives(task.name, verb, found, wanted)
+def _is_not(task: Any, verb: str, value: Any, wanted: str) -> str:
+    return _gives(task.name, verb, value, wanted)
 
 
-def _gives(name: str, verb: str, found: Any, wanted: str) -> str:
-    kind = "None" if found is None else f"a {type(found).__name__}"
+def _gives(name: str, verb: str, value: Any, wanted: str) -> str:
+    kind = "None" if value is None else f"a {type(value).__name__}"
     return f"`{verb}` of the task {name} gives {kind}: it is to give {wanted}."

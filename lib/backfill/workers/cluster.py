@@ -126,13 +126,13 @@ class Cluster:
         """
         with contextlib.suppress(TimeoutError):
             self._client.wait_for_workers(1, timeout=HELLO_SECONDS)
-        found = self._client.run(_versions_or_error, self._versions_of, on_error="return")
-        if not found:
+        answers = self._client.run(_versions_or_error, self._versions_of, on_error="return")
+        if not answers:
             raise PreflightError(
                 f"The Dask scheduler {self.address} has no worker. Start some, on each machine: "
                 f"dask worker {self.address}"
             )
-        for worker, versions in sorted(found.items()):
+        for worker, versions in sorted(answers.items()):
             if isinstance(versions, BaseException):
                 raise PreflightError(
                     f"The Dask worker {worker} can not run this work: {_sentence(versions)} "
@@ -293,11 +293,11 @@ def _do_checked(
     return function(*arguments)
 
 
-def _compare(worker: str, expected: Mapping[str, str], found: Mapping[str, str]) -> None:
+def _compare(worker: str, expected: Mapping[str, str], present: Mapping[str, str]) -> None:
     differing = [
-        f"{name} {found.get(name, 'missing')} (here: {version})"
+        f"{name} {present.get(name, 'missing')} (here: {version})"
         for name, version in expected.items()
-        if found.get(name) != version
+        if present.get(name) != version
     ]
     if differing:
         raise PreflightError(

@@ -224,7 +224,7 @@ class FillRows(PlainRows):
 
     @property
     def _counted(self) -> int:
-        return sum(self.found.pending.values())
+        return sum(self.preflight.pending.values())
 
     def stage_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         self.task.keep_files(RunFolder(staging.path.parent))
@@ -240,7 +240,7 @@ class FillRows(PlainRows):
 
     def _extract_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         """Read the chosen rows with all columns that this role may see, for a notebook."""
-        where, whole = self.found.facts["chosen"], self._whole()
+        where, whole = self.preflight.facts["chosen"], self._whole()
         staging.create(ROWS_TABLE, rows_schema(whole))
         with connect(dsn, read_only=True, limits=PATIENT) as connection:
             read = partial(rows_where, connection, whole, where)
