@@ -148,7 +148,7 @@ def test_what_can_not_be_asked_of_a_run_names_a_look_at_it_or_the_same_again(
     "steps.verify:_check_counts apply",
     "steps.verify:_check_counts resume",
     "steps.revert:plan_revert cancel",
-    "command.commands:_run_job revert",
+    "command.commands:_go_on_with revert",
     "steps.running:stopped_run revert",
 )
 def test_what_status_and_verify_say_next_does_what_that_state_of_a_run_wants(

@@ -32,7 +32,7 @@ from backfill.printing import leave_unread
 if TYPE_CHECKING:
     from backfill.jobs.entry import Entry
     from backfill.notebook.own_notebook import OwnNotebook
-    from backfill.records.ledger import Ledger
+    from backfill.records.ledger import Ledger, RunRow
 
 _DROPPED = {
     "command",
@@ -90,7 +90,6 @@ def _run_job(
     from backfill_lab.demo.seed import seed_if_empty
 
     terminal = terminal_of(options)
-    declared = entry.parameters
     settings = engine_settings(values)
     job = entry.make(values)
     job.kind.check_skip_limits(settings)
@@ -100,23 +99,28 @@ def _run_job(
     sheets = latest_sheets(job.name, values)
     ready = look(job, database, settings, sheets, writing=values["apply"])
     if stopped := stopped_run(database, job, values, terminal.message):
-        terminal.message(
-            f"Run {stopped.run_id} of the same settings is {stopped.status}: going on from its "
-            "last checkpoint. (What it wrote, to put it back: "
-            f"{next_command('revert', stopped.run_id)})"
-        )
-        return _run_plan(options, stopped.run_id, _said_anew(options, values), kernel)
+        return _go_on_with(stopped, options, values, kernel)
     folder = RunFolder.of(runs_dir(values["runs_dir"]), new_run_id(job.name))
-    # What a person's own notebook says in its cell stays its own.
-    names = {parameter.name for parameter in declared}
-    said = {name: value for name, value in given_of(options).items() if name in names}
     with notebook_for(entry, job.task, own) as notebook:  # what is refused here leaves no folder
         folder.create()
         keep = part(job.task, "keep_files")
         kept = keep(folder) if keep else {}
         hand_over(kernel, values | kept, ready)
-        parameters = said | kept if own.path else _changed(declared, values | kept)
+        if own.path:  # what a person's own notebook says in its cell stays its own
+            parameters = _said(options, {p.name for p in entry.parameters}) | kept
+        else:
+            parameters = _changed(entry.parameters, values | kept)
         return run_notebook_of(notebook, folder, "notebook", parameters, terminal, kernel)
+
+
+def _go_on_with(
+    stopped: RunRow, options: argparse.Namespace, values: Mapping[str, Any], kernel: Kernel
+) -> int:
+    terminal_of(options).message(
+        f"Run {stopped.run_id} of the same settings is {stopped.status}: going on from its last "
+        f"checkpoint. (What it wrote, to put it back: {next_command('revert', stopped.run_id)})"
+    )
+    return _run_plan(options, stopped.run_id, _said_anew(options, values), kernel)
 
 
 def _usual_paths(declared: Sequence[Parameter]) -> dict[str, Any]:
@@ -130,6 +134,11 @@ def given_of(options: argparse.Namespace) -> dict[str, Any]:
         for name, value in vars(options).items()
         if name not in _DROPPED and value is not None
     }
+
+
+def _said(options: argparse.Namespace, names: set[str]) -> dict[str, Any]:
+    """Return what the command line says of some parameters."""
+    return {name: value for name, value in given_of(options).items() if name in names}
 
 
 def _changed(declared: Any, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,8 +155,7 @@ def _said_anew(options: argparse.Namespace, values: Mapping[str, Any]) -> dict[s
 
     # A job without a chunk size has workers that do something else than write.
     names = {p.name for p in APPLY_PARAMETERS} - (set() if "chunk_size" in values else {"workers"})
-    said = {name: value for name, value in given_of(options).items() if name in names}
-    return check_parameters(APPLY_PARAMETERS, {**said, "apply": True}, ())
+    return check_parameters(APPLY_PARAMETERS, {**_said(options, names), "apply": True}, ())
 
 
 def run_plan(options: argparse.Namespace) -> int:

@@ -93,6 +93,17 @@ class Frames:
 RECORD_ROWS = 20
 
 
+def with_record(widget: Any, record: Shown, given: dict[str, Any]) -> Any:
+    """Return what IPython asks for: a widget for the browser, its static record for the archive."""
+    shown = widget._repr_mimebundle_(**given) if widget else {}
+    data, metadata = shown if isinstance(shown, tuple) else (shown, {})
+    return {
+        **(data or {}),
+        "text/plain": record.text,
+        "text/html": inlined(record.markup),
+    }, metadata
+
+
 class TableView:
     """A dataframe to look at; `frame` is the dataframe itself."""
 
@@ -117,11 +128,4 @@ class TableView:
         if self._widget is None:
             # No limit of bytes: every row can be found, not only the first thousand.
             self._widget = ITable(self.frame, maxBytes=0, maxRows=0, maxColumns=0)
-        shown = self._widget._repr_mimebundle_(**given)
-        data, metadata = shown if isinstance(shown, tuple) else (shown, {})
-        record = self.record()
-        return {
-            **(data or {}),
-            "text/plain": record.text,
-            "text/html": inlined(record.markup),
-        }, metadata
+        return with_record(self._widget, self.record(), given)

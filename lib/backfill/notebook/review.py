@@ -12,10 +12,10 @@ from typing import Any
 
 from backfill.decisions import Words
 from backfill.display.counting import counted
-from backfill.display.inline import inlined
 from backfill.display.pages import Shown, note, table
 from backfill.errors import BackfillError
 from backfill.folder import RunFolder
+from backfill.notebook.frames import with_record
 from backfill.plans.plan import planned_again
 from backfill.plans.review_sheet import ReviewRow, review_rows, settle
 from backfill.plans.worksheet import CORRECTIONS_FILE, DECISIONS_FILE
@@ -68,15 +68,9 @@ class Review:
         )
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
-        record = self.record()
-        bundle = {"text/plain": record.text, "text/html": inlined(record.markup)}
-        if not self.rows:
-            return bundle
-        if self._widget is None:
+        if self.rows and self._widget is None:
             self._widget = _widget(self)
-        shown = self._widget._repr_mimebundle_(**given)
-        data, metadata = shown if isinstance(shown, tuple) else (shown, {})
-        return {**(data or {}), **bundle}, metadata
+        return with_record(self._widget, self.record(), given)
 
 
 def _widget(review: Review) -> Any:
