@@ -312,3 +312,26 @@ def test_a_limit_of_the_server_is_told_with_its_own_mend(
 
     assert said.startswith("The server could not go on during extract: ")
     assert mend in said and not said.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(9);",
+        "PERFORM set_config('transaction_read_only', 'on', true);",
+    ],
+)
+def test_rows_that_end_each_session_that_writes_them_end_the_run_as_well(
+    bench: Bench, body: str
+) -> None:
+    add_trigger(bench, body)
+    run_id = bench.plan(chunk_size=2).run_id
+
+    with pytest.raises(DatabaseUnreachable, match="happened 5 times more, though the server"):
+        bench.apply(run_id)
+
+    written = without(*(f"e{day:02d}" for day in range(3, 13)))
+    assert bench.filled() == written
+    bench.sql("DROP TRIGGER meddler ON events")
+    bench.apply(run_id)
+    assert bench.filled() == ALL_NOONS

@@ -206,7 +206,7 @@ def refuse(bench: Bench, key: str, what: str) -> None:
 
 @pytest.mark.pastes(
     "chunks.found_again:look_for resume",
-    "chunks.patience:PatientCommitter._reconnect resume",
+    "chunks.patience:_gone resume",
     "rows.image:decode verify",
     "plans.extract:_translated doctor",
     "plans.plan:load new_plan",
@@ -231,8 +231,8 @@ def test_a_server_or_a_plan_that_is_lost_names_what_goes_on_looks_or_plans_anew(
         found_again.look_for(bench.connection, claim, 9, "0" * 64)
     monkeypatch.setattr(patience, "RECONNECT_SECONDS", -1.0)
     gone = psycopg.OperationalError("server closed the connection")
-    writer = stub(run_id=run_id, connection=bench.connection, connect=raising(gone))
-    writer.connection = stub(close=lambda: None)
+    shared = stub(lease=stub(run_id=run_id), connect=raising(gone))
+    writer = stub(shared=shared, connection=stub(close=lambda: None))
     with printed_by_an_error(place, "resume") as away:
         patience.PatientCommitter._reconnect(writer, lambda _c: None, "wrote", gone)
     assert away == lost

@@ -11,6 +11,7 @@ import functools
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -89,6 +90,7 @@ class PatientCommitter:
         self._wait = threading.Event()
         # What a crash of the server may take back of the range: its last chunks.
         self._at_risk: list[Counts] = []
+        self._losses = Counter[int]()  # connections, by the chunk that was written
 
     def close(self) -> None:
         self.connection.close()
@@ -165,6 +167,7 @@ class PatientCommitter:
                         raise
                     is_careful = True
                     continue
+                self._lose(ready.chunk.number, error)
                 if done := self._look_again(claim, ready.chunk.number, behind.chain, error):
                     return Committed(done)
             except (CommitRefused, psycopg.Error, RefusedRow) as error:
@@ -176,6 +179,22 @@ class PatientCommitter:
                 if is_careful or is_hopeless(error):
                     raise
                 is_careful = True
+
+    def _lose(self, number: int, error: Exception) -> None:
+        """Count a connection that a chunk cost; the rows of one may end any that writes them, or
+        crash the server, each time anew."""
+        self._losses[number] += 1
+        if self._losses[number] > ATTEMPTS:
+            raise _gone(
+                self.shared.lease.run_id,
+                f"wrote chunk {number}",
+                error,
+                f"the same happened {ATTEMPTS} times more, though the server answered in between: "
+                "a trigger of these rows may end the session, or what others set does; its log "
+                "tells",
+            ) from None
+        if self._losses[number] > 1:
+            self._back_off(min(self._losses[number], 3))
 
     def settle(self, claim: RangeClaim, number: int, chain: str) -> None:
         """Wait until all that was committed is on the server's disk; `number` is the next chunk's.
@@ -323,15 +342,19 @@ class PatientCommitter:
                 break
             except (DatabaseUnreachable, *AWAY):
                 if time.monotonic() > deadline:
-                    raise DatabaseUnreachable(
-                        f"The database went away while run {self.shared.lease.run_id} {what} "
-                        f"({first_line(error)}), and did not come back "
-                        f"within {RECONNECT_SECONDS:.0f} s. What was reported stays committed. "
-                        f"When it answers again: {next_command('resume', self.shared.lease.run_id)}"
-                    ) from None
+                    late = f"did not come back within {RECONNECT_SECONDS:.0f} s"
+                    raise _gone(self.shared.lease.run_id, what, error, late) from None
                 self._back_off(min(attempt, 5))
         self.shared.reporter.message("The connection was lost; connected again.", "warning")
         return answer
+
+
+def _gone(run_id: str, what: str, error: Exception, how: str) -> DatabaseUnreachable:
+    return DatabaseUnreachable(
+        f"The database went away while run {run_id} {what} ({first_line(error)}), and "
+        f"{how}. What was reported stays committed. When it answers again: "
+        f"{next_command('resume', run_id)}"
+    )
 
 
 def behind_of(behind: Behind, done: Sequence[Committed]) -> Behind:

@@ -20,10 +20,10 @@ YEAR = "year"
 FAR_YEARS = 150
 #: From this share of rows on a plan needs --accept-years.
 MOST_SHARE = 0.01
-#: Seconds of our days read as milliseconds, and so on, lie in the first days of 1970.
-EARLY_US = 60 * DAY_US
-#: A smaller share of them is a few rows' own mistake, and says nothing of the column's unit.
-EARLY_SHARE = 0.1
+#: Seconds of our days (1990 to 2100) that are read as milliseconds, and so on: in early 1970.
+_EARLY_US = (7 * DAY_US, 48 * DAY_US)
+#: Fewer of them are a few rows' own mistake, and say nothing of the column's unit.
+_LEAST_EARLY = 10
 _LATER = 1975
 _US = "datetime64[us]"
 _EPOCH_YEAR = 1970
@@ -62,7 +62,7 @@ class YearCounts:
 
     def has_early(self, pair: str) -> bool:
         """Tell whether enough counts of a pair may be of another unit to ask about it."""
-        return self.early[pair] > EARLY_SHARE * self._of_pairs()[pair]
+        return self.early[pair] >= max(_LEAST_EARLY, MOST_SHARE * self._of_pairs()[pair])
 
     def _of_pairs(self) -> Counter[str]:
         rows = Counter[str]()
@@ -100,7 +100,9 @@ def count_years(
         for year, place, count in zip(years.tolist(), first.tolist(), counts.tolist(), strict=True):
             by_year.counts[(pair.label, year)] = count
             by_year.examples[(pair.label, year)] = rows.column("key")[int(planned[place])].as_py()
-        is_early = np.abs(values.wall.us[planned]) < EARLY_US
+        first_us, last_us = _EARLY_US
+        wall_us = values.wall.us[planned]
+        is_early = (wall_us >= first_us) & (wall_us < last_us)
         if pair.reading.kind is WallKind.NUMBER and not pair.reading.form and is_early.any():
             by_year.early[pair.label] = int(np.count_nonzero(is_early))
     return by_year
