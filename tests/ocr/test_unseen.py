@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.checks import COVERED, ROOM_BETWEEN
+from backfill.ocr.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
 from backfill.ocr.dates import DateEvidence
 from backfill.ocr.layout import read_layout
 from backfill.ocr.preprocess import find_ink
@@ -103,7 +103,9 @@ class Screen:
         self.pen.rounded_rectangle(box, 14 if is_round else 0, fill=fill)
         self.words = [w for w in self.words if not top <= w.middle <= bottom]
 
-    def unseen(self, *, bottom: float | None = None, is_dated: bool = True) -> Unseen:
+    def unseen(
+        self, *, bottom: float | None = None, is_dated: bool = True, has_strays: bool = False
+    ) -> Unseen:
         """Return what is told of the screen down to a row, where it ends."""
         end = bottom or HEIGHT
         pixels = np.asarray(self.image.crop((0, 0, WIDTH, int(end))), dtype=np.uint8)
@@ -112,7 +114,8 @@ class Screen:
         date = DateEvidence(22, 8, 4, None, 34, "Fredag 22 augusti", bottom=140.0)
         view = View(
             date if is_dated else None,
-            read_layout(words).entries, "", (), Tail.ROOM, top=140.0, bottom=end,
+            (layout := read_layout(words)).entries, "", (), Tail.ROOM, top=140.0, bottom=end,
+            strays=layout.strays, of_strays=(STRAY_TEXT,) * has_strays,
         )  # fmt: skip
         return find_unseen(scene_of(pixels, ink.pieces, ink.letter_px), view, words, ())
 
@@ -229,3 +232,61 @@ def test_what_stands_right_below_the_last_card_may_be_another(look: Look) -> Non
     screen.pen.text((30, y), "15:20", look.ink, font)
 
     assert screen.unseen().tail is Tail.EDGE
+
+
+def _with_message(look: Look, top: float, text: str, fill: str) -> Screen:
+    screen = _screen(look)
+    box = (16, top, WIDTH - 16, top + 5 * look.text_px)
+    screen.pen.rounded_rectangle(box, 10, fill=fill)
+    screen.look = replace(look, ink="#ffffff")
+    screen.line(text, 40, top + 2 * look.text_px)
+    return screen
+
+
+@looks
+@pytest.mark.parametrize("fill", ["#3b5bdb", "#5a636e"])
+def test_a_message_far_below_the_list_is_no_card(look: Look, fill: str) -> None:
+    screen = _with_message(look, HEIGHT - 260, "Meddelande från chefen", fill)
+
+    assert screen.unseen(has_strays=True) == Unseen((), Tail.ROOM)
+
+
+@looks
+@pytest.mark.parametrize("text", ["Lediga pass", "Heldag", "Lunch", "Ring 0700"])
+def test_what_says_something_of_a_shift_is_no_message(look: Look, text: str) -> None:
+    screen = _with_message(look, HEIGHT - 260, text, "#3b5bdb")
+
+    assert screen.unseen(has_strays=True).flags == (STRAY_TEXT,)
+
+
+@looks
+def test_text_without_a_shape_around_it_is_no_message(look: Look) -> None:
+    screen = _screen(look)
+    screen.line("Meddelande från chefen", 40, HEIGHT - 260)
+
+    assert screen.unseen(has_strays=True).flags == (STRAY_TEXT,)
+
+
+def test_the_page_below_cards_that_fill_the_screen_is_no_cover() -> None:
+    """Its colour stands above the list, too."""
+    screen = _screen(LOOKS["ruled"])
+    screen.pen.rectangle((0, screen.y, WIDTH, HEIGHT), fill="#d8e2dc")
+    assert COVERED in screen.unseen(bottom=1100).flags
+
+    screen.pen.rectangle((0, 0, WIDTH, 140), fill="#d8e2dc")
+    assert COVERED not in screen.unseen(bottom=1100).flags
+
+
+@pytest.mark.parametrize("name", ["boxes on grey", "dark boxes"])
+@pytest.mark.parametrize("step", [0, 40])
+def test_a_page_that_grows_darker_little_by_little_is_one_page(name: str, step: int) -> None:
+    look = LOOKS[name]
+    screen = Screen(look, Image.new("RGB", (WIDTH, HEIGHT), look.page))
+    for y in range(HEIGHT):
+        shade = 160 - 70 * y // HEIGHT - step * (y > 900)
+        screen.pen.line((0, y, WIDTH, y), fill=(shade, shade, shade))
+    for card in DAY:
+        screen.card(*card)
+
+    assert screen.boxes[-1][1] < 900
+    assert screen.unseen().tail is (Tail.EDGE if step else Tail.ROOM)

@@ -240,8 +240,9 @@ def _overlap(one: Shift, other: Shift) -> bool:
 def without_worse_twins(images: Sequence[Sequence[Entry]]) -> tuple[tuple[Entry, ...], ...]:
     """Return each image's entries without those that another image shows better.
 
-    A card that an edge cuts gives way to a whole one of the same times; a card whose times its
-    duration contradicts to one of the same title whose times it proves.
+    A card that an edge cuts, or of which something hides a part, gives way to a whole one of the
+    same times; a card whose times its duration contradicts to one of the same title whose times it
+    proves.
     """
     return tuple(
         tuple(entry for entry in entries if not _has_better_twin(entry, images, place))
@@ -254,7 +255,28 @@ def _has_better_twin(entry: Entry, images: Sequence[Sequence[Entry]], place: int
     if CUT_OFF in entry.flags:
         whole = [other for other in others if CUT_OFF not in other.flags]
         return any((entry.start, entry.end) == (other.start, other.end) for other in whole)
+    if any(_is_part_of(entry, other) for other in others):
+        return True
     return DURATION_MISMATCH in entry.flags and any(_is_proven_twin(entry, o) for o in others)
+
+
+def _is_part_of(entry: Entry, other: Entry) -> bool:
+    """Whether a card without a doubt has the times and texts of a doubted one, and more of them.
+
+    Of one place a title counts that is nearly the same: an edge cut the heads of its letters.
+    """
+    if not entry.flags or other.flags or (entry.start, entry.end) != (other.start, other.end):
+        return False
+    place, title = plain(entry.address + entry.location), plain(entry.title)
+    is_same_place = bool(place) and place == plain(other.address + other.location)
+    return _words_of(entry) < _words_of(other) or (
+        is_same_place and _are_alike(title, plain(other.title))
+    )
+
+
+def _words_of(entry: Entry) -> frozenset[str]:
+    text = " ".join((entry.title, entry.address, entry.location))
+    return frozenset(map(plain, text.split())) - {""}
 
 
 def _is_proven_twin(entry: Entry, other: Entry) -> bool:

@@ -60,7 +60,8 @@ def hours_of_scale(cells: Sequence[Cell], height: float) -> list[Cell]:
         column = [
             (cell, int(clock[:2]))
             for cell, clock in sorted(hours, key=lambda pair: pair[0].middle)
-            if abs(cell.right - first.right) < limits.SAME_EDGE * height
+            if min(abs(cell.right - first.right), abs(cell.left - first.left))
+            < limits.SAME_EDGE * height
         ]
         pitches = [
             (lower.middle - upper.middle) / hour

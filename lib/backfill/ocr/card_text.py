@@ -43,6 +43,8 @@ from backfill.ocr.words import BULLET
 _STREET = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[A-Za-zÅÄÖåäö]?\s*(?:,|$)")
 # A word that a line breaks at its hyphen, or behind which a blank was read.
 _BROKEN = re.compile(r"(?<=[^\W\d_])(?:([-/])\n|(-)\s)(?=[^\W\d_])")
+# The rim of a picture before a line: "(() Städning".
+_SCRAP_BEFORE = re.compile(r"^[()\[\]{}'\"”“’‘´`]+\s+")
 _LABEL_NUMBER = re.compile(r"\(.*\d|\b(?:dag|lunch|rast|restid)\s+\d", re.IGNORECASE)
 
 
@@ -111,6 +113,7 @@ def _texts_of(
     count = _title_count(lines, anchor)
     title_cells, address_cells = lines[:count], beside or lines[count:]
     is_doubted |= breaks_early(title_cells, [cell for line in lines for cell in line])
+    is_doubted |= any(_has_loose_number(line) for line in title_cells)
     below = [*lines[count:], *beside]
     texts, minutes = without_lengths([anchor.rest, *map(_text, title_cells)])
     title_lines, address_lines = arrange(texts, list(map(_text, below)))
@@ -196,6 +199,32 @@ def _is_fainter(line: list[Cell], title: list[Cell]) -> bool:
     return 0 < contrast < limits.FAINTER * max(cell.contrast for cell in title)
 
 
+def _has_loose_number(line: Sequence[Cell]) -> bool:
+    """Whether a number in a title's line may be no part of a name.
+
+    A count stands apart, is paler or smaller; a single digit, or one right before a word, may be
+    the sign between client and job.
+    """
+    words = [word for cell in line for word in cell.words]
+    texts = [word.text for word in words]
+    labelled = {at for match in find_labels(texts) for at in range(match.start, match.stop)}
+    darkest, tallest = (max(getattr(w, of) for w in words) for of in ("contrast", "height"))
+    return any(
+        word.text.isdigit()
+        and at not in labelled  # Lunch 1
+        and not (
+            len(word.text) > 1
+            and word.left - before.right <= limits.BLANK_IN_NAME * tallest
+            and word.contrast >= limits.FAINTER * darkest
+            and word.height >= limits.DIGIT_TALL * tallest
+            and not after[:1].isalpha()
+        )
+        for at, (before, word, after) in enumerate(
+            zip(words, words[1:], [*texts[2:], ""], strict=False)
+        )
+    )
+
+
 def _is_address(text: str) -> bool:
     if _LABEL_NUMBER.search(text):
         return False
@@ -211,7 +240,8 @@ def _split_location(lines: list[str]) -> tuple[str, str]:
 
 
 def _text(line: Sequence[Cell]) -> str:
-    return " ".join(filter(None, (cut_collaborators(cell.text) for cell in line)))
+    text = " ".join(filter(None, (cut_collaborators(cell.text) for cell in line)))
+    return _SCRAP_BEFORE.sub("", text)
 
 
 def _title_of(lines: Sequence[str]) -> tuple[str, int | None]:

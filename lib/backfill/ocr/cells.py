@@ -12,7 +12,7 @@ from backfill.ocr.timetext import is_unit, parse_clock, parse_range, tells_half
 from backfill.ocr.words import Word, span_of
 
 _TIME_PART = re.compile(
-    r"^(?:[\d:.;\-–—~=_»«>→]+(?:[ap]\.?m\.?|[fe]m)?|[ap]\.?m\.?|[fe]\.?m\.?|kl\.?|till?|to|bis)"
+    r"^(?:[\d:.;\-–—~=_»«>→+]+(?:[ap]\.?m\.?|[fe]m)?|[ap]\.?m\.?|[fe]\.?m\.?|kl\.?|till?|to|bis)"
     r"(?:[-–—]\d{1,2}[:.]\d{2}(?:[ap]\.?m\.?|[fe]m)?)?$",
     re.IGNORECASE,
 )

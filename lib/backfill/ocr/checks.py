@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from backfill.ocr import limits
 from backfill.ocr.cells import Cell
-from backfill.ocr.clock import HOUR_MINUTES, last_minutes, minutes_between, minutes_of
+from backfill.ocr.clock import (
+    HOUR_MINUTES,
+    last_minutes,
+    minutes_between,
+    minutes_of,
+    write_minutes,
+)
 from backfill.ocr.identity import fold_word
 from backfill.ocr.noise import is_collaborators, plain
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import holds_half, parse_clock, parse_duration, parse_range
+from backfill.ocr.timetext import (
+    holds_half,
+    parse_clock,
+    parse_duration,
+    parse_range,
+    tells_half,
+)
 from backfill.ocr.vocabulary import find_labels, load_vocabulary
 from backfill.ocr.words import Word
 
@@ -66,6 +79,7 @@ TIME_ABOVE_DATE = "time_above_date"
 STRAY_TEXT = "stray_text"
 SECOND_DAY = "second_day"
 FAINT_TEXT = "faint_text"
+CUT_ABOVE = "cut_above"
 CUT_BELOW = "cut_below"
 COVERED = "covered"
 ROOM_BETWEEN = "room_between"
@@ -88,7 +102,7 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         if entry.duration_minutes is not None and not is_proven:
             flags.append(DURATION_MISMATCH)
         after = entries[index + 1] if index + 1 < len(entries) else None
-        if after and not is_proven and _overlaps(entry, after):
+        if after and not is_proven and _overlaps(entry, after) and not _are_sure((entry, after)):
             flags.append(OVERLAPS_NEXT)
         if not is_proven and time_confidence(entry) < (
             limits.SURE_ALONE if is_alone else limits.SURE_OF_TIME
@@ -120,12 +134,26 @@ def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 def time_confidence(entry: Entry) -> float:
     """Return the lowest confidence of the words that are the entry's times."""
-    times = [
-        word.confidence
-        for word in entry.words
-        if parse_clock(word.text) in (entry.start, entry.end) or parse_range(word.text)
+    return min((word.confidence for word in _times_of(entry)), default=0.0)
+
+
+def _are_sure(entries: Sequence[Entry]) -> bool:
+    """Whether two readers say the times of all these cards, so that they stand so on the screen."""
+    return all(
+        word.ink_agrees and word.confidence >= limits.AGREED
+        for entry in entries
+        for word in _times_of(entry)
+    )
+
+
+def _times_of(entry: Entry) -> list[Word]:
+    """Return the words that are a card's times, of which another may tell the half of the day."""
+    told = {entry.start, entry.end}
+    if any(tells_half(word.text) for word in entry.words):
+        told |= {write_minutes(minutes_of(time) + 12 * HOUR_MINUTES) for time in tuple(told)}
+    return [
+        word for word in entry.words if parse_clock(word.text) in told or parse_range(word.text)
     ]
-    return min(times, default=0.0)
 
 
 def is_unsure(lines: list[list[Cell]]) -> bool:

@@ -47,6 +47,7 @@ _SAYS = {
     checks.NAMELESS: "it is work for no client that was read: write who, or confirm it so",
     checks.SECOND_DAY: "it names more than one day: say which shifts are of the session's day",
     checks.FAINT_TEXT: "it shows text too faint to read: write the shift that stands there",
+    checks.CUT_ABOVE: "its upper edge cuts a card that no other image shows: write that shift",
     checks.CUT_BELOW: "its lower edge cuts a card that no other image shows: write that shift",
     checks.COVERED: "something lies over the list: write the shift below it, or confirm the image",
     checks.ROOM_BETWEEN: "it has room for a card that was not read: write it, or confirm the image",

@@ -8,13 +8,14 @@ the texts. What is in doubt is cut otherwise and read again, and then by a secon
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Sequence
 
 from backfill.ocr import limits
 from backfill.ocr.bands import Band
 from backfill.ocr.candidates import Heard, words_of_line
 from backfill.ocr.cells import is_time_part
-from backfill.ocr.checks import TIME_FLAGS, is_doubtful
+from backfill.ocr.checks import OVERLAPS_NEXT, TIME_FLAGS, is_doubtful
 from backfill.ocr.engine import EngineFailure, LineReader, Page, Script
 from backfill.ocr.montage import Cut, Look, cut_lines, read_bands
 from backfill.ocr.noise import is_noise, is_on_time
@@ -65,7 +66,11 @@ def doubtful_bands(rows: Rows, entries: tuple[Entry, ...]) -> list[int]:
     where a word is unsure, runs of which nothing was read, and times of no card that their ink
     contradicts.
     """
-    contradicted = [entry for entry in entries if TIME_FLAGS.intersection(entry.flags)]
+    contradicted = [
+        entry
+        for before, entry in itertools.pairwise((None, *entries))
+        if entry and (TIME_FLAGS.intersection(entry.flags) or _overlaps(before))
+    ]
     texts = {word for entry in entries for word in entry.words if not is_time_part(word.text)}
     times = {word for entry in contradicted for word in entry.words if is_time_part(word.text)}
     first = min((word.top for entry in entries for word in entry.words), default=float("inf"))
@@ -77,6 +82,10 @@ def doubtful_bands(rows: Rows, entries: tuple[Entry, ...]) -> list[int]:
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
         or any(_is_duration_of(row, entry) for entry in contradicted)
     ]
+
+
+def _overlaps(entry: Entry | None) -> bool:
+    return entry is not None and OVERLAPS_NEXT in entry.flags
 
 
 def look_again(

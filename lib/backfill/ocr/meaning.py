@@ -16,7 +16,7 @@ from backfill.ocr.identity import COMPANY_WORDS, fold_place, fold_word
 from backfill.ocr.lettering import clean_words
 from backfill.ocr.noise import words_of
 from backfill.ocr.shift import Entry, Shift
-from backfill.ocr.vocabulary import LabelMatch, ShiftType, find_labels, known_towns, load_vocabulary
+from backfill.ocr.vocabulary import ShiftType, find_labels, known_towns, load_vocabulary
 from backfill.ocr.words import BULLET
 
 IMAGE_MISSING = "image_missing"
@@ -40,7 +40,7 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
     )
     is_torn = not shift.raw_type_label and _has_torn_job(shift.customer_name)
     doubts += (TITLE_UNSURE,) * (bool(shift.customer_name) and (is_torn or _glues_job(entry.title)))
-    is_odd = _is_no_town(shift) or _holds_lone_letter(shift.raw_type_label)
+    is_odd = _is_no_town(shift) or _holds_lone_letter(shift.raw_type_label) or _begins_oddly(entry)
     return doubts + (UNKNOWN_TEXT,) * (bool(_unused(entry, shift)) or is_odd)
 
 
@@ -121,29 +121,29 @@ def _unused(entry: Entry, shift: Shift) -> list[str]:
     words = clean_words(text)
     labels = find_labels(words)
     labelled = {place for match in labels for place in range(match.start, match.stop)}
-    lost = _lost_numbers(entry, shift, labels)
     return [
         word
         for place, word in enumerate(words)
-        if place in lost
-        or (place not in labelled and not _is_known(word) and not _is_said(word, used))
+        if place not in labelled and not _is_known(word) and not _is_said(word, used)
     ]
 
 
-def _lost_numbers(entry: Entry, shift: Shift, labels: Sequence[LabelMatch]) -> set[int]:
-    """Return the places of numbers in a client's name, or before a street, that no part has.
+def _has_lost_number(entry: Entry, shift: Shift) -> bool:
+    """Whether a number in a client's name, before the job, is none of it: Vega 17 Dunge."""
+    title = clean_words(entry.title.partition(BULLET)[0].replace("/", " "))
+    labels = find_labels(title)
+    said = shift.customer_name.split()
+    named = title[: labels[0].start if labels else None] if said else []
+    return any(word.isdigit() and word not in said for word in named)
+
+
+def _begins_oddly(entry: Entry) -> bool:
+    """Whether an address begins with a number (6. Promenaden), or a letter that shortens nothing.
 
     Those behind a house number say a door, those behind a job count.
     """
-    title = clean_words(entry.title.replace("/", " "))
-    client = len(clean_words(entry.title.partition(BULLET)[0]))
-    named = min([client, *(match.start for match in labels)]) if shift.customer_name else 0
-    said = shift.customer_name.split()
-    lost = {at for at, word in enumerate(title[:named]) if word.isdigit() and word not in said}
-    # No street begins with a number (6. Promenaden), nor with a lone letter that shortens nothing.
     first, _blank, rest = " ".join(clean_words(entry.address.replace("/", " "))).partition(" ")
-    is_odd = bool(rest) and (first.isdigit() or begins_with_sign(f"{first} {rest}"))
-    return lost | {len(title)} if is_odd else lost
+    return bool(rest) and (first.isdigit() or begins_with_sign(f"{first} {rest}"))
 
 
 def _is_no_town(shift: Shift) -> bool:

@@ -153,10 +153,12 @@ def _name_client(title: _Title, shift_type: ShiftType, address: Address) -> str:
     is_activity = shift_type not in {ShiftType.WORK, ShiftType.UNKNOWN}
     if is_activity and not (address.street or address.city):
         return NO_TEXT
+    # A number ends a name (Studio 54), or begins it; between its words it is a sign, read as one.
+    last = len(title.client) - 1
     names = [
         repair_letters(word)
         for index, word in enumerate(title.client)
-        if not _COUNTER.fullmatch(word) or (index == 0 and len(title.client) > 1)
+        if not _COUNTER.fullmatch(word) or (last and index in (0, last))
     ]
     return capitalise(" ".join(name for name in names if fold_word(name) not in COMPANY_WORDS))
 

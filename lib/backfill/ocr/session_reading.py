@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images, without_worse_twins
 from backfill.ocr.checks import (
     ADDRESS_UNSURE,
+    CUT_ABOVE,
     CUT_BELOW,
     FAREWELL_MISMATCH,
     SUM_DIFFERS,
@@ -180,8 +181,9 @@ def _image_doubts(
 ) -> list[tuple[int, str]]:
     """Return the doubts about single images, each with the image's number.
 
-    A card that the lower edge cuts is shown by an image further down, if the two have a card in
-    common. Which one shows the day's end its cards tell, not the order in which they were sent.
+    A card that the lower edge cuts is shown by an image further down, one that the upper edge cuts
+    by one further up, if the two have a card in common. Which one shows the day's end its cards
+    tell, not the order in which they were sent.
     """
     numbers = [image.image.sequence for image in images]
     times = [{(entry.start, entry.end) for entry in shown} for shown in entries]
@@ -190,6 +192,7 @@ def _image_doubts(
         for place in range(len(images))
     ]
     reach = [max((unroll_range(*pair) for pair in shown), default=(0, 0)) for shown in times]
+    begin = [min((unroll_range(*pair) for pair in shown), default=(0, 0)) for shown in times]
     doubts = list(doubts_of_order(numbers))
     for place, (number, reading) in enumerate(zip(numbers, readings, strict=True)):
         is_shown_after = any(
@@ -197,9 +200,10 @@ def _image_doubts(
             or (reach[other] == reach[place] and _shows_foot(readings[other]))
             for other in meeting[place]
         )
-        doubts += [
-            (number, flag) for flag in reading.flags if flag != CUT_BELOW or not is_shown_after
-        ]
+        is_shown_before = any(begin[other] < begin[place] for other in meeting[place])
+        shown_elsewhere = {CUT_BELOW} if is_shown_after else set[str]()
+        shown_elsewhere |= {CUT_ABOVE} if is_shown_before else set()
+        doubts += [(number, flag) for flag in reading.flags if flag not in shown_elsewhere]
         if place and not any(other < place for other in meeting[place]):
             doubts.append((number, IMAGES_DO_NOT_MEET))
         doubts += [(number, doubt) for doubt in _doubts_of_whole(reading, shifts)]

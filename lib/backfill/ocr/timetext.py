@@ -19,7 +19,7 @@ _UHR = r"(?:\s*[Uu]hr\b)?"
 _SINGLE = re.compile(rf"{_AT}{_CLOCK}{_UHR}\W*$", re.IGNORECASE)
 _SINGLE_HALF = re.compile(rf"{_AT}{_CLOCK}{_HALF}\W*$")
 # The dash may be read as other signs, or lost: two times of day on one line are a range.
-_DASH = r"(?:\s*[-–—~=_»«>→]+\s*)+|\s+(?:till?|to|bis|kl\.?)\s+(?:kl\.?\s*)?|\s+"
+_DASH = r"(?:\s*[-–—~=_»«>→+]+\s*)+|\s+(?:till?|to|bis|kl\.?)\s+(?:kl\.?\s*)?|\s+"
 _HOURS = r"(?:h|hrs?|tim(?:mar|me)?|std|hours?)"
 _MINUTES = r"m(?:ins?)?"
 # Behind a time: no digit, or those of a length whose blank was lost (16:001h).
@@ -37,8 +37,8 @@ _DURATION = re.compile(
 # 1,5 h; 1:30 h: the unit says that it is no time of day.
 _DECIMAL = re.compile(rf"\W*(\d{{1,2}})[.,](\d{{1,2}})\s?(?:{_HOURS}|t)\b\W*", re.IGNORECASE)
 _COLON = re.compile(rf"\W*(\d{{1,2}}):([0-5]\d)\s?(?:{_HOURS}|t)\b\W*", re.IGNORECASE)
-# 150 min; "150 m" is a way.
-_MINUTES_ALONE = re.compile(r"\W*(\d{3,4})\s?min(?:s|uter|utes)?\b\W*", re.IGNORECASE)
+# 90 min, 150 min; "150 m" is a way.
+_MINUTES_ALONE = re.compile(r"\W*(\d{2,4})\s?min(?:s|uter|utes)?\b\W*", re.IGNORECASE)
 _UNIT = re.compile(rf"\W*{_HOURS}\b\W*", re.IGNORECASE)
 _LENGTH_AT_END = re.compile(
     rf"\s[^\w•·]*((?:(?:\d{{1,2}}|[Il|])\s?{_HOURS})?(?:\s?\d{{1,2}}\s?{_MINUTES})?"

@@ -18,6 +18,8 @@ from backfill.ocr.words import BULLET
 _DIVIDED = re.compile(rf"(.+?)(?:\s*[{BULLET}·]\s*|\s+(?:[|Il]|[–—=+-]+)\s+|[:,]\s+)(.+)")
 # Small words within a name: Ebba von Essen, Torvald & Söner.
 _PARTICLES = frozenset(("von", "af", "av", "de", "der", "van", "och", "i", "på", "&", "la", "el"))
+_NUMBER_BEHIND = re.compile(r"(.+) \d{2,3}")
+_NUMBERED = re.compile(r"[^\W\d_]{3,}\.? \d")
 _NAME_WORD = re.compile(r"[^\W\d_][^\d,;:!?()]*")
 
 
@@ -47,7 +49,7 @@ def _job_above(lines: list[str], below: list[str]) -> tuple[list[str], list[str]
     """Return client • job where the title begins with the job, or is nothing else."""
     title = " ".join(lines)
     if is_job(title):
-        if len(below) > 1 and is_name(below[0]) and _is_told(*below):
+        if len(below) > 1 and _is_client(*below) and _is_told(*below):
             return [f"{below[0]} {BULLET} {title}"], below[1:]
         name, _comma, street = below[0].partition(",")
         has_town = "," in street.rstrip(" ,") or len(below) > 1
@@ -57,10 +59,17 @@ def _job_above(lines: list[str], below: list[str]) -> tuple[list[str], list[str]
             return [f"{name} {BULLET} {title}"], [street.strip(), *below[1:]]
         return None
     divided = _DIVIDED.fullmatch(title)
-    for job, client in (divided.groups() if divided else ("", ""), (lines[0], " ".join(lines[1:]))):
+    parts = [(" ".join(lines[:at]), " ".join(lines[at:])) for at in range(1, len(lines))]
+    for job, client in [divided.groups(), *parts] if divided else parts:
         if is_job(job) and is_name(client):
             return [f"{client} {BULLET} {job}"], below
     return None
+
+
+def _is_client(name: str, *rest: str) -> bool:
+    """Whether a line is a name, perhaps with a number at its end where a street has its own."""
+    head, number = _NUMBER_BEHIND.fullmatch(name), any(map(_NUMBERED.search, rest))
+    return is_name(name) or bool(head and number and is_name(head[1]))
 
 
 def _is_told(name: str, *rest: str) -> bool:

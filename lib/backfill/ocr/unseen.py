@@ -21,10 +21,12 @@ from backfill.ocr.bands import Band
 from backfill.ocr.checks import COVERED, ROOM_BETWEEN
 from backfill.ocr.clock import minutes_of
 from backfill.ocr.masks import Piece, Pixels, differs, find_shapes
+from backfill.ocr.noise import is_all_day, is_of_others
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.reading import Tail
 from backfill.ocr.shift import Entry
 from backfill.ocr.view import View
+from backfill.ocr.vocabulary import find_labels
 from backfill.ocr.words import Word, span_of
 
 Span = tuple[float, float]
@@ -80,10 +82,10 @@ def find_unseen(scene: Scene, view: View, words: Iterable[Word], pictures: Itera
     """
     entries = sorted(view.entries, key=lambda entry: _span(entry.words)[0])
     if not entries or not scene.letter_px or _are_beside(entries):
-        return Unseen((), view.tail)
+        return Unseen(view.of_strays, view.tail)
     spans = [_span(entry.words) for entry in entries]
     gaps = _gaps(view, spans)
-    flags: tuple[str, ...] = ()
+    flags = view.of_strays
     filled = _joined((
         *((word.top, word.bottom) for word in words),
         *((top, bottom) for _left, top, _right, bottom in pictures),
@@ -98,8 +100,10 @@ def find_unseen(scene: Scene, view: View, words: Iterable[Word], pictures: Itera
         + limits.NEXT_LINE * scene.letter_px
     )
     end = view.farewell_y if view.farewell_y is not None else foot + blank
-    covers = _covers(scene, view, entries, end)
-    if any(_is_over_a_card(box, entries, spans, view) for box in covers):
+    covers = _covers(scene, view, entries)
+    if _are_messages(view.strays, covers):
+        flags = tuple(flag for flag in flags if flag not in view.of_strays)
+    if any(box[0] < end and _is_over_a_card(box, entries, spans, view) for box in covers):
         flags += (COVERED,)
     is_free = _is_blank(scene, foot, blank, view.bottom) and not _ends_at_bar(scene, spans, view)
     if view.tail is not Tail.FAREWELL and not is_free:
@@ -203,7 +207,11 @@ def _ends_at_bar(scene: Scene, spans: Sequence[Span], view: View) -> bool:
     beyond = np.maximum(np.minimum(above, below) - own, own - np.maximum(above, below))
     off = np.where(is_even >= limits.RIM_TO_RIM, beyond.max(axis=2).min(axis=1), 0)
     rules = int(off[: foot - first].max())
-    if _is_elsewhere(scene, own[-1], foot) and is_even[-1] >= limits.RIM_TO_RIM:
+    # A page whose colour changes little by little at its rims is one page.
+    steps = np.abs(own[reach:, :2] - own[:-reach, :2])[max(0, foot - first - reach) :]
+    is_abrupt = bool((steps.max(axis=(1, 2)) > limits.OTHER_COLOUR).any())
+    is_other = is_abrupt and _is_elsewhere(scene, own[-1], foot)
+    if is_other and is_even[-1] >= limits.RIM_TO_RIM:
         return True
     # Of one card nobody knows whether it has a rule below it; none is as dark as a bar.
     least = limits.OTHER_COLOUR if len(spans) > 1 else limits.BAR_CONTRAST
@@ -219,7 +227,19 @@ def _is_elsewhere(scene: Scene, row: npt.NDArray[np.int16], foot: int) -> bool:
     )
 
 
-def _covers(scene: Scene, view: View, entries: Sequence[Entry], end: float) -> list[Span]:
+def _are_messages(strays: Sequence[Word], covers: Sequence[Span]) -> bool:
+    """Whether words that no card has stand in shapes over the list, and say nothing of a shift."""
+    texts = " ".join(word.text for word in strays)
+    return (
+        all(any(top <= word.middle <= low for top, low in covers) for word in strays)
+        and not any(char.isdigit() for char in texts)
+        and not any(match.is_exact for match in find_labels(texts.split()))
+        and not any(is_of_others(word.text) or is_all_day(word.text) for word in strays)
+        and not is_of_others(texts)
+    )
+
+
+def _covers(scene: Scene, view: View, entries: Sequence[Entry]) -> list[Span]:
     """Return the rows of each wide shape on the list that holds no card, in pixels.
 
     It has another colour than the sheet and than what lies behind the cards.
@@ -238,18 +258,18 @@ def _covers(scene: Scene, view: View, entries: Sequence[Entry], end: float) -> l
         if shape.width >= limits.COVER_WIDE * scene.colours.shape[1]
         and limits.SHRINK * shape.height >= limits.COVER_TALL * scene.letter_px
         and shape.full >= limits.COVER_FULL
-        and limits.SHRINK * shape.top < end
     ]
 
 
 def _usual_colours(scene: Scene, view: View, entries: Sequence[Entry]) -> list[Pixels]:
     """Return the colours behind the heading and each card, of most blanks, and of most of all.
 
-    A blank between cards shows the sheet, but for one that something lies over.
+    A blank between cards shows the sheet, but for one that something lies over. So do the screen's
+    head and foot, where the page has no colour of its own there.
     """
     top, bottom = round(view.top / limits.SHRINK), round(view.bottom / limits.SHRINK)
     parts = [_box(scene, entry.words) for entry in entries]
-    parts.append(scene.colours[top:bottom])
+    parts += [scene.colours[top:bottom], scene.colours[:top], scene.colours[bottom:]]
     if view.date is not None:
         parts.append(scene.colours[max(0, top - round(scene.letter_px / limits.SHRINK)) : top])
     colours = [_commonest(part) for part in parts if part.size]

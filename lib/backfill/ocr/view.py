@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from backfill.ocr import limits
 from backfill.ocr.cells import make_cells
 from backfill.ocr.checks import (
     CARD_COUNT_MISMATCH,
+    CUT_ABOVE,
     CUT_BELOW,
     CUT_OFF,
     DURATION_MISMATCH,
@@ -36,7 +38,8 @@ class View:
 
     `top` and `bottom` are the rows between which the cards stand, `farewell_y` the middle of the
     day's last line, None where it is not shown, `scale_y` the lower end of a scale of hours beside
-    the cards; all in pixels.
+    the cards; all in pixels. `strays` are words that no card has, `of_strays` the doubts that they
+    raise unless they stand in what lies over the list.
     """
 
     date: DateEvidence | None
@@ -49,6 +52,8 @@ class View:
     top: float = 0.0
     bottom: float = 0.0
     scale_y: float | None = None
+    strays: tuple[Word, ...] = ()
+    of_strays: tuple[str, ...] = ()
 
     @property
     def contradicted(self) -> int:
@@ -78,29 +83,29 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     entries = check_edges(whole, sheet, letter_px, width, is_top=date is not None)
     tail = Tail.FAREWELL if layout.farewell else Tail.ROOM
     lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
-    first = min((word.top for entry in layout.entries for word in entry.words), default=0.0)
+    first = min((word.top for entry in layout.entries for word in entry.words), default=math.inf)
     # Above the first card of a screen without a heading another screen shows what is there.
-    apart = tuple(word for word in layout.strays if date is not None or word.top >= first)
+    apart = tuple(word for word in layout.strays if word.top >= first)
+    head = tuple(word for word in layout.strays if date is not None and word.top < first)
     strays = tuple(word for word in apart if not _is_cut_below(word, entries, sheet, letter_px))
-    has_loose_bar = any(
-        not _is_accounted(
-            bar, entries, layout.farewell_y, sheet, letter_px, is_dated=date is not None
-        )
-        for bar in sheet.bars
-    )
+    top = max(date.bottom, sheet.top) if date else sheet.top
     # A bar stands beside every card, and beside the farewell.
-    flags = (CARD_COUNT_MISMATCH,) * has_loose_bar
-    flags += (LONE_TIME,) * bool(lone) + (STRAY_TEXT,) * bool(strays)
+    loose = [bar for bar in sheet.bars if not _is_accounted(bar, entries, layout.farewell_y, sheet)]
+    # A heading that stays where it is while the cards below it move cuts the first of them.
+    cut_bars = [bar for bar in loose if bar.top < min(first, top + limits.NEAR_TOP * letter_px)]
+    flags = (CARD_COUNT_MISMATCH,) * (len(cut_bars) < len(loose))
+    flags += (CUT_ABOVE,) * (bool(head) or (date is not None and bool(cut_bars)))
+    flags += (LONE_TIME,) * bool(lone)
+    of_strays = (STRAY_TEXT,) * bool(strays) + (CUT_BELOW,) * (len(strays) < len(apart))
     last = max((span_of(entry.words)[3] for entry in entries), default=sheet.top)
     cut = [*layout.lone_times, *of_cards]
     is_begun = any(word.top > last for word in cut if word not in lone)
-    flags += (CUT_BELOW,) * (is_begun or len(strays) < len(apart))
+    flags += (CUT_BELOW,) * is_begun
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape, of_cards)
     flags += (SECOND_DAY,) * (date is not None and shows_other_day(lines, date))
-    top = max(date.bottom, sheet.top) if date else sheet.top
     return View(
         date, entries, layout.farewell, flags, tail, find_told(cells), layout.farewell_y, top,
-        sheet.bottom, layout.scale_y,
+        sheet.bottom, layout.scale_y, apart, of_strays,
     )  # fmt: skip
 
 
@@ -115,17 +120,13 @@ def _is_accounted(
     entries: tuple[Entry, ...],
     farewell_y: float | None,
     sheet: Sheet,
-    letter_px: float,
-    *,
-    is_dated: bool,
 ) -> bool:
-    """Whether a bar stands beside a card that was read, the farewell, or is cut by an edge."""
+    """Whether a bar stands beside a card that was read, the farewell, or the lower edge cuts it."""
     if farewell_y is not None and bar.top <= farewell_y <= bar.bottom:
         return True
-    near = limits.NEAR_TOP * letter_px
-    is_cut = (not is_dated and bar.top < sheet.top + near) or bar.bottom > sheet.bottom - 2
     middles = [word.middle for entry in entries for word in entry.words]
-    return is_cut or any(bar.top <= middle <= bar.bottom for middle in middles)
+    is_beside = any(bar.top <= middle <= bar.bottom for middle in middles)
+    return is_beside or bar.bottom > sheet.bottom - 2
 
 
 def check_edges(

@@ -1,0 +1,221 @@
+"""What is settled by evidence of the screen itself is not asked about; without it, it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.ocr.cards import FRIDAY, card_of, day_of, image_of, pause, words_at
+
+from backfill.ocr import checks
+from backfill.ocr.aggregate import without_worse_twins
+from backfill.ocr.checks import check_times, time_confidence
+from backfill.ocr.layout import read_layout
+from backfill.ocr.meaning import doubts_of
+from backfill.ocr.normalise import normalise_entry
+from backfill.ocr.preprocess import find_ink
+from backfill.ocr.reading import Tail
+from backfill.ocr.sheet import Bar, Sheet
+from backfill.ocr.shift import Entry
+from backfill.ocr.timetext import parse_duration, parse_range
+from backfill.ocr.view import View, interpret
+from backfill.ocr.words import Word
+
+Line = tuple[str, float, float]
+TIMES: Line = ("07:15 – 09:00", 10, 10)
+
+
+def _doubts(entry: Entry) -> set[str]:
+    return {*entry.flags, *doubts_of(entry, normalise_entry(entry))}
+
+
+def _titled(*texts: str) -> Entry:
+    return card_of(TIMES, *((text, 10.0, 40.0 + 30 * at) for at, text in enumerate(texts)))
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        (("Galleri 12 • Fönsterputs", "Ekgatan 4, Lerum"), "Galleri 12"),
+        (("Galleri 12", "Fönsterputs", "Ekgatan 4", "Lerum"), "Galleri 12"),
+        (("Fönsterputs", "Galleri 12", "Lerum, Ekgatan 4"), "Galleri 12"),
+        (("Kvarter 107 – Fönsterputs", "Ekgatan 4, 443 30 Lerum"), "Kvarter 107"),
+    ],
+)
+def test_a_number_at_the_end_of_a_client_is_a_part_of_the_name(
+    texts: tuple[str, ...], name: str
+) -> None:
+    entry = _titled(*texts)
+    shift = normalise_entry(entry)
+
+    assert (shift.customer_name, shift.raw_type_label) == (name, "Fönsterputs")
+    assert (shift.street, shift.street_number, shift.city) == ("Ekgatan", "4", "Lerum")
+    assert not _doubts(entry)
+
+
+@pytest.mark.parametrize("title", ["Galleri 1 • Skola", "Galleri 12 Skola", "Galleri 1"])
+def test_a_number_that_may_be_a_sign_is_asked_about(title: str) -> None:
+    assert checks.UNKNOWN_TEXT in _doubts(_titled(title, "Ekgatan 4, Lerum"))
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        Word("12", 97, 40, 20, 20, 96.0, 200.0),
+        Word("12", 90, 40, 20, 20, 96.0, 120.0),
+        Word("12", 90, 48, 12, 9, 96.0, 200.0),
+        Word("12", 90, 40, 20, 20, 60.0, 200.0),
+    ],
+    ids=["apart", "paler", "smaller", "hardly read"],
+)
+def test_a_count_beside_a_client_is_asked_about(count: Word) -> None:
+    name = [replace(word, contrast=200.0) for word in words_at("Galleri", 10, 40)]
+    words = [*words_at(*TIMES), *name, count, *words_at("Ekgatan 4, Lerum", 10, 70)]
+    (entry,) = check_times(read_layout(words).entries)
+
+    assert {checks.UNKNOWN_TEXT, checks.TITLE_UNSURE} & _doubts(entry)
+
+
+def test_a_numbered_activity_is_no_client() -> None:
+    entry = card_of(TIMES, ("Lunch 1", 10, 40))
+
+    assert normalise_entry(entry).customer_name == ""
+    assert not _doubts(entry)
+
+
+@pytest.mark.parametrize("head", ["(() ", "' ", ""])
+def test_a_job_of_two_lines_stands_above_its_client(head: str) -> None:
+    texts = (f"{head}Inledande", "storstädning", "Vega Dunge", "Ekgatan 4", "Lerum")
+    shift = normalise_entry(_titled(*texts))
+
+    assert (shift.customer_name, shift.raw_type_label) == ("Vega Dunge", "Inledande Storstädning")
+
+
+CLEAN = Entry("08:15", "12:15", "Linnéa Hällström • Skola", "", "Särö, Ljungbacken 72")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        replace(CLEAN, title="", flags=(checks.TITLE_MISSING,)),
+        replace(CLEAN, title="Skola", address="", flags=(checks.TITLE_UNSURE,)),
+        replace(CLEAN, title="Särö, Ljungbacken 72", address="", flags=(checks.TITLE_UNSURE,)),
+        replace(CLEAN, title="Linnea Hällstrom • Skola", flags=(checks.TITLE_UNSURE,)),
+    ],
+    ids=["no title", "covered", "no head", "heads of letters cut"],
+)
+def test_a_part_of_a_card_gives_way_to_the_whole_one(part: Entry) -> None:
+    assert without_worse_twins([[CLEAN], [part]]) == ((CLEAN,), ())
+    assert without_worse_twins([[part], [CLEAN]]) == ((), (CLEAN,))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(CLEAN, title="Vega Dunge • Skola", flags=(checks.TITLE_UNSURE,)),
+        replace(CLEAN, title="Skola", address="", end="12:00", flags=(checks.TITLE_UNSURE,)),
+        replace(CLEAN, title="Skola", address="Särö, Ljungbacken 7", flags=(checks.TITLE_UNSURE,)),
+    ],
+    ids=["another client", "other times", "another number"],
+)
+def test_what_may_be_another_card_stays(other: Entry) -> None:
+    assert without_worse_twins([[CLEAN], [other]]) == ((CLEAN,), (other,))
+
+
+MORNING, NOON, EVENING = (pause(f"{h:02}:00", f"{h:02}:30") for h in (7, 12, 16))
+
+
+def test_a_card_that_a_heading_cuts_is_shown_by_an_image_further_up() -> None:
+    upper = image_of(MORNING, NOON, tail=Tail.EDGE)
+    lower = image_of(NOON, EVENING, flags=(checks.CUT_ABOVE,))
+
+    assert day_of([upper, lower]).review_reasons == ()
+    assert day_of([lower, upper]).review_reasons == ()
+
+
+@pytest.mark.parametrize("upper", [(NOON,), (NOON, EVENING), (MORNING,)])
+def test_a_card_that_a_heading_cuts_and_no_other_image_shows_is_asked_about(
+    upper: tuple[Entry, ...],
+) -> None:
+    lower = image_of(NOON, EVENING, flags=(checks.CUT_ABOVE,))
+
+    assert f"image 2: {checks.CUT_ABOVE}" in day_of([image_of(*upper), lower]).review_reasons
+
+
+def _seen(*lines: Line, bars: tuple[Bar, ...] = ()) -> View:
+    """What is made of words below a heading that stays in its place."""
+    words = [*words_at(FRIDAY.text, 10, 20), *(w for line in lines for w in words_at(*line))]
+    ink = find_ink(np.full((900, 400), 255, dtype=np.uint8))
+    return interpret(
+        tuple((word,) for word in words), Sheet(0, 900, (), bars), replace(ink, letter_px=15.0)
+    )
+
+
+CARD: tuple[Line, ...] = (("09:15 – 11:00", 30, 200), ("Vega Dunge • Skola", 30, 230))
+
+
+def test_what_stands_between_heading_and_first_card_is_of_one_that_the_heading_cuts() -> None:
+    assert _seen(("Fönsterputs", 30, 60), *CARD).flags == (checks.CUT_ABOVE,)
+    bars = (Bar(20, 50, 26, 150), Bar(20, 195, 26, 250))
+    assert _seen(*CARD, bars=bars).flags == (checks.CUT_ABOVE,)
+    assert _seen(*CARD, bars=bars[1:]).flags == ()
+
+
+def test_a_bar_further_down_is_of_a_card_that_was_not_read() -> None:
+    bars = (Bar(20, 195, 26, 250), Bar(20, 400, 26, 480))
+
+    assert _seen(*CARD, bars=bars).flags == (checks.CARD_COUNT_MISMATCH,)
+
+
+def _timed(start: str, end: str, *, is_sure: bool) -> Entry:
+    words = tuple(
+        Word(time, 0, 0, 50, 20, 96.0, ink_agrees=True if is_sure else None)
+        for time in (start, end)
+    )
+    return Entry(start, end, "Vega Dunge • Skola", "", "Ekgatan 4, Lerum", words=words)
+
+
+@pytest.mark.parametrize(("one", "two"), [(True, True), (True, False), (False, True)])
+def test_two_shifts_at_one_time_are_asked_about_unless_two_readers_say_so(
+    one: bool, two: bool
+) -> None:
+    cards = (_timed("08:00", "10:00", is_sure=one), _timed("09:00", "11:00", is_sure=two))
+
+    flags = check_times(cards)[0].flags
+    assert flags == (() if one and two else (checks.OVERLAPS_NEXT,))
+
+
+def test_times_of_the_afternoon_are_as_sure_as_their_words() -> None:
+    words = (*words_at("2:10 PM – 2:40 PM", 10, 10), *words_at("Lunch", 10, 40))
+    (entry,) = read_layout(list(words)).entries
+
+    assert (entry.start, entry.end) == ("14:10", "14:40")
+    assert time_confidence(entry) == 96.0
+
+
+@pytest.mark.parametrize("text", ["60 min", "90 min", "95min"])
+def test_minutes_of_more_than_an_hour_are_a_length(text: str) -> None:
+    assert parse_duration(text) == int(text[:2])
+
+
+def test_an_arrow_that_was_read_as_a_plus_divides_a_range() -> None:
+    found = parse_range("10:00 + 11:30")
+
+    assert found is not None
+    assert (found.start, found.end) == ("10:00", "11:30")
+    assert card_of(("10:00 + 11:30", 10, 10), ("Lunch", 10, 40)).end == "11:30"
+
+
+def test_hours_of_a_scale_that_begin_at_one_edge_are_a_scale() -> None:
+    hours = [
+        Word(time, 0, 10 + 100 * at, 10 * len(time), 20)
+        for at, time in enumerate(("11:00", "12:00", "1:00", "2:00"))
+    ]
+    halves = [
+        replace(hour, text="AM" if not at else "PM", left=hour.right + 6, width=20)
+        for at, hour in enumerate(hours)
+    ]
+    card = [*words_at("11:10 AM – 1:45 PM", 200, 60), *words_at("Vega Dunge • Skola", 200, 90)]
+
+    assert read_layout([*hours, *halves, *card]).lone_times == ()
