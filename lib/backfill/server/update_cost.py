@@ -12,6 +12,7 @@ from backfill.errors import PreflightError
 from backfill.server.postgres import Connection, scalar
 from backfill.server.table import Relation
 
+INSERT, UPDATE = 4, 16  # bits of pg_trigger.tgtype
 WAL_USUAL = 420
 WAL_WITH_ROOM = 300
 WAL_INDEXED = 710
@@ -61,7 +62,7 @@ def cost_warnings(
     )
     return [
         *_not_run(relation, is_replica=is_replica),
-        *_triggers(connection, relation, oids, columns, is_replica=is_replica),
+        *_triggers(connection, relation, columns),
         *_indexes(connection, relation, oids, [*columns, *generated], pending),
         *_room(leaves),
         *_whole_rows(connection, leaves, pending),
@@ -98,29 +99,33 @@ def _not_run(relation: Relation, *, is_replica: bool) -> Iterator[str]:
     )
 
 
-def _triggers(
-    connection: Connection,
-    relation: Relation,
-    oids: Sequence[int],
-    columns: Sequence[str],
-    *,
-    is_replica: bool,
-) -> Iterator[str]:
+def firing_triggers(
+    connection: Connection, relation: Relation, columns: Sequence[str], events: int = UPDATE
+) -> list[tuple[str, bool]]:
+    """Return the triggers that writing some columns fires, and whether each runs once a row."""
+    oids = _oids(connection, relation)
     rows = connection.execute(
         "SELECT t.tgname, t.tgtype & 1 = 1 FROM pg_trigger AS t WHERE NOT t.tgisinternal"
         # Of a partition: its own row triggers, not the copies of its parent's.
-        " AND (t.tgrelid = %s OR t.tgrelid = ANY (%s::oid[])"
+        " AND (t.tgrelid = %(root)s OR t.tgrelid = ANY (%(oids)s::oid[])"
         "  AND t.tgtype & 1 = 1 AND t.tgparentid = 0)"
-        " AND t.tgenabled::text = ANY (%s) AND t.tgtype & 16 <> 0"
+        " AND t.tgenabled IN ('A', CASE current_setting('session_replication_role')"
+        "  WHEN 'replica' THEN 'R' ELSE 'O' END) AND t.tgtype & %(events)s <> 0"
         # UPDATE OF other columns does not fire.
-        " AND (cardinality(t.tgattr::int2[]) = 0 OR EXISTS (SELECT FROM pg_attribute AS a"
-        "  WHERE a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr::int2[])"
-        "  AND a.attname = ANY (%s))) ORDER BY t.tgname",
-        [oids[0], list(oids), ["R" if is_replica else "O", "A"], list(columns)],
+        " AND (t.tgtype & %(events)s & ~16 <> 0 OR cardinality(t.tgattr::int2[]) = 0 OR EXISTS"
+        "  (SELECT FROM pg_attribute AS a WHERE a.attrelid = t.tgrelid"
+        "   AND a.attnum = ANY (t.tgattr::int2[]) AND a.attname = ANY (%(columns)s)))"
+        " ORDER BY t.tgname",
+        {"root": oids[0], "oids": oids, "events": events, "columns": list(columns)},
     ).fetchall()
+    return [(str(name), bool(is_row)) for name, is_row in rows]
+
+
+def _triggers(connection: Connection, relation: Relation, columns: Sequence[str]) -> Iterator[str]:
+    rows = firing_triggers(connection, relation, columns)
     if not rows:
         return
-    by_row = [str(name) for name, is_row in rows if is_row]
+    by_row = [name for name, is_row in rows if is_row]
     cost = (
         f" Once a row runs {', '.join(by_row)}: one that does nothing costs a sixth more WAL."
         if by_row
@@ -128,7 +133,7 @@ def _triggers(
     )
     yield (
         f"{relation} has triggers that every update fires: "
-        f"{', '.join(str(name) for name, _is_row in rows)}.{cost} "
+        f"{', '.join(name for name, _is_row in rows)}.{cost} "
         "Make sure that they may run; a row whose value a trigger changes is skipped. If they "
         f"need not run: ALTER TABLE {relation.spelt} DISABLE TRIGGER …; for the time of the run."
     )

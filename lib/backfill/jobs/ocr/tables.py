@@ -14,7 +14,7 @@ from backfill.server.own_casts import check_casts
 from backfill.server.postgres import Connection, scalar
 from backfill.server.rights import Right, check_rights
 from backfill.server.table import Relation
-from backfill.server.update_cost import check_replica_identity
+from backfill.server.update_cost import INSERT, UPDATE, check_replica_identity, firing_triggers
 
 #: The comment on a schema that holds the invented demo: only there may --local-root be left out.
 DEMO_COMMENT = "backfill: invented demo sessions"
@@ -127,14 +127,13 @@ def _check_columns(connection: Connection, tables: Tables, name: str, columns: s
 
 # Sessions are few and each is a transaction of its own: what a write costs does not matter here,
 # but what it sets off does.
-_INSERT, _UPDATE = 4, 16  # bits of pg_trigger.tgtype
 _SNAPSHOT = "day_snapshot"
-_FIRING = {_SNAPSHOT: _INSERT | _UPDATE, "schedule_event": _INSERT}
-_NOTIFYING = {"schedule_notification": _INSERT}
+_FIRING = {_SNAPSHOT: INSERT | UPDATE, "schedule_event": INSERT}
+_NOTIFYING = {"schedule_notification": INSERT}
 _TAKEN_FOR_MISSING = (
     "what this role may not see there is taken for missing. Use a role with BYPASSRLS to see all."
 )
-_SNAPSHOT_COLUMNS = ["snapshot_payload", "source_session_id", "updated_at"]
+_COLUMNS = ["snapshot_payload", "source_session_id", "updated_at"]
 
 
 def table_warnings(connection: Connection, tables: Tables, *, notifying: bool) -> list[str]:
@@ -156,21 +155,11 @@ def table_warnings(connection: Connection, tables: Tables, *, notifying: bool) -
 
 
 def _triggers(connection: Connection, relation: Relation, events: int) -> str:
-    rows = connection.execute(
-        "SELECT t.tgname::text FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid"
-        " JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s AND NOT t.tgisinternal"
-        " AND t.tgenabled IN ('O', 'A') AND t.tgtype & %s <> 0"
-        # UPDATE OF other columns does not fire.
-        " AND (t.tgtype & 4 <> 0 OR cardinality(t.tgattr::int2[]) = 0 OR EXISTS"
-        "  (SELECT FROM pg_attribute AS a WHERE a.attrelid = t.tgrelid"
-        "   AND a.attnum = ANY (t.tgattr::int2[]) AND a.attname = ANY (%s))) ORDER BY 1",
-        [relation.schema, relation.name, events, _SNAPSHOT_COLUMNS],
-    ).fetchall()
-    if not rows:
+    names = [name for name, _by_row in firing_triggers(connection, relation, _COLUMNS, events)]
+    if not names:
         return ""
     return (
-        f"{relation} has triggers that apply fires: {', '.join(row[0] for row in rows)}. Make sure "
+        f"{relation} has triggers that apply fires: {', '.join(names)}. Make sure "
         "that they may run for days gone by: what they send or write is not taken back by a "
         "revert. If they need not run, for the time of the run: "
         f"ALTER TABLE {relation} DISABLE TRIGGER …;"
