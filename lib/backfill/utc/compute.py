@@ -53,7 +53,7 @@ class Computed:
     used: frozenset[Answer]
     years: YearCounts = field(default_factory=YearCounts)
     overridden: Counter[str] = field(default_factory=Counter)
-    patterns: Counter[tuple[str, str]] = field(default_factory=Counter)  # pattern and scope
+    patterns: Counter[str] = field(default_factory=Counter)  # of filled values that differ
 
 
 def changes_schema(
@@ -121,33 +121,18 @@ def compute_utc(
         used=review.used,
         years=count_years(rows, columns, pairs, keep),
         overridden=_overridden(rows, pairs, keep),
-        patterns=_by_scope(rows, patterns, keep),
+        patterns=_counted(pattern_names(patterns[keep]).drop_null()),
     )
 
 
 def _overridden(rows: pa.Table, pairs: list[PairValues], keep: BoolArray) -> Counter[str]:
     mask = keep & np.logical_or.reduce([p.choice.is_overridden & p.is_pending for p in pairs])
-    if not mask.any():
-        return Counter()
-    counts = rows.column("scope").filter(pa.array(mask)).fill_null("").value_counts().to_pylist()
+    return _counted(rows.column("scope").filter(pa.array(mask)).fill_null(""))
+
+
+def _counted(values: pa.Array | pa.ChunkedArray) -> Counter[str]:
+    counts = values.value_counts().to_pylist()
     return Counter({entry["values"]: entry["counts"] for entry in counts})
-
-
-def _by_scope(
-    rows: pa.Table, patterns: NDArray[np.int8], keep: BoolArray
-) -> Counter[tuple[str, str]]:
-    mask = keep & (patterns > 0)
-    if not mask.any():
-        return Counter()
-    kept = pa.array(mask)
-    both = pa.table(
-        {
-            "pattern": pattern_names(patterns).filter(kept),
-            "scope": rows.column("scope").filter(kept).combine_chunks().fill_null(""),
-        }
-    )
-    counts = both.group_by(["pattern", "scope"]).aggregate([([], "count_all")]).to_pylist()
-    return Counter({(row["pattern"], row["scope"]): row["count_all"] for row in counts})
 
 
 def _changes(

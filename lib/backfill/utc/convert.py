@@ -208,7 +208,7 @@ def explain_one(wall: dt.datetime, zone: str) -> Conversion:
     """
     if wall.tzinfo is not None:
         raise UsageError(f"{wall} carries an offset; give the wall time alone, and the zone.")
-    wall_us = _microseconds(wall.replace(tzinfo=dt.UTC))
+    wall_us = (wall.replace(tzinfo=dt.UTC) - _EPOCH) // _MICROSECOND
     candidates = classify(np.array([wall_us]), np.zeros(1, dtype=np.int64), [zone])
     if not candidates.is_in_range()[0]:
         raise UsageError(f"{wall} in {zone} falls outside years 1..9999 in UTC.")
@@ -275,10 +275,6 @@ def _classify_block(
     np.copyto(out.second_us[block], second_us, where=is_known)
     np.copyto(out.offset_us[block], offset0, where=is_known)
     np.copyto(out.transition_us[block], transition_us, where=is_known)
-
-
-def _microseconds(instant: dt.datetime) -> int:
-    return (instant - _EPOCH) // _MICROSECOND
 
 
 def _instant(time_us: int) -> dt.datetime:

@@ -173,7 +173,10 @@ def _after(plan: SessionPlan, notifications: Sequence[Notification]) -> DayState
         str(plan.session.id),
         None,
         tuple(_stored_event(event) for event in plan.events),
-        tuple(_stored_notification(entry) for entry in notifications),
+        tuple(
+            StoredNotification(e.notification_id, e.notification_type.value, e.message, e.event_ids)
+            for e in notifications
+        ),
     )
 
 
@@ -203,12 +206,6 @@ def _stored_event(planned: PlannedEvent) -> StoredEvent:
         event.new_value_hash,
         event.old,
         event.new,
-    )
-
-
-def _stored_notification(entry: Notification) -> StoredNotification:
-    return StoredNotification(
-        entry.notification_id, entry.notification_type.value, entry.message, entry.event_ids
     )
 
 

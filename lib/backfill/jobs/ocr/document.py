@@ -16,7 +16,6 @@ from backfill.ocr.session import (
     PlanStatus,
     SessionFailure,
     SessionPlan,
-    SessionReading,
     ShiftEvidence,
 )
 from backfill.ocr.shift import Shift
@@ -38,6 +37,7 @@ def planned_document(plan: SessionPlan, stored: Collection[Notification]) -> dic
         return _failed(plan.outcome)
     reading = plan.outcome
     events = [planned.event for planned in (*plan.events, *plan.swallowed)] or plan.withheld
+    evidence = reading.evidence or [_NO_EVIDENCE] * len(reading.shifts)
     document = {
         **_identity(plan.session),
         "schedule_date": reading.schedule_date.isoformat(),
@@ -46,7 +46,7 @@ def planned_document(plan: SessionPlan, stored: Collection[Notification]) -> dic
         **_images(plan.session, reading.image_details),
         "total_boxes": sum(detail.box_count for detail in reading.image_details),
         "shift_count": len(reading.shifts),
-        "shifts": _shifts(reading),
+        "shifts": [_shift(*pair) for pair in zip(reading.shifts, evidence, strict=True)],
         "preview_event_count": len(events),
         "preview_event_types": event_types(events),
         "preview_events": [_event(event) for event in events],
@@ -159,11 +159,6 @@ def _image(detail: ImageDetail) -> dict[str, Any]:
         "ocr_ms": detail.ocr_ms,
         "cached": detail.is_cached,
     }
-
-
-def _shifts(reading: SessionReading) -> list[dict[str, Any]]:
-    evidence: Sequence[ShiftEvidence] = reading.evidence or [_NO_EVIDENCE] * len(reading.shifts)
-    return [_shift(shift, sure) for shift, sure in zip(reading.shifts, evidence, strict=True)]
 
 
 def _shift(shift: Shift, evidence: ShiftEvidence) -> dict[str, Any]:

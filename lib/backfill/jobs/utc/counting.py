@@ -38,7 +38,7 @@ class Count:
     asked: set[tuple[str, ...]] = field(default_factory=set)
     years: YearCounts = field(default_factory=YearCounts)
     overridden: Counter[str] = field(default_factory=Counter)
-    patterns: Counter[tuple[str, str]] = field(default_factory=Counter)
+    patterns: Counter[str] = field(default_factory=Counter)
 
     def add(self, computed: Computed) -> None:
         self.folds += computed.folds
@@ -66,15 +66,8 @@ class Count:
         if self.overridden:
             counts["default_tz_overrides"] = dict(sorted(self.overridden.items()))
         if self.patterns:
-            counts["patterns"] = _pattern_counts(self.patterns)
+            counts["patterns"] = dict(sorted(self.patterns.items()))
         return counts | {"folds": self.folds, "gaps": self.gaps, "questions": self.questions}
-
-
-def _pattern_counts(patterns: Counter[tuple[str, str]]) -> dict[str, int]:
-    counts: Counter[str] = Counter()
-    for (pattern, _scope), rows in patterns.items():
-        counts[pattern] += rows
-    return dict(sorted(counts.items()))
 
 
 def tell_overridden(overridden: Counter[str], default: str, reporter: Reporter) -> None:

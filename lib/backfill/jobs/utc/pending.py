@@ -25,7 +25,7 @@ def count_pending(
     with connection.transaction():
         connection.execute(
             "SELECT set_config('backfill.members', %s, true)",
-            [_json_list(members)],
+            [json.dumps(list(members or []))],
         )
         rows = connection.execute(
             sql.SQL(
@@ -40,10 +40,6 @@ def count_pending(
             )
         ).fetchall()
     return {str(scope or ""): int(count) for scope, count in rows}
-
-
-def _json_list(members: Sequence[str] | None) -> str:
-    return json.dumps(list(members or []))
 
 
 def count_by_household(

@@ -15,7 +15,6 @@ from backfill.errors import PreflightError, UsageError, first_line
 from backfill.jobs.utc.lookups import Lookups
 from backfill.jobs.utc.resolve_columns import (
     check_order,
-    column_of,
     missing_values,
     offset_of,
     reading_of_pair,
@@ -118,7 +117,7 @@ class _Resolver:
         return [link for pair in self.spec.pairs for link in self.spec.chain_of(pair)]
 
     def _pair(self, spec: PairSpec, lookups: Lookups) -> Pair:
-        walls = tuple(column_of(self.columns[name]) for name in spec.walls)
+        walls = tuple(self.columns[name].as_column() for name in spec.walls)
         reading = reading_of_pair(
             self.relation, [self.columns[name] for name in spec.walls], spec, self.encoding
         )
@@ -186,7 +185,7 @@ class _Resolver:
         for pair in pairs:
             names += [pair.offset.column] if pair.offset else []
             names += [name for name in (pair.fold_by, pair.series) if name]
-        return [column_of(self.columns[name]) for name in dict.fromkeys(names)]
+        return [self.columns[name].as_column() for name in dict.fromkeys(names)]
 
     def _want(self, pair: Pair) -> Want:
         needs = tuple(wall.name for wall in pair.walls)

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from backfill.errors import PreflightError
 from backfill.jobs.utc.table_spec import OFFSET_UNITS, PairSpec
-from backfill.rows.columns import Column
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.table import Relation
 from backfill.utc.described import (
@@ -62,11 +61,6 @@ def unit_in_name(name: str) -> Unit | None:
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     last = re.split(r"[^a-z0-9]+", spaced.strip("_ "))[-1]
     return next((unit for unit, words in _UNIT_WORDS.items() if last in words), None)
-
-
-def column_of(column: CatalogColumn) -> Column:
-    """Return a column as its values travel."""
-    return column.as_column()
 
 
 def reading_of_pair(
@@ -141,7 +135,7 @@ def _of_types(
     if name in _DECIMAL or (name in _TEXTS and spec.unit):
         return Reading(WallKind.NUMBER)
     if name in (*_WHOLE, *_TEXTS, "timestamp without time zone"):
-        column = column_of(first)
+        column = first.as_column()
         return reading_of(resolve_encoding(encoding, first.name, column.type))
     if name.startswith("time "):
         raise PreflightError(
@@ -209,7 +203,7 @@ def target_of(relation: Relation, column: CatalogColumn, spec: PairSpec) -> Targ
             "Take it out."
         )
     unit = _target_unit(relation, column, spec) if is_number else Unit.MILLISECONDS
-    return _long_enough(relation, Target(column_of(column), unit))
+    return _long_enough(relation, Target(column.as_column(), unit))
 
 
 def _check_target(relation: Relation, column: CatalogColumn) -> None:
