@@ -134,8 +134,6 @@ class Conversion:
     offsets are the one that holds.
     """
 
-    wall: dt.datetime
-    zone: str
     kind: LocalKind
     first: dt.datetime
     second: dt.datetime
@@ -221,8 +219,6 @@ def explain_one(wall: dt.datetime, zone: str) -> Conversion:
         rules = load_rules(zone, wall.year)
         after_us = int(rules.offsets[np.searchsorted(rules.instants, transition_us) + 1])
     return Conversion(
-        wall=wall,
-        zone=zone,
         kind=kind,
         first=_instant(int(candidates.first_us[0])),
         second=_instant(int(candidates.second_us[0])),

@@ -60,7 +60,6 @@ class PairValues:
     answered: Mapping[int, Answer]
     choice: ZoneChoice
     is_free: BoolArray  # no zone needed: the text or a column of the row tells the offset
-    is_arbitrated: BoolArray  # another column told which of a fold's instants is meant
 
 
 def choose_for_pairs(rows: pa.Table, columns: Columns, policy: Policy) -> list[ZoneChoice]:
@@ -113,7 +112,6 @@ def convert_pair(
         answered,
         choice,
         is_free,
-        is_arbitrated,
     )
 
 

@@ -31,22 +31,20 @@ class RowOffsets:
     """One entry per row, in microseconds east of UTC; 0 where there is none."""
 
     us: Int64Array
-    is_null: NDArray[np.bool_]
     is_valid: NDArray[np.bool_]
 
 
 def read_offsets(rows: pa.Table, offset: Offset) -> RowOffsets:
     """Return the offsets of extracted rows; beyond 18 hours they are not valid."""
     values = field_of(rows, "source", offset.column)
-    is_null = np.asarray(values.is_null())
     if pa.types.is_integer(values.type):
         numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
         us, is_valid = _counted(numbers, offset.unit_seconds)
         is_valid &= np.abs(us) <= _MOST_US
     else:
         us, is_valid = _of_texts(values, offset.unit_seconds)
-    is_valid = is_valid & ~is_null
-    return RowOffsets(np.where(is_valid, us, 0), is_null, is_valid)
+    is_valid = is_valid & np.asarray(values.is_valid())
+    return RowOffsets(np.where(is_valid, us, 0), is_valid)
 
 
 def _counted(numbers: Int64Array, unit_seconds: int) -> tuple[Int64Array, NDArray[np.bool_]]:
