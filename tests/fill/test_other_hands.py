@@ -137,8 +137,16 @@ def test_a_column_that_is_only_spelt_otherwise_comes_with_the_query_that_renames
 @pytest.mark.parametrize(
     ("kind", "values", "texts"),
     [
-        (pa.time64("ns"), [1, 86_399_999_999_999, None], ["00:00:00", "23:59:59.999999", None]),
-        (pa.duration("ns"), [1_001, -2_000, None], ["1 microseconds", "-2 microseconds", None]),
+        (
+            pa.time64("ns"),
+            [1_000, 86_399_999_999_999, None],
+            ["00:00:00.000001000", "23:59:59.999999999", None],
+        ),
+        (
+            pa.duration("ns"),
+            [1_001, -2_000, None],
+            ["0.000001001 seconds", "-2 microseconds", None],
+        ),
         (pa.duration("s"), [3, 2**62], ["3000000 microseconds", "out of range"]),
         (
             pa.list_(pa.timestamp("ns")),
@@ -173,7 +181,7 @@ def test_nanoseconds_need_no_pandas_as_in_a_kernel_that_has_not_met_it() -> None
 
     said = subprocess.check_output([sys.executable, "-c", program], text=True)
 
-    assert said == '00:00:00.000001 {"1970-01-01 00:00:00.000001"}\n'
+    assert said == '00:00:00.000001500 {"1970-01-01 00:00:00.000001"}\n'
 
 
 DATES = {"d.csv": "id,day\n1,01/02/2026\n2,03/04/2026\n", "t.csv": "id,seen\n1,1.2.2026 10:00:00\n"}
@@ -200,6 +208,39 @@ def test_duckdb_is_not_asked_to_guess_a_day_s_month(tmp_path: Path, query: str) 
     keep_query(f"SELECT * {mended}", tmp_path / "values.arrow", tmp_path)
     days = [row.get("day") or row["seen"].date() for row in read(tmp_path / "values.arrow")]
     assert days[0] == dt.date(2026, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last", "says"),
+    [
+        ("z.csv", "{0},{0}", "60001,0070", "v is BIGINT, of all rows VARCHAR"),
+        ("z.csv", "{0},{0}", "60001,2.5", "v is BIGINT, of all rows DOUBLE"),
+        ("z.csv", "{0},2031-05-06", "60001,2031-05-06 07:08", "v is DATE, of all rows TIMESTAMP"),
+        ("z.jsonl", '{{"id":{0},"v":{0}}}', '{"id":60001,"v":2.5}', "v is BIGINT, of all rows DO"),
+    ],
+)
+def test_values_behind_the_first_rows_are_not_made_into_what_those_are(
+    tmp_path: Path, name: str, first: str, last: str, says: str
+) -> None:
+    lines = [
+        *(["id,v"] if name == "z.csv" else []),
+        *(first.format(i) for i in range(60_000)),
+        last,
+    ]
+    (tmp_path / name).write_text("\n".join(lines) + "\n")
+    kept = tmp_path / "kept.arrow"
+    where = "WHERE id > 60000"
+
+    with pytest.raises(UsageError, match=says) as refused:
+        keep_query(f"SELECT id, v FROM '{name}' {where}", kept, tmp_path)
+    shown = str(refused.value).split("at all rows: ")[1]
+    keep_query(f"SELECT id, v {shown} {where}", kept, tmp_path)
+
+    given = last.split(",")[1].removeprefix('"v":').removesuffix("}")
+    (row,) = read(kept)
+    assert texts_of(pa.array([row["v"]])).to_pylist()[0].startswith(given)
+    keep_query(f"SELECT id FROM '{name}' {where}", kept, tmp_path)
+    assert read(kept) == [{"id": 60_001}]
 
 
 @pytest.mark.parametrize(

@@ -18,14 +18,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
+from backfill.plans.held import CUT, is_whole
 from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.others_texts import (
-    DATES,
-    NO_VALUES,
     WHOLE,
     are_untold,
+    has_commas,
     how_untold,
     how_written,
+    remarkable,
     wholes,
 )
 from backfill.rows.spelt import Spelt
@@ -35,11 +36,8 @@ from backfill.server.in_bulk import in_bulk, rows_of
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
 
-#: Types that hold less than the text of an instant may say.
-_PARTS_OF_AN_INSTANT = ("date", "timestamp")
 #: A function of the server takes no more than a hundred arguments.
 _MOST_PAIRS = 50
-_NO_OFFSET = r"^\s*\d{4,}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?)?\s*$"
 
 
 def column_texts(values: pa.Array | pa.ChunkedArray, column: CatalogColumn) -> pa.Array:
@@ -166,8 +164,11 @@ class Fitting:
     def _look_for_untold_dates(self, fitted: Fitted) -> None:
         for column in self._columns:
             values = fitted.values[column.name]
-            for row in are_untold(values) if column.kind in DATES else ():
+            for row in are_untold(values, column.kind):
                 words = how_untold(values[row].as_py())
+                fitted.refused.setdefault(row, (column.name, words))
+            for row in has_commas(values, column.kind):
+                words = how_written(column.kind, values[row].as_py()).removeprefix("; ")
                 fitted.refused.setdefault(row, (column.name, words))
 
     def _null_words(self, column: CatalogColumn) -> str:
@@ -225,22 +226,19 @@ class Fitting:
                 changed[column.name][row] = text
                 if is_same is False:
                     was = batch.values[index][place].as_py()
+                    if column.kind in CUT:
+                        words = f"value too long for type {column.type_name}"
+                        fitted.refused.setdefault(row, (column.name, words))
                     fitted.remark(row, f"{column.name}: {was!r} is stored as {text!r}")
         for name, texts in changed.items():
             if texts:
                 fitted.values[name] = _replaced(fitted.values[name], texts)
 
     def _remark_readings(self, fitted: Fitted, batch: _Rows, asked: Sequence[int]) -> None:
-        """Where an instant is wanted and no offset is given, our sessions take it as UTC; words of
-        other programs for no value are texts where texts are wanted."""
         for column, values in zip(self._columns, batch.values, strict=True):
-            remarkable, says = pa.array([], pa.bool_()), ""
-            if column.kind == "timestamptz":
-                remarkable = pc.match_substring_regex(values, _NO_OFFSET)
-                says = "names no offset: read as UTC"
-            elif column.is_plain_text:
-                remarkable, says = pc.is_in(values, NO_VALUES), "is a text here, no NULL"
-            for place in _places(remarkable):
+            kind = "text" if column.is_plain_text else column.kind
+            found, says = remarkable(values, kind)
+            for place in _places(found):
                 fitted.remark(asked[place], f"{column.name}: {values[place].as_py()!r} {says}")
 
     def _check_words(self, name: str) -> tuple[str, str]:
@@ -330,17 +328,8 @@ class Fitting:
 
     def _same(self, index: int, stored: sql.Composable) -> sql.Composable:
         """Return the SQL for whether the column holds all of the value: false where it rounds."""
-        column = self._columns[index]
-        if column.kind in _PARTS_OF_AN_INSTANT:  # an offset, or a time of the day, that is left out
-            return sql.SQL(
-                "coalesce(v.{a} !~ ':' OR v.{a}::pg_catalog.timestamptz ="
-                " ({stored})::pg_catalog.timestamptz, true)"
-            ).format(a=sql.Identifier(f"a{index}"), stored=stored)
-        if not column.has_modifier or column.is_json or column.kind.startswith("_"):
-            return sql.SQL("true")
-        given = column.sql_type.cast(sql.SQL("v.{}").format(sql.Identifier(f"a{index}")))
-        equal = column.sql_type.compared(column.sql_type.cast(stored), "=", given)
-        return sql.SQL("coalesce({}, true)").format(equal)
+        given = sql.SQL("v.{}").format(sql.Identifier(f"a{index}"))
+        return is_whole(self._columns[index], given, stored)
 
     def _checked(
         self, checks: Sequence[Check], stored: Sequence[sql.Composable]

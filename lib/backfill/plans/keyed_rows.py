@@ -22,6 +22,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from backfill.errors import UsageError
+from backfill.plans.held import is_meant
 from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.spelt import condition
 from backfill.server.catalog_columns import CatalogColumn
@@ -231,8 +232,13 @@ class KeyedRows:
             names=sql.SQL(", ").join(sql.Identifier(name) for name in parameters),
             relation=self._table.relation.identifier,
             join=sql.SQL(" AND ").join(
-                column.as_key().equals("t", place)
+                part
                 for column, place in zip(self._match.keys, places, strict=False)
+                for part in (
+                    column.as_key().equals("t", place),
+                    is_meant(column, place, column.sql_type.cast(place)),
+                )
+                if part is not None
             ),
         )
         answer: list[Sequence[Any]] = list(self._connection.execute(query, parameters))
@@ -245,7 +251,11 @@ class KeyedRows:
         if not places:
             return sql.SQL("NULL::int")
         cases = sql.SQL(" ").join(
-            sql.SQL("WHEN {} THEN {}").format(column.differs("t", place), sql.Literal(index))
+            sql.SQL("WHEN {} OR NOT {} THEN {}").format(
+                column.differs("t", place),
+                is_meant(column, place, column.sql_type.cast(place)) or sql.SQL("true"),
+                sql.Literal(index),
+            )
             for index, (column, place) in enumerate(zip(sources, places, strict=True))
         )
         return sql.SQL("CASE {} END").format(cases)

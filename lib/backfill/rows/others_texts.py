@@ -1,6 +1,6 @@
 """Values as other programs write them: whole numbers with a point, numbers as countries and sheets
-dress them, dates of which nobody can know whether day or month comes first (01/02/2026), words for
-no value at all."""
+dress them, dates of which nobody can know whether day or month comes first (01/02/2026) or what
+their number counts (1612121212), words for no value at all."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ import pyarrow.compute as pc
 
 #: Types, as the catalog names them, of whole numbers; then of all.
 WHOLE = ("int2", "int4", "int8", "oid")
-_NUMBERS = (*WHOLE, "numeric", "float4", "float8")
-#: What is written for no value: by databases, sheets, Python and pandas' `astype(str)`.
-NO_VALUES = pa.array(["NULL", "null", "\\N", "#N/A", "NaN", "nan", "None", "NaT", "<NA>"])
+_NUMBERS = (*WHOLE, "numeric", "float4", "float8", "money")
+#: What is written for no value: by databases, sheets, Python, R and pandas' `astype(str)`.
+_NO_VALUES = (
+    *("NULL", "null", "\\N", "None", "NaN", "nan", "NaT", "<NA>", "NA", "N/A", "n/a"),
+    *("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"),
+)
 #: A number with a comma, blanks, an apostrophe, a sign of money or a per cent.
 _DRESSED = re.compile(r"(?!\s*[-+]?\d+(?:[.]\d*)?\s*$)\D{0,5}\d[\d.,'’_\s]*\D{0,5}")
+#: A comma that can not divide thousands. The type money takes out each one it finds.
+_DECIMAL_COMMA = r",(?:\d{0,2}|\d{4,})(?:\D|$)"
+_NO_OFFSET = r"^\s*\d{4,}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?)?\s*$"
+_BARE_NUMBER = r"^\s*[-+]?\d+([.]\d*)?\s*$"
 
 
 def wholes(texts: pa.Array) -> pa.Array:
@@ -24,6 +31,30 @@ def wholes(texts: pa.Array) -> pa.Array:
     5.50 stays as it is, and is refused.
     """
     return pc.replace_substring_regex(texts, r"^(\s*[-+]?\d+)[.]0+(\s*)$", r"\1\2")
+
+
+def has_commas(texts: pa.Array, kind: str) -> list[int]:
+    """Return the places of amounts of money that would become a hundred times as much."""
+    if kind != "money":
+        return []
+    found = pc.match_substring_regex(texts, _DECIMAL_COMMA)
+    return [int(place) for place in pc.indices_nonzero(found).to_pylist()]
+
+
+def remarkable(texts: pa.Array, kind: str) -> tuple[pa.Array, str]:
+    """Return which texts a column of that kind reads in a way that not everybody means, and how.
+
+    Our sessions take a moment without an offset as UTC.
+    """
+    if kind == "timestamptz":
+        return pc.match_substring_regex(texts, _NO_OFFSET), "names no offset: read as UTC"
+    if kind == "interval":
+        return pc.match_substring_regex(texts, _BARE_NUMBER), "names no unit: read as seconds"
+    if kind == "text":
+        return pc.is_in(texts, pa.array(_NO_VALUES)), "is a text here, no NULL"
+    if kind in ("numeric", "float4", "float8"):
+        return pc.is_in(pc.utf8_lower(texts), pa.array(["nan"])), "is a number here, no NULL"
+    return pa.array([], pa.bool_()), ""
 
 
 def how_written(kind: str, text: str) -> str:
@@ -35,20 +66,48 @@ def how_written(kind: str, text: str) -> str:
 
 #: Types, as the catalog names them, that read such a text as month first and say nothing.
 DATES = ("date", "timestamp", "timestamptz")
+RANGES = ("daterange", "tsrange", "tstzrange", "datemultirange", "tsmultirange", "tstzmultirange")
 _DAY_OR_MONTH = r"^\s*(?P<one>\d{1,2})[-/.](?P<other>\d{1,2})[-/.]\d{2,4}(?:\D|$)"
+#: Digits alone are a date where they are eight; six may be of any order, more are a moment's count.
+_COUNTS = r"^\s*[-+]?(?:\d{1,7}|\d{9,}|\d+[.]\d*)\s*$"
+_COUNT = re.compile(_COUNTS)
+_PUNCTUATION = re.compile(r'[\[\](){},"]+')
 
 
-def are_untold(texts: pa.Array) -> list[int]:
-    """Return the places of texts that are one date with the day first and another without."""
+def are_untold(texts: pa.Array, kind: str) -> list[int]:
+    """Return the places of texts, for a column of that kind, that are one date with the day first
+    and another without, or no date but a number; in arrays and ranges too."""
+    if kind in DATES:
+        return _places(_untold(texts))
+    if kind.removeprefix("_") not in (*DATES, *RANGES):
+        return []
+    return [
+        place
+        for place, text in enumerate(texts.to_pylist())
+        if text and _places(_untold(pa.array(_PUNCTUATION.split(text), pa.string())))
+    ]
+
+
+def _places(mask: pa.Array) -> list[int]:
+    return [int(place) for place in pc.indices_nonzero(mask).to_pylist()]
+
+
+def _untold(texts: pa.Array) -> pa.Array:
+    counts = pc.match_substring_regex(texts, _COUNTS).fill_null(fill_value=False)
     matched = pc.match_substring_regex(texts, _DAY_OR_MONTH)
     if not pc.any(matched).as_py():
-        return []
+        return counts
     parts = pc.extract_regex(texts, _DAY_OR_MONTH)
     one, other = (pc.struct_field(parts, name).cast(pa.int8()) for name in ("one", "other"))
     both = pc.and_(pc.less_equal(one, 12), pc.less_equal(other, 12))
-    places = pc.indices_nonzero(pc.and_(both, pc.not_equal(one, other)).fill_null(False))
-    return [int(place) for place in places.to_pylist()]
+    either = pc.and_(both, pc.not_equal(one, other)).fill_null(fill_value=False)
+    return pc.or_(counts, either)
 
 
 def how_untold(text: str) -> str:
+    if _COUNT.match(text):
+        return (
+            f"{text!r} is a number: of what, and since when, nobody can know: write dates like "
+            "2026-01-31"
+        )
     return f"{text!r} may have the day first, or the month: write dates like 2026-01-31"

@@ -22,16 +22,12 @@ from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
 from backfill.errors import UsageError
+from backfill.rows.moments import dates, durations, nanos, timestamps
 
 _WHOLE_BELOW = 2.0**63  # floats below it that are whole are written without an exponent
 #: No text of PostgreSQL's holds it: what can not be a text is refused by the server with its row.
 _NUL = "\0"
 _HALVES = re.compile("[\ud800-\udfff]")
-_EARLY = re.compile("-[0-9]|0000-")
-#: What DuckDB has for a moment or day that is infinite: the largest number, and less than none.
-_FOREVER = {pa.timestamp("us"): 2**63 - 1, pa.date32(): 2**31 - 1}
-
-
 #: The kind of column whose values are bytes.
 BYTEA = "bytea"
 
@@ -63,7 +59,18 @@ def texts_of(
         if is_kind(kind):
             return how(values)
     plain = _as_python(values)
+    if as_bytes.removeprefix("_") != BYTEA:
+        plain = [_without_bytes(value, as_bytes.removeprefix("_")) for value in plain]
     return pa.array([text_of(value, as_json=as_json) for value in plain], pa.string())
+
+
+def _without_bytes(value: Any, kind: str) -> Any:
+    """Return a value with the bytes within it as texts, by the kind of its column's elements."""
+    if isinstance(value, bytes):
+        return _uuid_of_bytes(value) if kind == "uuid" else _text_of_bytes(value)
+    if isinstance(value, Mapping):
+        return {name: _without_bytes(part, kind) for name, part in value.items()}
+    return [_without_bytes(part, kind) for part in value] if type(value) is list else value
 
 
 def _as_python(values: pa.Array) -> list[Any]:
@@ -75,16 +82,16 @@ def _as_python(values: pa.Array) -> list[Any]:
             values = values.cast(_leaves(values.type, _texts), safe=False)
     try:
         return list(values.to_pylist(maps_as_pydicts="strict"))
-    except (KeyError, TypeError):
-        return list(values.to_pylist())
-    except (OverflowError, ValueError):  # beyond what Python has: only its row is refused
+    except (KeyError, TypeError, OverflowError, ValueError):  # that of one row alone
         return [_one_as_python(value) for value in values]
 
 
 def _one_as_python(value: pa.Scalar[Any]) -> Any:
     try:
+        return value.as_py(maps_as_pydicts="strict")
+    except (KeyError, TypeError):
         return value.as_py()
-    except (OverflowError, ValueError):
+    except (OverflowError, ValueError):  # beyond what Python has
         return "out of range"
 
 
@@ -98,7 +105,7 @@ def _micros(kind: pa.DataType) -> pa.DataType:
 
 def _texts(kind: pa.DataType) -> pa.DataType:
     is_moment = pa.types.is_timestamp(kind) and kind.unit == "ns"
-    return pa.string() if is_moment else _micros(kind)
+    return pa.string() if is_moment or str(kind) == "time64[ns]" else _micros(kind)
 
 
 def _leaves(kind: pa.DataType, how: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
@@ -187,18 +194,14 @@ def _is_calendar(kind: pa.DataType) -> bool:
     return bool(pa.types.is_time(kind) and str(kind) != "time64[ns]")
 
 
-def _dates(values: pa.Array) -> pa.Array:
-    try:
-        return _with_forever(values.cast(pa.date32()))
-    except pa.ArrowInvalid:  # days in milliseconds, with a time of the day
-        return _timestamps(values.cast(pa.int64()).cast(pa.timestamp("ms")))
-
-
 def _of_extension(values: pa.Array, *, as_json: bool) -> pa.Array:
     name = getattr(values.type, "extension_name", "")
     if name == "arrow.uuid":
         texts = [None if v is None else v.hex() for v in values.storage.to_pylist()]
         return pa.array(texts, pa.string())
+    if name == "arrow.fixed_shape_tensor":  # it is kept as one long list
+        arrays = [None if v.as_py() is None else v.to_numpy().tolist() for v in values]
+        return pa.array([text_of(value, as_json=as_json) for value in arrays], pa.string())
     return texts_of(values.storage, as_json=as_json)
 
 
@@ -211,56 +214,6 @@ def _floats(values: pa.Array) -> pa.Array:
     mask = pc.and_(pa.array(whole), values.is_valid())
     wholes = pa.array(np.where(whole, numbers, 0).astype(np.int64)).cast(pa.string())
     return pc.if_else(mask, wholes, values.cast(pa.string()))
-
-
-def _timestamps(values: pa.Array) -> pa.Array:
-    """Microseconds, in UTC where there is a zone: Arrow's own text of a zone needs a database."""
-    zone = values.type.tz
-    plain = values.cast(pa.timestamp(values.type.unit, "UTC" if zone else None))
-    if values.type.unit == "ns":
-        plain = pc.floor_temporal(plain, unit="microsecond")
-    numbers = plain.cast(pa.int64())
-    most = _MOST_OF_UNIT.get(values.type.unit)
-    if most is not None:  # beyond what microseconds reach, it would wrap to some other time
-        is_far = pc.greater(pc.abs(pc.max_element_wise(numbers, -most - 1)), most)
-        plain = pc.if_else(is_far, None, plain)
-    micros = plain.cast(pa.timestamp("us", "UTC" if zone else None), safe=False)
-    texts = _with_forever(micros.cast(pa.timestamp("us")))
-    if zone:
-        infinite = pc.ends_with(texts, "infinity")
-        zoned = pc.binary_join_element_wise(texts, "+00", "")
-        texts = pc.if_else(infinite, texts, pc.replace_substring(zoned, " BC+00", "+00 BC"))
-    if most is None:
-        return texts
-    far = pc.binary_join_element_wise("out of range:", numbers.cast(pa.string()), " ")
-    return pc.if_else(is_far, far, texts)
-
-
-#: How many of a unit there are in as many microseconds as int64 has.
-_MOST_OF_UNIT = {"s": (2**63 - 1) // 1_000_000, "ms": (2**63 - 1) // 1_000}
-
-
-def _with_forever(values: pa.Array) -> pa.Array:
-    """Return moments or days as texts; the era of those before our first year is told at the end.
-
-    Arrow writes the year 0 for 1 BC.
-    """
-    texts = values.cast(pa.string())
-    most = _FOREVER[values.type]
-    numbers = values.view(pa.int64() if most > 2**32 else pa.int32())
-    texts = pc.if_else(pc.equal(numbers, most), "infinity", texts)
-    texts = pc.if_else(pc.equal(numbers, -most), "-infinity", texts)
-    early = pc.match_substring_regex(texts, f"^({_EARLY.pattern})")
-    if not pc.any(early).as_py():
-        return texts
-    return pa.array([_with_era(text) for text in texts.to_pylist()], pa.string())
-
-
-def _with_era(text: str | None) -> str | None:
-    if text is None or not _EARLY.match(text):
-        return text
-    year, rest = text.removeprefix("-").split("-", 1)
-    return f"{int(year) + 1:04d}-{rest} BC"
 
 
 def _plain(values: pa.Array) -> pa.Array:
@@ -276,9 +229,10 @@ def _is_plain(kind: pa.DataType) -> bool:
 _HOW: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Array]], ...] = (
     (pa.types.is_null, lambda values: pa.nulls(len(values), pa.string())),
     (_is_plain, _plain),
-    (pa.types.is_date, _dates),
+    (pa.types.is_date, dates),
     (pa.types.is_floating, _floats),
-    (pa.types.is_timestamp, _timestamps),
+    (pa.types.is_timestamp, timestamps),
+    (lambda kind: str(kind) == "duration[ns]", durations),
 )
 
 
@@ -307,8 +261,23 @@ def _has_text(value: Any) -> bool:
 
 
 def _interval(value: Any) -> str:
-    months, days, nanos = value
-    return f"{months} months {days} days {nanos // 1000} microseconds"
+    months, days, rest = value
+    return f"{months} months {days} days {nanos(rest)}"
+
+
+def _timedelta(value: np.timedelta64) -> str:
+    """numpy's own text, but for units that the server has no word for."""
+    unit = np.datetime_data(value.dtype)[0]
+    if unit not in ("ns", "ps", "fs", "as"):
+        return str(value)
+    return nanos(int(value.astype("timedelta64[ns]").astype(np.int64)))
+
+
+def _float(value: float | np.floating[Any]) -> str:
+    if isinstance(value, np.longdouble):
+        return str(value)
+    number = value if isinstance(value, np.floating) else float(value)
+    return str(_floats(pa.array(np.array([number])))[0].as_py())
 
 
 def _range(value: Range[Any]) -> str:
@@ -326,7 +295,8 @@ def _multirange(value: Multirange[Any]) -> str:
 #: How a value of Python's becomes text; the first kind that fits.
 _ONE: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     ((bool, np.bool_), lambda value: "true" if value else "false"),
-    ((float, np.floating), lambda value: str(_floats(pa.array([float(value)]))[0].as_py())),
+    ((float, np.floating), _float),
+    (np.timedelta64, _timedelta),
     ((bytes, bytearray, memoryview), lambda value: "\\x" + bytes(value).hex()),
     (dt.timedelta, lambda value: f"{value // dt.timedelta(microseconds=1)} microseconds"),
     (dt.datetime, lambda value: str(value.isoformat(" "))),
@@ -339,6 +309,8 @@ _ONE: tuple[tuple[Any, Callable[[Any], str]], ...] = (
 
 def _is_missing(value: Any) -> bool:
     """pandas' NA and NaT are no values; a float that is no number is one, unless pandas says."""
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(value))
     return type(value).__name__ in ("NAType", "NaTType")
 
 
@@ -348,17 +320,18 @@ def json_text(value: Any) -> str:
     What is no number of JSON's, as NaN, is written all the same: the server refuses that row.
     """
     if isinstance(value, Mapping):
-        inside = ", ".join(
-            f"{_json_string(str(text_of(name)))}: {json_text(part)}" for name, part in value.items()
-        )
-        return "{" + inside + "}"
+        names = {text_of(name): part for name, part in value.items()}
+        if None in names or len(names) < len(value):
+            raise UsageError("a dict has a key that is None, or two whose texts are the same")
+        parts = (f"{_json_string(str(name))}: {json_text(part)}" for name, part in names.items())
+        return "{" + ", ".join(parts) + "}"
     if isinstance(value, list | tuple | np.ndarray):
         return "[" + ", ".join(map(json_text, value)) + "]"
     if isinstance(value, Digits | decimal.Decimal):
         return str(value)
     if isinstance(value, float | np.floating):
         return json.dumps(float(value))
-    text = text_of(value)
+    text = _text_of_bytes(value) if isinstance(value, bytes) else text_of(value)
     if text is None:
         return "null"
     is_bare = isinstance(value, bool | np.bool_ | int | np.integer)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -191,10 +192,17 @@ def _same(before: pa.Array, after: pa.Array, *, is_json: bool) -> Mask:
 
 
 def _json(text: str | None) -> Any:
+    """Return what is equal where jsonb is: by a number's value, and a number is no truth."""
+    if text is None:
+        return None
     try:
-        return None if text is None else ("json", json.loads(text))
+        return ("json", json.loads(text, parse_float=_number, parse_int=_number))
     except ValueError:
         return ("text", text)
+
+
+def _number(digits: str) -> tuple[Decimal]:
+    return (Decimal(digits),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from backfill.errors import UsageError
-from backfill.jobs.fill.guessed_dates import refuse_guessed_dates
+from backfill.jobs.fill.guessed import refuse_guesses
 from backfill.jobs.fill.values import BATCH_ROWS, CLOSED, QUERY_KEY, one_line, refuse_twice
 from backfill.plans.staging import quoted
 from backfill.regular_file import is_special
@@ -27,7 +28,7 @@ from backfill.rows.values import in_one
 
 #: Types of DuckDB's that Arrow has not: it would get other bits, another number, no offset.
 _OWN_TYPES = re.compile(
-    r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|\b(?:BIT|BIGNUM|UHUGEINT|TIME WITH TIME ZONE)\b"""
+    r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|\b(?:BIT|BIGNUM|UHUGEINT|VARIANT|TIME WITH TIME ZONE)\b"""
 )
 #: What may name a file in a query: a text, or a name in quotes.
 _NAMES = re.compile(r"""'((?:[^']|'')*)'|"((?:[^"]|"")*)["]""")
@@ -54,18 +55,18 @@ _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
 def _as_arrow(rows: Any) -> pa.Table:
-    module = type(rows).__module__.split(".")[0]
-    if module == "polars" and hasattr(rows, "collect"):
+    modules = {kind.__module__.split(".")[0] for kind in type(rows).__mro__}  # geopandas' too
+    if "polars" in modules and hasattr(rows, "collect"):
         rows = rows.collect()
-    if module == "pandas" and hasattr(rows, "columns"):
+    if "pandas" in modules and hasattr(rows, "columns"):
         return _from_pandas(rows)
-    if module == "polars" and hasattr(rows, "get_columns"):
+    if "polars" in modules and hasattr(rows, "get_columns"):
         return _from_polars(rows)
     if isinstance(rows, pa.Table):
         return rows
     if isinstance(rows, pa.RecordBatch):
         return pa.Table.from_batches([rows])
-    if module in ("duckdb", "_duckdb"):
+    if modules & {"duckdb", "_duckdb"}:
         return _from_duckdb(rows)
     for name in ("read_all", "to_table", "to_pyarrow"):  # a reader, a data set, a query of ibis
         if hasattr(rows, name):
@@ -123,21 +124,33 @@ def _column_of_pandas(name: str, series: Any) -> pa.Array | pa.ChunkedArray:
         return _from_objects(name, series.tolist())
     try:
         array = pa.array(series, from_pandas=True)
-    except pa.ArrowException:  # complex, sparse
+    except (pa.ArrowException, TypeError):  # complex, sparse, categories of intervals
         return _from_objects(name, series.tolist())
-    # A period would be the number that pandas keeps for it.
-    is_own = isinstance(array.type, pa.BaseExtensionType)
+    # A period would be the number that pandas keeps for it; so would a category that is one.
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    is_own = isinstance(kind, pa.BaseExtensionType)
     return _from_objects(name, series.tolist()) if is_own else array
+
+
+_BYTES = (bytes, bytearray, memoryview)
 
 
 def _from_objects(name: str, values: list[Any]) -> pa.Array:
     """Return objects as texts, but for lists and bytes: whether those are JSON, the column says."""
     plain = [None if _is_nan(value) else value for value in values]
     kinds = {type(value) for value in plain if value is not None}
-    if kinds and all(issubclass(kind, bytes) for kind in kinds):
-        return pa.array(plain, pa.large_binary())
-    has_lists = any(hasattr(value, "tolist") or isinstance(value, list | tuple) for value in plain)
-    if has_lists and not any(issubclass(kind, Mapping) for kind in kinds):
+    if kinds and all(issubclass(kind, _BYTES) for kind in kinds):
+        whole = [None if value is None else bytes(value) for value in plain]
+        return pa.array(whole, pa.large_binary())
+    has_lists = any(_is_list(value) for value in plain)
+    inside = {kind for value in plain for kind in _kinds_within(value)}
+    if any(issubclass(kind, _BYTES) for kind in inside) and len(inside) > 1:
+        raise UsageError(
+            f"Column {name}: bytes stand beside other values. Make them one: value.decode() of "
+            "bytes that are a text, or value.encode() of texts for a column of bytea."
+        )
+    # Arrow would make one kind of several: a day of a number that stands beside days.
+    if has_lists and len(inside) < 2 and not any(issubclass(kind, Mapping) for kind in kinds):
         try:
             return pa.array([_as_list(value) for value in plain])
         except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
@@ -146,6 +159,20 @@ def _from_objects(name: str, values: list[Any]) -> pa.Array:
         return pa.array([text_of(value, as_json=True) for value in plain], pa.string())
     except UsageError as error:
         raise UsageError(f"Column {name}: {error}.") from None
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) or (
+        hasattr(value, "tolist") and not isinstance(value, np.generic)
+    )
+
+
+def _kinds_within(value: Any) -> set[type]:
+    """Return the types of what a list holds, or of a value itself; of nothing there is none."""
+    if not _is_list(value):
+        return set() if value is None else {type(value)}
+    parts = value.tolist() if hasattr(value, "tolist") else value
+    return {kind for part in parts for kind in _kinds_within(part)}
 
 
 def _as_list(value: Any) -> Any:
@@ -220,7 +247,7 @@ def keep_query(query: str, path: Path, base: Path) -> None:
             _refuse_pipes(query, base)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("--query takes one SELECT of DuckDB's SQL over local files.")
-            refuse_guessed_dates(connection, statements[0].query)
+            refuse_guesses(connection, statements[0].query)
             rows = connection.sql(statements[0].query)
             refuse_twice("What --query returns has", rows.columns)
             rows = with_texts(rows)

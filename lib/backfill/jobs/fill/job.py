@@ -33,10 +33,10 @@ from backfill.plans.keyed_rows import (
 )
 from backfill.plans.staging import Staging, field_of, literal, quoted
 from backfill.report import Reporter
-from backfill.rows.others_texts import DATES, are_untold, how_untold
+from backfill.rows.others_texts import are_untold, how_untold
 from backfill.rows.texts import texts_of
 from backfill.server.catalog import did_you_mean
-from backfill.server.catalog_columns import columns_of
+from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.database import Database
 from backfill.server.plain_table import targets_null
 from backfill.server.postgres import Connection, connect
@@ -200,7 +200,7 @@ class FillTask:
         for batch in self.values.batches():
             given = {n: column_texts(batch.column(n), columns[n]) for n in (*keys, *own)}
             _refuse_null_keys({name: given[name] for name in keys}, first)
-            _refuse_untold_dates({n: given[n] for n in given if columns[n].kind in DATES}, first)
+            _refuse_untold_dates(given, columns, first)
             rows = reader.read(given)
             values = {n: column_texts(batch.column(n), columns[n]) for n in self._chosen.targets}
             noted = {name: texts_of(batch.column(name)) for name in notes}
@@ -358,10 +358,12 @@ def is_kept(path: Path, query: str) -> bool:
     return bool(metadata.get(QUERY_KEY, b"").decode() == query)
 
 
-def _refuse_untold_dates(dates: Mapping[str, pa.Array], first: int) -> None:
+def _refuse_untold_dates(
+    given: Mapping[str, pa.Array], columns: Mapping[str, CatalogColumn], first: int
+) -> None:
     """Another row would be found, or taken for one that was edited."""
-    for name, texts in dates.items():
-        if places := are_untold(texts):
+    for name, texts in given.items():
+        if places := are_untold(texts, columns[name].kind):
             told = how_untold(texts[places[0]].as_py())
             raise UsageError(f"{name} in row {first + places[0]:,} of the values: {told}.")
 

@@ -1,4 +1,5 @@
-"""Dates in a CSV that a query reads, of which DuckDB would guess whether the day comes first."""
+"""What DuckDB guesses of the files that a query reads: whether in a date the day comes first, and
+what a whole column is by its first rows."""
 
 from __future__ import annotations
 
@@ -15,35 +16,78 @@ if TYPE_CHECKING:
 
 _READERS = ("read_csv", "read_csv_auto")
 _TEXT_FILES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
+_JSON_READERS = ("read_json", "read_json_auto", "read_ndjson", "read_ndjson_auto")
+_JSON_FILES = tuple(
+    f"{name}{packed}" for name in (".json", ".jsonl", ".ndjson") for packed in ("", ".gz", ".zst")
+)
+#: What says how many rows are looked at, or what the columns are.
+_TOLD = ("sample_size", "all_varchar", "columns", "auto_detect")
 #: By which option a person says how such values are written, by the type that DuckDB gives them.
 _SAYS = {"DATE": "dateformat", "TIMESTAMP": "timestampformat"}
 #: DuckDB writes a named argument down as a comparison, in parentheses.
-_BRACED = re.compile(r"\((\w+ = '[^']*')\)")
+_BRACED = re.compile(r"\((\w+ = (?:'[^']*'|-?\d+))\)")
 #: What many files at once are read by, and one is not.
 _OF_MANY = ("filename", "hive_partitioning", "hive_types", "union_by_name", "hive_types_autocast")
 _SNIFFED = "SELECT * FROM sniff_csv('')"
 _READ = "SELECT * FROM read_csv('')"
+_READ_JSON = "SELECT * FROM read_json('')"
 
 
-def refuse_guessed_dates(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Raise `UsageError` where a date that the query reads may have the day first, or the month."""
+def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Raise `UsageError` where a date that the query reads may have the day first, or the month,
+    and where rows behind the first ones would be made into what their column is by those."""
     import duckdb
 
     tree = _tree(connection, query)
     names = _names(tree)
-    for arguments in _reads(tree):
-        try:
-            guess = _guess(connection, arguments, names)
-        except duckdb.Error:  # what is wrong with the file, the query itself will say
-            continue
-        if guess:
-            option, form = guess
-            shown = _text(connection, _READ, arguments, f"{option} = {literal(form)}")
-            raise UsageError(
-                "--query can not be evaluated: dates that it reads may have the day first, or the "
-                "month. Say how they are written, if it is so: "
-                + _BRACED.sub(r"\1", shown.removeprefix("SELECT * "))
-            )
+    for reader, readers, files in (
+        (_READ, _READERS, _TEXT_FILES),
+        (_READ_JSON, _JSON_READERS, _JSON_FILES),
+    ):
+        for arguments in _reads(tree, readers, files):
+            try:
+                late = _changed_by_later_rows(connection, arguments, names, reader)
+                guess = _guess(connection, arguments, names) if reader == _READ else None
+            except duckdb.Error:  # what is wrong with the file, the query itself will say
+                continue
+            if late:
+                shown = _text(connection, reader, arguments, "sample_size = -1")
+                raise UsageError(
+                    "--query can not be evaluated: DuckDB takes from the first rows what a column "
+                    f"is, and values further down would be changed: {', '.join(late)}. Let it look "
+                    f"at all rows: {_as_typed(shown)}"
+                )
+            if guess:
+                option, form = guess
+                shown = _text(connection, _READ, arguments, f"{option} = {literal(form)}")
+                raise UsageError(
+                    "--query can not be evaluated: dates that it reads may have the day first, or "
+                    f"the month. Say how they are written, if it is so: {_as_typed(shown)}"
+                )
+
+
+def _as_typed(query: str) -> str:
+    return _BRACED.sub(r"\1", query.removeprefix("SELECT * "))
+
+
+def _changed_by_later_rows(
+    connection: duckdb.DuckDBPyConnection, arguments: list[Any], names: set[str], read: str
+) -> list[str]:
+    """Return the columns that are of another type where all rows are looked at, with both types."""
+    if any(_option(argument) in _TOLD for argument in arguments[1:]):
+        return []
+    first = connection.sql(_text(connection, read, arguments))
+    whole = connection.sql(_text(connection, read, arguments, "sample_size = -1"))
+    if first.columns != whole.columns:
+        return [
+            f"the columns are {', '.join(first.columns)}, of all rows {', '.join(whole.columns)}"
+        ]
+    columns = zip(first.columns, map(str, first.types), map(str, whole.types), strict=True)
+    return [
+        f"{name} is {kind}, of all rows {other}"
+        for name, kind, other in columns
+        if kind != other and ("*" in names or name.casefold() in names)
+    ]
 
 
 def _guess(
@@ -104,14 +148,14 @@ def _text(
     return str(text)
 
 
-def _reads(tree: Any) -> Iterator[list[Any]]:
-    """Yield the arguments of each reading of a CSV: its file, then what was said of it."""
+def _reads(tree: Any, readers: tuple[str, ...], files: tuple[str, ...]) -> Iterator[list[Any]]:
+    """Yield the arguments of each reading of such files: the file, then what was said of it."""
     for node in _nodes(tree):
         name = str(node.get("table_name", ""))
-        if node.get("type") == "BASE_TABLE" and name.lower().endswith(_TEXT_FILES):
+        if node.get("type") == "BASE_TABLE" and name.lower().endswith(files):
             yield [_constant(name)]
         called = node.get("function")
-        if isinstance(called, Mapping) and called.get("function_name") in _READERS:
+        if isinstance(called, Mapping) and called.get("function_name") in readers:
             yield [part for part in called["arguments"] if _option(part) not in _OF_MANY]
 
 

@@ -1,0 +1,109 @@
+"""Whether a value of a column says all that its text said, as SQL: many types round, cut or leave
+out without a word.
+
+`given` is the text, `stored` the value that the server makes of it. NULL stands for yes.
+"""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from backfill.rows.others_texts import DATES, RANGES
+from backfill.server.catalog_columns import CatalogColumn
+
+#: Types that take a text of any length and keep its beginning.
+CUT = ("char", "name")
+_TEMPORAL = (*DATES, *RANGES, "time", "timetz", "interval")
+#: Arrays whose elements are rounded as their column says, and that can be compared.
+_ROUNDED = ("_numeric", "_varchar", "_time", "_timetz", "_timestamp", "_timestamptz", "_interval")
+_BEYOND_MICROS = r"[.][0-9]{6}0*[1-9]"
+_DAY = r"[0-9]-[0-9]{1,2}-[0-9]"
+_OFFSET = r":[0-9]{2}.*[-+](?!00(:?00)*\s*$)[0-9]"
+_MIDNIGHT = r"\m00:00(:00([.]0+)?)?"
+_NUMBER = r"^\s*[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?\s*$"
+_WITH_COMMAS = r"^-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)([.][0-9]*)?$"
+
+
+def is_meant(
+    column: CatalogColumn, given: sql.Composable, stored: sql.Composable
+) -> sql.Composable | None:
+    """Return the SQL for whether the value is the one that the text means, by whole moments, days
+    and amounts; None for types whose every value is. A float is the nearest one.
+    """
+    kind = column.kind.removeprefix("_")
+    parts: list[sql.Composable] = []
+    if kind in _TEMPORAL:
+        parts.append(_unlike(given, _BEYOND_MICROS))
+    if kind in ("date", "timestamp"):  # an offset, or a time of the day, that is left out
+        listed = sql.SQL("[]" if column.kind != kind else "")
+        instant = "{g} !~ ':' OR {g}::pg_catalog.timestamptz{l} = ({s})::pg_catalog.timestamptz{l}"
+        parts.append(sql.SQL(instant).format(g=given, s=stored, l=listed))
+    elif kind in ("time", "timetz"):
+        parts.append(_unlike(given, _DAY))
+        if kind == "time":
+            parts.append(_unlike(given, _OFFSET))
+    elif kind in ("daterange", "datemultirange"):
+        bare = sql.SQL("regexp_replace({}, {}, '', 'g')").format(given, sql.Literal(_MIDNIGHT))
+        parts.append(_unlike(bare, ":"))
+    elif column.kind == "money":
+        parts.append(_is_amount(given, stored))
+    elif column.kind in CUT:
+        parts.append(sql.SQL("{} = ({})::pg_catalog.text").format(given, stored))
+    if not parts:
+        return None
+    return sql.SQL("((({})) IS NOT FALSE)").format(sql.SQL(") AND (").join(parts))
+
+
+def is_whole(
+    column: CatalogColumn, given: sql.Composable, stored: sql.Composable
+) -> sql.Composable:
+    """Return the SQL for whether nothing of the text is lost, to the last digit."""
+    parts = [meant] if (meant := is_meant(column, given, stored)) else []
+    kind, own = column.kind, column.sql_type
+    if kind in ("float4", "float8"):
+        parts.append(_is_number(given, stored, is_short=kind == "float4"))
+    elif kind == "jsonb":  # of a name that is there twice, the last value counts
+        quotes = "length({t}) - length(replace({t}, '\"', ''))"
+        left, right = (sql.SQL(quotes).format(t=text) for text in (given, _text(stored)))
+        parts.append(sql.SQL("{} <= {}").format(left, right))
+    elif column.has_modifier and kind != "json" and (not kind.startswith("_") or kind in _ROUNDED):
+        parts.append(own.compared(own.cast(stored), "=", own.cast(given)))
+    if not parts:
+        return sql.SQL("true")
+    return sql.SQL("coalesce({}, true)").format(sql.SQL(" AND ").join(parts))
+
+
+def _text(value: sql.Composable) -> sql.Composed:
+    return sql.SQL("({})::pg_catalog.text").format(value)
+
+
+def _unlike(text: sql.Composable, pattern: str) -> sql.Composed:
+    return sql.SQL("{} !~ {}").format(text, sql.Literal(pattern))
+
+
+def _is_number(given: sql.Composable, stored: sql.Composable, *, is_short: bool) -> sql.Composed:
+    """A float's text is the shortest that gives its bits back: what lies behind it, no float has.
+
+    A short one may have come as the long one that is the same number.
+    """
+    same = (
+        "{g}::pg_catalog.float8 = ({s})::pg_catalog.float8"
+        " OR {g}::pg_catalog.numeric = {t}::pg_catalog.numeric"
+        if is_short
+        else "round({g}::pg_catalog.numeric, scale({t}::pg_catalog.numeric))"
+        " = {t}::pg_catalog.numeric"
+    )
+    return sql.SQL("CASE WHEN {g} = {t} OR {g} !~ {n} THEN true ELSE " + same + " END").format(
+        g=given, s=stored, t=_text(stored), n=sql.Literal(_NUMBER)
+    )
+
+
+def _is_amount(given: sql.Composable, stored: sql.Composable) -> sql.Composed:
+    """The signs of money are the server's country's: the same digits, or the same number."""
+    return sql.SQL(
+        "CASE WHEN {g} IS NULL"
+        " OR regexp_replace({g}, '\\D', '', 'g') = regexp_replace({t}, '\\D', '', 'g')"
+        " THEN true WHEN translate({g}, ' $', '') ~ {n}"
+        " THEN translate({g}, ' $,', '')::pg_catalog.numeric = ({s})::pg_catalog.numeric"
+        " ELSE false END"
+    ).format(g=given, s=stored, t=_text(stored), n=sql.Literal(_WITH_COMMAS))
