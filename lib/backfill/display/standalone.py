@@ -34,8 +34,10 @@ def whole_page(template: str, title: str, *, more_style: str = "", **values: Any
 
 def render(template: str, **values: Any) -> str:
     """Return a template of `templates/`, filled in; text is escaped, a missing value an error."""
+    from markupsafe import Markup
+
     raw = {
-        name: _markup(value) if isinstance(value, _Raw) else value for name, value in values.items()
+        name: Markup(value) if isinstance(value, _Raw) else value for name, value in values.items()
     }
     return _templates().get_template(template).render(**raw)
 
@@ -62,12 +64,6 @@ def script_of(name: str) -> str:
 
 def _folder() -> Any:
     return resources.files("backfill.display").joinpath("templates")
-
-
-def _markup(text: str) -> Any:
-    from markupsafe import Markup
-
-    return Markup(text)  # a style sheet or script of ours
 
 
 @functools.cache
