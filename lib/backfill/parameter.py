@@ -113,6 +113,26 @@ class Parameter:
         raise UsageError(f"The parameter {self.name} must be {self.kind}; it is {value!r}.")
 
 
+def flag(name: str, says: str) -> Parameter:
+    """Return a parameter that is off unless it is given."""
+    return Parameter(name, Kind.FLAG, False, says)
+
+
+def said(name: str, metavar: str, says: str, kind: Kind = Kind.TEXT) -> Parameter:
+    """Return a parameter that says nothing unless it is given."""
+    return Parameter(name, kind, "", says, metavar=metavar)
+
+
+def one_of(name: str, choices: tuple[str, ...], says: str) -> Parameter:
+    """Return a parameter that is one of some words, the first unless another is given."""
+    return Parameter(name, Kind.TEXT, choices[0], says, choices=choices)
+
+
+def count(name: str, default: int, bounds: tuple[int, int], says: str, unit: str = "") -> Parameter:
+    """Return a parameter that is a whole number within bounds."""
+    return Parameter(name, Kind.WHOLE, default, says, metavar=unit, bounds=bounds)
+
+
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return ` Did you mean …?` where a known word is like this one, else nothing."""
     words = list(words)

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from backfill.parameter import Kind, Parameter, check_parameters, defaults_of, injected_names
+from backfill.parameter import (
+    Kind,
+    Parameter,
+    check_parameters,
+    count,
+    defaults_of,
+    flag,
+    injected_names,
+    said,
+)
 
 __all__ = ["Kind", "Parameter", "check_parameters", "defaults_of", "injected_names"]
 
@@ -18,18 +27,6 @@ MANY = 2**53  # beyond it JSON readers disagree on whole numbers
 COUNT_OR_NO_LIMIT = (-1, MANY)
 MILLISECONDS = (0, 86_400_000)
 CHUNK_ROWS_BOUNDS = (1, 100_000)
-
-
-def _count(
-    name: str, default: int, bounds: tuple[int, int], says: str, unit: str = ""
-) -> Parameter:
-    """Return a parameter that is a whole number within bounds."""
-    return Parameter(name, Kind.WHOLE, default, says, metavar=unit, bounds=bounds)
-
-
-def _said(name: str, metavar: str, says: str, kind: Kind = Kind.TEXT) -> Parameter:
-    """Return a parameter that says nothing unless it is given."""
-    return Parameter(name, kind, "", says, metavar=metavar)
 
 
 CHUNK_SIZE = Parameter(
@@ -46,7 +43,7 @@ ENGINE = (
     Parameter(
         "chunk_time", Kind.NUMBER, 0.5, "seconds a chunk should take with auto", bounds=(0.01, 60.0)
     ),
-    _count("progress_interval", 5000, (0, 1_000_000_000), _PROGRESS, "ROWS"),
+    count("progress_interval", 5000, (0, 1_000_000_000), _PROGRESS, "ROWS"),
     Parameter(
         "max_skips",
         Kind.WHOLE_OR_WORD,
@@ -63,9 +60,9 @@ ENGINE = (
         metavar="SHARE",
         bounds=(0.0, 1.0),
     ),
-    _count("lease_seconds", 60, (1, 86_400), "how long a claim lasts unless it is renewed"),
-    _count("lock_timeout_ms", 5000, MILLISECONDS, "how long a statement waits for a row lock"),
-    _count("statement_timeout_ms", 60000, MILLISECONDS, "how long a statement may run; 0 = ever"),
+    count("lease_seconds", 60, (1, 86_400), "how long a claim lasts unless it is renewed"),
+    count("lock_timeout_ms", 5000, MILLISECONDS, "how long a statement waits for a row lock"),
+    count("statement_timeout_ms", 60000, MILLISECONDS, "how long a statement may run; 0 = ever"),
 )
 _WAIT_WHILE = "wait while a signal is above this, like connections:75% or replay-lag:10s; or a list"
 _WAITERS = "wait while more sessions wait for a lock of ours; -1 = do not look"
@@ -73,15 +70,13 @@ _STANDBY = "a standby that must be connected while --max-replay-lag is watched, 
 _GO_WHEN = "wait unless this query returns true; it is kept with the run's parameters"
 _CRITICAL = "stop above this, resumable, like connections:95% or replay-lag:60s; or a list"
 THROTTLE = (
-    _said("wait_while", "NAME:LIMIT", _WAIT_WHILE, Kind.TEXTS),
-    _said("wal_budget", "BYTES", "WAL that the run may write a second, like 16MB; empty = any"),
-    _count("max_lock_waiters", 0, COUNT_OR_NO_LIMIT, _WAITERS),
-    _said(
-        "max_replay_lag", "LAG", "wait while a standby is further behind: 10s, 64MB, or 10s,64MB"
-    ),
-    _said("standby", "NAME", _STANDBY, Kind.TEXTS),
-    _said("max_transaction_age", "TIME", "wait while a transaction of others is older, like 5min"),
-    _said(
+    said("wait_while", "NAME:LIMIT", _WAIT_WHILE, Kind.TEXTS),
+    said("wal_budget", "BYTES", "WAL that the run may write a second, like 16MB; empty = any"),
+    count("max_lock_waiters", 0, COUNT_OR_NO_LIMIT, _WAITERS),
+    said("max_replay_lag", "LAG", "wait while a standby is further behind: 10s, 64MB, or 10s,64MB"),
+    said("standby", "NAME", _STANDBY, Kind.TEXTS),
+    said("max_transaction_age", "TIME", "wait while a transaction of others is older, like 5min"),
+    said(
         "max_wal_rate", "BYTES", "wait while the whole server writes more WAL a second, like 64MB"
     ),
     Parameter(
@@ -92,15 +87,13 @@ THROTTLE = (
         metavar="N|PERCENT",
         bounds=(1, 1_000_000),
     ),
-    Parameter(
-        "yield_to_vacuum", Kind.FLAG, False, "wait while a vacuum is at work on a table we write"
-    ),
-    _said("go_when", "SQL", _GO_WHEN),
-    _said("go_when_file", "FILE", "the same, read from a file", Kind.PATH),
-    _said("window", "TIMES", "write at this time of day only, like '22:00-05:00 Europe/Stockholm'"),
-    _said("critical", "NAME:AMOUNT", _CRITICAL, Kind.TEXTS),
+    flag("yield_to_vacuum", "wait while a vacuum is at work on a table we write"),
+    said("go_when", "SQL", _GO_WHEN),
+    said("go_when_file", "FILE", "the same, read from a file", Kind.PATH),
+    said("window", "TIMES", "write at this time of day only, like '22:00-05:00 Europe/Stockholm'"),
+    said("critical", "NAME:AMOUNT", _CRITICAL, Kind.TEXTS),
 )
-SCHEDULER = _said(
+SCHEDULER = said(
     "scheduler", "ADDRESS", "compute on a Dask cluster: tcp://HOST:8786; empty = on this machine"
 )
 PLACES = (
@@ -112,17 +105,17 @@ PLACES = (
         "name of the environment variable that holds the connection string",
     ),
 )
-WORKERS = _count("workers", 1, (1, 64), "connections that write at once, each a range")
-APPLY = Parameter("apply", Kind.FLAG, False, "write the plan; without it nothing is written")
+WORKERS = count("workers", 1, (1, 64), "connections that write at once, each a range")
+APPLY = flag("apply", "write the plan; without it nothing is written")
 _ONLY = "approve these changes only: a condition in SQL, like: rule LIKE 'fold%'; empty = all left"
 _CANARY = "approve a sample of them first: a share like 1%, or a number of rows"
 PART = (
-    _said("only", "CONDITION", _ONLY),
-    _said("canary", "SHARE", _CANARY, Kind.WHOLE_OR_WORD),
+    said("only", "CONDITION", _ONLY),
+    said("canary", "SHARE", _CANARY, Kind.WHOLE_OR_WORD),
 )
-_JOIN = Parameter("join", Kind.FLAG, False, "write beside whoever applies the run already")
+_JOIN = flag("join", "write beside whoever applies the run already")
 _DECISIONS = "CSV of decisions: a file, or a run whose questions were answered"
-DECISIONS = _said("decisions", "FILE|RUN_ID|latest", _DECISIONS, Kind.SHEET)
+DECISIONS = said("decisions", "FILE|RUN_ID|latest", _DECISIONS, Kind.SHEET)
 
 #: What every task takes beside its own.
 TASK_PARAMETERS: tuple[Parameter, ...] = (*ENGINE, WORKERS, *THROTTLE, *PLACES, APPLY)
@@ -139,8 +132,8 @@ def _as_kept(*declared: Parameter) -> tuple[Parameter, ...]:
 
 _KEPT = (
     *(*ENGINE, WORKERS, *THROTTLE),
-    _count("max_failed", 0, COUNT_OR_NO_LIMIT, "exit 7 when more sessions failed; -1 = no limit"),
-    _count(
+    count("max_failed", 0, COUNT_OR_NO_LIMIT, "exit 7 when more sessions failed; -1 = no limit"),
+    count(
         "max_held", 0, COUNT_OR_NO_LIMIT, "exit 7 when more sessions are held back; -1 = no limit"
     ),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backfill.errors import UsageError
 from backfill.jobs.entry import Entry
 from backfill.next_command import next_command
-from backfill.parameter import Kind, Parameter, flags_of
+from backfill.parameter import Kind, Parameter, flag, flags_of, said
 from backfill.parameters import APPLY, ENGINE, PART, PLACES, THROTTLE, WORKERS
 
 if TYPE_CHECKING:
@@ -17,35 +17,19 @@ if TYPE_CHECKING:
     from backfill.steps.kind import JobKind
 
 _NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*?))\s*(?:,|\Z)')
+_KEY = "columns that name a row, with commas between; empty = the primary key"
+_VALUES = "file of values: .parquet .csv .tsv .json .jsonl .arrow .feather"
+_QUERY = "the same from DuckDB's SQL over local files; it is kept with the run"
+_WHERE = "rows to compute in a notebook; empty = those of which a target is NULL"
 FILL_PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("table", Kind.TEXT, "", "the table: schema.name, or found by the search path"),
-    Parameter("set", Kind.TEXTS, "", "columns to write, with commas between", metavar="COLUMN"),
-    Parameter(
-        "key",
-        Kind.TEXTS,
-        "",
-        "columns that name a row, with commas between; empty = the primary key",
-        metavar="COLUMN",
-    ),
-    Parameter(
-        "values", Kind.PATH, "", "file of values: .parquet .csv .tsv .json .jsonl .arrow .feather"
-    ),
-    Parameter(
-        "query",
-        Kind.TEXT,
-        "",
-        "the same from DuckDB's SQL over local files; it is kept with the run",
-        metavar="SQL",
-    ),
-    Parameter(
-        "where",
-        Kind.TEXT,
-        "",
-        "rows to compute in a notebook; empty = those of which a target is NULL",
-        metavar="CONDITION",
-    ),
-    Parameter("overwrite", Kind.FLAG, False, "also rows whose target holds something else now"),
-    Parameter("allow_null", Kind.FLAG, False, "a new value may be NULL; without it, left alone"),
+    said("table", "", "the table: schema.name, or found by the search path"),
+    said("set", "COLUMN", "columns to write, with commas between", Kind.TEXTS),
+    said("key", "COLUMN", _KEY, Kind.TEXTS),
+    said("values", "", _VALUES, Kind.PATH),
+    said("query", "SQL", _QUERY),
+    said("where", "CONDITION", _WHERE),
+    flag("overwrite", "also rows whose target holds something else now"),
+    flag("allow_null", "a new value may be NULL; without it, left alone"),
     *PART,
     *ENGINE,
     WORKERS,

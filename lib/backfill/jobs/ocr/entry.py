@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from backfill.folder import runs_dir
 from backfill.jobs.entry import Entry, Pending, answers_from
-from backfill.parameter import Kind, Parameter
+from backfill.parameter import Kind, Parameter, count, flag, one_of, said
 from backfill.parameters import (
     APPLY,
     COUNT_OR_NO_LIMIT,
@@ -26,8 +26,14 @@ if TYPE_CHECKING:
     from backfill.steps.job import Job
     from backfill.steps.kind import JobKind
 
+_ROOT = "folder of the downloaded images; empty = the demo's, on the demo database"
+_LANG = "language of the screenshots: sv or swe, en or eng, …"
+_ENGINE = "what reads; -alone: no second reader of lines in doubt"
+_SUMMARY = "events of a session that make one summary message"
+_CORRECTIONS = "CSV of corrections: a file, or a run whose doubts were corrected"
+_CACHE = "folder of readings by content; empty = BACKFILL_CACHE_DIR, .cache/ocr beside notebooks/"
 OCR_PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("session_id", Kind.TEXTS, "", "one capture session, or a list", metavar="ID"),
+    said("session_id", "ID", "one capture session, or a list", Kind.TEXTS),
     Parameter(
         "user_id",
         Kind.WHOLE_OR_WORD,
@@ -37,10 +43,8 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
         bounds=(-(2**63), 2**63 - 1),
     ),
     Parameter("states", Kind.TEXT, "done,failed", "states of sessions, with commas between"),
-    Parameter(
-        "from_date", Kind.TEXT, "", "first UTC day of created_at, YYYY-MM-DD", metavar="DATE"
-    ),
-    Parameter("to_date", Kind.TEXT, "", "last UTC day of created_at, YYYY-MM-DD", metavar="DATE"),
+    said("from_date", "DATE", "first UTC day of created_at, YYYY-MM-DD"),
+    said("to_date", "DATE", "last UTC day of created_at, YYYY-MM-DD"),
     Parameter(
         "limit",
         Kind.WHOLE,
@@ -48,13 +52,7 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
         "so many sessions only, the oldest, 1 or more; None = all",
         bounds=(1, MANY),
     ),
-    Parameter(
-        "local_root",
-        Kind.PATH,
-        "",
-        "folder of the downloaded images; empty = the demo's, on the demo database",
-        metavar="DIR",
-    ),
+    said("local_root", "DIR", _ROOT, Kind.PATH),
     Parameter("db_schema", Kind.TEXT, "schedule_ingest", "schema of the schedule system"),
     Parameter(
         "output_file",
@@ -71,71 +69,23 @@ OCR_PARAMETERS: tuple[Parameter, ...] = (
         metavar="DIR",
         usual_path="backfill_sessions",
     ),
-    Parameter("ocr_lang", Kind.TEXT, "swe", "language of the screenshots: sv or swe, en or eng, …"),
-    Parameter(
-        "ocr_engine",
-        Kind.TEXT,
-        "tesseract",
-        "what reads; -alone: no second reader of lines in doubt",
-        choices=("tesseract", "tesserocr", "tesseract-alone", "tesserocr-alone"),
-    ),
-    Parameter(
-        "ocr_default_year", Kind.WHOLE, 0, "year when no image tells it; 0 = none", bounds=(0, 9999)
-    ),
-    Parameter("towns", Kind.TEXTS, "", "one more town to know, or a list", metavar="TOWN"),
-    Parameter(
-        "store_notifications", Kind.FLAG, False, "with apply: store messages, which are sent"
-    ),
-    Parameter(
-        "summary_threshold",
-        Kind.WHOLE,
-        3,
-        "events of a session that make one summary message",
-        bounds=(1, 1_000),
-    ),
-    Parameter("notify_past", Kind.FLAG, False, "store messages about days gone by as well"),
-    Parameter("allow_older", Kind.FLAG, False, "let a session overwrite a newer one's snapshot"),
-    Parameter(
-        "allow_removals", Kind.FLAG, False, "let a reading remove more than half of a day's shifts"
-    ),
-    Parameter("accept_review", Kind.FLAG, False, "write sessions that need a review as well"),
+    Parameter("ocr_lang", Kind.TEXT, "swe", _LANG),
+    one_of("ocr_engine", ("tesseract", "tesserocr", "tesseract-alone", "tesserocr-alone"), _ENGINE),
+    count("ocr_default_year", 0, (0, 9999), "year when no image tells it; 0 = none"),
+    said("towns", "TOWN", "one more town to know, or a list", Kind.TEXTS),
+    flag("store_notifications", "with apply: store messages, which are sent"),
+    count("summary_threshold", 3, (1, 1_000), _SUMMARY),
+    flag("notify_past", "store messages about days gone by as well"),
+    flag("allow_older", "let a session overwrite a newer one's snapshot"),
+    flag("allow_removals", "let a reading remove more than half of a day's shifts"),
+    flag("accept_review", "write sessions that need a review as well"),
     DECISIONS,
-    Parameter(
-        "corrections",
-        Kind.SHEET,
-        "",
-        "CSV of corrections: a file, or a run whose doubts were corrected",
-        metavar="FILE|RUN_ID|latest",
-    ),
-    Parameter(
-        "max_failed",
-        Kind.WHOLE,
-        0,
-        "exit 7 when more sessions fail; -1 = no limit",
-        bounds=COUNT_OR_NO_LIMIT,
-    ),
-    Parameter(
-        "max_held",
-        Kind.WHOLE,
-        0,
-        "exit 7 when apply holds more back; -1 = no limit",
-        bounds=COUNT_OR_NO_LIMIT,
-    ),
-    Parameter(
-        "workers",
-        Kind.WHOLE,
-        0,
-        "processes that read images; 0 = one for each core",
-        bounds=(0, 256),
-    ),
+    said("corrections", "FILE|RUN_ID|latest", _CORRECTIONS, Kind.SHEET),
+    count("max_failed", 0, COUNT_OR_NO_LIMIT, "exit 7 when more sessions fail; -1 = no limit"),
+    count("max_held", 0, COUNT_OR_NO_LIMIT, "exit 7 when apply holds more back; -1 = no limit"),
+    count("workers", 0, (0, 256), "processes that read images; 0 = one for each core"),
     SCHEDULER,
-    Parameter(
-        "cache_dir",
-        Kind.PATH,
-        "",
-        "folder of readings by content; empty = BACKFILL_CACHE_DIR, .cache/ocr beside notebooks/",
-        metavar="DIR",
-    ),
+    said("cache_dir", "DIR", _CACHE, Kind.PATH),
     # One session is one transaction: there is no chunk size to choose.
     *(p for p in ENGINE if p.name not in ("chunk_size", "chunk_time")),
     *THROTTLE,

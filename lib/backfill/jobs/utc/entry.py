@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backfill.jobs.entry import Entry, Pending, answers_from
-from backfill.parameter import Kind, Parameter
+from backfill.parameter import Kind, Parameter, flag, one_of, said
 from backfill.parameters import (
     APPLY,
     DECISIONS,
@@ -22,69 +22,30 @@ if TYPE_CHECKING:
     from backfill.steps.job import Job
     from backfill.steps.kind import JobKind
 
+_LAST_RESORT = "last resort: zone of rows that have none, nor their household"
+_FIRST = "use --default-tz before the household's zone, and count the rows that have one"
+_YEARS = "plan instants that lie more than 150 years from the others or from today"
+_REPAIR = "look at filled rows as well, and mend values that their wall time does not give"
+_ORDER = "in which order the plan walks: heap, as rows lie in the table, writes less WAL"
 UTC_PARAMETERS: tuple[Parameter, ...] = (
-    Parameter(
-        "household_id", Kind.TEXTS, "", "one household, or a list; empty = all", metavar="ID"
-    ),
-    Parameter(
-        "default_tz", Kind.TEXT, "", "last resort: zone of rows that have none, nor their household"
-    ),
-    Parameter(
-        "default_tz_first",
-        Kind.FLAG,
-        False,
-        "use --default-tz before the household's zone, and count the rows that have one",
-    ),
-    Parameter(
-        "fold",
-        Kind.TEXT,
-        "earlier",
-        "a wall time that happened twice",
-        choices=("earlier", "later", "skip"),
-    ),
-    Parameter(
-        "gap",
-        Kind.TEXT,
-        "shift_forward",
-        "a wall time that never happened",
-        choices=("shift_forward", "first_valid", "skip"),
-    ),
-    Parameter(
+    said("household_id", "ID", "one household, or a list; empty = all", Kind.TEXTS),
+    said("default_tz", "", _LAST_RESORT),
+    flag("default_tz_first", _FIRST),
+    one_of("fold", ("earlier", "later", "skip"), "a wall time that happened twice"),
+    one_of("gap", ("shift_forward", "first_valid", "skip"), "a wall time that never happened"),
+    one_of(
         "encoding",
-        Kind.TEXT,
-        "auto",
+        ("auto", "timestamp", "epoch_ms", "epoch_s", "iso_text"),
         "how the wall-clock columns are written",
-        choices=("auto", "timestamp", "epoch_ms", "epoch_s", "iso_text"),
     ),
-    Parameter("skip_deleted", Kind.FLAG, False, "leave soft-deleted rows out"),
-    Parameter("strict", Kind.FLAG, False, "skip rows whose end is before their start"),
-    Parameter(
-        "fallback_on_invalid_tz",
-        Kind.FLAG,
-        False,
-        "use the default for an unknown zone name, and list the row",
-    ),
-    Parameter(
-        "accept_years",
-        Kind.FLAG,
-        False,
-        "plan instants that lie more than 150 years from the others or from today",
-    ),
-    Parameter(
-        "repair",
-        Kind.FLAG,
-        False,
-        "look at filled rows as well, and mend values that their wall time does not give",
-    ),
+    flag("skip_deleted", "leave soft-deleted rows out"),
+    flag("strict", "skip rows whose end is before their start"),
+    flag("fallback_on_invalid_tz", "use the default for an unknown zone name, and list the row"),
+    flag("accept_years", _YEARS),
+    flag("repair", _REPAIR),
     DECISIONS,
-    Parameter("table", Kind.PATH, "", "TOML that describes another table", metavar="FILE"),
-    Parameter(
-        "order",
-        Kind.TEXT,
-        "key",
-        "in which order the plan walks: heap, as rows lie in the table, writes less WAL",
-        choices=("key", "heap"),
-    ),
+    said("table", "FILE", "TOML that describes another table", Kind.PATH),
+    one_of("order", ("key", "heap"), _ORDER),
     SCHEDULER,
     *ENGINE,
     WORKERS,
