@@ -38,6 +38,7 @@ from backfill.command.words import counted_in, unknown_words
 from backfill.errors import BackfillError, ExitCode
 from backfill.jobs.entry import Entry
 from backfill.jobs.registry import JOBS, entry_of
+from backfill.loading import own_first
 from backfill.log_format import check_log_format, say_in_log
 from backfill.next_command import RUNS_DIR, next_command, remember_about, remember_given
 from backfill.notebook.run_signals import Stopped, stoppable
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not _is_anywhere():
         printing.say("The folder that you are in is gone. cd to another, and again.", sys.stderr)
         return int(ExitCode.USAGE)
+    own_first()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
         printing.say(version_text(), sys.stdout)

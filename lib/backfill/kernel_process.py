@@ -10,17 +10,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
-from pathlib import Path
 from typing import Any
 
-from backfill.loading import seldom_collected, unseen, without_pandas
+from backfill.loading import own_first, seldom_collected, unseen, without_pandas
 
-_SITES = ("site-packages", "dist-packages")
 _FAREWELL_SECONDS = 10.0
 
 
 def main() -> None:
     """Load what a run's cells need, and be a kernel until the command ends it."""
+    own_first()
     with seldom_collected():
         with unseen("debugpy"):
             from ipykernel.kernelapp import IPKernelApp
@@ -30,9 +29,8 @@ def main() -> None:
         with contextlib.suppress(Exception):  # the first cell will say what is wrong
             without_pandas()
             import backfill.workbook  # noqa: F401
-    # Behind the standard library, as IPython has it: a person's file may have a module's name.
-    sites = (n for n, path in enumerate(sys.path) if Path(path).name in _SITES)
-    sys.path.insert(next(sites, 0), "")
+    # Last of all, where IPython has it first: a person's file may have a module's name.
+    sys.path.append("")
     gc.freeze()  # what is loaded stays
     app.start()
     _heard_out(app.control_thread)

@@ -53,6 +53,39 @@ class _Later(importlib.abc.MetaPathFinder):
         return spec
 
 
+def own_first(*more: str) -> None:
+    """Look for modules in `more` and the folders of PYTHONPATH after all that is installed.
+
+    A file there may have the name of a module that we, or the standard library, load later.
+    """
+    named = {*_named(), *map(_real, more)}
+    sys.path.sort(key=lambda folder: _real(folder) in named)
+
+
+@contextlib.contextmanager
+def named_first() -> Iterator[None]:
+    """Look for modules where PYTHONPATH says first, as Python does: for what a person names."""
+    before = list(sys.path)
+    named = _named()
+    sys.path.sort(key=lambda folder: _real(folder) not in named)
+    try:
+        yield
+    finally:
+        sys.path[:] = [*before, *(folder for folder in sys.path if folder not in before)]
+
+
+def _named() -> set[str]:
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return {_real(folder) for folder in folders if folder}
+
+
+def _real(folder: str) -> str:
+    try:
+        return os.path.realpath(folder)
+    except OSError:  # the folder of the moment is gone
+        return folder
+
+
 def unseen(*names: str) -> AbstractContextManager[None]:
     """Let imports in the block believe that these are not installed; what is loaded stays."""
     return _asked_first(_Hidden(names))

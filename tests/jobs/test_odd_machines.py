@@ -66,7 +66,13 @@ def test_a_run_takes_nothing_from_the_persons_profile_nor_from_files_named_like_
         (here / f"{name}.py").write_text(f"raise RuntimeError('{name}')\n")
     odd = {"HOME": "/proc", "IPYTHONDIR": str(profile.parent), "JUPYTER_RUNTIME_DIR": "/proc/none"}
     odd |= {"TERM": "dumb", "LC_ALL": "xx_YY.none", "TZ": "Mars/Phobos", "PYTHONWARNINGS": "error"}
-    odd |= {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "PYTHONSAFEPATH": "1"}
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    for name in ("numpy", "psycopg", "duckdb", "pyarrow", "nbformat", "calendar", "statistics"):
+        for folder in (here, theirs):
+            (folder / f"{name}.py").write_text(f"raise RuntimeError('{name}')\n")
+    path = [str(theirs), os.environ.get("PYTHONPATH", "")]
+    odd |= {"PYTHONPATH": os.pathsep.join(filter(None, path)), "PYTHONSAFEPATH": "1"}
 
     said = typed(bench, "umask 000; ulimit -S -n 40", "utc", "--apply", cwd=here, **odd)
 

@@ -23,6 +23,7 @@ from typing import Any, cast
 from backfill.decisions import Words
 from backfill.errors import BackfillError, UsageError
 from backfill.jobs.entry import Entry, answers_from
+from backfill.loading import named_first
 from backfill.parameter import Kind, Parameter
 from backfill.parameters import DECISIONS, TASK_PARAMETERS
 from backfill.steps.job import Job
@@ -196,12 +197,13 @@ def _load(name: str) -> Any:
     module, _, path = name.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)
         # A notebook's kernel begins elsewhere.
         known = os.environ.get("PYTHONPATH", "")
         os.environ["PYTHONPATH"] = os.pathsep.join(part for part in (here, known) if part)
     try:
-        attribute: Any = importlib.import_module(module)
+        with named_first():
+            attribute: Any = importlib.import_module(module)
         for part in path.split("."):
             attribute = getattr(attribute, part)
     except (Exception, SystemExit) as error:  # somebody else's code: it raises what it likes

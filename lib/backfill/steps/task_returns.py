@@ -18,7 +18,8 @@ import pyarrow as pa
 from backfill.errors import BackfillError, PreflightError, UsageError
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
-from backfill.steps.task import Names
+from backfill.skips import SkipReason
+from backfill.steps.task import Names, part
 
 _PAGE = ("key", "scope", "source", "before")
 _WORDS = ("skip", "ask")
@@ -112,7 +113,23 @@ def computed_by(task: Any, rows: pa.Table) -> pa.Table:
     for name in _WORDS:
         if name in computed.column_names:
             _check_words(task, name, computed.column(name))
+    if "skip" in computed.column_names:
+        _check_reasons(task, computed.column("skip"))
     return computed
+
+
+def _check_reasons(task: Any, skips: pa.ChunkedArray) -> None:
+    """Refuse a reason that the task does not tell of: no limit on skips would ever name it."""
+    own = part(task, "reasons")
+    if own is None:
+        return
+    strays = {*skips.unique().to_pylist()} - {None, *own, *SkipReason}
+    if strays:
+        raise PreflightError(
+            f"The task {task.name} skips rows as {sorted(strays)[0]}, which is none of its "
+            f"`reasons` ({', '.join(own) or 'it names none'}). Add it there, or leave `reasons` "
+            "out: then any word will do."
+        )
 
 
 def _check_words(task: Any, name: str, column: pa.ChunkedArray) -> None:
