@@ -220,6 +220,31 @@ def test_an_event_trigger_that_guards_tables_refuses_ours_in_a_sentence(bench: B
     assert bench.scalar("SELECT count(start_at_utc) FROM events") == 0
 
 
+@pytest.mark.parametrize("theirs", ["TABLE jobs (id int)", "VIEW run AS SELECT 1"])
+def test_a_schema_of_our_name_that_is_somebody_elses_is_left_as_it_is(
+    bench: Bench, theirs: str
+) -> None:
+    bench.sql("CREATE SCHEMA backfill")
+    kind, name, rest = theirs.split(" ", 2)
+    bench.sql(f"CREATE {kind} backfill.{name} {rest}")
+    theirs_now = (
+        "SELECT array_agg(relname::text) FROM pg_class"
+        " WHERE relnamespace = 'backfill'::regnamespace"
+    )
+
+    with pytest.raises(PreflightError, match=f'somebody else\'s: it holds "{name}".*ALTER SCHEMA'):
+        bench.run()
+
+    assert bench.scalar(theirs_now) == [name]
+    assert bench.scalar("SELECT count(start_at_utc) FROM events") == 0
+
+
+def test_an_empty_schema_of_our_name_is_ours(bench: Bench) -> None:
+    bench.sql("CREATE SCHEMA backfill")
+
+    assert bench.summary(bench.run())["total_updated"] == 12
+
+
 def test_row_level_security_is_told_as_a_warning(
     bench: Bench, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

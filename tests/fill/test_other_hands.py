@@ -263,6 +263,57 @@ def test_a_date_that_is_told_or_sure_or_not_asked_for_is_read(tmp_path: Path, qu
     assert [row["id"] for row in read(tmp_path / "values.arrow")] == [1, 2] or "all_v" in query
 
 
+@pytest.mark.parametrize(
+    ("query", "column"),
+    [
+        ("FROM 'n.csv'", "weight"),
+        ("SELECT no, \"net weight\" FROM read_csv('n.csv', header = true)", "net weight"),
+        ("SELECT no, weight * 2 AS w FROM (FROM 'n.csv') AS n WHERE weight IS NOT NULL", "weight"),
+    ],
+)
+def test_numbers_of_more_digits_than_a_float_has_are_read_whole_or_refused(
+    tmp_path: Path, query: str, column: str
+) -> None:
+    numbers = {"weight": "0.10000000000000000555", "net weight": "-3.14159265358979323846"}
+    text = f"no,weight,net weight,size\n1,{','.join(numbers.values())},1.5000\n2,1e3,0.1,.25\n"
+    (tmp_path / "n.csv").write_text(text)
+
+    with pytest.raises(UsageError, match=f"the column {column} have more digits") as refused:
+        keep_query(query, tmp_path / "values.arrow", tmp_path)
+
+    mended = str(refused.value).split("in place of VARCHAR: ")[1]
+    keep_query(f"SELECT * {mended}", tmp_path / "values.arrow", tmp_path)
+    assert read(tmp_path / "values.arrow")[0][column] == numbers[column]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT no, size FROM 'n.csv'",
+        "FROM read_csv('n.csv', types = {'weight': 'DOUBLE'})",
+        "FROM read_csv('n.csv', all_varchar = true)",
+    ],
+)
+def test_numbers_that_a_float_holds_or_that_are_told_to_be_floats_are_read(
+    tmp_path: Path, query: str
+) -> None:
+    sizes = [
+        "0.1",
+        "1.5000000000000000000",
+        "-2.50e-3",
+        "1e300",
+        "59.3293",
+        "100000000000000000000",
+    ]
+    lines = [f"{place},0.10000000000000000555,{size}\n" for place, size in enumerate(sizes)]
+    (tmp_path / "n.csv").write_text("no,weight,size\n" + "".join(lines))
+
+    keep_query(query, tmp_path / "values.arrow", tmp_path)
+
+    found = [float(row["size"]) for row in read(tmp_path / "values.arrow")]
+    assert found == [0.1, 1.5, -0.0025, 1e300, 59.3293, 1e20]
+
+
 def test_a_query_that_names_a_table_of_the_database_is_told_where_to_join(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("id,name\n1,x\n")
 

@@ -136,6 +136,13 @@ def test_a_task_is_taken_in_any_form_that_has_its_verbs(
         (computes(lambda _rows: (yield)), "gives a generator"),
         (computes(also(skip=[True, False])), "column skip that the task sound computed is bool"),
         (computes(also(skip=[" ", None])), "skip .* is a text without letters"),
+        (
+            with_(
+                compute=lambda _self, rows: also(skip=["to_deep", None])(rows),
+                reasons=("too_deep",),
+            ),
+            r"skips rows as to_deep, which is none of its `reasons` \(too_deep\)",
+        ),
         (computes(raises(SystemExit(0))), r"`compute` .* ended the program \(SystemExit: 0"),
         (with_(names=lambda _self: ("well", "twice")), "`names` of the task sound gives a tuple"),
         (with_(names=raises(OSError("no net"))), r"`names` .* failed: OSError: no net \(.*line"),

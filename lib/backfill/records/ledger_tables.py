@@ -59,6 +59,8 @@ def create_tables(connection: Connection, *, is_new: bool) -> None:
     try:
         with connection.transaction():
             _lock_creation(connection)
+            if not has_tables(connection):
+                _check_free(connection)
             connection.execute(cast(Any, script))
     except psycopg.errors.LockNotAvailable:
         raise LeaseHeld(
@@ -73,11 +75,26 @@ def create_tables(connection: Connection, *, is_new: bool) -> None:
     except psycopg.DatabaseError as error:  # what an event trigger that guards DDL raises
         raise PreflightError(
             "The server refused to make the tool's own tables in schema backfill: "
-            f"{first_line(error)}. Nothing was written. Does that schema hold tables of "
-            "somebody else's? They must have another one. Does an event trigger guard tables here "
+            f"{first_line(error)}. Nothing was written. Does an event trigger guard tables here "
             "(pg_event_trigger)? Have whoever may run what this prints, then type the command "
             "again: " + next_command("grants")
         ) from None
+
+
+def _check_free(connection: Connection) -> None:
+    """Raise `PreflightError` where the schema of our tables is somebody else's."""
+    found = connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('backfill')"
+        " UNION SELECT proname FROM pg_proc WHERE pronamespace = to_regnamespace('backfill')"
+        " ORDER BY 1 LIMIT 3"
+    ).fetchall()
+    if found:
+        names = ", ".join(quoted_name(str(name)) for (name,) in found)
+        raise PreflightError(
+            f"Schema backfill of this database is somebody else's: it holds {names}. The tool "
+            "keeps its record in a schema of that name, and would mix with theirs. Nothing was "
+            "written. Have them take another name: ALTER SCHEMA backfill RENAME TO …"
+        )
 
 
 def _lock_creation(connection: Connection) -> None:

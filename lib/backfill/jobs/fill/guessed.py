@@ -1,5 +1,5 @@
-"""What DuckDB guesses of the files that a query reads: whether in a date the day comes first, and
-what a whole column is by its first rows."""
+"""What DuckDB guesses of the files that a query reads: whether in a date the day comes first,
+what a whole column is by its first rows, and that a number has no more digits than a float."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from backfill.errors import UsageError
-from backfill.plans.staging import literal
+from backfill.plans.staging import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,6 +22,12 @@ _JSON_FILES = tuple(
 )
 #: What says how many rows are looked at, or what the columns are.
 _TOLD = ("sample_size", "all_varchar", "columns", "auto_detect")
+#: What says of which type a column is.
+_TYPED = {"types", "dtypes", "column_types", "columns", "all_varchar"}
+#: The digits of a number's text that tell it from another: of 0, 1.50 and 15e-1 none, 15, 15.
+_DIGITS = "trim(regexp_replace(regexp_replace(lower({}), 'e.*', ''), '[^0-9]', '', 'g'), '0')"
+#: Stands where an option will stand that DuckDB would write down in a way of its own.
+_PLACE = "dateformat = ''"
 #: By which option a person says how such values are written, by the type that DuckDB gives them.
 _SAYS = {"DATE": "dateformat", "TIMESTAMP": "timestampformat"}
 #: DuckDB writes a named argument down as a comparison, in parentheses.
@@ -35,7 +41,8 @@ _READ_JSON = "SELECT * FROM read_json('')"
 
 def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     """Raise `UsageError` where a date that the query reads may have the day first, or the month,
-    and where rows behind the first ones would be made into what their column is by those."""
+    where rows behind the first ones would be made into what their column is by those, and where a
+    number would lose digits."""
     import duckdb
 
     tree = _tree(connection, query)
@@ -48,6 +55,7 @@ def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
             try:
                 late = _changed_by_later_rows(connection, arguments, names, reader)
                 guess = _guess(connection, arguments, names) if reader == _READ else None
+                short = _short(connection, arguments, names) if reader == _READ else {}
             except duckdb.Error:  # what is wrong with the file, the query itself will say
                 continue
             if late:
@@ -64,6 +72,19 @@ def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
                     "--query can not be evaluated: dates that it reads may have the day first, or "
                     f"the month. Say how they are written, if it is so: {_as_typed(shown)}"
                 )
+            if short:
+                raise _too_many_digits(_text(connection, _READ, arguments, _PLACE), short)
+
+
+def _too_many_digits(shown: str, short: Mapping[str, str]) -> UsageError:
+    column, text = next(iter(short.items()))
+    kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in short)
+    return UsageError(
+        f"--query can not be evaluated: numbers in the column {column} have more digits than a "
+        f"float of DuckDB's keeps (the first: {text[:60]}). Have it read texts, of which the "
+        "server makes numbers, or name their type in place of VARCHAR: "
+        + _as_typed(shown).replace(_PLACE, f"types = {{{kinds}}}")
+    )
 
 
 def _as_typed(query: str) -> str:
@@ -88,6 +109,28 @@ def _changed_by_later_rows(
         for name, kind, other in columns
         if kind != other and ("*" in names or name.casefold() in names)
     ]
+
+
+def _short(
+    connection: duckdb.DuckDBPyConnection, arguments: list[Any], names: set[str]
+) -> dict[str, str]:
+    """Return columns of floats, each with a text in it that has other digits than its float."""
+    if _TYPED & {_option(argument) for argument in arguments}:
+        return {}
+    read = connection.sql(_text(connection, _READ, arguments))
+    texts = _text(connection, _READ, arguments, "all_varchar = true")
+    own, of_float = (_DIGITS.format(text) for text in ("t", "t::DOUBLE::VARCHAR"))
+    short = {}
+    for column, kind in zip(read.columns, map(str, read.types), strict=True):
+        if kind != "DOUBLE" or not ("*" in names or column.casefold() in names):
+            continue
+        rows = connection.execute(
+            f"SELECT t FROM (SELECT trim({quoted(column)}) AS t FROM ({texts}))"
+            f" WHERE {own} <> {of_float} LIMIT 1"
+        ).fetchall()
+        if rows:
+            short[column] = str(rows[0][0])
+    return short
 
 
 def _guess(
