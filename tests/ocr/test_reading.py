@@ -18,7 +18,7 @@ from PIL import Image
 from backfill.errors import PreflightError, UsageError
 from backfill.ocr.aggregate import aggregate_images, without_worse_twins
 from backfill.ocr.dates import resolve_session_date
-from backfill.ocr.engine import Engine, EngineFailure, EngineParams
+from backfill.ocr.engine import Engine, EngineFailure, EngineParams, TwoReaders
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.failure import ImageFailure, Stage
 from backfill.ocr.masks import Pixels
@@ -52,6 +52,39 @@ class FakeEngine:
         if self.act == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         return []
+
+
+@dataclass(frozen=True, slots=True)
+class FakeCommand(FakeEngine):
+    """An engine to which several pages in one go cost less."""
+
+    def pages(self, images: Sequence[Pixels], params: EngineParams) -> list[list[Word]]:
+        return [self.words(image, params) for image in images]
+
+
+class SecondReader:
+    """A second reader that is never asked."""
+
+    def lines(self, images: Sequence[Pixels]) -> list[str]:
+        raise AssertionError(images)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandChoice:
+    """Makes a `FakeCommand`, in a worker process too."""
+
+    def __call__(self) -> Engine:
+        return FakeCommand("nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class TwoReadersChoice:
+    """Sets a second reader beside the engine that another choice makes."""
+
+    first: CommandChoice | FakeChoice
+
+    def __call__(self) -> Engine:
+        return TwoReaders(self.first(), SecondReader(), "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,21 +357,36 @@ class Noting(InThisProcess):
         return super().submit(function, *arguments)
 
 
-def test_batches_are_full_and_the_last_images_shared_by_all_workers() -> None:
+@pytest.mark.parametrize("choice", [CommandChoice(), TwoReadersChoice(CommandChoice())])
+def test_batches_are_full_and_the_last_images_shared_by_all_workers(
+    choice: Callable[[], Engine],
+) -> None:
     executor = Noting(2)
     images = [_small_image()] * (2 * BATCH_IMAGES + 4)
 
-    read = list(read_images(images, engine_factory=FakeChoice("nothing"), executor=executor))
+    read = list(read_images(images, engine_factory=choice, executor=executor))
 
     assert len(read) == len(images)
     assert executor.images == [BATCH_IMAGES, BATCH_IMAGES, 2, 2]
+
+
+@pytest.mark.parametrize("choice", [FakeChoice("nothing"), TwoReadersChoice(FakeChoice("nothing"))])
+def test_images_that_cost_the_same_one_by_one_are_a_piece_each(
+    choice: Callable[[], Engine],
+) -> None:
+    executor = Noting(2)
+
+    read = list(read_images([_small_image()] * 7, engine_factory=choice, executor=executor))
+
+    assert len(read) == 7
+    assert executor.images == [1] * 7
 
 
 def test_fewer_images_than_workers_are_a_piece_each() -> None:
     executor = Noting(8)
     images = [_small_image()] * 3
 
-    list(read_images(images, engine_factory=FakeChoice("nothing"), executor=executor))
+    list(read_images(images, engine_factory=CommandChoice(), executor=executor))
 
     assert executor.images == [1, 1, 1]
 

@@ -123,6 +123,8 @@ class TwoReaders:
         self._first, self._second = first, second
         self.name, self.language_hash = first.name, first.language_hash
         self.version = f"{first.version}+{version}"
+        if isinstance(first, PageEngine):
+            self.pages = first.pages
 
     def load(self) -> None:
         """Load the first one's language data, if it is not loaded by a command."""
@@ -132,12 +134,6 @@ class TwoReaders:
     def words(self, image: Pixels, params: EngineParams) -> list[Word]:
         """Read `image`; see `Engine.words`."""
         return self._first.words(image, params)
-
-    def pages(self, images: Sequence[Pixels], params: EngineParams) -> list[list[Word]]:
-        """Read each image as `words` would."""
-        if isinstance(self._first, PageEngine):
-            return self._first.pages(images, params)
-        return [self._first.words(image, params) for image in images]
 
     def lines(self, images: Sequence[Pixels]) -> list[str]:
         """Ask the second reader; see `LineReader.lines`."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backfill.ocr.cache import ReadingCache
-from backfill.ocr.engine import Engine, EngineParams
+from backfill.ocr.engine import Engine, EngineParams, PageEngine
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import read_bytes
 from backfill.ocr.reading import ImageReading
@@ -21,7 +21,8 @@ Item = Path | bytes
 Outcome = ImageReading | ImageFailure
 EngineFactory = Callable[[], Engine]
 
-# Images that a worker reads together: Tesseract starts once for all of them.
+# Images that a worker reads together where that costs less: a command starts once for all of them.
+# Others are read one by one, so that no worker has nothing to do while another has a heap.
 BATCH_IMAGES = 16
 # A batch is full when it holds so much, so that no piece of work weighs more than one large image.
 BATCH_BYTES = 8 * 1024 * 1024
@@ -54,20 +55,20 @@ def read_images(
     params = params or EngineParams()
     engine = engine_here(engine_factory)
     cache = ReadingCache(cache_folder, engine, params) if cache_folder else None
-    return _read_ordered(iter(items), place, engine_factory, params, cache)
+    batch_images = BATCH_IMAGES if isinstance(engine, PageEngine) else 1
+    return _read_ordered(iter(items), place, _Way(engine_factory, params, batch_images), cache)
 
 
 def _read_ordered(
     items: Iterator[Item],
     place: contextlib.AbstractContextManager[Executor],
-    factory: EngineFactory,
-    params: EngineParams,
+    way: _Way,
     cache: ReadingCache | None,
 ) -> Iterator[Outcome]:
     """Keep a window of items under way; yield its head as soon as that is done."""
     window: deque[Outcome | _Pending] = deque()
     with place as executor:
-        reader = _Reader(executor, factory, params)
+        reader = _Reader(executor, way)
         for item in items:
             window.append(_begin(item, reader, cache))
             while len(window) > AHEAD * BATCH_IMAGES * executor.workers:
@@ -108,6 +109,15 @@ class NamedImage:
 Picture = NamedImage | bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How images are read: by which engine, and how many of them in one go."""
+
+    factory: EngineFactory
+    params: EngineParams
+    batch_images: int
+
+
 class _Batch:
     """Images that one worker reads together.
 
@@ -144,10 +154,9 @@ class _Reader:
     A file is named and not sent as long as every worker sees it: the first is asked about.
     """
 
-    def __init__(self, executor: Executor, factory: EngineFactory, params: EngineParams) -> None:
+    def __init__(self, executor: Executor, way: _Way) -> None:
         self._executor = executor
-        self._factory = factory
-        self._params = params
+        self._way = way
         self._waiting: list[_Pending] = []  # for more images, until each worker has its share
         self._is_sending: bool | None = None
 
@@ -157,7 +166,8 @@ class _Reader:
         self._waiting.append(pending)
         workers = self._executor.workers
         size_bytes = sum(waiting.size_bytes for waiting in self._waiting)
-        if len(self._waiting) >= workers * BATCH_IMAGES or size_bytes >= workers * BATCH_BYTES:
+        is_full = len(self._waiting) >= workers * self._way.batch_images
+        if is_full or size_bytes >= workers * BATCH_BYTES:
             self.start_waiting()
         return pending
 
@@ -188,7 +198,8 @@ class _Reader:
 
     def _start(self, images: list[_Pending]) -> None:
         pictures = [pending.picture for pending in images]
-        batch = _Batch(self._executor.submit(_read_batch, self._factory, pictures, self._params))
+        way = self._way
+        batch = _Batch(self._executor.submit(_read_batch, way.factory, pictures, way.params))
         for place, pending in enumerate(images):
             pending.batch, pending.place = batch, place
 
@@ -204,7 +215,8 @@ class _Reader:
         """Read one image where it can hurt no other."""
         try:
             data = item if isinstance(item, bytes) else read_bytes(item)
-            outcomes = self._executor.alone(_read_batch, self._factory, [data], self._params)
+            way = self._way
+            outcomes = self._executor.alone(_read_batch, way.factory, [data], way.params)
         except UnreadableImage as error:
             return error.failure
         except WorkerKilled as error:
