@@ -301,20 +301,19 @@ def _solid(mask: Mask, side: int, unit: float, shape: Shape | None = None) -> li
         and like.full[0] <= area / (wide * tall) <= like.full[1]
         and like.smallest * unit <= 2 * tall <= limits.TALLEST_BUTTON * unit
     ]
-    # Portraits side by side may overlap; pale ones that do are told by nothing from a chip.
-    widths = _widths(mask) if shape and found else None
+    if shape and found:
+        # Portraits side by side may overlap; pale ones that do are told by nothing from a chip.
+        labels, whole = find_shapes(mask, connectivity=4)
+        widths = np.array([0, *(shape.width for shape in whole)])
+        found = [
+            (x, y, wide, tall)
+            for x, y, wide, tall in found
+            if widths[labels[y : y + tall, x : x + wide]].max() <= limits.APART_WIDE * wide
+        ]
     return [
         (2 * x - margin, 2 * y - margin, 2 * (x + wide) + margin, 2 * (y + tall) + margin)
         for x, y, wide, tall in found
-        if widths is None or widths[y : y + tall, x : x + wide].max() <= limits.APART_WIDE * wide
     ]
-
-
-def _widths(mask: Mask) -> npt.NDArray[np.int32]:
-    """Return for each pixel of a mask how wide the shape is that it belongs to."""
-    labels, found = find_shapes(mask, connectivity=4)
-    widths = np.array([0, *(shape.width for shape in found)], dtype=np.int32)
-    return np.asarray(widths[labels], dtype=np.int32)
 
 
 def _stands_apart(box: Box, colours: Pixels, unit: float) -> bool:
