@@ -58,7 +58,9 @@ class Unseen:
 def scene_of(colours: Pixels, pieces: Iterable[Piece], letter_px: float) -> Scene:
     """Return what is needed of an image later on; `pieces` are all its ink, pictures too."""
     size = (max(1, colours.shape[1] // limits.SHRINK), max(1, colours.shape[0] // limits.SHRINK))
-    small = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    # Of whole blocks only: the mean of a block is told three times as fast as that of parts.
+    blocks = colours[: limits.SHRINK * size[1], : limits.SHRINK * size[0]]
+    small = np.asarray(cv2.resize(blocks, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     inked = tuple(
         (float(piece.top), float(piece.bottom))
         for piece in pieces
