@@ -73,7 +73,7 @@ def pause_after_one_chunk(bench: Bench, run_id: str, **engine: Any) -> None:
     "steps.approval:approve status",
     "steps.approval:_check_same resume",
     "steps.approval:begin status",
-    "steps.choosing:_found verify",
+    "steps.choosing:Choosing._again verify",
     "steps.ending:Ending._outcome apply_command",
     "steps.verify:_check_counts apply 2",
 )

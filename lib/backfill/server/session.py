@@ -152,7 +152,7 @@ class Session(psycopg.Connection[TupleRow]):
     #: What each transaction begins with; and the role's own path, where its triggers are to run.
     _pins: Mapping[str, str]
     _is_read_only: bool
-    _triggers_path: str | None
+    triggers_path: str | None
     _own_path: str | None
     _settings_queries: dict[tuple[bool, bool], str]  # by `waits` and `plans_once`
     #: Does nobody else get this session of the server? Then it was set up once, for good.
@@ -164,7 +164,7 @@ class Session(psycopg.Connection[TupleRow]):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._pins, self._is_read_only, self.is_own, self.lends = {}, True, False, None
-        self._triggers_path = self._own_path = None
+        self.triggers_path = self._own_path = None
         self._is_on_own_path = False
         self._settings_queries = {}
         self._message = OneMessage(self, keeps=False)
@@ -211,7 +211,7 @@ class Session(psycopg.Connection[TupleRow]):
         Our statements are understood before that, on our path: see `own_path_for_triggers`. What
         is deferred runs at the commit.
         """
-        self._triggers_path = self.own_path
+        self.triggers_path = self.own_path
 
     @property
     def own_path(self) -> str:
@@ -224,13 +224,9 @@ class Session(psycopg.Connection[TupleRow]):
         return self._own_path
 
     @property
-    def triggers_path(self) -> str | None:
-        return self._triggers_path
-
-    @property
     def reads_on_our_path(self) -> bool:
         """Whether what a statement calls looks for names on our path now."""
-        return self._triggers_path is None and not self._is_on_own_path
+        return self.triggers_path is None and not self._is_on_own_path
 
     def use_own_path(self) -> None:
         """From now on in this transaction, look for names as the role's own sessions do.
@@ -356,8 +352,8 @@ class Session(psycopg.Connection[TupleRow]):
     def _commit(self) -> None:
         end = "COMMIT"
         is_failed = self.pgconn.transaction_status == TransactionStatus.INERROR
-        if self._triggers_path is not None and not is_failed:
-            end = f"{_path_query(self._triggers_path)}; COMMIT"
+        if self.triggers_path is not None and not is_failed:
+            end = f"{_path_query(self.triggers_path)}; COMMIT"
         with self._standbys.at_commit():
             self._simply(end)
 

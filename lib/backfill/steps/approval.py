@@ -10,7 +10,6 @@ import threading
 from dataclasses import dataclass
 
 from backfill.errors import LeaseHeld, UsageError
-from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans.plan import Plan
 from backfill.records.kept import keep
@@ -22,7 +21,7 @@ from backfill.records.ranges import cut, done_of, open_ranges, ranges_of, shorte
 from backfill.server.postgres import Connection
 from backfill.settings import EngineSettings
 from backfill.status import RunStatus
-from backfill.steps.choosing import choose_rows, find_rows
+from backfill.steps.choosing import Choosing
 from backfill.steps.kind import JobKind
 
 #: More ranges than workers: who is done early, or joins late, finds one.
@@ -43,25 +42,20 @@ class Approval:
     pulled_in: int = 0
 
 
-def approve(
-    connection: Connection,
-    folder: RunFolder,
-    kind: JobKind,
-    frozen: Plan,
-    asked: Selection,
-) -> Approval:
+def approve(connection: Connection, choosing: Choosing, asked: Selection) -> Approval:
     """Return what is to be written now; raises `UsageError` where it can not be meant."""
+    frozen = choosing.plan
     parts = parts_of(connection, frozen.run_id)
     if is_open(connection, parts) or (asked.is_all and _was_left(connection, frozen, parts)):
         _check_same(parts[-1], asked)
-        rows = find_rows(folder, kind, frozen, parts)
+        rows = choosing.rows_of(parts)
         return Approval(parts[-1].part_no, parts[-1].chosen_by, rows, is_new=False)
     if not parts and not asked.is_all and Ledger(connection).totals(frozen.run_id).scanned:
         raise UsageError(
             f"Run {frozen.run_id} was begun as a whole, by an earlier version. Finish it first: "
             f"{next_command('resume', frozen.run_id)}"
         )
-    chosen = choose_rows(folder, kind, frozen, parts, asked)
+    chosen = choosing.behind(parts, asked)
     if not asked.is_all and not chosen.positions.rows:
         raise UsageError(
             f"No row that is left to write in run {frozen.run_id} is chosen by: {asked}. "

@@ -33,64 +33,61 @@ class Chosen:
     pulled_in: int = 0
 
 
-def find_rows(folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Part]) -> Positions:
-    """Return the rows of the last of some parts, found again by what each of them chose.
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """A frozen plan to choose rows from, its run's folder, and the kind of its job."""
 
-    Raises `StalePlan` when they are not the rows that were approved.
-    """
-    return _found(folder, kind, frozen, parts)[0]
+    folder: RunFolder
+    kind: JobKind
+    plan: Plan
 
+    def rows_of(self, parts: Sequence[Part]) -> Positions:
+        """Return the rows of the last of some parts, found again by what each of them chose.
 
-def _found(
-    folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Part]
-) -> tuple[Positions, NDArray[np.bool_]]:
-    """Return the rows of the last part, and a mark for each row of any."""
-    covered = np.zeros(frozen.rows, dtype=bool)
-    positions = Positions.every(0)
-    for part in parts:
-        positions = choose(folder, kind, frozen, part.chosen_by, covered).positions
-        if positions.sha256 != part.positions_sha256 or positions.rows != part.rows:
-            raise StalePlan(
-                f"Part {part.part_no} of run {frozen.run_id} ({part.chosen_by}) does not choose "
-                f"the rows that were approved: {part.rows:,} then, {positions.rows:,} now. "
-                f"Nothing was written. See: {next_command('verify', frozen.run_id)}"
-            )
-        covered |= positions.marked(frozen.rows)
-    return positions, covered
+        Raises `StalePlan` when they are not the rows that were approved.
+        """
+        return self._again(parts)[0]
 
+    def behind(self, parts: Sequence[Part], selection: Selection) -> Chosen:
+        """Return the rows of a new part behind some others."""
+        return self._choose(selection, self._again(parts)[1])
 
-def choose_rows(
-    folder: RunFolder, kind: JobKind, frozen: Plan, parts: Sequence[Part], selection: Selection
-) -> Chosen:
-    """Return the rows of a new part behind some others."""
-    return choose(folder, kind, frozen, selection, _found(folder, kind, frozen, parts)[1])
+    def _again(self, parts: Sequence[Part]) -> tuple[Positions, NDArray[np.bool_]]:
+        """Return the rows of the last part, and a mark for each row of any."""
+        run_id, rows = self.plan.run_id, self.plan.rows
+        covered = np.zeros(rows, dtype=bool)
+        positions = Positions.every(0)
+        for part in parts:
+            positions = self._choose(part.chosen_by, covered).positions
+            if positions.sha256 != part.positions_sha256 or positions.rows != part.rows:
+                raise StalePlan(
+                    f"Part {part.part_no} of run {run_id} ({part.chosen_by}) does not choose "
+                    f"the rows that were approved: {part.rows:,} then, {positions.rows:,} now. "
+                    f"Nothing was written. See: {next_command('verify', run_id)}"
+                )
+            covered |= positions.marked(rows)
+        return positions, covered
 
+    def _choose(self, selection: Selection, covered: NDArray[np.bool_]) -> Chosen:
+        """Return the rows that the selection covers; `covered` marks those of earlier parts.
 
-def choose(
-    folder: RunFolder,
-    kind: JobKind,
-    frozen: Plan,
-    selection: Selection,
-    covered: NDArray[np.bool_],
-) -> Chosen:
-    """Return the rows that the selection covers; `covered` marks those of earlier parts.
-
-    A selection chooses among the changes that are to be written; rows that the plan skips or
-    leaves unchanged go with whatever is left at the end. Raises `UsageError` for a bad condition.
-    """
-    if selection.is_all:
-        if not covered.any():
-            return Chosen(Positions.every(len(covered)))
-        return Chosen(Positions.of(np.flatnonzero(~covered)))
-    with _Changes(folder, kind, frozen) as changes:
-        places = changes.where(selection.only, in_sample_order=bool(selection.canary))
-        places = places[~covered[places]]
-        if selection.canary:
-            places = places[: sample_rows(selection.canary, len(places))]
-        if not changes.chain:
-            return Chosen(Positions.of(places))
-        whole = changes.with_what_they_build_on(places, covered)
-    return Chosen(Positions.of(whole), len(whole) - len(places))
+        A selection chooses among the changes that are to be written; rows that the plan skips or
+        leaves unchanged go with whatever is left at the end. Raises `UsageError` for a bad
+        condition.
+        """
+        if selection.is_all:
+            if not covered.any():
+                return Chosen(Positions.every(len(covered)))
+            return Chosen(Positions.of(np.flatnonzero(~covered)))
+        with _Changes(self.folder, self.kind, self.plan) as changes:
+            places = changes.where(selection.only, in_sample_order=bool(selection.canary))
+            places = places[~covered[places]]
+            if selection.canary:
+                places = places[: sample_rows(selection.canary, len(places))]
+            if not changes.chain:
+                return Chosen(Positions.of(places))
+            whole = changes.with_what_they_build_on(places, covered)
+        return Chosen(Positions.of(whole), len(whole) - len(places))
 
 
 class _Changes:

@@ -25,7 +25,7 @@ from backfill.records.checkpoint import Checkpoint
 from backfill.records.ledger import Ledger
 from backfill.records.parts import parts_of
 from backfill.status import RunStatus
-from backfill.steps.choosing import find_rows
+from backfill.steps.choosing import Choosing
 from backfill.steps.kind import JobKind
 
 
@@ -181,7 +181,7 @@ def _parts(
     if run is None or kind_of is None:
         return
     try:
-        find_rows(folder, kind_of(run.job), plan.load(folder), parts)
+        Choosing(folder, kind_of(run.job), plan.load(folder)).rows_of(parts)
     except StalePlan as error:
         if str(error).startswith("Part "):  # else it is said of the plan already
             yield str(error).split(" Nothing was written")[0]

@@ -25,7 +25,7 @@ from backfill.steps import results
 from backfill.steps.kind import JobKind
 from backfill.steps.plain_rows import PlainRows, plain_preflight
 from backfill.steps.task import Preflight, Rows, Work, part
-from backfill.steps.task_questions import IDLE, tell_idle
+from backfill.steps.task_questions import tell_idle
 from backfill.steps.task_returns import names_of, settings_of
 from backfill.steps.task_table import resolve, resolved_of
 
@@ -116,7 +116,7 @@ class Ready:
         schema = self.rows.plan_schema(staging)
         written, counted = results.write(self.rows.plan_rows(work), schema, work)
         self._refusal = work.refusal
-        idle = part(self.rows, "idle_words") or IDLE
+        idle = part(self.rows, "idle_words")
         tell_idle(self.job.answers, work.used | counted.used, idle, reporter)
         skips, kinds = counted.total("skipped"), part(self.rows, "counted_kinds")
         rules = {"rules": dict(sorted(counted.rules.items()))} if kinds is None else {}

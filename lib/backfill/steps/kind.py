@@ -45,8 +45,7 @@ class JobKind:
         self._find = find
 
     def _part(self, target: Mapping[str, Any], name: str) -> Any:
-        parts = self._find(target)
-        return part(parts, name) if parts is not None else None
+        return part(self._find(target), name)
 
     @property
     def scope_name(self) -> str:
@@ -56,7 +55,8 @@ class JobKind:
     @property
     def words(self) -> Words:
         """What answers a question of this task, by kind of question."""
-        return self._part({}, "questions") or {}
+        words: Words = self._part({}, "questions")
+        return words
 
     def chain(self, target: Mapping[str, Any], schema: pa.Schema | None = None) -> str:
         """Return a DuckDB expression over a change, equal for rows that build on one another.
@@ -164,7 +164,7 @@ class JobKind:
         if own:
             own(connection, folder, name)
         else:
-            lay_out_rows(connection, folder, name, self._part({}, "compared_by") or ())
+            lay_out_rows(connection, folder, name, self._part({}, "compared_by"))
 
     def causes(self, before: RunFacts, after: RunFacts) -> Iterable[Cause]:
         """Return what may explain differences between two runs, the surest first."""

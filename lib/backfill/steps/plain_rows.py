@@ -56,7 +56,7 @@ def plain_preflight(
         "key": ", ".join(column.name for column in table.key.columns),
         "to write": ", ".join(column.name for column in table.targets),
         "computed from": ", ".join(column.name for column in table.sources) or "nothing",
-        **(part(task, "facts") or {}),
+        **part(task, "facts"),
     }
     if where := where_of(task):
         rows = count_chosen(connection, table, where, f"The condition of {task.name}")
@@ -89,7 +89,7 @@ class PlainRows:
         self.preflight = preflight
         self._origin = origin
         self._dsn = ""
-        self._asking = TaskQuestions(part(task, "questions") or {}, answers)
+        self._asking = TaskQuestions(part(task, "questions"), answers)
         for name in _OWN:
             setattr(self, name, part(task, name))
 

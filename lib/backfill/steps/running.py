@@ -47,7 +47,7 @@ from backfill.server.session import Session
 from backfill.settings import EngineSettings, fingerprint
 from backfill.status import RunStatus
 from backfill.steps.approval import Approval, approve, begin, joined_part
-from backfill.steps.choosing import find_rows
+from backfill.steps.choosing import Choosing
 from backfill.steps.ending import Ending
 from backfill.steps.first_session import connector, first_session, handing_out
 from backfill.steps.job import Job
@@ -148,6 +148,10 @@ class _Work:
     settings: EngineSettings
     reporter: Reporter
     connect: Connect
+
+    @property
+    def choosing(self) -> Choosing:
+        return Choosing(self.folder, self.kind, self.plan)
 
 
 def apply_run(
@@ -289,7 +293,7 @@ def _claim(ledger: Ledger, work: _Work) -> tuple[Lease, Approval | None]:
     if settings.join and (shared := joined()):
         return shared, None
     asked = Selection(settings.only, settings.canary)
-    approval = approve(ledger.connection, work.folder, work.kind, work.plan, asked)
+    approval = approve(ledger.connection, work.choosing, asked)
     try:
         return lease.acquire(ledger, run_id, settings.lease_seconds), approval
     except LeaseHeld:  # perhaps by another applier of this run, since a moment ago
@@ -322,7 +326,7 @@ def _approved(
         asked = Selection(settings.only, settings.canary)
         part = joined_part(connection, claim, frozen, asked)
         parts = parts_of(connection, frozen.run_id)[: part.part_no]
-        positions = find_rows(work.folder, work.kind, frozen, parts)
+        positions = work.choosing.rows_of(parts)
     else:
         begin(connection, work.kind, frozen, approval, settings)
         part, positions = parts_of(connection, frozen.run_id)[-1], approval.positions

@@ -25,6 +25,7 @@ from backfill.report import Reporter
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
 from backfill.skips import Reason, Skip
+from backfill.steps.task_questions import IDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +183,14 @@ OPTIONAL: Mapping[str, Any] = {
     "overwrite": False,  # also rows whose target holds something else
     "allow_null": False,  # a new value may be NULL
     "accept": None,  # (resolved table): raises what is wrong with it
-    "facts": None,  # what the preflight shows beside the engine's
+    "facts": {},  # what the preflight shows beside the engine's
     "pending": None,  # (connection, resolved table): rows that wait, by scope; else a NULL target
     "what": None,  # what one such row is called, and several
     "views": None,  # (staging): shown above the diff
     "picture": None,  # (staging, database): shown below it
     "chain": None,  # (row): equal text for rows that build on one another; they go one by one
-    "questions": None,  # kinds of question that its rows may ask, each with the words that answer
-    "idle_words": None,  # what a decision meets, and what may be misspelt where it meets nothing
+    "questions": {},  # kinds of question that its rows may ask, each with the words that answer
+    "idle_words": IDLE,  # what a decision meets, and what may be misspelt where it meets nothing
     "reasons": None,  # why it skips rows, beside the engine's reasons: all of them
     "check": None,  # (rows): written rows that another computation finds wrong
     "remarks": None,  # (connection, rows): what an undo of each leaves behind
@@ -217,7 +218,7 @@ OPTIONAL: Mapping[str, Any] = {
     # -- of its runs, later -------------------------------------------------------------------
     "chained_by": None,  # DuckDB's expression over a change, as `chain`
     "change_columns": None,  # (schema): columns by which people choose changes, as expressions
-    "compared_by": None,  # notes of a change by which runs are compared
+    "compared_by": (),  # notes of a change by which runs are compared
     "lay_out": None,  # (connection, folder, name): a run as a table of texts, to be compared
     "causes": None,  # (run, run): what explains that they differ
     "explain_row": None,  # (trace): why a row is as it is
@@ -232,8 +233,9 @@ TOLD = ("chain", "writer", "reverter")
 
 
 def part(task: object, name: str) -> Any:
-    """Return an optional part of a task, or the engine's default."""
-    return getattr(task, name, OPTIONAL[name])
+    """Return an optional part of a task, or the engine's default where it has none, or None."""
+    own = getattr(task, name, None)
+    return OPTIONAL[name] if own is None else own
 
 
 def where_of(task: object) -> str:
