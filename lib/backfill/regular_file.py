@@ -38,6 +38,16 @@ def read_document(path: Path, most_bytes: int = DOCUMENT_BYTES) -> bytes:
     return content
 
 
+def document_text(flag: str, path: Path, kind: str = "UTF-8 text") -> str:
+    """Return a file's text; raise `UsageError` for what can not be read, or is not of that kind."""
+    try:
+        return read_document(path).decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"{flag} {path}: {error.strerror}.".lstrip()) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{flag} {path} is not {kind}: {error}.".lstrip()) from None
+
+
 def is_special(path: Path) -> bool:
     """Return whether a path is a pipe, a device or a socket: it may never end, or not be a file."""
     try:

@@ -23,7 +23,7 @@ from backfill.errors import UsageError
 from backfill.jobs.entry import Entry
 from backfill.notebook.headless import notebook_path
 from backfill.parameter import Kind, Parameter
-from backfill.regular_file import read_document
+from backfill.regular_file import document_text
 from backfill.steps.task import part
 
 #: The tag of the cells in which a person computes; with values at hand, `run.compute()` is enough.
@@ -73,9 +73,7 @@ def own_notebook(path: str | None) -> OwnNotebook:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(read_document(path).decode())
-    except OSError as error:
-        raise UsageError(f"--notebook {path}: {error.strerror}.") from None
+        document = json.loads(document_text("--notebook", path))
     except ValueError as error:
         raise UsageError(f"--notebook {path} is no notebook: {error}.") from None
     if isinstance(document, dict) and "worksheets" in document:

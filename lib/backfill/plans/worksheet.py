@@ -24,7 +24,7 @@ from backfill.plans.plan import PLAN_FILE
 from backfill.plans.sheet_csv import read_sheet, write_sheet
 from backfill.plans.staging import Staging, quoted
 from backfill.records.parts import user_name
-from backfill.regular_file import read_document
+from backfill.regular_file import document_text
 from backfill.rows.keys import spellings
 from backfill.server.dsn import redact
 from backfill.which_folder import LATEST, ambiguous, meant, run_folders
@@ -114,12 +114,7 @@ def _database_of(sheet: Path) -> str:
 
 def read_text(path: Path, flag: str) -> str:
     """Return a worksheet's text; raise `UsageError` when it can not be read, or holds a secret."""
-    try:
-        text = read_document(path).decode("utf-8")
-    except OSError as error:
-        raise UsageError(f"{flag} {path}: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{flag} {path} is not UTF-8 CSV: {error}.") from None
+    text = document_text(flag, path, "UTF-8 CSV")
     if redact(text) != text:
         raise UsageError(
             f"{flag} {path} holds a password. What is decided is kept with the plan: take it out, "

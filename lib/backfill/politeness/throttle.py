@@ -15,7 +15,7 @@ from typing import Any
 from backfill.errors import UsageError
 from backfill.politeness.quantity import Quantity, Unit, Window, quantity, window_from
 from backfill.politeness.signals import SIGNALS, Signal
-from backfill.regular_file import read_document
+from backfill.regular_file import document_text
 
 READABLE_SECONDS = 15.0
 #: The signals with a number for a limit, by the name that flags give them.
@@ -218,11 +218,6 @@ def _query(text: str, path: str) -> str:
         raise UsageError("--go-when and --go-when-file say the same: give one of them.")
     if not path:
         return text
-    try:
-        query = read_document(Path(path)).decode("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise UsageError(f"--go-when-file {path}: {reason}.") from None
-    if not query:
+    if not (query := document_text("--go-when-file", Path(path)).strip()):
         raise UsageError(f"--go-when-file {path} is empty: it must hold one query.")
     return query

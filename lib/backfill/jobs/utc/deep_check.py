@@ -20,7 +20,7 @@ from backfill.errors import UsageError
 from backfill.jobs.utc.job import UtcTask
 from backfill.jobs.utc.wanted import Unjudged, fold_order
 from backfill.plans.sheet_csv import read_sheet, write_sheet
-from backfill.regular_file import read_document, whole
+from backfill.regular_file import document_text, whole
 from backfill.rows.texts import texts_of
 from backfill.server.catalog import hidden_rows
 from backfill.server.database import Database
@@ -89,12 +89,7 @@ class DeepFound:
 
 def load_known(path: Path) -> Known:
     """Return the rows that an accepted run left alone, from its `skips.csv`; raise `UsageError`."""
-    try:
-        text = read_document(path).decode("utf-8")
-    except OSError as error:
-        raise UsageError(f"--allow-known {path}: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--allow-known {path} is not UTF-8 CSV: {error}.") from None
+    text = document_text("--allow-known", path, "UTF-8 CSV")
     rows = read_sheet(text, _NEEDED, f"--allow-known {path}")
     return frozenset((r["key"], r.get("column", ""), r["reason"]) for _line, r in rows)
 

@@ -17,7 +17,7 @@ from backfill.jobs.utc.table_spec import (
     UntilDay,
 )
 from backfill.next_command import next_command
-from backfill.regular_file import read_document
+from backfill.regular_file import document_text
 from backfill.utc.described import TARGET_UNITS, OffsetUse, Unit
 from backfill.utc.month_names import LANGUAGES
 from backfill.utc.spelling import Vocabulary, names_from
@@ -38,11 +38,8 @@ _PAIR = {
 def load_spec(path: Path) -> TableSpec:
     """Read a table specification from TOML; raise `UsageError` for anything it can not mean."""
     try:
-        document = tomllib.loads(read_document(path).decode("utf-8"))
-        return spec_from_json(document)
-    except OSError as error:
-        raise UsageError(f"--table {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return spec_from_json(tomllib.loads(document_text("--table", path, "TOML")))
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"--table {path} is not TOML: {error}.") from None
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UsageError(
