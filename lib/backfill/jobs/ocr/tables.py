@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from backfill.errors import PreflightError
-from backfill.server.catalog import hidden_rows
+from backfill.server.catalog import hidden_rows, require_columns
 from backfill.server.catalog_columns import columns_of
 from backfill.server.own_casts import check_casts
 from backfill.server.postgres import Connection, scalar
@@ -115,14 +115,14 @@ def states_of(connection: Connection, tables: Tables) -> list[str]:
 
 
 def _check_columns(connection: Connection, tables: Tables, name: str, columns: set[str]) -> None:
-    present = columns_of(connection, tables.relation(name)).keys()
+    relation = tables.relation(name)
+    present = columns_of(connection, relation)
     if not present:
         raise PreflightError(
             f"There is no table {tables.schema}.{name}. Is --db-schema the schema of the schedule "
             "system, and DATABASE_URL its database?"
         )
-    if lacking := sorted(columns - present):
-        raise PreflightError(f"{tables.schema}.{name} has no column {', '.join(lacking)}.")
+    require_columns(relation, present, sorted(columns), mend="")
 
 
 # Sessions are few and each is a transaction of its own: what a write costs does not matter here,
