@@ -15,8 +15,7 @@ from backfill.decisions import Words
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.plans import worksheet
-from backfill.plans.sheet_csv import read_sheet
-from backfill.plans.worksheet import CORRECTIONS_FILE, DECISIONS_FILE, read_text
+from backfill.plans.worksheet import CORRECTIONS_FILE, DECISIONS_FILE, rows_in
 from backfill.records.parts import user_name
 
 QUESTION = "question"
@@ -102,7 +101,7 @@ def _questions(folder: RunFolder) -> Iterable[ReviewRow]:
     path = folder.file(DECISIONS_FILE)
     if not path.is_file():
         return
-    for _line, cells in read_sheet(read_text(path, "decisions"), ("key",), str(path)):
+    for _line, cells in rows_in(path, ("key",)):
         if not cells.get("id"):
             continue  # a bucket, or a line of a person's own: nothing that was asked
         yield ReviewRow(
@@ -138,7 +137,7 @@ def _correction_rows(folder: RunFolder) -> list[tuple[int, dict[str, str]]]:
     path = folder.file(CORRECTIONS_FILE)
     if not path.is_file():
         return []
-    return read_sheet(read_text(path, "corrections"), _RIGHT, str(path))
+    return rows_in(path, _RIGHT)
 
 
 def _candidates(cells: dict[str, str]) -> tuple[tuple[str, str], ...]:

@@ -112,15 +112,17 @@ def _database_of(sheet: Path) -> str:
         return ""
 
 
-def read_text(path: Path, flag: str) -> str:
-    """Return a worksheet's text; raise `UsageError` when it can not be read, or holds a secret."""
+def rows_in(path: Path, needed: Sequence[str], flag: str = "") -> list[tuple[int, dict[str, str]]]:
+    """Return a worksheet's rows, each behind its line; raise `UsageError` when it can not be read,
+    lacks a column that is `needed`, or holds a secret."""
+    what = f"{flag} {path}".lstrip()
     text = document_text(flag, path, "UTF-8 CSV")
     if redact(text) != text:
         raise UsageError(
-            f"{flag} {path} holds a password. What is decided is kept with the plan: take it out, "
+            f"{what} holds a password. What is decided is kept with the plan: take it out, "
             "and change the password."
         )
-    return text
+    return read_sheet(text, needed, what)
 
 
 def load_answers(path: Path, words: Words) -> Answers:
@@ -131,7 +133,7 @@ def load_answers(path: Path, words: Words) -> Answers:
     """
     what = f"--decisions {path}"
     answers = []
-    for line, cells in read_sheet(read_text(path, "--decisions"), _NEEDED, what):
+    for line, cells in rows_in(path, _NEEDED, "--decisions"):
         answer = _answer_of(line, cells)
         if not answer.decision:
             continue
@@ -174,7 +176,7 @@ def _condition(text: str) -> str:
 
 def _has_answer(sheet: Path) -> bool:
     try:
-        rows = read_sheet(read_text(sheet, ""), (), str(sheet))
+        rows = rows_in(sheet, ())
     except UsageError:
         return True  # a file that is broken must be told of, not passed over
     return any((cells.get("decision") or cells.get("right") or "").strip() for _, cells in rows)
@@ -202,7 +204,7 @@ def read_questions(folder: RunFolder) -> list[Question]:
             f"Run {folder.run_id} has asked nothing yet: its plan is not frozen. Plan first."
         )
     names = Question.__dataclass_fields__
-    rows = read_sheet(read_text(path, "questions"), ("key", "kind"), str(path))
+    rows = rows_in(path, ("key", "kind"))
     return [
         Question(**{name: value for name, value in cells.items() if name in names})
         for _line, cells in rows
@@ -214,7 +216,7 @@ def read_used(folder: RunFolder) -> list[dict[str, str]]:
     path = folder.file(USED_FILE)
     if not path.is_file():
         return []
-    return [cells for _line, cells in read_sheet(read_text(path, ""), _NEEDED, str(path))]
+    return [cells for _line, cells in rows_in(path, _NEEDED)]
 
 
 def answers_waiting(folder: RunFolder, database: str) -> str:
@@ -262,7 +264,7 @@ def _sheet_rows(folder: RunFolder) -> list[tuple[int, dict[str, str]]]:
     path = folder.file(DECISIONS_FILE)
     if not path.is_file():
         raise StorageError(f"{path} is not there: plan again, and decide in that run.")
-    return read_sheet(read_text(path, "decisions"), _NEEDED, str(path))
+    return rows_in(path, _NEEDED)
 
 
 def _replaced(cells: dict[str, str], new: Sequence[Answer]) -> dict[str, str]:

@@ -42,8 +42,8 @@ from backfill.ocr.session import (
 from backfill.ocr.session_reading import ReadImage, read_session
 from backfill.ocr.shift import Shift
 from backfill.ocr.vocabulary import Towns
-from backfill.plans.sheet_csv import read_sheet, write_sheet
-from backfill.plans.worksheet import CORRECTIONS_FILE, CORRECTIONS_USED_FILE, read_text
+from backfill.plans.sheet_csv import write_sheet
+from backfill.plans.worksheet import CORRECTIONS_FILE, CORRECTIONS_USED_FILE, rows_in
 from backfill.report import Reporter
 
 CROPS_FOLDER = "crops"
@@ -69,7 +69,7 @@ def load_corrections(path: Path, towns: Towns) -> Corrections:
     what = f"--corrections {path}"
     lines = [
         _correction(what, line, cells, towns)
-        for line, cells in read_sheet(read_text(path, "--corrections"), _NEEDED, what)
+        for line, cells in rows_in(path, _NEEDED, "--corrections")
         if cells.get("right", "").strip()
     ]
     try:
