@@ -33,7 +33,7 @@ from backfill.notebook.opened import handed_over
 from backfill.notebook.review import Review
 from backfill.notebook.run_book import RunBook
 from backfill.notebook.run_views import preflight_view
-from backfill.notebook.show import is_beside, listener
+from backfill.notebook.show import is_beside, listener, refuse_second
 from backfill.parameter import flags_of
 from backfill.parameters import (
     APPLY_PARAMETERS,
@@ -44,6 +44,7 @@ from backfill.parameters import (
     injected_names,
 )
 from backfill.plans import plan
+from backfill.plans.plan import Plan
 from backfill.plans.worksheet import DECISIONS_FILE
 from backfill.records.ledger import Ledger, RunRow
 from backfill.report import Reporter
@@ -66,6 +67,8 @@ def open_run(job: str, namespace: Mapping[str, Any]) -> Book:
     A run of the same settings that stopped half way is gone on with; else a new one begins.
     """
     values = _parameters(entry_of(job).parameters, namespace)
+    with _told(Reporter(listener(beside=False))):
+        refuse_second()
     return Book(job, values)
 
 
@@ -212,10 +215,19 @@ class Book(RunBook):
         changes is drifted. Without it, every column that the table has as well counts.
         """
         with self._step("compute"):
-            if self._planning is None or self._plan is not None:
+            if self._planning is None:
                 return self._frozen_note()
-            if not hasattr(self._planning.ready.rows, "propose"):
+            ready: Any = self._planning.ready
+            if not hasattr(ready.rows, "propose"):
                 raise UsageError(f"The {self._job.name} job computes its values by itself.")
+            if self._plan is not None:
+                if not ready.rows.has_proposed(rows):
+                    raise UsageError(
+                        f"The plan of run {self.run_id} is frozen with what was proposed before: "
+                        "these values are not in it. For a plan of these, run the notebook from "
+                        "its first cell, which opens a new run."
+                    )
+                return self._frozen_note()
             count = self._planning.propose(rows, reads)
         if count is None:
             return self.compute()
@@ -295,6 +307,13 @@ class Book(RunBook):
                 self._plan = self._planning.freeze(computed, self.settings.kept)
                 self._write_run_file()
             return self._plan_view()
+
+    def _frozen(self) -> Plan:
+        if self._planning is not None and self._plan is None:
+            raise UsageError(
+                "There is no plan yet. Run the cells above first: run.plan() makes it."
+            )
+        return super()._frozen()
 
     def _frozen_note(self) -> Shown:
         return note(

@@ -33,7 +33,7 @@ from backfill.notebook.asking import Asking
 from backfill.notebook.failed_step import FailedStep
 from backfill.notebook.frames import Frames
 from backfill.notebook.run_views import head_view, plan_view, summary_view, verification_view
-from backfill.notebook.show import is_beside, listener
+from backfill.notebook.show import is_beside, listener, note_end, note_run
 from backfill.plans import plan
 from backfill.plans.plan import Plan, planned_by
 from backfill.records.kept import kept_with
@@ -74,6 +74,7 @@ class RunBook(Asking, Frames):
         self._is_beside = beside or is_beside()
         self.reporter = Reporter(listener(beside=self._is_beside))
         self.run_id = "" if self._is_beside else os.environ.pop(RUN_ID_ENV, "")
+        note_run(self.run_id)
         self._plan: Plan | None = None
         self._applied: Applied | None = None
         self._verification: Verification | None = None
@@ -148,6 +149,7 @@ class RunBook(Asking, Frames):
     def apply(self) -> Shown:
         """Write the plan, if `apply` is true; a dry run says how to."""
         with self._step("apply"):
+            self._frozen()
             if not self.values["apply"]:
                 return note(
                     "Dry run: nothing was written. To write exactly this plan:\n"
@@ -209,6 +211,7 @@ class RunBook(Asking, Frames):
 
         Raises `RowsDrifted` or `RowsLeft` (exit code 5) after showing it, when rows were left.
         """
+        note_end(self.run_id)
         with self._step("summary"):
             document = record.summary_document(
                 self._frozen(), self.kind, self._applied, self._started

@@ -11,6 +11,7 @@ from typing import Any
 
 from backfill.display.counting import counted
 from backfill.display.pages import Shown, note
+from backfill.errors import UsageError
 from backfill.folder import RUN_ID_ENV
 from backfill.report import (
     RELAY_ENV,
@@ -132,3 +133,27 @@ def listener(*, beside: bool) -> Callable[[Mapping[str, Any]], None]:
     """Return where events go: to the command line that started us, or below the cell."""
     relayed = None if beside else listener_from_environment()
     return RecordLines(relayed) if relayed else NotebookLine()
+
+
+#: The run of the command that runs this kernel, as long as its end is not told.
+_runs: list[str] = []
+
+
+def note_run(run_id: str) -> None:
+    _runs.extend([run_id] if run_id else [])
+
+
+def note_end(run_id: str) -> None:
+    _runs[:] = [known for known in _runs if known != run_id]
+
+
+def refuse_second() -> None:
+    """Raise `UsageError` where a notebook that a command runs has not ended its run yet.
+
+    What is opened then is no run of the command's: it would not know what that one writes.
+    """
+    if is_beside() and _runs:
+        raise UsageError(
+            f"Run {_runs[0]} of this notebook has not ended, and a cell opens another one. Open it "
+            "once, or the second one behind run.summary() of the first."
+        )

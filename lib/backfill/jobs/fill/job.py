@@ -256,6 +256,8 @@ class FillRows(PlainRows):
 
     def frame(self, staging: Staging) -> Any:
         """Return the chosen rows as a dataframe: key, sources, targets; else the values' rows."""
+        if not staging.has("extracted" if self.task.has_values else ROWS_TABLE):
+            raise UsageError("Nothing is extracted yet. Run the cells above first: run.extract().")
         if self.task.has_values:
             rows = staging.table("FROM extracted ORDER BY key")
             return rows.flatten().to_pandas()
@@ -303,6 +305,19 @@ class FillRows(PlainRows):
                 "warning",
             )
         return count
+
+    def has_proposed(self, rows: Any) -> bool:
+        """Whether the values that count, and a plan may be made of, are these."""
+        taken = self.task.values
+        if self.task.has_values or taken is None:
+            return self.task.has_values
+        with tempfile.TemporaryDirectory(prefix="backfill-fill-") as folder:
+            path = Path(folder) / KEPT_FILE
+            keep_frame(rows, path)
+            if open_values(path).sha256 == taken.sha256:
+                return True
+            with pa.ipc.open_file(path) as new, pa.ipc.open_file(taken.path) as old:
+                return bool(new.read_all().equals(old.read_all()))
 
     def _compare_with_extracted(self, staging: Staging) -> None:
         """A row that was extracted is drifted when a source is not what it was then.
