@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backfill.ocr import limits
+from backfill.ocr.accents import NAME, marks_differ
 from backfill.ocr.bands import Band
 from backfill.ocr.masks import Piece
 from backfill.ocr.preprocess import Ink
@@ -31,13 +32,6 @@ _STROKES = re.compile(r"[a-z]*(?:[il]{2}|Il)[a-z]*", re.IGNORECASE)
 # No word, but the head of one whose blank is none.
 _TWO_STROKES = re.compile(r"[Il|]{2}")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_NAME = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*[.,]?")
-# Dots and rings above letters, as many as pieces of ink.
-_MARKS = {"i": 1, "j": 1, "ä": 2, "ö": 2, "ü": 2, "ë": 2, "å": 1, "é": 1, "è": 1, "á": 1, "ø": 0}
-# Capitals that have a sibling with a mark, and those with one.
-_BARE = frozenset("AOUE")
-_SMALL = frozenset("aou")
-_MARKED = frozenset("ÅÄÖÜÉÈJQ")
 # "+3" counts colleagues, and its sign is a piece of ink.
 _NUMBER = re.compile(r"[^\w+]*(?:\d{1,4}[^\W\d_]?|\d{1,2}[:.;]\d{1,2})\W*")
 
@@ -119,59 +113,14 @@ def _has_other_dots(word: Word, band: Band, unit: float) -> bool:
     return bool(dots) and len(dots) != sum(word.text.count(char) for char in "ij")
 
 
-def _has_more_marks(
-    word: Word,
-    row: tuple[Word, ...],
-    band: Band,
-    own: list[Piece],
-    tall: list[Piece],
-    unit: float,
-) -> bool:
-    """Whether more dots and rings stand above a word's letters than its text has.
-
-    Those of small print may be joined to one another, never parted: fewer say nothing. A ring
-    that touches its A makes it taller than other capitals.
-    """
-    if not _NAME.fullmatch(word.text):
-        return False
-    limit = band.top + limits.DOTS_ABOVE * (band.bottom - band.top)
-    marks = [
-        piece
-        for piece in band.pieces
-        if limits.MARK_TALL * unit <= piece.height <= limits.SMALL_PIECE * unit
-        and piece.middle < limit
-        and word.left <= _centre(piece) <= word.right
-        and any(p.left < _centre(piece) < p.right and p.top >= piece.bottom - 1 for p in own)
-    ]
-    if len(marks) > sum(_MARKS.get(char, 0) for char in word.text.casefold()):
-        return True
-    if word.text[0] in _BARE:
-        return _stands_out(word, row, own, tall, limits.MARKED_TALL)
-    # What was read as a small letter is as tall as a capital: ovre, for Övre.
-    return word.text[0] in _SMALL and _stands_out(word, row, own, tall, limits.CAPITAL_TALL)
-
-
 def _has_more_letters(word: Word, own: list[Piece]) -> bool:
     """Whether a word's ink has more letters than its text: they may touch, and never part."""
     beside = any(after.right <= before.right for before, after in itertools.pairwise(own))
     return (
-        bool(_NAME.fullmatch(word.text))
+        bool(NAME.fullmatch(word.text))
         and not beside  # over one another: a ring, or a letter that fell apart
         and len(own) > sum(char.isalpha() for char in word.text)
     )
-
-
-def _stands_out(
-    word: Word, row: tuple[Word, ...], own: list[Piece], tall: list[Piece], least: float
-) -> bool:
-    """Whether a word's first letter is so much taller than its line's capitals without marks."""
-    others = [
-        min(pieces, key=lambda piece: piece.left).height
-        for other in row
-        if other is not word and other.text[:1].isupper() and other.text[0] not in _MARKED
-        if (pieces := [p for p in tall if other.left <= _centre(p) <= other.right])
-    ]
-    return bool(own and others) and own[0].height > least * max(others)
 
 
 def _holds_blank(word: Word, own: list[Piece], unit: float) -> bool:
@@ -198,7 +147,7 @@ def _agrees(
         is_other = (
             _has_other_dots(word, band, unit)
             or _holds_blank(word, own, unit)
-            or _has_more_marks(word, row, band, own, tall, unit)
+            or marks_differ(word, row, band, tall, ink)
             or _has_more_letters(word, own)
         )
         return False if is_other else None

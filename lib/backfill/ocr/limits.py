@@ -189,6 +189,24 @@ STRIKE_THICK = Letters(0.3)  # and no thicker.
 MARK_TALL = Letters(0.1)  # A dot or ring above a letter is so tall at least;
 MARKED_TALL = Times(1.17)  # joined to its letter the two are so many times a capital.
 CAPITAL_TALL = Times(0.88)  # No small a, o or u is so tall, of a capital.
+UNMARKED_TALL = Times(1.14)  # What is no taller than letters without marks has none,
+FEWEST_PLAIN = Count(2)  # of which there must be so many.
+SMALLEST_MARK_PX = Px(3)  # The shape of a lower mark is no longer to be seen.
+TALL_MARK = Times(1.5)  # Each of two strokes (ő) is so many times as tall as wide, no dot is.
+WIDE_MARK = Times(1.7)  # No ring is so many times as wide as tall,
+ROUND_MARK = Times(1.35)  # and no two dots that touch are narrower than this.
+SLANTED = Share(0.5)  # No ring and no dot leans so much; an accent does,
+NOT_SLANTED = Share(0.15)  # and not less than this.
+AMID = Share(0.5)  # Two dots that touch are no darker amid, of their sides; a wave or a bar is.
+LEANING_PX = Px(5)  # A dot of a lower size may lean by a pixel.
+LEANING = Share(0.24)  # Two dots never lean so much, together or each, as two strokes do.
+TALLER_PX = Px(2)  # One pixel more is none.
+MARK_REACH = Share(0.4)  # Of a letter: so far above it its mark may stand,
+BLANK_SHARE = Share(0.25)  # and this much of its contrast is something there.
+DOTS_WIDE = Share(0.35)  # Of their letter: two dots are wider, joined to it; a ring is not.
+HANGS = Share(0.12)  # Of its height: what reaches so far below the line has a hook there.
+ONE_LETTER_WIDE = Share(1.05)  # Of its height: a first letter is no wider where others touch.
+NARROW_WIDE = Times(1.1)  # No E, F, L is so wide, of its height; an Æ is.
 
 # — Likeness of texts —
 SIMILAR = Likeness(0.78)  # A text is one of the app's words.

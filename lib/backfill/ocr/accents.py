@@ -1,0 +1,313 @@
+"""Marks above, below and through letters: whether the ink of a word has those that its text tells.
+
+An engine knows the letters of its language, and reads another as the one of them that looks most
+alike: Tõnisson as Tönisson, Søren as Sören, Ágnes as Ågnes, Çelik as Celik, sure of it. What tells
+them apart is drawn: how many pieces a mark has, whether it is round, wide, tall or slanted, and
+whether a letter reaches over the line of its neighbours.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import statistics
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from backfill.ocr import limits
+from backfill.ocr.bands import Band
+from backfill.ocr.masks import Piece
+from backfill.ocr.preprocess import Ink
+from backfill.ocr.words import Word
+
+#: A word of letters alone, with hyphens.
+NAME = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*[.,]?")
+_DOTS, _RING, _ACUTE, _GRAVE = "\u0308", "\u030a", "\u0301", "\u0300"
+_PIECES = {_DOTS: 2, "\u030b": 2}
+_LOW = frozenset("acemnorsuvwxz")  # as tall as an x
+_ON_LINE = frozenset("abcdehiklmnorstuvwxABCDEFGHIKLMNOPRSTUVWXYZ")  # nothing below the line
+_NARROW = frozenset("EFLIiltfr")  # never as wide as they are tall
+_CAPITALS = frozenset("ABCDEFGHIKLMNOPRSTUVWXYZ")
+
+
+class _Letter(NamedTuple):
+    """A letter of a word, without its mark, the mark, and the ink of the letter."""
+
+    char: str
+    mark: str
+    piece: Piece
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the letters of a run that have no marks tell: 0 where there is none of them."""
+
+    low: float
+    capital: float
+    foot: float
+
+
+def marks_differ(
+    word: Word, row: Sequence[Word], band: Band, tall: Sequence[Piece], ink: Ink
+) -> bool:
+    """Whether the ink of a name surely has other marks than its text tells."""
+    if not NAME.fullmatch(word.text):
+        return False
+    own = _own(word, tall)
+    above = _above(word, band, own, ink.letter_px)
+    told = [mark for _char, mark in _parted(word.text) if mark]
+    if len(above) > sum(_PIECES.get(mark, 1) for mark in told):
+        return True
+    if any(_is_other_mark(mark, marks, band, ink) for mark, marks in _shared(told, above)):
+        return True
+    if _first_stands_out(word, row, tall):
+        return True
+    line = _line_of(row, tall)
+    letters = _letters(word, own) or _marked_head(word, own)
+    return any(
+        _is_other_letter(letter, [m for m in above if _is_over(m, letter.piece)], line, band, ink)
+        or bool(_below(letter.piece, band, ink.letter_px))
+        for letter in letters
+    )
+
+
+def _parted(text: str) -> list[tuple[str, str]]:
+    """Return each letter without its mark, and the mark: a dot for i and j, "" for none."""
+    parted = []
+    for char in text:
+        if char.isalpha():
+            parts = unicodedata.normalize("NFD", char)
+            parted.append((parts[0], parts[1:2] or ("." if char in "ij" else "")))
+    return parted
+
+
+def _own(word: Word, tall: Iterable[Piece]) -> list[Piece]:
+    return [p for p in tall if word.left <= _centre(p) <= word.right]
+
+
+def _letters(word: Word, own: Sequence[Piece]) -> list[_Letter]:
+    """Return the letters of a name with their ink, nothing where some of them touch."""
+    parted = _parted(word.text) if NAME.fullmatch(word.text) else []
+    if len(parted) != len(own) or any(b.right <= a.right for a, b in itertools.pairwise(own)):
+        return []
+    return [_Letter(char, mark, piece) for (char, mark), piece in zip(parted, own, strict=True)]
+
+
+def _marked_head(word: Word, own: Sequence[Piece]) -> list[_Letter]:
+    """Return the first letter of a word whose others touch, if it is told to have a mark."""
+    char, mark = _parted(word.text)[0]
+    is_one = bool(own) and own[0].width < limits.ONE_LETTER_WIDE * own[0].height
+    return [_Letter(char, mark, own[0])] if is_one and mark and mark != "." else []
+
+
+def _above(word: Word, band: Band, own: Sequence[Piece], unit: float) -> list[Piece]:
+    """Return the small pieces above a word's letters, from left to right."""
+    limit = band.top + limits.DOTS_ABOVE * (band.bottom - band.top)
+    return sorted(
+        (
+            piece
+            for piece in band.pieces
+            if limits.MARK_TALL * unit <= piece.height <= limits.SMALL_PIECE * unit
+            and piece.middle < limit
+            and word.left <= _centre(piece) <= word.right
+            and any(
+                p.left < piece.right and piece.left < p.right and p.top >= piece.bottom - 1
+                for p in own
+            )
+        ),
+        key=_centre,
+    )
+
+
+def _is_over(mark: Piece, letter: Piece) -> bool:
+    return letter.left < _centre(mark) < letter.right
+
+
+def _below(letter: Piece, band: Band, unit: float) -> list[Piece]:
+    return [
+        piece
+        for piece in band.pieces
+        if limits.MARK_TALL * unit <= piece.height <= limits.SMALL_PIECE * unit
+        and piece.top >= letter.bottom - 1
+        and _is_over(piece, letter)
+    ]
+
+
+def _shared(told: Sequence[str], above: Sequence[Piece]) -> list[tuple[str, Sequence[Piece]]]:
+    """Return each told mark with its pieces: as many as it has, or one if all have one."""
+    if len(above) == len(told):
+        return [(mark, [piece]) for mark, piece in zip(told, above, strict=True)]
+    shared, place = list[tuple[str, Sequence[Piece]]](), 0
+    for mark in told:
+        count = _PIECES.get(mark, 1)
+        shared.append((mark, above[place : place + count]))
+        place += count
+    return shared if place == len(above) else []
+
+
+def _is_other_mark(mark: str, pieces: Sequence[Piece], band: Band, ink: Ink) -> bool:
+    """Whether pieces of ink are surely not the mark."""
+    if min(piece.height for piece in pieces) < limits.SMALLEST_MARK_PX:
+        return False
+    one, tall = pieces[0], min(piece.height for piece in pieces)
+    wide = max(piece.width for piece in pieces)
+    slant = min((_slant(piece, band, ink) for piece in pieces), key=abs)
+    if mark == _DOTS and len(pieces) == 2:  # ő
+        is_leaning = tall >= limits.LEANING_PX and slant > limits.LEANING
+        return tall > limits.TALL_MARK * wide or is_leaning
+    if mark == _DOTS:
+        is_round = wide < limits.ROUND_MARK * tall
+        is_other = is_round or abs(slant) > limits.LEANING or _is_whole(one, band, ink)
+        return is_other and not _has_neighbour(one, band)
+    if mark == _RING:
+        return wide > limits.WIDE_MARK * tall or abs(slant) > limits.SLANTED
+    if mark in (_ACUTE, _GRAVE):
+        return (slant if mark == _ACUTE else -slant) < limits.NOT_SLANTED
+    return mark == "." and tall > limits.SMALLEST_MARK_PX and abs(slant) > limits.SLANTED
+
+
+def _has_neighbour(mark: Piece, band: Band) -> bool:
+    """Whether a piece stands beside a mark: the other of two dots, too low perhaps to count."""
+    reach = 2 * mark.height
+    return any(
+        piece is not mark
+        and mark.left - reach < _centre(piece) < mark.right + reach
+        and piece.top < mark.bottom
+        and piece.bottom > mark.top
+        and piece.height <= 2 * mark.height
+        for piece in band.pieces
+    )
+
+
+def _weight(piece: Piece, band: Band, ink: Ink) -> npt.NDArray[np.float64]:
+    """Return how dark a piece is in each pixel of its box, 0 where it is not."""
+    top, left = piece.top - band.top, piece.left - band.left
+    labels = band.labels[top : top + piece.height, left : left + piece.width]
+    box = np.s_[piece.top : piece.bottom, piece.left : piece.right]
+    return np.where(labels == piece.label, ink.contrast[box], 0).astype(np.float64)
+
+
+def _slant(piece: Piece, band: Band, ink: Ink) -> float:
+    """Return how a piece leans: 1 is a line that rises to the right, -1 one that falls."""
+    weight = _weight(piece, band, ink)
+    y, x = np.mgrid[: piece.height, : piece.width]
+    whole = weight.sum()
+    y, x = y - (y * weight).sum() / whole, x - (x * weight).sum() / whole
+    spread = float(np.sqrt((x * x * weight).sum() * (y * y * weight).sum()))
+    return -float((x * y * weight).sum()) / spread if spread else 0.0
+
+
+def _is_whole(piece: Piece, band: Band, ink: Ink) -> bool:
+    """Whether a mark is as dark amid as at its sides: a wave or a bar, no two dots that touch."""
+    columns = _weight(piece, band, ink).sum(axis=0)
+    third = max(1, round(len(columns) / 3))
+    sides = min(columns[:third].max(), columns[-third:].max())
+    return bool(columns[third:-third].min(initial=np.inf) > limits.AMID * sides)
+
+
+def _is_blank_above(piece: Piece, ink: Ink) -> bool:
+    """Whether nothing stands above a letter, not even too pale or small to be a piece of ink."""
+    top = max(0, piece.top - round(limits.MARK_REACH * piece.height))
+    above = ink.contrast[top : piece.top - 1, piece.left : piece.right]
+    own = ink.contrast[piece.top : piece.bottom, piece.left : piece.right]
+    return bool(above.size) and int(above.max()) < limits.BLANK_SHARE * int(own.max())
+
+
+def _span_on_top(piece: Piece, usual: float, band: Band, ink: Ink) -> int:
+    """Return how wide what a letter has above others is, in its upper half."""
+    rows = max(1, round((piece.height - usual) / 2))
+    columns = np.flatnonzero(_weight(piece, band, ink)[:rows].any(axis=0))
+    return int(columns[-1] - columns[0] + 1) if columns.size else 0
+
+
+def _line_of(row: Sequence[Word], tall: Sequence[Piece]) -> _Line:
+    letters = [letter for word in row for letter in _letters(word, _own(word, tall))]
+
+    def middle(found: list[int]) -> float:
+        return statistics.median(found) if len(found) >= limits.FEWEST_PLAIN else 0.0
+
+    return _Line(
+        middle([x.piece.height for x in letters if x.char in _LOW and not x.mark]),
+        max((x.piece.height for x in letters if x.char in _CAPITALS and not x.mark), default=0),
+        middle([x.piece.bottom for x in letters if x.char in _ON_LINE]),
+    )
+
+
+def _is_other_letter(
+    letter: _Letter, above: Sequence[Piece], line: _Line, band: Band, ink: Ink
+) -> bool:
+    """Whether the ink of one letter surely has another mark than is told, or is another letter."""
+    char, mark, piece = letter
+    usual = line.low if char in _LOW else line.capital if char in _CAPITALS else 0.0
+    if mark and mark != "." and not above and usual:
+        return _is_unmarked(letter, usual, band, ink)
+    is_hanging = (
+        char in _ON_LINE and line.foot and (piece.bottom - line.foot > limits.HANGS * piece.height)
+    )  # ç, ş, ę
+    is_joined = (
+        bool(usual)
+        and char in _LOW
+        and (piece.height > max(limits.MARKED_TALL * usual, usual + limits.TALLER_PX - 1))
+    )
+    is_wide = char in _NARROW and piece.width > limits.NARROW_WIDE * piece.height  # Æ
+    is_bare_other = not mark and (bool(above) or is_joined)
+    return (
+        is_bare_other or bool(is_hanging) or is_wide or (char in "oO" and _holes(piece, band) > 1)
+    )
+
+
+def _is_unmarked(letter: _Letter, usual: float, band: Band, ink: Ink) -> bool:
+    """Whether a letter that is told to have a mark, none of which is a piece of its own, has none.
+
+    What is as low as its neighbours has no mark that small print joined to it: ø, for ö. Two dots
+    that are joined to their letter are wide, a ring is not.
+    """
+    if letter.piece.height < limits.UNMARKED_TALL * usual:
+        return _is_blank_above(letter.piece, ink)
+    span = _span_on_top(letter.piece, usual, band, ink)
+    return letter.mark == _DOTS and 0 < span < limits.DOTS_WIDE * letter.piece.width
+
+
+def _first_stands_out(word: Word, row: Sequence[Word], tall: Sequence[Piece]) -> bool:
+    """Whether a word's first letter is taller than its line's capitals, or as tall though small.
+
+    A ring that touches its A makes it taller; what was read as a small letter is a capital with a
+    mark: ovre, for Övre.
+    """
+    char, mark = _parted(word.text)[0]
+    least = limits.MARKED_TALL if char in _CAPITALS else limits.CAPITAL_TALL
+    others = [
+        first.height
+        for other in row
+        if other is not word and other.text[:1] in _CAPITALS and (first := _first(other, tall))
+    ]
+    own = _first(word, tall)
+    # Letters that touch are taller than each of them: Lj.
+    is_alone = char in "AOUE" or char in _LOW or bool(_letters(word, _own(word, tall)))
+    is_asked = not mark and is_alone and (char in _CAPITALS or char in _LOW)
+    if own is None or not others or not is_asked:
+        return False
+    is_taller = char in _LOW or own.height - max(others) >= limits.TALLER_PX
+    return is_taller and own.height > least * max(others)
+
+
+def _first(word: Word, tall: Sequence[Piece]) -> Piece | None:
+    return min(_own(word, tall), key=lambda piece: piece.left, default=None)
+
+
+def _holes(piece: Piece, band: Band) -> int:
+    """Return how many blanks a letter encloses."""
+    top, left = piece.top - band.top, piece.left - band.left
+    labels = band.labels[top : top + piece.height, left : left + piece.width]
+    blank = np.pad((labels != piece.label).astype(np.uint8), 1, constant_values=1)
+    return int(cv2.connectedComponents(blank, connectivity=4)[0]) - 2
+
+
+def _centre(piece: Piece) -> float:
+    return piece.left + piece.width / 2

@@ -1,0 +1,85 @@
+"""A letter of another language is not believed to be the one of Swedish that looks like it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from tests.drawn.style import STYLES, Style
+
+from backfill.ocr.bands import find_bands, with_labels
+from backfill.ocr.ink_doubts import doubt_by_ink
+from backfill.ocr.preprocess import find_ink
+from backfill.ocr.words import Word
+
+FONTS = pytest.mark.parametrize("style", STYLES, ids=[style.name for style in STYLES])
+SIZES = pytest.mark.parametrize("size", (28, 44))
+
+
+def _doubted(drawn: str, said: str, style: Style, size: int) -> list[str]:
+    """Return the words that the ink of a drawn line contradicts, where it is read as another."""
+    page = Image.new("L", (40 + 16 * size, 3 * size), 255)
+    font = style.font(size)
+    ImageDraw.Draw(page).text((30, size), drawn, font=font, fill=60)
+    ink = find_ink(np.asarray(page, dtype=np.uint8))
+    (band,) = with_labels(find_bands(ink), ink)
+    left, words = 30.0, list[Word]()
+    for of_ink, text in zip(drawn.split(), said.split(), strict=True):
+        wide = font.getlength(of_ink)
+        words.append(Word(text, left - 1, band.top, wide + 2, band.bottom - band.top, 97.0))
+        left += font.getlength(of_ink + " ")
+    return [w.text for w in doubt_by_ink(tuple(words), band, ink) if w.is_contradicted]
+
+
+@SIZES
+@FONTS
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [
+        ("Måns Ek", "Mäns Ek"),
+        ("Mäns Ek", "Måns Ek"),
+        ("Bó Wik", "Bö Wik"),
+        ("Pál Wik", "Pål Wik"),
+        ("Ríta Wik", "Rita Wik"),
+        ("Renèe Wik", "Renée Wik"),
+        ("Ženja Wik", "Zenja Wik"),
+        ("Manuš Wik", "Manus Wik"),
+        ("Aça Wik", "Aca Wik"),
+        ("Non Sten", "Nön Sten"),
+        ("Nöme Wik", "Nome Wik"),
+    ],
+)
+def test_a_mark_of_another_shape_is_doubted_in_every_font(
+    style: Style, size: int, drawn: str, said: str
+) -> None:
+    assert _doubted(drawn, said, style, size) == said.split()[:1]
+
+
+@SIZES
+@FONTS
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Åke Öman", "Märta Åberg", "Östra Ängsvägen", "Renée Lindén", "Jörgen Ljung", "Tjörn Älv",
+        "Billdal Övre", "Götgränd Åsa", "Siv Ek", "Gävle Norr",
+    ],
+)  # fmt: skip
+def test_words_of_the_language_are_believed(style: Style, size: int, text: str) -> None:
+    assert _doubted(text, text, style, size) == []
+
+
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [
+        ("Søren Wik", "Sören Wik"),
+        ("Øwe Wik", "Öwe Wik"),
+        ("Mõnis Wik", "Mönis Wik"),
+        ("Joã Wik", "Joä Wik"),
+        ("Szőke Wik", "Szöke Wik"),
+        ("Ægon Wik", "Egon Wik"),
+        ("Ļuba Wik", "Luba Wik"),
+    ],
+)
+@pytest.mark.parametrize("style", [STYLES[1]])
+def test_strokes_waves_and_hooks_are_no_dots(style: Style, drawn: str, said: str) -> None:
+    assert _doubted(drawn, said, style, 44) == said.split()[:1]
