@@ -29,67 +29,57 @@ from backfill.ocr.session_reading import ReadImage
 from backfill.ocr.shift import Shift
 from backfill.plans.staging import Staging
 
-_TEXT = pa.string()
+_WHOLE, _DAY = pa.int64(), pa.date32()
 _INSTANT = pa.timestamp("us", tz="UTC")
 
 
 def _texts(*names: str) -> list[pa.Field]:
-    return [pa.field(name, _TEXT) for name in names]
+    return [pa.field(name, pa.string()) for name in names]
 
 
 EXTRACTED = pa.schema(
-    [
-        *_texts("key", "scope", "state"),
-        pa.field("created_at", _INSTANT),
-        pa.field("image_count", pa.int64()),
-    ]
+    [*_texts("key", "scope", "state"), ("created_at", _INSTANT), ("image_count", _WHOLE)]
 )
 SNAPSHOTS = pa.schema(
     [
-        pa.field("user_id", pa.int64()),
-        pa.field("schedule_date", pa.date32()),
+        *(("user_id", _WHOLE), ("schedule_date", _DAY)),
         *_texts("payload", "source_session_id", "updated_at"),
-        pa.field("source_created_at", _INSTANT),
+        ("source_created_at", _INSTANT),
     ]
 )
 EVENT_KEYS = pa.schema(
     [
-        pa.field("user_id", pa.int64()),
-        pa.field("schedule_date", pa.date32()),
+        *(("user_id", _WHOLE), ("schedule_date", _DAY)),
         *_texts("location_fingerprint", "event_type", "old_value_hash", "new_value_hash"),
     ]
 )
 IMAGES = pa.schema(
     [
         *_texts("key"),
-        pa.field("sequence", pa.int64()),
+        ("sequence", _WHOLE),
         *_texts("r2_key", "local_path", "sha256"),
-        pa.field("width", pa.int64()),
-        pa.field("height", pa.int64()),
-        pa.field("words", _TEXT),  # JSON: [text, left, top, width, height, confidence] each
-        pa.field("entry_count", pa.int64()),
-        pa.field("ocr_ms", pa.float64()),
-        pa.field("cached", pa.bool_()),
+        *(("width", _WHOLE), ("height", _WHOLE)),
+        *_texts("words"),  # JSON: [text, left, top, width, height, confidence] each
+        *(("entry_count", _WHOLE), ("ocr_ms", pa.float64()), ("cached", pa.bool_())),
         *_texts("error_stage", "error_type", "error_message"),
     ]
 )
 SHIFTS = pa.schema(
     [
         *_texts("key", "scope"),
-        pa.field("schedule_date", pa.date32()),
-        pa.field("place", pa.int64()),  # 1 is the first of its day
+        *(("schedule_date", _DAY), ("place", _WHOLE)),  # place 1 is the first of its day
         *_texts(*(field.name for field in fields(Shift))),
-        pa.field("confidence", pa.float64()),
+        ("confidence", pa.float64()),
         *_texts("checks", "review_reasons"),
-        pa.field("crops", _TEXT),  # JSON: [sequence, left, top, width, height] each
+        *_texts("crops"),  # JSON: [sequence, left, top, width, height] each
     ]
 )
 DAYS = pa.schema(
     [
-        pa.field("position", pa.int64()),
+        ("position", _WHOLE),
         *_texts("key", "scope", "outcome", "reason", "detail"),
-        pa.field("schedule_date", pa.date32()),
-        pa.field("document", _TEXT),
+        ("schedule_date", _DAY),
+        *_texts("document"),
     ]
 )
 
