@@ -36,10 +36,9 @@ def read_target(values: pa.Array, target: Target) -> Stored:
         reading = Reading(WallKind.TIMESTAMP)
     times = read_walls([values], reading)
     us = times.us
-    is_valid = times.is_valid & ~times.is_null
     if times.offset_us is not None and times.has_offset is not None:
         us = np.where(times.has_offset, us - times.offset_us, us)
-    return Stored(us, times.is_null, is_valid)
+    return Stored(us, times.is_null, times.is_read)
 
 
 def fits(utc_us: Int64Array, target: Target) -> BoolArray:

@@ -61,6 +61,11 @@ class PairValues:
     choice: ZoneChoice
     is_free: BoolArray  # no zone needed: the text or a column of the row tells the offset
 
+    @property
+    def has_zone(self) -> BoolArray:
+        """Whether it is known how far from UTC the row is."""
+        return (self.choice.codes >= 0) | self.is_free
+
 
 def choose_for_pairs(rows: pa.Table, columns: Columns, policy: Policy) -> list[ZoneChoice]:
     """Return each pair's zones; pairs of one chain share them."""
@@ -137,7 +142,7 @@ def _own_offsets(
     is_free = np.zeros(len(wall.us), dtype=bool)
     free_us = np.zeros(len(wall.us), dtype=np.int64)
     if offsets is not None and pair.offset is not None and pair.offset.use is OffsetUse.ZONE:
-        is_free |= wall.is_valid & ~wall.is_null & offsets.is_valid
+        is_free |= wall.is_read & offsets.is_valid
         np.copyto(free_us, offsets.us, where=is_free)
     if pair.reading.uses_offset and wall.has_offset is not None and wall.offset_us is not None:
         is_instant = wall.has_offset & wall.is_valid
@@ -193,7 +198,7 @@ def differs(
     be computed is not called different; nor is what another program rounded where we cut down.
     """
     step = pair.target.step_us
-    is_computed = wall.is_valid & ~wall.is_null & in_range(candidates.first_us)
+    is_computed = wall.is_read & in_range(candidates.first_us)
     if wall.has_offset is not None and not pair.reading.uses_offset:
         is_computed &= ~wall.has_offset
     first, second = (
@@ -207,7 +212,7 @@ def differs(
 
 def is_unjudged(pair: PairValues) -> BoolArray:
     """Tell which filled values can not be compared: their wall time or zone can not be read."""
-    is_known = pair.wall.is_valid & ((pair.choice.codes >= 0) | pair.is_free)
+    is_known = pair.wall.is_valid & pair.has_zone
     unjudged: BoolArray = ~pair.stored.is_null & ~pair.wall.is_null & ~is_known
     return unjudged
 
@@ -237,7 +242,7 @@ def final_us(pair: PairValues) -> Int64Array:
 def has_both_ends(pairs: Sequence[PairValues]) -> BoolArray:
     has: BoolArray = np.ones(len(pairs[0].is_pending), dtype=bool)
     for pair in pairs[:2]:
-        has &= pair.wall.is_valid & ~pair.wall.is_null & in_range(pair.utc_us)
+        has &= pair.wall.is_read & in_range(pair.utc_us)
     return has
 
 

@@ -134,16 +134,15 @@ def _add_conversion_reasons(
             pair.label,
             _names_zone(shows, says, values.choice),
         )
-    has_zone = (values.choice.codes >= 0) | values.is_free
     reasons.add(
-        values.is_pending & ~in_range(values.utc_us) & has_zone,
+        values.is_pending & ~in_range(values.utc_us) & values.has_zone,
         SkipReason.INVALID_TIMESTAMP,
         pair.label,
         shows("has no instant in years 1 to 9999"),
     )
     name = pair.target.column.name
     reasons.add(
-        values.is_pending & ~has_instant(values, pair.target) & has_zone,
+        values.is_pending & ~has_instant(values, pair.target) & values.has_zone,
         SkipReason.INVALID_TIMESTAMP,
         pair.label,
         shows(f"has an instant that does not fit into {name}"),

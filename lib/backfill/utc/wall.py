@@ -32,6 +32,11 @@ class WallTimes:
     has_offset: BoolArray | None = None
     offset_us: Int64Array | None = None
 
+    @property
+    def is_read(self) -> BoolArray:
+        """Whether a time stands there, and one that can be read."""
+        return self.is_valid & ~self.is_null
+
 
 _MOST_CLOCK_US = 10 * DAY_US  # since midnight
 _MOST_DAYS = 10_000_000  # of any count of days: years 1 to 9999 have 3.7 million

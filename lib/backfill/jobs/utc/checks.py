@@ -181,9 +181,8 @@ def _others(place: Place, rows: pa.Table, values: PairValues) -> list[str]:
     """Say that most filled rows hold another instant than their wall time gives: a wrong zone,
     unit or format shows there first."""
     stored, candidates = values.stored, values.candidates
-    tells = stored.is_valid & ~stored.is_null & in_range(stored.us) & (stored.us != 0)
-    tells &= values.wall.is_valid & ~values.wall.is_null & in_range(candidates.first_us)
-    tells &= (values.choice.codes >= 0) | values.is_free
+    tells = stored.is_valid & in_range(stored.us) & (stored.us != 0) & values.has_zone
+    tells &= values.wall.is_read & in_range(candidates.first_us)
     step = place.pair.target.step_us
     apart = [np.abs(us - stored.us) >= step for us in (candidates.first_us, candidates.second_us)]
     is_other = tells & apart[0] & apart[1]
@@ -239,7 +238,7 @@ def _check_target_unit(place: Place, rows: pa.Table, stored: pa.Array, values: P
 
 def _is_near(stored: pa.Array, target: Target, values: PairValues) -> BoolArray:
     read = read_target(stored, target)
-    is_there = read.is_valid & values.wall.is_valid & ~values.wall.is_null & in_range(read.us)
+    is_there = read.is_valid & values.wall.is_read & in_range(read.us)
     near: BoolArray = is_there & (np.abs(bounded(read.us) - values.wall.us) <= _NEAR_US)
     return near
 
@@ -282,14 +281,8 @@ _REPAIRED = (
 def _instants_in_wall(place: Place, rows: pa.Table, values: PairValues) -> str:
     """Say that the wall column holds instants, where rows whose zone is not at offset 0 tell."""
     step = place.pair.target.step_us
-    has_zone = (values.choice.codes >= 0) | values.is_free
-    tells = (
-        values.stored.is_valid
-        & values.wall.is_valid
-        & ~values.wall.is_null
-        & has_zone
-        & (values.candidates.offset_us != 0)
-    )
+    tells = values.stored.is_valid & values.wall.is_read & values.has_zone
+    tells &= values.candidates.offset_us != 0
     is_same = np.floor_divide(values.wall.us, step) == np.floor_divide(values.stored.us, step)
     equal, different = (int(np.count_nonzero(mask)) for mask in (tells & is_same, tells & ~is_same))
     if not equal or equal < different:

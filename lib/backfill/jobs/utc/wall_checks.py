@@ -330,7 +330,6 @@ def _compared(
 
 
 def _is_there(values: PairValues, is_of_one_zone: bool) -> BoolArray:
-    is_read: BoolArray = values.wall.is_valid & ~values.wall.is_null
     if is_of_one_zone:
-        return is_read
-    return is_read & in_range(values.utc_us) & ((values.choice.codes >= 0) | values.is_free)
+        return values.wall.is_read
+    return values.wall.is_read & in_range(values.utc_us) & values.has_zone
