@@ -133,7 +133,7 @@ def _classified(
     for values in (candidates.first_us, candidates.second_us):
         np.copyto(values, wall.us - free_us, where=is_free)
     np.copyto(candidates.offset_us, free_us, where=is_free)
-    return is_free, candidates, choice.with_labels(labels_of(free_us, is_free))
+    return is_free, candidates, replace(choice, labels=labels_of(free_us, is_free))
 
 
 def _own_offsets(

@@ -123,10 +123,6 @@ class ZoneChoice:
             return names
         return pc.if_else(self.labels.is_valid(), ZoneSource.OFFSET.value, names)
 
-    def with_labels(self, labels: pa.Array) -> ZoneChoice:
-        """Return the same with rows whose own offset counts, labelled by it."""
-        return replace(self, labels=labels)
-
 
 def choose_zones(
     values: Sequence[pa.Array],

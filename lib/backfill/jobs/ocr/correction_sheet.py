@@ -9,7 +9,7 @@ crops/                 the cut-outs that `crop` names
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -224,17 +224,6 @@ def _cut(path: str, correction: Correction) -> bytes | None:
     return None if cut is None else as_jpeg(cut)
 
 
-def idle_corrections(plans: Iterable[SessionPlan], corrections: Corrections) -> list[Correction]:
-    """Return the corrections that met no shift of any session."""
-    used: set[Any] = {
-        corrected.correction
-        for plan in plans
-        if isinstance(plan.outcome, SessionReading)
-        for corrected in plan.outcome.corrections
-    }
-    return [line for line in corrections.lines if line not in used]
-
-
 def read_corrected(
     session: CaptureSession, images: Sequence[ReadImage], corrections: Corrections, **given: Any
 ) -> SessionReading | SessionFailure:
@@ -257,19 +246,20 @@ def warn_of_idle(
     plans: Sequence[SessionPlan], corrections: Corrections, reporter: Reporter
 ) -> None:
     """Say which corrections met nothing: a misspelt one must not pass unseen."""
-    for line in idle_corrections(plans, corrections):
-        reporter.message(
-            f"The correction of {line.field} in line {line.line} meets no shift of the sessions "
-            "read: it has no effect. Look at image_sha256, session_id, shift and box.",
-            "warning",
-        )
-    for plan in plans:
-        for done in getattr(plan.outcome, "corrections", ()):
-            line = done.correction
-            if not done.is_as_expected:
-                reporter.message(
-                    f"Session {plan.session.id}, {done.shift}: {line.field} is read as "
-                    f"{done.read!r} now, not {line.read!r} as when it was corrected; "
-                    f"{line.right!r} counts.",
-                    "warning",
-                )
+    made = [(plan, done) for plan in plans for done in getattr(plan.outcome, "corrections", ())]
+    met = {done.correction for _plan, done in made}
+    for line in corrections.lines:
+        if line not in met:
+            reporter.message(
+                f"The correction of {line.field} in line {line.line} meets no shift of the "
+                "sessions read: it has no effect. Look at image_sha256, session_id, shift and box.",
+                "warning",
+            )
+    for plan, done in made:
+        line = done.correction
+        if not done.is_as_expected:
+            reporter.message(
+                f"Session {plan.session.id}, {done.shift}: {line.field} is read as {done.read!r} "
+                f"now, not {line.read!r} as when it was corrected; {line.right!r} counts.",
+                "warning",
+            )
