@@ -73,6 +73,23 @@ KEPT = {
         },
         "SELECT id, u, v, z FROM t ORDER BY id",
     ),
+    "timestamps at midnight as dates, and intervals of days where a lookup begins to count": Kept(
+        "CREATE TABLE berth (boat int, since date, tz text); INSERT INTO berth VALUES"
+        " (3, '2026-01-01', 'Asia/Tokyo'), (3, '2026-05-01', 'Europe/Riga');"
+        "CREATE TABLE t (id int PRIMARY KEY, boat int, day timestamp, w interval, u timestamptz);"
+        "INSERT INTO t VALUES (1, 3, '2026-04-30', '23:59'), (2, 3, '2026-04-30', '1 day 00:30'),"
+        " (3, 3, '2026-04-29', '48:30'), (4, 3, '2026-04-30 08:00', '01:00'),"
+        " (5, 3, '-infinity', '01:00');",
+        'zone = "berth.tz"\n[[lookup]]\nname = "berth"\ntable = "berth"\nby = "boat"\n'
+        'key = "boat"\nfrom = "since"\n[[pair]]\nwall = ["day", "w"]\ntarget = "u"\n',
+        {
+            1: (at("2026-04-30 14:59"),),
+            2: (at("2026-04-30 21:30"),),
+            3: (at("2026-04-30 21:30"),),
+            4: (None,),
+            5: (None,),
+        },
+    ),
     "ranges of a lookup that are empty, and bounds within them and without": Kept(
         "CREATE TABLE berth (boat int, held tsrange, tz text); INSERT INTO berth VALUES"
         " (3, 'empty', 'Asia/Tokyo'), (3, '[2026-01-01,2026-02-01 12:00]', 'Europe/Riga'),"
@@ -215,6 +232,8 @@ def test_a_column_of_deleted_rows_that_all_rows_fill_is_refused_with_its_conditi
             "fold_by names a number",
         ),
         ("w timestamp, o mood", "'2026-03-01'", f'{UTC}fold_by = "o"', "fold_by names a number"),
+        ("w tsrange", "'empty'", UTC, 'GENERATED ALWAYS AS (lower("w")) STORED'),
+        ("w timestamp[]", "'{}'", UTC, 'GENERATED ALWAYS AS (("w")[1]) STORED'),
         (
             "w bigint",
             "1772359200000 / CASE WHEN g < 14 THEN 1 ELSE 1000 END",

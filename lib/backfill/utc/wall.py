@@ -137,13 +137,22 @@ def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> Times:
         times = read_format(joined, reading.form, rolls_over=True)
         is_valid = is_valid & times.is_valid
         return replace(times, us=np.where(is_valid, times.us + more_us, 0), is_valid=is_valid)
-    day = read_day(arrays[0].cast(pa.string()))
+    day = _read_day(arrays[0])
     if pa.types.is_integer(arrays[1].type):
         clock, is_clock = _since_midnight(arrays[1], reading.unit)
     else:
         clock, is_clock = read_clock(arrays[1].cast(pa.string()))
     is_valid = is_valid & day.is_valid & is_clock
     return Times.plain(np.where(is_valid, day.us + clock + more_us, 0), is_valid)
+
+
+def _read_day(values: pa.Array) -> Times:
+    """Read dates; of timestamps those at midnight are dates as well."""
+    if not pa.types.is_timestamp(values.type):
+        return read_day(values.cast(pa.string()))
+    us = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    is_day = us % DAY_US == 0
+    return Times.plain(np.where(is_day, us, 0), is_day)
 
 
 def _read_the_later(arrays: Sequence[pa.Array], reading: Reading) -> Times:

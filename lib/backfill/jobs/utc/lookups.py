@@ -25,6 +25,8 @@ from backfill.utc.described import Reading, WallKind
 from backfill.utc.wall_format import pattern_of
 
 _TEXT_NAMES = ('pg_catalog."text"', 'pg_catalog."varchar"', 'pg_catalog."bpchar"')
+#: Dates and times of day that the server adds up as we do, days of an interval included.
+_TYPED = tuple(f'pg_catalog."{name}"' for name in ("date", "timestamp", "time", "interval"))
 MOMENTS = ("date", "timestamp without time zone", "timestamp with time zone")
 RANGES = ("daterange", "tsrange", "tstzrange")
 #: Words in names of columns where something ends; a capital letter begins a word, too.
@@ -164,7 +166,7 @@ class Lookups:
             WallKind.TEXT: Moment.TEXT,
             WallKind.INSTANT: Moment.TYPED,
         }[reading.kind]
-        is_text = any(wall.type is ColumnType.TEXT for wall in self._walls)
+        is_text = any(wall.sql_type.name not in _TYPED for wall in self._walls)
         if reading.form or (reading.kind is WallKind.DATE_AND_TIME and is_text):
             moment = Moment.TEXT
         if why := self._beyond_sql():

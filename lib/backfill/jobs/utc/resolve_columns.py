@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from backfill.errors import PreflightError
 from backfill.jobs.utc.table_spec import OFFSET_UNITS, PairSpec
-from backfill.server.catalog_columns import CatalogColumn
+from backfill.server.catalog_columns import CatalogColumn, quoted_name
 from backfill.server.table import Relation
 from backfill.utc.described import (
     CLOCK_UNITS,
@@ -38,6 +38,7 @@ _MOMENTS = (
     *("timestamp with time zone", "timestamp without time zone"),
     *("date", "time without time zone"),
 )
+_RANGES = ("tsrange", "daterange")
 _CLOCKS = ("time without time zone", "interval", *_TEXTS)
 UNIT_NAMES = {
     **{"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"},
@@ -142,6 +143,14 @@ def _of_types(
             f"{relation}.{first.name} is {name}: a time of day is no date. Name both: "
             f'wall = ["day", "{first.name}"]'
         )
+    if first.type_name.endswith("[]") or name in _RANGES:
+        value = f"({quoted_name(first.name)})[1]" if first.type_name.endswith("[]") else None
+        value = value or f"lower({quoted_name(first.name)})"
+        raise PreflightError(
+            f"{relation}.{first.name} is {first.type_name}: it holds several times. Which one is "
+            f"meant a generated column can say: ALTER TABLE {relation.spelt} ADD COLUMN … "
+            f"timestamp GENERATED ALWAYS AS ({value}) STORED;"
+        )
     raise PreflightError(
         f"{relation}.{first.name} is {name}; a wall time is timestamp, date, date and time, text, "
         f"a whole number or numeric. {_MEND}"
@@ -181,7 +190,8 @@ def _check_date_and_time(
             'since midnight, unit = "min".'
         )
     digits = (*_WHOLE, "numeric") if numbers else ()
-    if date.plain_type not in ("date", *_TEXTS, *digits):
+    is_midnight = date.plain_type == "timestamp without time zone" and not form
+    if date.plain_type not in ("date", *_TEXTS, *digits) and not is_midnight:
         raise PreflightError(
             f"{relation}.{date.name} is {date.type_name}: of a date and a time the first is a "
             f'date. Name them like wall = ["day", "starts"]. {_MEND}'
