@@ -13,7 +13,10 @@ from tests.engine.workshop import load_nothing
 from tests.jobs.conftest import BenchFrom
 from tests.jobs.test_odd_columns import PAIR, Kept, planned, utc
 
+from backfill.command.guess_toml import as_toml
+from backfill.command.table_guess import guess_spec
 from backfill.errors import PreflightError, UsageError
+from backfill.server.table_look import look_at
 
 
 def at(text: str) -> dt.datetime:
@@ -232,6 +235,7 @@ def test_a_column_of_deleted_rows_that_all_rows_fill_is_refused_with_its_conditi
             "fold_by names a number",
         ),
         ("w timestamp, o mood", "'2026-03-01'", f'{UTC}fold_by = "o"', "fold_by names a number"),
+        ("w timestamp", "'2026-03-01'", f'where = "Random() < 0.9"\n{UTC}', "calls random()"),
         ("w tsrange", "'empty'", UTC, 'GENERATED ALWAYS AS (lower("w")) STORED'),
         ("w timestamp[]", "'{}'", UTC, 'GENERATED ALWAYS AS (("w")[1]) STORED'),
         (
@@ -255,6 +259,30 @@ def test_what_a_specification_can_not_mean_is_refused_with_what_mends_it(
         planned(bench, tmp_path, spec)
 
     assert told in str(refused.value)
+
+
+def test_a_day_is_guessed_for_a_time_only_where_its_name_tells(bench_from: BenchFrom) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE call (id int PRIMARY KEY, born_on date, day date, starts time,"
+        " starts_utc timestamptz);"
+        "CREATE TABLE duty (id int PRIMARY KEY, signed_on date, relief_date date, starts time,"
+        " starts_utc timestamptz);"
+        "CREATE TABLE sailing (id int PRIMARY KEY, out_date int, out_time smallint,"
+        " out_utc timestamptz);"
+        "INSERT INTO sailing VALUES (1, 20260301, 905, NULL), (2, 20260302, 2355, NULL);"
+    )
+
+    call, duty, sailing = (
+        as_toml(guess_spec(*look_at(bench.connection, name)))
+        for name in ("call", "duty", "sailing")
+    )
+
+    assert 'wall = ["day", "starts"]' in call
+    assert "signed_on" not in duty.split("times:")[0]
+    assert "FILL IN: no two columns are named alike" in duty
+    assert 'wall = ["out_date", "out_time"]' in sailing
+    assert 'format = "%Y%m%d %H%M"' in sailing
 
 
 LOOKUP = '[[lookup]]\nname = "hub"\ntable = "hub"\nby = "hub"\nkey = "id"\n'

@@ -154,10 +154,21 @@ def _date_and_time(look: TableLook, target: str, used: set[str]) -> tuple[str, .
         fitting = wider if len(wider) == 1 else []
     if not fitting and len(clocks) == 1 and target_words & _SAYS_UTC:
         fitting = clocks
-    if not fitting or not days:
-        return ()
-    near = [d for d in days if (words_of(d) - _DAYS) & words_of(fitting[0])]
-    return (near or days)[0], fitting[0], *_days_to_add(look, fitting[0])
+    day = _day_of(days, fitting[0]) if fitting else ""
+    return (day, fitting[0], *_days_to_add(look, fitting[0])) if day else ()
+
+
+def _day_of(days: list[str], clock: str) -> str:
+    """The date that a time of day is on: named like it, or by no more than `day`; the only one.
+
+    Of several others nobody knows: a person is born on one, and due on the next.
+    """
+    near = [d for d in days if (words_of(d) - _DAYS) & words_of(clock)]
+    plain = [d for d in days if words_of(d) <= _DAYS | _FILLERS]
+    for found in (near[:1], days, plain):
+        if len(found) == 1:
+            return found[0]
+    return ""
 
 
 def _days_to_add(look: TableLook, clock: str) -> list[str]:

@@ -107,7 +107,8 @@ def _chain(guessed: GuessedSpec) -> list[str]:
     ]
     why = "; ".join(f"{guess.value}: {guess.why}" for guess in reasons)
     chain = json.dumps(guessed.chain, ensure_ascii=False)
-    return [f"zone = {chain}  # guess: because of {why}"]
+    doubt = "; the first that is set counts: is it that one's clock?" * (len(guessed.chain) > 1)
+    return [f"zone = {chain}  # guess: because of {why}{doubt}"]
 
 
 def _pair(pair: GuessedPair) -> list[str]:

@@ -252,11 +252,13 @@ def _target_unit(relation: Relation, column: CatalogColumn, spec: PairSpec) -> U
             f'specification does not say. Say in the [[pair]]: target_unit = "{named}"; or, if '
             'it holds milliseconds all the same: target_unit = "ms"'
         )
-    if column.plain_type in ("integer", "smallint") and unit is not Unit.SECONDS:
+    if column.plain_type == "smallint" or (
+        column.plain_type == "integer" and unit is not Unit.SECONDS
+    ):
+        seconds = 'If it holds seconds, say so in the [[pair]]: target_unit = "s"; else m'
         raise PreflightError(
             f"{relation}.{column.name} is {column.plain_type}: it has no room for {unit} since "
-            '1970. If it holds seconds, say so in the [[pair]]: target_unit = "s"; else make it '
-            "bigint."
+            f"1970. {seconds if column.plain_type == 'integer' else 'M'}ake it bigint."
         )
     return unit
 
