@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +12,13 @@ from tests.ocr.cards import FRIDAY, card_of, day_of, image_of, pause, words_at
 
 from backfill.ocr import checks
 from backfill.ocr.aggregate import without_worse_twins
+from backfill.ocr.captions import without_sent
 from backfill.ocr.checks import check_times, time_confidence
 from backfill.ocr.layout import read_layout
 from backfill.ocr.meaning import doubts_of
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.preprocess import find_ink
-from backfill.ocr.reading import Tail
+from backfill.ocr.reading import Tail, reading_of_json
 from backfill.ocr.sheet import Bar, Sheet
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_duration, parse_range
@@ -219,3 +222,92 @@ def test_hours_of_a_scale_that_begin_at_one_edge_are_a_scale() -> None:
     card = [*words_at("11:10 AM – 1:45 PM", 200, 60), *words_at("Vega Dunge • Skola", 200, 90)]
 
     assert read_layout([*hours, *halves, *card]).lone_times == ()
+
+
+def _message(top: float, sent: Sequence[Word], *, on_line: bool = False) -> list[Word]:
+    """A message with a card's three lines, and when it was sent at its end."""
+    lines = [
+        (f"{8 + top // 200:02.0f}:00 – {8 + top // 200:02.0f}:45", 20, top),
+        ("Vega Dunge • Skola", 20, top + 30), ("Ekgatan 4, Lerum", 20, top + 60),
+    ]  # fmt: skip
+    words = [replace(w, contrast=200.0) for line in lines for w in words_at(*line)]
+    shift = 63.0 if on_line else 90.0
+    return [*words, *(replace(word, top=top + shift) for word in sent)]
+
+
+SENT = Word("05:41", 215, 0, 35, 14, 90.0, 120.0)
+TICKS = Word("//", 252, 0, 14, 14, 20.0, 120.0)
+
+
+@pytest.mark.parametrize(
+    ("sent", "on_line"),
+    [
+        ((SENT,), False), ((SENT,), True), ((SENT, TICKS), False), ((SENT, TICKS), True),
+        ((replace(SENT, left=20.0),), False),
+    ],
+)  # fmt: skip
+def test_when_a_message_was_sent_is_no_time_of_its_shift(
+    sent: tuple[Word, ...], on_line: bool
+) -> None:
+    later = (replace(sent[0], text="05:52"), *sent[1:])
+    words = [*_message(0, sent, on_line=on_line), *_message(200, later, on_line=on_line)]
+    layout = read_layout(words)
+
+    assert layout.lone_times == layout.strays == ()
+    assert [(e.start, e.title, e.address) for e in layout.entries] == [
+        (start, "Vega Dunge • Skola", "Ekgatan 4, Lerum") for start in ("08:00", "09:00")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (SENT, replace(SENT, text="04:10")),
+        (replace(SENT, height=20.0), replace(SENT, text="05:52", height=20.0)),
+        (replace(SENT, contrast=200.0), replace(SENT, text="05:52", contrast=200.0)),
+    ],
+    ids=["not later", "as large as the times", "as dark as the times"],
+)
+def test_other_times_below_a_shift_are_asked_about(first: Word, second: Word) -> None:
+    assert read_layout([*_message(0, [first]), *_message(200, [second])]).lone_times
+
+
+def test_a_time_within_a_note_is_no_time_of_sending() -> None:
+    note = [replace(w, height=14.0, contrast=120.0) for w in words_at("Ring kund innan", 20, 0)]
+    words = _message(0, [*note, SENT])
+
+    assert "05:41" in {word.text for word in without_sent(words)}
+
+
+@pytest.mark.parametrize(
+    ("hours", "reasons"),
+    [
+        (("10:00", "11:00"), ()),
+        (("13:00", "14:00"), ("image 2: images_do_not_meet",)),
+        ((), ("image 2: images_do_not_meet",)),
+    ],
+)
+def test_images_meet_where_both_show_an_hour_of_the_scale_beside_the_cards(
+    hours: tuple[str, ...], reasons: tuple[str, ...]
+) -> None:
+    upper = replace(image_of(MORNING, tail=Tail.EDGE), hours=("07:00", "08:00", "10:00"))
+    lower = replace(image_of(NOON, EVENING), hours=hours)
+
+    assert day_of([upper, lower]).review_reasons == reasons
+
+
+def test_the_hours_of_a_scale_are_kept_with_the_reading() -> None:
+    reading = replace(image_of(MORNING), hours=("07:00", "08:00"))
+
+    assert reading_of_json(json.loads(json.dumps(reading.as_json()))) == reading
+
+
+def test_small_pale_hours_of_a_scale_are_no_times_of_messages() -> None:
+    hours = [
+        Word(f"{hour:02}:00", 0, 10 + 110 * at, 35, 14, 90.0, 120.0)
+        for at, hour in enumerate(range(7, 11))
+    ]
+    card = [("07:15 – 08:45", 200, 60), ("Vega Dunge • Skola", 200, 90)]
+    words = [replace(w, contrast=200.0) for line in card for w in words_at(*line)]
+
+    assert read_layout([*hours, *words]).hours == ("07:00", "08:00", "09:00", "10:00")

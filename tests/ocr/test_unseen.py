@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -104,7 +104,12 @@ class Screen:
         self.words = [w for w in self.words if not top <= w.middle <= bottom]
 
     def unseen(
-        self, *, bottom: float | None = None, is_dated: bool = True, has_strays: bool = False
+        self,
+        *,
+        bottom: float | None = None,
+        is_dated: bool = True,
+        has_strays: bool = False,
+        buttons: Sequence[tuple[float, float, float, float]] = (),
     ) -> Unseen:
         """Return what is told of the screen down to a row, where it ends."""
         end = bottom or HEIGHT
@@ -117,7 +122,7 @@ class Screen:
             (layout := read_layout(words)).entries, "", (), Tail.ROOM, top=140.0, bottom=end,
             strays=layout.strays, of_strays=(STRAY_TEXT,) * has_strays,
         )  # fmt: skip
-        return find_unseen(scene_of(pixels, ink.pieces, ink.letter_px), view, words, ())
+        return find_unseen(scene_of(pixels, ink.pieces, ink.letter_px), view, words, buttons)
 
 
 def _screen(look: Look, *, missing: int | None = None) -> Screen:
@@ -290,3 +295,26 @@ def test_a_page_that_grows_darker_little_by_little_is_one_page(name: str, step: 
 
     assert screen.boxes[-1][1] < 900
     assert screen.unseen().tail is (Tail.EDGE if step else Tail.ROOM)
+
+
+@looks
+@pytest.mark.parametrize(("left", "tail"), [(600, Tail.ROOM), (60, Tail.EDGE)])
+def test_a_button_that_floats_at_the_right_leaves_the_next_card_to_be_seen(
+    look: Look, left: int, tail: Tail
+) -> None:
+    screen = _screen(look)
+    box = (left, screen.y + 10, left + 90, screen.y + 100)
+    screen.pen.rounded_rectangle(box, 24, fill="#8338ec")
+
+    assert screen.unseen(buttons=[box]).tail is tail
+
+
+@looks
+def test_a_card_beside_a_floating_button_is_seen(look: Look) -> None:
+    screen = _screen(look)
+    box = (600, screen.y + 10, 690, screen.y + 100)
+    screen.pen.rounded_rectangle(box, 24, fill="#8338ec")
+    font = ImageFont.truetype(dejavu(), look.text_px)
+    screen.pen.text((30, screen.y + 20), "15:20", look.ink, font)
+
+    assert screen.unseen(buttons=[box]).tail is Tail.EDGE

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor, Divider
-from backfill.ocr.cells import Cell
+from backfill.ocr.cells import Cell, make_cells
 from backfill.ocr.noise import is_noise, plain, words_of
-from backfill.ocr.timetext import parse_clock, parse_duration
+from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
 from backfill.ocr.vocabulary import load_vocabulary
+from backfill.ocr.words import Word
 
 # A street with its number.
 _NUMBERED = re.compile(r"[^\W\d_]{3,}\.?\s+\d")
@@ -48,6 +49,58 @@ def _captions(cells: Sequence[Cell], height: float) -> list[Cell]:
             for other in begun
         )
     ]
+
+
+def without_sent(words: Sequence[Word]) -> list[Word]:
+    """Return the words without the times at which the messages of a chat were sent.
+
+    Such a time ends a message: smaller and paler than the ranges of times of its cards, alone on
+    its line or behind darker text, later from message to message; ticks may stand behind it.
+    """
+    ranges = [cell for cell in make_cells(list(words)) if parse_range(cell.text)]
+    if not ranges:
+        return list(words)
+    tall, dark = (
+        statistics.median(getattr(r, of) for r in ranges) for of in ("height", "contrast")
+    )
+    sent = [
+        word
+        for word in sorted(words, key=lambda word: word.top)
+        if parse_clock(word.text)
+        and word.height < limits.STATE_TALL * tall
+        and word.contrast < limits.FAINTER * dark
+        and not any(_is_level(cell, word) for cell in ranges)
+        and _ends_line(word, words)
+    ]
+    clocks = [parse_clock(word.text) for word in sent]
+    if clocks != sorted(clocks):
+        return list(words)
+    ticks = [w for w in words if any(_is_tick_of(w, word) for word in sent)]
+    return [word for word in words if word not in sent and word not in ticks]
+
+
+def _ends_line(word: Word, words: Sequence[Word]) -> bool:
+    """Whether nothing but ticks stands right of a word, and left of it nothing as pale."""
+    line = [w for w in words if w is not word and _is_level(w, word)]
+    return all(
+        _is_tick_of(w, word)
+        or (w.right < word.left and w.contrast * limits.FAINTER > word.contrast)
+        for w in line
+    )
+
+
+def _is_tick_of(tick: Word, word: Word) -> bool:
+    """Whether a word is what ticks right behind a time are read as."""
+    return (
+        _is_level(tick, word)
+        and 0 <= tick.left - word.right + 1 < limits.GAP_IN_CELL * word.height
+        and len(tick.text) <= limits.TICK_CHARS
+        and not any(char.isdigit() for char in tick.text)
+    )
+
+
+def _is_level(one: Cell | Word, other: Word) -> bool:
+    return one.top < other.middle < one.bottom
 
 
 def hours_of_scale(cells: Sequence[Cell], height: float) -> list[Cell]:

@@ -128,7 +128,7 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)
     return ImageReading(
         "", width, height, words, entries, view.date, view.farewell, flags, unseen.tail, view.told,
-        second,
+        second, view.hours,
     )  # fmt: skip
 
 

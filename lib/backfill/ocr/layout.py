@@ -17,13 +17,14 @@ from backfill.ocr.captions import (
     hours_of_scale,
     second_column,
     without_captions,
+    without_sent,
     without_signs,
 )
 from backfill.ocr.card_text import entry_of
 from backfill.ocr.cells import Cell, line_height, make_cells
 from backfill.ocr.noise import is_all_day, is_around, is_farewell, is_noise, is_tab
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import parse_duration
+from backfill.ocr.timetext import parse_clock, parse_duration
 from backfill.ocr.totals import told_cells
 from backfill.ocr.vocabulary import find_labels
 from backfill.ocr.words import Word
@@ -34,7 +35,7 @@ class Layout:
     """What a screen says below its date.
 
     Entries, the farewell's time and its place, times without a partner, words that no card has, and
-    the lower end of a scale of hours beside the cards.
+    the lower end and the hours of a scale beside the cards.
     """
 
     entries: tuple[Entry, ...]
@@ -43,6 +44,7 @@ class Layout:
     lone_times: tuple[Word, ...] = ()
     strays: tuple[Word, ...] = ()
     scale_y: float | None = None
+    hours: tuple[str, ...] = ()
 
 
 def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout:
@@ -50,6 +52,8 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     height = line_height(words)
     whole = make_cells(words)
     scale = hours_of_scale(whole, height)
+    if not scale:
+        whole = make_cells(without_sent(words))
     # The lines of a scale go behind its cards.
     dividers = () if scale else group_rules(dividers, whole, height)
     whole = [cell for cell in whole if cell not in scale]
@@ -77,7 +81,8 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
             else:
                 lone.extend(anchor.cells[0].words)
     foot = max((cell.bottom for cell in scale), default=None)
-    return Layout(tuple(entries), farewell, farewell_y, tuple(lone), tuple(strays), foot)
+    hours = tuple(parse_clock(cell.text) for cell in scale)
+    return Layout(tuple(entries), farewell, farewell_y, tuple(lone), tuple(strays), foot, hours)
 
 
 def _columns(

@@ -231,6 +231,7 @@ SAME_LEFT = Lines(1.3)  # and their left edges.
 SAME_EDGE = Lines(0.6)  # Texts of one column begin as near to one another,
 FEWEST_ROWS = Count(2)  # and so many cards have it.
 SAME_SIGN = Lines(0.25)  # One sign before the texts of a column, and they, begin as near as this,
+TICK_CHARS = Count(3)  # Ticks behind the time of a message are read as no more.
 SIGN_CHARS = Count(2)  # and so many characters at most are read in it.
 FEWEST_HOURS = Count(3)  # Of a scale at the side of a day,
 SAME_PITCH = Share(0.12)  # that are as far apart, but for so much.

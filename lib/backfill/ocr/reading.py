@@ -36,8 +36,8 @@ class ImageReading:
     """What one image says.
 
     `entries` carry their words and the checks that failed, `flags` are doubts about the image as
-    a whole, `tail` is how the cards end. `ocr_ms` and `is_cached` tell how the reading was got and
-    take no part in comparing.
+    a whole, `tail` is how the cards end, `hours` are those of a scale beside them. `ocr_ms` and
+    `is_cached` tell how the reading was got and take no part in comparing.
     """
 
     sha256: str
@@ -51,6 +51,7 @@ class ImageReading:
     tail: str = Tail.ROOM
     told: Told = NOTHING_TOLD
     second: SecondCost = SecondCost()
+    hours: tuple[str, ...] = ()
     ocr_ms: float = field(default=0.0, compare=False)
     is_cached: bool = field(default=False, compare=False)
 
@@ -74,6 +75,7 @@ def reading_of_json(value: dict[str, Any]) -> ImageReading:
             "flags": tuple(value["flags"]),
             "second": SecondCost(**value["second"]),
             "told": Told(**value["told"]),
+            "hours": tuple(value["hours"]),
         }
     )
 

@@ -182,13 +182,14 @@ def _image_doubts(
     """Return the doubts about single images, each with the image's number.
 
     A card that the lower edge cuts is shown by an image further down, one that the upper edge cuts
-    by one further up, if the two have a card in common. Which one shows the day's end its cards
-    tell, not the order in which they were sent.
+    by one further up, if the two have a card in common, or an hour of the scale beside the cards.
+    Which one shows the day's end its cards tell, not the order in which they were sent.
     """
     numbers = [image.image.sequence for image in images]
     times = [{(entry.start, entry.end) for entry in shown} for shown in entries]
+    seen = [{*shown, *reading.hours} for shown, reading in zip(times, readings, strict=True)]
     meeting = [
-        {other for other in range(len(images)) if other != place and times[place] & times[other]}
+        {other for other in range(len(images)) if other != place and seen[place] & seen[other]}
         for place in range(len(images))
     ]
     reach = [max((unroll_range(*pair) for pair in shown), default=(0, 0)) for shown in times]

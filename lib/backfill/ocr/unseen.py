@@ -38,12 +38,12 @@ Box = tuple[float, float, float, float]
 class Scene:
     """What is kept of an image while its text is read, so that it is small.
 
-    `colours` is the RGB image `SHRINK` times smaller, `inked` are the rows (from, to, in pixels)
-    of each piece of ink that may be text or a picture; `letter_px` as in `Ink`.
+    `colours` is the RGB image `SHRINK` times smaller, `inked` are the boxes, from top to bottom, of
+    each piece of ink that may be text or a picture; `letter_px` as in `Ink`.
     """
 
     colours: Pixels
-    inked: tuple[Span, ...]
+    inked: tuple[Box, ...]
     letter_px: float
 
 
@@ -62,8 +62,8 @@ def scene_of(colours: Pixels, pieces: Iterable[Piece], letter_px: float) -> Scen
     blocks = colours[: limits.SHRINK * size[1], : limits.SHRINK * size[0]]
     small = np.asarray(cv2.resize(blocks, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     inked = tuple(
-        (float(piece.top), float(piece.bottom))
-        for piece in pieces
+        (float(piece.left), float(piece.top), float(piece.right), float(piece.bottom))
+        for piece in sorted(pieces, key=lambda piece: piece.top)
         if piece.height >= limits.INKED_TALL[0] * letter_px
         and piece.width <= limits.FRAME_WIDE * colours.shape[1]
         and (
@@ -71,7 +71,7 @@ def scene_of(colours: Pixels, pieces: Iterable[Piece], letter_px: float) -> Scen
             or piece.width > limits.NARROW * letter_px
         )
     )
-    return Scene(small, _joined(inked), letter_px)
+    return Scene(small, inked, letter_px)
 
 
 def find_unseen(scene: Scene, view: View, words: Iterable[Word], pictures: Iterable[Box]) -> Unseen:
@@ -88,10 +88,14 @@ def find_unseen(scene: Scene, view: View, words: Iterable[Word], pictures: Itera
     spans = [_span(entry.words) for entry in entries]
     gaps = _gaps(view, spans)
     flags = view.of_strays
+    boxes = list(pictures)
     filled = _joined((
         *((word.top, word.bottom) for word in words),
-        *((top, bottom) for _left, top, _right, bottom in pictures),
+        *((top, bottom) for _left, top, _right, bottom in boxes),
     ))  # fmt: skip
+    # What floats over the right half leaves the text of a card below it to be seen.
+    half = limits.SHRINK * scene.colours.shape[1] / 2
+    buttons = [box for box in boxes if box[0] > half]
     blanks = [_widest_blank(filled, gap) for gap in gaps]
     # Beside a scale of hours a blank is free time.
     if view.scale_y is None and _hides_card(entries, spans, blanks, scene.letter_px):
@@ -107,7 +111,9 @@ def find_unseen(scene: Scene, view: View, words: Iterable[Word], pictures: Itera
         flags = tuple(flag for flag in flags if flag not in view.of_strays)
     if any(box[0] < end and _is_over_a_card(box, entries, spans, view) for box in covers):
         flags += (COVERED,)
-    is_free = _is_blank(scene, foot, blank, view.bottom) and not _ends_at_bar(scene, spans, view)
+    is_free = _is_blank(scene, foot, blank, view.bottom, buttons) and not _ends_at_bar(
+        scene, spans, view
+    )
     if view.tail is not Tail.FAREWELL and not is_free:
         return Unseen(flags, Tail.EDGE)
     return Unseen(flags, view.tail)
@@ -176,15 +182,28 @@ def _widest_blank(filled: Sequence[Span], rows: Span) -> float:
 def _foot(scene: Scene, spans: Sequence[Span]) -> float:
     """Return where the last card ends, with the pictures that stand on it below its text."""
     foot = max(bottom for _top, bottom in spans)
-    for top, bottom in scene.inked:
+    for _left, top, _right, bottom in scene.inked:
         if bottom > foot and top - foot < limits.LINES_APART * scene.letter_px:
             foot = bottom
     return foot
 
 
-def _is_blank(scene: Scene, foot: float, blank: float, bottom: float) -> bool:
-    is_free = not any(top < foot + blank and low > foot for top, low in scene.inked)
+def _is_blank(
+    scene: Scene, foot: float, blank: float, bottom: float, buttons: Sequence[Box]
+) -> bool:
+    """Whether no ink stands so near below a list, but for buttons that float at the right."""
+    is_free = not any(
+        box[1] < foot + blank and box[3] > foot and not any(_is_within(box, b) for b in buttons)
+        for box in scene.inked
+    )
     return is_free and foot + blank < bottom
+
+
+def _is_within(box: Box, other: Box) -> bool:
+    return (
+        other[0] <= (box[0] + box[2]) / 2 <= other[2]
+        and other[1] <= (box[1] + box[3]) / 2 <= other[3]
+    )
 
 
 def _ends_at_bar(scene: Scene, spans: Sequence[Span], view: View) -> bool:

@@ -39,7 +39,7 @@ class View:
     `top` and `bottom` are the rows between which the cards stand, `farewell_y` the middle of the
     day's last line, None where it is not shown, `scale_y` the lower end of a scale of hours beside
     the cards; all in pixels. `strays` are words that no card has, `of_strays` the doubts that they
-    raise unless they stand in what lies over the list.
+    raise unless they stand in what lies over the list, `hours` those of the scale.
     """
 
     date: DateEvidence | None
@@ -54,6 +54,7 @@ class View:
     scale_y: float | None = None
     strays: tuple[Word, ...] = ()
     of_strays: tuple[str, ...] = ()
+    hours: tuple[str, ...] = ()
 
     @property
     def contradicted(self) -> int:
@@ -105,7 +106,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     flags += (SECOND_DAY,) * (date is not None and shows_other_day(lines, date))
     return View(
         date, entries, layout.farewell, flags, tail, find_told(cells), layout.farewell_y, top,
-        sheet.bottom, layout.scale_y, apart, of_strays,
+        sheet.bottom, layout.scale_y, apart, of_strays, layout.hours,
     )  # fmt: skip
 
 
