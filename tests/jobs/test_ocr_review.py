@@ -26,6 +26,7 @@ from tests.pasted import commands_in
 from backfill import workbook
 from backfill.errors import TooManySkips, UsageError
 from backfill.ocr.checks import LONE_TIME, STRAY_TEXT, TIME_UNSURE
+from backfill.ocr.doubts import explained
 from backfill.ocr.reading import ImageReading
 from backfill.plans.worksheet import read_questions
 from backfill.records.ledger import Ledger
@@ -97,7 +98,7 @@ def test_a_doubt_is_asked_with_its_crop_and_nothing_is_written(first: OcrBench) 
     folder = first.folder(book.run_id)
     start, end = lines(folder.file("corrections.csv"))
     assert (start["field"], start["read"], start["right"]) == ("start", WRONG, "")
-    assert (end["field"], end["why"]) == ("end", TIME_UNSURE)
+    assert (end["field"], end["why"]) == ("end", explained(TIME_UNSURE))
     assert folder.file(start["crop"]).read_bytes().startswith(b"\xff\xd8")
     assert [(q.kind, q.key) for q in read_questions(folder)] == [
         ("needs_review", str(session_id(FIRST)))

@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
 from backfill.ocr.bands import find_bands
+from backfill.ocr.faint import holds_faint_text
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import Ink, find_ink
-from backfill.ocr.unseen import holds_faint_text
 
 WIDTH, HEIGHT, TEXT_PX = 800, 700, 26
 LIGHT, DARK = ("#ffffff", "#1b2430"), ("#15181d", "#eef0f2")

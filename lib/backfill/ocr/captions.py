@@ -93,7 +93,7 @@ def _is_tick_of(tick: Word, word: Word) -> bool:
     """Whether a word is what ticks right behind a time are read as."""
     return (
         _is_level(tick, word)
-        and 0 <= tick.left - word.right + 1 < limits.GAP_IN_CELL * word.height
+        and 0 <= tick.left - word.right + 1 < limits.GAP_IN_RANGE * word.height
         and len(tick.text) <= limits.TICK_CHARS
         and not any(char.isdigit() for char in tick.text)
     )

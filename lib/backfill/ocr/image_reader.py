@@ -23,6 +23,7 @@ from backfill.ocr.engine import (
     read_pages,
 )
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
+from backfill.ocr.faint import holds_faint_text
 from backfill.ocr.images import Pixels, load_pixels
 from backfill.ocr.looks import ask_second, doubtful_bands, look_again, look_first
 from backfill.ocr.marks import with_marks
@@ -31,7 +32,7 @@ from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink
 from backfill.ocr.reading import ImageReading, SecondCost
 from backfill.ocr.sheet import bands_of_sheet, find_sheet, header_bottom, without_bars
-from backfill.ocr.unseen import find_unseen, holds_faint_text, scene_of
+from backfill.ocr.unseen import find_unseen, scene_of
 from backfill.ocr.view import interpret
 from backfill.ocr.words import Row, Rows, Word
 

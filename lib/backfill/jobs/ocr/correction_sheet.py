@@ -9,7 +9,7 @@ crops/                 the cut-outs that `crop` names
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from backfill.ocr.correction import (
     read_box,
     write_box,
 )
-from backfill.ocr.doubts import IMAGE, SHIFT, fields_of
+from backfill.ocr.doubts import IMAGE, SHIFT, explained, fields_of
 from backfill.ocr.failure import Stage
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.session import (
@@ -155,7 +155,7 @@ def _image_doubt(
             **correction.as_json(),
             "schedule_date": reading.schedule_date.isoformat(),
             "crop": _crop_name(correction),
-            "why": doubts,
+            "why": _why(doubts.split(", ")),
         }
 
 
@@ -185,8 +185,13 @@ def _shift_doubts(
             **correction.as_json(),
             "schedule_date": reading.schedule_date.isoformat(),
             "crop": _crop_name(correction),
-            "why": ", ".join(sure.review_reasons),
+            "why": _why(why for why in sure.review_reasons if name in fields_of(why)),
         }
+
+
+def _why(doubts: Iterable[str]) -> str:
+    """Return doubts about one thing, each with what it means and what settles it."""
+    return "; ".join(map(explained, doubts))
 
 
 def _write_used_crops(folder: RunFolder, plan: SessionPlan) -> None:
