@@ -231,18 +231,17 @@ class KeyedRows:
             ),
             names=sql.SQL(", ").join(sql.Identifier(name) for name in parameters),
             relation=self._table.relation.identifier,
-            join=sql.SQL(" AND ").join(
-                part
-                for column, place in zip(self._match.keys, places, strict=False)
-                for part in (
-                    column.as_key().equals("t", place),
-                    is_meant(column, place, column.sql_type.cast(place)),
-                )
-                if part is not None
-            ),
+            join=sql.SQL(" AND ").join(self._meant(places[:keys])),
         )
         answer: list[Sequence[Any]] = list(self._connection.execute(query, parameters))
         return answer
+
+    def _meant(self, places: Sequence[sql.Composable]) -> Iterator[sql.Composable]:
+        """Yield the conditions under which a row is the one that a key names."""
+        for column, place in zip(self._match.keys, places, strict=True):
+            yield column.as_key().equals("t", place)
+            if (same := is_meant(column, place, column.sql_type.cast(place))) is not None:
+                yield same
 
     def _differing(
         self, sources: tuple[CatalogColumn, ...], places: Sequence[sql.Composable]
