@@ -49,8 +49,8 @@ def _at_once(pattern: Path) -> str:
     return f"All files in it at once: --query {shlex.quote(query)}"
 
 
-def mend_of(path: Path) -> str:
-    """Return what mends a file of another ending."""
+def otherwise(path: Path) -> str:
+    """Return how a file of another ending is read all the same."""
     if path.suffix.lower() in _SHEETS:
         return "save the sheet as CSV in UTF-8, or hand pandas.read_excel(…) to workbook.fill"
     query = shlex.quote(f"SELECT * FROM read_csv({literal(path.name)})")

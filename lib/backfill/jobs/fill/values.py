@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backfill.errors import UsageError, first_line
-from backfill.jobs.fill.other_files import folder, mend_of, not_there, not_utf8, recoded, seems
+from backfill.jobs.fill.other_files import folder, not_there, not_utf8, otherwise, recoded, seems
 from backfill.plans.staging import literal
 from backfill.regular_file import opened
 from backfill.rows.texts import Digits, json_text, storable, text_of
@@ -75,7 +75,7 @@ def open_values(path: Path) -> Values:
     if ending not in ENDINGS and not not_there(path):
         raise UsageError(
             f"--values {path}: the ending {ending or '(none)'} is not known. It reads "
-            f"{', '.join(ENDINGS)}, texts also packed (.csv.gz, .csv.zst); {mend_of(path)}"
+            f"{', '.join(ENDINGS)}, texts also packed (.csv.gz, .csv.zst); {otherwise(path)}"
         )
     try:
         digest = _sha256(path)

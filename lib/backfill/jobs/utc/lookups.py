@@ -38,6 +38,12 @@ _FAMILIES = (
     {"bigint", "integer", "smallint", "numeric"},
     {"text", "character varying", "name"},
 )
+#: How SQL has the moment of a wall time, where its type does not say it.
+_MOMENTS = {
+    WallKind.DATE_AND_TIME: Moment.DATE_AND_TIME,
+    WallKind.NUMBER: Moment.SECONDS,
+    WallKind.TEXT: Moment.TEXT,
+}
 
 
 class Lookups:
@@ -158,14 +164,7 @@ class Lookups:
         until, is_whole_day = self._until(spec, column)
         names = tuple(wall.name for wall in self._walls)
         reading = self._reading
-        moment = {
-            WallKind.TIMESTAMP: Moment.TYPED,
-            WallKind.DATE: Moment.TYPED,
-            WallKind.DATE_AND_TIME: Moment.DATE_AND_TIME,
-            WallKind.NUMBER: Moment.SECONDS,
-            WallKind.TEXT: Moment.TEXT,
-            WallKind.INSTANT: Moment.TYPED,
-        }[reading.kind]
+        moment = _MOMENTS.get(reading.kind, Moment.TYPED)
         is_text = any(wall.sql_type.name not in _TYPED for wall in self._walls)
         if reading.form or (reading.kind is WallKind.DATE_AND_TIME and is_text):
             moment = Moment.TEXT
