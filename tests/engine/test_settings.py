@@ -8,6 +8,7 @@ import pytest
 from tests.engine.workshop import Bench
 
 from backfill.errors import UsageError
+from backfill.server.dsn import check_dsn
 
 
 @pytest.mark.parametrize(
@@ -141,3 +142,21 @@ def test_a_connection_string_that_libpq_can_not_read_is_not_repeated(
 
     assert "is not a connection string that libpq understands" in str(refused.value)
     assert "hunter2secret" not in str(refused.value) + bench.messages()
+
+
+@pytest.mark.parametrize(
+    ("written", "mend"),
+    [
+        ("postgresql+psycopg2://me:hunter2secret@host/db", r"postgresql\+psycopg2: is of another"),
+        ("jdbc:postgresql://host/db?password=hunter2secret", "jdbc: is of another library"),
+        ("'postgresql://me:hunter2secret@host/db'", "in quotes that a shell would have taken off"),
+        ("\ufeffpostgresql://me:hunter2secret@host/db", r"a mark of its encoding \(BOM\)"),
+    ],
+)
+def test_a_connection_string_of_another_program_is_told_by_its_habit(
+    written: str, mend: str
+) -> None:
+    with pytest.raises(UsageError, match=mend) as refused:
+        check_dsn(written)
+
+    assert "hunter2secret" not in str(refused.value)

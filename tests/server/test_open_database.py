@@ -11,7 +11,7 @@ import pytest
 from tests import nursery
 
 from backfill import cli, workbook
-from backfill.server.database import Database
+from backfill.server.database import Database, open_database
 from backfill.server.embedded import HOME_ENV, EmbeddedServer
 from backfill_lab.demo.seed import SEEDED, seed_if_empty
 
@@ -171,3 +171,18 @@ def test_seeding_anew_begins_the_demo_anew(own: EmbeddedServer) -> None:
 
     assert _ask(own, LEDGER) == [("",)]
     assert _ask(own, "SELECT count(*) FROM events WHERE start_at_utc IS NULL")[0][0] > 10_000
+
+
+def test_what_psql_goes_by_is_told_to_name_no_database_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("backfill.server.embedded.ensure_running", lambda: "postgresql://demo")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("PGHOST", "db.example")
+    monkeypatch.setenv("PGDATABASE", "hotels")
+    told: list[str] = []
+
+    assert open_database(told.append).is_embedded
+
+    assert told[0].startswith("PGHOST and PGDATABASE alone name no database")
+    assert told[0].endswith("DATABASE_URL=postgresql://")

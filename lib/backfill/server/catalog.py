@@ -84,7 +84,7 @@ def _no_table(connection: Connection, name: str) -> str:
             f"There is no table {name} where this role looks for tables (its search_path), but "
             f"there is one in {' and in '.join(elsewhere)}. Name it with its schema: "
             f"{Relation(elsewhere[0], name).spelt}, or: ALTER ROLE … SET search_path = "
-            f"{scalar(connection, 'SELECT quote_ident(%s)', elsewhere[0])}"
+            f"{scalar(connection, 'SELECT quote_ident(%s)', elsewhere[0])};"
         )
     names = [f"{schema}.{table}" for schema, table in rows]
     close = difflib.get_close_matches(name, [*names, *(str(table) for _schema, table in rows)])

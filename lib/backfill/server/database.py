@@ -23,6 +23,8 @@ from backfill.server.postgres import Connection, connect
 from backfill.server.session import Session, SessionLimits
 
 LOOKERS = 2
+#: By which other programs on libpq find a server.
+_LIBPQ = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,11 @@ def open_database(say: Callable[[str], None], dsn_env: str = DSN_ENV) -> Databas
     from backfill.server import embedded  # only then: it brings much along
 
     dsn = embedded.ensure_running()
+    if named := [name for name in _LIBPQ if os.environ.get(name)]:
+        say(
+            f"{' and '.join(named)} alone name no database to this tool. For the one that psql "
+            f"would take: {dsn_env}=postgresql://"
+        )
     say(
         f"{dsn_env} is not set: using the embedded PostgreSQL. Fill it with invented demo data: "
         f"{next_command('db', 'seed')} · stop it: {next_command('db', 'stop')}"

@@ -25,6 +25,11 @@ HIDDEN = "***"
 _LEAST_PIECE = 3
 
 _SCHEME = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
+#: SQLAlchemy names its driver so, and JDBC itself: no part of a password.
+_OTHERS = re.compile(
+    r"jdbc:|postgres(?:ql)?\+(?:psycopg(?:2|2cffi|_async)?|asyncpg|pg8000|aiopg|pygresql):",
+    re.IGNORECASE,
+)
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*:)[^\s]*@")
 _PASSWORD_IN_PAIRS = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
 _PORTS = re.compile(r"\d{0,5}(,\d{0,5})*")
@@ -71,8 +76,19 @@ def check_dsn(dsn: str, where: str = DSN_ENV) -> None:
             f"{where} is not a connection string that libpq understands "
             "(postgresql://user@host/database, or service=NAME). It is not shown, since it may "
             "hold a password: in a URL write its special characters as %40 (@), %2F (/), %3A (:), "
-            "%25 (%), %23 (#), %3F (?), %26 (&), %20 (a blank)."
+            f"%25 (%), %23 (#), %3F (?), %26 (&), %20 (a blank).{_habit(dsn)}"
         )
+
+
+def _habit(dsn: str) -> str:
+    """Return what to leave out of a connection string that is another program's."""
+    if dsn[:1] in ("'", '"') and dsn[:1] == dsn[-1:]:
+        return " It stands in quotes that a shell would have taken off: leave them out."
+    if dsn.startswith("\ufeff"):
+        return " It begins with a mark of its encoding (BOM): leave that out."
+    if others := _OTHERS.match(dsn):
+        return f" {others[0]} is of another library: begin it with postgresql://."
+    return ""
 
 
 def without_password(dsn: str) -> str:
