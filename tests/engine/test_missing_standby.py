@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from backfill.report import Reporter
 from backfill.server import standby_wait
 from backfill.server.database import Database
 from backfill.server.embedded import EmbeddedServer
+from backfill.server.postgres import connect
+from backfill.server.standby_wait import StandbyMissing
 from backfill.settings import EngineSettings
 from backfill.steps.running import apply_run
 
@@ -84,6 +87,27 @@ def test_a_run_whose_standby_is_gone_names_the_setting_and_goes_on_when_it_is_me
     ask_for(bench, "")
     bench.apply(run_id)
     assert bench.status(run_id) == "succeeded" and bench.filled() == ALL_NOONS
+
+
+def test_where_a_pooler_gives_nobody_a_session_to_look_a_commit_is_waited_for_no_longer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_over = threading.Event()
+    monkeypatch.setattr(standby_wait, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(
+        standby_wait._Looker, "_waited_for", lambda _self: (is_over.wait(), ("", False))[1]
+    )
+
+    with connect(bench.dsn) as session:
+        session.execute("CREATE TABLE noted (at int)")
+        ask_for(bench, "far_away")
+        with pytest.raises(StandbyMissing, match="gives nobody a session"):
+            session.execute("INSERT INTO noted VALUES (1)")
+        is_over.set()
+        ask_for(bench, "")
+
+        session.execute("INSERT INTO noted VALUES (2)")
+        assert session.execute("SELECT at FROM noted ORDER BY at").fetchall() == [(1,), (2,)]
 
 
 def test_the_first_interrupt_ends_a_run_that_waits_for_a_standby(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import queue
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -34,6 +35,21 @@ WHERE EXISTS (SELECT FROM pg_catalog.pg_stat_activity
  WHERE wait_event = 'SyncRep' AND usename = session_user AND datname = current_database())
 """
 
+_MEND = (
+    "Start the standby; or do without, as a superuser: ALTER SYSTEM SET synchronous_standby_names "
+    "= ''; SELECT pg_reload_conf()"
+)
+_MISSING = (
+    "the server answers a commit only when a synchronous standby has it, which {there} "
+    "(synchronous_standby_names = '{names}'). What was committed stands on this server alone. "
+    f"{_MEND}"
+)
+_UNSEEN = (
+    f"a commit had no answer for {SLOW_SECONDS:.0f} s, and the pooler gives nobody a session to "
+    "see why. Perhaps a synchronous standby is gone (synchronous_standby_names), or a deferred "
+    f"trigger takes so long. Whether the commit stands will be looked for. {_MEND}"
+)
+
 T = TypeVar("T")
 
 
@@ -55,11 +71,16 @@ class StandbyWait:
         self._is_at_commit = True
         try:
             yield
+        except psycopg.errors.QueryCanceled as canceled:
+            raise self._told() or canceled from None
         finally:
             self._is_at_commit = False
-        error, self._given_up = self._given_up, None
-        if error:
+        if error := self._told():
             raise error
+
+    def _told(self) -> StandbyMissing | None:
+        error, self._given_up = self._given_up, None
+        return error
 
     def watched(self, waiting: PQGen[T]) -> PQGen[T]:
         """Return what waits for an answer; for a commit's it waits only while a standby may come.
@@ -99,6 +120,7 @@ class _Looker:
         self._connection = connection
         self._over = threading.Event()
         self._given_up: StandbyMissing | None = None
+        self._answers: queue.SimpleQueue[tuple[str, bool]] | None = None  # while one is awaited
         self._begun = time.monotonic()
         self._thread = threading.Thread(target=self._look, name="standby", daemon=True)
         self._thread.start()
@@ -120,14 +142,38 @@ class _Looker:
         return self._given_up
 
     def _look(self) -> None:
-        missed = 1 if self.is_known() else 0
+        missed, patience = 0, SLOW_SECONDS
+        if self.is_known():
+            missed, patience = 1, 2 * LOOK_SECONDS
         while not self._over.is_set():
-            names, is_missing = self._waited_for()
+            names, is_missing = self._seen()
             missed = missed + 1 if names and is_missing else 0
-            if missed > 1 or (names and time.monotonic() - self._begun > SLOW_SECONDS):
-                self._give_up(names, is_missing=is_missing)
+            is_slow = time.monotonic() - self._begun > patience
+            if missed > 1 or (is_slow and names):
+                there = "is not connected" if is_missing else "does not answer"
+                self._give_up(_MISSING.format(there=there, names=names))
+                return
+            if is_slow and self._answers is not None:
+                self._give_up(_UNSEEN)
                 return
             self._over.wait(LOOK_SECONDS)
+
+    def _seen(self) -> tuple[str, bool]:
+        """Return what is waited for, if it can be seen at once: a pooler may give no session."""
+        if self._answers is None:
+            self._answers = queue.SimpleQueue()
+            threading.Thread(
+                target=lambda answers: answers.put(self._waited_for()),
+                args=[self._answers],
+                name="standby's looker",
+                daemon=True,
+            ).start()
+        try:
+            answer = self._answers.get(timeout=LOOK_SECONDS)
+        except queue.Empty:
+            return "", False
+        self._answers = None
+        return answer
 
     def _waited_for(self) -> tuple[str, bool]:
         """Return which standbys a commit of ours waits for, and whether none of them is there."""
@@ -141,16 +187,9 @@ class _Looker:
             return "", False
         return (str(row[0]), bool(row[1])) if row else ("", False)
 
-    def _give_up(self, names: str, *, is_missing: bool) -> None:
-        there = "none that it waits for is connected" if is_missing else "it does not answer"
-        error = StandbyMissing(
-            "the server answers a commit only when a synchronous standby has it, and "
-            f"{there} (synchronous_standby_names = '{names}'). What was committed stands on this "
-            "server alone. Start the standby; or do without, as a superuser: ALTER SYSTEM SET "
-            "synchronous_standby_names = ''; SELECT pg_reload_conf()"
-        )
+    def _give_up(self, why: str) -> None:
         _Looker._known_at = time.monotonic()
         if not self._over.is_set():
-            self._given_up = error
+            self._given_up = StandbyMissing(why)
             with contextlib.suppress(psycopg.Error):
                 self._connection.cancel_safe(timeout=LOOK_SECONDS)
