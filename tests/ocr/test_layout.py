@@ -188,3 +188,16 @@ def test_text_between_cards_that_no_card_holds_is_told() -> None:
     layout = read_layout(words, rules)
 
     assert [word.text for word in layout.strays] == ["Skola"]
+
+
+@pytest.mark.parametrize("y", [478, 518])
+def test_the_tabs_of_a_bar_over_a_card_are_no_words_of_it(y: int) -> None:
+    words = _card(478, "08:00", "12:00", "Åsa Öberg • Skola", "")
+    bar = [
+        Word("Schema", 10, y, 90, 26),
+        Word("Chatt", 320, y, 70, 26),
+        Word("Jag", 640, y, 50, 26),
+    ]
+
+    assert not read_layout(words).strays
+    assert {"Chatt", "Jag"} <= {word.text for word in read_layout([*words, *bar]).strays}

@@ -46,7 +46,25 @@ def test_a_letter_alone_beside_a_job_may_be_a_picture(title: str) -> None:
     assert checks.UNKNOWN_TEXT in _all_flags(_visit(title=title))
 
 
-@pytest.mark.parametrize("title", ["Karl I Alm • Kontor", "Ida Alm • Tjänstledig (del av dag)"])
+@pytest.mark.parametrize("title", ["Ida Alm e Hemstädning", "Bo Ek o Kontor", "Siv Ö v Kontor"])
+def test_a_sign_before_a_job_that_is_read_as_a_letter_is_no_part_of_a_name(title: str) -> None:
+    assert checks.UNKNOWN_TEXT in _all_flags(_visit(title=title))
+
+
+@pytest.mark.parametrize("job", ["Kontor", "Fönsterputs", "Inledande storstädning"])
+def test_a_job_in_the_place_of_a_street_is_held(job: str) -> None:
+    entry = card_of(
+        ("07:00", 10, 10), ("09:15", 10, 40), ("Ida Alm", 120, 10),
+        (f"{job} Ringgatan 4, Lerum", 120, 45),
+    )  # fmt: skip
+    shift = normalise_entry(entry)
+
+    assert shift.raw_type_label or checks.UNKNOWN_TEXT in doubts_of(entry, shift)
+
+
+@pytest.mark.parametrize(
+    "title", ["Karl I Alm • Kontor", "Torp i Alm • Kontor", "Ida Alm • Tjänstledig (del av dag)"]
+)
 def test_a_letter_of_a_name_and_words_of_a_job_are_no_picture(title: str) -> None:
     assert _all_flags(_visit(title=title)) == ()
 

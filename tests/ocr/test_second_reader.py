@@ -125,6 +125,20 @@ def test_two_readers_settle_a_doubt_only_where_they_agree(
     assert _doubted(decided) == doubted
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("Djupdal Kontor", "Frøja Djupdal Kontor"), ("Frida Kontor", "Frida Ek Kontor")],
+)
+def test_a_word_that_only_the_second_reader_saw_is_kept_in_doubt(first: str, second: str) -> None:
+    beside_unread = vote(_row(first, 96.0, agrees=False), (), second)
+    (more,) = set(second.split()) - set(first.split())
+
+    assert sorted(word.text for word in beside_unread) == sorted(second.split())
+    assert _doubted(beside_unread) == [more]
+    # Where no ink was left over the second reader alone proves nothing.
+    assert " ".join(word.text for word in vote(_row(first, 60.0), (), second)) == first
+
+
 @pytest.mark.parametrize(("first", "second"), [("07:15", "Q7:lS"), ("2h 15m", "Zh ISm")])
 def test_a_time_is_not_given_up_for_letters(first: str, second: str) -> None:
     decided = vote(_row(first, 80.0), (), second)

@@ -97,7 +97,10 @@ def decide(best: Row, new: Row, lost: Row = (), *, is_independent: bool = False)
                 for word, same in zip(mine, yours, strict=True)
             ]
         elif not mine:
-            continue
+            # Ink beside a word was not read, and another reader says what it is.
+            beside = [*said[max(0, one - 1) : one], *said[one : one + 1]]
+            if is_independent and any(word.is_contradicted for word in beside):
+                decided += map(_contested, yours)
         elif "".join(_keys(mine)) == "".join(_keys(yours)):
             decided += _divided(mine, yours, is_independent=is_independent)
         elif len(mine) == len(yours):

@@ -62,6 +62,7 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     timed = {cell for anchor in anchors for cell in anchor.cells}
     timed |= told_cells([cell for cell in cells if cell not in timed])
     texts = [cell for cell in cells if cell not in timed and not is_tab(cell.text)]
+    bars = [cell.middle for cell in cells if is_tab(cell.text)]
     entries: list[Entry] = []
     farewell, farewell_y = "", None
     lone: list[Word] = []
@@ -70,7 +71,7 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     columns = [(anchors, texts)] if scale else _columns(anchors, texts, height)
     for column, column_texts in columns:
         cards = _cards(column, column_texts, dividers, height)
-        strays += _strays(cards, column_texts)
+        strays += _strays(cards, column_texts) + _on_a_bar(cards, bars, height)
         lengths = [cell for cell in column_texts if parse_duration(cell.text) is not None]
         second = second_column(cards, height)
         for anchor, card in cards:
@@ -139,6 +140,19 @@ def _strays(cards: list[tuple[Anchor, list[Cell]]], texts: list[Cell]) -> list[W
         and not is_around(cell.text)
         and not is_farewell(cell.text)
         and parse_duration(cell.text) is None
+        for word in cell.words
+    ]
+
+
+def _on_a_bar(
+    cards: list[tuple[Anchor, list[Cell]]], bars: list[float], height: float
+) -> list[Word]:
+    """Return the words of cards that stand on the line of an app's tab: others of its bar."""
+    return [
+        word
+        for _anchor, card in cards
+        for cell in card
+        if any(abs(cell.middle - bar) < 0.5 * height for bar in bars)
         for word in cell.words
     ]
 

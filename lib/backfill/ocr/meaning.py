@@ -25,6 +25,8 @@ DAY_GOES_ON = "day_goes_on"
 
 # What divides a client from a job, where no known job stands behind it.
 _DASH = re.compile(r"\s[-–—|/]\s|(?<=[^\W\d_])\s[Il]\s(?=[^\W\d_])|:\s")
+# The sign between a client and a job, read as a letter: Alma Ek e Kontor. An initial is a capital.
+_LONE_LETTER = re.compile(r"(?<=[^\W\d_]\s)[a-hj-zåäö](?=\s[^\W\d_])")
 _GLUED_DASH = re.compile(r"(?<=[^\W\d_])[-–—](?=[^\W\d_])")
 
 
@@ -41,6 +43,8 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
     is_torn = not shift.raw_type_label and _has_torn_job(shift.customer_name)
     doubts += (TITLE_UNSURE,) * (bool(shift.customer_name) and (is_torn or _glues_job(entry.title)))
     is_odd = _is_no_town(shift) or _holds_lone_letter(shift.raw_type_label) or _begins_oddly(entry)
+    is_odd |= any(match.is_exact for match in find_labels(clean_words(shift.street)))
+    is_odd |= bool(_LONE_LETTER.search(entry.title))
     return doubts + (UNKNOWN_TEXT,) * (bool(_unused(entry, shift)) or is_odd)
 
 
