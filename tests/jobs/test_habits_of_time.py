@@ -303,6 +303,12 @@ LOOKUP = '[[lookup]]\nname = "hub"\ntable = "hub"\nby = "hub"\nkey = "id"\n'
             f'zone = "=Asia/Tokyo"\n{PAIR}',
             "u of 2 of 2 sampled rows that are filled is another instant than w gives, like row",
         ),
+        (
+            "w timestamp, hub int",
+            "NULL, '2026-03-01', 7",
+            f'zone = "hub.tz"\n{LOOKUP}from = "since"\n{PAIR}',
+            "hub counts by since, which is timestamp with time zone: as UTC shows it",
+        ),
         ("w date", "NULL, '2026-03-01'", UTC, "w is a day without a time: its midnight is taken"),
         (
             "w text",
@@ -317,7 +323,8 @@ def test_what_may_not_be_meant_is_planned_and_said(
 ) -> None:
     bench = bench_from("nothing", load_nothing)
     bench.sql(
-        "CREATE TABLE hub (id int PRIMARY KEY, tz text); INSERT INTO hub VALUES (7, 'Asia/Seoul');"
+        "CREATE TABLE hub (id int PRIMARY KEY, tz text, since timestamptz);"
+        "INSERT INTO hub VALUES (7, 'Asia/Seoul', '2026-01-01');"
         f"CREATE TABLE t (id int PRIMARY KEY, u timestamptz, {columns});"
         f"INSERT INTO t SELECT g, {rows} FROM generate_series(1, 3) AS g;"
     )

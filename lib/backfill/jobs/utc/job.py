@@ -16,7 +16,13 @@ from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.checks import check_columns, check_deleted, read_oddly
 from backfill.jobs.utc.counting import Count, ask_together, look_at_years, tell_overridden
 from backfill.jobs.utc.kind import UtcRuns
-from backfill.jobs.utc.lookups import check_lookups, unfound, untold_days, unused_ends
+from backfill.jobs.utc.lookups import (
+    check_lookups,
+    instant_bounds,
+    unfound,
+    untold_days,
+    unused_ends,
+)
 from backfill.jobs.utc.pending import (
     count_by_household,
     count_filled,
@@ -370,6 +376,7 @@ def _warnings(
         *unused_ends(connection, table),
         *untold_days(connection, table, lookups),
         *unfound(connection, table, members),
+        *instant_bounds(connection, table),
     ]
     warnings += [
         f"{table.relation}.{wall.name} is real, which keeps about seven digits: a time of day in "

@@ -27,6 +27,7 @@ from backfill.utc.wall_format import pattern_of
 _TEXT_NAMES = ('pg_catalog."text"', 'pg_catalog."varchar"', 'pg_catalog."bpchar"')
 #: Dates and times of day that the server adds up as we do, days of an interval included.
 _TYPED = tuple(f'pg_catalog."{name}"' for name in ("date", "timestamp", "time", "interval"))
+_INSTANTS = ("timestamp with time zone", "tstzrange")
 MOMENTS = ("date", "timestamp without time zone", "timestamp with time zone")
 RANGES = ("daterange", "tsrange", "tstzrange")
 #: Words in names of columns where something ends; a capital letter begins a word, too.
@@ -253,6 +254,21 @@ def unused_ends(connection: Connection, table: Table) -> list[str]:
                 f'count there, say so in its [[lookup]]: until = "{ends[0]}"'
             )
     return sentences
+
+
+def instant_bounds(connection: Connection, table: Table) -> Iterator[str]:
+    """Say of which lookups the bounds are instants, which no wall time is before. Read-only."""
+    for join in table.joins:
+        if join.since is None:
+            continue
+        columns = columns_of(connection, join.relation)
+        bounds = [n for n in join.since.columns if columns[n].plain_type in _INSTANTS]
+        for name in bounds[:1]:
+            yield (
+                f"The lookup {join.name} counts by {name}, which is {columns[name].type_name}: as "
+                "UTC shows it, it is held against wall times. Rows near a change may get "
+                "the zone before it, or after: look at them, or name a column of local time."
+            )
 
 
 def untold_days(connection: Connection, table: Table, specs: Iterable[LookupSpec]) -> Iterator[str]:
