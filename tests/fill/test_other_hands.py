@@ -482,3 +482,19 @@ def test_a_process_that_a_cell_forks_dies_of_its_own_signal_and_the_run_does_not
     said = subprocess.check_output([sys.executable, "-c", program], text=True, timeout=50)
 
     assert said.split() == [str(-signal.SIGTERM), "None"]
+
+
+def test_lines_that_end_in_two_ways_are_read_after_what_is_printed(tmp_path: Path) -> None:
+    mixed = tmp_path / "bo at.csv"
+    mixed.write_bytes(b'id,name\r\n7,Ask\n8,"Ran\r\nII"\r\n')
+
+    with pytest.raises(UsageError, match="some of its lines end as Windows' do") as refused:
+        read(mixed)
+    subprocess.check_call(
+        ["sh", "-c", str(refused.value).split("alike: ")[1]], cwd=tmp_path, timeout=60
+    )
+
+    assert read(tmp_path / "lines-bo at.csv") == [
+        {"id": "7", "name": "Ask"},
+        {"id": "8", "name": "Ran\nII"},
+    ]

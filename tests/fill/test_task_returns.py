@@ -215,6 +215,23 @@ class Usual:
     units: list[str] = field(default_factory=lambda: ["m"])
 
 
+def test_a_parameter_is_of_the_type_that_its_task_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[Any] = []
+    monkeypatch.setitem(sys.modules, "wells", sys.modules[__name__])
+    made = functools.partial(_noting, got)
+    made.parameters = Usual  # type: ignore[attr-defined]
+    monkeypatch.setattr(sys.modules[__name__], "chosen", made, raising=False)
+
+    find_task("wells:chosen").task({"sides": ["west"], "round_up": False, "units": ["ft"]})
+
+    assert got == [Usual(sides=("west",), round_up=False, units=["ft"])]
+
+
+def _noting(got: list[Any], chosen: Usual) -> Any:
+    got.append(chosen)
+    return Sound()
+
+
 def test_what_a_task_does_unless_told_otherwise_is_what_it_gets_and_can_be_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

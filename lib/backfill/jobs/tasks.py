@@ -89,6 +89,9 @@ class FoundTask:
         made = self.made_by
         if self.dataclass is not None:
             chosen = {p.name: values[p.name] for p in self.own if p.name in values}
+            for name, hint in typing.get_type_hints(self.dataclass).items():
+                if name in chosen and typing.get_origin(_plain(hint)) is tuple:
+                    chosen[name] = tuple(chosen[name])
             return made(self.dataclass(**chosen))
         is_task = hasattr(made, "compute") and not inspect.isclass(made)
         return made() if callable(made) and not is_task else made

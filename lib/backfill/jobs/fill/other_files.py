@@ -10,6 +10,8 @@ from backfill.next_command import shell
 from backfill.plans.staging import literal
 
 _BLOCK = 1 << 20
+_PACKED = (".gz", ".zst")
+_UNPACK = "Unpack it, and name the unpacked file: its letters can be looked at then."
 #: Of spreadsheets, which nothing that is installed here reads.
 _SHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 #: Letters in Windows' pages, as the euro; in LATIN1 nothing that anybody writes.
@@ -67,6 +69,16 @@ def seems(path: Path) -> str:
     return next((kind for first, kind in _BEGINNINGS if begin.startswith(first)), "")
 
 
+def line_ends(path: Path) -> str:
+    """Say how a text gets one end for all of its lines."""
+    name, whole = shlex.quote(path.name), shlex.quote(f"lines-{path.name}")
+    mend = f"Make them alike: sed 's/\\r$//' {name} > {whole}"
+    return (
+        "some of its lines end as Windows' do, others do not, or one holds a carriage return "
+        f"outside of quotes. {_UNPACK if path.suffix.lower() in _PACKED else mend}"
+    )
+
+
 def not_utf8(path: Path, error: UnicodeDecodeError) -> str:
     byte = f"0x{error.object[error.start]:02x}"
     return f"it is not in UTF-8 (byte {byte}). {recoded(path)}"
@@ -74,8 +86,8 @@ def not_utf8(path: Path, error: UnicodeDecodeError) -> str:
 
 def recoded(path: Path) -> str:
     """Say how a file becomes UTF-8, by what its bytes are most likely in."""
-    if path.suffix.lower() in (".gz", ".zst"):
-        return "Unpack it, and name the unpacked file: its letters can be looked at then."
+    if path.suffix.lower() in _PACKED:
+        return _UNPACK
     encoding, seen = "LATIN1", b""
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK):

@@ -21,7 +21,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backfill.errors import UsageError, first_line
-from backfill.jobs.fill.other_files import folder, not_there, not_utf8, otherwise, recoded, seems
+from backfill.jobs.fill.other_files import (
+    folder,
+    line_ends,
+    not_there,
+    not_utf8,
+    otherwise,
+    recoded,
+    seems,
+)
 from backfill.plans.staging import literal
 from backfill.regular_file import opened
 from backfill.rows.texts import Digits, json_text, storable, text_of
@@ -211,6 +219,8 @@ def _csv_tables(path: Path) -> Iterator[pa.Table]:
             said = " ".join(str(error).strip().splitlines()[:3])
             if "not utf-8" in said:
                 said += f" {recoded(path)}"
+            elif "invalid state" in said:  # of ends of lines, DuckDB takes the first one for all
+                said = line_ends(path)
             raise UsageError(f"--values {path} can not be read: {said}") from None
 
 
