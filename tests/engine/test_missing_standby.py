@@ -99,15 +99,15 @@ def test_where_a_pooler_gives_nobody_a_session_to_look_a_commit_is_waited_for_no
     )
 
     with connect(bench.dsn) as session:
-        session.execute("CREATE TABLE noted (at int)")
+        session.execute("CREATE TABLE public.noted (at int)")
         ask_for(bench, "far_away")
         with pytest.raises(StandbyMissing, match="gives nobody a session"):
-            session.execute("INSERT INTO noted VALUES (1)")
+            session.execute("INSERT INTO public.noted VALUES (1)")
         is_over.set()
         ask_for(bench, "")
 
-        session.execute("INSERT INTO noted VALUES (2)")
-        assert session.execute("SELECT at FROM noted ORDER BY at").fetchall() == [(1,), (2,)]
+        session.execute("INSERT INTO public.noted VALUES (2)")
+        assert session.execute("SELECT at FROM public.noted ORDER BY at").fetchall() == [(1,), (2,)]
 
 
 def test_the_first_interrupt_ends_a_run_that_waits_for_a_standby(bench: Bench) -> None:
