@@ -88,10 +88,15 @@ def is_time_part(text: str) -> bool:
 def _run_for(word: Word, runs: list[list[Word]], rights: list[float], height: float) -> int | None:
     """Return the place of the run that the word continues: same line, smallest gap."""
     best, best_gap = None, limits.GAP_IN_RANGE * height
-    for place, right in enumerate(rights):
-        # The gap first: it rules out nearly all of thousands of pairs.
-        gap = word.left - right
-        if not -limits.OVERLAP * height <= gap < best_gap:
+    least, left = -limits.OVERLAP * height, word.left
+    # The gap first: it rules out nearly all of thousands of pairs.
+    near = [
+        (place, gap)
+        for place, right in enumerate(rights)
+        if least <= (gap := left - right) < best_gap
+    ]
+    for place, gap in near:
+        if gap >= best_gap:
             continue
         run = runs[place]
         last = run[-1]

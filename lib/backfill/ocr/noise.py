@@ -68,6 +68,7 @@ def is_tab(text: str) -> bool:
     return plain(text) in words_of("tabs")
 
 
+@functools.lru_cache(maxsize=4096)
 def is_collaborators(text: str) -> bool:
     """Whether the text is the heading above the colleagues' pictures."""
     return is_like(re.sub(r"[\d+]", "", text), words_of("collaborators"))

@@ -78,6 +78,7 @@ def holds_half(text: str) -> bool:
     return any(tells_half(word) for word in text.split()) or bool(_SINGLE_HALF.match(text))
 
 
+@functools.lru_cache(maxsize=4096)
 def tells_half(text: str) -> bool:
     """Whether a word is the half of the day that a clock of twelve hours tells: AM, p.m."""
     return bool(_HALF_WORD.match(text))
