@@ -118,7 +118,7 @@ def test_a_table_elsewhere_is_named_so_that_it_is_found(tables: Tables) -> None:
     name = str(refused.value).partition("with its schema: ")[2].partition(", or: ")[0]
     tables.fill(rows, name, "v").apply()
     assert tables.rows('SELECT v FROM "Front Desk".guest') == [("late",)]
-    assert str(refused.value).endswith('SET search_path = "Front Desk"')
+    assert str(refused.value).endswith('SET search_path = "Front Desk";')
 
 
 def test_a_key_that_is_not_null_for_new_rows_only_is_no_key(tables: Tables) -> None:
@@ -128,5 +128,5 @@ def test_a_key_that_is_not_null_for_new_rows_only_is_no_key(tables: Tables) -> N
     if tables.connection.info.server_version >= 180000:
         tables.make("ALTER TABLE badge ADD CONSTRAINT known NOT NULL no NOT VALID")
 
-    with pytest.raises(PreflightError, match="no unique index over NOT NULL columns"):
+    with pytest.raises(PreflightError, match="no primary key or unique index on exactly"):
         tables.fill(pd.DataFrame({"no": [1], "v": ["x"]}), "badge", "v", key="no")

@@ -98,7 +98,7 @@ def _key(
     own = next((names for names in not_null if wanted and set(names) == set(wanted)), None)
     chosen = wanted if own else primary or next(iter(not_null), None)
     if chosen is None:
-        raise no_key(connection, relation)
+        raise no_key(connection, relation, wanted)
     return key_of(columns, chosen), wanted or chosen
 
 
