@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import threading
@@ -24,6 +25,9 @@ from backfill.server.standby_wait import StandbyMissing
 from backfill.settings import EngineSettings
 from backfill.steps.running import apply_run
 
+#: The least to commit.
+COMMITTED = "SELECT pg_logical_emit_message(true, 'probe', '')"
+
 
 @pytest.fixture
 def bench(server_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
@@ -44,9 +48,32 @@ def bench(server_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def ask_for(bench: Bench, standbys: str) -> None:
+    """Have commits wait for a standby, or for none, and return when they do."""
     bench.connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{standbys}'".encode())
     bench.connection.execute("SELECT pg_reload_conf()")
-    bench.wait_until(f"SELECT current_setting('synchronous_standby_names') = '{standbys}'")
+    is_over = threading.Event()
+    waiting = "-c synchronous_commit=on"
+    with psycopg.connect(bench.dsn, autocommit=True, options=waiting) as probe:
+        if not standbys:
+            probe.execute(COMMITTED)  # answered when nobody is waited for any more
+            return
+
+        def commit() -> None:
+            while not is_over.is_set():
+                with contextlib.suppress(psycopg.errors.QueryCanceled):
+                    probe.execute(COMMITTED)
+
+        # The server's checkpointer tells all others of the setting, when it has heard of it.
+        committing = threading.Thread(target=commit)
+        committing.start()
+        bench.wait_until(
+            "SELECT coalesce(wait_event = 'SyncRep', false) FROM pg_stat_activity"
+            f" WHERE pid = {probe.info.backend_pid}"
+        )
+        is_over.set()
+        while committing.is_alive():
+            bench.connection.execute("SELECT pg_cancel_backend(%s)", [probe.info.backend_pid])
+            committing.join(0.05)
 
 
 def stopped(bench: Bench, run_id: str, *, signals: bool = False) -> BackfillError:
