@@ -10,6 +10,8 @@ from backfill.rows.keys import KeyColumn
 from backfill.rows.spelt import condition
 from backfill.server.table import Table, Want
 
+#: A sample of so many rows says what is to be expected of the others.
+SAMPLE_ROWS = 5_000
 _DECIMAL = 'pg_catalog."numeric"'
 
 

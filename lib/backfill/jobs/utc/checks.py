@@ -15,7 +15,7 @@ from psycopg import sql
 
 from backfill.errors import PreflightError
 from backfill.jobs.utc.resolve_columns import UNIT_NAMES
-from backfill.jobs.utc.sample import SAMPLE_ROWS, sample_filled, sample_rows
+from backfill.jobs.utc.sample import sample_filled, sample_rows
 from backfill.jobs.utc.table_spec import OFFSET_UNITS
 from backfill.jobs.utc.wall_checks import (
     Place,
@@ -30,6 +30,7 @@ from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.texts import texts_of
 from backfill.rows.values import BoolArray, field_of
 from backfill.server.catalog_columns import columns_of
+from backfill.server.pending import SAMPLE_ROWS
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
 from backfill.utc.compute import convert_pairs

@@ -11,13 +11,12 @@ from psycopg import sql
 
 from backfill.display.counting import counted
 from backfill.errors import PreflightError
-from backfill.jobs.utc.sample import SAMPLE_ROWS
 from backfill.jobs.utc.table_spec import LookupSpec, UntilDay
 from backfill.rows.columns import Column, ColumnType
 from backfill.server.catalog import find_relation, require_columns
 from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
 from backfill.server.joins import is_found
-from backfill.server.pending import pending_filter, scope_condition
+from backfill.server.pending import SAMPLE_ROWS, pending_filter, scope_condition
 from backfill.server.postgres import Connection
 from backfill.server.since import Moment, Since
 from backfill.server.table import CONSTANT, Join, JoinPart, LookedUp, Relation, Table

@@ -11,12 +11,11 @@ from backfill.plans.extract import row_columns, shaped
 from backfill.rows.columns import Column
 from backfill.rows.spelt import condition as as_condition
 from backfill.server.joins import join_clauses
-from backfill.server.pending import scope_condition
+from backfill.server.pending import SAMPLE_ROWS, scope_condition
 from backfill.server.postgres import Connection, scalar
 from backfill.server.rights import columns_read
 from backfill.server.table import Table
 
-SAMPLE_ROWS = 5_000
 #: Of a table of more bytes a share of its pages is looked at.
 WHOLE_BYTES = 32 * 2**20
 #: Fewer rows than these tell little: then all pages are looked at, up to as many.
