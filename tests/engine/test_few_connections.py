@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from backfill.errors import ExitCode, NoConnectionLeft, PreflightError
 from backfill.politeness.signals import Signal
 from backfill.politeness.throttle import Limit, Throttle
 from backfill.politeness.watch import Watch
+from backfill.server import arrow_session, postgres
 from backfill.server.embedded_process import wait_until
 from backfill.server.postgres import connect
 
@@ -125,6 +127,27 @@ def test_who_is_not_let_in_is_told_of_the_limit_and_not_of_a_server_that_is_away
 
     assert "ALTER ROLE … CONNECTION LIMIT N" in str(refused.value)
     assert "doctor" not in str(refused.value)
+
+
+def test_both_drivers_wait_for_a_session_that_is_just_leaving(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited.limit(1)
+    monkeypatch.setattr(postgres, "LEAVING_SECONDS", DEADLINE_SECONDS)
+    monkeypatch.delattr(arrow_session, "_with_time")  # which another session of ours asks first
+
+    def connected() -> None:
+        connect(limited.dsn).close()
+
+    def opened_by_driver() -> None:
+        with arrow_session.open_arrow(limited.dsn, {}) as session:
+            session.cursor.execute("SELECT 1")
+
+    for opened in (connected, opened_by_driver):
+        with psycopg.connect(limited.dsn) as leaving, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time, "sleep", lambda _seconds: leaving.close())
+            opened()
+            assert leaving.closed
 
 
 def test_a_watch_that_is_not_let_in_says_how_to_do_without_it(limited: Limited) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from backfill.errors import PreflightError
 from backfill.loading import unseen
 from backfill.server.dsn import describe
-from backfill.server.postgres import APPLICATION_NAME, connect, from_the_start, watchful
+from backfill.server.postgres import APPLICATION_NAME, connect, from_the_start, let_in, watchful
 from backfill.server.session import (
     HURRIED,
     OUR_PATH,
@@ -130,7 +130,8 @@ def _opened(dsn: str) -> Any:
     with unseen("polars"):  # where it is: it has no part in a run
         import adbc_driver_postgresql.dbapi
 
-    return adbc_driver_postgresql.dbapi.connect(watchful(dsn), autocommit=True)
+    address = watchful(dsn)
+    return let_in(lambda: adbc_driver_postgresql.dbapi.connect(address, autocommit=True))
 
 
 def _without_copies(dsn: str) -> Any | None:

@@ -7,8 +7,8 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Mapping
-from typing import Any, LiteralString, cast
+from collections.abc import Callable, Mapping
+from typing import Any, LiteralString, TypeVar, cast
 
 import psycopg
 from psycopg import sql
@@ -30,6 +30,7 @@ from backfill.server.session import (
 from backfill.server.standby_wait import StandbyMissing
 
 Connection = psycopg.Connection[TupleRow]
+T = TypeVar("T")
 
 APPLICATION_NAME = "backfill-workbook"
 CONNECT_TIMEOUT_SECONDS = 10
@@ -102,7 +103,7 @@ def connect(dsn: str, *, read_only: bool = False, limits: SessionLimits | None =
     Raises `DatabaseUnreachable` with a message that shows no password.
     """
     try:
-        opened = _let_in(dsn)
+        opened = let_in(lambda: _opened(dsn))
     except psycopg.Error as error:
         raise unreachable(dsn, error) from None
     try:
@@ -113,7 +114,7 @@ def connect(dsn: str, *, read_only: bool = False, limits: SessionLimits | None =
         return _with_time(dsn, read_only, limits, version, error)
 
 
-def _let_in(dsn: str) -> Session:
+def let_in(opens: Callable[[], T]) -> T:
     """Open a session; where no further one may be, wait a little for one that is just leaving.
 
     The server counts a session that was closed until its process has ended.
@@ -121,8 +122,8 @@ def _let_in(dsn: str) -> Session:
     end = time.monotonic() + LEAVING_SECONDS
     while True:
         try:
-            return _opened(dsn)
-        except psycopg.OperationalError as error:
+            return opens()
+        except Exception as error:  # psycopg's, or the other driver's
             if not is_full(error) or time.monotonic() >= end:
                 raise
         time.sleep(_LOOK_AGAIN_SECONDS)
