@@ -12,6 +12,7 @@ import pytest
 from tests.engine.workshop import load_nothing
 from tests.jobs.conftest import BenchFrom
 from tests.jobs.test_odd_columns import PAIR, Kept, planned, utc
+from tests.longer import longer
 
 from backfill.command.guess_toml import as_toml
 from backfill.command.table_guess import guess_spec
@@ -112,7 +113,7 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("name", [*list(KEPT)[:10], *longer(*list(KEPT)[10:])])
 def test_times_of_other_programs_are_read_proven_and_put_back(
     bench_from: BenchFrom, tmp_path: Path, name: str
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from tests import nursery
+from tests.longer import longer
 
 from backfill import cli, workbook
 from backfill.server.database import Database, open_database
@@ -135,15 +136,15 @@ def test_only_an_embedded_server_that_holds_nothing_is_seeded(
     [
         ("CREATE TABLE events (id int)", "public.events"),
         ("UPDATE events SET household_id = 'ours' WHERE id = 'trap-tz-offset-01'", "public.events"),
-        ("INSERT INTO household VALUES ('ours', 'Ours', NULL)", "public.events"),
-        ("CREATE SCHEMA schedule_ingest", "schedule_ingest"),
+        *longer(("INSERT INTO household VALUES ('ours', 'Ours', NULL)", "public.events")),
+        *longer(("CREATE SCHEMA schedule_ingest", "schedule_ingest")),
         (
             "INSERT INTO backfill.run (run_id, job, scope, plan_id, plan_rows, status, settings,"
             " target, settings_fingerprint, database_fingerprint, tzdata_version) VALUES ('r',"
             " 'utc', '{\"table\": \"public.trips\"}', 'p', 1, 'succeeded', '{}', '{}', '', '', '')",
             "public.trips",
         ),
-        ("CREATE VIEW next_week AS SELECT title FROM events", "next_week"),
+        *longer(("CREATE VIEW next_week AS SELECT title FROM events", "next_week")),
     ],
 )
 def test_seeding_anew_is_refused_where_something_else_would_go(
