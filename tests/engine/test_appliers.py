@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -19,12 +20,13 @@ from tests.engine.appliers import (
 from tests.engine.workshop import Bench
 from tests.longer import longer
 
-from backfill.errors import LeaseHeld
+from backfill.errors import Interrupted, LeaseHeld
 from backfill.records import lease
 from backfill.records.lease import Lease, acquire, release_dead
 from backfill.records.ledger import Ledger
 from backfill.records.seats import is_worked_on
 from backfill.status import RunStatus
+from backfill.stop import StopSignals
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -197,6 +199,31 @@ def test_a_signal_stops_all_workers_of_its_process_and_no_other(
     stays.go_on()
     assert stays.ended()[0] == 0
     assert_whole(bench, run_id)
+
+
+def test_a_signal_that_does_not_wake_who_waits_for_the_workers_is_heeded_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that comes in the moment in which the wait begins: only the next look tells of it."""
+    run_id = bench.plan().run_id
+    heard, sent = threading.Event(), threading.Event()
+    handle = StopSignals.handle
+
+    def heed(stop: StopSignals, number: int, frame: FrameType | None) -> None:
+        handle(stop, number, frame)
+        heard.set()
+
+    def step(name: str) -> None:
+        if name == "after_update" and not sent.is_set():
+            sent.set()
+            signal.raise_signal(signal.SIGINT)  # which goes to this thread, and wakes no other
+            assert heard.wait(DEADLINE_SECONDS)
+
+    monkeypatch.setattr(StopSignals, "handle", heed)
+    with pytest.raises(Interrupted):
+        bench.apply_with(run_id, step, chunk_rows=2, workers=2)
+
+    assert bench.status(run_id) == "interrupted"
 
 
 @pytest.mark.kill

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from backfill.chunks.apply import Applier
 from backfill.stop import Halted, StopSignals
 
+#: A signal that comes in the moment in which a thread begins to wait does not wake it: Python tells
+#: of it when the wait is over.
+_HEARD_SECONDS = 0.1
+
 
 @dataclass
 class Crew:
@@ -31,7 +35,8 @@ class Crew:
         # A signal is heeded by each worker after its chunk; this thread only waits for them.
         with self.stop.shielded(), ThreadPoolExecutor(self.workers, "applier") as pool:
             futures = [pool.submit(self._work) for _ in range(self.workers)]
-            wait(futures)
+            while wait(futures, _HEARD_SECONDS).not_done:
+                pass
         if error := first_error(futures):
             raise error
 

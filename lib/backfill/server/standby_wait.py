@@ -119,6 +119,7 @@ class _Looker:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
         self._over = threading.Event()
+        self._deciding = threading.Lock()  # who ends the wait: an answer, or somebody who looked
         self._given_up: StandbyMissing | None = None
         self._answers: queue.SimpleQueue[tuple[str, bool]] | None = None  # while one is awaited
         self._begun = time.monotonic()
@@ -136,7 +137,8 @@ class _Looker:
 
     def end(self) -> StandbyMissing | None:
         """Look no more; return why the wait was given up, if it was."""
-        self._over.set()
+        with self._deciding:
+            self._over.set()
         if self._given_up:
             self._thread.join()  # else its cancel might meet what the connection does next
         return self._given_up
@@ -189,7 +191,9 @@ class _Looker:
 
     def _give_up(self, why: str) -> None:
         _Looker._known_at = time.monotonic()
-        if not self._over.is_set():
+        with self._deciding:
+            if self._over.is_set():
+                return
             self._given_up = StandbyMissing(why)
-            with contextlib.suppress(psycopg.Error):
-                self._connection.cancel_safe(timeout=LOOK_SECONDS)
+        with contextlib.suppress(psycopg.Error):
+            self._connection.cancel_safe(timeout=LOOK_SECONDS)
