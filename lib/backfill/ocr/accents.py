@@ -8,11 +8,12 @@ whether a letter reaches over the line of its neighbours.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import statistics
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -53,28 +54,80 @@ class _Line:
     foot: float
 
 
-def marks_differ(
-    word: Word, row: Sequence[Word], band: Band, tall: Sequence[Piece], ink: Ink
-) -> bool:
-    """Whether the ink of a name surely has other marks than its text tells."""
-    if not NAME.fullmatch(word.text):
-        return False
-    own = _own(word, tall)
-    above = _above(word, band, own, ink.letter_px)
-    told = [mark for _char, mark in _parted(word.text) if mark]
-    if len(above) > sum(_PIECES.get(mark, 1) for mark in told):
-        return True
-    if any(_is_other_mark(mark, marks, band, ink) for mark, marks in _shared(told, above)):
-        return True
-    if _first_stands_out(word, row, tall):
-        return True
-    line = _line_of(row, tall)
-    letters = _letters(word, own) or _marked_head(word, own)
-    return any(
-        _is_other_letter(letter, [m for m in above if _is_over(m, letter.piece)], line, band, ink)
-        or bool(_below(letter.piece, band, ink.letter_px))
-        for letter in letters
-    )
+@dataclass(frozen=True)
+class Marks:
+    """The words of a run of text, from which letters' ink each of them was read, and all its ink.
+
+    `own` are the pieces as tall as letters that stand within a word, from left to right.
+    """
+
+    row: tuple[Word, ...]
+    own: Mapping[Word, list[Piece]]
+    band: Band
+    ink: Ink
+
+    @classmethod
+    def of(cls, row: tuple[Word, ...], tall: Sequence[Piece], band: Band, ink: Ink) -> Marks:
+        """`tall` are the pieces of the run that are as tall as letters, from left to right."""
+        own = {word: [p for p in tall if word.left <= p.centre <= word.right] for word in row}
+        return cls(row, own, band, ink)
+
+    def differ(self, word: Word) -> bool:
+        """Whether the ink of a name surely has other marks than its text tells."""
+        if not NAME.fullmatch(word.text):
+            return False
+        band, ink, own = self.band, self.ink, self.own[word]
+        above = _above(word, band, own, ink.letter_px)
+        told = [mark for _char, mark in _parted(word.text) if mark]
+        if len(above) > sum(_PIECES.get(mark, 1) for mark in told):
+            return True
+        if any(_is_other_mark(mark, marks, band, ink) for mark, marks in _shared(told, above)):
+            return True
+        if self._first_stands_out(word):
+            return True
+        letters = _letters(word, own) or _marked_head(word, own)
+        return any(
+            _is_other_letter(
+                letter, [m for m in above if _is_over(m, letter.piece)], self._line, band, ink
+            )
+            or bool(_below(letter.piece, band, ink.letter_px))
+            for letter in letters
+        )
+
+    @functools.cached_property
+    def _line(self) -> _Line:
+        letters = [letter for word in self.row for letter in _letters(word, self.own[word])]
+
+        def middle(places: list[int]) -> float:
+            return statistics.median(places) if len(places) >= limits.FEWEST_PLAIN else 0.0
+
+        return _Line(
+            middle([x.piece.height for x in letters if x.char in _LOW and not x.mark]),
+            max((x.piece.height for x in letters if x.char in _CAPITALS and not x.mark), default=0),
+            middle([x.piece.bottom for x in letters if x.char in _ON_LINE]),
+        )
+
+    def _first_stands_out(self, word: Word) -> bool:
+        """Whether a word's first letter is taller than the line's capitals, or as tall and small.
+
+        A ring that touches its A makes it taller; what was read as a small letter is a capital with
+        a mark: ovre, for Övre.
+        """
+        char, mark = _parted(word.text)[0]
+        least = limits.MARKED_TALL if char in _CAPITALS else limits.CAPITAL_TALL
+        own = self.own[word]
+        others = [
+            self.own[other][0].height
+            for other in self.row
+            if other is not word and other.text[:1] in _CAPITALS and self.own[other]
+        ]
+        # Letters that touch are taller than each of them: Lj.
+        is_alone = char in "AOUE" or char in _LOW or bool(_letters(word, own))
+        is_asked = not mark and is_alone and (char in _CAPITALS or char in _LOW)
+        if not own or not others or not is_asked:
+            return False
+        is_taller = char in _LOW or own[0].height - max(others) >= limits.TALLER_PX
+        return is_taller and own[0].height > least * max(others)
 
 
 def _parted(text: str) -> list[tuple[str, str]]:
@@ -85,10 +138,6 @@ def _parted(text: str) -> list[tuple[str, str]]:
             parts = unicodedata.normalize("NFD", char)
             parted.append((parts[0], parts[1:2] or ("." if char in "ij" else "")))
     return parted
-
-
-def _own(word: Word, tall: Iterable[Piece]) -> list[Piece]:
-    return [p for p in tall if word.left <= _centre(p) <= word.right]
 
 
 def _letters(word: Word, own: Sequence[Piece]) -> list[_Letter]:
@@ -115,18 +164,18 @@ def _above(word: Word, band: Band, own: Sequence[Piece], unit: float) -> list[Pi
             for piece in band.pieces
             if limits.MARK_TALL * unit <= piece.height <= limits.SMALL_PIECE * unit
             and piece.middle < limit
-            and word.left <= _centre(piece) <= word.right
+            and word.left <= piece.centre <= word.right
             and any(
                 p.left < piece.right and piece.left < p.right and p.top >= piece.bottom - 1
                 for p in own
             )
         ),
-        key=_centre,
+        key=lambda piece: piece.centre,
     )
 
 
 def _is_over(mark: Piece, letter: Piece) -> bool:
-    return letter.left < _centre(mark) < letter.right
+    return letter.left < mark.centre < letter.right
 
 
 def _below(letter: Piece, band: Band, unit: float) -> list[Piece]:
@@ -177,7 +226,7 @@ def _has_neighbour(mark: Piece, band: Band) -> bool:
     reach = 2 * mark.height
     return any(
         piece is not mark
-        and mark.left - reach < _centre(piece) < mark.right + reach
+        and mark.left - reach < piece.centre < mark.right + reach
         and piece.top < mark.bottom
         and piece.bottom > mark.top
         and piece.height <= 2 * mark.height
@@ -186,11 +235,7 @@ def _has_neighbour(mark: Piece, band: Band) -> bool:
 
 
 def _weight(piece: Piece, band: Band, ink: Ink) -> npt.NDArray[np.float64]:
-    """Return how dark a piece is in each pixel of its box, 0 where it is not."""
-    top, left = piece.top - band.top, piece.left - band.left
-    labels = band.labels[top : top + piece.height, left : left + piece.width]
-    box = np.s_[piece.top : piece.bottom, piece.left : piece.right]
-    return np.where(labels == piece.label, ink.contrast[box], 0).astype(np.float64)
+    return band.darkness(piece, ink).astype(np.float64)
 
 
 def _slant(piece: Piece, band: Band, ink: Ink) -> float:
@@ -224,19 +269,6 @@ def _span_on_top(piece: Piece, usual: float, band: Band, ink: Ink) -> int:
     rows = max(1, round((piece.height - usual) / 2))
     columns = np.flatnonzero(_weight(piece, band, ink)[:rows].any(axis=0))
     return int(columns[-1] - columns[0] + 1) if columns.size else 0
-
-
-def _line_of(row: Sequence[Word], tall: Sequence[Piece]) -> _Line:
-    letters = [letter for word in row for letter in _letters(word, _own(word, tall))]
-
-    def middle(found: list[int]) -> float:
-        return statistics.median(found) if len(found) >= limits.FEWEST_PLAIN else 0.0
-
-    return _Line(
-        middle([x.piece.height for x in letters if x.char in _LOW and not x.mark]),
-        max((x.piece.height for x in letters if x.char in _CAPITALS and not x.mark), default=0),
-        middle([x.piece.bottom for x in letters if x.char in _ON_LINE]),
-    )
 
 
 def _is_other_letter(
@@ -274,40 +306,7 @@ def _is_unmarked(letter: _Letter, usual: float, band: Band, ink: Ink) -> bool:
     return letter.mark == _DOTS and 0 < span < limits.DOTS_WIDE * letter.piece.width
 
 
-def _first_stands_out(word: Word, row: Sequence[Word], tall: Sequence[Piece]) -> bool:
-    """Whether a word's first letter is taller than its line's capitals, or as tall though small.
-
-    A ring that touches its A makes it taller; what was read as a small letter is a capital with a
-    mark: ovre, for Övre.
-    """
-    char, mark = _parted(word.text)[0]
-    least = limits.MARKED_TALL if char in _CAPITALS else limits.CAPITAL_TALL
-    others = [
-        first.height
-        for other in row
-        if other is not word and other.text[:1] in _CAPITALS and (first := _first(other, tall))
-    ]
-    own = _first(word, tall)
-    # Letters that touch are taller than each of them: Lj.
-    is_alone = char in "AOUE" or char in _LOW or bool(_letters(word, _own(word, tall)))
-    is_asked = not mark and is_alone and (char in _CAPITALS or char in _LOW)
-    if own is None or not others or not is_asked:
-        return False
-    is_taller = char in _LOW or own.height - max(others) >= limits.TALLER_PX
-    return is_taller and own.height > least * max(others)
-
-
-def _first(word: Word, tall: Sequence[Piece]) -> Piece | None:
-    return min(_own(word, tall), key=lambda piece: piece.left, default=None)
-
-
 def _holes(piece: Piece, band: Band) -> int:
     """Return how many blanks a letter encloses."""
-    top, left = piece.top - band.top, piece.left - band.left
-    labels = band.labels[top : top + piece.height, left : left + piece.width]
-    blank = np.pad((labels != piece.label).astype(np.uint8), 1, constant_values=1)
+    blank = np.pad((~band.shape(piece)).astype(np.uint8), 1, constant_values=1)
     return int(cv2.connectedComponents(blank, connectivity=4)[0]) - 2
-
-
-def _centre(piece: Piece) -> float:
-    return piece.left + piece.width / 2

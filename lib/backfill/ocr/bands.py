@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from backfill.ocr import limits
 from backfill.ocr.masks import Labels, Piece, Pixels
@@ -31,6 +32,17 @@ class Band:
     pieces: tuple[Piece, ...]
     bullets: tuple[Piece, ...] = ()
     labels: Labels = field(default_factory=lambda: _NO_LABELS, repr=False, compare=False)
+
+    def shape(self, piece: Piece) -> npt.NDArray[np.bool_]:
+        """Return which pixels of its box are a piece's own."""
+        top, left = piece.top - self.top, piece.left - self.left
+        labels = self.labels[top : top + piece.height, left : left + piece.width]
+        return np.asarray(labels == piece.label, dtype=np.bool_)
+
+    def darkness(self, piece: Piece, ink: Ink) -> Pixels:
+        """Return how dark a piece is in each pixel of its box, 0 where it is not."""
+        box = np.s_[piece.top : piece.bottom, piece.left : piece.right]
+        return np.where(self.shape(piece), ink.contrast[box], np.uint8(0))
 
 
 def find_bands(ink: Ink) -> tuple[Band, ...]:
@@ -210,8 +222,7 @@ def _off_letters(piece: Piece, band: Band, unit: float) -> float:
     The tail of a g reaches down beside the dots of the Ö in the next line, and a run may end right
     before them; no letter of theirs is near.
     """
-    x = piece.left + piece.width / 2
-    near = [p for p in band.pieces if p.left - unit / 2 <= x <= p.right + unit / 2]
+    near = [p for p in band.pieces if p.left - unit / 2 <= piece.centre <= p.right + unit / 2]
     return min((max(p.top - piece.bottom, piece.top - p.bottom, 0) for p in near), default=unit)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backfill.ocr import limits
-from backfill.ocr.accents import NAME, marks_differ
+from backfill.ocr.accents import NAME, Marks
 from backfill.ocr.bands import Band
 from backfill.ocr.masks import Piece
 from backfill.ocr.preprocess import Ink
@@ -51,10 +51,11 @@ def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...
     )
     row = _joined(row)
     beside = _beside_unread(row, tall, ink.letter_px)
+    marks = Marks.of(row, tall, band, ink)
     return tuple(
         word
         if word.ink_agrees
-        else _marked(word, False if word in beside else _agrees(word, row, band, tall, ink))
+        else _marked(word, False if word in beside else _agrees(word, tall, marks))
         for word in row
     )
 
@@ -84,7 +85,7 @@ def _beside_unread(row: tuple[Word, ...], tall: list[Piece], unit: float) -> set
     """Return the words nearest to ink that stands apart from all words, if there is a letter's."""
     reach = limits.BESIDE_WORDS * unit
     unread = [
-        p for p in tall if not any(w.left - reach <= _centre(p) <= w.right + reach for w in row)
+        p for p in tall if not any(w.left - reach <= p.centre <= w.right + reach for w in row)
     ]
     if not row or sum(piece.width for piece in unread) < limits.UNREAD_WIDE * unit:
         return set()
@@ -92,7 +93,7 @@ def _beside_unread(row: tuple[Word, ...], tall: list[Piece], unit: float) -> set
 
 
 def _distance(word: Word, piece: Piece) -> float:
-    return max(word.left - _centre(piece), _centre(piece) - word.right)
+    return max(word.left - piece.centre, piece.centre - word.right)
 
 
 def _has_other_dots(word: Word, band: Band, unit: float) -> bool:
@@ -108,7 +109,7 @@ def _has_other_dots(word: Word, band: Band, unit: float) -> bool:
         for piece in band.pieces
         if piece.height <= limits.SMALL_PIECE * unit
         and piece.middle < limit
-        and word.left <= _centre(piece) <= word.right
+        and word.left <= piece.centre <= word.right
     ]
     return bool(dots) and len(dots) != sum(word.text.count(char) for char in "ij")
 
@@ -134,25 +135,23 @@ def _holds_blank(word: Word, own: list[Piece], unit: float) -> bool:
     return gaps[-1] >= limits.BLANK_WIDE * unit and gaps[-1] >= limits.BLANK_MORE * max(gaps[-2], 1)
 
 
-def _agrees(
-    word: Word, row: tuple[Word, ...], band: Band, tall: list[Piece], ink: Ink
-) -> bool | None:
+def _agrees(word: Word, tall: list[Piece], marks: Marks) -> bool | None:
     """Return whether its ink agrees with a word; None where that can not be told.
 
     It can not of touching digits, nor of words whose dots say nothing else.
     """
+    band, ink, own = marks.band, marks.ink, marks.own[word]
+    unit = ink.letter_px
     if not _NUMBER.fullmatch(word.text):
-        left, right, unit = word.left, word.right, ink.letter_px
-        own = [p for p in tall if left <= p.left + p.width / 2 <= right]
         is_other = (
             _has_other_dots(word, band, unit)
             or _holds_blank(word, own, unit)
-            or marks_differ(word, row, band, tall, ink)
+            or marks.differ(word)
             or _has_more_letters(word, own)
         )
         return False if is_other else None
     said = [char for char in word.text if char.isalnum()]
-    pieces = _pieces_of(word, row, tall, ink.letter_px)
+    pieces = _pieces_of(word, marks.row, tall, unit)
     if len(pieces) < len(said):
         return None if _may_touch(pieces, said) else False
     if len(pieces) > len(said):
@@ -183,9 +182,7 @@ def _is_another(char: str, piece: Piece, band: Band, ink: Ink) -> bool:
 
 def _pieces_of(word: Word, row: tuple[Word, ...], tall: list[Piece], unit: float) -> list[Piece]:
     """Return the pieces in the word's box, and those beside it that are in no other's."""
-    free = [
-        p for p in tall if not any(w.left <= _centre(p) <= w.right for w in row if w is not word)
-    ]
+    free = [p for p in tall if not any(w.left <= p.centre <= w.right for w in row if w is not word)]
     runs: list[list[Piece]] = []
     for piece in free:
         if runs and piece.left - runs[-1][-1].right < limits.NEAR_DIGITS * unit:
@@ -195,17 +192,14 @@ def _pieces_of(word: Word, row: tuple[Word, ...], tall: list[Piece], unit: float
     return [
         piece
         for run in runs
-        if any(word.left <= _centre(p) <= word.right for p in run)
+        if any(word.left <= p.centre <= word.right for p in run)
         for piece in run
     ]
 
 
 def shape_of(piece: Piece, band: Band, ink: Ink) -> Shape:
     """Return where a piece is at least half as dark as its darkest, cut to what is so dark."""
-    box = np.s_[piece.top : piece.bottom, piece.left : piece.right]
-    top, left = piece.top - band.top, piece.left - band.left
-    labels = band.labels[top : top + piece.height, left : left + piece.width]
-    dark = np.where(labels == piece.label, ink.contrast[box], 0)
+    dark = band.darkness(piece, ink)
     shape = dark >= limits.HALF_DARK * dark.max()
     rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
     return np.asarray(shape[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], dtype=np.bool_)
@@ -243,7 +237,3 @@ def _span(rows: Shape) -> tuple[int, int]:
     """Return the columns from the first to behind the last that these rows ink."""
     inked = np.flatnonzero(rows.any(axis=0))
     return (int(inked[0]), int(inked[-1]) + 1) if inked.size else (0, 0)
-
-
-def _centre(piece: Piece) -> float:
-    return piece.left + piece.width / 2

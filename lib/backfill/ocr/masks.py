@@ -37,6 +37,10 @@ class Piece(NamedTuple):
         return self.top + self.height
 
     @property
+    def centre(self) -> float:
+        return self.left + self.width / 2
+
+    @property
     def middle(self) -> float:
         return self.top + self.height / 2
 

@@ -79,8 +79,7 @@ def _holds_text(box: Sequence[float], ink: Ink) -> bool:
     # Its corners may be ink themselves, where the colour around them is the ground's.
     x, y, reach = (left + right) / 2, (top + bottom) / 2, limits.BUTTON_MIDDLE * (right - left)
     pieces = sum(
-        abs(piece.left + piece.width / 2 - x) < reach and abs(piece.middle - y) < reach
-        for piece in ink.pieces
+        abs(piece.centre - x) < reach and abs(piece.middle - y) < reach for piece in ink.pieces
     )
     return pieces > limits.BUTTON_PIECES
 
