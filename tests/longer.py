@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from _pytest.mark import ParameterSet
 
@@ -12,3 +14,9 @@ def longer(*cases: object) -> tuple[ParameterSet, ...]:
         pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.long)
         for case in cases
     )
+
+
+def longer_behind(count: int, cases: Iterable[str]) -> list[str | ParameterSet]:
+    """Return named cases of which those behind so many have the marker `long`."""
+    names = list(cases)
+    return [*names[:count], *longer(*names[count:])]

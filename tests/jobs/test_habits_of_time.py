@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.engine.workshop import load_nothing
 from tests.jobs.conftest import BenchFrom
-from tests.jobs.test_odd_columns import PAIR, Kept, planned, utc
-from tests.longer import longer
+from tests.jobs.kept_tables import PAIR, Kept, is_read_proven_and_put_back, planned, utc
+from tests.longer import longer_behind
 
 from backfill.command.guess_toml import as_toml
 from backfill.command.table_guess import guess_spec
@@ -113,22 +113,11 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("name", [*list(KEPT)[:10], *longer(*list(KEPT)[10:])])
+@pytest.mark.parametrize("name", longer_behind(10, KEPT))
 def test_times_of_other_programs_are_read_proven_and_put_back(
     bench_from: BenchFrom, tmp_path: Path, name: str
 ) -> None:
-    kept = KEPT[name]
-    bench = bench_from("nothing", load_nothing)
-    bench.sql(kept.ddl)
-    before = bench.table("t")
-
-    book = planned(bench, tmp_path, kept.spec, apply=True)
-
-    assert {row[0]: row[1:] for row in bench.sql(kept.select)} == kept.expected
-    proof = bench.verify(book.run_id)
-    assert (proof.findings, proof.recomputed) == ([], proof.rows)
-    bench.revert(book.run_id)
-    assert bench.table("t") == before
+    is_read_proven_and_put_back(bench_from("nothing", load_nothing), tmp_path, KEPT[name])
 
 
 def test_texts_that_count_on_have_two_orders_and_decide_no_fold(

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from tests.engine.workshop import Bench, load_nothing
+from tests.engine.workshop import load_nothing
 from tests.jobs.conftest import BenchFrom
-from tests.longer import longer
+from tests.jobs.kept_tables import PAIR, Kept, is_read_proven_and_put_back, planned, utc
+from tests.longer import longer_behind
 
 from backfill.errors import RowsDrifted
 
-
-def utc(wall: str, zone: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone)).astimezone(dt.UTC)
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A table `t`, the lines of its specification below the table's name, and what is to come."""
-
-    ddl: str
-    spec: str
-    expected: Mapping[int, tuple[Any, ...]]
-    select: str = "SELECT id, u FROM t ORDER BY id"
-
-
-PAIR = '[[pair]]\nwall = "w"\ntarget = "u"\n'
 KEPT = {
     "days of a spreadsheet": Kept(
         "CREATE TABLE t (id int PRIMARY KEY, w double precision, u timestamptz);"
@@ -265,28 +246,11 @@ KEPT = {
 }
 
 
-def planned(bench: Bench, tmp_path: Path, spec: str, **given: Any) -> Any:
-    path = tmp_path / "t.toml"
-    path.write_text(f'table = "t"\n{spec}', encoding="utf-8")
-    return bench.plan(table=str(path), **given)
-
-
-@pytest.mark.parametrize("name", [*list(KEPT)[:10], *longer(*list(KEPT)[10:])])
+@pytest.mark.parametrize("name", longer_behind(10, KEPT))
 def test_a_table_gets_its_instants_and_the_run_its_proof_and_its_undo(
     bench_from: BenchFrom, tmp_path: Path, name: str
 ) -> None:
-    kept = KEPT[name]
-    bench = bench_from("nothing", load_nothing)
-    bench.sql(kept.ddl)
-    before = bench.table("t")
-
-    book = planned(bench, tmp_path, kept.spec, apply=True)
-
-    assert {row[0]: row[1:] for row in bench.sql(kept.select)} == kept.expected
-    proof = bench.verify(book.run_id)
-    assert (proof.findings, proof.recomputed) == ([], proof.rows)
-    bench.revert(book.run_id)
-    assert bench.table("t") == before
+    is_read_proven_and_put_back(bench_from("nothing", load_nothing), tmp_path, KEPT[name])
 
 
 def test_a_zone_within_json_that_changes_before_the_apply_is_drift(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.engine.workshop import load_nothing
 from tests.jobs.conftest import BenchFrom
-from tests.jobs.test_odd_columns import PAIR, planned, utc
+from tests.jobs.kept_tables import PAIR, planned, utc
 
 from backfill.command.guess_toml import as_toml
 from backfill.command.table_guess import guess_spec

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.engine.workshop import load_nothing
 from tests.jobs.conftest import BenchFrom
-from tests.longer import longer
+from tests.longer import longer_behind
 
 from backfill.command.guess_toml import as_toml
 from backfill.command.table_guess import guess_spec
@@ -284,7 +284,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("name", [*list(SHAPES)[:10], *longer(*list(SHAPES)[10:])])
+@pytest.mark.parametrize("name", longer_behind(10, SHAPES))
 def test_a_strangers_table_is_guessed_and_gets_its_instants(
     bench_from: BenchFrom, tmp_path: Path, name: str
 ) -> None:

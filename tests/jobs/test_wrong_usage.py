@@ -17,7 +17,7 @@ from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import Bench, load_noons
 from tests.jobs.command_line import COMMAND, Said, environment
 from tests.jobs.conftest import BenchFrom
-from tests.longer import longer
+from tests.longer import longer, longer_behind
 from tests.nursery import Hatched
 
 from backfill import cli
@@ -266,7 +266,7 @@ WRITERS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [*list(WRITERS)[:5], *longer(*list(WRITERS)[5:])])
+@pytest.mark.parametrize("command", longer_behind(5, WRITERS))
 def test_a_full_disk_under_a_file_that_a_command_writes_is_a_sentence(
     bench: Bench, tmp_path: Path, command: str
 ) -> None:

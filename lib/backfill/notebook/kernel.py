@@ -41,9 +41,8 @@ class Kernel:
 
     def __init__(self) -> None:
         self.folder = socket_folder("backfill-kernel-")
-        self.environment: dict[
-            str, str
-        ] = {}  # what it is to know before its first cell, by variable
+        # What it is to know before its first cell, by variable.
+        self.environment: dict[str, str] = {}
         self._connection = self.folder / "connection.json"
         self._connection.write_text(json.dumps(self._addresses()), encoding="utf-8")
         own = {name: os.environ.get(name, value) for name, value in KERNEL_MEMORY.items()}

@@ -31,6 +31,7 @@ from backfill.rows.others_texts import (
 )
 from backfill.rows.spelt import Spelt
 from backfill.rows.texts import array_texts, texts_of
+from backfill.rows.values import places_of
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.in_bulk import in_bulk, rows_of
 from backfill.server.postgres import Connection
@@ -152,9 +153,9 @@ class Fitting:
         for column in self._columns:
             values = fitted.values[column.name]
             if column.is_not_null and values.null_count:
-                for row in _places(values.is_null()):
+                for row in places_of(values.is_null()):
                     fitted.refused.setdefault(row, (column.name, self._null_words(column)))
-            for row in _places(pc.match_substring(values, "\0").fill_null(fill_value=False)):
+            for row in places_of(pc.match_substring(values, "\0").fill_null(fill_value=False)):
                 words = (
                     'invalid byte sequence for encoding "UTF8": 0x00, or what is no UTF-8: bytes,'
                     " or half of a pair of surrogates"
@@ -185,7 +186,7 @@ class Fitting:
                 continue
             values = fitted.values[column.name]
             again = pc.is_in(values, value_set=pa.array(list(refused), pa.string()))
-            for row in _places(again):
+            for row in places_of(again):
                 fitted.refused.setdefault(row, (column.name, refused[values[row].as_py()]))
 
     def _blamed(self, batch: _Rows, place: int, words: str) -> tuple[str, str]:
@@ -238,7 +239,7 @@ class Fitting:
         for column, values in zip(self._columns, batch.values, strict=True):
             kind = "text" if column.is_plain_text else column.kind
             found, says = remarkable(values, kind)
-            for place in _places(found):
+            for place in places_of(found):
                 fitted.remark(asked[place], f"{column.name}: {values[place].as_py()!r} {says}")
 
     def _check_words(self, name: str) -> tuple[str, str]:
@@ -373,10 +374,6 @@ class _Rows:
 
 _EMPTY = pa.array([], pa.string())
 _NO_ROWS = _Rows([], [])
-
-
-def _places(mask: pa.Array) -> list[int]:
-    return [int(place) for place in pc.indices_nonzero(mask).to_pylist()]
 
 
 def _replaced(values: pa.Array, texts: Mapping[int, str | None]) -> pa.Array:

@@ -9,6 +9,8 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.rows.values import places_of
+
 #: Types, as the catalog names them, of whole numbers; then of all.
 WHOLE = ("int2", "int4", "int8", "oid")
 _NUMBERS = (*WHOLE, "numeric", "float4", "float8", "money")
@@ -37,8 +39,7 @@ def has_commas(texts: pa.Array, kind: str) -> list[int]:
     """Return the places of amounts of money that would become a hundred times as much."""
     if kind != "money":
         return []
-    found = pc.match_substring_regex(texts, _DECIMAL_COMMA)
-    return [int(place) for place in pc.indices_nonzero(found).to_pylist()]
+    return places_of(pc.match_substring_regex(texts, _DECIMAL_COMMA))
 
 
 def remarkable(texts: pa.Array, kind: str) -> tuple[pa.Array, str]:
@@ -78,18 +79,14 @@ def are_untold(texts: pa.Array, kind: str) -> list[int]:
     """Return the places of texts, for a column of that kind, that are one date with the day first
     and another without, or no date but a number; in arrays and ranges too."""
     if kind in DATES:
-        return _places(_untold(texts))
+        return places_of(_untold(texts))
     if kind.removeprefix("_") not in (*DATES, *RANGES):
         return []
     return [
         place
         for place, text in enumerate(texts.to_pylist())
-        if text and _places(_untold(pa.array(_PUNCTUATION.split(text), pa.string())))
+        if text and places_of(_untold(pa.array(_PUNCTUATION.split(text), pa.string())))
     ]
-
-
-def _places(mask: pa.Array) -> list[int]:
-    return [int(place) for place in pc.indices_nonzero(mask).to_pylist()]
 
 
 def _untold(texts: pa.Array) -> pa.Array:

@@ -60,6 +60,11 @@ def field_of(rows: pa.Table, struct: str, name: str) -> pa.Array:
     return in_one(pc.struct_field(rows.column(struct), [name]))
 
 
+def places_of(mask: pa.Array | pa.ChunkedArray) -> list[int]:
+    """Return where a mask is true; NULL is not."""
+    return [int(place) for place in pc.indices_nonzero(mask).to_pylist()]
+
+
 def with_fields(
     rows: pa.Table, struct: str, values: Mapping[str, Sequence[str | int | None]]
 ) -> pa.Table:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from backfill.errors import PreflightError
 from backfill.plans.fitting import Fitted, Fitting, column_texts
 from backfill.plans.keyed_rows import struct_from, struct_of
-from backfill.rows.values import field_of, in_one, schema_of_changes
+from backfill.rows.values import field_of, in_one, places_of, schema_of_changes
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.table import Table
 from backfill.skips import Skip, SkipReason
@@ -166,7 +166,7 @@ def _after(computed: pa.Table, resolved: Resolved) -> dict[str, pa.Array]:
 
 def _leave_nulls(after: dict[str, pa.Array], left: _LeftAlone) -> None:
     for name, values in after.items():
-        for row in pc.indices_nonzero(values.is_null()).to_pylist():
+        for row in places_of(values.is_null()):
             left.leave(row, SkipReason.NO_VALUE, left.details[row], name)
 
 

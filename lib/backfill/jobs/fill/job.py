@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from backfill.decisions import Answers
 from backfill.display.counting import counted
@@ -35,6 +34,7 @@ from backfill.plans.staging import Staging, field_of, literal, quoted
 from backfill.report import Reporter
 from backfill.rows.others_texts import are_untold, how_untold
 from backfill.rows.texts import texts_of
+from backfill.rows.values import places_of
 from backfill.server.catalog import did_you_mean
 from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.database import Database
@@ -386,8 +386,7 @@ def _refuse_untold_dates(
 def _refuse_null_keys(keys: Mapping[str, pa.Array], first: int) -> None:
     for name, texts in keys.items():
         if texts.null_count:
-            places = pc.indices_nonzero(texts.is_null()).to_pylist()
-            rows = [f"row {first + place:,}" for place in places]
+            rows = [f"row {first + place:,}" for place in places_of(texts.is_null())]
             more = f" and {len(rows) - SHOWN_KEYS:,} more" if len(rows) > SHOWN_KEYS else ""
             raise UsageError(
                 f"The key {name} is NULL in {', '.join(rows[:SHOWN_KEYS])}{more} of the values: "
