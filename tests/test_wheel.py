@@ -86,6 +86,7 @@ def test_the_wheel_holds_every_notebook_and_all_data_of_the_packages(wheel: Path
         assert wanted in held or not (ROOT / name).exists(), name
 
 
+@pytest.mark.long
 def test_outside_any_checkout_the_commands_find_their_notebooks(
     installed: Path, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def pause_after_one_chunk(bench: Bench, run_id: str, **engine: Any) -> None:
         bench.apply_with(run_id, pause, **engine)
 
 
+@pytest.mark.long
 @pytest.mark.pastes(
     "steps.approval:approve status",
     "steps.approval:_check_same resume",
@@ -290,6 +291,7 @@ def test_tables_of_ours_that_can_not_be_made_are_made_by_what_the_printed_comman
             bench.sql(f"DROP OWNED BY {role}; DROP ROLE {role};")
 
 
+@pytest.mark.long
 @pytest.mark.pastes(
     "steps.running:check_fresh new_plan",
     "steps.running:_check_limit apply",

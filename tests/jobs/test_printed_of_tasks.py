@@ -110,6 +110,7 @@ NONE = [None] * 8
 TUNED = [20, 40, 60, *[None] * 5]
 
 
+@pytest.mark.long
 @pytest.mark.pastes("steps.running:too_many_skips apply --max-skips")
 def test_more_skips_than_allowed_are_allowed_by_what_is_printed_and_undone_by_it(
     place: Place,

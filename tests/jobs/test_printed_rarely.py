@@ -41,6 +41,7 @@ LOOKS = ("status", "doctor", "grants", "runs")
 OPTIONS = argparse.Namespace(json=False, quiet=False, metrics_file=None)
 
 
+@pytest.mark.long
 @pytest.mark.pastes(
     "notebook.failed_step:refused apply_command",
     "notebook.failed_step:refused grants",

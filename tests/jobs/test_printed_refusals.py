@@ -34,6 +34,7 @@ def written(bench: Bench) -> int:
     return int(bench.scalar("SELECT count(start_at_utc) FROM events"))
 
 
+@pytest.mark.long
 @pytest.mark.pastes(
     "records.ledger:Ledger.get utc",
     "command.status_view:status_text utc",
@@ -91,6 +92,7 @@ def test_a_run_that_is_not_meant_is_found_or_applied_by_what_is_printed(
     assert "already: nothing to write" in place.paste(by_resume).err
 
 
+@pytest.mark.long
 @pytest.mark.pastes(
     "steps.which_run:_way_on apply",
     "steps.which_run:_way_on resume",
@@ -198,6 +200,7 @@ def refuse(bench: Bench, key: str) -> None:
     )
 
 
+@pytest.mark.long
 @pytest.mark.pastes(
     "command.status_view:status_text utc 2",
     "command.checks:run_check",
@@ -303,6 +306,7 @@ def test_what_can_not_be_reached_is_looked_at_and_what_is_old_is_pruned_by_what_
 RUN = {"plan": {"rows": 1}, "folder": SimpleNamespace(file=lambda _name: Path(__file__))}
 
 
+@pytest.mark.long
 @pytest.mark.pastes(
     "steps.comparison:Comparison.shown compare --output differences.csv",
     "steps.comparison:compare_runs evidence check",

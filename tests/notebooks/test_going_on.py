@@ -58,6 +58,7 @@ def test_the_lines_of_the_other_notebooks_work_too() -> None:
     assert take_offers("05_revert_run") == 2
 
 
+@pytest.mark.long
 @pytest.mark.ocr
 def test_the_lines_of_the_screenshots_notebook_work_too() -> None:
     assert take_offers("02_ocr_backfill") >= 6

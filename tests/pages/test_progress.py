@@ -290,6 +290,7 @@ def test_the_archived_notebook_keeps_progress_as_plain_lines(told: Told) -> None
     assert len(lines) <= 60
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_without_a_command_line_one_line_of_the_cell_is_updated_in_place(
     database_from: DatabaseFrom, tmp_path: Path

@@ -316,6 +316,7 @@ def module_above_which(name: str) -> str:
     return max(sorted(imports_at_once(name)), key=lambda each: len(needs_of(each)), default="")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_module_imports_alone_and_does_nothing_else() -> None:
     names = [name for name in MODULES if name != "__main__"]
