@@ -199,6 +199,8 @@ def test_formats_units_and_offsets_are_told_from_samples(connection: Connection)
             " departure_time text DEFAULT '08:05:00', departure_utc timestamptz",
             [["service_date", "arrival_time"], ["service_date", "departure_time"]],
         ),
+        ("wall timestamp, wall_utc timestamptz", [["wall"]]),
+        ("local_time text DEFAULT '2026-05-05 10:00', local_time_utc text", [["local_time"]]),
         ("day date, overtime int DEFAULT 45, shift_utc timestamptz", []),
         ("locality text DEFAULT 'x', ity_utc timestamptz, candidate text DEFAULT 'y'", []),
         ("tid int DEFAULT 7, utc timestamptz", []),

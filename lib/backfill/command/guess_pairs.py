@@ -192,7 +192,7 @@ def _is_pair(look: TableLook, wall: str, target: str) -> bool:
         return False
     if any(wall in dict(reference.parts) for reference in look.references):
         return False  # it names a row of another table
-    if wall_words & _SAYS_UTC or target_words & _SAYS_LOCAL:
+    if wall_words & _SAYS_UTC or _is_local(target_words):
         return False
     if not (wall_words & _SAYS_LOCAL or target_words & _SAYS_UTC):
         return False
@@ -200,6 +200,11 @@ def _is_pair(look: TableLook, wall: str, target: str) -> bool:
         return False
     silent = _SILENT | (_DAYS if holds is _Holds.MOMENT else set())
     return wall_words - silent == target_words - silent
+
+
+def _is_local(words: set[str]) -> bool:
+    """Whether a name says wall time; `local_time_utc` is that of `local_time` in UTC."""
+    return bool(words & _SAYS_LOCAL) and not words & _SAYS_UTC
 
 
 #: Times that programs write where there is none: all zeros, the ends of a calendar, nothing.
