@@ -287,6 +287,47 @@ def test_numbers_of_more_digits_than_a_float_has_are_read_whole_or_refused(
 
 
 @pytest.mark.parametrize(
+    ("rows", "odd", "says"),
+    [
+        (["2026-03-01 08:00:00"] * 5_000, "2026-03-01 08:00:00+09", "DuckDB leaves it out"),
+        (["2026-03-01 08:00"] * 5_000, "2026-03-01T08:00Z", "DuckDB leaves it out"),
+        (["2026-03-01 08:00:00"] * 3, "2026-03-01 08:00:00.5 UTC", "DuckDB leaves it out"),
+        (["2026-03-01 08:00:00-03:30"] * 3, "2026-03-01 08:00:00", "DuckDB takes UTC"),
+    ],
+)
+def test_times_with_an_offset_among_others_without_are_refused_and_read_as_texts(
+    tmp_path: Path, rows: list[str], odd: str, says: str
+) -> None:
+    lines = [f"{place},{text}\n" for place, text in enumerate([*rows, odd], start=1)]
+    (tmp_path / "w.csv").write_text("no,taken\n" + "".join(lines))
+    kept = tmp_path / "values.arrow"
+
+    with pytest.raises(UsageError, match=says) as refused:
+        keep_query(f"SELECT no, taken FROM 'w.csv' WHERE no > {len(rows)}", kept, tmp_path)
+
+    mended = str(refused.value).split("in place of VARCHAR: ")[1]
+    keep_query(f"SELECT taken {mended} WHERE no > {len(rows)}", kept, tmp_path)
+    assert read(kept) == [{"taken": odd}]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2026-03-01 08:00:00", "2026-03-02 08:00:00.5", ""],
+        ["2026-03-01 08:00:00Z", "2026-03-02 08:00:00+09:00", ""],
+        ["31/03/2026 08:00:00 AM", "30/03/2026 09:00:00 PM"],
+    ],
+)
+def test_times_that_all_have_an_offset_or_none_are_read(tmp_path: Path, texts: list[str]) -> None:
+    lines = [f"{place},{text}\n" for place, text in enumerate(texts, start=1)]
+    (tmp_path / "w.csv").write_text("no,at\n" + "".join(lines))
+
+    keep_query("FROM 'w.csv'", tmp_path / "values.arrow", tmp_path)
+
+    assert len(read(tmp_path / "values.arrow")) == len(texts)
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "SELECT no, size FROM 'n.csv'",

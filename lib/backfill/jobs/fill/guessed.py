@@ -1,5 +1,6 @@
 """What DuckDB guesses of the files that a query reads: whether in a date the day comes first,
-what a whole column is by its first rows, and that a number has no more digits than a float."""
+what a whole column is by its first rows, that a number has no more digits than a float, and that
+all times of a column have an offset, or none."""
 
 from __future__ import annotations
 
@@ -26,6 +27,28 @@ _TOLD = ("sample_size", "all_varchar", "columns", "auto_detect")
 _TYPED = {"types", "dtypes", "column_types", "columns", "all_varchar"}
 #: The digits of a number's text that tell it from another: of 0, 1.50 and 15e-1 none, 15, 15.
 _DIGITS = "trim(regexp_replace(regexp_replace(lower({}), 'e.*', ''), '[^0-9]', '', 'g'), '0')"
+#: Whether a text of a time names an offset or a zone; a half of the day is none.
+_ZONED = (
+    r"(regexp_matches({0}, ':\d\d([.,]\d+)?\s*([+-]\d|[A-Za-z])')"
+    r" AND NOT regexp_matches({0}, ':\d\d([.,]\d+)?\s*[AaPp]\.?[Mm]\.?$'))"
+)
+#: Of a column that DuckDB made: which texts it would not keep as they are; what of them, and how.
+_LOST = {
+    "DOUBLE": (
+        f"{_DIGITS.format('t')} <> {_DIGITS.format('t::DOUBLE::VARCHAR')}",
+        "numbers in the column {} have more digits than a float of DuckDB's keeps (the first: {})",
+    ),
+    "TIMESTAMP": (
+        _ZONED.format("t"),
+        "times in the column {} have an offset or a zone, others have none, and DuckDB leaves it "
+        "out (the first: {})",
+    ),
+    "TIMESTAMP WITH TIME ZONE": (
+        f"NOT {_ZONED.format('t')}",
+        "times in the column {} have no offset, others have one, and DuckDB takes UTC for them "
+        "(the first: {})",
+    ),
+}
 #: Stands where an option will stand that DuckDB would write down in a way of its own.
 _PLACE = "dateformat = ''"
 #: By which option a person says how such values are written, by the type that DuckDB gives them.
@@ -42,7 +65,7 @@ _READ_JSON = "SELECT * FROM read_json('')"
 def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     """Raise `UsageError` where a date that the query reads may have the day first, or the month,
     where rows behind the first ones would be made into what their column is by those, and where a
-    number would lose digits."""
+    number would lose digits or a time its offset."""
     import duckdb
 
     tree = _tree(connection, query)
@@ -55,7 +78,7 @@ def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
             try:
                 late = _changed_by_later_rows(connection, arguments, names, reader)
                 guess = _guess(connection, arguments, names) if reader == _READ else None
-                short = _short(connection, arguments, names) if reader == _READ else {}
+                lost = _lost(connection, arguments, names) if reader == _READ else {}
             except duckdb.Error:  # what is wrong with the file, the query itself will say
                 continue
             if late:
@@ -72,17 +95,15 @@ def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
                     "--query can not be evaluated: dates that it reads may have the day first, or "
                     f"the month. Say how they are written, if it is so: {_as_typed(shown)}"
                 )
-            if short:
-                raise _too_many_digits(_text(connection, _READ, arguments, _PLACE), short)
+            if lost:
+                raise _loses(_text(connection, _READ, arguments, _PLACE), lost)
 
 
-def _too_many_digits(shown: str, short: Mapping[str, str]) -> UsageError:
-    column, text = next(iter(short.items()))
-    kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in short)
+def _loses(shown: str, lost: Mapping[str, str]) -> UsageError:
+    kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in lost)
     return UsageError(
-        f"--query can not be evaluated: numbers in the column {column} have more digits than a "
-        f"float of DuckDB's keeps (the first: {text[:60]}). Have it read texts, of which the "
-        "server makes numbers, or name their type in place of VARCHAR: "
+        f"--query can not be evaluated: {next(iter(lost.values()))}. Have it read texts, of which "
+        "the server makes values, or name their type in place of VARCHAR: "
         + _as_typed(shown).replace(_PLACE, f"types = {{{kinds}}}")
     )
 
@@ -111,26 +132,28 @@ def _changed_by_later_rows(
     ]
 
 
-def _short(
+def _lost(
     connection: duckdb.DuckDBPyConnection, arguments: list[Any], names: set[str]
 ) -> dict[str, str]:
-    """Return columns of floats, each with a text in it that has other digits than its float."""
-    if _TYPED & {_option(argument) for argument in arguments}:
+    """Return columns of which DuckDB does not keep every text, each with a sentence about one."""
+    said = {_option(argument) for argument in arguments}
+    if _TYPED & said:
         return {}
     read = connection.sql(_text(connection, _READ, arguments))
     texts = _text(connection, _READ, arguments, "all_varchar = true")
-    own, of_float = (_DIGITS.format(text) for text in ("t", "t::DOUBLE::VARCHAR"))
-    short = {}
+    lost = {}
     for column, kind in zip(read.columns, map(str, read.types), strict=True):
-        if kind != "DOUBLE" or not ("*" in names or column.casefold() in names):
+        is_asked = "*" in names or column.casefold() in names
+        if kind not in _LOST or not is_asked or (kind != "DOUBLE" and _SAYS["TIMESTAMP"] in said):
             continue
+        condition, sentence = _LOST[kind]
         rows = connection.execute(
             f"SELECT t FROM (SELECT trim({quoted(column)}) AS t FROM ({texts}))"
-            f" WHERE {own} <> {of_float} LIMIT 1"
+            f" WHERE t <> '' AND {condition} LIMIT 1"
         ).fetchall()
         if rows:
-            short[column] = str(rows[0][0])
-    return short
+            lost[column] = sentence.format(column, str(rows[0][0])[:60])
+    return lost
 
 
 def _guess(
