@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from backfill.command.guess_forms import NUMBER_TYPES, Guess
 from backfill.command.guess_pairs import words_of
-from backfill.jobs.utc.lookups import MOMENTS, RANGES, is_end
+from backfill.jobs.utc.lookup_checks import is_end
+from backfill.jobs.utc.lookups import MOMENTS, RANGES
 from backfill.server.table import Relation
 from backfill.server.table_look import Reference, TableLook
 from backfill.utc.spelling import Vocabulary, foreign_zone

@@ -79,24 +79,37 @@ class Since:
         )
         return sql.SQL("coalesce({}::timestamp, '-infinity')").format(column)
 
+    def ends(self, alias: str) -> sql.Composable:
+        """Return up to when a row of the other table counts, comparable with the moment."""
+        shape = "upper({})" if self.is_range else "({} + 1)" if self.is_whole_day else "{}"
+        column = sql.SQL(shape).format(sql.Identifier(alias, self.until))
+        return sql.SQL("coalesce({}::timestamp, 'infinity')").format(column)
+
+    def is_ever(self, alias: str) -> sql.Composable:
+        """Return whether a row of the other table may count at all: an empty range never does."""
+        if not self.is_range:
+            return sql.SQL("true")
+        return sql.SQL("isempty({}) IS NOT TRUE").format(sql.Identifier(alias, self.column))
+
     def counts(self, alias: str, row: str) -> sql.Composable:
         """Return whether a row of the other table counts at the moment of `row`."""
-        parts = {"begins": self.begins(alias), "moment": self.moment_of(row)}
+        begins, moment = self.begins(alias), self.moment_of(row)
         if not self.until:
-            return sql.SQL("{begins} <= {moment}").format(**parts)
-        shape = "upper({})" if self.is_range else "({} + 1)" if self.is_whole_day else "{}"
-        column = sql.Identifier(alias, self.until)
-        counts = sql.SQL(
-            "{begins} <= {moment} AND {moment} < coalesce({end}::timestamp, 'infinity')"
-        )
-        if self.is_range:  # an empty one has no bounds, and counts never
+            return sql.SQL("{} <= {}").format(begins, moment)
+        counts = sql.SQL("{begins} <= {moment} AND {moment} < {ends}")
+        if self.is_range:
             counts = sql.SQL(
-                "isempty({column}) IS NOT TRUE AND {begins} <= {moment}"
+                "{is_ever} AND {begins} <= {moment}"
                 " AND ({begins} < {moment} OR lower_inc({column}) IS NOT FALSE)"
-                " AND {moment} <= coalesce({end}::timestamp, 'infinity')"
-                " AND ({moment} < coalesce({end}::timestamp, 'infinity') OR upper_inc({column}))"
+                " AND {moment} <= {ends} AND ({moment} < {ends} OR upper_inc({column}))"
             )
-        return counts.format(**parts, column=column, end=sql.SQL(shape).format(column))
+        return counts.format(
+            begins=begins,
+            moment=moment,
+            ends=self.ends(alias),
+            is_ever=self.is_ever(alias),
+            column=sql.Identifier(alias, self.column),
+        )
 
 
 def _moment_of_text(parts: str) -> str:

@@ -16,9 +16,10 @@ from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.checks import check_columns, check_deleted, read_oddly
 from backfill.jobs.utc.counting import Count, ask_together, look_at_years, tell_overridden
 from backfill.jobs.utc.kind import UtcRuns
-from backfill.jobs.utc.lookups import (
+from backfill.jobs.utc.lookup_checks import (
     check_lookups,
     instant_bounds,
+    overlapping,
     unfound,
     untold_days,
     unused_ends,
@@ -377,6 +378,7 @@ def _warnings(
         *untold_days(connection, table, lookups),
         *unfound(connection, table, members),
         *instant_bounds(connection, table),
+        *overlapping(connection, table),
     ]
     warnings += [
         f"{table.relation}.{wall.name} is real, which keeps about seven digits: a time of day in "
