@@ -7,13 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-import duckdb
 import pytest
 from tests.engine.workshop import Bench, add_noons, load_empty, load_noons, load_traps
 from tests.pages.looking import Page, check_picture, check_tables, pictures
-
-from backfill.jobs.utc.staged_sql import from_units
-from backfill.utc.described import Unit
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import BenchFrom
@@ -146,24 +142,39 @@ def test_nothing_pending_is_said_in_words(bench_from: BenchFrom) -> None:
     assert "No row is pending, and none is filled." in markup
 
 
-@pytest.mark.parametrize("unit", list(Unit))
-def test_whole_numbers_are_the_moments_that_any_numbers_are(unit: Unit) -> None:
-    """Years that no calendar has and the ends of what the column holds included."""
-    per_second = unit.per_second if not unit.is_coarse else 1
-    year_10000 = (253_402_300_800_000_000 - unit.zero_us) * per_second // 1_000_000
-    year_1 = (-62_135_596_800_000_000 - unit.zero_us) * per_second // 1_000_000
-    edges = [-(2**63), 2**63 - 1, year_1, year_10000, 0, 1_748_865_600_123, -1]
-    numbers = [n + d for n in edges for d in (-2, -1, 0, 1, 2) if abs(n + d) < 2**63]
+def test_what_duckdb_can_not_read_is_drawn_and_shown_as_it_was_computed(
+    noons: Bench, tmp_path: Path
+) -> None:
+    noons.sql("CREATE TABLE besuch (id int PRIMARY KEY, am text, am_utc timestamptz)")
+    noons.sql("INSERT INTO besuch VALUES (1, '26. Oktober 2025 02:30'), (2, '3. Mai 2025 08:00')")
+    spec = tmp_path / "besuch.toml"
+    spec.write_text(
+        'table = "besuch"\nzone = ["=Europe/Berlin"]\n[[pair]]\nwall = "am"\n'
+        'target = "am_utc"\nformat = "%d. %B %Y %H:%M"\nmonths = "de"\n'
+    )
 
-    with duckdb.connect() as connection:
-        whole, any_number = (
-            connection.execute(
-                f"SELECT {from_units('n', per_second, unit.zero_us, is_whole=is_whole)}::VARCHAR"
-                " FROM (SELECT unnest(?::BIGINT[]) AS n)",
-                [numbers],
-            ).fetchall()
-            for is_whole in (True, False)
-        )
+    markup, found = drawn(noons, table=str(spec))
 
-    assert whole == any_number
-    assert len(set(whole)) > 2
+    assert "2025-10-26 02:00:00" in markup  # the fold that the first one lies in
+    assert "2025-05" in texts(found[0])
+    assert "no date" not in markup
+
+
+def test_a_wall_time_that_is_read_in_a_zone_is_shown_as_it_is_there(
+    noons: Bench, tmp_path: Path
+) -> None:
+    noons.sql("CREATE TABLE call (id int PRIMARY KEY, at timestamptz, at_utc timestamptz)")
+    noons.sql("INSERT INTO call VALUES (1, '2025-10-25 17:30Z')")
+    spec = tmp_path / "call.toml"
+    spec.write_text(
+        'table = "call"\nzone = ["=Europe/Paris"]\n[[pair]]\n'
+        'wall = { column = "at", read_in = "Asia/Tokyo" }\ntarget = "at_utc"\n'
+    )
+    book = noons.book(table=str(spec))
+    for step in (book.preflight, book.extract, book.compute):
+        step()
+
+    markup = book.diff().markup
+
+    assert "2025-10-26 02:30:00" in markup  # Tokyo's wall clock, which Paris has twice
+    assert "2025-10-26 00:30:00Z" in markup

@@ -207,9 +207,9 @@ class Staging:
             ) from error
 
     def read(
-        self, query: str, schema: pa.Schema, batch_rows: int = BATCH_ROWS
+        self, query: str, schema: pa.Schema | None = None, batch_rows: int = BATCH_ROWS
     ) -> Iterator[pa.Table]:
-        """Yield a query's rows as tables of `schema`, a batch at a time.
+        """Yield a query's rows a batch at a time, as tables of `schema` where that is given.
 
         Where DuckDB finds too little memory it gets more, and goes on behind what was yielded: no
         two rows of the query may have the same place in its order.
@@ -219,7 +219,7 @@ class Staging:
             try:
                 for rows in self._batches(query, batch_rows, behind):
                     behind += rows.num_rows
-                    yield rows.cast(schema)
+                    yield rows if schema is None else rows.cast(schema)
                 return
             except (self._error, OSError) as error:  # the latter is Arrow's, for any of the former
                 times += 1

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from backfill.display.charts import ClockChange, Strip, clock_changes, strips
 from backfill.display.pages import NOTHING, Shown, figure, note, table
-from backfill.jobs.utc.staged_sql import local_time, why
-from backfill.jobs.utc.views import zone_of
-from backfill.plans.staging import Staging
+from backfill.jobs.utc.shown_times import walls_in, walls_sql, why, zone_name
+from backfill.plans.staging import Staging, quoted
+from backfill.rows.values import Int64Array
 from backfill.utc.described import Columns
 from backfill.utc.segments import FOLD_CODE, MIN_SECOND, NORMAL_CODE, build_segments
 from backfill.utc.zone_names import is_zone
@@ -27,7 +27,9 @@ AROUND_HALF_HOURS = 8  # of wall time, before and after a gap or fold
 _HALF_HOUR_S = 1_800
 _AROUND_S = AROUND_HALF_HOURS * _HALF_HOUR_S
 _ZONE_STRIDE_S = 2**40  # more than all years: zones lie apart
-_WALLS_SCHEMA = pa.schema([("zone", pa.string()), ("wall_s", pa.int64())])
+_MONTHS_SCHEMA = pa.schema(
+    [("scope", pa.string()), ("month", pa.timestamp("us")), ("rows", pa.int64())]
+)
 _OTHERS = " others\non a scale of their own"
 _LAST_YEAR = 9_998
 
@@ -38,11 +40,8 @@ def pending_picture(
     """Return pending rows by scope and month, and beside them what is filled, by year."""
     first = columns.pairs[0]
     wall = first.label
-    staging.connection.execute(
-        "CREATE OR REPLACE TABLE pending_months AS SELECT coalesce(scope, '') AS scope,"
-        f" date_trunc('month', {local_time(first)}) AS month, count(*) AS rows"
-        " FROM extracted GROUP BY ALL"
-    )
+    staging.create("pending_months", _MONTHS_SCHEMA)
+    staging.append("pending_months", _pending_months(staging, columns))
     months = _of_fullest(staging, member)
     if not months:
         return _filled(filled, months, wall)
@@ -68,6 +67,24 @@ def pending_picture(
     return figure(svg, caption, _by_month(staging, wall, total, member)) + _filled(
         filled, months, wall
     )
+
+
+def _pending_months(staging: Staging, columns: Columns) -> pa.Table:
+    """Return how many rows wait by scope (empty for none) and month (NULL for no date)."""
+    first = columns.pairs[0]
+    query = f"SELECT coalesce(scope, '') AS scope, {walls_sql(first, columns)} FROM extracted"
+    counts: Counter[tuple[str, dt.datetime | None]] = Counter()
+    for rows in staging.read(query):
+        us, is_shown = walls_in(rows, first)
+        months = us.astype("datetime64[us]").astype("datetime64[M]").astype("datetime64[us]")
+        month = pa.array(months, mask=~is_shown)
+        grouped = pa.table({"scope": rows.column("scope"), "month": month}).group_by(
+            ["scope", "month"]
+        )
+        for part in grouped.aggregate([([], "count_all")]).to_pylist():
+            counts[part["scope"], part["month"]] += part["count_all"]
+    parts = [{"scope": s, "month": m, "rows": rows} for (s, m), rows in counts.items()]
+    return pa.Table.from_pylist(parts, schema=_MONTHS_SCHEMA)
 
 
 def _one(staging: Staging, query: str) -> int:
@@ -200,28 +217,16 @@ def clock_change_picture(staging: Staging, columns: Columns) -> Shown:
 
 def _clock_changes(staging: Staging, columns: Columns) -> pa.Table | None:
     """Return every gap and fold of the zones in the changes, of the years that occur there."""
-    years = " UNION ALL ".join(
-        f"SELECT year({local_time(pair)}) AS y FROM changes" for pair in columns.pairs
-    )
-    low, high = staging.connection.execute(f"SELECT min(y), max(y) FROM ({years})").fetchone() or (
-        None,
-        None,
-    )
-    zones = [
-        row[0]
-        for row in staging.connection.execute(
-            " UNION ".join(
-                f"SELECT DISTINCT {zone_of(pair, columns)} AS zone FROM changes"
-                for pair in columns.pairs
-            )
-            + " ORDER BY 1"
-        ).fetchall()
-        if row[0] is not None and is_zone(row[0])
-    ]
-    if low is None or not zones:
+    seen: set[str] = set()
+    seconds: list[int] = []
+    for zones, wall_s in _walls(staging, columns):
+        seen.update(zones.dictionary.to_pylist())
+        seconds += [int(wall_s.min()), int(wall_s.max())] if len(wall_s) else []
+    named = sorted(zone for zone in seen if is_zone(zone))
+    if not seconds or not named:
         return None
-    parts = [_of_zone(zone, int(low), min(int(high), _LAST_YEAR)) for zone in zones]
-    return pa.concat_tables(parts)
+    low, high = (dt.date.fromisoformat(_clock(s)[:10]).year for s in (min(seconds), max(seconds)))
+    return pa.concat_tables([_of_zone(zone, low, min(high, _LAST_YEAR)) for zone in named])
 
 
 def _of_zone(zone: str, first_year: int, last_year: int) -> pa.Table:
@@ -257,14 +262,12 @@ def _around(
     start, end, first = (changes.column(n).to_numpy() for n in ("start_s", "end_s", "from_s"))
     keys = of_zone * _ZONE_STRIDE_S + first
     counted: Counter[tuple[int, int, bool]] = Counter()
-    for rows in staging.read(_walls(columns), _WALLS_SCHEMA):
-        names = rows.column("zone").combine_chunks().dictionary_encode()
+    for names, walls in _walls(staging, columns):
         codes = [places.get(name, len(places)) for name in names.dictionary.to_pylist()]
         zone = np.array(codes, dtype=np.int64)[names.indices.to_numpy()]
-        wall = rows.column("wall_s").to_numpy()
-        change = np.searchsorted(keys, zone * _ZONE_STRIDE_S + wall, side="right") - 1
-        is_near = (change >= 0) & (of_zone[change] == zone) & (wall < end[change] + _AROUND_S)
-        change, wall = change[is_near], wall[is_near]
+        change = np.searchsorted(keys, zone * _ZONE_STRIDE_S + walls, side="right") - 1
+        is_near = (change >= 0) & (of_zone[change] == zone) & (walls < end[change] + _AROUND_S)
+        change, wall = change[is_near], walls[is_near]
         half_hour = (wall - start[change]) // _HALF_HOUR_S
         is_inside = (wall >= start[change]) & (wall < end[change])
         counted.update(zip(change.tolist(), half_hour.tolist(), is_inside.tolist(), strict=True))
@@ -279,15 +282,18 @@ def _both(counted: Counter[tuple[int, int, bool]], change: int, half_hour: int) 
     return counted[(change, half_hour, True)] + counted[(change, half_hour, False)]
 
 
-def _walls(columns: Columns) -> str:
-    """Return the SQL of every wall time that was classified, with its zone."""
-    return " UNION ALL ".join(
-        f"SELECT {zone_of(pair, columns)} AS zone,"
-        f" floor(epoch({local_time(pair)}))::BIGINT AS wall_s"
-        f" FROM changes WHERE {why(pair, 'kind')} IS NOT NULL"
-        f" AND {zone_of(pair, columns)} IS NOT NULL AND {local_time(pair)} IS NOT NULL"
-        for pair in columns.pairs
-    )
+def _walls(staging: Staging, columns: Columns) -> Iterator[tuple[pa.DictionaryArray, Int64Array]]:
+    """Yield every wall time that was classified, in seconds, and its zone, a batch at a time."""
+    for pair in columns.pairs:
+        zone = f"why.{quoted(zone_name(pair, columns))}"
+        query = (
+            f"SELECT {zone} AS zone, {walls_sql(pair, columns)} FROM changes"
+            f" WHERE {why(pair, 'kind')} IS NOT NULL AND {zone} IS NOT NULL"
+        )
+        for rows in staging.read(query):
+            us, is_shown = walls_in(rows, pair)
+            zones = rows.column("zone").filter(pa.array(is_shown)).combine_chunks()
+            yield zones.dictionary_encode(), us[is_shown] // 1_000_000
 
 
 def _map(near: Sequence[tuple[str, str, int, int, int, int, int]]) -> Shown:

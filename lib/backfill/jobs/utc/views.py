@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
+
 from backfill.display.pages import NOTHING, Shown, section, table
-from backfill.jobs.utc.staged_sql import instant_text, iso, wall_text, why
-from backfill.plans.staging import Staging, literal
+from backfill.jobs.utc.shown_times import instant_texts, target_texts, wall_texts, why, zone_name
+from backfill.plans.staging import Staging
+from backfill.rows.values import field_of
 from backfill.steps.task_view import skips_table
-from backfill.utc.described import Columns, Pair
+from backfill.utc.described import Columns
 from backfill.utc.doubts import WORDS
 
 SHOWN_COUNTS = 100
@@ -45,32 +48,43 @@ def _counts(staging: Staging, member: str) -> Shown:
 
 
 def _candidates(staging: Staging, columns: Columns, kind: str, member: str) -> Shown:
-    rows: list[tuple[Any, ...]] = []
+    shown: list[tuple[Any, ...]] = []
     count = 0
     for pair in columns.pairs:
         where = f"{why(pair, 'kind')} = '{kind}'"
         count += staging.scalar(f"SELECT count(*) FROM changes WHERE {where}")
-        rows += staging.connection.execute(
-            f"SELECT key, scope, {literal(pair.label)}, {wall_text(pair)},"
-            f" {zone_of(pair, columns)}, {iso(why(pair, 'first'))}, {iso(why(pair, 'second'))},"
-            f" {instant_text(pair.target)}"
-            f" FROM changes WHERE {where} ORDER BY position LIMIT {TELLING_ROWS}"
-        ).fetchall()
-    if not rows:
+        rows = staging.table(f"FROM changes WHERE {where} ORDER BY position LIMIT {TELLING_ROWS}")
+        shown += zip(
+            *_plain(rows, "key", "scope"),
+            [pair.label] * rows.num_rows,
+            wall_texts(rows, pair),
+            _why(rows, zone_name(pair, columns)),
+            *(instant_texts(rows, f"{pair.label}_{part}") for part in ("first", "second")),
+            target_texts(rows, pair.target),
+            strict=True,
+        )
+    if not shown:
         return NOTHING
     says = {"fold": "happened twice", "gap": "never happened"}[kind]
     return table(
-        f"Wall times that {says} ({kind}s): {count:,} values, {min(len(rows), count):,} shown",
+        f"Wall times that {says} ({kind}s): {count:,} values, {min(len(shown), count):,} shown",
         ["key", member, "column", "wall time", "zone", *WORDS[kind][:2], "planned (UTC)"],
-        rows,
+        shown,
         rest=f"All of them: changes where rule = '{kind}'",
     )
 
 
-def zone_of(pair: Pair, columns: Columns) -> str:
-    """Return the SQL of the zone that a pair was read in."""
-    is_own = columns.own_chains[columns.pairs.index(pair)]
-    return why(pair, "zone") if is_own else "why.zone"
+def _plain(rows: pa.Table, *names: str) -> list[list[Any]]:
+    return [rows.column(name).to_pylist() for name in names]
+
+
+def _why(rows: pa.Table, name: str) -> list[Any]:
+    values: list[Any] = field_of(rows, "why", name).to_pylist()
+    return values
+
+
+def _hours(seconds: list[float | None], digits: int) -> list[float | None]:
+    return [None if value is None else round(value / 3600, digits) for value in seconds]
 
 
 def _repairs(staging: Staging, columns: Columns) -> Shown:
@@ -91,14 +105,22 @@ def _repairs(staging: Staging, columns: Columns) -> Shown:
     )
     repaired: list[tuple[Any, ...]] = []
     for pair in columns.pairs:
-        repaired += staging.connection.execute(
-            f"SELECT why.pattern, key, scope, {literal(pair.target.column.name)},"
-            f" {wall_text(pair)}, {zone_of(pair, columns)}, {instant_text(pair.target, 'before')},"
-            f" {instant_text(pair.target)}, round({why(pair, 'moved_s')} / 3600.0, 4)"
-            f" FROM changes WHERE {why(pair, 'moved_s')} IS NOT NULL"
+        changed = staging.table(
+            f"FROM changes WHERE {why(pair, 'moved_s')} IS NOT NULL"
             " QUALIFY row_number() OVER (PARTITION BY why.pattern ORDER BY position)"
             f" <= {SHOWN_REPAIRS} ORDER BY why.pattern, position"
-        ).fetchall()
+        )
+        repaired += zip(
+            _why(changed, "pattern"),
+            *_plain(changed, "key", "scope"),
+            [pair.target.column.name] * changed.num_rows,
+            wall_texts(changed, pair),
+            _why(changed, zone_name(pair, columns)),
+            target_texts(changed, pair.target, "before"),
+            target_texts(changed, pair.target),
+            _hours(_why(changed, f"{pair.label}_moved_s"), 4),
+            strict=True,
+        )
     return shown + table(
         f"Before and after, with the distance ({len(repaired):,} rows shown)",
         [
@@ -110,39 +132,41 @@ def _repairs(staging: Staging, columns: Columns) -> Shown:
 
 
 def _warnings(staging: Staging, columns: Columns, member: str) -> Shown:
-    rows = staging.connection.execute(
-        f"SELECT key, scope, warnings, why.zone, {_both(columns)} FROM changes"
-        f" WHERE warnings <> '' ORDER BY warnings, position LIMIT {TELLING_ROWS}"
-    ).fetchall()
-    if not rows:
+    rows = staging.table(
+        f"FROM changes WHERE warnings <> '' ORDER BY warnings, position LIMIT {TELLING_ROWS}"
+    )
+    if not rows.num_rows:
         return NOTHING
     count = staging.scalar("SELECT count(*) FROM changes WHERE warnings <> ''")
+    facts = [*_plain(rows, "key", "scope", "warnings"), _why(rows, "zone")]
     return table(
-        f"Rows with a warning: {count:,} rows, {len(rows):,} shown",
+        f"Rows with a warning: {count:,} rows, {rows.num_rows:,} shown",
         ["key", member, "warning", "zone", *_both_names(columns)],
-        rows,
+        zip(*facts, *_both(rows, columns), strict=True),
         rest="All of them: changes where warnings <> ''",
     )
 
 
 def _largest_offsets(staging: Staging, columns: Columns, member: str) -> Shown:
-    offset = why(columns.pairs[0], "offset_s")
-    rows = staging.connection.execute(
-        f"SELECT key, scope, why.zone, round({offset} / 3600.0, 2), {_both(columns)}"
-        f" FROM changes WHERE {offset} IS NOT NULL"
-        f" ORDER BY abs({offset}) DESC, position LIMIT 5"
-    ).fetchall()
-    if not rows:
+    first = columns.pairs[0]
+    offset = why(first, "offset_s")
+    rows = staging.table(
+        f"FROM changes WHERE {offset} IS NOT NULL ORDER BY abs({offset}) DESC, position LIMIT 5"
+    )
+    if not rows.num_rows:
         return NOTHING
+    facts = [*_plain(rows, "key", "scope"), _why(rows, "zone")]
+    hours = _hours(_why(rows, f"{first.label}_offset_s"), 2)
     return table(
-        f"The largest offsets from UTC ({len(rows)} rows shown)",
+        f"The largest offsets from UTC ({rows.num_rows:,} rows shown)",
         ["key", member, "zone", "offset (hours)", *_both_names(columns)],
-        rows,
+        zip(*facts, hours, *_both(rows, columns), strict=True),
     )
 
 
-def _both(columns: Columns) -> str:
-    return ", ".join(f"{wall_text(pair)}, {instant_text(pair.target)}" for pair in columns.pairs)
+def _both(rows: pa.Table, columns: Columns) -> list[list[str | None]]:
+    pairs = ((wall_texts(rows, p), target_texts(rows, p.target)) for p in columns.pairs)
+    return [texts for pair in pairs for texts in pair]
 
 
 def _both_names(columns: Columns) -> list[str]:
