@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from backfill import workbook
 from backfill.errors import PreflightError, UsageError
+from backfill.notebook.offline_page import write_page
 
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
@@ -253,3 +254,17 @@ def test_what_the_run_has_read_need_not_come_along_with_the_values(tables: Table
         ("d", 4),
         ("e", 3),
     ]
+
+
+def test_the_page_of_a_fill_tells_of_no_other_job_s_doubts(tables: Tables) -> None:
+    tables.make("CREATE TABLE lamp (id int PRIMARY KEY, watts int)", "INSERT INTO lamp VALUES (1)")
+    folder = tables.fill(pd.DataFrame({"id": [1], "watts": [7]}), "lamp", "watts").folder
+    folder.write_json(
+        "notebook.ipynb", {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    )
+
+    write_page(folder, "notebook.ipynb", "notebook.html")
+
+    page = folder.file("notebook.html").read_text(encoding="utf-8")
+    assert "No person decided anything beforehand." in page
+    assert "wall time" not in page

@@ -13,8 +13,7 @@ WORDS = re.compile(
 #: SQL's own words for what the server prints in UTC.
 SQL_S_OWN = "AT TIME ZONE 'UTC'"
 ALLOWED = {
-    "archive/run_report.py": "the sentence on doubtful times of the UTC job's report, until jobs "
-    "bring their own sentences",
+    "archive/run_report.py": "the version of the time zone data, which every run's page tells",
     "plans/review_sheet.py": "columns of files that people have filled in",
     "plans/worksheet.py": "the same: questions.csv and decisions.csv of every earlier run",
     "steps/comparison.py": "the version of the time zone data, which explains differences",

@@ -45,14 +45,19 @@ class Section:
     shown: Shown
 
 
-def report_sections(facts: RunFacts, parts: Mapping[str, str]) -> list[Section]:
-    """Return the page's sections in their order; what a run has nothing of says so."""
+def report_sections(
+    facts: RunFacts, parts: Mapping[str, str], doubts: Callable[[], str] = str
+) -> list[Section]:
+    """Return the page's sections in their order; what a run has nothing of says so.
+
+    `doubts` gives the job's own sentence on what was doubtful, empty for none.
+    """
     recorded = {name: Shown(markup, "") for name, markup in parts.items()}
     makers: list[tuple[str, str, Callable[[], Shown]]] = [
         ("what-happened", "What happened", lambda: _glance(facts)),
         ("held", "Held back for a person", lambda: _held(recorded)),
         ("diff", "What changes", lambda: changes_view(facts) + recorded.get("diff", NOTHING)),
-        ("decisions", "Decisions", lambda: _decisions(facts, recorded)),
+        ("decisions", "Decisions", lambda: _decisions(facts, recorded, doubts)),
         ("skips", "Rows left alone", lambda: _skips(facts) + _drifted(facts)),
         (
             "pictures",
@@ -84,9 +89,10 @@ def _held(recorded: Mapping[str, Shown]) -> Shown:
     return recorded["held"] + Shown(f'<p class="backfill">{says}</p>', "See: Decisions")
 
 
-def _decisions(facts: RunFacts, recorded: Mapping[str, Shown]) -> Shown:
+def _decisions(facts: RunFacts, recorded: Mapping[str, Shown], doubts: Callable[[], str]) -> Shown:
     asked = recorded.get("decisions") or _asked(facts)
-    return note(_line_of_doubts(facts)) + _used(facts) + asked
+    sentence = _line_of_doubts(facts) or doubts()
+    return (note(sentence) if sentence else NOTHING) + _used(facts) + asked
 
 
 def _line_of_doubts(facts: RunFacts) -> str:
@@ -101,13 +107,7 @@ def _line_of_doubts(facts: RunFacts) -> str:
         )
     if facts.reverts:
         return "Nothing was computed: the before-images in the database are put back."
-    decided = sum(1 for _row in read_rows(facts.folder, USED_FILE))
-    settings = facts.plan.get("settings", {})
-    return (
-        f"Doubtful: {summary.get('folds', 0):,} wall times happened twice (fold: "
-        f"{settings.get('fold', 'earlier')}), {summary.get('gaps', 0):,} never happened (gap: "
-        f"{settings.get('gap', 'shift_forward')}); {decided:,} were decided by a person."
-    )
+    return ""
 
 
 # -- what shows it ------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def _used(facts: RunFacts) -> Shown:
     shown += _sheet(facts, CORRECTIONS_USED_FILE, "Corrections in place of what was read")
     if shown.markup:
         return shown
-    return note("No person decided anything beforehand: the policies of the settings hold.")
+    return note("No person decided anything beforehand.")
 
 
 def _asked(facts: RunFacts) -> Shown:

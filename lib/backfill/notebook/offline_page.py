@@ -16,6 +16,7 @@ from backfill.display.eye import NotShown
 from backfill.display.pages import PART_END, escape, note
 from backfill.display.standalone import whole_page
 from backfill.folder import RunFolder
+from backfill.jobs.registry import kind_of
 from backfill.next_command import next_command
 from backfill.notebook.rendering import code_style, rendered
 
@@ -30,7 +31,7 @@ def write_page(folder: RunFolder, notebook: str, page: str) -> None:
     document = _read_notebook(folder, notebook)
     parts = {**_earlier_parts(folder, notebook), **parts_of(document)}
     facts = read_facts(folder)
-    sections = report_sections(facts, parts)
+    sections = report_sections(facts, parts, lambda: kind_of(facts.job).doubts(facts))
     move_parts(document, MOVED_PARTS)
     page_text = whole_page(
         "run.html",

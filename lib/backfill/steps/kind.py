@@ -172,6 +172,11 @@ class JobKind:
         causes: Iterable[Cause] = own(before, after)
         return causes
 
+    def doubts(self, facts: RunFacts) -> str:
+        """Return what was doubtful about a run, in a sentence; empty for nothing."""
+        own = self._part(facts.plan.get("target") or {}, "doubts")
+        return str(own(facts)) if own else ""
+
     def uses_calendar(self, target: Mapping[str, Any]) -> bool:
         """Whether its values hang on the rules of local time: a plan is stale when they change."""
         return self._part(target, "uses_calendar") is not False

@@ -222,6 +222,7 @@ OPTIONAL: Mapping[str, Any] = {
     "lay_out": None,  # (connection, folder, name): a run as a table of texts, to be compared
     "causes": None,  # (run, run): what explains that they differ
     "explain_row": None,  # (trace): why a row is as it is
+    "doubts": None,  # (facts of a run): what was doubtful about it, in a sentence
     "uses_calendar": True,  # else a plan stays good when the rules of local time are updated
     "count_pending": None,  # (connection, plan): rows of its scope that wait now
     "summary_keys": None,  # (plan, counts, counts by scope): its keys of the summary

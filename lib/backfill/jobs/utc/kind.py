@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from backfill.archive.run_facts import RunFacts
+from backfill.archive.run_facts import RunFacts, read_rows
 from backfill.archive.trace import Trace
 from backfill.chunks.compare_and_set import TableWriter
 from backfill.chunks.writing import ChunkWriter
@@ -20,6 +20,7 @@ from backfill.jobs.utc.recompute import recompute
 from backfill.jobs.utc.table_json import table_from_json
 from backfill.plans.plan import CHANGES_FILE, Plan
 from backfill.plans.staging import literal, quoted
+from backfill.plans.worksheet import USED_FILE
 from backfill.records.checkpoint import Counts
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
@@ -111,6 +112,16 @@ class UtcRuns:
                 {"household_id": scope, **part.totals()} for scope, part in sorted(by_scope.items())
             ]
         return document
+
+    @staticmethod
+    def doubts(facts: RunFacts) -> str:
+        summary, settings = facts.summary, facts.plan.get("settings") or {}
+        decided = sum(1 for _row in read_rows(facts.folder, USED_FILE))
+        return (
+            f"Doubtful: {summary.get('folds', 0):,} wall times happened twice (fold: "
+            f"{settings.get('fold', 'earlier')}), {summary.get('gaps', 0):,} never happened (gap: "
+            f"{settings.get('gap', 'shift_forward')}); {decided:,} were decided by a person."
+        )
 
     def check(self, rows: pa.Table) -> Recomputed:
         return recompute(self._target, rows)
