@@ -24,7 +24,7 @@ help: ## list the targets
 setup: ## make .venv from the lock file, and install system parts that are missing
 	@scripts/setup
 
-demo: setup ## both jobs on invented data: dry run, apply, verify, run again, evidence
+demo: setup ## all three jobs on invented data: dry run, apply, verify, run again, undo, evidence
 	@$(PYTHON) -m backfill demo
 
 # Four processes for two cores: a part of the tests' time is waiting, for locks, signals and ends.

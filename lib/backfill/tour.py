@@ -14,15 +14,13 @@ from backfill import workbook
 from backfill.jobs.utc.entry import UTC_PARAMETERS
 from backfill.notebook.run_book import RunBook
 from backfill.parameters import Kind, Parameter, check_parameters, injected_names
-from backfill.server.embedded import EmbeddedServer, default_home
+from backfill.server.database import TOUR_ENV
+from backfill.server.embedded import TOUR_DATABASE, EmbeddedServer, default_home
 from backfill.server.postgres import connect, scalar
 from backfill.workbook import Book
 from backfill_lab.demo.seed import seed
 
 TOUR_PARAMETERS = (Parameter("household_id", Kind.TEXTS, "hh_demo", "the household of the tour"),)
-TOUR_DATABASE = "tour"
-#: The environment variable by which the tour's runs find their database.
-TOUR_ENV = "BACKFILL_TOUR_URL"
 
 
 def begin(namespace: Mapping[str, Any]) -> Book:

@@ -37,6 +37,7 @@ from backfill.notebook.show import is_beside, listener, refuse_second
 from backfill.parameter import flags_of
 from backfill.parameters import (
     APPLY_PARAMETERS,
+    KEPT_DEFAULTS,
     REVERT_PARAMETERS,
     VERIFY_PARAMETERS,
     Parameter,
@@ -325,7 +326,7 @@ class Book(RunBook):
 class PlanBook(RunBook):
     """A run that `run_id` names, with the plan that it froze: to apply, resume or verify."""
 
-    _usual = defaults_of(APPLY_PARAMETERS)
+    _usual = defaults_of(APPLY_PARAMETERS) | dict(KEPT_DEFAULTS)
 
     def __init__(self, values: dict[str, Any]) -> None:
         super().__init__(values)

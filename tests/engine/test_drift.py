@@ -65,7 +65,7 @@ def test_a_target_filled_with_another_value_is_left_alone(bench: Bench) -> None:
     run_id, message = drift_after(bench, "UPDATE events SET start_at_utc = 7 WHERE id = 'e03'")
 
     assert bench.filled()["e03"] == (7, None)
-    assert message.startswith("1 rows were left alone: they were edited since they were read.")
+    assert message.startswith("1 row was left alone: it was edited since it was read.")
     present = json.loads(details(bench, run_id)["e03"].removeprefix("now "))
     assert (present["start_at_utc"], present["end_at_utc"]) == (7, None)
 

@@ -238,6 +238,7 @@ def test_latest_means_the_newest_run_that_changed_a_row(bench: Bench) -> None:
     book = bench.revert("latest", apply=False)
 
     assert bench.summary(book)["reverts"] == wrote
+    assert f"puts back  run {wrote}" in repr(book)
     bench.revert(wrote)
     assert bench.table() == before
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,6 +149,31 @@ def test_a_query_is_kept_with_the_run_that_it_fills(tables: Tables, tmp_path: Pa
     assert pending["total_pending"] == 0
     assert (tables.runs / summary["run_id"] / "values.arrow").is_file()
     assert tables.rows("SELECT sum(watts)::text FROM lamp") == [("480.00",)]
+
+
+@pytest.mark.slow
+def test_a_dry_run_names_the_file_of_a_row_that_is_another_and_the_command_that_writes_the_rest(
+    tables: Tables, tmp_path: Path
+) -> None:
+    tables.make(
+        "CREATE TABLE lamp (id int PRIMARY KEY, socket text, watts int)",
+        "INSERT INTO lamp VALUES (1, 'E14', NULL), (2, 'E27', NULL)",
+    )
+    (tmp_path / "w.csv").write_text("id,socket,watts\n1,E14,4\n2,GU10,5\n")
+
+    dry = typed(tables, tmp_path, "fill", "--table", "lamp", "--set", "watts", "--values", "w.csv")
+
+    assert dry.returncode == 5
+    said = re.sub(r"\s+", " ", dry.stderr)
+    assert "1 row is left alone: the table holds something else than was read" in said
+    (folder,) = (path for path in tables.runs.iterdir() if path.is_dir())
+    assert "It is listed in skips.csv." in said
+    assert "2,public.lamp,,drifted" in (folder / "skips.csv").read_text().replace('"', "")
+    (line,) = (text for text in dry.stderr.splitlines() if "write exactly this plan: " in text)
+    words = shlex.split(line.partition("this plan: backfill ")[2])
+    assert words[:2] == ["apply", folder.name]
+    assert command(tables, tmp_path, *words[:2])[0] == 5
+    assert tables.rows("SELECT id, watts FROM lamp ORDER BY id") == [(1, 4), (2, None)]
 
 
 def own_notebook(folder: Path, code: str) -> Path:

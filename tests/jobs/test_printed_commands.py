@@ -135,6 +135,7 @@ def test_a_reverts_plan_is_never_what_apply_latest_means(place: Place) -> None:
     before = place.written()
     shown = place.type("revert", "latest", "--runs-dir", str(place.runs))
     assert shown.summary["dry_run"] is True
+    assert f"latest is run {run_id} (utc, succeeded" in shown.err
 
     refused = place.type("apply", "latest", "--runs-dir", str(place.runs))
     by_latest = place.type("revert", "latest", "--apply", "--runs-dir", str(place.runs))

@@ -29,7 +29,6 @@ def machine(tmp_path: Path) -> Typed:
 
 
 @pytest.mark.pastes(
-    "server.database:open_database db seed",
     "server.database:open_database db stop",
     "command.machine:run_db db stop",
     "command.doctor:_database db stop",
@@ -45,9 +44,9 @@ def test_the_embedded_database_is_seeded_stopped_and_emptied_by_what_is_printed(
 ) -> None:
     server = EmbeddedServer(default_home())
     unnamed = machine.type("status")
-    machine.paste(commands_in(unnamed.err, "db")[:1])
+    (to_stop,) = commands_in(unnamed.err, "db")
+    machine.type("db", "seed")
     assert "hh_demo" in machine.type("status").out
-    to_stop = commands_in(unnamed.err, "db")[1]
 
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         connection.execute("INSERT INTO events (id, household_id) VALUES ('x', 'ours')")

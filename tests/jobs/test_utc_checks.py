@@ -212,6 +212,24 @@ def test_far_years_need_a_word_and_an_answer_for_each_is_one(bench: Bench, tmp_p
     assert bench.scalar("SELECT count(*) FROM t WHERE u IS NULL") == 0
 
 
+def test_one_old_time_among_many_is_planned_and_its_question_says_so(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.sql(
+        "CREATE TABLE t (id int PRIMARY KEY, w timestamp, u timestamptz);"
+        "INSERT INTO t SELECT n, timestamp '2025-01-01' + n * interval '1 day'"
+        " FROM generate_series(1, 20) AS n; UPDATE t SET w = '1788-03-04' WHERE id = 7"
+    )
+
+    book = bench.plan(table=spec(tmp_path, f'zone = "=Europe/Madrid"{PAIR}'))
+
+    text = bench.folder(book.run_id).file("questions.csv").read_text(encoding="utf-8")
+    (asked,) = csv.DictReader(text.splitlines())
+    assert (asked["kind"], asked["applied"]) == ("year", "accept")
+    assert asked["read"] == "1 value in the year 1788, like 7"
+    assert bench.summary(book)["total_updated"] == 20
+
+
 def test_a_lookup_that_is_not_unique_is_refused_with_an_example(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import pandas as pd
 import psycopg
 import pytest
+from tests import nursery
 
-from backfill import tour
+from backfill import cli, tour
 from backfill.errors import UsageError
-from backfill.server.embedded import EmbeddedServer, default_home
+from backfill.server.database import TOUR_ENV
+from backfill.server.embedded import TOUR_DATABASE, EmbeddedServer, default_home
 from backfill.workbook import Book, open_plan, open_run
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -74,7 +77,7 @@ def test_extract_compute_and_diff_each_end_with_a_line_to_go_on_from(name: str) 
 
 
 def tour_events() -> list[tuple[Any, ...]]:
-    dsn = EmbeddedServer(default_home()).dsn_of(tour.TOUR_DATABASE)
+    dsn = EmbeddedServer(default_home()).dsn_of(TOUR_DATABASE)
     with psycopg.connect(dsn) as connection:
         return connection.execute("SELECT * FROM events ORDER BY id").fetchall()
 
@@ -103,6 +106,37 @@ def test_the_tour_decides_applies_and_undoes_on_a_database_of_its_own(
     assert decided["after.start_at_utc"] == decided["why.start_at_second"].value // 1_000_000
     assert applied != before
     assert tour_events() == before
+
+
+def test_a_command_that_the_tour_prints_finds_the_tours_database_in_any_shell(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("backfill.notebook.kernel.subprocess", nursery.IN_PLACE_OF_SUBPROCESS)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")
+    run = planned(tour.begin({}))
+    said = run.decide("*", "later", kind="fold", zone="Europe/Stockholm").text
+
+    monkeypatch.delenv(TOUR_ENV)
+    code = cli.main(shlex.split(said[said.index("backfill utc") :])[1:])
+
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (code, summary["total_updated"], summary["status"]) == (0, 9457, "planned")
+
+
+def test_a_setting_that_nobody_chose_is_not_told(database_demo: str) -> None:
+    planned = open_run("utc", {"household_id": "hh_demo", "chunk_size": 7})
+    for step in (planned.preflight, planned.extract, planned.compute, planned.plan):
+        step()
+
+    later = open_plan({"run_id": planned.run_id, "max_skips": 3})
+
+    assert settings_told(repr(planned)) == ["household_id = hh_demo", "chunk_size = 7"]
+    assert settings_told(repr(later)) == ["chunk_size = 7", "max_skips = 3"]
+
+
+def settings_told(head: str) -> list[str]:
+    (line,) = (line for line in head.splitlines() if line.startswith("settings"))
+    return line.removeprefix("settings").strip(" |:").split("; ")
 
 
 def test_a_plan_that_is_opened_later_hands_out_the_same_rows(database_demo: str) -> None:

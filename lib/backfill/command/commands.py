@@ -263,7 +263,7 @@ def run_revert(options: argparse.Namespace) -> int:
 def _run_revert(options: argparse.Namespace, values: dict[str, Any], kernel: Kernel) -> int:
     from backfill.parameters import REVERT_PARAMETERS
     from backfill.settings import engine_settings
-    from backfill.steps.which_run import refuse_to_revert_latest
+    from backfill.steps.which_run import latest_in_words, refuse_to_revert_latest
     from backfill.which_folder import LATEST
 
     engine_settings(values)
@@ -272,6 +272,8 @@ def _run_revert(options: argparse.Namespace, values: dict[str, Any], kernel: Ker
     if values["apply"] and values["run_id"] == LATEST:
         raise refuse_to_revert_latest(run)
     terminal = terminal_of(options)
+    if values["run_id"] == LATEST:
+        terminal.message(latest_in_words(run))
     folder = RunFolder.of(runs_dir(values["runs_dir"]), new_run_id("revert"))
     folder.create()
     changed = _changed(REVERT_PARAMETERS, {**values, "run_id": run.run_id})

@@ -14,6 +14,7 @@ from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.notebook.kernel import Kernel
 from backfill.notebook.relay import Terminal
+from backfill.status import RunStatus
 
 if TYPE_CHECKING:
     from backfill.notebook.headless import Ended
@@ -55,7 +56,8 @@ def run_notebook_of(
         kept = folder.file(f"{stem}.ipynb")
         terminal.message(_how_to_go_on(folder, ended, kept, is_writing=is_writing), "error")
     terminal.message(f"Evidence: {folder.path}")
-    if not exit_code and summary.get("dry_run"):
+    is_planned = summary.get("dry_run") and summary.get("status") == RunStatus.PLANNED
+    if is_planned and exit_code in (ExitCode.OK, ExitCode.STALE):  # 5: rows left out of it
         terminal.message(_how_to_apply(folder, summary))
     print_ending(summary, as_json=terminal.as_json)
     job = str(summary.get("job") or folder.job)

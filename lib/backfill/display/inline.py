@@ -16,7 +16,7 @@ _STYLES = {
     "caption": "text-align: left; font-weight: 600; padding: .3em 0; caption-side: top",
     "th": f"text-align: left; {_CELL}; border-bottom: 2px solid #999",
     "td": f"text-align: left; {_CELL}; white-space: pre-wrap; overflow-wrap: anywhere",
-    "p": "padding: .5em .8em; border-left: 4px solid #2a6f97; background: #f4f7f9; color: #111",
+    "p": "padding: .5em .8em; border-left: 4px solid #2a6f97; background: #7f8f9f1a",
     "div": "overflow-x: auto",
 }
 _OF_CLASS = {

@@ -28,10 +28,12 @@ def head_view(
     """
     named = frozen.scope.get("table") if frozen else values.get("table")
     where = [
+        *([("puts back", f"run {frozen.reverts}")] if frozen and frozen.reverts else []),
         ("table", f"{named or 'those of the job'}, in {database}"),
         ("evidence", f"{folder.path.parent.name}/{folder.run_id}"),
     ]
-    anew = [f"{n} = {_plain(v)}" for n, v in values.items() if n in usual and v != usual[n]]
+    told = usual.keys() - {"run_id"}  # which stands above
+    anew = [f"{n} = {_plain(v)}" for n, v in values.items() if n in told and _is_said(v, usual[n])]
     mode = "writes its plan" if values.get("apply") else "a dry run: nothing is written"
     first = table(
         f"Run {folder.run_id}",
@@ -109,6 +111,11 @@ def summary_view(run_id: str, document: Mapping[str, Any]) -> Shown:
         ["key", "value"],
         [(k, v) for k, v in document.items() if not isinstance(v, list | dict)],
     )
+
+
+def _is_said(value: Any, usual: Any) -> bool:
+    """Tell whether a setting differs from its default; None, no text and no list say nothing."""
+    return value not in (None, usual) and not (value in ("", []) and usual in (None, "", []))
 
 
 def _plain(value: Any) -> str:

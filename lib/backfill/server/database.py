@@ -23,6 +23,8 @@ from backfill.server.postgres import Connection, connect
 from backfill.server.session import Session, SessionLimits
 
 LOOKERS = 2
+#: By which the runs of the tour find their database; where it is not set, it is known all the same.
+TOUR_ENV = "BACKFILL_TOUR_URL"
 #: By which other programs on libpq find a server.
 _LIBPQ = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE")
 
@@ -62,6 +64,10 @@ def dsn_of(dsn_env: str) -> str:
     Raises `UsageError` where it is not set: somebody means a database, another one will not do.
     """
     dsn = os.environ.get(dsn_env, "").strip()
+    if not dsn and dsn_env == TOUR_ENV:
+        from backfill.server import embedded  # only then, as below
+
+        dsn = embedded.tour_dsn()
     if not dsn:
         raise UsageError(
             f"The environment variable {dsn_env}, which dsn_env names, is not set. Put the "
@@ -105,7 +111,7 @@ def open_database(say: Callable[[str], None], dsn_env: str = DSN_ENV) -> Databas
             f"would take: {dsn_env}=postgresql://"
         )
     say(
-        f"{dsn_env} is not set: using the embedded PostgreSQL. Fill it with invented demo data: "
-        f"{next_command('db', 'seed')} · stop it: {next_command('db', 'stop')}"
+        f"{dsn_env} is not set: using the embedded PostgreSQL, which goes on until "
+        f"{next_command('db', 'stop')}"
     )
     return Database(dsn, is_embedded=True)

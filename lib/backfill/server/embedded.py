@@ -40,6 +40,7 @@ from backfill.server.embedded_socket import (
 
 HOME_ENV = "BACKFILL_EMBEDDED_DIR"
 DATABASE = "backfill"
+TOUR_DATABASE = "tour"
 SUPERUSER = "postgres"
 START_SECONDS = 60.0
 LOCK_SECONDS = 120.0
@@ -299,6 +300,15 @@ def ensure_running(home: Path | None = None) -> str:
     server = EmbeddedServer(default_home() if home is None else home)
     server.start()
     return server.dsn
+
+
+def tour_dsn() -> str:
+    """Return the URL of the tour's database for whoever pastes its commands; none, no text."""
+    server = EmbeddedServer(default_home())
+    if not server.data.is_dir():
+        return ""
+    server.start()
+    return server.dsn_of(TOUR_DATABASE)
 
 
 def default_home() -> Path:

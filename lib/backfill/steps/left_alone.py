@@ -42,12 +42,24 @@ def rows_left(drifted: int, left: LeftRows, *, is_applied: bool) -> BackfillErro
     ending = "What is still pending goes into the next run."
     if not drifted:
         return RowsLeft(" ".join([*sentences, ending])) if sentences else None
-    verb = "were" if is_applied else "are"
-    edited = (
-        f"{drifted:,} rows {verb} left alone: they were edited since they were read. They are "
-        f"listed with their present values in {DRIFTED_FILE} and in backfill.skip."
+    return RowsDrifted(" ".join([_edited(drifted, is_applied=is_applied), *sentences, ending]))
+
+
+def _edited(rows: int, *, is_applied: bool) -> str:
+    """Say of how many rows that they drifted, and where they are listed; the plan has no list."""
+    is_one = rows == 1
+    it, its, is_, was = ("it", "its", "is", "was") if is_one else ("they", "their", "are", "were")
+    if is_applied:
+        return (
+            f"{counted(rows, 'row')} {was} left alone: {it} {was} edited since {it} {was} read. "
+            f"{it.capitalize()} {is_} listed with {its} present values in {DRIFTED_FILE} and in "
+            "backfill.skip."
+        )
+    them = "it" if is_one else "them"
+    return (  # whoever computed a value may have read another row than ever stood here
+        f"{counted(rows, 'row')} {is_} left alone: the table holds something else than was read "
+        f"or written of {them}. {it.capitalize()} {is_} listed in {SKIPS_FILE}."
     )
-    return RowsDrifted(" ".join([edited, *sentences, ending]))
 
 
 def nothing_written(ledger: Ledger, folder: RunFolder) -> BackfillError | None:

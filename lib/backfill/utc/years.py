@@ -110,14 +110,14 @@ def count_years(
 
 def ask_year(label: str, year: int, count: int = 0, key: str = "") -> Question:
     """Return the question that a year raises."""
+    values = "1 value" if count == 1 else f"{count:,} values"
     return Question(
         kind=YEAR,
         key="*",
         column=label,
         local_date=str(year),
-        read=f"{count:,} values in the year {year}, like {key}" if count else "",
+        read=f"{values} in the year {year}, like {key}" if count else "",
         candidates="accept | skip",
-        applied="refuse",
     )
 
 

@@ -38,7 +38,7 @@ def _kill_apply(point: str, world: World) -> None:
     world.let_lease_run_out(run_id)
     resumed = world.apply(run_id, chunk_size=chunk_size)
 
-    resumed.exited(5, "1 rows were left alone: they were edited", "drifted.csv")
+    resumed.exited(5, "1 row was left alone: it was edited", "drifted.csv")
     world.proves(run_id, promised)
 
 

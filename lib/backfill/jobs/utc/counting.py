@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backfill.decisions import ANY, Answers, Question
@@ -94,9 +94,12 @@ def look_at_years(count: Count, answers: Answers, work: Work, *, is_accepted: bo
             waiting.append((place, question))
     if not waiting or is_accepted:
         return ""
-    work.staging.append("questions", questions_table([question for _place, question in waiting]))
-    count.questions += len(waiting)
     places = [place for place, _question in waiting]
+    is_too_much = years.is_too_much(places, today)
+    for_now = "refuse" if is_too_much else "accept"
+    asked = [replace(question, applied=for_now) for _place, question in waiting]
+    work.staging.append("questions", questions_table(asked))
+    count.questions += len(waiting)
     values = sum(years.counts[place] for place in places)
     examples = [f"{place[0]}: {question.read}" for place, question in waiting[:SHOWN_YEARS]]
     if len(waiting) > SHOWN_YEARS:
@@ -108,7 +111,7 @@ def look_at_years(count: Count, answers: Answers, work: Work, *, is_accepted: bo
         f"{counted(values, 'planned instant lies', 'planned instants lie')} more than 150 years "
         f"from the table's other times or from today{early} ({'; '.join(examples)})."
     )
-    if not years.is_too_much(places, today):
+    if not is_too_much:
         work.reporter.message(text, "warning")
         return ""
     work.reporter.message(
