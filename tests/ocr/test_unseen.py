@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
 from backfill.ocr.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
@@ -181,6 +181,26 @@ def test_what_lies_between_two_cards_hides_one_only_where_time_is_left(
     screen.pen.rectangle((10, strip, WIDTH - 10, strip + 140), fill="#5a636e")
 
     assert bool(screen.unseen().flags) is is_held
+
+
+@looks
+@pytest.mark.parametrize("shade", [14, 60])
+@pytest.mark.parametrize("missing", [None, 1])
+def test_bars_in_the_place_of_lines_hold_the_image(
+    look: Look, shade: int, missing: int | None
+) -> None:
+    """A card whose text was not loaded, however pale: below the last of them, or amid the list."""
+    screen = _screen(look, missing=missing)
+    is_dark = screen.image.getpixel((3, HEIGHT - 3)) < (99, 99, 99)
+    ground = look.page if missing is None else look.card
+    base = ImageColor.getrgb(ground)[:3]
+    fill = tuple(max(0, min(255, level + (shade if is_dark else -shade))) for level in base)
+    top = screen.y + 30 if missing is None else screen.boxes[missing][0] + 16
+    for wide in (250, 430):
+        screen.pen.rounded_rectangle((30, top, 30 + wide, top + look.text_px), 6, fill=fill)
+        top += 1.5 * look.text_px
+
+    assert ROOM_BETWEEN in screen.unseen().flags
 
 
 @looks

@@ -125,7 +125,7 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
         for entry in with_marks(view.entries, bands, rows, ink)
     )
-    unseen = find_unseen(scene, view, (word for row in rows for word in row), ink.pictures)
+    unseen = find_unseen(scene, view, [word for row in rows for word in row], ink.pictures)
     flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)
     return ImageReading(
         "", width, height, words, entries, view.date, view.farewell, flags, unseen.tail, view.told,

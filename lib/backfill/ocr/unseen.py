@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from backfill.ocr import limits
 from backfill.ocr.checks import COVERED, ROOM_BETWEEN
 from backfill.ocr.clock import minutes_of
-from backfill.ocr.masks import Piece, Pixels, differs, find_shapes
+from backfill.ocr.masks import Mask, Piece, Pixels, differs, find_shapes
 from backfill.ocr.noise import is_all_day, is_of_others
 from backfill.ocr.reading import Tail
 from backfill.ocr.shift import Entry
@@ -72,7 +72,9 @@ def scene_of(colours: Pixels, pieces: Iterable[Piece], letter_px: float) -> Scen
     return Scene(small, inked, letter_px)
 
 
-def find_unseen(scene: Scene, view: View, words: Iterable[Word], pictures: Iterable[Box]) -> Unseen:
+def find_unseen(
+    scene: Scene, view: View, words: Collection[Word], pictures: Iterable[Box]
+) -> Unseen:
     """Return what the image may hide beside the cards that were read.
 
     `words` are all that were read, `pictures` the boxes of portraits and the like.
@@ -104,7 +106,15 @@ def find_unseen(scene: Scene, view: View, words: Iterable[Word], pictures: Itera
         + limits.NEXT_LINE * scene.letter_px
     )
     end = view.farewell_y if view.farewell_y is not None else foot + blank
-    covers = _covers(scene, view, entries)
+    usual = _usual_colours(scene, view, entries)
+    masks = [_differing(scene, view, colour) for colour in usual]
+    covers = _covers(scene, masks)
+    if ROOM_BETWEEN not in flags and any(
+        _holds_bars(scene, mask, words)
+        for at, mask in enumerate(masks)
+        if not any(_is_near(usual[at], colour) for colour in usual[:at])
+    ):
+        flags += (ROOM_BETWEEN,)
     if _are_messages(view.strays, covers):
         flags = tuple(flag for flag in flags if flag not in view.of_strays)
     if any(box[0] < end and _is_over_a_card(box, entries, spans, view) for box in covers):
@@ -258,19 +268,23 @@ def _are_messages(strays: Sequence[Word], covers: Sequence[Span]) -> bool:
     )
 
 
-def _covers(scene: Scene, view: View, entries: Sequence[Entry]) -> list[Span]:
+def _differing(scene: Scene, view: View, colour: Pixels) -> Mask:
+    """Return where the list has another colour than this one."""
+    mask = differs(scene.colours, colour, limits.OTHER_COLOUR)
+    mask[: round(view.top / limits.SHRINK)] = 0
+    mask[round(view.bottom / limits.SHRINK) :] = 0
+    return mask
+
+
+def _covers(scene: Scene, masks: Sequence[Mask]) -> list[Span]:
     """Return the rows of each wide shape on the list that holds no card, in pixels.
 
     It has another colour than the sheet and than what lies behind the cards.
     """
-    mask = np.ones(scene.colours.shape[:2], dtype=np.uint8)
-    for colour in _usual_colours(scene, view, entries):
-        mask &= differs(scene.colours, colour, limits.OTHER_COLOUR)
+    other = np.bitwise_and.reduce(masks)
     side = max(2, round(limits.NEXT_LINE * scene.letter_px / limits.SHRINK))
-    mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3))), dtype=np.uint8)
+    mask = np.asarray(cv2.morphologyEx(other, cv2.MORPH_CLOSE, np.ones((3, 3))), dtype=np.uint8)
     mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side))), dtype=np.uint8)
-    mask[: round(view.top / limits.SHRINK)] = 0
-    mask[round(view.bottom / limits.SHRINK) :] = 0
     return [
         (float(limits.SHRINK * shape.top), float(limits.SHRINK * shape.bottom))
         for shape in find_shapes(mask, connectivity=4)[1]
@@ -278,6 +292,30 @@ def _covers(scene: Scene, view: View, entries: Sequence[Entry]) -> list[Span]:
         and limits.SHRINK * shape.height >= limits.COVER_TALL * scene.letter_px
         and shape.full >= limits.COVER_FULL
     ]
+
+
+def _holds_bars(scene: Scene, mask: Mask, words: Collection[Word]) -> bool:
+    """Whether bars stand under one another in the place of lines that were not loaded."""
+    unit = scene.letter_px / limits.SHRINK
+    middles = [
+        ((word.left + word.width / 2) / limits.SHRINK, word.middle / limits.SHRINK)
+        for word in words
+    ]
+    bars = [
+        shape
+        for shape in find_shapes(mask, connectivity=4)[1]
+        if limits.UNLOADED_TALL[0] * unit <= shape.height <= limits.UNLOADED_TALL[1] * unit
+        and shape.width >= limits.UNLOADED_WIDE * unit
+        and shape.full >= limits.UNLOADED_FULL
+        and not any(
+            shape.left <= x <= shape.right and shape.top <= y <= shape.bottom for x, y in middles
+        )
+    ]
+    return any(
+        abs(lower.left - upper.left) <= 1
+        and 0 < lower.top - upper.bottom < limits.LINES_APART * unit
+        for upper, lower in itertools.pairwise(sorted(bars, key=lambda bar: bar.top))
+    )
 
 
 def _usual_colours(scene: Scene, view: View, entries: Sequence[Entry]) -> list[Pixels]:
