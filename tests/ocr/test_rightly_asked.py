@@ -311,3 +311,54 @@ def test_small_pale_hours_of_a_scale_are_no_times_of_messages() -> None:
     words = [replace(w, contrast=200.0) for line in card for w in words_at(*line)]
 
     assert read_layout([*hours, *words]).hours == ("07:00", "08:00", "09:00", "10:00")
+
+
+@pytest.mark.parametrize("street", ["Ekgatan 4, Lerum", "Lerum, Ekgatan 4B", "S. Torget 12, Nol"])
+@pytest.mark.parametrize("gap", [4, 70])
+def test_a_street_above_the_first_times_is_of_a_card_that_something_hides(
+    street: str, gap: int
+) -> None:
+    words = [
+        *words_at(street, 10, 100 - gap - 20),
+        *words_at("07:15 – 09:00", 10, 100),
+        *words_at("Bo Ek • Fönsterputs", 10, 124),
+        *words_at("Ågatan 7, Partille", 10, 148),
+    ]
+
+    layout = read_layout(words)
+    (entry,) = check_times(layout.entries)
+    assert layout.strays or checks.UNKNOWN_TEXT in entry.flags
+
+
+def _at(start: str, *texts: str) -> Entry:
+    times: Line = (f"{start}:15 – {start}:45", 10, 10)
+    return card_of(times, *((text, 10.0, 40.0 + 30 * at) for at, text in enumerate(texts)))
+
+
+@pytest.mark.parametrize("word", ["Utkast", "Reserv", "Hissen trasig"])
+def test_a_word_below_a_street_is_no_town_where_other_streets_have_none(word: str) -> None:
+    cards = _at("07", "Ida Alm • Kontor", "Ekgatan 4", word), _at("08", "Bo Ek • Skola", "Å 7")
+
+    assert checks.UNKNOWN_TEXT in "".join(day_of([image_of(*cards)]).all_review_reasons)
+
+
+@pytest.mark.parametrize(("word", "is_held"), [("Publicerat", True), ("Partille", False)])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_word_below_every_street_is_a_town_if_it_is_known_as_one(
+    word: str, is_held: bool, count: int
+) -> None:
+    names = "Ida Alm", "Bo Ek", "Siv Dal"
+    cards = [
+        _at(f"0{7 + at}", f"{names[at]} • Kontor", f"Ekgatan {at + 2}", word) for at in range(count)
+    ]
+
+    assert bool(day_of([image_of(*cards)]).all_review_reasons) is is_held
+
+
+def test_towns_that_nobody_knows_are_towns_where_they_differ() -> None:
+    cards = [
+        _at(f"0{7 + at}", f"{name} • Kontor", f"Ekgatan {at + 2}", town)
+        for at, (name, town) in enumerate((("Ida Alm", "Hultsby"), ("Bo Ek", "Norrkulla")))
+    ]
+
+    assert not day_of([image_of(*cards)]).all_review_reasons

@@ -114,6 +114,8 @@ def _texts_of(
     title_cells, address_cells = lines[:count], beside or lines[count:]
     is_doubted |= breaks_early(title_cells, [cell for line in lines for cell in line])
     is_doubted |= any(_has_loose_number(line) for line in title_cells)
+    # Of a card above, whose other lines something hides.
+    is_doubted |= any(is_street_and_town(_text(line)) for line in title_cells)
     below = [*lines[count:], *beside]
     texts, minutes = without_lengths([anchor.rest, *map(_text, title_cells)])
     title_lines, address_lines = arrange(texts, list(map(_text, below)))
@@ -229,6 +231,11 @@ def _is_address(text: str) -> bool:
     if _LABEL_NUMBER.search(text):
         return False
     return bool(_STREET.search(text)) or bool(re.match(r"^[^\W\d][^,]{1,30},", text))
+
+
+def is_street_and_town(text: str) -> bool:
+    """Whether a line tells a street with its number, and a town."""
+    return "," in text.strip(" ,") and bool(_STREET.search(text))
 
 
 def _split_location(lines: list[str]) -> tuple[str, str]:

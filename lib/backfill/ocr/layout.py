@@ -20,7 +20,7 @@ from backfill.ocr.captions import (
     without_sent,
     without_signs,
 )
-from backfill.ocr.card_text import entry_of
+from backfill.ocr.card_text import entry_of, is_street_and_town
 from backfill.ocr.cells import Cell, line_height, make_cells
 from backfill.ocr.noise import is_all_day, is_around, is_farewell, is_noise, is_tab
 from backfill.ocr.shift import Entry
@@ -126,7 +126,7 @@ def _cards(
 def _strays(cards: list[tuple[Anchor, list[Cell]]], texts: list[Cell]) -> list[Word]:
     """Return the words from the first time on that stand in no card and are no known noise.
 
-    Above the first time only what is a card's: a known job, or what stands for a whole day.
+    Above the first time only what is a card's: a known job, a street, what stands for a whole day.
     """
     if not cards:
         return []
@@ -158,7 +158,8 @@ def _on_a_bar(
 
 
 def _is_of_card(text: str) -> bool:
-    return is_all_day(text) or any(match.is_exact for match in find_labels(text.split()))
+    is_job = any(match.is_exact for match in find_labels(text.split()))
+    return is_job or is_all_day(text) or is_street_and_town(text)
 
 
 def _upper_edge(

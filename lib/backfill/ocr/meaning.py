@@ -132,15 +132,6 @@ def _unused(entry: Entry, shift: Shift) -> list[str]:
     ]
 
 
-def _has_lost_number(entry: Entry, shift: Shift) -> bool:
-    """Whether a number in a client's name, before the job, is none of it: Vega 17 Dunge."""
-    title = clean_words(entry.title.partition(BULLET)[0].replace("/", " "))
-    labels = find_labels(title)
-    said = shift.customer_name.split()
-    named = title[: labels[0].start if labels else None] if said else []
-    return any(word.isdigit() and word not in said for word in named)
-
-
 def _begins_oddly(entry: Entry) -> bool:
     """Whether an address begins with a number (6. Promenaden), or a letter that shortens nothing.
 

@@ -14,6 +14,7 @@ from backfill.ocr.checks import (
     FAREWELL_MISMATCH,
     SUM_DIFFERS,
     TITLE_UNSURE,
+    UNKNOWN_TEXT,
 )
 from backfill.ocr.clock import canonical_time, unroll_range
 from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
@@ -40,7 +41,7 @@ from backfill.ocr.session import (
 )
 from backfill.ocr.shift import Entry, Shift
 from backfill.ocr.totals import agrees
-from backfill.ocr.vocabulary import Towns
+from backfill.ocr.vocabulary import Towns, known_towns
 from backfill.ocr.words import Word, span_of
 
 DURATION_AGREES = "duration_agrees"
@@ -135,7 +136,8 @@ def _cards_of(
     rows = [[normalise_entry(entry, towns) for entry in reading.entries] for reading in kept]
     everything = [row for shown in rows for row in shown]
     doubted = [
-        _doubted(reading, cards, everything) for reading, cards in zip(kept, rows, strict=True)
+        _doubted(reading, cards, everything, towns or known_towns())
+        for reading, cards in zip(kept, rows, strict=True)
     ]
     return doubted, rows
 
@@ -144,6 +146,16 @@ def _lacks_town(row: Shift, rows: Sequence[Shift]) -> bool:
     """Whether a shift has a street and no town, as no other of two or more: it was not read."""
     towns = [bool(other.city) for other in rows if other is not row and other.street]
     return bool(row.street) and not row.city and len(towns) > 1 and all(towns)
+
+
+def _has_odd_town(entry: Entry, row: Shift, day: Sequence[Shift]) -> bool:
+    """Whether a town that nobody knows may be any other word: a state, a note.
+
+    Another street has no town; or it is on a line of its own, the same on all cards.
+    """
+    others = [other.city for other in day if other.street and other is not row]
+    is_alone = bool(entry.location) and {*others} <= {row.city}
+    return bool(row.city) and (is_alone or not all(others))
 
 
 def _lacks_number(row: Shift, rows: Sequence[Shift]) -> bool:
@@ -158,7 +170,9 @@ def _are_placed(rows: Sequence[Shift]) -> bool:
     return places.count(True) >= max(1, len(places) - 1)
 
 
-def _doubted(reading: ImageReading, rows: Sequence[Shift], day: Sequence[Shift]) -> ImageReading:
+def _doubted(
+    reading: ImageReading, rows: Sequence[Shift], day: Sequence[Shift], towns: Towns
+) -> ImageReading:
     """Return the reading, its entries with the doubts about what they mean on a day of shifts."""
     are_placed, is_captioned = _are_placed(day), have_one_word(day)
     entries = []
@@ -167,6 +181,7 @@ def _doubted(reading: ImageReading, rows: Sequence[Shift], day: Sequence[Shift])
         doubts = (
             *doubts_of(entry, row),
             *(TITLE_UNSURE,) * (is_captioned and bool(row.customer_name)),
+            *(UNKNOWN_TEXT,) * (not towns.find_town(row.city) and _has_odd_town(entry, row, day)),
             *(ADDRESS_UNSURE,) * (is_nowhere or _lacks_town(row, day) or _lacks_number(row, day)),
         )
         entries.append(replace(entry, flags=tuple(dict.fromkeys((*entry.flags, *doubts)))))
