@@ -205,7 +205,7 @@ def refuse(bench: Bench, key: str) -> None:
     "command.status_view:status_text utc 2",
     "command.checks:run_check",
     "command.checks:run_check 2",
-    "jobs.utc.job:_check_households status",
+    "jobs.utc.members:members_asked status",
 )
 def test_of_many_households_all_are_told_by_what_is_said_to_tell_all(
     bench_from: BenchFrom, tmp_path: Path

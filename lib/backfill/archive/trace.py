@@ -116,6 +116,26 @@ class Trace:
         is_reverted = self.source.status == RunStatus.REVERTED
         return f"{'put back, or edited since' if is_reverted else 'something else'}: {self.present}"
 
+    def document(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an explanation of the row tells whatever its job, with the job's `own`."""
+        change, skip, checkpoint = self.change or {}, self.skip, self.checkpoint
+        return {
+            "run_id": self.source.run_id,
+            "job": self.source.facts.job,
+            "key": self.key,
+            "outcome": self.outcome,
+            "now": self.now,
+            "rule": change.get("rule"),
+            "warnings": change.get("warnings") or None,
+            **own,
+            "skip": {"column": skip.column, "reason": str(skip.reason), "detail": skip.detail}
+            if skip
+            else None,
+            "chunk_no": checkpoint.chunk_no if checkpoint else None,
+            "committed_at": checkpoint.committed_at if checkpoint else None,
+            "notes": list(self.notes),
+        }
+
     def staged(self, query: str) -> list[tuple[Any, ...]]:
         """Return what a query for the row's key finds in the run's working copy, if it is there."""
         folder = self.source.folder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from backfill.command.commands import terminal_of
 from backfill.command.ending import print_summary
-from backfill.command.runs_table import Cells, print_runs
+from backfill.command.runs_table import Cells, print_runs, run_line
 from backfill.command.words import counted_in
 from backfill.display.on_terminal import is_watched, print_shown
 from backfill.errors import BackfillError, ExitCode, UsageError, first_line
@@ -152,11 +152,8 @@ def _print(runs: Sequence[ListedRun], total: int) -> None:
 
 def _cells(run: ListedRun) -> Cells:
     counts = [run.counts.get(f"total_{name}", 0) for name in ("scanned", "updated", "skipped")]
-    return Cells(run.run_id, run.status, _kind(run), counts, "; ".join(_remarks(run)))
-
-
-def _kind(run: ListedRun) -> str:
-    return "dry run" if run.is_dry_run else "apply"
+    kind = "dry run" if run.is_dry_run else "apply"
+    return Cells(run.run_id, run.status, kind, counts, "; ".join(_remarks(run)))
 
 
 def _remarks(run: ListedRun) -> Iterator[str]:
@@ -175,17 +172,7 @@ def _lines(runs: Sequence[ListedRun], total: int) -> list[str]:
         return [
             f"No run matches. All runs: {next_command('runs')} · a first one: {next_command('utc')}"
         ]
-    lines = [_line(run) for run in runs]
+    lines = [run_line(_cells(run)) for run in runs]
     if total > len(runs):
         lines.append(f"… {total - len(runs):,} more: --limit N")
     return lines
-
-
-def _line(run: ListedRun) -> str:
-    line = (
-        f"{run.run_id}  {run.status:<11} {_kind(run):<7} "
-        f"{run.counts.get('total_scanned', 0):>10,} rows "
-        f"{run.counts.get('total_updated', 0):>10,} updated "
-        f"{run.counts.get('total_skipped', 0):>6,} skipped"
-    )
-    return "  ".join([line, *_remarks(run)])

@@ -1,4 +1,5 @@
-"""Runs on a terminal: a table whose ids are whole, since an id that is cut off can not be typed."""
+"""Runs as a command lists them: a table on a terminal, else a line each. Ids are whole, since one
+that is cut off can not be typed."""
 
 from __future__ import annotations
 
@@ -27,6 +28,14 @@ class Cells:
     kind: str
     counts: Sequence[int | str]
     remarks: str = ""
+
+
+def run_line(run: Cells) -> str:
+    """Return a run as a line for a pipe."""
+    scanned, updated, skipped = (f"{n:,}" if isinstance(n, int) else n for n in run.counts)
+    kind = f"{run.kind:<7} " if run.kind else ""
+    line = f"{run.run_id}  {run.status:<11} {kind}{scanned:>10} rows {updated:>10} updated "
+    return "  ".join([f"{line}{skipped:>6} skipped", *([run.remarks] if run.remarks else [])])
 
 
 def print_runs(runs: Sequence[Cells]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from backfill.command.commands import database_of, terminal_of
 from backfill.command.ending import print_summary
 from backfill.command.options import path_option
-from backfill.command.runs_table import Cells, print_runs
+from backfill.command.runs_table import print_runs
 from backfill.command.words import counted_in
 from backfill.display.on_terminal import console_of, is_watched, print_grid
 from backfill.display.pages import Grid
@@ -89,19 +89,15 @@ MOST_SCOPES = 20
 
 def print_tables(document: Mapping[str, Any]) -> None:
     """Print runs and pending rows."""
-    print_runs([_cells(run) for run in document["runs"]])
+    from backfill.command.status_view import cells_of
+
+    print_runs([cells_of(run) for run in document["runs"]])
     console = console_of()
     for run in document["runs"]:
         if run["waiting"]:
             console.print(f"{run['run_id']} waits: {run['waiting']}", style="yellow")
     console.print()
     _print_pending(console, document["pending"])
-
-
-def _cells(run: Mapping[str, Any]) -> Cells:
-    whole = run["scanned"] + run["remaining"]
-    rows = whole if run["scanned"] == whole else f"{run['scanned']:,} of {whole:,}"
-    return Cells(run["run_id"], run["status"], "", (rows, run["updated"], run["skipped"]))
 
 
 def _print_pending(console: Any, pending: Mapping[str, Any]) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from backfill.command.runs_table import Cells, run_line
 from backfill.display.counting import counted
 from backfill.display.eye import attempt
 from backfill.errors import BackfillError, first_line
-from backfill.jobs.utc.pending import count_by_household, known_households
+from backfill.jobs.utc.members import known_households
+from backfill.jobs.utc.pending import count_by_household
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.spec_file import load_spec
 from backfill.jobs.utc.table_spec import EVENTS, TableSpec
@@ -150,14 +153,19 @@ def _pending(connection: Connection, spec: TableSpec) -> dict[str, Any]:
         return {"utc": None, "why": first_line(error)}
 
 
+def cells_of(run: Mapping[str, Any]) -> Cells:
+    """Return a run of the document as a row of a list."""
+    whole = run["scanned"] + run["remaining"]
+    rows = whole if run["scanned"] == whole else f"{run['scanned']:,} of {whole:,}"
+    return Cells(run["run_id"], run["status"], "", (rows, run["updated"], run["skipped"]))
+
+
 def status_text(document: dict[str, Any]) -> str:
     """Return the document as lines for a person."""
     if "runs" not in document:
         return "\n".join(_lines(document))
     lines = [
-        f"{run['run_id']}  {run['status']:<12} {run['scanned']:>10,} of "
-        f"{run['scanned'] + run['remaining']:,} rows  {run['updated']:,} updated"
-        + (f"  waiting: {run['waiting']}" if run["waiting"] else "")
+        run_line(cells_of(run)) + (f"  waiting: {run['waiting']}" if run["waiting"] else "")
         for run in document["runs"]
     ] or [f"There are no runs yet. Make a dry run: {next_command('utc')}"]
     pending = document["pending"].get("utc")

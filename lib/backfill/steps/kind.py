@@ -216,27 +216,9 @@ class JobKind:
 
 def _explained(trace: Trace) -> dict[str, Any]:
     change = trace.change or {}
-    skip = trace.skip
-    return {
-        "run_id": trace.source.run_id,
-        "job": trace.source.facts.job,
-        "key": trace.key,
-        "table": change.get("scope") or (skip.scope if skip else None),
-        "outcome": trace.outcome,
-        "now": trace.now,
-        "rule": change.get("rule"),
-        "warnings": change.get("warnings") or None,
-        "source": _values(change.get("source")),
-        "before": _values(change.get("before")),
-        "after": _values(change.get("after")),
-        "note": _values(change.get("why")),
-        "skip": {"column": skip.column, "reason": str(skip.reason), "detail": skip.detail}
-        if skip
-        else None,
-        "chunk_no": trace.checkpoint.chunk_no if trace.checkpoint else None,
-        "committed_at": trace.checkpoint.committed_at if trace.checkpoint else None,
-        "notes": list(trace.notes),
-    }
+    values = {name: _values(change.get(name)) for name in ("source", "before", "after")}
+    table = change.get("scope") or (trace.skip.scope if trace.skip else None)
+    return trace.document({"table": table, **values, "note": _values(change.get("why"))})
 
 
 def _values(struct: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from backfill.decisions import Answers
 from backfill.display.counting import counted
 from backfill.errors import PreflightError, UsageError
 from backfill.folder import FILE_MODE, RunFolder
-from backfill.jobs.fill.frames import as_frame, keep_frame, keep_query
+from backfill.jobs.fill import extracted
+from backfill.jobs.fill.frames import keep_frame, keep_query
 from backfill.jobs.fill.settings import NOTHING_PROPOSED, FillRuns, FillSettings
 from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, open_values
 from backfill.plans.fitting import column_texts
@@ -26,11 +26,9 @@ from backfill.plans.keyed_rows import (
     SHOWN_KEYS,
     KeyedRows,
     Match,
-    rows_schema,
-    rows_where,
     struct_from,
 )
-from backfill.plans.staging import Staging, field_of, literal, quoted
+from backfill.plans.staging import Staging, literal, quoted
 from backfill.report import Reporter
 from backfill.rows.others_texts import are_untold, how_untold
 from backfill.rows.texts import texts_of
@@ -39,16 +37,14 @@ from backfill.server.catalog import did_you_mean
 from backfill.server.catalog_columns import CatalogColumn, columns_of
 from backfill.server.database import Database
 from backfill.server.plain_table import targets_null
-from backfill.server.postgres import Connection, connect
+from backfill.server.postgres import Connection
 from backfill.server.table import Table
-from backfill.steps.chosen import ChosenRows, count_chosen
-from backfill.steps.plain_rows import CHOSEN, PATIENT, PlainRows, plain_preflight
+from backfill.steps.chosen import count_chosen
+from backfill.steps.plain_rows import CHOSEN, PlainRows, plain_preflight
 from backfill.steps.task import Names, Preflight
-from backfill.steps.task_rows import typed
 from backfill.steps.task_table import Resolved, resolved_of
 
 JOB_NAME = "fill"
-ROWS_TABLE = "rows"
 
 
 class FillTask:
@@ -229,7 +225,8 @@ class FillRows(PlainRows):
     def stage_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
         self.task.keep_files(RunFolder(staging.path.parent))
         if not self.task.has_values:
-            return self._extract_rows(dsn, staging, reporter)
+            where = self.preflight.facts["chosen"]
+            return extracted.read(dsn, self.resolved, where, self._counted, staging, reporter)
         rows = super().stage_rows(dsn, staging, reporter)
         if rows != self._counted:
             raise PreflightError(
@@ -238,37 +235,9 @@ class FillRows(PlainRows):
             )
         return rows
 
-    def _extract_rows(self, dsn: str, staging: Staging, reporter: Reporter) -> int:
-        """Read the chosen rows with all columns that this role may see, for a notebook."""
-        where, whole = self.preflight.facts["chosen"], self._whole()
-        staging.create(ROWS_TABLE, rows_schema(whole))
-        with connect(dsn, read_only=True, limits=PATIENT) as connection:
-            read = partial(rows_where, connection, whole, where)
-            chosen = ChosenRows(connection, whole, where, read)
-            return chosen.stage(staging, ROWS_TABLE, self._counted, reporter)
-
-    def _whole(self) -> Table:
-        """Return the table with every readable column that is no target as a source."""
-        targets = {column.name for column in self.table.targets}
-        columns = self.resolved.columns.values()
-        readable = (c.as_text() for c in columns if c.is_readable and c.name not in targets)
-        return replace(self.table, sources=tuple(readable))
-
     def frame(self, staging: Staging) -> Any:
         """Return the chosen rows as a dataframe: key, sources, targets; else the values' rows."""
-        if not staging.has("extracted" if self.task.has_values else ROWS_TABLE):
-            raise UsageError("Nothing is extracted yet. Run the cells above first: run.extract().")
-        if self.task.has_values:
-            rows = staging.table("FROM extracted ORDER BY key")
-            return rows.flatten().to_pandas()
-        rows = staging.table(f"FROM {ROWS_TABLE} ORDER BY key")
-        columns = self.resolved.columns
-        read = (field.name for field in rows.schema.field("source").type)
-        sources = tuple(columns[name].as_text() for name in read if name in columns)
-        decimals = [name for name, column in columns.items() if column.kind == "numeric"]
-        table = replace(self.table, sources=sources)
-        made = typed(rows, replace(self.resolved, table=table))
-        return as_frame(made, self.resolved.found_by, decimals)
+        return extracted.frame(staging, self.resolved, has_values=self.task.has_values)
 
     def propose(
         self,
@@ -292,13 +261,13 @@ class FillRows(PlainRows):
         if self.task.values is not None:
             reporter.message("This takes the place of what was proposed before: all rows at once.")
         path = staging.path.parent / KEPT_FILE
-        self.task.take(rows, reads, path, _extracted(staging))
+        self.task.take(rows, reads, path, extracted.columns(staging))
         with database.connect(read_only=True) as connection:
             self.resolved = resolved_of(self.task, connection)
         count = super().stage_rows(database.dsn, staging, reporter)
         if count:
-            self._compare_with_extracted(staging)
-        if left := _not_proposed(staging):
+            extracted.compare(staging, self.table)
+        if left := extracted.not_proposed(staging):
             reporter.message(
                 f"{counted(left, 'row')} of those that were read {'are' if left > 1 else 'is'} not "
                 "among the proposed ones, and will stay as before.",
@@ -319,49 +288,10 @@ class FillRows(PlainRows):
             with pa.ipc.open_file(path) as new, pa.ipc.open_file(taken.path) as old:
                 return bool(new.read_all().equals(old.read_all()))
 
-    def _compare_with_extracted(self, staging: Staging) -> None:
-        """A row that was extracted is drifted when a source is not what it was then.
-
-        What a dataframe made of it in between does not matter.
-        """
-        names = [column.name for column in self.table.sources]
-        read = _extracted(staging)
-        same = " AND ".join(
-            f"{field_of('e.source', names, name)} IS NOT DISTINCT FROM"
-            f" {field_of('r.source', read, name)}"
-            for name in names
-            if name in read
-        )
-        if not same:
-            return
-        staging.connection.execute(
-            "UPDATE extracted AS e SET skip = CASE WHEN " + same + " THEN NULL ELSE 'drifted' END,"
-            " detail = CASE WHEN " + same + " THEN NULL ELSE 'a column that the value was computed"
-            " from was edited since it was read' END"
-            f" FROM {ROWS_TABLE} AS r WHERE r.key = e.key"
-            " AND coalesce(e.skip, 'drifted') = 'drifted'"
-        )
-
     def plan_schema(self, staging: Staging) -> pa.Schema:
         if self.task.values is None:
             raise UsageError(NOTHING_PROPOSED)
         return super().plan_schema(staging)
-
-
-def _extracted(staging: Staging) -> list[str]:
-    """Return the columns that were read for a notebook, but for the targets."""
-    if not staging.has(ROWS_TABLE):
-        return []
-    none = staging.table(f"SELECT source FROM {ROWS_TABLE} LIMIT 0")
-    return [field.name for field in none.schema.field("source").type]
-
-
-def _not_proposed(staging: Staging) -> int:
-    """Return how many rows were read for a notebook that it did not hand back."""
-    if not staging.has(ROWS_TABLE):
-        return 0
-    left = f"SELECT count(*) FROM {ROWS_TABLE} ANTI JOIN extracted USING (key)"
-    return int(staging.scalar(left))
 
 
 def is_kept(path: Path, query: str) -> bool:

@@ -48,32 +48,16 @@ def explain_utc(trace: Trace) -> Explanation:
     change = trace.change or {}
     why = change.get("why") or {}
     scope = change.get("scope") or (trace.skip.scope if trace.skip else None)
-    document = {
-        "run_id": trace.source.run_id,
-        "job": trace.source.facts.job,
-        "key": trace.key,
-        zoned.scope_name or "scope": scope,
-        "outcome": trace.outcome,
-        "now": trace.now,
-        "zone": zone[0] if zone else None,
-        "zone_from": zone[1] if zone else None,
-        "rule": change.get("rule"),
-        "warnings": change.get("warnings") or None,
-        "decision": why.get("decision"),
-        "skip": _skip(trace),
-        "chunk_no": trace.checkpoint.chunk_no if trace.checkpoint else None,
-        "committed_at": trace.checkpoint.committed_at if trace.checkpoint else None,
-        "columns": columns,
-        "notes": list(trace.notes),
-    }
+    document = trace.document(
+        {
+            zoned.scope_name or "scope": scope,
+            "zone": zone[0] if zone else None,
+            "zone_from": zone[1] if zone else None,
+            "decision": why.get("decision"),
+            "columns": columns,
+        }
+    )
     return Explanation(document, _view(document))
-
-
-def _skip(trace: Trace) -> dict[str, str] | None:
-    if trace.skip is None:
-        return None
-    skip = trace.skip
-    return {"column": skip.column, "reason": str(skip.reason), "detail": skip.detail}
 
 
 def _staged_source(trace: Trace) -> dict[str, Any]:

@@ -6,16 +6,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-import psycopg
 from psycopg import sql
 
 from backfill.jobs.utc.zoned_table import ZonedTable
-from backfill.rows.columns import ColumnType, read_expression
 from backfill.rows.spelt import condition
 from backfill.server.pending import pending_filter, scope_condition
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
-from backfill.utc.described import Pair
+from backfill.utc.described import Target
 
 
 def count_pending(
@@ -57,95 +55,37 @@ def count_by_household(
     return dict(sorted(pending.items()))
 
 
-def stored_member(
-    connection: Connection, table: Table, member: str, listed: Sequence[str]
-) -> str | None:
-    """Return how the server spells a member that rows have, or that is `known`; else None.
-
-    `007` is the number 7, and letters of a uuid have no case. Read-only.
-    """
-    scope = table.scope
-    assert scope is not None
-    text = sql.SQL("{}::pg_catalog.text").format(sql.Placeholder("member"))
-    try:
-        with connection.transaction():
-            row = connection.execute(
-                sql.SQL(
-                    "SELECT {typed}::text, (SELECT t.{name}::text FROM {table} AS t WHERE {equal}"
-                    " LIMIT 1)"
-                ).format(
-                    typed=scope.typed(text),
-                    name=sql.Identifier(scope.name),
-                    table=table.relation.identifier,
-                    equal=scope.equals("t", text),
-                ),
-                {"member": member},
-            ).fetchone()
-    except psycopg.DataError:  # no value of the type
-        return None
-    assert row is not None
-    spelt, stored = row
-    if scope.type_name == 'pg_catalog."char"' and spelt != member:  # the one type that cuts off
-        return None
-    if stored is not None:
-        return str(stored)
-    return str(spelt) if spelt in listed else None
-
-
-def known_households(connection: Connection, table: Table) -> list[str]:
-    """Return the members of the scope that a lookup by the scope lists, sorted. Read-only."""
-    if table.scope is None:
-        return []
-    own = ("", table.scope.name)
-    by_scope = [j for j in table.joins if j.parts[0].by == own]
-    if not by_scope or len(by_scope[0].parts) > 1 or by_scope[0].since is not None:
-        return []
-    rows = connection.execute(
-        sql.SQL(
-            "SELECT DISTINCT {key}::text FROM {table} WHERE {key} IS NOT NULL ORDER BY 1"
-        ).format(
-            key=sql.Identifier(by_scope[0].parts[0].key), table=by_scope[0].relation.identifier
-        )
-    ).fetchall()
-    return [str(row[0]) for row in rows]
-
-
 def count_filled(
     connection: Connection, zoned: ZonedTable, members: Sequence[str] | None
 ) -> list[tuple[str, int]]:
-    """Return the number of filled rows by year of the first wall column, where it is a number.
+    """Return the number of filled rows by the year in UTC of the first target. Read-only.
 
-    Read-only. Text columns and values beyond the calendar are left out.
+    What is no instant, or beyond the calendar, is left out.
     """
-    table, pair = zoned.table, zoned.columns.pairs[0]
+    table, target = zoned.table, zoned.columns.pairs[0].target
     where = condition(table.where) if table.where else sql.SQL("true")
     rows = connection.execute(
         sql.SQL(
-            "SELECT extract(year FROM to_timestamp(us / 1000000))::int::text, count(*)"
-            " FROM (SELECT {us} AS us FROM {table} AS t WHERE {scope} AND {where}"
-            " AND t.{target} IS NOT NULL)"
-            " AS filled WHERE us BETWEEN -62000000000000000 AND 253000000000000000 GROUP BY 1"
+            "SELECT year::int::text, count(*) FROM (SELECT {year} AS year FROM {table} AS t"
+            " WHERE {scope} AND {where}) AS filled WHERE year BETWEEN 1 AND 9999 GROUP BY year"
         ).format(
-            us=_wall_micros(pair),
+            year=_year_of(target),
             table=table.relation.identifier,
             scope=scope_condition(table, members),
             where=where,
-            target=sql.Identifier(pair.target.column.name),
         )
     ).fetchall()
     return [(str(year), int(count)) for year, count in rows]
 
 
-def _wall_micros(pair: Pair) -> sql.Composable:
-    """Return the SQL for a wall column in microseconds; NULL for text, which SQL need not read."""
-    column = pair.walls[0]
-    unit = pair.reading.unit
-    if column.type is ColumnType.TEXT or pair.reading.form or unit.is_coarse or unit.zero_us:
-        return sql.SQL("NULL::numeric")
-    expression = read_expression(sql.Identifier("t", column.name), column.type)
-    if column.type is not ColumnType.BIGINT:
-        return sql.SQL("({})").format(expression)
-    # numeric: a value far beyond any date must not overflow here.
-    return sql.SQL("trunc({}::numeric * 1000000 / {})").format(
-        expression, sql.Literal(pair.reading.unit.per_second)
-    )
+def _year_of(target: Target) -> sql.Composable:
+    column = sql.Identifier("t", target.column.name)
+    if target.is_text:
+        return sql.SQL("substring({}::text from {})::int").format(column, r"^\s*(\d{4})-?\d")
+    if not target.is_number:
+        return sql.SQL("CASE WHEN isfinite({0}) THEN extract(year FROM {0}) END").format(column)
+    per_second = target.unit.per_second
+    return sql.SQL(
+        "CASE WHEN {0} BETWEEN {1} AND {2}"
+        " THEN extract(year FROM to_timestamp(({0} / {3}::numeric)::float8)) END"
+    ).format(column, -62_135_596_800 * per_second, 253_402_300_799 * per_second, per_second)

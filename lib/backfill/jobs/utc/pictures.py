@@ -14,7 +14,7 @@ from backfill.display.pages import NOTHING, Shown, figure, note, table
 from backfill.jobs.utc.shown_times import walls_in, walls_sql, why, zone_name
 from backfill.plans.staging import Staging, quoted
 from backfill.rows.values import Int64Array
-from backfill.utc.described import Columns
+from backfill.utc.described import Columns, Pair
 from backfill.utc.segments import FOLD_CODE, MIN_SECOND, NORMAL_CODE, build_segments
 from backfill.utc.zone_names import is_zone
 
@@ -39,12 +39,11 @@ def pending_picture(
 ) -> Shown:
     """Return pending rows by scope and month, and beside them what is filled, by year."""
     first = columns.pairs[0]
-    wall = first.label
     staging.create("pending_months", _MONTHS_SCHEMA)
     staging.append("pending_months", _pending_months(staging, columns))
     months = _of_fullest(staging, member)
     if not months:
-        return _filled(filled, months, wall)
+        return _filled(filled, months, first)
     unit, periods = _periods(months)
     counts: dict[str, dict[str, int]] = {}
     for scope, month, rows in months:
@@ -64,8 +63,8 @@ def pending_picture(
     drawn = sum(part.get(period, 0) for part in counts.values() for period in periods)
     beyond = f"; {total - drawn:,} of other times are in the table only" if total > drawn else ""
     caption = f"Pending rows by {member} and {unit} ({total:,} rows{beyond})"
-    return figure(svg, caption, _by_month(staging, wall, total, member)) + _filled(
-        filled, months, wall
+    return figure(svg, caption, _by_month(staging, first.label, total, member)) + _filled(
+        filled, months, first
     )
 
 
@@ -174,7 +173,7 @@ def _says(staging: Staging, counts: dict[str, dict[str, int]], unit: str, member
 
 
 def _filled(
-    filled: Sequence[tuple[str, int]], pending: Sequence[tuple[str, str, int]], wall: str
+    filled: Sequence[tuple[str, int]], pending: Sequence[tuple[str, str, int]], pair: Pair
 ) -> Shown:
     """Return pending beside filled rows by year."""
     waiting: dict[str, int] = {}
@@ -197,7 +196,8 @@ def _filled(
         ],
     )
     behind = table(
-        f"Rows by year of {wall} before the run ({sum(r[1] + r[2] for r in rows):,} rows)",
+        f"Rows by year before the run: pending ones of {pair.label}, filled ones of "
+        f"{pair.target.column.name} in UTC ({sum(r[1] + r[2] for r in rows):,} rows)",
         ["year", "pending", "filled already"],
         rows,
     )
