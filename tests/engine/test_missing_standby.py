@@ -116,6 +116,22 @@ def test_a_run_whose_standby_is_gone_names_the_setting_and_goes_on_when_it_is_me
     assert bench.status(run_id) == "succeeded" and bench.filled() == ALL_NOONS
 
 
+def test_a_run_that_begins_while_its_standby_is_gone_ends_at_once_and_goes_on_when_it_is_mended(
+    bench: Bench,
+) -> None:
+    run_id = bench.plan().run_id
+    ask_for(bench, "far_away")
+
+    with pytest.raises(DatabaseUnreachable, match="synchronous_standby_names = 'far_away'") as told:
+        bench.apply(run_id)
+
+    assert f"backfill resume {run_id}" in str(told.value)
+    assert bench.status(run_id) == "failed" and bench.checkpoints(run_id) == []
+    ask_for(bench, "")
+    bench.apply(run_id)
+    assert bench.status(run_id) == "succeeded" and bench.filled() == ALL_NOONS
+
+
 def test_where_a_pooler_gives_nobody_a_session_to_look_a_commit_is_waited_for_no_longer(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ their scopes overlap.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from backfill.records.seats import (
 )
 from backfill.server.own_text import holdable
 from backfill.server.postgres import Connection
+from backfill.server.standby_wait import StandbyMissing
 from backfill.status import RunStatus, check_transition, may_start
 
 
@@ -71,7 +73,9 @@ def acquire(ledger: Ledger, run_id: str, seconds: int) -> Lease:
 
 def _claim(ledger: Ledger, run_id: str, seconds: int) -> Lease:
     connection = ledger.connection
-    with connection.transaction():
+    # A claim that no standby has yet is one all the same: what is committed next tells of it, where
+    # the run's end is recorded.
+    with contextlib.suppress(StandbyMissing), connection.transaction():
         # Claims take turns, for the moment of claiming; ends with the transaction.
         connection.execute("SELECT FROM backfill.gate WHERE name = 'claim' FOR UPDATE")
         run = ledger.get(run_id)
@@ -104,7 +108,7 @@ def join(connection: Connection, run_id: str, seconds: int) -> Lease | None:
 
     From then on the run goes on, whoever else leaves it.
     """
-    with connection.transaction():
+    with contextlib.suppress(StandbyMissing), connection.transaction():
         wait_at_the_door(connection)
         row = connection.execute(
             "SELECT lease_token FROM backfill.run WHERE run_id = %s AND status = 'running'"
