@@ -150,6 +150,26 @@ def test_a_published_table_that_no_update_can_reach_is_refused_before_the_run(
     bench.sql("UPDATE events SET start_at_utc = 0")
 
 
+def test_a_publication_that_needs_more_of_a_row_than_its_key_is_refused_before_the_run(
+    bench: Bench,
+) -> None:
+    if bench.connection.info.server_version < 150_000:
+        return  # conditions and columns of a publication came with 15
+    bench.sql("CREATE PUBLICATION part FOR TABLE events WHERE (household_id <> '')")
+    with pytest.raises(PreflightError, match="used in the publication WHERE expression") as refused:
+        warnings(bench)
+    for statement in statements_in(str(refused.value)):
+        bench.sql(statement)
+    assert "IDENTITY" not in warnings(bench)
+
+    bench.sql("ALTER TABLE events REPLICA IDENTITY DEFAULT")
+    bench.sql("ALTER PUBLICATION part SET TABLE events (household_id, start_at_utc)")
+    with pytest.raises(PreflightError, match="does not cover the replica identity"):
+        warnings(bench)
+    bench.sql("ALTER PUBLICATION part SET TABLE events (id, start_at_utc)")
+    assert warnings(bench) == ""
+
+
 def test_partitions_are_looked_at_each_and_their_indexes_named_once(bench: Bench) -> None:
     bench.sql("ALTER TABLE events RENAME TO whole")
     bench.sql("CREATE TABLE events (LIKE whole INCLUDING ALL) PARTITION BY LIST (id)")

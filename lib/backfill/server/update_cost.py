@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import psycopg
+from psycopg import sql
+
 from backfill.errors import PreflightError
 from backfill.server.postgres import Connection, scalar
 from backfill.server.table import Relation
@@ -55,7 +58,7 @@ def cost_warnings(
     """
     oids = _oids(connection, relation)
     leaves = _leaves(connection, oids)
-    _check_identity(leaves)
+    _check_identity(connection, relation, leaves, columns)
     generated = _generated_from(connection, oids, columns)
     is_replica = (
         scalar(connection, "SELECT current_setting('session_replication_role')") == "replica"
@@ -71,9 +74,12 @@ def cost_warnings(
     ]
 
 
-def check_replica_identity(connection: Connection, relation: Relation) -> None:
+def check_replica_identity(
+    connection: Connection, relation: Relation, columns: Sequence[str]
+) -> None:
     """Raise `PreflightError` where PostgreSQL would refuse every UPDATE of a published table."""
-    _check_identity(_leaves(connection, _oids(connection, relation)))
+    leaves = _leaves(connection, _oids(connection, relation))
+    _check_identity(connection, relation, leaves, columns)
 
 
 def _oids(connection: Connection, relation: Relation) -> list[int]:
@@ -197,7 +203,9 @@ def _leaves(connection: Connection, oids: Sequence[int]) -> list[_Leaf]:
     return [_Leaf(*row) for row in rows]
 
 
-def _check_identity(leaves: Sequence[_Leaf]) -> None:
+def _check_identity(
+    connection: Connection, relation: Relation, leaves: Sequence[_Leaf], columns: Sequence[str]
+) -> None:
     for leaf in leaves:
         if leaf.is_published and not leaf.has_identity:
             raise PreflightError(
@@ -206,6 +214,27 @@ def _check_identity(leaves: Sequence[_Leaf]) -> None:
                 "IDENTITY DEFAULT; with a primary key, else USING INDEX …, or FULL, which writes "
                 "whole rows to the WAL."
             )
+    # Conditions and lists of columns of a publication have rules of their own, by version.
+    update = sql.SQL("EXPLAIN UPDATE {relation} SET {column} = {column}").format(
+        relation=relation.identifier, column=sql.Identifier(columns[0])
+    )
+    try:
+        connection.execute(update)
+    except psycopg.errors.InsufficientPrivilege:
+        return  # the rights are told of elsewhere
+    except psycopg.DatabaseError as error:
+        if not error.diag.message_detail or "replica identity" not in error.diag.message_detail:
+            return
+        mend = "a column list that has the columns of the key, or none"
+        if "WHERE" in error.diag.message_detail:
+            mend = (
+                f"ALTER TABLE {relation.spelt} REPLICA IDENTITY FULL; which writes whole rows to "
+                "the WAL, or a condition of the key's columns alone"
+            )
+        raise PreflightError(
+            f"{relation} is published for logical replication, and PostgreSQL refuses every UPDATE "
+            f"of it. {error.diag.message_detail} Mend: {mend}"
+        ) from None
 
 
 def _room(leaves: Sequence[_Leaf]) -> Iterator[str]:
@@ -241,9 +270,10 @@ def _whole_rows(connection: Connection, leaves: Sequence[_Leaf], pending: int) -
         return
     width = max(leaf.row_bytes or 0.0 for leaf in whole)
     names = ", ".join(leaf.name for leaf in whole)
+    more = f", about {width:.0f} bytes a row more{_of_all(width, pending)}" if width else ""
     yield (
-        f"REPLICA IDENTITY FULL on {names}: each update writes the whole old row to the WAL, about "
-        f"{width:.0f} bytes a row more{_of_all(width, pending)}. Mend, "
+        f"REPLICA IDENTITY FULL on {names}: each update writes the whole old row to the WAL{more}. "
+        "Mend, "
         f"if there is a primary key: ALTER TABLE {whole[0].name} REPLICA IDENTITY DEFAULT;"
     )
 

@@ -142,7 +142,7 @@ def table_warnings(connection: Connection, tables: Tables, *, notifying: bool) -
 
     Raises `PreflightError` where snapshots can not be updated at all.
     """
-    check_replica_identity(connection, tables.relation(_SNAPSHOT))
+    check_replica_identity(connection, tables.relation(_SNAPSHOT), _COLUMNS)
     firing = _FIRING | (_NOTIFYING if notifying else {})
     return [
         *(
