@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 import types
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from backfill.loading import unseen
 from backfill.next_command import GIVEN_ENV
 from backfill.notebook.headless import FORM_CHECKS
 from backfill.server.embedded import HOME_ENV, EmbeddedServer
+from backfill.server.embedded_process import wait_until
 
 with unseen(*FORM_CHECKS):  # a second and a half in each process that runs tests
     import nbformat  # noqa: F401
@@ -43,6 +45,9 @@ Connection = psycopg.Connection[tuple[object, ...]]
 BARE = "bare"
 FOLDER_PREFIX = "backfill-test-"
 FOLDER_PREFIX_OF_SITES = "backfill-sites-"
+STOP_SECONDS = 60
+#: The session that a signal ends.
+_begun: list[pytest.Session] = []
 SERVER_BYTES, TEMP_BYTES = 2_000_000_000, 8_000_000_000
 
 # Nothing asserts a time, and a gate gives the same answer twice: there examples are the same ones.
@@ -174,8 +179,32 @@ def pytest_sessionfinish() -> None:
     nursery.close()
 
 
+def pytest_keyboard_interrupt() -> None:
+    """Have the processes of a session that was ended alone stop their servers, and wait for them.
+
+    Ten seconds later pytest-xdist kills what is still there, and servers outlive that.
+    """
+    if os.environ.get("PYTEST_XDIST_WORKER") or "xdist.dsession" not in sys.modules:
+        return
+    own = psutil.Process()
+    for _second in range(STOP_SECONDS):
+        for worker in own.children():  # again: what a test runs may have taken the signal for its
+            worker.terminate()
+        if wait_until(lambda: set(own.children(recursive=True)) <= set(own.children()), 1):
+            return
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    _begun.append(session)
+
+
 def _end_session(number: int, frame: types.FrameType | None) -> None:
-    pytest.exit(f"ended by {signal.Signals(number).name}", returncode=128 + number)
+    """End the session at once; whatever catches that, it ends after its test. Only once."""
+    reason = f"ended by {signal.Signals(number).name}"
+    while _begun:
+        _begun.pop().shouldstop = reason
+        if not _begun:
+            pytest.exit(reason, returncode=128 + number)
 
 
 @pytest.fixture(scope="session")
