@@ -203,10 +203,13 @@ def test_text_of_a_database_in_another_encoding_is_read_and_written(
         there.sql("UPDATE events SET household_id = %s, tz = 'Asia/Tokyo'", text)
         monkeypatch.setenv("DATABASE_URL", there.dsn)
 
-        run = there.run()
+        run = there.run(household_id=text)
 
         assert there.status(run.run_id) == "succeeded"
         assert there.scalar("SELECT count(*) FROM events WHERE start_at_utc IS NULL") == 0
+        assert there.verify(run.run_id).findings == []
+        there.revert(run.run_id)
+        assert there.scalar("SELECT count(*) FROM events WHERE start_at_utc IS NULL") == ROWS
 
 
 def test_rows_of_sql_ascii_whose_bytes_are_not_utf_8_are_named(

@@ -147,7 +147,7 @@ class PendingRows:
 
     @property
     def _settings(self) -> dict[str, str]:
-        return {"backfill.members": json.dumps(self.members or [])}
+        return {"backfill.members": json.dumps(self.members or [], ensure_ascii=False)}
 
     @property
     def _filter(self) -> sql.Composable:

@@ -75,6 +75,7 @@ def _claim(ledger: Ledger, run_id: str, seconds: int) -> Lease:
     connection = ledger.connection
     # A claim that no standby has yet is one all the same: what is committed next tells of it, where
     # the run's end is recorded.
+    row = None
     with contextlib.suppress(StandbyMissing), connection.transaction():
         # Claims take turns, for the moment of claiming; ends with the transaction.
         connection.execute("SELECT FROM backfill.gate WHERE name = 'claim' FOR UPDATE")
@@ -108,6 +109,7 @@ def join(connection: Connection, run_id: str, seconds: int) -> Lease | None:
 
     From then on the run goes on, whoever else leaves it.
     """
+    row = None
     with contextlib.suppress(StandbyMissing), connection.transaction():
         wait_at_the_door(connection)
         row = connection.execute(
@@ -118,7 +120,7 @@ def join(connection: Connection, run_id: str, seconds: int) -> Lease | None:
         if row is None:
             return None
         take_seat(connection, run_id, seconds)
-    return Lease(run_id, int(row[0]), seconds)
+    return Lease(run_id, int(row[0]), seconds) if row else None
 
 
 def _running(connection: Connection) -> list[dict[str, Any]]:

@@ -8,8 +8,10 @@ its server's sessions. No statement is prepared beyond its transaction, none run
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, LiteralString, Self
 
 import psycopg
@@ -17,6 +19,7 @@ from psycopg import sql
 from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_dumps
 
 from backfill.rows.spelt import escaped
 from backfill.server.lost_names import lost_names
@@ -169,6 +172,8 @@ class Session(psycopg.Connection[TupleRow]):
         self._settings_queries = {}
         self._message = OneMessage(self, keeps=False)
         self._standbys = StandbyWait(self)
+        # Letters as they are: to jsonb of a SQL_ASCII database nobody can spell them as numbers.
+        set_json_dumps(partial(json.dumps, ensure_ascii=False), self)
 
     def wait(self, gen: PQGen[RV], *args: Any, **named: Any) -> RV:
         return super().wait(self._standbys.watched(gen), *args, **named)

@@ -23,7 +23,7 @@ def count_pending(
     with connection.transaction():
         connection.execute(
             "SELECT set_config('backfill.members', %s, true)",
-            [json.dumps(list(members or []))],
+            [json.dumps(list(members or []), ensure_ascii=False)],
         )
         rows = connection.execute(
             sql.SQL(
