@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor, Divider
-from backfill.ocr.cells import Cell, make_cells
+from backfill.ocr.cells import Cell
 from backfill.ocr.noise import is_noise, plain, words_of
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
 from backfill.ocr.vocabulary import load_vocabulary
@@ -51,15 +51,16 @@ def _captions(cells: Sequence[Cell], height: float) -> list[Cell]:
     ]
 
 
-def without_sent(words: Sequence[Word]) -> list[Word]:
+def without_sent(words: list[Word], cells: Sequence[Cell]) -> list[Word]:
     """Return the words without the times at which the messages of a chat were sent.
 
-    Such a time ends a message: smaller and paler than the ranges of times of its cards, alone on
-    its line or behind darker text, later from message to message; ticks may stand behind it.
+    `cells` are the words' own. Such a time ends a message: smaller and paler than the ranges of
+    times of its cards, alone on its line or behind darker text, later from message to message;
+    ticks may stand behind it.
     """
-    ranges = [cell for cell in make_cells(list(words)) if parse_range(cell.text)]
+    ranges = [cell for cell in cells if parse_range(cell.text)]
     if not ranges:
-        return list(words)
+        return words
     tall, dark = (
         statistics.median(getattr(r, of) for r in ranges) for of in ("height", "contrast")
     )
@@ -74,7 +75,7 @@ def without_sent(words: Sequence[Word]) -> list[Word]:
     ]
     clocks = [parse_clock(word.text) for word in sent]
     if clocks != sorted(clocks):
-        return list(words)
+        return words
     ticks = [w for w in words if any(_is_tick_of(w, word) for word in sent)]
     return [word for word in words if word not in sent and word not in ticks]
 

@@ -87,26 +87,23 @@ def is_time_part(text: str) -> bool:
 
 def _run_for(word: Word, runs: list[list[Word]], rights: list[float], height: float) -> int | None:
     """Return the place of the run that the word continues: same line, smallest gap."""
-    best, best_gap = None, limits.GAP_IN_RANGE * height
-    least, left = -limits.OVERLAP * height, word.left
+    least, most, left = -limits.OVERLAP * height, limits.GAP_IN_RANGE * height, word.left
     # The gap first: it rules out nearly all of thousands of pairs.
     near = [
-        (place, gap)
-        for place, right in enumerate(rights)
-        if least <= (gap := left - right) < best_gap
+        (gap, place) for place, right in enumerate(rights) if least <= (gap := left - right) < most
     ]
-    for place, gap in near:
-        if gap >= best_gap:
-            continue
+    for gap, place in sorted(near):
         run = runs[place]
         last = run[-1]
+        overlap = min(word.bottom, last.bottom) - max(word.top, last.top)
+        if overlap < 0.6 * min(word.height, last.height):
+            continue
         is_apart = gap >= limits.GAP_IN_CELL * height
         if is_apart and not (_is_range_without_dash(run, word) or _is_half_of(run, word)):
             continue
-        overlap = min(word.bottom, last.bottom) - max(word.top, last.top)
-        if overlap >= 0.6 * min(word.height, last.height) and not _is_whole(run, word):
-            best, best_gap = place, gap
-    return best
+        if not _is_whole(run, word):
+            return place
+    return None
 
 
 def _is_range_without_dash(run: list[Word], word: Word) -> bool:

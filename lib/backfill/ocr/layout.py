@@ -52,8 +52,8 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     height = line_height(words)
     whole = make_cells(words)
     scale = hours_of_scale(whole, height)
-    if not scale:
-        whole = make_cells(without_sent(words))
+    if not scale and len(kept := without_sent(words, whole)) < len(words):
+        whole = make_cells(kept)
     # The lines of a scale go behind its cards.
     dividers = () if scale else group_rules(dividers, whole, height)
     whole = [cell for cell in whole if cell not in scale]

@@ -205,15 +205,15 @@ def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, l
     pale = _both(_differs(full, unit), _is_rare(full, few))
     gaudy = above(chroma(full), limits.CHROMA)
     thick = max(3, round(limits.THICKER_THAN_STROKES * unit / 2))
-    boxes = [
-        *_solid(dark, thick, unit),
-        *(box for box in _solid(pale, thick, unit, DISC) if _stands_apart(box, full, unit)),
-        *(
-            box
-            for box in _solid(gaudy, max(2, round(limits.THICK_COLOUR * unit / 2)), unit)
-            if _stands_apart(box, full, unit)
-        ),
-    ]
+    discs, touches = (
+        [shape for shape in found if _stands_apart(_grown(shape, unit), full, unit)]
+        for found in (
+            _solid(pale, thick, unit, DISC),
+            _solid(gaudy, max(2, round(limits.THICK_COLOUR * unit / 2)), unit),
+        )
+    )
+    shapes = [*_solid(dark, thick, unit), *_without_overlapping(discs, pale), *touches]
+    boxes = [_grown(shape, unit) for shape in shapes]
     chips = _find_chips(dark, unit)
     apart = [box for box in boxes if not any(_is_on(box, chip) for chip in chips)]
     return np.array(apart, dtype=np.float64).reshape(-1, 4), chips
@@ -288,31 +288,43 @@ def _is_rare(colours: Pixels, grey: Pixels) -> Mask:
     return rare
 
 
-def _solid(mask: Mask, side: int, unit: float, shape: Shape | None = None) -> list[Box]:
-    """Return the boxes, a margin wider, of what is solid in a mask of every second pixel."""
+def _solid(mask: Mask, side: int, unit: float, like: Shape = ANY_SHAPE) -> list[Piece]:
+    """Return what is solid and of a shape in a mask of every second pixel."""
     kernel = np.ones((side, side), dtype=np.uint8)
     solid = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel), dtype=np.uint8)
-    like, margin = shape or ANY_SHAPE, limits.PICTURE_MARGIN * unit
-    found = [
-        (x, y, wide, tall)
-        for _label, x, y, wide, tall, area in find_shapes(solid, connectivity=8)[1]
-        if like.wide[0] <= wide / tall <= like.wide[1]
-        and like.full[0] <= area / (wide * tall) <= like.full[1]
-        and like.smallest * unit <= 2 * tall <= limits.TALLEST_BUTTON * unit
-    ]
-    if shape and found:
-        # Portraits side by side may overlap; pale ones that do are told by nothing from a chip.
-        labels, whole = find_shapes(mask, connectivity=4)
-        widths = np.array([0, *(shape.width for shape in whole)])
-        found = [
-            (x, y, wide, tall)
-            for x, y, wide, tall in found
-            if widths[labels[y : y + tall, x : x + wide]].max() <= limits.APART_WIDE * wide
-        ]
     return [
-        (2 * x - margin, 2 * y - margin, 2 * (x + wide) + margin, 2 * (y + tall) + margin)
-        for x, y, wide, tall in found
+        piece
+        for piece in find_shapes(solid, connectivity=8)[1]
+        if like.wide[0] <= piece.width / piece.height <= like.wide[1]
+        and like.full[0] <= piece.full <= like.full[1]
+        and like.smallest * unit <= 2 * piece.height <= limits.TALLEST_BUTTON * unit
     ]
+
+
+def _without_overlapping(discs: list[Piece], mask: Mask) -> list[Piece]:
+    """Return the discs that are no part of a much wider shape of their mask.
+
+    Portraits side by side may overlap; pale ones that do are told by nothing from a chip.
+    """
+    if not discs:
+        return []
+    labels, whole = find_shapes(mask, connectivity=4)
+    widths = np.array([0, *(shape.width for shape in whole)])
+    return [
+        disc
+        for disc in discs
+        if widths[labels[disc.top : disc.bottom, disc.left : disc.right]].max()
+        <= limits.APART_WIDE * disc.width
+    ]
+
+
+def _grown(piece: Piece, unit: float) -> Box:
+    """Return the box of a shape in a mask of every second pixel, a margin wider."""
+    margin = limits.PICTURE_MARGIN * unit
+    return (
+        2 * piece.left - margin, 2 * piece.top - margin,
+        2 * piece.right + margin, 2 * piece.bottom + margin,
+    )  # fmt: skip
 
 
 def _stands_apart(box: Box, colours: Pixels, unit: float) -> bool:

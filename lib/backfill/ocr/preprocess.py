@@ -95,8 +95,6 @@ def with_chips(ink: Ink, grey: Pixels, chips: Sequence[tuple[float, ...]]) -> In
 
 def _pieces_of(contrast: Pixels) -> Ink:
     labels, found = find_shapes(above(contrast, limits.INK_CONTRAST), connectivity=8)
-    if len(found) <= np.iinfo(np.uint16).max:
-        labels = labels.astype(np.uint16)  # a batch of images waits in memory for the engine
     return Ink(contrast, labels, len(found) + 1, tuple(found), _letter_height(found))
 
 

@@ -268,7 +268,7 @@ def _are_messages(strays: Sequence[Word], covers: Sequence[Span]) -> bool:
     )
 
 
-def _differing(scene: Scene, view: View, colour: Pixels) -> Mask:
+def _differing(scene: Scene, view: View, colour: npt.NDArray[np.int16]) -> Mask:
     """Return where the list has another colour than this one."""
     mask = differs(scene.colours, colour, limits.OTHER_COLOUR)
     mask[: round(view.top / limits.SHRINK)] = 0
@@ -318,7 +318,9 @@ def _holds_bars(scene: Scene, mask: Mask, words: Collection[Word]) -> bool:
     )
 
 
-def _usual_colours(scene: Scene, view: View, entries: Sequence[Entry]) -> list[Pixels]:
+def _usual_colours(
+    scene: Scene, view: View, entries: Sequence[Entry]
+) -> list[npt.NDArray[np.int16]]:
     """Return the colours behind the heading and each card, of most blanks, and of most of all.
 
     A blank between cards shows the sheet, but for one that something lies over. So do the screen's
@@ -346,7 +348,7 @@ def _usual_colours(scene: Scene, view: View, entries: Sequence[Entry]) -> list[P
     return [*colours, *alike]
 
 
-def _is_near(one: Pixels, other: Pixels) -> bool:
+def _is_near(one: npt.NDArray[np.int16], other: npt.NDArray[np.int16]) -> bool:
     return int(np.abs(one - other).max()) <= limits.OTHER_COLOUR
 
 
@@ -356,12 +358,14 @@ def _box(scene: Scene, words: Sequence[Word]) -> Pixels:
     return scene.colours[rows, int(left / limits.SHRINK) : int(right / limits.SHRINK) + 1]
 
 
-def _commonest(part: Pixels) -> Pixels:
+def _commonest(part: Pixels) -> npt.NDArray[np.int16]:
     """Return the colour that most pixels have, as an array of three."""
-    flat = part.reshape(-1, 3).astype(np.int32)
-    codes = (flat[:, 0] >> 2 << 12) | (flat[:, 1] >> 2 << 6) | flat[:, 2] >> 2
-    own = flat[codes == np.bincount(codes).argmax()]
-    return np.asarray(np.median(own, axis=0), dtype=np.int16)
+    flat = part.reshape(-1, 3)
+    red, green, blue = (flat >> 2).T.astype(np.int32)
+    codes = red << 12 | green << 6 | blue
+    found, counts = np.unique(codes, return_counts=True)
+    own = np.sort(flat[codes == found[counts.argmax()]], axis=0).astype(np.int16)
+    return np.asarray((own[(len(own) - 1) // 2] + own[len(own) // 2]) // 2, dtype=np.int16)
 
 
 def _is_over_a_card(box: Span, entries: Sequence[Entry], spans: Sequence[Span], view: View) -> bool:
