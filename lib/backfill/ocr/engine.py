@@ -121,10 +121,15 @@ class TwoReaders:
 
     def __init__(self, first: Engine, second: LineReader, version: str) -> None:
         self._first, self._second = first, second
-        self.name, self.language_hash = first.name, first.language_hash
+        self.name = first.name
         self.version = f"{first.version}+{version}"
         if isinstance(first, PageEngine):
             self.pages = first.pages
+
+    @property
+    def language_hash(self) -> str:
+        """See `Engine.language_hash`."""
+        return self._first.language_hash
 
     def load(self) -> None:
         """Load the first one's language data, if it is not loaded by a command."""

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,18 @@ class LanguageData:
 
     texts: str
     numbers: str
-    sha256: str
+    folder: str | None
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the files, or of their names where none is found: asked by no worker."""
+        digest = hashlib.sha256()
+        for code in dict.fromkeys((*self.texts.split("+"), *self.numbers.split("+"))):
+            digest.update(code.encode())
+            file = Path(self.folder or "") / f"{code}.traineddata"
+            if self.folder and file.is_file():
+                digest.update(file.read_bytes())
+        return digest.hexdigest()
 
     def of(self, script: Script) -> str:
         """Return the data for pictures of this script."""
@@ -49,8 +60,7 @@ def find_language_data(texts: str, installed: Collection[str], folder: str | Non
         if code not in installed:
             raise PreflightError(missing_language_message(code))
     numbers = NUMBERS_LANGUAGE if NUMBERS_LANGUAGE in installed else texts
-    codes = dict.fromkeys((*texts.split("+"), *numbers.split("+")))
-    return LanguageData(texts, numbers, _hash_language_data(codes, folder))
+    return LanguageData(texts, numbers, folder)
 
 
 class TesseractEngine:
@@ -71,7 +81,11 @@ class TesseractEngine:
         if listing is None:
             raise PreflightError("Tesseract cannot list its languages; check TESSDATA_PREFIX.")
         self._data = find_language_data(texts, listing[1], listing[0])
-        self.language_hash = self._data.sha256
+
+    @functools.cached_property
+    def language_hash(self) -> str:
+        """See `Engine.language_hash`."""
+        return self._data.sha256
 
     def words(self, image: Pixels, params: EngineParams) -> list[Word]:
         """Read `image`; see `Engine.words`."""
@@ -134,8 +148,12 @@ class TesserocrEngine:
         folder, installed = _listing() or tesserocr.get_languages()
         self._folder = str(folder)
         self._data = find_language_data(language_data(language), installed, self._folder)
-        self.language_hash = self._data.sha256
         self._apis: dict[str, Any] = {}
+
+    @functools.cached_property
+    def language_hash(self) -> str:
+        """See `Engine.language_hash`."""
+        return self._data.sha256
 
     def load(self) -> None:
         """Load the data for texts; raises PreflightError where it is damaged."""
@@ -222,17 +240,6 @@ def _words_of_table(table: str) -> list[Word]:
         except ValueError as error:
             raise EngineFailure(f"Tesseract printed a row that is not a word: {line!r}") from error
     return words
-
-
-def _hash_language_data(codes: Iterable[str], folder: str | None) -> str:
-    """Return the SHA-256 of the language data files, or of their names where none is found."""
-    digest = hashlib.sha256()
-    for code in codes:
-        digest.update(code.encode())
-        file = Path(folder or "") / f"{code}.traineddata"
-        if folder and file.is_file():
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 @functools.cache

@@ -360,12 +360,18 @@ def _box(scene: Scene, words: Sequence[Word]) -> Pixels:
 
 def _commonest(part: Pixels) -> npt.NDArray[np.int16]:
     """Return the colour that most pixels have, as an array of three."""
-    flat = part.reshape(-1, 3)
-    red, green, blue = (flat >> 2).T.astype(np.int32)
-    codes = red << 12 | green << 6 | blue
-    found, counts = np.unique(codes, return_counts=True)
-    own = np.sort(flat[codes == found[counts.argmax()]], axis=0).astype(np.int16)
-    return np.asarray((own[(len(own) - 1) // 2] + own[len(own) // 2]) // 2, dtype=np.int16)
+    red, green, blue = part.reshape(-1, 3).T.astype(np.int32)
+    shades, counts = np.unique(red << 16 | green << 8 | blue, return_counts=True)
+    # Shades that differ by less than four are one colour, and its median is told.
+    _colours, of = np.unique(shades & 0xFCFCFC, return_inverse=True)
+    is_own = of == np.bincount(of, weights=counts).argmax()
+    own, counts = shades[is_own], counts[is_own]
+    amid = (counts.sum() - 1) // 2, counts.sum() // 2
+    medians = []
+    for values in (own >> 16, own >> 8 & 255, own & 255):
+        order = np.argsort(values)
+        medians.append(values[order][np.searchsorted(counts[order].cumsum(), amid, "right")].mean())
+    return np.asarray(medians, dtype=np.int16)
 
 
 def _is_over_a_card(box: Span, entries: Sequence[Entry], spans: Sequence[Span], view: View) -> bool:
