@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.utc.test_wall_layout import FORMS, ISO, written
+from tests.utc.test_wall_text import FORMS, ISO, written
 
 from backfill.jobs.utc.wall_value import local_time
 from backfill.utc.described import Reading, Unit, WallKind

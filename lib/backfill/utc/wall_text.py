@@ -6,6 +6,7 @@ and what the groups hold is checked and put together in integers.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,14 +17,22 @@ from numpy.typing import NDArray
 
 from backfill.rows.values import BoolArray, Int64Array
 from backfill.utc.described import DAY_US
+from backfill.utc.month_names import ENGLISH
 from backfill.utc.wall_format import ISO_PATTERNS, pattern_of
-from backfill.utc.wall_layout import CLOCKS, DAYS, ISO, MONTHS, laid_out
 
 #: A time of day, as `time`, `interval` and people write it; hours may pass midnight.
 _CLOCK = (
     r"^(?:(?P<D>\d{1,3}) days? ?)?(?:(?P<H>\d{1,3}):?(?P<M>\d{2})"
     r"(?::?(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?$"
 )
+#: ISO 8601 as nearly everybody spells it.
+_DAY = r"[1-9]\d{3}-\d\d-\d\d"
+_MOMENT = rf"^{_DAY}(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{{1,6}})?)?)?"
+_USUAL = (f"{_MOMENT}$", f"{_MOMENT}Z$")
+_DAY_PATTERNS = tuple(
+    rf"^(?P<Y>\d{{4}}){sign}(?P<m>\d{{2}}){sign}(?P<d>\d{{2}})$" for sign in ("-", "")
+)
+MONTHS = tuple(name.lower() for name in ENGLISH)
 #: The day since 1970 that each month of the years 0 to 10001 begins with.
 _FIRST_MONTH = 1970 * 12
 _FIRST_DAYS: Int64Array = (
@@ -55,34 +64,47 @@ class Times:
 
 def read_iso(texts: pa.Array) -> Times:
     """Read ISO 8601, an offset or `Z` at its end included."""
-    return _laid_out(texts, ISO, ISO_PATTERNS, rolls_over=False)
+    return _by_patterns(*_usual(texts, _USUAL), ISO_PATTERNS)
 
 
 def read_day(texts: pa.Array) -> Times:
     """Read dates alone, of ISO 8601 extended and basic."""
-    return _laid_out(texts, DAYS, (), rolls_over=False)
+    return _by_patterns(*_usual(texts, (rf"^{_DAY}$",)), _DAY_PATTERNS)
 
 
-def _laid_out(
-    texts: pa.Array, forms: Sequence[str], patterns: Sequence[str], *, rolls_over: bool
-) -> Times:
-    """Read what has a usual layout; what is left, by each pattern in turn."""
+def read_format(texts: pa.Array, form: str, *, rolls_over: bool = False) -> Times:
+    """Read texts in a format; hours beyond 24:00 count on where `rolls_over`."""
+    return _by_patterns(*_usual(texts, ()), (pattern_of(form),), rolls_over=rolls_over)
+
+
+def _usual(texts: pa.Array, patterns: Sequence[str]) -> tuple[Times, pa.Array]:
+    """Have Arrow read what is spelt as nearly all ISO 8601 is, ten times faster than expressions
+    do; return that, and the texts without blanks around."""
     count = len(texts)
     times = Times(*(np.zeros(count, dtype=kind) for kind in (int, bool, int, bool)))
     trimmed = pc.utf8_trim_whitespace(texts)
-    for laid in laid_out(trimmed, forms):
-        rows = laid.rows if len(laid.rows) < count else slice(None)
-        groups = _Numbers(laid.numbers, len(laid.rows))
-        days, is_date = _days(groups)
-        clock, is_clock = _clock_us(groups, rolls_over=rolls_over)
-        is_valid = is_date & is_clock
-        times.us[rows] = np.where(is_valid, days * DAY_US + clock, 0)
-        times.is_valid[rows] = is_valid
-        times.has_offset[rows] = is_valid & laid.is_zulu
     for pattern in patterns:
-        left = np.flatnonzero(~times.is_valid & np.asarray(trimmed.is_valid()))
+        rows = np.asarray(pc.match_substring_regex(trimmed, pattern).fill_null(False))
+        if not rows.any():
+            continue
+        has_offset = pattern.endswith("Z$")
+        kind = pa.timestamp("us", "UTC" if has_offset else None)
+        # One that there is not, a 30 February or 24:00, is left with all others to what comes next.
+        with contextlib.suppress(pa.ArrowInvalid):
+            read = trimmed.filter(pa.array(rows)).cast(kind).cast(pa.int64())
+            times.us[rows] = read.to_numpy()
+            times.is_valid[rows], times.has_offset[rows] = True, has_offset
+    return times, trimmed
+
+
+def _by_patterns(
+    times: Times, texts: pa.Array, patterns: Sequence[str], *, rolls_over: bool = False
+) -> Times:
+    """Read what is left, by each pattern in turn."""
+    for pattern in patterns:
+        left = np.flatnonzero(~times.is_valid & np.asarray(texts.is_valid()))
         if len(left):
-            some = trimmed if len(left) == count else trimmed.take(pa.array(left))
+            some = texts if len(left) == len(texts) else texts.take(pa.array(left))
             _put(times, left, _read(some, pattern, rolls_over=rolls_over))
     return times
 
@@ -94,26 +116,15 @@ def _put(into: Times, rows: NDArray[np.intp], part: Times) -> None:
     into.has_offset[rows] = part.has_offset
 
 
-def read_format(texts: pa.Array, form: str, *, rolls_over: bool = False) -> Times:
-    """Read texts in a format; hours beyond 24:00 count on where `rolls_over`."""
-    return _laid_out(texts, (form,), (pattern_of(form),), rolls_over=rolls_over)
-
-
 def read_clock(texts: pa.Array) -> tuple[Int64Array, BoolArray]:
     """Read times of day as microseconds from midnight, 24:00 and beyond included."""
-    us, is_valid = np.zeros(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=bool)
-    trimmed = pc.utf8_trim_whitespace(texts)
-    for laid in laid_out(trimmed, CLOCKS):
-        clock, is_clock = _clock_us(_Numbers(laid.numbers, len(laid.rows)), rolls_over=True)
-        us[laid.rows], is_valid[laid.rows] = clock, is_clock
-    left = np.flatnonzero(~is_valid & np.asarray(trimmed.is_valid()))
-    if len(left):
-        groups, _matches = _groups(trimmed.take(pa.array(left)), _CLOCK)
-        numbers = _numbers_of(groups, len(left))
-        clock, is_clock = _clock_us(numbers, rolls_over=True)
-        us[left] = clock + numbers["D"] * DAY_US
-        is_valid[left] = is_clock & (_has(groups, "H", len(left)) | _has(groups, "D", len(left)))
-    return us, is_valid
+    count = len(texts)
+    groups, matches = _groups(pc.utf8_trim_whitespace(texts), _CLOCK)
+    numbers = _numbers_of(groups, count)
+    clock, is_clock = _clock_us(numbers, rolls_over=True)
+    is_told = _has(groups, "H", count) | _has(groups, "D", count)
+    is_valid = matches & is_clock & is_told
+    return np.where(is_valid, clock + numbers["D"] * DAY_US, 0), is_valid
 
 
 @dataclass(frozen=True, slots=True)

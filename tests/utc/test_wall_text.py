@@ -1,4 +1,4 @@
-"""Texts read place by place come to what the format's own expression says, or are left to it."""
+"""Texts that Arrow reads come to what their expression says, or are left to it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pyarrow as pa
 import pytest
 
 from backfill.utc import wall_text
-from backfill.utc.wall_format import pattern_of
-from backfill.utc.wall_text import Times, read_clock, read_day, read_format, read_iso
+from backfill.utc.wall_text import read_clock, read_day, read_iso
 
 FORMS = (
     *("%d.%m.%Y %H:%M", "%m/%d/%y %I:%M %p", "%Y%m%d%H%M%S%f", "%d-%b-%Y %H:%M:%S.%f"),
@@ -37,40 +36,31 @@ def written(source: random.Random, forms: tuple[str, ...]) -> str | None:
     return text
 
 
-def same(one: Times, other: Times) -> bool:
-    return all(
-        np.array_equal(getattr(one, name), getattr(other, name))
-        for name in ("us", "is_valid", "offset_us", "has_offset")
-    )
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_a_format_reads_the_same_by_places_and_by_its_expression(
-    form: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = random.Random(form)
-    texts = pa.array([written(source, (form,)) for _ in range(2_000)], pa.string()).slice(3)
-
-    by_places = read_format(texts, form)
-    monkeypatch.setattr(wall_text, "laid_out", lambda *_given: ())
-    expected = read_format(texts, form)
-
-    assert pattern_of(form)
-    assert same(by_places, expected)
-    assert expected.is_valid.sum() > 700
-
-
-def test_iso_8601_reads_the_same_by_places_and_by_its_expression(
+def test_iso_8601_reads_the_same_by_arrow_and_by_its_expression(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source = random.Random(7)
     texts = pa.array([written(source, ISO) for _ in range(5_000)], pa.string()).slice(3)
 
-    by_places = read_iso(texts)
-    monkeypatch.setattr(wall_text, "laid_out", lambda *_given: ())
+    by_arrow = [read_iso(texts.slice(at, 3)) for at in range(0, len(texts), 3)]
+    monkeypatch.setattr(wall_text, "_USUAL", ())
+    expected = read_iso(texts)
 
-    assert same(by_places, read_iso(texts))
-    assert by_places.is_valid.sum() > 2_000
+    for name in ("us", "is_valid", "offset_us", "has_offset"):
+        read = np.concatenate([getattr(times, name) for times in by_arrow])
+        assert np.array_equal(read, getattr(expected, name)), name
+    assert expected.is_valid.sum() > 2_000
+
+
+@pytest.mark.parametrize(
+    "text", ["0999-12-31 10:00", "2026-02-30 10:00", "2025-12-31T24:00:00", "2026-01-01 09:60"]
+)
+def test_what_arrow_refuses_costs_no_other_text_its_time(text: str) -> None:
+    read = read_iso(pa.array(["2026-03-29 02:30", text, "2026-03-29T02:30:00.5Z", None]))
+
+    assert read.is_valid.tolist() == [True, text[:4] in ("0999", "2025"), True, False]
+    assert read.us[[0, 2]].tolist() == [1_774_751_400_000_000, 1_774_751_400_500_000]
+    assert read.has_offset.tolist() == [False, False, True, False]
 
 
 def test_days_alone_and_times_of_day_are_read_whole_or_not_at_all() -> None:
