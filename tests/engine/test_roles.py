@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import psycopg
@@ -14,6 +15,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from tests.engine.workshop import Bench, Connection
 from tests.jobs.command_line import Said, run_here
+from tests.jobs.printed import Typed
+from tests.pasted import commands_in
 
 from backfill.errors import PreflightError, StalePlan
 from backfill.jobs.registry import kind_of
@@ -75,6 +78,31 @@ def staff(bench: Bench) -> Iterator[Staff]:
     for name in quoted:
         bench.sql(f"DROP OWNED BY {name}")
         bench.sql(f"DROP ROLE {name}")
+
+
+@pytest.mark.pastes("command.doctor:_rights grants")
+def test_the_doctor_asks_no_planner_for_the_rights_of_an_applier(
+    staff: Staff, tmp_path: Path
+) -> None:
+    spec = tmp_path / "events.toml"
+    spec.write_text(
+        'table = "events"\nscope = "household_id"\nzone = "tz"\n'
+        '[[pair]]\nwall = "start_at"\ntarget = "start_at_utc"\n'
+    )
+    roles = staff.roles
+    of_planner, of_applier, of_reader = (
+        staff.command(role, "doctor", "--table", str(spec))
+        for role in (roles.planner, roles.applier, roles.reader)
+    )
+
+    assert of_planner.code == of_applier.code == 0
+    assert f"{roles.planner} may plan, not apply" in of_planner.out
+    assert "rights to apply: none, as a role has that only plans" in of_planner.out
+    assert f"{roles.applier} may write to schema backfill" in of_applier.out
+    assert (of_reader.code, "may neither plan nor apply" in of_reader.out) == (3, True)
+    assert "GRANT" not in of_reader.out
+    script = Typed(staff.bench).paste(commands_in(of_reader.out, "grants"))
+    assert "GRANT SELECT" in script.out
 
 
 # -- what each does -----------------------------------------------------------------------------

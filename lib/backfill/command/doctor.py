@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psycopg
 
+from backfill.display.counting import counted
 from backfill.display.on_terminal import console_of, print_grid
 from backfill.display.pages import Grid
 from backfill.errors import BackfillError, DatabaseUnreachable
@@ -215,18 +216,25 @@ def _rights(connection: Connection) -> str:
                 "as the owner: " + grant(connection, "CREATE", f"DATABASE {quoted_name(database)}"),
             )
         return f"{role} may create schema backfill in {database}"
-    may_write = scalar(
+    may_plan = scalar(
         connection,
         "SELECT has_schema_privilege('backfill', 'USAGE')"
-        " AND coalesce(has_table_privilege(to_regclass('backfill.run'), 'INSERT'), true)",
+        " AND coalesce(has_any_column_privilege(to_regclass('backfill.run'), 'INSERT'), true)",
     )
-    if not may_write:
+    if not may_plan:
         raise _Unwell(
-            f"{role} may not write to schema backfill of {database}",
-            f"as the owner: {grant(connection, 'USAGE', 'SCHEMA backfill')} "
-            + grant(connection, "SELECT, INSERT, UPDATE", "ALL TABLES IN SCHEMA backfill"),
+            f"{role} may neither plan nor apply: it may not write to schema backfill of {database}",
+            f"as the owner, if it shall, run what this prints: {next_command('grants')}",
         )
+    if not _may_apply(connection):
+        return f"{role} may plan, not apply: schema backfill of {database} lets it register plans"
     return f"{role} may write to schema backfill of {database}"
+
+
+def _may_apply(connection: Connection) -> bool:
+    """Tell whether the role may keep an applier's record; who only plans need not write a table."""
+    query = "SELECT coalesce(has_table_privilege(to_regclass(%s), 'INSERT'), true)"
+    return bool(scalar(connection, query, "backfill.checkpoint"))
 
 
 def _ledger(connection: Connection) -> str:
@@ -333,12 +341,12 @@ def _of_table(
         keys = ", ".join(part.key for part in join.parts)
         yield Finding(f"lookup {join.name}", True, f"{join.relation} by {keys}")
     grants = missing_grants(connection, rights_on(table))
-    yield Finding(
-        "rights to apply",
-        not grants,
-        "this role has them" if not grants else f"{len(grants)} are missing",
-        " ".join(grants),
-    )
+    if grants and not _may_apply(connection):
+        yield Finding("rights to apply", True, "none, as a role has that only plans")
+    else:
+        missing = f"{counted(len(grants), 'right is', 'rights are')} missing"
+        told = missing if grants else "this role has them"
+        yield Finding("rights to apply", not grants, told, " ".join(grants))
     for text in hidden_rows(connection, table.relations):
         yield Finding("row-level security", False, text, "use a role with BYPASSRLS")
     said = settings.table.units_said

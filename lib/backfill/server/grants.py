@@ -17,6 +17,8 @@ from backfill.server.rights import Right
 from backfill.server.roles import APPLIER, OPERATOR, PLANNER, READER
 
 LEDGER_TABLES = ("run", "checkpoint", "chunk_image", "skip", "part", "range", "applier", "gate")
+#: In which an applier adds rows.
+WRITTEN_TABLES = ("run", "checkpoint", "chunk_image", "skip", "part", "range", "applier")
 #: What a planner says of its plan; everything else in the row is for others to say.
 PLANNED_COLUMNS = (
     *("run_id", "job", "scope", "plan_id", "plan_rows", "settings", "target", "reverts"),
@@ -69,14 +71,10 @@ class _Script:
         revoked = "REVOKE ALL ON ALL TABLES IN SCHEMA backfill FROM {};"
         self._add(revoked, roles.everyone)
         self.usage("backfill", roles.everyone)
-        for name in LEDGER_TABLES:
-            self._on(name, "SELECT", [], roles.everyone)
-        self._on("run", "INSERT", PLANNED_COLUMNS, [roles.planner])
-        self._on("run", "INSERT, UPDATE", [], [roles.applier])
-        for name in ("range", "applier", "gate"):
-            self._on(name, "UPDATE", [], [roles.applier])
-        for name in ("checkpoint", "chunk_image", "skip", "part", "range", "applier"):
-            self._on(name, "INSERT", [], [roles.applier])
+        self._on(LEDGER_TABLES, "SELECT", [], roles.everyone)
+        self._on(["run"], "INSERT", PLANNED_COLUMNS, [roles.planner])
+        self._on(["run", "range", "applier", "gate"], "UPDATE", [], [roles.applier])
+        self._on(WRITTEN_TABLES, "INSERT", [], [roles.applier])
         self._add(
             "GRANT EXECUTE ON FUNCTION backfill.record_plan_sums(text, text) TO {};",
             [roles.planner],
@@ -90,7 +88,7 @@ class _Script:
         self._add("GRANT USAGE ON SCHEMA {schema} TO {};", roles, schema=sql.Identifier(schema))
 
     def grant(
-        self, rights: str, columns: Sequence[str], relation: sql.Identifier, roles: Sequence[str]
+        self, rights: str, columns: Sequence[str], relation: sql.Composable, roles: Sequence[str]
     ) -> None:
         listed = sql.SQL(" ({})").format(_names(dict.fromkeys(columns))) if columns else sql.SQL("")
         self._add(
@@ -111,8 +109,11 @@ class _Script:
             + "\n".join(self.lines)
         )
 
-    def _on(self, name: str, rights: str, columns: Sequence[str], roles: Sequence[str]) -> None:
-        self.grant(rights, columns, sql.Identifier("backfill", name), roles)
+    def _on(
+        self, names: Sequence[str], rights: str, columns: Sequence[str], roles: Sequence[str]
+    ) -> None:
+        tables = sql.SQL(", ").join(sql.Identifier("backfill", name) for name in names)
+        self.grant(rights, columns, tables, roles)
 
     def _add(self, statement: str, roles: Sequence[str], **values: sql.Composable) -> None:
         """Add a statement for roles that must exist, and one for each that may."""
