@@ -14,7 +14,7 @@ from tests.jobs.ocr_bench import FIRST, OcrBench, load_first, session_id, take
 from tests.jobs.wall_values import encoded_instant, encoded_wall
 
 from backfill import cli, workbook
-from backfill.errors import UsageError
+from backfill.errors import RowsDrifted, UsageError
 from backfill.jobs.ocr import explain as ocr_explain
 
 if TYPE_CHECKING:
@@ -147,6 +147,22 @@ def test_without_the_database_the_folder_still_tells(
     assert document["columns"] == whole["columns"]
     assert document["now"] == "not known: the database was not asked"
     assert "The database was not asked" in document["notes"][0]
+    assert document["outcome"] == "written, as the run's folder says: the run is succeeded"
+    lost = explain(bench, book.run_id, "lost-1")
+    assert lost["outcome"].startswith("left alone (invalid_timezone): 'UTC+1' is no")
+
+
+def test_without_the_database_a_row_that_drifted_is_not_called_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = bench.plan()
+    bench.sql("UPDATE events SET start_at_utc = 5 WHERE id = 'fold-1'")
+    with pytest.raises(RowsDrifted):
+        bench.apply(planned.run_id)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+
+    assert explain(bench, planned.run_id, "fold-1")["outcome"].startswith("drifted, left alone: ")
+    assert explain(bench, planned.run_id, "gap-1")["outcome"].startswith("written, as the run's")
 
 
 def test_an_unknown_key_ends_with_2_and_near_ones(

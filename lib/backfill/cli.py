@@ -236,8 +236,10 @@ def _add_mode(parser: argparse.ArgumentParser) -> None:
 
 _add_apply = partial(add_parameters, parameters=APPLY_PARAMETERS)
 _add_revert = partial(add_parameters, parameters=REVERT_PARAMETERS)
-_add_run_id = _takes("run_id", help="a run id, its unique beginning, or latest")
-_add_key = _takes("key", type=any_text, help="the row's key: an event's id, a capture session's id")
+_add_run_id = _takes("run_id", metavar="RUN_ID", help="a run id, its unique beginning, or latest")
+_add_key = _takes(
+    "key", type=any_text, metavar="KEY", help="the row's key, like an event's or a session's id"
+)
 _add_notebook = _takes(
     "--notebook",
     type=path_option,
@@ -261,6 +263,12 @@ _EVIDENCE = (
         "run_dir",
         metavar="RUN_DIR",
         help="a run's folder, or what names a run: its id, its unique beginning, latest",
+    ),
+    _takes(
+        "--without-database",
+        action="store_true",
+        help="look at the folder alone: who changed a file and its sums too is found by the "
+        "database only",
     ),
 )
 _SELFTEST = (

@@ -62,7 +62,9 @@ ENGINE = (
     ),
     count("lease_seconds", 60, (1, 86_400), "how long a claim lasts unless it is renewed"),
     count("lock_timeout_ms", 5000, MILLISECONDS, "how long a statement waits for a row lock"),
-    count("statement_timeout_ms", 60000, MILLISECONDS, "how long a statement may run; 0 = ever"),
+    count(
+        "statement_timeout_ms", 60000, MILLISECONDS, "how long a statement may run; 0 = any time"
+    ),
 )
 _WAIT_WHILE = "wait while a signal is above this, like connections:75% or replay-lag:10s; or a list"
 _WAITERS = "wait while more sessions wait for a lock of ours; -1 = do not look"

@@ -147,7 +147,8 @@ def test_another_database_is_told_apart(bench: Bench, book: Book, empty_database
     with psycopg.connect(empty_database, autocommit=True) as other:
         said = disagreements(book.folder, Ledger(other))
 
-    assert f"The database has no run {book.run_id}. Is DATABASE_URL the run's database?" in said
+    (told,) = said
+    assert f"The database has no run {book.run_id}. Is DATABASE_URL the run's database?" in told
 
 
 def test_the_database_vouches_for_the_sums(bench: Bench, book: Book) -> None:

@@ -94,6 +94,24 @@ def test_every_command_that_looks_does_so_wherever_it_is_printed(
     assert place.bench.filled() == before
 
 
+@pytest.mark.pastes("steps.evidence_check:_database evidence check --without-database")
+def test_whoever_has_the_folder_only_is_told_how_to_check_that(place: Typed) -> None:
+    run_id = place.type("utc", "--apply").summary["run_id"]
+    folder = place.bench.folder(run_id)
+    place.bench.sql("DROP SCHEMA backfill CASCADE")
+
+    refused = place.type("evidence", "check", str(folder.path))
+    alone = place.paste(commands_in(refused.err, "evidence"))
+
+    assert (refused.code, refused.summary["agrees"]) == (6, False)
+    assert (alone.code, alone.summary["agrees"]) == (0, True)
+    assert "agree. Its database was not asked." in alone.err
+    with folder.file("summary.json").open("a") as changed:
+        changed.write(" ")
+    wrong = place.type("evidence", "check", str(folder.path), "--without-database")
+    assert (wrong.code, "summary.json was changed after" in wrong.err) == (6, True)
+
+
 def test_rights_that_a_refusal_names_let_the_same_command_pass_when_they_are_pasted(
     place: Typed,
 ) -> None:

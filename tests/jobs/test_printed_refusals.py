@@ -65,7 +65,7 @@ def test_where_there_is_no_run_yet_a_first_one_is_made_by_what_is_printed(place:
     "steps.which_run:refuse_to_revert_latest status",
     "plans.worksheet:named_sheet runs",
     "archive.trace:find_source status",
-    "archive.trace:Trace.outcome apply",
+    "archive.trace:Trace._not_seen_written apply",
 )
 def test_a_run_that_is_not_meant_is_found_or_applied_by_what_is_printed(
     place: Typed, bench: Bench

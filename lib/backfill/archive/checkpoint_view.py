@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from statistics import median
 
 from backfill.display.charts import throughput
+from backfill.display.counting import counted
 from backfill.display.pages import NOTHING, Shown, figure, section, table
 from backfill.records.checkpoint import Checkpoint, Counts
 from backfill.records.ledger import Ledger
 from backfill.server.database import Database
-from backfill.time_left import rows_per_s
 
 SHOWN_CHUNKS = 100
 
@@ -18,7 +18,7 @@ SHOWN_CHUNKS = 100
 def applied_view(database: Database, run_id: str, counts: Counts) -> Shown:
     """Return what a run has written, with its chunks as the database holds them. Read-only."""
     return pace_of_run(database, run_id) + table(
-        f"Applied run {run_id} ({counts.scanned:,} rows)",
+        f"Applied run {run_id} ({counted(counts.scanned, 'row')})",
         ["updated", "unchanged", "drifted", "skipped"],
         [(counts.updated, counts.unchanged, counts.drifted, counts.skipped)],
     )
@@ -45,8 +45,10 @@ def pace_picture(checkpoints: Sequence[Checkpoint]) -> Shown:
         f"{longest.chunk_no:,} with {longest.elapsed_ms:,} ms.",
         [(checkpoint.scanned, checkpoint.elapsed_ms) for checkpoint in checkpoints],
     )
-    rate = rows_per_s(rows, elapsed_ms / 1000)
-    caption = f"{len(checkpoints):,} chunks: {rows:,} rows, {rate:,.0f} rows a second"
+    # No speed of the whole: chunks overlap, and what lies between them is in none.
+    caption = f"{counted(len(checkpoints), 'chunk')}, {counted(rows, 'row')}; " + (
+        f"half of the chunks took {typical:,.0f} ms or less"
+    )
     return figure(svg, caption, chunks_table(checkpoints))
 
 

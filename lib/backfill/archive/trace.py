@@ -9,6 +9,7 @@ import contextlib
 import csv
 import datetime as dt
 import difflib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +19,9 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from backfill.archive.evidence import DRIFTED_FILE, SKIPS_FILE, SUMMARY_FILE
 from backfill.chunks.writing import IMAGE_COLUMNS
-from backfill.errors import BackfillError, StalePlan, UsageError, first_line
+from backfill.errors import BackfillError, StalePlan, StorageError, UsageError, first_line
 from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.plans import plan
@@ -37,6 +39,10 @@ from backfill.status import RunStatus
 from backfill.which_folder import meant, run_folders
 
 NEAR_KEYS = 3
+#: What the lists in a folder say of a row.
+_LISTED = ("key", "scope", "column", "reason", "detail")
+#: Of such a run each planned row was written, or is listed with why it was not.
+_DONE = (RunStatus.SUCCEEDED, RunStatus.REVERTED)
 _COMPARED_KEYS = 2_000
 
 
@@ -95,9 +101,18 @@ class Trace:
             return f"written{when}"
         if self.change and self.change.get("kind") == "unchanged":
             return "unchanged: the database holds it already"
-        if self.source.status == "planned":
+        return self._not_seen_written()
+
+    def _not_seen_written(self) -> str:
+        """What became of a planned row that no image of the ledger, if there is one, holds."""
+        status = self.source.status
+        if status == RunStatus.PLANNED:
             return f"planned, not written yet: {next_command('apply', self.source.run_id)}"
-        return f"planned, not written: the run is {self.source.status}"
+        if self.source.ledger is not None:
+            return f"planned, not written: the run is {status}"
+        if status in _DONE:
+            return f"written, as the run's folder says: the run is {status}"
+        return f"planned; the run is {status}: whether this row was written, its database tells"
 
     @property
     def now(self) -> str:
@@ -172,11 +187,19 @@ def find_source(
         notes.append(f"The run's folder is not in {runs}: this is what the database tells.")
     return FoundRun(
         facts,
-        row.status.value if row else "planned",
+        row.status.value if row else _status_in(folder),
         folder,
         ledger if row else None,
         tuple(notes),
     )
+
+
+def _status_in(folder: RunFolder | None) -> str:
+    """Return how the run ended as its folder tells, which may be all that there is of it."""
+    with contextlib.suppress(StorageError):
+        if folder is not None:
+            return str(folder.read_json(SUMMARY_FILE).get("status"))
+    return str(RunStatus.PLANNED)
 
 
 def _folder(run_id: str, runs: Path) -> RunFolder | None:
@@ -209,7 +232,7 @@ def _trace(source: FoundRun, kind: Looks, key: str) -> Trace | None:
         key = holdable(source.ledger.connection, key)
     change = _planned_change(source, key)
     planned_skip = _planned_skip(source, key)
-    chunk_no, skip = _ledger_skip(source, key)
+    chunk_no, skip = _ledger_skip(source, key) if source.ledger else (None, _listed(source, key))
     written = _written(source, key)
     if written is not None:
         chunk_no = written[0]
@@ -253,8 +276,7 @@ def _planned_skip(source: FoundRun, key: str) -> Skip | None:
 
 
 def _ledger_skip(source: FoundRun, key: str) -> tuple[int | None, Skip | None]:
-    if source.ledger is None:
-        return None, None
+    assert source.ledger is not None
     row = source.ledger.connection.execute(
         "SELECT chunk_no, key, scope, column_name, reason, detail FROM backfill.skip"
         " WHERE run_id = %s AND key = %s ORDER BY column_name LIMIT 1",
@@ -263,6 +285,19 @@ def _ledger_skip(source: FoundRun, key: str) -> tuple[int | None, Skip | None]:
     if row is None:
         return None, None
     return int(row[0]), Skip.of(*row[1:])
+
+
+def _listed(source: FoundRun, key: str) -> Skip | None:
+    """Return why the lists in the folder say that the row was left alone when it was written."""
+    if source.folder is None:
+        return None
+    for name in (DRIFTED_FILE, SKIPS_FILE):
+        with contextlib.suppress(OSError, ValueError, csv.Error):
+            text = source.folder.file(name).read_text(encoding="utf-8")
+            for line in csv.reader(io.StringIO(text, newline="")):
+                if line[:1] == [key] and len(line) == len(_LISTED):
+                    return Skip.of(*line)
+    return None
 
 
 def _written(source: FoundRun, key: str) -> tuple[int, dict[str, Any]] | None:

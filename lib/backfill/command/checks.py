@@ -203,13 +203,18 @@ def run_evidence(options: argparse.Namespace) -> int:
         folder = RunFolder.of(path.parent, path.name)
     else:
         folder = find_folder(runs_dir(options.runs_dir), options.run_dir)
-    with ledger_of(options) as ledger:
-        wrong = disagreements(folder, ledger, kind_of)
+    if options.without_database:
+        wrong = disagreements(folder, None)
+        agree = f"Hashes, notebook and plan of {folder.run_id} agree. Its database was not asked."
+    else:
+        with ledger_of(options) as ledger:
+            wrong = disagreements(folder, ledger, kind_of)
+        agree = f"Hashes, notebook, plan and database of {folder.run_id} agree."
     terminal = terminal_of(options)
     for text in wrong:
         terminal.message(text, "error")
     if not wrong:
-        terminal.message(f"Hashes, notebook, plan and database of {folder.run_id} agree.")
+        terminal.message(agree)
     print_summary({"run_id": folder.run_id, "agrees": not wrong, "disagreements": wrong})
     return int(ExitCode.VERIFY_FAILED if wrong else ExitCode.OK)
 

@@ -240,7 +240,8 @@ def _may_apply(connection: Connection) -> bool:
 def _ledger(connection: Connection) -> str:
     if not Ledger(connection).exists():
         return "schema backfill is not there yet; the first run makes it"
-    return f"{scalar(connection, 'SELECT count(*) FROM backfill.run'):,} runs in schema backfill"
+    runs = int(scalar(connection, "SELECT count(*) FROM backfill.run") or 0)
+    return f"{counted(runs, 'run')} in schema backfill"
 
 
 def _runs(folder: Path) -> str:

@@ -210,7 +210,7 @@ def add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Paramet
 
 def add_flag(parser: argparse._ActionsContainer, parameter: Parameter) -> None:
     """Add the flag of one parameter."""
-    says = parameter.help
+    says = re.sub("[,;] or a list", "; repeatable", parameter.help)
     usual = parameter.usual_path or parameter.default
     if usual not in ("", False, None):
         says += f" (default {usual})"

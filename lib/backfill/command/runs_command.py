@@ -11,6 +11,7 @@ from backfill.command.commands import terminal_of
 from backfill.command.ending import print_summary
 from backfill.command.runs_table import Cells, print_runs, run_line
 from backfill.command.words import counted_in
+from backfill.display.counting import counted
 from backfill.display.on_terminal import is_watched, print_shown
 from backfill.errors import BackfillError, ExitCode, UsageError, first_line
 from backfill.folder import runs_dir
@@ -40,7 +41,9 @@ def add_runs_options(parser: argparse.ArgumentParser) -> None:
         help="prune: touch no run of the last N days",
     )
     parser.add_argument("--dry-run", action="store_true", help="prune: say only what would go")
-    parser.add_argument("--job", metavar="NAME", help="only runs of this job: utc, ocr")
+    parser.add_argument(
+        "--job", metavar="NAME", help="only runs of this job, like utc, or of a task"
+    )
     parser.add_argument("--status", metavar="WORD", help="only runs of this status, like planned")
     parser.add_argument(
         "--limit",
@@ -86,8 +89,8 @@ def _prune(options: argparse.Namespace) -> int:
     pruned = prune(runs, cache, options.keep_days, now, dry_run=options.dry_run)
     would = "would go" if options.dry_run else "are gone"
     terminal_of(options).message(
-        f"{pruned.files:,} files of {pruned.bytes / 1e6:,.1f} MB {would}: working copies of "
-        f"{pruned.runs:,} runs, and readings of images. What proves a run stays."
+        f"{counted(pruned.files, 'file')} of {pruned.bytes / 1e6:,.1f} MB {would}: working copies "
+        f"of {counted(pruned.runs, 'run')}, and readings of images. What proves a run stays."
     )
     document = {"files": pruned.files, "bytes": pruned.bytes, "dry_run": bool(options.dry_run)}
     print_summary(document)

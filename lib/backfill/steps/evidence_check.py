@@ -30,20 +30,17 @@ from backfill.steps.kind import JobKind
 
 
 def disagreements(
-    folder: RunFolder, ledger: Ledger, kind_of: Callable[[str], JobKind] | None = None
+    folder: RunFolder, ledger: Ledger | None, kind_of: Callable[[str], JobKind] | None = None
 ) -> list[str]:
     """Return one sentence for each thing that does not agree; empty when all do.
 
-    With `kind_of`, which finds a job by its name, the rows of each part are chosen again.
+    Without a ledger the folder alone is looked at. With `kind_of`, which finds a job by its name,
+    the rows of each part are chosen again.
     """
-    return [
-        *_sums(folder),
-        *_manifest(folder),
-        *_plan(folder),
-        *_notebook(folder),
-        *_database(folder, ledger),
-        *_parts(folder, ledger, kind_of),
-    ]
+    wrong = [*_sums(folder), *_manifest(folder), *_plan(folder), *_notebook(folder)]
+    if ledger is not None:
+        wrong += [*_database(folder, ledger), *_parts(folder, ledger, kind_of)]
+    return wrong
 
 
 def _sums(folder: RunFolder) -> Iterator[str]:
@@ -156,7 +153,11 @@ def _database(folder: RunFolder, ledger: Ledger) -> Iterator[str]:
     run = ledger.find(folder.run_id)
     if run is None:
         if folder.file(plan.PLAN_FILE).exists():
-            yield f"The database has no run {folder.run_id}. Is DATABASE_URL the run's database?"
+            alone = next_command("evidence", "check", str(folder.path), "--without-database")
+            yield (
+                f"The database has no run {folder.run_id}. Is DATABASE_URL the run's database? To "
+                f"check the folder alone: {alone}"
+            )
         return
     yield from _against_row(folder, run.plan_id, run.status, run.sums_sha256)
     stored = ledger.checkpoints(folder.run_id)

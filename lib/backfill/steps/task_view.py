@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backfill.display.counting import counted
 from backfill.display.pages import Shown, section, table
 from backfill.plans.staging import Staging, field_of
 from backfill.server.table import Table
@@ -30,7 +31,7 @@ def _counts(staging: Staging) -> Shown:
     ).fetchall()
     total = sum(row[2] for row in rows if row[1] != "unchanged")
     return table(
-        f"Rows to write, by rule ({total:,} rows)",
+        f"Rows to write, by rule ({counted(total, 'row')})",
         ["rule", "kind", "rows", "with a warning"],
         rows,
     )
@@ -53,7 +54,7 @@ def _rows(staging: Staging, described: Table, rule: str) -> Shown:
     ).fetchall()
     header = [f"{name} {when}" for name in names for when in ("now", "new")]
     return table(
-        f"{rule}: the first {len(rows):,} rows",
+        f"{rule}: {counted(len(rows), 'row')} shown",
         ["key", *sources, *header, *notes, "warning"],
         rows,
         rest="All of them: run.changes, or changes.parquet",
@@ -74,7 +75,7 @@ def skips_table(staging: Staging) -> Shown:
     ).fetchall()
     total = sum(row[1] for row in rows)
     return table(
-        f"Rows left alone, by reason ({total:,} rows)",
+        f"Rows left alone, by reason ({counted(total, 'row')})",
         ["reason", "rows", "for example", "column", "detail"],
         rows,
         rest="Every one of them: skips.csv, or the table skips",

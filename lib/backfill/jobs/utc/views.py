@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from backfill.display.counting import counted
 from backfill.display.pages import NOTHING, Shown, section, table
 from backfill.jobs.utc.shown_times import instant_texts, target_texts, wall_texts, why, zone_name
 from backfill.plans.staging import Staging
@@ -37,7 +38,7 @@ def _counts(staging: Staging, member: str) -> Shown:
     ).fetchall()
     total = sum(row[2] for row in rows)
     return table(
-        f"Rows to update by {member} and rule ({total:,} rows)",
+        f"Rows to update by {member} and rule ({counted(total, 'row')})",
         [member, "rule", "rows", "with a warning"],
         rows,
         rest="All of them: the table changes, by scope and rule"
@@ -97,7 +98,7 @@ def _repairs(staging: Staging, columns: Columns) -> Shown:
     ).fetchall()
     total = sum(row[2] for row in rows)
     shown = table(
-        f"Filled values that differ, by pattern and scope ({total:,} rows)",
+        f"Filled values that differ, by pattern and scope ({counted(total, 'row')})",
         ["pattern", "scope", "rows"],
         rows,
         rest="All of them: changes where kind = 'changed', by why.pattern",
