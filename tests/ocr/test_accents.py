@@ -47,6 +47,10 @@ def _doubted(drawn: str, said: str, style: Style, size: int) -> list[str]:
         ("Aça Wik", "Aca Wik"),
         ("Non Sten", "Nön Sten"),
         ("Nöme Wik", "Nome Wik"),
+        ("Müns Ek", "Mäns Ek"),
+        ("Müns Ek", "Möns Ek"),
+        ("Huns Ek", "Hans Ek"),
+        ("Hüns Ek", "Håns Ek"),
     ],
 )
 def test_a_mark_of_another_shape_is_doubted_in_every_font(

@@ -35,6 +35,7 @@ _LOW = frozenset("acemnorsuvwxz")  # as tall as an x
 _ON_LINE = frozenset("abcdehiklmnorstuvwxABCDEFGHIKLMNOPRSTUVWXYZ")  # nothing below the line
 _NARROW = frozenset("EFLIiltfr")  # never as wide as they are tall
 _CAPITALS = frozenset("ABCDEFGHIKLMNOPRSTUVWXYZ")
+_HOLED = frozenset("abdeopqADOPQR")  # enclose a blank in every font; ü, read as ä, does not
 
 
 class _Letter(NamedTuple):
@@ -289,9 +290,10 @@ def _is_other_letter(
     )
     is_wide = char in _NARROW and piece.width > limits.NARROW_WIDE * piece.height  # Æ
     is_bare_other = not mark and (bool(above) or is_joined)
-    return (
-        is_bare_other or bool(is_hanging) or is_wide or (char in "oO" and _holes(piece, band) > 1)
-    )
+    holes = _holes(piece, band) if char in _HOLED else 1
+    is_open = char in _HOLED and not holes and piece.height >= limits.SMALLEST_SHAPE_PX
+    has_bar = char in "oO" and holes > 1  # ø
+    return is_bare_other or bool(is_hanging) or is_wide or is_open or has_bar
 
 
 def _is_unmarked(letter: _Letter, usual: float, band: Band, ink: Ink) -> bool:
