@@ -79,7 +79,7 @@ def test_words_of_i_and_l_that_are_right_stand(style: Style, text: str) -> None:
 
 
 def test_dots_that_small_print_has_joined_to_their_letters_are_not_missed() -> None:
-    band, ink = _drawn("TALLSTlGEN")  # capitals have none
+    band, ink = _drawn("Tallstlgen")  # an l has none
 
     assert _doubted("Tallstigen", band, ink) == []
 

@@ -171,6 +171,26 @@ def test_a_bar_further_down_is_of_a_card_that_was_not_read() -> None:
     assert _seen(*CARD, bars=bars).flags == (checks.CARD_COUNT_MISMATCH,)
 
 
+@pytest.mark.parametrize(
+    ("times", "is_of_two"),
+    [
+        (("22:00 – 06:00", "06:30 – 09:00"), True),
+        (("21:30 – 00:00", "07:15 – 09:00"), True),
+        (("07:15 – 09:00", "22:00 – 06:00"), False),
+        (("09:15 – 10:00", "07:15 – 09:00"), False),  # out of order, but of one day
+        (("20:00 – 24:00", "22:00 – 23:00"), False),
+    ],
+)
+def test_a_night_above_a_morning_is_another_days(times: tuple[str, str], is_of_two: bool) -> None:
+    cards = [
+        line
+        for at, text in enumerate(times)
+        for line in ((text, 30.0, 200 + 150.0 * at), ("Vega Dunge • Skola", 30.0, 230 + 150.0 * at))
+    ]
+
+    assert (checks.SECOND_DAY in _seen(*cards).flags) is is_of_two
+
+
 def _timed(start: str, end: str, *, is_sure: bool) -> Entry:
     words = tuple(
         Word(time, 0, 0, 50, 20, 96.0, ink_agrees=True if is_sure else None)

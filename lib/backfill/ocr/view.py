@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ from backfill.ocr.checks import (
     TITLE_MISSING,
     check_times,
 )
+from backfill.ocr.clock import minutes_of
 from backfill.ocr.dates import DateEvidence, find_date, lines_of, shows_other_day
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import read_layout
@@ -103,11 +105,23 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     is_begun = any(word.top > last for word in cut if word not in lone)
     flags += (CUT_BELOW,) * is_begun
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape, of_cards)
-    flags += (SECOND_DAY,) * (date is not None and shows_other_day(lines, date))
+    is_of_two = _begins_the_night_before(entries) or (
+        date is not None and shows_other_day(lines, date)
+    )
+    flags += (SECOND_DAY,) * is_of_two
     return View(
         date, entries, layout.farewell, flags, tail, find_told(cells), layout.farewell_y, top,
         sheet.bottom, layout.scale_y, apart, of_strays, layout.hours,
     )  # fmt: skip
+
+
+def _begins_the_night_before(entries: tuple[Entry, ...]) -> bool:
+    """Whether a shift over midnight stands above one of the morning: one of both is another day's.
+
+    Cards stand in the order in which they begin.
+    """
+    times = [(minutes_of(entry.start), minutes_of(entry.end)) for entry in entries]
+    return any(end <= after < start for (start, end), (after, _end) in itertools.pairwise(times))
 
 
 def _is_cut_below(word: Word, entries: tuple[Entry, ...], sheet: Sheet, unit: float) -> bool:
