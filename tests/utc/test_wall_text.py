@@ -75,3 +75,12 @@ def test_days_alone_and_times_of_day_are_read_whole_or_not_at_all() -> None:
     assert days.us[:2].tolist() == [20_512 * 86_400_000_000] * 2
     assert is_clock.tolist() == [True, True, True, True, True, True, False, False]
     assert (clocks[:6] // 60_000_000).tolist() == [570, 570, 570, 1440, 1515, 3660]
+
+
+def test_nothing_is_no_time_of_day() -> None:
+    clocks, is_clock = read_clock(
+        pa.array(["", " ", "T09:30", "09:30 ", "23:59:60", "09:30:00.25"])
+    )
+
+    assert is_clock.tolist() == [False, False, False, True, False, True]
+    assert clocks[[3, 5]].tolist() == [34_200_000_000, 34_200_250_000]

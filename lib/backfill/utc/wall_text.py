@@ -27,7 +27,8 @@ _CLOCK = (
 )
 #: ISO 8601 as nearly everybody spells it.
 _DAY = r"[1-9]\d{3}-\d\d-\d\d"
-_MOMENT = rf"^{_DAY}(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{{1,6}})?)?)?"
+_TIME = r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?"
+_MOMENT = rf"^{_DAY}(?:{_TIME})?"
 _USUAL = (f"{_MOMENT}$", f"{_MOMENT}Z$")
 _DAY_PATTERNS = tuple(
     rf"^(?P<Y>\d{{4}}){sign}(?P<m>\d{{2}}){sign}(?P<d>\d{{2}})$" for sign in ("-", "")
@@ -118,13 +119,18 @@ def _put(into: Times, rows: NDArray[np.intp], part: Times) -> None:
 
 def read_clock(texts: pa.Array) -> tuple[Int64Array, BoolArray]:
     """Read times of day as microseconds from midnight, 24:00 and beyond included."""
-    count = len(texts)
-    groups, matches = _groups(pc.utf8_trim_whitespace(texts), _CLOCK)
-    numbers = _numbers_of(groups, count)
-    clock, is_clock = _clock_us(numbers, rolls_over=True)
-    is_told = _has(groups, "H", count) | _has(groups, "D", count)
-    is_valid = matches & is_clock & is_told
-    return np.where(is_valid, clock + numbers["D"] * DAY_US, 0), is_valid
+    trimmed = pc.utf8_trim_whitespace(texts)
+    on_a_day = pc.binary_join_element_wise(pa.scalar("1970-01-01"), trimmed, " ")
+    usual, _texts = _usual(on_a_day, (rf"^{_DAY}{_TIME}$",))
+    us, is_valid = usual.us, usual.is_valid
+    left = np.flatnonzero(~is_valid & np.asarray(trimmed.is_valid()))
+    if len(left):
+        groups, _matches = _groups(trimmed.take(pa.array(left)), _CLOCK)
+        numbers = _numbers_of(groups, len(left))
+        clock, is_clock = _clock_us(numbers, rolls_over=True)
+        us[left] = clock + numbers["D"] * DAY_US
+        is_valid[left] = is_clock & (_has(groups, "H", len(left)) | _has(groups, "D", len(left)))
+    return us, is_valid
 
 
 @dataclass(frozen=True, slots=True)
