@@ -61,7 +61,7 @@ def frames_section() -> str:
         _frame("`changes.parquet` of the OCR job, `run.changes`", CHANGES_SCHEMA),
         _frame("`run.extracted` of the OCR job", staged.EXTRACTED),
         _frame("`run.shifts` of the OCR job", staged.SHIFTS),
-        _frame("`run.skips` of both jobs", SKIPS_SCHEMA),
+        _frame("`run.skips` of every job", SKIPS_SCHEMA),
     ]
     intro = (
         "One row for each change, in key order. A field of a struct is named with a dot, as the "

@@ -55,7 +55,7 @@ class _Unexpected(Exception):
 
 
 def tour(terminal: Terminal) -> int:
-    """Run both jobs on the embedded database, from dry run to proof; return an exit code.
+    """Run the three jobs on the embedded database, from dry run to proof; return an exit code.
 
     `DATABASE_URL` is left out on purpose: the demo never touches another database. A server that
     ran before goes on running; one that the tour started is stopped.

@@ -81,7 +81,7 @@ def run_lab(options: argparse.Namespace) -> int:
 
 
 def run_demo(options: argparse.Namespace) -> int:
-    """`backfill demo`: both jobs on invented data, from dry run to proof."""
+    """`backfill demo`: the three jobs on invented data, from dry run to proof."""
     from backfill.command.demo_command import tour
 
     _hand_on_runs(options)

@@ -211,16 +211,19 @@ def add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Paramet
 def add_flag(parser: argparse._ActionsContainer, parameter: Parameter) -> None:
     """Add the flag of one parameter."""
     says = re.sub("[,;] or a list", "; repeatable", parameter.help)
+    if parameter.kind is Kind.TEXTS and not re.search("repeatable|commas", says):
+        says += "; repeatable"
     usual = parameter.usual_path or parameter.default
-    if usual not in ("", False, None):
-        says += f" (default {usual})"
+    if usual not in ("", False, None, []):
+        says += f" (default {', '.join(usual) if isinstance(usual, list) else usual})"
     says = re.sub("; None = (.*)$", r" (default: \1)", says)
     says = says.replace("%", "%%")
     if parameter.kind is Kind.FLAG:
         how = argparse.BooleanOptionalAction if len(parameter.flags) > 1 else "store_true"
         parser.add_argument(parameter.flag, action=how, default=None, help=says)
     elif parameter.kind is Kind.TEXTS:
-        parser.add_argument(parameter.flag, action="append", metavar=parameter.metavar, help=says)
+        named = parameter.metavar or "TEXT"
+        parser.add_argument(parameter.flag, action="append", metavar=named, help=says)
     else:
         parser.add_argument(
             parameter.flag,
