@@ -14,9 +14,9 @@ from tests.jobs.conftest import BenchFrom
 from tests.jobs.kept_tables import PAIR, Kept, is_read_proven_and_put_back, planned, utc
 from tests.longer import longer_behind
 
-from backfill.command.guess_toml import as_toml
-from backfill.command.table_guess import guess_spec
 from backfill.errors import PreflightError, UsageError
+from backfill.jobs.utc.guess.specification import guess_spec
+from backfill.jobs.utc.guess.toml import as_toml
 from backfill.server.table_look import look_at
 
 

@@ -14,9 +14,9 @@ from tests.conftest import Connection, DatabaseFrom
 
 from backfill import cli
 from backfill.command.doctor import examine_table
-from backfill.command.guess_toml import as_toml
-from backfill.command.table_guess import guess_spec
 from backfill.errors import UsageError
+from backfill.jobs.utc.guess.specification import guess_spec
+from backfill.jobs.utc.guess.toml import as_toml
 from backfill.jobs.utc.spec_file import load_spec
 from backfill.server.postgres import connect
 from backfill.server.table_look import SAMPLE_LETTERS, look_at

@@ -9,9 +9,9 @@ from tests.engine.workshop import load_nothing
 from tests.jobs.conftest import BenchFrom
 from tests.jobs.kept_tables import PAIR, planned, utc
 
-from backfill.command.guess_toml import as_toml
-from backfill.command.table_guess import guess_spec
 from backfill.errors import PreflightError, UsageError
+from backfill.jobs.utc.guess.specification import guess_spec
+from backfill.jobs.utc.guess.toml import as_toml
 from backfill.server.table_look import look_at
 
 

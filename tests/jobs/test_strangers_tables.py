@@ -14,8 +14,8 @@ from tests.engine.workshop import load_nothing
 from tests.jobs.conftest import BenchFrom
 from tests.longer import longer_behind
 
-from backfill.command.guess_toml import as_toml
-from backfill.command.table_guess import guess_spec
+from backfill.jobs.utc.guess.specification import guess_spec
+from backfill.jobs.utc.guess.toml import as_toml
 from backfill.server.table_look import look_at
 
 

@@ -49,7 +49,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "command line": ("command.*", "lab.selftest.*", "cli", "__main__"),
 }
 NAMES = list(LAYERS)
-PACKAGES = {"", "jobs", "jobs.fill", "jobs.ocr", "jobs.utc", "ocr", "utc"}
+PACKAGES = {"", "jobs", "jobs.fill", "jobs.ocr", "jobs.utc", "jobs.utc.guess", "ocr", "utc"}
 PACKAGES |= {"lab", "lab.demo", "lab.selftest"}
 PACKAGES |= {"archive", "chunks", "command", "display", "notebook", "plans", "politeness"}
 PACKAGES |= {"records", "rows", "server", "steps", "workers"}

@@ -21,8 +21,8 @@ def add_init_table_options(parser: argparse.ArgumentParser) -> None:
 
 def run_init_table(options: argparse.Namespace) -> int:
     """Write the specification; the connection is read-only, and no file is overwritten."""
-    from backfill.command.guess_toml import as_toml
-    from backfill.command.table_guess import guess_spec
+    from backfill.jobs.utc.guess.specification import guess_spec
+    from backfill.jobs.utc.guess.toml import as_toml
     from backfill.server.database import open_database
     from backfill.server.table_look import look_at
 

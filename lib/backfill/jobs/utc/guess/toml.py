@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from backfill.command.guess_forms import Guess, GuessedPair
-from backfill.command.guess_pairs import is_span, likely_columns
-from backfill.command.table_guess import GuessedSpec
+from backfill.jobs.utc.guess.forms import Guess, GuessedPair
+from backfill.jobs.utc.guess.pairs import is_span, likely_columns
+from backfill.jobs.utc.guess.specification import GuessedSpec
 from backfill.jobs.utc.table_spec import FILL_IN
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from backfill.command.guess_forms import CLOCK_NUMBERS, NUMBER_TYPES, TEXT_TYPES, GuessedPair
+from backfill.jobs.utc.guess.forms import CLOCK_NUMBERS, NUMBER_TYPES, TEXT_TYPES, GuessedPair
 from backfill.server.table_look import TableLook
 
 _WALL_TYPES = ("timestamp without time zone", "date", *NUMBER_TYPES, *TEXT_TYPES)

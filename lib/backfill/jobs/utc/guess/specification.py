@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from backfill.command.guess_forms import (
+from backfill.jobs.utc.guess.forms import (
     TEXT_TYPES,
     Guess,
     GuessedPair,
@@ -17,8 +17,8 @@ from backfill.command.guess_forms import (
     offset_guess,
     with_forms,
 )
-from backfill.command.guess_lookups import COUNTRY, GuessedLookup, guess_lookups, zones_of
-from backfill.command.guess_pairs import (
+from backfill.jobs.utc.guess.lookups import COUNTRY, GuessedLookup, guess_lookups, zones_of
+from backfill.jobs.utc.guess.pairs import (
     guess_pairs,
     headed,
     is_span,

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backfill.command.guess_forms import NUMBER_TYPES, Guess
-from backfill.command.guess_pairs import words_of
+from backfill.jobs.utc.guess.forms import NUMBER_TYPES, Guess
+from backfill.jobs.utc.guess.pairs import words_of
 from backfill.jobs.utc.lookup_checks import is_end
 from backfill.jobs.utc.lookups import MOMENTS, RANGES
 from backfill.server.table import Relation
