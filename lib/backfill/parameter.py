@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -80,7 +81,11 @@ class Parameter:
 
     def _check_bounds(self, value: Any) -> None:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if self.bounds is None or not is_number:
+        if not is_number:
+            return
+        if self.bounds is None:
+            if not math.isfinite(value):  # it could not be kept as JSON
+                raise UsageError(f"{self.flag} must be a finite number; it is {value!r}.")
             return
         low, high = self.bounds
         if not low <= value <= high:  # a NaN is neither
@@ -133,13 +138,13 @@ def count(name: str, default: int, bounds: tuple[int, int], says: str, unit: str
     return Parameter(name, Kind.WHOLE, default, says, metavar=unit, bounds=bounds)
 
 
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Return ` Did you mean …?` where a known word is like this one, else nothing."""
+def did_you_mean(word: str, words: Iterable[str], likeness: float = 0.6) -> str:
+    """Return ` Did you mean …?` where a known word is like this one (0 to 1), else nothing."""
     words = list(words)
     alike = [k for k in words if len(word) > len("--a") and k.startswith(word)]
     if not alike:  # without the dashes, which all options share
         bare = {k.lstrip("-"): k for k in words}
-        close = difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.6)
+        close = difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=likeness)
         alike = [bare[name] for name in close]
     return f" Did you mean {alike[0]}?" if word and alike else ""
 

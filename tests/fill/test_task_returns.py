@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import functools
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from backfill.parameter import flags_of
 from backfill.parameters import check_parameters, defaults_of
 from backfill.plans.keyed_rows import rows_where
 from backfill.steps.task import Names
+from backfill.steps.task_returns import settings_of
 
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
@@ -294,6 +296,45 @@ def test_a_module_that_ends_the_program_is_told_of(
     assert cli.main(["task", "ends_here:Task"]) == 2
 
     assert "ends_here:Task can not be loaded: SystemExit: 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ({"parameters": {"depth": 3}}, "`parameters` of the task wells:chosen is a dict"),
+        ({"where": ""}, 'it has no extract. Its `where` is empty: all rows are those of "true"'),
+    ],
+)
+def test_a_part_that_would_be_passed_over_is_refused(
+    monkeypatch: pytest.MonkeyPatch, part: dict[str, Any], says: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "wells", sys.modules[__name__])
+    monkeypatch.setattr(sys.modules[__name__], "chosen", with_(**part), raising=False)
+
+    with pytest.raises(BackfillError, match=re.escape(says)):
+        find_task("wells:chosen").task({})
+
+
+@pytest.mark.parametrize("number", ["nan", "-inf", "1e400"])
+def test_what_is_no_finite_number_can_not_be_kept_and_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: str
+) -> None:
+    kind: Any = dataclass(type("Own", (), {"__annotations__": {"share": float}, "share": 0.5}))
+    monkeypatch.setitem(sys.modules, "wells", sys.modules[__name__])
+    task = with_(parameters=kind)
+    monkeypatch.setattr(sys.modules[__name__], "chosen", task, raising=False)
+
+    assert cli.main(["task", "wells:chosen", f"--share={number}"]) == 2
+    assert "--share must be a finite number" in capsys.readouterr().err
+
+    with pytest.raises(BackfillError, match=r"`settings` of the task .* can not be kept as JSON"):
+        settings_of(with_(settings={"share": float(number)})())
+
+
+@pytest.mark.parametrize("file", ["ends_here.py", "some/where/ends_here.py"])
+def test_a_task_that_is_named_by_its_file_is_told_the_name_of_its_module(file: str) -> None:
+    with pytest.raises(BackfillError, match="in the folder of that file, ends_here:Task"):
+        find_task(f"{file}:Task")
 
 
 @pytest.mark.parametrize("found", [None, True, ["3"], [(2, "deep")], [("3", "deep")]], ids=repr)

@@ -26,6 +26,7 @@ from backfill.folder import RunFolder, has_temporary_folder, is_temporary_full, 
 from backfill.next_command import next_command, remember_about
 from backfill.notebook.kernel import Kernel, kernel_ahead
 from backfill.notebook.relay import Terminal
+from backfill.parameter import did_you_mean
 from backfill.parameters import Parameter
 from backfill.printing import leave_unread
 
@@ -63,6 +64,7 @@ def run_job(options: argparse.Namespace) -> int:
 
     entry = entry_of(getattr(options, "task", options.command))
     own = own_notebook(getattr(options, "notebook", None))
+    _tell_of(own, {parameter.name for parameter in entry.parameters}, terminal_of(options))
     given = _usual_paths(entry.parameters) | own.parameters | given_of(options)
     values = check_parameters(entry.parameters, given, ())
     if values["dsn_env"] not in (options.dsn_env, DSN_ENV):  # a notebook's own cell names it
@@ -108,9 +110,24 @@ def _run_job(
         hand_over(kernel, values | kept, ready)
         if own.path:  # what a person's own notebook says in its cell stays its own
             parameters = _said(options, {p.name for p in entry.parameters}) | kept
+            if own.was_run:  # its own cell of injected parameters takes the place of the old one
+                parameters = {"apply": values["apply"]} | parameters
         else:
             parameters = _changed(entry.parameters, values | kept)
         return run_notebook_of(notebook, folder, "notebook", parameters, terminal, kernel)
+
+
+def _tell_of(own: OwnNotebook, known: set[str], terminal: Terminal) -> None:
+    """Warn of what a person's own notebook says to no effect."""
+    if own.was_run:
+        terminal.message(
+            "The notebook has been run before: what that run was told, in its cell of injected "
+            "parameters, does not count.",
+            "warning",
+        )
+    for name in own.parameters.keys() - known:
+        if meant := did_you_mean(name, known, likeness=0.8):  # other names are a person's own
+            terminal.message(f"The run takes no parameter {name}.{meant}", "warning")
 
 
 def _go_on_with(

@@ -130,8 +130,8 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> Parameter:
     kind = Kind.TEXTS if is_texts else Kind.TEXT if is_words else _KINDS.get(plain)
     if kind is None:
         raise UsageError(
-            f"The parameter {field.name} of the task is {hint}: str, int, float, bool, Literal of "
-            "words, or a list of str is what a flag can be."
+            f"The parameter {field.name} of the task is {inspect.formatannotation(hint)}: "
+            "str, int, float, bool, Literal of words, or a list of str is what a flag can be."
         )
     if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
         raise UsageError(f"The parameter {field.name} of the task needs a default.")
@@ -188,6 +188,11 @@ def _found(origin: str, attribute: Any) -> FoundTask:
             f"`parameters` of the task {origin} is the class {own.__name__}, and that is no "
             "dataclass: write @dataclass(frozen=True) above it."
         )
+    if isinstance(own, Mapping | list | tuple | set):
+        raise UsageError(
+            f"`parameters` of the task {origin} is a {type(own).__name__}: it is a class, a "
+            "dataclass, and of its fields flags are made."
+        )
     return FoundTask(origin, attribute, own if inspect.isclass(own) else None)
 
 
@@ -210,9 +215,11 @@ def _load(name: str) -> Any:
         for part in path.split("."):
             attribute = getattr(attribute, part)
     except (Exception, SystemExit) as error:  # somebody else's code: it raises what it likes
+        file = re.fullmatch(r"(.*/)?([^/]+)\.py", module)
         raise UsageError(
             f"The task {name} can not be loaded: {type(error).__name__}: {error}. It is named "
-            "package.module:attribute, from here or from what is installed."
+            "package.module:attribute, from here or from what is installed"
+            + (f": in the folder of that file, {file[2]}:{path or '…'}." if file else ".")
         ) from error
     return attribute
 
@@ -221,8 +228,7 @@ def _checked(made: Any, origin: str) -> Task:
     verbs = ["name", "settings", "names", "compute", *(() if where_of(made) else ("extract",))]
     lacking = [name for name in verbs if not hasattr(made, name)]
     if lacking:
-        is_method = callable(getattr(made, "where", None))
-        hint = " Its `where` is a method: make it a text, or a @property." if is_method else ""
+        hint = _hint_of_where(made) if "extract" in lacking else ""
         raise UsageError(
             f"{origin} is no task: it has no {', '.join(lacking)}.{hint} See "
             "docs/your-own-backfill.md"
@@ -239,6 +245,13 @@ def _checked(made: Any, origin: str) -> Task:
             f"underscores, and is none of {', '.join(sorted(_RESERVED))}."
         )
     return cast(Task, made)
+
+
+def _hint_of_where(made: Any) -> str:
+    where = getattr(made, "where", None)
+    if callable(where):
+        return " Its `where` is a method: make it a text, or a @property."
+    return ' Its `where` is empty: all rows are those of "true".' if where == "" else ""
 
 
 def installed_kind(name: str) -> JobKind:

@@ -10,7 +10,7 @@ import contextlib
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,10 +72,13 @@ class _Execution:
     signals: RunSignals
     #: Begins when the kernel is at work on the last cells.
     meanwhile: threading.Thread
+    #: What a person's own notebook may import from, as it does in JupyterLab.
+    folders: Sequence[str] = ()
     client: Any = None
     cell: int = 0  # the number, as Jupyter shows it, of the last cell that began
     is_last: bool = False
     left_in: int = 0  # the number of the cell that asked its kernel to end, where one did
+    failed: tuple[str, str] = ("", "")  # name and words of what a cell ended with, shown or not
 
     def before_cell(self, cell_index: int, **_kwargs: Any) -> None:
         """Called before a cell runs: the kernel is there."""
@@ -95,13 +98,16 @@ class _Execution:
         content = execute_reply["content"] if execute_reply else {}
         if any(each.get("source") == "ask_exit" for each in content.get("payload", ())):
             self.left_in = self.left_in or self.cell
+        if content.get("status") == "error":
+            self.failed = (content.get("ename", ""), content.get("evalue", ""))
 
     @property
     def raised(self) -> str:
-        """The name of what a cell raised, where one did: papermill lets `sys.exit()` pass."""
+        """The name of what a cell raised, where one did: papermill lets `sys.exit()` pass, and of a
+        magic that is none nothing but a line on stderr is shown."""
         cells = self.client.nb.cells if self.client else []
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
-        return next((o.ename for o in outputs if o.output_type == "error"), "")
+        return next((o.ename for o in outputs if o.output_type == "error"), self.failed[0])
 
     def what_ended(self, error: str) -> str:
         """Return what ended a notebook whose run did not tell of it; `error` is papermill's."""
@@ -145,7 +151,8 @@ def run_notebook(
         NOTEBOOK_ENV: output,
     }
     beside = threading.Thread(target=meanwhile, name="meanwhile", daemon=True)
-    execution = _Execution(kernel, signals, beside)
+    own = [str(source.absolute().parent), str(Path.cwd())] if name.endswith(".ipynb") else []
+    execution = _Execution(kernel, signals, beside, own)
     try:
         error = _execute(source, partial, parameters, execution)
     finally:
@@ -229,7 +236,8 @@ def _execute(
                 cwd=str(Path.cwd()),  # as stock papermill does: paths mean what they mean here
             )
         except PapermillExecutionError as error:
-            return f"{error.ename}: {error.evalue}".removesuffix(": ")
+            name, words = execution.failed if execution.failed[0] else (error.ename, error.evalue)
+            return f"{name}: {words}".removesuffix(": ")
         except TimeoutError as error:  # an OSError, but none of a file
             return f"{type(error).__name__}: {first_line(error)}"
         except OSError as error:
@@ -252,7 +260,7 @@ def _client_class(execution: _Execution) -> Any:
 
         def papermill_execute_cells(self) -> None:
             message_id = self.kc.execute(
-                with_environment(execution.kernel.environment), silent=True
+                with_environment(execution.kernel.environment, execution.folders), silent=True
             )
             self.wait_for_reply(message_id)
             super().papermill_execute_cells()

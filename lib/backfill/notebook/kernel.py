@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from backfill.loading import POOL_ENV, frugal, seldom_collected, without_pandas
@@ -96,9 +96,15 @@ def _command() -> list[str]:
     return [sys.executable, "-P", "-m", KERNEL_MODULE, *_OPTIONS]
 
 
-def with_environment(values: Mapping[str, str]) -> str:
-    """Return code that gives a kernel these environment variables."""
-    return f"__import__('os').environ.update({dict(values)!r})"
+def with_environment(values: Mapping[str, str], folders: Sequence[str] = ()) -> str:
+    """Return code that gives a kernel these environment variables, and lets it import from folders.
+
+    They come last: a person's file may have a module's name.
+    """
+    return (
+        f"__import__('os').environ.update({dict(values)!r})\n"
+        f"__import__('sys').path.extend({list(folders)!r})"
+    )
 
 
 @contextlib.contextmanager

@@ -30,6 +30,8 @@ from backfill.steps.task import part
 ANALYST_TAG = "analyst"
 #: Jupyter's own tag of a cell that is to fail.
 _RAISES = "raises-exception"
+#: Papermill's tag of the cell in which it says what it was told.
+_INJECTED = "injected-parameters"
 _COMPUTE = "run.compute()"
 
 
@@ -39,6 +41,7 @@ class OwnNotebook:
 
     path: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
+    was_run: bool = False  # by papermill, which leaves a cell of what it was told
 
 
 def own_notebook(path: str | None) -> OwnNotebook:
@@ -62,9 +65,10 @@ def own_notebook(path: str | None) -> OwnNotebook:
                 f"--notebook {path}: cell {number} is tagged {_RAISES}, and the notebook is the "
                 "run's evidence: every cell runs to its end. Take it out, or catch what it raises."
             )
+    was_run = any(_INJECTED in _tags(cell) for cell in cells)
     for cell in cells:
         if "parameters" in _tags(cell):
-            return OwnNotebook(path, _literals(path, "".join(cell["source"])))
+            return OwnNotebook(path, _literals(path, "".join(cell["source"])), was_run)
     raise UsageError(
         f"--notebook {path} has no cell tagged `parameters`. Begin with a copy of "
         "notebooks/06_fill_columns.ipynb."
@@ -106,20 +110,25 @@ def _tags(cell: dict[str, Any]) -> list[str]:
 
 
 def _literals(path: str, source: str) -> dict[str, Any]:
+    refused = f"--notebook {path}: its cell of parameters holds literals only, one a line: "
     try:
         tree = ast.parse(source)
-        literals = {}
-        for node in tree.body:
-            targets = node.targets if isinstance(node, ast.Assign) else []
-            if isinstance(node, ast.AnnAssign):
-                targets = [node.target]
-            for target in targets:
-                if isinstance(target, ast.Name) and node.value is not None:  # type: ignore[attr-defined]
+    except SyntaxError as error:
+        raise UsageError(f"{refused}{error}.") from None
+    literals = {}
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        for target in targets:
+            if isinstance(target, ast.Name) and node.value is not None:  # type: ignore[attr-defined]
+                try:
                     literals[target.id] = ast.literal_eval(node.value)  # type: ignore[attr-defined]
-    except (SyntaxError, ValueError) as error:
-        raise UsageError(
-            f"--notebook {path}: its cell of parameters holds literals only, one a line: {error}."
-        ) from None
+                except ValueError:
+                    raise UsageError(
+                        f"{refused}line {node.lineno} computes {ast.unparse(node)!r}. Write what "
+                        "it comes to, or compute in another cell."
+                    ) from None
     return literals
 
 

@@ -238,9 +238,9 @@ class Fitting:
     def _remark_readings(self, fitted: Fitted, batch: _Rows, asked: Sequence[int]) -> None:
         for column, values in zip(self._columns, batch.values, strict=True):
             kind = "text" if column.is_plain_text else column.kind
-            found, says = remarkable(values, kind)
-            for place in places_of(found):
-                fitted.remark(asked[place], f"{column.name}: {values[place].as_py()!r} {says}")
+            for found, says in remarkable(values, kind):
+                for place in places_of(found):
+                    fitted.remark(asked[place], f"{column.name}: {values[place].as_py()!r} {says}")
 
     def _check_words(self, name: str) -> tuple[str, str]:
         check = next(check for check in self._checks if check.name == name)
@@ -272,7 +272,10 @@ class Fitting:
             for index, value in zip(numbers, stored, strict=True)
         ]
         news = [
-            sql.SQL("{s}::text IS DISTINCT FROM v.{a}").format(s=value, a=sql.Identifier(f"a{i}"))
+            # What is compared as another type must be a value of that one too.
+            sql.SQL("NOT {}").format(self._same(i, value))
+            if self._columns[i].kind == "json"
+            else sql.SQL("{}::text IS DISTINCT FROM v.{}").format(value, sql.Identifier(f"a{i}"))
             for i, value in zip(numbers, stored, strict=True)
         ]
         failed, joined = self._checked(checks, stored)

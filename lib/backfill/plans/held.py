@@ -19,7 +19,9 @@ _ROUNDED = ("_numeric", "_varchar", "_time", "_timetz", "_timestamp", "_timestam
 _BEYOND_MICROS = r"[.][0-9]{6}0*[1-9]"
 _DAY = r"[0-9]-[0-9]{1,2}-[0-9]"
 _OFFSET = r":[0-9]{2}.*[-+](?!00(:?00)*\s*$)[0-9]"
+_ZONE = r"(?i):[0-9]{2}[0-9. ]*(?!utc|gmt)[a-z]{3}"
 _MIDNIGHT = r"\m00:00(:00([.]0+)?)?"
+_PART_OF_YEAR = r"(?i)[.](?!(0|25|5|75)0*[^0-9])[0-9]+\s*(y|dec|c|millenn)"
 _NUMBER = r"^\s*[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?\s*$"
 _WITH_COMMAS = r"^-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)([.][0-9]*)?$"
 
@@ -41,10 +43,12 @@ def is_meant(
     elif kind in ("time", "timetz"):
         parts.append(_unlike(given, _DAY))
         if kind == "time":
-            parts.append(_unlike(given, _OFFSET))
+            parts += [_unlike(given, _OFFSET), _unlike(given, _ZONE)]
     elif kind in ("daterange", "datemultirange"):
         bare = sql.SQL("regexp_replace({}, {}, '', 'g')").format(given, sql.Literal(_MIDNIGHT))
         parts.append(_unlike(bare, ":"))
+    elif kind == "interval":  # the month is the least that a part of a year becomes
+        parts.append(_unlike(given, _PART_OF_YEAR))
     elif column.kind == "money":
         parts.append(_is_amount(given, stored))
     elif column.kind in CUT:
@@ -62,6 +66,9 @@ def is_whole(
     kind, own = column.kind, column.sql_type
     if kind in ("float4", "float8"):
         parts.append(_is_number(given, stored, is_short=kind == "float4"))
+    elif kind == "json":  # never false: what jsonb can not hold is refused
+        as_jsonb = "{s} IS NULL OR ({s})::pg_catalog.jsonb IS NOT NULL"
+        parts.append(sql.SQL(as_jsonb).format(s=stored))
     elif kind == "jsonb":  # of a name that is there twice, the last value counts
         quotes = "length({t}) - length(replace({t}, '\"', ''))"
         left, right = (sql.SQL(quotes).format(t=text) for text in (given, _text(stored)))

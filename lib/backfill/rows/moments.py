@@ -21,27 +21,73 @@ def dates(values: pa.Array) -> pa.Array:
         return timestamps(values.cast(pa.int64()).cast(pa.timestamp("ms")))
 
 
-def timestamps(values: pa.Array) -> pa.Array:
-    """Microseconds, in UTC where there is a zone: Arrow's own text of a zone needs a database."""
-    zone = values.type.tz
-    plain = values.cast(pa.timestamp(values.type.unit, "UTC" if zone else None))
-    numbers = plain.cast(pa.int64())
-    most = _MOST_OF_UNIT.get(values.type.unit)
+def timestamps(values: pa.Array, *, in_utc: bool = False) -> pa.Array:
+    """Microseconds; where there is a zone, its wall time and offset, or UTC's.
+
+    A column without a zone keeps the wall time, and of a moment that is the one that people see.
+    """
+    unit, zone = values.type.unit, values.type.tz
+    numbers = values.cast(pa.int64())
+    offsets: pa.Array | str = "+00"
+    walls = numbers
+    if zone and not in_utc:
+        ahead = _seconds_ahead(values)
+        walls = pc.add(numbers, pc.multiply(ahead, _OF_SECOND[unit]))
+        offsets = _offsets(ahead)
+    plain = walls.cast(pa.timestamp(unit))
+    most = _MOST_OF_UNIT.get(unit)
     if most is not None:  # beyond what microseconds reach, it would wrap to some other time
         is_far = pc.greater(pc.abs(pc.max_element_wise(numbers, -most - 1)), most)
         plain = pc.if_else(is_far, None, plain)
-    if values.type.unit == "ns" and _has_nanos(values):  # the server rounds them, and that is told
-        texts = plain.cast(pa.timestamp("ns")).cast(pa.string())
+    if unit == "ns" and _has_nanos(values):  # the server rounds them, and that is told
+        texts = plain.cast(pa.string())
     else:
         texts = _with_forever(plain.cast(pa.timestamp("us"), safe=False))
     if zone:
         infinite = pc.ends_with(texts, "infinity")
-        zoned = pc.binary_join_element_wise(texts, "+00", "")
-        texts = pc.if_else(infinite, texts, pc.replace_substring(zoned, " BC+00", "+00 BC"))
+        is_early = pc.ends_with(texts, _BC)
+        zoned = pc.binary_join_element_wise(pc.replace_substring(texts, _BC, ""), offsets, "")
+        zoned = pc.if_else(is_early, pc.binary_join_element_wise(zoned, _BC, ""), zoned)
+        texts = pc.if_else(infinite, texts, zoned)
     if most is None:
         return texts
     far = pc.binary_join_element_wise("out of range:", numbers.cast(pa.string()), " ")
     return pc.if_else(is_far, far, texts)
+
+
+def _seconds_ahead(values: pa.Array) -> pa.Array:
+    """Return how many seconds the wall clocks of a column's zone are ahead of UTC's (int64).
+
+    None outside of our calendar, and none of a zone that nobody knows.
+    """
+    moments = values.cast(pa.timestamp("s", values.type.tz), safe=False)
+    seconds = moments.cast(pa.int64())
+    first, last = _CALENDAR
+    is_inside = pc.and_(pc.greater(seconds, first), pc.less(seconds, last))
+    moments = pc.if_else(is_inside, seconds, 0).cast(moments.type)
+    try:
+        walls = pc.local_timestamp(moments)
+    except pa.ArrowInvalid:  # a machine without a database of zones; Python brings one along
+        try:
+            naive = [None if m is None else m.replace(tzinfo=None) for m in moments.to_pylist()]
+        except (pa.ArrowInvalid, LookupError, ValueError):
+            return pc.multiply(seconds, 0)
+        walls = pa.array(naive, pa.timestamp("s"))
+    ahead = pc.subtract(walls.cast(pa.int64()), moments.cast(pa.int64()))
+    return pc.if_else(is_inside, ahead, 0)
+
+
+def _offsets(ahead: pa.Array) -> pa.Array:
+    """Return seconds ahead of UTC as PostgreSQL writes them: +02, -03:30."""
+    coded = ahead.dictionary_encode()
+    texts = []
+    for seconds in coded.dictionary.to_pylist():
+        minutes, second = divmod(abs(seconds), 60)
+        parts = [minutes // 60, minutes % 60, second]
+        while len(parts) > 1 and not parts[-1]:
+            parts.pop()
+        texts.append(("-" if seconds < 0 else "+") + ":".join(f"{part:02}" for part in parts))
+    return pc.take(pa.array(texts, pa.string()), coded.indices)
 
 
 def _has_nanos(values: pa.Array) -> bool:
@@ -63,6 +109,10 @@ def nanos(count: int) -> str:
     return f"{'-' if count < 0 else ''}{seconds}.{rest:09d} seconds"
 
 
+_BC = " BC"
+_OF_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+#: The seconds between which every zone's wall clocks show the years 1 to 9999.
+_CALENDAR = (-62_135_500_000, 253_402_200_000)
 #: How many of a unit there are in as many microseconds as int64 has.
 _MOST_OF_UNIT = {"s": (2**63 - 1) // 1_000_000, "ms": (2**63 - 1) // 1_000}
 

@@ -5,6 +5,7 @@ their number counts (1612121212), words for no value at all."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +24,12 @@ _NO_VALUES = (
 _DRESSED = re.compile(r"(?!\s*[-+]?\d+(?:[.]\d*)?\s*$)\D{0,5}\d[\d.,'’_\s]*\D{0,5}")
 #: A comma that can not divide thousands. The type money takes out each one it finds.
 _DECIMAL_COMMA = r",(?:\d{0,2}|\d{4,})(?:\D|$)"
-_NO_OFFSET = r"^\s*\d{4,}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?)?\s*$"
+#: Behind a time of the day: an offset in digits, or a zone's name, which may stand before the year.
+_OFFSET = (
+    r":\d\d[.\d]*\s*(?:[AaPp][Mm])?\s*(?:[-+]\d|[A-Za-z]{3})|T\d{4,6}[.\d]*\s*[-+]\d"
+    r"|\d\s*(?:[AaPp][Mm]\s+)?(?:[Zz]|[A-Za-z]{3,}[\w+-]*(?:/[\w+-]+)*)\s*(?:[AaBb][CcDd])?\s*$"
+)
+_MOVING = r"(?i)\b(?:now|today|tomorrow|yesterday)\b"
 _BARE_NUMBER = r"^\s*[-+]?\d+([.]\d*)?\s*$"
 
 
@@ -42,20 +48,24 @@ def has_commas(texts: pa.Array, kind: str) -> list[int]:
     return places_of(pc.match_substring_regex(texts, _DECIMAL_COMMA))
 
 
-def remarkable(texts: pa.Array, kind: str) -> tuple[pa.Array, str]:
-    """Return which texts a column of that kind reads in a way that not everybody means, and how.
+def remarkable(texts: pa.Array, kind: str) -> Iterator[tuple[pa.Array, str]]:
+    """Yield which texts a column of that kind reads in a way that not everybody means, and how.
 
     Our sessions take a moment without an offset as UTC.
     """
-    if kind == "timestamptz":
-        return pc.match_substring_regex(texts, _NO_OFFSET), "names no offset: read as UTC"
+    if kind in (*DATES, "time", "timetz"):
+        yield pc.match_substring_regex(texts, _MOVING), "is as of the making of this plan"
+    if kind in ("timestamptz", "timetz"):
+        has_offset = pc.match_substring_regex(texts, _OFFSET)
+        is_bare = pc.and_not(pc.match_substring_regex(texts, r"\d"), has_offset)
+        yield is_bare, "names no offset: read as UTC"
     if kind == "interval":
-        return pc.match_substring_regex(texts, _BARE_NUMBER), "names no unit: read as seconds"
+        yield pc.match_substring_regex(texts, _BARE_NUMBER), "names no unit: read as seconds"
     if kind == "text":
-        return pc.is_in(texts, pa.array(_NO_VALUES)), "is a text here, no NULL"
+        yield pc.is_in(texts, pa.array(_NO_VALUES)), "is a text here, no NULL"
     if kind in ("numeric", "float4", "float8"):
-        return pc.is_in(pc.utf8_lower(texts), pa.array(["nan"])), "is a number here, no NULL"
-    return pa.array([], pa.bool_()), ""
+        is_nan = pc.is_in(pc.utf8_lower(texts), pa.array(["nan"]))
+        yield is_nan, "is a number here, no NULL"
 
 
 def how_written(kind: str, text: str) -> str:

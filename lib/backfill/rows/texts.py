@@ -55,6 +55,8 @@ def texts_of(
         return texts_of(values.dictionary_decode(), as_json=as_json, as_bytes=as_bytes)
     if _is_binary(kind) and as_bytes != BYTEA:
         return _decoded(values, as_bytes)
+    if pa.types.is_timestamp(kind):
+        return timestamps(values, in_utc=as_bytes == "timestamptz")
     for is_kind, how in _HOW:
         if is_kind(kind):
             return how(values)
@@ -231,7 +233,6 @@ _HOW: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Array]]
     (_is_plain, _plain),
     (pa.types.is_date, dates),
     (pa.types.is_floating, _floats),
-    (pa.types.is_timestamp, timestamps),
     (lambda kind: str(kind) == "duration[ns]", durations),
 )
 

@@ -62,7 +62,7 @@ def settings_of(task: Any) -> Mapping[str, Any]:
     if not isinstance(settings, Mapping):
         raise UsageError(_is_not(task, "settings", settings, "a dict, {} where nothing decides"))
     try:
-        json.dumps(dict(settings))
+        json.dumps(dict(settings), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"`settings` of the task {task.name} can not be kept as JSON: {error}. Make texts, "

@@ -29,6 +29,8 @@ _BEGINNINGS = (
     (b"<html", "is a page of HTML, as one that asks to sign in"),
 )
 
+_ENDINGS = {".feather": ".arrow"}
+
 
 def not_there(path: Path) -> str:
     """Return the mend of a name that no file has: an address, or a pattern of names; else none."""
@@ -66,7 +68,10 @@ def seems(path: Path) -> str:
     """Return what a file is by its first bytes, where its name says something else."""
     with path.open("rb") as stream:
         begin = stream.read(16)
-    return next((kind for first, kind in _BEGINNINGS if begin.startswith(first)), "")
+    kind = next((kind for first, kind in _BEGINNINGS if begin.startswith(first)), "")
+    if kind.endswith(_ENDINGS.get(path.suffix.lower(), path.suffix.lower())):
+        return "is cut off or damaged: its beginning is there, the rest can not be read"
+    return kind
 
 
 def line_ends(path: Path) -> str:
