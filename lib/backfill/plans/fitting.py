@@ -9,7 +9,7 @@ nothing is written to ask.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,8 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from backfill.plans.held import CUT, is_whole
+from backfill.plans.parts import Parts, Told
+from backfill.plans.table_checks import Check, checks_of
 from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.others_texts import (
     WHOLE,
@@ -35,6 +37,7 @@ from backfill.rows.values import places_of
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.in_bulk import in_bulk, rows_of
 from backfill.server.postgres import Connection
+from backfill.server.shapes import has_parts, shape_of
 from backfill.server.table import Table
 
 #: A function of the server takes no more than a hundred arguments.
@@ -48,15 +51,6 @@ def column_texts(values: pa.Array | pa.ChunkedArray, column: CatalogColumn) -> p
     if column.kind in WHOLE:
         return wholes(texts)
     return array_texts(texts) if column.kind.startswith("_") else texts
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A CHECK constraint that reads a target, with the columns that it reads."""
-
-    name: str
-    condition: str
-    columns: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -73,38 +67,31 @@ class Fitted:
         self.remarks[row] = "; ".join(filter(None, (self.remarks.get(row), text)))
 
 
-def checks_of(connection: Connection, table: Table) -> list[Check]:
-    """Return the CHECK constraints of the table that read one of its targets."""
-    rows = connection.execute(
-        "SELECT o.conname::text, pg_get_expr(o.conbin, o.conrelid),"
-        " (SELECT array_agg(a.attname::text) FROM pg_attribute a"
-        "  WHERE a.attrelid = o.conrelid AND a.attnum = ANY (o.conkey))"
-        " FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s AND o.contype = 'c' ORDER BY o.conname",
-        [table.relation.schema, table.relation.name],
-    ).fetchall()
-    targets = {column.name for column in table.targets}
-    return [
-        Check(str(name), str(condition), tuple(columns or ()))
-        for name, condition, columns in rows
-        if targets & set(columns or ())
-    ]
-
-
 class Fitting:
     """Asks about the values of one table's targets."""
 
     def __init__(
-        self, connection: Connection, table: Table, columns: Mapping[str, CatalogColumn]
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Mapping[str, CatalogColumn],
+        *,
+        is_part: bool = False,
     ) -> None:
+        """`is_part`: the columns are of the types of what lies within those of the table."""
         register(connection)
         self._connection = connection
         self._table = table
         self._columns = [columns[column.name] for column in table.targets]
         self.unchecked: list[str] = []  # constraints that could not be asked about
-        self._checks = [check for check in checks_of(connection, table) if self._can_ask(check)]
+        checks = () if is_part else checks_of(connection, table)
+        self._checks = [check for check in checks if self._can_ask(check)]
         self._known: dict[str, dict[str, str]] = {column.name: {} for column in self._columns}
+        self._parts: dict[str, Parts] = {}
+        for column in () if is_part else filter(has_parts, self._columns):
+            parts = Parts(shape_of(connection, table.relation, column.name), self._fit_part)
+            if parts.may_lose:
+                self._parts[column.name] = parts
 
     def _can_ask(self, check: Check) -> bool:
         """Whether this role can evaluate the constraint; else the rows themselves will tell."""
@@ -147,7 +134,21 @@ class Fitting:
             fitted.refused[asked[place]] = self._blamed(batch, place, words)
         self._take(fitted, asked, stored, batch)
         self._remark_readings(fitted, batch, asked)
+        for column, texts in zip(self._columns, batch.values, strict=True):
+            if (parts := self._parts.get(column.name)) is not None:
+                refused_parts, remarks = parts.told(texts)
+                for place, words in refused_parts.items():
+                    fitted.refused.setdefault(asked[place], (column.name, words))
+                for place, words in remarks.items():
+                    fitted.remark(asked[place], words)
         return fitted
+
+    def _fit_part(self, part: CatalogColumn, texts: pa.Array) -> Told:
+        table = replace(self._table, targets=(part.as_text(),))
+        fitting = Fitting(self._connection, table, {part.name: part}, is_part=True)
+        no_keys = [pa.nulls(len(texts), pa.string()) for _ in table.key.columns]
+        fitted = fitting.fit(no_keys, {part.name: texts})
+        return {row: words for row, (_name, words) in fitted.refused.items()}, fitted.remarks
 
     def _look_for_nulls(self, fitted: Fitted) -> None:
         for column in self._columns:
@@ -332,8 +333,10 @@ class Fitting:
 
     def _same(self, index: int, stored: sql.Composable) -> sql.Composable:
         """Return the SQL for whether the column holds all of the value: false where it rounds."""
-        given = sql.SQL("v.{}").format(sql.Identifier(f"a{index}"))
-        return is_whole(self._columns[index], given, stored)
+        column = self._columns[index]
+        if column.name in self._parts:  # each of them is asked about by itself
+            return sql.SQL("true")
+        return is_whole(column, sql.SQL("v.{}").format(sql.Identifier(f"a{index}")), stored)
 
     def _checked(
         self, checks: Sequence[Check], stored: Sequence[sql.Composable]

@@ -14,8 +14,6 @@ from backfill.server.catalog_columns import CatalogColumn
 #: Types that take a text of any length and keep its beginning.
 CUT = ("char", "name")
 _TEMPORAL = (*DATES, *RANGES, "time", "timetz", "interval")
-#: Arrays whose elements are rounded as their column says, and that can be compared.
-_ROUNDED = ("_numeric", "_varchar", "_time", "_timetz", "_timestamp", "_timestamptz", "_interval")
 _BEYOND_MICROS = r"[.][0-9]{6}0*[1-9]"
 _DAY = r"[0-9]-[0-9]{1,2}-[0-9]"
 _OFFSET = r":[0-9]{2}.*[-+](?!00(:?00)*\s*$)[0-9]"
@@ -73,7 +71,7 @@ def is_whole(
         quotes = "length({t}) - length(replace({t}, '\"', ''))"
         left, right = (sql.SQL(quotes).format(t=text) for text in (given, _text(stored)))
         parts.append(sql.SQL("{} <= {}").format(left, right))
-    elif column.has_modifier and kind != "json" and (not kind.startswith("_") or kind in _ROUNDED):
+    elif column.has_modifier and kind != "json" and not kind.startswith("_"):
         parts.append(own.compared(own.cast(stored), "=", own.cast(given)))
     if not parts:
         return sql.SQL("true")

@@ -106,7 +106,9 @@ def columns_of(connection: Connection, relation: Relation) -> dict[str, CatalogC
             is_always_identity=identity,
             is_readable=readable,
             has_modifier=modifier >= 0 or is_domain,
-            sql_type=SqlType(_spelt(schema, kind), _declared(schema, kind, full), operators),
+            sql_type=SqlType(
+                spelt_type(schema, kind), declared_type(schema, kind, full), operators
+            ),
         )
     return columns
 
@@ -200,17 +202,17 @@ def adding_key(connection: Connection, relation: Relation, names: Iterable[str] 
     return f"ALTER TABLE {relation.spelt} ADD PRIMARY KEY ({listed});"
 
 
-def _spelt(schema: str, type_name: str) -> str:
+def spelt_type(schema: str, type_name: str) -> str:
     first = schema if schema == "pg_catalog" else quoted_name(schema)
     return f"{first}.{quoted_name(type_name)}"
 
 
-def _declared(schema: str, type_name: str, full: str) -> str:
+def declared_type(schema: str, type_name: str, full: str) -> str:
     """Return a type with its modifier: `pg_catalog."numeric"(10,2)`, `interval day to hour`."""
     if full.startswith("interval") and schema == "pg_catalog" and not full.endswith("]"):
         return full  # its modifier is in words
     modifier = re.search(r"\([^()\"]*\)", full)
-    return _spelt(schema, type_name) + (modifier.group() if modifier else "")
+    return spelt_type(schema, type_name) + (modifier.group() if modifier else "")
 
 
 def quoted_name(name: str) -> str:

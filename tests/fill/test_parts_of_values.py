@@ -1,0 +1,112 @@
+"""What lies within arrays, ranges and composites is fitted to its own type: what that rounds or
+leaves out is said, what it would cut is left alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+if TYPE_CHECKING:
+    from tests.fill.conftest import Tables
+
+TYPES: tuple[LiteralString, ...] = (
+    'CREATE TYPE berth AS (price numeric(7,1), since date, "the code" varchar(4))',
+    "CREATE DOMAIN rate AS numeric(4,3) CHECK (VALUE < 3)",
+    "CREATE DOMAIN berths AS berth[]",
+    "CREATE TYPE span AS RANGE (subtype = float8)",
+    "CREATE TYPE pier AS (name text, best berth, rates rate[], open tstzrange)",
+)
+#: By type: a text, what is stored (None: the row is left alone), what is said of which parts.
+CASES: dict[LiteralString, list[tuple[str, str | None, list[str]]]] = {
+    "real[]": [
+        ("{0.25,123456789}", "{0.25,1.2345679e+08}", ["'123456789' is stored as '1.2345679e+08'"]),
+        ("[0:1]={1,2}", "[0:1]={1,2}", []),
+        ("{{1,NULL},{2,3}}", "{{1,NULL},{2,3}}", []),
+    ],
+    "money[]": [('{"12,50"}', None, []), ('{7,"$1,000.00"}', '{$7.00,"$1,000.00"}', [])],
+    '"char"[]': [("{a,bc}", None, []), ("{a,b}", "{a,b}", [])],
+    "rate[]": [
+        ("{1.0005,2}", "{1.001,2.000}", ["'1.0005' is stored as '1.001'"]),
+        ("{3}", None, []),
+    ],
+    "timestamp[]": [
+        ('{"2031-02-03 10:00+04",NULL}', '{"2031-02-03 10:00:00",NULL}', ["10:00+04' is stored as"])
+    ],
+    "interval[]": [("{90}", "{00:01:30}", ["'90' names no unit: read as seconds"])],
+    "jsonb[]": [(r'{"{\"a\": 1, \"a\": 2}"}', r'{"{\"a\": 2}"}', ["is stored as '{\"a\": 2}'"])],
+    "span": [
+        ("[0.5,12345678901234567890)", "[0.5,1.2345678901234567e+19)", ["1.2345678901234567e+19'"]),
+        ("empty", "empty", []),
+    ],
+    "tsrange": [("[2031-02-03 10:00+04,)", '["2031-02-03 10:00:00",)', ["is stored as"])],
+    "tstzrange[]": [
+        (
+            '{"[\\"2031-02-03 10:00\\",)"}',
+            '{"[\\"2031-02-03 10:00:00+00\\",)"}',
+            ["names no offset"],
+        )
+    ],
+    "berth": [
+        (
+            '(10.25,"2031-02-03 08:00","a"" b")',
+            '(10.3,2031-02-03,"a"" b")',
+            ["10.3'", "2031-02-03'"],
+        ),
+        ("(10.2,02/03/2031,)", None, []),
+        ("(,,)", "(,,)", []),
+    ],
+    "berths": [('{"(0.04,,)",NULL}', '{"(0.0,,)",NULL}', ["'0.04' is stored as '0.0'"])],
+    "pier": [
+        (
+            r'("a, b","(1.26,,)","{1,1.0004}","[2031-02-03,)")',
+            '("a, b","(1.3,,)","{1.000,1.000}","[""2031-02-03 00:00:00+00"",)")',
+            ["'1.26' is stored", "'1.0004' is stored", "names no offset"],
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_what_a_part_loses_is_said_and_what_would_be_cut_is_left_alone(
+    tables: Tables, kind: LiteralString
+) -> None:
+    tables.make(
+        *TYPES,
+        f"CREATE TABLE quay (id int PRIMARY KEY, v {kind})",
+        "INSERT INTO quay SELECT generate_series(1, 3)",
+    )
+    before = tables.rows("SELECT t::text FROM quay AS t ORDER BY id")
+    given = pa.table({"id": range(1, len(CASES[kind]) + 1), "v": [case[0] for case in CASES[kind]]})
+
+    run = tables.fill(given, "quay", "v")
+    run.apply()
+    run.verify()
+
+    rows: list[Any] = tables.rows("SELECT v::text FROM quay ORDER BY id LIMIT 3")
+    assert [row[0] for row in rows[: len(CASES[kind])]] == [case[1] for case in CASES[kind]]
+    said = dict(zip(run.changes["key"], run.changes["warnings"].fillna(""), strict=True))
+    for key, (_text, stored, parts) in enumerate(CASES[kind], 1):
+        assert all(part in said[str(key)] for part in parts)
+        assert stored is None or bool(parts) is bool(said[str(key)])
+    left = set(zip(run.skips["key"], run.skips["reason"], strict=True))
+    refused = [key for key, case in enumerate(CASES[kind], 1) if case[1] is None]
+    assert left == {(str(key), "invalid_value") for key in refused}
+    run.undo()
+    assert tables.rows("SELECT t::text FROM quay AS t ORDER BY id") == before
+
+
+def test_many_rows_with_the_same_parts_are_each_told(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE quay (id int PRIMARY KEY, v real[], w text)",
+        "INSERT INTO quay SELECT generate_series(1, 2000)",
+    )
+    lists = [[0.5, 16777217.0 if n % 2 else 2.0] for n in range(1, 2001)]
+
+    run = tables.fill(pd.DataFrame({"id": range(1, 2001), "v": lists}), "quay", "v")
+
+    said = run.changes.set_index(run.changes["key"].astype(int))["warnings"].fillna("")
+    assert {bool(said[n]) for n in range(1, 2001, 2)} == {True}
+    assert {bool(said[n]) for n in range(2, 2001, 2)} == {False}
