@@ -20,7 +20,7 @@ from backfill.rows.moments import timestamps
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
 
-SAO_PAULO = pd.Series(pd.to_datetime(["2031-01-05 22:15", None])).dt.tz_localize(
+SAO_PAULO = pd.Series(["2031-01-05 22:15", None], dtype="datetime64[us]").dt.tz_localize(
     "America/Sao_Paulo"
 )
 
@@ -144,3 +144,18 @@ def test_a_file_that_was_cut_off_is_called_that(tmp_path: Path, name: str) -> No
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(UsageError, match="is cut off or damaged"):
         open_values(path)
+
+
+def test_a_page_in_the_midst_of_a_file_that_can_not_be_read_is_told_of_the_file(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "worn.parquet"
+    pq.write_table(pa.table({"id": range(50_000)}), path, row_group_size=5_000)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 300] = bytes(300)
+    path.write_bytes(content)
+
+    values = open_values(path)
+
+    with pytest.raises(UsageError, match=r"--values .*worn\.parquet can not be read: "):
+        list(values.batches())

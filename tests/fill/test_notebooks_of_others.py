@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,3 +84,28 @@ def test_a_parameter_that_is_nearly_one_of_the_run_s_is_asked_back(
     assert ended.returncode == 3
     assert "The run takes no parameter overwite. Did you mean overwrite?" in ended.stderr
     assert "gain" not in ended.stderr
+
+
+@pytest.mark.slow
+def test_with_edited_rows_the_way_on_is_said_and_rows_that_are_there_are_no_failure(
+    tables: Tables, tmp_path: Path
+) -> None:
+    tables.make(
+        "CREATE TABLE buoy (id int PRIMARY KEY, depth int, lamp text)",
+        "INSERT INTO buoy VALUES (1, 10, NULL), (2, 20, NULL)",
+    )
+    (tmp_path / "lamps.csv").write_text("id,depth,lamp\n1,10,red\n2,99,green\n")
+    fill = ("fill", "--table", "buoy", "--set", "lamp", "--values", "lamps.csv")
+
+    dry = typed(tables, tmp_path, *fill)
+
+    assert dry.returncode == 5
+    way_on = dry.stderr.split("To write exactly this plan: backfill ")[1].splitlines()[0]
+    verb, run_id, *flags = shlex.split(way_on)
+    code, _summary = command(tables, tmp_path, verb, run_id, *flags)
+    assert (code, tables.rows("SELECT lamp FROM buoy ORDER BY id")) == (5, [("red",), (None,)])
+
+    code, again = command(tables, tmp_path, *fill, "--apply")
+
+    assert (code, again["total_unchanged"], again["total_drifted"]) == (5, 1, 1)
+    assert again["status"] == "succeeded"

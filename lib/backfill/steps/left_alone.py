@@ -65,12 +65,14 @@ def _edited(rows: int, *, is_applied: bool) -> str:
 def nothing_written(ledger: Ledger, folder: RunFolder) -> BackfillError | None:
     """Return the error of a run that wrote no row of those it was to write."""
     run_id = folder.run_id
-    if ledger.totals(run_id).updated:
+    totals = ledger.totals(run_id)
+    if totals.updated:
         return None
     by_reason = reasons_of(ledger, run_id)
     left = {reason: n for reason, n in by_reason.items() if reason in NOT_WRITTEN}
-    if not left:
-        return _all_drifted(folder, by_reason.get(SkipReason.DRIFTED, 0))
+    if not left:  # rows that hold their values already are as good as written
+        drifted = 0 if totals.unchanged else by_reason.get(SkipReason.DRIFTED, 0)
+        return _all_drifted(folder, drifted)
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in left.items())
     kind = TooManyRefused if SkipReason.DATABASE_ERROR in left else RowsLeft
     return kind(
