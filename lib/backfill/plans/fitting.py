@@ -84,14 +84,14 @@ class Fitting:
         self._table = table
         self._columns = [columns[column.name] for column in table.targets]
         self.unchecked: list[str] = []  # constraints that could not be asked about
-        checks = () if is_part else checks_of(connection, table)
-        self._checks = [check for check in checks if self._can_ask(check)]
-        self._known: dict[str, dict[str, str]] = {column.name: {} for column in self._columns}
         self._parts: dict[str, Parts] = {}
         for column in () if is_part else filter(has_parts, self._columns):
             parts = Parts(shape_of(connection, table.relation, column.name), self._fit_part)
             if parts.may_lose:
                 self._parts[column.name] = parts
+        checks = () if is_part else checks_of(connection, table)
+        self._checks = [check for check in checks if self._can_ask(check)]
+        self._known: dict[str, dict[str, str]] = {column.name: {} for column in self._columns}
 
     def _can_ask(self, check: Check) -> bool:
         """Whether this role can evaluate the constraint; else the rows themselves will tell."""
