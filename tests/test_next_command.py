@@ -60,7 +60,7 @@ def test_no_module_puts_a_run_into_a_command_by_hand() -> None:
 SPELT_OUT = {
     "cli.py": "the exit codes of the help",
     "demo_command.py": "of its own embedded database",
-    "guess_toml.py": "a comment of a file",
+    "toml.py": "a comment of a file",
     "own_notebook.py": "words of a notebook",
 }
 SPOKEN = re.compile(rf"(?<!class=\")\bbackfill (?:{'|'.join(VERBS)})\b(?! is\b)")
