@@ -64,6 +64,7 @@ class _Script:
     job: str
     roles: Roles
     lines: list[str] = field(default_factory=list)
+    optional: dict[str, list[str]] = field(default_factory=dict)  # by role that need not exist
 
     def __post_init__(self) -> None:
         roles = self.roles
@@ -106,7 +107,7 @@ class _Script:
             "and applier must exist.\n"
             + ledger.read_text(encoding="utf-8")
             + "\n"
-            + "\n".join(self.lines)
+            + "\n".join((*self.lines, *(_if_there(*each) for each in self.optional.items())))
         )
 
     def _on(
@@ -123,14 +124,14 @@ class _Script:
         for role in dict.fromkeys(roles):
             if role in self.roles.if_there:
                 line = sql.SQL(statement).format(_names([role]), **values).as_string(None)
-                self.lines.append(_if_there(role, line))
+                self.optional.setdefault(role, []).append(line)
 
 
-def _if_there(role: str, statement: str) -> str:
+def _if_there(role: str, statements: Sequence[str]) -> str:
     """Return a statement that does nothing where there is no such role."""
     body = sql.SQL(
-        "BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {}) THEN {} END IF; END"
-    ).format(sql.Literal(role), sql.SQL(statement))
+        "BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {}) THEN\n{}\nEND IF; END"
+    ).format(sql.Literal(role), sql.SQL("\n".join(statements)))
     return sql.SQL("DO {};").format(sql.Literal(body.as_string(None))).as_string(None)
 
 
