@@ -172,3 +172,40 @@ def test_a_header_of_a_colour_of_its_own_is_one() -> None:
     page[:260] = (20, 30, 60)
 
     assert abs(header_bottom(page) - 260) < 16
+
+
+@pytest.mark.parametrize("left", [0, 90])
+@pytest.mark.parametrize("colour", [(255, 255, 255), (247, 244, 238)])
+def test_a_page_beside_a_tall_first_card_is_no_header(left: int, colour: tuple[int, ...]) -> None:
+    page: Pixels = np.full((1600, 800, 3), colour, dtype=np.uint8)
+    page[220:900, left:740] = (224, 205, 246)
+
+    assert header_bottom(page) == 0.0
+
+
+def test_a_sheet_with_round_corners_leaves_its_header_one() -> None:
+    page: Pixels = np.full((1600, 800, 3), (20, 30, 60), dtype=np.uint8)
+    for row in range(260, 1600):
+        inset = max(0, 24 - (row - 260))
+        page[row, inset : 800 - inset] = 255
+
+    assert abs(header_bottom(page) - 260) < 16
+
+
+@pytest.mark.parametrize(
+    ("px", "text", "bullets"),
+    [
+        (22, "28. 3. 2026", 0), (40, "28. 3. 2026", 0), (64, "28. 3. 2026", 0),
+        (40, "Samstag, 28. 3.", 0), (22, "Alm • Skola", 1),
+        (40, "Alm • Skola", 1),
+    ],
+)  # fmt: skip
+def test_dots_at_the_foot_of_tall_digits_are_no_bullets(px: int, text: str, bullets: int) -> None:
+    image = Image.new("L", (900, 500), 255)
+    pen = ImageDraw.Draw(image)
+    pen.text((20, 60), text, 20, ImageFont.truetype(dejavu(), px))
+    for at in range(6):  # what most of the screen says is small
+        pen.text((20, 200 + 40 * at), "Vega Dunge", 20, ImageFont.truetype(dejavu(), 22))
+    bands = find_bands(find_ink(np.asarray(image, dtype=np.uint8)))
+
+    assert sum(len(band.bullets) for band in bands if band.bottom < 180) == bullets

@@ -13,6 +13,7 @@ from tests.ocr.cards import FRIDAY, card_of, day_of, image_of, pause, words_at
 from backfill.ocr import checks
 from backfill.ocr.aggregate import without_worse_twins
 from backfill.ocr.captions import without_sent
+from backfill.ocr.cells import make_cells
 from backfill.ocr.checks import check_times, time_confidence
 from backfill.ocr.layout import read_layout
 from backfill.ocr.meaning import doubts_of
@@ -296,7 +297,7 @@ def test_a_time_within_a_note_is_no_time_of_sending() -> None:
     note = [replace(w, height=14.0, contrast=120.0) for w in words_at("Ring kund innan", 20, 0)]
     words = _message(0, [*note, SENT])
 
-    assert "05:41" in {word.text for word in without_sent(words)}
+    assert "05:41" in {word.text for word in without_sent(words, make_cells(words))}
 
 
 @pytest.mark.parametrize(

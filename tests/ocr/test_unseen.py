@@ -285,6 +285,20 @@ def test_what_says_something_of_a_shift_is_no_message(look: Look, text: str) -> 
 
 
 @looks
+@pytest.mark.parametrize("fill", ["#3b5bdb", "#5a636e"])
+@pytest.mark.parametrize("text", ["Meddelande från chefen", "Sparat"])
+def test_a_message_beside_a_card_that_the_lower_edge_cuts_leaves_that_doubt_alone(
+    look: Look, fill: str, text: str
+) -> None:
+    screen = _with_message(look, HEIGHT - 460, text, fill)
+    screen.line("Tova Ek", 40, HEIGHT - 60)
+
+    assert STRAY_TEXT not in screen.unseen(has_strays=True).flags
+    screen.line("Tova Ek", 40, HEIGHT - 560)
+    assert STRAY_TEXT in screen.unseen(has_strays=True).flags
+
+
+@looks
 def test_text_without_a_shape_around_it_is_no_message(look: Look) -> None:
     screen = _screen(look)
     screen.line("Meddelande från chefen", 40, HEIGHT - 260)

@@ -133,4 +133,5 @@ def _name_town(words: Sequence[str], towns: Towns) -> str:
 
 
 def _name_street(words: Sequence[str]) -> str:
-    return capitalise(" ".join(repair_letters(word) for word in words))
+    known = load_vocabulary().street_words
+    return capitalise(" ".join(known.get(fold_word(word), repair_letters(word)) for word in words))

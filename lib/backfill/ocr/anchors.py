@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backfill.ocr import limits
 from backfill.ocr.cells import Cell
@@ -22,7 +22,8 @@ class Divider:
 class Anchor:
     """The times of one card; `end` is empty for a single time without a partner.
 
-    `is_half_guessed`: of a clock of twelve hours, whose half is told of one of them only.
+    `is_half_guessed`: of a clock of twelve hours, whose half is told of one of them only. `mark` is
+    the start where it stands once more, beside the card's first line.
     """
 
     start: str
@@ -30,6 +31,7 @@ class Anchor:
     cells: tuple[Cell, ...]
     rest: str = ""
     is_half_guessed: bool = False
+    mark: Cell | None = None
 
     @property
     def left(self) -> float:
@@ -41,7 +43,7 @@ class Anchor:
 
     @property
     def top(self) -> float:
-        return min(cell.top for cell in self.cells)
+        return min(cell.top for cell in (*self.cells, *([self.mark] if self.mark else [])))
 
     @property
     def bottom(self) -> float:
@@ -63,6 +65,7 @@ def find_anchors(cells: list[Cell], dividers: tuple[Divider, ...], height: float
             )
         elif clock := parse_clock(cell.text):
             singles.append((cell, clock))
+    anchors, singles = _with_marks(anchors, singles)
     while singles:
         cell, clock = singles.pop(0)
         partner = next((s for s in singles if _is_stacked(cell, s[0], dividers, height)), None)
@@ -73,6 +76,24 @@ def find_anchors(cells: list[Cell], dividers: tuple[Divider, ...], height: float
         else:
             anchors.append(Anchor(clock, "", (cell,)))
     return sorted(anchors, key=lambda anchor: (anchor.top, anchor.left))
+
+
+def _with_marks(
+    ranges: list[Anchor], singles: list[tuple[Cell, str]]
+) -> tuple[list[Anchor], list[tuple[Cell, str]]]:
+    """Return the ranges, each with the single time left of it that says its start once more.
+
+    Nothing but the range tells when the card ends: between the two no other time stands.
+    """
+    marked: dict[Anchor, Cell] = {}
+    for cell, clock in singles:
+        below = [anchor for anchor in ranges if anchor.cells[0].bottom > cell.middle]
+        first = min(below, key=lambda anchor: anchor.top, default=None)
+        if first and first.start == clock and cell.right < first.left:
+            marked.setdefault(first, cell)
+    return [replace(anchor, mark=marked.get(anchor)) for anchor in ranges], [
+        (cell, clock) for cell, clock in singles if cell not in marked.values()
+    ]
 
 
 def _is_stacked(upper: Cell, lower: Cell, dividers: tuple[Divider, ...], height: float) -> bool:

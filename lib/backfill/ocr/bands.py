@@ -285,7 +285,7 @@ def _without_bullets(band: Band, unit: float) -> Band:
         if 0.12 * unit <= p.height <= limits.LARGEST_BULLET * unit
         and 0.75 < p.width / p.height < 1.33
         and p.area > 0.68 * p.width * p.height
-        and top + 0.2 * unit < p.middle < bottom - 0.22 * unit
+        and top + 0.2 * unit < p.middle < bottom - max(0.22 * unit, 0.22 * (bottom - top))
         and _is_apart(p, band.pieces, unit)
     ]
     if not bullets:

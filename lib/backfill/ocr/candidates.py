@@ -17,6 +17,8 @@ from difflib import SequenceMatcher
 from backfill.ocr import limits
 from backfill.ocr.bands import Band
 from backfill.ocr.checks import known_words
+from backfill.ocr.day_names import index_of
+from backfill.ocr.likeness import likeness
 from backfill.ocr.noise import plain
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.sheet import Sheet
@@ -109,8 +111,9 @@ def decide(best: Row, new: Row, lost: Row = (), *, is_independent: bool = False)
                 for pair in zip(mine, yours, strict=True)
             ]
         else:
-            is_time = is_number(_text(yours)) and not is_number(_text(mine))
-            decided += map(_contested, placed_like(yours, mine) if is_time else mine)
+            is_told = is_number(_text(yours)) and not is_number(_text(mine))
+            is_told |= _tells_month(yours) and not _tells_month(mine)
+            decided += map(_contested, placed_like(yours, mine) if is_told else mine)
     return tuple(sorted(decided, key=lambda word: word.left))
 
 
@@ -129,16 +132,31 @@ def _divided(
 def _better(mine: Word, yours: Word, witnesses: set[str], *, is_independent: bool) -> Word:
     """Return a word that two candidates say differently, as the better evidence has it."""
     told = replace(mine, text=yours.text, ink_agrees=None) if is_independent else yours
-    is_known = plain(yours.text) in known_words() and plain(yours.text) != plain(mine.text)
-    is_vouched = is_known and plain(mine.text) not in known_words()
-    if _key(yours.text) in witnesses or is_vouched:
+    mine_known, yours_known = (plain(word.text) in known_words() for word in (mine, yours))
+    if _key(yours.text) in witnesses or (yours_known and not mine_known):
         return _agreed(told, is_independent=True)
+    if mine_known and not yours_known and _is_like_label(mine, yours):
+        return _agreed(mine, is_independent=True)
+    if _tells_month([yours]) and not _tells_month([mine]):
+        return _contested(told)
     if is_number(yours.text) != is_number(mine.text):
         winner = told if is_number(yours.text) else mine
         return _contested(winner) if is_independent else winner
     least = limits.SURE if is_independent else yours.confidence
     is_weaker = mine.is_contradicted or mine.confidence < least
     return _contested(told if is_weaker else mine)
+
+
+def _tells_month(words: Sequence[Word]) -> bool:
+    """Whether a word is the name of a month, or nearly."""
+    return any(index_of(word.text, "months") is not None for word in words)
+
+
+def _is_like_label(known: Word, other: Word) -> bool:
+    """Whether a long word of a label was misread by the other reader: no name is so like one."""
+    letters = plain(known.text)
+    like = likeness(letters, plain(other.text), limits.FUZZY_SIMILARITY_MIN)
+    return len(letters) >= limits.FUZZY_TITLE_LETTERS_MIN and like > 0.0
 
 
 def _are_sure(one: Word, other: Word) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import re
 import statistics
-from collections import Counter
 from collections.abc import Sequence
 
 from backfill.ocr import limits
@@ -22,6 +21,7 @@ from backfill.ocr.words import Word
 
 # A street with its number.
 _NUMBERED = re.compile(r"[^\W\d_]{3,}\.?\s+\d")
+_TIMES = re.compile(r"\d{2}[:.]\d{2}")
 
 
 def without_captions(cells: Sequence[Cell], height: float) -> list[Cell]:
@@ -37,8 +37,12 @@ def without_captions(cells: Sequence[Cell], height: float) -> list[Cell]:
 
 
 def _captions(cells: Sequence[Cell], height: float) -> list[Cell]:
-    """Return the cells that begin with a caption, below another of the same left edge."""
+    """Return the cells that begin with a caption, below another of the same left edge.
+
+    Captions beside one another, and nothing else on their line, head the columns of a table.
+    """
     begun = [cell for cell in cells if plain(cell.words[0].text) in words_of("captions")]
+    heads = [cell for cell in begun if len(cell.words) == 1]
     return [
         cell
         for cell in begun
@@ -48,6 +52,7 @@ def _captions(cells: Sequence[Cell], height: float) -> list[Cell]:
             and abs(other.middle - cell.middle) > height
             for other in begun
         )
+        or len(_on_line(cell, heads, height)) == len(_on_line(cell, cells, height)) > 1
     ]
 
 
@@ -68,7 +73,7 @@ def without_sent(words: list[Word], cells: Sequence[Cell]) -> list[Word]:
         word
         for word in sorted(words, key=lambda word: word.top)
         if parse_clock(word.text)
-        and word.height < limits.STATE_TALL * tall
+        and word.height < limits.SENT_TALL * tall
         and word.contrast < limits.FAINTER * dark
         and not any(_is_level(cell, word) for cell in ranges)
         and _ends_line(word, words)
@@ -102,6 +107,55 @@ def _is_tick_of(tick: Word, word: Word) -> bool:
 
 def _is_level(one: Cell | Word, other: Word) -> bool:
     return one.top < other.middle < one.bottom
+
+
+def with_ranges(cells: Sequence[Cell], height: float) -> list[Cell]:
+    """Return the cells, start and end of a table's rows joined: in two columns, beside each other.
+
+    Each is the next text on its line, and nothing else on it is a time; two rows have them so.
+    """
+    pairs = [pair for cell in cells if (pair := _pair_of(cell, cells, height))]
+    joined: dict[Cell, Cell] = {}
+    for start, end in pairs:
+        rows = sum(
+            max(abs(start.left - a.left), abs(end.left - b.left)) < limits.SAME_EDGE * height
+            for a, b in pairs
+        )
+        if rows >= limits.FEWEST_ROWS:
+            joined[start] = Cell((*start.words, *end.words))
+    ends = {end for start, end in pairs if start in joined}
+    return [joined.get(cell, cell) for cell in cells if cell not in ends]
+
+
+def _pair_of(cell: Cell, cells: Sequence[Cell], height: float) -> tuple[Cell, Cell] | None:
+    """Return a time and the next on its line, where these two alone are times on it."""
+    line = sorted(_on_line(cell, cells, height), key=lambda other: other.left)
+    times = [other for other in line if parse_clock(other.text)]
+    if len(times) != 2 or times[0] is not cell or line.index(times[1]) != line.index(cell) + 1:
+        return None
+    return times[0], times[1]
+
+
+def _on_line(cell: Cell, cells: Sequence[Cell], height: float) -> list[Cell]:
+    return [c for c in cells if abs(c.middle - cell.middle) < limits.SAME_LINE * height]
+
+
+def with_ranges_apart(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells of cards beside a scale, ranges of times cut off the titles before them.
+
+    Where a card begins with its times, what stands behind a text is a break's.
+    """
+    if any(parse_range(cell.text) for cell in cells):
+        return list(cells)
+    return [part for cell in cells for part in _cut_at_range(cell)]
+
+
+def _cut_at_range(cell: Cell) -> list[Cell]:
+    for at in range(1, len(cell.words)):
+        found = parse_range(" ".join(word.text for word in cell.words[at:]))
+        if found and not found.rest and plain(cell.words[0].text):
+            return [Cell(cell.words[:at]), Cell(cell.words[at:])]
+    return [cell]
 
 
 def hours_of_scale(cells: Sequence[Cell], height: float) -> list[Cell]:
@@ -139,12 +193,12 @@ def _has_text_beside(cell: Cell, cells: Sequence[Cell]) -> bool:
 
 
 def without_signs(cells: Sequence[Cell], height: float) -> list[Cell]:
-    """Return the cells without the sign (a pin) before each address, whatever it was read as.
+    """Return the cells without the sign (a pin, a box) before each address or range of times.
 
     What follows it begins where another text with a number does, behind its sign or without one.
     """
     signed = [cell for cell in cells if _may_begin_with_sign(cell)]
-    numbered = [cell for cell in cells if cell not in signed and _NUMBERED.search(cell.text)]
+    numbered = [cell for cell in cells if cell not in signed and _holds_number(cell.text)]
     step = limits.SAME_SIGN * height
     kept = []
     for cell in cells:
@@ -162,13 +216,18 @@ def without_signs(cells: Sequence[Cell], height: float) -> list[Cell]:
 
 
 def _may_begin_with_sign(cell: Cell) -> bool:
-    """Whether a text with a number begins with what is no word of an address: Q Nygatan 4."""
+    """Whether a text with a number begins with what is no part of it: Q Nygatan 4."""
     return (
         begins_with_sign(cell.text)
         and parse_duration(cell.text) is None
         and len(cell.words[0].text) <= limits.SIGN_CHARS
-        and bool(_NUMBERED.search(" ".join(word.text for word in cell.words[1:])))
+        and _holds_number(" ".join(word.text for word in cell.words[1:]))
     )
+
+
+def _holds_number(text: str) -> bool:
+    """Whether a text holds a street's number, or is a range of times with all its digits."""
+    return bool(_NUMBERED.search(text) or (_TIMES.match(text) and parse_range(text)))
 
 
 def begins_with_sign(text: str) -> bool:
@@ -203,23 +262,29 @@ def group_rules(
     return tuple(kept)
 
 
-def second_column(cards: Sequence[tuple[Anchor, Sequence[Cell]]], height: float) -> float | None:
-    """Return the left edge of a column right of the titles, which two cards have; None without."""
-    lefts = Counter[int]()
+def columns_of(cards: Sequence[tuple[Anchor, Sequence[Cell]]], height: float) -> list[float]:
+    """Return the left edges of the columns right of the titles, each of which two cards have."""
     step = limits.SAME_EDGE * height
-    edges = [edge for anchor, card in cards for edge in _second_edges(anchor, card, height)]
-    for edge in edges:
-        lefts[sum(abs(edge - other) < step for other in edges)] += 1
-    if not lefts or max(lefts) < limits.FEWEST_ROWS:
-        return None
-    most = max(lefts)
-    return min(e for e in edges if sum(abs(e - other) < step for other in edges) == most)
+    edges = [_edges_beside(anchor, card, height) for anchor, card in cards]
+    columns: list[float] = []
+    for edge in sorted(edge for own in edges for edge in own):
+        rows = sum(any(abs(edge - other) < step for other in own) for own in edges)
+        if rows >= limits.FEWEST_ROWS and (not columns or edge - columns[-1] >= step):
+            columns.append(edge)
+    return columns
 
 
-def _second_edges(anchor: Anchor, card: Sequence[Cell], height: float) -> list[float]:
-    """Return the left edge, in one card, of text that begins right of other text on its line."""
+def rows_in(columns: Sequence[float], texts: Sequence[Cell], height: float) -> list[Cell]:
+    """Return the texts in columns, beside another on their line that is in one."""
+    step = limits.SAME_EDGE * height
+    inside = [c for c in texts if any(abs(c.left - edge) < step for edge in columns)]
+    return [cell for cell in inside if len(_on_line(cell, inside, height)) > 1]
+
+
+def _edges_beside(anchor: Anchor, card: Sequence[Cell], height: float) -> list[float]:
+    """Return the left edges, in one card, of texts that begin right of other text on their line."""
     texts = [cell for cell in card if parse_duration(cell.text) is None and not is_noise(cell.text)]
-    beside = [
+    return [
         cell.left
         for cell in texts
         if cell.left > anchor.right
@@ -229,4 +294,3 @@ def _second_edges(anchor: Anchor, card: Sequence[Cell], height: float) -> list[f
             for other in texts
         )
     ]
-    return [min(beside)] if beside else []

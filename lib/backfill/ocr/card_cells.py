@@ -212,7 +212,10 @@ def _has_title_beside(anchor: Anchor, cell: Cell, card: list[Cell]) -> bool:
     is_text = find_labels(cell.text.split()) or _NAME_AND_NUMBER.search(cell.text)
     if is_text or any(_is_line_between(other, anchor, cell) for other in card):
         return False
-    is_small = is_noise(cell.text) or cell.height < limits.STATE_TALL * anchor.cells[0].height
+    # Words beside a letter that reaches below the line are told as tall as it.
+    times = [word.height for word in anchor.cells[0].words if any(map(str.isdigit, word.text))]
+    tall = min(times, default=anchor.cells[0].height)
+    is_small = is_noise(cell.text) or cell.height < limits.STATE_TALL * tall
     is_state = is_small and len(cell.text) <= limits.LONGEST_STATE and cell.right < anchor.right
     return is_state and bool(beside) and cell.right < min(beside)
 

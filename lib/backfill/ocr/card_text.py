@@ -53,17 +53,17 @@ def entry_of(
     card: list[Cell],
     height: float,
     lengths: Sequence[Cell] = (),
-    second: float | None = None,
+    columns: Sequence[float] = (),
 ) -> Entry:
     """Return the entry of one card; `lengths` are the durations that its column is known to show.
 
-    `second` is the left edge of a table's second column, which says where.
+    `columns` are the left edges of a table's columns right of the titles.
     """
     beside, anchor = _length_beside(anchor)
     cells = sorted_cells(anchor, beside, card, lengths, height)
     has_other_time = tells_other_time([anchor.rest, *(cell.text for cell in cells.kept)])
     kept, left_of = without_left(cells.kept, anchor, height)
-    texts = _texts_of(anchor, kept, lengths, second, height)
+    texts = _texts_of(anchor, kept, lengths, columns, height)
     flags = [
         *cells.flags,
         *(UNKNOWN_TEXT,) * has_other_time,
@@ -101,11 +101,11 @@ def _texts_of(
     anchor: Anchor,
     kept: Sequence[Cell],
     lengths: Sequence[Cell],
-    second: float | None,
+    columns: Sequence[float],
     height: float,
 ) -> _Texts:
     """Return title and address of the cells that hold them."""
-    lines, beside = _lines_by_column(kept, second, height)
+    lines, beside = _lines_by_column(kept, columns, height)
     chip, lines = _cut_chip(lines, anchor)
     is_doubted = has_badge(lines, anchor, lengths)
     if is_doubted:
@@ -169,12 +169,15 @@ def _cut_chip(lines: list[list[Cell]], anchor: Anchor) -> tuple[Cell | None, lis
 
 
 def _lines_by_column(
-    kept: Sequence[Cell], second: float | None, height: float
+    kept: Sequence[Cell], columns: Sequence[float], height: float
 ) -> tuple[list[list[Cell]], list[list[Cell]]]:
-    """Return the lines left of a table's second column, and those in it."""
-    edge = second - limits.SAME_EDGE * height if second is not None else float("inf")
-    left, right = ([c for c in kept if c.left < edge], [c for c in kept if c.left >= edge])
-    return _lines(left, height), _lines(right, height)
+    """Return the lines in a table's first column that has any, and those in others, one by one."""
+    parts: list[list[Cell]] = [[] for _ in range(len(columns) + 1)]
+    for cell in kept:
+        edge = cell.left + limits.SAME_EDGE * height
+        parts[sum(column <= edge for column in columns)].append(cell)
+    first, *others = [_lines(part, height) for part in parts if part] or [[]]
+    return first, [line for part in others for line in part]
 
 
 def _lines(cells: list[Cell], height: float) -> list[list[Cell]]:

@@ -111,7 +111,7 @@ def _is_range_without_dash(run: list[Word], word: Word) -> bool:
     if not parse_clock(word.text):
         return False
     before = [part.text for part in run if not re.fullmatch(r"\W+", part.text)]
-    return bool(before) and bool(parse_clock(" ".join(before)))
+    return bool(before) and bool(parse_clock(" ".join(before)) or parse_clock(before[-1]))
 
 
 def _is_half_of(run: list[Word], word: Word) -> bool:

@@ -25,7 +25,7 @@ from backfill.ocr.noise import plain, words_of
 FAR_DATE, WEEK_CONTRADICTS = "far_date", "week_contradicts"
 
 # 2025-08-22, its hyphens perhaps unread; 22.8. or 22.8.2025; 22/8/2025.
-_ISO = re.compile(r"\b(20\d{2})[- ](\d{2})[- ](\d{2})\b")
+_ISO = re.compile(r"\b(20\d{2})[- ]{1,2}(\d{2})[- ]{1,2}(\d{2})\b")
 _DOTTED = re.compile(r"\b(\d{1,2})\.\s?(\d{1,2})\.?(?:\s?(20\d{2}))?(?!\d)")
 _SLASHED = re.compile(r"\b(\d{1,2})/(\d{1,2})(?:/(20\d{2}))?(?!\d)")
 _WEEK = re.compile(

@@ -105,17 +105,17 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     view = interpret(rows, sheet, ink)
     lost: dict[int, Row] = {}
     second = SecondCost()
-    doubtful = doubtful_bands(rows, view.entries)
+    doubtful = doubtful_bands(rows, view)
     if doubtful:
         heard = yield from look_again(ink, bands, doubtful)
         rows, lost = hear(rows, lost, heard)
         rows, view = settle(rows, lost, sheet, ink)
-        doubtful = doubtful_bands(rows, view.entries)
+        doubtful = doubtful_bands(rows, view)
     if doubtful and reader is not None:
         told, others = hear(rows, lost, ask_second(reader, ink, bands, doubtful))
         told, told_view = settle(told, others, sheet, ink)
         if told_view.contradicted <= view.contradicted:
-            left = doubtful_bands(told, told_view.entries)
+            left = doubtful_bands(told, told_view)
             second = SecondCost(len(doubtful), len(set(doubtful) - set(left)))
             rows, view = told, told_view
     unsaid = _without_states(all_bands, bands, rows)

@@ -8,14 +8,18 @@ card reaches from one anchor to the next, cut at the divider rules or else at th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor, Divider, crossing, find_anchors
 from backfill.ocr.captions import (
+    columns_of,
     group_rules,
     hours_of_scale,
-    second_column,
+    rows_in,
+    with_ranges,
+    with_ranges_apart,
     without_captions,
     without_sent,
     without_signs,
@@ -57,9 +61,11 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     # The lines of a scale go behind its cards.
     dividers = () if scale else group_rules(dividers, whole, height)
     whole = [cell for cell in whole if cell not in scale]
-    cells = without_signs(without_captions(whole, height), height)
+    if scale:
+        whole = with_ranges_apart(whole)
+    cells = without_signs(with_ranges(without_captions(whole, height), height), height)
     anchors = find_anchors(cells, dividers, height)
-    timed = {cell for anchor in anchors for cell in anchor.cells}
+    timed = {cell for anchor in anchors for cell in (*anchor.cells, anchor.mark) if cell}
     timed |= told_cells([cell for cell in cells if cell not in timed])
     texts = [cell for cell in cells if cell not in timed and not is_tab(cell.text)]
     bars = [cell.middle for cell in cells if is_tab(cell.text)]
@@ -71,16 +77,21 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     columns = [(anchors, texts)] if scale else _columns(anchors, texts, height)
     for column, column_texts in columns:
         cards = _cards(column, column_texts, dividers, height)
-        strays += _strays(cards, column_texts) + _on_a_bar(cards, bars, height)
         lengths = [cell for cell in column_texts if parse_duration(cell.text) is not None]
-        second = second_column(cards, height)
+        beside = columns_of(cards, height)
+        strays += _strays(cards, column_texts, beside, height) + _on_a_bar(cards, bars, height)
         for anchor, card in cards:
+            ends = [cell for cell in card if is_farewell(cell.text)]
             if anchor.end:
-                entries.append(entry_of(anchor, card, height, lengths, second))
-            elif any(is_farewell(cell.text) for cell in card):
+                own = [cell for cell in card if cell not in ends]
+                entries.append(entry_of(anchor, own, height, lengths, beside))
+            elif ends:
                 farewell, farewell_y = anchor.start, (anchor.top + anchor.bottom) / 2
             else:
                 lone.extend(anchor.cells[0].words)
+    last = max((anchor.bottom for anchor in anchors if anchor.end), default=math.inf)
+    if farewell_y is None:  # it may tell no time
+        farewell_y = next((c.middle for c in texts if c.top > last and is_farewell(c.text)), None)
     foot = max((cell.bottom for cell in scale), default=None)
     hours = tuple(parse_clock(cell.text) for cell in scale)
     return Layout(tuple(entries), farewell, farewell_y, tuple(lone), tuple(strays), foot, hours)
@@ -123,18 +134,25 @@ def _cards(
     return cards
 
 
-def _strays(cards: list[tuple[Anchor, list[Cell]]], texts: list[Cell]) -> list[Word]:
+def _strays(
+    cards: list[tuple[Anchor, list[Cell]]],
+    texts: list[Cell],
+    columns: list[float],
+    height: float,
+) -> list[Word]:
     """Return the words from the first time on that stand in no card and are no known noise.
 
-    Above the first time only what is a card's: a known job, a street, what stands for a whole day.
+    Above the first time only what is a card's: a known job, a street, what stands for a whole day,
+    or a row of the table below, whose times were not read.
     """
     if not cards:
         return []
     held = {cell for _anchor, card in cards for cell in card}
+    rows = rows_in(columns, texts, height)
     return [
         word
         for cell in texts
-        if (cards[0][0].top < cell.middle or _is_of_card(cell.text))
+        if (cards[0][0].top < cell.middle or cell in rows or _is_of_card(cell.text))
         and cell not in held
         and not is_noise(cell.text)
         and not is_around(cell.text)

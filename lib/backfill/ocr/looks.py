@@ -16,12 +16,14 @@ from backfill.ocr.bands import Band
 from backfill.ocr.candidates import Heard, words_of_line
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import OVERLAPS_NEXT, TIME_FLAGS, is_doubtful
+from backfill.ocr.day_names import index_of, weekday_of
 from backfill.ocr.engine import EngineFailure, LineReader, Page, Script
 from backfill.ocr.montage import Cut, Look, cut_lines, read_bands
 from backfill.ocr.noise import is_noise, is_on_time
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
+from backfill.ocr.view import View
 from backfill.ocr.words import Row, Rows, Word, span_of
 
 SECOND = Cut(letter_px=32.0, squeeze=1.0, faint_squeeze=1.0, padding=0.6, is_all_spread=True)
@@ -59,13 +61,14 @@ def _is_range(text: str) -> bool:
     return found is not None and not found.rest
 
 
-def doubtful_bands(rows: Rows, entries: tuple[Entry, ...]) -> list[int]:
+def doubtful_bands(rows: Rows, view: View) -> list[int]:
     """Return the indices of the rows that matter to a shift or the date and may be misread.
 
     Times and the duration beside them are looked at again where a check speaks against them, texts
-    where a word is unsure, runs of which nothing was read, and times of no card that their ink
-    contradicts.
+    where a word is unsure, runs of which nothing was read, times of no card that their ink
+    contradicts, and what names a day or a month where no date was read.
     """
+    entries = view.entries
     contradicted = [
         entry
         for before, entry in itertools.pairwise((None, *entries))
@@ -79,6 +82,7 @@ def doubtful_bands(rows: Rows, entries: tuple[Entry, ...]) -> list[int]:
         for index, row in enumerate(rows)
         if _says_nothing(row)
         or (row and row[0].top >= first and _is_unread_time(row))
+        or (view.date is None and _is_unread_date(row))
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
         or any(_is_duration_of(row, entry) for entry in contradicted)
     ]
@@ -131,6 +135,14 @@ def _is_unread_time(row: Row) -> bool:
     texts = [word.text for word in row if is_time_part(word.text)]
     is_whole = any(parse_clock(text) or parse_range(text) for text in texts)
     return bool(texts) and not is_whole and any(word.is_contradicted for word in row)
+
+
+def _is_unread_date(row: Row) -> bool:
+    """Whether a run begins with the name of a day, or is a number and a month's, and more."""
+    texts = [word.text for word in row]
+    is_begun = bool(texts) and weekday_of(texts[0]) is not None
+    is_month = any(index_of(text, "months") is not None for text in texts)
+    return (is_begun or is_month) and any(char.isdigit() for text in texts for char in text)
 
 
 def _says_nothing(row: Row) -> bool:

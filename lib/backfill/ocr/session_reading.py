@@ -16,7 +16,7 @@ from backfill.ocr.checks import (
     TITLE_UNSURE,
     UNKNOWN_TEXT,
 )
-from backfill.ocr.clock import canonical_time, unroll_range
+from backfill.ocr.clock import DAY_MINUTES, canonical_time, unroll_range
 from backfill.ocr.dates import DateFailure, SessionDate, resolve_session_date
 from backfill.ocr.doubts import image_doubt
 from backfill.ocr.failure import ImageFailure, Stage
@@ -208,7 +208,9 @@ def _image_doubts(
         for place in range(len(images))
     ]
     reach = [max((unroll_range(*pair) for pair in shown), default=(0, 0)) for shown in times]
-    begin = [min((unroll_range(*pair) for pair in shown), default=(0, 0)) for shown in times]
+    # An image within a long card shows none, and others begin before it.
+    none = (DAY_MINUTES, 0)
+    begin = [min((unroll_range(*pair) for pair in shown), default=none) for shown in times]
     doubts = list(doubts_of_order(numbers))
     for place, (number, reading) in enumerate(zip(numbers, readings, strict=True)):
         is_shown_after = any(

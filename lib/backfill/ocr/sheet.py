@@ -162,7 +162,8 @@ def header_bottom(colours: Pixels) -> float:
     for row in others:
         ahead = is_header[row : row + max(4, height // 60)]
         if not ahead.any():
-            if _comes_again(is_header[row:], height):
+            below = colours[row : row + height // 20][ahead.size :]
+            if _comes_again(is_header[row:], height) or _goes_on_beside(below, first):
                 return 0.0  # it is the page itself, between its cards
             return _edge_of(rows, first, int(row)) if row >= limits.HEADER_MIN * height else 0.0
     return 0.0
@@ -173,6 +174,15 @@ def _comes_again(is_header: npt.NDArray[np.bool_], height: int) -> bool:
     window = max(6, height // 200)
     runs = np.convolve(is_header.astype(np.int32), np.ones(window, dtype=np.int32), "valid")
     return bool((runs == window).any())
+
+
+def _goes_on_beside(below: Pixels, header: npt.NDArray[np.float64]) -> bool:
+    """Whether a rim of the rows below has the colour still: cards leave it free, no sheet does.
+
+    Below its upper corners, which may be round.
+    """
+    rims = np.median(below[:, [1, -2]], axis=0)
+    return bool((np.abs(rims - header).max(axis=1) <= limits.SAME_COLOUR).any())
 
 
 def _edge_of(rows: npt.NDArray[np.float64], header: npt.NDArray[np.float64], row: int) -> float:
@@ -258,7 +268,7 @@ def bands_of_sheet(
     whole = tuple(
         band
         for band in bands
-        if (band.top >= first or not is_cut(band, sheet.top, ink))
+        if (first <= band.top < band.bottom <= sheet.top or not is_cut(band, sheet.top, ink))
         and (band.top + band.bottom) / 2 < bottom - 0.3 * ink.letter_px
     )
     return whole, replace(sheet, bottom=bottom)
@@ -270,12 +280,16 @@ def _heading_top(bands: tuple[Band, ...], sheet: Sheet, ink: Ink) -> float:
     A white header and the white page below it end together, at the first card: what stands there
     in large letters may be the date.
     """
+    tall = [
+        band
+        for band in bands
+        if band.bottom <= sheet.top and band.bottom - band.top >= limits.HEADING * ink.letter_px
+    ]
     headings = (
         band.top
-        for band in bands
-        if band.bottom <= sheet.top
-        and band.bottom - band.top >= limits.HEADING * ink.letter_px
-        and len(band.pieces) >= limits.HEADING_LETTERS
+        for band in tall
+        if sum(len(b.pieces) for b in tall if b.top < band.bottom and band.top < b.bottom)
+        >= limits.HEADING_LETTERS
     )
     return min(headings, default=math.inf)
 

@@ -30,7 +30,8 @@ _HALF_RANGE = re.compile(rf"{_AT}{_CLOCK}(?:{_HALF})?(?:{_DASH}){_CLOCK}(?!\d)(?
 _HOUR_RANGE = re.compile(
     rf"{_AT}([0-2]?\d)\s?h\s?(\d{{2}})(?:{_DASH})([0-2]?\d)\s?h\s?(\d{{2}})(?!\d)(?!\s?m)\W*"
 )
-_BARE_RANGE = re.compile(r"^\W*([0-2]\d)(\d{2})\s*[-–—]\s*([0-2]\d)(\d{2})(?!\d)\W*")
+# 0930-1015, or one of the two so whose sign was not read.
+_BARE_RANGE = re.compile(r"^\W*([0-2]\d)[:.;]?(\d{2})\s*[-–—]\s*([0-2]\d)[:.;]?(\d{2})(?!\d)\W*")
 _DURATION = re.compile(
     rf"(?:^|(?<=\s))(?:(\d{{1,2}})\s*{_HOURS}\.?(?![a-zåäö]))?\s*(?:(\d{{1,2}})\s*{_MINUTES}\b)?\W*$"
 )

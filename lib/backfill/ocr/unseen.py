@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backfill.ocr import limits
-from backfill.ocr.checks import COVERED, ROOM_BETWEEN
+from backfill.ocr.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
 from backfill.ocr.clock import minutes_of
 from backfill.ocr.masks import Mask, Piece, Pixels, differs, find_shapes
 from backfill.ocr.noise import is_all_day, is_of_others
@@ -115,8 +115,7 @@ def find_unseen(
         if not any(_is_near(usual[at], colour) for colour in usual[:at])
     ):
         flags += (ROOM_BETWEEN,)
-    if _are_messages(view.strays, covers):
-        flags = tuple(flag for flag in flags if flag not in view.of_strays)
+    flags = _without_messages(flags, view, covers, spans[-1][1], scene.letter_px)
     if any(box[0] < end and _is_over_a_card(box, entries, spans, view) for box in covers):
         flags += (COVERED,)
     is_free = _is_blank(scene, foot, blank, view.bottom, buttons) and not _ends_at_bar(
@@ -254,6 +253,17 @@ def _is_elsewhere(scene: Scene, row: npt.NDArray[np.int16], foot: int) -> bool:
     return bool((np.abs(seen - row[2]).max(axis=1) > limits.OTHER_COLOUR).all()) and bool(
         np.abs(row - row[2]).max() <= limits.OTHER_COLOUR
     )
+
+
+def _without_messages(
+    flags: tuple[str, ...], view: View, covers: Sequence[Span], foot: float, unit: float
+) -> tuple[str, ...]:
+    """Return the flags without those of words that are messages, but for a card cut below."""
+    end = view.bottom - limits.NEAR_BOTTOM * unit
+    whole = [word for word in view.strays if word.top <= foot or word.bottom <= end]
+    if _are_messages(view.strays, covers):
+        return tuple(flag for flag in flags if flag not in view.of_strays)
+    return tuple(f for f in flags if f != STRAY_TEXT or not _are_messages(whole, covers))
 
 
 def _are_messages(strays: Sequence[Word], covers: Sequence[Span]) -> bool:

@@ -84,7 +84,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     of_cards = [word for entry in whole for word in entry.words]
     width = float(ink.contrast.shape[1])
     entries = check_edges(whole, sheet, letter_px, width, is_top=date is not None)
-    tail = Tail.FAREWELL if layout.farewell else Tail.ROOM
+    tail = Tail.FAREWELL if layout.farewell_y is not None else Tail.ROOM
     lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
     first = min((word.top for entry in layout.entries for word in entry.words), default=math.inf)
     # Above the first card of a screen without a heading another screen shows what is there.

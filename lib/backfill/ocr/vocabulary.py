@@ -82,6 +82,7 @@ class Vocabulary:
     street_tails: frozenset[str]
     door_words: frozenset[str]
     short_words: frozenset[str]
+    street_words: Mapping[str, str]
     towns: tuple[str, ...]
     work_stems: tuple[str, ...]
 
@@ -105,6 +106,7 @@ def load_vocabulary() -> Vocabulary:
         street_tails=frozenset(fold_word(word) for word in address["street_tails"]),
         door_words=frozenset(fold_word(word) for word in address["door_words"]),
         short_words=frozenset(address["short_words"]),
+        street_words={fold_word(word): word for word in address["street_words"]},
         towns=tuple(address["towns"]),
         work_stems=tuple(fold_word(stem) for stem in data["work"]["stems"]),
     )
