@@ -30,6 +30,9 @@ _SUMMER_NAME = re.compile(r"(^|_)(is_?)?(dst|summer|daylight|sommer|sommar)(_|ti
 _NO_ZONE = "; there is no zone"
 #: Below these, a number since 1970 of our days counts seconds, milliseconds, microseconds.
 _UNITS = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
+#: The end of the year 9999 in seconds since 1970: what many write for no end at all.
+_LAST, _TWO_DAYS = 253_402_300_800, 172_800
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
 #: What other programs count, by the numbers of our days: too small, or too few, to be such a unit.
 _OTHER_UNITS = (
     *((27_000, 75_000, "excel"), (2.44e6, 2.49e6, "julian"), (6.2e17, 6.7e17, "ticks")),
@@ -225,7 +228,13 @@ def _unit_of(sample: Sequence[str]) -> Guess | None:
     numbers = sorted(n for text in sample if _is_number(text) and (n := abs(float(text))))
     if not numbers:
         return None
+    ends = {n: unit for n in numbers for unit in _PER_SECOND if _is_last(n / _PER_SECOND[unit])}
+    numbers = [n for n in numbers if n not in ends] or numbers
     middle = numbers[len(numbers) // 2]
-    unit = next((unit for limit, unit in _UNITS if middle < limit), "ns")
+    unit = ends.get(middle) or next((unit for limit, unit in _UNITS if middle < limit), "ns")
     unit = next((other for low, high, other in _OTHER_UNITS if low < middle < high), unit)
     return Guess(unit, f"values like {middle:.0f}")
+
+
+def _is_last(seconds: float) -> bool:
+    return abs(seconds - _LAST) < _TWO_DAYS
