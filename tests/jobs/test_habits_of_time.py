@@ -77,6 +77,22 @@ KEPT = {
         },
         "SELECT id, u, v, z FROM t ORDER BY id",
     ),
+    "days that begin at six in the morning, as types, texts and digits": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, day date, w time, u timestamptz, d text, c text,"
+        " v timestamptz, n int, m int, x timestamptz); INSERT INTO t VALUES"
+        " (1, '2026-03-28', '06:00', NULL, '28/03/2026', '5:59', NULL, 20260328, 559, NULL),"
+        " (2, '2026-03-28', '05:59:59.5', NULL, '28/03/2026', '06:00', NULL, 20260328, 600, NULL),"
+        " (3, '2026-03-28', '00:00', NULL, '28/03/2026', '26:30', NULL, 20260328, 0, NULL);",
+        'zone = "=Europe/Zagreb"\n[[pair]]\nwall = ["day", "w"]\ntarget = "u"\nafter = "=06:00"\n'
+        '[[pair]]\nwall = ["d", "c"]\ntarget = "v"\nafter = "=06:00"\nformat = "%d/%m/%Y %H:%M"\n'
+        '[[pair]]\nwall = ["n", "m"]\ntarget = "x"\nafter = "=06:00"\nformat = "%Y%m%d %H%M"\n',
+        {
+            1: (at("2026-03-28 05:00"), at("2026-03-29 03:59"), at("2026-03-29 03:59")),
+            2: (at("2026-03-29 03:59:59.5"), at("2026-03-28 05:00"), at("2026-03-28 05:00")),
+            3: (at("2026-03-28 23:00"), at("2026-03-29 01:30"), at("2026-03-28 23:00")),
+        },
+        "SELECT id, u, v, x FROM t ORDER BY id",
+    ),
     "timestamps at midnight as dates, and intervals of days where a lookup begins to count": Kept(
         "CREATE TABLE berth (boat int, since date, tz text); INSERT INTO berth VALUES"
         " (3, '2026-01-01', 'Asia/Tokyo'), (3, '2026-05-01', 'Europe/Riga');"
@@ -226,6 +242,18 @@ def test_a_column_of_deleted_rows_that_all_rows_fill_is_refused_with_its_conditi
         ),
         ("w timestamp, o mood", "'2026-03-01'", f'{UTC}fold_by = "o"', "fold_by names a number"),
         ("w timestamp", "'2026-03-01'", f'where = "Random() < 0.9"\n{UTC}', "calls random()"),
+        (
+            "w date, o time",
+            "'2026-03-01'",
+            f'{UTC}after = "=06:00"',
+            "after is of a date and a time",
+        ),
+        (
+            "w date, o time",
+            "'2026-03-01', '09:00'",
+            'zone = "=UTC"\n[[pair]]\nwall = ["w", "o"]\ntarget = "u"\nafter = "=6"\n',
+            'like "=06:00"',
+        ),
         ("w tsrange", "'empty'", UTC, 'GENERATED ALWAYS AS (lower("w")) STORED'),
         ("w timestamp[]", "'{}'", UTC, 'GENERATED ALWAYS AS (("w")[1]) STORED'),
         (
@@ -292,6 +320,20 @@ LOOKUP = '[[lookup]]\nname = "hub"\ntable = "hub"\nby = "hub"\nkey = "id"\n'
             "CASE WHEN g < 3 THEN timestamptz '2026-03-01 05:00Z' END, '2026-03-01'",
             f'zone = "=Asia/Tokyo"\n{PAIR}',
             "u of 2 of 2 sampled rows that are filled is another instant than w gives, like row",
+        ),
+        (
+            "w timestamp",
+            "CASE WHEN g < 3 THEN timestamptz '2026-03-01 15:00Z' + g * interval '1 h' END,"
+            " '2026-03-02 01:00'",
+            f'zone = "=Asia/Tokyo"\n{PAIR}',
+            "u of 1 of 2 sampled rows that are filled is another instant than w gives, like row",
+        ),
+        (
+            "business_date text, w text",
+            "NULL, '01.03.2026', (g - 1) * 8 || ':30'",
+            'zone = "=Asia/Tokyo"\n[[pair]]\nwall = ["business_date", "w"]\ntarget = "u"\n'
+            'format = "%d.%m.%Y %H:%M"\n',
+            "on 1 of 3 sampled rows w is in the small hours, like row 1: 2026-03-01 00:30",
         ),
         (
             "w timestamp, hub int",

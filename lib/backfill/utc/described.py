@@ -109,7 +109,8 @@ class Reading:
     that an instant shows its wall time in. `missing`: texts that mean no time. `uses_offset`: a
     text with an offset is an instant, and taken as one. `months`: whose names of months a text
     has, English if empty. `follows`: the third column is a time of day too, and where the second
-    is earlier it is of the day after.
+    is earlier it is of the day after. `begins_us`: since midnight, when the days of a date and a
+    time begin: an earlier time is of the day after.
     """
 
     kind: WallKind
@@ -120,6 +121,7 @@ class Reading:
     uses_offset: bool = False
     months: str = ""
     follows: bool = False
+    begins_us: int = 0
 
     @property
     def name(self) -> str:

@@ -128,6 +128,8 @@ def _read_numbers(numbers: Int64Array, reading: Reading) -> Times:
 def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> Times:
     if reading.follows:
         return _read_the_later(arrays, replace(reading, follows=False))
+    if reading.begins_us:
+        return _read_from_its_begin(arrays, replace(reading, begins_us=0), reading.begins_us)
     more_us, is_valid = _days_to_add(arrays[2:], len(arrays[0]))
     if reading.form:
         day_form, _space, clock_form = reading.form.partition(" ")
@@ -161,6 +163,26 @@ def _read_the_later(arrays: Sequence[pa.Array], reading: Reading) -> Times:
     other = _read_date_and_time((arrays[0], arrays[2]), reading)
     us = own.us + np.where(own.us < other.us, DAY_US, 0)
     return replace(own, us=us, is_valid=own.is_valid & other.is_valid)
+
+
+def _read_from_its_begin(arrays: Sequence[pa.Array], reading: Reading, begins_us: int) -> Times:
+    """Read a date and a time of days that begin later than at midnight."""
+    times = _read_date_and_time(arrays, reading)
+    since_us, is_valid = since_its_day(times, arrays, reading)
+    us = times.us + np.where(since_us < begins_us, DAY_US, 0)
+    return replace(times, us=np.where(is_valid, us, 0), is_valid=is_valid)
+
+
+def since_its_day(
+    times: Times, arrays: Sequence[pa.Array], reading: Reading
+) -> tuple[Int64Array, BoolArray]:
+    """Return what is past of the day in a date's column, and where both are read."""
+    day_form = reading.form.partition(" ")[0]
+    if day_form:
+        day = read_format(_spelt(arrays[0], day_form, reading.months), day_form)
+    else:
+        day = _read_day(arrays[0])
+    return times.us - day.us, times.is_valid & day.is_valid
 
 
 def _since_midnight(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:

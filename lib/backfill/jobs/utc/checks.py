@@ -19,6 +19,7 @@ from backfill.jobs.utc.sample import sample_filled, sample_rows
 from backfill.jobs.utc.table_spec import OFFSET_UNITS
 from backfill.jobs.utc.wall_checks import (
     Place,
+    before_its_begin,
     bounded,
     check_walls,
     first,
@@ -43,6 +44,8 @@ from backfill.utc.wall_format import tokens_of
 
 #: No zone is further from UTC than this; a value further off was not converted from the other.
 _NEAR_US = 27 * 3_600_000_000
+#: One filled row in so many that is another instant may be a row that somebody moved.
+_FEW = 10
 
 
 def check_columns(
@@ -61,7 +64,10 @@ def check_columns(
     warnings: list[str] = []
     for pair in zoned.columns.pairs:
         check_walls(Place(zoned, pair), rows)
-        warnings += unreadable(Place(zoned, pair), rows)
+        warnings += [
+            *unreadable(Place(zoned, pair), rows),
+            *before_its_begin(Place(zoned, pair), rows),
+        ]
     warnings += past_midnight(zoned, rows, policy)
     filled = sample_filled(connection, zoned.table, members)
     converted = convert_pairs(filled, zoned.columns, policy)
@@ -179,8 +185,8 @@ def _placeholders(place: Place, rows: pa.Table, values: PairValues) -> list[str]
 
 
 def _others(place: Place, rows: pa.Table, values: PairValues) -> list[str]:
-    """Say that most filled rows hold another instant than their wall time gives: a wrong zone,
-    unit or format shows there first."""
+    """Say that filled rows hold another instant than their wall time gives, unless these are few:
+    a wrong zone, unit or format shows there first, or a day that does not begin at midnight."""
     stored, candidates = values.stored, values.candidates
     tells = stored.is_valid & in_range(stored.us) & (stored.us != 0) & values.has_zone
     tells &= values.wall.is_read & in_range(candidates.first_us)
@@ -188,7 +194,7 @@ def _others(place: Place, rows: pa.Table, values: PairValues) -> list[str]:
     apart = [np.abs(us - stored.us) >= step for us in (candidates.first_us, candidates.second_us)]
     is_other = tells & apart[0] & apart[1]
     count, all_told = int(np.count_nonzero(is_other)), int(np.count_nonzero(tells))
-    if count * 2 <= all_told:
+    if count * _FEW <= all_told:
         return []
     row = first(is_other)
     return [

@@ -193,7 +193,7 @@ class Lookups:
         is_text = self._walls[0].sql_type.name in _TEXT_NAMES
         if reading.kind is WallKind.NUMBER and (is_text or unit.is_coarse or unit.zero_us):
             return f"counts {unit}{' in text' if is_text else ''}"
-        if reading.follows:
+        if reading.follows or reading.begins_us:
             return "may be of the day after"
         if reading.kind is WallKind.DATE_AND_TIME and (
             len(self._walls) > 2 or any(wall.type is ColumnType.BIGINT for wall in self._walls)

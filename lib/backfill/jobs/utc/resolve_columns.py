@@ -118,7 +118,9 @@ def _of_types(
             _check_alike(relation, columns[1], columns[2])
             columns = columns[:2]
         _check_date_and_time(relation, columns, spec.form, spec.unit)
-        return Reading(WallKind.DATE_AND_TIME, follows=spec.follows)
+        return Reading(
+            WallKind.DATE_AND_TIME, follows=spec.follows, begins_us=_since_midnight(spec.begins)
+        )
     if name == "timestamp with time zone":
         if not spec.read_in:
             raise PreflightError(
@@ -155,6 +157,12 @@ def _of_types(
         f"{relation}.{first.name} is {name}; a wall time is timestamp, date, date and time, text, "
         f"a whole number or numeric. {_MEND}"
     )
+
+
+def _since_midnight(clock: str) -> int:
+    """Return a time of day, or nothing, in microseconds."""
+    time = dt.time.fromisoformat(clock or "00:00")
+    return (time.hour * 3600 + time.minute * 60 + time.second) * 1_000_000
 
 
 def _check_alike(relation: Relation, time: CatalogColumn, other: CatalogColumn) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ _PAIR = {
     *("wall", "target", "zone", "format", "unit", "target_unit", "offset", "offset_in_text"),
     *("fold_by", "series", "months", "after"),
 }
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
 
 
 def load_spec(path: Path) -> TableSpec:
@@ -150,9 +152,11 @@ def _pair(entry: Mapping[str, Any]) -> PairSpec:
     months = _name(entry.get("months") or "", "months")
     if months and months not in LANGUAGES:
         raise ValueError(f"months is one of {', '.join(LANGUAGES)}, not {months!r}")
+    follows = after and not after.startswith("=")
     return PairSpec(
-        walls=(*walls, after) if after else walls,
-        follows=bool(after),
+        walls=(*walls, after) if follows else walls,
+        follows=bool(follows),
+        begins="" if follows else after[1:],
         target=_name(entry["target"], "target"),
         zone=_names(entry["zone"], "zone") if entry.get("zone") else None,
         form=form,
@@ -173,6 +177,10 @@ def _after(entry: Mapping[str, Any], walls: tuple[str, ...]) -> str:
         raise ValueError(
             'after is of a date and a time, like wall = ["day", "ends"] and after = "starts": '
             "the day after, where the one is earlier than the other"
+        )
+    if after.startswith("=") and not _CLOCK.fullmatch(after[1:]):
+        raise ValueError(
+            f'after is a column, or the time at which days begin, like "=06:00", not {after!r}'
         )
     return after
 

@@ -51,6 +51,7 @@ class PairSpec:
     series: str = ""
     months: str = ""
     follows: bool = False  # the third wall column is the time of day that this one comes after
+    begins: str = ""  # when the days of a date and a time begin, like 06:00
 
     @property
     def label(self) -> str:
@@ -195,7 +196,7 @@ def _pair_json(pair: PairSpec) -> dict[str, Any]:
     document: dict[str, Any] = {
         "wall": {"column": wall, "read_in": pair.read_in} if pair.read_in else wall,
         "target": pair.target,
-        "after": pair.walls[2] if pair.follows else None,
+        "after": pair.walls[2] if pair.follows else f"={pair.begins}" if pair.begins else None,
         "zone": list(pair.zone) if pair.zone is not None else None,
         "format": pair.form,
         "unit": pair.unit.value if pair.unit else None,

@@ -5,6 +5,7 @@ Each refusal shows a row, and the line of the specification that mends it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -21,10 +22,10 @@ from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.values import BoolArray, field_of
 from backfill.utc.compute import convert_pairs
 from backfill.utc.convert import in_range
-from backfill.utc.described import TARGET_UNITS, TRIED_UNITS, Offset, Pair, Unit, WallKind
+from backfill.utc.described import DAY_US, TARGET_UNITS, TRIED_UNITS, Offset, Pair, Unit, WallKind
 from backfill.utc.doubts import show_time
 from backfill.utc.pairs import PairValues, Policy
-from backfill.utc.wall import read_walls, spelt_in_english
+from backfill.utc.wall import read_walls, since_its_day, spelt_in_english
 from backfill.utc.wall_text import read_format
 from backfill.utc.years import years_of
 
@@ -282,6 +283,34 @@ def first(mask: NDArray[np.bool_]) -> int:
 
 def key_at(rows: pa.Table, row: int) -> str:
     return str(rows.column("key")[row].as_py())
+
+
+def before_its_begin(place: Place, rows: pa.Table) -> list[str]:
+    """Say that a day which others count from the morning on is read as one of the calendar."""
+    pair = place.pair
+    day, clock = pair.walls[0].name, pair.walls[-1].name
+    if not _is_on_a_date(pair) or pair.reading.begins_us or not _BUSINESS_DAY.search(day):
+        return []
+    arrays = [field_of(rows, "source", wall.name) for wall in pair.walls]
+    walls = read_walls(arrays, pair.reading)
+    since_us, is_read = since_its_day(walls, arrays, pair.reading)
+    is_early = is_read & (since_us < _MORNING_US)
+    if not is_early.any() or (is_read & (since_us >= DAY_US)).any():  # 25:15 counts on by itself
+        return []
+    row = first(is_early)
+    return [
+        f"{place.wall}: on {np.count_nonzero(is_early):,} of {np.count_nonzero(is_read):,} "
+        f"sampled rows {clock} is in the small hours, like row {key_at(rows, row)}: "
+        f"{show_time(int(walls.us[row]))}. If the days of {day} begin in the morning, such a row "
+        'is of the day after; say when they begin in its [[pair]]: after = "=06:00"'
+    ]
+
+
+#: Dates that often begin later than at midnight, by their names.
+_BUSINESS_DAY = re.compile(
+    r"(?i)(business|broadcast|trading|operat\w*|programme?|service|sende|gaming)_?(day|date|tag)"
+)
+_MORNING_US = 4 * 3_600_000_000
 
 
 def past_midnight(zoned: ZonedTable, rows: pa.Table, policy: Policy) -> list[str]:

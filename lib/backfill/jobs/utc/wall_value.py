@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -43,7 +44,8 @@ def reader_of(reading: Reading) -> Reader:
     if reading.follows:
         return _after_another(_of_date_and_time(reading))
     if reading.kind is WallKind.DATE_AND_TIME:
-        return _of_date_and_time(reading)
+        read = _of_date_and_time(reading)
+        return _from_its_begin(read, reading) if reading.begins_us else read
     if reading.form:
         read = _format_reader(reading)
         return lambda values: read(str(values[0]))
@@ -71,6 +73,20 @@ def _after_another(read: Reader) -> Reader:
         return local if local >= read((day, other)) else local + dt.timedelta(days=1)
 
     return later
+
+
+def _from_its_begin(read: Reader, reading: Reading) -> Reader:
+    """Read a date and a time of days that begin later than at midnight."""
+    begins, day_form = dt.timedelta(microseconds=reading.begins_us), reading.form.partition(" ")[0]
+    day_of = _format_reader(replace(reading, form=day_form)) if day_form else _of_text
+    width = width_of(day_form) if day_form else 0
+
+    def begun(values: Sequence[Any]) -> dt.datetime:
+        local = read(values)
+        day = day_of(_filled(str(values[0]), width))
+        return local + dt.timedelta(days=1) if local - day < begins else local
+
+    return begun
 
 
 def _of_date_and_time(reading: Reading) -> Reader:
