@@ -93,6 +93,18 @@ KEPT = {
         },
         "SELECT id, u, v, x FROM t ORDER BY id",
     ),
+    "dates that are on another day of the week than they say": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w text, u timestamptz);"
+        "INSERT INTO t VALUES (1, 'Sat 03.10.2026 15:00'), (2, 'Tue 03.10.2026 15:00'),"
+        " (3, 'Saturday 03.10.2026 15:00'), (4, 'Sa 03.10.2026 15:00');",
+        f'zone = "=Europe/Riga"\n{PAIR}format = "%A %d.%m.%Y %H:%M"\n',
+        {
+            1: (at("2026-10-03 12:00"),),
+            2: (None,),
+            3: (at("2026-10-03 12:00"),),
+            4: (at("2026-10-03 12:00"),),
+        },
+    ),
     "timestamps at midnight as dates, and intervals of days where a lookup begins to count": Kept(
         "CREATE TABLE berth (boat int, since date, tz text); INSERT INTO berth VALUES"
         " (3, '2026-01-01', 'Asia/Tokyo'), (3, '2026-05-01', 'Europe/Riga');"

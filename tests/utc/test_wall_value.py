@@ -51,7 +51,8 @@ def _is_read(text: str, reading: Reading) -> bool:
 
 @pytest.mark.parametrize("form", [*FORMS, *MORE])
 def test_what_a_format_reads_the_proof_reads_alike(form: str) -> None:
-    assert check(texts_in(form), Reading(WallKind.TEXT, form=form)) > 50
+    # A year of two digits is of our century or the last: of others the day of the week differs.
+    assert check(texts_in(form), Reading(WallKind.TEXT, form=form)) > 40
 
 
 @pytest.mark.parametrize("form", [*ISO, "%Y-%jT%H:%M", "%Y%m%d"])

@@ -105,11 +105,12 @@ def _zone_detail(pair: Pair, choice: ZoneChoice) -> Callable[[int], str]:
 
 def _add_wall_reasons(reasons: Reasons, rows: pa.Table, pair: Pair, values: PairValues) -> None:
     shows = _shows(rows, pair)
+    weekday = ", or not on that day of the week" if "%a" in pair.reading.form.lower() else ""
     reasons.add(
         values.is_pending & ~values.wall.is_valid,
         SkipReason.INVALID_TIMESTAMP,
         pair.label,
-        shows("is no wall time in years 1 to 9999"),
+        shows(f"is no wall time in years 1 to 9999{weekday}"),
     )
     if values.wall.has_offset is not None and not pair.reading.uses_offset:
         reasons.add(

@@ -21,6 +21,8 @@ _ISO = rf"^(?P<Y>\d{{4}})-?(?P<m>\d{{2}})-?(?P<d>\d{{2}}){_ISO_CLOCK}"
 _ISO_WEEK = rf"^(?P<G>\d{{4}})-?W(?P<V>\d{{2}})-?(?P<u>[1-7]){_ISO_CLOCK}"
 _ISO_DAY = rf"^(?P<Y>\d{{4}})-?(?P<j>\d{{3}}){_ISO_CLOCK}"
 ISO_PATTERNS = (_ISO, _ISO_WEEK, _ISO_DAY)
+#: Names of days in English, from Monday on: of other languages, and shorter, none is looked at.
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 #: How many digits a directive has at most.
 _DIGITS = {**dict.fromkeys("mdeIMSyV", 2), **dict.fromkeys("Hj", 3), "u": 1, "C": 1}
 _LONG = {"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y"}
@@ -104,7 +106,7 @@ def _part(tokens: list[str], index: int, form: str) -> str:
         **dict.fromkeys("bBh", r"(?P<b>[A-Za-z]{3})[a-z]*\.?"),
         "p": r"(?P<p>[AaPp])\.?[Mm]\.?",
         "z": ZONE,
-        **dict.fromkeys("aA", r"[A-Za-z]{2,9}\.?"),
+        **dict.fromkeys("aA", r"(?P<a>[A-Za-z]{2,9})\.?"),
         "%": "%",
     }
     if name in fixed:

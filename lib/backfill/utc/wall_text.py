@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from backfill.rows.values import BoolArray, Int64Array
 from backfill.utc.described import DAY_US
 from backfill.utc.month_names import ENGLISH
-from backfill.utc.wall_format import ISO_PATTERNS, pattern_of
+from backfill.utc.wall_format import ISO_PATTERNS, WEEKDAYS, pattern_of
 
 #: A time of day, as `time`, `interval` and people write it; hours may pass midnight.
 _CLOCK = (
@@ -44,6 +44,7 @@ _FIRST_DAYS: Int64Array = (
 )
 #: Two digits of a year: as POSIX has them, 69 to 99 are of the last century.
 _PIVOT = 69
+_WEEKDAYS = pa.array(WEEKDAYS)
 #: What a part of a date stands for that is not told; 0 for all others.
 _ABSENT = {"Y": 1970, "y": 70, "I": 12} | dict.fromkeys("mdjGVu", 1)
 
@@ -177,6 +178,9 @@ def _numbers_of(groups: Mapping[str, pa.Array], count: int) -> _Numbers:
         if name == "b":
             place = pc.index_in(pc.utf8_lower(texts), pa.array(MONTHS)).fill_null(-1)
             columns["m"] = place.to_numpy(zero_copy_only=False).astype(np.int64) + 1
+        elif name == "a":
+            place = pc.index_in(pc.utf8_lower(pc.utf8_slice_codeunits(texts, 0, 3)), _WEEKDAYS)
+            columns["a"] = place.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         elif name == "p":
             columns["p"] = np.asarray(pc.is_in(texts, pa.array(["p", "P"]))).astype(np.int64)
         elif name == "f":
@@ -193,6 +197,8 @@ def _read(texts: pa.Array, pattern: str, *, rolls_over: bool) -> Times:
     clock, is_clock = _clock_us(numbers, rolls_over=rolls_over)
     offset, is_offset = _offsets(groups, len(texts))
     is_valid = matches & is_date & is_clock & is_offset
+    if "a" in numbers:  # a day and a month that changed places give themselves away
+        is_valid &= (numbers["a"] < 0) | (numbers["a"] == (days + 3) % 7)
     return Times(
         np.where(is_valid, days * DAY_US + clock, 0),
         is_valid,

@@ -14,7 +14,7 @@ from typing import Any
 
 from backfill.utc.described import Reading, Unit, WallKind
 from backfill.utc.month_names import in_english
-from backfill.utc.wall_format import ISO_PATTERNS, pattern_of, width_of
+from backfill.utc.wall_format import ISO_PATTERNS, WEEKDAYS, pattern_of, width_of
 from backfill.utc.zone_names import zone_info
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=None)  # noqa: DTZ001  a wall time has no zone
@@ -222,7 +222,10 @@ def _of_groups(match: re.Match[str]) -> dt.datetime:
     if "I" in part:
         hour = int(part["I"]) % 12 + (12 if part.get("p", "").lower() == "p" else 0)
     fraction = int(f"{part['f']:0<6}"[:6]) if part.get("f") else 0
-    midnight = dt.datetime.combine(_day_in(part), dt.time())
+    day = _day_in(part)
+    if (told := part.get("a", "")[:3].lower()) in WEEKDAYS and WEEKDAYS[day.weekday()] != told:
+        raise ValueError(f"{day} is no {part['a']}")
+    midnight = dt.datetime.combine(day, dt.time())
     local = midnight + dt.timedelta(0, second, fraction, 0, minute, hour)
     zone = part.get("z", "")
     if not zone:
