@@ -151,6 +151,50 @@ def test_an_end_that_is_earlier_than_its_start_on_one_date_is_told_with_the_line
     assert warning.endswith('after = "on_at"')
 
 
+@pytest.mark.parametrize(("one", "other"), [("opens", "closes"), ("timeOn", "time_off")])
+def test_ends_that_are_all_earlier_than_their_starts_are_told_by_their_names(
+    bench_from: BenchFrom, tmp_path: Path, one: str, other: str
+) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        f'CREATE TABLE t (id int PRIMARY KEY, day date, "{one}" time, "{other}" time,'
+        " u timestamptz, v timestamptz);"
+        "INSERT INTO t SELECT i, '2026-05-01', '21:00', '04:30' FROM generate_series(1, 3) AS i"
+    )
+    pairs = [
+        f'[[pair]]\nwall = ["day", "{w}"]\ntarget = "{u}"\n' for w, u in ((one, "u"), (other, "v"))
+    ]
+
+    planned(bench, tmp_path, f'zone = "=Asia/Manila"\n{"".join(pairs)}')
+
+    assert (
+        f"on 3 of 3 sampled rows {other} is earlier than {one} of the same day" in bench.messages()
+    )
+    assert f'after = "{one}"' in bench.messages()
+
+
+def test_a_time_of_day_goes_with_the_date_that_is_named_most_like_it(bench_from: BenchFrom) -> None:
+    bench = bench_from("nothing", load_nothing)
+    bench.sql(
+        "CREATE TABLE lent (id int PRIMARY KEY, check_in_date date, check_in_time time,"
+        " check_out_date date, check_out_time time, check_in_utc timestamptz,"
+        " check_out_utc timestamptz);"
+        "CREATE TABLE seen (id int PRIMARY KEY, tour_date date, tour_paid_date date,"
+        " tour_start_time time, tour_start_utc timestamptz);"
+        "CREATE TABLE due (id int PRIMARY KEY, tour_sent_date date, tour_paid_date date,"
+        " tour_start_time time, tour_start_utc timestamptz)"
+    )
+
+    lent, seen, due = (
+        as_toml(guess_spec(*look_at(bench.connection, name))) for name in ("lent", "seen", "due")
+    )
+
+    assert 'wall = ["check_in_date", "check_in_time"]' in lent
+    assert 'wall = ["check_out_date", "check_out_time"]' in lent
+    assert 'wall = ["tour_date", "tour_start_time"]' in seen
+    assert "FILL IN: no two columns are named alike" in due
+
+
 def test_an_arrival_before_its_departure_asks_for_the_days_to_add(
     bench_from: BenchFrom, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backfill.errors import PreflightError
 from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats, likely_in_words
+from backfill.jobs.utc.lookup_checks import is_end
 from backfill.jobs.utc.resolve_columns import OFFSET_WORDS, UNIT_NAMES, offsets_by_unit
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.values import BoolArray, field_of
@@ -331,16 +332,29 @@ def _is_on_a_date(pair: Pair) -> bool:
     return pair.reading.kind is WallKind.DATE_AND_TIME and len(pair.walls) == 2
 
 
+#: Words in names of times at which something ends, beside those of dates up to which it counts.
+_ENDS = re.compile(
+    r"(?i)(?:^|_|\W)(out|off|finish\w*|stop\w*|leav\w*|arr(iv\w*)?|ende|slut|fin)(?:_|\b)"
+)
+
+
+def _is_end(pair: Pair) -> bool:
+    clock = pair.walls[1].name
+    return is_end(clock) or _ENDS.search(clock) is not None
+
+
 def _compared(
     zoned: ZonedTable, rows: pa.Table, one: tuple[Pair, PairValues], other: tuple[Pair, PairValues]
 ) -> list[str]:
-    """Take for the start what mostly comes first; where the end is earlier, say so."""
+    """Take for the end what is named like one, else what mostly comes later; where it is earlier,
+    say so."""
     (start, of_start), (end, of_end) = one, other
     is_of_one_zone, values = start.chain == end.chain, (of_start, of_end)
     is_there = np.logical_and.reduce([_is_there(each, is_of_one_zone) for each in values])
     first_us, second_us = (each.wall.us if is_of_one_zone else each.utc_us for each in values)
     is_before, is_after = is_there & (second_us < first_us), is_there & (second_us > first_us)
-    if np.count_nonzero(is_before) > np.count_nonzero(is_after):
+    is_turned = np.count_nonzero(is_before) > np.count_nonzero(is_after)
+    if _is_end(start) if _is_end(start) != _is_end(end) else is_turned:
         start, end, is_before = end, start, is_after
     if not is_before.any():
         return []

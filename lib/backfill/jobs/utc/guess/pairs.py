@@ -163,9 +163,13 @@ def _day_of(days: list[str], clock: str) -> str:
 
     Of several others nobody knows: a person is born on one, and due on the next.
     """
-    near = [d for d in days if (words_of(d) - _DAYS) & words_of(clock)]
+    meant = words_of(clock)
+    shared = {d: (words_of(d) - _DAYS) & meant for d in days}
+    # Of check_in_date and check_out_date the latter has check_out_time.
+    rank = {d: (len(words), -len(words_of(d) - _DAYS - meant)) for d, words in shared.items()}
+    near = [d for d in days if shared[d] and rank[d] == max(rank.values())]
     plain = [d for d in days if words_of(d) <= _DAYS | _FILLERS]
-    for found in (near[:1], days, plain):
+    for found in (near, days, plain):
         if len(found) == 1:
             return found[0]
     return ""
