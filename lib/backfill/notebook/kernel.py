@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from backfill.loading import POOL_ENV, frugal, seldom_collected, without_pandas
@@ -49,6 +50,8 @@ class Kernel:
         # Evidence is made by what a notebook says: no profile, history or start-up file of a
         # person's takes part, and none that is broken or can not be written ends the run.
         own |= {_PROFILES_ENV: str(self.folder / "profiles"), _PARENT_ENV: str(os.getpid())}
+        if not _has_home():  # a container's user of any number: Jupyter ends without one
+            own["HOME"] = str(self.folder)
         self._process = subprocess.Popen(
             [*_command(), "-f", str(self._connection)],
             env={**os.environ, **own},
@@ -89,6 +92,13 @@ class Kernel:
                 os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _has_home() -> bool:
+    try:
+        return bool(Path.home())
+    except RuntimeError:
+        return False
 
 
 def _command() -> list[str]:

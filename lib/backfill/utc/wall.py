@@ -168,21 +168,22 @@ def _read_the_later(arrays: Sequence[pa.Array], reading: Reading) -> Times:
 def _read_from_its_begin(arrays: Sequence[pa.Array], reading: Reading, begins_us: int) -> Times:
     """Read a date and a time of days that begin later than at midnight."""
     times = _read_date_and_time(arrays, reading)
-    since_us, is_valid = since_its_day(times, arrays, reading)
+    since_us, is_day = since_its_day(times.us, arrays, reading)
+    is_valid = times.is_valid & is_day
     us = times.us + np.where(since_us < begins_us, DAY_US, 0)
     return replace(times, us=np.where(is_valid, us, 0), is_valid=is_valid)
 
 
 def since_its_day(
-    times: Times, arrays: Sequence[pa.Array], reading: Reading
+    us: Int64Array, arrays: Sequence[pa.Array], reading: Reading
 ) -> tuple[Int64Array, BoolArray]:
-    """Return what is past of the day in a date's column, and where both are read."""
+    """Return what is past of the day in a date's column, and where that is read."""
     day_form = reading.form.partition(" ")[0]
     if day_form:
         day = read_format(_spelt(arrays[0], day_form, reading.months), day_form)
     else:
         day = _read_day(arrays[0])
-    return times.us - day.us, times.is_valid & day.is_valid
+    return us - day.us, day.is_valid
 
 
 def _since_midnight(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:

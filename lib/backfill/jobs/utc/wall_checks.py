@@ -294,7 +294,8 @@ def before_its_begin(place: Place, rows: pa.Table) -> list[str]:
         return []
     arrays = [field_of(rows, "source", wall.name) for wall in pair.walls]
     walls = read_walls(arrays, pair.reading)
-    since_us, is_read = since_its_day(walls, arrays, pair.reading)
+    since_us, is_day = since_its_day(walls.us, arrays, pair.reading)
+    is_read = walls.is_read & is_day
     is_early = is_read & (since_us < _MORNING_US)
     if not is_early.any() or (is_read & (since_us >= DAY_US)).any():  # 25:15 counts on by itself
         return []

@@ -44,8 +44,8 @@ def reader_of(reading: Reading) -> Reader:
     if reading.follows:
         return _after_another(_of_date_and_time(reading))
     if reading.kind is WallKind.DATE_AND_TIME:
-        read = _of_date_and_time(reading)
-        return _from_its_begin(read, reading) if reading.begins_us else read
+        plain = _of_date_and_time(reading)
+        return _from_its_begin(plain, reading) if reading.begins_us else plain
     if reading.form:
         read = _format_reader(reading)
         return lambda values: read(str(values[0]))
