@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backfill.command.guess_forms import _unit_of
+from backfill.jobs.utc.guess.forms import _unit_of
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from subprocess import TimeoutExpired
 
 import pytest
@@ -59,3 +61,26 @@ def test_a_kernel_that_says_late_that_it_ends_says_no_more_than_that(
         process.close()
 
     assert (ended, capfd.readouterr().err) == (0, "")
+
+
+def test_a_user_without_a_home_gets_one_for_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Mapping[str, str]] = []
+
+    class Ended:
+        def __init__(self, _command: object, env: Mapping[str, str], **_more: object) -> None:
+            given.append(env)
+
+        def poll(self) -> int:
+            return 0
+
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("backfill.notebook.kernel.subprocess.Popen", Ended)
+    for home in (Path.home, nowhere):
+        monkeypatch.setattr(Path, "home", home)
+        Kernel().close()
+
+    assert "HOME" not in given[0]
+    assert Path(given[1]["HOME"]).name.startswith("backfill-kernel-")
