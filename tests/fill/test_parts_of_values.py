@@ -110,3 +110,40 @@ def test_many_rows_with_the_same_parts_are_each_told(tables: Tables) -> None:
     said = run.changes.set_index(run.changes["key"].astype(int))["warnings"].fillna("")
     assert {bool(said[n]) for n in range(1, 2001, 2)} == {True}
     assert {bool(said[n]) for n in range(2, 2001, 2)} == {False}
+
+
+def test_a_check_of_a_partition_or_of_a_table_that_inherits_is_asked_about_for_its_rows(
+    tables: Tables,
+) -> None:
+    tables.make(
+        "CREATE TABLE t (id int, side text, depth int, CHECK (depth < 90), PRIMARY KEY (id, side))"
+        " PARTITION BY LIST (side)",
+        "CREATE TABLE t_east PARTITION OF t FOR VALUES IN ('east')",
+        "CREATE TABLE t_west (depth int, id int NOT NULL, side text NOT NULL,"
+        " CONSTRAINT t_depth_check CHECK (depth < 90), CONSTRAINT shoal CHECK (depth > id))",
+        "ALTER TABLE t ATTACH PARTITION t_west FOR VALUES IN ('west')",
+        "CREATE TABLE mark (id int PRIMARY KEY, depth int)",
+        "CREATE TABLE mark_of_old (age int, CONSTRAINT odd CHECK (depth % 2 = 1)) INHERITS (mark)",
+        "INSERT INTO t SELECT n, s FROM generate_series(1, 3) n, unnest('{east,west}'::text[]) s",
+        "INSERT INTO mark VALUES (1), (2)",
+        "INSERT INTO mark_of_old VALUES (3), (4)",
+    )
+    given = [(1, "east", 1), (2, "east", 95), (1, "west", 1), (2, "west", 3), (3, "west", 3)]
+
+    run = tables.fill(pd.DataFrame(given, columns=["id", "side", "depth"]), "t", "depth")
+
+    said = dict(zip(run.skips["key"], run.skips["detail"], strict=True))
+    assert said == {
+        '["2", "east"]': 'new row for relation "t" violates check constraint "t_depth_check"',
+        '["1", "west"]': 'new row for relation "t_west" violates check constraint "shoal"',
+        '["3", "west"]': 'new row for relation "t_west" violates check constraint "shoal"',
+    }
+    run.apply()
+    run.verify()
+    filled = tables.rows("SELECT id, side FROM t WHERE depth IS NOT NULL ORDER BY side")
+    assert filled == [(1, "east"), (2, "west")]
+
+    marks = tables.fill(pd.DataFrame({"id": range(1, 5), "depth": [2, 2, 2, 3]}), "mark", "depth")
+
+    assert list(marks.skips["key"]) == ["3"]
+    assert marks.skips["reason"].tolist() == ["invalid_value"]

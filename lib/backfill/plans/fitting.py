@@ -221,7 +221,7 @@ class Fitting:
         for place, (failed, *parts) in stored.items():
             row = asked[place]
             if failed is not None:
-                fitted.refused[row] = self._check_words(str(failed))
+                fitted.refused[row] = self._check_words(self._checks[int(failed)])
                 continue
             for index, column in enumerate(self._columns):
                 text, is_same = parts[2 * index], parts[2 * index + 1]
@@ -243,12 +243,10 @@ class Fitting:
                 for place in places_of(found):
                     fitted.remark(asked[place], f"{column.name}: {values[place].as_py()!r} {says}")
 
-    def _check_words(self, name: str) -> tuple[str, str]:
-        check = next(check for check in self._checks if check.name == name)
+    def _check_words(self, check: Check) -> tuple[str, str]:
         target = next(column.name for column in self._columns if column.name in check.columns)
-        return target, (
-            f'new row for relation "{self._table.relation.name}" violates check constraint "{name}"'
-        )
+        words = f'new row for relation "{check.relation}" violates check constraint "{check.name}"'
+        return target, words
 
     def _parameters(self, batch: _Rows, low: int, high: int) -> dict[str, Any]:
         keys = len(self._table.key.columns) if batch is _NO_ROWS else len(batch.keys)
@@ -346,20 +344,24 @@ class Fitting:
             return sql.SQL("NULL::text"), sql.SQL("")
         targets = {column.name: value for column, value in zip(self._columns, stored, strict=True)}
         others = sorted({name for check in checks for name in check.columns} - set(targets))
+        in_parts = any(check.part for check in checks)
         row = sql.SQL(", ").join(
             [
                 *(sql.SQL("{} AS {}").format(v, sql.Identifier(n)) for n, v in targets.items()),
                 *(sql.SQL("t.{n} AS {n}").format(n=sql.Identifier(name)) for name in others),
+                *([sql.SQL("t.tableoid AS tableoid")] if in_parts else []),
             ]
         )
         cases = sql.SQL(" ").join(
-            sql.SQL("WHEN ({}) IS FALSE THEN {}::text").format(
-                sql.SQL(check.condition.replace("%", "%%")), sql.Literal(check.name)
+            sql.SQL("WHEN {}({}) IS FALSE THEN {}::text").format(
+                sql.SQL(f"tableoid = {check.part} AND " if check.part else ""),
+                sql.SQL(check.condition.replace("%", "%%")),
+                sql.Literal(str(number)),
             )
-            for check in checks
+            for number, check in enumerate(checks)
         )
         join: sql.Composable = sql.SQL("")
-        if others:
+        if others or in_parts:
             places = [sql.Identifier("v", f"k{i}") for i in range(len(self._table.key.columns))]
             join = sql.SQL(" LEFT JOIN {} AS t ON {}").format(
                 self._table.relation.identifier, self._table.key.equals("t", places)
