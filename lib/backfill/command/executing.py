@@ -68,7 +68,8 @@ def run_notebook_of(
 def _end_of(summary: Mapping[str, Any], exit_code: int) -> dict[str, Any]:
     """Return a run's end as the log has it: how it stands, and its counts."""
     counts = {name: value for name, value in summary.items() if name.startswith("total_")}
-    status = summary.get("status", "")
+    # Where not even a summary could be written, nobody else tells.
+    status = summary.get("status") or (RunStatus.FAILED.value if exit_code else "")
     text = f"Run {summary.get('run_id')} ended: {status}, exit code {exit_code}."
     level = "error" if exit_code else "info"
     return {
