@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
 from backfill.ocr.bands import find_bands
-from backfill.ocr.faint import holds_faint_text
+from backfill.ocr.marks import holds_faint_text
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import Ink, find_ink
 

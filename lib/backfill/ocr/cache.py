@@ -28,7 +28,8 @@ class ReadingCache:
     def __init__(self, folder: Path, engine: Engine, params: EngineParams) -> None:
         """Raises StorageError when the folder cannot be made."""
         self.folder = folder
-        self.way = _way(engine.name, engine.version, engine.language_hash, params, READER_VERSION)
+        told = (engine.name, engine.version, engine.language_hash, params.cache_text())
+        self.way = "|".join((*told, READER_VERSION))
         try:
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         except OSError as error:
@@ -38,16 +39,12 @@ class ReadingCache:
 
     def get(self, sha256: str) -> ImageReading | None:
         """Return the stored reading of an image, None when there is none that can be used."""
-        try:
-            value = json.loads(self._path(sha256).read_bytes())
-            reading = reading_of_json({**value, "is_cached": True})
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return reading if reading.sha256 == sha256 else None
+        reading = _stored(self.folder, self.way, sha256)
+        return reading if reading and reading.sha256 == sha256 else None
 
     def put(self, reading: ImageReading) -> None:
         """Store a reading; raises StorageError when the disk does not take it."""
-        path = self._path(reading.sha256)
+        path = _path(self.folder, self.way, reading.sha256)
         text = json.dumps(reading.as_json(), ensure_ascii=False, separators=(",", ":"))
         try:
             path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -64,9 +61,6 @@ class ReadingCache:
         except OSError as error:
             raise StorageError(f"The OCR cache {self.folder} cannot be written: {error}") from error
 
-    def _path(self, sha256: str) -> Path:
-        return _path(self.folder, self.way, sha256)
-
 
 def find_reading(folder: Path, reader: Mapping[str, str], sha256: str) -> ImageReading | None:
     """Return the reading that a run made, from what its plan says of its reader. Read-only.
@@ -74,21 +68,19 @@ def find_reading(folder: Path, reader: Mapping[str, str], sha256: str) -> ImageR
     None when the cache no longer has it, or today's program can not read it.
     """
     try:
-        way = _way(
-            reader["engine"],
-            reader["version"],
-            reader["language_data_sha256"],
-            EngineParams(),
-            reader["reader"],
-        )
+        told = (reader["engine"], reader["version"], reader["language_data_sha256"])
+        way = "|".join((*told, EngineParams().cache_text(), reader["reader"]))
+    except KeyError:
+        return None
+    return _stored(folder, way, sha256)
+
+
+def _stored(folder: Path, way: str, sha256: str) -> ImageReading | None:
+    try:
         value = json.loads(_path(folder, way, sha256).read_bytes())
         return reading_of_json({**value, "is_cached": True})
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _way(name: str, version: str, language_hash: str, params: EngineParams, reader: str) -> str:
-    return "|".join((name, version, language_hash, params.cache_text(), reader))
 
 
 def _path(folder: Path, way: str, sha256: str) -> Path:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from backfill.ocr import limits
 from backfill.ocr.anchors import Anchor
-from backfill.ocr.badges import (
-    breaks_early,
-    has_badge,
-    is_undivided,
-    tells_other_time,
-    without_left,
-)
-from backfill.ocr.card_cells import sorted_cells
+from backfill.ocr.card_cells import sorted_cells, without_lengths
 from backfill.ocr.cells import Cell
 from backfill.ocr.checks import (
     ADDRESS_UNSURE,
@@ -25,7 +19,6 @@ from backfill.ocr.checks import (
     UNKNOWN_TEXT,
     is_unsure,
 )
-from backfill.ocr.lengths import without_lengths
 from backfill.ocr.lettering import repair_capitals
 from backfill.ocr.noise import (
     cut_collaborators,
@@ -36,8 +29,8 @@ from backfill.ocr.noise import (
 )
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import cut_duration, parse_duration
-from backfill.ocr.title_order import arrange
-from backfill.ocr.vocabulary import find_labels
+from backfill.ocr.title_order import arrange, is_job
+from backfill.ocr.vocabulary import find_labels, known_towns
 from backfill.ocr.words import BULLET
 
 _STREET = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[A-Za-zÅÄÖåäö]?\s*(?:,|$)")
@@ -45,6 +38,8 @@ _STREET = re.compile(r"[^\W\d_]{3,}\.?\s+\d{1,4}\s?[A-Za-zÅÄÖåäö]?\s*(?:,|
 _BROKEN = re.compile(r"(?<=[^\W\d_])(?:([-/])\n|(-)\s)(?=[^\W\d_])")
 # The rim of a picture before a line: "(() Städning".
 _SCRAP_BEFORE = re.compile(r"^[()\[\]{}'\"”“’‘´`]+\s+")
+_CLOCK = re.compile(r"(?<![\d.,:])[0-2]?\d[:.][0-5]\d(?![\d.,:])")
+_WHOLE = re.compile(rf"[^\W\d_].*{BULLET}.*[^\W\d_]")
 _LABEL_NUMBER = re.compile(r"\(.*\d|\b(?:dag|lunch|rast|restid)\s+\d", re.IGNORECASE)
 
 
@@ -61,8 +56,8 @@ def entry_of(
     """
     beside, anchor = _length_beside(anchor)
     cells = sorted_cells(anchor, beside, card, lengths, height)
-    has_other_time = tells_other_time([anchor.rest, *(cell.text for cell in cells.kept)])
-    kept, left_of = without_left(cells.kept, anchor, height)
+    has_other_time = _tells_other_time([anchor.rest, *(cell.text for cell in cells.kept)])
+    kept, left_of = _without_left(cells.kept, anchor, height)
     texts = _texts_of(anchor, kept, lengths, columns, height)
     flags = [
         *cells.flags,
@@ -107,12 +102,12 @@ def _texts_of(
     """Return title and address of the cells that hold them."""
     lines, beside = _lines_by_column(kept, columns, height)
     chip, lines = _cut_chip(lines, anchor)
-    is_doubted = has_badge(lines, anchor, lengths)
+    is_doubted = _has_badge(lines, anchor, lengths)
     if is_doubted:
         lines, anchor = (lines if anchor.rest else lines[1:]), replace(anchor, rest="")
     count = _title_count(lines, anchor)
     title_cells, address_cells = lines[:count], beside or lines[count:]
-    is_doubted |= breaks_early(title_cells, [cell for line in lines for cell in line])
+    is_doubted |= _breaks_early(title_cells, [cell for line in lines for cell in line])
     is_doubted |= any(_has_loose_number(line) for line in title_cells)
     # Of a card above, whose other lines something hides.
     is_doubted |= any(is_street_and_town(_text(line)) for line in title_cells)
@@ -122,7 +117,7 @@ def _texts_of(
     title, minutes_behind = _title_of(title_lines)
     title = f"{title} {BULLET} {chip.text}" if chip else title
     is_left = bool(address_cells) and address_lines[:1] == [_text(address_cells[0])]
-    is_doubted |= is_notice(title) or (is_left and is_undivided(address_cells))
+    is_doubted |= is_notice(title) or (is_left and _is_undivided(address_cells))
     address, location = _split_location(address_lines)
     return _Texts(
         title,
@@ -162,8 +157,11 @@ def _cut_chip(lines: list[list[Cell]], anchor: Anchor) -> tuple[Cell | None, lis
     chip, below = lines[0][0], lines[1][0]
     words = chip.text.split()
     is_label = sum(match.stop - match.start for match in find_labels(words)) == len(words)
-    is_beside = chip.left > anchor.right and chip.top < anchor.bottom and chip.bottom > anchor.top
-    if not (is_label and is_beside) or below.left >= chip.left or _is_address(_text(lines[1])):
+    if (
+        not (is_label and _is_beside(chip, anchor))
+        or below.left >= chip.left
+        or _is_address(_text(lines[1]))
+    ):
         return None, lines
     return chip, lines[1:]
 
@@ -260,3 +258,92 @@ def _title_of(lines: Sequence[str]) -> tuple[str, int | None]:
     A line that ends in a hyphen or a slash right behind a letter goes on without a blank.
     """
     return cut_duration(_BROKEN.sub(r"\1\2", "\n".join(lines)).replace("\n", " "))
+
+
+def _tells_other_time(texts: Sequence[str]) -> bool:
+    """Whether a text beside a card's own times tells one more: a break's, or one that was moved."""
+    return any(_CLOCK.search(text) and parse_duration(text) is None for text in texts)
+
+
+def _has_badge(lines: Sequence[Sequence[Cell]], anchor: Anchor, lengths: Sequence[Cell]) -> bool:
+    """Whether the text beside a range of times is no title, whose first line stands below.
+
+    A title that goes on below breaks where its next word has no room. A text that leaves room for
+    the whole first word of a client and a job on the next line was never a part of them.
+    """
+    beside, below = (anchor.rest, lines) if anchor.rest else ("", lines[1:])
+    if anchor.is_stacked or not below or not lines:
+        return False
+    if not beside:
+        if not all(_is_beside(cell, anchor) for cell in lines[0]):
+            return False
+        beside = _plain_text(lines[0])
+    title = _plain_text(below[0])
+    if not _is_whole(title) or BULLET in beside or find_labels(beside.split()):
+        return False
+    ends = anchor.right if anchor.rest else max(cell.right for cell in lines[0])
+    stops = [cell.left for cell in lengths if _is_beside(cell, anchor)]
+    right = min(stops, default=max(cell.right for line in lines for cell in line))
+    first = below[0][0].words[0]
+    is_below_times = below[0][0].left < anchor.left + limits.BELOW_TIMES * first.height
+    return is_below_times and ends + first.width + limits.BLANK_BEFORE * first.height < right
+
+
+def _without_left(kept: list[Cell], anchor: Anchor, height: float) -> tuple[list[Cell], list[Cell]]:
+    """Return texts and those left of the times where others are not: a heading below the card.
+
+    What ends where the times do stands in a column of values at the right edge.
+    """
+    edge = anchor.left - limits.LEFT_OF_TIMES * height
+    end = limits.SAME_EDGE * height
+    own = [c for c in kept if c.left >= edge or abs(c.right - anchor.right) < end]
+    left_of = [cell for cell in kept if cell not in own]
+    return (own, left_of) if own else (kept, [])
+
+
+def _breaks_early(title: Sequence[Sequence[Cell]], kept: Sequence[Cell]) -> bool:
+    """Whether a line of a title leaves room for the next one's first word: they are two texts.
+
+    A job below its client is known as one; what else stands there may be anything.
+    """
+    right = max((cell.right for cell in kept), default=0.0)
+    return any(
+        _has_room(upper, lower, right)
+        and not any(is_job(text) or BULLET in text for text in map(_plain_text, (upper, lower)))
+        for upper, lower in itertools.pairwise(title)
+    )
+
+
+def _is_undivided(address: Sequence[Sequence[Cell]]) -> bool:
+    """Whether a text without a number breaks above the street though there is room: no street.
+
+    It may be a client whose title is a job that nobody knows. A known town is none.
+    """
+    right = max((cell.right for line in address for cell in line), default=0.0)
+    return any(
+        not re.search(r"[\d,]", text := _plain_text(upper))
+        and bool(re.search(r"[^\W\d_]{3}\.?\s+\d", _plain_text(lower)))
+        and not known_towns().find_town(text)
+        and _has_room(upper, lower, right)
+        for upper, lower in itertools.pairwise(address)
+    )
+
+
+def _has_room(upper: Sequence[Cell], lower: Sequence[Cell], right: float) -> bool:
+    """Whether the first word of the lower line had room, up to `right`, behind the upper one."""
+    blank = limits.BLANK_BEFORE * upper[-1].height
+    return upper[-1].right + blank + lower[0].words[0].width < right
+
+
+def _plain_text(line: Sequence[Cell]) -> str:
+    return " ".join(cell.text for cell in line)
+
+
+def _is_beside(cell: Cell, anchor: Anchor) -> bool:
+    return cell.left >= anchor.right and cell.top < anchor.bottom and cell.bottom > anchor.top
+
+
+def _is_whole(title: str) -> bool:
+    """Whether a line says a client and a job."""
+    matches = find_labels(title.split())
+    return bool(_WHOLE.search(title)) or bool(matches and matches[0].start > 0)

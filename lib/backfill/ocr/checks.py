@@ -88,48 +88,59 @@ SUM_DIFFERS = "sum_differs"
 
 def check_times(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Return the entries of one image with a flag where duration or next start contradicts."""
-    checked = []
     has_durations = any(entry.duration_minutes is not None for entry in entries)
-    has_jobs = any(
-        _SEPARATOR.search(entry.title) or (entry.address and _has_label(entry.title))
-        for entry in entries
-    )
-    has_bars = any(_BAR.search(entry.title) for entry in entries)
-    for index, entry in enumerate(entries):
-        flags = list(entry.flags)
-        is_alone = has_durations and entry.duration_minutes is None
+    checked = []
+    for before, entry, after in zip((None, *entries), entries, (*entries[1:], None), strict=False):
         is_proven = entry.duration_minutes in last_minutes(entry.start, entry.end)
-        if entry.duration_minutes is not None and not is_proven:
-            flags.append(DURATION_MISMATCH)
-        after = entries[index + 1] if index + 1 < len(entries) else None
-        if after and not is_proven and _overlaps(entry, after) and not _are_sure((entry, after)):
-            flags.append(OVERLAPS_NEXT)
-        if not is_proven and time_confidence(entry) < (
-            limits.SURE_ALONE if is_alone else limits.SURE_OF_TIME
-        ):
-            flags.append(TIME_UNSURE)
-        has_number = any(char.isdigit() for char in entry.address)
-        if entry.address and (not has_number or _NUMBER_FIRST.fullmatch(entry.address)):
-            flags.append(ADDRESS_UNSURE)
-        is_named = _names_job(entry.title) if entry.address else _has_label(entry.title)
-        if has_bars and entry.address and _has_bar_glued(entry.title):
-            flags.append(TITLE_UNSURE)
-        if not is_named and (
-            (has_jobs and not _is_plain_name(entry, entries)) or not entry.address
-        ):
-            flags.append(TITLE_UNSURE)
-        if not is_proven and minutes_between(entry.start, entry.end) > limits.LONGEST_SHIFT_MINUTES:
-            flags.append(TOO_LONG)
-        if HALF_OF_DAY in flags and is_proven:
-            flags.remove(HALF_OF_DAY)
-        if _may_be_afternoon(entry, entries[index - 1] if index else None) or (
-            not is_proven and _ends_before_it_begins(entry)
-        ):
-            flags.append(HALF_OF_DAY)
-        if not any(char.isalpha() for char in entry.title):
-            flags.append(TITLE_MISSING)
+        flags = (
+            *(flag for flag in entry.flags if flag != HALF_OF_DAY or not is_proven),
+            *(() if is_proven else _unproven(entry, after, has_durations=has_durations)),
+            *_doubts_of_texts(entry, entries),
+            *_odd_times(entry, before, is_proven=is_proven),
+            *(TITLE_MISSING,) * (not any(char.isalpha() for char in entry.title)),
+        )
         checked.append(replace(entry, flags=tuple(dict.fromkeys(flags))))
     return tuple(checked)
+
+
+def _unproven(entry: Entry, after: Entry | None, *, has_durations: bool) -> list[str]:
+    """Return the doubts about times that no duration proves; others have one perhaps."""
+    is_alone = has_durations and entry.duration_minutes is None
+    flags = [DURATION_MISMATCH] if entry.duration_minutes is not None else []
+    if after and _overlaps(entry, after) and not _are_sure((entry, after)):
+        flags.append(OVERLAPS_NEXT)
+    if time_confidence(entry) < (limits.SURE_ALONE if is_alone else limits.SURE_OF_TIME):
+        flags.append(TIME_UNSURE)
+    return flags
+
+
+def _doubts_of_texts(entry: Entry, entries: tuple[Entry, ...]) -> list[str]:
+    """Return the doubts about a card's address and title, as those of the others are written."""
+    has_number = any(char.isdigit() for char in entry.address)
+    is_odd = not has_number or bool(_NUMBER_FIRST.fullmatch(entry.address))
+    flags = [ADDRESS_UNSURE] if entry.address and is_odd else []
+    has_bars = any(_BAR.search(other.title) for other in entries)
+    if has_bars and entry.address and _has_bar_glued(entry.title):
+        flags.append(TITLE_UNSURE)
+    is_divided = bool(entry.address) and bool(_SEPARATOR.search(entry.title))
+    if is_divided or _has_label(entry.title):
+        return flags
+    has_jobs = any(
+        _SEPARATOR.search(other.title) or (other.address and _has_label(other.title))
+        for other in entries
+    )
+    if not entry.address or (has_jobs and not _is_plain_name(entry, entries)):
+        flags.append(TITLE_UNSURE)
+    return flags
+
+
+def _odd_times(entry: Entry, before: Entry | None, *, is_proven: bool) -> list[str]:
+    """Return the doubts about times that are as they hardly are, whoever is sure of them."""
+    is_long = minutes_between(entry.start, entry.end) > limits.LONGEST_SHIFT_MINUTES
+    flags = [TOO_LONG] if is_long and not is_proven else []
+    if _may_be_afternoon(entry, before) or (not is_proven and _ends_before_it_begins(entry)):
+        flags.append(HALF_OF_DAY)
+    return flags
 
 
 def time_confidence(entry: Entry) -> float:
@@ -209,11 +220,6 @@ def _has_bar_glued(title: str) -> bool:
     if not matches or not matches[0].start or _SEPARATOR.search(title) or _BAR.search(title):
         return False
     return title.split()[matches[0].start - 1][-1:] in _LIKE_A_BAR
-
-
-def _names_job(title: str) -> bool:
-    """Whether a client's title has a job behind a separator, or one that is known without it."""
-    return bool(_SEPARATOR.search(title)) or _has_label(title)
 
 
 def _has_label(title: str) -> bool:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from backfill.ocr import limits
 from backfill.ocr.cells import Cell
-from backfill.ocr.day_apart import find_apart
 from backfill.ocr.day_names import (
     TOKEN,
     day_of,
+    find_apart,
     index_of,
     is_day_first,
     relative_words,

@@ -23,10 +23,9 @@ from backfill.ocr.engine import (
     read_pages,
 )
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
-from backfill.ocr.faint import holds_faint_text
 from backfill.ocr.images import Pixels, load_pixels
 from backfill.ocr.looks import ask_second, doubtful_bands, look_again, look_first
-from backfill.ocr.marks import with_marks
+from backfill.ocr.marks import holds_faint_text, with_marks
 from backfill.ocr.noise import is_worn_state
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink

@@ -49,9 +49,12 @@ def diff_schedules(stored: object, shifts: Sequence[Shift]) -> ScheduleDiff:
     4. what is left was removed or added. The order of either list does not matter.
     """
     left = _Unpaired(sorted(read_stored(stored), key=_order_key), sorted(shifts, key=_order_key))
-    identity = [*left.pair(_has_identity), *left.pair(_has_identity_read_worse)]
-    relocated = left.pair(_has_client_and_time)
-    renamed = left.pair(_has_place_and_time)
+    identity = left.pair(
+        lambda a, b: _has_same_client(a, b) and a.location_fingerprint == b.location_fingerprint
+    )
+    identity += left.pair(lambda a, b: _has_same_client(a, b) and is_same_place(a, b))
+    relocated = left.pair(lambda a, b: _has_same_client(a, b) and _has_same_time(a, b))
+    renamed = left.pair(lambda a, b: _has_same_time(a, b) and is_same_place(a, b))
     decided = [
         *((pair, _compare_identity(*pair)) for pair in identity),
         *((pair, EventType.RELOCATED) for pair in relocated),
@@ -112,24 +115,6 @@ def _rank(before: Shift, after: Shift) -> _Rank:
         not is_same_type(before.shift_type, after.shift_type),
         before != after,
     )
-
-
-def _has_identity(before: Shift, after: Shift) -> bool:
-    return _has_same_client(before, after) and (
-        before.location_fingerprint == after.location_fingerprint
-    )
-
-
-def _has_identity_read_worse(before: Shift, after: Shift) -> bool:
-    return _has_same_client(before, after) and is_same_place(before, after)
-
-
-def _has_client_and_time(before: Shift, after: Shift) -> bool:
-    return _has_same_client(before, after) and _has_same_time(before, after)
-
-
-def _has_place_and_time(before: Shift, after: Shift) -> bool:
-    return _has_same_time(before, after) and is_same_place(before, after)
 
 
 def _has_same_client(before: Shift, after: Shift) -> bool:

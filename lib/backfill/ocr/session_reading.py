@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images, without_worse_twins
+from backfill.ocr.aggregate import Source, aggregate_images, without_worse_twins
 from backfill.ocr.checks import (
     ADDRESS_UNSURE,
     CUT_ABOVE,
@@ -107,7 +107,10 @@ def read_session(
             ),
         ),
         warnings=(*warnings, *resolved.warnings, *_empty_images(images, readings)),
-        evidence=_evidence(schedule, images, readings, rows),
+        evidence=tuple(
+            _evidence_of(shift, sources, images, readings, rows)
+            for shift, sources in zip(schedule.shifts, schedule.sources, strict=True)
+        ),
         image_details=_details(images, resolved),
     )
 
@@ -299,18 +302,6 @@ def _empty_images(images: Sequence[ReadImage], readings: Sequence[ImageReading])
             yield f"image {image.image.sequence} shows no shift"
 
 
-def _evidence(
-    schedule: DaySchedule,
-    images: Sequence[ReadImage],
-    readings: Sequence[ImageReading],
-    rows: Sequence[Sequence[Shift]],
-) -> tuple[ShiftEvidence, ...]:
-    return tuple(
-        _evidence_of(shift, sources, images, readings, rows)
-        for shift, sources in zip(schedule.shifts, schedule.sources, strict=True)
-    )
-
-
 def _evidence_of(
     shift: Shift,
     sources: Sequence[Source],
@@ -325,13 +316,15 @@ def _evidence_of(
         for entry, source in zip(entries, sources, strict=True)
     ]
     vouching = [entry for entry, row in cards if not entry.flags and row == shift]
-    checks = [DURATION_AGREES] if any(_has_duration(entry) for entry in vouching) else []
-    if len(sources) > 1:
-        checks.append(SEEN_TWICE)
-    confidences = [_confidence(entry) for entry in vouching or entries]
+    has_duration = any(entry.duration_minutes is not None for entry in vouching)
+    checks = (DURATION_AGREES,) * has_duration + (SEEN_TWICE,) * (len(sources) > 1)
+    confidences = [
+        round(min((word.confidence for word in entry.words), default=0.0), 1)
+        for entry in vouching or entries
+    ]
     return ShiftEvidence(
         confidence=max(confidences, default=0.0),
-        checks=tuple(checks),
+        checks=checks,
         review_reasons=flags_of(shift, cards),
         crops=tuple(
             _crop(images[source.image].image.sequence, entry.words)
@@ -360,14 +353,6 @@ def _differ(rows: Sequence[Shift], field: str) -> bool:
     return len({fold_text(getattr(row, field)) for row in rows} - {""}) > 1
 
 
-def _has_duration(entry: Entry) -> bool:
-    return entry.duration_minutes is not None
-
-
-def _confidence(entry: Entry) -> float:
-    return round(min((word.confidence for word in entry.words), default=0.0), 1)
-
-
 def _crop(sequence: int, words: Sequence[Word]) -> Crop:
     left, top, right, bottom = span_of(words)
     sides = (left, top, right - left, bottom - top)
@@ -380,17 +365,10 @@ def _details(images: Sequence[ReadImage], date: SessionDate | None) -> tuple[Ima
 
 
 def _detail(image: ReadImage, date: dt.date | None) -> ImageDetail:
-    reading = image.outcome if isinstance(image.outcome, ImageReading) else None
+    outcome = image.outcome
+    read = outcome if isinstance(outcome, ImageReading) else ImageReading("", 0, 0, (), ())
     return ImageDetail(
-        sequence=image.image.sequence,
-        r2_key=image.image.r2_key,
-        local_path=image.local_path,
-        sha256=reading.sha256 if reading else "",
-        detected_date=date,
-        box_count=len(reading.words) if reading else 0,
-        entry_count=len(reading.entries) if reading else 0,
-        ocr_ms=reading.ocr_ms if reading else 0.0,
-        is_cached=bool(reading and reading.is_cached),
-        second_lines=reading.second.lines if reading else 0,
-        second_settled=reading.second.settled if reading else 0,
-    )
+        image.image.sequence, image.image.r2_key, image.local_path, read.sha256, date,
+        len(read.words), len(read.entries), read.ocr_ms, read.is_cached,
+        read.second.lines, read.second.settled,
+    )  # fmt: skip

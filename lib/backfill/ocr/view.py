@@ -25,7 +25,7 @@ from backfill.ocr.checks import (
 from backfill.ocr.clock import minutes_of
 from backfill.ocr.dates import DateEvidence, find_date, lines_of, shows_other_day
 from backfill.ocr.header import header_end, holds_times
-from backfill.ocr.layout import read_layout
+from backfill.ocr.layout import Layout, read_layout
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.reading import Tail
 from backfill.ocr.sheet import Bar, Sheet, is_cut, rules_between_bars
@@ -82,37 +82,49 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     layout = read_layout(below, rules)
     whole = check_times(layout.entries)
     of_cards = [word for entry in whole for word in entry.words]
+    first = min((word.top for word in of_cards), default=math.inf)
     width = float(ink.contrast.shape[1])
     entries = check_edges(whole, sheet, letter_px, width, is_top=date is not None)
-    tail = Tail.FAREWELL if layout.farewell_y is not None else Tail.ROOM
-    lone = tuple(word for word in layout.lone_times if not is_at_edge(word, sheet, letter_px))
-    first = min((word.top for entry in layout.entries for word in entry.words), default=math.inf)
     # Above the first card of a screen without a heading another screen shows what is there.
     apart = tuple(word for word in layout.strays if word.top >= first)
-    head = tuple(word for word in layout.strays if date is not None and word.top < first)
-    strays = tuple(word for word in apart if not _is_cut_below(word, entries, sheet, letter_px))
+    is_stray = [not _is_cut_below(word, entries, sheet, letter_px) for word in apart]
     top = max(date.bottom, sheet.top) if date else sheet.top
-    # A bar stands beside every card, and beside the farewell.
-    loose = [bar for bar in sheet.bars if not _is_accounted(bar, entries, layout.farewell_y, sheet)]
-    # A heading that stays where it is while the cards below it move cuts the first of them.
-    cut_bars = [bar for bar in loose if bar.top < min(first, top + limits.NEAR_TOP * letter_px)]
-    flags = (CARD_COUNT_MISMATCH,) * (len(cut_bars) < len(loose))
-    flags += (CUT_ABOVE,) * (bool(head) or (date is not None and bool(cut_bars)))
-    flags += (LONE_TIME,) * bool(lone)
-    of_strays = (STRAY_TEXT,) * bool(strays) + (CUT_BELOW,) * (len(strays) < len(apart))
-    last = max((span_of(entry.words)[3] for entry in entries), default=sheet.top)
-    cut = [*layout.lone_times, *of_cards]
-    is_begun = any(word.top > last for word in cut if word not in lone)
-    flags += (CUT_BELOW,) * is_begun
+    flags = _doubts_of_cards(layout, entries, sheet, top if date else None, letter_px)
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape, of_cards)
-    is_of_two = _begins_the_night_before(entries) or (
-        date is not None and shows_other_day(lines, date)
-    )
-    flags += (SECOND_DAY,) * is_of_two
+    is_other_named = date is not None and shows_other_day(lines, date)
+    flags += (SECOND_DAY,) * (is_other_named or _begins_the_night_before(entries))
+    of_strays = (STRAY_TEXT,) * any(is_stray) + (CUT_BELOW,) * (not all(is_stray))
+    tail = Tail.FAREWELL if layout.farewell_y is not None else Tail.ROOM
     return View(
         date, entries, layout.farewell, flags, tail, find_told(cells), layout.farewell_y, top,
         sheet.bottom, layout.scale_y, apart, of_strays, layout.hours,
     )  # fmt: skip
+
+
+def _doubts_of_cards(
+    layout: Layout, entries: tuple[Entry, ...], sheet: Sheet, heading: float | None, unit: float
+) -> tuple[str, ...]:
+    """Return the doubts that bars, times and words of no card raise about all of them.
+
+    `heading` is the row below the date, None without one; `entries` are those that no edge cuts.
+    """
+    of_cards = [word for entry in layout.entries for word in entry.words]
+    first = min((word.top for word in of_cards), default=math.inf)
+    last = max((span_of(entry.words)[3] for entry in entries), default=sheet.top)
+    lone = [word for word in layout.lone_times if not is_at_edge(word, sheet, unit)]
+    is_headed = heading is not None and any(word.top < first for word in layout.strays)
+    is_begun = any(word.top > last for word in (*layout.lone_times, *of_cards) if word not in lone)
+    # A bar stands beside every card, and beside the farewell.
+    loose = [bar for bar in sheet.bars if not _is_accounted(bar, entries, layout.farewell_y, sheet)]
+    # A heading that stays where it is while the cards below it move cuts the first of them.
+    head = sheet.top if heading is None else heading
+    cut_bars = [bar for bar in loose if bar.top < min(first, head + limits.NEAR_TOP * unit)]
+    return (
+        *(CARD_COUNT_MISMATCH,) * (len(cut_bars) < len(loose)),
+        *(CUT_ABOVE,) * (is_headed or (heading is not None and bool(cut_bars))),
+        *(LONE_TIME,) * bool(lone),
+        *(CUT_BELOW,) * is_begun,
+    )
 
 
 def _begins_the_night_before(entries: tuple[Entry, ...]) -> bool:
