@@ -129,7 +129,8 @@ def _is_same_shift(one: Shift, other: Shift) -> bool:
         return False
     is_same_client = one.customer_fingerprint == other.customer_fingerprint
     if _distance(one, other) <= limits.SAME_TIME_MINUTES:
-        is_same_place = _has_address(one) and one.location_fingerprint == other.location_fingerprint
+        has_place = bool(one.street or one.city or one.postal_area)
+        is_same_place = has_place and one.location_fingerprint == other.location_fingerprint
         return is_same_place or (is_same_client and one.shift_type == other.shift_type)
     return is_same_client and _is_inside(one, other)
 
@@ -181,10 +182,6 @@ def _type_rank(shift: Shift) -> int:
     ranks = list(ShiftType)
     known = ShiftType(shift.shift_type) if shift.shift_type in ranks else ShiftType.UNKNOWN
     return ranks.index(known)
-
-
-def _has_address(shift: Shift) -> bool:
-    return bool(shift.street or shift.city or shift.postal_area)
 
 
 def _address_completeness(shift: Shift) -> tuple[bool, bool, bool, bool, int, bool]:

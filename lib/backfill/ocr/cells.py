@@ -99,24 +99,19 @@ def _run_for(word: Word, runs: list[list[Word]], rights: list[float], height: fl
         if overlap < 0.6 * min(word.height, last.height):
             continue
         is_apart = gap >= limits.GAP_IN_CELL * height
-        if is_apart and not (_is_range_without_dash(run, word) or _is_half_of(run, word)):
+        if is_apart and not _goes_on(run, word):
             continue
         if not _is_whole(run, word):
             return place
     return None
 
 
-def _is_range_without_dash(run: list[Word], word: Word) -> bool:
-    """Whether a time stands beside another, the dash between them perhaps unread."""
+def _goes_on(run: list[Word], word: Word) -> bool:
+    """Whether a time stands beside another, the dash between perhaps unread, or its half does."""
     if not parse_clock(word.text):
-        return False
+        return tells_half(word.text) and bool(parse_clock(run[-1].text))
     before = [part.text for part in run if not re.fullmatch(r"\W+", part.text)]
     return bool(before) and bool(parse_clock(" ".join(before)) or parse_clock(before[-1]))
-
-
-def _is_half_of(run: list[Word], word: Word) -> bool:
-    """Whether a word tells the half of the day of the time before it, whose boxes lie apart."""
-    return tells_half(word.text) and bool(parse_clock(run[-1].text))
 
 
 def _is_whole(run: list[Word], word: Word) -> bool:

@@ -58,7 +58,8 @@ def strikes(contrast: Pixels, band: Band, unit: float) -> list[tuple[int, int]]:
         part, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0.0,) * 4
     )
     columns = np.flatnonzero(np.asarray(lines).any(axis=0))
-    if not columns.size or not _is_thin(np.asarray(lines), unit):
+    thickest = max(2, limits.STRIKE_THICK * unit)  # what is thicker is a solid shape
+    if not columns.size or int((np.asarray(lines) > 0).sum(axis=0).max()) > thickest:
         return []
     breaks = np.flatnonzero(np.diff(columns) > 1)
     starts, ends = columns[np.r_[0, breaks + 1]], columns[np.r_[breaks, columns.size - 1]]
@@ -66,11 +67,6 @@ def strikes(contrast: Pixels, band: Band, unit: float) -> list[tuple[int, int]]:
         (band.left + int(start), band.left + int(end))
         for start, end in zip(starts, ends, strict=True)
     ]
-
-
-def _is_thin(lines: Pixels, unit: float) -> bool:
-    """Whether what goes on is a line, and no solid shape."""
-    return int((lines > 0).sum(axis=0).max()) <= max(2, limits.STRIKE_THICK * unit)
 
 
 def _marked(entry: Entry, struck: set[Word], chips: Sequence[tuple[float, ...]]) -> Entry:

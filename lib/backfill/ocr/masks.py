@@ -84,6 +84,12 @@ def find_shapes(mask: Mask, *, connectivity: int) -> tuple[Labels, list[Piece]]:
     return labels, list(map(Piece._make, sides[1:].tolist()))
 
 
+def halved(pixels: Pixels) -> Pixels:
+    """Return every second pixel: enough for a solid shape, and a quarter of the work."""
+    size = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+
+
 def brightest(colours: Pixels) -> Pixels:
     """Return the largest of each pixel's three colours."""
     return _of_three(colours, cv2.max)

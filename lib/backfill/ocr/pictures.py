@@ -24,6 +24,7 @@ from backfill.ocr.masks import (
     count_levels,
     differs,
     find_shapes,
+    halved,
 )
 from backfill.ocr.preprocess import Ink, with_chips
 
@@ -195,10 +196,7 @@ def _find_chips(mask: Mask, unit: float) -> list[Box]:
 
 def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, list[Box]]:
     """Return left, top, right, bottom of each solid shape of a portrait's size, and of chips."""
-    # Every second pixel is enough for a solid shape, and a quarter of the work.
-    size = (grey.shape[1] // 2, grey.shape[0] // 2)
-    few = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
-    full = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+    few, full = halved(grey), halved(colours)
     sheet, cards = (np.full_like(few, brightness) for brightness in _backgrounds(few))
     nearest = cv2.min(cv2.absdiff(few, sheet), cv2.absdiff(few, cards))
     dark = (nearest > limits.PICTURE_CONTRAST).astype(np.uint8)

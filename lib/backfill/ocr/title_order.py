@@ -36,7 +36,7 @@ def arrange(title: Sequence[str], rest: Sequence[str]) -> tuple[list[str], list[
 
 def _job_below(lines: list[str], below: list[str]) -> tuple[list[str], list[str]] | None:
     """Return client • job where the job begins the address, on a line or before a comma."""
-    if _holds_job(lines):
+    if find_labels(" ".join(lines).split()):
         return None
     job, _comma, tail = below[0].partition(",")
     if not is_job(job):
@@ -95,7 +95,3 @@ def is_name(text: str) -> bool:
     return words[0][:1].isupper() and all(
         word in _PARTICLES or (word[:1].isupper() and _NAME_WORD.fullmatch(word)) for word in words
     )
-
-
-def _holds_job(lines: Sequence[str]) -> bool:
-    return bool(find_labels(" ".join(lines).split()))
