@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -28,11 +29,11 @@ from backfill.ocr.looks import ask_second, doubtful_bands, look_again, look_firs
 from backfill.ocr.marks import holds_faint_text, with_marks
 from backfill.ocr.noise import is_worn_state
 from backfill.ocr.pictures import without_pictures
-from backfill.ocr.preprocess import find_ink
+from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.reading import ImageReading, SecondCost
-from backfill.ocr.sheet import bands_of_sheet, find_sheet, header_bottom, without_bars
+from backfill.ocr.sheet import Sheet, bands_of_sheet, find_sheet, header_bottom, without_bars
 from backfill.ocr.unseen import find_unseen, scene_of
-from backfill.ocr.view import interpret
+from backfill.ocr.view import View, interpret
 from backfill.ocr.words import Row, Rows, Word
 
 _Steps = Generator[Page, list[Word], ImageReading]
@@ -100,23 +101,7 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     bands, ink = with_labels(bands, ink), ink.without_labels()
     if not bands:
         return ImageReading("", width, height, (), ())
-    rows = yield from look_first(ink, bands)
-    view = interpret(rows, sheet, ink)
-    lost: dict[int, Row] = {}
-    second = SecondCost()
-    doubtful = doubtful_bands(rows, view)
-    if doubtful:
-        heard = yield from look_again(ink, bands, doubtful)
-        rows, lost = hear(rows, lost, heard)
-        rows, view = settle(rows, lost, sheet, ink)
-        doubtful = doubtful_bands(rows, view)
-    if doubtful and reader is not None:
-        told, others = hear(rows, lost, ask_second(reader, ink, bands, doubtful))
-        told, told_view = settle(told, others, sheet, ink)
-        if told_view.contradicted <= view.contradicted:
-            left = doubtful_bands(told, told_view)
-            second = SecondCost(len(doubtful), len(set(doubtful) - set(left)))
-            rows, view = told, told_view
+    rows, view, second = yield from _looked_at(ink, bands, sheet, reader)
     unsaid = _without_states(all_bands, bands, rows)
     is_faint = holds_faint_text(ink, unsaid, sheet.top, sheet.bottom)
     words = tuple(_grow(word, shrink) for row in rows for word in row)
@@ -130,6 +115,36 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
         "", width, height, words, entries, view.date, view.farewell, flags, unseen.tail, view.told,
         second, view.hours,
     )  # fmt: skip
+
+
+class _Looked(NamedTuple):
+    """The runs' words, what they say, and what the second reader was asked."""
+
+    rows: Rows
+    view: View
+    second: SecondCost = SecondCost()
+
+
+def _looked_at(
+    ink: Ink, bands: tuple[Band, ...], sheet: Sheet, reader: LineReader | None
+) -> Generator[Page, list[Word], _Looked]:
+    """Return what all looks at the runs make of them; yields pages, is sent their words."""
+    rows = yield from look_first(ink, bands)
+    view = interpret(rows, sheet, ink)
+    lost: dict[int, Row] = {}
+    if doubtful := doubtful_bands(rows, view):
+        heard = yield from look_again(ink, bands, doubtful)
+        rows, lost = hear(rows, lost, heard)
+        rows, view = settle(rows, lost, sheet, ink)
+        doubtful = doubtful_bands(rows, view)
+    if not doubtful or reader is None:
+        return _Looked(rows, view)
+    told, others = hear(rows, lost, ask_second(reader, ink, bands, doubtful))
+    told, told_view = settle(told, others, sheet, ink)
+    if told_view.contradicted > view.contradicted:
+        return _Looked(rows, view)
+    left = doubtful_bands(told, told_view)
+    return _Looked(told, told_view, SecondCost(len(doubtful), len(set(doubtful) - set(left))))
 
 
 def _without_states(all_bands: Sequence[Band], bands: Sequence[Band], rows: Rows) -> list[Band]:

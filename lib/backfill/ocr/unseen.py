@@ -86,7 +86,6 @@ def find_unseen(
     if not entries or not scene.letter_px or _are_beside(entries):
         return Unseen(view.of_strays, view.tail)
     spans = [_span(entry.words) for entry in entries]
-    gaps = _gaps(view, spans)
     flags = view.of_strays
     boxes = list(pictures)
     filled = _joined((
@@ -94,36 +93,32 @@ def find_unseen(
         *((top, bottom) for _left, top, _right, bottom in boxes),
     ))  # fmt: skip
     # What floats over the right half leaves the text of a card below it to be seen.
-    half = limits.SHRINK * scene.colours.shape[1] / 2
-    buttons = [box for box in boxes if box[0] > half]
-    blanks = [_widest_blank(filled, gap) for gap in gaps]
+    buttons = [box for box in boxes if box[0] > limits.SHRINK * scene.colours.shape[1] / 2]
+    blanks = [_widest_blank(filled, gap) for gap in _gaps(view, spans)]
     # Beside a scale of hours a blank is free time.
     if view.scale_y is None and _hides_card(entries, spans, blanks, scene.letter_px):
         flags += (ROOM_BETWEEN,)
     foot = max(_foot(scene, spans), view.scale_y or 0.0)
-    blank = (
-        max(*blanks[1:], limits.CARD_BLANK * scene.letter_px, 0.0)
-        + limits.NEXT_LINE * scene.letter_px
-    )
+    unit = scene.letter_px
+    blank = max(*blanks[1:], limits.CARD_BLANK * unit, 0.0) + limits.NEXT_LINE * unit
     end = view.farewell_y if view.farewell_y is not None else foot + blank
     usual = _usual_colours(scene, view, entries)
     masks = [_differing(scene, view, colour) for colour in usual]
     covers = _covers(scene, masks)
-    if ROOM_BETWEEN not in flags and any(
-        _holds_bars(scene, mask, words)
+    grounds = [
+        mask
         for at, mask in enumerate(masks)
         if not any(_is_near(usual[at], colour) for colour in usual[:at])
-    ):
+    ]
+    if ROOM_BETWEEN not in flags and any(_holds_bars(scene, mask, words) for mask in grounds):
         flags += (ROOM_BETWEEN,)
     flags = _without_messages(flags, view, covers, spans[-1][1], scene.letter_px)
     if any(box[0] < end and _is_over_a_card(box, entries, spans, view) for box in covers):
         flags += (COVERED,)
-    is_free = _is_blank(scene, foot, blank, view.bottom, buttons) and not _ends_at_bar(
-        scene, spans, view
-    )
-    if view.tail is not Tail.FAREWELL and not is_free:
-        return Unseen(flags, Tail.EDGE)
-    return Unseen(flags, view.tail)
+    is_free = _is_blank(scene, foot, blank, view.bottom, buttons)
+    is_free = is_free and not _ends_at_bar(scene, spans, view)
+    is_ended = view.tail is Tail.FAREWELL or is_free
+    return Unseen(flags, view.tail if is_ended else Tail.EDGE)
 
 
 def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
