@@ -157,11 +157,8 @@ def _cut_chip(lines: list[list[Cell]], anchor: Anchor) -> tuple[Cell | None, lis
     chip, below = lines[0][0], lines[1][0]
     words = chip.text.split()
     is_label = sum(match.stop - match.start for match in find_labels(words)) == len(words)
-    if (
-        not (is_label and _is_beside(chip, anchor))
-        or below.left >= chip.left
-        or _is_address(_text(lines[1]))
-    ):
+    is_chip = is_label and _is_beside(chip, anchor) and chip.left > anchor.right
+    if not is_chip or below.left >= chip.left or _is_address(_text(lines[1])):
         return None, lines
     return chip, lines[1:]
 
