@@ -19,7 +19,7 @@ SHARE := $(addprefix tests/engine/test_, apply.py poolers.py sessions.py drift.p
 .PHONY: help setup demo test test-rest test-system-postgres test-wheel-postgres test-all test-chaos test-browser lint lab docs reference bench bench-quick bench-shapes bench-tables bench-10m bench-ocr bench-scale lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv from the lock file, and install system parts that are missing
 	@scripts/setup
