@@ -82,8 +82,20 @@ def test_one_changed_byte_in_any_file_is_named(bench: Bench, book: Book) -> None
         said = found(bench, book)
 
         assert any(name in text for text in said), (name, said)
+        alone = disagreements(book.folder, None)
+        assert any(name in text for text in alone), (name, alone)
         path.write_bytes(content)
-    assert found(bench, book) == []
+    assert found(bench, book) == disagreements(book.folder, None) == []
+
+
+def test_of_a_line_of_the_sums_that_was_changed_no_file_is_accused(book: Book) -> None:
+    sums = book.folder.file("SHA256SUMS")
+    digest, _, name = sums.read_text().splitlines()[0].partition("  ")
+    sums.write_text(sums.read_text().replace(digest, digest[::-1]))
+
+    (said,) = disagreements(book.folder, None)
+
+    assert said.startswith(f"SHA256SUMS was changed after the folder was closed: {name} is as")
 
 
 def test_a_file_taken_away_or_added_is_named(bench: Bench, book: Book) -> None:

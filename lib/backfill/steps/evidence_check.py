@@ -57,13 +57,19 @@ def _sums(folder: RunFolder) -> Iterator[str]:
         )
         return
     listed = dict(_sum_entry(line) for line in lines if line)
+    vouched = _vouched(folder) or {}
     for name, digest in listed.items():
         path = _inside(folder, name)
         if path is None:
             yield f"{SUMS_FILE} lists {name!r}, which is no file of this folder."
         elif not path.is_file() or path.is_symlink():
             yield f"{name} is listed in {SUMS_FILE} but is not there."
-        elif sha256_of(path) != digest:
+        elif (found := sha256_of(path)) == vouched.get(name) != digest:
+            yield (
+                f"{SUMS_FILE} was changed after the folder was closed: {name} is as "
+                f"{MANIFEST_FILE} has it, its line there is not."
+            )
+        elif found != digest:
             yield f"{name} was changed after the folder was closed: its SHA-256 differs."
     for name in evidence_files(folder):
         if name not in listed:
@@ -86,16 +92,23 @@ def _manifest(folder: RunFolder) -> Iterator[str]:
     if not folder.file(MANIFEST_FILE).exists():
         yield f"{MANIFEST_FILE} is not there."
         return
-    try:
-        subjects = folder.read_json(MANIFEST_FILE)["subject"]
-        digests = {subject["name"]: subject["digest"]["sha256"] for subject in subjects}
-    except (StorageError, KeyError, TypeError):
+    digests = _vouched(folder)
+    if digests is None:
         yield f"{MANIFEST_FILE} can not be read as an in-toto statement."
         return
     for name, digest in digests.items():
         path = _inside(folder, str(name))
         if path is None or not path.is_file() or sha256_of(path) != digest:
             yield f"{name} is not the file that {MANIFEST_FILE} vouches for."
+
+
+def _vouched(folder: RunFolder) -> dict[str, str] | None:
+    """Return the digests that the manifest has, by file; None where it can not be read."""
+    try:
+        subjects = folder.read_json(MANIFEST_FILE)["subject"]
+        return {subject["name"]: subject["digest"]["sha256"] for subject in subjects}
+    except (StorageError, KeyError, TypeError):
+        return None
 
 
 def _plan(folder: RunFolder) -> Iterator[str]:
