@@ -35,6 +35,11 @@ CASES: dict[LiteralString, list[tuple[str, str | None, list[str]]]] = {
     "timestamp[]": [
         ('{"2031-02-03 10:00+04",NULL}', '{"2031-02-03 10:00:00",NULL}', ["10:00+04' is stored as"])
     ],
+    "date[]": [
+        ('{"Feb 3, 2031",NULL}', "{2031-02-03,NULL}", []),
+        ("{2031-02-03,02/03/2031}", None, []),
+        ("{20310203,1612121212}", None, []),
+    ],
     "interval[]": [("{90}", "{00:01:30}", ["'90' names no unit: read as seconds"])],
     "jsonb[]": [(r'{"{\"a\": 1, \"a\": 2}"}', r'{"{\"a\": 2}"}', ["is stored as '{\"a\": 2}'"])],
     "span": [

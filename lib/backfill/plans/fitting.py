@@ -164,7 +164,7 @@ class Fitting:
                 fitted.refused.setdefault(row, (column.name, words))
 
     def _look_for_untold_dates(self, fitted: Fitted) -> None:
-        for column in self._columns:
+        for column in (column for column in self._columns if column.name not in self._parts):
             values = fitted.values[column.name]
             for row in are_untold(values, column.kind):
                 words = how_untold(values[row].as_py())
