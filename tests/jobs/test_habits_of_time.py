@@ -93,6 +93,18 @@ KEPT = {
         },
         "SELECT id, u, v, x FROM t ORDER BY id",
     ),
+    "halves of the day as browsers and Spanish write them": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, w text, u timestamptz);"
+        "INSERT INTO t VALUES (1, '3/10/2026, 3:05\u202fPM'), (2, '3/10/2026, 12:05 a. m.'),"
+        " (3, '3/10/2026,\u00a03:05 p.\u00a0m.'), (4, '3/10/2026, 3:05 PN');",
+        f'zone = "=America/Lima"\n{PAIR}format = "%d/%m/%Y, %I:%M %p"\n',
+        {
+            1: (at("2026-10-03 20:05"),),
+            2: (at("2026-10-03 05:05"),),
+            3: (at("2026-10-03 20:05"),),
+            4: (None,),
+        },
+    ),
     "dates that are on another day of the week than they say": Kept(
         "CREATE TABLE t (id int PRIMARY KEY, w text, u timestamptz);"
         "INSERT INTO t VALUES (1, 'Sat 03.10.2026 15:00'), (2, 'Tue 03.10.2026 15:00'),"

@@ -21,6 +21,8 @@ _ISO = rf"^(?P<Y>\d{{4}})-?(?P<m>\d{{2}})-?(?P<d>\d{{2}}){_ISO_CLOCK}"
 _ISO_WEEK = rf"^(?P<G>\d{{4}})-?W(?P<V>\d{{2}})-?(?P<u>[1-7]){_ISO_CLOCK}"
 _ISO_DAY = rf"^(?P<Y>\d{{4}})-?(?P<j>\d{{3}}){_ISO_CLOCK}"
 ISO_PATTERNS = (_ISO, _ISO_WEEK, _ISO_DAY)
+#: What stands for a blank of a format: browsers write narrow ones before AM and PM.
+BLANKS = "[\\s\u00a0\u202f]*"
 #: Names of days in English, from Monday on: of other languages, and shorter, none is looked at.
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 #: How many digits a directive has at most.
@@ -87,7 +89,7 @@ def width_of(form: str) -> int:
 def _part(tokens: list[str], index: int, form: str) -> str:
     token = tokens[index]
     if not token.startswith("%"):
-        return r"\s*" if token.isspace() else re.escape(token)
+        return BLANKS if token.isspace() else re.escape(token)
     name = token.lstrip("%-")
     # Digits that touch other digits have a fixed width.
     touches = any(
@@ -104,7 +106,7 @@ def _part(tokens: list[str], index: int, form: str) -> str:
     fixed = {
         "f": r"(?P<f>\d{1,9})",
         **dict.fromkeys("bBh", r"(?P<b>[A-Za-z]{3})[a-z]*\.?"),
-        "p": r"(?P<p>[AaPp])\.?[Mm]\.?",
+        "p": rf"(?P<p>[AaPp])\.?{BLANKS}[Mm]\.?",
         "z": ZONE,
         **dict.fromkeys("aA", r"(?P<a>[A-Za-z]{2,9})\.?"),
         "%": "%",

@@ -14,7 +14,7 @@ from backfill.server.postgres import Connection
 from backfill.server.since import Moment, Since
 from backfill.server.table import CONSTANT, Join, JoinPart, LookedUp, Relation
 from backfill.utc.described import Reading, WallKind
-from backfill.utc.wall_format import pattern_of
+from backfill.utc.wall_format import BLANKS, pattern_of
 
 _TEXT_NAMES = ('pg_catalog."text"', 'pg_catalog."varchar"', 'pg_catalog."bpchar"')
 #: Dates and times of day that the server adds up as we do, days of an interval included.
@@ -206,7 +206,7 @@ class Lookups:
 
 def _pattern_of(form: str) -> tuple[str, str]:
     """Return a format as the server's own expressions have it, and the letters of its groups."""
-    pattern = pattern_of(form)
+    pattern = pattern_of(form).replace(BLANKS, r"\s*")  # in letters that any database has
     letters = re.findall(r"\(\?P<(\w)>", pattern)
     return re.sub(r"\(\?P<\w>", "(", pattern), "".join(letters)
 
