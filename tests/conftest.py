@@ -34,6 +34,8 @@ from backfill.next_command import GIVEN_ENV
 from backfill.notebook.headless import FORM_CHECKS
 from backfill.server.embedded import HOME_ENV, EmbeddedServer
 from backfill.server.embedded_process import wait_until
+from backfill_lab.selftest.server_folder import memory as memory_with
+from backfill_lab.selftest.server_folder import server_folder as made_folder
 
 with unseen(*FORM_CHECKS):  # a second and a half in each process that runs tests
     import nbformat  # noqa: F401
@@ -142,7 +144,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Each run waits for the disk a dozen times; in memory nothing does. What passed is removed.
-    if memory := _memory(TEMP_BYTES):
+    if memory := memory_with(TEMP_BYTES):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
     # A terminated session must still stop its server, as an interrupted one does.
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -209,29 +211,9 @@ def _end_session(number: int, frame: types.FrameType | None) -> None:
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """A folder for servers' homes, in memory where there is enough: 20 times faster."""
-    parent = _memory(SERVER_BYTES) or Path(tempfile.gettempdir())
-    _remove_leftovers(parent)
-    with tempfile.TemporaryDirectory(prefix=f"{FOLDER_PREFIX}{os.getpid()}-", dir=parent) as name:
-        yield Path(name)
-
-
-def _memory(wanted: int) -> Path | None:
-    """Return a folder in memory that has room for so many bytes, and runs programs."""
-    memory = Path("/dev/shm")
-    if not memory.is_dir() or shutil.disk_usage(memory).free < wanted:
-        return None
-    return None if os.statvfs(memory).f_flag & os.ST_NOEXEC else memory
-
-
-def _remove_leftovers(parent: Path) -> None:
-    """Remove the server of a session that was killed and could not clean up."""
-    for folder in parent.glob(f"{FOLDER_PREFIX}*"):
-        pid = int(folder.name.removeprefix(FOLDER_PREFIX).split("-")[0])
-        if folder.stat().st_uid == os.geteuid() and not psutil.pid_exists(pid):
-            for home in folder.iterdir():
-                EmbeddedServer(home).reset()
-            shutil.rmtree(folder)
+    """A folder for servers' homes, in memory where there is enough."""
+    with made_folder(FOLDER_PREFIX, SERVER_BYTES) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

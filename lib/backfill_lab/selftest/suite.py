@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from backfill.errors import UsageError
 from backfill.report import Reporter
-from backfill.server.embedded import EmbeddedServer
 from backfill_lab.selftest import (
     kills,
     lies,
@@ -31,6 +26,7 @@ from backfill_lab.selftest import (
     writers,
 )
 from backfill_lab.selftest.case import Case, Cases
+from backfill_lab.selftest.server_folder import server_folder
 from backfill_lab.selftest.world import Stage
 
 _GROUPS = (
@@ -45,7 +41,6 @@ CASES = tuple(
     for case in made
 )
 _PREFIX = "backfill-selftest-"
-_MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 2_000_000_000
 
 
@@ -112,32 +107,11 @@ def act(stage: Stage, case: Case, seed: int) -> None:
 @contextlib.contextmanager
 def temporary_stage() -> Iterator[Stage]:
     """Yield a stage in a folder that goes away, in memory where there is enough."""
-    is_large = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
-    parent = _MEMORY if is_large else Path(tempfile.gettempdir())
-    _remove_leftovers(parent)
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent) as name:
-        folder = Path(name)
-        with Stage(folder / "server", folder / "worlds") as stage:
-            yield stage
-
-
-def _remove_leftovers(parent: Path) -> None:
-    """Remove the server of a selftest that was killed and could not clean up."""
-    for folder in parent.glob(f"{_PREFIX}*"):
-        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
-        if folder.stat().st_uid == os.geteuid() and not _is_alive(int(owner)):
-            EmbeddedServer(folder / "server").reset()
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    with (
+        server_folder(_PREFIX, _ROOM_BYTES) as folder,
+        Stage(folder / "server", folder / "worlds") as stage,
+    ):
+        yield stage
 
 
 def stamp(now: dt.datetime) -> str:
