@@ -16,11 +16,23 @@ FONTS = pytest.mark.parametrize("style", STYLES, ids=[style.name for style in ST
 SIZES = pytest.mark.parametrize("size", (28, 44))
 
 
-def _doubted(drawn: str, said: str, style: Style, size: int) -> list[str]:
-    """Return the words that the ink of a drawn line contradicts, where it is read as another."""
+def _doubted(drawn: str, said: str, style: Style, size: int, shade: int | None = None) -> list[str]:
+    """Return the words that the ink of a drawn line contradicts, where it is read as another.
+
+    `shade`: how pale what stands above the capitals of grey print is, or above the small letters
+    where there are none.
+    """
     page = Image.new("L", (40 + 16 * size, 3 * size), 255)
     font = style.font(size)
-    ImageDraw.Draw(page).text((30, size), drawn, font=font, fill=60)
+    ImageDraw.Draw(page).text((30, size), drawn, font=font, fill=60 if shade is None else 155)
+    if shade is not None:
+        bare = ImageDraw.Draw(pale := Image.new("L", page.size, 255))
+        bare.text((30, size), drawn, font=font, fill=shade)
+        top = font.getbbox("O" if any(map(str.isupper, drawn)) else "o", anchor="ls")[1]
+        base = round(
+            size + font.getbbox(drawn, anchor="la")[1] - font.getbbox(drawn, anchor="ls")[1]
+        )
+        page.paste(pale.crop((0, 0, page.width, base + top - 1)), (0, 0))
     ink = find_ink(np.asarray(page, dtype=np.uint8))
     (band,) = with_labels(find_bands(ink), ink)
     left, words = 30.0, list[Word]()
@@ -87,3 +99,24 @@ def test_words_of_the_language_are_believed(style: Style, size: int, text: str) 
 @pytest.mark.parametrize("style", [STYLES[1]])
 def test_strokes_waves_and_hooks_are_no_dots(style: Style, drawn: str, said: str) -> None:
     assert _doubted(drawn, said, style, 44) == said.split()[:1]
+
+
+@FONTS
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [
+        ("Övrud Wik", "Ovrud Wik"),
+        ("Åsrud Wik", "Asrud Wik"),
+        ("Ünsrud Wik", "Unsrud Wik"),
+        ("mösser var", "mosser var"),
+    ],
+)
+def test_a_mark_too_pale_to_be_read_is_missed(style: Style, drawn: str, said: str) -> None:
+    assert _doubted(drawn, said, style, 44, shade=222) == said.split()[:1]
+
+
+@FONTS
+@pytest.mark.parametrize("text", ["Torvald Tanum", "Vera Falk", "Kontor Fabian", "Walborg Yosef"])
+@pytest.mark.parametrize("size", [24, 44])
+def test_a_letter_that_reaches_over_the_next_is_no_mark(style: Style, size: int, text: str) -> None:
+    assert _doubted(text, text, style, size) == []

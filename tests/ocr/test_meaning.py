@@ -113,8 +113,20 @@ def test_a_whole_day_is_what_its_duration_says() -> None:
 
 
 @pytest.mark.parametrize("job", ["Hundpassning", "Jourpass", "Frånvaro"])
-def test_a_job_that_nobody_knows_is_held(job: str) -> None:
-    assert checks.LABEL_UNKNOWN in _all_flags(_visit(title=f"Ida Alm • {job}"))
+@pytest.mark.parametrize("way", ["Ida Alm • {}", "Ida Alm, {}", "Ida Alm ({})", "Ida Alm: {}"])
+def test_a_job_that_nobody_knows_is_held(job: str, way: str) -> None:
+    assert checks.LABEL_UNKNOWN in _all_flags(_visit(title=way.format(job)))
+
+
+def test_the_year_of_a_heading_that_goes_on_below_is_no_part_of_a_title() -> None:
+    entry = card_of(
+        ("2025", 10, -20),
+        ("07:15 – 09:00", 10, 10),
+        ("Ida Alm • Skola", 10, 36),
+        ("Ågatan 7", 10, 62),
+    )
+
+    assert entry.title == "Ida Alm • Skola"
 
 
 @pytest.mark.parametrize("job", ["rstädning", "nsterputs", "emstädning"])

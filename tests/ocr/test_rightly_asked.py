@@ -178,11 +178,14 @@ def test_a_bar_further_down_is_of_a_card_that_was_not_read() -> None:
         (("22:00 – 06:00", "06:30 – 09:00"), True),
         (("21:30 – 00:00", "07:15 – 09:00"), True),
         (("07:15 – 09:00", "22:00 – 06:00"), False),
-        (("09:15 – 10:00", "07:15 – 09:00"), False),  # out of order, but of one day
+        (("07:15 – 09:00", "07:15 – 09:00"), False),
+        (("14:00 – 15:00", "07:15 – 09:00"), True),
         (("20:00 – 24:00", "22:00 – 23:00"), False),
     ],
 )
-def test_a_night_above_a_morning_is_another_days(times: tuple[str, str], is_of_two: bool) -> None:
+def test_a_card_above_one_that_begins_earlier_is_of_another_day(
+    times: tuple[str, str], is_of_two: bool
+) -> None:
     cards = [
         line
         for at, text in enumerate(times)

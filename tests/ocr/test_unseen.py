@@ -162,6 +162,20 @@ def test_a_shape_over_a_card_holds_the_image(
 
 
 @looks
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_a_dialog_that_touches_other_texts_holds_the_image(look: Look, place: int) -> None:
+    """Left of it begin the times of the cards above and below it."""
+    screen = _screen(look)
+    top, bottom = screen.boxes[place]
+    above = max(word.bottom for word in screen.words if word.bottom < top)
+    box = (60, above - 3, WIDTH - 90, bottom + 5)
+    screen.pen.rounded_rectangle(box, 14, fill="#b9c2ff")
+    screen.words = [word for word in screen.words if not top <= word.middle <= bottom]
+
+    assert COVERED in screen.unseen().flags
+
+
+@looks
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_room_for_a_card_that_is_not_there_holds_the_image(look: Look, place: int) -> None:
     assert ROOM_BETWEEN in _screen(look, missing=place).unseen().flags

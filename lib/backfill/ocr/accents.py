@@ -35,6 +35,7 @@ _LOW = frozenset("acemnorsuvwxz")  # as tall as an x
 _ON_LINE = frozenset("abcdehiklmnorstuvwxABCDEFGHIKLMNOPRSTUVWXYZ")  # nothing below the line
 _NARROW = frozenset("EFLIiltfr")  # never as wide as they are tall
 _CAPITALS = frozenset("ABCDEFGHIKLMNOPRSTUVWXYZ")
+_VOWELS = frozenset("AOUaou")
 _HOLED = frozenset("abdeopqADOPQR")  # enclose a blank in every font; ü, read as ä, does not
 
 
@@ -87,7 +88,7 @@ class Marks:
         if self._first_stands_out(word):
             return True
         letters = _letters(word, own) or _marked_head(word, own)
-        return any(
+        return any(_has_pale_mark(letter, own, ink) for letter in letters) or any(
             _is_other_letter(
                 letter, [m for m in above if _is_over(m, letter.piece)], self._line, band, ink
             )
@@ -150,10 +151,11 @@ def _letters(word: Word, own: Sequence[Piece]) -> list[_Letter]:
 
 
 def _marked_head(word: Word, own: Sequence[Piece]) -> list[_Letter]:
-    """Return the first letter of a word whose others touch, if it is told to have a mark."""
-    char, mark = _parted(word.text)[0]
+    """Return the first letter of a word whose others touch, if it has or may have lost a mark."""
+    (char, mark), *others = _parted(word.text)
     is_one = bool(own) and own[0].width < limits.ONE_LETTER_WIDE * own[0].height
-    return [_Letter(char, mark, own[0])] if is_one and mark and mark != "." else []
+    is_asked = (mark and mark != ".") or (char in "AOU" and (others[:1] or [("", "")])[0][1] == "")
+    return [_Letter(char, mark, own[0])] if is_one and is_asked else []
 
 
 def _above(word: Word, band: Band, own: Sequence[Piece], unit: float) -> list[Piece]:
@@ -257,12 +259,29 @@ def _is_whole(piece: Piece, band: Band, ink: Ink) -> bool:
     return bool(columns[third:-third].min(initial=np.inf) > limits.AMID * sides)
 
 
-def _is_blank_above(piece: Piece, ink: Ink) -> bool:
-    """Whether nothing stands above a letter, not even too pale or small to be a piece of ink."""
+def _has_pale_mark(letter: _Letter, own: Sequence[Piece], ink: Ink) -> bool:
+    """Whether something stands above a letter that is told to have no mark: Overgaard, for Öv…."""
+    return (
+        letter.char in _VOWELS
+        and not letter.mark
+        and letter.piece.height >= limits.SMALLEST_SHAPE_PX
+        and not _is_blank_above(letter.piece, ink, own)
+    )
+
+
+def _is_blank_above(piece: Piece, ink: Ink, own: Sequence[Piece] = ()) -> bool:
+    """Whether nothing stands above a letter, not even too pale or small to be a piece of ink.
+
+    Where another of the word's `own` reaches over it, as a T does, that is not asked.
+    """
     top = max(0, piece.top - round(limits.MARK_REACH * piece.height))
-    above = ink.contrast[top : piece.top - 1, piece.left : piece.right]
-    own = ink.contrast[piece.top : piece.bottom, piece.left : piece.right]
-    return bool(above.size) and int(above.max()) < limits.BLANK_SHARE * int(own.max())
+    left = max((p.right for p in own if p.left < piece.left < p.right), default=piece.left)
+    right = min((p.left for p in own if p.left < piece.right < p.right), default=piece.right)
+    above = ink.contrast[top : piece.top - 1, left:right]
+    itself = ink.contrast[piece.top : piece.bottom, piece.left : piece.right]
+    if not above.size:
+        return bool(own)
+    return int(above.max()) < limits.BLANK_SHARE * int(itself.max())
 
 
 def _span_on_top(piece: Piece, usual: float, band: Band, ink: Ink) -> int:

@@ -24,7 +24,7 @@ IMAGES_DO_NOT_MEET = "images_do_not_meet"
 DAY_GOES_ON = "day_goes_on"
 
 # What divides a client from a job, where no known job stands behind it.
-_DASH = re.compile(r"\s[-–—|/]\s|(?<=[^\W\d_])\s[Il]\s(?=[^\W\d_])|:\s")
+_DASH = re.compile(r"\s[-–—|/]\s|(?<=[^\W\d_])\s[Il]\s(?=[^\W\d_])|[:,]\s|\s\(\w")
 # The sign between a client and a job, read as a letter: Alma Ek e Kontor. An initial is a capital.
 _LONE_LETTER = re.compile(r"(?<=[^\W\d_]\s)[a-hj-zåäö](?=\s[^\W\d_])")
 _GLUED_DASH = re.compile(r"(?<=[^\W\d_])[-–—](?=[^\W\d_])")

@@ -16,7 +16,8 @@ from backfill.ocr.likeness import likeness
 
 # "v. 7"
 _SHORT_WEEK = re.compile(r"^\W*(?:v{1,2}|kw|uke?)\W{0,3}\d{1,2}\W*$", re.IGNORECASE)
-_COUNTER = re.compile(r"^[\W_]*\+?\s*\d{1,3}[\W_]*$")
+# A number on its own: a count, or the year of a heading that goes on below.
+_COUNTER = re.compile(r"^[\W_]*(?:\+?\s*\d{1,3}|20\d\d)[\W_]*$")
 # A text that goes on where it can not be seen.
 _CUT = re.compile(r"…|\.{2,}\s*$|\.\s\.\s?\.?\s*$")
 
@@ -137,7 +138,7 @@ def is_cut_short(text: str) -> bool:
 
 
 def is_counter(text: str) -> bool:
-    """Whether the text is a lone digit or "+3"."""
+    """Whether the text is a lone digit, "+3" or "2025"."""
     return bool(_COUNTER.match(text))
 
 

@@ -113,7 +113,7 @@ def find_unseen(
     if ROOM_BETWEEN not in flags and any(_holds_bars(scene, mask, words) for mask in grounds):
         flags += (ROOM_BETWEEN,)
     flags = _without_messages(flags, view, covers, spans[-1][1], scene.letter_px)
-    if any(box[0] < end and _is_over_a_card(box, entries, spans, view) for box in covers):
+    if any(box[1] < end and _is_over_a_card(box, entries, spans, view) for box in covers):
         flags += (COVERED,)
     is_free = _is_blank(scene, foot, blank, view.bottom, buttons)
     is_free = is_free and not _ends_at_bar(scene, spans, view)
@@ -251,7 +251,7 @@ def _is_elsewhere(scene: Scene, row: npt.NDArray[np.int16], foot: int) -> bool:
 
 
 def _without_messages(
-    flags: tuple[str, ...], view: View, covers: Sequence[Span], foot: float, unit: float
+    flags: tuple[str, ...], view: View, covers: Sequence[Box], foot: float, unit: float
 ) -> tuple[str, ...]:
     """Return the flags without those of words that are messages, but for a card cut below."""
     end = view.bottom - limits.NEAR_BOTTOM * unit
@@ -261,11 +261,11 @@ def _without_messages(
     return tuple(f for f in flags if f != STRAY_TEXT or not _are_messages(whole, covers))
 
 
-def _are_messages(strays: Sequence[Word], covers: Sequence[Span]) -> bool:
+def _are_messages(strays: Sequence[Word], covers: Sequence[Box]) -> bool:
     """Whether words that no card has stand in shapes over the list, and say nothing of a shift."""
     texts = " ".join(word.text for word in strays)
     return (
-        all(any(top <= word.middle <= low for top, low in covers) for word in strays)
+        all(any(top <= word.middle <= low for _l, top, _r, low in covers) for word in strays)
         and not any(char.isdigit() for char in texts)
         and not any(match.is_exact for match in find_labels(texts.split()))
         and not any(is_of_others(word.text) or is_all_day(word.text) for word in strays)
@@ -281,20 +281,22 @@ def _differing(scene: Scene, view: View, colour: npt.NDArray[np.int16]) -> Mask:
     return mask
 
 
-def _covers(scene: Scene, masks: Sequence[Mask]) -> list[Span]:
-    """Return the rows of each wide shape on the list that holds no card, in pixels.
+def _covers(scene: Scene, masks: Sequence[Mask]) -> list[Box]:
+    """Return the box of each wide shape on the list, in pixels.
 
     It has another colour than the sheet and than what lies behind the cards.
     """
-    other = np.bitwise_and.reduce(masks)
-    side = max(2, round(limits.NEXT_LINE * scene.letter_px / limits.SHRINK))
+    other, px = np.bitwise_and.reduce(masks), float(limits.SHRINK)
+    # A line of text that touches the shape is lower, a word of it narrower.
+    tall = max(2, round(limits.NEXT_LINE * scene.letter_px / limits.SHRINK))
+    wide = max(2, round(limits.COVER_WIDE / 2 * scene.colours.shape[1]))
     mask = np.asarray(cv2.morphologyEx(other, cv2.MORPH_CLOSE, np.ones((3, 3))), dtype=np.uint8)
-    mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side))), dtype=np.uint8)
+    mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((tall, wide))), dtype=np.uint8)
     return [
-        (float(limits.SHRINK * shape.top), float(limits.SHRINK * shape.bottom))
+        (px * shape.left, px * shape.top, px * shape.right, px * shape.bottom)
         for shape in find_shapes(mask, connectivity=4)[1]
         if shape.width >= limits.COVER_WIDE * scene.colours.shape[1]
-        and limits.SHRINK * shape.height >= limits.COVER_TALL * scene.letter_px
+        and px * shape.height >= limits.COVER_TALL * scene.letter_px
         and shape.full >= limits.COVER_FULL
     ]
 
@@ -302,10 +304,8 @@ def _covers(scene: Scene, masks: Sequence[Mask]) -> list[Span]:
 def _holds_bars(scene: Scene, mask: Mask, words: Collection[Word]) -> bool:
     """Whether bars stand under one another in the place of lines that were not loaded."""
     unit = scene.letter_px / limits.SHRINK
-    middles = [
-        ((word.left + word.width / 2) / limits.SHRINK, word.middle / limits.SHRINK)
-        for word in words
-    ]
+    px = limits.SHRINK
+    middles = [((word.left + word.width / 2) / px, word.middle / px) for word in words]
     bars = [
         shape
         for shape in find_shapes(mask, connectivity=4)[1]
@@ -379,17 +379,22 @@ def _commonest(part: Pixels) -> npt.NDArray[np.int16]:
     return np.asarray(medians, dtype=np.int16)
 
 
-def _is_over_a_card(box: Span, entries: Sequence[Entry], spans: Sequence[Span], view: View) -> bool:
+def _is_over_a_card(box: Box, entries: Sequence[Entry], spans: Sequence[Span], view: View) -> bool:
     """Whether a card may lie below a shape: none that was read, and time is left for one.
 
     Above the first card of a screen without a heading another screen shows what is there.
     """
-    if view.date is None and box[1] <= spans[0][0]:
+    left, top, right, bottom = box
+    if view.date is None and bottom <= spans[0][0]:
         return False
-    middles = [word.middle for entry in entries for word in entry.words]
-    if any(box[0] <= middle <= box[1] for middle in middles):
+    if any(
+        top <= word.middle <= bottom and left <= word.left + word.width / 2 <= right
+        for entry in entries
+        for word in entry.words
+    ):
         return False
-    above = [place for place, span in enumerate(spans) if span[1] <= box[0]]
+    # A shape may touch the last line of the card above it.
+    above = [place for place, span in enumerate(spans) if span[1] <= (top + bottom) / 2]
     if not above or above[-1] + 1 == len(entries):
         return True
     return _leaves_time(entries[above[-1]], entries[above[-1] + 1])

@@ -92,7 +92,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     flags = _doubts_of_cards(layout, entries, sheet, top if date else None, letter_px)
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape, of_cards)
     is_other_named = date is not None and shows_other_day(lines, date)
-    flags += (SECOND_DAY,) * (is_other_named or _begins_the_night_before(entries))
+    flags += (SECOND_DAY,) * (is_other_named or _are_disordered(entries))
     of_strays = (STRAY_TEXT,) * any(is_stray) + (CUT_BELOW,) * (not all(is_stray))
     tail = Tail.FAREWELL if layout.farewell_y is not None else Tail.ROOM
     return View(
@@ -127,13 +127,15 @@ def _doubts_of_cards(
     )
 
 
-def _begins_the_night_before(entries: tuple[Entry, ...]) -> bool:
-    """Whether a shift over midnight stands above one of the morning: one of both is another day's.
+def _are_disordered(entries: tuple[Entry, ...]) -> bool:
+    """Whether a card stands above one that begins earlier: one of both is another day's.
 
-    Cards stand in the order in which they begin.
+    A night above a morning began the day before; another app's message has a time of its own.
     """
-    times = [(minutes_of(entry.start), minutes_of(entry.end)) for entry in entries]
-    return any(end <= after < start for (start, end), (after, _end) in itertools.pairwise(times))
+    starts = [(span_of(entry.words)[1], minutes_of(entry.start)) for entry in entries]
+    return any(
+        upper[0] < lower[0] and upper[1] > lower[1] for upper, lower in itertools.pairwise(starts)
+    )
 
 
 def _is_cut_below(word: Word, entries: tuple[Entry, ...], sheet: Sheet, unit: float) -> bool:
