@@ -48,6 +48,8 @@ BARE = "bare"
 FOLDER_PREFIX = "backfill-test-"
 FOLDER_PREFIX_OF_SITES = "backfill-sites-"
 STOP_SECONDS = 60
+#: What ends the session, for all of whose tests these are handled so.
+ENDS = (signal.SIGTERM, signal.SIGHUP)
 #: The session that a signal ends.
 _begun: list[pytest.Session] = []
 SERVER_BYTES, TEMP_BYTES = 2_000_000_000, 8_000_000_000
@@ -147,7 +149,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if memory := memory_with(TEMP_BYTES):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
     # A terminated session must still stop its server, as an interrupted one does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDS:
         signal.signal(number, _end_session)
     compile_share(config)
 
@@ -198,6 +200,15 @@ def pytest_keyboard_interrupt() -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     _begun.append(session)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Fail a test that keeps the signals that end the session for itself."""
+    for number in ENDS:
+        if signal.getsignal(number) is not _end_session:
+            signal.signal(number, _end_session)
+            pytest.fail(f"{item.nodeid} leaves a handler of {number.name} behind")
 
 
 def _end_session(number: int, frame: types.FrameType | None) -> None:

@@ -33,6 +33,7 @@ from tests.bench.figures import Measures, figures, needed_beside
 from tests.bench.server import Server
 
 from backfill.folder import runs_dir
+from backfill.stop import handled
 
 GROUPS = {
     "writing": writing.CONTENDERS,
@@ -62,10 +63,12 @@ TOO_SLOW_FOR_LARGE = {
 def main(arguments: Sequence[str] | None = None) -> Path:
     """Measure what was asked for, print the table, and return the folder with all of it."""
     options = _options(arguments)
-    # As an error, so that the server is stopped on the way out.
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     sizes: list[Measures] = []
-    with tempfile.TemporaryDirectory(prefix="backfill-bench-") as home:
+    with (
+        # As an error, so that the server is stopped on the way out.
+        handled([signal.SIGTERM], lambda number, _frame: sys.exit(128 + number)),
+        tempfile.TemporaryDirectory(prefix="backfill-bench-") as home,
+    ):
         server = Server(Path(home))
         try:
             for rows in sorted(options.rows):

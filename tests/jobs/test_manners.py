@@ -270,6 +270,10 @@ def test_status_and_doctor_look_at_a_table_of_ones_own(bench: Bench, tmp_path: P
     assert status.summary["pending"]["utc"] == {"ana": 1}
     assert "ok   table: public.trips is as" in doctor.out
 
+    bench.sql("ALTER TABLE events RENAME TO appointments")
+    unnamed = run_here(bench.dsn, bench.runs, "status")
+    assert "Of another table than events: status --table FILE." in unnamed.out
+
 
 @pytest.mark.parametrize("plain", [True, False])
 def test_errors_are_red_on_a_terminal_unless_nobody_wants_colour(

@@ -150,7 +150,8 @@ def _pending(connection: Connection, spec: TableSpec) -> dict[str, Any]:
             "hidden": hidden_rows(connection, table.relations),
         }
     except (BackfillError, psycopg.Error) as error:  # of a role that may not look, among others
-        return {"utc": None, "why": first_line(error)}
+        other = "" if spec is not EVENTS else " Of another table than events: status --table FILE."
+        return {"utc": None, "why": first_line(error) + other}
 
 
 def cells_of(run: Mapping[str, Any]) -> Cells:

@@ -54,15 +54,9 @@ class Layout:
 def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout:
     """Return the entries of all cards, column by column, from top to bottom."""
     height = line_height(words)
-    whole = make_cells(words)
-    scale = hours_of_scale(whole, height)
-    if not scale and len(kept := without_sent(words, whole)) < len(words):
-        whole = make_cells(kept)
+    whole, scale = _beside_scale(words, height)
     # The lines of a scale go behind its cards.
     dividers = () if scale else group_rules(dividers, whole, height)
-    whole = [cell for cell in whole if cell not in scale]
-    if scale:
-        whole = with_ranges_apart(whole)
     cells = without_signs(with_ranges(without_captions(whole, height), height), height)
     anchors = find_anchors(cells, dividers, height)
     timed = {cell for anchor in anchors for cell in (*anchor.cells, anchor.mark) if cell}
@@ -95,6 +89,15 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     foot = max((cell.bottom for cell in scale), default=None)
     hours = tuple(parse_clock(cell.text) for cell in scale)
     return Layout(tuple(entries), farewell, farewell_y, tuple(lone), tuple(strays), foot, hours)
+
+
+def _beside_scale(words: list[Word], height: float) -> tuple[list[Cell], list[Cell]]:
+    """Return the cells but those of a scale of hours and of times of sending, and the scale's."""
+    whole = make_cells(words)
+    if scale := hours_of_scale(whole, height):
+        return with_ranges_apart([cell for cell in whole if cell not in scale]), scale
+    kept = without_sent(words, whole)
+    return make_cells(kept) if len(kept) < len(words) else whole, scale
 
 
 def _columns(
