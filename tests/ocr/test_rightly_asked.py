@@ -386,3 +386,23 @@ def test_towns_that_nobody_knows_are_towns_where_they_differ() -> None:
     ]
 
     assert not day_of([image_of(*cards)]).all_review_reasons
+
+
+@pytest.mark.parametrize(
+    ("titles", "is_held"),
+    [
+        (("Kliniken • Hörnet • Kontor", "Bo Ek • Skola"), True),
+        (("Bo Ek • Skola", "Ida • Städning • Trappa"), True),
+        (("Kliniken • Hörnet • Kontor", "Bo Ek • Söder • Skola"), False),
+        (("Bo Ek • Skola", "Siv Dal • Kontor"), False),
+    ],
+)
+def test_a_title_divided_more_often_than_others_is_asked_about(
+    titles: tuple[str, ...], is_held: bool
+) -> None:
+    cards = [
+        _at(f"0{7 + at}", title, f"Ekgatan {at + 2}, Lerum") for at, title in enumerate(titles)
+    ]
+
+    doubts = "".join(day_of([image_of(*cards)]).all_review_reasons)
+    assert (checks.TITLE_UNSURE in doubts) is is_held

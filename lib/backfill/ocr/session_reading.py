@@ -42,7 +42,7 @@ from backfill.ocr.session import (
 from backfill.ocr.shift import Entry, Shift
 from backfill.ocr.totals import agrees
 from backfill.ocr.vocabulary import Towns, known_towns
-from backfill.ocr.words import Word, span_of
+from backfill.ocr.words import BULLET, Word, span_of
 
 DURATION_AGREES = "duration_agrees"
 SEEN_TWICE = "seen_on_several_images"
@@ -167,6 +167,12 @@ def _lacks_number(row: Shift, rows: Sequence[Shift]) -> bool:
     return bool(row.street) and not row.street_number and has_number
 
 
+def _has_more_parts(entry: Entry, reading: ImageReading) -> bool:
+    """Whether a title is divided more often than another of its image: a letter taken for a dot."""
+    parts = entry.title.count(BULLET)
+    return parts > 1 and any(other.title.count(BULLET) == 1 for other in reading.entries)
+
+
 def _are_placed(rows: Sequence[Shift]) -> bool:
     """Whether all clients of a day but one at most have a place, so that one without is odd."""
     places = [bool(row.street or row.city) for row in rows if row.customer_name]
@@ -180,10 +186,11 @@ def _doubted(
     are_placed, is_captioned = _are_placed(day), have_one_word(day)
     entries = []
     for entry, row in zip(reading.entries, rows, strict=True):
+        is_torn = is_captioned or _has_more_parts(entry, reading)
         is_nowhere = are_placed and bool(row.customer_name) and not (row.street or row.city)
         doubts = (
             *doubts_of(entry, row),
-            *(TITLE_UNSURE,) * (is_captioned and bool(row.customer_name)),
+            *(TITLE_UNSURE,) * (is_torn and bool(row.customer_name)),
             *(UNKNOWN_TEXT,) * (not towns.find_town(row.city) and _has_odd_town(entry, row, day)),
             *(ADDRESS_UNSURE,) * (is_nowhere or _lacks_town(row, day) or _lacks_number(row, day)),
         )
