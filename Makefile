@@ -34,7 +34,7 @@ test: setup ## every promise on a real server, four processes (some: make test A
 
 test-rest: setup ## what takes long or starts clusters: Dask, benchmarks at a tiny size, the demo twice
 	@scripts/system-packages shells
-	$(PYTEST) -m "cluster or bench or long" $(ARGS)
+	$(PYTEST) -n 2 --dist worksteal -m "cluster or bench or long" $(ARGS)
 
 test-all: test test-system-postgres test-wheel-postgres test-rest test-chaos test-browser ## every test there is
 

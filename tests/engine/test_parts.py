@@ -94,12 +94,10 @@ def test_conditions_know_household_zone_rule_and_what_was_read(bench: Bench) -> 
     [
         "nope = 1",
         "rule = 'normal'; DROP VIEW changes",
-        "1 = 1) UNION SELECT 1 --",
+        *longer("1 = 1) UNION SELECT 1 --"),
         "position IN (SELECT position FROM 'changes.parquet')",
         "(SELECT count(*) FROM read_text('/etc/hostname')) > 0",
-        "sum(position) > 1",
-        "rule",
-        "  ",
+        *longer("sum(position) > 1", "rule", "  "),
     ],
 )
 def test_a_bad_condition_is_refused_and_the_columns_are_named(bench: Bench, condition: str) -> None:
@@ -145,7 +143,7 @@ def test_a_canary_of_a_condition_samples_what_it_chooses(bench: Bench) -> None:
     assert "Part 1 (a sample of 50% of key > 'e06')" in bench.messages()
 
 
-@pytest.mark.parametrize("canary", ["0%", "101%", "0", "-3", "many", "1.5"])
+@pytest.mark.parametrize("canary", ["0%", "101%", *longer("0", "-3"), "many", "1.5"])
 def test_a_canary_that_can_not_be_meant_is_refused(bench: Bench, canary: str) -> None:
     run_id = bench.plan().run_id
 
@@ -279,6 +277,7 @@ def test_positions_know_their_members_and_their_hash(some: set[int], others: set
 KEYS = st.sets(st.sampled_from(sorted(ALL_NOONS)), max_size=12)
 
 
+@pytest.mark.long
 @given(st.lists(KEYS, max_size=3), st.integers(1, 4), st.integers(1, 6))
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -8,6 +8,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from tests.engine.in_parts import ALL_NOONS, evidence, filled
 from tests.engine.workshop import NOON_MS, Bench
+from tests.longer import longer
 
 from backfill.command.status_view import status_document, status_text
 from backfill.errors import Interrupted, PreflightError, UsageError
@@ -17,10 +18,10 @@ from backfill.errors import Interrupted, PreflightError, UsageError
     "change",
     [
         "selection = '{}'",
-        "selection = jsonb_build_object('only', 'key <= ''e05''')",
+        *longer("selection = jsonb_build_object('only', 'key <= ''e05''')"),
         "approved_by = 'somebody else'",
-        "approved_at = approved_at + interval '1 second'",
-        "positions_sha256 = md5(positions_sha256)",
+        *longer("approved_at = approved_at + interval '1 second'"),
+        *longer("positions_sha256 = md5(positions_sha256)"),
     ],
 )
 def test_verify_and_evidence_check_find_a_changed_part(bench: Bench, change: str) -> None:

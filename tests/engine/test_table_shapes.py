@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.engine.visits import SPEC, make_table, spec, visit_starts
 from tests.engine.workshop import NOON_MS, NOON_UTC_MS, Bench
+from tests.longer import longer
 
 from backfill.errors import UsageError
 from backfill.plans.extract import PendingRows
@@ -17,7 +18,7 @@ from backfill.plans.extract import PendingRows
     ("key", "values"),
     [
         ("id bigint PRIMARY KEY", ["-5", "10", "9", "9223372036854775807"]),
-        ("id integer PRIMARY KEY", ["-5", "10", "9", "2147483647"]),
+        *longer(("id integer PRIMARY KEY", ["-5", "10", "9", "2147483647"])),
         (
             "id uuid PRIMARY KEY",
             [
@@ -27,11 +28,11 @@ from backfill.plans.extract import PendingRows
                 "00000000-0000-0000-0000-000000000000",
             ],
         ),
-        ('id text COLLATE "POSIX" PRIMARY KEY', ["b", "A", "a", "B"]),
+        *longer(('id text COLLATE "POSIX" PRIMARY KEY', ["b", "A", "a", "B"])),
         ("id numeric PRIMARY KEY", ["10", "9.50", "-1e3", "NaN"]),
         # An order of its own, which no comparison of texts gives.
         ("id size PRIMARY KEY", ["small", "large", "tiny", "medium"]),
-        ("id varchar(40) PRIMARY KEY", ["b", "A", "a", "B"]),
+        *longer(("id varchar(40) PRIMARY KEY", ["b", "A", "a", "B"])),
         ("id char(5) PRIMARY KEY", ["b", "A", "a", "B"]),
         ("id text PRIMARY KEY", ["it's", 'a "quote"', "line\nbreak\r\n", "tab\t\\N \\000 %s {}"]),
         ("id text PRIMARY KEY", ["", " ", "\u00e5\u0308", "\U0001f600'; DROP TABLE visits; --"]),

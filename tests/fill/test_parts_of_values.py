@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import pandas as pd
 import pyarrow as pa
 import pytest
+from tests.longer import longer_behind
 
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
@@ -74,7 +75,7 @@ CASES: dict[LiteralString, list[tuple[str, str | None, list[str]]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("kind", longer_behind(6, CASES))
 def test_what_a_part_loses_is_said_and_what_would_be_cut_is_left_alone(
     tables: Tables, kind: LiteralString
 ) -> None:

@@ -118,6 +118,7 @@ def test_two_that_join_write_one_run_into_one_folder_each_with_a_notebook(bench:
     assert "apply-3.ipynb" not in names
 
 
+@pytest.mark.long
 def test_ranges_of_a_killed_kernel_are_free_at_once_and_the_other_goes_on(bench: Bench) -> None:
     run_id = bench.plan().run_id
 

@@ -8,6 +8,7 @@ import pytest
 from tests.engine.workshop import load_nothing
 from tests.jobs.conftest import BenchFrom
 from tests.jobs.kept_tables import PAIR, planned, utc
+from tests.longer import longer_behind
 
 from backfill.errors import PreflightError
 
@@ -60,7 +61,7 @@ STAYS = {
 }
 
 
-@pytest.mark.parametrize("name", STAYS)
+@pytest.mark.parametrize("name", longer_behind(3, STAYS))
 def test_periods_that_meet_are_told_of_where_they_differ_and_the_last_one_counts(
     bench_from: BenchFrom, tmp_path: Path, name: str
 ) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 import psycopg
 import pytest
 from tests import nursery
+from tests.longer import longer
 
 from backfill import cli, tour
 from backfill.errors import UsageError
@@ -50,7 +51,7 @@ def take_offers(name: str, **parameters: object) -> int:
     return taken
 
 
-@pytest.mark.parametrize("name", ["00_start_here", "01_utc_backfill"])
+@pytest.mark.parametrize("name", ["00_start_here", *longer("01_utc_backfill")])
 def test_every_line_that_is_offered_to_go_on_from_works_where_it_stands(name: str) -> None:
     assert take_offers(name) >= 6
 
