@@ -16,7 +16,7 @@ def longer(*cases: object) -> tuple[ParameterSet, ...]:
     )
 
 
-def longer_behind(count: int, cases: Iterable[str]) -> list[str | ParameterSet]:
-    """Return named cases of which those behind so many have the marker `long`."""
-    names = list(cases)
-    return [*names[:count], *longer(*names[count:])]
+def longer_behind(count: int, cases: Iterable[object]) -> list[object]:
+    """Return cases of which those behind so many have the marker `long`."""
+    listed = list(cases)
+    return [*listed[:count], *longer(*listed[count:])]

@@ -15,7 +15,6 @@ ALWAYS = {
     "kill.apply.before_commit",
     "rights.least",
     "rights.paths",
-    "server.commit_unknown.arrived",
     "tampering.record",
     "writers.stopped.before_commit",
 }

@@ -18,7 +18,7 @@ from tests.engine.appliers import (
     ranges,
 )
 from tests.engine.workshop import Bench
-from tests.longer import longer
+from tests.longer import longer, longer_behind
 
 from backfill.errors import Interrupted, LeaseHeld
 from backfill.records import lease
@@ -151,6 +151,7 @@ def test_a_request_stops_every_applier_within_a_chunk(
     assert_whole(bench, run_id)
 
 
+@pytest.mark.long
 @pytest.mark.kill
 def test_one_that_stands_by_is_told_of_a_pause_as_well(bench: Bench, appliers: Appliers) -> None:
     run_id = bench.plan().run_id
@@ -347,7 +348,7 @@ def test_an_applier_that_left_after_a_range_is_at_work_no_more(
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize("is_alone", [True, False])
+@pytest.mark.parametrize("is_alone", longer_behind(1, [True, False]))
 @pytest.mark.parametrize("point", [BETWEEN_RANGES, JOINED])
 def test_a_dead_applier_is_at_work_no_more_also_without_a_range(
     bench: Bench, appliers: Appliers, point: tuple[str, int], is_alone: bool

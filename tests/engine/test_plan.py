@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.engine.workshop import NOON_MS, Bench, load_noons
+from tests.longer import longer_behind
 
 from backfill.errors import StalePlan
 from backfill.folder import RunFolder
@@ -168,14 +169,17 @@ def test_equal_rows_and_settings_give_an_equal_plan(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [
-        {"fold": "later"},
-        {"gap": "skip"},
-        {"default_tz": "Asia/Tokyo"},
-        {"strict": True},
-        {"skip_deleted": True},
-        {"household_id": "hh_demo"},
-    ],
+    longer_behind(
+        3,
+        [
+            {"fold": "later"},
+            {"gap": "skip"},
+            {"default_tz": "Asia/Tokyo"},
+            {"strict": True},
+            {"skip_deleted": True},
+            {"household_id": "hh_demo"},
+        ],
+    ),
 )
 def test_every_setting_that_decides_a_value_is_in_the_fingerprint(
     bench: Bench, settings: dict[str, object]

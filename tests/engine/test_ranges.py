@@ -21,6 +21,7 @@ from tests.engine.appliers import (
     ranges,
 )
 from tests.engine.workshop import Bench, add_noons
+from tests.longer import longer_behind
 
 from backfill.command.status_view import status_document, status_text
 from backfill.errors import Interrupted, Terminated
@@ -205,11 +206,14 @@ def test_a_run_of_several_ranges_is_reverted_whole(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [
-        ("row_low = row_low + 1", "range"),
-        ("row_high = row_high - 1", "rows have a checkpoint"),
-        ("first_chunk_no = first_chunk_no + 1", "chain of hashes breaks"),
-    ],
+    longer_behind(
+        1,
+        [
+            ("row_low = row_low + 1", "range"),
+            ("row_high = row_high - 1", "rows have a checkpoint"),
+            ("first_chunk_no = first_chunk_no + 1", "chain of hashes breaks"),
+        ],
+    ),
 )
 def test_verify_finds_a_changed_range(bench: Bench, change: str, says: str) -> None:
     run_id = bench.plan().run_id

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.engine.workshop import Bench, noon_utc
+from tests.longer import longer_behind
 
 from backfill.errors import BackfillError, RowsDrifted, UsageError
 from backfill.records.ledger import Ledger
@@ -75,11 +76,14 @@ def test_a_revert_has_an_id_of_its_own(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "edit",
-    [
-        "UPDATE events SET start_at_utc = 1 WHERE id = 'e03'",
-        "UPDATE events SET start_at = 1 WHERE id = 'e03'",
-        "UPDATE events SET tz = 'Asia/Tokyo' WHERE id = 'e03'",
-    ],
+    longer_behind(
+        2,
+        [
+            "UPDATE events SET start_at_utc = 1 WHERE id = 'e03'",
+            "UPDATE events SET start_at = 1 WHERE id = 'e03'",
+            "UPDATE events SET tz = 'Asia/Tokyo' WHERE id = 'e03'",
+        ],
+    ),
 )
 def test_rows_edited_since_are_listed_and_left_alone(bench: Bench, edit: str) -> None:
     run_id = bench.run().run_id

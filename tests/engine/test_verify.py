@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from tests.engine.workshop import Bench
+from tests.longer import longer_behind
 
 from backfill.errors import Interrupted, PreflightError, VerifyFailed
 from backfill.jobs.registry import kind_of
@@ -48,15 +49,18 @@ def test_verify_writes_nothing(bench: Bench, run_id: str) -> None:
 
 @pytest.mark.parametrize(
     "tampering",
-    [
-        "UPDATE backfill.checkpoint SET key_low = 'e00' WHERE chunk_no = 2",
-        "UPDATE backfill.checkpoint SET key_high = 'e0a' WHERE chunk_no = 2",
-        "UPDATE backfill.checkpoint SET elapsed_ms = elapsed_ms + 1 WHERE chunk_no = 2",
-        "UPDATE backfill.checkpoint SET updated = 3, skipped = 2 WHERE chunk_no = 2",
-        "UPDATE backfill.checkpoint SET committed_at = committed_at + interval '1 microsecond'"
-        " WHERE chunk_no = 2",
-        "UPDATE backfill.checkpoint SET chain_hash = repeat('0', 64) WHERE chunk_no = 2",
-    ],
+    longer_behind(
+        2,
+        [
+            "UPDATE backfill.checkpoint SET key_low = 'e00' WHERE chunk_no = 2",
+            "UPDATE backfill.checkpoint SET key_high = 'e0a' WHERE chunk_no = 2",
+            "UPDATE backfill.checkpoint SET elapsed_ms = elapsed_ms + 1 WHERE chunk_no = 2",
+            "UPDATE backfill.checkpoint SET updated = 3, skipped = 2 WHERE chunk_no = 2",
+            "UPDATE backfill.checkpoint SET committed_at = committed_at + interval '1 microsecond'"
+            " WHERE chunk_no = 2",
+            "UPDATE backfill.checkpoint SET chain_hash = repeat('0', 64) WHERE chunk_no = 2",
+        ],
+    ),
 )
 def test_a_changed_checkpoint_is_named(bench: Bench, run_id: str, tampering: str) -> None:
     bench.sql(tampering)
@@ -126,13 +130,16 @@ def test_a_missing_image_is_named(bench: Bench, run_id: str) -> None:
 
 @pytest.mark.parametrize(
     "tampering",
-    [
-        "UPDATE backfill.skip SET key = 'e08'",
-        "UPDATE backfill.skip SET reason = 'missing_timezone'",
-        "UPDATE backfill.skip SET detail = detail || ' '",
-        "UPDATE backfill.skip SET chunk_no = 1",
-        "DELETE FROM backfill.skip",
-    ],
+    longer_behind(
+        2,
+        [
+            "UPDATE backfill.skip SET key = 'e08'",
+            "UPDATE backfill.skip SET reason = 'missing_timezone'",
+            "UPDATE backfill.skip SET detail = detail || ' '",
+            "UPDATE backfill.skip SET chunk_no = 1",
+            "DELETE FROM backfill.skip",
+        ],
+    ),
 )
 def test_a_changed_skip_is_named(bench: Bench, run_id: str, tampering: str) -> None:
     bench.sql(tampering)

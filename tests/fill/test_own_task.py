@@ -171,6 +171,7 @@ def test_every_optional_part_of_a_task_does_what_the_page_says(
     assert "3: its label is printed" in told  # remarks
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_part_of_a_chain_takes_along_what_its_rows_build_on_and_nobody_else_writes_it(
     tables: Tables, tmp_path: Path, site: Path

@@ -99,14 +99,17 @@ def test_what_a_type_does_not_keep_is_said_or_left_alone(tables: Tables, kind: s
 
 @pytest.mark.parametrize(
     ("kind", "there", "given"),
-    [
-        ("date", "2031-05-06", "2031-05-06 07:08"),
-        ("timestamp", "2031-05-06 07:08", "2031-05-06 07:08+05"),
-        ("timestamp", "2031-05-06 07:08:09.876543", "2031-05-06 07:08:09.8765432"),
-        ("time", "07:08", "07:08-03"),
-        ("money", "750", "7,50"),
-        ('"char"', "n", "no"),
-    ],
+    longer_behind(
+        3,
+        [
+            ("date", "2031-05-06", "2031-05-06 07:08"),
+            ("timestamp", "2031-05-06 07:08", "2031-05-06 07:08+05"),
+            ("timestamp", "2031-05-06 07:08:09.876543", "2031-05-06 07:08:09.8765432"),
+            ("time", "07:08", "07:08-03"),
+            ("money", "750", "7,50"),
+            ('"char"', "n", "no"),
+        ],
+    ),
 )
 def test_a_key_or_a_source_that_its_column_would_cut_is_no_rows(
     tables: Tables, kind: str, there: str, given: str

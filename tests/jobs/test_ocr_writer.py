@@ -22,7 +22,7 @@ from tests.jobs.ocr_bench import (
     take,
     truth,
 )
-from tests.longer import longer
+from tests.longer import longer, longer_behind
 
 from backfill.errors import ExitCode, Interrupted, RowsDrifted
 from backfill.ocr.dates import DateEvidence
@@ -211,13 +211,16 @@ def test_an_event_that_appears_meanwhile_is_swallowed_and_not_reverted(first: Oc
 
 @pytest.mark.parametrize(
     "edit",
-    [
-        "UPDATE schedule_ingest.day_snapshot SET snapshot_payload = '[]'",
-        "DELETE FROM schedule_ingest.day_snapshot",
-        "UPDATE schedule_ingest.schedule_event SET new_value_hash = 'x' || new_value_hash",
-        'UPDATE schedule_ingest.schedule_event SET new_value = new_value || \'{"city": "x"}\'',
-        "DELETE FROM schedule_ingest.schedule_event",
-    ],
+    longer_behind(
+        3,
+        [
+            "UPDATE schedule_ingest.day_snapshot SET snapshot_payload = '[]'",
+            "DELETE FROM schedule_ingest.day_snapshot",
+            "UPDATE schedule_ingest.schedule_event SET new_value_hash = 'x' || new_value_hash",
+            'UPDATE schedule_ingest.schedule_event SET new_value = new_value || \'{"city": "x"}\'',
+            "DELETE FROM schedule_ingest.schedule_event",
+        ],
+    ),
 )
 def test_verify_sees_every_edit(first: OcrBench, edit: str) -> None:
     run = take(first, apply=True)

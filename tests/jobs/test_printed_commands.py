@@ -67,6 +67,7 @@ def place(bench_from: BenchFrom, tmp_path: Path) -> Place:
     return Place(bench, table, tmp_path / "runs of mine")
 
 
+@pytest.mark.long
 def test_answers_are_planned_for_the_same_rows_by_the_command_that_asks_for_them(
     place: Place,
 ) -> None:
@@ -96,6 +97,7 @@ def test_answers_are_planned_for_the_same_rows_by_the_command_that_asks_for_them
     assert verified.summary["verified"] is True
 
 
+@pytest.mark.long
 def test_a_plan_that_nobody_approved_is_not_resumed_and_the_refusal_names_what_applies_it(
     place: Place,
 ) -> None:
@@ -190,6 +192,7 @@ def test_an_interrupted_run_goes_on_in_its_own_chunks_by_the_printed_command(
     }
 
 
+@pytest.mark.long
 def test_a_changed_plan_names_the_command_that_plans_the_same_again(place: Place) -> None:
     planned = place.type("utc", *place.given, "--household-id", "south", "--max-skips", "4")
     skips = place.runs / planned.summary["run_id"] / "plan_skips.csv"

@@ -10,6 +10,7 @@ import pytest
 from tests.engine.workshop import Bench, load_nothing, utc
 from tests.jobs.command_line import run_here
 from tests.jobs.conftest import BenchFrom
+from tests.longer import longer_behind
 
 from backfill.errors import PreflightError, UsageError
 
@@ -25,19 +26,27 @@ def planned(bench: Bench, tmp_path: Path, spec: str, **given: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("kind", "more", "walls", "expected"),
-    [
-        ("timestamptz(0)", "", ["2026-08-02 11:30:00.7"], [utc("2026-08-02 10:30:00")]),
-        ("timestamp(2)", "", ["1969-08-02 11:30:00.129"], ["1969-08-02 10:30:00.12"]),
-        ("varchar(23)", "", ["2026-08-02 11:30:00.129"], ["2026-08-02T10:30:00.12Z"]),
-        ("char(20)", "", ["2026-08-02 11:30:00.129"], ["2026-08-02T10:30:00Z"]),
-        (
-            "numeric(9)",
-            'target_unit = "s"\n',
-            ["1991-08-02 11:30", "2026-08-02"],
-            [681129000, None],
-        ),
-        ("numeric(10,1)", 'target_unit = "s"\n', ["2026-08-02", "1991-08-02"], [None, 681087600]),
-    ],
+    longer_behind(
+        3,
+        [
+            ("timestamptz(0)", "", ["2026-08-02 11:30:00.7"], [utc("2026-08-02 10:30:00")]),
+            ("timestamp(2)", "", ["1969-08-02 11:30:00.129"], ["1969-08-02 10:30:00.12"]),
+            ("varchar(23)", "", ["2026-08-02 11:30:00.129"], ["2026-08-02T10:30:00.12Z"]),
+            ("char(20)", "", ["2026-08-02 11:30:00.129"], ["2026-08-02T10:30:00Z"]),
+            (
+                "numeric(9)",
+                'target_unit = "s"\n',
+                ["1991-08-02 11:30", "2026-08-02"],
+                [681129000, None],
+            ),
+            (
+                "numeric(10,1)",
+                'target_unit = "s"\n',
+                ["2026-08-02", "1991-08-02"],
+                [None, 681087600],
+            ),
+        ],
+    ),
 )
 def test_an_instant_is_planned_as_its_column_can_hold_it(
     bench_from: BenchFrom,

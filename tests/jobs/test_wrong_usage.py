@@ -90,7 +90,7 @@ def test_a_value_that_is_empty_is_never_taken_for_all(
 
 @pytest.mark.parametrize(
     ("command", "option"),
-    list(options(lambda a: getattr(a.type, "__name__", "") in ("int", "float"))),
+    longer_behind(20, list(options(lambda a: getattr(a.type, "__name__", "") in ("int", "float")))),
 )
 def test_what_is_no_number_is_refused_by_each_option_that_takes_one(
     command: str, option: str, capsys: pytest.CaptureFixture[str]

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from tests import nursery
 from tests.deadline import DEADLINE_SECONDS
-from tests.longer import longer
+from tests.longer import longer, longer_behind
 from tests.notebooks.copied import run_notebook, with_extra_cell
 
 from backfill.folder import RunFolder
@@ -152,24 +152,27 @@ def test_what_ctrl_c_raises_in_a_persons_own_cell_is_no_fault_of_the_cell(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "code", "what"),
-    [
-        (
-            "run.summary()",
-            "raise LookupError('no')",
-            "Cell [{}] of the notebook raised LookupError",
-        ),
-        (
-            "run.preflight()",
-            "__import__('sys').exit()",
-            "Cell [{}] of the notebook raised SystemExit",
-        ),
-        ("run.preflight()", "exit()", "Cell [{}] of the notebook ended its kernel by exit()"),
-        (
-            "run.preflight()",
-            "__import__('os')._exit(3)",
-            "In cell [{}] of the notebook its kernel ended (exit code 3)",
-        ),
-    ],
+    longer_behind(
+        2,
+        [
+            (
+                "run.summary()",
+                "raise LookupError('no')",
+                "Cell [{}] of the notebook raised LookupError",
+            ),
+            (
+                "run.preflight()",
+                "__import__('sys').exit()",
+                "Cell [{}] of the notebook raised SystemExit",
+            ),
+            ("run.preflight()", "exit()", "Cell [{}] of the notebook ended its kernel by exit()"),
+            (
+                "run.preflight()",
+                "__import__('os')._exit(3)",
+                "In cell [{}] of the notebook its kernel ended (exit code 3)",
+            ),
+        ],
+    ),
 )
 def test_a_cell_that_ends_the_notebook_is_named_with_what_it_did(
     database: str, tmp_path: Path, step: str, code: str, what: str

@@ -273,6 +273,7 @@ def test_a_skip_without_a_detail_is_said_without_brackets() -> None:
 # -- the record ---------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_archived_notebook_keeps_progress_as_plain_lines(told: Told) -> None:
     document = json.loads((told.folder(told.rest) / "notebook.ipynb").read_text(encoding="utf-8"))
