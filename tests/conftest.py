@@ -7,6 +7,7 @@ the embedded one, in a temporary folder, unless `--test-dsn` or `TEST_DATABASE_U
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import secrets
@@ -194,8 +195,14 @@ def pytest_keyboard_interrupt() -> None:
     for _second in range(STOP_SECONDS):
         for worker in own.children():  # again: what a test runs may have taken the signal for its
             worker.terminate()
-        if wait_until(lambda: set(own.children(recursive=True)) <= set(own.children()), 1):
+        if wait_until(lambda: not any(map(_is_server, own.children(recursive=True))), 1):
             return
+
+
+def _is_server(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):  # it has just ended
+        return bool(process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
