@@ -74,6 +74,7 @@ def check_what_was_shown(done: subprocess.CompletedProcess[str], folder: Path) -
     assert all(str(folder / run) in done.stderr for run in runs)
 
 
+@pytest.mark.long
 def test_demo_stops_with_the_exit_code_of_a_step_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from psycopg import sql
 from tests.conftest import DatabaseFrom
 from tests.engine.appliers import ALL_NOONS, load_many
 from tests.engine.workshop import Bench
+from tests.longer import longer_behind
 from tests.server.middleman import without_prepared_copies
 from tests.server.pgbouncer import pooled
 
@@ -92,7 +93,9 @@ def open_shop(bench: Bench) -> None:
     bench.sql("INSERT INTO shop VALUES (1)")
 
 
-@pytest.mark.parametrize(("mode", "size"), [("transaction", 1), ("transaction", 3)])
+@pytest.mark.parametrize(
+    ("mode", "size"), longer_behind(1, [("transaction", 1), ("transaction", 3)])
+)
 def test_beside_an_application_in_its_pool_all_is_written_and_nothing_left_behind(
     bench: Bench, mode: str, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests import nursery
 from tests.deadline import DEADLINE_SECONDS
 from tests.engine.workshop import NOON_MS, Bench, Row, load_noons
-from tests.longer import longer
+from tests.longer import longer, longer_behind
 
 from backfill.errors import Interrupted, LeaseHeld, StalePlan, Terminated, VerifyFailed
 
@@ -77,7 +77,7 @@ def undisturbed(
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize(("point", "nth", "committed"), POINTS)
+@pytest.mark.parametrize(("point", "nth", "committed"), longer_behind(3, POINTS))
 def test_a_run_killed_at_any_point_resumes_to_the_same_bytes(
     bench: Bench,
     undisturbed: tuple[list[str], list[Row], list[Row], list[Row]],

@@ -49,7 +49,7 @@ def test_there_are_twelve() -> None:
     assert len(SECTIONS) == 12
 
 
-@pytest.mark.parametrize("title", longer_behind(5, SECTIONS))
+@pytest.mark.parametrize("title", longer_behind(3, SECTIONS))
 def test_a_table_from_the_wild_gets_its_instants(
     bench_from: BenchFrom, tmp_path: Path, title: str
 ) -> None:

@@ -153,7 +153,7 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("name", longer_behind(6, KEPT))
+@pytest.mark.parametrize("name", longer_behind(4, KEPT))
 def test_times_of_other_programs_are_read_proven_and_put_back(
     bench_from: BenchFrom, tmp_path: Path, name: str
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_plan_that_nobody_approved_is_not_resumed_and_the_refusal_names_what_a
     assert place.written() == {"south": 6, "the north": 6}
 
 
+@pytest.mark.long
 @pytest.mark.pastes("steps.running:too_many_skips apply --max-skips")
 def test_more_skips_than_allowed_is_remembered_until_the_printed_command_allows_them(
     place: Place,

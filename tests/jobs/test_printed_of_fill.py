@@ -93,6 +93,7 @@ def test_drifted_rows_are_planned_again_by_what_is_printed(place: Place) -> None
         assert place.prices() == [10, 20, 30, 7, 50, 60]
 
 
+@pytest.mark.long
 @pytest.mark.pastes("steps.left_alone:nothing_written new_plan")
 def test_a_run_of_which_the_database_takes_nothing_names_the_command_that_plans_the_same(
     place: Place,

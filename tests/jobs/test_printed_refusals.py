@@ -142,6 +142,7 @@ def test_what_can_not_be_asked_of_a_run_names_a_look_at_it_or_the_same_again(
     assert bench.status(run_id) == "cancelled"
 
 
+@pytest.mark.long
 @pytest.mark.pastes(
     "command.status_view:_next_command apply",
     "command.status_view:_next_command resume",
@@ -239,6 +240,7 @@ def test_of_many_households_all_are_told_by_what_is_said_to_tell_all(
     assert bench.scalar("SELECT count(start_at_utc) FROM concerts") == 0
 
 
+@pytest.mark.long
 @pytest.mark.pastes(
     "command.init_table:run_init_table utc --table",
     "command.doctor:examine_table init-table TABLE",

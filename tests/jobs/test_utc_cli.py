@@ -102,6 +102,7 @@ def test_evidence_2_the_dry_run_reports_in_json_and_changes_nothing(story: Story
     assert story.between == story.before
 
 
+@pytest.mark.long
 def test_evidence_3_interrupted_after_a_chunk_the_same_command_resumes(bench: Bench) -> None:
     arguments = ("utc", "--apply", "--chunk-size", "5")
 

@@ -266,7 +266,7 @@ WRITERS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", longer_behind(3, WRITERS))
+@pytest.mark.parametrize("command", longer_behind(1, WRITERS))
 def test_a_full_disk_under_a_file_that_a_command_writes_is_a_sentence(
     bench: Bench, tmp_path: Path, command: str
 ) -> None:

@@ -246,6 +246,7 @@ def test_a_signal_while_the_command_still_checks_ends_it_in_words(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_hang_up_that_nohup_keeps_away_stops_nothing(database: str, tmp_path: Path) -> None:
     with psycopg.connect(database) as other:

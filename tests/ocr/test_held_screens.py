@@ -12,6 +12,7 @@ from backfill.ocr.doubts import explained
 MOST_BYTES = 30_000
 
 
+@pytest.mark.long
 @pytest.mark.ocr
 def test_the_page_says_what_a_person_is_asked_about_each_picture() -> None:
     held = asked([screen.picture.read_bytes() for screen in SCREENS])

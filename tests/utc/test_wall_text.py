@@ -36,6 +36,7 @@ def written(source: random.Random, forms: tuple[str, ...]) -> str | None:
     return text
 
 
+@pytest.mark.long
 def test_iso_8601_reads_the_same_by_arrow_and_by_its_expression(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
