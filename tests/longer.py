@@ -9,9 +9,14 @@ from _pytest.mark import ParameterSet
 
 
 def longer(*cases: object) -> tuple[ParameterSet, ...]:
-    """Return cases for `parametrize` that have the marker `long`; a tuple is several values."""
+    """Return cases for `parametrize` that have the marker `long`; a tuple is several values.
+
+    One that has it already stays as it is.
+    """
     return tuple(
-        pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.long)
+        case
+        if isinstance(case, ParameterSet)
+        else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.long)
         for case in cases
     )
 
