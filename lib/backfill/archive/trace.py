@@ -9,7 +9,6 @@ import contextlib
 import csv
 import datetime as dt
 import difflib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backfill.archive.evidence import DRIFTED_FILE, SKIPS_FILE, SUMMARY_FILE
+from backfill.archive.run_facts import read_rows
 from backfill.chunks.writing import IMAGE_COLUMNS
 from backfill.errors import BackfillError, StalePlan, StorageError, UsageError, first_line
 from backfill.folder import RunFolder
@@ -39,8 +39,8 @@ from backfill.status import RunStatus
 from backfill.which_folder import meant, run_folders
 
 NEAR_KEYS = 3
-#: What the lists in a folder say of a row.
-_LISTED = ("key", "scope", "column", "reason", "detail")
+#: What the lists in a folder say of a row: key, scope by its own name, column, reason, detail.
+_LISTED_COLUMNS = 5
 #: Of such a run each planned row was written, or is listed with why it was not.
 _DONE = (RunStatus.SUCCEEDED, RunStatus.REVERTED)
 _COMPARED_KEYS = 2_000
@@ -292,11 +292,9 @@ def _listed(source: FoundRun, key: str) -> Skip | None:
     if source.folder is None:
         return None
     for name in (DRIFTED_FILE, SKIPS_FILE):
-        with contextlib.suppress(OSError, ValueError, csv.Error):
-            text = source.folder.file(name).read_text(encoding="utf-8")
-            for line in csv.reader(io.StringIO(text, newline="")):
-                if line[:1] == [key] and len(line) == len(_LISTED):
-                    return Skip.of(*line)
+        for line in read_rows(source.folder, name):
+            if line.get("key") == key and len(line) == _LISTED_COLUMNS:
+                return Skip.of(*line.values())
     return None
 
 
