@@ -214,6 +214,8 @@ def _check_identity(
                 "IDENTITY DEFAULT; with a primary key, else USING INDEX …, or FULL, which writes "
                 "whole rows to the WAL."
             )
+    if not scalar(connection, "SELECT EXISTS (SELECT FROM pg_publication)"):
+        return  # an UPDATE is planned, and every partition locked for it, only where it may matter
     # Conditions and lists of columns of a publication have rules of their own, by version.
     update = sql.SQL("EXPLAIN UPDATE {relation} SET {column} = {column}").format(
         relation=relation.identifier, column=sql.Identifier(columns[0])
