@@ -43,6 +43,11 @@ class GuessedLookup:
         return f"found: {self.by} refers to it"
 
     @property
+    def way(self) -> str:
+        """How a chain of zones names its zone; empty where it has none."""
+        return f"{self.name}.{self.zone.value}" if self.zone else ""
+
+    @property
     def parts(self) -> list[tuple[str, str]]:
         """The columns that find its row: of ours, or of the lookup before it, and its own."""
         owner, dot, _column = self.by.rpartition(".")

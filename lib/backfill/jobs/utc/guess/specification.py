@@ -57,7 +57,7 @@ class GuessedSpec:
     def chain(self) -> list[str]:
         """Where zones are looked for: the row's own, then what lookups find."""
         own = [self.zone.value] if self.zone.value else []
-        ways = [f"{x.name}.{x.zone.value}" for x in self.lookups if x.zone]
+        ways = _chosen(self.lookups)
         return own + [way for way in ways if way not in self.paired and way not in self.untold]
 
     @property
@@ -139,23 +139,16 @@ def _untold(lookups: Sequence[GuessedLookup], paired: set[str]) -> tuple[str, ..
     """Ways to zones by two columns into one table: a chain would give one of them to both."""
     ways = [x for x in lookups if x.zone and not _is_taken(x, paired)]
     tables = [x.reference.other for x in ways]
-    return tuple(
-        f"{x.name}.{x.zone.value}" for x in ways if x.zone and tables.count(x.reference.other) > 1
-    )
+    return tuple(x.way for x in ways if tables.count(x.reference.other) > 1)
 
 
 def _which_way(lookups: Sequence[GuessedLookup], untold: Sequence[str]) -> str:
-    ways = [
-        f'"{way}" (by {x.by})'
-        for x in lookups
-        for way in untold
-        if x.zone and way == f"{x.name}.{x.zone.value}"
-    ]
+    ways = [f'"{x.way}" (by {x.by})' for x in lookups if x.way in untold]
     return f"which is whose? Say in each [[pair]]: zone = {' or '.join(ways)}" if ways else ""
 
 
 def _chosen(lookups: Sequence[GuessedLookup]) -> list[str]:
-    return [f"{x.name}.{x.zone.value}" for x in lookups if x.zone]
+    return [x.way for x in lookups if x.way]
 
 
 def _left_out(
@@ -206,7 +199,7 @@ class _Way:
 
 def _ways(zones: Sequence[Guess], lookups: Sequence[GuessedLookup]) -> list[_Way]:
     own = [_Way(zone.value, zone.value, zone.why) for zone in zones]
-    return own + [_Way(f"{x.name}.{x.zone.value}", _by(x), x.zone.why) for x in lookups if x.zone]
+    return own + [_Way(x.way, _by(x), x.zone.why) for x in lookups if x.zone]
 
 
 def _by(lookup: GuessedLookup) -> str:
@@ -238,7 +231,7 @@ def _meant(way: _Way) -> set[str]:
 
 
 def _is_taken(lookup: GuessedLookup, paired: set[str]) -> bool:
-    return lookup.zone is not None and f"{lookup.name}.{lookup.zone.value}" in paired
+    return lookup.way in paired
 
 
 def _scope(look: TableLook, lookups: Sequence[GuessedLookup], paired: set[str]) -> Guess:

@@ -102,9 +102,7 @@ def _chain(guessed: GuessedSpec) -> list[str]:
     if not guessed.chain:
         return []
     reasons = [guessed.zone] if guessed.zone.value else []
-    reasons += [
-        x.zone for x in guessed.lookups if x.zone and f"{x.name}.{x.zone.value}" in guessed.chain
-    ]
+    reasons += [x.zone for x in guessed.lookups if x.zone and x.way in guessed.chain]
     why = "; ".join(f"{guess.value}: {guess.why}" for guess in reasons)
     chain = json.dumps(guessed.chain, ensure_ascii=False)
     doubt = "; the first that is set counts: is it that one's clock?" * (len(guessed.chain) > 1)
