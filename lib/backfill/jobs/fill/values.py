@@ -70,17 +70,13 @@ class Values:
 
     def batches(self) -> Iterator[pa.Table]:
         """Yield the rows in the file's order, at most `BATCH_ROWS` at a time."""
-        tables = _tables(self.path)
-        while True:
-            try:
-                table = next(tables, None)
-            except (pa.ArrowException, OSError) as error:  # what its beginning does not tell
-                said = first_line(error)
-                raise UsageError(f"--values {self.path} can not be read: {said}") from None
-            if table is None:
-                return
-            for start in range(0, table.num_rows, BATCH_ROWS):
-                yield table.slice(start, BATCH_ROWS)
+        try:
+            for table in _tables(self.path):
+                for start in range(0, table.num_rows, BATCH_ROWS):
+                    yield table.slice(start, BATCH_ROWS)
+        except (pa.ArrowException, OSError) as error:  # what its beginning does not tell
+            said = first_line(error)
+            raise UsageError(f"--values {self.path} can not be read: {said}") from None
 
 
 def open_values(path: Path) -> Values:

@@ -12,9 +12,7 @@ from backfill.decisions import Answers
 from backfill.display.pages import Shown
 from backfill.jobs.utc.blocks import compute_blocks
 from backfill.jobs.utc.counting import Count, ask_together, look_at_years, tell_overridden
-from backfill.jobs.utc.pending import (
-    count_filled,
-)
+from backfill.jobs.utc.pending import count_filled
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
 from backfill.jobs.utc.settings import Order, UtcSettings
 from backfill.jobs.utc.table_json import table_to_json
