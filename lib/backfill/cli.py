@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse_early_options(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
-    """Refuse `backfill --runs-dir DIR utc`, of which argparse would take DIR for the command."""
+    """Refuse `backfill --runs-dir DIR JOB`, of which argparse would take DIR for the command."""
     first = given[0].partition("=")[0] if given else ""
     subs = command_parsers(parser).values()
     options = {option for sub in subs for option in sub._option_string_actions}

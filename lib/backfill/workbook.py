@@ -53,9 +53,10 @@ from backfill.server.database import open_database
 from backfill.status import RunStatus
 from backfill.steps.comparison import Comparison, compare_runs
 from backfill.steps.job import Computation, Ready
-from backfill.steps.planning import Planning, frame
+from backfill.steps.planning import ORDERS, Planning, frame
 from backfill.steps.revert import plan_revert
 from backfill.steps.running import stopped_run
+from backfill.steps.task import part
 from backfill.steps.which_run import row_of, run_of_notebook, run_to_revert
 from backfill.which_folder import find_folder
 
@@ -247,14 +248,15 @@ class Book(RunBook):
         staging = self._planning.staging
         if name == "extracted" and (own := getattr(self._planning.ready.rows, "frame", None)):
             return own(staging)
+        orders = {**ORDERS, **part(self._planning.ready.job.task, "staged")}
+        if name not in orders:
+            return super()._frame(name)
         if not staging.has(name):
-            if name == "shifts":  # of a job that reads none
-                return super()._frame(name)
             raise UsageError(f"There is no table {name} yet. Run the cells above first.")
-        return frame(staging, name)
+        return frame(staging, name, orders[name])
 
     def preflight(self) -> Shown:
-        """Check tables, rights, encodings and household; show what is pending."""
+        """Check tables, rights and encodings; show what is pending."""
         with self._step("preflight"):
             if self._planning is None:
                 return self._frozen_note()

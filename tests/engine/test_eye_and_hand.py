@@ -93,7 +93,7 @@ def test_a_count_that_fails_is_told_in_its_place(
         raise EyeBroke("count")
 
     monkeypatch.setattr("backfill.jobs.utc.kind.UtcRuns.count_pending", fail)
-    monkeypatch.setattr("backfill.command.status_view.count_by_household", fail)
+    monkeypatch.setattr("backfill.jobs.utc.pending.count_by_household", fail)
 
     book = bench.run()
     status = run_here(bench.dsn, bench.runs, "status")

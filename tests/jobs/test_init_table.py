@@ -13,8 +13,8 @@ import pytest
 from tests.conftest import Connection, DatabaseFrom
 
 from backfill import cli
-from backfill.command.doctor import examine_table
 from backfill.errors import UsageError
+from backfill.jobs.utc.examine import examine_table
 from backfill.jobs.utc.guess.specification import guess_spec
 from backfill.jobs.utc.guess.toml import as_toml
 from backfill.jobs.utc.spec_file import load_spec

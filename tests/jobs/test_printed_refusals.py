@@ -37,7 +37,7 @@ def written(bench: Bench) -> int:
 @pytest.mark.long
 @pytest.mark.pastes(
     "records.ledger:Ledger.get utc",
-    "command.status_view:status_text utc",
+    "command.status_view:status_text",
     "which_folder:find_folder runs",
     "command.runs_command:_lines runs",
     "command.runs_command:_lines utc",
@@ -203,7 +203,7 @@ def refuse(bench: Bench, key: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.pastes(
-    "command.status_view:status_text utc 2",
+    "command.status_view:shown_pending",
     "command.checks:run_check",
     "command.checks:run_check 2",
     "jobs.utc.members:members_asked status",
@@ -242,8 +242,8 @@ def test_of_many_households_all_are_told_by_what_is_said_to_tell_all(
 
 @pytest.mark.long
 @pytest.mark.pastes(
-    "command.init_table:run_init_table utc --table",
-    "command.doctor:examine_table init-table TABLE",
+    "command.init_table:run_init_table --table",
+    "jobs.utc.examine:examine_table init-table TABLE",
     "jobs.utc.spec_file:load_spec init-table TABLE",
     "jobs.utc.resolve:resolve_table init-table TABLE",
 )

@@ -148,9 +148,9 @@ def test_a_plan_that_is_opened_later_hands_out_the_same_rows(database_demo: str)
     pd.testing.assert_frame_equal(later.changes, run.changes)
     pd.testing.assert_frame_equal(later.skips, run.skips)
     assert later.duckdb.sql("SELECT count(*) FROM changes").fetchall() == [(len(run.changes),)]
-    with pytest.raises(UsageError, match="extracted nothing here"):
+    with pytest.raises(UsageError, match="has no extracted here"):
         _ = later.extracted
-    with pytest.raises(UsageError, match="read no screenshots"):
+    with pytest.raises(UsageError, match="has no shifts here"):
         _ = run.shifts
 
 

@@ -1,4 +1,4 @@
-"""Remove what can be had again of old runs: working copies, leftovers, readings of images.
+"""Remove what can be had again of old runs: working copies, leftovers, caches of jobs.
 
 What proves a run stays for ever: the plan, the changes, the record, the sums and all they cover.
 """
@@ -6,7 +6,7 @@ What proves a run stays for ever: the plan, the changes, the record, the sums an
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +27,14 @@ class Pruned:
     runs: int
 
 
-def prune(runs: Path, cache: Path, keep_days: int, now: dt.datetime, *, dry_run: bool) -> Pruned:
+def prune(
+    runs: Path, caches: Iterable[Path], keep_days: int, now: dt.datetime, *, dry_run: bool
+) -> Pruned:
     """Remove what can be had again of closed runs that are older than `keep_days` days."""
     before = now - dt.timedelta(days=keep_days)
     files = [path for folder in _old(runs, before) for path in _of_run(folder)]
     touched = {path.parent for path in files}
-    files += list(_readings(cache, before))
+    files += [path for cache in caches for path in _kept_in(cache, before)]
     size = 0
     for path in files:
         try:
@@ -58,7 +60,7 @@ def _of_run(folder: Path) -> Iterator[Path]:
     yield from folder.glob(f"*{PARTIAL_SUFFIX}")
 
 
-def _readings(cache: Path, before: dt.datetime) -> Iterator[Path]:
+def _kept_in(cache: Path, before: dt.datetime) -> Iterator[Path]:
     if cache.is_dir():
         for path in cache.rglob("*"):
             if path.is_file() and path.stat().st_mtime < before.timestamp():

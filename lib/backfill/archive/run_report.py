@@ -26,6 +26,7 @@ from backfill.plans.plan import CHANGES_FILE
 from backfill.plans.worksheet import CORRECTIONS_USED_FILE, QUESTIONS_FILE, USED_FILE
 from backfill.report import PROGRESS_FILE, progress_line
 
+_PUT_BACK = "Nothing was computed: the before-images in the database are put back."
 _NO_PICTURES = "This notebook drew none: see that of the dry run."
 SHOWN_SKIPS = 100
 SHOWN_LINES = 60
@@ -46,11 +47,15 @@ class Section:
 
 
 def report_sections(
-    facts: RunFacts, parts: Mapping[str, str], doubts: Callable[[], str] = str
+    facts: RunFacts,
+    parts: Mapping[str, str],
+    doubts: Callable[[], str] = str,
+    computed_by: Callable[[], Mapping[str, Any]] = dict,
 ) -> list[Section]:
     """Return the page's sections in their order; what a run has nothing of says so.
 
-    `doubts` gives the job's own sentence on what was doubtful, empty for none.
+    The job's own are `doubts`, a sentence on what was doubtful, empty for none, and `computed_by`,
+    what computed beside the engine.
     """
     recorded = {name: Shown(markup, "") for name, markup in parts.items()}
     makers: list[tuple[str, str, Callable[[], Shown]]] = [
@@ -65,7 +70,7 @@ def report_sections(
             lambda: recorded.get("pictures") or note(_NO_PICTURES),
         ),
         ("checkpoints", "Checkpoints", lambda: _checkpoints(facts, recorded)),
-        ("versions", "Settings and versions", lambda: _versions(facts)),
+        ("versions", "Settings and versions", lambda: _versions(facts, computed_by())),
         ("check", "How to check this", lambda: _how_to_check(facts)),
     ]
     sections = [Section(anchor, title, shown(title, make)) for anchor, title, make in makers]
@@ -91,23 +96,8 @@ def _held(recorded: Mapping[str, Shown]) -> Shown:
 
 def _decisions(facts: RunFacts, recorded: Mapping[str, Shown], doubts: Callable[[], str]) -> Shown:
     asked = recorded.get("decisions") or _asked(facts)
-    sentence = _line_of_doubts(facts) or doubts()
+    sentence = _PUT_BACK if facts.reverts else doubts()
     return (note(sentence) if sentence else NOTHING) + _used(facts) + asked
-
-
-def _line_of_doubts(facts: RunFacts) -> str:
-    summary = facts.summary
-    if "sessions_total" in summary:
-        events = summary.get("planned_event_types") or {}
-        listed = ", ".join(f"{name} {count:,}" for name, count in events.items()) or "none"
-        return (
-            f"Doubtful: {summary.get('sessions_failed', 0):,} sessions failed, "
-            f"{summary.get('sessions_held', 0):,} are held back for a person, "
-            f"{summary.get('sessions_needing_review', 0):,} need a review. Events: {listed}."
-        )
-    if facts.reverts:
-        return "Nothing was computed: the before-images in the database are put back."
-    return ""
 
 
 # -- what shows it ------------------------------------------------------------------------------
@@ -224,7 +214,7 @@ def _progress_lines(facts: RunFacts) -> Iterator[str]:
             continue  # cut off by a kill
 
 
-def _versions(facts: RunFacts) -> Shown:
+def _versions(facts: RunFacts, computed_by: Mapping[str, Any]) -> Shown:
     run, plan = facts.run, facts.plan
     numbers = run.get("versions")
     identity = [
@@ -234,12 +224,11 @@ def _versions(facts: RunFacts) -> Shown:
         ("database_fingerprint", plan.get("database_fingerprint", "")),
         ("tzdata", plan.get("tzdata_version") or run.get("tzdata_version", "")),
     ]
-    reader = plan.get("target", {}).get("reader") or {}
     shown = table("What identifies the run", ["fact", "value"], identity)
     shown += _named("Settings that decide values", plan.get("settings") or run.get("settings"))
     shown += _named("Settings of the engine", run.get("engine"))
-    if reader:
-        shown += _named("What read the images", reader)
+    for name, values in computed_by.items():
+        shown += _named(f"Computed by: {name}", values)
     return shown + _named("Versions of everything that computes", numbers)
 
 

@@ -55,7 +55,7 @@ def terminal_of(options: argparse.Namespace) -> Terminal:
 
 
 def run_job(options: argparse.Namespace) -> int:
-    """`backfill utc`, `backfill ocr`: plan, and with --apply also write and verify."""
+    """A job's own command: plan, and with --apply also write and verify."""
     from backfill.jobs.registry import asked_of, entry_of
     from backfill.notebook.own_notebook import own_notebook
     from backfill.parameters import check_parameters

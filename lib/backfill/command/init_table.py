@@ -21,17 +21,16 @@ def add_init_table_options(parser: argparse.ArgumentParser) -> None:
 
 def run_init_table(options: argparse.Namespace) -> int:
     """Write the specification; the connection is read-only, and no file is overwritten."""
-    from backfill.jobs.utc.guess.specification import guess_spec
-    from backfill.jobs.utc.guess.toml import as_toml
+    from backfill.jobs.registry import described
     from backfill.server.database import open_database
-    from backfill.server.table_look import look_at
 
     terminal = terminal_of(options)
+    job, tables = described()
     path = Path(options.output or f"{options.table}.toml").expanduser()
     check_target("--output", path)
     with open_database(terminal.message).connect(read_only=True) as connection:
-        guessed = guess_spec(*look_at(connection, options.table))
-    _write_new(path, as_toml(guessed))
+        guessed = tables.guess(connection, options.table)
+    _write_new(path, guessed.text)
     missing = guessed.to_fill_in
     if missing:
         terminal.message(
@@ -40,11 +39,11 @@ def run_init_table(options: argparse.Namespace) -> int:
         )
     terminal.message(
         f"Wrote {path} with {guessed.guesses} guesses. Read them, then: "
-        + next_command("utc", "--table", str(path))
+        + next_command(*job.command, "--table", str(path))
     )
     print_summary(
         {
-            "table": str(guessed.look.relation),
+            "table": guessed.table,
             "file": str(path),
             "guesses": guessed.guesses,
             "to_fill_in": missing,

@@ -79,18 +79,19 @@ def run_runs(options: argparse.Namespace) -> int:
 def _prune(options: argparse.Namespace) -> int:
     """Remove working copies, leftovers and readings that are older than so many days."""
     from backfill.archive.prune import prune
-    from backfill.jobs.ocr.settings import default_cache_dir
+    from backfill.jobs.registry import JOBS
 
     if options.keep_days is None:
         example = next_command("runs", "prune", "--keep-days", "30")
         raise UsageError(f"Say of how many days to keep all, for example: {example}")
     now = dt.datetime.now(dt.UTC)
-    runs, cache = runs_dir(options.runs_dir), default_cache_dir()
-    pruned = prune(runs, cache, options.keep_days, now, dry_run=options.dry_run)
+    caches = [job.cache() for job in JOBS.values() if job.cache]
+    runs, days = runs_dir(options.runs_dir), options.keep_days
+    pruned = prune(runs, caches, days, now, dry_run=options.dry_run)
     would = "would go" if options.dry_run else "are gone"
     terminal_of(options).message(
         f"{counted(pruned.files, 'file')} of {pruned.bytes / 1e6:,.1f} MB {would}: working copies "
-        f"of {counted(pruned.runs, 'run')}, and readings of images. What proves a run stays."
+        f"of {counted(pruned.runs, 'run')}, and caches. What proves a run stays."
     )
     document = {"files": pruned.files, "bytes": pruned.bytes, "dry_run": bool(options.dry_run)}
     print_summary(document)

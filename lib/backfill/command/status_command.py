@@ -89,7 +89,7 @@ MOST_SCOPES = 20
 
 def print_tables(document: Mapping[str, Any]) -> None:
     """Print runs and pending rows."""
-    from backfill.command.status_view import cells_of
+    from backfill.command.status_view import cells_of, shown_pending
 
     print_runs([cells_of(run) for run in document["runs"]])
     console = console_of()
@@ -97,18 +97,12 @@ def print_tables(document: Mapping[str, Any]) -> None:
         if run["waiting"]:
             console.print(f"{run['run_id']} waits: {run['waiting']}", style="yellow")
     console.print()
-    _print_pending(console, document["pending"])
-
-
-def _print_pending(console: Any, pending: Mapping[str, Any]) -> None:
-    counts = pending.get("utc")
-    if counts is None:
-        console.print(f"Pending rows are not known: {pending.get('why', '')}")
+    pending = shown_pending(document["pending"], MOST_SCOPES)
+    if isinstance(pending, str):
+        console.print(pending)
         return
-    most = sorted(counts.items(), key=lambda entry: -entry[1])[:MOST_SCOPES]
-    rows = [(scope or "(no household)", count) for scope, count in most]
-    print_grid(console, Grid("", (f"pending ({pending['utc_total']:,})", "rows"), rows))
-    if (more := pending["utc_scopes"] - len(most)) > 0:
-        console.print(f"… {more:,} more; a dry run's summary.json has all")
-    for text in pending.get("hidden") or ():
+    print_grid(console, Grid("", (f"pending ({pending.heading})", "rows"), pending.rows))
+    if pending.beyond:
+        console.print(pending.beyond)
+    for text in pending.warnings:
         console.print(str(text), style="yellow")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -13,18 +13,14 @@ from backfill.command.runs_table import Cells, run_line
 from backfill.display.counting import counted
 from backfill.display.eye import attempt
 from backfill.errors import BackfillError, first_line
-from backfill.jobs.utc.members import known_households
-from backfill.jobs.utc.pending import count_by_household
-from backfill.jobs.utc.resolve import resolve_table
-from backfill.jobs.utc.spec_file import load_spec
-from backfill.jobs.utc.table_spec import EVENTS, TableSpec
+from backfill.jobs.entry import PendingCounts
+from backfill.jobs.registry import described
 from backfill.next_command import next_command
 from backfill.politeness.waiting import Waiting, waiting_of
 from backfill.records.ledger import Ledger, RunRow
 from backfill.records.parts import Selection, parts_of
 from backfill.records.ranges import progress_of
 from backfill.records.seats import holders_at_work
-from backfill.server.catalog import hidden_rows
 from backfill.server.postgres import Connection
 from backfill.status import RESUMABLE, RunStatus
 from backfill.time_left import rows_per_s
@@ -38,11 +34,12 @@ _TOTALS = ("chunks", "scanned", "updated", "unchanged", "drifted", "skipped", "e
 def status_document(
     connection: Connection, wanted: str | None, table: str | None = None
 ) -> dict[str, Any]:
-    """Return one run, or the newest ones and the pending rows of every household.
+    """Return one run, or the newest ones and the pending rows of every member of the scope.
 
     `table` names the TOML of another table than the one that ships.
     """
-    spec = load_spec(Path(table)) if table else EVENTS
+    job, tables = described()
+    count = tables.pending(table or "")
     ledger = Ledger(connection)
     if wanted:
         run = ledger.get(wanted)
@@ -64,8 +61,8 @@ def status_document(
         "runs": [_run(run, totals.get(run.run_id, {}), waits[run.run_id]) for run in runs],
         "pending": attempt(
             "What is pending",
-            lambda: _pending(connection, spec),
-            lambda missed: {"utc": None, "why": missed.why},
+            lambda: _pending(connection, job.name, count),
+            lambda missed: {job.name: None, "why": missed.why},
         ),
     }
 
@@ -135,23 +132,50 @@ def _next_command(run: RunRow, is_expired: bool) -> str:
     return next_command("verify", run.run_id)
 
 
-def _pending(connection: Connection, spec: TableSpec) -> dict[str, Any]:
-    """Return pending rows by household of a table, of the fullest hundred, or why they are not
+def _pending(
+    connection: Connection, name: str, count: Callable[[Connection], PendingCounts]
+) -> dict[str, Any]:
+    """Return pending rows by member of the scope, of the fullest hundred, or why they are not
     known."""
     try:
-        table = resolve_table(connection, spec).table
-        households = known_households(connection, table)
-        counts = count_by_household(connection, table, households)
-        fullest = sorted(counts.items(), key=lambda entry: -entry[1])[:MOST_SCOPES]
-        return {
-            "utc": dict(fullest) if len(counts) > MOST_SCOPES else counts,
-            "utc_total": sum(counts.values()),
-            "utc_scopes": len(counts),
-            "hidden": hidden_rows(connection, table.relations),
-        }
+        pending = count(connection)
     except (BackfillError, psycopg.Error) as error:  # of a role that may not look, among others
-        other = "" if spec is not EVENTS else " Of another table than events: status --table FILE."
-        return {"utc": None, "why": first_line(error) + other}
+        return {name: None, "why": first_line(error)}
+    fullest = sorted(pending.rows.items(), key=lambda entry: -entry[1])[:MOST_SCOPES]
+    return {
+        name: dict(fullest) if len(pending.rows) > MOST_SCOPES else pending.rows,
+        f"{name}_total": sum(pending.rows.values()),
+        f"{name}_scopes": len(pending.rows),
+        "hidden": pending.hidden,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPending:
+    """Pending rows of a document, as people see them."""
+
+    heading: str
+    rows: Sequence[tuple[str, int]]
+    beyond: str  # a sentence on members that are not shown
+    warnings: Sequence[str]
+
+
+def shown_pending(pending: Mapping[str, Any], most: int) -> ShownPending | str:
+    """Return the fullest members of the scope, or why nobody knows."""
+    job, tables = described()
+    counts = pending.get(job.name)
+    if counts is None:
+        return f"Pending rows are not known: {pending.get('why', '')}"
+    fullest = sorted(counts.items(), key=lambda entry: -entry[1] * (len(counts) > most))[:most]
+    more = pending[f"{job.name}_scopes"] - len(fullest)
+    return ShownPending(
+        f"{pending[f'{job.name}_total']:,}",
+        [(member or f"({tables.no_member})", count) for member, count in fullest],
+        f"… {more:,} more; a dry run's summary.json has all: {next_command(*job.command)}"
+        if more > 0
+        else "",
+        pending.get("hidden") or (),
+    )
 
 
 def cells_of(run: Mapping[str, Any]) -> Cells:
@@ -168,17 +192,14 @@ def status_text(document: dict[str, Any]) -> str:
     lines = [
         run_line(cells_of(run)) + (f"  waiting: {run['waiting']}" if run["waiting"] else "")
         for run in document["runs"]
-    ] or [f"There are no runs yet. Make a dry run: {next_command('utc')}"]
-    pending = document["pending"].get("utc")
-    if pending is None:
-        return "\n".join([*lines, "", f"Pending rows are not known: {document['pending']['why']}"])
-    lines += ["", f"Pending rows ({document['pending']['utc_total']:,}):"]
-    lines += [
-        f"  {household or '(no household)'}: {count:,}" for household, count in pending.items()
-    ]
-    if more := document["pending"]["utc_scopes"] - len(pending):
-        lines.append(f"  … {more:,} more; a dry run's summary.json has all: {next_command('utc')}")
-    lines += [f"  Warning: {text}" for text in document["pending"].get("hidden", [])]
+    ] or [f"There are no runs yet. Make a dry run: {next_command(*described().job.command)}"]
+    pending = shown_pending(document["pending"], MOST_SCOPES)
+    if isinstance(pending, str):
+        return "\n".join([*lines, "", pending])
+    lines += ["", f"Pending rows ({pending.heading}):"]
+    lines += [f"  {member}: {count:,}" for member, count in pending.rows]
+    lines += [f"  {pending.beyond}"] * bool(pending.beyond)
+    lines += [f"  Warning: {text}" for text in pending.warnings]
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@ status and the reference are made from it, for those that ship and for tasks of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,8 @@ from backfill.parameter import Parameter
 from backfill.which_folder import LATEST
 
 if TYPE_CHECKING:  # a command line that only lists jobs need not load what does them
+    from backfill.server.postgres import Connection
+    from backfill.steps.finding import Finding
     from backfill.steps.job import Job
     from backfill.steps.kind import JobKind
 
@@ -25,6 +27,34 @@ class Pending(StrEnum):
     COUNTED = "counted"  # the preflight counts it
     COMPUTED = "computed"  # as a dry run does, of which nothing is kept
     UNKNOWN = "unknown"  # only a run can tell
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCounts:
+    """How many rows wait for a run, by member of the scope, and what may be hidden of them."""
+
+    rows: Mapping[str, int]
+    hidden: Sequence[str]  # sentences
+
+
+@dataclass(frozen=True, slots=True)
+class Guessed:
+    """A first specification of a table: its text, and the entries that nobody could guess."""
+
+    table: str
+    text: str
+    guesses: int
+    to_fill_in: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What a job does with tables that a file describes; an empty name is the one that ships."""
+
+    pending: Callable[[str], Callable[[Connection], PendingCounts]]  # `UsageError` for a bad file
+    examine: Callable[[Connection, Path], Sequence[Finding]]
+    guess: Callable[[Connection, str], Guessed]
+    no_member: str  # what rows are called that are of no member of the scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +74,10 @@ class Entry:
     takes_notebook: bool = False  # a person's own copy: `--notebook FILE`
     #: What looks at each row, filled ones with `has_filled`: `check --deep` and `--allow-known`.
     check_rows: Callable[..., Any] | None = None
+    tables: Callable[[], Tables] | None = None
+    #: What it needs of this machine, looked at: told the command that installs all anew.
+    examine_machine: Callable[[str], Sequence[Finding]] = lambda _anew: ()
+    cache: Callable[[], Path] | None = None  # folder of what it can have again
 
 
 def answers_from(values: Mapping[str, Any], job: str, words: Words) -> Answers:

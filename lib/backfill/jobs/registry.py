@@ -4,10 +4,10 @@ options by which `check` and `grants` are told of the rows that another command 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backfill.errors import UsageError
-from backfill.jobs.entry import Entry
+from backfill.jobs.entry import Entry, Tables
 from backfill.jobs.fill.entry import ENTRY as FILL
 from backfill.jobs.ocr.entry import ENTRY as OCR
 from backfill.jobs.utc.entry import ENTRY as UTC
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
 JOBS: Mapping[str, Entry] = {entry.name: entry for entry in (UTC, OCR, FILL)}
 _TASK = "task"
+
+
+class Described(NamedTuple):
+    """The job whose tables a file may describe, and what it does with those."""
+
+    job: Entry
+    tables: Tables
+
+
+def described() -> Described:
+    """Return that job; what it does is loaded."""
+    return next(Described(job, job.tables()) for job in JOBS.values() if job.tables)
 
 
 def entry_of(name: str) -> Entry:

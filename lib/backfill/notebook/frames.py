@@ -12,10 +12,11 @@ from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE
 from backfill.rows.values import to_dataframe
 
 TABLES = ("changes", "skips", "extracted", "shifts")
-
-#: The tables of `staging.duckdb` that a run which only applies a plan has no need of.
-_STAGED = {"extracted": "extracted nothing", "shifts": "read no screenshots"}
-STAGED_ONLY = "It goes on with a frozen plan. Use run.changes and run.skips, or plan anew."
+FROZEN = ("changes", "skips")
+STAGED_ONLY = (
+    "It goes on with a frozen plan, or its job stages no such table. Use run.changes and "
+    "run.skips, or plan anew."
+)
 
 
 class Frames:
@@ -42,13 +43,13 @@ class Frames:
 
     @property
     def shifts(self) -> Any:
-        """The shifts that were read from screenshots, as a dataframe; only where it was planned."""
+        """What the OCR job read, as a dataframe; only where the run was planned."""
         return self._frame("shifts")
 
     def _frame(self, name: str) -> Any:
         """Return a table of the run out of its frozen plan."""
-        if lacking := _STAGED.get(name):
-            raise UsageError(f"Run {self.run_id} {lacking} here. {STAGED_ONLY}")
+        if name not in FROZEN:  # in staging only, which who only applies a plan does not make
+            raise UsageError(f"Run {self.run_id} has no {name} here. {STAGED_ONLY}")
         if name == "changes":
             import pyarrow.parquet as pq
 

@@ -31,7 +31,10 @@ def write_page(folder: RunFolder, notebook: str, page: str) -> None:
     document = _read_notebook(folder, notebook)
     parts = {**_earlier_parts(folder, notebook), **parts_of(document)}
     facts = read_facts(folder)
-    sections = report_sections(facts, parts, lambda: kind_of(facts.job).doubts(facts))
+    kind = kind_of(facts.job)
+    sections = report_sections(
+        facts, parts, lambda: kind.doubts(facts), lambda: kind.computed_by(facts)
+    )
     move_parts(document, MOVED_PARTS)
     page_text = whole_page(
         "run.html",

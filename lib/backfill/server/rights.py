@@ -108,3 +108,9 @@ def grant(connection: Connection, right: str, on: str, columns: Sequence[str] = 
     listed = f" ({', '.join(map(quoted_name, columns))})" if columns else ""
     role = quoted_name(str(scalar(connection, "SELECT current_user")))
     return f"GRANT {right}{listed} ON {on} TO {role};"
+
+
+def may_apply(connection: Connection) -> bool:
+    """Tell whether the role may keep an applier's record; who only plans need not write a table."""
+    query = "SELECT coalesce(has_table_privilege(to_regclass(%s), 'INSERT'), true)"
+    return bool(scalar(connection, query, "backfill.checkpoint"))

@@ -152,7 +152,7 @@ def compare_runs(
     import duckdb
 
     _check(before, after, output)
-    different = differences_of_settings(before, after)
+    different = differences_of_settings(kind, before, after)
     try:
         with (
             tempfile.TemporaryDirectory(prefix="backfill-compare-") as spill,
@@ -197,24 +197,25 @@ def _check(before: RunFacts, after: RunFacts, output: Path | None) -> None:
 # -- settings and versions ----------------------------------------------------------------------
 
 
-def differences_of_settings(before: RunFacts, after: RunFacts) -> tuple[Different, ...]:
+def differences_of_settings(
+    kind: JobKind, before: RunFacts, after: RunFacts
+) -> tuple[Different, ...]:
     """Return the settings, versions and decisions that are not the same, settings first."""
     different = []
-    for a, b in zip(_named(before), _named(after), strict=True):
+    for a, b in zip(_named(kind, before), _named(kind, after), strict=True):
         for name in dict.fromkeys([*a, *b]):
             if a.get(name) != b.get(name):
                 different.append(Different(name, _text(a.get(name)), _text(b.get(name))))
     return tuple(different)
 
 
-def _named(facts: RunFacts) -> tuple[Mapping[str, Any], ...]:
+def _named(kind: JobKind, facts: RunFacts) -> tuple[Mapping[str, Any], ...]:
     settings = dict(facts.plan.get("settings") or {})
     decisions = settings.pop("decisions", None) or []
-    target = facts.plan.get("target") or {}
     return (
         settings,
         {"decisions": decisions},
-        {"reader": target.get("reader")} if target.get("reader") else {},
+        kind.computed_by(facts),
         {"tzdata": facts.plan.get("tzdata_version")},
         {k: v for k, v in (facts.run.get("versions") or {}).items() if k != "tzdata"},
         {"database": facts.plan.get("database_fingerprint"), "reverts": facts.plan.get("reverts")},

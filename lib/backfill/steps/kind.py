@@ -177,6 +177,12 @@ class JobKind:
         own = self._part(facts.plan.get("target") or {}, "doubts")
         return str(own(facts)) if own else ""
 
+    def computed_by(self, facts: RunFacts) -> Mapping[str, Any]:
+        """Return what computed a run beside the engine: names, each with what it was."""
+        target = facts.plan.get("target") or {}
+        own = self._part(target, "computed_by")
+        return dict(own(target)) if own else {}
+
     def uses_calendar(self, target: Mapping[str, Any]) -> bool:
         """Whether its values hang on the rules of local time: a plan is stale when they change."""
         return self._part(target, "uses_calendar") is not False

@@ -215,14 +215,14 @@ class Planning:
             self.staging.close()
 
 
-_ORDERS = {"extracted": "key", "shifts": "key, schedule_date, place"}
+#: How the engine's own tables are ordered for analysts.
+ORDERS = {"changes": "position", "skips": "position", "extracted": "key"}
 
 
-def frame(staging: Staging, table: str) -> Any:
+def frame(staging: Staging, table: str, order: str) -> Any:
     """Return a staging table as a pandas dataframe, in the plan's order, struct columns
-    spread as `source.start_at`, `after.start_at_utc`, ….
+    spread as `source.NAME`, `after.NAME`, ….
     """
-    order = _ORDERS.get(table, "position")
     rows = staging.table(f"SELECT * FROM {quoted(table)} ORDER BY {order}")
     return to_dataframe(_in_utc(rows.flatten()))
 

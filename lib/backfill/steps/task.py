@@ -215,6 +215,7 @@ OPTIONAL: Mapping[str, Any] = {
     "counted_kinds": None,  # what is counted by scope; else all kinds of rows, and rules
     "listed_scopes": None,  # members that are listed even where none of their rows is
     "diff_view": None,  # (staging): shown in place of the engine's diff
+    "staged": {},  # tables of its own for analysts, each with the columns that order it
     # -- of its runs, later -------------------------------------------------------------------
     "chained_by": None,  # DuckDB's expression over a change, as `chain`
     "change_columns": None,  # (schema): columns by which people choose changes, as expressions
@@ -223,6 +224,7 @@ OPTIONAL: Mapping[str, Any] = {
     "causes": None,  # (run, run): what explains that they differ
     "explain_row": None,  # (trace): why a row is as it is
     "doubts": None,  # (facts of a run): what was doubtful about it, in a sentence
+    "computed_by": None,  # (target): what computed beside the engine, by name
     "uses_calendar": True,  # else a plan stays good when the rules of local time are updated
     "count_pending": None,  # (connection, plan): rows of its scope that wait now
     "summary_keys": None,  # (plan, counts, counts by scope): its keys of the summary

@@ -23,6 +23,7 @@ from backfill.regular_file import check_target
 
 if TYPE_CHECKING:
     from backfill.ocr.correction import Corrections
+    from backfill.steps.finding import Finding
     from backfill.steps.job import Job
     from backfill.steps.kind import JobKind
 
@@ -127,6 +128,18 @@ def _kind() -> JobKind:
     return JobKind("ocr", OcrRuns)
 
 
+def _examine_machine(anew: str) -> list[Finding]:
+    from backfill.jobs.ocr.machine import examine_machine
+
+    return examine_machine(anew)
+
+
+def _cache() -> Path:
+    from backfill.jobs.ocr.settings import default_cache_dir
+
+    return default_cache_dir()
+
+
 ENTRY = Entry(
     "ocr",
     "read screenshots again",
@@ -137,4 +150,6 @@ ENTRY = Entry(
     command=("ocr",),
     pending=Pending.UNKNOWN,
     asked_by=("db_schema",),
+    examine_machine=_examine_machine,
+    cache=_cache,
 )

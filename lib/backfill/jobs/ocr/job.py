@@ -76,6 +76,7 @@ class OcrTask:
 
     name = JOB_NAME
     parts_of_runs = OcrRuns
+    staged: Mapping[str, str] = {"shifts": "key, schedule_date, place"}
 
     def __init__(self, chosen: OcrSettings) -> None:
         self._chosen = chosen

@@ -146,6 +146,22 @@ class OcrRuns:
         return None
 
     @staticmethod
+    def computed_by(target: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what read the images."""
+        return {"reader": target["reader"]} if target.get("reader") else {}
+
+    @staticmethod
+    def doubts(facts: RunFacts) -> str:
+        summary = facts.summary
+        events = summary.get("planned_event_types") or {}
+        listed = ", ".join(f"{name} {count:,}" for name, count in events.items()) or "none"
+        return (
+            f"Doubtful: {summary.get('sessions_failed', 0):,} sessions failed, "
+            f"{summary.get('sessions_held', 0):,} are held back for a person, "
+            f"{summary.get('sessions_needing_review', 0):,} need a review. Events: {listed}."
+        )
+
+    @staticmethod
     def lay_out(connection: duckdb.DuckDBPyConnection, folder: RunFolder, name: str) -> None:
         """Make the table `name`: a row for each session, each shift and each event of it."""
         connection.register("incoming", _SCHEMA.empty_table())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backfill.jobs.entry import Entry, Pending, answers_from
+from backfill.jobs.entry import Entry, Pending, Tables, answers_from
 from backfill.parameter import Kind, Parameter, flag, one_of, said
 from backfill.parameters import (
     APPLY,
@@ -19,6 +19,7 @@ from backfill.parameters import (
 )
 
 if TYPE_CHECKING:
+    from backfill.steps.finding import Finding
     from backfill.steps.job import Job
     from backfill.steps.kind import JobKind
 
@@ -102,6 +103,20 @@ def _check_rows(*arguments: Any, **named: Any) -> Any:
     return check_rows(*arguments, **named)
 
 
+def _tables() -> Tables:
+    from backfill.jobs.utc.examine import examine_table
+    from backfill.jobs.utc.guess.toml import first_specification
+    from backfill.jobs.utc.pending import pending_of
+
+    return Tables(pending_of, examine_table, first_specification, "no household")
+
+
+def _examine_machine(anew: str) -> list[Finding]:
+    from backfill.jobs.utc.examine import examine_machine
+
+    return examine_machine(anew)
+
+
 ENTRY = Entry(
     "utc",
     "fill missing *_utc columns",
@@ -113,4 +128,6 @@ ENTRY = Entry(
     pending=Pending.COUNTED,
     asked_by=("household_id", "table", "default_tz", "default_tz_first"),
     check_rows=_check_rows,
+    tables=_tables,
+    examine_machine=_examine_machine,
 )

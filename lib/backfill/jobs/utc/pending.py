@@ -4,12 +4,21 @@ is pending among them. Read-only."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import psycopg
 from psycopg import sql
 
+from backfill.errors import BackfillError, PreflightError, first_line
+from backfill.jobs.entry import PendingCounts
+from backfill.jobs.utc.members import known_households
+from backfill.jobs.utc.resolve import resolve_table
+from backfill.jobs.utc.spec_file import load_spec
+from backfill.jobs.utc.table_spec import EVENTS
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.spelt import condition
+from backfill.server.catalog import hidden_rows
 from backfill.server.pending import pending_filter, scope_condition
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
@@ -53,6 +62,22 @@ def count_by_household(
     for household in households:
         pending.setdefault(household, 0)
     return dict(sorted(pending.items()))
+
+
+def pending_of(table: str) -> Callable[[Connection], PendingCounts]:
+    """Return what counts the pending rows of the table that a file describes. Read-only."""
+    spec = load_spec(Path(table)) if table else EVENTS
+
+    def count(connection: Connection) -> PendingCounts:
+        try:
+            found = resolve_table(connection, spec).table
+            counts = count_by_household(connection, found, known_households(connection, found))
+            return PendingCounts(counts, hidden_rows(connection, found.relations))
+        except (BackfillError, psycopg.Error) as error:
+            other = "" if table else " Of another table than events: status --table FILE."
+            raise PreflightError(first_line(error) + other) from error
+
+    return count
 
 
 def count_filled(

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 
+from backfill.jobs.entry import Guessed
 from backfill.jobs.utc.guess.forms import Guess, GuessedPair
 from backfill.jobs.utc.guess.pairs import is_span, likely_columns
-from backfill.jobs.utc.guess.specification import GuessedSpec
+from backfill.jobs.utc.guess.specification import GuessedSpec, guess_spec
 from backfill.jobs.utc.table_spec import FILL_IN
+from backfill.server.postgres import Connection
+from backfill.server.table_look import look_at
+
+
+def first_specification(connection: Connection, table: str) -> Guessed:
+    """Return a specification of a table, guessed of its catalog and a sample. Read-only."""
+    guessed = guess_spec(*look_at(connection, table))
+    relation = str(guessed.look.relation)
+    return Guessed(relation, as_toml(guessed), guessed.guesses, guessed.to_fill_in)
 
 
 def as_toml(guessed: GuessedSpec) -> str:
