@@ -101,6 +101,19 @@ def test_what_is_written_as_it_should_be_is_read_as_it_is() -> None:
     check_dsn("service=calendar")
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("a:1,b:2/c", "a:1, b:2"),
+        ("a,b/c", "a, b"),
+        ("a,b/c?port=7", "a:7, b:7"),
+        ("/c", "the local socket"),
+    ],
+)
+def test_each_of_several_hosts_is_told_with_its_port(address: str, said: str) -> None:
+    assert describe(f"postgresql://{address}") == f"database c at {said}"
+
+
 COMMANDS = [
     *(("utc",), ("ocr", "--local-root", "."), ("status",), ("doctor",), ("check",), ("runs",)),
     *(("verify", "latest"), ("cancel", "20990101T000000Z-utc-000000"), ("grants",)),

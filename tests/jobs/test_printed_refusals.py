@@ -17,7 +17,7 @@ from tests.pasted import commands_in
 from backfill.command import requests
 from backfill.errors import DatabaseUnreachable, UsageError
 from backfill.status import RunStatus, check_transition
-from backfill.steps import comparison
+from backfill.steps import comparison, verify
 
 
 @pytest.fixture
@@ -120,6 +120,22 @@ def test_no_planned_run_to_apply_names_the_way_on_with_the_newest(
 
     assert f"{run_id} (utc) is succeeded" in looked.out and looked.out == paused.out
     assert (put_back.code, written(bench)) == (0, 0)
+
+
+@pytest.mark.pastes("steps.verify:verify_run revert")
+def test_of_many_rows_that_are_not_as_written_some_are_named_and_all_are_counted(
+    place: Typed, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "SHOWN", 3)
+    run_id = bench.run().run_id
+    bench.sql("UPDATE events SET start_at_utc = start_at_utc + 1")
+
+    said = place.type("verify", run_id)
+    listed = place.paste(printed(said, "revert"), 5)
+
+    assert (said.code, said.summary["disagreements"]) == (6, 12)
+    assert said.err.count("is not as written") == 3 and "… and 9 rows more" in said.err
+    assert listed.summary["total_drifted"] == 12
 
 
 @pytest.mark.pastes("status:check_transition status", "command.requests:patiently")

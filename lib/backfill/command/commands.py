@@ -246,7 +246,7 @@ def run_verify(options: argparse.Namespace) -> int:
             "chunks": verification.chunks,
             "rows": verification.rows,
             "recomputed": verification.recomputed,
-            "disagreements": len(verification.findings),
+            "disagreements": verification.disagreements,
         },
         as_json=options.json,
     )

@@ -90,7 +90,7 @@ def verification_view(run_id: str, proof: Verification) -> Shown:
     shown = table(
         f"Verification of run {run_id}",
         ["chunks", "rows read back", "values computed again", "disagreements"],
-        [(proof.chunks, proof.rows, proof.recomputed, len(proof.findings))],
+        [(proof.chunks, proof.rows, proof.recomputed, proof.disagreements)],
     )
     for text in proof.notes:
         shown += note(text)

@@ -61,9 +61,15 @@ def describe(dsn: str) -> str:
         return "a connection string that libpq can not read"
     if parts.get("service"):
         return f"service={parts['service']}"
-    host = parts.get("host") or parts.get("hostaddr") or "the local socket"
-    port = f":{parts['port']}" if parts.get("port") else ""
-    return f"database {parts.get('dbname') or parts.get('user') or '(default)'} at {host}{port}"
+    hosts = (parts.get("host") or parts.get("hostaddr") or "").split(",")
+    ports = (parts.get("port") or "").split(",")
+    if len(ports) == 1:  # one for all
+        ports *= len(hosts)
+    at = ", ".join(
+        f"{host or 'the local socket'}{port and ':'}{port}"
+        for host, port in zip(hosts, ports, strict=False)
+    )
+    return f"database {parts.get('dbname') or parts.get('user') or '(default)'} at {at}"
 
 
 def check_dsn(dsn: str, where: str = DSN_ENV) -> None:

@@ -30,12 +30,13 @@ from backfill.status import RunStatus
 from backfill.steps.kind import JobKind
 from backfill.steps.read_back import READ_BACK_ROWS, ReadBack
 
-SHOWN = 1_000
+#: Rows that are not as written; the others are counted.
+SHOWN = 20
 
 
 @dataclass
 class Verification:
-    """What was looked at, and every disagreement that was found (rows: the first 1,000)."""
+    """What was looked at, and every disagreement that was found (rows: the first 20)."""
 
     run_id: str
     status: RunStatus
@@ -50,11 +51,19 @@ class Verification:
     def is_proven(self) -> bool:
         return not self.findings
 
+    @property
+    def rows_left_out(self) -> int:
+        return max(0, self.rows_changed - SHOWN)
+
+    @property
+    def disagreements(self) -> int:
+        return len(self.findings) + self.rows_left_out
+
     def as_json(self) -> dict[str, int | str]:
         """Return what the summary keeps of it, with the first disagreement."""
         document: dict[str, int | str] = {
             **{"chunks": self.chunks, "rows": self.rows, "recomputed": self.recomputed},
-            "disagreements": len(self.findings),
+            "disagreements": self.disagreements,
         }
         return document | ({"first": self.findings[0]} if self.findings else {})
 
@@ -113,6 +122,11 @@ def verify_run(
         read_back.finish()
     proof.rows, proof.recomputed = read_back.rows, read_back.recomputed
     _check_counts(ledger, run, stretches, proof)
+    if proof.rows_left_out:
+        proof.notes.append(
+            f"… and {proof.rows_left_out:,} rows more. To list all that are not as written, "
+            f"with nothing written: {next_command('revert', run.run_id)}"
+        )
     if is_reverted:
         proof.notes.append("The run was reverted; its rows hold their before-images again.")
     return proof
