@@ -74,7 +74,7 @@ class Entry:
     takes_notebook: bool = False  # a person's own copy: `--notebook FILE`
     #: What looks at each row, filled ones with `has_filled`: `check --deep` and `--allow-known`.
     check_rows: Callable[..., Any] | None = None
-    tables: Callable[[], Tables] | None = None
+    tables: Tables | None = None
     #: What it needs of this machine, looked at: told the command that installs all anew.
     examine_machine: Callable[[str], Sequence[Finding]] = lambda _anew: ()
     cache: Callable[[], Path] | None = None  # folder of what it can have again

@@ -28,8 +28,7 @@ class Described(NamedTuple):
 
 
 def described() -> Described:
-    """Return that job; what it does is loaded."""
-    return next(Described(job, job.tables()) for job in JOBS.values() if job.tables)
+    return next(Described(job, job.tables) for job in JOBS.values() if job.tables)
 
 
 def entry_of(name: str) -> Entry:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backfill.jobs.entry import Entry, Pending, Tables, answers_from
+from backfill.jobs.entry import Entry, Guessed, Pending, PendingCounts, Tables, answers_from
 from backfill.parameter import Kind, Parameter, flag, one_of, said
 from backfill.parameters import (
     APPLY,
@@ -19,6 +19,7 @@ from backfill.parameters import (
 )
 
 if TYPE_CHECKING:
+    from backfill.server.postgres import Connection
     from backfill.steps.finding import Finding
     from backfill.steps.job import Job
     from backfill.steps.kind import JobKind
@@ -103,12 +104,22 @@ def _check_rows(*arguments: Any, **named: Any) -> Any:
     return check_rows(*arguments, **named)
 
 
-def _tables() -> Tables:
-    from backfill.jobs.utc.examine import examine_table
-    from backfill.jobs.utc.guess.toml import first_specification
+def _pending(table: str) -> Callable[[Connection], PendingCounts]:
     from backfill.jobs.utc.pending import pending_of
 
-    return Tables(pending_of, examine_table, first_specification, "no household")
+    return pending_of(table)
+
+
+def _examine_table(connection: Connection, path: Path) -> list[Finding]:
+    from backfill.jobs.utc.examine import examine_table
+
+    return examine_table(connection, path)
+
+
+def _guess_table(connection: Connection, name: str) -> Guessed:
+    from backfill.jobs.utc.guess.toml import first_specification
+
+    return first_specification(connection, name)
 
 
 def _examine_machine(anew: str) -> list[Finding]:
@@ -128,6 +139,6 @@ ENTRY = Entry(
     pending=Pending.COUNTED,
     asked_by=("household_id", "table", "default_tz", "default_tz_first"),
     check_rows=_check_rows,
-    tables=_tables,
+    tables=Tables(_pending, _examine_table, _guess_table, no_member="no household"),
     examine_machine=_examine_machine,
 )
