@@ -157,7 +157,7 @@ def _verdict(session: TrueSession, plan: SessionPlan) -> Verdict:
         return Verdict(session, plan.status, None, (), reason, 0, 0)
     shifts = tuple(s for s in reading.shifts if not _is_called_off(s, session))
     exact, timed = _count(session, shifts, reading.schedule_date)
-    told = (*reading.all_review_reasons, *(c.detail for c in reading.contradictions))
+    told = (*reading.all_review_reasons, *reading.contradictions)
     return Verdict(
         session, plan.status, reading.schedule_date, shifts, "; ".join(told), exact, timed
     )

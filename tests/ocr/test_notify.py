@@ -42,7 +42,6 @@ def _event(
     old: dict[str, str] | None,
     new: dict[str, str] | None,
     event_id: str = "e1",
-    session: str = "s",
 ) -> PlannedEvent:
     return _planned(
         {
@@ -54,7 +53,7 @@ def _event(
             "customer_fingerprint": "c",
             "old_value": old,
             "new_value": new,
-            "source_session_id": session,
+            "source_session_id": "s",
         }
     )
 
@@ -67,10 +66,16 @@ def _with_absolute_date(message: str, day: str) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
 def test_vector_gives_its_messages(case: dict[str, Any]) -> None:
-    notifications = write_notifications(
-        [_planned(row) for row in case["events"]],
-        already_notified=case["options"].get("already_notified_event_ids", ()),
-    )
+    # The plan gives the new events of one session and day, each once.
+    told_before = case["options"].get("already_notified_event_ids", ())
+    fresh = {row["event_id"]: _planned(row) for row in case["events"]}
+    groups: dict[tuple[object, ...], list[PlannedEvent]] = {}
+    for event in fresh.values():
+        if event.event_id not in told_before:
+            day = event.user_id, event.schedule_date, event.source_session_id
+            groups.setdefault(day, []).append(event)
+
+    notifications = [told for group in groups.values() for told in write_notifications(group)]
 
     assert [
         (told.notification_type.value, list(told.event_ids), told.notification_id)
@@ -151,23 +156,15 @@ def test_three_events_of_one_session_are_one_summary() -> None:
     )
 
 
-def test_sessions_are_told_apart_and_threshold_counts_each() -> None:
-    events = [
-        _event("shift_added", None, LUNCH, "e1", "s1"),
-        _event("shift_added", None, LUNCH, "e2", "s2"),
-        _event("shift_added", None, RESTID, "e3", "s1"),
-        _event("shift_added", None, RESTID, "e3", "s1"),
-    ]
+def test_threshold_says_from_how_many_events_on_there_is_one_summary() -> None:
+    events = [_event("shift_added", None, LUNCH, "e1"), _event("shift_added", None, RESTID, "e3")]
 
     told = write_notifications(events)
     summed_up = write_notifications(events, summary_threshold=2)
 
-    assert [notification.event_ids for notification in told] == [("e1",), ("e3",), ("e2",)]
-    assert [notification.event_ids for notification in summed_up] == [("e1", "e3"), ("e2",)]
-
-
-def test_event_told_before_is_not_told_again() -> None:
-    assert write_notifications([_event("shift_added", None, LUNCH)], already_notified={"e1"}) == ()
+    assert [notification.event_ids for notification in told] == [("e1",), ("e3",)]
+    assert [notification.event_ids for notification in summed_up] == [("e1", "e3")]
+    assert write_notifications([]) == ()
 
 
 def test_day_before_today_is_past_and_today_is_not() -> None:

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfill.errors import PreflightError
-from backfill.ocr.aggregate import Contradiction, Source
 from backfill.ocr.failure import Stage
 from backfill.ocr.schedule_event import EventKey
 from backfill.ocr.session import (
@@ -155,7 +154,7 @@ def test_suspicious_removal_is_held_unless_allowed(rows: tuple[Shift, ...]) -> N
             HeldReason.NEEDS_REVIEW,
         ),
         (
-            {"contradictions": (Contradiction(Source(0, 0), Source(1, 0), "overlap"),)},
+            {"contradictions": ("overlap",)},
             HeldReason.CONTRADICTING_IMAGES,
         ),
     ],
@@ -227,7 +226,6 @@ def test_label_alone_is_snapshot_only() -> None:
 
     assert plan.status is PlanStatus.SNAPSHOT_ONLY
     assert plan.after == (window.as_json(),)
-    assert plan.quiet == ((ANNA, window),)
 
 
 def test_event_that_the_unique_key_swallows_is_counted_as_such() -> None:

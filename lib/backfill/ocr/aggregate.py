@@ -6,6 +6,7 @@ differently each time, or cut off at an edge.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,26 +29,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Contradiction:
-    """Two rows of different images that cannot both be right."""
-
-    first: Source
-    second: Source
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class DaySchedule:
-    """One session's shifts in chronological order; `sources` has an entry for every shift."""
+    """One session's shifts in chronological order; `sources` has an entry for every shift.
+
+    `contradictions` say why two rows of different images cannot both be right.
+    """
 
     shifts: tuple[Shift, ...]
     sources: tuple[tuple[Source, ...], ...]
-    contradictions: tuple[Contradiction, ...]
-
-    @property
-    def source_counts(self) -> tuple[int, ...]:
-        """How many rows each shift was read from."""
-        return tuple(len(sources) for sources in self.sources)
+    contradictions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +186,10 @@ def _address_completeness(shift: Shift) -> tuple[bool, bool, bool, bool, int, bo
     )
 
 
-def _find_contradictions(readings: Sequence[_Reading]) -> list[Contradiction]:
+def _find_contradictions(readings: Sequence[_Reading]) -> list[str]:
     return [
-        Contradiction(one.sources[0], other.sources[0], detail)
-        for index, one in enumerate(readings)
-        for other in readings[index + 1 :]
+        detail
+        for one, other in itertools.combinations(readings, 2)
         if _come_from_different_images(one, other)
         and (detail := _contradiction(one.shift, other.shift))
     ]

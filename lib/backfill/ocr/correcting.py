@@ -36,9 +36,6 @@ def correct_reading(
     """
     applied: list[AppliedCorrection] = []
     evidence = list(reading.evidence or [ShiftEvidence(0.0)] * len(reading.shifts))
-    rows = list(
-        zip(reading.shifts, evidence, reading.source_counts or [1] * len(evidence), strict=True)
-    )
     changes: dict[int, list[Correction]] = {}
     for correction in corrections:
         if correction.field == DATE:
@@ -50,20 +47,19 @@ def correct_reading(
             changes.setdefault(at, []).append(correction)
             applied.append(_told(reading.shifts[at], correction))
     kept = [
-        (*_change(shift, sure, changes.get(at, [])), count)
-        for at, (shift, sure, count) in enumerate(rows)
+        _change(shift, sure, changes.get(at, []))
+        for at, (shift, sure) in enumerate(zip(reading.shifts, evidence, strict=True))
         if not any((c.field, c.right) == (SHIFT, REMOVE) for c in changes.get(at, []))
     ]
     for lines in _new_shifts(corrections):
         shift = _with(Shift(start="", end=""), lines)
-        kept.append((shift, ShiftEvidence(100.0, (CORRECTED,)), 0))
+        kept.append((shift, ShiftEvidence(100.0, (CORRECTED,))))
         applied += [AppliedCorrection(line, _name(shift), "") for line in lines]
     kept.sort(key=lambda row: order_key(row[0]))
     return replace(
         reading,
         shifts=tuple(row[0] for row in kept),
         evidence=tuple(row[1] for row in kept),
-        source_counts=tuple(row[2] for row in kept),
         review_reasons=_unsettled(reading, applied),
         corrections=tuple(applied),
     )

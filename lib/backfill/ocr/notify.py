@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby
 from typing import assert_never
 
 from backfill.ocr.schedule_event import EventType, PlannedEvent
@@ -35,53 +34,26 @@ class Notification:
     """One row of `schedule_notification`, not stored yet."""
 
     notification_id: str
-    user_id: int
     schedule_date: dt.date
-    source_session_id: str
     notification_type: NotificationType
     message: str
     event_ids: tuple[str, ...]
 
 
 def write_notifications(
-    events: Sequence[PlannedEvent],
-    *,
-    summary_threshold: int = SUMMARY_THRESHOLD_DEFAULT,
-    already_notified: Collection[str] = (),
+    events: Sequence[PlannedEvent], *, summary_threshold: int = SUMMARY_THRESHOLD_DEFAULT
 ) -> tuple[Notification, ...]:
-    """Write the messages of `events`, grouped by user, date and session in the order given.
-
-    An event told before (`already_notified`, by id) or given twice is told once.
-    """
-    fresh = {
-        event.event_id: event for event in events if event.event_id not in set(already_notified)
-    }
-    places: dict[tuple[object, ...], int] = {}
-    for event in fresh.values():
-        places.setdefault(_group_key(event), len(places))
-    ordered = sorted(fresh.values(), key=lambda event: places[_group_key(event)])
-    return tuple(
-        notification
-        for _, group in groupby(ordered, key=_group_key)
-        for notification in _write_group(list(group), summary_threshold)
-    )
+    """Write the messages of the events of one session and day, in the order given."""
+    if len(events) >= summary_threshold:
+        day = events[0].schedule_date.isoformat()
+        message = f"{len(events)} {'shift' if len(events) == 1 else 'shifts'} updated for {day}"
+        return (_notification(events, NotificationType.SUMMARY, message),)
+    return tuple(_notification([event], NotificationType.EVENT, _tell(event)) for event in events)
 
 
 def is_past(schedule_date: dt.date, today: dt.date) -> bool:
     """Tell whether a message about this day would come after the day."""
     return schedule_date < today
-
-
-def _group_key(event: PlannedEvent) -> tuple[int, dt.date, str]:
-    return event.user_id, event.schedule_date, event.source_session_id
-
-
-def _write_group(events: Sequence[PlannedEvent], summary_threshold: int) -> list[Notification]:
-    if len(events) >= summary_threshold:
-        day = events[0].schedule_date.isoformat()
-        message = f"{len(events)} {'shift' if len(events) == 1 else 'shifts'} updated for {day}"
-        return [_notification(events, NotificationType.SUMMARY, message)]
-    return [_notification([event], NotificationType.EVENT, _tell(event)) for event in events]
 
 
 def _notification(
@@ -90,16 +62,9 @@ def _notification(
     first = events[0]
     event_ids = tuple(event.event_id for event in events)
     summary = ["summary"] if kind is NotificationType.SUMMARY else []
-    parts = [*(str(part) for part in _group_key(first)), *summary, *event_ids]
-    return Notification(
-        notification_id=hashlib.sha256("|".join(parts).encode("utf-8")).hexdigest(),
-        user_id=first.user_id,
-        schedule_date=first.schedule_date,
-        source_session_id=first.source_session_id,
-        notification_type=kind,
-        message=message,
-        event_ids=event_ids,
-    )
+    parts = (first.user_id, first.schedule_date, first.source_session_id, *summary, *event_ids)
+    digest = hashlib.sha256("|".join(map(str, parts)).encode("utf-8"))
+    return Notification(digest.hexdigest(), first.schedule_date, kind, message, event_ids)
 
 
 def _tell(planned: PlannedEvent) -> str:

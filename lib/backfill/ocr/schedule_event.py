@@ -7,7 +7,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -64,7 +64,15 @@ class PlannedEvent:
 
     @property
     def unique_key(self) -> EventKey:
-        return _event_key(self.user_id, self.schedule_date, self.event)
+        event = self.event
+        return EventKey(
+            self.user_id,
+            self.schedule_date,
+            event.location_fingerprint,
+            event.event_type.value,
+            event.old_value_hash,
+            event.new_value_hash,
+        )
 
 
 def value_hash(value: Mapping[str, object] | None) -> str:
@@ -98,29 +106,12 @@ def identify_events(
     events: Sequence[ScheduleEvent],
 ) -> tuple[PlannedEvent, ...]:
     """Give every event its id: the same day, session and change give the same id on every run."""
-    return tuple(
-        PlannedEvent(
-            event_id=_event_id(_event_key(user_id, schedule_date, event), source_session_id),
-            user_id=user_id,
-            schedule_date=schedule_date,
-            source_session_id=source_session_id,
-            event=event,
-        )
-        for event in events
+    planned = (
+        PlannedEvent("", user_id, schedule_date, source_session_id, event) for event in events
     )
+    return tuple(replace(event, event_id=_event_id(event)) for event in planned)
 
 
-def _event_key(user_id: int, schedule_date: dt.date, event: ScheduleEvent) -> EventKey:
-    return EventKey(
-        user_id,
-        schedule_date,
-        event.location_fingerprint,
-        event.event_type.value,
-        event.old_value_hash,
-        event.new_value_hash,
-    )
-
-
-def _event_id(key: EventKey, source_session_id: str) -> str:
-    name = "|".join([*(str(part) for part in key), source_session_id])
+def _event_id(planned: PlannedEvent) -> str:
+    name = "|".join(map(str, (*planned.unique_key, planned.source_session_id)))
     return str(uuid.uuid5(_EVENT_NAMESPACE, name))

@@ -10,7 +10,6 @@ from enum import StrEnum
 
 from backfill.decisions import Answer, Question, Words
 from backfill.errors import PreflightError
-from backfill.ocr.aggregate import Contradiction
 from backfill.ocr.correction import AppliedCorrection
 from backfill.ocr.failure import Stage
 from backfill.ocr.notify import Notification
@@ -138,8 +137,7 @@ class SessionReading:
     shifts: tuple[Shift, ...]
     resolved_image_dates: tuple[dt.date, ...] = ()
     inherited_image_count: int = 0
-    source_counts: tuple[int, ...] = ()
-    contradictions: tuple[Contradiction, ...] = ()
+    contradictions: tuple[str, ...] = ()
     review_reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     evidence: tuple[ShiftEvidence, ...] = ()
@@ -189,8 +187,8 @@ class SessionPlan:
     `before` is the snapshot that must still stand (None: no row), after the sessions planned
     earlier; `after` the payload to store, None when the snapshot is left alone. `events` will be
     inserted; `swallowed` repeat a unique key and will not. `withheld` are the events of a held
-    session. `quiet` are changes without an event. `questions` say why it is held, as far as nobody
-    has answered; `answers` what a person said of each reason.
+    session. `questions` say why it is held, as far as nobody has answered; `answers` what a person
+    said of each reason.
     """
 
     session: CaptureSession
@@ -203,7 +201,6 @@ class SessionPlan:
     events: tuple[PlannedEvent, ...] = ()
     swallowed: tuple[PlannedEvent, ...] = ()
     withheld: tuple[ScheduleEvent, ...] = ()
-    quiet: tuple[tuple[Shift, Shift], ...] = ()
     questions: tuple[Question, ...] = ()
     answers: tuple[tuple[HeldReason, Answer], ...] = ()
     notifications: tuple[Notification, ...] = ()

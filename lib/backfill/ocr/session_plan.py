@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from backfill.decisions import Answer, Answers, Question
+from backfill.decisions import Answers, Question
 from backfill.ocr.aggregate import order_key
 from backfill.ocr.checks import TITLE_UNSURE
 from backfill.ocr.doubts import explained, is_settled
@@ -70,7 +70,8 @@ def plan_sessions(
     clients = _clients(outcomes, snapshots)
     for outcome in sorted(outcomes, key=lambda outcome: outcome.session.order_key):
         if isinstance(outcome, SessionFailure):
-            plans.append(_plan_failure(outcome))
+            detail = f"{outcome.stage}: {outcome.error_message}"
+            plans.append(SessionPlan(outcome.session, PlanStatus.FAILED, outcome, detail=detail))
             continue
         day = (outcome.session.user_id, outcome.schedule_date)
         plan = _plan_reading(_doubted(outcome, clients), present.get(day), keys, options)
@@ -123,75 +124,46 @@ def _doubted(reading: SessionReading, clients: Collection[str]) -> SessionReadin
     return replace(reading, evidence=tuple(map(doubt, reading.shifts, reading.evidence)))
 
 
-def _plan_failure(failure: SessionFailure) -> SessionPlan:
-    detail = f"{failure.stage}: {failure.error_message}"
-    return SessionPlan(failure.session, PlanStatus.FAILED, failure, detail=detail)
-
-
 def _plan_reading(
     reading: SessionReading,
     before: StoredSnapshot | None,
     keys: Collection[EventKey],
     options: PlanOptions,
 ) -> SessionPlan:
-    session, after = reading.session, make_payload(reading)
+    after = make_payload(reading)
     stored = before.payload if before else []
+    plan = SessionPlan(reading.session, PlanStatus.UNCHANGED, reading, before=before)
     if _is_same_payload(stored, after):
-        return SessionPlan(session, PlanStatus.UNCHANGED, reading, before=before)
+        return plan
     diff = diff_schedules(stored, reading.shifts)
-    review = _review(reading, _reasons_to_hold(reading, before, options), options.answers)
-    if review.held:
-        reason, detail = review.held[0]
-        return SessionPlan(
-            session,
-            PlanStatus.HELD,
-            reading,
-            held_reason=reason,
-            detail=detail,
-            before=before,
+    reasons = _reasons_to_hold(reading, before, options)
+    questions = {reason: _question(reading, reason, detail) for reason, detail in reasons}
+    found = ((reason, options.answers.find(asked)) for reason, asked in questions.items())
+    answers = {reason: answer for reason, answer in found if answer is not None}
+    held = [
+        (reason, f"{detail}; decided: {answers[reason]}" if reason in answers else detail)
+        for reason, detail in reasons
+        if reason not in answers or answers[reason].decision != ACCEPT
+    ]
+    plan = replace(plan, answers=tuple(answers.items()))
+    if held:
+        return replace(
+            plan,
+            status=PlanStatus.HELD,
+            held_reason=held[0][0],
+            detail=held[0][1],
             withheld=diff.events,
-            quiet=diff.quiet,
-            questions=review.questions,
-            answers=review.answers,
+            questions=tuple(asked for why, asked in questions.items() if why not in answers),
         )
     events, swallowed = _divide_events(reading, diff, keys)
-    return SessionPlan(
-        session,
-        PlanStatus.OK if diff.events else PlanStatus.SNAPSHOT_ONLY,
-        reading,
-        before=before,
+    return replace(
+        plan,
+        status=PlanStatus.OK if diff.events else PlanStatus.SNAPSHOT_ONLY,
         after=after,
         events=events,
         swallowed=swallowed,
-        quiet=diff.quiet,
-        answers=review.answers,
         notifications=write_notifications(events, summary_threshold=options.summary_threshold),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Review:
-    """The reasons that still hold a session back, and what was said of them."""
-
-    held: tuple[tuple[HeldReason, str], ...]
-    questions: tuple[Question, ...]
-    answers: tuple[tuple[HeldReason, Answer], ...]
-
-
-def _review(
-    reading: SessionReading, reasons: Sequence[tuple[HeldReason, str]], answers: Answers
-) -> _Review:
-    held, questions, said = [], [], []
-    for reason, detail in reasons:
-        question = _question(reading, reason, detail)
-        answer = answers.find(question)
-        if answer is None:
-            questions.append(question)
-        else:
-            said.append((reason, answer))
-        if answer is None or answer.decision != ACCEPT:
-            held.append((reason, f"{detail}; decided: {answer}" if answer else detail))
-    return _Review(tuple(held), tuple(questions), tuple(said))
 
 
 def _question(reading: SessionReading, reason: HeldReason, detail: str) -> Question:
@@ -221,31 +193,35 @@ def _reasons_to_hold(
     reading: SessionReading, before: StoredSnapshot | None, options: PlanOptions
 ) -> list[tuple[HeldReason, str]]:
     """Return every reason with what to do about it, the one that decides first."""
-    reasons: list[tuple[HeldReason, str]] = []
-    if before is not None and not options.allow_older and is_stale(reading.session, before):
-        detail = (
-            f"the snapshot comes from the newer session {before.source_session_id};"
-            " --allow-older overwrites it"
-        )
-        reasons.append((HeldReason.STALE_SESSION, detail))
-    if not options.accept_review and reading.contradictions:
-        told = "; ".join(contradiction.detail for contradiction in reading.contradictions)
-        reasons.append((HeldReason.CONTRADICTING_IMAGES, f"{told}; or give --accept-review"))
-    if not options.accept_review and reading.all_review_reasons:
-        detail = (
-            f"{'; '.join(map(explained, reading.all_review_reasons))}; correct it (--corrections),"
-            " accept it (--decisions) or give --accept-review"
-        )
-        reasons.append((HeldReason.NEEDS_REVIEW, detail))
-    old_count = len(read_stored(before.payload)) if before else 0
-    is_suspicious = is_suspicious_removal(old_count, len(reading.shifts))
-    if is_suspicious and not options.allow_removals:
-        detail = (
-            f"{len(reading.shifts)} shifts were read where {old_count} are stored;"
-            " --allow-removals removes the others"
-        )
-        reasons.append((HeldReason.SUSPICIOUS_REMOVAL, detail))
-    return reasons
+    count, old_count = len(reading.shifts), len(read_stored(before.payload)) if before else 0
+    told = "; ".join(reading.contradictions)
+    doubts = "; ".join(map(explained, reading.all_review_reasons))
+    rows = (
+        (
+            HeldReason.STALE_SESSION,
+            before is not None and not options.allow_older and is_stale(reading.session, before),
+            f"the snapshot comes from the newer session {before and before.source_session_id};"
+            " --allow-older overwrites it",
+        ),
+        (
+            HeldReason.CONTRADICTING_IMAGES,
+            told and not options.accept_review,
+            f"{told}; or give --accept-review",
+        ),
+        (
+            HeldReason.NEEDS_REVIEW,
+            doubts and not options.accept_review,
+            f"{doubts}; correct it (--corrections), accept it (--decisions) or give"
+            " --accept-review",
+        ),
+        (
+            HeldReason.SUSPICIOUS_REMOVAL,
+            is_suspicious_removal(old_count, count) and not options.allow_removals,
+            f"{count} shifts were read where {old_count} are stored;"
+            " --allow-removals removes the others",
+        ),
+    )
+    return [(reason, detail) for reason, is_held, detail in rows if is_held]
 
 
 def _divide_events(

@@ -97,7 +97,6 @@ def read_session(
         shifts=schedule.shifts,
         resolved_image_dates=tuple(found or resolved.date for found in resolved.image_dates),
         inherited_image_count=resolved.inherited,
-        source_counts=schedule.source_counts,
         contradictions=schedule.contradictions,
         review_reasons=(
             *(f"date: {doubt}" for doubt in resolved.doubts),

@@ -58,7 +58,7 @@ def planned_document(plan: SessionPlan, stored: Collection[Notification]) -> dic
         "notifications": [_notification(entry, stored) for entry in plan.notifications],
         "notifications_note": WRITTEN_BEFORE if plan.is_told_before else "",
         "detected_at": None,
-        "contradictions": [contradiction.detail for contradiction in reading.contradictions],
+        "contradictions": list(reading.contradictions),
         "warnings": list(reading.warnings),
         "decisions": [{"of": why.value, **answer.as_json()} for why, answer in plan.answers],
         "corrections": [corrected.as_json() for corrected in reading.corrections],
