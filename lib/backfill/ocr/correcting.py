@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from backfill.ocr.aggregate import order_key
 from backfill.ocr.correction import DATE, REMOVE, AppliedCorrection, Box, Correction
 from backfill.ocr.doubts import IMAGE, SHIFT, image_doubt, is_settled
-from backfill.ocr.identity import customer_fingerprint, location_fingerprint
 from backfill.ocr.session import Crop, SessionReading, ShiftEvidence
 from backfill.ocr.shift import Shift
 from backfill.ocr.vocabulary import ShiftType, find_labels, main_label
@@ -79,7 +78,7 @@ def _find(
             d.sequence for d in reading.image_details if d.sha256 == correction.image_sha256
         }
         scores = [
-            max((_overlap(c, correction.box) for c in sure.crops if c.image_sequence in sequences),
+            max((_overlap(c, correction.box) for c in sure.crops if c.sequence in sequences),
                 default=0.0)
             for sure in evidence
         ]  # fmt: skip
@@ -123,13 +122,7 @@ def _with(shift: Shift, corrections: Sequence[Correction]) -> Shift:
     if not values["shift_type"]:
         is_place = bool(values["street"] and values["street_number"])
         values["shift_type"] = (ShiftType.WORK if is_place else ShiftType.UNKNOWN).value
-    values["customer_fingerprint"] = customer_fingerprint(
-        values["customer_name"], values["raw_type_label"], values["shift_type"]
-    )
-    values["location_fingerprint"] = location_fingerprint(
-        values["street"], values["street_number"], values["postal_area"], values["city"]
-    )
-    return Shift(**values)
+    return Shift(**values).identified()
 
 
 def _new_shifts(corrections: Sequence[Correction]) -> list[list[Correction]]:

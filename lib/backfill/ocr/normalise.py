@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from backfill.ocr import limits
 from backfill.ocr.address import Address, parse_address
 from backfill.ocr.clock import canonical_time
-from backfill.ocr.identity import (
-    COMPANY_WORDS,
-    customer_fingerprint,
-    fold_word,
-    location_fingerprint,
-)
+from backfill.ocr.identity import COMPANY_WORDS, fold_word
 from backfill.ocr.lettering import capitalise, clean_words, repair_letters
 from backfill.ocr.shift import NO_TEXT, Entry, Shift
 from backfill.ocr.vocabulary import (
@@ -60,24 +55,14 @@ def normalise_entry(entry: Entry, towns: Towns | None = None) -> Shift:
         title, location, address_text = _borrow_label(title, location, address_text)
     address = parse_address(address_text, location, towns)
     shift_type = _decide_type(title, address)
-    customer = _name_client(title, shift_type, address)
-    label = _write_label(title)
     return Shift(
         start=canonical_time(entry.start),
         end=canonical_time(entry.end),
-        customer_name=customer,
-        customer_fingerprint=customer_fingerprint(customer, label, shift_type),
-        street=address.street,
-        street_number=address.street_number,
-        postal_code=address.postal_code,
-        postal_area=address.postal_area,
-        city=address.city,
-        location_fingerprint=location_fingerprint(
-            address.street, address.street_number, address.postal_area, address.city
-        ),
+        customer_name=_name_client(title, shift_type, address),
+        **asdict(address),
         shift_type=shift_type.value,
-        raw_type_label=label,
-    )
+        raw_type_label=_write_label(title),
+    ).identified()
 
 
 def _split_title(text: str) -> _Title:

@@ -76,9 +76,9 @@ class CaptureSession:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """Where in an image a value was read, in pixels of the original image."""
+    """Where in the session's image of that number a value was read, in the image's pixels."""
 
-    image_sequence: int
+    sequence: int
     left: float
     top: float
     width: float

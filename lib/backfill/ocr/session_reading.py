@@ -73,21 +73,14 @@ def read_session(
     1. every image must be readable and hold text; 2. all dates must agree; 3. each image's cards
     become shifts; 4. overlapping images are joined; 5. doubts become reasons for a review.
     """
-    if not images:
-        return SessionFailure(session, Stage.INPUT, "no_images", "The session has no image.")
-    readings: list[ImageReading] = []
-    for image in images:
-        if isinstance(image.outcome, ImageFailure):
-            return fail_session(session, images, image, image.outcome)
-        readings.append(image.outcome)
-    if failure := _without_cards(session, images, readings):
-        return failure
+    if why := _why_unreadable(images):
+        return _fail(session, images, why)
+    readings = [image.outcome for image in images if isinstance(image.outcome, ImageReading)]
     try:
         resolved = _date_of(session, readings, date, default_year)
     except DateFailure as error:
-        return SessionFailure(
-            session, Stage.DATE, "date_not_decided", str(error), _details(images, None)
-        )
+        why = ImageFailure(Stage.DATE, "date_not_decided", str(error))
+        return _fail(session, images, why)
     shown = [reading.entries for reading in readings]
     readings, rows = _cards_of(readings, towns)
     schedule = aggregate_images(rows)
@@ -262,44 +255,32 @@ def _doubts_of_whole(reading: ImageReading, shifts: Sequence[Shift]) -> tuple[st
     return (FAREWELL_MISMATCH,) * is_other + (SUM_DIFFERS,) * (not agrees(reading.told, shifts))
 
 
-def fail_session(
-    session: CaptureSession,
-    images: Sequence[ReadImage],
-    image: ReadImage,
-    failure: ImageFailure,
+def _fail(
+    session: CaptureSession, images: Sequence[ReadImage], why: ImageFailure
 ) -> SessionFailure:
-    """Return the failure of a session one of whose images could not be read."""
-    return SessionFailure(
-        session,
-        failure.stage,
-        failure.kind,
-        f"image {image.image.sequence} ({image.image.r2_key}): {failure.message}",
-        _details(images, None),
-    )
+    return SessionFailure(session, why.stage, why.kind, why.message, _details(images, None))
 
 
-def _without_cards(
-    session: CaptureSession, images: Sequence[ReadImage], readings: Sequence[ImageReading]
-) -> SessionFailure | None:
-    """A picture without text, or a session without a card, is no schedule of an empty day."""
-    for image, reading in zip(images, readings, strict=True):
+def _why_unreadable(images: Sequence[ReadImage]) -> ImageFailure | None:
+    """Return why a session can not be read, None where it can.
+
+    A picture without text, or a session without a card, is no schedule of an empty day.
+    """
+    if not images:
+        return ImageFailure(Stage.INPUT, "no_images", "The session has no image.")
+    named = [f"image {image.image.sequence} ({image.image.r2_key})" for image in images]
+    outcomes = [image.outcome for image in images]
+    for name, outcome in zip(named, outcomes, strict=True):
+        if isinstance(outcome, ImageFailure):
+            return replace(outcome, message=f"{name}: {outcome.message}")
+    readings = [outcome for outcome in outcomes if isinstance(outcome, ImageReading)]
+    for name, reading in zip(named, readings, strict=True):
         if not reading.words:
-            return SessionFailure(
-                session,
-                Stage.OCR,
-                "no_text_found",
-                f"image {image.image.sequence} ({image.image.r2_key}) holds no text.",
-                _details(images, None),
-            )
+            return ImageFailure(Stage.OCR, "no_text_found", f"{name} holds no text.")
     if any(reading.entries for reading in readings):
         return None
-    return SessionFailure(
-        session,
-        Stage.LAYOUT,
-        "no_cards_found",
-        "No image of the session shows a shift. Look at the images.",
-        _details(images, None),
-    )
+    no_cards = "No image of the session shows a shift. Look at the images."
+    return ImageFailure(Stage.LAYOUT, "no_cards_found", no_cards)
 
 
 def _empty_images(images: Sequence[ReadImage], readings: Sequence[ImageReading]) -> Iterable[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
+from backfill.ocr.identity import customer_fingerprint, location_fingerprint
 from backfill.ocr.words import Word
 
 NO_TEXT = ""
@@ -49,3 +50,15 @@ class Shift:
     def as_json(self) -> dict[str, str]:
         """The twelve fields, in the order in which they are stored."""
         return asdict(self)
+
+    def identified(self) -> Shift:
+        """Return the shift with the fingerprints that its client and its place have."""
+        return replace(
+            self,
+            customer_fingerprint=customer_fingerprint(
+                self.customer_name, self.raw_type_label, self.shift_type
+            ),
+            location_fingerprint=location_fingerprint(
+                self.street, self.street_number, self.postal_area, self.city
+            ),
+        )

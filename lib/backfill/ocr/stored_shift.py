@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from functools import lru_cache
 
 from backfill.ocr.address import Address, parse_address
-from backfill.ocr.identity import customer_fingerprint, fold_place, location_fingerprint
+from backfill.ocr.identity import fold_place
 from backfill.ocr.lettering import clean_words
 from backfill.ocr.shift import NO_TEXT, Shift
 from backfill.ocr.vocabulary import find_labels, known_towns
@@ -43,12 +43,11 @@ def is_same_place(stored: Shift, shift: Shift) -> bool:
 
 def _read_shift(item: Mapping[object, object]) -> Shift:
     shift = Shift(**{name: _read_text(item.get(name)) for name in _FIELDS})
+    computed = shift.identified()
     return replace(
         shift,
-        customer_fingerprint=shift.customer_fingerprint
-        or customer_fingerprint(shift.customer_name, shift.raw_type_label, shift.shift_type),
-        location_fingerprint=shift.location_fingerprint
-        or location_fingerprint(shift.street, shift.street_number, shift.postal_area, shift.city),
+        customer_fingerprint=shift.customer_fingerprint or computed.customer_fingerprint,
+        location_fingerprint=shift.location_fingerprint or computed.location_fingerprint,
     )
 
 

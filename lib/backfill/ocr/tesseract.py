@@ -63,7 +63,18 @@ def find_language_data(texts: str, installed: Collection[str], folder: str | Non
     return LanguageData(texts, numbers, folder)
 
 
-class TesseractEngine:
+class _Tesseract:
+    """What both ways to Tesseract have: language data."""
+
+    _data: LanguageData
+
+    @functools.cached_property
+    def language_hash(self) -> str:
+        """See `Engine.language_hash`."""
+        return self._data.sha256
+
+
+class TesseractEngine(_Tesseract):
     """Tesseract's command through pytesseract, one thread; a start may read several images."""
 
     name = "tesseract"
@@ -82,11 +93,6 @@ class TesseractEngine:
             raise PreflightError("Tesseract cannot list its languages; check TESSDATA_PREFIX.")
         self._data = find_language_data(texts, listing[1], listing[0])
 
-    @functools.cached_property
-    def language_hash(self) -> str:
-        """See `Engine.language_hash`."""
-        return self._data.sha256
-
     def words(self, image: Pixels, params: EngineParams) -> list[Word]:
         """Read `image`; see `Engine.words`."""
         return self.pages([image], params)[0]
@@ -102,7 +108,7 @@ class TesseractEngine:
             listing.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
             source = paths[0] if len(paths) == 1 else listing
             table = self._table(source, params, params.timeout_seconds * len(images))
-        return _words_by_page(table, len(images))
+        return _words_by_page(table.splitlines()[1:], len(images))
 
     def _table(self, source: Path, params: EngineParams, timeout_seconds: float) -> str:
         """Return what Tesseract prints of an image, or of a list of images."""
@@ -129,7 +135,7 @@ class TesseractEngine:
         return str(table)
 
 
-class TesserocrEngine:
+class TesserocrEngine(_Tesseract):
     """Tesseract in process by the optional package tesserocr; same data, no start per image."""
 
     name = "tesserocr"
@@ -149,11 +155,6 @@ class TesserocrEngine:
         self._folder = str(folder)
         self._data = find_language_data(language_data(language), installed, self._folder)
         self._apis: dict[str, Any] = {}
-
-    @functools.cached_property
-    def language_hash(self) -> str:
-        """See `Engine.language_hash`."""
-        return self._data.sha256
 
     def load(self) -> None:
         """Load the data for texts; raises PreflightError where it is damaged."""
@@ -187,7 +188,7 @@ class TesserocrEngine:
                 raise EngineFailure(
                     f"tesserocr did not finish within {params.timeout_seconds:g} seconds."
                 )
-            return _words_of_table(_HEAD + str(api.GetTSVText(0)))
+            return _words_by_page(str(api.GetTSVText(0)).splitlines(), 1)[0]
         except (RuntimeError, UnicodeDecodeError) as error:
             raise EngineFailure(f"tesserocr failed: {error}") from error
         finally:
@@ -203,42 +204,24 @@ def missing_language_message(code: str) -> str:
     )
 
 
-_HEAD = (
-    "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num"
-    "\tleft\ttop\twidth\theight\tconf\ttext\n"
-)
-
-
 def _portable_greymap(image: Pixels) -> bytes:
     height, width = image.shape[:2]
     return b"P5\n%d %d\n255\n" % (width, height) + np.ascontiguousarray(image).tobytes()
 
 
-def _words_by_page(table: str, pages: int) -> list[list[Word]]:
-    """Return the words of each page; the second cell of a row is its page's number."""
-    if pages == 1:
-        return [_words_of_table(table)]
-    rows: dict[str, list[str]] = {}
-    for line in table.splitlines()[1:]:
-        cells = line.split("\t", 2)
-        rows.setdefault(cells[1] if len(cells) > 1 else "", []).append(line)
-    return [
-        _words_of_table(_HEAD + "\n".join(rows.get(str(number), [])))
-        for number in range(1, pages + 1)
-    ]
-
-
-def _words_of_table(table: str) -> list[Word]:
-    words = []
-    for line in table.splitlines()[1:]:
-        cells = line.split("\t")
+def _words_by_page(rows: Sequence[str], pages: int) -> list[list[Word]]:
+    """Return the words of each page, from the rows of Tesseract's table below its head."""
+    words: list[list[Word]] = [[] for _ in range(pages)]
+    for row in rows:
+        cells = row.split("\t")
         if len(cells) != 12 or cells[0] != "5" or not cells[11].strip():
             continue
         try:
             left, top, width, height = (float(cell) for cell in cells[6:10])
-            words.append(Word(cells[11].strip(), left, top, width, height, float(cells[10])))
-        except ValueError as error:
-            raise EngineFailure(f"Tesseract printed a row that is not a word: {line!r}") from error
+            word = Word(cells[11].strip(), left, top, width, height, float(cells[10]))
+            words[int(cells[1]) - 1].append(word)
+        except (ValueError, IndexError) as error:
+            raise EngineFailure(f"Tesseract printed a row that is not a word: {row!r}") from error
     return words
 
 

@@ -150,13 +150,7 @@ def _image_doubt(
         correction = Correction(
             IMAGE, "", image_sha256=detail.sha256, session_id=str(reading.session.id), read=doubts
         )
-        _write_crop(folder, correction, detail.local_path)
-        yield {
-            **correction.as_json(),
-            "schedule_date": reading.schedule_date.isoformat(),
-            "crop": _crop_name(correction),
-            "why": _why(doubts.split(", ")),
-        }
+        yield _row(folder, reading, correction, detail.local_path, doubts.split(", "))
 
 
 def _shift_doubts(
@@ -168,7 +162,7 @@ def _shift_doubts(
     details = {detail.sequence: detail for detail in reading.image_details}
     crop = sure.crops[0] if sure.crops else None
     box = (crop.left, crop.top, crop.width, crop.height) if crop else None
-    detail = details[crop.image_sequence] if crop else None
+    detail = details[crop.sequence] if crop else None
     for name in fields:
         correction = Correction(
             field=name,
@@ -179,19 +173,26 @@ def _shift_doubts(
             box=box,
             read=getattr(shift, name) if name != SHIFT else f"{shift.start}–{shift.end}",
         )
-        if detail:
-            _write_crop(folder, correction, detail.local_path)
-        yield {
-            **correction.as_json(),
-            "schedule_date": reading.schedule_date.isoformat(),
-            "crop": _crop_name(correction),
-            "why": _why(why for why in sure.review_reasons if name in fields_of(why)),
-        }
+        doubts = [why for why in sure.review_reasons if name in fields_of(why)]
+        yield _row(folder, reading, correction, detail.local_path if detail else "", doubts)
 
 
-def _why(doubts: Iterable[str]) -> str:
-    """Return doubts about one thing, each with what it means and what settles it."""
-    return "; ".join(map(explained, doubts))
+def _row(
+    folder: RunFolder,
+    reading: SessionReading,
+    correction: Correction,
+    path: str,
+    doubts: Iterable[str],
+) -> dict[str, str]:
+    """Return a line with its crop, and each doubt with what it means and what settles it."""
+    if path:
+        _write_crop(folder, correction, path)
+    return {
+        **correction.as_json(),
+        "schedule_date": reading.schedule_date.isoformat(),
+        "crop": _crop_name(correction),
+        "why": "; ".join(map(explained, doubts)),
+    }
 
 
 def _write_used_crops(folder: RunFolder, plan: SessionPlan) -> None:

@@ -77,6 +77,12 @@ def cut_out(path: str, box: Sequence[float]) -> Image.Image | None:
     return cut
 
 
+def cut_markup(path: str, box: Sequence[float], says: str) -> str:
+    """Return a cut-out as HTML that carries it, empty when the image is gone."""
+    cut = cut_out(path, box)
+    return picture_markup(cut, says) if cut else ""
+
+
 def open_image(path: str) -> Image.Image | None:
     """Return an image once more, None when it can not be had: a page is no reason to fail."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from backfill.jobs.ocr.day_state import DayState
@@ -168,16 +169,7 @@ def _shift(shift: Shift, evidence: ShiftEvidence) -> dict[str, Any]:
         "checks": list(evidence.checks),
         "needs_review": evidence.needs_review,
         "review_reasons": list(evidence.review_reasons),
-        "source_crops": [
-            {
-                "sequence": crop.image_sequence,
-                "left": crop.left,
-                "top": crop.top,
-                "width": crop.width,
-                "height": crop.height,
-            }
-            for crop in evidence.crops
-        ],
+        "source_crops": list(map(asdict, evidence.crops)),
     }
 
 

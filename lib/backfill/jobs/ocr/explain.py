@@ -13,7 +13,7 @@ from backfill.archive.trace import Trace
 from backfill.display.explanation import Explanation, facts, remarks
 from backfill.display.pages import Shown, table
 from backfill.errors import StorageError
-from backfill.jobs.ocr.crops import BoxedWord, cut_out, is_inside, picture_markup, thumbnail
+from backfill.jobs.ocr.crops import BoxedWord, cut_markup, is_inside, thumbnail
 from backfill.jobs.ocr.output import session_file
 from backfill.jobs.ocr.settings import default_cache_dir
 from backfill.ocr.cache import find_reading
@@ -217,9 +217,8 @@ def _shift_view(place: int, shift: Mapping[str, Any]) -> Shown:
         ],
     )
     for box in shift["boxes"]:
-        cut = cut_out(box["image"], box["box"])
-        if cut is not None:
-            shown += Shown(picture_markup(cut, f"shift {place} on image {box['sequence']}"), "")
+        says = f"shift {place} on image {box['sequence']}"
+        shown += Shown(cut_markup(box["image"], box["box"], says), "")
     if not shift["words"]:
         return shown
     return shown + table(
@@ -252,11 +251,13 @@ def _line(value: Mapping[str, str]) -> str:
 
 
 def _decision(line: Mapping[str, str]) -> str:
-    who = ", ".join(line[name] for name in ("by", "at") if line.get(name))
-    return f"{line['of']}: {line['decision']}" + (f" ({who})" if who else "")
+    return f"{line['of']}: {line['decision']}{_by(line)}"
 
 
 def _correction(line: Mapping[str, Any]) -> str:
+    return f"{line['field']}: read {line['read']!r}, right {line['right']!r}{_by(line)}"
+
+
+def _by(line: Mapping[str, str]) -> str:
     who = ", ".join(line[name] for name in ("by", "at") if line.get(name))
-    text = f"{line['field']}: read {line['read']!r}, right {line['right']!r}"
-    return f"{text} ({who})" if who else text
+    return f" ({who})" if who else ""

@@ -26,7 +26,6 @@ from backfill.plans.plan import CHANGES_FILE, Plan, read_skips
 from backfill.records.ledger import Ledger
 from backfill.regular_file import whole
 from backfill.rows import image
-from backfill.skips import Skip
 
 SESSIONS_FOLDER = "sessions"
 REPORT_FILE = "backfill_report.json"
@@ -91,7 +90,7 @@ def _documents(folder: RunFolder, plan: Plan, ledger: Ledger | None) -> Iterator
     order |= {position: skip.key for position, skip in skips.items()}
     done = sum(c.scanned for c in ledger.checkpoints(plan.run_id)) if ledger else 0
     written = dict(_written(plan.run_id, ledger)) if ledger else {}
-    left_alone = _left_alone(plan.run_id, ledger) if ledger else {}
+    left_alone = {skip.key: skip for skip in ledger.skips(plan.run_id)} if ledger else {}
     for position, key in sorted(order.items()):
         document = folder.read_json(session_file(key))
         if position < done:
@@ -103,10 +102,6 @@ def _written(run_id: str, ledger: Ledger) -> Iterator[tuple[str, DayState]]:
     for chunk_no, _rows, sha256, content in ledger.images(run_id):
         for row in image.decode(run_id, chunk_no, sha256, content).to_pylist():
             yield row["key"], DayState.of(row["after"])
-
-
-def _left_alone(run_id: str, ledger: Ledger) -> dict[str, Skip]:
-    return {skip.key: skip for skip in ledger.skips(run_id)}
 
 
 def _report(

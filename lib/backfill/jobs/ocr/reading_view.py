@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from backfill.display.pages import Shown, escape, framed, note, section, table
-from backfill.jobs.ocr.crops import cut_out, picture_markup, thumbnail
+from backfill.jobs.ocr.crops import cut_markup, thumbnail
 from backfill.jobs.ocr.pictures import confidence_picture, days_picture
 from backfill.ocr import limits
 from backfill.ocr.correcting import CORRECTED
@@ -190,8 +190,7 @@ def _doubt(staging: Staging, row: Sequence[Any], why: Sequence[str]) -> str:
 
 
 def _crop(staging: Staging, key: str, crop: Sequence[float]) -> str:
-    sequence, left, top, width, height = crop
+    sequence, *box = crop
     of_image = "SELECT local_path FROM images WHERE key = ? AND sequence = ?"
     rows = staging.rows(of_image, [key, int(sequence)])
-    cut = cut_out(rows[0][0], (left, top, width, height)) if rows else None
-    return picture_markup(cut, f"image {int(sequence)}") if cut else ""
+    return cut_markup(rows[0][0], box, f"image {int(sequence)}") if rows else ""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import astuple, fields
 from typing import Any
 
 import pyarrow as pa
@@ -184,9 +184,7 @@ def shift_rows(reading: SessionReading) -> Iterator[dict[str, Any]]:
             "confidence": evidence.confidence,
             "checks": ", ".join(evidence.checks),
             "review_reasons": ", ".join(evidence.review_reasons),
-            "crops": json.dumps(
-                [[c.image_sequence, c.left, c.top, c.width, c.height] for c in evidence.crops]
-            ),
+            "crops": json.dumps(list(map(astuple, evidence.crops))),
         }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backfill.display.pages import NOTHING, Shown, escape, framed, section, table
-from backfill.jobs.ocr.crops import cut_out, picture_markup
+from backfill.jobs.ocr.crops import cut_markup
 from backfill.ocr.correction import read_box
 from backfill.plans.staging import Staging
 
@@ -173,11 +173,10 @@ _HEADER = ("crop", "session", "shift", "field", "read", "right", "by", "at", "no
 
 def corrections_view(staging: Staging) -> Shown:
     """Return what was corrected: read, right, who and when, with the cut-out of the card."""
-    rows = staging.rows("SELECT key, document FROM days ORDER BY position")
     corrected = [
-        (key, line)
-        for key, document in rows
-        for line in json.loads(document).get("corrections", ())
+        (document["session_id"], line)
+        for document in _documents(staging)
+        for line in document.get("corrections", ())
     ]
     if not corrected:
         return NOTHING
@@ -206,5 +205,5 @@ def _picture(staging: Staging, key: str, line: dict[str, Any]) -> str:
     box = read_box(line["box"])
     of_image = "SELECT local_path FROM images WHERE key = ? AND sha256 = ?"
     rows = staging.rows(of_image, [key, line["image_sha256"]])
-    cut = cut_out(rows[0][0], box) if rows and box else None
-    return picture_markup(cut, f"{line['shift']} as it stands on the image") if cut else ""
+    says = f"{line['shift']} as it stands on the image"
+    return cut_markup(rows[0][0], box, says) if rows and box else ""

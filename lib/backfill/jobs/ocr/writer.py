@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pyarrow as pa
@@ -166,31 +166,16 @@ class SessionWriter:
             "INSERT INTO {} (event_id, user_id, schedule_date, event_type, location_fingerprint,"
             " customer_fingerprint, old_value_hash, new_value_hash, old_value, new_value,"
             " detected_at, source_session_id)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s::timestamptz, now()), %s)"
+            " VALUES (%(event_id)s, %(user)s, %(date)s, %(event_type)s, %(location_fingerprint)s,"
+            " %(customer_fingerprint)s, %(old_value_hash)s, %(new_value_hash)s, %(old_value)s,"
+            " %(new_value)s, coalesce(%(detected_at)s::timestamptz, now()), %(session)s)"
             " ON CONFLICT DO NOTHING RETURNING detected_at::text"
         ).format(self._tables["schedule_event"])
-        inserted = []
-        for event in events:
-            stored = connection.execute(
-                query,
-                [
-                    event.event_id,
-                    int(row["scope"]),
-                    row["source"]["schedule_date"],
-                    event.event_type,
-                    event.location_fingerprint,
-                    event.customer_fingerprint,
-                    event.old_value_hash,
-                    event.new_value_hash,
-                    None if event.old_value is None else Jsonb(event.old_value),
-                    None if event.new_value is None else Jsonb(event.new_value),
-                    event.detected_at,
-                    row["key"],
-                ],
-            ).fetchone()
-            if stored:
-                inserted.append(replace(event, detected_at=str(stored[0])))
-        return tuple(inserted)
+        return tuple(
+            replace(event, detected_at=str(stored[0]))
+            for event in events
+            if (stored := connection.execute(query, _values_of(row, event)).fetchone())
+        )
 
     def _insert_notifications(
         self,
@@ -201,30 +186,18 @@ class SessionWriter:
         query = sql.SQL(
             "INSERT INTO {} (notification_id, user_id, schedule_date, source_session_id,"
             " notification_type, message, event_ids)"
-            " SELECT %(id)s, %(user)s, %(date)s::date, %(session)s::uuid, %(type)s, %(message)s,"
-            " %(events)s"
+            " SELECT %(notification_id)s, %(user)s, %(date)s::date, %(session)s::uuid,"
+            " %(notification_type)s, %(message)s, %(event_ids)s"
             # A plan may be applied after its day has passed.
             " WHERE %(notify_past)s OR %(date)s::date >= (now() AT TIME ZONE 'UTC')::date"
             " ON CONFLICT DO NOTHING RETURNING 1"
         ).format(self._tables["schedule_notification"])
-        inserted = []
-        for entry in notifications:
-            stored = connection.execute(
-                query,
-                {
-                    "id": entry.notification_id,
-                    "user": int(row["scope"]),
-                    "date": row["source"]["schedule_date"],
-                    "session": row["key"],
-                    "type": entry.notification_type,
-                    "message": entry.message,
-                    "events": Jsonb(list(entry.event_ids)),
-                    "notify_past": self._notify_past,
-                },
-            ).fetchone()
-            if stored:
-                inserted.append(entry)
-        return tuple(inserted)
+        past = {"notify_past": self._notify_past}
+        return tuple(
+            entry
+            for entry in notifications
+            if connection.execute(query, _values_of(row, entry) | past).fetchone()
+        )
 
     def _delete_events(
         self, connection: Connection, row: Mapping[str, Any], events: Sequence[StoredEvent]
@@ -295,6 +268,16 @@ class SessionWriter:
         ).fetchall()
         stored = {str(entry[0]): tuple(entry[1:]) for entry in rows}
         return {event.event_id for event in events if stored.get(event.event_id) == _content(event)}
+
+
+def _values_of(row: Mapping[str, Any], entry: StoredEvent | StoredNotification) -> dict[str, Any]:
+    """Return an entry's columns by name, beside those of its day and session."""
+    columns = {
+        name: Jsonb(value) if isinstance(value, dict | tuple) else value
+        for name, value in asdict(entry).items()
+    }
+    day = {"user": int(row["scope"]), "date": row["source"]["schedule_date"]}
+    return columns | day | {"session": row["key"]}
 
 
 def _content(event: StoredEvent) -> tuple[Any, ...]:
