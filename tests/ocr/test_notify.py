@@ -78,7 +78,7 @@ def test_vector_gives_its_messages(case: dict[str, Any]) -> None:
     notifications = [told for group in groups.values() for told in write_notifications(group)]
 
     assert [
-        (told.notification_type.value, list(told.event_ids), told.notification_id)
+        (told.notification_type, list(told.event_ids), told.notification_id)
         for told in notifications
     ] == [(told["type"], told["event_ids"], told["notification_id"]) for told in case["reference"]]
     if case["verdict"] == "agree":

@@ -31,11 +31,10 @@ class NotificationType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One row of `schedule_notification`, not stored yet."""
+    """What is its own of one row of `schedule_notification`."""
 
     notification_id: str
-    schedule_date: dt.date
-    notification_type: NotificationType
+    notification_type: str  # a NotificationType
     message: str
     event_ids: tuple[str, ...]
 
@@ -64,7 +63,7 @@ def _notification(
     summary = ["summary"] if kind is NotificationType.SUMMARY else []
     parts = (first.user_id, first.schedule_date, first.source_session_id, *summary, *event_ids)
     digest = hashlib.sha256("|".join(map(str, parts)).encode("utf-8"))
-    return Notification(digest.hexdigest(), first.schedule_date, kind, message, event_ids)
+    return Notification(digest.hexdigest(), kind.value, message, event_ids)
 
 
 def _tell(planned: PlannedEvent) -> str:

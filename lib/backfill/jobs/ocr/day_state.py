@@ -65,16 +65,6 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredNotification:
-    """A row of `schedule_notification` that was asked for."""
-
-    notification_id: str
-    notification_type: str
-    message: str
-    event_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class DayState:
     """The value of a `before` or `after` struct."""
 
@@ -82,7 +72,7 @@ class DayState:
     source_session_id: str | None
     updated_at: str | None
     events: tuple[StoredEvent, ...] = ()
-    notifications: tuple[StoredNotification, ...] = ()
+    notifications: tuple[Notification, ...] = ()
 
     @classmethod
     def of(cls, struct: Mapping[str, Any]) -> DayState:
@@ -93,7 +83,7 @@ class DayState:
             struct["updated_at"],
             tuple(StoredEvent(**value) for value in json.loads(struct["events"])),
             tuple(
-                StoredNotification(**{**value, "event_ids": tuple(value["event_ids"])})
+                Notification(**{**value, "event_ids": tuple(value["event_ids"])})
                 for value in json.loads(struct["notifications"])
             ),
         )
@@ -173,10 +163,7 @@ def _after(plan: SessionPlan, notifications: Sequence[Notification]) -> DayState
         str(plan.session.id),
         None,
         tuple(_stored_event(event) for event in plan.events),
-        tuple(
-            StoredNotification(e.notification_id, e.notification_type.value, e.message, e.event_ids)
-            for e in notifications
-        ),
+        tuple(notifications),
     )
 
 

@@ -179,10 +179,7 @@ def _event(event: ScheduleEvent) -> dict[str, Any]:
 
 def _notification(entry: Notification, stored: Collection[Notification]) -> dict[str, Any]:
     return {
-        "notification_id": entry.notification_id,
-        "notification_type": entry.notification_type.value,
-        "message": entry.message,
-        "event_ids": list(entry.event_ids),
+        **asdict(entry),
         "will_be_stored": entry in stored,
         "stored": False,
     }

@@ -285,11 +285,11 @@ class OcrSessions:
     def _to_store(self, plan: SessionPlan, today: dt.date) -> tuple[Notification, ...]:
         if not self.chosen.store_notifications:
             return ()
-        return tuple(
-            entry
-            for entry in plan.notifications
-            if self.chosen.notify_past or not is_past(entry.schedule_date, today)
+        reading = plan.outcome
+        is_kept = self.chosen.notify_past or (
+            isinstance(reading, SessionReading) and not is_past(reading.schedule_date, today)
         )
+        return plan.notifications if is_kept else ()
 
     def _counts(self, plans: Sequence[SessionPlan], today: dt.date) -> dict[str, Any]:
         statuses = Counter(plan.status for plan in plans)

@@ -16,8 +16,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from backfill.chunks.writing import ChunkUpdate, Written, image_of
-from backfill.jobs.ocr.day_state import DayState, StoredEvent, StoredNotification, snapshot_digest
+from backfill.jobs.ocr.day_state import DayState, StoredEvent, snapshot_digest
 from backfill.jobs.ocr.tables import Tables
+from backfill.ocr.notify import Notification
 from backfill.server.postgres import Connection
 from backfill.server.session import on_own_path
 from backfill.skips import Skip, SkipReason
@@ -181,8 +182,8 @@ class SessionWriter:
         self,
         connection: Connection,
         row: Mapping[str, Any],
-        notifications: Sequence[StoredNotification],
-    ) -> tuple[StoredNotification, ...]:
+        notifications: Sequence[Notification],
+    ) -> tuple[Notification, ...]:
         query = sql.SQL(
             "INSERT INTO {} (notification_id, user_id, schedule_date, source_session_id,"
             " notification_type, message, event_ids)"
@@ -211,7 +212,7 @@ class SessionWriter:
             )
 
     def _delete_pending(
-        self, connection: Connection, notifications: Sequence[StoredNotification]
+        self, connection: Connection, notifications: Sequence[Notification]
     ) -> None:
         if notifications:
             connection.execute(
@@ -270,7 +271,7 @@ class SessionWriter:
         return {event.event_id for event in events if stored.get(event.event_id) == _content(event)}
 
 
-def _values_of(row: Mapping[str, Any], entry: StoredEvent | StoredNotification) -> dict[str, Any]:
+def _values_of(row: Mapping[str, Any], entry: StoredEvent | Notification) -> dict[str, Any]:
     """Return an entry's columns by name, beside those of its day and session."""
     columns = {
         name: Jsonb(value) if isinstance(value, dict | tuple) else value
