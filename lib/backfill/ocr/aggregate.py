@@ -7,7 +7,7 @@ differently each time, or cut off at an edge.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from backfill.ocr import limits
@@ -77,31 +77,40 @@ def order_key(shift: Shift) -> tuple[int, int, str, str, str]:
     )
 
 
-def _join_image(readings: Sequence[_Reading], rows: Sequence[Shift], image: int) -> list[_Reading]:
-    joined = list(readings)
-    pairs = sorted(
-        (_closeness(reading.shift, row), place, number)
-        for place, reading in enumerate(readings)
-        for number, row in enumerate(rows)
-        if _is_same_shift(reading.shift, row)
+def nearest_pairs(
+    ones: Sequence[Shift],
+    others: Sequence[Shift],
+    belongs: Callable[[Shift, Shift], bool],
+    distance: Callable[[Shift, Shift], tuple[int, ...]],
+) -> dict[int, int]:
+    """Return pairs that belong together, as places: the nearest first, each shift once."""
+    ranked = sorted(
+        (distance(one, other), place, number)
+        for place, one in enumerate(ones)
+        for number, other in enumerate(others)
+        if belongs(one, other)
     )
-    taken_places: set[int] = set()
-    taken_rows: set[int] = set()
-    for _, place, number in pairs:
-        if place in taken_places or number in taken_rows:
-            continue
-        taken_places.add(place)
-        taken_rows.add(number)
+    partner: dict[int, int] = {}
+    for _distance, place, number in ranked:
+        if place not in partner and number not in partner.values():
+            partner[place] = number
+    return partner
+
+
+def _join_image(readings: Sequence[_Reading], rows: Sequence[Shift], image: int) -> list[_Reading]:
+    shifts = [reading.shift for reading in readings]
+    partner = nearest_pairs(shifts, rows, _is_same_shift, _closeness)
+    joined = list(readings)
+    for place, number in partner.items():
         joined[place] = _merge(readings[place], rows[number], Source(image, number))
-    joined += [
+    return joined + [
         _Reading(row, (Source(image, number),))
         for number, row in enumerate(rows)
-        if number not in taken_rows
+        if number not in partner.values()
     ]
-    return joined
 
 
-def _closeness(one: Shift, other: Shift) -> tuple[int, bool, bool]:
+def _closeness(one: Shift, other: Shift) -> tuple[int, ...]:
     """Sort key: the smaller, the more surely two rows are the same shift."""
     return (
         _distance(one, other),

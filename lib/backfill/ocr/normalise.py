@@ -66,10 +66,11 @@ def normalise_entry(entry: Entry, towns: Towns | None = None) -> Shift:
 
 
 def _split_title(text: str) -> _Title:
-    """Split at the bullet; without one, before the first known job word."""
+    """Split at the bullet, rather at one before a known label; else before the first job word."""
     text = _DURATION.sub(" ", text)
-    bullets = list(_BULLET.finditer(text)) or _lone_bars(text)
-    for bullet in _by_label_behind(text, bullets):
+    bars = (bar for bar in _LONE_BAR.finditer(text) if _is_before_label(bar, text))
+    bullets = list(_BULLET.finditer(text)) or list(bars)
+    for bullet in sorted(bullets, key=lambda bullet: not _is_before_label(bullet, text)):
         label = _label_words(text[bullet.end() :])
         if label:
             return _Title(_words(text[: bullet.start()]), label, find_labels(label))
@@ -77,23 +78,9 @@ def _split_title(text: str) -> _Title:
     return _split_at_job(_words(text))
 
 
-def _lone_bars(text: str) -> list[re.Match[str]]:
-    """Return a bar between a client and a known label, read as a letter of one stroke."""
-    bars = list(_LONE_BAR.finditer(text))
-    return [
-        bar
-        for bar in bars
-        if any(match.start == 0 for match in find_labels(_words(text[bar.end() :])))
-    ]
-
-
-def _by_label_behind(text: str, bullets: Sequence[re.Match[str]]) -> list[re.Match[str]]:
-    """The bullet with a known label right behind it first, else in the order of the text."""
-
-    def is_before_label(bullet: re.Match[str]) -> bool:
-        return any(match.start == 0 for match in find_labels(_words(text[bullet.end() :])))
-
-    return sorted(bullets, key=lambda bullet: not is_before_label(bullet))
+def _is_before_label(bullet: re.Match[str], text: str) -> bool:
+    """Whether a known label stands right behind a bullet, or a bar read as a letter."""
+    return any(match.start == 0 for match in find_labels(_words(text[bullet.end() :])))
 
 
 def _split_at_job(words: Sequence[str]) -> _Title:

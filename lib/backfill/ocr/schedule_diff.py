@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from backfill.ocr.aggregate import nearest_pairs
 from backfill.ocr.clock import canonical_time, range_distance
 from backfill.ocr.schedule_event import EventType, ScheduleEvent, make_event
 from backfill.ocr.shift import Shift
@@ -25,7 +26,6 @@ from backfill.ocr.stored_shift import is_same_place, read_stored
 from backfill.ocr.vocabulary import ShiftType, is_same_type
 
 _Pair = tuple[Shift, Shift]
-_Rank = tuple[int, bool, bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +79,7 @@ class _Unpaired:
 
     def pair(self, belongs: Callable[[Shift, Shift], bool]) -> list[_Pair]:
         """Take out pairs that belong together, the nearest first, in the order of the old."""
-        ranked = sorted(
-            (_rank(before, after), old_index, new_index)
-            for old_index, before in enumerate(self.old)
-            for new_index, after in enumerate(self.new)
-            if belongs(before, after)
-        )
-        partner: dict[int, int] = {}
-        for _, old_index, new_index in ranked:
-            if old_index not in partner and new_index not in partner.values():
-                partner[old_index] = new_index
+        partner = nearest_pairs(self.old, self.new, belongs, _rank)
         pairs = [(self.old[old], self.new[new]) for old, new in sorted(partner.items())]
         taken = set(partner.values())
         self.old = [shift for index, shift in enumerate(self.old) if index not in partner]
@@ -107,7 +98,7 @@ def _order_key(shift: Shift) -> tuple[str, ...]:
     )
 
 
-def _rank(before: Shift, after: Shift) -> _Rank:
+def _rank(before: Shift, after: Shift) -> tuple[int, ...]:
     """The nearest time first, then the most alike."""
     return (
         range_distance((before.start, before.end), (after.start, after.end)),
