@@ -300,7 +300,7 @@ def folder_of(parent: Path, name: str) -> Path:
 
 @pytest.mark.pastes(
     "command.runs_command:_prune runs prune --keep-days 30",
-    "command.runs_command:_rows doctor",
+    "command.runs_command:_listed doctor",
     "server.postgres:unreachable doctor",
 )
 def test_what_can_not_be_reached_is_looked_at_and_what_is_old_is_pruned_by_what_is_printed(

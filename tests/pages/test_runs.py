@@ -126,6 +126,26 @@ def test_the_command_says_which_side_lacks_a_run(told: Told, tmp_path: Path) -> 
     assert "[folder only]" in text
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_run_whose_folder_tells_no_counts_has_those_of_the_database(
+    told: Told, tmp_path: Path, is_killed: bool
+) -> None:
+    run_id = told.rest.summary["run_id"]
+    if is_killed:  # before it could close its folder
+        closed(tmp_path, run_id).file("SHA256SUMS").unlink()
+        (tmp_path / run_id / "summary.json").unlink()
+
+    (run,) = (
+        run
+        for run in run_here(told.dsn, tmp_path, "runs", "--json").summary["runs"]
+        if run["run_id"] == run_id
+    )
+
+    names = ("total_scanned", "total_updated", "total_skipped")
+    assert [run[name] for name in names] == [told.rest.summary[name] for name in names]
+    assert not run["dry_run"]
+
+
 @pytest.mark.slow
 def test_the_command_lists_folders_when_no_database_answers(tmp_path: Path) -> None:
     closed(tmp_path, OLD)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from backfill.archive.run_facts import RunFacts, opened_at, read_facts
 from backfill.folder import RUN_ID
+from backfill.records.checkpoint import COUNTED
 from backfill.records.ledger import RunRow
+from backfill.status import RunStatus
 from backfill.which_folder import run_folders
 
 _PAGES = ("notebook.html", "apply*.html")
@@ -54,11 +56,15 @@ class ListedRun:
 
 
 def list_runs(
-    runs: Path, rows: Iterable[RunRow] | None = None, most: int | None = None
+    runs: Path,
+    rows: Sequence[RunRow] | None = None,
+    totals: Callable[[Sequence[str]], Iterable[Mapping[str, Any]]] = lambda _runs: (),
+    most: int | None = None,
 ) -> list[ListedRun]:
     """Return the runs, newest first; at most `most` folders are read.
 
     `rows` are those of the database, whose word on a status counts; None: it was not asked.
+    `totals` of its checkpoints are asked for runs whose folder does not tell them, or not now.
     """
     folders = run_folders(runs)[:most]
     listed = {folder.run_id: _of_folder(read_facts(folder, with_plan=False)) for folder in folders}
@@ -70,6 +76,7 @@ def list_runs(
                 listed[row.run_id] = _as_in_database(entry, row)
             elif RUN_ID.fullmatch(row.run_id):
                 listed[row.run_id] = _of_row(row)
+        _count(listed, rows, totals)
     _mark_reverted(listed)
     return sorted(listed.values(), key=_age, reverse=True)
 
@@ -104,6 +111,7 @@ def _as_in_database(run: ListedRun, row: RunRow) -> ListedRun:
     is_broken = run.status == "broken"
     return replace(
         run,
+        is_dry_run=row.started_at is None,
         job=row.job,
         status=run.status if is_broken else row.status.value,
         reverts=row.reverts or "",
@@ -114,6 +122,23 @@ def _as_in_database(run: ListedRun, row: RunRow) -> ListedRun:
 def _of_row(row: RunRow) -> ListedRun:
     facts = (row.run_id, row.job, row.status.value, row.started_at is None, row.reverts or "")
     return ListedRun(*facts, row.message, "database only")
+
+
+def _count(
+    listed: dict[str, ListedRun],
+    rows: Sequence[RunRow],
+    totals: Callable[[Sequence[str]], Iterable[Mapping[str, Any]]],
+) -> None:
+    """Take the counts of begun runs that were lost, killed or are at work from the database."""
+    begun = [row for row in rows if row.started_at and row.run_id in listed]
+    untold = [
+        row.run_id
+        for row in begun
+        if row.status is RunStatus.RUNNING or not listed[row.run_id].counts
+    ]
+    for total in totals(untold) if untold else ():
+        counts = {f"total_{name}": int(total[name]) for name in ("scanned", *COUNTED)}
+        listed[total["run_id"]] = replace(listed[total["run_id"]], counts=counts)
 
 
 def _mark_reverted(listed: dict[str, ListedRun]) -> None:

@@ -18,8 +18,9 @@ from backfill.folder import runs_dir
 from backfill.next_command import next_command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from backfill.archive.runs_list import ListedRun
-    from backfill.records.ledger import RunRow
 
 MOST_RUNS = 1_000
 _TOLD_APART = ("folder only", "database only")
@@ -59,16 +60,16 @@ def run_runs(options: argparse.Namespace) -> int:
     if options.action == "prune":
         return _prune(options)
     from backfill.archive.runs_index import rebuild_index
-    from backfill.archive.runs_list import list_runs, matching
+    from backfill.archive.runs_list import matching
 
     terminal = terminal_of(options)
     runs = runs_dir(options.runs_dir)
-    rows = _rows(terminal.message)
-    wanted = matching(list_runs(runs, rows), options.job, options.status)
+    listed, was_asked = _listed(runs, terminal.message)
+    wanted = matching(listed, options.job, options.status)
     shown = wanted[: options.limit]
     if options.json:
-        listed = [run.as_json() for run in shown]
-        print_summary({"runs": listed, "total": len(wanted), "database_asked": rows is not None})
+        documents = [run.as_json() for run in shown]
+        print_summary({"runs": documents, "total": len(wanted), "database_asked": was_asked})
     else:
         _print(shown, len(wanted))
     if runs.is_dir() and rebuild_index(runs):
@@ -129,19 +130,21 @@ def run_compare(options: argparse.Namespace) -> int:
     return int(ExitCode.OK)
 
 
-def _rows(say: Callable[[str, str], None]) -> list[RunRow] | None:
-    """Return the runs that the database knows, None when it can not be asked."""
+def _listed(runs: Path, say: Callable[[str, str], None]) -> tuple[list[ListedRun], bool]:
+    """Return the runs of the folder and of the database, and whether it could be asked."""
+    from backfill.archive.runs_list import list_runs
     from backfill.records.ledger import Ledger
     from backfill.server.database import open_database
 
     try:
         database = open_database(lambda text: say(text, "info"))
         with database.connect(read_only=True) as connection:
-            return Ledger(connection).runs(MOST_RUNS)
+            ledger = Ledger(connection)
+            return list_runs(runs, ledger.runs(MOST_RUNS), ledger.totals_by_run), True
     except BackfillError as error:
         said = f"The database was not asked, folders only: {first_line(error)}"
         say(f"{said} See: {next_command('doctor')}", "warning")
-        return None
+        return list_runs(runs), False
 
 
 def _print(runs: Sequence[ListedRun], total: int) -> None:
@@ -155,7 +158,9 @@ def _print(runs: Sequence[ListedRun], total: int) -> None:
 
 
 def _cells(run: ListedRun) -> Cells:
-    counts = [run.counts.get(f"total_{name}", 0) for name in ("scanned", "updated", "skipped")]
+    nothing = 0 if run.counts else "–"
+    names = ("scanned", "updated", "skipped")
+    counts = [run.counts.get(f"total_{name}", nothing) for name in names]
     kind = "dry run" if run.is_dry_run else "apply"
     return Cells(run.run_id, run.status, kind, counts, "; ".join(_remarks(run)))
 
