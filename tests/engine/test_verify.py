@@ -11,7 +11,7 @@ from backfill.errors import Interrupted, PreflightError, VerifyFailed
 from backfill.jobs.registry import kind_of
 from backfill.records.ledger import Ledger
 from backfill.server.database import Database
-from backfill.steps.verify import verify_run
+from backfill.steps.verify import SHOWN, verify_run
 
 
 @pytest.fixture
@@ -216,10 +216,10 @@ def test_a_value_that_the_rules_do_not_give_is_found_by_computing_it_again(bench
         wrong_plan(bench, run_id)
         bench.apply_with(run_id)
 
-    found = findings(bench, run_id)
+    found = bench.verify(run_id)
 
-    assert len(found) == 24
-    assert found[0].startswith("Row e01 (chunk 1): start_at_utc is ")
+    assert (found.disagreements, len(found.findings)) == (24, SHOWN)
+    assert found.findings[0].startswith("Row e01 (chunk 1): start_at_utc is ")
 
 
 def test_the_notebooks_verify_fails_with_its_own_exit_code(bench: Bench, run_id: str) -> None:

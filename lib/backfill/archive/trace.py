@@ -93,10 +93,10 @@ class Trace:
     def outcome(self) -> str:
         """What became of the row, in a sentence."""
         when = _chunk(self.checkpoint)
-        if self.skip and self.skip.reason == SkipReason.DRIFTED:
-            return f"drifted, left alone{when}: {self.skip.detail}"
         if self.skip:
-            return f"left alone ({self.skip.reason}){when}: {self.skip.detail}"
+            is_drifted = self.skip.reason == SkipReason.DRIFTED
+            what = "drifted, left alone" if is_drifted else f"left alone ({self.skip.reason})"
+            return f"{what}{when}{self.skip.detail and ': '}{self.skip.detail}"
         if self.is_written:
             return f"written{when}"
         if self.change and self.change.get("kind") == "unchanged":

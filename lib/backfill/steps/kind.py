@@ -151,11 +151,21 @@ class JobKind:
         document = _explained(trace)
         shown = facts(
             f"Row {trace.key} of run {trace.source.run_id}",
-            [(k, v) for k, v in document.items() if not isinstance(v, list | dict)],
+            [
+                ("what became of it", document["outcome"]),
+                ("in the database now", document["now"]),
+                ("rule", document["rule"]),
+                ("warnings", document["warnings"]),
+            ],
         )
         for name in ("source", "before", "after", "note"):
-            if values := document[name]:
-                shown += facts(name, [(k, "NULL" if v is None else v) for k, v in values.items()])
+            told = [
+                (column, "NULL" if value is None else value)
+                for column, value in (document[name] or {}).items()
+                if value is not None or name != "note"
+            ]
+            if told:
+                shown += facts(name, told)
         return Explanation(document, shown + remarks(trace.notes))
 
     def lay_out(self, connection: DuckDBPyConnection, folder: RunFolder, name: str) -> None:
