@@ -1,4 +1,4 @@
-"""Rows left alone on purpose: a closed set of reasons, and the record of one skip."""
+"""Rows left alone on purpose: the engine's reasons beside a job's own, and the record of a skip."""
 
 from __future__ import annotations
 
@@ -7,17 +7,8 @@ from enum import StrEnum
 
 
 class SkipReason(StrEnum):
-    """Why a row was left alone; the value is what is stored in `backfill.skip`."""
+    """Why a row of any job was left alone; the value is what is stored in `backfill.skip`."""
 
-    MISSING_TIMEZONE = "missing_timezone"
-    INVALID_TIMEZONE = "invalid_timezone"
-    MISSING_WALL_TIME = "missing_wall_time"
-    INVALID_TIMESTAMP = "invalid_timestamp"
-    AMBIGUOUS_LOCAL_TIME = "ambiguous_local_time"
-    NONEXISTENT_LOCAL_TIME = "nonexistent_local_time"
-    END_BEFORE_START = "end_before_start"
-    OFFSET_IN_TEXT = "offset_in_text"
-    LEFT_BY_DECISION = "left_by_decision"
     DRIFTED = "drifted"
     DATABASE_ERROR = "database_error"
     VETOED = "vetoed"
@@ -27,12 +18,6 @@ class SkipReason(StrEnum):
     NO_VALUE = "no_value"
     ALREADY_FILLED = "already_filled"
     INVALID_VALUE = "invalid_value"
-    # The OCR job's: a capture session that failed, or is held back for a person.
-    SESSION_FAILED = "session_failed"
-    STALE_SESSION = "stale_session"
-    SUSPICIOUS_REMOVAL = "suspicious_removal"
-    NEEDS_REVIEW = "needs_review"
-    CONTRADICTING_IMAGES = "contradicting_images"
 
 
 #: Rows that were to be written, and that the database did not write.
@@ -40,7 +25,7 @@ NOT_WRITTEN = frozenset({SkipReason.DATABASE_ERROR, SkipReason.VETOED, SkipReaso
 
 
 class OwnReason(str):
-    """A reason of a task that somebody else wrote."""
+    """A reason of a job's own, as it is read back, or as a task of somebody else's tells it."""
 
     __slots__ = ()
 
@@ -49,11 +34,11 @@ class OwnReason(str):
         return str(self)
 
 
-Reason = SkipReason | OwnReason
+Reason = StrEnum | OwnReason  # of the engine's and a job's own set, or as a text
 
 
 def reason_of(text: str) -> Reason:
-    """Return the reason that a text names: one of ours, else a task's own."""
+    """Return the reason that a text names: the engine's, else a job's own."""
     try:
         return SkipReason(text)
     except ValueError:

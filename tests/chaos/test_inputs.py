@@ -32,9 +32,10 @@ from backfill.plans.worksheet import load_answers
 from backfill.records.ledger import Ledger
 from backfill.server.postgres import connect
 from backfill.settings import chunk_rows_from
-from backfill.skips import Skip, SkipReason
+from backfill.skips import Skip
 from backfill.steps.evidence_check import disagreements
 from backfill.utc.doubts import WORDS
+from backfill.utc.reasons import UtcReason
 from backfill.utc.spelling import near_misses
 from backfill.utc.zone_names import is_zone
 
@@ -155,7 +156,7 @@ def frozen(tmp_path: Path) -> RunFolder:
     schema = pa.schema([("position", pa.int64()), ("key", text), ("scope", text), ("kind", text)])
     changes = pa.table({"position": [0], "key": ["a"], "scope": ["s"], "kind": ["added"]}, schema)
     write_changes(folder, iter([changes]), schema)
-    write_skips(folder, iter([(1, Skip("b", "s", "tz", SkipReason.MISSING_TIMEZONE, ""))]))
+    write_skips(folder, iter([(1, Skip("b", "s", "tz", UtcReason.MISSING_TIMEZONE, ""))]))
     plan.freeze(
         folder,
         {
@@ -240,11 +241,11 @@ def test_skips_come_back_as_they_were_written(
 ) -> None:
     with kept(frozen):
         skips = [
-            (n, Skip(key, scope, "tz", SkipReason.INVALID_TIMEZONE, detail.replace("\0", "")))
+            (n, Skip(key, scope, "tz", UtcReason.INVALID_TIMEZONE, detail.replace("\0", "")))
             for n, (key, scope, detail) in enumerate(rows)
         ]
         if is_long:
-            long = Skip("k", "s", "tz", SkipReason.INVALID_TIMEZONE, "x" * 300_000)
+            long = Skip("k", "s", "tz", UtcReason.INVALID_TIMEZONE, "x" * 300_000)
             skips.append((len(skips), long))
         write_skips(frozen, iter(skips))
 

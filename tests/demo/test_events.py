@@ -13,7 +13,6 @@ import numpy as np
 import psycopg
 import pytest
 
-from backfill.skips import SkipReason
 from backfill.utc.convert import (
     Candidates,
     FoldPolicy,
@@ -24,6 +23,7 @@ from backfill.utc.convert import (
     resolve,
 )
 from backfill.utc.oracle import judge, to_us, to_wall
+from backfill.utc.reasons import UtcReason
 from backfill.utc.zone_names import is_zone, zone_info
 from backfill_lab.demo.events import (
     HOUSEHOLDS,
@@ -77,10 +77,10 @@ def test_traps_expect_the_skips_of_the_design() -> None:
     skips = Counter(row.skip for _, row in TRAP_ROWS if row.skip)
 
     assert skips == {
-        SkipReason.MISSING_TIMEZONE: 3,
-        SkipReason.INVALID_TIMEZONE: 11,
-        SkipReason.INVALID_TIMESTAMP: 8,
-        SkipReason.MISSING_WALL_TIME: 1,
+        UtcReason.MISSING_TIMEZONE: 3,
+        UtcReason.INVALID_TIMEZONE: 11,
+        UtcReason.INVALID_TIMESTAMP: 8,
+        UtcReason.MISSING_WALL_TIME: 1,
     }
 
 

@@ -20,7 +20,8 @@ from backfill.folder import RunFolder
 from backfill.plans import plan
 from backfill.plans.plan import ChunkReader, Plan
 from backfill.records.checkpoint import CHAIN_START, Checkpoint, skips_digest
-from backfill.skips import Skip, SkipReason
+from backfill.skips import Skip
+from backfill.utc.reasons import UtcReason
 
 if TYPE_CHECKING:
     from tests.conftest import DatabaseFrom
@@ -52,7 +53,7 @@ def write_plan(folder: RunFolder, is_skipped: list[bool], group_rows: int) -> Pl
     )
     pq.write_table(changes, folder.file(plan.CHANGES_FILE), row_group_size=group_rows)
     skips = [
-        (place, Skip(f"k{place:03d}", "", "", SkipReason.MISSING_TIMEZONE, ""))
+        (place, Skip(f"k{place:03d}", "", "", UtcReason.MISSING_TIMEZONE, ""))
         for place, skipped in enumerate(is_skipped)
         if skipped
     ]
@@ -109,7 +110,7 @@ def test_an_automatic_chunk_size_stays_within_its_bounds(
 def test_the_digest_of_skips_knows_every_skip_and_no_order(
     pairs: list[tuple[str, str]], draw: object
 ) -> None:
-    skips = [Skip(k, "", "", SkipReason.INVALID_TIMEZONE, d) for k, d in dict(pairs).items()]
+    skips = [Skip(k, "", "", UtcReason.INVALID_TIMEZONE, d) for k, d in dict(pairs).items()]
     shuffled = list(skips)
     draw.shuffle(shuffled)  # type: ignore[attr-defined]
 

@@ -8,7 +8,10 @@ import pytest
 from tests.engine.workshop import Bench
 
 from backfill.errors import UsageError
+from backfill.jobs.registry import kind_of
 from backfill.server.dsn import check_dsn
+from backfill.settings import EngineSettings
+from backfill.utc.reasons import UtcReason
 
 
 @pytest.mark.parametrize(
@@ -160,3 +163,19 @@ def test_a_connection_string_of_another_program_is_told_by_its_habit(
         check_dsn(written)
 
     assert "hunter2secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("job", "foreign"),
+    [
+        *(("utc", reason) for reason in ("session_failed", "needs_review")),
+        *((job, reason) for job in ("ocr", "fill") for reason in UtcReason),
+    ],
+)
+def test_a_limit_for_a_reason_of_another_job_is_refused_since_it_would_limit_nothing(
+    job: str, foreign: str
+) -> None:
+    settings = EngineSettings(max_skips_of={foreign: 1})
+
+    with pytest.raises(UsageError, match=f"no row is skipped as {foreign!r}"):
+        kind_of(job).check_skip_limits(settings)

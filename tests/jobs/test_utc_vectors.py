@@ -21,7 +21,7 @@ from tests.engine.workshop import (
 from tests.jobs.wall_values import Value, encoded_instant, encoded_wall
 from tests.longer import longer_behind
 
-from backfill.skips import SkipReason
+from backfill.utc.reasons import UtcReason
 from backfill_lab.demo.events import Encoding
 from backfill_lab.demo.traps import FRACTIONS, TRAPS, Row
 
@@ -379,4 +379,4 @@ def test_a_row_is_skipped_as_a_whole_when_one_value_can_not_be_had(bench: Bench)
     book = bench.run()
 
     assert bench.filled() == {"half": (None, None)}
-    assert bench.skips(book.run_id) == {"half": ("end_at", SkipReason.INVALID_TIMESTAMP.value)}
+    assert bench.skips(book.run_id) == {"half": ("end_at", UtcReason.INVALID_TIMESTAMP.value)}

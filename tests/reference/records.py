@@ -23,11 +23,13 @@ from backfill.jobs.ocr.day_state import CHANGES_SCHEMA
 from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.table_spec import EVENTS
 from backfill.jobs.utc.zoned_table import ZonedTable
+from backfill.ocr.session import FAILED, HeldReason
 from backfill.plans.extract import extracted_schema
 from backfill.rows.values import struct_type
-from backfill.skips import SkipReason
+from backfill.skips import Reason, SkipReason
 from backfill.steps.results import SKIPS_SCHEMA
 from backfill.utc.compute import changes_schema
+from backfill.utc.reasons import UtcReason
 
 _ENDS_A_COLUMN = ("PRIMARY", "FOREIGN", "CHECK", "UNIQUE", "CONSTRAINT")
 
@@ -48,7 +50,8 @@ def files_section() -> str:
 
 
 def skip_reasons_section() -> str:
-    rows = [(code(reason.value), SKIP_MEANS[reason]) for reason in SkipReason]
+    reasons: list[Reason] = [*UtcReason, *SkipReason, FAILED, *HeldReason]
+    rows = [(code(reason.value), SKIP_MEANS[reason]) for reason in reasons]
     return section("Skip reasons", table(("reason", "means"), rows))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from backfill.errors import ExitCode
 from backfill.jobs.ocr.settings import CACHE_ENV
 from backfill.log_format import LOG_ENV
+from backfill.ocr.session import FAILED, HeldReason
 from backfill.server.dsn import DSN_ENV
 from backfill.server.embedded import HOME_ENV
 from backfill.server.embedded_binaries import BINARIES_ENV
 from backfill.skips import SkipReason
+from backfill.utc.reasons import UtcReason
 
 ENVIRONMENT = {
     DSN_ENV: "libpq URL or `service=NAME` of the database; none: the embedded PostgreSQL",
@@ -41,15 +43,15 @@ EXIT_CODE_MEANS = {
 
 #: What stands behind each reason, and what a person can do, for the reference.
 SKIP_MEANS = {
-    SkipReason.MISSING_TIMEZONE: "neither row nor household has a zone: `--default-tz ZONE`",
-    SkipReason.INVALID_TIMEZONE: "the zone is no IANA name; mend it, or `--fallback-on-invalid-tz`",
-    SkipReason.MISSING_WALL_TIME: "the first wall time is NULL while another waits for its value",
-    SkipReason.INVALID_TIMESTAMP: "no date and time of the years 1 to 9999",
-    SkipReason.AMBIGUOUS_LOCAL_TIME: "the wall time happened twice, and the policy says skip",
-    SkipReason.NONEXISTENT_LOCAL_TIME: "the wall time never happened, and the policy says skip",
-    SkipReason.END_BEFORE_START: "after conversion the end is before the start (`--strict`)",
-    SkipReason.OFFSET_IN_TEXT: 'the text names its own offset: `offset_in_text = "use"`',
-    SkipReason.LEFT_BY_DECISION: "a person decided so; the detail names who, and when",
+    UtcReason.MISSING_TIMEZONE: "neither row nor household has a zone: `--default-tz ZONE`",
+    UtcReason.INVALID_TIMEZONE: "the zone is no IANA name; mend it, or `--fallback-on-invalid-tz`",
+    UtcReason.MISSING_WALL_TIME: "the first wall time is NULL while another waits for its value",
+    UtcReason.INVALID_TIMESTAMP: "no date and time of the years 1 to 9999",
+    UtcReason.AMBIGUOUS_LOCAL_TIME: "the wall time happened twice, and the policy says skip",
+    UtcReason.NONEXISTENT_LOCAL_TIME: "the wall time never happened, and the policy says skip",
+    UtcReason.END_BEFORE_START: "after conversion the end is before the start (`--strict`)",
+    UtcReason.OFFSET_IN_TEXT: 'the text names its own offset: `offset_in_text = "use"`',
+    UtcReason.LEFT_BY_DECISION: "a person decided so; the detail names who, and when",
     SkipReason.DRIFTED: "the row was edited after it was read; the next run looks at it anew",
     SkipReason.DATABASE_ERROR: "the database refused this row: a trigger, a constraint, a policy",
     SkipReason.VETOED: "a policy, trigger or rule left the row as it was, without an error",
@@ -59,11 +61,11 @@ SKIP_MEANS = {
     SkipReason.ALREADY_FILLED: "the target holds another value: `--overwrite`",
     SkipReason.INVALID_VALUE: "type, length, domain or a CHECK refuses it; the detail has the "
     "server's words",
-    SkipReason.SESSION_FAILED: "the session could not be read; its detail names stage and image",
-    SkipReason.STALE_SESSION: "a newer session wrote that day already: `--allow-older`",
-    SkipReason.SUSPICIOUS_REMOVAL: "more than half of a day would go: `--allow-removals`",
-    SkipReason.NEEDS_REVIEW: "a check failed, a person must look: `--accept-review`",
-    SkipReason.CONTRADICTING_IMAGES: "two images of the session tell different things",
+    FAILED: "the session could not be read; its detail names stage and image",
+    HeldReason.STALE_SESSION: "a newer session wrote that day already: `--allow-older`",
+    HeldReason.SUSPICIOUS_REMOVAL: "more than half of a day would go: `--allow-removals`",
+    HeldReason.NEEDS_REVIEW: "a check failed, a person must look: `--accept-review`",
+    HeldReason.CONTRADICTING_IMAGES: "two images of the session tell different things",
 }
 
 #: By name; `*ending`; or `struct.` for any other field of a struct. The first that fits is taken.

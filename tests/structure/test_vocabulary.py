@@ -8,7 +8,7 @@ from pathlib import Path
 LIB = Path(__file__).parents[2] / "lib" / "backfill"
 ENGINE = (
     *("steps", "plans", "chunks", "records", "archive", "server", "command", "notebook"),
-    *("cli.py", "status.py", "workbook.py"),
+    *("cli.py", "skips.py", "status.py", "workbook.py"),
 )
 #: Also as a part of a name, as in `pending_utc` and `wall_at`.
 WORDS = re.compile(
@@ -26,7 +26,6 @@ ALLOWED = {
     "cli.py": "the demo's tables are seeded with wall times of either kind",
     "command/demo_command.py": "it shows the jobs one after the other, on data of its own",
     "command/ending.py": "the demand's own keys come first in every summary",
-    "command/options.py": "by what each flag is about, help lists them in groups",
     "command/runs_command.py": "where no run is, the first command of a newcomer is named",
     "records/ledger.py": "the same",
     "notebook/asking.py": "what people ask for a question by: columns of decisions.csv",

@@ -13,50 +13,33 @@ from typing import Any, NoReturn
 from backfill.command.words import counted_in, shown_word
 from backfill.errors import ExitCode
 from backfill.folder import NOT_UNICODE, is_unicode
+from backfill.jobs.registry import JOBS
 from backfill.log_format import say_in_log
 from backfill.parameter import Kind, Parameter, did_you_mean
+from backfill.parameters import THROTTLE
 
 UNFLAGGED = {"apply", "runs_dir", "lease_seconds", "run_id", "dsn_env"}
-#: Groups of a command's options, in the order of its help; what is in none comes first.
-GROUPS = {
-    "which rows": (
-        *("household_id", "scope_id", "table", "session_id", "user_id", "states", "from_date"),
-        *("to_date", "limit", "skip_deleted", "db_schema", "local_root", "only", "canary", "where"),
-    ),
-    "how values come about": (
-        *(
-            "default_tz",
-            "default_tz_first",
-            "fold",
-            "gap",
-            "encoding",
-            "strict",
-            "fallback_on_invalid_tz",
-            "decisions",
-        ),
-        *("corrections", "ocr_lang", "ocr_engine", "ocr_default_year", "towns", "allow_older"),
-        *("allow_removals", "accept_review", "accept_years", "repair", "scheduler", "cache_dir"),
-    ),
+#: Groups of a command's options, in the order of its help; what is in none comes first. What only
+#: a job takes stands in its entry.
+_OF_THE_ENGINE = {
+    "which rows": ("only", "canary"),
+    "how values come about": ("decisions", "scheduler"),
     "what is too much": ("max_skips", "max_failed", "max_held", "max_refused"),
     "how it is written": (
-        *("chunk_size", "chunk_time", "order", "workers", "join", "lock_timeout_ms"),
+        *("chunk_size", "chunk_time", "workers", "join", "lock_timeout_ms"),
         *("statement_timeout_ms", "progress_interval"),
     ),
-    "when it waits for others": (
-        *("wal_budget", "max_lock_waiters", "max_replay_lag", "standby", "max_transaction_age"),
-        *(
-            "wait_while",
-            "max_wal_rate",
-            "max_connections",
-            "yield_to_vacuum",
-            "go_when",
-            "go_when_file",
-        ),
-        *("window", "critical"),
-    ),
-    "messages to people": ("store_notifications", "summary_threshold", "notify_past"),
-    "files that it writes": ("output_file", "output_dir"),
+    "when it waits for others": tuple(parameter.name for parameter in THROTTLE),
 }
+
+
+def _groups() -> dict[str, list[str]]:
+    """Return the names of parameters by group: jobs' own ones before the engine's."""
+    groups: dict[str, list[str]] = {title: [] for title in _OF_THE_ENGINE}
+    for part in (*(entry.groups for entry in JOBS.values()), _OF_THE_ENGINE):
+        for title, names in part.items():
+            groups.setdefault(title, []).extend(names)
+    return groups
 
 
 def _number_or_word(text: str) -> int | str:
@@ -109,7 +92,7 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(action, f"{what}{did_you_mean(str(value), choices)}")
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
-        # `--household-id "$NOT_SET"` must never mean all households.
+        # An option with "$NOT_SET" behind it must never mean all rows.
         if not text and action.nargs != argparse.PARSER and action.type is not any_text:
             raise argparse.ArgumentError(action, "the value is empty, as of an unset variable")
         if action.nargs != argparse.PARSER and not is_unicode(text):
@@ -195,13 +178,14 @@ def add_metrics_file(parser: argparse.ArgumentParser) -> None:
 
 def add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Parameter]) -> None:
     """Add a flag for each parameter, in its group."""
-    grouped = {name for members in GROUPS.values() for name in members}
+    groups = _groups()
+    grouped = {name for members in groups.values() for name in members}
     names = {parameter.name: parameter for parameter in parameters if parameter.name in grouped}
     for parameter in parameters:
         if parameter.name not in UNFLAGGED and parameter.name not in names:
             add_flag(parser, parameter)
-    for title, members in GROUPS.items():
-        present = [names[name] for name in members if name in names]
+    for title, members in groups.items():
+        present = [names[name] for name in dict.fromkeys(members) if name in names]
         if present:
             group = parser.add_argument_group(title)
             for parameter in present:

@@ -4,7 +4,7 @@ status and the reference are made from it, for those that ship and for tasks of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,8 @@ class Entry:
     takes_notebook: bool = False  # a person's own copy: `--notebook FILE`
     #: What looks at each row, filled ones with `has_filled`: `check --deep` and `--allow-known`.
     check_rows: Callable[..., Any] | None = None
+    #: By what they are about, names of its parameters, as the command's help groups them.
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tables: Tables | None = None
     #: What it needs of this machine, looked at: told the command that installs all anew.
     examine_machine: Callable[[str], Sequence[Finding]] = lambda _anew: ()

@@ -15,7 +15,7 @@ from backfill.ocr.failure import Stage
 from backfill.ocr.notify import Notification
 from backfill.ocr.schedule_event import PlannedEvent, ScheduleEvent
 from backfill.ocr.shift import Shift
-from backfill.skips import SkipReason
+from backfill.skips import OwnReason
 
 
 class PlanStatus(StrEnum):
@@ -29,13 +29,15 @@ class PlanStatus(StrEnum):
 
 
 class HeldReason(StrEnum):
-    """Why a session is held back for a person; the values of `SkipReason` that can be meant."""
+    """Why a session is held back for a person."""
 
-    STALE_SESSION = SkipReason.STALE_SESSION.value
-    NEEDS_REVIEW = SkipReason.NEEDS_REVIEW.value
-    CONTRADICTING_IMAGES = SkipReason.CONTRADICTING_IMAGES.value
-    SUSPICIOUS_REMOVAL = SkipReason.SUSPICIOUS_REMOVAL.value
+    STALE_SESSION = "stale_session"
+    NEEDS_REVIEW = "needs_review"
+    CONTRADICTING_IMAGES = "contradicting_images"
+    SUSPICIOUS_REMOVAL = "suspicious_removal"
 
+
+FAILED = OwnReason("session_failed")
 
 ACCEPT, HOLD = "accept", "hold"
 #: What a person can answer about a held session, by reason.

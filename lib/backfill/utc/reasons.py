@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 
 import numpy as np
 import pyarrow as pa
 
 from backfill.rows.columns import BEYOND_INT64, NEGATIVE_INFINITY, POSITIVE_INFINITY
 from backfill.rows.values import BoolArray, field_of
-from backfill.skips import Skip, SkipReason
+from backfill.skips import Skip
 from backfill.utc.convert import LocalKind, in_range
 from backfill.utc.described import Columns, OffsetUse, Pair
 from backfill.utc.doubts import zone_at
 from backfill.utc.pairs import PairValues, Policy, has_instant, is_end_before_start, is_waiting
 from backfill.utc.zone_choice import ZoneChoice
 
-_UNDECIDED = (SkipReason.AMBIGUOUS_LOCAL_TIME, SkipReason.NONEXISTENT_LOCAL_TIME)
+
+class UtcReason(StrEnum):
+    """Why a row of the UTC job is left alone, beside the engine's reasons."""
+
+    MISSING_TIMEZONE = "missing_timezone"
+    INVALID_TIMEZONE = "invalid_timezone"
+    MISSING_WALL_TIME = "missing_wall_time"
+    INVALID_TIMESTAMP = "invalid_timestamp"
+    AMBIGUOUS_LOCAL_TIME = "ambiguous_local_time"
+    NONEXISTENT_LOCAL_TIME = "nonexistent_local_time"
+    END_BEFORE_START = "end_before_start"
+    OFFSET_IN_TEXT = "offset_in_text"
+    LEFT_BY_DECISION = "left_by_decision"
+
+
+_UNDECIDED = (UtcReason.AMBIGUOUS_LOCAL_TIME, UtcReason.NONEXISTENT_LOCAL_TIME)
 
 
 class Reasons:
@@ -25,11 +41,11 @@ class Reasons:
     def __init__(self, rows: pa.Table) -> None:
         self._rows = rows
         self.is_skipped: BoolArray = np.zeros(rows.num_rows, dtype=bool)
-        self._found: list[tuple[int, str, SkipReason, str]] = []
+        self._found: list[tuple[int, str, UtcReason, str]] = []
         self._undecided: set[int] = set()
 
     def add(
-        self, mask: BoolArray, reason: SkipReason, column: str, detail: Callable[[int], str]
+        self, mask: BoolArray, reason: UtcReason, column: str, detail: Callable[[int], str]
     ) -> None:
         for row in np.flatnonzero(mask & ~self.is_skipped):
             if reason in _UNDECIDED:
@@ -43,12 +59,12 @@ class Reasons:
 
     def skip_by_decision(self, row: int, detail: str) -> None:
         """Leave a row alone because a person said so."""
-        self._found.append((row, "", SkipReason.LEFT_BY_DECISION, detail))
+        self._found.append((row, "", UtcReason.LEFT_BY_DECISION, detail))
         self.is_skipped[row] = True
 
     def leave_alone(self, mask: BoolArray, detail: str) -> None:
         """Leave rows alone because a person said so of all of them."""
-        self.add(mask, SkipReason.LEFT_BY_DECISION, "", lambda _row: detail)
+        self.add(mask, UtcReason.LEFT_BY_DECISION, "", lambda _row: detail)
 
     def skips(self) -> list[tuple[int, Skip]]:
         keys, scopes = self._rows.column("key"), self._rows.column("scope")
@@ -72,7 +88,7 @@ def collect_reasons(
     if columns.is_span:
         reasons.add(
             pairs[0].wall.is_null & is_waiting(pairs),
-            SkipReason.MISSING_WALL_TIME,
+            UtcReason.MISSING_WALL_TIME,
             first,
             lambda _row: f"{first} is NULL while another column waits for its UTC value",
         )
@@ -82,8 +98,8 @@ def collect_reasons(
         choice, needs_zone = values.choice, values.is_pending & ~values.is_free
         detail = _zone_detail(pair, choice)
         for mask, reason in (
-            (choice.is_missing, SkipReason.MISSING_TIMEZONE),
-            (choice.is_invalid, SkipReason.INVALID_TIMEZONE),
+            (choice.is_missing, UtcReason.MISSING_TIMEZONE),
+            (choice.is_invalid, UtcReason.INVALID_TIMEZONE),
         ):
             reasons.add(needs_zone & mask, reason, pair.zone_name, detail)
     for pair, values in zip(columns.pairs, pairs, strict=True):
@@ -91,7 +107,7 @@ def collect_reasons(
     if policy.is_strict:
         reasons.add(
             is_end_before_start(columns, pairs),
-            SkipReason.END_BEFORE_START,
+            UtcReason.END_BEFORE_START,
             columns.pairs[1].label if len(columns.pairs) > 1 else "",
             lambda _row: "the end is before the start after conversion (--strict)",
         )
@@ -108,14 +124,14 @@ def _add_wall_reasons(reasons: Reasons, rows: pa.Table, pair: Pair, values: Pair
     weekday = ", or not on that day of the week" if "%a" in pair.reading.form.lower() else ""
     reasons.add(
         values.is_pending & ~values.wall.is_valid,
-        SkipReason.INVALID_TIMESTAMP,
+        UtcReason.INVALID_TIMESTAMP,
         pair.label,
         shows(f"is no wall time in years 1 to 9999{weekday}"),
     )
     if values.wall.has_offset is not None and not pair.reading.uses_offset:
         reasons.add(
             values.is_pending & values.wall.has_offset,
-            SkipReason.OFFSET_IN_TEXT,
+            UtcReason.OFFSET_IN_TEXT,
             pair.label,
             shows('is an instant: it names its offset. To take it: offset_in_text = "use"'),
         )
@@ -126,8 +142,8 @@ def _add_conversion_reasons(
 ) -> None:
     shows = _shows(rows, pair)
     for kind, reason, says in (
-        (LocalKind.FOLD, SkipReason.AMBIGUOUS_LOCAL_TIME, "happens twice in"),
-        (LocalKind.GAP, SkipReason.NONEXISTENT_LOCAL_TIME, "never happens in"),
+        (LocalKind.FOLD, UtcReason.AMBIGUOUS_LOCAL_TIME, "happens twice in"),
+        (LocalKind.GAP, UtcReason.NONEXISTENT_LOCAL_TIME, "never happens in"),
     ):
         reasons.add(
             values.is_pending & values.is_undecided & (values.candidates.kind == kind.code),
@@ -137,14 +153,14 @@ def _add_conversion_reasons(
         )
     reasons.add(
         values.is_pending & ~in_range(values.utc_us) & values.has_zone,
-        SkipReason.INVALID_TIMESTAMP,
+        UtcReason.INVALID_TIMESTAMP,
         pair.label,
         shows("has no instant in years 1 to 9999"),
     )
     name = pair.target.column.name
     reasons.add(
         values.is_pending & ~has_instant(values, pair.target) & values.has_zone,
-        SkipReason.INVALID_TIMESTAMP,
+        UtcReason.INVALID_TIMESTAMP,
         pair.label,
         shows(f"has an instant that does not fit into {name}"),
     )

@@ -14,7 +14,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from backfill.skips import SkipReason
+from backfill.utc.reasons import UtcReason
 
 HOUSEHOLD_DEMO = "hh_demo"
 HOUSEHOLD_NORTH = "hh_north"
@@ -43,7 +43,7 @@ class Row:
     tz: str | None = None
     start_utc: str | None = None
     end_utc: str | None = None
-    skip: SkipReason | None = None
+    skip: UtcReason | None = None
     household_id: str = HOUSEHOLD_DEMO
     has_start_utc: bool = False
     has_end_utc: bool = False
@@ -74,7 +74,7 @@ def _traps() -> tuple[Trap, ...]:
 
 def _row(entry: dict[str, Any]) -> Row:
     own = {name: value for name, value in entry.items() if name not in ("trap", "shows")}
-    return Row(**own | {"skip": SkipReason(own["skip"]) if "skip" in own else None})
+    return Row(**own | {"skip": UtcReason(own["skip"]) if "skip" in own else None})
 
 
 TRAPS = _traps()

@@ -86,5 +86,6 @@ ENTRY = Entry(
     notebook="06_fill_columns",
     command=("fill",),
     asked_by=("table", "set", "key", "values", "query"),
+    groups={"which rows": ("table", "where")},
     takes_notebook=True,
 )

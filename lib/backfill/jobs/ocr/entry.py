@@ -150,6 +150,18 @@ ENTRY = Entry(
     command=("ocr",),
     pending=Pending.UNKNOWN,
     asked_by=("db_schema",),
+    groups={
+        "which rows": (
+            *("session_id", "user_id", "states", "from_date", "to_date", "limit", "db_schema"),
+            "local_root",
+        ),
+        "how values come about": (
+            *("corrections", "ocr_lang", "ocr_engine", "ocr_default_year", "towns"),
+            *("allow_older", "allow_removals", "accept_review", "cache_dir"),
+        ),
+        "messages to people": ("store_notifications", "summary_threshold", "notify_past"),
+        "files that it writes": ("output_file", "output_dir"),
+    },
     examine_machine=_examine_machine,
     cache=_cache,
 )

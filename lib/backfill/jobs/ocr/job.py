@@ -44,6 +44,7 @@ from backfill.ocr.images import ImageRoot
 from backfill.ocr.notify import Notification, is_past
 from backfill.ocr.pool import Outcome, read_images
 from backfill.ocr.session import (
+    FAILED,
     CaptureSession,
     PlanStatus,
     SessionFailure,
@@ -61,7 +62,7 @@ from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.postgres import Connection, connect
 from backfill.server.rights import Right
-from backfill.skips import Skip, SkipReason
+from backfill.skips import Skip
 from backfill.steps.task import Decided, Preflight, Work
 from backfill.workers.cluster import check_executor, open_executor
 from backfill.workers.executor import Executor
@@ -349,7 +350,7 @@ def _with_readings(session: LocatedSession, readings: Iterator[Outcome]) -> list
 def _skip_of(plan: SessionPlan) -> Skip | None:
     key, scope = str(plan.session.id), str(plan.session.user_id)
     if plan.status is PlanStatus.FAILED:
-        return Skip(key, scope, "", SkipReason.SESSION_FAILED, plan.detail)
+        return Skip(key, scope, "", FAILED, plan.detail)
     if plan.held_reason:
-        return Skip(key, scope, "", SkipReason(plan.held_reason.value), plan.detail)
+        return Skip(key, scope, "", plan.held_reason, plan.detail)
     return None

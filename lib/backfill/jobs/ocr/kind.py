@@ -23,7 +23,7 @@ from backfill.jobs.ocr.day_state import DayState
 from backfill.jobs.ocr.tables import Tables
 from backfill.jobs.ocr.writer import SessionWriter
 from backfill.ocr.identity import customer_fingerprint, fold_place
-from backfill.ocr.session import WORDS
+from backfill.ocr.session import FAILED, WORDS, HeldReason
 from backfill.plans.plan import Plan
 from backfill.records.checkpoint import Counts
 from backfill.records.ledger import Ledger
@@ -57,7 +57,7 @@ class OcrRuns:
     scope_name = "user_id"
     uses_calendar = False
     questions: Words = WORDS
-    reasons = ()
+    reasons = (FAILED, *HeldReason)
     chained_by = "concat(scope, ' ', source.schedule_date)"
 
     def __init__(self, target: Mapping[str, Any]) -> None:

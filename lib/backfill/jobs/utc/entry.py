@@ -138,6 +138,14 @@ ENTRY = Entry(
     command=("utc",),
     pending=Pending.COUNTED,
     asked_by=("household_id", "table", "default_tz", "default_tz_first"),
+    groups={
+        "which rows": ("household_id", "table", "skip_deleted"),
+        "how values come about": (
+            *("default_tz", "default_tz_first", "fold", "gap", "encoding", "strict"),
+            *("fallback_on_invalid_tz", "accept_years", "repair"),
+        ),
+        "how it is written": ("order",),
+    },
     check_rows=_check_rows,
     tables=Tables(_pending, _examine_table, _guess_table, no_member="no household"),
     examine_machine=_examine_machine,

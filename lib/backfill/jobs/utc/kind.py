@@ -24,13 +24,13 @@ from backfill.plans.worksheet import USED_FILE
 from backfill.records.checkpoint import Counts
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
-from backfill.skips import SkipReason
 from backfill.steps.laid_out import causes_of_writing, changed
 from backfill.steps.task import Cause, Recomputed
 from backfill.utc.doubts import WORDS
+from backfill.utc.reasons import UtcReason
 
 
-def _of_policy(rule: str, reason: SkipReason) -> str:
+def _of_policy(rule: str, reason: UtcReason) -> str:
     """Return the condition of rows of one rule, or of those left alone for one reason."""
     return (
         f"a.rule = '{rule}' OR b.rule = '{rule}' OR contains(coalesce(a.reason, ''), '{reason}')"
@@ -49,8 +49,8 @@ _BY_ZONE = (
 )
 #: The rows that a setting bears on, the surest first.
 _BY_SETTING = {
-    "fold": _of_policy("fold", SkipReason.AMBIGUOUS_LOCAL_TIME),
-    "gap": _of_policy("gap", SkipReason.NONEXISTENT_LOCAL_TIME),
+    "fold": _of_policy("fold", UtcReason.AMBIGUOUS_LOCAL_TIME),
+    "gap": _of_policy("gap", UtcReason.NONEXISTENT_LOCAL_TIME),
     "default_tz": _BY_ZONE,
     "fallback_on_invalid_tz": _BY_ZONE,
     "strict": "a.state <> b.state",
@@ -64,7 +64,7 @@ class UtcRuns:
     scope_name = "household_id"
     compared_by = ("zone", "zone_source")
     questions: Words = WORDS
-    reasons = ()
+    reasons = tuple(UtcReason)
 
     def __init__(self, target: Mapping[str, Any]) -> None:
         self._target = target
