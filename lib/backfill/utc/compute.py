@@ -36,7 +36,7 @@ from backfill.utc.review import ReviewedRows, Warnings, find_warnings, review_ro
 from backfill.utc.years import YearCounts, count_years
 
 _INSTANT = pa.timestamp("us", tz="UTC")
-_KIND_NAMES = [kind.value for kind in sorted(LocalKind, key=lambda kind: kind.code)]
+_KIND_NAMES = [kind.value for kind in LocalKind]
 
 
 @dataclass(frozen=True, slots=True)

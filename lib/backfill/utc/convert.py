@@ -41,7 +41,7 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 
 
 class LocalKind(StrEnum):
-    """What a wall time is in its zone: happened once, never, or twice."""
+    """What a wall time is in its zone: happened once, never, or twice; in the order of codes."""
 
     NORMAL = "normal"
     GAP = "gap"
@@ -50,15 +50,10 @@ class LocalKind(StrEnum):
     @property
     def code(self) -> int:
         """The number that stands for it in `Candidates.kind`."""
-        return _KIND_CODES[self]
+        return _KINDS.index(self)
 
 
-_KIND_CODES = {
-    LocalKind.NORMAL: NORMAL_CODE,
-    LocalKind.GAP: GAP_CODE,
-    LocalKind.FOLD: FOLD_CODE,
-}
-_KINDS = {code: kind for kind, code in _KIND_CODES.items()}
+_KINDS = tuple(LocalKind)
 
 
 class FoldPolicy(StrEnum):

@@ -27,14 +27,9 @@ class _ZoneWords(tuple[str, ...]):
 WORDS: Words = {
     LocalKind.FOLD.value: ("earlier", "later", SKIP),
     LocalKind.GAP.value: ("shift_forward", "first_valid", SKIP),
-    "end_before_start": (ACCEPT, SKIP),
-    "duration_changed": (ACCEPT, SKIP),
-    "fallback_zone": (ACCEPT, SKIP),
+    **dict.fromkeys(("end_before_start", "duration_changed", "fallback_zone"), (ACCEPT, SKIP)),
     SPELLING: _ZoneWords((IANA, SKIP, "a zone like Europe/Paris")),
-    "year": (ACCEPT, SKIP),
-    "stored_as_utc": (ACCEPT, SKIP),
-    "other_rules": (ACCEPT, SKIP),
-    "other": (ACCEPT, SKIP),
+    **dict.fromkeys(("year", "stored_as_utc", "other_rules", "other"), (ACCEPT, SKIP)),
 }
 
 

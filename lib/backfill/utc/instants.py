@@ -82,20 +82,22 @@ def _decimals(utc_us: Int64Array, target: Target) -> pa.Array:
         return pc.binary_join_element_wise(pa.array(cut).cast(pa.string()), ending, "")
     unit_us = _SECOND_US // per_second
     magnitude = np.abs(cut)
-    whole = pa.array(magnitude // unit_us).cast(pa.string())
+    parts = [pa.array(np.where(cut < 0, "-", ""), pa.string())]
+    parts.append(pa.array(magnitude // unit_us).cast(pa.string()))
     digits = len(str(unit_us)) - 1
-    sign = pa.array(np.where(cut < 0, "-", ""), pa.string())
-    parts = [sign, whole]
     if target.scale:  # the column shows as many digits, whatever they are
         part = pc.utf8_lpad(pa.array(magnitude % unit_us).cast(pa.string()), digits, "0")
         part = pc.utf8_slice_codeunits(pc.utf8_rpad(part, target.scale, "0"), 0, target.scale)
         parts += [pa.scalar("."), part]
     elif digits:
-        part = pc.utf8_lpad(pa.array(magnitude % unit_us).cast(pa.string()), digits, "0")
-        part = pc.utf8_rtrim(part, "0")
-        point = pc.if_else(pc.equal(part, ""), "", ".")
-        parts += [point, part]
+        parts.append(_fraction(magnitude % unit_us, digits))
     return pc.binary_join_element_wise(*parts, "")
+
+
+def _fraction(rest: Int64Array, digits: int) -> pa.Array:
+    """Return what is behind the whole, with its point, without zeros at the end; empty for 0."""
+    part = pc.utf8_rtrim(pc.utf8_lpad(pa.array(rest).cast(pa.string()), digits, "0"), "0")
+    return pc.if_else(pc.equal(part, ""), "", pc.binary_join_element_wise(".", part, ""))
 
 
 def _texts(utc_us: Int64Array) -> pa.Array:
@@ -107,7 +109,4 @@ def _texts(utc_us: Int64Array) -> pa.Array:
     texts = pc.replace_substring(spaced, " ", "T")
     if not (room % _SECOND_US).any():
         return pc.binary_join_element_wise(texts, "Z", "")
-    fraction = pc.utf8_lpad(pa.array(room % _SECOND_US).cast(pa.string()), 6, "0")
-    fraction = pc.utf8_rtrim(fraction, "0")
-    point = pc.if_else(pc.equal(fraction, ""), "", ".")
-    return pc.binary_join_element_wise(texts, point, fraction, "Z", "")
+    return pc.binary_join_element_wise(texts, _fraction(room % _SECOND_US, 6), "Z", "")

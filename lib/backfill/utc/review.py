@@ -17,7 +17,7 @@ from backfill.utc.described import Columns
 from backfill.utc.doubts import ACCEPT, SKIP, ask_row, show_time, zone_at
 from backfill.utc.pairs import PairValues, is_duration_changed, is_end_before_start
 from backfill.utc.reasons import Reasons
-from backfill.utc.repair import Pattern, pattern_names
+from backfill.utc.repair import pattern_names
 from backfill.utc.years import answered_years
 
 
@@ -137,7 +137,14 @@ def _take_patterns(
     for row, name, scope in zip(planned.tolist(), names, scopes, strict=True):
         places.setdefault((name, scope or ""), []).append(row)
     for (name, scope), rows_of in places.items():
-        question = _ask_pattern(Pattern(name), scope)
+        question = Question(
+            kind=name,
+            key="*",
+            scope=scope,
+            read=f"filled values of {scope or 'the table'} that differ: {name}",
+            candidates=f"{ACCEPT} | {SKIP}",
+            applied=ACCEPT,
+        )
         answer = answers.find(question)
         if answer is None:
             review.questions.append(question)
@@ -147,17 +154,6 @@ def _take_patterns(
             mask = np.zeros(rows.num_rows, dtype=bool)
             mask[rows_of] = True
             reasons.leave_alone(mask, f"{name}: {answer}")
-
-
-def _ask_pattern(pattern: Pattern, scope: str) -> Question:
-    return Question(
-        kind=pattern.value,
-        key="*",
-        scope=scope,
-        read=f"filled values of {scope or 'the table'} that differ: {pattern.value}",
-        candidates=f"{ACCEPT} | {SKIP}",
-        applied=ACCEPT,
-    )
 
 
 def _rows_to_warn_of(

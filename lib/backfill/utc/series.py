@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -35,54 +35,8 @@ class _Reading:
     key: str
 
 
-@dataclass(slots=True)
-class FoldRows:
-    """The rows in folds of every series, as they come by."""
-
-    _found: dict[tuple[str, str, int], list[_Reading]] = field(default_factory=dict)
-
-    def add(self, rows: pa.Table, columns: Columns, pairs: Sequence[PairValues]) -> None:
-        """Note the rows of a batch that lie in a fold, filled ones as well."""
-        for pair, values in zip(columns.pairs, pairs, strict=True):
-            if pair.fold_by:
-                self._add_pair(rows, pair, values)
-
-    def _add_pair(self, rows: pa.Table, pair: Pair, values: PairValues) -> None:
-        is_fold = values.candidates.kind == LocalKind.FOLD.code
-        places = np.flatnonzero(is_fold & ~values.wall.is_null)
-        if not len(places):
-            return
-        folds = rows.take(pa.array(places))
-        keys = folds.column("key").to_pylist()
-        orders = field_of(folds, "source", pair.fold_by).cast(pa.string()).to_pylist()
-        series = (
-            field_of(folds, "source", pair.series).cast(pa.string()).to_pylist()
-            if pair.series
-            else folds.column("scope").to_pylist()
-        )
-        for place, key, order, name in zip(places.tolist(), keys, orders, series, strict=True):
-            if order is None:
-                continue
-            change = int(values.candidates.transition_us[place])
-            readings = self._found.setdefault((pair.label, name or "", change), [])
-            readings.append(_Reading(_rank(order), int(values.wall.us[place]), key))
-
-    def decide(self) -> FoldOrder:
-        """Return which of the two instants each row means, by key and pair."""
-        decided: dict[str, dict[str, Decision]] = {}
-        for (label, _series, _change), readings in self._found.items():
-            ordered = sorted(readings, key=lambda reading: reading.order)
-            if not _is_sure([reading.order for reading in ordered]):
-                continue
-            walls = np.array([reading.wall_us for reading in ordered])
-            falls = np.flatnonzero(np.diff(walls) <= 0)
-            if len(falls) != 1:
-                continue
-            for place, reading in enumerate(ordered):
-                is_later = place > int(falls[0])
-                choice = Decision.SECOND if is_later else Decision.FIRST
-                decided.setdefault(reading.key, {})[label] = choice
-        return decided
+#: The rows in folds by pair, series and clock change.
+_Found = dict[tuple[str, str, int], list[_Reading]]
 
 
 def has_order(columns: Columns) -> bool:
@@ -91,11 +45,38 @@ def has_order(columns: Columns) -> bool:
 
 
 def order_of(batches: Iterable[tuple[pa.Table, list[PairValues]]], columns: Columns) -> FoldOrder:
-    """Return what the order of all rows says about their folds."""
-    rows = FoldRows()
-    for batch, pairs in batches:
-        rows.add(batch, columns, pairs)
-    return rows.decide()
+    """Return which of the two instants each row of a fold means, by key and pair, as the order of
+    all rows, filled ones among them, says."""
+    found: _Found = {}
+    for rows, pairs in batches:
+        for pair, values in zip(columns.pairs, pairs, strict=True):
+            if pair.fold_by:
+                _collect(found, rows, pair, values)
+    decided: dict[str, dict[str, Decision]] = {}
+    for (label, _series, _change), readings in found.items():
+        ordered = sorted(readings, key=lambda reading: reading.order)
+        walls = np.array([reading.wall_us for reading in ordered])
+        falls = np.flatnonzero(np.diff(walls) <= 0)
+        if len(falls) != 1 or not _is_sure([reading.order for reading in ordered]):
+            continue
+        for place, reading in enumerate(ordered):
+            choice = Decision.SECOND if place > int(falls[0]) else Decision.FIRST
+            decided.setdefault(reading.key, {})[label] = choice
+    return decided
+
+
+def _collect(found: _Found, rows: pa.Table, pair: Pair, values: PairValues) -> None:
+    is_fold = values.candidates.kind == LocalKind.FOLD.code
+    places = np.flatnonzero(is_fold & ~values.wall.is_null)
+    folds = rows.take(pa.array(places))
+    orders = field_of(folds, "source", pair.fold_by).cast(pa.string()).to_pylist()
+    named = field_of(folds, "source", pair.series) if pair.series else folds.column("scope")
+    series, keys = named.cast(pa.string()).to_pylist(), folds.column("key").to_pylist()
+    for place, key, order, name in zip(places.tolist(), keys, orders, series, strict=True):
+        if order is not None:
+            change = int(values.candidates.transition_us[place])
+            reading = _Reading(_rank(order), int(values.wall.us[place]), key)
+            found.setdefault((pair.label, name or "", change), []).append(reading)
 
 
 def _rank(text: str) -> _Rank:

@@ -9,14 +9,7 @@ from typing import Any
 from backfill.errors import PreflightError
 from backfill.jobs.utc.checks import check_columns, check_deleted, read_oddly
 from backfill.jobs.utc.kind import UtcRuns
-from backfill.jobs.utc.lookup_checks import (
-    check_lookups,
-    instant_bounds,
-    overlapping,
-    unfound,
-    untold_days,
-    unused_ends,
-)
+from backfill.jobs.utc.lookup_checks import check_lookups, lookup_warnings
 from backfill.jobs.utc.members import members_asked
 from backfill.jobs.utc.pending import (
     count_by_household,
@@ -166,13 +159,7 @@ def _warnings(
     table = zoned.table
     columns = [column.name for column in table.targets]
     warnings = cost_warnings(connection, table.relation, columns, pending)
-    warnings += [
-        *unused_ends(connection, table),
-        *untold_days(connection, table, lookups),
-        *unfound(connection, table, members),
-        *instant_bounds(connection, table),
-        *overlapping(connection, table),
-    ]
+    warnings += lookup_warnings(connection, table, lookups, members)
     warnings += [
         f"{table.relation}.{wall.name} is real, which keeps about seven digits: a time of day in "
         "it may be minutes off. It is taken as it stands."

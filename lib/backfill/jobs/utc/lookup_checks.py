@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 from backfill.display.counting import counted
 from backfill.errors import PreflightError
@@ -17,7 +18,8 @@ from backfill.server.catalog_columns import columns_of
 from backfill.server.joins import is_found
 from backfill.server.pending import SAMPLE_ROWS, pending_filter, scope_condition
 from backfill.server.postgres import Connection
-from backfill.server.table import CONSTANT, Table
+from backfill.server.since import Since
+from backfill.server.table import CONSTANT, Join, Table
 
 _INSTANTS = ("timestamp with time zone", "tstzrange")
 #: Words in names of columns where something ends; a capital letter begins a word, too.
@@ -32,73 +34,82 @@ def is_end(name: str) -> bool:
     return _ENDS.search(name) is not None
 
 
-def unused_ends(connection: Connection, table: Table) -> list[str]:
-    """Say where rows of a lookup seem to end, which nobody asked for. Read-only."""
-    sentences = []
-    for join in table.joins:
-        if join.since is None or join.since.until:
-            continue
-        columns = columns_of(connection, join.relation).values()
-        ends = [c.name for c in columns if c.plain_type in MOMENTS and is_end(c.name)]
-        if ends and ends[0] != join.since.column:
-            sentences.append(
-                f"The lookup {join.name} counts from {join.since.column} on, with no end but the "
-                f"next row's beginning; {join.relation} has a column {ends[0]}. If a row ceases to "
-                f'count there, say so in its [[lookup]]: until = "{ends[0]}"'
-            )
-    return sentences
-
-
-def instant_bounds(connection: Connection, table: Table) -> Iterator[str]:
-    """Say of which lookups the bounds are instants, which no wall time is before. Read-only."""
-    for join in table.joins:
-        if join.since is None:
-            continue
-        columns = columns_of(connection, join.relation)
-        bounds = [n for n in join.since.columns if columns[n].plain_type in _INSTANTS]
-        for name in bounds[:1]:
-            yield (
-                f"The lookup {join.name} counts by {name}, which is {columns[name].type_name}: as "
-                "UTC shows it, it is held against wall times. Rows near a change may get "
-                "the zone before it, or after: look at them, or name a column of local time."
-            )
-
-
-def untold_days(connection: Connection, table: Table, specs: Iterable[LookupSpec]) -> Iterator[str]:
-    """Say of which lookups nobody said whether the last day counts, unless their rows tell.
-
-    They do where the next row begins on the day after. Read-only.
-    """
+def lookup_warnings(
+    connection: Connection,
+    table: Table,
+    specs: Iterable[LookupSpec],
+    members: Sequence[str] | None,
+) -> Iterator[str]:
+    """Say what nobody may have meant about the rows that are looked up. Read-only."""
+    dated = [(join, join.since) for join in table.joins if join.since]
     untold = {spec.name for spec in specs if spec.until_day is None}
-    for join in table.joins:
-        since = join.since
-        if since is None or not (since.until and since.is_whole_day) or join.name not in untold:
-            continue
-        query = sql.SQL(
-            "SELECT count(*) FILTER (WHERE begins = ends + 1),"
-            " count(*) FILTER (WHERE begins = ends) FROM (SELECT {ends} AS ends,"
-            " lead({begins}) OVER (PARTITION BY {key} ORDER BY {begins})::date AS begins"
-            " FROM {relation}) AS r"
-        ).format(
-            ends=sql.Identifier(since.until),
-            begins=sql.Identifier(since.column),
-            key=sql.SQL(", ").join(sql.Identifier(part.key) for part in join.parts),
-            relation=join.relation.identifier,
-        )
-        after = same = 0
-        with contextlib.suppress(psycopg.errors.UndefinedFunction):  # a type without an order
-            after, same = connection.execute(query).fetchone() or (0, 0)
-        if after and not same:
-            continue
-        seen = f", though {counted(same, 'row ends', 'rows end')} where the next one begins"
+    for join, since in dated:
+        if not since.until:
+            yield from _unused_end(connection, join, since)
+    for join, since in dated:
+        if since.until and since.is_whole_day and join.name in untold:
+            yield from _untold_day(connection, join, since)
+    yield from _unfound(connection, table, members)
+    for join, since in dated:
+        yield from _instant_bound(connection, join, since)
+    for join, since in dated:
+        if since.until:
+            told = [sql.Identifier("l", name) for name in table.looked_up_columns(join)]
+            yield from _overlapping(connection, join, since, told)
+
+
+def _unused_end(connection: Connection, join: Join, since: Since) -> Iterator[str]:
+    """Say where rows of a lookup seem to end, which nobody asked for."""
+    columns = columns_of(connection, join.relation).values()
+    ends = [c.name for c in columns if c.plain_type in MOMENTS and is_end(c.name)]
+    if ends and ends[0] != since.column:
         yield (
-            f"A row of the lookup {join.name} counts to the end of the day in "
-            f"{since.until}{seen if same else ''}. If it no longer counts on that day, say so in "
-            'its [[lookup]]: until_day = "excluded"; else "included".'
+            f"The lookup {join.name} counts from {since.column} on, with no end but the next row's "
+            f"beginning; {join.relation} has a column {ends[0]}. If a row ceases to count there, "
+            f'say so in its [[lookup]]: until = "{ends[0]}"'
         )
 
 
-def unfound(connection: Connection, table: Table, members: Sequence[str] | None) -> Iterator[str]:
+def _instant_bound(connection: Connection, join: Join, since: Since) -> Iterator[str]:
+    """Say that the bounds of a lookup are instants, which no wall time is before."""
+    columns = columns_of(connection, join.relation)
+    bounds = [name for name in since.columns if columns[name].plain_type in _INSTANTS]
+    for name in bounds[:1]:
+        yield (
+            f"The lookup {join.name} counts by {name}, which is {columns[name].type_name}: as "
+            "UTC shows it, it is held against wall times. Rows near a change may get "
+            "the zone before it, or after: look at them, or name a column of local time."
+        )
+
+
+def _untold_day(connection: Connection, join: Join, since: Since) -> Iterator[str]:
+    """Say that nobody said whether the last day counts, unless the rows tell.
+
+    They do where the next row begins on the day after.
+    """
+    query = sql.SQL(
+        "SELECT count(*) FILTER (WHERE begins = ends + 1),"
+        " count(*) FILTER (WHERE begins = ends) FROM (SELECT {ends} AS ends,"
+        " lead({begins}) OVER (PARTITION BY {key} ORDER BY {begins})::date AS begins"
+        " FROM {relation}) AS r"
+    ).format(
+        ends=sql.Identifier(since.until),
+        begins=sql.Identifier(since.column),
+        key=sql.SQL(", ").join(sql.Identifier(part.key) for part in join.parts),
+        relation=join.relation.identifier,
+    )
+    after, same = _first_row(connection, query) or (0, 0)
+    if after and not same:
+        return
+    seen = f", though {counted(same, 'row ends', 'rows end')} where the next one begins"
+    yield (
+        f"A row of the lookup {join.name} counts to the end of the day in "
+        f"{since.until}{seen if same else ''}. If it no longer counts on that day, say so in "
+        'its [[lookup]]: until_day = "excluded"; else "included".'
+    )
+
+
+def _unfound(connection: Connection, table: Table, members: Sequence[str] | None) -> Iterator[str]:
     """Say of which lookups pending rows name what no row of theirs has, by a sample. Read-only."""
     pending = pending_filter(table, None, skip_deleted=False)
     for join in table.joins:
@@ -133,44 +144,44 @@ def unfound(connection: Connection, table: Table, members: Sequence[str] | None)
 _AS_TEXT = " (their types differ, so they are compared as text)"
 
 
-def overlapping(connection: Connection, table: Table) -> Iterator[str]:
-    """Say of which lookups two rows of a key count at once, and tell different things. Read-only.
+def _overlapping(
+    connection: Connection, join: Join, since: Since, told: Sequence[sql.Composable]
+) -> Iterator[str]:
+    """Say that two rows of a key count at once, and tell different things.
 
     Of those the one counts that began last, which nobody may have meant.
     """
-    for join in table.joins:
-        since = join.since
-        if since is None or not since.until:
-            continue
-        keys = [sql.Identifier("l", part.key) for part in join.parts]
-        told = [sql.Identifier("l", name) for name in table.looked_up_columns(join)]
-        query = sql.SQL(
-            "SELECT named, begins::text, count(*) OVER () FROM (SELECT concat_ws(', ', {keys}) AS"
-            " named, {begins} AS begins, ROW({told})::text AS told,"
-            " lag(ROW({told})::text) OVER one AS told_before, max({ends}) OVER"
-            " (one ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ends_before"
-            " FROM {relation} AS l WHERE num_nulls({keys}) = 0 AND {is_ever} AND {begins} < {ends}"
-            " WINDOW one AS (PARTITION BY {keys} ORDER BY {begins})) AS r"
-            " WHERE begins < ends_before AND told <> told_before LIMIT 1"
-        ).format(
-            keys=sql.SQL(", ").join(keys),
-            told=sql.SQL(", ").join(told),
-            begins=since.begins("l"),
-            ends=since.ends("l"),
-            is_ever=since.is_ever("l"),
-            relation=join.relation.identifier,
+    keys = [sql.Identifier("l", part.key) for part in join.parts]
+    query = sql.SQL(
+        "SELECT named, begins::text, count(*) OVER () FROM (SELECT concat_ws(', ', {keys}) AS"
+        " named, {begins} AS begins, ROW({told})::text AS told,"
+        " lag(ROW({told})::text) OVER one AS told_before, max({ends}) OVER"
+        " (one ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ends_before"
+        " FROM {relation} AS l WHERE num_nulls({keys}) = 0 AND {is_ever} AND {begins} < {ends}"
+        " WINDOW one AS (PARTITION BY {keys} ORDER BY {begins})) AS r"
+        " WHERE begins < ends_before AND told <> told_before LIMIT 1"
+    ).format(
+        keys=sql.SQL(", ").join(keys),
+        told=sql.SQL(", ").join(told),
+        begins=since.begins("l"),
+        ends=since.ends("l"),
+        is_ever=since.is_ever("l"),
+        relation=join.relation.identifier,
+    )
+    if row := _first_row(connection, query):
+        names = ", ".join(part.key for part in join.parts)
+        yield (
+            f"The lookup {join.name} has {counted(row[2], 'row', 'rows')} in {join.relation} "
+            f"that begin to count while an earlier one still does, and tell something else, "
+            f"like the one of {names} = {row[0]!r} from {row[1]}: the one that began last "
+            "counts. If that is not meant, mend those rows, or name a view without them."
         )
-        row = None
-        with contextlib.suppress(psycopg.errors.UndefinedFunction):  # a type without an order
-            row = connection.execute(query).fetchone()
-        if row is not None:
-            names = ", ".join(part.key for part in join.parts)
-            yield (
-                f"The lookup {join.name} has {counted(row[2], 'row', 'rows')} in {join.relation} "
-                f"that begin to count while an earlier one still does, and tell something else, "
-                f"like the one of {names} = {row[0]!r} from {row[1]}: the one that began last "
-                "counts. If that is not meant, mend those rows, or name a view without them."
-            )
+
+
+def _first_row(connection: Connection, query: sql.Composed) -> TupleRow | None:
+    with contextlib.suppress(psycopg.errors.UndefinedFunction):  # a type without an order
+        return connection.execute(query).fetchone()
+    return None
 
 
 def check_lookups(connection: Connection, table: Table) -> None:
@@ -190,11 +201,7 @@ def check_lookups(connection: Connection, table: Table) -> None:
             is_ever=since.is_ever("l") if since else sql.SQL("true"),
             begins=since.begins("l") if since else sql.SQL("()"),
         )
-        try:
-            row = connection.execute(query).fetchone()
-        except psycopg.errors.UndefinedFunction:  # a type without an order
-            continue
-        if row is not None:
+        if row := _first_row(connection, query):
             counts_from = f" that count from the same {since.column}" if since else ""
             raise PreflightError(
                 f"The lookup {join.name} is not unique: {join.relation} has {row[1]} rows with "

@@ -57,10 +57,14 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MEND = "Change the type, or name another column with --table spec.toml."
 
 
+def in_words(name: str) -> str:
+    """Return a column's name in small letters, a capital one beginning a word: startMillis."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
 def unit_in_name(name: str) -> Unit | None:
     """Return the unit that a column's name ends in, like `begins_utc_us` or `startMillis`."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    last = re.split(r"[^a-z0-9]+", spaced.strip("_ "))[-1]
+    last = re.split(r"[^a-z0-9]+", in_words(name).strip("_ "))[-1]
     return next((unit for unit, words in _UNIT_WORDS.items() if last in words), None)
 
 
@@ -224,6 +228,15 @@ def target_of(relation: Relation, column: CatalogColumn, spec: PairSpec) -> Targ
     return _long_enough(relation, Target(column.as_column(), unit))
 
 
+#: Types that no instant can be written to, and why.
+_NO_TARGETS = {
+    "real": "it keeps about seven digits, so an instant would be minutes off. Make it double "
+    "precision, bigint or timestamptz, or name another column as the target.",
+    "date": "an instant has a time of day, and whose day it is nobody could tell. Name a "
+    "timestamptz, timestamp, number or text as the target.",
+}
+
+
 def _check_target(relation: Relation, column: CatalogColumn) -> None:
     """Refuse a column that no instant can be written to."""
     name = column.plain_type
@@ -232,17 +245,8 @@ def _check_target(relation: Relation, column: CatalogColumn) -> None:
             f"{relation}.{column.name} is a generated column: PostgreSQL fills it itself, nobody "
             "can write it. Take it out of the table specification."
         )
-    if name == "real":
-        raise PreflightError(
-            f"{relation}.{column.name} is real: it keeps about seven digits, so an instant would "
-            "be minutes off. Make it double precision, bigint or timestamptz, or name another "
-            "column as the target."
-        )
-    if name == "date":
-        raise PreflightError(
-            f"{relation}.{column.name} is date: an instant has a time of day, and whose day it is "
-            "nobody could tell. Name a timestamptz, timestamp, number or text as the target."
-        )
+    if name in _NO_TARGETS:
+        raise PreflightError(f"{relation}.{column.name} is {name}: {_NO_TARGETS[name]}")
     if name not in (*_WHOLE, *_DECIMAL, *_TARGETS):
         raise PreflightError(
             f"{relation}.{column.name} is {name}; this job works with timestamp with time zone, "

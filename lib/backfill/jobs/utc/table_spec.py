@@ -6,6 +6,7 @@ of one table; the second has `[[pair]]`, chains of zones and `[[lookup]]`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -103,51 +104,47 @@ class TableSpec:
                 f"The table specification of {self.table} needs at least one key column and one "
                 "pair of wall and target columns."
             )
-        self._check_names()
+        for fault in (*self._faults_of_names(), *self._faults_of_pairs()):
+            raise UsageError(f"In the table specification of {self.table} {fault}")
+
+    def _faults_of_pairs(self) -> Iterator[str]:
         targets = [pair.target for pair in self.pairs]
         walls = {name for pair in self.pairs for name in pair.walls}
-        if len(set(targets)) < len(targets):
-            raise UsageError(
-                f"In the table specification of {self.table} a target column appears twice."
-            )
-        if both := sorted(set(targets) & walls):
-            raise UsageError(
-                f"In the table specification of {self.table} {both[0]} is a wall column and a "
-                "target column as well: afterwards nobody could tell the mended rows from the "
-                "others. Name another target: ALTER TABLE … ADD COLUMN … timestamptz"
-            )
         labels = [pair.label for pair in self.pairs]
-        if len(set(labels)) < len(labels):
-            double = next(name for name in labels if labels.count(name) > 1)
-            raise UsageError(
-                f"In the table specification of {self.table} the wall column {double} is in two "
-                "pairs. One wall time has one instant: leave one pair out."
+        if len(set(targets)) < len(targets):
+            yield "a target column appears twice."
+        for both in sorted(set(targets) & walls):
+            yield (
+                f"{both} is a wall column and a target column as well: afterwards nobody could "
+                "tell the mended rows from the others. Name another target: ALTER TABLE … ADD "
+                "COLUMN … timestamptz"
+            )
+        for double in (label for label in labels if labels.count(label) > 1):
+            yield (
+                f"the wall column {double} is in two pairs. One wall time has one instant: leave "
+                "one pair out."
             )
 
-    def _check_names(self) -> None:
+    def _faults_of_names(self) -> Iterator[str]:
         names = [self.table, *self.key, str(self.deleted)]
         names += [self.scope] if self.scope or self.edition == 1 else []
         names += [name for pair in self.pairs for name in (*pair.walls, pair.target)]
         names += [lookup.table for lookup in self.lookups]
         names += [name for lookup in self.lookups for part in lookup.parts for name in part]
-        names += [*self.zone, *(link for pair in self.pairs for link in pair.zone or ())]
-        if not all(names):
-            raise UsageError(
-                f"The table specification of {self.table} has an empty name. Fill it in, where it "
-                f"says {FILL_IN}; the columns of the table: psql -c '\\d {self.table}'"
+        links = [*self.zone, *(link for pair in self.pairs for link in pair.zone or ())]
+        if not all((*names, *links)):
+            yield (
+                f"a name is empty. Fill it in, where it says {FILL_IN}; the columns of the table: "
+                f"psql -c '\\d {self.table}'"
             )
-        if odd := [name for name in names if "\0" in name]:
-            raise UsageError(
-                f"In the table specification of {self.table} the name {odd[0]!r} holds a NUL, "
-                "which no name of PostgreSQL's does."
-            )
-        for chain in (self.zone, *(pair.zone for pair in self.pairs if pair.zone)):
-            for link in chain:
-                if link.startswith("=") and not is_zone(link[1:]):
-                    raise UsageError(
-                        f"In the table specification of {self.table} {link!r} is no IANA time "
-                        'zone name. A constant is written like "=Europe/Paris".'
-                    )
+        for odd in (name for name in (*names, *links) if "\0" in name):
+            yield f"the name {odd!r} holds a NUL, which no name of PostgreSQL's does."
+        for link in links:
+            if link.startswith("=") and not is_zone(link[1:]):
+                yield (
+                    f'{link!r} is no IANA time zone name. A constant is written like "=Europe/'
+                    'Paris".'
+                )
 
     @property
     def units_said(self) -> tuple[str, ...]:

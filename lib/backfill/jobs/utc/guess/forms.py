@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.jobs.utc.formats import digits_format, likely_formats, likely_in_words
-from backfill.jobs.utc.resolve_columns import offsets_by_unit, unit_in_name
+from backfill.jobs.utc.resolve_columns import in_words, offsets_by_unit, unit_in_name
 from backfill.server.table_look import TableLook
 from backfill.utc.described import HHMM_SECONDS, TARGET_UNITS, Reading, WallKind
 from backfill.utc.wall import read_walls
@@ -82,8 +82,7 @@ def offset_guess(look: TableLook) -> Guess | None:
 def fold_guess(look: TableLook) -> Guess | None:
     """A column that tells, beside a zone, which of two instants a wall time is."""
     for name, column in look.columns.items():
-        spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-        if column.plain_type == "boolean" and _SUMMER_NAME.search(spaced):
+        if column.plain_type == "boolean" and _SUMMER_NAME.search(in_words(name)):
             value = f'{{ column = {_toml(name)}, as = "fold" }}'
             return Guess(value, "its name: summer time or not, where a clock shows an hour twice")
     offset = offset_guess(look)
@@ -121,8 +120,7 @@ def _offset_of_texts(name: str, sample: Sequence[str]) -> Guess | None:
 
 
 def _is_offset_name(name: str) -> bool:
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    return _OFFSET_NAME.search(re.sub(r"[^a-z0-9]+", "_", spaced)) is not None
+    return _OFFSET_NAME.search(re.sub(r"[^a-z0-9]+", "_", in_words(name))) is not None
 
 
 def _toml(name: str) -> str:

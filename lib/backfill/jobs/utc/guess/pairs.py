@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 
 from backfill.jobs.utc.guess.forms import CLOCK_NUMBERS, NUMBER_TYPES, TEXT_TYPES, GuessedPair
+from backfill.jobs.utc.resolve_columns import in_words
 from backfill.server.table_look import TableLook
 
 _WALL_TYPES = ("timestamp without time zone", "date", *NUMBER_TYPES, *TEXT_TYPES)
@@ -290,8 +291,7 @@ def headed(words: set[str]) -> set[str]:
 
 def words_of(name: str) -> set[str]:
     """Return the words of a column's name, in small letters."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    pieces = [word for word in re.split(r"\W+|_", spaced.lower()) if word]
+    pieces = [word for word in re.split(r"\W+|_", in_words(name)) if word]
     return {part for word in pieces for part in _parts_of(word)}
 
 
