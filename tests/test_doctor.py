@@ -10,7 +10,7 @@ import pytest
 from backfill.cli import main
 from backfill.command import doctor
 from backfill.command.doctor import examine
-from backfill.jobs.utc import examine as utc_examine
+from backfill.jobs.utc import machine
 from backfill.server.embedded import HOME_ENV
 from backfill.steps.finding import Finding
 
@@ -99,9 +99,9 @@ def test_role_without_rights_gets_the_grant_to_ask_for(
 def test_time_zone_data_other_than_the_locked_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / utc_examine.LOCK_FILE).write_text("tzdata==1999.1 \\\n", encoding="utf-8")
+    (tmp_path / machine.LOCK_FILE).write_text("tzdata==1999.1 \\\n", encoding="utf-8")
     monkeypatch.setattr(doctor, "project_root", lambda: tmp_path)
-    monkeypatch.setattr(utc_examine, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(machine, "project_root", lambda: tmp_path)
 
     found = finding("time zone data")
 
@@ -130,7 +130,7 @@ def test_check_that_breaks_is_a_finding_and_no_traceback(
     def broken(_name: str) -> str:
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr("backfill.jobs.utc.examine.importlib.metadata.version", broken)
+    monkeypatch.setattr("backfill.jobs.utc.machine.importlib.metadata.version", broken)
 
     found = finding("time zone data")
 

@@ -32,7 +32,7 @@ def bench(bench_from: BenchFrom) -> Bench:
     return bench_from("noons", load_noons)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["status"], ["status", "latest"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["status"], ["status", "latest"], ["doctor"]])
 def test_a_command_that_only_tells_loads_no_large_library(
     bench: Bench, arguments: list[str]
 ) -> None:
@@ -46,5 +46,5 @@ def test_a_command_that_only_tells_loads_no_large_library(
         check=False,
     )
 
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode in (0, 3), ended.stderr  # 3: a machine that lacks something
     assert ended.stderr.splitlines()[-1] == ""

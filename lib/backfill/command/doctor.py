@@ -23,7 +23,6 @@ from backfill.folder import notebooks_folder, project_root, runs_dir
 from backfill.jobs.registry import JOBS, described
 from backfill.next_command import next_command
 from backfill.notebook.kernel import KERNEL_NAME
-from backfill.notebook.lab import FIRST_NOTEBOOK
 from backfill.records.ledger import Ledger
 from backfill.server.catalog_columns import quoted_name
 from backfill.server.dsn import DSN_ENV, check_dsn, describe
@@ -37,7 +36,7 @@ from backfill.steps.finding import Finding, Unwell, guarded
 OLDEST_PYTHON = (3, 11)
 FREE_MB_MIN = 200
 NOTEBOOKS = (
-    FIRST_NOTEBOOK,
+    "00_start_here",
     *(job.notebook for job in JOBS.values()),
     *("03_apply_plan", "04_verify_run", "05_revert_run"),
 )

@@ -123,7 +123,7 @@ def _guess_table(connection: Connection, name: str) -> Guessed:
 
 
 def _examine_machine(anew: str) -> list[Finding]:
-    from backfill.jobs.utc.examine import examine_machine
+    from backfill.jobs.utc.machine import examine_machine
 
     return examine_machine(anew)
 

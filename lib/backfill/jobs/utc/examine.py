@@ -1,10 +1,7 @@
-"""What is wrong with the data of time zones here, or with a table's specification, for
-`backfill doctor`. Read-only."""
+"""What is wrong with a table's specification, for `backfill doctor --table`. Read-only."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +9,6 @@ import psycopg
 
 from backfill.display.counting import counted
 from backfill.errors import BackfillError
-from backfill.folder import project_root
 from backfill.jobs.utc.checks import check_columns
 from backfill.jobs.utc.job import UtcTask
 from backfill.jobs.utc.pending import count_pending
@@ -24,29 +20,7 @@ from backfill.server.catalog import hidden_rows
 from backfill.server.dsn import said_of
 from backfill.server.postgres import Connection
 from backfill.server.rights import may_apply, missing_grants, rights_on
-from backfill.steps.finding import Finding, Unwell, guarded
-
-LOCK_FILE = "requirements.lock"
-
-
-def examine_machine(anew: str) -> list[Finding]:
-    """Return whether the data is the locked one; `anew` is what installs it."""
-    return [guarded("time zone data", _tzdata, anew)]
-
-
-def _tzdata() -> str:
-    installed = importlib.metadata.version("tzdata")
-    root = project_root()
-    lock = root / LOCK_FILE if root else None
-    if lock is None or not lock.is_file():
-        return f"{installed}; there is no {LOCK_FILE} here to compare it with"
-    pin = re.search(r"^tzdata==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
-    if pin and pin[1] != installed:
-        raise Unwell(
-            f"{installed} is installed, {LOCK_FILE} names {pin[1]}: the same wall time could "
-            "become another instant"
-        )
-    return f"{installed}, as {LOCK_FILE} says"
+from backfill.steps.finding import Finding
 
 
 def examine_table(connection: Connection, path: Path) -> list[Finding]:
