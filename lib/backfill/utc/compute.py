@@ -232,30 +232,21 @@ def _why(
     patterns: NDArray[np.int8] | None,
 ) -> pa.StructArray:
     first = pairs[0].choice
-    names = ["zone", "zone_source", "decision"]
     arrays: list[pa.Array] = [first.names(), first.source_names(), review.decisions()]
     if patterns is not None:
-        names.append("pattern")
         arrays.append(pattern_names(patterns))
-    for pair, values, is_own in zip(columns.pairs, pairs, columns.own_chains, strict=True):
+    for values, is_own in zip(pairs, columns.own_chains, strict=True):
         is_idle = ~values.is_pending
         is_plain = is_idle | (values.candidates.kind == LocalKind.NORMAL.code)
-        kind = pc.if_else(
-            pa.array(is_idle),
-            pa.scalar(None, pa.string()),
-            named(values.candidates.kind, _KIND_NAMES),
-        )
-        names += [f"{pair.label}_{part}" for part in ("kind", "offset_s", "first", "second")]
         arrays += [
-            kind,
+            named(values.candidates.kind, _KIND_NAMES, is_idle),
             pa.array(values.candidates.offset_us // 1_000_000, mask=is_idle),
             pa.array(values.candidates.first_us, mask=is_plain).cast(_INSTANT),
             pa.array(values.candidates.second_us, mask=is_plain).cast(_INSTANT),
         ]
         if is_own:
-            names.append(f"{pair.label}_zone")
             arrays.append(values.choice.names())
         if patterns is not None:
-            names.append(f"{pair.label}_moved_s")
             arrays.append(pa.array(moved_us(values) / 1e6, mask=~is_repair(values)))
-    return pa.StructArray.from_arrays(arrays, names)
+    fields = _why_type(columns, repairs=patterns is not None)
+    return pa.StructArray.from_arrays(arrays, fields=list(fields))

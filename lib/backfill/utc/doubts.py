@@ -64,22 +64,6 @@ def ask_value(
     )
 
 
-def ask_row(
-    rows: pa.Table, row: int, warning: str, start: WallTimes, read: str, zone: str
-) -> Question:
-    """Return the question that a warning about an extracted row raises."""
-    return Question(
-        kind=warning,
-        key=_text(rows, "key", row),
-        scope=_text(rows, "scope", row),
-        zone=zone,
-        local_date=local_date(int(start.us[row])),
-        read=read,
-        candidates=f"{ACCEPT} | {SKIP}",
-        applied=ACCEPT,
-    )
-
-
 def show_time(us: int) -> str:
     """Return a wall time as YYYY-MM-DD HH:MM:SS, with a fraction where there is one."""
     text = str(np.datetime64(us, "us")).replace("T", " ")

@@ -239,25 +239,24 @@ def final_us(pair: PairValues) -> Int64Array:
     return np.where(pair.is_pending, pair.utc_us, present)
 
 
-def has_both_ends(pairs: Sequence[PairValues]) -> BoolArray:
-    has: BoolArray = np.ones(len(pairs[0].is_pending), dtype=bool)
-    for pair in pairs[:2]:
-        has &= pair.wall.is_read & in_range(pair.utc_us)
-    return has
+def _span(columns: Columns, pairs: Sequence[PairValues]) -> tuple[BoolArray, Int64Array]:
+    """Return which rows have a start and an end, and how long it is from the one to the other."""
+    if len(pairs) < 2 or not columns.is_span:
+        nothing = np.zeros(len(pairs[0].is_pending), dtype=np.int64)
+        return nothing.astype(bool), nothing
+    has_both = [pair.wall.is_read & in_range(pair.utc_us) for pair in pairs[:2]]
+    return has_both[0] & has_both[1], final_us(pairs[1]) - final_us(pairs[0])
 
 
 def is_end_before_start(columns: Columns, pairs: Sequence[PairValues]) -> BoolArray:
-    if len(pairs) < 2 or not columns.is_span:
-        return np.zeros(len(pairs[0].is_pending), dtype=bool)
-    start, end = (final_us(pairs[index]) for index in (0, 1))
-    is_before: BoolArray = has_both_ends(pairs) & (end < start)
+    has_both, length_us = _span(columns, pairs)
+    is_before: BoolArray = has_both & (length_us < 0)
     return is_before
 
 
 def is_duration_changed(columns: Columns, pairs: Sequence[PairValues]) -> BoolArray:
-    if len(pairs) < 2 or not columns.is_span or any(columns.own_chains[:2]):
-        return np.zeros(len(pairs[0].is_pending), dtype=bool)
-    start, end = (final_us(pairs[index]) for index in (0, 1))
-    wall_us = pairs[1].wall.us - pairs[0].wall.us
-    is_changed: BoolArray = has_both_ends(pairs) & (end - start != wall_us)
+    has_both, length_us = _span(columns, pairs)
+    if not has_both.any() or any(columns.own_chains[:2]):
+        return np.zeros(len(has_both), dtype=bool)
+    is_changed: BoolArray = has_both & (length_us != pairs[1].wall.us - pairs[0].wall.us)
     return is_changed

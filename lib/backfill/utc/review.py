@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from backfill.decisions import Answer, Answers, Question
 from backfill.rows.values import BoolArray
 from backfill.utc.described import Columns
-from backfill.utc.doubts import ACCEPT, SKIP, ask_row, show_time, zone_at
+from backfill.utc.doubts import ACCEPT, SKIP, local_date, show_time, zone_at
 from backfill.utc.pairs import PairValues, is_duration_changed, is_end_before_start
 from backfill.utc.reasons import Reasons
 from backfill.utc.repair import pattern_names
@@ -195,4 +195,13 @@ def _ask(
         if not pair.wall.is_null[row]
     )
     zone = zone_at(pairs[0].choice, row)
-    return ask_row(rows, row, warning.value, pairs[0].wall, f"{read}, {zone}", zone)
+    return Question(
+        kind=warning.value,
+        key=rows.column("key")[row].as_py(),
+        scope=rows.column("scope")[row].as_py() or "",
+        zone=zone,
+        local_date=local_date(int(pairs[0].wall.us[row])),
+        read=f"{read}, {zone}",
+        candidates=f"{ACCEPT} | {SKIP}",
+        applied=ACCEPT,
+    )
