@@ -153,6 +153,8 @@ class OcrRuns:
     @staticmethod
     def doubts(facts: RunFacts) -> str:
         summary = facts.summary
+        if "sessions_total" not in summary:  # it ended before any was counted
+            return ""
         events = summary.get("planned_event_types") or {}
         listed = ", ".join(f"{name} {count:,}" for name, count in events.items()) or "none"
         return (
