@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from backfill.jobs.utc.zoned_table import ZonedTable
@@ -140,17 +141,7 @@ def _pair_json(pair: Pair) -> dict[str, Any]:
     return {
         "label": pair.label,
         "walls": [_column_json(wall) for wall in pair.walls],
-        "reading": {
-            "kind": reading.kind.value,
-            "unit": reading.unit.value,
-            "format": reading.form,
-            "read_in": reading.read_in,
-            "missing": list(reading.missing),
-            "uses_offset": reading.uses_offset,
-            **({"months": reading.months} if reading.months else {}),
-            **({"follows": True} if reading.follows else {}),
-            **({"begins_us": reading.begins_us} if reading.begins_us else {}),
-        },
+        "reading": _reading_json(reading),
         "target": _column_json(target.column),
         "target_unit": target.unit.value,
         "chain": [[link.field, link.constant, link.is_looked_up] for link in pair.chain],
@@ -165,23 +156,29 @@ def _offset_json(offset: Offset) -> list[Any]:
     return [*entry, True] if offset.is_flag else entry
 
 
+def _reading_json(reading: Reading) -> dict[str, Any]:
+    values = {"format" if name == "form" else name: v for name, v in asdict(reading).items()}
+    values |= {"kind": reading.kind.value, "unit": reading.unit.value}
+    values["missing"] = list(reading.missing)
+    return {name: value for name, value in values.items() if value or name not in _LATER}
+
+
+#: Entries of a reading that are left out where they say nothing: earlier versions had none.
+_LATER = ("months", "follows", "begins_us")
+
+
+def _reading(entry: Mapping[str, Any]) -> Reading:
+    values = {"form" if name == "format" else name: value for name, value in entry.items()}
+    values |= {"kind": WallKind(entry["kind"]), "unit": Unit(entry["unit"])}
+    return Reading(**values | {"missing": tuple(entry["missing"])})
+
+
 def _pair(entry: Mapping[str, Any]) -> Pair:
-    reading = entry["reading"]
     offset = entry["offset"]
     return Pair(
         label=entry["label"],
         walls=tuple(_column(wall) for wall in entry["walls"]),
-        reading=Reading(
-            WallKind(reading["kind"]),
-            Unit(reading["unit"]),
-            reading["format"],
-            reading["read_in"],
-            tuple(reading["missing"]),
-            reading["uses_offset"],
-            reading.get("months", ""),
-            reading.get("follows", False),
-            reading.get("begins_us", 0),
-        ),
+        reading=_reading(entry["reading"]),
         target=Target(_column(entry["target"]), Unit(entry["target_unit"])),
         chain=tuple(ZoneLink(*link) for link in entry["chain"]),
         offset=Offset(offset[0], OffsetUse(offset[1]), *offset[2:]) if offset else None,
