@@ -20,7 +20,7 @@ from backfill.display.on_terminal import console_of, print_grid
 from backfill.display.pages import Grid
 from backfill.errors import DatabaseUnreachable
 from backfill.folder import notebooks_folder, project_root, runs_dir
-from backfill.jobs.registry import JOBS, described
+from backfill.jobs.registry import JOBS, TABLES
 from backfill.next_command import next_command
 from backfill.notebook.kernel import KERNEL_NAME
 from backfill.records.ledger import Ledger
@@ -108,7 +108,7 @@ def _database(table: str | None) -> Iterator[Finding]:
             yield guarded("rights", partial(_rights, connection), "ask the database's owner")
             yield guarded("record of runs", partial(_ledger, connection), next_command("status"))
             if table:
-                yield from described().tables.examine(connection, Path(table))
+                yield from TABLES.examine(connection, Path(table))
 
 
 def _can_start(server: EmbeddedServer) -> str:

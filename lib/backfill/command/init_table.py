@@ -21,15 +21,14 @@ def add_init_table_options(parser: argparse.ArgumentParser) -> None:
 
 def run_init_table(options: argparse.Namespace) -> int:
     """Write the specification; the connection is read-only, and no file is overwritten."""
-    from backfill.jobs.registry import described
+    from backfill.jobs.registry import TABLES
     from backfill.server.database import open_database
 
     terminal = terminal_of(options)
-    job, tables = described()
     path = Path(options.output or f"{options.table}.toml").expanduser()
     check_target("--output", path)
     with open_database(terminal.message).connect(read_only=True) as connection:
-        guessed = tables.guess(connection, options.table)
+        guessed = TABLES.guess(connection, options.table)
     _write_new(path, guessed.text)
     missing = guessed.to_fill_in
     if missing:
@@ -39,7 +38,7 @@ def run_init_table(options: argparse.Namespace) -> int:
         )
     terminal.message(
         f"Wrote {path} with {guessed.guesses} guesses. Read them, then: "
-        + next_command(*job.command, "--table", str(path))
+        + next_command(TABLES.job, "--table", str(path))
     )
     print_summary(
         {

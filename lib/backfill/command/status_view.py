@@ -14,7 +14,7 @@ from backfill.display.counting import counted
 from backfill.display.eye import attempt
 from backfill.errors import BackfillError, first_line
 from backfill.jobs.entry import PendingCounts
-from backfill.jobs.registry import described
+from backfill.jobs.registry import TABLES
 from backfill.next_command import next_command
 from backfill.politeness.waiting import Waiting, waiting_of
 from backfill.records.ledger import Ledger, RunRow
@@ -38,8 +38,7 @@ def status_document(
 
     `table` names the TOML of another table than the one that ships.
     """
-    job, tables = described()
-    count = tables.pending(table or "")
+    count = TABLES.pending(table or "")
     ledger = Ledger(connection)
     if wanted:
         run = ledger.get(wanted)
@@ -61,8 +60,8 @@ def status_document(
         "runs": [_run(run, totals.get(run.run_id, {}), waits[run.run_id]) for run in runs],
         "pending": attempt(
             "What is pending",
-            lambda: _pending(connection, job.name, count),
-            lambda missed: {job.name: None, "why": missed.why},
+            lambda: _pending(connection, TABLES.job, count),
+            lambda missed: {TABLES.job: None, "why": missed.why},
         ),
     }
 
@@ -162,16 +161,15 @@ class ShownPending:
 
 def shown_pending(pending: Mapping[str, Any], most: int) -> ShownPending | str:
     """Return the fullest members of the scope, or why nobody knows."""
-    job, tables = described()
-    counts = pending.get(job.name)
+    counts = pending.get(TABLES.job)
     if counts is None:
         return f"Pending rows are not known: {pending.get('why', '')}"
     fullest = sorted(counts.items(), key=lambda entry: -entry[1] * (len(counts) > most))[:most]
-    more = pending[f"{job.name}_scopes"] - len(fullest)
+    more = pending[f"{TABLES.job}_scopes"] - len(fullest)
     return ShownPending(
-        f"{pending[f'{job.name}_total']:,}",
-        [(member or f"({tables.no_member})", count) for member, count in fullest],
-        f"… {more:,} more; a dry run's summary.json has all: {next_command(*job.command)}"
+        f"{pending[f'{TABLES.job}_total']:,}",
+        [(member or f"({TABLES.no_member})", count) for member, count in fullest],
+        f"… {more:,} more; a dry run's summary.json has all: {next_command(TABLES.job)}"
         if more > 0
         else "",
         pending.get("hidden") or (),
@@ -192,7 +190,7 @@ def status_text(document: dict[str, Any]) -> str:
     lines = [
         run_line(cells_of(run)) + (f"  waiting: {run['waiting']}" if run["waiting"] else "")
         for run in document["runs"]
-    ] or [f"There are no runs yet. Make a dry run: {next_command(*described().job.command)}"]
+    ] or [f"There are no runs yet. Make a dry run: {next_command(TABLES.job)}"]
     pending = shown_pending(document["pending"], MOST_SCOPES)
     if isinstance(pending, str):
         return "\n".join([*lines, "", pending])

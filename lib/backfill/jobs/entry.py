@@ -51,6 +51,7 @@ class Guessed:
 class Tables:
     """What a job does with tables that a file describes; an empty name is the one that ships."""
 
+    job: str
     pending: Callable[[str], Callable[[Connection], PendingCounts]]  # `UsageError` for a bad file
     examine: Callable[[Connection, Path], Sequence[Finding]]
     guess: Callable[[Connection, str], Guessed]

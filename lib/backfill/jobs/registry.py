@@ -4,7 +4,7 @@ options by which `check` and `grants` are told of the rows that another command 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from backfill.errors import UsageError
 from backfill.jobs.entry import Entry, Tables
@@ -17,18 +17,9 @@ if TYPE_CHECKING:
     from backfill.steps.kind import JobKind
 
 JOBS: Mapping[str, Entry] = {entry.name: entry for entry in (UTC, OCR, FILL)}
+#: What the job does with them whose tables a file may describe.
+TABLES: Tables = next(entry.tables for entry in JOBS.values() if entry.tables)
 _TASK = "task"
-
-
-class Described(NamedTuple):
-    """The job whose tables a file may describe, and what it does with those."""
-
-    job: Entry
-    tables: Tables
-
-
-def described() -> Described:
-    return next(Described(job, job.tables) for job in JOBS.values() if job.tables)
 
 
 def entry_of(name: str) -> Entry:

@@ -147,6 +147,6 @@ ENTRY = Entry(
         "how it is written": ("order",),
     },
     check_rows=_check_rows,
-    tables=Tables(_pending, _examine_table, _guess_table, no_member="no household"),
+    tables=Tables("utc", _pending, _examine_table, _guess_table, no_member="no household"),
     examine_machine=_examine_machine,
 )
