@@ -34,6 +34,13 @@ def lag(value: float, at: float = 100.0) -> dict[Signal, SignalReading]:
     return {Signal.REPLAY_LAG: SignalReading(value, "far", at)}
 
 
+def test_a_signal_without_a_flag_of_its_own_is_limited_by_its_name() -> None:
+    values = check_parameters(REVERT_PARAMETERS, {"wait_while": ["wal-rate:1kB"]}, ())
+    del values["max_wal_rate"]
+
+    assert throttle_from(values).limits[Signal.WAL_RATE] == Limit(pause=1024)
+
+
 # -- judging ------------------------------------------------------------------------------------
 
 

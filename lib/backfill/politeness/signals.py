@@ -36,8 +36,8 @@ class About:
     """What there is to know of a signal.
 
     `unit` is that of its readings and limits; `sentence` tells a person of a reading above its
-    limit, with {value}, {limit} and {detail}; `name` stands in `--wait-while`, `--critical` and
-    `--max-NAME`, and may limit several that tell the same in different units. `query` may use
+    limit, with {value}, {limit} and {detail}; `name` stands in `--wait-while` and `--critical`, in
+    `--max-NAME` where that is a parameter, and may limit several that tell the same in different units. `query` may use
     %(ours)s, what our sessions are called, %(tables)s, each `schema.name`, and %(standbys)s; the
     value of a counter only grows, and its reading is the growth a second.
     """

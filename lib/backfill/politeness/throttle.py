@@ -147,7 +147,8 @@ def throttle_from(values: Mapping[str, Any]) -> Throttle:
     window = window_from(values["window"]) if values["window"] else None
     pauses: dict[Signal, float] = {}
     for name in _NUMBERED:
-        if (given := values[f"max_{name.replace('-', '_')}"]) not in _UNWATCHED:
+        # A signal need not have a flag of its own: --wait-while takes its name.
+        if (given := values.get(f"max_{name.replace('-', '_')}", "")) not in _UNWATCHED:
             pauses |= _amounts(f"--max-{name}", name, str(given))
     pauses |= _named("--wait-while", values["wait_while"])
     switches = {
