@@ -215,6 +215,8 @@ def test_a_value_that_the_rules_do_not_give_is_found_by_computing_it_again(bench
         patch.setattr("backfill.plans.plan.sha256_of", lambda _path: "0" * 64)
         wrong_plan(bench, run_id)
         bench.apply_with(run_id)
+        with pytest.raises(VerifyFailed, match=r"Row e01 .* And 23 more\."):
+            bench.apply(run_id)
 
     found = bench.verify(run_id)
 

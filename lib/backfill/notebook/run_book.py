@@ -201,7 +201,7 @@ class RunBook(Asking, Frames):
                 self._show(view)
                 raise VerifyFailed(
                     f"Run {self.run_id} is not proven: {proof.findings[0]}"
-                    + (f" And {len(proof.findings) - 1} more." if len(proof.findings) > 1 else "")
+                    + (f" And {more:,} more." if (more := proof.disagreements - 1) else "")
                     + f" See: {next_command('status', self.run_id)}"
                 )
             return view
