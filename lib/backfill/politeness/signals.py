@@ -37,9 +37,9 @@ class About:
 
     `unit` is that of its readings and limits; `sentence` tells a person of a reading above its
     limit, with {value}, {limit} and {detail}; `name` stands in `--wait-while` and `--critical`, in
-    `--max-NAME` where that is a parameter, and may limit several that tell the same in different units. `query` may use
-    %(ours)s, what our sessions are called, %(tables)s, each `schema.name`, and %(standbys)s; the
-    value of a counter only grows, and its reading is the growth a second.
+    `--max-NAME` where that is a parameter, and may limit several that tell the same in different
+    units. `query` may use %(ours)s, what our sessions are called, %(tables)s, each `schema.name`,
+    and %(standbys)s; the value of a counter only grows, its reading is the growth a second.
     """
 
     unit: Unit
