@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from backfill.ocr import checks
+from backfill.ocr.bands import Band
 from backfill.ocr.layout import read_layout
+from backfill.ocr.marks import with_marks
+from backfill.ocr.preprocess import Ink
 from backfill.ocr.sheet import Sheet
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_clock, parse_range
@@ -51,7 +55,7 @@ def test_a_badge_beside_the_times_is_no_part_of_the_client(badge: str) -> None:
         # A title of two lines: who, then what.
         [("07:00 – 09:15 Vega Dunge", 10, 10), ("Hemstädning", 10, 40)],
         # In a column of its own it goes on below itself, not below the times.
-        [("07:00 – 09:15", 10, 10), ("Vega", 170, 10), ("Dunge • Skola", 170, 40)],
+        [("07:00 – 09:15", 10, 10), ("Ann-Charlotte", 170, 10), ("Kvarnforsen • Skola", 170, 40)],
     ],
 )
 def test_a_title_that_goes_on_below_the_times_is_no_badge(lines: list[Line]) -> None:
@@ -177,3 +181,86 @@ def test_times_are_read_as_people_write_them(text: str) -> None:
 
     assert found is not None
     assert (found.start, found.end) == ("07:30", "09:15")
+
+
+@pytest.mark.parametrize("line", ["Idag", "Siv", "Pågår sedan igår", "Västra distriktet", "Kväll"])
+@pytest.mark.parametrize("place", [-30, 30], ids=["above", "below"])
+def test_a_line_at_a_title_that_says_all_is_no_part_of_it(line: str, place: int) -> None:
+    (entry,) = _entries(
+        ("08:00", 10, 50), ("10:00", 10, 80), ("2h", 520, 50),
+        (line, 120, 50 + place), ("Vega Dunge • Skola", 120, 50),
+        ("Västra Frölunda, Ringgatan 4", 120, 110),
+    )  # fmt: skip
+
+    assert {checks.UNKNOWN_TEXT, checks.TITLE_UNSURE} & {*entry.flags}
+
+
+@pytest.mark.parametrize(
+    ("box", "is_doubted"),
+    [
+        ((299, 100, 359, 160), True),  # over what follows the street's number
+        ((240, 110, 300, 170), True),  # amid the street
+        ((60, 100, 120, 160), True),  # before it
+        ((306, 100, 366, 160), False),  # a portrait, a blank behind the text
+        ((299, 120, 320, 144), False),  # a sign of the line's own height
+        ((299, 160, 359, 220), False),  # beside what stands below
+        ((100, 112, 310, 162), False),  # around the whole line, as a ring or a chip
+    ],
+)
+def test_a_text_ends_at_a_shape_that_may_hide_the_rest(
+    box: tuple[float, float, float, float], is_doubted: bool
+) -> None:
+    entries = _entries(
+        ("08:00", 10, 50), ("10:00", 10, 80), ("Vega Dunge • Skola", 120, 50),
+        ("Lerum, Ringgatan 4", 120, 120),
+    )  # fmt: skip
+    blank = np.zeros((300, 500), dtype=np.uint8)
+    ink = Ink(blank, blank.astype(np.uint16), 1, (), 12.0)
+
+    (marked,) = with_marks(entries, (), (), ink, [box])
+
+    assert (checks.TEXT_CUT_SHORT in marked.flags) is is_doubted
+
+
+@pytest.mark.parametrize(
+    ("lines", "are_doubted"),
+    [
+        # What is left of a card whose times a stroke of a pen made no letters.
+        ([("Egil Silver g", 10, 10), ("nsgatan 60 B", 10, 40)], True),
+        ([("Egil", 120, 10), ("gatan", 120, 40)], True),
+        ([("Hej Egil", 10, 10)], False),
+        ([("Lista", 10, 10), ("Filter", 300, 12)], False),
+        ([("Idag", 10, 10), ("Vecka 34", 10, 40), ("2 pass", 10, 70)], False),
+    ],
+)
+def test_two_lines_above_the_first_times_may_be_a_card(
+    lines: list[Line], are_doubted: bool
+) -> None:
+    cards = [
+        (text, left, top + 200 * place)
+        for place in (1, 2)
+        for text, left, top in (
+            (f"{7 + 2 * place:02}:00 – {8 + 2 * place:02}:00", 10, 10),
+            ("Vega Dunge • Skola", 10, 40), ("Lerum, Ringgatan 4", 10, 70),
+        )
+    ]  # fmt: skip
+
+    assert bool(read_layout(_words([*lines, *cards])).strays) is are_doubted
+
+
+@pytest.mark.parametrize(("word", "is_cut"), [("", True), ("Ny", False)])
+def test_a_bar_without_a_word_hides_what_stood_there(word: str, is_cut: bool) -> None:
+    entries = _entries(
+        ("08:00", 10, 50),
+        ("10:00", 10, 80),
+        ("Vega Dunge", 120, 50),
+        ("Lerum, Ringgatan 4", 120, 80),
+    )
+    blank = np.zeros((300, 500), dtype=np.uint8)
+    bar = (224.0, 48.0, 300.0, 72.0)
+    ink = Ink(blank, blank.astype(np.uint16), 1, (), 12.0, chips=(bar,))
+    band = Band(240, 50, 260, 70, ())
+
+    (marked,) = with_marks(entries, [band], (tuple(_words([(word, 240, 50)])),), ink, ())
+
+    assert (checks.TEXT_CUT_SHORT in marked.flags) is is_cut

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ocr.cards import words_at
 
 from backfill.ocr.cells import make_cells
 from backfill.ocr.dates import (
+    FAR_DATE,
     DateEvidence,
     DateFailure,
     find_date,
     lines_of,
     resolve_date,
     resolve_session_date,
+    shows_other_day,
 )
 from backfill.ocr.words import Word
 
@@ -138,3 +141,35 @@ def test_no_date_and_two_different_dates_fail() -> None:
         resolve_session_date((None, None), CREATED)
     with pytest.raises(DateFailure, match="2025-08-22, 2025-08-25"):
         resolve_session_date((friday, monday), CREATED)
+
+
+@pytest.mark.parametrize(
+    ("day", "month", "weekday", "is_doubted"),
+    [(20, 8, None, False), (1, 8, None, False), (20, 8, 2, False), (20, 10, 0, False),
+     (20, 10, None, True), (20, 6, None, True), (20, 6, 4, False)],
+)  # fmt: skip
+def test_a_date_whose_year_nothing_bears_out_is_near_or_asked_about(
+    day: int, month: int, weekday: int | None, is_doubted: bool
+) -> None:
+    found = resolve_date(DateEvidence(day, month, weekday, text="20"), CREATED)
+
+    assert found.date.year == 2025
+    assert (FAR_DATE in found.doubts) is is_doubted
+
+
+@pytest.mark.parametrize(
+    ("line", "is_other"),
+    [
+        ("Visar data från igår", True), ("Showing data from yesterday", True),
+        ("Senast synkad i går 18:02", True), ("Plan för i morgon", True),
+        ("Igår Idag Imorgon", False), ("I går I dag I morgon", False), ("God morgen Siv", False),
+        ("Guten Morgen", False), ("Mitt schema", False), ("Idag 4 pass", False),
+    ],
+)  # fmt: skip
+def test_a_text_above_the_heading_that_names_another_day_says_so(line: str, is_other: bool) -> None:
+    words = [Word("Torsdag 21 augusti", 31, 314, 400, 65), *words_at(line, 31, 200, 30)]
+    cells = lines_of(make_cells(words))
+    evidence = find_date(cells)
+
+    assert evidence is not None
+    assert shows_other_day(cells, evidence) is is_other

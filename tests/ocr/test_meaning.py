@@ -51,6 +51,18 @@ def test_a_sign_before_a_job_that_is_read_as_a_letter_is_no_part_of_a_name(title
     assert checks.UNKNOWN_TEXT in _all_flags(_visit(title=title))
 
 
+@pytest.mark.parametrize(
+    ("name", "is_held"),
+    [
+        ("Ida Alm (f. 1951)", True), ("Ida Alm född 1951", True), ("Ida Alm 19510312", True),
+        ("Ida Alm 78 år", True), ("Ida Alm f. 12/3", True), ("Ida Alm 0815", True),
+        ("Brf Solen 12", False), ("Ida Alm", False),
+    ],
+)  # fmt: skip
+def test_a_number_that_no_name_has_is_no_part_of_a_client(name: str, is_held: bool) -> None:
+    assert bool(_all_flags(_visit(title=f"{name} • Hemstädning"))) is is_held
+
+
 @pytest.mark.parametrize("job", ["Kontor", "Fönsterputs", "Inledande storstädning"])
 def test_a_job_in_the_place_of_a_street_is_held(job: str) -> None:
     entry = card_of(

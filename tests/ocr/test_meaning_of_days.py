@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.ocr.cards import card_of, day_of, image_of, pause, words_at
 
@@ -84,6 +86,9 @@ def test_the_days_end_may_lie_beyond_midnight_or_before_a_longer_shifts(farewell
         ("Summa: 1,5 h", False), ("Gesamt 2,5 Std", True), ("Yhteensä 3h", True),
         ("Sum 1h 30m", False),
         ("3 kollegor", False), ("Rum 12", False),
+        ("3 pass idag", True), ("Idag: 3 uppdrag", True), ("2 visits today", False),
+        ("Visar 2 av 5", True), ("2 of 3 loaded", True), ("2 av 2", False),
+        ("9 pass denna vecka", False), ("Week: 9 shifts", False), ("kl 08:30 pass", False),
     ],
 )  # fmt: skip
 def test_a_sum_that_the_shifts_do_not_make_holds_the_session(line: str, is_held: bool) -> None:
@@ -101,3 +106,37 @@ def test_a_sum_may_leave_breaks_and_ways_out() -> None:
 
     for told in (Told(120, 1), Told(150, 2)):
         assert day_of([image_of(visit, pause("10:00", "10:30"), told=told)]).review_reasons == ()
+
+
+HOURS = [(f"{hour:02}:00", f"{hour:02}:45") for hour in range(7, 16)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "held"),
+    [
+        ((0, 1, 2, 3), (2, 3, 4, 5), ()),  # one list, scrolled
+        ((2, 3, 4), (0, 1, 2), ()),  # sent in the other order
+        ((0, 2, 4), (0, 2, 4), ()),
+        ((0, 2, 4), (3, 4, 5), (1,)),  # another day's list, or another person's, with one in common
+        ((0, 1, 3, 4), (2, 3, 5), (1, 2)),
+        ((0, 1, 2, 3), (0, 3, 4), (2,)),  # one that was taken off between the two
+    ],
+)
+def test_what_lies_between_the_cards_of_an_image_stands_on_it(
+    first: tuple[int, ...], second: tuple[int, ...], held: tuple[int, ...]
+) -> None:
+    images = [image_of(*(pause(*HOURS[at]) for at in places)) for places in (first, second)]
+
+    reasons = day_of(images).review_reasons
+
+    assert reasons == tuple(f"image {number}: {meaning.IMAGES_DIFFER}" for number in held)
+
+
+def test_a_card_that_a_better_one_of_another_image_replaces_does_not_lack() -> None:
+    doubted = replace(pause(*HOURS[1]), duration_minutes=40, flags=(checks.DURATION_MISMATCH,))
+    proven = replace(pause("08:00", "08:40"), duration_minutes=40)
+    ends = (pause(*HOURS[0]), pause(*HOURS[2]))
+
+    read = day_of([image_of(ends[0], doubted, ends[1]), image_of(ends[0], proven, ends[1])])
+
+    assert read.review_reasons == ()

@@ -200,8 +200,9 @@ def test_what_lies_between_two_cards_hides_one_only_where_time_is_left(
 @looks
 @pytest.mark.parametrize("shade", [14, 60])
 @pytest.mark.parametrize("missing", [None, 1])
+@pytest.mark.parametrize("has_times", [False, True])
 def test_bars_in_the_place_of_lines_hold_the_image(
-    look: Look, shade: int, missing: int | None
+    look: Look, shade: int, missing: int | None, has_times: bool
 ) -> None:
     """A card whose text was not loaded, however pale: below the last of them, or amid the list."""
     screen = _screen(look, missing=missing)
@@ -211,7 +212,10 @@ def test_bars_in_the_place_of_lines_hold_the_image(
     fill = tuple(max(0, min(255, level + (shade if is_dark else -shade))) for level in base)
     top = screen.y + 30 if missing is None else screen.boxes[missing][0] + 16
     for wide in (250, 430):
-        screen.pen.rounded_rectangle((30, top, 30 + wide, top + look.text_px), 6, fill=fill)
+        # Those of the times stand between those of the texts, a little higher.
+        for left, right in ((30, 130), (180, 180 + wide)) if has_times else ((30, 30 + wide),):
+            high = top + left / 20
+            screen.pen.rounded_rectangle((left, high, right, high + look.text_px), 6, fill=fill)
         top += 1.5 * look.text_px
 
     assert ROOM_BETWEEN in screen.unseen().flags

@@ -301,12 +301,16 @@ def _without_left(kept: list[Cell], anchor: Anchor, height: float) -> tuple[list
 def _breaks_early(title: Sequence[Sequence[Cell]], kept: Sequence[Cell]) -> bool:
     """Whether a line of a title leaves room for the next one's first word: they are two texts.
 
-    A job below its client is known as one; what else stands there may be anything.
+    A job below its client is known as one; what else stands there, or beside a line that tells
+    both, may be anything.
     """
     right = max((cell.right for cell in kept), default=0.0)
     return any(
         _has_room(upper, lower, right)
-        and not any(is_job(text) or BULLET in text for text in map(_plain_text, (upper, lower)))
+        and (
+            any(map(_is_whole, texts := (_plain_text(upper), _plain_text(lower))))
+            or not any(is_job(text) or BULLET in text for text in texts)
+        )
         for upper, lower in itertools.pairwise(title)
     )
 

@@ -31,6 +31,8 @@ _SLASHED = re.compile(r"\b(\d{1,2})/(\d{1,2})(?:/(20\d{2}))?(?!\d)")
 _WEEK = re.compile(
     r"\b(?:week|vecka|veoka|uge|uke|viikko|woche|kw|v{1,2})\W{0,2}\s*([0-5]?\d)\b", re.IGNORECASE
 )
+# I dag, i morgon, i går.
+_TWO_WORDS = re.compile(r"\bi (?=dag|mor|gar|over)")
 # A day's number, or what OCR makes of one digit.
 _HOLDS_DAY = re.compile(r"\d|\b[OolISB]{1,2}\b")
 
@@ -115,7 +117,8 @@ def shows_other_day(cells: Sequence[Cell], evidence: DateEvidence) -> bool:
         return True
     cells = [cell for cell in cells if cell.text != evidence.text]
     relative = [cell for cell in cells if plain(cell.text) in words_of("other_days")]
-    if any(cell.top > evidence.bottom for cell in relative):
+    # "Visar data från igår" above the heading; one of the days to choose from stands there, too.
+    if any(cell.top > evidence.bottom for cell in relative) or any(map(_is_of_other_day, cells)):
         return True
     for cell in cells:
         found = _read_header(cell.text)
@@ -139,6 +142,14 @@ def _holds_other_day(evidence: DateEvidence) -> bool:
     days = [at for at, token in enumerate(tokens) if at and weekday_of(token) is not None]
     later = (_read_names(tokens[at:]) for at in days)
     return any(f and (f.day, f.month) != (evidence.day, evidence.month) for f in later)
+
+
+def _is_of_other_day(cell: Cell) -> bool:
+    """Whether a text names another day among words that are no days, and is no greeting."""
+    text = " ".join(plain(word.text) for word in cell.words)
+    words = _TWO_WORDS.sub("i", text).split()
+    is_named = any(word in words_of("other_days") for word in words)
+    return is_named and words[0] not in words_of("greeting") and not relative_words() >= {*words}
 
 
 def _named_day(cell: Cell) -> int | None:
@@ -191,7 +202,10 @@ def resolve_date(
     date = min(fitting, key=lambda date: (abs((date - near).days), date))
     doubts = (WEEK_CONTRADICTS,) * bool(warnings)
     ahead = (date - created).days if created else 0
+    # Neither weekday nor week: nothing but its nearness tells the year.
+    is_bare = evidence.weekday is None and evidence.iso_week is None
     is_far = not -limits.DOUBTED_DAYS <= ahead <= limits.AHEAD_DAYS
+    is_far |= is_bare and abs(ahead) > limits.BARE_DAYS
     doubts += (FAR_DATE,) * (is_far and evidence.year is None)
     return ResolvedDate(date, (*warnings, *_warnings(date, created, default_year)), doubts)
 

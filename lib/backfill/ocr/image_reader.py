@@ -107,7 +107,7 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     words = tuple(_grow(word, shrink) for row in rows for word in row)
     entries = tuple(
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
-        for entry in with_marks(view.entries, bands, rows, ink)
+        for entry in with_marks(view.entries, bands, rows, ink, scene.inked)
     )
     unseen = find_unseen(scene, view, [word for row in rows for word in row], ink.pictures)
     flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)

@@ -146,21 +146,27 @@ def _strays(
     """Return the words from the first time on that stand in no card and are no known noise.
 
     Above the first time only what is a card's: a known job, a street, what stands for a whole day,
-    or a row of the table below, whose times were not read.
+    two lines, or a row of the table below, whose times were not read.
     """
     if not cards:
         return []
     held = {cell for _anchor, card in cards for cell in card}
     rows = rows_in(columns, texts, height)
-    return [
-        word
+    apart = [
+        cell
         for cell in texts
-        if (cards[0][0].top < cell.middle or cell in rows or _is_of_card(cell.text))
-        and cell not in held
+        if cell not in held
         and not is_noise(cell.text)
         and not is_around(cell.text)
         and not is_farewell(cell.text)
         and parse_duration(cell.text) is None
+    ]
+    heads = [cell.middle for cell in apart if cell.middle <= cards[0][0].top]
+    has_card = bool(heads) and max(heads) - min(heads) > height
+    return [
+        word
+        for cell in apart
+        if cards[0][0].top < cell.middle or has_card or cell in rows or _is_of_card(cell.text)
         for word in cell.words
     ]
 

@@ -16,7 +16,7 @@ import numpy as np
 from backfill.ocr import limits
 from backfill.ocr.bands import Band
 from backfill.ocr.cells import is_time_part
-from backfill.ocr.checks import CANCELLED, UNKNOWN_TEXT, known_words
+from backfill.ocr.checks import CANCELLED, TEXT_CUT_SHORT, UNKNOWN_TEXT, known_words
 from backfill.ocr.masks import Pixels, above, find_shapes
 from backfill.ocr.noise import is_noise, plain
 from backfill.ocr.preprocess import Ink
@@ -24,11 +24,24 @@ from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import is_number, is_unit
 from backfill.ocr.words import Rows, Word
 
+# Left, top, right, bottom.
+Box = tuple[float, float, float, float]
+
 
 def with_marks(
-    entries: Sequence[Entry], bands: Sequence[Band], rows: Rows, ink: Ink
+    entries: Sequence[Entry], bands: Sequence[Band], rows: Rows, ink: Ink, inked: Sequence[Box]
 ) -> tuple[Entry, ...]:
-    """Return the entries, doubted where their words are struck through or stand on a chip."""
+    """Return the entries, doubted where words are struck through, on a chip, or end at a shape.
+
+    `inked` are the boxes of all ink, also of what is no text. A chip without words is a bar that
+    somebody drew over them.
+    """
+    words = [word for row in rows for word in row]
+    shapes = [
+        *(box for box in inked if box[3] - box[1] > limits.OVER_TEXT_TALL * ink.letter_px),
+        *(chip for chip in ink.chips if not any(_is_on(word, chip) for word in words)),
+    ]
+    reach = limits.OVER_TEXT_NEAR * ink.letter_px
     struck = {
         word
         for band, row in zip(bands, rows, strict=True)
@@ -37,7 +50,15 @@ def with_marks(
         if any(char.isalnum() for char in word.text)  # a long dash is no line through it
         and min(word.right, right) - max(word.left, left) > 0.5 * word.width
     }
-    return tuple(_marked(entry, struck, ink.chips) for entry in entries)
+    return tuple(
+        _flagged(
+            entry,
+            (CANCELLED,) * any(word in struck for word in entry.words)
+            + (UNKNOWN_TEXT,) * _has_words_on_chip(entry, ink.chips)
+            + (TEXT_CUT_SHORT,) * any(_is_cut_by(w, b, reach) for w in entry.words for b in shapes),
+        )
+        for entry in entries
+    )
 
 
 def strikes(contrast: Pixels, band: Band, unit: float) -> list[tuple[int, int]]:
@@ -69,13 +90,23 @@ def strikes(contrast: Pixels, band: Band, unit: float) -> list[tuple[int, int]]:
     ]
 
 
-def _marked(entry: Entry, struck: set[Word], chips: Sequence[tuple[float, ...]]) -> Entry:
-    flags = (CANCELLED,) * any(word in struck for word in entry.words)
-    flags += (UNKNOWN_TEXT,) * _has_words_on_chip(entry, chips)
+def _flagged(entry: Entry, flags: tuple[str, ...]) -> Entry:
     return replace(entry, flags=tuple(dict.fromkeys((*entry.flags, *flags)))) if flags else entry
 
 
-def _has_words_on_chip(entry: Entry, chips: Sequence[tuple[float, ...]]) -> bool:
+def _is_cut_by(word: Word, box: Box, reach: float) -> bool:
+    """Whether a word ends or begins at a shape much taller than its line, or below its edge.
+
+    A button, a head of a chat, a ring that somebody drew may hide what stands there. What is part
+    of a look leaves a blank before its text.
+    """
+    left, top, right, bottom = box
+    return top < word.middle < bottom and any(
+        word.left - reach < edge < word.right + reach for edge in (left, right)
+    )
+
+
+def _has_words_on_chip(entry: Entry, chips: Sequence[Box]) -> bool:
     """Whether some of a card's words that nobody knows stand on a chip, and others do not."""
     texts = [word for word in entry.words if _says_something(word.text)]
     inside = [word for word in texts if any(_is_on(word, chip) for chip in chips)]
@@ -89,7 +120,7 @@ def _says_something(text: str) -> bool:
     return any(char.isalpha() for char in text) and not is_length and not is_noise(text)
 
 
-def _is_on(word: Word, chip: Sequence[float]) -> bool:
+def _is_on(word: Word, chip: Box) -> bool:
     left, top, right, bottom = chip
     return left <= word.left + word.width / 2 <= right and top <= word.middle <= bottom
 

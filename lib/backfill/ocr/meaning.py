@@ -21,12 +21,15 @@ from backfill.ocr.words import BULLET
 
 IMAGE_MISSING = "image_missing"
 IMAGES_DO_NOT_MEET = "images_do_not_meet"
+IMAGES_DIFFER = "images_differ"
 DAY_GOES_ON = "day_goes_on"
 
 # What divides a client from a job, where no known job stands behind it.
 _DASH = re.compile(r"\s[-–—|/]\s|(?<=[^\W\d_])\s[Il]\s(?=[^\W\d_])|[:,]\s|\s\(\w")
 # The sign between a client and a job, read as a letter: Alma Ek e Kontor. An initial is a capital.
 _LONE_LETTER = re.compile(r"(?<=[^\W\d_]\s)[a-hj-zåäö](?=\s[^\W\d_])")
+# A number that no name has: the year of a birth, an order's, a door's code.
+_YEAR = re.compile(r"\d{4}|\d\s?(?:[Åå]r\b|/\s?\d)")
 _GLUED_DASH = re.compile(r"(?<=[^\W\d_])[-–—](?=[^\W\d_])")
 
 
@@ -44,7 +47,7 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
     doubts += (TITLE_UNSURE,) * (bool(shift.customer_name) and (is_torn or _glues_job(entry.title)))
     is_odd = _is_no_town(shift) or _holds_lone_letter(shift.raw_type_label) or _begins_oddly(entry)
     is_odd |= any(match.is_exact for match in find_labels(clean_words(shift.street)))
-    is_odd |= bool(_LONE_LETTER.search(entry.title))
+    is_odd |= bool(_LONE_LETTER.search(entry.title)) or bool(_YEAR.search(shift.customer_name))
     return doubts + (UNKNOWN_TEXT,) * (bool(_unused(entry, shift)) or is_odd)
 
 

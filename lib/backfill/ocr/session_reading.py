@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from backfill.ocr.aggregate import Source, aggregate_images, without_worse_twins
+from backfill.ocr.aggregate import DaySchedule, Source, aggregate_images, without_worse_twins
 from backfill.ocr.checks import (
     ADDRESS_UNSURE,
     CUT_ABOVE,
@@ -23,6 +23,7 @@ from backfill.ocr.failure import ImageFailure, Stage
 from backfill.ocr.identity import fold_text
 from backfill.ocr.meaning import (
     DAY_GOES_ON,
+    IMAGES_DIFFER,
     IMAGES_DO_NOT_MEET,
     doubts_of,
     doubts_of_order,
@@ -95,7 +96,10 @@ def read_session(
             *(f"date: {doubt}" for doubt in resolved.doubts),
             *(
                 image_doubt(*doubt)
-                for doubt in _image_doubts(images, readings, shown, schedule.shifts)
+                for doubt in (
+                    *_image_doubts(images, readings, shown, schedule.shifts),
+                    *_doubts_of_slices(images, readings, shown, schedule),
+                )
             ),
         ),
         warnings=(*warnings, *resolved.warnings, *_empty_images(images, readings)),
@@ -239,6 +243,31 @@ def _image_doubts(
     if not is_ended and readings[lowest].tail == Tail.EDGE:
         doubts.append((numbers[lowest], DAY_GOES_ON))
     return list(dict.fromkeys(doubts))
+
+
+def _doubts_of_slices(
+    images: Sequence[ReadImage],
+    readings: Sequence[ImageReading],
+    shown: Sequence[Sequence[Entry]],
+    schedule: DaySchedule,
+) -> list[tuple[int, str]]:
+    """Return the images that lack a shift which others show amid theirs: lists of two days.
+
+    A screen shows one part of a list in the order of its times, and all that begins within it.
+    """
+    found = []
+    for place, (image, reading) in enumerate(zip(images, readings, strict=True)):
+        starts = [unroll_range(entry.start, entry.end)[0] for entry in shown[place]]
+        amid = [
+            any(source.image == place for source in sources)
+            for shift, sources in zip(schedule.shifts, schedule.sources, strict=True)
+            if min(starts, default=0)
+            < unroll_range(shift.start, shift.end)[0]
+            < max(starts, default=0)
+        ]
+        if amid.count(False) > len(shown[place]) - len(reading.entries):
+            found.append((image.image.sequence, IMAGES_DIFFER))
+    return found
 
 
 def _shows_foot(reading: ImageReading) -> bool:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from backfill.ocr import limits
 from backfill.ocr.cells import Cell
 from backfill.ocr.clock import minutes_between
-from backfill.ocr.noise import plain, words_of
+from backfill.ocr.noise import is_like, plain, words_of
 from backfill.ocr.shift import Shift
 from backfill.ocr.timetext import parse_duration
 from backfill.ocr.vocabulary import ShiftType
 
-_COUNT = re.compile(r"\W*(\d{1,2})\s*([^\W\d_]+)\W*")
+# "5 pass idag"; "Visar 3 av 5".
+_COUNT = re.compile(r"(?<![\w.,:–-])(\d{1,2})\s*([^\W\d_]+)")
+_OF_COUNT = re.compile(r"(?:[^\W\d_]+\s+)?\d{1,2}\s+(?:av|of|af|von)\s+(\d{1,2})(?:\s[^\W\d_]+)?")
 # What a sum may leave out: nothing, breaks, ways, all that is no work.
 _LEFT_OUT: tuple[frozenset[str], ...] = (
     frozenset(),
@@ -58,9 +60,14 @@ def told_cells(cells: Sequence[Cell]) -> set[Cell]:
 
 
 def _count_of(text: str) -> int | None:
-    """Return the number of a text such as "5 pass", None of any other."""
-    found = _COUNT.fullmatch(text)
-    return int(found[1]) if found and plain(found[2]) in words_of("counted") else None
+    """Return the number of a text such as "5 pass", None of any other, and of a week's."""
+    words = text.split()
+    if len(words) > limits.SUM_WORDS or any(is_like(word, words_of("week")) for word in words):
+        return None
+    if part := _OF_COUNT.fullmatch(text):
+        return int(part[1])
+    found = _COUNT.findall(text)
+    return next((int(n) for n, word in found if plain(word) in words_of("counted")), None)
 
 
 def agrees(told: Told, shifts: Sequence[Shift]) -> bool:

@@ -319,7 +319,7 @@ def _holds_bars(scene: Scene, mask: Mask, words: Collection[Word]) -> bool:
     return any(
         abs(lower.left - upper.left) <= 1
         and 0 < lower.top - upper.bottom < limits.LINES_APART * unit
-        for upper, lower in itertools.pairwise(sorted(bars, key=lambda bar: bar.top))
+        for upper, lower in itertools.permutations(bars, 2)  # other columns' bars stand between
     )
 
 
