@@ -47,11 +47,11 @@ COLOURS = 48
 
 _HEAD = """# Twelve screens that are held
 
-A session of screenshots is written when every line of its pictures is accounted for and nothing
-about it has to be guessed. Else it is held: nothing of it is written, and a person is asked. Each
-reason says in one line why, and what settles it. The screens below are invented, drawn by
-`python -m tests.bench.held_screens`; what stands below each is what the reader says of that
-picture, and a test reads the twelve again.
+For whoever wonders why a screenshot was not written. A session of screenshots is written when
+every line of its pictures is accounted for and nothing about it has to be guessed. Else it is
+held: nothing of it is written, and a person is asked. Each reason says in one line why, and what
+settles it. The screens below are invented, drawn by `python -m tests.bench.held_screens`; what
+stands below each is what the reader says of that picture, and a test reads the twelve again.
 
 What to do is the same for all: look at the picture (`backfill explain RUN_ID SESSION_ID` shows it
 with what was read), then fill in its lines of `corrections.csv`, or accept it as read in the sheet
