@@ -104,6 +104,27 @@ def test_the_key_that_is_proposed_can_be_added_to_a_partitioned_table(tables: Ta
     assert tables.rows("SELECT v FROM stay") == [(2,)]
 
 
+def test_a_table_that_is_divided_by_what_is_to_be_filled_says_how_it_gets_a_key(
+    tables: Tables,
+) -> None:
+    tables.make(
+        "CREATE TABLE stay (id int NOT NULL, until date) PARTITION BY RANGE (until)",
+        "CREATE TABLE stay_old PARTITION OF stay FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+        "CREATE TABLE stay_rest PARTITION OF stay DEFAULT",
+        "INSERT INTO stay VALUES (1, NULL)",
+    )
+    rows = pd.DataFrame({"id": [1], "until": ["2026-02-03"]})
+
+    with pytest.raises(PreflightError, match=r"divided by until: .* it is NULL") as refused:
+        tables.fill(rows, "stay", "until", key="id")
+
+    mend, _and, _rest = str(refused.value).partition("as the table's owner: ")[2].partition(";")
+    tables.make(mend.replace("…", "stay_rest"), "ALTER TABLE stay_rest ADD PRIMARY KEY (id)")
+    tables.fill(rows, "stay_rest", "until", key="id").apply()
+    tables.make("INSERT INTO stay SELECT * FROM stay_rest")
+    assert tables.rows("SELECT id, until::text FROM stay") == [(1, "2026-02-03")]
+
+
 def test_a_table_elsewhere_is_named_so_that_it_is_found(tables: Tables) -> None:
     tables.make(
         'CREATE SCHEMA "Front Desk"',

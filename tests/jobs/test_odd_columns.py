@@ -120,6 +120,43 @@ KEPT = {
         },
         "SELECT id, u, v FROM t ORDER BY id",
     ),
+    "hours with a fraction, shares of a day, counts as text, beside dates in digits": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, d date, h float8, u timestamptz, e int, s numeric,"
+        " v timestamptz, f text, x text, y timestamptz); INSERT INTO t VALUES"
+        " (1, '2026-03-29', 2.5, NULL, 20260701, 0.385416666667, NULL, '29.3.2026', '9000', NULL),"
+        " (2, '2026-07-01', 16.983333333333334, NULL, 20260701, 1, NULL, '1.7.2026', '33300.25',"
+        " NULL), (3, '2026-07-01', -1, NULL, 20260701, -0.5, NULL, '1.7.2026', '9:15', NULL);",
+        'zone = "=Europe/Sofia"\n[[pair]]\nwall = ["d", "h"]\ntarget = "u"\nunit = "h"\n'
+        '[[pair]]\nwall = ["e", "s"]\ntarget = "v"\nunit = "days"\nformat = "%Y%m%d"\n'
+        '[[pair]]\nwall = ["f", "x"]\ntarget = "y"\nunit = "s"\nformat = "%d.%m.%Y"\n',
+        {
+            1: (
+                utc("2026-03-29 02:30", "Europe/Sofia"),
+                utc("2026-07-01 09:15", "Europe/Sofia"),
+                utc("2026-03-29 02:30", "Europe/Sofia"),
+            ),
+            2: (
+                utc("2026-07-01 16:59", "Europe/Sofia"),
+                utc("2026-07-02 00:00", "Europe/Sofia"),
+                utc("2026-07-01 09:15:00.25", "Europe/Sofia"),
+            ),
+            3: (None, None, None),
+        },
+        "SELECT id, u, v, y FROM t ORDER BY id",
+    ),
+    "digits of dates and clocks that a program kept with a fraction": Kept(
+        "CREATE TABLE t (id int PRIMARY KEY, d float8, c numeric(8,1), u timestamptz, w text,"
+        " v timestamptz); INSERT INTO t VALUES (1, 20260329, 230.0, NULL, '20260329.0', NULL),"
+        " (2, 20260701, 5.0, NULL, '20260701', NULL), (3, 20260701, 5.5, NULL, '2026.0', NULL);",
+        'zone = "=Europe/Sofia"\n[[pair]]\nwall = ["d", "c"]\ntarget = "u"\n'
+        'format = "%Y%m%d %H%M"\n[[pair]]\nwall = "w"\ntarget = "v"\nformat = "%Y%m%d"\n',
+        {
+            1: (utc("2026-03-29 02:30", "Europe/Sofia"), utc("2026-03-29", "Europe/Sofia")),
+            2: (utc("2026-07-01 00:05", "Europe/Sofia"), utc("2026-07-01", "Europe/Sofia")),
+            3: (None, None),
+        },
+        "SELECT id, u, v FROM t ORDER BY id",
+    ),
     "days to add to a date and a time": Kept(
         "CREATE TABLE t (id int PRIMARY KEY, d date, c time, plus smallint, u timestamptz);"
         "INSERT INTO t VALUES (1, '2026-10-23', '02:30', 2), (2, '2026-10-25', '02:30', 0),"

@@ -26,6 +26,19 @@ from backfill.server.table_look import look_at
         ("w int, c int", "20260101, 930", '["w", "c"]', 'format = "%Y%m%d %H%M%S"'),
         ("w date, c time, x text", "now(), now(), 1", '["w", "c", "x"]', "counts days to add"),
         ("w date, c time, x int", "now(), now(), 1", '["w", "c"]\nafter = "x"', "the same type"),
+        (
+            "w int, c int",
+            "20260101, 930",
+            '["w", "c"]\nunit = "s"\nformat = "%Y%m%d %H%M"',
+            "date's",
+        ),
+        ("w date, c time", "now(), now()", '["w", "c"]\nunit = "s"', "Take it out"),
+        ("w int", "230", 'unit = "s"\n', 'wall = ["…", "w"] with unit = "s"'),
+        ("w numeric", "0.25", 'unit = "excel"\n', 'wall = ["…", "w"] with unit = "s"'),
+        ("w float8", "235959", 'unit = "s"\n', "a format of both"),
+        ("w timestamp", "'1899-12-30 09:15'", "", '("w"::time) STORED'),
+        ("w text", "'1900-01-01 09:15'", "", '("w"::time) STORED'),
+        ("w date, c timestamp", "now(), now()", '["w", "c"]', '("c"::time) STORED'),
         ("w timestamp, c time", "now(), now()", 'after = "c"\n', "after is of a date and a time"),
     ],
 )
@@ -102,7 +115,7 @@ def test_the_guess_knows_numbers_words_and_keys_of_several_columns(
         "INSERT INTO yard VALUES (1, 1, '(GMT+02:00) Kyiv');"
         "CREATE TABLE firm (id int PRIMARY KEY, settings jsonb);"
         'INSERT INTO firm VALUES (1, \'{"clock": "Asia/Dhaka", "theme": "dark"}\');'
-        "CREATE TABLE t (id int PRIMARY KEY, firm int, yard_no int, due_date int, due_time int,"
+        "CREATE TABLE t (id int PRIMARY KEY, firm int, yard_no int, due_date int, due_time numeric(7, 1),"
         " due_utc timestamptz, begun_local float, begun_utc timestamp, seen_local text,"
         " seen_utc timestamptz, said_local varchar, said_utc timestamptz, lone_utc timestamptz,"
         " FOREIGN KEY (firm, yard_no) REFERENCES yard, FOREIGN KEY (firm) REFERENCES firm);"

@@ -187,19 +187,34 @@ def unique_keys(connection: Connection, relation: Relation) -> list[UniqueKey]:
 def adding_key(connection: Connection, relation: Relation, names: Iterable[str] = ()) -> str:
     """Return the command that gives a table a primary key; `…` where nobody knows its columns.
 
-    That of a partitioned table must hold the columns by which it is divided. Read-only.
+    That of a partitioned table must hold the columns by which it is divided: where one is NULL, as
+    a target is until it is filled, only a partition by itself can have a key. Read-only.
     """
     rows = connection.execute(
-        "SELECT quote_ident(name) FROM unnest(%s::text[]) AS n(name) UNION ALL"
-        " SELECT quote_ident(a.attname) FROM pg_partitioned_table p"
+        "SELECT quote_ident(name), name, true FROM unnest(%s::text[]) AS n(name) UNION ALL"
+        " SELECT quote_ident(a.attname), a.attname, a.attnotnull FROM pg_partitioned_table p"
         " JOIN pg_class c ON c.oid = p.partrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
         " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (p.partattrs::int2[])"
         " WHERE n.nspname = %s AND c.relname = %s",
         [wanted := list(names), relation.schema, relation.name],
     ).fetchall()
-    columns = list(dict.fromkeys(str(name) for (name,) in rows))
+    for spelt, name, is_not_null in rows:
+        if not is_not_null and _has_null(connection, relation, name):
+            return (
+                f"ALTER TABLE {relation.spelt} DETACH PARTITION …; and a primary key for that "
+                f"partition, which --table then names. {relation.spelt} is divided by {spelt}: a "
+                "key of it would have to hold that, and it is NULL in some rows. Filled ones come "
+                f"back by INSERT INTO {relation.spelt} SELECT …"
+            )
+    columns = list(dict.fromkeys(str(spelt) for spelt, _name, _is_not_null in rows))
     listed = ", ".join(columns if wanted else ["…", *columns])
     return f"ALTER TABLE {relation.spelt} ADD PRIMARY KEY ({listed});"
+
+
+def _has_null(connection: Connection, relation: Relation, name: str) -> bool:
+    query = sql.SQL("SELECT FROM {relation} WHERE {name} IS NULL LIMIT 1")
+    named = query.format(relation=relation.identifier, name=sql.Identifier(name))
+    return connection.execute(named).fetchone() is not None
 
 
 def spelt_type(schema: str, type_name: str) -> str:

@@ -84,8 +84,11 @@ _ZERO_US = {
 #: Units that numbers are tried in, to recognise what they count. Seconds since 2001 are seconds
 #: since 1970 of other years, which nobody can tell.
 TRIED_UNITS = tuple(u for u in Unit if u not in (Unit.MINUTES, Unit.HOURS, Unit.COCOA))
-#: Units that a time of day may count, since midnight.
-CLOCK_UNITS = (Unit.SECONDS, Unit.MILLISECONDS, Unit.MICROSECONDS, Unit.MINUTES, Unit.HOURS)
+#: Units that a time of day may count, since midnight; spreadsheets have shares of a day.
+CLOCK_UNITS = (
+    *(Unit.SECONDS, Unit.MILLISECONDS, Unit.MICROSECONDS),
+    *(Unit.MINUTES, Unit.HOURS, Unit.DAYS),
+)
 #: Units that a target may count: all since 1970.
 TARGET_UNITS = (Unit.SECONDS, Unit.MILLISECONDS, Unit.MICROSECONDS, Unit.NANOSECONDS)
 
@@ -110,7 +113,8 @@ class Reading:
     text with an offset is an instant, and taken as one. `months`: whose names of months a text
     has, English if empty. `follows`: the third column is a time of day too, and where the second
     is earlier it is of the day after. `begins_us`: since midnight, when the days of a date and a
-    time begin: an earlier time is of the day after.
+    time begin: an earlier time is of the day after. `is_counted`: a time of day counts its unit
+    since midnight, and the form is the date's.
     """
 
     kind: WallKind
@@ -122,6 +126,7 @@ class Reading:
     months: str = ""
     follows: bool = False
     begins_us: int = 0
+    is_counted: bool = False
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from backfill.rows.columns import NEGATIVE_INFINITY, POSITIVE_INFINITY
 from backfill.rows.values import BoolArray, Int64Array
 from backfill.utc.described import DAY_US, Reading, Unit, WallKind
 from backfill.utc.month_names import english_patterns
-from backfill.utc.wall_format import width_of
+from backfill.utc.wall_format import WHOLE_ALL_THE_SAME, width_of
 from backfill.utc.wall_text import Times, digits, read_clock, read_day, read_format, read_iso
 from backfill.utc.zones import load_rules
 
@@ -131,7 +131,7 @@ def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> Times:
     if reading.begins_us:
         return _read_from_its_begin(arrays, replace(reading, begins_us=0), reading.begins_us)
     more_us, is_valid = _days_to_add(arrays[2:], len(arrays[0]))
-    if reading.form:
+    if reading.form and not reading.is_counted:
         day_form, _space, clock_form = reading.form.partition(" ")
         joined = pc.binary_join_element_wise(
             _spelt(arrays[0], day_form, reading.months), _spelt(arrays[1], clock_form, ""), " "
@@ -139,8 +139,8 @@ def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> Times:
         times = read_format(joined, reading.form, rolls_over=True)
         is_valid = is_valid & times.is_valid
         return replace(times, us=np.where(is_valid, times.us + more_us, 0), is_valid=is_valid)
-    day = _read_day(arrays[0])
-    if pa.types.is_integer(arrays[1].type):
+    day = _read_day(arrays[0], reading)
+    if reading.is_counted:
         clock, is_clock = _since_midnight(arrays[1], reading.unit)
     else:
         clock, is_clock = read_clock(arrays[1].cast(pa.string()))
@@ -148,8 +148,10 @@ def _read_date_and_time(arrays: Sequence[pa.Array], reading: Reading) -> Times:
     return Times.plain(np.where(is_valid, day.us + clock + more_us, 0), is_valid)
 
 
-def _read_day(values: pa.Array) -> Times:
+def _read_day(values: pa.Array, reading: Reading) -> Times:
     """Read dates; of timestamps those at midnight are dates as well."""
+    if day_form := reading.form.partition(" ")[0]:
+        return read_format(_spelt(values, day_form, reading.months), day_form)
     if not pa.types.is_timestamp(values.type):
         return read_day(values.cast(pa.string()))
     us = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
@@ -178,18 +180,15 @@ def since_its_day(
     us: Int64Array, arrays: Sequence[pa.Array], reading: Reading
 ) -> tuple[Int64Array, BoolArray]:
     """Return what is past of the day in a date's column, and where that is read."""
-    day_form = reading.form.partition(" ")[0]
-    if day_form:
-        day = read_format(_spelt(arrays[0], day_form, reading.months), day_form)
-    else:
-        day = _read_day(arrays[0])
+    day = _read_day(arrays[0], reading)
     return us - day.us, day.is_valid
 
 
 def _since_midnight(values: pa.Array, unit: Unit) -> tuple[Int64Array, BoolArray]:
-    counts = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-    is_valid: BoolArray = (counts >= 0) & (counts <= _MOST_CLOCK_US // unit.unit_us)
-    return np.where(is_valid, counts, 0) * unit.unit_us, is_valid
+    read = _read_days if unit.is_coarse else _read_decimal
+    us, is_number = read(values.cast(pa.string()), unit)
+    is_valid: BoolArray = is_number & (us >= 0) & (us <= _MOST_CLOCK_US)
+    return np.where(is_valid, us, 0), is_valid
 
 
 def _days_to_add(arrays: Sequence[pa.Array], count: int) -> tuple[Int64Array, BoolArray]:
@@ -205,7 +204,7 @@ def _spelt(values: pa.Array, form: str, months: str) -> pa.Array:
     """Return texts as their format has them: zeros before numbers, months in English."""
     texts = values.cast(pa.string())
     if width := width_of(form):
-        texts = pc.utf8_trim_whitespace(texts)
+        texts = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), *WHOLE_ALL_THE_SAME)
         texts = pc.if_else(pc.ascii_is_decimal(texts), pc.utf8_lpad(texts, width, "0"), texts)
     return spelt_in_english(texts, months, form) if months else texts
 

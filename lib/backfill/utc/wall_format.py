@@ -76,6 +76,10 @@ def check_halves(form: str) -> None:
         )
 
 
+#: Digits that a program kept as a number with a fraction, since some rows had none: 20260329.0.
+WHOLE_ALL_THE_SAME = (r"^(\d+)\.0+$", r"\1")
+
+
 @lru_cache(maxsize=256)
 def width_of(form: str) -> int:
     """Return how many digits a format of digits alone has; 0 for any other, or any number."""

@@ -123,7 +123,10 @@ def _of_types(
             columns = columns[:2]
         _check_date_and_time(relation, columns, spec.form, spec.unit)
         return Reading(
-            WallKind.DATE_AND_TIME, follows=spec.follows, begins_us=_since_midnight(spec.begins)
+            WallKind.DATE_AND_TIME,
+            follows=spec.follows,
+            begins_us=_since_midnight(spec.begins),
+            is_counted=spec.unit is not None,
         )
     if name == "timestamp with time zone":
         if not spec.read_in:
@@ -181,27 +184,22 @@ def _check_date_and_time(
     relation: Relation, columns: Sequence[CatalogColumn], form: str, unit: Unit | None
 ) -> None:
     date, time, *more = columns
-    if unit and (form or time.plain_type not in _WHOLE or unit not in CLOCK_UNITS):
-        raise PreflightError(
-            f'{relation}.{time.name} is {time.type_name}: unit = "{unit}" of a date and a time '
-            f"is what whole numbers count since midnight ({', '.join(CLOCK_UNITS)}), without a "
-            "format. Take it out of the [[pair]]."
-        )
+    _check_count(relation, time, form, unit)
     for days in more:
         if days.plain_type not in _WHOLE:
             raise PreflightError(
                 f"{relation}.{days.name} is {days.type_name}: of three wall columns the last one "
                 'counts days to add, a whole number, like wall = ["day", "arrives", "day_offset"].'
             )
-    numbers = [column for column in (date, time) if column.plain_type in (*_WHOLE, "numeric")]
+    numbers = [column for column in (date, time) if column.plain_type in (*_WHOLE, *_DECIMAL)]
     if numbers and not form and not (unit and date not in numbers):
         raise PreflightError(
             f"{relation}.{numbers[0].name} is {numbers[0].type_name}: of a date and a time in "
             "numbers say how their digits are read, date and time with a space between, like "
-            'format = "%Y%m%d %H%M%S" (zeros in front may be missing), or, of a time that counts '
-            'since midnight, unit = "min".'
+            'format = "%Y%m%d %H%M%S" (zeros in front may be missing); or, of a time that counts '
+            'since midnight, unit = "min" and the date\'s format alone, like format = "%Y%m%d".'
         )
-    digits = (*_WHOLE, "numeric") if numbers else ()
+    digits = (*_WHOLE, *_DECIMAL) if numbers else ()
     is_midnight = date.plain_type == "timestamp without time zone" and not form
     if date.plain_type not in ("date", *_TEXTS, *digits) and not is_midnight:
         raise PreflightError(
@@ -209,9 +207,35 @@ def _check_date_and_time(
             f'date. Name them like wall = ["day", "starts"]. {_MEND}'
         )
     if time.plain_type not in (*_CLOCKS, *digits):
+        is_moment = time.plain_type == "timestamp without time zone"
         raise PreflightError(
             f"{relation}.{time.name} is {time.type_name}: a time of day is time without time zone, "
-            f"interval or text. {_MEND}"
+            f"interval or text. {clock_of(relation, time.name) if is_moment else _MEND}"
+        )
+
+
+def clock_of(relation: Relation, name: str) -> str:
+    """Say how the time of day of a column becomes one of its own."""
+    return (
+        f"A generated column takes it out: ALTER TABLE {relation.spelt} ADD COLUMN … time "
+        f"GENERATED ALWAYS AS ({quoted_name(name)}::time) STORED;"
+    )
+
+
+def _check_count(relation: Relation, time: CatalogColumn, form: str, unit: Unit | None) -> None:
+    if not unit:
+        return
+    if time.plain_type not in (*_WHOLE, *_DECIMAL, *_TEXTS) or unit not in CLOCK_UNITS:
+        raise PreflightError(
+            f'{relation}.{time.name} is {time.type_name}: unit = "{unit}" of a date and a time '
+            f"is what numbers count since midnight ({', '.join(CLOCK_UNITS)}). Take it out of the "
+            "[[pair]]."
+        )
+    if " " in form:
+        raise PreflightError(
+            f'{relation}.{time.name} counts since midnight (unit = "{unit}"), so the format is the '
+            f'date\'s alone: format = "{form.partition(" ")[0]}". Or, if its digits are those of a '
+            "clock, take the unit out of the [[pair]]."
         )
 
 

@@ -164,7 +164,7 @@ def _reading_json(reading: Reading) -> dict[str, Any]:
 
 
 #: Entries of a reading that are left out where they say nothing: earlier versions had none.
-_LATER = ("months", "follows", "begins_us")
+_LATER = ("months", "follows", "begins_us", "is_counted")
 
 
 def _reading(entry: Mapping[str, Any]) -> Reading:
@@ -178,13 +178,20 @@ def _pair(entry: Mapping[str, Any]) -> Pair:
     return Pair(
         label=entry["label"],
         walls=tuple(_column(wall) for wall in entry["walls"]),
-        reading=_reading(entry["reading"]),
+        reading=_reading({"is_counted": _was_counted(entry), **entry["reading"]}),
         target=Target(_column(entry["target"]), Unit(entry["target_unit"])),
         chain=tuple(ZoneLink(*link) for link in entry["chain"]),
         offset=Offset(offset[0], OffsetUse(offset[1]), *offset[2:]) if offset else None,
         fold_by=entry["fold_by"],
         series=entry["series"],
     )
+
+
+def _was_counted(entry: Mapping[str, Any]) -> bool:
+    """Tell it of a plan from before there was a word for it: whole numbers without a format."""
+    reading, walls = entry["reading"], [_column(wall) for wall in entry["walls"]]
+    is_dated = WallKind(reading["kind"]) is WallKind.DATE_AND_TIME and not reading["format"]
+    return is_dated and walls[1].type is ColumnType.BIGINT
 
 
 def _join_json(join: Join) -> dict[str, Any]:

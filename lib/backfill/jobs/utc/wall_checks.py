@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 from backfill.errors import PreflightError
 from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats, likely_in_words
 from backfill.jobs.utc.lookup_checks import is_end
-from backfill.jobs.utc.resolve_columns import OFFSET_WORDS, UNIT_NAMES, offsets_by_unit
+from backfill.jobs.utc.resolve_columns import (
+    OFFSET_WORDS,
+    UNIT_NAMES,
+    clock_of,
+    offsets_by_unit,
+)
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.values import BoolArray, field_of
 from backfill.utc.compute import convert_pairs
@@ -48,6 +53,44 @@ def check_walls(place: Place, rows: pa.Table) -> None:
         _check_format(place, rows, values)
     elif pair.reading.kind is WallKind.DATE_AND_TIME and not is_given:
         _check_date_and_time(place, rows)
+    if len(pair.walls) == 1:
+        _check_day(place, rows, values)
+
+
+#: On which day programs keep a time of day that has none, beside the first of what numbers count.
+_NO_DAYS = np.array(
+    ["0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2000-01-01"],
+    dtype="datetime64[D]",
+).astype(np.int64)
+_CLOCK_DAYS = 3  # 235959 counted in seconds is the third day
+
+
+def _check_day(place: Place, rows: pa.Table, values: pa.Array) -> None:
+    """More than half of the times are times of day, whose date stands elsewhere."""
+    reading = place.pair.reading
+    walls = read_walls([values], reading)
+    days = walls.us // DAY_US
+    is_clock = np.isin(days, _NO_DAYS)
+    if reading.kind is WallKind.NUMBER and not reading.form:
+        since = days - reading.unit.zero_us // DAY_US
+        is_clock |= (since >= 0) & (since < _CLOCK_DAYS)
+    is_clock &= walls.is_read & (walls.us % DAY_US != 0)
+    if np.count_nonzero(is_clock) * 2 <= np.count_nonzero(walls.is_read):
+        return
+    row, name = first(is_clock), place.pair.walls[0].name
+    kept = values[row].as_py()
+    mend = f'Name the column of the date first: wall = ["…", "{name}"]'
+    if reading.kind is WallKind.NUMBER:
+        mend += (
+            ' with unit = "s" (or min, h, days: since midnight), or with a format of both, like '
+            'format = "%Y-%m-%d %H%M"'
+        )
+    else:
+        mend += f", of a time of day. {clock_of(place.zoned.table.relation, name)}"
+    raise PreflightError(
+        f"{place.wall} holds times of day without their date: row {key_at(rows, row)} says {kept}, "
+        f"which would be {show_time(int(walls.us[row]))}. Nothing was planned. {mend}"
+    )
 
 
 def _check_digits(place: Place, rows: pa.Table, texts: pa.Array, lengths: tuple[int, ...]) -> None:

@@ -14,7 +14,13 @@ from typing import Any
 
 from backfill.utc.described import Reading, Unit, WallKind
 from backfill.utc.month_names import in_english
-from backfill.utc.wall_format import ISO_PATTERNS, WEEKDAYS, pattern_of, width_of
+from backfill.utc.wall_format import (
+    ISO_PATTERNS,
+    WEEKDAYS,
+    WHOLE_ALL_THE_SAME,
+    pattern_of,
+    width_of,
+)
 from backfill.utc.zone_names import zone_info
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=None)  # noqa: DTZ001  a wall time has no zone
@@ -77,27 +83,32 @@ def _after_another(read: Reader) -> Reader:
 
 def _from_its_begin(read: Reader, reading: Reading) -> Reader:
     """Read a date and a time of days that begin later than at midnight."""
-    begins, day_form = dt.timedelta(microseconds=reading.begins_us), reading.form.partition(" ")[0]
-    day_of = _format_reader(replace(reading, form=day_form)) if day_form else _of_text
-    width = width_of(day_form) if day_form else 0
+    begins, day_of = dt.timedelta(microseconds=reading.begins_us), _day_reader(reading)
 
     def begun(values: Sequence[Any]) -> dt.datetime:
         local = read(values)
-        day = day_of(_filled(str(values[0]), width))
-        return local + dt.timedelta(days=1) if local - day < begins else local
+        return local + dt.timedelta(days=1) if local - day_of(values[0]) < begins else local
 
     return begun
 
 
+def _day_reader(reading: Reading) -> Callable[[Any], dt.datetime]:
+    """Return how the date beside a time of day is read."""
+    day_form = reading.form.partition(" ")[0]
+    day_of = _format_reader(replace(reading, form=day_form)) if day_form else _of_text
+    width = width_of(day_form) if day_form else 0
+    return lambda value: day_of(_filled(str(value), width))
+
+
 def _of_date_and_time(reading: Reading) -> Reader:
+    if reading.is_counted:
+        day_of, count = _day_reader(reading), _number_reader(reading.unit)
+        return lambda values: day_of(values[0]) + (count(values[1:2]) - EPOCH) + _later(values)
     if not reading.form:
-        step = dt.timedelta(microseconds=reading.unit.unit_us)
 
         def plain(values: Sequence[Any]) -> dt.datetime:
-            day = str(values[0]).strip()
-            if isinstance(values[1], int):  # counted since midnight
-                return _of_text(day) + values[1] * step + _later(values)
-            return _day_and_clock(day, str(values[1]).strip()) + _later(values)
+            clock = _day_and_clock(str(values[0]).strip(), str(values[1]).strip())
+            return clock + _later(values)
 
         return plain
     day_form, _space, clock_form = reading.form.partition(" ")
@@ -116,7 +127,7 @@ def _later(values: Sequence[Any]) -> dt.timedelta:
 
 
 def _filled(text: str, width: int) -> str:
-    text = text.strip()
+    text = re.sub(*WHOLE_ALL_THE_SAME, text.strip()) if width else text.strip()
     return text.zfill(width) if text.isdecimal() and text.isascii() else text
 
 

@@ -16,6 +16,7 @@ from backfill.jobs.utc.resolve_columns import in_words, offsets_by_unit, unit_in
 from backfill.server.table_look import TableLook
 from backfill.utc.described import HHMM_SECONDS, TARGET_UNITS, Reading, WallKind
 from backfill.utc.wall import read_walls
+from backfill.utc.wall_format import WHOLE_ALL_THE_SAME
 
 TEXT_TYPES = ("text", "character varying", "character", "citext", "name")
 NUMBER_TYPES = ("bigint", "integer", "numeric", "double precision")
@@ -160,9 +161,14 @@ def _unit_beside(look: TableLook, pair: GuessedPair) -> Guess | None:
     return Guess(beside.value, f"it is empty, and {pair.walls[0]} counts that")
 
 
+def whole_texts(look: TableLook, name: str) -> tuple[str, ...]:
+    """Return a column's sample; numbers that are whole all the same without their fraction."""
+    return tuple(re.sub(*WHOLE_ALL_THE_SAME, text) for text in look.samples.get(name, ()))
+
+
 def _form_of_both(look: TableLook, walls: Sequence[str]) -> list[tuple[str, Guess]]:
     """A date and a time that are written in another way than ISO 8601's."""
-    dates, clocks = (look.samples.get(name, ()) for name in walls)
+    dates, clocks = (whole_texts(look, name) for name in walls)
     if not dates or not clocks:
         return []
     if look.columns[walls[1]].plain_type in CLOCK_NUMBERS:

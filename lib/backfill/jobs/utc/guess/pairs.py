@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from backfill.jobs.utc.guess.forms import CLOCK_NUMBERS, NUMBER_TYPES, TEXT_TYPES, GuessedPair
+from backfill.jobs.utc.guess.forms import (
+    CLOCK_NUMBERS,
+    NUMBER_TYPES,
+    TEXT_TYPES,
+    GuessedPair,
+    whole_texts,
+)
 from backfill.jobs.utc.resolve_columns import in_words
 from backfill.server.table_look import TableLook
 
@@ -126,13 +132,13 @@ def _holds(look: TableLook, name: str) -> _Holds | None:
 
 def _are_clocks(look: TableLook, name: str) -> bool:
     """Whether all numbers of a column read as hours and minutes, and seconds."""
-    sample = look.samples.get(name, ())
+    sample = whole_texts(look, name)
     return bool(sample) and all(_CLOCK_DIGITS.fullmatch(text.zfill(4)) for text in sample)
 
 
 def _are_days(look: TableLook, name: str) -> bool:
     """Whether the digits of a column's numbers spell dates."""
-    sample = [text for text in look.samples.get(name, ()) if text.strip("0")]
+    sample = [text for text in whole_texts(look, name) if text.strip("0")]
     return (
         look.columns[name].plain_type in NUMBER_TYPES
         and bool(sample)
