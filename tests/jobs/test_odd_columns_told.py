@@ -151,6 +151,7 @@ def test_an_end_that_is_earlier_than_its_start_on_one_date_is_told_with_the_line
         " v timestamptz);"
         "INSERT INTO t SELECT i, '2026-05-01', '14:00', '19:15' FROM generate_series(1, 9) AS i;"
         "UPDATE t SET off_at = '00:45' WHERE id = 6;"
+        "UPDATE t SET off_at = '13:58' WHERE id = 7;"  # the clock of another machine
     )
     pairs = [("on_at", "u"), ("off_at", "v")]
     listed = [f'[[pair]]\nwall = ["day", "{w}"]\ntarget = "{u}"\n' for w, u in pairs]

@@ -90,7 +90,8 @@ def read_oddly(zoned: ZonedTable, pair: Pair) -> Iterator[str]:
     """Say what a reading leaves out: the time of day, or an offset that its format spells out."""
     form, wall = pair.reading.form, Place(zoned, pair).wall
     has_hour = {"H", "I"} & {token.lstrip("%-") for token in tokens_of(form)[0]}
-    if pair.reading.kind is WallKind.DATE or (form and not has_hour):
+    is_day = form and not has_hour and not pair.reading.is_counted
+    if pair.reading.kind is WallKind.DATE or is_day:
         yield (
             f"{wall} is a day without a time: its midnight is taken. If another column tells the "
             f'time, name both: wall = ["{pair.walls[0].name}", "…"]'

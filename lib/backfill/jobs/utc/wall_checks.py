@@ -387,6 +387,10 @@ def _is_end(pair: Pair) -> bool:
     return is_end(clock) or _ENDS.search(clock) is not None
 
 
+#: What is earlier by less would take nearly a day, were it of the day after.
+_LEAST_TURN_US = 4 * 3_600_000_000
+
+
 def _compared(
     zoned: ZonedTable, rows: pa.Table, one: tuple[Pair, PairValues], other: tuple[Pair, PairValues]
 ) -> list[str]:
@@ -400,6 +404,7 @@ def _compared(
     is_turned = np.count_nonzero(is_before) > np.count_nonzero(is_after)
     if _is_end(start) if _is_end(start) != _is_end(end) else is_turned:
         start, end, is_before = end, start, is_after
+    is_before &= np.abs(first_us - second_us) >= _LEAST_TURN_US  # a train may leave early
     if not is_before.any():
         return []
     row = first(is_before)

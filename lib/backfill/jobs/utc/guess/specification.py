@@ -182,9 +182,15 @@ def _vocabularies(samples: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 def _no_zone(look: TableLook) -> str:
     texts = ", ".join(n for n in look.samples if look.columns[n].plain_type in TEXT_TYPES)
+    near = ", ".join(look.zones_near)
+    where = (
+        f"no foreign key leads to {near}: is it one of these, by a [[lookup]]? Or is"
+        if near
+        else "Is"
+    )
     return (
-        f"no column holds time zone names; text columns: {texts or 'none'}. Is all of it in one "
-        'place? zone = "=Europe/Paris"'
+        f"no column holds time zone names; text columns: {texts or 'none'}. {where} all of it in "
+        'one place? zone = "=Europe/Paris"'
     )
 
 
