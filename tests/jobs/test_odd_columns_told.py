@@ -116,9 +116,10 @@ def test_the_guess_knows_numbers_words_and_keys_of_several_columns(
         "CREATE TABLE firm (id int PRIMARY KEY, settings jsonb);"
         'INSERT INTO firm VALUES (1, \'{"clock": "Asia/Dhaka", "theme": "dark"}\');'
         "CREATE TABLE t (id int PRIMARY KEY, firm int, yard_no int, due_date int,"
-        " due_time numeric(7, 1), due_utc timestamptz, begun_local float, begun_utc timestamp, seen_local text,"
-        " seen_utc timestamptz, said_local varchar, said_utc timestamptz, lone_utc timestamptz,"
-        " FOREIGN KEY (firm, yard_no) REFERENCES yard, FOREIGN KEY (firm) REFERENCES firm);"
+        " due_time numeric(7, 1), due_utc timestamptz, begun_local float, begun_utc timestamp,"
+        " seen_local text, seen_utc timestamptz, said_local varchar, said_utc timestamptz,"
+        " lone_utc timestamptz, FOREIGN KEY (firm, yard_no) REFERENCES yard,"
+        " FOREIGN KEY (firm) REFERENCES firm);"
         "INSERT INTO t VALUES (1, 1, 1, 20261231, 73000, NULL, 46298.25, NULL, '1783069200123',"
         " NULL, '15 août 2026 09:00', NULL), (2, 1, 1, 20260101, 0, NULL, 46298.5, NULL,"
         " '1783069200124', NULL, '1 févr. 2026 09:00', NULL);"
