@@ -272,10 +272,32 @@ def test_triggers_that_an_update_fires_are_named_in_a_warning(bench: Bench) -> N
             f"CREATE TRIGGER {name} BEFORE {when} ON events FOR EACH ROW EXECUTE FUNCTION pass()"
         )
     bench.sql("ALTER TABLE events DISABLE TRIGGER off")
+    bench.sql(f'ALTER DATABASE "{bench.scalar("SELECT current_database()")}" SET timezone = UTC')
 
     bench.plan()
 
     assert "public.events has triggers that every update fires: touch." in bench.messages()
+    assert "TimeZone" not in bench.messages()
+
+
+def test_a_trigger_that_meets_another_time_zone_than_usual_is_told_of(bench: Bench) -> None:
+    bench.sql(
+        "ALTER TABLE events ADD day date;"
+        "CREATE FUNCTION keep_day() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.day := to_timestamp(NEW.start_at_utc / 1000)::date; RETURN NEW; END $$;"
+        "CREATE TRIGGER keep BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION keep_day()"
+    )
+    name = bench.scalar("SELECT current_database()")
+    bench.sql(f"""ALTER DATABASE "{name}" SET timezone = 'Asia/Tokyo'""")
+    bench.add_event("late", start_at=NOON_MS + 10 * HOUR_MS, tz="Europe/Stockholm")  # 20:00 UTC
+
+    bench.plan()
+    (told,) = [text for text in bench.messages().splitlines() if "TimeZone" in text]
+    mend = told.rpartition("is meant: ")[2]
+    bench.sql(mend.replace("…", "keep_day()"))
+    bench.run()
+
+    assert bench.scalar("SELECT day::text FROM events WHERE id = 'late'") == "2025-06-03"
 
 
 def test_triggers_and_foreign_keys_that_a_replica_s_sessions_leave_out_are_told(
