@@ -104,18 +104,22 @@ def test_the_key_that_is_proposed_can_be_added_to_a_partitioned_table(tables: Ta
     assert tables.rows("SELECT v FROM stay") == [(2,)]
 
 
+@pytest.mark.parametrize(
+    ("by", "why"),
+    [("until", r"divided by until, .* NULL"), ("(until + 0)", "divided by an expression")],
+)
 def test_a_table_that_is_divided_by_what_is_to_be_filled_says_how_it_gets_a_key(
-    tables: Tables,
+    tables: Tables, by: str, why: str
 ) -> None:
     tables.make(
-        "CREATE TABLE stay (id int NOT NULL, until date) PARTITION BY RANGE (until)",
+        f"CREATE TABLE stay (id int NOT NULL, until date) PARTITION BY RANGE ({by})",
         "CREATE TABLE stay_old PARTITION OF stay FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
         "CREATE TABLE stay_rest PARTITION OF stay DEFAULT",
         "INSERT INTO stay VALUES (1, NULL)",
     )
     rows = pd.DataFrame({"id": [1], "until": ["2026-02-03"]})
 
-    with pytest.raises(PreflightError, match=r"divided by until: .* it is NULL") as refused:
+    with pytest.raises(PreflightError, match=why) as refused:
         tables.fill(rows, "stay", "until", key="id")
 
     mend, _and, _rest = str(refused.value).partition("as the table's owner: ")[2].partition(";")

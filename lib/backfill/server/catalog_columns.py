@@ -187,24 +187,26 @@ def unique_keys(connection: Connection, relation: Relation) -> list[UniqueKey]:
 def adding_key(connection: Connection, relation: Relation, names: Iterable[str] = ()) -> str:
     """Return the command that gives a table a primary key; `…` where nobody knows its columns.
 
-    That of a partitioned table must hold the columns by which it is divided: where one is NULL, as
-    a target is until it is filled, only a partition by itself can have a key. Read-only.
+    That of a partitioned table must hold what it is divided by: where that is NULL, as a target is
+    until it is filled, or an expression, only a partition by itself can have a key. Read-only.
     """
     rows = connection.execute(
         "SELECT quote_ident(name), name, true FROM unnest(%s::text[]) AS n(name) UNION ALL"
+        # An expression has the number 0, and no column of its own.
         " SELECT quote_ident(a.attname), a.attname, a.attnotnull FROM pg_partitioned_table p"
         " JOIN pg_class c ON c.oid = p.partrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (p.partattrs::int2[])"
+        " CROSS JOIN unnest(p.partattrs::int2[]) AS u(number)"
+        " LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.number"
         " WHERE n.nspname = %s AND c.relname = %s",
         [wanted := list(names), relation.schema, relation.name],
     ).fetchall()
     for spelt, name, is_not_null in rows:
-        if not is_not_null and _has_null(connection, relation, name):
+        if name is None or (not is_not_null and _has_null(connection, relation, name)):
+            why = f"{spelt}, which is NULL in some rows," if name else "an expression"
             return (
                 f"ALTER TABLE {relation.spelt} DETACH PARTITION …; and a primary key for that "
-                f"partition, which --table then names. {relation.spelt} is divided by {spelt}: a "
-                "key of it would have to hold that, and it is NULL in some rows. Filled ones come "
-                f"back by INSERT INTO {relation.spelt} SELECT …"
+                f"partition, which --table then names. {relation.spelt} is divided by {why} and no "
+                f"key can hold that. Filled rows come back by INSERT INTO {relation.spelt} SELECT …"
             )
     columns = list(dict.fromkeys(str(spelt) for spelt, _name, _is_not_null in rows))
     listed = ", ".join(columns if wanted else ["…", *columns])
