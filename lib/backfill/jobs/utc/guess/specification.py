@@ -183,13 +183,9 @@ def _vocabularies(samples: Sequence[Sequence[str]]) -> tuple[str, ...]:
 def _no_zone(look: TableLook) -> str:
     texts = ", ".join(n for n in look.samples if look.columns[n].plain_type in TEXT_TYPES)
     near = ", ".join(look.zones_near)
-    where = (
-        f"no foreign key leads to {near}: is it one of these, by a [[lookup]]? Or is"
-        if near
-        else "Is"
-    )
+    where = f"Zones stand in {near}, where no foreign key leads: by a [[lookup]]? " if near else ""
     return (
-        f"no column holds time zone names; text columns: {texts or 'none'}. {where} all of it in "
+        f"no column holds time zone names; text columns: {texts or 'none'}. {where}Is all of it in "
         'one place? zone = "=Europe/Paris"'
     )
 
