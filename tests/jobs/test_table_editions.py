@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from tests.engine.workshop import Bench, load_nothing
 from tests.jobs.conftest import BenchFrom
@@ -11,6 +13,8 @@ from tests.jobs.conftest import BenchFrom
 from backfill.jobs.utc.spec_file import load_spec, spec_from_json
 from backfill.jobs.utc.table_json import zoned_from_json
 from backfill.jobs.utc.table_spec import EVENTS
+from backfill.jobs.utc.wall_value import local_time
+from backfill.utc.wall import read_walls
 
 RECORDED = {
     "schema": "public",
@@ -33,6 +37,29 @@ def test_a_table_as_earlier_versions_recorded_it_means_what_it_meant() -> None:
     assert zoned.table.joins[0].parts[0].by == ("", "clinic")
     assert [pair.reading.name for pair in zoned.columns.pairs] == ["epoch_s", "timestamp"]
     assert zoned.columns.is_span
+
+
+def test_minutes_since_midnight_that_earlier_versions_recorded_are_minutes_still() -> None:
+    reading = {"kind": "date_and_time", "unit": "min", "format": "", "read_in": "UTC"}
+    pair = {
+        "label": "day+minute",
+        "walls": [["day", "text"], ["minute", "bigint"]],
+        "reading": {**reading, "missing": [], "uses_offset": False},
+        "target": ["minute", "bigint"],
+        "target_unit": "ms",
+        "chain": [["", "Europe/Oslo", False]],
+        "offset": None,
+        "fold_by": "",
+        "series": "",
+    }
+    later = {"sources": [], "pairs": [pair], "wants": [], "joins": [], "looked_up": [], "where": ""}
+    kept = {"schema": "public", "name": "t", "key": [["id", "bigint"]], "scope": None} | later
+
+    zoned = zoned_from_json(kept | {"where_columns": [], "deleted": None, "is_span": True})
+
+    (found,) = zoned.columns.pairs
+    assert local_time(("2026-07-01", 555), found.reading) == dt.datetime(2026, 7, 1, 9, 15)  # noqa: DTZ001
+    assert read_walls([pa.array(["2026-07-01"]), pa.array([555])], found.reading).is_read.all()
 
 
 def test_both_editions_come_back_from_a_runs_settings(tmp_path: Path) -> None:
