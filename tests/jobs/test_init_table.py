@@ -111,7 +111,7 @@ def test_what_can_not_be_guessed_is_marked_and_refused_until_filled_in(
 
     text = path.read_text(encoding="utf-8")
     assert re.findall(r"^(\w+) = .*FILL IN", text, re.MULTILINE) == ["zone", "pairs"]
-    with pytest.raises(UsageError, match=r"empty name. Fill it in, where it says FILL IN"):
+    with pytest.raises(UsageError, match=r"a name is empty. Fill it in, where it says FILL IN"):
         load_spec(path)
 
 

@@ -14,17 +14,16 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from backfill.errors import PreflightError
+from backfill.jobs.utc.dated_clocks import before_its_begin, past_midnight
 from backfill.jobs.utc.resolve_columns import UNIT_NAMES
 from backfill.jobs.utc.sample import sample_filled, sample_rows
 from backfill.jobs.utc.table_spec import OFFSET_UNITS
 from backfill.jobs.utc.wall_checks import (
     Place,
-    before_its_begin,
     bounded,
     check_walls,
     first,
     key_at,
-    past_midnight,
     unreadable,
 )
 from backfill.jobs.utc.zoned_table import ZonedTable
