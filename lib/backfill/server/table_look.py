@@ -50,8 +50,8 @@ class TableLook:
     uniques: tuple[frozenset[str], ...] = ()  # columns that tell its rows apart
     #: Tables that refer to what it refers to, by the columns of both: a person's settings.
     siblings: tuple[Reference, ...] = ()
-    #: Columns of other tables of its schema that are named like zones: foreign keys may be missing.
-    zones_near: tuple[str, ...] = ()
+    #: Columns of other tables of its schema, as (table, column): foreign keys may be missing.
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 def look_at(connection: Connection, name: str) -> tuple[TableLook, dict[Relation, TableLook]]:
@@ -69,20 +69,19 @@ def look_at(connection: Connection, name: str) -> tuple[TableLook, dict[Relation
     siblings = [sibling for sibling in siblings if sibling.other not in others][:SIBLINGS]
     for sibling in siblings:
         others[sibling.other] = _look(connection, sibling.other)
-    near = _zones_near(connection, look.relation)
-    return replace(look, siblings=tuple(siblings), zones_near=near), others
+    beside = _beside(connection, look.relation)
+    return replace(look, siblings=tuple(siblings), beside=beside), others
 
 
-def _zones_near(connection: Connection, relation: Relation) -> tuple[str, ...]:
+def _beside(connection: Connection, relation: Relation) -> tuple[tuple[str, str], ...]:
     rows = connection.execute(
         "SELECT t.relname::text, a.attname::text FROM pg_class t"
         " JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute a ON a.attrelid = t.oid"
         " WHERE n.nspname = %s AND t.relname <> %s AND t.relkind IN ('r', 'p', 'f', 'v', 'm')"
-        " AND NOT t.relispartition AND a.attnum > 0 AND NOT a.attisdropped"
-        " AND a.attname ~* '(^|_)(tz|tzid|tzname|time_?zone)(_|$)' ORDER BY 1, a.attnum LIMIT %s",
-        [relation.schema, relation.name, SIBLINGS],
+        " AND NOT t.relispartition AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, a.attnum",
+        [relation.schema, relation.name],
     ).fetchall()
-    return tuple(f"{table}.{column}" for table, column in rows)
+    return tuple((str(table), str(column)) for table, column in rows)
 
 
 def _siblings(connection: Connection, look: TableLook, own: Reference) -> list[Reference]:

@@ -149,13 +149,13 @@ def _triggers(connection: Connection, relation: Relation, columns: Sequence[str]
 def _other_clock(connection: Connection) -> str:
     """Say that triggers meet another TimeZone than in the role's own sessions."""
     query = "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'"
-    zone = str(scalar(connection, query))
-    if zone.rpartition("/")[2].upper() in ("UTC", "UCT", "GMT", "ZULU", "UNIVERSAL"):
+    own = str(scalar(connection, query))
+    if own.rpartition("/")[2].upper() in ("UTC", "UCT", "GMT", "ZULU", "UNIVERSAL"):
         return ""
     return (
-        f" They meet TimeZone UTC, and in this role's own sessions {zone}: a day or a text that "
+        f" They meet TimeZone UTC, and in this role's own sessions {own}: a day or a text that "
         "they take from an instant is UTC's. Do they? Have the function say whose day is meant: "
-        f"ALTER FUNCTION … SET TimeZone = '{zone}';"
+        f"ALTER FUNCTION … SET TimeZone = '{own}';"
     )
 
 

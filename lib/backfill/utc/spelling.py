@@ -182,5 +182,9 @@ def names_from(vocabularies: Sequence[str], own: Mapping[str, str]) -> ZoneWords
     allowed = tuple(Vocabulary(name) for name in vocabularies)
     for spelt, zone in own.items():
         if not is_zone(zone):
-            raise ValueError(f"zone_map: {spelt!r} is mapped to {zone!r}, which is no IANA name")
+            raise ValueError(
+                f"zone_map: {spelt!r} is mapped to {zone!r}, which is no IANA name (an offset of "
+                "whole hours is one like Etc/GMT+3, west of Greenwich; of others take a place that "
+                "has it all year, like Asia/Kolkata)"
+            )
     return ZoneWords(allowed, tuple(sorted(own.items())))

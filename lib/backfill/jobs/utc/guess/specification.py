@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from backfill.jobs.utc.guess.forms import (
     TEXT_TYPES,
@@ -33,6 +34,8 @@ from backfill.utc.zone_names import is_zone
 
 _ZONE_WORDS = {"tz", "tzid", "timezone", "time", "zone", "iana", "name", "olson"}
 _SCOPE_NAMES = re.compile(r"(household|tenant|account|org|organisation|organization|clinic)_?id$")
+_NAMED_ZONE = re.compile(r"(?i)(^|_)(tz|tzid|tzname|time_?zone)(_|$)")
+_MOST_NAMED = 20
 _DELETED_NAMES = ("deleted_at", "removed_at", "archived_at")
 
 
@@ -182,7 +185,8 @@ def _vocabularies(samples: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 def _no_zone(look: TableLook) -> str:
     texts = ", ".join(n for n in look.samples if look.columns[n].plain_type in TEXT_TYPES)
-    near = ", ".join(look.zones_near)
+    named = (f"{table}.{column}" for table, column in look.beside if _NAMED_ZONE.search(column))
+    near = ", ".join(islice(named, _MOST_NAMED))
     where = f"Zones stand in {near}, where no foreign key leads: by a [[lookup]]? " if near else ""
     return (
         f"no column holds time zone names; text columns: {texts or 'none'}. {where}Is all of it in "
