@@ -6,7 +6,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from backfill.ocr.engine import Engine, EngineParams
+from backfill.ocr.engine import Engine
 from backfill.ocr.image_reader import read_batch
 from backfill.ocr.reading import ImageReading
 
@@ -17,8 +17,8 @@ def dejavu(*, is_bold: bool = False) -> str:
     return str(Path(mpl.get_data_path()) / "fonts" / "ttf" / name)
 
 
-def read_image(data: bytes, engine: Engine, params: EngineParams) -> ImageReading:
+def read_image(data: bytes, engine: Engine) -> ImageReading:
     """Return what the image of these bytes says; it must be readable."""
-    (outcome,) = read_batch([data], engine, params)
+    (outcome,) = read_batch([data], engine)
     assert isinstance(outcome, ImageReading), outcome
     return outcome

@@ -44,7 +44,7 @@ def _cache(folder: Path, **changes: str) -> ReadingCache:
     engine = NoEngine()
     for name, value in changes.items():
         setattr(engine, name, value)
-    return ReadingCache(folder, engine, EngineParams())
+    return ReadingCache(folder, engine)
 
 
 def test_what_was_put_is_got_and_says_that_it_is_cached(tmp_path: Path) -> None:
@@ -64,23 +64,11 @@ def test_another_way_of_reading_is_another_entry(tmp_path: Path, changes: dict[s
     assert _cache(tmp_path, **changes).get(READING.sha256) is None
 
 
-def test_another_page_mode_or_reader_is_another_entry(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_reader_is_another_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _cache(tmp_path).put(READING)
 
-    other_mode = ReadingCache(tmp_path, NoEngine(), EngineParams(page_mode=4))
-    assert other_mode.get(READING.sha256) is None
     monkeypatch.setattr(cache_module, "READER_VERSION", "next")
     assert _cache(tmp_path).get(READING.sha256) is None
-
-
-def test_the_timeout_does_not_matter(tmp_path: Path) -> None:
-    _cache(tmp_path).put(READING)
-
-    patient = ReadingCache(tmp_path, NoEngine(), EngineParams(timeout_seconds=5))
-
-    assert patient.get(READING.sha256) == READING
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"sha256": "x"}', "null"])

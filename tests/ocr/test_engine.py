@@ -125,12 +125,6 @@ def test_no_output_file_is_a_failure(fake: Path) -> None:
         engine.words(_blank(), EngineParams())
 
 
-@pytest.mark.parametrize("seconds", [0.0, -1.0, 1e9])
-def test_a_timeout_out_of_bounds_is_a_usage_error(seconds: float) -> None:
-    with pytest.raises(UsageError, match="timeout"):
-        EngineParams(timeout_seconds=seconds)
-
-
 def test_an_unknown_engine_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="tesseract or tesserocr"):
         make_engine("magic")
@@ -174,8 +168,8 @@ def test_an_empty_picture_has_no_words() -> None:
 def test_tesserocr_reads_the_shifts_that_the_command_reads() -> None:
     screen = next(s for s in stored_sessions() if s.name == "plain-0205").images[0].read_bytes()
 
-    by_command = read_image(screen, TesseractEngine("swe"), EngineParams())
-    in_process = read_image(screen, TesserocrEngine("swe"), EngineParams())
+    by_command = read_image(screen, TesseractEngine("swe"))
+    in_process = read_image(screen, TesserocrEngine("swe"))
 
     assert [(e.start, e.end, e.title, e.address) for e in in_process.entries] == [
         (e.start, e.end, e.title, e.address) for e in by_command.entries

@@ -60,7 +60,7 @@ def _is_time(text: str) -> bool:
 def _read(spoil: Spoil) -> tuple[ImageReading, SpoiltNumbers]:
     engine = SpoiltNumbers(spoil)
     screen = next(s for s in stored_sessions() if s.name == "plain-0205").images[0].read_bytes()
-    return read_image(screen, engine, EngineParams()), engine
+    return read_image(screen, engine), engine
 
 
 def _cards(reading: ImageReading) -> list[tuple[str, ...]]:

@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
 from backfill.ocr.checks import TIME_ABOVE_DATE
-from backfill.ocr.engine import EngineParams
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import find_ink, flatten
@@ -55,7 +54,7 @@ def _read(screen: Image.Image, *, quality: int | None = None) -> ImageReading:
         screen.save(buffer, "JPEG", quality=quality)
     else:
         screen.save(buffer, "PNG")
-    return read_image(buffer.getvalue(), EngineChoice()(), EngineParams())
+    return read_image(buffer.getvalue(), EngineChoice()())
 
 
 @pytest.mark.ocr

@@ -13,7 +13,7 @@ TABLE = READER / "limits.py"
 # What limits input and work, or belongs to the job: bytes, seconds, batches, modes, minutes of a
 # day, what a person or the diff is told.
 ELSEWHERE = {
-    "FOLDER_MODE", "MAX_BYTES", "MAX_PIXELS", "TIMEOUT_SECONDS", "TIMEOUT_SECONDS_MAX",
+    "FOLDER_MODE", "MAX_BYTES", "MAX_PIXELS", "TIMEOUT_SECONDS",
     "BATCH_IMAGES", "BATCH_BYTES", "REMEMBERED", "HOUR_MINUTES",
     "DAY_MINUTES", "SAME_CARD", "SUMMARY_THRESHOLD_DEFAULT", "SUSPICIOUS_PART",
 }  # fmt: skip

@@ -252,7 +252,7 @@ def test_a_picture_without_text_gives_no_entries(picture: Image.Image) -> None:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
 
-    reading = read_image(buffer.getvalue(), EngineChoice()(), EngineParams())
+    reading = read_image(buffer.getvalue(), EngineChoice()())
 
     assert reading.entries == ()
     assert reading.date is None

@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
 from backfill.ocr.checks import FAINT_TEXT
-from backfill.ocr.engine import EngineParams
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.images import load_pixels
 from backfill.ocr.preprocess import find_ink
@@ -53,7 +52,7 @@ def _tablet() -> Image.Image:
 def _read(screen: Image.Image) -> ImageReading:
     buffer = io.BytesIO()
     screen.save(buffer, "PNG")
-    return read_image(buffer.getvalue(), EngineChoice()(), EngineParams())
+    return read_image(buffer.getvalue(), EngineChoice()())
 
 
 @pytest.mark.ocr

@@ -7,7 +7,6 @@ import io
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.engine import EngineParams
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.reading import ImageReading
 
@@ -24,7 +23,7 @@ CARDS = (
 def _read(image: Image.Image) -> ImageReading:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    return read_image(buffer.getvalue(), EngineChoice("tesseract")(), EngineParams())
+    return read_image(buffer.getvalue(), EngineChoice("tesseract")())
 
 
 def _screen(scrolled_px: int = 0, *, is_white: bool = False) -> Image.Image:

@@ -25,11 +25,10 @@ class ReadingCache:
     two writers of one key write the same bytes. Failures are never stored.
     """
 
-    def __init__(self, folder: Path, engine: Engine, params: EngineParams) -> None:
+    def __init__(self, folder: Path, engine: Engine) -> None:
         """Raises StorageError when the folder cannot be made."""
         self.folder = folder
-        told = (engine.name, engine.version, engine.language_hash, params.cache_text())
-        self.way = "|".join((*told, READER_VERSION))
+        self.way = _way(engine.name, engine.version, engine.language_hash, READER_VERSION)
         try:
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         except OSError as error:
@@ -68,11 +67,16 @@ def find_reading(folder: Path, reader: Mapping[str, str], sha256: str) -> ImageR
     None when the cache no longer has it, or today's program can not read it.
     """
     try:
-        told = (reader["engine"], reader["version"], reader["language_data_sha256"])
-        way = "|".join((*told, EngineParams().cache_text(), reader["reader"]))
+        names = ("engine", "version", "language_data_sha256", "reader")
+        way = _way(*(reader[name] for name in names))
     except KeyError:
         return None
     return _stored(folder, way, sha256)
+
+
+def _way(engine: str, version: str, data_sha256: str, reader: str) -> str:
+    """Return all that decides a reading beside the image."""
+    return "|".join((engine, version, data_sha256, EngineParams().cache_text(), reader))
 
 
 def _stored(folder: Path, way: str, sha256: str) -> ImageReading | None:

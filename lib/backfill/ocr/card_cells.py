@@ -86,14 +86,14 @@ def _doubts_aside(
 ) -> tuple[str, ...] | None:
     """Return the doubts that a text raises which is of neither title nor address; None of others.
 
-    It changes what the card means, is a state below the times, or a duration that was not read.
+    It changes what the card means, or is a state below the times.
     """
     if (meaning := _meaning_of(cell.text)) is not None:
         return (meaning,)
     if _is_below_times(cell, anchor, card, height):
         is_known = is_noise(cell.text) or is_worn_state(cell.text)
         return (UNKNOWN_TEXT,) * (not is_known and len(plain(cell.text)) > limits.SCRAP)
-    return () if _is_unread_duration(cell, card, height) else None
+    return None
 
 
 def _meaning_of(text: str) -> str | None:
@@ -281,17 +281,6 @@ def _is_in_column(line: Cell, others: Sequence[Cell]) -> bool:
     return any(
         other.right < line.left and other.top < line.bottom and line.top < other.bottom
         for other in others
-    )
-
-
-def _is_unread_duration(cell: Cell, card: list[Cell], height: float) -> bool:
-    """Whether a short text with digits stands far right of the card's text."""
-    left = min(other.left for other in card if not is_noise(other.text) or other is cell)
-    return (
-        cell.left > left + 8 * height
-        and len(cell.text) <= 9
-        and bool(re.search(r"\d", cell.text))
-        and bool(re.search(r"(?<![^\W\d_]{2})[hm]\W*$|\dm|\dh", cell.text))
     )
 
 

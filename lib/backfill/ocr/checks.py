@@ -17,7 +17,7 @@ from backfill.ocr.clock import (
     write_minutes,
 )
 from backfill.ocr.identity import fold_word
-from backfill.ocr.noise import is_collaborators, plain
+from backfill.ocr.noise import plain
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import (
     holds_half,
@@ -175,8 +175,6 @@ def is_unsure(lines: list[list[Cell]]) -> bool:
 def is_doubtful(word: Word) -> bool:
     """Whether a word is worth a second look: low confidence, and nothing that vouches for it."""
     letters = plain(word.text)
-    if is_collaborators(word.text):
-        return False
     is_odd = _is_odd(word.text) and not word.ink_agrees
     if word.is_contradicted or is_odd or _SIGN_INSIDE.search(word.text):
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -16,7 +16,6 @@ from backfill.ocr.words import Word
 Pixels = npt.NDArray[np.uint8]
 
 TIMEOUT_SECONDS = 60.0
-TIMEOUT_SECONDS_MAX = 3600.0
 
 # The names a person may type, and the Tesseract language data each means.
 LANGUAGES = {
@@ -46,21 +45,11 @@ class EngineFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class EngineParams:
-    """How the engine reads: Tesseract's page segmentation mode and the seconds it may take.
-
-    `script` is that of the pictures at hand; a run as a whole has none.
-    """
+    """How the engine reads: Tesseract's page segmentation mode, seconds it may take, the script."""
 
     page_mode: int = 6
     timeout_seconds: float = TIMEOUT_SECONDS
     script: Script = Script.TEXT
-
-    def __post_init__(self) -> None:
-        if not 0 < self.timeout_seconds <= TIMEOUT_SECONDS_MAX:
-            raise UsageError(
-                f"The OCR timeout must be above 0 and at most {TIMEOUT_SECONDS_MAX:.0f} seconds, "
-                f"not {self.timeout_seconds}."
-            )
 
     def cache_text(self) -> str:
         """What of these parameters can change the words; the timeout cannot."""
@@ -145,15 +134,13 @@ class TwoReaders:
         return self._second.lines(images)
 
 
-def read_pages(
-    engine: Engine, pages: Sequence[Page], params: EngineParams
-) -> list[list[Word] | EngineFailure]:
+def read_pages(engine: Engine, pages: Sequence[Page]) -> list[list[Word] | EngineFailure]:
     """Read each page, those of one script together; a failure is only its own page's."""
     outcomes: dict[int, list[Word] | EngineFailure] = {}
     for script in Script:
         places = [place for place, page in enumerate(pages) if page.script is script]
         images = [pages[place].pixels for place in places]
-        read = _read_together(engine, images, replace(params, script=script))
+        read = _read_together(engine, images, EngineParams(script=script))
         outcomes.update(zip(places, read, strict=True))
     return [outcomes[place] for place in range(len(pages))]
 

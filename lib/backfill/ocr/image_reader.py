@@ -15,14 +15,7 @@ from backfill.ocr import limits
 from backfill.ocr.bands import Band, find_bands, with_labels
 from backfill.ocr.candidates import hear, settle
 from backfill.ocr.checks import FAINT_TEXT
-from backfill.ocr.engine import (
-    Engine,
-    EngineFailure,
-    EngineParams,
-    LineReader,
-    Page,
-    read_pages,
-)
+from backfill.ocr.engine import Engine, EngineFailure, LineReader, Page, read_pages
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import Pixels, load_pixels
 from backfill.ocr.looks import ask_second, doubtful_bands, look_again, look_first
@@ -39,9 +32,7 @@ from backfill.ocr.words import Row, Rows, Word
 _Steps = Generator[Page, list[Word], ImageReading]
 
 
-def read_batch(
-    batch: Sequence[bytes], engine: Engine, params: EngineParams
-) -> list[ImageReading | ImageFailure]:
+def read_batch(batch: Sequence[bytes], engine: Engine) -> list[ImageReading | ImageFailure]:
     """Return what each image says, or why it can not be read, in their order.
 
     The images take their steps together: what the engine is to read of them, it reads in one go.
@@ -65,7 +56,7 @@ def read_batch(
             outcomes[number] = error.failure
     while waiting:
         under_way, waiting = waiting, {}
-        pages = read_pages(engine, [page for _steps, page in under_way.values()], params)
+        pages = read_pages(engine, [page for _steps, page in under_way.values()])
         for (number, (steps, _page)), words in zip(under_way.items(), pages, strict=True):
             if isinstance(words, EngineFailure):
                 outcomes[number] = ImageFailure(Stage.OCR, "ocr_failed", str(words))

@@ -81,7 +81,7 @@ def doubtful_bands(rows: Rows, view: View) -> list[int]:
         index
         for index, row in enumerate(rows)
         if _says_nothing(row)
-        or (row and row[0].top >= first and _is_unread_time(row))
+        or (row[0].top >= first and _is_unread_time(row))
         or (view.date is None and _is_unread_date(row))
         or any(word in times or (word in texts and is_doubtful(word)) for word in row)
         or any(_is_duration_of(row, entry) for entry in contradicted)
@@ -117,8 +117,6 @@ def ask_second(
 
 def _is_duration_of(row: Row, entry: Entry) -> bool:
     """Whether a run is a duration as low on the screen as a card, or stands right of its title."""
-    if not row:
-        return False
     _left, top, _right, bottom = span_of(entry.words)
     first = [w for w in entry.words if w.top - top < w.height]
     is_beside = (

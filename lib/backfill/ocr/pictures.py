@@ -164,12 +164,8 @@ def _count_holes(own: npt.NDArray[np.bool_], unit: float) -> int:
     """Return how many holes as high as letters a shape encloses."""
     wide = np.pad(~own, 1, constant_values=True).astype(np.uint8)
     _labels, found = find_shapes(np.asarray(wide, dtype=np.uint8), connectivity=4)
-    height, width = wide.shape
-    return sum(
-        hole.height >= limits.CHIP_LETTER_TALL * unit and not (hole.left == 0 or hole.top == 0)
-        for hole in found
-        if hole.width < width and hole.height < height
-    )
+    # What begins at the rim is the blank around the shape.
+    return sum(hole.left > 0 and hole.height >= limits.CHIP_LETTER_TALL * unit for hole in found)
 
 
 def _find_chips(mask: Mask, unit: float) -> list[Box]:

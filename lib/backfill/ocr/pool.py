@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backfill.ocr.cache import ReadingCache
-from backfill.ocr.engine import Engine, EngineParams, PageEngine
+from backfill.ocr.engine import Engine, PageEngine
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import read_bytes
 from backfill.ocr.reading import ImageReading
@@ -33,7 +33,6 @@ def read_images(
     *,
     workers: int = 1,
     engine_factory: EngineFactory,
-    params: EngineParams | None = None,
     cache_folder: Path | None = None,
     executor: Executor | None = None,
 ) -> Iterator[Outcome]:
@@ -52,11 +51,10 @@ def read_images(
         if executor
         else contextlib.closing(local_executor(workers))
     )
-    params = params or EngineParams()
     engine = engine_here(engine_factory)
-    cache = ReadingCache(cache_folder, engine, params) if cache_folder else None
+    cache = ReadingCache(cache_folder, engine) if cache_folder else None
     batch_images = BATCH_IMAGES if isinstance(engine, PageEngine) else 1
-    return _read_ordered(iter(items), place, _Way(engine_factory, params, batch_images), cache)
+    return _read_ordered(iter(items), place, _Way(engine_factory, batch_images), cache)
 
 
 def _read_ordered(
@@ -114,7 +112,6 @@ class _Way:
     """How images are read: by which engine, and how many of them in one go."""
 
     factory: EngineFactory
-    params: EngineParams
     batch_images: int
 
 
@@ -199,7 +196,7 @@ class _Reader:
     def _start(self, images: list[_Pending]) -> None:
         pictures = [pending.picture for pending in images]
         way = self._way
-        batch = _Batch(self._executor.submit(_read_batch, way.factory, pictures, way.params))
+        batch = _Batch(self._executor.submit(_read_batch, way.factory, pictures))
         for place, pending in enumerate(images):
             pending.batch, pending.place = batch, place
 
@@ -215,8 +212,7 @@ class _Reader:
         """Read one image where it can hurt no other."""
         try:
             data = item if isinstance(item, bytes) else read_bytes(item)
-            way = self._way
-            outcomes = self._executor.alone(_read_batch, way.factory, [data], way.params)
+            outcomes = self._executor.alone(_read_batch, self._way.factory, [data])
         except UnreadableImage as error:
             return error.failure
         except WorkerKilled as error:
@@ -254,9 +250,7 @@ def engine_here(factory: EngineFactory) -> Engine:
     return engine
 
 
-def _read_batch(
-    factory: EngineFactory, pictures: Sequence[Picture], params: EngineParams
-) -> list[Outcome] | None:
+def _read_batch(factory: EngineFactory, pictures: Sequence[Picture]) -> list[Outcome] | None:
     import cv2
 
     from backfill.ocr.image_reader import read_batch  # with it OpenCV, which a run itself lacks
@@ -265,4 +259,4 @@ def _read_batch(
     batch = [data for picture in pictures if (data := _bytes_of(picture)) is not None]
     if len(batch) < len(pictures):
         return None
-    return read_batch(batch, engine_here(factory), params)
+    return read_batch(batch, engine_here(factory))

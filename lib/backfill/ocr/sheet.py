@@ -305,13 +305,5 @@ def is_cut(run: Band | Word, top: float, ink: Ink) -> bool:
     above = ink.contrast[round(top) : round(run.top) + 2, left:right]
     # The header's edge itself may leave a few rows; a ring or a dot is never as wide as the line.
     blank = above[limits.EDGE_PX : max(limits.EDGE_PX, above.shape[0] - 3)]
-    if (
-        blank.shape[0]
-        and int(blank[-round(limits.BLANK_ABOVE * ink.letter_px) :].max()) > limits.INK_CONTRAST
-    ):
-        return True
-    _, labels = cv2.connectedComponents(
-        (above > limits.INK_CONTRAST).astype(np.uint8), connectivity=8
-    )
-    ends = set(np.unique(labels[0]).tolist()) & set(np.unique(labels[-1]).tolist())
-    return bool(ends - {0})
+    near = blank[-round(limits.BLANK_ABOVE * ink.letter_px) :]
+    return int(near.max(initial=0)) > limits.INK_CONTRAST
