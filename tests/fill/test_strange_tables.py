@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from psycopg.conninfo import make_conninfo
 from tests.fill.test_strange_values import box
+from tests.longer import longer_behind
 
 from backfill import workbook
 from backfill.errors import PreflightError, UsageError
@@ -217,3 +218,46 @@ def test_a_cast_of_ones_own_to_or_from_a_columns_type_is_named(tables: Tables, c
 
     assert tables.rows("SELECT count(mood) FROM cat") == [(0,)]
     assert tables.fill(pd.DataFrame({"id": [1], "n": [3]}), "dog", "n").summary["total_updated"]
+
+
+@pytest.mark.parametrize(
+    "moves",
+    longer_behind(
+        1,
+        [
+            {1: (1, 2), 2: (2, 3), 3: (3, 4), 4: (4, 5), 5: (5, 6)},
+            {1: (5, 6), 2: (4, 5), 3: (3, 4), 4: (2, 3)},
+            {1: (1, 3), 2: (2, 1), 3: (3, 5), 4: (4, 2), 5: (5, 9), 6: (6, 4)},
+        ],
+    ),
+)
+def test_values_that_make_way_for_one_another_are_written_in_one_run(
+    tables: Tables, moves: dict[int, tuple[int, int]]
+) -> None:
+    tables.make("CREATE TABLE berth (id int PRIMARY KEY, place int UNIQUE)")
+    for key, (was, _becomes) in moves.items():
+        tables.connection.execute("INSERT INTO berth VALUES (%s, %s)", [key, was])
+    rows = pd.DataFrame({"id": list(moves), "place": [becomes for _was, becomes in moves.values()]})
+
+    run = tables.fill(rows, "berth", "place", overwrite=True)
+    run.apply()
+    run.verify()
+
+    assert run.skips.empty
+    wanted = [(key, becomes) for key, (_was, becomes) in moves.items()]
+    assert tables.rows("TABLE berth ORDER BY id") == wanted
+    run.undo()
+    assert tables.rows("TABLE berth ORDER BY id") == [(k, was) for k, (was, _) in moves.items()]
+
+
+def test_blanks_behind_a_text_of_any_length_are_kept(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE box (id int PRIMARY KEY, v bpchar)", "INSERT INTO box VALUES (1), (2)"
+    )
+
+    run = tables.fill(pd.DataFrame({"id": [1, 2], "v": ["oak  ", "ash"]}), "box", "v")
+    run.apply()
+    run.verify()
+
+    stored = tables.rows("SELECT textin(bpcharout(v)) FROM box ORDER BY id")
+    assert stored == [("oak  ",), ("ash",)]

@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from backfill.errors import UsageError
@@ -244,6 +245,73 @@ def test_a_key_or_a_source_that_may_be_two_days_is_refused_with_its_row(
 
     with pytest.raises(UsageError, match=r"day in row 2 of the values: '01/02/2026' may have"):
         tables.fill(rows, "tide", "height", **given)
+
+
+def test_a_span_is_as_a_clock_shows_it_whatever_takes_it(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE shop (id int PRIMARY KEY, open time, told text, wait interval, n int)",
+        "INSERT INTO shop SELECT generate_series(1, 3)",
+    )
+    spans = pd.Series(pd.to_timedelta(["10:00:00", "00:00:01.5", "-1s"]))
+    kinds = {"open": spans, "told": spans.astype(object), "wait": spans}
+
+    run = tables.fill(pd.DataFrame({"id": [1, 2, 3], **kinds}), "shop", list(kinds))
+    run.apply()
+    run.verify()
+
+    assert tables.rows(
+        "SELECT open::text, told, wait::text FROM shop WHERE id < 3 ORDER BY id"
+    ) == [
+        ("10:00:00", "10:00:00", "10:00:00"),
+        ("00:00:01.5", "00:00:01.500000", "00:00:01.5"),
+    ]
+    assert run.skips["column"].tolist() == ["open"]
+    number = tables.fill(pd.DataFrame({"id": [1], "n": spans[:1]}), "shop", "n")
+    assert number.skips["detail"].tolist() == ['invalid input syntax for type integer: "10:00:00"']
+
+
+@pytest.mark.parametrize("is_within", [False, True])
+def test_moments_of_a_zone_that_nobody_knows_are_no_wall_times(
+    tables: Tables, *, is_within: bool
+) -> None:
+    tables.make(
+        "CREATE TABLE talk (id int PRIMARY KEY, wall timestamp, instant timestamptz, many text[])",
+        "INSERT INTO talk VALUES (1)",
+    )
+    moments = pa.array([0], pa.timestamp("us", "Mars/Phobos"))
+    many = pa.array([[0]], pa.list_(moments.type))
+    rows = pa.table({"id": [1], "wall": moments, "instant": moments, "many": many})
+
+    with pytest.raises(UsageError, match="zone 'Mars/Phobos', and what clocks show there nobody"):
+        tables.fill(rows, "talk", "many" if is_within else "wall", reads=[])
+
+    run = tables.fill(rows.select(["id", "instant"]), "talk", "instant")
+    run.apply()
+    assert tables.rows("SELECT instant = '1970-01-01 00:00Z' FROM talk") == [(True,)]
+
+
+@pytest.mark.parametrize("name", ["kept.parquet", "kept.arrow"])
+def test_numbers_that_mean_something_in_pandas_alone_are_refused(tmp_path: Path, name: str) -> None:
+    months = pd.DataFrame({"id": [1], "month": pd.PeriodIndex(["2031-05"], freq="M")})
+    rows, path = pa.Table.from_pandas(months), tmp_path / name
+    if name.endswith(".parquet"):
+        pq.write_table(rows, path)
+    else:
+        with pa.ipc.new_file(path, rows.schema) as writer:
+            writer.write_table(rows)
+
+    with pytest.raises(UsageError, match=r"column 'month' .*pandas.period.*\.astype\(str\)"):
+        open_values(path)
+
+
+def test_an_index_without_a_name_is_told_to_be_left_out(tables: Tables) -> None:
+    tables.make("CREATE TABLE box (id int PRIMARY KEY, v text)")
+    rows = pd.DataFrame({"v": ["oak", "ash"]}, index=[4, 7])
+
+    with pytest.raises(UsageError, match=r"no key column id.*reset_index\(names="):
+        tables.fill(rows, "box", "v")
+    with pytest.raises(UsageError, match=r"no key column id\. They have: v\.$"):
+        tables.fill(rows.reset_index(drop=True), "box", "v")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,9 @@ class CarefulWriter:
         with connection.transaction():
             return self.writer.locked(connection, changes)
 
-    def _in_halves(self, connection: Connection, changes: pa.Table) -> Written:
+    def _in_halves(
+        self, connection: Connection, changes: pa.Table, *, last_first: bool = False
+    ) -> Written:
         nothing = Written(image_of(changes.slice(0, 0)))
         if not changes.num_rows:
             return nothing
@@ -92,23 +94,29 @@ class CarefulWriter:
             if changes.num_rows == 1:
                 self._locked_in_a_row = 0
                 return self._refuse(changes, error)
-        half = changes.num_rows // 2
-        first = self._in_halves(connection, changes.slice(0, half))
-        return first + self._in_halves(connection, changes.slice(half))
+        middle = changes.num_rows // 2
+        halves = [changes.slice(0, middle), changes.slice(middle)]
+        for half in reversed(halves) if last_first else halves:
+            nothing += self._in_halves(connection, half, last_first=last_first)
+        return nothing
 
     def _again(self, connection: Connection, changes: pa.Table, written: Written) -> Written:
-        """Try rows together that only others stood in the way of: those may be out of it now."""
-        keys = [
-            refusal.key for refusal in self.refused if isinstance(refusal.error, _OF_OTHER_ROWS)
-        ]
-        if not keys or (not written.updated and len(keys) < 2):
-            return written
-        before = self.refused
-        self.refused = [refusal for refusal in before if refusal.key not in keys]
-        kept = tuple(skip for skip in written.skipped if skip.key not in keys)
-        rows = changes.filter(pa.array(np.isin(changes.column("key").to_pylist(), keys)))
-        once = Written(written.image, written.unchanged, written.drifted, kept, written.locked)
-        return once + self._in_halves(connection, rows)
+        """Try rows together that only others stood in the way of: those may be out of it now.
+
+        From the other end each time, until no further one is written: of 1 to 2, 2 to 3, 3 to 4
+        the last one makes way for the one before it.
+        """
+        tried, last_first = 0, False
+        while keys := [r.key for r in self.refused if isinstance(r.error, _OF_OTHER_ROWS)]:
+            if len(keys) == tried or (not written.updated and len(keys) < 2):
+                break
+            tried, last_first = len(keys), not last_first
+            self.refused = [refusal for refusal in self.refused if refusal.key not in keys]
+            kept = tuple(skip for skip in written.skipped if skip.key not in keys)
+            rows = changes.filter(pa.array(np.isin(changes.column("key").to_pylist(), keys)))
+            once = Written(written.image, written.unchanged, written.drifted, kept, written.locked)
+            written = once + self._in_halves(connection, rows, last_first=last_first)
+        return written
 
     def _busy(self, changes: pa.Table, said: str) -> Written:
         nothing = image_of(changes.slice(0, 0))

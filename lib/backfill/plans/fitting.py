@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from backfill.plans.held import CUT, is_whole
-from backfill.plans.parts import Parts, Told
+from backfill.plans.parts import Told, parts_of
 from backfill.plans.table_checks import Check, checks_of
 from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.others_texts import (
@@ -37,7 +37,6 @@ from backfill.rows.values import places_of
 from backfill.server.catalog_columns import CatalogColumn
 from backfill.server.in_bulk import in_bulk, rows_of
 from backfill.server.postgres import Connection
-from backfill.server.shapes import has_parts, shape_of
 from backfill.server.table import Table
 
 #: A function of the server takes no more than a hundred arguments.
@@ -56,11 +55,12 @@ def column_texts(values: pa.Array | pa.ChunkedArray, column: CatalogColumn) -> p
 @dataclass(slots=True)
 class Fitted:
     """Values as the server stores them, by column; refused rows with column and the server's
-    words; rows whose value lost something on the way, with what a person should know."""
+    words; what a person should know of a row's value, and which rows' lost something on the way."""
 
     values: dict[str, pa.Array]
     refused: dict[int, tuple[str, str]] = field(default_factory=dict)
     remarks: dict[int, str] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
 
     def remark(self, row: int, text: str) -> None:
         """Say something of a row, behind what is said already."""
@@ -84,11 +84,8 @@ class Fitting:
         self._table = table
         self._columns = [columns[column.name] for column in table.targets]
         self.unchecked: list[str] = []  # constraints that could not be asked about
-        self._parts: dict[str, Parts] = {}
-        for column in () if is_part else filter(has_parts, self._columns):
-            parts = Parts(shape_of(connection, table.relation, column.name), self._fit_part)
-            if parts.may_lose:
-                self._parts[column.name] = parts
+        with_parts = () if is_part else self._columns
+        self._parts = parts_of(connection, table.relation, with_parts, self._fit_part)
         checks = () if is_part else checks_of(connection, table)
         self._checks = [check for check in checks if self._can_ask(check)]
         self._known: dict[str, dict[str, str]] = {column.name: {} for column in self._columns}
@@ -144,11 +141,8 @@ class Fitting:
         return fitted
 
     def _fit_part(self, part: CatalogColumn, texts: pa.Array) -> Told:
-        table = replace(self._table, targets=(part.as_text(),))
-        fitting = Fitting(self._connection, table, {part.name: part}, is_part=True)
-        no_keys = [pa.nulls(len(texts), pa.string()) for _ in table.key.columns]
-        fitted = fitting.fit(no_keys, {part.name: texts})
-        return {row: words for row, (_name, words) in fitted.refused.items()}, fitted.remarks
+        refused, fitted = fit_part(self._connection, self._table, part, texts)
+        return refused, fitted.remarks
 
     def _look_for_nulls(self, fitted: Fitted) -> None:
         for column in self._columns:
@@ -227,6 +221,7 @@ class Fitting:
                 text, is_same = parts[2 * index], parts[2 * index + 1]
                 changed[column.name][row] = text
                 if is_same is False:
+                    fitted.lost.add(row)
                     was = batch.values[index][place].as_py()
                     if column.kind in CUT:
                         words = f"value too long for type {column.type_name}"
@@ -266,16 +261,17 @@ class Fitting:
         keys = [] if only is not None else range(len(self._table.key.columns))
         names = [*(f"k{i}" for i in keys), *(f"a{i}" for i in range(len(self._columns)))]
         stored = [self._stored(index) for index in numbers]
+        read = [self._columns[i].as_text().read(v) for i, v in zip(numbers, stored, strict=True)]
         values = [
-            sql.SQL("{s}::text, {same}").format(s=value, same=self._same(index, value))
-            for index, value in zip(numbers, stored, strict=True)
+            sql.SQL("{}, {}").format(text, self._same(index, value))
+            for index, value, text in zip(numbers, stored, read, strict=True)
         ]
         news = [
             # What is compared as another type must be a value of that one too.
             sql.SQL("NOT {}").format(self._same(i, value))
             if self._columns[i].kind == "json"
-            else sql.SQL("{}::text IS DISTINCT FROM v.{}").format(value, sql.Identifier(f"a{i}"))
-            for i, value in zip(numbers, stored, strict=True)
+            else sql.SQL("{} IS DISTINCT FROM v.{}").format(text, sql.Identifier(f"a{i}"))
+            for i, value, text in zip(numbers, stored, read, strict=True)
         ]
         failed, joined = self._checked(checks, stored)
         return sql.SQL(
@@ -382,6 +378,17 @@ class _Rows:
 
 _EMPTY = pa.array([], pa.string())
 _NO_ROWS = _Rows([], [])
+
+
+def fit_part(
+    connection: Connection, table: Table, part: CatalogColumn, texts: pa.Array
+) -> tuple[dict[int, str], Fitted]:
+    """Fit texts to the type of what lies within a column; return which are refused, too."""
+    alone = replace(table, targets=(part.as_text(),))
+    no_keys = [pa.nulls(len(texts), pa.string()) for _ in table.key.columns]
+    fitting = Fitting(connection, alone, {part.name: part}, is_part=True)
+    fitted = fitting.fit(no_keys, {part.name: texts})
+    return {row: words for row, (_name, words) in fitted.refused.items()}, fitted
 
 
 def _replaced(values: pa.Array, texts: Mapping[int, str | None]) -> pa.Array:

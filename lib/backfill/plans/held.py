@@ -1,5 +1,5 @@
 """Whether a value of a column says all that its text said, as SQL: many types round, cut or leave
-out without a word.
+out without a word. What lies within arrays, ranges and composites is held so by itself (`Parts`).
 
 `given` is the text, `stored` the value that the server makes of it. NULL stands for yes.
 """
@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from backfill.rows.others_texts import DATES, RANGES
+from backfill.rows.others_texts import DATES
 from backfill.server.catalog_columns import CatalogColumn
 
 #: Types that take a text of any length and keep its beginning.
 CUT = ("char", "name")
-_TEMPORAL = (*DATES, *RANGES, "time", "timetz", "interval")
+_TEMPORAL = (*DATES, "time", "timetz", "interval")
 _BEYOND_MICROS = r"[.][0-9]{6}0*[1-9]"
 _DAY = r"[0-9]-[0-9]{1,2}-[0-9]"
 _OFFSET = r":[0-9]{2}.*[-+](?!00(:?00)*\s*$)[0-9]"
 _ZONE = r"(?i):[0-9]{2}[0-9. ]*(?!utc|gmt)[a-z]{3}"
-_MIDNIGHT = r"\m00:00(:00([.]0+)?)?"
 _PART_OF_YEAR = r"(?i)[.](?!(0|25|5|75)0*[^0-9])[0-9]+\s*(y|dec|c|millenn)"
 _NUMBER = r"^\s*[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?\s*$"
 _WITH_COMMAS = r"^-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)([.][0-9]*)?$"
@@ -30,26 +29,22 @@ def is_meant(
     """Return the SQL for whether the value is the one that the text means, by whole moments, days
     and amounts; None for types whose every value is. A float is the nearest one.
     """
-    kind = column.kind.removeprefix("_")
+    kind = column.kind
     parts: list[sql.Composable] = []
     if kind in _TEMPORAL:
         parts.append(_unlike(given, _BEYOND_MICROS))
     if kind in ("date", "timestamp"):  # an offset, or a time of the day, that is left out
-        listed = sql.SQL("[]" if column.kind != kind else "")
-        instant = "{g} !~ ':' OR {g}::pg_catalog.timestamptz{l} = ({s})::pg_catalog.timestamptz{l}"
-        parts.append(sql.SQL(instant).format(g=given, s=stored, l=listed))
+        instant = "{g} !~ ':' OR {g}::pg_catalog.timestamptz = ({s})::pg_catalog.timestamptz"
+        parts.append(sql.SQL(instant).format(g=given, s=stored))
     elif kind in ("time", "timetz"):
         parts.append(_unlike(given, _DAY))
         if kind == "time":
             parts += [_unlike(given, _OFFSET), _unlike(given, _ZONE)]
-    elif kind in ("daterange", "datemultirange"):
-        bare = sql.SQL("regexp_replace({}, {}, '', 'g')").format(given, sql.Literal(_MIDNIGHT))
-        parts.append(_unlike(bare, ":"))
     elif kind == "interval":  # the month is the least that a part of a year becomes
         parts.append(_unlike(given, _PART_OF_YEAR))
-    elif column.kind == "money":
+    elif kind == "money":
         parts.append(_is_amount(given, stored))
-    elif column.kind in CUT:
+    elif kind in CUT:
         parts.append(sql.SQL("{} = ({})::pg_catalog.text").format(given, stored))
     if not parts:
         return None
@@ -71,7 +66,7 @@ def is_whole(
         quotes = "length({t}) - length(replace({t}, '\"', ''))"
         left, right = (sql.SQL(quotes).format(t=text) for text in (given, _text(stored)))
         parts.append(sql.SQL("{} <= {}").format(left, right))
-    elif column.has_modifier and kind != "json" and not kind.startswith("_"):
+    elif column.has_modifier and not kind.startswith("_"):
         parts.append(own.compared(own.cast(stored), "=", own.cast(given)))
     if not parts:
         return sql.SQL("true")

@@ -22,10 +22,12 @@ import pyarrow as pa
 from psycopg import sql
 
 from backfill.errors import UsageError
+from backfill.plans.fitting import fit_part
 from backfill.plans.held import is_meant
+from backfill.plans.parts import Told, parts_of
 from backfill.rows.binary_array import pack_texts, register
 from backfill.rows.spelt import condition
-from backfill.server.catalog_columns import CatalogColumn
+from backfill.server.catalog_columns import CatalogColumn, lack_equality
 from backfill.server.in_bulk import in_bulk
 from backfill.server.plain_table import columns_sql
 from backfill.server.postgres import Connection, find_rows_by_key
@@ -147,6 +149,9 @@ class KeyedRows:
         self._connection = connection
         self._table = table
         self._match = match
+        columns = (*match.keys, *match.sources)
+        self._by_text = lack_equality(connection, columns)
+        self._parts = parts_of(connection, table.relation, columns, self._fit_part)
         if {column.name for column in match.keys} == {c.name for c in table.key.columns}:
             find_rows_by_key(connection)  # else each page of keys walks the whole table
 
@@ -171,9 +176,33 @@ class KeyedRows:
         if refused:
             by_row = {row[0]: row for row in (*matches, *self._found_by_key(given, refused))}
             width = 4 + len(self._table.sources) + len(self._table.targets)
-            nothing = (None, None, False, *[None] * (width - 3))
-            matches = [by_row.get(row, nothing) for row in range(rows)]
+            matches = [by_row.get(row, _nothing(row, width)) for row in range(rows)]
+        if self._parts:
+            self._leave_unlike(given, matches, refused)
         return self._judged(given, matches, refused)
+
+    def _leave_unlike(
+        self,
+        given: Mapping[str, pa.Array],
+        matches: list[Sequence[Any]],
+        refused: dict[int, str],
+    ) -> None:
+        """Unmatch rows found by a value of which the type does not keep all that lies within."""
+        sources = [source.name for source in self._match.sources]
+        for name, parts in self._parts.items():
+            told, _remarks = parts.told(given[name])
+            for row in told:
+                found = matches[row]
+                if name not in sources:
+                    refused[row], matches[row] = told[row], _nothing(row, len(found))
+                elif found[2] and found[3] is None:
+                    matches[row] = (*found[:3], sources.index(name), *found[4:])
+
+    def _fit_part(self, part: CatalogColumn, texts: pa.Array) -> Told:
+        refused, fitted = fit_part(self._connection, self._table, part, texts)
+        is_float = part.kind.startswith("float")  # that is the nearest one, as by itself
+        lost = {} if is_float else {row: fitted.remarks[row] for row in fitted.lost}
+        return lost | refused, {}
 
     def _found_by_key(
         self, given: Mapping[str, pa.Array], refused: Mapping[int, str]
@@ -239,6 +268,9 @@ class KeyedRows:
     def _meant(self, places: Sequence[sql.Composable]) -> Iterator[sql.Composable]:
         """Yield the conditions under which a row is the one that a key names."""
         for column, place in zip(self._match.keys, places, strict=True):
+            if column.kind == "json" or column.name in self._by_text:  # else, its index may be used
+                yield sql.SQL("NOT {}").format(self._differs(column, place))
+                continue
             yield column.as_key().equals("t", place)
             if (same := is_meant(column, place, column.sql_type.cast(place))) is not None:
                 yield same
@@ -251,13 +283,17 @@ class KeyedRows:
             return sql.SQL("NULL::int")
         cases = sql.SQL(" ").join(
             sql.SQL("WHEN {} OR NOT {} THEN {}").format(
-                column.differs("t", place),
+                self._differs(column, place),
                 is_meant(column, place, column.sql_type.cast(place)) or sql.SQL("true"),
                 sql.Literal(index),
             )
             for index, (column, place) in enumerate(zip(sources, places, strict=True))
         )
         return sql.SQL("CASE {} END").format(cases)
+
+    def _differs(self, column: CatalogColumn, place: sql.Composable) -> sql.Composable:
+        differs = column.differs("t", place, by_text=column.name in self._by_text)
+        return sql.SQL("({})").format(differs)
 
     def _judged(
         self,
@@ -296,6 +332,11 @@ class KeyedRows:
             f"The key ({listed}) is not unique in {self._table.relation}: {first_keys(named)}. "
             "Name columns that tell its rows apart with --key."
         )
+
+
+def _nothing(row: int, width: int) -> Sequence[Any]:
+    """Return what is found of a key that the table lacks."""
+    return (row, None, False, *[None] * (width - 3))
 
 
 def first_keys(keys: Sequence[str]) -> str:

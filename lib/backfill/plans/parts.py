@@ -3,7 +3,7 @@ the whole loses without a word what that one rounds, cuts or leaves out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,11 +11,26 @@ import pyarrow as pa
 from backfill.rows.others_texts import DATES
 from backfill.rows.within import Elements, Ends, Fields, Shape
 from backfill.server.catalog_columns import CatalogColumn
+from backfill.server.postgres import Connection
+from backfill.server.shapes import has_parts, shape_of
+from backfill.server.table import Relation
 
 #: Types, as the catalog names them, of which some text is more than what is stored.
 _LOSING = (*DATES, "time", "timetz", "interval", "float4", "float8", "money", "char", "name")
 #: What is refused, and what is to be said, by the place of a value among those that were fitted.
 Told = tuple[dict[int, str], dict[int, str]]
+Fit = Callable[[CatalogColumn, pa.Array], Told]
+
+
+def parts_of(
+    connection: Connection, relation: Relation, columns: Iterable[CatalogColumn], fit: Fit
+) -> dict[str, Parts]:
+    """Return the parts of those columns whose values have some that may lose something."""
+    found = {
+        column.name: Parts(shape_of(connection, relation, column.name), fit)
+        for column in filter(has_parts, columns)
+    }
+    return {name: parts for name, parts in found.items() if parts.may_lose}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +38,7 @@ class Parts:
     """What lies within the values of one column, and what fits texts to the type of a part."""
 
     shape: Shape[CatalogColumn]
-    fit: Callable[[CatalogColumn, pa.Array], Told]
+    fit: Fit
 
     @property
     def may_lose(self) -> bool:

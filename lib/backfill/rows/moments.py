@@ -8,6 +8,8 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.errors import UsageError
+
 _EARLY = re.compile("-[0-9]|0000-")
 #: What DuckDB has for a moment or day that is infinite: the largest number, and less than none.
 _FOREVER = {pa.timestamp("us"): 2**63 - 1, pa.date32(): 2**31 - 1}
@@ -58,7 +60,7 @@ def timestamps(values: pa.Array, *, in_utc: bool = False) -> pa.Array:
 def _seconds_ahead(values: pa.Array) -> pa.Array:
     """Return how many seconds the wall clocks of a column's zone are ahead of UTC's (int64).
 
-    None outside of our calendar, and none of a zone that nobody knows.
+    None outside of our calendar. Raises `UsageError` for a zone that nobody knows.
     """
     moments = values.cast(pa.timestamp("s", values.type.tz), safe=False)
     seconds = moments.cast(pa.int64())
@@ -68,13 +70,24 @@ def _seconds_ahead(values: pa.Array) -> pa.Array:
     try:
         walls = pc.local_timestamp(moments)
     except pa.ArrowInvalid:  # a machine without a database of zones; Python brings one along
-        try:
-            naive = [None if m is None else m.replace(tzinfo=None) for m in moments.to_pylist()]
-        except (pa.ArrowInvalid, LookupError, ValueError):
-            return pc.multiply(seconds, 0)
+        refuse_unknown_zone(values.type)
+        naive = [None if m is None else m.replace(tzinfo=None) for m in moments.to_pylist()]
         walls = pa.array(naive, pa.timestamp("s"))
     ahead = pc.subtract(walls.cast(pa.int64()), moments.cast(pa.int64()))
     return pc.if_else(is_inside, ahead, 0)
+
+
+def refuse_unknown_zone(kind: pa.DataType) -> pa.DataType:
+    """Return a type; raise `UsageError` for moments whose zone is none that Python knows."""
+    try:
+        if pa.types.is_timestamp(kind) and kind.tz:
+            pa.scalar(0, kind).as_py()
+    except (pa.ArrowInvalid, LookupError, ValueError):
+        raise UsageError(
+            f"The values have moments of the zone {kind.tz!r}, and what clocks show there nobody "
+            "can know. Give them UTC, or one of IANA's zones like Europe/Paris."
+        ) from None
+    return kind
 
 
 def _offsets(ahead: pa.Array) -> pa.Array:
@@ -102,11 +115,12 @@ def durations(values: pa.Array) -> pa.Array:
 
 
 def nanos(count: int) -> str:
-    """Return nanoseconds as an interval's text; whole microseconds are told as such."""
-    if count % 1000 == 0:
-        return f"{count // 1000} microseconds"
+    """Return nanoseconds as a clock shows them, which columns of intervals, times and texts take:
+    26:00:00, or -00:00:00.000001500."""
     seconds, rest = divmod(abs(count), 10**9)
-    return f"{'-' if count < 0 else ''}{seconds}.{rest:09d} seconds"
+    fraction = f".{rest:09d}".removesuffix("000") if rest else ""
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{'-' if count < 0 else ''}{hours:02}:{minutes:02}:{seconds % 60:02}{fraction}"
 
 
 _BC = " BC"

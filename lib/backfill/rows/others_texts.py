@@ -77,26 +77,16 @@ def how_written(kind: str, text: str) -> str:
 
 #: Types, as the catalog names them, that read such a text as month first and say nothing.
 DATES = ("date", "timestamp", "timestamptz")
-RANGES = ("daterange", "tsrange", "tstzrange", "datemultirange", "tsmultirange", "tstzmultirange")
 _DAY_OR_MONTH = r"^\s*(?P<one>\d{1,2})[-/.](?P<other>\d{1,2})[-/.]\d{2,4}(?:\D|$)"
 #: Digits alone are a date where they are eight; six may be of any order, more are a moment's count.
 _COUNTS = r"^\s*[-+]?(?:\d{1,7}|\d{9,}|\d+[.]\d*)\s*$"
 _COUNT = re.compile(_COUNTS)
-_PUNCTUATION = re.compile(r'[\[\](){},"]+')
 
 
 def are_untold(texts: pa.Array, kind: str) -> list[int]:
     """Return the places of texts, for a column of that kind, that are one date with the day first
-    and another without, or no date but a number; in arrays and ranges too."""
-    if kind in DATES:
-        return places_of(_untold(texts))
-    if kind.removeprefix("_") not in (*DATES, *RANGES):
-        return []
-    return [
-        place
-        for place, text in enumerate(texts.to_pylist())
-        if text and places_of(_untold(pa.array(_PUNCTUATION.split(text), pa.string())))
-    ]
+    and another without, or no date but a number."""
+    return places_of(_untold(texts)) if kind in DATES else []
 
 
 def _untold(texts: pa.Array) -> pa.Array:

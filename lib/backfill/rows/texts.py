@@ -22,7 +22,13 @@ from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
 from backfill.errors import UsageError
-from backfill.rows.moments import dates, durations, nanos, timestamps
+from backfill.rows.moments import (
+    dates,
+    durations,
+    nanos,
+    refuse_unknown_zone,
+    timestamps,
+)
 
 _WHOLE_BELOW = 2.0**63  # floats below it that are whole are written without an exponent
 #: No text of PostgreSQL's holds it: what can not be a text is refused by the server with its row.
@@ -77,6 +83,7 @@ def _without_bytes(value: Any, kind: str) -> Any:
 
 def _as_python(values: pa.Array) -> list[Any]:
     """A map is a dict, unless a key is there twice."""
+    _leaves(values.type, refuse_unknown_zone)
     if (micros := _leaves(values.type, _micros)) != values.type:
         try:
             values = values.cast(micros)
@@ -239,7 +246,7 @@ _HOW: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Array]]
 
 def text_of(value: Any, *, as_json: bool = False) -> str | None:
     """Return one Python value as PostgreSQL's text; raise `UsageError` for one that has none."""
-    if value is None or _is_missing(value):
+    if value is None or is_missing(value):
         return None
     if isinstance(value, enum.Enum):
         return text_of(value.value, as_json=as_json)
@@ -299,7 +306,7 @@ _ONE: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     ((float, np.floating), _float),
     (np.timedelta64, _timedelta),
     ((bytes, bytearray, memoryview), lambda value: "\\x" + bytes(value).hex()),
-    (dt.timedelta, lambda value: f"{value // dt.timedelta(microseconds=1)} microseconds"),
+    (dt.timedelta, lambda value: nanos(value // dt.timedelta(microseconds=1) * 1000)),
     (dt.datetime, lambda value: str(value.isoformat(" "))),
     (pa.MonthDayNano, _interval),
     (Range, _range),
@@ -308,7 +315,7 @@ _ONE: tuple[tuple[Any, Callable[[Any], str]], ...] = (
 )
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     """pandas' NA and NaT are no values; a float that is no number is one, unless pandas says."""
     if isinstance(value, np.datetime64 | np.timedelta64):
         return bool(np.isnat(value))

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
 
 from backfill.rows.columns import TEXT, Column, ColumnType, SqlType
 from backfill.rows.keys import KeyColumn
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation
-
-#: Types without an equality that means the same value: they are compared as text.
-_COMPARED_AS_TEXT = frozenset(
-    ("xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "txid_snapshot")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +60,11 @@ class CatalogColumn:
     def as_key(self) -> KeyColumn:
         return KeyColumn(self.name, self.sql_type.name, self.sql_type.operators)
 
-    def differs(self, alias: str, value: sql.Composable) -> sql.Composable:
-        """Return whether a row holds another value than a text stands for, by its type."""
+    def differs(self, alias: str, value: sql.Composable, *, by_text: bool) -> sql.Composable:
+        """Return whether a row holds another value than a text stands for, by its type or, where
+        that `lack_equality`, by its text."""
         column = sql.Identifier(alias, self.name)
-        if self.kind in _COMPARED_AS_TEXT:
+        if by_text:
             spelt = self.sql_type.cast(value)
             return sql.SQL("{}::text IS DISTINCT FROM {}::text").format(column, spelt)
         typed = sql.SQL("{}::pg_catalog.jsonb" if self.kind == "json" else "{}")
@@ -111,6 +108,20 @@ def columns_of(connection: Connection, relation: Relation) -> dict[str, CatalogC
             ),
         )
     return columns
+
+
+def lack_equality(connection: Connection, columns: Sequence[CatalogColumn]) -> frozenset[str]:
+    """Return the names of columns whose types, or what lies within them, have no equality that
+    means the same value: none at all (point), or one of areas (box). Read-only."""
+    asked = [column for column in columns if column.kind != "json"]  # that is compared as jsonb
+    nulls = [sql.NULL, *(column.sql_type.cast(sql.NULL) for column in asked)]
+    try:
+        connection.execute(sql.SQL("SELECT DISTINCT {}").format(sql.SQL(", ").join(nulls)))
+    except psycopg.errors.UndefinedFunction:
+        if len(asked) == 1:
+            return frozenset([asked[0].name])
+        return frozenset().union(*(lack_equality(connection, [column]) for column in asked))
+    return frozenset()
 
 
 def retyped(connection: Connection, relation: Relation, columns: Iterable[Column]) -> list[str]:

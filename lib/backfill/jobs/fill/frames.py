@@ -23,7 +23,7 @@ from backfill.jobs.fill.guessed import refuse_guesses
 from backfill.jobs.fill.values import BATCH_ROWS, CLOSED, QUERY_KEY, one_line, refuse_twice
 from backfill.plans.staging import quoted
 from backfill.regular_file import is_special
-from backfill.rows.texts import text_of
+from backfill.rows.texts import is_missing, text_of
 from backfill.rows.values import in_one
 
 #: Types of DuckDB's that Arrow has not: it would get other bits, another number, no offset.
@@ -119,6 +119,17 @@ def _from_pandas(rows: Any) -> pa.Table:
     return pa.table(flat, names=names)
 
 
+def index_left_out(rows: Any) -> str:
+    """Return how the index of a pandas frame that has no name comes along with its columns."""
+    names = getattr(getattr(rows, "index", None), "names", ())
+    if None not in names or getattr(rows.index, "start", None) == 0:
+        return ""
+    return (
+        " The index of the frame has no name, and did not come along: rows.reset_index(names=[…]) "
+        "makes columns of it."
+    )
+
+
 def _column_of_pandas(name: str, series: Any) -> pa.Array | pa.ChunkedArray:
     if str(series.dtype) == "object":
         return _from_objects(name, series.tolist())
@@ -185,7 +196,7 @@ def _as_list(value: Any) -> Any:
 
 def _is_nan(value: Any) -> bool:
     """Whether pandas means: nothing is there."""
-    return isinstance(value, float) and math.isnan(value)
+    return is_missing(value) or (isinstance(value, float) and math.isnan(value))
 
 
 def as_frame(rows: pa.Table, key_names: tuple[str, ...], decimals: Collection[str] = ()) -> Any:

@@ -18,7 +18,7 @@ from backfill.display.counting import counted
 from backfill.errors import PreflightError, UsageError
 from backfill.folder import FILE_MODE, RunFolder
 from backfill.jobs.fill import extracted
-from backfill.jobs.fill.frames import keep_frame, keep_query
+from backfill.jobs.fill.frames import index_left_out, keep_frame, keep_query
 from backfill.jobs.fill.settings import NOTHING_PROPOSED, FillRuns, FillSettings
 from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, open_values
 from backfill.plans.fitting import column_texts
@@ -65,6 +65,7 @@ class FillTask:
         self.allow_null = chosen.allow_null
         #: Columns that the run has read itself: the values need not bring them along.
         self._extracted: Collection[str] = ()
+        self._index = ""  # of a proposed frame, what is to be said of it
         self._nothing: tempfile.TemporaryDirectory[str] | None = None
         self.values = open_values(Path(values)) if values else None
         if self.values and query and not is_kept(self.values.path, query):
@@ -113,6 +114,7 @@ class FillTask:
         """Take rows that a notebook proposes, kept at `path`, as if a file held them."""
         keep_frame(rows, path)
         path.chmod(FILE_MODE)
+        self._index = index_left_out(rows)
         names = (reads,) if isinstance(reads, str) else reads
         self._chosen = replace(self._chosen, reads=None if names is None else tuple(names))
         self.values = open_values(path)
@@ -163,7 +165,7 @@ class FillTask:
                         f"The values have no {what} {name}."
                         f"{did_you_mean(name, self.values.columns)} "
                         f"They have: {', '.join(self.values.columns) or 'no column at all'}."
-                        f"{self._renamed(name, self.values.columns)}"
+                        f"{self._renamed(name, self.values.columns)}{self._index}"
                     )
 
     def _renamed(self, name: str, columns: Sequence[str]) -> str:

@@ -148,14 +148,29 @@ def _sha256(path: Path) -> str:
 def _columns(path: Path) -> Sequence[str]:
     match _ending(path):
         case ".parquet":
-            return list(pq.read_schema(path).names)
+            return _names(path, pq.read_schema(path))
         case ".arrow" | ".feather":
             with _arrow(path) as reader:
-                return list(reader.schema.names)
+                return _names(path, reader.schema)
         case ending if ending in _CSV:
             return _csv_header(path)[0]
         case _:
             return list(dict.fromkeys(name for row in _json_rows(path) for name in row))
+
+
+def _names(path: Path, schema: pa.Schema) -> list[str]:
+    """Return a schema's names; raise `UsageError` for periods and intervals as pandas keeps them:
+    numbers, which mean something in pandas alone."""
+    for field in schema:
+        kind: Any = field.type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        told = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
+        if (own := getattr(kind, "extension_name", told)).startswith("pandas."):
+            raise UsageError(
+                f"--values {path}: column {field.name!r} holds numbers that mean something in "
+                f"pandas alone ({own}). As texts they say it: rows[{field.name!r}].astype(str)"
+            )
+    return list(schema.names)
 
 
 def _tables(path: Path) -> Iterator[pa.Table]:
