@@ -372,7 +372,8 @@ class RevertBook(RunBook):
 
     def _tell_remarks(self) -> None:
         """Say what the revert leaves behind, like messages that were sent."""
-        rows = pq.read_table(self.folder.file(plan.CHANGES_FILE), columns=["key", "warnings"])
+        changes = self.folder.file(plan.CHANGES_FILE)
+        rows = pq.read_table(changes, columns=["key", "warnings"], partitioning=None)
         remarks = rows.filter(pc.not_equal(rows.column("warnings"), "")).slice(0, SHOWN_REMARKS)
         for row in remarks.to_pylist():
             self.reporter.message(f"{row['key']}: {row['warnings']}", "warning")

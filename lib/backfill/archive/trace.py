@@ -258,7 +258,8 @@ def _planned_change(source: FoundRun, key: str) -> dict[str, Any] | None:
     if source.folder is None:
         return None
     try:
-        rows = pq.read_table(source.folder.file(CHANGES_FILE), filters=[("key", "==", key)])
+        changes = source.folder.file(CHANGES_FILE)
+        rows = pq.read_table(changes, filters=[("key", "==", key)], partitioning=None)
     except (OSError, pa.ArrowException):
         return None
     change: dict[str, Any] | None = rows.to_pylist()[0] if rows.num_rows else None
@@ -376,7 +377,8 @@ def _known_keys(source: FoundRun) -> list[str]:
     keys: list[str] = []
     if source.folder is not None:
         with contextlib.suppress(OSError, pa.ArrowException, BackfillError, csv.Error):
-            table = pq.read_table(source.folder.file(CHANGES_FILE), columns=["key"])
+            changes = source.folder.file(CHANGES_FILE)
+            table = pq.read_table(changes, columns=["key"], partitioning=None)
             step = max(1, table.num_rows // _COMPARED_KEYS)
             keys += table.column("key").to_pylist()[::step]
             keys += [skip.key for _position, skip in plan.read_skips(source.folder)]

@@ -9,6 +9,7 @@ from backfill.display.pages import Shown, table
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
 from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE
+from backfill.plans.staging import named_file, parquet_rows
 from backfill.rows.values import to_dataframe
 
 TABLES = ("changes", "skips", "extracted", "shifts")
@@ -53,7 +54,7 @@ class Frames:
         if name == "changes":
             import pyarrow.parquet as pq
 
-            return to_dataframe(pq.read_table(self._file(CHANGES_FILE)))
+            return to_dataframe(pq.read_table(self._file(CHANGES_FILE), partitioning=None))
         import pandas as pd
 
         texts = pd.read_csv(self._file(SKIPS_FILE), dtype=str, keep_default_na=False)
@@ -76,8 +77,10 @@ class Frames:
 
             connection = duckdb.connect()
             connection.execute("SET TimeZone = 'UTC'")
-            connection.read_parquet(str(self._file(CHANGES_FILE))).create_view("changes")
-            connection.read_csv(str(self._file(SKIPS_FILE)), all_varchar=True).create_view("skips")
+            changes, skips = self._file(CHANGES_FILE), named_file(self._file(SKIPS_FILE))
+            told = f"read_csv({skips}, all_varchar = true, hive_partitioning = false)"
+            connection.sql(f"FROM {parquet_rows(changes)}").create_view("changes")
+            connection.sql(f"FROM {told}").create_view("skips")
             self._duckdb = connection
         return self._duckdb
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ BATCH_ROWS = 65_536
 #: DuckDB works on so many rows at a time, and has to hold them however long they are.
 VECTOR_ROWS = 2_048
 LONG_ROW_BYTES = 1_000
+_PATTERN = re.compile(r"[*?\[]")
 
 
 def quoted(name: str) -> str:
@@ -48,6 +50,16 @@ def quoted(name: str) -> str:
 def literal(text: object) -> str:
     """Return a text, or a path, as DuckDB SQL."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def named_file(path: Path) -> str:
+    """Return a file's name as DuckDB SQL: that file's and no other's, r[1].csv is no r1.csv."""
+    return literal(_PATTERN.sub(r"[\g<0>]", str(path.absolute())))
+
+
+def parquet_rows(path: Path) -> str:
+    """Return the rows of a Parquet file as DuckDB SQL; no folder, as key=1, becomes a column."""
+    return f"read_parquet({named_file(path)}, hive_partitioning = false)"
 
 
 def field_of(struct: str, names: Sequence[str], name: str) -> str:
@@ -185,7 +197,7 @@ class Staging:
     def show(self, table: str, parquet: Path) -> None:
         """Show a Parquet file as a table: its rows are not stored twice."""
         self._connection.execute(
-            f"CREATE OR REPLACE VIEW {quoted(table)} AS FROM read_parquet({literal(parquet)})"
+            f"CREATE OR REPLACE VIEW {quoted(table)} AS FROM {parquet_rows(parquet)}"
         )
 
     def _take(self, statement: str, incoming: pa.Table) -> None:

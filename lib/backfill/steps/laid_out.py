@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backfill.archive.run_facts import RunFacts
 from backfill.folder import RunFolder
 from backfill.plans.plan import CHANGES_FILE, SKIPS_FILE
-from backfill.plans.staging import field_of, literal, quoted
+from backfill.plans.staging import field_of, named_file, parquet_rows, quoted
 from backfill.steps.task import Cause
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def lay_out_rows(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    changes, skips = (literal(folder.file(file)) for file in (CHANGES_FILE, SKIPS_FILE))
-    schema = pq.read_schema(folder.file(CHANGES_FILE))
+    changes, skips = (folder.file(file) for file in (CHANGES_FILE, SKIPS_FILE))
+    schema = pq.read_schema(changes)
     values = []
     for struct in ("after", "source"):
         kind = schema.field(struct).type
@@ -44,14 +44,14 @@ def lay_out_rows(
         f"CREATE TABLE {name} AS SELECT 'row' AS what, key, scope,"
         " CASE kind WHEN 'unchanged' THEN 'unchanged' ELSE 'planned' END AS state, rule, warnings,"
         f" NULL::VARCHAR AS reason, NULL::VARCHAR AS detail, {', '.join(values)}"
-        f" FROM read_parquet({changes})"
+        f" FROM {parquet_rows(changes)}"
     )
     connection.execute(
         f"INSERT INTO {name} (what, key, scope, state, reason, detail)"
         " SELECT 'row', key, any_value(scope), 'skipped', string_agg(reason, ', ' ORDER BY reason),"
         " string_agg(detail, ', ' ORDER BY \"column\")"
-        f" FROM read_csv({skips}, all_varchar = true, header = true, delim = ',', quote = '\"',"
-        " escape = '\"', max_line_size = 100000000)"
+        f" FROM read_csv({named_file(skips)}, all_varchar = true, header = true, delim = ',',"
+        " quote = '\"', escape = '\"', max_line_size = 100000000, hive_partitioning = false)"
         f" WHERE key NOT IN (SELECT key FROM {name}) GROUP BY key"
     )
 

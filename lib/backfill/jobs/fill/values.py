@@ -30,7 +30,7 @@ from backfill.jobs.fill.other_files import (
     recoded,
     seems,
 )
-from backfill.plans.staging import literal
+from backfill.plans.staging import literal, named_file
 from backfill.regular_file import opened
 from backfill.rows.texts import Digits, json_text, storable, text_of
 
@@ -99,7 +99,7 @@ def open_values(path: Path) -> Values:
     except UnicodeDecodeError as error:
         raise UsageError(f"--values {path} can not be read: {not_utf8(path, error)}") from None
     except (pa.ArrowException, ValueError, csv.Error) as error:
-        if not (kind := seems(path)):
+        if isinstance(error, NotImplementedError) or not (kind := seems(path)):
             kind = f"can not be read: {first_line(error)}"
         raise UsageError(f"--values {path} {kind}") from None
     if any("\0" in name for name in columns):
@@ -210,7 +210,8 @@ def _csv_header(path: Path) -> tuple[list[str], str]:
         line = _QUOTED.sub("", first)
         if line.lower().startswith("sep="):
             raise ValueError(f"its first line, {line.strip()}, is Excel's own: take it out")
-        delimiter = max(_DELIMITERS, key=line.count)
+        is_tabbed = _ending(path) == ".tsv" and "\t" in line
+        delimiter = "\t" if is_tabbed else max(_DELIMITERS, key=line.count)
         names = next(csv.reader(chain([first], stream), delimiter=delimiter), [])
     if not names:
         raise ValueError("its first line names no column")
@@ -226,7 +227,8 @@ def _csv_tables(path: Path) -> Iterator[pa.Table]:
     with duckdb.connect(config=CLOSED) as connection:
         try:
             rows: Any = connection.sql(
-                f"SELECT * FROM read_csv({literal(path)}, all_varchar = true, header = true,"
+                f"SELECT * FROM read_csv({named_file(path)}, all_varchar = true,"
+                " header = true, hive_partitioning = false,"
                 f" delim = {literal(delimiter)}, quote = '\"', escape = '\"', nullstr = '',"
                 " allow_quoted_nulls = false, strict_mode = true, auto_detect = false,"
                 f" columns = {{{', '.join(f'{literal(name)}: VARCHAR' for name in _keys(names))}}},"

@@ -85,7 +85,8 @@ def write_output(folder: RunFolder, plan: Plan, ledger: Ledger | None) -> dict[s
 def _documents(folder: RunFolder, plan: Plan, ledger: Ledger | None) -> Iterator[dict[str, Any]]:
     """Yield the sessions' documents in the order of the plan, as the run stands."""
     skips = dict(read_skips(folder))
-    keys = pq.read_table(folder.file(CHANGES_FILE), columns=["position", "key"]).to_pydict()
+    changes = folder.file(CHANGES_FILE)
+    keys = pq.read_table(changes, columns=["position", "key"], partitioning=None).to_pydict()
     order = dict(zip(keys["position"], keys["key"], strict=True))
     order |= {position: skip.key for position, skip in skips.items()}
     done = sum(c.scanned for c in ledger.checkpoints(plan.run_id)) if ledger else 0

@@ -19,7 +19,7 @@ from backfill.folder import RunFolder
 from backfill.next_command import next_command
 from backfill.ocr.session import SessionPlan, SessionReading
 from backfill.plans.plan import CHANGES_FILE
-from backfill.plans.staging import Staging
+from backfill.plans.staging import Staging, parquet_rows
 from backfill.report import Reporter
 
 #: Folders of earlier runs that are looked into, the newest first.
@@ -100,9 +100,9 @@ def _writes(changes: Path, other: OtherDay) -> bool:
     try:
         with duckdb.connect() as connection:
             row = connection.execute(
-                "SELECT count(*) FROM read_parquet(?) WHERE key = ? AND kind = 'changed'"
+                f"SELECT count(*) FROM {parquet_rows(changes)} WHERE key = ? AND kind = 'changed'"
                 " AND source.schedule_date = ?",
-                [str(changes), other.session_id, other.day.isoformat()],
+                [other.session_id, other.day.isoformat()],
             ).fetchone()
     except duckdb.Error:
         return False  # a folder of another job, or of half a run
