@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from backfill.errors import UsageError
+from backfill.jobs.fill.frames import keep_frame
 from backfill.jobs.fill.values import open_values
 from backfill.rows.texts import texts_of
 
@@ -154,6 +155,18 @@ def test_a_single_column_is_refused_in_a_sentence(tables: Tables, rows: Any) -> 
 
     with pytest.raises(UsageError, match="Rows of type Series are not known"):
         tables.fill(rows, "box", "v")
+
+
+def test_what_only_looks_like_a_dataframe_is_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": [1]})
+    taken = duckdb.connect()
+    with pytest.warns(UserWarning, match="an extra copy"):
+        taken.execute("SELECT 1 AS id").to_arrow_table()
+
+    with pytest.raises(UsageError, match="Rows of type Styler are not known"):
+        keep_frame(frame.style, tmp_path / "values.arrow")
+    with pytest.raises(UsageError, match=r"taken out already\. Propose the relation"):
+        keep_frame(taken, tmp_path / "values.arrow")
 
 
 def test_half_a_letter_and_nul_leave_their_row_alone_in_keys_too(tables: Tables) -> None:

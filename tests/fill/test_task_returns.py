@@ -136,6 +136,10 @@ def test_a_task_is_taken_in_any_form_that_has_its_verbs(
         (computes({"twice": [1, 2]}), "gives a dict"),
         (computes(pd.DataFrame({"twice": [1, 2]})), r"gives a DataFrame.*Table\.from_pandas"),
         (computes(lambda _rows: (yield)), "gives a generator"),
+        (
+            computes(pa.Table.from_arrays([pa.array([1, 2])] * 2, ["twice", "twice"])),
+            "computed two columns of the name 'twice'",
+        ),
         (computes(also(skip=[True, False])), "column skip that the task sound computed is bool"),
         (computes(also(skip=[" ", None])), "skip .* is a text without letters"),
         (
@@ -193,6 +197,7 @@ class Chosen:
     unit: Literal["m", "ft"] = "m"
     below: Optional[int] = None  # noqa: UP045
     names: tuple[str, ...] = ()
+    among: Optional[list[str]] = None  # noqa: UP045
 
 
 def test_words_to_choose_from_and_what_may_be_missing_are_flags(
@@ -201,11 +206,11 @@ def test_words_to_choose_from_and_what_may_be_missing_are_flags(
     monkeypatch.setitem(sys.modules, "wells", sys.modules[__name__])
     monkeypatch.setattr(sys.modules[__name__], "chosen", with_(parameters=Chosen), raising=False)
 
-    unit, below, names = find_task("wells:chosen").own
+    unit, below, names, among = find_task("wells:chosen").own
 
     assert (unit.choices, unit.default) == (("m", "ft"), "m")
     assert (below.kind, below.default) == ("whole number", None)
-    assert names.default == ""
+    assert names.default == among.default == ""
 
 
 @dataclass(frozen=True)
@@ -284,6 +289,20 @@ def test_a_parameter_that_is_named_like_a_flag_of_ours_is_refused(
     monkeypatch.setattr(sys.modules[__name__], "chosen", with_(parameters=kind), raising=False)
 
     with pytest.raises(BackfillError, match=f"parameter {name} of the task needs another name"):
+        assert find_task("wells:chosen").own
+
+
+def test_a_parameter_whose_flag_says_no_to_another_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kinds = {"deep": bool, "no_deep": bool}
+    both: Any = dataclass(
+        type("Own", (), {"__annotations__": kinds, "deep": True, "no_deep": False})
+    )
+    monkeypatch.setitem(sys.modules, "wells", sys.modules[__name__])
+    monkeypatch.setattr(sys.modules[__name__], "chosen", with_(parameters=both), raising=False)
+
+    with pytest.raises(UsageError, match="Two parameters of the task have the flag --no-deep"):
         assert find_task("wells:chosen").own
 
 

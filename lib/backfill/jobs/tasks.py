@@ -63,7 +63,11 @@ class FoundTask:
         if self.dataclass is None:
             return ()
         hints = typing.get_type_hints(self.dataclass)
-        return tuple(_parameter(f, hints[f.name]) for f in dataclasses.fields(self.dataclass))
+        made = [_parameter(f, hints[f.name]) for f in dataclasses.fields(self.dataclass)]
+        flags = [flag for parameter in made for flag in parameter.flags]
+        if twice := next((flag for flag in flags if flags.count(flag) > 1), ""):
+            raise UsageError(f"Two parameters of the task have the flag {twice}: rename one.")
+        return tuple(made)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -138,7 +142,7 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> Parameter:
     made = field.default_factory
     default: Any = field.default if made is dataclasses.MISSING else made()
     if is_list:
-        default = list(default) or ""
+        default = list(default or ()) or ""
     choices = tuple(metadata.get("choices", words))
     return Parameter(field.name, kind, default, metadata.get("help", field.name), choices)
 

@@ -110,6 +110,9 @@ def computed_by(task: Any, rows: pa.Table) -> pa.Table:
             f"The task {task.name} computed {computed.num_rows:,} rows of "
             f"{rows.num_rows:,}: row for row is what the engine needs."
         )
+    names = computed.column_names
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise PreflightError(f"The task {task.name} computed two columns of the name {twice!r}.")
     for name in _WORDS:
         if name in computed.column_names:
             _check_words(task, name, computed.column(name))

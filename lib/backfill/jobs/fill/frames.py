@@ -55,10 +55,11 @@ _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
 def _as_arrow(rows: Any) -> pa.Table:
-    modules = {kind.__module__.split(".")[0] for kind in type(rows).__mro__}  # geopandas' too
-    if "polars" in modules and hasattr(rows, "collect"):
-        rows = rows.collect()
-    if "pandas" in modules and hasattr(rows, "columns"):
+    for library, collect in (("polars", "collect"), ("dask", "compute")):
+        if library in _modules(rows) and hasattr(rows, collect):
+            rows = getattr(rows, collect)()
+    modules = _modules(rows)
+    if "pandas" in modules and hasattr(rows, "iloc") and hasattr(rows, "columns"):
         return _from_pandas(rows)
     if "polars" in modules and hasattr(rows, "get_columns"):
         return _from_polars(rows)
@@ -76,8 +77,14 @@ def _as_arrow(rows: Any) -> pa.Table:
             return pa.table(rows)
     raise UsageError(
         f"Rows of type {type(rows).__name__} are not known: propose a dataframe of pandas or "
-        "polars, a table of pyarrow, or a DuckDB relation."
+        "polars, a table of pyarrow, or a DuckDB relation. Of lists or dicts, "
+        "pandas.DataFrame(rows) makes one."
     )
+
+
+def _modules(rows: Any) -> set[str]:
+    """Return the libraries that a frame is of: geopandas' is pandas' as well."""
+    return {kind.__module__.split(".")[0] for kind in type(rows).__mro__}
 
 
 def _from_duckdb(rows: Any) -> pa.Table:
@@ -87,7 +94,12 @@ def _from_duckdb(rows: Any) -> pa.Table:
     try:
         plain = with_texts(rows) if isinstance(rows, duckdb.DuckDBPyRelation) else rows
         with warnings.catch_warnings(action="ignore"):  # a connection's is copied once more
-            return plain.to_arrow_table()
+            if (table := plain.to_arrow_table()) is not None:
+                return table
+            raise UsageError(
+                "DuckDB has no rows to give: those of this connection's last query are taken out "
+                "already. Propose the relation: con.sql(…)"
+            )
     except duckdb.Error as error:
         raise UsageError(f"DuckDB has no rows to give: {one_line(error)}") from None
 
