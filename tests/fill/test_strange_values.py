@@ -18,7 +18,10 @@ import pytest
 from backfill.errors import UsageError
 from backfill.jobs.fill.frames import keep_frame
 from backfill.jobs.fill.values import open_values
+from backfill.plans.fitting import column_texts
+from backfill.rows.columns import SqlType
 from backfill.rows.texts import texts_of
+from backfill.server.catalog_columns import CatalogColumn
 
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
@@ -65,6 +68,41 @@ def test_lists_of_one_column_that_differ_in_their_kind_are_each_what_they_are(
 
     assert values == ["{4,NULL}", None, "{{1},{2}}"]
     assert list(left) == ["2"]
+
+
+def test_dicts_of_one_column_keep_their_own_names_within_lists_too(tables: Tables) -> None:
+    tables.make(
+        "CREATE TABLE box (id int PRIMARY KEY, one jsonb, many jsonb[])",
+        "INSERT INTO box SELECT generate_series(1, 2)",
+    )
+    lists = pd.Series([[{"a": 1}, {"b": 0.5}], [{"c": [{"d": None}]}]], dtype=object)
+
+    run = tables.fill(
+        pd.DataFrame({"id": [1, 2], "one": lists, "many": lists}), "box", ["one", "many"]
+    )
+    run.apply()
+    run.verify()
+
+    assert tables.rows("SELECT one::text, array_to_json(many)::text FROM box ORDER BY id") == [
+        ('[{"a": 1}, {"b": 0.5}]', '[{"a": 1},{"b": 0.5}]'),
+        ('[{"c": [{"d": null}]}]', '[{"c": [{"d": null}]}]'),
+    ]
+
+
+def test_a_list_is_what_a_vector_reads() -> None:
+    column = CatalogColumn(
+        *("v", "vector(3)", "vector", "vector"),
+        is_generated=False,
+        is_not_null=False,
+        is_always_identity=False,
+        is_readable=True,
+        has_modifier=True,
+        sql_type=SqlType('public."vector"'),
+    )
+
+    texts = column_texts(pa.array([[1, 2.5, 0.1], None], pa.list_(pa.float64())), column)
+
+    assert texts.to_pylist() == ["[1.0, 2.5, 0.1]", None]
 
 
 def test_a_list_in_json_goes_into_a_column_of_arrays(tables: Tables, tmp_path: Path) -> None:

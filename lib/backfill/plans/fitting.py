@@ -46,7 +46,8 @@ _MOST_PAIRS = 50
 def column_texts(values: pa.Array | pa.ChunkedArray, column: CatalogColumn) -> pa.Array:
     """Return values as texts for their column: JSON, bytes, arrays and whole numbers as it has
     them."""
-    texts = texts_of(values, as_json=column.is_json, as_bytes=column.kind)
+    as_json = column.is_json or column.kind in ("vector", "halfvec")  # pgvector's
+    texts = texts_of(values, as_json=as_json, as_bytes=column.kind)
     if column.kind in WHOLE:
         return wholes(texts)
     return array_texts(texts) if column.kind.startswith("_") else texts

@@ -172,8 +172,10 @@ def _from_objects(name: str, values: list[Any]) -> pa.Array:
             f"Column {name}: bytes stand beside other values. Make them one: value.decode() of "
             "bytes that are a text, or value.encode() of texts for a column of bytea."
         )
-    # Arrow would make one kind of several: a day of a number that stands beside days.
-    if has_lists and len(inside) < 2 and not any(issubclass(kind, Mapping) for kind in kinds):
+    # Arrow would make one kind of several: a day of a number that stands beside days, and of
+    # dicts one with the names of all of them.
+    has_dicts = any(issubclass(kind, Mapping) for kind in kinds | inside)
+    if has_lists and len(inside) < 2 and not has_dicts:
         try:
             return pa.array([_as_list(value) for value in plain])
         except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
