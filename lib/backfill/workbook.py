@@ -372,8 +372,7 @@ class RevertBook(RunBook):
 
     def _tell_remarks(self) -> None:
         """Say what the revert leaves behind, like messages that were sent."""
-        changes = self.folder.file(plan.CHANGES_FILE)
-        rows = pq.read_table(changes, columns=["key", "warnings"], partitioning=None)
+        rows = pq.ParquetFile(self.folder.file(plan.CHANGES_FILE)).read(["key", "warnings"])
         remarks = rows.filter(pc.not_equal(rows.column("warnings"), "")).slice(0, SHOWN_REMARKS)
         for row in remarks.to_pylist():
             self.reporter.message(f"{row['key']}: {row['warnings']}", "warning")
