@@ -97,8 +97,9 @@ def test_highest_type_wins() -> None:
     [
         make_visit("09:00", "11:00", "Anna Berg", "Ekvägen/3/Askim"),
         make_visit("08:00", "10:00", "Bo Ek", "Storgatan/1/Lerum"),
+        make_visit("08:00", "10:00", "Rna Bera", "Ekvägen/3/Askim"),
     ],
-    ids=["one client at overlapping times", "two clients at two places"],
+    ids=["one client at overlapping times", "two clients at two places", "a name cut by an edge"],
 )
 def test_images_that_contradict_each_other_are_reported(other: Shift) -> None:
     anna = make_visit("08:00", "10:00", "Anna Berg", "Ekvägen/3/Askim")

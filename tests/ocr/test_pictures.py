@@ -149,6 +149,30 @@ def test_every_letter_on_a_chip_is_kept(
 
 
 @themes
+@pytest.mark.parametrize("fills", [("#1565c0", "#ad1457"), ("#2e7d32", "#5e35b1")])
+@pytest.mark.parametrize("tall", [44, 90, 240])
+@pytest.mark.parametrize("radius", [0, 7])
+@pytest.mark.parametrize("text", ["10:55 - 12:10", "11.15–12.00", "Hilma Dal", "Lunch"])
+def test_no_letter_at_the_edge_of_a_block_of_a_calendar_is_lost(
+    theme: tuple[str, str], fills: tuple[str, str], tall: int, radius: int, text: str
+) -> None:
+    image, pen = _screen(theme)
+    font = ImageFont.truetype(dejavu(), 22)
+    boxes = [(90, y, 760, y + tall) for y in (350, 352 + tall)]
+    for box, fill in zip(boxes, fills, strict=True):
+        pen.rounded_rectangle(box, radius, fill=fill)
+        pen.text((box[0] + 10, box[1] + 10), text, "white", font)
+
+    ink = _ink(image)
+
+    for box in boxes:
+        left, _top, right, bottom = pen.textbbox((box[0] + 10, box[1] + 10), text, font=font)
+        own = [p for p in ink.pieces if box[1] < p.middle <= bottom and p.height >= 9]
+        assert abs(min(p.left for p in own) - left) <= 2
+        assert abs(max(p.right for p in own) - right) <= 2
+
+
+@themes
 @pytest.mark.parametrize("opacity", [0.18, 0.25, 0.32])
 @pytest.mark.parametrize("text", ["Siv Dal • Kontor", "Lerum, Ringgatan 4"])
 @pytest.mark.parametrize("size_px", [22, 30])

@@ -126,3 +126,27 @@ def test_a_pale_line_that_says_something_is_faint_text() -> None:
     ImageDraw.Draw(screen).text((104, 256), "Lerum, Ringgatan 4", "#c9d3dc", _font(18))
 
     assert FAINT_TEXT in _read(screen).flags
+
+
+def _pale_times(fill: str, title_fill: str) -> Image.Image:
+    """Draw an app's list whose times are paler than its titles."""
+    screen = Image.new("RGB", (600, 900), "white")
+    pen = ImageDraw.Draw(screen)
+    pen.text((20, 40), "Friday 22 August", (33, 37, 41), _font(30, is_bold=True))
+    for at, (times, title) in enumerate((("07:00 – 07:45", "Restid"), ("07:45 – 09:00", "Lunch"))):
+        pen.text((24, 140 + 90 * at), title, title_fill if at else (33, 37, 41), _font(22))
+        pen.text((24, 172 + 90 * at), times, fill if at else GREY, _font(20))
+        pen.line((0, 212 + 90 * at, 600, 212 + 90 * at), fill=RULE, width=2)
+    return screen
+
+
+@pytest.mark.ocr
+@pytest.mark.parametrize("fill", ["#b8bec6", "#bcc4cc"])
+@pytest.mark.parametrize(("title_fill", "is_held"), [("#212529", False), ("#bcc4cc", True)])
+def test_pale_times_are_told_of_only_where_the_whole_card_is_pale(
+    fill: str, title_fill: str, is_held: bool
+) -> None:
+    reading = _read(_pale_times(fill, title_fill))
+
+    assert [(e.start, e.end) for e in reading.entries] == [("07:00", "07:45"), ("07:45", "09:00")]
+    assert (FAINT_TEXT in reading.flags) is is_held

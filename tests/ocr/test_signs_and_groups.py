@@ -172,6 +172,8 @@ def _scaled(pitch: float, *hours: str) -> list[Line]:
         ("7:00", "8:00", "9:00", "10:00"),
         ("07.00", "09.00", "11.00"),
         ("22:00", "23:00", "00:00", "01:00"),
+        ("07", "08", "09", "10"),
+        ("22", "23", "00", "01"),
     ],
 )
 def test_a_scale_of_hours_is_no_time_of_a_card(hours: tuple[str, ...]) -> None:
@@ -190,6 +192,36 @@ def test_a_scale_of_hours_is_no_time_of_a_card(hours: tuple[str, ...]) -> None:
         ("07:15", "08:45", "Vega Dunge • Skola", "Ringgatan 4, Lerum"),
         ("09:00", "09:20", "Lunch", ""),
     ]
+
+
+@pytest.mark.parametrize("hours", [("06", "07", "08", "09"), ("06:00", "07:00", "08:00", "09:00")])
+@pytest.mark.parametrize("gap", [16, 40])
+def test_an_hour_of_a_scale_right_before_a_title_is_none_of_its_words(
+    hours: tuple[str, ...], gap: int
+) -> None:
+    words = [word for line in _scaled(100, *hours) for word in words_at(*line)]
+    left = max(word.right for word in words) + gap
+    words += [
+        *words_at("07:00–08:45", left, 80), *words_at("Vega Dunge • Skola", left, 110),
+        *words_at("Ringgatan 4, Lerum", left, 140),
+    ]  # fmt: skip
+    layout = read_layout(words)
+
+    assert [(e.start, e.end, e.title) for e in layout.entries] == [
+        ("07:00", "08:45", "Vega Dunge • Skola")
+    ]
+    assert layout.hours == tuple(f"{hour[:2]}:00" for hour in hours)
+
+
+@pytest.mark.parametrize("numbers", [("07", "08", "09"), ("03", "17", "12"), ("14", "15", "16")])
+def test_numbers_beside_each_card_or_out_of_order_are_no_scale(numbers: tuple[str, ...]) -> None:
+    lines: list[Line] = []
+    for place, number in enumerate(numbers):
+        top = 10.0 + 120 * place
+        lines += [(number, 0, top), (f"1{place}:00–1{place}:45", 100, top)]
+        lines += [("Vega Dunge • Skola", 100, top + 30)]
+
+    assert not read_layout([w for line in lines for w in words_at(*line)]).hours
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,28 @@ def test_a_shape_over_a_card_holds_the_image(
 
 
 @looks
+@pytest.mark.parametrize(
+    ("texts", "is_held"),
+    [
+        (("Fredag",), False), (("Freitag", "22. August 2025"), False), (("su 7.9.",), False),
+        (("Sparat på fredag",), True), (("22",), True), (("Nytt schema",), True),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_band_that_names_the_day_above_its_cards_hides_none(
+    look: Look, texts: Sequence[str], is_held: bool
+) -> None:
+    screen = Screen(look, Image.new("RGB", (WIDTH, HEIGHT), look.page), y=290)
+    for card in DAY:
+        screen.card(*card)
+    screen.pen.rectangle((0, 160, WIDTH, 270), fill="#8d97a6")
+    for place, text in enumerate(texts):
+        screen.line(text, 30 + 320 * place, 200)
+
+    assert (COVERED in screen.unseen().flags) is is_held
+
+
+@looks
 @pytest.mark.parametrize("place", [1, 2, 3])
 def test_a_dialog_that_touches_other_texts_holds_the_image(look: Look, place: int) -> None:
     """Left of it begin the times of the cards above and below it."""

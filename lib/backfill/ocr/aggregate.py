@@ -220,9 +220,8 @@ def _contradiction(one: Shift, other: Shift) -> str:
         )
     are_two_visits = one.customer_name and other.customer_name and not is_same_client
     is_same_time = _distance(one, other) <= limits.SAME_TIME_MINUTES
-    are_two_places = one.location_fingerprint != other.location_fingerprint
-    if are_two_visits and is_same_time and are_two_places:
-        return f"two clients at two places at {one.start}–{one.end}: look at both images"
+    if are_two_visits and is_same_time:
+        return f"two clients at {one.start}–{one.end}: look at both images"
     return ""
 
 

@@ -163,7 +163,7 @@ def hours_of_scale(cells: Sequence[Cell], height: float) -> list[Cell]:
 
     Where text stands beside most of them they are the starts of cards.
     """
-    hours = [(cell, clock) for cell in cells if (clock := parse_clock(cell.text)).endswith(":00")]
+    hours = [(cell, clock) for cell in cells if (clock := hour_of(cell.text)).endswith(":00")]
     for first, _clock in hours:
         column = [
             (cell, int(clock[:2]))
@@ -183,6 +183,11 @@ def hours_of_scale(cells: Sequence[Cell], height: float) -> list[Cell]:
         if is_even and 2 * beside <= len(column):
             return [cell for cell, _hour in column]
     return []
+
+
+def hour_of(text: str) -> str:
+    """Return the time that a scale's text tells; of 07 it is 07:00."""
+    return parse_clock(f"{text}:00" if text.isdecimal() and len(text) == 2 else text)
 
 
 def _has_text_beside(cell: Cell, cells: Sequence[Cell]) -> bool:

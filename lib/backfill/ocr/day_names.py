@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from backfill.ocr import limits
 from backfill.ocr.cells import Cell, make_cells
 from backfill.ocr.likeness import likeness
 from backfill.ocr.noise import names_of, plain, words_of
+from backfill.ocr.words import Word
 
 TOKEN = re.compile(r"[^\W\d_]+|\d+")
 
@@ -21,6 +22,13 @@ TOKEN = re.compile(r"[^\W\d_]+|\d+")
 def weekday_of(text: str) -> int | None:
     """Return 0…6 of a text that is a weekday's name, whole or short, Monday first."""
     return exactly(plain(text), "weekdays")
+
+
+def names_day(words: Iterable[Word]) -> bool:
+    """Whether words are a day's name, with nothing but its date beside it."""
+    tokens = [token for word in words for token in TOKEN.findall(word.text)]
+    names = [t for t in tokens if not t.isdecimal() and exactly(plain(t), "months") is None]
+    return bool(names) and all(weekday_of(name) is not None for name in names)
 
 
 def day_of(text: str) -> int | None:

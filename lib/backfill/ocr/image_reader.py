@@ -25,6 +25,7 @@ from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.reading import ImageReading, SecondCost
 from backfill.ocr.sheet import Sheet, bands_of_sheet, find_sheet, header_bottom, without_bars
+from backfill.ocr.shift import Entry
 from backfill.ocr.unseen import find_unseen, scene_of
 from backfill.ocr.view import View, interpret
 from backfill.ocr.words import Row, Rows, Word
@@ -93,7 +94,7 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     if not bands:
         return ImageReading("", width, height, (), ())
     rows, view, second = yield from _looked_at(ink, bands, sheet, reader)
-    unsaid = _without_states(all_bands, bands, rows)
+    unsaid = _without_read(all_bands, bands, rows, view.entries)
     is_faint = holds_faint_text(ink, unsaid, sheet.top, sheet.bottom)
     words = tuple(_grow(word, shrink) for row in rows for word in row)
     entries = tuple(
@@ -138,14 +139,26 @@ def _looked_at(
     return _Looked(told, told_view, SecondCost(len(doubtful), len(set(doubtful) - set(left))))
 
 
-def _without_states(all_bands: Sequence[Band], bands: Sequence[Band], rows: Rows) -> list[Band]:
-    """Return the bands without the small states ("on time"): pale perhaps, but they were read."""
-    states = {
+def _without_read(
+    all_bands: Sequence[Band], bands: Sequence[Band], rows: Rows, entries: Sequence[Entry]
+) -> list[Band]:
+    """Return the bands without pale ones that were read: small states ("on time"), a card's text.
+
+    An app sets off the times or the address of a card so. A card of which all is pale may be off.
+    """
+    darkest = max((word.contrast for row in rows for word in row), default=0.0)
+    of_cards = {
+        word
+        for entry in entries
+        if max(w.contrast for w in entry.words) >= limits.FAINT_SHARE * darkest
+        for word in entry.words
+    }
+    read = {
         band
         for band, row in zip(bands, rows, strict=True)
-        if is_worn_state(" ".join(word.text for word in row))
+        if (row and of_cards.issuperset(row)) or is_worn_state(" ".join(word.text for word in row))
     }
-    return [band for band in all_bands if band not in states]
+    return [band for band in all_bands if band not in read]
 
 
 def _shrink(pixels: Pixels) -> tuple[Pixels, Pixels, float]:

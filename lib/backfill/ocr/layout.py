@@ -16,6 +16,7 @@ from backfill.ocr.anchors import Anchor, Divider, crossing, find_anchors
 from backfill.ocr.captions import (
     columns_of,
     group_rules,
+    hour_of,
     hours_of_scale,
     rows_in,
     with_ranges,
@@ -28,7 +29,7 @@ from backfill.ocr.card_text import entry_of, is_street_and_town
 from backfill.ocr.cells import Cell, line_height, make_cells
 from backfill.ocr.noise import is_all_day, is_around, is_farewell, is_noise, is_tab
 from backfill.ocr.shift import Entry
-from backfill.ocr.timetext import parse_clock, parse_duration
+from backfill.ocr.timetext import parse_duration
 from backfill.ocr.totals import told_cells
 from backfill.ocr.vocabulary import find_labels
 from backfill.ocr.words import Word
@@ -87,15 +88,18 @@ def read_layout(words: list[Word], dividers: tuple[Divider, ...] = ()) -> Layout
     if farewell_y is None:  # it may tell no time
         farewell_y = next((c.middle for c in texts if c.top > last and is_farewell(c.text)), None)
     foot = max((cell.bottom for cell in scale), default=None)
-    hours = tuple(parse_clock(cell.text) for cell in scale)
+    hours = tuple(hour_of(cell.text) for cell in scale)
     return Layout(tuple(entries), farewell, farewell_y, tuple(lone), tuple(strays), foot, hours)
 
 
 def _beside_scale(words: list[Word], height: float) -> tuple[list[Cell], list[Cell]]:
     """Return the cells but those of a scale of hours and of times of sending, and the scale's."""
     whole = make_cells(words)
-    if scale := hours_of_scale(whole, height):
-        return with_ranges_apart([cell for cell in whole if cell not in scale]), scale
+    # A card's text may follow an hour as closely as its next word would.
+    found = (hours_of_scale(cells, height) for cells in (whole, [Cell((w,)) for w in words]))
+    if scale := max(found, key=len):
+        hours = {word for cell in scale for word in cell.words}
+        return with_ranges_apart(make_cells([w for w in words if w not in hours])), scale
     kept = without_sent(words, whole)
     return make_cells(kept) if len(kept) < len(words) else whole, scale
 

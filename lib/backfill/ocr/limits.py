@@ -89,6 +89,7 @@ CHIP_WIDE = Letters(2.0), Letters(60.0)  # A chip or bar with words on it, from 
 CHIP_LETTERS = Count(2)  # Its letters are holes in it, so many at least,
 CHIP_LETTER_TALL = Letters(0.35)  # of this height.
 CHIP_TALL = Letters(1.1), Letters(4.0)
+BLOCK_TALL = Letters(150.0)  # So tall at most is a block of a calendar: its text is near its edge.
 CHIP_FULL = Share(0.3)  # Of its box: ink,
 CHIP_ROW = Share(0.8)  # and of a row above or below its words.
 CHIP_SOLID_TALL = Letters(1.5)  # A chip in one colour,

@@ -51,7 +51,7 @@ DISC = Shape(wide=(0.84, 1.19), full=(0.68, 0.96), smallest=1.45)
 
 def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
     """Return the ink of an RGB image, also given in grey, without the pieces on a picture."""
-    boxes, solid = _find_pictures(colours, grey, ink.letter_px)
+    boxes, solid, blocks = _find_pictures(colours, grey, ink.letter_px)
     pieces = np.array(ink.pieces).reshape(-1, 6)
     boxes = np.array(
         [
@@ -63,8 +63,8 @@ def without_pictures(colours: Pixels, grey: Pixels, ink: Ink) -> Ink:
     ).reshape(-1, 4)
     chips = [*solid, *(box for piece in ink.pieces if (box := _chip_of(piece, ink)))]
     chips += _rings(ink, chips)
-    if chips:
-        ink = with_chips(ink, grey, chips)
+    if chips or blocks:
+        ink = with_chips(ink, grey, [*blocks, *chips])
     found = tuple((box[0], box[1], box[2], box[3]) for box in boxes.tolist())
     ink = ink.without_pieces_in(found)
     kept = tuple(p for p in ink.pieces if not _is_frame(p, ink))
@@ -168,8 +168,8 @@ def _count_holes(own: npt.NDArray[np.bool_], unit: float) -> int:
     return sum(hole.left > 0 and hole.height >= limits.CHIP_LETTER_TALL * unit for hole in found)
 
 
-def _find_chips(mask: Mask, unit: float) -> list[Box]:
-    """Return the box of each solid shape of a chip's size in a mask of every second pixel.
+def _find_chips(mask: Mask, unit: float, tallest: float) -> list[Box]:
+    """Return the box of each solid shape with room for words in a mask of every second pixel.
 
     Its rows are solid nearly from its top to its foot; those of portraits side by side are not.
     """
@@ -178,8 +178,8 @@ def _find_chips(mask: Mask, unit: float) -> list[Box]:
     for label, x, y, wide, tall, area in found:
         if not (
             limits.CHIP_WIDE[0] * unit <= 2 * wide <= limits.CHIP_WIDE[1] * unit
-            and limits.CHIP_SOLID_TALL * unit <= 2 * tall <= limits.CHIP_TALL[1] * unit
-            and wide >= limits.APART_WIDE * tall
+            and limits.CHIP_SOLID_TALL * unit <= 2 * tall <= tallest * unit
+            and (wide >= limits.APART_WIDE * tall or 2 * tall > limits.CHIP_TALL[1] * unit)
             and area >= limits.CHIP_SOLID * wide * tall
         ):
             continue
@@ -190,8 +190,10 @@ def _find_chips(mask: Mask, unit: float) -> list[Box]:
     return chips
 
 
-def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, list[Box]]:
-    """Return left, top, right, bottom of each solid shape of a portrait's size, and of chips."""
+def _find_pictures(
+    colours: Pixels, grey: Pixels, unit: float
+) -> tuple[Boxes, list[Box], list[Box]]:
+    """Return the boxes of solid shapes of a portrait's size, of chips, and of blocks."""
     few, full = halved(grey), halved(colours)
     sheet, cards = (np.full_like(few, brightness) for brightness in _backgrounds(few))
     nearest = cv2.min(cv2.absdiff(few, sheet), cv2.absdiff(few, cards))
@@ -208,9 +210,24 @@ def _find_pictures(colours: Pixels, grey: Pixels, unit: float) -> tuple[Boxes, l
     )
     shapes = [*_solid(dark, thick, unit), *_without_overlapping(discs, pale), *touches]
     boxes = [_grown(shape, unit) for shape in shapes]
-    chips = _find_chips(dark, unit)
+    chips = _find_chips(dark, unit, limits.CHIP_TALL[1])
     apart = [box for box in boxes if not any(_is_on(box, chip) for chip in chips)]
-    return np.array(apart, dtype=np.float64).reshape(-1, 4), chips
+    blocks = _find_blocks(np.asarray(cv2.bitwise_or(dark, gaudy)), few, unit)
+    return np.array(apart, dtype=np.float64).reshape(-1, 4), chips, blocks
+
+
+def _find_blocks(mask: Mask, few: Pixels, unit: float) -> list[Box]:
+    """Return the boxes of even grounds of any height in a mask: a calendar's blocks, headers.
+
+    Text stands at their very edge, and would be one with it. Blocks that touch are told apart.
+    """
+    step = cv2.morphologyEx(few, cv2.MORPH_GRADIENT, np.ones((2, 2), dtype=np.uint8))
+    even = _both(mask, 1 - above(np.asarray(step, dtype=np.uint8), limits.APART))
+    # The step itself, on both sides, is of the block.
+    return [
+        (left - 2, top - 2, right + 2, bottom + 2)
+        for left, top, right, bottom in _find_chips(even, unit, limits.BLOCK_TALL)
+    ]
 
 
 def _is_hole(

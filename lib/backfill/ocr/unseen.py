@@ -19,6 +19,7 @@ import numpy.typing as npt
 from backfill.ocr import limits
 from backfill.ocr.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
 from backfill.ocr.clock import minutes_of
+from backfill.ocr.day_names import names_day
 from backfill.ocr.masks import Mask, Piece, Pixels, differs, find_shapes
 from backfill.ocr.noise import is_all_day, is_of_others
 from backfill.ocr.reading import Tail
@@ -113,7 +114,7 @@ def find_unseen(
     if ROOM_BETWEEN not in flags and any(_holds_bars(scene, mask, words) for mask in grounds):
         flags += (ROOM_BETWEEN,)
     flags = _without_messages(flags, view, covers, spans[-1][1], scene.letter_px)
-    if any(box[1] < end and _is_over_a_card(box, entries, spans, view) for box in covers):
+    if any(box[1] < end and _is_over_a_card(box, view, entries, spans, words) for box in covers):
         flags += (COVERED,)
     is_free = _is_blank(scene, foot, blank, view.bottom, buttons)
     is_free = is_free and not _ends_at_bar(scene, spans, view)
@@ -202,10 +203,8 @@ def _is_blank(
 
 
 def _is_within(box: Box, other: Box) -> bool:
-    return (
-        other[0] <= (box[0] + box[2]) / 2 <= other[2]
-        and other[1] <= (box[1] + box[3]) / 2 <= other[3]
-    )
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return other[0] <= x <= other[2] and other[1] <= y <= other[3]
 
 
 def _ends_at_bar(scene: Scene, spans: Sequence[Span], view: View) -> bool:
@@ -379,19 +378,19 @@ def _commonest(part: Pixels) -> npt.NDArray[np.int16]:
     return np.asarray(medians, dtype=np.int16)
 
 
-def _is_over_a_card(box: Box, entries: Sequence[Entry], spans: Sequence[Span], view: View) -> bool:
+def _is_over_a_card(
+    box: Box, view: View, entries: Sequence[Entry], spans: Sequence[Span], words: Collection[Word]
+) -> bool:
     """Whether a card may lie below a shape: none that was read, and time is left for one.
 
-    Above the first card of a screen without a heading another screen shows what is there.
+    A day's name heads its cards. Above the first of them, on a screen without a heading, another
+    screen shows what is there.
     """
-    left, top, right, bottom = box
+    _left, top, _right, bottom = box
     if view.date is None and bottom <= spans[0][0]:
         return False
-    if any(
-        top <= word.middle <= bottom and left <= word.left + word.width / 2 <= right
-        for entry in entries
-        for word in entry.words
-    ):
+    inside = {w for w in words if _is_within((w.left, w.top, w.right, w.bottom), box)}
+    if names_day(inside) or any(word in inside for entry in entries for word in entry.words):
         return False
     # A shape may touch the last line of the card above it.
     above = [place for place, span in enumerate(spans) if span[1] <= (top + bottom) / 2]
