@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -16,11 +17,21 @@ FONTS = pytest.mark.parametrize("style", STYLES, ids=[style.name for style in ST
 SIZES = pytest.mark.parametrize("size", (28, 44))
 
 
-def _doubted(drawn: str, said: str, style: Style, size: int, shade: int | None = None) -> list[str]:
+def _doubted(
+    drawn: str,
+    said: str,
+    style: Style,
+    size: int,
+    shade: int | None = None,
+    *,
+    is_tight: bool = False,
+    is_joined: bool = False,
+) -> list[str]:
     """Return the words that the ink of a drawn line contradicts, where it is read as another.
 
     `shade`: how pale what stands above the capitals of grey print is, or above the small letters
-    where there are none.
+    where there are none. `is_tight`: the letters of the first word touch at their feet;
+    `is_joined`: their marks touch them.
     """
     page = Image.new("L", (40 + 16 * size, 3 * size), 255)
     font = style.font(size)
@@ -33,7 +44,13 @@ def _doubted(drawn: str, said: str, style: Style, size: int, shade: int | None =
             size + font.getbbox(drawn, anchor="la")[1] - font.getbbox(drawn, anchor="ls")[1]
         )
         page.paste(pale.crop((0, 0, page.width, base + top - 1)), (0, 0))
-    ink = find_ink(np.asarray(page, dtype=np.uint8))
+    pixels = np.array(page, dtype=np.uint8)
+    if is_tight:
+        base, wide = size + font.getmetrics()[0], round(font.getlength(drawn.split(maxsplit=1)[0]))
+        pixels[base - 2 : base, 32 : 28 + wide] = 60
+    if is_joined:
+        pixels = np.asarray(cv2.erode(pixels, np.ones((7, 1), dtype=np.uint8)), dtype=np.uint8)
+    ink = find_ink(pixels)
     (band,) = with_labels(find_bands(ink), ink)
     left, words = 30.0, list[Word]()
     for of_ink, text in zip(drawn.split(), said.split(), strict=True):
@@ -63,6 +80,9 @@ def _doubted(drawn: str, said: str, style: Style, size: int, shade: int | None =
         ("Müns Ek", "Möns Ek"),
         ("Huns Ek", "Hans Ek"),
         ("Hüns Ek", "Håns Ek"),
+        ("Bäms Ek", "Büms Ek"),
+        ("Asim Ek", "Aşim Ek"),
+        ("Ünal Ek", "Önal Ek"),
     ],
 )
 def test_a_mark_of_another_shape_is_doubted_in_every_font(
@@ -77,7 +97,7 @@ def test_a_mark_of_another_shape_is_doubted_in_every_font(
     "text",
     [
         "Åke Öman", "Märta Åberg", "Östra Ängsvägen", "Renée Lindén", "Jörgen Ljung", "Tjörn Älv",
-        "Billdal Övre", "Götgränd Åsa", "Siv Ek", "Gävle Norr",
+        "Billdal Övre", "Götgränd Åsa", "Siv Ek", "Gävle Norr", "Jürg Ünal", "Aşk Çam",
     ],
 )  # fmt: skip
 def test_words_of_the_language_are_believed(style: Style, size: int, text: str) -> None:
@@ -120,3 +140,22 @@ def test_a_mark_too_pale_to_be_read_is_missed(style: Style, drawn: str, said: st
 @pytest.mark.parametrize("size", [24, 44])
 def test_a_letter_that_reaches_over_the_next_is_no_mark(style: Style, size: int, text: str) -> None:
     assert _doubted(text, text, style, size) == []
+
+
+@FONTS
+@pytest.mark.parametrize(
+    ("drawn", "said"), [("Rüthild Ek", "Räthild Ek"), ("Rüthild Ek", "Röthild Ek")]
+)
+def test_what_has_no_arch_below_its_dots_is_a_u_also_where_letters_touch(
+    style: Style, drawn: str, said: str
+) -> None:
+    assert _doubted(drawn, said, style, 40, is_tight=True) == said.split()[:1]
+    assert _doubted(drawn, drawn, style, 40, is_tight=True) == []
+    right = said.replace("ö", "ä")
+    assert _doubted(right, right, style, 40, is_tight=True) == []
+
+
+@FONTS
+def test_where_small_print_joins_dots_to_letters_an_i_may_be_an_l(style: Style) -> None:
+    assert _doubted("Väinö Ek", "Välnö Ek", style, 30, is_joined=True) == ["Välnö"]
+    assert _doubted("Väinö Ek", "Väinö Ek", style, 30) == []

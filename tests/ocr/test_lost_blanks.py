@@ -9,7 +9,7 @@ from tests.ocr.screens import dejavu
 
 from backfill.ocr import checks, limits
 from backfill.ocr.bands import find_bands, with_labels
-from backfill.ocr.candidates import decide
+from backfill.ocr.candidates import Backing, decide
 from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.normalise import normalise_entry
 from backfill.ocr.preprocess import find_ink
@@ -75,7 +75,7 @@ def test_two_looks_of_one_engine_prove_a_word_only_where_it_was_sure_enough(
     (word,) = decide(_row("RUTTILLBY", first), _row("RUTTILLBY", second))
 
     assert (word.confidence >= limits.SURE) is is_sure
-    (told,) = decide((word,), _row("RUTTILLBY", 85.0), is_independent=True)
+    (told,) = decide((word,), _row("RUTTILLBY", 85.0), backing=Backing())
     assert told.confidence >= limits.SURE
 
 

@@ -14,7 +14,7 @@ from tests.ocr.screens import dejavu
 
 from backfill.ocr import limits, second_reader
 from backfill.ocr.bands import Band, find_bands, with_labels
-from backfill.ocr.candidates import decide, words_of_line
+from backfill.ocr.candidates import Backing, decide, words_of_line
 from backfill.ocr.checks import is_doubtful
 from backfill.ocr.engine import EngineFailure
 from backfill.ocr.engine_choice import ALONE, EngineChoice
@@ -32,7 +32,7 @@ BAND = Band(0, 0, 400, 24, ())
 
 def vote(row: Row, other: Row, text: str) -> Row:
     """What becomes of a row when the second reader says this text of it."""
-    return decide(row, words_of_line(text, BAND), other, is_independent=True)
+    return decide(row, words_of_line(text, BAND), other, backing=Backing())
 
 
 def _line(text: str, size_px: int, *, is_bold: bool = False, blur: float = 0.0) -> Pixels:
@@ -163,7 +163,7 @@ def test_a_reader_that_fails_leaves_every_doubt() -> None:
     ink: Ink = find_ink(_line("Djupdal", 30))
     (band,) = with_labels(find_bands(ink), ink)
 
-    assert not ask_second(_Failing(), ink, [band], [0]).rows
+    assert not ask_second(_Failing(), ink, [band], ((),), [0]).rows
 
 
 def _worn(count: int) -> list[bytes]:

@@ -30,6 +30,7 @@ from backfill.ocr.words import Word
 #: A word of letters alone, with hyphens.
 NAME = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*[.,]?")
 _DOTS, _RING, _ACUTE, _GRAVE = "\u0308", "\u030a", "\u0301", "\u0300"
+_HOOKS = frozenset("\u0326\u0327\u0328")  # below a letter: ţ, ş, ę
 _PIECES = {_DOTS: 2, "\u030b": 2}
 _LOW = frozenset("acemnorsuvwxz")  # as tall as an x
 _ON_LINE = frozenset("abcdehiklmnorstuvwxABCDEFGHIKLMNOPRSTUVWXYZ")  # nothing below the line
@@ -80,10 +81,15 @@ class Marks:
             return False
         band, ink, own = self.band, self.ink, self.own[word]
         above = _above(word, band, own, ink.letter_px)
-        told = [mark for _char, mark in _parted(word.text) if mark]
-        if len(above) > sum(_PIECES.get(mark, 1) for mark in told):
-            return True
-        if any(_is_other_mark(mark, marks, band, ink) for mark, marks in _shared(told, above)):
+        told = [pair for pair in _parted(word.text) if pair[1] and pair[1] not in _HOOKS]
+        shared = list(zip(told, _shared([mark for _char, mark in told], above), strict=False))
+        is_joined = not above and any(mark == _DOTS for _char, mark in told)
+        if is_joined or len(above) > sum(_PIECES.get(mark, 1) for _char, mark in told):
+            return True  # small print joins all marks to their letters: an i may be an l as well
+        if any(
+            _is_other_mark(mark, pieces, band, ink) or _is_u_or_none(char, pieces, own, ink)
+            for (char, mark), pieces in shared
+        ):
             return True
         if self._first_stands_out(word):
             return True
@@ -92,9 +98,14 @@ class Marks:
             _is_other_letter(
                 letter, [m for m in above if _is_over(m, letter.piece)], self._line, band, ink
             )
-            or bool(_below(letter.piece, band, ink.letter_px))
             for letter in letters
         )
+
+    def is_unheard(self, word: Word) -> bool:
+        """Whether what readers leave out is there all the same: a bar through an o, an İ's dot."""
+        letters = _letters(word, self.own[word])
+        is_tall = word.text[:1] == "i" and self._first_stands_out(word)
+        return is_tall or any(_has_bar(letter, self.band) for letter in letters)
 
     @functools.cached_property
     def _line(self) -> _Line:
@@ -116,7 +127,8 @@ class Marks:
         a mark: ovre, for Övre.
         """
         char, mark = _parted(word.text)[0]
-        least = limits.MARKED_TALL if char in _CAPITALS else limits.CAPITAL_TALL
+        is_small = char in _LOW or char == "i"
+        least = limits.CAPITAL_TALL if is_small else limits.MARKED_TALL
         own = self.own[word]
         others = [
             self.own[other][0].height
@@ -124,11 +136,11 @@ class Marks:
             if other is not word and other.text[:1] in _CAPITALS and self.own[other]
         ]
         # Letters that touch are taller than each of them: Lj.
-        is_alone = char in "AOUE" or char in _LOW or bool(_letters(word, own))
-        is_asked = not mark and is_alone and (char in _CAPITALS or char in _LOW)
+        is_alone = char in "AOUE" or is_small or bool(_letters(word, own))
+        is_asked = mark in ("", ".") and is_alone and (char in _CAPITALS or is_small)
         if not own or not others or not is_asked:
             return False
-        is_taller = char in _LOW or own[0].height - max(others) >= limits.TALLER_PX
+        is_taller = is_small or own[0].height - max(others) >= limits.TALLER_PX
         return is_taller and own[0].height > least * max(others)
 
 
@@ -169,7 +181,7 @@ def _above(word: Word, band: Band, own: Sequence[Piece], unit: float) -> list[Pi
             and piece.middle < limit
             and word.left <= piece.centre <= word.right
             and any(
-                p.left < piece.right and piece.left < p.right and p.top >= piece.bottom - 1
+                p.left < piece.right and piece.left < p.right and p.middle > piece.bottom
                 for p in own
             )
         ),
@@ -191,16 +203,33 @@ def _below(letter: Piece, band: Band, unit: float) -> list[Piece]:
     ]
 
 
-def _shared(told: Sequence[str], above: Sequence[Piece]) -> list[tuple[str, Sequence[Piece]]]:
-    """Return each told mark with its pieces: as many as it has, or one if all have one."""
+def _shared(told: Sequence[str], above: Sequence[Piece]) -> list[Sequence[Piece]]:
+    """Return the pieces of each told mark: as many as it has, or one if all have one."""
+    counts = [_PIECES.get(mark, 1) for mark in told]
     if len(above) == len(told):
-        return [(mark, [piece]) for mark, piece in zip(told, above, strict=True)]
-    shared, place = list[tuple[str, Sequence[Piece]]](), 0
-    for mark in told:
-        count = _PIECES.get(mark, 1)
-        shared.append((mark, above[place : place + count]))
-        place += count
-    return shared if place == len(above) else []
+        counts = [1] * len(told)
+    ends = list(itertools.accumulate(counts))
+    parts = [above[end - count : end] for end, count in zip(ends, counts, strict=True)]
+    return parts if sum(counts) == len(above) else []
+
+
+def _is_u_or_none(char: str, mark: Sequence[Piece], own: Sequence[Piece], ink: Ink) -> bool:
+    """Whether a letter below two dots is open on top, as a ü is, and is told to be another.
+
+    Or the other way round. It is seen also where letters touch.
+    """
+    left, right = min(p.left for p in mark), max(p.right for p in mark)
+    below = [p for p in own if p.left < right and left < p.right]
+    is_asked = char in "aouAOU" and right - left > limits.ROUND_MARK * mark[0].height
+    if not below or not is_asked:
+        return False
+    letter = max(below, key=lambda p: min(p.right, right) - max(p.left, left))
+    side = round((right - left) * limits.OFF_MIDDLE)
+    rows = slice(letter.top, letter.top + max(1, round(limits.ARCH * letter.height)))
+    amid = ink.contrast[rows, left + side : max(right - side, left + side + 1)]
+    whole = ink.contrast[letter.top : letter.bottom, left:right]
+    is_open = float(amid.max(axis=0).min()) < limits.ARCH_DARK * float(whole.max())
+    return is_open != (char in "uU")
 
 
 def _is_other_mark(mark: str, pieces: Sequence[Piece], band: Band, ink: Ink) -> bool:
@@ -297,11 +326,15 @@ def _is_other_letter(
     """Whether the ink of one letter surely has another mark than is told, or is another letter."""
     char, mark, piece = letter
     usual = line.low if char in _LOW else line.capital if char in _CAPITALS else 0.0
-    if mark and mark != "." and not above and usual:
-        return _is_unmarked(letter, usual, band, ink)
     is_hanging = (
         char in _ON_LINE and line.foot and (piece.bottom - line.foot > limits.HANGS * piece.height)
-    )  # ç, ş, ę
+    )
+    is_below = bool(_below(piece, band, ink.letter_px))
+    is_hooked = is_below or bool(is_hanging)  # ç, ş, ę
+    if mark in _HOOKS:
+        return bool(above) or (bool(line.foot) and not is_hooked)
+    if mark and mark != "." and not above and usual:
+        return is_below or _is_unmarked(letter, usual, band, ink)
     is_joined = (
         bool(usual)
         and char in _LOW
@@ -311,8 +344,7 @@ def _is_other_letter(
     is_bare_other = not mark and (bool(above) or is_joined)
     holes = _holes(piece, band) if char in _HOLED else 1
     is_open = char in _HOLED and not holes and piece.height >= limits.SMALLEST_SHAPE_PX
-    has_bar = char in "oO" and holes > 1  # ø
-    return is_bare_other or bool(is_hanging) or is_wide or is_open or has_bar
+    return is_bare_other or is_hooked or is_wide or is_open or _has_bar(letter, band)
 
 
 def _is_unmarked(letter: _Letter, usual: float, band: Band, ink: Ink) -> bool:
@@ -325,6 +357,11 @@ def _is_unmarked(letter: _Letter, usual: float, band: Band, ink: Ink) -> bool:
         return _is_blank_above(letter.piece, ink)
     span = _span_on_top(letter.piece, usual, band, ink)
     return letter.mark == _DOTS and 0 < span < limits.DOTS_WIDE * letter.piece.width
+
+
+def _has_bar(letter: _Letter, band: Band) -> bool:
+    """Whether what was read as an o has two blanks: ø."""
+    return letter.char in "oO" and not letter.mark and _holes(letter.piece, band) > 1
 
 
 def _holes(piece: Piece, band: Band) -> int:

@@ -10,14 +10,16 @@ asked; a score alone proves nothing.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from backfill.ocr import limits
 from backfill.ocr.bands import Band
-from backfill.ocr.checks import known_words
+from backfill.ocr.checks import is_doubtful, known_words
 from backfill.ocr.day_names import index_of
+from backfill.ocr.ink_doubts import Witness
 from backfill.ocr.likeness import likeness
 from backfill.ocr.noise import plain
 from backfill.ocr.preprocess import Ink
@@ -30,17 +32,57 @@ _DASHES = re.compile("[–—-]+")
 _BULLETS = frozenset("•·●∙")
 # Signs that readers see or not, and that decide nothing.
 _TRIFLES = re.compile(r"[^\w:+&()-]")
+# What the first reader has a letter for; another is one or two of these to it: ü an ä, æ an oe.
+_FIRST_HAS = frozenset("åäöéÅÄÖÉ")
+# A capital and a small letter that differ in size alone.
+_SAME_SHAPED = "COSUVWXZÖØÜ"
+_SAME_SHAPE = str.maketrans(_SAME_SHAPED, _SAME_SHAPED.lower())
+_BARE = str.maketrans("øØłŁıđĐ", "oOlLidD")
+_STROKES = "Il1|"  # one stroke in many fonts
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What one look makes of the runs that are in doubt, by their index.
 
-    `is_independent`: of a reader of another make; what both say is sure, also against the ink.
+    `backing` is what bears out a reader of another make, by the same index, None for the same
+    reader: what two makes say is sure, also against the ink.
     """
 
     rows: Mapping[int, Row]
-    is_independent: bool = False
+    backing: Mapping[int, Backing] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """What there is for a reader of another make: itself, shown the run otherwise, and the ink."""
+
+    again: Row = ()
+    ink: Witness | None = None
+
+    def bears_out(self, mine: Word, yours: Word, others: Iterable[str]) -> bool:
+        """Whether a word that the first reader says otherwise is sure all the same.
+
+        The other reader says so twice, the ink does not contradict it, and the first could not
+        say it or shows no difference: its other readings, `others`, count as well. Or it is a
+        number whose ink speaks for it and against the first one's.
+        """
+        if self.ink is None or _key(yours.text) not in _keys(self.again):
+            return False
+        agrees = self.ink.agrees(mine, yours.text)
+        is_odd = is_doubtful(replace(yours, confidence=limits.AGREED, ink_agrees=True))
+        if is_odd or agrees is False:
+            return False
+        # A letter without its mark it may have read rightly.
+        is_bare = _key(mine.text) == _key(_without_marks(yours.text))
+        is_weak = mine.is_contradicted or mine.confidence < limits.SURE
+        pattern = re.compile("".join(map(_as_first_reads, _key(yours.text))))
+        is_same = any(map(pattern.fullmatch, (_key(mine.text), *others)))
+        return (is_same and (is_weak or not is_bare)) or (bool(agrees) and mine.is_contradicted)
+
+    def is_unheard(self, word: Word) -> bool:
+        """Whether the ink has what neither reader says: a bar through an o."""
+        return self.ink is not None and self.ink.is_unheard(word)
 
 
 def hear(rows: Rows, lost: Mapping[int, Row], heard: Heard) -> tuple[Rows, dict[int, Row]]:
@@ -50,11 +92,10 @@ def hear(rows: Rows, lost: Mapping[int, Row], heard: Heard) -> tuple[Rows, dict[
     """
     decided, losers = list(rows), dict[int, Row]()
     for index, new in heard.rows.items():
-        decided[index] = decide(
-            rows[index], new, lost.get(index, ()), is_independent=heard.is_independent
-        )
+        backing = heard.backing[index] if heard.backing is not None else None
+        decided[index] = decide(rows[index], new, lost.get(index, ()), backing)
         for row in (rows[index], new):
-            if row and _keys(_said(row)) != _keys(_said(decided[index])):
+            if row and differ(row, decided[index]):
                 losers[index] = row
     return tuple(decided), losers
 
@@ -77,9 +118,12 @@ def settle(rows: Rows, losers: Mapping[int, Row], sheet: Sheet, ink: Ink) -> tup
     return rows, view
 
 
-def decide(best: Row, new: Row, lost: Row = (), *, is_independent: bool = False) -> Row:
-    """Return the row as its candidates, the vocabulary and the grammar of times bear it out."""
-    said, heard = _said(best), _said(new)
+def decide(best: Row, new: Row, lost: Row = (), backing: Backing | None = None) -> Row:
+    """Return the row as its candidates, the vocabulary and the grammar of times bear it out.
+
+    `backing` is that of a reader of another make.
+    """
+    said, heard, is_independent = _said(best), _said(new), backing is not None
     if not heard:
         return best
     if not any(char.isalnum() for word in said for char in word.text):
@@ -93,7 +137,9 @@ def decide(best: Row, new: Row, lost: Row = (), *, is_independent: bool = False)
         mine, yours = said[one:one_end], heard[two:two_end]
         if kind == "equal":
             decided += [
-                _agreed(word, is_independent=is_independent)
+                _contested(word)
+                if backing and backing.is_unheard(word)
+                else _agreed(word, is_independent=is_independent)
                 if is_independent or _are_sure(word, same)
                 else word
                 for word, same in zip(mine, yours, strict=True)
@@ -107,8 +153,7 @@ def decide(best: Row, new: Row, lost: Row = (), *, is_independent: bool = False)
             decided += _divided(mine, yours, is_independent=is_independent)
         elif len(mine) == len(yours):
             decided += [
-                _better(*pair, witnesses, is_independent=is_independent)
-                for pair in zip(mine, yours, strict=True)
+                _better(*pair, witnesses, backing) for pair in zip(mine, yours, strict=True)
             ]
         else:
             is_told = is_number(_text(yours)) and not is_number(_text(mine))
@@ -129,11 +174,14 @@ def _divided(
             for word in words)  # fmt: skip
 
 
-def _better(mine: Word, yours: Word, witnesses: set[str], *, is_independent: bool) -> Word:
+def _better(mine: Word, yours: Word, witnesses: set[str], backing: Backing | None) -> Word:
     """Return a word that two candidates say differently, as the better evidence has it."""
+    is_independent = backing is not None
     told = replace(mine, text=yours.text, ink_agrees=None) if is_independent else yours
     mine_known, yours_known = (plain(word.text) in known_words() for word in (mine, yours))
     if _key(yours.text) in witnesses or (yours_known and not mine_known):
+        return _agreed(told, is_independent=True)
+    if backing and backing.bears_out(mine, yours, witnesses):
         return _agreed(told, is_independent=True)
     if mine_known and not yours_known and _is_like_label(mine, yours):
         return _agreed(mine, is_independent=True)
@@ -185,13 +233,32 @@ def _text(words: Sequence[Word]) -> str:
     return " ".join(word.text for word in words)
 
 
+def differ(one: Row, other: Row) -> bool:
+    """Whether two candidates for a run say something else."""
+    return _keys(_said(one)) != _keys(_said(other))
+
+
 def _keys(words: Sequence[Word]) -> list[str]:
     return [_key(word.text) for word in words]
 
 
 def _key(text: str) -> str:
-    """Return what must be the same for two candidates to agree: letters with case and accents."""
-    return _TRIFLES.sub("", _DASHES.sub("-", text))
+    """Return what must be the same for two candidates to agree: letters with case and accents.
+
+    The case of a letter whose two differ in size alone decides nothing.
+    """
+    return _TRIFLES.sub("", _DASHES.sub("-", text)).translate(_SAME_SHAPE)
+
+
+def _without_marks(text: str) -> str:
+    return "".join(unicodedata.normalize("NFD", char)[0] for char in text.translate(_BARE))
+
+
+def _as_first_reads(char: str) -> str:
+    """Return a pattern of what a letter may be to the first reader."""
+    if char in _STROKES:
+        return f"[{_STROKES}]"
+    return re.escape(char) if char.isascii() or char in _FIRST_HAS else ".{1,2}"
 
 
 def placed_like(texts: Sequence[Word], words: Sequence[Word]) -> list[Word]:
@@ -215,5 +282,11 @@ def words_of_line(text: str, band: Band) -> Row:
         "", float(band.left), float(band.top), float(band.right - band.left),
         float(band.bottom - band.top), limits.SURE,
     )  # fmt: skip
-    texts = [replace(box, text=part) for part in _DASHES.sub("-", text).split()]
+    texts = [replace(box, text=_in_capitals(part)) for part in _DASHES.sub("-", text).split()]
     return tuple(placed_like([word for word in texts if word.text not in _BULLETS], [box]))
+
+
+def _in_capitals(text: str) -> str:
+    """Return a word in capitals where all letters are whose two differ in more than size."""
+    told = [char for char in text if char.isalpha() and char.upper() not in _SAME_SHAPED]
+    return text.upper() if len(told) > 1 and all(map(str.isupper, told)) else text

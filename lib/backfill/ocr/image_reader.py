@@ -131,7 +131,7 @@ def _looked_at(
         doubtful = doubtful_bands(rows, view)
     if not doubtful or reader is None:
         return _Looked(rows, view)
-    told, others = hear(rows, lost, ask_second(reader, ink, bands, doubtful))
+    told, others = hear(rows, lost, ask_second(reader, ink, bands, rows, doubtful))
     told, told_view = settle(told, others, sheet, ink)
     if told_view.contradicted > view.contradicted:
         return _Looked(rows, view)

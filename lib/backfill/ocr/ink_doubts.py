@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -45,10 +45,7 @@ class Stroke(StrEnum):
 
 def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...]:
     """Return the words of a band, marked where its ink contradicts them or vouches for a number."""
-    tall = sorted(
-        (p for p in band.pieces if p.height > limits.SMALL_PIECE * ink.letter_px),
-        key=lambda piece: piece.left,
-    )
+    tall = _tall(band, ink)
     row = _joined(row)
     beside = _beside_unread(row, tall, ink.letter_px)
     marks = Marks.of(row, tall, band, ink)
@@ -57,6 +54,35 @@ def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...
         if word.ink_agrees
         else _marked(word, False if word in beside else _agrees(word, tall, marks))
         for word in row
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The ink of a run, to be asked about other texts for its words."""
+
+    row: tuple[Word, ...]
+    band: Band
+    ink: Ink
+
+    def agrees(self, word: Word, text: str) -> bool | None:
+        """Return whether the ink of a word agrees with this text; None where none can tell."""
+        told = replace(word, text=text)
+        row = tuple(told if other is word else other for other in self.row)
+        tall = _tall(self.band, self.ink)
+        return _agrees(told, tall, Marks.of(row, tall, self.band, self.ink))
+
+    def is_unheard(self, word: Word) -> bool:
+        """See `Marks.is_unheard`."""
+        marks = Marks.of(self.row, _tall(self.band, self.ink), self.band, self.ink)
+        return bool(NAME.fullmatch(word.text)) and marks.is_unheard(word)
+
+
+def _tall(band: Band, ink: Ink) -> list[Piece]:
+    """Return the pieces of a band that are as tall as letters, from left to right."""
+    return sorted(
+        (p for p in band.pieces if p.height > limits.SMALL_PIECE * ink.letter_px),
+        key=lambda piece: piece.left,
     )
 
 

@@ -13,11 +13,12 @@ from collections.abc import Generator, Sequence
 
 from backfill.ocr import limits
 from backfill.ocr.bands import Band
-from backfill.ocr.candidates import Heard, words_of_line
+from backfill.ocr.candidates import Backing, Heard, differ, words_of_line
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import OVERLAPS_NEXT, TIME_FLAGS, is_doubtful
 from backfill.ocr.day_names import index_of, weekday_of
 from backfill.ocr.engine import EngineFailure, LineReader, Page, Script
+from backfill.ocr.ink_doubts import Witness
 from backfill.ocr.montage import Cut, Look, cut_lines, read_bands
 from backfill.ocr.noise import is_noise, is_on_time
 from backfill.ocr.preprocess import Ink
@@ -28,6 +29,7 @@ from backfill.ocr.words import Row, Rows, Word, span_of
 
 SECOND = Cut(letter_px=32.0, squeeze=1.0, faint_squeeze=1.0, padding=0.6, is_all_spread=True)
 LINE = Cut(letter_px=30.0, squeeze=1.0, faint_squeeze=1.0, padding=0.5, spread=0.0)
+LINE_AGAIN = Cut(letter_px=36.0, squeeze=1.1, faint_squeeze=1.1, padding=0.7, spread=0.0)
 
 
 def look_first(ink: Ink, bands: tuple[Band, ...]) -> Look:
@@ -104,15 +106,28 @@ def look_again(
 
 
 def ask_second(
-    reader: LineReader, ink: Ink, bands: Sequence[Band], doubtful: Sequence[int]
+    reader: LineReader, ink: Ink, bands: Sequence[Band], rows: Rows, doubtful: Sequence[int]
 ) -> Heard:
-    """Return what the second reader makes of the doubtful rows: nothing where it fails."""
+    """Return what the second reader makes of the doubtful rows: nothing where it fails.
+
+    What it says otherwise than they do, it is shown once more, cut otherwise.
+    """
+
+    def said(places: Sequence[int], cut: Cut) -> dict[int, Row]:
+        shown = [bands[index] for index in places]
+        texts = reader.lines(cut_lines(ink, shown, cut))
+        return dict(zip(places, map(words_of_line, texts, shown), strict=True))
+
     try:
-        texts = reader.lines(cut_lines(ink, [bands[index] for index in doubtful], LINE))
+        heard = said(doubtful, LINE)
+        again = said([index for index in doubtful if differ(rows[index], heard[index])], LINE_AGAIN)
     except EngineFailure:
-        return Heard({})
-    rows = map(words_of_line, texts, [bands[index] for index in doubtful])
-    return Heard(dict(zip(doubtful, rows, strict=True)), is_independent=True)
+        return Heard({}, {})
+    backing = {
+        index: Backing(again.get(index, ()), Witness(rows[index], bands[index], ink))
+        for index in doubtful
+    }
+    return Heard(heard, backing)
 
 
 def _is_duration_of(row: Row, entry: Entry) -> bool:

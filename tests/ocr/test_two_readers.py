@@ -1,0 +1,144 @@
+"""What two readers of another make say differently, and what is sure of it all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from tests.drawn.style import STYLES, Style
+
+from backfill.ocr.bands import Band, find_bands, with_labels
+from backfill.ocr.candidates import Backing, decide, words_of_line
+from backfill.ocr.checks import is_doubtful
+from backfill.ocr.ink_doubts import Witness, doubt_by_ink
+from backfill.ocr.looks import ask_second
+from backfill.ocr.masks import Pixels
+from backfill.ocr.preprocess import Ink, find_ink
+from backfill.ocr.words import Row, Word
+
+FONTS = pytest.mark.parametrize("style", STYLES, ids=[style.name for style in STYLES])
+
+
+def _drawn(text: str, style: Style, size: int = 40) -> tuple[Ink, Band]:
+    page = Image.new("L", (40 + 16 * size, 3 * size), 255)
+    ImageDraw.Draw(page).text((30, size), text, font=style.font(size), fill=60)
+    ink = find_ink(np.asarray(page, dtype=np.uint8))
+    (band,) = with_labels(find_bands(ink), ink)
+    return ink, band
+
+
+def _read(drawn: str, said: str, style: Style, band: Band, confidence: float = 80.0) -> Row:
+    """Return what the first reader says of a drawn line, each word over its own ink."""
+    font, left, words = style.font(40), 30.0, list[Word]()
+    for of_ink, text in zip(drawn.split(), said.split(), strict=True):
+        wide = font.getlength(of_ink)
+        words.append(Word(text, left - 1, band.top, wide + 2, band.bottom - band.top, confidence))
+        left += font.getlength(of_ink + " ")
+    return tuple(words)
+
+
+def _doubted(
+    drawn: str, first: str, second: str, style: Style, again: str | None = None, sure: float = 80.0
+) -> tuple[str, list[str]]:
+    """Return what becomes of a line that two readers read so, and which of its words are asked."""
+    ink, band = _drawn(drawn, style)
+    row = doubt_by_ink(_read(drawn, first, style, band, sure), band, ink)
+    backing = Backing(words_of_line(again or second, band), Witness(row, band, ink))
+    told = decide(row, words_of_line(second, band), (), backing)
+    return " ".join(word.text for word in told), [w.text for w in told if is_doubtful(w)]
+
+
+@FONTS
+@pytest.mark.parametrize(
+    ("drawn", "first"),
+    [
+        # The first reader has no such letter, and takes one that is nearly it, or two.
+        ("Jürk Wenn", "Järk Wenn"),
+        ("Bækso Wenn", "Boekso Wenn"),
+        ("Øwin Wenn", "Swin Wenn"),
+        ("Gülşen Wenn", "Gulsen Wenn"),
+        ("Łuk Żak", "Luk Zak"),
+        # One stroke looks like another, and what a word is tells which.
+        ("Ilmenau Wenn", "IImenau Wenn"),
+        ("Wennweg 111", "Wennweg Ill"),
+        # A capital is a small letter, but larger.
+        ("VÜRK Wenn", "vÖRK Wenn"),
+    ],
+)
+def test_what_the_first_reader_cannot_say_is_no_other_opinion(
+    style: Style, drawn: str, first: str
+) -> None:
+    assert _doubted(drawn, first, drawn, style) == (drawn, [])
+
+
+@FONTS
+@pytest.mark.parametrize(
+    ("drawn", "first", "second", "again"),
+    [
+        # A letter that both have, and read differently.
+        ("Lindengasse Wenn", "Lindenaasse Wenn", "Lindengasse Wenn", None),
+        ("Jürgen Wenn", "Järgan Wenn", "Jürgen Wenn", None),
+        # The second says it once only.
+        ("Bækso Wenn", "Boekso Wenn", "Bæekso Wenn", "Bækso Wenn"),
+        # The ink has another mark than the second says, or none.
+        ("Sören Wenn", "Saren Wenn", "Søren Wenn", None),
+        ("Jörg Wenn", "Järg Wenn", "Jürg Wenn", None),
+        ("Aslan Wenn", "Aslan Wenn", "Aşlan Wenn", None),
+        # The first is sure of the letter without a mark, and the ink has nothing against it.
+        ("Wilma Wenn", "Wilma Wenn", "Wiłma Wenn", None),
+    ],
+)
+def test_another_opinion_is_asked_about(
+    style: Style, drawn: str, first: str, second: str, again: str | None
+) -> None:
+    _text, doubted = _doubted(drawn, first, second, style, again, sure=90.0)
+
+    assert len(doubted) == 1
+
+
+@FONTS
+@pytest.mark.parametrize(("drawn", "said"), [("Søs Wenn", "Sos Wenn"), ("Wenn İlk", "Wenn ilk")])
+def test_what_the_ink_has_and_neither_reader_says_is_asked_about(
+    style: Style, drawn: str, said: str
+) -> None:
+    _text, doubted = _doubted(drawn, said, said, style)
+
+    assert doubted == [said.split()[drawn.split().index(max(drawn.split(), key=_is_foreign))]]
+    assert _doubted("Sos Wenn", "Sos Wenn", "Sos Wenn", style) == ("Sos Wenn", [])
+
+
+def _is_foreign(word: str) -> bool:
+    return not word.isascii()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [("wÜRTZBURG, Weg 4", "WÜRTZBURG, Weg 4"), ("vik ÖsTHAMMAR", "vik ÖSTHAMMAR"), ("Wo", "Wo")],
+)
+def test_a_word_in_capitals_has_no_small_letter(said: str, told: str) -> None:
+    assert " ".join(w.text for w in words_of_line(said, Band(0, 0, 400, 24, ()))) == told
+
+
+class _Recording:
+    version = "recording"
+
+    def __init__(self, *texts: str) -> None:
+        self.texts, self.asked = texts, list[int]()
+
+    def lines(self, images: Sequence[Pixels]) -> list[str]:
+        self.asked.append(len(images))
+        return list(self.texts[: len(images)])
+
+
+def test_the_second_reader_is_shown_once_more_only_what_it_says_otherwise() -> None:
+    style = STYLES[0]
+    ink, band = _drawn("Jürk", style)
+    rows = tuple(_read("Jürk", text, style, band) for text in ("Järk", "Jürk"))
+    reader = _Recording("Jürk", "Jürk")
+
+    heard = ask_second(reader, ink, [band, band], rows, [0, 1])
+
+    assert reader.asked == [2, 1]
+    assert [bool(heard.backing and heard.backing[at].again) for at in (0, 1)] == [True, False]
