@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +14,15 @@ from tests.drawn.style import STYLES, Style
 from backfill.ocr.bands import Band, find_bands, with_labels
 from backfill.ocr.candidates import Backing, decide, words_of_line
 from backfill.ocr.checks import is_doubtful
+from backfill.ocr.engine import EngineParams
+from backfill.ocr.engine_choice import EngineChoice
+from backfill.ocr.image_reader import read_batch
 from backfill.ocr.ink_doubts import Witness, doubt_by_ink
+from backfill.ocr.lettering import may_hold_i
 from backfill.ocr.looks import ask_second
 from backfill.ocr.masks import Pixels
 from backfill.ocr.preprocess import Ink, find_ink
+from backfill.ocr.reading import ImageReading
 from backfill.ocr.words import Row, Word
 
 FONTS = pytest.mark.parametrize("style", STYLES, ids=[style.name for style in STYLES])
@@ -142,3 +149,56 @@ def test_the_second_reader_is_shown_once_more_only_what_it_says_otherwise() -> N
 
     assert reader.asked == [2, 1]
     assert [bool(heard.backing and heard.backing[at].again) for at in (0, 1)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("title", "is_asked"),
+    [
+        ("li Ilmari • Städning", True),
+        ("lulia Wenn", True),
+        ("Wenn-luliana Ek", True),
+        ("lina wenn • Städning", False),
+        ("Lina Wenn • lunch", False),
+        ("Wenn lngrid", False),
+    ],
+)
+def test_a_small_l_among_capitals_may_be_an_i(title: str, is_asked: bool) -> None:
+    assert may_hold_i(title) == is_asked
+
+
+@pytest.mark.parametrize("text", ["II", "Il", "lI"])
+def test_strokes_alone_are_no_word_that_readers_can_agree_on(text: str) -> None:
+    row = (Word(text, 0, 0, 20, 24, 90.0),)
+
+    assert is_doubtful(*decide(row, words_of_line(text, Band(0, 0, 400, 24, ())), (), Backing()))
+
+
+class _Twice:
+    """Tesseract, which reads Ses whatever begins so, and a second reader beside it."""
+
+    name, version, language_hash = "twice", "1", ""
+
+    def __init__(self) -> None:
+        self._first = EngineChoice("tesseract-alone")()
+
+    def words(self, image: Pixels, params: EngineParams) -> list[Word]:
+        words = self._first.words(image, params)
+        return [replace(w, text="Ses", confidence=75.0) if w.text[0] == "S" else w for w in words]
+
+    def lines(self, images: Sequence[Pixels]) -> list[str]:
+        return ["Søs Wenn"] * len(images)
+
+
+@pytest.mark.ocr
+def test_what_the_first_reader_says_twice_the_second_is_asked_all_the_same() -> None:
+    """One engine errs the same way twice: Ses, for Søs, cut otherwise is Ses again."""
+    font, page = STYLES[0].font(30), Image.new("L", (600, 400), 255)
+    for y, text in ((100, "08:00 – 09:00"), (150, "Søs Wenn")):
+        ImageDraw.Draw(page).text((30, y), text, font=font, fill=20)
+    buffer = io.BytesIO()
+    page.save(buffer, "PNG")
+
+    (reading,) = read_batch([buffer.getvalue()], _Twice(), EngineParams())
+
+    assert isinstance(reading, ImageReading)
+    assert [(w.text, is_doubtful(w)) for w in reading.words if w.text[0] == "S"] == [("Søs", False)]

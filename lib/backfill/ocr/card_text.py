@@ -19,7 +19,7 @@ from backfill.ocr.checks import (
     UNKNOWN_TEXT,
     is_unsure,
 )
-from backfill.ocr.lettering import repair_capitals
+from backfill.ocr.lettering import may_hold_i, repair_capitals
 from backfill.ocr.noise import (
     cut_collaborators,
     is_cut_short,
@@ -64,6 +64,7 @@ def entry_of(
         *(UNKNOWN_TEXT,) * has_other_time,
         *(UNKNOWN_TEXT,) * bool(left_of),
         *texts.flags,
+        *(TITLE_UNSURE,) * may_hold_i(texts.title),
         *(ADDRESS_UNSURE,) * bool(cells.unread),
         *(CANCELLED,) * any(_says_cancelled(cell.text) for cell in kept),
         *(TEXT_CUT_SHORT,) * any(is_cut_short(cell.text) for cell in kept),

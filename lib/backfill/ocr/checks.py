@@ -51,6 +51,7 @@ _ODD_NUMBER = re.compile(r"\d{4}|\d+(?:[^\W\d_]+\d\w*|[^\W\d_]{2,})")
 _NUMBER_FIRST = re.compile(r"(?:\D*,)?\s*\d{1,4}\s*[^\W\d_]?\s+\D*[^\W\d_]{3}\D*")
 # A street and its number without the blank between them: Gränd20C, 17Hagastigen.
 _GLUED = re.compile(r"[^\W\d_]{3}\d|\d[^\W\d_]{3}")
+_ONLY_STROKES = re.compile(r"[Il|]{2,}")  # Il, Ll or II: no reader can tell
 _RINGS = "ÅÄåä"
 # Prästgårdsl'den: no letter, where a word has one; of names only O'Hara and D'Angelo have a sign.
 _SIGN_INSIDE = re.compile(r"[^\W\d_]{2}[^\w\s.,:;/&+()•·–—-]+[^\W\d_]")
@@ -176,7 +177,8 @@ def is_doubtful(word: Word) -> bool:
     """Whether a word is worth a second look: low confidence, and nothing that vouches for it."""
     letters = plain(word.text)
     is_odd = _is_odd(word.text) and not word.ink_agrees
-    if word.is_contradicted or is_odd or _SIGN_INSIDE.search(word.text):
+    is_open = _SIGN_INSIDE.search(word.text) or _ONLY_STROKES.fullmatch(word.text)
+    if word.is_contradicted or is_odd or is_open:
         return True
     if not letters:
         return False

@@ -128,7 +128,9 @@ def _looked_at(
         heard = yield from look_again(ink, bands, doubtful)
         rows, lost = hear(rows, lost, heard)
         rows, view = settle(rows, lost, sheet, ink)
-        doubtful = doubtful_bands(rows, view)
+        asked = doubtful_bands(rows, view)
+        # The same reader errs the same way twice: letters are shown to the other all the same.
+        doubtful = sorted({*asked, *(index for index in doubtful if _holds_letters(rows[index]))})
     if not doubtful or reader is None:
         return _Looked(rows, view)
     told, others = hear(rows, lost, ask_second(reader, ink, bands, rows, doubtful))
@@ -136,7 +138,12 @@ def _looked_at(
     if told_view.contradicted > view.contradicted:
         return _Looked(rows, view)
     left = doubtful_bands(told, told_view)
-    return _Looked(told, told_view, SecondCost(len(doubtful), len(set(doubtful) - set(left))))
+    return _Looked(told, told_view, SecondCost(len(doubtful), len(set(asked) - set(left))))
+
+
+def _holds_letters(row: Row) -> bool:
+    """Whether a word of a row is more than a number, a time or a single letter."""
+    return any(sum(map(str.isalpha, word.text)) >= limits.FEWEST_LETTERS for word in row)
 
 
 def _without_read(
