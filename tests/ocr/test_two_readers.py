@@ -81,6 +81,17 @@ def test_what_the_first_reader_cannot_say_is_no_other_opinion(
 
 
 @FONTS
+def test_one_of_two_looks_of_the_second_reader_is_enough_for_what_the_first_says(
+    style: Style,
+) -> None:
+    told = _doubted("Bo-Illian Wenn", "Bo-Illian Wenn", "Bo-lllan Wenn", style, "Bo-Illian Wenn")
+    other = _doubted("Sos Wenn", "Sos Wenn", "Søs Wenn", style, "Sos Wenn")
+
+    assert told == ("Bo-Illian Wenn", [])
+    assert len(other[1]) == 1
+
+
+@FONTS
 @pytest.mark.parametrize(
     ("drawn", "first", "second", "again"),
     [

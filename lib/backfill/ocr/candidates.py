@@ -80,6 +80,14 @@ class Backing:
         is_same = any(map(pattern.fullmatch, (_key(mine.text), *others)))
         return (is_same and (is_weak or not is_bare)) or (bool(agrees) and mine.is_contradicted)
 
+    def confirms(self, mine: Word, yours: Word) -> bool:
+        """Whether the other reader, shown the run otherwise, says what the first one does.
+
+        Not where the ink speaks against it, nor what it said before the first could not say.
+        """
+        is_known = all(char.isascii() or char in _FIRST_HAS for char in _key(yours.text))
+        return is_known and not mine.is_contradicted and _key(mine.text) in _keys(self.again)
+
     def is_unheard(self, word: Word) -> bool:
         """Whether the ink has what neither reader says: a bar through an o."""
         return self.ink is not None and self.ink.is_unheard(word)
@@ -181,8 +189,9 @@ def _better(mine: Word, yours: Word, witnesses: set[str], backing: Backing | Non
     mine_known, yours_known = (plain(word.text) in known_words() for word in (mine, yours))
     if _key(yours.text) in witnesses or (yours_known and not mine_known):
         return _agreed(told, is_independent=True)
-    if backing and backing.bears_out(mine, yours, witnesses):
-        return _agreed(told, is_independent=True)
+    is_borne_out = backing and backing.bears_out(mine, yours, witnesses)
+    if backing and (is_borne_out or backing.confirms(mine, yours)):
+        return _agreed(told if is_borne_out else mine, is_independent=True)
     if mine_known and not yours_known and _is_like_label(mine, yours):
         return _agreed(mine, is_independent=True)
     if _tells_month([yours]) and not _tells_month([mine]):
