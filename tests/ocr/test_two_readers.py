@@ -11,13 +11,14 @@ import pytest
 from PIL import Image, ImageDraw
 from tests.drawn.style import STYLES, Style
 
+from backfill.ocr.accents import Marks
 from backfill.ocr.bands import Band, find_bands, with_labels
 from backfill.ocr.candidates import Backing, decide, words_of_line
 from backfill.ocr.checks import is_doubtful
 from backfill.ocr.engine import EngineParams
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.image_reader import read_batch
-from backfill.ocr.ink_doubts import Witness, doubt_by_ink
+from backfill.ocr.ink_doubts import doubt_by_ink
 from backfill.ocr.lettering import may_hold_i
 from backfill.ocr.looks import ask_second
 from backfill.ocr.masks import Pixels
@@ -52,7 +53,7 @@ def _doubted(
     """Return what becomes of a line that two readers read so, and which of its words are asked."""
     ink, band = _drawn(drawn, style)
     row = doubt_by_ink(_read(drawn, first, style, band, sure), band, ink)
-    backing = Backing(words_of_line(again or second, band), Witness(row, band, ink))
+    backing = Backing(words_of_line(again or second, band), Marks.of(row, band, ink))
     told = decide(row, words_of_line(second, band), (), backing)
     return " ".join(word.text for word in told), [w.text for w in told if is_doubtful(w)]
 

@@ -61,19 +61,22 @@ class _Line:
 class Marks:
     """The words of a run of text, from which letters' ink each of them was read, and all its ink.
 
-    `own` are the pieces as tall as letters that stand within a word, from left to right.
+    `tall` are the run's pieces as tall as letters, `own` those within a word, from left to right.
     """
 
     row: tuple[Word, ...]
+    tall: Sequence[Piece]
     own: Mapping[Word, list[Piece]]
     band: Band
     ink: Ink
 
     @classmethod
-    def of(cls, row: tuple[Word, ...], tall: Sequence[Piece], band: Band, ink: Ink) -> Marks:
-        """`tall` are the pieces of the run that are as tall as letters, from left to right."""
+    def of(cls, row: tuple[Word, ...], band: Band, ink: Ink) -> Marks:
+        """Return the words of a run with their ink."""
+        least = limits.SMALL_PIECE * ink.letter_px
+        tall = sorted((p for p in band.pieces if p.height > least), key=lambda piece: piece.left)
         own = {word: [p for p in tall if word.left <= p.centre <= word.right] for word in row}
-        return cls(row, own, band, ink)
+        return cls(row, tall, own, band, ink)
 
     def differ(self, word: Word) -> bool:
         """Whether the ink of a name surely has other marks than its text tells."""
@@ -103,6 +106,8 @@ class Marks:
 
     def is_unheard(self, word: Word) -> bool:
         """Whether what readers leave out is there all the same: a bar through an o, an İ's dot."""
+        if not NAME.fullmatch(word.text):
+            return False
         letters = _letters(word, self.own[word])
         is_tall = word.text[:1] == "i" and self._first_stands_out(word)
         return is_tall or any(_has_bar(letter, self.band) for letter in letters)

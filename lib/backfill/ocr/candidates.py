@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from backfill.ocr import limits
+from backfill.ocr.accents import Marks
 from backfill.ocr.bands import Band
 from backfill.ocr.checks import is_doubtful, known_words
 from backfill.ocr.day_names import index_of
-from backfill.ocr.ink_doubts import Witness
+from backfill.ocr.ink_doubts import agrees_with
 from backfill.ocr.likeness import likeness
 from backfill.ocr.noise import plain
 from backfill.ocr.preprocess import Ink
@@ -58,7 +59,7 @@ class Backing:
     """What there is for a reader of another make: itself, shown the run otherwise, and the ink."""
 
     again: Row = ()
-    ink: Witness | None = None
+    ink: Marks | None = None
 
     def bears_out(self, mine: Word, yours: Word, others: Iterable[str]) -> bool:
         """Whether a word that the first reader says otherwise is sure all the same.
@@ -69,7 +70,7 @@ class Backing:
         """
         if self.ink is None or _key(yours.text) not in _keys(self.again):
             return False
-        agrees = self.ink.agrees(mine, yours.text)
+        agrees = agrees_with(yours.text, mine, self.ink)
         is_odd = is_doubtful(replace(yours, confidence=limits.AGREED, ink_agrees=True))
         if is_odd or agrees is False:
             return False

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 import numpy as np
@@ -45,45 +46,21 @@ class Stroke(StrEnum):
 
 def doubt_by_ink(row: tuple[Word, ...], band: Band, ink: Ink) -> tuple[Word, ...]:
     """Return the words of a band, marked where its ink contradicts them or vouches for a number."""
-    tall = _tall(band, ink)
-    row = _joined(row)
-    beside = _beside_unread(row, tall, ink.letter_px)
-    marks = Marks.of(row, tall, band, ink)
+    marks = Marks.of(_joined(row), band, ink)
+    beside = _beside_unread(marks.row, marks.tall, ink.letter_px)
     return tuple(
         word
         if word.ink_agrees
-        else _marked(word, False if word in beside else _agrees(word, tall, marks))
-        for word in row
+        else _marked(word, False if word in beside else _agrees(word, marks))
+        for word in marks.row
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """The ink of a run, to be asked about other texts for its words."""
-
-    row: tuple[Word, ...]
-    band: Band
-    ink: Ink
-
-    def agrees(self, word: Word, text: str) -> bool | None:
-        """Return whether the ink of a word agrees with this text; None where none can tell."""
-        told = replace(word, text=text)
-        row = tuple(told if other is word else other for other in self.row)
-        tall = _tall(self.band, self.ink)
-        return _agrees(told, tall, Marks.of(row, tall, self.band, self.ink))
-
-    def is_unheard(self, word: Word) -> bool:
-        """See `Marks.is_unheard`."""
-        marks = Marks.of(self.row, _tall(self.band, self.ink), self.band, self.ink)
-        return bool(NAME.fullmatch(word.text)) and marks.is_unheard(word)
-
-
-def _tall(band: Band, ink: Ink) -> list[Piece]:
-    """Return the pieces of a band that are as tall as letters, from left to right."""
-    return sorted(
-        (p for p in band.pieces if p.height > limits.SMALL_PIECE * ink.letter_px),
-        key=lambda piece: piece.left,
-    )
+def agrees_with(text: str, word: Word, marks: Marks) -> bool | None:
+    """Return whether the ink of a word agrees with this text for it; None where none can tell."""
+    told = replace(word, text=text)
+    row = tuple(told if other is word else other for other in marks.row)
+    return _agrees(told, Marks.of(row, marks.band, marks.ink))
 
 
 def _joined(row: tuple[Word, ...]) -> tuple[Word, ...]:
@@ -107,7 +84,7 @@ def _marked(word: Word, agrees: bool | None) -> Word:
     return replace(word, ink_agrees=True) if agrees else word
 
 
-def _beside_unread(row: tuple[Word, ...], tall: list[Piece], unit: float) -> set[Word]:
+def _beside_unread(row: tuple[Word, ...], tall: Sequence[Piece], unit: float) -> set[Word]:
     """Return the words nearest to ink that stands apart from all words, if there is a letter's."""
     reach = limits.BESIDE_WORDS * unit
     unread = [
@@ -161,7 +138,7 @@ def _holds_blank(word: Word, own: list[Piece], unit: float) -> bool:
     return gaps[-1] >= limits.BLANK_WIDE * unit and gaps[-1] >= limits.BLANK_MORE * max(gaps[-2], 1)
 
 
-def _agrees(word: Word, tall: list[Piece], marks: Marks) -> bool | None:
+def _agrees(word: Word, marks: Marks) -> bool | None:
     """Return whether its ink agrees with a word; None where that can not be told.
 
     It can not of touching digits, nor of words whose dots say nothing else.
@@ -177,7 +154,7 @@ def _agrees(word: Word, tall: list[Piece], marks: Marks) -> bool | None:
         )
         return False if is_other else None
     said = [char for char in word.text if char.isalnum()]
-    pieces = _pieces_of(word, marks.row, tall, unit)
+    pieces = _pieces_of(word, marks.row, marks.tall, unit)
     if len(pieces) < len(said):
         return None if _may_touch(pieces, said) else False
     if len(pieces) > len(said):
@@ -206,7 +183,9 @@ def _is_another(char: str, piece: Piece, band: Band, ink: Ink) -> bool:
     return char in _ROUND and has_corners(shape_of(piece, band, ink))
 
 
-def _pieces_of(word: Word, row: tuple[Word, ...], tall: list[Piece], unit: float) -> list[Piece]:
+def _pieces_of(
+    word: Word, row: tuple[Word, ...], tall: Sequence[Piece], unit: float
+) -> list[Piece]:
     """Return the pieces in the word's box, and those beside it that are in no other's."""
     free = [p for p in tall if not any(w.left <= p.centre <= w.right for w in row if w is not word)]
     runs: list[list[Piece]] = []

@@ -12,13 +12,13 @@ import itertools
 from collections.abc import Generator, Sequence
 
 from backfill.ocr import limits
+from backfill.ocr.accents import Marks
 from backfill.ocr.bands import Band
 from backfill.ocr.candidates import Backing, Heard, differ, words_of_line
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import OVERLAPS_NEXT, TIME_FLAGS, is_doubtful
 from backfill.ocr.day_names import index_of, weekday_of
 from backfill.ocr.engine import EngineFailure, LineReader, Page, Script
-from backfill.ocr.ink_doubts import Witness
 from backfill.ocr.montage import Cut, Look, cut_lines, read_bands
 from backfill.ocr.noise import is_noise, is_on_time
 from backfill.ocr.preprocess import Ink
@@ -124,7 +124,7 @@ def ask_second(
     except EngineFailure:
         return Heard({}, {})
     backing = {
-        index: Backing(again.get(index, ()), Witness(rows[index], bands[index], ink))
+        index: Backing(again.get(index, ()), Marks.of(rows[index], bands[index], ink))
         for index in doubtful
     }
     return Heard(heard, backing)
