@@ -163,7 +163,7 @@ def test_a_reader_that_fails_leaves_every_doubt() -> None:
     ink: Ink = find_ink(_line("Djupdal", 30))
     (band,) = with_labels(find_bands(ink), ink)
 
-    assert not ask_second(_Failing(), ink, [band], ((),), [0]).rows
+    assert not ask_second(_Failing(), ink, [band], ((),), [0], []).rows
 
 
 def _worn(count: int) -> list[bytes]:

@@ -14,12 +14,11 @@ from tests.drawn.style import STYLES, Style
 from backfill.ocr.accents import Marks
 from backfill.ocr.bands import Band, find_bands, with_labels
 from backfill.ocr.candidates import Backing, decide, words_of_line
-from backfill.ocr.checks import is_doubtful
+from backfill.ocr.checks import is_doubtful, may_hold_i
 from backfill.ocr.engine import EngineParams
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.image_reader import read_batch
 from backfill.ocr.ink_doubts import doubt_by_ink
-from backfill.ocr.lettering import may_hold_i
 from backfill.ocr.looks import ask_second
 from backfill.ocr.masks import Pixels
 from backfill.ocr.preprocess import Ink, find_ink
@@ -154,17 +153,17 @@ class _Recording:
 def test_the_second_reader_is_shown_once_more_only_what_it_says_otherwise() -> None:
     style = STYLES[0]
     ink, band = _drawn("Jürk", style)
-    rows = tuple(_read("Jürk", text, style, band) for text in ("Järk", "Jürk"))
-    reader = _Recording("Jürk", "Jürk")
+    rows = tuple(_read("Jürk", text, style, band) for text in ("Järk", "Jörk"))
+    reader = _Recording("Jörk", "Jörk")
 
-    heard = ask_second(reader, ink, [band, band], rows, [0, 1])
+    heard = ask_second(reader, ink, [band, band], rows, [0, 1], [])
 
     assert reader.asked == [2, 1]
     assert [bool(heard.backing and heard.backing[at].again) for at in (0, 1)] == [True, False]
 
 
 @pytest.mark.parametrize(
-    ("title", "is_asked"),
+    ("text", "is_asked"),
     [
         ("li Ilmari • Städning", True),
         ("lulia Wenn", True),
@@ -172,10 +171,12 @@ def test_the_second_reader_is_shown_once_more_only_what_it_says_otherwise() -> N
         ("lina wenn • Städning", False),
         ("Lina Wenn • lunch", False),
         ("Wenn lngrid", False),
+        ("lisalmi, Wennvägen 4", True),
+        ("lerum, Wennvägen 4", False),
     ],
 )
-def test_a_small_l_among_capitals_may_be_an_i(title: str, is_asked: bool) -> None:
-    assert may_hold_i(title) == is_asked
+def test_a_small_l_among_capitals_may_be_an_i(text: str, is_asked: bool) -> None:
+    assert may_hold_i(text) == is_asked
 
 
 @pytest.mark.parametrize("text", ["II", "Il", "lI"])
@@ -183,6 +184,21 @@ def test_strokes_alone_are_no_word_that_readers_can_agree_on(text: str) -> None:
     row = (Word(text, 0, 0, 20, 24, 90.0),)
 
     assert is_doubtful(*decide(row, words_of_line(text, Band(0, 0, 400, 24, ())), (), Backing()))
+
+
+@pytest.mark.parametrize(("said", "asked"), [("Jürk", [1, 1, 2]), ("Jörk", [1, 1])])
+def test_a_letter_that_the_first_reader_lacks_has_all_other_names_shown_to_the_second(
+    said: str, asked: list[int]
+) -> None:
+    style = STYLES[0]
+    ink, band = _drawn("Jürk", style)
+    rows = tuple(_read("Jürk", text, style, band) for text in ("Järk", "Sore"))
+    reader = _Recording(said, said)
+
+    heard = ask_second(reader, ink, [band, band], rows, [0], [0, 1])
+
+    assert reader.asked == asked
+    assert len(heard.rows) == len(asked) - 1
 
 
 class _Twice:

@@ -86,8 +86,11 @@ class Backing:
 
         Not where the ink speaks against it, nor what it said before the first could not say.
         """
-        is_known = all(char.isascii() or char in _FIRST_HAS for char in _key(yours.text))
-        return is_known and not mine.is_contradicted and _key(mine.text) in _keys(self.again)
+        return (
+            not is_foreign([yours])
+            and not mine.is_contradicted
+            and _key(mine.text) in _keys(self.again)
+        )
 
     def is_unheard(self, word: Word) -> bool:
         """Whether the ink has what neither reader says: a bar through an o."""
@@ -248,6 +251,15 @@ def differ(one: Row, other: Row) -> bool:
     return _keys(_said(one)) != _keys(_said(other))
 
 
+def is_foreign(row: Sequence[Word]) -> bool:
+    """Whether a reader says a letter that the first one lacks."""
+    return any(char.isalpha() and not _does_first_have(char) for w in row for char in w.text)
+
+
+def _does_first_have(char: str) -> bool:
+    return char.isascii() or char in _FIRST_HAS
+
+
 def _keys(words: Sequence[Word]) -> list[str]:
     return [_key(word.text) for word in words]
 
@@ -268,7 +280,7 @@ def _as_first_reads(char: str) -> str:
     """Return a pattern of what a letter may be to the first reader."""
     if char in _STROKES:
         return f"[{_STROKES}]"
-    return re.escape(char) if char.isascii() or char in _FIRST_HAS else ".{1,2}"
+    return re.escape(char) if _does_first_have(char) else ".{1,2}"
 
 
 def placed_like(texts: Sequence[Word], words: Sequence[Word]) -> list[Word]:

@@ -18,8 +18,9 @@ from backfill.ocr.checks import (
     TITLE_UNSURE,
     UNKNOWN_TEXT,
     is_unsure,
+    may_hold_i,
 )
-from backfill.ocr.lettering import may_hold_i, repair_capitals
+from backfill.ocr.lettering import repair_capitals
 from backfill.ocr.noise import (
     cut_collaborators,
     is_cut_short,
@@ -65,7 +66,8 @@ def entry_of(
         *(UNKNOWN_TEXT,) * bool(left_of),
         *texts.flags,
         *(TITLE_UNSURE,) * may_hold_i(texts.title),
-        *(ADDRESS_UNSURE,) * bool(cells.unread),
+        *(ADDRESS_UNSURE,)
+        * (bool(cells.unread) or may_hold_i(f"{texts.location} {texts.address}")),
         *(CANCELLED,) * any(_says_cancelled(cell.text) for cell in kept),
         *(TEXT_CUT_SHORT,) * any(is_cut_short(cell.text) for cell in kept),
     ]

@@ -52,6 +52,8 @@ _NUMBER_FIRST = re.compile(r"(?:\D*,)?\s*\d{1,4}\s*[^\W\d_]?\s+\D*[^\W\d_]{3}\D*
 # A street and its number without the blank between them: Gränd20C, 17Hagastigen.
 _GLUED = re.compile(r"[^\W\d_]{3}\d|\d[^\W\d_]{3}")
 _ONLY_STROKES = re.compile(r"[Il|]{2,}")  # Il, Ll or II: no reader can tell
+_L_OR_I = re.compile(r"(?:[^\W\d_]+-)*l[aeiouyåäöj]")
+_BEHIND_NAME = re.compile(r"\s[•·–—-]\s")
 _RINGS = "ÅÄåä"
 # Prästgårdsl'den: no letter, where a word has one; of names only O'Hara and D'Angelo have a sign.
 _SIGN_INSIDE = re.compile(r"[^\W\d_]{2}[^\w\s.,:;/&+()•·–—-]+[^\W\d_]")
@@ -189,6 +191,15 @@ def is_doubtful(word: Word) -> bool:
     # A ring and two dots differ by a pixel: Åkerstigen, Äkerstigen.
     sure = limits.SURE_ALONE if word.text[0] in _RINGS else limits.SURE
     return word.confidence < sure and letters not in known_words()
+
+
+def may_hold_i(text: str) -> bool:
+    """Whether a client or a place has a small l where its other words have capitals: Ii, Iulia."""
+    words = _BEHIND_NAME.split(text, maxsplit=1)[0].split()
+    has_capitals = any(word[0].isupper() for word in words)
+    return has_capitals and any(
+        _L_OR_I.match(word) and plain(word) not in known_words() for word in words
+    )
 
 
 def _is_odd(text: str) -> bool:

@@ -18,7 +18,7 @@ from backfill.ocr.checks import FAINT_TEXT
 from backfill.ocr.engine import Engine, EngineFailure, LineReader, Page, read_pages
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import Pixels, load_pixels
-from backfill.ocr.looks import ask_second, doubtful_bands, look_again, look_first
+from backfill.ocr.looks import ask_second, doubtful_bands, look_again, look_first, rows_of_names
 from backfill.ocr.marks import holds_faint_text, with_marks
 from backfill.ocr.noise import is_worn_state
 from backfill.ocr.pictures import without_pictures
@@ -129,21 +129,18 @@ def _looked_at(
         rows, lost = hear(rows, lost, heard)
         rows, view = settle(rows, lost, sheet, ink)
         asked = doubtful_bands(rows, view)
-        # The same reader errs the same way twice: letters are shown to the other all the same.
-        doubtful = sorted({*asked, *(index for index in doubtful if _holds_letters(rows[index]))})
+        # The same reader errs the same way twice: names are shown to the other all the same.
+        names = rows_of_names(rows, view)
+        doubtful = sorted({*asked, *(index for index in doubtful if index in names)})
     if not doubtful or reader is None:
         return _Looked(rows, view)
-    told, others = hear(rows, lost, ask_second(reader, ink, bands, rows, doubtful))
+    heard = ask_second(reader, ink, bands, rows, doubtful, names)
+    told, others = hear(rows, lost, heard)
     told, told_view = settle(told, others, sheet, ink)
     if told_view.contradicted > view.contradicted:
         return _Looked(rows, view)
     left = doubtful_bands(told, told_view)
-    return _Looked(told, told_view, SecondCost(len(doubtful), len(set(asked) - set(left))))
-
-
-def _holds_letters(row: Row) -> bool:
-    """Whether a word of a row is more than a number, a time or a single letter."""
-    return any(sum(map(str.isalpha, word.text)) >= limits.FEWEST_LETTERS for word in row)
+    return _Looked(told, told_view, SecondCost(len(heard.rows), len(set(asked) - set(left))))
 
 
 def _without_read(

@@ -8,8 +8,6 @@ _EDGE_PUNCTUATION = ".,;:!?()[]{}\"'’`´*_/\\•·»«=+|~-–—"
 _INSIDE_NUMBER = {"I": "1", "l": "1", "|": "1", "O": "0", "o": "0"}
 # A name does not begin so: "lvar" is Ivar, "lllerstad" is Illerstad, "Lvar" is Ivar.
 _SMALL_L = re.compile(r"(?<![^\s\-])(?:l(?=[^\W\d_aeiouyåäöj])|L(?=[bcdfghklmnpqrstvwxz]))")
-_L_OR_I = re.compile(r"(?<![^\s\-])l[aeiouyåäöj]")
-_BEHIND_NAME = re.compile(r"\s[•·–—-]\s")
 
 
 def clean_words(text: str) -> list[str]:
@@ -81,10 +79,3 @@ def _capitalise_part(part: str) -> str:
 def repair_capitals(text: str) -> str:
     """Return the text with the capital I given back to its words."""
     return _SMALL_L.sub("I", text)
-
-
-def may_hold_i(title: str) -> bool:
-    """Whether a client's name has a small l where its other words have capitals: Ii, Iulia."""
-    name = _BEHIND_NAME.split(title, maxsplit=1)[0]
-    has_capitals = any(word[0].isupper() for word in name.split())
-    return has_capitals and bool(_L_OR_I.search(name))

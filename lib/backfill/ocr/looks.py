@@ -14,13 +14,13 @@ from collections.abc import Generator, Sequence
 from backfill.ocr import limits
 from backfill.ocr.accents import Marks
 from backfill.ocr.bands import Band
-from backfill.ocr.candidates import Backing, Heard, differ, words_of_line
+from backfill.ocr.candidates import Backing, Heard, differ, is_foreign, words_of_line
 from backfill.ocr.cells import is_time_part
-from backfill.ocr.checks import OVERLAPS_NEXT, TIME_FLAGS, is_doubtful
+from backfill.ocr.checks import OVERLAPS_NEXT, TIME_FLAGS, is_doubtful, known_words
 from backfill.ocr.day_names import index_of, weekday_of
 from backfill.ocr.engine import EngineFailure, LineReader, Page, Script
 from backfill.ocr.montage import Cut, Look, cut_lines, read_bands
-from backfill.ocr.noise import is_noise, is_on_time
+from backfill.ocr.noise import is_noise, is_on_time, plain
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
@@ -90,6 +90,21 @@ def doubtful_bands(rows: Rows, view: View) -> list[int]:
     ]
 
 
+def rows_of_names(rows: Rows, view: View) -> list[int]:
+    """Return the indices of the rows with words of cards that are no numbers and not known."""
+    of_cards = {word for entry in view.entries for word in entry.words}
+    return [
+        index
+        for index, row in enumerate(rows)
+        if any(
+            sum(map(str.isalpha, word.text)) >= limits.FEWEST_LETTERS
+            and word in of_cards
+            and plain(word.text) not in known_words()
+            for word in row
+        )
+    ]
+
+
 def _overlaps(entry: Entry | None) -> bool:
     return entry is not None and OVERLAPS_NEXT in entry.flags
 
@@ -106,11 +121,18 @@ def look_again(
 
 
 def ask_second(
-    reader: LineReader, ink: Ink, bands: Sequence[Band], rows: Rows, doubtful: Sequence[int]
+    reader: LineReader,
+    ink: Ink,
+    bands: Sequence[Band],
+    rows: Rows,
+    doubtful: Sequence[int],
+    texts: Sequence[int],
 ) -> Heard:
     """Return what the second reader makes of the doubtful rows: nothing where it fails.
 
-    What it says otherwise than they do, it is shown once more, cut otherwise.
+    Where it sees a letter that the first one lacks, it is shown all `texts`: others may have been
+    read as the letters that they look like. What it says otherwise, it is shown once more, cut
+    otherwise.
     """
 
     def said(places: Sequence[int], cut: Cut) -> dict[int, Row]:
@@ -120,12 +142,14 @@ def ask_second(
 
     try:
         heard = said(doubtful, LINE)
-        again = said([index for index in doubtful if differ(rows[index], heard[index])], LINE_AGAIN)
+        if any(map(is_foreign, heard.values())):
+            heard |= said([index for index in texts if index not in heard], LINE)
+        again = said([at for at, row in heard.items() if differ(rows[at], row)], LINE_AGAIN)
     except EngineFailure:
         return Heard({}, {})
     backing = {
         index: Backing(again.get(index, ()), Marks.of(rows[index], bands[index], ink))
-        for index in doubtful
+        for index in heard
     }
     return Heard(heard, backing)
 
