@@ -46,8 +46,9 @@ def _doubted(
         page.paste(pale.crop((0, 0, page.width, base + top - 1)), (0, 0))
     pixels = np.array(page, dtype=np.uint8)
     if is_tight:
-        base, wide = size + font.getmetrics()[0], round(font.getlength(drawn.split(maxsplit=1)[0]))
-        pixels[base - 2 : base, 32 : 28 + wide] = 60
+        foot = size + font.getmetrics()[0]
+        end = 28 + round(font.getlength(drawn.split(maxsplit=1)[0]))
+        pixels[foot - 2 : foot, 32:end] = 60
     if is_joined:
         pixels = np.asarray(cv2.erode(pixels, np.ones((7, 1), dtype=np.uint8)), dtype=np.uint8)
     ink = find_ink(pixels)

@@ -139,6 +139,28 @@ def test_a_word_in_capitals_has_no_small_letter(said: str, told: str) -> None:
     assert " ".join(w.text for w in words_of_line(said, Band(0, 0, 400, 24, ()))) == told
 
 
+@pytest.mark.parametrize(
+    ("confidence", "again", "told", "is_asked"),
+    [
+        (95.0, "Dagny Wenn", "Dagny Wenn", False),
+        (95.0, "Dag ny Wenn", "Dag ny Wenn", True),
+        (60.0, "Dagny Wenn", "Dag ny Wenn", False),
+    ],
+)
+def test_a_blank_in_a_word_that_the_first_reader_is_sure_of_is_seen_twice_and_asked_about(
+    confidence: float, again: str, told: str, is_asked: bool
+) -> None:
+    band = Band(0, 0, 400, 24, ())
+    row = tuple(replace(word, confidence=confidence) for word in words_of_line("Dagny Wenn", band))
+
+    decided = decide(
+        row, words_of_line("Dag ny Wenn", band), (), Backing(words_of_line(again, band))
+    )
+
+    assert " ".join(word.text for word in decided) == told
+    assert any(map(is_doubtful, decided)) == is_asked
+
+
 class _Recording:
     version = "recording"
 

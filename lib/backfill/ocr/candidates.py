@@ -162,7 +162,7 @@ def decide(best: Row, new: Row, lost: Row = (), backing: Backing | None = None) 
             if is_independent and any(word.is_contradicted for word in beside):
                 decided += map(_contested, yours)
         elif "".join(_keys(mine)) == "".join(_keys(yours)):
-            decided += _divided(mine, yours, is_independent=is_independent)
+            decided += _divided(mine, yours, backing)
         elif len(mine) == len(yours):
             decided += [
                 _better(*pair, witnesses, backing) for pair in zip(mine, yours, strict=True)
@@ -175,15 +175,20 @@ def decide(best: Row, new: Row, lost: Row = (), backing: Backing | None = None) 
 
 
 def _divided(
-    mine: Sequence[Word], yours: Sequence[Word], *, is_independent: bool
+    mine: Sequence[Word], yours: Sequence[Word], backing: Backing | None
 ) -> Iterable[Word]:
     """Return words of the same letters, but other blanks.
 
     A blank is lost more often than one is read where there is none; the same reader loses it twice.
+    One that only the other reader sees, in a word that the first is sure of, it must see twice, and
+    then a person is asked.
     """
+    if backing and len(yours) > len(mine) and not any(map(is_doubtful, mine)):
+        if {*_keys(yours)} <= {*_keys(backing.again)}:
+            return map(_contested, placed_like(yours, mine))
+        return (_agreed(word, is_independent=True) for word in mine)
     words = mine if len(mine) >= len(yours) else placed_like(yours, mine)
-    return (_agreed(word, is_independent=True) if is_independent else _contested(word)
-            for word in words)  # fmt: skip
+    return (_agreed(word, is_independent=True) if backing else _contested(word) for word in words)
 
 
 def _better(mine: Word, yours: Word, witnesses: set[str], backing: Backing | None) -> Word:
