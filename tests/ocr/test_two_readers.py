@@ -161,6 +161,15 @@ def test_a_blank_in_a_word_that_the_first_reader_is_sure_of_is_seen_twice_and_as
     assert any(map(is_doubtful, decided)) == is_asked
 
 
+def test_a_blank_that_one_look_of_three_sees_is_asked_about() -> None:
+    band = Band(0, 0, 400, 24, ())
+    row, whole = words_of_line("Bag Nyx Wenn", band), words_of_line("BagNyx Wenn", band)
+
+    decided = decide(row, whole, whole, Backing(whole))
+
+    assert [w.text for w in decided if is_doubtful(w)] == ["Bag", "Nyx"]
+
+
 class _Recording:
     version = "recording"
 
@@ -248,7 +257,7 @@ def test_what_the_first_reader_says_twice_the_second_is_asked_all_the_same() -> 
     buffer = io.BytesIO()
     page.save(buffer, "PNG")
 
-    (reading,) = read_batch([buffer.getvalue()], _Twice(), EngineParams())
+    (reading,) = read_batch([buffer.getvalue()], _Twice())
 
     assert isinstance(reading, ImageReading)
     assert [(w.text, is_doubtful(w)) for w in reading.words if w.text[0] == "S"] == [("Søs", False)]

@@ -162,7 +162,7 @@ def decide(best: Row, new: Row, lost: Row = (), backing: Backing | None = None) 
             if is_independent and any(word.is_contradicted for word in beside):
                 decided += map(_contested, yours)
         elif "".join(_keys(mine)) == "".join(_keys(yours)):
-            decided += _divided(mine, yours, backing)
+            decided += _divided(mine, yours, witnesses, backing)
         elif len(mine) == len(yours):
             decided += [
                 _better(*pair, witnesses, backing) for pair in zip(mine, yours, strict=True)
@@ -175,14 +175,16 @@ def decide(best: Row, new: Row, lost: Row = (), backing: Backing | None = None) 
 
 
 def _divided(
-    mine: Sequence[Word], yours: Sequence[Word], backing: Backing | None
+    mine: Sequence[Word], yours: Sequence[Word], witnesses: set[str], backing: Backing | None
 ) -> Iterable[Word]:
     """Return words of the same letters, but other blanks.
 
     A blank is lost more often than one is read where there is none; the same reader loses it twice.
     One that only the other reader sees, in a word that the first is sure of, it must see twice, and
-    then a person is asked.
+    then a person is asked; so is one where one look of the first reader alone sees it.
     """
+    if backing and len(mine) > len(yours) and witnesses.issuperset(_keys(yours)):
+        return map(_contested, mine)
     if backing and len(yours) > len(mine) and not any(map(is_doubtful, mine)):
         if {*_keys(yours)} <= {*_keys(backing.again)}:
             return map(_contested, placed_like(yours, mine))
