@@ -1,6 +1,6 @@
 """What DuckDB guesses of the files that a query reads: whether in a date the day comes first,
-what a whole column is by its first rows, that a number has no more digits than a float, and that
-all times of a column have an offset, or none."""
+what a whole column is by its first rows, that a number has no more digits than a float, that all
+times of a column have an offset, or none, and that all its objects have the same names."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ _LOST = {
         "(the first: {})",
     ),
 }
+#: What the type of a column with objects in it is called.
+_OBJECT = "STRUCT("
 #: Stands where an option will stand that DuckDB would write down in a way of its own.
 _PLACE = "dateformat = ''"
 #: By which option a person says how such values are written, by the type that DuckDB gives them.
@@ -65,7 +67,7 @@ _READ_JSON = "SELECT * FROM read_json('')"
 def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     """Raise `UsageError` where a date that the query reads may have the day first, or the month,
     where rows behind the first ones would be made into what their column is by those, and where a
-    number would lose digits or a time its offset."""
+    number would lose digits, a time its offset, or an object would get another's names."""
     import duckdb
 
     tree = _tree(connection, query)
@@ -78,7 +80,11 @@ def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
             try:
                 late = _changed_by_later_rows(connection, arguments, names, reader)
                 guess = _guess(connection, arguments, names) if reader == _READ else None
-                lost = _lost(connection, arguments, names) if reader == _READ else {}
+                lost = (
+                    _lost(connection, arguments, names)
+                    if reader == _READ
+                    else _merged(connection, arguments, names, query)
+                )
             except duckdb.Error:  # what is wrong with the file, the query itself will say
                 continue
             if late:
@@ -96,16 +102,11 @@ def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
                     f"the month. Say how they are written, if it is so: {_as_typed(shown)}"
                 )
             if lost:
-                raise _loses(_text(connection, _READ, arguments, _PLACE), lost)
-
-
-def _loses(shown: str, lost: Mapping[str, str]) -> UsageError:
-    kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in lost)
-    return UsageError(
-        f"--query can not be evaluated: {next(iter(lost.values()))}. Have it read texts, of which "
-        "the server makes values, or name their type in place of VARCHAR: "
-        + _as_typed(shown).replace(_PLACE, f"types = {{{kinds}}}")
-    )
+                sentence, option = lost
+                shown = _as_typed(_text(connection, reader, arguments, _PLACE))
+                raise UsageError(
+                    f"--query can not be evaluated: {sentence}: {shown.replace(_PLACE, option)}"
+                )
 
 
 def _as_typed(query: str) -> str:
@@ -134,11 +135,11 @@ def _changed_by_later_rows(
 
 def _lost(
     connection: duckdb.DuckDBPyConnection, arguments: list[Any], names: set[str]
-) -> dict[str, str]:
-    """Return columns of which DuckDB does not keep every text, each with a sentence about one."""
+) -> tuple[str, str] | None:
+    """Return a sentence about columns of which DuckDB does not keep every text, and the option."""
     said = {_option(argument) for argument in arguments}
     if _TYPED & said:
-        return {}
+        return None
     read = connection.sql(_text(connection, _READ, arguments))
     texts = _text(connection, _READ, arguments, "all_varchar = true")
     lost = {}
@@ -153,7 +154,56 @@ def _lost(
         ).fetchall()
         if rows:
             lost[column] = sentence.format(column, str(rows[0][0])[:60])
-    return lost
+    if not lost:
+        return None
+    kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in lost)
+    return (
+        f"{next(iter(lost.values()))}. Have it read texts, of which the server makes values, or "
+        "name their type in place of VARCHAR",
+        f"types = {{{kinds}}}",
+    )
+
+
+def _merged(
+    connection: duckdb.DuckDBPyConnection, arguments: list[Any], names: set[str], query: str
+) -> tuple[str, str] | None:
+    """Return a sentence about objects that get names of others, and the option that keeps them.
+
+    Of all objects of a column DuckDB makes one type, with NULL for each name that one lacks: more
+    names, and so more quotes, than the file has.
+    """
+    said = {_option(argument) for argument in arguments}
+    if _TYPED & said or _OBJECT not in str(connection.sql(query).types):
+        return None
+    whole = _text(connection, _READ_JSON, arguments)
+    read = connection.sql(whole)
+    plain = _text(connection, _READ_JSON, arguments, "maximum_depth = 1")
+    kinds = dict(zip(read.columns, map(str, read.types), strict=True))
+    merged = [
+        name
+        for name, kind in kinds.items()
+        if _OBJECT in kind
+        and ("*" in names or name.casefold() in names)
+        and _quotes(connection, whole, f"to_json({quoted(name)})")
+        != _quotes(connection, plain, quoted(name))
+    ]
+    if not merged:
+        return None
+    kept = {name: "JSON" if name in merged else kind for name, kind in kinds.items()}
+    shown = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in kept.items())
+    return (
+        f"objects in the column {merged[0]} have differing names, and DuckDB gives each those of "
+        "all. Have it keep them as they are",
+        f"columns = {{{shown}}}",
+    )
+
+
+def _quotes(connection: duckdb.DuckDBPyConnection, read: str, value: str) -> int:
+    [(count,)] = connection.execute(
+        "SELECT coalesce(sum(length(t) - length(replace(t, '\"', ''))), 0)"
+        f" FROM (SELECT {value}::VARCHAR AS t FROM ({read}))"
+    ).fetchall()
+    return int(count)
 
 
 def _guess(
