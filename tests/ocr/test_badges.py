@@ -264,3 +264,90 @@ def test_a_bar_without_a_word_hides_what_stood_there(word: str, is_cut: bool) ->
     (marked,) = with_marks(entries, [band], (tuple(_words([(word, 240, 50)])),), ink, ())
 
     assert (checks.TEXT_CUT_SHORT in marked.flags) is is_cut
+
+
+@pytest.mark.parametrize("word", ["Ledig", "Sjuk", "VAB", "Inställt", "Klara"])
+def test_a_word_in_the_place_of_lengths_is_no_length(word: str) -> None:
+    entries = _entries(
+        ("07:00 – 08:00", 10, 10), ("Vega Dunge • Skola", 10, 40), ("1h", 500, 10),
+        ("09:00 – 10:30", 10, 160), ("Vega Dunge • Skola", 10, 190), (word, 500, 160),
+    )  # fmt: skip
+
+    doubt = checks.CANCELLED if word == "Inställt" else checks.UNKNOWN_TEXT
+    assert [doubt in entry.flags for entry in entries] == [False, word != "Klara"]
+
+
+@pytest.mark.parametrize("length", ["lh", "ih 3Om", "SSm", "th"])
+def test_a_length_that_was_read_as_letters_is_no_word(length: str) -> None:
+    entries = _entries(
+        ("07:00 – 08:00", 10, 10), ("Vega Dunge • Skola", 10, 40), ("1h", 500, 10),
+        ("09:00 – 10:30", 10, 160), ("Vega Dunge • Skola", 10, 190), (length, 500, 160),
+    )  # fmt: skip
+
+    assert not any(checks.UNKNOWN_TEXT in entry.flags for entry in entries)
+
+
+@pytest.mark.parametrize("notice", ["Ej bekräftat", "Not confirmed", "Ehdotus:", "Draft"])
+@pytest.mark.parametrize("rest", [["Vega Dunge • Skola"], ["Vega Dunge •", "Skola"]])
+def test_what_is_not_settled_is_no_part_of_a_client(notice: str, rest: list[str]) -> None:
+    for lines in ([f"{notice} {rest[0]}", *rest[1:]], [notice, *rest]):
+        beside = lines[0] == notice
+        (entry,) = _entries(
+            (f"07:00 – 09:15 {lines[0]}" if beside else "07:00 – 09:15", 10, 10),
+            ("2h 15m", 520, 10),
+            *((line, 10, 40 + 25 * at) for at, line in enumerate(lines[beside:])),
+            ("Lerum, Ringgatan 4", 10, 100),
+        )
+        assert checks.UNKNOWN_TEXT in entry.flags
+
+
+@pytest.mark.parametrize("title", ["Ej Disponibel", "Vega Dunge • Skola", "brf Ek • Skola"])
+def test_a_known_activity_and_a_client_are_settled(title: str) -> None:
+    (entry,) = _entries(("07:00 – 09:15", 10, 10), (title, 10, 40), ("Lerum, Ringgatan 4", 10, 70))
+
+    assert not entry.flags
+
+
+@pytest.mark.parametrize("group", ["» Klara (2)", "Avslutade (3)", "Done (1)", "Kollegor (3)"])
+def test_a_heading_with_a_count_between_cards_may_hide_some(group: str) -> None:
+    lines = [
+        ("07:00 – 08:00", 10, 10), ("Vega Dunge • Skola", 10, 40), ("Lerum, Ringgatan 4", 10, 70),
+        (group, 30, 130),
+        ("09:00 – 10:30", 10, 190), ("Ivo Alm • Skola", 10, 220), ("Lerum, Ringgatan 7", 10, 250),
+    ]  # fmt: skip
+
+    first, second = _entries(*lines)
+
+    assert (checks.UNKNOWN_TEXT in first.flags) is (group != "Kollegor (3)")
+    assert not second.flags
+
+
+@pytest.mark.parametrize(
+    ("name", "is_cut"),
+    [
+        ("gsmark", True),
+        ("ixten Ängsmark", True),
+        ("siw sundklev", False),
+        ("von Essen", False),
+        ("villa Ekbacken", False),
+        ("", False),
+    ],
+)
+def test_a_name_that_begins_within_a_word_is_hidden_in_part(name: str, is_cut: bool) -> None:
+    (entry,) = _entries(
+        ("07:00 – 09:15", 10, 10), (f"{name} • Skola", 10, 40), ("Lerum, Ringgatan 4", 10, 70)
+    )
+
+    assert (checks.TEXT_CUT_SHORT in entry.flags) is is_cut
+
+
+@pytest.mark.parametrize(("tall", "is_doubted"), [(17.0, True), (12.0, False), (14.0, False)])
+def test_a_lone_letter_taller_than_its_line_is_a_ring(tall: float, is_doubted: bool) -> None:
+    entries = _entries(("08:00", 10, 50), ("10:00", 10, 80), ("Vega Dunge C", 120, 50))
+    blank = np.zeros((300, 500), dtype=np.uint8)
+    ink = Ink(blank, blank.astype(np.uint16), 1, (), 12.0)
+    boxes = [(121.0, 52.0, 129.0, 64.0), (226.0, 52.0, 233.0, 52.0 + tall)]
+
+    (marked,) = with_marks(entries, (), (), ink, boxes)
+
+    assert (checks.TEXT_CUT_SHORT in marked.flags) is is_doubted

@@ -166,6 +166,29 @@ def test_what_stands_between_heading_and_first_card_is_of_one_that_the_heading_c
     assert _seen(*CARD, bars=bars[1:]).flags == ()
 
 
+@pytest.mark.parametrize(
+    ("line", "is_doubted"),
+    [
+        ("Ej fastställt schema", True), ("Preliminärt schema", True), ("Draft", True),
+        ("Showing yesterday's shifts", True), ("Foreløbig vagtplan", True), ("Offline", True),
+        ("Vorläufiger Dienstplan", True), ("Alustava työvuorolista", True), ("Klara (2)", True),
+        ("Glöm inte att checka in", False), ("Godkänt schema", False), ("Kommande (1)", False),
+    ],
+)  # fmt: skip
+def test_what_a_line_above_the_cards_says_of_all_of_them_is_asked_about(
+    line: str, is_doubted: bool
+) -> None:
+    assert _seen((line, 30, 100), *CARD).flags == (checks.CUT_ABOVE,) * is_doubted
+
+
+@pytest.mark.parametrize(("top", "is_doubted"), [(340, True), (560, False)])
+def test_the_bar_of_an_app_between_cards_hides_some(top: float, is_doubted: bool) -> None:
+    lower: tuple[Line, ...] = (("12:15 – 13:00", 30, 450), ("Vega Dunge • Skola", 30, 480))
+    bar: tuple[Line, ...] = (("Schema", 30, top), ("Konto", 300, top))
+
+    assert (checks.ROOM_BETWEEN in _seen(*CARD, *bar, *lower).flags) is is_doubted
+
+
 def test_a_bar_further_down_is_of_a_card_that_was_not_read() -> None:
     bars = (Bar(20, 195, 26, 250), Bar(20, 400, 26, 480))
 

@@ -13,6 +13,7 @@ from backfill.ocr.checks import CANCELLED, HALF_OF_DAY, UNKNOWN_TEXT
 from backfill.ocr.clock import HOUR_MINUTES
 from backfill.ocr.noise import (
     cut_collaborators,
+    heads_count,
     is_cancelled,
     is_collaborators,
     is_noise,
@@ -32,6 +33,8 @@ from backfill.ocr.words import Word
 
 _NAME_AND_NUMBER = re.compile(r"[^\W\d_]{3}\.?\s+\d")
 _ENDS_IN_DIGIT = re.compile(r"\d$")
+# No length has so many letters side by side, however it was read.
+_WORD = re.compile(r"[^\W\d_]{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,16 @@ def sorted_cells(
         if _is_at_rim(cell, anchor, own, lengths, height):
             continue
         read = parse_duration(cell.text)
-        if read is not None:
+        if heads_count(cell.text) and not find_labels(cell.text.split()):
+            flags += (UNKNOWN_TEXT,)
+        elif read is not None:
             minutes = read
         elif _is_among_lengths(cell, anchor, lengths, height):
-            minutes = parse_worn_duration(cell.text)
+            worn = parse_worn_duration(cell.text)
+            is_word = worn is None and _WORD.search(cell.text) and not is_noise(cell.text)
+            # A word in the place of lengths says something of the card: "Ledig".
+            flags += (_meaning_of(cell.text) or UNKNOWN_TEXT,) * bool(is_word)
+            minutes = minutes if is_word else worn
         elif (doubts := _doubts_aside(cell, anchor, own, height)) is not None:
             flags += doubts
         elif (

@@ -30,7 +30,7 @@ from backfill.ocr.noise import (
 )
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import cut_duration, parse_duration
-from backfill.ocr.title_order import arrange, is_job
+from backfill.ocr.title_order import PARTICLES, arrange, is_job
 from backfill.ocr.vocabulary import find_labels, known_towns
 from backfill.ocr.words import BULLET
 
@@ -41,6 +41,8 @@ _BROKEN = re.compile(r"(?<=[^\W\d_])(?:([-/])\n|(-)\s)(?=[^\W\d_])")
 _SCRAP_BEFORE = re.compile(r"^[()\[\]{}'\"”“’‘´`]+\s+")
 _CLOCK = re.compile(r"(?<![\d.,:])[0-2]?\d[:.][0-5]\d(?![\d.,:])")
 _WHOLE = re.compile(rf"[^\W\d_].*{BULLET}.*[^\W\d_]")
+# "Not confirmed: Ada Berg • Office"
+_DECLARED = re.compile(rf"[^{BULLET}]*[^\W\d_]:\s[^{BULLET}]*{BULLET}")
 _LABEL_NUMBER = re.compile(r"\(.*\d|\b(?:dag|lunch|rast|restid)\s+\d", re.IGNORECASE)
 
 
@@ -120,7 +122,7 @@ def _texts_of(
     title, minutes_behind = _title_of(title_lines)
     title = f"{title} {BULLET} {chip.text}" if chip else title
     is_left = bool(address_cells) and address_lines[:1] == [_text(address_cells[0])]
-    is_doubted |= is_notice(title) or (is_left and _is_undivided(address_cells))
+    is_doubted |= _has_notice(title) or (is_left and _is_undivided(address_cells))
     address, location = _split_location(address_lines)
     return _Texts(
         title,
@@ -129,10 +131,29 @@ def _texts_of(
         location,
         (
             *(UNKNOWN_TEXT,) * is_doubted,
+            *(TEXT_CUT_SHORT,) * _begins_within_a_word(title),
             *(TITLE_UNSURE,) * is_unsure([*title_cells, *([[chip]] if chip else [])]),
             *(ADDRESS_UNSURE,) * is_unsure(below),
         ),
     )
+
+
+def _has_notice(title: str) -> bool:
+    """Whether a title begins with what says something of its card, and is no known label."""
+    is_label = any(match.start == 0 and match.is_exact for match in find_labels(title.split()))
+    return (is_notice(title) and not is_label) or bool(_DECLARED.match(title))
+
+
+def _begins_within_a_word(title: str) -> bool:
+    """Whether a client's name begins in the middle of a word, since its start is hidden.
+
+    Such is one word in small letters, or one before capital ones; who writes all names small has
+    two.
+    """
+    first, *others = title.partition(BULLET)[0].split() or [""]
+    is_known = plain(first) in words_of("clients") or first in PARTICLES
+    is_small = first[:1].islower() and all(word[:1].isupper() for word in others)
+    return is_small and BULLET in title and not is_known and not is_job(first)
 
 
 def _length_beside(anchor: Anchor) -> tuple[int | None, Anchor]:
@@ -279,7 +300,8 @@ def _has_badge(lines: Sequence[Sequence[Cell]], anchor: Anchor, lengths: Sequenc
             return False
         beside = _plain_text(lines[0])
     title = _plain_text(below[0])
-    if not _is_whole(title) or BULLET in beside or find_labels(beside.split()):
+    is_whole = _is_whole(title) or _WHOLE.search(" ".join(map(_plain_text, below[:2])))
+    if not is_whole or BULLET in beside or find_labels(beside.split()):
         return False
     ends = anchor.right if anchor.rest else max(cell.right for cell in lines[0])
     stops = [cell.left for cell in lengths if _is_beside(cell, anchor)]

@@ -27,7 +27,16 @@ from backfill.ocr.captions import (
 )
 from backfill.ocr.card_text import entry_of, is_street_and_town
 from backfill.ocr.cells import Cell, line_height, make_cells
-from backfill.ocr.noise import is_all_day, is_around, is_farewell, is_noise, is_tab
+from backfill.ocr.noise import (
+    heads_count,
+    is_all_day,
+    is_around,
+    is_farewell,
+    is_noise,
+    is_provisional,
+    is_tab,
+    is_worn_state,
+)
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_duration
 from backfill.ocr.totals import told_cells
@@ -150,7 +159,7 @@ def _strays(
     """Return the words from the first time on that stand in no card and are no known noise.
 
     Above the first time only what is a card's: a known job, a street, what stands for a whole day,
-    two lines, or a row of the table below, whose times were not read.
+    two lines, a row of the table below, whose times were not read, or what doubts all cards.
     """
     if not cards:
         return []
@@ -170,9 +179,20 @@ def _strays(
     return [
         word
         for cell in apart
-        if cards[0][0].top < cell.middle or has_card or cell in rows or _is_of_card(cell.text)
+        if cards[0][0].top < cell.middle
+        or has_card
+        or cell in rows
+        or _is_of_card(cell.text)
+        or _is_folded(cell, texts)
         for word in cell.words
     ]
+
+
+def _is_folded(count: Cell, texts: list[Cell]) -> bool:
+    """Whether a count stands behind a state: of the cards in that state, folded up."""
+    return heads_count(count.text) and any(
+        is_worn_state(cell.text) for cell in texts if cell.top < count.middle < cell.bottom
+    )
 
 
 def _on_a_bar(
@@ -190,7 +210,7 @@ def _on_a_bar(
 
 def _is_of_card(text: str) -> bool:
     is_job = any(match.is_exact for match in find_labels(text.split()))
-    return is_job or is_all_day(text) or is_street_and_town(text)
+    return is_job or is_all_day(text) or is_street_and_town(text) or is_provisional(text)
 
 
 def _upper_edge(

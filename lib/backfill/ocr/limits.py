@@ -303,6 +303,7 @@ COVER_WIDE = Share(0.5)  # of the width,
 COVER_FULL = Share(0.55)  # and of its own box.
 OVER_TEXT_TALL = Letters(2.8)  # What lies over a text is taller than its line,
 OVER_TEXT_NEAR = Letters(0.6)  # and nearer to what it leaves of it than a look's pictures.
+LONE_TALL = Share(1.25)  # A lone letter, of the tallest of its line: more is a ring over it.
 UNLOADED_TALL = Letters(0.45), Letters(2.2)  # A bar in the place of a line of text is so tall,
 UNLOADED_WIDE = Letters(3.0)  # so wide at least,
 UNLOADED_FULL = Share(0.85)  # and solid.

@@ -7,6 +7,7 @@ out is a card: text that is far fainter than the rest is not passed over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -55,7 +56,8 @@ def with_marks(
             entry,
             (CANCELLED,) * any(word in struck for word in entry.words)
             + (UNKNOWN_TEXT,) * _has_words_on_chip(entry, ink.chips)
-            + (TEXT_CUT_SHORT,) * any(_is_cut_by(w, b, reach) for w in entry.words for b in shapes),
+            + (TEXT_CUT_SHORT,) * any(_is_cut_by(w, b, reach) for w in entry.words for b in shapes)
+            + (TEXT_CUT_SHORT,) * any(_is_too_tall(w, entry.words, inked) for w in entry.words),
         )
         for entry in entries
     )
@@ -104,6 +106,23 @@ def _is_cut_by(word: Word, box: Box, reach: float) -> bool:
     return top < word.middle < bottom and any(
         word.left - reach < edge < word.right + reach for edge in (left, right)
     )
+
+
+def _is_too_tall(word: Word, words: Sequence[Word], inked: Sequence[Box]) -> bool:
+    """Whether a lone letter is taller than all others of its line: a ring that lies over it."""
+    if not re.fullmatch(r"[A-IK-PR-Z]", word.text):
+        return False
+    line = [w for w in words if w.top < word.middle < w.bottom]
+    own, others = (
+        [
+            bottom - top
+            for left, top, right, bottom in inked
+            if any(w.left <= (left + right) / 2 <= w.right for w in found)
+            and word.top < (top + bottom) / 2 < word.bottom
+        ]
+        for found in ([word], [w for w in line if w is not word])
+    )
+    return bool(own and others) and max(own) > limits.LONE_TALL * max(others)
 
 
 def _has_words_on_chip(entry: Entry, chips: Sequence[Box]) -> bool:

@@ -18,6 +18,8 @@ from backfill.ocr.likeness import likeness
 _SHORT_WEEK = re.compile(r"^\W*(?:v{1,2}|kw|uke?)\W{0,3}\d{1,2}\W*$", re.IGNORECASE)
 # A number on its own: a count, or the year of a heading that goes on below.
 _COUNTER = re.compile(r"^[\W_]*(?:\+?\s*\d{1,3}|20\d\d)[\W_]*$")
+# "▸ Klara (2)", its number perhaps apart.
+_COUNTED = re.compile(r"[^\d()\[\]+]*[(\[]\d{1,3}[)\]]\W*")
 # A text that goes on where it can not be seen.
 _CUT = re.compile(r"…|\.{2,}\s*$|\.\s\.\s?\.?\s*$")
 
@@ -80,6 +82,11 @@ def is_on_time(text: str) -> bool:
     return is_like(text, words_of("state"))
 
 
+def heads_count(text: str) -> bool:
+    """Whether the text tells how many entries stand below a heading, or are folded up."""
+    return bool(_COUNTED.fullmatch(text)) and not is_collaborators(text)
+
+
 @functools.lru_cache(maxsize=4096)
 def is_worn_state(text: str) -> bool:
     """Whether a text that stands where only a state does is one, however it was read."""
@@ -123,8 +130,16 @@ def is_of_others(text: str) -> bool:
 
 
 def is_notice(text: str) -> bool:
-    """Whether a title begins with a word that says something of its card ("Obs", "Ny")."""
-    return plain(text.split(" ", maxsplit=1)[0]) in words_of("notices")
+    """Whether a title begins with a word that says something of its card ("Obs", "Ny", "Ej")."""
+    first = plain(text.split(" ", maxsplit=1)[0])
+    return any(first in words_of(meaning) for meaning in ("notices", "negations", "provisional"))
+
+
+def is_provisional(text: str) -> bool:
+    """Whether a text above the cards says that they may not be so: a draft, or of yesterday."""
+    words = [plain(word) for word in text.split()]
+    says = any(word in words_of("provisional") for word in words)
+    return says or any(word in words_of("negations") for word in words[:1])
 
 
 def is_all_day(text: str) -> bool:
@@ -158,7 +173,7 @@ def is_week(text: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def is_noise(text: str) -> bool:
     """Whether a text on its own belongs to no shift."""
-    return (
+    return not heads_count(text) and (
         is_scrap(text)
         or is_counter(text)
         or is_on_time(text)

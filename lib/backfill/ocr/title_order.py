@@ -17,7 +17,7 @@ from backfill.ocr.words import BULLET
 # The sign as it is written, or as it is read: — as "—-" or "=", • as "+".
 _DIVIDED = re.compile(rf"(.+?)(?:\s*[{BULLET}·]\s*|\s+(?:[|Il]|[–—=+-]+)\s+|[:,]\s+)(.+)")
 # Small words within a name: Ebba von Essen, Torvald & Söner.
-_PARTICLES = frozenset(("von", "af", "av", "de", "der", "van", "och", "i", "på", "&", "la", "el"))
+PARTICLES = frozenset(("von", "af", "av", "de", "der", "van", "och", "i", "på", "&", "la", "el"))
 _NUMBER_BEHIND = re.compile(r"(.+) \d{2,3}")
 _NUMBERED = re.compile(r"[^\W\d_]{3,}\.? \d")
 _NAME_WORD = re.compile(r"[^\W\d_][^\d,;:!?()]*")
@@ -93,5 +93,5 @@ def is_name(text: str) -> bool:
     if is_notice(text) or is_cancelled(text) or is_of_others(text) or is_around(text):
         return False
     return words[0][:1].isupper() and all(
-        word in _PARTICLES or (word[:1].isupper() and _NAME_WORD.fullmatch(word)) for word in words
+        word in PARTICLES or (word[:1].isupper() and _NAME_WORD.fullmatch(word)) for word in words
     )

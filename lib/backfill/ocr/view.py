@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from backfill.ocr import limits
-from backfill.ocr.cells import make_cells
+from backfill.ocr.cells import Cell, make_cells
 from backfill.ocr.checks import (
     CARD_COUNT_MISMATCH,
     CUT_ABOVE,
@@ -15,6 +16,7 @@ from backfill.ocr.checks import (
     CUT_OFF,
     DURATION_MISMATCH,
     LONE_TIME,
+    ROOM_BETWEEN,
     SECOND_DAY,
     STRAY_TEXT,
     TEXT_CUT_SHORT,
@@ -26,6 +28,7 @@ from backfill.ocr.clock import minutes_of
 from backfill.ocr.dates import DateEvidence, find_date, lines_of, shows_other_day
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import Layout, read_layout
+from backfill.ocr.noise import is_tab
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.reading import Tail
 from backfill.ocr.sheet import Bar, Sheet, is_cut, rules_between_bars
@@ -91,6 +94,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     top = max(date.bottom, sheet.top) if date else sheet.top
     flags = _doubts_of_cards(layout, entries, sheet, top if date else None, letter_px)
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape, of_cards)
+    flags += (ROOM_BETWEEN,) * _holds_a_bar(cells, entries)
     is_other_named = date is not None and shows_other_day(lines, date)
     flags += (SECOND_DAY,) * (is_other_named or _are_disordered(entries))
     of_strays = (STRAY_TEXT,) * any(is_stray) + (CUT_BELOW,) * (not all(is_stray))
@@ -125,6 +129,13 @@ def _doubts_of_cards(
         *(LONE_TIME,) * bool(lone),
         *(CUT_BELOW,) * is_begun,
     )
+
+
+def _holds_a_bar(cells: Sequence[Cell], entries: tuple[Entry, ...]) -> bool:
+    """Whether an app's bar stands between cards, as where screens were joined and one lost some."""
+    spans = [span_of(entry.words) for entry in entries]
+    first, last = min((s[3] for s in spans), default=0), max((s[1] for s in spans), default=0)
+    return sum(is_tab(cell.text) and first < cell.middle < last for cell in cells) > 1
 
 
 def _are_disordered(entries: tuple[Entry, ...]) -> bool:
