@@ -142,7 +142,9 @@ def _pale_times(fill: str, title_fill: str) -> Image.Image:
 
 @pytest.mark.ocr
 @pytest.mark.parametrize("fill", ["#b8bec6", "#bcc4cc"])
-@pytest.mark.parametrize(("title_fill", "is_held"), [("#212529", False), ("#bcc4cc", True)])
+@pytest.mark.parametrize(
+    ("title_fill", "is_held"), [("#212529", False), ("#949aa2", True), ("#bcc4cc", True)]
+)
 def test_pale_times_are_told_of_only_where_the_whole_card_is_pale(
     fill: str, title_fill: str, is_held: bool
 ) -> None:

@@ -154,7 +154,7 @@ def _without_read(
     of_cards = {
         word
         for entry in entries
-        if max(w.contrast for w in entry.words) >= limits.FAINT_SHARE * darkest
+        if max(w.contrast for w in entry.words) >= limits.FAINT_CARD * darkest
         for word in entry.words
     }
     read = {

@@ -140,6 +140,7 @@ FAINT_LEVEL = Letters(0.45)  # how level they stand,
 FAINT_LETTERS = Count(6)  # and how many make a line.
 FAINT_SHARE = Share(0.36)  # Of the contrast of the darkest text: a run this faint …
 FAINT_WIDE = Letters(3.0)  # … and so wide is faint text.
+FAINT_CARD = Share(0.62)  # Of a card no word of which is darker, pale lines are faint text.
 
 # — Confidence in what was read —
 SURE = Confidence(85.0)  # From here on a word is believed without a second look.
