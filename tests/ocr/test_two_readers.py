@@ -170,6 +170,17 @@ def test_a_blank_that_one_look_of_three_sees_is_asked_about() -> None:
     assert [w.text for w in decided if is_doubtful(w)] == ["Bag", "Nyx"]
 
 
+def test_a_dash_that_one_look_sets_apart_from_a_time_leaves_the_time_sure() -> None:
+    band = Band(0, 0, 400, 24, ())
+    row, whole = words_of_line("14:10 – 16:10", band), words_of_line("14:10– 16:10", band)
+    unsure = tuple(replace(word, confidence=0.0) for word in row)
+
+    decided = decide(unsure, whole, whole, Backing(whole))
+
+    assert [word.text for word in decided][0] == "14:10"
+    assert not any(map(is_doubtful, decided))
+
+
 class _Recording:
     version = "recording"
 

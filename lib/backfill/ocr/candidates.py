@@ -181,9 +181,11 @@ def _divided(
 
     A blank is lost more often than one is read where there is none; the same reader loses it twice.
     One that only the other reader sees, in a word that the first is sure of, it must see twice, and
-    then a person is asked; so is one where one look of the first reader alone sees it.
+    then a person is asked; so is one between letters where one look of the first reader alone
+    sees it.
     """
-    if backing and len(mine) > len(yours) and witnesses.issuperset(_keys(yours)):
+    are_of_letters = all(any(map(str.isalpha, word.text)) for word in mine)
+    if backing and len(mine) > len(yours) and witnesses.issuperset(_keys(yours)) and are_of_letters:
         return map(_contested, mine)
     if backing and len(yours) > len(mine) and not any(map(is_doubtful, mine)):
         if {*_keys(yours)} <= {*_keys(backing.again)}:
