@@ -195,6 +195,15 @@ def test_a_line_at_a_title_that_says_all_is_no_part_of_it(line: str, place: int)
     assert {checks.UNKNOWN_TEXT, checks.TITLE_UNSURE} & {*entry.flags}
 
 
+def test_a_title_that_a_length_leaves_no_room_goes_on_below() -> None:
+    (entry,) = _entries(
+        ("08:00", 10, 50), ("10:15", 10, 80), ("Vega Snickeri Dunge", 120, 50),
+        ("2h 15m", 350, 50), ("AB • Skola", 120, 80), ("Västra Frölunda, Ringgatan 400", 120, 120),
+    )  # fmt: skip
+
+    assert (entry.title, entry.flags) == ("Vega Snickeri Dunge AB • Skola", ())
+
+
 @pytest.mark.parametrize(
     ("box", "is_doubted"),
     [

@@ -112,7 +112,7 @@ def _texts_of(
         lines, anchor = (lines if anchor.rest else lines[1:]), replace(anchor, rest="")
     count = _title_count(lines, anchor)
     title_cells, address_cells = lines[:count], beside or lines[count:]
-    is_doubted |= _breaks_early(title_cells, [cell for line in lines for cell in line])
+    is_doubted |= _breaks_early(title_cells, [cell for line in lines for cell in line], lengths)
     is_doubted |= any(_has_loose_number(line) for line in title_cells)
     # Of a card above, whose other lines something hides.
     is_doubted |= any(is_street_and_town(_text(line)) for line in title_cells)
@@ -323,15 +323,23 @@ def _without_left(kept: list[Cell], anchor: Anchor, height: float) -> tuple[list
     return (own, left_of) if own else (kept, [])
 
 
-def _breaks_early(title: Sequence[Sequence[Cell]], kept: Sequence[Cell]) -> bool:
+def _breaks_early(
+    title: Sequence[Sequence[Cell]], kept: Sequence[Cell], lengths: Sequence[Cell]
+) -> bool:
     """Whether a line of a title leaves room for the next one's first word: they are two texts.
 
-    A job below its client is known as one; what else stands there, or beside a line that tells
-    both, may be anything.
+    A length beside the line ends the room, with the picture before it. A job below its client is
+    known as one; what else stands there, or beside a line that tells both, may be anything.
     """
     right = max((cell.right for cell in kept), default=0.0)
+
+    def room_of(line: Sequence[Cell]) -> float:
+        middle, before = line[0].middle, limits.PICTURE_BEFORE * line[0].height
+        beside = (cell.left - before for cell in lengths if cell.top < middle < cell.bottom)
+        return min(beside, default=right)
+
     return any(
-        _has_room(upper, lower, right)
+        _has_room(upper, lower, room_of(upper))
         and (
             any(map(_is_whole, texts := (_plain_text(upper), _plain_text(lower))))
             or not any(is_job(text) or BULLET in text for text in texts)

@@ -248,6 +248,7 @@ FAR_BELOW = Lines(3.2)  # From the times to the last line of the last card,
 NEAR_ABOVE = Lines(1.2)  # and to a title above the first.
 BELOW_TIMES = Lines(1.0)  # A title below a range of times begins no further right,
 BLANK_BEFORE = Lines(0.6)  # and its first word would have had this blank before it.
+PICTURE_BEFORE = Lines(2.0)  # A length may have a picture, with blanks, of this before it.
 FAINTER = Share(0.82)  # Of its contrast: a fainter line is no part of the title above it.
 FAR_RIGHT = Lines(6.0)  # A duration stands so far right of its card's times.
 LONGEST_DURATION = Count(10)
