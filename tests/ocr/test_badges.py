@@ -335,6 +335,7 @@ def test_a_heading_with_a_count_between_cards_may_hide_some(group: str) -> None:
     ("name", "is_cut"),
     [
         ("gsmark", True),
+        ("ulla Illerbäck", False),
         ("ixten Ängsmark", True),
         ("siw sundklev", False),
         ("von Essen", False),

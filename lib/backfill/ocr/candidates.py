@@ -21,6 +21,7 @@ from backfill.ocr.bands import Band
 from backfill.ocr.checks import is_doubtful, known_words
 from backfill.ocr.day_names import index_of
 from backfill.ocr.ink_doubts import agrees_with
+from backfill.ocr.lettering import SAME_SHAPED
 from backfill.ocr.likeness import likeness
 from backfill.ocr.noise import plain
 from backfill.ocr.preprocess import Ink
@@ -35,9 +36,7 @@ _BULLETS = frozenset("•·●∙")
 _TRIFLES = re.compile(r"[^\w:+&()-]")
 # What the first reader has a letter for; another is one or two of these to it: ü an ä, æ an oe.
 _FIRST_HAS = frozenset("åäöéÅÄÖÉ")
-# A capital and a small letter that differ in size alone.
-_SAME_SHAPED = "COSUVWXZÖØÜ"
-_SAME_SHAPE = str.maketrans(_SAME_SHAPED, _SAME_SHAPED.lower())
+_SAME_SHAPE = str.maketrans(SAME_SHAPED, SAME_SHAPED.lower())
 _BARE = str.maketrans("øØłŁıđĐ", "oOlLidD")
 _STROKES = "Il1|"  # one stroke in many fonts
 
@@ -319,5 +318,5 @@ def words_of_line(text: str, band: Band) -> Row:
 
 def _in_capitals(text: str) -> str:
     """Return a word in capitals where all letters are whose two differ in more than size."""
-    told = [char for char in text if char.isalpha() and char.upper() not in _SAME_SHAPED]
+    told = [char for char in text if char.isalpha() and char.upper() not in SAME_SHAPED]
     return text.upper() if len(told) > 1 and all(map(str.isupper, told)) else text

@@ -20,7 +20,7 @@ from backfill.ocr.checks import (
     is_unsure,
     may_hold_i,
 )
-from backfill.ocr.lettering import repair_capitals
+from backfill.ocr.lettering import SAME_SHAPED, repair_capitals
 from backfill.ocr.noise import (
     cut_collaborators,
     is_cut_short,
@@ -148,11 +148,12 @@ def _begins_within_a_word(title: str) -> bool:
     """Whether a client's name begins in the middle of a word, since its start is hidden.
 
     Such is one word in small letters, or one before capital ones; who writes all names small has
-    two.
+    two. A first letter that differs in size alone from its capital, or a stroke, tells nothing.
     """
     first, *others = title.partition(BULLET)[0].split() or [""]
     is_known = plain(first) in words_of("clients") or first in PARTICLES
-    is_small = first[:1].islower() and all(word[:1].isupper() for word in others)
+    is_told = first[:1].islower() and first[:1].upper() not in f"L{SAME_SHAPED}"
+    is_small = is_told and all(word[:1].isupper() for word in others)
     return is_small and BULLET in title and not is_known and not is_job(first)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+#: A capital and a small letter that differ in size alone.
+SAME_SHAPED = "COSUVWXZÖØÜ"
 _EDGE_PUNCTUATION = ".,;:!?()[]{}\"'’`´*_/\\•·»«=+|~-–—"
 _INSIDE_NUMBER = {"I": "1", "l": "1", "|": "1", "O": "0", "o": "0"}
 # A name does not begin so: "lvar" is Ivar, "lllerstad" is Illerstad, "Lvar" is Ivar.
