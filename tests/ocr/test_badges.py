@@ -214,6 +214,7 @@ def test_a_title_that_a_length_leaves_no_room_goes_on_below() -> None:
         ((299, 120, 320, 144), False),  # a sign of the line's own height
         ((299, 160, 359, 220), False),  # beside what stands below
         ((100, 112, 310, 162), False),  # around the whole line, as a ring or a chip
+        ((0, 40, 6, 140), False),  # the edge of the card beside its times
     ],
 )
 def test_a_text_ends_at_a_shape_that_may_hide_the_rest(

@@ -25,6 +25,7 @@ from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import is_number, is_unit
 from backfill.ocr.words import Rows, Word
 
+_WHOLE_TIME = re.compile(r"\d\d[:.]\d\d")
 # Left, top, right, bottom.
 Box = tuple[float, float, float, float]
 
@@ -100,11 +101,14 @@ def _is_cut_by(word: Word, box: Box, reach: float) -> bool:
     """Whether a word ends or begins at a shape much taller than its line, or below its edge.
 
     A button, a head of a chat, a ring that somebody drew may hide what stands there. What is part
-    of a look leaves a blank before its text.
+    of a look leaves a blank before its text. Of a whole time of day nothing is hidden.
     """
     left, top, right, bottom = box
-    return top < word.middle < bottom and any(
-        word.left - reach < edge < word.right + reach for edge in (left, right)
+    is_open = _WHOLE_TIME.fullmatch(word.text) is None
+    return (
+        is_open
+        and top < word.middle < bottom
+        and any(word.left - reach < edge < word.right + reach for edge in (left, right))
     )
 
 
