@@ -9,7 +9,7 @@ import psycopg
 from backfill.archive.evidence import SUMS_FILE, evidence_files
 from backfill.jobs.registry import kind_of
 from backfill.records.ledger import Ledger
-from backfill.steps.verify import verify_run
+from backfill.steps.verify import Verification, verify_run
 from backfill_lab.selftest.case import case
 from backfill_lab.selftest.claims import Disproved, equal, holds, says
 from backfill_lab.selftest.world import World
@@ -123,33 +123,32 @@ def _rows(world: World) -> None:
         f"INSERT INTO backfill.skip VALUES ('{run_id}', {chunk}, 'k', 's', '', 'drifted', '')",
     ]
     for statement in statements:
-        findings = _verified_after(world, run_id, statement)
+        findings = _verified_after(world, run_id, statement).findings
         holds(f"verify notices: {statement}", findings)
         says(findings, "hunk ")
 
     last = f"WHERE run_id = '{run_id}' AND chunk_no = {world.chunks(run_id)}"
     tables = ("chunk_image", "skip", "checkpoint")
     drop_last = [f"DELETE FROM backfill.{table} {last}" for table in tables]
-    says(_verified_after(world, run_id, *drop_last), "The run is not complete")
+    says(_verified_after(world, run_id, *drop_last).findings, "The run is not complete")
     equal("verify after all is as it was", world.verify(run_id), [])
 
 
-def _verified_after(world: World, run_id: str, *statements: str) -> list[str]:
+def _verified_after(world: World, run_id: str, *statements: str) -> Verification:
     """Return what verify finds after some statements, and take them back."""
-    findings: list[str] = []
     with world.connection.transaction() as transaction:
         for statement in statements:
             world.sql(statement)
         ledger = Ledger(world.connection)
         run = ledger.get(run_id)
-        findings = verify_run(ledger, run, kind_of(run.job)).findings
+        proof = verify_run(ledger, run, kind_of(run.job))
         raise psycopg.Rollback(transaction)
-    return findings
+    return proof
 
 
 @case("tampering.rows")
 def _written_rows(world: World) -> None:
-    """Any written row changed or deleted since: verify names each."""
+    """Any written row changed or deleted since: verify counts each, and names the first."""
     run_id = world.plan(apply=True).run_id
     key = world.scalar(
         "SELECT id FROM events WHERE id = ANY (SELECT id FROM events WHERE start_at_utc IS NOT"
@@ -159,15 +158,15 @@ def _written_rows(world: World) -> None:
         "SELECT id FROM events WHERE tz = 'Asia/Tokyo' AND start_at_utc IS NOT NULL"
     )
     holds("rows to change", key and written)
-    findings = []
     for statement in (
         "UPDATE events SET start_at_utc = start_at_utc + 1 WHERE start_at_utc IS NOT NULL",
         "UPDATE events SET start_at = start_at + 1 WHERE start_at_utc IS NOT NULL",
         "UPDATE events SET tz = 'Asia/Seoul' WHERE start_at_utc IS NOT NULL",
         "DELETE FROM events WHERE start_at_utc IS NOT NULL",
     ):
-        findings = _verified_after(world, run_id, statement)
+        proof = _verified_after(world, run_id, statement)
         rows = world.scalar("SELECT sum(rows) FROM backfill.chunk_image")
-        if len(findings) != rows:
-            raise Disproved(f"{statement}: {len(findings)} of {rows} rows were noticed")
-        says(findings[0], "is not as written")
+        if proof.disagreements != rows:
+            raise Disproved(f"{statement}: {proof.disagreements} of {rows} rows were noticed")
+        for finding in proof.findings:
+            says(finding, "is not as written")
