@@ -129,7 +129,7 @@ def _changed_by_later_rows(
     return [
         f"{name} is {kind}, of all rows {other}"
         for name, kind, other in columns
-        if kind != other and ("*" in names or name.casefold() in names)
+        if kind != other and _is_asked(name, names)
     ]
 
 
@@ -144,7 +144,7 @@ def _lost(
     texts = _text(connection, _READ, arguments, "all_varchar = true")
     lost = {}
     for column, kind in zip(read.columns, map(str, read.types), strict=True):
-        is_asked = "*" in names or column.casefold() in names
+        is_asked = _is_asked(column, names)
         if kind not in _LOST or not is_asked or (kind != "DOUBLE" and _SAYS["TIMESTAMP"] in said):
             continue
         condition, sentence = _LOST[kind]
@@ -183,7 +183,7 @@ def _merged(
         name
         for name, kind in kinds.items()
         if _OBJECT in kind
-        and ("*" in names or name.casefold() in names)
+        and _is_asked(name, names)
         and _quotes(connection, whole, f"to_json({quoted(name)})")
         != _quotes(connection, plain, quoted(name))
     ]
@@ -219,7 +219,7 @@ def _guess(
         columns = [
             part["name"]
             for part in row.get("columns") or ()
-            if str(part["type"]) == kind and ("*" in names or part["name"].casefold() in names)
+            if str(part["type"]) == kind and _is_asked(part["name"], names)
         ]
         if not columns or option in said or "%d" not in form or form.startswith("%Y"):
             continue
@@ -283,6 +283,10 @@ def _names(tree: Any) -> set[str]:
         if node.get("class") == "STAR":
             names.add("*")
     return names
+
+
+def _is_asked(column: str, names: set[str]) -> bool:
+    return "*" in names or column.casefold() in names
 
 
 def _option(argument: Any) -> str:
