@@ -108,3 +108,17 @@ def test_a_part_within_a_part_stands_beside_it() -> None:
 
     assert both.markup == held.markup + f"<!--part pictures-->{note('drawn').markup}{PART_END}"
     assert section("pictures", held).markup == held.markup
+
+
+def test_a_value_that_writing_makes_is_no_null_but_where_its_row_goes(tmp_path: Path) -> None:
+    rows = [
+        {"before": {"day": "a", "at": "7:00"}, "after": {"day": "b", "at": None}},
+        {"before": {"day": "a", "at": "7:00"}, "after": {"day": None, "at": None}},
+    ]
+    view(tmp_path, rows)
+    facts = read_facts(RunFolder(tmp_path / RUN_ID))
+
+    markup = changes_view(facts, {"at": "day"}).markup
+
+    assert markup.count("the moment of writing") == 1
+    assert markup.count('class="null"') == 2  # of the row that goes: both its values

@@ -31,6 +31,7 @@ _NEAR_MS = (315_532_800_000, 4_102_444_800_000)
 _DIGEST = re.compile(r"[0-9a-f]{32,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KEPT = 24  # characters that stay beside what changed in a long value
 _LONGEST = 400
+_WHEN_WRITTEN = "the moment of writing"
 _SHOWN_COLUMNS = ["key", "scope", "rule", "warnings", "before", "after"]
 
 
@@ -66,11 +67,14 @@ class Row:
     columns: tuple[Cell, ...]
 
 
-def changes_view(facts: RunFacts) -> Shown:
-    """Return the most telling changes of the plan: of each rule and warning some, rarest first."""
+def changes_view(facts: RunFacts, set_on_writing: Mapping[str, str] | None = None) -> Shown:
+    """Return the most telling changes of the plan: of each rule and warning some, rarest first.
+
+    Of a column `set_on_writing`, by name with one that says there is a row, None is no NULL.
+    """
     path = facts.folder.file(CHANGES_FILE)
     try:
-        total, rows = _telling(path)
+        total, rows = _telling(path, set_on_writing or {})
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return note("There is no plan: the run ended before it was frozen.")
     if not rows:
@@ -105,12 +109,12 @@ def _scope_name(facts: RunFacts) -> str:
     return names[1] if len(names) > 1 else "scope"
 
 
-def _telling(path: Any) -> tuple[int, list[Row]]:
+def _telling(path: Any, late: Mapping[str, str]) -> tuple[int, list[Row]]:
     """Return how many changes there are, and the most telling. Memory: a batch of the file."""
     with pq.ParquetFile(path) as file:
         wanted = _some_of_each(file)
         rows = _rows_at(file, wanted)
-        return file.metadata.num_rows, [rows[place] for place in wanted]
+        return file.metadata.num_rows, [_row(rows[place], late) for place in wanted]
 
 
 def _some_of_each(file: pq.ParquetFile) -> list[int]:
@@ -161,9 +165,9 @@ def _shares(counts: list[int]) -> list[int]:
     return shares
 
 
-def _rows_at(file: pq.ParquetFile, wanted: list[int]) -> dict[int, Row]:
+def _rows_at(file: pq.ParquetFile, wanted: list[int]) -> dict[int, dict[str, Any]]:
     """Return rows by their place; read are only the row groups that hold one."""
-    rows: dict[int, Row] = {}
+    rows: dict[int, dict[str, Any]] = {}
     start = 0
     for group in range(file.num_row_groups):
         behind = start + file.metadata.row_group(group).num_rows
@@ -175,14 +179,16 @@ def _rows_at(file: pq.ParquetFile, wanted: list[int]) -> dict[int, Row]:
     return rows
 
 
-def _rows_in(batch: pa.RecordBatch, start: int, wanted: list[int]) -> dict[int, Row]:
+def _rows_in(batch: pa.RecordBatch, start: int, wanted: list[int]) -> dict[int, dict[str, Any]]:
     here = [place for place in wanted if start <= place < start + batch.num_rows]
     rows = batch.take(pa.array([place - start for place in here], pa.int64())).to_pylist()
-    return {place: _row(values) for place, values in zip(here, rows, strict=True)}
+    return dict(zip(here, rows, strict=True))
 
 
-def _row(values: Mapping[str, Any]) -> Row:
+def _row(values: Mapping[str, Any], late: Mapping[str, str]) -> Row:
     before, after = values["before"] or {}, values["after"] or {}
+    made = [name for name, row in late.items() if after.get(row) and after.get(name) is None]
+    after |= dict.fromkeys(made, _WHEN_WRITTEN)
     cells = (
         cell
         for name in dict.fromkeys([*before, *after])

@@ -51,17 +51,23 @@ def report_sections(
     parts: Mapping[str, str],
     doubts: Callable[[], str] = str,
     computed_by: Callable[[], Mapping[str, Any]] = dict,
+    set_on_writing: Mapping[str, str] | None = None,
 ) -> list[Section]:
     """Return the page's sections in their order; what a run has nothing of says so.
 
-    The job's own are `doubts`, a sentence on what was doubtful, empty for none, and `computed_by`,
-    what computed beside the engine.
+    The job's own are `doubts`, a sentence on what was doubtful, empty for none, `computed_by`,
+    what computed beside the engine, and `set_on_writing`, columns whose value is made by
+    writing.
     """
     recorded = {name: Shown(markup, "") for name, markup in parts.items()}
     makers: list[tuple[str, str, Callable[[], Shown]]] = [
         ("what-happened", "What happened", lambda: _glance(facts)),
         ("held", "Held back for a person", lambda: _held(recorded)),
-        ("diff", "What changes", lambda: changes_view(facts) + recorded.get("diff", NOTHING)),
+        (
+            "diff",
+            "What changes",
+            lambda: changes_view(facts, set_on_writing) + recorded.get("diff", NOTHING),
+        ),
         ("decisions", "Decisions", lambda: _decisions(facts, recorded, doubts)),
         ("skips", "Rows left alone", lambda: _skips(facts) + _drifted(facts)),
         (

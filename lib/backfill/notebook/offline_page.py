@@ -33,7 +33,11 @@ def write_page(folder: RunFolder, notebook: str, page: str) -> None:
     facts = read_facts(folder)
     kind = kind_of(facts.job)
     sections = report_sections(
-        facts, parts, lambda: kind.doubts(facts), lambda: kind.computed_by(facts)
+        facts,
+        parts,
+        lambda: kind.doubts(facts),
+        lambda: kind.computed_by(facts),
+        kind.set_on_writing,
     )
     move_parts(document, MOVED_PARTS)
     page_text = whole_page(

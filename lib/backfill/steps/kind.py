@@ -193,6 +193,11 @@ class JobKind:
         own = self._part(target, "computed_by")
         return dict(own(target)) if own else {}
 
+    @property
+    def set_on_writing(self) -> Mapping[str, str]:
+        """The columns whose value is made by writing, each with one that says there is a row."""
+        return self._part({}, "set_on_writing") or {}
+
     def uses_calendar(self, target: Mapping[str, Any]) -> bool:
         """Whether its values hang on the rules of local time: a plan is stale when they change."""
         return self._part(target, "uses_calendar") is not False

@@ -225,6 +225,7 @@ OPTIONAL: Mapping[str, Any] = {
     "explain_row": None,  # (trace): why a row is as it is
     "doubts": None,  # (facts of a run): what was doubtful about it, in a sentence
     "computed_by": None,  # (target): what computed beside the engine, by name
+    "set_on_writing": {},  # columns whose value writing makes, each with one that is never NULL
     "uses_calendar": True,  # else a plan stays good when the rules of local time are updated
     "count_pending": None,  # (connection, plan): rows of its scope that wait now
     "summary_keys": None,  # (plan, counts, counts by scope): its keys of the summary

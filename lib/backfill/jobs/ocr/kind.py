@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import pyarrow as pa
 
@@ -56,6 +56,7 @@ class OcrRuns:
 
     scope_name = "user_id"
     uses_calendar = False
+    set_on_writing: ClassVar = {"updated_at": "payload"}
     questions: Words = WORDS
     reasons = (FAILED, *HeldReason)
     chained_by = "concat(scope, ' ', source.schedule_date)"
