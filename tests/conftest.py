@@ -27,6 +27,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 from tests import nursery
+from tests.chaos.selftest.server_folder import memory as memory_with
+from tests.chaos.selftest.server_folder import server_folder as made_folder
 from tests.compiled import compile_share
 from tests.pasted import every_site_is_pasted
 
@@ -35,8 +37,6 @@ from backfill.next_command import GIVEN_ENV
 from backfill.notebook.headless import FORM_CHECKS
 from backfill.server.embedded import HOME_ENV, EmbeddedServer
 from backfill.server.embedded_process import wait_until
-from backfill_lab.selftest.server_folder import memory as memory_with
-from backfill_lab.selftest.server_folder import server_folder as made_folder
 
 with unseen(*FORM_CHECKS):  # a second and a half in each process that runs tests
     import nbformat  # noqa: F401

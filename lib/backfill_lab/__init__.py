@@ -1,1 +1,1 @@
-"""What stands beside the workbook: invented data, the proof by breaking, the reference."""
+"""What stands beside the workbook: invented data."""

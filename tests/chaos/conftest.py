@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 from tests import nursery
-
-from backfill_lab.selftest.world import Stage
+from tests.chaos.selftest.world import Stage
 
 
 @pytest.fixture(scope="session")
 def stage(server_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backfill_lab.selftest.actor.subprocess", nursery.IN_PLACE_OF_SUBPROCESS)
+        patch.setattr("tests.chaos.selftest.actor.subprocess", nursery.IN_PLACE_OF_SUBPROCESS)
         with Stage(server_folder / "chaos", tmp_path_factory.mktemp("worlds")) as stage:
             yield stage

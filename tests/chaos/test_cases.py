@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
-from backfill_lab.selftest.case import Case
-from backfill_lab.selftest.suite import CASES, act
-from backfill_lab.selftest.world import Stage
+from tests.chaos.selftest.case import Case
+from tests.chaos.selftest.suite import CASES, act
+from tests.chaos.selftest.world import Stage
 
 SEED = 20_261_122
 

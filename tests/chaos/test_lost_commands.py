@@ -6,11 +6,11 @@ import random
 from pathlib import Path
 
 import pytest
+from tests.chaos.selftest.proxy import proxy_to
+from tests.chaos.selftest.world import Stage
 from tests.chaos.test_inputs import run_main
 
 from backfill.server.embedded_socket import SOCKET_FILE
-from backfill_lab.selftest.proxy import proxy_to
-from backfill_lab.selftest.world import Stage
 
 CUTS = 12
 

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chaos.selftest import command
+from tests.chaos.selftest.case import Case
+from tests.chaos.selftest.claims import Disproved, equal, holds, says, silent_about
+from tests.chaos.selftest.command import HTML_FILE, JSON_FILE, write_report
+from tests.chaos.selftest.suite import CASES, Result, choose, run_case
+from tests.chaos.selftest.world import Stage, World
 
 from backfill.cli import main
+from backfill.command import machine
 from backfill.errors import UsageError
 from backfill.report import Reporter
-from backfill_lab.selftest import command
-from backfill_lab.selftest.case import Case
-from backfill_lab.selftest.claims import Disproved, equal, holds, says, silent_about
-from backfill_lab.selftest.command import HTML_FILE, JSON_FILE, write_report
-from backfill_lab.selftest.suite import CASES, Result, choose, run_case
-from backfill_lab.selftest.world import Stage, World
 
 BAIT = "<script>alert(1)</script> https://example.org/ http://example.org/"
 
@@ -125,6 +126,17 @@ def test_what_a_case_starts_hears_signals_also_where_nohup_keeps_them_away(
         signal.signal(signal.SIGHUP, before)
 
     assert heard == ["SIG_DFL"]
+
+
+def test_without_a_checkout_it_is_said_where_the_cases_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(machine, "project_root", lambda: None)
+
+    code = main(["selftest", "--chaos"])
+
+    assert code == 2
+    assert "come with the sources" in capsys.readouterr().err
 
 
 def test_the_list_names_every_case_and_runs_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from backfill_lab.selftest import server_folder as rooms
-from backfill_lab.selftest.server_folder import server_folder
+from tests.chaos.selftest import server_folder as rooms
+from tests.chaos.selftest.server_folder import server_folder
 
 PREFIX = "backfill-try-"
 

@@ -46,11 +46,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "registry": ("jobs.registry",),
     "notebook": ("notebook.*",),
     "workbook": ("workbook", "kernel_process", "tour"),
-    "command line": ("command.*", "lab.selftest.*", "cli", "__main__"),
+    "command line": ("command.*", "cli", "__main__"),
 }
 NAMES = list(LAYERS)
 PACKAGES = {"", "jobs", "jobs.fill", "jobs.ocr", "jobs.utc", "jobs.utc.guess", "ocr", "utc"}
-PACKAGES |= {"lab", "lab.demo", "lab.selftest"}
+PACKAGES |= {"lab", "lab.demo"}
 PACKAGES |= {"archive", "chunks", "command", "display", "notebook", "plans", "politeness"}
 PACKAGES |= {"records", "rows", "server", "steps", "workers"}
 PURE_MAY_USE = {"errors", "skips", "rows.columns", "rows.values", "workers.executor", "decisions"}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from backfill.command.commands import terminal_of
 from backfill.command.ending import print_summary
 from backfill.display.on_terminal import is_watched
-from backfill.errors import ExitCode
-from backfill.folder import runs_dir
+from backfill.errors import ExitCode, UsageError
+from backfill.folder import project_root, runs_dir
 from backfill.next_command import next_command
 from backfill.printing import let_out
+
+CASES = "tests/chaos/selftest"
 
 
 def run_db(options: argparse.Namespace) -> int:
@@ -95,18 +99,31 @@ def _hand_on_runs(options: argparse.Namespace) -> None:
 
 
 def run_selftest(options: argparse.Namespace) -> int:
-    """`backfill selftest --chaos`: break things on throw-away data; exit 6 if a promise fails."""
-    from backfill.report import Reporter
-    from backfill_lab.selftest.command import DEFAULT_SEED, listed, selftest
+    """`backfill selftest --chaos`: break things on throw-away data; exit 6 if a promise fails.
 
-    if options.list:
-        print_summary({"cases": listed()})
-        return int(ExitCode.OK)
-    seed = DEFAULT_SEED if options.seed is None else options.seed
+    The cases stand with the tests, where there is a checkout.
+    """
+    from backfill.report import Reporter
+
     terminal = terminal_of(options)
-    reporter = Reporter(
-        lambda event: terminal.say(event, is_answer=True)
-    )  # its report is asked for
-    code, summary = selftest(runs_dir(options.runs_dir), options.case or [], seed, reporter)
+    cases = _cases()
+    if options.list:
+        print_summary({"cases": cases.listed()})
+        return int(ExitCode.OK)
+    reporter = Reporter(lambda event: terminal.say(event, is_answer=True))
+    runs = runs_dir(options.runs_dir)
+    code, summary = cases.selftest(runs, options.case or [], options.seed, reporter)
     print_summary(summary)
-    return code
+    return int(code)
+
+
+def _cases() -> Any:
+    """Return the module of the cases; raise `UsageError` where the package is without them."""
+    root = project_root()
+    if root is None or not (root / CASES).is_dir():
+        raise UsageError(
+            "The cases of the selftest come with the sources, not with the installed package, and "
+            f"there is no {CASES} here. In a checkout: make setup, then the same command again."
+        )
+    sys.path.insert(0, str(root))
+    return importlib.import_module(f"{CASES.replace('/', '.')}.command")

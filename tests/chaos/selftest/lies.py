@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from tests.chaos.selftest.actor import environment
+from tests.chaos.selftest.case import case
+from tests.chaos.selftest.claims import equal, holds, says, silent_about
+from tests.chaos.selftest.tampering import every_file_is_watched
+from tests.chaos.selftest.world import World, wait_for
 
 from backfill.folder import project_root
 from backfill.server.dsn import DSN_ENV
 from backfill.server.embedded_process import command_line
 from backfill.which_folder import run_folders
-from backfill_lab.selftest.actor import environment
-from backfill_lab.selftest.case import case
-from backfill_lab.selftest.claims import equal, holds, says, silent_about
-from backfill_lab.selftest.tampering import every_file_is_watched
-from backfill_lab.selftest.world import World, wait_for
 
 CHUNK_SIZE = 20
 END_SECONDS = 300.0

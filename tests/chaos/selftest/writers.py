@@ -5,16 +5,16 @@ from __future__ import annotations
 import signal
 from collections import Counter
 
-from backfill_lab.selftest.case import case, cases
-from backfill_lab.selftest.claims import equal, holds
-from backfill_lab.selftest.world import World
+from tests.chaos.selftest.case import case, cases
+from tests.chaos.selftest.claims import equal, holds
+from tests.chaos.selftest.world import World
 
 CHUNK_SIZE = 25
 LEASE_SECONDS = 2
 _CLOCKS = {"ahead": 7, "behind": -7}  # hours
 
 
-@cases("writers.refused", ("between_chunks", "after_update"), quick=("after_update",))
+@cases("writers.refused", ("between_chunks", "after_update"))
 def _two_at_once(point: str, world: World) -> None:
     """While one applies (it stands at {way}), a second one exits 4 and writes nothing."""
     run_id = world.plan().run_id
@@ -46,11 +46,7 @@ def _same_moment(world: World) -> None:
     world.has_left(run_id, promised)
 
 
-@cases(
-    "writers.stopped",
-    ("between_chunks", "before_fence", "after_update", "before_commit"),
-    quick=("before_commit",),
-)
+@cases("writers.stopped", ("between_chunks", "before_fence", "after_update", "before_commit"))
 def _stopped(point: str, world: World) -> None:
     """An applier that slept through its lease's end at {way} writes nothing more."""
     planned = world.planned(chunk_size=CHUNK_SIZE)

@@ -9,9 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from backfill.errors import UsageError
-from backfill.report import Reporter
-from backfill_lab.selftest import (
+from tests.chaos.selftest import (
     kills,
     lies,
     moving,
@@ -25,9 +23,12 @@ from backfill_lab.selftest import (
     tampering,
     writers,
 )
-from backfill_lab.selftest.case import Case, Cases
-from backfill_lab.selftest.server_folder import server_folder
-from backfill_lab.selftest.world import Stage
+from tests.chaos.selftest.case import Case, Cases
+from tests.chaos.selftest.server_folder import server_folder
+from tests.chaos.selftest.world import Stage
+
+from backfill.errors import UsageError
+from backfill.report import Reporter
 
 _GROUPS = (
     *(kills, phases, sessions, writers, sharing, servers),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from tests.chaos.selftest.case import case
+from tests.chaos.selftest.claims import equal, holds
+from tests.chaos.selftest.kills import CHUNK_STEPS
+from tests.chaos.selftest.world import World
 
 from backfill_lab.demo.captures import load_captures
-from backfill_lab.selftest.case import case
-from backfill_lab.selftest.claims import equal, holds
-from backfill_lab.selftest.kills import CHUNK_STEPS
-from backfill_lab.selftest.world import World
 
 SESSIONS = 6
 _TABLES = ("day_snapshot", "schedule_event", "schedule_notification", "capture_session")

@@ -13,7 +13,6 @@ class Disproved(AssertionError):
 
 
 def equal(what: str, found: Any, promised: Any) -> None:
-    """Raise `Disproved` unless both are the same."""
     if found != promised:
         if isinstance(found, list) and isinstance(promised, list):
             found, promised = _differing(found, promised)
@@ -21,7 +20,6 @@ def equal(what: str, found: Any, promised: Any) -> None:
 
 
 def holds(what: str, found: object) -> None:
-    """Raise `Disproved` unless `found` is true."""
     if not found:
         raise Disproved(f"{what}: found {_short(found)}")
 

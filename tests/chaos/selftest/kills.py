@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from backfill_lab.selftest.case import cases
-from backfill_lab.selftest.claims import equal, says
-from backfill_lab.selftest.world import World
+from tests.chaos.selftest.case import cases
+from tests.chaos.selftest.claims import equal, says
+from tests.chaos.selftest.world import World
 
 CHUNK_STEPS = ("between_chunks", "before_fence", "after_update", "before_commit", "after_commit")
 
@@ -18,7 +18,7 @@ def _drift(world: World) -> None:
     )
 
 
-@cases("kill.apply", CHUNK_STEPS, quick=("before_commit",))
+@cases("kill.apply", CHUNK_STEPS)
 def _kill_apply(point: str, world: World) -> None:
     """An apply killed at {way} resumes to the bytes of a calm run."""
     chunk_size = world.draw.randint(7, 40)

@@ -8,34 +8,31 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from backfill_lab.selftest.world import World
+from tests.chaos.selftest.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault and what must hold after it; a quick one is part of `make test`."""
+    """A fault and what must hold after it."""
 
     name: str  # `group.what`, unique
     promise: str  # one sentence that a person reads in the report
     act: Callable[[World], None]
-    is_quick: bool = False
 
 
 class Cases(tuple[Case, ...]):
     """The cases that one function makes."""
 
 
-def case(name: str, *, is_quick: bool = False) -> Callable[[Callable[[World], None]], Cases]:
+def case(name: str) -> Callable[[Callable[[World], None]], Cases]:
     """Make the function below a case."""
-    return lambda act: Cases([Case(name, _promise(act), act, is_quick)])
+    return lambda act: Cases([Case(name, _promise(act), act)])
 
 
-def cases(
-    group: str, ways: Iterable[str], *, quick: Collection[str] = ()
-) -> Callable[[Callable[[str, World], None]], Cases]:
+def cases(group: str, ways: Iterable[str]) -> Callable[[Callable[[str, World], None]], Cases]:
     """Make the function below a case for each of the ways, whose promise may name the `{way}`."""
 
     def made(act: Callable[[str, World], None]) -> Cases:
@@ -45,7 +42,6 @@ def cases(
                 f"{group}.{way}",
                 promise.format(way=way, words=way.replace("_", " ")),
                 functools.partial(act, way),
-                way in quick,
             )
             for way in ways
         )

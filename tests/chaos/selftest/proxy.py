@@ -87,7 +87,6 @@ class Proxy:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the cut that was asked for has happened."""
         return self._cut_bytes is None and self._cut_text is None
 
     @property
@@ -159,8 +158,6 @@ class Proxy:
 
 
 class _Link:
-    """Both ends of one connection."""
-
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
         self.sent = 0

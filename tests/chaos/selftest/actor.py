@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backfill_lab.selftest.claims import Disproved, equal, says
+from tests.chaos.selftest.claims import Disproved, equal, says
 
+ROOT = Path(__file__).parents[3]
+VICTIM = "tests.chaos.selftest.victim"
 DEADLINE_SECONDS = 300.0
 _HIDDEN = ("DATABASE_URL", "TEST_DATABASE_URL", "BACKFILL_RELAY", "BACKFILL_RUN_ID")
 
@@ -55,11 +57,11 @@ class Actor:
     def __init__(self) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "backfill_lab.selftest.victim"],
+            [sys.executable, "-m", VICTIM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=environment(),
+            env={**environment(), "PYTHONPATH": str(ROOT)},
             cwd=Path.home() if Path.home().is_dir() else "/",
             start_new_session=True,
         )
@@ -181,7 +183,6 @@ class Task:
         return str(heard["reached"])
 
     def go(self) -> None:
-        """Let it go on from the point where it stands."""
         self._actor.write("go")
 
     def signal(self, number: signal.Signals) -> None:

@@ -7,13 +7,13 @@ import os
 import signal
 
 import psycopg
+from tests.chaos.selftest.actor import Outcome
+from tests.chaos.selftest.case import case, cases
+from tests.chaos.selftest.claims import Disproved, equal, holds, says
+from tests.chaos.selftest.proxy import Proxy, proxy_to
+from tests.chaos.selftest.world import READ, Planned, World, wait_for
 
 from backfill.server.embedded_socket import SOCKET_FILE
-from backfill_lab.selftest.actor import Outcome
-from backfill_lab.selftest.case import case, cases
-from backfill_lab.selftest.claims import Disproved, equal, holds, says
-from backfill_lab.selftest.proxy import Proxy, proxy_to
-from backfill_lab.selftest.world import READ, Planned, World, wait_for
 
 CHUNK_SIZE = 10
 ENOUGH_CUTS = 200
@@ -39,11 +39,7 @@ def _connected_again(planned: Planned, ended: Outcome) -> None:
     planned.is_proven()
 
 
-@cases(
-    "server.session_ended",
-    ("between_chunks", "after_update", "before_commit"),
-    quick=("after_update",),
-)
+@cases("server.session_ended", ("between_chunks", "after_update", "before_commit"))
 def _session_ended(point: str, world: World) -> None:
     """A session ended at {way} is replaced, and the run ends in the same bytes."""
     planned = world.planned(chunk_size=CHUNK_SIZE)
@@ -81,7 +77,7 @@ def _commit_unknown(is_delivered: bool, world: World) -> None:
     _connected_again(planned, ended)
 
 
-@case("server.commit_unknown.arrived", is_quick=True)
+@case("server.commit_unknown.arrived")
 def _commit_unknown_arrived(world: World) -> None:
     """A commit that got through, its answer lost, is not done twice."""
     _commit_unknown(True, world)

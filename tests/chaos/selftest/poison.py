@@ -6,11 +6,11 @@ import threading
 
 import psycopg
 from psycopg import sql
+from tests.chaos.selftest.case import case
+from tests.chaos.selftest.claims import equal, holds, says
+from tests.chaos.selftest.world import NOON_MS, NOON_UTC_MS, WAIT_SECONDS, World
 
 from backfill_lab.demo.events import load_events
-from backfill_lab.selftest.case import case
-from backfill_lab.selftest.claims import equal, holds, says
-from backfill_lab.selftest.world import NOON_MS, NOON_UTC_MS, WAIT_SECONDS, World
 
 MANY_ROWS = 10_000
 CHUNK_SIZE = 20
@@ -95,7 +95,7 @@ def _trigger_rewrites(world: World) -> None:
     _refused_rows("NEW.start_at_utc := 1;", "a trigger or rule stored another value", world)
 
 
-@case("poison.held_lock", is_quick=True)
+@case("poison.held_lock")
 def _held_lock(world: World) -> None:
     """A row that somebody holds locked is listed; the next run writes it."""
     run_id = world.plan().run_id

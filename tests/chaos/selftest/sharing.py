@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 
-from backfill_lab.selftest.case import case, cases
-from backfill_lab.selftest.claims import equal, holds
-from backfill_lab.selftest.kills import CHUNK_STEPS
-from backfill_lab.selftest.world import Planned, World
+from tests.chaos.selftest.case import case, cases
+from tests.chaos.selftest.claims import equal, holds
+from tests.chaos.selftest.kills import CHUNK_STEPS
+from tests.chaos.selftest.world import Planned, World
 
 CHUNK_SIZE = 5
 LEASE_SECONDS = 2
@@ -60,7 +60,7 @@ def _stopped(point: str, world: World) -> None:
     planned.is_proven()
 
 
-@case("sharing.same_moment", is_quick=True)
+@case("sharing.same_moment")
 def _same_moment(world: World) -> None:
     """Three appliers that join together write each row once, and each tells the whole run."""
     planned = _planned(world)

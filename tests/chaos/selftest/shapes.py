@@ -12,10 +12,9 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-
-from backfill_lab.selftest.case import case
-from backfill_lab.selftest.claims import equal, holds, says
-from backfill_lab.selftest.world import NOON_MS, World
+from tests.chaos.selftest.case import case
+from tests.chaos.selftest.claims import equal, holds, says
+from tests.chaos.selftest.world import NOON_MS, World
 
 DAY_MS = 86_400_000
 ODD_TEXTS = (
@@ -171,7 +170,7 @@ def _text_keys(world: World) -> None:
         world.sql("DROP TABLE calendar")
 
 
-@case("shapes.keys.composite", is_quick=True)
+@case("shapes.keys.composite")
 def _composite_keys(world: World) -> None:
     """Keys of two columns: killed, resumed, reverted."""
     keys: list[tuple[object, ...]] = [(text, n % 3) for n, text in enumerate(ODD_TEXTS)]

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import psycopg
 from psycopg import sql
+from tests.chaos.selftest.actor import Actors, Outcome, Task
+from tests.chaos.selftest.claims import Disproved, equal
 
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
@@ -23,8 +25,6 @@ from backfill.server.postgres import Connection
 from backfill.steps.evidence_check import disagreements
 from backfill.steps.verify import verify_run
 from backfill_lab.demo.events import load_events
-from backfill_lab.selftest.actor import Actors, Outcome, Task
-from backfill_lab.selftest.claims import Disproved, equal
 
 Row = tuple[Any, ...]
 Loader = Callable[[psycopg.Connection[Any]], None]
@@ -138,7 +138,6 @@ class World:
     # -- the user's tables ------------------------------------------------------------------
 
     def sql(self, query: str, *values: Any) -> list[Row]:
-        """Run any statement; return its rows."""
         cur = self.connection.execute(cast(Any, query), values or None)
         return cur.fetchall() if cur.description else []
 
@@ -146,7 +145,6 @@ class World:
         return self.sql(query, *values)[0][0]
 
     def column(self, query: str, *values: Any) -> list[Any]:
-        """Return the first column of all rows."""
         return [row[0] for row in self.sql(query, *values)]
 
     def table(self, name: str = "events") -> list[str]:
@@ -154,7 +152,6 @@ class World:
         return self.column(f"SELECT t::text FROM {name} AS t ORDER BY 1")
 
     def reconnect(self) -> None:
-        """Connect again, after the server was started again."""
         self.connection = self._open.enter_context(_connected(self.dsn))
 
     def other_session(self) -> psycopg.Connection[Any]:
@@ -185,16 +182,13 @@ class World:
         return task
 
     def kill(self, verb: str, point: str, nth: int = 1, **given: Any) -> None:
-        """Begin a command, and kill it at a point."""
         killed = self.start(verb, (point, nth), **given).kill()
         equal("exit code of the killed process", killed.exit_code, -signal.SIGKILL)
 
     def plan(self, **given: Any) -> Outcome:
-        """Make a dry run."""
         return self.start("utc", **given).end()
 
     def apply(self, run_id: str, **given: Any) -> Outcome:
-        """Apply or resume a run, to its end."""
         return self.start("apply", run_id=run_id, **given).end()
 
     def revert(self, run_id: str, **given: Any) -> Outcome:
@@ -208,7 +202,6 @@ class World:
     # -- what a run left --------------------------------------------------------------------
 
     def imprint(self, run_id: str, table: str = "events") -> Imprint:
-        """Return what the run left in the database, to compare with another's."""
         return Imprint(
             self.table(table),
             self.sql(
@@ -236,7 +229,6 @@ class World:
             return calm.imprint(run_id)
 
     def has_left(self, run_id: str, promised: Imprint) -> None:
-        """Raise `Disproved` unless the run left the same."""
         equal("table, checkpoints, images and skips", self.imprint(run_id), promised)
 
     def finds_nothing_wrong(self, run_id: str) -> None:
@@ -322,7 +314,6 @@ class Planned:
         return self.world.start("apply", *points, run_id=self.run_id, **{**self.given, **more})
 
     def apply(self, **more: Any) -> Outcome:
-        """Write it, or go on with that."""
         return self.start(**more).end()
 
     def is_proven(self) -> None:

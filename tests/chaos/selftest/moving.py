@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import psycopg
 import pyarrow.parquet as pq
+from tests.chaos.selftest.case import case
+from tests.chaos.selftest.claims import equal, holds
+from tests.chaos.selftest.world import NOON_MS, NOON_UTC_MS, READ, World
 
 from backfill.records.ledger import Ledger
 from backfill.rows import image
 from backfill_lab.demo.events import load_events
-from backfill_lab.selftest.case import case
-from backfill_lab.selftest.claims import equal, holds
-from backfill_lab.selftest.world import NOON_MS, NOON_UTC_MS, READ, World
 
 CHUNK_SIZE = 20
 CROWD_ROWS = 4_000
@@ -61,7 +61,7 @@ def _drifted(world: World, run_id: str) -> list[str]:
     return keys
 
 
-@case("moving.while_reading", is_quick=True)
+@case("moving.while_reading")
 def _while_reading(world: World) -> None:
     """Rows that come, change and go while the plan reads are planned as they stand, or not."""
     some = world.column(
@@ -118,7 +118,7 @@ def _between_plan_and_apply(world: World) -> None:
     _moved(world, lambda run_id: _change_some(world, _planned_keys(world, run_id)))
 
 
-@case("moving.while_applying", is_quick=True)
+@case("moving.while_applying")
 def _while_applying(world: World) -> None:
     """Rows edited, filled or deleted during the apply are listed and keep what they hold."""
 

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.selftest.suite import CASES, Result, choose, run_cases, stamp
+
 from backfill.display.pages import table
 from backfill.display.standalone import whole_page
 from backfill.errors import ExitCode, UsageError
 from backfill.folder import RunFolder
 from backfill.report import Reporter
 from backfill.versions import versions
-from backfill_lab.selftest.suite import CASES, Result, choose, run_cases, stamp
 
 DEFAULT_SEED = 20_261_122
 
@@ -24,14 +25,14 @@ HTML_FILE = "report.html"
 
 
 def listed() -> list[dict[str, Any]]:
-    """Return name and promise of every case."""
     return [{"case": case.name, "promise": case.promise} for case in CASES]
 
 
 def selftest(
-    runs: Path, names: Sequence[str], seed: int, reporter: Reporter
+    runs: Path, names: Sequence[str], seed: int | None, reporter: Reporter
 ) -> tuple[int, dict[str, Any]]:
     """Run the cases of these names, all when there are none; return exit code and summary."""
+    seed = DEFAULT_SEED if seed is None else seed
     if seed < 0:
         raise UsageError(f"The seed must be a whole number from 0 on; it is {seed}.")
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # the network that we cut is our own
@@ -59,7 +60,6 @@ def _deaf(_number: int, _frame: types.FrameType | None) -> None:
 
 
 def summary(results: Sequence[Result], seed: int) -> dict[str, Any]:
-    """Return what the command prints last."""
     failed = [result.case.name for result in results if result.error]
     return {
         "status": "failed" if failed else "passed",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tests.chaos.selftest.case import cases
+from tests.chaos.selftest.claims import equal, holds, says
+from tests.chaos.selftest.world import World
+
 from backfill.which_folder import run_folders
-from backfill_lab.selftest.case import cases
-from backfill_lab.selftest.claims import equal, holds, says
-from backfill_lab.selftest.world import World
 
 CHUNK_SIZE = 25
 _PLANNING = {
@@ -34,7 +35,7 @@ _ENDING_A_REVERT = {
 }
 
 
-@cases("kill.plan", _PLANNING, quick=("freezing_plan",))
+@cases("kill.plan", _PLANNING)
 def _kill_planning(when: str, world: World) -> None:
     """A plan killed while {words} left the table alone; planned again, it ends in the same
     bytes."""
@@ -75,7 +76,7 @@ def _kill_registering(when: str, world: World) -> None:
     equal("evidence check", world.evidence(folder.run_id), [])
 
 
-@cases("kill.close", _CLOSING, quick=("sums",))
+@cases("kill.close", _CLOSING)
 def _kill_closing(when: str, world: World) -> None:
     """A folder that a kill kept from being closed says so, and is closed by applying again."""
     planned = world.planned(chunk_size=CHUNK_SIZE)

@@ -127,7 +127,6 @@ def _owner(name: str) -> tuple[Any, str]:
 
 @contextlib.contextmanager
 def _wrong_clock(hours: float) -> Iterator[None]:
-    """Let every clock of this process be wrong."""
     seconds = hours * 3600
     real_time, real_monotonic = time.time, time.monotonic
 

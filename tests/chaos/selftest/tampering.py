@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
+from tests.chaos.selftest.case import case
+from tests.chaos.selftest.claims import Disproved, equal, holds, says
+from tests.chaos.selftest.world import World
 
 from backfill.archive.evidence import SUMS_FILE, evidence_files
 from backfill.jobs.registry import kind_of
 from backfill.records.ledger import Ledger
 from backfill.steps.verify import Verification, verify_run
-from backfill_lab.selftest.case import case
-from backfill_lab.selftest.claims import Disproved, equal, holds, says
-from backfill_lab.selftest.world import World
 
 CHUNK_SIZE = 20
 
@@ -98,7 +98,7 @@ _SKIP = (
 )
 
 
-@case("tampering.record", is_quick=True)
+@case("tampering.record")
 def _rows(world: World) -> None:
     """Any column of any checkpoint, image or skip changed: verify names the chunk."""
     run_id = world.plan(apply=True, chunk_size=CHUNK_SIZE).run_id

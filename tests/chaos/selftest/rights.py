@@ -9,6 +9,9 @@ from typing import Any, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from tests.chaos.selftest.case import case
+from tests.chaos.selftest.claims import Disproved, equal, says, silent_about
+from tests.chaos.selftest.world import World
 
 from backfill.errors import UsageError
 from backfill.folder import RunFolder
@@ -17,9 +20,6 @@ from backfill.jobs.utc.table_spec import EVENTS
 from backfill.server.grants import Roles, grants_for
 from backfill.server.rights import rights_on
 from backfill.which_folder import run_folders
-from backfill_lab.selftest.case import case
-from backfill_lab.selftest.claims import Disproved, equal, says, silent_about
-from backfill_lab.selftest.world import World
 
 
 @contextlib.contextmanager
@@ -46,7 +46,7 @@ def _roles(world: World) -> Iterator[tuple[str, str]]:
             world.sql(f"DROP ROLE {name}")
 
 
-@case("rights.least", is_quick=True)
+@case("rights.least")
 def _least_rights(world: World) -> None:
     """Planner and applier work with exactly the rights that backfill grants prints."""
     before = world.table()
@@ -114,7 +114,7 @@ def _private_files(world: World) -> None:
         equal(f"mode of {name}", oct(mode), oct(0o700 if path.is_dir() else 0o600))
 
 
-@case("rights.paths", is_quick=True)
+@case("rights.paths")
 def _way_out(world: World) -> None:
     """No run id leads out of the folder of runs."""
     world.plan()
