@@ -268,6 +268,5 @@ def _flush(path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, hex."""
     with opened(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

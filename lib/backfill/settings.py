@@ -56,7 +56,6 @@ class EngineSettings:
         return {**self.max_skips_of, **in_all}
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `run.json` records."""
         names = (name for name in self.__dataclass_fields__ if name != "kept")
         values = {name: getattr(self, name) for name in names}
         return {**values, "throttle": self.throttle.as_json()}

@@ -61,7 +61,6 @@ class StopSignals:
 
     @property
     def is_asked(self) -> bool:
-        """Whether `check` would raise."""
         return self.received is not None or self._is_halted
 
     def halt(self) -> None:
@@ -69,7 +68,6 @@ class StopSignals:
         self._is_halted = True
 
     def error(self) -> BackfillError:
-        """Return the error that the signal means."""
         name = signal.Signals(self.received or signal.SIGINT).name
         message = f"Run {self._run_id} was stopped by {name}."
         is_interrupt = self.received in (None, signal.SIGINT)

@@ -80,7 +80,6 @@ def open_plan(namespace: Mapping[str, Any]) -> RunBook:
 
 
 def open_verification(namespace: Mapping[str, Any]) -> RunBook:
-    """Return a run, to be verified."""
     return PlanBook({**defaults_of(APPLY_PARAMETERS), **_parameters(VERIFY_PARAMETERS, namespace)})
 
 

@@ -58,8 +58,6 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A change as the page shows it."""
-
     key: str
     scope: str
     rule: str

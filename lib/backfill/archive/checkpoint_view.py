@@ -53,7 +53,6 @@ def pace_picture(checkpoints: Sequence[Checkpoint]) -> Shown:
 
 
 def chunks_table(checkpoints: Sequence[Checkpoint]) -> Shown:
-    """Return the chunks as a table."""
     return table(
         f"Chunks as committed ({len(checkpoints):,}), times in UTC",
         ["chunk", "rows", "updated", "unchanged", "drifted", "skipped", "ms", "committed at"],

@@ -45,7 +45,6 @@ class Line:
 
 
 def headline(facts: RunFacts) -> list[Line]:
-    """Return the six lines."""
     changed = (_changed(facts), _already(facts), _left_alone(facts))
     return [
         Line("Changed", " ".join(filter(None, changed))),
@@ -79,7 +78,6 @@ def _changed(facts: RunFacts) -> str:
 
 
 def _done(facts: RunFacts, updated: int, planned: int, rest: int, verb: str) -> str:
-    """Return what a run that wrote, or was to, has done."""
     if not updated and not rest:
         return "nothing: no row had to be."
     done = f"{_unit(facts, updated)} {'was' if updated == 1 else 'were'} {verb}"

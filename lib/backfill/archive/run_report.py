@@ -114,7 +114,6 @@ def _short(text: str, longest: int = 120) -> str:
 
 
 def _used(facts: RunFacts) -> Shown:
-    """Return what persons decided before the plan was frozen."""
     shown = _sheet(facts, USED_FILE, "Decisions that the plan took in")
     shown += _sheet(facts, CORRECTIONS_USED_FILE, "Corrections in place of what was read")
     if shown.markup:
@@ -123,7 +122,6 @@ def _used(facts: RunFacts) -> Shown:
 
 
 def _asked(facts: RunFacts) -> Shown:
-    """Return what the plan asks of persons, where no notebook shows it."""
     return _sheet(facts, QUESTIONS_FILE, "Questions that wait for a person")
 
 
@@ -193,7 +191,6 @@ def _checkpoints(facts: RunFacts, recorded: Mapping[str, Shown]) -> Shown:
 
 
 def _progress(facts: RunFacts) -> Shown:
-    """Return what was said while the run worked, as plain lines."""
     lines = list(_progress_lines(facts))
     if not lines:
         return NOTHING

@@ -89,7 +89,6 @@ def _age(run: ListedRun) -> tuple[str, bool, str]:
 def matching(
     runs: Iterable[ListedRun], job: str | None = None, status: str | None = None
 ) -> list[ListedRun]:
-    """Return the runs of one job and one status, where these are named."""
     return [
         run for run in runs if (not job or run.job == job) and (not status or run.status == status)
     ]

@@ -373,7 +373,6 @@ def _unknown(source: FoundRun, key: str) -> str:
 
 
 def _known_keys(source: FoundRun) -> list[str]:
-    """Return some keys of the run to compare with, or the ends of its chunks."""
     keys: list[str] = []
     if source.folder is not None:
         with contextlib.suppress(OSError, pa.ArrowException, BackfillError, csv.Error):

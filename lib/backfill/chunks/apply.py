@@ -278,7 +278,6 @@ def _placed(chunk: ReadyChunk, number: int, behind: Behind) -> ReadyChunk:
 
 
 def _wanted(changes: pa.Table) -> pa.Table:
-    """Return the changes that are to be written."""
     is_wanted = pc.not_equal(changes.column("kind"), "unchanged")
     return changes if pc.all(is_wanted).as_py() else changes.filter(is_wanted)
 

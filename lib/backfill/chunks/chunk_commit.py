@@ -233,7 +233,6 @@ def counts_of(
 def unchained(
     claim: RangeClaim, chunk: Chunk, counts: Counts, elapsed_ms: int, now: dt.datetime
 ) -> Checkpoint:
-    """Return a chunk's checkpoint without its hash."""
     low, high = chunk.keys
     return Checkpoint(
         chunk_no=chunk.number,

@@ -43,7 +43,6 @@ class ChunkSizer:
 
     @property
     def rows(self) -> int:
-        """Rows of the next chunk."""
         return self._fixed_rows or round(self._rows)
 
     def record(self, rows: int, seconds: float) -> None:

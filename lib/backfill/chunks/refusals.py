@@ -89,7 +89,6 @@ class Refusals:
                 raise _too_many(chunk_no, rows, left, self.most, said)
 
     def record(self, tried: int, refused: Sequence[Refusal] = ()) -> None:
-        """Count a chunk that was committed."""
         with self._lock:
             of_class = sum(is_of_class_42(refusal.error) for refusal in refused)
             self._strikes = self._strikes + 1 if tried and of_class == tried else 0

@@ -74,7 +74,6 @@ def job_of(options: argparse.Namespace) -> tuple[Entry, Job]:
 
 
 def add_check_options(parser: argparse.ArgumentParser, task: Entry | None = None) -> None:
-    """Add what `backfill check` takes."""
     add_job_options(parser, task)
     parser.add_argument(
         "--deep",
@@ -220,7 +219,6 @@ def run_evidence(options: argparse.Namespace) -> int:
 
 
 def add_grants_options(parser: argparse.ArgumentParser, task: Entry | None = None) -> None:
-    """Add what `backfill grants` takes."""
     add_job_options(parser, task)
     parser.add_argument("--planner", default=PLANNER, help="role that plans")
     parser.add_argument("--applier", default=APPLIER, help="role that applies")

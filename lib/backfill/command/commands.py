@@ -185,7 +185,6 @@ def run_plan(options: argparse.Namespace) -> int:
 
 
 def _found_plan(options: argparse.Namespace, values: dict[str, Any]) -> str:
-    """Return the id of the run to write."""
     from backfill.settings import engine_settings
     from backfill.steps.which_run import latest_in_words, run_to_apply, run_to_resume
     from backfill.which_folder import LATEST

@@ -13,7 +13,6 @@ _PLACES = ("FILE", "DIR", "RUN_DIR")
 
 
 def add_completion_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `backfill completion` takes."""
     parser.add_argument("shell", choices=SHELLS, help="whose: bash, zsh or fish")
 
 

@@ -134,7 +134,6 @@ def usage_of(parser: argparse.ArgumentParser) -> str:
 
 
 def add_shared_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every command takes."""
     group = parser.add_argument_group("options of every command")
     group.add_argument(
         "--database-url",
@@ -193,7 +192,6 @@ def add_parameters(parser: argparse.ArgumentParser, parameters: Sequence[Paramet
 
 
 def add_flag(parser: argparse._ActionsContainer, parameter: Parameter) -> None:
-    """Add the flag of one parameter."""
     says = re.sub("[,;] or a list", "; repeatable", parameter.help)
     if parameter.kind is Kind.TEXTS and not re.search("repeatable|commas", says):
         says += "; repeatable"

@@ -43,7 +43,6 @@ def run_request(options: argparse.Namespace) -> int:
 
 
 def _ask(ledger: Ledger, run: RunRow, what: str) -> str:
-    """Ask, and return what comes of it."""
     from backfill.status import RunStatus
 
     if run.status is RunStatus.RUNNING:

@@ -27,7 +27,6 @@ _TOLD_APART = ("folder only", "database only")
 
 
 def add_runs_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `backfill runs` takes."""
     parser.add_argument(
         "action",
         nargs="?",
@@ -100,7 +99,6 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 def add_compare_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `backfill compare` takes."""
     says = "a run id, its unique beginning, latest, or a run's folder"
     parser.add_argument("run_a", metavar="RUN_A", help=f"the earlier run: {says}")
     parser.add_argument("run_b", metavar="RUN_B", help=f"the later run: {says}")

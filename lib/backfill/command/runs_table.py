@@ -31,7 +31,6 @@ class Cells:
 
 
 def run_line(run: Cells) -> str:
-    """Return a run as a line for a pipe."""
     scanned, updated, skipped = (f"{n:,}" if isinstance(n, int) else n for n in run.counts)
     kind = f"{run.kind:<7} " if run.kind else ""
     line = f"{run.run_id}  {run.status:<11} {kind}{scanned:>10} rows {updated:>10} updated "

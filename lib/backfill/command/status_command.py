@@ -23,7 +23,6 @@ _CLEAR = "\x1b[H\x1b[2J"
 
 
 def add_status_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `backfill status` takes."""
     parser.add_argument("run_id", nargs="?", help="a run id, its unique beginning, or latest")
     parser.add_argument(
         "--table", metavar="FILE", type=path_option, help="pending rows of this TOML's table"
@@ -39,7 +38,6 @@ def add_status_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_status(options: argparse.Namespace) -> int:
-    """Show runs, progress, pending rows."""
     database = database_of(options)
 
     def look() -> dict[str, Any]:
@@ -88,7 +86,6 @@ MOST_SCOPES = 20
 
 
 def print_tables(document: Mapping[str, Any]) -> None:
-    """Print runs and pending rows."""
     from backfill.command.status_view import cells_of, shown_pending
 
     print_runs([cells_of(run) for run in document["runs"]])

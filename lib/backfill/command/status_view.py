@@ -184,7 +184,6 @@ def cells_of(run: Mapping[str, Any]) -> Cells:
 
 
 def status_text(document: dict[str, Any]) -> str:
-    """Return the document as lines for a person."""
     if "runs" not in document:
         return "\n".join(_lines(document))
     lines = [

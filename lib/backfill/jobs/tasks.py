@@ -51,8 +51,6 @@ _KINDS: Mapping[Any, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class FoundTask:
-    """What makes a task, and what it takes."""
-
     origin: str  # module:attribute
     made_by: Any
     dataclass: Any  # of its parameters, None for none

@@ -107,7 +107,6 @@ def _goes_on(ledger: Ledger, run_id: str, ended: Ended) -> bool:
 
 
 def _kernel_name(ended: Ended) -> str:
-    """Return the name under which our kernel held leases."""
     return f"{holder_name().rsplit(':', 1)[0]}:{ended.kernel_pid}"
 
 

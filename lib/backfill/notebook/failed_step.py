@@ -47,7 +47,6 @@ def in_our_words(error: Exception, step: FailedStep) -> BackfillError | None:
 
 
 def refused(error: psycopg.Error, step: FailedStep) -> PreflightError:
-    """Return the error of a right that lacks."""
     way_on = f", then: {apply_command(step.folder)}" if step.is_writing else ""
     return PreflightError(
         f"The role lacks a right for {step.name}: {first_line(error)}. Grant what this "

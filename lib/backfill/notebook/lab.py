@@ -212,7 +212,6 @@ def copy_notebooks(folder: Path) -> OwnCopies:
 
 
 def _copied(folder: Path) -> dict[str, str]:
-    """Return what was copied before; nothing where the file was lost or is not ours."""
     try:
         document = json.loads((folder / COPIED_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

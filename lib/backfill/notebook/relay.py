@@ -122,7 +122,6 @@ class Terminal:
         self._skips.clear()
 
     def end(self) -> None:
-        """Leave the bar's line."""
         if self._has_bar:
             say("", self._stream)
             self._has_bar = False

@@ -133,7 +133,6 @@ class RunBook(Asking, Frames):
             return shown(what, make)
 
     def plan(self) -> Shown:
-        """Show the frozen plan."""
         with self._step("plan"):
             return self._plan_view()
 
@@ -235,7 +234,6 @@ class RunBook(Asking, Frames):
         raise error
 
     def _conclude(self) -> dict[str, Any]:
-        """Let the job write its own files, as the database says the run stands."""
         with self.database.connect(read_only=True) as connection:
             ledger = Ledger(connection)
             run = ledger.find(self.run_id)
@@ -282,7 +280,6 @@ class RunBook(Asking, Frames):
             display(shown)  # type: ignore[no-untyped-call]
 
     def _what(self) -> tuple[str, dict[str, Any]]:
-        """Return the job's name and settings."""
         frozen = self._frozen()
         return frozen.job, frozen.settings
 
@@ -300,7 +297,6 @@ class RunBook(Asking, Frames):
         )
 
     def _finish(self, document: Mapping[str, Any]) -> None:
-        """Write summary and records, and close the folder."""
         if self.folder.path.is_dir():
             record.finish(
                 self.folder,

@@ -105,7 +105,6 @@ def verification_view(run_id: str, proof: Verification) -> Shown:
 
 
 def summary_view(run_id: str, document: Mapping[str, Any]) -> Shown:
-    """Return the summary's own values."""
     return table(
         f"Summary of run {run_id}",
         ["key", "value"],

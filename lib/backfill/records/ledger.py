@@ -34,8 +34,6 @@ _IMAGES_BYTES = 4_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow(Planned):
-    """A row of `backfill.run`."""
-
     plan_rows: int
     status: RunStatus
     lease_token: int = 0

@@ -48,7 +48,6 @@ def take_seat(connection: Connection, run_id: str, seconds: int) -> None:
 
 
 def free_seat(connection: Connection, run_id: str, holder: str) -> bool:
-    """Free a process's seat in a run; return whether it had one."""
     return bool(
         connection.execute(
             "UPDATE backfill.applier SET lease_expires_at = NULL"

@@ -69,7 +69,6 @@ def pack(values: pa.Array | pa.ChunkedArray, column_type: ColumnType) -> PackedC
 
 
 def pack_texts(values: pa.Array | pa.ChunkedArray) -> PackedColumn:
-    """Return texts as they are sent."""
     values = in_one(values).cast(pa.large_string())
     nulls = np.asarray(values.is_null())
     has_nulls = bool(nulls.any())

@@ -63,7 +63,6 @@ class ColumnType(StrEnum):
 
     @property
     def is_number(self) -> bool:
-        """Whether values travel as int64."""
         return self in (ColumnType.BIGINT, ColumnType.TIMESTAMP, ColumnType.TIMESTAMPTZ)
 
 

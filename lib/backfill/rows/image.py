@@ -88,7 +88,6 @@ def _described(schema: pa.Schema) -> bytes:
 
 
 def unpack_rows(packed: pa.Table) -> pa.Table:
-    """Return the rows that were packed."""
     metadata = packed.schema.metadata or {}
     schema = pa.ipc.read_schema(pa.py_buffer(metadata[_SCHEMA]))
     recipes = json.loads(metadata[_RECIPE])

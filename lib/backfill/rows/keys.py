@@ -86,7 +86,6 @@ class Key:
         )
 
     def identifiers(self, alias: str) -> sql.Composable:
-        """Return the key's columns for ORDER BY."""
         return sql.SQL(", ").join(sql.Identifier(alias, column.name) for column in self.columns)
 
     def descending(self, alias: str) -> sql.Composable:

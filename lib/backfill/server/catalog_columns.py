@@ -50,7 +50,6 @@ class CatalogColumn:
         return self.kind in ("text", "varchar") and not self.has_modifier
 
     def as_column(self) -> Column:
-        """Return it as its values travel."""
         return Column(self.name, self.sql_type.travels, sql_type=self.sql_type)
 
     def as_text(self) -> Column:

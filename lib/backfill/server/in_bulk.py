@@ -65,7 +65,6 @@ def in_bulk(
 
 
 def words_of(error: psycopg.Error) -> str:
-    """Return what the server said, in one line."""
     said = error.diag.message_primary or str(error).strip() or repr(error)
     return " ".join(said.split())
 

@@ -49,7 +49,6 @@ def _scalar(table: Joined, join: Join, column: str) -> sql.Composable:
 
 
 def _value(table: Joined, by: tuple[str, str]) -> sql.Composable:
-    """Return what a joined row is found by, looked up anew."""
     owner, name = by
     if owner in ("", CONSTANT):
         return _joined_value(by)

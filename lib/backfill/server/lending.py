@@ -81,5 +81,4 @@ def _ends_what_is_left(session: Session) -> bool:
 
 
 def _another(session: Session) -> psycopg.Connection[Any]:
-    """Return a plain connection to the same place."""
     return psycopg.connect(session.info.dsn, password=session.info.password or None)

@@ -64,7 +64,6 @@ def member_filter(scope: KeyColumn) -> sql.Composable:
 
 
 def scope_condition(table: Table, members: Sequence[str] | None) -> sql.Composable:
-    """Return the SQL that keeps to a scope's members."""
     if members is None or table.scope is None:
         return sql.SQL("true")
     return sql.SQL("t.{}::text = ANY ({})").format(

@@ -50,7 +50,6 @@ def _column_from(entry: Sequence[str]) -> Column:
 
 
 def key_of(columns: Mapping[str, CatalogColumn], names: Iterable[str]) -> Key:
-    """Return columns as a key."""
     return Key(tuple(columns[name].as_key() for name in names))
 
 

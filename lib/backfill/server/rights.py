@@ -84,7 +84,6 @@ def missing_grants(connection: Connection, rights: Sequence[Right]) -> list[str]
 
 
 def _lacking(connection: Connection, right: Right) -> Right | None:
-    """Return what the role lacks of a right: of columns, those."""
     # By oid: the regclass cast of a name would itself fail without USAGE on the schema.
     table = (
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"

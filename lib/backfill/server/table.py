@@ -145,7 +145,6 @@ class Table:
         return list(dict.fromkeys([self.relation, *(join.relation for join in self.joins)]))
 
     def join(self, name: str) -> Join:
-        """Return the join of that name."""
         return next(join for join in self.joins if join.name == name)
 
     def looked_up_columns(self, join: Join) -> Iterator[str]:

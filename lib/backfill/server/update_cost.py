@@ -83,7 +83,6 @@ def check_replica_identity(
 
 
 def _oids(connection: Connection, relation: Relation) -> list[int]:
-    """Return the table's oid and those of its partitions, the table first."""
     rows = connection.execute(
         "WITH root AS (SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n"
         "  ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s)"

@@ -92,7 +92,6 @@ class Comparison:
         return shown("The comparison", self.shown)
 
     def shown(self) -> Shown:
-        """Return the comparison as tables."""
         a, b = self.before.run_id, self.after.run_id
         shown = table(
             f"From run {a} to run {b}, by what they are about",
@@ -235,7 +234,6 @@ def _text(value: Any) -> str:
 def _join(
     connection: duckdb.DuckDBPyConnection, causes: Sequence[Cause], different: Sequence[Different]
 ) -> None:
-    """Make the table `differences`, and `counts` of all rows."""
     names = _columns(connection)
     is_same = " AND ".join(f"NOT ({_differs(name)})" for name in names)
     state = (
@@ -317,7 +315,6 @@ def _compared(
 
 
 def _write(connection: duckdb.DuckDBPyConnection, output: Path) -> None:
-    """Write every difference."""
     kind = "PARQUET" if output.suffix == ".parquet" else "CSV, HEADER"
     with whole(output, FILE_MODE) as partial:
         connection.execute(

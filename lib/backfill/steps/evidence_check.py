@@ -77,7 +77,6 @@ def _sums(folder: RunFolder) -> Iterator[str]:
 
 
 def _inside(folder: RunFolder, name: str) -> Path | None:
-    """Return the file of that name; None where the name leads out of the folder."""
     parts = PurePosixPath(name).parts
     is_inside = parts and not name.startswith("/") and ".." not in parts and "\0" not in name
     return folder.file(name) if is_inside else None

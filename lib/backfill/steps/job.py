@@ -131,6 +131,5 @@ class Ready:
         )
 
     def picture(self, staging: Staging, database: Database) -> Shown:
-        """Return the picture that belongs to the diff."""
         own = part(self.rows, "picture")
         return own(staging, database) if own else NOTHING

@@ -85,7 +85,6 @@ class Planning:
 
     @property
     def ready(self) -> Ready:
-        """The job as its preflight found it."""
         if self._ready is None:
             raise PreflightError("The preflight has not run yet. Run its cell first.")
         return self._ready

@@ -109,7 +109,6 @@ def _moved(
 
 
 def skips_table(skips: Sequence[tuple[int, Skip]]) -> pa.Table:
-    """Return skips as rows of the staging table `skips`."""
     rows = [dict(zip(SKIP_FIELDS, skip.texts(), strict=True)) for _position, skip in skips]
     places = [position for position, _skip in skips]
     columns = {name: [row[name] for row in rows] for name in SKIP_FIELDS}

@@ -146,7 +146,6 @@ _WHY = pa.struct([pa.field("reverts", pa.string())])
 def _changes(
     rows: pa.Table, positions: pa.Array, kinds: list[str], remarks: Sequence[str]
 ) -> pa.Table:
-    """Return image rows as changes with before and after swapped."""
     count, text = rows.num_rows, pa.string()
     return pa.table(
         {

@@ -249,7 +249,6 @@ def _written_already(ledger: Ledger, work: _Work) -> RunStatus | None:
 
 
 def _ended_status(row: RunRow, reporter: Reporter) -> RunStatus | None:
-    """Tell of a run that has nothing to write any more, and return its status."""
     if row.status not in (RunStatus.SUCCEEDED, RunStatus.REVERTED):
         return None
     reporter.message(f"Run {row.run_id} is {row.status} already: nothing to write.")
@@ -257,7 +256,6 @@ def _ended_status(row: RunRow, reporter: Reporter) -> RunStatus | None:
 
 
 def _tell_of_types(connection: Connection, work: _Work) -> None:
-    """Warn of targets whose type was changed since the plan was made."""
     writer = work.kind.writer(work.plan.target)
     changed = writer.retyped(connection) if isinstance(writer, TableWriter) else []
     for sentence in changed:

@@ -29,7 +29,6 @@ class TaskQuestions:
         self.used: set[Answer] = set()
 
     def answered(self, rows: pa.Table) -> pa.Table:
-        """Return rows with what was said of each."""
         if not self._words:
             return rows
         reads = _reads(rows)
@@ -44,7 +43,6 @@ class TaskQuestions:
         return rows.append_column(ANSWER, pa.StructArray.from_arrays(columns, list(self._words)))
 
     def asked(self, rows: pa.Table, computed: pa.Table) -> list[Question]:
-        """Return what is asked of rows that nobody has answered for."""
         asked: list[Question] = []
         if ASK not in computed.column_names:
             return asked

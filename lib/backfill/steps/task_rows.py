@@ -146,7 +146,6 @@ def _texts(rows: pa.Table, name: str, count: int) -> list[str | None]:
 
 
 def _after(computed: pa.Table, resolved: Resolved) -> dict[str, pa.Array]:
-    """Return the computed values as texts, by target."""
     after = {}
     kind = computed.schema.field("after").type if "after" in computed.column_names else pa.null()
     in_struct = [field.name for field in kind] if pa.types.is_struct(kind) else []

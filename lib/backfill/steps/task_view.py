@@ -62,7 +62,6 @@ def _rows(staging: Staging, described: Table, rule: str) -> Shown:
 
 
 def _notes(staging: Staging) -> list[str]:
-    """Return what came along with the rows, by name."""
     empty = staging.table("SELECT why FROM changes LIMIT 0")
     return [field.name for field in empty.schema.field("why").type]
 

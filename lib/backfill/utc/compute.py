@@ -84,7 +84,6 @@ def _why_type(columns: Columns, *, repairs: bool) -> pa.StructType:
 def convert_pairs(
     rows: pa.Table, columns: Columns, policy: Policy, order: FoldOrder | None = None
 ) -> list[PairValues]:
-    """Return each pair of columns of extracted rows, converted."""
     choices = choose_for_pairs(rows, columns, policy)
     return [
         convert_pair(rows, pair, policy, choice, order or {})

@@ -169,7 +169,6 @@ def resolve_encoding(declared: Encoding, column: str, column_type: ColumnType) -
 
 
 def reading_of(encoding: Encoding) -> Reading:
-    """Return the reading that an encoding names."""
     return _READINGS[encoding]
 
 

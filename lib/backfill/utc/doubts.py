@@ -76,7 +76,6 @@ def show_instant(us: int) -> str:
 
 
 def local_date(us: int) -> str:
-    """Return the date of a wall time."""
     return str(np.datetime64(us, "us"))[:10]
 
 

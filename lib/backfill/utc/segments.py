@@ -45,7 +45,6 @@ class SegmentTable:
 
 @lru_cache(maxsize=32)
 def build_segments(zones: tuple[str, ...], last_year: int) -> SegmentTable:
-    """Return the segments of the zones, whose codes are their positions, through `last_year`."""
     tables = [_zone_segments(name, last_year) for name in zones]
     shifts = [np.int64(code * ZONE_STRIDE) for code in range(len(zones))]
     return SegmentTable(

@@ -83,7 +83,6 @@ class YearCounts:
 
 
 def years_of(us: np.ndarray) -> np.ndarray:
-    """Return the year of each instant."""
     return us.astype(_US).astype("datetime64[Y]").astype(np.int64) + 1970
 
 
@@ -109,7 +108,6 @@ def count_years(
 
 
 def ask_year(label: str, year: int, count: int = 0, key: str = "") -> Question:
-    """Return the question that a year raises."""
     values = "1 value" if count == 1 else f"{count:,} values"
     return Question(
         kind=YEAR,

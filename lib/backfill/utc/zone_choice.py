@@ -115,7 +115,6 @@ class ZoneChoice:
         return names if self.labels is None else pc.coalesce(self.labels, names)
 
     def source_names(self) -> pa.Array:
-        """Return where each row's zone came from."""
         sources = list(ZoneSource)
         places = np.array([sources.index(c.source) for c in self._combinations], dtype=np.int64)
         names = named(places[self._inverse], sources, self.codes < 0)

@@ -206,7 +206,6 @@ class _Piece(Work[T]):
 
 
 def _connect(address: str, versions_of: VersionsOf) -> Cluster:
-    """Return the cluster, with every worker's versions checked."""
     try:
         dask: Any = importlib.import_module("distributed")  # it has no types for strict mypy
     except ImportError as error:

@@ -57,9 +57,7 @@ class Executor(Protocol):
         """Ask every worker, for it may run on another machine; True where all run on this one."""
         ...
 
-    def submit(self, function: Callable[..., T], *arguments: object) -> Work[T]:
-        """Begin a piece of work."""
-        ...
+    def submit(self, function: Callable[..., T], *arguments: object) -> Work[T]: ...
 
     def alone(self, function: Callable[..., T], *arguments: object) -> T:
         """Do what may have killed a worker where it takes no other piece along.

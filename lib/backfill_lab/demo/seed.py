@@ -71,7 +71,6 @@ def seed(connection: Connection, encoding: Encoding = "epoch_ms") -> None:
 
 
 def _unload(connection: Connection) -> None:
-    """Drop the demo's own tables and the record of its runs."""
     from backfill_lab.demo.sessions import drop_schema
 
     drop_events(connection)

@@ -61,7 +61,6 @@ class Trap:
     rows: tuple[Row, ...]
 
     def named_rows(self) -> list[tuple[str, Row]]:
-        """The events with their ids."""
         return [(f"{self.prefix}-{number:02d}", row) for number, row in enumerate(self.rows, 1)]
 
 

@@ -251,7 +251,6 @@ def _is_near(stored: pa.Array, target: Target, values: PairValues) -> BoolArray:
 
 
 def _check_direction(place: Place, rows: pa.Table, values: PairValues) -> None:
-    """Filled rows contradict the direction in which the row's own offsets are counted."""
     offset, offset_us = place.pair.offset, values.candidates.offset_us
     if offset is None or offset.use is not OffsetUse.ZONE:
         return

@@ -148,7 +148,6 @@ def _rows(changes: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def _differing(change: dict[str, Any], pattern: str) -> Iterator[dict[str, str]]:
-    """Yield the columns of a row that differ, as texts."""
     moves = [value for name, value in change["why"].items() if name.endswith("_moved_s")]
     for (name, before), moved in zip(change["before"].items(), moves, strict=True):
         if moved is None:

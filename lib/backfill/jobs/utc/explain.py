@@ -101,7 +101,6 @@ def _zone(
 def _column(
     trace: Trace, pair: Pair, source: dict[str, Any], zone: tuple[str, str] | None
 ) -> dict[str, Any]:
-    """Return what is known of one pair of columns."""
     target = pair.target.column
     change = trace.change or {"before": {}, "after": {}}
     before, after = change["before"].get(target.name), change["after"].get(target.name)

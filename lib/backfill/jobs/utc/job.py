@@ -125,7 +125,6 @@ class UtcTask:
 
 
 def _check_zones(zoned: ZonedTable, settings: UtcSettings) -> None:
-    """Refuse a pair that has no way at all to a zone."""
     for pair in zoned.columns.pairs:
         is_offset = pair.offset is not None and pair.offset.use is OffsetUse.ZONE
         if not pair.chain and not is_offset and not settings.default_tz:

@@ -175,7 +175,6 @@ def _says(staging: Staging, counts: dict[str, dict[str, int]], unit: str, member
 def _filled(
     filled: Sequence[tuple[str, int]], pending: Sequence[tuple[str, str, int]], pair: Pair
 ) -> Shown:
-    """Return pending beside filled rows by year."""
     waiting: dict[str, int] = {}
     for _scope, month, count in pending:
         year = str(int(month[:4])) if month else "no date"

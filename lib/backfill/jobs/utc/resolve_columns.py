@@ -240,7 +240,6 @@ def _check_count(relation: Relation, time: CatalogColumn, form: str, unit: Unit 
 
 
 def target_of(relation: Relation, column: CatalogColumn, spec: PairSpec) -> Target:
-    """Return what a target column stores."""
     is_number = column.plain_type in (*_WHOLE, *_DECIMAL)
     _check_target(relation, column)
     if spec.target_unit and not is_number:

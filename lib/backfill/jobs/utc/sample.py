@@ -58,7 +58,6 @@ def _sample(
 
 
 def _bytes_of(connection: Connection, table: Table) -> int:
-    """Return how large the table is, partitions included."""
     return int(
         scalar(
             connection,

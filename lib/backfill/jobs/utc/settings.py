@@ -35,7 +35,6 @@ class Order(StrEnum):
 
     @property
     def sql(self) -> str:
-        """The columns of `extracted` that the order is by."""
         if self is Order.KEY:
             return "key"
         stretch = f"heap_place // {65_536 * STRETCH_PAGES}"

@@ -93,7 +93,6 @@ def _from_its_begin(read: Reader, reading: Reading) -> Reader:
 
 
 def _day_reader(reading: Reading) -> Callable[[Any], dt.datetime]:
-    """Return how the date beside a time of day is read."""
     day_form = reading.form.partition(" ")[0]
     day_of = _format_reader(replace(reading, form=day_form)) if day_form else _of_text
     width = width_of(day_form) if day_form else 0

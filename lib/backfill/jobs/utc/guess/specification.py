@@ -41,8 +41,6 @@ _DELETED_NAMES = ("deleted_at", "removed_at", "archived_at")
 
 @dataclass(frozen=True, slots=True)
 class GuessedSpec:
-    """A specification as guessed."""
-
     look: TableLook
     scope: Guess
     zone: Guess
@@ -101,7 +99,6 @@ class GuessedSpec:
 
 
 def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> GuessedSpec:
-    """Return what the table's specification probably is."""
     zones = zones_of(look)
     pairs = with_forms(look, guess_pairs(look))
     lookups = guess_lookups(look, others)
