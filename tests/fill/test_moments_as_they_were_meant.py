@@ -16,6 +16,7 @@ import pytest
 from backfill.errors import UsageError
 from backfill.jobs.fill.values import open_values
 from backfill.rows.moments import timestamps
+from backfill.rows.texts import texts_of
 
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
@@ -53,6 +54,31 @@ def test_of_a_moment_with_a_zone_a_column_without_one_keeps_the_wall_time_and_it
     assert [f"{name}: " in said for name in names] == [True, True, True, False]
     run.undo()
     assert tables.rows("SELECT DISTINCT wall, day, clock, instant FROM ferry") == [(None,) * 4]
+
+
+@pytest.mark.parametrize(
+    ("zone", "wall"),
+    [
+        *((zone, "12:00:00.000000+00") for zone in ("Z", "UT", "GMT", "GMT+00:00", "Etc/UTC")),
+        *((zone, "14:00:00.000000+02") for zone in ("GMT+02:00", "UTC+0200", "+0200", "+02")),
+        *((zone, "14:00:00.000000+02") for zone in ("Etc/GMT-2", "Africa/Harare")),
+        ("UTC-03:30", "08:30:00.000000-03:30"),
+    ],
+)
+def test_zones_as_java_and_iso_write_them_are_the_offsets_that_they_say(
+    zone: str, wall: str
+) -> None:
+    noon = pa.array([43_200_000, None], pa.timestamp("ms", zone))
+    assert texts_of(noon).to_pylist() == [f"1970-01-01 {wall}", None]
+    [listed] = texts_of(pa.array([[43_200_000]], pa.list_(noon.type)))
+    assert f"1970-01-01 {wall[:8]}" in listed.as_py()
+
+
+@pytest.mark.parametrize("zone", ["UTC+2", "GMT-3", "localtime", "Factory", "CEST", "+2"])
+def test_zones_that_may_be_one_or_another_are_refused(zone: str) -> None:
+    for kind in (pa.timestamp("us", zone), pa.list_(pa.timestamp("us", zone))):
+        with pytest.raises(UsageError, match="or an offset like"):
+            texts_of(pa.array([None], kind))
 
 
 def test_a_machine_without_a_database_of_zones_writes_the_same_offsets(

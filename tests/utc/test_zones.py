@@ -13,7 +13,7 @@ import pytest
 from backfill.errors import PreflightError, UsageError
 from backfill.utc.oracle import judge, to_wall
 from backfill.utc.segments import GAP_CODE, segments_of
-from backfill.utc.spelling import near_misses
+from backfill.utc.spelling import is_questionable, near_misses
 from backfill.utc.tzif import expand_footer, parse_tzif
 from backfill.utc.zone_names import is_zone, tzdata_version, zone_info, zone_names
 from backfill.utc.zones import SECOND_US, build_rules, load_rules
@@ -62,10 +62,17 @@ def test_anything_else_is_refused(name: str) -> None:
         ("America/New York", "America/New_York"),
         ("Stockholm", "Europe/Stockholm"),
         ("Europe/Stokholm", "Europe/Stockholm"),
+        *((utc, "UTC") for utc in ("Z", "z", "UT", "UTC+0", "GMT+00:00", "+00:00")),
+        *((east, "Etc/GMT-2") for east in ("UTC+2", "GMT+02:00", "+0200", "UT+2")),
     ],
 )
 def test_likely_name_comes_first(written: str, meant: str) -> None:
     assert near_misses(written)[0] == meant
+
+
+@pytest.mark.parametrize("name", ["Z", "UT", "UTC+0", "GMT", "GMT+02:00", "UTC+05:30"])
+def test_offsets_and_letters_for_one_are_asked_about(name: str) -> None:
+    assert is_questionable(name)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "%%%"])

@@ -62,7 +62,7 @@ def _seconds_ahead(values: pa.Array) -> pa.Array:
 
     None outside of our calendar. Raises `UsageError` for a zone that nobody knows.
     """
-    moments = values.cast(pa.timestamp("s", values.type.tz), safe=False)
+    moments = values.cast(pa.timestamp("s", with_known_zone(values.type).tz), safe=False)
     seconds = moments.cast(pa.int64())
     first, last = _CALENDAR
     is_inside = pc.and_(pc.greater(seconds, first), pc.less(seconds, last))
@@ -70,24 +70,36 @@ def _seconds_ahead(values: pa.Array) -> pa.Array:
     try:
         walls = pc.local_timestamp(moments)
     except pa.ArrowInvalid:  # a machine without a database of zones; Python brings one along
-        refuse_unknown_zone(values.type)
         naive = [None if m is None else m.replace(tzinfo=None) for m in moments.to_pylist()]
         walls = pa.array(naive, pa.timestamp("s"))
     ahead = pc.subtract(walls.cast(pa.int64()), moments.cast(pa.int64()))
     return pc.if_else(is_inside, ahead, 0)
 
 
-def refuse_unknown_zone(kind: pa.DataType) -> pa.DataType:
-    """Return a type; raise `UsageError` for moments whose zone is none that Python knows."""
+def with_known_zone(kind: pa.DataType) -> pa.DataType:
+    """Return a type of moments whose zone Python knows, in place of one as Java, Go or ISO 8601
+    write it (Z, UTC+02:00); raise `UsageError` where nobody can know what clocks show there."""
+    if not pa.types.is_timestamp(kind) or not kind.tz:
+        return kind
+    offset = _FIXED.fullmatch(kind.tz)
+    zone = f"{offset[1]}:{offset[2] or '00'}" if offset else "UTC" if kind.tz in _ZULU else kind.tz
     try:
-        if pa.types.is_timestamp(kind) and kind.tz:
-            pa.scalar(0, kind).as_py()
+        pa.scalar(0, known := pa.timestamp(kind.unit, zone)).as_py()
+        if zone not in _NOWHERE:
+            return known
     except (pa.ArrowInvalid, LookupError, ValueError):
-        raise UsageError(
-            f"The values have moments of the zone {kind.tz!r}, and what clocks show there nobody "
-            "can know. Give them UTC, or one of IANA's zones like Europe/Paris."
-        ) from None
-    return kind
+        pass
+    raise UsageError(
+        f"The values have moments of the zone {kind.tz!r}, and what clocks show there nobody "
+        "can know. Give them UTC, one of IANA's zones like Europe/Paris, or an offset like +02:00."
+    )
+
+
+#: Of `UTC+2` nobody knows whether it is east of Greenwich, or west as POSIX has it.
+_FIXED = re.compile("(?:(?:UTC|GMT|UT)(?=.{5}))?([+-][0-9]{2})(?::?([0-9]{2}))?")
+_ZULU = ("Z", "z", "UT")
+#: What names no zone, but whatever a machine is set to, or nothing yet.
+_NOWHERE = ("localtime", "Factory", "posixrules")
 
 
 def _offsets(ahead: pa.Array) -> pa.Array:

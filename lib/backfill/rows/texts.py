@@ -26,8 +26,8 @@ from backfill.rows.moments import (
     dates,
     durations,
     nanos,
-    refuse_unknown_zone,
     timestamps,
+    with_known_zone,
 )
 
 _WHOLE_BELOW = 2.0**63  # floats below it that are whole are written without an exponent
@@ -83,7 +83,7 @@ def _without_bytes(value: Any, kind: str) -> Any:
 
 def _as_python(values: pa.Array) -> list[Any]:
     """A map is a dict, unless a key is there twice."""
-    _leaves(values.type, refuse_unknown_zone)
+    values = values.cast(_leaves(values.type, with_known_zone))
     if (micros := _leaves(values.type, _micros)) != values.type:
         try:
             values = values.cast(micros)

@@ -20,7 +20,7 @@ from backfill.utc.zone_names import is_zone, zone_info, zone_names
 
 _NEAR_MISSES = 3
 _SIMILARITY = 0.75
-_OFFSET = re.compile(r"(?:UTC|GMT|Z)?\s*([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
+_OFFSET = re.compile(r"(?:UTC|UT|GMT|Z)?\s*([+-])(\d{1,2})(?::?(\d{2}))?|Z|UT", re.IGNORECASE)
 _LABEL = re.compile(r"^\((?:GMT|UTC)(?:[+-]\d{2}:\d{2})?\)\s*")
 _ABBREVIATION = re.compile(r"[A-Z]{2,5}")
 _POSIX = re.compile(r"Etc/GMT([+-])(\d{1,2})")
@@ -103,11 +103,11 @@ def meanings(name: str) -> tuple[str, ...]:
         sign, hours = posix[1], int(posix[2])
         other = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
         return (other,) if is_zone(other) else ()
-    if (offset := _OFFSET.fullmatch(name)) is not None:
-        sign, hours = offset[1], int(offset[2])
+    if not is_zone(name) and (offset := _OFFSET.fullmatch(name)) is not None:
+        sign, hours = offset[1], int(offset[2] or 0)
         # IANA counts west of Greenwich, people count east.
-        fixed = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
-        return (fixed,) if int(offset[3] or 0) == 0 and hours and is_zone(fixed) else ()
+        fixed = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}" if hours else "UTC"
+        return (fixed,) if int(offset[3] or 0) == 0 and is_zone(fixed) else ()
     plain = "GMT" if name.startswith("GMT") else name
     return abbreviations().get(plain, ())[:_NEAR_MISSES]
 
