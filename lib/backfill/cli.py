@@ -117,14 +117,16 @@ def _run(options: argparse.Namespace) -> int:
         return commands.report_bug(options, error)
     except Stopped as stopped:
         is_interrupt = stopped.number == signal.SIGINT
-        return _stopped(f"Stopped by {stopped}", is_interrupt=is_interrupt, as_json=options.json)
+        return _stopped(options, f"Stopped by {stopped}", is_interrupt=is_interrupt)
     except KeyboardInterrupt:
-        return _stopped("Interrupted", is_interrupt=True, as_json=options.json)
+        return _stopped(options, "Interrupted", is_interrupt=True)
 
 
-def _stopped(how: str, *, is_interrupt: bool, as_json: bool) -> int:
-    text = f"{how}. Nothing is half done. See: {next_command('status')}"
-    say_in_log(text, "warning", sys.stderr, as_json=as_json)
+def _stopped(options: argparse.Namespace, how: str, *, is_interrupt: bool) -> int:
+    see = next_command("status", *commands.run_named(options))
+    say_in_log(
+        f"{how}. Nothing is half done. See: {see}", "warning", sys.stderr, as_json=options.json
+    )
     return int(ExitCode.INTERRUPTED if is_interrupt else ExitCode.TERMINATED)
 
 

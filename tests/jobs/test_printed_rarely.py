@@ -108,7 +108,9 @@ def test_what_ends_a_command_unexpectedly_names_commands_that_look(
     place: Typed, bench: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = bench.plan().run_id
-    cli._stopped("Interrupted", is_interrupt=True, as_json=False)
+    for named in (None, run_id):
+        options = argparse.Namespace(json=False, run_id=named)
+        cli._stopped(options, "Interrupted", is_interrupt=True)
     for error in (
         psycopg.OperationalError("gone"),
         psycopg.errors.InsufficientPrivilege("denied"),
@@ -126,6 +128,7 @@ def test_what_ends_a_command_unexpectedly_names_commands_that_look(
     pasted = {command: place.paste(command, 0, 3) for command in commands_printed}
 
     assert {command.split()[1] for command in pasted} == set(LOOKS)
+    assert "planned" in pasted[f"backfill status {run_id}"].out
     assert run_id in pasted["backfill status"].out and run_id in pasted["backfill runs"].out
 
 
@@ -157,8 +160,8 @@ def test_answers_given_in_a_notebook_are_planned_by_what_it_prints_wherever_the_
     assert "wait for a person" not in planned.err
 
 
-@pytest.mark.pastes("notebook.run_book:RunBook.verify status")
-def test_a_run_that_is_not_proven_names_a_look_at_it(place: Typed, bench: Bench) -> None:
+@pytest.mark.pastes("notebook.run_book:RunBook.verify verify", "steps.verify:verify_run revert")
+def test_a_run_that_is_not_proven_names_what_lists_all_of_it(place: Typed, bench: Bench) -> None:
     bench.sql(
         "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " UPDATE events SET start_at_utc = 1 WHERE id = NEW.id; RETURN NULL; END $$;"
@@ -169,4 +172,7 @@ def test_a_run_that_is_not_proven_names_a_look_at_it(place: Typed, bench: Bench)
     unproven = place.type("utc", "--apply")
 
     assert unproven.code == 6
-    assert unproven.summary["run_id"] in place.paste(printed(unproven, "status")).out
+    listed = place.paste(printed(unproven, "verify"), 6)
+    assert "Row e05 (chunk 1) is not as written" in listed.err
+    put_back = place.paste(printed(listed, "revert"), 5)
+    assert put_back.summary["total_drifted"] == 1

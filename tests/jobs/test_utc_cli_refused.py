@@ -190,6 +190,25 @@ def test_a_tampered_folder_exits_with_6(
     assert "skips.csv was changed after the folder was closed" in said.err
 
 
+def test_a_folder_is_checked_where_no_database_is_and_none_is_made_for_it(
+    bench: Bench,
+    main: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    book = bench.run()
+    home = tmp_path / "embedded"
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.setenv("BACKFILL_EMBEDDED_DIR", str(home))
+
+    said = refused(capsys, "evidence", "check", str(book.folder.path))
+
+    assert (said.code, said.summary["agrees"]) == (0, True)
+    assert "Its database was not asked, since DATABASE_URL is not set." in said.err
+    assert not home.exists()
+
+
 def test_cancel_of_a_planned_run_keeps_it_from_being_forgotten(
     bench: Bench, main: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

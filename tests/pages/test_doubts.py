@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
 
 
@@ -14,6 +16,14 @@ from backfill.jobs.registry import kind_of
     ("job", "summary", "says"),
     [
         ("ocr", {}, ""),
+        ("utc", {}, ""),
+        ("utc", {"status": "failed", "total_scanned": 0}, ""),
+        (
+            "utc",
+            {"folds": 1_000, "gaps": 2},
+            "Doubtful: 1,000 wall times happened twice (fold: earlier), 2 never happened (gap: "
+            "shift_forward); 0 were decided by a person.",
+        ),
         (
             "ocr",
             {"sessions_total": 3, "sessions_held": 2, "planned_event_types": {"added": 1_000}},
@@ -24,8 +34,9 @@ from backfill.jobs.registry import kind_of
     ],
 )
 def test_a_job_tells_what_was_doubtful_about_a_run(
-    job: str, summary: dict[str, Any], says: str
+    tmp_path: Path, job: str, summary: dict[str, Any], says: str
 ) -> None:
-    facts = cast(Any, SimpleNamespace(plan={}, summary=summary))
+    folder = RunFolder(tmp_path)
+    facts = cast(Any, SimpleNamespace(plan={}, summary=summary, folder=folder))
 
     assert kind_of(job).doubts(facts) == says

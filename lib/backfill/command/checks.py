@@ -194,6 +194,8 @@ def _end(
 def run_evidence(options: argparse.Namespace) -> int:
     """`backfill evidence check RUN_DIR`: do hashes, notebook and database agree?"""
     from backfill.jobs.registry import kind_of
+    from backfill.server.database import is_any_there
+    from backfill.server.dsn import DSN_ENV
     from backfill.steps.evidence_check import disagreements
     from backfill.which_folder import find_folder
 
@@ -202,9 +204,12 @@ def run_evidence(options: argparse.Namespace) -> int:
         folder = RunFolder.of(path.parent, path.name)
     else:
         folder = find_folder(runs_dir(options.runs_dir), options.run_dir)
-    if options.without_database:
+    if options.without_database or not is_any_there():
         wrong = disagreements(folder, None)
-        agree = f"Hashes, notebook and plan of {folder.run_id} agree. Its database was not asked."
+        why = "" if options.without_database else f", since {DSN_ENV} is not set"
+        agree = (
+            f"Hashes, notebook and plan of {folder.run_id} agree. Its database was not asked{why}."
+        )
     else:
         with ledger_of(options) as ledger:
             wrong = disagreements(folder, ledger, kind_of)

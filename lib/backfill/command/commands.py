@@ -335,6 +335,11 @@ def _no_room(error: Exception) -> str:
     return f"{lost} could not be written: {getattr(error, 'strerror', None) or error}. {mend}."
 
 
+def run_named(options: argparse.Namespace) -> list[str]:
+    """Return the run that a command was given, as words of the next one."""
+    return [run_id] if (run_id := getattr(options, "run_id", None)) else []
+
+
 def report_bug(options: argparse.Namespace, error: Exception) -> int:
     """Print an unexpected error with its traceback, without secrets."""
     import traceback
@@ -348,7 +353,7 @@ def report_bug(options: argparse.Namespace, error: Exception) -> int:
     terminal.message(text.rstrip(), "error")
     terminal.message(
         "This is an error of the tool, not of yours. What was committed stays committed. See: "
-        + next_command("status"),
+        + next_command("status", *run_named(options)),
         "error",
     )
     print_summary({"status": "error", "exit_code": 1, "error": text.rstrip().splitlines()[-1]})

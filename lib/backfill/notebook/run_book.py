@@ -201,7 +201,7 @@ class RunBook(Asking, Frames):
                 raise VerifyFailed(
                     f"Run {self.run_id} is not proven: {proof.findings[0]}"
                     + (f" And {more:,} more." if (more := proof.disagreements - 1) else "")
-                    + f" See: {next_command('status', self.run_id)}"
+                    + f" To list all of it: {next_command('verify', self.run_id)}"
                 )
             return view
 

@@ -96,6 +96,13 @@ def take_database(address: str | None, variable: str | None) -> str:
     return name
 
 
+def is_any_there() -> bool:
+    """Return whether a database is named, or an embedded one was made before: none is started."""
+    from backfill.server import embedded  # as below
+
+    return bool(os.environ.get(DSN_ENV, "").strip()) or embedded.is_made()
+
+
 def open_database(say: Callable[[str], None], dsn_env: str = DSN_ENV) -> Database:
     """Return the database to work on; start the embedded server where none is named."""
     dsn = os.environ.get(dsn_env, "").strip() if dsn_env == DSN_ENV else dsn_of(dsn_env)

@@ -302,10 +302,15 @@ def ensure_running(home: Path | None = None) -> str:
     return server.dsn
 
 
+def is_made() -> bool:
+    """Return whether there is an embedded database, at work or stopped."""
+    return EmbeddedServer(default_home()).data.is_dir()
+
+
 def tour_dsn() -> str:
     """Return the URL of the tour's database for whoever pastes its commands; none, no text."""
     server = EmbeddedServer(default_home())
-    if not server.data.is_dir():
+    if not is_made():
         return ""
     server.start()
     return server.dsn_of(TOUR_DATABASE)

@@ -122,10 +122,11 @@ def verify_run(
         read_back.finish()
     proof.rows, proof.recomputed = read_back.rows, read_back.recomputed
     _check_counts(ledger, run, stretches, proof)
-    if proof.rows_left_out:
+    if proof.rows_changed:
+        more = f"… and {proof.rows_left_out:,} rows more. " if proof.rows_left_out else ""
         proof.notes.append(
-            f"… and {proof.rows_left_out:,} rows more. To list all that are not as written, "
-            f"with nothing written: {next_command('revert', run.run_id)}"
+            f"{more}To list all rows that are not as written, with nothing written: "
+            f"{next_command('revert', run.run_id)}"
         )
     if is_reverted:
         proof.notes.append("The run was reverted; its rows hold their before-images again.")

@@ -116,9 +116,11 @@ class UtcRuns:
     @staticmethod
     def doubts(facts: RunFacts) -> str:
         summary, settings = facts.summary, facts.plan.get("settings") or {}
+        if "folds" not in summary:  # it ended before any was counted
+            return ""
         decided = sum(1 for _row in read_rows(facts.folder, USED_FILE))
         return (
-            f"Doubtful: {summary.get('folds', 0):,} wall times happened twice (fold: "
+            f"Doubtful: {summary['folds']:,} wall times happened twice (fold: "
             f"{settings.get('fold', 'earlier')}), {summary.get('gaps', 0):,} never happened (gap: "
             f"{settings.get('gap', 'shift_forward')}); {decided:,} were decided by a person."
         )
