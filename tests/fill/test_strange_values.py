@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import enum
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,15 @@ import pytest
 
 from backfill.errors import UsageError
 from backfill.jobs.fill.frames import keep_frame
+from backfill.jobs.fill.job import FillTask
+from backfill.jobs.fill.settings import FillSettings
 from backfill.jobs.fill.values import open_values
 from backfill.plans.fitting import column_texts
 from backfill.rows.columns import SqlType
 from backfill.rows.texts import texts_of
 from backfill.server.catalog_columns import CatalogColumn
+from backfill.server.postgres import connect
+from backfill.steps.task_table import resolved_of
 
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
@@ -353,6 +358,67 @@ def test_numbers_that_mean_something_in_pandas_alone_are_refused(tmp_path: Path,
 
     with pytest.raises(UsageError, match=r"column 'month' .*pandas.period.*\.astype\(str\)"):
         open_values(path)
+
+
+@pytest.mark.parametrize(
+    ("index", "says"),
+    [
+        (
+            pd.RangeIndex(4, 6, name="id"),
+            r"The index id of the frame is no column.*reset_index\(\)",
+        ),
+        (pd.RangeIndex(4, 6), r"The index of the frame is no column.*reset_index\(names=\[…\]\)"),
+        (pd.Index([4, 7]), r"The index of the frame is no column.*reset_index\(names=\[…\]\)"),
+        (pd.RangeIndex(2), r"They have: v\.$"),
+    ],
+)
+@pytest.mark.parametrize("name", ["kept.parquet", "kept.arrow"])
+def test_an_index_that_a_file_has_in_its_metadata_is_told_to_be_left_out(
+    tables: Tables, tmp_path: Path, name: str, index: Any, says: str
+) -> None:
+    tables.make("CREATE TABLE box (id int PRIMARY KEY, v text)")
+    rows, path = pa.Table.from_pandas(pd.DataFrame({"v": ["oak", "ash"]}, index=index)), tmp_path
+    if name.endswith(".parquet"):
+        pq.write_table(rows, path / name)
+    else:
+        with pa.ipc.new_file(path / name, rows.schema) as writer:
+            writer.write_table(rows)
+
+    with pytest.raises(UsageError, match=f"no key column id.*{says}"):
+        planned(tables, values=path / name, table="box", targets=("v",))
+
+
+def test_a_date_in_three_columns_is_made_by_the_query_that_the_refusal_names(
+    tables: Tables, tmp_path: Path
+) -> None:
+    tables.make(
+        "CREATE TABLE flight (id int PRIMARY KEY, flown date, gate text)",
+        "INSERT INTO flight VALUES (1), (2)",
+    )
+    path = tmp_path / "flights.csv"
+    path.write_text("id,dep_year,dep_month,dep_day\n1,2031,2,28\n2,2031,12,1\n")
+
+    with pytest.raises(UsageError, match="no column to write flown") as refused:
+        planned(tables, values=path, table="flight", targets=("flown",))
+    with pytest.raises(UsageError, match=r"no column to write gate\. They have: [\w, ]+\.$"):
+        planned(tables, values=path, table="flight", targets=("gate",))
+    [query] = shlex.split(str(refused.value).rpartition(" --query ")[2])
+    frame = duckdb.connect().execute(query).df()
+    run = tables.fill(frame[["id", "flown"]], "flight", "flown")
+    run.apply()
+
+    assert tables.rows("SELECT flown::text FROM flight ORDER BY id") == [
+        ("2031-02-28",),
+        ("2031-12-01",),
+    ]
+    with pytest.raises(UsageError, match=r"rows\['flown'\] = pandas.to_datetime\(dict\(year="):
+        tables.fill(frame.drop(columns="flown"), "flight", "flown")
+
+
+def planned(tables: Tables, *, values: Path, table: str, targets: tuple[str, ...]) -> None:
+    task = FillTask(FillSettings(table, targets), str(values), query="", where="")
+    with connect(tables.dsn, read_only=True) as connection:
+        resolved_of(task, connection)
 
 
 def test_an_index_without_a_name_is_told_to_be_left_out(tables: Tables) -> None:

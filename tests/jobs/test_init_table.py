@@ -327,3 +327,21 @@ def test_the_doctor_tells_whether_a_specification_will_work(
         "Name one that is there: "
         "a table is described with --table spec.toml."
     ]
+
+
+def test_a_date_in_three_columns_is_no_wall_and_the_remark_makes_one_of_it(
+    connection: Connection,
+) -> None:
+    ddl = (
+        "CREATE TABLE flight (id int PRIMARY KEY, dep_year int, dep_month text, dep_day int,"
+        " tz text, dep_utc timestamptz);"
+        "INSERT INTO flight VALUES (1, 2031, '2', 28, 'Asia/Tokyo', NULL)"
+    )
+    spec = guessed_from(connection, ddl, "flight")
+
+    assert 'pairs = [{ wall = "", target = "" }]' in spec
+    [made] = re.findall(r"ALTER TABLE .* STORED(?=;)", spec)
+    connection.execute(made.encode())
+    assert connection.execute("SELECT wall_date FROM flight").fetchall() == [
+        (dt.date(2031, 2, 28),)
+    ]

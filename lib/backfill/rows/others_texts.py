@@ -5,7 +5,7 @@ their number counts (1612121212), words for no value at all."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -99,6 +99,21 @@ def _untold(texts: pa.Array) -> pa.Array:
     both = pc.and_(pc.less_equal(one, 12), pc.less_equal(other, 12))
     either = pc.and_(both, pc.not_equal(one, other)).fill_null(fill_value=False)
     return pc.or_(counts, either)
+
+
+_PART_OF_DATE = re.compile(
+    r"(?i)(.*?)_?(?:(year|yr|yyyy|jahr|annee|anno)|(month|mon|mm|monat|mois|mese)"
+    r"|(day|dy|dd|mday|tag|jour|giorno))"
+)
+
+
+def dates_in_parts(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return which columns are year, month and day of one date by their names: dep_year, …"""
+    found: dict[str, dict[int, str]] = {}
+    for name in names:
+        if form := _PART_OF_DATE.fullmatch(name):
+            found.setdefault(form[1].lower(), {}).setdefault(form.lastindex or 0, name)
+    return [(parts[2], parts[3], parts[4]) for parts in found.values() if len(parts) == 3]
 
 
 def how_untold(text: str) -> str:

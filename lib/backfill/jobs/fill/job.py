@@ -20,7 +20,7 @@ from backfill.folder import FILE_MODE, RunFolder
 from backfill.jobs.fill import extracted
 from backfill.jobs.fill.frames import index_left_out, keep_frame, keep_query
 from backfill.jobs.fill.settings import NOTHING_PROPOSED, FillRuns, FillSettings
-from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, open_values
+from backfill.jobs.fill.values import KEPT_FILE, QUERY_KEY, index_of, open_values
 from backfill.plans.fitting import column_texts
 from backfill.plans.keyed_rows import (
     SHOWN_KEYS,
@@ -30,7 +30,7 @@ from backfill.plans.keyed_rows import (
 )
 from backfill.plans.staging import Staging, literal, quoted
 from backfill.report import Reporter
-from backfill.rows.others_texts import are_untold, how_untold
+from backfill.rows.others_texts import DATES, are_untold, dates_in_parts, how_untold
 from backfill.rows.texts import texts_of
 from backfill.rows.values import places_of
 from backfill.server.catalog import did_you_mean
@@ -165,7 +165,8 @@ class FillTask:
                         f"The values have no {what} {name}."
                         f"{did_you_mean(name, self.values.columns)} "
                         f"They have: {', '.join(self.values.columns) or 'no column at all'}."
-                        f"{self._renamed(name, self.values.columns)}{self._index}"
+                        f"{self._renamed(name, self.values.columns)}"
+                        f"{self._in_parts(name, resolved)}{self._index or index_of(self.values)}"
                     )
 
     def _renamed(self, name: str, columns: Sequence[str]) -> str:
@@ -175,6 +176,20 @@ class FillTask:
             return ""
         query = f"SELECT * RENAME ({quoted(same[0])} AS {quoted(name)}) FROM {literal(self._file)}"
         return f" By the table's name: --query {shlex.quote(query)}"
+
+    def _in_parts(self, name: str, resolved: Resolved) -> str:
+        """Return how a date is made whose year, month and day are columns of their own."""
+        kind = resolved.columns[name].kind if name in resolved.columns else ""
+        parts = dates_in_parts(self.values.columns) if self.values and kind in DATES else []
+        if not parts:
+            return ""
+        if self._file:
+            made = f"make_date({', '.join(map(quoted, parts[0]))}) AS {quoted(name)}"
+            query = f"SELECT *, {made} FROM {literal(self._file)}"
+            return f" Of {', '.join(parts[0])}: --query {shlex.quote(query)}"
+        words = zip(("year", "month", "day"), parts[0], strict=True)
+        made = ", ".join(f"{word}=rows[{part!r}]" for word, part in words)
+        return f" Of {', '.join(parts[0])}: rows[{name!r}] = pandas.to_datetime(dict({made}))"
 
     def pending(self, connection: Connection, resolved: Resolved) -> dict[str, int]:
         rows = self.values.count() if self.values else 0

@@ -147,15 +147,35 @@ def _sha256(path: Path) -> str:
 
 def _columns(path: Path) -> Sequence[str]:
     match _ending(path):
-        case ".parquet":
-            return _names(path, pq.read_schema(path))
-        case ".arrow" | ".feather":
-            with _arrow(path) as reader:
-                return _names(path, reader.schema)
+        case ".parquet" | ".arrow" | ".feather":
+            return _names(path, _schema(path))
         case ending if ending in _CSV:
             return _csv_header(path)[0]
         case _:
             return list(dict.fromkeys(name for row in _json_rows(path) for name in row))
+
+
+def _schema(path: Path) -> pa.Schema:
+    if _ending(path) == ".parquet":
+        return pq.read_schema(path)
+    with _arrow(path) as reader:
+        return reader.schema
+
+
+def index_of(values: Values) -> str:
+    """Return how the index of pandas that a file has in its metadata alone, or as a column without
+    a name of its own, comes to be a column."""
+    if _ending(values.path) in _CSV + _JSON:
+        return ""
+    for index in (_schema(values.path).pandas_metadata or {}).get("index_columns", ()):
+        is_range = isinstance(index, Mapping)
+        name = index["name"] if is_range else ""
+        if name or (is_range and index["start"]) or str(index).startswith("__index_level_"):
+            return (
+                f" The index{f' {name}' if name else ''} of the frame is no column of the file: "
+                f"write it by rows.reset_index({'' if name else 'names=[…]'}).to_parquet(…)"
+            )
+    return ""
 
 
 def _names(path: Path, schema: pa.Schema) -> list[str]:

@@ -13,6 +13,7 @@ from backfill.jobs.utc.guess.forms import (
     whole_texts,
 )
 from backfill.jobs.utc.resolve_columns import in_words
+from backfill.rows.others_texts import dates_in_parts
 from backfill.server.table_look import TableLook
 
 _WALL_TYPES = ("timestamp without time zone", "date", *NUMBER_TYPES, *TEXT_TYPES)
@@ -69,7 +70,7 @@ def guess_pairs(look: TableLook) -> tuple[GuessedPair, ...]:
     targets first those that say UTC.
     """
     pairs: dict[str, GuessedPair] = {}
-    used: set[str] = set()
+    used = {part for parts in dates_in_parts(look.columns) for part in parts}
     for find in (_walls_of, _walls_by_type):
         for target in sorted(look.columns, key=lambda name: not words_of(name) & _SAYS_UTC):
             column = look.columns[target]

@@ -27,6 +27,8 @@ from backfill.jobs.utc.guess.pairs import (
     void_walls,
     words_of,
 )
+from backfill.rows.others_texts import dates_in_parts
+from backfill.server.catalog_columns import quoted_name
 from backfill.server.table import Relation
 from backfill.server.table_look import TableLook
 from backfill.utc.spelling import Vocabulary, foreign_zone
@@ -125,6 +127,7 @@ def guess_spec(look: TableLook, others: Mapping[Relation, TableLook]) -> Guessed
         vocabularies=_vocabularies(samples),
         remarks=(
             *_remarks(look, others),
+            *_in_parts(look),
             *_alone(look, pairs),
             *_left_out(look, others, {*paired, zone.value, *_chosen(lookups)}, lookups),
         ),
@@ -264,6 +267,17 @@ def _alone(look: TableLook, pairs: Sequence[GuessedPair]) -> list[str]:
         f"{name} sounds like an instant, and no wall time is named like it: is it a [[pair]]?"
         for name in look.columns
         if name not in paired and pairs and is_target(look, name)
+    ]
+
+
+def _in_parts(look: TableLook) -> list[str]:
+    """Dates in three columns: no wall time is read from them, but from what the server makes."""
+    return [
+        f"{', '.join(parts)} are the parts of a date, and a [[pair]] takes a whole one, beside it "
+        f"a time. PostgreSQL makes it: ALTER TABLE {look.relation} ADD COLUMN wall_date date "
+        f"GENERATED ALWAYS AS (make_date({made})) STORED; then init-table again"
+        for parts in dates_in_parts(look.columns)
+        if (made := ", ".join(f"{quoted_name(part)}::int" for part in parts))
     ]
 
 
