@@ -127,7 +127,7 @@ def test_a_column_of_zones_is_known_by_its_values_whatever_its_name(
 
     spec = tomllib.loads(guessed_from(connection, ddl, "trip"))
 
-    assert (spec["zone"], spec["scope"], spec["deleted"]) == ("place", "tenant_id", "deleted_at")
+    assert (spec["zone"], spec["scope"], spec["deleted"]) == (["place"], "tenant_id", "deleted_at")
     assert spec["pairs"] == [{"wall": "starts_wall", "target": "starts_utc"}]
 
 
@@ -317,7 +317,7 @@ def test_the_doctor_tells_whether_a_specification_will_work(
     init_table("visit", "--output", str(path))
     with connect(database, read_only=True) as session:
         well = examine_table(session, path)
-        path.write_text(path.read_text().replace('"timezone"', '"no_such_zone"'))
+        path.write_text(path.read_text().replace('clinic.timezone"', 'clinic.no_such_zone"'))
         ill = examine_table(session, path)
 
     assert [(f.what, f.is_well) for f in well][:2] == [("specification", True), ("table", True)]

@@ -22,7 +22,6 @@ from backfill.jobs.utc.guess.lookups import COUNTRY, GuessedLookup, guess_lookup
 from backfill.jobs.utc.guess.pairs import (
     guess_pairs,
     headed,
-    is_span,
     is_target,
     void_walls,
     words_of,
@@ -67,20 +66,6 @@ class GuessedSpec:
     def needs_zone(self) -> bool:
         has_own = all(any(entry == "zone" for entry, _ in pair.more) for pair in self.pairs)
         return not self.chain and not self.has_offset and not (self.pairs and has_own)
-
-    @property
-    def is_first_edition(self) -> bool:
-        """Whether the plain form says it all: own zone, a lookup by the scope, plain pairs."""
-        return (
-            bool(self.zone.value and self.scope.value)
-            and all(pair.is_plain for pair in self.pairs)
-            and len(self.lookups) <= 1
-            and all([own for own, _ in x.parts] == [self.scope.value] for x in self.lookups)
-            and not self.vocabularies
-            and not self.void
-            and not any(lookup.is_sibling for lookup in self.lookups)
-            and is_span(self.pairs)
-        )
 
     @property
     def to_fill_in(self) -> list[str]:

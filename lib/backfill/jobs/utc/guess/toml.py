@@ -21,7 +21,7 @@ def first_specification(connection: Connection, table: str) -> Guessed:
 
 
 def as_toml(guessed: GuessedSpec) -> str:
-    """Return the specification as TOML, in the plain form where that says it all."""
+    """Return the specification as TOML."""
     look = guessed.look
     key = json.dumps(list(look.key), ensure_ascii=False)
     origin = "the primary key" if look.is_primary else "a unique index of NOT NULL columns"
@@ -34,33 +34,9 @@ def as_toml(guessed: GuessedSpec) -> str:
         f"table = {_text(str(look.relation))}",
         f"key = {key}  # {why}",
     ]
-    lines += _first(guessed) if guessed.is_first_edition else _second(guessed)
+    lines += _entries(guessed)
     # A value's line ends are escaped: those that are left are of names within comments.
     return "\n".join(" ".join(line.splitlines()) for line in lines) + "\n"
-
-
-def _first(guessed: GuessedSpec) -> list[str]:
-    lines = [_line("scope", guessed.scope), _line("zone", guessed.zone)]
-    lines += [_line("deleted", guessed.deleted)] if guessed.deleted else []
-    lines += _plain_pairs(guessed)
-    if not guessed.lookups:
-        return [
-            *lines,
-            "",
-            "# No table that it refers to has a zone: a row without one is skipped, unless you say",
-            "# --default-tz ZONE, or a lookup = { table = …, key = …, zone = … } here.",
-        ]
-    lookup = guessed.lookups[0]
-    assert lookup.zone is not None
-    return [
-        *lines,
-        "",
-        "# Where a row without a zone finds its default.",
-        "[lookup]",
-        f"table = {_text(str(lookup.reference.other))}  # found: {lookup.by} refers to it",
-        f"key = {_text(lookup.parts[0][1])}",
-        _line("zone", lookup.zone),
-    ]
 
 
 def _plain_pairs(guessed: GuessedSpec) -> list[str]:
@@ -77,7 +53,7 @@ def _plain_pairs(guessed: GuessedSpec) -> list[str]:
     return ["pairs = [", *lines, "]"]
 
 
-def _second(guessed: GuessedSpec) -> list[str]:
+def _entries(guessed: GuessedSpec) -> list[str]:
     lines = [_line("scope", guessed.scope)] if guessed.scope.value else []
     lines += _chain(guessed)
     if guessed.vocabularies:
@@ -115,7 +91,9 @@ def _chain(guessed: GuessedSpec) -> list[str]:
     reasons += [x.zone for x in guessed.lookups if x.zone and x.way in guessed.chain]
     why = "; ".join(f"{guess.value}: {guess.why}" for guess in reasons)
     chain = json.dumps(guessed.chain, ensure_ascii=False)
-    doubt = "; the first that is set counts: is it that one's clock?" * (len(guessed.chain) > 1)
+    doubt = "; the first that is set counts: is it that one's clock?"
+    if len(guessed.chain) == 1:
+        doubt = "; a row without one is skipped, unless --default-tz names it"
     return [f"zone = {chain}  # guess: because of {why}{doubt}"]
 
 
