@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import numpy as np
 import psycopg
@@ -151,8 +151,12 @@ def test_any_number_of_rows_is_exact(connection: Connection, rows: int) -> None:
 
 
 def test_both_encodings_hold_the_same_events(connection: Connection) -> None:
-    load_events(connection, encoding="epoch_ms", rows=2_000, schema="first")
-    load_events(connection, encoding="timestamp", rows=2_000, schema="second")
+    encodings: dict[LiteralString, Encoding] = {"first": "epoch_ms", "second": "timestamp"}
+    for schema, encoding in encodings.items():
+        connection.execute(f"CREATE SCHEMA {schema}")
+        load_events(connection, encoding=encoding, rows=2_000)
+        connection.execute(f"ALTER TABLE events SET SCHEMA {schema}")
+        connection.execute("DROP TABLE household")
 
     differing = connection.execute(
         """

@@ -20,7 +20,6 @@ from backfill_lab.demo.sessions import (
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 CREATED_AT = dt.datetime(2026, 1, 4, 18, tzinfo=dt.UTC)
-SCHEMA = 'Schedule "ingest"'
 
 
 def _session(number: int, **more: Any) -> DemoSession:
@@ -47,14 +46,14 @@ def test_session_is_loaded_with_its_images(tables: Connection, state: Any) -> No
     assert rows == [(state, 1, "captures/1/a.png"), (state, 2, "captures/1/b.png")]
 
 
-def test_schema_of_any_name_is_created_and_dropped(connection: Connection) -> None:
-    create_schema(connection, SCHEMA)
-    load_sessions(connection, [_session(1)], schema=SCHEMA)
+def test_the_schema_is_created_and_dropped(connection: Connection) -> None:
+    create_schema(connection)
+    load_sessions(connection, [_session(1)])
 
-    drop_schema(connection, SCHEMA)
-    drop_schema(connection, SCHEMA)
+    drop_schema(connection)
+    drop_schema(connection)
 
-    left = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [SCHEMA])
+    left = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", ["schedule_ingest"])
     assert left.fetchall() == []
 
 

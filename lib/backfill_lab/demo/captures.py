@@ -17,7 +17,6 @@ from backfill.ocr.identity import customer_fingerprint, location_fingerprint
 from backfill.ocr.shift import Shift
 from backfill.server.postgres import Connection
 from backfill_lab.demo.sessions import (
-    SCHEMA_DEFAULT,
     DemoSession,
     create_schema,
     load_sessions,
@@ -50,7 +49,7 @@ def demo_sessions(stored: Sequence[StoredSession]) -> list[DemoSession]:
     ]
 
 
-def load_captures(connection: Connection, schema: str = SCHEMA_DEFAULT) -> int:
+def load_captures(connection: Connection) -> int:
     """Load schema, sessions and snapshots; return how many sessions.
 
     Without the committed screenshots nothing is loaded.
@@ -59,16 +58,14 @@ def load_captures(connection: Connection, schema: str = SCHEMA_DEFAULT) -> int:
     if not stored:
         return 0
     sessions = demo_sessions(stored)
-    create_schema(connection, schema)
+    create_schema(connection)
     connection.execute(
-        sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(schema), sql.Literal(COMMENT))
+        sql.SQL("COMMENT ON SCHEMA schedule_ingest IS {}").format(sql.Literal(COMMENT))
     )
-    load_sessions(connection, sessions, schema=schema)
+    load_sessions(connection, sessions)
     for index, payload in _old_payloads(stored):
         session = sessions[index]
-        store_snapshot(
-            connection, session.user_id, stored[index].date, payload, session.id, schema=schema
-        )
+        store_snapshot(connection, session.user_id, stored[index].date, payload, session.id)
     return len(sessions)
 
 

@@ -103,7 +103,6 @@ def load_events(
     *,
     encoding: Encoding = "epoch_ms",
     rows: int = DEFAULT_ROWS,
-    schema: str = "public",
 ) -> None:
     """Create and fill the tables `household` and `events`, in one transaction.
 
@@ -118,17 +117,16 @@ def load_events(
     events += _ordinary_events(draw, rows - len(events))
     draw.shuffle(events)
     with connection.transaction():
-        connection.execute(_schema_sql(encoding, schema))
-        _copy(connection, schema, "household", HOUSEHOLDS)
+        connection.execute(_tables_sql(encoding))
+        _copy(connection, "household", HOUSEHOLDS)
         lines = (_line(event, encoding, draw) for event in events)
-        _copy(connection, schema, "events", lines)
-    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(schema, "events")))
+        _copy(connection, "events", lines)
+    connection.execute("ANALYZE public.events")
 
 
-def drop_events(connection: psycopg.Connection[Any], *, schema: str = "public") -> None:
-    """Drop both tables, if they are there; the schema stays."""
-    for table in ("events", "household"):
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, table)))
+def drop_events(connection: psycopg.Connection[Any]) -> None:
+    """Drop both tables, if they are there."""
+    connection.execute("DROP TABLE IF EXISTS public.events, public.household")
 
 
 def parse_wall(text: str) -> int:
@@ -136,11 +134,10 @@ def parse_wall(text: str) -> int:
     return (dt.datetime.fromisoformat(f"{text}+00:00") - _EPOCH) // dt.timedelta(microseconds=1)
 
 
-def _schema_sql(encoding: Encoding, schema: str) -> sql.Composed:
+def _tables_sql(encoding: Encoding) -> sql.Composed:
     script = resources.files("backfill_lab.demo").joinpath("events.sql").read_text(encoding="utf-8")
     wall_type, instant_type = _TYPES[encoding]
     return sql.SQL(script).format(
-        schema=sql.Identifier(schema),
         wall_type=sql.SQL(wall_type),
         instant_type=sql.SQL(instant_type),
     )
@@ -148,11 +145,10 @@ def _schema_sql(encoding: Encoding, schema: str) -> sql.Composed:
 
 def _copy(
     connection: psycopg.Connection[Any],
-    schema: str,
     table: str,
     lines: Iterator[tuple[object, ...]] | tuple[tuple[object, ...], ...],
 ) -> None:
-    statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(schema, table))
+    statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier("public", table))
     with connection.cursor() as cur, cur.copy(statement) as copy:
         for line in lines:
             copy.write_row(line)

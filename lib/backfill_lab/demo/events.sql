@@ -1,12 +1,10 @@
-CREATE SCHEMA IF NOT EXISTS {schema};
-
-CREATE TABLE {schema}.household (
+CREATE TABLE public.household (
     id text PRIMARY KEY,
     name text NOT NULL,
     tz text
 );
 
-CREATE TABLE {schema}.events (
+CREATE TABLE public.events (
     id text PRIMARY KEY,
     household_id text NOT NULL,
     title text,
@@ -23,4 +21,4 @@ CREATE TABLE {schema}.events (
     deleted_at bigint
 );
 
-CREATE INDEX events_household_id ON {schema}.events (household_id);
+CREATE INDEX events_household_id ON public.events (household_id);

@@ -1,15 +1,15 @@
 -- The tables of the system that the OCR job serves, for tests and the demo only.
--- {schema} is put in as an identifier by demo/sessions.py.
+-- schedule_ingest is put in as an identifier by demo/sessions.py.
 
-CREATE SCHEMA {schema};
+CREATE SCHEMA schedule_ingest;
 
-CREATE TYPE {schema}.capture_session_state AS ENUM
+CREATE TYPE schedule_ingest.capture_session_state AS ENUM
     ('open', 'closed', 'processing', 'done', 'failed');
 
-CREATE TABLE {schema}.capture_session (
+CREATE TABLE schedule_ingest.capture_session (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     user_id bigint NOT NULL,
-    state {schema}.capture_session_state NOT NULL DEFAULT 'open',
+    state schedule_ingest.capture_session_state NOT NULL DEFAULT 'open',
     created_at timestamptz NOT NULL DEFAULT now(),
     closed_at timestamptz,
     error text,
@@ -20,10 +20,10 @@ CREATE TABLE {schema}.capture_session (
 );
 
 CREATE UNIQUE INDEX capture_session_one_open_per_user
-    ON {schema}.capture_session (user_id)
+    ON schedule_ingest.capture_session (user_id)
     WHERE state = 'open';
 
-CREATE FUNCTION {schema}.check_capture_session_step() RETURNS trigger
+CREATE FUNCTION schedule_ingest.check_capture_session_step() RETURNS trigger
 LANGUAGE plpgsql AS $body$
 BEGIN
     IF NEW.state = OLD.state
@@ -39,12 +39,12 @@ END
 $body$;
 
 CREATE TRIGGER capture_session_step
-    BEFORE UPDATE ON {schema}.capture_session
-    FOR EACH ROW EXECUTE FUNCTION {schema}.check_capture_session_step();
+    BEFORE UPDATE ON schedule_ingest.capture_session
+    FOR EACH ROW EXECUTE FUNCTION schedule_ingest.check_capture_session_step();
 
-CREATE TABLE {schema}.capture_image (
+CREATE TABLE schedule_ingest.capture_image (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    session_id uuid NOT NULL REFERENCES {schema}.capture_session (id) ON DELETE CASCADE,
+    session_id uuid NOT NULL REFERENCES schedule_ingest.capture_session (id) ON DELETE CASCADE,
     sequence integer NOT NULL CHECK (sequence > 0),
     r2_key text NOT NULL UNIQUE,
     telegram_message_id bigint,
@@ -52,14 +52,14 @@ CREATE TABLE {schema}.capture_image (
     UNIQUE (session_id, sequence)
 );
 
-CREATE FUNCTION {schema}.check_capture_image_session() RETURNS trigger
+CREATE FUNCTION schedule_ingest.check_capture_image_session() RETURNS trigger
 LANGUAGE plpgsql AS $body$
 DECLARE
-    session_state {schema}.capture_session_state;
+    session_state schedule_ingest.capture_session_state;
 BEGIN
     SELECT state
     INTO session_state
-    FROM {schema}.capture_session
+    FROM schedule_ingest.capture_session
     WHERE id = NEW.session_id
     FOR SHARE;
     -- A session that does not exist is the foreign key's to refuse.
@@ -73,10 +73,10 @@ END
 $body$;
 
 CREATE TRIGGER capture_image_session_open
-    BEFORE INSERT ON {schema}.capture_image
-    FOR EACH ROW EXECUTE FUNCTION {schema}.check_capture_image_session();
+    BEFORE INSERT ON schedule_ingest.capture_image
+    FOR EACH ROW EXECUTE FUNCTION schedule_ingest.check_capture_image_session();
 
-CREATE TABLE {schema}.day_snapshot (
+CREATE TABLE schedule_ingest.day_snapshot (
     user_id bigint NOT NULL,
     schedule_date date NOT NULL,
     snapshot_payload jsonb NOT NULL CHECK (jsonb_typeof(snapshot_payload) = 'array'),
@@ -85,7 +85,7 @@ CREATE TABLE {schema}.day_snapshot (
     PRIMARY KEY (user_id, schedule_date)
 );
 
-CREATE TABLE {schema}.schedule_event (
+CREATE TABLE schedule_ingest.schedule_event (
     event_id uuid PRIMARY KEY,
     user_id bigint NOT NULL,
     schedule_date date NOT NULL,
@@ -106,7 +106,7 @@ CREATE TABLE {schema}.schedule_event (
     )
 );
 
-CREATE TABLE {schema}.schedule_notification (
+CREATE TABLE schedule_ingest.schedule_notification (
     notification_id text PRIMARY KEY,
     user_id bigint NOT NULL,
     schedule_date date NOT NULL,

@@ -21,16 +21,16 @@ from backfill_lab.demo.events import (
     drop_events,
     load_events,
 )
+from backfill_lab.demo.sessions import SCHEMA, drop_schema
 
 SEEDED = (
     "Seeded the demo: 20,000 invented events, a dozen invented capture sessions, and 3,000 "
     "invented customers."
 )
-CAPTURES_SCHEMA = "schedule_ingest"
 #: Objects with smaller numbers are the server's own, in every database.
 _FIRST_OF_USERS = 16_384
 _SEED_LOCK = 7_214_906_116
-_TABLES = ("public.events", f"{CAPTURES_SCHEMA}.day_snapshot", f"public.{CUSTOMERS}")
+_TABLES = ("public.events", f"{SCHEMA}.day_snapshot", f"public.{CUSTOMERS}")
 
 
 def seed_if_empty(database: Database, say: Callable[[str], None]) -> None:
@@ -71,12 +71,10 @@ def seed(connection: Connection, encoding: Encoding = "epoch_ms") -> None:
 
 
 def _unload(connection: Connection) -> None:
-    from backfill_lab.demo.sessions import drop_schema
-
     drop_events(connection)
     drop_customers(connection)
     connection.execute("DROP SCHEMA IF EXISTS backfill CASCADE")
-    drop_schema(connection, CAPTURES_SCHEMA)
+    drop_schema(connection)
 
 
 def _load(connection: Connection, encoding: Encoding) -> None:
@@ -110,7 +108,7 @@ def _not_ours(connection: Connection) -> list[str]:
     if not is_the_demos_customers(connection):
         foreign.append(f"This server holds a table public.{CUSTOMERS} that is not the demo's")
     if not _is_the_demos_ingest(connection):
-        foreign.append(f"This server holds a schema {CAPTURES_SCHEMA} that is not the demo's")
+        foreign.append(f"This server holds a schema {SCHEMA} that is not the demo's")
     if _has(connection, "backfill.run"):
         runs = scalar(
             connection,
@@ -154,6 +152,6 @@ def _is_the_demos_ingest(connection: Connection) -> bool:
 
     comment = connection.execute(
         "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s",
-        [CAPTURES_SCHEMA],
+        [SCHEMA],
     ).fetchone()
     return comment is None or comment[0] == COMMENT

@@ -7,13 +7,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, LiteralString, TypeAlias
 
 import psycopg
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
-SCHEMA_DEFAULT = "schedule_ingest"
+SCHEMA = "schedule_ingest"
 
 State: TypeAlias = Literal["open", "closed", "processing", "done", "failed"]
 # The states a session steps through on its way; the trigger allows no other way.
@@ -43,32 +42,24 @@ class DemoSession:
     error: str = _DEFAULT_ERROR
 
 
-def create_schema(connection: psycopg.Connection[Any], schema: str = SCHEMA_DEFAULT) -> None:
+def create_schema(connection: psycopg.Connection[Any]) -> None:
     """Create the schema with its types, tables and triggers, in one transaction."""
-    ddl = resources.files("backfill_lab.demo").joinpath("schedule_ingest.sql").read_text("utf-8")
+    ddl = resources.files("backfill_lab.demo").joinpath("schedule_ingest.sql").read_bytes()
     with connection.transaction():
-        connection.execute(sql.SQL(ddl).format(schema=sql.Identifier(schema)))
+        connection.execute(ddl)
 
 
-def drop_schema(connection: psycopg.Connection[Any], schema: str = SCHEMA_DEFAULT) -> None:
+def drop_schema(connection: psycopg.Connection[Any]) -> None:
     """Drop the schema and everything in it; a missing schema is no error."""
-    with connection.transaction():
-        connection.execute(
-            sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
-        )
+    connection.execute("DROP SCHEMA IF EXISTS schedule_ingest CASCADE")
 
 
-def load_sessions(
-    connection: psycopg.Connection[Any],
-    sessions: Sequence[DemoSession],
-    *,
-    schema: str = SCHEMA_DEFAULT,
-) -> None:
+def load_sessions(connection: psycopg.Connection[Any], sessions: Sequence[DemoSession]) -> None:
     """Insert each session open, add its images, then step its state; one transaction for all."""
     with connection.transaction(), connection.cursor() as cur:
         for session in sessions:
-            _insert_session(cur, session, schema)
-            _step_session(cur, session, schema)
+            _insert_session(cur, session)
+            _step_session(cur, session)
 
 
 def store_snapshot(
@@ -77,43 +68,26 @@ def store_snapshot(
     schedule_date: dt.date,
     payload: Sequence[object],
     source_session_id: uuid.UUID,
-    *,
-    schema: str = SCHEMA_DEFAULT,
 ) -> None:
     """Store a day's snapshot as the live worker would, over the one that is there."""
-    statement = sql.SQL(
-        """
-        INSERT INTO {}.day_snapshot (user_id, schedule_date, snapshot_payload, source_session_id)
-        VALUES (%s, %s, %s, %s)
-        ON CONFLICT (user_id, schedule_date) DO UPDATE
-        SET snapshot_payload = excluded.snapshot_payload,
-            source_session_id = excluded.source_session_id,
-            updated_at = now()
-        """
-    ).format(sql.Identifier(schema))
-    with connection.transaction():
-        connection.execute(
-            statement, [user_id, schedule_date, Jsonb(list(payload)), source_session_id]
-        )
+    connection.execute(
+        "INSERT INTO schedule_ingest.day_snapshot"
+        " (user_id, schedule_date, snapshot_payload, source_session_id) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (user_id, schedule_date) DO UPDATE"
+        " SET snapshot_payload = excluded.snapshot_payload,"
+        " source_session_id = excluded.source_session_id, updated_at = now()",
+        [user_id, schedule_date, Jsonb(list(payload)), source_session_id],
+    )
 
 
-def _insert_session(cur: psycopg.Cursor[Any], session: DemoSession, schema: str) -> None:
+def _insert_session(cur: psycopg.Cursor[Any], session: DemoSession) -> None:
     cur.execute(
-        sql.SQL(
-            """
-            INSERT INTO {}.capture_session (id, user_id, created_at)
-            VALUES (%s, %s, %s)
-            """
-        ).format(sql.Identifier(schema)),
+        "INSERT INTO schedule_ingest.capture_session (id, user_id, created_at) VALUES (%s, %s, %s)",
         [session.id, session.user_id, session.created_at],
     )
     cur.executemany(
-        sql.SQL(
-            """
-            INSERT INTO {}.capture_image (id, session_id, sequence, r2_key, created_at)
-            VALUES (%s, %s, %s, %s, %s)
-            """
-        ).format(sql.Identifier(schema)),
+        "INSERT INTO schedule_ingest.capture_image (id, session_id, sequence, r2_key, created_at)"
+        " VALUES (%s, %s, %s, %s, %s)",
         [
             (uuid.uuid5(session.id, r2_key), session.id, sequence, r2_key, session.created_at)
             for sequence, r2_key in enumerate(session.r2_keys, start=1)
@@ -121,16 +95,11 @@ def _insert_session(cur: psycopg.Cursor[Any], session: DemoSession, schema: str)
     )
 
 
-def _step_session(cur: psycopg.Cursor[Any], session: DemoSession, schema: str) -> None:
-    statement = sql.SQL(
-        """
-        UPDATE {}.capture_session
-        SET state = %s,
-            closed_at = %s,
-            error = %s
-        WHERE id = %s
-        """
-    ).format(sql.Identifier(schema))
+def _step_session(cur: psycopg.Cursor[Any], session: DemoSession) -> None:
+    statement: LiteralString = (
+        "UPDATE schedule_ingest.capture_session SET state = %s, closed_at = %s, error = %s"
+        " WHERE id = %s"
+    )
     for state in _WAY[session.state]:
         error = session.error if state == "failed" else None
         cur.execute(statement, [state, session.created_at + _CLOSED_AFTER, error, session.id])
