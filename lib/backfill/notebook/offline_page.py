@@ -18,7 +18,7 @@ from backfill.display.standalone import whole_page
 from backfill.folder import RunFolder
 from backfill.jobs.registry import kind_of
 from backfill.next_command import next_command
-from backfill.notebook.rendering import code_style, rendered
+from backfill.notebook.rendering import code_style, joined, rendered
 
 _FIRST_NOTEBOOK = "notebook.ipynb"
 #: Our style sheet as a notebook shows it, of this version or an earlier one: the page has its own.
@@ -103,7 +103,7 @@ def parts_of(notebook: Mapping[str, Any]) -> dict[str, str]:
     """Return the markup of every part by its name; of a part shown twice, the last one."""
     parts: dict[str, str] = {}
     for data in _outputs(notebook):
-        parts |= dict(_PART.findall(_html(data)))
+        parts |= dict(_PART.findall(joined(data["text/html"])))
     return parts
 
 
@@ -121,7 +121,7 @@ def move_parts(notebook: Mapping[str, Any], moved: Mapping[str, str]) -> None:
         return f'<p class="backfill moved">Shown above: {link}</p>'
 
     for data in _outputs(notebook):
-        data["text/html"] = _PART.sub(line, _html(data))
+        data["text/html"] = _PART.sub(line, joined(data["text/html"]))
 
 
 def _outputs(notebook: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -130,9 +130,3 @@ def _outputs(notebook: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             data = output.get("data")
             if isinstance(data, dict) and "text/html" in data:
                 yield data
-
-
-def _html(data: Mapping[str, Any]) -> str:
-    """Notebook files hold text as a list of lines, programs as one text."""
-    text = data["text/html"]
-    return "".join(text) if isinstance(text, list) else str(text)

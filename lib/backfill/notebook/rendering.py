@@ -36,7 +36,7 @@ def rendered(document: Mapping[str, Any]) -> str:
 
 
 def _text_cell(cell: Mapping[str, Any]) -> str:
-    body = _markdown(_joined(cell["source"]))
+    body = _markdown(joined(cell["source"]))
     for name, forms in (cell.get("attachments") or {}).items():
         kind, data = next(iter(forms.items()))
         body = body.replace(f"attachment:{html.escape(name)}", f"data:{kind};base64,{data}")
@@ -45,7 +45,7 @@ def _text_cell(cell: Mapping[str, Any]) -> str:
 
 def _code_cell(cell: Mapping[str, Any]) -> str:
     outputs = "".join(map(_output, cell.get("outputs") or ()))
-    return f'<div class="cell code_cell">{_highlighted(_joined(cell["source"]))}{outputs}</div>'
+    return f'<div class="cell code_cell">{_highlighted(joined(cell["source"]))}{outputs}</div>'
 
 
 def _output(output: Mapping[str, Any]) -> str:
@@ -57,12 +57,12 @@ def _output(output: Mapping[str, Any]) -> str:
     for wanted, form in _FORMS.items():
         if wanted in output["data"]:
             metadata = output.get("metadata") or {}
-            return form(_joined(output["data"][wanted]), metadata.get(wanted) or metadata)
+            return form(joined(output["data"][wanted]), metadata.get(wanted) or metadata)
     return ""
 
 
 def _plain(text: str | list[str], kind: str) -> str:
-    shown = html.escape(_ANSI.sub("", _joined(text)), quote=False)
+    shown = html.escape(_ANSI.sub("", joined(text)), quote=False)
     return f'<div class="output {kind}"><pre>{shown}</pre></div>'
 
 
@@ -103,7 +103,7 @@ _CELLS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def _joined(text: str | list[str]) -> str:
+def joined(text: str | list[str]) -> str:
     """Notebook files hold text as a list of lines, programs as one text."""
     return "".join(text) if isinstance(text, list) else str(text)
 
