@@ -29,13 +29,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from backfill.chunks.chunk_commit import Committed, ReadyChunk
-from backfill.chunks.chunk_statement import (
-    PackedChunk,
-    Statements,
-    answered,
-    packed,
-    send_together,
-)
+from backfill.chunks.chunk_statement import PackedChunk, Statements, answered, packed, send_together
 from backfill.chunks.writing import ChunkWriter
 from backfill.records.ranges import RangeClaim
 from backfill.server.session import Session

@@ -15,12 +15,7 @@ from psycopg.types.json import Jsonb
 from backfill.errors import UsageError
 from backfill.next_command import next_command
 from backfill.records.checkpoint import Checkpoint, Counts
-from backfill.records.ledger_tables import (
-    create_tables,
-    has_all_tables,
-    has_ranges,
-    has_tables,
-)
+from backfill.records.ledger_tables import create_tables, has_all_tables, has_ranges, has_tables
 from backfill.records.planned import Planned
 from backfill.server.own_text import holdable, holdable_json
 from backfill.server.postgres import Connection, scalar

@@ -15,14 +15,7 @@ from backfill.errors import PreflightError
 from backfill.loading import unseen
 from backfill.server.dsn import describe
 from backfill.server.postgres import APPLICATION_NAME, connect, from_the_start, let_in, watchful
-from backfill.server.session import (
-    HURRIED,
-    OUR_PATH,
-    Session,
-    SessionLimits,
-    pinned,
-    unhurried,
-)
+from backfill.server.session import HURRIED, OUR_PATH, Session, SessionLimits, pinned, unhurried
 from backfill.server.settings_query import settings_query
 
 _READING = {

@@ -18,12 +18,7 @@ from backfill.chunks.patience import Connect, Shared
 from backfill.chunks.refusals import Refusals
 from backfill.chunks.tally import Tally
 from backfill.display.counting import counted
-from backfill.errors import (
-    LeaseHeld,
-    StalePlan,
-    TooManySkips,
-    UsageError,
-)
+from backfill.errors import LeaseHeld, StalePlan, TooManySkips, UsageError
 from backfill.folder import RunFolder, runs_dir
 from backfill.next_command import next_command
 from backfill.plans import plan
@@ -38,11 +33,7 @@ from backfill.records.parts import Part, Selection, parts_of
 from backfill.report import Reporter
 from backfill.server.database import Database
 from backfill.server.own_text import holdable_json
-from backfill.server.postgres import (
-    Connection,
-    check_limit,
-    database_fingerprint,
-)
+from backfill.server.postgres import Connection, check_limit, database_fingerprint
 from backfill.server.session import Session
 from backfill.settings import EngineSettings, fingerprint
 from backfill.status import RunStatus

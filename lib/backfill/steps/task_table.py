@@ -11,11 +11,7 @@ from backfill.errors import UsageError
 from backfill.rows.keys import Key
 from backfill.server.catalog import find_relation, hidden_rows, no_key, require_columns
 from backfill.server.catalog_columns import CatalogColumn, columns_of, unique_keys
-from backfill.server.plain_table import (
-    check_names,
-    check_writable,
-    key_of,
-)
+from backfill.server.plain_table import check_names, check_writable, key_of
 from backfill.server.postgres import Connection
 from backfill.server.table import Relation, Table
 from backfill.server.update_cost import cost_warnings

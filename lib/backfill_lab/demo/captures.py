@@ -16,12 +16,7 @@ from psycopg import sql
 from backfill.ocr.identity import customer_fingerprint, location_fingerprint
 from backfill.ocr.shift import Shift
 from backfill.server.postgres import Connection
-from backfill_lab.demo.sessions import (
-    DemoSession,
-    create_schema,
-    load_sessions,
-    store_snapshot,
-)
+from backfill_lab.demo.sessions import DemoSession, create_schema, load_sessions, store_snapshot
 from backfill_lab.demo.stored import StoredSession, stored_sessions
 
 #: Tells the job that a missing --local-root means the committed screenshots.

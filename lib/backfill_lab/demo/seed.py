@@ -14,13 +14,7 @@ from backfill.server.postgres import Connection, scalar
 from backfill_lab.demo.customers import TABLE as CUSTOMERS
 from backfill_lab.demo.customers import drop_customers, load_customers
 from backfill_lab.demo.customers import is_ours as is_the_demos_customers
-from backfill_lab.demo.events import (
-    EVENT_COLUMNS,
-    HOUSEHOLDS,
-    Encoding,
-    drop_events,
-    load_events,
-)
+from backfill_lab.demo.events import EVENT_COLUMNS, HOUSEHOLDS, Encoding, drop_events, load_events
 from backfill_lab.demo.sessions import SCHEMA, drop_schema
 
 SEEDED = (

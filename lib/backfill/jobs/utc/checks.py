@@ -18,14 +18,7 @@ from backfill.jobs.utc.dated_clocks import before_its_begin, past_midnight
 from backfill.jobs.utc.resolve_columns import UNIT_NAMES
 from backfill.jobs.utc.sample import sample_filled, sample_rows
 from backfill.jobs.utc.table_spec import OFFSET_UNITS
-from backfill.jobs.utc.wall_checks import (
-    Place,
-    bounded,
-    check_walls,
-    first,
-    key_at,
-    unreadable,
-)
+from backfill.jobs.utc.wall_checks import Place, bounded, check_walls, first, key_at, unreadable
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.texts import texts_of
 from backfill.rows.values import BoolArray, field_of

@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from backfill.jobs.entry import Entry, Guessed, Pending, PendingCounts, Tables, answers_from
 from backfill.parameter import Kind, Parameter, flag, one_of, said
-from backfill.parameters import (
-    APPLY,
-    DECISIONS,
-    ENGINE,
-    PLACES,
-    SCHEDULER,
-    THROTTLE,
-    WORKERS,
-)
+from backfill.parameters import APPLY, DECISIONS, ENGINE, PLACES, SCHEDULER, THROTTLE, WORKERS
 
 if TYPE_CHECKING:
     from backfill.server.postgres import Connection

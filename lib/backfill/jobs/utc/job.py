@@ -11,9 +11,7 @@ from backfill.jobs.utc.checks import check_columns, check_deleted, read_oddly
 from backfill.jobs.utc.kind import UtcRuns
 from backfill.jobs.utc.lookup_checks import check_lookups, lookup_warnings
 from backfill.jobs.utc.members import members_asked
-from backfill.jobs.utc.pending import (
-    count_by_household,
-)
+from backfill.jobs.utc.pending import count_by_household
 from backfill.jobs.utc.resolve import resolve_table
 from backfill.jobs.utc.rows import UtcRows
 from backfill.jobs.utc.settings import UtcSettings

@@ -15,12 +15,7 @@ from numpy.typing import NDArray
 
 from backfill.errors import PreflightError
 from backfill.jobs.utc.formats import DIGITS, digits_format, likely_formats, likely_in_words
-from backfill.jobs.utc.resolve_columns import (
-    OFFSET_WORDS,
-    UNIT_NAMES,
-    clock_of,
-    offsets_by_unit,
-)
+from backfill.jobs.utc.resolve_columns import OFFSET_WORDS, UNIT_NAMES, clock_of, offsets_by_unit
 from backfill.jobs.utc.zoned_table import ZonedTable
 from backfill.rows.values import BoolArray, field_of
 from backfill.utc.convert import in_range
