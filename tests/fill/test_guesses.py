@@ -124,6 +124,9 @@ def test_numbers_of_more_digits_than_a_float_has_are_read_whole_or_refused(
         (["2026-03-01 08:00"] * 5_000, "2026-03-01T08:00Z", "DuckDB leaves it out"),
         (["2026-03-01 08:00:00"] * 3, "2026-03-01 08:00:00.5 UTC", "DuckDB leaves it out"),
         (["2026-03-01 08:00:00-03:30"] * 3, "2026-03-01 08:00:00", "DuckDB takes UTC"),
+        (["2026-03-01 08:00:00 IST"] * 3, "2026-03-01 09:00:00 IST", "an offset of its own"),
+        (["2026-03-01 08:00:00Z"] * 3, "2026-03-01 09:00:00 UTC+1", "an offset of its own"),
+        (["2026-03-01 08:00:00Z"] * 3, "2026-10-25 02:30 Europe/Berlin", "an offset of its own"),
     ],
 )
 def test_times_with_an_offset_among_others_without_are_refused_and_read_as_texts(
@@ -145,7 +148,7 @@ def test_times_with_an_offset_among_others_without_are_refused_and_read_as_texts
     "texts",
     [
         ["2026-03-01 08:00:00", "2026-03-02 08:00:00.5", ""],
-        ["2026-03-01 08:00:00Z", "2026-03-02 08:00:00+09:00", ""],
+        ["2026-03-01 08:00:00Z", "2026-03-02 08:00:00+09:00", "2026-03-02 08:00 UTC", ""],
         ["31/03/2026 08:00:00 AM", "30/03/2026 09:00:00 PM"],
     ],
 )

@@ -108,6 +108,10 @@ def test_a_machine_without_a_database_of_zones_writes_the_same_offsets(
         ("timestamptz", "Sun Jan  5 22:15:00 2031", "names no offset: read as UTC"),
         ("timetz", "22:15", "names no offset: read as UTC"),
         ("time", "22:15:00 CET", "is stored as '22:15:00'"),
+        *(
+            ("timestamptz", text, "names a zone of several countries: read as PostgreSQL knows it")
+            for text in ("2031-01-05 22:15 IST", "2031-01-05 10:15:00 pm est")
+        ),
         ("interval", "0.3 years", "is stored as '4 mons'"),
     ],
 )
@@ -123,11 +127,14 @@ def test_what_is_read_in_a_way_of_its_own_is_said(
     ("kind", "given"),
     [
         ("timestamptz", "Sun Jan  5 22:15:00 CET 2031"),
-        ("timestamptz", "2031-01-05 10:15:00 PM EST"),
+        ("timestamptz", "2031-01-05 10:15:00 PM PDT"),
         ("timestamptz", "20310105T221500Z"),
         ("timestamptz", "2031-01-05 22:15 America/Argentina/Buenos_Aires"),
         ("timestamptz", "0044-03-15 12:00+01 BC"),
         ("timestamptz", "infinity"),
+        ("timestamptz", "05Jan31 22:15Z"),
+        ("timestamptz", "2031-01-05 22:15 GMT+00:00"),
+        ("timestamptz", "2031-01-05 22:15 Etc/GMT-2"),
         ("time", "22:15 UTC"),
         ("interval", "1.50 years 2.5 milliseconds"),
     ],
@@ -136,6 +143,50 @@ def test_what_is_told_in_full_needs_no_word(tables: Tables, kind: Any, given: st
     tables.make(f"CREATE TABLE tide (id int PRIMARY KEY, v {kind})", "INSERT INTO tide VALUES (1)")
     run = tables.fill(pa.table({"id": [1], "v": [given]}), "tide", "v")
     assert not run.changes["warnings"].fillna("")[0]
+
+
+WEST = "behind letters the server takes + for west of Greenwich"
+TWICE = "is there twice, or never"
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "says"),
+    [
+        ("timestamptz", "2031-01-05 22:15 UTC+2", WEST),
+        ("timestamptz", "20310105T2215GMT-03:30", WEST),
+        ("timestamptz", "Sun Jan 05 2031 22:15:00 GMT+0100", WEST),
+        ("timestamptz", "2031-01-05 22:15 EST5", WEST),
+        ("timetz", "22:15 UTC+2", WEST),
+        ("tstzrange", "[2031-01-05 22:15 UTC+2,)", WEST),
+        ("timestamptz[]", "{2031-01-05 22:15 UTC+2}", WEST),
+        ("timestamptz", "2031-10-26 02:30 Europe/Berlin", TWICE),
+        ("timestamptz", "2031-03-30T2:30:59.5 Europe/Berlin", TWICE),
+        ("tstzrange", "[,2031-10-26 02:30 Europe/Berlin]", TWICE),
+    ],
+)
+def test_a_moment_that_may_be_two_is_left_alone(
+    tables: Tables, kind: Any, given: str, says: str
+) -> None:
+    tables.make(f"CREATE TABLE tide (id int PRIMARY KEY, v {kind})", "INSERT INTO tide VALUES (1)")
+
+    skips = tables.fill(pa.table({"id": [1], "v": [given]}), "tide", "v").skips
+
+    assert skips["reason"].to_list() == ["invalid_value"]
+    assert says in skips["detail"][0]
+
+
+@pytest.mark.parametrize("given", [{"key": "at"}, {"reads": "at"}])
+def test_a_key_or_a_source_that_may_be_two_moments_is_refused(
+    tables: Tables, given: dict[str, str]
+) -> None:
+    tables.make(
+        "CREATE TABLE tide (id int PRIMARY KEY, at timestamptz UNIQUE, height numeric)",
+        "INSERT INTO tide VALUES (1, '2031-01-05 10:00Z'), (2, '2031-01-05 12:00Z')",
+    )
+    rows = pa.table({"id": [2], "at": ["2031-01-05 11:00 UTC+1"], "height": [2.5]})
+
+    with pytest.raises(UsageError, match=r"at in row 1 of the values: .* west of Greenwich"):
+        tables.fill(rows, "tide", "height", **given)
 
 
 def test_a_document_that_could_not_be_compared_is_left_alone_before_the_plan_is_frozen(

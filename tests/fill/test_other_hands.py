@@ -86,6 +86,8 @@ def test_texts_are_read_by_what_they_are_called_packed_or_not(
         ("a.feather", b"FEA1\0\0\0\0", "Feather's first format: write it anew"),
         ("a.csv", b"# from the harbour\nid,name\n7,x\n", "names no column: take it out"),
         ("a.csv", b";;\nid;name;\n7;x;\n", "Is its first line the one with the columns' names"),
+        ("a.csv", b'id,"name\n(mobile)"\r\n7,x\r\n', r"name, 'name\\n\(mobile\)', goes over two"),
+        ("a.csv", b'id,"name\r\n"\n7,x\n', "goes over two lines: write it on one"),
         ("a.csv.gz", b"id,name\n7,x\n", "zlib"),
         ("a.csv.gz", gzip.compress("id,n\n7,å\n".encode("latin1")), "name the unpacked file"),
         ("a.jsonl", b'{"id": 7}\n{"id": \n', "row 2 is no JSON"),

@@ -96,6 +96,8 @@ def test_a_connection_of_duckdb_without_rows_is_refused_in_a_sentence(tmp_path: 
     ("name", "text", "rows"),
     [
         ("a.csv", '"one;two;three;four",n\nx,1\n', [{"one;two;three;four": "x", "n": "1"}]),
+        ("a.csv", 'id,"n\n!"\n1,"x\r\ny"\n', [{"id": "1", "n\n!": "x\r\ny"}]),
+        ("a.csv", 'id,"n\r\n!"\r\n1,"x\ny"\r\n', [{"id": "1", "n\r\n!": "x\ny"}]),
         ("a.json", '\ufeff{\n  "n": 1.50,\n  "o": [1]\n}\n', [{"n": "1.50", "o": "[1]"}]),
         ("a.json", '[\n{"n": 1,\n"o": 2}]', [{"n": "1", "o": "2"}]),
     ],

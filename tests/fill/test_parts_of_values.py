@@ -153,3 +153,15 @@ def test_a_check_of_a_partition_or_of_a_table_that_inherits_is_asked_about_for_i
 
     assert list(marks.skips["key"]) == ["3"]
     assert marks.skips["reason"].tolist() == ["invalid_value"]
+
+
+def test_a_check_that_is_not_enforced_refuses_nothing(tables: Tables) -> None:
+    tables.make("CREATE TABLE mark (id int PRIMARY KEY, depth int)", "INSERT INTO mark VALUES (1)")
+    if tables.connection.info.server_version < 180_000:
+        return  # no other server has such a CHECK
+    tables.make("ALTER TABLE mark ADD CHECK (depth < 90) NOT ENFORCED")
+
+    run = tables.fill(pd.DataFrame({"id": [1], "depth": [95]}), "mark", "depth")
+    run.apply()
+
+    assert tables.rows("TABLE mark") == [(1, 95)]

@@ -32,7 +32,9 @@ def checks_of(connection: Connection, table: Table) -> list[Check]:
         "  c.relname::text, CASE WHEN part.is_whole THEN 0 ELSE part.oid::int8 END"
         " FROM part JOIN pg_constraint o ON o.conrelid = part.oid"
         " JOIN pg_class c ON c.oid = part.oid"
-        " WHERE o.contype = 'c' AND (part.is_whole OR o.coninhcount = 0) ORDER BY 5, 1",
+        " WHERE o.contype = 'c' AND (part.is_whole OR o.coninhcount = 0)"
+        "  AND to_jsonb(o) ->> 'conenforced' IS DISTINCT FROM 'false'"  # since PostgreSQL 18
+        " ORDER BY 5, 1",
         [table.relation.schema, table.relation.name],
     ).fetchall()
     targets = {column.name for column in table.targets}

@@ -1,11 +1,13 @@
 """Values as other programs write them: whole numbers with a point, numbers as countries and sheets
 dress them, dates of which nobody can know whether day or month comes first (01/02/2026) or what
-their number counts (1612121212), words for no value at all."""
+their number counts (1612121212), moments that may be two (10:00 UTC+1), words for no value."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +30,11 @@ _DECIMAL_COMMA = r",(?:\d{0,2}|\d{4,})(?:\D|$)"
 _OFFSET = (
     r":\d\d[.\d]*\s*(?:[AaPp][Mm])?\s*(?:[-+]\d|[A-Za-z]{3})|T\d{4,6}[.\d]*\s*[-+]\d"
     r"|\d\s*(?:[AaPp][Mm]\s+)?(?:[Zz]|[A-Za-z]{3,}[\w+-]*(?:/[\w+-]+)*)\s*(?:[AaBb][CcDd])?\s*$"
+)
+#: Zones that PostgreSQL's own lists mark as those of more than one country.
+_SHARED = (
+    r"(?i)(?:\d|[AP]M)\s*"
+    r"(?:ACST|AMST|AMT|AST|BST|CDT|CST|EAST|EST|GST|IST|NFT|PST|SAST|WST)(?:\s|$)"
 )
 _MOVING = r"(?i)\b(?:now|today|tomorrow|yesterday)\b"
 _BARE_NUMBER = r"^\s*[-+]?\d+([.]\d*)?\s*$"
@@ -59,6 +66,8 @@ def remarkable(texts: pa.Array, kind: str) -> Iterator[tuple[pa.Array, str]]:
         has_offset = pc.match_substring_regex(texts, _OFFSET)
         is_bare = pc.and_not(pc.match_substring_regex(texts, r"\d"), has_offset)
         yield is_bare, "names no offset: read as UTC"
+        is_shared = pc.match_substring_regex(texts, _SHARED)
+        yield is_shared, "names a zone of several countries: read as PostgreSQL knows it"
     if kind == "interval":
         yield pc.match_substring_regex(texts, _BARE_NUMBER), "names no unit: read as seconds"
     if kind == "text":
@@ -83,14 +92,44 @@ _COUNTS = r"^\s*[-+]?(?:\d{1,7}|\d{9,}|\d+[.]\d*)\s*$"
 _COUNT = re.compile(_COUNTS)
 
 
+#: A zone's letters and a number: by POSIX, and so by the server, west of Greenwich (10:00 UTC+1 is
+#: 11:00 UTC), and almost never meant so. Months look alike.
+_BY_POSIX = r"(?:^|[\s\d.])[A-Za-z]{3,}(?:[-+][0:]*[1-9]|[1-9]\d?(?:\s|$))"
+_MONTH = r"(?i)(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-.,/\s]*\d"
+_AT_A_PLACE = re.compile(
+    r"\s*(\d{4})-?(\d\d?)-?(\d\d?)[T\s]+(\d\d?):?(\d\d)[:.\d]*\s*([A-Za-z_]+(?:/[\w+-]+)+)\s*"
+)
+
+
 def are_untold(texts: pa.Array, kind: str) -> list[int]:
     """Return the places of texts, for a column of that kind, that are one date with the day first
-    and another without, or no date but a number."""
-    return places_of(_untold(texts)) if kind in DATES else []
+    and another without, no date but a number, or a moment that may be two, or none."""
+    found = set(places_of(_untold(texts)) if kind in DATES else ())
+    if kind in ("timestamptz", "timetz"):
+        found.update(places_of(_matches(pc.replace_substring_regex(texts, _MONTH, ""), _BY_POSIX)))
+        placed = places_of(_matches(texts, r"[A-Za-z]/[A-Za-z]"))
+        found.update(row for row in placed if _is_twice_or_never(texts[row].as_py()))
+    return sorted(found)
+
+
+def _matches(texts: pa.Array, pattern: str) -> pa.Array:
+    return pc.match_substring_regex(texts, pattern).fill_null(fill_value=False)
+
+
+def _is_twice_or_never(text: str) -> bool:
+    """Whether the clocks of the place that is named are set back or on at that time."""
+    if not (parts := _AT_A_PLACE.fullmatch(text)):
+        return False
+    year, month, day, hour, minute = map(int, parts.groups()[:5])
+    try:
+        wall = datetime(year, month, day, hour, minute, tzinfo=ZoneInfo(parts[6]))
+    except (ValueError, KeyError, OSError):  # the server has its own words for it
+        return False
+    return wall.utcoffset() != wall.replace(fold=1).utcoffset()
 
 
 def _untold(texts: pa.Array) -> pa.Array:
-    counts = pc.match_substring_regex(texts, _COUNTS).fill_null(fill_value=False)
+    counts = _matches(texts, _COUNTS)
     matched = pc.match_substring_regex(texts, _DAY_OR_MONTH)
     if not pc.any(matched).as_py():
         return counts
@@ -121,5 +160,12 @@ def how_untold(text: str) -> str:
         return (
             f"{text!r} is a number: of what, and since when, nobody can know: write dates like "
             "2026-01-31"
+        )
+    if _is_twice_or_never(text):
+        return f"{text!r} is there twice, or never: write its offset, like +02:00"
+    if not re.match(_DAY_OR_MONTH, text):
+        return (
+            f"{text!r}: behind letters the server takes + for west of Greenwich, most people for "
+            "east: write the offset alone, like +02:00"
         )
     return f"{text!r} may have the day first, or the month: write dates like 2026-01-31"

@@ -44,9 +44,9 @@ _LOST = {
         "out (the first: {})",
     ),
     "TIMESTAMP WITH TIME ZONE": (
-        f"NOT {_ZONED.format('t')}",
-        "times in the column {} have no offset, others have one, and DuckDB takes UTC for them "
-        "(the first: {})",
+        r"NOT regexp_matches(t, '(?i):\d\d([.,]\d+)?\s*([+-]\d\d?(:?\d\d){0,2}|Z|UTC|GMT)$')",
+        "times in the column {} have no offset in digits: DuckDB takes UTC where there is nothing, "
+        "and of letters an offset of its own (the first: {})",
     ),
 }
 #: What the type of a column with objects in it is called.

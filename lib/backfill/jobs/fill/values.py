@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice, tee
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -232,9 +232,15 @@ def _csv_header(path: Path) -> tuple[list[str], str]:
             raise ValueError(f"its first line, {line.strip()}, is Excel's own: take it out")
         is_tabbed = _ending(path) == ".tsv" and "\t" in line
         delimiter = "\t" if is_tabbed else max(_DELIMITERS, key=line.count)
-        names = next(csv.reader(chain([first], stream), delimiter=delimiter), [])
+        lines, read = tee(chain([first], stream))
+        reader = csv.reader(read, delimiter=delimiter)
+        names = next(reader, [])
+        ends = {line[len(line.rstrip("\r\n")) :] for line in islice(lines, reader.line_num)}
     if not names:
         raise ValueError("its first line names no column")
+    if len(ends - {""}) > 1:  # DuckDB would take the end within a name for that of all lines
+        broken = next(name for name in names if "\r" in name or "\n" in name)
+        raise ValueError(f"a column's name, {broken!r}, goes over two lines: write it on one")
     if len(names) == 1 and line.startswith("#"):
         raise ValueError(f"its first line, {line.strip()!r}, names no column: take it out")
     return names, delimiter
