@@ -147,9 +147,9 @@ def test_a_card_that_a_heading_cuts_and_no_other_image_shows_is_asked_about(
     assert f"image 2: {checks.CUT_ABOVE}" in day_of([image_of(*upper), lower]).review_reasons
 
 
-def _seen(*lines: Line, bars: tuple[Bar, ...] = ()) -> View:
-    """What is made of words below a heading that stays in its place."""
-    words = [*words_at(FRIDAY.text, 10, 20), *(w for line in lines for w in words_at(*line))]
+def _seen(*lines: Line, bars: tuple[Bar, ...] = (), heading: float = 20) -> View:
+    """What is made of words around a heading that stays in its place."""
+    words = [*words_at(FRIDAY.text, 10, heading), *(w for line in lines for w in words_at(*line))]
     ink = find_ink(np.full((900, 400), 255, dtype=np.uint8))
     return interpret(
         tuple((word,) for word in words), Sheet(0, 900, (), bars), replace(ink, letter_px=15.0)
@@ -167,18 +167,38 @@ def test_what_stands_between_heading_and_first_card_is_of_one_that_the_heading_c
 
 
 @pytest.mark.parametrize(
-    ("line", "is_doubted"),
+    ("line", "doubts"),
     [
-        ("Ej fastställt schema", True), ("Preliminärt schema", True), ("Draft", True),
-        ("Showing yesterday's shifts", True), ("Foreløbig vagtplan", True), ("Offline", True),
-        ("Vorläufiger Dienstplan", True), ("Alustava työvuorolista", True), ("Klara (2)", True),
-        ("Glöm inte att checka in", False), ("Godkänt schema", False), ("Kommande (1)", False),
+        ("Ej fastställt schema", {checks.PROVISIONAL}), ("Draft", {checks.PROVISIONAL}),
+        ("Preliminärt schema", {checks.PROVISIONAL}), ("Offline", {checks.PROVISIONAL}),
+        ("Showing yesterday's shifts", {checks.PROVISIONAL, checks.WHOSE}),
+        ("Foreløbig vagtplan", {checks.PROVISIONAL}), ("Klara (2)", {checks.CUT_ABOVE}),
+        ("Vorläufiger Dienstplan", {checks.PROVISIONAL}),
+        ("Alustava työvuorolista", {checks.PROVISIONAL}),
+        ("Schemat är inte låst", {checks.PROVISIONAL}),
+        ("Vagten er ikke låst", {checks.PROVISIONAL}),
+        ("Annas schema", {checks.WHOSE}), ("Bo's shifts", {checks.WHOSE}),
+        ("Visar: Siv Ek", {checks.WHOSE}), ("Viewing Bo Alm", {checks.WHOSE}),
+        ("Filter: Kontor", {checks.WHOSE, checks.CUT_ABOVE}),
+        ("Glöm inte att checka in", set()), ("Godkänt schema", set()), ("Kommande (1)", set()),
+        ("Mitt schema", set()), ("Dagens uppdrag", set()), ("Mine vakter A", set()),
+        ("Hej Siv!", set()), ("Västra Frölunda", set()), ("God morgon", set()),
     ],
 )  # fmt: skip
+@pytest.mark.parametrize("heading", [140.0, 20.0], ids=["above the date", "below the date"])
 def test_what_a_line_above_the_cards_says_of_all_of_them_is_asked_about(
-    line: str, is_doubted: bool
+    line: str, doubts: set[str], heading: float
 ) -> None:
-    assert _seen((line, 30, 100), *CARD).flags == (checks.CUT_ABOVE,) * is_doubted
+    below_only = {checks.CUT_ABOVE} if heading > 100 else set[str]()
+
+    assert {*_seen((line, 30, 90), *CARD, heading=heading).flags} == doubts - below_only
+
+
+@pytest.mark.parametrize("heading", [20.0, 140.0])
+def test_a_name_is_somebodys_above_the_date_and_perhaps_a_clients_below(heading: float) -> None:
+    view = _seen(("Siv Ek v", 30, 90), *CARD, heading=heading)
+
+    assert (checks.WHOSE in view.flags) is (heading > 100)
 
 
 @pytest.mark.parametrize(("top", "is_doubted"), [(340, True), (560, False)])

@@ -15,7 +15,8 @@ from backfill.ocr.dates import DateEvidence
 from backfill.ocr.layout import read_layout
 from backfill.ocr.preprocess import find_ink
 from backfill.ocr.reading import Tail
-from backfill.ocr.unseen import Unseen, find_unseen, scene_of
+from backfill.ocr.scene import scene_of
+from backfill.ocr.unseen import Unseen, find_unseen
 from backfill.ocr.view import View
 from backfill.ocr.words import Word
 

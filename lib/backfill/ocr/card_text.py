@@ -23,6 +23,7 @@ from backfill.ocr.checks import (
 from backfill.ocr.lettering import SAME_SHAPED, repair_capitals
 from backfill.ocr.noise import (
     cut_collaborators,
+    is_counter,
     is_cut_short,
     is_notice,
     plain,
@@ -43,6 +44,8 @@ _CLOCK = re.compile(r"(?<![\d.,:])[0-2]?\d[:.][0-5]\d(?![\d.,:])")
 _WHOLE = re.compile(rf"[^\W\d_].*{BULLET}.*[^\W\d_]")
 # "Not confirmed: Ada Berg • Office"
 _DECLARED = re.compile(rf"[^{BULLET}]*[^\W\d_]:\s[^{BULLET}]*{BULLET}")
+# A length below a title ("rast 30 min"), where a house number has at most a letter behind it.
+_LENGTH_BELOW = re.compile(r"\d\s?(?:min|tim|hrs)", re.IGNORECASE)
 _LABEL_NUMBER = re.compile(r"\(.*\d|\b(?:dag|lunch|rast|restid)\s+\d", re.IGNORECASE)
 
 
@@ -58,6 +61,9 @@ def entry_of(
     `columns` are the left edges of a table's columns right of the titles.
     """
     beside, anchor = _length_beside(anchor)
+    is_next_day = anchor.rest.lstrip("+ ") == "1" and anchor.end < anchor.start
+    is_counted = is_counter(anchor.rest)  # of days or of colleagues, and no part of the title
+    anchor = replace(anchor, rest="") if is_counted else anchor
     cells = sorted_cells(anchor, beside, card, lengths, height)
     has_other_time = _tells_other_time([anchor.rest, *(cell.text for cell in cells.kept)])
     kept, left_of = _without_left(cells.kept, anchor, height)
@@ -65,7 +71,7 @@ def entry_of(
     flags = [
         *cells.flags,
         *(UNKNOWN_TEXT,) * has_other_time,
-        *(UNKNOWN_TEXT,) * bool(left_of),
+        *(UNKNOWN_TEXT,) * (bool(left_of) or (is_counted and not is_next_day)),
         *texts.flags,
         *(TITLE_UNSURE,) * may_hold_i(texts.title),
         *(ADDRESS_UNSURE,)
@@ -117,6 +123,7 @@ def _texts_of(
     # Of a card above, whose other lines something hides.
     is_doubted |= any(is_street_and_town(_text(line)) for line in title_cells)
     below = [*lines[count:], *beside]
+    is_doubted |= any(_LENGTH_BELOW.search(_text(line)) for line in below)
     texts, minutes = without_lengths([anchor.rest, *map(_text, title_cells)])
     title_lines, address_lines = arrange(texts, list(map(_text, below)))
     title, minutes_behind = _title_of(title_lines)

@@ -117,7 +117,7 @@ def _goes_on(run: list[Word], word: Word) -> bool:
 def _is_whole(run: list[Word], word: Word) -> bool:
     """Whether the run ends here: a time, a state below it or a counter, and then other text."""
     text = " ".join(part.text for part in run)
-    if is_on_time(text):
+    if is_on_time(text) and not text.endswith(","):
         return True
     last = run[-1].text
     if parse_clock(last) or parse_range(last) or (len(run) > 1 and tells_half(last)):

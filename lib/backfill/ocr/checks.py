@@ -44,6 +44,9 @@ TOO_LONG = "too_long"
 UNKNOWN_TEXT = "unknown_text"
 LABEL_UNKNOWN = "label_unknown"
 NAMELESS = "nameless"
+PALER = "paler"
+OTHER_COLOUR = "other_colour"
+SIGN_BEFORE = "sign_before"
 # A house number has one letter at most, behind its digits.
 _HOUSE_NUMBER = re.compile(r"\d{1,4}[^\W\d_]?")
 _ODD_NUMBER = re.compile(r"\d{4}|\d+(?:[^\W\d_]+\d\w*|[^\W\d_]{2,})")
@@ -85,6 +88,8 @@ FAINT_TEXT = "faint_text"
 CUT_ABOVE = "cut_above"
 CUT_BELOW = "cut_below"
 COVERED = "covered"
+WHOSE = "whose"
+PROVISIONAL = "provisional"
 ROOM_BETWEEN = "room_between"
 SUM_DIFFERS = "sum_differs"
 

@@ -19,14 +19,16 @@ from backfill.ocr.engine import Engine, EngineFailure, LineReader, Page, read_pa
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import Pixels, load_pixels
 from backfill.ocr.looks import ask_second, doubtful_bands, look_again, look_first, rows_of_names
-from backfill.ocr.marks import holds_faint_text, with_marks
+from backfill.ocr.marks import holds_faint_text, strokes_over, with_marks
 from backfill.ocr.noise import is_worn_state
 from backfill.ocr.pictures import without_pictures
 from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.reading import ImageReading, SecondCost
+from backfill.ocr.scene import scene_of
+from backfill.ocr.set_apart import with_set_apart
 from backfill.ocr.sheet import Sheet, bands_of_sheet, find_sheet, header_bottom, without_bars
 from backfill.ocr.shift import Entry
-from backfill.ocr.unseen import find_unseen, scene_of
+from backfill.ocr.unseen import find_unseen
 from backfill.ocr.view import View, interpret
 from backfill.ocr.words import Row, Rows, Word
 
@@ -90,6 +92,7 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     del pixels, grey  # while the engine reads, a batch of images waits here
     all_bands = find_bands(ink)
     bands, sheet = bands_of_sheet(all_bands, sheet, ink)
+    strokes = strokes_over(ink, bands)
     bands, ink = with_labels(bands, ink), ink.without_labels()
     if not bands:
         return ImageReading("", width, height, (), ())
@@ -97,9 +100,10 @@ def _read_pixels(pixels: Pixels, reader: LineReader | None) -> _Steps:
     unsaid = _without_read(all_bands, bands, rows, view.entries)
     is_faint = holds_faint_text(ink, unsaid, sheet.top, sheet.bottom)
     words = tuple(_grow(word, shrink) for row in rows for word in row)
+    marked = with_marks(view.entries, bands, rows, ink, scene.inked, strokes)
     entries = tuple(
         replace(entry, words=tuple(_grow(word, shrink) for word in entry.words))
-        for entry in with_marks(view.entries, bands, rows, ink, scene.inked)
+        for entry in with_set_apart(marked, scene, sheet.bars)
     )
     unseen = find_unseen(scene, view, [word for row in rows for word in row], ink.pictures)
     flags = (*view.flags, *unseen.flags, *(FAINT_TEXT,) * is_faint)

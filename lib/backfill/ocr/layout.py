@@ -33,7 +33,6 @@ from backfill.ocr.noise import (
     is_around,
     is_farewell,
     is_noise,
-    is_provisional,
     is_tab,
     is_worn_state,
 )
@@ -159,7 +158,7 @@ def _strays(
     """Return the words from the first time on that stand in no card and are no known noise.
 
     Above the first time only what is a card's: a known job, a street, what stands for a whole day,
-    two lines, a row of the table below, whose times were not read, or what doubts all cards.
+    two lines, or a row of the table below, whose times were not read.
     """
     if not cards:
         return []
@@ -210,7 +209,7 @@ def _on_a_bar(
 
 def _is_of_card(text: str) -> bool:
     is_job = any(match.is_exact for match in find_labels(text.split()))
-    return is_job or is_all_day(text) or is_street_and_town(text) or is_provisional(text)
+    return is_job or is_all_day(text) or is_street_and_town(text)
 
 
 def _upper_edge(

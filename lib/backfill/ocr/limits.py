@@ -313,3 +313,7 @@ RIM_TO_RIM = Share(0.97)  # Of the width: a bar that parts the screen is of one 
 BAR_CONTRAST = Levels(90)  # Where one card has no other to compare with: a rule is fainter.
 BAR_THICK = Letters(1.5)  # and no thicker; what is, hides what lies below it.
 OTHER_COLOUR = Levels(10)  # Of the nearest colour: from here on a colour is another one.
+SLIVER_TALL = Times(2.0)  # Of its width: no sign that ends a line is so tall and unread.
+FEWEST_ALIKE = Count(2)  # So many cards at least look alike, and one does not:
+OTHER_LOOK = Levels(24)  # its colour is another one from here on,
+SIGN_BEFORE = Letters(1.5)  # or a sign stands so near before its text.

@@ -30,13 +30,39 @@ _WHOLE_TIME = re.compile(r"\d\d[:.]\d\d")
 Box = tuple[float, float, float, float]
 
 
+def strokes_over(ink: Ink, bands: Sequence[Band]) -> tuple[Box, ...]:
+    """Return where a shape much taller than its line goes through a run of text, or ends there.
+
+    A pen's stroke takes the letters that it touches along; what is left of a word is no word.
+    """
+    reach = round(limits.OVER_TEXT_NEAR * ink.letter_px)
+    is_tall = np.zeros(ink.label_count, dtype=np.bool_)
+    is_tall[[p.label for p in ink.pieces if p.height > limits.OVER_TEXT_TALL * ink.letter_px]] = (
+        True
+    )
+    found: list[Box] = []
+    for band in bands:
+        left = max(0, band.left - reach)
+        part = is_tall[ink.labels[band.top : band.bottom, left : band.right + reach]]
+        own = [p for p in band.pieces if is_tall[p.label]]  # of a heading
+        columns = np.flatnonzero(part.any(axis=0))
+        if columns.size and not own:
+            found.append((left + columns[0], band.top, left + columns[-1] + 1, band.bottom))
+    return tuple(found)
+
+
 def with_marks(
-    entries: Sequence[Entry], bands: Sequence[Band], rows: Rows, ink: Ink, inked: Sequence[Box]
+    entries: Sequence[Entry],
+    bands: Sequence[Band],
+    rows: Rows,
+    ink: Ink,
+    inked: Sequence[Box],
+    strokes: Sequence[Box] = (),
 ) -> tuple[Entry, ...]:
     """Return the entries, doubted where words are struck through, on a chip, or end at a shape.
 
-    `inked` are the boxes of all ink, also of what is no text. A chip without words is a bar that
-    somebody drew over them.
+    `inked` are the boxes of all ink, also of what is no text, `strokes` those of `strokes_over`. A
+    chip without words is a bar that somebody drew over them.
     """
     words = [word for row in rows for word in row]
     shapes = [
@@ -52,12 +78,20 @@ def with_marks(
         if any(char.isalnum() for char in word.text)  # a long dash is no line through it
         and min(word.right, right) - max(word.left, left) > 0.5 * word.width
     }
+    slivers = {
+        row[-1]
+        for band, row in zip(bands, rows, strict=True)
+        if row and _ends_in_sliver(band, row[-1], ink.letter_px)
+    }
     return tuple(
         _flagged(
             entry,
             (CANCELLED,) * any(word in struck for word in entry.words)
+            + (TEXT_CUT_SHORT,) * any(word in slivers for word in entry.words)
             + (UNKNOWN_TEXT,) * _has_words_on_chip(entry, ink.chips)
             + (TEXT_CUT_SHORT,) * any(_is_cut_by(w, b, reach) for w in entry.words for b in shapes)
+            + (TEXT_CUT_SHORT,)
+            * any(_is_crossed(w, b, reach) for w in entry.words for b in strokes)
             + (TEXT_CUT_SHORT,) * any(_is_too_tall(w, entry.words, inked) for w in entry.words),
         )
         for entry in entries
@@ -109,6 +143,24 @@ def _is_cut_by(word: Word, box: Box, reach: float) -> bool:
         is_open
         and top < word.middle < bottom
         and any(word.left - reach < edge < word.right + reach for edge in (left, right))
+    )
+
+
+def _is_crossed(word: Word, stroke: Box, reach: float) -> bool:
+    left, top, right, bottom = stroke
+    is_beside = left < word.right + reach and word.left - reach < right
+    return is_beside and top < word.middle < bottom and not _WHOLE_TIME.fullmatch(word.text)
+
+
+def _ends_in_sliver(band: Band, last: Word, unit: float) -> bool:
+    """Whether a run ends, a blank behind its last word, in what its box left of the next sign."""
+    if len(band.pieces) < 2:
+        return False
+    *others, piece = sorted(band.pieces, key=lambda p: p.left)
+    return (
+        piece.left >= last.right
+        and piece.left - max(p.right for p in others) > limits.LETTER_GAP * unit
+        and piece.height > limits.SLIVER_TALL * piece.width
     )
 
 

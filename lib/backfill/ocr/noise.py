@@ -6,6 +6,7 @@ The words themselves are data, in `interface.toml` beside this module: a closed 
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import tomllib
 import unicodedata
@@ -13,6 +14,7 @@ from importlib.resources import files
 
 from backfill.ocr import limits
 from backfill.ocr.likeness import likeness
+from backfill.ocr.vocabulary import known_towns
 
 # "v. 7"
 _SHORT_WEEK = re.compile(r"^\W*(?:v{1,2}|kw|uke?)\W{0,3}\d{1,2}\W*$", re.IGNORECASE)
@@ -78,8 +80,8 @@ def is_collaborators(text: str) -> bool:
 
 
 def is_on_time(text: str) -> bool:
-    """Whether the text is the small state below the times."""
-    return is_like(text, words_of("state"))
+    """Whether the text is the small state below the times, and no town (Kalmar is like "klar")."""
+    return is_like(text, words_of("state")) and not known_towns().find_town(text)
 
 
 def heads_count(text: str) -> bool:
@@ -129,6 +131,33 @@ def is_of_others(text: str) -> bool:
     )
 
 
+def says_whose(text: str, *, may_be_client: bool) -> bool:
+    """Whether a line above the cards names somebody, or says that some shifts only are shown.
+
+    "Annas schema", "Visar: Anna Ek"; "Anna Ek" alone where it may be no client's.
+    """
+    words = [word.strip(":,–-'’") for word in text.split() if sum(map(str.isalpha, word)) > 1]
+    letters = [plain(word) for word in words]
+    if not letters or any(word in words_of("views") for word in letters):
+        return bool(letters)
+    if letters[-1] in (*words_of("counted"), *words_of("schedules")):
+        owner = letters[-2] if len(letters) > 1 else ""
+        return owner[-1:] in {*"sxz"} and owner not in words_of("own") and not is_around(text)
+    is_short = not may_be_client and 1 < len(words) <= limits.HEADING_WORDS
+    return is_short and all(map(_is_name, words)) and not known_towns().find_town(" ".join(words))
+
+
+def _is_name(word: str) -> bool:
+    """Whether a word may be a person's name: a capital, small letters, and no word of the app."""
+    known = {plain(name) for meaning in _interface() for name in _flat(_interface()[meaning])}
+    is_written = all(part.istitle() for part in word.split("-")) and word.replace("-", "").isalpha()
+    return is_written and plain(word) not in known
+
+
+def _flat(names: list[str | list[str]]) -> list[str]:
+    return [word for name in names for word in ([name] if isinstance(name, str) else name)]
+
+
 def is_notice(text: str) -> bool:
     """Whether a title begins with a word that says something of its card ("Obs", "Ny", "Ej")."""
     first = plain(text.split(" ", maxsplit=1)[0])
@@ -138,8 +167,12 @@ def is_notice(text: str) -> bool:
 def is_provisional(text: str) -> bool:
     """Whether a text above the cards says that they may not be so: a draft, or of yesterday."""
     words = [plain(word) for word in text.split()]
-    says = any(word in words_of("provisional") for word in words)
-    return says or any(word in words_of("negations") for word in words[:1])
+    # "Ej fastställt", "Schemat är inte publicerat"; not so "Glöm inte att checka in".
+    is_denied = any(
+        word in words_of("negations") and before in ("", *words_of("copulas"))
+        for before, word in itertools.pairwise(("", *words))
+    )
+    return is_denied or any(word in words_of("provisional") for word in words)
 
 
 def is_all_day(text: str) -> bool:

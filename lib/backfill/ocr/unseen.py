@@ -20,30 +20,16 @@ from backfill.ocr import limits
 from backfill.ocr.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
 from backfill.ocr.clock import minutes_of
 from backfill.ocr.day_names import names_day
-from backfill.ocr.masks import Mask, Piece, Pixels, differs, find_shapes
+from backfill.ocr.masks import Mask, differs, find_shapes
 from backfill.ocr.noise import is_all_day, is_of_others
 from backfill.ocr.reading import Tail
+from backfill.ocr.scene import Box, Scene, commonest, is_near, part_behind
 from backfill.ocr.shift import Entry
 from backfill.ocr.view import View
 from backfill.ocr.vocabulary import find_labels
 from backfill.ocr.words import Word, span_of
 
 Span = tuple[float, float]
-# Left, top, right, bottom.
-Box = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What is kept of an image while its text is read, so that it is small.
-
-    `colours` is the RGB image `SHRINK` times smaller, `inked` are the boxes, from top to bottom, of
-    each piece of ink that may be text or a picture; `letter_px` as in `Ink`.
-    """
-
-    colours: Pixels
-    inked: tuple[Box, ...]
-    letter_px: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +38,6 @@ class Unseen:
 
     flags: tuple[str, ...]
     tail: Tail
-
-
-def scene_of(colours: Pixels, pieces: Iterable[Piece], letter_px: float) -> Scene:
-    """Return what is needed of an image later on; `pieces` are all its ink, pictures too."""
-    size = (max(1, colours.shape[1] // limits.SHRINK), max(1, colours.shape[0] // limits.SHRINK))
-    # Of whole blocks only: the mean of a block is told three times as fast as that of parts.
-    blocks = colours[: limits.SHRINK * size[1], : limits.SHRINK * size[0]]
-    small = np.asarray(cv2.resize(blocks, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    inked = tuple(
-        (float(piece.left), float(piece.top), float(piece.right), float(piece.bottom))
-        for piece in sorted(pieces, key=lambda piece: piece.top)
-        if piece.height >= limits.INKED_TALL[0] * letter_px
-        and piece.width <= limits.FRAME_WIDE * colours.shape[1]
-        and (
-            piece.height <= limits.INKED_TALL[1] * letter_px
-            or piece.width > limits.NARROW * letter_px
-        )
-    )
-    return Scene(small, inked, letter_px)
 
 
 def find_unseen(
@@ -109,7 +76,7 @@ def find_unseen(
     grounds = [
         mask
         for at, mask in enumerate(masks)
-        if not any(_is_near(usual[at], colour) for colour in usual[:at])
+        if not any(is_near(usual[at], colour) for colour in usual[:at])
     ]
     if ROOM_BETWEEN not in flags and any(_holds_bars(scene, mask, words) for mask in grounds):
         flags += (ROOM_BETWEEN,)
@@ -331,14 +298,14 @@ def _usual_colours(
     head and foot, where the page has no colour of its own there.
     """
     top, bottom = round(view.top / limits.SHRINK), round(view.bottom / limits.SHRINK)
-    parts = [_box(scene, entry.words) for entry in entries]
+    parts = [part_behind(scene, entry.words) for entry in entries]
     parts += [scene.colours[top:bottom], scene.colours[:top], scene.colours[bottom:]]
     if view.date is not None:
         parts.append(scene.colours[max(0, top - round(scene.letter_px / limits.SHRINK)) : top])
-    colours = [_commonest(part) for part in parts if part.size]
+    colours = [commonest(part) for part in parts if part.size]
     spans = [_span(entry.words) for entry in entries]
     between = [
-        _commonest(scene.colours[rows])
+        commonest(scene.colours[rows])
         for upper, lower in itertools.pairwise(spans)
         if scene.colours[
             rows := slice(int(upper[1] / limits.SHRINK) + 1, int(lower[0] / limits.SHRINK))
@@ -347,35 +314,9 @@ def _usual_colours(
     alike = [
         colour
         for at, colour in enumerate(between)
-        if any(_is_near(colour, other) for place, other in enumerate(between) if place != at)
+        if any(is_near(colour, other) for place, other in enumerate(between) if place != at)
     ]
     return [*colours, *alike]
-
-
-def _is_near(one: npt.NDArray[np.int16], other: npt.NDArray[np.int16]) -> bool:
-    return int(np.abs(one - other).max()) <= limits.OTHER_COLOUR
-
-
-def _box(scene: Scene, words: Sequence[Word]) -> Pixels:
-    left, top, right, bottom = span_of(words)
-    rows = slice(int(top / limits.SHRINK), int(bottom / limits.SHRINK) + 1)
-    return scene.colours[rows, int(left / limits.SHRINK) : int(right / limits.SHRINK) + 1]
-
-
-def _commonest(part: Pixels) -> npt.NDArray[np.int16]:
-    """Return the colour that most pixels have, as an array of three."""
-    red, green, blue = part.reshape(-1, 3).T.astype(np.int32)
-    shades, counts = np.unique(red << 16 | green << 8 | blue, return_counts=True)
-    # Shades that differ by less than four are one colour, and its median is told.
-    _colours, of = np.unique(shades & 0xFCFCFC, return_inverse=True)
-    is_own = of == np.bincount(of, weights=counts).argmax()
-    own, counts = shades[is_own], counts[is_own]
-    amid = (counts.sum() - 1) // 2, counts.sum() // 2
-    medians = []
-    for values in (own >> 16, own >> 8 & 255, own & 255):
-        order = np.argsort(values)
-        medians.append(values[order][np.searchsorted(counts[order].cumsum(), amid, "right")].mean())
-    return np.asarray(medians, dtype=np.int16)
 
 
 def _is_over_a_card(

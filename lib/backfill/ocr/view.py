@@ -16,19 +16,21 @@ from backfill.ocr.checks import (
     CUT_OFF,
     DURATION_MISMATCH,
     LONE_TIME,
+    PROVISIONAL,
     ROOM_BETWEEN,
     SECOND_DAY,
     STRAY_TEXT,
     TEXT_CUT_SHORT,
     TIME_ABOVE_DATE,
     TITLE_MISSING,
+    WHOSE,
     check_times,
 )
 from backfill.ocr.clock import minutes_of
 from backfill.ocr.dates import DateEvidence, find_date, lines_of, shows_other_day
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import Layout, read_layout
-from backfill.ocr.noise import is_tab
+from backfill.ocr.noise import is_provisional, is_tab, says_whose
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.reading import Tail
 from backfill.ocr.sheet import Bar, Sheet, is_cut, rules_between_bars
@@ -95,6 +97,7 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     flags = _doubts_of_cards(layout, entries, sheet, top if date else None, letter_px)
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape, of_cards)
     flags += (ROOM_BETWEEN,) * _holds_a_bar(cells, entries)
+    flags += _doubts_of_heads(lines, date, end, first)
     is_other_named = date is not None and shows_other_day(lines, date)
     flags += (SECOND_DAY,) * (is_other_named or _are_disordered(entries))
     of_strays = (STRAY_TEXT,) * any(is_stray) + (CUT_BELOW,) * (not all(is_stray))
@@ -129,6 +132,21 @@ def _doubts_of_cards(
         *(LONE_TIME,) * bool(lone),
         *(CUT_BELOW,) * is_begun,
     )
+
+
+def _doubts_of_heads(
+    lines: Sequence[Cell], date: DateEvidence | None, top: float, first: float
+) -> tuple[str, ...]:
+    """Return the doubts that lines above the first card raise about all of them.
+
+    Without a date they may be a card's that the upper edge cuts; below it a name may be one's.
+    """
+    if date is None:
+        return ()
+    heads = [line for line in lines if top < line.top and line.bottom <= first]
+    at = next((line.top for line in heads if line.text == date.text), 0.0)
+    names = [says_whose(line.text, may_be_client=line.top >= at) for line in heads]
+    return (WHOSE,) * any(names) + (PROVISIONAL,) * any(is_provisional(h.text) for h in heads)
 
 
 def _holds_a_bar(cells: Sequence[Cell], entries: tuple[Entry, ...]) -> bool:

@@ -1,0 +1,110 @@
+"""Cards that look unlike all others of their screen: what is off, open or another's has no word.
+
+An app tells so by a colour, a sign before the client, or paleness. What it means nobody knows;
+that it means something says the screen itself, on which all other clients' cards look alike.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from backfill.ocr import limits
+from backfill.ocr.checks import OTHER_COLOUR, PALER, SIGN_BEFORE
+from backfill.ocr.lettering import clean_words
+from backfill.ocr.scene import Scene, commonest, part_behind
+from backfill.ocr.sheet import Bar
+from backfill.ocr.shift import Entry
+from backfill.ocr.vocabulary import find_labels, main_label
+from backfill.ocr.words import Word, span_of
+
+_Colour = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """How one client's card looks: its ground and what is in the column of bars, a sign, its job.
+
+    Two are alike where no colour differs by `OTHER_COLOUR`, unlike where one does by `OTHER_LOOK`.
+    """
+
+    colours: _Colour
+    has_sign: bool
+    job: str
+
+    def differs_from(self, other: _Look) -> int:
+        return int(np.abs(self.colours - other.colours).max())
+
+
+def with_set_apart(
+    entries: tuple[Entry, ...], scene: Scene, bars: Sequence[Bar]
+) -> tuple[Entry, ...]:
+    """Return the entries, those doubted that are paler than others, or look as no other does."""
+    clients = [entry for entry in entries if entry.address and entry.words]
+    column = statistics.median([(bar.left + bar.right) / 2 for bar in bars]) if bars else None
+    looks = {id(entry): _look_of(entry, scene, column) for entry in clients}
+    darkest = max((_darkest(entry) for entry in entries), default=0.0)
+    return tuple(
+        replace(entry, flags=(*entry.flags, *_doubts_of(looks.get(id(entry)), looks.values())))
+        if _darkest(entry) >= limits.FAINT_CARD * darkest
+        else replace(entry, flags=(*entry.flags, PALER))
+        for entry in entries
+    )
+
+
+def _darkest(entry: Entry) -> float:
+    return max((word.contrast for word in entry.words), default=0.0)
+
+
+def _doubts_of(own: _Look | None, looks: Collection[_Look]) -> tuple[str, ...]:
+    """Return in what a client's card differs where all others, two at least, are alike.
+
+    Who gives each job a colour gives another job another one, and none to two jobs.
+    """
+    others = [other for other in looks if other is not own]
+    if own is None or len(others) < limits.FEWEST_ALIKE:
+        return ()
+    are_alike = all(o.differs_from(others[0]) <= limits.OTHER_COLOUR for o in others)
+    is_unlike = own.differs_from(others[0]) >= limits.OTHER_LOOK
+    jobs = {other.job for other in others}
+    is_told = own.job in jobs or len(jobs) > 1
+    return (
+        *(OTHER_COLOUR,) * (are_alike and is_unlike and is_told),
+        *(SIGN_BEFORE,) * (own.has_sign and not any(other.has_sign for other in others)),
+    )
+
+
+def _look_of(entry: Entry, scene: Scene, column: float | None) -> _Look:
+    """Return how a card looks; `column` is the middle of the bars that any cards have."""
+    part = part_behind(scene, entry.words)
+    ground = commonest(part)
+    bar = ground
+    if column is not None:
+        _left, top, _right, bottom = span_of(entry.words)
+        rows = slice(int(top / limits.SHRINK), int(bottom / limits.SHRINK) + 1)
+        beside = scene.colours[rows, int(column / limits.SHRINK)][:, None]
+        bar = np.median(beside, axis=(0, 1)).astype(np.int16)
+    labels = find_labels(clean_words(entry.title))
+    job = main_label(labels).display if labels else ""
+    return _Look(np.concatenate((ground, bar)), _has_sign(entry.words, scene), job)
+
+
+def _has_sign(words: Sequence[Word], scene: Scene) -> bool:
+    """Whether ink that is no word stands right before the first word of a line of a card."""
+    firsts = [
+        word
+        for word in words
+        if not any(w.left < word.left and w.top < word.middle < w.bottom for w in words)
+    ]
+    return any(
+        box[1] < word.middle < box[3]
+        and box[2] <= word.left
+        and word.left - box[2] < limits.SIGN_BEFORE * scene.letter_px
+        and box[3] - box[1] < limits.COVER_TALL * scene.letter_px
+        for word in firsts
+        for box in scene.inked
+    )

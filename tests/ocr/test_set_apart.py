@@ -1,0 +1,189 @@
+"""A card that looks as no other does, by colour, paleness or a sign, is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from tests.ocr.screens import dejavu
+
+from backfill.ocr.bands import find_bands, with_labels
+from backfill.ocr.checks import OTHER_COLOUR, PALER, SIGN_BEFORE, TEXT_CUT_SHORT
+from backfill.ocr.layout import read_layout
+from backfill.ocr.marks import strokes_over, with_marks
+from backfill.ocr.preprocess import find_ink
+from backfill.ocr.scene import scene_of
+from backfill.ocr.set_apart import with_set_apart
+from backfill.ocr.sheet import Bar
+from backfill.ocr.shift import Entry
+from backfill.ocr.words import Word
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a list is drawn: its colours, the height of its text, and how wide its bars are."""
+
+    page: str
+    ink: str
+    bar: str
+    text_px: int
+    bar_px: int
+
+
+LOOKS = {
+    "light": Look("#ffffff", "#16202c", "#1b8a5a", 26, 9),
+    "dark": Look("#14171c", "#eef0f2", "#5b8def", 30, 12),
+    "cream": Look("#faf6ec", "#3a2a1a", "#c2571a", 22, 7),
+}
+JOBS = ("Hemstädning", "Hemstädning", "Kontor", "Hemstädning")
+looks = pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+
+
+@dataclass
+class List:
+    """Four clients' cards; each may have a bar, a ground or a sign of its own, or be paler."""
+
+    look: Look
+    bars: Sequence[str] = ()
+    grounds: Sequence[str] = ()
+    sign_at: Sequence[int] = ()
+    pale_at: Sequence[int] = ()
+    jobs: Sequence[str] = JOBS
+    pen: ImageDraw.ImageDraw = field(init=False)
+    entries: list[Entry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.image = Image.new("RGB", (800, 900), self.look.page)
+        self.pen = ImageDraw.Draw(self.image)
+        found = [self._card(at) for at in range(len(self.jobs))]
+        self.coloured = [bar for at, bar in enumerate(found) if not self.bars or self.bars[at]]
+
+    def _card(self, at: int) -> Bar:
+        look, top = self.look, 60 + 200 * at
+        bar = Bar(40, top, 40 + look.bar_px, top + 130)
+        if self.grounds:
+            self.pen.rectangle((30, top - 20, 770, top + 150), fill=self.grounds[at])
+        fill = self.bars[at] if self.bars else look.bar
+        if fill:
+            self.pen.rectangle((bar.left, bar.top, bar.right, bar.bottom), fill=fill)
+        if at in self.sign_at:
+            px = look.text_px
+            self.pen.ellipse((80, top + 45, 80 + px, top + 45 + px), fill="#d02020")
+        lines = (
+            f"0{7 + at // 3}:15 – 1{at}:45",
+            f"Vega Dunge • {self.jobs[at]}",
+            "Lerum, Ekgatan 4",
+        )
+        words = [
+            word
+            for row, text in enumerate(lines)
+            for word in self._line(
+                text, 90 + look.text_px, top + 45 * row, is_pale=at in self.pale_at
+            )
+        ]
+        self.entries += read_layout(words).entries
+        return bar
+
+    def _line(self, text: str, left: float, top: float, *, is_pale: bool) -> list[Word]:
+        font, words = ImageFont.truetype(dejavu(), self.look.text_px), []
+        for part in text.split():
+            box = self.pen.textbbox((left, top), part, font=font)
+            self.pen.text((left, top), part, "#8b8f94" if is_pale else self.look.ink, font)
+            size = box[2] - box[0], box[3] - box[1]
+            words.append(Word(part, box[0], box[1], *size, 96.0, 80.0 if is_pale else 200.0))
+            left = box[2] + self.look.text_px * 0.4
+        return words
+
+    def doubts(self) -> list[set[str]]:
+        pixels = np.asarray(self.image, dtype=np.uint8)
+        ink = find_ink(np.asarray(self.image.convert("L"), dtype=np.uint8))
+        scene = scene_of(pixels, ink.pieces, ink.letter_px)
+        marked = with_set_apart(tuple(self.entries), scene, self.coloured)
+        return [{*entry.flags} for entry in marked]
+
+
+@looks
+def test_cards_that_look_alike_raise_no_doubt(look: Look) -> None:
+    assert List(look).doubts() == [set(), set(), set(), set()]
+
+
+@looks
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("colour", ["#9aa0a6", "#d32f2f", ""], ids=["grey", "red", "none"])
+def test_a_bar_of_a_colour_of_its_own_is_asked_about(look: Look, place: int, colour: str) -> None:
+    bars = [look.bar] * 4
+    bars[place] = colour
+
+    assert List(look, bars).doubts()[place] == {OTHER_COLOUR}
+
+
+@looks
+def test_a_ground_of_a_colour_of_its_own_is_asked_about(look: Look) -> None:
+    grounds = [look.page, look.page, look.page, "#a05060"]
+
+    assert List(look, grounds=grounds).doubts() == [set(), set(), set(), {OTHER_COLOUR}]
+
+
+@pytest.mark.parametrize(
+    ("bars", "jobs"),
+    [
+        (("#1b8a5a", "#2255cc", "#cc7722", "#7722cc"), JOBS),
+        (("#1b8a5a", "#1b8a5a", "#2255cc", "#1b8a5a"), JOBS),
+        (("#1b8a5a", "#d32f2f"), ("Kontor", "Kontor")),
+    ],
+    ids=["each client's own", "each job's own", "too few to tell"],
+)
+def test_colours_that_have_another_meaning_raise_no_doubt(
+    bars: tuple[str, ...], jobs: tuple[str, ...]
+) -> None:
+    assert not set().union(*List(LOOKS["light"], bars, jobs=jobs).doubts())
+
+
+@looks
+def test_a_sign_before_one_client_alone_is_asked_about(look: Look) -> None:
+    assert List(look, sign_at=[1]).doubts() == [set(), {SIGN_BEFORE}, set(), set()]
+    assert not set().union(*List(look, sign_at=[0, 1, 2, 3]).doubts())
+
+
+@looks
+def test_a_card_that_is_paler_as_a_whole_is_asked_about(look: Look) -> None:
+    assert List(look, pale_at=[2]).doubts() == [set(), set(), {PALER}, set()]
+
+
+@looks
+@pytest.mark.parametrize("width", [5, 9])
+def test_a_pens_stroke_over_a_card_takes_letters_along(look: Look, width: int) -> None:
+    drawn = List(look)
+    drawn.pen.line((150, 250, 420, 400), fill="#e01e28", width=width)
+    ink = find_ink(np.asarray(drawn.image.convert("L"), dtype=np.uint8))
+    bands = with_labels(find_bands(ink), ink)
+    rows = tuple(() for _band in bands)
+    marked = with_marks(drawn.entries, bands, rows, ink, (), strokes_over(ink, bands))
+
+    assert [TEXT_CUT_SHORT in entry.flags for entry in marked] == [False, True, False, False]
+
+
+@looks
+@pytest.mark.parametrize(("left_of", "is_cut"), [(4, True), (0, False)], ids=["sliver", "whole"])
+def test_what_its_box_left_of_the_next_sign_says_that_a_text_goes_on(
+    look: Look, left_of: int, is_cut: bool
+) -> None:
+    drawn = List(look)
+    entry = drawn.entries[0]
+    last = entry.words[-1]
+    edge = round(last.right + 0.6 * look.text_px)
+    if left_of:
+        drawn.pen.ellipse((edge, last.top, edge + 16, last.top + 16), fill=look.ink)
+        drawn.pen.rectangle((edge + left_of, last.top - 2, edge + 40, last.bottom), fill=look.page)
+    ink = find_ink(np.asarray(drawn.image.convert("L"), dtype=np.uint8))
+    bands = with_labels(find_bands(ink), ink)
+    rows = tuple(
+        tuple(word for word in entry.words if band.top < word.middle < band.bottom)
+        for band in bands
+    )
+    marked = with_marks([replace(entry, flags=())], bands, rows, ink, ())
+
+    assert (TEXT_CUT_SHORT in marked[0].flags) is is_cut
