@@ -40,6 +40,7 @@ class _Remembering:
         self._folder = folder
         self.name, self.version = engine.name, engine.version
         self.language_hash = engine.language_hash
+        self.letters: frozenset[str] = getattr(engine, "letters", frozenset())
 
     def words(self, image: Pixels, params: EngineParams) -> list[Word]:
         """Read `image`; see `Engine.words`."""

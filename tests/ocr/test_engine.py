@@ -232,3 +232,16 @@ def test_a_process_that_reads_does_not_load_pandas() -> None:
     )
 
     assert _said([sys.executable, "-c", program], os.environ).strip() == "[] False"
+
+
+@pytest.mark.ocr
+def test_the_letters_of_a_language_are_told_by_its_own_data(tmp_path: Path) -> None:
+    listing = tesseract._listing()
+    assert listing
+    folder = Path(listing[0])
+    swedish = find_language_data("swe", ["swe"], str(folder))
+    (tmp_path / "deu.traineddata").write_bytes((folder / "eng.traineddata").read_bytes()[:5000])
+
+    assert {c for c in swedish.letters if c.isalpha() and not c.isascii()} == set("åäöéÅÄÖÉ")
+    assert not find_language_data("deu", ["deu"], str(tmp_path)).letters
+    assert not find_language_data("swe", ["swe"], str(tmp_path)).letters

@@ -121,11 +121,13 @@ def test_of_two_readings_of_a_time_the_one_that_the_duration_bears_out_counts(
         ("On time", 30, True),
         ("+3", 95, True),
         ("178b", 95, False),
-        ("Skola", 95, False),
+        ("Skola", 95, True),
+        ("Skola", 80, False),
+        ("Skola Asa", 95, False),
         ("Asa", 95, False),
     ],
 )
-def test_only_numbers_and_the_apps_own_words_are_believed(
+def test_only_numbers_known_labels_and_the_apps_own_words_are_believed(
     text: str, confidence: float, is_believed: bool
 ) -> None:
     row = tuple(Word(part, 0, 0, 9, 9, confidence) for part in text.split())

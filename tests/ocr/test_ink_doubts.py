@@ -151,3 +151,17 @@ def test_words_beside_ink_that_was_not_read_are_doubted() -> None:
     assert [word.is_contradicted for word in head_lost] == [True, False]
     tail_lost = doubt_by_ink((brf, vitsippan), band, ink)
     assert [word.is_contradicted for word in tail_lost] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "said", "doubted"),
+    [
+        ("Hemstådning", "Hemstädning", []),
+        ("Remstådning", "Remstädning", ["Remstädning"]),
+        ("Åsa", "Äsa", ["Äsa"]),  # a town and a client
+    ],
+)
+def test_a_long_word_of_the_vocabulary_needs_no_ink(
+    drawn: str, said: str, doubted: list[str]
+) -> None:
+    assert _doubted(said, *_drawn(drawn)) == doubted

@@ -84,7 +84,7 @@ class TwoReadersChoice:
     first: CommandChoice | FakeChoice
 
     def __call__(self) -> Engine:
-        return TwoReaders(self.first(), SecondReader(), "1")
+        return TwoReaders(self.first(), SecondReader().lines, "1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ def test_tesseracts_other_reading_is_a_witness_for_the_second_readers() -> None:
 
 
 class _Failing:
-    version = "failing"
+    version, letters = "failing", frozenset[str]()
 
     def lines(self, images: Sequence[Pixels]) -> list[str]:
         raise EngineFailure("out of memory")
@@ -163,7 +163,7 @@ def test_a_reader_that_fails_leaves_every_doubt() -> None:
     ink: Ink = find_ink(_line("Djupdal", 30))
     (band,) = with_labels(find_bands(ink), ink)
 
-    assert not ask_second(_Failing(), ink, [band], ((),), [0], []).rows
+    assert not ask_second(_Failing(), ink, [band], ((),), [0], [], {}).rows
 
 
 def _worn(count: int) -> list[bytes]:

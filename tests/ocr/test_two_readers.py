@@ -25,6 +25,7 @@ from backfill.ocr.preprocess import Ink, find_ink
 from backfill.ocr.reading import ImageReading
 from backfill.ocr.words import Row, Word
 
+SWEDISH = frozenset("åäöéÅÄÖÉ")
 FONTS = pytest.mark.parametrize("style", STYLES, ids=[style.name for style in STYLES])
 
 
@@ -52,7 +53,7 @@ def _doubted(
     """Return what becomes of a line that two readers read so, and which of its words are asked."""
     ink, band = _drawn(drawn, style)
     row = doubt_by_ink(_read(drawn, first, style, band, sure), band, ink)
-    backing = Backing(words_of_line(again or second, band), Marks.of(row, band, ink))
+    backing = Backing(words_of_line(again or second, band), Marks.of(row, band, ink), SWEDISH)
     told = decide(row, words_of_line(second, band), (), backing)
     return " ".join(word.text for word in told), [w.text for w in told if is_doubtful(w)]
 
@@ -182,7 +183,7 @@ def test_a_dash_that_one_look_sets_apart_from_a_time_leaves_the_time_sure() -> N
 
 
 class _Recording:
-    version = "recording"
+    version, letters = "recording", SWEDISH
 
     def __init__(self, *texts: str) -> None:
         self.texts, self.asked = texts, list[int]()
@@ -198,7 +199,7 @@ def test_the_second_reader_is_shown_once_more_only_what_it_says_otherwise() -> N
     rows = tuple(_read("Jürk", text, style, band) for text in ("Järk", "Jörk"))
     reader = _Recording("Jörk", "Jörk")
 
-    heard = ask_second(reader, ink, [band, band], rows, [0, 1], [])
+    heard = ask_second(reader, ink, [band, band], rows, [0, 1], [], {})
 
     assert reader.asked == [2, 1]
     assert [bool(heard.backing and heard.backing[at].again) for at in (0, 1)] == [True, False]
@@ -237,38 +238,57 @@ def test_a_letter_that_the_first_reader_lacks_has_all_other_names_shown_to_the_s
     rows = tuple(_read("Jürk", text, style, band) for text in ("Järk", "Sore"))
     reader = _Recording(said, said)
 
-    heard = ask_second(reader, ink, [band, band], rows, [0], [0, 1])
+    heard = ask_second(reader, ink, [band, band], rows, [0], [0, 1], {})
 
     assert reader.asked == asked
     assert len(heard.rows) == len(asked) - 1
 
 
+@pytest.mark.parametrize(("letters", "is_asked"), [(SWEDISH, False), (SWEDISH | {"ü"}, True)])
+def test_a_letter_that_the_first_readers_language_has_is_another_opinion(
+    letters: frozenset[str], is_asked: bool
+) -> None:
+    ink, band = _drawn("Jürk Wenn", STYLES[0])
+    row = doubt_by_ink(_read("Jürk Wenn", "Järk Wenn", STYLES[0], band), band, ink)
+    second = words_of_line("Jürk Wenn", band)
+
+    told = decide(row, second, (), Backing(second, Marks.of(row, band, ink), letters))
+
+    assert any(map(is_doubtful, told)) == is_asked
+
+
 class _Twice:
     """Tesseract, which reads Ses whatever begins so, and a second reader beside it."""
 
-    name, version, language_hash = "twice", "1", ""
+    name, version, language_hash, letters = "twice", "1", "", SWEDISH
 
-    def __init__(self) -> None:
-        self._first = EngineChoice("tesseract-alone")()
+    def __init__(self, second: str) -> None:
+        self._first, self._second, self.looks = EngineChoice("tesseract-alone")(), second, 0
 
     def words(self, image: Pixels, params: EngineParams) -> list[Word]:
+        self.looks += 1
         words = self._first.words(image, params)
         return [replace(w, text="Ses", confidence=75.0) if w.text[0] == "S" else w for w in words]
 
     def lines(self, images: Sequence[Pixels]) -> list[str]:
-        return ["Søs Wenn"] * len(images)
+        return [self._second] * len(images)
 
 
 @pytest.mark.ocr
-def test_what_the_first_reader_says_twice_the_second_is_asked_all_the_same() -> None:
+@pytest.mark.parametrize(("second", "told", "looks"), [("Søs", "Søs", 3), ("Ses", "Ses", 2)])
+def test_an_unsure_name_is_shown_to_the_second_reader_and_again_to_the_first_where_they_differ(
+    second: str, told: str, looks: int
+) -> None:
     """One engine errs the same way twice: Ses, for Søs, cut otherwise is Ses again."""
     font, page = STYLES[0].font(30), Image.new("L", (600, 400), 255)
     for y, text in ((100, "08:00 – 09:00"), (150, "Søs Wenn")):
         ImageDraw.Draw(page).text((30, y), text, font=font, fill=20)
     buffer = io.BytesIO()
     page.save(buffer, "PNG")
+    engine = _Twice(f"{second} Wenn")
 
-    (reading,) = read_batch([buffer.getvalue()], _Twice())
+    (reading,) = read_batch([buffer.getvalue()], engine)
 
     assert isinstance(reading, ImageReading)
-    assert [(w.text, is_doubtful(w)) for w in reading.words if w.text[0] == "S"] == [("Søs", False)]
+    assert [(w.text, is_doubtful(w)) for w in reading.words if w.text[0] == "S"] == [(told, False)]
+    assert engine.looks == looks

@@ -34,8 +34,6 @@ _DASHES = re.compile("[–—-]+")
 _BULLETS = frozenset("•·●∙")
 # Signs that readers see or not, and that decide nothing.
 _TRIFLES = re.compile(r"[^\w:+&()-]")
-# What the first reader has a letter for; another is one or two of these to it: ü an ä, æ an oe.
-_FIRST_HAS = frozenset("åäöéÅÄÖÉ")
 _SAME_SHAPE = str.maketrans(SAME_SHAPED, SAME_SHAPED.lower())
 _BARE = str.maketrans("øØłŁıđĐ", "oOlLidD")
 _STROKES = "Il1|"  # one stroke in many fonts
@@ -55,10 +53,14 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Backing:
-    """What there is for a reader of another make: itself, shown the run otherwise, and the ink."""
+    """What there is for a reader of another make: itself, shown the run otherwise, and the ink.
+
+    `letters` are those that the first reader can say; any, where there are none of them.
+    """
 
     again: Row = ()
     ink: Marks | None = None
+    letters: frozenset[str] = frozenset()
 
     def bears_out(self, mine: Word, yours: Word, others: Iterable[str]) -> bool:
         """Whether a word that the first reader says otherwise is sure all the same.
@@ -76,7 +78,7 @@ class Backing:
         # A letter without its mark it may have read rightly.
         is_bare = _key(mine.text) == _key(_without_marks(yours.text))
         is_weak = mine.is_contradicted or mine.confidence < limits.SURE
-        pattern = re.compile("".join(map(_as_first_reads, _key(yours.text))))
+        pattern = re.compile("".join(map(self._as_first_reads, _key(yours.text))))
         is_same = any(map(pattern.fullmatch, (_key(mine.text), *others)))
         return (is_same and (is_weak or not is_bare)) or (bool(agrees) and mine.is_contradicted)
 
@@ -86,7 +88,7 @@ class Backing:
         Not where the ink speaks against it, nor what it said before the first could not say.
         """
         return (
-            not is_foreign([yours])
+            not is_foreign([yours], self.letters)
             and not mine.is_contradicted
             and _key(mine.text) in _keys(self.again)
         )
@@ -94,6 +96,12 @@ class Backing:
     def is_unheard(self, word: Word) -> bool:
         """Whether the ink has what neither reader says: a bar through an o."""
         return self.ink is not None and self.ink.is_unheard(word)
+
+    def _as_first_reads(self, char: str) -> str:
+        """Return a pattern of what a letter may be to the first reader: ä for ü, oe for æ."""
+        if char in _STROKES:
+            return f"[{_STROKES}]"
+        return ".{1,2}" if _is_foreign(char, self.letters) else re.escape(char)
 
 
 def hear(rows: Rows, lost: Mapping[int, Row], heard: Heard) -> tuple[Rows, dict[int, Row]]:
@@ -259,13 +267,13 @@ def differ(one: Row, other: Row) -> bool:
     return _keys(_said(one)) != _keys(_said(other))
 
 
-def is_foreign(row: Sequence[Word]) -> bool:
-    """Whether a reader says a letter that the first one lacks."""
-    return any(char.isalpha() and not _does_first_have(char) for w in row for char in w.text)
+def is_foreign(row: Sequence[Word], letters: frozenset[str]) -> bool:
+    """Whether a reader says a letter that the first one, which has these, lacks."""
+    return any(_is_foreign(char, letters) for word in row for char in word.text)
 
 
-def _does_first_have(char: str) -> bool:
-    return char.isascii() or char in _FIRST_HAS
+def _is_foreign(char: str, letters: frozenset[str]) -> bool:
+    return char.isalpha() and not char.isascii() and bool(letters) and char not in letters
 
 
 def _keys(words: Sequence[Word]) -> list[str]:
@@ -282,13 +290,6 @@ def _key(text: str) -> str:
 
 def _without_marks(text: str) -> str:
     return "".join(unicodedata.normalize("NFD", char)[0] for char in text.translate(_BARE))
-
-
-def _as_first_reads(char: str) -> str:
-    """Return a pattern of what a letter may be to the first reader."""
-    if char in _STROKES:
-        return f"[{_STROKES}]"
-    return re.escape(char) if _does_first_have(char) else ".{1,2}"
 
 
 def placed_like(texts: Sequence[Word], words: Sequence[Word]) -> list[Word]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -100,6 +100,11 @@ class LoadingEngine(Protocol):
 class LineReader(Protocol):
     """An engine with a second reader of another make, asked about lines in doubt only."""
 
+    @property
+    def letters(self) -> frozenset[str]:
+        """The letters that the first reader can say; none where nobody knows."""
+        ...
+
     def lines(self, images: Sequence[Pixels]) -> list[str]:
         """Return the text of each grey picture of one line; raises EngineFailure."""
         ...
@@ -108,8 +113,10 @@ class LineReader(Protocol):
 class TwoReaders:
     """An engine beside a second reader, whose version is a part of the engine's."""
 
-    def __init__(self, first: Engine, second: LineReader, version: str) -> None:
-        self._first, self._second = first, second
+    def __init__(self, first: Engine, lines: Callable[..., list[str]], version: str) -> None:
+        """`lines` is `LineReader.lines` of the second reader."""
+        self._first, self._lines = first, lines
+        self.letters: frozenset[str] = getattr(first, "letters", frozenset())
         self.name = first.name
         self.version = f"{first.version}+{version}"
         if isinstance(first, PageEngine):
@@ -131,7 +138,7 @@ class TwoReaders:
 
     def lines(self, images: Sequence[Pixels]) -> list[str]:
         """Ask the second reader; see `LineReader.lines`."""
-        return self._second.lines(images)
+        return self._lines(images)
 
 
 def read_pages(engine: Engine, pages: Sequence[Page]) -> list[list[Word] | EngineFailure]:

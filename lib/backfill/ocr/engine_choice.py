@@ -41,4 +41,4 @@ def make_engine(name: str = "tesseract", language: str = "swe") -> Engine:
         raise UsageError(f"OCR engine {name!r} is not known; use {' or '.join(ENGINES)}.")
     engine = ENGINES[first](language)
     second = find_second_reader() if name == first else None
-    return TwoReaders(engine, second, second.version) if second else engine
+    return TwoReaders(engine, second.lines, second.version) if second else engine

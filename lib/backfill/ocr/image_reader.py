@@ -13,12 +13,20 @@ import numpy as np
 
 from backfill.ocr import limits
 from backfill.ocr.bands import Band, find_bands, with_labels
-from backfill.ocr.candidates import hear, settle
+from backfill.ocr.candidates import differ, hear, settle
 from backfill.ocr.checks import FAINT_TEXT
 from backfill.ocr.engine import Engine, EngineFailure, LineReader, Page, read_pages
 from backfill.ocr.failure import ImageFailure, Stage, UnreadableImage
 from backfill.ocr.images import Pixels, load_pixels
-from backfill.ocr.looks import ask_second, doubtful_bands, look_again, look_first, rows_of_names
+from backfill.ocr.looks import (
+    ask_second,
+    doubtful_bands,
+    holds_unsure_name,
+    look_again,
+    look_first,
+    rows_of_names,
+    show,
+)
 from backfill.ocr.marks import holds_faint_text, strokes_over, with_marks
 from backfill.ocr.noise import is_worn_state
 from backfill.ocr.pictures import without_pictures
@@ -127,18 +135,23 @@ def _looked_at(
     """Return what all looks at the runs make of them; yields pages, is sent their words."""
     rows = yield from look_first(ink, bands)
     view = interpret(rows, sheet, ink)
+    doubtful = doubtful_bands(rows, view)
+    if not doubtful:
+        return _Looked(rows, view)
+    # The same reader errs the same way twice: a name in doubt is shown to the other at once, and
+    # what both say is not looked at again.
+    names = rows_of_names(rows, view)
+    unsure = [at for at in doubtful if at in names and holds_unsure_name(rows[at])]
+    said = show(reader, ink, bands, unsure) if reader else {}
     lost: dict[int, Row] = {}
-    if doubtful := doubtful_bands(rows, view):
-        heard = yield from look_again(ink, bands, doubtful)
+    if again := [at for at in doubtful if at not in said or differ(rows[at], said[at])]:
+        heard = yield from look_again(ink, bands, again)
         rows, lost = hear(rows, lost, heard)
         rows, view = settle(rows, lost, sheet, ink)
-        asked = doubtful_bands(rows, view)
-        # The same reader errs the same way twice: names are shown to the other all the same.
-        names = rows_of_names(rows, view)
-        doubtful = sorted({*asked, *(index for index in doubtful if index in names)})
-    if not doubtful or reader is None:
+    asked = doubtful_bands(rows, view)
+    if reader is None or not (asked or said):
         return _Looked(rows, view)
-    heard = ask_second(reader, ink, bands, rows, doubtful, names)
+    heard = ask_second(reader, ink, bands, rows, asked, names, said)
     told, others = hear(rows, lost, heard)
     told, told_view = settle(told, others, sheet, ink)
     if told_view.contradicted > view.contradicted:

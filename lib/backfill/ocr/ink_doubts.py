@@ -20,7 +20,9 @@ import numpy.typing as npt
 from backfill.ocr import limits
 from backfill.ocr.accents import NAME, Marks
 from backfill.ocr.bands import Band
+from backfill.ocr.checks import known_words
 from backfill.ocr.masks import Piece
+from backfill.ocr.noise import plain
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.words import Word
 
@@ -146,6 +148,8 @@ def _agrees(word: Word, marks: Marks) -> bool | None:
     band, ink, own = marks.band, marks.ink, marks.own[word]
     unit = ink.letter_px
     if not _NUMBER.fullmatch(word.text):
+        if _is_borne_out(word):
+            return None
         is_other = (
             _has_other_dots(word, band, unit)
             or _holds_blank(word, own, unit)
@@ -162,6 +166,13 @@ def _agrees(word: Word, marks: Marks) -> bool | None:
     return not any(
         _is_another(char, piece, band, ink) for char, piece in zip(said, pieces, strict=True)
     )
+
+
+def _is_borne_out(word: Word) -> bool:
+    """Whether a sure word is a long one of the vocabulary: two that agree need no ink."""
+    letters = plain(word.text)
+    is_long = len(letters) >= limits.FUZZY_LETTERS_MIN
+    return is_long and word.confidence >= limits.SURE and letters in known_words()
 
 
 def _may_touch(pieces: list[Piece], said: list[str]) -> bool:

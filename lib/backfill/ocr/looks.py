@@ -9,7 +9,7 @@ the texts. What is in doubt is cut otherwise and read again, and then by a secon
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 from backfill.ocr import limits
 from backfill.ocr.accents import Marks
@@ -24,6 +24,7 @@ from backfill.ocr.noise import is_noise, is_on_time, plain
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
 from backfill.ocr.timetext import parse_clock, parse_duration, parse_range
+from backfill.ocr.title_order import is_job
 from backfill.ocr.view import View
 from backfill.ocr.words import Row, Rows, Word, span_of
 
@@ -48,14 +49,14 @@ def is_sure(row: Row) -> bool:
     """Whether the small network's reading of a run stands.
 
     A duration is never stored: it is held against its card's times, and both are looked at again
-    where they differ.
+    where they differ. A known label needs no letters of its own language.
     """
     text = " ".join(word.text for word in row)
     if not row or parse_duration(text) is not None or is_on_time(text):
         return bool(row)
     if any(word.confidence < limits.SURE_NUMBER or word.is_contradicted for word in row):
         return False
-    return bool(parse_clock(text)) or _is_range(text) or is_noise(text)
+    return bool(parse_clock(text)) or _is_range(text) or is_noise(text) or is_job(text)
 
 
 def _is_range(text: str) -> bool:
@@ -96,13 +97,20 @@ def rows_of_names(rows: Rows, view: View) -> list[int]:
     return [
         index
         for index, row in enumerate(rows)
-        if any(
-            sum(map(str.isalpha, word.text)) >= limits.FEWEST_LETTERS
-            and word in of_cards
-            and plain(word.text) not in known_words()
-            for word in row
-        )
+        if any(word in of_cards and _is_name(word) for word in row)
     ]
+
+
+def holds_unsure_name(row: Row) -> bool:
+    """Whether a name of a run may hide a letter that its reader lacks: it is not sure of it."""
+    return any(
+        _is_name(word) and (word.is_contradicted or word.confidence < limits.SURE) for word in row
+    )
+
+
+def _is_name(word: Word) -> bool:
+    letters = sum(map(str.isalpha, word.text))
+    return letters >= limits.FEWEST_LETTERS and plain(word.text) not in known_words()
 
 
 def _overlaps(entry: Entry | None) -> bool:
@@ -120,36 +128,42 @@ def look_again(
     return Heard(dict(zip(doubtful, rows, strict=True)))
 
 
+def show(
+    reader: LineReader, ink: Ink, bands: Sequence[Band], places: Sequence[int], cut: Cut = LINE
+) -> dict[int, Row]:
+    """Return what the second reader makes of the runs at these places: nothing where it fails."""
+    shown = [bands[index] for index in places]
+    try:
+        texts = reader.lines(cut_lines(ink, shown, cut)) if shown else []
+    except EngineFailure:
+        return {}
+    return dict(zip(places, map(words_of_line, texts, shown), strict=True))
+
+
 def ask_second(
     reader: LineReader,
     ink: Ink,
     bands: Sequence[Band],
     rows: Rows,
     doubtful: Sequence[int],
-    texts: Sequence[int],
+    names: Sequence[int],
+    said: Mapping[int, Row],
 ) -> Heard:
-    """Return what the second reader makes of the doubtful rows: nothing where it fails.
+    """Return what the second reader makes of the doubtful rows, some of which it has `said`.
 
-    Where it sees a letter that the first one lacks, it is shown all `texts`: others may have been
+    Where it sees a letter that the first one lacks, it is shown all `names`: others may have been
     read as the letters that they look like. What it says otherwise, it is shown once more, cut
     otherwise.
     """
-
-    def said(places: Sequence[int], cut: Cut) -> dict[int, Row]:
-        shown = [bands[index] for index in places]
-        texts = reader.lines(cut_lines(ink, shown, cut))
-        return dict(zip(places, map(words_of_line, texts, shown), strict=True))
-
-    try:
-        heard = said(doubtful, LINE)
-        if any(map(is_foreign, heard.values())):
-            heard |= said([index for index in texts if index not in heard], LINE)
-        again = said([at for at, row in heard.items() if differ(rows[at], row)], LINE_AGAIN)
-    except EngineFailure:
-        return Heard({}, {})
+    heard = dict(said)
+    heard |= show(reader, ink, bands, [index for index in doubtful if index not in heard])
+    if any(is_foreign(row, reader.letters) for row in heard.values()):
+        heard |= show(reader, ink, bands, [index for index in names if index not in heard])
+    differing = [at for at, row in heard.items() if differ(rows[at], row)]
+    again = show(reader, ink, bands, differing, LINE_AGAIN)
     backing = {
-        index: Backing(again.get(index, ()), Marks.of(rows[index], bands[index], ink))
-        for index in heard
+        at: Backing(again.get(at, ()), Marks.of(rows[at], bands[at], ink), reader.letters)
+        for at in heard
     }
     return Heard(heard, backing)
 

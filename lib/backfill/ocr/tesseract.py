@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,8 @@ from backfill.ocr.words import Word
 # Digits are the same in every language. This one's network has a quarter of the weights of swe's,
 # and is a part of every installation that we know of.
 NUMBERS_LANGUAGE = "eng"
+# Of the parts of a file of language data, the one that lists what its network can say.
+_LETTERS_PART = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,31 @@ class LanguageData:
                 digest.update(file.read_bytes())
         return digest.hexdigest()
 
+    @property
+    def letters(self) -> frozenset[str]:
+        """The letters that the networks for texts can say; none where no file tells them."""
+        files = [Path(self.folder or "") / f"{code}.traineddata" for code in self.texts.split("+")]
+        return frozenset().union(*map(_letters_of, files))
+
     def of(self, script: Script) -> str:
         """Return the data for pictures of this script."""
         return self.numbers if script is Script.NUMBERS else self.texts
+
+
+def _letters_of(file: Path) -> frozenset[str]:
+    """Return the letters of a file of language data: it begins with the places of its parts."""
+    with (
+        contextlib.suppress(OSError, struct.error, IndexError, ValueError),
+        file.open("rb") as data,
+    ):
+        (count,) = struct.unpack("<i", data.read(4))
+        places = struct.unpack(f"<{count}q", data.read(8 * count))
+        start = places[_LETTERS_PART]
+        data.seek(start)
+        part = data.read(min((p for p in places if p > start), default=file.stat().st_size) - start)
+        # Its first line counts the others, which begin with what the network can say.
+        return frozenset("".join(line.split(" ")[0] for line in part.decode().splitlines()[1:]))
+    return frozenset()
 
 
 def find_language_data(texts: str, installed: Collection[str], folder: str | None) -> LanguageData:
@@ -72,6 +98,11 @@ class _Tesseract:
     def language_hash(self) -> str:
         """See `Engine.language_hash`."""
         return self._data.sha256
+
+    @functools.cached_property
+    def letters(self) -> frozenset[str]:
+        """See `LineReader.letters`."""
+        return self._data.letters
 
 
 class TesseractEngine(_Tesseract):
