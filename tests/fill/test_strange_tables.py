@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ from tests.fill.test_strange_values import box
 from tests.longer import longer_behind
 
 from backfill import workbook
-from backfill.errors import PreflightError, UsageError
+from backfill.errors import PreflightError, TooManyRefused, UsageError
 
 if TYPE_CHECKING:
     from tests.fill.conftest import Tables
@@ -248,6 +249,97 @@ def test_values_that_make_way_for_one_another_are_written_in_one_run(
     assert tables.rows("TABLE berth ORDER BY id") == wanted
     run.undo()
     assert tables.rows("TABLE berth ORDER BY id") == [(k, was) for k, (was, _) in moves.items()]
+
+
+def test_rows_that_wait_for_one_of_another_chunk_are_told_how_they_are_written(
+    tables: Tables, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables.make(
+        "CREATE TABLE berth (id int PRIMARY KEY, place int UNIQUE)",
+        "INSERT INTO berth VALUES (1, 1), (2, 2)",
+    )
+    rows = pd.DataFrame({"id": [1, 2], "place": [2, 3]})
+
+    tables.fill(rows, "berth", "place", overwrite=True, chunk_size=1).apply()
+
+    said = capsys.readouterr()
+    assert "1 row of public.berth would hold what another row holds" in said.out + said.err
+    assert "the next run writes them" in said.out + said.err
+    assert tables.rows("TABLE berth ORDER BY id") == [(1, 1), (2, 3)]
+    tables.fill(rows, "berth", "place", overwrite=True).apply()
+    assert tables.rows("TABLE berth ORDER BY id") == [(1, 2), (2, 3)]
+    assert "would hold what another row" not in capsys.readouterr().err
+
+
+def test_rows_that_swap_their_values_are_written_after_the_statement_that_a_run_names(
+    tables: Tables,
+) -> None:
+    tables.make(
+        'CREATE TABLE berth (id int PRIMARY KEY, place int CONSTRAINT "one each" UNIQUE)',
+        "INSERT INTO berth VALUES (1, 1), (2, 2)",
+    )
+    rows = pd.DataFrame({"id": [1, 2], "place": [2, 1]})
+
+    with pytest.raises(TooManyRefused) as refused:
+        tables.fill(rows, "berth", "place", overwrite=True).apply()
+    [mend] = re.findall(r"ALTER TABLE .* DEFERRABLE", str(refused.value))
+    assert "--chunk-size" not in str(refused.value)
+    tables.connection.execute(mend.encode())
+    tables.fill(rows, "berth", "place", overwrite=True).apply()
+
+    assert tables.rows("TABLE berth ORDER BY id") == [(1, 2), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "allowed", "says"),
+    [
+        (
+            "ALTER TABLE berth ADD CONSTRAINT far CHECK (place > 1) NOT VALID",
+            "ALTER TABLE berth DROP CONSTRAINT far",
+            "The CHECK far of public.berth refuses the values of 1 row",
+        ),
+        (
+            "ALTER TABLE berth ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+            "CREATE POLICY far ON berth USING (true) WITH CHECK (place > 1)",
+            "ALTER TABLE berth DISABLE ROW LEVEL SECURITY",
+            "Policies of public.berth hold for the role berth_keeper",
+        ),
+    ],
+)
+def test_an_undo_that_the_table_forbids_by_now_says_what_lets_it(
+    tables: Tables,
+    monkeypatch: pytest.MonkeyPatch,
+    forbidden: LiteralString,
+    allowed: LiteralString,
+    says: str,
+) -> None:
+    tables.make(
+        "CREATE TABLE berth (id int PRIMARY KEY, place int)", "INSERT INTO berth VALUES (1, 1)"
+    )
+    run = tables.fill(pd.DataFrame({"id": [1], "place": [2]}), "berth", "place", overwrite=True)
+    run.apply()
+    tables.make(forbidden)
+    own = tables.connection.info.user
+    tables.make(
+        "DROP ROLE IF EXISTS berth_keeper",
+        "CREATE ROLE berth_keeper LOGIN",
+        "GRANT ALL ON berth TO berth_keeper",
+        "GRANT ALL ON SCHEMA backfill TO berth_keeper",
+        "GRANT ALL ON ALL TABLES IN SCHEMA backfill TO berth_keeper",
+        "GRANT ALL ON ALL SEQUENCES IN SCHEMA backfill TO berth_keeper",
+    )
+    try:
+        keeper = tables.dsn.replace(f"{own}@", "berth_keeper@")
+        monkeypatch.setenv("TABLES_URL", keeper)
+        with pytest.raises(TooManyRefused, match=says):
+            run.undo()
+        monkeypatch.setenv("TABLES_URL", tables.dsn)
+        tables.make(allowed)
+        run.undo()
+    finally:
+        tables.make("DROP OWNED BY berth_keeper", "DROP ROLE berth_keeper")
+
+    assert tables.rows("TABLE berth") == [(1, 1)]
 
 
 def test_blanks_behind_a_text_of_any_length_are_kept(tables: Tables) -> None:

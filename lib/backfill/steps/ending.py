@@ -41,6 +41,7 @@ from backfill.server.standby_wait import StandbyMissing
 from backfill.status import RunStatus
 from backfill.steps.approval import is_open
 from backfill.steps.left_alone import nothing_written
+from backfill.steps.refused_by import ways_on
 from backfill.steps.standing import Applied, standing
 
 
@@ -137,7 +138,8 @@ class Ending:
         error = None
         with contextlib.closing(self.connect()) as connection:
             status, message = self._outcome(connection)
-            if error := nothing_written(Ledger(connection), self.folder):
+            ways = self._ways_on(connection)
+            if error := nothing_written(Ledger(connection), self.folder, ways):
                 status, message = RunStatus.FAILED, str(error)
             left = lease.leave(connection, self.claim, {}, status, message)
             if left is Left.LOST and not self._has_ended(connection):
@@ -149,9 +151,18 @@ class Ending:
                 ledger = Ledger(connection)
                 status = ledger.get(self.plan.run_id).status
                 self._standing = standing(ledger, self.plan, status)
+        for text in () if error else ways:
+            self.reporter.message(text, "warning")
         if message and error is None:
             self.reporter.advise(message)
         return error
+
+    def _ways_on(self, connection: Connection) -> list[str]:
+        """Return what lets the rows be written that the database refused."""
+        chunks = len(Ledger(connection).checkpoints(self.plan.run_id))
+        with contextlib.suppress(psycopg.Error):  # a role that may not look; the run has ended well
+            return list(ways_on(connection, self.plan.run_id, self.plan.scope["table"], chunks))
+        return []
 
     def _outcome(self, connection: Connection) -> tuple[RunStatus, str]:
         parts = parts_of(connection, self.plan.run_id)

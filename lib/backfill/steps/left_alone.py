@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from backfill.archive.evidence import DRIFTED_FILE, SKIPS_FILE
 from backfill.display.counting import counted
@@ -62,8 +62,9 @@ def _edited(rows: int, *, is_applied: bool) -> str:
     )
 
 
-def nothing_written(ledger: Ledger, folder: RunFolder) -> BackfillError | None:
-    """Return the error of a run that wrote no row of those it was to write."""
+def nothing_written(ledger: Ledger, folder: RunFolder, ways: Sequence[str]) -> BackfillError | None:
+    """Return the error of a run that wrote no row of those it was to write; `ways` are sentences
+    on what would let it."""
     run_id = folder.run_id
     totals = ledger.totals(run_id)
     if totals.updated:
@@ -77,8 +78,8 @@ def nothing_written(ledger: Ledger, folder: RunFolder) -> BackfillError | None:
     kind = TooManyRefused if SkipReason.DATABASE_ERROR in left else RowsLeft
     return kind(
         f"Run {run_id} wrote no row: the database took none of them ({reasons}). Each stands with "
-        f"what it said in {SKIPS_FILE} and in backfill.skip, and is pending as before. When that "
-        f"is mended: {new_plan(folder)}"
+        f"what it said in {SKIPS_FILE} and in backfill.skip, and is pending as before. "
+        f"{' '.join(ways)}{' ' if ways else ''}When that is mended: {new_plan(folder)}"
     )
 
 
