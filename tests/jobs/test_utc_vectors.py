@@ -157,6 +157,8 @@ def test_a_default_zone_helps_blank_zones_only_and_only_the_first_one_beats_a_ho
         key: row.skip.value for key, row in TRAP_ROWS.items() if row.skip and key not in helped
     }
     assert {key: reason for key, (_, reason) in bench.skips(book.run_id).items()} == still_skipped
+    said = f"{len(helped)} rows have no zone, or a blank one, and Asia/Tokyo of --default-tz"
+    assert ("overrides with Asia/Tokyo" if is_first else said) in bench.messages()
 
 
 @pytest.mark.parametrize(

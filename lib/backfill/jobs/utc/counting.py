@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pyarrow.compute as pc
+
 from backfill.decisions import ANY, Answers, Question
 from backfill.display.counting import counted
 from backfill.plans.staging import Staging
@@ -23,6 +25,7 @@ from backfill.utc.compute import Computed
 from backfill.utc.convert import LocalKind
 from backfill.utc.doubts import WORDS
 from backfill.utc.years import YearCounts, ask_year
+from backfill.utc.zone_choice import ZoneSource
 
 SHOWN_YEARS = 3
 SHOWN_SCOPES = 20
@@ -38,6 +41,7 @@ class Count:
     asked: set[tuple[str, ...]] = field(default_factory=set)
     years: YearCounts = field(default_factory=YearCounts)
     overridden: Counter[str] = field(default_factory=Counter)
+    defaulted: int = 0
     patterns: Counter[str] = field(default_factory=Counter)
 
     def add(self, computed: Computed) -> None:
@@ -45,6 +49,8 @@ class Count:
         self.gaps += computed.gaps
         self.years.add(computed.years)
         self.overridden.update(computed.overridden)
+        sources = pc.struct_field(computed.changes.column("why"), "zone_source")
+        self.defaulted += pc.sum(pc.equal(sources, ZoneSource.DEFAULT.value)).as_py() or 0
         self.patterns.update(computed.patterns)
 
     def new_questions(self, asked: Iterable[Question]) -> list[Question]:
@@ -70,7 +76,12 @@ class Count:
         return counts | {"folds": self.folds, "gaps": self.gaps, "questions": self.questions}
 
 
-def tell_overridden(overridden: Counter[str], default: str, reporter: Reporter) -> None:
+def tell_defaults(count: Count, default: str, reporter: Reporter) -> None:
+    """Say of how many rows --default-tz is the zone, and of which it overrides another."""
+    overridden = count.overridden
+    if (without := count.defaulted - overridden.total()) > 0:
+        what = counted(without, "row has no zone", "rows have no zone")
+        reporter.message(f"{what}, or a blank one, and {default} of --default-tz is taken.")
     for scope, rows in overridden.most_common(SHOWN_SCOPES):
         what = counted(rows, "row has a zone of its own", "rows have a zone of their own")
         reporter.message(

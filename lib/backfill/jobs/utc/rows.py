@@ -11,7 +11,7 @@ import pyarrow as pa
 from backfill.decisions import Answers
 from backfill.display.pages import Shown
 from backfill.jobs.utc.blocks import compute_blocks
-from backfill.jobs.utc.counting import Count, ask_together, look_at_years, tell_overridden
+from backfill.jobs.utc.counting import Count, ask_together, look_at_years, tell_defaults
 from backfill.jobs.utc.pending import count_filled
 from backfill.jobs.utc.pictures import clock_change_picture, pending_picture
 from backfill.jobs.utc.settings import Order, UtcSettings
@@ -159,7 +159,7 @@ class UtcRows:
             del computed  # before the next one is
         count.questions -= ask_together(work.staging)
         work.refusal = look_at_years(count, chosen.answers, work, is_accepted=chosen.accept_years)
-        tell_overridden(count.overridden, chosen.default_tz or "", reporter)
+        tell_defaults(count, chosen.default_tz or "", reporter)
         work.counts = count.as_json()
 
     def _computed(self, staging: Staging) -> Iterator[Computed]:
