@@ -13,7 +13,6 @@ import inspect
 import os
 import re
 import sys
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ from typing import Any, cast
 from backfill.decisions import Words
 from backfill.errors import BackfillError, UsageError
 from backfill.jobs.entry import Entry, answers_from
+from backfill.jobs.parameter_types import form_of, literal_of, value_of
 from backfill.loading import named_first
-from backfill.parameter import Kind, Parameter
+from backfill.parameter import Parameter
 from backfill.parameters import DECISIONS, TASK_PARAMETERS
 from backfill.steps.job import Job
 from backfill.steps.kind import JobKind
@@ -41,12 +41,6 @@ _TAKEN = frozenset(
     )
 )
 _RESERVED = frozenset(("revert", "task", "utc", "ocr", "fill"))
-_KINDS: Mapping[Any, Kind] = {
-    bool: Kind.FLAG,
-    int: Kind.WHOLE,
-    float: Kind.NUMBER,
-    str: Kind.TEXT,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +85,9 @@ class FoundTask:
         made = self.made_by
         if self.dataclass is not None:
             chosen = {p.name: values[p.name] for p in self.own if p.name in values}
-            for name, hint in typing.get_type_hints(self.dataclass).items():
-                if name in chosen and typing.get_origin(_plain(hint)) is tuple:
-                    chosen[name] = tuple(chosen[name])
-            return made(self.dataclass(**chosen))
+            hints = typing.get_type_hints(self.dataclass)
+            read = {name: value_of(name, hints[name], value) for name, value in chosen.items()}
+            return made(self.dataclass(**read))
         is_task = hasattr(made, "compute") and not inspect.isclass(made)
         return made() if callable(made) and not is_task else made
 
@@ -124,32 +117,20 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> Parameter:
             f"The parameter {field.name} of the task needs another name: the command has a flag of "
             "that name, or it is not made of small letters, digits and underscores."
         )
-    plain = _plain(hint)
-    is_list = typing.get_origin(plain) in (list, tuple)
-    words = typing.get_args(plain) if typing.get_origin(plain) is typing.Literal else ()
-    is_words = bool(words) and all(isinstance(word, str) for word in words)
-    is_texts = is_list and {*typing.get_args(plain)} <= {str, ...}
-    kind = Kind.TEXTS if is_texts else Kind.TEXT if is_words else _KINDS.get(plain)
-    if kind is None:
+    form = form_of(hint)
+    if form is None:
         raise UsageError(
-            f"The parameter {field.name} of the task is {inspect.formatannotation(hint)}: "
-            "str, int, float, bool, Literal of words, or a list of str is what a flag can be."
+            f"The parameter {field.name} of the task is {inspect.formatannotation(hint)}, which no "
+            "flag can be: take str, int, float, bool, date, datetime, time, Decimal, UUID, Path, "
+            "an Enum, a Literal of words, a list or tuple[…, ...] of one of these, or one | None."
         )
     if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
         raise UsageError(f"The parameter {field.name} of the task needs a default.")
     made = field.default_factory
-    default: Any = field.default if made is dataclasses.MISSING else made()
-    if is_list:
-        default = list(default or ()) or ""
-    choices = tuple(metadata.get("choices", words))
-    return Parameter(field.name, kind, default, metadata.get("help", field.name), choices)
-
-
-def _plain(hint: Any) -> Any:
-    """Return the type of `X | None`, and of `Optional[X]`."""
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        return next((part for part in typing.get_args(hint) if part is not type(None)), hint)
-    return hint
+    default = literal_of(field.default if made is dataclasses.MISSING else made(), form)
+    choices = tuple(metadata.get("choices", form.choices))
+    says = metadata.get("help", field.name)
+    return Parameter(field.name, form.kind, default, says, choices, form.metavar)
 
 
 def find_task(name: str) -> FoundTask:

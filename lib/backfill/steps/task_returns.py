@@ -16,6 +16,7 @@ import psycopg
 import pyarrow as pa
 
 from backfill.errors import BackfillError, PreflightError, UsageError
+from backfill.rows.texts import text_of
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
 from backfill.skips import SkipReason
@@ -57,18 +58,19 @@ def names_of(task: Any) -> Names:
 
 
 def settings_of(task: Any) -> Mapping[str, Any]:
-    """Return what decides the task's values: a dict that can be kept as JSON."""
+    """Return what decides the task's values: a dict as JSON keeps it, with
+    dates, decimals and paths as texts."""
     settings = task.settings
     if not isinstance(settings, Mapping):
         raise UsageError(_is_not(task, "settings", settings, "a dict, {} where nothing decides"))
     try:
-        json.dumps(dict(settings), allow_nan=False)
-    except (TypeError, ValueError) as error:
+        kept = json.dumps(dict(settings), allow_nan=False, default=text_of)
+    except (TypeError, ValueError, UsageError) as error:
         raise UsageError(
             f"`settings` of the task {task.name} can not be kept as JSON: {error}. Make texts, "
             "numbers, lists or dicts of what decides its values."
         ) from None
-    return settings
+    return dict(json.loads(kept))
 
 
 def pages_of(task: Any, connection: Connection, table: Table) -> Iterator[pa.Table]:
