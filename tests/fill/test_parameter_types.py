@@ -56,7 +56,11 @@ class Wells(Sound):
 
     def __init__(self, chosen: All) -> None:
         self.made.append(chosen)
-        self.settings: Any = {"day": chosen.day, "share": chosen.share, "file": chosen.file}
+
+    @property
+    def settings(self) -> Any:  # type: ignore[override]
+        chosen = self.made[-1]
+        return {"day": chosen.day, "share": chosen.share, "file": chosen.file}
 
 
 @pytest.fixture
