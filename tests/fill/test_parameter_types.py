@@ -58,7 +58,7 @@ class Wells(Sound):
         self.made.append(chosen)
 
     @property
-    def settings(self) -> Any:  # type: ignore[override]
+    def settings(self) -> Any:
         chosen = self.made[-1]
         return {"day": chosen.day, "share": chosen.share, "file": chosen.file}
 
