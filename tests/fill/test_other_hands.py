@@ -103,6 +103,32 @@ def test_a_file_that_is_something_else_is_told_what_it_is_and_what_mends_it(
         read(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("boats.csv.bz2", "unpack it, and name the unpacked file"), ("boats.ZIP", "unpack it, and")],
+)
+def test_a_file_that_is_packed_otherwise_is_to_be_unpacked(
+    tmp_path: Path, name: str, says: str
+) -> None:
+    (tmp_path / name).write_bytes(b"BZh91AY&SY")
+
+    with pytest.raises(UsageError, match=says):
+        open_values(tmp_path / name)
+
+
+def test_a_text_of_another_ending_is_read_by_what_is_printed_wherever_it_is_typed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "it's.dat").write_text("id;name\n7;Ask\n")
+
+    with pytest.raises(UsageError, match="text like CSV: --query ") as refused:
+        open_values(tmp_path / "it's.dat")
+
+    query = str(refused.value).split("--query ")[1].split("; anything")[0]
+    keep_query(typed(query), tmp_path / "values.arrow", Path.cwd())
+    assert read(tmp_path / "values.arrow") == [{"id": 7, "name": "Ask"}]
+
+
 def test_an_address_is_to_be_fetched_and_a_pattern_is_a_query(tmp_path: Path) -> None:
     for year in (2025, 2026):
         (tmp_path / "boats" / f"year={year}").mkdir(parents=True)
@@ -362,9 +388,7 @@ def test_lines_that_end_in_two_ways_are_read_after_what_is_printed(tmp_path: Pat
 
     with pytest.raises(UsageError, match="some of its lines end as Windows' do") as refused:
         read(mixed)
-    subprocess.check_call(
-        ["sh", "-c", str(refused.value).split("alike: ")[1]], cwd=tmp_path, timeout=60
-    )
+    subprocess.check_call(["sh", "-c", str(refused.value).split("alike: ")[1]], timeout=60)
 
     assert read(tmp_path / "lines-bo at.csv") == [
         {"id": "7", "name": "Ask"},

@@ -116,7 +116,7 @@ def test_a_csv_that_leaves_utf_8_far_down_is_refused_with_the_mend(tmp_path: Pat
     path = tmp_path / "cities.csv"
     path.write_bytes(b"id,city\n" + b"".join(b"%d,Rom\n" % n for n in range(30_000)) + b"x,K\xf6ln")
 
-    with pytest.raises(UsageError, match=r"Line: 30002.*iconv -f LATIN1 -t UTF-8 cities\.csv"):
+    with pytest.raises(UsageError, match=r"Line: 30002.*iconv -f LATIN1 -t UTF-8 /.*/cities\.csv"):
         list(open_values(path).batches())
 
 
@@ -285,7 +285,7 @@ def test_a_part_is_written_where_only_that_is_approved(tables: Tables, tmp_path:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.csv", "id,price\n1,3 €\n".encode("cp1252"), "iconv -f WINDOWS-1252 -t UTF-8 a.csv"),
+        ("a.csv", "id,price\n1,3 €\n".encode("cp1252"), "iconv -f WINDOWS-1252 -t UTF-8 /"),
         ("a.csv", b"id,name\n" + b"1,x\n" * 30_000 + "2,“é”".encode("cp1252"), "WINDOWS-1252"),
         ("a.csv", "id,name\n1,Åsa\n".encode("utf-16-le"), "iconv -f UTF-16LE"),
         ("a.csv", "id,name\n1,Asa\n".encode("utf-16-be"), "iconv -f UTF-16BE"),

@@ -125,7 +125,7 @@ def test_a_failed_verification_names_a_command_that_looks(place: Place) -> None:
 
     assert verified.code == 6
     for command in commands_in(verified.err + verified.out):
-        place.paste(command, 0, 6)
+        place.paste(command, 0, 5, 6)  # revert leaves the edited row alone
     assert place.prices() == [10, 20, 30, 7, 50, 60]
 
 
@@ -184,9 +184,8 @@ def test_more_skips_than_allowed_and_a_changed_plan_name_commands_that_plan_or_w
 
 @pytest.mark.pastes("jobs.fill.other_files:_recode shell", "jobs.fill.entry:_make apply RUN_ID")
 def test_a_file_in_another_encoding_is_read_after_what_is_printed_and_written_in_part(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place,
 ) -> None:
-    monkeypatch.chdir(place.folder)
     place.bench.sql('ALTER TABLE our."market day" ADD COLUMN "who" text')
     sold = place.folder / "who's selling.csv"
     sold.write_bytes("id,who\n1,Åsa\n2,Björn\n".encode("latin-1"))
@@ -196,8 +195,9 @@ def test_a_file_in_another_encoding_is_read_after_what_is_printed_and_written_in
     (command,) = re.findall(r"iconv [^\n]+?(?=\.?\n)", refused.err)
     ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
     note_run(command, ended.returncode)
-    in_part = place.type(*given, "utf8-who's selling.csv", "--only", "key = '2'")
-    planned = place.type(*given, "utf8-who's selling.csv")
+    mended = str(place.folder / "utf8-who's selling.csv")
+    in_part = place.type(*given, mended, "--only", "key = '2'")
+    planned = place.type(*given, mended)
     place.paste(printed(in_part, "apply"), RUN_ID=planned.summary["run_id"])
 
     assert (refused.code, in_part.code) == (2, 2)

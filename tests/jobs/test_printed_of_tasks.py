@@ -189,7 +189,7 @@ def test_a_changed_plan_drift_and_a_failed_verification_name_commands_that_do_no
 
     assert verified.code == 6
     for command in commands_in(applied.err + verified.err + verified.out):
-        place.paste(command, 0, 6)
+        place.paste(command, 0, 5, 6)
     assert place.bells() == [None, 7, *TUNED[2:]]
 
 

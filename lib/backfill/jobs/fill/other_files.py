@@ -11,6 +11,7 @@ from backfill.plans.staging import literal
 
 _BLOCK = 1 << 20
 _PACKED = (".gz", ".zst")
+_PACKED_OTHERWISE = (".bz2", ".xz", ".zip", ".7z", ".rar", ".tar", ".tgz", ".lz4", ".br")
 _UNPACK = "Unpack it, and name the unpacked file: its letters can be looked at then."
 #: Of spreadsheets, which nothing that is installed here reads.
 _SHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
@@ -57,7 +58,9 @@ def otherwise(path: Path) -> str:
     """Return how a file of another ending is read all the same."""
     if path.suffix.lower() in _SHEETS:
         return "save the sheet as CSV in UTF-8, or hand pandas.read_excel(…) to workbook.fill"
-    query = shlex.quote(f"SELECT * FROM read_csv({literal(path.name)})")
+    if path.suffix.lower() in _PACKED_OTHERWISE:
+        return "unpack it, and name the unpacked file"
+    query = shlex.quote(f"SELECT * FROM read_csv({literal(path)})")
     return (
         f"text like CSV: --query {query}; anything else: read it in Python, and hand the dataframe "
         "to workbook.fill"
@@ -76,7 +79,7 @@ def seems(path: Path) -> str:
 
 def line_ends(path: Path) -> str:
     """Say how a text gets one end for all of its lines."""
-    name, whole = shlex.quote(path.name), shlex.quote(f"lines-{path.name}")
+    name, whole = (shlex.quote(str(p)) for p in (path, path.with_name(f"lines-{path.name}")))
     mend = f"Make them alike: sed 's/\\r$//' {name} > {whole}"
     return (
         "some of its lines end as Windows' do, others do not, or one holds a carriage return "
@@ -109,5 +112,5 @@ def recoded(path: Path) -> str:
 
 
 def _recode(encoding: str, path: Path) -> str:
-    words = ["iconv", "-f", encoding, "-t", "UTF-8", path.name]
-    return shell(words, into=f"utf8-{path.name}")
+    words = ["iconv", "-f", encoding, "-t", "UTF-8", str(path)]
+    return shell(words, into=str(path.with_name(f"utf8-{path.name}")))
