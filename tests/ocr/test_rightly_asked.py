@@ -449,3 +449,29 @@ def test_a_title_divided_more_often_than_others_is_asked_about(
 
     doubts = "".join(day_of([image_of(*cards)]).all_review_reasons)
     assert (checks.TITLE_UNSURE in doubts) is is_held
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "is_asked"),
+    [
+        ("08:00 – 10:00", "08:30 – 11:00", True),
+        ("08:00 – 10:00", "08:00 – 10:00", True),
+        ("08:00 – 10:00", "10:00 – 11:00", False),
+        ("22:00 – 02:00", "08:00 – 09:00", False),
+    ],
+)
+def test_cards_beside_one_another_at_one_time_are_of_two_persons(
+    left: str, right: str, is_asked: bool
+) -> None:
+    cards = [
+        line
+        for at, times in enumerate((left, right))
+        for line in (
+            (times, 30 + 500.0 * at, 200.0),
+            ("Vega Dunge • Skola", 30 + 500.0 * at, 230.0),
+        )
+    ]
+
+    assert (checks.SIDE_BY_SIDE in _seen(*cards).flags) is is_asked
+    below = [(text, 30.0, top + 200 * (x > 100)) for text, x, top in cards]
+    assert checks.SIDE_BY_SIDE not in _seen(*below).flags

@@ -127,6 +127,20 @@ def test_a_ground_of_a_colour_of_its_own_is_asked_about(look: Look) -> None:
     assert List(look, grounds=grounds).doubts() == [set(), set(), set(), {OTHER_COLOUR}]
 
 
+@looks
+@pytest.mark.parametrize("pitch", [18, 34])
+def test_a_hatched_ground_is_asked_about(look: Look, pitch: int) -> None:
+    drawn = List(look)
+    for x in range(-200, 800, pitch):
+        drawn.pen.line((x, 380, x + 180, 200), fill="#80808a", width=pitch // 2)
+    plain = List(look)
+    mask = Image.new("L", drawn.image.size, 0)
+    ImageDraw.Draw(mask).rectangle((0, 240, 800, 400), fill=70)
+    drawn.image = Image.composite(drawn.image, plain.image, mask)
+
+    assert drawn.doubts() == [set(), {OTHER_COLOUR}, set(), set()]
+
+
 @pytest.mark.parametrize(
     ("bars", "jobs"),
     [

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.ocr.screens import dejavu
 
-from backfill.ocr.checks import FAINT_TEXT
+from backfill.ocr.checks import FAINT_TEXT, PALER
 from backfill.ocr.engine_choice import EngineChoice
 from backfill.ocr.images import load_pixels
 from backfill.ocr.preprocess import find_ink
@@ -151,4 +151,5 @@ def test_pale_times_are_told_of_only_where_the_whole_card_is_pale(
     reading = _read(_pale_times(fill, title_fill))
 
     assert [(e.start, e.end) for e in reading.entries] == [("07:00", "07:45"), ("07:45", "09:00")]
-    assert (FAINT_TEXT in reading.flags) is is_held
+    assert [PALER in entry.flags for entry in reading.entries] == [False, is_held]
+    assert FAINT_TEXT not in reading.flags

@@ -165,15 +165,9 @@ def _without_read(
 ) -> list[Band]:
     """Return the bands without pale ones that were read: small states ("on time"), a card's text.
 
-    An app sets off the times or the address of a card so. A card of which all is pale may be off.
+    An app sets off the times or the address of a card so.
     """
-    darkest = max((word.contrast for row in rows for word in row), default=0.0)
-    of_cards = {
-        word
-        for entry in entries
-        if max(w.contrast for w in entry.words) >= limits.FAINT_CARD * darkest
-        for word in entry.words
-    }
+    of_cards = {word for entry in entries for word in entry.words}
     read = {
         band
         for band, row in zip(bands, rows, strict=True)

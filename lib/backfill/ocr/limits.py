@@ -140,7 +140,7 @@ FAINT_LEVEL = Letters(0.45)  # how level they stand,
 FAINT_LETTERS = Count(6)  # and how many make a line.
 FAINT_SHARE = Share(0.36)  # Of the contrast of the darkest text: a run this faint …
 FAINT_WIDE = Letters(3.0)  # … and so wide is faint text.
-FAINT_CARD = Share(0.62)  # Of a card no word of which is darker, pale lines are faint text.
+FAINT_CARD = Share(0.62)  # Of the darkest text: a card no word of which is darker is paler.
 
 # — Confidence in what was read —
 SURE = Confidence(85.0)  # From here on a word is believed without a second look.
@@ -315,5 +315,6 @@ BAR_THICK = Letters(1.5)  # and no thicker; what is, hides what lies below it.
 OTHER_COLOUR = Levels(10)  # Of the nearest colour: from here on a colour is another one.
 SLIVER_TALL = Times(2.0)  # Of its width: no sign that ends a line is so tall and unread.
 FEWEST_ALIKE = Count(2)  # So many cards at least look alike, and one does not:
+HATCHED = Share(0.15), Share(0.7)  # so much of so many rows and columns of its ground has others,
 OTHER_LOOK = Levels(24)  # its colour is another one from here on,
 SIGN_BEFORE = Letters(1.5)  # or a sign stands so near before its text.

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from backfill.ocr import limits
 from backfill.ocr.checks import OTHER_COLOUR, PALER, SIGN_BEFORE
 from backfill.ocr.lettering import clean_words
+from backfill.ocr.masks import Pixels
 from backfill.ocr.scene import Scene, commonest, part_behind
 from backfill.ocr.sheet import Bar
 from backfill.ocr.shift import Entry
@@ -27,14 +28,16 @@ _Colour = npt.NDArray[np.int16]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Look:
-    """How one client's card looks: its ground and what is in the column of bars, a sign, its job.
+    """How one client's card looks: its ground, what is in the column of bars, a sign, its job.
 
+    `is_hatched`: beside its text much of the ground is of another colour.
     Two are alike where no colour differs by `OTHER_COLOUR`, unlike where one does by `OTHER_LOOK`.
     """
 
     colours: _Colour
     has_sign: bool
     job: str
+    is_hatched: bool
 
     def differs_from(self, other: _Look) -> int:
         return int(np.abs(self.colours - other.colours).max())
@@ -72,8 +75,9 @@ def _doubts_of(own: _Look | None, looks: Collection[_Look]) -> tuple[str, ...]:
     is_unlike = own.differs_from(others[0]) >= limits.OTHER_LOOK
     jobs = {other.job for other in others}
     is_told = own.job in jobs or len(jobs) > 1
+    is_hatched = own.is_hatched and not any(other.is_hatched for other in others)
     return (
-        *(OTHER_COLOUR,) * (are_alike and is_unlike and is_told),
+        *(OTHER_COLOUR,) * ((are_alike and is_unlike and is_told) or is_hatched),
         *(SIGN_BEFORE,) * (own.has_sign and not any(other.has_sign for other in others)),
     )
 
@@ -90,7 +94,26 @@ def _look_of(entry: Entry, scene: Scene, column: float | None) -> _Look:
         bar = np.median(beside, axis=(0, 1)).astype(np.int16)
     labels = find_labels(clean_words(entry.title))
     job = main_label(labels).display if labels else ""
-    return _Look(np.concatenate((ground, bar)), _has_sign(entry.words, scene), job)
+    is_hatched = _is_hatched(entry.words, part, ground)
+    return _Look(np.concatenate((ground, bar)), _has_sign(entry.words, scene), job, is_hatched)
+
+
+def _is_hatched(words: Sequence[Word], part: Pixels, ground: _Colour) -> bool:
+    """Whether much of a card's ground, `part` of the scene, is of another colour beside words."""
+    left, top, _right, _bottom = (int(side / limits.SHRINK) for side in span_of(words))
+    is_free = np.ones(part.shape[:2], dtype=np.bool_)
+    for word in words:
+        x, y = int(word.left / limits.SHRINK) - left, int(word.top / limits.SHRINK) - top
+        wide, tall = (int(size / limits.SHRINK) + 3 for size in (word.width, word.height))
+        is_free[max(0, y - 1) : y + tall, max(0, x - 1) : x + wide] = False
+    is_other = is_free & (np.abs(part.astype(np.int16) - ground).max(axis=2) > limits.OTHER_COLOUR)
+    # A portrait or a shade is in some rows and columns only.
+    lines = [(is_other.sum(axis=n), is_free.sum(axis=n)) for n in (0, 1)]
+    shares = [others[free > 2] / free[free > 2] for others, free in lines]
+    return all(
+        share.size > 0 and float(np.mean(share > limits.HATCHED[0])) > limits.HATCHED[1]
+        for share in shares
+    )
 
 
 def _has_sign(words: Sequence[Word], scene: Scene) -> bool:

@@ -19,6 +19,7 @@ from backfill.ocr.checks import (
     PROVISIONAL,
     ROOM_BETWEEN,
     SECOND_DAY,
+    SIDE_BY_SIDE,
     STRAY_TEXT,
     TEXT_CUT_SHORT,
     TIME_ABOVE_DATE,
@@ -26,7 +27,7 @@ from backfill.ocr.checks import (
     WHOSE,
     check_times,
 )
-from backfill.ocr.clock import minutes_of
+from backfill.ocr.clock import minutes_of, unroll_range
 from backfill.ocr.dates import DateEvidence, find_date, lines_of, shows_other_day
 from backfill.ocr.header import header_end, holds_times
 from backfill.ocr.layout import Layout, read_layout
@@ -98,6 +99,8 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     flags += (TIME_ABOVE_DATE,) * holds_times(above, ink.contrast.shape, of_cards)
     flags += (ROOM_BETWEEN,) * _holds_a_bar(cells, entries)
     flags += _doubts_of_heads(lines, date, end, first)
+    # Beside a scale of hours a person's own overlapping cards stand beside one another.
+    flags += (SIDE_BY_SIDE,) * (layout.scale_y is None and _overlap_beside(entries))
     is_other_named = date is not None and shows_other_day(lines, date)
     flags += (SECOND_DAY,) * (is_other_named or _are_disordered(entries))
     of_strays = (STRAY_TEXT,) * any(is_stray) + (CUT_BELOW,) * (not all(is_stray))
@@ -164,6 +167,19 @@ def _are_disordered(entries: tuple[Entry, ...]) -> bool:
     starts = [(span_of(entry.words)[1], minutes_of(entry.start)) for entry in entries]
     return any(
         upper[0] < lower[0] and upper[1] > lower[1] for upper, lower in itertools.pairwise(starts)
+    )
+
+
+def _overlap_beside(entries: Sequence[Entry]) -> bool:
+    """Whether cards of two columns overlap in time, as one person's that goes on there do not."""
+    cards = [(span_of(e.words), unroll_range(e.start, e.end)) for e in entries if e.words]
+    return any(
+        one[2] < other[0]
+        and one[1] < other[3]
+        and other[1] < one[3]
+        and own[0] < others[1]
+        and others[0] < own[1]
+        for (one, own), (other, others) in itertools.permutations(cards, 2)
     )
 
 
