@@ -123,6 +123,24 @@ def test_strokes_waves_and_hooks_are_no_dots(style: Style, drawn: str, said: str
 
 
 @FONTS
+@SIZES
+@pytest.mark.parametrize(
+    ("drawn", "said", "doubted"),
+    [
+        ("Yıldızek Serova", "Yildizek Serova", ["Yildizek"]),
+        ("Aydınova Wenn", "Aydinova Wenn", ["Aydinova"]),
+        ("Yildizek Serova", "Yildizek Serova", []),
+        ("Fridolin Wenn", "Fridolin Wenn", []),
+        ("Kilian Fixova", "Kilian Fixova", []),
+    ],
+)
+def test_an_i_without_its_dot_is_another_letter(
+    style: Style, size: int, drawn: str, said: str, doubted: list[str]
+) -> None:
+    assert _doubted(drawn, said, style, size) == doubted
+
+
+@FONTS
 @pytest.mark.parametrize(
     ("drawn", "said"),
     [

@@ -118,7 +118,10 @@ def test_another_opinion_is_asked_about(
 
 
 @FONTS
-@pytest.mark.parametrize(("drawn", "said"), [("Søs Wenn", "Sos Wenn"), ("Wenn İlk", "Wenn ilk")])
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [("Søs Wenn", "Sos Wenn"), ("Wenn İlk", "Wenn ilk"), ("Yıldız Serova", "Yildiz Serova")],
+)
 def test_what_the_ink_has_and_neither_reader_says_is_asked_about(
     style: Style, drawn: str, said: str
 ) -> None:

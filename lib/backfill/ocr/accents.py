@@ -97,7 +97,9 @@ class Marks:
         if self._first_stands_out(word):
             return True
         letters = _letters(word, own) or _marked_head(word, own)
-        return any(_has_pale_mark(letter, own, ink) for letter in letters) or any(
+        return any(
+            _has_pale_mark(letter, own, ink) or self._is_dotless(letter, word) for letter in letters
+        ) or any(
             _is_other_letter(
                 letter, [m for m in above if _is_over(m, letter.piece)], self._line, band, ink
             )
@@ -105,12 +107,28 @@ class Marks:
         )
 
     def is_unheard(self, word: Word) -> bool:
-        """Whether what readers leave out is there all the same: a bar through an o, an İ's dot."""
+        """Whether readers say what is not there, a dot above an ı, or leave out what is: ø, İ."""
         if not NAME.fullmatch(word.text):
             return False
         letters = _letters(word, self.own[word])
         is_tall = word.text[:1] == "i" and self._first_stands_out(word)
-        return is_tall or any(_has_bar(letter, self.band) for letter in letters)
+        return is_tall or any(
+            _has_bar(letter, self.band) or self._is_dotless(letter, word) for letter in letters
+        )
+
+    def _is_dotless(self, letter: _Letter, word: Word) -> bool:
+        """Whether an i is as low as letters without marks, and nothing stands above it: ı."""
+        piece, usual = letter.piece, self._line.low
+        if letter.char != "i" or not usual or piece.height < limits.SMALLEST_SHAPE_PX:
+            return False
+        # Slanted print has its dots right of their letters, but not beyond the next.
+        own, aside = self.own[word], round(limits.MARK_REACH * piece.height)
+        left = max((p.right for p in own if p.right <= piece.left), default=0)
+        right = min((p.left for p in own if p.left >= piece.right), default=piece.right + aside)
+        left, right = max(left + 1, piece.left - aside), min(right - 1, piece.right + aside)
+        around = piece._replace(left=left, width=max(piece.width, right - left))
+        is_low = piece.height < limits.UNMARKED_TALL * usual
+        return is_low and _is_blank_above(around, self.ink)
 
     @functools.cached_property
     def _line(self) -> _Line:
