@@ -27,8 +27,6 @@ from backfill.ocr.words import Word
 # Digits are the same in every language. This one's network has a quarter of the weights of swe's,
 # and is a part of every installation that we know of.
 NUMBERS_LANGUAGE = "eng"
-# Of the parts of a file of language data, the one that lists what its network can say.
-_LETTERS_PART = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def _letters_of(file: Path) -> frozenset[str]:
     ):
         (count,) = struct.unpack("<i", data.read(4))
         places = struct.unpack(f"<{count}q", data.read(8 * count))
-        start = places[_LETTERS_PART]
+        start = places[21]  # of the part that lists what the network can say
         data.seek(start)
         part = data.read(min((p for p in places if p > start), default=file.stat().st_size) - start)
         # Its first line counts the others, which begin with what the network can say.
