@@ -172,7 +172,8 @@ def is_provisional(text: str) -> bool:
         word in words_of("negations") and before in ("", *words_of("copulas"))
         for before, word in itertools.pairwise(("", *words))
     )
-    return is_denied or any(word in words_of("provisional") for word in words)
+    is_old = all(any(word in words_of(of) for word in words) for of in ("ago", "day_units"))
+    return is_denied or is_old or any(word in words_of("provisional") for word in words)
 
 
 def is_all_day(text: str) -> bool:
