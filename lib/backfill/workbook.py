@@ -57,7 +57,7 @@ from backfill.steps.planning import ORDERS, Planning, frame
 from backfill.steps.revert import plan_revert
 from backfill.steps.running import stopped_run
 from backfill.steps.task import part
-from backfill.steps.which_run import row_of, run_of_notebook, run_to_revert
+from backfill.steps.which_run import find_planned, row_of, run_to_apply, run_to_revert
 from backfill.which_folder import find_folder
 
 SHOWN_REMARKS = 1_000
@@ -259,10 +259,8 @@ class Book(RunBook):
         with self._step("preflight"):
             if self._planning is None:
                 return self._frozen_note()
-            preflight = self._planning.preflight(self.settings, writing=self.values["apply"])
-            return self._look(
-                "The preflight", lambda: preflight_view(preflight, self.kind.scope_name)
-            )
+            found = self._planning.preflight(self.settings, writing=self.values["apply"])
+            return self._look("The preflight", lambda: preflight_view(found, self.kind.scope_name))
 
     def extract(self) -> Shown:
         """Read the pending rows into staging."""
@@ -288,8 +286,8 @@ class Book(RunBook):
         with self._step("diff"):
             if self._planning is None:
                 return self._plan_view()
-            ready, staging = self._planning.ready, self._planning.staging
-            return self._look("The diff", lambda: ready.rows.diff_view(staging))
+            planning = self._planning
+            return self._look("The diff", lambda: planning.ready.rows.diff_view(planning.staging))
 
     def picture(self) -> Shown:
         """Show the job's pictures: each with the table behind it."""
@@ -383,9 +381,11 @@ def _find_run(book: RunBook, *, has_written: bool = False) -> RunRow:
     with book.database.connect() as connection:
         ledger = Ledger(connection)
         if wanted != "latest" or not book.database.is_embedded or ledger.runs(1):
-            runs, is_writing = runs_dir(book.values["runs_dir"]), book.values.get("apply", False)
-            find = run_to_revert if has_written else run_of_notebook
-            return find(ledger, wanted, runs, is_writing=is_writing)
+            is_writing = book.values.get("apply", False)
+            if has_written:
+                return run_to_revert(ledger, wanted, is_writing=is_writing)
+            find = run_to_apply if is_writing else find_planned
+            return find(ledger, wanted, runs_dir(book.values["runs_dir"]))
         book.reporter.message("There is no run yet: planning the demo first.")
         return ledger.get(plan_demo(book.values))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from typing import TYPE_CHECKING
@@ -122,6 +123,7 @@ def test_values_that_came_as_they_are_outlive_an_update_of_the_time_zone_data(
     planned.apply()
 
     assert tables.rows("TABLE jar") == [(3, "cork")]
+    assert json.loads((planned.folder.path / "plan.json").read_text())["tzdata_version"] == ""
 
 
 @pytest.mark.parametrize(

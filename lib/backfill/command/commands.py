@@ -279,14 +279,12 @@ def run_revert(options: argparse.Namespace) -> int:
 def _run_revert(options: argparse.Namespace, values: dict[str, Any], kernel: Kernel) -> int:
     from backfill.parameters import REVERT_PARAMETERS
     from backfill.settings import engine_settings
-    from backfill.steps.which_run import latest_in_words, refuse_to_revert_latest
+    from backfill.steps.which_run import latest_in_words, run_to_revert
     from backfill.which_folder import LATEST
 
     engine_settings(values)
     with ledger_of(options) as ledger:
-        run = ledger.get(values["run_id"], has_written=True)
-    if values["apply"] and values["run_id"] == LATEST:
-        raise refuse_to_revert_latest(run)
+        run = run_to_revert(ledger, values["run_id"], is_writing=values["apply"])
     terminal = terminal_of(options)
     if values["run_id"] == LATEST:
         terminal.message(latest_in_words(run))

@@ -211,11 +211,12 @@ def differences_of_settings(
 def _named(kind: JobKind, facts: RunFacts) -> tuple[Mapping[str, Any], ...]:
     settings = dict(facts.plan.get("settings") or {})
     decisions = settings.pop("decisions", None) or []
+    is_dated = kind.uses_calendar(facts.plan.get("target") or {})
     return (
         settings,
         {"decisions": decisions},
         kind.computed_by(facts),
-        {"tzdata": facts.plan.get("tzdata_version")},
+        {"tzdata": facts.plan.get("tzdata_version")} if is_dated else {},
         {k: v for k, v in (facts.run.get("versions") or {}).items() if k != "tzdata"},
         {"database": facts.plan.get("database_fingerprint"), "reverts": facts.plan.get("reverts")},
     )

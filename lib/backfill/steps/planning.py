@@ -129,7 +129,8 @@ class Planning:
 
         `kept` is what was said of how it is to be written, by parameter.
         """
-        settings = self.job.settings
+        settings, target = self.job.settings, self.ready.target()
+        is_dated = self.job.kind.uses_calendar(target)
         with self._database.connect(read_only=True) as connection:
             database = database_fingerprint(connection)
             # As the ledger will hold them: it vouches for them by a hash.
@@ -143,11 +144,11 @@ class Planning:
                 "settings": settings,
                 "settings_fingerprint": fingerprint(settings),
                 "database_fingerprint": database,
-                "tzdata_version": tzdata_version(),
+                "tzdata_version": tzdata_version() if is_dated else "",
                 "rows": computed.rows,
                 "changes": computed.changes,
                 "skips": computed.skips,
-                "target": self.ready.target(),
+                "target": target,
                 "counts": computed.counts,
                 "kept": dict(kept or {}),
             },

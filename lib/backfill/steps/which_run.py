@@ -74,12 +74,7 @@ def run_to_resume(ledger: Ledger, wanted: str, runs: Path) -> RunRow:
     return run
 
 
-def run_of_notebook(ledger: Ledger, wanted: str, runs: Path, *, is_writing: bool) -> RunRow:
-    """Return the run that a notebook means which applies, or only shows, a plan."""
-    return (run_to_apply if is_writing else find_planned)(ledger, wanted, runs)
-
-
-def run_to_revert(ledger: Ledger, wanted: str, _runs: Path, *, is_writing: bool) -> RunRow:
+def run_to_revert(ledger: Ledger, wanted: str, *, is_writing: bool) -> RunRow:
     """Return the run that `revert` means; `latest`, the newest that wrote, is for looking."""
     run = ledger.get(wanted, has_written=True)
     if is_writing and wanted == LATEST:

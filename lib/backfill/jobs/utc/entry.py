@@ -48,6 +48,12 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
     APPLY,
 )
 
+#: Parameters of which a setting has the name.
+_SWITCHES = (
+    *("skip_deleted", "strict", "fallback_on_invalid_tz"),
+    *("default_tz_first", "accept_years", "repair"),
+)
+
 
 def _make(values: Mapping[str, Any]) -> Job:
     from backfill.jobs.utc.job import UtcTask
@@ -69,12 +75,7 @@ def _make(values: Mapping[str, Any]) -> Job:
             gap=GapPolicy(values["gap"]),
             encoding=Encoding(values["encoding"]),
             order=Order(values["order"]),
-            skip_deleted=values["skip_deleted"],
-            strict=values["strict"],
-            fallback_on_invalid_tz=values["fallback_on_invalid_tz"],
-            default_tz_first=values["default_tz_first"],
-            accept_years=values["accept_years"],
-            repair=values["repair"],
+            **{name: values[name] for name in _SWITCHES},
             table=load_spec(Path(values["table"])) if values["table"] else EVENTS,
             answers=answers,
             scheduler=check_scheduler(values["scheduler"]),
