@@ -178,3 +178,8 @@ def test_what_has_no_arch_below_its_dots_is_a_u_also_where_letters_touch(
 def test_where_small_print_joins_dots_to_letters_an_i_may_be_an_l(style: Style) -> None:
     assert _doubted("Väinö Ek", "Välnö Ek", style, 30, is_joined=True) == ["Välnö"]
     assert _doubted("Väinö Ek", "Väinö Ek", style, 30) == []
+
+
+@pytest.mark.parametrize("said", ["²", "½", "①"])
+def test_what_is_neither_letter_nor_digit_is_read_on(said: str) -> None:
+    _doubted("Ek", said, STYLES[0], 30)

@@ -90,6 +90,19 @@ def test_a_time_above_the_date_holds_the_session_back() -> None:
 
 
 @pytest.mark.ocr
+def test_a_date_in_digits_is_no_time_above_itself() -> None:
+    screen, pen = _screen("Perjantai 17.11.", gap_px=110)
+    for at, (start, end) in enumerate((("07.05", "08.05"), ("10.05", "11.05"))):
+        _write(pen, 316, 1000 + 160 * at, start, 30)
+        _write(pen, 316, 1040 + 160 * at, end, 30)
+
+    reading = _read(screen)
+
+    assert reading.date is not None
+    assert TIME_ABOVE_DATE not in reading.flags
+
+
+@pytest.mark.ocr
 def test_a_bullet_nearly_as_large_as_a_letter_is_one() -> None:
     screen, pen = _screen("Friday 22 August")
     _write(pen, 195, 740, "Ylva Alm", 32, is_bold=True)

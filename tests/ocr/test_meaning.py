@@ -239,9 +239,11 @@ def test_a_heading_that_names_two_days_is_seen(after: str) -> None:
     assert shows_other_day(lines_of(make_cells(words_at(both.text, 10, 50))), both)
 
 
-def test_the_heading_and_a_strip_of_the_week_are_no_second_day() -> None:
-    strip = [w for at, day in enumerate(("mån", "tis", "ons", "tor", "fre", "lör", "sön"))
-             for w in words_at(day, 60.0 * at, 90)]  # fmt: skip
+@pytest.mark.parametrize("days", [
+    "mån tis ons tor fre lör sön", "Mon Die Mit Don Fre Sam Son", "Mo Di Mi Do Fr Sa So",
+])  # fmt: skip
+def test_the_heading_and_a_strip_of_the_week_are_no_second_day(days: str) -> None:
+    strip = [w for at, day in enumerate(days.split()) for w in words_at(day, 60.0 * at, 90)]
 
     assert not shows_other_day(
         lines_of(make_cells([*words_at(FRIDAY.text, 10, 50), *strip])), FRIDAY

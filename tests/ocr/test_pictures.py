@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import random
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from tests.drawn.style import STYLES, Style
 from tests.ocr.screens import dejavu
 
 from backfill.ocr.bands import find_bands
@@ -238,3 +241,63 @@ def test_a_small_square_card_keeps_its_words(theme: tuple[str, str]) -> None:
         _write(pen, text, 630, 500 + 40 * line, "#ffffff")
 
     assert _inside(_ink(image), box) >= 10
+
+
+TINTED = ("#dbe7fb", "#101418")
+
+
+def _map(seed: int, size: tuple[int, int]) -> Image.Image:
+    """Ways of two kinds from rim to rim, and a pin in the middle."""
+    rng, (wide, tall) = random.Random(seed), size
+    image = Image.new("RGB", size, "#cde3c8")
+    pen = ImageDraw.Draw(image)
+    for _ in range(2):
+        pen.line((rng.randint(0, wide), 0, rng.randint(0, wide), tall), "#ffffff", 11)
+        pen.line((0, rng.randint(0, tall), wide, rng.randint(0, tall)), "#ffd75e", 8)
+    x, y, r = wide // 2, tall // 2, tall // 9
+    pen.ellipse((x - r, y - r, x + r, y + r), fill="#dd3322")
+    return image
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK, TINTED], ids=["light", "dark", "tinted"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_map_is_no_text_and_the_times_beside_it_are(theme: tuple[str, str], seed: int) -> None:
+    image, pen = _screen(theme)
+    image.paste(_map(seed, (128, 104)), (620, 380))
+    for line, time in enumerate(("07:00", "08:15")):
+        _write(pen, time, 510, 390 + 40 * line, theme[1])
+
+    ink = _ink(image)
+
+    assert not _inside(ink, (616, 376, 752, 488))
+    assert _inside(ink, (500, 380, 612, 470)) == 12
+
+
+@pytest.mark.parametrize("ground", ["#5c1212", "#8a1c1c", "#0b57d0"])
+@pytest.mark.parametrize("style", STYLES, ids=[style.name for style in STYLES])
+def test_a_colourful_ground_between_letters_is_no_emoji(ground: str, style: Style) -> None:
+    image = Image.new("RGB", (800, 1400), ground)
+    pen = ImageDraw.Draw(image)
+    for at in range(18):
+        for x, text in ((60, "Hedvig Illman"), (420, "Gugge ljung Ida")):
+            pen.text((x, 50 + at * 70), text, "#ffffff", style.font(22 + at))
+    for quality in (40, 70):
+        jpeg = io.BytesIO()
+        image.resize((533, 933), Image.Resampling.LANCZOS).save(jpeg, "JPEG", quality=quality)
+        assert not _ink(Image.open(jpeg).convert("RGB")).pictures
+
+
+@pytest.mark.parametrize("grounds", [("#e9eef5", "#ffffff"), ("#000000", "#1d1d1f")])
+@pytest.mark.parametrize("style", STYLES, ids=[style.name for style in STYLES])
+def test_short_lines_under_one_another_are_no_map(grounds: tuple[str, str], style: Style) -> None:
+    image, y = Image.new("RGB", (1080, 1400), grounds[0]), 40
+    pen = ImageDraw.Draw(image)
+    for size in range(30, 44, 2):
+        pen.rectangle((0, y, 1060, y + size * 3.45 + 40), fill=grounds[1])
+        for line, text in enumerate(("10:40 - 12:40", "Hedvig Illman", "Ugnsrengöring")):
+            fill = "#101010" if grounds[1] == "#ffffff" else "#ffffff"
+            place = (110, y + 20 + line * size * 1.15)
+            pen.text(place, text, fill, style.font(size), stroke_width=int(line < 2))
+        y += int(size * 3.45) + 44
+
+    assert not _ink(image).pictures

@@ -145,7 +145,10 @@ def test_lengths_of_other_apps(text: str, minutes: int | None) -> None:
     assert parse_duration(text) == minutes
 
 
-@pytest.mark.parametrize("text", ["I alt 1 h 30 min", "alt 1 h 30 min", "Totalt 1 h 30 min"])
+@pytest.mark.parametrize(
+    "text",
+    ["I alt 1 h 30 min", "lalt 1 h 30 min", "l alt 1 h 30 min", "alt 1 h 30 min", "TotaIt 1h 30m"],
+)
 def test_a_sum_of_one_word_or_two(text: str) -> None:
     assert find_told(make_cells(words_at(text, 10, 10))).minutes == 90
 

@@ -171,7 +171,7 @@ def _parted(text: str) -> list[tuple[str, str]]:
     """Return each letter without its mark, and the mark: a dot for i and j, "" for none."""
     parted = []
     for char in text:
-        if char.isalpha():
+        if char.isalnum():
             parts = unicodedata.normalize("NFD", char)
             parted.append((parts[0], parts[1:2] or ("." if char in "ij" else "")))
     return parted

@@ -65,6 +65,8 @@ TOUCHING = Letters(0.25)  # So near to the header a line stands that it cuts.
 
 # — Pictures, chips, emoji —
 THICKER_THAN_STROKES = Letters(1.25)  # No stroke of a letter is as thick.
+TILE = Letters(0.4), Letters(0.9)  # Thicker than strokes, and than the ways of a map;
+TILE_RIM = Share(0.1)  # so much of its rim at least is of another colour than most of it.
 TALLEST_PICTURE = Letters(6.0)  # No portrait is larger,
 TALLEST_BUTTON = Letters(9.0)  # and no round or square button, …
 BUTTON_PIECES = Count(4)  # … which has one sign on it, of so few pieces …

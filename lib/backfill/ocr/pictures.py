@@ -7,7 +7,7 @@ that is wider is a chip or a button, whose words count.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -27,22 +27,11 @@ from backfill.ocr.masks import (
     halved,
 )
 from backfill.ocr.preprocess import Ink, with_chips
+from backfill.ocr.tiles import Shape, both, find_tiles, shapes_like
 
 Boxes = npt.NDArray[np.float64]
 # Left, top, right, bottom.
 Box = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Least and most of a shape's width, of its height, and of its box's share that it fills.
-
-    `smallest` is its least height, of a letter's.
-    """
-
-    wide: tuple[float, float]
-    full: tuple[float, float]
-    smallest: float
 
 
 ANY_SHAPE = Shape(wide=(0.0, 1.45), full=(0.0, 1.0), smallest=0.0)
@@ -198,17 +187,22 @@ def _find_pictures(
     sheet, cards = (np.full_like(few, brightness) for brightness in _backgrounds(few))
     nearest = cv2.min(cv2.absdiff(few, sheet), cv2.absdiff(few, cards))
     dark = (nearest > limits.PICTURE_CONTRAST).astype(np.uint8)
-    pale = _both(_differs(full, unit), _is_rare(full, few))
+    pale = both(_differs(full, unit), _is_rare(full, few))
     gaudy = above(chroma(full), limits.CHROMA)
     thick = max(3, round(limits.THICKER_THAN_STROKES * unit / 2))
     discs, touches = (
-        [shape for shape in found if _stands_apart(_grown(shape, unit), full, unit)]
-        for found in (
-            _solid(pale, thick, unit, DISC),
-            _solid(gaudy, max(2, round(limits.THICK_COLOUR * unit / 2)), unit),
+        [shape for shape in found if _stands_apart(_grown(shape, unit), full, unit, least)]
+        for found, least in (
+            (_solid(pale, thick, unit, DISC), limits.PALE_CONTRAST / 2),
+            # Between letters a colourful ground is a touch of colour, too: it is the ground's.
+            (
+                _solid(gaudy, max(2, round(limits.THICK_COLOUR * unit / 2)), unit),
+                limits.PICTURE_CONTRAST,
+            ),
         )
     )
     shapes = [*_solid(dark, thick, unit), *_without_overlapping(discs, pale), *touches]
+    shapes += find_tiles(pale, full, unit)
     boxes = [_grown(shape, unit) for shape in shapes]
     chips = _find_chips(dark, unit, limits.CHIP_TALL[1])
     apart = [box for box in boxes if not any(_is_on(box, chip) for chip in chips)]
@@ -222,7 +216,7 @@ def _find_blocks(mask: Mask, few: Pixels, unit: float) -> list[Box]:
     Text stands at their very edge, and would be one with it. Blocks that touch are told apart.
     """
     step = cv2.morphologyEx(few, cv2.MORPH_GRADIENT, np.ones((2, 2), dtype=np.uint8))
-    even = _both(mask, 1 - above(np.asarray(step, dtype=np.uint8), limits.APART))
+    even = both(mask, 1 - above(np.asarray(step, dtype=np.uint8), limits.APART))
     # The step itself, on both sides, is of the block.
     return [
         (left - 2, top - 2, right + 2, bottom + 2)
@@ -266,10 +260,6 @@ def _is_on(box: Box, chip: Box) -> bool:
     return chip[0] <= x <= chip[2] and chip[1] <= y <= chip[3]
 
 
-def _both(one: Mask, other: Mask) -> Mask:
-    return np.asarray(cv2.bitwise_and(one, other), dtype=np.uint8)
-
-
 def _differs(colours: Pixels, unit: float) -> Mask:
     """Return where any colour lies off the usual one of the neighbourhood."""
     small = (
@@ -295,7 +285,7 @@ def _is_rare(colours: Pixels, grey: Pixels) -> Mask:
         is_level = cv2.absdiff(grey, np.full_like(grey, level)) <= 1
         some = np.flatnonzero(is_level)[::16]
         usual = np.median(colours.reshape(-1, 3)[some], axis=0).astype(np.uint8)
-        rare = _both(rare, differs(colours, usual, limits.PALE_CONTRAST))
+        rare = both(rare, differs(colours, usual, limits.PALE_CONTRAST))
     return rare
 
 
@@ -303,13 +293,7 @@ def _solid(mask: Mask, side: int, unit: float, like: Shape = ANY_SHAPE) -> list[
     """Return what is solid and of a shape in a mask of every second pixel."""
     kernel = np.ones((side, side), dtype=np.uint8)
     solid = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel), dtype=np.uint8)
-    return [
-        piece
-        for piece in find_shapes(solid, connectivity=8)[1]
-        if like.wide[0] <= piece.width / piece.height <= like.wide[1]
-        and like.full[0] <= piece.full <= like.full[1]
-        and like.smallest * unit <= 2 * piece.height <= limits.TALLEST_BUTTON * unit
-    ]
+    return shapes_like(solid, unit, like)
 
 
 def _without_overlapping(discs: list[Piece], mask: Mask) -> list[Piece]:
@@ -338,8 +322,8 @@ def _grown(piece: Piece, unit: float) -> Box:
     )  # fmt: skip
 
 
-def _stands_apart(box: Box, colours: Pixels, unit: float) -> bool:
-    """Whether one colour lies above and below a box, which is not the box's own.
+def _stands_apart(box: Box, colours: Pixels, unit: float, least: float) -> bool:
+    """Whether one colour lies above and below a box, `least` levels from the box's own.
 
     Where a neighbourhood's usual colour changes, at a card's corner, one of them is.
     """
@@ -359,7 +343,7 @@ def _stands_apart(box: Box, colours: Pixels, unit: float) -> bool:
     return bool(
         np.abs(up - down).max() <= limits.PALE_CONTRAST
         and np.abs(inside.reshape(-1, 3) - up).max(axis=1).mean() > limits.PALE_CONTRAST
-        and min(np.abs(own - up).max(), np.abs(own - down).max()) > limits.PALE_CONTRAST / 2
+        and min(np.abs(own - up).max(), np.abs(own - down).max()) > least
     )
 
 

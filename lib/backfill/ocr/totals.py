@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from backfill.ocr import limits
 from backfill.ocr.cells import Cell
 from backfill.ocr.clock import minutes_between
+from backfill.ocr.identity import fold_place
 from backfill.ocr.noise import is_like, plain, words_of
 from backfill.ocr.shift import Shift
 from backfill.ocr.timetext import parse_duration
@@ -85,7 +86,8 @@ def _minutes_of_sum(text: str) -> int | None:
     if len(words) > limits.SUM_WORDS:
         return None
     for count in (1, 2):  # "Totalt", "I alt"
-        if plain("".join(words[:count])) in words_of("sum") and words[count:]:
+        # A capital I and a small l are one stroke: "I alt" is read as "lalt".
+        if fold_place("".join(words[:count])) in map(fold_place, words_of("sum")) and words[count:]:
             return parse_duration(" ".join(words[count:]))
     return None
 

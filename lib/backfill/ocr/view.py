@@ -78,7 +78,8 @@ def interpret(rows: Rows, sheet: Sheet, ink: Ink) -> View:
     date, letter_px = find_date(lines), ink.letter_px
     end = header_end(words, sheet.dividers, ink.contrast.shape)
     if date:
-        above = [word for word in words if end < word.top <= date.bottom]
+        own = date.text.split()  # 17.11. is no time of day
+        above = [w for w in words if end < w.top <= date.bottom and w.text not in own]
         below = [word for word in words if word.top > date.bottom]
     else:
         if end > sheet.top:
