@@ -109,6 +109,7 @@ def test_words_of_the_language_are_believed(style: Style, size: int, text: str) 
     ("drawn", "said"),
     [
         ("Søren Wik", "Sören Wik"),
+        ("Sørin Wik", "Sörin Wik"),
         ("Øwe Wik", "Öwe Wik"),
         ("Mõnis Wik", "Mönis Wik"),
         ("Joã Wik", "Joä Wik"),
@@ -129,12 +130,13 @@ def test_strokes_waves_and_hooks_are_no_dots(style: Style, drawn: str, said: str
     [
         ("Yıldızek Serova", "Yildizek Serova", ["Yildizek"]),
         ("Aydınova Wenn", "Aydinova Wenn", ["Aydinova"]),
+        ("Sörin Wenn", "Sörin Wenn", []),
         ("Yildizek Serova", "Yildizek Serova", []),
         ("Fridolin Wenn", "Fridolin Wenn", []),
         ("Kilian Fixova", "Kilian Fixova", []),
     ],
 )
-def test_an_i_without_its_dot_is_another_letter(
+def test_a_letter_without_the_mark_that_is_told_is_another(
     style: Style, size: int, drawn: str, said: str, doubted: list[str]
 ) -> None:
     assert _doubted(drawn, said, style, size) == doubted

@@ -98,7 +98,9 @@ class Marks:
             return True
         letters = _letters(word, own) or _marked_head(word, own)
         return any(
-            _has_pale_mark(letter, own, ink) or self._is_dotless(letter, word) for letter in letters
+            _has_pale_mark(letter, own, ink)
+            or (letter.mark not in ("", *_HOOKS) and self._is_bare(letter, word))
+            for letter in letters
         ) or any(
             _is_other_letter(
                 letter, [m for m in above if _is_over(m, letter.piece)], self._line, band, ink
@@ -113,22 +115,29 @@ class Marks:
         letters = _letters(word, self.own[word])
         is_tall = word.text[:1] == "i" and self._first_stands_out(word)
         return is_tall or any(
-            _has_bar(letter, self.band) or self._is_dotless(letter, word) for letter in letters
+            _has_bar(letter, self.band) or (letter.mark == "." and self._is_bare(letter, word))
+            for letter in letters
         )
 
-    def _is_dotless(self, letter: _Letter, word: Word) -> bool:
-        """Whether an i is as low as letters without marks, and nothing stands above it: ı."""
-        piece, usual = letter.piece, self._line.low
-        if letter.char != "i" or not usual or piece.height < limits.SMALLEST_SHAPE_PX:
-            return False
-        # Slanted print has its dots right of their letters, but not beyond the next.
+    def _is_bare(self, letter: _Letter, word: Word) -> bool:
+        """Whether a letter is as low as those without marks, and nothing stands above it.
+
+        Told to have one, it is another: ø for ö, ı for i.
+        """
+        piece, usual = letter.piece, self._usual(letter.char)
+        is_low = limits.SMALLEST_SHAPE_PX <= piece.height < limits.UNMARKED_TALL * usual
+        # Slanted print has its marks right of their letters, but not beyond the next.
         own, aside = self.own[word], round(limits.MARK_REACH * piece.height)
         left = max((p.right for p in own if p.right <= piece.left), default=0)
         right = min((p.left for p in own if p.left >= piece.right), default=piece.right + aside)
         left, right = max(left + 1, piece.left - aside), min(right - 1, piece.right + aside)
         around = piece._replace(left=left, width=max(piece.width, right - left))
-        is_low = piece.height < limits.UNMARKED_TALL * usual
         return is_low and _is_blank_above(around, self.ink)
+
+    def _usual(self, char: str) -> float:
+        """Return how tall such a letter of the line is without its mark, 0 where nothing tells."""
+        line = self._line
+        return line.low if char in _LOW or char == "i" else line.capital * (char in _CAPITALS)
 
     @functools.cached_property
     def _line(self) -> _Line:
@@ -336,13 +345,6 @@ def _is_blank_above(piece: Piece, ink: Ink, own: Sequence[Piece] = ()) -> bool:
     return int(above.max()) < limits.BLANK_SHARE * int(itself.max())
 
 
-def _span_on_top(piece: Piece, usual: float, band: Band, ink: Ink) -> int:
-    """Return how wide what a letter has above others is, in its upper half."""
-    rows = max(1, round((piece.height - usual) / 2))
-    columns = np.flatnonzero(_weight(piece, band, ink)[:rows].any(axis=0))
-    return int(columns[-1] - columns[0] + 1) if columns.size else 0
-
-
 def _is_other_letter(
     letter: _Letter, above: Sequence[Piece], line: _Line, band: Band, ink: Ink
 ) -> bool:
@@ -357,7 +359,7 @@ def _is_other_letter(
     if mark in _HOOKS:
         return bool(above) or (bool(line.foot) and not is_hooked)
     if mark and mark != "." and not above and usual:
-        return is_below or _is_unmarked(letter, usual, band, ink)
+        return is_below
     is_joined = (
         bool(usual)
         and char in _LOW
@@ -368,18 +370,6 @@ def _is_other_letter(
     holes = _holes(piece, band) if char in _HOLED else 1
     is_open = char in _HOLED and not holes and piece.height >= limits.SMALLEST_SHAPE_PX
     return is_bare_other or is_hooked or is_wide or is_open or _has_bar(letter, band)
-
-
-def _is_unmarked(letter: _Letter, usual: float, band: Band, ink: Ink) -> bool:
-    """Whether a letter that is told to have a mark, none of which is a piece of its own, has none.
-
-    What is as low as its neighbours has no mark that small print joined to it: ø, for ö. Two dots
-    that are joined to their letter are wide, a ring is not.
-    """
-    if letter.piece.height < limits.UNMARKED_TALL * usual:
-        return _is_blank_above(letter.piece, ink)
-    span = _span_on_top(letter.piece, usual, band, ink)
-    return letter.mark == _DOTS and 0 < span < limits.DOTS_WIDE * letter.piece.width
 
 
 def _has_bar(letter: _Letter, band: Band) -> bool:

@@ -210,7 +210,6 @@ ARCH_DARK = Share(0.55)  # as dark as this at least, of the letter; of 400 none 
 TALLER_PX = Px(2)  # One pixel more is none.
 MARK_REACH = Share(0.4)  # Of a letter: so far above it its mark may stand,
 BLANK_SHARE = Share(0.25)  # and this much of its contrast is something there.
-DOTS_WIDE = Share(0.35)  # Of their letter: two dots are wider, joined to it; a ring is not.
 HANGS = Share(0.12)  # Of its height: what reaches so far below the line has a hook there.
 ONE_LETTER_WIDE = Share(1.05)  # Of its height: a first letter is no wider where others touch.
 NARROW_WIDE = Times(1.1)  # No E, F, L is so wide, of its height; an Æ is.
