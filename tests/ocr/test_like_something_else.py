@@ -49,3 +49,11 @@ def test_a_count_behind_times_is_no_part_of_the_client(times: str, is_asked: boo
 
     assert normalise_entry(entry).customer_name == "Vega Dunge"
     assert (checks.UNKNOWN_TEXT in _doubts(entry)) is is_asked
+
+
+@pytest.mark.parametrize("line", ["Visa alla", "Mer att se", "Kontakta kund"])
+def test_a_line_below_an_address_that_begins_with_its_town_is_no_town(line: str) -> None:
+    entry = _titled("Vega Lundqvist • Skola", "Lund, Ekgatan 4", line)
+
+    assert checks.UNKNOWN_TEXT in _doubts(entry)
+    assert not _doubts(_titled("Vega Lundqvist • Skola", "Ekgatan 4", "Lund"))

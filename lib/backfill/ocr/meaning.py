@@ -45,7 +45,11 @@ def doubts_of(entry: Entry, shift: Shift) -> tuple[str, ...]:
     )
     is_torn = not shift.raw_type_label and _has_torn_job(shift.customer_name)
     doubts += (TITLE_UNSURE,) * (bool(shift.customer_name) and (is_torn or _glues_job(entry.title)))
-    is_odd = _is_no_town(shift) or _holds_lone_letter(shift.raw_type_label) or _begins_oddly(entry)
+    is_odd = (
+        _is_no_town(entry, shift)
+        or _holds_lone_letter(shift.raw_type_label)
+        or _begins_oddly(entry)
+    )
     is_odd |= any(match.is_exact for match in find_labels(clean_words(shift.street)))
     is_odd |= bool(_LONE_LETTER.search(entry.title)) or bool(_YEAR.search(shift.customer_name))
     return doubts + (UNKNOWN_TEXT,) * (bool(_unused(entry, shift)) or is_odd)
@@ -144,12 +148,16 @@ def _begins_oddly(entry: Entry) -> bool:
     return bool(rest) and (first.isdigit() or begins_with_sign(f"{first} {rest}"))
 
 
-def _is_no_town(shift: Shift) -> bool:
-    """Whether what stands where a town does is too long for one, says more, or is another's."""
+def _is_no_town(entry: Entry, shift: Shift) -> bool:
+    """Whether what stands where a town does is too long for one, says more, or is another's.
+
+    Below an address that begins with its town stands none ("Visa alla").
+    """
     words = clean_words(shift.city)
     town, rest = known_towns().split_head(words)
     return (
         len(words) > limits.TOWN_WORDS
+        or bool(entry.location and known_towns().split_head(clean_words(entry.address))[0])
         or any(char.isdigit() for char in shift.city)
         or bool(town and rest)
         or bool(shift.postal_area and fold_place(shift.postal_area) != fold_place(shift.city))
