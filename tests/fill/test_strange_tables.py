@@ -251,6 +251,29 @@ def test_values_that_make_way_for_one_another_are_written_in_one_run(
     assert tables.rows("TABLE berth ORDER BY id") == [(k, was) for k, (was, _) in moves.items()]
 
 
+def test_a_constraint_called_as_a_word_of_the_server_is_not_named_for_another(
+    tables: Tables,
+) -> None:
+    tables.make(
+        "CREATE TABLE berth (id int PRIMARY KEY, place int CONSTRAINT relation UNIQUE,"
+        ' depth int CONSTRAINT "new row (a)" CHECK (depth > 0))',
+        "INSERT INTO berth VALUES (1, 1, 1), (2, 2, 1)",
+    )
+
+    with pytest.raises(TooManyRefused) as taken:
+        rows = pd.DataFrame({"id": [1], "place": [2]})
+        tables.fill(rows, "berth", "place", overwrite=True).apply()
+    with pytest.raises(TooManyRefused) as shallow:
+        run = tables.fill(pd.DataFrame({"id": [1], "depth": [7]}), "berth", "depth", overwrite=True)
+        tables.make("ALTER TABLE berth ADD CONSTRAINT row CHECK (depth < 7)")
+        run.apply()
+
+    assert "would hold what another row holds (relation)" in str(taken.value)
+    assert "The CHECK" not in str(taken.value)
+    assert "The CHECK row of public.berth refuses the values of 1 row" in str(shallow.value)
+    assert "would hold" not in str(shallow.value)
+
+
 def test_rows_that_wait_for_one_of_another_chunk_are_told_how_they_are_written(
     tables: Tables, capsys: pytest.CaptureFixture[str]
 ) -> None:

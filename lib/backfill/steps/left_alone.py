@@ -79,7 +79,7 @@ def nothing_written(ledger: Ledger, folder: RunFolder, ways: Sequence[str]) -> B
     return kind(
         f"Run {run_id} wrote no row: the database took none of them ({reasons}). Each stands with "
         f"what it said in {SKIPS_FILE} and in backfill.skip, and is pending as before. "
-        f"{' '.join(ways)}{' ' if ways else ''}When that is mended: {new_plan(folder)}"
+        f"{' '.join(ways)}{' ' if ways else ''}Mend that first. {new_plan(folder)}"
     )
 
 

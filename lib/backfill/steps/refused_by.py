@@ -15,7 +15,8 @@ _TABLE = """
         JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE concat(n.nspname, '.', c.relname) = %(table)s AND c.relkind IN ('r', 'p') LIMIT 1),
     whole AS (SELECT oid FROM t UNION SELECT relid FROM t, pg_partition_tree(t.oid))"""
-#: Constraints by what they are called, whatever the server's language; `i` is an index alone.
+#: Constraints by what they are called, in the marks that any language of the server puts around a
+#: name; `i` is an index alone.
 _REFUSING: LiteralString = f"""{_TABLE}, named AS (
         SELECT t.spelt, conname::text AS name, contype::text AS kind,
             CASE WHEN NOT condeferrable AND conparentid = 0 THEN pg_get_constraintdef(k.oid) END
@@ -26,7 +27,8 @@ _REFUSING: LiteralString = f"""{_TABLE}, named AS (
             JOIN pg_index AS x ON x.indrelid = w.oid JOIN pg_class AS i ON i.oid = x.indexrelid
         WHERE x.indisunique AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.oid))
     SELECT spelt, name, kind, definition, count(DISTINCT s.key)
-    FROM named JOIN backfill.skip AS s ON strpos(s.detail, name) > 0
+    FROM named JOIN backfill.skip AS s ON replace(s.detail, name, chr(1)) ~ concat(
+        '[^[:alnum:]_[:space:]][[:space:]]?', chr(1), '[[:space:]]?[^[:alnum:]_[:space:]]')
     WHERE s.run_id = %(run)s AND s.reason = %(reason)s
     GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 2"""
 _HIDDEN: LiteralString = f"""{_TABLE}
@@ -70,5 +72,5 @@ def _taken(table: str, name: str, definition: str | None, rows: int, chunks: int
     return (
         f"{said} Rows that swap their values need the constraint to wait for the statement's end: "
         f"ALTER TABLE {table} DROP CONSTRAINT {quoted_name(name)}, ADD CONSTRAINT "
-        f"{quoted_name(name)} {definition} DEFERRABLE"
+        f"{quoted_name(name)} {definition} DEFERRABLE;"
     )
