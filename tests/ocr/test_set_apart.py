@@ -44,19 +44,21 @@ looks = pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 
 @dataclass
 class List:
-    """Four clients' cards; each may have a bar, a ground or a sign of its own, or be paler."""
+    """Cards; each may have a bar, a ground or a sign of its own, be paler, or be no client's."""
 
     look: Look
     bars: Sequence[str] = ()
     grounds: Sequence[str] = ()
     sign_at: Sequence[int] = ()
+    sign_px: Sequence[int] = (80,) * 4
     pale_at: Sequence[int] = ()
+    bare_at: Sequence[int] = ()
     jobs: Sequence[str] = JOBS
     pen: ImageDraw.ImageDraw = field(init=False)
     entries: list[Entry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.image = Image.new("RGB", (800, 900), self.look.page)
+        self.image = Image.new("RGB", (800, 100 + 200 * len(self.jobs)), self.look.page)
         self.pen = ImageDraw.Draw(self.image)
         found = [self._card(at) for at in range(len(self.jobs))]
         self.coloured = [bar for at, bar in enumerate(found) if not self.bars or self.bars[at]]
@@ -71,7 +73,8 @@ class List:
             self.pen.rectangle((bar.left, bar.top, bar.right, bar.bottom), fill=fill)
         if at in self.sign_at:
             px = look.text_px
-            self.pen.ellipse((80, top + 45, 80 + px, top + 45 + px), fill="#d02020")
+            left = self.sign_px[at]
+            self.pen.ellipse((left, top + 45, left + px, top + 45 + px), fill="#d02020")
         lines = (
             f"0{7 + at // 3}:15 – 1{at}:45",
             f"Vega Dunge • {self.jobs[at]}",
@@ -79,7 +82,7 @@ class List:
         )
         words = [
             word
-            for row, text in enumerate(lines)
+            for row, text in enumerate(lines[: 2 if at in self.bare_at else 3])
             for word in self._line(
                 text, 90 + look.text_px, top + 45 * row, is_pale=at in self.pale_at
             )
@@ -160,6 +163,26 @@ def test_colours_that_have_another_meaning_raise_no_doubt(
 def test_a_sign_before_one_client_alone_is_asked_about(look: Look) -> None:
     assert List(look, sign_at=[1]).doubts() == [set(), {SIGN_BEFORE}, set(), set()]
     assert not set().union(*List(look, sign_at=[0, 1, 2, 3]).doubts())
+
+
+@looks
+def test_boxes_to_be_ticked_stand_before_all_however_near_each_is(look: Look) -> None:
+    edge = round(90 - 1.5 * 0.7 * look.text_px)  # here a sign is no longer near its text
+    px = [edge - 3, edge + 3, edge - 3, edge - 3]
+    drawn = List(look, sign_at=[0, 1, 2, 3], sign_px=px)
+
+    assert not set().union(*drawn.doubts())
+
+
+@looks
+def test_a_screen_whose_other_cards_are_of_many_colours_says_nothing_by_one(look: Look) -> None:
+    jobs = ("Kontor", "Lunch", "Kontor", "Restid", "Kontor")
+    odd, even = "#7a4a8a", "#4a7a5a"
+    motley = List(look, grounds=[look.page, odd, look.page, even, odd], jobs=jobs, bare_at=[1, 3])
+    plain = List(look, grounds=[look.page, odd, look.page, odd, odd], jobs=jobs, bare_at=[1, 3])
+
+    assert not set().union(*motley.doubts())
+    assert plain.doubts()[4] == {OTHER_COLOUR}
 
 
 @looks

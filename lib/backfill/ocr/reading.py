@@ -12,7 +12,7 @@ from backfill.ocr.totals import NOTHING_TOLD, Told
 from backfill.ocr.words import Word
 
 # Goes into the cache's key: raise it with every change that can change a reading.
-READER_VERSION = "53"
+READER_VERSION = "54"
 
 
 class Tail(StrEnum):

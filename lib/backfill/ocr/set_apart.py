@@ -6,6 +6,7 @@ that it means something says the screen itself, on which all other clients' card
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from backfill.ocr import limits
 from backfill.ocr.checks import OTHER_COLOUR, PALER, SIGN_BEFORE
 from backfill.ocr.lettering import clean_words
 from backfill.ocr.masks import Pixels
-from backfill.ocr.scene import Scene, commonest, part_behind
+from backfill.ocr.scene import Box, Scene, commonest, part_behind
 from backfill.ocr.sheet import Bar
 from backfill.ocr.shift import Entry
 from backfill.ocr.vocabulary import find_labels, main_label
@@ -28,16 +29,24 @@ _Colour = npt.NDArray[np.int16]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Look:
-    """How one client's card looks: its ground, what is in the column of bars, a sign, its job.
+    """How one client's card looks: its ground, what is in the column of bars, its job.
 
+    `signs` are the boxes of what is no word left of its lines, `sign` is that right before one.
     `is_hatched`: beside its text much of the ground is of another colour.
     Two are alike where no colour differs by `OTHER_COLOUR`, unlike where one does by `OTHER_LOOK`.
     """
 
     colours: _Colour
-    has_sign: bool
+    signs: tuple[Box, ...]
+    sign: Box | None
     job: str
     is_hatched: bool
+
+    def has_sign_like(self, sign: Box) -> bool:
+        """Whether a sign stands as near, or where this one does sideways, as boxes to be ticked."""
+        return self.sign is not None or any(
+            min(sign[2], b[2]) - max(sign[0], b[0]) > (sign[2] - sign[0]) / 2 for b in self.signs
+        )
 
     def differs_from(self, other: _Look) -> int:
         return int(np.abs(self.colours - other.colours).max())
@@ -50,9 +59,17 @@ def with_set_apart(
     clients = [entry for entry in entries if entry.address and entry.words]
     column = statistics.median([(bar.left + bar.right) / 2 for bar in bars]) if bars else None
     looks = {id(entry): _look_of(entry, scene, column) for entry in clients}
+    rest = [entry for entry in entries if entry.words and not entry.address]
+    is_motley = _are_motley([commonest(part_behind(scene, entry.words)) for entry in rest])
     darkest = max((_darkest(entry) for entry in entries), default=0.0)
     return tuple(
-        replace(entry, flags=(*entry.flags, *_doubts_of(looks.get(id(entry)), looks.values())))
+        replace(
+            entry,
+            flags=(
+                *entry.flags,
+                *_doubts_of(looks.get(id(entry)), looks.values(), is_motley=is_motley),
+            ),
+        )
         if _darkest(entry) >= limits.FAINT_CARD * darkest
         else replace(entry, flags=(*entry.flags, PALER))
         for entry in entries
@@ -63,10 +80,17 @@ def _darkest(entry: Entry) -> float:
     return max((word.contrast for word in entry.words), default=0.0)
 
 
-def _doubts_of(own: _Look | None, looks: Collection[_Look]) -> tuple[str, ...]:
+def _are_motley(grounds: Sequence[_Colour]) -> bool:
+    """Whether cards have grounds of several colours: a screen that adorns them so says nothing."""
+    pairs = itertools.combinations(grounds, 2)
+    return any(int(np.abs(a - b).max()) >= limits.OTHER_LOOK for a, b in pairs)
+
+
+def _doubts_of(own: _Look | None, looks: Collection[_Look], *, is_motley: bool) -> tuple[str, ...]:
     """Return in what a client's card differs where all others, two at least, are alike.
 
     Who gives each job a colour gives another job another one, and none to two jobs.
+    `is_motley`: the other cards of the screen are of several colours.
     """
     others = [other for other in looks if other is not own]
     if own is None or len(others) < limits.FEWEST_ALIKE:
@@ -74,11 +98,12 @@ def _doubts_of(own: _Look | None, looks: Collection[_Look]) -> tuple[str, ...]:
     are_alike = all(o.differs_from(others[0]) <= limits.OTHER_COLOUR for o in others)
     is_unlike = own.differs_from(others[0]) >= limits.OTHER_LOOK
     jobs = {other.job for other in others}
-    is_told = own.job in jobs or len(jobs) > 1
+    is_told = not is_motley and (own.job in jobs or len(jobs) > 1)
     is_hatched = own.is_hatched and not any(other.is_hatched for other in others)
     return (
         *(OTHER_COLOUR,) * ((are_alike and is_unlike and is_told) or is_hatched),
-        *(SIGN_BEFORE,) * (own.has_sign and not any(other.has_sign for other in others)),
+        *(SIGN_BEFORE,)
+        * (own.sign is not None and not any(o.has_sign_like(own.sign) for o in others)),
     )
 
 
@@ -95,7 +120,8 @@ def _look_of(entry: Entry, scene: Scene, column: float | None) -> _Look:
     labels = find_labels(clean_words(entry.title))
     job = main_label(labels).display if labels else ""
     is_hatched = _is_hatched(entry.words, part, ground)
-    return _Look(np.concatenate((ground, bar)), _has_sign(entry.words, scene), job, is_hatched)
+    signs, sign = _signs(entry.words, scene)
+    return _Look(np.concatenate((ground, bar)), signs, sign, job, is_hatched)
 
 
 def _is_hatched(words: Sequence[Word], part: Pixels, ground: _Colour) -> bool:
@@ -116,18 +142,20 @@ def _is_hatched(words: Sequence[Word], part: Pixels, ground: _Colour) -> bool:
     )
 
 
-def _has_sign(words: Sequence[Word], scene: Scene) -> bool:
-    """Whether ink that is no word stands right before the first word of a line of a card."""
+def _signs(words: Sequence[Word], scene: Scene) -> tuple[tuple[Box, ...], Box | None]:
+    """Return the boxes of ink that is no word, left of a card's lines; and one right before one."""
     firsts = [
         word
         for word in words
         if not any(w.left < word.left and w.top < word.middle < w.bottom for w in words)
     ]
-    return any(
-        box[1] < word.middle < box[3]
-        and box[2] <= word.left
-        and word.left - box[2] < limits.SIGN_BEFORE * scene.letter_px
-        and box[3] - box[1] < limits.COVER_TALL * scene.letter_px
+    found = [
+        (word.left - box[2], box)
         for word in firsts
         for box in scene.inked
-    )
+        if box[1] < word.middle < box[3]
+        and box[2] <= word.left
+        and box[3] - box[1] < limits.COVER_TALL * scene.letter_px
+    ]
+    near = [box for gap, box in found if gap < limits.SIGN_BEFORE * scene.letter_px]
+    return tuple(box for _gap, box in found), near[0] if near else None
