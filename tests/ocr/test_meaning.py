@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from tests.ocr.cards import FRIDAY, SENT, card_of, day_of, image_of, pause, words_at
@@ -191,6 +192,15 @@ def test_a_text_without_a_place_in_the_shift_is_held() -> None:
     entry = _visit(("Ring Olof först", 120, 80))
 
     assert checks.UNKNOWN_TEXT in _all_flags(entry)
+
+
+@pytest.mark.parametrize("name", ["Ida Lerumsson", "Elle Rum", "Ida Alm"])
+def test_a_word_within_another_is_not_said_by_it(name: str) -> None:
+    entry = _visit(title=f"{name} • Hemstädning")
+    shift = normalise_entry(entry)
+
+    assert doubts_of(entry, shift) == ()
+    assert doubts_of(entry, replace(shift, city="")) == (checks.UNKNOWN_TEXT,)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ _DASH = re.compile(r"\s[-–—|/]\s|(?<=[^\W\d_])\s[Il]\s(?=[^\W\d_])|[:,]\s|\s
 _LONE_LETTER = re.compile(r"(?<=[^\W\d_]\s)[a-hj-zåäö](?=\s[^\W\d_])")
 # A number that no name has: the year of a birth, an order's, a door's code.
 _YEAR = re.compile(r"\d{4}|\d\s?(?:[Åå]r\b|/\s?\d)")
+_WORD_END = re.compile(r"[\s\-–—/,]+")
 _GLUED_DASH = re.compile(r"(?<=[^\W\d_])[-–—](?=[^\W\d_])")
 
 
@@ -127,7 +128,7 @@ def _unused(entry: Entry, shift: Shift) -> list[str]:
         shift.customer_name, shift.street, shift.street_number, shift.postal_code,
         shift.postal_area, shift.city, label,
     ))  # fmt: skip
-    used = fold_place(said)
+    used = _runs_of([fold_place(part) for part in _WORD_END.split(said)])
     text = " ".join((entry.title, entry.address, entry.location)).replace("/", " ")
     words = clean_words(text)
     labels = find_labels(words)
@@ -176,7 +177,13 @@ def _holds_lone_letter(label: str) -> bool:
     )
 
 
-def _is_said(word: str, used: str) -> bool:
+def _runs_of(parts: Sequence[str]) -> set[str]:
+    """Return words that follow one another, joined: a card's may be read without their blanks."""
+    ends = range(1, len(parts) + 1)
+    return {"".join(parts[first:end]) for end in ends for first in range(end)}
+
+
+def _is_said(word: str, used: set[str]) -> bool:
     return all(fold_place(part) in used for part in word.replace(",", " ").split())
 
 
