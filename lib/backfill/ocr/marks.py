@@ -18,7 +18,7 @@ from backfill.ocr import limits
 from backfill.ocr.bands import Band
 from backfill.ocr.cells import is_time_part
 from backfill.ocr.checks import CANCELLED, TEXT_CUT_SHORT, UNKNOWN_TEXT, known_words
-from backfill.ocr.masks import Pixels, above, find_shapes
+from backfill.ocr.masks import Box, Pixels, above, find_shapes
 from backfill.ocr.noise import is_noise, plain
 from backfill.ocr.preprocess import Ink
 from backfill.ocr.shift import Entry
@@ -26,8 +26,6 @@ from backfill.ocr.timetext import is_number, is_unit
 from backfill.ocr.words import Rows, Word
 
 _WHOLE_TIME = re.compile(r"\d\d[:.]\d\d")
-# Left, top, right, bottom.
-Box = tuple[float, float, float, float]
 
 
 def strokes_over(ink: Ink, bands: Sequence[Band]) -> tuple[Box, ...]:

@@ -16,6 +16,8 @@ import numpy.typing as npt
 Mask = npt.NDArray[np.uint8]
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int32] | npt.NDArray[np.uint16]
+# Left, top, right, bottom.
+Box = tuple[float, float, float, float]
 
 
 class Piece(NamedTuple):
@@ -122,3 +124,9 @@ def count_levels(grey: Pixels) -> npt.NDArray[np.int64]:
 def _of_three(colours: Pixels, choose: Callable[..., object]) -> Pixels:
     red, green, blue = cv2.split(colours)
     return np.asarray(choose(choose(red, green), blue), dtype=np.uint8)
+
+
+def is_on(box: Box, other: Box) -> bool:
+    """Whether the middle of a box lies on another: a part of it that its letters cut off."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return other[0] <= x <= other[2] and other[1] <= y <= other[3]

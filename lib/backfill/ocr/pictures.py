@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from backfill.ocr import limits
 from backfill.ocr.masks import (
+    Box,
     Mask,
     Piece,
     Pixels,
@@ -25,14 +26,12 @@ from backfill.ocr.masks import (
     differs,
     find_shapes,
     halved,
+    is_on,
 )
 from backfill.ocr.preprocess import Ink, with_chips
 from backfill.ocr.tiles import Shape, both, find_tiles, shapes_like
 
 Boxes = npt.NDArray[np.float64]
-# Left, top, right, bottom.
-Box = tuple[float, float, float, float]
-
 
 ANY_SHAPE = Shape(wide=(0.0, 1.45), full=(0.0, 1.0), smallest=0.0)
 DISC = Shape(wide=(0.84, 1.19), full=(0.68, 0.96), smallest=1.45)
@@ -144,7 +143,7 @@ def _rings(ink: Ink, chips: Sequence[Box]) -> list[Box]:
             for other in ink.pieces
         )
         box = (float(piece.left), float(piece.top), float(piece.right), float(piece.bottom))
-        if inside >= limits.CHIP_LETTERS and not any(_is_on(box, chip) for chip in chips):
+        if inside >= limits.CHIP_LETTERS and not any(is_on(box, chip) for chip in chips):
             found.append(box)
     return found
 
@@ -205,7 +204,7 @@ def _find_pictures(
     shapes += find_tiles(pale, full, unit)
     boxes = [_grown(shape, unit) for shape in shapes]
     chips = _find_chips(dark, unit, limits.CHIP_TALL[1])
-    apart = [box for box in boxes if not any(_is_on(box, chip) for chip in chips)]
+    apart = [box for box in boxes if not any(is_on(box, chip) for chip in chips)]
     blocks = _find_blocks(np.asarray(cv2.bitwise_or(dark, gaudy)), few, unit)
     return np.array(apart, dtype=np.float64).reshape(-1, 4), chips, blocks
 
@@ -252,12 +251,6 @@ def _is_hole(
         strip.size and np.abs(np.median(strip.reshape(-1, 3), axis=0) - own).max() <= limits.APART
         for strip in strips
     )
-
-
-def _is_on(box: Box, chip: Box) -> bool:
-    """Whether the middle of a box lies on a chip: a part of it that its letters cut off."""
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return chip[0] <= x <= chip[2] and chip[1] <= y <= chip[3]
 
 
 def _differs(colours: Pixels, unit: float) -> Mask:

@@ -10,11 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backfill.ocr import limits
-from backfill.ocr.masks import Piece, Pixels
+from backfill.ocr.masks import Box, Piece, Pixels
 from backfill.ocr.words import Word, span_of
-
-# Left, top, right, bottom.
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from backfill.ocr import limits
 from backfill.ocr.checks import OTHER_COLOUR, PALER, SIGN_BEFORE
 from backfill.ocr.lettering import clean_words
-from backfill.ocr.masks import Pixels
-from backfill.ocr.scene import Box, Scene, commonest, part_behind
+from backfill.ocr.masks import Box, Pixels
+from backfill.ocr.scene import Scene, commonest, part_behind
 from backfill.ocr.sheet import Bar
 from backfill.ocr.shift import Entry
 from backfill.ocr.vocabulary import find_labels, main_label

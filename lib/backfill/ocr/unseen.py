@@ -20,10 +20,10 @@ from backfill.ocr import limits
 from backfill.ocr.checks import COVERED, ROOM_BETWEEN, STRAY_TEXT
 from backfill.ocr.clock import minutes_of
 from backfill.ocr.day_names import names_day
-from backfill.ocr.masks import Mask, differs, find_shapes
+from backfill.ocr.masks import Box, Mask, differs, find_shapes, is_on
 from backfill.ocr.noise import is_all_day, is_of_others
 from backfill.ocr.reading import Tail
-from backfill.ocr.scene import Box, Scene, commonest, is_near, part_behind
+from backfill.ocr.scene import Scene, commonest, is_near, part_behind
 from backfill.ocr.shift import Entry
 from backfill.ocr.view import View
 from backfill.ocr.vocabulary import find_labels
@@ -163,15 +163,10 @@ def _is_blank(
 ) -> bool:
     """Whether no ink stands so near below a list, but for buttons that float at the right."""
     is_free = not any(
-        box[1] < foot + blank and box[3] > foot and not any(_is_within(box, b) for b in buttons)
+        box[1] < foot + blank and box[3] > foot and not any(is_on(box, b) for b in buttons)
         for box in scene.inked
     )
     return is_free and foot + blank < bottom
-
-
-def _is_within(box: Box, other: Box) -> bool:
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return other[0] <= x <= other[2] and other[1] <= y <= other[3]
 
 
 def _ends_at_bar(scene: Scene, spans: Sequence[Span], view: View) -> bool:
@@ -330,7 +325,7 @@ def _is_over_a_card(
     _left, top, _right, bottom = box
     if view.date is None and bottom <= spans[0][0]:
         return False
-    inside = {w for w in words if _is_within((w.left, w.top, w.right, w.bottom), box)}
+    inside = {w for w in words if is_on((w.left, w.top, w.right, w.bottom), box)}
     if names_day(inside) or any(word in inside for entry in entries for word in entry.words):
         return False
     # A shape may touch the last line of the card above it.
