@@ -38,6 +38,7 @@ from backfill.records.parts import parts_of
 from backfill.report import Reporter
 from backfill.server.postgres import Connection
 from backfill.server.standby_wait import StandbyMissing
+from backfill.skips import NOT_WRITTEN
 from backfill.status import RunStatus
 from backfill.steps.approval import is_open
 from backfill.steps.left_alone import nothing_written
@@ -138,8 +139,10 @@ class Ending:
         error = None
         with contextlib.closing(self.connect()) as connection:
             status, message = self._outcome(connection)
-            ways = self._ways_on(connection)
-            if error := nothing_written(Ledger(connection), self.folder, ways):
+            ways: list[str] = []
+            if error := nothing_written(
+                Ledger(connection), self.folder, lambda: self._ways_on(connection)
+            ):
                 status, message = RunStatus.FAILED, str(error)
             left = lease.leave(connection, self.claim, {}, status, message)
             if left is Left.LOST and not self._has_ended(connection):
@@ -151,7 +154,9 @@ class Ending:
                 ledger = Ledger(connection)
                 status = ledger.get(self.plan.run_id).status
                 self._standing = standing(ledger, self.plan, status)
-        for text in () if error else ways:
+                if NOT_WRITTEN & self._standing.left.keys():
+                    ways = self._ways_on(connection)
+        for text in ways:
             self.reporter.message(text, "warning")
         if message and error is None:
             self.reporter.advise(message)

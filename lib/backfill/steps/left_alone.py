@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from backfill.archive.evidence import DRIFTED_FILE, SKIPS_FILE
 from backfill.display.counting import counted
@@ -62,9 +62,13 @@ def _edited(rows: int, *, is_applied: bool) -> str:
     )
 
 
-def nothing_written(ledger: Ledger, folder: RunFolder, ways: Sequence[str]) -> BackfillError | None:
-    """Return the error of a run that wrote no row of those it was to write; `ways` are sentences
-    on what would let it."""
+def nothing_written(
+    ledger: Ledger, folder: RunFolder, ways_on: Callable[[], Sequence[str]]
+) -> BackfillError | None:
+    """Return the error of a run that wrote no row of those it was to write.
+
+    `ways_on` finds sentences on what would let it; it is asked where rows were refused.
+    """
     run_id = folder.run_id
     totals = ledger.totals(run_id)
     if totals.updated:
@@ -75,6 +79,7 @@ def nothing_written(ledger: Ledger, folder: RunFolder, ways: Sequence[str]) -> B
         drifted = 0 if totals.unchanged else by_reason.get(SkipReason.DRIFTED, 0)
         return _all_drifted(folder, drifted)
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in left.items())
+    ways = ways_on()
     kind = TooManyRefused if SkipReason.DATABASE_ERROR in left else RowsLeft
     return kind(
         f"Run {run_id} wrote no row: the database took none of them ({reasons}). Each stands with "
