@@ -56,6 +56,10 @@ class _Line:
     capital: float
     foot: float
 
+    def usual(self, char: str) -> float:
+        """Return how tall a letter is without its mark, 0 where nothing tells."""
+        return self.low if char in _LOW else self.capital if char in _CAPITALS else 0.0
+
 
 @dataclass(frozen=True)
 class Marks:
@@ -124,7 +128,8 @@ class Marks:
 
         Told to have one, it is another: ø for ö, ı for i.
         """
-        piece, usual = letter.piece, self._usual(letter.char)
+        piece = letter.piece
+        usual = self._line.low if letter.char == "i" else self._line.usual(letter.char)
         is_low = limits.SMALLEST_SHAPE_PX <= piece.height < limits.UNMARKED_TALL * usual
         # Slanted print has its marks right of their letters, but not beyond the next.
         own, aside = self.own[word], round(limits.MARK_REACH * piece.height)
@@ -133,11 +138,6 @@ class Marks:
         left, right = max(left + 1, piece.left - aside), min(right - 1, piece.right + aside)
         around = piece._replace(left=left, width=max(piece.width, right - left))
         return is_low and _is_blank_above(around, self.ink)
-
-    def _usual(self, char: str) -> float:
-        """Return how tall such a letter of the line is without its mark, 0 where nothing tells."""
-        line = self._line
-        return line.low if char in _LOW or char == "i" else line.capital * (char in _CAPITALS)
 
     @functools.cached_property
     def _line(self) -> _Line:
@@ -350,7 +350,7 @@ def _is_other_letter(
 ) -> bool:
     """Whether the ink of one letter surely has another mark than is told, or is another letter."""
     char, mark, piece = letter
-    usual = line.low if char in _LOW else line.capital if char in _CAPITALS else 0.0
+    usual = line.usual(char)
     is_hanging = (
         char in _ON_LINE and line.foot and (piece.bottom - line.foot > limits.HANGS * piece.height)
     )

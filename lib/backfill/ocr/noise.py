@@ -149,13 +149,16 @@ def says_whose(text: str, *, may_be_client: bool) -> bool:
 
 def _is_name(word: str) -> bool:
     """Whether a word may be a person's name: a capital, small letters, and no word of the app."""
-    known = {plain(name) for meaning in _interface() for name in _flat(_interface()[meaning])}
     is_written = all(part.istitle() for part in word.split("-")) and word.replace("-", "").isalpha()
-    return is_written and plain(word) not in known
+    return is_written and plain(word) not in _all_words()
 
 
-def _flat(names: list[str | list[str]]) -> list[str]:
-    return [word for name in names for word in ([name] if isinstance(name, str) else name)]
+@functools.cache
+def _all_words() -> frozenset[str]:
+    """Return the app's words of all meanings, plain."""
+    names = itertools.chain.from_iterable(_interface().values())
+    alike = ([name] if isinstance(name, str) else name for name in names)
+    return frozenset(map(plain, itertools.chain.from_iterable(alike)))
 
 
 def is_notice(text: str) -> bool:

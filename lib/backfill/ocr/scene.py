@@ -46,8 +46,13 @@ def scene_of(colours: Pixels, pieces: Iterable[Piece], letter_px: float) -> Scen
     return Scene(small, inked, letter_px)
 
 
+def difference(one: npt.NDArray[np.int16], other: npt.NDArray[np.int16]) -> int:
+    """Return the levels by which two colours, or rows of colours, differ at most."""
+    return int(np.abs(one - other).max())
+
+
 def is_near(one: npt.NDArray[np.int16], other: npt.NDArray[np.int16]) -> bool:
-    return int(np.abs(one - other).max()) <= limits.OTHER_COLOUR
+    return difference(one, other) <= limits.OTHER_COLOUR
 
 
 def part_behind(scene: Scene, words: Sequence[Word]) -> Pixels:

@@ -18,7 +18,7 @@ from backfill.ocr import limits
 from backfill.ocr.checks import OTHER_COLOUR, PALER, SIGN_BEFORE
 from backfill.ocr.lettering import clean_words
 from backfill.ocr.masks import Box, Pixels
-from backfill.ocr.scene import Scene, commonest, part_behind
+from backfill.ocr.scene import Scene, commonest, difference, is_near, part_behind
 from backfill.ocr.sheet import Bar
 from backfill.ocr.shift import Entry
 from backfill.ocr.vocabulary import find_labels, main_label
@@ -48,9 +48,6 @@ class _Look:
             min(sign[2], b[2]) - max(sign[0], b[0]) > (sign[2] - sign[0]) / 2 for b in self.signs
         )
 
-    def differs_from(self, other: _Look) -> int:
-        return int(np.abs(self.colours - other.colours).max())
-
 
 def with_set_apart(
     entries: tuple[Entry, ...], scene: Scene, bars: Sequence[Bar]
@@ -62,18 +59,13 @@ def with_set_apart(
     rest = [entry for entry in entries if entry.words and not entry.address]
     is_motley = _are_motley([commonest(part_behind(scene, entry.words)) for entry in rest])
     darkest = max((_darkest(entry) for entry in entries), default=0.0)
-    return tuple(
-        replace(
-            entry,
-            flags=(
-                *entry.flags,
-                *_doubts_of(looks.get(id(entry)), looks.values(), is_motley=is_motley),
-            ),
-        )
-        if _darkest(entry) >= limits.FAINT_CARD * darkest
-        else replace(entry, flags=(*entry.flags, PALER))
-        for entry in entries
-    )
+
+    def doubts(entry: Entry) -> tuple[str, ...]:
+        if _darkest(entry) < limits.FAINT_CARD * darkest:
+            return (PALER,)
+        return _doubts_of(looks.get(id(entry)), looks.values(), is_motley=is_motley)
+
+    return tuple(replace(entry, flags=(*entry.flags, *doubts(entry))) for entry in entries)
 
 
 def _darkest(entry: Entry) -> float:
@@ -83,7 +75,7 @@ def _darkest(entry: Entry) -> float:
 def _are_motley(grounds: Sequence[_Colour]) -> bool:
     """Whether cards have grounds of several colours: a screen that adorns them so says nothing."""
     pairs = itertools.combinations(grounds, 2)
-    return any(int(np.abs(a - b).max()) >= limits.OTHER_LOOK for a, b in pairs)
+    return any(difference(a, b) >= limits.OTHER_LOOK for a, b in pairs)
 
 
 def _doubts_of(own: _Look | None, looks: Collection[_Look], *, is_motley: bool) -> tuple[str, ...]:
@@ -95,8 +87,8 @@ def _doubts_of(own: _Look | None, looks: Collection[_Look], *, is_motley: bool) 
     others = [other for other in looks if other is not own]
     if own is None or len(others) < limits.FEWEST_ALIKE:
         return ()
-    are_alike = all(o.differs_from(others[0]) <= limits.OTHER_COLOUR for o in others)
-    is_unlike = own.differs_from(others[0]) >= limits.OTHER_LOOK
+    are_alike = all(is_near(other.colours, others[0].colours) for other in others)
+    is_unlike = difference(own.colours, others[0].colours) >= limits.OTHER_LOOK
     jobs = {other.job for other in others}
     is_told = not is_motley and (own.job in jobs or len(jobs) > 1)
     is_hatched = own.is_hatched and not any(other.is_hatched for other in others)

@@ -50,9 +50,9 @@ UTC_PARAMETERS: tuple[Parameter, ...] = (
 
 #: Parameters of which a setting has the name.
 _SWITCHES = (
-    *("skip_deleted", "strict", "fallback_on_invalid_tz"),
-    *("default_tz_first", "accept_years", "repair"),
-)
+    "skip_deleted", "strict", "fallback_on_invalid_tz",
+    "default_tz_first", "accept_years", "repair",
+)  # fmt: skip
 
 
 def _make(values: Mapping[str, Any]) -> Job:
