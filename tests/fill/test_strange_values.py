@@ -7,7 +7,7 @@ import decimal
 import enum
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import duckdb
 import pandas as pd
@@ -53,6 +53,68 @@ def filled(tables: Tables, values: Any, kind: str) -> tuple[list[str | None], di
     run.verify()
     left = dict(zip(run.skips["key"], run.skips["detail"], strict=True)) if len(run.skips) else {}
     return [row[0] for row in tables.rows("SELECT v::text FROM box ORDER BY id")], left
+
+
+#: By type: texts that are its values, and what is stored; then those that it takes all the same.
+LENIENT: dict[LiteralString, tuple[dict[str, str], list[str]]] = {
+    "oid": ({" 007": "7", "4294967295": "4294967295"}, ["-1", "x"]),
+    "xid": ({"7": "7"}, ["-1", "x", "", "7 apples", "4294967296"]),
+    "xid8": ({"7": "7"}, ["-1", "x", "1.5", "99999999999999999999"]),
+    "cid": ({"0": "0"}, ["-1", "x"]),
+    "varbit": ({"b1": "1", "": "", "x1": "0001"}, ["b", "X"]),
+    "regclass": ({"pg_class": "pg_class", "0": "-"}, ["7", "16000", "no_such"]),
+    "regproc": ({"now": "now"}, ["7", "1394"]),  # the last is one of several of its name
+    "regtype[]": ({"{int4,NULL}": "{integer,NULL}"}, ["{7}"]),
+    "regrole": ({"0": "-"}, ["7"]),
+    "date": (
+        {"14-JUL-58": "2058-07-14", "1958 3 4": "1958-03-04"},
+        ["01 02 2026", "01, 02, 2026", "Tue 01/02/2026", "10:00 01.02.2026"],
+    ),
+    "time": ({"1229": "12:29:00", "9:05": "09:05:00"}, ["930", "43200"]),
+}
+
+
+def test_what_a_type_s_input_takes_for_something_else_is_left_alone(tables: Tables) -> None:
+    names = {kind: f"v{number}" for number, kind in enumerate(LENIENT)}
+    tables.connection.execute(
+        f"CREATE TABLE box (id int PRIMARY KEY, {', '.join(f'{n} {k}' for k, n in names.items())})"
+    )
+    tables.make("INSERT INTO box SELECT generate_series(1, 99)")
+    columns: dict[str, list[str | None]] = {name: [] for name in names.values()}
+    for kind, (good, bad) in LENIENT.items():
+        for text in (*good, *bad):
+            for name, texts in columns.items():
+                texts.append(text if name == names[kind] else None)
+    rows = len(columns["v0"])
+    tables.make("UPDATE box SET v5 = 16000")  # a table that is gone
+
+    run = tables.fill(
+        pa.table({"id": range(1, rows + 1), **columns}),
+        *("box", list(names.values())),
+        overwrite=True,
+        allow_null=True,
+    )
+    run.apply()
+    run.verify()
+
+    key = 0
+    left = dict(zip(run.skips["key"], run.skips["reason"], strict=True))
+    said = dict(zip(run.changes["key"], run.changes["warnings"].fillna(""), strict=True))
+    for kind, (good, bad) in LENIENT.items():
+        for stored in good.values():
+            key += 1
+            query = f"SELECT {names[kind]}::text FROM box WHERE id = {key}"
+            assert tables.connection.execute(query).fetchall() == [(stored,)]
+        for text in bad:
+            key += 1
+            assert left.get(str(key)) == "invalid_value", (kind, text)
+    assert [words for words in said.values() if "two digits" in words or "no colon" in words] == [
+        "v9: '14-JUL-58' names a year in two digits: 70 to 99 are read as 1970 to 1999, others as"
+        " of 2000",
+        "v10: '1229' names no colon: read as hours, minutes and seconds",
+    ]
+    run.undo()
+    assert tables.rows("SELECT count(*) FROM box WHERE v5 = 16000") == [(99,)]
 
 
 def test_a_number_in_a_document_keeps_its_digits(tables: Tables) -> None:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from backfill.plans.held import CUT, is_whole
+from backfill.plans.held import STRICT, how_refused, is_whole
 from backfill.plans.parts import Told, parts_of
 from backfill.plans.table_checks import Check, checks_of
 from backfill.rows.binary_array import pack_texts, register
@@ -149,8 +149,12 @@ class Fitting:
         for column in self._columns:
             values = fitted.values[column.name]
             if column.is_not_null and values.null_count:
+                words = (
+                    f'null value in column "{column.name}" of relation '
+                    f'"{self._table.relation.name}" violates not-null constraint'
+                )
                 for row in places_of(values.is_null()):
-                    fitted.refused.setdefault(row, (column.name, self._null_words(column)))
+                    fitted.refused.setdefault(row, (column.name, words))
             for row in places_of(pc.match_substring(values, "\0").fill_null(fill_value=False)):
                 words = (
                     'invalid byte sequence for encoding "UTF8": 0x00, or what is no UTF-8: bytes,'
@@ -167,12 +171,6 @@ class Fitting:
             for row in has_commas(values, column.kind):
                 words = how_written(column.kind, values[row].as_py()).removeprefix("; ")
                 fitted.refused.setdefault(row, (column.name, words))
-
-    def _null_words(self, column: CatalogColumn) -> str:
-        return (
-            f'null value in column "{column.name}" of relation "{self._table.relation.name}" '
-            "violates not-null constraint"
-        )
 
     def _look_for_known(self, fitted: Fitted) -> None:
         """A value that was refused once is refused again: many rows hold the same one."""
@@ -224,8 +222,7 @@ class Fitting:
                 if is_same is False:
                     fitted.lost.add(row)
                     was = batch.values[index][place].as_py()
-                    if column.kind in CUT:
-                        words = f"value too long for type {column.type_name}"
+                    if words := how_refused(column, was, str(text)):
                         fitted.refused.setdefault(row, (column.name, words))
                     fitted.remark(row, f"{column.name}: {was!r} is stored as {text!r}")
         for name, texts in changed.items():
@@ -263,16 +260,18 @@ class Fitting:
         names = [*(f"k{i}" for i in keys), *(f"a{i}" for i in range(len(self._columns)))]
         stored = [self._stored(index) for index in numbers]
         read = [self._columns[i].as_text().read(v) for i, v in zip(numbers, stored, strict=True)]
-        values = [
-            sql.SQL("{}, {}").format(text, self._same(index, value))
-            for index, value, text in zip(numbers, stored, read, strict=True)
-        ]
+        same = [self._same(i, v) for i, v in zip(numbers, stored, strict=True)]
+        values = [sql.SQL("{}, {}").format(*pair) for pair in zip(read, same, strict=True)]
+        # Of some types, what is no value may have its text all the same.
         news = [
-            # What is compared as another type must be a value of that one too.
-            sql.SQL("NOT {}").format(self._same(i, value))
-            if self._columns[i].kind == "json"
-            else sql.SQL("{} IS DISTINCT FROM v.{}").format(text, sql.Identifier(f"a{i}"))
-            for i, value, text in zip(numbers, stored, read, strict=True)
+            sql.SQL("{} IS DISTINCT FROM v.{}{}").format(
+                text,
+                sql.Identifier(f"a{i}"),
+                sql.SQL(" OR NOT {}").format(is_same)
+                if self._columns[i].kind in ("json", *STRICT)
+                else sql.SQL(""),
+            )
+            for i, text, is_same in zip(numbers, read, same, strict=True)
         ]
         failed, joined = self._checked(checks, stored)
         return sql.SQL(

@@ -13,6 +13,24 @@ from backfill.server.catalog_columns import CatalogColumn
 
 #: Types that take a text of any length and keep its beginning.
 CUT = ("char", "name")
+#: Numbers of the server's own: -1 is the largest, and before PostgreSQL 16 most letters are 0.
+_NUMBERS = ("oid", "xid", "xid8", "cid")
+_BITS = ("bit", "varbit")
+_REG = (
+    "class",
+    "collation",
+    "config",
+    "dictionary",
+    "namespace",
+    "oper",
+    "operator",
+    "proc",
+    "procedure",
+    "role",
+    "type",
+)
+#: Of these, what is not meant is refused: what the server takes it for is something else.
+STRICT = (*CUT, *_NUMBERS, *_BITS, *(f"reg{what}" for what in _REG))
 _TEMPORAL = (*DATES, "time", "timetz", "interval")
 _BEYOND_MICROS = r"[.][0-9]{6}0*[1-9]"
 _DAY = r"[0-9]-[0-9]{1,2}-[0-9]"
@@ -45,10 +63,27 @@ def is_meant(
     elif kind == "money":
         parts.append(_is_amount(given, stored))
     elif kind in CUT:
-        parts.append(sql.SQL("{} = ({})::pg_catalog.text").format(given, stored))
+        parts.append(sql.SQL("{} = {}").format(given, _text(stored)))
+    elif kind in _NUMBERS:
+        digits = "{} ~ ('^\\s*[+]?0*' || {} || '\\s*$')"
+        parts.append(sql.SQL(digits).format(given, _text(stored)))
+    elif kind in _BITS:  # a sign for bits, and none behind it
+        parts.append(_unlike(given, "^[BbXx]$"))
     if not parts:
         return None
     return sql.SQL("((({})) IS NOT FALSE)").format(sql.SQL(") AND (").join(parts))
+
+
+def how_refused(column: CatalogColumn, given: str, stored: str) -> str:
+    """Return why a value that lost something is none of its column's; nothing where it is one."""
+    if column.kind in CUT:
+        return f"value too long for type {column.type_name}"
+    if column.kind in STRICT:
+        taken = (
+            f"the server takes it for {stored!r}" if stored != given else "nothing has that number"
+        )
+        return f"{given!r} is no {column.plain_type}: {taken}"
+    return ""
 
 
 def is_whole(
@@ -59,6 +94,10 @@ def is_whole(
     kind, own = column.kind, column.sql_type
     if kind in ("float4", "float8"):
         parts.append(_is_number(given, stored, is_short=kind == "float4"))
+    elif kind.startswith("reg"):  # a number of nothing, or a name that the server finds twice
+        named = "{s} IS NULL OR {t} !~ '^[0-9]+$' AND {again} IS NOT NULL"
+        again = own.cast(_text(stored))
+        parts.append(sql.SQL(named).format(s=stored, t=_text(stored), again=again))
     elif kind == "json":  # never false: what jsonb can not hold is refused
         as_jsonb = "{s} IS NULL OR ({s})::pg_catalog.jsonb IS NOT NULL"
         parts.append(sql.SQL(as_jsonb).format(s=stored))

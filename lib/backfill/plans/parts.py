@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from backfill.plans.held import STRICT
 from backfill.rows.others_texts import DATES
 from backfill.rows.within import Elements, Ends, Fields, Shape
 from backfill.server.catalog_columns import CatalogColumn
@@ -16,7 +17,7 @@ from backfill.server.shapes import has_parts, shape_of
 from backfill.server.table import Relation
 
 #: Types, as the catalog names them, of which some text is more than what is stored.
-_LOSING = (*DATES, "time", "timetz", "interval", "float4", "float8", "money", "char", "name")
+_LOSING = (*DATES, "time", "timetz", "interval", "float4", "float8", "money", *STRICT)
 #: What is refused, and what is to be said, by the place of a value among those that were fitted.
 Told = tuple[dict[int, str], dict[int, str]]
 Fit = Callable[[CatalogColumn, pa.Array], Told]

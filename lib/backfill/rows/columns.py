@@ -50,6 +50,7 @@ _UNCUT = {
     'pg_catalog."name"': 'pg_catalog."text"',
 }
 _TEXT = 'pg_catalog."text"'
+_REGCLASS = 'pg_catalog."regclass"'
 
 
 class ColumnType(StrEnum):
@@ -108,6 +109,8 @@ class SqlType:
     def cast(self, value: sql.Composable) -> sql.Composed:
         """Return a text, or a number that has travelled, in this type; nothing is cut off."""
         name = _UNCUT.get(self.name, self.name)
+        if name == _REGCLASS:  # its cast from text knows no table that is gone
+            return sql.SQL("pg_catalog.regclassin(pg_catalog.textout({}))").format(value)
         return sql.SQL("CAST({} AS {})").format(value, Spelt(name))
 
     def compared(self, left: sql.Composable, operator: str, right: sql.Composable) -> sql.Composed:

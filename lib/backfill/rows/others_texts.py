@@ -37,6 +37,12 @@ _SHARED = (
     r"(?:ACST|AMST|AMT|AST|BST|CDT|CST|EAST|EST|GST|IST|NFT|PST|SAST|WST)(?:\s|$)"
 )
 _MOVING = r"(?i)\b(?:now|today|tomorrow|yesterday)\b"
+#: Behind a day and a month: a year in two digits, and no hour.
+_SHORT_YEAR = (
+    r"(?i)^\D*(?:\d{1,2}[-/.,_\s]+(?:\d{1,2}|[a-z]{3,})|[a-z]{3,}[-/.,_\s]+\d{1,2})[-/.,_\s]+"
+    r"\d{1,2}(?:[^-\d:./_]|$)"
+)
+_NO_COLON = r"^\s*\d{4,6}(?:[.]\d*)?\s*$"
 _BARE_NUMBER = r"^\s*[-+]?\d+([.]\d*)?\s*$"
 
 
@@ -62,6 +68,12 @@ def remarkable(texts: pa.Array, kind: str) -> Iterator[tuple[pa.Array, str]]:
     """
     if kind in (*DATES, "time", "timetz"):
         yield pc.match_substring_regex(texts, _MOVING), "is as of the making of this plan"
+    if kind in DATES:
+        says = "names a year in two digits: 70 to 99 are read as 1970 to 1999, others as of 2000"
+        yield pc.match_substring_regex(texts, _SHORT_YEAR), says
+    if kind in ("time", "timetz"):
+        says = "names no colon: read as hours, minutes and seconds"
+        yield pc.match_substring_regex(texts, _NO_COLON), says
     if kind in ("timestamptz", "timetz"):
         has_offset = pc.match_substring_regex(texts, _OFFSET)
         is_bare = pc.and_not(pc.match_substring_regex(texts, r"\d"), has_offset)
@@ -86,7 +98,9 @@ def how_written(kind: str, text: str) -> str:
 
 #: Types, as the catalog names them, that read such a text as month first and say nothing.
 DATES = ("date", "timestamp", "timestamptz")
-_DAY_OR_MONTH = r"^\s*(?P<one>\d{1,2})[-/.](?P<other>\d{1,2})[-/.]\d{2,4}(?:\D|$)"
+_DAY_OR_MONTH = (
+    r"(?:^|[^-\d.:/_])(?P<one>\d{1,2})[-/._,\s]+(?P<other>\d{1,2})[-/._,\s]+\d{1,4}(?:[^\d:]|$)"
+)
 #: Digits alone are a date where they are eight; six may be of any order, more are a moment's count.
 _COUNTS = r"^\s*[-+]?(?:\d{1,7}|\d{9,}|\d+[.]\d*)\s*$"
 _COUNT = re.compile(_COUNTS)
@@ -163,7 +177,7 @@ def how_untold(text: str) -> str:
         )
     if _is_twice_or_never(text):
         return f"{text!r} is there twice, or never: write its offset, like +02:00"
-    if not re.match(_DAY_OR_MONTH, text):
+    if not re.search(_DAY_OR_MONTH, text):
         return (
             f"{text!r}: behind letters the server takes + for west of Greenwich, most people for "
             "east: write the offset alone, like +02:00"
