@@ -8,10 +8,11 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from tests.conftest import DatabaseFrom
 from tests.engine.workshop import Bench, load_noons, noon_utc
 
-from backfill.errors import PreflightError
+from backfill.errors import DatabaseUnreachable, PreflightError
 from backfill.server.arrow_session import open_arrow
 from backfill.server.postgres import connect
 from backfill.server.session import SessionLimits, pinned
@@ -125,6 +126,14 @@ def test_each_setting_of_a_database_leaves_our_sessions_as_they_are(bench: Bench
         with open_arrow(bench.dsn, {}) as session, session.transaction() as cursor:
             cursor.execute("SELECT DATE '2026-03-29' || ' ' || TIMESTAMPTZ '2026-03-29 01:00+00'")
             assert cursor.fetchall() == [("2026-03-29 2026-03-29 01:00:00+00",)], setting
+
+
+@pytest.mark.parametrize("name", [{"user": "nobody"}, {"dbname": "nowhere"}])
+def test_a_server_that_lets_nobody_in_is_not_called_silent(
+    bench: Bench, name: dict[str, str]
+) -> None:
+    with pytest.raises(DatabaseUnreachable, match=r'answers, and does not let .* "no'):
+        connect(make_conninfo(bench.dsn, **name))
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -112,7 +112,7 @@ def test_numbers_of_more_digits_than_a_float_has_are_read_whole_or_refused(
     with pytest.raises(UsageError, match=f"the column {column} have more digits") as refused:
         keep_query(query, tmp_path / "values.arrow", tmp_path)
 
-    mended = str(refused.value).split("in place of VARCHAR: ")[1]
+    mended = str(refused.value).split("called DOUBLE: ")[1]
     keep_query(f"SELECT * {mended}", tmp_path / "values.arrow", tmp_path)
     assert read(tmp_path / "values.arrow")[0][column] == numbers[column]
 
@@ -139,9 +139,34 @@ def test_times_with_an_offset_among_others_without_are_refused_and_read_as_texts
     with pytest.raises(UsageError, match=says) as refused:
         keep_query(f"SELECT no, taken FROM 'w.csv' WHERE no > {len(rows)}", kept, tmp_path)
 
-    mended = str(refused.value).split("in place of VARCHAR: ")[1]
+    mended = str(refused.value).split("called DOUBLE: ")[1]
     keep_query(f"SELECT taken {mended} WHERE no > {len(rows)}", kept, tmp_path)
     assert read(kept) == [{"taken": odd}]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT no, CAST(taken AS TIMESTAMP) AS taken FROM read_csv('w.csv', all_varchar = true)",
+        "SELECT * REPLACE (TRY_CAST(w.taken AS timestamp_ns) AS taken) FROM 'w.csv' AS w",
+        "FROM read_csv('w.csv', types = {'no': 'SMALLINT', 'taken': 'TIMESTAMP'})",
+        "FROM read_csv('w.csv', columns = {'no': 'SMALLINT', 'taken': 'DATETIME'})",
+    ],
+)
+def test_a_query_that_makes_timestamps_itself_does_not_drop_their_offsets(
+    tmp_path: Path, query: str
+) -> None:
+    (tmp_path / "w.csv").write_text("no,taken\n1,2026-03-01 08:00 IST\n2,2026-03-01 08:00:00+09\n")
+    kept = tmp_path / "values.arrow"
+
+    with pytest.raises(UsageError, match="times in the column taken have") as refused:
+        keep_query(query, kept, tmp_path)
+
+    keep_query("SELECT taken " + str(refused.value).split("called DOUBLE: ")[1], kept, tmp_path)
+    assert [row["taken"] for row in read(kept)] == [
+        "2026-03-01 08:00 IST",
+        "2026-03-01 08:00:00+09",
+    ]
 
 
 @pytest.mark.parametrize(

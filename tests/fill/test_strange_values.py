@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import enum
 import shlex
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -170,6 +171,19 @@ def test_a_list_is_what_a_vector_reads() -> None:
     texts = column_texts(pa.array([[1, 2.5, 0.1], None], pa.list_(pa.float64())), column)
 
     assert texts.to_pylist() == ["[1.0, 2.5, 0.1]", None]
+
+
+def test_lists_and_uuids_in_a_column_of_texts_are_spelt_as_people_do(tables: Tables) -> None:
+    tables.make("CREATE TABLE box (id int PRIMARY KEY, v text)", "INSERT INTO box VALUES (1), (2)")
+    who = "6f1b2c3d-0000-4000-8000-00000000000a"
+
+    for values, stored in [
+        (pa.array([["a", 'b"'], []]), ('["a", "b\\""]', "[]")),
+        (pa.array([uuid.UUID(who).bytes, None], pa.uuid()), (who, "[]")),
+    ]:
+        tables.fill(pa.table({"id": [1, 2], "v": values}), "box", "v", overwrite=True).apply()
+
+        assert tables.rows("SELECT v FROM box ORDER BY id") == [(text,) for text in stored]
 
 
 def test_a_list_in_json_goes_into_a_column_of_arrays(tables: Tables, tmp_path: Path) -> None:

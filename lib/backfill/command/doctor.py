@@ -99,7 +99,7 @@ def _database(table: str | None) -> Iterator[Finding]:
     yield guarded(
         "database",
         lambda: _connect(dsn or server.dsn, name, opened),
-        f"check {DSN_ENV} ({name}), and that its server runs"
+        f"check {DSN_ENV} ({name}): does its server run, are there that role and database?"
         if dsn
         else next_command("db", "stop"),
     )

@@ -39,6 +39,8 @@ from backfill.server.in_bulk import in_bulk, rows_of
 from backfill.server.postgres import Connection
 from backfill.server.table import Table
 
+#: Types whose lists are spelt as JSON: pgvector's, and texts, as dicts are there.
+_LISTS_AS_JSON = ("vector", "halfvec", "text", "varchar", "bpchar", "citext")
 #: A function of the server takes no more than a hundred arguments.
 _MOST_PAIRS = 50
 
@@ -46,7 +48,7 @@ _MOST_PAIRS = 50
 def column_texts(values: pa.Array | pa.ChunkedArray, column: CatalogColumn) -> pa.Array:
     """Return values as texts for their column: JSON, bytes, arrays and whole numbers as it has
     them."""
-    as_json = column.is_json or column.kind in ("vector", "halfvec")  # pgvector's
+    as_json = column.is_json or column.kind in _LISTS_AS_JSON
     texts = texts_of(values, as_json=as_json, as_bytes=column.kind)
     if column.kind in WHOLE:
         return wholes(texts)
@@ -166,8 +168,7 @@ class Fitting:
         for column in (column for column in self._columns if column.name not in self._parts):
             values = fitted.values[column.name]
             for row in are_untold(values, column.kind):
-                words = how_untold(values[row].as_py())
-                fitted.refused.setdefault(row, (column.name, words))
+                fitted.refused.setdefault(row, (column.name, how_untold(values[row].as_py())))
             for row in has_commas(values, column.kind):
                 words = how_written(column.kind, values[row].as_py()).removeprefix("; ")
                 fitted.refused.setdefault(row, (column.name, words))

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -206,7 +207,7 @@ def _is_calendar(kind: pa.DataType) -> bool:
 def _of_extension(values: pa.Array, *, as_json: bool) -> pa.Array:
     name = getattr(values.type, "extension_name", "")
     if name == "arrow.uuid":
-        texts = [None if v is None else v.hex() for v in values.storage.to_pylist()]
+        texts = [None if v is None else str(UUID(bytes=v)) for v in values.storage.to_pylist()]
         return pa.array(texts, pa.string())
     if name == "arrow.fixed_shape_tensor":  # it is kept as one long list
         arrays = [None if v.as_py() is None else v.to_numpy().tolist() for v in values]

@@ -59,6 +59,9 @@ _LOOK_AGAIN_SECONDS = 0.1
 _IS_FULL = re.compile(
     "too many (connections for|clients already)|remaining connection slots|no more connections"
 )
+#: A severity, in the server's language: the server, or a pooler, has answered. Or it asked for a
+#: password that nobody has given.
+_LETS_NOBODY_IN = re.compile(r"failed: \w+:  |fe_sendauth")
 #: Classes of errors of a server that is there: no room, a limit, its own files.
 _OF_ROOM_AND_LIMITS = ("53", "54", "58")
 #: What mends them, by SQLSTATE, where the server has no hint of its own.
@@ -271,9 +274,12 @@ def unreachable(dsn: str, error: Exception) -> DatabaseUnreachable:
             "CONNECTION LIMIT N; the server's max_connections, or the pooler's. Then run the same "
             "command again."
         )
+    if _LETS_NOBODY_IN.search(said):
+        what = "The server answers, and does not let this session in"
+    else:
+        what = "The database does not answer"
     return DatabaseUnreachable(
-        f"The database does not answer: {said}\n"
-        f"Tried {describe(dsn)}. Check {DSN_ENV}, or run: {next_command('doctor')}"
+        f"{what}: {said}\nTried {describe(dsn)}. Check {DSN_ENV}, or run: {next_command('doctor')}"
     )
 
 

@@ -4,6 +4,7 @@ times of a column have an offset, or none, and that all its objects have the sam
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -40,8 +41,8 @@ _LOST = {
     ),
     "TIMESTAMP": (
         _ZONED.format("t"),
-        "times in the column {} have an offset or a zone, others have none, and DuckDB leaves it "
-        "out (the first: {})",
+        "times in the column {} have an offset or a zone: as a TIMESTAMP DuckDB leaves it out (the "
+        "first: {})",
     ),
     "TIMESTAMP WITH TIME ZONE": (
         r"NOT regexp_matches(t, '(?i):\d\d([.,]\d+)?\s*([+-]\d\d?(:?\d\d){0,2}|Z|UTC|GMT)$')",
@@ -71,22 +72,25 @@ def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     import duckdb
 
     tree = _tree(connection, query)
-    names = _names(tree)
+    names, cast = _names(tree), set(_cast_to_timestamp(tree))
     for reader, readers, files in (
         (_READ, _READERS, _TEXT_FILES),
         (_READ_JSON, _JSON_READERS, _JSON_FILES),
     ):
         for arguments in _reads(tree, readers, files):
-            try:
+            late: list[str] = []
+            guess = lost = None
+            # What is wrong with the file, the query itself will say.
+            with contextlib.suppress(duckdb.Error):
                 late = _changed_by_later_rows(connection, arguments, names, reader)
+            with contextlib.suppress(duckdb.Error):
                 guess = _guess(connection, arguments, names) if reader == _READ else None
+            with contextlib.suppress(duckdb.Error):
                 lost = (
-                    _lost(connection, arguments, names)
+                    _lost(connection, arguments, names, cast)
                     if reader == _READ
                     else _merged(connection, arguments, names, query)
                 )
-            except duckdb.Error:  # what is wrong with the file, the query itself will say
-                continue
             if late:
                 shown = _text(connection, reader, arguments, "sample_size = -1")
                 raise UsageError(
@@ -103,7 +107,8 @@ def refuse_guesses(connection: duckdb.DuckDBPyConnection, query: str) -> None:
                 )
             if lost:
                 sentence, option = lost
-                shown = _as_typed(_text(connection, reader, arguments, _PLACE))
+                plain = [argument for argument in arguments if _option(argument) not in _TYPED]
+                shown = _as_typed(_text(connection, reader, plain, _PLACE))
                 raise UsageError(
                     f"--query can not be evaluated: {sentence}: {shown.replace(_PLACE, option)}"
                 )
@@ -134,18 +139,23 @@ def _changed_by_later_rows(
 
 
 def _lost(
-    connection: duckdb.DuckDBPyConnection, arguments: list[Any], names: set[str]
+    connection: duckdb.DuckDBPyConnection, arguments: list[Any], names: set[str], cast: set[str]
 ) -> tuple[str, str] | None:
-    """Return a sentence about columns of which DuckDB does not keep every text, and the option."""
+    """Return a sentence about columns of which DuckDB does not keep every text, and the option.
+
+    A float that somebody asks for is one; a moment keeps its offset all the same.
+    """
     said = {_option(argument) for argument in arguments}
-    if _TYPED & said:
-        return None
+    is_typed = bool(_TYPED & said)
     read = connection.sql(_text(connection, _READ, arguments))
-    texts = _text(connection, _READ, arguments, "all_varchar = true")
+    plain = [argument for argument in arguments if _option(argument) not in _TYPED]
+    texts = _text(connection, _READ, plain, "all_varchar = true")
     lost = {}
-    for column, kind in zip(read.columns, map(str, read.types), strict=True):
-        is_asked = _is_asked(column, names)
-        if kind not in _LOST or not is_asked or (kind != "DOUBLE" and _SAYS["TIMESTAMP"] in said):
+    for column, made in zip(read.columns, map(_kind, read.types), strict=True):
+        kind = "TIMESTAMP" if made == "VARCHAR" and column.casefold() in cast else made
+        if kind not in _LOST or not _is_asked(column, names):
+            continue
+        if is_typed if kind == "DOUBLE" else _SAYS["TIMESTAMP"] in said:
             continue
         condition, sentence = _LOST[kind]
         rows = connection.execute(
@@ -156,12 +166,26 @@ def _lost(
             lost[column] = sentence.format(column, str(rows[0][0])[:60])
     if not lost:
         return None
-    kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in lost)
+    told = dict(zip(read.columns, map(str, read.types), strict=True)) if is_typed else {}
+    kinds = {**told, **dict.fromkeys(lost, "VARCHAR")}
+    shown = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in kinds.items())
     return (
-        f"{next(iter(lost.values()))}. Have it read texts, of which the server makes values, or "
-        "name their type in place of VARCHAR",
-        f"types = {{{kinds}}}",
+        f"{next(iter(lost.values()))}. Have it read texts, without a cast, of which the server "
+        "makes values; what is to be a float may be called DOUBLE",
+        f"types = {{{shown}}}",
     )
+
+
+def _kind(of: Any) -> str:
+    """Return the name of a type of DuckDB's; a moment without an offset is one in any unit."""
+    return re.sub(r"^(DATETIME|TIMESTAMP)(_\w+)?$", "TIMESTAMP", str(of).upper())
+
+
+def _cast_to_timestamp(tree: Any) -> Iterator[str]:
+    for node in _nodes(tree):
+        names = node.get("child", {}).get("column_names") if node.get("class") == "CAST" else None
+        if names and _kind(node["type_expr"].get("type_name")) == "TIMESTAMP":
+            yield str(names[-1]).casefold()
 
 
 def _merged(
