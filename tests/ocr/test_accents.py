@@ -25,13 +25,16 @@ def _doubted(
     shade: int | None = None,
     *,
     is_tight: bool = False,
+    tight_from: int = 0,
     is_joined: bool = False,
+    second_dot: int | None = None,
 ) -> list[str]:
     """Return the words that the ink of a drawn line contradicts, where it is read as another.
 
     `shade`: how pale what stands above the capitals of grey print is, or above the small letters
-    where there are none. `is_tight`: the letters of the first word touch at their feet;
-    `is_joined`: their marks touch them.
+    where there are none. `is_tight`: the letters of the first word touch at their feet,
+    from the one at `tight_from` on; `is_joined`: their marks touch them. `second_dot`: so many rows
+    of its second letter's right dot are left.
     """
     page = Image.new("L", (40 + 16 * size, 3 * size), 255)
     font = style.font(size)
@@ -48,9 +51,16 @@ def _doubted(
     if is_tight:
         foot = size + font.getmetrics()[0]
         end = 28 + round(font.getlength(drawn.split(maxsplit=1)[0]))
-        pixels[foot - 2 : foot, 32:end] = 60
+        first = 32 + round(font.getlength(drawn[:tight_from]))
+        pixels[foot - 2 : foot, first:end] = 60
     if is_joined:
         pixels = np.asarray(cv2.erode(pixels, np.ones((7, 1), dtype=np.uint8)), dtype=np.uint8)
+    if second_dot is not None:
+        middle = 30 + round(font.getlength(drawn[0]) + font.getlength(drawn[1]) / 2)
+        waist = size + font.getbbox("o", anchor="la")[1] - 1
+        dot = pixels[:waist, middle : middle + round(font.getlength(drawn[1]) / 2)]
+        dot[: len(dot) - second_dot - 4] = 255
+        dot[len(dot) - 4 :] = 255
     ink = find_ink(pixels)
     (band,) = with_labels(find_bands(ink), ink)
     left, words = 30.0, list[Word]()
@@ -174,6 +184,25 @@ def test_what_has_no_arch_below_its_dots_is_a_u_also_where_letters_touch(
     assert _doubted(drawn, drawn, style, 40, is_tight=True) == []
     right = said.replace("ö", "ä")
     assert _doubted(right, right, style, 40, is_tight=True) == []
+
+
+@FONTS
+@pytest.mark.parametrize(
+    ("drawn", "said"), [("Övrud Wik", "Ovrud Wik"), ("Åsrud Wik", "Asrud Wik")]
+)
+def test_a_first_letter_shows_its_pale_mark_also_where_the_others_touch(
+    style: Style, drawn: str, said: str
+) -> None:
+    doubted = _doubted(drawn, said, style, 44, shade=222, is_tight=True, tight_from=1)
+
+    assert doubted == said.split()[:1]
+    assert _doubted(said, said, style, 44, is_tight=True, tight_from=1) == []
+
+
+@pytest.mark.parametrize("tall", [1, 2])
+def test_a_dot_whose_neighbour_is_nearly_lost_is_no_mark_of_another_letter(tall: int) -> None:
+    assert _doubted("Jöms Ek", "Jöms Ek", STYLES[0], 44, second_dot=tall) == []
+    assert _doubted("Jöms Ek", "Jöms Ek", STYLES[0], 44, second_dot=0) == ["Jöms"]
 
 
 @FONTS

@@ -71,6 +71,19 @@ def test_an_i_for_an_l_is_doubted_by_its_dot(style: Style, drawn: str, said: str
 
 
 @FONTS
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [("Hannesdal", "Hanesdal"), ("Sunne", "Sune"), ("Anna Ek", "AnnaEk")],
+    ids=["a letter more", "in a short word", "a blank"],
+)
+def test_a_word_of_too_few_letters_is_doubted(style: Style, drawn: str, said: str) -> None:
+    band, ink = _drawn(drawn, style)
+
+    assert _doubted(said, band, ink) == [said]
+    assert _doubted(drawn, band, ink) == []
+
+
+@FONTS
 @pytest.mark.parametrize("text", ["Tallstigen", "Illervägen", "Lilla Billdal", "Illner", "Nil"])
 def test_words_of_i_and_l_that_are_right_stand(style: Style, text: str) -> None:
     band, ink = _drawn(text, style)
