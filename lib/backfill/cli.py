@@ -145,12 +145,13 @@ def _take_given(options: argparse.Namespace) -> None:
 def _refuse_unknown(
     parser: argparse.ArgumentParser, command: str | None, unknown: list[str], given: list[str]
 ) -> NoReturn:
+    subs = command_parsers(parser)
     if command is None:
-        parser.error(unknown_words(unknown, list(command_parsers(parser)), has_address=True))
-    flags = list(command_parsers(parser)[command]._option_string_actions)
+        parser.error(unknown_words(unknown, list(subs), {}, has_address=True))
+    options = {name: list(sub._option_string_actions) for name, sub in subs.items()}
     has_address = any("://" in word or "@" in word for word in given)
-    prog = command_parsers(parser)[command].prog
-    Parser(prog=prog).error(unknown_words(unknown, flags, has_address=has_address))
+    said = unknown_words(unknown, options[command], options, has_address=has_address)
+    Parser(prog=subs[command].prog).error(said)
 
 
 class _Root(Parser):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from backfill.parameter import did_you_mean
 
@@ -18,14 +18,26 @@ def shown_word(word: str) -> str:
     return repr(word) if is_plain else _HIDDEN
 
 
-def unknown_words(words: Sequence[str], flags: Sequence[str], *, has_address: bool) -> str:
-    """Return what to say of words that no command takes.
+def unknown_words(
+    words: Sequence[str],
+    flags: Sequence[str],
+    others: Mapping[str, Collection[str]],
+    *,
+    has_address: bool,
+) -> str:
+    """Return what to say of words that no command takes; `others` are all commands' options.
 
     `has_address`: the line holds an address, of which a blank may have parted a password.
     """
     option = next((word.partition("=")[0] for word in words if word.startswith("--")), "")
     if _OPTION.fullmatch(option):
-        return f"there is no {option}.{did_you_mean(option, flags)}"
+        takers = [name for name, options in others.items() if option in options]
+        its = f" It is an option of backfill {takers[0]}." if len(takers) == 1 else ""
+        return (
+            f"there is no {option} here.{its}"
+            if its
+            else f"there is no {option}.{did_you_mean(option, flags)}"
+        )
     first = words[0]
     if has_address or not (_PLAIN.fullmatch(first) and "://" not in first):
         return (
