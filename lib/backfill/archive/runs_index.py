@@ -15,7 +15,7 @@ from pathlib import Path
 from backfill.archive.runs_list import ListedRun, list_runs
 from backfill.display.eye import NotShown, attempt
 from backfill.display.pages import MAX_SHOWN_ROWS, note
-from backfill.display.standalone import script_of, whole_page
+from backfill.display.standalone import page_part, whole_page
 from backfill.folder import FILE_MODE, FOLDER_MODE
 from backfill.next_command import next_command
 from backfill.regular_file import whole
@@ -95,7 +95,7 @@ def index_page(runs: Sequence[ListedRun], total: int) -> str:
         databases=sorted({run.database for run in runs if run.database}),
         totals=_TOTALS,
         longest_remark=LONGEST_REMARK,
-        script=script_of("index.js") if runs else "",
+        script=page_part("index.js") if runs else "",
     )
 
 

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backfill.command.ending import print_refusal, print_summary, print_verified
+from backfill.command.ending import print_refusal, print_result, print_summary, print_verified
 from backfill.command.executing import APPLY_NOTEBOOK, run_notebook_of
-from backfill.display.on_terminal import is_watched, print_shown
 from backfill.errors import (
     BackfillError,
     DatabaseUnreachable,
@@ -242,10 +241,7 @@ def run_verify(options: argparse.Namespace) -> int:
             "run_id": run.run_id,
             "status": run.status.value,
             "verified": is_proven,
-            "chunks": verification.chunks,
-            "rows": verification.rows,
-            "recomputed": verification.recomputed,
-            "disagreements": verification.disagreements,
+            **verification.as_json(),
         },
         as_json=options.json,
     )
@@ -258,12 +254,7 @@ def run_explain(options: argparse.Namespace) -> int:
 
     runs = runs_dir(options.runs_dir)
     explanation = explain_row(database_of(options), options.run_id, runs, options.key)
-    if options.json:
-        print_summary(explanation.document)
-    elif is_watched():
-        print_shown(explanation.shown)
-    else:
-        print(explanation.shown.text, flush=True)
+    print_result(explanation.document, explanation.shown, as_json=options.json)
     return int(ExitCode.OK)
 
 

@@ -24,11 +24,10 @@ from backfill.folder import runs_dir
 from backfill.log_format import sentence_of
 from backfill.notebook.headless import notebook_path
 from backfill.notebook.relay import Terminal
-from backfill.report import progress_line
 from backfill.server.embedded import EmbeddedServer, default_home
 from backfill.stop import handled
 
-SKIPS_SHOWN = 3
+SKIPS_SHOWN = 1  # of each reason
 STOP_SECONDS = 60.0
 # Of a summary, what the first look does not need; the command itself prints it.
 _DETAILS = (
@@ -60,6 +59,7 @@ def tour(terminal: Terminal) -> int:
     `DATABASE_URL` is left out on purpose: the demo never touches another database. A server that
     ran before goes on running; one that the tour started is stopped.
     """
+    terminal.most_skips = SKIPS_SHOWN
     walk = _Walk(terminal)
     try:
         with _sigterm_as_exit(), _embedded_server():
@@ -180,37 +180,14 @@ class _Walk:
         return summary
 
     def _relay(self, process: subprocess.Popen[str]) -> None:
-        """Pass the events of a command on to the terminal; a few skips stand for all."""
-        skips = 0
+        """Pass the events of a command on to the terminal, each text once, as to a person."""
         for line in process.stderr or ():
             event = _event(line)
-            if event["type"] == "skip":
-                skips += 1
-                if skips <= SKIPS_SHOWN:
-                    self._pass_on(event)
-                continue
-            skips = self._tell_skips(skips)
-            self._pass_on(event)
-        self._tell_skips(skips)
+            if event.get("text") not in self.said:
+                self.said.update([event["text"]] if "text" in event else [])
+                self.terminal.say(event, is_answer=True)
         self.terminal.end()
-
-    def _tell_skips(self, skips: int) -> int:
-        if skips > SKIPS_SHOWN:
-            self.terminal.message(f"… {skips} skipped in all; skips.csv lists them")
-        return 0
-
-    def _pass_on(self, event: dict[str, Any]) -> None:
-        """Say each text once; progress as a sentence where there is no bar to draw."""
-        if event["type"] == "progress" and not sys.stderr.isatty():
-            if not event["scanned"]:
-                return
-            event = {"type": "message", "text": progress_line(event)}
-        if event.get("text") in self.said:
-            return
-        if "text" in event:
-            self.said.add(event["text"])
-        # A tour is read by a person, wherever that is.
-        self.terminal.say(event, is_answer=True)
+        self.terminal.count_skips()
 
 
 @contextlib.contextmanager

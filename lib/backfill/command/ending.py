@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from backfill.display.on_terminal import is_watched
+from backfill.display.on_terminal import is_watched, print_shown
+from backfill.display.pages import Shown
 from backfill.printing import say
 
 #: What the demand names, in its order.
@@ -51,6 +52,16 @@ def print_refusal(document: Mapping[str, Any], *, as_json: bool) -> None:
     """Print why nothing was done; a person has read the sentence already."""
     is_short = is_watched() and not as_json
     print_summary({k: v for k, v in document.items() if k != "error"} if is_short else document)
+
+
+def print_result(document: Mapping[str, Any], shown: Shown, *, as_json: bool) -> None:
+    """Print what was asked for: a document, tables on a terminal, or text."""
+    if as_json:
+        print_summary(document)
+    elif is_watched():
+        print_shown(shown)
+    else:
+        print(shown.text, flush=True)
 
 
 def print_summary(document: Mapping[str, Any]) -> None:

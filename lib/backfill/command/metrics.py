@@ -58,15 +58,13 @@ def _lines(document: Mapping[str, Any], exit_code: int, job: str) -> Iterator[st
         by_scope = [({**labels, "scope": scope}, count) for scope, count in pending.items()]
         yield from _metric("pending_rows", "Rows that are pending, by scope.", by_scope)
         total = [(labels, document["total_pending"])]
-        yield from _metric("pending_rows_total", "Rows that are pending.", total, kind="gauge")
+        yield from _metric("pending_rows_total", "Rows that are pending.", total)
 
 
-def _metric(
-    name: str, says: str, samples: list[tuple[dict[str, Any], Any]], kind: str = "gauge"
-) -> Iterator[str]:
+def _metric(name: str, says: str, samples: list[tuple[dict[str, Any], Any]]) -> Iterator[str]:
     if not samples:
         return
-    yield f"# HELP backfill_{name} {says}\n# TYPE backfill_{name} {kind}\n"
+    yield f"# HELP backfill_{name} {says}\n# TYPE backfill_{name} gauge\n"
     for labels, value in samples:
         shown = ",".join(f'{label}="{_escaped(str(text))}"' for label, text in labels.items())
         yield f"backfill_{name}{{{shown}}} {value!r}\n"

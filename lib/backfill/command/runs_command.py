@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from backfill.command.commands import terminal_of
-from backfill.command.ending import print_summary
+from backfill.command.ending import print_result, print_summary
 from backfill.command.runs_table import Cells, print_runs, run_line
 from backfill.command.words import counted_in
 from backfill.display.counting import counted
-from backfill.display.on_terminal import is_watched, print_shown
+from backfill.display.on_terminal import is_watched
 from backfill.errors import BackfillError, ExitCode, UsageError, first_line
 from backfill.folder import runs_dir
 from backfill.next_command import next_command
@@ -117,12 +117,7 @@ def run_compare(options: argparse.Namespace) -> int:
         runs_folder=options.runs_dir or "",
         output=options.output or "",
     )
-    if options.json:
-        print_summary(comparison.as_json())
-    elif is_watched():
-        print_shown(comparison.as_shown())
-    else:
-        print(repr(comparison), flush=True)
+    print_result(comparison.as_json(), comparison.as_shown(), as_json=options.json)
     if options.output:
         terminal_of(options).message(f"All {comparison.total:,} differences: {options.output}")
     return int(ExitCode.OK)

@@ -27,19 +27,12 @@ _SVG = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 def whole_page(template: str, title: str, *, more_style: str = "", **values: Any) -> str:
     """Return a page of its own; whatever the values hold, no address is named in it afterwards."""
     style_sheet = f"{STYLE}{page_part('page.css')}{more_style}"
-    return offline(
-        render(template, title=title, style_sheet=_Raw(style_sheet), tone=tone_of, **values)
-    )
+    return offline(render(template, title=title, style_sheet=style_sheet, tone=tone_of, **values))
 
 
 def render(template: str, **values: Any) -> str:
     """Return a template of `templates/`, filled in; text is escaped, a missing value an error."""
-    from markupsafe import Markup
-
-    raw = {
-        name: Markup(value) if isinstance(value, _Raw) else value for name, value in values.items()
-    }
-    return _templates().get_template(template).render(**raw)
+    return _templates().get_template(template).render(**values)
 
 
 def page_part(name: str) -> str:
@@ -49,17 +42,6 @@ def page_part(name: str) -> str:
 
 def tone_of(status: str) -> str:
     return TONES.get(status, "plain")
-
-
-class _Raw(str):
-    """Text that is our own, and no value: not to be escaped."""
-
-    __slots__ = ()
-
-
-def script_of(name: str) -> str:
-    """Return a script of ours, to be put in as it stands."""
-    return _Raw(page_part(name))
 
 
 def _folder() -> Any:

@@ -52,7 +52,7 @@ class _Provisioner(LocalProvisioner):
 
 
 def manager_of(
-    process: subprocess.Popen[bytes], connection: Path, command: Sequence[str], name: str
+    process: subprocess.Popen[bytes], connection: Path, command: Sequence[str]
 ) -> AsyncKernelManager:
     """Return the manager of a kernel that has been started with that command, in its own group."""
     spec = KernelSpec(argv=list(command), language="python", display_name="Python 3")
@@ -65,7 +65,6 @@ def manager_of(
             return spec
 
     manager = AsyncKernelManager(
-        kernel_name=name,
         kernel_spec_manager=OnlyOurs(),
         connection_file=str(connection),
         client_factory=_Client,

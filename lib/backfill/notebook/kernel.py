@@ -83,7 +83,7 @@ class Kernel:
         """Return Jupyter's manager of a kernel for this process."""
         from backfill.notebook.jupyter import manager_of
 
-        return manager_of(self._process, self._connection, _command(), KERNEL_NAME)
+        return manager_of(self._process, self._connection, _command())
 
     def close(self) -> None:
         """End what is left of it at once: cells that have to end well have ended before."""

@@ -39,7 +39,7 @@ def write_page(folder: RunFolder, notebook: str, page: str) -> None:
         lambda: kind.computed_by(facts),
         kind.set_on_writing,
     )
-    move_parts(document, MOVED_PARTS)
+    _move_parts(document)
     page_text = whole_page(
         "run.html",
         f"Run {folder.run_id}",
@@ -107,17 +107,14 @@ def parts_of(notebook: Mapping[str, Any]) -> dict[str, str]:
     return parts
 
 
-def move_parts(notebook: Mapping[str, Any], moved: Mapping[str, str]) -> None:
-    """Put a line with a link in the place of each part that was moved, to where it went; in place.
-
-    `moved` maps a part's name to the anchor of its new place.
-    """
+def _move_parts(notebook: Mapping[str, Any]) -> None:
+    """Put a link to its new place where each part was that was moved; in place."""
 
     def line(part: re.Match[str]) -> str:
         name = part[1]
-        if name not in moved:
+        if name not in MOVED_PARTS:
             return part[2]
-        link = f'<a href="#{escape(moved[name])}">{escape(name)}</a>'
+        link = f'<a href="#{escape(MOVED_PARTS[name])}">{escape(name)}</a>'
         return f'<p class="backfill moved">Shown above: {link}</p>'
 
     for data in _outputs(notebook):

@@ -55,7 +55,7 @@ class Terminal:
         self._has_bar = False
         self._last: Mapping[str, Any] = {}  # the progress that the bar shows
         self._skips: Counter[str] = Counter()  # by reason
-        self._most_skips = SKIPS_SHOWN if quiet else SKIPS_ON_SCREEN if self._is_bar else None
+        self.most_skips = SKIPS_SHOWN if quiet else SKIPS_ON_SCREEN if self._is_bar else None
         self._saying = threading.RLock()  # relays, and the clock that moves the bar
         self._shown: tuple[float, Mapping[str, Any]] = (0.0, {})  # when the bar was drawn, and what
         self._clock: threading.Thread | None = None
@@ -111,13 +111,13 @@ class Terminal:
 
     def _is_one_of_many(self, reason: str) -> bool:
         self._skips[reason] += 1
-        return self._most_skips is not None and self._skips[reason] > self._most_skips
+        return self.most_skips is not None and self._skips[reason] > self.most_skips
 
     def count_skips(self) -> None:
         """Say how many more skips there were than were named."""
         for reason, number in self._skips.items():
-            if self._most_skips is not None and number > self._most_skips:
-                more = f"skipped {number - self._most_skips:,} more: {reason} ({number:,} in all)"
+            if self.most_skips is not None and number > self.most_skips:
+                more = f"skipped {number - self.most_skips:,} more: {reason} ({number:,} in all)"
                 self.log(f"{more}; each is in the run's skips.csv", "warning")
         self._skips.clear()
 

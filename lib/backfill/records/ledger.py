@@ -34,8 +34,6 @@ class RunRow(Planned):
     lease_token: int = 0
     lease_expires_at: dt.datetime | None = None
     lease_holder: str | None = None
-    cancel_requested: bool = False
-    pause_requested: bool = False
     message: str = ""
     summary: dict[str, Any] | None = None
     sums_sha256: str | None = None
@@ -212,7 +210,7 @@ class Ledger:
             "SELECT chunk_no, rows, sha256, image FROM backfill.chunk_image"
             " WHERE run_id = %s AND chunk_no = ANY (%s) ORDER BY chunk_no {}"
         ).format(order)
-        for numbers in _grouped(reversed(sizes) if is_backwards else iter(sizes), _IMAGES_BYTES):
+        for numbers in _grouped(reversed(sizes) if is_backwards else iter(sizes)):
             for row in self.connection.execute(query, [run_id, numbers], binary=True).fetchall():
                 yield int(row[0]), int(row[1]), str(row[2]), bytes(row[3])
 
@@ -299,12 +297,12 @@ class Ledger:
             return cur.fetchall()
 
 
-def _grouped(sizes: Iterator[tuple[Any, ...]], most: int) -> Iterator[list[int]]:
-    """Yield runs of numbers whose sizes sum to `most` at most, or of one that is larger."""
+def _grouped(sizes: Iterator[tuple[Any, ...]]) -> Iterator[list[int]]:
+    """Yield runs of numbers whose sizes sum to some megabytes, or of one that is larger."""
     group: list[int] = []
     total = 0
     for number, size in sizes:
-        if group and total + size > most:
+        if group and total + size > _IMAGES_BYTES:
             yield group
             group, total = [], 0
         group.append(number)

@@ -20,11 +20,9 @@ SHOWN_EVENTS = 100
 def diff_view(staging: Staging) -> Shown:
     """Return the sessions, the diff of each day, events by type, messages, failures, timing."""
     documents = _documents(staging)
-    shown = _sessions(documents)
-    shown += _events(documents)
-    shown += _event_types(documents)
-    shown += _messages(documents)
-    return section("diff", shown) + section("skips", _failures(staging)) + _timing(staging)
+    shown = _sessions(documents) + _events(documents)
+    shown += _event_types(documents) + _messages(documents)
+    return section("diff", shown) + section("skips", _failures(documents)) + _timing(staging)
 
 
 def _documents(staging: Staging) -> list[dict[str, Any]]:
@@ -35,13 +33,9 @@ def _documents(staging: Staging) -> list[dict[str, Any]]:
 def _sessions(documents: Sequence[dict[str, Any]]) -> Shown:
     rows = [
         (
-            document["session_id"],
-            str(document["user_id"]),
-            document["source_state"],
-            document.get("schedule_date", ""),
-            document["image_count"],
-            document.get("shift_count", 0),
-            document.get("preview_event_count", 0),
+            *(document["session_id"], str(document["user_id"]), document["source_state"]),
+            *(document.get("schedule_date", ""), document["image_count"]),
+            *(document.get("shift_count", 0), document.get("preview_event_count", 0)),
             document.get("outcome", document["status"]),
             document.get("held_reason") or document.get("error_type", ""),
             document.get("held_detail")
@@ -70,14 +64,21 @@ def _events(documents: Sequence[dict[str, Any]]) -> Shown:
         for document in documents
         for event in document.get("preview_events", ())
     ]
-    if not rows:
-        return NOTHING
-    return table(
-        f"What happened to each day ({len(rows):,} events, {min(len(rows), SHOWN_EVENTS):,} shown)",
+    shown = min(len(rows), SHOWN_EVENTS)
+    return _listed(
+        f"What happened to each day ({len(rows):,} events, {shown:,} shown)",
         ["date", "user", "session's outcome", "event", "stored", "read"],
         sorted(rows)[:SHOWN_EVENTS],
-        rest="All of them: preview_events in the files of sessions/",
+        "preview_events in the files of sessions/",
     )
+
+
+def _listed(
+    caption: str, header: Sequence[str], rows: Sequence[tuple[Any, ...]], where: str
+) -> Shown:
+    """Return rows as a table that says where all of them are; of none, nothing."""
+    rest = f"All of them: {where}"
+    return table(caption, header, rows, rest=rest, most=SHOWN_EVENTS) if rows else NOTHING
 
 
 def _shift_line(shift: dict[str, str] | None) -> str:
@@ -117,31 +118,25 @@ def _messages(documents: Sequence[dict[str, Any]]) -> Shown:
         for document in documents
         for entry in document.get("notifications", ())
     ]
-    if not rows:
-        return NOTHING
-    return table(
+    return _listed(
         f"Messages about these events ({len(rows):,}); a stored message is sent to the person",
         ["user", "date", "message", "will be stored"],
         rows,
-        rest="All of them: notifications in the files of sessions/",
-        most=SHOWN_EVENTS,
+        "notifications in the files of sessions/",
     )
 
 
-def _failures(staging: Staging) -> Shown:
+def _failures(documents: Sequence[dict[str, Any]]) -> Shown:
     rows = [
         (d["error_stage"], d["error_type"], d["session_id"], d["error_message"])
-        for d in _documents(staging)
+        for d in documents
         if d["status"] == "failed"
     ]
-    if not rows:
-        return NOTHING
-    return table(
+    return _listed(
         f"Failed sessions by stage ({len(rows):,} sessions)",
         ["stage", "kind", "session", "what happened"],
         sorted(rows),
-        rest="All of them: backfill_report.json",
-        most=SHOWN_EVENTS,
+        "backfill_report.json",
     )
 
 
